@@ -1,0 +1,129 @@
+use sea_query::{Condition, Expr, ExprTrait};
+
+/// Settings that decide who may do what; read once for each request.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Policy {
+    /// MANAGE_ORGANIZATION_AUTH: without it only superusers change users and teams.
+    pub manage_organization_auth: bool,
+    /// ORG_ADMINS_CAN_SEE_ALL_USERS: an organization admin sees every user and team.
+    pub org_admins_see_all_users: bool,
+    /// LOCAL_PASSWORD_MIN_LENGTH: fewest characters of a new password.
+    pub password_min_length: u32,
+    /// LOCAL_PASSWORD_MIN_DIGITS: fewest digits in a new password.
+    pub password_min_digits: u32,
+    /// LOCAL_PASSWORD_MIN_UPPER: fewest upper-case letters in a new password.
+    pub password_min_upper: u32,
+    /// LOCAL_PASSWORD_MIN_SPECIAL: fewest characters in a new password that are neither letter nor digit.
+    pub password_min_special: u32,
+    /// Seconds for which a new token is good unless it says otherwise.
+    pub token_seconds: i64,
+}
+
+/// Who makes the request.
+#[derive(Clone, Debug)]
+pub struct Actor {
+    /// The user's id; 0 for whoever works on the data itself and is no user.
+    pub id: i64,
+    /// The user's name, for logs.
+    pub username: String,
+    /// May do everything.
+    pub is_superuser: bool,
+    /// May see everything.
+    pub is_system_auditor: bool,
+    /// False for a token without the `write` scope: then nothing may be changed.
+    pub can_write: bool,
+    /// The session by which the actor is signed in, if it is one.
+    pub session: Option<i64>,
+    /// The settings in force.
+    pub policy: Policy,
+}
+
+impl Actor {
+    /// The user as whom what the actor does is recorded, if it is one.
+    pub fn user(&self) -> Option<i64> {
+        (self.id != 0).then_some(self.id)
+    }
+}
+
+/// What somebody wants to do with a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// See it.
+    Read,
+    /// Change its fields.
+    Change,
+    /// Delete it.
+    Delete,
+}
+
+/// To which rows a permission extends.
+#[derive(Clone, Debug)]
+pub enum Rule {
+    /// To all.
+    All,
+    /// To none.
+    None,
+    /// To those that meet the condition.
+    When(Expr),
+}
+
+impl Rule {
+    /// Everything or nothing.
+    pub fn from_bool(allowed: bool) -> Self {
+        if allowed { Rule::All } else { Rule::None }
+    }
+
+    /// To the rows of either.
+    pub fn or(self, other: Rule) -> Rule {
+        match (self, other) {
+            (Rule::All, _) | (_, Rule::All) => Rule::All,
+            (Rule::None, rule) | (rule, Rule::None) => rule,
+            (Rule::When(a), Rule::When(b)) => Rule::When(a.or(b)),
+        }
+    }
+
+    /// To the rows of both.
+    pub fn and(self, other: Rule) -> Rule {
+        match (self, other) {
+            (Rule::None, _) | (_, Rule::None) => Rule::None,
+            (Rule::All, rule) | (rule, Rule::All) => rule,
+            (Rule::When(a), Rule::When(b)) => Rule::When(a.and(b)),
+        }
+    }
+
+    /// The condition for a WHERE clause.
+    pub fn condition(self) -> Condition {
+        match self {
+            Rule::All => Condition::all(),
+            Rule::None => Condition::all().add(Expr::Constant(sea_query::Value::Bool(Some(false)))),
+            Rule::When(condition) => Condition::all().add(condition),
+        }
+    }
+
+    /// The same as an expression that yields a truth value, for a SELECT list.
+    pub fn expression(self) -> Expr {
+        match self {
+            Rule::All => Expr::Constant(sea_query::Value::Bool(Some(true))),
+            Rule::None => Expr::Constant(sea_query::Value::Bool(Some(false))),
+            Rule::When(condition) => condition,
+        }
+    }
+}
+
+/// The links of an object that is about to be created, by field name.
+pub type Draft<'a> = &'a dyn Fn(&str) -> Option<i64>;
+
+/// Who may do what with the rows of one resource.
+///
+/// There is no default: a resource that forgets to say cannot be compiled.
+/// Rules do not look at the token's scope; one place in the server refuses all
+/// writes without it, and the engine shows no capability then.
+pub trait Access: Send + Sync {
+    /// The rows on which `actor` may do `action`. `row` is the name of the
+    /// resource's table in the query.
+    fn rows(&self, actor: &Actor, action: Action, row: &str) -> Rule;
+
+    /// Whether `actor` may create an object with these links. A condition, if
+    /// one is returned, refers to no row.
+    fn create(&self, actor: &Actor, draft: Draft<'_>) -> Rule;
+}

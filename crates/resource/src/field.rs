@@ -1,0 +1,298 @@
+use crate::Resource;
+
+/// What a field holds, and with it how it is stored, read, filtered and shown.
+#[derive(Clone, Copy, Debug)]
+pub enum Kind {
+    /// The integer primary key.
+    Id,
+    /// Text without structure.
+    Text,
+    /// Text in the form of an email address, or empty.
+    Email,
+    /// True or false.
+    Boolean,
+    /// A whole number of at most 64 bits.
+    Integer,
+    /// A moment in UTC, kept to the microsecond.
+    Time,
+    /// A JSON document, kept as text.
+    Json,
+    /// A UUID, kept as text.
+    Uuid,
+    /// One of a fixed set of words, each with its label for people.
+    Choice(&'static [(&'static str, &'static str)]),
+    /// The id of one row of another resource.
+    Link(fn() -> &'static Resource),
+    /// A link to a kind of object that Hostler does not keep yet: always null,
+    /// and any id sent is answered as one that does not exist.
+    Reserved,
+    /// A secret of which only a digest is stored: write-only, refused in
+    /// filters, masked in the activity stream.
+    Digest,
+    /// A value that is computed by a hook and has no column of its own.
+    Computed,
+}
+
+impl Kind {
+    /// Whether values of this kind must never leave the server or be compared by a filter.
+    pub const fn is_secret(&self) -> bool {
+        matches!(self, Kind::Digest)
+    }
+}
+
+/// The value that a field takes when a client creates an object without naming it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Default {
+    /// A text.
+    Text(&'static str),
+    /// A truth value.
+    Boolean(bool),
+    /// A whole number.
+    Integer(i64),
+}
+
+/// The characters that a text field accepts.
+#[derive(Clone, Copy, Debug)]
+pub struct Charset {
+    /// Whether this character may stand in the text.
+    pub allows: fn(char) -> bool,
+    /// What a client is told when one may not, or when the text is empty.
+    pub message: &'static str,
+}
+
+/// One field of a resource: its key in answers, its column, its rules and its words.
+#[derive(Clone, Copy, Debug)]
+pub struct Field {
+    /// The key in requests and answers.
+    pub name: &'static str,
+    /// The column in the resource's table; empty for [`Kind::Computed`].
+    pub column: &'static str,
+    /// What it holds.
+    pub kind: Kind,
+    /// Its short name for people, as OPTIONS shows it.
+    pub label: &'static str,
+    /// What it means, in a sentence, as OPTIONS shows it.
+    pub help: &'static str,
+    /// Whether a client may write it.
+    pub writable: bool,
+    /// Whether POST and PUT must name it.
+    pub required: bool,
+    /// Whether a client may write it only while creating the object.
+    pub create_only: bool,
+    /// Whether null is a value of its own. Otherwise null in a text means "";
+    /// for a boolean, which has no null, it means "leave it as it is".
+    pub nullable: bool,
+    /// Whether the empty text is allowed.
+    pub blank: bool,
+    /// Greatest number of characters.
+    pub max: Option<u32>,
+    /// Least and greatest number.
+    pub range: Option<(i64, i64)>,
+    /// What POST takes when the key is absent.
+    pub default: Option<Default>,
+    /// Whether PUT leaves the stored value alone when the key is absent.
+    pub kept_on_put: bool,
+    /// The characters that are allowed.
+    pub charset: Option<Charset>,
+    /// Whether lists can be filtered and ordered by it.
+    pub filterable: bool,
+    /// Whether OPTIONS says that lists can be filtered by it.
+    pub filter_listed: bool,
+    /// Whether answers show it.
+    pub shown: bool,
+    /// The type that OPTIONS tells, where AWX tells another than the kind's own.
+    pub type_name: Option<&'static str>,
+    /// Whether the activity stream records it.
+    pub recorded: bool,
+}
+
+impl Field {
+    const fn new(name: &'static str, kind: Kind) -> Self {
+        Field {
+            name,
+            column: name,
+            kind,
+            label: "",
+            help: "",
+            writable: true,
+            required: false,
+            create_only: false,
+            nullable: false,
+            blank: true,
+            max: None,
+            range: None,
+            default: None,
+            kept_on_put: false,
+            charset: None,
+            filterable: true,
+            filter_listed: true,
+            shown: true,
+            type_name: None,
+            recorded: true,
+        }
+    }
+    /// Sets the label that people read.
+    pub const fn label(mut self, label: &'static str) -> Self {
+        self.label = label;
+        self
+    }
+    /// Sets the sentence that OPTIONS shows.
+    pub const fn help(mut self, help: &'static str) -> Self {
+        self.help = help;
+        self
+    }
+    /// Uses a column whose name differs from the key.
+    pub const fn column(mut self, column: &'static str) -> Self {
+        self.column = column;
+        self
+    }
+    /// POST and PUT must name it, and it may not be empty.
+    pub const fn required(mut self) -> Self {
+        self.required = true;
+        self.blank = false;
+        self
+    }
+    /// Clients cannot write it; sent anyway, it is ignored. Not recorded as activity.
+    pub const fn read_only(mut self) -> Self {
+        self.writable = false;
+        self.recorded = false;
+        self
+    }
+    /// Clients write it when they create the object and never after.
+    pub const fn create_only(mut self) -> Self {
+        self.create_only = true;
+        self
+    }
+    /// Null is a value of its own.
+    pub const fn nullable(mut self) -> Self {
+        self.nullable = true;
+        self
+    }
+    /// The empty text is refused.
+    pub const fn not_blank(mut self) -> Self {
+        self.blank = false;
+        self
+    }
+    /// Greatest number of characters.
+    pub const fn max(mut self, characters: u32) -> Self {
+        self.max = Some(characters);
+        self
+    }
+    /// Least and greatest number, both allowed.
+    pub const fn range(mut self, least: i64, greatest: i64) -> Self {
+        self.range = Some((least, greatest));
+        self
+    }
+    /// The value when POST does not name it.
+    pub const fn default(mut self, value: Default) -> Self {
+        self.default = Some(value);
+        self
+    }
+    /// PUT without this key keeps the stored value.
+    pub const fn kept_on_put(mut self) -> Self {
+        self.kept_on_put = true;
+        self
+    }
+    /// Restricts the characters.
+    pub const fn charset(mut self, charset: Charset) -> Self {
+        self.charset = Some(charset);
+        self
+    }
+    /// Lists can be neither filtered nor ordered by it.
+    pub const fn not_filterable(mut self) -> Self {
+        self.filterable = false;
+        self.filter_listed = false;
+        self
+    }
+    /// Filters work, but OPTIONS does not say so (as AWX for a user's `created`).
+    pub const fn filter_unlisted(mut self) -> Self {
+        self.filter_listed = false;
+        self
+    }
+    /// Answers leave it out.
+    pub const fn hidden(mut self) -> Self {
+        self.shown = false;
+        self
+    }
+    /// OPTIONS tells this type.
+    pub const fn type_name(mut self, name: &'static str) -> Self {
+        self.type_name = Some(name);
+        self
+    }
+    /// The activity stream records it although clients cannot write it.
+    pub const fn recorded(mut self) -> Self {
+        self.recorded = true;
+        self
+    }
+    /// The activity stream leaves it out.
+    pub const fn unrecorded(mut self) -> Self {
+        self.recorded = false;
+        self
+    }
+    /// Whether the field has a column in the table of its resource.
+    pub const fn is_stored(&self) -> bool {
+        !matches!(self.kind, Kind::Computed | Kind::Reserved)
+    }
+}
+
+/// The constructors of fields, one for each kind, to be imported together.
+pub mod fields {
+    use super::{Field, Kind};
+    use crate::Resource;
+
+    /// The primary key.
+    pub const fn id() -> Field {
+        Field::new("id", Kind::Id)
+            .label("ID")
+            .help("The number that names this object for as long as it exists.")
+            .read_only()
+    }
+    /// A text field.
+    pub const fn text(name: &'static str) -> Field {
+        Field::new(name, Kind::Text)
+    }
+    /// An email address.
+    pub const fn email(name: &'static str) -> Field {
+        Field::new(name, Kind::Email)
+    }
+    /// A truth value.
+    pub const fn boolean(name: &'static str) -> Field {
+        Field::new(name, Kind::Boolean)
+    }
+    /// A whole number.
+    pub const fn integer(name: &'static str) -> Field {
+        Field::new(name, Kind::Integer)
+    }
+    /// A moment in time.
+    pub const fn time(name: &'static str) -> Field {
+        Field::new(name, Kind::Time)
+    }
+    /// A JSON document.
+    pub const fn json(name: &'static str) -> Field {
+        Field::new(name, Kind::Json)
+    }
+    /// A UUID.
+    pub const fn uuid(name: &'static str) -> Field {
+        Field::new(name, Kind::Uuid)
+    }
+    /// One of a fixed set of words.
+    pub const fn choice(name: &'static str, words: &'static [(&'static str, &'static str)]) -> Field {
+        Field::new(name, Kind::Choice(words))
+    }
+    /// The id of another object.
+    pub const fn link(name: &'static str, column: &'static str, target: fn() -> &'static Resource) -> Field {
+        Field::new(name, Kind::Link(target)).column(column)
+    }
+    /// A link to a kind of object that does not exist yet.
+    pub const fn reserved(name: &'static str) -> Field {
+        Field::new(name, Kind::Reserved).column("").nullable()
+    }
+    /// A secret that is stored as a digest only.
+    pub const fn digest(name: &'static str) -> Field {
+        Field::new(name, Kind::Digest).hidden()
+    }
+    /// A value that a hook computes for answers.
+    pub const fn computed(name: &'static str) -> Field {
+        Field::new(name, Kind::Computed).column("").read_only().not_filterable()
+    }
+}

@@ -1,0 +1,176 @@
+use crate::{Access, Field, Kind, ObjectRole, Relation, Sublist};
+
+/// One part of the natural key that forms a named URL.
+#[derive(Clone, Copy)]
+pub enum Key {
+    /// The value of this field.
+    Field(&'static str),
+    /// The natural key of the object that this field links to.
+    Link(&'static str),
+}
+
+/// Fields that together must be unique, and what a client is told otherwise.
+#[derive(Clone, Copy)]
+pub struct Unique {
+    /// The names of the fields.
+    pub fields: &'static [&'static str],
+    /// The key of the error: the field's name, or `__all__` for several.
+    pub key: &'static str,
+    /// The message.
+    pub message: &'static str,
+}
+
+/// A linked object of which answers show a few fields in `summary_fields`.
+#[derive(Clone, Copy)]
+pub struct Summary {
+    /// The key in `summary_fields`, and in `related` if `linked`.
+    pub name: &'static str,
+    /// The column that holds the other object's id.
+    pub column: &'static str,
+    /// What it links to.
+    pub target: fn() -> &'static Resource,
+    /// Whether `related` links to the object too.
+    pub linked: bool,
+}
+
+/// Everything Hostler knows about one type of object.
+pub struct Resource {
+    /// The `type` in answers, such as `user`.
+    pub name: &'static str,
+    /// The first part of the path, such as `users`.
+    pub plural: &'static str,
+    /// The name in error messages, such as `User`.
+    pub label: &'static str,
+    /// The name of the type for people, as OPTIONS shows it, such as `Access Token`.
+    pub type_label: &'static str,
+    /// The name of the list for people, as OPTIONS shows it.
+    pub list_title: &'static str,
+    /// The name of the detail view for people, as OPTIONS shows it.
+    pub detail_title: &'static str,
+    /// What the resource is, in a sentence or two, as OPTIONS shows it.
+    pub description: &'static str,
+    /// The table.
+    pub table: &'static str,
+    /// The fields, in the order of answers.
+    pub fields: &'static [Field],
+    /// What filters may cross.
+    pub relations: &'static [Relation],
+    /// The lists below an object.
+    pub sublists: &'static [Sublist],
+    /// Links that AWX shows and Hostler does not serve yet: 501, never an empty list.
+    pub later: &'static [&'static str],
+    /// Linked objects that answers summarize.
+    pub summaries: &'static [Summary],
+    /// The fields that other objects' answers show of this one, after `id`.
+    pub summarized_as: &'static [&'static str],
+    /// The fields that `search` looks at.
+    pub search: &'static [&'static str],
+    /// The parts of a named URL; empty if the resource has none.
+    pub natural_key: &'static [Key],
+    /// What must be unique.
+    pub unique: &'static [Unique],
+    /// The roles that every object of the type has.
+    pub roles: &'static [ObjectRole],
+    /// Whether clients can create objects by POST to the list.
+    pub creatable: bool,
+    /// Whether clients can change objects.
+    pub editable: bool,
+    /// Whether clients can delete objects.
+    pub deletable: bool,
+    /// Whether answers show `summary_fields.user_capabilities`.
+    pub capabilities: bool,
+    /// Whether rows tell who created them and who changed them last.
+    pub audited: bool,
+    /// Whether rows carry an `ansible_id`, shown as `summary_fields.resource` with this type.
+    pub shared_type: Option<&'static str>,
+    /// Whether writes leave a trace in the activity stream.
+    pub recorded: bool,
+    /// Who may do what.
+    pub access: &'static dyn Access,
+}
+
+impl Resource {
+    /// A resource with these names, to be completed with struct update syntax.
+    pub const fn new(
+        name: &'static str,
+        plural: &'static str,
+        label: &'static str,
+        fields: &'static [Field],
+        access: &'static dyn Access,
+    ) -> Self {
+        Resource {
+            name,
+            plural,
+            label,
+            type_label: label,
+            list_title: "",
+            detail_title: "",
+            description: "",
+            table: plural,
+            fields,
+            relations: &[],
+            sublists: &[],
+            later: &[],
+            summaries: &[],
+            summarized_as: &["name", "description"],
+            search: &["name", "description"],
+            natural_key: &[],
+            unique: &[],
+            roles: &[],
+            creatable: true,
+            editable: true,
+            deletable: true,
+            capabilities: true,
+            audited: true,
+            shared_type: None,
+            recorded: true,
+            access,
+        }
+    }
+
+    /// The field with this key.
+    pub fn field(&self, name: &str) -> Option<&'static Field> {
+        self.fields.iter().find(|field| field.name == name)
+    }
+
+    /// The relation with this name.
+    pub fn relation(&self, name: &str) -> Option<&'static Relation> {
+        self.relations.iter().find(|relation| relation.name == name)
+    }
+
+    /// The sub-list with this name.
+    pub fn sublist(&self, name: &str) -> Option<&'static Sublist> {
+        self.sublists.iter().find(|sublist| sublist.name == name)
+    }
+
+    /// The role with this `role_field`.
+    pub fn role(&self, field: &str) -> Option<&'static ObjectRole> {
+        self.roles.iter().find(|role| role.field == field)
+    }
+
+    /// The path of the object with this id.
+    pub fn url(&self, id: i64) -> String {
+        format!("/api/v2/{}/{}/", self.plural, id)
+    }
+
+    /// The column that links to the object's organization, if it has one.
+    pub fn organization_column(&self) -> Option<&'static str> {
+        self.fields
+            .iter()
+            .find(|field| field.name == "organization" && matches!(field.kind, Kind::Link(_)))
+            .map(|field| field.column)
+    }
+}
+
+/// Two descriptions are the same when they describe the same type.
+impl PartialEq for Resource {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl std::fmt::Debug for Resource {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_tuple("Resource").field(&self.name).finish()
+    }
+}

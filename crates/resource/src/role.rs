@@ -1,0 +1,44 @@
+/// The two roles that stand above all objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Singleton {
+    /// May do everything: `system_administrator`, the users with `is_superuser`.
+    Administrator,
+    /// May see everything: `system_auditor`, the users with `is_system_auditor`.
+    Auditor,
+}
+
+impl Singleton {
+    /// The value of `role_field`.
+    pub const fn field(self) -> &'static str {
+        match self {
+            Singleton::Administrator => "system_administrator",
+            Singleton::Auditor => "system_auditor",
+        }
+    }
+}
+
+/// A role that implies another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ImpliedBy {
+    /// Another role of the same object.
+    Own(&'static str),
+    /// A role of the object's organization.
+    Organization(&'static str),
+    /// A system-wide role.
+    System(Singleton),
+}
+
+/// One role that every object of a type has, such as `admin_role` of an organization.
+#[derive(Clone, Copy, Debug)]
+pub struct ObjectRole {
+    /// Its `role_field`, unique among the roles of the type.
+    pub field: &'static str,
+    /// Its name for people.
+    pub name: &'static str,
+    /// What its holders may do.
+    pub description: &'static str,
+    /// Whether it can be granted to users only, not to teams.
+    pub user_only: bool,
+    /// The roles whose holders hold this one too.
+    pub implied_by: &'static [ImpliedBy],
+}
