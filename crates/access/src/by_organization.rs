@@ -1,0 +1,56 @@
+use hostler_resource::{Access, Action, Actor, Draft, Resource, Rule, column};
+use sea_query::{Alias, Expr, ExprTrait, Query};
+
+use crate::grants::object_ids;
+use crate::{closure, has_role};
+
+/// The usual rule for what simply belongs to an organization and has no roles
+/// of its own: roles of the organization decide.
+pub struct ByOrganization {
+    /// The description of organizations.
+    pub organization: fn() -> &'static Resource,
+    /// The column of the row that links to its organization.
+    pub column: &'static str,
+    /// The role of the organization that shows its rows.
+    pub read: &'static str,
+    /// The role that changes and deletes them.
+    pub change: &'static str,
+    /// The role that creates them; the draft names the organization as `organization`.
+    pub create: &'static str,
+}
+
+impl Access for ByOrganization {
+    fn rows(&self, actor: &Actor, action: Action, row: &str) -> Rule {
+        let role = match action {
+            Action::Read => self.read,
+            Action::Change | Action::Delete => self.change,
+        };
+        let organization = (self.organization)();
+        match has_role(organization, role, actor, row) {
+            Rule::When(_) => {
+                let roles = closure(organization, role).own;
+                Rule::When(column(row, self.column).in_subquery(object_ids(organization.name, &roles, actor.id)))
+            }
+            rule => rule,
+        }
+    }
+
+    fn create(&self, actor: &Actor, draft: Draft<'_>) -> Rule {
+        holds((self.organization)(), self.create, actor, draft("organization"))
+    }
+}
+
+/// Whether `actor` holds `role` on the object with this id, or on any if none is named; refers to no row.
+pub fn holds(resource: &'static Resource, role: &'static str, actor: &Actor, id: Option<i64>) -> Rule {
+    match has_role(resource, role, actor, "target") {
+        Rule::When(condition) => Rule::When(Expr::exists(
+            Query::select()
+                .expr(Expr::val(1))
+                .from_as(Alias::new(resource.table), Alias::new("target"))
+                .and_where_option(id.map(|id| column("target", "id").eq(id)))
+                .and_where(condition)
+                .to_owned(),
+        )),
+        rule => rule,
+    }
+}

@@ -1,0 +1,79 @@
+use hostler_resource::{Actor, Resource, Rule, Singleton, column};
+use sea_query::{Alias, Expr, ExprTrait, Query, SelectStatement, UnionType};
+
+use crate::graph::{Closure, closure};
+
+/// The rows on which `actor` holds `role`, by whatever way it is implied.
+///
+/// `row` is the name of the resource's table in the query.
+pub fn has_role(resource: &'static Resource, role: &'static str, actor: &Actor, row: &str) -> Rule {
+    let Closure { own, organization, system } = closure(resource, role);
+    let everywhere = system.iter().any(|singleton| match singleton {
+        Singleton::Administrator => actor.is_superuser,
+        Singleton::Auditor => actor.is_system_auditor,
+    });
+    if everywhere {
+        return Rule::All;
+    }
+    let mut rule = Rule::None;
+    if !own.is_empty() {
+        rule = rule.or(Rule::When(column(row, "id").in_subquery(object_ids(resource.name, &own, actor.id))));
+    }
+    if let (false, Some(link)) = (organization.is_empty(), resource.organization_column()) {
+        rule = rule.or(Rule::When(column(row, link).in_subquery(object_ids("organization", &organization, actor.id))));
+    }
+    rule
+}
+
+/// The ids of the objects of this type on which the user holds one of these
+/// roles, directly or through a team.
+pub fn object_ids(content_type: &str, fields: &[&'static str], user: i64) -> SelectStatement {
+    let mut query = held(content_type, fields);
+    query.and_where(column("grants", "user_id").eq(user).or(column("grants", "team_id").in_subquery(teams_of(user))));
+    query
+}
+
+/// The ids of the teams whose grants extend to this user: as member or admin
+/// of the team, or as admin of its organization (who is implied to be both, as in AWX).
+pub fn teams_of(user: i64) -> SelectStatement {
+    let mut direct = held("team", &["admin_role", "member_role"]);
+    direct.and_where(column("grants", "user_id").eq(user));
+    let mut administered = held("organization", &["admin_role"]);
+    administered.and_where(column("grants", "user_id").eq(user));
+    let by_organization = Query::select()
+        .column((Alias::new("administered_teams"), Alias::new("id")))
+        .from_as(Alias::new("teams"), Alias::new("administered_teams"))
+        .and_where(column("administered_teams", "organization_id").in_subquery(administered))
+        .to_owned();
+    direct.union(UnionType::Distinct, by_organization);
+    direct
+}
+
+/// The ids of the users who were granted one of these roles directly, on the
+/// objects of this type that meet `condition` (over the table `roles`).
+pub fn holders_of(content_type: &str, fields: &[&'static str], condition: Expr) -> SelectStatement {
+    Query::select()
+        .column((Alias::new("grants"), Alias::new("user_id")))
+        .from(Alias::new("grants"))
+        .inner_join(Alias::new("roles"), column("roles", "id").eq(column("grants", "role_id")))
+        .and_where(column("roles", "content_type").eq(content_type))
+        .and_where(one_of(fields))
+        .and_where(column("grants", "user_id").is_not_null())
+        .and_where(condition)
+        .to_owned()
+}
+
+/// `SELECT roles.object_id` of the granted roles of this type and these fields.
+fn held(content_type: &str, fields: &[&'static str]) -> SelectStatement {
+    Query::select()
+        .column((Alias::new("roles"), Alias::new("object_id")))
+        .from(Alias::new("grants"))
+        .inner_join(Alias::new("roles"), column("roles", "id").eq(column("grants", "role_id")))
+        .and_where(column("roles", "content_type").eq(content_type))
+        .and_where(one_of(fields))
+        .to_owned()
+}
+
+fn one_of(fields: &[&'static str]) -> Expr {
+    column("roles", "role_field").is_in(fields.iter().copied())
+}
