@@ -1,0 +1,149 @@
+//! What SQLite and PostgreSQL say differently.
+
+use sea_query::{Expr, ExprTrait, Func, NullOrdering, Order, SelectStatement};
+
+/// The name of the SQL function that SQLite connections register for Unicode lower case.
+pub(crate) const FOLD: &str = "hostler_fold";
+/// The name of the SQL function that SQLite connections register for regular expressions.
+pub(crate) const REGEX: &str = "hostler_regex";
+
+/// Longest regular expression, in characters.
+const LONGEST_PATTERN: usize = 1000;
+
+/// Which database a statement is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// The embedded database.
+    Sqlite,
+    /// A PostgreSQL server.
+    Postgres,
+}
+
+/// How a text is compared with a given one, as in a filter `name__icontains=x`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TextLookup {
+    /// The same text.
+    Exact,
+    /// The same text but for case.
+    IExact,
+    /// Contains it.
+    Contains,
+    /// Contains it but for case.
+    IContains,
+    /// Starts with it.
+    StartsWith,
+    /// Starts with it but for case.
+    IStartsWith,
+    /// Ends with it.
+    EndsWith,
+    /// Ends with it but for case.
+    IEndsWith,
+    /// Matches the regular expression.
+    Regex,
+    /// Matches the regular expression but for case.
+    IRegex,
+}
+
+/// A regular expression that cannot be used, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadPattern(pub String);
+
+impl Dialect {
+    /// The condition that the text `expr` compares with `value` as `lookup` says.
+    ///
+    /// # Errors
+    /// [`BadPattern`] if `lookup` is a regular expression that does not parse, or
+    /// that is too large: both databases accept only what the `regex` crate does,
+    /// which has no back-references, so that none can explode.
+    pub fn text_lookup(self, expr: Expr, lookup: TextLookup, value: &str) -> Result<Expr, BadPattern> {
+        use TextLookup::*;
+        Ok(match lookup {
+            Exact => expr.eq(value),
+            IExact => self.fold(expr).eq(fold(value)),
+            Contains => self.position(expr, value).gt(0),
+            IContains => self.position(self.fold(expr), &fold(value)).gt(0),
+            StartsWith => self.starts(expr, value),
+            IStartsWith => self.starts(self.fold(expr), &fold(value)),
+            EndsWith => self.ends(expr, value),
+            IEndsWith => self.ends(self.fold(expr), &fold(value)),
+            Regex => self.matches(expr, value, false)?,
+            IRegex => self.matches(expr, value, true)?,
+        })
+    }
+
+    /// Orders the rows of `query` by `expr`, after what orders them already. On both
+    /// databases NULL is greater than any value, as PostgreSQL has it: last when
+    /// ascending, first when descending. Say that `expr` is not `nullable` where
+    /// it is not, since SQLite then has more ways to use an index.
+    pub fn order_by(self, query: &mut SelectStatement, expr: Expr, order: Order, nullable: bool) {
+        let nulls = match order {
+            _ if self == Dialect::Postgres || !nullable => None,
+            Order::Asc => Some(NullOrdering::Last),
+            Order::Desc => Some(NullOrdering::First),
+            _ => None,
+        };
+        match nulls {
+            Some(nulls) => query.order_by_expr_with_nulls(expr, order, nulls),
+            None => query.order_by_expr(expr, order),
+        };
+    }
+
+    fn fold(self, expr: Expr) -> Expr {
+        match self {
+            Dialect::Sqlite => Func::cust(FOLD).arg(expr).into(),
+            // The server's own collation may be "C", which lowers ASCII only.
+            Dialect::Postgres => Expr::cust_with_exprs("LOWER($1 COLLATE \"und-x-icu\")", [expr]),
+        }
+    }
+
+    fn position(self, expr: Expr, value: &str) -> Expr {
+        let name = match self {
+            Dialect::Sqlite => "instr",
+            Dialect::Postgres => "strpos",
+        };
+        Func::cust(name).arg(expr).arg(value).into()
+    }
+
+    fn starts(self, expr: Expr, value: &str) -> Expr {
+        let length = value.chars().count() as i64;
+        Expr::from(Func::cust("substr").arg(expr).arg(1).arg(length)).eq(value)
+    }
+
+    fn ends(self, expr: Expr, value: &str) -> Expr {
+        let length = value.chars().count() as i64;
+        match self {
+            Dialect::Sqlite if length == 0 => expr.is_not_null(),
+            Dialect::Sqlite => Expr::from(Func::cust("substr").arg(expr).arg(-length)).eq(value),
+            Dialect::Postgres => {
+                Expr::from(Func::cust("right").arg(expr).arg(Expr::val(length).cast_as("integer"))).eq(value)
+            }
+        }
+    }
+
+    fn matches(self, expr: Expr, pattern: &str, ignore_case: bool) -> Result<Expr, BadPattern> {
+        if pattern.chars().count() > LONGEST_PATTERN {
+            return Err(BadPattern(format!("Regular expressions may have at most {LONGEST_PATTERN} characters.")));
+        }
+        compile(pattern, ignore_case)
+            .map_err(|problem| BadPattern(format!("Invalid regular expression: {problem}")))?;
+        Ok(match self {
+            Dialect::Sqlite => Func::cust(REGEX).arg(pattern).arg(expr).arg(i64::from(ignore_case)).into(),
+            // Case and classes of letters depend on the collation, too: see `fold`.
+            Dialect::Postgres => {
+                let template =
+                    if ignore_case { "($1 COLLATE \"und-x-icu\") ~* $2" } else { "($1 COLLATE \"und-x-icu\") ~ $2" };
+                Expr::cust_with_exprs(template, [expr, Expr::val(pattern)])
+            }
+        })
+    }
+}
+
+/// Lower case as both databases see it.
+pub(crate) fn fold(text: &str) -> String {
+    text.to_lowercase()
+}
+
+/// Compiles a regular expression with bounds on its size.
+pub(crate) fn compile(pattern: &str, ignore_case: bool) -> Result<regex::Regex, regex::Error> {
+    regex::RegexBuilder::new(pattern).case_insensitive(ignore_case).size_limit(1 << 20).dfa_size_limit(1 << 20).build()
+}

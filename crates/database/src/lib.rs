@@ -1,0 +1,149 @@
+//! SQLite and PostgreSQL behind one small type.
+//!
+//! Statements are built with sea-query, and mean the same on both. The
+//! differences are in [`Dialect`]; the drivers are known to this crate only.
+//!
+//! ```no_run
+//! # use hostler_database::{Database, Error, Location, Type};
+//! # use sea_query::{Expr, ExprTrait, Query};
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let database = Database::open(&Location::Sqlite("hostler.sqlite3".into())).await?;
+//! let mut transaction = database.begin().await?;
+//! let setting = Query::insert()
+//!     .into_table("settings")
+//!     .columns(["name", "value"])
+//!     .values(["PENDO_TRACKING_STATE".into(), "\"off\"".into()])?
+//!     .to_owned();
+//! let id = transaction.insert(&setting).await?;
+//! transaction.commit().await?;
+//!
+//! let query = Query::select().column("value").from("settings").and_where(Expr::col("id").eq(id)).to_owned();
+//! let rows = database.read(&query, &[Type::Json]).await?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod counted;
+mod dialect;
+mod error;
+mod migrate;
+mod postgres;
+mod sqlite;
+mod transaction;
+mod value;
+
+use std::path::PathBuf;
+
+use sea_query::{PostgresQueryBuilder, SelectStatement, SqliteQueryBuilder};
+
+pub use counted::counted;
+pub use dialect::{BadPattern, Dialect, TextLookup};
+pub use error::{Error, OpenError};
+pub use transaction::Transaction;
+pub use value::{Row, Type, Value};
+
+use postgres::Postgres;
+use sqlite::Sqlite;
+
+/// Where a database is.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Location {
+    /// A SQLite file; it is created if it does not exist.
+    Sqlite(PathBuf),
+    /// The URL of a PostgreSQL server: `postgres://user:password@host:5432/database`.
+    Postgres(String),
+}
+
+// The URL may hold a password.
+impl std::fmt::Debug for Location {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Location::Sqlite(path) => f.debug_tuple("Sqlite").field(path).finish(),
+            Location::Postgres(_) => f.write_str("Postgres(..)"),
+        }
+    }
+}
+
+/// An open database; cheap to clone.
+#[derive(Clone)]
+pub struct Database(Backend);
+
+#[derive(Clone)]
+enum Backend {
+    Sqlite(Sqlite),
+    Postgres(Postgres),
+}
+
+impl Database {
+    /// Opens a database and brings its schema up to date. Needs a multi-threaded
+    /// or single-threaded tokio runtime with time and IO, as does all the rest.
+    ///
+    /// # Errors
+    /// [`OpenError`], in words for the operator.
+    pub async fn open(location: &Location) -> Result<Database, OpenError> {
+        Ok(Database(match location {
+            Location::Sqlite(path) => Backend::Sqlite(Sqlite::open(path.clone()).await?),
+            Location::Postgres(url) => Backend::Postgres(Postgres::open(url).await?),
+        }))
+    }
+
+    /// Which database this is.
+    pub fn dialect(&self) -> Dialect {
+        match self.0 {
+            Backend::Sqlite(_) => Dialect::Sqlite,
+            Backend::Postgres(_) => Dialect::Postgres,
+        }
+    }
+
+    /// Reads rows that are committed; `types` says how to decode each column.
+    /// Every call sees one moment of the database, and two calls may see different ones.
+    ///
+    /// # Errors
+    /// Any but [`Error::Unique`] and [`Error::ForeignKey`].
+    pub async fn read(&self, query: &SelectStatement, types: &[Type]) -> Result<Vec<Row>, Error> {
+        counted::count();
+        match &self.0 {
+            Backend::Sqlite(backend) => {
+                let (sql, values) = query.build(SqliteQueryBuilder);
+                backend.read(sql, values, types).await
+            }
+            Backend::Postgres(backend) => {
+                let (sql, values) = query.build(PostgresQueryBuilder);
+                backend.read(&sql, &values, types).await
+            }
+        }
+    }
+
+    /// Begins a transaction; on SQLite, waits for those that have begun before.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`], [`Error::Full`].
+    pub async fn begin(&self) -> Result<Transaction, Error> {
+        Ok(Transaction::new(match &self.0 {
+            Backend::Sqlite(backend) => transaction::Backend::Sqlite(backend.begin().await?),
+            Backend::Postgres(backend) => transaction::Backend::Postgres(Box::new(backend.begin().await?)),
+        }))
+    }
+
+    /// Tells whether the database answers.
+    ///
+    /// # Errors
+    /// Usually [`Error::Unavailable`].
+    pub async fn ping(&self) -> Result<(), Error> {
+        let (sql, values, types) = ("SELECT 1".to_owned(), sea_query::Values(Vec::new()), [Type::Integer]);
+        match &self.0 {
+            Backend::Sqlite(backend) => backend.read(sql, values, &types).await?,
+            Backend::Postgres(backend) => backend.read(&sql, &values, &types).await?,
+        };
+        Ok(())
+    }
+
+    /// Waits for what is being written and closes the database; whoever uses it
+    /// afterwards gets [`Error::Unavailable`].
+    pub async fn close(&self) {
+        match &self.0 {
+            Backend::Sqlite(backend) => backend.close().await,
+            Backend::Postgres(backend) => backend.close(),
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! The schema's history, embedded in the binary.
+
+use refinery::Runner;
+
+use crate::OpenError;
+
+/// The table in which refinery records what it has run: its default name.
+pub(crate) const TABLE: &str = "refinery_schema_history";
+
+mod sqlite {
+    refinery::embed_migrations!("migrations/sqlite");
+}
+
+mod postgres {
+    refinery::embed_migrations!("migrations/postgres");
+}
+
+/// Runs SQLite's migrations, all in one transaction.
+pub(crate) fn sqlite_runner() -> Runner {
+    sqlite::migrations::runner().set_grouped(true)
+}
+
+/// Runs PostgreSQL's migrations, all in one transaction.
+pub(crate) fn postgres_runner() -> Runner {
+    postgres::migrations::runner().set_grouped(true)
+}
+
+/// Refuses a database that was migrated further than `runner` knows.
+pub(crate) fn refuse_newer(found: Option<i64>, runner: Runner) -> Result<(), OpenError> {
+    let known = runner.get_migrations().iter().map(|migration| i64::from(migration.version())).max().unwrap_or(0);
+    match found {
+        Some(found) if found > known => Err(OpenError::Newer { found, known }),
+        _ => Ok(()),
+    }
+}
+
+/// An error and its causes in one line.
+pub(crate) fn problem(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        cause = error.source();
+    }
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,139 @@
+//! Connects to a server and brings its schema up to date.
+
+use std::time::Duration;
+
+use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::{Client, Config, NoTls};
+
+use crate::OpenError;
+use crate::migrate;
+
+/// Connections at most.
+const CONNECTIONS: usize = 16;
+/// How long to wait for a free connection.
+const WAIT: Duration = Duration::from_secs(10);
+/// How long connecting may take.
+const CONNECT: Duration = Duration::from_secs(5);
+/// Our key among the server's advisory locks: any number that others hardly use.
+const MIGRATING: i64 = 0x686f_7374_6c65_7201;
+
+/// Connects, migrates, and answers the pool.
+pub(super) async fn open(url: &str) -> Result<Pool, OpenError> {
+    let mut config = parse(url)?;
+    migrate(&config).await?;
+    // A server restarts and drops our connections: a statement must not wait
+    // for ever, nor may a forgotten transaction hold its locks.
+    append_options(&mut config, "-c statement_timeout=10s -c idle_in_transaction_session_timeout=60s -c timezone=UTC");
+    let place = place(&config);
+    let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+    Pool::builder(Manager::from_config(config, NoTls, recycling))
+        .max_size(CONNECTIONS)
+        .wait_timeout(Some(WAIT))
+        .create_timeout(Some(CONNECT))
+        .runtime(Runtime::Tokio1)
+        .build()
+        .map_err(|error| OpenError::Server { place, problem: error.to_string() })
+}
+
+fn parse(url: &str) -> Result<Config, OpenError> {
+    // The driver refuses these two modes as unknown, and its message would not help.
+    let known = url.replace("sslmode=verify-full", "sslmode=require").replace("sslmode=verify-ca", "sslmode=require");
+    // The parser's errors may quote pieces of the URL: a password with a "/" in it, say.
+    let mut config: Config = known.parse().map_err(|_| OpenError::Url)?;
+    if config.get_hosts().is_empty() {
+        return Err(OpenError::Url);
+    }
+    if config.get_ssl_mode() == SslMode::Require {
+        return Err(OpenError::Tls { place: place(&config) });
+    }
+    config.ssl_mode(SslMode::Disable);
+    if config.get_connect_timeout().is_none() {
+        config.connect_timeout(CONNECT);
+    }
+    if config.get_application_name().is_none() {
+        config.application_name("hostler");
+    }
+    Ok(config)
+}
+
+fn append_options(config: &mut Config, more: &str) {
+    let options = match config.get_options() {
+        Some(options) => format!("{options} {more}"),
+        None => more.to_owned(),
+    };
+    config.options(options);
+}
+
+/// Host, port and database: all of a URL that is no secret.
+fn place(config: &Config) -> String {
+    let ports = config.get_ports();
+    let hosts = config.get_hosts().iter().enumerate().map(|(index, host)| {
+        let port = ports.get(index).or(ports.first()).unwrap_or(&5432);
+        match host {
+            Host::Tcp(name) => format!("{name}:{port}"),
+            #[cfg(unix)]
+            Host::Unix(path) => format!("{}:{port}", path.display()),
+        }
+    });
+    let hosts = hosts.collect::<Vec<_>>().join(",");
+    match config.get_dbname().or(config.get_user()) {
+        Some(database) => format!("{hosts}/{database}"),
+        None => hosts,
+    }
+}
+
+/// Migrates over a connection of its own, which has all the time it takes.
+async fn migrate(config: &Config) -> Result<(), OpenError> {
+    let place = place(config);
+    let server =
+        |error: tokio_postgres::Error| OpenError::Server { place: place.clone(), problem: migrate::problem(&error) };
+    let mut config = config.clone();
+    append_options(&mut config, "-c statement_timeout=0 -c timezone=UTC");
+    let (mut client, connection) = config.connect(NoTls).await.map_err(server)?;
+    let connection = tokio::spawn(connection);
+    // Of several servers that start at once one migrates, and the others wait
+    // here and then find nothing to do. Closing the connection unlocks.
+    client.execute("SELECT pg_advisory_lock($1)", &[&MIGRATING]).await.map_err(server)?;
+    let found = recorded_version(&client).await.map_err(server)?;
+    migrate::refuse_newer(found, migrate::postgres_runner())?;
+    let migrated = migrate::postgres_runner().run_async(&mut client).await;
+    migrated.map_err(|error| OpenError::Migration { place: place.clone(), problem: migrate::problem(&error) })?;
+    drop(client);
+    // Ends once the server has been told that we leave; that failing changes nothing.
+    let _ = connection.await;
+    Ok(())
+}
+
+async fn recorded_version(client: &Client) -> Result<Option<i64>, tokio_postgres::Error> {
+    let table = client.query_one("SELECT to_regclass($1) IS NOT NULL", &[&migrate::TABLE]).await?;
+    if !table.try_get(0)? {
+        return Ok(None);
+    }
+    let sql = format!("SELECT max(version)::bigint FROM {}", migrate::TABLE);
+    client.query_one(&sql, &[]).await?.try_get(0)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn tls_is_refused_in_words() {
+        for mode in ["require", "verify-ca", "verify-full"] {
+            let error = parse(&format!("postgres://me:secret@db.example:5433/hostler?sslmode={mode}")).unwrap_err();
+            assert_eq!(error, OpenError::Tls { place: "db.example:5433/hostler".to_owned() });
+            assert!(!error.to_string().contains("secret"));
+        }
+        assert!(parse("postgres://me:secret@db.example/hostler?sslmode=prefer").is_ok());
+    }
+
+    #[test]
+    fn a_bad_url_does_not_tell_its_password() {
+        for url in ["postgres://me:sec/ret@db:x/hostler", "postgres://me:secret@db/x?colour=secret", "secret", ""] {
+            let error = parse(url).unwrap_err();
+            assert_eq!(error, OpenError::Url);
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! SQLite's errors in our words.
+
+use rusqlite::ffi;
+
+use crate::Error;
+
+/// What an error of a statement means.
+pub(super) fn statement_error(error: rusqlite::Error) -> Error {
+    let (code, message) = match &error {
+        rusqlite::Error::SqliteFailure(failure, message) => {
+            (failure.extended_code, message.clone().unwrap_or_default())
+        }
+        rusqlite::Error::SqlInputError { error, msg, .. } => (error.extended_code, msg.clone()),
+        // The other kinds are about decoding and about our own use of the driver; some quote values.
+        _ => return Error::Internal("the SQLite driver refused the statement".to_owned()),
+    };
+    match code {
+        ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_PRIMARYKEY | ffi::SQLITE_CONSTRAINT_ROWID => {
+            Error::Unique(message.strip_prefix("UNIQUE constraint failed: ").unwrap_or(&message).to_owned())
+        }
+        ffi::SQLITE_CONSTRAINT_FOREIGNKEY => Error::ForeignKey,
+        // SQLite runs ON DELETE RESTRICT as a trigger.
+        ffi::SQLITE_CONSTRAINT_TRIGGER if message.contains("FOREIGN KEY") => Error::ForeignKey,
+        // A file system may report a full disk or quota as a failed write.
+        ffi::SQLITE_IOERR_WRITE
+        | ffi::SQLITE_IOERR_FSYNC
+        | ffi::SQLITE_IOERR_DIR_FSYNC
+        | ffi::SQLITE_IOERR_TRUNCATE
+        | ffi::SQLITE_IOERR_SHMSIZE
+        | ffi::SQLITE_IOERR_SHMMAP => Error::Full,
+        _ => match code & 0xff {
+            ffi::SQLITE_FULL => Error::Full,
+            ffi::SQLITE_INTERRUPT => Error::Timeout,
+            ffi::SQLITE_BUSY | ffi::SQLITE_LOCKED => {
+                Error::Unavailable("another process has locked the database file".to_owned())
+            }
+            ffi::SQLITE_CANTOPEN => Error::Unavailable("the database file cannot be opened".to_owned()),
+            ffi::SQLITE_TOOBIG => Error::TooComplex,
+            ffi::SQLITE_ERROR if is_too_complex(&message) => Error::TooComplex,
+            // Their texts can come from a function or quote a part of the data.
+            ffi::SQLITE_ERROR | ffi::SQLITE_CONSTRAINT => Error::Internal(message),
+            _ => Error::Internal(format!("SQLite error {code}")),
+        },
+    }
+}
+
+/// Whether another try may find the file unlocked.
+pub(super) fn is_busy(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked))
+}
+
+// SQLite has no code of its own for its limits.
+fn is_too_complex(message: &str) -> bool {
+    ["too many", "Expression tree is too large", "parser stack overflow", "at most 64 tables", "too large"]
+        .iter()
+        .any(|part| message.contains(part))
+}

@@ -1,0 +1,79 @@
+//! Creates the file and brings its schema up to date.
+
+use std::fs::OpenOptions;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use rusqlite::{Connection, OptionalExtension};
+
+use super::connection::{self, Purpose};
+use crate::OpenError;
+use crate::migrate;
+
+/// Creates the file unless it is there, and migrates it.
+pub(super) fn prepare(path: &Path) -> Result<(), OpenError> {
+    create(path)?;
+    let file_error = |error| file_error(path, &error);
+    let migration = |problem: String| OpenError::Migration { place: path.display().to_string(), problem };
+    let mut connection = connection::open(path, Purpose::Migrate).map_err(file_error)?;
+    // Before anything else, which might change the file.
+    migrate::refuse_newer(recorded_version(&connection).map_err(file_error)?, migrate::sqlite_runner())?;
+
+    let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).map_err(file_error)?;
+    if !mode.eq_ignore_ascii_case("wal") {
+        return Err(OpenError::File {
+            path: path.to_owned(),
+            problem: format!("its journal mode is {mode}"),
+            remedy: "put it on a local file system that SQLite can use in WAL mode",
+        });
+    }
+    let report = migrate::sqlite_runner().run(&mut connection).map_err(|error| migration(migrate::problem(&error)))?;
+    if !report.applied_migrations().is_empty() {
+        let broken: Option<String> =
+            connection.query_row("PRAGMA foreign_key_check", [], |row| row.get(0)).optional().map_err(file_error)?;
+        if let Some(table) = broken {
+            return Err(migration(format!("rows of {table} refer to rows that do not exist")));
+        }
+    }
+    Ok(())
+}
+
+/// What an error of the driver says about the file.
+pub(super) fn file_error(path: &Path, error: &rusqlite::Error) -> OpenError {
+    use rusqlite::ErrorCode::*;
+    let remedy = match error.sqlite_error_code() {
+        Some(NotADatabase) => "name a SQLite database, or a file that does not exist yet",
+        Some(DatabaseCorrupt) => "restore it from a backup",
+        Some(DatabaseBusy | DatabaseLocked) => "end the other process that uses it",
+        Some(DiskFull) => "free some space on its disk",
+        _ => "check that this user may read and write the file and its directory",
+    };
+    OpenError::File { path: path.to_owned(), problem: error.to_string(), remedy }
+}
+
+/// Only the owner may read the file, from its first moment on; SQLite gives the
+/// files beside it the same mode.
+fn create(path: &Path) -> Result<(), OpenError> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(OpenError::File {
+            path: path.to_owned(),
+            problem: error.to_string(),
+            remedy: "check that its directory exists and that this user may write there",
+        }),
+    }
+}
+
+fn recorded_version(connection: &Connection) -> Result<Option<i64>, rusqlite::Error> {
+    let exists =
+        connection.query_row("SELECT 1 FROM sqlite_master WHERE name = ?1", [migrate::TABLE], |_| Ok(())).optional()?;
+    match exists {
+        None => Ok(None),
+        Some(()) => connection.query_row(&format!("SELECT max(version) FROM {}", migrate::TABLE), [], |row| row.get(0)),
+    }
+}

@@ -1,0 +1,86 @@
+//! The embedded database: readers inline, one writer.
+
+mod connection;
+mod error;
+mod migrate;
+mod read;
+#[cfg(test)]
+mod tests;
+mod value;
+mod write;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use sea_query::Values;
+use tokio::sync::Mutex;
+
+use crate::{Error, OpenError, Row, Type};
+
+/// An open database file.
+#[derive(Clone)]
+pub(crate) struct Sqlite {
+    readers: Arc<read::Readers>,
+    writer: Arc<Mutex<write::Writer>>,
+}
+
+/// A transaction on the file.
+pub(crate) struct SqliteTransaction {
+    writer: Arc<Mutex<write::Writer>>,
+    /// Empty once a statement was cancelled.
+    held: Option<write::Held>,
+}
+
+impl Sqlite {
+    /// Creates the file unless it is there, brings its schema up to date, and opens it.
+    pub(crate) async fn open(path: PathBuf) -> Result<Sqlite, OpenError> {
+        let place = path.clone();
+        let open = move || {
+            migrate::prepare(&path)?;
+            let file_error = |error| migrate::file_error(&path, &error);
+            Ok(Sqlite {
+                writer: Arc::new(Mutex::new(write::Writer::open(&path).map_err(file_error)?)),
+                readers: Arc::new(read::Readers::open(&path).map_err(file_error)?),
+            })
+        };
+        tokio::task::spawn_blocking(open).await.unwrap_or_else(|_| {
+            Err(OpenError::File { path: place, problem: "interrupted".to_owned(), remedy: "start again" })
+        })
+    }
+
+    pub(crate) async fn read(&self, sql: String, values: Values, types: &[Type]) -> Result<Vec<Row>, Error> {
+        self.readers.read(sql, values, types).await
+    }
+
+    pub(crate) async fn begin(&self) -> Result<SqliteTransaction, Error> {
+        let held = write::begin(&self.writer).await?;
+        Ok(SqliteTransaction { writer: self.writer.clone(), held: Some(held) })
+    }
+
+    pub(crate) async fn close(&self) {
+        self.readers.close();
+        let mut writer = self.writer.clone().lock_owned().await;
+        if tokio::task::spawn_blocking(move || writer.close()).await.is_err() {
+            tracing::warn!("interrupted while closing the database");
+        }
+    }
+}
+
+impl SqliteTransaction {
+    pub(crate) async fn read(&mut self, sql: String, values: Values, types: &[Type]) -> Result<Vec<Row>, Error> {
+        write::Held::read(&mut self.held, sql, values, types).await
+    }
+
+    pub(crate) fn insert(&mut self, sql: &str, values: &Values) -> Result<Vec<Row>, Error> {
+        write::Held::insert(&mut self.held, sql, values)
+    }
+
+    pub(crate) async fn execute(&mut self, sql: String, values: Values) -> Result<u64, Error> {
+        write::Held::execute(&mut self.held, sql, values).await
+    }
+
+    pub(crate) async fn commit(mut self) -> Result<(), Error> {
+        let held = self.held.take().ok_or_else(write::gone)?;
+        write::commit(&self.writer, held).await
+    }
+}

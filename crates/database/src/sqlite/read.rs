@@ -1,0 +1,147 @@
+//! Readers: a few connections that see what is committed.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::connection::{self, Purpose, limited};
+use super::value::query;
+use crate::{Error, Row, Type};
+
+/// How long a statement may keep an async worker busy. Few take even one
+/// millisecond; a longer one starts again on a blocking thread.
+pub(super) const INLINE: Duration = Duration::from_millis(20);
+
+/// How long a statement may take at all.
+pub(super) const LONGEST: Duration = Duration::from_secs(10);
+
+/// How long to wait for a free connection.
+const WAIT: Duration = Duration::from_secs(10);
+
+/// The pool. Idle connections are in `idle`; a permit of `free` entitles to take one.
+pub(super) struct Readers {
+    idle: Mutex<Vec<Connection>>,
+    free: Arc<Semaphore>,
+    /// Bounds the slow statements, so that a connection stays free for the quick ones.
+    slow: Arc<Semaphore>,
+}
+
+/// A connection taken from the pool, which goes back there.
+struct Reader {
+    connection: Option<Connection>,
+    readers: Arc<Readers>,
+    _permit: OwnedSemaphorePermit,
+}
+
+/// Stops the statement on the blocking thread when nobody waits for it any more.
+pub(super) struct StopOnDrop(pub(super) Arc<AtomicBool>);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.take()
+            && !self.readers.free.is_closed()
+        {
+            self.readers.idle().push(connection);
+        }
+    }
+}
+
+impl Readers {
+    /// Opens as many connections as the machine can use.
+    pub(super) fn open(path: &Path) -> Result<Readers, rusqlite::Error> {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let count = (2 * cores).clamp(4, 16);
+        let idle = (0..count).map(|_| connection::open(path, Purpose::Read)).collect::<Result<Vec<_>, _>>()?;
+        Ok(Readers {
+            idle: Mutex::new(idle),
+            free: Arc::new(Semaphore::new(count)),
+            slow: Arc::new(Semaphore::new(count / 2)),
+        })
+    }
+
+    /// Runs a query on a free connection.
+    pub(super) async fn read(
+        self: &Arc<Self>,
+        sql: String,
+        values: sea_query::Values,
+        types: &[Type],
+    ) -> Result<Vec<Row>, Error> {
+        {
+            let mut reader = self.take().await?;
+            match reader.query(&sql, &values.0, types, Instant::now() + INLINE, || false) {
+                Err(Error::Timeout) => {}
+                result => return result,
+            }
+        }
+        let slow = permit(&self.slow).await?;
+        let mut reader = self.take().await?;
+        let stop = StopOnDrop(Arc::default());
+        let (types, stopped) = (types.to_vec(), stop.0.clone());
+        let task = tokio::task::spawn_blocking(move || {
+            let _slow = slow;
+            let stop = move || stopped.load(Ordering::Relaxed);
+            reader.query(&sql, &values.0, &types, Instant::now() + LONGEST, stop)
+        });
+        task.await.unwrap_or_else(|_| Err(Error::Unavailable("the server is stopping".to_owned())))
+    }
+
+    /// Lets nobody read any more, and closes the connections.
+    pub(super) fn close(&self) {
+        self.free.close();
+        self.slow.close();
+        self.idle().clear();
+    }
+
+    async fn take(self: &Arc<Self>) -> Result<Reader, Error> {
+        let permit = permit(&self.free).await?;
+        let connection = self.idle().pop();
+        Ok(Reader { connection, readers: self.clone(), _permit: permit })
+    }
+
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
+        // A push or pop leaves nothing half done.
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Reader {
+    fn query(
+        &mut self,
+        sql: &str,
+        values: &[sea_query::Value],
+        types: &[Type],
+        deadline: Instant,
+        stop: impl Fn() -> bool + Send + 'static,
+    ) -> Result<Vec<Row>, Error> {
+        let Some(connection) = &mut self.connection else { return Err(closed()) };
+        limited(connection, deadline, stop, |connection| query(connection, sql, values, types))
+    }
+}
+
+/// The error of whoever comes too late.
+pub(super) fn closed() -> Error {
+    Error::Unavailable("the database was closed".to_owned())
+}
+
+async fn permit(semaphore: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Error> {
+    // The timer costs more than the rest: it is for those who have to wait.
+    if let Ok(permit) = semaphore.clone().try_acquire_owned() {
+        // Keeps the runtime fair to other tasks, as each await that never waits would not.
+        tokio::task::coop::consume_budget().await;
+        return Ok(permit);
+    }
+    match tokio::time::timeout(WAIT, semaphore.clone().acquire_owned()).await {
+        Ok(permit) => permit.map_err(|_| closed()),
+        Err(_) => Err(Error::Unavailable("all connections are busy".to_owned())),
+    }
+}

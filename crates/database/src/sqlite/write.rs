@@ -1,0 +1,278 @@
+//! The writer: one connection, one transaction at a time, commits joined.
+//!
+//! A commit has to wait for the disk, and that takes longer than all the rest.
+//! So transactions of ours are savepoints of one outer transaction of SQLite's:
+//! `begin` opens the outer one if there is none, `commit` releases the savepoint
+//! and queues for the committer, which commits the outer one for all who are
+//! done by then. Nobody's `commit` returns before the disk has it. The mutex is
+//! fair, so that whoever waits for the connection when the committer comes is
+//! joined, and whoever comes later is not.
+//!
+//! What joins shares its fate: when the outer transaction fails, because the
+//! disk is full, say, all in it get the error. Deferred constraints, which fail
+//! only then, would let one writer fail the others: the schema must have none.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+use tokio::sync::{Mutex, OwnedMutexGuard, oneshot};
+
+use super::connection::{self, Purpose, limited};
+use super::error::{is_busy, statement_error};
+use super::read::{INLINE, LONGEST, closed};
+use super::value;
+use crate::{Error, Row, Type};
+
+/// How long to wait for other transactions of ours: longer than any statement.
+const WAIT: Duration = Duration::from_secs(15);
+
+/// How long to wait for another process to end its transaction, and between tries.
+const BUSY: Duration = Duration::from_secs(5);
+const BUSY_PAUSE: Duration = Duration::from_millis(10);
+
+/// The writing connection and the state of its outer transaction.
+pub(super) struct Writer {
+    pub(super) connection: Connection,
+    /// Whether an outer transaction is open.
+    open: bool,
+    /// Who waits for the outer transaction to be committed.
+    pending: Vec<oneshot::Sender<Result<(), Error>>>,
+    /// Whether a committer is on its way.
+    committing: bool,
+    closed: bool,
+    /// How often something was committed, for the tests.
+    #[cfg(test)]
+    pub(super) commits: usize,
+}
+
+/// A transaction: the right to use the writer, and a savepoint in it, which
+/// dropping this undoes.
+pub(super) struct Held {
+    writer: OwnedMutexGuard<Writer>,
+    /// Whether the savepoint is still there.
+    alive: bool,
+}
+
+impl Writer {
+    pub(super) fn open(path: &Path) -> Result<Writer, rusqlite::Error> {
+        Ok(Writer {
+            connection: connection::open(path, Purpose::Write)?,
+            open: false,
+            pending: Vec::new(),
+            committing: false,
+            closed: false,
+            #[cfg(test)]
+            commits: 0,
+        })
+    }
+
+    /// Commits for all who wait. Blocks until the disk has it.
+    fn commit(&mut self) {
+        if !self.open || self.pending.is_empty() {
+            return;
+        }
+        match run(&self.connection, "COMMIT") {
+            Ok(()) => {
+                self.open = false;
+                #[cfg(test)]
+                {
+                    self.commits += 1;
+                }
+                self.answer(&Ok(()));
+            }
+            Err(error) => self.abandon(&statement_error(error)),
+        }
+    }
+
+    /// Ends the outer transaction without committing; whoever waits gets the error.
+    fn abandon(&mut self, error: &Error) {
+        if !self.connection.is_autocommit()
+            && let Err(error) = run(&self.connection, "ROLLBACK")
+        {
+            // What nobody may see is still there: to go on would commit it with the next.
+            tracing::error!("cannot roll a transaction back, so no more writes: {}", statement_error(error));
+            self.closed = true;
+        }
+        self.open = false;
+        self.answer(&Err(error.clone()));
+    }
+
+    fn answer(&mut self, result: &Result<(), Error>) {
+        for waiting in self.pending.drain(..) {
+            // Whoever no longer waits was cancelled.
+            let _ = waiting.send(result.clone());
+        }
+    }
+
+    /// Lets nobody write any more, and brings the file up to date with its log.
+    pub(super) fn close(&mut self) {
+        self.commit();
+        self.closed = true;
+        if let Err(error) = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
+            // Harmless: the next start finds everything in the log.
+            tracing::warn!("cannot write the log into the database: {}", statement_error(error));
+        }
+    }
+}
+
+/// Waits for the writer and opens a savepoint.
+pub(super) async fn begin(writer: &Arc<Mutex<Writer>>) -> Result<Held, Error> {
+    let mut guard = lock(writer).await?;
+    if guard.closed {
+        return Err(closed());
+    }
+    let patience = Instant::now() + BUSY;
+    while !guard.open {
+        match run(&guard.connection, "BEGIN IMMEDIATE") {
+            Ok(()) => guard.open = true,
+            Err(error) if is_busy(&error) && Instant::now() < patience => tokio::time::sleep(BUSY_PAUSE).await,
+            Err(error) => return Err(statement_error(error)),
+        }
+    }
+    // From here on dropping it undoes everything.
+    let mut held = Held { writer: guard, alive: true };
+    match run(&held.writer.connection, "SAVEPOINT w") {
+        Ok(()) => Ok(held),
+        Err(error) => Err(held.failed(statement_error(error))),
+    }
+}
+
+async fn lock(writer: &Arc<Mutex<Writer>>) -> Result<OwnedMutexGuard<Writer>, Error> {
+    // Nobody is overtaken: the mutex is handed to whoever waits, and never free then.
+    if let Ok(guard) = writer.clone().try_lock_owned() {
+        tokio::task::coop::consume_budget().await;
+        return Ok(guard);
+    }
+    tokio::time::timeout(WAIT, writer.clone().lock_owned())
+        .await
+        .map_err(|_| Error::Unavailable("another transaction does not end".to_owned()))
+}
+
+/// Ends a transaction; returns when the disk has what it did.
+pub(super) async fn commit(writer: &Arc<Mutex<Writer>>, mut held: Held) -> Result<(), Error> {
+    held.check()?;
+    if let Err(error) = run(&held.writer.connection, "RELEASE w") {
+        return Err(held.failed(statement_error(error)));
+    }
+    held.alive = false;
+    let (done, waiting) = oneshot::channel();
+    held.writer.pending.push(done);
+    if !held.writer.committing {
+        held.writer.committing = true;
+        let writer = writer.clone();
+        tokio::task::spawn_blocking(move || {
+            let mut writer = writer.blocking_lock();
+            writer.committing = false;
+            writer.commit();
+        });
+    }
+    drop(held);
+    waiting.await.unwrap_or_else(|_| Err(closed()))
+}
+
+impl Held {
+    /// Runs a query on this thread, or on a blocking one if it takes long.
+    pub(super) async fn read(
+        slot: &mut Option<Held>,
+        sql: String,
+        values: sea_query::Values,
+        types: &[Type],
+    ) -> Result<Vec<Row>, Error> {
+        let held = slot.as_mut().ok_or_else(gone)?;
+        // A query that is stopped undoes nothing, unlike a change.
+        match held.limited(INLINE, |c| value::query(c, &sql, &values.0, types)) {
+            Err(Error::Timeout) => {}
+            result => return result,
+        }
+        let types = types.to_vec();
+        Held::blocking(slot, move |connection| value::query(connection, &sql, &values.0, &types)).await
+    }
+
+    /// Runs an INSERT that returns the row's id.
+    pub(super) fn insert(slot: &mut Option<Held>, sql: &str, values: &sea_query::Values) -> Result<Vec<Row>, Error> {
+        let held = slot.as_mut().ok_or_else(gone)?;
+        held.limited(LONGEST, |c| value::query(c, sql, &values.0, &[Type::Integer]))
+    }
+
+    /// Runs a change that may touch many rows; to stop it would undo the
+    /// transactions that were joined, so it is on a blocking thread at once.
+    pub(super) async fn execute(slot: &mut Option<Held>, sql: String, values: sea_query::Values) -> Result<u64, Error> {
+        Held::blocking(slot, move |connection| value::execute(connection, &sql, &values.0)).await
+    }
+
+    /// Runs `work` on a blocking thread. Cancelled, it leaves the slot empty, and the
+    /// thread undoes the transaction when it is done.
+    async fn blocking<T: Send + 'static>(
+        slot: &mut Option<Held>,
+        work: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let mut held = slot.take().ok_or_else(gone)?;
+        let task = tokio::task::spawn_blocking(move || {
+            let result = held.limited(LONGEST, work);
+            (held, result)
+        });
+        let (held, result) = task.await.map_err(|_| closed())?;
+        *slot = Some(held);
+        result
+    }
+
+    fn limited<T>(
+        &mut self,
+        longest: Duration,
+        work: impl FnOnce(&Connection) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        self.check()?;
+        let deadline = Instant::now() + longest;
+        limited(&mut self.writer.connection, deadline, || false, work).map_err(|error| self.failed(error))
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        if self.alive { Ok(()) } else { Err(gone()) }
+    }
+
+    /// Notices when SQLite has, because of an error, rolled everything back.
+    fn failed(&mut self, error: Error) -> Error {
+        if self.writer.connection.is_autocommit() {
+            self.alive = false;
+            self.writer.abandon(&error);
+        }
+        error
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if !self.alive {
+            return;
+        }
+        let undone =
+            run(&self.writer.connection, "ROLLBACK TO w").and_then(|()| run(&self.writer.connection, "RELEASE w"));
+        if let Err(error) = undone {
+            self.writer.abandon(&statement_error(error));
+        } else if self.writer.pending.is_empty() {
+            // Nothing to commit: others may have the file.
+            let nothing = Error::Internal("the transaction was rolled back".to_owned());
+            self.writer.abandon(&nothing);
+        }
+    }
+}
+
+pub(super) fn gone() -> Error {
+    Error::Internal("the transaction was rolled back already".to_owned())
+}
+
+/// Runs a statement without parameters, parsed once.
+fn run(connection: &Connection, sql: &str) -> Result<(), rusqlite::Error> {
+    connection.prepare_cached(sql)?.raw_execute().map(drop)
+}
+
+#[cfg(test)]
+impl Held {
+    /// Makes every commit fail from now on.
+    pub(super) fn refuse_commits(&mut self) {
+        let refused = self.writer.connection.commit_hook(Some(|| true));
+        assert!(refused.is_ok());
+    }
+}
