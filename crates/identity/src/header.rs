@@ -1,0 +1,208 @@
+//! The `Authorization` header.
+
+use base64::{
+    Engine,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
+use std::fmt;
+
+/// The longest header value read, in bytes.
+pub const MAX_LENGTH: usize = 4096;
+
+/// RFC 7617 wants padding; some clients forget it, and nothing is lost by that.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &base64::alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// What a caller presents.
+pub enum Credentials {
+    /// A username and a password (RFC 7617), either of which may be empty.
+    Basic {
+        /// The name, as sent.
+        username: String,
+        /// The password, as sent.
+        password: String,
+    },
+    /// A bearer token (RFC 6750).
+    Bearer(String),
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Basic { username, .. } => f.debug_struct("Basic").field("username", username).finish_non_exhaustive(),
+            Self::Bearer(_) => f.write_str("Bearer(..)"),
+        }
+    }
+}
+
+/// Why a header presents nothing. No message repeats what was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Malformed {
+    /// It is longer than [`MAX_LENGTH`].
+    #[error("the Authorization header is too long")]
+    TooLong,
+    /// The scheme is neither Basic nor Bearer. A server that knows further
+    /// schemes, or treats unknown ones as absent, goes by this case.
+    #[error("the Authorization header has an unknown scheme")]
+    UnknownScheme,
+    /// Nothing follows the scheme.
+    #[error("the Authorization header has no credentials")]
+    Missing,
+    /// The credentials of Basic are not Base64 of UTF-8 text with a colon.
+    #[error("the Basic credentials are not a name and a password in Base64")]
+    Basic,
+    /// The token has characters that no bearer token has.
+    #[error("the Bearer token has characters that are not allowed")]
+    Bearer,
+    /// A NUL stands in the name or the password; no text in a database has one.
+    #[error("the Basic credentials contain a NUL")]
+    Nul,
+}
+
+/// Reads the value of an `Authorization` header. The scheme is matched without
+/// regard to case (RFC 9110, section 11.1), spaces around and between are
+/// tolerated, and the first colon ends the username (RFC 7617, section 2).
+///
+/// # Errors
+/// [`Malformed`], by the first thing that is wrong.
+pub fn parse_authorization(value: &str) -> Result<Credentials, Malformed> {
+    if value.len() > MAX_LENGTH {
+        return Err(Malformed::TooLong);
+    }
+    let value = value.trim_matches([' ', '\t']);
+    let (scheme, credentials) = value.split_once([' ', '\t']).unwrap_or((value, ""));
+    let parse: fn(&str) -> Result<Credentials, Malformed> = if scheme.eq_ignore_ascii_case("basic") {
+        parse_basic
+    } else if scheme.eq_ignore_ascii_case("bearer") {
+        parse_bearer
+    } else {
+        return Err(Malformed::UnknownScheme);
+    };
+    match credentials.trim_matches([' ', '\t']) {
+        "" => Err(Malformed::Missing),
+        credentials => parse(credentials),
+    }
+}
+
+fn parse_basic(credentials: &str) -> Result<Credentials, Malformed> {
+    let decoded = BASE64.decode(credentials).map_err(|_| Malformed::Basic)?;
+    let text = String::from_utf8(decoded).map_err(|_| Malformed::Basic)?;
+    if text.contains('\0') {
+        return Err(Malformed::Nul);
+    }
+    let (username, password) = text.split_once(':').ok_or(Malformed::Basic)?;
+    Ok(Credentials::Basic { username: username.to_owned(), password: password.to_owned() })
+}
+
+/// RFC 6750, section 2.1: `1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`.
+fn parse_bearer(token: &str) -> Result<Credentials, Malformed> {
+    let body = token.trim_end_matches('=');
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte);
+    if body.is_empty() || !body.bytes().all(allowed) {
+        return Err(Malformed::Bearer);
+    }
+    Ok(Credentials::Bearer(token.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn basic(value: &str) -> (String, String) {
+        match parse_authorization(value) {
+            Ok(Credentials::Basic { username, password }) => (username, password),
+            other => panic!("{value}: {other:?}"),
+        }
+    }
+
+    fn bearer(value: &str) -> String {
+        match parse_authorization(value) {
+            Ok(Credentials::Bearer(token)) => token,
+            other => panic!("{value}: {other:?}"),
+        }
+    }
+
+    fn encoded(pair: impl AsRef<[u8]>) -> String {
+        format!("Basic {}", BASE64.encode(pair))
+    }
+
+    #[test]
+    fn the_examples_of_the_rfcs() {
+        let pair = ("Aladdin".to_owned(), "open sesame".to_owned());
+        assert_eq!(basic("Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="), pair);
+        assert_eq!(basic("Basic dGVzdDoxMjPCow=="), ("test".to_owned(), "123£".to_owned()));
+        assert_eq!(bearer("Bearer mF_9.B5f-4.1JqM"), "mF_9.B5f-4.1JqM");
+    }
+
+    #[test]
+    fn scheme_spaces_and_padding_are_taken_lightly() {
+        let pair = ("Aladdin".to_owned(), "open sesame".to_owned());
+        for value in [
+            "basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==",
+            "BASIC   QWxhZGRpbjpvcGVuIHNlc2FtZQ==  ",
+            "  Basic\tQWxhZGRpbjpvcGVuIHNlc2FtZQ",
+        ] {
+            assert_eq!(basic(value), pair);
+        }
+        assert_eq!(bearer("bEARER    abc=="), "abc==");
+    }
+
+    #[test]
+    fn the_first_colon_splits() {
+        let table = [
+            ("ann:a:b:", "ann", "a:b:"),
+            (":", "", ""),
+            ("ann:", "ann", ""),
+            (":secret", "", "secret"),
+            ("jürgen:pässwörd🔑", "jürgen", "pässwörd🔑"),
+            (" ann : secret ", " ann ", " secret "),
+        ];
+        for (pair, username, password) in table {
+            assert_eq!(basic(&encoded(pair)), (username.to_owned(), password.to_owned()));
+        }
+    }
+
+    #[test]
+    fn malformed_values() {
+        let long = format!("Bearer {}", "a".repeat(MAX_LENGTH));
+        let (no_colon, not_utf8) = (encoded("ann"), encoded(b"ann:\xff"));
+        let (nul_name, nul_password) = (encoded("an\0n:x"), encoded("ann:\0"));
+        let table = [
+            ("", Malformed::UnknownScheme),
+            ("   ", Malformed::UnknownScheme),
+            ("Digest abc", Malformed::UnknownScheme),
+            ("Basically abc", Malformed::UnknownScheme),
+            ("Basic", Malformed::Missing),
+            ("Bearer   ", Malformed::Missing),
+            ("Basic !!!", Malformed::Basic),
+            ("Basic QWxhZGRpbjpvcGVu IHNlc2FtZQ==", Malformed::Basic),
+            (&no_colon, Malformed::Basic),
+            (&not_utf8, Malformed::Basic),
+            (&nul_name, Malformed::Nul),
+            (&nul_password, Malformed::Nul),
+            ("Bearer a b", Malformed::Bearer),
+            ("Bearer ==", Malformed::Bearer),
+            ("Bearer a=b", Malformed::Bearer),
+            ("Bearer täg", Malformed::Bearer),
+            (&long, Malformed::TooLong),
+        ];
+        for (value, expected) in table {
+            assert_eq!(parse_authorization(value).unwrap_err(), expected, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn the_longest_value_is_read() {
+        let value = format!("Bearer {}", "a".repeat(MAX_LENGTH - "Bearer ".len()));
+        assert_eq!(bearer(&value).len(), MAX_LENGTH - 7);
+    }
+
+    #[test]
+    fn debug_shows_no_secret() {
+        let shown = format!("{:?}", parse_authorization(&encoded("ann:secret")).unwrap());
+        assert!(shown.contains("ann") && !shown.contains("secret"), "{shown}");
+        assert_eq!(format!("{:?}", parse_authorization("Bearer secret").unwrap()), "Bearer(..)");
+    }
+}

@@ -1,0 +1,102 @@
+//! The forms in which a password may be stored.
+
+use super::Verdict;
+use argon2::{ARGON2ID_IDENT, Argon2, Params, PasswordHash, PasswordVerifier, Version};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use sha2::Sha256;
+use subtle::ConstantTimeEq;
+
+/// No form of ours or Django's comes near; Django's column holds 128 characters.
+const MAX_LENGTH: usize = 512;
+
+/// Django's default grows with each release and passed one million in 2025.
+/// More than this is a mistake or an attack, and seconds of work.
+const MAX_PBKDF2_ITERATIONS: u32 = 5_000_000;
+
+/// The most memory spent on one verification, in KiB: 512 MiB. Django's own
+/// default is 100 MiB.
+const MAX_ARGON2_MEMORY: u32 = 512 * 1024;
+
+/// The most memory written by all passes of one verification together, in KiB:
+/// 4 GiB take about two seconds.
+const MAX_ARGON2_WORK: u64 = 4 * 1024 * 1024;
+
+/// The length of our salts, in bytes.
+const SALT_LENGTH: usize = 16;
+
+/// A stored password that some password may match, and at a bearable cost.
+pub(super) enum Stored<'a> {
+    Argon2id { hash: Box<PasswordHash>, rehash: bool },
+    Pbkdf2Sha256 { iterations: u32, salt: &'a str, expected: [u8; 32] },
+}
+
+impl<'a> Stored<'a> {
+    /// Reads what is stored; `ours` is the cost at which new passwords are
+    /// hashed. `None` if no password can match it.
+    pub(super) fn parse(stored: &'a str, ours: &Params) -> Option<Self> {
+        if stored.len() > MAX_LENGTH {
+            return None;
+        }
+        if let Some(rest) = stored.strip_prefix("pbkdf2_sha256$") {
+            Self::parse_pbkdf2(rest)
+        } else if let Some(rest) = stored.strip_prefix("argon2$") {
+            Self::parse_argon2(&format!("${rest}"), None)
+        } else {
+            Self::parse_argon2(stored, Some(ours))
+        }
+    }
+
+    /// Django's `<iterations>$<salt>$<hash>`, the hash in Base64.
+    fn parse_pbkdf2(rest: &'a str) -> Option<Self> {
+        let mut parts = rest.split('$');
+        let (iterations, salt, hash) = (parts.next()?, parts.next()?, parts.next()?);
+        if parts.next().is_some() || salt.is_empty() {
+            return None;
+        }
+        let iterations = iterations.parse().ok().filter(|count| (1..=MAX_PBKDF2_ITERATIONS).contains(count))?;
+        let expected = BASE64_STANDARD.decode(hash).ok()?.try_into().ok()?;
+        Some(Self::Pbkdf2Sha256 { iterations, salt, expected })
+    }
+
+    /// A PHC string. Without `ours` it is to be rehashed whatever its cost.
+    fn parse_argon2(phc: &str, ours: Option<&Params>) -> Option<Self> {
+        let hash = PasswordHash::new(phc).ok()?;
+        if hash.algorithm != ARGON2ID_IDENT {
+            return None;
+        }
+        let (salt_length, output_length) = (hash.salt.as_ref()?.len(), hash.hash.as_ref()?.len());
+        let params = Params::try_from(&hash).ok()?;
+        let work = u64::from(params.m_cost()) * u64::from(params.t_cost());
+        if params.m_cost() > MAX_ARGON2_MEMORY || work > MAX_ARGON2_WORK {
+            return None;
+        }
+        let rehash = ours.is_none_or(|ours| {
+            params.m_cost() < ours.m_cost()
+                || params.t_cost() < ours.t_cost()
+                || salt_length < SALT_LENGTH
+                || output_length < Params::DEFAULT_OUTPUT_LEN
+                || hash.version != Some(Version::V0x13.into())
+        });
+        Some(Self::Argon2id { hash: Box::new(hash), rehash })
+    }
+
+    /// Compares in a time that does not depend on where the two differ.
+    pub(super) fn verify(&self, password: &str) -> Verdict {
+        let (right, rehash) = match self {
+            Self::Argon2id { hash, rehash } => {
+                // Algorithm and cost are taken from the hash itself.
+                (Argon2::default().verify_password(password.as_bytes(), hash.as_ref()).is_ok(), *rehash)
+            }
+            Self::Pbkdf2Sha256 { iterations, salt, expected } => {
+                let mut computed = [0; 32];
+                pbkdf2::pbkdf2_hmac::<Sha256>(password.as_bytes(), salt.as_bytes(), *iterations, &mut computed);
+                (computed.ct_eq(expected).into(), true)
+            }
+        };
+        match (right, rehash) {
+            (true, false) => Verdict::Right,
+            (true, true) => Verdict::RightButRehash,
+            (false, _) => Verdict::Wrong,
+        }
+    }
+}

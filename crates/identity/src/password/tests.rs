@@ -1,0 +1,258 @@
+use super::*;
+use std::time::{Duration, Instant};
+
+// Made with Python's hashlib.pbkdf2_hmac.
+const DJANGO: &str = "pbkdf2_sha256$1000$NaCl4Salt$27YunWrBEh1DGtffK3bpVY9f5mIBpLwqQTX1ZU1A8Ew=";
+const DJANGO_UNICODE: &str = "pbkdf2_sha256$1$seasalt$wvWn/ft8Jo5YkGTfD/0ayNdW4Dp0GikwJ1Kd1akDD4w=";
+const DJANGO_REAL: &str = "pbkdf2_sha256$260000$abcdefghijklmnopqrstuv$kW/xJkxctm9cgVVxV3Nm+X1f+tCUz5oV3qZqXJX6eKk=";
+const DJANGO_EMPTY: &str = "pbkdf2_sha256$1$x$yb9iKunqNijXRQKUvO6LoyiwVgfOzKs1+3gaWy8rzxc=";
+
+// From the tests of the reference implementation; the password is "password".
+const REFERENCE: &str = "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4";
+const REFERENCE_TWO_LANES: &str =
+    "$argon2id$v=19$m=256,t=2,p=2$c29tZXNhbHQ$bQk8UB/VmZZF4Oo79iDXuL5/0ttZwg2f/5U52iv1cDc";
+
+fn cheap() -> Passwords {
+    Passwords::with_cost(8, 1).unwrap()
+}
+
+async fn verdict(password: &str, stored: &str) -> Verdict {
+    cheap().verify(password.to_owned(), stored.to_owned()).await
+}
+
+#[test]
+fn the_default_cost_is_owasps() {
+    let passwords = Passwords::new();
+    let params = passwords.argon2.params();
+    assert_eq!((params.m_cost(), params.t_cost(), params.p_cost()), (19 * 1024, 2, 1));
+}
+
+#[test]
+fn a_cost_that_does_not_exist_is_an_error() {
+    for (memory, passes) in [(0, 1), (7, 1), (8, 0)] {
+        assert!(matches!(Passwords::with_cost(memory, passes), Err(HashError::Argon2(_))));
+    }
+}
+
+#[tokio::test]
+async fn what_is_hashed_verifies() {
+    let long = "x".repeat(10_000);
+    for password in ["secret", "", " ", "pässwörd🔑", "nul\0inside", &long] {
+        let stored = cheap().hash(password.to_owned()).await.unwrap();
+        assert!(stored.starts_with("$argon2id$v=19$m=8,t=1,p=1$") && stored.len() <= 128, "{stored}");
+        assert_eq!(verdict(password, &stored).await, Verdict::Right);
+        assert_eq!(verdict(&format!("{password}x"), &stored).await, Verdict::Wrong);
+        assert_eq!(verdict("Secret", &stored).await, Verdict::Wrong);
+    }
+}
+
+#[tokio::test]
+async fn the_same_password_is_never_stored_the_same_way() {
+    let passwords = cheap();
+    assert_ne!(passwords.hash("secret".into()).await.unwrap(), passwords.hash("secret".into()).await.unwrap());
+}
+
+#[tokio::test]
+async fn unicode_is_not_normalized() {
+    // Both look like "é"; Django tells them apart as well.
+    let stored = cheap().hash("\u{e9}".to_owned()).await.unwrap();
+    assert_eq!(verdict("e\u{301}", &stored).await, Verdict::Wrong);
+}
+
+#[tokio::test]
+async fn argon2_of_the_reference_implementation() {
+    // The salt of eight bytes is shorter than ours, hence the rehash.
+    assert_eq!(verdict("password", REFERENCE).await, Verdict::RightButRehash);
+    assert_eq!(verdict("password", REFERENCE_TWO_LANES).await, Verdict::RightButRehash);
+    assert_eq!(verdict("Password", REFERENCE).await, Verdict::Wrong);
+}
+
+#[tokio::test]
+async fn django_hashes() {
+    let argon2 = format!("argon2{REFERENCE_TWO_LANES}");
+    for (password, stored) in [
+        ("secret", DJANGO),
+        ("pässwörd🔑", DJANGO_UNICODE),
+        ("secret", DJANGO_REAL),
+        ("", DJANGO_EMPTY),
+        ("password", &argon2),
+    ] {
+        assert_eq!(verdict(password, stored).await, Verdict::RightButRehash, "{stored}");
+        assert_eq!(verdict("another", stored).await, Verdict::Wrong, "{stored}");
+    }
+}
+
+#[tokio::test]
+async fn a_rehash_is_asked_for_until_the_cost_is_ours() {
+    let weaker = cheap().hash("secret".to_owned()).await.unwrap();
+    for (memory, passes, expected) in
+        [(8, 1, Verdict::Right), (16, 1, Verdict::RightButRehash), (8, 2, Verdict::RightButRehash)]
+    {
+        let passwords = Passwords::with_cost(memory, passes).unwrap();
+        assert_eq!(passwords.verify("secret".into(), weaker.clone()).await, expected);
+        assert_eq!(passwords.verify("Secret".into(), weaker.clone()).await, Verdict::Wrong);
+        let renewed = passwords.hash("secret".into()).await.unwrap();
+        assert_eq!(passwords.verify("secret".into(), renewed).await, Verdict::Right);
+    }
+    // A stronger one is no reason: the cost may have been lowered again.
+    let stronger = Passwords::with_cost(16, 2).unwrap().hash("secret".into()).await.unwrap();
+    assert_eq!(verdict("secret", &stronger).await, Verdict::Right);
+    // Django's own form is one, however strong.
+    assert_eq!(verdict("secret", &format!("argon2{stronger}")).await, Verdict::RightButRehash);
+}
+
+#[tokio::test]
+async fn unusable_passwords_never_verify() {
+    let ours = cheap().hash("secret".to_owned()).await.unwrap();
+    for stored in ["", "!", "!0123456789abcdefghijABCDEFGHIJ0123456789", &format!("!{ours}"), &format!("!{DJANGO}")] {
+        for password in ["", "secret", "!", stored] {
+            assert_eq!(verdict(password, stored).await, Verdict::Wrong, "{stored:?} {password:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn malformed_hashes_never_verify() {
+    let ours = cheap().hash("secret".to_owned()).await.unwrap();
+    let django_argon2 = format!("argon2{ours}");
+    let passwords = cheap();
+    for valid in [ours.as_str(), &django_argon2, DJANGO] {
+        for end in 0..valid.len() {
+            let verdict = passwords.verify("secret".into(), valid[..end].to_owned()).await;
+            assert_eq!(verdict, Verdict::Wrong, "{:?}", &valid[..end]);
+        }
+        for position in 0..valid.len() {
+            for other in ["", "$", "\0", "ü", "A", "=", ",", "-"] {
+                let mut broken = valid.to_owned();
+                broken.replace_range(position..=position, other);
+                // The last letter of a Base64 text may carry bits that mean nothing.
+                if broken != valid && position + 2 < valid.len() {
+                    let verdict = passwords.verify("secret".into(), broken.clone()).await;
+                    assert_eq!(verdict, Verdict::Wrong, "{broken:?}");
+                }
+            }
+        }
+        assert_eq!(passwords.verify("secret".into(), format!("{valid}$")).await, Verdict::Wrong);
+        assert_eq!(passwords.verify("secret".into(), format!("{valid}$x")).await, Verdict::Wrong);
+    }
+}
+
+#[tokio::test]
+async fn other_schemes_never_verify() {
+    for stored in [
+        "secret",
+        "plain$$secret",
+        "md5$salt$d67cd1ee8aa2e5d8d2c1a8e1f9a0a3c4",
+        "pbkdf2_sha1$1$x$yb9iKunqNijXRQKUvO6LoyiwVgc=",
+        "bcrypt_sha256$$2b$12$R9h/cIPz0gi.URNNX3kh2OPST9/PgBkqquzi.Ss7KIUgO2t0jWMUW",
+        "$argon2d$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4",
+    ] {
+        assert_eq!(verdict("secret", stored).await, Verdict::Wrong, "{stored}");
+        assert_eq!(verdict("password", stored).await, Verdict::Wrong, "{stored}");
+    }
+}
+
+#[tokio::test]
+async fn work_is_bounded() {
+    let hash = "nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4";
+    let long = "A".repeat(100_000);
+    let start = Instant::now();
+    for stored in [
+        "pbkdf2_sha256$5000001$x$yb9iKunqNijXRQKUvO6LoyiwVgfOzKs1+3gaWy8rzxc=".to_owned(),
+        "pbkdf2_sha256$4294967295$x$yb9iKunqNijXRQKUvO6LoyiwVgfOzKs1+3gaWy8rzxc=".to_owned(),
+        "pbkdf2_sha256$99999999999999999999$x$yb9iKunqNijXRQKUvO6LoyiwVgfOzKs1+3gaWy8rzxc=".to_owned(),
+        "pbkdf2_sha256$0$x$yb9iKunqNijXRQKUvO6LoyiwVgfOzKs1+3gaWy8rzxc=".to_owned(),
+        "pbkdf2_sha256$-1$x$yb9iKunqNijXRQKUvO6LoyiwVgfOzKs1+3gaWy8rzxc=".to_owned(),
+        format!("pbkdf2_sha256$1$x${long}"),
+        format!("pbkdf2_sha256$1${long}$yb9iKunqNijXRQKUvO6LoyiwVgfOzKs1+3gaWy8rzxc="),
+        format!("$argon2id$v=19$m=4294967295,t=1,p=1$c29tZXNhbHQ${hash}"),
+        format!("$argon2id$v=19$m=524289,t=1,p=1$c29tZXNhbHQ${hash}"),
+        format!("$argon2id$v=19$m=256,t=4294967295,p=1$c29tZXNhbHQ${hash}"),
+        format!("$argon2id$v=19$m=524288,t=9,p=1$c29tZXNhbHQ${hash}"),
+        format!("$argon2id$v=19$m=256,t=1,p=16777215$c29tZXNhbHQ${hash}"),
+        format!("$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ${long}"),
+        format!("$argon2id$v=19$m=256,t=2,p=1${long}${hash}"),
+    ] {
+        assert_eq!(verdict("password", &stored).await, Verdict::Wrong, "{stored:.80}");
+    }
+    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+}
+
+#[tokio::test]
+async fn nobody_costs_as_much_as_somebody() {
+    let passwords = Passwords::with_cost(8 * 1024, 2).unwrap();
+    let stored = passwords.hash("secret".to_owned()).await.unwrap();
+    let (mut somebody, mut unusable, mut nobody) = (Duration::MAX, Duration::MAX, Duration::MAX);
+    // The least of several: what else runs on the machine only adds.
+    for _ in 0..10 {
+        let start = Instant::now();
+        assert_eq!(passwords.verify("wrong".into(), stored.clone()).await, Verdict::Wrong);
+        somebody = somebody.min(start.elapsed());
+        let start = Instant::now();
+        assert_eq!(passwords.verify("wrong".into(), "!".into()).await, Verdict::Wrong);
+        unusable = unusable.min(start.elapsed());
+        let start = Instant::now();
+        passwords.verify_nobody("wrong".into()).await;
+        nobody = nobody.min(start.elapsed());
+    }
+    for other in [unusable, nobody] {
+        let ratio = other.as_secs_f64() / somebody.as_secs_f64();
+        assert!((0.5..2.0).contains(&ratio), "{somebody:?} against {other:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_more_run_at_a_time_than_there_are_places() {
+    let passwords = Arc::new(cheap());
+    let cores = passwords.places.available_permits();
+    let most = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let running = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let tasks: Vec<_> = (0..cores * 4)
+        .map(|_| {
+            let (passwords, most, running) = (passwords.clone(), most.clone(), running.clone());
+            tokio::spawn(async move {
+                let work = move |_: &Argon2<'static>| {
+                    use std::sync::atomic::Ordering::SeqCst;
+                    most.fetch_max(running.fetch_add(1, SeqCst) + 1, SeqCst);
+                    std::thread::sleep(Duration::from_millis(5));
+                    running.fetch_sub(1, SeqCst);
+                };
+                passwords.blocking(work).await.unwrap();
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    assert_eq!(most.load(std::sync::atomic::Ordering::SeqCst), cores);
+    assert_eq!(passwords.places.available_permits(), cores);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_caller_that_goes_away_keeps_the_place_taken() {
+    let passwords = cheap();
+    let cores = passwords.places.available_permits();
+    let (finish, wait) = std::sync::mpsc::channel::<()>();
+    let work = passwords.blocking(move |_| wait.recv().is_ok());
+    assert!(tokio::time::timeout(Duration::from_millis(20), work).await.is_err());
+    assert_eq!(passwords.places.available_permits(), cores - 1);
+    finish.send(()).unwrap();
+    while passwords.places.available_permits() < cores {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+#[tokio::test]
+async fn work_that_fails_is_interrupted_and_gives_its_place_back() {
+    let passwords = cheap();
+    let cores = passwords.places.available_permits();
+    let failed: Result<(), _> = passwords.blocking(|_| panic!("this panic is part of the test")).await;
+    assert_eq!(failed, Err(HashError::Interrupted));
+    assert_eq!(passwords.places.available_permits(), cores);
+}
+
+#[test]
+fn debug_shows_the_cost_only() {
+    let shown = format!("{:?}", cheap());
+    assert!(shown.contains("m_cost: 8"), "{shown}");
+}

@@ -1,0 +1,106 @@
+//! What a new password must look like.
+
+/// The longest password taken, in characters, whatever the policy says. It is
+/// AWX's, whose clients know the message.
+pub const MAX_LENGTH: usize = 128;
+
+/// What the installation asks of a new password. Zero asks nothing, and that is
+/// the default of each. Characters are Unicode scalar values.
+///
+/// The rules, their order and their messages are AWX's settings
+/// `LOCAL_PASSWORD_MIN_LENGTH`, `_DIGITS`, `_UPPER` and `_SPECIAL`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PasswordPolicy {
+    /// At least so many characters.
+    pub min_length: u32,
+    /// At least so many digits, of any script.
+    pub min_digits: u32,
+    /// At least so many uppercase letters, of any script.
+    pub min_upper: u32,
+    /// At least so many characters that are neither letters nor digits.
+    pub min_special: u32,
+}
+
+impl PasswordPolicy {
+    /// Whether `password` may be set.
+    ///
+    /// # Errors
+    /// The message for the person who chose it, about the first rule broken.
+    pub fn check(&self, password: &str) -> Result<(), String> {
+        let length = password.chars().count();
+        if length > MAX_LENGTH {
+            return Err(format!("Password max length is {MAX_LENGTH}"));
+        }
+        if length < self.min_length as usize {
+            return Err(format!("Password must be at least {} characters long.", self.min_length));
+        }
+        let contains = |least: u32, counts: fn(char) -> bool, what: &str| {
+            if password.chars().filter(|character| counts(*character)).count() < least as usize {
+                return Err(format!("Password must contain at least {least} {what}."));
+            }
+            Ok(())
+        };
+        contains(self.min_digits, char::is_numeric, "digits")?;
+        contains(self.min_upper, char::is_uppercase, "uppercase characters")?;
+        contains(self.min_special, |character| !character.is_alphanumeric(), "special characters")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STRICT: PasswordPolicy = PasswordPolicy { min_length: 8, min_digits: 2, min_upper: 2, min_special: 2 };
+
+    #[test]
+    fn the_first_broken_rule_answers() {
+        let table = [
+            ("", "Password must be at least 8 characters long."),
+            ("A1!", "Password must be at least 8 characters long."),
+            ("abcdefgh", "Password must contain at least 2 digits."),
+            ("abcdefg1", "Password must contain at least 2 digits."),
+            ("abcdef12", "Password must contain at least 2 uppercase characters."),
+            ("ABcdef12", "Password must contain at least 2 special characters."),
+            ("ABcdef1!", "Password must contain at least 2 digits."),
+        ];
+        for (password, message) in table {
+            assert_eq!(STRICT.check(password).unwrap_err(), message, "{password}");
+        }
+        assert_eq!(STRICT.check("ABcd12!?"), Ok(()));
+    }
+
+    #[test]
+    fn nothing_is_asked_by_default_but_the_longest_length() {
+        let policy = PasswordPolicy::default();
+        assert_eq!(policy.check(""), Ok(()));
+        assert_eq!(policy.check(&"x".repeat(128)), Ok(()));
+        assert_eq!(policy.check(&"x".repeat(129)).unwrap_err(), "Password max length is 128");
+    }
+
+    #[test]
+    fn too_long_comes_before_too_short() {
+        let impossible = PasswordPolicy { min_length: 200, ..PasswordPolicy::default() };
+        assert_eq!(impossible.check(&"x".repeat(129)).unwrap_err(), "Password max length is 128");
+        assert_eq!(impossible.check("x").unwrap_err(), "Password must be at least 200 characters long.");
+    }
+
+    #[test]
+    fn characters_are_counted_not_bytes() {
+        assert_eq!(PasswordPolicy::default().check(&"🔑".repeat(128)), Ok(()));
+        assert!(PasswordPolicy::default().check(&"🔑".repeat(129)).is_err());
+        let policy = PasswordPolicy { min_length: 4, ..PasswordPolicy::default() };
+        assert_eq!(policy.check("üöäß"), Ok(()));
+        assert!(policy.check("üöä").is_err());
+    }
+
+    #[test]
+    fn letters_and_digits_of_every_script_count() {
+        let upper = PasswordPolicy { min_upper: 2, ..PasswordPolicy::default() };
+        assert_eq!(upper.check("ÄЖ"), Ok(()));
+        let digits = PasswordPolicy { min_digits: 2, ..PasswordPolicy::default() };
+        assert_eq!(digits.check("٣४"), Ok(()));
+        let special = PasswordPolicy { min_special: 1, ..PasswordPolicy::default() };
+        assert!(special.check("äЖ٣漢").is_err());
+        assert_eq!(special.check(" "), Ok(()));
+    }
+}

@@ -1,0 +1,132 @@
+//! Bearer tokens and other secrets that we make up ourselves.
+
+use sha2::{Digest, Sha256};
+use std::fmt;
+
+/// A secret just made: one half goes to its owner and is then forgotten, the
+/// other is stored.
+#[derive(Clone)]
+pub struct NewSecret {
+    /// What the owner gets to see, once.
+    pub plain: String,
+    /// What is stored and looked up: [`digest`] of the plain secret.
+    pub digest: String,
+}
+
+impl NewSecret {
+    pub(crate) fn of(plain: String) -> Self {
+        let digest = digest(&plain);
+        Self { plain, digest }
+    }
+}
+
+impl fmt::Debug for NewSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("NewSecret(..)")
+    }
+}
+
+/// Makes a token of 30 letters and digits, the form AWX's tokens have. It holds
+/// 178 bits: more than the 160 that RFC 6749, section 10.10, recommends.
+pub fn new_token() -> NewSecret {
+    NewSecret::of(crate::random::alphanumeric(30))
+}
+
+/// What is stored of a secret made here: SHA-256 in 64 lowercase hexadecimal
+/// digits, so that it can be looked up by an index.
+///
+/// A slow, salted hash protects secrets that can be guessed. These are random
+/// and of 178 bits or more: nobody guesses one however fast the digest is, and
+/// it is computed for every request. Never use it for a password.
+pub fn digest(plain: &str) -> String {
+    hex::encode(Sha256::digest(plain))
+}
+
+/// What a token may be used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Scope {
+    /// To look only.
+    Read,
+    /// To do all that its owner may do; looking is part of it.
+    Write,
+}
+
+/// The scope asked for is none that exists. The message is AWX's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("Must be a simple space-separated string with allowed scopes ['read', 'write'].")]
+pub struct ScopeError;
+
+/// Reads a scope as AWX writes it: `read`, `write`, or both with a space between.
+///
+/// # Errors
+/// [`ScopeError`] for any other word, for a word that stands there twice (AWX
+/// refuses that too), and when there is no word at all.
+pub fn parse_scope(scope: &str) -> Result<Scope, ScopeError> {
+    let (mut read, mut write) = (false, false);
+    for word in scope.split_whitespace() {
+        let seen = match word {
+            "read" => &mut read,
+            "write" => &mut write,
+            _ => return Err(ScopeError),
+        };
+        if std::mem::replace(seen, true) {
+            return Err(ScopeError);
+        }
+    }
+    match (read, write) {
+        (_, true) => Ok(Scope::Write),
+        (true, false) => Ok(Scope::Read),
+        (false, false) => Err(ScopeError),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_look_like_awx_tokens_and_never_repeat() {
+        let mut seen = std::collections::BTreeSet::new();
+        for _ in 0..1000 {
+            let token = new_token();
+            assert_eq!(token.plain.len(), 30);
+            assert!(token.plain.bytes().all(|byte| byte.is_ascii_alphanumeric()));
+            assert_eq!(token.digest, digest(&token.plain));
+            assert!(seen.insert(token.plain));
+        }
+    }
+
+    #[test]
+    fn digest_is_sha256_in_hexadecimal() {
+        // The example of FIPS 180-4 for "abc".
+        assert_eq!(digest("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    }
+
+    #[test]
+    fn debug_shows_no_secret() {
+        let token = new_token();
+        let shown = format!("{token:?}");
+        assert!(!shown.contains(&token.plain) && !shown.contains(&token.digest), "{shown}");
+    }
+
+    #[test]
+    fn scopes() {
+        assert_eq!(parse_scope("read"), Ok(Scope::Read));
+        assert_eq!(parse_scope("write"), Ok(Scope::Write));
+        assert_eq!(parse_scope("read write"), Ok(Scope::Write));
+        assert_eq!(parse_scope("write read"), Ok(Scope::Write));
+        assert_eq!(parse_scope(" read  "), Ok(Scope::Read));
+        assert!(Scope::Write > Scope::Read);
+    }
+
+    #[test]
+    fn words_that_are_no_scope() {
+        for wrong in ["", "  ", "Read", "admin", "read admin", "read,write", "read read", "write write", "read\0"] {
+            assert_eq!(parse_scope(wrong), Err(ScopeError), "{wrong:?}");
+        }
+        assert_eq!(
+            ScopeError.to_string(),
+            "Must be a simple space-separated string with allowed scopes ['read', 'write']."
+        );
+    }
+}

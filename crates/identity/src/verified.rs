@@ -1,0 +1,151 @@
+//! A short memory of username and password pairs found right.
+//!
+//! Clients that send Basic credentials send them with every request. Argon2 is
+//! slow by design; without this memory it would be paid each time.
+
+use crate::mac::MacKey;
+use moka::sync::Cache;
+use std::{fmt, time::Duration};
+
+/// The most pairs remembered at a time.
+const CAPACITY: u64 = 10_000;
+
+/// How long a pair is remembered unless the server is told otherwise.
+pub const DEFAULT_TTL: Duration = Duration::from_secs(60);
+
+/// The pairs found right lately.
+///
+/// What is kept is an HMAC over username, password and stored hash, under a key
+/// that lives and dies with the process: no password can be got back from it.
+/// The stored hash is part of it, and the caller has just read that from the
+/// database. So once a password is changed its old pair no longer matches, on
+/// any node, whether or not anyone calls [`forget`](Self::forget). What a
+/// caller must still check for itself is that the user is active.
+pub struct VerifiedPairs {
+    key: MacKey,
+    users: Cache<[u8; 32], i64>,
+}
+
+impl VerifiedPairs {
+    /// An empty memory, in which a pair stays for `ttl`.
+    pub fn new(ttl: Duration) -> Self {
+        let users = Cache::builder().max_capacity(CAPACITY).time_to_live(ttl).build();
+        Self { key: MacKey::new(&zeroize::Zeroizing::new(crate::random::bytes())), users }
+    }
+
+    /// Remembers that `password` was just verified against `stored_hash`, the
+    /// hash stored for this user.
+    pub fn remember(&self, username: &str, password: &str, stored_hash: &str, user_id: i64) {
+        self.users.insert(self.pair(username, password, stored_hash), user_id);
+    }
+
+    /// Whether this pair was verified lately against this very hash, which must
+    /// be the one stored now.
+    pub fn recall(&self, username: &str, password: &str, stored_hash: &str) -> bool {
+        // The look-up need not take constant time: it compares codes that
+        // nobody without the key can steer.
+        // It is a `get`, not a `contains_key`, so that it counts as use: when the
+        // memory is full, the pairs used most stay.
+        self.users.get(&self.pair(username, password, stored_hash)).is_some()
+    }
+
+    /// Forgets all pairs of a user. Looks through everything remembered, which
+    /// takes about a millisecond when the memory is full; who just changed a
+    /// password has paid for Argon2 anyway.
+    pub fn forget(&self, user_id: i64) {
+        // The cache could be given a condition instead, but would then try it at
+        // every look-up for a while, which makes the frequent case several times slower.
+        for (pair, owner) in &self.users {
+            if owner == user_id {
+                self.users.invalidate(pair.as_ref());
+            }
+        }
+    }
+
+    fn pair(&self, username: &str, password: &str, stored_hash: &str) -> [u8; 32] {
+        self.key.of(&[username.as_bytes(), password.as_bytes(), stored_hash.as_bytes()])
+    }
+}
+
+impl fmt::Debug for VerifiedPairs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("VerifiedPairs(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2E$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+    #[test]
+    fn only_the_very_same_pair_is_recalled() {
+        let pairs = VerifiedPairs::new(DEFAULT_TTL);
+        assert!(!pairs.recall("ann", "secret", HASH));
+        pairs.remember("ann", "secret", HASH, 1);
+        assert!(pairs.recall("ann", "secret", HASH));
+        for (username, password, hash) in [
+            ("ann", "secret", "another hash"),
+            ("ann", "Secret", HASH),
+            ("ann", "", HASH),
+            ("bob", "secret", HASH),
+            ("anns", "ecret", HASH),
+            ("", "annsecret", HASH),
+        ] {
+            assert!(!pairs.recall(username, password, hash), "{username} {password} {hash}");
+        }
+    }
+
+    #[test]
+    fn forgetting_one_user_leaves_the_others() {
+        let pairs = VerifiedPairs::new(DEFAULT_TTL);
+        pairs.remember("ann", "secret", HASH, 1);
+        pairs.remember("ann", "older", "older hash", 1);
+        pairs.remember("bob", "secret", HASH, 2);
+        pairs.forget(1);
+        assert!(!pairs.recall("ann", "secret", HASH));
+        assert!(!pairs.recall("ann", "older", "older hash"));
+        assert!(pairs.recall("bob", "secret", HASH));
+    }
+
+    #[test]
+    fn what_was_forgotten_can_be_remembered_again() {
+        let pairs = VerifiedPairs::new(DEFAULT_TTL);
+        pairs.remember("ann", "secret", HASH, 1);
+        pairs.forget(1);
+        pairs.remember("ann", "secret", HASH, 1);
+        assert!(pairs.recall("ann", "secret", HASH));
+    }
+
+    #[test]
+    fn a_pair_is_forgotten_after_its_time() {
+        let pairs = VerifiedPairs::new(Duration::from_millis(20));
+        pairs.remember("ann", "secret", HASH, 1);
+        std::thread::sleep(Duration::from_millis(40));
+        assert!(!pairs.recall("ann", "secret", HASH));
+    }
+
+    #[test]
+    fn the_memory_is_bounded() {
+        let pairs = VerifiedPairs::new(DEFAULT_TTL);
+        for user in 0..15_000 {
+            pairs.remember(&format!("user{user}"), "secret", HASH, user);
+        }
+        pairs.users.run_pending_tasks();
+        assert!(pairs.users.entry_count() <= CAPACITY);
+    }
+
+    #[test]
+    fn each_process_has_its_own_key() {
+        let (one, other) = (VerifiedPairs::new(DEFAULT_TTL), VerifiedPairs::new(DEFAULT_TTL));
+        assert_ne!(one.pair("ann", "secret", HASH), other.pair("ann", "secret", HASH));
+    }
+
+    #[test]
+    fn debug_shows_nothing() {
+        let pairs = VerifiedPairs::new(DEFAULT_TTL);
+        pairs.remember("ann", "secret", HASH, 1);
+        assert_eq!(format!("{pairs:?}"), "VerifiedPairs(..)");
+    }
+}
