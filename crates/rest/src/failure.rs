@@ -1,0 +1,62 @@
+use hostler_database::Error as DatabaseError;
+
+/// What can go wrong with a request, in terms of the API's promises.
+#[derive(Debug)]
+pub enum Failure {
+    /// The body breaks rules: messages by field, `__all__` for the whole.
+    Invalid(Vec<(String, Vec<String>)>),
+    /// The request makes no sense: `{"detail": …}`.
+    BadRequest(String),
+    /// The request makes no sense, in the older shape of sub-lists: `{"msg": …}`.
+    BadMessage(String),
+    /// The actor may not do that; `None` says no more than that.
+    Forbidden(Option<String>),
+    /// There is no such object, of this type if one is named.
+    NotFound(Option<&'static str>),
+    /// The page asked for does not exist.
+    InvalidPage,
+    /// The path exists, but not for this method.
+    MethodNotAllowed,
+    /// `If-Match` names another state of the object than the stored one.
+    PreconditionFailed,
+    /// Another request changed the same thing at the same moment.
+    Conflict(String),
+    /// Hostler does not serve this part of AWX's API yet.
+    NotYet(String),
+    /// The database cannot be reached now; trying again later may help.
+    Unavailable(String),
+    /// The disk is full.
+    StorageFull,
+    /// The question takes the database too long or is too large for it.
+    TooExpensive,
+    /// A fault of ours. The text is for the log, never for the client.
+    Internal(String),
+}
+
+impl Failure {
+    /// One message about one field.
+    pub fn field(field: &str, message: impl Into<String>) -> Self {
+        Failure::Invalid(vec![(field.to_owned(), vec![message.into()])])
+    }
+
+    /// The actor may not do that, without further words.
+    pub fn forbidden() -> Self {
+        Failure::Forbidden(None)
+    }
+}
+
+impl From<DatabaseError> for Failure {
+    fn from(error: DatabaseError) -> Self {
+        match error {
+            // Rules are checked before the row is written, so this is a race between two writers.
+            DatabaseError::Unique(_) => {
+                Failure::Conflict("An object with these values was created at the same moment.".into())
+            }
+            DatabaseError::ForeignKey => Failure::Conflict("A linked object was deleted at the same moment.".into()),
+            DatabaseError::Unavailable(why) => Failure::Unavailable(why),
+            DatabaseError::Full => Failure::StorageFull,
+            DatabaseError::Timeout | DatabaseError::TooComplex => Failure::TooExpensive,
+            DatabaseError::Internal(why) => Failure::Internal(why),
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! The engine that lists, shows, writes and documents every resource.
+//!
+//! It names no resource: all it knows comes from a [`hostler_resource::Resource`]
+//! and from the [`Hooks`] registered beside it. It knows no HTTP status either:
+//! what goes wrong is a [`Failure`], which the server translates.
+
+mod activity;
+mod decode;
+mod engine;
+mod failure;
+mod grants;
+mod hooks;
+mod named_url;
+mod options;
+pub mod query;
+mod read;
+mod record;
+mod render;
+mod select;
+mod sublist;
+mod write;
+
+pub use activity::{Entry as ActivityEntry, HIDDEN};
+pub use engine::{Clock, Engine, Registered, Registry, SystemClock};
+pub use failure::Failure;
+pub use grants::{Grantee, administers_role, hold_singleton};
+pub use hooks::{Hooks, NoHooks, Shown, View};
+pub use options::Actions;
+pub use read::{Scope, Target, find_id};
+pub use record::{Edit, Record};
+pub use render::{summarize, time_text};
+pub use select::Loaded;
+pub use sublist::Association;
+pub use write::{Created, Expected, Method};

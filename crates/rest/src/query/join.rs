@@ -1,0 +1,195 @@
+//! From filters to conditions: each relation becomes an EXISTS of its own level.
+
+use hostler_database::Dialect;
+use hostler_resource::{Action, Actor, Resource, Rule, Via};
+use sea_query::{Alias, Condition, Expr, ExprTrait, Func, Query, Value};
+
+use super::QueryError;
+use super::lookup::{Leaf, Test, constant, occurs};
+
+/// One step from a resource to a related one.
+#[derive(Clone, Copy)]
+pub(super) struct Hop {
+    pub name: &'static str,
+    pub via: Via,
+    pub target: &'static Resource,
+    /// The column of the row itself that holds the other row's id and that answers show.
+    pub link: Option<&'static str>,
+}
+
+/// What is asked of the row at the end of a path.
+#[derive(Clone, Debug)]
+pub(super) enum Predicate {
+    Test(Leaf, Test),
+    /// The term occurs in one of these columns.
+    Occurs(Vec<Leaf>, String),
+}
+
+/// Something asked of a row that a path leads to.
+#[derive(Clone)]
+pub(super) struct Filter {
+    pub path: Vec<Hop>,
+    pub predicate: Predicate,
+}
+
+impl Filter {
+    /// Whether the filter also holds where the path leads to no row at all.
+    fn holds_without_row(&self) -> bool {
+        !self.path.is_empty() && matches!(self.predicate, Predicate::Test(_, Test::Null(true)))
+    }
+}
+
+/// Everything asked of one row and, level by level, of the rows related to it.
+#[derive(Default)]
+struct Group {
+    predicates: Vec<Predicate>,
+    /// Paths that lead to no row, or to one that meets the predicate.
+    absences: Vec<Filter>,
+    hops: Vec<(Hop, Group)>,
+}
+
+impl Group {
+    fn new(filters: &[Filter]) -> Group {
+        let mut root = Group::default();
+        let (absences, others): (Vec<&Filter>, Vec<&Filter>) =
+            filters.iter().partition(|filter| filter.holds_without_row());
+        for filter in others {
+            root.at(&filter.path).predicates.push(filter.predicate.clone());
+        }
+        for filter in absences {
+            root.absence(&filter.path, &filter.predicate);
+        }
+        root
+    }
+
+    /// The level at the end of a path, made if need be.
+    fn at(&mut self, path: &[Hop]) -> &mut Group {
+        let Some((hop, rest)) = path.split_first() else {
+            return self;
+        };
+        let index = match self.hops.iter().position(|(known, _)| known.name == hop.name) {
+            Some(index) => index,
+            None => {
+                self.hops.push((*hop, Group::default()));
+                self.hops.len() - 1
+            }
+        };
+        self.hops[index].1.at(rest)
+    }
+
+    /// Where other filters already demand a row, it is that row that must lead nowhere further.
+    fn absence(&mut self, path: &[Hop], predicate: &Predicate) {
+        match path.split_first() {
+            None => self.predicates.push(predicate.clone()),
+            Some((hop, rest)) => match self.hops.iter_mut().find(|(known, _)| known.name == hop.name) {
+                Some((_, group)) => group.absence(rest, predicate),
+                None => self.absences.push(Filter { path: path.to_vec(), predicate: predicate.clone() }),
+            },
+        }
+    }
+}
+
+/// Builds conditions for one statement.
+pub(super) struct Compiler<'a> {
+    actor: &'a Actor,
+    dialect: Dialect,
+    aliases: usize,
+}
+
+impl<'a> Compiler<'a> {
+    pub fn new(actor: &'a Actor, dialect: Dialect) -> Self {
+        Compiler { actor, dialect, aliases: 0 }
+    }
+
+    pub fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// The condition that the row meets all filters, related ones by the same rows.
+    pub fn all(&mut self, filters: &[Filter], row: &str) -> Result<Condition, QueryError> {
+        self.group(&Group::new(filters), row)
+    }
+
+    /// The condition that the row does not meet all of these filters, each taken by
+    /// itself. What is unknown because of a NULL counts as not met.
+    pub fn not_all(&mut self, filters: &[Filter], row: &str) -> Result<Expr, QueryError> {
+        let mut condition = Condition::all();
+        for filter in filters {
+            condition = condition.add(self.all(std::slice::from_ref(filter), row)?);
+        }
+        let met = Expr::from(condition);
+        // EXISTS is never NULL, and bare the databases can plan it as an anti-join.
+        let certain = filters.iter().all(|filter| !filter.path.is_empty());
+        Ok(if certain { met.not() } else { Expr::from(Func::coalesce([met, constant(false)])).not() })
+    }
+
+    /// A name for the hop's table in the query and the condition that its row
+    /// belongs to this one and may be seen; None if there can be no such row.
+    pub fn reach(&mut self, hop: &Hop, row: &str) -> Option<(String, Condition)> {
+        if matches!(hop.via, Via::Nowhere) {
+            return None;
+        }
+        self.aliases += 1;
+        let other = format!("hop{}", self.aliases);
+        let joined = Condition::all().add(hop.via.joins(row, &other));
+        match hop.target.access.rows(self.actor, Action::Read, &other) {
+            Rule::None => None,
+            Rule::All => Some((other, joined)),
+            Rule::When(visible) => Some((other, joined.add(visible))),
+        }
+    }
+
+    fn group(&mut self, group: &Group, row: &str) -> Result<Condition, QueryError> {
+        let mut condition = Condition::all();
+        for predicate in &group.predicates {
+            condition = condition.add(self.predicate(predicate, row)?);
+        }
+        for absence in &group.absences {
+            condition = condition.add(self.absence(absence, row)?);
+        }
+        for (hop, below) in &group.hops {
+            condition = condition.add(self.exists(hop, below, row)?);
+        }
+        Ok(condition)
+    }
+
+    fn predicate(&self, predicate: &Predicate, row: &str) -> Result<Expr, QueryError> {
+        match predicate {
+            Predicate::Test(leaf, test) => test.condition(*leaf, row, self.dialect),
+            Predicate::Occurs(leaves, term) => {
+                let mut any = Condition::any();
+                for leaf in leaves {
+                    any = any.add(occurs(*leaf, term, row, self.dialect)?);
+                }
+                Ok(any.into())
+            }
+        }
+    }
+
+    fn exists(&mut self, hop: &Hop, group: &Group, row: &str) -> Result<Expr, QueryError> {
+        let Some((other, mut condition)) = self.reach(hop, row) else {
+            return Ok(constant(false));
+        };
+        let below = self.group(group, &other)?;
+        if !below.is_empty() {
+            condition = condition.add(below);
+        }
+        let mut select = Query::select();
+        select.expr(Expr::Constant(Value::Int(Some(1))));
+        select.from_as(Alias::new(hop.target.table), Alias::new(&other)).cond_where(condition);
+        Ok(Expr::exists(select))
+    }
+
+    fn absence(&mut self, filter: &Filter, row: &str) -> Result<Expr, QueryError> {
+        let mut rows = Group::default();
+        rows.at(&filter.path);
+        let no_row = Expr::from(self.group(&rows, row)?).not();
+        if matches!(&filter.predicate, Predicate::Test(leaf, _) if leaf.column == "id") {
+            // A row without id is no row: nothing to add.
+            return Ok(no_row);
+        }
+        let mut such = Group::default();
+        such.at(&filter.path).predicates.push(filter.predicate.clone());
+        Ok(no_row.or(Expr::from(self.group(&such, row)?)))
+    }
+}

@@ -1,0 +1,74 @@
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::QueryError;
+
+const DEFAULT_SIZE: u64 = 25;
+const MAX_SIZE: u64 = 200;
+
+/// Everything that AWX escapes in a link; a space becomes a plus sign.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// Which part of the list is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// Which page.
+    pub number: PageNumber,
+    /// How many rows a page has: 1 to 200.
+    pub size: u64,
+}
+
+/// Which page of a list is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PageNumber {
+    /// This one, counted from 1. Its offset, `(number - 1) * size`, fits into an `i64`.
+    At(u64),
+    /// The last one, wherever the list ends.
+    Last,
+}
+
+impl Page {
+    pub(super) fn parse(pairs: &[(String, String)]) -> Result<Page, QueryError> {
+        let size = last(pairs, "page_size")
+            .and_then(|text| text.trim().parse::<u64>().ok())
+            .filter(|size| *size > 0)
+            .map_or(DEFAULT_SIZE, |size| size.min(MAX_SIZE));
+        let number = match last(pairs, "page").map(str::trim) {
+            None | Some("") => PageNumber::At(1),
+            Some("last") => PageNumber::Last,
+            Some(text) => text
+                .parse::<u64>()
+                .ok()
+                .filter(|number| *number > 0 && number.checked_mul(size).is_some_and(|end| i64::try_from(end).is_ok()))
+                .map(PageNumber::At)
+                .ok_or_else(QueryError::invalid_page)?,
+        };
+        Ok(Page { number, size })
+    }
+}
+
+/// The value that counts when a parameter is repeated.
+fn last<'a>(pairs: &'a [(String, String)], key: &str) -> Option<&'a str> {
+    pairs.iter().rfind(|(name, _)| name == key).map(|(_, value)| value.as_str())
+}
+
+/// The link to another page of the same list, without scheme and host.
+///
+/// The parameters are sorted by name, as in AWX, and `page` is always there.
+pub fn page_link(path: &str, pairs: &[(String, String)], page: u64) -> String {
+    let page = page.to_string();
+    let mut parameters: Vec<(&str, &str)> = pairs
+        .iter()
+        .filter(|(name, _)| name != "page")
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .chain([("page", page.as_str())])
+        .collect();
+    // A stable sort: the values of a repeated parameter keep their order.
+    parameters.sort_by_key(|(name, _)| *name);
+    let query: Vec<String> =
+        parameters.iter().map(|(name, value)| format!("{}={}", escape(name), escape(value))).collect();
+    format!("{path}?{}", query.join("&"))
+}
+
+fn escape(text: &str) -> String {
+    utf8_percent_encode(text, ESCAPED).to_string().replace("%20", "+")
+}

@@ -1,0 +1,148 @@
+//! The query that loads objects of a resource, and the reading of its rows.
+
+use hostler_database::{Row, Type, Value};
+use hostler_resource::{Action, Actor, Field, Kind, Resource, Rule, column};
+use sea_query::{Alias, Condition, Expr, ExprTrait, JoinType, Query, SelectStatement};
+
+use crate::Record;
+
+/// The name of the listed resource's table in every query of the engine.
+pub(crate) const ROW: &str = "this";
+
+/// One object as loaded: its values, what it links to, and what the actor may do with it.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The stored values.
+    pub record: Record,
+    /// How often it was changed; its ETag is made of this.
+    pub version: i64,
+    /// Its identity across systems, if the resource has one.
+    pub ansible_id: Option<String>,
+    /// The ids it links to, one for each summary of the description.
+    pub links: Vec<Option<i64>>,
+    /// The values summarized of the linked objects, as far as the actor may see them.
+    pub summaries: Vec<Option<Vec<Value>>>,
+    /// Whether the actor may see it.
+    pub visible: bool,
+    /// Whether the actor may change it.
+    pub changeable: bool,
+    /// Whether the actor may delete it.
+    pub deletable: bool,
+}
+
+/// A SELECT over one resource, with what is needed to read its rows.
+pub(crate) struct Selection {
+    pub query: SelectStatement,
+    pub types: Vec<Type>,
+    resource: &'static Resource,
+    with_visible: bool,
+}
+
+/// How a field of this kind is read from a row.
+pub(crate) fn type_of(kind: Kind) -> Type {
+    match kind {
+        Kind::Id | Kind::Integer | Kind::Link(_) => Type::Integer,
+        Kind::Boolean => Type::Boolean,
+        Kind::Time => Type::Time,
+        Kind::Json => Type::Json,
+        Kind::Text | Kind::Email | Kind::Uuid | Kind::Choice(_) | Kind::Digest => Type::Text,
+        Kind::Reserved | Kind::Computed => Type::Text,
+    }
+}
+
+/// Whether a read fetches this field: secrets stay in the database.
+fn is_read(field: &Field) -> bool {
+    field.is_stored() && !field.kind.is_secret()
+}
+
+/// The fields of a linked object that a summary shows.
+pub(crate) fn summary_fields(target: &'static Resource) -> impl Iterator<Item = &'static Field> {
+    target.summarized_as.iter().filter_map(|name| target.field(name))
+}
+
+impl Selection {
+    /// Objects of this resource. `with_visible` fetches whether the actor may
+    /// see each, for a request that must tell 403 from 404; otherwise the
+    /// caller restricts the query to what is visible.
+    pub(crate) fn new(resource: &'static Resource, actor: &Actor, with_visible: bool) -> Self {
+        let mut query = Query::select();
+        let mut types = Vec::with_capacity(resource.fields.len() + 8);
+        query.from_as(Alias::new(resource.table), Alias::new(ROW));
+        for field in resource.fields.iter().filter(|field| is_read(field)) {
+            query.expr(column(ROW, field.column));
+            types.push(type_of(field.kind));
+        }
+        query.expr(if resource.editable { column(ROW, "version") } else { Expr::Constant(1i64.into()) });
+        types.push(Type::Integer);
+        if resource.shared_type.is_some() {
+            query.expr(column(ROW, "ansible_id"));
+            types.push(Type::Text);
+        }
+        for (number, summary) in resource.summaries.iter().enumerate() {
+            let (target, alias) = ((summary.target)(), format!("summary{number}"));
+            query.expr(column(ROW, summary.column));
+            query.expr(column(&alias, "id"));
+            types.extend([Type::Integer, Type::Integer]);
+            for field in summary_fields(target) {
+                query.expr(column(&alias, field.column));
+                types.push(type_of(field.kind));
+            }
+            // What the actor cannot see must not show its name here either.
+            let visible = target.access.rows(actor, Action::Read, &alias).condition();
+            let joined = Condition::all().add(column(&alias, "id").eq(column(ROW, summary.column))).add(visible);
+            query.join_as(JoinType::LeftJoin, Alias::new(target.table), Alias::new(alias), joined);
+        }
+        let mut rules = vec![];
+        if with_visible {
+            rules.push(resource.access.rows(actor, Action::Read, ROW));
+        }
+        rules.push(resource.access.rows(actor, Action::Change, ROW));
+        rules.push(resource.access.rows(actor, Action::Delete, ROW));
+        for rule in rules {
+            query.expr(rule.expression());
+            types.push(Type::Boolean);
+        }
+        Selection { query, types, resource, with_visible }
+    }
+
+    /// Reads one row of this selection.
+    pub(crate) fn load(&self, row: Row) -> Loaded {
+        let mut cells = row.0.into_iter();
+        let mut next = || cells.next().unwrap_or(Value::Null);
+        let mut record = Record::empty(self.resource);
+        for (position, field) in self.resource.fields.iter().enumerate() {
+            if is_read(field) {
+                record.values[position] = next();
+            }
+        }
+        record.id = self.resource.field("id").and_then(|id| record.integer(id)).unwrap_or_default();
+        let version = integer(next()).unwrap_or_default();
+        let ansible_id = self.resource.shared_type.and_then(|_| match next() {
+            Value::Text(text) => Some(text),
+            _ => None,
+        });
+        let mut links = Vec::with_capacity(self.resource.summaries.len());
+        let mut summaries = Vec::with_capacity(self.resource.summaries.len());
+        for summary in self.resource.summaries {
+            links.push(integer(next()));
+            let present = integer(next()).is_some();
+            let values: Vec<Value> = summary_fields((summary.target)()).map(|_| next()).collect();
+            summaries.push(present.then_some(values));
+        }
+        let mut allowed = || matches!(next(), Value::Boolean(true));
+        let visible = !self.with_visible || allowed();
+        Loaded { record, version, ansible_id, links, summaries, visible, changeable: allowed(), deletable: allowed() }
+    }
+}
+
+fn integer(value: Value) -> Option<i64> {
+    match value {
+        Value::Integer(number) => Some(number),
+        _ => None,
+    }
+}
+
+/// The condition that a row is visible to the actor.
+pub(crate) fn visible(resource: &'static Resource, actor: &Actor) -> Rule {
+    resource.access.rows(actor, Action::Read, ROW)
+}
