@@ -1,0 +1,209 @@
+//! The activity stream as a resource: entries are written by the engine, never by clients.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use hostler_access::object_ids;
+use hostler_database::Type;
+use hostler_resource::{Access, Action, Actor, Draft, Field, Relation, Resource, Rule, Summary, Via, column, fields};
+use hostler_rest::{Engine, Failure, Hooks, Shown, View, summarize};
+use sea_query::{Alias, Expr, ExprTrait, Query};
+use serde_json::{Map, Value as Json};
+
+use crate::{LABEL, ORGANIZATION, REGISTRY, ROLE, TEAM, TOKEN, USER};
+
+const OPERATIONS: &[(&str, &str)] = &[
+    ("create", "Entity Created"),
+    ("update", "Entity Updated"),
+    ("delete", "Entity Deleted"),
+    ("associate", "Entity Associated with another Entity"),
+    ("disassociate", "Entity was Disassociated with another Entity"),
+];
+
+const ACTIVITY_FIELDS: &[Field] = &[
+    fields::id(),
+    fields::time("timestamp").label("Timestamp").read_only().help("When it was done."),
+    fields::choice("operation", OPERATIONS).label("Operation").read_only().help("What was done."),
+    fields::json("changes")
+        .label("Changes")
+        .read_only()
+        .help("The values, or for an update the pairs of old and new values."),
+    fields::text("object1").label("Object1").read_only().help("The type of the object it was done to."),
+    fields::text("object2").label("Object2").read_only().help("The type of the object that was associated with it."),
+    fields::text("object_association")
+        .label("Object association")
+        .read_only()
+        .not_filterable()
+        .type_name("field")
+        .help("Through what the two are associated."),
+    fields::text("action_node").label("Action node").read_only().help("The node on which it was done."),
+    fields::text("object_type")
+        .label("Object type")
+        .read_only()
+        .not_filterable()
+        .type_name("field")
+        .help("The type of the object that owns the association."),
+];
+
+/// A filter by the objects that an entry is about.
+const fn about(name: &'static str, target: fn() -> &'static Resource, condition: fn(Expr, &str) -> Expr) -> Relation {
+    Relation::new(name, target, Via::Condition(condition)).unlisted()
+}
+
+fn objects_of(content_type: &'static str, this_id: Expr, other: &str) -> Expr {
+    column(other, "id").in_subquery(
+        Query::select()
+            .expr(column("activity_links", "object_id"))
+            .from(Alias::new("activity_links"))
+            .and_where(column("activity_links", "content_type").eq(content_type))
+            .and_where(column("activity_links", "activity_id").eq(this_id))
+            .to_owned(),
+    )
+}
+
+/// The activity stream.
+pub static ACTIVITY: Resource = Resource {
+    type_label: "Activity Stream",
+    list_title: "Activity Stream List",
+    detail_title: "Activity Stream Detail",
+    description: "What was done, when and by whom. Secrets are never recorded. One sees what was done to objects that one \
+                  administers, and what one did oneself.",
+    table: "activity",
+    relations: &[
+        Relation::new("actor", || &USER, Via::Column("actor_id")).unlisted(),
+        about("user", || &USER, |id, other| objects_of("user", id, other)),
+        about("organization", || &ORGANIZATION, |id, other| objects_of("organization", id, other)),
+        about("team", || &TEAM, |id, other| objects_of("team", id, other)),
+        about("role", || &ROLE, |id, other| objects_of("role", id, other)),
+        about("label", || &LABEL, |id, other| objects_of("label", id, other)),
+        about("o_auth2_access_token", || &TOKEN, |id, other| objects_of("o_auth2_access_token", id, other)),
+    ],
+    summaries: &[Summary { name: "actor", column: "actor_id", target: || &USER, linked: true }],
+    summarized_as: &[],
+    search: &["changes"],
+    creatable: false,
+    editable: false,
+    deletable: false,
+    capabilities: false,
+    audited: false,
+    recorded: false,
+    ..Resource::new("activity_stream", "activity_stream", "ActivityStream", ACTIVITY_FIELDS, &ActivityAccess)
+};
+
+struct ActivityAccess;
+
+impl Access for ActivityAccess {
+    /// Superusers and system auditors see all. Others see an entry if it is
+    /// about something in an organization that they administer or audit, about
+    /// a team that they administer, about themselves, or done by themselves; and
+    /// never if it is also about an organization or team hidden from them.
+    fn rows(&self, actor: &Actor, action: Action, row: &str) -> Rule {
+        if action != Action::Read {
+            return Rule::None;
+        }
+        if actor.is_superuser || actor.is_system_auditor {
+            return Rule::All;
+        }
+        let linked = |content_type: &'static str, which: Expr| {
+            Expr::exists(
+                Query::select()
+                    .expr(Expr::val(1))
+                    .from_as(Alias::new("activity_links"), Alias::new("link"))
+                    .and_where(column("link", "activity_id").eq(column(row, "id")))
+                    .and_where(column("link", "content_type").eq(content_type))
+                    .and_where(which)
+                    .to_owned(),
+            )
+        };
+        let audited = || object_ids("organization", &["admin_role", "auditor_role"], actor.id);
+        let audited_teams = Query::select()
+            .expr(column("audited", "id"))
+            .from_as(Alias::new("teams"), Alias::new("audited"))
+            .and_where(
+                column("audited", "organization_id")
+                    .in_subquery(audited())
+                    .or(column("audited", "id").in_subquery(object_ids("team", &["admin_role"], actor.id))),
+            )
+            .to_owned();
+        let own = column(row, "actor_id").eq(actor.id);
+        let seen = linked("organization", column("link", "object_id").in_subquery(audited()))
+            .or(linked("team", column("link", "object_id").in_subquery(audited_teams)))
+            .or(linked("user", column("link", "object_id").eq(actor.id)))
+            .or(own);
+        let mut rule = Rule::When(seen);
+        for resource in [&ORGANIZATION, &TEAM] {
+            if let Rule::When(visible) = resource.access.rows(actor, Action::Read, "hidden") {
+                let visible = Query::select()
+                    .expr(column("hidden", "id"))
+                    .from_as(Alias::new(resource.table), Alias::new("hidden"))
+                    .and_where(visible)
+                    .to_owned();
+                rule = rule
+                    .and(Rule::When(linked(resource.name, column("link", "object_id").not_in_subquery(visible)).not()));
+            }
+        }
+        rule
+    }
+
+    fn create(&self, _actor: &Actor, _draft: Draft<'_>) -> Rule {
+        Rule::None
+    }
+}
+
+/// Shows which objects an entry is about.
+pub struct ActivityHooks;
+
+#[async_trait]
+impl Hooks for ActivityHooks {
+    async fn enrich(&self, engine: &Engine, view: View<'_>, page: &mut [Shown]) -> Result<(), Failure> {
+        let ids = page.iter().map(|shown| shown.loaded.record.id);
+        let query = Query::select()
+            .exprs(["activity_id", "content_type", "object_id"].map(|name| column("activity_links", name)))
+            .from(Alias::new("activity_links"))
+            .and_where(column("activity_links", "activity_id").is_in(ids))
+            .order_by((Alias::new("activity_links"), Alias::new("id")), sea_query::Order::Asc)
+            .to_owned();
+        let links = engine.database.read(&query, &[Type::Integer, Type::Text, Type::Integer]).await?;
+        // One query for each type that occurs on the page, never more than there are types.
+        let mut wanted: BTreeMap<&str, Vec<i64>> = BTreeMap::new();
+        for link in &links {
+            if let (Some(content_type), Some(id)) = (link.text(1), link.integer(2)) {
+                wanted.entry(content_type).or_default().push(id);
+            }
+        }
+        let mut found: BTreeMap<(&str, i64), Map<String, Json>> = BTreeMap::new();
+        for (content_type, mut ids) in wanted {
+            let Some(registered) = REGISTRY.by_name(content_type) else { continue };
+            ids.sort_unstable();
+            ids.dedup();
+            for (id, summary) in summarize(engine, view.actor, registered.resource, &ids).await? {
+                found.insert((registered.resource.name, id), summary);
+            }
+        }
+        for shown in page {
+            let id = Some(shown.loaded.record.id);
+            let mut urls: Map<String, Json> = Map::new();
+            let mut summaries: Map<String, Json> = Map::new();
+            for link in links.iter().filter(|link| link.integer(0) == id) {
+                let (Some(content_type), Some(object)) = (link.text(1), link.integer(2)) else { continue };
+                let Some(registered) = REGISTRY.by_name(content_type) else { continue };
+                let Some(summary) = found.get(&(registered.resource.name, object)) else { continue };
+                push(&mut urls, content_type, registered.resource.url(object).into());
+                push(&mut summaries, content_type, summary.clone().into());
+            }
+            for (content_type, list) in urls {
+                shown.relate(&content_type, list);
+            }
+            for (content_type, list) in summaries {
+                shown.summarize(&content_type, list);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn push(lists: &mut Map<String, Json>, key: &str, value: Json) {
+    if let Json::Array(list) = lists.entry(key).or_insert_with(|| Json::Array(vec![])) {
+        list.push(value);
+    }
+}

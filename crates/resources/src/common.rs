@@ -1,0 +1,106 @@
+//! What many resources have in common.
+
+use hostler_access::holds;
+use hostler_resource::{Access, Action, Actor, Draft, Field, Relation, Resource, Rule, Summary, Via, column, fields};
+use sea_query::{Alias, Expr, ExprTrait, Query};
+
+use crate::users::USER;
+
+/// When the object was created.
+pub const CREATED: Field = fields::time("created").label("Created").help("When this object was created.").read_only();
+/// When the object was last changed.
+pub const MODIFIED: Field =
+    fields::time("modified").label("Modified").help("When this object was last changed.").read_only();
+
+/// Who created the object.
+pub const CREATED_BY: Summary = Summary { name: "created_by", column: "created_by_id", target: || &USER, linked: true };
+/// Who changed the object last.
+pub const MODIFIED_BY: Summary =
+    Summary { name: "modified_by", column: "modified_by_id", target: || &USER, linked: true };
+
+/// Filters by who created the object.
+pub const BY_CREATOR: Relation = Relation::new("created_by", || &USER, Via::Column("created_by_id"));
+/// Filters by who changed the object last.
+pub const BY_MODIFIER: Relation = Relation::new("modified_by", || &USER, Via::Column("modified_by_id"));
+
+/// A relation that AWX's filters know and whose objects Hostler does not keep.
+pub const fn absent(name: &'static str, stand_in: fn() -> &'static Resource) -> Relation {
+    Relation::new(name, stand_in, Via::Nowhere)
+}
+
+/// The condition that `other` is an entry of the activity stream about this object.
+pub fn activity_of(content_type: &'static str, this_id: Expr, other: &str) -> Expr {
+    column(other, "id").in_subquery(
+        Query::select()
+            .expr(column("activity_links", "activity_id"))
+            .from(Alias::new("activity_links"))
+            .and_where(column("activity_links", "content_type").eq(content_type))
+            .and_where(column("activity_links", "object_id").eq(this_id))
+            .to_owned(),
+    )
+}
+
+/// The condition that `other` is a role of this object.
+pub fn roles_of(content_type: &'static str, this_id: Expr, other: &str) -> Expr {
+    column(other, "content_type").eq(content_type).and(column(other, "object_id").eq(this_id))
+}
+
+/// The condition that `other` is a user who was granted this role of the object directly.
+pub fn holders(content_type: &'static str, field: &'static str, this_id: Expr, other: &str) -> Expr {
+    let object = column("roles", "object_id").eq(this_id);
+    column(other, "id").in_subquery(hostler_access::holders_of(content_type, &[field], object))
+}
+
+/// The condition that `other` is an object of which this user was granted one of these roles directly.
+pub fn held_by(content_type: &'static str, roles: &[&'static str], user: Expr, other: &str) -> Expr {
+    column(other, "id").in_subquery(
+        Query::select()
+            .expr(column("roles", "object_id"))
+            .from(Alias::new("grants"))
+            .inner_join(Alias::new("roles"), column("roles", "id").eq(column("grants", "role_id")))
+            .and_where(column("roles", "content_type").eq(content_type))
+            .and_where(column("roles", "role_field").is_in(roles.iter().copied()))
+            .and_where(column("grants", "user_id").eq(user))
+            .to_owned(),
+    )
+}
+
+/// The condition that `other` is a role which this user or team (`holder` names the column) was granted.
+pub fn roles_held(holder: &'static str, this_id: Expr, other: &str) -> Expr {
+    Via::through("grants", holder, "role_id", this_id, other)
+}
+
+/// The rules for a table that belongs to another resource's row of the same id:
+/// who sees that row sees this one; nobody writes it.
+pub struct PartOf(pub fn() -> &'static Resource);
+
+impl Access for PartOf {
+    fn rows(&self, actor: &Actor, action: Action, row: &str) -> Rule {
+        match action {
+            Action::Read => (self.0)().access.rows(actor, Action::Read, row),
+            Action::Change | Action::Delete => Rule::None,
+        }
+    }
+
+    fn create(&self, _actor: &Actor, _draft: Draft<'_>) -> Rule {
+        Rule::None
+    }
+}
+
+/// The condition that `other`, a part of the same table, is this very row.
+pub fn same_row(this_id: Expr, other: &str) -> Expr {
+    column(other, "id").eq(this_id)
+}
+
+/// The identity of an object across systems, as filters know it: `resource__ansible_id`.
+pub const fn identity(table: &'static str, access: &'static dyn Access) -> Resource {
+    const FIELDS: &[Field] = &[fields::id(), fields::uuid("ansible_id").read_only()];
+    let mut resource = Resource::new("resource", table, "Resource", FIELDS, access);
+    resource.search = &["ansible_id"];
+    resource
+}
+
+/// Whether the actor administers any organization: a condition that refers to no row.
+pub fn administers_any(actor: &Actor) -> Rule {
+    holds(&crate::ORGANIZATION, "admin_role", actor, None)
+}

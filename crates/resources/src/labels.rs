@@ -1,0 +1,51 @@
+//! Labels: words that an organization sticks to its templates and jobs.
+
+use hostler_access::ByOrganization;
+use hostler_resource::{Field, Key, Relation, Resource, Summary, Unique, Via, fields};
+
+use crate::ORGANIZATION;
+use crate::common::{BY_CREATOR, BY_MODIFIER, CREATED, CREATED_BY, MODIFIED, MODIFIED_BY};
+
+const NAME: Field =
+    fields::text("name").label("Name").max(512).required().help("The word itself; unique in its organization.");
+const ORGANIZATION_LINK: Field = fields::link("organization", "organization_id", || &ORGANIZATION)
+    .label("Organization")
+    .required()
+    .help("The organization that the label belongs to.");
+
+/// Labels.
+pub static LABEL: Resource = Resource {
+    list_title: "Label List",
+    detail_title: "Label Detail",
+    description: "Labels group templates and jobs. Members of the organization create and rename them.",
+    relations: &[
+        BY_CREATOR,
+        BY_MODIFIER,
+        Relation::new("organization", || &ORGANIZATION, Via::Column("organization_id")),
+    ],
+    summaries: &[
+        Summary { name: "organization", column: "organization_id", target: || &ORGANIZATION, linked: true },
+        CREATED_BY,
+        MODIFIED_BY,
+    ],
+    summarized_as: &["name"],
+    search: &["name"],
+    natural_key: &[Key::Field("name"), Key::Link("organization")],
+    unique: &[Unique {
+        fields: &["organization", "name"],
+        key: "__all__",
+        message: "Label with this Name and Organization already exists.",
+    }],
+    // AWX has no way to delete a label: it goes when nothing wears it any more.
+    deletable: false,
+    capabilities: false,
+    ..Resource::new("label", "labels", "Label", &[fields::id(), CREATED, MODIFIED, NAME, ORGANIZATION_LINK], &ACCESS)
+};
+
+const ACCESS: ByOrganization = ByOrganization {
+    organization: || &ORGANIZATION,
+    column: "organization_id",
+    read: "read_role",
+    change: "member_role",
+    create: "member_role",
+};

@@ -1,0 +1,269 @@
+//! Organizations: the people, teams and things that belong together.
+
+use async_trait::async_trait;
+use hostler_access::has_role;
+use hostler_database::Type;
+use hostler_resource::{
+    Access, Action, Actor, Default, Draft, Field, ImpliedBy, Key, ObjectRole, Post, Relation, Resource, Rule,
+    Singleton, Sublist, Unique, Via, column, fields,
+};
+use hostler_rest::{Engine, Failure, Hooks, Shown, View};
+use sea_query::{Alias, ExprTrait, Func, Query};
+use serde_json::json;
+
+use crate::common::{
+    BY_CREATOR, BY_MODIFIER, CREATED, CREATED_BY, MODIFIED, MODIFIED_BY, PartOf, absent, activity_of, holders,
+    identity, roles_of, same_row,
+};
+use crate::{ACTIVITY, LABEL, ROLE, TEAM, USER, access_list};
+
+const NAME: Field = fields::text("name")
+    .label("Name")
+    .max(512)
+    .required()
+    .help("What the organization is called; no other may have this name.");
+const DESCRIPTION: Field =
+    fields::text("description").label("Description").default(Default::Text("")).help("What the organization is for.");
+const MAX_HOSTS: Field = fields::integer("max_hosts")
+    .label("Max hosts")
+    .range(0, 2_147_483_647)
+    .default(Default::Integer(0))
+    .help("How many hosts the organization may have; 0 for any number.");
+const CUSTOM_VIRTUALENV: Field = fields::text("custom_virtualenv")
+    .label("Custom virtualenv")
+    .nullable()
+    .read_only()
+    .help("Kept for old clients; execution environments took its place.");
+const DEFAULT_ENVIRONMENT: Field = fields::reserved("default_environment")
+    .label("Default environment")
+    .help("The execution environment for jobs that name none.");
+
+/// Holders of any of these may see the organization.
+const READ_IMPLIED_BY: &[ImpliedBy] = &[
+    ImpliedBy::Own("member_role"),
+    ImpliedBy::Own("auditor_role"),
+    ImpliedBy::Own("execute_role"),
+    ImpliedBy::Own("project_admin_role"),
+    ImpliedBy::Own("inventory_admin_role"),
+    ImpliedBy::Own("workflow_admin_role"),
+    ImpliedBy::Own("notification_admin_role"),
+    ImpliedBy::Own("credential_admin_role"),
+    ImpliedBy::Own("job_template_admin_role"),
+    ImpliedBy::Own("approval_role"),
+    ImpliedBy::Own("execution_environment_admin_role"),
+];
+const BY_ADMIN: &[ImpliedBy] = &[ImpliedBy::Own("admin_role")];
+
+const fn role(
+    field: &'static str,
+    name: &'static str,
+    description: &'static str,
+    implied_by: &'static [ImpliedBy],
+) -> ObjectRole {
+    ObjectRole { field, name, description, user_only: false, implied_by }
+}
+
+const fn user_role(
+    field: &'static str,
+    name: &'static str,
+    description: &'static str,
+    implied_by: &'static [ImpliedBy],
+) -> ObjectRole {
+    ObjectRole { field, name, description, user_only: true, implied_by }
+}
+
+/// The roles, in the order in which an organization gets them. Names and
+/// descriptions are part of AWX's API: clients look roles up by them.
+const ROLES: &[ObjectRole] = &[
+    user_role(
+        "admin_role",
+        "Admin",
+        "Can manage all aspects of the organization",
+        &[ImpliedBy::System(Singleton::Administrator)],
+    ),
+    role("execute_role", "Execute", "May run any executable resources in the organization", BY_ADMIN),
+    role("project_admin_role", "Project Admin", "Can manage all projects of the organization", BY_ADMIN),
+    role("inventory_admin_role", "Inventory Admin", "Can manage all inventories of the organization", BY_ADMIN),
+    role("credential_admin_role", "Credential Admin", "Can manage all credentials of the organization", BY_ADMIN),
+    role("workflow_admin_role", "Workflow Admin", "Can manage all workflows of the organization", BY_ADMIN),
+    role("notification_admin_role", "Notification Admin", "Can manage all notifications of the organization", BY_ADMIN),
+    role("job_template_admin_role", "Job Template Admin", "Can manage all job templates of the organization", BY_ADMIN),
+    role(
+        "execution_environment_admin_role",
+        "Execution Environment Admin",
+        "Can manage all execution environments of the organization",
+        BY_ADMIN,
+    ),
+    role(
+        "auditor_role",
+        "Auditor",
+        "Can view all aspects of the organization",
+        &[ImpliedBy::System(Singleton::Auditor)],
+    ),
+    user_role("member_role", "Member", "User is a member of the organization", BY_ADMIN),
+    role("read_role", "Read", "May view settings for the organization", READ_IMPLIED_BY),
+    role("approval_role", "Approve", "Can approve or deny a workflow approval node", BY_ADMIN),
+];
+
+static IDENTITY: Resource = identity("organizations", &PartOf(|| &ORGANIZATION));
+
+const RELATIONS: &[Relation] = &[
+    BY_CREATOR,
+    BY_MODIFIER,
+    Relation::new("resource", || &IDENTITY, Via::Condition(same_row)),
+    Relation::new("teams", || &TEAM, Via::Reverse("organization_id")),
+    Relation::new("labels", || &LABEL, Via::Reverse("organization_id")),
+    absent("applications", || &ORGANIZATION),
+    absent("credentials", || &ORGANIZATION),
+    absent("default_environment", || &ORGANIZATION),
+    absent("executionenvironments", || &ORGANIZATION),
+    absent("galaxy_credentials", || &ORGANIZATION),
+    absent("instance_groups", || &ORGANIZATION),
+    absent("inventories", || &ORGANIZATION),
+    absent("notification_templates", || &ORGANIZATION),
+    absent("notification_templates_approvals", || &ORGANIZATION),
+    absent("notification_templates_error", || &ORGANIZATION),
+    absent("notification_templates_started", || &ORGANIZATION),
+    absent("notification_templates_success", || &ORGANIZATION),
+    absent("unifiedjobs", || &ORGANIZATION),
+    absent("unifiedjobtemplates", || &ORGANIZATION),
+];
+
+const SUBLISTS: &[Sublist] = &[
+    Sublist::new(
+        "users",
+        "Organization Users List",
+        || &USER,
+        Via::Condition(|id, other| holders("organization", "member_role", id, other)),
+    )
+    .post(Post::Grant("member_role")),
+    Sublist::new(
+        "admins",
+        "Organization Admins List",
+        || &USER,
+        Via::Condition(|id, other| holders("organization", "admin_role", id, other)),
+    )
+    .post(Post::Grant("admin_role")),
+    Sublist::new("teams", "Organization Teams List", || &TEAM, Via::Reverse("organization_id"))
+        .post(Post::Create("organization")),
+    Sublist::new(
+        "activity_stream",
+        "Organization Activity Stream List",
+        || &ACTIVITY,
+        Via::Condition(|id, other| activity_of("organization", id, other)),
+    ),
+    Sublist::new(
+        "object_roles",
+        "Organization Object Roles List",
+        || &ROLE,
+        Via::Condition(|id, other| roles_of("organization", id, other)),
+    ),
+    Sublist::new(
+        "access_list",
+        "Organization Access List",
+        || &USER,
+        Via::Condition(|id, other| access_list::with_access_to(&ORGANIZATION, id, other)),
+    ),
+];
+
+/// Organizations.
+pub static ORGANIZATION: Resource = Resource {
+    list_title: "Organization List",
+    detail_title: "Organization Detail",
+    description: "Organizations hold people, teams and everything that these work with. Nobody sees an organization \
+                  without a role on it or on something in it.",
+    relations: RELATIONS,
+    sublists: SUBLISTS,
+    later: &[
+        "execution_environments",
+        "projects",
+        "inventories",
+        "job_templates",
+        "workflow_job_templates",
+        "credentials",
+        "applications",
+        "notification_templates",
+        "notification_templates_started",
+        "notification_templates_success",
+        "notification_templates_error",
+        "notification_templates_approvals",
+        "instance_groups",
+        "galaxy_credentials",
+    ],
+    summaries: &[CREATED_BY, MODIFIED_BY],
+    natural_key: &[Key::Field("name")],
+    unique: &[Unique { fields: &["name"], key: "name", message: "Organization with this Name already exists." }],
+    roles: ROLES,
+    shared_type: Some("shared.organization"),
+    ..Resource::new(
+        "organization",
+        "organizations",
+        "Organization",
+        &[fields::id(), CREATED, MODIFIED, NAME, DESCRIPTION, MAX_HOSTS, CUSTOM_VIRTUALENV, DEFAULT_ENVIRONMENT],
+        &OrganizationAccess,
+    )
+};
+
+struct OrganizationAccess;
+
+impl Access for OrganizationAccess {
+    fn rows(&self, actor: &Actor, action: Action, row: &str) -> Rule {
+        let role = match action {
+            Action::Read => "read_role",
+            Action::Change | Action::Delete => "admin_role",
+        };
+        has_role(&ORGANIZATION, role, actor, row)
+    }
+
+    fn create(&self, actor: &Actor, _draft: Draft<'_>) -> Rule {
+        Rule::from_bool(actor.is_superuser)
+    }
+}
+
+/// Counts what belongs to an organization.
+pub struct OrganizationHooks;
+
+#[async_trait]
+impl Hooks for OrganizationHooks {
+    async fn enrich(&self, engine: &Engine, view: View<'_>, page: &mut [Shown]) -> Result<(), Failure> {
+        let ids: Vec<i64> = page.iter().map(|shown| shown.loaded.record.id).collect();
+        let people = Query::select()
+            .expr(column("roles", "object_id"))
+            .expr(column("roles", "role_field"))
+            .expr(Func::count(column("grants", "id")))
+            .from(Alias::new("roles"))
+            .inner_join(Alias::new("grants"), column("grants", "role_id").eq(column("roles", "id")))
+            .and_where(column("roles", "content_type").eq("organization"))
+            .and_where(column("roles", "object_id").is_in(ids.iter().copied()))
+            .and_where(column("roles", "role_field").is_in(["member_role", "admin_role"]))
+            .add_group_by([column("roles", "object_id"), column("roles", "role_field")])
+            .to_owned();
+        let people = engine.database.read(&people, &[Type::Integer, Type::Text, Type::Integer]).await?;
+        let teams = Query::select()
+            .expr(column("teams", "organization_id"))
+            .expr(Func::count(column("teams", "id")))
+            .from(Alias::new("teams"))
+            .and_where(column("teams", "organization_id").is_in(ids))
+            .add_group_by([column("teams", "organization_id")])
+            .to_owned();
+        let teams = engine.database.read(&teams, &[Type::Integer, Type::Integer]).await?;
+        for shown in page {
+            let id = Some(shown.loaded.record.id);
+            let holders = |field: &str| {
+                let row = people.iter().find(|row| row.integer(0) == id && row.text(1) == Some(field));
+                row.and_then(|row| row.integer(2)).unwrap_or(0)
+            };
+            let team_count = teams.iter().find(|row| row.integer(0) == id).and_then(|row| row.integer(1)).unwrap_or(0);
+            // The last four are kinds of objects that do not exist yet.
+            let mut counts = json!({
+                "users": holders("member_role"), "admins": holders("admin_role"), "teams": team_count,
+                "inventories": 0, "projects": 0, "job_templates": 0,
+            });
+            if let (true, false, Some(counts)) = (view.detail, view.created, counts.as_object_mut()) {
+                counts.insert("hosts".into(), 0.into());
+            }
+            shown.summarize("related_field_counts", counts);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,279 @@
+//! Roles in AWX's older view: one row for each role of each object. The grants
+//! behind them are changed by the engine.
+
+use async_trait::async_trait;
+use hostler_database::Type;
+use hostler_resource::{
+    Access, Action, Actor, Draft, Field, ImpliedBy, ObjectRole, Post, Relation, Resource, Rule, Singleton, Sublist,
+    Via, column, fields,
+};
+use hostler_rest::{Association, Engine, Failure, Grantee, Hooks, Shown, View, administers_role};
+use sea_query::{Alias, Expr, ExprTrait, Query};
+use serde_json::{Map, Value as Json, json};
+
+use crate::common::PartOf;
+use crate::{ORGANIZATION, TEAM, USER};
+
+const NAME: Field = fields::computed("name").label("Name").help("What the role is called.");
+const DESCRIPTION: Field = fields::computed("description").label("Description").help("What its holders may do.");
+const ROLE_FIELD: Field =
+    fields::text("role_field").label("Role field").read_only().hidden().help("Which role of the object it is.");
+const CONTENT_TYPE: Field =
+    fields::text("content_type").label("Content type").nullable().read_only().hidden().help("The type of the object.");
+const OBJECT_ID: Field =
+    fields::integer("object_id").label("Object id").nullable().read_only().hidden().help("The object's id.");
+
+/// The types whose objects have roles.
+const HOLDING_TYPES: &[fn() -> &'static Resource] = &[|| &ORGANIZATION, || &TEAM];
+
+/// What AWX's filters know as the content type: `content_type__model=organization`.
+static CONTENT_TYPE_MODEL: Resource = {
+    const FIELDS: &[Field] = &[fields::id(), fields::text("model").column("content_type").nullable().read_only()];
+    let mut resource = Resource::new("content_type", "roles", "ContentType", FIELDS, &PartOf(|| &ROLE));
+    resource.search = &["model"];
+    resource
+};
+
+/// Roles.
+pub static ROLE: Resource = Resource {
+    list_title: "Role List",
+    detail_title: "Role Detail",
+    description: "Every object has roles, which are granted to users and teams. Holders of a role hold its children too.",
+    relations: &[
+        Relation::new("ancestors", || &ROLE, Via::Condition(parents_of)),
+        Relation::new("parents", || &ROLE, Via::Condition(parents_of)),
+        Relation::new("children", || &ROLE, Via::Condition(children_of)),
+        Relation::new("descendents", || &ROLE, Via::Condition(children_of)),
+        Relation::new("content_type", || &CONTENT_TYPE_MODEL, Via::Condition(crate::common::same_row)),
+        Relation::new(
+            "members",
+            || &USER,
+            Via::Condition(|id, other| Via::through("grants", "role_id", "user_id", id, other)),
+        )
+        .unlisted(),
+    ],
+    sublists: &[
+        Sublist::new(
+            "users",
+            "Role Users List",
+            || &USER,
+            Via::Condition(|id, other| Via::through("grants", "role_id", "user_id", id, other)),
+        )
+        .post(Post::Hook),
+        Sublist::new(
+            "teams",
+            "Role Teams List",
+            || &TEAM,
+            Via::Condition(|id, other| Via::through("grants", "role_id", "team_id", id, other)),
+        )
+        .post(Post::Hook),
+        Sublist::new("parents", "Role Parents List", || &ROLE, Via::Condition(parents_of)).unlinked(),
+        Sublist::new("children", "Role Children List", || &ROLE, Via::Condition(children_of)).unlinked(),
+    ],
+    summarized_as: &["role_field"],
+    search: &["role_field", "content_type__model"],
+    creatable: false,
+    editable: false,
+    deletable: false,
+    capabilities: false,
+    audited: false,
+    recorded: false,
+    ..Resource::new(
+        "role",
+        "roles",
+        "Role",
+        &[fields::id(), NAME, DESCRIPTION, ROLE_FIELD, CONTENT_TYPE, OBJECT_ID],
+        &RoleRules,
+    )
+};
+
+struct RoleRules;
+
+impl Access for RoleRules {
+    /// A role is seen by those who see its object, and by those who hold it.
+    fn rows(&self, actor: &Actor, action: Action, row: &str) -> Rule {
+        if action != Action::Read {
+            return Rule::None;
+        }
+        if actor.is_superuser || actor.is_system_auditor {
+            return Rule::All;
+        }
+        let held = Query::select()
+            .expr(column("grants", "role_id"))
+            .from(Alias::new("grants"))
+            .and_where(column("grants", "user_id").eq(actor.id))
+            .to_owned();
+        let mut rule = Rule::When(column(row, "id").in_subquery(held));
+        for resource in HOLDING_TYPES {
+            let resource = resource();
+            let of_type = column(row, "content_type").eq(resource.name);
+            rule = rule.or(match resource.access.rows(actor, Action::Read, "holding") {
+                Rule::None => Rule::None,
+                visible => Rule::When(
+                    of_type.and(
+                        column(row, "object_id").in_subquery(
+                            Query::select()
+                                .expr(column("holding", "id"))
+                                .from_as(Alias::new(resource.table), Alias::new("holding"))
+                                .cond_where(visible.condition())
+                                .to_owned(),
+                        ),
+                    ),
+                ),
+            });
+        }
+        rule
+    }
+
+    fn create(&self, _actor: &Actor, _draft: Draft<'_>) -> Rule {
+        Rule::None
+    }
+}
+
+/// The condition that `other` implies the role with this id directly.
+fn parents_of(this_id: Expr, other: &str) -> Expr {
+    edges(
+        |child| role_is("edge", child).and(column("edge", "id").eq(this_id.clone())),
+        |parent| role_is(other, parent),
+        "edge",
+        other,
+    )
+}
+
+/// The condition that the role with this id implies `other` directly.
+fn children_of(this_id: Expr, other: &str) -> Expr {
+    edges(
+        |child| role_is(other, child),
+        |parent| role_is("edge", parent).and(column("edge", "id").eq(this_id.clone())),
+        other,
+        "edge",
+    )
+}
+
+/// One end of an edge in the graph of roles: a type (none for system-wide) and its role.
+type End = (Option<&'static str>, &'static str);
+
+fn role_is(row: &str, (content_type, field): End) -> Expr {
+    let content_type = match content_type {
+        Some(name) => column(row, "content_type").eq(name),
+        None => column(row, "content_type").is_null(),
+    };
+    content_type.and(column(row, "role_field").eq(field))
+}
+
+/// The condition that the rows `child` and `parent` of `roles`, one of which is
+/// named `edge` and found by a subquery, stand beside each other in the graph.
+fn edges(is_child: impl Fn(End) -> Expr, is_parent: impl Fn(End) -> Expr, child: &str, parent: &str) -> Expr {
+    let mut any = Expr::Constant(false.into());
+    for resource in HOLDING_TYPES {
+        let resource = resource();
+        for role in resource.roles {
+            for cause in role.implied_by {
+                let (end, same_object) = match cause {
+                    ImpliedBy::Own(field) => {
+                        ((Some(resource.name), *field), column(child, "object_id").eq(column(parent, "object_id")))
+                    }
+                    ImpliedBy::Organization(field) => {
+                        let organization = resource.organization_column().unwrap_or("id");
+                        let linked = Query::select()
+                            .expr(column("linked", organization))
+                            .from_as(Alias::new(resource.table), Alias::new("linked"))
+                            .and_where(column("linked", "id").eq(column(child, "object_id")))
+                            .to_owned();
+                        ((Some(ORGANIZATION.name), *field), column(parent, "object_id").in_subquery(linked))
+                    }
+                    ImpliedBy::System(singleton) => ((None, singleton.field()), Expr::Constant(true.into())),
+                };
+                any = any.or(is_child((Some(resource.name), role.field)).and(is_parent(end)).and(same_object));
+            }
+        }
+    }
+    Expr::exists(
+        Query::select().expr(Expr::val(1)).from_as(Alias::new("roles"), Alias::new("edge")).and_where(any).to_owned(),
+    )
+}
+
+/// Names roles, tells whose they are, and grants them.
+pub struct RoleHooks;
+
+#[async_trait]
+impl Hooks for RoleHooks {
+    async fn enrich(&self, engine: &Engine, view: View<'_>, page: &mut [Shown]) -> Result<(), Failure> {
+        let unattach = view.below.is_some_and(|(_, _, sublist)| sublist.name == "roles");
+        for shown in page.iter_mut() {
+            let field = shown.loaded.record.text(&ROLE_FIELD).to_owned();
+            let known = holding_type(shown).and_then(|resource| resource.role(&field));
+            let (name, description) = match known {
+                Some(ObjectRole { name, description, .. }) => (*name, *description),
+                None if field == Singleton::Administrator.field() => {
+                    ("System Administrator", "Can manage all aspects of the system")
+                }
+                None => ("System Auditor", "Can view all aspects of the system"),
+            };
+            shown.json.insert(NAME.name.into(), name.into());
+            shown.json.insert(DESCRIPTION.name.into(), description.into());
+            if unattach && known.is_none() {
+                let may = view.actor.can_write && view.actor.is_superuser;
+                shown.summarize("user_capabilities", json!({"unattach": may}));
+            }
+        }
+        for resource in HOLDING_TYPES {
+            let resource = resource();
+            let ids: Vec<i64> = page.iter().filter(|shown| is_of(shown, resource)).filter_map(object_id).collect();
+            if ids.is_empty() {
+                continue;
+            }
+            let query = Query::select()
+                .expr(column("holding", "id"))
+                .expr(column("holding", "name"))
+                .expr(administers_role(resource, view.actor, "holding").expression())
+                .from_as(Alias::new(resource.table), Alias::new("holding"))
+                .and_where(column("holding", "id").is_in(ids))
+                .cond_where(resource.access.rows(view.actor, Action::Read, "holding").condition())
+                .to_owned();
+            let rows = engine.database.read(&query, &[Type::Integer, Type::Text, Type::Boolean]).await?;
+            for shown in page.iter_mut().filter(|shown| is_of(shown, resource)) {
+                let Some(id) = object_id(shown) else { continue };
+                let Some(row) = rows.iter().find(|row| row.integer(0) == Some(id)) else { continue };
+                if unattach {
+                    let may = view.actor.can_write && row.boolean(2);
+                    shown.summarize("user_capabilities", json!({"unattach": may}));
+                }
+                shown.summarize("resource_name", row.text(1).unwrap_or_default().into());
+                shown.summarize("resource_type", resource.name.into());
+                shown.summarize("resource_type_display_name", resource.type_label.into());
+                shown.summarize("resource_id", id.into());
+                shown.relate(resource.name, resource.url(id).into());
+            }
+        }
+        Ok(())
+    }
+
+    async fn post_below(
+        &self,
+        engine: &Engine,
+        actor: &Actor,
+        parent: i64,
+        sublist: &'static Sublist,
+        body: &Map<String, Json>,
+    ) -> Result<Option<Map<String, Json>>, Failure> {
+        let missing = |what: &str| Failure::BadMessage(format!("{what} 'id' field is missing."));
+        let grantee = |id| if sublist.name == "teams" { Grantee::Team(id) } else { Grantee::User(id) };
+        let asked =
+            Association::parse(body)?.ok_or_else(|| missing(if sublist.name == "teams" { "Team" } else { "User" }))?;
+        engine.change_grant(actor, parent, grantee(asked.id), asked.attach).await?;
+        Ok(None)
+    }
+}
+
+fn is_of(shown: &Shown, resource: &Resource) -> bool {
+    shown.loaded.record.text(&CONTENT_TYPE) == resource.name
+}
+
+fn object_id(shown: &Shown) -> Option<i64> {
+    shown.loaded.record.integer(&OBJECT_ID)
+}
+
+fn holding_type(shown: &Shown) -> Option<&'static Resource> {
+    HOLDING_TYPES.iter().map(|resource| resource()).find(|resource| is_of(shown, resource))
+}

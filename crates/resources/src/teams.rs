@@ -1,0 +1,206 @@
+//! Teams: users who are granted roles together.
+
+use async_trait::async_trait;
+use hostler_access::{has_role, holds};
+use hostler_database::Transaction;
+use hostler_resource::{
+    Access, Action, Actor, Default, Draft, Field, ImpliedBy, Key, ObjectRole, Post, Relation, Resource, Rule,
+    Singleton, Sublist, Summary, Unique, Via, fields,
+};
+use hostler_rest::{ActivityEntry, Association, Edit, Engine, Failure, Grantee, Hooks};
+use serde_json::{Map, Value as Json, json};
+
+use crate::common::{
+    BY_CREATOR, BY_MODIFIER, CREATED, CREATED_BY, MODIFIED, MODIFIED_BY, PartOf, activity_of, administers_any, holders,
+    identity, roles_held, roles_of, same_row,
+};
+use crate::{ACTIVITY, ORGANIZATION, ROLE, USER, access_list};
+
+const NAME: Field =
+    fields::text("name").label("Name").max(512).required().help("What the team is called; unique in its organization.");
+const DESCRIPTION: Field =
+    fields::text("description").label("Description").default(Default::Text("")).help("What the team is for.");
+const ORGANIZATION_LINK: Field = fields::link("organization", "organization_id", || &ORGANIZATION)
+    .label("Organization")
+    .required()
+    .help("The organization that the team belongs to.");
+
+const ROLES: &[ObjectRole] = &[
+    ObjectRole {
+        field: "admin_role",
+        name: "Admin",
+        description: "Can manage all aspects of the team",
+        user_only: false,
+        implied_by: &[ImpliedBy::Organization("admin_role")],
+    },
+    ObjectRole {
+        field: "member_role",
+        name: "Member",
+        description: "User is a member of the team",
+        user_only: false,
+        implied_by: &[ImpliedBy::Own("admin_role")],
+    },
+    ObjectRole {
+        field: "read_role",
+        name: "Read",
+        description: "May view settings for the team",
+        user_only: false,
+        implied_by: &[
+            ImpliedBy::Own("admin_role"),
+            ImpliedBy::Own("member_role"),
+            ImpliedBy::Organization("auditor_role"),
+            ImpliedBy::System(Singleton::Auditor),
+        ],
+    },
+];
+
+static IDENTITY: Resource = identity("teams", &PartOf(|| &TEAM));
+
+const RELATIONS: &[Relation] = &[
+    BY_CREATOR,
+    BY_MODIFIER,
+    Relation::new("organization", || &ORGANIZATION, Via::Column("organization_id")),
+    Relation::new("resource", || &IDENTITY, Via::Condition(same_row)),
+    Relation::new("member_roles", || &ROLE, Via::Condition(|id, other| roles_held("team_id", id, other))),
+    Relation::new("has_roles", || &ROLE, Via::Condition(|id, other| roles_held("team_id", id, other))),
+    Relation::new("role_assignments", || &ROLE, Via::Condition(|id, other| roles_held("team_id", id, other))),
+];
+
+const SUBLISTS: &[Sublist] = &[
+    Sublist::new(
+        "users",
+        "Team Users List",
+        || &USER,
+        Via::Condition(|id, other| holders("team", "member_role", id, other)),
+    )
+    .post(Post::Grant("member_role")),
+    Sublist::new("roles", "Team Roles List", || &ROLE, Via::Condition(|id, other| roles_held("team_id", id, other)))
+        .post(Post::Hook),
+    Sublist::new(
+        "object_roles",
+        "Team Object Roles List",
+        || &ROLE,
+        Via::Condition(|id, other| roles_of("team", id, other)),
+    ),
+    Sublist::new(
+        "activity_stream",
+        "Team Activity Stream List",
+        || &ACTIVITY,
+        Via::Condition(|id, other| activity_of("team", id, other)),
+    ),
+    Sublist::new(
+        "access_list",
+        "Team Access List",
+        || &USER,
+        Via::Condition(|id, other| access_list::with_access_to(&TEAM, id, other)),
+    ),
+];
+
+/// Teams.
+pub static TEAM: Resource = Resource {
+    list_title: "Team List",
+    detail_title: "Team Detail",
+    description: "A team belongs to one organization. What is granted to a team is granted to each of its members, and to \
+                  its own and its organization's admins.",
+    relations: RELATIONS,
+    sublists: SUBLISTS,
+    later: &["projects", "credentials"],
+    summaries: &[
+        Summary { name: "organization", column: "organization_id", target: || &ORGANIZATION, linked: true },
+        CREATED_BY,
+        MODIFIED_BY,
+    ],
+    natural_key: &[Key::Field("name"), Key::Link("organization")],
+    unique: &[Unique {
+        fields: &["organization", "name"],
+        key: "__all__",
+        message: "Team with this Organization and Name already exists.",
+    }],
+    roles: ROLES,
+    shared_type: Some("shared.team"),
+    ..Resource::new(
+        "team",
+        "teams",
+        "Team",
+        &[fields::id(), CREATED, MODIFIED, NAME, DESCRIPTION, ORGANIZATION_LINK],
+        &TeamAccess,
+    )
+};
+
+struct TeamAccess;
+
+impl Access for TeamAccess {
+    fn rows(&self, actor: &Actor, action: Action, row: &str) -> Rule {
+        match action {
+            // The setting lets organization admins pick from all users and teams.
+            Action::Read if actor.policy.org_admins_see_all_users => {
+                has_role(&TEAM, "read_role", actor, row).or(administers_any(actor))
+            }
+            Action::Read => has_role(&TEAM, "read_role", actor, row),
+            _ if may_manage(actor) => has_role(&TEAM, "admin_role", actor, row),
+            _ => Rule::None,
+        }
+    }
+
+    fn create(&self, actor: &Actor, draft: Draft<'_>) -> Rule {
+        if may_manage(actor) { holds(&ORGANIZATION, "admin_role", actor, draft("organization")) } else { Rule::None }
+    }
+}
+
+fn may_manage(actor: &Actor) -> bool {
+    actor.is_superuser || actor.policy.manage_organization_auth
+}
+
+/// Keeps teams in their organization and grants them roles.
+pub struct TeamHooks;
+
+#[async_trait]
+impl Hooks for TeamHooks {
+    fn permit(&self, edit: &Edit<'_>) -> Result<(), Failure> {
+        // Moving a team would hand its grants to another organization's admins.
+        if !edit.is_new() && edit.changes(&ORGANIZATION_LINK) && !edit.actor.is_superuser {
+            return Err(Failure::Forbidden(Some("Unable to change organization on a team.".into())));
+        }
+        Ok(())
+    }
+
+    async fn saved(&self, engine: &Engine, tx: &mut Transaction, edit: &Edit<'_>, id: i64) -> Result<(), Failure> {
+        let Some(left) = edit.old.as_ref().and_then(|old| old.integer(&ORGANIZATION_LINK)) else { return Ok(()) };
+        if !edit.changes(&ORGANIZATION_LINK) {
+            return Ok(());
+        }
+        // The organization that the team leaves loses each role that its own roles implied.
+        let lost =
+            ROLES.iter().flat_map(|role| role.implied_by).filter(|cause| matches!(cause, ImpliedBy::Organization(_)));
+        for _ in lost {
+            let entry = ActivityEntry {
+                operation: "disassociate",
+                changes: json!({
+                    "object1": TEAM.name, "object1_pk": id, "object2": ORGANIZATION.name, "object2_pk": left,
+                    "action": "disassociate", "relationship": "awx.main.models.rbac.Role_parents",
+                }),
+                object1: TEAM.name.into(),
+                object2: ORGANIZATION.name.into(),
+                association: "role",
+                object_type: ORGANIZATION.name.into(),
+                links: vec![(ORGANIZATION.name.into(), left), (TEAM.name.into(), id)],
+            };
+            entry.write(engine, tx, edit.actor.user()).await?;
+        }
+        Ok(())
+    }
+
+    async fn post_below(
+        &self,
+        engine: &Engine,
+        actor: &Actor,
+        parent: i64,
+        _sublist: &'static Sublist,
+        body: &Map<String, Json>,
+    ) -> Result<Option<Map<String, Json>>, Failure> {
+        let asked =
+            Association::parse(body)?.ok_or_else(|| Failure::BadMessage("Role 'id' field is missing.".into()))?;
+        engine.change_grant(actor, asked.id, Grantee::Team(parent), asked.attach).await?;
+        Ok(None)
+    }
+}

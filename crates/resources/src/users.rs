@@ -1,0 +1,415 @@
+//! Users: people and machines that log in. The rules here are the contract of
+//! *Update a User*, the call that Hostler began with.
+
+use async_trait::async_trait;
+use hostler_access::{closure, holders_of, object_ids};
+use hostler_database::{Transaction, Type};
+use hostler_identity::{password::passwords, policy::PasswordPolicy, session::binding};
+use hostler_resource::{
+    Access, Action, Actor, Charset, Default, Draft, Field, Key, Post, Relation, Resource, Rule, Singleton, Sublist,
+    Unique, Via, column, fields,
+};
+use hostler_rest::{
+    ActivityEntry, Association, Edit, Engine, Failure, Grantee, Hooks, Record, Shown, View, hold_singleton,
+};
+use sea_query::{Alias, Expr, ExprTrait, Query};
+use serde_json::{Map, Value as Json, json};
+
+use crate::common::{PartOf, absent, activity_of, administers_any, held_by, identity, roles_held, same_row};
+use crate::{ACTIVITY, ORGANIZATION, ROLE, TEAM, TOKEN, access_list};
+
+const USERNAME_MESSAGE: &str =
+    "Enter a valid username. This value may contain only letters, numbers, and @/./+/-/_ characters.";
+
+/// The name to log in with.
+pub const USERNAME: Field = fields::text("username")
+    .label("Username")
+    .max(150)
+    .required()
+    .charset(Charset { allows: |c| c.is_alphanumeric() || "@.+-_".contains(c), message: USERNAME_MESSAGE })
+    .help("How this person logs in: up to 150 letters, digits and @ . + - _.");
+const FIRST_NAME: Field = fields::text("first_name").label("First name").max(150).help("The given name.");
+const LAST_NAME: Field = fields::text("last_name").label("Last name").max(150).help("The family name.");
+const EMAIL: Field = fields::email("email").label("Email address").max(254).help("Where mail reaches this person.");
+/// May do everything.
+pub const IS_SUPERUSER: Field = fields::boolean("is_superuser")
+    .label("Superuser status")
+    .default(Default::Boolean(false))
+    .kept_on_put()
+    .nullable()
+    .help("May see and change everything.");
+const IS_SYSTEM_AUDITOR: Field = fields::boolean("is_system_auditor")
+    .label("Is system auditor")
+    .default(Default::Boolean(false))
+    .kept_on_put()
+    .not_filterable()
+    .unrecorded()
+    .help("May see everything and change nothing.");
+/// The password, of which only a hash is stored.
+pub const PASSWORD: Field = fields::digest("password")
+    .label("Password")
+    .default(Default::Text(""))
+    .not_blank()
+    .help("A new password. It is never shown; $encrypted$ keeps the one that is set.");
+const LDAP_DN: Field = fields::text("ldap_dn")
+    .label("Ldap dn")
+    .read_only()
+    .not_filterable()
+    .help("The name in the directory, for a user who comes from one.");
+const LAST_LOGIN: Field =
+    fields::time("last_login").label("Last login").read_only().help("When this user last opened a session.");
+const EXTERNAL_ACCOUNT: Field = fields::text("external_account")
+    .label("External account")
+    .nullable()
+    .read_only()
+    .not_filterable()
+    .type_name("field")
+    .help("Where the user comes from, if not from here: ldap, social or enterprise.");
+const CREATED: Field = crate::common::CREATED.filter_unlisted();
+/// As in AWX, a user counts as modified when they last logged in.
+const MODIFIED: Field = crate::common::MODIFIED.column("last_login").filter_unlisted();
+
+const USER_FIELDS: &[Field] = &[
+    fields::id(),
+    CREATED,
+    MODIFIED,
+    USERNAME,
+    FIRST_NAME,
+    LAST_NAME,
+    EMAIL,
+    IS_SUPERUSER,
+    IS_SYSTEM_AUDITOR,
+    PASSWORD,
+    LDAP_DN,
+    LAST_LOGIN,
+    EXTERNAL_ACCOUNT,
+];
+
+/// The roles that make somebody belong to an organization.
+const BELONGING: [&str; 2] = ["member_role", "admin_role"];
+
+static IDENTITY: Resource = identity("users", &PartOf(|| &USER));
+/// What AWX keeps in a table of its own beside the user.
+static PROFILE: Resource = {
+    const FIELDS: &[Field] = &[fields::id(), fields::text("ldap_dn").read_only()];
+    let mut resource = Resource::new("profile", "users", "Profile", FIELDS, &PartOf(|| &USER));
+    resource.search = &["ldap_dn"];
+    resource
+};
+
+const RELATIONS: &[Relation] = &[
+    Relation::new("roles", || &ROLE, Via::Condition(|id, other| roles_held("user_id", id, other))),
+    Relation::new("has_roles", || &ROLE, Via::Condition(|id, other| roles_held("user_id", id, other))),
+    Relation::new("role_assignments", || &ROLE, Via::Condition(|id, other| roles_held("user_id", id, other))),
+    Relation::new("profile", || &PROFILE, Via::Condition(same_row)),
+    Relation::new("resource", || &IDENTITY, Via::Condition(same_row)),
+    Relation::new("activity_stream", || &ACTIVITY, Via::Condition(|id, other| activity_of("user", id, other))),
+    Relation::new("main_oauth2accesstoken", || &TOKEN, Via::Reverse("user_id")),
+    absent("main_oauth2application", || &TOKEN),
+    absent("oauth2_provider_grant", || &TOKEN),
+    absent("oauth2_provider_idtoken", || &TOKEN),
+    absent("oauth2_provider_refreshtoken", || &TOKEN),
+    absent("enterprise_auth", || &TOKEN),
+    absent("social_auth", || &TOKEN),
+];
+
+const SUBLISTS: &[Sublist] = &[
+    Sublist::new(
+        "teams",
+        "User Teams List",
+        || &TEAM,
+        Via::Condition(|id, other| held_by("team", &["member_role", "admin_role"], id, other)),
+    ),
+    Sublist::new(
+        "organizations",
+        "User Organizations List",
+        || &ORGANIZATION,
+        Via::Condition(|id, other| held_by("organization", &["member_role"], id, other)),
+    ),
+    Sublist::new(
+        "admin_of_organizations",
+        "User Admin of Organizations List",
+        || &ORGANIZATION,
+        Via::Condition(|id, other| held_by("organization", &["admin_role"], id, other)),
+    ),
+    Sublist::new("roles", "User Roles List", || &ROLE, Via::Condition(|id, other| roles_held("user_id", id, other)))
+        .post(Post::Hook),
+    Sublist::new(
+        "activity_stream",
+        "User Activity Stream List",
+        || &ACTIVITY,
+        Via::Condition(|id, other| activity_of("user", id, other)),
+    ),
+    Sublist::new(
+        "access_list",
+        "User Access List",
+        || &USER,
+        Via::Condition(|_, other| {
+            // Nobody is granted roles on a user: those above all objects have access.
+            column(other, "is_superuser").eq(true).or(column(other, "is_system_auditor").eq(true))
+        }),
+    ),
+    Sublist::new("tokens", "User Tokens List", || &TOKEN, Via::Reverse("user_id")).post(Post::Hook),
+    // Tokens for applications come with the applications.
+    Sublist::new("authorized_tokens", "User Authorized Tokens List", || &TOKEN, Via::Nowhere),
+    Sublist::new("personal_tokens", "User Personal Tokens List", || &TOKEN, Via::Reverse("user_id")).post(Post::Hook),
+];
+
+/// Users.
+pub static USER: Resource = Resource {
+    list_title: "User List",
+    detail_title: "User Detail",
+    description: "Users log in and are granted roles, by themselves or through teams. One sees oneself, the members of \
+                  one's organizations, and superusers; organization admins see everybody unless a setting forbids it.",
+    relations: RELATIONS,
+    sublists: SUBLISTS,
+    later: &["projects", "credentials"],
+    summarized_as: &["username", "first_name", "last_name"],
+    search: &["username", "first_name", "last_name", "email"],
+    natural_key: &[Key::Field("username")],
+    unique: &[Unique { fields: &["username"], key: "username", message: "A user with that username already exists." }],
+    audited: false,
+    shared_type: Some("shared.user"),
+    ..Resource::new("user", "users", "User", USER_FIELDS, &UserAccess)
+};
+
+/// Who sees and changes whom; section 1 of the contract.
+struct UserAccess;
+
+impl Access for UserAccess {
+    fn rows(&self, actor: &Actor, action: Action, row: &str) -> Rule {
+        let is_self = || column(row, "id").eq(actor.id);
+        match action {
+            Action::Read if actor.is_superuser || actor.is_system_auditor => Rule::All,
+            Action::Read => {
+                let everybody = if actor.policy.org_admins_see_all_users { administers_any(actor) } else { Rule::None };
+                let readable = closure(&ORGANIZATION, "read_role").own;
+                let shared = column("roles", "object_id").in_subquery(object_ids("organization", &readable, actor.id));
+                let colleagues = column(row, "id").in_subquery(holders_of("organization", &["member_role"], shared));
+                everybody.or(Rule::When(is_self().or(column(row, "is_superuser").eq(true)).or(colleagues)))
+            }
+            Action::Change if actor.is_superuser => Rule::All,
+            // Nobody deletes themselves: that is how installations lose their last admin.
+            Action::Delete if actor.is_superuser => Rule::When(is_self().not()),
+            _ if !actor.policy.manage_organization_auth => Rule::None,
+            Action::Change => {
+                Rule::When(is_self()).or(administered(actor, row).and(Rule::When(belongs_somewhere(row))))
+            }
+            Action::Delete => {
+                let orphan = administers_any(actor).and(Rule::When(belongs_somewhere(row).not()));
+                administered(actor, row)
+                    .and(Rule::When(belongs_somewhere(row)))
+                    .or(ordinary(row).and(orphan))
+                    .and(Rule::When(is_self().not()))
+            }
+        }
+    }
+
+    fn create(&self, actor: &Actor, _draft: Draft<'_>) -> Rule {
+        // Organization admins create users below their organization.
+        Rule::from_bool(actor.is_superuser)
+    }
+}
+
+/// Neither superuser nor system auditor.
+fn ordinary(row: &str) -> Rule {
+    Rule::When(column(row, "is_superuser").eq(false).and(column(row, "is_system_auditor").eq(false)))
+}
+
+/// The user belongs to no organization that the actor does not administer, and is an ordinary one.
+fn administered(actor: &Actor, row: &str) -> Rule {
+    let mine = object_ids("organization", &["admin_role"], actor.id);
+    let elsewhere = holders_of("organization", &BELONGING, column("roles", "object_id").not_in_subquery(mine));
+    ordinary(row).and(Rule::When(column(row, "id").not_in_subquery(elsewhere)))
+}
+
+/// The user is a member or an admin of at least one organization.
+fn belongs_somewhere(row: &str) -> Expr {
+    column(row, "id").in_subquery(holders_of("organization", &BELONGING, Expr::Constant(true.into())))
+}
+
+/// Passwords, flags and what follows from them.
+pub struct UserHooks;
+
+/// Held while the number of superusers may go down, so that two at once cannot remove the last two.
+const SUPERUSERS_LOCK: &str = "superusers";
+
+#[async_trait]
+impl Hooks for UserHooks {
+    async fn prepare(&self, _engine: &Engine, edit: &mut Edit<'_>) -> Result<(), Failure> {
+        let external = edit.old.as_ref().is_some_and(|old| !old.text(&EXTERNAL_ACCOUNT).is_empty());
+        if external {
+            // The password of such an account is kept elsewhere.
+            edit.secrets.remove(PASSWORD.name);
+        }
+        let Some(password) = edit.secrets.get(PASSWORD.name) else {
+            return if edit.is_new() {
+                Err(Failure::field(PASSWORD.name, "Password required for new User."))
+            } else {
+                Ok(())
+            };
+        };
+        let policy = &edit.actor.policy;
+        PasswordPolicy {
+            min_length: policy.password_min_length,
+            min_digits: policy.password_min_digits,
+            min_upper: policy.password_min_upper,
+            min_special: policy.password_min_special,
+        }
+        .check(password)
+        .map_err(|message| Failure::field(PASSWORD.name, message))?;
+        let digest = passwords().hash(password.clone()).await.map_err(|error| Failure::Internal(error.to_string()))?;
+        edit.digests.insert(PASSWORD.name, digest);
+        Ok(())
+    }
+
+    fn permit(&self, edit: &Edit<'_>) -> Result<(), Failure> {
+        let actor = edit.actor;
+        if actor.is_superuser {
+            return Ok(());
+        }
+        let is_self = edit.old.as_ref().is_some_and(|old| old.id == actor.id);
+        let raised =
+            |field: &Field| edit.new.boolean(field) && !edit.old.as_ref().is_some_and(|old| old.boolean(field));
+        if raised(&IS_SUPERUSER) || (!is_self && raised(&IS_SYSTEM_AUDITOR)) {
+            return Err(Failure::forbidden());
+        }
+        if edit.is_new() {
+            return Ok(());
+        }
+        let mut refused: Vec<&str> =
+            [IS_SUPERUSER, IS_SYSTEM_AUDITOR].iter().filter(|field| edit.changes(field)).map(|f| f.name).collect();
+        if is_self && edit.changes(&USERNAME) {
+            refused.push(USERNAME.name);
+        }
+        if refused.is_empty() {
+            Ok(())
+        } else {
+            Err(Failure::Forbidden(Some(format!("Cannot change {}.", refused.join(", ")))))
+        }
+    }
+
+    async fn validate(&self, _engine: &Engine, tx: &mut Transaction, edit: &mut Edit<'_>) -> Result<(), Failure> {
+        let Some(old) = &edit.old else { return Ok(()) };
+        if !old.text(&LDAP_DN).is_empty() {
+            for field in [USERNAME, FIRST_NAME, LAST_NAME, EMAIL] {
+                if edit.changes(&field) {
+                    let message = format!("Unable to change {} on user managed by LDAP.", field.name);
+                    return Err(Failure::field(field.name, message));
+                }
+            }
+        }
+        if old.boolean(&IS_SUPERUSER) && !edit.new.boolean(&IS_SUPERUSER) && is_last_superuser(tx, old.id).await? {
+            let message = "This is the last superuser: make somebody else a superuser first.";
+            return Err(Failure::field(IS_SUPERUSER.name, message));
+        }
+        Ok(())
+    }
+
+    async fn saved(&self, engine: &Engine, tx: &mut Transaction, edit: &Edit<'_>, id: i64) -> Result<(), Failure> {
+        let actor = edit.actor.user();
+        if let (false, Some(hash)) = (edit.is_new(), edit.digests.get(PASSWORD.name)) {
+            end_sessions(tx, id, edit.actor.session, &binding(&engine.secret, id, hash)).await?;
+        }
+        for (field, singleton) in [(IS_SUPERUSER, Singleton::Administrator), (IS_SYSTEM_AUDITOR, Singleton::Auditor)] {
+            let (before, after) = (edit.old.as_ref().is_some_and(|old| old.boolean(&field)), edit.new.boolean(&field));
+            if before != after {
+                hold_singleton(engine, tx, actor, singleton, id, after).await?;
+                if field.name == IS_SYSTEM_AUDITOR.name {
+                    let changes: Map<String, Json> =
+                        [(field.name.to_owned(), json!([before, after]))].into_iter().collect();
+                    ActivityEntry::about(&USER, id, "update", changes).write(engine, tx, actor).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn deleting(
+        &self,
+        _engine: &Engine,
+        tx: &mut Transaction,
+        _actor: &Actor,
+        record: &Record,
+    ) -> Result<(), Failure> {
+        if record.boolean(&IS_SUPERUSER) && is_last_superuser(tx, record.id).await? {
+            return Err(Failure::Forbidden(Some(
+                "This is the last superuser: make somebody else a superuser first.".into(),
+            )));
+        }
+        Ok(())
+    }
+
+    async fn enrich(&self, engine: &Engine, view: View<'_>, page: &mut [Shown]) -> Result<(), Failure> {
+        match view.below {
+            Some((parent, id, sublist)) if sublist.name == "access_list" => {
+                access_list::show(engine, view.actor, parent, id, page).await
+            }
+            _ => {
+                for shown in page {
+                    // Accounts elsewhere (provider and uid) come with the sign-in by others.
+                    shown.json.insert("auth".into(), json!([]));
+                }
+                Ok(())
+            }
+        }
+    }
+
+    async fn post_below(
+        &self,
+        engine: &Engine,
+        actor: &Actor,
+        parent: i64,
+        sublist: &'static Sublist,
+        body: &Map<String, Json>,
+    ) -> Result<Option<Map<String, Json>>, Failure> {
+        match sublist.name {
+            "roles" => {
+                let asked = Association::parse(body)?
+                    .ok_or_else(|| Failure::BadMessage("Role 'id' field is missing.".into()))?;
+                engine.change_grant(actor, asked.id, Grantee::User(parent), asked.attach).await?;
+                Ok(None)
+            }
+            // A token acts as its user, so nobody else can have one made.
+            "tokens" | "personal_tokens" if parent == actor.id => {
+                Ok(Some(engine.create(actor, &TOKEN, body, None).await?.json))
+            }
+            "tokens" | "personal_tokens" => Err(Failure::forbidden()),
+            _ => Err(Failure::MethodNotAllowed),
+        }
+    }
+}
+
+/// Whether no other active superuser is left.
+async fn is_last_superuser(tx: &mut Transaction, id: i64) -> Result<bool, Failure> {
+    tx.lock(SUPERUSERS_LOCK).await?;
+    let others = Query::select()
+        .expr(column("users", "id"))
+        .from(Alias::new("users"))
+        .and_where(column("users", "is_superuser").eq(true))
+        .and_where(column("users", "is_active").eq(true))
+        .and_where(column("users", "id").ne(id))
+        .limit(1)
+        .to_owned();
+    Ok(tx.read(&others, &[Type::Integer]).await?.is_empty())
+}
+
+/// Ends a user's sessions but the one to keep, which is bound to the new password.
+async fn end_sessions(tx: &mut Transaction, user: i64, keep: Option<i64>, binding: &str) -> Result<(), Failure> {
+    let delete = Query::delete()
+        .from_table(Alias::new("sessions"))
+        .and_where(column("sessions", "user_id").eq(user))
+        .and_where_option(keep.map(|id| column("sessions", "id").ne(id)))
+        .to_owned();
+    tx.execute(&delete).await?;
+    if let Some(id) = keep {
+        let rebind = Query::update()
+            .table(Alias::new("sessions"))
+            .value(Alias::new("binding"), binding)
+            .and_where(column("sessions", "user_id").eq(user))
+            .and_where(column("sessions", "id").eq(id))
+            .to_owned();
+        tx.execute(&rebind).await?;
+    }
+    Ok(())
+}
