@@ -1,0 +1,172 @@
+//! The resources over HTTP: lists, objects, and the lists below objects.
+
+use axum::http::{Method as Verb, StatusCode, header};
+use hostler_resource::{Actor, Post, Resource, Sublist, column};
+use hostler_resources::USER;
+use hostler_rest::{Actions, Engine, Failure, Method, Registered, Scope, Target, find_id};
+use sea_query::ExprTrait;
+
+use crate::dispatch::Request;
+use crate::reply::Reply;
+
+/// `/api/v2/RESOURCE/`.
+pub(crate) async fn list(
+    engine: &Engine,
+    actor: &Actor,
+    found: &'static Registered,
+    request: &Request,
+) -> Result<Reply, Failure> {
+    let resource = found.resource;
+    match request.method {
+        Verb::GET | Verb::HEAD => {
+            engine.list(actor, resource, Scope::All, &request.path, &request.pairs).await.map(Reply::ok)
+        }
+        Verb::OPTIONS => {
+            let post = resource.creatable && actor.can_write && engine.may_create(actor, resource).await?;
+            Ok(Reply::ok(Actions { post, put: false, list: true }.document(resource, resource.list_title)))
+        }
+        Verb::POST if resource.creatable => {
+            let body = match request.object() {
+                Ok(body) => body,
+                Err(reply) => return Ok(reply),
+            };
+            let created = engine.create(actor, resource, &body, None).await?;
+            Ok(Reply::json(StatusCode::CREATED, created.json).with(header::LOCATION, resource.url(created.id)))
+        }
+        _ => Err(Failure::MethodNotAllowed),
+    }
+}
+
+/// `/api/v2/RESOURCE/KEY/`, where KEY is an id or a name.
+pub(crate) async fn detail(
+    engine: &Engine,
+    actor: &Actor,
+    found: &'static Registered,
+    key: &str,
+    request: &Request,
+) -> Result<Reply, Failure> {
+    let resource = found.resource;
+    let target = Target::parse(resource, key)?;
+    let wanted = request.if_match();
+    let matches = |id: i64, version: i64| {
+        wanted.as_deref().is_none_or(|tags| tags.iter().any(|tag| tag == "*" || *tag == etag(resource, id, version)))
+    };
+    let expected: Option<&(dyn Fn(i64, i64) -> bool + Sync)> = wanted.as_ref().map(|_| &matches as _);
+    let method = match request.method {
+        Verb::GET | Verb::HEAD => {
+            let (json, version) = engine.show(actor, resource, &target).await?;
+            let tag = tag_of(resource, &json, version);
+            let reply = Reply::ok(json);
+            return Ok(if resource.editable { reply.with(header::ETAG, tag) } else { reply });
+        }
+        Verb::OPTIONS => {
+            let put = resource.editable && actor.can_write && engine.may_change(actor, resource, &target).await?;
+            return Ok(Reply::ok(Actions { post: false, put, list: false }.document(resource, resource.detail_title)));
+        }
+        Verb::DELETE if resource.deletable => {
+            engine.delete(actor, resource, &target, expected).await?;
+            return Ok(Reply::no_content());
+        }
+        Verb::PATCH if resource.editable => Method::Patch,
+        Verb::PUT if resource.editable => Method::Put,
+        _ => return Err(Failure::MethodNotAllowed),
+    };
+    let body = match request.object() {
+        Ok(body) => body,
+        Err(reply) => return Ok(reply),
+    };
+    let (json, version) = engine.update(actor, resource, &target, method, &body, expected).await?;
+    let tag = tag_of(resource, &json, version);
+    Ok(Reply::ok(json).with(header::ETAG, tag))
+}
+
+/// `/api/v2/RESOURCE/KEY/SUBLIST/`.
+pub(crate) async fn sublist(
+    engine: &Engine,
+    actor: &Actor,
+    found: &'static Registered,
+    key: &str,
+    sublist: &'static Sublist,
+    request: &Request,
+) -> Result<Reply, Failure> {
+    let parent = found.resource;
+    let target = Target::parse(parent, key)?;
+    let id = find_id(engine, actor, parent, &target).await?;
+    let listed = (sublist.target)();
+    match request.method {
+        Verb::GET | Verb::HEAD => {
+            let scope = Scope::Below(parent, id, sublist);
+            engine.list(actor, listed, scope, &request.path, &request.pairs).await.map(Reply::ok)
+        }
+        Verb::OPTIONS => {
+            let post = sublist.post != Post::Refused
+                && actor.can_write
+                && engine.may_post_below(actor, (parent, id), sublist).await?;
+            Ok(Reply::ok(Actions { post, put: false, list: true }.document(listed, sublist.title)))
+        }
+        Verb::POST if sublist.post != Post::Refused => {
+            let body = match request.object() {
+                Ok(body) => body,
+                Err(reply) => return Ok(reply),
+            };
+            Ok(match engine.post_below(actor, (parent, id), sublist, &body).await? {
+                Some(created) => {
+                    Reply::json(StatusCode::CREATED, created.json).with(header::LOCATION, listed.url(created.id))
+                }
+                None => Reply::no_content(),
+            })
+        }
+        _ => Err(Failure::MethodNotAllowed),
+    }
+}
+
+/// `/api/v2/me/`: a list of one, as in AWX.
+pub(crate) async fn me(engine: &Engine, actor: &Actor, request: &Request) -> Result<Reply, Failure> {
+    match request.method {
+        Verb::GET | Verb::HEAD => {
+            let oneself = column("this", "id").eq(actor.id);
+            engine.list(actor, &USER, Scope::Where(&oneself), &request.path, &request.pairs).await.map(Reply::ok)
+        }
+        Verb::OPTIONS => Ok(Reply::ok(Actions { post: false, put: false, list: true }.document(&USER, "Me"))),
+        _ => Err(Failure::MethodNotAllowed),
+    }
+}
+
+/// A list that AWX has: it offers no action yet.
+pub(crate) fn later_list(name: &str, request: &Request) -> Result<Reply, Failure> {
+    let words = name.replace('_', " ");
+    match request.method {
+        Verb::OPTIONS => Ok(Reply::json(
+            StatusCode::OK,
+            serde_json::json!({
+                "name": words,
+                "description": format!("Hostler does not serve {words} yet."),
+                "renders": ["application/json"],
+                "parses": ["application/json"],
+                "actions": {},
+            }),
+        )),
+        _ => Err(Failure::NotYet(words)),
+    }
+}
+
+/// A link that the object has in AWX, for an object that the actor may see.
+pub(crate) async fn later(
+    engine: &Engine,
+    actor: &Actor,
+    found: &'static Registered,
+    key: &str,
+    name: &str,
+) -> Result<Reply, Failure> {
+    find_id(engine, actor, found.resource, &Target::parse(found.resource, key)?).await?;
+    Err(Failure::NotYet(name.replace('_', " ")))
+}
+
+fn tag_of(resource: &Resource, json: &serde_json::Map<String, serde_json::Value>, version: i64) -> String {
+    etag(resource, json.get("id").and_then(serde_json::Value::as_i64).unwrap_or_default(), version)
+}
+
+/// The entity tag of one state of an object (RFC 9110, section 8.8.3).
+fn etag(resource: &Resource, id: i64, version: i64) -> String {
+    format!("\"{}-{id}-{version}\"", resource.name)
+}

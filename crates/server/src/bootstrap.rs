@@ -1,0 +1,73 @@
+//! The first superuser.
+
+use hostler_database::{Database, Error, Type};
+use hostler_identity::password::{HashError, passwords};
+use hostler_resource::{Singleton, column};
+use hostler_rest::{Engine, Failure, hold_singleton};
+use sea_query::{Alias, Query};
+
+/// What became of the first superuser.
+#[derive(Debug, PartialEq, Eq)]
+pub enum FirstUser {
+    /// There were users already.
+    Exists,
+    /// Created now.
+    Created,
+}
+
+/// Why there is no first superuser.
+#[derive(Debug, thiserror::Error)]
+pub enum BootstrapError {
+    /// The database refused.
+    #[error("the first user could not be created: {0}")]
+    Database(#[from] Error),
+    /// The password could not be hashed.
+    #[error("the first user's password could not be hashed: {0}")]
+    Hash(#[from] HashError),
+    /// Anything else.
+    #[error("the first user could not be created: {0}")]
+    Other(String),
+}
+
+/// Whether the database has any user.
+async fn has_users(database: &Database) -> Result<bool, Error> {
+    let query = Query::select().expr(column("users", "id")).from(Alias::new("users")).limit(1).to_owned();
+    Ok(!database.read(&query, &[Type::Integer]).await?.is_empty())
+}
+
+/// Creates a superuser in a database without users. `password` is asked for
+/// only if it is needed.
+///
+/// # Errors
+/// What the database says; a user created by another server at the same moment counts as existing.
+pub async fn create_first_superuser(
+    engine: &Engine,
+    username: &str,
+    password: impl FnOnce() -> String,
+) -> Result<FirstUser, BootstrapError> {
+    if has_users(&engine.database).await? {
+        return Ok(FirstUser::Exists);
+    }
+    let hash = passwords().hash(password()).await?;
+    let mut tx = engine.database.begin().await?;
+    let insert = Query::insert()
+        .into_table(Alias::new("users"))
+        .columns(["ansible_id", "created", "username", "email", "is_superuser", "password"].map(Alias::new))
+        .values_panic([
+            uuid::Uuid::new_v4().to_string().into(),
+            engine.clock.now().into(),
+            username.into(),
+            format!("{username}@localhost").into(),
+            true.into(),
+            hash.into(),
+        ])
+        .to_owned();
+    let id = match tx.insert(&insert).await {
+        Err(Error::Unique(_)) => return Ok(FirstUser::Exists),
+        other => other?,
+    };
+    let granted = hold_singleton(engine, &mut tx, Some(id), Singleton::Administrator, id, true).await;
+    granted.map_err(|failure: Failure| BootstrapError::Other(format!("{failure:?}")))?;
+    tx.commit().await?;
+    Ok(FirstUser::Created)
+}

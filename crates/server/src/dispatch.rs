@@ -1,0 +1,294 @@
+//! A request's way: route, actor, scope, handler, headers.
+
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+use std::time::Instant;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
+use futures_util::FutureExt;
+use hostler_resource::{Actor, Post};
+use hostler_rest::Failure;
+use serde_json::{Map, Value as Json};
+
+use crate::authenticate::{authenticate, is_safe, unauthenticated};
+use crate::reply::{Content, Reply};
+use crate::route::Route;
+use crate::state::App;
+use crate::status::reply_to;
+use crate::{api, body, login, roots, settings};
+
+/// A request as the handlers see it.
+pub(crate) struct Request {
+    pub method: Method,
+    /// Without the query.
+    pub path: String,
+    /// The query, decoded, in order.
+    pub pairs: Vec<(String, String)>,
+    pub headers: HeaderMap,
+    pub bytes: Vec<u8>,
+}
+
+impl Request {
+    /// The JSON object in the body.
+    pub(crate) fn object(&self) -> Result<Map<String, Json>, Reply> {
+        body::object(&self.headers, &self.bytes)
+    }
+
+    /// The entity tags of `If-Match`; none if the header is absent.
+    pub(crate) fn if_match(&self) -> Option<Vec<String>> {
+        let mut values = self.headers.get_all(header::IF_MATCH).iter().peekable();
+        values.peek()?;
+        let tags = values.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
+        Some(tags.map(|tag| tag.trim().to_owned()).collect())
+    }
+}
+
+/// What the log tells of a request beside its answer.
+#[derive(Default)]
+struct Trace {
+    actor: Option<String>,
+    known: bool,
+}
+
+/// Answers one request. Nothing that goes wrong inside ends the server.
+pub async fn handle(State(app): State<App>, request: axum::http::Request<Body>) -> Response<Body> {
+    let started = Instant::now();
+    let id = uuid::Uuid::new_v4().simple().to_string();
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let mut trace = Trace::default();
+    let work = AssertUnwindSafe(answer(&app, request, &mut trace)).catch_unwind();
+    let (outcome, queries) = hostler_database::counted(work).await;
+    let reply = outcome.unwrap_or_else(|panic| reply_to(Failure::Internal(format!("panic: {}", message(&panic))), ""));
+    let mut response = reply.into_response();
+    let seconds = started.elapsed().as_secs_f64();
+    common_headers(response.headers_mut(), &app, &id, seconds, &trace);
+    if app.options.debug_headers {
+        response.headers_mut().insert(HeaderName::from_static("x-api-query-count"), HeaderValue::from(queries));
+    }
+    tracing::info!(
+        request = %id,
+        actor = trace.actor.as_deref().unwrap_or("-"),
+        %method,
+        %path,
+        status = response.status().as_u16(),
+        milliseconds = seconds * 1000.0,
+        queries,
+        "request"
+    );
+    response
+}
+
+fn message(panic: &Box<dyn Any + Send>) -> &str {
+    panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no message")
+}
+
+fn common_headers(headers: &mut HeaderMap, app: &App, id: &str, seconds: f64, trace: &Trace) {
+    let mut set = |name: &'static str, value: &str| {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            headers.insert(HeaderName::from_static(name), value);
+        }
+    };
+    set("server", roots::server_name());
+    set("vary", "Accept, Accept-Language, Origin, Cookie");
+    set("x-content-type-options", "nosniff");
+    set("x-frame-options", "DENY");
+    set("referrer-policy", "same-origin");
+    set("cache-control", "no-cache, no-store, must-revalidate");
+    set("x-api-product-name", "AWX");
+    set("x-api-node", &app.options.node);
+    set("x-api-request-id", id);
+    set("x-api-time", &format!("{seconds:.3}s"));
+    set("x-api-total-time", &format!("{seconds:.3}s"));
+    if trace.known {
+        set("x-api-product-version", roots::AWX_VERSION);
+    }
+}
+
+async fn answer(app: &App, request: axum::http::Request<Body>, trace: &mut Trace) -> Reply {
+    let (parts, incoming) = request.into_parts();
+    let path = parts.uri.path().to_owned();
+    let registry = app.engine.registry;
+    if !path.ends_with('/') {
+        let slashed = format!("{path}/");
+        return match Route::find(registry, &slashed) {
+            Some(_) if is_safe(&parts.method) => {
+                let query = parts.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+                Reply::redirect(StatusCode::MOVED_PERMANENTLY, slashed + &query)
+            }
+            _ => Reply::unknown_path(),
+        };
+    }
+    let Some(route) = Route::find(registry, &path) else { return Reply::unknown_path() };
+    let allow = allow(&route);
+    let reply = match authorized(app, &route, &parts.headers, &parts.method, trace).await {
+        Err(reply) => reply,
+        Ok(actor) => {
+            let pairs = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
+            let read = async {
+                body::check_headers(&parts.headers)?;
+                body::read(incoming).await
+            };
+            match read.await {
+                Err(reply) => reply,
+                Ok(bytes) => {
+                    let request = Request { method: parts.method, path, pairs, headers: parts.headers, bytes };
+                    respond(app, route, actor, &request).await
+                }
+            }
+        }
+    };
+    reply.with(header::ALLOW, allow)
+}
+
+/// The actor, if the request may go on: the one place that enforces who must
+/// be known, and that a token without the `write` scope changes nothing.
+async fn authorized(
+    app: &App,
+    route: &Route,
+    headers: &HeaderMap,
+    method: &Method,
+    trace: &mut Trace,
+) -> Result<Option<Actor>, Reply> {
+    let settings =
+        app.settings.current(&app.engine.database).await.map_err(|error| reply_to(error.into(), method.as_str()))?;
+    // Signing in and out does not depend on who one is.
+    if matches!(route, Route::Login | Route::Logout) {
+        return Ok(None);
+    }
+    let actor = authenticate(app, headers, method, &settings).await?;
+    if let Some(actor) = &actor {
+        trace.actor = Some(actor.username.clone());
+        trace.known = true;
+        if !actor.can_write && !is_safe(method) {
+            return Err(reply_to(Failure::forbidden(), method.as_str()));
+        }
+    } else if !route.is_public() {
+        return Err(unauthenticated());
+    }
+    Ok(actor)
+}
+
+async fn respond(app: &App, route: Route, actor: Option<Actor>, request: &Request) -> Reply {
+    let format = request.pairs.iter().find(|(key, _)| key == "format").map(|(_, value)| value.as_str());
+    if format.is_some_and(|format| format != "json") {
+        return Reply::detail(StatusCode::NOT_FOUND, "Not found.");
+    }
+    if !accepts_json(&request.headers) && !matches!(route, Route::Login | Route::Logout) {
+        return Reply::detail(StatusCode::NOT_ACCEPTABLE, "Could not satisfy the request Accept header.");
+    }
+    let outcome = match actor {
+        Some(actor) => known(app, route, &actor, request).await,
+        None => public(app, route, request).await,
+    };
+    let mut reply = outcome.unwrap_or_else(|failure| reply_to(failure, request.method.as_str()));
+    if let (Some(_), Content::Json(json)) = (format, &mut reply.content) {
+        keep_format(json);
+    }
+    reply
+}
+
+/// What anybody may ask.
+async fn public(app: &App, route: Route, request: &Request) -> Result<Reply, Failure> {
+    if matches!(route, Route::Login) {
+        return login::login(app, request).await;
+    }
+    if matches!(route, Route::Logout) {
+        return login::logout(app, request).await;
+    }
+    if !is_safe(&request.method) {
+        return Err(Failure::MethodNotAllowed);
+    }
+    match route {
+        Route::ApiRoot => Ok(login::with_csrf_cookie(roots::api(), request)),
+        Route::VersionRoot => Ok(roots::version(app.engine.registry)),
+        Route::Ping => roots::ping(app).await,
+        _ => Ok(unauthenticated()),
+    }
+}
+
+async fn known(app: &App, route: Route, actor: &Actor, request: &Request) -> Result<Reply, Failure> {
+    let engine = &app.engine;
+    match route {
+        Route::ApiRoot | Route::VersionRoot | Route::Ping | Route::Login | Route::Logout => {
+            public(app, route, request).await
+        }
+        Route::Config if is_safe(&request.method) => Ok(roots::config(actor)),
+        Route::SettingList if is_safe(&request.method) => Ok(settings::list(actor)),
+        Route::Config | Route::SettingList => Err(Failure::MethodNotAllowed),
+        Route::SettingCategory(category) => settings::category(app, actor, &category, request).await,
+        Route::Me => api::me(engine, actor, request).await,
+        Route::List(found) => api::list(engine, actor, found, request).await,
+        Route::Detail(found, key) => api::detail(engine, actor, found, &key, request).await,
+        Route::Sublist(found, key, sublist) => api::sublist(engine, actor, found, &key, sublist, request).await,
+        Route::LaterList(name) => api::later_list(name, request),
+        Route::Later(found, key, name) => api::later(engine, actor, found, &key, name).await,
+    }
+}
+
+/// The methods of a path, as the `Allow` header lists them.
+fn allow(route: &Route) -> String {
+    let mut verbs = vec!["GET"];
+    match route {
+        Route::List(found) if found.resource.creatable => verbs.push("POST"),
+        Route::Sublist(_, _, sublist) if sublist.post != Post::Refused => verbs.push("POST"),
+        Route::Detail(found, _) => {
+            if found.resource.editable {
+                verbs.extend(["PUT", "PATCH"]);
+            }
+            if found.resource.deletable {
+                verbs.push("DELETE");
+            }
+        }
+        Route::SettingCategory(_) => verbs.extend(["PUT", "PATCH", "DELETE"]),
+        Route::Login | Route::Logout => verbs.push("POST"),
+        _ => {}
+    }
+    verbs.extend(["HEAD", "OPTIONS"]);
+    verbs.join(", ")
+}
+
+/// Whether the client takes JSON, which is what we have.
+fn accepts_json(headers: &HeaderMap) -> bool {
+    let mut values = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).peekable();
+    if values.peek().is_none() {
+        return true;
+    }
+    values.flat_map(|value| value.split(',')).any(|range| {
+        let media = range.split(';').next().unwrap_or_default().trim();
+        ["application/json", "application/*", "*/*"].contains(&media)
+    })
+}
+
+/// Whoever asks with `?format=` gets links that keep it, as in AWX.
+fn keep_format(json: &mut Json) {
+    match json {
+        Json::Array(list) => list.iter_mut().for_each(keep_format),
+        Json::Object(map) => {
+            for (key, value) in map.iter_mut() {
+                match (key.as_str(), value) {
+                    ("url", Json::String(link)) => add_format(link),
+                    ("related", Json::Object(links)) => {
+                        for (name, link) in links.iter_mut() {
+                            if let (true, Json::String(link)) = (name != "named_url", link) {
+                                add_format(link);
+                            }
+                        }
+                    }
+                    ("results", value) => keep_format(value),
+                    _ => {}
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+fn add_format(link: &mut String) {
+    link.push_str("?format=json");
+}

@@ -1,0 +1,192 @@
+//! Sessions for people: `/api/login/` and `/api/logout/`.
+
+use axum::http::{HeaderName, Method, StatusCode, header};
+use hostler_identity::csrf;
+use hostler_identity::session::{binding, new_session};
+use hostler_identity::token::digest;
+use hostler_resource::column;
+use hostler_rest::Failure;
+use jiff::SignedDuration;
+use sea_query::{Alias, ExprTrait, Query};
+
+use crate::authenticate::{CSRF_COOKIE, SESSION_COOKIE, check_csrf, check_password, cookie};
+use crate::dispatch::Request;
+use crate::reply::Reply;
+use crate::state::App;
+
+const SESSION_COOKIE_HEADER: HeaderName = HeaderName::from_static("x-api-session-cookie-name");
+
+/// `GET`: a form. `POST`: opens a session.
+pub(crate) async fn login(app: &App, request: &Request) -> Result<Reply, Failure> {
+    match request.method {
+        Method::GET | Method::HEAD => Ok(form(request, None, StatusCode::OK)),
+        Method::POST => sign_in(app, request).await,
+        Method::OPTIONS => Ok(Reply::no_content()),
+        _ => Err(Failure::MethodNotAllowed),
+    }
+}
+
+/// Ends the session.
+pub(crate) async fn logout(app: &App, request: &Request) -> Result<Reply, Failure> {
+    if ![Method::GET, Method::POST].contains(&request.method) {
+        return Err(Failure::MethodNotAllowed);
+    }
+    // A link on another site must not sign people out.
+    if request.method == Method::POST
+        && let Err(reply) = check_csrf(&request.headers, csrf_sent(request).as_deref())
+    {
+        return Ok(reply);
+    }
+    if let Some(secret) = cookie(&request.headers, SESSION_COOKIE) {
+        let delete = Query::delete()
+            .from_table(Alias::new("sessions"))
+            .and_where(column("sessions", "digest").eq(digest(secret)))
+            .to_owned();
+        let mut tx = app.engine.database.begin().await?;
+        tx.execute(&delete).await?;
+        tx.commit().await?;
+    }
+    let gone = |name: &str| format!("{name}=; Path=/; Max-Age=0; SameSite=Lax");
+    Ok(Reply::redirect(StatusCode::FOUND, "/api/login/")
+        .with(header::SET_COOKIE, gone(SESSION_COOKIE))
+        .with(header::SET_COOKIE, gone("userLoggedIn")))
+}
+
+/// Gives a browser the token that it must send back with what it writes.
+pub(crate) fn with_csrf_cookie(reply: Reply, request: &Request) -> Reply {
+    match cookie(&request.headers, CSRF_COOKIE) {
+        Some(_) => reply,
+        None => reply.with(header::SET_COOKIE, csrf_cookie(&csrf::new_token())),
+    }
+}
+
+fn csrf_cookie(token: &str) -> String {
+    // Scripts of our own pages read it to send it back, so it is not HttpOnly.
+    format!("{CSRF_COOKIE}={token}; Path=/; Max-Age=31449600; SameSite=Lax")
+}
+
+fn fields(request: &Request) -> Vec<(String, String)> {
+    form_urlencoded::parse(&request.bytes).into_owned().collect()
+}
+
+fn field(fields: &[(String, String)], name: &str) -> Option<String> {
+    fields.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone())
+}
+
+fn csrf_sent(request: &Request) -> Option<String> {
+    let header = request.headers.get("x-csrftoken").and_then(|value| value.to_str().ok()).map(str::to_owned);
+    header.or_else(|| field(&fields(request), "csrfmiddlewaretoken"))
+}
+
+async fn sign_in(app: &App, request: &Request) -> Result<Reply, Failure> {
+    if let Err(reply) = check_csrf(&request.headers, csrf_sent(request).as_deref()) {
+        return Ok(reply);
+    }
+    let sent = fields(request);
+    let (username, password) =
+        (field(&sent, "username").unwrap_or_default(), field(&sent, "password").unwrap_or_default());
+    let row = match check_password(app, &username, &password).await {
+        Ok(row) => row,
+        Err(reply) => return Ok(reply),
+    };
+    let Some(row) = row else {
+        let words = "Your username or password was incorrect.";
+        return Ok(form(request, Some(words), StatusCode::UNAUTHORIZED));
+    };
+    let (user, settings) = (row.integer(0).unwrap_or_default(), app.settings.current(&app.engine.database).await?);
+    let secret = new_session();
+    let now = app.engine.clock.now();
+    let age = settings.session_cookie_age;
+    let expires = now.checked_add(SignedDuration::from_secs(age)).unwrap_or(now);
+
+    let mut tx = app.engine.database.begin().await?;
+    // The hash may have been renewed by this very login.
+    let stored = Query::select()
+        .expr(column("users", "password"))
+        .from(Alias::new("users"))
+        .and_where(column("users", "id").eq(user))
+        .to_owned();
+    let rows = tx.read(&stored, &[hostler_database::Type::Text]).await?;
+    let hash = rows.first().and_then(|row| row.text(0)).unwrap_or_default();
+    let insert = Query::insert()
+        .into_table(Alias::new("sessions"))
+        .columns(["user_id", "digest", "binding", "created", "expires"].map(Alias::new))
+        .values_panic([
+            user.into(),
+            secret.digest.into(),
+            binding(&app.engine.secret, user, hash).into(),
+            now.into(),
+            expires.into(),
+        ])
+        .to_owned();
+    tx.insert(&insert).await?;
+    let past =
+        Query::delete().from_table(Alias::new("sessions")).and_where(column("sessions", "expires").lt(now)).to_owned();
+    tx.execute(&past).await?;
+    let seen = Query::update()
+        .table(Alias::new("users"))
+        .value(Alias::new("last_login"), now)
+        .and_where(column("users", "id").eq(user))
+        .to_owned();
+    tx.execute(&seen).await?;
+    tx.commit().await?;
+
+    let next = field(&sent, "next").filter(|next| is_local(next)).unwrap_or_else(|| "/api/".to_owned());
+    Ok(Reply::redirect(StatusCode::FOUND, next)
+        .with(
+            header::SET_COOKIE,
+            format!("{SESSION_COOKIE}={}; Path=/; HttpOnly; SameSite=Lax; Max-Age={age}", secret.plain),
+        )
+        .with(header::SET_COOKIE, "userLoggedIn=true; Path=/; SameSite=Lax".to_owned())
+        // A fresh token, so that one planted before the login is worth nothing after it.
+        .with(header::SET_COOKIE, csrf_cookie(&csrf::new_token()))
+        .with(SESSION_COOKIE_HEADER, SESSION_COOKIE))
+}
+
+/// Whether a redirect stays on this server: a path, and not one that browsers read as another host.
+fn is_local(next: &str) -> bool {
+    next.starts_with('/') && !next.starts_with("//") && !next.contains(['\\', '\r', '\n', '\t'])
+}
+
+fn form(request: &Request, error: Option<&str>, status: StatusCode) -> Reply {
+    let token = cookie(&request.headers, CSRF_COOKIE).map(str::to_owned).unwrap_or_else(csrf::new_token);
+    let next = request
+        .pairs
+        .iter()
+        .find(|(key, _)| key == "next")
+        .map(|(_, value)| value.as_str())
+        .filter(|next| is_local(next));
+    let error = error.map(|words| format!("<p role=\"alert\">{}</p>\n", escape(words))).unwrap_or_default();
+    let page = format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><title>Log in to Hostler</title></head>\n<body>\n\
+         <h1>Log in</h1>\n{error}<form method=\"post\" action=\"/api/login/\">\n\
+         <input type=\"hidden\" name=\"csrfmiddlewaretoken\" value=\"{}\">\n<input type=\"hidden\" name=\"next\" value=\"{}\">\n\
+         <p><label>Username <input name=\"username\" autocomplete=\"username\" required autofocus></label></p>\n\
+         <p><label>Password <input name=\"password\" type=\"password\" autocomplete=\"current-password\" required></label></p>\n\
+         <p><button>Log in</button></p>\n</form>\n</body>\n</html>\n",
+        escape(&token),
+        escape(next.unwrap_or("/api/"))
+    );
+    Reply::html(status, page)
+        .with(header::SET_COOKIE, csrf_cookie(&token))
+        .with(
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+        )
+        .with(SESSION_COOKIE_HEADER, SESSION_COOKIE)
+}
+
+/// Text as it may stand in HTML, in an attribute too.
+fn escape(text: &str) -> String {
+    text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            other => out.push(other),
+        }
+        out
+    })
+}

@@ -1,0 +1,78 @@
+//! Answers on their way out.
+
+use axum::body::Body;
+use axum::http::{HeaderName, HeaderValue, Response, StatusCode, header};
+use serde_json::{Map, Value as Json, json};
+
+/// An answer before the headers that all answers have.
+pub(crate) struct Reply {
+    pub status: StatusCode,
+    pub content: Content,
+    pub headers: Vec<(HeaderName, String)>,
+}
+
+pub(crate) enum Content {
+    Empty,
+    Json(Json),
+    Html(String),
+}
+
+impl Reply {
+    pub(crate) fn json(status: StatusCode, body: impl Into<Json>) -> Self {
+        Reply { status, content: Content::Json(body.into()), headers: vec![] }
+    }
+
+    pub(crate) fn ok(body: Map<String, Json>) -> Self {
+        Reply::json(StatusCode::OK, body)
+    }
+
+    pub(crate) fn no_content() -> Self {
+        Reply { status: StatusCode::NO_CONTENT, content: Content::Empty, headers: vec![] }
+    }
+
+    pub(crate) fn detail(status: StatusCode, detail: impl Into<String>) -> Self {
+        Reply::json(status, json!({"detail": detail.into()}))
+    }
+
+    pub(crate) fn html(status: StatusCode, html: String) -> Self {
+        Reply { status, content: Content::Html(html), headers: vec![] }
+    }
+
+    /// What AWX answers for a path that it does not know: a page, not JSON.
+    pub(crate) fn unknown_path() -> Self {
+        const PAGE: &str = "\n<!doctype html>\n<html lang=\"en\">\n<head>\n  <title>Not Found</title>\n</head>\n<body>\n  \
+                            <h1>Not Found</h1><p>The requested resource was not found on this server.</p>\n</body>\n</html>\n";
+        Reply::html(StatusCode::NOT_FOUND, PAGE.to_owned())
+    }
+
+    pub(crate) fn redirect(status: StatusCode, location: impl Into<String>) -> Self {
+        let headers = vec![(header::LOCATION, location.into())];
+        Reply { status, content: Content::Empty, headers }
+    }
+
+    pub(crate) fn with(mut self, name: HeaderName, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// The answer as bytes. A header whose value cannot be one is left out.
+    pub(crate) fn into_response(self) -> Response<Body> {
+        let (body, content_type) = match self.content {
+            Content::Empty => (Body::empty(), None),
+            Content::Json(json) => (Body::from(json.to_string()), Some("application/json")),
+            Content::Html(html) => (Body::from(html), Some("text/html; charset=utf-8")),
+        };
+        let mut response = Response::new(body);
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        if let Some(content_type) = content_type {
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        }
+        for (name, value) in self.headers {
+            if let Ok(value) = HeaderValue::from_str(&value) {
+                headers.append(name, value);
+            }
+        }
+        response
+    }
+}

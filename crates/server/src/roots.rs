@@ -1,0 +1,96 @@
+//! The paths that are no resource: roots, ping, config.
+
+use axum::http::StatusCode;
+use hostler_resource::Actor;
+use hostler_rest::{Failure, Registry};
+use serde_json::{Map, Value as Json, json};
+
+use crate::reply::Reply;
+use crate::settings::installation_id;
+use crate::state::App;
+
+/// The release of AWX whose API we speak.
+pub(crate) const AWX_VERSION: &str = "24.6.1";
+
+/// `GET /api/`.
+pub(crate) fn api() -> Reply {
+    Reply::json(
+        StatusCode::OK,
+        json!({
+            "description": "AWX REST API",
+            "current_version": "/api/v2/",
+            "available_versions": {"v2": "/api/v2/"},
+            "oauth2": "/api/o/",
+            "custom_logo": "",
+            "custom_login_info": "",
+            "login_redirect_override": "",
+        }),
+    )
+}
+
+/// `GET /api/v2/`: only what exists.
+pub(crate) fn version(registry: Registry) -> Reply {
+    let mut links = Map::new();
+    for name in ["ping", "config", "settings", "me"] {
+        links.insert(name.into(), format!("/api/v2/{name}/").into());
+    }
+    for registered in registry.0 {
+        let plural = registered.resource.plural;
+        links.insert(plural.into(), format!("/api/v2/{plural}/").into());
+    }
+    Reply::ok(links)
+}
+
+/// `GET /api/v2/ping/`: for anybody, so it tells nothing about the inside.
+pub(crate) async fn ping(app: &App) -> Result<Reply, Failure> {
+    Ok(Reply::json(
+        StatusCode::OK,
+        json!({
+            "ha": false,
+            "version": AWX_VERSION,
+            "active_node": &*app.engine.node,
+            "install_uuid": installation_id(app).await?,
+            "instances": [],
+            "instance_groups": [],
+            "server": server_name(),
+        }),
+    ))
+}
+
+/// `GET /api/v2/config/`.
+pub(crate) fn config(actor: &Actor) -> Reply {
+    const BECOME: [(&str, &str); 12] = [
+        ("sudo", "Sudo"),
+        ("su", "Su"),
+        ("pbrun", "Pbrun"),
+        ("pfexec", "Pfexec"),
+        ("dzdo", "DZDO"),
+        ("pmrun", "Pmrun"),
+        ("runas", "Runas"),
+        ("enable", "Enable"),
+        ("doas", "Doas"),
+        ("ksu", "Ksu"),
+        ("machinectl", "Machinectl"),
+        ("sesu", "Sesu"),
+    ];
+    let methods: Vec<Json> = BECOME.iter().map(|(word, name)| json!([word, name])).collect();
+    let mut body = json!({
+        "time_zone": "UTC",
+        "license_info": {"license_type": "open", "valid_key": true, "subscription_name": "OPEN", "product_name": "AWX"},
+        "version": AWX_VERSION,
+        "eula": "",
+        "analytics_status": "off",
+        "analytics_collectors": {},
+        "become_methods": methods,
+    });
+    if let (true, Some(body)) = (actor.is_superuser || actor.is_system_auditor, body.as_object_mut()) {
+        body.insert("custom_virtualenvs".into(), json!([]));
+        body.insert("project_local_paths".into(), json!([]));
+    }
+    Reply::json(StatusCode::OK, body)
+}
+
+/// What we call ourselves.
+pub(crate) fn server_name() -> &'static str {
+    concat!("Hostler/", env!("CARGO_PKG_VERSION"))
+}

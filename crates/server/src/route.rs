@@ -1,0 +1,116 @@
+//! From a path to what it names. The paths of resources come from the registry.
+
+use hostler_resource::Sublist;
+use hostler_rest::{Registered, Registry};
+use percent_encoding::percent_decode_str;
+
+/// The lists of AWX's API that Hostler does not serve yet. They say so (501), and
+/// describe themselves as offering no action: the `awx` command asks some of
+/// them what roles they have before it does anything with users or teams.
+const LATER: &[&str] = &[
+    "ad_hoc_commands",
+    "applications",
+    "constructed_inventories",
+    "credential_input_sources",
+    "credential_types",
+    "credentials",
+    "execution_environments",
+    "groups",
+    "hosts",
+    "instance_groups",
+    "instances",
+    "inventories",
+    "inventory_sources",
+    "inventory_updates",
+    "job_templates",
+    "jobs",
+    "notification_templates",
+    "notifications",
+    "project_updates",
+    "projects",
+    "role_definitions",
+    "role_team_assignments",
+    "role_user_assignments",
+    "schedules",
+    "system_job_templates",
+    "system_jobs",
+    "unified_job_templates",
+    "unified_jobs",
+    "workflow_approvals",
+    "workflow_job_nodes",
+    "workflow_job_template_nodes",
+    "workflow_job_templates",
+    "workflow_jobs",
+];
+
+/// What a path names.
+#[derive(Clone)]
+pub(crate) enum Route {
+    ApiRoot,
+    VersionRoot,
+    Ping,
+    Config,
+    Me,
+    Login,
+    Logout,
+    SettingList,
+    SettingCategory(String),
+    List(&'static Registered),
+    Detail(&'static Registered, String),
+    Sublist(&'static Registered, String, &'static Sublist),
+    /// A list that AWX serves and Hostler does not yet.
+    LaterList(&'static str),
+    /// A link that AWX serves and Hostler does not yet.
+    Later(&'static Registered, String, &'static str),
+}
+
+impl Route {
+    /// What a path that ends with a slash names, if anything.
+    pub(crate) fn find(registry: Registry, path: &str) -> Option<Route> {
+        let rest = path.strip_prefix("/api/")?;
+        if rest.is_empty() {
+            return Some(Route::ApiRoot);
+        }
+        let parts = decoded(rest.strip_suffix('/')?)?;
+        let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+        match parts.as_slice() {
+            ["login"] => Some(Route::Login),
+            ["logout"] => Some(Route::Logout),
+            ["v2"] => Some(Route::VersionRoot),
+            ["v2", "ping"] => Some(Route::Ping),
+            ["v2", "config"] => Some(Route::Config),
+            ["v2", "me"] => Some(Route::Me),
+            ["v2", "settings"] => Some(Route::SettingList),
+            ["v2", "settings", category] => Some(Route::SettingCategory((*category).to_owned())),
+            ["v2", plural] => match registry.by_plural(plural) {
+                Some(found) => Some(Route::List(found)),
+                None => LATER.iter().find(|name| *name == plural).map(|name| Route::LaterList(name)),
+            },
+            ["v2", plural, key] => registry.by_plural(plural).map(|found| Route::Detail(found, (*key).to_owned())),
+            ["v2", plural, key, below] => {
+                let found = registry.by_plural(plural)?;
+                if let Some(sublist) = found.resource.sublist(below) {
+                    return Some(Route::Sublist(found, (*key).to_owned(), sublist));
+                }
+                let name = found.resource.later.iter().find(|name| *name == below)?;
+                Some(Route::Later(found, (*key).to_owned(), name))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether anybody may ask, logged in or not.
+    pub(crate) fn is_public(&self) -> bool {
+        matches!(self, Route::ApiRoot | Route::VersionRoot | Route::Ping | Route::Login | Route::Logout)
+    }
+}
+
+/// The parts of a path; none if one is empty or no UTF-8.
+fn decoded(path: &str) -> Option<Vec<String>> {
+    path.split('/')
+        .map(|part| {
+            let part = percent_decode_str(part).decode_utf8().ok()?;
+            (!part.is_empty() && !part.contains('\0')).then(|| part.into_owned())
+        })
+        .collect()
+}

@@ -1,0 +1,308 @@
+//! Settings that Hostler honours, kept in the database, read through a short memory.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use axum::http::StatusCode;
+use hostler_database::{Database, Error, Type};
+use hostler_resource::{Actor, Policy, column};
+use hostler_rest::Failure;
+use sea_query::{Alias, ExprTrait, OnConflict, Query};
+use serde_json::{Map, Value as Json, json};
+
+use crate::dispatch::Request;
+use crate::reply::Reply;
+use crate::state::App;
+
+/// How long another node's change may go unnoticed.
+const MEMORY: Duration = Duration::from_secs(1);
+
+/// The values in force.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Settings {
+    pub(crate) manage_organization_auth: bool,
+    pub(crate) org_admins_see_all_users: bool,
+    pub(crate) auth_basic_enabled: bool,
+    /// In seconds.
+    pub(crate) session_cookie_age: i64,
+    /// In seconds.
+    pub(crate) access_token_expire: i64,
+    pub(crate) password_min_length: u32,
+    pub(crate) password_min_digits: u32,
+    pub(crate) password_min_upper: u32,
+    pub(crate) password_min_special: u32,
+}
+
+impl Settings {
+    /// Reads the values in force.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn load(database: &Database) -> Result<Settings, Error> {
+        Ok(Settings::from_values(&stored(database).await?))
+    }
+
+    /// Whoever works on the data itself, without being a user: may do
+    /// everything, and leaves no actor in the activity stream.
+    pub fn operator(&self) -> Actor {
+        Actor {
+            id: 0,
+            username: "operator".into(),
+            is_superuser: true,
+            is_system_auditor: false,
+            can_write: true,
+            session: None,
+            policy: self.policy(),
+        }
+    }
+
+    pub(crate) fn policy(&self) -> Policy {
+        Policy {
+            manage_organization_auth: self.manage_organization_auth,
+            org_admins_see_all_users: self.org_admins_see_all_users,
+            password_min_length: self.password_min_length,
+            password_min_digits: self.password_min_digits,
+            password_min_upper: self.password_min_upper,
+            password_min_special: self.password_min_special,
+            token_seconds: self.access_token_expire,
+        }
+    }
+
+    fn from_values(values: &Map<String, Json>) -> Self {
+        let value = |name: &str| {
+            let known = KNOWN.iter().find(|setting| setting.name == name);
+            values
+                .get(name)
+                .cloned()
+                .or_else(|| known.map(|setting| setting.kind.default_value()))
+                .unwrap_or(Json::Null)
+        };
+        let boolean = |name| value(name).as_bool().unwrap_or_default();
+        let integer = |name| value(name).as_i64().unwrap_or_default();
+        let count = |name| integer(name).try_into().unwrap_or(u32::MAX);
+        Settings {
+            manage_organization_auth: boolean("MANAGE_ORGANIZATION_AUTH"),
+            org_admins_see_all_users: boolean("ORG_ADMINS_CAN_SEE_ALL_USERS"),
+            auth_basic_enabled: boolean("AUTH_BASIC_ENABLED"),
+            session_cookie_age: integer("SESSION_COOKIE_AGE"),
+            access_token_expire: integer("ACCESS_TOKEN_EXPIRE_SECONDS"),
+            password_min_length: count("LOCAL_PASSWORD_MIN_LENGTH"),
+            password_min_digits: count("LOCAL_PASSWORD_MIN_DIGITS"),
+            password_min_upper: count("LOCAL_PASSWORD_MIN_UPPER"),
+            password_min_special: count("LOCAL_PASSWORD_MIN_SPECIAL"),
+        }
+    }
+}
+
+/// What values a setting takes.
+enum Kind {
+    Boolean(bool),
+    /// Default, least, greatest.
+    Integer(i64, i64, i64),
+}
+
+impl Kind {
+    fn default_value(&self) -> Json {
+        match self {
+            Kind::Boolean(value) => Json::from(*value),
+            Kind::Integer(value, _, _) => Json::from(*value),
+        }
+    }
+
+    fn check(&self, value: &Json) -> Result<Json, String> {
+        match self {
+            Kind::Boolean(_) => match value {
+                Json::Bool(_) => Ok(value.clone()),
+                Json::String(word) if word.eq_ignore_ascii_case("true") => Ok(true.into()),
+                Json::String(word) if word.eq_ignore_ascii_case("false") => Ok(false.into()),
+                _ => Err("Must be a valid boolean.".into()),
+            },
+            Kind::Integer(_, least, greatest) => {
+                let number = match value {
+                    Json::Number(number) => number.as_i64(),
+                    Json::String(text) => text.trim().parse().ok(),
+                    _ => None,
+                };
+                match number {
+                    None => Err("A valid integer is required.".into()),
+                    Some(number) if number < *least => {
+                        Err(format!("Ensure this value is greater than or equal to {least}."))
+                    }
+                    Some(number) if number > *greatest => {
+                        Err(format!("Ensure this value is less than or equal to {greatest}."))
+                    }
+                    Some(number) => Ok(number.into()),
+                }
+            }
+        }
+    }
+}
+
+struct Setting {
+    name: &'static str,
+    category: &'static str,
+    kind: Kind,
+}
+
+const fn setting(name: &'static str, category: &'static str, kind: Kind) -> Setting {
+    Setting { name, category, kind }
+}
+
+const YEAR: i64 = 31_536_000;
+
+/// Every setting that Hostler honours; no other is listed or taken.
+const KNOWN: &[Setting] = &[
+    setting("MANAGE_ORGANIZATION_AUTH", "system", Kind::Boolean(true)),
+    setting("ORG_ADMINS_CAN_SEE_ALL_USERS", "system", Kind::Boolean(true)),
+    setting("AUTH_BASIC_ENABLED", "authentication", Kind::Boolean(true)),
+    setting("SESSION_COOKIE_AGE", "authentication", Kind::Integer(1800, 60, 30 * YEAR)),
+    setting("ACCESS_TOKEN_EXPIRE_SECONDS", "authentication", Kind::Integer(YEAR, 1, 100 * YEAR)),
+    setting("LOCAL_PASSWORD_MIN_LENGTH", "authentication", Kind::Integer(0, 0, 128)),
+    setting("LOCAL_PASSWORD_MIN_DIGITS", "authentication", Kind::Integer(0, 0, 128)),
+    setting("LOCAL_PASSWORD_MIN_UPPER", "authentication", Kind::Integer(0, 0, 128)),
+    setting("LOCAL_PASSWORD_MIN_SPECIAL", "authentication", Kind::Integer(0, 0, 128)),
+];
+
+const CATEGORIES: [(&str, &str); 4] =
+    [("all", "All"), ("changed", "Changed"), ("authentication", "Authentication"), ("system", "System")];
+
+/// The settings as last read.
+#[derive(Default)]
+pub(crate) struct SettingsStore(Mutex<Option<(Settings, Instant)>>);
+
+impl SettingsStore {
+    /// The values in force, at most [`MEMORY`] old.
+    pub(crate) async fn current(&self, database: &Database) -> Result<Settings, Error> {
+        let remembered = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((settings, _)) = remembered.filter(|(_, read)| read.elapsed() < MEMORY) {
+            return Ok(settings);
+        }
+        let settings = Settings::load(database).await?;
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((settings, Instant::now()));
+        Ok(settings)
+    }
+
+    fn forget(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+/// The settings that differ from their defaults.
+async fn stored(database: &Database) -> Result<Map<String, Json>, Error> {
+    let query = Query::select()
+        .exprs(["name", "value"].map(|name| column("settings", name)))
+        .from(Alias::new("settings"))
+        .to_owned();
+    let rows = database.read(&query, &[Type::Text, Type::Json]).await?;
+    Ok(rows.iter().filter_map(|row| Some((row.text(0)?.to_owned(), row.json(1)?.clone()))).collect())
+}
+
+/// A value kept beside the settings that no client sees, made when first asked for.
+pub(crate) async fn installation_id(app: &App) -> Result<String, Failure> {
+    const NAME: &str = "install_uuid";
+    let known = |values: Map<String, Json>| values.get(NAME).and_then(Json::as_str).map(str::to_owned);
+    if let Some(id) = known(stored(&app.engine.database).await?) {
+        return Ok(id);
+    }
+    let insert = Query::insert()
+        .into_table(Alias::new("settings"))
+        .columns(["name", "value"].map(Alias::new))
+        .values_panic([NAME.into(), Json::from(uuid::Uuid::new_v4().to_string()).to_string().into()])
+        .on_conflict(OnConflict::column(Alias::new("name")).do_nothing().to_owned())
+        .to_owned();
+    let mut tx = app.engine.database.begin().await?;
+    tx.execute(&insert).await?;
+    tx.commit().await?;
+    known(stored(&app.engine.database).await?).ok_or_else(|| Failure::Internal("the installation has no id".into()))
+}
+
+fn in_category(setting: &Setting, category: &str) -> bool {
+    category == "all" || category == "changed" || setting.category == category
+}
+
+/// `GET /api/v2/settings/`: the categories, for superusers and system auditors.
+pub(crate) fn list(actor: &Actor) -> Reply {
+    let may_see = actor.is_superuser || actor.is_system_auditor;
+    let results: Vec<Json> = CATEGORIES
+        .iter()
+        .filter(|_| may_see)
+        .map(|(slug, name)| json!({"url": format!("/api/v2/settings/{slug}/"), "slug": slug, "name": name}))
+        .collect();
+    Reply::json(StatusCode::OK, json!({"count": results.len(), "next": null, "previous": null, "results": results}))
+}
+
+/// `/api/v2/settings/CATEGORY/`.
+pub(crate) async fn category(app: &App, actor: &Actor, category: &str, request: &Request) -> Result<Reply, Failure> {
+    if !CATEGORIES.iter().any(|(slug, _)| *slug == category) {
+        return Ok(Reply::detail(StatusCode::NOT_FOUND, "Not found."));
+    }
+    let writes = !crate::authenticate::is_safe(&request.method);
+    if !(actor.is_superuser || (actor.is_system_auditor && !writes)) {
+        return Err(Failure::forbidden());
+    }
+    match request.method.as_str() {
+        "GET" | "HEAD" | "OPTIONS" => {}
+        "PATCH" | "PUT" if category != "changed" => {
+            let body = match request.object() {
+                Ok(body) => body,
+                Err(reply) => return Ok(reply),
+            };
+            change(app, category, &body).await?;
+        }
+        "DELETE" if category != "changed" => {
+            reset(app, category).await?;
+            return Ok(Reply::no_content());
+        }
+        _ => return Err(Failure::MethodNotAllowed),
+    }
+    let values = stored(&app.engine.database).await?;
+    let shown = KNOWN.iter().filter(|setting| in_category(setting, category));
+    let body: Map<String, Json> = shown
+        .filter(|setting| category != "changed" || values.contains_key(setting.name))
+        .map(|setting| {
+            (setting.name.to_owned(), values.get(setting.name).cloned().unwrap_or_else(|| setting.kind.default_value()))
+        })
+        .collect();
+    Ok(Reply::ok(body))
+}
+
+async fn change(app: &App, category: &str, body: &Map<String, Json>) -> Result<(), Failure> {
+    let mut problems = vec![];
+    let mut accepted = vec![];
+    for setting in KNOWN.iter().filter(|setting| in_category(setting, category)) {
+        match body.get(setting.name).map(|value| setting.kind.check(value)) {
+            Some(Ok(value)) => accepted.push((setting.name, value)),
+            Some(Err(message)) => problems.push((setting.name.to_owned(), vec![message])),
+            None => {}
+        }
+    }
+    if !problems.is_empty() {
+        return Err(Failure::Invalid(problems));
+    }
+    let mut tx = app.engine.database.begin().await?;
+    for (name, value) in accepted {
+        let upsert = Query::insert()
+            .into_table(Alias::new("settings"))
+            .columns(["name", "value"].map(Alias::new))
+            .values_panic([name.into(), value.to_string().into()])
+            .on_conflict(OnConflict::column(Alias::new("name")).update_column(Alias::new("value")).to_owned())
+            .to_owned();
+        tx.execute(&upsert).await?;
+    }
+    tx.commit().await?;
+    app.settings.forget();
+    Ok(())
+}
+
+async fn reset(app: &App, category: &str) -> Result<(), Failure> {
+    let names = KNOWN.iter().filter(|setting| in_category(setting, category)).map(|setting| setting.name);
+    let delete = Query::delete()
+        .from_table(Alias::new("settings"))
+        .and_where(column("settings", "name").is_in(names))
+        .to_owned();
+    let mut tx = app.engine.database.begin().await?;
+    tx.execute(&delete).await?;
+    tx.commit().await?;
+    app.settings.forget();
+    Ok(())
+}

@@ -1,0 +1,46 @@
+use std::sync::Arc;
+
+use hostler_database::Database;
+use hostler_identity::key::SecretKey;
+use hostler_identity::verified::{DEFAULT_TTL, VerifiedPairs};
+use hostler_resources::REGISTRY;
+use hostler_rest::{Engine, SystemClock};
+
+use crate::settings::SettingsStore;
+
+/// How the server presents itself.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The name of this node in headers and in the activity stream.
+    pub node: String,
+    /// Whether answers tell how many statements they took (`X-API-Query-Count`).
+    pub debug_headers: bool,
+}
+
+/// What every request shares.
+#[derive(Clone)]
+pub struct App {
+    /// The engine behind the API.
+    pub engine: Engine,
+    pub(crate) verified: Arc<VerifiedPairs>,
+    pub(crate) settings: Arc<SettingsStore>,
+    pub(crate) options: Arc<Options>,
+}
+
+impl App {
+    /// A server on this database.
+    pub fn new(database: Database, secret: SecretKey, options: Options) -> Self {
+        App {
+            engine: Engine {
+                database,
+                registry: REGISTRY,
+                clock: Arc::new(SystemClock),
+                secret: Arc::new(secret),
+                node: options.node.as_str().into(),
+            },
+            verified: Arc::new(VerifiedPairs::new(DEFAULT_TTL)),
+            settings: Arc::default(),
+            options: Arc::new(options),
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! From failures to statuses: the only such table.
+
+use axum::http::{StatusCode, header};
+use hostler_rest::Failure;
+use serde_json::{Map, Value as Json, json};
+
+use crate::reply::Reply;
+
+/// What a client is told of a failure. Faults of ours go to the log, never to the client.
+pub(crate) fn reply_to(failure: Failure, method: &str) -> Reply {
+    match failure {
+        Failure::Invalid(problems) => {
+            let body: Map<String, Json> =
+                problems.into_iter().map(|(field, messages)| (field, json!(messages))).collect();
+            Reply::json(StatusCode::BAD_REQUEST, body)
+        }
+        Failure::BadRequest(detail) => Reply::detail(StatusCode::BAD_REQUEST, detail),
+        Failure::BadMessage(message) => Reply::json(StatusCode::BAD_REQUEST, json!({"msg": message})),
+        Failure::Forbidden(detail) => Reply::detail(
+            StatusCode::FORBIDDEN,
+            detail.unwrap_or_else(|| "You do not have permission to perform this action.".into()),
+        ),
+        Failure::NotFound(Some(label)) => {
+            Reply::detail(StatusCode::NOT_FOUND, format!("No {label} matches the given query."))
+        }
+        Failure::NotFound(None) => Reply::unknown_path(),
+        Failure::InvalidPage => Reply::detail(StatusCode::NOT_FOUND, "Invalid page."),
+        Failure::MethodNotAllowed => {
+            Reply::detail(StatusCode::METHOD_NOT_ALLOWED, format!("Method \"{method}\" not allowed."))
+        }
+        Failure::PreconditionFailed => Reply::detail(
+            StatusCode::PRECONDITION_FAILED,
+            "The object has changed since you read it: read it again, then repeat your change with its new ETag in If-Match.",
+        ),
+        Failure::Conflict(detail) => Reply::detail(StatusCode::CONFLICT, detail),
+        Failure::NotYet(what) => Reply::detail(
+            StatusCode::NOT_IMPLEMENTED,
+            format!("Hostler does not serve {what} yet; see docs/differences-from-awx.md."),
+        ),
+        Failure::Unavailable(why) => {
+            tracing::error!(%why, "the database is unavailable");
+            Reply::detail(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "The database cannot be reached right now: try again in a few seconds.",
+            )
+            .with(header::RETRY_AFTER, "5")
+        }
+        Failure::StorageFull => {
+            tracing::error!("the disk is full");
+            Reply::detail(StatusCode::INSUFFICIENT_STORAGE, "The server's disk is full: nothing was changed.")
+        }
+        Failure::TooExpensive => Reply::detail(
+            StatusCode::BAD_REQUEST,
+            "The request asks too much of the database: use fewer or simpler filters.",
+        ),
+        Failure::Internal(why) => {
+            tracing::error!(%why, "internal error");
+            Reply::detail(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "An internal error happened; the server's log tells more under this request's id.",
+            )
+        }
+    }
+}
