@@ -1,0 +1,104 @@
+//! The command line. Each option has an environment variable.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// A controller for Ansible that speaks AWX's API.
+#[derive(Parser)]
+#[command(name = "hostler", version, about)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Run the server
+    Serve(ServeOptions),
+    /// Manage users on the data itself, with or without a running server: the way back in when everybody is locked out
+    #[command(subcommand)]
+    User(UserCommand),
+}
+
+/// Where the data is.
+#[derive(Args, Clone)]
+pub struct DataOptions {
+    /// Folder for the embedded database and the secret key; created if it is not there
+    #[arg(long, env = "HOSTLER_DATA", default_value = "./hostler-data", value_name = "DIR")]
+    pub data: PathBuf,
+    /// PostgreSQL to use instead of the embedded database, as postgres://user@host/name
+    #[arg(long, env = "HOSTLER_DATABASE", value_name = "URL", hide_env_values = true)]
+    pub database: Option<String>,
+}
+
+/// How to serve.
+#[derive(Args)]
+pub struct ServeOptions {
+    /// Address and port to listen on; port 0 takes any free one
+    #[arg(long, env = "HOSTLER_LISTEN", default_value = "127.0.0.1:8052", value_name = "ADDR:PORT")]
+    pub listen: SocketAddr,
+    #[command(flatten)]
+    pub data: DataOptions,
+    /// Name of the first superuser, who is created in an empty database
+    #[arg(long, env = "HOSTLER_ADMIN_USER", default_value = "admin", value_name = "NAME")]
+    pub admin_user: String,
+    /// Password of the first superuser; without it one is made up and shown once. Better given by the environment than
+    /// here, where other users of the machine can read it
+    #[arg(long, env = "HOSTLER_ADMIN_PASSWORD", value_name = "PASSWORD", hide_env_values = true)]
+    pub admin_password: Option<String>,
+    /// Name of this node, in answers and in the activity stream; the default is AWX's own for a single node
+    #[arg(long, env = "HOSTLER_NODE", default_value = "awx-1", value_name = "NAME")]
+    pub node: String,
+    /// What to log: error, warn, info, debug or trace, also by module as in info,hostler_server=debug
+    #[arg(long, env = "HOSTLER_LOG", default_value = "info", value_name = "LEVEL")]
+    pub log: String,
+    /// How to log
+    #[arg(long, env = "HOSTLER_LOG_FORMAT", default_value = "human", value_name = "FORMAT")]
+    pub log_format: LogFormat,
+    /// Tell in each answer how many statements it took, as X-API-Query-Count
+    #[arg(long, env = "HOSTLER_DEBUG_HEADERS", value_parser = clap::builder::BoolishValueParser::new(), default_value = "false", num_args = 0..=1, default_missing_value = "true")]
+    pub debug_headers: bool,
+}
+
+/// How to log.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum LogFormat {
+    /// Lines for people.
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Managing users on the data itself.
+#[derive(Subcommand)]
+pub enum UserCommand {
+    /// Create a user; the password is read from the terminal, or from standard input if that is no terminal
+    Create {
+        #[command(flatten)]
+        data: DataOptions,
+        /// The name to log in with
+        username: String,
+        /// Make it a superuser
+        #[arg(long)]
+        superuser: bool,
+        /// Where mail reaches the user
+        #[arg(long, default_value = "")]
+        email: String,
+    },
+    /// Set a user's password and end all sessions of the user
+    Password {
+        #[command(flatten)]
+        data: DataOptions,
+        /// The name to log in with
+        username: String,
+    },
+    /// List all users
+    List {
+        #[command(flatten)]
+        data: DataOptions,
+    },
+}

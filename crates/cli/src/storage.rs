@@ -1,0 +1,49 @@
+//! Opening the data folder and the database in it.
+
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use hostler_database::{Database, Location};
+use hostler_identity::key::SecretKey;
+
+use crate::options::DataOptions;
+
+/// The database file in the data folder.
+const DATABASE_FILE: &str = "hostler.db";
+/// The secret key in the data folder.
+const KEY_FILE: &str = "secret.key";
+
+/// Opens, and if need be creates, what the options name.
+pub async fn open(options: &DataOptions) -> Result<(Database, SecretKey)> {
+    let folder = &options.data;
+    make_private(folder)?;
+    let key = SecretKey::load_or_create(&folder.join(KEY_FILE))?;
+    let location = match &options.database {
+        None => Location::Sqlite(folder.join(DATABASE_FILE)),
+        Some(url) if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
+            Location::Postgres(url.clone())
+        }
+        Some(_) => bail!("--database takes a URL like postgres://user@host/name"),
+    };
+    Ok((Database::open(&location).await?, key))
+}
+
+/// The folder holds secrets: nobody else may look in.
+fn make_private(folder: &Path) -> Result<()> {
+    if !folder.exists() {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)
+            .with_context(|| format!("the data folder {} could not be created", folder.display()))?;
+    }
+    if !folder.is_dir() {
+        bail!("the data folder {} is not a folder", folder.display());
+    }
+    // Find out now, with a clear message, rather than by an odd error of the database.
+    let probe = folder.join(".writable");
+    fs::write(&probe, b"").with_context(|| format!("the data folder {} cannot be written", folder.display()))?;
+    fs::remove_file(&probe).with_context(|| format!("the data folder {} cannot be written", folder.display()))
+}

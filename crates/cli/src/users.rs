@@ -1,0 +1,112 @@
+//! `hostler user`: users on the data itself, for whoever can read the data folder.
+
+use std::io::{BufRead, IsTerminal, Write};
+
+use anyhow::{Result, bail};
+use hostler_database::Type;
+use hostler_resource::{Actor, column};
+use hostler_resources::{IS_SUPERUSER, PASSWORD, USER, USERNAME};
+use hostler_rest::{Failure, Method, Target};
+use hostler_server::{App, Options, Settings};
+use sea_query::{Alias, Order, Query};
+use serde_json::Map;
+
+use crate::options::{DataOptions, UserCommand};
+use crate::storage;
+
+/// Runs one of the user commands.
+pub async fn run(command: UserCommand) -> Result<()> {
+    match command {
+        UserCommand::Create { data, username, superuser, email } => {
+            let app = open(&data).await?;
+            let mut body = Map::new();
+            body.insert(USERNAME.name.into(), username.as_str().into());
+            body.insert(PASSWORD.name.into(), read_password()?.into());
+            body.insert(IS_SUPERUSER.name.into(), superuser.into());
+            body.insert("email".into(), email.into());
+            let actor = operator(&app).await?;
+            app.engine.create(&actor, &USER, &body, None).await.map_err(explain)?;
+            say(&format!("Created {username}."))
+        }
+        UserCommand::Password { data, username } => {
+            let app = open(&data).await?;
+            let mut body = Map::new();
+            body.insert(PASSWORD.name.into(), read_password()?.into());
+            let (actor, target) = (operator(&app).await?, Target::Name(username.clone()));
+            app.engine.update(&actor, &USER, &target, Method::Patch, &body, None).await.map_err(explain)?;
+            say(&format!("Changed the password of {username}."))
+        }
+        UserCommand::List { data } => list(&open(&data).await?).await,
+    }
+}
+
+async fn open(data: &DataOptions) -> Result<App> {
+    let (database, secret) = storage::open(data).await?;
+    Ok(App::new(database, secret, Options { node: "command-line".into(), debug_headers: false }))
+}
+
+/// Whoever can read the data may do everything, with the password policy in force.
+async fn operator(app: &App) -> Result<Actor> {
+    let settings = Settings::load(&app.engine.database).await?;
+    Ok(settings.operator())
+}
+
+async fn list(app: &App) -> Result<()> {
+    let query = Query::select()
+        .exprs(["id", "username", "is_superuser", "is_system_auditor", "is_active"].map(|name| column("users", name)))
+        .from(Alias::new("users"))
+        .order_by((Alias::new("users"), Alias::new("id")), Order::Asc)
+        .to_owned();
+    let types = [Type::Integer, Type::Text, Type::Boolean, Type::Boolean, Type::Boolean];
+    for row in app.engine.database.read(&query, &types).await? {
+        let words = [(row.boolean(2), "superuser"), (row.boolean(3), "system auditor"), (!row.boolean(4), "disabled")];
+        let words: Vec<&str> = words.iter().filter(|(holds, _)| *holds).map(|(_, word)| *word).collect();
+        say(&format!(
+            "{}\t{}\t{}",
+            row.integer(0).unwrap_or_default(),
+            row.text(1).unwrap_or_default(),
+            words.join(", ")
+        ))?;
+    }
+    Ok(())
+}
+
+fn read_password() -> Result<String> {
+    let stdin = std::io::stdin();
+    let password = if stdin.is_terminal() {
+        let password = rpassword::prompt_password("New password: ")?;
+        if rpassword::prompt_password("Once more: ")? != password {
+            bail!("the two passwords differ");
+        }
+        password
+    } else {
+        let mut line = String::new();
+        stdin.lock().read_line(&mut line)?;
+        line.trim_end_matches(['\r', '\n']).to_owned()
+    };
+    if password.is_empty() {
+        bail!("a password is needed: type it, or give it on standard input");
+    }
+    Ok(password)
+}
+
+/// A failure in one line.
+fn explain(failure: Failure) -> anyhow::Error {
+    let text = match failure {
+        Failure::Invalid(problems) => {
+            let lines: Vec<String> =
+                problems.iter().map(|(field, messages)| format!("{field}: {}", messages.join(" "))).collect();
+            lines.join("; ")
+        }
+        Failure::NotFound(_) => "there is no such user".into(),
+        Failure::BadRequest(detail) | Failure::BadMessage(detail) | Failure::Conflict(detail) => detail,
+        Failure::Forbidden(detail) => detail.unwrap_or_else(|| "not allowed".into()),
+        other => format!("{other:?}"),
+    };
+    anyhow::anyhow!(text)
+}
+
+fn say(line: &str) -> Result<()> {
+    writeln!(std::io::stdout(), "{line}")?;
+    Ok(())
+}
