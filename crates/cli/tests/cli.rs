@@ -1,0 +1,295 @@
+//! The command line: starting, refusing to start, stopping, surviving, and the
+//! commands for users.
+#![allow(clippy::expect_used, clippy::panic, reason = "tests report by panicking")]
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::Mutex;
+use std::thread::{self, sleep};
+use std::time::{Duration, Instant};
+
+use hostler_testkit::{ADMIN, ADMIN_PASSWORD, Backend, TestServer, backends};
+use serde_json::json;
+use tempfile::TempDir;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_hostler");
+
+fn start(backend: Backend) -> TestServer {
+    TestServer::start(BINARY, backend)
+}
+
+fn hostler(arguments: &[&str]) -> Command {
+    let mut command = hostler_testkit::command(BINARY);
+    command.args(arguments);
+    command
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn help_names_the_environment() {
+    let output = hostler(&["serve", "--help"]).output().expect("the binary runs");
+    assert!(output.status.success());
+    let help = text(&output.stdout);
+    for name in ["HOSTLER_LISTEN", "HOSTLER_DATA", "HOSTLER_DATABASE", "HOSTLER_ADMIN_USER", "HOSTLER_ADMIN_PASSWORD"] {
+        assert!(help.contains(name), "{name} is not in:\n{help}");
+    }
+}
+
+#[test]
+fn an_unknown_command_is_a_usage_error() {
+    let output = hostler(&["dance"]).output().expect("the binary runs");
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
+}
+
+#[test]
+fn the_environment_alone_suffices() {
+    let folder = TempDir::new().expect("a directory");
+    let mut child = hostler(&["serve"])
+        .env("HOSTLER_LISTEN", "127.0.0.1:0")
+        .env("HOSTLER_DATA", folder.path().join("data"))
+        .env("HOSTLER_ADMIN_PASSWORD", ADMIN_PASSWORD)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the binary runs");
+    let mut line = String::new();
+    let read = BufReader::new(child.stdout.take().expect("a pipe")).read_line(&mut line);
+    child.kill().and_then(|()| child.wait()).expect("the server can be killed");
+    read.expect("a line");
+    assert!(line.starts_with("Hostler is listening on http://127.0.0.1:"), "{line:?}");
+}
+
+#[test]
+fn standard_output_holds_one_line() {
+    let server = start(Backend::Sqlite);
+    server.as_admin().get("/api/v2/me/").expect(200);
+    assert!(server.anonymous().get("/api/v2/me/").status == 401);
+    assert_eq!(server.more_stdout(), Vec::<String>::new());
+}
+
+#[test]
+fn queries_are_counted_only_on_demand() {
+    assert!(start(Backend::Sqlite).as_admin().get("/api/v2/users/").queries() > 0);
+    let plain = TestServer::start_with(BINARY, Backend::Sqlite, &[("HOSTLER_DEBUG_HEADERS", "0")]);
+    assert_eq!(plain.as_admin().get("/api/v2/users/").header("X-API-Query-Count"), None);
+}
+
+/// Runs `serve`, which has to refuse: exit code 1, and one line that says why.
+fn refusal(listen: &str, data: &Path) -> String {
+    let output = hostler(&["serve", "--listen", listen, "--data"])
+        .arg(data)
+        .env("HOSTLER_ADMIN_PASSWORD", ADMIN_PASSWORD)
+        .output()
+        .expect("the binary runs");
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert_eq!(stderr.lines().count(), 1, "wanted one line:\n{stderr}");
+    assert!(!stderr.contains("panicked"), "{stderr}");
+    assert_eq!(text(&output.stdout), "");
+    stderr
+}
+
+#[test]
+fn a_port_in_use_is_refused() {
+    let folder = TempDir::new().expect("a directory");
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("its address");
+    let _listener = TcpListener::bind(taken).expect("the port again");
+    let line = refusal(&taken.to_string(), &folder.path().join("data"));
+    assert!(line.contains(&taken.to_string()), "{line}");
+}
+
+#[test]
+fn a_data_directory_that_cannot_be_written_is_refused() {
+    // Below a plain file nobody can write, not even root, whom modes do not stop.
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    let data = file.path().join("data");
+    let line = refusal("127.0.0.1:0", &data);
+    assert!(line.contains(&data.display().to_string()), "{line}");
+}
+
+#[test]
+fn a_newer_database_is_refused() {
+    let mut server = start(Backend::Sqlite);
+    assert!(server.stop().success());
+    let database = sqlite_file(&server.data());
+    let connection = rusqlite::Connection::open(&database).expect("the server's database");
+    connection
+        .execute(
+            "INSERT INTO refinery_schema_history (version, name, applied_on, checksum)
+             VALUES (2000000000, 'from_the_future', '2999-01-01T00:00:00Z', '1')",
+            [],
+        )
+        .expect("a migration from the future");
+    drop(connection);
+    let before = fs::read(&database).expect("the database");
+    let line = refusal("127.0.0.1:0", &server.data());
+    assert!(line.contains("newer"), "{line}");
+    assert!(before == fs::read(&database).expect("the database"), "the refused database was changed");
+}
+
+fn sqlite_file(data: &Path) -> PathBuf {
+    let is_database = |file: &PathBuf| fs::read(file).is_ok_and(|bytes| bytes.starts_with(b"SQLite format 3\0"));
+    files(data).into_iter().find(is_database).expect("an SQLite database in the data directory")
+}
+
+/// Every file below a directory.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).expect("a directory") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() { found.extend(files(&path)) } else { found.push(path) }
+    }
+    found
+}
+
+#[test]
+fn data_are_private() {
+    let server = start(Backend::Sqlite);
+    server.as_admin().get("/api/v2/me/").expect(200);
+    let mode = |path: &Path| fs::metadata(path).expect("a file").permissions().mode() & 0o777;
+    assert_eq!(mode(&server.data()), 0o700);
+    let files = files(&server.data());
+    let keys: Vec<_> = files.iter().filter(|file| file.to_string_lossy().contains("key")).collect();
+    assert!(!keys.is_empty(), "there is no key among {files:?}");
+    for key in keys {
+        assert_eq!(mode(key), 0o600, "{}", key.display());
+    }
+}
+
+#[test]
+fn sigterm_ends_with_success() {
+    for backend in backends() {
+        let mut server = start(backend);
+        // A connection kept open and silent must not hold up the end.
+        let _idle = TcpStream::connect(server.base().trim_start_matches("http://")).expect("a connection");
+        let asked = Instant::now();
+        assert_eq!(server.stop().code(), Some(0), "{backend}");
+        assert!(asked.elapsed() < Duration::from_secs(10), "{backend}: it took {:?}", asked.elapsed());
+    }
+}
+
+#[test]
+fn sigterm_lets_a_request_under_way_finish() {
+    let mut server = start(Backend::Sqlite);
+    let token = server.as_admin().post("/api/v2/tokens/", json!({"scope": "write"})).expect(201).json();
+    let body = json!({"name": "unfinished"}).to_string();
+    let head = format!(
+        "POST /api/v2/organizations/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Bearer {}\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        token["token"].as_str().expect("a token"),
+        body.len()
+    );
+    let mut stream = TcpStream::connect(server.base().trim_start_matches("http://")).expect("a connection");
+    stream.write_all(head.as_bytes()).expect("the head is sent");
+    // The server has to have read the head when it is told to stop.
+    sleep(Duration::from_millis(300));
+    server.terminate();
+    sleep(Duration::from_millis(300));
+    stream.write_all(body.as_bytes()).expect("the body is sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+    assert_eq!(server.wait().code(), Some(0));
+}
+
+#[test]
+fn answered_writes_survive_a_kill() {
+    for backend in backends() {
+        let mut server = start(backend);
+        let token = server.as_admin().post("/api/v2/tokens/", json!({"scope": "write"})).expect(201).json();
+        let client = server.with_token(token["token"].as_str().expect("a token"));
+        let answered = Mutex::new(Vec::new());
+        thread::scope(|scope| {
+            for writer in 0..4 {
+                let (client, answered) = (&client, &answered);
+                scope.spawn(move || {
+                    for number in 0.. {
+                        let name = format!("kept-{writer}-{number}");
+                        let call = client.request("POST", "/api/v2/organizations/").json(json!({"name": name}));
+                        match call.try_send() {
+                            Ok(answer) if answer.status == 201 => answered.lock().expect("no panic").push(name),
+                            Ok(answer) => panic!("{answer}"),
+                            Err(_) => return,
+                        }
+                    }
+                });
+            }
+            let deadline = Instant::now() + Duration::from_secs(30);
+            while answered.lock().expect("no panic").len() < 20 && Instant::now() < deadline {
+                sleep(Duration::from_millis(5));
+            }
+            // In the midst of writing.
+            server.kill9();
+        });
+        server.restart();
+        let answered = answered.into_inner().expect("no panic");
+        assert!(answered.len() >= 20, "{backend}: only {} writes were answered", answered.len());
+        for name in answered {
+            let found = client.get(&format!("/api/v2/organizations/?name={name}")).expect(200).json();
+            assert_eq!(found["count"], 1, "{backend}: {name} is gone");
+        }
+    }
+}
+
+/// Runs a command for users on a server's data, with this password on standard input.
+fn user(server: &TestServer, arguments: &[&str], password: &str) -> Output {
+    let mut command = hostler(&["user"]);
+    command.args(arguments).env("HOSTLER_DATA", server.data());
+    if let Some(url) = server.database_url() {
+        command.env("HOSTLER_DATABASE", url);
+    }
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary runs");
+    // A command that refuses its arguments does not read: the broken pipe is no matter.
+    let _ = writeln!(child.stdin.take().expect("a pipe"), "{password}");
+    child.wait_with_output().expect("the command ends")
+}
+
+fn user_done(server: &TestServer, arguments: &[&str], password: &str) -> String {
+    let output = user(server, arguments, password);
+    assert!(output.status.success(), "user {arguments:?}: {}", text(&output.stderr));
+    text(&output.stdout)
+}
+
+#[test]
+fn users_are_made_and_listed_and_get_new_passwords() {
+    for backend in backends() {
+        // While the server runs: that is when someone is locked out of it.
+        let server = start(backend);
+        user_done(&server, &["create", "carol"], "First-Pass-1");
+        user_done(&server, &["create", "dave", "--superuser"], "First-Pass-1");
+        let me = |name: &str, password: &str| server.as_user(name, password).get("/api/v2/me/");
+        let carol = me("carol", "First-Pass-1").expect(200).json();
+        assert_eq!(carol["results"][0]["is_superuser"], false, "{backend}");
+        let dave = me("dave", "First-Pass-1").expect(200).json();
+        assert_eq!(dave["results"][0]["is_superuser"], true, "{backend}");
+
+        let listed = user_done(&server, &["list"], "");
+        for name in [ADMIN, "carol", "dave"] {
+            let is_listed = listed.lines().any(|line| line.split_whitespace().any(|word| word == name));
+            assert!(is_listed, "{backend}: {name} is not in:\n{listed}");
+        }
+
+        user_done(&server, &["password", "carol"], "Second-Pass-2");
+        me("carol", "Second-Pass-2").expect(200);
+        me("carol", "First-Pass-1").expect(401);
+    }
+}
+
+#[test]
+fn commands_for_users_refuse_what_makes_no_sense() {
+    let server = start(Backend::Sqlite);
+    for arguments in [&["create", ADMIN][..], &["password", "nobody"], &["create", "has space"]] {
+        let output = user(&server, arguments, "Some-Pass-1");
+        let stderr = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {stderr}");
+        assert_eq!(stderr.lines().count(), 1, "{arguments:?}: wanted one line:\n{stderr}");
+    }
+}

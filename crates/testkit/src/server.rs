@@ -1,0 +1,245 @@
+//! The real binary, started for one test.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use crate::client::{Address, Client};
+use crate::database::{Backend, PostgresDatabase};
+
+/// The user name of every test server's first superuser.
+pub const ADMIN: &str = "admin";
+/// The password of every test server's first superuser.
+pub const ADMIN_PASSWORD: &str = "password";
+
+/// What the server prints once it answers, before its address.
+const READY: &str = "Hostler is listening on ";
+/// Generous: a debug build on a busy machine migrates a database in this time.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The binary without the settings of the developer's own Hostler.
+pub fn command(binary: impl AsRef<Path>) -> Command {
+    let mut command = Command::new(binary.as_ref());
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("HOSTLER_") {
+            command.env_remove(name);
+        }
+    }
+    command.stdin(Stdio::null());
+    command
+}
+
+/// A running server with data of its own; killed, and its data removed, on drop.
+#[derive(Debug)]
+pub struct TestServer {
+    // First, because fields are dropped in order: the process must be gone before its data are.
+    process: Option<Process>,
+    binary: PathBuf,
+    environment: Vec<(String, String)>,
+    folder: TempDir,
+    database: Option<PostgresDatabase>,
+    address: Address,
+}
+
+impl TestServer {
+    /// Starts the binary, `env!("CARGO_BIN_EXE_hostler")` of the calling test,
+    /// and waits until it answers.
+    pub fn start(binary: impl Into<PathBuf>, backend: Backend) -> Self {
+        Self::start_with(binary, backend, &[])
+    }
+
+    /// Like `start`, with more environment variables.
+    pub fn start_with(binary: impl Into<PathBuf>, backend: Backend, environment: &[(&str, &str)]) -> Self {
+        let mut server = Self {
+            process: None,
+            binary: binary.into(),
+            environment: environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+            folder: TempDir::with_prefix("hostler-test-").expect("a directory for the server's data"),
+            database: (backend == Backend::Postgres).then(PostgresDatabase::create),
+            address: Address::new("http://127.0.0.1:0"),
+        };
+        server.run();
+        server
+    }
+
+    /// Stops the server if it runs, and starts it again on the same data. Clients
+    /// made before go on working, though the port may have changed.
+    pub fn restart(&mut self) {
+        if self.process.is_some() {
+            self.stop();
+        }
+        self.run();
+    }
+
+    fn run(&mut self) {
+        let mut command = command(&self.binary);
+        command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(self.data());
+        if let Some(url) = self.database_url() {
+            command.args(["--database", &url]);
+        }
+        command.env("HOSTLER_ADMIN_USER", ADMIN).env("HOSTLER_ADMIN_PASSWORD", ADMIN_PASSWORD);
+        command.env("HOSTLER_DEBUG_HEADERS", "1");
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        let mut process = Process::spawn(command);
+        self.address.set(process.wait_until_ready());
+        self.process = Some(process);
+    }
+
+    /// Asks the server to stop (SIGTERM), and waits for nothing.
+    pub fn terminate(&self) {
+        self.process.as_ref().expect("a running server").terminate();
+    }
+
+    /// Waits until the server ends by itself, and says how it did.
+    pub fn wait(&mut self) -> ExitStatus {
+        self.process.take().expect("a running server").wait()
+    }
+
+    /// Asks the server to stop (SIGTERM) and says how it ended.
+    pub fn stop(&mut self) -> ExitStatus {
+        self.terminate();
+        self.wait()
+    }
+
+    /// Kills the server as a power cut would (SIGKILL).
+    pub fn kill9(&mut self) {
+        // Process kills on drop.
+        self.process.take().expect("a running server");
+    }
+
+    /// What the running server logged so far.
+    pub fn stderr(&self) -> String {
+        self.process.as_ref().expect("a running server").stderr()
+    }
+
+    /// What the running server printed on standard output after its first line.
+    pub fn more_stdout(&self) -> Vec<String> {
+        self.process.as_ref().expect("a running server").lines.try_iter().collect()
+    }
+
+    /// The directory given as `--data`, which the server makes itself.
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// The URL given as `--database`, when the backend is PostgreSQL.
+    pub fn database_url(&self) -> Option<String> {
+        self.database.as_ref().map(PostgresDatabase::url)
+    }
+
+    /// Where the server listens, such as `http://127.0.0.1:40123`.
+    pub fn base(&self) -> String {
+        self.address.get()
+    }
+
+    /// A client that says nothing about who it is.
+    pub fn anonymous(&self) -> Client {
+        Client::new(self.address.clone())
+    }
+
+    /// The first superuser.
+    pub fn as_admin(&self) -> Client {
+        self.as_user(ADMIN, ADMIN_PASSWORD)
+    }
+
+    /// A user by name and password.
+    pub fn as_user(&self, name: &str, password: &str) -> Client {
+        self.anonymous().with_password(name, password)
+    }
+
+    /// Whoever owns this token.
+    pub fn with_token(&self, token: &str) -> Client {
+        self.anonymous().with_token(token)
+    }
+}
+
+/// A child process whose output is gathered while it runs.
+#[derive(Debug)]
+struct Process {
+    child: Child,
+    lines: Receiver<String>,
+    stderr: Arc<Mutex<String>>,
+    stderr_reader: Option<JoinHandle<()>>,
+}
+
+impl Process {
+    fn spawn(mut command: Command) -> Self {
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|problem| panic!("could not run {command:?}: {problem}"));
+        let (sender, lines) = channel();
+        let stdout = BufReader::new(child.stdout.take().expect("a pipe"));
+        // Both pipes are read to their end, or a talkative server would block on a full one.
+        thread::spawn(move || {
+            for line in stdout.lines().map_while(Result::ok) {
+                let _ = sender.send(line);
+            }
+        });
+        let stderr = Arc::new(Mutex::new(String::new()));
+        let gathered = Arc::clone(&stderr);
+        let mut pipe = child.stderr.take().expect("a pipe");
+        let stderr_reader = thread::spawn(move || {
+            let mut chunk = [0; 4096];
+            while let Ok(length @ 1..) = pipe.read(&mut chunk) {
+                let text = String::from_utf8_lossy(&chunk[..length]);
+                gathered.lock().unwrap_or_else(PoisonError::into_inner).push_str(&text);
+            }
+        });
+        Self { child, lines, stderr, stderr_reader: Some(stderr_reader) }
+    }
+
+    fn wait_until_ready(&mut self) -> String {
+        match self.lines.recv_timeout(PATIENCE) {
+            Ok(line) => match line.strip_prefix(READY) {
+                Some(base) => base.to_owned(),
+                None => panic!("the server's first line is {line:?}, wanted {READY:?} and its address"),
+            },
+            Err(RecvTimeoutError::Timeout) => {
+                panic!("the server said nothing for {PATIENCE:?}; its log:\n{}", self.stderr())
+            }
+            Err(RecvTimeoutError::Disconnected) => {
+                let status = self.wait();
+                // Its last words may still be on their way.
+                let _ = self.stderr_reader.take().map(JoinHandle::join);
+                panic!("the server ended with {status} before it was ready; its log:\n{}", self.stderr())
+            }
+        }
+    }
+
+    fn terminate(&self) {
+        let pid = Pid::from_child(&self.child);
+        kill_process(pid, Signal::TERM).expect("the server takes a signal");
+    }
+
+    fn wait(&mut self) -> ExitStatus {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().expect("a child to wait for") {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "the server did not end within {PATIENCE:?}:\n{}", self.stderr());
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn stderr(&self) -> String {
+        self.stderr.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Both fail only when the process has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,142 @@
+//! The real clients: the `awx` command and the awx.awx collection, unmodified.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result};
+
+use crate::report::{Counts, Report};
+use crate::server::{PASSWORD, Server};
+
+/// The oldest Python that the clients' releases run on.
+const OLDEST_PYTHON: &str = "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))";
+
+/// Runs the clients against a server of their own each.
+pub fn check(report: &mut Report) -> Result<()> {
+    report.part("clients");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the workspace")?;
+    let clients = root.join("clients");
+    // This program lies in a profile's folder of the target directory.
+    let target = std::env::current_exe()?.ancestors().nth(2).context("the target directory")?.to_owned();
+    let bin = match environment(&target.join("clients-venv"), &clients.join("requirements.txt"))? {
+        Ok(bin) => bin,
+        Err(because) => {
+            report.skip("the awx command and the awx.awx collection", &because);
+            return Ok(());
+        }
+    };
+    awx_command(report, &bin, &clients, &target)?;
+    collection(report, &bin, &clients, &target)
+}
+
+/// Makes the virtual environment, or keeps it while its requirements stand; the
+/// inner error says what is missing here.
+fn environment(folder: &Path, requirements: &Path) -> Result<Result<PathBuf, String>> {
+    let bin = folder.join("bin");
+    let wanted = fs::read_to_string(requirements)?;
+    let stamp = folder.join("requirements.installed");
+    if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
+        return Ok(Ok(bin));
+    }
+    let python = Command::new("python3").args(["-c", OLDEST_PYTHON]).stderr(Stdio::null()).status();
+    if !python.is_ok_and(|status| status.success()) {
+        return Ok(Err("there is no python3 of version 3.10 or later with its venv module".to_owned()));
+    }
+    if folder.exists() {
+        fs::remove_dir_all(folder)?;
+    }
+    let is_made = Command::new("python3").args(["-m", "venv"]).arg(folder).status()?.success();
+    let is_installed = is_made
+        && Command::new(bin.join("python"))
+            .args(["-m", "pip", "install", "--quiet", "--requirement"])
+            .arg(requirements)
+            .status()?
+            .success();
+    if !is_installed {
+        return Ok(Err("pip could not install clients/requirements.txt".to_owned()));
+    }
+    fs::write(stamp, wanted)?;
+    Ok(Ok(bin))
+}
+
+/// A server for one client, unless it does not start.
+fn server(report: &mut Report, client: &str, target: &Path) -> Option<Server> {
+    match Server::start(&target.join(format!("clients-{client}.log"))) {
+        Ok(server) => Some(server),
+        Err(problem) => {
+            report.fail(&format!("no server for {client}: {problem:#}"));
+            None
+        }
+    }
+}
+
+/// A program that sees neither the settings of this machine's user nor a proxy.
+fn program(program: &Path, home: &Path, server: &Server) -> Command {
+    let mut command = Command::new(program);
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    command.env_clear().env("PATH", path).env("HOME", home).env("LC_ALL", "C.UTF-8");
+    command.env("CONTROLLER_HOST", &server.base).env("CONTROLLER_USERNAME", "admin");
+    command.env("CONTROLLER_PASSWORD", PASSWORD).env("CONTROLLER_VERIFY_SSL", "false");
+    command.stdin(Stdio::null());
+    command
+}
+
+fn awx_command(report: &mut Report, bin: &Path, clients: &Path, target: &Path) -> Result<()> {
+    let Some(server) = server(report, "awx", target) else { return Ok(()) };
+    let home = tempfile::tempdir()?;
+    let output = program(&bin.join("python"), home.path(), &server)
+        .arg(clients.join("check_awx_cli.py"))
+        .stderr(Stdio::inherit())
+        .output()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    print!("{text}");
+    let counts = text.lines().last().map(Counts::parse).unwrap_or_default();
+    report.add(counts);
+    if counts == Counts::default() || output.status.success() != (counts.failed == 0) {
+        report.fail("the checks of the awx command did not run to their end");
+    }
+    Ok(())
+}
+
+fn collection(report: &mut Report, bin: &Path, clients: &Path, target: &Path) -> Result<()> {
+    let Some(server) = server(report, "collection", target) else { return Ok(()) };
+    let home = tempfile::tempdir()?;
+    let output = program(&bin.join("ansible-playbook"), home.path(), &server)
+        .args(["--inventory", "localhost,", "--connection", "local"])
+        .arg(clients.join("collection.yml"))
+        .arg("--extra-vars")
+        .arg(format!("ansible_python_interpreter={}", bin.join("python").display()))
+        .stderr(Stdio::inherit())
+        .output()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    print!("{text}");
+    let counts = text.lines().find_map(recap).unwrap_or_default();
+    report.add(counts);
+    if counts == Counts::default() || output.status.success() != (counts.failed == 0) {
+        report.fail("the playbook of the awx.awx collection did not run to its end");
+    }
+    Ok(())
+}
+
+/// Counts the tasks in the play's recap: `localhost : ok=9 changed=4 failed=0 ...`.
+fn recap(line: &str) -> Option<Counts> {
+    let (_, counts) = line.strip_prefix("localhost")?.split_once(" : ")?;
+    let of = |key: &str| {
+        let value = counts.split_whitespace().find_map(|word| word.strip_prefix(key)?.strip_prefix('='));
+        value.and_then(|value| value.parse().ok()).unwrap_or(0)
+    };
+    Some(Counts { passed: of("ok"), failed: of("failed") + of("unreachable"), skipped: 0 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_the_recap_of_a_play() {
+        let line = "localhost                  : ok=9    changed=4    unreachable=1    failed=1    skipped=0";
+        assert_eq!(recap(line), Some(Counts { passed: 9, failed: 2, skipped: 0 }));
+        assert_eq!(recap("TASK [localhost : x]"), None);
+    }
+}

@@ -1,0 +1,67 @@
+//! What developers and CI run; `cargo xtask help` tells.
+
+mod clients;
+mod postgres;
+mod report;
+mod rust;
+mod server;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+use report::Report;
+
+const HELP: &str = "\
+cargo xtask test      formatting, lints, the tests on both databases, and the real clients
+cargo xtask clients   the real clients only
+
+  --no-clients        without the real clients
+  --only-rust         the same: nothing but the Rust toolchain and the databases
+  --require-all       what cannot run here fails instead of being skipped
+
+HOSTLER_TEST_POSTGRES names a PostgreSQL server on which databases may be made;
+without it a throw-away cluster is started where PostgreSQL is installed.
+";
+
+/// What was asked for.
+struct Options {
+    has_rust: bool,
+    has_clients: bool,
+    requires_all: bool,
+}
+
+fn options(arguments: &[String]) -> Result<Option<Options>> {
+    let Some((command, flags)) = arguments.split_first() else { return Ok(None) };
+    let mut options = match command.as_str() {
+        "test" => Options { has_rust: true, has_clients: true, requires_all: false },
+        "clients" => Options { has_rust: false, has_clients: true, requires_all: false },
+        "help" | "--help" | "-h" => return Ok(None),
+        other => bail!("there is no command {other}; cargo xtask help tells what there is"),
+    };
+    for flag in flags {
+        match flag.as_str() {
+            "--no-clients" | "--only-rust" if options.has_rust => options.has_clients = false,
+            "--require-all" => options.requires_all = true,
+            other => bail!("{command} takes no {other}; cargo xtask help tells what there is"),
+        }
+    }
+    Ok(Some(options))
+}
+
+fn main() -> Result<ExitCode> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let Some(options) = options(&arguments)? else {
+        print!("{HELP}");
+        return Ok(ExitCode::SUCCESS);
+    };
+    let mut report = Report::new(options.requires_all);
+    if options.has_rust {
+        rust::check(&mut report)?;
+    }
+    if options.has_clients {
+        clients::check(&mut report)?;
+    }
+    println!("{report}");
+    Ok(if report.is_success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
