@@ -4,7 +4,11 @@
 use async_trait::async_trait;
 use hostler_access::{closure, holders_of, object_ids};
 use hostler_database::{Transaction, Type};
-use hostler_identity::{password::passwords, policy::PasswordPolicy, session::binding};
+use hostler_identity::{
+    password::{Verdict, passwords},
+    policy::PasswordPolicy,
+    session::binding,
+};
 use hostler_resource::{
     Access, Action, Actor, Charset, Default, Draft, Field, Key, Post, Relation, Resource, Rule, Singleton, Sublist,
     Unique, Via, column, fields,
@@ -236,7 +240,7 @@ const SUPERUSERS_LOCK: &str = "superusers";
 
 #[async_trait]
 impl Hooks for UserHooks {
-    async fn prepare(&self, _engine: &Engine, edit: &mut Edit<'_>) -> Result<(), Failure> {
+    async fn prepare(&self, engine: &Engine, edit: &mut Edit<'_>) -> Result<(), Failure> {
         let external = edit.old.as_ref().is_some_and(|old| !old.text(&EXTERNAL_ACCOUNT).is_empty());
         if external {
             // The password of such an account is kept elsewhere.
@@ -249,6 +253,13 @@ impl Hooks for UserHooks {
                 Ok(())
             };
         };
+        if let Some(old) = &edit.old
+            && is_password_of(engine, old.id, password).await?
+        {
+            // Whoever writes what is set already changes nothing, so no session ends: playbooks do at every run.
+            edit.secrets.remove(PASSWORD.name);
+            return Ok(());
+        }
         let policy = &edit.actor.policy;
         PasswordPolicy {
             min_length: policy.password_min_length,
@@ -378,6 +389,18 @@ impl Hooks for UserHooks {
             _ => Err(Failure::MethodNotAllowed),
         }
     }
+}
+
+/// Whether this is the user's password as it is set.
+async fn is_password_of(engine: &Engine, id: i64, password: &str) -> Result<bool, Failure> {
+    let stored = Query::select()
+        .expr(column("users", "password"))
+        .from(Alias::new("users"))
+        .and_where(column("users", "id").eq(id))
+        .to_owned();
+    let rows = engine.database.read(&stored, &[Type::Text]).await?;
+    let stored = rows.first().and_then(|row| row.text(0)).unwrap_or_default().to_owned();
+    Ok(passwords().verify(password.to_owned(), stored).await != Verdict::Wrong)
 }
 
 /// Whether no other active superuser is left.

@@ -157,15 +157,15 @@ impl Engine {
             let (mut edit, mut problems) = self.begin_edit(actor, loaded, body, method, expected)?;
             let failed = hooks.prepare(self, &mut edit).await;
             failed.or_else(|failure| keep(failure, &mut problems))?;
-            early = Some((edit.digests, problems));
+            early = Some((edit.secrets, edit.digests, problems));
         }
 
         let mut tx = self.database.begin().await?;
         let loaded = load(&mut Source::Transaction(&mut tx), resource, target, actor).await?;
         let (id, version) = (loaded.record.id, loaded.version);
         let (mut edit, mut problems) = self.begin_edit(actor, loaded, body, method, expected)?;
-        if let Some((digests, found)) = early {
-            edit.digests = digests;
+        if let Some((secrets, digests, found)) = early {
+            (edit.secrets, edit.digests) = (secrets, digests);
             problems = found;
         }
         check(self, &mut tx, &mut edit, problems).await?;

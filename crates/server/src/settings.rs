@@ -85,7 +85,7 @@ impl Settings {
             org_admins_see_all_users: boolean("ORG_ADMINS_CAN_SEE_ALL_USERS"),
             auth_basic_enabled: boolean("AUTH_BASIC_ENABLED"),
             session_cookie_age: integer("SESSION_COOKIE_AGE"),
-            access_token_expire: integer("ACCESS_TOKEN_EXPIRE_SECONDS"),
+            access_token_expire: value("OAUTH2_PROVIDER")["ACCESS_TOKEN_EXPIRE_SECONDS"].as_i64().unwrap_or(YEAR),
             password_min_length: count("LOCAL_PASSWORD_MIN_LENGTH"),
             password_min_digits: count("LOCAL_PASSWORD_MIN_DIGITS"),
             password_min_upper: count("LOCAL_PASSWORD_MIN_UPPER"),
@@ -99,6 +99,8 @@ enum Kind {
     Boolean(bool),
     /// Default, least, greatest.
     Integer(i64, i64, i64),
+    /// An object of whole numbers: of each the name, default, least and greatest.
+    Integers(&'static [(&'static str, i64, i64, i64)]),
 }
 
 impl Kind {
@@ -106,6 +108,9 @@ impl Kind {
         match self {
             Kind::Boolean(value) => Json::from(*value),
             Kind::Integer(value, _, _) => Json::from(*value),
+            Kind::Integers(parts) => {
+                parts.iter().map(|(name, value, _, _)| ((*name).to_owned(), Json::from(*value))).collect()
+            }
         }
     }
 
@@ -117,24 +122,39 @@ impl Kind {
                 Json::String(word) if word.eq_ignore_ascii_case("false") => Ok(false.into()),
                 _ => Err("Must be a valid boolean.".into()),
             },
-            Kind::Integer(_, least, greatest) => {
-                let number = match value {
-                    Json::Number(number) => number.as_i64(),
-                    Json::String(text) => text.trim().parse().ok(),
-                    _ => None,
-                };
-                match number {
-                    None => Err("A valid integer is required.".into()),
-                    Some(number) if number < *least => {
-                        Err(format!("Ensure this value is greater than or equal to {least}."))
-                    }
-                    Some(number) if number > *greatest => {
-                        Err(format!("Ensure this value is less than or equal to {greatest}."))
-                    }
-                    Some(number) => Ok(number.into()),
+            Kind::Integer(_, least, greatest) => integer(value, *least, *greatest).map(Json::from),
+            Kind::Integers(parts) => {
+                let sent = value.as_object().ok_or_else(|| "Expected a dictionary of items.".to_owned())?;
+                if let Some(name) = sent.keys().find(|name| !parts.iter().any(|(known, ..)| known == name)) {
+                    return Err(format!("{name} is not known here."));
                 }
+                let mut values = Map::new();
+                for (name, default, least, greatest) in *parts {
+                    let number = match sent.get(*name) {
+                        Some(value) => {
+                            integer(value, *least, *greatest).map_err(|message| format!("{name}: {message}"))?
+                        }
+                        None => *default,
+                    };
+                    values.insert((*name).to_owned(), number.into());
+                }
+                Ok(values.into())
             }
         }
+    }
+}
+
+fn integer(value: &Json, least: i64, greatest: i64) -> Result<i64, String> {
+    let number = match value {
+        Json::Number(number) => number.as_i64(),
+        Json::String(text) => text.trim().parse().ok(),
+        _ => None,
+    };
+    match number {
+        None => Err("A valid integer is required.".into()),
+        Some(number) if number < least => Err(format!("Ensure this value is greater than or equal to {least}.")),
+        Some(number) if number > greatest => Err(format!("Ensure this value is less than or equal to {greatest}.")),
+        Some(number) => Ok(number),
     }
 }
 
@@ -156,7 +176,11 @@ const KNOWN: &[Setting] = &[
     setting("ORG_ADMINS_CAN_SEE_ALL_USERS", "system", Kind::Boolean(true)),
     setting("AUTH_BASIC_ENABLED", "authentication", Kind::Boolean(true)),
     setting("SESSION_COOKIE_AGE", "authentication", Kind::Integer(1800, 60, 30 * YEAR)),
-    setting("ACCESS_TOKEN_EXPIRE_SECONDS", "authentication", Kind::Integer(YEAR, 1, 100 * YEAR)),
+    setting(
+        "OAUTH2_PROVIDER",
+        "authentication",
+        Kind::Integers(&[("ACCESS_TOKEN_EXPIRE_SECONDS", YEAR, 1, 100 * YEAR)]),
+    ),
     setting("LOCAL_PASSWORD_MIN_LENGTH", "authentication", Kind::Integer(0, 0, 128)),
     setting("LOCAL_PASSWORD_MIN_DIGITS", "authentication", Kind::Integer(0, 0, 128)),
     setting("LOCAL_PASSWORD_MIN_UPPER", "authentication", Kind::Integer(0, 0, 128)),
