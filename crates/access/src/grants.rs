@@ -27,17 +27,21 @@ pub fn has_role(resource: &'static Resource, role: &'static str, actor: &Actor, 
 
 /// The ids of the objects of this type on which the user holds one of these
 /// roles, directly or through a team.
-pub fn object_ids(content_type: &str, fields: &[&'static str], user: i64) -> SelectStatement {
+pub fn object_ids(content_type: &str, fields: &[&'static str], user: impl Into<Expr>) -> SelectStatement {
+    let user = user.into();
     let mut query = held(content_type, fields);
-    query.and_where(column("grants", "user_id").eq(user).or(column("grants", "team_id").in_subquery(teams_of(user))));
+    query.and_where(
+        column("grants", "user_id").eq(user.clone()).or(column("grants", "team_id").in_subquery(teams_of(user))),
+    );
     query
 }
 
 /// The ids of the teams whose grants extend to this user: as member or admin
 /// of the team, or as admin of its organization (who is implied to be both, as in AWX).
-pub fn teams_of(user: i64) -> SelectStatement {
+pub fn teams_of(user: impl Into<Expr>) -> SelectStatement {
+    let user = user.into();
     let mut direct = held("team", &["admin_role", "member_role"]);
-    direct.and_where(column("grants", "user_id").eq(user));
+    direct.and_where(column("grants", "user_id").eq(user.clone()));
     let mut administered = held("organization", &["admin_role"]);
     administered.and_where(column("grants", "user_id").eq(user));
     let by_organization = Query::select()

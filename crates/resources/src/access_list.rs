@@ -9,6 +9,7 @@ use hostler_rest::{Engine, Failure, Shown, administers_role};
 use sea_query::{Alias, Expr, ExprTrait, JoinType, Query, SelectStatement};
 use serde_json::{Map, Value as Json, json};
 
+use crate::common::HOLDING_TYPES;
 use crate::{ORGANIZATION, TEAM};
 
 /// The condition that user `other` has any access to the object: a role on it
@@ -203,7 +204,7 @@ async fn object_names(
     ways: &[Way],
 ) -> Result<BTreeMap<(&'static str, i64), (String, bool)>, Failure> {
     let mut names = BTreeMap::new();
-    for resource in [&ORGANIZATION, &TEAM] {
+    for resource in HOLDING_TYPES.iter().map(|resource| resource()) {
         let ids: Vec<i64> = ways
             .iter()
             .filter(|way| way.content_type.as_deref() == Some(resource.name))
@@ -236,8 +237,7 @@ fn describe(
     actor: &Actor,
     names: &BTreeMap<(&'static str, i64), (String, bool)>,
 ) -> Option<Json> {
-    let holding: Option<&'static Resource> =
-        [&ORGANIZATION, &TEAM].into_iter().find(|r| Some(r.name) == way.content_type.as_deref());
+    let holding = HOLDING_TYPES.iter().map(|resource| resource()).find(|r| Some(r.name) == way.content_type.as_deref());
     let Some(holding) = holding else {
         let (name, description) = match way.field.as_str() {
             "system_administrator" => ("System Administrator", "Can manage all aspects of the system"),

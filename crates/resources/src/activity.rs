@@ -10,7 +10,7 @@ use hostler_rest::{Engine, Failure, Hooks, Shown, View, summarize};
 use sea_query::{Alias, Expr, ExprTrait, Query};
 use serde_json::{Map, Value as Json};
 
-use crate::{LABEL, ORGANIZATION, REGISTRY, ROLE, TEAM, TOKEN, USER};
+use crate::{LABEL, ORGANIZATION, PROJECT, REGISTRY, ROLE, TEAM, TOKEN, USER};
 
 const OPERATIONS: &[(&str, &str)] = &[
     ("create", "Entity Created"),
@@ -74,6 +74,7 @@ pub static ACTIVITY: Resource = Resource {
         about("user", || &USER, |id, other| objects_of("user", id, other)),
         about("organization", || &ORGANIZATION, |id, other| objects_of("organization", id, other)),
         about("team", || &TEAM, |id, other| objects_of("team", id, other)),
+        about("project", || &PROJECT, |id, other| objects_of("project", id, other)),
         about("role", || &ROLE, |id, other| objects_of("role", id, other)),
         about("label", || &LABEL, |id, other| objects_of("label", id, other)),
         about("o_auth2_access_token", || &TOKEN, |id, other| objects_of("o_auth2_access_token", id, other)),
@@ -131,7 +132,7 @@ impl Access for ActivityAccess {
             .or(linked("user", column("link", "object_id").eq(actor.id)))
             .or(own);
         let mut rule = Rule::When(seen);
-        for resource in [&ORGANIZATION, &TEAM] {
+        for resource in [&ORGANIZATION, &TEAM, &PROJECT] {
             if let Rule::When(visible) = resource.access.rows(actor, Action::Read, "hidden") {
                 let visible = Query::select()
                     .expr(column("hidden", "id"))

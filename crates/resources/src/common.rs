@@ -6,6 +6,9 @@ use sea_query::{Alias, Expr, ExprTrait, Query};
 
 use crate::users::USER;
 
+/// The types whose objects have roles.
+pub const HOLDING_TYPES: &[fn() -> &'static Resource] = &[|| &crate::ORGANIZATION, || &crate::TEAM, || &crate::PROJECT];
+
 /// When the object was created.
 pub const CREATED: Field = fields::time("created").label("Created").help("When this object was created.").read_only();
 /// When the object was last changed.

@@ -5,6 +5,7 @@ mod activity;
 mod common;
 mod labels;
 mod organizations;
+mod projects;
 mod roles;
 mod teams;
 mod tokens;
@@ -13,6 +14,7 @@ mod users;
 pub use activity::ACTIVITY;
 pub use labels::LABEL;
 pub use organizations::ORGANIZATION;
+pub use projects::PROJECT;
 pub use roles::ROLE;
 pub use teams::TEAM;
 pub use tokens::TOKEN;
@@ -25,6 +27,7 @@ pub const REGISTRY: Registry = Registry(&[
     Registered { resource: &ORGANIZATION, hooks: &organizations::OrganizationHooks },
     Registered { resource: &USER, hooks: &users::UserHooks },
     Registered { resource: &TEAM, hooks: &teams::TeamHooks },
+    Registered { resource: &PROJECT, hooks: &projects::ProjectHooks },
     Registered { resource: &TOKEN, hooks: &tokens::TokenHooks },
     Registered { resource: &ROLE, hooks: &roles::RoleHooks },
     Registered { resource: &LABEL, hooks: &NoHooks },

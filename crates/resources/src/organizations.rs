@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use hostler_access::has_role;
-use hostler_database::Type;
+use hostler_database::{Row, Type};
 use hostler_resource::{
     Access, Action, Actor, Default, Draft, Field, ImpliedBy, Key, ObjectRole, Post, Relation, Resource, Rule,
     Singleton, Sublist, Unique, Via, column, fields,
@@ -15,7 +15,7 @@ use crate::common::{
     BY_CREATOR, BY_MODIFIER, CREATED, CREATED_BY, MODIFIED, MODIFIED_BY, PartOf, absent, activity_of, holders,
     identity, roles_of, same_row,
 };
-use crate::{ACTIVITY, LABEL, ROLE, TEAM, USER, access_list};
+use crate::{ACTIVITY, LABEL, PROJECT, ROLE, TEAM, USER, access_list};
 
 const NAME: Field = fields::text("name")
     .label("Name")
@@ -146,6 +146,8 @@ const SUBLISTS: &[Sublist] = &[
     .post(Post::Grant("admin_role")),
     Sublist::new("teams", "Organization Teams List", || &TEAM, Via::Reverse("organization_id"))
         .post(Post::Create("organization")),
+    Sublist::new("projects", "Organization Projects List", || &PROJECT, Via::Reverse("organization_id"))
+        .post(Post::Create("organization")),
     Sublist::new(
         "activity_stream",
         "Organization Activity Stream List",
@@ -176,7 +178,6 @@ pub static ORGANIZATION: Resource = Resource {
     sublists: SUBLISTS,
     later: &[
         "execution_environments",
-        "projects",
         "inventories",
         "job_templates",
         "workflow_job_templates",
@@ -239,25 +240,20 @@ impl Hooks for OrganizationHooks {
             .add_group_by([column("roles", "object_id"), column("roles", "role_field")])
             .to_owned();
         let people = engine.database.read(&people, &[Type::Integer, Type::Text, Type::Integer]).await?;
-        let teams = Query::select()
-            .expr(column("teams", "organization_id"))
-            .expr(Func::count(column("teams", "id")))
-            .from(Alias::new("teams"))
-            .and_where(column("teams", "organization_id").is_in(ids))
-            .add_group_by([column("teams", "organization_id")])
-            .to_owned();
-        let teams = engine.database.read(&teams, &[Type::Integer, Type::Integer]).await?;
+        let teams = count_by_organization(engine, "teams", &ids).await?;
+        let projects = count_by_organization(engine, "projects", &ids).await?;
         for shown in page {
             let id = Some(shown.loaded.record.id);
             let holders = |field: &str| {
                 let row = people.iter().find(|row| row.integer(0) == id && row.text(1) == Some(field));
                 row.and_then(|row| row.integer(2)).unwrap_or(0)
             };
-            let team_count = teams.iter().find(|row| row.integer(0) == id).and_then(|row| row.integer(1)).unwrap_or(0);
-            // The last four are kinds of objects that do not exist yet.
+            let count =
+                |rows: &[Row]| rows.iter().find(|row| row.integer(0) == id).and_then(|row| row.integer(1)).unwrap_or(0);
+            // Inventories, job templates and hosts are kinds of objects that do not exist yet.
             let mut counts = json!({
-                "users": holders("member_role"), "admins": holders("admin_role"), "teams": team_count,
-                "inventories": 0, "projects": 0, "job_templates": 0,
+                "users": holders("member_role"), "admins": holders("admin_role"), "teams": count(&teams),
+                "projects": count(&projects), "inventories": 0, "job_templates": 0,
             });
             if let (true, false, Some(counts)) = (view.detail, view.created, counts.as_object_mut()) {
                 counts.insert("hosts".into(), 0.into());
@@ -266,4 +262,16 @@ impl Hooks for OrganizationHooks {
         }
         Ok(())
     }
+}
+
+/// How many rows of a table link to each of these organizations.
+async fn count_by_organization(engine: &Engine, table: &str, ids: &[i64]) -> Result<Vec<Row>, Failure> {
+    let query = Query::select()
+        .expr(column(table, "organization_id"))
+        .expr(Func::count(column(table, "id")))
+        .from(Alias::new(table))
+        .and_where(column(table, "organization_id").is_in(ids.iter().copied()))
+        .add_group_by([column(table, "organization_id")])
+        .to_owned();
+    Ok(engine.database.read(&query, &[Type::Integer, Type::Integer]).await?)
 }

@@ -11,7 +11,7 @@ use hostler_rest::{Association, Engine, Failure, Grantee, Hooks, Shown, View, ad
 use sea_query::{Alias, Expr, ExprTrait, Query};
 use serde_json::{Map, Value as Json, json};
 
-use crate::common::PartOf;
+use crate::common::{HOLDING_TYPES, PartOf};
 use crate::{ORGANIZATION, TEAM, USER};
 
 const NAME: Field = fields::computed("name").label("Name").help("What the role is called.");
@@ -22,9 +22,6 @@ const CONTENT_TYPE: Field =
     fields::text("content_type").label("Content type").nullable().read_only().hidden().help("The type of the object.");
 const OBJECT_ID: Field =
     fields::integer("object_id").label("Object id").nullable().read_only().hidden().help("The object's id.");
-
-/// The types whose objects have roles.
-const HOLDING_TYPES: &[fn() -> &'static Resource] = &[|| &ORGANIZATION, || &TEAM];
 
 /// What AWX's filters know as the content type: `content_type__model=organization`.
 static CONTENT_TYPE_MODEL: Resource = {

@@ -14,7 +14,7 @@ use crate::common::{
     BY_CREATOR, BY_MODIFIER, CREATED, CREATED_BY, MODIFIED, MODIFIED_BY, PartOf, activity_of, administers_any, holders,
     identity, roles_held, roles_of, same_row,
 };
-use crate::{ACTIVITY, ORGANIZATION, ROLE, USER, access_list};
+use crate::{ACTIVITY, ORGANIZATION, PROJECT, ROLE, USER, access_list, projects};
 
 const NAME: Field =
     fields::text("name").label("Name").max(512).required().help("What the team is called; unique in its organization.");
@@ -76,6 +76,7 @@ const SUBLISTS: &[Sublist] = &[
     .post(Post::Grant("member_role")),
     Sublist::new("roles", "Team Roles List", || &ROLE, Via::Condition(|id, other| roles_held("team_id", id, other)))
         .post(Post::Hook),
+    Sublist::new("projects", "Team Projects List", || &PROJECT, Via::Condition(projects::granted_to_team)),
     Sublist::new(
         "object_roles",
         "Team Object Roles List",
@@ -104,7 +105,7 @@ pub static TEAM: Resource = Resource {
                   its own and its organization's admins.",
     relations: RELATIONS,
     sublists: SUBLISTS,
-    later: &["projects", "credentials"],
+    later: &["credentials"],
     summaries: &[
         Summary { name: "organization", column: "organization_id", target: || &ORGANIZATION, linked: true },
         CREATED_BY,

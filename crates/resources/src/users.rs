@@ -20,7 +20,7 @@ use sea_query::{Alias, Expr, ExprTrait, Query};
 use serde_json::{Map, Value as Json, json};
 
 use crate::common::{PartOf, absent, activity_of, administers_any, held_by, identity, roles_held, same_row};
-use crate::{ACTIVITY, ORGANIZATION, ROLE, TEAM, TOKEN, access_list};
+use crate::{ACTIVITY, ORGANIZATION, PROJECT, ROLE, TEAM, TOKEN, access_list, projects};
 
 const USERNAME_MESSAGE: &str =
     "Enter a valid username. This value may contain only letters, numbers, and @/./+/-/_ characters.";
@@ -138,6 +138,7 @@ const SUBLISTS: &[Sublist] = &[
     ),
     Sublist::new("roles", "User Roles List", || &ROLE, Via::Condition(|id, other| roles_held("user_id", id, other)))
         .post(Post::Hook),
+    Sublist::new("projects", "User Projects List", || &PROJECT, Via::Condition(projects::readable_by)),
     Sublist::new(
         "activity_stream",
         "User Activity Stream List",
@@ -167,7 +168,7 @@ pub static USER: Resource = Resource {
                   one's organizations, and superusers; organization admins see everybody unless a setting forbids it.",
     relations: RELATIONS,
     sublists: SUBLISTS,
-    later: &["projects", "credentials"],
+    later: &["credentials"],
     summarized_as: &["username", "first_name", "last_name"],
     search: &["username", "first_name", "last_name", "email"],
     natural_key: &[Key::Field("username")],

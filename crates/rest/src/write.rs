@@ -416,3 +416,13 @@ pub(crate) async fn require(engine: &Engine, rule: Rule) -> Result<(), Failure> 
     };
     if holds { Ok(()) } else { Err(Failure::forbidden()) }
 }
+
+impl Engine {
+    /// Fails unless a rule that refers to no row holds.
+    ///
+    /// # Errors
+    /// [`Failure::Forbidden`].
+    pub async fn require(&self, rule: Rule) -> Result<(), Failure> {
+        require(self, rule).await
+    }
+}

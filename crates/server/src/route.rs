@@ -27,7 +27,6 @@ const LATER: &[&str] = &[
     "notification_templates",
     "notifications",
     "project_updates",
-    "projects",
     "role_definitions",
     "role_team_assignments",
     "role_user_assignments",

@@ -1,0 +1,471 @@
+//! Projects: where playbooks come from. They are kept and granted here;
+//! fetching their content is not built yet.
+
+use async_trait::async_trait;
+use hostler_access::{closure, has_role, holds};
+use hostler_database::{Transaction, Type};
+use hostler_resource::{
+    Access, Action, Actor, Default, Draft, Field, ImpliedBy, Key, ObjectRole, Relation, Resource, Rule, Singleton,
+    Sublist, Summary, Unique, Via, column, fields,
+};
+use hostler_rest::{Edit, Engine, Failure, Hooks, Shown, View};
+use sea_query::{Alias, Expr, ExprTrait, Query};
+use serde_json::{Value as Json, json};
+
+use crate::common::{
+    BY_CREATOR, BY_MODIFIER, CREATED, CREATED_BY, MODIFIED, MODIFIED_BY, absent, activity_of, roles_of,
+};
+use crate::{ACTIVITY, ORGANIZATION, ROLE, TEAM, USER, access_list};
+
+const SCM_TYPES: &[(&str, &str)] = &[
+    ("", "Manual"),
+    ("git", "Git"),
+    ("svn", "Subversion"),
+    ("insights", "Red Hat Insights"),
+    ("archive", "Remote Archive"),
+];
+const STATUSES: &[(&str, &str)] = &[
+    ("new", "New"),
+    ("pending", "Pending"),
+    ("waiting", "Waiting"),
+    ("running", "Running"),
+    ("successful", "Successful"),
+    ("failed", "Failed"),
+    ("error", "Error"),
+    ("canceled", "Canceled"),
+    ("never updated", "Never Updated"),
+    ("ok", "OK"),
+    ("missing", "Missing"),
+];
+
+const GREATEST: i64 = 2_147_483_647;
+
+const NAME: Field = fields::text("name")
+    .label("Name")
+    .max(512)
+    .required()
+    .help("What the project is called; unique in its organization.");
+const DESCRIPTION: Field =
+    fields::text("description").label("Description").default(Default::Text("")).help("What the project is for.");
+const LOCAL_PATH: Field = fields::text("local_path").label("Local path").max(1024).help(
+    "The folder of a manual project, below the server's folder of projects; chosen by the server for all others.",
+);
+const SCM_TYPE: Field = fields::choice("scm_type", SCM_TYPES)
+    .label("SCM Type")
+    .default(Default::Text(""))
+    .help("What kind of source the content comes from; empty if somebody puts it in place by hand.");
+const SCM_URL: Field =
+    fields::text("scm_url").label("SCM URL").max(1024).default(Default::Text("")).help("Where the content comes from.");
+const SCM_BRANCH: Field = fields::text("scm_branch")
+    .label("SCM Branch")
+    .max(256)
+    .default(Default::Text(""))
+    .help("The branch, tag or commit to take; empty for the source's own default.");
+const SCM_REFSPEC: Field = fields::text("scm_refspec")
+    .label("SCM refspec")
+    .max(1024)
+    .default(Default::Text(""))
+    .help("An additional refspec to fetch, for git.");
+const ORGANIZATION_LINK: Field = fields::link("organization", "organization_id", || &ORGANIZATION)
+    .label("Organization")
+    .nullable()
+    .help("The organization that the project belongs to.");
+
+const fn flag(name: &'static str, label: &'static str, help: &'static str) -> Field {
+    fields::boolean(name).label(label).default(Default::Boolean(false)).help(help)
+}
+
+const PROJECT_FIELDS: &[Field] = &[
+    fields::id(),
+    CREATED,
+    MODIFIED,
+    NAME,
+    DESCRIPTION,
+    LOCAL_PATH,
+    SCM_TYPE,
+    SCM_URL,
+    SCM_BRANCH,
+    SCM_REFSPEC,
+    flag("scm_clean", "Scm clean", "Throw away local changes before each update."),
+    flag(
+        "scm_track_submodules",
+        "Scm track submodules",
+        "Take the newest commit of each submodule's branch instead of the recorded one.",
+    ),
+    flag("scm_delete_on_update", "Scm delete on update", "Remove the local copy before each update."),
+    fields::reserved("credential").label("Credential").help("The credential for the source."),
+    fields::integer("timeout")
+        .label("Timeout")
+        .range(-GREATEST - 1, GREATEST)
+        .default(Default::Integer(0))
+        .help("How many seconds an update may take before it is canceled; 0 for any."),
+    fields::text("scm_revision").label("SCM Revision").read_only().help("The commit that was fetched last."),
+    fields::time("last_job_run").label("Last job run").read_only().help("When the last update ended."),
+    fields::boolean("last_job_failed").label("Last job failed").read_only().help("Whether the last update failed."),
+    fields::time("next_job_run").label("Next job run").read_only().help("When the next update is scheduled."),
+    fields::choice("status", STATUSES).label("Status").read_only().help("How the last update went."),
+    ORGANIZATION_LINK,
+    flag("scm_update_on_launch", "Scm update on launch", "Update the project whenever a job that uses it starts."),
+    fields::integer("scm_update_cache_timeout")
+        .label("Scm update cache timeout")
+        .range(0, GREATEST)
+        .default(Default::Integer(0))
+        .help("For how many seconds an update counts as fresh, so that a launch does not repeat it."),
+    flag("allow_override", "Allow override", "Let job templates choose another branch."),
+    fields::text("custom_virtualenv")
+        .label("Custom virtualenv")
+        .nullable()
+        .read_only()
+        .help("Kept for old clients; execution environments took its place."),
+    fields::reserved("default_environment")
+        .label("Default environment")
+        .help("The execution environment for jobs of this project."),
+    fields::reserved("signature_validation_credential")
+        .label("Signature validation credential")
+        .help("The credential that checks the content's signature."),
+    fields::boolean("last_update_failed")
+        .column("last_job_failed")
+        .label("Last update failed")
+        .read_only()
+        .not_filterable()
+        .help("Whether the last update failed."),
+    fields::time("last_updated")
+        .column("last_job_run")
+        .label("Last updated")
+        .read_only()
+        .not_filterable()
+        .help("When the project was updated last."),
+];
+
+const fn role(
+    field: &'static str,
+    name: &'static str,
+    description: &'static str,
+    implied_by: &'static [ImpliedBy],
+) -> ObjectRole {
+    ObjectRole { field, name, description, user_only: false, implied_by }
+}
+
+const ROLES: &[ObjectRole] = &[
+    role(
+        "admin_role",
+        "Admin",
+        "Can manage all aspects of the project",
+        &[ImpliedBy::Organization("project_admin_role"), ImpliedBy::System(Singleton::Administrator)],
+    ),
+    role("use_role", "Use", "Can use the project in a job template", &[ImpliedBy::Own("admin_role")]),
+    role("update_role", "Update", "May update the project", &[ImpliedBy::Own("admin_role")]),
+    role(
+        "read_role",
+        "Read",
+        "May view settings for the project",
+        &[
+            ImpliedBy::Organization("auditor_role"),
+            ImpliedBy::System(Singleton::Auditor),
+            ImpliedBy::Own("use_role"),
+            ImpliedBy::Own("update_role"),
+        ],
+    ),
+];
+
+const SUBLISTS: &[Sublist] = &[
+    Sublist::new("teams", "Project Teams List", || &TEAM, Via::Condition(teams_with_access)),
+    Sublist::new(
+        "object_roles",
+        "Project Object Roles List",
+        || &ROLE,
+        Via::Condition(|id, other| roles_of("project", id, other)),
+    ),
+    Sublist::new(
+        "activity_stream",
+        "Project Activity Stream List",
+        || &ACTIVITY,
+        Via::Condition(|id, other| activity_of("project", id, other)),
+    ),
+    Sublist::new(
+        "access_list",
+        "Project Access List",
+        || &USER,
+        Via::Condition(|id, other| access_list::with_access_to(&PROJECT, id, other)),
+    ),
+];
+
+/// Where AWX serves the inventory files, which it links to under another name.
+const INVENTORY_FILES: (&str, &str) = ("inventory_files", "inventories");
+
+/// Projects.
+pub static PROJECT: Resource = Resource {
+    list_title: "Project List",
+    detail_title: "Project Detail",
+    description: "A project names the source of playbooks. Hostler keeps projects and who may use them; fetching their \
+                  content comes with the part that runs jobs.",
+    relations: &[
+        BY_CREATOR,
+        BY_MODIFIER,
+        Relation::new("organization", || &ORGANIZATION, Via::Column("organization_id")),
+        absent("credential", || &PROJECT),
+        absent("credentials", || &PROJECT),
+        absent("current_job", || &PROJECT),
+        absent("default_environment", || &PROJECT),
+        absent("execution_environment", || &PROJECT),
+        absent("instance_groups", || &PROJECT),
+        absent("jobs", || &PROJECT),
+        absent("jobtemplates", || &PROJECT),
+        absent("labels", || &PROJECT),
+        absent("last_job", || &PROJECT),
+        absent("next_schedule", || &PROJECT),
+        absent("notification_templates_error", || &PROJECT),
+        absent("notification_templates_started", || &PROJECT),
+        absent("notification_templates_success", || &PROJECT),
+        absent("project_updates", || &PROJECT),
+        absent("schedules", || &PROJECT),
+        absent("scm_inventory_sources", || &PROJECT),
+        absent("signature_validation_credential", || &PROJECT),
+        absent("unifiedjob_unified_jobs", || &PROJECT),
+        absent("unifiedjobtemplate_ptr", || &PROJECT),
+        absent("workflowjobnodes", || &PROJECT),
+        absent("workflowjobtemplatenodes", || &PROJECT),
+    ],
+    sublists: SUBLISTS,
+    later: &[
+        "playbooks",
+        INVENTORY_FILES.1,
+        "update",
+        "project_updates",
+        "scm_inventory_sources",
+        "schedules",
+        "notification_templates_started",
+        "notification_templates_success",
+        "notification_templates_error",
+        "copy",
+    ],
+    summaries: &[
+        Summary { name: "organization", column: "organization_id", target: || &ORGANIZATION, linked: true },
+        CREATED_BY,
+        MODIFIED_BY,
+    ],
+    natural_key: &[Key::Field("name"), Key::Link("organization")],
+    unique: &[Unique {
+        fields: &["organization", "name"],
+        key: "__all__",
+        message: "Project with this (organization, name) combination already exists.",
+    }],
+    roles: ROLES,
+    ..Resource::new("project", "projects", "Project", PROJECT_FIELDS, &ProjectAccess)
+};
+
+struct ProjectAccess;
+
+impl Access for ProjectAccess {
+    fn rows(&self, actor: &Actor, action: Action, row: &str) -> Rule {
+        let role = match action {
+            Action::Read => "read_role",
+            Action::Change | Action::Delete => "admin_role",
+        };
+        has_role(&PROJECT, role, actor, row)
+    }
+
+    fn create(&self, actor: &Actor, draft: Draft<'_>) -> Rule {
+        holds(&ORGANIZATION, "project_admin_role", actor, draft("organization"))
+    }
+}
+
+/// The condition that this user may see project `other`.
+pub fn readable_by(user: Expr, other: &str) -> Expr {
+    let readable = closure(&PROJECT, "read_role");
+    let everything = Query::select()
+        .expr(column("above", "id"))
+        .from_as(Alias::new("users"), Alias::new("above"))
+        .and_where(column("above", "id").eq(user.clone()))
+        .and_where(column("above", "is_superuser").eq(true).or(column("above", "is_system_auditor").eq(true)))
+        .to_owned();
+    column(other, "id")
+        .in_subquery(hostler_access::object_ids("project", &readable.own, user.clone()))
+        .or(column(other, "organization_id").in_subquery(hostler_access::object_ids(
+            "organization",
+            &readable.organization,
+            user,
+        )))
+        .or(Expr::exists(everything))
+}
+
+/// The condition that this team was granted a role on project `other`.
+pub fn granted_to_team(team: Expr, other: &str) -> Expr {
+    column(other, "id").in_subquery(
+        Query::select()
+            .expr(column("roles", "object_id"))
+            .from(Alias::new("grants"))
+            .inner_join(Alias::new("roles"), column("roles", "id").eq(column("grants", "role_id")))
+            .and_where(column("roles", "content_type").eq("project"))
+            .and_where(column("grants", "team_id").eq(team))
+            .to_owned(),
+    )
+}
+
+/// The condition that team `other` was granted a role on this project.
+fn teams_with_access(project: Expr, other: &str) -> Expr {
+    column(other, "id").in_subquery(
+        Query::select()
+            .expr(column("grants", "team_id"))
+            .from(Alias::new("grants"))
+            .inner_join(Alias::new("roles"), column("roles", "id").eq(column("grants", "role_id")))
+            .and_where(column("roles", "content_type").eq("project"))
+            .and_where(column("roles", "object_id").eq(project))
+            .and_where(column("grants", "team_id").is_not_null())
+            .to_owned(),
+    )
+}
+
+/// Checks sources and names folders.
+pub struct ProjectHooks;
+
+#[async_trait]
+impl Hooks for ProjectHooks {
+    fn permit(&self, edit: &Edit<'_>) -> Result<(), Failure> {
+        // A project of no organization is nobody's but the superusers'.
+        let homeless = edit.new.integer(&ORGANIZATION_LINK).is_none() && edit.changes(&ORGANIZATION_LINK);
+        if homeless && !edit.actor.is_superuser { Err(Failure::forbidden()) } else { Ok(()) }
+    }
+
+    async fn validate(&self, engine: &Engine, tx: &mut Transaction, edit: &mut Edit<'_>) -> Result<(), Failure> {
+        if let (false, true, Some(organization)) =
+            (edit.is_new(), edit.changes(&ORGANIZATION_LINK), edit.new.integer(&ORGANIZATION_LINK))
+        {
+            engine.require(holds(&ORGANIZATION, "project_admin_role", edit.actor, Some(organization))).await?;
+        }
+        let manual = edit.new.text(&SCM_TYPE).is_empty();
+        if !manual && edit.new.text(&SCM_TYPE) != "insights" && edit.new.text(&SCM_URL).is_empty() {
+            return Err(Failure::field(SCM_URL.name, "SCM URL is required."));
+        }
+        if edit.changes(&SCM_URL) && !is_source(edit.new.text(&SCM_URL)) {
+            return Err(Failure::field(
+                SCM_URL.name,
+                "Invalid SCM URL: http, https, ssh, git, svn, ftp and file URLs and user@host:path are known.",
+            ));
+        }
+        for field in [SCM_BRANCH, SCM_REFSPEC] {
+            // What starts with a dash would be an option to git.
+            if edit.changes(&field) && (edit.new.text(&field).starts_with('-') || has_control(edit.new.text(&field))) {
+                return Err(Failure::field(field.name, "This may not start with a dash nor hold control characters."));
+            }
+        }
+        if !manual {
+            // The server names the folder of all others.
+            let kept = edit.old.as_ref().map(|old| old.get(&LOCAL_PATH).clone());
+            edit.new.set(&LOCAL_PATH, kept.unwrap_or_else(|| hostler_database::Value::Text(String::new())));
+        } else if edit.changes(&LOCAL_PATH) && !self.is_free_folder(tx, edit).await? {
+            return Err(Failure::field(LOCAL_PATH.name, "This path is already being used by another manual project."));
+        }
+        Ok(())
+    }
+
+    async fn saved(&self, _engine: &Engine, tx: &mut Transaction, edit: &Edit<'_>, id: i64) -> Result<(), Failure> {
+        if edit.new.text(&SCM_TYPE).is_empty() || !edit.new.text(&LOCAL_PATH).is_empty() {
+            return Ok(());
+        }
+        let folder = format!("_{id}__{}", slug(edit.new.text(&NAME)));
+        let update = Query::update()
+            .table(Alias::new("projects"))
+            .value(Alias::new("local_path"), folder)
+            .and_where(column("projects", "id").eq(id))
+            .to_owned();
+        tx.execute(&update).await?;
+        Ok(())
+    }
+
+    async fn enrich(&self, engine: &Engine, view: View<'_>, page: &mut [Shown]) -> Result<(), Failure> {
+        let ids = page.iter().map(|shown| shown.loaded.record.id);
+        let query = Query::select()
+            .expr(column("updatable", "id"))
+            .expr(has_role(&PROJECT, "update_role", view.actor, "updatable").expression())
+            .from_as(Alias::new("projects"), Alias::new("updatable"))
+            .and_where(column("updatable", "id").is_in(ids))
+            .to_owned();
+        let rows = engine.database.read(&query, &[Type::Integer, Type::Boolean]).await?;
+        for shown in page {
+            let id = Some(shown.loaded.record.id);
+            let may_update = view.actor.can_write && rows.iter().any(|row| row.integer(0) == id && row.boolean(1));
+            let may_change = view.actor.can_write && shown.loaded.changeable;
+            shown.summarize(
+                "user_capabilities",
+                json!({
+                    "edit": may_change, "delete": view.actor.can_write && shown.loaded.deletable,
+                    "start": may_update, "schedule": may_update, "copy": may_change,
+                }),
+            );
+            if let Some(Json::Object(related)) = shown.json.get_mut("related")
+                && let Some(link) = related.shift_remove(INVENTORY_FILES.1)
+            {
+                related.insert(INVENTORY_FILES.0.into(), link);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl ProjectHooks {
+    /// Whether the folder of a manual project is a plain name that no other manual project has.
+    async fn is_free_folder(&self, tx: &mut Transaction, edit: &Edit<'_>) -> Result<bool, Failure> {
+        let folder = edit.new.text(&LOCAL_PATH);
+        if folder.is_empty() {
+            return Ok(true);
+        }
+        let plain =
+            folder.chars().all(|c| c.is_alphanumeric() || "._-".contains(c)) && !folder.starts_with(['.', '_', '-']);
+        if !plain {
+            return Ok(false);
+        }
+        let mut others = Query::select();
+        others
+            .expr(column("projects", "id"))
+            .from(Alias::new("projects"))
+            .and_where(column("projects", "scm_type").eq(""))
+            .and_where(column("projects", "local_path").eq(folder))
+            .and_where(column("projects", "id").ne(edit.new.id))
+            .limit(1);
+        Ok(tx.read(&others, &[Type::Integer]).await?.is_empty())
+    }
+}
+
+/// Whether a source may be handed to a version-control program: of a known
+/// scheme, and nothing that it could read as an option or as a command.
+fn is_source(url: &str) -> bool {
+    const SCHEMES: [&str; 10] = [
+        "http://",
+        "https://",
+        "ssh://",
+        "git://",
+        "git+ssh://",
+        "svn://",
+        "svn+ssh://",
+        "ftp://",
+        "ftps://",
+        "file://",
+    ];
+    if url.is_empty() {
+        return true;
+    }
+    if url.starts_with('-') || has_control(url) || url.contains("::") {
+        return false;
+    }
+    let scheme = SCHEMES.iter().find(|scheme| url.to_ascii_lowercase().starts_with(*scheme));
+    match scheme {
+        // ssh reads a host that starts with a dash as an option.
+        Some(scheme) => !url[scheme.len()..].starts_with('-') && !url.contains("@-"),
+        // user@host:path, as git has it
+        None => url.split_once('@').and_then(|(_, rest)| rest.split_once(':')).is_some_and(|(host, path)| {
+            !host.is_empty() && !host.starts_with('-') && !path.starts_with('-') && !url.contains("://")
+        }),
+    }
+}
+
+fn has_control(text: &str) -> bool {
+    text.chars().any(|c| c.is_control() || c == ' ')
+}
+
+/// A name as it may stand in the name of a folder.
+fn slug(name: &str) -> String {
+    let words = name.to_lowercase();
+    let parts = words.split(|c: char| !c.is_ascii_alphanumeric()).filter(|part| !part.is_empty());
+    parts.collect::<Vec<_>>().join("_")
+}
