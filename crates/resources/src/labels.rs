@@ -15,7 +15,7 @@ const ORGANIZATION_LINK: Field = fields::link("organization", "organization_id",
 
 /// Labels.
 pub static LABEL: Resource = Resource {
-    list_title: "Label List",
+    list_title: "Labels",
     detail_title: "Label Detail",
     description: "Labels group templates and jobs. Members of the organization create and rename them.",
     relations: &[

@@ -1,0 +1,139 @@
+//! The registry is whole: every description fits the migrated schema of both
+//! databases, and says everything that clients and people are told.
+
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
+
+use std::collections::BTreeSet;
+
+use hostler_database::{Database, Location, Type};
+use hostler_resource::{Key, Kind, Resource, Via, column};
+use hostler_resources::REGISTRY;
+use sea_query::{Alias, Query};
+
+fn resources() -> impl Iterator<Item = &'static Resource> {
+    REGISTRY.0.iter().map(|registered| registered.resource)
+}
+
+#[test]
+fn names_and_paths_are_unique() {
+    let (mut names, mut plurals) = (BTreeSet::new(), BTreeSet::new());
+    for resource in resources() {
+        assert!(names.insert(resource.name), "two resources are called {}", resource.name);
+        assert!(plurals.insert(resource.plural), "two resources are served at {}", resource.plural);
+    }
+}
+
+#[test]
+fn every_field_is_named_and_explained() {
+    for resource in resources() {
+        assert!(!resource.description.is_empty(), "{} has no description", resource.name);
+        let mut names = BTreeSet::new();
+        for field in resource.fields {
+            let place = format!("{}.{}", resource.name, field.name);
+            assert!(names.insert(field.name), "{place} stands twice");
+            assert!(!field.label.is_empty(), "{place} has no label");
+            assert!(field.help.ends_with('.'), "{place} has no help text in a sentence");
+            assert_eq!(
+                field.is_stored(),
+                !field.column.is_empty(),
+                "{place}: stored fields have a column, others none"
+            );
+            assert!(!(field.kind.is_secret() && field.shown), "{place} is a secret that answers would show");
+        }
+    }
+}
+
+#[test]
+fn descriptions_refer_to_what_exists() {
+    for resource in resources() {
+        for name in resource.search.iter().filter(|name| !name.contains("__")) {
+            assert!(resource.field(name).is_some(), "{} searches the unknown field {name}", resource.name);
+        }
+        for name in resource.summarized_as {
+            assert!(resource.field(name).is_some(), "{} is summarized by the unknown field {name}", resource.name);
+        }
+        for unique in resource.unique {
+            for name in unique.fields {
+                assert!(resource.field(name).is_some(), "{}: the unknown field {name} is to be unique", resource.name);
+            }
+        }
+        for key in resource.natural_key {
+            let (Key::Field(name) | Key::Link(name)) = key;
+            assert!(resource.field(name).is_some(), "{}: the unknown field {name} is part of the name", resource.name);
+        }
+        for field in resource.fields {
+            if let Kind::Link(target) = field.kind {
+                assert!(
+                    REGISTRY.by_name(target().name).is_some(),
+                    "{}.{} links to a stranger",
+                    resource.name,
+                    field.name
+                );
+            }
+        }
+        for sublist in resource.sublists {
+            let target = (sublist.target)().name;
+            assert!(REGISTRY.by_name(target).is_some(), "{}/{} lists strangers", resource.plural, sublist.name);
+            assert!(
+                !resource.later.contains(&sublist.name),
+                "{}/{} is both built and not",
+                resource.plural,
+                sublist.name
+            );
+        }
+    }
+}
+
+/// Reads every column that a description names, of no row.
+async fn fits(database: &Database) {
+    for resource in resources() {
+        let mut columns: Vec<&str> =
+            resource.fields.iter().filter(|field| field.is_stored()).map(|field| field.column).collect();
+        columns.extend(resource.summaries.iter().map(|summary| summary.column));
+        columns.extend(resource.relations.iter().filter_map(|relation| match relation.via {
+            Via::Column(name) => Some(name),
+            _ => None,
+        }));
+        if resource.editable {
+            columns.push("version");
+        }
+        if resource.audited {
+            columns.extend(["created_by_id", "modified_by_id"]);
+        }
+        if resource.shared_type.is_some() {
+            columns.push("ansible_id");
+        }
+        for name in columns {
+            let query =
+                Query::select().expr(column(resource.table, name)).from(Alias::new(resource.table)).limit(0).to_owned();
+            let outcome = database.read(&query, &[Type::Text]).await;
+            assert!(outcome.is_ok(), "{}: column {name} of {}: {outcome:?}", resource.name, resource.table);
+        }
+    }
+}
+
+#[tokio::test]
+async fn columns_exist_in_sqlite() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let database = Database::open(&Location::Sqlite(folder.path().join("hostler.db"))).await.expect("a new database");
+    fits(&database).await;
+    database.close().await;
+}
+
+#[tokio::test]
+async fn columns_exist_in_postgresql() {
+    let Ok(server) = std::env::var("HOSTLER_TEST_POSTGRES") else {
+        println!("skipped: HOSTLER_TEST_POSTGRES names no server");
+        return;
+    };
+    let name = format!("hostler_registry_{}", std::process::id());
+    let (client, connection) = tokio_postgres::connect(&server, tokio_postgres::NoTls).await.expect("the test server");
+    let driver = tokio::spawn(connection);
+    client.batch_execute(&format!("CREATE DATABASE {name}")).await.expect("a new database");
+    let (base, _) = server.rsplit_once('/').expect("a URL with a database");
+    let database = Database::open(&Location::Postgres(format!("{base}/{name}"))).await.expect("the new database");
+    fits(&database).await;
+    database.close().await;
+    client.batch_execute(&format!("DROP DATABASE {name} WITH (FORCE)")).await.expect("dropping the database");
+    driver.abort();
+}
