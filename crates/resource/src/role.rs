@@ -42,3 +42,21 @@ pub struct ObjectRole {
     /// The roles whose holders hold this one too.
     pub implied_by: &'static [ImpliedBy],
 }
+
+impl ObjectRole {
+    /// A role that can be granted to users and teams.
+    pub const fn new(
+        field: &'static str,
+        name: &'static str,
+        description: &'static str,
+        implied_by: &'static [ImpliedBy],
+    ) -> Self {
+        ObjectRole { field, name, description, user_only: false, implied_by }
+    }
+
+    /// Only users can be granted it.
+    pub const fn user_only(mut self) -> Self {
+        self.user_only = true;
+        self
+    }
+}

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use hostler_access::{closure, implied_fields};
 use hostler_database::Type;
-use hostler_resource::{Action, Actor, Resource, column};
-use hostler_rest::{Engine, Failure, Shown, administers_role};
+use hostler_resource::{Actor, Resource, column};
+use hostler_rest::{Engine, Failure, Shown};
 use sea_query::{Alias, Expr, ExprTrait, JoinType, Query, SelectStatement};
 use serde_json::{Map, Value as Json, json};
 
-use crate::common::HOLDING_TYPES;
+use crate::common::{HOLDING_TYPES, holding_objects};
 use crate::{ORGANIZATION, TEAM};
 
 /// The condition that user `other` has any access to the object: a role on it
@@ -213,18 +213,8 @@ async fn object_names(
         if ids.is_empty() {
             continue;
         }
-        let query = Query::select()
-            .expr(column("holding", "id"))
-            .expr(column("holding", "name"))
-            .expr(administers_role(resource, actor, "holding").expression())
-            .from_as(Alias::new(resource.table), Alias::new("holding"))
-            .and_where(column("holding", "id").is_in(ids))
-            .cond_where(resource.access.rows(actor, Action::Read, "holding").condition())
-            .to_owned();
-        for row in engine.database.read(&query, &[Type::Integer, Type::Text, Type::Boolean]).await? {
-            if let (Some(id), Some(name)) = (row.integer(0), row.text(1)) {
-                names.insert((resource.name, id), (name.to_owned(), row.boolean(2)));
-            }
+        for object in holding_objects(engine, actor, resource, ids).await? {
+            names.insert((resource.name, object.id), (object.name, object.administered));
         }
     }
     Ok(names)

@@ -1,7 +1,9 @@
 //! What many resources have in common.
 
 use hostler_access::holds;
+use hostler_database::{Row, Type};
 use hostler_resource::{Access, Action, Actor, Draft, Field, Relation, Resource, Rule, Summary, Via, column, fields};
+use hostler_rest::{Engine, Failure, administers_role};
 use sea_query::{Alias, Expr, ExprTrait, Query};
 
 use crate::users::USER;
@@ -106,4 +108,38 @@ pub const fn identity(table: &'static str, access: &'static dyn Access) -> Resou
 /// Whether the actor administers any organization: a condition that refers to no row.
 pub fn administers_any(actor: &Actor) -> Rule {
     holds(&crate::ORGANIZATION, "admin_role", actor, None)
+}
+
+/// One object whose roles are being shown.
+pub struct Holding {
+    /// Its id.
+    pub id: i64,
+    /// Its name.
+    pub name: String,
+    /// Whether the actor may grant its roles and take them away.
+    pub administered: bool,
+}
+
+/// Those of these objects that the actor may see.
+///
+/// # Errors
+/// What the database says.
+pub async fn holding_objects(
+    engine: &Engine,
+    actor: &Actor,
+    resource: &'static Resource,
+    ids: Vec<i64>,
+) -> Result<Vec<Holding>, Failure> {
+    let query = Query::select()
+        .expr(column("holding", "id"))
+        .expr(column("holding", "name"))
+        .expr(administers_role(resource, actor, "holding").expression())
+        .from_as(Alias::new(resource.table), Alias::new("holding"))
+        .and_where(column("holding", "id").is_in(ids))
+        .cond_where(resource.access.rows(actor, Action::Read, "holding").condition())
+        .to_owned();
+    let rows = engine.database.read(&query, &[Type::Integer, Type::Text, Type::Boolean]).await?;
+    let holding =
+        |row: &Row| Some(Holding { id: row.integer(0)?, name: row.text(1)?.to_owned(), administered: row.boolean(2) });
+    Ok(rows.iter().filter_map(holding).collect())
 }

@@ -54,55 +54,58 @@ const READ_IMPLIED_BY: &[ImpliedBy] = &[
 ];
 const BY_ADMIN: &[ImpliedBy] = &[ImpliedBy::Own("admin_role")];
 
-const fn role(
-    field: &'static str,
-    name: &'static str,
-    description: &'static str,
-    implied_by: &'static [ImpliedBy],
-) -> ObjectRole {
-    ObjectRole { field, name, description, user_only: false, implied_by }
-}
-
-const fn user_role(
-    field: &'static str,
-    name: &'static str,
-    description: &'static str,
-    implied_by: &'static [ImpliedBy],
-) -> ObjectRole {
-    ObjectRole { field, name, description, user_only: true, implied_by }
-}
-
 /// The roles, in the order in which an organization gets them. Names and
 /// descriptions are part of AWX's API: clients look roles up by them.
 const ROLES: &[ObjectRole] = &[
-    user_role(
+    ObjectRole::new(
         "admin_role",
         "Admin",
         "Can manage all aspects of the organization",
         &[ImpliedBy::System(Singleton::Administrator)],
+    )
+    .user_only(),
+    ObjectRole::new("execute_role", "Execute", "May run any executable resources in the organization", BY_ADMIN),
+    ObjectRole::new("project_admin_role", "Project Admin", "Can manage all projects of the organization", BY_ADMIN),
+    ObjectRole::new(
+        "inventory_admin_role",
+        "Inventory Admin",
+        "Can manage all inventories of the organization",
+        BY_ADMIN,
     ),
-    role("execute_role", "Execute", "May run any executable resources in the organization", BY_ADMIN),
-    role("project_admin_role", "Project Admin", "Can manage all projects of the organization", BY_ADMIN),
-    role("inventory_admin_role", "Inventory Admin", "Can manage all inventories of the organization", BY_ADMIN),
-    role("credential_admin_role", "Credential Admin", "Can manage all credentials of the organization", BY_ADMIN),
-    role("workflow_admin_role", "Workflow Admin", "Can manage all workflows of the organization", BY_ADMIN),
-    role("notification_admin_role", "Notification Admin", "Can manage all notifications of the organization", BY_ADMIN),
-    role("job_template_admin_role", "Job Template Admin", "Can manage all job templates of the organization", BY_ADMIN),
-    role(
+    ObjectRole::new(
+        "credential_admin_role",
+        "Credential Admin",
+        "Can manage all credentials of the organization",
+        BY_ADMIN,
+    ),
+    ObjectRole::new("workflow_admin_role", "Workflow Admin", "Can manage all workflows of the organization", BY_ADMIN),
+    ObjectRole::new(
+        "notification_admin_role",
+        "Notification Admin",
+        "Can manage all notifications of the organization",
+        BY_ADMIN,
+    ),
+    ObjectRole::new(
+        "job_template_admin_role",
+        "Job Template Admin",
+        "Can manage all job templates of the organization",
+        BY_ADMIN,
+    ),
+    ObjectRole::new(
         "execution_environment_admin_role",
         "Execution Environment Admin",
         "Can manage all execution environments of the organization",
         BY_ADMIN,
     ),
-    role(
+    ObjectRole::new(
         "auditor_role",
         "Auditor",
         "Can view all aspects of the organization",
         &[ImpliedBy::System(Singleton::Auditor)],
     ),
-    user_role("member_role", "Member", "User is a member of the organization", BY_ADMIN),
-    role("read_role", "Read", "May view settings for the organization", READ_IMPLIED_BY),
-    role("approval_role", "Approve", "Can approve or deny a workflow approval node", BY_ADMIN),
+    ObjectRole::new("member_role", "Member", "User is a member of the organization", BY_ADMIN).user_only(),
+    ObjectRole::new("read_role", "Read", "May view settings for the organization", READ_IMPLIED_BY),
+    ObjectRole::new("approval_role", "Approve", "Can approve or deny a workflow approval node", BY_ADMIN),
 ];
 
 static IDENTITY: Resource = identity("organizations", &PartOf(|| &ORGANIZATION));

@@ -137,25 +137,16 @@ const PROJECT_FIELDS: &[Field] = &[
         .help("When the project was updated last."),
 ];
 
-const fn role(
-    field: &'static str,
-    name: &'static str,
-    description: &'static str,
-    implied_by: &'static [ImpliedBy],
-) -> ObjectRole {
-    ObjectRole { field, name, description, user_only: false, implied_by }
-}
-
 const ROLES: &[ObjectRole] = &[
-    role(
+    ObjectRole::new(
         "admin_role",
         "Admin",
         "Can manage all aspects of the project",
         &[ImpliedBy::Organization("project_admin_role"), ImpliedBy::System(Singleton::Administrator)],
     ),
-    role("use_role", "Use", "Can use the project in a job template", &[ImpliedBy::Own("admin_role")]),
-    role("update_role", "Update", "May update the project", &[ImpliedBy::Own("admin_role")]),
-    role(
+    ObjectRole::new("use_role", "Use", "Can use the project in a job template", &[ImpliedBy::Own("admin_role")]),
+    ObjectRole::new("update_role", "Update", "May update the project", &[ImpliedBy::Own("admin_role")]),
+    ObjectRole::new(
         "read_role",
         "Read",
         "May view settings for the project",

@@ -2,16 +2,15 @@
 //! behind them are changed by the engine.
 
 use async_trait::async_trait;
-use hostler_database::Type;
 use hostler_resource::{
     Access, Action, Actor, Draft, Field, ImpliedBy, ObjectRole, Post, Relation, Resource, Rule, Singleton, Sublist,
     Via, column, fields,
 };
-use hostler_rest::{Association, Engine, Failure, Grantee, Hooks, Shown, View, administers_role};
+use hostler_rest::{Association, Engine, Failure, Grantee, Hooks, Shown, View};
 use sea_query::{Alias, Expr, ExprTrait, Query};
 use serde_json::{Map, Value as Json, json};
 
-use crate::common::{HOLDING_TYPES, PartOf};
+use crate::common::{HOLDING_TYPES, PartOf, holding_objects};
 use crate::{ORGANIZATION, TEAM, USER};
 
 const NAME: Field = fields::computed("name").label("Name").help("What the role is called.");
@@ -220,23 +219,15 @@ impl Hooks for RoleHooks {
             if ids.is_empty() {
                 continue;
             }
-            let query = Query::select()
-                .expr(column("holding", "id"))
-                .expr(column("holding", "name"))
-                .expr(administers_role(resource, view.actor, "holding").expression())
-                .from_as(Alias::new(resource.table), Alias::new("holding"))
-                .and_where(column("holding", "id").is_in(ids))
-                .cond_where(resource.access.rows(view.actor, Action::Read, "holding").condition())
-                .to_owned();
-            let rows = engine.database.read(&query, &[Type::Integer, Type::Text, Type::Boolean]).await?;
+            let objects = holding_objects(engine, view.actor, resource, ids).await?;
             for shown in page.iter_mut().filter(|shown| is_of(shown, resource)) {
                 let Some(id) = object_id(shown) else { continue };
-                let Some(row) = rows.iter().find(|row| row.integer(0) == Some(id)) else { continue };
+                let Some(object) = objects.iter().find(|object| object.id == id) else { continue };
                 if unattach {
-                    let may = view.actor.can_write && row.boolean(2);
+                    let may = view.actor.can_write && object.administered;
                     shown.summarize("user_capabilities", json!({"unattach": may}));
                 }
-                shown.summarize("resource_name", row.text(1).unwrap_or_default().into());
+                shown.summarize("resource_name", object.name.as_str().into());
                 shown.summarize("resource_type", resource.name.into());
                 shown.summarize("resource_type_display_name", resource.type_label.into());
                 shown.summarize("resource_id", id.into());

@@ -26,32 +26,24 @@ const ORGANIZATION_LINK: Field = fields::link("organization", "organization_id",
     .help("The organization that the team belongs to.");
 
 const ROLES: &[ObjectRole] = &[
-    ObjectRole {
-        field: "admin_role",
-        name: "Admin",
-        description: "Can manage all aspects of the team",
-        user_only: false,
-        implied_by: &[ImpliedBy::Organization("admin_role")],
-    },
-    ObjectRole {
-        field: "member_role",
-        name: "Member",
-        description: "User is a member of the team",
-        user_only: false,
-        implied_by: &[ImpliedBy::Own("admin_role")],
-    },
-    ObjectRole {
-        field: "read_role",
-        name: "Read",
-        description: "May view settings for the team",
-        user_only: false,
-        implied_by: &[
+    ObjectRole::new(
+        "admin_role",
+        "Admin",
+        "Can manage all aspects of the team",
+        &[ImpliedBy::Organization("admin_role")],
+    ),
+    ObjectRole::new("member_role", "Member", "User is a member of the team", &[ImpliedBy::Own("admin_role")]),
+    ObjectRole::new(
+        "read_role",
+        "Read",
+        "May view settings for the team",
+        &[
             ImpliedBy::Own("admin_role"),
             ImpliedBy::Own("member_role"),
             ImpliedBy::Organization("auditor_role"),
             ImpliedBy::System(Singleton::Auditor),
         ],
-    },
+    ),
 ];
 
 static IDENTITY: Resource = identity("teams", &PartOf(|| &TEAM));
