@@ -1,3 +1,5 @@
+use std::collections::VecDeque;
+
 use hostler_resource::{ImpliedBy, Kind, ObjectRole, Resource, Singleton};
 
 /// Every role whose holders hold a certain role of an object too.
@@ -77,5 +79,45 @@ fn follow(
 fn add(list: &mut Vec<Singleton>, singleton: Singleton) {
     if !list.contains(&singleton) {
         list.push(singleton);
+    }
+}
+
+/// The shortest way from a role that is held to a role of an object: the role
+/// held first, then each role that the one before implies, the last of them
+/// `field` of the object itself. None if the one does not imply the other.
+pub fn path(resource: &'static Resource, field: &'static str, held: ImpliedBy) -> Option<Vec<ImpliedBy>> {
+    // Breadth first from the role asked for to the roles that imply it.
+    let mut open = VecDeque::from([vec![ImpliedBy::Own(field)]]);
+    let mut seen = vec![ImpliedBy::Own(field)];
+    while let Some(way) = open.pop_front() {
+        let node = *way.first()?;
+        if node == held {
+            return Some(way);
+        }
+        for cause in causes(resource, node) {
+            if !seen.contains(&cause) {
+                seen.push(cause);
+                let mut longer = vec![cause];
+                longer.extend(&way);
+                open.push_back(longer);
+            }
+        }
+    }
+    None
+}
+
+/// The roles that imply this one directly, all as seen from the object.
+fn causes(resource: &'static Resource, node: ImpliedBy) -> Vec<ImpliedBy> {
+    match node {
+        ImpliedBy::Own(field) => resource.role(field).map(|role| role.implied_by.to_vec()).unwrap_or_default(),
+        ImpliedBy::Organization(field) => {
+            let above = organization_of(resource).and_then(|organization| organization.role(field));
+            let seen_from_below = |cause: &ImpliedBy| match cause {
+                ImpliedBy::Own(field) => ImpliedBy::Organization(field),
+                other => *other,
+            };
+            above.map(|role| role.implied_by.iter().map(seen_from_below).collect()).unwrap_or_default()
+        }
+        ImpliedBy::System(_) => vec![],
     }
 }

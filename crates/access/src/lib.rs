@@ -11,4 +11,4 @@ mod graph;
 
 pub use by_organization::{ByOrganization, holds};
 pub use grants::{has_role, holders_of, object_ids, teams_of};
-pub use graph::{Closure, closure, implied_fields};
+pub use graph::{Closure, closure, implied_fields, path};

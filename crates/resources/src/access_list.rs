@@ -3,77 +3,13 @@
 use std::collections::BTreeMap;
 
 use hostler_access::{closure, implied_fields};
-use hostler_database::Type;
-use hostler_resource::{Actor, Resource, column};
+use hostler_resource::{Actor, ObjectRole, Resource, Singleton};
 use hostler_rest::{Engine, Failure, Shown};
-use sea_query::{Alias, Expr, ExprTrait, JoinType, Query, SelectStatement};
 use serde_json::{Map, Value as Json, json};
 
+use crate::TEAM;
 use crate::common::{HOLDING_TYPES, holding_objects};
-use crate::{ORGANIZATION, TEAM};
-
-/// The condition that user `other` has any access to the object: a role on it
-/// or on its organization that implies one, directly or through a team, or a
-/// role above all objects.
-pub fn with_access_to(resource: &'static Resource, this_id: Expr, other: &str) -> Expr {
-    let roles = leading_roles(resource, this_id);
-    let holders = Query::select()
-        .expr(column("grants", "user_id"))
-        .from(Alias::new("grants"))
-        .and_where(column("grants", "user_id").is_not_null())
-        .and_where(column("grants", "role_id").in_subquery(roles.clone()))
-        .to_owned();
-    let teams = Query::select()
-        .expr(column("grants", "team_id"))
-        .from(Alias::new("grants"))
-        .and_where(column("grants", "team_id").is_not_null())
-        .and_where(column("grants", "role_id").in_subquery(roles))
-        .to_owned();
-    let members = hostler_access::holders_of(
-        "team",
-        &["member_role", "admin_role"],
-        column("roles", "object_id").in_subquery(teams),
-    );
-    column(other, "is_superuser")
-        .eq(true)
-        .or(column(other, "is_system_auditor").eq(true))
-        .or(column(other, "id").in_subquery(holders))
-        .or(column(other, "id").in_subquery(members))
-}
-
-/// The ids of the roles that give access to the object: its own, and those of
-/// its organization that imply any of them.
-fn leading_roles(resource: &'static Resource, this_id: Expr) -> SelectStatement {
-    let mut own =
-        column("leading", "content_type").eq(resource.name).and(column("leading", "object_id").eq(this_id.clone()));
-    let above: Vec<&str> = resource.roles.iter().flat_map(|role| closure(resource, role.field).organization).collect();
-    if let (false, Some(link)) = (above.is_empty(), resource.organization_column()) {
-        let organization = Query::select()
-            .expr(column("belonging", link))
-            .from_as(Alias::new(resource.table), Alias::new("belonging"))
-            .and_where(column("belonging", "id").eq(this_id))
-            .to_owned();
-        own = own.or(column("leading", "content_type")
-            .eq(ORGANIZATION.name)
-            .and(column("leading", "role_field").is_in(above))
-            .and(column("leading", "object_id").in_subquery(organization)));
-    }
-    Query::select()
-        .expr(column("leading", "id"))
-        .from_as(Alias::new("roles"), Alias::new("leading"))
-        .and_where(own)
-        .to_owned()
-}
-
-/// One way by which a user has access.
-struct Way {
-    user: i64,
-    role: i64,
-    content_type: Option<String>,
-    object: Option<i64>,
-    field: String,
-    team: Option<(i64, String)>,
-}
+use crate::ways::{Way, ways};
 
 /// Adds `direct_access` and `indirect_access` to the users of a page, and takes
 /// away what AWX does not show in this list.
@@ -107,109 +43,22 @@ pub async fn show(
     Ok(())
 }
 
-async fn ways(engine: &Engine, resource: &'static Resource, id: i64, users: &[i64]) -> Result<Vec<Way>, Failure> {
-    if resource.roles.is_empty() {
-        // Objects without roles are open only to those above all objects.
-        return system_ways(engine, users).await;
-    }
-    let columns = |query: &mut SelectStatement, user: Expr| {
-        query.expr(user).exprs(["id", "content_type", "object_id", "role_field"].map(|name| column("roles", name)));
-    };
-    let leading = leading_roles(resource, Expr::val(id));
-    let mut direct = Query::select();
-    columns(&mut direct, column("grants", "user_id"));
-    direct
-        .from(Alias::new("grants"))
-        .inner_join(Alias::new("roles"), column("roles", "id").eq(column("grants", "role_id")))
-        .and_where(column("grants", "user_id").is_in(users.iter().copied()))
-        .and_where(column("roles", "id").in_subquery(leading.clone()))
-        .order_by((Alias::new("grants"), Alias::new("id")), sea_query::Order::Asc);
-    let types = [Type::Integer, Type::Integer, Type::Text, Type::Integer, Type::Text, Type::Integer, Type::Text];
-    let mut rows = engine.database.read(&direct, &types[..5]).await?;
-
-    // A member's or admin's grant on a team (`held`), and the team's grant on the object.
-    let mut by_team = Query::select();
-    columns(&mut by_team, column("membership", "user_id"));
-    by_team
-        .expr(column("teams", "id"))
-        .expr(column("teams", "name"))
-        .distinct()
-        .from(Alias::new("grants"))
-        .inner_join(Alias::new("roles"), column("roles", "id").eq(column("grants", "role_id")))
-        .inner_join(Alias::new("teams"), column("teams", "id").eq(column("grants", "team_id")))
-        .join_as(
-            JoinType::InnerJoin,
-            Alias::new("roles"),
-            Alias::new("held"),
-            column("held", "content_type")
-                .eq(TEAM.name)
-                .and(column("held", "object_id").eq(column("teams", "id")))
-                .and(column("held", "role_field").is_in(["member_role", "admin_role"])),
-        )
-        .join_as(
-            JoinType::InnerJoin,
-            Alias::new("grants"),
-            Alias::new("membership"),
-            column("membership", "role_id").eq(column("held", "id")),
-        )
-        .and_where(column("membership", "user_id").is_in(users.iter().copied()))
-        .and_where(column("roles", "id").in_subquery(leading));
-    rows.extend(engine.database.read(&by_team, &types).await?);
-    let mut ways: Vec<Way> = rows
-        .iter()
-        .map(|row| Way {
-            user: row.integer(0).unwrap_or_default(),
-            role: row.integer(1).unwrap_or_default(),
-            content_type: row.text(2).map(str::to_owned),
-            object: row.integer(3),
-            field: row.text(4).unwrap_or_default().to_owned(),
-            team: (row.0.len() > 5)
-                .then(|| (row.integer(5).unwrap_or_default(), row.text(6).unwrap_or_default().to_owned())),
-        })
-        .collect();
-    ways.extend(system_ways(engine, users).await?);
-    Ok(ways)
-}
-
-/// The grants of the two roles above all objects.
-async fn system_ways(engine: &Engine, users: &[i64]) -> Result<Vec<Way>, Failure> {
-    let query = Query::select()
-        .expr(column("grants", "user_id"))
-        .expr(column("roles", "id"))
-        .expr(column("roles", "role_field"))
-        .from(Alias::new("grants"))
-        .inner_join(Alias::new("roles"), column("roles", "id").eq(column("grants", "role_id")))
-        .and_where(column("grants", "user_id").is_in(users.iter().copied()))
-        .and_where(column("roles", "content_type").is_null())
-        .to_owned();
-    let rows = engine.database.read(&query, &[Type::Integer, Type::Integer, Type::Text]).await?;
-    Ok(rows
-        .iter()
-        .map(|row| Way {
-            user: row.integer(0).unwrap_or_default(),
-            role: row.integer(1).unwrap_or_default(),
-            content_type: None,
-            object: None,
-            field: row.text(2).unwrap_or_default().to_owned(),
-            team: None,
-        })
-        .collect())
-}
-
 /// Names of the objects whose roles lead here, as far as the actor may see
 /// them, and whether the actor may take those roles away.
-async fn object_names(
+///
+/// # Errors
+/// What the database says.
+pub async fn object_names(
     engine: &Engine,
     actor: &Actor,
     ways: &[Way],
 ) -> Result<BTreeMap<(&'static str, i64), (String, bool)>, Failure> {
     let mut names = BTreeMap::new();
     for resource in HOLDING_TYPES.iter().map(|resource| resource()) {
-        let ids: Vec<i64> = ways
-            .iter()
-            .filter(|way| way.content_type.as_deref() == Some(resource.name))
-            .filter_map(|way| way.object)
-            .collect();
+        let held =
+            ways.iter().filter(|way| way.content_type.as_deref() == Some(resource.name)).filter_map(|way| way.object);
+        let teams = ways.iter().filter(|_| *resource == TEAM).filter_map(|way| way.team.as_ref()).map(|team| team.id);
+        let ids: Vec<i64> = held.chain(teams).collect();
         if ids.is_empty() {
             continue;
         }
@@ -235,7 +84,11 @@ fn describe(
         };
         let may = json!({"unattach": actor.can_write && actor.is_superuser});
         let role = json!({"id": way.role, "name": name, "description": description, "user_capabilities": may});
-        let all: Vec<&str> = resource.roles.iter().rev().map(|role| role.field).collect();
+        let given = |role: &&ObjectRole| {
+            way.field == Singleton::Administrator.field()
+                || closure(resource, role.field).system.contains(&Singleton::Auditor)
+        };
+        let all: Vec<&str> = resource.roles.iter().rev().filter(given).map(|role| role.field).collect();
         return Some(json!({"role": role, "descendant_roles": all}));
     };
     let object = way.object?;
@@ -248,9 +101,10 @@ fn describe(
     role.insert("resource_name".into(), object_name.as_str().into());
     role.insert("resource_type".into(), holding.name.into());
     role.insert("related".into(), json!({ holding.name: holding.url(object) }));
-    if let Some((team, name)) = &way.team {
-        role.insert("team_id".into(), (*team).into());
-        role.insert("team_name".into(), name.as_str().into());
+    if let Some(team) = &way.team {
+        let (team_name, _) = names.get(&(TEAM.name, team.id))?;
+        role.insert("team_id".into(), team.id.into());
+        role.insert("team_name".into(), team_name.as_str().into());
     }
     role.insert("user_capabilities".into(), json!({"unattach": actor.can_write && *administers}));
     Some(json!({"role": role, "descendant_roles": descendants(resource, holding, known.field)}))

@@ -3,6 +3,7 @@
 mod access_list;
 mod activity;
 mod common;
+mod explain_access;
 mod labels;
 mod organizations;
 mod projects;
@@ -10,8 +11,10 @@ mod roles;
 mod teams;
 mod tokens;
 mod users;
+mod ways;
 
 pub use activity::ACTIVITY;
+pub use explain_access::explain;
 pub use labels::LABEL;
 pub use organizations::ORGANIZATION;
 pub use projects::PROJECT;

@@ -15,7 +15,7 @@ use crate::common::{
     BY_CREATOR, BY_MODIFIER, CREATED, CREATED_BY, MODIFIED, MODIFIED_BY, PartOf, absent, activity_of, holders,
     identity, roles_of, same_row,
 };
-use crate::{ACTIVITY, LABEL, PROJECT, ROLE, TEAM, USER, access_list};
+use crate::{ACTIVITY, LABEL, PROJECT, ROLE, TEAM, USER, ways};
 
 const NAME: Field = fields::text("name")
     .label("Name")
@@ -167,7 +167,7 @@ const SUBLISTS: &[Sublist] = &[
         "access_list",
         "Organization Access List",
         || &USER,
-        Via::Condition(|id, other| access_list::with_access_to(&ORGANIZATION, id, other)),
+        Via::Condition(|id, other| ways::with_access_to(&ORGANIZATION, id, other)),
     ),
 ];
 

@@ -15,7 +15,7 @@ use serde_json::{Value as Json, json};
 use crate::common::{
     BY_CREATOR, BY_MODIFIER, CREATED, CREATED_BY, MODIFIED, MODIFIED_BY, absent, activity_of, roles_of,
 };
-use crate::{ACTIVITY, ORGANIZATION, ROLE, TEAM, USER, access_list};
+use crate::{ACTIVITY, ORGANIZATION, ROLE, TEAM, USER, ways};
 
 const SCM_TYPES: &[(&str, &str)] = &[
     ("", "Manual"),
@@ -177,7 +177,7 @@ const SUBLISTS: &[Sublist] = &[
         "access_list",
         "Project Access List",
         || &USER,
-        Via::Condition(|id, other| access_list::with_access_to(&PROJECT, id, other)),
+        Via::Condition(|id, other| ways::with_access_to(&PROJECT, id, other)),
     ),
 ];
 

@@ -14,7 +14,7 @@ use crate::common::{
     BY_CREATOR, BY_MODIFIER, CREATED, CREATED_BY, MODIFIED, MODIFIED_BY, PartOf, activity_of, administers_any, holders,
     identity, roles_held, roles_of, same_row,
 };
-use crate::{ACTIVITY, ORGANIZATION, PROJECT, ROLE, USER, access_list, projects};
+use crate::{ACTIVITY, ORGANIZATION, PROJECT, ROLE, USER, projects, ways};
 
 const NAME: Field =
     fields::text("name").label("Name").max(512).required().help("What the team is called; unique in its organization.");
@@ -85,7 +85,7 @@ const SUBLISTS: &[Sublist] = &[
         "access_list",
         "Team Access List",
         || &USER,
-        Via::Condition(|id, other| access_list::with_access_to(&TEAM, id, other)),
+        Via::Condition(|id, other| ways::with_access_to(&TEAM, id, other)),
     ),
 ];
 

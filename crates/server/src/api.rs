@@ -2,7 +2,7 @@
 
 use axum::http::{Method as Verb, StatusCode, header};
 use hostler_resource::{Actor, Post, Resource, Sublist, column};
-use hostler_resources::USER;
+use hostler_resources::{USER, explain};
 use hostler_rest::{Actions, Engine, Failure, Method, Registered, Scope, Target, find_id};
 use sea_query::ExprTrait;
 
@@ -130,6 +130,19 @@ pub(crate) async fn me(engine: &Engine, actor: &Actor, request: &Request) -> Res
         Verb::OPTIONS => Ok(Reply::ok(Actions { post: false, put: false, list: true }.document(&USER, "Me"))),
         _ => Err(Failure::MethodNotAllowed),
     }
+}
+
+/// `/api/v2/users/KEY/explain_access/?object=PATH`.
+pub(crate) async fn explain_access(
+    engine: &Engine,
+    actor: &Actor,
+    found: &'static Registered,
+    key: &str,
+    request: &Request,
+) -> Result<Reply, Failure> {
+    let user = find_id(engine, actor, found.resource, &Target::parse(found.resource, key)?).await?;
+    let object = request.pairs.iter().find(|(name, _)| name == "object").map(|(_, value)| value.as_str());
+    explain(engine, actor, user, object.unwrap_or_default()).await.map(Reply::ok)
 }
 
 /// A list that AWX has: it offers no action yet.

@@ -226,6 +226,10 @@ async fn known(app: &App, route: Route, actor: &Actor, request: &Request) -> Res
         Route::List(found) => api::list(engine, actor, found, request).await,
         Route::Detail(found, key) => api::detail(engine, actor, found, &key, request).await,
         Route::Sublist(found, key, sublist) => api::sublist(engine, actor, found, &key, sublist, request).await,
+        Route::ExplainAccess(found, key) if is_safe(&request.method) => {
+            api::explain_access(engine, actor, found, &key, request).await
+        }
+        Route::ExplainAccess(..) => Err(Failure::MethodNotAllowed),
         Route::LaterList(name) => api::later_list(name, request),
         Route::Later(found, key, name) => api::later(engine, actor, found, &key, name).await,
     }

@@ -1,6 +1,7 @@
 //! From a path to what it names. The paths of resources come from the registry.
 
 use hostler_resource::Sublist;
+use hostler_resources::USER;
 use hostler_rest::{Registered, Registry};
 use percent_encoding::percent_decode_str;
 
@@ -57,6 +58,8 @@ pub(crate) enum Route {
     List(&'static Registered),
     Detail(&'static Registered, String),
     Sublist(&'static Registered, String, &'static Sublist),
+    /// Why a user may do what: beyond AWX.
+    ExplainAccess(&'static Registered, String),
     /// A list that AWX serves and Hostler does not yet.
     LaterList(&'static str),
     /// A link that AWX serves and Hostler does not yet.
@@ -88,6 +91,9 @@ impl Route {
             ["v2", plural, key] => registry.by_plural(plural).map(|found| Route::Detail(found, (*key).to_owned())),
             ["v2", plural, key, below] => {
                 let found = registry.by_plural(plural)?;
+                if *plural == USER.plural && *below == "explain_access" {
+                    return Some(Route::ExplainAccess(found, (*key).to_owned()));
+                }
                 if let Some(sublist) = found.resource.sublist(below) {
                     return Some(Route::Sublist(found, (*key).to_owned(), sublist));
                 }
