@@ -21,6 +21,42 @@ pub fn has_role(resource: &'static Resource, role: &'static str, actor: &Actor, 
     rule
 }
 
+/// The rows on which `actor` holds `role`, or a custom role definition with the
+/// permission to do `action` (`view`, `change`, `delete`, ...).
+pub fn may(resource: &'static Resource, role: &'static str, action: &str, actor: &Actor, row: &str) -> Rule {
+    match has_role(resource, role, actor, row) {
+        Rule::All => Rule::All,
+        by_role => by_role.or(by_definition(resource, &resource.permission(action), actor, row)),
+    }
+}
+
+/// The rows for which a custom role definition gives `actor` this permission,
+/// on the object itself or on its organization.
+fn by_definition(resource: &'static Resource, permission: &str, actor: &Actor, row: &str) -> Rule {
+    let own = Rule::When(column(row, "id").in_subquery(defined(resource.name, permission, actor.id)));
+    match resource.organization_column() {
+        Some(link) => own.or(Rule::When(column(row, link).in_subquery(defined("organization", permission, actor.id)))),
+        None => own,
+    }
+}
+
+/// The ids of the objects of this type on which the user was assigned, directly
+/// or through a team, a custom role definition with this permission.
+pub fn defined(content_type: &str, permission: &str, user: i64) -> SelectStatement {
+    Query::select()
+        .column((Alias::new("roles"), Alias::new("object_id")))
+        .from(Alias::new("grants"))
+        .inner_join(Alias::new("roles"), column("roles", "id").eq(column("grants", "role_id")))
+        .inner_join(
+            Alias::new("role_definition_permissions"),
+            column("role_definition_permissions", "definition_id").eq(column("roles", "definition_id")),
+        )
+        .and_where(column("roles", "content_type").eq(content_type))
+        .and_where(column("role_definition_permissions", "permission").eq(permission))
+        .and_where(column("grants", "user_id").eq(user).or(column("grants", "team_id").in_subquery(teams_of(user))))
+        .to_owned()
+}
+
 /// The ids of the objects of this type on which the user holds one of these
 /// roles, directly or through a team.
 pub fn object_ids(content_type: &str, fields: &[&'static str], user: impl Into<Expr>) -> SelectStatement {

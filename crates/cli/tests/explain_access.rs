@@ -32,11 +32,11 @@ fn world(server: &TestServer) -> World {
     let ada = make("/api/v2/users/", json!({"username": "ada", "password": "pw-of-ada"}));
     let bob = make("/api/v2/users/", json!({"username": "bob", "password": "pw-of-bob"}));
     let ops = make("/api/v2/teams/", json!({"name": "ops", "organization": organization}));
-    admin.post(&format!("/api/v2/teams/{ops}/users/"), &json!({"id": ada})).expect(204);
-    admin.post(&format!("/api/v2/organizations/{organization}/admins/"), &json!({"id": bob})).expect(204);
+    admin.post(&format!("/api/v2/teams/{ops}/users/"), json!({"id": ada})).expect(204);
+    admin.post(&format!("/api/v2/organizations/{organization}/admins/"), json!({"id": bob})).expect(204);
     let project_answer = admin.get(&format!("/api/v2/projects/{project}/")).expect(200).json();
     let use_role = project_answer["summary_fields"]["object_roles"]["use_role"]["id"].clone();
-    admin.post(&format!("/api/v2/teams/{ops}/roles/"), &json!({"id": use_role})).expect(204);
+    admin.post(&format!("/api/v2/teams/{ops}/roles/"), json!({"id": use_role})).expect(204);
     World { organization, project, ada, bob, ops }
 }
 
@@ -105,12 +105,14 @@ fn only_oneself_admins_and_those_above_all_learn_it() {
 #[test]
 fn what_names_no_object_is_a_clear_error() {
     on_each_database(|server| {
-        for object in ["", "x", "/api/v2/", "/api/v2/nothing/1/", "/api/v2/users/", "https://example.org/api/v2/users/1/"] {
+        for object in
+            ["", "x", "/api/v2/", "/api/v2/nothing/1/", "/api/v2/users/", "https://example.org/api/v2/users/1/"]
+        {
             let answer = server.as_admin().get(&format!("/api/v2/users/1/explain_access/?object={object}"));
             assert_eq!(answer.status, 400, "{object:?}");
             assert!(answer.json()["object"][0].is_string(), "{object:?}");
         }
         server.as_admin().get("/api/v2/users/1/explain_access/?object=/api/v2/users/999999/").expect(404);
-        server.as_admin().post("/api/v2/users/1/explain_access/", &json!({})).expect(405);
+        server.as_admin().post("/api/v2/users/1/explain_access/", json!({})).expect(405);
     });
 }

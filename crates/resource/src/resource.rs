@@ -153,6 +153,21 @@ impl Resource {
         format!("/api/v2/{}/{}/", self.plural, id)
     }
 
+    /// The name of a permission on objects of this type in role definitions,
+    /// such as `awx.view_project`: AWX keeps shared types apart from its own.
+    pub fn permission(&self, action: &str) -> String {
+        format!("{}.{action}_{}", self.app(), self.name.replace('_', ""))
+    }
+
+    /// The name of the type in role definitions, such as `awx.project`.
+    pub fn content_type(&self) -> String {
+        format!("{}.{}", self.app(), self.name.replace('_', ""))
+    }
+
+    fn app(&self) -> &'static str {
+        if self.shared_type.is_some() { "shared" } else { "awx" }
+    }
+
     /// The column that links to the object's organization, if it has one.
     pub fn organization_column(&self) -> Option<&'static str> {
         self.fields

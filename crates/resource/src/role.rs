@@ -41,6 +41,9 @@ pub struct ObjectRole {
     pub user_only: bool,
     /// The roles whose holders hold this one too.
     pub implied_by: &'static [ImpliedBy],
+    /// The permissions of the role definition that stands for it in the newer
+    /// view, if that is made only when the role is first granted, as in AWX.
+    pub compatible: &'static [&'static str],
 }
 
 impl ObjectRole {
@@ -51,7 +54,13 @@ impl ObjectRole {
         description: &'static str,
         implied_by: &'static [ImpliedBy],
     ) -> Self {
-        ObjectRole { field, name, description, user_only: false, implied_by }
+        ObjectRole { field, name, description, user_only: false, implied_by, compatible: &[] }
+    }
+
+    /// Its definition in the newer view is made when it is first granted, with these permissions.
+    pub const fn compatible(mut self, permissions: &'static [&'static str]) -> Self {
+        self.compatible = permissions;
+        self
     }
 
     /// Only users can be granted it.

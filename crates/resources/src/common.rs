@@ -47,7 +47,11 @@ pub fn activity_of(content_type: &'static str, this_id: Expr, other: &str) -> Ex
 
 /// The condition that `other` is a role of this object.
 pub fn roles_of(content_type: &'static str, this_id: Expr, other: &str) -> Expr {
-    column(other, "content_type").eq(content_type).and(column(other, "object_id").eq(this_id))
+    // Custom role definitions are assigned in the newer view only.
+    column(other, "content_type")
+        .eq(content_type)
+        .and(column(other, "object_id").eq(this_id))
+        .and(column(other, "definition_id").is_null())
 }
 
 /// The condition that `other` is a user who was granted this role of the object directly.

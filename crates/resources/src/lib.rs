@@ -7,6 +7,8 @@ mod explain_access;
 mod labels;
 mod organizations;
 mod projects;
+mod role_assignments;
+mod role_definitions;
 mod roles;
 mod teams;
 mod tokens;
@@ -18,6 +20,8 @@ pub use explain_access::explain;
 pub use labels::LABEL;
 pub use organizations::ORGANIZATION;
 pub use projects::PROJECT;
+pub use role_assignments::{TEAM_ASSIGNMENT, USER_ASSIGNMENT};
+pub use role_definitions::ROLE_DEFINITION;
 pub use roles::ROLE;
 pub use teams::TEAM;
 pub use tokens::TOKEN;
@@ -33,6 +37,9 @@ pub const REGISTRY: Registry = Registry(&[
     Registered { resource: &PROJECT, hooks: &projects::ProjectHooks },
     Registered { resource: &TOKEN, hooks: &tokens::TokenHooks },
     Registered { resource: &ROLE, hooks: &roles::RoleHooks },
+    Registered { resource: &ROLE_DEFINITION, hooks: &role_definitions::RoleDefinitionHooks },
+    Registered { resource: &USER_ASSIGNMENT, hooks: &role_assignments::AssignmentHooks { to_team: false } },
+    Registered { resource: &TEAM_ASSIGNMENT, hooks: &role_assignments::AssignmentHooks { to_team: true } },
     Registered { resource: &LABEL, hooks: &NoHooks },
     Registered { resource: &ACTIVITY, hooks: &activity::ActivityHooks },
 ]);

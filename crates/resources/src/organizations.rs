@@ -1,7 +1,7 @@
 //! Organizations: the people, teams and things that belong together.
 
 use async_trait::async_trait;
-use hostler_access::has_role;
+use hostler_access::may;
 use hostler_database::{Row, Type};
 use hostler_resource::{
     Access, Action, Actor, Default, Draft, Field, ImpliedBy, Key, ObjectRole, Post, Relation, Resource, Rule,
@@ -64,7 +64,8 @@ const ROLES: &[ObjectRole] = &[
         &[ImpliedBy::System(Singleton::Administrator)],
     )
     .user_only(),
-    ObjectRole::new("execute_role", "Execute", "May run any executable resources in the organization", BY_ADMIN),
+    ObjectRole::new("execute_role", "Execute", "May run any executable resources in the organization", BY_ADMIN)
+        .compatible(&["awx.execute_jobtemplate", "shared.view_organization", "awx.execute_workflowjobtemplate"]),
     ObjectRole::new("project_admin_role", "Project Admin", "Can manage all projects of the organization", BY_ADMIN),
     ObjectRole::new(
         "inventory_admin_role",
@@ -105,7 +106,8 @@ const ROLES: &[ObjectRole] = &[
     ),
     ObjectRole::new("member_role", "Member", "User is a member of the organization", BY_ADMIN).user_only(),
     ObjectRole::new("read_role", "Read", "May view settings for the organization", READ_IMPLIED_BY),
-    ObjectRole::new("approval_role", "Approve", "Can approve or deny a workflow approval node", BY_ADMIN),
+    ObjectRole::new("approval_role", "Approve", "Can approve or deny a workflow approval node", BY_ADMIN)
+        .compatible(&["shared.view_organization", "awx.approve_workflowjobtemplate"]),
 ];
 
 static IDENTITY: Resource = identity("organizations", &PartOf(|| &ORGANIZATION));
@@ -212,11 +214,12 @@ struct OrganizationAccess;
 
 impl Access for OrganizationAccess {
     fn rows(&self, actor: &Actor, action: Action, row: &str) -> Rule {
-        let role = match action {
-            Action::Read => "read_role",
-            Action::Change | Action::Delete => "admin_role",
+        let (role, permission) = match action {
+            Action::Read => ("read_role", "view"),
+            Action::Change => ("admin_role", "change"),
+            Action::Delete => ("admin_role", "delete"),
         };
-        has_role(&ORGANIZATION, role, actor, row)
+        may(&ORGANIZATION, role, permission, actor, row)
     }
 
     fn create(&self, actor: &Actor, _draft: Draft<'_>) -> Rule {

@@ -2,7 +2,7 @@
 //! fetching their content is not built yet.
 
 use async_trait::async_trait;
-use hostler_access::{closure, has_role, holds};
+use hostler_access::{closure, holds, may};
 use hostler_database::{Transaction, Type};
 use hostler_resource::{
     Access, Action, Actor, Default, Draft, Field, ImpliedBy, Key, ObjectRole, Relation, Resource, Rule, Singleton,
@@ -156,7 +156,8 @@ const ROLES: &[ObjectRole] = &[
             ImpliedBy::Own("use_role"),
             ImpliedBy::Own("update_role"),
         ],
-    ),
+    )
+    .compatible(&["awx.view_project"]),
 ];
 
 const SUBLISTS: &[Sublist] = &[
@@ -249,16 +250,27 @@ struct ProjectAccess;
 
 impl Access for ProjectAccess {
     fn rows(&self, actor: &Actor, action: Action, row: &str) -> Rule {
-        let role = match action {
-            Action::Read => "read_role",
-            Action::Change | Action::Delete => "admin_role",
+        let (role, permission) = match action {
+            Action::Read => ("read_role", "view"),
+            Action::Change => ("admin_role", "change"),
+            Action::Delete => ("admin_role", "delete"),
         };
-        has_role(&PROJECT, role, actor, row)
+        may(&PROJECT, role, permission, actor, row)
     }
 
     fn create(&self, actor: &Actor, draft: Draft<'_>) -> Rule {
-        holds(&ORGANIZATION, "project_admin_role", actor, draft("organization"))
+        creates_in(actor, draft("organization"))
     }
+}
+
+/// Whether the actor may put projects into this organization, or into any if none is named.
+fn creates_in(actor: &Actor, organization: Option<i64>) -> Rule {
+    let defined = hostler_access::defined(ORGANIZATION.name, &PROJECT.permission("add"), actor.id);
+    let by_definition = match organization {
+        Some(id) => Expr::val(id).cast_as("bigint").in_subquery(defined),
+        None => Expr::exists(defined),
+    };
+    holds(&ORGANIZATION, "project_admin_role", actor, organization).or(Rule::When(by_definition))
 }
 
 /// The condition that this user may see project `other`.
@@ -322,7 +334,7 @@ impl Hooks for ProjectHooks {
         if let (false, true, Some(organization)) =
             (edit.is_new(), edit.changes(&ORGANIZATION_LINK), edit.new.integer(&ORGANIZATION_LINK))
         {
-            engine.require(holds(&ORGANIZATION, "project_admin_role", edit.actor, Some(organization))).await?;
+            engine.require(creates_in(edit.actor, Some(organization))).await?;
         }
         let manual = edit.new.text(&SCM_TYPE).is_empty();
         if !manual && edit.new.text(&SCM_TYPE) != "insights" && edit.new.text(&SCM_URL).is_empty() {
@@ -368,7 +380,7 @@ impl Hooks for ProjectHooks {
         let ids = page.iter().map(|shown| shown.loaded.record.id);
         let query = Query::select()
             .expr(column("updatable", "id"))
-            .expr(has_role(&PROJECT, "update_role", view.actor, "updatable").expression())
+            .expr(may(&PROJECT, "update_role", "update", view.actor, "updatable").expression())
             .from_as(Alias::new("projects"), Alias::new("updatable"))
             .and_where(column("updatable", "id").is_in(ids))
             .to_owned();

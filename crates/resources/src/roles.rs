@@ -2,11 +2,12 @@
 //! behind them are changed by the engine.
 
 use async_trait::async_trait;
+use hostler_database::{Row, Type};
 use hostler_resource::{
     Access, Action, Actor, Draft, Field, ImpliedBy, ObjectRole, Post, Relation, Resource, Rule, Singleton, Sublist,
     Via, column, fields,
 };
-use hostler_rest::{Association, Engine, Failure, Grantee, Hooks, Shown, View};
+use hostler_rest::{Association, DEFINITION_FIELD, Engine, Failure, Grantee, Hooks, Shown, View};
 use sea_query::{Alias, Expr, ExprTrait, Query};
 use serde_json::{Map, Value as Json, json};
 
@@ -196,9 +197,17 @@ pub struct RoleHooks;
 impl Hooks for RoleHooks {
     async fn enrich(&self, engine: &Engine, view: View<'_>, page: &mut [Shown]) -> Result<(), Failure> {
         let unattach = view.below.is_some_and(|(_, _, sublist)| sublist.name == "roles");
+        let definitions = definitions_of(engine, page).await?;
         for shown in page.iter_mut() {
             let field = shown.loaded.record.text(&ROLE_FIELD).to_owned();
             let known = holding_type(shown).and_then(|resource| resource.role(&field));
+            let id = shown.loaded.record.id;
+            let defined = definitions.iter().find(|row| row.integer(0) == Some(id));
+            if let Some(row) = defined {
+                shown.json.insert(NAME.name.into(), row.text(1).unwrap_or_default().into());
+                shown.json.insert(DESCRIPTION.name.into(), row.text(2).unwrap_or_default().into());
+                continue;
+            }
             let (name, description) = match known {
                 Some(ObjectRole { name, description, .. }) => (*name, *description),
                 None if field == Singleton::Administrator.field() => {
@@ -252,6 +261,26 @@ impl Hooks for RoleHooks {
         engine.change_grant(actor, parent, grantee(asked.id), asked.attach).await?;
         Ok(None)
     }
+}
+
+/// Names of the custom role definitions for which roles of this page stand, by role.
+async fn definitions_of(engine: &Engine, page: &[Shown]) -> Result<Vec<Row>, Failure> {
+    let defined = |shown: &&Shown| shown.loaded.record.text(&ROLE_FIELD).starts_with(DEFINITION_FIELD);
+    let ids: Vec<i64> = page.iter().filter(defined).map(|shown| shown.loaded.record.id).collect();
+    if ids.is_empty() {
+        return Ok(vec![]);
+    }
+    let query = Query::select()
+        .expr(column("roles", "id"))
+        .exprs(["name", "description"].map(|name| column("role_definitions", name)))
+        .from(Alias::new("roles"))
+        .inner_join(
+            Alias::new("role_definitions"),
+            column("role_definitions", "id").eq(column("roles", "definition_id")),
+        )
+        .and_where(column("roles", "id").is_in(ids))
+        .to_owned();
+    Ok(engine.database.read(&query, &[Type::Integer, Type::Text, Type::Text]).await?)
 }
 
 fn is_of(shown: &Shown, resource: &Resource) -> bool {

@@ -1,7 +1,7 @@
 //! Teams: users who are granted roles together.
 
 use async_trait::async_trait;
-use hostler_access::{has_role, holds};
+use hostler_access::{holds, may};
 use hostler_database::Transaction;
 use hostler_resource::{
     Access, Action, Actor, Default, Draft, Field, ImpliedBy, Key, ObjectRole, Post, Relation, Resource, Rule,
@@ -43,7 +43,8 @@ const ROLES: &[ObjectRole] = &[
             ImpliedBy::Organization("auditor_role"),
             ImpliedBy::System(Singleton::Auditor),
         ],
-    ),
+    )
+    .compatible(&["shared.view_team"]),
 ];
 
 static IDENTITY: Resource = identity("teams", &PartOf(|| &TEAM));
@@ -127,10 +128,11 @@ impl Access for TeamAccess {
         match action {
             // The setting lets organization admins pick from all users and teams.
             Action::Read if actor.policy.org_admins_see_all_users => {
-                has_role(&TEAM, "read_role", actor, row).or(administers_any(actor))
+                may(&TEAM, "read_role", "view", actor, row).or(administers_any(actor))
             }
-            Action::Read => has_role(&TEAM, "read_role", actor, row),
-            _ if may_manage(actor) => has_role(&TEAM, "admin_role", actor, row),
+            Action::Read => may(&TEAM, "read_role", "view", actor, row),
+            Action::Change if may_manage(actor) => may(&TEAM, "admin_role", "change", actor, row),
+            Action::Delete if may_manage(actor) => may(&TEAM, "admin_role", "delete", actor, row),
             _ => Rule::None,
         }
     }

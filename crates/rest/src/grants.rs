@@ -5,8 +5,8 @@
 
 use hostler_access::has_role;
 use hostler_database::{Transaction, Type};
-use hostler_resource::{Action, Actor, Resource, Rule, Singleton, column};
-use sea_query::{Alias, Expr, ExprTrait, Query};
+use hostler_resource::{Action, Actor, ObjectRole, Resource, Rule, Singleton, column};
+use sea_query::{Alias, Expr, ExprTrait, Query, SelectStatement};
 use serde_json::{Map, Value as Json, json};
 
 use crate::activity::Entry;
@@ -40,6 +40,9 @@ struct RoleRow {
     object: Option<(&'static Resource, i64)>,
     field: String,
 }
+
+/// What the `role_field` of a role begins with that stands for a custom role definition.
+pub const DEFINITION_FIELD: &str = "definition_";
 
 /// The roles that decide who may administer the people of an organization:
 /// AWX calls them participation roles.
@@ -91,7 +94,61 @@ impl Engine {
         self.change_grant(actor, role, Grantee::User(user), grant).await
     }
 
-    async fn object_role(&self, (resource, object): (&'static Resource, i64), field: &str) -> Result<i64, Failure> {
+    /// The role that a custom role definition is on one object, made if it is not there yet.
+    ///
+    /// # Errors
+    /// [`Failure::Forbidden`] for those who do not administer the object.
+    pub async fn definition_role(
+        &self,
+        actor: &Actor,
+        definition: i64,
+        (resource, object): (&'static Resource, i64),
+    ) -> Result<i64, Failure> {
+        require_administer_object(self, actor, resource, object).await?;
+        let mut tx = self.database.begin().await?;
+        tx.lock("role_definitions").await?;
+        let found = Query::select()
+            .expr(column("roles", "id"))
+            .from(Alias::new("roles"))
+            .and_where(column("roles", "content_type").eq(resource.name))
+            .and_where(column("roles", "object_id").eq(object))
+            .and_where(column("roles", "definition_id").eq(definition))
+            .to_owned();
+        if let Some(id) = tx.read(&found, &[Type::Integer]).await?.first().and_then(|row| row.integer(0)) {
+            return Ok(id);
+        }
+        let insert = Query::insert()
+            .into_table(Alias::new("roles"))
+            .columns(["content_type", "object_id", "role_field", "definition_id"].map(Alias::new))
+            .values_panic([
+                resource.name.into(),
+                object.into(),
+                format!("{DEFINITION_FIELD}{definition}").into(),
+                definition.into(),
+            ])
+            .to_owned();
+        let id = tx.insert(&insert).await?;
+        tx.commit().await?;
+        Ok(id)
+    }
+
+    /// The id of a role above all objects by its `role_field`.
+    ///
+    /// # Errors
+    /// [`Failure::Internal`] if the database has lost it.
+    pub async fn system_role(&self, field: &str) -> Result<i64, Failure> {
+        let query = system_role_query(field);
+        let rows = self.database.read(&query, &[Type::Integer]).await?;
+        rows.first()
+            .and_then(|row| row.integer(0))
+            .ok_or_else(|| Failure::Internal("a system-wide role is missing".into()))
+    }
+
+    /// The id of an object's role by its `role_field`.
+    ///
+    /// # Errors
+    /// [`Failure::NotFound`] if the object has no such role.
+    pub async fn object_role(&self, (resource, object): (&'static Resource, i64), field: &str) -> Result<i64, Failure> {
         let query = Query::select()
             .expr(column("roles", "id"))
             .from(Alias::new("roles"))
@@ -223,18 +280,22 @@ pub async fn hold_singleton(
     user: i64,
     holds: bool,
 ) -> Result<(), Failure> {
-    let query = Query::select()
-        .expr(column("roles", "id"))
-        .from(Alias::new("roles"))
-        .and_where(column("roles", "content_type").is_null())
-        .and_where(column("roles", "role_field").eq(singleton.field()))
-        .to_owned();
+    let query = system_role_query(singleton.field());
     let rows = tx.read(&query, &[Type::Integer]).await?;
     let role = rows
         .first()
         .and_then(|row| row.integer(0))
         .ok_or_else(|| Failure::Internal("a system-wide role is missing".into()))?;
     set_grant(engine, tx, actor, role, Grantee::User(user), holds).await.map(|_| ())
+}
+
+fn system_role_query(field: &str) -> SelectStatement {
+    Query::select()
+        .expr(column("roles", "id"))
+        .from(Alias::new("roles"))
+        .and_where(column("roles", "content_type").is_null())
+        .and_where(column("roles", "role_field").eq(field))
+        .to_owned()
 }
 
 async fn write_grant(
@@ -247,6 +308,9 @@ async fn write_grant(
 ) -> Result<(), Failure> {
     let changed = set_grant(engine, tx, actor.user(), role.id, grantee, grant).await?;
     let (Some((resource, object)), true) = (role.object, changed) else { return Ok(()) };
+    if let (true, Some(known)) = (grant, resource.role(&role.field)) {
+        ensure_definition(engine, tx, resource, known).await?;
+    }
     let (type_name, _, grantee_id) = grantee.parts();
     let operation = if grant { "associate" } else { "disassociate" };
     let relationship = match grantee {
@@ -266,6 +330,49 @@ async fn write_grant(
         links: vec![(resource.name.into(), object), (type_name.into(), grantee_id), ("role".into(), role.id)],
     };
     entry.write(engine, tx, actor.user()).await
+}
+
+/// Makes the definition that stands for a role in the newer view, if it is one
+/// of those that come with the first grant and is not there yet.
+async fn ensure_definition(
+    engine: &Engine,
+    tx: &mut Transaction,
+    resource: &'static Resource,
+    role: &'static ObjectRole,
+) -> Result<(), Failure> {
+    if role.compatible.is_empty() {
+        return Ok(());
+    }
+    tx.lock("role_definitions").await?;
+    let known = Query::select()
+        .expr(column("role_definitions", "id"))
+        .from(Alias::new("role_definitions"))
+        .and_where(column("role_definitions", "role_type").eq(resource.name))
+        .and_where(column("role_definitions", "role_field").eq(role.field))
+        .to_owned();
+    if !tx.read(&known, &[Type::Integer]).await?.is_empty() {
+        return Ok(());
+    }
+    let now = engine.clock.now();
+    let insert = Query::insert()
+        .into_table(Alias::new("role_definitions"))
+        .columns(
+            ["created", "modified", "managed", "name", "content_type", "role_type", "role_field", "permissions"]
+                .map(Alias::new),
+        )
+        .values_panic([
+            now.into(),
+            now.into(),
+            true.into(),
+            format!("{} {} Compat", resource.label, role.name).into(),
+            resource.content_type().into(),
+            resource.name.into(),
+            role.field.into(),
+            json!(role.compatible).to_string().into(),
+        ])
+        .to_owned();
+    tx.insert(&insert).await?;
+    Ok(())
 }
 
 /// Adds or removes the row; tells whether anything changed.

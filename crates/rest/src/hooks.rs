@@ -3,7 +3,7 @@ use hostler_database::Transaction;
 use hostler_resource::{Actor, Resource, Sublist};
 use serde_json::{Map, Value};
 
-use crate::{Edit, Engine, Failure, Loaded, Record};
+use crate::{Edit, Engine, Failure, Loaded, Record, Target};
 
 /// Where an object is being shown.
 #[derive(Clone, Copy)]
@@ -105,6 +105,23 @@ pub trait Hooks: Send + Sync {
 
     /// Adds to the answer of the request that created the object, and only there.
     fn just_created(&self, _edit: &Edit<'_>, _json: &mut Map<String, Value>) {}
+
+    /// Creates an object of a resource that is a view of other rows, and tells
+    /// its id; `None` for a resource that has a table of its own.
+    async fn create_by_hand(
+        &self,
+        _engine: &Engine,
+        _actor: &Actor,
+        _body: &Map<String, Value>,
+    ) -> Option<Result<i64, Failure>> {
+        None
+    }
+
+    /// Deletes an object of a resource that is a view of other rows; `None` for
+    /// a resource that has a table of its own.
+    async fn delete_by_hand(&self, _engine: &Engine, _actor: &Actor, _target: &Target) -> Option<Result<(), Failure>> {
+        None
+    }
 
     /// A POST to a sub-list whose description says [`hostler_resource::Post::Hook`].
     ///

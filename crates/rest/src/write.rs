@@ -50,6 +50,11 @@ impl Engine {
         below: Option<(&'static Resource, i64, &'static Sublist)>,
     ) -> Result<Created, Failure> {
         let hooks = self.registry.hooks(resource);
+        if let Some(made) = hooks.create_by_hand(self, actor, body).await {
+            let id = made?;
+            let (json, _) = self.show(actor, resource, &Target::Id(id)).await?;
+            return Ok(Created { id, json });
+        }
         let mut body = body.clone();
         if let Some((_, parent, Sublist { post: Post::Create(field), .. })) = below {
             body.insert((*field).into(), parent.into());
@@ -210,6 +215,9 @@ impl Engine {
         expected: Option<Expected<'_>>,
     ) -> Result<(), Failure> {
         let hooks = self.registry.hooks(resource);
+        if let Some(done) = hooks.delete_by_hand(self, actor, target).await {
+            return done;
+        }
         let mut tx = self.database.begin().await?;
         let loaded = load(&mut Source::Transaction(&mut tx), resource, target, actor).await?;
         let id = loaded.record.id;

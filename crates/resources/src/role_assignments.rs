@@ -1,0 +1,364 @@
+//! Role assignments: the grants in AWX's newer view. Reading goes through two
+//! database views; assigning and taking away go to the same grants as the older view.
+
+use async_trait::async_trait;
+use hostler_access::holds;
+use hostler_database::Type;
+use hostler_resource::{Access, Action, Actor, Draft, Field, Relation, Resource, Rule, Summary, Via, column, fields};
+use hostler_rest::{Engine, Failure, Grantee, Hooks, Shown, Target, View, find_id};
+use sea_query::{Alias, ExprTrait, Query};
+use serde_json::{Map, Value as Json};
+
+use crate::common::{BY_CREATOR, CREATED, CREATED_BY, HOLDING_TYPES};
+use crate::{ROLE_DEFINITION, TEAM, USER};
+
+const CONTENT_TYPE: Field =
+    fields::text("content_type").label("Content type").nullable().read_only().help("The type of the object.");
+const OBJECT_ID: Field =
+    fields::text("object_id").label("Object id").nullable().help("The object on which the role is assigned.");
+const OBJECT_TYPE: Field = fields::text("object_type")
+    .label("Object type")
+    .nullable()
+    .read_only()
+    .hidden()
+    .help("The type of the object, as the engine names it.");
+const OBJECT_NUMBER: Field = fields::integer("object_number")
+    .label("Object number")
+    .nullable()
+    .read_only()
+    .hidden()
+    .help("The object's id as a number.");
+const OBJECT_ANSIBLE_ID: Field =
+    fields::computed("object_ansible_id").label("Object ansible id").help("The object's identity across systems.");
+const DEFINITION: Field = fields::link("role_definition", "role_definition_id", || &ROLE_DEFINITION)
+    .label("Role definition")
+    .required()
+    .help("The role that is assigned.");
+const USER_LINK: Field =
+    fields::link("user", "user_id", || &USER).label("User").required().help("Who is assigned the role.");
+const TEAM_LINK: Field =
+    fields::link("team", "team_id", || &TEAM).label("Team").required().help("Which team is assigned the role.");
+const USER_ANSIBLE_ID: Field =
+    fields::computed("user_ansible_id").label("User ansible id").help("The user's identity across systems.");
+const TEAM_ANSIBLE_ID: Field =
+    fields::computed("team_ansible_id").label("Team ansible id").help("The team's identity across systems.");
+
+const DEFINITION_SUMMARY: Summary =
+    Summary { name: "role_definition", column: "role_definition_id", target: || &ROLE_DEFINITION, linked: true };
+const BY_DEFINITION: Relation =
+    Relation::new("role_definition", || &ROLE_DEFINITION, Via::Column("role_definition_id"));
+
+/// Assignments to users.
+pub static USER_ASSIGNMENT: Resource = Resource {
+    type_label: "Role User Assignment",
+    list_title: "Role User Assignment List",
+    detail_title: "Role User Assignment Detail",
+    description: "Which user is assigned which role on which object. One sees one's own, and those on objects that one administers.",
+    relations: &[BY_CREATOR, BY_DEFINITION, Relation::new("user", || &USER, Via::Column("user_id"))],
+    summaries: &[
+        CREATED_BY,
+        DEFINITION_SUMMARY,
+        Summary { name: "user", column: "user_id", target: || &USER, linked: true },
+    ],
+    ..assignment(
+        "role_user_assignment",
+        "role_user_assignments",
+        "RoleUserAssignment",
+        &[
+            fields::id(),
+            CREATED,
+            CONTENT_TYPE,
+            OBJECT_ID,
+            OBJECT_ANSIBLE_ID,
+            DEFINITION,
+            USER_LINK,
+            USER_ANSIBLE_ID,
+            OBJECT_TYPE,
+            OBJECT_NUMBER,
+        ],
+        &AssignmentAccess { holder: "user_id" },
+    )
+};
+
+/// Assignments to teams.
+pub static TEAM_ASSIGNMENT: Resource = Resource {
+    type_label: "Role Team Assignment",
+    list_title: "Role Team Assignment List",
+    detail_title: "Role Team Assignment Detail",
+    description: "Which team is assigned which role on which object. One sees those of one's own teams, and those on objects that one \
+                  administers.",
+    relations: &[BY_CREATOR, BY_DEFINITION, Relation::new("team", || &TEAM, Via::Column("team_id"))],
+    summaries: &[
+        CREATED_BY,
+        DEFINITION_SUMMARY,
+        Summary { name: "team", column: "team_id", target: || &TEAM, linked: true },
+    ],
+    ..assignment(
+        "role_team_assignment",
+        "role_team_assignments",
+        "RoleTeamAssignment",
+        &[
+            fields::id(),
+            CREATED,
+            CONTENT_TYPE,
+            OBJECT_ID,
+            OBJECT_ANSIBLE_ID,
+            DEFINITION,
+            TEAM_LINK,
+            TEAM_ANSIBLE_ID,
+            OBJECT_TYPE,
+            OBJECT_NUMBER,
+        ],
+        &AssignmentAccess { holder: "team_id" },
+    )
+};
+
+const fn assignment(
+    name: &'static str,
+    plural: &'static str,
+    label: &'static str,
+    fields: &'static [Field],
+    access: &'static dyn Access,
+) -> Resource {
+    let mut resource = Resource::new(name, plural, label, fields, access);
+    resource.summarized_as = &[];
+    resource.search = &[];
+    resource.editable = false;
+    resource.capabilities = false;
+    resource.audited = false;
+    resource.recorded = false;
+    resource
+}
+
+/// Who sees and takes away assignments. `holder` is the column of who holds the role.
+struct AssignmentAccess {
+    holder: &'static str,
+}
+
+impl Access for AssignmentAccess {
+    fn rows(&self, actor: &Actor, action: Action, row: &str) -> Rule {
+        if actor.is_superuser || (actor.is_system_auditor && action == Action::Read) {
+            return Rule::All;
+        }
+        let mut rule = Rule::None;
+        for resource in HOLDING_TYPES.iter().map(|resource| resource()) {
+            let administered = hostler_rest::administers_role(resource, actor, "held");
+            if let Rule::When(condition) = administered {
+                let ids = Query::select()
+                    .expr(column("held", "id"))
+                    .from_as(Alias::new(resource.table), Alias::new("held"))
+                    .and_where(condition)
+                    .to_owned();
+                let on_administered = column(row, "object_number").in_subquery(ids);
+                rule = rule.or(Rule::When(column(row, "object_type").eq(resource.name).and(on_administered)));
+            }
+        }
+        let own = match (action, self.holder) {
+            (Action::Read, "user_id") => Rule::When(column(row, "user_id").eq(actor.id)),
+            (Action::Read, _) => Rule::When(column(row, "team_id").in_subquery(hostler_access::teams_of(actor.id))),
+            _ => Rule::None,
+        };
+        rule.or(own)
+    }
+
+    fn create(&self, actor: &Actor, _draft: Draft<'_>) -> Rule {
+        // Which object is known only from the body: granting asks for the right on it.
+        HOLDING_TYPES
+            .iter()
+            .map(|resource| holds(resource(), "admin_role", actor, None))
+            .fold(Rule::from_bool(actor.is_superuser), Rule::or)
+    }
+}
+
+/// Assigns roles and takes them away.
+pub struct AssignmentHooks {
+    /// Whether the assignments are to teams.
+    pub to_team: bool,
+}
+
+#[async_trait]
+impl Hooks for AssignmentHooks {
+    async fn create_by_hand(
+        &self,
+        engine: &Engine,
+        actor: &Actor,
+        body: &Map<String, Json>,
+    ) -> Option<Result<i64, Failure>> {
+        Some(self.assign(engine, actor, body).await)
+    }
+
+    async fn delete_by_hand(&self, engine: &Engine, actor: &Actor, target: &Target) -> Option<Result<(), Failure>> {
+        Some(self.unassign(engine, actor, target).await)
+    }
+
+    async fn enrich(&self, engine: &Engine, _view: View<'_>, page: &mut [Shown]) -> Result<(), Failure> {
+        let (link, key, target) = self.holder();
+        let holders: Vec<i64> = page.iter().filter_map(|shown| shown.loaded.record.integer(&link)).collect();
+        let holders = ansible_ids(engine, target, holders).await?;
+        for shown in page.iter_mut() {
+            let id = shown.loaded.record.integer(&link);
+            let known =
+                holders.iter().find(|(holder, _)| Some(*holder) == id).map(|(_, ansible_id)| ansible_id.as_str());
+            shown.json.insert(key.into(), known.into());
+            shown.json.insert(OBJECT_ANSIBLE_ID.name.into(), Json::Null);
+        }
+        for resource in HOLDING_TYPES.iter().map(|resource| resource()) {
+            let of_type = |shown: &&mut Shown| shown.loaded.record.text(&OBJECT_TYPE) == resource.name;
+            let ids: Vec<i64> = page
+                .iter_mut()
+                .filter(of_type)
+                .filter_map(|shown| shown.loaded.record.integer(&OBJECT_NUMBER))
+                .collect();
+            let objects = ansible_ids(engine, resource, ids).await?;
+            for shown in page.iter_mut().filter(of_type) {
+                let Some(id) = shown.loaded.record.integer(&OBJECT_NUMBER) else { continue };
+                shown.relate("content_object", resource.url(id).into());
+                if let Some((_, ansible_id)) = objects.iter().find(|(object, _)| *object == id) {
+                    shown.json.insert(OBJECT_ANSIBLE_ID.name.into(), ansible_id.as_str().into());
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl AssignmentHooks {
+    /// The link to whoever holds the role, the key of their identity, and what they are.
+    fn holder(&self) -> (Field, &'static str, &'static Resource) {
+        if self.to_team { (TEAM_LINK, TEAM_ANSIBLE_ID.name, &TEAM) } else { (USER_LINK, USER_ANSIBLE_ID.name, &USER) }
+    }
+
+    async fn assign(&self, engine: &Engine, actor: &Actor, body: &Map<String, Json>) -> Result<i64, Failure> {
+        let (link, key, target) = self.holder();
+        let definition =
+            number(body, DEFINITION.name)?.ok_or_else(|| Failure::field(DEFINITION.name, "This field is required."))?;
+        let holder = match number(body, link.name)? {
+            Some(id) => id,
+            None => by_ansible_id(engine, target, body.get(key))
+                .await?
+                .ok_or_else(|| Failure::field(link.name, "This field is required."))?,
+        };
+        let role = self.role(engine, actor, definition, body).await?;
+        let grantee = if self.to_team { Grantee::Team(holder) } else { Grantee::User(holder) };
+        engine.change_grant(actor, role, grantee, true).await.map_err(|failure| match failure {
+            Failure::BadRequest(_) => {
+                Failure::field(link.name, format!("Invalid pk \"{holder}\" - object does not exist."))
+            }
+            other => other,
+        })?;
+        let query = Query::select()
+            .expr(column("grants", "id"))
+            .from(Alias::new("grants"))
+            .and_where(column("grants", "role_id").eq(role))
+            .and_where(column("grants", link.column).eq(holder))
+            .to_owned();
+        let rows = engine.database.read(&query, &[Type::Integer]).await?;
+        rows.first()
+            .and_then(|row| row.integer(0))
+            .ok_or_else(|| Failure::Conflict("The role was taken away at the same moment.".into()))
+    }
+
+    /// The role that a definition is on the object that the body names.
+    async fn role(
+        &self,
+        engine: &Engine,
+        actor: &Actor,
+        definition: i64,
+        body: &Map<String, Json>,
+    ) -> Result<i64, Failure> {
+        let query = Query::select()
+            .exprs(["content_type", "role_type", "role_field"].map(|name| column("role_definitions", name)))
+            .from(Alias::new("role_definitions"))
+            .and_where(column("role_definitions", "id").eq(definition))
+            .to_owned();
+        let rows = engine.database.read(&query, &[Type::Text; 3]).await?;
+        let row = rows.first().ok_or_else(|| {
+            Failure::field(DEFINITION.name, format!("Invalid pk \"{definition}\" - object does not exist."))
+        })?;
+        let (Some(content_type), older) = (row.text(0), row.text(2)) else {
+            // The one definition without a type is the system auditor.
+            return engine.system_role(row.text(2).unwrap_or_default()).await;
+        };
+        let resource =
+            HOLDING_TYPES.iter().map(|resource| resource()).find(|resource| resource.content_type() == content_type);
+        let resource = resource.ok_or_else(|| Failure::NotYet(format!("objects of type {content_type}")))?;
+        let object = match number(body, OBJECT_ID.name)? {
+            Some(id) => id,
+            None => by_ansible_id(engine, resource, body.get(OBJECT_ANSIBLE_ID.name))
+                .await?
+                .ok_or_else(|| Failure::field(OBJECT_ID.name, "Name the object on which to assign the role."))?,
+        };
+        find_id(engine, actor, resource, &Target::Id(object)).await.map_err(|failure| match failure {
+            Failure::NotFound(_) => {
+                Failure::field(OBJECT_ID.name, format!("Invalid pk \"{object}\" - object does not exist."))
+            }
+            other => other,
+        })?;
+        match older {
+            Some(field) => engine.object_role((resource, object), field).await,
+            None => engine.definition_role(actor, definition, (resource, object)).await,
+        }
+    }
+
+    async fn unassign(&self, engine: &Engine, actor: &Actor, target: &Target) -> Result<(), Failure> {
+        let (link, _, _) = self.holder();
+        let listed = if self.to_team { &TEAM_ASSIGNMENT } else { &USER_ASSIGNMENT };
+        let id = find_id(engine, actor, listed, target).await?;
+        let query = Query::select()
+            .exprs(["role_id", link.column].map(|name| column("grants", name)))
+            .from(Alias::new("grants"))
+            .and_where(column("grants", "id").eq(id))
+            .to_owned();
+        let rows = engine.database.read(&query, &[Type::Integer, Type::Integer]).await?;
+        let (Some(role), Some(holder)) = rows.first().map_or((None, None), |row| (row.integer(0), row.integer(1)))
+        else {
+            return Err(Failure::NotFound(Some(listed.label)));
+        };
+        let grantee = if self.to_team { Grantee::Team(holder) } else { Grantee::User(holder) };
+        engine.change_grant(actor, role, grantee, false).await
+    }
+}
+
+/// A number in a body; none if the key is absent or null.
+fn number(body: &Map<String, Json>, key: &str) -> Result<Option<i64>, Failure> {
+    let number = match body.get(key) {
+        None | Some(Json::Null) => return Ok(None),
+        Some(Json::String(text)) => text.trim().parse().ok(),
+        Some(other) => other.as_i64(),
+    };
+    number.map(Some).ok_or_else(|| Failure::field(key, "A valid integer is required."))
+}
+
+/// The identities across systems of these objects, if the type has them.
+async fn ansible_ids(
+    engine: &Engine,
+    resource: &'static Resource,
+    ids: Vec<i64>,
+) -> Result<Vec<(i64, String)>, Failure> {
+    if ids.is_empty() || resource.shared_type.is_none() {
+        return Ok(vec![]);
+    }
+    let query = Query::select()
+        .exprs(["id", "ansible_id"].map(|name| column(resource.table, name)))
+        .from(Alias::new(resource.table))
+        .and_where(column(resource.table, "id").is_in(ids))
+        .to_owned();
+    let rows = engine.database.read(&query, &[Type::Integer, Type::Text]).await?;
+    Ok(rows.iter().filter_map(|row| Some((row.integer(0)?, row.text(1)?.to_owned()))).collect())
+}
+
+/// The id of the object with this identity.
+async fn by_ansible_id(
+    engine: &Engine,
+    resource: &'static Resource,
+    sent: Option<&Json>,
+) -> Result<Option<i64>, Failure> {
+    let (Some(wanted), true) = (sent.and_then(Json::as_str), resource.shared_type.is_some()) else { return Ok(None) };
+    let query = Query::select()
+        .expr(column(resource.table, "id"))
+        .from(Alias::new(resource.table))
+        .and_where(column(resource.table, "ansible_id").eq(wanted))
+        .to_owned();
+    let rows = engine.database.read(&query, &[Type::Integer]).await?;
+    Ok(rows.first().and_then(|row| row.integer(0)))
+}
