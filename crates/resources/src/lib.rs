@@ -2,6 +2,7 @@
 
 mod access_list;
 mod activity;
+pub mod applications;
 mod common;
 mod labels;
 mod organizations;
@@ -11,6 +12,7 @@ mod tokens;
 mod users;
 
 pub use activity::ACTIVITY;
+pub use applications::APPLICATION;
 pub use labels::LABEL;
 pub use organizations::ORGANIZATION;
 pub use roles::ROLE;
@@ -25,6 +27,7 @@ pub const REGISTRY: Registry = Registry(&[
     Registered { resource: &ORGANIZATION, hooks: &organizations::OrganizationHooks },
     Registered { resource: &USER, hooks: &users::UserHooks },
     Registered { resource: &TEAM, hooks: &teams::TeamHooks },
+    Registered { resource: &APPLICATION, hooks: &applications::ApplicationHooks },
     Registered { resource: &TOKEN, hooks: &tokens::TokenHooks },
     Registered { resource: &ROLE, hooks: &roles::RoleHooks },
     Registered { resource: &LABEL, hooks: &NoHooks },
