@@ -15,6 +15,7 @@ pub mod header;
 pub mod key;
 mod mac;
 pub mod password;
+pub mod pkce;
 pub mod policy;
 mod random;
 pub mod session;

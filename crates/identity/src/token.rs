@@ -2,6 +2,7 @@
 
 use sha2::{Digest, Sha256};
 use std::fmt;
+use subtle::ConstantTimeEq;
 
 /// A secret just made: one half goes to its owner and is then forgotten, the
 /// other is stored.
@@ -30,6 +31,21 @@ impl fmt::Debug for NewSecret {
 /// 178 bits: more than the 160 that RFC 6749, section 10.10, recommends.
 pub fn new_token() -> NewSecret {
     NewSecret::of(crate::random::alphanumeric(30))
+}
+
+/// Makes the public name of an OAuth2 client: 40 letters and digits, as AWX's have.
+pub fn new_client_id() -> String {
+    crate::random::alphanumeric(40)
+}
+
+/// Makes the secret of an OAuth2 client: 128 letters and digits, as AWX's have.
+pub fn new_client_secret() -> NewSecret {
+    NewSecret::of(crate::random::alphanumeric(128))
+}
+
+/// Whether `stored` is the [`digest`] of this secret, compared in constant time.
+pub fn is_digest_of(stored: &str, plain: &str) -> bool {
+    stored.as_bytes().ct_eq(digest(plain).as_bytes()).into()
 }
 
 /// What is stored of a secret made here: SHA-256 in 64 lowercase hexadecimal
@@ -100,6 +116,16 @@ mod tests {
     fn digest_is_sha256_in_hexadecimal() {
         // The example of FIPS 180-4 for "abc".
         assert_eq!(digest("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    }
+
+    #[test]
+    fn a_secret_is_known_by_its_digest_only() {
+        let (secret, id) = (new_client_secret(), new_client_id());
+        assert_eq!((secret.plain.len(), id.len()), (128, 40));
+        assert!(is_digest_of(&secret.digest, &secret.plain));
+        for (stored, plain) in [(secret.digest.as_str(), ""), (&secret.digest, &secret.digest), ("", "")] {
+            assert!(!is_digest_of(stored, plain));
+        }
     }
 
     #[test]

@@ -17,6 +17,8 @@ pub struct Policy {
     pub password_min_special: u32,
     /// Seconds for which a new token is good unless it says otherwise.
     pub token_seconds: i64,
+    /// Seconds for which a new refresh token is good.
+    pub refresh_token_seconds: i64,
 }
 
 /// Who makes the request.

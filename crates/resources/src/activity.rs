@@ -10,7 +10,7 @@ use hostler_rest::{Engine, Failure, Hooks, Shown, View, summarize};
 use sea_query::{Alias, Expr, ExprTrait, Query};
 use serde_json::{Map, Value as Json};
 
-use crate::{LABEL, ORGANIZATION, PROJECT, REGISTRY, ROLE, TEAM, TOKEN, USER};
+use crate::{APPLICATION, LABEL, ORGANIZATION, PROJECT, REGISTRY, ROLE, TEAM, TOKEN, USER};
 
 const OPERATIONS: &[(&str, &str)] = &[
     ("create", "Entity Created"),
@@ -77,6 +77,7 @@ pub static ACTIVITY: Resource = Resource {
         about("project", || &PROJECT, |id, other| objects_of("project", id, other)),
         about("role", || &ROLE, |id, other| objects_of("role", id, other)),
         about("label", || &LABEL, |id, other| objects_of("label", id, other)),
+        about("o_auth2_application", || &APPLICATION, |id, other| objects_of("o_auth2_application", id, other)),
         about("o_auth2_access_token", || &TOKEN, |id, other| objects_of("o_auth2_access_token", id, other)),
     ],
     summaries: &[Summary { name: "actor", column: "actor_id", target: || &USER, linked: true }],
@@ -126,9 +127,15 @@ impl Access for ActivityAccess {
                     .or(column("audited", "id").in_subquery(object_ids("team", &["admin_role"], actor.id))),
             )
             .to_owned();
+        let audited_applications = Query::select()
+            .expr(column("application", "id"))
+            .from_as(Alias::new("applications"), Alias::new("application"))
+            .and_where(column("application", "organization_id").in_subquery(audited()))
+            .to_owned();
         let own = column(row, "actor_id").eq(actor.id);
         let seen = linked("organization", column("link", "object_id").in_subquery(audited()))
             .or(linked("team", column("link", "object_id").in_subquery(audited_teams)))
+            .or(linked("o_auth2_application", column("link", "object_id").in_subquery(audited_applications)))
             .or(linked("user", column("link", "object_id").eq(actor.id)))
             .or(own);
         let mut rule = Rule::When(seen);

@@ -2,6 +2,7 @@
 
 mod access_list;
 mod activity;
+pub mod applications;
 mod common;
 mod explain_access;
 mod labels;
@@ -16,6 +17,7 @@ mod users;
 mod ways;
 
 pub use activity::ACTIVITY;
+pub use applications::APPLICATION;
 pub use explain_access::explain;
 pub use labels::LABEL;
 pub use organizations::ORGANIZATION;
@@ -35,6 +37,7 @@ pub const REGISTRY: Registry = Registry(&[
     Registered { resource: &USER, hooks: &users::UserHooks },
     Registered { resource: &TEAM, hooks: &teams::TeamHooks },
     Registered { resource: &PROJECT, hooks: &projects::ProjectHooks },
+    Registered { resource: &APPLICATION, hooks: &applications::ApplicationHooks },
     Registered { resource: &TOKEN, hooks: &tokens::TokenHooks },
     Registered { resource: &ROLE, hooks: &roles::RoleHooks },
     Registered { resource: &ROLE_DEFINITION, hooks: &role_definitions::RoleDefinitionHooks },

@@ -15,7 +15,7 @@ use crate::common::{
     BY_CREATOR, BY_MODIFIER, CREATED, CREATED_BY, MODIFIED, MODIFIED_BY, PartOf, absent, activity_of, holders,
     identity, roles_of, same_row,
 };
-use crate::{ACTIVITY, LABEL, PROJECT, ROLE, TEAM, USER, ways};
+use crate::{ACTIVITY, APPLICATION, LABEL, PROJECT, ROLE, TEAM, USER, ways};
 
 const NAME: Field = fields::text("name")
     .label("Name")
@@ -118,7 +118,7 @@ const RELATIONS: &[Relation] = &[
     Relation::new("resource", || &IDENTITY, Via::Condition(same_row)),
     Relation::new("teams", || &TEAM, Via::Reverse("organization_id")),
     Relation::new("labels", || &LABEL, Via::Reverse("organization_id")),
-    absent("applications", || &ORGANIZATION),
+    Relation::new("applications", || &APPLICATION, Via::Reverse("organization_id")),
     absent("credentials", || &ORGANIZATION),
     absent("default_environment", || &ORGANIZATION),
     absent("executionenvironments", || &ORGANIZATION),
@@ -152,6 +152,8 @@ const SUBLISTS: &[Sublist] = &[
     Sublist::new("teams", "Organization Teams List", || &TEAM, Via::Reverse("organization_id"))
         .post(Post::Create("organization")),
     Sublist::new("projects", "Organization Projects List", || &PROJECT, Via::Reverse("organization_id"))
+        .post(Post::Create("organization")),
+    Sublist::new("applications", "Organization Applications List", || &APPLICATION, Via::Reverse("organization_id"))
         .post(Post::Create("organization")),
     Sublist::new(
         "activity_stream",
@@ -187,7 +189,6 @@ pub static ORGANIZATION: Resource = Resource {
         "job_templates",
         "workflow_job_templates",
         "credentials",
-        "applications",
         "notification_templates",
         "notification_templates_started",
         "notification_templates_success",

@@ -1,17 +1,18 @@
 //! Bearer tokens. A token is shown once, to the one who made it; only a digest is stored.
 
 use async_trait::async_trait;
-use hostler_database::{Transaction, Value};
+use hostler_database::{Transaction, Type, Value};
+use hostler_identity::token::{digest, new_token, parse_scope};
 use hostler_resource::{
     Access, Action, Actor, Default, Draft, Field, Relation, Resource, Rule, Sublist, Summary, Via, column, fields,
 };
 use hostler_rest::{Edit, Engine, Failure, Hooks, Shown, View};
 use jiff::{SignedDuration, Timestamp};
-use sea_query::ExprTrait;
+use sea_query::{Alias, Condition, Expr, ExprTrait, Query};
 use serde_json::{Map, Value as Json};
 
 use crate::common::{CREATED, MODIFIED, absent, activity_of};
-use crate::{ACTIVITY, USER};
+use crate::{ACTIVITY, APPLICATION, USER};
 
 const DESCRIPTION: Field = fields::text("description")
     .label("Description")
@@ -28,10 +29,13 @@ const TOKEN_FIELD: Field = fields::digest("token")
     .read_only()
     .recorded()
     .help("The token itself, shown once.");
-const REFRESH_TOKEN: Field =
-    fields::computed("refresh_token").label("Refresh token").help("Only tokens of applications have one.");
-const APPLICATION: Field = fields::reserved("application")
+const REFRESH_TOKEN: Field = fields::computed("refresh_token")
+    .label("Refresh token")
+    .help("What an application gets its next token for, shown once; personal tokens have none.");
+const APPLICATION_LINK: Field = fields::link("application", "application_id", || &APPLICATION)
     .label("Application")
+    .nullable()
+    .create_only()
     .help("The application that uses the token; none for a personal one.");
 const EXPIRES: Field = fields::time("expires")
     .label("Expires")
@@ -41,20 +45,28 @@ const SCOPE: Field = fields::text("scope")
     .label("Scope")
     .default(Default::Text("write"))
     .help("Whether the token may only read or also write: the words read and write, separated by spaces.");
+/// Filters know it; answers, like AWX's, do not show it.
+const LAST_USED: Field = fields::time("last_used")
+    .label("Last used")
+    .nullable()
+    .read_only()
+    .filter_unlisted()
+    .hidden()
+    .help("When the token was last used, to the minute.");
 
-/// What stands in answers in place of a token.
-const MASK: &str = "************";
+/// What stands in answers in place of a secret.
+pub(crate) const MASK: &str = "************";
 
 /// Tokens.
 pub static TOKEN: Resource = Resource {
     type_label: "Access Token",
     list_title: "OAuth2 Tokens",
     detail_title: "OAuth2 Token Detail",
-    description: "Tokens act as their user, as far as their scope allows. Everybody sees and revokes their own; superusers \
-                  see all.",
+    description: "Tokens act as their user, as far as their scope allows. Everybody sees and revokes their own; admins \
+                  of an organization see and revoke those of its applications; superusers see all.",
     relations: &[
         Relation::new("user", || &USER, Via::Column("user_id")),
-        absent("application", || &TOKEN),
+        Relation::new("application", || &APPLICATION, Via::Column("application_id")),
         absent("id_token", || &TOKEN),
         absent("refresh_token", || &TOKEN),
         absent("source_refresh_token", || &TOKEN),
@@ -66,7 +78,10 @@ pub static TOKEN: Resource = Resource {
         Via::Condition(|id, other| activity_of("o_auth2_access_token", id, other)),
     )],
     table: "tokens",
-    summaries: &[Summary { name: "user", column: "user_id", target: || &USER, linked: true }],
+    summaries: &[
+        Summary { name: "user", column: "user_id", target: || &USER, linked: true },
+        Summary { name: "application", column: "application_id", target: || &APPLICATION, linked: true },
+    ],
     summarized_as: &["description", "scope"],
     search: &["description"],
     capabilities: false,
@@ -83,9 +98,10 @@ pub static TOKEN: Resource = Resource {
             USER_LINK,
             TOKEN_FIELD,
             REFRESH_TOKEN,
-            APPLICATION,
+            APPLICATION_LINK,
             EXPIRES,
             SCOPE,
+            LAST_USED,
         ],
         &TokenAccess,
     )
@@ -94,13 +110,59 @@ pub static TOKEN: Resource = Resource {
 struct TokenAccess;
 
 impl Access for TokenAccess {
-    fn rows(&self, actor: &Actor, _action: Action, row: &str) -> Rule {
-        Rule::from_bool(actor.is_superuser).or(Rule::When(column(row, "user_id").eq(actor.id)))
+    fn rows(&self, actor: &Actor, action: Action, row: &str) -> Rule {
+        let own = Rule::from_bool(actor.is_superuser).or(Rule::When(column(row, "user_id").eq(actor.id)));
+        match action {
+            // Whoever runs an application must not raise the scope of what its users granted.
+            Action::Change => own,
+            Action::Read | Action::Delete => {
+                own.or(match APPLICATION.access.rows(actor, Action::Change, "administered") {
+                    Rule::When(administered) => {
+                        let applications = Query::select()
+                            .expr(column("administered", "id"))
+                            .from_as(Alias::new(APPLICATION.table), Alias::new("administered"))
+                            .and_where(administered)
+                            .to_owned();
+                        Rule::When(column(row, "application_id").in_subquery(applications))
+                    }
+                    rule => rule,
+                })
+            }
+        }
     }
 
-    fn create(&self, _actor: &Actor, _draft: Draft<'_>) -> Rule {
-        Rule::All
+    /// Everybody makes tokens for themselves, of applications that they see. Of
+    /// one that does not exist the hooks tell.
+    fn create(&self, actor: &Actor, draft: Draft<'_>) -> Rule {
+        let Some(id) = draft(APPLICATION_LINK.name) else { return Rule::All };
+        let hidden = match APPLICATION.access.rows(actor, Action::Read, "wanted") {
+            Rule::All => return Rule::All,
+            Rule::None => Condition::all(),
+            Rule::When(visible) => Condition::all().add(visible.not()),
+        };
+        let hidden = Query::select()
+            .expr(Expr::val(1))
+            .from_as(Alias::new(APPLICATION.table), Alias::new("wanted"))
+            .and_where(column("wanted", "id").eq(id))
+            .cond_where(hidden)
+            .to_owned();
+        Rule::When(Expr::exists(hidden).not())
     }
+}
+
+/// The body of a POST to one of the lists of a user's tokens.
+pub(crate) fn body_below(list: &str, body: &Map<String, Json>) -> Result<Map<String, Json>, Failure> {
+    let mut body = body.clone();
+    match list {
+        "personal_tokens" => {
+            body.shift_remove(APPLICATION_LINK.name);
+        }
+        "authorized_tokens" if body.get(APPLICATION_LINK.name).is_none_or(Json::is_null) => {
+            return Err(Failure::field(APPLICATION_LINK.name, "This field is required."));
+        }
+        _ => {}
+    }
+    Ok(body)
 }
 
 /// Makes, times and masks tokens.
@@ -108,17 +170,20 @@ pub struct TokenHooks;
 
 #[async_trait]
 impl Hooks for TokenHooks {
-    fn permit(&self, edit: &Edit<'_>) -> Result<(), Failure> {
-        if edit.new.integer(&APPLICATION).is_some() {
-            return Err(Failure::BadRequest("OAuth2Application matching query does not exist.".into()));
-        }
-        Ok(())
-    }
-
     async fn prepare(&self, engine: &Engine, edit: &mut Edit<'_>) -> Result<(), Failure> {
-        let secret = hostler_identity::token::new_token();
+        // The name of a secret in the body of a change is no reason to replace it.
+        if !edit.is_new() {
+            return Ok(());
+        }
+        let secret = new_token();
         edit.digests.insert(TOKEN_FIELD.name, secret.digest);
-        edit.revealed = Some(secret.plain);
+        edit.revealed.insert(TOKEN_FIELD.name, secret.plain);
+        if let Some(application) = edit.new.integer(&APPLICATION_LINK) {
+            if !exists(engine, application).await? {
+                return Err(Failure::BadRequest("OAuth2Application matching query does not exist.".into()));
+            }
+            edit.revealed.insert(REFRESH_TOKEN.name, new_token().plain);
+        }
         let now = engine.clock.now();
         let user = edit.actor.id;
         edit.new.set(&USER_LINK, Value::Integer(user));
@@ -132,12 +197,36 @@ impl Hooks for TokenHooks {
     }
 
     async fn validate(&self, _engine: &Engine, _tx: &mut Transaction, edit: &mut Edit<'_>) -> Result<(), Failure> {
-        hostler_identity::token::parse_scope(edit.new.text(&SCOPE))
-            .map_err(|error| Failure::field(SCOPE.name, error.to_string()))?;
+        parse_scope(edit.new.text(&SCOPE)).map_err(|error| Failure::field(SCOPE.name, error.to_string()))?;
         Ok(())
     }
 
-    async fn enrich(&self, _engine: &Engine, _view: View<'_>, page: &mut [Shown]) -> Result<(), Failure> {
+    async fn saved(&self, engine: &Engine, tx: &mut Transaction, edit: &Edit<'_>, id: i64) -> Result<(), Failure> {
+        let Some(refresh_token) = edit.revealed.get(REFRESH_TOKEN.name) else { return Ok(()) };
+        let now = engine.clock.now();
+        let insert = Query::insert()
+            .into_table(Alias::new("refresh_tokens"))
+            .columns(["digest", "token_id", "created", "expires"].map(Alias::new))
+            .values_panic([
+                digest(refresh_token).into(),
+                id.into(),
+                now.into(),
+                after(now, edit.actor.policy.refresh_token_seconds).into(),
+            ])
+            .to_owned();
+        tx.insert(&insert).await?;
+        Ok(())
+    }
+
+    async fn enrich(&self, engine: &Engine, _view: View<'_>, page: &mut [Shown]) -> Result<(), Failure> {
+        let ids = page.iter().map(|shown| shown.loaded.record.id);
+        let query = Query::select()
+            .expr(column("refresh_tokens", "token_id"))
+            .from(Alias::new("refresh_tokens"))
+            .and_where(column("refresh_tokens", "token_id").is_in(ids))
+            .and_where(column("refresh_tokens", "rotated").is_null())
+            .to_owned();
+        let refreshable = engine.database.read(&query, &[Type::Integer]).await?;
         for shown in page {
             // In the order of AWX's answers.
             for field in [EXPIRES, SCOPE] {
@@ -147,16 +236,27 @@ impl Hooks for TokenHooks {
                 }
             }
             shown.json.insert(TOKEN_FIELD.name.into(), MASK.into());
-            shown.json.insert(REFRESH_TOKEN.name.into(), Json::Null);
+            let id = Some(shown.loaded.record.id);
+            let mask = refreshable.iter().any(|row| row.integer(0) == id).then_some(MASK);
+            shown.json.insert(REFRESH_TOKEN.name.into(), mask.into());
         }
         Ok(())
     }
 
     fn just_created(&self, edit: &Edit<'_>, json: &mut Map<String, Json>) {
-        if let Some(token) = &edit.revealed {
-            json.insert(TOKEN_FIELD.name.into(), token.as_str().into());
+        for (name, secret) in &edit.revealed {
+            json.insert((*name).into(), secret.as_str().into());
         }
     }
+}
+
+async fn exists(engine: &Engine, application: i64) -> Result<bool, Failure> {
+    let query = Query::select()
+        .expr(column(APPLICATION.table, "id"))
+        .from(Alias::new(APPLICATION.table))
+        .and_where(column(APPLICATION.table, "id").eq(application))
+        .to_owned();
+    Ok(!engine.database.read(&query, &[Type::Integer]).await?.is_empty())
 }
 
 /// So many seconds later, or the end of time as far as it can be told.

@@ -20,7 +20,7 @@ use sea_query::{Alias, Expr, ExprTrait, Query};
 use serde_json::{Map, Value as Json, json};
 
 use crate::common::{PartOf, absent, activity_of, administers_any, held_by, identity, roles_held, same_row};
-use crate::{ACTIVITY, ORGANIZATION, PROJECT, ROLE, TEAM, TOKEN, access_list, projects};
+use crate::{ACTIVITY, APPLICATION, ORGANIZATION, PROJECT, ROLE, TEAM, TOKEN, access_list, projects, tokens};
 
 const USERNAME_MESSAGE: &str =
     "Enter a valid username. This value may contain only letters, numbers, and @/./+/-/_ characters.";
@@ -109,7 +109,8 @@ const RELATIONS: &[Relation] = &[
     Relation::new("resource", || &IDENTITY, Via::Condition(same_row)),
     Relation::new("activity_stream", || &ACTIVITY, Via::Condition(|id, other| activity_of("user", id, other))),
     Relation::new("main_oauth2accesstoken", || &TOKEN, Via::Reverse("user_id")),
-    absent("main_oauth2application", || &TOKEN),
+    // AWX's API never makes a user the owner of an application.
+    absent("main_oauth2application", || &APPLICATION),
     absent("oauth2_provider_grant", || &TOKEN),
     absent("oauth2_provider_idtoken", || &TOKEN),
     absent("oauth2_provider_refreshtoken", || &TOKEN),
@@ -155,9 +156,20 @@ const SUBLISTS: &[Sublist] = &[
         }),
     ),
     Sublist::new("tokens", "User Tokens List", || &TOKEN, Via::Reverse("user_id")).post(Post::Hook),
-    // Tokens for applications come with the applications.
-    Sublist::new("authorized_tokens", "User Authorized Tokens List", || &TOKEN, Via::Nowhere),
-    Sublist::new("personal_tokens", "User Personal Tokens List", || &TOKEN, Via::Reverse("user_id")).post(Post::Hook),
+    Sublist::new(
+        "authorized_tokens",
+        "User Authorized Tokens List",
+        || &TOKEN,
+        Via::Condition(|id, other| column(other, "user_id").eq(id).and(column(other, "application_id").is_not_null())),
+    )
+    .post(Post::Hook),
+    Sublist::new(
+        "personal_tokens",
+        "User Personal Tokens List",
+        || &TOKEN,
+        Via::Condition(|id, other| column(other, "user_id").eq(id).and(column(other, "application_id").is_null())),
+    )
+    .post(Post::Hook),
 ];
 
 /// Users.
@@ -382,11 +394,14 @@ impl Hooks for UserHooks {
                 engine.change_grant(actor, asked.id, Grantee::User(parent), asked.attach).await?;
                 Ok(None)
             }
-            // A token acts as its user, so nobody else can have one made.
-            "tokens" | "personal_tokens" if parent == actor.id => {
-                Ok(Some(engine.create(actor, &TOKEN, body, None).await?.json))
+            "tokens" | "authorized_tokens" | "personal_tokens" => {
+                // A token acts as its user, so nobody else can have one made.
+                if parent != actor.id {
+                    return Err(Failure::forbidden());
+                }
+                let body = tokens::body_below(sublist.name, body)?;
+                Ok(Some(engine.create(actor, &TOKEN, &body, None).await?.json))
             }
-            "tokens" | "personal_tokens" => Err(Failure::forbidden()),
             _ => Err(Failure::MethodNotAllowed),
         }
     }

@@ -139,6 +139,19 @@ pub trait Hooks: Send + Sync {
     }
 }
 
+/// What entitles the server to create an object in a user's name where that
+/// user's own permissions are not the point, such as the consent that an
+/// authorization code stands for.
+#[async_trait]
+pub trait Cause: Send + Sync {
+    /// In the transaction, after the row is written: uses up what entitles to
+    /// it, so that nothing is created twice for the same reason.
+    ///
+    /// # Errors
+    /// Undoes the whole write; [`Failure::Conflict`] if it was used up already.
+    async fn redeem(&self, engine: &Engine, tx: &mut Transaction, actor: &Actor, id: i64) -> Result<(), Failure>;
+}
+
 /// The hooks of a resource that needs none.
 pub struct NoHooks;
 

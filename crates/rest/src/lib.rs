@@ -24,7 +24,7 @@ pub use activity::{Entry as ActivityEntry, HIDDEN};
 pub use engine::{Clock, Engine, Registered, Registry, SystemClock};
 pub use failure::Failure;
 pub use grants::{DEFINITION_FIELD, Grantee, administers_role, hold_singleton};
-pub use hooks::{Hooks, NoHooks, Shown, View};
+pub use hooks::{Cause, Hooks, NoHooks, Shown, View};
 pub use options::Actions;
 pub use read::{Scope, Target, find_id};
 pub use record::{Edit, Record};

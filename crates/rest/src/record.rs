@@ -71,8 +71,8 @@ pub struct Edit<'a> {
     pub secrets: BTreeMap<&'static str, String>,
     /// What will be stored for them, by field name.
     pub digests: BTreeMap<&'static str, String>,
-    /// The plain text of a secret that the server made up, for the one answer that shows it.
-    pub revealed: Option<String>,
+    /// The plain text of secrets that the server made up, by field name, for the one answer that shows them.
+    pub revealed: BTreeMap<&'static str, String>,
 }
 
 impl Edit<'_> {

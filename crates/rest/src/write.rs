@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use crate::activity;
 use crate::decode::{Problems, decode, is_email, no_such};
 use crate::grants;
-use crate::hooks::View;
+use crate::hooks::{Cause, View};
 use crate::read::{Source, load};
 use crate::select::{Loaded, ROW};
 use crate::{Edit, Engine, Failure, Record, Target};
@@ -49,6 +49,32 @@ impl Engine {
         body: &Map<String, Json>,
         below: Option<(&'static Resource, i64, &'static Sublist)>,
     ) -> Result<Created, Failure> {
+        self.create_by(actor, resource, body, below, None).await
+    }
+
+    /// Creates an object in the actor's name, for a reason that takes the place
+    /// of the actor's own permission to create it.
+    ///
+    /// # Errors
+    /// As [`Engine::create`], and what the cause says.
+    pub async fn create_because(
+        &self,
+        actor: &Actor,
+        resource: &'static Resource,
+        body: &Map<String, Json>,
+        cause: &dyn Cause,
+    ) -> Result<Created, Failure> {
+        self.create_by(actor, resource, body, None, Some(cause)).await
+    }
+
+    async fn create_by(
+        &self,
+        actor: &Actor,
+        resource: &'static Resource,
+        body: &Map<String, Json>,
+        below: Option<(&'static Resource, i64, &'static Sublist)>,
+        cause: Option<&dyn Cause>,
+    ) -> Result<Created, Failure> {
         let hooks = self.registry.hooks(resource);
         if let Some(made) = hooks.create_by_hand(self, actor, body).await {
             let id = made?;
@@ -65,7 +91,7 @@ impl Engine {
             new: Record::empty(resource),
             secrets: BTreeMap::new(),
             digests: BTreeMap::new(),
-            revealed: None,
+            revealed: BTreeMap::new(),
         };
         let mut problems = Problems::default();
         decode(&mut edit, &body, Method::Put, &mut problems);
@@ -76,6 +102,7 @@ impl Engine {
             Some((parent, id, Sublist { post: Post::Grant(_), .. })) => {
                 grants::require_administer_object(self, actor, parent, id).await?;
             }
+            _ if cause.is_some() => {}
             _ => {
                 let draft = edit.new.clone();
                 let links = move |name: &str| resource.field(name).and_then(|field| draft.integer(field));
@@ -118,6 +145,9 @@ impl Engine {
         grants::create_object_roles(&mut tx, resource, id).await?;
         activity::record_edit(self, &mut tx, &edit, id).await?;
         hooks.saved(self, &mut tx, &edit, id).await?;
+        if let Some(cause) = cause {
+            cause.redeem(self, &mut tx, actor, id).await?;
+        }
 
         // What the creator may do with the object is told as of before it joins the
         // sub-list's parent, as AWX does: so the answer is composed here.
@@ -214,12 +244,28 @@ impl Engine {
         target: &Target,
         expected: Option<Expected<'_>>,
     ) -> Result<(), Failure> {
-        let hooks = self.registry.hooks(resource);
-        if let Some(done) = hooks.delete_by_hand(self, actor, target).await {
+        if let Some(done) = self.registry.hooks(resource).delete_by_hand(self, actor, target).await {
             return done;
         }
         let mut tx = self.database.begin().await?;
-        let loaded = load(&mut Source::Transaction(&mut tx), resource, target, actor).await?;
+        self.delete_in(&mut tx, actor, resource, target, expected).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Deletes an object as part of a larger transaction.
+    ///
+    /// # Errors
+    /// As [`Engine::delete`].
+    pub async fn delete_in(
+        &self,
+        tx: &mut Transaction,
+        actor: &Actor,
+        resource: &'static Resource,
+        target: &Target,
+        expected: Option<Expected<'_>>,
+    ) -> Result<(), Failure> {
+        let loaded = load(&mut Source::Transaction(tx), resource, target, actor).await?;
         let id = loaded.record.id;
         if !loaded.deletable {
             return Err(Failure::forbidden());
@@ -227,15 +273,14 @@ impl Engine {
         if expected.is_some_and(|matches| !matches(id, loaded.version)) {
             return Err(Failure::PreconditionFailed);
         }
-        hooks.deleting(self, &mut tx, actor, &loaded.record).await?;
-        activity::record_deletion(self, &mut tx, actor, &loaded.record).await?;
-        grants::delete_object_roles(self, &mut tx, resource, id).await?;
+        self.registry.hooks(resource).deleting(self, tx, actor, &loaded.record).await?;
+        activity::record_deletion(self, tx, actor, &loaded.record).await?;
+        grants::delete_object_roles(self, tx, resource, id).await?;
         let delete = Query::delete()
             .from_table(Alias::new(resource.table))
             .and_where(column(resource.table, "id").eq(id))
             .to_owned();
         tx.execute(&delete).await?;
-        tx.commit().await?;
         Ok(())
     }
 
@@ -260,7 +305,7 @@ impl Engine {
             old: Some(loaded.record),
             secrets: BTreeMap::new(),
             digests: BTreeMap::new(),
-            revealed: None,
+            revealed: BTreeMap::new(),
         };
         let mut problems = Problems::default();
         decode(&mut edit, body, method, &mut problems);

@@ -107,15 +107,19 @@ async fn by_token(app: &App, token: &str, settings: &Settings) -> Result<Actor, 
     query
         .expr(column("tokens", "scope"))
         .expr(column("tokens", "expires"))
+        .exprs(["id", "last_used"].map(|name| column("tokens", name)))
         .inner_join(Alias::new("tokens"), column("tokens", "user_id").eq(column("users", "id")))
         .and_where(column("tokens", "digest").eq(digest(token)));
     let mut types = USER_TYPES.to_vec();
-    types.extend([Type::Text, Type::Time]);
+    types.extend([Type::Text, Type::Time, Type::Integer, Type::Time]);
     let row = first(app, &query, &types).await?.ok_or_else(unauthenticated)?;
     let live = row.time(7).is_some_and(|expires| expires > app.engine.clock.now());
     let mut actor = actor(&row, settings).filter(|_| live).ok_or_else(unauthenticated)?;
     // A scope that cannot be read allows the least.
     actor.can_write = matches!(parse_scope(row.text(6).unwrap_or_default()), Ok(Scope::Write));
+    if let Some(id) = row.integer(8) {
+        app.last_used.note(&app.engine, id, row.time(9));
+    }
     Ok(actor)
 }
 
@@ -174,7 +178,15 @@ async fn rehash(app: &App, id: i64, password: &str, stored: &str) {
     }
 }
 
-async fn by_session(app: &App, secret: &str, settings: &Settings) -> Result<Option<Actor>, Reply> {
+/// The active user with this id.
+pub(crate) async fn by_id(app: &App, id: i64, settings: &Settings) -> Result<Option<Actor>, Reply> {
+    let mut query = users();
+    query.and_where(column("users", "id").eq(id));
+    Ok(first(app, &query, &USER_TYPES).await?.and_then(|row| actor(&row, settings)))
+}
+
+/// The user of a session, by the secret in its cookie.
+pub(crate) async fn by_session(app: &App, secret: &str, settings: &Settings) -> Result<Option<Actor>, Reply> {
     let mut query = users();
     query
         .exprs(["id", "binding", "expires"].map(|name| column("sessions", name)))

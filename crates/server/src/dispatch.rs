@@ -17,7 +17,7 @@ use crate::reply::{Content, Reply};
 use crate::route::Route;
 use crate::state::App;
 use crate::status::reply_to;
-use crate::{api, body, login, roots, settings};
+use crate::{api, body, login, oauth, roots, settings};
 
 /// A request as the handlers see it.
 pub(crate) struct Request {
@@ -138,7 +138,10 @@ async fn answer(app: &App, request: axum::http::Request<Body>, trace: &mut Trace
                 Err(reply) => reply,
                 Ok(bytes) => {
                     let request = Request { method: parts.method, path, pairs, headers: parts.headers, bytes };
-                    respond(app, route, actor, &request).await
+                    match route {
+                        Route::OAuth(endpoint) => oauth::respond(app, endpoint, &request).await,
+                        route => respond(app, route, actor, &request).await,
+                    }
                 }
             }
         }
@@ -158,7 +161,7 @@ async fn authorized(
     let settings =
         app.settings.current(&app.engine.database).await.map_err(|error| reply_to(error.into(), method.as_str()))?;
     // Signing in and out does not depend on who one is.
-    if matches!(route, Route::Login | Route::Logout) {
+    if route.authenticates_itself() {
         return Ok(None);
     }
     let actor = authenticate(app, headers, method, &settings).await?;
@@ -208,6 +211,7 @@ async fn public(app: &App, route: Route, request: &Request) -> Result<Reply, Fai
         Route::ApiRoot => Ok(login::with_csrf_cookie(roots::api(), request)),
         Route::VersionRoot => Ok(roots::version(app.engine.registry)),
         Route::Ping => roots::ping(app).await,
+        Route::OAuthRoot => Ok(oauth::root()),
         _ => Ok(unauthenticated()),
     }
 }
@@ -215,9 +219,13 @@ async fn public(app: &App, route: Route, request: &Request) -> Result<Reply, Fai
 async fn known(app: &App, route: Route, actor: &Actor, request: &Request) -> Result<Reply, Failure> {
     let engine = &app.engine;
     match route {
-        Route::ApiRoot | Route::VersionRoot | Route::Ping | Route::Login | Route::Logout => {
-            public(app, route, request).await
-        }
+        Route::ApiRoot
+        | Route::VersionRoot
+        | Route::Ping
+        | Route::OAuthRoot
+        | Route::OAuth(_)
+        | Route::Login
+        | Route::Logout => public(app, route, request).await,
         Route::Config if is_safe(&request.method) => Ok(roots::config(actor)),
         Route::SettingList if is_safe(&request.method) => Ok(settings::list(actor)),
         Route::Config | Route::SettingList => Err(Failure::MethodNotAllowed),
@@ -237,6 +245,9 @@ async fn known(app: &App, route: Route, actor: &Actor, request: &Request) -> Res
 
 /// The methods of a path, as the `Allow` header lists them.
 fn allow(route: &Route) -> String {
+    if let Route::OAuth(endpoint) = route {
+        return endpoint.allow().to_owned();
+    }
     let mut verbs = vec!["GET"];
     match route {
         Route::List(found) if found.resource.creatable => verbs.push("POST"),

@@ -60,6 +60,16 @@ pub(crate) fn with_csrf_cookie(reply: Reply, request: &Request) -> Reply {
     }
 }
 
+/// The token that the browser has, or a new one.
+pub(crate) fn csrf_token(request: &Request) -> String {
+    cookie(&request.headers, CSRF_COOKIE).map(str::to_owned).unwrap_or_else(csrf::new_token)
+}
+
+/// Gives a browser the token that stands in a form of the page.
+pub(crate) fn with_csrf_token(reply: Reply, token: &str) -> Reply {
+    reply.with(header::SET_COOKIE, csrf_cookie(token))
+}
+
 fn csrf_cookie(token: &str) -> String {
     // Scripts of our own pages read it to send it back, so it is not HttpOnly.
     format!("{CSRF_COOKIE}={token}; Path=/; Max-Age=31449600; SameSite=Lax")
@@ -149,13 +159,13 @@ fn is_local(next: &str) -> bool {
 }
 
 fn form(request: &Request, error: Option<&str>, status: StatusCode) -> Reply {
-    let token = cookie(&request.headers, CSRF_COOKIE).map(str::to_owned).unwrap_or_else(csrf::new_token);
-    let next = request
-        .pairs
-        .iter()
-        .find(|(key, _)| key == "next")
-        .map(|(_, value)| value.as_str())
-        .filter(|next| is_local(next));
+    let token = csrf_token(request);
+    // After a wrong password it is the form that tells where to go.
+    let next = field(&request.pairs, "next").or_else(|| field(&fields(request), "next")).filter(|next| is_local(next));
+    let next = next.as_deref().unwrap_or("/api/");
+    // An application that skips the consent is a redirect further, and browsers hold redirects
+    // after a form to `form-action` too.
+    let targets = if next.starts_with("/api/o/authorize/") { "'self' https: http:" } else { "'self'" };
     let error = error.map(|words| format!("<p role=\"alert\">{}</p>\n", escape(words))).unwrap_or_default();
     let page = format!(
         "<!doctype html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><title>Log in to Hostler</title></head>\n<body>\n\
@@ -165,19 +175,18 @@ fn form(request: &Request, error: Option<&str>, status: StatusCode) -> Reply {
          <p><label>Password <input name=\"password\" type=\"password\" autocomplete=\"current-password\" required></label></p>\n\
          <p><button>Log in</button></p>\n</form>\n</body>\n</html>\n",
         escape(&token),
-        escape(next.unwrap_or("/api/"))
+        escape(next)
     );
-    Reply::html(status, page)
-        .with(header::SET_COOKIE, csrf_cookie(&token))
+    with_csrf_token(Reply::html(status, page), &token)
         .with(
             header::CONTENT_SECURITY_POLICY,
-            "default-src 'none'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+            format!("default-src 'none'; form-action {targets}; frame-ancestors 'none'; base-uri 'none'"),
         )
         .with(SESSION_COOKIE_HEADER, SESSION_COOKIE)
 }
 
 /// Text as it may stand in HTML, in an attribute too.
-fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
         match c {
             '&' => out.push_str("&amp;"),

@@ -5,12 +5,13 @@ use hostler_resources::USER;
 use hostler_rest::{Registered, Registry};
 use percent_encoding::percent_decode_str;
 
+use crate::oauth::Endpoint;
+
 /// The lists of AWX's API that Hostler does not serve yet. They say so (501), and
 /// describe themselves as offering no action: the `awx` command asks some of
 /// them what roles they have before it does anything with users or teams.
 const LATER: &[&str] = &[
     "ad_hoc_commands",
-    "applications",
     "constructed_inventories",
     "credential_input_sources",
     "credential_types",
@@ -50,6 +51,8 @@ pub(crate) enum Route {
     Me,
     Login,
     Logout,
+    OAuthRoot,
+    OAuth(Endpoint),
     SettingList,
     SettingCategory(String),
     List(&'static Registered),
@@ -75,6 +78,8 @@ impl Route {
         match parts.as_slice() {
             ["login"] => Some(Route::Login),
             ["logout"] => Some(Route::Logout),
+            ["o"] => Some(Route::OAuthRoot),
+            ["o", name] => Endpoint::find(name).map(Route::OAuth),
             ["v2"] => Some(Route::VersionRoot),
             ["v2", "ping"] => Some(Route::Ping),
             ["v2", "config"] => Some(Route::Config),
@@ -103,7 +108,15 @@ impl Route {
 
     /// Whether anybody may ask, logged in or not.
     pub(crate) fn is_public(&self) -> bool {
-        matches!(self, Route::ApiRoot | Route::VersionRoot | Route::Ping | Route::Login | Route::Logout)
+        matches!(
+            self,
+            Route::ApiRoot | Route::VersionRoot | Route::Ping | Route::OAuthRoot | Route::Login | Route::Logout
+        )
+    }
+
+    /// Whether the path finds out by itself who asks.
+    pub(crate) fn authenticates_itself(&self) -> bool {
+        matches!(self, Route::Login | Route::Logout | Route::OAuth(_))
     }
 }
 

@@ -27,6 +27,10 @@ pub struct Settings {
     pub(crate) session_cookie_age: i64,
     /// In seconds.
     pub(crate) access_token_expire: i64,
+    /// In seconds.
+    pub(crate) authorization_code_expire: i64,
+    /// In seconds.
+    pub(crate) refresh_token_expire: i64,
     pub(crate) password_min_length: u32,
     pub(crate) password_min_digits: u32,
     pub(crate) password_min_upper: u32,
@@ -65,6 +69,7 @@ impl Settings {
             password_min_upper: self.password_min_upper,
             password_min_special: self.password_min_special,
             token_seconds: self.access_token_expire,
+            refresh_token_seconds: self.refresh_token_expire,
         }
     }
 
@@ -79,13 +84,20 @@ impl Settings {
         };
         let boolean = |name| value(name).as_bool().unwrap_or_default();
         let integer = |name| value(name).as_i64().unwrap_or_default();
+        // A value stored before a lifetime was known lacks it.
+        let lifetime = |name: &str| {
+            let default = LIFETIMES.iter().find(|(known, ..)| *known == name).map_or(1, |(_, default, ..)| *default);
+            value("OAUTH2_PROVIDER")[name].as_i64().unwrap_or(default)
+        };
         let count = |name| integer(name).try_into().unwrap_or(u32::MAX);
         Settings {
             manage_organization_auth: boolean("MANAGE_ORGANIZATION_AUTH"),
             org_admins_see_all_users: boolean("ORG_ADMINS_CAN_SEE_ALL_USERS"),
             auth_basic_enabled: boolean("AUTH_BASIC_ENABLED"),
             session_cookie_age: integer("SESSION_COOKIE_AGE"),
-            access_token_expire: value("OAUTH2_PROVIDER")["ACCESS_TOKEN_EXPIRE_SECONDS"].as_i64().unwrap_or(YEAR),
+            access_token_expire: lifetime("ACCESS_TOKEN_EXPIRE_SECONDS"),
+            authorization_code_expire: lifetime("AUTHORIZATION_CODE_EXPIRE_SECONDS"),
+            refresh_token_expire: lifetime("REFRESH_TOKEN_EXPIRE_SECONDS"),
             password_min_length: count("LOCAL_PASSWORD_MIN_LENGTH"),
             password_min_digits: count("LOCAL_PASSWORD_MIN_DIGITS"),
             password_min_upper: count("LOCAL_PASSWORD_MIN_UPPER"),
@@ -170,17 +182,21 @@ const fn setting(name: &'static str, category: &'static str, kind: Kind) -> Sett
 
 const YEAR: i64 = 31_536_000;
 
+/// For how long what OAuth2 hands out is good: of each its default, least and greatest number of seconds. None can be
+/// made endless, as AWX's refresh tokens once were (CVE-2020-10709); RFC 6749, section 4.1.2, wants codes short-lived.
+const LIFETIMES: &[(&str, i64, i64, i64)] = &[
+    ("ACCESS_TOKEN_EXPIRE_SECONDS", YEAR, 1, 100 * YEAR),
+    ("AUTHORIZATION_CODE_EXPIRE_SECONDS", 600, 1, 86_400),
+    ("REFRESH_TOKEN_EXPIRE_SECONDS", 2_628_000, 1, 100 * YEAR),
+];
+
 /// Every setting that Hostler honours; no other is listed or taken.
 const KNOWN: &[Setting] = &[
     setting("MANAGE_ORGANIZATION_AUTH", "system", Kind::Boolean(true)),
     setting("ORG_ADMINS_CAN_SEE_ALL_USERS", "system", Kind::Boolean(true)),
     setting("AUTH_BASIC_ENABLED", "authentication", Kind::Boolean(true)),
     setting("SESSION_COOKIE_AGE", "authentication", Kind::Integer(1800, 60, 30 * YEAR)),
-    setting(
-        "OAUTH2_PROVIDER",
-        "authentication",
-        Kind::Integers(&[("ACCESS_TOKEN_EXPIRE_SECONDS", YEAR, 1, 100 * YEAR)]),
-    ),
+    setting("OAUTH2_PROVIDER", "authentication", Kind::Integers(LIFETIMES)),
     setting("LOCAL_PASSWORD_MIN_LENGTH", "authentication", Kind::Integer(0, 0, 128)),
     setting("LOCAL_PASSWORD_MIN_DIGITS", "authentication", Kind::Integer(0, 0, 128)),
     setting("LOCAL_PASSWORD_MIN_UPPER", "authentication", Kind::Integer(0, 0, 128)),

@@ -6,6 +6,7 @@ use hostler_identity::verified::{DEFAULT_TTL, VerifiedPairs};
 use hostler_resources::REGISTRY;
 use hostler_rest::{Engine, SystemClock};
 
+use crate::last_used::LastUsed;
 use crate::settings::SettingsStore;
 
 /// How the server presents itself.
@@ -24,6 +25,7 @@ pub struct App {
     pub engine: Engine,
     pub(crate) verified: Arc<VerifiedPairs>,
     pub(crate) settings: Arc<SettingsStore>,
+    pub(crate) last_used: Arc<LastUsed>,
     pub(crate) options: Arc<Options>,
 }
 
@@ -40,6 +42,7 @@ impl App {
             },
             verified: Arc::new(VerifiedPairs::new(DEFAULT_TTL)),
             settings: Arc::default(),
+            last_used: Arc::default(),
             options: Arc::new(options),
         }
     }

@@ -141,6 +141,7 @@ pub fn actor(is_superuser: bool) -> Actor {
             password_min_upper: 0,
             password_min_special: 0,
             token_seconds: 60,
+            refresh_token_seconds: 60,
         },
     }
 }

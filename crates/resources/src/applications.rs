@@ -1,0 +1,319 @@
+//! Applications: programs that act for users through OAuth2 (RFC 6749). The
+//! client secret is shown once, to whoever creates the application; only a
+//! digest is stored.
+
+use async_trait::async_trait;
+use hostler_access::ByOrganization;
+use hostler_database::{Row, Transaction, Type, Value};
+use hostler_identity::token::{new_client_id, new_client_secret};
+use hostler_resource::{
+    Access, Action, Actor, Default, Draft, Field, Key, Post, Relation, Resource, Rule, Sublist, Summary, Unique, Via,
+    column, fields,
+};
+use hostler_rest::{Edit, Engine, Failure, Hooks, Shown, View};
+use sea_query::{Alias, Expr, ExprTrait, Order, Query};
+use serde_json::{Map, Value as Json, json};
+use url::Url;
+
+use crate::common::{CREATED, MODIFIED, absent, activity_of};
+use crate::tokens::MASK;
+use crate::{ACTIVITY, ORGANIZATION, TOKEN, USER};
+
+/// A kind of application that can keep a secret (RFC 6749, section 2.1).
+pub const CONFIDENTIAL: &str = "confidential";
+/// A kind of application that cannot, such as one in a browser.
+pub const PUBLIC: &str = "public";
+/// The grant by which users consent in their browser.
+pub const AUTHORIZATION_CODE: &str = "authorization-code";
+/// The grant by which users give their password to the application.
+pub const PASSWORD: &str = "password";
+
+const NAME: Field =
+    fields::text("name").label("Name").max(255).required().help(
+        "What the application is called; unique in its organization. Users see it when they are asked to consent.",
+    );
+const DESCRIPTION: Field =
+    fields::text("description").label("Description").default(Default::Text("")).help("What the application is for.");
+const CLIENT_ID: Field = fields::text("client_id")
+    .label("Client id")
+    .read_only()
+    .recorded()
+    .help("The public name by which the application presents itself.");
+const CLIENT_SECRET: Field = fields::digest("client_secret")
+    .label("Client Secret")
+    .read_only()
+    .recorded()
+    .help("The secret with which a confidential application proves itself, shown once.");
+const CLIENT_TYPE: Field = fields::choice("client_type", &[(CONFIDENTIAL, "Confidential"), (PUBLIC, "Public")])
+    .label("Client Type")
+    .required()
+    .help("Confidential if the application can keep a secret, public if its users could read it.");
+const REDIRECT_URIS: Field = fields::text("redirect_uris")
+    .label("Redirect URIs")
+    .help("Where users are sent back to after they consented: full http or https addresses, separated by spaces.");
+const GRANT_TYPE: Field = fields::choice(
+    "authorization_grant_type",
+    &[(AUTHORIZATION_CODE, "Authorization code"), (PASSWORD, "Resource owner password-based")],
+)
+.label("Authorization Grant Type")
+.required()
+.create_only()
+.help("How the application gets tokens: by the user's consent, or with the user's password.");
+const SKIP_AUTHORIZATION: Field = fields::boolean("skip_authorization")
+    .label("Skip Authorization")
+    .default(Default::Boolean(false))
+    .help("Whether the application gets its tokens without asking the user. Only superusers can allow that.");
+const ORGANIZATION_LINK: Field = fields::link("organization", "organization_id", || &ORGANIZATION)
+    .label("Organization")
+    .required()
+    .help("The organization whose admins manage the application.");
+
+/// Applications.
+pub static APPLICATION: Resource = Resource {
+    type_label: "Application",
+    list_title: "OAuth 2 Applications",
+    detail_title: "OAuth 2 Application Detail",
+    description: "Applications act for users who let them. Organization admins manage those of their organization; \
+                  members and auditors see them.",
+    relations: &[
+        Relation::new("organization", || &ORGANIZATION, Via::Column("organization_id")),
+        // AWX knows an owner, whom its API never sets.
+        absent("user", || &USER),
+    ],
+    sublists: &[
+        Sublist::new("tokens", "OAuth2 Application Tokens", || &TOKEN, Via::Reverse("application_id"))
+            .post(Post::Create("application")),
+        Sublist::new(
+            "activity_stream",
+            "Application Activity Stream List",
+            || &ACTIVITY,
+            Via::Condition(|id, other| activity_of("o_auth2_application", id, other)),
+        ),
+    ],
+    summaries: &[Summary { name: "organization", column: "organization_id", target: || &ORGANIZATION, linked: true }],
+    summarized_as: &["name"],
+    natural_key: &[Key::Field("name"), Key::Link("organization")],
+    unique: &[Unique {
+        fields: &["organization", "name"],
+        key: "__all__",
+        message: "Application with this Name and Organization already exists.",
+    }],
+    ..Resource::new(
+        "o_auth2_application",
+        "applications",
+        "OAuth2Application",
+        &[
+            fields::id().label("Id"),
+            CREATED,
+            MODIFIED.filter_unlisted(),
+            NAME,
+            DESCRIPTION,
+            CLIENT_ID,
+            CLIENT_SECRET,
+            CLIENT_TYPE,
+            REDIRECT_URIS,
+            GRANT_TYPE,
+            SKIP_AUTHORIZATION,
+            ORGANIZATION_LINK,
+        ],
+        &ApplicationAccess,
+    )
+};
+
+struct ApplicationAccess;
+
+/// What a member of the organization may do, with one role to read.
+const fn by_organization(read: &'static str) -> ByOrganization {
+    ByOrganization {
+        organization: || &ORGANIZATION,
+        column: "organization_id",
+        read,
+        change: "admin_role",
+        create: "admin_role",
+    }
+}
+
+const MEMBERS: ByOrganization = by_organization("member_role");
+const AUDITORS: ByOrganization = by_organization("auditor_role");
+
+impl Access for ApplicationAccess {
+    fn rows(&self, actor: &Actor, action: Action, row: &str) -> Rule {
+        MEMBERS.rows(actor, action, row).or(AUDITORS.rows(actor, action, row))
+    }
+
+    fn create(&self, actor: &Actor, draft: Draft<'_>) -> Rule {
+        MEMBERS.create(actor, draft)
+    }
+}
+
+/// The addresses in the field `redirect_uris`.
+pub fn redirect_uris(text: &str) -> impl Iterator<Item = &str> {
+    text.split_whitespace()
+}
+
+/// Why an address cannot be registered. Exact comparison later needs nothing
+/// but plain characters; a fragment is refused by RFC 6749, section 3.1.2.
+fn fault(uri: &str) -> Option<&'static str> {
+    let Ok(url) = Url::parse(uri) else { return Some("is no full address") };
+    if !["http", "https"].contains(&url.scheme()) {
+        return Some("must start with http:// or https://");
+    }
+    if !uri.bytes().all(|byte| byte.is_ascii_graphic() && !b"\\\"<>^`{|}".contains(&byte)) {
+        return Some("contains characters that must be percent-encoded");
+    }
+    // The parser reads some addresses that lack the slashes or have too many.
+    if uri.split_once("://").is_none_or(|(_, rest)| rest.starts_with('/')) {
+        return Some("is no full address");
+    }
+    if uri.contains('#') {
+        return Some("must not have a fragment");
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Some("must not name a user");
+    }
+    None
+}
+
+/// Makes, checks and masks what identifies applications.
+pub struct ApplicationHooks;
+
+#[async_trait]
+impl Hooks for ApplicationHooks {
+    async fn prepare(&self, _engine: &Engine, edit: &mut Edit<'_>) -> Result<(), Failure> {
+        if !edit.is_new() {
+            return Ok(());
+        }
+        edit.new.set(&CLIENT_ID, Value::Text(new_client_id()));
+        if edit.new.text(&CLIENT_TYPE) == CONFIDENTIAL {
+            let secret = new_client_secret();
+            edit.digests.insert(CLIENT_SECRET.name, secret.digest);
+            edit.revealed.insert(CLIENT_SECRET.name, secret.plain);
+        }
+        Ok(())
+    }
+
+    fn permit(&self, edit: &Edit<'_>) -> Result<(), Failure> {
+        // Whoever decides where an application that asks nobody sends its codes can act as
+        // any user who follows a link. That is more than an organization admin may.
+        let decisive = [&SKIP_AUTHORIZATION, &REDIRECT_URIS, &CLIENT_TYPE, &ORGANIZATION_LINK];
+        let skips = edit.new.boolean(&SKIP_AUTHORIZATION) && decisive.iter().any(|field| edit.changes(field));
+        if skips && !edit.actor.is_superuser {
+            let message = "Only a superuser can let an application act without asking its users.";
+            return Err(Failure::Forbidden(Some(message.into())));
+        }
+        Ok(())
+    }
+
+    async fn validate(&self, _engine: &Engine, tx: &mut Transaction, edit: &mut Edit<'_>) -> Result<(), Failure> {
+        if !edit.is_new() && edit.changes(&ORGANIZATION_LINK) {
+            let organization = edit.new.integer(&ORGANIZATION_LINK);
+            let rule = ApplicationAccess.create(edit.actor, &|_| organization);
+            let query = Query::select().expr(rule.expression()).to_owned();
+            let rows = tx.read(&query, &[Type::Boolean]).await?;
+            if !rows.first().is_some_and(|row| row.boolean(0)) {
+                return Err(Failure::forbidden());
+            }
+        }
+        if !edit.is_new() && edit.changes(&CLIENT_TYPE) && edit.new.text(&CLIENT_TYPE) == CONFIDENTIAL {
+            let message = "A public application has no secret and cannot become confidential: create a new one.";
+            return Err(Failure::field(CLIENT_TYPE.name, message));
+        }
+        let uris = edit.new.text(&REDIRECT_URIS);
+        if uris.is_empty() && edit.new.text(&GRANT_TYPE) == AUTHORIZATION_CODE {
+            let message = format!("redirect_uris cannot be empty with grant_type {AUTHORIZATION_CODE}");
+            return Err(Failure::field("__all__", message));
+        }
+        let faults: Vec<String> = redirect_uris(uris)
+            .filter_map(|uri| fault(uri).map(|fault| format!("The redirect URI {uri} {fault}.")))
+            .collect();
+        match faults.is_empty() || !edit.changes(&REDIRECT_URIS) {
+            true => Ok(()),
+            false => Err(Failure::Invalid(vec![(REDIRECT_URIS.name.into(), faults)])),
+        }
+    }
+
+    async fn enrich(&self, engine: &Engine, view: View<'_>, page: &mut [Shown]) -> Result<(), Failure> {
+        let ids: Vec<i64> = page.iter().map(|shown| shown.loaded.record.id).collect();
+        let tokens = first_tokens(engine, view.actor, &ids).await?;
+        for shown in page {
+            let id = Some(shown.loaded.record.id);
+            if shown.loaded.record.text(&CLIENT_TYPE) == CONFIDENTIAL {
+                let position = shown.json.keys().position(|key| key == CLIENT_ID.name).map_or(0, |index| index + 1);
+                shown.json.shift_insert(position, CLIENT_SECRET.name.into(), MASK.into());
+            }
+            let mine: Vec<&Row> = tokens.iter().filter(|row| row.integer(0) == id).collect();
+            let count = mine.first().and_then(|row| row.integer(3)).unwrap_or(0);
+            let shown_tokens: Vec<Json> =
+                mine.iter().map(|row| json!({"id": row.integer(1), "token": MASK, "scope": row.text(2)})).collect();
+            shown.summarize("tokens", json!({"count": count, "results": shown_tokens}));
+        }
+        Ok(())
+    }
+
+    fn just_created(&self, edit: &Edit<'_>, json: &mut Map<String, Json>) {
+        if let Some(secret) = edit.revealed.get(CLIENT_SECRET.name) {
+            json.insert(CLIENT_SECRET.name.into(), secret.as_str().into());
+        }
+    }
+}
+
+/// How many tokens of an application its summary shows, as in AWX.
+const SUMMARIZED_TOKENS: i64 = 10;
+
+/// Of each of these applications the first tokens that the actor may see:
+/// application, id, scope, and how many there are in all.
+async fn first_tokens(engine: &Engine, actor: &Actor, ids: &[i64]) -> Result<Vec<Row>, Failure> {
+    let numbered = Query::select()
+        .exprs(["application_id", "id", "scope"].map(|name| column("listed", name)))
+        .expr_as(Expr::cust(r#"COUNT(*) OVER (PARTITION BY "listed"."application_id")"#), Alias::new("total"))
+        .expr_as(
+            Expr::cust(r#"ROW_NUMBER() OVER (PARTITION BY "listed"."application_id" ORDER BY "listed"."id")"#),
+            Alias::new("number"),
+        )
+        .from_as(Alias::new(TOKEN.table), Alias::new("listed"))
+        .and_where(column("listed", "application_id").is_in(ids.iter().copied()))
+        .cond_where(TOKEN.access.rows(actor, Action::Read, "listed").condition())
+        .to_owned();
+    let query = Query::select()
+        .exprs(["application_id", "id", "scope", "total"].map(|name| column("numbered", name)))
+        .from_subquery(numbered, Alias::new("numbered"))
+        .and_where(column("numbered", "number").lte(SUMMARIZED_TOKENS))
+        .order_by((Alias::new("numbered"), Alias::new("id")), Order::Asc)
+        .to_owned();
+    Ok(engine.database.read(&query, &[Type::Integer, Type::Integer, Type::Text, Type::Integer]).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fault;
+
+    #[test]
+    fn addresses_that_can_be_registered() {
+        for uri in ["https://example.org", "https://example.org/cb?x=1", "http://127.0.0.1:8080/cb", "http://[::1]/"] {
+            assert_eq!(fault(uri), None, "{uri}");
+        }
+    }
+
+    #[test]
+    fn addresses_that_cannot() {
+        for uri in [
+            "javascript:alert(1)",
+            "data:text/html,x",
+            "ftp://example.org/",
+            "myapp://cb",
+            "/cb",
+            "example.org/cb",
+            "https:example.org",
+            "https:///example.org",
+            "https://",
+            "https://example.org/#x",
+            "https://example.org/#",
+            "https://good.example@evil.example/",
+            "https://good.example\\@evil.example/",
+            "https://exämple.org/",
+            "https://example.org/\"<script>",
+        ] {
+            assert!(fault(uri).is_some(), "{uri}");
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! Authorization codes: made when a user consents, used once.
+
+use async_trait::async_trait;
+use hostler_database::{Transaction, Type};
+use hostler_identity::pkce;
+use hostler_identity::token::{digest, new_token};
+use hostler_resource::{Actor, column};
+use hostler_rest::{Cause, Engine, Failure};
+use jiff::SignedDuration;
+use sea_query::{Alias, ExprTrait, Query};
+
+use super::client::Client;
+use super::form::Params;
+use super::problem::Problem;
+use super::revoke::revoke_family;
+use crate::authenticate::by_id;
+use crate::reply::Reply;
+use crate::settings::Settings;
+use crate::state::App;
+
+/// What a user consented to.
+pub(super) struct Consent<'a> {
+    pub user: i64,
+    pub application: i64,
+    /// As the request named it; empty if it named none.
+    pub redirect_uri: &'a str,
+    pub scope: &'a str,
+    pub code_challenge: Option<&'a str>,
+}
+
+/// Makes a code for a consent.
+pub(super) async fn make(app: &App, consent: Consent<'_>, settings: &Settings) -> Result<String, Problem> {
+    let code = new_token();
+    let now = app.engine.clock.now();
+    let age = SignedDuration::from_secs(settings.authorization_code_expire);
+    let insert = Query::insert()
+        .into_table(Alias::new("authorization_codes"))
+        .columns(
+            ["digest", "user_id", "application_id", "redirect_uri", "scope", "code_challenge", "created", "expires"]
+                .map(Alias::new),
+        )
+        .values_panic([
+            code.digest.into(),
+            consent.user.into(),
+            consent.application.into(),
+            consent.redirect_uri.into(),
+            consent.scope.into(),
+            consent.code_challenge.map(str::to_owned).into(),
+            now.into(),
+            now.checked_add(age).unwrap_or(now).into(),
+        ])
+        .to_owned();
+    // Used ones stay with their token, to recognize whoever uses them again.
+    let past = Query::delete()
+        .from_table(Alias::new("authorization_codes"))
+        .and_where(column("authorization_codes", "expires").lt(now))
+        .and_where(column("authorization_codes", "token_id").is_null())
+        .to_owned();
+    let mut tx = app.engine.database.begin().await?;
+    tx.execute(&past).await?;
+    tx.insert(&insert).await?;
+    tx.commit().await?;
+    Ok(code.plain)
+}
+
+/// The grant `authorization_code` (RFC 6749, section 4.1.3).
+pub(super) async fn exchange(
+    app: &App,
+    client: &Client,
+    params: &Params,
+    settings: &Settings,
+) -> Result<Reply, Problem> {
+    let code = params.required("code")?;
+    let (redirect_uri, verifier) = (params.get("redirect_uri")?, params.get("code_verifier")?);
+    let query = Query::select()
+        .exprs(
+            ["id", "user_id", "redirect_uri", "scope", "code_challenge", "expires", "token_id"]
+                .map(|name| column("authorization_codes", name)),
+        )
+        .from(Alias::new("authorization_codes"))
+        .and_where(column("authorization_codes", "digest").eq(digest(code)))
+        .and_where(column("authorization_codes", "application_id").eq(client.id))
+        .to_owned();
+    let types = [Type::Integer, Type::Integer, Type::Text, Type::Text, Type::Text, Type::Time, Type::Integer];
+    let rows = app.engine.database.read(&query, &types).await?;
+    let row = rows.first().ok_or_else(Problem::invalid_grant)?;
+    if row.integer(6).is_some() {
+        return Err(used_again(app, code, settings).await);
+    }
+    let live = row.time(5).is_some_and(|expires| expires > app.engine.clock.now());
+    let asked = row.text(2).unwrap_or_default();
+    let same_place = match redirect_uri {
+        Some(uri) if asked.is_empty() => client.redirect_uri(None) == Some(uri),
+        sent => sent.unwrap_or_default() == asked,
+    };
+    let proved = match (row.text(4), verifier) {
+        (Some(challenge), Some(verifier)) => pkce::verify(challenge, verifier),
+        // A verifier without a challenge shows that somebody took the challenge
+        // out of the user's request (RFC 9700, section 4.8.2).
+        (None, None) => true,
+        _ => false,
+    };
+    if !(live && same_place && proved) {
+        return Err(Problem::invalid_grant());
+    }
+    let (Some(id), Some(user), Some(scope)) = (row.integer(0), row.integer(1), row.text(3)) else {
+        return Err(Problem::invalid_grant());
+    };
+    let user = by_id(app, user, settings).await?.ok_or_else(Problem::invalid_grant)?;
+    match super::token::issue(app, &user, client, scope, &Code { id }).await {
+        // Somebody was faster with the same code.
+        Err(Problem::Failed(Failure::Conflict(_))) => Err(used_again(app, code, settings).await),
+        other => other,
+    }
+}
+
+/// A code that is used twice was stolen, and nobody knows by whom the first
+/// time: what came of it ends (RFC 6749, section 4.1.2).
+async fn used_again(app: &App, code: &str, settings: &Settings) -> Problem {
+    tracing::warn!("an authorization code was used again: its token is revoked");
+    match revoke_family(app, "authorization_codes", code, settings).await {
+        Ok(()) => Problem::invalid_grant(),
+        Err(problem) => problem,
+    }
+}
+
+/// A code as the reason to make a token.
+struct Code {
+    id: i64,
+}
+
+#[async_trait]
+impl Cause for Code {
+    async fn redeem(&self, _engine: &Engine, tx: &mut Transaction, _actor: &Actor, id: i64) -> Result<(), Failure> {
+        let take = Query::update()
+            .table(Alias::new("authorization_codes"))
+            .value(Alias::new("token_id"), id)
+            .and_where(column("authorization_codes", "id").eq(self.id))
+            .and_where(column("authorization_codes", "token_id").is_null())
+            .to_owned();
+        match tx.execute(&take).await? {
+            1 => Ok(()),
+            _ => Err(Failure::Conflict("The code was used at the same moment.".into())),
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! The OAuth2 server: `/api/o/`.
+//!
+//! Applications and tokens are resources like others; here is only what RFC 6749
+//! adds to them: the user's consent, its exchange for a token, refreshing and
+//! revoking. These paths do not take a token for an answer to who is asking: the
+//! consent is given in a session, and the others are asked by applications, who
+//! prove themselves in their own way. So no token can beget one with a wider
+//! scope here (compare CVE-2024-11483).
+
+mod authorize;
+mod client;
+mod code;
+mod form;
+mod page;
+mod problem;
+mod refresh;
+mod revoke;
+mod token;
+
+use axum::http::{Method, StatusCode};
+use serde_json::json;
+
+use crate::dispatch::Request;
+use crate::reply::Reply;
+use crate::state::App;
+use crate::status::reply_to;
+
+/// A path of the OAuth2 server that is open to those whom the API does not know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Endpoint {
+    /// Where users consent.
+    Authorize,
+    /// Where applications get tokens.
+    Token,
+    /// Where applications give tokens back.
+    Revoke,
+}
+
+impl Endpoint {
+    /// The endpoint of this name below `/api/o/`.
+    pub(crate) fn find(name: &str) -> Option<Self> {
+        match name {
+            "authorize" => Some(Endpoint::Authorize),
+            "token" => Some(Endpoint::Token),
+            "revoke_token" => Some(Endpoint::Revoke),
+            _ => None,
+        }
+    }
+
+    /// The methods it answers, as the `Allow` header lists them.
+    pub(crate) fn allow(self) -> &'static str {
+        match self {
+            Endpoint::Authorize => "GET, POST, HEAD, OPTIONS",
+            Endpoint::Token | Endpoint::Revoke => "POST, OPTIONS",
+        }
+    }
+}
+
+/// `GET /api/o/`: for anybody, as in AWX. Clients look here for OAuth2.
+pub(crate) fn root() -> Reply {
+    Reply::json(
+        StatusCode::OK,
+        json!({"authorize": "/api/o/authorize/", "token": "/api/o/token/", "revoke_token": "/api/o/revoke_token/"}),
+    )
+}
+
+/// Answers a request to one of the endpoints.
+pub(crate) async fn respond(app: &App, endpoint: Endpoint, request: &Request) -> Reply {
+    let outcome = match (endpoint, &request.method) {
+        (_, &Method::OPTIONS) => return Reply::no_content(),
+        (Endpoint::Authorize, &Method::GET | &Method::HEAD | &Method::POST) => authorize::authorize(app, request).await,
+        (Endpoint::Token, &Method::POST) => token::token(app, request).await,
+        (Endpoint::Revoke, &Method::POST) => revoke::revoke(app, request).await,
+        _ => return reply_to(hostler_rest::Failure::MethodNotAllowed, request.method.as_str()),
+    };
+    outcome.unwrap_or_else(|problem| problem.into_reply(request.method.as_str()))
+}

@@ -1,0 +1,145 @@
+//! Refreshing: a new token and a new refresh token for an old one.
+
+use async_trait::async_trait;
+use hostler_database::{Transaction, Type};
+use hostler_identity::token::{digest, parse_scope};
+use hostler_resource::{Actor, column};
+use hostler_resources::TOKEN;
+use hostler_rest::{Cause, Engine, Failure, Target};
+use sea_query::{Alias, ExprTrait, Query, SelectStatement};
+
+use super::client::Client;
+use super::form::Params;
+use super::problem::Problem;
+use super::revoke::revoke_family;
+use crate::authenticate::by_id;
+use crate::reply::Reply;
+use crate::settings::Settings;
+use crate::state::App;
+
+/// The grant `refresh_token` (RFC 6749, section 6). Each refresh token is used
+/// once: whoever uses one again, the thief or the owner, ends the whole family
+/// (RFC 9700, section 4.14.2).
+pub(super) async fn refresh(
+    app: &App,
+    client: &Client,
+    params: &Params,
+    settings: &Settings,
+) -> Result<Reply, Problem> {
+    let (sent, asked) = (params.required("refresh_token")?, params.get("scope")?);
+    let rows = app.engine.database.read(&find(sent, client.id), &TYPES).await?;
+    let row = rows.first().ok_or_else(Problem::invalid_grant)?;
+    if row.time(3).is_some() {
+        return Err(used_again(app, sent, settings).await);
+    }
+    let (Some(id), Some(token), Some(user), Some(scope)) =
+        (row.integer(0), row.integer(1), row.integer(4), row.text(5))
+    else {
+        return Err(Problem::invalid_grant());
+    };
+    if row.time(2).is_none_or(|expires| expires <= app.engine.clock.now()) {
+        return Err(Problem::invalid_grant());
+    }
+    let scope = narrowed(scope, asked)?;
+    let user = by_id(app, user, settings).await?.ok_or_else(Problem::invalid_grant)?;
+    match super::token::issue(app, &user, client, scope, &Rotation { id, token }).await {
+        // Somebody was faster with the same refresh token, or the user has just revoked it.
+        Err(Problem::Failed(Failure::Conflict(_) | Failure::NotFound(_))) => Err(used_again(app, sent, settings).await),
+        other => other,
+    }
+}
+
+/// How to read a row of [`find`].
+pub(super) const TYPES: [Type; 6] = [Type::Integer, Type::Integer, Type::Time, Type::Time, Type::Integer, Type::Text];
+
+/// The refresh token, if it is one of this application's: id, the family's
+/// token, when it expires, when it was rotated, and the token's user and scope.
+pub(super) fn find(refresh_token: &str, application: i64) -> SelectStatement {
+    Query::select()
+        .exprs(["id", "token_id", "expires", "rotated"].map(|name| column("refresh_tokens", name)))
+        .exprs(["user_id", "scope"].map(|name| column("tokens", name)))
+        .from(Alias::new("refresh_tokens"))
+        .inner_join(Alias::new("tokens"), column("tokens", "id").eq(column("refresh_tokens", "token_id")))
+        .and_where(column("refresh_tokens", "digest").eq(digest(refresh_token)))
+        .and_where(column("tokens", "application_id").eq(application))
+        .to_owned()
+}
+
+/// The scope of the next token: that of the last, or less if less is asked for.
+/// What was given up, or taken away by the owner of the token, does not come back.
+fn narrowed<'a>(granted: &'a str, asked: Option<&'a str>) -> Result<&'a str, Problem> {
+    let Some(asked) = asked else { return Ok(granted) };
+    match (parse_scope(asked), parse_scope(granted)) {
+        (Ok(wanted), Ok(most)) if wanted <= most => Ok(asked),
+        _ => Err(Problem::Refused("invalid_scope", "The scope is unknown, or wider than the one granted.")),
+    }
+}
+
+async fn used_again(app: &App, refresh_token: &str, settings: &Settings) -> Problem {
+    tracing::warn!("a refresh token was used again: its family is revoked");
+    match revoke_family(app, "refresh_tokens", refresh_token, settings).await {
+        Ok(()) => Problem::invalid_grant(),
+        Err(problem) => problem,
+    }
+}
+
+/// A refresh token as the reason to make a token in place of the last.
+struct Rotation {
+    id: i64,
+    token: i64,
+}
+
+#[async_trait]
+impl Cause for Rotation {
+    async fn redeem(&self, engine: &Engine, tx: &mut Transaction, actor: &Actor, id: i64) -> Result<(), Failure> {
+        let now = engine.clock.now();
+        let rotate = Query::update()
+            .table(Alias::new("refresh_tokens"))
+            .value(Alias::new("rotated"), now)
+            .and_where(column("refresh_tokens", "id").eq(self.id))
+            .and_where(column("refresh_tokens", "rotated").is_null())
+            .to_owned();
+        if tx.execute(&rotate).await? != 1 {
+            return Err(Failure::Conflict("The refresh token was used at the same moment.".into()));
+        }
+        // What can no longer be used by anybody need not be remembered.
+        let past = Query::delete()
+            .from_table(Alias::new("refresh_tokens"))
+            .and_where(column("refresh_tokens", "token_id").eq(self.token))
+            .and_where(column("refresh_tokens", "expires").lt(now))
+            .to_owned();
+        tx.execute(&past).await?;
+        // The family follows its newest token, and so outlives the last.
+        for table in ["refresh_tokens", "authorization_codes"] {
+            let follow = Query::update()
+                .table(Alias::new(table))
+                .value(Alias::new("token_id"), id)
+                .and_where(column(table, "token_id").eq(self.token))
+                .to_owned();
+            tx.execute(&follow).await?;
+        }
+        engine.delete_in(tx, actor, &TOKEN, &Target::Id(self.token), None).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::narrowed;
+
+    #[test]
+    fn a_scope_never_widens() {
+        for (granted, asked, next) in [
+            ("read", None, Some("read")),
+            ("read write", None, Some("read write")),
+            ("write", Some("read"), Some("read")),
+            ("read write", Some("write"), Some("write")),
+            ("read", Some("read"), Some("read")),
+            ("read", Some("write"), None),
+            ("read", Some("read write"), None),
+            ("write", Some("admin"), None),
+            ("nonsense", Some("read"), None),
+        ] {
+            assert_eq!(narrowed(granted, asked).ok(), next, "{granted} {asked:?}");
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! `POST /api/o/token/`: tokens for applications (RFC 6749, section 3.2).
+
+use async_trait::async_trait;
+use axum::http::{StatusCode, header};
+use hostler_database::Transaction;
+use hostler_identity::token::parse_scope;
+use hostler_resource::Actor;
+use hostler_resources::TOKEN;
+use hostler_resources::applications::{AUTHORIZATION_CODE, PASSWORD};
+use hostler_rest::{Cause, Engine, Failure};
+use serde_json::{Map, Value as Json, json};
+
+use super::client::Client;
+use super::form::Params;
+use super::problem::Problem;
+use super::{code, refresh};
+use crate::authenticate::{actor, check_password};
+use crate::dispatch::Request;
+use crate::reply::Reply;
+use crate::settings::Settings;
+use crate::state::App;
+
+/// The scope of who asks for none, as in AWX.
+pub(super) const DEFAULT_SCOPE: &str = "read write";
+
+/// Answers with a token, or says in the words of the standard why not.
+pub(super) async fn token(app: &App, request: &Request) -> Result<Reply, Problem> {
+    let params = Params::of_body(request)?;
+    let client = Client::authenticated(app, request, &params).await?;
+    let settings = app.settings.current(&app.engine.database).await?;
+    let for_grant = |wanted: &str| match client.grant_type == wanted {
+        true => Ok(()),
+        false => Err(Problem::Refused("unauthorized_client", "The application is not registered for this grant.")),
+    };
+    match params.required("grant_type")? {
+        "authorization_code" => {
+            for_grant(AUTHORIZATION_CODE)?;
+            code::exchange(app, &client, &params, &settings).await
+        }
+        "password" => {
+            for_grant(PASSWORD)?;
+            by_password(app, &client, &params, &settings).await
+        }
+        "refresh_token" => refresh::refresh(app, &client, &params, &settings).await,
+        _ => Err(Problem::Refused("unsupported_grant_type", "This grant does not exist here.")),
+    }
+}
+
+/// The grant `password` (RFC 6749, section 4.3). RFC 9700 advises against it, but
+/// AWX has it: only applications registered for it can use it.
+async fn by_password(app: &App, client: &Client, params: &Params, settings: &Settings) -> Result<Reply, Problem> {
+    let (username, password) = (params.required("username")?, params.required("password")?);
+    let scope = params.get("scope")?.unwrap_or(DEFAULT_SCOPE);
+    if parse_scope(scope).is_err() {
+        return Err(Problem::Refused("invalid_scope", "The scope must be made of the words read and write."));
+    }
+    let row = check_password(app, username, password).await?;
+    let user = row.and_then(|row| actor(&row, settings)).ok_or_else(Problem::invalid_grant)?;
+    issue(app, &user, client, scope, &Password).await
+}
+
+/// The user's password as the reason to make a token.
+struct Password;
+
+#[async_trait]
+impl Cause for Password {
+    async fn redeem(&self, _engine: &Engine, _tx: &mut Transaction, _actor: &Actor, _id: i64) -> Result<(), Failure> {
+        // A password is not used up.
+        Ok(())
+    }
+}
+
+/// Makes a token of the application for the user, and shows it this once.
+pub(super) async fn issue(
+    app: &App,
+    user: &Actor,
+    client: &Client,
+    scope: &str,
+    cause: &dyn Cause,
+) -> Result<Reply, Problem> {
+    let mut body = Map::new();
+    body.insert("application".into(), client.id.into());
+    body.insert("scope".into(), scope.into());
+    let made = app.engine.create_because(user, &TOKEN, &body, cause).await?.json;
+    let part = |name: &str| made.get(name).cloned().unwrap_or(Json::Null);
+    let answer = json!({
+        "access_token": part("token"),
+        "expires_in": user.policy.token_seconds,
+        "token_type": "Bearer",
+        "scope": part("scope"),
+        "refresh_token": part("refresh_token"),
+    });
+    // That no answer may be stored is said of all of them.
+    Ok(Reply::json(StatusCode::OK, answer).with(header::PRAGMA, "no-cache"))
+}
