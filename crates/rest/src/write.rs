@@ -168,6 +168,7 @@ impl Engine {
             (edit.secrets, edit.digests) = (secrets, digests);
             problems = found;
         }
+        require_right_to_move(&mut tx, &edit).await?;
         check(self, &mut tx, &mut edit, problems).await?;
         if changed(&edit) {
             let mut update = Query::update();
@@ -403,14 +404,30 @@ async fn taken(tx: &mut Transaction, edit: &Edit<'_>, unique: &Unique) -> Result
     Ok(!tx.read(&query, &[Type::Integer]).await?.is_empty())
 }
 
+/// Whoever links an object to another one, as to another organization, must be
+/// allowed to create it there.
+async fn require_right_to_move(tx: &mut Transaction, edit: &Edit<'_>) -> Result<(), Failure> {
+    let resource = edit.new.resource;
+    if !resource.fields.iter().any(|field| matches!(field.kind, Kind::Link(_)) && edit.changes(field)) {
+        return Ok(());
+    }
+    let draft = edit.new.clone();
+    let links = move |name: &str| resource.field(name).and_then(|field| draft.integer(field));
+    require_from(&mut Source::Transaction(tx), resource.access.create(edit.actor, &links)).await
+}
+
 /// Fails unless a rule that refers to no row holds.
 pub(crate) async fn require(engine: &Engine, rule: Rule) -> Result<(), Failure> {
+    require_from(&mut Source::Database(&engine.database), rule).await
+}
+
+async fn require_from(source: &mut Source<'_>, rule: Rule) -> Result<(), Failure> {
     let holds = match rule {
         Rule::All => true,
         Rule::None => false,
         Rule::When(condition) => {
             let query = Query::select().expr(condition).to_owned();
-            let rows = engine.database.read(&query, &[Type::Boolean]).await?;
+            let rows = source.read(&query, &[Type::Boolean]).await?;
             rows.first().is_some_and(|row| row.boolean(0))
         }
     };
