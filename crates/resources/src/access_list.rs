@@ -71,7 +71,7 @@ struct Way {
     content_type: Option<String>,
     object: Option<i64>,
     field: String,
-    team: Option<(i64, String)>,
+    team: Option<i64>,
 }
 
 /// Adds `direct_access` and `indirect_access` to the users of a page, and takes
@@ -123,7 +123,7 @@ async fn ways(engine: &Engine, resource: &'static Resource, id: i64, users: &[i6
         .and_where(column("grants", "user_id").is_in(users.iter().copied()))
         .and_where(column("roles", "id").in_subquery(leading.clone()))
         .order_by((Alias::new("grants"), Alias::new("id")), sea_query::Order::Asc);
-    let types = [Type::Integer, Type::Integer, Type::Text, Type::Integer, Type::Text, Type::Integer, Type::Text];
+    let types = [Type::Integer, Type::Integer, Type::Text, Type::Integer, Type::Text, Type::Integer];
     let mut rows = engine.database.read(&direct, &types[..5]).await?;
 
     // A member's or admin's grant on a team (`held`), and the team's grant on the object.
@@ -131,7 +131,6 @@ async fn ways(engine: &Engine, resource: &'static Resource, id: i64, users: &[i6
     columns(&mut by_team, column("membership", "user_id"));
     by_team
         .expr(column("teams", "id"))
-        .expr(column("teams", "name"))
         .distinct()
         .from(Alias::new("grants"))
         .inner_join(Alias::new("roles"), column("roles", "id").eq(column("grants", "role_id")))
@@ -162,8 +161,7 @@ async fn ways(engine: &Engine, resource: &'static Resource, id: i64, users: &[i6
             content_type: row.text(2).map(str::to_owned),
             object: row.integer(3),
             field: row.text(4).unwrap_or_default().to_owned(),
-            team: (row.0.len() > 5)
-                .then(|| (row.integer(5).unwrap_or_default(), row.text(6).unwrap_or_default().to_owned())),
+            team: (row.0.len() > 5).then(|| row.integer(5).unwrap_or_default()),
         })
         .collect();
     ways.extend(system_ways(engine, users).await?);
@@ -208,6 +206,7 @@ async fn object_names(
             .iter()
             .filter(|way| way.content_type.as_deref() == Some(resource.name))
             .filter_map(|way| way.object)
+            .chain(ways.iter().filter(|_| resource.name == TEAM.name).filter_map(|way| way.team))
             .collect();
         if ids.is_empty() {
             continue;
@@ -258,8 +257,9 @@ fn describe(
     role.insert("resource_name".into(), object_name.as_str().into());
     role.insert("resource_type".into(), holding.name.into());
     role.insert("related".into(), json!({ holding.name: holding.url(object) }));
-    if let Some((team, name)) = &way.team {
-        role.insert("team_id".into(), (*team).into());
+    // A team of another organization, where the actor may not see it, has no name here.
+    if let Some((team, (name, _))) = way.team.and_then(|team| Some((team, names.get(&(TEAM.name, team))?))) {
+        role.insert("team_id".into(), team.into());
         role.insert("team_name".into(), name.as_str().into());
     }
     role.insert("user_capabilities".into(), json!({"unattach": actor.can_write && *administers}));
