@@ -14,8 +14,11 @@ pub enum Error {
     /// A row refers to one that does not exist, or is still referred to.
     #[error("a row refers to one that does not exist, or is still referred to")]
     ForeignKey,
-    /// The database cannot be reached or is too busy, or it gave up a
-    /// transaction in favour of another: the same may succeed later.
+    /// The transaction was given up in favour of another one that changed the
+    /// same rows: the same will succeed at once.
+    #[error("the transaction was given up in favour of another")]
+    Contended,
+    /// The database cannot be reached or is too busy: the same may succeed later.
     #[error("the database is unavailable: {0}")]
     Unavailable(String),
     /// The disk of the database is full.

@@ -17,7 +17,7 @@ const ORGANIZATION_LINK: Field = fields::link("organization", "organization_id",
 pub static LABEL: Resource = Resource {
     list_title: "Labels",
     detail_title: "Label Detail",
-    description: "Labels group templates and jobs. Members of the organization create and rename them.",
+    description: "Labels group templates and jobs. Members of the organization create them, its admins rename them.",
     relations: &[
         BY_CREATOR,
         BY_MODIFIER,
@@ -46,6 +46,6 @@ const ACCESS: ByOrganization = ByOrganization {
     organization: || &ORGANIZATION,
     column: "organization_id",
     read: "read_role",
-    change: "member_role",
+    change: "admin_role",
     create: "member_role",
 };

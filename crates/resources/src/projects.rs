@@ -330,12 +330,7 @@ impl Hooks for ProjectHooks {
         if homeless && !edit.actor.is_superuser { Err(Failure::forbidden()) } else { Ok(()) }
     }
 
-    async fn validate(&self, engine: &Engine, tx: &mut Transaction, edit: &mut Edit<'_>) -> Result<(), Failure> {
-        if let (false, true, Some(organization)) =
-            (edit.is_new(), edit.changes(&ORGANIZATION_LINK), edit.new.integer(&ORGANIZATION_LINK))
-        {
-            engine.require(creates_in(edit.actor, Some(organization))).await?;
-        }
+    async fn validate(&self, _engine: &Engine, tx: &mut Transaction, edit: &mut Edit<'_>) -> Result<(), Failure> {
         let manual = edit.new.text(&SCM_TYPE).is_empty();
         if !manual && edit.new.text(&SCM_TYPE) != "insights" && edit.new.text(&SCM_URL).is_empty() {
             return Err(Failure::field(SCM_URL.name, "SCM URL is required."));

@@ -89,7 +89,7 @@ const USER_FIELDS: &[Field] = &[
     EXTERNAL_ACCOUNT,
 ];
 
-/// The roles that make somebody belong to an organization.
+/// The roles that make somebody belong to an organization, held on it or on one of its teams.
 const BELONGING: [&str; 2] = ["member_role", "admin_role"];
 
 static IDENTITY: Resource = identity("users", &PartOf(|| &USER));
@@ -213,7 +213,7 @@ impl Access for UserAccess {
                 Rule::When(is_self()).or(administered(actor, row).and(Rule::When(belongs_somewhere(row))))
             }
             Action::Delete => {
-                let orphan = administers_any(actor).and(Rule::When(belongs_somewhere(row).not()));
+                let orphan = administers_any(actor).and(Rule::When(holds_anything(row).not()));
                 administered(actor, row)
                     .and(Rule::When(belongs_somewhere(row)))
                     .or(ordinary(row).and(orphan))
@@ -236,13 +236,35 @@ fn ordinary(row: &str) -> Rule {
 /// The user belongs to no organization that the actor does not administer, and is an ordinary one.
 fn administered(actor: &Actor, row: &str) -> Rule {
     let mine = object_ids("organization", &["admin_role"], actor.id);
-    let elsewhere = holders_of("organization", &BELONGING, column("roles", "object_id").not_in_subquery(mine));
-    ordinary(row).and(Rule::When(column(row, "id").not_in_subquery(elsewhere)))
+    let elsewhere = holders_of("organization", &BELONGING, column("roles", "object_id").not_in_subquery(mine.clone()));
+    let other_teams = Query::select()
+        .expr(column("elsewhere", "id"))
+        .from_as(Alias::new("teams"), Alias::new("elsewhere"))
+        .and_where(column("elsewhere", "organization_id").not_in_subquery(mine))
+        .to_owned();
+    let in_other_teams = holders_of("team", &BELONGING, column("roles", "object_id").in_subquery(other_teams));
+    ordinary(row).and(Rule::When(
+        column(row, "id").not_in_subquery(elsewhere).and(column(row, "id").not_in_subquery(in_other_teams)),
+    ))
 }
 
-/// The user is a member or an admin of at least one organization.
+/// The user is a member or an admin of at least one organization, or of a team in it.
 fn belongs_somewhere(row: &str) -> Expr {
-    column(row, "id").in_subquery(holders_of("organization", &BELONGING, Expr::Constant(true.into())))
+    let anywhere = || Expr::Constant(true.into());
+    column(row, "id")
+        .in_subquery(holders_of("organization", &BELONGING, anywhere()))
+        .or(column(row, "id").in_subquery(holders_of("team", &BELONGING, anywhere())))
+}
+
+/// The user was granted any role on anything: whoever takes such a user over takes that over too.
+fn holds_anything(row: &str) -> Expr {
+    Expr::exists(
+        Query::select()
+            .expr(Expr::val(1))
+            .from(Alias::new("grants"))
+            .and_where(column("grants", "user_id").eq(column(row, "id")))
+            .to_owned(),
+    )
 }
 
 /// Passwords, flags and what follows from them.

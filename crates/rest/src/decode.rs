@@ -55,7 +55,7 @@ pub(crate) fn decode(edit: &mut Edit<'_>, body: &Map<String, Json>, method: Meth
             None if method == Method::Put => {
                 if field.required {
                     problems.add(field.name, "This field is required.");
-                } else if field.default.is_some() && !field.kept_on_put {
+                } else if field.default.is_some() && !field.kept_on_put && !field.kind.is_secret() {
                     edit.new.set(field, initial(field));
                 }
             }

@@ -53,6 +53,9 @@ impl From<DatabaseError> for Failure {
                 Failure::Conflict("An object with these values was created at the same moment.".into())
             }
             DatabaseError::ForeignKey => Failure::Conflict("A linked object was deleted at the same moment.".into()),
+            DatabaseError::Contended => {
+                Failure::Conflict("Another request changed the same objects at the same moment: try again.".into())
+            }
             DatabaseError::Unavailable(why) => Failure::Unavailable(why),
             DatabaseError::Full => Failure::StorageFull,
             DatabaseError::Timeout | DatabaseError::TooComplex => Failure::TooExpensive,

@@ -95,7 +95,9 @@ pub(crate) async fn load(
     let mut selection = Selection::new(resource, actor, true);
     selection.query.cond_where(target.condition(resource)?);
     if matches!(source, Source::Transaction(_)) {
-        selection.query.lock_with_tables(LockType::Update, [Alias::new(ROW)]);
+        // Not so strong as to keep others from referring to the row, as entries of the activity stream do:
+        // two users who change each other would wait for each other.
+        selection.query.lock_with_tables(LockType::NoKeyUpdate, [Alias::new(ROW)]);
     }
     let rows = source.read(&selection.query, &selection.types).await?;
     let loaded =

@@ -11,9 +11,10 @@ use crate::named_url;
 use crate::select::{Loaded, ROW, summary_fields, type_of, visible};
 use crate::{Engine, Failure};
 
-/// A moment as answers show it: UTC, with six digits of a second.
+/// A moment as answers show it: in UTC.
 pub fn time_text(time: Timestamp) -> String {
-    format!("{time:.6}")
+    // As AWX does: microseconds, unless there are none.
+    if time.subsec_nanosecond() == 0 { time.to_string() } else { format!("{time:.6}") }
 }
 
 /// A stored value as answers show it.

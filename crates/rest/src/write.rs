@@ -16,6 +16,9 @@ use crate::read::{Source, load};
 use crate::select::{Loaded, ROW};
 use crate::{Edit, Engine, Failure, Record, Target};
 
+/// How often a change is tried that loses against other writers.
+const ATTEMPTS: u32 = 3;
+
 /// How an existing object is changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
@@ -184,6 +187,26 @@ impl Engine {
         body: &Map<String, Json>,
         expected: Option<Expected<'_>>,
     ) -> Result<(Map<String, Json>, i64), Failure> {
+        let mut attempts = ATTEMPTS;
+        loop {
+            attempts -= 1;
+            match self.update_once(actor, resource, target, method, body, expected).await {
+                // Whoever lost against another writer starts from what that one left.
+                Err(Failure::Conflict(_)) if attempts > 0 => {}
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn update_once(
+        &self,
+        actor: &Actor,
+        resource: &'static Resource,
+        target: &Target,
+        method: Method,
+        body: &Map<String, Json>,
+        expected: Option<Expected<'_>>,
+    ) -> Result<(Map<String, Json>, i64), Failure> {
         let hooks = self.registry.hooks(resource);
         let mut early = None;
         // Slow work on a secret must not hold a transaction open, nor be done for those who may not write.
@@ -203,6 +226,7 @@ impl Engine {
             (edit.secrets, edit.digests) = (secrets, digests);
             problems = found;
         }
+        require_right_to_move(&mut tx, &edit).await?;
         check(self, &mut tx, &mut edit, problems).await?;
         if changed(&edit) {
             let mut update = Query::update();
@@ -456,14 +480,30 @@ async fn taken(tx: &mut Transaction, edit: &Edit<'_>, unique: &Unique) -> Result
     Ok(!tx.read(&query, &[Type::Integer]).await?.is_empty())
 }
 
+/// Whoever links an object to another one, as to another organization, must be
+/// allowed to create it there.
+async fn require_right_to_move(tx: &mut Transaction, edit: &Edit<'_>) -> Result<(), Failure> {
+    let resource = edit.new.resource;
+    if !resource.fields.iter().any(|field| matches!(field.kind, Kind::Link(_)) && edit.changes(field)) {
+        return Ok(());
+    }
+    let draft = edit.new.clone();
+    let links = move |name: &str| resource.field(name).and_then(|field| draft.integer(field));
+    require_from(&mut Source::Transaction(tx), resource.access.create(edit.actor, &links)).await
+}
+
 /// Fails unless a rule that refers to no row holds.
 pub(crate) async fn require(engine: &Engine, rule: Rule) -> Result<(), Failure> {
+    require_from(&mut Source::Database(&engine.database), rule).await
+}
+
+async fn require_from(source: &mut Source<'_>, rule: Rule) -> Result<(), Failure> {
     let holds = match rule {
         Rule::All => true,
         Rule::None => false,
         Rule::When(condition) => {
             let query = Query::select().expr(condition).to_owned();
-            let rows = engine.database.read(&query, &[Type::Boolean]).await?;
+            let rows = source.read(&query, &[Type::Boolean]).await?;
             rows.first().is_some_and(|row| row.boolean(0))
         }
     };

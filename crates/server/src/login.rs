@@ -28,10 +28,14 @@ pub(crate) async fn login(app: &App, request: &Request) -> Result<Reply, Failure
 
 /// Ends the session.
 pub(crate) async fn logout(app: &App, request: &Request) -> Result<Reply, Failure> {
-    if ![Method::GET, Method::POST].contains(&request.method) {
-        return Err(Failure::MethodNotAllowed);
+    match request.method {
+        Method::GET | Method::POST => {}
+        // Asking what would happen ends nothing.
+        Method::HEAD => return Ok(Reply::redirect(StatusCode::FOUND, "/api/login/")),
+        Method::OPTIONS => return Ok(Reply::no_content()),
+        _ => return Err(Failure::MethodNotAllowed),
     }
-    // A link on another site must not sign people out.
+    // As in AWX a GET ends the session too; the cookie is SameSite=Lax, so no image or frame elsewhere can do it.
     if request.method == Method::POST
         && let Err(reply) = check_csrf(&request.headers, csrf_sent(request).as_deref())
     {

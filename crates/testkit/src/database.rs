@@ -68,6 +68,11 @@ impl PostgresDatabase {
         Uri::from_parts(parts).expect("a URL").to_string()
     }
 
+    /// Runs SQL in this database.
+    pub fn execute_inside(&self, statement: &str) -> Result<(), postgres::Error> {
+        Client::connect(&self.url(), NoTls)?.batch_execute(statement)
+    }
+
     fn execute(&self, statement: &str) -> Result<(), postgres::Error> {
         Client::connect(&self.server, NoTls)?.batch_execute(statement)
     }

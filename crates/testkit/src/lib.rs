@@ -6,11 +6,39 @@
 //! its reader needs.
 #![allow(clippy::expect_used, clippy::panic, reason = "a test helper reports by panicking")]
 
+pub mod browser;
 pub mod client;
 pub mod conformance;
 pub mod database;
+pub mod people;
+pub mod raw;
 pub mod server;
 
 pub use client::{Answer, Client};
 pub use database::{Backend, backends};
+pub use people::{PASSWORD, Person};
 pub use server::{ADMIN, ADMIN_PASSWORD, TestServer, command};
+
+/// Runs each of these functions, which take a [`Backend`], as two tests: one on
+/// SQLite and one on PostgreSQL. Without a PostgreSQL server the second says so
+/// and does nothing.
+#[macro_export]
+macro_rules! on_each_backend {
+    ($($body:ident),+ $(,)?) => {
+        $(mod $body {
+            #[test]
+            fn sqlite() {
+                super::$body($crate::Backend::Sqlite);
+            }
+
+            #[test]
+            fn postgres() {
+                if $crate::backends().contains(&$crate::Backend::Postgres) {
+                    super::$body($crate::Backend::Postgres);
+                } else {
+                    eprintln!("SKIPPED: {} names no server", $crate::database::POSTGRES_VARIABLE);
+                }
+            }
+        })+
+    };
+}

@@ -19,6 +19,8 @@ pub const ADMIN: &str = "admin";
 /// The password of every test server's first superuser.
 pub const ADMIN_PASSWORD: &str = "password";
 
+/// Where the server keeps an SQLite database, in its data directory.
+const SQLITE_FILE: &str = "hostler.db";
 /// What the server prints once it answers, before its address.
 const READY: &str = "Hostler is listening on ";
 /// Generous: a debug build on a busy machine migrates a database in this time.
@@ -132,6 +134,19 @@ impl TestServer {
     /// The URL given as `--database`, when the backend is PostgreSQL.
     pub fn database_url(&self) -> Option<String> {
         self.database.as_ref().map(PostgresDatabase::url)
+    }
+
+    /// Runs SQL on the server's data, for states that no request leads to.
+    pub fn execute(&self, statement: &str) {
+        match &self.database {
+            Some(database) => database.execute_inside(statement).expect("PostgreSQL takes the statement"),
+            None => {
+                let file = rusqlite::Connection::open(self.data().join(SQLITE_FILE)).expect("the server's database");
+                // The server may be writing.
+                file.busy_timeout(PATIENCE).expect("a timeout");
+                file.execute_batch(statement).expect("SQLite takes the statement");
+            }
+        }
     }
 
     /// Where the server listens, such as `http://127.0.0.1:40123`.

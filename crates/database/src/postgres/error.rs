@@ -29,8 +29,10 @@ pub(super) fn statement_error(error: tokio_postgres::Error) -> Error {
         | SqlState::LOCK_NOT_AVAILABLE => Error::Unavailable(problem.message().to_owned()),
         _ if is_stale(problem) => Error::Unavailable("the schema changed while the server ran".to_owned()),
         _ => match code.code().get(..2).unwrap_or_default() {
-            // Connections, resources, conflicts with other transactions, the administrator.
-            "08" | "40" | "53" | "57" => Error::Unavailable(problem.message().to_owned()),
+            // Deadlocks and conflicts with other transactions.
+            "40" => Error::Contended,
+            // Connections, resources, the administrator.
+            "08" | "53" | "57" => Error::Unavailable(problem.message().to_owned()),
             "54" => Error::TooComplex,
             // These messages quote the data.
             "22" => Error::Internal(format!("PostgreSQL refused a value (SQLSTATE {})", code.code())),

@@ -1,0 +1,132 @@
+//! Bodies that are not what was asked for.
+
+use hostler_testkit::{Backend, on_each_backend};
+use serde_json::json;
+
+use super::{USERS, start};
+
+on_each_backend!(
+    bodies_that_are_no_object,
+    bodies_that_are_too_long,
+    bodies_that_are_too_deep,
+    values_of_the_wrong_kind,
+    wrong_content_types,
+);
+
+fn bodies_that_are_no_object(backend: Backend) {
+    let scene = start(backend);
+    let bodies: [&[u8]; 14] = [
+        b"{",
+        b"{\"a\":",
+        b"[]",
+        b"[{}]",
+        b"\"text\"",
+        b"1",
+        b"true",
+        b"null",
+        b"{\"a\": 1,}",
+        b"{'a': 1}",
+        b"\xff\xfe",
+        b"{\"first_name\": \"\xff\"}",
+        b"{\"first_name\": \"\\ud800\"}",
+        b"{} {}",
+    ];
+    for body in bodies {
+        for (method, path) in [
+            ("POST", USERS),
+            ("PATCH", &scene.user),
+            ("PUT", &scene.user),
+            ("POST", "/api/v2/users/1/roles/"),
+            ("PATCH", "/api/v2/settings/system/"),
+        ] {
+            scene.refused(scene.send(method, path, body));
+        }
+    }
+    scene.unchanged();
+}
+
+fn bodies_that_are_too_long(backend: Backend) {
+    let scene = start(backend);
+    let body = json!({"first_name": "x".repeat(10_000_000)}).to_string();
+    let token = scene.admin.post("/api/v2/tokens/", json!({"scope": "write"})).expect(201).json();
+    let head = format!(
+        "PATCH {} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\nAuthorization: Bearer {}\r\n",
+        scene.user,
+        token["token"].as_str().expect("a token")
+    );
+    // Its length told: refused before it is sent.
+    let told = scene.server.send_raw(format!("{head}Content-Length: {}\r\n\r\n", body.len()).as_bytes());
+    assert!(told.status == Some(413) && told.body.contains("detail"), "{told:?}");
+    // Its length not told: refused when it has become too long.
+    let chunk = "x".repeat(0x10000);
+    let mut chunked = format!("{head}Transfer-Encoding: chunked\r\n\r\n").into_bytes();
+    for _ in 0..41 {
+        chunked.extend(format!("10000\r\n{chunk}\r\n").bytes());
+    }
+    let untold = scene.server.send_raw(&chunked);
+    assert!(untold.status == Some(413) && untold.body.contains("detail"), "{untold:?}");
+    scene.lives();
+    assert_eq!(scene.admin.get(&scene.user).expect(200).json()["first_name"], "");
+}
+
+fn bodies_that_are_too_deep(backend: Backend) {
+    let scene = start(backend);
+    for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
+        let deep = format!("{}1{}", open.repeat(10_000), close.repeat(10_000));
+        for body in [deep.clone(), format!("{{\"first_name\": {deep}}}"), open.repeat(10_000)] {
+            scene.refused(scene.send("PATCH", &scene.user, body.clone()));
+            scene.refused(scene.send("POST", USERS, body));
+        }
+    }
+    scene.unchanged();
+}
+
+fn values_of_the_wrong_kind(backend: Backend) {
+    let scene = start(backend);
+    for value in [json!([]), json!({}), json!([1]), json!({"a": 1}), json!(true)] {
+        for field in ["username", "first_name", "last_name", "email", "password"] {
+            let answer = scene.admin.patch(&scene.user, json!({field: value}));
+            assert!(answer.json()[field].is_array(), "{answer}");
+            scene.refused(answer);
+        }
+        scene.refused(scene.admin.post("/api/v2/organizations/", json!({"name": value})));
+        scene.refused(scene.admin.post("/api/v2/teams/", json!({"name": "a", "organization": value})));
+        scene.refused(
+            scene
+                .admin
+                .post("/api/v2/users/1/roles/", json!({"id": if value == json!(true) { json!("x") } else { value }})),
+        );
+    }
+    for max_hosts in [json!("x"), json!(-1), json!(1.5), json!([]), json!(true), json!(1e300)] {
+        scene.refused(scene.admin.post("/api/v2/organizations/", json!({"name": "a", "max_hosts": max_hosts})));
+    }
+    scene.refused(scene.admin.post("/api/v2/teams/", json!({"name": "a", "organization": 999_999})));
+    scene.refused(scene.admin.post("/api/v2/teams/", json!({"nothing": "known"})));
+    scene.unchanged();
+}
+
+fn wrong_content_types(backend: Backend) {
+    let scene = start(backend);
+    for media in [
+        "text/plain",
+        "text/html",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data",
+        "application/jsonp",
+        "nonsense",
+        "",
+    ] {
+        for (method, path) in [("POST", USERS), ("PATCH", &scene.user), ("PUT", &scene.user)] {
+            let call = scene.admin.request(method, path).header("Content-Type", media);
+            let answer = call.body("{\"username\": \"made\", \"password\": \"Made-Up-1\"}").send();
+            assert_eq!(answer.status, 415, "{media:?}: {answer}");
+            scene.refused(answer);
+        }
+    }
+    scene.unchanged();
+    let call = scene.admin.request("PATCH", &scene.user).header("Content-Type", "Application/JSON; charset=utf-8");
+    call.body("{\"first_name\": \"Ann\"}").send().expect(200);
+    let answer = scene.admin.request("GET", USERS).header("Accept", "image/png").send();
+    assert_eq!(answer.status, 406, "{answer}");
+    scene.refused(answer);
+}

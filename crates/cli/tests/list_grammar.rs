@@ -1,0 +1,159 @@
+//! The grammar of lists, where no recorded case shows it.
+#![allow(clippy::expect_used, clippy::panic, reason = "tests report by panicking")]
+
+use hostler_testkit::{Backend, Client, TestServer, on_each_backend};
+use serde_json::{Value, json};
+
+on_each_backend!(
+    filters_across_a_list_meet_in_one_object_unless_chained,
+    filters_may_be_alternatives_or_negated,
+    relations_can_be_crossed_and_ordered_by,
+    a_search_may_cross_a_relation,
+    pages_follow_each_other,
+    upper_and_lower_case_are_those_of_all_letters,
+);
+
+fn start(backend: Backend) -> TestServer {
+    TestServer::start(env!("CARGO_BIN_EXE_hostler"), backend)
+}
+
+/// The values of one field of a list, in order.
+fn column(client: &Client, path: &str, field: &str) -> Vec<String> {
+    let results = client.get(path).expect(200).json()["results"].clone();
+    let values = results.as_array().expect("results").iter();
+    values.map(|object| object[field].as_str().expect("a text").to_owned()).collect()
+}
+
+fn names(client: &Client, path: &str) -> Vec<String> {
+    column(client, path, "name")
+}
+
+/// Organizations a, b and c: only `a` has one team that is both red and large.
+fn teams(server: &TestServer) {
+    for (org, teams) in [
+        ("a", &[("red-1", "large"), ("blue-1", "small")][..]),
+        ("b", &[("red-2", "small"), ("blue-2", "large")]),
+        ("c", &[("green-3", "large")]),
+    ] {
+        let id = server.organization(org);
+        for (name, size) in teams {
+            let body = json!({"name": name, "description": size, "organization": id});
+            server.as_admin().create("/api/v2/teams/", body);
+        }
+    }
+}
+
+fn filters_across_a_list_meet_in_one_object_unless_chained(backend: Backend) {
+    let server = start(backend);
+    teams(&server);
+    let admin = server.as_admin();
+    let list = |query: &str| names(&admin, &format!("/api/v2/organizations/?order_by=name&{query}"));
+    assert_eq!(list("teams__name__startswith=red&teams__description=large"), ["a"]);
+    assert_eq!(list("chain__teams__name__startswith=red&chain__teams__description=large"), ["a", "b"]);
+    assert_eq!(list("chain__teams__name__startswith=red"), ["a", "b"]);
+    // Several matches of one object show it once.
+    assert_eq!(list("teams__name__contains=e"), ["a", "b", "c"]);
+    assert_eq!(admin.get("/api/v2/organizations/?teams__name__contains=e").json()["count"], 3);
+}
+
+fn filters_may_be_alternatives_or_negated(backend: Backend) {
+    let server = start(backend);
+    teams(&server);
+    let admin = server.as_admin();
+    let list = |query: &str| names(&admin, &format!("/api/v2/organizations/?order_by=name&{query}"));
+    assert_eq!(list("or__name=a&or__name=c"), ["a", "c"]);
+    assert_eq!(list("not__name=a"), ["b", "c"]);
+    assert_eq!(list("not__name=a&not__name=b"), ["c"]);
+    assert_eq!(list("or__name=c&or__not__name__in=b,c"), ["a", "c"]);
+    assert_eq!(list("or__not__name=a&or__not__name=b"), ["a", "b", "c"]);
+    assert_eq!(list("name__in=a,b&or__name=b&or__name=c"), ["b"]);
+    assert_eq!(list("not__teams__name__startswith=red"), ["c"]);
+    assert_eq!(list("chain__not__teams__name__startswith=red"), ["c"]);
+    admin.get("/api/v2/organizations/?name__in=").expect(400);
+    assert_eq!(list("not__name__in=a"), ["b", "c"]);
+}
+
+fn relations_can_be_crossed_and_ordered_by(backend: Backend) {
+    let server = start(backend);
+    teams(&server);
+    let admin = server.as_admin();
+    let list = |query: &str| names(&admin, &format!("/api/v2/teams/?{query}"));
+    assert_eq!(list("organization__name=b&order_by=name"), ["blue-2", "red-2"]);
+    assert_eq!(list("organization__teams__name=red-2&order_by=-name"), ["red-2", "blue-2"]);
+    assert_eq!(list("organization__created_by__username=admin&order_by=name&page_size=1"), ["blue-1"]);
+    assert_eq!(list("order_by=-organization__name,name"), ["green-3", "blue-2", "red-2", "blue-1", "red-1"]);
+    assert_eq!(list("order_by=organization__name,-name"), ["red-1", "blue-1", "red-2", "blue-2", "green-3"]);
+    assert_eq!(list("organization=2&organization__id__gt=1&order_by=name"), ["blue-2", "red-2"]);
+    for wrong in [
+        "nothing__name=a",
+        "organization__nothing=a",
+        "name__nothing=a",
+        "order_by=nothing",
+        "order_by=organization__nothing",
+    ] {
+        let answer = admin.get(&format!("/api/v2/teams/?{wrong}"));
+        assert!(answer.status == 400 && answer.json()["detail"].is_string(), "{answer}");
+    }
+    for secret in ["password=x", "password__startswith=a", "or__password__isnull=true", "created_by__password=x"] {
+        let list = if secret.starts_with("created_by") { "teams" } else { "users" };
+        admin.get(&format!("/api/v2/{list}/?{secret}")).expect(403);
+    }
+}
+
+fn a_search_may_cross_a_relation(backend: Backend) {
+    let server = start(backend);
+    teams(&server);
+    let admin = server.as_admin();
+    let orgs = |query: &str| names(&admin, &format!("/api/v2/organizations/?order_by=name&{query}"));
+    assert_eq!(orgs("teams__search=RED"), ["a", "b"]);
+    assert_eq!(orgs("teams__search=green"), ["c"]);
+    let teams = |query: &str| names(&admin, &format!("/api/v2/teams/?order_by=name&{query}"));
+    assert_eq!(teams("search=red"), ["red-1", "red-2"]);
+    assert_eq!(teams("search=LARGE"), ["blue-2", "green-3", "red-1"]);
+    assert_eq!(teams("search=nothing-like-it"), Vec::<String>::new());
+}
+
+fn pages_follow_each_other(backend: Backend) {
+    let server = start(backend);
+    teams(&server);
+    let admin = server.as_admin();
+    let mut path = "/api/v2/teams/?order_by=name&page_size=2&name__regex=[a-z]%2B".to_owned();
+    let (mut seen, mut back) = (vec![], vec![Value::Null]);
+    loop {
+        let page = admin.get(&path).expect(200).json();
+        assert_eq!(page["count"], 5);
+        seen.extend(names(&admin, &path));
+        assert_eq!(page["previous"].is_null(), back.len() == 1, "{path}");
+        back.push(page["previous"].clone());
+        match page["next"].as_str() {
+            Some(next) => path = next.to_owned(),
+            None => break,
+        }
+    }
+    assert_eq!(seen, ["blue-1", "blue-2", "green-3", "red-1", "red-2"]);
+    let last = admin.get("/api/v2/teams/?order_by=name&page_size=2&page=last").expect(200).json();
+    assert_eq!((&last["results"][0]["name"], &last["next"]), (&json!("red-2"), &Value::Null));
+    assert!(last["previous"].as_str().is_some_and(|link| link.contains("page=2")), "{last}");
+    for page in ["0", "4", "-1", "x", "99999999999999999999"] {
+        let answer = admin.get(&format!("/api/v2/teams/?page_size=2&page={page}")).expect(404);
+        assert_eq!(answer.json(), json!({"detail": "Invalid page."}));
+    }
+    let most = admin.get("/api/v2/teams/?page_size=1000").expect(200).json();
+    assert_eq!(most["results"].as_array().map(Vec::len), Some(5));
+}
+
+fn upper_and_lower_case_are_those_of_all_letters(backend: Backend) {
+    let server = start(backend);
+    let admin = server.as_admin();
+    server.user_with("oe", json!({"first_name": "\u{d6}dipus", "last_name": "100%_a"}));
+    server.user_with("plain", json!({"first_name": "Odipus", "last_name": "100xxa"}));
+    let list = |query: &str| column(&admin, &format!("/api/v2/users/?order_by=username&{query}"), "username");
+    assert_eq!(list("first_name__icontains=%C3%B6DI"), ["oe"]);
+    assert_eq!(list("first_name__iexact=%C3%B6dipus"), ["oe"]);
+    assert_eq!(list("first_name__contains=%C3%B6"), Vec::<String>::new());
+    assert_eq!(list("first_name__iregex=%5E%C3%B6.i"), ["oe"]);
+    assert_eq!(list("first_name__regex=%5E%C3%B6"), Vec::<String>::new());
+    // Characters that mean something to the databases mean nothing here.
+    assert_eq!(list("last_name__contains=%25_"), ["oe"]);
+    assert_eq!(list("last_name__startswith=100%25"), ["oe"]);
+}

@@ -1,0 +1,99 @@
+//! Users, organizations and teams made through the API, in a word each.
+
+use serde_json::{Value, json};
+
+use crate::client::Client;
+use crate::server::TestServer;
+
+/// The password of every user that [`TestServer::user`] makes.
+pub const PASSWORD: &str = "Kalmar-Union-1397";
+
+/// A user, and a client that calls as them.
+#[derive(Debug, Clone)]
+pub struct Person {
+    /// The user's id.
+    pub id: i64,
+    /// The user's name.
+    pub name: String,
+    /// Calls as this user, with their password.
+    pub client: Client,
+}
+
+impl Person {
+    /// The path of this user.
+    pub fn path(&self) -> String {
+        format!("/api/v2/users/{}/", self.id)
+    }
+
+    /// A client that calls with a new token of this user.
+    pub fn token(&self, scope: &str) -> Client {
+        let made = self.client.post("/api/v2/tokens/", json!({"scope": scope})).expect(201).json();
+        self.client.with_token(made["token"].as_str().expect("a token"))
+    }
+}
+
+impl Client {
+    /// Creates an object and tells its id.
+    pub fn create(&self, list: &str, body: Value) -> i64 {
+        let created = self.post(list, body).expect(201).json();
+        created["id"].as_i64().unwrap_or_else(|| panic!("{created} has no id"))
+    }
+
+    /// Adds an object to the list below another.
+    pub fn attach(&self, list: &str, id: i64) {
+        self.post(list, json!({"id": id})).expect(204);
+    }
+
+    /// All results of a list; the list must fit on one page.
+    pub fn results(&self, list: &str) -> Vec<Value> {
+        let separator = if list.contains('?') { '&' } else { '?' };
+        let mut page = self.get(&format!("{list}{separator}page_size=200")).expect(200).json();
+        assert!(page["next"].is_null(), "{list} is longer than a page");
+        match page["results"].take() {
+            Value::Array(results) => results,
+            other => panic!("{list}: no results but {other}"),
+        }
+    }
+}
+
+impl TestServer {
+    /// A new user without any right.
+    pub fn user(&self, name: &str) -> Person {
+        self.user_with(name, json!({}))
+    }
+
+    /// A new user with these fields beside name and password.
+    pub fn user_with(&self, name: &str, fields: Value) -> Person {
+        let mut body = json!({"username": name, "password": PASSWORD});
+        for (field, value) in fields.as_object().expect("an object of fields") {
+            body[field] = value.clone();
+        }
+        let id = self.as_admin().create("/api/v2/users/", body);
+        Person { id, name: name.to_owned(), client: self.as_user(name, PASSWORD) }
+    }
+
+    /// A new organization.
+    pub fn organization(&self, name: &str) -> i64 {
+        self.as_admin().create("/api/v2/organizations/", json!({"name": name}))
+    }
+
+    /// A new team of an organization.
+    pub fn team(&self, name: &str, organization: i64) -> i64 {
+        self.as_admin().create("/api/v2/teams/", json!({"name": name, "organization": organization}))
+    }
+
+    /// Makes somebody a member of an organization.
+    pub fn join(&self, organization: i64, person: &Person) {
+        self.as_admin().attach(&format!("/api/v2/organizations/{organization}/users/"), person.id);
+    }
+
+    /// Makes somebody an admin of an organization.
+    pub fn promote(&self, organization: i64, person: &Person) {
+        self.as_admin().attach(&format!("/api/v2/organizations/{organization}/admins/"), person.id);
+    }
+
+    /// Changes settings of a category.
+    pub fn configure(&self, category: &str, settings: Value) {
+        self.as_admin().patch(&format!("/api/v2/settings/{category}/"), settings).expect(200);
+    }
+}
