@@ -48,7 +48,7 @@ impl LastUsed {
             tokio::spawn(async move {
                 tokio::time::sleep(PAUSE).await;
                 if let Err(problem) = here.write(&engine).await {
-                    // Nothing depends on it; the next use tries again.
+                    // Nothing depends on it; the first use a minute from now tries again.
                     tracing::warn!(%problem, "could not record when tokens were last used");
                 }
             });
