@@ -229,6 +229,8 @@ impl AssignmentHooks {
     }
 
     async fn assign(&self, engine: &Engine, actor: &Actor, body: &Map<String, Json>) -> Result<i64, Failure> {
+        let listed = if self.to_team { &TEAM_ASSIGNMENT } else { &USER_ASSIGNMENT };
+        engine.require(listed.access.create(actor, &|_| None)).await?;
         let (link, key, target) = self.holder();
         let definition =
             number(body, DEFINITION.name)?.ok_or_else(|| Failure::field(DEFINITION.name, "This field is required."))?;
