@@ -4,10 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
+use tempfile::TempDir;
 
 use crate::report::{Counts, Report};
-use crate::server::{PASSWORD, Server};
+use crate::server::{PASSWORD, Server, hostler};
 
 /// The oldest Python that the clients' releases run on.
 const OLDEST_PYTHON: &str = "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))";
@@ -60,15 +61,24 @@ fn environment(folder: &Path, requirements: &Path) -> Result<Result<PathBuf, Str
     Ok(Ok(bin))
 }
 
-/// A server for one client, unless it does not start.
-fn server(report: &mut Report, client: &str, target: &Path) -> Option<Server> {
-    match Server::start(&target.join(format!("clients-{client}.log"))) {
-        Ok(server) => Some(server),
+/// A server for one client with data of its own, unless it does not start.
+fn server(report: &mut Report, client: &str, target: &Path) -> Option<(Server, TempDir)> {
+    match start(&target.join(format!("clients-{client}.log"))) {
+        Ok(started) => Some(started),
         Err(problem) => {
             report.fail(&format!("no server for {client}: {problem:#}"));
             None
         }
     }
+}
+
+fn start(log: &Path) -> Result<(Server, TempDir)> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    ensure!(Command::new(cargo).args(["build", "--package", "hostler"]).status()?.success(), "it cannot be built");
+    // Cargo puts it beside this program, wherever the target directory is.
+    let binary = std::env::current_exe()?.with_file_name("hostler");
+    let folder = TempDir::with_prefix("hostler-clients-")?;
+    Ok((Server::start(&mut hostler(&binary, &folder.path().join("data")), log)?, folder))
 }
 
 /// A program that sees neither the settings of this machine's user nor a proxy.
@@ -83,7 +93,7 @@ fn program(program: &Path, home: &Path, server: &Server) -> Command {
 }
 
 fn awx_command(report: &mut Report, bin: &Path, clients: &Path, target: &Path) -> Result<()> {
-    let Some(server) = server(report, "awx", target) else { return Ok(()) };
+    let Some((server, _data)) = server(report, "awx", target) else { return Ok(()) };
     let home = tempfile::tempdir()?;
     let output = program(&bin.join("python"), home.path(), &server)
         .arg(clients.join("check_awx_cli.py"))
@@ -100,7 +110,7 @@ fn awx_command(report: &mut Report, bin: &Path, clients: &Path, target: &Path) -
 }
 
 fn collection(report: &mut Report, bin: &Path, clients: &Path, target: &Path) -> Result<()> {
-    let Some(server) = server(report, "collection", target) else { return Ok(()) };
+    let Some((server, _data)) = server(report, "collection", target) else { return Ok(()) };
     let home = tempfile::tempdir()?;
     let output = program(&bin.join("ansible-playbook"), home.path(), &server)
         .args(["--inventory", "localhost,", "--connection", "local"])

@@ -1,5 +1,6 @@
 //! What developers and CI run; `cargo xtask help` tells.
 
+mod bench;
 mod clients;
 mod postgres;
 mod report;
@@ -15,16 +16,23 @@ use report::Report;
 const HELP: &str = "\
 cargo xtask test      formatting, lints, the tests on both databases, and the real clients
 cargo xtask clients   the real clients only
+cargo xtask bench     how fast the release build is; writes docs/benchmarks.md
 
   --no-clients        without the real clients
   --only-rust         the same: nothing but the Rust toolchain and the databases
   --require-all       what cannot run here fails instead of being skipped
 
+  bench takes these instead:
+  --users N           users in the database (10000)
+  --seconds S         how long each figure is measured (10)
+  --database URL      a PostgreSQL server to make a database on, instead of SQLite
+  --quick             few users, one second each, and nothing is written
+
 HOSTLER_TEST_POSTGRES names a PostgreSQL server on which databases may be made;
 without it a throw-away cluster is started where PostgreSQL is installed.
 ";
 
-/// What was asked for.
+/// What was asked for of the checks.
 struct Options {
     has_rust: bool,
     has_clients: bool,
@@ -51,6 +59,12 @@ fn options(arguments: &[String]) -> Result<Option<Options>> {
 
 fn main() -> Result<ExitCode> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let Some((command, flags)) = arguments.split_first()
+        && command == "bench"
+    {
+        bench::run(&bench::Options::parse(flags)?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let Some(options) = options(&arguments)? else {
         print!("{HELP}");
         return Ok(ExitCode::SUCCESS);

@@ -1,4 +1,4 @@
-//! A server for the real clients.
+//! Starting a server and stopping it.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
@@ -9,43 +9,23 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use tempfile::TempDir;
 
 /// The password of the server's superuser, whose name is `admin`.
 pub const PASSWORD: &str = "password";
 
-/// A running server with data of its own; killed, and its data removed, on drop.
+/// A running server; killed on drop.
 pub struct Server {
     child: Child,
-    /// Kept for its data.
-    _folder: TempDir,
     /// Where it listens.
     pub base: String,
 }
 
 impl Server {
-    /// Builds the binary, starts it, and waits until it answers.
-    pub fn start(log: &Path) -> Result<Self> {
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let is_built = Command::new(cargo).args(["build", "--package", "hostler"]).status()?.success();
-        if !is_built {
-            bail!("the binary cannot be built");
-        }
-        // Cargo puts it beside this program, wherever the target directory is.
-        let binary = std::env::current_exe()?.with_file_name("hostler");
-        let folder = TempDir::with_prefix("hostler-clients-")?;
-        let mut child = Command::new(binary)
-            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
-            .arg(folder.path().join("data"))
-            .env("HOSTLER_ADMIN_USER", "admin")
-            .env("HOSTLER_ADMIN_PASSWORD", PASSWORD)
-            .env_remove("HOSTLER_DATABASE")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(File::create(log)?)
-            .spawn()?;
+    /// Starts a program that prints where it is listening, and waits until it does.
+    pub fn start(command: &mut Command, log: &Path) -> Result<Self> {
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(File::create(log)?).spawn()?;
         let stdout = child.stdout.take().context("a pipe")?;
-        let mut server = Self { child, _folder: folder, base: String::new() };
+        let mut server = Self { child, base: String::new() };
         let (sender, receiver) = channel();
         thread::spawn(move || {
             for line in BufReader::new(stdout).lines().map_while(Result::ok) {
@@ -54,11 +34,16 @@ impl Server {
             }
         });
         let line = receiver.recv_timeout(Duration::from_secs(60)).unwrap_or_default();
-        match line.strip_prefix("Hostler is listening on ") {
-            Some(base) => server.base = base.to_owned(),
+        match line.split_once(" is listening on ") {
+            Some((_, base)) => server.base = base.to_owned(),
             None => bail!("the server does not start; its log is in {}", log.display()),
         }
         Ok(server)
+    }
+
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 }
 
@@ -68,4 +53,17 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// `hostler serve` on this folder, on any free port, with nothing of the developer's own Hostler.
+pub fn hostler(binary: &Path, data: &Path) -> Command {
+    let mut command = Command::new(binary);
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("HOSTLER_") {
+            command.env_remove(name);
+        }
+    }
+    command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(data);
+    command.env("HOSTLER_ADMIN_USER", "admin").env("HOSTLER_ADMIN_PASSWORD", PASSWORD);
+    command
 }

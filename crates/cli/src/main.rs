@@ -11,6 +11,11 @@ use clap::Parser;
 
 use crate::options::{Cli, Command};
 
+/// Faster than the C library's, whose place it takes for SQLite too; and it gives
+/// back what the hashing of passwords took, which the other keeps once for each thread.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {

@@ -59,7 +59,7 @@ impl Reply {
     pub(crate) fn into_response(self) -> Response<Body> {
         let (body, content_type) = match self.content {
             Content::Empty => (Body::empty(), None),
-            Content::Json(json) => (Body::from(json.to_string()), Some("application/json")),
+            Content::Json(json) => (Body::from(bytes(&json)), Some("application/json")),
             Content::Html(html) => (Body::from(html), Some("text/html; charset=utf-8")),
         };
         let mut response = Response::new(body);
@@ -75,4 +75,10 @@ impl Reply {
         }
         response
     }
+}
+
+/// As its `Display` writes it, but without a detour over the formatter's small pieces.
+fn bytes(json: &Json) -> Vec<u8> {
+    // It fails for maps whose keys are no text only, which this type does not have.
+    serde_json::to_vec(json).unwrap_or_default()
 }

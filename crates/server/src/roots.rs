@@ -52,7 +52,7 @@ pub(crate) async fn ping(app: &App) -> Result<Reply, Failure> {
             "install_uuid": installation_id(app).await?,
             "instances": [],
             "instance_groups": [],
-            "server": server_name(),
+            "server": SERVER_NAME,
         }),
     ))
 }
@@ -91,6 +91,4 @@ pub(crate) fn config(actor: &Actor) -> Reply {
 }
 
 /// What we call ourselves.
-pub(crate) fn server_name() -> &'static str {
-    concat!("Hostler/", env!("CARGO_PKG_VERSION"))
-}
+pub(crate) const SERVER_NAME: &str = concat!("Hostler/", env!("CARGO_PKG_VERSION"));

@@ -1,0 +1,107 @@
+//! Load by wrk.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result, bail, ensure};
+
+const SCRIPT: &str = include_str!("load.lua");
+
+/// What is sent.
+#[derive(Clone, Copy)]
+pub struct Load<'a> {
+    /// Where to.
+    pub base: &'a str,
+    /// The path and the query of a GET.
+    pub path: &'a str,
+    /// The value of the header `Authorization`.
+    pub authorization: &'a str,
+    /// The users to change in turn, from the first id to the last; none for a GET.
+    pub changes: Option<(i64, i64)>,
+}
+
+/// How a server did.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Speed {
+    /// How many requests were answered.
+    pub requests: f64,
+    /// In how many seconds.
+    pub seconds: f64,
+    /// The median time to an answer, in milliseconds.
+    pub p50: f64,
+    /// The time within which 99 of 100 were answered, in milliseconds.
+    pub p99: f64,
+}
+
+impl Speed {
+    /// Requests per second.
+    pub fn rate(&self) -> f64 {
+        self.requests / self.seconds
+    }
+}
+
+/// Whether wrk is there.
+pub fn require() -> Result<()> {
+    // It ends with an error after having told its version.
+    let answer = Command::new("wrk").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    if answer.is_err() {
+        bail!(
+            "the load comes from wrk, which is not installed: install the package wrk (apt install wrk, dnf install wrk, brew install wrk)"
+        );
+    }
+    Ok(())
+}
+
+impl Load<'_> {
+    /// Sends as many requests as are answered in that time, over so many connections.
+    /// `folder` is for wrk's script.
+    pub fn run(&self, folder: &Path, connections: u32, seconds: u32) -> Result<Speed> {
+        let script = folder.join("load.lua");
+        std::fs::write(&script, SCRIPT)?;
+        let mut command = Command::new("wrk");
+        // One thread is enough for wrk, which leaves the rest of the machine to the server.
+        command.args(["--threads", "1", "--latency", "--timeout", "30s"]);
+        command.args(["--connections", &connections.to_string(), "--duration", &format!("{seconds}s")]);
+        command.arg("--script").arg(&script);
+        command.arg("--header").arg(format!("Authorization: {}", self.authorization));
+        command.arg(format!("{}{}", self.base, self.path));
+        if let Some((first, last)) = self.changes {
+            command.args(["--", &first.to_string(), &last.to_string()]);
+        }
+        let output = command.stderr(Stdio::inherit()).output().context("wrk does not run")?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        ensure!(output.status.success(), "wrk failed: {text}");
+        result(&text)
+    }
+}
+
+/// Reads what the script tells; a figure over answers that failed would be none.
+fn result(text: &str) -> Result<Speed> {
+    let line = text.lines().find_map(|line| line.strip_prefix("result "));
+    let numbers: Vec<f64> =
+        line.unwrap_or_default().split(' ').map(str::parse).collect::<Result<_, _>>().context("wrk told no result")?;
+    let [requests, microseconds, p50, p99, failed] = numbers[..] else { bail!("wrk told another result: {text}") };
+    ensure!(failed == 0.0, "{failed} of {requests} requests failed");
+    ensure!(requests > 0.0, "nothing was answered");
+    Ok(Speed { requests, seconds: microseconds / 1e6, p50: p50 / 1000.0, p99: p99 / 1000.0 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_the_script_tells() -> Result<()> {
+        let speed = result("Running 2s test\nresult 3000 2000000 125 2500 0\n")?;
+        assert_eq!(speed, Speed { requests: 3000.0, seconds: 2.0, p50: 0.125, p99: 2.5 });
+        assert_eq!(speed.rate(), 1500.0);
+        Ok(())
+    }
+
+    #[test]
+    fn failed_answers_make_no_figure() {
+        assert!(result("result 3000 2000000 125 2500 1\n").is_err());
+        assert!(result("result 0 2000000 0 0 0\n").is_err());
+        assert!(result("unable to connect\n").is_err());
+    }
+}

@@ -1,0 +1,224 @@
+//! How fast Hostler answers, beside a handler that does nothing but answer.
+
+mod cases;
+mod database;
+mod document;
+mod load;
+mod process;
+mod subject;
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use tempfile::TempDir;
+
+use crate::server::Server;
+use cases::{CASES, Kind};
+use database::Place;
+use document::{Measured, Row};
+use load::Load;
+use subject::{Subject, Talker};
+
+/// What was asked for.
+pub struct Options {
+    users: usize,
+    seconds: u32,
+    database: Option<String>,
+    /// To see that it works: short, and nothing is written.
+    is_quick: bool,
+}
+
+impl Options {
+    /// Reads the words after `bench`.
+    pub fn parse(flags: &[String]) -> Result<Self> {
+        let mut options = Self { users: 10_000, seconds: 10, database: None, is_quick: false };
+        if flags.iter().any(|flag| flag == "--quick") {
+            options = Self { users: 500, seconds: 1, is_quick: true, ..options };
+        }
+        let mut flags = flags.iter();
+        while let Some(flag) = flags.next() {
+            let mut value = || flags.next().with_context(|| format!("{flag} wants a value"));
+            match flag.as_str() {
+                "--users" => options.users = value()?.parse().context("--users wants a number")?,
+                "--seconds" => options.seconds = value()?.parse().context("--seconds wants a number")?,
+                "--database" => options.database = Some(value()?.clone()),
+                "--quick" => {}
+                other => bail!("bench takes no {other}; cargo xtask help tells what there is"),
+            }
+        }
+        ensure!(options.users >= 25, "a page needs at least 25 users");
+        ensure!((1..=600).contains(&options.seconds), "--seconds takes 1 to 600");
+        Ok(options)
+    }
+}
+
+/// How often the server is started to tell how long that takes.
+const STARTS: usize = 7;
+/// How long to send before counting.
+const WARM_UP: u32 = 1;
+
+/// Measures, prints the table, and writes it into the document.
+pub fn run(options: &Options) -> Result<()> {
+    load::require()?;
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the workspace")?;
+    // This program lies in a profile's folder of the target directory, which is on
+    // a disk: the folder for temporary files may be in memory, where a sync is free.
+    let target = std::env::current_exe()?.ancestors().nth(2).context("the target directory")?.to_owned();
+    build()?;
+    let folder = TempDir::with_prefix_in("bench-", &target)?;
+    let measured = measure(options, &target.join("release"), folder.path())?;
+    println!("\n{measured}");
+    if !options.is_quick {
+        document::write(&root.join("docs/benchmarks.md"), &measured)?;
+    }
+    Ok(())
+}
+
+fn build() -> Result<()> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let arguments = ["build", "--release", "--package", "hostler", "--package", "hostler-server"];
+    let is_built = Command::new(cargo).args(arguments).args(["--bin", "hostler", "--example", "bare"]).status()?;
+    ensure!(is_built.success(), "the release build failed");
+    Ok(())
+}
+
+fn measure(options: &Options, release: &Path, folder: &Path) -> Result<Measured> {
+    let sync = sync_time(folder)?;
+    let place = Place::create(options.database.as_deref())?;
+    let subject = Subject::new(release.join("hostler"), folder.to_owned(), place.url());
+
+    let new_start = subject.start(&[])?.1;
+    println!("{} users are made", options.users);
+    let ids = place.seed(&subject.file(), options.users)?;
+    let mut starts = (0..STARTS).map(|_| Ok(subject.start(&[])?.1)).collect::<Result<Vec<f64>>>()?;
+    starts.sort_by(f64::total_cmp);
+
+    // Counting costs a header, so that the server which is measured does not do it.
+    let user = format!("/api/v2/users/{}/", ids.0);
+    let list = "/api/v2/users/?page_size=25".to_owned();
+    let (counting, _) = subject.start(&["--debug-headers"])?;
+    let talker = Talker::new(&counting.base);
+    let token = talker.token()?;
+    let mut statements = BTreeMap::new();
+    for case in &CASES {
+        let path = if case.kind == Kind::List { &list } else { &user };
+        statements.insert(case.name(), talker.statements(case.kind, path, &talker.authorization(case.by, &token))?);
+    }
+    let by_token = talker.authorization(cases::By::Token, &token);
+    let bare_user = bare(release, folder, "user", &talker.body(&user, &by_token)?)?;
+    let bare_list = bare(release, folder, "list", &talker.body(&list, &by_token)?)?;
+    drop(counting);
+
+    let (server, _) = subject.start(&[])?;
+    std::thread::sleep(Duration::from_secs(1));
+    let idle = process::memory(server.id(), "VmRSS")?;
+    let mut rows = vec![];
+    let mut bares = BTreeMap::new();
+    for case in &CASES {
+        for (connections, awx) in case.connections {
+            let is_list = case.kind == Kind::List;
+            let authorization = talker.authorization(case.by, &token);
+            let load = Load {
+                base: &server.base,
+                path: if is_list { &list } else { &user },
+                authorization: &authorization,
+                changes: (case.kind == Kind::Patch).then_some(ids),
+            };
+            load.run(folder, *connections, WARM_UP)?;
+            let before = process::processor_time(server.id())?;
+            let speed = load.run(folder, *connections, options.seconds)?;
+            let processor = process::processor_time(server.id())? - before;
+            // Who the requests say they are makes no difference to the bare handler.
+            let bare = match bares.get(&(case.kind, *connections)) {
+                Some(known) => *known,
+                None => {
+                    let load = Load { base: if is_list { &bare_list.base } else { &bare_user.base }, ..load };
+                    load.run(folder, *connections, WARM_UP)?;
+                    let speed = load.run(folder, *connections, options.seconds)?;
+                    bares.insert((case.kind, *connections), speed);
+                    speed
+                }
+            };
+            println!("{} over {connections}: {:.0}/s, bare {:.0}/s", case.name(), speed.rate(), bare.rate());
+            rows.push(Row {
+                name: case.name(),
+                connections: *connections,
+                speed,
+                bare,
+                processor: processor * 1e6 / speed.requests,
+                statements: statements[case.name()],
+                awx: *awx,
+            });
+        }
+    }
+    Ok(Measured {
+        rows,
+        command: command(options),
+        key: if options.database.is_some() { "postgresql" } else { "sqlite" },
+        database: place.described()?,
+        users: options.users,
+        seconds: options.seconds,
+        sync,
+        new_start,
+        start: starts[STARTS / 2],
+        idle,
+        after: process::memory(server.id(), "VmRSS")?,
+        peak: process::memory(server.id(), "VmHWM")?,
+        cores: std::thread::available_parallelism()?.get(),
+        machine_memory: process::machine_memory()?,
+    })
+}
+
+/// The yardstick, answering with these bytes.
+fn bare(release: &Path, folder: &Path, name: &str, answer: &[u8]) -> Result<Server> {
+    let file = folder.join(name);
+    fs::write(&file, answer)?;
+    let mut command = Command::new(release.join("examples").join("bare"));
+    Server::start(command.arg(file), &folder.join(format!("bare-{name}.log")))
+}
+
+/// The command that repeats the run. The URL of a server is the reader's own.
+fn command(options: &Options) -> String {
+    let database = if options.database.is_some() { " --database postgres://…" } else { "" };
+    format!("cargo xtask bench --users {} --seconds {}{database}", options.users, options.seconds)
+}
+
+/// The median time in milliseconds until a small write is on the disk: what no
+/// durable write can be faster than, unless several share one.
+fn sync_time(folder: &Path) -> Result<f64> {
+    let mut file = File::create(folder.join("sync"))?;
+    let mut times = vec![];
+    for _ in 0..101 {
+        let start = Instant::now();
+        file.write_all(&[0; 4096])?;
+        file.sync_data()?;
+        times.push(start.elapsed().as_secs_f64() * 1000.0);
+    }
+    times.sort_by(f64::total_cmp);
+    Ok(times[times.len() / 2])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(words: &str) -> Result<Options> {
+        Options::parse(&words.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn options_are_read() -> Result<()> {
+        let options = parse("--seconds 3 --quick --database postgres://u:p@h/d")?;
+        assert_eq!((options.users, options.seconds, options.is_quick), (500, 3, true));
+        assert_eq!(command(&options), "cargo xtask bench --users 500 --seconds 3 --database postgres://…");
+        for wrong in ["--users", "--users x", "--users 3", "--seconds 0", "--other"] {
+            assert!(parse(wrong).is_err(), "{wrong}");
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,104 @@
+//! The server that is measured, and what is asked of it beside the load.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value as Json;
+use ureq::Agent;
+use ureq::http::Response;
+
+use super::cases::{By, Kind};
+use crate::server::{PASSWORD, Server, hostler};
+
+/// How to start the server, again and again on the same data.
+pub struct Subject {
+    binary: PathBuf,
+    folder: PathBuf,
+    database: Option<String>,
+}
+
+impl Subject {
+    /// With its data and its log in this folder.
+    pub fn new(binary: PathBuf, folder: PathBuf, database: Option<String>) -> Self {
+        Self { binary, folder, database }
+    }
+
+    /// The SQLite database.
+    pub fn file(&self) -> PathBuf {
+        self.folder.join("data").join("hostler.db")
+    }
+
+    /// Starts it, and tells how many seconds after that it answered for the first time.
+    pub fn start(&self, flags: &[&str]) -> Result<(Server, f64)> {
+        let mut command = hostler(&self.binary, &self.folder.join("data"));
+        command.args(["--log", "warn"]).args(flags);
+        if let Some(url) = &self.database {
+            command.env("HOSTLER_DATABASE", url);
+        }
+        let start = Instant::now();
+        let server = Server::start(&mut command, &self.folder.join("server.log"))?;
+        Talker::new(&server.base).agent.get(format!("{}/api/v2/ping/", server.base)).call()?;
+        Ok((server, start.elapsed().as_secs_f64()))
+    }
+}
+
+/// Asks single questions.
+pub struct Talker {
+    agent: Agent,
+    base: String,
+}
+
+impl Talker {
+    /// Of the server at this address.
+    pub fn new(base: &str) -> Self {
+        // The server is on loopback, whatever proxy the environment names.
+        let agent = Agent::config_builder().proxy(None).timeout_global(Some(Duration::from_secs(60))).build();
+        Self { agent: agent.new_agent(), base: base.to_owned() }
+    }
+
+    /// The header `Authorization` of the superuser.
+    pub fn authorization(&self, by: By, token: &str) -> String {
+        match by {
+            By::Token => format!("Bearer {token}"),
+            By::Basic => format!("Basic {}", STANDARD.encode(format!("admin:{PASSWORD}"))),
+        }
+    }
+
+    /// A new token of the superuser that may write.
+    pub fn token(&self) -> Result<String> {
+        let request = self.agent.post(format!("{}/api/v2/tokens/", self.base));
+        let request = request.header("Authorization", self.authorization(By::Basic, ""));
+        let request = request.header("Content-Type", "application/json");
+        let answer: Json = serde_json::from_slice(&request.send(r#"{"scope": "write"}"#)?.body_mut().read_to_vec()?)?;
+        Ok(answer["token"].as_str().context("no token")?.to_owned())
+    }
+
+    /// The bytes of an answer.
+    pub fn body(&self, path: &str, authorization: &str) -> Result<Vec<u8>> {
+        Ok(self.ask(Kind::Get, path, authorization, "")?.body_mut().read_to_vec()?)
+    }
+
+    /// How many statements a request takes once the server is warm.
+    pub fn statements(&self, kind: Kind, path: &str, authorization: &str) -> Result<u32> {
+        // The first of a second also reads the settings.
+        self.ask(kind, path, authorization, "Ada")?;
+        let answer = self.ask(kind, path, authorization, "Grace")?;
+        let count = answer.headers().get("X-API-Query-Count").context("the server does not count")?;
+        Ok(count.to_str()?.parse()?)
+    }
+
+    fn ask(&self, kind: Kind, path: &str, authorization: &str, name: &str) -> Result<Response<ureq::Body>> {
+        let address = format!("{}{path}", self.base);
+        Ok(match kind {
+            Kind::Get | Kind::List => self.agent.get(address).header("Authorization", authorization).call()?,
+            Kind::Patch => {
+                let request = self.agent.patch(address).header("Authorization", authorization);
+                let body = serde_json::json!({"first_name": name}).to_string();
+                request.header("Content-Type", "application/json").send(body)?
+            }
+        })
+    }
+}
