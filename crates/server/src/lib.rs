@@ -4,6 +4,7 @@ mod api;
 mod authenticate;
 mod body;
 mod bootstrap;
+mod browse;
 mod dispatch;
 mod login;
 mod reply;

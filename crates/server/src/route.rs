@@ -48,6 +48,7 @@ const LATER: &[&str] = &[
 pub(crate) enum Route {
     ApiRoot,
     VersionRoot,
+    Stylesheet,
     Ping,
     Config,
     Me,
@@ -65,11 +66,13 @@ pub(crate) enum Route {
 }
 
 impl Route {
-    /// What a path that ends with a slash names, if anything.
+    /// What a path names, if anything. All end with a slash but for files.
     pub(crate) fn find(registry: Registry, path: &str) -> Option<Route> {
         let rest = path.strip_prefix("/api/")?;
-        if rest.is_empty() {
-            return Some(Route::ApiRoot);
+        match rest {
+            "" => return Some(Route::ApiRoot),
+            "static/hostler.css" => return Some(Route::Stylesheet),
+            _ => {}
         }
         let parts = decoded(rest.strip_suffix('/')?)?;
         let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
@@ -101,7 +104,15 @@ impl Route {
 
     /// Whether anybody may ask, logged in or not.
     pub(crate) fn is_public(&self) -> bool {
-        matches!(self, Route::ApiRoot | Route::VersionRoot | Route::Ping | Route::Login | Route::Logout)
+        matches!(
+            self,
+            Route::ApiRoot | Route::VersionRoot | Route::Ping | Route::Login | Route::Logout | Route::Stylesheet
+        )
+    }
+
+    /// Whether the answers are JSON that a browser may have as a page.
+    pub(crate) fn has_pages(&self) -> bool {
+        !matches!(self, Route::Login | Route::Logout | Route::Stylesheet)
     }
 }
 

@@ -6,11 +6,13 @@
 //! its reader needs.
 #![allow(clippy::expect_used, clippy::panic, reason = "a test helper reports by panicking")]
 
+pub mod browser;
 pub mod client;
 pub mod conformance;
 pub mod database;
 pub mod server;
 
+pub use browser::Browser;
 pub use client::{Answer, Client};
 pub use database::{Backend, backends};
 pub use server::{ADMIN, ADMIN_PASSWORD, TestServer, command};
