@@ -18,7 +18,7 @@ use crate::reply::{Content, Reply};
 use crate::route::Route;
 use crate::state::App;
 use crate::status::reply_to;
-use crate::{api, body, login, roots, settings};
+use crate::{api, body, login, openapi, roots, settings};
 
 /// A request as the handlers see it.
 #[derive(Clone)]
@@ -260,6 +260,8 @@ async fn known(app: &App, route: Route, actor: &Actor, request: &Request) -> Res
         Route::ApiRoot | Route::VersionRoot | Route::Ping | Route::Login | Route::Logout | Route::Stylesheet => {
             public(app, route, request).await
         }
+        Route::OpenApi if is_safe(&request.method) => Ok(Reply::fixed("application/json", openapi::text())),
+        Route::OpenApi => Err(Failure::MethodNotAllowed),
         Route::Config if is_safe(&request.method) => Ok(roots::config(actor)),
         Route::SettingList if is_safe(&request.method) => Ok(settings::list(actor)),
         Route::Config | Route::SettingList => Err(Failure::MethodNotAllowed),

@@ -7,6 +7,7 @@ mod bootstrap;
 mod browse;
 mod dispatch;
 mod login;
+mod openapi;
 mod reply;
 mod roots;
 mod route;

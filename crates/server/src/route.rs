@@ -7,7 +7,7 @@ use percent_encoding::percent_decode_str;
 /// The lists of AWX's API that Hostler does not serve yet. They say so (501), and
 /// describe themselves as offering no action: the `awx` command asks some of
 /// them what roles they have before it does anything with users or teams.
-const LATER: &[&str] = &[
+pub(crate) const LATER: &[&str] = &[
     "ad_hoc_commands",
     "applications",
     "constructed_inventories",
@@ -48,6 +48,7 @@ const LATER: &[&str] = &[
 pub(crate) enum Route {
     ApiRoot,
     VersionRoot,
+    OpenApi,
     Stylesheet,
     Ping,
     Config,
@@ -71,6 +72,7 @@ impl Route {
         let rest = path.strip_prefix("/api/")?;
         match rest {
             "" => return Some(Route::ApiRoot),
+            "v2/openapi.json" => return Some(Route::OpenApi),
             "static/hostler.css" => return Some(Route::Stylesheet),
             _ => {}
         }
@@ -112,7 +114,7 @@ impl Route {
 
     /// Whether the answers are JSON that a browser may have as a page.
     pub(crate) fn has_pages(&self) -> bool {
-        !matches!(self, Route::Login | Route::Logout | Route::Stylesheet)
+        !matches!(self, Route::Login | Route::Logout | Route::OpenApi | Route::Stylesheet)
     }
 }
 
