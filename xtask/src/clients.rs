@@ -1,4 +1,5 @@
-//! The real clients: the `awx` command and the awx.awx collection, unmodified.
+//! The real clients: the `awx` command and the awx.awx collection, unmodified;
+//! and schemathesis, which compares the answers with the OpenAPI document.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -23,11 +24,12 @@ pub fn check(report: &mut Report) -> Result<()> {
     let bin = match environment(&target.join("clients-venv"), &clients.join("requirements.txt"))? {
         Ok(bin) => bin,
         Err(because) => {
-            report.skip("the awx command and the awx.awx collection", &because);
+            report.skip("the awx command, schemathesis and the awx.awx collection", &because);
             return Ok(());
         }
     };
-    awx_command(report, &bin, &clients, &target)?;
+    script(report, "awx", &clients.join("check_awx_cli.py"), &bin, &target)?;
+    script(report, "openapi", &clients.join("check_openapi.py"), &bin, &target)?;
     collection(report, &bin, &clients, &target)
 }
 
@@ -92,19 +94,17 @@ fn program(program: &Path, home: &Path, server: &Server) -> Command {
     command
 }
 
-fn awx_command(report: &mut Report, bin: &Path, clients: &Path, target: &Path) -> Result<()> {
-    let Some((server, _data)) = server(report, "awx", target) else { return Ok(()) };
+/// A script whose last line counts its checks.
+fn script(report: &mut Report, name: &str, script: &Path, bin: &Path, target: &Path) -> Result<()> {
+    let Some((server, _data)) = server(report, name, target) else { return Ok(()) };
     let home = tempfile::tempdir()?;
-    let output = program(&bin.join("python"), home.path(), &server)
-        .arg(clients.join("check_awx_cli.py"))
-        .stderr(Stdio::inherit())
-        .output()?;
+    let output = program(&bin.join("python"), home.path(), &server).arg(script).stderr(Stdio::inherit()).output()?;
     let text = String::from_utf8_lossy(&output.stdout);
     print!("{text}");
     let counts = text.lines().last().map(Counts::parse).unwrap_or_default();
     report.add(counts);
     if counts == Counts::default() || output.status.success() != (counts.failed == 0) {
-        report.fail("the checks of the awx command did not run to their end");
+        report.fail(&format!("the checks of {name} did not run to their end"));
     }
     Ok(())
 }

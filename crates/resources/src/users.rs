@@ -61,7 +61,7 @@ const LDAP_DN: Field = fields::text("ldap_dn")
     .not_filterable()
     .help("The name in the directory, for a user who comes from one.");
 const LAST_LOGIN: Field =
-    fields::time("last_login").label("Last login").read_only().help("When this user last opened a session.");
+    fields::time("last_login").label("Last login").nullable().read_only().help("When this user last opened a session.");
 const EXTERNAL_ACCOUNT: Field = fields::text("external_account")
     .label("External account")
     .nullable()
@@ -71,7 +71,7 @@ const EXTERNAL_ACCOUNT: Field = fields::text("external_account")
     .help("Where the user comes from, if not from here: ldap, social or enterprise.");
 const CREATED: Field = crate::common::CREATED.filter_unlisted();
 /// As in AWX, a user counts as modified when they last logged in.
-const MODIFIED: Field = crate::common::MODIFIED.column("last_login").filter_unlisted();
+const MODIFIED: Field = crate::common::MODIFIED.column("last_login").nullable().filter_unlisted();
 
 const USER_FIELDS: &[Field] = &[
     fields::id(),

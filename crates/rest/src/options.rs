@@ -4,7 +4,7 @@ use hostler_resource::{Default, Field, Kind, Resource};
 use serde_json::{Map, Value as Json, json};
 
 /// Most objects on one page, whatever `page_size` says.
-pub(crate) const MAX_PAGE_SIZE: u64 = 200;
+pub const MAX_PAGE_SIZE: u64 = 200;
 
 /// Which actions an OPTIONS answer describes beside GET.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

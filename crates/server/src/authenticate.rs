@@ -11,6 +11,7 @@ use hostler_resource::{Actor, column};
 use hostler_rest::Failure;
 use sea_query::{Alias, ExprTrait, Query, SelectStatement};
 
+use crate::browse::form::is_form;
 use crate::reply::Reply;
 use crate::settings::Settings;
 use crate::state::App;
@@ -20,7 +21,7 @@ use crate::status::reply_to;
 pub(crate) const SESSION_COOKIE: &str = "awx_sessionid";
 /// The cookie whose value must come back in a header for session requests that write.
 pub(crate) const CSRF_COOKIE: &str = "csrftoken";
-const CSRF_HEADER: &str = "x-csrftoken";
+pub(crate) const CSRF_HEADER: &str = "x-csrftoken";
 
 const NOT_PROVIDED: &str =
     "Authentication credentials were not provided. To establish a login session, visit /api/login/.";
@@ -60,7 +61,8 @@ pub(crate) async fn authenticate(
     }
     let Some(secret) = cookie(headers, SESSION_COOKIE) else { return Ok(None) };
     let Some(actor) = by_session(app, secret, settings).await? else { return Ok(None) };
-    if !is_safe(method) {
+    // A form shows its token once its body is read: see `form::unwrap`, which every form of a session goes through.
+    if !is_safe(method) && !is_form(method, headers) {
         require_csrf(headers)?;
     }
     Ok(Some(actor))

@@ -13,13 +13,15 @@ use hostler_rest::Failure;
 use serde_json::{Map, Value as Json};
 
 use crate::authenticate::{authenticate, is_safe, unauthenticated};
+use crate::browse::{self, Visit, Wanted, form, negotiate};
 use crate::reply::{Content, Reply};
 use crate::route::Route;
 use crate::state::App;
 use crate::status::reply_to;
-use crate::{api, body, login, oauth, roots, settings};
+use crate::{api, body, login, oauth, openapi, roots, settings};
 
 /// A request as the handlers see it.
+#[derive(Clone)]
 pub(crate) struct Request {
     pub method: Method,
     /// Without the query.
@@ -28,9 +30,21 @@ pub(crate) struct Request {
     pub pairs: Vec<(String, String)>,
     pub headers: HeaderMap,
     pub bytes: Vec<u8>,
+    /// Whether it came as a page's form.
+    pub in_form: bool,
 }
 
 impl Request {
+    /// A parameter of the query; the last one counts.
+    pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
+        self.pairs.iter().rfind(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The query, encoded anew.
+    pub(crate) fn query(&self) -> String {
+        form_urlencoded::Serializer::new(String::new()).extend_pairs(&self.pairs).finish()
+    }
+
     /// The JSON object in the body.
     pub(crate) fn object(&self) -> Result<Map<String, Json>, Reply> {
         body::object(&self.headers, &self.bytes)
@@ -88,14 +102,13 @@ fn message(panic: &Box<dyn Any + Send>) -> &str {
         .unwrap_or("no message")
 }
 
-/// The headers that are the same on every answer.
-const FIXED_HEADERS: [(HeaderName, &str); 7] = [
+/// The headers that are the same on every answer, whatever the answer says itself.
+const FIXED_HEADERS: [(HeaderName, &str); 6] = [
     (header::SERVER, roots::SERVER_NAME),
     (header::VARY, "Accept, Accept-Language, Origin, Cookie"),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::X_FRAME_OPTIONS, "DENY"),
     (header::REFERRER_POLICY, "same-origin"),
-    (header::CACHE_CONTROL, "no-cache, no-store, must-revalidate"),
     (HeaderName::from_static("x-api-product-name"), "AWX"),
 ];
 
@@ -105,6 +118,8 @@ fn common_headers(headers: &mut HeaderMap, app: &App, id: &str, seconds: f64, tr
     for (name, value) in FIXED_HEADERS {
         headers.insert(name, HeaderValue::from_static(value));
     }
+    let fresh = HeaderValue::from_static("no-cache, no-store, must-revalidate");
+    headers.entry(header::CACHE_CONTROL).or_insert(fresh);
     let mut set = |name: &'static str, value: &str| {
         if let Ok(value) = HeaderValue::from_str(value) {
             headers.insert(HeaderName::from_static(name), value);
@@ -123,40 +138,65 @@ fn common_headers(headers: &mut HeaderMap, app: &App, id: &str, seconds: f64, tr
 async fn answer(app: &App, request: axum::http::Request<Body>, trace: &mut Trace) -> Reply {
     let (parts, incoming) = request.into_parts();
     let path = parts.uri.path().to_owned();
+    let pairs = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
+    let mut request =
+        Request { method: parts.method, path, pairs, headers: parts.headers, bytes: vec![], in_form: false };
+    let mut wanted = negotiate(&request.headers, &request.pairs);
     let registry = app.engine.registry;
-    if !path.ends_with('/') {
-        let slashed = format!("{path}/");
-        return match Route::find(registry, &slashed) {
-            Some(_) if is_safe(&parts.method) => {
-                let query = parts.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
-                Reply::redirect(StatusCode::MOVED_PERMANENTLY, slashed + &query)
-            }
-            _ => Reply::unknown_path(),
-        };
+    let Some(route) = Route::find(registry, &request.path) else {
+        let slashed = format!("{}/", request.path);
+        if is_safe(&request.method) && Route::find(registry, &slashed).is_some() {
+            let query = parts.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+            return Reply::redirect(StatusCode::MOVED_PERMANENTLY, slashed + &query);
+        }
+        return if wanted == Wanted::Page { browse::not_found() } else { Reply::unknown_path() };
+    };
+    if !route.has_pages() {
+        wanted = Wanted::Json;
     }
-    let Some(route) = Route::find(registry, &path) else { return Reply::unknown_path() };
-    let allow = allow(&route);
-    let reply = match authorized(app, &route, &parts.headers, &parts.method, trace).await {
-        Err(reply) => reply,
+    let (actor, reply) = match authorized(app, &route, &request.headers, &request.method, trace).await {
+        Err(reply) => (None, reply),
         Ok(actor) => {
-            let pairs = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
-            let read = async {
-                body::check_headers(&parts.headers)?;
-                body::read(incoming).await
-            };
-            match read.await {
+            let reply = match receive(incoming, &mut request, actor.as_ref()).await {
                 Err(reply) => reply,
-                Ok(bytes) => {
-                    let request = Request { method: parts.method, path, pairs, headers: parts.headers, bytes };
-                    match route {
-                        Route::OAuth(endpoint) => oauth::respond(app, endpoint, &request).await,
-                        route => respond(app, route, actor, &request).await,
-                    }
-                }
-            }
+                Ok(()) => match route {
+                    Route::OAuth(endpoint) => oauth::respond(app, endpoint, &request).await,
+                    _ => respond(app, &route, actor.as_ref(), &request, wanted).await,
+                },
+            };
+            (actor, reply)
         }
     };
-    reply.with(header::ALLOW, allow)
+    let mut reply = reply.with(header::ALLOW, allow(&route));
+    if wanted != Wanted::Page {
+        return reply;
+    }
+    if request.in_form {
+        reply = browse::after_form(&route, &request, reply);
+    }
+    let described = match (&reply.content, &actor) {
+        (Content::Json(_), Some(actor)) => described(app, &route, actor, &request).await,
+        _ => None,
+    };
+    browse::page(Visit { route: &route, actor: actor.as_ref(), request: &request, described }, reply)
+}
+
+/// Reads the body. What a session sent as a form becomes the request that the form means.
+async fn receive(incoming: Body, request: &mut Request, actor: Option<&Actor>) -> Result<(), Reply> {
+    body::check_headers(&request.headers)?;
+    request.bytes = body::read(incoming).await?;
+    let has_session = actor.is_some_and(|actor| actor.session.is_some());
+    if has_session && form::is_form(&request.method, &request.headers) { form::unwrap(request) } else { Ok(()) }
+}
+
+/// What OPTIONS tells this actor of the path, for the page around another answer.
+async fn described(app: &App, route: &Route, actor: &Actor, request: &Request) -> Option<Map<String, Json>> {
+    let asked = Request { method: Method::OPTIONS, bytes: vec![], ..request.clone() };
+    match known(app, route.clone(), actor, &asked).await.ok()?.content {
+        // Paths that do not describe themselves answer as to GET.
+        Content::Json(Json::Object(words)) if words.contains_key("actions") => Some(words),
+        _ => None,
+    }
 }
 
 /// The actor, if the request may go on: the one place that enforces who must
@@ -187,20 +227,20 @@ async fn authorized(
     Ok(actor)
 }
 
-async fn respond(app: &App, route: Route, actor: Option<Actor>, request: &Request) -> Reply {
-    let format = request.pairs.iter().find(|(key, _)| key == "format").map(|(_, value)| value.as_str());
-    if format.is_some_and(|format| format != "json") {
-        return Reply::detail(StatusCode::NOT_FOUND, "Not found.");
-    }
-    if !accepts_json(&request.headers) && !matches!(route, Route::Login | Route::Logout) {
-        return Reply::detail(StatusCode::NOT_ACCEPTABLE, "Could not satisfy the request Accept header.");
+async fn respond(app: &App, route: &Route, actor: Option<&Actor>, request: &Request, wanted: Wanted) -> Reply {
+    match wanted {
+        Wanted::UnknownFormat => return Reply::detail(StatusCode::NOT_FOUND, "Not found."),
+        Wanted::Neither => {
+            return Reply::detail(StatusCode::NOT_ACCEPTABLE, "Could not satisfy the request Accept header.");
+        }
+        Wanted::Json | Wanted::Page => {}
     }
     let outcome = match actor {
-        Some(actor) => known(app, route, &actor, request).await,
-        None => public(app, route, request).await,
+        Some(actor) => known(app, route.clone(), actor, request).await,
+        None => public(app, route.clone(), request).await,
     };
     let mut reply = outcome.unwrap_or_else(|failure| reply_to(failure, request.method.as_str()));
-    if let (Some(_), Content::Json(json)) = (format, &mut reply.content) {
+    if let (Some("json"), Content::Json(json)) = (request.parameter("format"), &mut reply.content) {
         keep_format(json);
     }
     reply
@@ -222,6 +262,8 @@ async fn public(app: &App, route: Route, request: &Request) -> Result<Reply, Fai
         Route::VersionRoot => Ok(roots::version(app.engine.registry)),
         Route::Ping => roots::ping(app).await,
         Route::OAuthRoot => Ok(oauth::root()),
+        Route::Stylesheet => Ok(Reply::fixed("text/css; charset=utf-8", browse::STYLESHEET)
+            .with(header::CACHE_CONTROL, "public, max-age=3600")),
         _ => Ok(unauthenticated()),
     }
 }
@@ -235,7 +277,10 @@ async fn known(app: &App, route: Route, actor: &Actor, request: &Request) -> Res
         | Route::OAuthRoot
         | Route::OAuth(_)
         | Route::Login
-        | Route::Logout => public(app, route, request).await,
+        | Route::Logout
+        | Route::Stylesheet => public(app, route, request).await,
+        Route::OpenApi if is_safe(&request.method) => Ok(Reply::fixed("application/json", openapi::text())),
+        Route::OpenApi => Err(Failure::MethodNotAllowed),
         Route::Config if is_safe(&request.method) => Ok(roots::config(actor)),
         Route::SettingList if is_safe(&request.method) => Ok(settings::list(actor)),
         Route::Config | Route::SettingList => Err(Failure::MethodNotAllowed),
@@ -276,18 +321,6 @@ fn allow(route: &Route) -> String {
     }
     verbs.extend(["HEAD", "OPTIONS"]);
     verbs.join(", ")
-}
-
-/// Whether the client takes JSON, which is what we have.
-fn accepts_json(headers: &HeaderMap) -> bool {
-    let mut values = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).peekable();
-    if values.peek().is_none() {
-        return true;
-    }
-    values.flat_map(|value| value.split(',')).any(|range| {
-        let media = range.split(';').next().unwrap_or_default().trim();
-        ["application/json", "application/*", "*/*"].contains(&media)
-    })
 }
 
 /// Whoever asks with `?format=` gets links that keep it, as in AWX.

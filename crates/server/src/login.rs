@@ -1,6 +1,6 @@
 //! Sessions for people: `/api/login/` and `/api/logout/`.
 
-use axum::http::{HeaderName, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, Method, StatusCode, header};
 use hostler_identity::csrf;
 use hostler_identity::session::{binding, new_session};
 use hostler_identity::token::digest;
@@ -10,6 +10,7 @@ use jiff::SignedDuration;
 use sea_query::{Alias, ExprTrait, Query};
 
 use crate::authenticate::{CSRF_COOKIE, SESSION_COOKIE, check_csrf, check_password, cookie};
+use crate::browse::login_page;
 use crate::dispatch::Request;
 use crate::reply::Reply;
 use crate::state::App;
@@ -64,9 +65,10 @@ pub(crate) fn with_csrf_cookie(reply: Reply, request: &Request) -> Reply {
     }
 }
 
-/// The token that the browser has, or a new one.
-pub(crate) fn csrf_token(request: &Request) -> String {
-    cookie(&request.headers, CSRF_COOKIE).map(str::to_owned).unwrap_or_else(csrf::new_token)
+/// The token that a browser has, or a new one if it has none that can be right.
+pub(crate) fn csrf_token(headers: &HeaderMap) -> String {
+    let known = cookie(headers, CSRF_COOKIE).filter(|token| csrf::matches(token, token));
+    known.map_or_else(csrf::new_token, str::to_owned)
 }
 
 /// Gives a browser the token that stands in a form of the page.
@@ -74,7 +76,8 @@ pub(crate) fn with_csrf_token(reply: Reply, token: &str) -> Reply {
     reply.with(header::SET_COOKIE, csrf_cookie(token))
 }
 
-fn csrf_cookie(token: &str) -> String {
+/// The cookie that holds the token.
+pub(crate) fn csrf_cookie(token: &str) -> String {
     // Scripts of our own pages read it to send it back, so it is not HttpOnly.
     format!("{CSRF_COOKIE}={token}; Path=/; Max-Age=31449600; SameSite=Lax")
 }
@@ -163,43 +166,14 @@ fn is_local(next: &str) -> bool {
 }
 
 fn form(request: &Request, error: Option<&str>, status: StatusCode) -> Reply {
-    let token = csrf_token(request);
-    // After a wrong password it is the form that tells where to go.
-    let next = field(&request.pairs, "next").or_else(|| field(&fields(request), "next")).filter(|next| is_local(next));
-    let next = next.as_deref().unwrap_or("/api/");
+    let token = csrf_token(&request.headers);
+    let sent = fields(request);
+    // After a wrong password the way back is in the form.
+    let next = request.parameter("next").map(str::to_owned).or_else(|| field(&sent, "next"));
+    let next = next.filter(|next| is_local(next)).unwrap_or_else(|| "/api/".to_owned());
     // An application that skips the consent is a redirect further, and browsers hold redirects
     // after a form to `form-action` too.
     let targets = if next.starts_with("/api/o/authorize/") { "'self' https: http:" } else { "'self'" };
-    let error = error.map(|words| format!("<p role=\"alert\">{}</p>\n", escape(words))).unwrap_or_default();
-    let page = format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><title>Log in to Hostler</title></head>\n<body>\n\
-         <h1>Log in</h1>\n{error}<form method=\"post\" action=\"/api/login/\">\n\
-         <input type=\"hidden\" name=\"csrfmiddlewaretoken\" value=\"{}\">\n<input type=\"hidden\" name=\"next\" value=\"{}\">\n\
-         <p><label>Username <input name=\"username\" autocomplete=\"username\" required autofocus></label></p>\n\
-         <p><label>Password <input name=\"password\" type=\"password\" autocomplete=\"current-password\" required></label></p>\n\
-         <p><button>Log in</button></p>\n</form>\n</body>\n</html>\n",
-        escape(&token),
-        escape(next)
-    );
-    with_csrf_token(Reply::html(status, page), &token)
-        .with(
-            header::CONTENT_SECURITY_POLICY,
-            format!("default-src 'none'; form-action {targets}; frame-ancestors 'none'; base-uri 'none'"),
-        )
+    with_csrf_token(login_page(status, &token, &next, error, targets), &token)
         .with(SESSION_COOKIE_HEADER, SESSION_COOKIE)
-}
-
-/// Text as it may stand in HTML, in an attribute too.
-pub(crate) fn escape(text: &str) -> String {
-    text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            other => out.push(other),
-        }
-        out
-    })
 }

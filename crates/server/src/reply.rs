@@ -4,6 +4,8 @@ use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use serde_json::{Map, Value as Json, json};
 
+use crate::browse::CONTENT_SECURITY_POLICY;
+
 /// An answer before the headers that all answers have.
 pub(crate) struct Reply {
     pub status: StatusCode,
@@ -15,6 +17,8 @@ pub(crate) enum Content {
     Empty,
     Json(Json),
     Html(String),
+    /// A text that is part of the server, with its content type.
+    Fixed(&'static str, &'static str),
 }
 
 impl Reply {
@@ -38,6 +42,10 @@ impl Reply {
         Reply { status, content: Content::Html(html), headers: vec![] }
     }
 
+    pub(crate) fn fixed(content_type: &'static str, text: &'static str) -> Self {
+        Reply { status: StatusCode::OK, content: Content::Fixed(content_type, text), headers: vec![] }
+    }
+
     /// What AWX answers for a path that it does not know: a page, not JSON.
     pub(crate) fn unknown_path() -> Self {
         const PAGE: &str = "\n<!doctype html>\n<html lang=\"en\">\n<head>\n  <title>Not Found</title>\n</head>\n<body>\n  \
@@ -57,16 +65,22 @@ impl Reply {
 
     /// The answer as bytes. A header whose value cannot be one is left out.
     pub(crate) fn into_response(self) -> Response<Body> {
+        let is_page = matches!(self.content, Content::Html(_));
         let (body, content_type) = match self.content {
             Content::Empty => (Body::empty(), None),
             Content::Json(json) => (Body::from(bytes(&json)), Some("application/json")),
             Content::Html(html) => (Body::from(html), Some("text/html; charset=utf-8")),
+            Content::Fixed(content_type, text) => (Body::from(text), Some(content_type)),
         };
         let mut response = Response::new(body);
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
         if let Some(content_type) = content_type {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        }
+        if is_page && !self.headers.iter().any(|(name, _)| name == header::CONTENT_SECURITY_POLICY) {
+            let policy = HeaderValue::from_static(CONTENT_SECURITY_POLICY);
+            headers.insert(header::CONTENT_SECURITY_POLICY, policy);
         }
         for (name, value) in self.headers {
             if let Ok(value) = HeaderValue::from_str(&value) {

@@ -10,7 +10,7 @@ use crate::oauth::Endpoint;
 /// The lists of AWX's API that Hostler does not serve yet. They say so (501), and
 /// describe themselves as offering no action: the `awx` command asks some of
 /// them what roles they have before it does anything with users or teams.
-const LATER: &[&str] = &[
+pub(crate) const LATER: &[&str] = &[
     "ad_hoc_commands",
     "constructed_inventories",
     "credential_input_sources",
@@ -46,6 +46,8 @@ const LATER: &[&str] = &[
 pub(crate) enum Route {
     ApiRoot,
     VersionRoot,
+    OpenApi,
+    Stylesheet,
     Ping,
     Config,
     Me,
@@ -67,11 +69,14 @@ pub(crate) enum Route {
 }
 
 impl Route {
-    /// What a path that ends with a slash names, if anything.
+    /// What a path names, if anything. All end with a slash but for files.
     pub(crate) fn find(registry: Registry, path: &str) -> Option<Route> {
         let rest = path.strip_prefix("/api/")?;
-        if rest.is_empty() {
-            return Some(Route::ApiRoot);
+        match rest {
+            "" => return Some(Route::ApiRoot),
+            "v2/openapi.json" => return Some(Route::OpenApi),
+            "static/hostler.css" => return Some(Route::Stylesheet),
+            _ => {}
         }
         let parts = decoded(rest.strip_suffix('/')?)?;
         let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
@@ -110,13 +115,24 @@ impl Route {
     pub(crate) fn is_public(&self) -> bool {
         matches!(
             self,
-            Route::ApiRoot | Route::VersionRoot | Route::Ping | Route::OAuthRoot | Route::Login | Route::Logout
+            Route::ApiRoot
+                | Route::VersionRoot
+                | Route::Ping
+                | Route::OAuthRoot
+                | Route::Login
+                | Route::Logout
+                | Route::Stylesheet
         )
     }
 
     /// Whether the path finds out by itself who asks.
     pub(crate) fn authenticates_itself(&self) -> bool {
         matches!(self, Route::Login | Route::Logout | Route::OAuth(_))
+    }
+
+    /// Whether the answers are JSON that a browser may have as a page.
+    pub(crate) fn has_pages(&self) -> bool {
+        !matches!(self, Route::Login | Route::Logout | Route::OAuth(_) | Route::OpenApi | Route::Stylesheet)
     }
 }
 

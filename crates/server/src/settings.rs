@@ -126,6 +126,22 @@ impl Kind {
         }
     }
 
+    /// The values as JSON Schema.
+    fn schema(&self) -> Json {
+        match self {
+            Kind::Boolean(value) => json!({"type": "boolean", "default": value}),
+            Kind::Integer(value, least, greatest) => {
+                json!({"type": "integer", "minimum": least, "maximum": greatest, "default": value})
+            }
+            Kind::Integers(parts) => {
+                let parts = parts.iter().map(|(name, value, least, greatest)| {
+                    ((*name).to_owned(), Kind::Integer(*value, *least, *greatest).schema())
+                });
+                json!({"type": "object", "properties": parts.collect::<Map<_, _>>(), "additionalProperties": false})
+            }
+        }
+    }
+
     fn check(&self, value: &Json) -> Result<Json, String> {
         match self {
             Kind::Boolean(_) => match value {
@@ -205,6 +221,18 @@ const KNOWN: &[Setting] = &[
 
 const CATEGORIES: [(&str, &str); 4] =
     [("all", "All"), ("changed", "Changed"), ("authentication", "Authentication"), ("system", "System")];
+
+/// The categories, as paths name them.
+pub(crate) fn slugs() -> impl Iterator<Item = &'static str> {
+    CATEGORIES.iter().map(|(slug, _)| *slug)
+}
+
+/// The settings of any category as JSON Schema.
+pub(crate) fn schema() -> Json {
+    let properties: Map<String, Json> =
+        KNOWN.iter().map(|setting| (setting.name.to_owned(), setting.kind.schema())).collect();
+    json!({"type": "object", "description": "Settings, as far as they belong to the category.", "properties": properties})
+}
 
 /// The settings as last read.
 #[derive(Default)]

@@ -10,12 +10,15 @@ pub mod browser;
 pub mod client;
 pub mod conformance;
 pub mod database;
+pub mod pages;
 pub mod people;
 pub mod raw;
 pub mod server;
 
+pub use browser::Browser;
 pub use client::{Answer, Client};
 pub use database::{Backend, backends};
+pub use pages::PageBrowser;
 pub use people::{PASSWORD, Person};
 pub use server::{ADMIN, ADMIN_PASSWORD, TestServer, command};
 

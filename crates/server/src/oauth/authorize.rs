@@ -127,7 +127,7 @@ impl<'a> Asked<'a> {
 
 /// Shows the question, with everything that was asked in its form.
 fn ask(request: &Request, client: &Client, user: &Actor, params: &Params, asked: &Asked<'_>, target: &str) -> Reply {
-    let token = csrf_token(request);
+    let token = csrf_token(&request.headers);
     let mut hidden = vec![("csrfmiddlewaretoken", token.as_str())];
     hidden.extend(ASKED.iter().filter_map(|name| Some((*name, params.get(name).ok()??))));
     let question =

@@ -3,10 +3,10 @@
 
 use axum::http::{StatusCode, header};
 use hostler_identity::token::{Scope, parse_scope};
+use minijinja::HtmlEscape;
 use url::Url;
 
 use super::client::Client;
-use crate::login::escape;
 use crate::reply::Reply;
 
 /// What the question is about.
@@ -28,7 +28,9 @@ pub(super) fn question(question: &Question<'_>) -> Reply {
     };
     let inputs: String = hidden
         .iter()
-        .map(|(name, value)| format!("<input type=\"hidden\" name=\"{}\" value=\"{}\">\n", escape(name), escape(value)))
+        .map(|(name, value)| {
+            format!("<input type=\"hidden\" name=\"{}\" value=\"{}\">\n", HtmlEscape(name), HtmlEscape(value))
+        })
         .collect();
     let origin = Url::parse(redirect_uri).map(|url| url.origin().ascii_serialization()).unwrap_or_default();
     let body = format!(
@@ -40,10 +42,10 @@ pub(super) fn question(question: &Question<'_>) -> Reply {
          <form method=\"post\" action=\"/api/o/authorize/\">\n{inputs}\
          <p><button name=\"decision\" value=\"allow\">Allow</button>\n\
          <button name=\"decision\" value=\"refuse\">Refuse</button></p>\n</form>\n",
-        name = escape(&client.name),
-        organization = escape(&client.organization),
-        username = escape(username),
-        origin = escape(&origin),
+        name = HtmlEscape(&client.name),
+        organization = HtmlEscape(&client.organization),
+        username = HtmlEscape(username),
+        origin = HtmlEscape(&origin),
     );
     // Browsers hold redirects after a form to `form-action` too.
     page(StatusCode::OK, "Let an application act for you?", &body, &origin)
@@ -53,7 +55,7 @@ pub(super) fn question(question: &Question<'_>) -> Reply {
 pub(super) fn fault(status: StatusCode, words: &str) -> Reply {
     let body = format!(
         "<h1>This does not work</h1>\n<p role=\"alert\">{}</p>\n<p>Go back to the application and tell its makers.</p>\n",
-        escape(words)
+        HtmlEscape(words)
     );
     page(status, "This does not work", &body, "")
 }
@@ -63,7 +65,7 @@ fn page(status: StatusCode, title: &str, body: &str, form_target: &str) -> Reply
         "<!doctype html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>{} – Hostler</title></head>\n\
          <body>\n<main>\n{body}</main>\n</body>\n</html>\n",
-        escape(title)
+        HtmlEscape(title)
     );
     let policy =
         format!("default-src 'none'; form-action 'self' {form_target}; frame-ancestors 'none'; base-uri 'none'");

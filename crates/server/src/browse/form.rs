@@ -1,0 +1,68 @@
+//! Requests inside forms. HTML sends GET and POST only, and no JSON; so a page's
+//! form is a POST that carries the real method and body in its fields.
+//!
+//! This is a door for sessions and nobody else: a request with an Authorization
+//! header is never taken for a form, and every form of a session must carry the
+//! token against forgeries. What comes out is an ordinary request, which all
+//! further checks see as if it had been sent that way.
+
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+
+use crate::authenticate::{CSRF_HEADER, check_csrf};
+use crate::dispatch::Request;
+use crate::reply::Reply;
+
+const MEDIA_TYPE: &str = "application/x-www-form-urlencoded";
+/// The method that is meant.
+pub(super) const METHOD: &str = "_method";
+/// The JSON that is meant as the body.
+pub(super) const CONTENT: &str = "_content";
+/// The state of the object that the form was made from.
+pub(super) const IF_MATCH: &str = "_if_match";
+/// The token against forgeries, named as clients of AWX know it.
+pub(super) const TOKEN: &str = "csrfmiddlewaretoken";
+
+/// Whether a request has the outside of a form.
+pub(crate) fn is_form(method: &Method, headers: &HeaderMap) -> bool {
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let media_type = content_type.split(';').next().unwrap_or_default().trim();
+    method == Method::POST
+        && media_type.eq_ignore_ascii_case(MEDIA_TYPE)
+        && !headers.contains_key(header::AUTHORIZATION)
+}
+
+/// Turns a session's form into the request that it means. One that names no
+/// method means itself, once its token is checked.
+///
+/// # Errors
+/// 403 without the right token, 400 for a method that a form cannot mean.
+pub(crate) fn unwrap(request: &mut Request) -> Result<(), Reply> {
+    let mut fields: Vec<(String, String)> = form_urlencoded::parse(&request.bytes).into_owned().collect();
+    let mut take = |name: &str| {
+        let position = fields.iter().position(|(key, _)| key == name)?;
+        Some(fields.swap_remove(position).1)
+    };
+    let in_header = request.headers.get(CSRF_HEADER).and_then(|value| value.to_str().ok());
+    check_csrf(&request.headers, take(TOKEN).as_deref().or(in_header))?;
+    let refused = |words: &str| Reply::detail(StatusCode::BAD_REQUEST, words);
+    let Some(method) = take(METHOD) else { return Ok(()) };
+    request.method = match method.as_str() {
+        "POST" => Method::POST,
+        "PUT" => Method::PUT,
+        "PATCH" => Method::PATCH,
+        "DELETE" => Method::DELETE,
+        "OPTIONS" => Method::OPTIONS,
+        _ => return Err(refused("The form means no method that there is.")),
+    };
+    let has_body = [Method::POST, Method::PUT, Method::PATCH].contains(&request.method);
+    request.bytes = take(CONTENT).filter(|_| has_body).unwrap_or_default().into_bytes();
+    request.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    // The length was that of the form.
+    request.headers.remove(header::CONTENT_LENGTH);
+    if let Some(tag) = take(IF_MATCH).filter(|tag| !tag.is_empty()) {
+        let tag = HeaderValue::from_str(&tag).map_err(|_| refused("The form's entity tag is none."))?;
+        request.headers.insert(header::IF_MATCH, tag);
+    }
+    request.in_form = true;
+    Ok(())
+}

@@ -1,0 +1,136 @@
+//! JSON or a page: what the Accept header (RFC 9110, section 12.5.1) and `?format=` ask for.
+
+use axum::http::{HeaderMap, header};
+
+/// The form in which a client wants its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    Json,
+    Page,
+    /// Neither of what we have.
+    Neither,
+    /// `?format=` with a word that we do not know.
+    UnknownFormat,
+}
+
+/// What a request wants. Whoever does not care gets JSON.
+pub(crate) fn negotiate(headers: &HeaderMap, pairs: &[(String, String)]) -> Wanted {
+    if let Some((_, format)) = pairs.iter().find(|(key, _)| key == "format") {
+        return match format.as_str() {
+            "json" => Wanted::Json,
+            "api" => Wanted::Page,
+            _ => Wanted::UnknownFormat,
+        };
+    }
+    let values = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let ranges: Vec<Range<'_>> = values.flat_map(|value| value.split(',')).filter_map(Range::parse).collect();
+    if ranges.is_empty() {
+        return Wanted::Json;
+    }
+    let (json, html) = (quality(&ranges, "application", "json"), quality(&ranges, "text", "html"));
+    match (json, html) {
+        (0, 0) => Wanted::Neither,
+        _ if html > json => Wanted::Page,
+        _ => Wanted::Json,
+    }
+}
+
+/// One part of an Accept header.
+struct Range<'a> {
+    main: &'a str,
+    sub: &'a str,
+    /// In thousandths, as fine as the standard goes.
+    quality: u32,
+}
+
+impl<'a> Range<'a> {
+    fn parse(text: &'a str) -> Option<Self> {
+        let mut parts = text.split(';').map(str::trim);
+        let (main, sub) = parts.next()?.split_once('/')?;
+        let quality = parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
+        // A weight that cannot be read counts for nothing.
+        let quality = match quality {
+            None => 1.0,
+            Some(text) => text.trim().parse::<f64>().ok().filter(|q| (0.0..=1.0).contains(q)).unwrap_or(0.0),
+        };
+        Some(Range { main: main.trim(), sub: sub.trim(), quality: (quality * 1000.0).round() as u32 })
+    }
+
+    /// How exactly the range names this type; none if it does not.
+    fn fits(&self, main: &str, sub: &str) -> Option<u8> {
+        match (self.main.eq_ignore_ascii_case(main), self.sub.eq_ignore_ascii_case(sub)) {
+            (true, true) => Some(2),
+            (true, _) if self.sub == "*" => Some(1),
+            _ if self.main == "*" && self.sub == "*" => Some(0),
+            _ => None,
+        }
+    }
+}
+
+/// How welcome a type is: what the range that names it most exactly says.
+fn quality(ranges: &[Range<'_>], main: &str, sub: &str) -> u32 {
+    let fitting = ranges.iter().filter_map(|range| Some((range.fits(main, sub)?, range.quality)));
+    fitting.max().map_or(0, |(_, quality)| quality)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wanted(accept: &[&'static str], format: Option<&str>) -> Wanted {
+        let mut headers = HeaderMap::new();
+        for value in accept {
+            headers.append(header::ACCEPT, axum::http::HeaderValue::from_static(value));
+        }
+        let pairs: Vec<_> = format.map(|format| ("format".to_owned(), format.to_owned())).into_iter().collect();
+        negotiate(&headers, &pairs)
+    }
+
+    #[test]
+    fn programs_get_json() {
+        for accept in [
+            &[][..],
+            &["*/*"],
+            &[""],
+            &["application/json"],
+            &["application/json, text/html"],
+            &["text/html, application/json"],
+            &["application/*;q=0.5"],
+            &["text/html;q=0.4, application/json;q=0.5"],
+            &["text/html;q=0, */*"],
+            &["text/html;q=nonsense, */*;q=0.1"],
+            &["APPLICATION/JSON"],
+        ] {
+            assert_eq!(wanted(accept, None), Wanted::Json, "{accept:?}");
+        }
+    }
+
+    #[test]
+    fn browsers_get_pages() {
+        for accept in [
+            &["text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"][..],
+            &["text/html"],
+            &["text/*"],
+            &["Text/HTML; charset=utf-8, application/json; q=0.9"],
+            &["application/json;q=0.5", "text/html;q=0.6"],
+            // The more exact range counts, not the more welcome one.
+            &["*/*, application/json;q=0.1"],
+        ] {
+            assert_eq!(wanted(accept, None), Wanted::Page, "{accept:?}");
+        }
+    }
+
+    #[test]
+    fn others_get_nothing() {
+        for accept in [&["image/png"][..], &["application/json;q=0"], &["text/plain, application/xml;q=0.9"]] {
+            assert_eq!(wanted(accept, None), Wanted::Neither, "{accept:?}");
+        }
+    }
+
+    #[test]
+    fn the_query_outweighs_the_header() {
+        assert_eq!(wanted(&["text/html"], Some("json")), Wanted::Json);
+        assert_eq!(wanted(&["application/json"], Some("api")), Wanted::Page);
+        assert_eq!(wanted(&["application/json"], Some("exe")), Wanted::UnknownFormat);
+    }
+}

@@ -1,0 +1,295 @@
+//! The page around one answer.
+
+use axum::http::{HeaderName, Method, StatusCode, header};
+use hostler_resource::Actor;
+use minijinja::{Value, context};
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use serde_json::{Map, Value as Json};
+
+use super::markup::markup;
+use super::templates::render;
+use crate::dispatch::Request;
+use crate::login::{csrf_cookie, csrf_token};
+use crate::reply::{Content, Reply};
+use crate::route::Route;
+
+/// Headers that tell a reader something about the answer; others, cookies above all, are not for the page.
+const TELLING: [HeaderName; 5] =
+    [header::ALLOW, header::ETAG, header::LOCATION, header::RETRY_AFTER, header::WWW_AUTHENTICATE];
+/// Objects on one page of a list unless the query says otherwise.
+const PAGE_SIZE: u64 = 25;
+
+/// What is known of the request that was answered.
+pub(crate) struct Visit<'a> {
+    pub route: &'a Route,
+    /// Who asks, if it is known.
+    pub actor: Option<&'a Actor>,
+    pub request: &'a Request,
+    /// The answer to OPTIONS for the same path and actor, if there is one.
+    pub described: Option<Map<String, Json>>,
+}
+
+/// What the reader may do here, as far as it can be told beforehand.
+#[derive(Default)]
+struct May {
+    create: bool,
+    change: bool,
+    delete: bool,
+}
+
+/// The page for an answer. What is not JSON stays as it is.
+pub(crate) fn page(visit: Visit<'_>, reply: Reply) -> Reply {
+    let Reply { status, content, headers } = reply;
+    let body = match content {
+        Content::Json(body) => body,
+        Content::Html(_) if status == StatusCode::NOT_FOUND => return not_found(),
+        content => return Reply { status, content, headers },
+    };
+    let request = visit.request;
+    let has_session = visit.actor.is_some_and(|actor| actor.session.is_some());
+    let token = has_session.then(|| csrf_token(&request.headers));
+    let may = if has_session { visit.may(&body) } else { May::default() };
+    let header = |wanted: &HeaderName| headers.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.clone());
+    let was_read = request.method == Method::GET && status == StatusCode::OK;
+    let tag =
+        if was_read { header(&header::ETAG) } else { request.if_match().and_then(|tags| tags.into_iter().next()) };
+    let form = visit.form(&may, &body, was_read, status, tag.clone());
+    let delete = (was_read && may.delete).then(|| match visit.route {
+        Route::SettingCategory(_) => {
+            context! { summary => "Reset…", question => "Yes, set all of these to their defaults", tag }
+        }
+        _ => context! { summary => "Delete…", question => "Yes, delete this for good", tag },
+    });
+    let lines = TELLING.iter().filter_map(|name| Some((name, header(name)?)));
+    let mut lines: Vec<Value> = lines.map(|(name, value)| context! { name => titled(name.as_str()), value }).collect();
+    lines.push(context! { name => "Content-Type", value => "application/json" });
+    let query = request.query();
+    let target = if query.is_empty() { request.path.clone() } else { format!("{}?{query}", request.path) };
+    let is_closed = status == StatusCode::UNAUTHORIZED;
+    let is_list = !is_closed && matches!(visit.route, Route::List(_) | Route::Sublist(..) | Route::Me);
+
+    let context = context! {
+        title => if is_closed { "You are not logged in".to_owned() } else { visit.title() },
+        subject => if was_read { visit.subject(&body) } else { None },
+        description => visit.described.as_ref().and_then(|words| words.get("description")).and_then(Json::as_str),
+        crumbs => crumbs(&request.path).map(|(name, path)| context! { name, path }).collect::<Vec<_>>(),
+        user => visit.actor.map(|actor| actor.username.as_str()),
+        has_session,
+        token => token.as_deref(),
+        next => utf8_percent_encode(&target, NON_ALPHANUMERIC).to_string(),
+        path => request.path.as_str(),
+        json_path => format!("{}?{}", request.path, with_format(&query)),
+        method => request.method.as_str(),
+        target,
+        status => status.to_string(),
+        is_good => status.is_success(),
+        headers => lines,
+        body => Value::from_safe_string(markup(&body)),
+        is_closed,
+        is_list,
+        search => request.parameter("search").unwrap_or_default(),
+        list => if is_list && was_read { list(&body, request) } else { None },
+        fields => if form.is_some() { visit.fields() } else { vec![] },
+        form,
+        delete,
+    };
+    let mut page = render(status, "page.html", context);
+    page.headers.extend(headers.into_iter().filter(|(name, _)| token.is_none() || name != header::SET_COOKIE));
+    match token {
+        Some(token) => page.with(header::SET_COOKIE, csrf_cookie(&token)),
+        None => page,
+    }
+}
+
+/// The page for a path that names nothing.
+pub(crate) fn not_found() -> Reply {
+    render(StatusCode::NOT_FOUND, "unknown.html", context! {})
+}
+
+/// After a form that did what it should, the browser reads anew: reloading must
+/// not send the form again. What a POST created is shown at once, for a token is
+/// shown only then.
+pub(crate) fn after_form(route: &Route, request: &Request, reply: Reply) -> Reply {
+    let place = match (request.method.as_str(), reply.status) {
+        ("PUT" | "PATCH", StatusCode::OK) => match &reply.content {
+            // A path by name may have changed with the name.
+            Content::Json(body) => body["url"].as_str().unwrap_or(&request.path).to_owned(),
+            _ => request.path.clone(),
+        },
+        ("DELETE", StatusCode::NO_CONTENT) if matches!(route, Route::Detail(..)) => parent(&request.path).to_owned(),
+        (_, StatusCode::NO_CONTENT) => request.path.clone(),
+        _ => return reply,
+    };
+    Reply::redirect(StatusCode::SEE_OTHER, place)
+}
+
+impl Visit<'_> {
+    fn title(&self) -> String {
+        if let Some(name) = self.described.as_ref().and_then(|words| words.get("name")).and_then(Json::as_str) {
+            return name.to_owned();
+        }
+        match self.route {
+            Route::ApiRoot => "REST API".into(),
+            Route::VersionRoot => "Version 2".into(),
+            Route::Ping => "Ping".into(),
+            Route::Config => "Configuration".into(),
+            Route::SettingList => "Settings".into(),
+            Route::SettingCategory(category) => format!("Settings: {category}"),
+            // Who may not see what it is is not told what it is.
+            _ => "API".into(),
+        }
+    }
+
+    /// What the object is called.
+    fn subject(&self, body: &Json) -> Option<String> {
+        let Route::Detail(found, _) = self.route else { return None };
+        let name = found.resource.summarized_as.first()?;
+        body[*name].as_str().filter(|name| !name.is_empty()).map(str::to_owned)
+    }
+
+    fn action(&self, name: &str) -> Option<&Map<String, Json>> {
+        self.described.as_ref()?.get("actions")?.get(name)?.as_object()
+    }
+
+    fn may(&self, body: &Json) -> May {
+        match self.route {
+            Route::List(_) | Route::Sublist(..) => May { create: self.action("POST").is_some(), ..May::default() },
+            Route::Detail(found, _) => May {
+                change: self.action("PUT").is_some(),
+                delete: found.resource.deletable
+                    && body["summary_fields"]["user_capabilities"]["delete"].as_bool().unwrap_or(true),
+                ..May::default()
+            },
+            Route::SettingCategory(category) => {
+                let may = category != "changed" && self.actor.is_some_and(|actor| actor.is_superuser);
+                May { change: may, delete: may, ..May::default() }
+            }
+            _ => May::default(),
+        }
+    }
+
+    /// The form to write: after reading, filled with what is stored; after a
+    /// form that failed, with what was typed.
+    fn form(&self, may: &May, body: &Json, was_read: bool, status: StatusCode, tag: Option<String>) -> Option<Value> {
+        let typed = self.request.in_form && !status.is_success() && !self.request.bytes.is_empty();
+        if !(was_read || typed) || !(may.create || may.change) {
+            return None;
+        }
+        let content = if typed {
+            String::from_utf8_lossy(&self.request.bytes).into_owned()
+        } else if may.create {
+            "{}".to_owned()
+        } else {
+            self.writable(body)
+        };
+        let (title, buttons) = if may.create {
+            ("Create or associate", vec![context! { method => "POST", words => "Send this" }])
+        } else {
+            let patch = context! { method => "PATCH", words => "Change the fields that stand here" };
+            let put = context! { method => "PUT", words => "Replace the whole object" };
+            ("Change", vec![patch, put])
+        };
+        let title = if matches!(self.route, Route::List(_)) { "Create" } else { title };
+        let rows = content.lines().count().clamp(4, 20) + 1;
+        Some(context! { title, content, rows, tag, buttons })
+    }
+
+    /// The fields of the object that a client may write, as JSON.
+    fn writable(&self, body: &Json) -> String {
+        let values = match (self.action("PUT"), body) {
+            (Some(fields), Json::Object(values)) => {
+                let known = fields.keys().filter_map(|name| Some((name.clone(), values.get(name)?.clone())));
+                Json::Object(known.collect())
+            }
+            _ => body.clone(),
+        };
+        serde_json::to_string_pretty(&values).unwrap_or_default()
+    }
+
+    /// What OPTIONS tells of the fields that can be written.
+    fn fields(&self) -> Vec<Value> {
+        let Some(fields) = self.action("POST").or_else(|| self.action("PUT")) else { return vec![] };
+        let text = |words: &Json, key: &str| words[key].as_str().unwrap_or_default().to_owned();
+        let line = |(name, words): (&String, &Json)| {
+            let required = words["required"].as_bool().unwrap_or(false);
+            context! { name, type => text(words, "type"), required, help => text(words, "help_text") }
+        };
+        fields.iter().map(line).collect()
+    }
+}
+
+fn list(body: &Json, request: &Request) -> Option<Value> {
+    let count = body["count"].as_u64()?;
+    let number = |name: &str| request.parameter(name).and_then(|text| text.trim().parse::<u64>().ok());
+    let size = number("page_size").filter(|size| *size > 0).unwrap_or(PAGE_SIZE).min(hostler_rest::MAX_PAGE_SIZE);
+    let pages = count.div_ceil(size).max(1);
+    let page = if request.parameter("page") == Some("last") { pages } else { number("page").unwrap_or(1) };
+    let link = |key: &str| body[key].as_str().map(str::to_owned);
+    Some(context! { count, page, pages, next => link("next"), previous => link("previous") })
+}
+
+/// The name and the path of each part of a path.
+fn crumbs(path: &str) -> impl Iterator<Item = (String, &str)> {
+    let mut start = 1;
+    path.match_indices('/').skip(1).map(move |(end, _)| {
+        let name = percent_decode_str(&path[start..end]).decode_utf8_lossy().into_owned();
+        start = end + 1;
+        (if name == "api" { "API".into() } else { name }, &path[..=end])
+    })
+}
+
+fn parent(path: &str) -> &str {
+    let end = path.trim_end_matches('/').rfind('/').unwrap_or(0);
+    &path[..=end]
+}
+
+/// The query that asks for the same as JSON.
+fn with_format(query: &str) -> String {
+    let kept = form_urlencoded::parse(query.as_bytes()).filter(|(key, _)| key != "format");
+    form_urlencoded::Serializer::new(String::new()).extend_pairs(kept).append_pair("format", "json").finish()
+}
+
+/// A header's name as people write it.
+fn titled(name: &str) -> String {
+    let words = name.split('-').map(|word| match word {
+        "etag" => "ETag".to_owned(),
+        "www" => "WWW".to_owned(),
+        word => {
+            let mut letters = word.chars();
+            letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+        }
+    });
+    words.collect::<Vec<_>>().join("-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_crumb_for_each_part() {
+        let crumbs: Vec<_> = crumbs("/api/v2/teams/ops%20a++acme/").collect();
+        let shown: Vec<_> = crumbs.iter().map(|(name, path)| (name.as_str(), *path)).collect();
+        assert_eq!(
+            shown,
+            [
+                ("API", "/api/"),
+                ("v2", "/api/v2/"),
+                ("teams", "/api/v2/teams/"),
+                ("ops a++acme", "/api/v2/teams/ops%20a++acme/"),
+            ]
+        );
+        assert_eq!(parent("/api/v2/users/3/"), "/api/v2/users/");
+    }
+
+    #[test]
+    fn the_link_to_json_keeps_the_query() {
+        assert_eq!(with_format("page=2&format=api&name=a%26b"), "page=2&name=a%26b&format=json");
+        assert_eq!(with_format(""), "format=json");
+    }
+
+    #[test]
+    fn headers_are_named_as_usual() {
+        assert_eq!(["allow", "etag", "www-authenticate"].map(titled), ["Allow", "ETag", "WWW-Authenticate"]);
+    }
+}

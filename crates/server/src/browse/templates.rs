@@ -1,0 +1,60 @@
+//! The templates and the stylesheet, built into the binary.
+
+use std::sync::LazyLock;
+
+use axum::http::{StatusCode, header};
+use hostler_rest::Failure;
+use minijinja::{AutoEscape, Environment, Error, Value, context};
+
+use super::CONTENT_SECURITY_POLICY;
+use crate::reply::Reply;
+use crate::status::reply_to;
+
+/// The stylesheet of all pages.
+pub(crate) const STYLESHEET: &str = include_str!("templates/hostler.css");
+
+const TEMPLATES: [(&str, &str); 4] = [
+    ("layout.html", include_str!("templates/layout.html")),
+    ("login.html", include_str!("templates/login.html")),
+    ("page.html", include_str!("templates/page.html")),
+    ("unknown.html", include_str!("templates/unknown.html")),
+];
+
+/// Every template escapes what it is given, whatever its name.
+static ENVIRONMENT: LazyLock<Result<Environment<'static>, Error>> = LazyLock::new(|| {
+    let mut environment = Environment::new();
+    environment.set_auto_escape_callback(|_| AutoEscape::Html);
+    for (name, source) in TEMPLATES {
+        environment.add_template(name, source)?;
+    }
+    Ok(environment)
+});
+
+/// A page; a template that fails is a fault of ours.
+pub(super) fn render(status: StatusCode, template: &str, context: Value) -> Reply {
+    let environment = ENVIRONMENT.as_ref().map_err(ToString::to_string);
+    let rendered = environment.and_then(|environment| {
+        let template = environment.get_template(template).map_err(|problem| problem.to_string())?;
+        template.render(context).map_err(|problem| problem.to_string())
+    });
+    match rendered {
+        Ok(html) => Reply::html(status, html),
+        Err(problem) => reply_to(Failure::Internal(format!("the page {template}: {problem}")), ""),
+    }
+}
+
+/// The form to log in; `targets` is where the browser may be sent after it.
+pub(crate) fn login_page(status: StatusCode, token: &str, next: &str, error: Option<&str>, targets: &str) -> Reply {
+    let policy = CONTENT_SECURITY_POLICY.replace("form-action 'self'", &format!("form-action {targets}"));
+    render(status, "login.html", context! { token, next, error }).with(header::CONTENT_SECURITY_POLICY, policy)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_templates_are_sound() {
+        assert!(ENVIRONMENT.is_ok(), "{:?}", ENVIRONMENT.as_ref().err());
+    }
+}

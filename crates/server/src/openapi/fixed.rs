@@ -1,0 +1,188 @@
+//! The paths that are no resource: roots, ping, config, oneself, settings, sessions.
+
+use hostler_resources::USER;
+use hostler_rest::openapi::{list_parameters, page_component, reference};
+use serde_json::{Map, Value as Json, json};
+
+use super::Operation;
+use super::answers::{ALWAYS, WRITING, empty_answer, json_answer};
+use crate::settings;
+
+/// The tag of these paths.
+pub(super) const TAG: &str = "server";
+
+pub(super) fn paths() -> Map<String, Json> {
+    let mut paths = Map::new();
+    for (path, item) in [
+        ("/api/", json!({"get": read("root", "Versions of the API", api_root()).public().0})),
+        ("/api/v2/", json!({"get": read("version_root", "What this version has", links()).public().0})),
+        ("/api/v2/ping/", json!({"get": read("ping", "Whether the server works", ping()).public().0})),
+        ("/api/v2/openapi.json", json!({"get": read("openapi", "This document", json!({"type": "object"})).0})),
+        ("/api/v2/config/", json!({"get": read("config", "How the server is set up", config()).0})),
+        ("/api/v2/me/", me()),
+        ("/api/v2/settings/", json!({"get": read("settings_list", "Categories of settings", categories()).0})),
+        ("/api/v2/settings/{category}/", category()),
+        ("/api/login/", login()),
+        ("/api/logout/", logout()),
+    ] {
+        paths.insert(path.to_owned(), item);
+    }
+    paths
+}
+
+fn read(id: &str, summary: &str, schema: Json) -> Operation {
+    Operation::new(id, TAG, summary).answers(vec![("200", json_answer(summary, schema, &[]))], ALWAYS)
+}
+
+fn api_root() -> Json {
+    let text = || json!({"type": "string"});
+    json!({
+        "type": "object",
+        "properties": {
+            "description": text(),
+            "current_version": text(),
+            "available_versions": {"type": "object", "additionalProperties": {"type": "string"}},
+            "oauth2": text(),
+            "custom_logo": text(),
+            "custom_login_info": text(),
+            "login_redirect_override": text(),
+        },
+        "required": ["current_version", "available_versions"],
+    })
+}
+
+fn links() -> Json {
+    json!({"type": "object", "description": "The path of each list.", "additionalProperties": {"type": "string"}})
+}
+
+fn ping() -> Json {
+    json!({
+        "type": "object",
+        "properties": {
+            "ha": {"type": "boolean"},
+            "version": {"type": "string", "description": "The release of AWX whose API is spoken."},
+            "active_node": {"type": "string"},
+            "install_uuid": {"type": "string", "format": "uuid"},
+            "instances": {"type": "array"},
+            "instance_groups": {"type": "array"},
+            "server": {"type": "string", "description": "The server's own name and version."},
+        },
+        "required": ["ha", "version", "active_node", "install_uuid", "instances", "instance_groups"],
+    })
+}
+
+fn config() -> Json {
+    json!({
+        "type": "object",
+        "properties": {
+            "time_zone": {"type": "string"},
+            "license_info": {"type": "object"},
+            "version": {"type": "string"},
+            "eula": {"type": "string"},
+            "analytics_status": {"type": "string"},
+            "analytics_collectors": {"type": "object"},
+            "become_methods": {"type": "array", "items": {"type": "array", "items": {"type": "string"}}},
+            "custom_virtualenvs": {"type": "array", "items": {"type": "string"}},
+            "project_local_paths": {"type": "array", "items": {"type": "string"}},
+        },
+        "required": ["time_zone", "license_info", "version"],
+    })
+}
+
+fn me() -> Json {
+    let answer = json_answer("A list of one.", reference("schemas", &page_component(&USER)), &[]);
+    let get = Operation::new("me", TAG, "The user that one is")
+        .parameters(list_parameters().keys().map(|name| reference("parameters", name)).collect())
+        .answers(vec![("200", answer)], &[&[400, 403, 404], ALWAYS].concat());
+    json!({"get": get.0})
+}
+
+fn categories() -> Json {
+    let text = || json!({"type": "string"});
+    json!({
+        "type": "object",
+        "properties": {
+            "count": {"type": "integer"},
+            "next": {"type": "null"},
+            "previous": {"type": "null"},
+            "results": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "properties": {"url": text(), "slug": text(), "name": text()},
+                    "required": ["url", "slug", "name"],
+                },
+            },
+        },
+        "required": ["count", "next", "previous", "results"],
+    })
+}
+
+fn category() -> Json {
+    let operation = |verb: &str, id: &str| Operation::new(format!("settings_{id}"), TAG, format!("Settings: {verb}"));
+    let schema = settings::schema();
+    let values = || vec![("200", json_answer("The settings of the category.", schema.clone(), &[]))];
+    // The category of what is changed can only be read.
+    let errors = [&[405], WRITING].concat();
+    let slugs: Vec<&str> = settings::slugs().collect();
+    json!({
+        "parameters": [
+            {"name": "category", "in": "path", "required": true, "schema": {"type": "string", "enum": slugs}},
+        ],
+        "get": operation("read", "read").answers(values(), &[&[403, 404], ALWAYS].concat()).0,
+        "put": operation("set", "replace").writes().body(schema.clone(), true).answers(values(), &errors).0,
+        "patch": operation("set some", "change").writes().body(schema.clone(), false).answers(values(), &errors).0,
+        "delete": operation("reset to the defaults", "reset")
+            .writes()
+            .answers(vec![("204", empty_answer("The settings have their defaults."))], &errors)
+            .0,
+    })
+}
+
+fn page(words: &str) -> Json {
+    json!({"description": words, "content": {"text/html": {"schema": {"type": "string"}}}})
+}
+
+fn moved(words: &str) -> Json {
+    let location = json!({"description": "Where to.", "schema": {"type": "string"}});
+    json!({"description": words, "headers": {"Location": location}})
+}
+
+fn login() -> Json {
+    let text = || json!({"type": "string"});
+    let form = json!({
+        "type": "object",
+        "properties": {
+            "username": text(),
+            "password": {"type": "string", "format": "password"},
+            "next": text(),
+            "csrfmiddlewaretoken": text(),
+        },
+        "required": ["username", "password"],
+    });
+    let get = Operation::new("login_form", TAG, "A form to log in")
+        .public()
+        .answers(vec![("200", page("The form."))], &[503]);
+    let mut post = Operation::new("login", TAG, "Open a session")
+        .public()
+        .describe("The CSRF token goes into the field or into the header X-CSRFToken.")
+        .answers(
+            vec![
+                ("302", moved("Logged in; the cookies hold the session.")),
+                ("401", page("The name or the password is wrong.")),
+            ],
+            &[400, 403, 408, 413, 503, 507],
+        );
+    post.0.insert(
+        "requestBody".into(),
+        json!({"required": true, "content": {"application/x-www-form-urlencoded": {"schema": form}}}),
+    );
+    json!({"get": get.0, "post": post.0})
+}
+
+fn logout() -> Json {
+    let answers = || vec![("302", moved("Logged out."))];
+    let get = Operation::new("logout_by_link", TAG, "End the session").public().answers(answers(), &[503]);
+    let post = Operation::new("logout", TAG, "End the session").public().answers(answers(), &[400, 403, 408, 413, 503]);
+    json!({"get": get.0, "post": post.0})
+}

@@ -1,0 +1,149 @@
+//! The OpenAPI 3.1 document of everything that the server answers to.
+//!
+//! It is made from the registry, once: a resource that is registered is
+//! documented. It is plain JSON rather than a typed model of OpenAPI, because
+//! most of it is JSON Schema, of which 3.1 allows all.
+
+mod answers;
+mod fixed;
+mod resources;
+
+use std::sync::LazyLock;
+
+use hostler_resources::REGISTRY;
+use hostler_rest::Registry;
+use serde_json::{Map, Value as Json, json};
+
+use crate::authenticate::{CSRF_COOKIE, CSRF_HEADER, SESSION_COOKIE};
+
+const DESCRIPTION: &str = "Hostler speaks the API of AWX 24.6.1. Beside what stands here, every path answers HEAD as \
+    GET does, and OPTIONS with a description of its fields for the actor at hand. A browser that asks for text/html \
+    gets the same answers as pages; `?format=json` asks for JSON whatever the Accept header says. Objects may carry \
+    more keys than their schemas name, and keys of a body that are unknown or read-only are ignored. GET without the \
+    slash at the end of a path is redirected. A server in trouble answers 503 or 507 with a `detail`.";
+
+/// The document as it is sent.
+pub(crate) fn text() -> &'static str {
+    static TEXT: LazyLock<String> = LazyLock::new(|| document(REGISTRY).to_string());
+    &TEXT
+}
+
+fn document(registry: Registry) -> Json {
+    let mut paths = fixed::paths();
+    paths.extend(resources::paths(registry));
+    let mut schemas = resources::schemas(registry);
+    schemas.extend(answers::schemas());
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Hostler",
+            "summary": "A controller for Ansible",
+            "description": DESCRIPTION,
+            "version": env!("CARGO_PKG_VERSION"),
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": "/"}],
+        // Reading needs one of these; a session that writes proves with the token that the request is its own.
+        "security": [{"bearer": []}, {"basic": []}, {"session": []}],
+        "tags": tags(registry),
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "parameters": resources::parameters(),
+            "headers": answers::headers(),
+            "responses": answers::responses(),
+            "securitySchemes": security(),
+        },
+    })
+}
+
+fn security() -> Json {
+    json!({
+        "basic": {
+            "type": "http",
+            "scheme": "basic",
+            "description": "A user's name and password, unless the setting AUTH_BASIC_ENABLED forbids it.",
+        },
+        "bearer": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "A token from /api/v2/tokens/. Without the scope write it only reads.",
+        },
+        "session": {
+            "type": "apiKey",
+            "in": "cookie",
+            "name": SESSION_COOKIE,
+            "description": "The session that /api/login/ opens.",
+        },
+        "csrf": {
+            "type": "apiKey",
+            "in": "header",
+            "name": CSRF_HEADER,
+            "description": format!("The value of the cookie {CSRF_COOKIE}, sent back by sessions that write."),
+        },
+    })
+}
+
+fn tags(registry: Registry) -> Vec<Json> {
+    let of_resource = |name: &str, words: &str| json!({"name": name, "description": words});
+    let mut tags = vec![of_resource(fixed::TAG, "The server itself, and who one is.")];
+    tags.extend(registry.0.iter().map(|entry| of_resource(entry.resource.plural, entry.resource.description)));
+    tags.push(of_resource(resources::LATER_TAG, "Parts of AWX's API that Hostler does not serve yet: all answer 501."));
+    tags
+}
+
+/// An operation under construction.
+struct Operation(Map<String, Json>);
+
+impl Operation {
+    fn new(id: impl Into<String>, tag: &str, summary: impl Into<String>) -> Self {
+        let mut map = Map::new();
+        map.insert("operationId".into(), id.into().into());
+        map.insert("tags".into(), json!([tag]));
+        map.insert("summary".into(), summary.into().into());
+        Operation(map)
+    }
+
+    /// Everybody may, logged in or not.
+    fn public(mut self) -> Self {
+        self.0.insert("security".into(), json!([]));
+        self
+    }
+
+    fn describe(mut self, words: impl Into<String>) -> Self {
+        self.0.insert("description".into(), words.into().into());
+        self
+    }
+
+    fn parameters(mut self, parameters: Vec<Json>) -> Self {
+        self.0.insert("parameters".into(), parameters.into());
+        self
+    }
+
+    /// Writes, so a session must also send the token against forgeries.
+    fn writes(mut self) -> Self {
+        self.0.insert("security".into(), json!([{"bearer": []}, {"basic": []}, {"session": [], "csrf": []}]));
+        self
+    }
+
+    fn body(mut self, schema: Json, required: bool) -> Self {
+        let content = json!({"application/json": {"schema": schema}});
+        self.0.insert("requestBody".into(), json!({"required": required, "content": content}));
+        self
+    }
+
+    /// The answers: those of success, and the statuses of the errors that may happen.
+    fn answers(mut self, good: Vec<(&str, Json)>, errors: &[u16]) -> Self {
+        let mut answers: Map<String, Json> =
+            good.into_iter().map(|(status, answer)| (status.to_owned(), answer)).collect();
+        answers.extend(answers::errors(errors));
+        self.0.insert("responses".into(), answers.into());
+        self
+    }
+}
+
+impl From<Operation> for Json {
+    fn from(operation: Operation) -> Json {
+        operation.0.into()
+    }
+}

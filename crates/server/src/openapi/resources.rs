@@ -1,0 +1,170 @@
+//! The paths of resources: lists, objects, the lists below them, and what is not served yet.
+
+use hostler_resource::{Post, Resource, Sublist};
+use hostler_rest::Registry;
+use hostler_rest::openapi::{
+    Body, association, component, key_parameter, list_parameters, page, page_component, reference, shown,
+};
+use serde_json::{Map, Value as Json, json};
+
+use super::Operation;
+use super::answers::{ALWAYS, WRITING, empty_answer, json_answer};
+use crate::route::LATER;
+
+/// The tag of what answers 501.
+pub(super) const LATER_TAG: &str = "not served yet";
+const ASSOCIATION: &str = "Association";
+const IF_MATCH: &str = "if_match";
+
+pub(super) fn schemas(registry: Registry) -> Map<String, Json> {
+    let mut schemas = Map::new();
+    schemas.insert(ASSOCIATION.into(), association());
+    for resource in registry.0.iter().map(|entry| entry.resource) {
+        schemas.insert(component(resource), shown(resource));
+        schemas.insert(page_component(resource), page(resource));
+        for body in Body::ALL.into_iter().filter(|body| body.is_taken(resource)) {
+            schemas.insert(body.component(resource), body.schema(resource));
+        }
+    }
+    schemas
+}
+
+pub(super) fn parameters() -> Map<String, Json> {
+    let mut parameters = list_parameters();
+    let if_match = json!({
+        "name": "If-Match",
+        "in": "header",
+        "required": false,
+        "schema": {"type": "string"},
+        "description": "The ETag of the state that the request is about: in any other state the object stays as it is.",
+    });
+    parameters.insert(IF_MATCH.into(), if_match);
+    parameters
+}
+
+pub(super) fn paths(registry: Registry) -> Map<String, Json> {
+    let mut paths = Map::new();
+    for resource in registry.0.iter().map(|entry| entry.resource) {
+        let root = format!("/api/v2/{}/", resource.plural);
+        let one = format!("{root}{{key}}/");
+        paths.insert(root, list(resource));
+        for sublist in resource.sublists {
+            paths.insert(format!("{one}{}/", sublist.name), below(resource, sublist));
+        }
+        for name in resource.later {
+            let later = Operation::new(format!("{}_{name}_list", resource.plural), LATER_TAG, words(name))
+                .describe("AWX has this list; Hostler does not serve it yet and says so.")
+                .answers(vec![], &[&[403, 404, 501], ALWAYS].concat());
+            paths.insert(format!("{one}{name}/"), json!({"parameters": [key_parameter(resource)], "get": later.0}));
+        }
+        paths.insert(one, detail(resource));
+    }
+    // A list that has come is found before one that is still to come.
+    for name in LATER.iter().filter(|name| registry.by_plural(name).is_none()) {
+        let later = Operation::new(format!("{name}_list"), LATER_TAG, words(name))
+            .describe("AWX has this list; Hostler does not serve it yet and says so.")
+            .answers(vec![], &[&[501], ALWAYS].concat());
+        paths.insert(format!("/api/v2/{name}/"), json!({"get": later.0}));
+    }
+    paths
+}
+
+/// A name in a path as people write it.
+fn words(name: &str) -> String {
+    let words = name.replace('_', " ");
+    let mut letters = words.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
+
+fn get_list(id: String, resource: &Resource, target: &Resource, title: &str) -> Operation {
+    let parameters = list_parameters().keys().map(|name| reference("parameters", name)).collect();
+    let answer = json_answer("One page of the list.", reference("schemas", &page_component(target)), &[]);
+    Operation::new(id, resource.plural, title)
+        .parameters(parameters)
+        .answers(vec![("200", answer)], &[&[400, 403, 404], ALWAYS].concat())
+}
+
+fn object(resource: &Resource, words: &str, headers: &[&str]) -> Json {
+    json_answer(words, reference("schemas", &component(resource)), headers)
+}
+
+fn list(resource: &Resource) -> Json {
+    let mut item = Map::new();
+    let title = format!("{}: read", resource.list_title);
+    item.insert("get".into(), get_list(format!("{}_list", resource.plural), resource, resource, &title).into());
+    if resource.creatable {
+        let post = Operation::new(format!("{}_create", resource.plural), resource.plural, creates(resource))
+            .writes()
+            .body(reference("schemas", &Body::Create.component(resource)), Body::Create.is_needed(resource))
+            .answers(vec![("201", object(resource, "The new object.", &["Location"]))], WRITING);
+        item.insert("post".into(), post.into());
+    }
+    item.into()
+}
+
+fn creates(resource: &Resource) -> String {
+    format!("{}: create", resource.type_label)
+}
+
+fn detail(resource: &Resource) -> Json {
+    let operation = |verb: &str, id: &str| {
+        Operation::new(format!("{}_{id}", resource.plural), resource.plural, format!("{}: {verb}", resource.type_label))
+    };
+    let mut item = Map::new();
+    item.insert("parameters".into(), json!([key_parameter(resource)]));
+    let tags: &[&str] = if resource.editable { &["ETag"] } else { &[] };
+    let get = operation("read", "read")
+        .answers(vec![("200", object(resource, "The object.", tags))], &[&[403, 404], ALWAYS].concat());
+    item.insert("get".into(), get.into());
+    let errors = [&[412], WRITING].concat();
+    let if_match = || vec![reference("parameters", IF_MATCH)];
+    if resource.editable {
+        let changed = || vec![("200", object(resource, "The object as it is now.", &["ETag"]))];
+        let put = operation("replace", "replace")
+            .writes()
+            .parameters(if_match())
+            .body(reference("schemas", &Body::Replace.component(resource)), Body::Replace.is_needed(resource))
+            .answers(changed(), &errors);
+        let patch = operation("change some fields", "change")
+            .writes()
+            .parameters(if_match())
+            .body(reference("schemas", &Body::Change.component(resource)), false)
+            .answers(changed(), &errors);
+        item.insert("put".into(), put.into());
+        item.insert("patch".into(), patch.into());
+    }
+    if resource.deletable {
+        let gone = vec![("204", empty_answer("The object is gone."))];
+        let delete = operation("delete", "delete").writes().parameters(if_match()).answers(gone, &errors);
+        item.insert("delete".into(), delete.into());
+    }
+    item.into()
+}
+
+fn below(resource: &Resource, sublist: &Sublist) -> Json {
+    let target = (sublist.target)();
+    let id = |verb: &str| format!("{}_{}_{verb}", resource.plural, sublist.name);
+    let mut item = Map::new();
+    item.insert("parameters".into(), json!([key_parameter(resource)]));
+    item.insert("get".into(), get_list(id("list"), resource, target, &format!("{}: read", sublist.title)).into());
+    let create = || reference("schemas", &Body::Create.component(target));
+    let associate = || reference("schemas", ASSOCIATION);
+    let created = ("201", object(target, "The new object.", &["Location"]));
+    let associated = ("204", empty_answer("Associated, or taken away."));
+    let (summary, body, good) = match sublist.post {
+        Post::Refused => return item.into(),
+        Post::Create(_) => ("create", create(), vec![created]),
+        Post::Grant(_) => ("associate or create", json!({"anyOf": [associate(), create()]}), vec![created, associated]),
+        // The description does not say which of the two a hook takes; only what is creatable can be created.
+        Post::Hook if target.creatable => {
+            ("associate or create", json!({"anyOf": [associate(), create()]}), vec![created, associated])
+        }
+        Post::Hook => ("associate", associate(), vec![associated]),
+    };
+    let post = Operation::new(id("post"), resource.plural, format!("{}: {summary}", sublist.title))
+        .writes()
+        .body(body, !target.creatable || Body::Create.is_needed(target))
+        .answers(good, WRITING);
+    item.insert("post".into(), post.into());
+    item.into()
+}
