@@ -100,9 +100,13 @@ const PROJECT_FIELDS: &[Field] = &[
         .default(Default::Integer(0))
         .help("How many seconds an update may take before it is canceled; 0 for any."),
     fields::text("scm_revision").label("SCM Revision").read_only().help("The commit that was fetched last."),
-    fields::time("last_job_run").label("Last job run").read_only().help("When the last update ended."),
+    fields::time("last_job_run").label("Last job run").nullable().read_only().help("When the last update ended."),
     fields::boolean("last_job_failed").label("Last job failed").read_only().help("Whether the last update failed."),
-    fields::time("next_job_run").label("Next job run").read_only().help("When the next update is scheduled."),
+    fields::time("next_job_run")
+        .label("Next job run")
+        .nullable()
+        .read_only()
+        .help("When the next update is scheduled."),
     fields::choice("status", STATUSES).label("Status").read_only().help("How the last update went."),
     ORGANIZATION_LINK,
     flag("scm_update_on_launch", "Scm update on launch", "Update the project whenever a job that uses it starts."),
@@ -132,6 +136,7 @@ const PROJECT_FIELDS: &[Field] = &[
     fields::time("last_updated")
         .column("last_job_run")
         .label("Last updated")
+        .nullable()
         .read_only()
         .not_filterable()
         .help("When the project was updated last."),

@@ -282,6 +282,7 @@ async fn known(app: &App, route: Route, actor: &Actor, request: &Request) -> Res
         Route::OpenApi if is_safe(&request.method) => Ok(Reply::fixed("application/json", openapi::text())),
         Route::OpenApi => Err(Failure::MethodNotAllowed),
         Route::Config if is_safe(&request.method) => Ok(roots::config(actor)),
+        Route::SettingList if request.method == Method::OPTIONS => Ok(Reply::ok(settings::describe_list())),
         Route::SettingList if is_safe(&request.method) => Ok(settings::list(actor)),
         Route::Config | Route::SettingList => Err(Failure::MethodNotAllowed),
         Route::SettingCategory(category) => settings::category(app, actor, &category, request).await,

@@ -190,10 +190,32 @@ struct Setting {
     name: &'static str,
     category: &'static str,
     kind: Kind,
+    help: &'static str,
 }
 
-const fn setting(name: &'static str, category: &'static str, kind: Kind) -> Setting {
-    Setting { name, category, kind }
+impl Setting {
+    /// What OPTIONS tells of the setting.
+    fn describe(&self, writing: bool) -> Json {
+        let mut words = match self.kind {
+            Kind::Boolean(_) => json!({"type": "boolean"}),
+            Kind::Integer(_, least, greatest) => json!({"type": "integer", "min_value": least, "max_value": greatest}),
+            Kind::Integers(_) => json!({"type": "nested object"}),
+        };
+        if let Some(words) = words.as_object_mut() {
+            words.insert("label".into(), self.name.replace('_', " ").to_lowercase().into());
+            words.insert("help_text".into(), self.help.into());
+            words.insert("category_slug".into(), self.category.into());
+            words.insert("default".into(), self.kind.default_value());
+            if writing {
+                words.insert("required".into(), false.into());
+            }
+        }
+        words
+    }
+}
+
+const fn setting(name: &'static str, category: &'static str, kind: Kind, help: &'static str) -> Setting {
+    Setting { name, category, kind, help }
 }
 
 const YEAR: i64 = 31_536_000;
@@ -208,15 +230,60 @@ const LIFETIMES: &[(&str, i64, i64, i64)] = &[
 
 /// Every setting that Hostler honours; no other is listed or taken.
 const KNOWN: &[Setting] = &[
-    setting("MANAGE_ORGANIZATION_AUTH", "system", Kind::Boolean(true)),
-    setting("ORG_ADMINS_CAN_SEE_ALL_USERS", "system", Kind::Boolean(true)),
-    setting("AUTH_BASIC_ENABLED", "authentication", Kind::Boolean(true)),
-    setting("SESSION_COOKIE_AGE", "authentication", Kind::Integer(1800, 60, 30 * YEAR)),
-    setting("OAUTH2_PROVIDER", "authentication", Kind::Integers(LIFETIMES)),
-    setting("LOCAL_PASSWORD_MIN_LENGTH", "authentication", Kind::Integer(0, 0, 128)),
-    setting("LOCAL_PASSWORD_MIN_DIGITS", "authentication", Kind::Integer(0, 0, 128)),
-    setting("LOCAL_PASSWORD_MIN_UPPER", "authentication", Kind::Integer(0, 0, 128)),
-    setting("LOCAL_PASSWORD_MIN_SPECIAL", "authentication", Kind::Integer(0, 0, 128)),
+    setting(
+        "MANAGE_ORGANIZATION_AUTH",
+        "system",
+        Kind::Boolean(true),
+        "Whether organization admins may change users, and who is in which organization or team.",
+    ),
+    setting(
+        "ORG_ADMINS_CAN_SEE_ALL_USERS",
+        "system",
+        Kind::Boolean(true),
+        "Whether organization admins see all users and teams.",
+    ),
+    setting(
+        "AUTH_BASIC_ENABLED",
+        "authentication",
+        Kind::Boolean(true),
+        "Whether a name and a password may come with each request.",
+    ),
+    setting(
+        "SESSION_COOKIE_AGE",
+        "authentication",
+        Kind::Integer(1800, 60, 30 * YEAR),
+        "For how many seconds a session of a browser lasts.",
+    ),
+    setting(
+        "OAUTH2_PROVIDER",
+        "authentication",
+        Kind::Integers(LIFETIMES),
+        "For how many seconds tokens, codes and refresh tokens are good.",
+    ),
+    setting(
+        "LOCAL_PASSWORD_MIN_LENGTH",
+        "authentication",
+        Kind::Integer(0, 0, 128),
+        "Fewest characters of a new password.",
+    ),
+    setting(
+        "LOCAL_PASSWORD_MIN_DIGITS",
+        "authentication",
+        Kind::Integer(0, 0, 128),
+        "Fewest digits in a new password.",
+    ),
+    setting(
+        "LOCAL_PASSWORD_MIN_UPPER",
+        "authentication",
+        Kind::Integer(0, 0, 128),
+        "Fewest upper-case letters in a new password.",
+    ),
+    setting(
+        "LOCAL_PASSWORD_MIN_SPECIAL",
+        "authentication",
+        Kind::Integer(0, 0, 128),
+        "Fewest characters in a new password that are neither letter nor digit.",
+    ),
 ];
 
 const CATEGORIES: [(&str, &str); 4] =
@@ -299,6 +366,41 @@ pub(crate) fn list(actor: &Actor) -> Reply {
     Reply::json(StatusCode::OK, json!({"count": results.len(), "next": null, "previous": null, "results": results}))
 }
 
+/// The answer to OPTIONS of the list of categories.
+pub(crate) fn describe_list() -> Map<String, Json> {
+    let field =
+        |label: &str, help: &str| json!({"type": "string", "label": label, "help_text": help, "filterable": false});
+    let fields = json!({
+        "url": field("Url", "Where the settings of the category are."),
+        "slug": field("Slug", "The last part of that path."),
+        "name": field("Name", "What the category is called."),
+    });
+    document("Setting Categories", "The categories of settings.", json!({"GET": fields}))
+}
+
+/// The answer to OPTIONS of one category.
+fn describe(category: &str, changeable: bool) -> Map<String, Json> {
+    let settings = || KNOWN.iter().filter(|setting| in_category(setting, category));
+    let fields = |writing: bool| -> Map<String, Json> {
+        settings().map(|setting| (setting.name.to_owned(), setting.describe(writing))).collect()
+    };
+    let mut actions = json!({"GET": fields(false)});
+    if let (true, Some(actions)) = (changeable, actions.as_object_mut()) {
+        actions.insert("PUT".into(), fields(true).into());
+    }
+    document("Setting Detail", "Settings that Hostler honours; each has effect at once.", actions)
+}
+
+fn document(name: &str, description: &str, actions: Json) -> Map<String, Json> {
+    let mut document = Map::new();
+    document.insert("name".into(), name.into());
+    document.insert("description".into(), description.into());
+    document.insert("renders".into(), json!(["application/json", "text/html"]));
+    document.insert("parses".into(), json!(["application/json"]));
+    document.insert("actions".into(), actions);
+    document
+}
+
 /// `/api/v2/settings/CATEGORY/`.
 pub(crate) async fn category(app: &App, actor: &Actor, category: &str, request: &Request) -> Result<Reply, Failure> {
     if !CATEGORIES.iter().any(|(slug, _)| *slug == category) {
@@ -309,7 +411,11 @@ pub(crate) async fn category(app: &App, actor: &Actor, category: &str, request: 
         return Err(Failure::forbidden());
     }
     match request.method.as_str() {
-        "GET" | "HEAD" | "OPTIONS" => {}
+        "GET" | "HEAD" => {}
+        "OPTIONS" => {
+            let changeable = category != "changed" && actor.is_superuser && actor.can_write;
+            return Ok(Reply::ok(describe(category, changeable)));
+        }
         "PATCH" | "PUT" if category != "changed" => {
             let body = match request.object() {
                 Ok(body) => body,

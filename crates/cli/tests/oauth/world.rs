@@ -223,7 +223,7 @@ impl Browser {
             .skip(1)
             .map(|rest| {
                 let (name, rest) = rest.split_once("\" value=\"").expect("a value");
-                (name.to_owned(), rest.split_once('"').expect("its end").0.replace("&amp;", "&"))
+                (name.to_owned(), hostler_testkit::pages::unescaped(rest.split_once('"').expect("its end").0))
             })
             .collect();
         sent.push(("decision".to_owned(), decision.to_owned()));
