@@ -1,5 +1,6 @@
 //! The page on which users consent.
 
+use hostler_testkit::pages::unescaped;
 use serde_json::json;
 
 use crate::world::{Browser, CALLBACK, CHALLENGE, each, encode, request, sent_back};
@@ -24,7 +25,10 @@ fn a_person_is_asked_and_sent_back() {
         let mut sent = vec![("csrfmiddlewaretoken", csrf.as_str()), ("username", "bob"), ("next", next.as_str())];
         sent.push(("password", "wrong"));
         let again = browser.post("/api/login/", &sent).expect(401);
-        assert!(again.text().contains("/api/o/authorize/?"), "a wrong password forgets where to go: {again}");
+        assert!(
+            unescaped(&again.text()).contains("/api/o/authorize/?"),
+            "a wrong password forgets where to go: {again}"
+        );
         sent.pop();
         sent.push(("password", crate::world::PASSWORD));
         assert_eq!(browser.post("/api/login/", &sent).expect(302).header("Location"), Some(next.clone()));
@@ -32,7 +36,8 @@ fn a_person_is_asked_and_sent_back() {
         let page = browser.get(&next).expect(200);
         let text = page.text();
         assert!(text.contains("Tool &lt;script&gt;") && !text.contains("<script"), "{text}");
-        assert!(text.contains("bob") && text.contains("Acme") && text.contains("https://app.example"), "{text}");
+        let shown = unescaped(&text);
+        assert!(shown.contains("bob") && shown.contains("Acme") && shown.contains("https://app.example"), "{text}");
         let policy = page.header("Content-Security-Policy").expect("a policy");
         assert_eq!(
             policy,
