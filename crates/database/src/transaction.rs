@@ -110,6 +110,28 @@ impl Transaction {
         self.end(result)
     }
 
+    /// As [`Transaction::execute`], for a change of a few rows that an index
+    /// finds: on SQLite it runs at once on this thread, as INSERTs do, which
+    /// costs less than handing it to another.
+    ///
+    /// # Errors
+    /// Any [`Error`].
+    pub async fn execute_small(&mut self, statement: &(impl QueryStatementWriter + Sync)) -> Result<u64, Error> {
+        count();
+        self.start()?;
+        let result = match &mut self.backend {
+            Backend::Sqlite(backend) => {
+                let (sql, values) = statement.build(SqliteQueryBuilder);
+                backend.execute_small(&sql, &values)
+            }
+            Backend::Postgres(backend) => {
+                let (sql, values) = statement.build(PostgresQueryBuilder);
+                backend.execute(&sql, &values).await
+            }
+        };
+        self.end(result)
+    }
+
     /// Waits until no other transaction holds the lock of this name, and holds
     /// it till the end of this one. On SQLite every transaction excludes all others anyway.
     ///

@@ -86,7 +86,7 @@ impl Entry {
             for (content_type, object_id) in self.links {
                 links.values_panic([id.into(), content_type.into(), object_id.into()]);
             }
-            tx.execute(&links).await?;
+            tx.execute_small(&links).await?;
         }
         Ok(())
     }

@@ -426,7 +426,7 @@ pub(crate) async fn create_object_roles(
     for role in resource.roles {
         insert.values_panic([resource.name.into(), id.into(), role.field.into()]);
     }
-    tx.execute(&insert).await?;
+    tx.execute_small(&insert).await?;
     Ok(())
 }
 

@@ -79,6 +79,10 @@ impl SqliteTransaction {
         write::Held::execute(&mut self.held, sql, values).await
     }
 
+    pub(crate) fn execute_small(&mut self, sql: &str, values: &Values) -> Result<u64, Error> {
+        write::Held::execute_small(&mut self.held, sql, values)
+    }
+
     pub(crate) async fn commit(mut self) -> Result<(), Error> {
         let held = self.held.take().ok_or_else(write::gone)?;
         write::commit(&self.writer, held).await

@@ -196,6 +196,12 @@ impl Held {
         held.limited(LONGEST, |c| value::query(c, sql, &values.0, &[Type::Integer]))
     }
 
+    /// Runs a change of a few rows.
+    pub(super) fn execute_small(slot: &mut Option<Held>, sql: &str, values: &sea_query::Values) -> Result<u64, Error> {
+        let held = slot.as_mut().ok_or_else(gone)?;
+        held.limited(LONGEST, |c| value::execute(c, sql, &values.0))
+    }
+
     /// Runs a change that may touch many rows; to stop it would undo the
     /// transactions that were joined, so it is on a blocking thread at once.
     pub(super) async fn execute(slot: &mut Option<Held>, sql: String, values: sea_query::Values) -> Result<u64, Error> {
