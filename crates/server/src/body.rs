@@ -46,7 +46,10 @@ pub(crate) fn object(headers: &HeaderMap, bytes: &[u8]) -> Result<Map<String, Js
     }
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let media_type = content_type.split(';').next().unwrap_or_default().trim();
-    if !media_type.eq_ignore_ascii_case("application/json") {
+    // `curl -d '{…}'` says so of every body that it is not told the type of. What is not JSON is still refused.
+    let from_curl = media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded")
+        && bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
+    if !(media_type.eq_ignore_ascii_case("application/json") || from_curl) {
         return Err(Reply::detail(StatusCode::UNSUPPORTED_MEDIA_TYPE, WRONG_TYPE));
     }
     if bytes.iter().all(u8::is_ascii_whitespace) {

@@ -107,15 +107,7 @@ fn values_of_the_wrong_kind(backend: Backend) {
 
 fn wrong_content_types(backend: Backend) {
     let scene = start(backend);
-    for media in [
-        "text/plain",
-        "text/html",
-        "application/x-www-form-urlencoded",
-        "multipart/form-data",
-        "application/jsonp",
-        "nonsense",
-        "",
-    ] {
+    for media in ["text/plain", "text/html", "multipart/form-data", "application/jsonp", "nonsense", ""] {
         for (method, path) in [("POST", USERS), ("PATCH", &scene.user), ("PUT", &scene.user)] {
             let call = scene.admin.request(method, path).header("Content-Type", media);
             let answer = call.body("{\"username\": \"made\", \"password\": \"Made-Up-1\"}").send();
@@ -123,7 +115,15 @@ fn wrong_content_types(backend: Backend) {
             scene.refused(answer);
         }
     }
+    const FORM: &str = "application/x-www-form-urlencoded";
+    let form = scene.admin.request("PATCH", &scene.user).header("Content-Type", FORM);
+    let answer = form.body("first_name=Ann").send();
+    assert_eq!(answer.status, 415, "a form: {answer}");
+    scene.refused(answer);
     scene.unchanged();
+    // What curl sends with -d and no word about its type.
+    let call = scene.admin.request("PATCH", &scene.user).header("Content-Type", FORM);
+    call.body("{\"first_name\": \"Ada\"}").send().expect(200);
     let call = scene.admin.request("PATCH", &scene.user).header("Content-Type", "Application/JSON; charset=utf-8");
     call.body("{\"first_name\": \"Ann\"}").send().expect(200);
     let answer = scene.admin.request("GET", USERS).header("Accept", "image/png").send();
