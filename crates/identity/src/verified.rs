@@ -18,25 +18,25 @@ pub const DEFAULT_TTL: Duration = Duration::from_secs(60);
 /// What is kept is an HMAC over username, password and stored hash, under a key
 /// that lives and dies with the process: no password can be got back from it.
 /// The stored hash is part of it, and the caller has just read that from the
-/// database. So once a password is changed its old pair no longer matches, on
-/// any node, whether or not anyone calls [`forget`](Self::forget). What a
-/// caller must still check for itself is that the user is active.
+/// database. So once a password is changed its old pair no longer matches, at
+/// once and on any node. What a caller must still check for itself is that the
+/// user is active.
 pub struct VerifiedPairs {
     key: MacKey,
-    users: Cache<[u8; 32], i64>,
+    pairs: Cache<[u8; 32], ()>,
 }
 
 impl VerifiedPairs {
     /// An empty memory, in which a pair stays for `ttl`.
     pub fn new(ttl: Duration) -> Self {
-        let users = Cache::builder().max_capacity(CAPACITY).time_to_live(ttl).build();
-        Self { key: MacKey::new(&zeroize::Zeroizing::new(crate::random::bytes())), users }
+        let pairs = Cache::builder().max_capacity(CAPACITY).time_to_live(ttl).build();
+        Self { key: MacKey::new(&zeroize::Zeroizing::new(crate::random::bytes())), pairs }
     }
 
     /// Remembers that `password` was just verified against `stored_hash`, the
     /// hash stored for this user.
-    pub fn remember(&self, username: &str, password: &str, stored_hash: &str, user_id: i64) {
-        self.users.insert(self.pair(username, password, stored_hash), user_id);
+    pub fn remember(&self, username: &str, password: &str, stored_hash: &str) {
+        self.pairs.insert(self.pair(username, password, stored_hash), ());
     }
 
     /// Whether this pair was verified lately against this very hash, which must
@@ -46,20 +46,7 @@ impl VerifiedPairs {
         // nobody without the key can steer.
         // It is a `get`, not a `contains_key`, so that it counts as use: when the
         // memory is full, the pairs used most stay.
-        self.users.get(&self.pair(username, password, stored_hash)).is_some()
-    }
-
-    /// Forgets all pairs of a user. Looks through everything remembered, which
-    /// takes about a millisecond when the memory is full; who just changed a
-    /// password has paid for Argon2 anyway.
-    pub fn forget(&self, user_id: i64) {
-        // The cache could be given a condition instead, but would then try it at
-        // every look-up for a while, which makes the frequent case several times slower.
-        for (pair, owner) in &self.users {
-            if owner == user_id {
-                self.users.invalidate(pair.as_ref());
-            }
-        }
+        self.pairs.get(&self.pair(username, password, stored_hash)).is_some()
     }
 
     fn pair(&self, username: &str, password: &str, stored_hash: &str) -> [u8; 32] {
@@ -83,7 +70,7 @@ mod tests {
     fn only_the_very_same_pair_is_recalled() {
         let pairs = VerifiedPairs::new(DEFAULT_TTL);
         assert!(!pairs.recall("ann", "secret", HASH));
-        pairs.remember("ann", "secret", HASH, 1);
+        pairs.remember("ann", "secret", HASH);
         assert!(pairs.recall("ann", "secret", HASH));
         for (username, password, hash) in [
             ("ann", "secret", "another hash"),
@@ -98,30 +85,9 @@ mod tests {
     }
 
     #[test]
-    fn forgetting_one_user_leaves_the_others() {
-        let pairs = VerifiedPairs::new(DEFAULT_TTL);
-        pairs.remember("ann", "secret", HASH, 1);
-        pairs.remember("ann", "older", "older hash", 1);
-        pairs.remember("bob", "secret", HASH, 2);
-        pairs.forget(1);
-        assert!(!pairs.recall("ann", "secret", HASH));
-        assert!(!pairs.recall("ann", "older", "older hash"));
-        assert!(pairs.recall("bob", "secret", HASH));
-    }
-
-    #[test]
-    fn what_was_forgotten_can_be_remembered_again() {
-        let pairs = VerifiedPairs::new(DEFAULT_TTL);
-        pairs.remember("ann", "secret", HASH, 1);
-        pairs.forget(1);
-        pairs.remember("ann", "secret", HASH, 1);
-        assert!(pairs.recall("ann", "secret", HASH));
-    }
-
-    #[test]
     fn a_pair_is_forgotten_after_its_time() {
         let pairs = VerifiedPairs::new(Duration::from_millis(20));
-        pairs.remember("ann", "secret", HASH, 1);
+        pairs.remember("ann", "secret", HASH);
         std::thread::sleep(Duration::from_millis(40));
         assert!(!pairs.recall("ann", "secret", HASH));
     }
@@ -130,10 +96,10 @@ mod tests {
     fn the_memory_is_bounded() {
         let pairs = VerifiedPairs::new(DEFAULT_TTL);
         for user in 0..15_000 {
-            pairs.remember(&format!("user{user}"), "secret", HASH, user);
+            pairs.remember(&format!("user{user}"), "secret", HASH);
         }
-        pairs.users.run_pending_tasks();
-        assert!(pairs.users.entry_count() <= CAPACITY);
+        pairs.pairs.run_pending_tasks();
+        assert!(pairs.pairs.entry_count() <= CAPACITY);
     }
 
     #[test]
@@ -145,7 +111,7 @@ mod tests {
     #[test]
     fn debug_shows_nothing() {
         let pairs = VerifiedPairs::new(DEFAULT_TTL);
-        pairs.remember("ann", "secret", HASH, 1);
+        pairs.remember("ann", "secret", HASH);
         assert_eq!(format!("{pairs:?}"), "VerifiedPairs(..)");
     }
 }

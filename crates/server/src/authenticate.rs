@@ -145,7 +145,7 @@ pub(crate) async fn check_password(app: &App, username: &str, password: &str) ->
     if !app.verified.recall(username, password, &stored) {
         match passwords().verify(password.to_owned(), stored.clone()).await {
             Verdict::Wrong => return Ok(None),
-            Verdict::Right => app.verified.remember(username, password, &stored, id),
+            Verdict::Right => app.verified.remember(username, password, &stored),
             Verdict::RightButRehash => rehash(app, id, password, &stored).await,
         }
     }
