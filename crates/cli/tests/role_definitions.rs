@@ -1,15 +1,16 @@
 //! Roles in the newer view: definitions and assignments, over the same grants as the older view.
 
-#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::expect_used, clippy::panic, reason = "tests report by panicking")]
 
-use hostler_testkit::{TestServer, backends};
+use hostler_testkit::{Backend, TestServer, on_each_backend};
 use serde_json::{Value, json};
 
-fn on_each_database(test: impl Fn(&TestServer)) {
-    for backend in backends() {
-        test(&TestServer::start(env!("CARGO_BIN_EXE_hostler"), backend));
-    }
-}
+on_each_backend!(
+    managed_definitions_are_there_and_cannot_be_changed,
+    a_grant_made_in_one_view_shows_in_the_other,
+    a_custom_definition_gives_what_it_says_and_no_more,
+    what_makes_no_sense_is_refused,
+);
 
 fn make(server: &TestServer, path: &str, body: Value) -> i64 {
     server.as_admin().post(path, body).expect(201).json()["id"].as_i64().expect("an id")
@@ -33,144 +34,130 @@ fn world(server: &TestServer) -> World {
     World { organization, project, ada }
 }
 
-#[test]
-fn managed_definitions_are_there_and_cannot_be_changed() {
-    on_each_database(|server| {
-        let admin = server.as_admin();
-        let list = admin.get("/api/v2/role_definitions/?page_size=200&order_by=name").expect(200).json();
-        assert_eq!(list["count"], 32);
-        assert_eq!(list["results"][23]["name"], "Project Admin");
-        assert_eq!(list["results"][23]["managed"], true);
-        let path = format!("/api/v2/role_definitions/{}/", definition(server, "Project Admin"));
-        admin.patch(&path, json!({"name": "Mine"})).expect(403);
-        admin.delete(&path).expect(403);
-    });
+fn managed_definitions_are_there_and_cannot_be_changed(backend: Backend) {
+    let server = &TestServer::start(env!("CARGO_BIN_EXE_hostler"), backend);
+    let admin = server.as_admin();
+    let list = admin.get("/api/v2/role_definitions/?page_size=200&order_by=name").expect(200).json();
+    assert_eq!(list["count"], 32);
+    assert_eq!(list["results"][23]["name"], "Project Admin");
+    assert_eq!(list["results"][23]["managed"], true);
+    let path = format!("/api/v2/role_definitions/{}/", definition(server, "Project Admin"));
+    admin.patch(&path, json!({"name": "Mine"})).expect(403);
+    admin.delete(&path).expect(403);
 }
 
-#[test]
-fn a_grant_made_in_one_view_shows_in_the_other() {
-    on_each_database(|server| {
-        let World { organization, project, ada } = world(server);
-        let admin = server.as_admin();
-        // Older to newer, also for a role whose definition comes with its first grant.
-        admin.post(&format!("/api/v2/organizations/{organization}/users/"), json!({"id": ada})).expect(204);
-        let roles = admin.get(&format!("/api/v2/organizations/{organization}/object_roles/?role_field=execute_role"));
-        let execute = roles.expect(200).json()["results"][0]["id"].clone();
-        admin.post(&format!("/api/v2/users/{ada}/roles/"), json!({"id": execute})).expect(204);
-        let seen = admin.get(&format!("/api/v2/role_user_assignments/?user={ada}&order_by=id")).expect(200).json();
-        let names: Vec<&str> = seen["results"]
-            .as_array()
-            .expect("results")
-            .iter()
-            .map(|row| row["summary_fields"]["role_definition"]["name"].as_str().expect("a name"))
-            .collect();
-        assert_eq!(names, ["Organization Member", "Organization Execute Compat"]);
-        assert_eq!(seen["results"][0]["object_id"], organization.to_string());
-        assert_eq!(seen["results"][0]["content_type"], "shared.organization");
+fn a_grant_made_in_one_view_shows_in_the_other(backend: Backend) {
+    let server = &TestServer::start(env!("CARGO_BIN_EXE_hostler"), backend);
+    let World { organization, project, ada } = world(server);
+    let admin = server.as_admin();
+    // Older to newer, also for a role whose definition comes with its first grant.
+    admin.post(&format!("/api/v2/organizations/{organization}/users/"), json!({"id": ada})).expect(204);
+    let roles = admin.get(&format!("/api/v2/organizations/{organization}/object_roles/?role_field=execute_role"));
+    let execute = roles.expect(200).json()["results"][0]["id"].clone();
+    admin.post(&format!("/api/v2/users/{ada}/roles/"), json!({"id": execute})).expect(204);
+    let seen = admin.get(&format!("/api/v2/role_user_assignments/?user={ada}&order_by=id")).expect(200).json();
+    let names: Vec<&str> = seen["results"]
+        .as_array()
+        .expect("results")
+        .iter()
+        .map(|row| row["summary_fields"]["role_definition"]["name"].as_str().expect("a name"))
+        .collect();
+    assert_eq!(names, ["Organization Member", "Organization Execute Compat"]);
+    assert_eq!(seen["results"][0]["object_id"], organization.to_string());
+    assert_eq!(seen["results"][0]["content_type"], "shared.organization");
 
-        // Newer to older, and away again.
-        let body = json!({"role_definition": definition(server, "Project Use"), "user": ada, "object_id": project});
-        let assigned = admin.post("/api/v2/role_user_assignments/", body.clone()).expect(201).json();
-        let again = admin.post("/api/v2/role_user_assignments/", body).expect(201).json();
-        assert_eq!(assigned["id"], again["id"], "assigning twice is assigning once");
-        let held = admin.get(&format!("/api/v2/users/{ada}/roles/?role_field=use_role")).expect(200).json();
-        assert_eq!(held["results"][0]["summary_fields"]["resource_name"], "site");
-        server.as_user("ada", "pw").get(&format!("/api/v2/projects/{project}/")).expect(200);
-        admin.delete(&format!("/api/v2/role_user_assignments/{}/", assigned["id"])).expect(204);
-        server.as_user("ada", "pw").get(&format!("/api/v2/projects/{project}/")).expect(403);
-        assert_eq!(admin.get(&format!("/api/v2/users/{ada}/roles/?role_field=use_role")).json()["count"], 0);
-    });
+    // Newer to older, and away again.
+    let body = json!({"role_definition": definition(server, "Project Use"), "user": ada, "object_id": project});
+    let assigned = admin.post("/api/v2/role_user_assignments/", body.clone()).expect(201).json();
+    let again = admin.post("/api/v2/role_user_assignments/", body).expect(201).json();
+    assert_eq!(assigned["id"], again["id"], "assigning twice is assigning once");
+    let held = admin.get(&format!("/api/v2/users/{ada}/roles/?role_field=use_role")).expect(200).json();
+    assert_eq!(held["results"][0]["summary_fields"]["resource_name"], "site");
+    server.as_user("ada", "pw").get(&format!("/api/v2/projects/{project}/")).expect(200);
+    admin.delete(&format!("/api/v2/role_user_assignments/{}/", assigned["id"])).expect(204);
+    server.as_user("ada", "pw").get(&format!("/api/v2/projects/{project}/")).expect(403);
+    assert_eq!(admin.get(&format!("/api/v2/users/{ada}/roles/?role_field=use_role")).json()["count"], 0);
 }
 
-#[test]
-fn a_custom_definition_gives_what_it_says_and_no_more() {
-    on_each_database(|server| {
-        let World { organization, project, ada } = world(server);
-        let admin = server.as_admin();
-        let editor = make(
-            server,
-            "/api/v2/role_definitions/",
-            json!({"name": "Editor", "content_type": "awx.project", "permissions": ["awx.view_project", "awx.change_project"]}),
-        );
-        let team = make(server, "/api/v2/teams/", json!({"name": "ops", "organization": organization}));
-        admin.post(&format!("/api/v2/teams/{team}/users/"), json!({"id": ada})).expect(204);
-        let body = json!({"role_definition": editor, "team": team, "object_id": project.to_string()});
-        let assigned = admin.post("/api/v2/role_team_assignments/", body).expect(201).json();
+fn a_custom_definition_gives_what_it_says_and_no_more(backend: Backend) {
+    let server = &TestServer::start(env!("CARGO_BIN_EXE_hostler"), backend);
+    let World { organization, project, ada } = world(server);
+    let admin = server.as_admin();
+    let editor = make(
+        server,
+        "/api/v2/role_definitions/",
+        json!({"name": "Editor", "content_type": "awx.project", "permissions": ["awx.view_project", "awx.change_project"]}),
+    );
+    let team = make(server, "/api/v2/teams/", json!({"name": "ops", "organization": organization}));
+    admin.post(&format!("/api/v2/teams/{team}/users/"), json!({"id": ada})).expect(204);
+    let body = json!({"role_definition": editor, "team": team, "object_id": project.to_string()});
+    let assigned = admin.post("/api/v2/role_team_assignments/", body).expect(201).json();
 
-        let path = format!("/api/v2/projects/{project}/");
-        let as_ada = server.as_user("ada", "pw");
-        as_ada.patch(&path, json!({"description": "by ada"})).expect(200);
-        as_ada.delete(&path).expect(403);
-        let answer = as_ada.get(&path).expect(200).json();
-        assert_eq!(answer["summary_fields"]["user_capabilities"]["edit"], true);
-        assert_eq!(answer["summary_fields"]["user_capabilities"]["delete"], false);
-        let grant = answer["summary_fields"]["object_roles"]["use_role"]["id"].clone();
-        as_ada.post(&format!("/api/v2/users/{ada}/roles/"), json!({"id": grant})).expect(403);
-        let roles = admin.get(&format!("/api/v2/projects/{project}/object_roles/")).json();
-        assert_eq!(roles["count"], 4, "the older view has the older roles");
+    let path = format!("/api/v2/projects/{project}/");
+    let as_ada = server.as_user("ada", "pw");
+    as_ada.patch(&path, json!({"description": "by ada"})).expect(200);
+    as_ada.delete(&path).expect(403);
+    let answer = as_ada.get(&path).expect(200).json();
+    assert_eq!(answer["summary_fields"]["user_capabilities"]["edit"], true);
+    assert_eq!(answer["summary_fields"]["user_capabilities"]["delete"], false);
+    let grant = answer["summary_fields"]["object_roles"]["use_role"]["id"].clone();
+    as_ada.post(&format!("/api/v2/users/{ada}/roles/"), json!({"id": grant})).expect(403);
+    let roles = admin.get(&format!("/api/v2/projects/{project}/object_roles/")).json();
+    assert_eq!(roles["count"], 4, "the older view has the older roles");
 
-        admin.delete(&format!("/api/v2/role_definitions/{editor}/")).expect(409);
-        admin.delete(&format!("/api/v2/role_team_assignments/{}/", assigned["id"])).expect(204);
-        as_ada.get(&path).expect(403);
-        admin.delete(&format!("/api/v2/role_definitions/{editor}/")).expect(204);
+    admin.delete(&format!("/api/v2/role_definitions/{editor}/")).expect(409);
+    admin.delete(&format!("/api/v2/role_team_assignments/{}/", assigned["id"])).expect(204);
+    as_ada.get(&path).expect(403);
+    admin.delete(&format!("/api/v2/role_definitions/{editor}/")).expect(204);
 
-        // On an organization it reaches what is in it.
-        let auditor = make(
-            server,
-            "/api/v2/role_definitions/",
-            json!({"name": "Sees projects", "content_type": "shared.organization",
+    // On an organization it reaches what is in it.
+    let auditor = make(
+        server,
+        "/api/v2/role_definitions/",
+        json!({"name": "Sees projects", "content_type": "shared.organization",
                    "permissions": ["shared.view_organization", "awx.view_project", "awx.add_project"]}),
-        );
-        let body = json!({"role_definition": auditor, "user": ada, "object_id": organization});
-        admin.post("/api/v2/role_user_assignments/", body).expect(201);
-        as_ada.get(&path).expect(200);
-        as_ada.patch(&path, json!({"description": "no"})).expect(403);
-        as_ada.post("/api/v2/projects/", json!({"name": "hers", "organization": organization})).expect(201);
-    });
+    );
+    let body = json!({"role_definition": auditor, "user": ada, "object_id": organization});
+    admin.post("/api/v2/role_user_assignments/", body).expect(201);
+    as_ada.get(&path).expect(200);
+    as_ada.patch(&path, json!({"description": "no"})).expect(403);
+    as_ada.post("/api/v2/projects/", json!({"name": "hers", "organization": organization})).expect(201);
 }
 
-#[test]
-fn what_makes_no_sense_is_refused() {
-    on_each_database(|server| {
-        let World { project, ada, .. } = world(server);
-        let admin = server.as_admin();
-        let refused = |body: Value, key: &str| {
-            let answer = admin.post("/api/v2/role_definitions/", body.clone()).expect(400).json();
-            assert!(answer[key][0].is_string(), "{body} should be refused for {key}: {answer}");
-        };
-        let with = |permissions: Value| json!({"name": "x", "content_type": "awx.project", "permissions": permissions});
-        refused(with(json!([])), "permissions");
-        refused(with(json!("awx.view_project")), "permissions");
-        refused(with(json!([1])), "permissions");
-        refused(with(json!(["awx.fly_project"])), "permissions");
-        refused(with(json!(["awx.change_project"])), "permissions");
-        refused(with(json!(["awx.view_project", "awx.view_inventory"])), "permissions");
-        refused(json!({"name": "x", "permissions": ["awx.view_project"]}), "content_type");
-        refused(
-            json!({"name": "x", "content_type": "shared.team", "permissions": ["shared.view_team"]}),
-            "content_type",
-        );
-        refused(
-            json!({"name": "Project Admin", "content_type": "awx.project", "permissions": ["awx.view_project"]}),
-            "name",
-        );
-        let member = json!({"name": "x", "content_type": "shared.organization",
+fn what_makes_no_sense_is_refused(backend: Backend) {
+    let server = &TestServer::start(env!("CARGO_BIN_EXE_hostler"), backend);
+    let World { project, ada, .. } = world(server);
+    let admin = server.as_admin();
+    let refused = |body: Value, key: &str| {
+        let answer = admin.post("/api/v2/role_definitions/", body.clone()).expect(400).json();
+        assert!(answer[key][0].is_string(), "{body} should be refused for {key}: {answer}");
+    };
+    let with = |permissions: Value| json!({"name": "x", "content_type": "awx.project", "permissions": permissions});
+    refused(with(json!([])), "permissions");
+    refused(with(json!("awx.view_project")), "permissions");
+    refused(with(json!([1])), "permissions");
+    refused(with(json!(["awx.fly_project"])), "permissions");
+    refused(with(json!(["awx.change_project"])), "permissions");
+    refused(with(json!(["awx.view_project", "awx.view_inventory"])), "permissions");
+    refused(json!({"name": "x", "permissions": ["awx.view_project"]}), "content_type");
+    refused(json!({"name": "x", "content_type": "shared.team", "permissions": ["shared.view_team"]}), "content_type");
+    refused(
+        json!({"name": "Project Admin", "content_type": "awx.project", "permissions": ["awx.view_project"]}),
+        "name",
+    );
+    let member = json!({"name": "x", "content_type": "shared.organization",
                             "permissions": ["shared.view_organization", "shared.member_organization"]});
-        refused(member, "permissions");
+    refused(member, "permissions");
 
-        let assign = |body: Value, status: u16| admin.post("/api/v2/role_user_assignments/", body).expect(status);
-        assign(json!({}), 400);
-        assign(json!({"role_definition": 99_999, "user": ada, "object_id": project}), 400);
-        assign(
-            json!({"role_definition": definition(server, "Project Use"), "user": 99_999, "object_id": project}),
-            400,
-        );
-        assign(json!({"role_definition": definition(server, "Project Use"), "user": ada, "object_id": 99_999}), 400);
-        assign(json!({"role_definition": definition(server, "Project Use"), "user": ada}), 400);
+    let assign = |body: Value, status: u16| admin.post("/api/v2/role_user_assignments/", body).expect(status);
+    assign(json!({}), 400);
+    assign(json!({"role_definition": 99_999, "user": ada, "object_id": project}), 400);
+    assign(json!({"role_definition": definition(server, "Project Use"), "user": 99_999, "object_id": project}), 400);
+    assign(json!({"role_definition": definition(server, "Project Use"), "user": ada, "object_id": 99_999}), 400);
+    assign(json!({"role_definition": definition(server, "Project Use"), "user": ada}), 400);
 
-        let as_ada = server.as_user("ada", "pw");
-        as_ada.post("/api/v2/role_definitions/", with(json!(["awx.view_project"]))).expect(403);
-        let own = json!({"role_definition": definition(server, "Project Admin"), "user": ada, "object_id": project});
-        as_ada.post("/api/v2/role_user_assignments/", own).expect(403);
-    });
+    let as_ada = server.as_user("ada", "pw");
+    as_ada.post("/api/v2/role_definitions/", with(json!(["awx.view_project"]))).expect(403);
+    let own = json!({"role_definition": definition(server, "Project Admin"), "user": ada, "object_id": project});
+    as_ada.post("/api/v2/role_user_assignments/", own).expect(403);
 }
