@@ -1,0 +1,159 @@
+//! Creating objects, on their own or below the object they are linked to.
+
+use std::collections::BTreeMap;
+
+use hostler_database::Value;
+use hostler_resource::{Actor, Post, Resource, Sublist};
+use sea_query::{Alias, Query, Value as SqlValue};
+use serde_json::{Map, Value as Json};
+
+use super::check::{check, keep};
+use super::{Method, has_column, require, stored};
+use crate::decode::{Problems, decode};
+use crate::hooks::Cause;
+use crate::read::{Source, load};
+use crate::{Edit, Engine, Failure, Record, Target};
+use crate::{activity, grants};
+
+/// The answer to a request that created an object.
+pub struct Created {
+    /// Its id.
+    pub id: i64,
+    /// The object as its creator sees it.
+    pub json: Map<String, Json>,
+}
+
+impl Engine {
+    /// Creates an object. `below` is the sub-list that was posted to, whose
+    /// parent the object is linked to.
+    ///
+    /// # Errors
+    /// [`Failure::Forbidden`] first, then [`Failure::Invalid`].
+    pub async fn create(
+        &self,
+        actor: &Actor,
+        resource: &'static Resource,
+        body: &Map<String, Json>,
+        below: Option<(&'static Resource, i64, &'static Sublist)>,
+    ) -> Result<Created, Failure> {
+        self.create_by(actor, resource, body, below, None).await
+    }
+
+    /// Creates an object in the actor's name, for a reason that takes the place
+    /// of the actor's own permission to create it.
+    ///
+    /// # Errors
+    /// As [`Engine::create`], and what the cause says.
+    pub async fn create_because(
+        &self,
+        actor: &Actor,
+        resource: &'static Resource,
+        body: &Map<String, Json>,
+        cause: &dyn Cause,
+    ) -> Result<Created, Failure> {
+        self.create_by(actor, resource, body, None, Some(cause)).await
+    }
+
+    async fn create_by(
+        &self,
+        actor: &Actor,
+        resource: &'static Resource,
+        body: &Map<String, Json>,
+        below: Option<(&'static Resource, i64, &'static Sublist)>,
+        cause: Option<&dyn Cause>,
+    ) -> Result<Created, Failure> {
+        let hooks = self.registry.hooks(resource);
+        if let Some(made) = hooks.create_by_hand(self, actor, body).await {
+            let id = made?;
+            let (json, _) = self.show(actor, resource, &Target::Id(id)).await?;
+            return Ok(Created { id, json });
+        }
+        let mut body = body.clone();
+        if let Some((_, parent, Sublist { post: Post::Create(field), .. })) = below {
+            body.insert((*field).into(), parent.into());
+        }
+        let mut edit = Edit {
+            actor,
+            old: None,
+            new: Record::empty(resource),
+            secrets: BTreeMap::new(),
+            digests: BTreeMap::new(),
+            revealed: BTreeMap::new(),
+        };
+        let mut problems = Problems::default();
+        decode(&mut edit, &body, Method::Put, &mut problems);
+
+        // Permission comes before everything else that an answer could reveal.
+        match below {
+            // Who may grant the role that comes with the sub-list may create users there.
+            Some((parent, id, Sublist { post: Post::Grant(_), .. })) => {
+                grants::require_administer_object(self, actor, parent, id).await?;
+            }
+            _ if cause.is_some() => {}
+            _ => {
+                let draft = edit.new.clone();
+                let links = move |name: &str| resource.field(name).and_then(|field| draft.integer(field));
+                require(self, resource.access.create(actor, &links)).await?;
+            }
+        }
+        hooks.permit(&edit)?;
+        hooks.prepare(self, &mut edit).await.or_else(|failure| keep(failure, &mut problems))?;
+
+        let mut tx = self.database.begin().await?;
+        check(self, &mut tx, &mut edit, problems).await?;
+        let now = self.clock.now();
+        let (mut columns, mut values) = stored(&edit);
+        if resource.editable {
+            columns.push("version");
+            values.push(1i64.into());
+        }
+        if resource.shared_type.is_some() {
+            columns.push("ansible_id");
+            values.push(uuid::Uuid::new_v4().to_string().into());
+        }
+        for name in ["created", "modified"].into_iter().filter(|name| has_column(resource, name)) {
+            columns.push(name);
+            values.push(now.into());
+        }
+        if resource.audited {
+            columns.extend(["created_by_id", "modified_by_id"]);
+            values.extend([SqlValue::from(actor.user()), actor.user().into()]);
+        }
+        let insert = Query::insert()
+            .into_table(Alias::new(resource.table))
+            .columns(columns.into_iter().map(Alias::new))
+            .values_panic(values.into_iter().map(Into::into))
+            .to_owned();
+        let id = tx.insert(&insert).await?;
+        edit.new.id = id;
+        if let Some(field) = resource.field("id") {
+            edit.new.set(field, Value::Integer(id));
+        }
+        grants::create_object_roles(&mut tx, resource, id).await?;
+        activity::record_edit(self, &mut tx, &edit, id).await?;
+        hooks.saved(self, &mut tx, &edit, id).await?;
+        if let Some(cause) = cause {
+            cause.redeem(self, &mut tx, actor, id).await?;
+        }
+
+        // What the creator may do with the object is told as of before it joins the
+        // sub-list's parent, as AWX does: so the answer is composed here.
+        let loaded = match load(&mut Source::Transaction(&mut tx), resource, &Target::Id(id), actor).await {
+            Ok(loaded) => Some(loaded),
+            Err(Failure::Forbidden(_)) => None,
+            Err(failure) => return Err(failure),
+        };
+        if let Some((parent, parent_id, Sublist { post: Post::Grant(role), .. })) = below {
+            grants::grant_on_creation(self, &mut tx, actor, (parent, parent_id), role, id).await?;
+        }
+        tx.commit().await?;
+
+        let loaded = match loaded {
+            Some(loaded) => loaded,
+            None => load(&mut Source::Database(&self.database), resource, &Target::Id(id), actor).await?,
+        };
+        let mut json = self.show_loaded(resource, loaded, actor, true).await?;
+        hooks.just_created(&edit, &mut json);
+        Ok(Created { id, json })
+    }
+}

@@ -1,0 +1,151 @@
+//! Changing objects: field by field, by whoever may, against whatever others write meanwhile.
+
+use std::collections::BTreeMap;
+
+use hostler_database::Transaction;
+use hostler_resource::{Actor, Kind, Resource, column};
+use sea_query::{Alias, ExprTrait, Query};
+use serde_json::{Map, Value as Json};
+
+use super::check::{check, keep};
+use super::{Expected, Method, has_column, require_from, stored};
+use crate::activity;
+use crate::decode::{Problems, decode};
+use crate::read::{Source, load};
+use crate::select::Loaded;
+use crate::{Edit, Engine, Failure, Target};
+
+/// How often a change is tried that loses against other writers.
+const ATTEMPTS: u32 = 3;
+
+impl Engine {
+    /// Changes an object and shows it as it is now, with its new version.
+    /// `expected` is the version that `If-Match` demands.
+    ///
+    /// # Errors
+    /// In this order: unknown, not visible, [`Failure::PreconditionFailed`], forbidden, invalid.
+    pub async fn update(
+        &self,
+        actor: &Actor,
+        resource: &'static Resource,
+        target: &Target,
+        method: Method,
+        body: &Map<String, Json>,
+        expected: Option<Expected<'_>>,
+    ) -> Result<(Map<String, Json>, i64), Failure> {
+        let mut attempts = ATTEMPTS;
+        loop {
+            attempts -= 1;
+            match self.update_once(actor, resource, target, method, body, expected).await {
+                // Whoever lost against another writer starts from what that one left.
+                Err(Failure::Conflict(_)) if attempts > 0 => {}
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn update_once(
+        &self,
+        actor: &Actor,
+        resource: &'static Resource,
+        target: &Target,
+        method: Method,
+        body: &Map<String, Json>,
+        expected: Option<Expected<'_>>,
+    ) -> Result<(Map<String, Json>, i64), Failure> {
+        let hooks = self.registry.hooks(resource);
+        let mut early = None;
+        // Slow work on a secret must not hold a transaction open, nor be done for those who may not write.
+        if resource.fields.iter().any(|field| field.kind.is_secret() && body.contains_key(field.name)) {
+            let loaded = load(&mut Source::Database(&self.database), resource, target, actor).await?;
+            let (mut edit, mut problems) = self.begin_edit(actor, loaded, body, method, expected)?;
+            let failed = hooks.prepare(self, &mut edit).await;
+            failed.or_else(|failure| keep(failure, &mut problems))?;
+            early = Some((edit.secrets, edit.digests, problems));
+        }
+
+        let mut tx = self.database.begin().await?;
+        let loaded = load(&mut Source::Transaction(&mut tx), resource, target, actor).await?;
+        let (id, version) = (loaded.record.id, loaded.version);
+        let (mut edit, mut problems) = self.begin_edit(actor, loaded, body, method, expected)?;
+        if let Some((secrets, digests, found)) = early {
+            (edit.secrets, edit.digests) = (secrets, digests);
+            problems = found;
+        }
+        require_right_to_move(&mut tx, &edit).await?;
+        check(self, &mut tx, &mut edit, problems).await?;
+        if changed(&edit) {
+            let mut update = Query::update();
+            update.table(Alias::new(resource.table)).value(Alias::new("version"), version + 1);
+            let (columns, values) = stored(&edit);
+            for (name, value) in columns.into_iter().zip(values) {
+                update.value(Alias::new(name), value);
+            }
+            if has_column(resource, "modified") {
+                update.value(Alias::new("modified"), self.clock.now());
+            }
+            if resource.audited {
+                update.value(Alias::new("modified_by_id"), actor.user());
+            }
+            update.and_where(column(resource.table, "id").eq(id));
+            tx.execute_small(&update).await?;
+            activity::record_edit(self, &mut tx, &edit, id).await?;
+            hooks.saved(self, &mut tx, &edit, id).await?;
+        }
+        // The actor may have moved the object out of their own sight; they see it once more.
+        let seen = load(&mut Source::Transaction(&mut tx), resource, &Target::Id(id), actor).await;
+        tx.commit().await?;
+        let seen = match seen {
+            Err(Failure::Forbidden(_)) => return Ok((Map::new(), version + 1)),
+            other => other?,
+        };
+        let version = seen.version;
+        Ok((self.show_loaded(resource, seen, actor, false).await?, version))
+    }
+
+    /// Checks the permission on the row and decodes the body.
+    fn begin_edit<'a>(
+        &self,
+        actor: &'a Actor,
+        loaded: Loaded,
+        body: &Map<String, Json>,
+        method: Method,
+        expected: Option<Expected<'_>>,
+    ) -> Result<(Edit<'a>, Problems), Failure> {
+        if !loaded.changeable {
+            return Err(Failure::forbidden());
+        }
+        if expected.is_some_and(|matches| !matches(loaded.record.id, loaded.version)) {
+            return Err(Failure::PreconditionFailed);
+        }
+        let mut edit = Edit {
+            actor,
+            new: loaded.record.clone(),
+            old: Some(loaded.record),
+            secrets: BTreeMap::new(),
+            digests: BTreeMap::new(),
+            revealed: BTreeMap::new(),
+        };
+        let mut problems = Problems::default();
+        decode(&mut edit, body, method, &mut problems);
+        self.registry.hooks(edit.new.resource).permit(&edit)?;
+        Ok((edit, problems))
+    }
+}
+
+/// Whether anything stored is going to change.
+fn changed(edit: &Edit<'_>) -> bool {
+    edit.new.resource.fields.iter().any(|field| edit.changes(field))
+}
+
+/// Whoever links an object to another one, as to another organization, must be
+/// allowed to create it there.
+async fn require_right_to_move(tx: &mut Transaction, edit: &Edit<'_>) -> Result<(), Failure> {
+    let resource = edit.new.resource;
+    if !resource.fields.iter().any(|field| matches!(field.kind, Kind::Link(_)) && edit.changes(field)) {
+        return Ok(());
+    }
+    let draft = edit.new.clone();
+    let links = move |name: &str| resource.field(name).and_then(|field| draft.integer(field));
+    require_from(&mut Source::Transaction(tx), resource.access.create(edit.actor, &links)).await
+}
