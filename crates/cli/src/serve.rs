@@ -24,8 +24,8 @@ pub async fn run(options: ServeOptions) -> Result<()> {
     // The port first: whoever starts a second server by mistake must not touch the data.
     let listener =
         TcpListener::bind(options.listen).await.with_context(|| format!("cannot listen on {}", options.listen))?;
-    let (database, secret) = storage::open(&options.data).await?;
-    let app = App::new(database.clone(), secret, Options { node: options.node, debug_headers: options.debug_headers });
+    let (database, keys) = storage::open(&options.data).await?;
+    let app = App::new(database.clone(), keys, Options { node: options.node, debug_headers: options.debug_headers });
 
     let (given, mut made_up) = (options.admin_password, None);
     let first = create_first_superuser(&app.engine, &options.admin_user, || {

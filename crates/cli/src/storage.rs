@@ -7,6 +7,8 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use hostler_database::{Database, Location};
 use hostler_identity::key::SecretKey;
+use hostler_server::Keys;
+use hostler_vault::Vault;
 
 use crate::options::DataOptions;
 
@@ -14,12 +16,14 @@ use crate::options::DataOptions;
 const DATABASE_FILE: &str = "hostler.db";
 /// The secret key in the data folder.
 const KEY_FILE: &str = "secret.key";
+/// The folder of the keys that seal secrets, in the data folder.
+const VAULT_FOLDER: &str = "keys";
 
 /// Opens, and if need be creates, what the options name.
-pub async fn open(options: &DataOptions) -> Result<(Database, SecretKey)> {
+pub async fn open(options: &DataOptions) -> Result<(Database, Keys)> {
     let folder = &options.data;
     make_private(folder)?;
-    let key = SecretKey::load_or_create(&folder.join(KEY_FILE))?;
+    let secret = SecretKey::load_or_create(&folder.join(KEY_FILE))?;
     let location = match &options.database {
         None => Location::Sqlite(folder.join(DATABASE_FILE)),
         Some(url) if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
@@ -27,7 +31,9 @@ pub async fn open(options: &DataOptions) -> Result<(Database, SecretKey)> {
         }
         Some(_) => bail!("--database takes a URL like postgres://user@host/name"),
     };
-    Ok((Database::open(&location).await?, key))
+    let database = Database::open(&location).await?;
+    let vault = Vault::start(&folder.join(VAULT_FOLDER), &database).await?;
+    Ok((database, Keys { secret, vault }))
 }
 
 /// The folder holds secrets: nobody else may look in.

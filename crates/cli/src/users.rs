@@ -41,8 +41,8 @@ pub async fn run(command: UserCommand) -> Result<()> {
 }
 
 async fn open(data: &DataOptions) -> Result<App> {
-    let (database, secret) = storage::open(data).await?;
-    Ok(App::new(database, secret, Options { node: "command-line".into(), debug_headers: false }))
+    let (database, keys) = storage::open(data).await?;
+    Ok(App::new(database, keys, Options { node: "command-line".into(), debug_headers: false }))
 }
 
 /// Whoever can read the data may do everything, with the password policy in force.

@@ -65,17 +65,21 @@ impl SecretKey {
     /// [`KeyError`]: the file cannot be read or made, its group or others may
     /// read or write it, or it has another length.
     pub fn load_or_create(path: &Path) -> Result<Self, KeyError> {
-        match File::open(path) {
-            Ok(file) => Self::load(path, file),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+        match Self::load(path) {
+            Err(KeyError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                 Self::create(path)?;
-                Self::load(path, File::open(path).map_err(|source| io_error("read", path, source))?)
+                Self::load(path)
             }
-            Err(source) => Err(io_error("read", path, source)),
+            loaded => loaded,
         }
     }
 
-    fn load(path: &Path, file: File) -> Result<Self, KeyError> {
+    /// Reads the key from the file at `path`.
+    ///
+    /// # Errors
+    /// As [`SecretKey::load_or_create`]; no file is an error too.
+    pub fn load(path: &Path) -> Result<Self, KeyError> {
+        let file = File::open(path).map_err(|source| io_error("read", path, source))?;
         // Asked of the open file, not of the path, which may lead elsewhere by now.
         let metadata = file.metadata().map_err(|source| io_error("read", path, source))?;
         let mode = metadata.permissions().mode() & 0o7777;

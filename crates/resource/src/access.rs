@@ -1,7 +1,7 @@
 use sea_query::{Condition, Expr, ExprTrait};
 
 /// Settings that decide who may do what; read once for each request.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Policy {
     /// MANAGE_ORGANIZATION_AUTH: without it only superusers change users and teams.
     pub manage_organization_auth: bool,

@@ -29,6 +29,11 @@ pub enum Kind {
     /// A secret of which only a digest is stored: write-only, refused in
     /// filters, masked in the activity stream.
     Digest,
+    /// A secret that is stored encrypted and bound to its row, for what has to
+    /// be read back: write-only, shown as `$encrypted$` where it is set, refused
+    /// in filters, masked in the activity stream. Its column is
+    /// `TEXT NOT NULL DEFAULT ''`, where the empty text means that none is set.
+    Sealed,
     /// A value that is computed by a hook and has no column of its own.
     Computed,
 }
@@ -36,7 +41,7 @@ pub enum Kind {
 impl Kind {
     /// Whether values of this kind must never leave the server or be compared by a filter.
     pub const fn is_secret(&self) -> bool {
-        matches!(self, Kind::Digest)
+        matches!(self, Kind::Digest | Kind::Sealed)
     }
 }
 
@@ -290,6 +295,10 @@ pub mod fields {
     /// A secret that is stored as a digest only.
     pub const fn digest(name: &'static str) -> Field {
         Field::new(name, Kind::Digest).hidden()
+    }
+    /// A secret that is stored encrypted.
+    pub const fn sealed(name: &'static str) -> Field {
+        Field::new(name, Kind::Sealed)
     }
     /// A value that a hook computes for answers.
     pub const fn computed(name: &'static str) -> Field {

@@ -38,7 +38,10 @@ fn every_field_is_named_and_explained() {
                 !field.column.is_empty(),
                 "{place}: stored fields have a column, others none"
             );
-            assert!(!(field.kind.is_secret() && field.shown), "{place} is a secret that answers would show");
+            assert!(
+                !(matches!(field.kind, Kind::Digest) && field.shown),
+                "{place} is a secret that answers would show"
+            );
         }
     }
 }
@@ -80,6 +83,19 @@ fn descriptions_refer_to_what_exists() {
                 resource.plural,
                 sublist.name
             );
+        }
+    }
+}
+
+/// What is compared, searched, summarized or part of a name shows itself.
+#[test]
+fn secrets_are_nothing_but_fields() {
+    for resource in resources() {
+        let named = resource.natural_key.iter().map(|(Key::Field(name) | Key::Link(name))| name);
+        let unique = resource.unique.iter().flat_map(|unique| unique.fields);
+        for name in resource.summarized_as.iter().chain(resource.search).chain(named).chain(unique) {
+            let secret = resource.field(name).is_some_and(|field| field.kind.is_secret());
+            assert!(!secret, "{}.{name} is a secret that is used beyond its field", resource.name);
         }
     }
 }

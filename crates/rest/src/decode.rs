@@ -25,7 +25,7 @@ impl Problems {
 }
 
 /// What a client sends to keep a stored secret, and what AWX shows in its place.
-const ENCRYPTED: &str = "$encrypted$";
+pub(crate) const ENCRYPTED: &str = "$encrypted$";
 
 /// Takes the writable values of `body` into `edit.new`. Keys that are unknown
 /// or read-only are ignored, as AWX does.
@@ -88,7 +88,7 @@ fn value(field: &Field, json: &Json) -> Result<Sent, String> {
     }
     match field.kind {
         Kind::Text | Kind::Email | Kind::Uuid => Ok(Sent::Value(Value::Text(text(field, json)?))),
-        Kind::Digest => {
+        Kind::Digest | Kind::Sealed => {
             let secret = string(json)?;
             match secret.as_str() {
                 "" if !field.blank => Err(BLANK.into()),
@@ -118,6 +118,8 @@ fn null(field: &Field) -> Result<Sent, String> {
     match (field.kind, field.charset) {
         (Kind::Boolean, _) if field.nullable => Ok(Sent::Keep),
         (Kind::Digest, _) => Err(NULL.into()),
+        // No secret, where none is needed.
+        (Kind::Sealed, _) if field.nullable => Ok(Sent::Secret(String::new())),
         _ if field.nullable => Ok(Sent::Value(Value::Null)),
         // AWX takes null for "" in texts, where "" is allowed.
         (Kind::Text | Kind::Email, Some(Charset { message, .. })) if !field.blank => Err(message.into()),

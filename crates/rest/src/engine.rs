@@ -3,6 +3,7 @@ use std::sync::Arc;
 use hostler_database::Database;
 use hostler_identity::key::SecretKey;
 use hostler_resource::Resource;
+use hostler_vault::Vault;
 use jiff::Timestamp;
 
 use crate::hooks::Hooks;
@@ -68,6 +69,8 @@ pub struct Engine {
     pub clock: Arc<dyn Clock>,
     /// The key of this installation.
     pub secret: Arc<SecretKey>,
+    /// What seals and opens secrets that are kept in the database.
+    pub vault: Arc<Vault>,
     /// The name of this node, as the activity stream records it.
     pub node: Arc<str>,
 }

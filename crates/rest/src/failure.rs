@@ -1,4 +1,5 @@
 use hostler_database::Error as DatabaseError;
+use hostler_vault::VaultError;
 
 /// What can go wrong with a request, in terms of the API's promises.
 #[derive(Debug)]
@@ -60,6 +61,16 @@ impl From<DatabaseError> for Failure {
             DatabaseError::Full => Failure::StorageFull,
             DatabaseError::Timeout | DatabaseError::TooComplex => Failure::TooExpensive,
             DatabaseError::Internal(why) => Failure::Internal(why),
+        }
+    }
+}
+
+impl From<VaultError> for Failure {
+    fn from(error: VaultError) -> Self {
+        match error {
+            VaultError::Database(error) => error.into(),
+            // Nothing that a client could mend; the texts tell no secret.
+            error => Failure::Internal(error.to_string()),
         }
     }
 }

@@ -300,7 +300,7 @@ fn answered(field: &Field) -> Map<String, Json> {
 /// The schema of a field in bodies.
 fn sent(field: &Field) -> Map<String, Json> {
     let mut schema = of_kind(field.kind, field.nullable);
-    if matches!(field.kind, Kind::Text | Kind::Email | Kind::Digest) && !field.blank {
+    if matches!(field.kind, Kind::Text | Kind::Email | Kind::Digest | Kind::Sealed) && !field.blank {
         set(&mut schema, "minLength", 1.into());
     }
     if let Some(max) = field.max {
@@ -328,7 +328,7 @@ fn of_kind(kind: Kind, nullable: bool) -> Json {
     let (type_name, format) = match kind {
         Kind::Id | Kind::Integer | Kind::Link(_) => ("integer", Some("int64")),
         // Not as `format: email`, for the empty text is allowed too.
-        Kind::Text | Kind::Email | Kind::Digest | Kind::Choice(_) => ("string", None),
+        Kind::Text | Kind::Email | Kind::Digest | Kind::Sealed | Kind::Choice(_) => ("string", None),
         Kind::Boolean => ("boolean", None),
         Kind::Time => ("string", Some("date-time")),
         Kind::Uuid => ("string", Some("uuid")),

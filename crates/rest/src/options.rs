@@ -125,7 +125,7 @@ fn shape(field: &Field) -> Map<String, Json> {
 fn type_name(kind: Kind) -> &'static str {
     match kind {
         Kind::Id | Kind::Integer => "integer",
-        Kind::Text | Kind::Email | Kind::Uuid | Kind::Digest => "string",
+        Kind::Text | Kind::Email | Kind::Uuid | Kind::Digest | Kind::Sealed => "string",
         Kind::Boolean => "boolean",
         Kind::Time => "datetime",
         Kind::Json => "json",

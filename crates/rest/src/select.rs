@@ -2,9 +2,10 @@
 
 use hostler_database::{Row, Type, Value};
 use hostler_resource::{Action, Actor, Field, Kind, Resource, Rule, column};
-use sea_query::{Alias, Condition, Expr, ExprTrait, JoinType, Query, SelectStatement};
+use sea_query::{Alias, CaseStatement, Condition, Expr, ExprTrait, JoinType, Query, SelectStatement};
 
 use crate::Record;
+use crate::decode::ENCRYPTED;
 
 /// The name of the listed resource's table in every query of the engine.
 pub(crate) const ROW: &str = "this";
@@ -45,14 +46,24 @@ pub(crate) fn type_of(kind: Kind) -> Type {
         Kind::Boolean => Type::Boolean,
         Kind::Time => Type::Time,
         Kind::Json => Type::Json,
-        Kind::Text | Kind::Email | Kind::Uuid | Kind::Choice(_) | Kind::Digest => Type::Text,
+        Kind::Text | Kind::Email | Kind::Uuid | Kind::Choice(_) | Kind::Digest | Kind::Sealed => Type::Text,
         Kind::Reserved | Kind::Computed => Type::Text,
     }
 }
 
-/// Whether a read fetches this field: secrets stay in the database.
+/// Whether a read fetches anything of this field.
 fn is_read(field: &Field) -> bool {
-    field.is_stored() && !field.kind.is_secret()
+    field.is_stored() && !matches!(field.kind, Kind::Digest)
+}
+
+/// What a read fetches of a field. Secrets stay in the database: of a sealed one
+/// it tells whether it is set, by what answers show in its place.
+fn read_as(field: &Field) -> Expr {
+    let stored = column(ROW, field.column);
+    match field.kind {
+        Kind::Sealed => CaseStatement::new().case(stored.ne(""), ENCRYPTED).finally("").into(),
+        _ => stored,
+    }
 }
 
 /// The fields of a linked object that a summary shows.
@@ -69,7 +80,7 @@ impl Selection {
         let mut types = Vec::with_capacity(resource.fields.len() + 8);
         query.from_as(Alias::new(resource.table), Alias::new(ROW));
         for field in resource.fields.iter().filter(|field| is_read(field)) {
-            query.expr(column(ROW, field.column));
+            query.expr(read_as(field));
             types.push(type_of(field.kind));
         }
         query.expr(if resource.editable { column(ROW, "version") } else { Expr::Constant(1i64.into()) });

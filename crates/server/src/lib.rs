@@ -20,7 +20,7 @@ mod status;
 pub use bootstrap::{BootstrapError, FirstUser, create_first_superuser};
 pub use dispatch::handle;
 pub use settings::Settings;
-pub use state::{App, Options};
+pub use state::{App, Keys, Options};
 
 use std::future::Future;
 

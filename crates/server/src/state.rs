@@ -5,6 +5,7 @@ use hostler_identity::key::SecretKey;
 use hostler_identity::verified::{DEFAULT_TTL, VerifiedPairs};
 use hostler_resources::REGISTRY;
 use hostler_rest::{Engine, SystemClock};
+use hostler_vault::Vault;
 
 use crate::last_used::LastUsed;
 use crate::settings::SettingsStore;
@@ -16,6 +17,14 @@ pub struct Options {
     pub node: String,
     /// Whether answers tell how many statements they took (`X-API-Query-Count`).
     pub debug_headers: bool,
+}
+
+/// The secrets of the installation, which stand outside the database.
+pub struct Keys {
+    /// What sessions are made with.
+    pub secret: SecretKey,
+    /// What seals the secrets in the database.
+    pub vault: Vault,
 }
 
 /// What every request shares.
@@ -31,13 +40,14 @@ pub struct App {
 
 impl App {
     /// A server on this database.
-    pub fn new(database: Database, secret: SecretKey, options: Options) -> Self {
+    pub fn new(database: Database, keys: Keys, options: Options) -> Self {
         App {
             engine: Engine {
                 database,
                 registry: REGISTRY,
                 clock: Arc::new(SystemClock),
-                secret: Arc::new(secret),
+                secret: Arc::new(keys.secret),
+                vault: Arc::new(keys.vault),
                 node: options.node.as_str().into(),
             },
             verified: Arc::new(VerifiedPairs::new(DEFAULT_TTL)),

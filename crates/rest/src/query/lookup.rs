@@ -74,9 +74,14 @@ impl Leaf {
             Kind::Boolean => Class::Boolean,
             Kind::Time => Class::Time,
             Kind::Link(_) | Kind::Reserved => Class::Link,
-            Kind::Text | Kind::Email | Kind::Json | Kind::Uuid | Kind::Choice(_) | Kind::Digest | Kind::Computed => {
-                Class::Text
-            }
+            Kind::Text
+            | Kind::Email
+            | Kind::Json
+            | Kind::Uuid
+            | Kind::Choice(_)
+            | Kind::Digest
+            | Kind::Sealed
+            | Kind::Computed => Class::Text,
         };
         let column = if field.is_stored() { field.column } else { "" };
         Leaf { column, class, nullable: field.nullable || class == Class::Link }

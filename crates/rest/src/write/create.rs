@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use hostler_database::Value;
-use hostler_resource::{Actor, Post, Resource, Sublist};
-use sea_query::{Alias, Query, Value as SqlValue};
+use hostler_resource::{Actor, Post, Resource, Sublist, column};
+use sea_query::{Alias, ExprTrait, Query, Value as SqlValue};
 use serde_json::{Map, Value as Json};
 
 use super::check::{check, keep};
-use super::{Method, has_column, require, stored};
+use super::{Method, has_column, require, sealed, stored};
 use crate::decode::{Problems, decode};
 use crate::hooks::Cause;
 use crate::read::{Source, load};
@@ -128,6 +128,14 @@ impl Engine {
         edit.new.id = id;
         if let Some(field) = resource.field("id") {
             edit.new.set(field, Value::Integer(id));
+        }
+        // Only now is it known to which row they are bound.
+        let secrets = sealed(self, &mut tx, &edit, id).await?;
+        if !secrets.is_empty() {
+            let mut update = Query::update();
+            update.table(Alias::new(resource.table)).and_where(column(resource.table, "id").eq(id));
+            update.values(secrets.into_iter().map(|(name, text)| (Alias::new(name), text.into())));
+            tx.execute_small(&update).await?;
         }
         grants::create_object_roles(&mut tx, resource, id).await?;
         activity::record_edit(self, &mut tx, &edit, id).await?;

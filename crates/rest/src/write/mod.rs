@@ -7,8 +7,9 @@ mod create;
 mod delete;
 mod update;
 
-use hostler_database::{Type, Value};
+use hostler_database::{Transaction, Type, Value};
 use hostler_resource::{Actor, Field, Kind, Resource, Rule};
+use hostler_vault::Place;
 use sea_query::{Query, Value as SqlValue};
 use serde_json::{Map, Value as Json};
 
@@ -71,6 +72,32 @@ fn stored(edit: &Edit<'_>) -> (Vec<&'static str>, Vec<SqlValue>) {
         }
     }
     (columns, values)
+}
+
+/// The columns of the sealed secrets that were sent for the object `id`, and
+/// what is to be stored in them.
+async fn sealed(
+    engine: &Engine,
+    tx: &mut Transaction,
+    edit: &Edit<'_>,
+    id: i64,
+) -> Result<Vec<(&'static str, String)>, Failure> {
+    let resource = edit.new.resource;
+    let sent: Vec<_> = resource
+        .fields
+        .iter()
+        .filter(|field| matches!(field.kind, Kind::Sealed))
+        .filter_map(|field| Some((field, edit.secrets.get(field.name)?)))
+        .collect();
+    if sent.is_empty() {
+        return Ok(vec![]);
+    }
+    let sealer = engine.vault.sealer(tx).await?;
+    let seal = |field: &Field, plain: &str| match plain {
+        "" => String::new(),
+        plain => sealer.seal(&Place::new(resource.name, id, field.name), plain),
+    };
+    Ok(sent.into_iter().map(|(field, plain)| (field.column, seal(field, plain))).collect())
 }
 
 /// Whether a field is written: on a new object those that clients write, and

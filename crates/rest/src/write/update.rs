@@ -8,7 +8,7 @@ use sea_query::{Alias, ExprTrait, Query};
 use serde_json::{Map, Value as Json};
 
 use super::check::{check, keep};
-use super::{Expected, Method, has_column, require_from, stored};
+use super::{Expected, Method, has_column, require_from, sealed, stored};
 use crate::activity;
 use crate::decode::{Problems, decode};
 use crate::read::{Source, load};
@@ -80,6 +80,9 @@ impl Engine {
             let (columns, values) = stored(&edit);
             for (name, value) in columns.into_iter().zip(values) {
                 update.value(Alias::new(name), value);
+            }
+            for (name, text) in sealed(self, &mut tx, &edit, id).await? {
+                update.value(Alias::new(name), text);
             }
             if has_column(resource, "modified") {
                 update.value(Alias::new("modified"), self.clock.now());

@@ -1,0 +1,135 @@
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use hostler_database::{Database, Transaction, Type};
+use sea_query::{Alias, LockType, OnConflict, Query, SelectStatement};
+use zeroize::Zeroizing;
+
+use crate::cipher::{Cipher, key_of};
+use crate::{Place, VaultError, folder};
+
+/// The table that says which key seals.
+const TABLE: &str = "vault";
+
+/// Seals and opens secrets by the keys of the installation.
+pub struct Vault {
+    folder: PathBuf,
+    /// By id. A key stays known until the process ends, so that a request that
+    /// is under way while a key is retired can still read what it has loaded.
+    keys: RwLock<BTreeMap<String, Arc<Cipher>>>,
+}
+
+/// Seals for one transaction, which must be the one that stores the sealed texts.
+pub struct Sealer(Arc<Cipher>);
+
+impl Vault {
+    /// The vault whose keys are in `folder`. On a new installation it makes the first key.
+    ///
+    /// # Errors
+    /// [`VaultError::MissingKey`] if the database has a key already that is not
+    /// in the folder: making another one would leave what is sealed unreadable.
+    /// Otherwise what the folder or the database says.
+    pub async fn start(folder: &Path, database: &Database) -> Result<Vault, VaultError> {
+        let vault = Vault { folder: folder.to_owned(), keys: RwLock::default() };
+        vault.look_again()?;
+        let current = match current_key(&database.read(&current_query(), &[Type::Text]).await?) {
+            Some(id) => id,
+            None => vault.begin(database).await?,
+        };
+        vault.find(&current)?;
+        Ok(vault)
+    }
+
+    /// Makes the first key, and tells the database. Of several servers that do
+    /// so at once one is first, and its key is the key.
+    async fn begin(&self, database: &Database) -> Result<String, VaultError> {
+        let newest = match folder::read(&self.folder)?.pop() {
+            Some(newest) => newest,
+            None => folder::create(&self.folder, 1)?,
+        };
+        let insert = Query::insert()
+            .into_table(Alias::new(TABLE))
+            .columns(["id", "current_key"].map(Alias::new))
+            .values_panic([1i64.into(), newest.id().into()])
+            .on_conflict(OnConflict::column(Alias::new("id")).do_nothing().to_owned())
+            .to_owned();
+        let mut tx = database.begin().await?;
+        tx.execute(&insert).await?;
+        let current = current_key(&tx.read(&current_query(), &[Type::Text]).await?);
+        tx.commit().await?;
+        current.ok_or(VaultError::Malformed)
+    }
+
+    /// What seals in this transaction. Until the transaction ends, a rotation
+    /// of keys waits for it.
+    ///
+    /// # Errors
+    /// [`VaultError::MissingKey`], and what the database says.
+    pub async fn sealer(&self, tx: &mut Transaction) -> Result<Sealer, VaultError> {
+        let mut query = current_query();
+        query.lock(LockType::Share);
+        let current = current_key(&tx.read(&query, &[Type::Text]).await?).ok_or(VaultError::Malformed)?;
+        Ok(Sealer(self.find(&current)?))
+    }
+
+    /// Seals one secret, to be stored at `place` by this same transaction.
+    ///
+    /// # Errors
+    /// As [`Vault::sealer`].
+    pub async fn seal(&self, tx: &mut Transaction, place: &Place<'_>, plain: &str) -> Result<String, VaultError> {
+        Ok(self.sealer(tx).await?.seal(place, plain))
+    }
+
+    /// The secret that is stored at `place` as this text.
+    ///
+    /// # Errors
+    /// [`VaultError::Malformed`], [`VaultError::Refused`], [`VaultError::MissingKey`].
+    pub fn open(&self, place: &Place<'_>, sealed: &str) -> Result<Zeroizing<String>, VaultError> {
+        let id = key_of(sealed).ok_or(VaultError::Malformed)?;
+        self.find(id)?.open(place, sealed)
+    }
+
+    /// The key of this id: one that is known, or else one that is in the folder by now.
+    fn find(&self, id: &str) -> Result<Arc<Cipher>, VaultError> {
+        if let Some(known) = self.known(id) {
+            return Ok(known);
+        }
+        self.look_again()?;
+        self.known(id).ok_or_else(|| VaultError::MissingKey { id: id.to_owned(), folder: self.folder.clone() })
+    }
+
+    fn known(&self, id: &str) -> Option<Arc<Cipher>> {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+    }
+
+    fn look_again(&self) -> Result<(), VaultError> {
+        let found = folder::read(&self.folder)?;
+        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        for cipher in found {
+            keys.entry(cipher.id().to_owned()).or_insert_with(|| Arc::new(cipher));
+        }
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for Vault {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Vault").field("folder", &self.folder).finish_non_exhaustive()
+    }
+}
+
+impl Sealer {
+    /// Seals one secret, to be stored at `place`.
+    pub fn seal(&self, place: &Place<'_>, plain: &str) -> String {
+        self.0.seal(place, plain)
+    }
+}
+
+fn current_query() -> SelectStatement {
+    Query::select().column("current_key").from(Alias::new(TABLE)).to_owned()
+}
+
+fn current_key(rows: &[hostler_database::Row]) -> Option<String> {
+    rows.first().and_then(|row| row.text(0)).map(str::to_owned)
+}

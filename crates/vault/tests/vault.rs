@@ -1,0 +1,106 @@
+//! The vault on a real database and a real folder.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests report by panicking")]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+use hostler_database::{Database, Location};
+use hostler_testkit::database::PostgresDatabase;
+use hostler_testkit::{Backend, on_each_backend};
+use hostler_vault::{Place, Vault, VaultError, is_sealed, key_of};
+
+on_each_backend!(
+    what_one_seals_another_on_the_same_data_opens,
+    several_at_once_make_one_key,
+    a_lost_key_is_asked_for_and_not_made_again,
+    a_key_that_others_can_read_is_refused,
+);
+
+const HERE: Place<'static> = Place::new("credential", 7, "password");
+
+/// A database, and folders for keys.
+struct World {
+    database: Database,
+    folder: tempfile::TempDir,
+}
+
+impl World {
+    fn keys(&self) -> PathBuf {
+        self.folder.path().join("keys")
+    }
+
+    async fn vault(&self) -> Vault {
+        Vault::start(&self.keys(), &self.database).await.unwrap()
+    }
+
+    async fn seal(&self, vault: &Vault, plain: &str) -> String {
+        let mut tx = self.database.begin().await.unwrap();
+        let sealed = vault.seal(&mut tx, &HERE, plain).await.unwrap();
+        tx.commit().await.unwrap();
+        sealed
+    }
+}
+
+fn on(backend: Backend, test: impl AsyncFnOnce(World)) {
+    let folder = tempfile::tempdir().unwrap();
+    let server = (backend == Backend::Postgres).then(PostgresDatabase::create);
+    let location = match &server {
+        Some(server) => Location::Postgres(server.url()),
+        None => Location::Sqlite(folder.path().join("test.db")),
+    };
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let database = Database::open(&location).await.unwrap();
+        test(World { database, folder }).await;
+    });
+}
+
+fn what_one_seals_another_on_the_same_data_opens(backend: Backend) {
+    on(backend, async |world| {
+        let sealed = world.seal(&world.vault().await, "s3cret").await;
+        assert!(is_sealed(&sealed) && !sealed.contains("s3cret"));
+        assert_eq!(*world.vault().await.open(&HERE, &sealed).unwrap(), "s3cret");
+        let elsewhere = world.vault().await.open(&Place::new("credential", 8, "password"), &sealed);
+        assert!(matches!(elsewhere, Err(VaultError::Refused)));
+        let mode = |path: PathBuf| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+        assert_eq!((mode(world.keys()), mode(world.keys().join("1.key"))), (0o700, 0o600));
+    });
+}
+
+fn several_at_once_make_one_key(backend: Backend) {
+    on(backend, async |world| {
+        let (a, b, c) = tokio::join!(world.vault(), world.vault(), world.vault());
+        let mut keys = vec![];
+        for vault in [a, b, c] {
+            keys.push(key_of(&world.seal(&vault, "secret").await).unwrap().to_owned());
+        }
+        assert!(keys.windows(2).all(|pair| pair[0] == pair[1]), "{keys:?}");
+    });
+}
+
+fn a_lost_key_is_asked_for_and_not_made_again(backend: Backend) {
+    on(backend, async |world| {
+        let sealed = world.seal(&world.vault().await, "secret").await;
+        fs::rename(world.keys(), world.folder.path().join("lost")).unwrap();
+        let error = Vault::start(&world.keys(), &world.database).await.unwrap_err();
+        assert!(matches!(&error, VaultError::MissingKey { id, .. } if id == key_of(&sealed).unwrap()), "{error}");
+        assert!(!world.keys().exists(), "no other key was made");
+        // A folder with another installation's key is no better.
+        fs::create_dir(world.keys()).unwrap();
+        hostler_identity::key::SecretKey::load_or_create(&world.keys().join("1.key")).unwrap();
+        let error = Vault::start(&world.keys(), &world.database).await.unwrap_err();
+        assert!(error.to_string().contains(key_of(&sealed).unwrap()), "{error}");
+        fs::remove_dir_all(world.keys()).unwrap();
+        fs::rename(world.folder.path().join("lost"), world.keys()).unwrap();
+        assert_eq!(*world.vault().await.open(&HERE, &sealed).unwrap(), "secret");
+    });
+}
+
+fn a_key_that_others_can_read_is_refused(backend: Backend) {
+    on(backend, async |world| {
+        world.vault().await;
+        fs::set_permissions(world.keys().join("1.key"), fs::Permissions::from_mode(0o644)).unwrap();
+        let error = Vault::start(&world.keys(), &world.database).await.unwrap_err();
+        assert!(matches!(error, VaultError::Key(_)), "{error}");
+    });
+}
