@@ -17,6 +17,9 @@ on_each_backend!(
     an_expired_session_is_nobody_s,
     a_session_ends_with_its_user,
     hashes_of_awx_are_taken_and_renewed,
+    sessions_are_listed_without_their_secrets,
+    a_session_is_ended_from_elsewhere,
+    sessions_are_their_owner_s_alone,
 );
 
 fn start(backend: Backend) -> TestServer {
@@ -268,4 +271,95 @@ fn hashes_of_awx_are_taken_and_renewed(backend: Backend) {
     assert!(stored("$argon2id$%"), "no new hash is stored");
     server.as_user("ann", "Moved-House-1").get("/api/v2/me/").expect(200);
     assert!(is_alive(&first), "the renewal ended a session");
+}
+
+/// The list of a user's sessions, oldest first.
+fn listed(client: &Browser, user: i64) -> Vec<serde_json::Value> {
+    let page = client.get(&format!("/api/v2/users/{user}/sessions/?order_by=id")).expect(200).json();
+    page["results"].as_array().expect("results").clone()
+}
+
+fn sessions_are_listed_without_their_secrets(backend: Backend) {
+    let server = start(backend);
+    let ann = server.user("ann");
+    let here = Browser::logged_in(&server, "ann", PASSWORD);
+    let mut there = Browser::open(&server);
+    let form = format!("username=ann&password={PASSWORD}");
+    let call = there.write("POST", "/api/login/").header("User-Agent", &"Netscape ".repeat(100));
+    let answer = call.header("Content-Type", "application/x-www-form-urlencoded").body(form).send().expect(302);
+    there.keep(&answer);
+    let sessions = listed(&here, ann.id);
+    assert_eq!(sessions.len(), 2, "{sessions:?}");
+    assert_eq!([&sessions[0]["current"], &sessions[1]["current"]], [&json!(true), &json!(false)]);
+    assert_eq!(listed(&there, ann.id)[1]["current"], true);
+    let agent = sessions[1]["user_agent"].as_str().expect("a text");
+    assert!(agent.starts_with("Netscape") && agent.len() == 256, "{agent}");
+    for session in &sessions {
+        assert_eq!((&session["type"], &session["user"]), (&json!("session"), &json!(ann.id)));
+        assert!(session["created"].is_string() && session["expires"].is_string(), "{session}");
+        assert_eq!(session["summary_fields"]["user"]["username"], "ann");
+        let path = session["url"].as_str().expect("a path");
+        assert_eq!(here.get(path).expect(200).json()["id"], session["id"]);
+    }
+    let page = here.get("/api/v2/sessions/").expect(200);
+    for secret in [&here.cookies[SESSION_COOKIE], &there.cookies[SESSION_COOKIE]] {
+        assert!(!page.text().contains(secret.as_str()), "{page}");
+    }
+    for name in ["digest", "binding"] {
+        assert!(!page.text().contains(name), "{page}");
+        assert!(here.get(&format!("/api/v2/sessions/?{name}__startswith=a")).status >= 400);
+    }
+    // A password and a token are no session.
+    assert!(ann.client.results("/api/v2/sessions/").iter().all(|session| session["current"] == false));
+    let user = here.get(&ann.path()).expect(200).json();
+    assert!(user["related"].get("sessions").is_none(), "clients of AWX know no such link: {user}");
+}
+
+fn a_session_is_ended_from_elsewhere(backend: Backend) {
+    let server = start(backend);
+    let ann = server.user("ann");
+    let (here, there) = (Browser::logged_in(&server, "ann", PASSWORD), Browser::logged_in(&server, "ann", PASSWORD));
+    let other = listed(&here, ann.id)[1]["url"].as_str().expect("a path").to_owned();
+    here.call("DELETE", &other).send().expect(403);
+    ann.token("read").delete(&other).expect(403);
+    assert!(is_alive(&there), "a refused request ended a session");
+    here.write("PATCH", &other).json(json!({"user_agent": "x"})).send().expect(405);
+    here.write("DELETE", &other).send().expect(204);
+    assert!(is_alive(&here) && !is_alive(&there));
+    here.get(&other).expect(404);
+    // And one's own, as logging out does.
+    let own = listed(&here, ann.id)[0]["url"].as_str().expect("a path").to_owned();
+    here.write("DELETE", &own).send().expect(204);
+    assert!(!is_alive(&here));
+    let entries = server.as_admin().results("/api/v2/activity_stream/?object1=session");
+    assert_eq!(entries.len(), 2, "{entries:?}");
+    assert_eq!(
+        (&entries[0]["operation"], &entries[0]["changes"]["user"]),
+        (&json!("delete"), &json!(format!("ann-{}", ann.id)))
+    );
+}
+
+fn sessions_are_their_owner_s_alone(backend: Backend) {
+    let server = start(backend);
+    let home = server.organization("home");
+    let (ann, boss) = (server.user("ann"), server.user("boss"));
+    let auditor = server.user_with("auditor", json!({"is_system_auditor": true}));
+    server.join(home, &ann);
+    server.promote(home, &boss);
+    let session = Browser::logged_in(&server, "ann", PASSWORD);
+    let path = listed(&session, ann.id)[0]["url"].as_str().expect("a path").to_owned();
+    for client in [&boss.client, &auditor.client] {
+        client.get(&path).expect(403);
+        client.delete(&path).expect(403);
+        for list in ["/api/v2/sessions/".to_owned(), format!("{}sessions/", ann.path())] {
+            assert!(client.results(&list).is_empty(), "{list}");
+        }
+        let guess = client.get("/api/v2/sessions/?user__username=ann").expect(200).json();
+        assert_eq!(guess["count"], 0, "{guess}");
+    }
+    let admin = server.as_admin();
+    assert_eq!(admin.results(&format!("{}sessions/", ann.path())).len(), 1);
+    admin.post("/api/v2/sessions/", json!({"user": ann.id})).expect(405);
+    admin.delete(&path).expect(204);
+    assert!(!is_alive(&session));
 }

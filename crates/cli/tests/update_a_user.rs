@@ -186,7 +186,7 @@ fn keys_that_cannot_be_written_are_ignored(backend: Backend) {
     let before = server.as_admin().get(&user.path()).expect(200).json();
     let body = json!({
         "id": 4711, "url": "/x/", "type": "team", "created": "2001-01-01T00:00:00Z", "last_login": "2020-01-01T00:00:00Z",
-        "modified": null, "ldap_dn": "cn=ann", "external_account": "ldap", "auth": [1], "related": {}, "is_active": false,
+        "modified": null, "ldap_dn": "cn=ann", "external_account": "ldap", "auth": [1], "related": {},
         "summary_fields": {"user_capabilities": {"delete": true}}, "never_heard_of": {"a": [1, 2]}, "version": 9,
     });
     let answer = server.as_admin().patch(&user.path(), &body).expect(200);

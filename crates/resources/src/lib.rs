@@ -11,6 +11,7 @@ mod projects;
 mod role_assignments;
 mod role_definitions;
 mod roles;
+mod sessions;
 mod teams;
 mod tokens;
 mod users;
@@ -25,9 +26,10 @@ pub use projects::PROJECT;
 pub use role_assignments::{TEAM_ASSIGNMENT, USER_ASSIGNMENT};
 pub use role_definitions::ROLE_DEFINITION;
 pub use roles::ROLE;
+pub use sessions::SESSION;
 pub use teams::TEAM;
 pub use tokens::TOKEN;
-pub use users::{IS_SUPERUSER, PASSWORD, USER, USERNAME};
+pub use users::{IS_ACTIVE, IS_SUPERUSER, PASSWORD, USER, USERNAME};
 
 use hostler_rest::{NoHooks, Registered, Registry};
 
@@ -39,6 +41,7 @@ pub const REGISTRY: Registry = Registry(&[
     Registered { resource: &PROJECT, hooks: &projects::ProjectHooks },
     Registered { resource: &APPLICATION, hooks: &applications::ApplicationHooks },
     Registered { resource: &TOKEN, hooks: &tokens::TokenHooks },
+    Registered { resource: &SESSION, hooks: &sessions::SessionHooks },
     Registered { resource: &ROLE, hooks: &roles::RoleHooks },
     Registered { resource: &ROLE_DEFINITION, hooks: &role_definitions::RoleDefinitionHooks },
     Registered { resource: &USER_ASSIGNMENT, hooks: &role_assignments::AssignmentHooks { to_team: false } },

@@ -20,7 +20,7 @@ use sea_query::{Alias, Expr, ExprTrait, Query};
 use serde_json::{Map, Value as Json, json};
 
 use crate::common::{PartOf, absent, activity_of, administers_any, held_by, identity, roles_held, same_row};
-use crate::{ACTIVITY, APPLICATION, ORGANIZATION, PROJECT, ROLE, TEAM, TOKEN, access_list, projects, tokens};
+use crate::{ACTIVITY, APPLICATION, ORGANIZATION, PROJECT, ROLE, SESSION, TEAM, TOKEN, access_list, projects, tokens};
 
 const USERNAME_MESSAGE: &str =
     "Enter a valid username. This value may contain only letters, numbers, and @/./+/-/_ characters.";
@@ -49,6 +49,14 @@ const IS_SYSTEM_AUDITOR: Field = fields::boolean("is_system_auditor")
     .not_filterable()
     .unrecorded()
     .help("May see everything and change nothing.");
+/// Whether the user may sign in, by whatever way. Answers, like AWX's, do not show it.
+pub const IS_ACTIVE: Field = fields::boolean("is_active")
+    .label("Active")
+    .default(Default::Boolean(true))
+    .kept_on_put()
+    .filter_unlisted()
+    .hidden()
+    .help("Whether this user may sign in. Without it nothing works that acts as the user, tokens included.");
 /// The password, of which only a hash is stored.
 pub const PASSWORD: Field = fields::digest("password")
     .label("Password")
@@ -83,6 +91,7 @@ const USER_FIELDS: &[Field] = &[
     EMAIL,
     IS_SUPERUSER,
     IS_SYSTEM_AUDITOR,
+    IS_ACTIVE,
     PASSWORD,
     LDAP_DN,
     LAST_LOGIN,
@@ -170,6 +179,8 @@ const SUBLISTS: &[Sublist] = &[
         Via::Condition(|id, other| column(other, "user_id").eq(id).and(column(other, "application_id").is_null())),
     )
     .post(Post::Hook),
+    // Beyond AWX, so that nothing in a user's `related` is unknown to its clients.
+    Sublist::new("sessions", "User Sessions List", || &SESSION, Via::Reverse("user_id")).unlinked(),
 ];
 
 /// Users.
@@ -270,6 +281,8 @@ fn holds_anything(row: &str) -> Expr {
 /// Passwords, flags and what follows from them.
 pub struct UserHooks;
 
+const LAST_SUPERUSER: &str = "This is the last superuser: make somebody else a superuser first.";
+
 /// Held while the number of superusers may go down, so that two at once cannot remove the last two.
 const SUPERUSERS_LOCK: &str = "superusers";
 
@@ -311,10 +324,14 @@ impl Hooks for UserHooks {
 
     fn permit(&self, edit: &Edit<'_>) -> Result<(), Failure> {
         let actor = edit.actor;
+        let is_self = edit.old.as_ref().is_some_and(|old| old.id == actor.id);
+        if is_self && edit.changes(&IS_ACTIVE) {
+            // Not even a superuser: whoever does that by mistake cannot undo it.
+            return Err(cannot_change(&[IS_ACTIVE.name]));
+        }
         if actor.is_superuser {
             return Ok(());
         }
-        let is_self = edit.old.as_ref().is_some_and(|old| old.id == actor.id);
         let raised =
             |field: &Field| edit.new.boolean(field) && !edit.old.as_ref().is_some_and(|old| old.boolean(field));
         if raised(&IS_SUPERUSER) || (!is_self && raised(&IS_SYSTEM_AUDITOR)) {
@@ -328,11 +345,7 @@ impl Hooks for UserHooks {
         if is_self && edit.changes(&USERNAME) {
             refused.push(USERNAME.name);
         }
-        if refused.is_empty() {
-            Ok(())
-        } else {
-            Err(Failure::Forbidden(Some(format!("Cannot change {}.", refused.join(", ")))))
-        }
+        if refused.is_empty() { Ok(()) } else { Err(cannot_change(&refused)) }
     }
 
     async fn validate(&self, _engine: &Engine, tx: &mut Transaction, edit: &mut Edit<'_>) -> Result<(), Failure> {
@@ -345,9 +358,12 @@ impl Hooks for UserHooks {
                 }
             }
         }
-        if old.boolean(&IS_SUPERUSER) && !edit.new.boolean(&IS_SUPERUSER) && is_last_superuser(tx, old.id).await? {
-            let message = "This is the last superuser: make somebody else a superuser first.";
-            return Err(Failure::field(IS_SUPERUSER.name, message));
+        let lost = [IS_SUPERUSER, IS_ACTIVE].into_iter().find(|field| old.boolean(field) && !edit.new.boolean(field));
+        if let Some(field) = lost
+            && old.boolean(&IS_SUPERUSER)
+            && is_last_superuser(tx, old.id).await?
+        {
+            return Err(Failure::field(field.name, LAST_SUPERUSER));
         }
         Ok(())
     }
@@ -355,7 +371,11 @@ impl Hooks for UserHooks {
     async fn saved(&self, engine: &Engine, tx: &mut Transaction, edit: &Edit<'_>, id: i64) -> Result<(), Failure> {
         let actor = edit.actor.user();
         if let (false, Some(hash)) = (edit.is_new(), edit.digests.get(PASSWORD.name)) {
-            end_sessions(tx, id, edit.actor.session, &binding(&engine.secret, id, hash)).await?;
+            let keep = edit.actor.session.map(|session| (session, binding(&engine.secret, id, hash)));
+            end_sessions(tx, id, keep).await?;
+        }
+        if edit.old.as_ref().is_some_and(|old| old.boolean(&IS_ACTIVE)) && !edit.new.boolean(&IS_ACTIVE) {
+            disable(tx, id).await?;
         }
         for (field, singleton) in [(IS_SUPERUSER, Singleton::Administrator), (IS_SYSTEM_AUDITOR, Singleton::Auditor)] {
             let (before, after) = (edit.old.as_ref().is_some_and(|old| old.boolean(&field)), edit.new.boolean(&field));
@@ -379,9 +399,7 @@ impl Hooks for UserHooks {
         record: &Record,
     ) -> Result<(), Failure> {
         if record.boolean(&IS_SUPERUSER) && is_last_superuser(tx, record.id).await? {
-            return Err(Failure::Forbidden(Some(
-                "This is the last superuser: make somebody else a superuser first.".into(),
-            )));
+            return Err(Failure::Forbidden(Some(LAST_SUPERUSER.into())));
         }
         Ok(())
     }
@@ -455,15 +473,15 @@ async fn is_last_superuser(tx: &mut Transaction, id: i64) -> Result<bool, Failur
     Ok(tx.read(&others, &[Type::Integer]).await?.is_empty())
 }
 
-/// Ends a user's sessions but the one to keep, which is bound to the new password.
-async fn end_sessions(tx: &mut Transaction, user: i64, keep: Option<i64>, binding: &str) -> Result<(), Failure> {
+/// Ends a user's sessions but the one to keep, which gets this new binding.
+async fn end_sessions(tx: &mut Transaction, user: i64, keep: Option<(i64, String)>) -> Result<(), Failure> {
     let delete = Query::delete()
         .from_table(Alias::new("sessions"))
         .and_where(column("sessions", "user_id").eq(user))
-        .and_where_option(keep.map(|id| column("sessions", "id").ne(id)))
+        .and_where_option(keep.as_ref().map(|(id, _)| column("sessions", "id").ne(*id)))
         .to_owned();
     tx.execute(&delete).await?;
-    if let Some(id) = keep {
+    if let Some((id, binding)) = keep {
         let rebind = Query::update()
             .table(Alias::new("sessions"))
             .value(Alias::new("binding"), binding)
@@ -473,4 +491,21 @@ async fn end_sessions(tx: &mut Transaction, user: i64, keep: Option<i64>, bindin
         tx.execute(&rebind).await?;
     }
     Ok(())
+}
+
+/// Ends what would come back to life with a user who is enabled again: sessions
+/// and consents under way. Tokens stay, and are refused while the user is disabled.
+async fn disable(tx: &mut Transaction, user: i64) -> Result<(), Failure> {
+    end_sessions(tx, user, None).await?;
+    let codes = Query::delete()
+        .from_table(Alias::new("authorization_codes"))
+        .and_where(column("authorization_codes", "user_id").eq(user))
+        .and_where(column("authorization_codes", "token_id").is_null())
+        .to_owned();
+    tx.execute(&codes).await?;
+    Ok(())
+}
+
+fn cannot_change(fields: &[&str]) -> Failure {
+    Failure::Forbidden(Some(format!("Cannot change {}.", fields.join(", "))))
 }

@@ -5,6 +5,7 @@ use hostler_resource::{Actor, Field, Kind, Resource, column};
 use sea_query::{Alias, ExprTrait, Query};
 use serde_json::{Map, Value as Json, json};
 
+use crate::decode::initial;
 use crate::render::json_value;
 use crate::select::ROW;
 use crate::{Edit, Engine, Failure, Record};
@@ -107,6 +108,7 @@ pub(crate) async fn record_edit(
     for field in resource.fields.iter().filter(|field| field.recorded) {
         let secret = field.kind.is_secret();
         match &edit.old {
+            None if is_left_out(field, edit.new.get(field)) => {}
             None => {
                 let value = if secret { HIDDEN.into() } else { described(tx, field, edit.new.get(field)).await? };
                 changes.insert(field.name.into(), value);
@@ -143,7 +145,8 @@ pub(crate) async fn record_deletion(
 ) -> Result<(), Failure> {
     let resource = record.resource;
     let mut changes = Map::new();
-    for field in resource.fields.iter().filter(|field| field.recorded) {
+    let left_out = |field: &Field| is_left_out(field, record.get(field));
+    for field in resource.fields.iter().filter(|field| field.recorded && !left_out(field)) {
         let value =
             if field.kind.is_secret() { HIDDEN.into() } else { described(tx, field, record.get(field)).await? };
         changes.insert(field.name.into(), value);
@@ -154,6 +157,12 @@ pub(crate) async fn record_deletion(
         Entry::about(resource, record.id, "delete", changes).write(engine, tx, actor.user()).await?;
     }
     Ok(())
+}
+
+/// Whether an entry about the whole object leaves a field out: what answers do
+/// not show is told only where it is not as usual.
+fn is_left_out(field: &Field, value: &Value) -> bool {
+    !field.shown && !field.kind.is_secret() && *value == initial(field)
 }
 
 async fn forget_links(tx: &mut Transaction, resource: &Resource, id: i64) -> Result<(), Failure> {

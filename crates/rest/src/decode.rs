@@ -65,7 +65,7 @@ pub(crate) fn decode(edit: &mut Edit<'_>, body: &Map<String, Json>, method: Meth
 }
 
 /// The value of a field that a client did not name while creating the object.
-fn initial(field: &Field) -> Value {
+pub(crate) fn initial(field: &Field) -> Value {
     match (field.default, field.kind) {
         (Some(Default::Text(text)), _) => Value::Text(text.to_owned()),
         (Some(Default::Boolean(boolean)), _) => Value::Boolean(boolean),

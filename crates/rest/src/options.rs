@@ -87,7 +87,10 @@ fn readable(resource: &'static Resource) -> Map<String, Json> {
 /// `creating` also shows what only POST accepts.
 fn writable(resource: &'static Resource, creating: bool) -> Map<String, Json> {
     let mut fields = Map::new();
-    for field in resource.fields.iter().filter(|field| field.writable && (creating || !field.create_only)) {
+    // What answers do not show, AWX does not describe either.
+    let described = |field: &&Field| field.shown || field.kind.is_secret();
+    let written = |field: &&Field| field.writable && (creating || !field.create_only);
+    for field in resource.fields.iter().filter(described).filter(written) {
         let mut words = shape(field);
         words.insert("required".into(), field.required.into());
         if let Some(max) = field.max {

@@ -12,6 +12,7 @@ use hostler_rest::Failure;
 use sea_query::{Alias, ExprTrait, Query, SelectStatement};
 
 use crate::browse::form::is_form;
+use crate::last_used::Used;
 use crate::reply::Reply;
 use crate::settings::Settings;
 use crate::state::App;
@@ -120,7 +121,7 @@ async fn by_token(app: &App, token: &str, settings: &Settings) -> Result<Actor, 
     // A scope that cannot be read allows the least.
     actor.can_write = matches!(parse_scope(row.text(6).unwrap_or_default()), Ok(Scope::Write));
     if let Some(id) = row.integer(8) {
-        app.last_used.note(&app.engine, id, row.time(9));
+        app.last_used.note(&app.engine, Used::Token, id, row.time(9));
     }
     Ok(actor)
 }
@@ -192,11 +193,11 @@ pub(crate) async fn by_id(app: &App, id: i64, settings: &Settings) -> Result<Opt
 pub(crate) async fn by_session(app: &App, secret: &str, settings: &Settings) -> Result<Option<Actor>, Reply> {
     let mut query = users();
     query
-        .exprs(["id", "binding", "expires"].map(|name| column("sessions", name)))
+        .exprs(["id", "binding", "expires", "last_used"].map(|name| column("sessions", name)))
         .inner_join(Alias::new("sessions"), column("sessions", "user_id").eq(column("users", "id")))
         .and_where(column("sessions", "digest").eq(token::digest(secret)));
     let mut types = USER_TYPES.to_vec();
-    types.extend([Type::Integer, Type::Text, Type::Time]);
+    types.extend([Type::Integer, Type::Text, Type::Time, Type::Time]);
     let Some(row) = first(app, &query, &types).await? else { return Ok(None) };
     let (Some(user_id), Some(id), Some(bound), Some(expires_at)) =
         (row.integer(0), row.integer(6), row.text(7), row.time(8))
@@ -208,7 +209,9 @@ pub(crate) async fn by_session(app: &App, secret: &str, settings: &Settings) -> 
     if !session.is_alive(app.engine.clock.now(), &current) {
         return Ok(None);
     }
-    Ok(actor(&row, settings).map(|actor| Actor { session: Some(id), ..actor }))
+    let Some(actor) = actor(&row, settings) else { return Ok(None) };
+    app.last_used.note(&app.engine, Used::Session, id, row.time(9));
+    Ok(Some(Actor { session: Some(id), ..actor }))
 }
 
 fn users() -> SelectStatement {

@@ -1,4 +1,4 @@
-//! When tokens were last used, written beside the requests, not in them.
+//! When tokens and sessions were last used, written beside the requests, not in them.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,29 +19,47 @@ const PAUSE: Duration = Duration::from_millis(500);
 #[derive(Default)]
 pub(crate) struct LastUsed(Mutex<Uses>);
 
+/// What is used, by the name of its table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Used {
+    Token,
+    Session,
+}
+
+impl Used {
+    const ALL: [Used; 2] = [Used::Token, Used::Session];
+
+    fn table(self) -> &'static str {
+        match self {
+            Used::Token => "tokens",
+            Used::Session => "sessions",
+        }
+    }
+}
+
 #[derive(Default)]
 struct Uses {
-    /// Tokens whose use is to be written.
-    waiting: BTreeSet<i64>,
-    /// When the use of each token was last noted, as far as that is less than [`GRAIN`] ago.
-    noted: HashMap<i64, Timestamp>,
+    /// Tokens and sessions whose use is to be written.
+    waiting: BTreeSet<(Used, i64)>,
+    /// When the use of each was last noted, as far as that is less than [`GRAIN`] ago.
+    noted: HashMap<(Used, i64), Timestamp>,
 }
 
 impl LastUsed {
-    /// Notes that a token was used, of which this is stored.
-    pub(crate) fn note(self: &Arc<Self>, engine: &Engine, token: i64, stored: Option<Timestamp>) {
+    /// Notes that a token or session was used, of which this is stored.
+    pub(crate) fn note(self: &Arc<Self>, engine: &Engine, used: Used, id: i64, stored: Option<Timestamp>) {
         let now = engine.clock.now();
         let recent = |time: Timestamp| now.duration_since(time) < GRAIN;
         if stored.is_some_and(recent) {
             return;
         }
         let mut uses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if uses.noted.get(&token).copied().is_some_and(recent) {
+        if uses.noted.get(&(used, id)).copied().is_some_and(recent) {
             return;
         }
-        uses.noted.insert(token, now);
+        uses.noted.insert((used, id), now);
         let is_first = uses.waiting.is_empty();
-        uses.waiting.insert(token);
+        uses.waiting.insert((used, id));
         drop(uses);
         if is_first {
             let (here, engine) = (Arc::clone(self), engine.clone());
@@ -49,7 +67,7 @@ impl LastUsed {
                 tokio::time::sleep(PAUSE).await;
                 if let Err(problem) = here.write(&engine).await {
                     // Nothing depends on it; the first use a minute from now tries again.
-                    tracing::warn!(%problem, "could not record when tokens were last used");
+                    tracing::warn!(%problem, "could not record when tokens and sessions were last used");
                 }
             });
         }
@@ -62,13 +80,19 @@ impl LastUsed {
             uses.noted.retain(|_, noted| now.duration_since(*noted) < GRAIN);
             std::mem::take(&mut uses.waiting)
         };
-        let update = Query::update()
-            .table(Alias::new("tokens"))
-            .value(Alias::new("last_used"), now)
-            .and_where(column("tokens", "id").is_in(waiting))
-            .to_owned();
         let mut tx = engine.database.begin().await?;
-        tx.execute(&update).await?;
+        for used in Used::ALL {
+            let ids: Vec<i64> = waiting.iter().filter(|(kind, _)| *kind == used).map(|(_, id)| *id).collect();
+            if ids.is_empty() {
+                continue;
+            }
+            let update = Query::update()
+                .table(Alias::new(used.table()))
+                .value(Alias::new("last_used"), now)
+                .and_where(column(used.table(), "id").is_in(ids))
+                .to_owned();
+            tx.execute(&update).await?;
+        }
         tx.commit().await
     }
 }

@@ -127,13 +127,14 @@ async fn sign_in(app: &App, request: &Request) -> Result<Reply, Failure> {
     let hash = rows.first().and_then(|row| row.text(0)).unwrap_or_default();
     let insert = Query::insert()
         .into_table(Alias::new("sessions"))
-        .columns(["user_id", "digest", "binding", "created", "expires"].map(Alias::new))
+        .columns(["user_id", "digest", "binding", "created", "expires", "user_agent"].map(Alias::new))
         .values_panic([
             user.into(),
             secret.digest.into(),
             binding(&app.engine.secret, user, hash).into(),
             now.into(),
             expires.into(),
+            user_agent(&request.headers).into(),
         ])
         .to_owned();
     tx.insert(&insert).await?;
@@ -158,6 +159,13 @@ async fn sign_in(app: &App, request: &Request) -> Result<Reply, Failure> {
         // A fresh token, so that one planted before the login is worth nothing after it.
         .with(header::SET_COOKIE, csrf_cookie(&csrf::new_token()))
         .with(SESSION_COOKIE_HEADER, SESSION_COOKIE))
+}
+
+/// What a browser says of itself, as far as it is worth keeping.
+fn user_agent(headers: &HeaderMap) -> String {
+    const LONGEST: usize = 256;
+    let said = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    said.chars().take(LONGEST).collect()
 }
 
 /// Whether a redirect stays on this server: a path, and not one that browsers read as another host.

@@ -5,6 +5,7 @@
 mod applications;
 mod authorize;
 mod code;
+mod disabled;
 mod password;
 mod refresh;
 mod revoke;

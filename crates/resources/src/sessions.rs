@@ -1,0 +1,86 @@
+//! Sessions of browsers, beyond AWX: where one is signed in, and the way to end it.
+
+use async_trait::async_trait;
+use hostler_resource::{Access, Action, Actor, Draft, Field, Relation, Resource, Rule, Summary, Via, column, fields};
+use hostler_rest::{Engine, Failure, Hooks, Shown, View};
+use sea_query::ExprTrait;
+
+use crate::USER;
+use crate::common::CREATED;
+
+const USER_LINK: Field =
+    fields::link("user", "user_id", || &USER).label("User").read_only().recorded().help("Who is signed in.");
+const LAST_USED: Field = fields::time("last_used")
+    .label("Last used")
+    .nullable()
+    .read_only()
+    .help("When the session was last used, to the minute.");
+const EXPIRES: Field = fields::time("expires").label("Expires").read_only().help("Until when the session is good.");
+const ADDRESS: Field = fields::text("address")
+    .label("Address")
+    .read_only()
+    .recorded()
+    .help("The network address from which the session was opened.");
+const USER_AGENT: Field = fields::text("user_agent")
+    .label("User agent")
+    .read_only()
+    .help("What the browser that opened the session said of itself.");
+const CURRENT: Field = fields::computed("current")
+    .label("Current")
+    .type_name("boolean")
+    .help("Whether this request came in this session.");
+
+/// Sessions. Their secrets and what binds them to a password are no fields, so nothing can show them.
+pub static SESSION: Resource = Resource {
+    type_label: "Session",
+    list_title: "Sessions",
+    detail_title: "Session Detail",
+    description: "Sessions of browsers. Everybody sees and ends their own; superusers see and end all. One that has \
+                  expired may be listed until somebody signs in.",
+    relations: &[Relation::new("user", || &USER, Via::Column("user_id"))],
+    summaries: &[Summary { name: "user", column: "user_id", target: || &USER, linked: true }],
+    summarized_as: &[],
+    search: &["address", "user_agent"],
+    creatable: false,
+    editable: false,
+    audited: false,
+    ..Resource::new(
+        "session",
+        "sessions",
+        "Session",
+        &[fields::id(), CREATED, USER_LINK, LAST_USED, EXPIRES, ADDRESS, USER_AGENT, CURRENT],
+        &SessionAccess,
+    )
+};
+
+struct SessionAccess;
+
+impl Access for SessionAccess {
+    fn rows(&self, actor: &Actor, action: Action, row: &str) -> Rule {
+        match action {
+            Action::Read | Action::Delete => {
+                Rule::from_bool(actor.is_superuser).or(Rule::When(column(row, "user_id").eq(actor.id)))
+            }
+            Action::Change => Rule::None,
+        }
+    }
+
+    /// Signing in opens them.
+    fn create(&self, _actor: &Actor, _draft: Draft<'_>) -> Rule {
+        Rule::None
+    }
+}
+
+/// Tells which session is the caller's.
+pub struct SessionHooks;
+
+#[async_trait]
+impl Hooks for SessionHooks {
+    async fn enrich(&self, _engine: &Engine, view: View<'_>, page: &mut [Shown]) -> Result<(), Failure> {
+        for shown in page {
+            let current = view.actor.session == Some(shown.loaded.record.id);
+            shown.json.insert(CURRENT.name.into(), current.into());
+        }
+        Ok(())
+    }
+}
