@@ -105,10 +105,12 @@ fn a_custom_definition_gives_what_it_says_and_no_more(backend: Backend) {
     let roles = admin.get(&format!("/api/v2/projects/{project}/object_roles/")).json();
     assert_eq!(roles["count"], 4, "the older view has the older roles");
 
-    admin.delete(&format!("/api/v2/role_definitions/{editor}/")).expect(409);
-    admin.delete(&format!("/api/v2/role_team_assignments/{}/", assigned["id"])).expect(204);
-    as_ada.get(&path).expect(403);
+    // A definition takes its assignments along.
+    let assignment = format!("/api/v2/role_team_assignments/{}/", assigned["id"]);
+    admin.get(&assignment).expect(200);
     admin.delete(&format!("/api/v2/role_definitions/{editor}/")).expect(204);
+    admin.get(&assignment).expect(404);
+    as_ada.get(&path).expect(403);
 
     // On an organization it reaches what is in it.
     let auditor = make(
@@ -121,7 +123,12 @@ fn a_custom_definition_gives_what_it_says_and_no_more(backend: Backend) {
     admin.post("/api/v2/role_user_assignments/", body).expect(201);
     as_ada.get(&path).expect(200);
     as_ada.patch(&path, json!({"description": "no"})).expect(403);
-    as_ada.post("/api/v2/projects/", json!({"name": "hers", "organization": organization})).expect(201);
+    // Whoever adds something administers it, though they may not even see what others add.
+    let hers = as_ada.post("/api/v2/projects/", json!({"name": "hers", "organization": organization})).expect(201);
+    let hers = hers.json()["url"].as_str().expect("a url").to_owned();
+    as_ada.patch(&hers, json!({"description": "mine"})).expect(200);
+    let roles = as_ada.results(&format!("/api/v2/users/{ada}/roles/"));
+    assert!(roles.iter().any(|role| role["related"]["project"] == hers), "{roles:?}");
 }
 
 fn what_makes_no_sense_is_refused(backend: Backend) {

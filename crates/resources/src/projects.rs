@@ -376,11 +376,18 @@ impl Hooks for ProjectHooks {
         Ok(())
     }
 
+    fn may_start(&self, actor: &Actor, action: &str, row: &str) -> Rule {
+        match action {
+            "update" => may(&PROJECT, "update_role", "update", actor, row),
+            _ => Rule::All,
+        }
+    }
+
     async fn enrich(&self, engine: &Engine, view: View<'_>, page: &mut [Shown]) -> Result<(), Failure> {
         let ids = page.iter().map(|shown| shown.loaded.record.id);
         let query = Query::select()
             .expr(column("updatable", "id"))
-            .expr(may(&PROJECT, "update_role", "update", view.actor, "updatable").expression())
+            .expr(self.may_start(view.actor, "update", "updatable").expression())
             .from_as(Alias::new("projects"), Alias::new("updatable"))
             .and_where(column("updatable", "id").is_in(ids))
             .to_owned();

@@ -2,7 +2,7 @@
 //! older roles; custom ones are sets of permissions that superusers put together.
 
 use async_trait::async_trait;
-use hostler_database::{Transaction, Type, Value};
+use hostler_database::{Transaction, Value};
 use hostler_resource::{
     Access, Action, Actor, Default, Draft, Field, Resource, Rule, Sublist, Unique, Via, column, fields,
 };
@@ -177,26 +177,6 @@ impl Hooks for RoleDefinitionHooks {
         }
         tx.execute(&insert).await?;
         Ok(())
-    }
-
-    async fn deleting(
-        &self,
-        _engine: &Engine,
-        tx: &mut Transaction,
-        _actor: &Actor,
-        record: &Record,
-    ) -> Result<(), Failure> {
-        let assigned = Query::select()
-            .expr(column("grants", "id"))
-            .from(Alias::new("grants"))
-            .inner_join(Alias::new("roles"), column("roles", "id").eq(column("grants", "role_id")))
-            .and_where(column("roles", "definition_id").eq(record.id))
-            .limit(1)
-            .to_owned();
-        if tx.read(&assigned, &[Type::Integer]).await?.is_empty() {
-            return Ok(());
-        }
-        Err(Failure::Conflict("The role is assigned: take the assignments away first.".into()))
     }
 }
 

@@ -12,7 +12,6 @@ use serde_json::{Map, Value as Json, json};
 use crate::activity::Entry;
 use crate::hooks::Shown;
 use crate::select::ROW;
-use crate::write::require;
 use crate::{Engine, Failure, Method, Target};
 
 /// Who is granted a role.
@@ -43,6 +42,9 @@ struct RoleRow {
 
 /// What the `role_field` of a role begins with that stands for a custom role definition.
 pub const DEFINITION_FIELD: &str = "definition_";
+
+/// The role that gives its holders everything on an object.
+pub(crate) const ADMIN: &str = "admin_role";
 
 /// The roles that decide who may administer the people of an organization:
 /// AWX calls them participation roles.
@@ -149,13 +151,7 @@ impl Engine {
     /// # Errors
     /// [`Failure::NotFound`] if the object has no such role.
     pub async fn object_role(&self, (resource, object): (&'static Resource, i64), field: &str) -> Result<i64, Failure> {
-        let query = Query::select()
-            .expr(column("roles", "id"))
-            .from(Alias::new("roles"))
-            .and_where(column("roles", "content_type").eq(resource.name))
-            .and_where(column("roles", "object_id").eq(object))
-            .and_where(column("roles", "role_field").eq(field))
-            .to_owned();
+        let query = object_role_query((resource, object), field);
         let rows = self.database.read(&query, &[Type::Integer]).await?;
         rows.first().and_then(|row| row.integer(0)).ok_or(Failure::NotFound(Some(resource.label)))
     }
@@ -194,18 +190,7 @@ impl Engine {
             return Ok(());
         }
         let users = self.registry.by_name("user").ok_or(Failure::NotFound(None))?.resource;
-        let rule = match users.access.rows(actor, Action::Delete, ROW) {
-            Rule::When(condition) => Rule::When(Expr::exists(
-                Query::select()
-                    .expr(Expr::val(1))
-                    .from_as(Alias::new(users.table), Alias::new(ROW))
-                    .and_where(column(ROW, "id").eq(user))
-                    .and_where(condition)
-                    .to_owned(),
-            )),
-            rule => rule,
-        };
-        require(self, rule).await
+        self.require_on((users, user), ROW, users.access.rows(actor, Action::Delete, ROW)).await
     }
 
     /// The system-wide roles are the two flags of a user: the same rules apply.
@@ -230,7 +215,7 @@ pub fn administers_role(resource: &'static Resource, actor: &Actor, row: &str) -
     if participation && !actor.policy.manage_organization_auth && !actor.is_superuser {
         return Rule::None;
     }
-    has_role(resource, "admin_role", actor, row)
+    has_role(resource, ADMIN, actor, row)
 }
 
 /// Fails unless the actor may grant this role of this object.
@@ -240,18 +225,7 @@ pub(crate) async fn require_administer_object(
     resource: &'static Resource,
     id: i64,
 ) -> Result<(), Failure> {
-    let rule = match administers_role(resource, actor, ROW) {
-        Rule::When(condition) => Rule::When(Expr::exists(
-            Query::select()
-                .expr(Expr::val(1))
-                .from_as(Alias::new(resource.table), Alias::new(ROW))
-                .and_where(column(ROW, "id").eq(id))
-                .and_where(condition)
-                .to_owned(),
-        )),
-        rule => rule,
-    };
-    require(engine, rule).await
+    engine.require_on((resource, id), ROW, administers_role(resource, actor, ROW)).await
 }
 
 /// Gives the creator's new user the role of the sub-list in which it was created.
@@ -265,6 +239,23 @@ pub(crate) async fn grant_on_creation(
 ) -> Result<(), Failure> {
     let id = engine.object_role((resource, object), field).await?;
     let role = RoleRow { id, object: Some((resource, object)), field: field.to_owned() };
+    write_grant(engine, tx, actor, &role, Grantee::User(user), true).await
+}
+
+/// Makes who created an object its admin, unless they may do everything with it already.
+/// AWX does the same: whoever may only add objects could not even see their own.
+pub(crate) async fn grant_to_creator(
+    engine: &Engine,
+    tx: &mut Transaction,
+    actor: &Actor,
+    resource: &'static Resource,
+    id: i64,
+) -> Result<(), Failure> {
+    let Some(user) = actor.user() else { return Ok(()) };
+    let query = object_role_query((resource, id), ADMIN);
+    let role = tx.read(&query, &[Type::Integer]).await?.first().and_then(|row| row.integer(0));
+    let role = role.ok_or_else(|| Failure::Internal("a new object has no roles".into()))?;
+    let role = RoleRow { id: role, object: Some((resource, id)), field: ADMIN.to_owned() };
     write_grant(engine, tx, actor, &role, Grantee::User(user), true).await
 }
 
@@ -287,6 +278,16 @@ pub async fn hold_singleton(
         .and_then(|row| row.integer(0))
         .ok_or_else(|| Failure::Internal("a system-wide role is missing".into()))?;
     set_grant(engine, tx, actor, role, Grantee::User(user), holds).await.map(|_| ())
+}
+
+fn object_role_query((resource, object): (&'static Resource, i64), field: &str) -> SelectStatement {
+    Query::select()
+        .expr(column("roles", "id"))
+        .from(Alias::new("roles"))
+        .and_where(column("roles", "content_type").eq(resource.name))
+        .and_where(column("roles", "object_id").eq(object))
+        .and_where(column("roles", "role_field").eq(field))
+        .to_owned()
 }
 
 fn system_role_query(field: &str) -> SelectStatement {

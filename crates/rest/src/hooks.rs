@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 use hostler_database::Transaction;
-use hostler_resource::{Actor, Resource, Sublist};
+use hostler_resource::{Actor, Resource, Rule, Sublist};
 use serde_json::{Map, Value};
 
 use crate::{Edit, Engine, Failure, Loaded, Record, Target};
@@ -101,6 +101,12 @@ pub trait Hooks: Send + Sync {
     /// Whatever makes the request fail.
     async fn enrich(&self, _engine: &Engine, _view: View<'_>, _page: &mut [Shown]) -> Result<(), Failure> {
         Ok(())
+    }
+
+    /// On which rows of the table `row` the actor may start the action of this
+    /// name, which stands in [`hostler_resource::Resource::later`].
+    fn may_start(&self, _actor: &Actor, _action: &str, _row: &str) -> Rule {
+        Rule::All
     }
 
     /// Adds to the answer of the request that created the object, and only there.

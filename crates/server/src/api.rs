@@ -170,8 +170,13 @@ pub(crate) async fn later(
     found: &'static Registered,
     key: &str,
     name: &str,
+    request: &Request,
 ) -> Result<Reply, Failure> {
-    find_id(engine, actor, found.resource, &Target::parse(found.resource, key)?).await?;
+    let id = find_id(engine, actor, found.resource, &Target::parse(found.resource, key)?).await?;
+    if request.method == Verb::POST {
+        const ROW: &str = "started";
+        engine.require_on((found.resource, id), ROW, found.hooks.may_start(actor, name, ROW)).await?;
+    }
     Err(Failure::NotYet(name.replace('_', " ")))
 }
 

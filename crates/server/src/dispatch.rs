@@ -295,7 +295,7 @@ async fn known(app: &App, route: Route, actor: &Actor, request: &Request) -> Res
         }
         Route::ExplainAccess(..) => Err(Failure::MethodNotAllowed),
         Route::LaterList(name) => api::later_list(name, request),
-        Route::Later(found, key, name) => api::later(engine, actor, found, &key, name).await,
+        Route::Later(found, key, name) => api::later(engine, actor, found, &key, name, request).await,
     }
 }
 

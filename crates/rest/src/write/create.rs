@@ -10,6 +10,7 @@ use serde_json::{Map, Value as Json};
 use super::check::{check, keep};
 use super::{Method, has_column, require, sealed, stored};
 use crate::decode::{Problems, decode};
+use crate::grants::ADMIN;
 use crate::hooks::Cause;
 use crate::read::{Source, load};
 use crate::{Edit, Engine, Failure, Record, Target};
@@ -146,11 +147,15 @@ impl Engine {
 
         // What the creator may do with the object is told as of before it joins the
         // sub-list's parent, as AWX does: so the answer is composed here.
-        let loaded = match load(&mut Source::Transaction(&mut tx), resource, &Target::Id(id), actor).await {
+        let mut loaded = match load(&mut Source::Transaction(&mut tx), resource, &Target::Id(id), actor).await {
             Ok(loaded) => Some(loaded),
             Err(Failure::Forbidden(_)) => None,
             Err(failure) => return Err(failure),
         };
+        if !loaded.as_ref().is_some_and(|loaded| loaded.changeable) && resource.role(ADMIN).is_some() {
+            grants::grant_to_creator(self, &mut tx, actor, resource, id).await?;
+            loaded = Some(load(&mut Source::Transaction(&mut tx), resource, &Target::Id(id), actor).await?);
+        }
         if let Some((parent, parent_id, Sublist { post: Post::Grant(role), .. })) = below {
             grants::grant_on_creation(self, &mut tx, actor, (parent, parent_id), role, id).await?;
         }

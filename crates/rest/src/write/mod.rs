@@ -8,9 +8,9 @@ mod delete;
 mod update;
 
 use hostler_database::{Transaction, Type, Value};
-use hostler_resource::{Actor, Field, Kind, Resource, Rule};
+use hostler_resource::{Actor, Field, Kind, Resource, Rule, column};
 use hostler_vault::Place;
-use sea_query::{Query, Value as SqlValue};
+use sea_query::{Alias, Expr, ExprTrait, Query, Value as SqlValue};
 use serde_json::{Map, Value as Json};
 
 pub use self::create::Created;
@@ -37,6 +37,25 @@ impl Engine {
     /// # Errors
     /// [`Failure::Forbidden`].
     pub async fn require(&self, rule: Rule) -> Result<(), Failure> {
+        require(self, rule).await
+    }
+
+    /// Fails unless a rule over the table `row` holds for this object.
+    ///
+    /// # Errors
+    /// [`Failure::Forbidden`].
+    pub async fn require_on(&self, (resource, id): (&Resource, i64), row: &str, rule: Rule) -> Result<(), Failure> {
+        let rule = match rule {
+            Rule::When(condition) => Rule::When(Expr::exists(
+                Query::select()
+                    .expr(Expr::val(1))
+                    .from_as(Alias::new(resource.table), Alias::new(row))
+                    .and_where(column(row, "id").eq(id))
+                    .and_where(condition)
+                    .to_owned(),
+            )),
+            rule => rule,
+        };
         require(self, rule).await
     }
 
