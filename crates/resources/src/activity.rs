@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use hostler_access::object_ids;
+use hostler_access::{has_role, object_ids};
 use hostler_database::Type;
 use hostler_resource::{Access, Action, Actor, Draft, Field, Relation, Resource, Rule, Summary, Via, column, fields};
 use hostler_rest::{Engine, Failure, Hooks, Shown, View, summarize};
-use sea_query::{Alias, Expr, ExprTrait, Query};
+use sea_query::{Alias, Expr, ExprTrait, Query, SelectStatement};
 use serde_json::{Map, Value as Json};
 
 use crate::{APPLICATION, LABEL, ORGANIZATION, PROJECT, REGISTRY, ROLE, TEAM, TOKEN, USER};
@@ -66,8 +66,9 @@ pub static ACTIVITY: Resource = Resource {
     type_label: "Activity Stream",
     list_title: "Activity Stream List",
     detail_title: "Activity Stream Detail",
-    description: "What was done, when and by whom. Secrets are never recorded. One sees what was done to objects that one \
-                  administers, and what one did oneself.",
+    description: "What was done, when and by whom. Secrets are never recorded. One sees what was done to the teams, \
+                  projects and applications that one sees, to the organizations that one administers or audits and \
+                  their members and labels, and what one did oneself.",
     table: "activity",
     relations: &[
         Relation::new("actor", || &USER, Via::Column("actor_id")).unlisted(),
@@ -96,9 +97,10 @@ struct ActivityAccess;
 
 impl Access for ActivityAccess {
     /// Superusers and system auditors see all. Others see an entry if it is
-    /// about something in an organization that they administer or audit, about
-    /// a team that they administer, about themselves, or done by themselves; and
-    /// never if it is also about an organization or team hidden from them.
+    /// about an organization that they administer or audit, or a label or
+    /// member of it; about a team, project, application or token that they can
+    /// read; about themselves, or done by themselves; and never if it is also
+    /// about an organization, team or project hidden from them.
     fn rows(&self, actor: &Actor, action: Action, row: &str) -> Rule {
         if action != Action::Read {
             return Rule::None;
@@ -117,26 +119,42 @@ impl Access for ActivityAccess {
                     .to_owned(),
             )
         };
-        let audited = || object_ids("organization", &["admin_role", "auditor_role"], actor.id);
-        let audited_teams = Query::select()
-            .expr(column("audited", "id"))
-            .from_as(Alias::new("teams"), Alias::new("audited"))
-            .and_where(
-                column("audited", "organization_id")
-                    .in_subquery(audited())
-                    .or(column("audited", "id").in_subquery(object_ids("team", &["admin_role"], actor.id))),
-            )
-            .to_owned();
-        let audited_applications = Query::select()
-            .expr(column("application", "id"))
-            .from_as(Alias::new("applications"), Alias::new("application"))
-            .and_where(column("application", "organization_id").in_subquery(audited()))
-            .to_owned();
+        let among = |ids: SelectStatement| column("link", "object_id").in_subquery(ids);
+        let audited = || object_ids(ORGANIZATION.name, &["admin_role", "auditor_role"], actor.id);
+        let readable = |resource: &'static Resource, rule: Rule| match rule {
+            Rule::None => Expr::Constant(false.into()),
+            Rule::All => linked(resource.name, Expr::Constant(true.into())),
+            Rule::When(condition) => linked(
+                resource.name,
+                among(
+                    Query::select()
+                        .expr(column("readable", "id"))
+                        .from_as(Alias::new(resource.table), Alias::new("readable"))
+                        .and_where(condition)
+                        .to_owned(),
+                ),
+            ),
+        };
+        let of_audited = |resource: &'static Resource, link: &'static str| {
+            readable(resource, Rule::When(column("readable", link).in_subquery(audited())))
+        };
+        // Not whoever sees all teams, but those who hold a role that reads this one.
+        let teams = has_role(&TEAM, "read_role", actor, "readable");
+        let members = hostler_access::holders_of(
+            ORGANIZATION.name,
+            &["member_role"],
+            column("roles", "object_id").in_subquery(audited()),
+        );
+        let visible = |resource: &'static Resource| resource.access.rows(actor, Action::Read, "readable");
         let own = column(row, "actor_id").eq(actor.id);
-        let seen = linked("organization", column("link", "object_id").in_subquery(audited()))
-            .or(linked("team", column("link", "object_id").in_subquery(audited_teams)))
-            .or(linked("o_auth2_application", column("link", "object_id").in_subquery(audited_applications)))
-            .or(linked("user", column("link", "object_id").eq(actor.id)))
+        let seen = linked(ORGANIZATION.name, among(audited()))
+            .or(of_audited(&LABEL, "organization_id"))
+            .or(linked(USER.name, among(members)))
+            .or(linked(USER.name, column("link", "object_id").eq(actor.id)))
+            .or(readable(&TEAM, teams))
+            .or(readable(&PROJECT, visible(&PROJECT)))
+            .or(readable(&APPLICATION, visible(&APPLICATION)))
+            .or(readable(&TOKEN, visible(&TOKEN)))
             .or(own);
         let mut rule = Rule::When(seen);
         for resource in [&ORGANIZATION, &TEAM, &PROJECT] {
