@@ -1,0 +1,66 @@
+//! The activity stream: who sees what happened to what. Nobody changes it.
+
+use hostler_testkit::{Backend, on_each_backend};
+use serde_json::json;
+
+use crate::table::{Attempt, Table};
+use crate::world::World;
+
+on_each_backend!(activity);
+
+const ACTIONS: &[(&str, &str)] = &[
+    ("see", "GET the entry"),
+    ("change", "PATCH it"),
+    ("delete", "DELETE it"),
+    ("create", "POST to activity_stream/"),
+];
+
+fn activity(backend: Backend) {
+    let world = World::new(backend);
+    let admin = world.server.as_admin();
+    let mut actors = world.usual();
+    for field in ["admin_role", "auditor_role", "project_admin_role", "member_role", "read_role"] {
+        actors.push(world.holder("home", &world.home_path(), field));
+    }
+    actors.push(world.holder("crew", &world.crew_path(), "member_role"));
+    actors.push(world.holder("site", &world.site_path(), "use_role"));
+    actors.push(world.defined("custom.view", "awx.project", world.site, &["awx.view_project"]));
+    let person = world.server.user("t-member");
+    world.server.join(world.home, &person);
+    let application = json!({"name": "portal", "organization": world.home, "client_type": "confidential",
+                             "authorization_grant_type": "password"});
+    let application = admin.create("/api/v2/applications/", application);
+    admin.create("/api/v2/tokens/", json!({"scope": "read"}));
+    admin.delete(&format!("/api/v2/projects/{}/", {
+        admin.create("/api/v2/projects/", json!({"name": "gone", "organization": world.home}))
+    }));
+    let entry = |filter: String| {
+        let found = admin.get(&format!("/api/v2/activity_stream/?order_by=-id&{filter}")).expect(200).json();
+        found["results"][0]["url"].as_str().unwrap_or_else(|| panic!("no entry for {filter}")).to_owned()
+    };
+    let mut table = Table::new(ACTIONS);
+    table.explain(&actors);
+    for (title, filter) in [
+        ("home was created", format!("operation=create&organization={}", world.home)),
+        ("crew was created", format!("operation=create&team={}", world.crew)),
+        ("site was created", format!("operation=create&project={}", world.site)),
+        ("a project of home was deleted", "operation=delete&object1=project".to_owned()),
+        ("a label of home was created", format!("operation=create&label={}", world.urgent)),
+        ("an app of home was created", format!("operation=create&o_auth2_application={application}")),
+        ("a superuser made a token", "operation=create&object1=o_auth2_access_token".to_owned()),
+        ("a member of home was created", format!("operation=create&user={}", person.id)),
+        ("the member joined home", format!("operation=associate&user={}", person.id)),
+        ("a definition was made", "operation=create&object1=role_definition".to_owned()),
+    ] {
+        let path = entry(filter);
+        table.block(title, &world, &actors, ACTIONS, |_, action| {
+            Some(match action {
+                "see" => Attempt::see(&path),
+                "change" => Attempt::change(&path, json!({"operation": "other"})),
+                "delete" => Attempt::delete(&path),
+                _ => Attempt::post("/api/v2/activity_stream/", json!({"operation": "other"})),
+            })
+        });
+    }
+    table.compare(backend, "activity");
+}
