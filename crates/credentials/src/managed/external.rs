@@ -1,0 +1,228 @@
+//! Types with which other credentials' values are looked up where they are kept.
+
+use super::{Field, ManagedType, boolean, secret, text, url};
+
+pub(super) static CONJUR: ManagedType = ManagedType {
+    metadata: &[
+        text("secret_path", "Secret Identifier").help("The id of the secret, such as some/identifier."),
+        text("secret_version", "Secret Version").help("Which version to take; the newest if empty."),
+    ],
+    ..ManagedType::new(
+        "CyberArk Conjur Secrets Manager Lookup",
+        "external",
+        "conjur",
+        &[
+            url("url", "Conjur URL"),
+            secret("api_key", "API Key"),
+            text("account", "Account"),
+            text("username", "Username"),
+            text("cacert", "Public Key Certificate").multiline(),
+        ],
+        &["url", "api_key", "account", "username"],
+    )
+};
+
+const HASHICORP_AUTH_PATH: Field = text("auth_path", "Path to Auth")
+    .help("Where the authentication is mounted, if it is not where the credential says.");
+
+/// The two types for HashiCorp Vault log in by the same fields.
+macro_rules! hashicorp_fields {
+    ($($more:expr),*) => {
+        &[
+            url("url", "Server URL").help("Where the Vault server answers."),
+            secret("token", "Token").help("A token of Vault, to log in by."),
+            text("cacert", "CA Certificate").multiline().help("The certificate authority of the server, in PEM."),
+            text("role_id", "AppRole role_id").help("The role to log in as by AppRole."),
+            secret("secret_id", "AppRole secret_id").help("The secret that belongs to the role of AppRole."),
+            text("client_cert_public", "Client Certificate")
+                .multiline()
+                .help("The certificate to log in by over TLS, in PEM, with the authorities between it and one that Vault knows."),
+            secret("client_cert_private", "Client Certificate Key")
+                .multiline()
+                .help("The private key of the certificate, in PEM."),
+            text("client_cert_role", "TLS Authentication Role")
+                .help("The role to log in as by certificate; any that the certificate fits if empty."),
+            text("namespace", "Namespace name (Vault Enterprise only)").help("The namespace to log in to and to read from."),
+            text("kubernetes_role", "Kubernetes role").help("The role to log in as by the pod's service account."),
+            text("username", "Username").help("The user to log in as by name and password."),
+            secret("password", "Password").help("The password of that user."),
+            text("default_auth_path", "Path to Auth")
+                .default("approle")
+                .help("Where the authentication is mounted, unless a look-up says otherwise."),
+            $($more),*
+        ]
+    };
+}
+
+pub(super) static HASHICORP_SECRET: ManagedType = ManagedType {
+    metadata: &[
+        text("secret_backend", "Name of Secret Backend")
+            .help("Where the secrets engine is mounted; the first part of the path if empty."),
+        text("secret_path", "Path to Secret").help("The path of the secret, such as /path/secret1."),
+        HASHICORP_AUTH_PATH,
+        text("secret_key", "Key Name").help("The key within the secret whose value is wanted."),
+        text("secret_version", "Secret Version (v2 only)").help("Which version to take; the newest if empty."),
+    ],
+    ..ManagedType::new(
+        "HashiCorp Vault Secret Lookup",
+        "external",
+        "hashivault_kv",
+        hashicorp_fields![
+            text("api_version", "API Version")
+                .choices(&["v1", "v2"])
+                .default("v1")
+                .help("v1 for a secrets engine without versions, v2 for one with them.")
+        ],
+        &["url", "secret_path", "api_version", "secret_key"],
+    )
+};
+
+pub(super) static HASHICORP_SSH: ManagedType = ManagedType {
+    metadata: &[
+        text("public_key", "Unsigned Public Key").multiline(),
+        text("secret_path", "Path to Secret").help("Where the SSH secrets engine is mounted, such as ssh."),
+        HASHICORP_AUTH_PATH,
+        text("role", "Role Name").help("The role that the key is signed for."),
+        text("valid_principals", "Valid Principals")
+            .help("The user names for which the certificate shall be good, if not those of the role."),
+    ],
+    ..ManagedType::new(
+        "HashiCorp Vault Signed SSH",
+        "external",
+        "hashivault_ssh",
+        hashicorp_fields![],
+        &["url", "secret_path", "public_key", "role"],
+    )
+};
+
+pub(super) static AZURE_KEY_VAULT: ManagedType = ManagedType {
+    metadata: &[
+        text("secret_field", "Secret Name").help("The name of the secret."),
+        text("secret_version", "Secret Version").help("Which version to take; the newest if empty."),
+    ],
+    ..ManagedType::new(
+        "Microsoft Azure Key Vault",
+        "external",
+        "azure_kv",
+        &[
+            url("url", "Vault URL (DNS Name)"),
+            text("client", "Client ID"),
+            secret("secret", "Client Secret"),
+            text("tenant", "Tenant ID"),
+            text("cloud_name", "Cloud Environment")
+                .choices(&["AzureCloud", "AzureChinaCloud", "AzureGermanCloud", "AzureUSGovernment"])
+                .default("AzureCloud")
+                .help("The cloud in which the vault is."),
+        ],
+        &["url", "client", "secret", "tenant", "secret_field"],
+    )
+};
+
+pub(super) static CYBERARK: ManagedType = ManagedType {
+    metadata: &[
+        text("object_query", "Object Query")
+            .help("What finds the account, such as Safe=TestSafe;Object=testAccountName123."),
+        text("object_query_format", "Object Query Format").choices(&["Exact", "Regexp"]).default("Exact"),
+        text("object_property", "Object Property").help("The property whose value is wanted; the password if empty."),
+        text("reason", "Reason").help("Why it is asked for, where the policy of the object demands a reason."),
+    ],
+    ..ManagedType::new(
+        "CyberArk Central Credential Provider Lookup",
+        "external",
+        "aim",
+        &[
+            url("url", "CyberArk CCP URL"),
+            text("webservice_id", "Web Service ID").help("The id of the web service; AIMWebService if empty."),
+            secret("app_id", "Application ID"),
+            secret("client_key", "Client Key").multiline(),
+            secret("client_cert", "Client Certificate").multiline(),
+            boolean("verify", "Verify SSL Certificates").on(),
+        ],
+        &["url", "app_id", "object_query"],
+    )
+};
+
+pub(super) static CENTRIFY: ManagedType = ManagedType {
+    metadata: &[
+        text("account-name", "Account Name").help("The account whose password is wanted, of a system or a domain."),
+        text("system-name", "System Name").help("The system that the account is on."),
+    ],
+    ..ManagedType::new(
+        "Centrify Vault Credential Provider Lookup",
+        "external",
+        "centrify_vault_kv",
+        &[
+            url("url", "Centrify Tenant URL").help("Where the tenant answers."),
+            text("client_id", "Centrify API User").help("A user who may use the API, and see the accounts."),
+            secret("client_password", "Centrify API Password").help("The password of that user."),
+            text("oauth_application_id", "OAuth2 Application ID")
+                .default("awx")
+                .help("The application that was registered for this, awx unless it was called otherwise."),
+            text("oauth_scope", "OAuth2 Scope")
+                .default("awx")
+                .help("The scope that the application gives, awx unless it was called otherwise."),
+        ],
+        &["url", "account-name", "system-name", "client_id", "client_password"],
+    )
+};
+
+pub(super) static DEVOPS_SECRETS_VAULT: ManagedType = ManagedType {
+    metadata: &[
+        text("path", "Secret Path").help("The path of the secret, such as /test/secret1."),
+        text("secret_field", "Secret Field").help("The field of the secret whose value is wanted."),
+        text("secret_decoding", "Should the secret be base64 decoded?")
+            .choices(&["No Decoding", "Decode Base64"])
+            .default("No Decoding")
+            .help("Whether the value is stored in base64, as files are."),
+    ],
+    ..ManagedType::new(
+        "Thycotic DevOps Secrets Vault",
+        "external",
+        "thycotic_dsv",
+        &[
+            text("tenant", "Tenant")
+                .help("The first part of the vault's host name: acme of acme.secretsvaultcloud.com."),
+            text("tld", "Top-level Domain (TLD)")
+                .choices(&["ca", "com", "com.au", "eu"])
+                .default("com")
+                .help("The last part of the vault's host name."),
+            text("client_id", "Client ID"),
+            secret("client_secret", "Client Secret"),
+        ],
+        &["tenant", "client_id", "client_secret", "path", "secret_field", "secret_decoding"],
+    )
+};
+
+pub(super) static SECRET_SERVER: ManagedType = ManagedType {
+    metadata: &[
+        text("secret_id", "Secret ID").help("The number of the secret."),
+        text("secret_field", "Secret Field").help("The field of the secret whose value is wanted."),
+    ],
+    ..ManagedType::new(
+        "Thycotic Secret Server",
+        "external",
+        "thycotic_tss",
+        &[
+            text("server_url", "Secret Server URL")
+                .help("Where the server answers, such as https://acme.secretservercloud.com."),
+            text("username", "Username").help("A user of the server, or of the domain below."),
+            text("domain", "Domain").help("The domain of the user; empty for one of the server itself."),
+            secret("password", "Password").help("The password of that user."),
+        ],
+        &["server_url", "username", "password", "secret_id", "secret_field"],
+    )
+};
+
+pub(super) static AWS_SECRETS_MANAGER: ManagedType = ManagedType {
+    metadata: &[
+        text("region_name", "AWS Secrets Manager Region").help("The region in which the secret is."),
+        text("secret_name", "AWS Secret Name"),
+    ],
+    ..ManagedType::new(
+        "AWS Secrets Manager lookup",
+        "external",
+        "aws_secretsmanager_credential",
+        &[text("aws_access_key", "AWS Access Key"), secret("aws_secret_key", "AWS Secret Key")],
+        &["aws_access_key", "aws_secret_key", "region_name", "secret_name"],
+    )
+};

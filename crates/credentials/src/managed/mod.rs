@@ -1,0 +1,242 @@
+//! The credential types that every AWX 24.6.1 has.
+//!
+//! Names, kinds, namespaces, ids and labels are AWX's, which clients rely on; the
+//! help texts are ours. Like AWX, types whose credentials are put to work by
+//! code of their own show no injectors.
+
+mod clouds;
+mod external;
+mod machines;
+mod services;
+mod store;
+
+use serde_json::{Map, Value as Json, json};
+
+pub use store::store;
+
+/// A type that comes with the server.
+#[derive(Debug)]
+pub struct ManagedType {
+    /// Its name.
+    pub name: &'static str,
+    /// Its kind.
+    pub kind: &'static str,
+    /// What names it for good, whatever it is called.
+    pub namespace: &'static str,
+    fields: &'static [Field],
+    metadata: &'static [Field],
+    required: &'static [&'static str],
+    /// A field that means nothing without another one.
+    dependency: Option<(&'static str, &'static str)>,
+    injectors: Injectors,
+}
+
+/// What a job is given of such a credential.
+#[derive(Debug)]
+struct Injectors {
+    file: Option<&'static str>,
+    env: &'static [(&'static str, &'static str)],
+    extra_vars: &'static [(&'static str, &'static str)],
+}
+
+const NONE: Injectors = Injectors { file: None, env: &[], extra_vars: &[] };
+
+/// All of them, in the order of their ids in a new AWX.
+pub static TYPES: &[&ManagedType] = &[
+    &machines::MACHINE,
+    &machines::SOURCE_CONTROL,
+    &machines::VAULT,
+    &machines::NETWORK,
+    &clouds::AMAZON,
+    &clouds::OPENSTACK,
+    &clouds::VMWARE,
+    &clouds::SATELLITE,
+    &clouds::GOOGLE,
+    &clouds::AZURE,
+    &services::GITHUB,
+    &services::GITLAB,
+    &services::BITBUCKET,
+    &services::INSIGHTS,
+    &clouds::VIRTUALIZATION,
+    &clouds::CONTROLLER,
+    &services::KUBERNETES,
+    &services::REGISTRY,
+    &services::GALAXY,
+    &services::GPG,
+    &clouds::TERRAFORM,
+    &external::CONJUR,
+    &external::HASHICORP_SECRET,
+    &external::HASHICORP_SSH,
+    &external::AZURE_KEY_VAULT,
+    &external::CYBERARK,
+    &external::CENTRIFY,
+    &external::DEVOPS_SECRETS_VAULT,
+    &external::SECRET_SERVER,
+    &external::AWS_SECRETS_MANAGER,
+];
+
+impl ManagedType {
+    const fn new(
+        name: &'static str,
+        kind: &'static str,
+        namespace: &'static str,
+        fields: &'static [Field],
+        required: &'static [&'static str],
+    ) -> Self {
+        ManagedType { name, kind, namespace, fields, metadata: &[], required, dependency: None, injectors: NONE }
+    }
+
+    /// What its credentials consist of, as `inputs` shows it.
+    pub fn inputs(&self) -> Json {
+        let mut inputs = Map::new();
+        inputs.insert("fields".into(), self.fields.iter().map(Field::json).collect());
+        if !self.metadata.is_empty() {
+            inputs.insert("metadata".into(), self.metadata.iter().map(Field::json).collect());
+        }
+        if !self.required.is_empty() {
+            inputs.insert("required".into(), json!(self.required));
+        }
+        if let Some((field, needs)) = self.dependency {
+            inputs.insert("dependencies".into(), json!({field: [needs]}));
+        }
+        inputs.into()
+    }
+
+    /// What a job is given of its credentials, as `injectors` shows it.
+    pub fn injectors(&self) -> Json {
+        let pairs = |pairs: &[(&str, &str)]| -> Json {
+            pairs
+                .iter()
+                .map(|(name, template)| ((*name).to_owned(), Json::from(*template)))
+                .collect::<Map<_, _>>()
+                .into()
+        };
+        let mut injectors = Map::new();
+        if let Some(template) = self.injectors.file {
+            injectors.insert("file".into(), json!({"template": template}));
+        }
+        if !self.injectors.env.is_empty() {
+            injectors.insert("env".into(), pairs(self.injectors.env));
+        }
+        if !self.injectors.extra_vars.is_empty() {
+            injectors.insert("extra_vars".into(), pairs(self.injectors.extra_vars));
+        }
+        injectors.into()
+    }
+}
+
+/// One input of a managed type.
+#[derive(Clone, Copy, Debug)]
+struct Field {
+    id: &'static str,
+    label: &'static str,
+    boolean: bool,
+    format: Option<&'static str>,
+    secret: bool,
+    multiline: bool,
+    ask_at_runtime: bool,
+    choices: &'static [&'static str],
+    default: Option<Default>,
+    help: &'static str,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Default {
+    Text(&'static str),
+    True,
+}
+
+/// A text.
+const fn text(id: &'static str, label: &'static str) -> Field {
+    Field {
+        id,
+        label,
+        boolean: false,
+        format: None,
+        secret: false,
+        multiline: false,
+        ask_at_runtime: false,
+        choices: &[],
+        default: None,
+        help: "",
+    }
+}
+
+/// A text that nobody gets to see again.
+const fn secret(id: &'static str, label: &'static str) -> Field {
+    Field { secret: true, ..text(id, label) }
+}
+
+/// True or false.
+const fn boolean(id: &'static str, label: &'static str) -> Field {
+    Field { boolean: true, ..text(id, label) }
+}
+
+/// Private keys in PEM.
+const fn key(id: &'static str, label: &'static str) -> Field {
+    Field { format: Some("ssh_private_key"), multiline: true, ..secret(id, label) }
+}
+
+/// A URL.
+const fn url(id: &'static str, label: &'static str) -> Field {
+    Field { format: Some("url"), ..text(id, label) }
+}
+
+impl Field {
+    const fn multiline(mut self) -> Self {
+        self.multiline = true;
+        self
+    }
+    /// `ASK` in its place asks when work starts.
+    const fn asked(mut self) -> Self {
+        self.ask_at_runtime = true;
+        self
+    }
+    const fn format(mut self, format: &'static str) -> Self {
+        self.format = Some(format);
+        self
+    }
+    const fn choices(mut self, choices: &'static [&'static str]) -> Self {
+        self.choices = choices;
+        self
+    }
+    const fn default(mut self, text: &'static str) -> Self {
+        self.default = Some(Default::Text(text));
+        self
+    }
+    const fn on(mut self) -> Self {
+        self.default = Some(Default::True);
+        self
+    }
+    const fn help(mut self, help: &'static str) -> Self {
+        self.help = help;
+        self
+    }
+
+    fn json(&self) -> Json {
+        let mut words = Map::new();
+        words.insert("id".into(), self.id.into());
+        words.insert("label".into(), self.label.into());
+        words.insert("type".into(), if self.boolean { "boolean" } else { "string" }.into());
+        if let Some(format) = self.format {
+            words.insert("format".into(), format.into());
+        }
+        let flags = [("secret", self.secret), ("multiline", self.multiline), ("ask_at_runtime", self.ask_at_runtime)];
+        words.extend(flags.into_iter().filter(|(_, on)| *on).map(|(name, on)| (name.to_owned(), on.into())));
+        if !self.choices.is_empty() {
+            words.insert("choices".into(), json!(self.choices));
+        }
+        match self.default {
+            Some(Default::Text(text)) => drop(words.insert("default".into(), text.into())),
+            Some(Default::True) => drop(words.insert("default".into(), true.into())),
+            None => {}
+        }
+        if !self.help.is_empty() {
+            words.insert("help_text".into(), self.help.into());
+        }
+        words.into()
+    }
+}
+
+#[cfg(test)]
+mod tests;

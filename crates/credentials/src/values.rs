@@ -1,0 +1,186 @@
+//! Checks the values of a credential against its type.
+
+use serde_json::{Map, Value as Json};
+
+use crate::key::{needs_passphrase, without_escapes};
+use crate::python::{is_false, quoted, repr, type_name, unexpected};
+use crate::{Format, Input, InputKind, Inputs};
+
+/// What a client sends to keep a stored secret.
+const ENCRYPTED: &str = "$encrypted$";
+/// The key to a private key: there are rules for it beyond its own value.
+const PASSPHRASE: &str = "ssh_key_unlock";
+
+/// What is wrong with values.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Problems {
+    /// Something is wrong with the whole: messages for the field that holds the values.
+    Whole(Vec<String>),
+    /// Something is wrong with single values: messages by their ids.
+    Parts(Vec<(String, Vec<String>)>),
+}
+
+/// The type whose credential is checked, besides its inputs.
+#[derive(Clone, Copy, Debug)]
+pub struct Of<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its kind.
+    pub kind: &'a str,
+    /// Whether it comes with the server.
+    pub managed: bool,
+}
+
+impl Inputs {
+    /// Checks the values of a credential, secrets in plain text, and puts in the
+    /// place of null and other nothings what stands for nothing in their field.
+    /// `stored` are the values as they are stored, for a credential that exists.
+    ///
+    /// That required values are there is not checked: see [`Inputs::required`].
+    ///
+    /// # Errors
+    /// [`Problems`] for the field `inputs`, in AWX's words. The text of a message
+    /// may quote what was sent: it is for the sender only, never for a log.
+    pub fn check(
+        &self,
+        of: Of<'_>,
+        values: &mut Map<String, Json>,
+        stored: Option<&Map<String, Json>>,
+    ) -> Result<(), Problems> {
+        let whole = |message: String| Err(Problems::Whole(vec![message]));
+        if let (Some(stored), "vault") = (stored, of.kind)
+            && let (Some(old), Some(new)) = (stored.get("vault_id"), values.get("vault_id"))
+            && old != new
+        {
+            return whole("Vault IDs cannot be changed once they have been created.".into());
+        }
+        for (id, value) in values.iter_mut().filter(|(_, value)| is_false(value)) {
+            if let Some(field) = self.field(id) {
+                *value = field.nothing();
+            }
+        }
+        for field in self.fields.iter().filter(|field| field.secret) {
+            match values.get(&field.id) {
+                Some(value) if stored.is_some() && !value.is_string() => {
+                    return whole(format!("secret values must be of type string, not {}", type_name(value)));
+                }
+                Some(value) if stored.is_none() && value == ENCRYPTED => {
+                    return whole(format!("{ENCRYPTED} is a reserved keyword, and cannot be used for {}.", field.id));
+                }
+                _ => {}
+            }
+        }
+        if let Some(message) = self.strangers(&self.fields, values) {
+            return whole(message);
+        }
+        let mut parts = Parts(self.fields.iter().filter_map(|field| field.problem(values)).collect());
+        for (id, needs) in self.dependencies.iter().filter(|(id, _)| values.contains_key(*id)) {
+            for need in needs.iter().filter(|need| !values.contains_key(*need)) {
+                let label = self.field(need).map_or(need, |field| &field.label);
+                parts.set(id, format!("cannot be set unless \"{label}\" is set"));
+            }
+        }
+        if of.managed && self.field(PASSPHRASE).is_some() {
+            parts.passphrase(values);
+        }
+        parts.finish()
+    }
+
+    /// Checks what is told at a look-up.
+    ///
+    /// # Errors
+    /// [`Problems`] for the field `metadata`, in AWX's words.
+    pub fn check_metadata(&self, of: Of<'_>, values: &Map<String, Json>) -> Result<(), Problems> {
+        if let Some(message) = self.strangers(&self.metadata, values) {
+            return Err(Problems::Whole(vec![message]));
+        }
+        let mut parts = Parts(self.metadata.iter().filter_map(|field| field.problem(values)).collect());
+        let required = |field: &&Input| self.required.contains(&field.id);
+        for field in self.metadata.iter().filter(required) {
+            if values.get(&field.id).is_none_or(is_false) {
+                parts.set(&field.id, format!("required for {}", of.name));
+            }
+        }
+        parts.finish()
+    }
+
+    fn strangers(&self, known: &[Input], values: &Map<String, Json>) -> Option<String> {
+        let strange = |key: &&str| !known.iter().any(|field| field.id == *key);
+        unexpected(values.keys().map(String::as_str).filter(strange))
+    }
+}
+
+/// One message for each value: the last that is found.
+struct Parts(Vec<(String, String)>);
+
+impl Parts {
+    fn set(&mut self, id: &str, message: String) {
+        match self.0.iter_mut().find(|(known, _)| known == id) {
+            Some((_, known)) => *known = message,
+            None => self.0.push((id.to_owned(), message)),
+        }
+    }
+
+    /// A key that is encrypted needs its passphrase, and no other may have one.
+    fn passphrase(&mut self, values: &Map<String, Json>) {
+        let text = |id: &str| values.get(id).and_then(Json::as_str).filter(|text| !text.is_empty());
+        let (key, passphrase) = (text("ssh_key_data"), text(PASSPHRASE));
+        let bad_key = self.0.iter().any(|(id, _)| id == "ssh_key_data");
+        let locked = key.is_some_and(|key| needs_passphrase(&without_escapes(key)) == Ok(true));
+        match (locked, passphrase) {
+            (true, None) => self.set(PASSPHRASE, "must be set when SSH key is encrypted.".into()),
+            (false, Some(_)) if key.is_some() && !bad_key => {
+                self.set(PASSPHRASE, "should not be set when SSH key is not encrypted.".into());
+            }
+            _ => {}
+        }
+    }
+
+    fn finish(self) -> Result<(), Problems> {
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        Err(Problems::Parts(self.0.into_iter().map(|(id, message)| (id, vec![message])).collect()))
+    }
+}
+
+impl Input {
+    /// What is wrong with the value of this field, if it is there.
+    fn problem(&self, values: &Map<String, Json>) -> Option<(String, String)> {
+        let value = values.get(&self.id)?;
+        let message = match (self.kind, value) {
+            (InputKind::Text, Json::String(text)) => self.text_problem(text)?,
+            (InputKind::Boolean, Json::Bool(_)) => return None,
+            (InputKind::Text, _) => format!("{} is not of type 'string'", repr(value)),
+            (InputKind::Boolean, _) => format!("{} is not of type 'boolean'", repr(value)),
+        };
+        Some((self.id.clone(), message))
+    }
+
+    fn text_problem(&self, text: &str) -> Option<String> {
+        if !self.choices.is_empty() && !self.choices.iter().any(|choice| choice == text) {
+            let choices: Vec<_> = self.choices.iter().map(|choice| quoted(choice)).collect();
+            return Some(format!("{} is not one of [{}]", quoted(text), choices.join(", ")));
+        }
+        match self.format? {
+            Format::SshPrivateKey if text.is_empty() || text == ENCRYPTED => None,
+            Format::SshPrivateKey => needs_passphrase(&without_escapes(text)).err().map(|problem| problem.to_string()),
+            Format::Url => url_problem(text),
+            Format::VaultId => text.contains('@').then(|| "@ is not an allowed character".into()),
+        }
+    }
+}
+
+/// A URL needs a scheme and a host; what else it is made of is for whoever calls it to judge.
+fn url_problem(text: &str) -> Option<String> {
+    let scheme = text.split_once(':').filter(|(scheme, _)| {
+        scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+            && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
+    });
+    let Some((_, rest)) = scheme else { return Some("Invalid URL: Missing url scheme (http, https, etc.)".into()) };
+    let host = rest.strip_prefix("//").map_or("", |rest| rest.split(['/', '?', '#']).next().unwrap_or_default());
+    host.is_empty().then(|| format!("Invalid URL: {text}"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,172 @@
+use super::*;
+use crate::managed;
+use serde_json::json;
+
+const LOCKED: &str = include_str!("../key/samples/openssh_ed25519_locked.pem");
+const OPEN: &str = include_str!("../key/samples/openssh_ed25519.pem");
+
+fn object(value: Json) -> Map<String, Json> {
+    value.as_object().unwrap().clone()
+}
+
+fn managed(namespace: &str) -> (Inputs, Of<'static>) {
+    let found = managed::TYPES.iter().find(|managed| managed.namespace == namespace).unwrap();
+    (Inputs::read(&found.inputs()), Of { name: found.name, kind: found.kind, managed: true })
+}
+
+/// Checks the values of a new credential and tells them as they would be stored.
+fn create(namespace: &str, values: Json) -> Result<Json, Problems> {
+    let (inputs, of) = managed(namespace);
+    let mut values = object(values);
+    inputs.check(of, &mut values, None).map(|()| values.into())
+}
+
+fn change(namespace: &str, stored: Json, values: Json) -> Result<(), Problems> {
+    let (inputs, of) = managed(namespace);
+    inputs.check(of, &mut object(values), Some(&object(stored)))
+}
+
+fn whole(message: &str) -> Result<Json, Problems> {
+    Err(Problems::Whole(vec![message.into()]))
+}
+
+fn part(id: &str, message: &str) -> Result<Json, Problems> {
+    Err(Problems::Parts(vec![(id.into(), vec![message.into()])]))
+}
+
+#[test]
+fn good_values_are_taken_as_they_are() {
+    for (namespace, values) in [
+        ("ssh", json!({})),
+        ("ssh", json!({"username": "deploy", "password": "ASK", "become_method": "sudo"})),
+        ("ssh", json!({"ssh_key_data": OPEN})),
+        ("ssh", json!({"ssh_key_data": LOCKED, "ssh_key_unlock": "pass"})),
+        ("ssh", json!({"ssh_key_data": LOCKED, "ssh_key_unlock": "ASK"})),
+        ("net", json!({"username": "u", "authorize": true, "authorize_password": "p"})),
+        ("kubernetes_bearer_token", json!({"host": "x", "verify_ssl": false})),
+        ("hashivault_kv", json!({"url": "https://vault.example.com:8200", "api_version": "v2"})),
+        // As in AWX: what is required may come from elsewhere.
+        ("aws", json!({})),
+    ] {
+        assert_eq!(create(namespace, values.clone()), Ok(values), "{namespace}");
+    }
+}
+
+#[test]
+fn nothing_stands_for_nothing() {
+    assert_eq!(create("ssh", json!({"username": null, "password": 0})), Ok(json!({"username": "", "password": ""})));
+    assert_eq!(create("net", json!({"authorize": null})), Ok(json!({"authorize": false})));
+    assert_eq!(
+        create("hashivault_kv", json!({"url": "https://x", "api_version": ""})),
+        Ok(json!({"url": "https://x", "api_version": "v1"}))
+    );
+}
+
+#[test]
+fn strangers_are_refused() {
+    assert_eq!(
+        create("ssh", json!({"username": "deploy2", "nonsense": 1})),
+        whole("Additional properties are not allowed ('nonsense' was unexpected)")
+    );
+    assert_eq!(
+        create("vault", json!({"password": "", "username": "x"})),
+        whole("Additional properties are not allowed ('password', 'username' were unexpected)")
+    );
+}
+
+#[test]
+fn wrong_types_are_refused() {
+    assert_eq!(create("ssh", json!({"username": 5})), part("username", "5 is not of type 'string'"));
+    assert_eq!(create("ssh", json!({"username": ["a"]})), part("username", "['a'] is not of type 'string'"));
+    assert_eq!(create("net", json!({"authorize": "yes"})), part("authorize", "'yes' is not of type 'boolean'"));
+    assert_eq!(
+        change("ssh", json!({}), json!({"password": 5})),
+        Err(Problems::Whole(vec!["secret values must be of type string, not int".into()]))
+    );
+}
+
+#[test]
+fn the_word_for_keeping_keeps_nothing_in_a_new_credential() {
+    assert_eq!(
+        create("ssh", json!({"password": "$encrypted$"})),
+        whole("$encrypted$ is a reserved keyword, and cannot be used for password.")
+    );
+}
+
+#[test]
+fn formats_are_checked() {
+    assert_eq!(
+        create("ssh", json!({"ssh_key_data": "not a key"})),
+        part("ssh_key_data", "Invalid certificate or key: not a key...")
+    );
+    let missing = "Invalid URL: Missing url scheme (http, https, etc.)";
+    for (url, message) in [
+        ("vault.example.com", missing),
+        ("", missing),
+        ("//vault.example.com", missing),
+        ("https:/vault", "Invalid URL: https:/vault"),
+        ("https://", "Invalid URL: https://"),
+        ("https:///path", "Invalid URL: https:///path"),
+    ] {
+        assert_eq!(create("conjur", json!({"url": url})), part("url", message), "{url}");
+    }
+    assert_eq!(create("vault", json!({"vault_id": "a@b"})), part("vault_id", "@ is not an allowed character"));
+    assert_eq!(
+        create("hashivault_kv", json!({"url": "https://x", "api_version": "v3"})),
+        part("api_version", "'v3' is not one of ['v1', 'v2']")
+    );
+    // As it is copied out of the JSON file of a Google account.
+    let escaped = OPEN.replace('=', "\\u003d");
+    assert!(create("gce", json!({"ssh_key_data": escaped})).is_ok());
+}
+
+#[test]
+fn a_passphrase_belongs_to_a_locked_key() {
+    let needed = "must be set when SSH key is encrypted.";
+    let needless = "should not be set when SSH key is not encrypted.";
+    for namespace in ["ssh", "scm", "net"] {
+        assert_eq!(create(namespace, json!({"ssh_key_data": LOCKED})), part("ssh_key_unlock", needed));
+        let both = json!({"ssh_key_data": OPEN, "ssh_key_unlock": "pass"});
+        assert_eq!(create(namespace, both), part("ssh_key_unlock", needless));
+    }
+    assert!(create("ssh", json!({"ssh_key_unlock": "pass"})).is_ok(), "the key may come from elsewhere");
+    assert_eq!(
+        create("ssh", json!({"ssh_key_data": "x", "ssh_key_unlock": "pass"})),
+        part("ssh_key_data", "Invalid certificate or key: x...")
+    );
+}
+
+#[test]
+fn what_depends_on_another_field_needs_it() {
+    assert_eq!(
+        create("net", json!({"authorize_password": "p"})),
+        part("authorize_password", "cannot be set unless \"Authorize\" is set")
+    );
+}
+
+#[test]
+fn the_name_of_a_vault_stays() {
+    let refused = Err(Problems::Whole(vec!["Vault IDs cannot be changed once they have been created.".into()]));
+    assert_eq!(change("vault", json!({"vault_id": "a"}), json!({"vault_id": "b"})), refused);
+    assert_eq!(change("vault", json!({"vault_id": "a"}), json!({"vault_id": "a"})), Ok(()));
+    assert_eq!(change("vault", json!({}), json!({"vault_id": "a"})), Ok(()));
+}
+
+#[test]
+fn look_ups_are_told_all_they_need() {
+    let (inputs, of) = managed("hashivault_kv");
+    let check = |values: Json| inputs.check_metadata(of, &object(values));
+    assert_eq!(check(json!({"secret_path": "a", "secret_key": "b"})), Ok(()));
+    assert_eq!(
+        check(json!({"secret_path": "", "auth_path": 1})),
+        Err(Problems::Parts(vec![
+            ("auth_path".into(), vec!["1 is not of type 'string'".into()]),
+            ("secret_path".into(), vec!["required for HashiCorp Vault Secret Lookup".into()]),
+            ("secret_key".into(), vec!["required for HashiCorp Vault Secret Lookup".into()]),
+        ]))
+    );
+    assert_eq!(
+        check(json!({"url": "x"})),
+        Err(Problems::Whole(vec!["Additional properties are not allowed ('url' was unexpected)".into()]))
+    );
+}
