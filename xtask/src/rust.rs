@@ -1,6 +1,7 @@
 //! Formatting, lints and the tests of the workspace.
 
 use std::io::{BufRead as _, BufReader, Read};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result};
@@ -9,6 +10,9 @@ use crate::postgres::Cluster;
 use crate::report::{Counts, Report};
 
 const VARIABLE: &str = "HOSTLER_TEST_POSTGRES";
+
+/// The programs of a directory; tests that start one skip themselves where they are missing.
+const DIRECTORY: [&str; 3] = ["/usr/sbin/slapd", "/usr/sbin/slapadd", "/usr/bin/ldapmodify"];
 
 /// Checks the workspace with nothing but the toolchain and the databases.
 pub fn check(report: &mut Report) -> Result<()> {
@@ -44,6 +48,9 @@ fn tests(report: &mut Report) -> Result<()> {
             }
         },
     };
+    if let Some(missing) = DIRECTORY.iter().find(|program| !Path::new(program).exists()) {
+        report.skip("the tests of signing in through LDAP", &format!("there is no {missing}"));
+    }
     let has_nextest = cargo(&["nextest", "--version"]).stdout(Stdio::null()).stderr(Stdio::null()).status()?.success();
     let mut command = if has_nextest {
         cargo(&["nextest", "run", "--workspace", "--no-fail-fast"])

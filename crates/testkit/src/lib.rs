@@ -14,6 +14,7 @@ pub mod pages;
 pub mod people;
 pub mod raw;
 pub mod server;
+pub mod slapd;
 
 pub use browser::Browser;
 pub use client::{Answer, Client};
@@ -21,6 +22,7 @@ pub use database::{Backend, backends};
 pub use pages::PageBrowser;
 pub use people::{PASSWORD, Person};
 pub use server::{ADMIN, ADMIN_PASSWORD, TestServer, command};
+pub use slapd::Slapd;
 
 /// Runs each of these functions, which take a [`Backend`], as two tests: one on
 /// SQLite and one on PostgreSQL. Without a PostgreSQL server the second says so
