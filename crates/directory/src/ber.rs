@@ -1,0 +1,111 @@
+//! Reading of BER (X.690) as far as LDAP's answers need it (RFC 4511, section 5.1): single-byte tags, definite lengths.
+//! Nothing here recurses or copies, and what cannot be read is an error: answers come from outside.
+
+/// An element: its tag and its content.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Element<'a> {
+    pub(crate) tag: u8,
+    pub(crate) content: &'a [u8],
+}
+
+/// What cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Unreadable;
+
+impl<'a> Element<'a> {
+    /// The elements inside.
+    pub(crate) fn parts(self) -> Reader<'a> {
+        Reader(self.content)
+    }
+
+    /// The content as a whole number that fits.
+    pub(crate) fn number(self) -> Result<u32, Unreadable> {
+        match self.content {
+            [] => Err(Unreadable),
+            [first, ..] if *first >= 0x80 => Err(Unreadable),
+            bytes if bytes.len() > 4 => Err(Unreadable),
+            bytes => Ok(bytes.iter().fold(0, |number, byte| number << 8 | u32::from(*byte))),
+        }
+    }
+
+    /// The content as text; what is no UTF-8 is replaced.
+    pub(crate) fn text(self) -> String {
+        String::from_utf8_lossy(self.content).into_owned()
+    }
+}
+
+/// Elements one after the other.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reader<'a>(pub(crate) &'a [u8]);
+
+impl<'a> Reader<'a> {
+    pub(crate) fn is_empty(self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The next element, of any kind.
+    pub(crate) fn next(&mut self) -> Result<Element<'a>, Unreadable> {
+        let (header, length) = match *self.0 {
+            [_, length, ..] if length < 0x80 => (2, usize::from(length)),
+            [_, form, ref rest @ ..] => (2 + usize::from(form & 0x7f), long_length(form, rest)?),
+            _ => return Err(Unreadable),
+        };
+        let end = header.checked_add(length).ok_or(Unreadable)?;
+        let content = self.0.get(header..end).ok_or(Unreadable)?;
+        let element = Element { tag: self.0[0], content };
+        self.0 = &self.0[end..];
+        Ok(element)
+    }
+
+    /// The next element, which must have this tag.
+    pub(crate) fn expect(&mut self, tag: u8) -> Result<Element<'a>, Unreadable> {
+        self.next().and_then(|element| if element.tag == tag { Ok(element) } else { Err(Unreadable) })
+    }
+}
+
+/// A length written in up to four bytes; `form` tells in how many.
+pub(crate) fn long_length(form: u8, bytes: &[u8]) -> Result<usize, Unreadable> {
+    let count = usize::from(form & 0x7f);
+    match bytes.get(..count) {
+        Some(bytes) if (1..=4).contains(&count) => {
+            Ok(bytes.iter().fold(0, |length, byte| length << 8 | usize::from(*byte)))
+        }
+        _ => Err(Unreadable),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn elements_are_read_in_order() -> Result<(), Unreadable> {
+        let mut reader = Reader(&[0x30, 5, 2, 1, 7, 4, 0, 0x0a, 0x81, 1, 0]);
+        let mut parts = reader.expect(0x30)?.parts();
+        assert_eq!(parts.expect(2)?.number()?, 7);
+        assert_eq!(parts.expect(4)?.text(), "");
+        assert!(parts.is_empty());
+        assert_eq!(reader.next()?.number()?, 0);
+        assert!(reader.is_empty());
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_cut_off_or_oversized_is_refused() {
+        for bytes in [
+            &[][..],
+            &[0x30],
+            &[0x30, 1],
+            &[0x30, 0x80, 0, 0],
+            &[0x30, 0x81],
+            &[0x30, 0x85, 0, 0, 0, 0, 1, 0],
+            &[0x30, 0x84, 0xff, 0xff, 0xff, 0xff],
+        ] {
+            assert!(Reader(bytes).next().is_err(), "{bytes:?}");
+        }
+        assert!(Reader(&[4, 0]).expect(2).is_err());
+        for content in [&[][..], &[0x80], &[1, 0, 0, 0, 0]] {
+            assert!(Element { tag: 2, content }.number().is_err(), "{content:?}");
+        }
+    }
+}

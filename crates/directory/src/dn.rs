@@ -1,0 +1,200 @@
+//! Distinguished names (RFC 4514).
+
+use std::fmt::Write as _;
+
+/// The longest name that is read, in bytes.
+const LONGEST: usize = 4096;
+
+/// Brings a name into the one form in which equal names are equal strings: attribute types and values in lower case,
+/// no spaces around separators, runs of spaces in values as one, the parts of a relative name in order. Values that
+/// an attribute's own rules would compare otherwise are taken as case-insensitive text, as directories and AWX do.
+///
+/// `None` for what is no name. The empty name is one (of the root of the directory), and yields "".
+pub fn normalized(dn: &str) -> Option<String> {
+    if dn.len() > LONGEST {
+        return None;
+    }
+    if dn.trim().is_empty() {
+        return Some(String::new());
+    }
+    let mut relative_names = vec![];
+    for relative_name in split(dn, &[',', ';'])? {
+        let mut parts = vec![];
+        for part in split(relative_name, &['+'])? {
+            let (kind, value) = part.split_once('=')?;
+            parts.push(format!("{}={}", attribute_type(kind)?, attribute_value(value.trim_start_matches(' '))?));
+        }
+        parts.sort_unstable();
+        relative_names.push(parts.join("+"));
+    }
+    Some(relative_names.join(","))
+}
+
+/// Writes a value so that it is one inside a name, whatever it contains (RFC 4514, section 2.4).
+pub fn escape(value: &str) -> String {
+    ldap3::dn_escape(value).into_owned()
+}
+
+/// Splits at separators that are neither escaped nor quoted. `None` for an escape that ends the text.
+fn split<'a>(text: &'a str, separators: &[char]) -> Option<Vec<&'a str>> {
+    let (mut parts, mut start, mut is_quoted) = (vec![], 0, false);
+    let mut characters = text.char_indices();
+    while let Some((position, character)) = characters.next() {
+        match character {
+            '\\' => {
+                characters.next()?;
+            }
+            '"' => is_quoted = !is_quoted,
+            _ if !is_quoted && separators.contains(&character) => {
+                parts.push(&text[start..position]);
+                start = position + character.len_utf8();
+            }
+            _ => {}
+        }
+    }
+    parts.push(&text[start..]);
+    (!is_quoted).then_some(parts)
+}
+
+/// A short name, such as `cn`, or a dotted number.
+fn attribute_type(text: &str) -> Option<String> {
+    let text = text.trim_matches(' ');
+    let is_name = text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+    let is_number = !text.is_empty()
+        && text.split('.').all(|part| !part.is_empty() && part.chars().all(|digit| digit.is_ascii_digit()));
+    (is_name || is_number).then(|| text.to_ascii_lowercase())
+}
+
+fn attribute_value(text: &str) -> Option<String> {
+    if let Some(hexadecimal) = text.trim_end_matches(' ').strip_prefix('#') {
+        let is_valid = !hexadecimal.is_empty()
+            && hexadecimal.len().is_multiple_of(2)
+            && hexadecimal.bytes().all(|digit| digit.is_ascii_hexdigit());
+        return is_valid.then(|| format!("#{}", hexadecimal.to_ascii_lowercase()));
+    }
+    // RFC 2253 still read quoted values, and some settings hold them.
+    let trimmed = text.trim_end_matches(' ');
+    let (text, is_quoted) = match trimmed.strip_prefix('"').and_then(|inner| inner.strip_suffix('"')) {
+        Some(inner) => (inner, true),
+        None => (text, false),
+    };
+    let value = unescaped(text, is_quoted)?;
+    let mut out = String::with_capacity(value.len());
+    for word in value.to_lowercase().split(' ').filter(|word| !word.is_empty()) {
+        if !out.is_empty() {
+            out.push(' ');
+        }
+        for character in word.chars() {
+            match character {
+                '\\' | ',' | '+' | '"' | '<' | '>' | ';' | '=' | '#' | '\0' => {
+                    // Writing to a string cannot fail.
+                    let _ = write!(out, "\\{:02x}", u32::from(character));
+                }
+                _ => out.push(character),
+            }
+        }
+    }
+    Some(out)
+}
+
+/// Resolves `\,` and `\2c`. `None` for what must be escaped and is not, and for bytes that are no text.
+fn unescaped(text: &str, is_quoted: bool) -> Option<String> {
+    let mut bytes = vec![];
+    let mut characters = text.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            '\\' => {
+                let first = characters.next()?;
+                match first.to_digit(16) {
+                    Some(high) => {
+                        let low = characters.next()?.to_digit(16)?;
+                        bytes.push(u8::try_from(high * 16 + low).ok()?);
+                    }
+                    None => bytes.extend(first.encode_utf8(&mut [0; 4]).bytes()),
+                }
+            }
+            '"' | '\0' => return None,
+            '<' | '>' | '+' | ',' | ';' if !is_quoted => return None,
+            _ => bytes.extend(character.encode_utf8(&mut [0; 4]).bytes()),
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_names_have_one_form() {
+        for (one, other) in [
+            ("cn=Ops,ou=Groups,dc=example,dc=org", "CN=ops , OU=groups,DC=example, DC=org"),
+            ("cn=a+uid=b,dc=c", "UID=B + CN=a,dc=c"),
+            (r"cn=Smith\, Ann,dc=org", r"cn=smith\2c ann,dc=org"),
+            ("cn=Smith\\, Ann,dc=org", "cn=\"smith, ann\",dc=org"),
+            ("cn=a  b,dc=org", "cn=a b,dc=org"),
+            ("cn=a=b,dc=org", r"cn=a\3db,dc=org"),
+            ("2.5.4.3=x", " 2.5.4.3 = X "),
+            ("cn=Jürgen", r"cn=J\c3\bcrgen"),
+            ("cn=#04024869", "CN=#04024869"),
+            ("", " "),
+        ] {
+            let (one, other) = (normalized(one), normalized(other));
+            assert!(one.is_some());
+            assert_eq!(one, other);
+        }
+    }
+
+    #[test]
+    fn different_names_stay_different() {
+        for (one, other) in [
+            ("cn=a,dc=b", "cn=a,dc=c"),
+            (r"cn=a\,dc=b", "cn=a,dc=b"),
+            (r"cn=a\+uid=b", "cn=a+uid=b"),
+            ("cn=ab", "cn=a b"),
+            ("cn=a", "uid=a"),
+        ] {
+            assert_ne!(normalized(one), normalized(other), "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_name_is_refused() {
+        let long = format!("cn={}", "a".repeat(5000));
+        for text in [
+            "ops",
+            "cn",
+            "=ops",
+            "cn=ops,",
+            ",cn=ops",
+            "cn=ops,,dc=org",
+            "c n=ops",
+            "cn=a\"b",
+            "cn=a<b",
+            r"cn=a\",
+            r"cn=a\f",
+            "cn=\\ff",
+            "cn=#0",
+            "cn=#zz",
+            "cn=#",
+            "1..2=x",
+            "cn=a\0",
+            "uid=%(user)s\\",
+            long.as_str(),
+        ] {
+            assert_eq!(normalized(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_escaped_value_is_one_value() {
+        for value in ["ann", "ann,ou=admins", "a+b=c", "#a", " a ", "a\\", "a\"b", "a\0b", "<>;", "jürgen", ""] {
+            let name = format!("uid={},dc=org", escape(value));
+            let parts = split(&name, &[',', ';']).map(|parts| parts.len());
+            assert_eq!(parts, Some(2), "{name}");
+            assert!(normalized(&name).is_some(), "{name}");
+        }
+        assert_eq!(normalized(&format!("uid={}", escape("a,ou=b"))), Some(r"uid=a\2cou\3db".into()));
+    }
+}

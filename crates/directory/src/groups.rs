@@ -1,0 +1,196 @@
+//! Kinds of groups, and who is in them. The names are django-auth-ldap's, which AWX's settings use.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use crate::filter::escape;
+
+/// The type of groups of those who say nothing.
+pub const DEFAULT_TYPE: &str = "MemberDNGroupType";
+
+/// How a group tells its members.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum GroupType {
+    /// By their names, in this attribute.
+    Names {
+        attribute: String,
+        /// Whether members of a member group are members too.
+        nested: bool,
+    },
+    /// POSIX groups (RFC 2307): by an attribute of the user in `memberUid`, or as the user's primary group.
+    Posix { user_attribute: String },
+}
+
+type Parameter<'a> = &'a dyn Fn(&str) -> Option<&'a str>;
+
+/// A type that a setting may name.
+pub(crate) struct Kind {
+    pub(crate) name: &'static str,
+    /// The parameters it takes.
+    pub(crate) parameters: &'static [&'static str],
+    /// `None` if one of them is missing.
+    pub(crate) build: fn(Parameter<'_>) -> Option<GroupType>,
+}
+
+const NAME: &[&str] = &["name_attr"];
+const MEMBER: &[&str] = &["member_attr", "name_attr"];
+
+fn names(attribute: &str, nested: bool) -> Option<GroupType> {
+    Some(GroupType::Names { attribute: attribute.to_owned(), nested })
+}
+
+fn posix(attribute: &str) -> Option<GroupType> {
+    Some(GroupType::Posix { user_attribute: attribute.to_owned() })
+}
+
+const KINDS: &[Kind] = &[
+    Kind { name: "PosixGroupType", parameters: NAME, build: |_| posix("uid") },
+    Kind {
+        name: "PosixUIDGroupType",
+        parameters: &["ldap_group_user_attr", "name_attr"],
+        build: |parameter| posix(parameter("ldap_group_user_attr")?),
+    },
+    Kind { name: DEFAULT_TYPE, parameters: MEMBER, build: |parameter| names(parameter("member_attr")?, false) },
+    Kind {
+        name: "NestedMemberDNGroupType",
+        parameters: MEMBER,
+        build: |parameter| names(parameter("member_attr")?, true),
+    },
+    Kind { name: "GroupOfNamesType", parameters: NAME, build: |_| names("member", false) },
+    Kind { name: "NestedGroupOfNamesType", parameters: NAME, build: |_| names("member", true) },
+    Kind { name: "GroupOfUniqueNamesType", parameters: NAME, build: |_| names("uniqueMember", false) },
+    Kind { name: "NestedGroupOfUniqueNamesType", parameters: NAME, build: |_| names("uniqueMember", true) },
+    Kind { name: "ActiveDirectoryGroupType", parameters: NAME, build: |_| names("member", false) },
+    Kind { name: "NestedActiveDirectoryGroupType", parameters: NAME, build: |_| names("member", true) },
+    Kind { name: "OrganizationalRoleGroupType", parameters: NAME, build: |_| names("roleOccupant", false) },
+    Kind { name: "NestedOrganizationalRoleGroupType", parameters: NAME, build: |_| names("roleOccupant", true) },
+];
+
+/// The type of this name.
+pub(crate) fn kind(name: &str) -> Option<&'static Kind> {
+    KINDS.iter().find(|kind| kind.name == name)
+}
+
+/// The names of all types.
+pub fn type_names() -> impl Iterator<Item = &'static str> {
+    KINDS.iter().map(|kind| kind.name)
+}
+
+/// An entry's attributes. The names of attributes are the same in any case, so here they are in lower case.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Attributes(BTreeMap<String, Vec<String>>);
+
+impl Attributes {
+    pub(crate) fn add(&mut self, name: &str, values: Vec<String>) {
+        self.0.entry(name.to_ascii_lowercase()).or_default().extend(values);
+    }
+
+    /// The first value, if there is one.
+    pub(crate) fn first(&self, name: &str) -> Option<&str> {
+        self.0.get(&name.to_ascii_lowercase()).and_then(|values| values.first()).map(String::as_str)
+    }
+}
+
+impl GroupType {
+    /// The attributes of a user that decide which groups the user is in.
+    pub(crate) fn user_attributes(&self) -> Vec<&str> {
+        match self {
+            GroupType::Names { .. } => vec![],
+            GroupType::Posix { user_attribute } => vec![user_attribute, "gidNumber"],
+        }
+    }
+
+    /// Whether groups are members of groups.
+    pub(crate) fn is_nested(&self) -> bool {
+        matches!(self, GroupType::Names { nested: true, .. })
+    }
+
+    /// The filter for groups with this user in them; `None` if the entry lacks what groups would name.
+    pub(crate) fn membership(&self, dn: &str, attributes: &Attributes) -> Option<String> {
+        match self {
+            GroupType::Names { attribute, .. } => Some(format!("({attribute}={})", escape(dn))),
+            GroupType::Posix { user_attribute } => {
+                let uid = format!("(memberUid={})", escape(attributes.first(user_attribute)?));
+                Some(match attributes.first("gidNumber") {
+                    Some(gid) => format!("(|(gidNumber={}){uid})", escape(gid)),
+                    None => uid,
+                })
+            }
+        }
+    }
+
+    /// The filter for groups with any of these groups in them.
+    pub(crate) fn containing(&self, groups: &[String]) -> Option<String> {
+        let GroupType::Names { attribute, .. } = self else { return None };
+        let terms: String = groups.iter().map(|dn| format!("({attribute}={})", escape(dn))).collect();
+        Some(format!("(|{terms})"))
+    }
+}
+
+/// The groups of a user, by normalized name.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Groups {
+    searched: HashSet<String>,
+    /// Those that were asked for one by one.
+    asked: HashMap<String, bool>,
+}
+
+impl Groups {
+    /// Notes a group that a search found; false if it was known.
+    pub(crate) fn found(&mut self, normalized: String) -> bool {
+        self.searched.insert(normalized)
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.searched.len()
+    }
+
+    /// Notes the answer about one group.
+    pub(crate) fn answered(&mut self, normalized: String, is_member: bool) {
+        self.asked.insert(normalized, is_member);
+    }
+
+    /// Whether a search found this group.
+    pub(crate) fn has(&self, normalized: &str) -> bool {
+        self.searched.contains(normalized)
+    }
+
+    /// The same, or what the directory answered about it.
+    pub(crate) fn has_wherever(&self, normalized: &str) -> bool {
+        self.has(normalized) || self.asked.get(normalized).copied().unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_type_can_be_built() {
+        let parameter = |name: &str| ["member_attr", "ldap_group_user_attr"].contains(&name).then_some("x");
+        for kind in KINDS {
+            assert!((kind.build)(&parameter).is_some(), "{}", kind.name);
+        }
+        assert!(kind(DEFAULT_TYPE).is_some_and(|kind| (kind.build)(&|_| None).is_none()));
+        assert!(kind("LDAPGroupType").is_none());
+        assert_eq!(type_names().count(), 12);
+    }
+
+    #[test]
+    fn members_are_asked_for_by_escaped_names() {
+        let mut attributes = Attributes::default();
+        let by_name = GroupType::Names { attribute: "member".into(), nested: false };
+        assert_eq!(
+            by_name.membership(r"cn=a\2a(b),dc=org", &attributes).as_deref(),
+            Some(r"(member=cn=a\5c2a\28b\29,dc=org)")
+        );
+        let posix = GroupType::Posix { user_attribute: "uid".into() };
+        assert_eq!(posix.membership("uid=ann", &attributes), None);
+        attributes.add("UID", vec!["a*".into()]);
+        assert_eq!(posix.membership("uid=ann", &attributes).as_deref(), Some(r"(memberUid=a\2a)"));
+        attributes.add("gidnumber", vec!["100".into()]);
+        assert_eq!(posix.membership("uid=ann", &attributes).as_deref(), Some(r"(|(gidNumber=100)(memberUid=a\2a))"));
+        let groups = ["cn=a".to_owned(), "cn=(".to_owned()];
+        assert_eq!(by_name.containing(&groups).as_deref(), Some(r"(|(member=cn=a)(member=cn=\28))"));
+        assert_eq!(posix.containing(&groups), None);
+    }
+}

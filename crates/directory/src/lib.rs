@@ -1,0 +1,27 @@
+//! Signing in through a directory (LDAP, RFC 4510 to 4519), with the settings that AWX has for it.
+//!
+//! [`Directory::read`] reads what the settings say, [`check`] judges a value before it is stored, and
+//! [`Directory::sign_in`] asks the directory whether a name and a password belong together, and what they make of a
+//! user. Storing that user is the caller's part: this crate knows no database.
+
+// A test that meets what it did not expect should stop right there.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+mod ber;
+mod check;
+mod config;
+mod connection;
+mod dn;
+mod filter;
+mod groups;
+mod mapping;
+mod sign_in;
+mod tls;
+mod values;
+
+pub use check::{SETTINGS, Setting, check};
+pub use config::{Directory, FAMILIES, Misconfigured, USER_FIELDS, USER_FLAGS};
+pub use dn::normalized as normalized_dn;
+pub use groups::type_names as group_types;
+pub use mapping::{Person, Role};
+pub use sign_in::Refusal;
