@@ -145,17 +145,22 @@ pub trait Hooks: Send + Sync {
     }
 }
 
-/// What entitles the server to create an object in a user's name where that
+/// What entitles the server to write an object in a user's name where that
 /// user's own permissions are not the point, such as the consent that an
-/// authorization code stands for.
+/// authorization code stands for, or a directory's word about who somebody is.
 #[async_trait]
 pub trait Cause: Send + Sync {
+    /// Before anything is checked: sets what no client can send.
+    fn bring(&self, _edit: &mut Edit<'_>) {}
+
     /// In the transaction, after the row is written: uses up what entitles to
     /// it, so that nothing is created twice for the same reason.
     ///
     /// # Errors
     /// Undoes the whole write; [`Failure::Conflict`] if it was used up already.
-    async fn redeem(&self, engine: &Engine, tx: &mut Transaction, actor: &Actor, id: i64) -> Result<(), Failure>;
+    async fn redeem(&self, _engine: &Engine, _tx: &mut Transaction, _actor: &Actor, _id: i64) -> Result<(), Failure> {
+        Ok(())
+    }
 }
 
 /// The hooks of a resource that needs none.

@@ -83,6 +83,9 @@ impl Engine {
         };
         let mut problems = Problems::default();
         decode(&mut edit, &body, Method::Put, &mut problems);
+        if let Some(cause) = cause {
+            cause.bring(&mut edit);
+        }
 
         // Permission comes before everything else that an answer could reveal.
         match below {

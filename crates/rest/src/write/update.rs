@@ -11,12 +11,21 @@ use super::check::{check, keep};
 use super::{Expected, Method, has_column, require_from, sealed, stored};
 use crate::activity;
 use crate::decode::{Problems, decode};
+use crate::hooks::Cause;
 use crate::read::{Source, load};
 use crate::select::Loaded;
 use crate::{Edit, Engine, Failure, Target};
 
 /// How often a change is tried that loses against other writers.
 const ATTEMPTS: u32 = 3;
+
+/// What an update is to do.
+struct Sent<'a> {
+    method: Method,
+    body: &'a Map<String, Json>,
+    expected: Option<Expected<'a>>,
+    cause: Option<&'a dyn Cause>,
+}
 
 impl Engine {
     /// Changes an object and shows it as it is now, with its new version.
@@ -33,10 +42,36 @@ impl Engine {
         body: &Map<String, Json>,
         expected: Option<Expected<'_>>,
     ) -> Result<(Map<String, Json>, i64), Failure> {
+        self.update_by(actor, resource, target, &Sent { method, body, expected, cause: None }).await
+    }
+
+    /// Changes the fields in `body`, and what the cause brings.
+    ///
+    /// # Errors
+    /// As [`Engine::update`], and what the cause says.
+    pub async fn update_because(
+        &self,
+        actor: &Actor,
+        resource: &'static Resource,
+        target: &Target,
+        body: &Map<String, Json>,
+        cause: &dyn Cause,
+    ) -> Result<(), Failure> {
+        let sent = Sent { method: Method::Patch, body, expected: None, cause: Some(cause) };
+        self.update_by(actor, resource, target, &sent).await.map(|_| ())
+    }
+
+    async fn update_by(
+        &self,
+        actor: &Actor,
+        resource: &'static Resource,
+        target: &Target,
+        sent: &Sent<'_>,
+    ) -> Result<(Map<String, Json>, i64), Failure> {
         let mut attempts = ATTEMPTS;
         loop {
             attempts -= 1;
-            match self.update_once(actor, resource, target, method, body, expected).await {
+            match self.update_once(actor, resource, target, sent).await {
                 // Whoever lost against another writer starts from what that one left.
                 Err(Failure::Conflict(_)) if attempts > 0 => {}
                 outcome => return outcome,
@@ -49,16 +84,14 @@ impl Engine {
         actor: &Actor,
         resource: &'static Resource,
         target: &Target,
-        method: Method,
-        body: &Map<String, Json>,
-        expected: Option<Expected<'_>>,
+        sent: &Sent<'_>,
     ) -> Result<(Map<String, Json>, i64), Failure> {
         let hooks = self.registry.hooks(resource);
         let mut early = None;
         // Slow work on a secret must not hold a transaction open, nor be done for those who may not write.
-        if resource.fields.iter().any(|field| field.kind.is_secret() && body.contains_key(field.name)) {
+        if resource.fields.iter().any(|field| field.kind.is_secret() && sent.body.contains_key(field.name)) {
             let loaded = load(&mut Source::Database(&self.database), resource, target, actor).await?;
-            let (mut edit, mut problems) = self.begin_edit(actor, loaded, body, method, expected)?;
+            let (mut edit, mut problems) = self.begin_edit(actor, loaded, sent)?;
             let failed = hooks.prepare(self, &mut edit).await;
             failed.or_else(|failure| keep(failure, &mut problems))?;
             early = Some((edit.secrets, edit.digests, problems));
@@ -67,7 +100,7 @@ impl Engine {
         let mut tx = self.database.begin().await?;
         let loaded = load(&mut Source::Transaction(&mut tx), resource, target, actor).await?;
         let (id, version) = (loaded.record.id, loaded.version);
-        let (mut edit, mut problems) = self.begin_edit(actor, loaded, body, method, expected)?;
+        let (mut edit, mut problems) = self.begin_edit(actor, loaded, sent)?;
         if let Some((secrets, digests, found)) = early {
             (edit.secrets, edit.digests) = (secrets, digests);
             problems = found;
@@ -95,6 +128,9 @@ impl Engine {
             activity::record_edit(self, &mut tx, &edit, id).await?;
             hooks.saved(self, &mut tx, &edit, id).await?;
         }
+        if let Some(cause) = sent.cause {
+            cause.redeem(self, &mut tx, actor, id).await?;
+        }
         // The actor may have moved the object out of their own sight; they see it once more.
         let seen = load(&mut Source::Transaction(&mut tx), resource, &Target::Id(id), actor).await;
         tx.commit().await?;
@@ -111,14 +147,12 @@ impl Engine {
         &self,
         actor: &'a Actor,
         loaded: Loaded,
-        body: &Map<String, Json>,
-        method: Method,
-        expected: Option<Expected<'_>>,
+        sent: &Sent<'_>,
     ) -> Result<(Edit<'a>, Problems), Failure> {
         if !loaded.changeable {
             return Err(Failure::forbidden());
         }
-        if expected.is_some_and(|matches| !matches(loaded.record.id, loaded.version)) {
+        if sent.expected.is_some_and(|matches| !matches(loaded.record.id, loaded.version)) {
             return Err(Failure::PreconditionFailed);
         }
         let mut edit = Edit {
@@ -130,7 +164,10 @@ impl Engine {
             revealed: BTreeMap::new(),
         };
         let mut problems = Problems::default();
-        decode(&mut edit, body, method, &mut problems);
+        decode(&mut edit, sent.body, sent.method, &mut problems);
+        if let Some(cause) = sent.cause {
+            cause.bring(&mut edit);
+        }
         self.registry.hooks(edit.new.resource).permit(&edit)?;
         Ok((edit, problems))
     }

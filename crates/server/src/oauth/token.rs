@@ -1,13 +1,11 @@
 //! `POST /api/o/token/`: tokens for applications (RFC 6749, section 3.2).
 
-use async_trait::async_trait;
 use axum::http::{StatusCode, header};
-use hostler_database::Transaction;
 use hostler_identity::token::parse_scope;
 use hostler_resource::Actor;
 use hostler_resources::TOKEN;
 use hostler_resources::applications::{AUTHORIZATION_CODE, PASSWORD};
-use hostler_rest::{Cause, Engine, Failure};
+use hostler_rest::Cause;
 use serde_json::{Map, Value as Json, json};
 
 use super::client::Client;
@@ -62,13 +60,8 @@ async fn by_password(app: &App, client: &Client, params: &Params, settings: &Set
 /// The user's password as the reason to make a token.
 struct Password;
 
-#[async_trait]
-impl Cause for Password {
-    async fn redeem(&self, _engine: &Engine, _tx: &mut Transaction, _actor: &Actor, _id: i64) -> Result<(), Failure> {
-        // A password is not used up.
-        Ok(())
-    }
-}
+// A password is not used up.
+impl Cause for Password {}
 
 /// Makes a token of the application for the user, and shows it this once.
 pub(super) async fn issue(
