@@ -1,0 +1,181 @@
+//! Where templates are rendered: they see the values that they are given and
+//! nothing else, load nothing, and are stopped when they go on for too long.
+
+use std::fmt;
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use minijinja::value::Object;
+use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value};
+use zeroize::Zeroizing;
+
+/// Instructions that one template may take: thousands of times what real ones need.
+const FUEL: u64 = 20_000;
+/// Bytes that one template may yield.
+const LENGTH: usize = 1024 * 1024;
+/// How deep macros may call each other.
+const DEPTH: usize = 40;
+
+/// Why a template was not rendered.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Problem {
+    /// It uses what does not exist; in words as Jinja's.
+    Undefined(String),
+    /// Anything else.
+    Other(String),
+}
+
+/// Renders with the names of `namespace`. `strict` fails where something does not
+/// exist, which is empty otherwise.
+pub(super) fn render(template: &str, namespace: &Arc<Namespace>, strict: bool) -> Result<Zeroizing<String>, Problem> {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(if strict { UndefinedBehavior::Strict } else { UndefinedBehavior::Lenient });
+    environment.set_fuel(Some(FUEL));
+    environment.set_recursion_limit(DEPTH);
+    // Jinja's values are Python's, and templates call their methods: `host.split(':')`.
+    environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+    let missed = &namespace.missed;
+    missed.set(None);
+    let mut output = Output(Zeroizing::new(Vec::new()));
+    let rendered = environment
+        .template_from_str(template)
+        .and_then(|template| template.render_captured_to(Value::from_dyn_object(namespace.clone()), &mut output));
+    match rendered {
+        Ok(_) => {}
+        Err(error) => return Err(problem(&error, missed.take())),
+    }
+    match String::from_utf8(std::mem::take(&mut *output.0)) {
+        Ok(text) => Ok(Zeroizing::new(text)),
+        Err(_) => Err(Problem::Other("the result is no text".into())),
+    }
+}
+
+fn problem(error: &Error, missed: Option<String>) -> Problem {
+    let about_undefined = matches!(
+        error.kind(),
+        ErrorKind::UndefinedError
+            | ErrorKind::InvalidOperation
+            | ErrorKind::UnknownMethod
+            | ErrorKind::UnknownFunction
+            | ErrorKind::WriteFailure
+            | ErrorKind::BadSerialization
+    );
+    match (error.kind(), missed) {
+        (_, Some(missed)) if about_undefined => Problem::Undefined(missed),
+        (ErrorKind::UndefinedError, None) => Problem::Undefined("a value has no such attribute".into()),
+        (kind, _) => Problem::Other(error.detail().map_or_else(|| kind.to_string(), str::to_owned)),
+    }
+}
+
+/// The last name that was looked for in vain, in the words of a message.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Missed(Arc<Mutex<Option<String>>>);
+
+impl Missed {
+    fn set(&self, message: Option<String>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = message;
+    }
+
+    fn take(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn undefined(&self, name: &str) {
+        self.set(Some(format!("'{name}' is undefined")));
+    }
+}
+
+/// The names that a template can use: the credential's values, and `tower`.
+#[derive(Debug)]
+pub(super) struct Namespace {
+    values: Vec<(String, Value)>,
+    tower: Arc<Tower>,
+    missed: Missed,
+}
+
+impl Namespace {
+    /// These values, and these paths of files by their names; one without a name stands alone.
+    pub(super) fn new(values: Vec<(String, Value)>, files: Vec<(Option<String>, String)>) -> Arc<Self> {
+        let missed = Missed::default();
+        let tower = Arc::new(Tower { files, missed: missed.clone() });
+        Arc::new(Namespace { values, tower, missed })
+    }
+}
+
+impl Object for Namespace {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        let name = key.as_str()?;
+        if name == "tower" {
+            return Some(Value::from_dyn_object(self.tower.clone()));
+        }
+        let found = self.values.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
+        if found.is_none() {
+            self.missed.undefined(name);
+        }
+        found
+    }
+}
+
+/// `tower`: AWX's old name is part of its interface.
+#[derive(Debug)]
+struct Tower {
+    files: Vec<(Option<String>, String)>,
+    missed: Missed,
+}
+
+impl Object for Tower {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        let name = key.as_str()?;
+        if name != "filename" {
+            self.missed.undefined(&format!("tower.{name}"));
+            return None;
+        }
+        let unnamed = self.files.iter().find(|(name, _)| name.is_none());
+        Some(match unnamed {
+            Some((_, path)) => Value::from(path.as_str()),
+            None => Value::from_object(Files(self.clone())),
+        })
+    }
+
+    fn render(self: &Arc<Self>, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.missed.set(Some("Cannot directly reference reserved `tower` namespace container.".into()));
+        Err(fmt::Error)
+    }
+}
+
+/// `tower.filename` where files have names.
+#[derive(Debug)]
+struct Files(Arc<Tower>);
+
+impl Object for Files {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        let name = key.as_str()?;
+        let found = self.0.files.iter().find(|(known, _)| known.as_deref() == Some(name));
+        if found.is_none() {
+            self.0.missed.undefined(&format!("tower.filename.{name}"));
+        }
+        found.map(|(_, path)| Value::from(path.as_str()))
+    }
+
+    fn render(self: &Arc<Self>, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.missed.set(Some("Must define unnamed file injector in order to reference `tower.filename`.".into()));
+        Err(fmt::Error)
+    }
+}
+
+/// What a template yields, up to a length.
+struct Output(Zeroizing<Vec<u8>>);
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.0.len() + bytes.len() > LENGTH {
+            return Err(io::Error::other("the result is too long"));
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
