@@ -51,15 +51,17 @@ pub(super) fn render(template: &str, namespace: &Arc<Namespace>, strict: bool) -
 }
 
 fn problem(error: &Error, missed: Option<String>) -> Problem {
-    let about_undefined = matches!(
-        error.kind(),
+    let about_undefined = match error.kind() {
         ErrorKind::UndefinedError
-            | ErrorKind::InvalidOperation
-            | ErrorKind::UnknownMethod
-            | ErrorKind::UnknownFunction
-            | ErrorKind::WriteFailure
-            | ErrorKind::BadSerialization
-    );
+        | ErrorKind::UnknownFunction
+        | ErrorKind::WriteFailure
+        | ErrorKind::BadSerialization => true,
+        // These have other causes, too.
+        ErrorKind::InvalidOperation | ErrorKind::UnknownMethod => {
+            error.detail().is_some_and(|detail| detail.contains("undefined"))
+        }
+        _ => false,
+    };
     match (error.kind(), missed) {
         (_, Some(missed)) if about_undefined => Problem::Undefined(missed),
         (ErrorKind::UndefinedError, None) => Problem::Undefined("a value has no such attribute".into()),
