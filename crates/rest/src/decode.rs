@@ -5,6 +5,7 @@ use hostler_resource::{Charset, Default, Field, Kind};
 use jiff::Timestamp;
 use serde_json::{Map, Value as Json};
 
+use crate::sent::{BLANK, NULL, boolean, check_length, integer, no_choice, string};
 use crate::{Edit, Method};
 
 /// Messages by field, in the order in which they were found.
@@ -97,7 +98,9 @@ fn value(field: &Field, json: &Json) -> Result<Sent, String> {
             }
         }
         Kind::Boolean => boolean(json).map(|value| Sent::Value(Value::Boolean(value))),
-        Kind::Integer => integer(field, json).map(|value| Sent::Value(Value::Integer(value))),
+        Kind::Integer => {
+            integer(json, field.range.unwrap_or((i64::MIN, i64::MAX))).map(|value| Sent::Value(Value::Integer(value)))
+        }
         Kind::Link(_) | Kind::Reserved => link(json).map(Sent::Value),
         Kind::Time => time(json).map(|value| Sent::Value(Value::Time(value))),
         Kind::Json => Ok(Sent::Value(Value::Json(json.clone()))),
@@ -105,14 +108,11 @@ fn value(field: &Field, json: &Json) -> Result<Sent, String> {
             Some(word) if words.iter().any(|(known, _)| *known == word) => {
                 Ok(Sent::Value(Value::Text(word.to_owned())))
             }
-            _ => Err(format!("\"{}\" is not a valid choice.", shown(json))),
+            _ => Err(no_choice(json)),
         },
         Kind::Id | Kind::Computed => Ok(Sent::Keep),
     }
 }
-
-const BLANK: &str = "This field may not be blank.";
-const NULL: &str = "This field may not be null.";
 
 fn null(field: &Field) -> Result<Sent, String> {
     match (field.kind, field.charset) {
@@ -128,27 +128,13 @@ fn null(field: &Field) -> Result<Sent, String> {
     }
 }
 
-fn string(json: &Json) -> Result<String, String> {
-    let text = match json {
-        Json::String(text) => text.clone(),
-        Json::Number(number) => number.to_string(),
-        _ => return Err("Not a valid string.".into()),
-    };
-    if text.contains('\0') {
-        return Err("Null characters are not allowed.".into());
-    }
-    Ok(text)
-}
-
 fn text(field: &Field, json: &Json) -> Result<String, String> {
     let text = string(json)?.trim().to_owned();
     if text.is_empty() && !field.blank {
         return Err(BLANK.into());
     }
-    if let Some(max) = field.max
-        && text.chars().count() > max as usize
-    {
-        return Err(format!("Ensure this field has no more than {max} characters."));
+    if let Some(max) = field.max {
+        check_length(&text, max as usize)?;
     }
     if let Some(charset) = field.charset
         && !text.chars().all(charset.allows)
@@ -156,44 +142,6 @@ fn text(field: &Field, json: &Json) -> Result<String, String> {
         return Err(charset.message.into());
     }
     Ok(text)
-}
-
-fn boolean(json: &Json) -> Result<bool, String> {
-    let word = match json {
-        Json::Bool(value) => return Ok(*value),
-        Json::Number(number) => number.to_string(),
-        Json::String(text) => text.trim().to_ascii_lowercase(),
-        _ => return Err(NOT_BOOLEAN.into()),
-    };
-    match word.as_str() {
-        "true" | "t" | "yes" | "y" | "on" | "1" => Ok(true),
-        "false" | "f" | "no" | "n" | "off" | "0" => Ok(false),
-        _ => Err(NOT_BOOLEAN.into()),
-    }
-}
-
-const NOT_BOOLEAN: &str = "Must be a valid boolean.";
-
-fn integer(field: &Field, json: &Json) -> Result<i64, String> {
-    let wrong = || "A valid integer is required.".to_owned();
-    let (least, greatest) = field.range.unwrap_or((i64::MIN, i64::MAX));
-    let number = match json {
-        Json::Number(number) => match (number.as_i64(), number.as_f64()) {
-            (Some(number), _) => number,
-            // Whole numbers beyond 64 bits are numbers all the same, only too great.
-            (None, Some(float)) if float.fract() == 0.0 => float as i64,
-            _ => return Err(wrong()),
-        },
-        Json::String(text) => text.trim().parse().map_err(|_| wrong())?,
-        _ => return Err(wrong()),
-    };
-    if number < least {
-        return Err(format!("Ensure this value is greater than or equal to {least}."));
-    }
-    if number > greatest {
-        return Err(format!("Ensure this value is less than or equal to {greatest}."));
-    }
-    Ok(number)
 }
 
 fn link(json: &Json) -> Result<Value, String> {
@@ -232,13 +180,6 @@ fn time(json: &Json) -> Result<Timestamp, String> {
     });
     let time = parsed.ok_or_else(wrong)?;
     Timestamp::from_microsecond(time.as_microsecond()).map_err(|_| wrong())
-}
-
-fn shown(json: &Json) -> String {
-    match json {
-        Json::String(text) => text.clone(),
-        other => other.to_string(),
-    }
 }
 
 /// Whether a text has the form of an email address: one that mail programs

@@ -18,6 +18,7 @@ mod read;
 mod record;
 mod render;
 mod select;
+pub mod sent;
 mod sublist;
 mod write;
 
