@@ -5,7 +5,7 @@ use std::io::Write;
 use anyhow::{Context, Result};
 use hostler_identity::token::new_token;
 use hostler_resources::USERNAME;
-use hostler_server::{App, FirstUser, Options, create_first_superuser};
+use hostler_server::{App, FirstUser, Options, create_first_superuser, name_installation};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -27,6 +27,7 @@ pub async fn run(options: ServeOptions) -> Result<()> {
     let (database, keys) = storage::open(&options.data).await?;
     let app = App::new(database.clone(), keys, Options { node: options.node, debug_headers: options.debug_headers });
 
+    name_installation(&database).await?;
     let (given, mut made_up) = (options.admin_password, None);
     let first = create_first_superuser(&app.engine, &options.admin_user, || {
         given.unwrap_or_else(|| made_up.insert(new_token().plain).clone())

@@ -1,7 +1,7 @@
 use sea_query::{Condition, Expr, ExprTrait};
 
 /// Settings that decide who may do what; read once for each request.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Policy {
     /// MANAGE_ORGANIZATION_AUTH: without it only superusers change users and teams.
     pub manage_organization_auth: bool,
@@ -19,6 +19,28 @@ pub struct Policy {
     pub token_seconds: i64,
     /// Seconds for which a new refresh token is good.
     pub refresh_token_seconds: i64,
+    /// ALLOW_OAUTH2_FOR_EXTERNAL_USERS: users whom a directory or an identity provider vouches for may make tokens.
+    pub tokens_for_external_users: bool,
+    /// ACTIVITY_STREAM_ENABLED: what is done is recorded in the activity stream.
+    pub activity_stream: bool,
+}
+
+impl Default for Policy {
+    /// What is in force where nothing was ever set, as far as it is a matter of yes or no.
+    fn default() -> Self {
+        Policy {
+            manage_organization_auth: true,
+            org_admins_see_all_users: true,
+            password_min_length: 0,
+            password_min_digits: 0,
+            password_min_upper: 0,
+            password_min_special: 0,
+            token_seconds: 0,
+            refresh_token_seconds: 0,
+            tokens_for_external_users: false,
+            activity_stream: true,
+        }
+    }
 }
 
 /// Who makes the request.
@@ -36,6 +58,8 @@ pub struct Actor {
     pub can_write: bool,
     /// The session by which the actor is signed in, if it is one.
     pub session: Option<i64>,
+    /// What vouches for the user, `ldap` for one, if it is not a password that is kept here.
+    pub external_account: Option<String>,
     /// The settings in force.
     pub policy: Policy,
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use hostler_access::{has_role, object_ids};
-use hostler_database::Type;
+use hostler_database::{Type, Value};
 use hostler_resource::{Access, Action, Actor, Draft, Field, Relation, Resource, Rule, Summary, Via, column, fields};
 use hostler_rest::{Engine, Failure, Hooks, Shown, View, summarize};
 use sea_query::{Alias, Expr, ExprTrait, Query, SelectStatement};
@@ -19,6 +19,15 @@ const OPERATIONS: &[(&str, &str)] = &[
     ("associate", "Entity Associated with another Entity"),
     ("disassociate", "Entity was Disassociated with another Entity"),
 ];
+
+/// Filters know it; answers summarize it.
+const SETTING: Field = fields::json("setting")
+    .label("Setting")
+    .nullable()
+    .read_only()
+    .filter_unlisted()
+    .hidden()
+    .help("The setting it was done to: its category and its name.");
 
 const ACTIVITY_FIELDS: &[Field] = &[
     fields::id(),
@@ -43,6 +52,7 @@ const ACTIVITY_FIELDS: &[Field] = &[
         .not_filterable()
         .type_name("field")
         .help("The type of the object that owns the association."),
+    SETTING,
 ];
 
 /// A filter by the objects that an entry is about.
@@ -222,6 +232,12 @@ impl Hooks for ActivityHooks {
             }
             for (content_type, list) in summaries {
                 shown.summarize(&content_type, list);
+            }
+            if let Value::Json(setting) = shown.loaded.record.get(&SETTING).clone() {
+                if let Some(category) = setting["category"].as_str() {
+                    shown.relate("setting", format!("/api/v2/settings/{category}/").into());
+                }
+                shown.summarize("setting", Json::Array(vec![setting]));
             }
         }
         Ok(())

@@ -85,6 +85,7 @@ async fn subject(engine: &Engine, actor: &Actor, user: i64) -> Result<Actor, Fai
         is_system_auditor: row.boolean(2),
         can_write: true,
         session: None,
+        external_account: None,
         policy: actor.policy,
     })
 }

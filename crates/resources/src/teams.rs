@@ -179,8 +179,9 @@ impl Hooks for TeamHooks {
                 association: "role",
                 object_type: ORGANIZATION.name.into(),
                 links: vec![(ORGANIZATION.name.into(), left), (TEAM.name.into(), id)],
+                setting: None,
             };
-            entry.write(engine, tx, edit.actor.user()).await?;
+            entry.write(engine, tx, edit.actor).await?;
         }
         Ok(())
     }

@@ -175,6 +175,12 @@ impl Hooks for TokenHooks {
         if !edit.is_new() {
             return Ok(());
         }
+        if let (Some(account), false) = (&edit.actor.external_account, edit.actor.policy.tokens_for_external_users) {
+            return Err(Failure::Forbidden(Some(format!(
+                "(access_denied) OAuth2 Tokens cannot be created by users associated with an external authentication \
+                 provider ({account})"
+            ))));
+        }
         let secret = new_token();
         edit.digests.insert(TOKEN_FIELD.name, secret.digest);
         edit.revealed.insert(TOKEN_FIELD.name, secret.plain);

@@ -384,7 +384,7 @@ impl Hooks for UserHooks {
                 if field.name == IS_SYSTEM_AUDITOR.name {
                     let changes: Map<String, Json> =
                         [(field.name.to_owned(), json!([before, after]))].into_iter().collect();
-                    ActivityEntry::about(&USER, id, "update", changes).write(engine, tx, actor).await?;
+                    ActivityEntry::about(&USER, id, "update", changes).write(engine, tx, edit.actor).await?;
                 }
             }
         }

@@ -29,6 +29,8 @@ pub struct Entry {
     pub object_type: String,
     /// The objects it is about, by type and id.
     pub links: Vec<(String, i64)>,
+    /// The setting it is about, if it is about one: its `category` and `name`.
+    pub setting: Option<Json>,
 }
 
 impl Entry {
@@ -42,14 +44,19 @@ impl Entry {
             association: "",
             object_type: String::new(),
             links: if operation == "delete" { vec![] } else { vec![(resource.name.into(), id)] },
+            setting: None,
         }
     }
 
-    /// Writes the entry in the transaction of the change itself.
+    /// Writes the entry in the transaction of the change itself, unless the settings in force say that nothing is
+    /// recorded.
     ///
     /// # Errors
     /// What the database says.
-    pub async fn write(self, engine: &Engine, tx: &mut Transaction, actor: Option<i64>) -> Result<(), Failure> {
+    pub async fn write(self, engine: &Engine, tx: &mut Transaction, actor: &Actor) -> Result<(), Failure> {
+        if !actor.policy.activity_stream {
+            return Ok(());
+        }
         let insert = Query::insert()
             .into_table(Alias::new("activity"))
             .columns(
@@ -63,6 +70,7 @@ impl Entry {
                     "object_type",
                     "action_node",
                     "actor_id",
+                    "setting",
                 ]
                 .map(Alias::new),
             )
@@ -75,7 +83,8 @@ impl Entry {
                 self.association.into(),
                 self.object_type.into(),
                 engine.node.to_string().into(),
-                actor.into(),
+                actor.user().into(),
+                self.setting.map(|setting| setting.to_string()).into(),
             ])
             .to_owned();
         let id = tx.insert(&insert).await?;
@@ -132,7 +141,7 @@ pub(crate) async fn record_edit(
     } else if changes.is_empty() {
         return Ok(());
     }
-    Entry::about(resource, id, operation, changes).write(engine, tx, edit.actor.user()).await
+    Entry::about(resource, id, operation, changes).write(engine, tx, edit.actor).await
 }
 
 /// Records that an object is about to be deleted, and cuts the links of earlier
@@ -154,7 +163,7 @@ pub(crate) async fn record_deletion(
     changes.insert("id".into(), record.id.into());
     forget_links(tx, resource, record.id).await?;
     if resource.recorded {
-        Entry::about(resource, record.id, "delete", changes).write(engine, tx, actor.user()).await?;
+        Entry::about(resource, record.id, "delete", changes).write(engine, tx, actor).await?;
     }
     Ok(())
 }

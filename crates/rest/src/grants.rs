@@ -329,8 +329,9 @@ async fn write_grant(
         association: "role",
         object_type: resource.name.into(),
         links: vec![(resource.name.into(), object), (type_name.into(), grantee_id), ("role".into(), role.id)],
+        setting: None,
     };
-    entry.write(engine, tx, actor.user()).await
+    entry.write(engine, tx, actor).await
 }
 
 /// Makes the definition that stands for a role in the newer view, if it is one

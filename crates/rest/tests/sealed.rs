@@ -91,6 +91,7 @@ fn nobody() -> Actor {
         is_system_auditor: false,
         can_write: true,
         session: None,
+        external_account: None,
         policy: Policy::default(),
     }
 }

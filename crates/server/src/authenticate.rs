@@ -1,7 +1,10 @@
 //! Who makes the request: Bearer, then Basic, then a session.
 
+use std::net::IpAddr;
+use std::sync::Arc;
+
 use axum::http::{HeaderMap, Method, StatusCode, header};
-use hostler_database::{Row, Type};
+use hostler_database::{Error, Row, Type};
 use hostler_identity::csrf;
 use hostler_identity::header::{Credentials, Malformed, parse_authorization};
 use hostler_identity::password::{Verdict, passwords};
@@ -9,12 +12,14 @@ use hostler_identity::session::{Session, binding};
 use hostler_identity::token::{self, Scope, digest, parse_scope};
 use hostler_resource::{Actor, column};
 use hostler_rest::Failure;
-use sea_query::{Alias, ExprTrait, Query, SelectStatement};
+use sea_query::{Alias, Expr, ExprTrait, Query, SelectStatement};
 
+use crate::arrival::Arrival;
 use crate::browse::form::is_form;
 use crate::last_used::Used;
 use crate::reply::Reply;
-use crate::settings::Settings;
+use crate::settings::known::authentication::{AUTH_BASIC_ENABLED, DISABLE_LOCAL_AUTH};
+use crate::settings::{GENERATION_TABLE, Settings};
 use crate::state::App;
 use crate::status::reply_to;
 
@@ -35,39 +40,85 @@ pub(crate) fn unauthenticated() -> Reply {
 }
 
 /// The columns of `users` that make an actor, in the order of [`actor`].
-const USER_COLUMNS: [&str; 6] = ["id", "username", "is_superuser", "is_system_auditor", "is_active", "password"];
-const USER_TYPES: [Type; 6] = [Type::Integer, Type::Text, Type::Boolean, Type::Boolean, Type::Boolean, Type::Text];
+const USER_COLUMNS: [&str; 7] =
+    ["id", "username", "is_superuser", "is_system_auditor", "is_active", "password", "external_account"];
+const USER_TYPES: [Type; 7] =
+    [Type::Integer, Type::Text, Type::Boolean, Type::Boolean, Type::Boolean, Type::Text, Type::Text];
+/// How many columns [`asking`] reads: those of a user and the generation of the settings.
+const ASKED: usize = USER_COLUMNS.len() + 1;
 
-/// The actor of a request; `None` for nobody.
-///
-/// # Errors
-/// 401 for credentials that are wrong, 403 for a forged session request.
-pub(crate) async fn authenticate(
-    app: &App,
-    headers: &HeaderMap,
-    method: &Method,
-    settings: &Settings,
-) -> Result<Option<Actor>, Reply> {
-    if let Some(value) = headers.get(header::AUTHORIZATION) {
-        let parsed = value.to_str().map(parse_authorization);
-        return match parsed {
-            Ok(Ok(Credentials::Bearer(token))) => by_token(app, &token, settings).await.map(Some),
-            Ok(Ok(Credentials::Basic { username, password })) if settings.auth_basic_enabled => {
-                by_password(app, &username, &password, settings).await.map(Some)
-            }
-            // A scheme that we do not speak counts as no credentials, as in AWX.
-            Ok(Err(Malformed::UnknownScheme)) => Ok(None),
-            _ => Err(unauthenticated()),
-        };
-    }
-    let Some(secret) = cookie(headers, SESSION_COOKIE) else { return Ok(None) };
-    let Some(actor) = by_session(app, secret, settings).await? else { return Ok(None) };
-    // A form shows its token once its body is read: see `form::unwrap`, which every form of a session goes through.
-    if !is_safe(method) && !is_form(method, headers) {
-        require_csrf(headers)?;
-    }
-    Ok(Some(actor))
+/// What a request's credentials come to.
+pub(crate) struct Asking {
+    /// The settings in force when the credentials were looked up; if the database did not answer, the last that
+    /// were known.
+    pub settings: Arc<Settings>,
+    pub arrival: Arrival,
+    /// The actor, `None` for nobody; or 401 for credentials that are wrong, 403 for a forged session request.
+    pub actor: Result<Option<Actor>, Reply>,
 }
+
+/// What a request presents of itself.
+#[derive(Clone, Copy)]
+pub(crate) struct Presented<'a> {
+    pub headers: &'a HeaderMap,
+    pub method: &'a Method,
+    /// The other end of the connection.
+    pub peer: Option<IpAddr>,
+}
+
+impl Presented<'_> {
+    /// Finds out who asks, and what settings are in force: both in one statement.
+    pub(crate) async fn authenticate(self, app: &App) -> Asking {
+        let authorization = self.headers.get(header::AUTHORIZATION);
+        let found = match authorization.map(|value| value.to_str().map(parse_authorization)) {
+            Some(Ok(Ok(Credentials::Bearer(token)))) => by_token(app, &token).await,
+            Some(Ok(Ok(Credentials::Basic { username, password }))) => by_basic(app, &username, &password).await,
+            // A scheme that we do not speak counts as no credentials, as in AWX.
+            Some(Ok(Err(Malformed::UnknownScheme))) => return self.of_nobody(app).await,
+            Some(_) => {
+                let asking = self.of_nobody(app).await;
+                return Asking { actor: asking.actor.and_then(|_| Err(unauthenticated())), ..asking };
+            }
+            None => match cookie(self.headers, SESSION_COOKIE) {
+                Some(secret) => by_session(app, secret).await.map(|(settings, actor)| (settings, Ok(actor))),
+                None => return self.of_nobody(app).await,
+            },
+        };
+        let (settings, actor) = match found {
+            Ok(found) => found,
+            Err(error) => return self.unanswered(app, error),
+        };
+        let mut asking = self.come_to(settings, actor);
+        let by_session = matches!(&asking.actor, Ok(Some(actor)) if actor.session.is_some());
+        // A form shows its token once its body is read: see `form::unwrap`, which every form of a session goes through.
+        if by_session && !is_safe(self.method) && !is_form(self.method, self.headers) {
+            let sent = self.headers.get(CSRF_HEADER).and_then(|value| value.to_str().ok());
+            if let Err(reply) = check_csrf(&asking.settings, asking.arrival, self.headers, sent) {
+                asking.actor = Err(reply);
+            }
+        }
+        asking
+    }
+
+    /// For whom there is nothing to look up; the settings are read all the same.
+    pub(crate) async fn of_nobody(self, app: &App) -> Asking {
+        match app.settings.now(&app.engine.database).await {
+            Ok(settings) => self.come_to(settings, Ok(None)),
+            Err(error) => self.unanswered(app, error),
+        }
+    }
+
+    fn unanswered(self, app: &App, error: Error) -> Asking {
+        self.come_to(app.settings.last(), Err(reply_to(error.into(), self.method.as_str())))
+    }
+
+    fn come_to(self, settings: Arc<Settings>, actor: Result<Option<Actor>, Reply>) -> Asking {
+        Asking { arrival: Arrival::of(&settings, self.peer, self.headers), settings, actor }
+    }
+}
+
+/// The settings in force, and the actor or the refusal.
+type Found = (Arc<Settings>, Result<Option<Actor>, Reply>);
 
 /// Whether a method promises to change nothing.
 pub(crate) fn is_safe(method: &Method) -> bool {
@@ -84,17 +135,16 @@ pub(crate) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> 
     pairs.filter_map(|pair| pair.trim().split_once('=')).find(|(key, _)| *key == name).map(|(_, value)| value)
 }
 
-/// Refuses a request that another site could have made a browser send.
-fn require_csrf(headers: &HeaderMap) -> Result<(), Reply> {
-    check_csrf(headers, headers.get(CSRF_HEADER).and_then(|value| value.to_str().ok()))
-}
-
-/// Checks what was sent, in a header or in a form, against the cookie, and where the request comes from.
-pub(crate) fn check_csrf(headers: &HeaderMap, sent: Option<&str>) -> Result<(), Reply> {
+/// Checks the token that was sent, in a header or in a form, against the cookie, and where the request comes from:
+/// another site must not be able to make a browser send it.
+pub(crate) fn check_csrf(
+    settings: &Settings,
+    arrival: Arrival,
+    headers: &HeaderMap,
+    sent: Option<&str>,
+) -> Result<(), Reply> {
     let failed = |why: &str| Reply::detail(StatusCode::FORBIDDEN, format!("CSRF Failed: {why}"));
-    let text = |name| headers.get(name).and_then(|value: &axum::http::HeaderValue| value.to_str().ok());
-    let host = text(header::HOST).unwrap_or_default();
-    if !csrf::origin_allowed(text(header::ORIGIN).or(text(header::REFERER)), host, false, &[]) {
+    if !arrival.is_from_own_page(settings, headers) {
         return Err(failed("Origin checking failed: the request does not come from this site."));
     }
     match (cookie(headers, CSRF_COOKIE), sent) {
@@ -105,52 +155,66 @@ pub(crate) fn check_csrf(headers: &HeaderMap, sent: Option<&str>) -> Result<(), 
     }
 }
 
-async fn by_token(app: &App, token: &str, settings: &Settings) -> Result<Actor, Reply> {
-    let mut query = users();
-    query
-        .expr(column("tokens", "scope"))
-        .expr(column("tokens", "expires"))
-        .exprs(["id", "last_used"].map(|name| column("tokens", name)))
-        .inner_join(Alias::new("tokens"), column("tokens", "user_id").eq(column("users", "id")))
-        .and_where(column("tokens", "digest").eq(digest(token)));
-    let mut types = USER_TYPES.to_vec();
-    types.extend([Type::Text, Type::Time, Type::Integer, Type::Time]);
-    let row = first(app, &query, &types).await?.ok_or_else(unauthenticated)?;
-    let live = row.time(7).is_some_and(|expires| expires > app.engine.clock.now());
-    let mut actor = actor(&row, settings).filter(|_| live).ok_or_else(unauthenticated)?;
-    // A scope that cannot be read allows the least.
-    actor.can_write = matches!(parse_scope(row.text(6).unwrap_or_default()), Ok(Scope::Write));
-    if let Some(id) = row.integer(8) {
-        app.last_used.note(&app.engine, Used::Token, id, row.time(9));
-    }
-    Ok(actor)
-}
-
-async fn by_password(app: &App, username: &str, password: &str, settings: &Settings) -> Result<Actor, Reply> {
-    check_password(app, username, password).await?.and_then(|row| actor(&row, settings)).ok_or_else(unauthenticated)
-}
-
-/// The row of the active user with this name and password, in the order of [`USER_COLUMNS`].
-///
-/// Whoever does not exist costs as much time as whoever does.
-pub(crate) async fn check_password(app: &App, username: &str, password: &str) -> Result<Option<Row>, Reply> {
-    let mut query = users();
-    query.and_where(column("users", "username").eq(username));
-    // No name holds a NUL, and PostgreSQL would refuse the question.
-    let row = if username.contains('\0') { None } else { first(app, &query, &USER_TYPES).await? };
-    let Some(row) = row else {
-        passwords().verify_nobody(password.to_owned()).await;
-        return Ok(None);
+async fn by_token(app: &App, token: &str) -> Result<Found, Error> {
+    let by = [
+        ("tokens", column("tokens", "digest").eq(digest(token))),
+        ("users", column("users", "id").eq(column("tokens", "user_id"))),
+    ];
+    let mut query = asking(by);
+    query.exprs(["scope", "expires", "id", "last_used"].map(|name| column("tokens", name)));
+    let (settings, row) = ask(app, &query, &[Type::Text, Type::Time, Type::Integer, Type::Time]).await?;
+    let live = row.time(ASKED + 1).is_some_and(|expires| expires > app.engine.clock.now());
+    let Some(mut actor) = actor(&row, &settings).filter(|_| live) else {
+        return Ok((settings, Err(unauthenticated())));
     };
-    let (id, stored) = (row.integer(0).unwrap_or_default(), row.text(5).unwrap_or_default().to_owned());
+    // A scope that cannot be read allows the least.
+    actor.can_write = matches!(parse_scope(row.text(ASKED).unwrap_or_default()), Ok(Scope::Write));
+    if let Some(id) = row.integer(ASKED + 2) {
+        app.last_used.note(&app.engine, Used::Token, id, row.time(ASKED + 3));
+    }
+    Ok((settings, Ok(Some(actor))))
+}
+
+async fn by_basic(app: &App, username: &str, password: &str) -> Result<Found, Error> {
+    let (settings, row) = named(app, username).await?;
+    // Ignored, as in AWX: what anybody may see is answered.
+    if !settings.boolean(&AUTH_BASIC_ENABLED) {
+        return Ok((settings, Ok(None)));
+    }
+    let user = check(app, &settings, &row, username, password).await;
+    Ok((settings, user.map(Some).ok_or_else(unauthenticated)))
+}
+
+/// The user with this name and password, if they may use it.
+pub(crate) async fn check_password(app: &App, username: &str, password: &str) -> Result<Option<Actor>, Error> {
+    let (settings, row) = named(app, username).await?;
+    Ok(check(app, &settings, &row, username, password).await)
+}
+
+/// The settings, and the row of the user with this name.
+async fn named(app: &App, username: &str) -> Result<(Arc<Settings>, Row), Error> {
+    // No name holds a NUL, and PostgreSQL would refuse the question.
+    let name = if username.contains('\0') { "" } else { username };
+    ask(app, &asking([("users", column("users", "username").eq(name))]), &[]).await
+}
+
+/// The user in this row, if the password is theirs and they may use it.
+///
+/// Whoever does not exist, or may not, costs as much time as whoever may.
+async fn check(app: &App, settings: &Settings, row: &Row, username: &str, password: &str) -> Option<Actor> {
+    let Some(id) = row.integer(0) else {
+        passwords().verify_nobody(password.to_owned()).await;
+        return None;
+    };
+    let stored = row.text(5).unwrap_or_default().to_owned();
     if !app.verified.recall(username, password, &stored) {
         match passwords().verify(password.to_owned(), stored.clone()).await {
-            Verdict::Wrong => return Ok(None),
+            Verdict::Wrong => return None,
             Verdict::Right => app.verified.remember(username, password, &stored),
             Verdict::RightButRehash => rehash(app, id, password, &stored).await,
         }
     }
-    Ok(Some(row).filter(|row| row.boolean(4)))
+    if settings.boolean(&DISABLE_LOCAL_AUTH) { None } else { actor(row, settings) }
 }
 
 /// Stores a password in today's form. Failing to is no reason to refuse the login.
@@ -183,58 +247,72 @@ async fn rehash(app: &App, id: i64, password: &str, stored: &str) {
 }
 
 /// The active user with this id.
-pub(crate) async fn by_id(app: &App, id: i64, settings: &Settings) -> Result<Option<Actor>, Reply> {
-    let mut query = users();
-    query.and_where(column("users", "id").eq(id));
-    Ok(first(app, &query, &USER_TYPES).await?.and_then(|row| actor(&row, settings)))
+pub(crate) async fn by_id(app: &App, id: i64) -> Result<Option<Actor>, Error> {
+    let (settings, row) = ask(app, &asking([("users", column("users", "id").eq(id))]), &[]).await?;
+    Ok(actor(&row, &settings))
 }
 
-/// The user of a session, by the secret in its cookie.
-pub(crate) async fn by_session(app: &App, secret: &str, settings: &Settings) -> Result<Option<Actor>, Reply> {
-    let mut query = users();
-    query
-        .exprs(["id", "binding", "expires", "last_used"].map(|name| column("sessions", name)))
-        .inner_join(Alias::new("sessions"), column("sessions", "user_id").eq(column("users", "id")))
-        .and_where(column("sessions", "digest").eq(token::digest(secret)));
-    let mut types = USER_TYPES.to_vec();
-    types.extend([Type::Integer, Type::Text, Type::Time, Type::Time]);
-    let Some(row) = first(app, &query, &types).await? else { return Ok(None) };
+/// The user of a session, by the secret in its cookie; and the settings in force.
+pub(crate) async fn by_session(app: &App, secret: &str) -> Result<(Arc<Settings>, Option<Actor>), Error> {
+    let by = [
+        ("sessions", column("sessions", "digest").eq(token::digest(secret))),
+        ("users", column("users", "id").eq(column("sessions", "user_id"))),
+    ];
+    let mut query = asking(by);
+    query.exprs(["id", "binding", "expires", "last_used"].map(|name| column("sessions", name)));
+    let (settings, row) = ask(app, &query, &[Type::Integer, Type::Text, Type::Time, Type::Time]).await?;
     let (Some(user_id), Some(id), Some(bound), Some(expires_at)) =
-        (row.integer(0), row.integer(6), row.text(7), row.time(8))
+        (row.integer(0), row.integer(ASKED), row.text(ASKED + 1), row.time(ASKED + 2))
     else {
-        return Ok(None);
+        return Ok((settings, None));
     };
     let current = binding(&app.engine.secret, user_id, row.text(5).unwrap_or_default());
     let session = Session { user_id, binding: bound.to_owned(), expires_at };
-    if !session.is_alive(app.engine.clock.now(), &current) {
-        return Ok(None);
+    let user = actor(&row, &settings).filter(|_| session.is_alive(app.engine.clock.now(), &current));
+    if user.is_some() {
+        app.last_used.note(&app.engine, Used::Session, id, row.time(ASKED + 3));
     }
-    let Some(actor) = actor(&row, settings) else { return Ok(None) };
-    app.last_used.note(&app.engine, Used::Session, id, row.time(9));
-    Ok(Some(Actor { session: Some(id), ..actor }))
+    Ok((settings, user.map(|user| Actor { session: Some(id), ..user })))
 }
 
-fn users() -> SelectStatement {
+/// The question for one user, by joining these tables one after the other, and for the generation of the settings.
+/// It is answered by one row, with nulls where there is no such user.
+fn asking<const N: usize>(by: [(&'static str, Expr); N]) -> SelectStatement {
     let mut query = Query::select();
-    query.exprs(USER_COLUMNS.map(|name| column("users", name))).from(Alias::new("users"));
+    query
+        .exprs(USER_COLUMNS.map(|name| column("users", name)))
+        .expr(column(GENERATION_TABLE, "generation"))
+        .from(Alias::new(GENERATION_TABLE));
+    for (table, condition) in by {
+        query.left_join(Alias::new(table), condition);
+    }
     query
 }
 
-async fn first(app: &App, query: &SelectStatement, types: &[Type]) -> Result<Option<Row>, Reply> {
-    let rows = app.engine.database.read(query, types).await.map_err(|error| reply_to(error.into(), ""))?;
-    Ok(rows.into_iter().next())
+/// The settings in force, and the row that answers the question; `more` says how to read its further columns.
+async fn ask(app: &App, query: &SelectStatement, more: &[Type]) -> Result<(Arc<Settings>, Row), Error> {
+    let types = [&USER_TYPES, &[Type::Integer][..], more].concat();
+    let rows = app.engine.database.read(query, &types).await?;
+    let missing = || Error::Internal("the generation of the settings is missing".into());
+    let row = rows.into_iter().next().ok_or_else(missing)?;
+    let generation = row.integer(USER_COLUMNS.len()).ok_or_else(missing)?;
+    Ok((app.settings.of_generation(generation, &app.engine.database).await?, row))
 }
 
-/// The actor that a row of [`USER_COLUMNS`] makes; none for a user who is not active.
-pub(crate) fn actor(row: &Row, settings: &Settings) -> Option<Actor> {
+/// The actor that a row of [`USER_COLUMNS`] makes; none for a user who is not active, or is known here only by a
+/// password when such do not count.
+fn actor(row: &Row, settings: &Settings) -> Option<Actor> {
     let id = row.integer(0)?;
-    row.boolean(4).then(|| Actor {
+    let external_account = row.text(6).map(str::to_owned);
+    let counts = external_account.is_some() || !settings.boolean(&DISABLE_LOCAL_AUTH);
+    (row.boolean(4) && counts).then(|| Actor {
         id,
         username: row.text(1).unwrap_or_default().to_owned(),
         is_superuser: row.boolean(2),
         is_system_auditor: row.boolean(3),
         can_write: true,
         session: None,
+        external_account,
         policy: settings.policy(),
     })
 }

@@ -1,21 +1,26 @@
 //! A request's way: route, actor, scope, handler, headers.
 
 use std::any::Any;
+use std::net::{IpAddr, SocketAddr};
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::Instant;
 
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use futures_util::FutureExt;
 use hostler_resource::{Actor, Post};
 use hostler_rest::Failure;
 use serde_json::{Map, Value as Json};
 
-use crate::authenticate::{authenticate, is_safe, unauthenticated};
+use crate::arrival::Arrival;
+use crate::authenticate::{Asking, Presented, check_csrf, is_safe, unauthenticated};
 use crate::browse::{self, Visit, Wanted, form, negotiate};
 use crate::reply::{Content, Reply};
 use crate::route::Route;
+use crate::settings::Settings;
+use crate::settings::known::authentication::LOGIN_REDIRECT_OVERRIDE;
 use crate::state::App;
 use crate::status::reply_to;
 use crate::{api, body, login, oauth, openapi, roots, settings};
@@ -32,6 +37,9 @@ pub(crate) struct Request {
     pub bytes: Vec<u8>,
     /// Whether it came as a page's form.
     pub in_form: bool,
+    /// The settings in force when it came.
+    pub settings: Arc<Settings>,
+    pub arrival: Arrival,
 }
 
 impl Request {
@@ -43,6 +51,18 @@ impl Request {
     /// The query, encoded anew.
     pub(crate) fn query(&self) -> String {
         form_urlencoded::Serializer::new(String::new()).extend_pairs(&self.pairs).finish()
+    }
+
+    /// Refuses a request of a session that another site could have made a browser send; `sent` is the token that it
+    /// brings, in a header or in a form.
+    pub(crate) fn check_csrf(&self, sent: Option<&str>) -> Result<(), Reply> {
+        check_csrf(&self.settings, self.arrival, &self.headers, sent)
+    }
+
+    /// A cookie to set, which browsers send back by https only if they sent this request by it.
+    pub(crate) fn cookie(&self, cookie: impl Into<String>) -> String {
+        let cookie = cookie.into();
+        if self.arrival.by_https { cookie + "; Secure" } else { cookie }
     }
 
     /// The JSON object in the body.
@@ -64,6 +84,7 @@ impl Request {
 struct Trace {
     actor: Option<String>,
     known: bool,
+    client: Option<IpAddr>,
 }
 
 /// Answers one request. Nothing that goes wrong inside ends the server.
@@ -84,6 +105,7 @@ pub async fn handle(State(app): State<App>, request: axum::http::Request<Body>) 
     tracing::info!(
         request = %id,
         actor = trace.actor.as_deref().unwrap_or("-"),
+        client = trace.client.map_or_else(|| "-".to_owned(), |address| address.to_string()),
         %method,
         %path,
         status = response.status().as_u16(),
@@ -138,14 +160,14 @@ fn common_headers(headers: &mut HeaderMap, app: &App, id: &str, seconds: f64, tr
 async fn answer(app: &App, request: axum::http::Request<Body>, trace: &mut Trace) -> Reply {
     let (parts, incoming) = request.into_parts();
     let path = parts.uri.path().to_owned();
-    let pairs = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
-    let mut request =
-        Request { method: parts.method, path, pairs, headers: parts.headers, bytes: vec![], in_form: false };
-    let mut wanted = negotiate(&request.headers, &request.pairs);
+    let pairs: Vec<_> = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
+    let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+    trace.client = peer;
+    let mut wanted = negotiate(&parts.headers, &pairs);
     let registry = app.engine.registry;
-    let Some(route) = Route::find(registry, &request.path) else {
-        let slashed = format!("{}/", request.path);
-        if is_safe(&request.method) && Route::find(registry, &slashed).is_some() {
+    let Some(route) = Route::find(registry, &path) else {
+        let slashed = format!("{path}/");
+        if is_safe(&parts.method) && Route::find(registry, &slashed).is_some() {
             let query = parts.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
             return Reply::redirect(StatusCode::MOVED_PERMANENTLY, slashed + &query);
         }
@@ -154,7 +176,11 @@ async fn answer(app: &App, request: axum::http::Request<Body>, trace: &mut Trace
     if !route.has_pages() {
         wanted = Wanted::Json;
     }
-    let (actor, reply) = match authorized(app, &route, &request.headers, &request.method, trace).await {
+    let Asking { settings, arrival, actor } = authorized(app, &route, &parts.headers, &parts.method, peer, trace).await;
+    trace.client = arrival.client_address;
+    let (method, headers) = (parts.method, parts.headers);
+    let mut request = Request { method, path, pairs, headers, bytes: vec![], in_form: false, settings, arrival };
+    let (actor, reply) = match actor {
         Err(reply) => (None, reply),
         Ok(actor) => {
             let reply = match receive(incoming, &mut request, actor.as_ref()).await {
@@ -167,6 +193,14 @@ async fn answer(app: &App, request: axum::http::Request<Body>, trace: &mut Trace
             (actor, reply)
         }
     };
+    let elsewhere = request.settings.text(&LOGIN_REDIRECT_OVERRIDE);
+    if wanted == Wanted::Page
+        && reply.status == StatusCode::UNAUTHORIZED
+        && is_safe(&request.method)
+        && !elsewhere.is_empty()
+    {
+        return Reply::redirect(StatusCode::FOUND, elsewhere);
+    }
     let mut reply = reply.with(header::ALLOW, allow(&route));
     if wanted != Wanted::Page {
         return reply;
@@ -206,25 +240,27 @@ async fn authorized(
     route: &Route,
     headers: &HeaderMap,
     method: &Method,
+    peer: Option<IpAddr>,
     trace: &mut Trace,
-) -> Result<Option<Actor>, Reply> {
-    let settings =
-        app.settings.current(&app.engine.database).await.map_err(|error| reply_to(error.into(), method.as_str()))?;
+) -> Asking {
+    let credentials = Presented { headers, method, peer };
     // Signing in and out does not depend on who one is.
     if route.authenticates_itself() {
-        return Ok(None);
+        return credentials.of_nobody(app).await;
     }
-    let actor = authenticate(app, headers, method, &settings).await?;
-    if let Some(actor) = &actor {
-        trace.actor = Some(actor.username.clone());
-        trace.known = true;
-        if !actor.can_write && !is_safe(method) {
-            return Err(reply_to(Failure::forbidden(), method.as_str()));
+    let mut asking = credentials.authenticate(app).await;
+    match &asking.actor {
+        Ok(Some(actor)) => {
+            trace.actor = Some(actor.username.clone());
+            trace.known = true;
+            if !actor.can_write && !is_safe(method) {
+                asking.actor = Err(reply_to(Failure::forbidden(), method.as_str()));
+            }
         }
-    } else if !route.is_public() {
-        return Err(unauthenticated());
+        Ok(None) if !route.is_public() => asking.actor = Err(unauthenticated()),
+        Ok(None) | Err(_) => {}
     }
-    Ok(actor)
+    asking
 }
 
 async fn respond(app: &App, route: &Route, actor: Option<&Actor>, request: &Request, wanted: Wanted) -> Reply {
@@ -258,9 +294,9 @@ async fn public(app: &App, route: Route, request: &Request) -> Result<Reply, Fai
         return Err(Failure::MethodNotAllowed);
     }
     match route {
-        Route::ApiRoot => Ok(login::with_csrf_cookie(roots::api(), request)),
+        Route::ApiRoot => Ok(login::with_csrf_cookie(roots::api(&request.settings), request)),
         Route::VersionRoot => Ok(roots::version(app.engine.registry)),
-        Route::Ping => roots::ping(app).await,
+        Route::Ping => Ok(roots::ping(app, &request.settings)),
         Route::OAuthRoot => Ok(oauth::root()),
         Route::Stylesheet => Ok(Reply::fixed("text/css; charset=utf-8", browse::STYLESHEET)
             .with(header::CACHE_CONTROL, "public, max-age=3600")),

@@ -1,6 +1,7 @@
 //! Hostler over HTTP: the only place that knows statuses and headers.
 
 mod api;
+mod arrival;
 mod authenticate;
 mod body;
 mod bootstrap;
@@ -10,6 +11,7 @@ mod last_used;
 mod login;
 mod oauth;
 mod openapi;
+mod proxy;
 mod reply;
 mod roots;
 mod route;
@@ -19,10 +21,11 @@ mod status;
 
 pub use bootstrap::{BootstrapError, FirstUser, create_first_superuser};
 pub use dispatch::handle;
-pub use settings::Settings;
+pub use settings::{Settings, name_installation};
 pub use state::{App, Keys, Options};
 
 use std::future::Future;
+use std::net::SocketAddr;
 
 use axum::Router;
 use tokio::net::TcpListener;
@@ -37,5 +40,6 @@ pub async fn serve(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
     let router = Router::new().fallback(handle).with_state(app);
-    axum::serve(listener, router).with_graceful_shutdown(stop).await
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, service).with_graceful_shutdown(stop).await
 }

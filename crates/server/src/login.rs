@@ -1,18 +1,21 @@
 //! Sessions for people: `/api/login/` and `/api/logout/`.
 
 use axum::http::{HeaderMap, HeaderName, Method, StatusCode, header};
+use hostler_database::Transaction;
 use hostler_identity::csrf;
 use hostler_identity::session::{binding, new_session};
 use hostler_identity::token::digest;
 use hostler_resource::column;
 use hostler_rest::Failure;
 use jiff::SignedDuration;
-use sea_query::{Alias, ExprTrait, Query};
+use sea_query::{Alias, ExprTrait, Order, Query};
 
-use crate::authenticate::{CSRF_COOKIE, SESSION_COOKIE, check_csrf, check_password, cookie};
-use crate::browse::login_page;
+use crate::authenticate::{CSRF_COOKIE, SESSION_COOKIE, check_password, cookie};
+use crate::browse::LoginPage;
 use crate::dispatch::Request;
 use crate::reply::Reply;
+use crate::settings::known::authentication::{SESSION_COOKIE_AGE, SESSIONS_PER_USER};
+use crate::settings::known::ui::{CUSTOM_LOGIN_INFO, CUSTOM_LOGO};
 use crate::state::App;
 
 const SESSION_COOKIE_HEADER: HeaderName = HeaderName::from_static("x-api-session-cookie-name");
@@ -38,7 +41,7 @@ pub(crate) async fn logout(app: &App, request: &Request) -> Result<Reply, Failur
     }
     // As in AWX a GET ends the session too; the cookie is SameSite=Lax, so no image or frame elsewhere can do it.
     if request.method == Method::POST
-        && let Err(reply) = check_csrf(&request.headers, csrf_sent(request).as_deref())
+        && let Err(reply) = request.check_csrf(csrf_sent(request).as_deref())
     {
         return Ok(reply);
     }
@@ -51,7 +54,7 @@ pub(crate) async fn logout(app: &App, request: &Request) -> Result<Reply, Failur
         tx.execute(&delete).await?;
         tx.commit().await?;
     }
-    let gone = |name: &str| format!("{name}=; Path=/; Max-Age=0; SameSite=Lax");
+    let gone = |name: &str| request.cookie(format!("{name}=; Path=/; Max-Age=0; SameSite=Lax"));
     Ok(Reply::redirect(StatusCode::FOUND, "/api/login/")
         .with(header::SET_COOKIE, gone(SESSION_COOKIE))
         .with(header::SET_COOKIE, gone("userLoggedIn")))
@@ -61,7 +64,7 @@ pub(crate) async fn logout(app: &App, request: &Request) -> Result<Reply, Failur
 pub(crate) fn with_csrf_cookie(reply: Reply, request: &Request) -> Reply {
     match cookie(&request.headers, CSRF_COOKIE) {
         Some(_) => reply,
-        None => reply.with(header::SET_COOKIE, csrf_cookie(&csrf::new_token())),
+        None => with_csrf_token(reply, request, &csrf::new_token()),
     }
 }
 
@@ -72,8 +75,8 @@ pub(crate) fn csrf_token(headers: &HeaderMap) -> String {
 }
 
 /// Gives a browser the token that stands in a form of the page.
-pub(crate) fn with_csrf_token(reply: Reply, token: &str) -> Reply {
-    reply.with(header::SET_COOKIE, csrf_cookie(token))
+pub(crate) fn with_csrf_token(reply: Reply, request: &Request, token: &str) -> Reply {
+    reply.with(header::SET_COOKIE, request.cookie(csrf_cookie(token)))
 }
 
 /// The cookie that holds the token.
@@ -96,24 +99,20 @@ fn csrf_sent(request: &Request) -> Option<String> {
 }
 
 async fn sign_in(app: &App, request: &Request) -> Result<Reply, Failure> {
-    if let Err(reply) = check_csrf(&request.headers, csrf_sent(request).as_deref()) {
+    if let Err(reply) = request.check_csrf(csrf_sent(request).as_deref()) {
         return Ok(reply);
     }
     let sent = fields(request);
     let (username, password) =
         (field(&sent, "username").unwrap_or_default(), field(&sent, "password").unwrap_or_default());
-    let row = match check_password(app, &username, &password).await {
-        Ok(row) => row,
-        Err(reply) => return Ok(reply),
-    };
-    let Some(row) = row else {
+    let Some(user) = check_password(app, &username, &password).await? else {
         let words = "Your username or password was incorrect.";
         return Ok(form(request, Some(words), StatusCode::UNAUTHORIZED));
     };
-    let (user, settings) = (row.integer(0).unwrap_or_default(), app.settings.current(&app.engine.database).await?);
+    let user = user.id;
     let secret = new_session();
     let now = app.engine.clock.now();
-    let age = settings.session_cookie_age;
+    let age = request.settings.integer(&SESSION_COOKIE_AGE);
     let expires = now.checked_add(SignedDuration::from_secs(age)).unwrap_or(now);
 
     let mut tx = app.engine.database.begin().await?;
@@ -141,6 +140,7 @@ async fn sign_in(app: &App, request: &Request) -> Result<Reply, Failure> {
     let past =
         Query::delete().from_table(Alias::new("sessions")).and_where(column("sessions", "expires").lt(now)).to_owned();
     tx.execute(&past).await?;
+    end_oldest_sessions(&mut tx, user, request.settings.integer(&SESSIONS_PER_USER)).await?;
     let seen = Query::update()
         .table(Alias::new("users"))
         .value(Alias::new("last_login"), now)
@@ -150,15 +150,35 @@ async fn sign_in(app: &App, request: &Request) -> Result<Reply, Failure> {
     tx.commit().await?;
 
     let next = field(&sent, "next").filter(|next| is_local(next)).unwrap_or_else(|| "/api/".to_owned());
-    Ok(Reply::redirect(StatusCode::FOUND, next)
+    let reply = Reply::redirect(StatusCode::FOUND, next)
         .with(
             header::SET_COOKIE,
-            format!("{SESSION_COOKIE}={}; Path=/; HttpOnly; SameSite=Lax; Max-Age={age}", secret.plain),
+            request.cookie(format!("{SESSION_COOKIE}={}; Path=/; HttpOnly; SameSite=Lax; Max-Age={age}", secret.plain)),
         )
-        .with(header::SET_COOKIE, "userLoggedIn=true; Path=/; SameSite=Lax".to_owned())
-        // A fresh token, so that one planted before the login is worth nothing after it.
-        .with(header::SET_COOKIE, csrf_cookie(&csrf::new_token()))
-        .with(SESSION_COOKIE_HEADER, SESSION_COOKIE))
+        .with(header::SET_COOKIE, request.cookie("userLoggedIn=true; Path=/; SameSite=Lax"));
+    // A fresh token, so that one planted before the login is worth nothing after it.
+    Ok(with_csrf_token(reply, request, &csrf::new_token()).with(SESSION_COOKIE_HEADER, SESSION_COOKIE))
+}
+
+/// Ends the oldest sessions of a user who has more than this many; less than 0 sets no limit.
+async fn end_oldest_sessions(tx: &mut Transaction, user: i64, most: i64) -> Result<(), Failure> {
+    let Ok(most) = u64::try_from(most) else { return Ok(()) };
+    // Of two log-ins at once neither would see the other's session.
+    tx.lock(&format!("sessions of user {user}")).await?;
+    let kept = Query::select()
+        .expr(column("kept", "id"))
+        .from_as(Alias::new("sessions"), Alias::new("kept"))
+        .and_where(column("kept", "user_id").eq(user))
+        .order_by((Alias::new("kept"), Alias::new("id")), Order::Desc)
+        .limit(most)
+        .to_owned();
+    let delete = Query::delete()
+        .from_table(Alias::new("sessions"))
+        .and_where(column("sessions", "user_id").eq(user))
+        .and_where(column("sessions", "id").not_in_subquery(kept))
+        .to_owned();
+    tx.execute(&delete).await?;
+    Ok(())
 }
 
 /// What a browser says of itself, as far as it is worth keeping.
@@ -182,6 +202,7 @@ fn form(request: &Request, error: Option<&str>, status: StatusCode) -> Reply {
     // An application that skips the consent is a redirect further, and browsers hold redirects
     // after a form to `form-action` too.
     let targets = if next.starts_with("/api/o/authorize/") { "'self' https: http:" } else { "'self'" };
-    with_csrf_token(login_page(status, &token, &next, error, targets), &token)
-        .with(SESSION_COOKIE_HEADER, SESSION_COOKIE)
+    let (notice, logo) = (request.settings.text(&CUSTOM_LOGIN_INFO), request.settings.text(&CUSTOM_LOGO));
+    let page = LoginPage { status, token: &token, next: &next, error, targets, notice: &notice, logo: &logo };
+    with_csrf_token(page.render(), request, &token).with(SESSION_COOKIE_HEADER, SESSION_COOKIE)
 }

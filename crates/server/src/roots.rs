@@ -2,18 +2,21 @@
 
 use axum::http::StatusCode;
 use hostler_resource::Actor;
-use hostler_rest::{Failure, Registry};
+use hostler_rest::Registry;
 use serde_json::{Map, Value as Json, json};
 
 use crate::reply::Reply;
-use crate::settings::installation_id;
+use crate::settings::Settings;
+use crate::settings::known::authentication::LOGIN_REDIRECT_OVERRIDE;
+use crate::settings::known::system::INSTALL_UUID;
+use crate::settings::known::ui::{CUSTOM_LOGIN_INFO, CUSTOM_LOGO};
 use crate::state::App;
 
 /// The release of AWX whose API we speak.
 pub(crate) const AWX_VERSION: &str = "24.6.1";
 
 /// `GET /api/`.
-pub(crate) fn api() -> Reply {
+pub(crate) fn api(settings: &Settings) -> Reply {
     Reply::json(
         StatusCode::OK,
         json!({
@@ -21,9 +24,9 @@ pub(crate) fn api() -> Reply {
             "current_version": "/api/v2/",
             "available_versions": {"v2": "/api/v2/"},
             "oauth2": "/api/o/",
-            "custom_logo": "",
-            "custom_login_info": "",
-            "login_redirect_override": "",
+            "custom_logo": settings.text(&CUSTOM_LOGO),
+            "custom_login_info": settings.text(&CUSTOM_LOGIN_INFO),
+            "login_redirect_override": settings.text(&LOGIN_REDIRECT_OVERRIDE),
         }),
     )
 }
@@ -42,19 +45,19 @@ pub(crate) fn version(registry: Registry) -> Reply {
 }
 
 /// `GET /api/v2/ping/`: for anybody, so it tells nothing about the inside.
-pub(crate) async fn ping(app: &App) -> Result<Reply, Failure> {
-    Ok(Reply::json(
+pub(crate) fn ping(app: &App, settings: &Settings) -> Reply {
+    Reply::json(
         StatusCode::OK,
         json!({
             "ha": false,
             "version": AWX_VERSION,
             "active_node": &*app.engine.node,
-            "install_uuid": installation_id(app).await?,
+            "install_uuid": settings.text(&INSTALL_UUID),
             "instances": [],
             "instance_groups": [],
             "server": SERVER_NAME,
         }),
-    ))
+    )
 }
 
 /// `GET /api/v2/config/`.

@@ -8,7 +8,7 @@ use hostler_rest::{Engine, SystemClock};
 use hostler_vault::Vault;
 
 use crate::last_used::LastUsed;
-use crate::settings::SettingsStore;
+use crate::settings::Memory;
 
 /// How the server presents itself.
 #[derive(Clone, Debug)]
@@ -33,7 +33,7 @@ pub struct App {
     /// The engine behind the API.
     pub engine: Engine,
     pub(crate) verified: Arc<VerifiedPairs>,
-    pub(crate) settings: Arc<SettingsStore>,
+    pub(crate) settings: Arc<Memory>,
     pub(crate) last_used: Arc<LastUsed>,
     pub(crate) options: Arc<Options>,
 }

@@ -38,15 +38,15 @@ pub fn command(binary: impl AsRef<Path>) -> Command {
     command
 }
 
-/// A running server with data of its own; killed, and its data removed, on drop.
+/// A running server, killed on drop; its data are removed with the last server on them.
 #[derive(Debug)]
 pub struct TestServer {
     // First, because fields are dropped in order: the process must be gone before its data are.
     process: Option<Process>,
     binary: PathBuf,
     environment: Vec<(String, String)>,
-    folder: TempDir,
-    database: Option<PostgresDatabase>,
+    folder: Arc<TempDir>,
+    database: Option<Arc<PostgresDatabase>>,
     address: Address,
 }
 
@@ -63,8 +63,23 @@ impl TestServer {
             process: None,
             binary: binary.into(),
             environment: environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
-            folder: TempDir::with_prefix("hostler-test-").expect("a directory for the server's data"),
-            database: (backend == Backend::Postgres).then(PostgresDatabase::create),
+            folder: Arc::new(TempDir::with_prefix("hostler-test-").expect("a directory for the server's data")),
+            database: (backend == Backend::Postgres).then(|| Arc::new(PostgresDatabase::create())),
+            address: Address::new("http://127.0.0.1:0"),
+        };
+        server.run();
+        server
+    }
+
+    /// Starts another server on the same data.
+    #[must_use]
+    pub fn another(&self) -> Self {
+        let mut server = Self {
+            process: None,
+            binary: self.binary.clone(),
+            environment: self.environment.clone(),
+            folder: Arc::clone(&self.folder),
+            database: self.database.clone(),
             address: Address::new("http://127.0.0.1:0"),
         };
         server.run();
@@ -133,7 +148,7 @@ impl TestServer {
 
     /// The URL given as `--database`, when the backend is PostgreSQL.
     pub fn database_url(&self) -> Option<String> {
-        self.database.as_ref().map(PostgresDatabase::url)
+        self.database.as_deref().map(PostgresDatabase::url)
     }
 
     /// Runs SQL on the server's data, for states that no request leads to.

@@ -83,7 +83,7 @@ impl Talker {
 
     /// How many statements a request takes once the server is warm.
     pub fn statements(&self, kind: Kind, path: &str, authorization: &str) -> Result<u32> {
-        // The first of a second also reads the settings.
+        // The first after a change of settings reads them.
         self.ask(kind, path, authorization, "Ada")?;
         let answer = self.ask(kind, path, authorization, "Grace")?;
         let count = answer.headers().get("X-API-Query-Count").context("the server does not count")?;

@@ -133,6 +133,7 @@ pub fn actor(is_superuser: bool) -> Actor {
         is_system_auditor: false,
         can_write: true,
         session: None,
+        external_account: None,
         policy: Policy {
             manage_organization_auth: true,
             org_admins_see_all_users: true,
@@ -142,6 +143,8 @@ pub fn actor(is_superuser: bool) -> Actor {
             password_min_special: 0,
             token_seconds: 60,
             refresh_token_seconds: 60,
+            tokens_for_external_users: false,
+            activity_stream: true,
         },
     }
 }

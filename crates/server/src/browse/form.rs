@@ -8,7 +8,7 @@
 
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
-use crate::authenticate::{CSRF_HEADER, check_csrf};
+use crate::authenticate::CSRF_HEADER;
 use crate::dispatch::Request;
 use crate::reply::Reply;
 
@@ -43,7 +43,7 @@ pub(crate) fn unwrap(request: &mut Request) -> Result<(), Reply> {
         Some(fields.swap_remove(position).1)
     };
     let in_header = request.headers.get(CSRF_HEADER).and_then(|value| value.to_str().ok());
-    check_csrf(&request.headers, take(TOKEN).as_deref().or(in_header))?;
+    request.check_csrf(take(TOKEN).as_deref().or(in_header))?;
     let refused = |words: &str| Reply::detail(StatusCode::BAD_REQUEST, words);
     let Some(method) = take(METHOD) else { return Ok(()) };
     request.method = match method.as_str() {

@@ -96,7 +96,7 @@ pub(crate) fn page(visit: Visit<'_>, reply: Reply) -> Reply {
     let mut page = render(status, "page.html", context);
     page.headers.extend(headers.into_iter().filter(|(name, _)| token.is_none() || name != header::SET_COOKIE));
     match token {
-        Some(token) => page.with(header::SET_COOKIE, csrf_cookie(&token)),
+        Some(token) => page.with(header::SET_COOKIE, request.cookie(csrf_cookie(&token))),
         None => page,
     }
 }

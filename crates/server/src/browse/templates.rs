@@ -43,10 +43,32 @@ pub(super) fn render(status: StatusCode, template: &str, context: Value) -> Repl
     }
 }
 
-/// The form to log in; `targets` is where the browser may be sent after it.
-pub(crate) fn login_page(status: StatusCode, token: &str, next: &str, error: Option<&str>, targets: &str) -> Reply {
-    let policy = CONTENT_SECURITY_POLICY.replace("form-action 'self'", &format!("form-action {targets}"));
-    render(status, "login.html", context! { token, next, error }).with(header::CONTENT_SECURITY_POLICY, policy)
+/// The form to log in.
+pub(crate) struct LoginPage<'a> {
+    pub status: StatusCode,
+    /// The token against forgeries.
+    pub token: &'a str,
+    /// Where to go after it.
+    pub next: &'a str,
+    pub error: Option<&'a str>,
+    /// Where the browser may be sent after it.
+    pub targets: &'a str,
+    /// Words for whoever is about to log in; empty for none.
+    pub notice: &'a str,
+    /// A picture as a data URL; empty for none.
+    pub logo: &'a str,
+}
+
+impl LoginPage<'_> {
+    pub(crate) fn render(self) -> Reply {
+        let LoginPage { status, token, next, error, targets, notice, logo } = self;
+        let mut policy = CONTENT_SECURITY_POLICY.replace("form-action 'self'", &format!("form-action {targets}"));
+        if !logo.is_empty() {
+            policy.push_str("; img-src data:");
+        }
+        render(status, "login.html", context! { token, next, error, notice, logo })
+            .with(header::CONTENT_SECURITY_POLICY, policy)
+    }
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use super::form::Params;
 use super::page::{self, Question};
 use super::problem::Problem;
 use super::token::DEFAULT_SCOPE;
-use crate::authenticate::{SESSION_COOKIE, by_session, check_csrf, cookie};
+use crate::authenticate::{SESSION_COOKIE, by_session, cookie};
 use crate::dispatch::Request;
 use crate::login::{csrf_token, with_csrf_token};
 use crate::reply::Reply;
@@ -30,16 +30,15 @@ pub(super) async fn authorize(app: &App, request: &Request) -> Result<Reply, Pro
     let Ok(params) = read else {
         return Ok(page::fault(StatusCode::BAD_REQUEST, "The request cannot be read."));
     };
-    let settings = app.settings.current(&app.engine.database).await?;
     // Only a session will do: a token must not be able to consent to another one.
     let session = cookie(&request.headers, SESSION_COOKIE);
     let user = match session {
-        Some(secret) => by_session(app, secret, &settings).await?,
+        Some(secret) => by_session(app, secret).await?.1,
         None => None,
     };
     let Some(user) = user else { return Ok(to_login(&params)) };
     if answered {
-        check_csrf(&request.headers, params.get("csrfmiddlewaretoken").unwrap_or_default())?;
+        request.check_csrf(params.get("csrfmiddlewaretoken").unwrap_or_default())?;
     }
 
     // Until the application and the address are known to belong together, no redirect is safe.
@@ -82,7 +81,7 @@ pub(super) async fn authorize(app: &App, request: &Request) -> Result<Reply, Pro
         scope: asked.scope,
         code_challenge: asked.code_challenge,
     };
-    let code = code::make(app, consent, &settings).await?;
+    let code = code::make(app, consent, &request.settings).await?;
     Ok(back(&[("code", &code)]))
 }
 
@@ -132,7 +131,7 @@ fn ask(request: &Request, client: &Client, user: &Actor, params: &Params, asked:
     hidden.extend(ASKED.iter().filter_map(|name| Some((*name, params.get(name).ok()??))));
     let question =
         Question { client, username: &user.username, scope: asked.scope, redirect_uri: target, hidden: &hidden };
-    with_csrf_token(page::question(&question), &token)
+    with_csrf_token(page::question(&question), request, &token)
 }
 
 /// Whoever is not logged in logs in, and comes back to the same question.

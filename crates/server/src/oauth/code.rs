@@ -32,7 +32,7 @@ pub(super) struct Consent<'a> {
 pub(super) async fn make(app: &App, consent: Consent<'_>, settings: &Settings) -> Result<String, Problem> {
     let code = new_token();
     let now = app.engine.clock.now();
-    let age = SignedDuration::from_secs(settings.authorization_code_expire);
+    let age = SignedDuration::from_secs(settings.lifetimes.authorization_code);
     let insert = Query::insert()
         .into_table(Alias::new("authorization_codes"))
         .columns(
@@ -106,7 +106,7 @@ pub(super) async fn exchange(
     let (Some(id), Some(user), Some(scope)) = (row.integer(0), row.integer(1), row.text(3)) else {
         return Err(Problem::invalid_grant());
     };
-    let user = by_id(app, user, settings).await?.ok_or_else(Problem::invalid_grant)?;
+    let user = by_id(app, user).await?.ok_or_else(Problem::invalid_grant)?;
     match super::token::issue(app, &user, client, scope, &Code { id }).await {
         // Somebody was faster with the same code.
         Err(Problem::Failed(Failure::Conflict(_))) => Err(used_again(app, code, settings).await),

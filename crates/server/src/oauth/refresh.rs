@@ -41,7 +41,7 @@ pub(super) async fn refresh(
         return Err(Problem::invalid_grant());
     }
     let scope = narrowed(scope, asked)?;
-    let user = by_id(app, user, settings).await?.ok_or_else(Problem::invalid_grant)?;
+    let user = by_id(app, user).await?.ok_or_else(Problem::invalid_grant)?;
     match super::token::issue(app, &user, client, scope, &Rotation { id, token }).await {
         // Somebody was faster with the same refresh token, or the user has just revoked it.
         Err(Problem::Failed(Failure::Conflict(_) | Failure::NotFound(_))) => Err(used_again(app, sent, settings).await),

@@ -24,7 +24,7 @@ pub(super) async fn revoke(app: &App, request: &Request) -> Result<Reply, Proble
     let params = Params::of_body(request)?;
     let client = Client::authenticated(app, request, &params).await?;
     let sent = params.required("token")?;
-    let settings = app.settings.current(&app.engine.database).await?;
+    let settings = &*request.settings;
     // The hint which of the two it is (section 2.1) saves us nothing.
     let access = Query::select()
         .expr(column("tokens", "id"))
@@ -35,10 +35,10 @@ pub(super) async fn revoke(app: &App, request: &Request) -> Result<Reply, Proble
     let database = &app.engine.database;
     if let Some(token) = database.read(&access, &[Type::Integer]).await?.first().and_then(|row| row.integer(0)) {
         let mut tx = database.begin().await?;
-        delete(app, &mut tx, token, &settings).await?;
+        delete(app, &mut tx, token, settings).await?;
         tx.commit().await?;
     } else if !database.read(&refresh::find(sent, client.id), &refresh::TYPES).await?.is_empty() {
-        revoke_family(app, "refresh_tokens", sent, &settings).await?;
+        revoke_family(app, "refresh_tokens", sent, settings).await?;
     }
     Ok(Reply::json(StatusCode::OK, Map::new()))
 }

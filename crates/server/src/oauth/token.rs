@@ -12,10 +12,9 @@ use super::client::Client;
 use super::form::Params;
 use super::problem::Problem;
 use super::{code, refresh};
-use crate::authenticate::{actor, check_password};
+use crate::authenticate::check_password;
 use crate::dispatch::Request;
 use crate::reply::Reply;
-use crate::settings::Settings;
 use crate::state::App;
 
 /// The scope of who asks for none, as in AWX.
@@ -25,7 +24,6 @@ pub(super) const DEFAULT_SCOPE: &str = "read write";
 pub(super) async fn token(app: &App, request: &Request) -> Result<Reply, Problem> {
     let params = Params::of_body(request)?;
     let client = Client::authenticated(app, request, &params).await?;
-    let settings = app.settings.current(&app.engine.database).await?;
     let for_grant = |wanted: &str| match client.grant_type == wanted {
         true => Ok(()),
         false => Err(Problem::Refused("unauthorized_client", "The application is not registered for this grant.")),
@@ -33,27 +31,26 @@ pub(super) async fn token(app: &App, request: &Request) -> Result<Reply, Problem
     match params.required("grant_type")? {
         "authorization_code" => {
             for_grant(AUTHORIZATION_CODE)?;
-            code::exchange(app, &client, &params, &settings).await
+            code::exchange(app, &client, &params, &request.settings).await
         }
         "password" => {
             for_grant(PASSWORD)?;
-            by_password(app, &client, &params, &settings).await
+            by_password(app, &client, &params).await
         }
-        "refresh_token" => refresh::refresh(app, &client, &params, &settings).await,
+        "refresh_token" => refresh::refresh(app, &client, &params, &request.settings).await,
         _ => Err(Problem::Refused("unsupported_grant_type", "This grant does not exist here.")),
     }
 }
 
 /// The grant `password` (RFC 6749, section 4.3). RFC 9700 advises against it, but
 /// AWX has it: only applications registered for it can use it.
-async fn by_password(app: &App, client: &Client, params: &Params, settings: &Settings) -> Result<Reply, Problem> {
+async fn by_password(app: &App, client: &Client, params: &Params) -> Result<Reply, Problem> {
     let (username, password) = (params.required("username")?, params.required("password")?);
     let scope = params.get("scope")?.unwrap_or(DEFAULT_SCOPE);
     if parse_scope(scope).is_err() {
         return Err(Problem::Refused("invalid_scope", "The scope must be made of the words read and write."));
     }
-    let row = check_password(app, username, password).await?;
-    let user = row.and_then(|row| actor(&row, settings)).ok_or_else(Problem::invalid_grant)?;
+    let user = check_password(app, username, password).await?.ok_or_else(Problem::invalid_grant)?;
     issue(app, &user, client, scope, &Password).await
 }
 

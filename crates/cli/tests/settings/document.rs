@@ -1,0 +1,35 @@
+//! The document for people says what the server says.
+
+use std::fmt::Write as _;
+
+use hostler_testkit::Backend;
+
+use crate::{ALL, start};
+
+const DOCUMENT: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/settings.md"));
+
+#[test]
+fn the_document_tells_every_setting() {
+    let server = start(Backend::Sqlite);
+    let options = server.as_admin().options(ALL).expect(200).json();
+    let settings = options["actions"]["GET"].as_object().expect("an object").clone();
+    let (mut tables, mut category) = (String::new(), String::new());
+    for (name, words) in &settings {
+        if words["category"] != *category {
+            category = words["category"].as_str().expect("a text").to_owned();
+            let _ = write!(
+                tables,
+                "\n## {category} (`/api/v2/settings/{}/`)\n\n| setting | default | what it does |\n|---|---|---|\n",
+                words["category_slug"].as_str().expect("a text")
+            );
+        }
+        let default = match options["actions"]["PUT"][name].get("default") {
+            Some(value) => format!("`{value}`"),
+            None => "read-only".to_owned(),
+        };
+        let _ = writeln!(tables, "| `{name}` | {default} | {} |", words["help_text"].as_str().expect("a text"));
+    }
+    assert!(DOCUMENT.contains(&tables), "docs/settings.md must contain these tables:\n{tables}");
+    let told = DOCUMENT.lines().filter(|line| line.starts_with("| `")).count();
+    assert_eq!(told, settings.len(), "docs/settings.md tells of settings that do not exist");
+}

@@ -1,0 +1,193 @@
+//! Where a request really comes from, when proxies stand between.
+//!
+//! A header can be written by anybody. So what headers say of the client's address, and of https, is believed only if
+//! the other end of the connection is one of the proxies that the settings name; by default there are none.
+
+use std::net::{IpAddr, SocketAddr};
+
+use axum::http::{HeaderMap, HeaderName};
+use ipnet::IpNet;
+use serde_json::{Map, Value as Json, json};
+
+use crate::settings::Settings;
+use crate::settings::known::system::{PROXY_IP_ALLOWED_LIST, REMOTE_HOST_HEADERS};
+
+/// What stands for the other end of the connection, in AWX's words.
+const CONNECTION: [&str; 2] = ["REMOTE_ADDR", "REMOTE_HOST"];
+/// What stands before the name of a header, in AWX's words.
+const HEADER: &str = "HTTP_";
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
+/// Which proxies are believed, and where they write.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Proxies {
+    networks: Vec<IpNet>,
+    places: Vec<Place>,
+}
+
+/// Where the address of a client stands.
+#[derive(Clone, Debug, PartialEq)]
+enum Place {
+    Connection,
+    Header(HeaderName),
+}
+
+impl Proxies {
+    pub(crate) fn of(settings: &Settings) -> Self {
+        // What cannot be read was not stored by us, and is not believed.
+        Proxies {
+            networks: settings.texts(&PROXY_IP_ALLOWED_LIST).iter().filter_map(|text| network(text)).collect(),
+            places: settings.texts(&REMOTE_HOST_HEADERS).iter().filter_map(|text| place(text)).collect(),
+        }
+    }
+
+    fn believes(&self, peer: IpAddr) -> bool {
+        self.networks.iter().any(|network| network.contains(&peer))
+    }
+
+    /// The address of the client that made a request over a connection from `peer`.
+    pub(crate) fn client_address(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> Option<IpAddr> {
+        let peer = peer?.to_canonical();
+        if !self.believes(peer) {
+            return Some(peer);
+        }
+        let found = self.places.iter().find_map(|place| match place {
+            Place::Connection => Some(peer),
+            Place::Header(name) => self.written(headers, name),
+        });
+        Some(found.unwrap_or(peer))
+    }
+
+    /// The address in a header. Each proxy adds the one it was asked from, so what is right of our own proxies is
+    /// what they saw; whatever stands left of that, the client may have made up.
+    fn written(&self, headers: &HeaderMap, name: &HeaderName) -> Option<IpAddr> {
+        let values: Vec<&str> = headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
+        let mut last = None;
+        for item in values.iter().rev().flat_map(|value| value.rsplit(',')) {
+            // From here on leftwards nothing can be trusted.
+            let Some(address) = address(item.trim()) else { break };
+            last = Some(address);
+            if !self.believes(address) {
+                break;
+            }
+        }
+        last
+    }
+
+    /// Whether a proxy that is believed says that the request came to it by https.
+    pub(crate) fn came_by_https(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> bool {
+        let value = headers.get_all(FORWARDED_PROTO).iter().next_back().and_then(|value| value.to_str().ok());
+        let scheme = value.and_then(|value| value.rsplit(',').next()).unwrap_or_default().trim();
+        scheme.eq_ignore_ascii_case("https") && peer.is_some_and(|peer| self.believes(peer.to_canonical()))
+    }
+}
+
+/// An address, with or without a port.
+fn address(text: &str) -> Option<IpAddr> {
+    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    let address = bare.parse().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|socket| socket.ip()));
+    address.map(|address: IpAddr| address.to_canonical())
+}
+
+/// A network, or one address.
+fn network(text: &str) -> Option<IpNet> {
+    text.parse().ok().or_else(|| address(text).map(IpNet::from))
+}
+
+fn place(text: &str) -> Option<Place> {
+    if CONNECTION.contains(&text) {
+        return Some(Place::Connection);
+    }
+    let name = text.strip_prefix(HEADER)?.replace('_', "-").to_ascii_lowercase();
+    HeaderName::try_from(name).ok().map(Place::Header)
+}
+
+/// Whether all of these are addresses or networks.
+pub(crate) fn check_proxies(value: &Json) -> Result<(), Json> {
+    each(value, |text| network(text).is_some(), "is neither an IP address nor a network such as 10.0.0.0/8.")
+}
+
+/// Whether all of these name a header or the connection.
+pub(crate) fn check_headers(value: &Json) -> Result<(), Json> {
+    each(value, |text| place(text).is_some(), "is neither REMOTE_ADDR nor a header such as HTTP_X_FORWARDED_FOR.")
+}
+
+fn each(value: &Json, is_good: impl Fn(&str) -> bool, otherwise: &str) -> Result<(), Json> {
+    let texts = value.as_array().into_iter().flatten().filter_map(Json::as_str).enumerate();
+    let bad = texts.filter(|(_, text)| !is_good(text));
+    let problems: Map<String, Json> =
+        bad.map(|(position, text)| (position.to_string(), json!([format!("\"{text}\" {otherwise}")]))).collect();
+    if problems.is_empty() { Ok(()) } else { Err(problems.into()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    fn proxies(networks: &[&str], places: &[&str]) -> Proxies {
+        Proxies {
+            networks: networks.iter().filter_map(|text| network(text)).collect(),
+            places: places.iter().filter_map(|text| place(text)).collect(),
+        }
+    }
+
+    fn client(proxies: &Proxies, peer: &str, forwarded: &[&'static str]) -> String {
+        let mut headers = HeaderMap::new();
+        for value in forwarded {
+            headers.append("x-forwarded-for", HeaderValue::from_static(value));
+        }
+        proxies.client_address(peer.parse().ok(), &headers).map(|address| address.to_string()).unwrap_or_default()
+    }
+
+    #[test]
+    fn headers_of_strangers_are_ignored() {
+        let places = ["HTTP_X_FORWARDED_FOR", "REMOTE_ADDR"];
+        assert_eq!(client(&proxies(&[], &places), "192.0.2.1", &["198.51.100.7"]), "192.0.2.1");
+        assert_eq!(client(&proxies(&["10.0.0.0/8"], &places), "192.0.2.1", &["198.51.100.7"]), "192.0.2.1");
+    }
+
+    #[test]
+    fn a_proxy_tells_what_it_saw_and_not_what_it_was_told() {
+        let behind = proxies(&["10.0.0.0/8", "2001:db8::1"], &["HTTP_X_FORWARDED_FOR", "REMOTE_ADDR"]);
+        for (forwarded, expected) in [
+            (&["198.51.100.7"][..], "198.51.100.7"),
+            (&["203.0.113.9, 198.51.100.7"], "198.51.100.7"),
+            (&["203.0.113.9", "198.51.100.7, 10.0.0.2"], "198.51.100.7"),
+            (&["198.51.100.7:4711"], "198.51.100.7"),
+            (&["[2001:db8::7]:4711"], "2001:db8::7"),
+            (&["[2001:db8::7]"], "2001:db8::7"),
+            (&["::ffff:198.51.100.7"], "198.51.100.7"),
+            (&["10.0.0.3, 2001:db8::1"], "10.0.0.3"),
+            (&["198.51.100.7, unknown, 10.0.0.2"], "10.0.0.2"),
+            (&["unknown"], "10.0.0.1"),
+            (&[""], "10.0.0.1"),
+            (&[], "10.0.0.1"),
+        ] {
+            assert_eq!(client(&behind, "10.0.0.1", forwarded), expected, "{forwarded:?}");
+            assert_eq!(client(&behind, "::ffff:10.0.0.1", forwarded), expected, "{forwarded:?}");
+        }
+    }
+
+    #[test]
+    fn the_order_of_places_counts() {
+        let behind = proxies(&["10.0.0.0/8"], &["REMOTE_ADDR", "HTTP_X_FORWARDED_FOR"]);
+        assert_eq!(client(&behind, "10.0.0.1", &["198.51.100.7"]), "10.0.0.1");
+    }
+
+    #[test]
+    fn https_is_believed_of_proxies_only() {
+        let behind = proxies(&["10.0.0.0/8"], &[]);
+        for (peer, scheme, expected) in [
+            ("10.0.0.1", "https", true),
+            ("10.0.0.1", "HTTPS", true),
+            ("10.0.0.1", "http", false),
+            ("10.0.0.1", "https, http", false),
+            ("192.0.2.1", "https", false),
+        ] {
+            let headers = HeaderMap::from_iter([(FORWARDED_PROTO, HeaderValue::from_static(scheme))]);
+            assert_eq!(behind.came_by_https(peer.parse().ok(), &headers), expected, "{peer} {scheme}");
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! `/api/v2/settings/` and the categories below it.
+
+use axum::http::StatusCode;
+use hostler_resource::Actor;
+use hostler_rest::Failure;
+use serde_json::{Map, Value as Json, json};
+
+use super::change::{Refused, change, reset};
+use super::known::{self, CATEGORIES, Category};
+use super::options::describe;
+use super::{Setting, Settings};
+use crate::dispatch::Request;
+use crate::reply::Reply;
+use crate::state::App;
+
+/// The slug of all settings together.
+pub(super) const EVERYTHING: &str = "all";
+/// The slug of those that are not left to their defaults.
+pub(super) const CHANGED: &str = "changed";
+
+/// Which settings a path is about.
+#[derive(Clone, Copy)]
+pub(super) enum Selection {
+    Everything,
+    Changed,
+    Of(&'static Category),
+}
+
+impl Selection {
+    /// What the last part of a path selects, if it is one of the categories.
+    fn find(slug: &str) -> Option<Self> {
+        match slug {
+            EVERYTHING => Some(Selection::Everything),
+            CHANGED => Some(Selection::Changed),
+            _ => CATEGORIES.into_iter().find(|category| category.slug == slug).map(Selection::Of),
+        }
+    }
+
+    /// The settings that it contains now.
+    pub(super) fn settings(self, now: &Settings) -> impl Iterator<Item = (&'static Category, &'static Setting)> {
+        known::all().filter(move |(category, setting)| match self {
+            Selection::Everything => true,
+            Selection::Changed => !setting.read_only && now.stored.contains_key(setting.name),
+            Selection::Of(wanted) => category.slug == wanted.slug,
+        })
+    }
+}
+
+/// `GET /api/v2/settings/`: the categories, for superusers and system auditors.
+pub(crate) fn list(actor: &Actor) -> Reply {
+    let may_see = actor.is_superuser || actor.is_system_auditor;
+    let mut categories = vec![(EVERYTHING, "All"), (CHANGED, "Changed")];
+    categories.extend(CATEGORIES.iter().map(|category| (category.slug, category.name)));
+    // By slug, as AWX lists them.
+    categories.sort_unstable();
+    let results: Vec<Json> = categories
+        .iter()
+        .filter(|_| may_see)
+        .map(|(slug, name)| json!({"url": format!("/api/v2/settings/{slug}/"), "slug": slug, "name": name}))
+        .collect();
+    Reply::json(StatusCode::OK, json!({"count": results.len(), "next": null, "previous": null, "results": results}))
+}
+
+/// `/api/v2/settings/CATEGORY/`.
+pub(crate) async fn category(app: &App, actor: &Actor, slug: &str, request: &Request) -> Result<Reply, Failure> {
+    let Some(selection) = Selection::find(slug) else {
+        return Ok(Reply::detail(StatusCode::NOT_FOUND, "Not found."));
+    };
+    let writes = !crate::authenticate::is_safe(&request.method);
+    if !(actor.is_superuser || (actor.is_system_auditor && !writes)) {
+        return Err(Failure::forbidden());
+    }
+    let outcome = match request.method.as_str() {
+        "GET" | "HEAD" => return Ok(values(selection, &request.settings)),
+        "OPTIONS" => {
+            let settings: Vec<_> = selection.settings(&request.settings).collect();
+            return Ok(Reply::ok(describe(&settings, actor.is_superuser && actor.can_write)));
+        }
+        "PATCH" | "PUT" => {
+            let body = match request.object() {
+                Ok(body) => body,
+                Err(reply) => return Ok(reply),
+            };
+            change(&app.engine, actor, selection, &body, request.method == "PUT").await
+        }
+        "DELETE" => reset(&app.engine, actor, selection).await,
+        _ => return Err(Failure::MethodNotAllowed),
+    };
+    match outcome {
+        Ok(()) if request.method == "DELETE" => Ok(Reply::no_content()),
+        Ok(()) => Ok(values(selection, &*app.settings.now(&app.engine.database).await?)),
+        Err(Refused::Invalid(problems)) => Ok(Reply::json(StatusCode::BAD_REQUEST, problems)),
+        Err(Refused::Failed(failure)) => Err(failure),
+    }
+}
+
+/// The values of the selected settings.
+fn values(selection: Selection, now: &Settings) -> Reply {
+    let values = selection.settings(now).map(|(_, setting)| (setting.name.to_owned(), now.shown(setting)));
+    Reply::ok(values.collect::<Map<_, _>>())
+}

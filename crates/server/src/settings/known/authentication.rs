@@ -1,0 +1,181 @@
+//! How users prove who they are, and for how long that holds.
+
+use serde_json::{Map, Value as Json, json};
+
+use super::Category;
+use crate::settings::kind::{Problem, Shape, object, problem};
+use crate::settings::{Setting, Settings};
+
+pub(crate) const CATEGORY: Category = Category {
+    slug: "authentication",
+    name: "Authentication",
+    settings: &[
+        &SESSION_COOKIE_AGE,
+        &SESSIONS_PER_USER,
+        &DISABLE_LOCAL_AUTH,
+        &AUTH_BASIC_ENABLED,
+        &OAUTH2_PROVIDER,
+        &ALLOW_OAUTH2_FOR_EXTERNAL_USERS,
+        &LOGIN_REDIRECT_OVERRIDE,
+        &LOCAL_PASSWORD_MIN_LENGTH,
+        &LOCAL_PASSWORD_MIN_DIGITS,
+        &LOCAL_PASSWORD_MIN_UPPER,
+        &LOCAL_PASSWORD_MIN_SPECIAL,
+    ],
+};
+
+const YEAR: i64 = 31_536_000;
+/// More characters than any password may have.
+const LONGEST_PASSWORD: i64 = 128;
+
+pub(crate) static SESSION_COOKIE_AGE: Setting = Setting::integer("SESSION_COOKIE_AGE", 1800, 60, 30 * YEAR)
+    .label("Idle time until a session ends")
+    .unit("seconds")
+    .required()
+    .help("For how many seconds the session of a browser lasts.");
+
+pub(crate) static SESSIONS_PER_USER: Setting = Setting::integer("SESSIONS_PER_USER", -1, -1, i32::MAX as i64)
+    .label("Most sessions of a user at once")
+    .required()
+    .help(
+        "How many sessions a user can have at the same time: a log-in beyond that ends the oldest. -1 sets no limit.",
+    );
+
+pub(crate) static DISABLE_LOCAL_AUTH: Setting =
+    Setting::boolean("DISABLE_LOCAL_AUTH", false).label("Refuse local passwords").required().help(
+        "Whether users whom no directory vouches for are kept out: their passwords, sessions and tokens count for \
+         nothing. It can be switched on only where users can sign in otherwise.",
+    );
+
+pub(crate) static AUTH_BASIC_ENABLED: Setting = Setting::boolean("AUTH_BASIC_ENABLED", true)
+    .label("Accept passwords with each request")
+    .required()
+    .help("Whether a name and a password may come with each request (HTTP Basic). Without it they are ignored there.");
+
+pub(crate) static OAUTH2_PROVIDER: Setting = Setting::shaped("OAUTH2_PROVIDER", &LIFETIME_SHAPE, default_lifetimes)
+    .label("Lifetimes of OAuth2")
+    .unit("seconds")
+    .help(
+        "For how many seconds access tokens, authorization codes and refresh tokens are good. It counts for those that \
+         are made from now on.",
+    );
+
+pub(crate) static ALLOW_OAUTH2_FOR_EXTERNAL_USERS: Setting =
+    Setting::boolean("ALLOW_OAUTH2_FOR_EXTERNAL_USERS", false).label("Tokens for external users").help(
+        "Whether users whom a directory or an identity provider vouches for may make tokens. Tokens that exist stay.",
+    );
+
+pub(crate) static LOGIN_REDIRECT_OVERRIDE: Setting = Setting::text("LOGIN_REDIRECT_OVERRIDE", 2048)
+    .label("Where to log in")
+    .rule(redirect)
+    .help(
+        "The address to which a browser is sent that asks for a page without being logged in, in place of our own form: \
+         a path of this server or the address of another. /api/login/ always shows the form.",
+    );
+
+pub(crate) static LOCAL_PASSWORD_MIN_LENGTH: Setting = counted("LOCAL_PASSWORD_MIN_LENGTH")
+    .label("Fewest characters of a password")
+    .help("How many characters a new password must have at least. 0 sets no limit.");
+
+pub(crate) static LOCAL_PASSWORD_MIN_DIGITS: Setting = counted("LOCAL_PASSWORD_MIN_DIGITS")
+    .label("Fewest digits in a password")
+    .help("How many digits a new password must have at least. 0 sets no limit.");
+
+pub(crate) static LOCAL_PASSWORD_MIN_UPPER: Setting = counted("LOCAL_PASSWORD_MIN_UPPER")
+    .label("Fewest upper-case letters in a password")
+    .help("How many upper-case letters a new password must have at least. 0 sets no limit.");
+
+pub(crate) static LOCAL_PASSWORD_MIN_SPECIAL: Setting = counted("LOCAL_PASSWORD_MIN_SPECIAL")
+    .label("Fewest special characters in a password")
+    .help("How many characters a new password must have at least that are neither letter nor digit. 0 sets no limit.");
+
+const fn counted(name: &'static str) -> Setting {
+    Setting::integer(name, 0, 0, LONGEST_PASSWORD)
+}
+
+/// For how long what OAuth2 hands out is good: of each its default, least and greatest number of seconds. None can be
+/// made endless, as AWX's refresh tokens once were (CVE-2020-10709); RFC 6749, section 4.1.2, wants codes short-lived.
+const LIFETIMES: [(&str, i64, i64, i64); 3] = [
+    ("ACCESS_TOKEN_EXPIRE_SECONDS", YEAR, 1, 100 * YEAR),
+    ("AUTHORIZATION_CODE_EXPIRE_SECONDS", 600, 1, 86_400),
+    ("REFRESH_TOKEN_EXPIRE_SECONDS", 2_628_000, 1, 100 * YEAR),
+];
+
+static LIFETIME_SHAPE: Shape = Shape {
+    type_name: "nested object",
+    child: Some(|| json!({"type": "integer", "required": true, "read_only": false, "min_value": 1})),
+    check: check_lifetimes,
+    schema: || {
+        let parts = LIFETIMES.map(|(name, _, least, greatest)| {
+            (name.to_owned(), json!({"type": "integer", "minimum": least, "maximum": greatest}))
+        });
+        json!({"type": "object", "properties": Map::from_iter(parts), "additionalProperties": false})
+    },
+};
+
+fn default_lifetimes() -> Json {
+    LIFETIMES.iter().map(|(name, seconds, ..)| ((*name).to_owned(), Json::from(*seconds))).collect()
+}
+
+/// What is not named gets its default.
+fn check_lifetimes(value: &Json) -> Result<Json, Problem> {
+    let sent = object(value)?;
+    let unknown: Vec<&str> =
+        sent.keys().map(String::as_str).filter(|name| !LIFETIMES.iter().any(|(known, ..)| known == name)).collect();
+    let (mut values, mut problems) = (Map::new(), Map::new());
+    for (name, default, least, greatest) in LIFETIMES {
+        match sent.get(name).map(|value| hostler_rest::sent::integer(value, (least, greatest))) {
+            Some(Err(message)) => problems.insert(name.to_owned(), json!([message])),
+            Some(Ok(seconds)) => values.insert(name.to_owned(), seconds.into()),
+            None => values.insert(name.to_owned(), default.into()),
+        };
+    }
+    if !problems.is_empty() {
+        return Err(problems.into());
+    }
+    if !unknown.is_empty() {
+        return Err(problem(format!("Invalid key names: {}", unknown.join(", "))));
+    }
+    Ok(values.into())
+}
+
+/// For how many seconds what OAuth2 hands out is good.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Lifetimes {
+    pub access_token: i64,
+    pub authorization_code: i64,
+    pub refresh_token: i64,
+}
+
+impl Lifetimes {
+    pub(crate) fn of(settings: &Settings) -> Self {
+        let value = settings.value(&OAUTH2_PROVIDER);
+        // A value that was stored before one of them was known lacks it.
+        let [access_token, authorization_code, refresh_token] =
+            LIFETIMES.map(|(name, default, ..)| value[name].as_i64().unwrap_or(default));
+        Lifetimes { access_token, authorization_code, refresh_token }
+    }
+}
+
+/// Whether users can sign in with anything but a password that is kept here.
+fn has_external_sign_in(_settings: &Settings) -> bool {
+    // None is built yet.
+    false
+}
+
+/// Local passwords may be refused only where there is another way in, else nobody would be left to undo it.
+pub(super) fn somebody_can_sign_in(new: &Settings) -> Result<(), &'static str> {
+    if new.boolean(&DISABLE_LOCAL_AUTH) && !has_external_sign_in(new) {
+        return Err("There are no remote authentication systems configured.");
+    }
+    Ok(())
+}
+
+/// A place that a browser may be sent to.
+fn redirect(value: &Json) -> Result<(), Problem> {
+    let place = value.as_str().unwrap_or_default();
+    let is_path = place.starts_with('/') && !place.starts_with("//");
+    let is_address = url::Url::parse(place).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    let is_plain = !place.contains(|letter: char| letter.is_control() || letter == '\\');
+    if place.is_empty() || (is_plain && (is_path || is_address)) { Ok(()) } else { Err(problem("Enter a valid URL")) }
+}
