@@ -12,12 +12,14 @@ use hostler_identity::session::{Session, binding};
 use hostler_identity::token::{self, Scope, digest, parse_scope};
 use hostler_resource::{Actor, column};
 use hostler_rest::Failure;
+use jiff::Timestamp;
 use sea_query::{Alias, Expr, ExprTrait, Query, SelectStatement};
 
 use crate::arrival::Arrival;
 use crate::browse::form::is_form;
 use crate::last_used::Used;
 use crate::reply::Reply;
+use crate::session_age;
 use crate::settings::known::authentication::{AUTH_BASIC_ENABLED, DISABLE_LOCAL_AUTH};
 use crate::settings::{GENERATION_TABLE, Settings};
 use crate::state::App;
@@ -53,6 +55,8 @@ pub(crate) struct Asking {
     /// were known.
     pub settings: Arc<Settings>,
     pub arrival: Arrival,
+    /// Whether the session lasts longer now, so that the browser must be told.
+    pub renewed: bool,
     /// The actor, `None` for nobody; or 401 for credentials that are wrong, 403 for a forged session request.
     pub actor: Result<Option<Actor>, Reply>,
 }
@@ -80,24 +84,34 @@ impl Presented<'_> {
                 return Asking { actor: asking.actor.and_then(|_| Err(unauthenticated())), ..asking };
             }
             None => match cookie(self.headers, SESSION_COOKIE) {
-                Some(secret) => by_session(app, secret).await.map(|(settings, actor)| (settings, Ok(actor))),
+                Some(secret) => match by_session(app, secret).await {
+                    Ok(found) => return self.in_session(app, found).await,
+                    Err(error) => Err(error),
+                },
                 None => return self.of_nobody(app).await,
             },
         };
-        let (settings, actor) = match found {
-            Ok(found) => found,
-            Err(error) => return self.unanswered(app, error),
-        };
-        let mut asking = self.come_to(settings, actor);
-        let by_session = matches!(&asking.actor, Ok(Some(actor)) if actor.session.is_some());
-        // A form shows its token once its body is read: see `form::unwrap`, which every form of a session goes through.
-        if by_session && !is_safe(self.method) && !is_form(self.method, self.headers) {
+        match found {
+            Ok((settings, actor)) => self.come_to(settings, actor),
+            Err(error) => self.unanswered(app, error),
+        }
+    }
+
+    /// For whom a session was looked up.
+    async fn in_session(self, app: &App, found: BySession) -> Asking {
+        let BySession { settings, session } = found;
+        let Some((actor, id, expires)) = session else { return self.come_to(settings, Ok(None)) };
+        let asking = self.come_to(settings, Ok(Some(actor)));
+        // A browser may have been made to send it. A form shows its token once its body is read: see `form::unwrap`,
+        // which every form of a session goes through.
+        if !is_safe(self.method) && !is_form(self.method, self.headers) {
             let sent = self.headers.get(CSRF_HEADER).and_then(|value| value.to_str().ok());
             if let Err(reply) = check_csrf(&asking.settings, asking.arrival, self.headers, sent) {
-                asking.actor = Err(reply);
+                return Asking { actor: Err(reply), ..asking };
             }
         }
-        asking
+        let renewed = session_age::renew(app, &asking.settings, self.headers, id, expires).await;
+        Asking { renewed, ..asking }
     }
 
     /// For whom there is nothing to look up; the settings are read all the same.
@@ -113,7 +127,7 @@ impl Presented<'_> {
     }
 
     fn come_to(self, settings: Arc<Settings>, actor: Result<Option<Actor>, Reply>) -> Asking {
-        Asking { arrival: Arrival::of(&settings, self.peer, self.headers), settings, actor }
+        Asking { arrival: Arrival::of(&settings, self.peer, self.headers), settings, renewed: false, actor }
     }
 }
 
@@ -252,8 +266,15 @@ pub(crate) async fn by_id(app: &App, id: i64) -> Result<Option<Actor>, Error> {
     Ok(actor(&row, &settings))
 }
 
-/// The user of a session, by the secret in its cookie; and the settings in force.
-pub(crate) async fn by_session(app: &App, secret: &str) -> Result<(Arc<Settings>, Option<Actor>), Error> {
+/// What a session comes to.
+pub(crate) struct BySession {
+    pub settings: Arc<Settings>,
+    /// Its user, its id and its end, if it is one and not over.
+    pub session: Option<(Actor, i64, Timestamp)>,
+}
+
+/// The user of a session, by the secret in its cookie.
+pub(crate) async fn by_session(app: &App, secret: &str) -> Result<BySession, Error> {
     let by = [
         ("sessions", column("sessions", "digest").eq(token::digest(secret))),
         ("users", column("users", "id").eq(column("sessions", "user_id"))),
@@ -264,7 +285,7 @@ pub(crate) async fn by_session(app: &App, secret: &str) -> Result<(Arc<Settings>
     let (Some(user_id), Some(id), Some(bound), Some(expires_at)) =
         (row.integer(0), row.integer(ASKED), row.text(ASKED + 1), row.time(ASKED + 2))
     else {
-        return Ok((settings, None));
+        return Ok(BySession { settings, session: None });
     };
     let current = binding(&app.engine.secret, user_id, row.text(5).unwrap_or_default());
     let session = Session { user_id, binding: bound.to_owned(), expires_at };
@@ -272,7 +293,8 @@ pub(crate) async fn by_session(app: &App, secret: &str) -> Result<(Arc<Settings>
     if user.is_some() {
         app.last_used.note(&app.engine, Used::Session, id, row.time(ASKED + 3));
     }
-    Ok((settings, user.map(|user| Actor { session: Some(id), ..user })))
+    let session = user.map(|user| (Actor { session: Some(id), ..user }, id, session.expires_at));
+    Ok(BySession { settings, session })
 }
 
 /// The question for one user, by joining these tables one after the other, and for the generation of the settings.

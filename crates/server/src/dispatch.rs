@@ -15,10 +15,11 @@ use hostler_rest::Failure;
 use serde_json::{Map, Value as Json};
 
 use crate::arrival::Arrival;
-use crate::authenticate::{Asking, Presented, check_csrf, is_safe, unauthenticated};
+use crate::authenticate::{Asking, Presented, SESSION_COOKIE, check_csrf, cookie, is_safe, unauthenticated};
 use crate::browse::{self, Visit, Wanted, form, negotiate};
 use crate::reply::{Content, Reply};
 use crate::route::Route;
+use crate::session_age::{self, SESSION_TIMEOUT};
 use crate::settings::Settings;
 use crate::settings::known::authentication::LOGIN_REDIRECT_OVERRIDE;
 use crate::state::App;
@@ -176,7 +177,8 @@ async fn answer(app: &App, request: axum::http::Request<Body>, trace: &mut Trace
     if !route.has_pages() {
         wanted = Wanted::Json;
     }
-    let Asking { settings, arrival, actor } = authorized(app, &route, &parts.headers, &parts.method, peer, trace).await;
+    let Asking { settings, arrival, renewed, actor } =
+        authorized(app, &route, &parts.headers, &parts.method, peer, trace).await;
     trace.client = arrival.client_address;
     let (method, headers) = (parts.method, parts.headers);
     let mut request = Request { method, path, pairs, headers, bytes: vec![], in_form: false, settings, arrival };
@@ -202,6 +204,12 @@ async fn answer(app: &App, request: axum::http::Request<Body>, trace: &mut Trace
         return Reply::redirect(StatusCode::FOUND, elsewhere);
     }
     let mut reply = reply.with(header::ALLOW, allow(&route));
+    if actor.as_ref().is_some_and(|actor| actor.session.is_some()) {
+        reply = reply.with(SESSION_TIMEOUT, session_age::age(&request.settings).as_secs().to_string());
+    }
+    if let (true, Some(secret)) = (renewed, cookie(&request.headers, SESSION_COOKIE)) {
+        reply = login::with_session_cookie(reply, &request, secret);
+    }
     if wanted != Wanted::Page {
         return reply;
     }

@@ -6,6 +6,7 @@ mod authenticate;
 mod body;
 mod bootstrap;
 mod browse;
+mod cleanup;
 mod dispatch;
 mod last_used;
 mod login;
@@ -15,6 +16,7 @@ mod proxy;
 mod reply;
 mod roots;
 mod route;
+mod session_age;
 mod settings;
 mod state;
 mod status;
@@ -39,7 +41,11 @@ pub async fn serve(
     app: App,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
+    let cleanup = tokio::spawn(cleanup::run(app.clone()));
     let router = Router::new().fallback(handle).with_state(app);
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, service).with_graceful_shutdown(stop).await
+    let served = axum::serve(listener, service).with_graceful_shutdown(stop).await;
+    // What it was about to remove stays for the next time.
+    cleanup.abort();
+    served
 }

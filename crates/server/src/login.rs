@@ -7,14 +7,14 @@ use hostler_identity::session::{binding, new_session};
 use hostler_identity::token::digest;
 use hostler_resource::column;
 use hostler_rest::Failure;
-use jiff::SignedDuration;
 use sea_query::{Alias, ExprTrait, Order, Query};
 
 use crate::authenticate::{CSRF_COOKIE, SESSION_COOKIE, check_password, cookie};
 use crate::browse::LoginPage;
 use crate::dispatch::Request;
 use crate::reply::Reply;
-use crate::settings::known::authentication::{SESSION_COOKIE_AGE, SESSIONS_PER_USER};
+use crate::session_age;
+use crate::settings::known::authentication::SESSIONS_PER_USER;
 use crate::settings::known::ui::{CUSTOM_LOGIN_INFO, CUSTOM_LOGO};
 use crate::state::App;
 
@@ -68,6 +68,13 @@ pub(crate) fn with_csrf_cookie(reply: Reply, request: &Request) -> Reply {
     }
 }
 
+/// Gives a browser the secret of its session, for as long as that lasts.
+pub(crate) fn with_session_cookie(reply: Reply, request: &Request, secret: &str) -> Reply {
+    let seconds = session_age::age(&request.settings).as_secs();
+    let cookie = format!("{SESSION_COOKIE}={secret}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}");
+    reply.with(header::SET_COOKIE, request.cookie(cookie))
+}
+
 /// The token that a browser has, or a new one if it has none that can be right.
 pub(crate) fn csrf_token(headers: &HeaderMap) -> String {
     let known = cookie(headers, CSRF_COOKIE).filter(|token| csrf::matches(token, token));
@@ -112,8 +119,7 @@ async fn sign_in(app: &App, request: &Request) -> Result<Reply, Failure> {
     let user = user.id;
     let secret = new_session();
     let now = app.engine.clock.now();
-    let age = request.settings.integer(&SESSION_COOKIE_AGE);
-    let expires = now.checked_add(SignedDuration::from_secs(age)).unwrap_or(now);
+    let expires = now.checked_add(session_age::age(&request.settings)).unwrap_or(now);
 
     let mut tx = app.engine.database.begin().await?;
     // The hash may have been renewed by this very login.
@@ -137,9 +143,6 @@ async fn sign_in(app: &App, request: &Request) -> Result<Reply, Failure> {
         ])
         .to_owned();
     tx.insert(&insert).await?;
-    let past =
-        Query::delete().from_table(Alias::new("sessions")).and_where(column("sessions", "expires").lt(now)).to_owned();
-    tx.execute(&past).await?;
     end_oldest_sessions(&mut tx, user, request.settings.integer(&SESSIONS_PER_USER)).await?;
     let seen = Query::update()
         .table(Alias::new("users"))
@@ -150,11 +153,7 @@ async fn sign_in(app: &App, request: &Request) -> Result<Reply, Failure> {
     tx.commit().await?;
 
     let next = field(&sent, "next").filter(|next| is_local(next)).unwrap_or_else(|| "/api/".to_owned());
-    let reply = Reply::redirect(StatusCode::FOUND, next)
-        .with(
-            header::SET_COOKIE,
-            request.cookie(format!("{SESSION_COOKIE}={}; Path=/; HttpOnly; SameSite=Lax; Max-Age={age}", secret.plain)),
-        )
+    let reply = with_session_cookie(Reply::redirect(StatusCode::FOUND, next), request, &secret.plain)
         .with(header::SET_COOKIE, request.cookie("userLoggedIn=true; Path=/; SameSite=Lax"));
     // A fresh token, so that one planted before the login is worth nothing after it.
     Ok(with_csrf_token(reply, request, &csrf::new_token()).with(SESSION_COOKIE_HEADER, SESSION_COOKIE))

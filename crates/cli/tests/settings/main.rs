@@ -11,6 +11,7 @@ mod nodes;
 mod options;
 mod proxies;
 mod recording;
+mod session_age;
 mod sessions;
 mod values;
 mod who;
@@ -36,4 +37,11 @@ fn set(server: &TestServer, path: &str, values: Value) -> Answer {
 /// The entries of the activity stream about settings, latest first.
 fn entries(server: &TestServer) -> Vec<Value> {
     server.as_admin().results("/api/v2/activity_stream/?object1=setting&order_by=-id")
+}
+
+/// Whether this holds in the database.
+fn holds(server: &TestServer, condition: &str) -> bool {
+    server.execute("UPDATE users SET last_name = '' WHERE id = 1");
+    server.execute(&format!("UPDATE users SET last_name = 'holds' WHERE id = 1 AND {condition}"));
+    server.as_admin().get("/api/v2/users/1/").expect(200).json()["last_name"] == "holds"
 }

@@ -8,6 +8,7 @@ use serde_json::{Map, Value as Json};
 
 use super::markup::markup;
 use super::templates::render;
+use crate::authenticate::CSRF_COOKIE;
 use crate::dispatch::Request;
 use crate::login::{csrf_cookie, csrf_token};
 use crate::reply::{Content, Reply};
@@ -94,7 +95,10 @@ pub(crate) fn page(visit: Visit<'_>, reply: Reply) -> Reply {
         delete,
     };
     let mut page = render(status, "page.html", context);
-    page.headers.extend(headers.into_iter().filter(|(name, _)| token.is_none() || name != header::SET_COOKIE));
+    // A page with forms sets the token that stands in them.
+    let is_token =
+        |name: &HeaderName, value: &str| name == header::SET_COOKIE && value.starts_with(&format!("{CSRF_COOKIE}="));
+    page.headers.extend(headers.into_iter().filter(|(name, value)| token.is_none() || !is_token(name, value)));
     match token {
         Some(token) => page.with(header::SET_COOKIE, request.cookie(csrf_cookie(&token))),
         None => page,

@@ -33,7 +33,7 @@ pub(super) async fn authorize(app: &App, request: &Request) -> Result<Reply, Pro
     // Only a session will do: a token must not be able to consent to another one.
     let session = cookie(&request.headers, SESSION_COOKIE);
     let user = match session {
-        Some(secret) => by_session(app, secret).await?.1,
+        Some(secret) => by_session(app, secret).await?.session.map(|(user, ..)| user),
         None => None,
     };
     let Some(user) = user else { return Ok(to_login(&params)) };

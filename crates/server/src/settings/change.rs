@@ -7,6 +7,7 @@ use sea_query::{Alias, ExprTrait, Query};
 use serde_json::{Map, Value as Json, json};
 
 use super::api::Selection;
+use super::effects::settle;
 use super::known::{self, Category};
 use super::{Setting, Settings};
 
@@ -129,6 +130,7 @@ async fn apply(
         };
         entry.write(engine, &mut tx, recorder).await?;
     }
+    settle(engine, &mut tx, &old, &new).await?;
     tx.commit().await?;
     Ok(())
 }

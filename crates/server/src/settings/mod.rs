@@ -7,6 +7,7 @@
 
 mod api;
 mod change;
+mod effects;
 mod kind;
 pub(crate) mod known;
 mod options;
@@ -17,6 +18,6 @@ mod values;
 pub(crate) use api::{category, list};
 pub(crate) use options::{describe_list, schema, slugs};
 pub(crate) use setting::Setting;
-pub(crate) use store::{GENERATION_TABLE, Memory};
 pub use store::name_installation;
+pub(crate) use store::{GENERATION_TABLE, Memory};
 pub use values::Settings;

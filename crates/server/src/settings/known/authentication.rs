@@ -32,7 +32,7 @@ pub(crate) static SESSION_COOKIE_AGE: Setting = Setting::integer("SESSION_COOKIE
     .label("Idle time until a session ends")
     .unit("seconds")
     .required()
-    .help("For how many seconds the session of a browser lasts.");
+    .help("For how many seconds the session of a browser lasts after its latest request.");
 
 pub(crate) static SESSIONS_PER_USER: Setting = Setting::integer("SESSIONS_PER_USER", -1, -1, i32::MAX as i64)
     .label("Most sessions of a user at once")

@@ -1,0 +1,37 @@
+//! What a change of settings does beside being honoured from now on.
+
+use hostler_database::Transaction;
+use hostler_resource::column;
+use hostler_rest::{Engine, Failure};
+use jiff::SignedDuration;
+use sea_query::{Alias, ExprTrait, Query};
+
+use super::Settings;
+use super::known::authentication::SESSION_COOKIE_AGE;
+
+/// Does it, in the transaction of the change.
+pub(super) async fn settle(
+    engine: &Engine,
+    tx: &mut Transaction,
+    old: &Settings,
+    new: &Settings,
+) -> Result<(), Failure> {
+    let age = new.integer(&SESSION_COOKIE_AGE);
+    if age < old.integer(&SESSION_COOKIE_AGE) {
+        shorten_sessions(engine, tx, SignedDuration::from_secs(age)).await?;
+    }
+    Ok(())
+}
+
+/// Lets no session last for longer than this from now on without a request.
+async fn shorten_sessions(engine: &Engine, tx: &mut Transaction, age: SignedDuration) -> Result<(), Failure> {
+    let now = engine.clock.now();
+    let latest = now.checked_add(age).unwrap_or(now);
+    let update = Query::update()
+        .table(Alias::new("sessions"))
+        .value(Alias::new("expires"), latest)
+        .and_where(column("sessions", "expires").gt(latest))
+        .to_owned();
+    tx.execute(&update).await?;
+    Ok(())
+}
