@@ -19,12 +19,18 @@ pub struct ByOrganization {
     pub create: &'static str,
 }
 
-impl Access for ByOrganization {
-    fn rows(&self, actor: &Actor, action: Action, row: &str) -> Rule {
-        let role = match action {
+impl ByOrganization {
+    fn role(&self, action: Action) -> &'static str {
+        match action {
             Action::Read => self.read,
             Action::Change | Action::Delete => self.change,
-        };
+        }
+    }
+}
+
+impl Access for ByOrganization {
+    fn rows(&self, actor: &Actor, action: Action, row: &str) -> Rule {
+        let role = self.role(action);
         let organization = (self.organization)();
         match has_role(organization, role, actor, row) {
             Rule::When(_) => {
@@ -33,6 +39,10 @@ impl Access for ByOrganization {
             }
             rule => rule,
         }
+    }
+
+    fn organization_roles(&self, action: Action) -> Vec<&'static str> {
+        vec![self.role(action)]
     }
 
     fn create(&self, actor: &Actor, draft: Draft<'_>) -> Rule {

@@ -10,6 +10,7 @@ on_each_backend!(
     a_grant_made_in_one_view_shows_in_the_other,
     a_custom_definition_gives_what_it_says_and_no_more,
     what_makes_no_sense_is_refused,
+    access_lists_show_custom_definitions,
 );
 
 fn make(server: &TestServer, path: &str, body: Value) -> i64 {
@@ -167,4 +168,66 @@ fn what_makes_no_sense_is_refused(backend: Backend) {
     as_ada.post("/api/v2/role_definitions/", with(json!(["awx.view_project"]))).expect(403);
     let own = json!({"role_definition": definition(server, "Project Admin"), "user": ada, "object_id": project});
     as_ada.post("/api/v2/role_user_assignments/", own).expect(403);
+}
+
+fn access_lists_show_custom_definitions(backend: Backend) {
+    let server = &TestServer::start(env!("CARGO_BIN_EXE_hostler"), backend);
+    let World { organization, project, ada } = world(server);
+    let admin = server.as_admin();
+    let define = |name: &str, content_type: &str, permissions: &[&str]| {
+        let body = json!({"name": name, "description": "Made here", "content_type": content_type,
+                          "permissions": permissions});
+        make(server, "/api/v2/role_definitions/", body)
+    };
+    let assign = |definition: i64, kind: &str, who: i64, object: i64| {
+        let body = json!({"role_definition": definition, kind: who, "object_id": object});
+        make(server, &format!("/api/v2/role_{kind}_assignments/"), body)
+    };
+    let editor = define("Editor", "awx.project", &["awx.view_project", "awx.change_project", "awx.use_project"]);
+    let above = ["shared.view_organization", "awx.view_project", "awx.delete_project"];
+    let cleaner = define("Cleaner", "shared.organization", &above);
+    let unrelated = define("Adds", "shared.organization", &["shared.view_organization", "awx.add_project"]);
+    let [bob, eve, fay] = ["bob", "eve", "fay"].map(|name| server.user(name));
+    let ops = server.team("ops", organization);
+    admin.attach(&format!("/api/v2/teams/{ops}/users/"), eve.id);
+    assign(editor, "user", ada, project);
+    assign(cleaner, "user", bob.id, organization);
+    assign(editor, "team", ops, project);
+    assign(unrelated, "user", fay.id, organization);
+
+    let path = format!("/api/v2/projects/{project}/access_list/");
+    let listed = admin.results(&path);
+    let of = |id: i64, which: &str| {
+        let user = listed.iter().find(|user| user["id"] == id).unwrap_or_else(|| panic!("{id} is not in {listed:?}"));
+        user["summary_fields"][which].as_array().expect("a list").clone()
+    };
+    let direct = of(ada, "direct_access");
+    let role = direct[0]["role"]["id"].clone();
+    assert_eq!(
+        direct,
+        [json!({
+            "role": {
+                "id": role, "name": "Editor", "description": "Made here", "resource_name": "site",
+                "resource_type": "project", "related": {"project": format!("/api/v2/projects/{project}/")},
+                "user_capabilities": {"unattach": true},
+            },
+            "descendant_roles": ["admin_role", "read_role", "use_role"],
+        })]
+    );
+    assert!(of(ada, "indirect_access").is_empty());
+    let through_team = of(eve.id, "indirect_access");
+    assert_eq!(through_team[0]["role"]["team_name"], "ops", "{through_team:?}");
+    assert_eq!(through_team[0]["role"]["name"], "Editor");
+    let through_organization = of(bob.id, "indirect_access");
+    assert_eq!(through_organization[0]["role"]["resource_type"], "organization", "{through_organization:?}");
+    assert_eq!(through_organization[0]["descendant_roles"], json!(["read_role"]), "what it allows on projects");
+    assert!(listed.iter().all(|user| user["id"] != fay.id), "adding projects shows none");
+
+    // What may be taken away is told to who may: and then it can be.
+    let seen_by_bob = bob.client.results(&path);
+    let own = seen_by_bob.iter().find(|user| user["id"] == bob.id).expect("oneself");
+    assert_eq!(own["summary_fields"]["indirect_access"][0]["role"]["user_capabilities"]["unattach"], false);
+    admin.post(&format!("/api/v2/users/{ada}/roles/"), json!({"id": role, "disassociate": true})).expect(204);
+    assert!(admin.results(&path).iter().all(|user| user["id"] != ada));
+    server.as_user("ada", "pw").get(&format!("/api/v2/projects/{project}/")).expect(403);
 }

@@ -149,6 +149,12 @@ pub trait Access: Send + Sync {
     /// resource's table in the query.
     fn rows(&self, actor: &Actor, action: Action, row: &str) -> Rule;
 
+    /// The roles of an object's organization that alone allow this action, for a
+    /// type without roles of its own: they explain why somebody may do it.
+    fn organization_roles(&self, _action: Action) -> Vec<&'static str> {
+        vec![]
+    }
+
     /// Whether `actor` may create an object with these links. A condition, if
     /// one is returned, refers to no row.
     fn create(&self, actor: &Actor, draft: Draft<'_>) -> Rule;

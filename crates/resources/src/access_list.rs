@@ -9,7 +9,8 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::TEAM;
 use crate::common::{HOLDING_TYPES, holding_objects};
-use crate::ways::{Way, ways};
+use crate::role_definitions::actions_of;
+use crate::ways::{Definition, Way, ways};
 
 /// Adds `direct_access` and `indirect_access` to the users of a page, and takes
 /// away what AWX does not show in this list.
@@ -93,11 +94,17 @@ fn describe(
     };
     let object = way.object?;
     let (object_name, administers) = names.get(&(holding.name, object))?;
-    let known = holding.role(&way.field)?;
+    let (name, description, descendants) = match (&way.definition, holding.role(&way.field)) {
+        (Some(definition), _) => {
+            (definition.name.as_str(), definition.description.as_str(), roles_of_definition(resource, definition))
+        }
+        (None, Some(known)) => (known.name, known.description, descendants(resource, holding, known.field)),
+        (None, None) => return None,
+    };
     let mut role = Map::new();
     role.insert("id".into(), way.role.into());
-    role.insert("name".into(), known.name.into());
-    role.insert("description".into(), known.description.into());
+    role.insert("name".into(), name.into());
+    role.insert("description".into(), description.into());
     role.insert("resource_name".into(), object_name.as_str().into());
     role.insert("resource_type".into(), holding.name.into());
     role.insert("related".into(), json!({ holding.name: holding.url(object) }));
@@ -107,7 +114,38 @@ fn describe(
         role.insert("team_name".into(), team_name.as_str().into());
     }
     role.insert("user_capabilities".into(), json!({"unattach": actor.can_write && *administers}));
-    Some(json!({"role": role, "descendant_roles": descendants(resource, holding, known.field)}))
+    Some(json!({"role": role, "descendant_roles": descendants}))
+}
+
+/// The roles of `resource`'s object that a definition comes to, as AWX tells
+/// them: for each permission the role that stands for it.
+fn roles_of_definition(resource: &'static Resource, definition: &Definition) -> Vec<&'static str> {
+    let given = |action: &str| definition.permissions.contains(&resource.permission(action));
+    let mut fields: Vec<_> = actions_of(resource)
+        .filter(|action| *action != "delete" && given(action))
+        .filter_map(|action| role_of_action(resource, action))
+        .collect();
+    fields.sort_unstable();
+    fields.dedup();
+    fields
+}
+
+/// The role of an object that stands for what can be done with it, as AWX pairs
+/// them; only the admin role allows to delete.
+pub fn role_of_action(resource: &'static Resource, action: &str) -> Option<&'static str> {
+    let field = match action {
+        "view" => "read_role",
+        "change" | "delete" => "admin_role",
+        "use" => "use_role",
+        "update" => "update_role",
+        "adhoc" => "adhoc_role",
+        "execute" => "execute_role",
+        "approve" => "approval_role",
+        "audit" => "auditor_role",
+        "member" => "member_role",
+        _ => return None,
+    };
+    resource.role(field).map(|role| role.field)
 }
 
 /// The roles of `resource`'s object that this role of `holding`'s object gives.

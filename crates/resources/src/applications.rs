@@ -141,6 +141,10 @@ impl Access for ApplicationAccess {
         MEMBERS.rows(actor, action, row).or(AUDITORS.rows(actor, action, row))
     }
 
+    fn organization_roles(&self, action: Action) -> Vec<&'static str> {
+        [MEMBERS.organization_roles(action), AUDITORS.organization_roles(action)].concat()
+    }
+
     fn create(&self, actor: &Actor, draft: Draft<'_>) -> Rule {
         MEMBERS.create(actor, draft)
     }

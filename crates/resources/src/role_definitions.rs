@@ -43,6 +43,8 @@ const PERMISSIONS: &[(&str, &[&str])] = &[
     (TEAM_TYPE, &["add", "change", "delete", "member", "view"]),
 ];
 
+const ADD: &str = "add";
+
 const NAME: Field = fields::text("name")
     .label("Name")
     .max(512)
@@ -187,6 +189,25 @@ fn permissions(record: &Record) -> Option<Vec<String>> {
     names.sort();
     names.dedup();
     Some(names)
+}
+
+/// The permissions on an object of this type, such as `awx.view_project`; none
+/// for types on which no definition can be assigned.
+pub fn permissions_of(resource: &Resource) -> Vec<String> {
+    actions_of(resource).map(|action| resource.permission(action)).collect()
+}
+
+/// What can be done with an object of this type that definitions know: `view`, `change`, ...
+pub fn actions_of(resource: &Resource) -> impl Iterator<Item = &'static str> + use<> {
+    let content_type = resource.content_type();
+    let known = PERMISSIONS.iter().filter(move |(name, _)| *name == content_type);
+    known.flat_map(|(_, actions)| actions.iter().copied()).filter(|action| *action != ADD)
+}
+
+/// Whether definitions on an organization can allow to add objects of this type to it.
+pub fn can_be_added(resource: &Resource) -> bool {
+    let content_type = resource.content_type();
+    PERMISSIONS.iter().any(|(name, actions)| *name == content_type && actions.contains(&ADD))
 }
 
 /// The type of objects that a permission is about, if there is such a permission.

@@ -1,11 +1,12 @@
 //! The ways by which users come to have access to an object.
 
 use hostler_access::closure;
-use hostler_database::Type;
+use hostler_database::{Row, Type};
 use hostler_resource::{Resource, column};
 use hostler_rest::{Engine, Failure};
 use sea_query::{Alias, Expr, ExprTrait, JoinType, Query, SelectStatement};
 
+use crate::role_definitions::permissions_of;
 use crate::{ORGANIZATION, TEAM};
 
 /// The condition that user `other` has any access to the object: a role on it
@@ -50,20 +51,26 @@ pub fn with_access_to(resource: &'static Resource, this_id: Expr, other: &str) -
 }
 
 /// The ids of the roles that give access to the object: its own, and those of
-/// its organization that imply any of them.
+/// its organization that imply any of them; custom definitions among them.
 fn leading_roles(resource: &'static Resource, this_id: Expr) -> SelectStatement {
     let mut own =
         column("leading", "content_type").eq(resource.name).and(column("leading", "object_id").eq(this_id.clone()));
     let above: Vec<&str> = resource.roles.iter().flat_map(|role| closure(resource, role.field).organization).collect();
-    if let (false, Some(link)) = (above.is_empty(), resource.organization_column()) {
+    if let Some(link) = resource.organization_column() {
         let organization = Query::select()
             .expr(column("belonging", link))
             .from_as(Alias::new(resource.table), Alias::new("belonging"))
             .and_where(column("belonging", "id").eq(this_id))
             .to_owned();
+        let definitions = Query::select()
+            .expr(column("role_definition_permissions", "definition_id"))
+            .from(Alias::new("role_definition_permissions"))
+            .and_where(column("role_definition_permissions", "permission").is_in(permissions_of(resource)))
+            .to_owned();
+        let reaching = column("leading", "definition_id").in_subquery(definitions);
         own = own.or(column("leading", "content_type")
             .eq(ORGANIZATION.name)
-            .and(column("leading", "role_field").is_in(above))
+            .and(column("leading", "role_field").is_in(above).or(reaching))
             .and(column("leading", "object_id").in_subquery(organization)));
     }
     Query::select()
@@ -85,8 +92,23 @@ pub struct Way {
     pub object: Option<i64>,
     /// Which of its roles it is.
     pub field: String,
+    /// The custom definition that the role stands for, if it is none of the object's own.
+    pub definition: Option<Definition>,
     /// The team that was granted the role, if it was not the user.
     pub team: Option<ThroughTeam>,
+}
+
+/// A custom role definition.
+#[derive(Clone, Debug)]
+pub struct Definition {
+    /// Its id.
+    pub id: i64,
+    /// Its name.
+    pub name: String,
+    /// What it is for.
+    pub description: String,
+    /// What its holders may do.
+    pub permissions: Vec<String>,
 }
 
 /// How a user has what a team was granted.
@@ -109,7 +131,8 @@ pub async fn ways(engine: &Engine, resource: &'static Resource, id: i64, users: 
         return system_ways(engine, users).await;
     }
     let columns = |query: &mut SelectStatement, user: Expr| {
-        query.expr(user).exprs(["id", "content_type", "object_id", "role_field"].map(|name| column("roles", name)));
+        let names = ["id", "content_type", "object_id", "role_field", "definition_id"];
+        query.expr(user).exprs(names.map(|name| column("roles", name)));
     };
     let leading = leading_roles(resource, Expr::val(id));
     let mut direct = Query::select();
@@ -120,9 +143,18 @@ pub async fn ways(engine: &Engine, resource: &'static Resource, id: i64, users: 
         .and_where(column("grants", "user_id").is_in(users.iter().copied()))
         .and_where(column("roles", "id").in_subquery(leading.clone()))
         .order_by((Alias::new("grants"), Alias::new("id")), sea_query::Order::Asc);
-    let types =
-        [Type::Integer, Type::Integer, Type::Text, Type::Integer, Type::Text, Type::Integer, Type::Text, Type::Text];
-    let mut rows = engine.database.read(&direct, &types[..5]).await?;
+    let types = [
+        Type::Integer,
+        Type::Integer,
+        Type::Text,
+        Type::Integer,
+        Type::Text,
+        Type::Integer,
+        Type::Integer,
+        Type::Text,
+        Type::Text,
+    ];
+    let mut rows = engine.database.read(&direct, &types[..6]).await?;
 
     // What makes one belong to a team (`held`): its member or admin role, or the admin role of its
     // organization; and the team's grant on the object.
@@ -154,6 +186,7 @@ pub async fn ways(engine: &Engine, resource: &'static Resource, id: i64, users: 
         .and_where(column("membership", "user_id").is_in(users.iter().copied()))
         .and_where(column("roles", "id").in_subquery(leading));
     rows.extend(engine.database.read(&by_team, &types).await?);
+    let definitions = definitions(engine, rows.iter().filter_map(|row| row.integer(5)).collect()).await?;
     let mut ways: Vec<Way> = rows
         .iter()
         .map(|row| Way {
@@ -162,15 +195,39 @@ pub async fn ways(engine: &Engine, resource: &'static Resource, id: i64, users: 
             content_type: row.text(2).map(str::to_owned),
             object: row.integer(3),
             field: row.text(4).unwrap_or_default().to_owned(),
-            team: (row.0.len() > 5).then(|| ThroughTeam {
-                id: row.integer(5).unwrap_or_default(),
-                as_organization_admin: row.text(6) == Some(ORGANIZATION.name),
-                field: row.text(7).unwrap_or_default().to_owned(),
+            definition: definitions.iter().find(|definition| Some(definition.id) == row.integer(5)).cloned(),
+            team: (row.0.len() > 6).then(|| ThroughTeam {
+                id: row.integer(6).unwrap_or_default(),
+                as_organization_admin: row.text(7) == Some(ORGANIZATION.name),
+                field: row.text(8).unwrap_or_default().to_owned(),
             }),
         })
         .collect();
     ways.extend(system_ways(engine, users).await?);
     Ok(ways)
+}
+
+/// The custom definitions with these ids.
+async fn definitions(engine: &Engine, ids: Vec<i64>) -> Result<Vec<Definition>, Failure> {
+    if ids.is_empty() {
+        return Ok(vec![]);
+    }
+    let query = Query::select()
+        .exprs(["id", "name", "description", "permissions"].map(|name| column("role_definitions", name)))
+        .from(Alias::new("role_definitions"))
+        .and_where(column("role_definitions", "id").is_in(ids))
+        .to_owned();
+    let rows = engine.database.read(&query, &[Type::Integer, Type::Text, Type::Text, Type::Json]).await?;
+    let definition = |row: &Row| {
+        let permissions = row.json(3).and_then(serde_json::Value::as_array).into_iter().flatten();
+        Some(Definition {
+            id: row.integer(0)?,
+            name: row.text(1)?.to_owned(),
+            description: row.text(2)?.to_owned(),
+            permissions: permissions.filter_map(|name| name.as_str().map(str::to_owned)).collect(),
+        })
+    };
+    Ok(rows.iter().filter_map(definition).collect())
 }
 
 /// The grants of the two roles above all objects.
@@ -193,6 +250,7 @@ async fn system_ways(engine: &Engine, users: &[i64]) -> Result<Vec<Way>, Failure
             content_type: None,
             object: None,
             field: row.text(2).unwrap_or_default().to_owned(),
+            definition: None,
             team: None,
         })
         .collect())

@@ -1,0 +1,196 @@
+//! Why somebody may do something: `users/N/explain_access/?object=/api/v2/...`.
+//! AWX has no such thing.
+
+mod chain;
+
+use hostler_access::{has_role, may};
+use hostler_database::Type;
+use hostler_resource::{Action, Actor, ObjectRole, Resource, Rule, column};
+use hostler_rest::{Engine, Failure, Target, find_id, summarize};
+use sea_query::{Alias, ExprTrait, Query};
+use serde_json::{Map, Value as Json, json};
+
+use self::chain::{Chains, Through};
+use crate::access_list::role_of_action;
+use crate::role_definitions::{actions_of, can_be_added};
+use crate::{IS_SUPERUSER, ORGANIZATION, USER};
+
+/// The table of the object in the rules that are asked.
+const OBJECT: &str = "object";
+const VIEW: &str = "view";
+const CHANGE: &str = "change";
+const DELETE: &str = "delete";
+
+/// Explains what user `user` may do with the object at `object_path`, to an
+/// actor who may see both.
+///
+/// Of somebody else only those learn it who see everything or administer
+/// the object: how rights hang together is nobody else's business.
+///
+/// # Errors
+/// 400 for a path that names no object, 403 and 404 as for showing the object.
+pub async fn explain(
+    engine: &Engine,
+    actor: &Actor,
+    user: i64,
+    object_path: &str,
+) -> Result<Map<String, Json>, Failure> {
+    let (resource, target) = parse(engine, object_path)?;
+    let id = find_id(engine, actor, resource, &target).await?;
+    let subject = subject(engine, actor, user).await?;
+    let sees_all = actor.is_superuser || actor.is_system_auditor;
+    if !(user == actor.id || sees_all || may_change(engine, actor, resource, id).await?) {
+        return Err(Failure::forbidden());
+    }
+    let asked: Vec<Asked> = questions(engine, &subject, resource, id);
+    let allowed = answers(engine, &asked, resource, id).await?;
+    let chains = Chains::gather(engine, actor, &subject, resource, id).await?;
+    let (mut roles, mut permissions) = (vec![], vec![]);
+    for (asked, allowed) in asked.iter().zip(allowed) {
+        let because = if allowed { chains.shortest(&asked.through) } else { None };
+        match &asked.about {
+            About::Role(role) => roles.push(json!({
+                "role_field": role.field, "name": role.name, "description": role.description,
+                "allowed": allowed, "because": because,
+            })),
+            About::Permission(permission, action) => permissions.push(json!({
+                "permission": permission, "action": action, "allowed": allowed, "because": because,
+            })),
+        }
+    }
+    let may = |wanted: &str| permissions.iter().any(|one| one["action"] == wanted && one["allowed"] == true);
+    let actions = json!({"read": may(VIEW), "change": may(CHANGE), "delete": may(DELETE)});
+    let shown = |summaries: Vec<(i64, Map<String, Json>)>| summaries.into_iter().next().map(|(_, summary)| summary);
+    let mut answer = Map::new();
+    answer.insert("user".into(), shown(summarize(engine, actor, &USER, &[user]).await?).into());
+    answer.insert("type".into(), resource.name.into());
+    answer.insert("url".into(), resource.url(id).into());
+    answer.insert("object".into(), shown(summarize(engine, actor, resource, &[id]).await?).into());
+    answer.insert("actions".into(), actions);
+    answer.insert("permissions".into(), permissions.into());
+    answer.insert("roles".into(), roles.into());
+    Ok(answer)
+}
+
+fn parse(engine: &Engine, path: &str) -> Result<(&'static Resource, Target), Failure> {
+    let wrong = || Failure::field("object", "Name an object by its path, such as /api/v2/organizations/1/.");
+    let rest = path.strip_prefix("/api/v2/").and_then(|rest| rest.strip_suffix('/')).ok_or_else(wrong)?;
+    let (plural, key) = rest.split_once('/').ok_or_else(wrong)?;
+    let resource = engine.registry.by_plural(plural).ok_or_else(wrong)?.resource;
+    Ok((resource, Target::parse(resource, key).map_err(|_| wrong())?))
+}
+
+/// The user as an actor, so that the real rules can be asked.
+async fn subject(engine: &Engine, actor: &Actor, user: i64) -> Result<Actor, Failure> {
+    let query = Query::select()
+        .exprs(["username", IS_SUPERUSER.column, "is_system_auditor"].map(|name| column("users", name)))
+        .from(Alias::new("users"))
+        .and_where(column("users", "id").eq(user))
+        .to_owned();
+    let rows = engine.database.read(&query, &[Type::Text, Type::Boolean, Type::Boolean]).await?;
+    let row = rows.first().ok_or(Failure::NotFound(Some(USER.label)))?;
+    Ok(Actor {
+        id: user,
+        username: row.text(0).unwrap_or_default().to_owned(),
+        is_superuser: row.boolean(1),
+        is_system_auditor: row.boolean(2),
+        can_write: true,
+        session: None,
+        external_account: None,
+        policy: actor.policy,
+    })
+}
+
+/// Whether the actor may change the object.
+async fn may_change(engine: &Engine, actor: &Actor, resource: &'static Resource, id: i64) -> Result<bool, Failure> {
+    let rule = resource.access.rows(actor, Action::Change, OBJECT);
+    Ok(answer(engine, vec![rule], resource, id).await?.first().copied().unwrap_or(false))
+}
+
+/// What is asked of one object.
+struct Asked {
+    about: About,
+    /// The rule that the server itself goes by, over the table [`OBJECT`].
+    rule: Rule,
+    /// What gives it.
+    through: Through,
+}
+
+enum About {
+    Role(&'static ObjectRole),
+    /// A permission as role definitions name it, and the action in it.
+    Permission(String, String),
+}
+
+/// Every role of the object and every permission on it.
+fn questions(engine: &Engine, subject: &Actor, resource: &'static Resource, id: i64) -> Vec<Asked> {
+    let mut asked = vec![];
+    for role in resource.roles {
+        let through = Through { role: Some((resource, role.field)), ..Through::default() };
+        asked.push(Asked { about: About::Role(role), rule: has_role(resource, role.field, subject, OBJECT), through });
+    }
+    let mut actions: Vec<&str> = actions_of(resource).collect();
+    // Types that no definition knows can be seen, changed and deleted all the same.
+    for action in [VIEW, CHANGE, DELETE] {
+        if !actions.contains(&action) {
+            actions.push(action);
+        }
+    }
+    for action in actions {
+        let permission = resource.permission(action);
+        let kind = match action {
+            VIEW => Some(Action::Read),
+            CHANGE => Some(Action::Change),
+            DELETE => Some(Action::Delete),
+            _ => None,
+        };
+        let role = role_of_action(resource, action);
+        let rule = match (kind, role) {
+            (Some(Action::Change), _) if !resource.editable => Rule::None,
+            (Some(Action::Delete), _) if !resource.deletable => Rule::None,
+            (Some(kind), _) => resource.access.rows(subject, kind, OBJECT),
+            (None, Some(role)) => may(resource, role, action, subject, OBJECT),
+            (None, None) => continue,
+        };
+        let through = Through {
+            role: role.map(|role| (resource, role)),
+            organization: kind.map(|kind| resource.access.organization_roles(kind)).unwrap_or_default(),
+            permission: Some(permission.clone()),
+        };
+        asked.push(Asked { about: About::Permission(permission, action.to_owned()), rule, through });
+    }
+    if *resource == ORGANIZATION {
+        for added in engine.registry.0.iter().map(|registered| registered.resource).filter(|added| can_be_added(added))
+        {
+            let permission = added.permission("add");
+            let own = format!("{}_admin_role", added.name);
+            let role = resource.role(&own).map_or("admin_role", |role| role.field);
+            let in_it = |name: &str| (name == ORGANIZATION.name).then_some(id);
+            let through =
+                Through { role: Some((resource, role)), permission: Some(permission.clone()), ..Through::default() };
+            asked.push(Asked {
+                about: About::Permission(permission, "add".to_owned()),
+                rule: added.access.create(subject, &in_it),
+                through,
+            });
+        }
+    }
+    asked
+}
+
+/// Whether each of the rules holds: one statement for all.
+async fn answers(engine: &Engine, asked: &[Asked], resource: &'static Resource, id: i64) -> Result<Vec<bool>, Failure> {
+    answer(engine, asked.iter().map(|asked| asked.rule.clone()).collect(), resource, id).await
+}
+
+async fn answer(engine: &Engine, rules: Vec<Rule>, resource: &'static Resource, id: i64) -> Result<Vec<bool>, Failure> {
+    let types = vec![Type::Boolean; rules.len()];
+    let query = Query::select()
+        .exprs(rules.into_iter().map(Rule::expression))
+        .from_as(Alias::new(resource.table), Alias::new(OBJECT))
+        .and_where(column(OBJECT, "id").eq(id))
+        .to_owned();
+    let rows = engine.database.read(&query, &types).await?;
+    let row = rows.first();
+    Ok((0..types.len()).map(|place| row.is_some_and(|row| row.boolean(place))).collect())
+}
