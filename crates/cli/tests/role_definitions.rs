@@ -215,13 +215,16 @@ fn access_lists_show_custom_definitions(backend: Backend) {
         })]
     );
     assert!(of(ada, "indirect_access").is_empty());
-    let through_team = of(eve.id, "indirect_access");
+    let through_team = of(eve.id, "direct_access");
     assert_eq!(through_team[0]["role"]["team_name"], "ops", "{through_team:?}");
     assert_eq!(through_team[0]["role"]["name"], "Editor");
     let through_organization = of(bob.id, "indirect_access");
     assert_eq!(through_organization[0]["role"]["resource_type"], "organization", "{through_organization:?}");
     assert_eq!(through_organization[0]["descendant_roles"], json!(["read_role"]), "what it allows on projects");
     assert!(listed.iter().all(|user| user["id"] != fay.id), "adding projects shows none");
+    let superuser = of(1, "indirect_access");
+    assert_eq!(superuser[0]["role"]["id"], Value::Null, "{superuser:?}");
+    assert_eq!(superuser[0]["descendant_roles"], json!(["admin_role", "use_role", "update_role", "read_role"]));
 
     // What may be taken away is told to who may: and then it can be.
     let seen_by_bob = bob.client.results(&path);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use hostler_access::{closure, implied_fields};
-use hostler_resource::{Actor, ObjectRole, Resource, Singleton};
+use hostler_resource::{Actor, Resource, Singleton};
 use hostler_rest::{Engine, Failure, Shown};
 use serde_json::{Map, Value as Json, json};
 
@@ -31,8 +31,9 @@ pub async fn show(
         let user = shown.loaded.record.id;
         let (mut direct, mut indirect) = (vec![], vec![]);
         for way in ways.iter().filter(|way| way.user == user) {
+            // What a team of the user holds on the object itself counts as direct, as in AWX.
             let own = way.content_type.as_deref() == Some(resource.name) && way.object == Some(id);
-            let list = if own && way.team.is_none() { &mut direct } else { &mut indirect };
+            let list = if own { &mut direct } else { &mut indirect };
             list.extend(describe(way, resource, actor, &names));
         }
         if let Some(Json::Object(summary)) = shown.json.get_mut("summary_fields") {
@@ -79,18 +80,20 @@ fn describe(
 ) -> Option<Json> {
     let holding = HOLDING_TYPES.iter().map(|resource| resource()).find(|r| Some(r.name) == way.content_type.as_deref());
     let Some(holding) = holding else {
-        let (name, description) = match way.field.as_str() {
-            "system_administrator" => ("System Administrator", "Can manage all aspects of the system"),
-            _ => ("System Auditor", "Can view all aspects of the system"),
+        // Both come from flags of the user: AWX names no role to take away here.
+        let singleton = |name: &str, description: &str, roles: Vec<&str>| {
+            let may = json!({"unattach": false});
+            let role = json!({"id": null, "name": name, "description": description, "user_capabilities": may});
+            json!({"role": role, "descendant_roles": roles})
         };
-        let may = json!({"unattach": actor.can_write && actor.is_superuser});
-        let role = json!({"id": way.role, "name": name, "description": description, "user_capabilities": may});
-        let given = |role: &&ObjectRole| {
-            way.field == Singleton::Administrator.field()
-                || closure(resource, role.field).system.contains(&Singleton::Auditor)
-        };
-        let all: Vec<&str> = resource.roles.iter().rev().filter(given).map(|role| role.field).collect();
-        return Some(json!({"role": role, "descendant_roles": all}));
+        return Some(match way.field == Singleton::Administrator.field() {
+            true => singleton(
+                "System Administrator",
+                "Can manage all aspects of the system",
+                resource.roles.iter().map(|role| role.field).collect(),
+            ),
+            false => singleton("System Auditor", "Can view all aspects of the system", vec!["read_role"]),
+        });
     };
     let object = way.object?;
     let (object_name, administers) = names.get(&(holding.name, object))?;
