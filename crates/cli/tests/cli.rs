@@ -12,7 +12,9 @@ use std::sync::Mutex;
 use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
-use hostler_testkit::{ADMIN, ADMIN_PASSWORD, Backend, TestServer, backends};
+use hostler_testkit::client::Address;
+use hostler_testkit::database::PostgresDatabase;
+use hostler_testkit::{ADMIN, ADMIN_PASSWORD, Backend, Client, TestServer, backends};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -291,5 +293,45 @@ fn commands_for_users_refuse_what_makes_no_sense() {
         let stderr = text(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{arguments:?}: {stderr}");
         assert_eq!(stderr.lines().count(), 1, "{arguments:?}: wanted one line:\n{stderr}");
+    }
+}
+
+/// Several servers that start at the same moment on the same new data all come up, and share them.
+#[test]
+fn servers_that_start_at_once_share_a_new_database() {
+    for backend in backends() {
+        let database = (backend == Backend::Postgres).then(PostgresDatabase::create);
+        let folder = TempDir::new().expect("a directory");
+        let data = folder.path().join("data");
+        fs::create_dir(&data).expect("a directory");
+        let start = || {
+            let mut command = hostler(&["serve", "--listen", "127.0.0.1:0"]);
+            command.env("HOSTLER_DATA", &data).env("HOSTLER_ADMIN_PASSWORD", ADMIN_PASSWORD);
+            if let Some(database) = &database {
+                command.env("HOSTLER_DATABASE", database.url());
+            }
+            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary runs")
+        };
+        let mut children: Vec<_> = (0..4).map(|_| start()).collect();
+        for child in &mut children {
+            let mut line = String::new();
+            let output = child.stdout.take().expect("its output");
+            BufReader::new(output).read_line(&mut line).expect("a line");
+            let Some(base) = line.trim().strip_prefix("Hostler is listening on ") else {
+                let mut problem = String::new();
+                let _ = child.stderr.take().expect("its errors").read_to_string(&mut problem);
+                panic!("{backend}: one did not start: {line:?} {problem}");
+            };
+            let address = Address::new(base);
+            let client = Client::new(address).with_password(ADMIN, ADMIN_PASSWORD);
+            let users = client.get("/api/v2/users/").expect(200).json();
+            assert_eq!(users["count"], 1, "{backend}");
+            let definitions = client.get("/api/v2/role_definitions/?managed=true").expect(200).json();
+            assert_eq!(definitions["count"], 32, "{backend}");
+        }
+        for mut child in children {
+            child.kill().expect("it ran");
+            child.wait().expect("it ended");
+        }
     }
 }

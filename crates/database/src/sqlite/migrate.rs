@@ -1,6 +1,6 @@
 //! Creates the file and brings its schema up to date.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::ErrorKind;
 use std::path::Path;
 
@@ -12,6 +12,9 @@ use crate::migrate;
 
 /// Creates the file unless it is there, and migrates it.
 pub(super) fn prepare(path: &Path) -> Result<(), OpenError> {
+    // Of several processes that start at once one migrates, and the others wait
+    // here and then find nothing to do. Closing the directory unlocks.
+    let _alone = alone(path)?;
     create(path)?;
     let file_error = |error| file_error(path, &error);
     let migration = |problem: String| OpenError::Migration { place: path.display().to_string(), problem };
@@ -36,6 +39,18 @@ pub(super) fn prepare(path: &Path) -> Result<(), OpenError> {
         }
     }
     Ok(())
+}
+
+/// Holds the directory of the file locked, for SQLite's own locks last for one
+/// transaction only. It stays readable and writable for everybody else.
+fn alone(path: &Path) -> Result<File, OpenError> {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let locked = File::open(directory).and_then(|directory| directory.lock().map(|()| directory));
+    locked.map_err(|error| OpenError::File {
+        path: path.to_owned(),
+        problem: format!("its directory cannot be locked: {error}"),
+        remedy: "check that the directory exists, and that it is on a file system that knows locks",
+    })
 }
 
 /// What an error of the driver says about the file.
