@@ -35,6 +35,69 @@ fn programs_get_json_and_browsers_get_pages() {
     assert!(!is_page(&ask("/api/v2/users/", "image/png").expect(406)));
 }
 
+/// Who asks for YAML gets what JSON says, whatever the words in it look like.
+#[test]
+fn answers_come_in_yaml_too() {
+    let server = start(Backend::Sqlite);
+    let admin = server.as_admin();
+    let odd = [
+        "yes",
+        "null",
+        "~",
+        "1e3",
+        "0x1f",
+        "007",
+        "a: b",
+        "- x",
+        "# no comment",
+        "'quoted'",
+        "\"",
+        "{}",
+        "[x",
+        "&a",
+        "*a",
+        "!tag",
+        "| x",
+        "> x",
+        "%x",
+        "@x",
+        "`x",
+        "two\nlines\n",
+        " space ",
+        "tab\t",
+        "é 🚀 \u{85}\u{2028}",
+        "...",
+        "---",
+        "2024-01-01",
+        "1:30",
+        ".inf",
+        "=",
+        "<<",
+        "true",
+    ];
+    for (number, words) in odd.iter().enumerate() {
+        let body = json!({"name": format!("{number}"), "description": words});
+        admin.post("/api/v2/organizations/", body).expect(201);
+    }
+    let ask = |path: &str, accept: &str| admin.request("GET", path).header("Accept", accept).send();
+    for path in
+        ["/api/v2/organizations/?page_size=200", "/api/v2/users/1/", "/api/v2/settings/all/", "/api/v2/users/99/"]
+    {
+        let wanted = ask(path, "application/json").json();
+        for accept in ["application/yaml", "application/x-yaml", "text/yaml, application/json;q=0.9"] {
+            let answer = ask(path, accept);
+            assert_eq!(answer.header("Content-Type").as_deref(), Some("application/yaml"), "{path} {accept}");
+            let read: serde_json::Value = serde_saphyr::from_str(&answer.text()).expect("YAML");
+            assert_eq!(read, wanted, "{path} {accept}");
+        }
+    }
+    let named = ask("/api/v2/users/1/?format=yaml", "*/*").expect(200).text();
+    assert!(named.contains("url: ") && named.contains("/api/v2/users/1/?format=yaml"), "{named}");
+    // Bodies are JSON, as in AWX.
+    let yaml = admin.request("PATCH", "/api/v2/users/1/").header("Content-Type", "application/yaml");
+    yaml.body("first_name: Ann").send().expect(415);
+}
+
 #[test]
 fn every_kind_of_path_has_a_page_with_the_status_of_its_answer() {
     for backend in backends() {

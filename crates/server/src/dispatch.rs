@@ -210,8 +210,10 @@ async fn answer(app: &App, request: axum::http::Request<Body>, trace: &mut Trace
     if let (true, Some(secret)) = (renewed, cookie(&request.headers, SESSION_COOKIE)) {
         reply = login::with_session_cookie(reply, &request, secret);
     }
-    if wanted != Wanted::Page {
-        return reply;
+    match wanted {
+        Wanted::Page => {}
+        Wanted::Yaml => return reply.in_yaml(),
+        _ => return reply,
     }
     if request.in_form {
         reply = browse::after_form(&route, &request, reply);
@@ -277,15 +279,15 @@ async fn respond(app: &App, route: &Route, actor: Option<&Actor>, request: &Requ
         Wanted::Neither => {
             return Reply::detail(StatusCode::NOT_ACCEPTABLE, "Could not satisfy the request Accept header.");
         }
-        Wanted::Json | Wanted::Page => {}
+        Wanted::Json | Wanted::Yaml | Wanted::Page => {}
     }
     let outcome = match actor {
         Some(actor) => known(app, route.clone(), actor, request).await,
         None => public(app, route.clone(), request).await,
     };
     let mut reply = outcome.unwrap_or_else(|failure| reply_to(failure, request.method.as_str()));
-    if let (Some("json"), Content::Json(json)) = (request.parameter("format"), &mut reply.content) {
-        keep_format(json);
+    if let (Some(format @ ("json" | "yaml")), Content::Json(json)) = (request.parameter("format"), &mut reply.content) {
+        keep_format(json, format);
     }
     reply
 }
@@ -300,6 +302,11 @@ async fn public(app: &App, route: Route, request: &Request) -> Result<Reply, Fai
     }
     if !is_safe(&request.method) {
         return Err(Failure::MethodNotAllowed);
+    }
+    if request.method == Method::OPTIONS
+        && let Some(words) = roots::describe(&route)
+    {
+        return Ok(words);
     }
     match route {
         Route::ApiRoot => Ok(login::with_csrf_cookie(roots::api(&request.settings), request)),
@@ -325,6 +332,9 @@ async fn known(app: &App, route: Route, actor: &Actor, request: &Request) -> Res
         | Route::Stylesheet => public(app, route, request).await,
         Route::OpenApi if is_safe(&request.method) => Ok(Reply::fixed("application/json", openapi::text())),
         Route::OpenApi => Err(Failure::MethodNotAllowed),
+        Route::Config if request.method == Method::OPTIONS => {
+            roots::describe(&route).ok_or_else(|| Failure::Internal("config describes itself".into()))
+        }
         Route::Config if is_safe(&request.method) => Ok(roots::config(actor)),
         Route::SettingList if request.method == Method::OPTIONS => Ok(Reply::ok(settings::describe_list())),
         Route::SettingList if is_safe(&request.method) => Ok(settings::list(actor)),
@@ -369,21 +379,21 @@ fn allow(route: &Route) -> String {
 }
 
 /// Whoever asks with `?format=` gets links that keep it, as in AWX.
-fn keep_format(json: &mut Json) {
+fn keep_format(json: &mut Json, format: &str) {
     match json {
-        Json::Array(list) => list.iter_mut().for_each(keep_format),
+        Json::Array(list) => list.iter_mut().for_each(|value| keep_format(value, format)),
         Json::Object(map) => {
             for (key, value) in map.iter_mut() {
                 match (key.as_str(), value) {
-                    ("url", Json::String(link)) => add_format(link),
+                    ("url", Json::String(link)) => add_format(link, format),
                     ("related", Json::Object(links)) => {
                         for (name, link) in links.iter_mut() {
                             if let (true, Json::String(link)) = (name != "named_url", link) {
-                                add_format(link);
+                                add_format(link, format);
                             }
                         }
                     }
-                    ("results", value) => keep_format(value),
+                    ("results", value) => keep_format(value, format),
                     _ => {}
                 }
             }
@@ -392,6 +402,7 @@ fn keep_format(json: &mut Json) {
     }
 }
 
-fn add_format(link: &mut String) {
-    link.push_str("?format=json");
+fn add_format(link: &mut String, format: &str) {
+    link.push_str("?format=");
+    link.push_str(format);
 }

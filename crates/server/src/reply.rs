@@ -16,6 +16,7 @@ pub(crate) struct Reply {
 pub(crate) enum Content {
     Empty,
     Json(Json),
+    Yaml(String),
     Html(String),
     /// A text that is part of the server, with its content type.
     Fixed(&'static str, &'static str),
@@ -63,12 +64,25 @@ impl Reply {
         self
     }
 
+    /// The same answer in YAML, if it is one that can be.
+    pub(crate) fn in_yaml(mut self) -> Self {
+        if let Content::Json(json) = &self.content {
+            match serde_saphyr::to_string(json) {
+                Ok(text) => self.content = Content::Yaml(text),
+                // It fails for no value that JSON can hold; should it ever, JSON is YAML too.
+                Err(error) => tracing::error!(%error, "an answer could not be written as YAML"),
+            }
+        }
+        self
+    }
+
     /// The answer as bytes. A header whose value cannot be one is left out.
     pub(crate) fn into_response(self) -> Response<Body> {
         let is_page = matches!(self.content, Content::Html(_));
         let (body, content_type) = match self.content {
             Content::Empty => (Body::empty(), None),
             Content::Json(json) => (Body::from(bytes(&json)), Some("application/json")),
+            Content::Yaml(text) => (Body::from(text), Some("application/yaml")),
             Content::Html(html) => (Body::from(html), Some("text/html; charset=utf-8")),
             Content::Fixed(content_type, text) => (Body::from(text), Some(content_type)),
         };

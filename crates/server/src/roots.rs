@@ -6,6 +6,7 @@ use hostler_rest::Registry;
 use serde_json::{Map, Value as Json, json};
 
 use crate::reply::Reply;
+use crate::route::Route;
 use crate::settings::Settings;
 use crate::settings::known::authentication::LOGIN_REDIRECT_OVERRIDE;
 use crate::settings::known::system::INSTALL_UUID;
@@ -29,6 +30,20 @@ pub(crate) fn api(settings: &Settings) -> Reply {
             "login_redirect_override": settings.text(&LOGIN_REDIRECT_OVERRIDE),
         }),
     )
+}
+
+/// The answer to OPTIONS of a path that is no list and no object; none for other routes.
+pub(crate) fn describe(route: &Route) -> Option<Reply> {
+    let (name, description) = match route {
+        Route::ApiRoot => ("REST API", "The versions of the API that this server speaks."),
+        Route::VersionRoot => ("Version 2", "What this version of the API has: the path of each list."),
+        Route::Ping => ("Ping", "Whether the server answers, and which one it is. Anybody may ask."),
+        Route::Config => ("Configuration", "How the server is set up."),
+        _ => return None,
+    };
+    let json = "application/json";
+    let words = json!({"name": name, "description": description, "renders": [json, "text/html"], "parses": [json]});
+    Some(Reply::json(StatusCode::OK, words))
 }
 
 /// `GET /api/v2/`: only what exists.

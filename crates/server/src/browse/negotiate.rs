@@ -1,4 +1,4 @@
-//! JSON or a page: what the Accept header (RFC 9110, section 12.5.1) and `?format=` ask for.
+//! JSON, YAML or a page: what the Accept header (RFC 9110, section 12.5.1) and `?format=` ask for.
 
 use axum::http::{HeaderMap, header};
 
@@ -6,8 +6,9 @@ use axum::http::{HeaderMap, header};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wanted {
     Json,
+    Yaml,
     Page,
-    /// Neither of what we have.
+    /// None of what we have.
     Neither,
     /// `?format=` with a word that we do not know.
     UnknownFormat,
@@ -18,6 +19,7 @@ pub(crate) fn negotiate(headers: &HeaderMap, pairs: &[(String, String)]) -> Want
     if let Some((_, format)) = pairs.iter().find(|(key, _)| key == "format") {
         return match format.as_str() {
             "json" => Wanted::Json,
+            "yaml" => Wanted::Yaml,
             "api" => Wanted::Page,
             _ => Wanted::UnknownFormat,
         };
@@ -28,8 +30,12 @@ pub(crate) fn negotiate(headers: &HeaderMap, pairs: &[(String, String)]) -> Want
         return Wanted::Json;
     }
     let (json, html) = (quality(&ranges, "application", "json"), quality(&ranges, "text", "html"));
-    match (json, html) {
-        (0, 0) => Wanted::Neither,
+    // Its name by RFC 9512, and what it was called before.
+    let yaml = [("application", "yaml"), ("application", "x-yaml"), ("text", "yaml")];
+    let yaml = yaml.iter().map(|(main, sub)| named(&ranges, main, sub)).max().unwrap_or(0);
+    match json.max(html).max(yaml) {
+        0 => Wanted::Neither,
+        _ if yaml > json && yaml > html => Wanted::Yaml,
         _ if html > json => Wanted::Page,
         _ => Wanted::Json,
     }
@@ -71,6 +77,12 @@ impl<'a> Range<'a> {
 fn quality(ranges: &[Range<'_>], main: &str, sub: &str) -> u32 {
     let fitting = ranges.iter().filter_map(|range| Some((range.fits(main, sub)?, range.quality)));
     fitting.max().map_or(0, |(_, quality)| quality)
+}
+
+/// The same for a type that has to be named: whoever takes anything does not mean it.
+fn named(ranges: &[Range<'_>], main: &str, sub: &str) -> u32 {
+    let exact = ranges.iter().filter(|range| range.fits(main, sub) == Some(2));
+    exact.map(|range| range.quality).max().unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -118,6 +130,22 @@ mod tests {
         ] {
             assert_eq!(wanted(accept, None), Wanted::Page, "{accept:?}");
         }
+    }
+
+    #[test]
+    fn who_names_yaml_gets_it() {
+        for accept in [
+            &["application/yaml"][..],
+            &["application/x-yaml, application/json;q=0.9"],
+            &["text/yaml;q=0.5, */*;q=0.1"],
+        ] {
+            assert_eq!(wanted(accept, None), Wanted::Yaml, "{accept:?}");
+        }
+        for accept in [&["application/json, application/yaml"][..], &["application/*"], &["application/yaml;q=0, */*"]]
+        {
+            assert_eq!(wanted(accept, None), Wanted::Json, "{accept:?}");
+        }
+        assert_eq!(wanted(&["text/html"], Some("yaml")), Wanted::Yaml);
     }
 
     #[test]

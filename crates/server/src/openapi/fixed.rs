@@ -1,7 +1,7 @@
 //! The paths that are no resource: roots, ping, config, oneself, settings, sessions.
 
 use hostler_resources::USER;
-use hostler_rest::openapi::{list_parameters, page_component, reference};
+use hostler_rest::openapi::{key_parameter, list_parameters, page_component, reference};
 use serde_json::{Map, Value as Json, json};
 
 use super::Operation;
@@ -20,6 +20,7 @@ pub(super) fn paths() -> Map<String, Json> {
         ("/api/v2/openapi.json", json!({"get": read("openapi", "This document", json!({"type": "object"})).0})),
         ("/api/v2/config/", json!({"get": read("config", "How the server is set up", config()).0})),
         ("/api/v2/me/", me()),
+        ("/api/v2/users/{key}/explain_access/", explain_access()),
         ("/api/v2/settings/", json!({"get": read("settings_list", "Categories of settings", categories()).0})),
         ("/api/v2/settings/{category}/", category()),
         ("/api/login/", login()),
@@ -95,6 +96,45 @@ fn me() -> Json {
         .parameters(list_parameters().keys().map(|name| reference("parameters", name)).collect())
         .answers(vec![("200", answer)], &[&[400, 403, 404], ALWAYS].concat());
     json!({"get": get.0})
+}
+
+fn explain_access() -> Json {
+    let object = json!({
+        "name": "object", "in": "query", "required": true, "schema": {"type": "string"},
+        "description": "The path of the object, such as /api/v2/organizations/1/.",
+    });
+    let yes = || json!({"type": "boolean"});
+    let because = json!({
+        "type": ["array", "null"], "items": {"type": "object"},
+        "description": "The shortest chain of grants and implications; null if no grant that the caller may see gives it.",
+    });
+    let one = |names: &[&str]| {
+        let mut properties = Map::new();
+        for name in names {
+            properties.insert((*name).to_owned(), json!({"type": "string"}));
+        }
+        properties.insert("allowed".into(), yes());
+        properties.insert("because".into(), because.clone());
+        let required: Vec<_> = properties.keys().cloned().collect();
+        json!({"type": "array", "items": {"type": "object", "properties": properties, "required": required}})
+    };
+    let schema = json!({
+        "type": "object",
+        "properties": {
+            "user": {"type": ["object", "null"]},
+            "type": {"type": "string"},
+            "url": {"type": "string"},
+            "object": {"type": ["object", "null"]},
+            "actions": {"type": "object", "properties": {"read": yes(), "change": yes(), "delete": yes()}},
+            "permissions": one(&["permission", "action"]),
+            "roles": one(&["role_field", "name", "description"]),
+        },
+        "required": ["user", "type", "url", "object", "actions", "permissions", "roles"],
+    });
+    let get = Operation::new("users_explain_access", TAG, "Why a user may do something with an object")
+        .parameters(vec![object])
+        .answers(vec![("200", json_answer("Yes or no, and why.", schema, &[]))], &[&[400, 403, 404], ALWAYS].concat());
+    json!({"parameters": [key_parameter(&USER)], "get": get.0})
 }
 
 fn categories() -> Json {
