@@ -9,8 +9,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use crate::browser::Browser;
 use crate::database::Backend;
-use crate::people::Person;
+use crate::people::{PASSWORD, Person};
 use crate::server::TestServer;
 
 /// One path that the server describes.
@@ -87,6 +88,7 @@ impl House {
             admin.attach(&format!("/api/v2/users/{}/roles/", ann.id), own);
             writer.create("/api/v2/tokens/", json!({"scope": "read"}));
             last_token = writer.create("/api/v2/tokens/", json!({"scope": "read", "application": portal}));
+            Browser::logged_in(server, &ann.name, PASSWORD);
         }
         let member_role = role(&format!("/api/v2/organizations/{home}/"), "member_role");
         let holds = [
@@ -113,6 +115,7 @@ impl House {
             ("role_team_assignments", first("/api/v2/role_team_assignments/")),
             ("role_user_assignments", first("/api/v2/role_user_assignments/")),
             ("roles", member_role.to_string()),
+            ("sessions", first("/api/v2/sessions/")),
             ("roles/teams", use_role.to_string()),
             ("settings", "system".to_owned()),
             ("teams", team.to_string()),
