@@ -49,7 +49,8 @@ fn make_private(folder: &Path) -> Result<()> {
         bail!("the data folder {} is not a folder", folder.display());
     }
     // Find out now, with a clear message, rather than by an odd error of the database.
-    let probe = folder.join(".writable");
+    // A name of this process: others may start in the same folder at this moment.
+    let probe = folder.join(format!(".written-{}", std::process::id()));
     fs::write(&probe, b"").with_context(|| format!("the data folder {} cannot be written", folder.display()))?;
     fs::remove_file(&probe).with_context(|| format!("the data folder {} cannot be written", folder.display()))
 }
