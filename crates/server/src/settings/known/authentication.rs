@@ -57,7 +57,7 @@ pub(crate) static OAUTH2_PROVIDER: Setting = Setting::shaped("OAUTH2_PROVIDER", 
     .unit("seconds")
     .help(
         "For how many seconds access tokens, authorization codes and refresh tokens are good. It counts for those that \
-         are made from now on.",
+         are made from now on. What is not named has its default.",
     );
 
 pub(crate) static ALLOW_OAUTH2_FOR_EXTERNAL_USERS: Setting =
@@ -117,17 +117,17 @@ fn default_lifetimes() -> Json {
     LIFETIMES.iter().map(|(name, seconds, ..)| ((*name).to_owned(), Json::from(*seconds))).collect()
 }
 
-/// What is not named gets its default.
+/// Kept as it is sent: what is not named has its default, and clients that compare find what they sent.
 fn check_lifetimes(value: &Json) -> Result<Json, Problem> {
     let sent = object(value)?;
     let unknown: Vec<&str> =
         sent.keys().map(String::as_str).filter(|name| !LIFETIMES.iter().any(|(known, ..)| known == name)).collect();
     let (mut values, mut problems) = (Map::new(), Map::new());
-    for (name, default, least, greatest) in LIFETIMES {
+    for (name, _, least, greatest) in LIFETIMES {
         match sent.get(name).map(|value| hostler_rest::sent::integer(value, (least, greatest))) {
             Some(Err(message)) => problems.insert(name.to_owned(), json!([message])),
             Some(Ok(seconds)) => values.insert(name.to_owned(), seconds.into()),
-            None => values.insert(name.to_owned(), default.into()),
+            None => None,
         };
     }
     if !problems.is_empty() {
@@ -150,7 +150,6 @@ pub(crate) struct Lifetimes {
 impl Lifetimes {
     pub(crate) fn of(settings: &Settings) -> Self {
         let value = settings.value(&OAUTH2_PROVIDER);
-        // A value that was stored before one of them was known lacks it.
         let [access_token, authorization_code, refresh_token] =
             LIFETIMES.map(|(name, default, ..)| value[name].as_i64().unwrap_or(default));
         Lifetimes { access_token, authorization_code, refresh_token }
