@@ -130,6 +130,17 @@ class Checks:
 
     def settings_are_listed(self):
         contains(self.awx.text("settings", "list"), "SESSION_COOKIE_AGE")
+        contains(self.awx.text("settings", "list", "--slug", "ui"), "CUSTOM_LOGO")
+
+    def settings_modify(self):
+        equal(self.awx.json("settings", "modify", "SESSIONS_PER_USER", "5")["value"], 5)
+        proxies = ["10.0.0.1"]
+        equal(self.awx.json("settings", "modify", "PROXY_IP_ALLOWED_LIST", json.dumps(proxies))["value"], proxies)
+        changed = self.awx.json("settings", "list", "--slug", "changed")
+        equal(changed, {"SESSIONS_PER_USER": 5, "PROXY_IP_ALLOWED_LIST": proxies})
+        contains(self.awx.refused("settings", "modify", "SESSION_COOKIE_AGE", "1"), "greater than or equal to 60")
+        self.awx.json("settings", "modify", "SESSIONS_PER_USER", "-1")
+        self.awx.json("settings", "modify", "PROXY_IP_ALLOWED_LIST", "[]")
 
     # Organizations.
 
