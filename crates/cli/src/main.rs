@@ -2,6 +2,7 @@
 
 mod options;
 mod serve;
+mod settings;
 mod storage;
 mod users;
 
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
     let outcome = runtime.block_on(async {
         match cli.command {
             Command::Serve(options) => serve::run(options).await,
+            Command::Setting(command) => settings::run(command).await,
             Command::User(command) => users::run(command).await,
         }
     });

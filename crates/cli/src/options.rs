@@ -22,6 +22,9 @@ pub enum Command {
     /// Manage users on the data itself, with or without a running server: the way back in when everybody is locked out
     #[command(subcommand)]
     User(UserCommand),
+    /// Read and change settings on the data itself, with or without a running server: the way back when one of them keeps everybody out
+    #[command(subcommand)]
+    Setting(SettingCommand),
 }
 
 /// Where the data is.
@@ -100,5 +103,32 @@ pub enum UserCommand {
     List {
         #[command(flatten)]
         data: DataOptions,
+    },
+}
+
+/// Settings on the data itself.
+#[derive(Subcommand)]
+pub enum SettingCommand {
+    /// List all settings with their values
+    List {
+        #[command(flatten)]
+        data: DataOptions,
+    },
+    /// Give a setting a value
+    Set {
+        #[command(flatten)]
+        data: DataOptions,
+        /// The setting, such as DISABLE_LOCAL_AUTH
+        name: String,
+        /// The value as JSON; what is none is taken as a text
+        #[arg(allow_hyphen_values = true)]
+        value: String,
+    },
+    /// Set a setting back to its default
+    Reset {
+        #[command(flatten)]
+        data: DataOptions,
+        /// The setting, such as DISABLE_LOCAL_AUTH
+        name: String,
     },
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use hostler_database::{Database, Location};
 use hostler_identity::key::SecretKey;
-use hostler_server::Keys;
+use hostler_server::{App, Keys, Options};
 use hostler_vault::Vault;
 
 use crate::options::DataOptions;
@@ -34,6 +34,12 @@ pub async fn open(options: &DataOptions) -> Result<(Database, Keys)> {
     let database = Database::open(&location).await?;
     let vault = Vault::start(&folder.join(VAULT_FOLDER), &database).await?;
     Ok((database, Keys { secret, vault }))
+}
+
+/// What the options name, to work on it without serving it.
+pub async fn app(options: &DataOptions) -> Result<App> {
+    let (database, keys) = open(options).await?;
+    Ok(App::new(database, keys, Options { node: "command-line".into(), debug_headers: false }))
 }
 
 /// The folder holds secrets: nobody else may look in.

@@ -7,18 +7,18 @@ use hostler_database::Type;
 use hostler_resource::{Actor, column};
 use hostler_resources::{IS_SUPERUSER, PASSWORD, USER, USERNAME};
 use hostler_rest::{Failure, Method, Target};
-use hostler_server::{App, Options, Settings};
+use hostler_server::{App, Settings};
 use sea_query::{Alias, Order, Query};
 use serde_json::Map;
 
-use crate::options::{DataOptions, UserCommand};
+use crate::options::UserCommand;
 use crate::storage;
 
 /// Runs one of the user commands.
 pub async fn run(command: UserCommand) -> Result<()> {
     match command {
         UserCommand::Create { data, username, superuser, email } => {
-            let app = open(&data).await?;
+            let app = storage::app(&data).await?;
             let mut body = Map::new();
             body.insert(USERNAME.name.into(), username.as_str().into());
             body.insert(PASSWORD.name.into(), read_password()?.into());
@@ -29,20 +29,15 @@ pub async fn run(command: UserCommand) -> Result<()> {
             say(&format!("Created {username}."))
         }
         UserCommand::Password { data, username } => {
-            let app = open(&data).await?;
+            let app = storage::app(&data).await?;
             let mut body = Map::new();
             body.insert(PASSWORD.name.into(), read_password()?.into());
             let (actor, target) = (operator(&app).await?, Target::Name(username.clone()));
             app.engine.update(&actor, &USER, &target, Method::Patch, &body, None).await.map_err(explain)?;
             say(&format!("Changed the password of {username}."))
         }
-        UserCommand::List { data } => list(&open(&data).await?).await,
+        UserCommand::List { data } => list(&storage::app(&data).await?).await,
     }
-}
-
-async fn open(data: &DataOptions) -> Result<App> {
-    let (database, keys) = storage::open(data).await?;
-    Ok(App::new(database, keys, Options { node: "command-line".into(), debug_headers: false }))
 }
 
 /// Whoever can read the data may do everything, with the password policy in force.

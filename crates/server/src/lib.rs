@@ -23,7 +23,7 @@ mod status;
 
 pub use bootstrap::{BootstrapError, FirstUser, create_first_superuser};
 pub use dispatch::handle;
-pub use settings::{Settings, name_installation};
+pub use settings::{SettingError, Settings, list_settings, name_installation, reset_setting, set_setting};
 pub use state::{App, Keys, Options};
 
 use std::future::Future;

@@ -3,6 +3,7 @@
 
 mod activity_stream;
 mod changing;
+mod command_line;
 mod cookies;
 mod document;
 mod external_users;

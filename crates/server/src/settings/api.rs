@@ -24,6 +24,7 @@ pub(super) enum Selection {
     Everything,
     Changed,
     Of(&'static Category),
+    One(&'static Setting),
 }
 
 impl Selection {
@@ -42,6 +43,7 @@ impl Selection {
             Selection::Everything => true,
             Selection::Changed => !setting.read_only && now.stored.contains_key(setting.name),
             Selection::Of(wanted) => category.slug == wanted.slug,
+            Selection::One(wanted) => setting.name == wanted.name,
         })
     }
 }

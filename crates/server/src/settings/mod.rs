@@ -10,12 +10,14 @@ mod change;
 mod effects;
 mod kind;
 pub(crate) mod known;
+mod operator;
 mod options;
 mod setting;
 mod store;
 mod values;
 
 pub(crate) use api::{category, list};
+pub use operator::{SettingError, list_settings, reset_setting, set_setting};
 pub(crate) use options::{describe_list, schema, slugs};
 pub(crate) use setting::Setting;
 pub use store::name_installation;
