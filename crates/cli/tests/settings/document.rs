@@ -33,3 +33,27 @@ fn the_document_tells_every_setting() {
     let told = DOCUMENT.lines().filter(|line| line.starts_with("| `")).count();
     assert_eq!(told, settings.len(), "docs/settings.md tells of settings that do not exist");
 }
+
+#[test]
+fn every_setting_is_named_by_a_test_of_its_effect() {
+    let server = start(Backend::Sqlite);
+    let settings = server.as_admin().get(ALL).expect(200).json();
+    // These try values and words, and not what they do.
+    let apart = ["document.rs", "values.rs", "options.rs", "recording.rs"];
+    let mut tests = String::new();
+    let mut folders = vec![std::path::PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests"))];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).expect("a folder of tests") {
+            let path = entry.expect("a file").path();
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            if path.is_dir() {
+                folders.push(path);
+            } else if name.ends_with(".rs") && !apart.contains(&name) {
+                tests += &std::fs::read_to_string(&path).expect("a text");
+            }
+        }
+    }
+    let missing: Vec<_> =
+        settings.as_object().expect("an object").keys().filter(|name| !tests.contains(name.as_str())).collect();
+    assert!(missing.is_empty(), "no test shows the effect of {missing:?}");
+}

@@ -10,6 +10,8 @@ mod external_users;
 mod login_page;
 mod nodes;
 mod options;
+mod organization_admins;
+mod passwords;
 mod proxies;
 mod recording;
 mod session_age;
