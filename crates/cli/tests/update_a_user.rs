@@ -338,11 +338,22 @@ fn the_accounts_of_a_directory_keep_what_it_manages(backend: Backend) {
     server.execute("UPDATE users SET ldap_dn = 'cn=ann,dc=example', external_account = 'ldap' WHERE username = 'ann'");
     let shown = admin.get(&user.path()).expect(200).json();
     assert_eq!((&shown["ldap_dn"], &shown["external_account"]), (&json!("cn=ann,dc=example"), &json!("ldap")));
+    server.configure(
+        "ldap",
+        json!({
+            "AUTH_LDAP_SERVER_URI": "ldap://127.0.0.1:1",
+            "AUTH_LDAP_USER_DN_TEMPLATE": "cn=%(user)s,dc=example",
+            "AUTH_LDAP_USER_ATTR_MAP": {"first_name": "givenName", "last_name": "sn", "email": "mail"},
+        }),
+    );
     for field in ["username", "first_name", "last_name", "email"] {
         let answer = admin.patch(&user.path(), json!({field: "x@example.org"})).expect(400);
         assert_eq!(answer.json(), json!({field: [format!("Unable to change {field} on user managed by LDAP.")]}));
     }
     admin.patch(&user.path(), json!({"first_name": "Ann", "is_system_auditor": true})).expect(200);
+    // Without a directory nothing is managed, and what was a password here is one again, as in AWX.
+    server.configure("ldap", json!({"AUTH_LDAP_SERVER_URI": ""}));
+    admin.patch(&user.path(), json!({"first_name": "Anna"})).expect(200);
     // A password for such an account is taken and skipped.
     admin.patch(&user.path(), json!({"password": "Another-Word-99"})).expect(200);
     user.client.get("/api/v2/me/").expect(200);

@@ -9,7 +9,7 @@ use crate::values;
 pub struct Setting {
     /// Its name after the prefix of its family, as in AWX.
     pub name: &'static str,
-    /// The label, as in AWX after "LDAP ".
+    /// The label, as in AWX.
     pub label: &'static str,
     /// What OPTIONS calls its type.
     pub kind: &'static str,
@@ -17,6 +17,8 @@ pub struct Setting {
     pub help: &'static str,
     /// Whether it must never be shown.
     pub is_secret: bool,
+    /// Whether null is a value of its own, which means none.
+    pub is_nullable: bool,
     /// The value of those who set none.
     pub default: fn() -> Json,
 }
@@ -28,14 +30,18 @@ const fn setting(
     default: fn() -> Json,
     help: &'static str,
 ) -> Setting {
-    Setting { name, label, kind, help, is_secret: false, default }
+    Setting { name, label, kind, help, is_secret: false, is_nullable: false, default }
+}
+
+const fn nullable(setting: Setting) -> Setting {
+    Setting { is_nullable: true, ..setting }
 }
 
 /// All settings of a family.
-pub const SETTINGS: &[Setting] = &[
+pub static SETTINGS: &[Setting] = &[
     setting(
         "SERVER_URI",
-        "Server URI",
+        "LDAP Server URI",
         "string",
         || json!(""),
         "Where the directory is, such as ldaps://ldap.example.org:636; several, with spaces or commas between them, \
@@ -43,25 +49,31 @@ pub const SETTINGS: &[Setting] = &[
     ),
     setting(
         "BIND_DN",
-        "Bind DN",
+        "LDAP Bind DN",
         "string",
         || json!(""),
         "The name to search the directory with. Empty: searches are anonymous, and groups are read as the user.",
     ),
     Setting {
         is_secret: true,
-        ..setting("BIND_PASSWORD", "Bind Password", "string", || json!(""), "The password that goes with the bind DN.")
+        ..setting(
+            "BIND_PASSWORD",
+            "LDAP Bind Password",
+            "string",
+            || json!(""),
+            "The password that goes with the bind DN.",
+        )
     },
     setting(
         "START_TLS",
-        "Start TLS",
+        "LDAP Start TLS",
         "boolean",
         || json!(false),
         "Whether a connection to an ldap:// address is encrypted before anything is sent.",
     ),
     setting(
         "CONNECTION_OPTIONS",
-        "Connection Options",
+        "LDAP Connection Options",
         "nested object",
         || json!({"OPT_REFERRALS": 0, "OPT_NETWORK_TIMEOUT": 30}),
         "OPT_NETWORK_TIMEOUT (seconds to connect), OPT_TIMEOUT (seconds for each answer), OPT_X_TLS_REQUIRE_CERT (0: \
@@ -70,71 +82,71 @@ pub const SETTINGS: &[Setting] = &[
     ),
     setting(
         "USER_SEARCH",
-        "User Search",
+        "LDAP User Search",
         "list",
         || json!([]),
         "Where users are found: base, scope and filter with %(user)s in it, or a list of such lists. Exactly one \
          entry must be found.",
     ),
-    setting(
+    nullable(setting(
         "USER_DN_TEMPLATE",
-        "User DN Template",
+        "LDAP User DN Template",
         "string",
         || Json::Null,
         "The name of a user's entry with %(user)s in it, where all are made alike; used instead of searching.",
-    ),
+    )),
     setting(
         "USER_ATTR_MAP",
-        "User Attribute Map",
+        "LDAP User Attribute Map",
         "nested object",
         || json!({}),
         "Which attributes fill first_name, last_name and email, at each sign-in.",
     ),
     setting(
         "GROUP_SEARCH",
-        "Group Search",
+        "LDAP Group Search",
         "list",
         || json!([]),
         "Where groups are found: base, scope and filter. Needed if anything depends on groups.",
     ),
     setting(
         "GROUP_TYPE",
-        "Group Type",
+        "LDAP Group Type",
         "choice",
         || json!(DEFAULT_TYPE),
         "How a group tells its members; in nested types, members of a member group are members too.",
     ),
     setting(
         "GROUP_TYPE_PARAMS",
-        "Group Type Parameters",
+        "LDAP Group Type Parameters",
         "nested object",
-        || json!({"member_attr": "member", "name_attr": "cn"}),
+        default_parameters,
         "Which attributes the group type looks at: member_attr, or ldap_group_user_attr for PosixUIDGroupType.",
     ),
-    setting(
+    nullable(setting(
         "REQUIRE_GROUP",
-        "Require Group",
+        "LDAP Require Group",
         "string",
         || Json::Null,
         "The name of a group: nobody else signs in through this directory.",
-    ),
-    setting(
+    )),
+    nullable(setting(
         "DENY_GROUP",
-        "Deny Group",
+        "LDAP Deny Group",
         "string",
         || Json::Null,
         "The name of a group: nobody in it signs in through this directory.",
-    ),
+    )),
     setting(
         "USER_FLAGS_BY_GROUP",
-        "User Flags By Group",
+        "LDAP User Flags By Group",
         "nested object",
         || json!({}),
         "Which groups make users is_superuser or is_system_auditor, and leaving them takes it away.",
     ),
     setting(
         "ORGANIZATION_MAP",
-        "Organization Map",
+        "LDAP Organization Map",
         "nested object",
         || json!({}),
         "Of each organization: admins, auditors and users (true, false, a group or a list of groups), and \
@@ -142,7 +154,7 @@ pub const SETTINGS: &[Setting] = &[
     ),
     setting(
         "TEAM_MAP",
-        "Team Map",
+        "LDAP Team Map",
         "nested object",
         || json!({}),
         "Of each team: its organization, users (true, false, a group or a list of groups), and remove (whether others \
@@ -150,28 +162,40 @@ pub const SETTINGS: &[Setting] = &[
     ),
 ];
 
-/// Judges the value of a setting, by its name after the prefix. `other` answers with the values that the other
-/// settings of the family have, or are about to have.
+/// Judges the value of a setting, by its name after the prefix, and yields the one to store. `other` answers with the
+/// values that the other settings of the family have, or are about to have.
 ///
 /// # Errors
 /// What is wrong with it, in AWX's words where AWX has words for it.
-pub fn check(name: &str, value: &Json, other: &dyn Fn(&str) -> Json) -> Result<(), String> {
+pub fn check(name: &str, value: &Json, other: &dyn Fn(&str) -> Json) -> Result<Json, String> {
     match name {
         "SERVER_URI" => values::server_uri(value).map(drop),
         "BIND_DN" => values::bind_dn(value).map(drop),
         "BIND_PASSWORD" => values::text(value).map(drop),
-        "START_TLS" => values::boolean(value).map(drop),
+        "START_TLS" => return values::boolean(value).map(Json::from),
         "CONNECTION_OPTIONS" => values::connection_options(value).map(drop),
         "USER_SEARCH" => values::user_search(value).map(drop),
         "USER_DN_TEMPLATE" => values::user_dn_template(value).map(drop),
         "USER_ATTR_MAP" => values::user_attr_map(value).map(drop),
         "GROUP_SEARCH" => values::group_search(value).map(drop),
         "GROUP_TYPE" => values::group_type(value, &other("GROUP_TYPE_PARAMS")).map(drop),
+        // What nobody has changed fits every type, as it fits where nobody has set it.
+        "GROUP_TYPE_PARAMS" if *value == default_parameters() => Ok(()),
         "GROUP_TYPE_PARAMS" => values::group_type_params(value, &other("GROUP_TYPE")),
         "REQUIRE_GROUP" | "DENY_GROUP" => values::optional_dn(value).map(drop),
         "USER_FLAGS_BY_GROUP" => values::user_flags(value).map(drop),
         "ORGANIZATION_MAP" => values::organization_map(value).map(drop),
         "TEAM_MAP" => values::team_map(value).map(drop),
         _ => Err("There is no such setting.".into()),
-    }
+    }?;
+    Ok(value.clone())
+}
+
+/// The value of a setting that nobody has set, by its name after the prefix.
+pub fn default_of(name: &str) -> Json {
+    SETTINGS.iter().find(|setting| setting.name == name).map_or(Json::Null, |setting| (setting.default)())
+}
+
+fn default_parameters() -> Json {
+    json!({"member_attr": "member", "name_attr": "cn"})
 }

@@ -62,8 +62,8 @@ pub(crate) enum Trouble {
     Unreadable,
     #[error("{0}")]
     Tls(String),
-    #[error("the filter {0} cannot be read")]
-    Filter(String),
+    #[error("a filter cannot be read with this name in it")]
+    Filter,
     #[error("it answered {code} to {what}{}", if .text.is_empty() { String::new() } else { format!(": {}", .text) })]
     Refused { what: &'static str, code: u32, text: String },
 }
@@ -194,7 +194,7 @@ impl Connection {
         attributes: &[&str],
         limit: usize,
     ) -> Result<Vec<Entry>, Trouble> {
-        let parsed = filter::parse(&search.filter).ok_or_else(|| Trouble::Filter(search.filter.clone()))?;
+        let parsed = filter::parse(&search.filter).ok_or(Trouble::Filter)?;
         let number = |value: i64| Tag::Integer(Integer { inner: value, ..Integer::default() });
         let choice = |value: i64| Tag::Enumerated(Enumerated { inner: value, ..Enumerated::default() });
         let request = application(

@@ -19,7 +19,7 @@ mod sign_in;
 mod tls;
 mod values;
 
-pub use check::{SETTINGS, Setting, check};
+pub use check::{SETTINGS, Setting, check, default_of};
 pub use config::{Directory, FAMILIES, Misconfigured, USER_FIELDS, USER_FLAGS};
 pub use dn::normalized as normalized_dn;
 pub use groups::type_names as group_types;

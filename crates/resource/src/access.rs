@@ -21,6 +21,8 @@ pub struct Policy {
     pub refresh_token_seconds: i64,
     /// ALLOW_OAUTH2_FOR_EXTERNAL_USERS: users whom a directory or an identity provider vouches for may make tokens.
     pub tokens_for_external_users: bool,
+    /// The AUTH_LDAP_ settings: what directories fill.
+    pub managed: Managed,
     /// ACTIVITY_STREAM_ENABLED: what is done is recorded in the activity stream.
     pub activity_stream: bool,
 }
@@ -38,8 +40,29 @@ impl Default for Policy {
             token_seconds: 0,
             refresh_token_seconds: 0,
             tokens_for_external_users: false,
+            managed: Managed::default(),
             activity_stream: true,
         }
+    }
+}
+
+/// Which fields of users who come from a directory are not changed here: the directory fills them at each sign-in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Managed(u8);
+
+impl Managed {
+    /// What directories can fill, and the name that users are found by.
+    pub const FIELDS: [&str; 6] = ["username", "first_name", "last_name", "email", "is_superuser", "is_system_auditor"];
+
+    /// These fields; others than [`Managed::FIELDS`] are ignored.
+    pub fn of<'a>(fields: impl IntoIterator<Item = &'a str>) -> Self {
+        let known = |field: &str| Self::FIELDS.iter().position(|known| *known == field);
+        Managed(fields.into_iter().filter_map(known).fold(0, |set, position| set | 1 << position))
+    }
+
+    /// Whether this field is one of them.
+    pub fn has(self, field: &str) -> bool {
+        Self::FIELDS.iter().position(|known| *known == field).is_some_and(|position| self.0 & 1 << position != 0)
     }
 }
 

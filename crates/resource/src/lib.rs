@@ -11,7 +11,7 @@ mod relation;
 mod resource;
 mod role;
 
-pub use access::{Access, Action, Actor, Draft, Policy, Rule};
+pub use access::{Access, Action, Actor, Draft, Managed, Policy, Rule};
 pub use field::{Charset, Default, Field, Kind, fields};
 pub use relation::{Post, Relation, Sublist, Via};
 pub use resource::{Key, Resource, Summary, Unique};

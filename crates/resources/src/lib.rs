@@ -14,7 +14,7 @@ mod roles;
 mod sessions;
 mod teams;
 mod tokens;
-mod users;
+pub mod users;
 mod ways;
 
 pub use activity::ACTIVITY;

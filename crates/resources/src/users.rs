@@ -25,13 +25,22 @@ use crate::{ACTIVITY, APPLICATION, ORGANIZATION, PROJECT, ROLE, SESSION, TEAM, T
 const USERNAME_MESSAGE: &str =
     "Enter a valid username. This value may contain only letters, numbers, and @/./+/-/_ characters.";
 
+const LONGEST_USERNAME: u32 = 150;
+
 /// The name to log in with.
 pub const USERNAME: Field = fields::text("username")
     .label("Username")
-    .max(150)
+    .max(LONGEST_USERNAME)
     .required()
     .charset(Charset { allows: |c| c.is_alphanumeric() || "@.+-_".contains(c), message: USERNAME_MESSAGE })
     .help("How this person logs in: up to 150 letters, digits and @ . + - _.");
+/// Whether this can be the name of a user.
+pub fn is_username(name: &str) -> bool {
+    !name.is_empty()
+        && u32::try_from(name.chars().count()).is_ok_and(|length| length <= LONGEST_USERNAME)
+        && USERNAME.charset.is_none_or(|charset| name.chars().all(charset.allows))
+}
+
 const FIRST_NAME: Field = fields::text("first_name").label("First name").max(150).help("The given name.");
 const LAST_NAME: Field = fields::text("last_name").label("Last name").max(150).help("The family name.");
 const EMAIL: Field = fields::email("email").label("Email address").max(254).help("Where mail reaches this person.");
@@ -63,14 +72,16 @@ pub const PASSWORD: Field = fields::digest("password")
     .default(Default::Text(""))
     .not_blank()
     .help("A new password. It is never shown; $encrypted$ keeps the one that is set.");
-const LDAP_DN: Field = fields::text("ldap_dn")
+/// The name in the directory.
+pub const LDAP_DN: Field = fields::text("ldap_dn")
     .label("Ldap dn")
     .read_only()
     .not_filterable()
     .help("The name in the directory, for a user who comes from one.");
 const LAST_LOGIN: Field =
     fields::time("last_login").label("Last login").nullable().read_only().help("When this user last opened a session.");
-const EXTERNAL_ACCOUNT: Field = fields::text("external_account")
+/// Where the user comes from.
+pub const EXTERNAL_ACCOUNT: Field = fields::text("external_account")
     .label("External account")
     .nullable()
     .read_only()
@@ -289,13 +300,13 @@ const SUPERUSERS_LOCK: &str = "superusers";
 #[async_trait]
 impl Hooks for UserHooks {
     async fn prepare(&self, engine: &Engine, edit: &mut Edit<'_>) -> Result<(), Failure> {
-        let external = edit.old.as_ref().is_some_and(|old| !old.text(&EXTERNAL_ACCOUNT).is_empty());
+        let external = !edit.old.as_ref().unwrap_or(&edit.new).text(&EXTERNAL_ACCOUNT).is_empty();
         if external {
             // The password of such an account is kept elsewhere.
             edit.secrets.remove(PASSWORD.name);
         }
         let Some(password) = edit.secrets.get(PASSWORD.name) else {
-            return if edit.is_new() {
+            return if edit.is_new() && !external {
                 Err(Failure::field(PASSWORD.name, "Password required for new User."))
             } else {
                 Ok(())
@@ -350,9 +361,10 @@ impl Hooks for UserHooks {
 
     async fn validate(&self, _engine: &Engine, tx: &mut Transaction, edit: &mut Edit<'_>) -> Result<(), Failure> {
         let Some(old) = &edit.old else { return Ok(()) };
-        if !old.text(&LDAP_DN).is_empty() {
-            for field in [USERNAME, FIRST_NAME, LAST_NAME, EMAIL] {
-                if edit.changes(&field) {
+        // The directory's own word is written by nobody.
+        if !old.text(&LDAP_DN).is_empty() && edit.actor.user().is_some() {
+            for field in [USERNAME, FIRST_NAME, LAST_NAME, EMAIL, IS_SUPERUSER, IS_SYSTEM_AUDITOR] {
+                if edit.actor.policy.managed.has(field.name) && edit.changes(&field) {
                     let message = format!("Unable to change {} on user managed by LDAP.", field.name);
                     return Err(Failure::field(field.name, message));
                 }

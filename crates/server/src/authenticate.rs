@@ -14,9 +14,11 @@ use hostler_resource::{Actor, column};
 use hostler_rest::Failure;
 use jiff::Timestamp;
 use sea_query::{Alias, Expr, ExprTrait, Query, SelectStatement};
+use tokio::time::Instant;
 
 use crate::arrival::Arrival;
 use crate::browse::form::is_form;
+use crate::directory;
 use crate::last_used::Used;
 use crate::reply::Reply;
 use crate::session_age;
@@ -195,14 +197,27 @@ async fn by_basic(app: &App, username: &str, password: &str) -> Result<Found, Er
     if !settings.boolean(&AUTH_BASIC_ENABLED) {
         return Ok((settings, Ok(None)));
     }
-    let user = check(app, &settings, &row, username, password).await;
-    Ok((settings, user.map(Some).ok_or_else(unauthenticated)))
+    let actor = match check(app, &settings, &row, Given { username, password }, true).await {
+        Ok(user) => user.map(Some).ok_or_else(unauthenticated),
+        Err(failure) => Err(reply_to(failure, "")),
+    };
+    Ok((settings, actor))
 }
 
 /// The user with this name and password, if they may use it.
-pub(crate) async fn check_password(app: &App, username: &str, password: &str) -> Result<Option<Actor>, Error> {
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn check_password(app: &App, username: &str, password: &str) -> Result<Option<Actor>, Failure> {
     let (settings, row) = named(app, username).await?;
-    Ok(check(app, &settings, &row, username, password).await)
+    check(app, &settings, &row, Given { username, password }, false).await
+}
+
+/// What somebody gives to sign in.
+#[derive(Clone, Copy)]
+pub(crate) struct Given<'a> {
+    pub username: &'a str,
+    pub password: &'a str,
 }
 
 /// The settings, and the row of the user with this name.
@@ -215,7 +230,36 @@ async fn named(app: &App, username: &str) -> Result<(Arc<Settings>, Row), Error>
 /// The user in this row, if the password is theirs and they may use it.
 ///
 /// Whoever does not exist, or may not, costs as much time as whoever may.
-async fn check(app: &App, settings: &Settings, row: &Row, username: &str, password: &str) -> Option<Actor> {
+///
+/// `remembers` is whether a directory's word of a moment ago will do.
+async fn check(
+    app: &App,
+    settings: &Settings,
+    row: &Row,
+    given: Given<'_>,
+    remembers: bool,
+) -> Result<Option<Actor>, Failure> {
+    let began = Instant::now();
+    let has_directories = settings.has_directories();
+    // Names that local users have are theirs, whatever a directory knows of them.
+    let is_local = row.integer(0).is_some() && row.text(6).is_none();
+    if has_directories && !is_local {
+        return match directory::check(app, settings, given, remembers).await? {
+            // What the directory says of the user has just been written.
+            Some(user) => Ok(by_id(app, user).await?),
+            None => Ok(None),
+        };
+    }
+    let user = check_local(app, settings, row, given).await;
+    if user.is_none() && has_directories {
+        directory::refuse_alike(app, settings, given.username, began).await;
+    }
+    Ok(user)
+}
+
+/// The same by the password that is kept here.
+async fn check_local(app: &App, settings: &Settings, row: &Row, given: Given<'_>) -> Option<Actor> {
+    let Given { username, password } = given;
     let Some(id) = row.integer(0) else {
         passwords().verify_nobody(password.to_owned()).await;
         return None;

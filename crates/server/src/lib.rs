@@ -7,6 +7,7 @@ mod body;
 mod bootstrap;
 mod browse;
 mod cleanup;
+mod directory;
 mod dispatch;
 mod last_used;
 mod login;

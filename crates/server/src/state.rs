@@ -7,6 +7,7 @@ use hostler_resources::REGISTRY;
 use hostler_rest::{Engine, SystemClock};
 use hostler_vault::Vault;
 
+use crate::directory::Directories;
 use crate::last_used::LastUsed;
 use crate::settings::Memory;
 
@@ -35,6 +36,7 @@ pub struct App {
     pub(crate) verified: Arc<VerifiedPairs>,
     pub(crate) settings: Arc<Memory>,
     pub(crate) last_used: Arc<LastUsed>,
+    pub(crate) directories: Arc<Directories>,
     pub(crate) options: Arc<Options>,
 }
 
@@ -50,6 +52,7 @@ impl App {
                 vault: Arc::new(keys.vault),
                 node: options.node.as_str().into(),
             },
+            directories: Arc::default(),
             verified: Arc::new(VerifiedPairs::new(DEFAULT_TTL)),
             settings: Arc::default(),
             last_used: Arc::default(),

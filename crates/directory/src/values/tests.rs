@@ -146,9 +146,11 @@ fn settings_of_a_family_are_judged_together() {
     let missing = check("GROUP_TYPE", &json!("MemberDNGroupType"), &with("GROUP_TYPE_PARAMS", json!({})));
     assert_eq!(missing, Err("Missing required parameters in GROUP_TYPE_PARAMS.".into()));
     let posix = with("GROUP_TYPE", json!("PosixGroupType"));
-    assert_eq!(check("GROUP_TYPE_PARAMS", &json!({"name_attr": "cn"}), &posix), Ok(()));
+    assert_eq!(check("GROUP_TYPE_PARAMS", &json!({"name_attr": "cn"}), &posix), Ok(json!({"name_attr": "cn"})));
     let strange = check("GROUP_TYPE_PARAMS", &json!({"member_attr": "member"}), &posix);
     assert_eq!(strange, Err("Invalid key(s): \"member_attr\".".into()));
+    assert!(check("GROUP_TYPE_PARAMS", &default("GROUP_TYPE_PARAMS"), &posix).is_ok());
+    assert_eq!(check("START_TLS", &json!("TRUE"), &default), Ok(json!(true)));
 }
 
 #[test]

@@ -144,6 +144,7 @@ pub fn actor(is_superuser: bool) -> Actor {
             token_seconds: 60,
             refresh_token_seconds: 60,
             tokens_for_external_users: false,
+            managed: hostler_resource::Managed::default(),
             activity_stream: true,
         },
     }

@@ -2,7 +2,7 @@
 
 use hostler_database::{Error, Transaction, Type};
 use hostler_resource::{Actor, column};
-use hostler_rest::{ActivityEntry, Engine, Failure};
+use hostler_rest::{ActivityEntry, Engine, Failure, HIDDEN};
 use sea_query::{Alias, ExprTrait, Query};
 use serde_json::{Map, Value as Json, json};
 
@@ -13,6 +13,9 @@ use super::{Setting, Settings};
 
 /// The key of what is wrong with several settings together.
 const ALL: &str = "__all__";
+
+/// What stands for a value that is never shown, and when it is sent back, for the one that is stored.
+pub(super) const ENCRYPTED: &str = "$encrypted$";
 
 /// Why nothing was changed.
 pub(crate) enum Refused {
@@ -50,7 +53,11 @@ pub(super) async fn change(
     let old = Settings::load_in(&mut tx).await?;
     let (mut changes, mut problems): (Vec<Change>, Map<String, Json>) = (vec![], Map::new());
     for (category, setting) in selection.settings(&old).filter(|(_, setting)| !setting.read_only) {
-        match body.get(setting.name).map(|value| setting.check(value)) {
+        let sent = body.get(setting.name);
+        if setting.is_secret() && sent.is_some_and(|value| is_kept(engine, &old, setting, value)) {
+            continue;
+        }
+        match sent.map(|value| setting.check(value)) {
             Some(Ok(value)) => changes.push((category, setting, Some(value))),
             Some(Err(problem)) => {
                 problems.insert(setting.name.into(), problem);
@@ -65,7 +72,37 @@ pub(super) async fn change(
     if !problems.is_empty() {
         return Err(Refused::Invalid(problems));
     }
+    let new = old.with(changes.iter().map(|(_, setting, value)| (setting.name, value.clone())));
+    for (_, setting, value) in &changes {
+        if let Some(Err(problem)) = value.as_ref().map(|value| known::ldap::check_among(setting, value, &new)) {
+            problems.insert(setting.name.into(), problem);
+        }
+    }
+    if !problems.is_empty() {
+        return Err(Refused::Invalid(problems));
+    }
+    seal(engine, &mut tx, &mut changes).await?;
     apply(engine, tx, actor, old, changes).await
+}
+
+/// Whether what was sent for a secret is the one that is stored.
+fn is_kept(engine: &Engine, old: &Settings, setting: &Setting, sent: &Json) -> bool {
+    sent.as_str().is_some_and(|sent| {
+        let plain = old.open(&engine.vault, setting);
+        sent == ENCRYPTED || plain.is_some_and(|plain| plain.as_str() == sent)
+    })
+}
+
+/// Puts sealed texts in the place of secrets.
+async fn seal(engine: &Engine, tx: &mut Transaction, changes: &mut [Change]) -> Result<(), Failure> {
+    for (_, setting, value) in changes.iter_mut().filter(|(_, setting, _)| setting.is_secret()) {
+        if let Some(Json::String(plain)) = value
+            && !plain.is_empty()
+        {
+            *plain = engine.vault.seal(tx, &setting.place(), plain).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Sets all of the selection back to their defaults.
@@ -103,6 +140,7 @@ async fn apply(
     let recorder = if old.policy().activity_stream { actor } else { &recorder };
     for (category, setting, value) in changes {
         let stored = old.stored.get(setting.name);
+        let recorded = |value: &Json| if setting.is_secret() { HIDDEN.into() } else { recorded(value) };
         let Some((operation, values)) = (match (stored, &value) {
             (None, None) => None,
             (None, Some(value)) if *value == setting.default_value() => None,

@@ -24,6 +24,8 @@ pub(crate) enum Kind {
     WebAddress,
     /// A list of texts, none of them empty.
     Texts,
+    /// What the settings of directories take.
+    Directory(&'static hostler_directory::Setting),
     /// Anything with a shape of its own.
     Shaped(&'static Shape),
 }
@@ -53,6 +55,7 @@ impl Kind {
             Kind::Integer { .. } => "integer",
             Kind::Text { .. } | Kind::WebAddress => "string",
             Kind::Texts => "list",
+            Kind::Directory(setting) => setting.kind,
             Kind::Shaped(shape) => shape.type_name,
         }
     }
@@ -67,6 +70,11 @@ impl Kind {
             Kind::Text { longest } => text(value, *longest).map(Json::from).map_err(problem),
             Kind::WebAddress => web_address(value).map(Json::from).map_err(problem),
             Kind::Texts => texts(value),
+            // What depends on the other settings of the directory is judged together with them.
+            Kind::Directory(setting) => {
+                let default = |name: &str| hostler_directory::default_of(name);
+                hostler_directory::check(setting.name, value, &default).map_err(problem)
+            }
             Kind::Shaped(shape) => (shape.check)(value),
         }
     }
@@ -79,6 +87,14 @@ impl Kind {
             Kind::Text { longest } => json!({"type": "string", "maxLength": longest}),
             Kind::WebAddress => json!({"type": "string"}),
             Kind::Texts => json!({"type": "array", "items": {"type": "string", "minLength": 1}}),
+            Kind::Directory(setting) => match setting.kind {
+                "boolean" => json!({"type": "boolean"}),
+                "list" => json!({"type": "array"}),
+                "nested object" => json!({"type": "object"}),
+                "choice" => json!({"type": "string", "enum": hostler_directory::group_types().collect::<Vec<_>>()}),
+                _ if setting.is_nullable => json!({"type": ["string", "null"]}),
+                _ => json!({"type": "string"}),
+            },
             Kind::Shaped(shape) => (shape.schema)(),
         }
     }

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::api::{CHANGED, EVERYTHING};
+use super::change::ENCRYPTED;
 use super::known::{self, CATEGORIES, Category};
 use super::{Setting, Settings};
 
@@ -75,7 +76,10 @@ fn shape(category: &Category, setting: &Setting) -> Map<String, Json> {
                 say("child", child());
             }
         }
-        Kind::Boolean | Kind::Text { .. } | Kind::WebAddress => {}
+        Kind::Directory(directory) if directory.kind == "choice" => {
+            say("choices", hostler_directory::group_types().map(|name| json!([name, name])).collect());
+        }
+        Kind::Boolean | Kind::Text { .. } | Kind::WebAddress | Kind::Directory(_) => {}
     }
     say("category", category.name.into());
     say("category_slug", category.slug.into());
@@ -109,6 +113,8 @@ fn for_writing(category: &Category, setting: &Setting) -> Json {
 impl Settings {
     /// What an answer shows of a setting.
     pub(super) fn shown(&self, setting: &Setting) -> Json {
-        self.value(setting)
+        let value = self.value(setting);
+        let is_hidden = setting.is_secret() && value.as_str() != Some("");
+        if is_hidden { ENCRYPTED.into() } else { value }
     }
 }

@@ -1,6 +1,7 @@
 //! What a setting is.
 
 use hostler_rest::sent::NULL;
+use hostler_vault::Place;
 use serde_json::Value as Json;
 
 use super::kind::{Kind, Problem, problem};
@@ -82,6 +83,26 @@ impl Setting {
     /// A list of texts.
     pub(crate) const fn texts(name: &'static str, default: fn() -> Json) -> Self {
         Setting::new(name, Kind::Texts, Default::Made(default))
+    }
+
+    /// One of the settings of a directory.
+    pub(crate) const fn of_directory(name: &'static str, directory: &'static hostler_directory::Setting) -> Self {
+        Setting {
+            label: directory.label,
+            help: directory.help,
+            nullable: directory.is_nullable,
+            ..Setting::new(name, Kind::Directory(directory), Default::Made(directory.default))
+        }
+    }
+
+    /// Where its sealed value stands.
+    pub(crate) fn place(&self) -> Place<'static> {
+        Place::new("setting", 0, self.name)
+    }
+
+    /// Whether its value is sealed at rest and never shown.
+    pub(crate) fn is_secret(&self) -> bool {
+        matches!(self.kind, Kind::Directory(directory) if directory.is_secret)
     }
 
     /// A value with a shape of its own.

@@ -73,6 +73,10 @@ impl Settings {
         }
     }
 
+    pub(crate) fn generation(&self) -> i64 {
+        self.generation
+    }
+
     pub(crate) fn policy(&self) -> Policy {
         self.policy
     }
@@ -116,6 +120,7 @@ impl Settings {
             token_seconds: self.lifetimes.access_token,
             refresh_token_seconds: self.lifetimes.refresh_token,
             tokens_for_external_users: self.boolean(&ALLOW_OAUTH2_FOR_EXTERNAL_USERS),
+            managed: self.filled_by_directories(),
             activity_stream: self.boolean(&ACTIVITY_STREAM_ENABLED),
         }
     }

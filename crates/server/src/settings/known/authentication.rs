@@ -156,15 +156,9 @@ impl Lifetimes {
     }
 }
 
-/// Whether users can sign in with anything but a password that is kept here.
-fn has_external_sign_in(_settings: &Settings) -> bool {
-    // None is built yet.
-    false
-}
-
 /// Local passwords may be refused only where there is another way in, else nobody would be left to undo it.
 pub(super) fn somebody_can_sign_in(new: &Settings) -> Result<(), &'static str> {
-    if new.boolean(&DISABLE_LOCAL_AUTH) && !has_external_sign_in(new) {
+    if new.boolean(&DISABLE_LOCAL_AUTH) && !new.has_directories() {
         return Err("There are no remote authentication systems configured.");
     }
     Ok(())

@@ -1,6 +1,7 @@
 //! Every setting that Hostler honours, by category; no other is listed or taken.
 
 pub(crate) mod authentication;
+pub(crate) mod ldap;
 pub(crate) mod system;
 pub(crate) mod ui;
 
@@ -16,7 +17,8 @@ pub(crate) struct Category {
 }
 
 /// The categories that settings belong to, by slug.
-pub(crate) const CATEGORIES: [&Category; 3] = [&authentication::CATEGORY, &system::CATEGORY, &ui::CATEGORY];
+pub(crate) const CATEGORIES: [&Category; 4] =
+    [&authentication::CATEGORY, &ldap::CATEGORY, &system::CATEGORY, &ui::CATEGORY];
 
 /// All settings, each with its category.
 pub(crate) fn all() -> impl Iterator<Item = (&'static Category, &'static Setting)> {
