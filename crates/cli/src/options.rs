@@ -99,6 +99,34 @@ pub enum UserCommand {
         /// The name to log in with
         username: String,
     },
+    /// Let nobody sign in as this user, by whatever way, and end all sessions
+    Disable {
+        #[command(flatten)]
+        data: DataOptions,
+        /// The name to log in with
+        username: String,
+    },
+    /// Let a disabled user sign in again
+    Enable {
+        #[command(flatten)]
+        data: DataOptions,
+        /// The name to log in with
+        username: String,
+    },
+    /// Forgive the failed attempts to sign in as this user, and end a lock
+    Unlock {
+        #[command(flatten)]
+        data: DataOptions,
+        /// The name to log in with
+        username: String,
+    },
+    /// Take a user's second factor away, for a device that is lost
+    ResetSecondFactor {
+        #[command(flatten)]
+        data: DataOptions,
+        /// The name to log in with
+        username: String,
+    },
     /// List all users
     List {
         #[command(flatten)]

@@ -5,11 +5,11 @@ use std::io::{BufRead, IsTerminal, Write};
 use anyhow::{Result, bail};
 use hostler_database::Type;
 use hostler_resource::{Actor, column};
-use hostler_resources::{IS_SUPERUSER, PASSWORD, USER, USERNAME};
+use hostler_resources::{IS_ACTIVE, IS_SUPERUSER, PASSWORD, USER, USERNAME};
 use hostler_rest::{Failure, Method, Target};
-use hostler_server::{App, Settings};
+use hostler_server::{App, Settings, reset_second_factor, unlock};
 use sea_query::{Alias, Order, Query};
-use serde_json::Map;
+use serde_json::{Map, Value as Json};
 
 use crate::options::UserCommand;
 use crate::storage;
@@ -30,14 +30,37 @@ pub async fn run(command: UserCommand) -> Result<()> {
         }
         UserCommand::Password { data, username } => {
             let app = storage::app(&data).await?;
-            let mut body = Map::new();
-            body.insert(PASSWORD.name.into(), read_password()?.into());
-            let (actor, target) = (operator(&app).await?, Target::Name(username.clone()));
-            app.engine.update(&actor, &USER, &target, Method::Patch, &body, None).await.map_err(explain)?;
+            change(&app, &username, PASSWORD.name, read_password()?.into()).await?;
             say(&format!("Changed the password of {username}."))
+        }
+        UserCommand::Disable { data, username } => {
+            change(&storage::app(&data).await?, &username, IS_ACTIVE.name, false.into()).await?;
+            say(&format!("Disabled {username}."))
+        }
+        UserCommand::Enable { data, username } => {
+            change(&storage::app(&data).await?, &username, IS_ACTIVE.name, true.into()).await?;
+            say(&format!("Enabled {username}."))
+        }
+        UserCommand::Unlock { data, username } => {
+            let app = storage::app(&data).await?;
+            unlock(&app, &operator(&app).await?, &username).await.map_err(explain)?;
+            say(&format!("Unlocked {username}."))
+        }
+        UserCommand::ResetSecondFactor { data, username } => {
+            let app = storage::app(&data).await?;
+            reset_second_factor(&app, &operator(&app).await?, &username).await.map_err(explain)?;
+            say(&format!("{username} has no second factor now."))
         }
         UserCommand::List { data } => list(&storage::app(&data).await?).await,
     }
+}
+
+/// Changes one field of a user.
+async fn change(app: &App, username: &str, field: &str, value: Json) -> Result<()> {
+    let body: Map<String, Json> = [(field.to_owned(), value)].into_iter().collect();
+    let (actor, target) = (operator(app).await?, Target::Name(username.to_owned()));
+    app.engine.update(&actor, &USER, &target, Method::Patch, &body, None).await.map_err(explain)?;
+    Ok(())
 }
 
 /// Whoever can read the data may do everything, with the password policy in force.

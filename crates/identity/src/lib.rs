@@ -10,14 +10,18 @@
 // A test that meets what it did not expect should stop right there.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+pub mod common;
 pub mod csrf;
 pub mod header;
 pub mod key;
 mod mac;
 pub mod password;
+pub mod pending;
 pub mod pkce;
 pub mod policy;
 mod random;
 pub mod session;
+pub mod throttle;
 pub mod token;
+pub mod totp;
 pub mod verified;

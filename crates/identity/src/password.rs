@@ -1,11 +1,18 @@
 //! Passwords at rest: hashing new ones and verifying given ones.
 
+mod foreign;
 mod stored;
 
+pub use foreign::ForeignCost;
+
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, Version};
+use foreign::Spent;
 use std::{
     fmt,
-    sync::{Arc, LazyLock},
+    sync::{
+        Arc, LazyLock,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 use stored::Stored;
 use tokio::{sync::Semaphore, task};
@@ -20,7 +27,29 @@ use zeroize::Zeroizing;
 pub struct Passwords {
     argon2: Argon2<'static>,
     places: Arc<Semaphore>,
+    waiting: AtomicUsize,
+    /// So many who wait are a crowd.
+    crowd: usize,
 }
+
+/// Counts who waits for a place, also if they go away.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Waiting(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// How many for each place make a crowd: of hashes in our form, a second's work.
+const CROWD_PER_PLACE: usize = 32;
 
 /// The hasher that the whole process shares, so that its limit holds for all callers together.
 pub fn passwords() -> &'static Passwords {
@@ -74,6 +103,8 @@ impl Passwords {
         Self {
             argon2: Argon2::new(Algorithm::Argon2id, Version::V0x13, params),
             places: Arc::new(Semaphore::new(cores)),
+            waiting: AtomicUsize::new(0),
+            crowd: cores * CROWD_PER_PLACE,
         }
     }
 
@@ -102,13 +133,26 @@ impl Passwords {
     /// learns which accounts have no password here. Should the work fail, the
     /// answer is `Wrong` too, and the log says why.
     pub async fn verify(&self, password: String, stored: String) -> Verdict {
+        self.verify_alike(password, Some(stored), ForeignCost::default()).await
+    }
+
+    /// As [`Passwords::verify`], for whoever signs in: a wrong password takes the
+    /// same work whoever it is tried for, and in whatever form theirs is stored;
+    /// the time an answer takes must not tell who exists (CVE-2020-14337).
+    /// `stored` is `None` for a user who does not exist, and `foreign` what
+    /// hashes in other forms than ours cost in this installation.
+    ///
+    /// A right password takes no longer than its own form does.
+    pub async fn verify_alike(&self, password: String, stored: Option<String>, foreign: ForeignCost) -> Verdict {
         let password = Zeroizing::new(password);
-        let verdict = self.blocking(move |argon2| match Stored::parse(&stored, argon2.params()) {
-            Some(stored) => stored.verify(&password),
-            None => {
-                spend(argon2, &password);
-                Verdict::Wrong
+        let verdict = self.blocking(move |argon2| {
+            let parsed = stored.as_deref().and_then(|stored| Stored::parse(stored, argon2.params()));
+            let verdict = parsed.as_ref().map_or(Verdict::Wrong, |stored| stored.verify(&password));
+            if verdict == Verdict::Wrong {
+                let spent = parsed.as_ref().map_or(Spent::Nothing, Stored::spent);
+                foreign.spend_the_rest(argon2, &password, spent);
             }
+            verdict
         });
         verdict.await.unwrap_or_else(|error| {
             tracing::error!(%error, "a password could not be verified");
@@ -116,16 +160,10 @@ impl Passwords {
         })
     }
 
-    /// Spends the time that a wrong password takes, for a user who does not
-    /// exist: the time an answer takes must not tell who does (CVE-2020-14337).
-    ///
-    /// The time is that of our own form. A user whose password still stands in
-    /// a form of Django's takes longer, until the first login rehashes it.
-    pub async fn verify_nobody(&self, password: String) {
-        let password = Zeroizing::new(password);
-        if let Err(error) = self.blocking(move |argon2| spend(argon2, &password)).await {
-            tracing::error!(%error, "a password could not be verified");
-        }
+    /// Whether so many wait to have a password hashed or verified that one more
+    /// would wait for seconds.
+    pub fn is_crowded(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) >= self.crowd
     }
 
     async fn blocking<T, F>(&self, work: F) -> Result<T, HashError>
@@ -133,7 +171,10 @@ impl Passwords {
         T: Send + 'static,
         F: FnOnce(&Argon2<'static>) -> T + Send + 'static,
     {
-        let place = self.places.clone().acquire_owned().await.map_err(|_| HashError::Interrupted)?;
+        let place = {
+            let _waiting = Waiting::new(&self.waiting);
+            self.places.clone().acquire_owned().await.map_err(|_| HashError::Interrupted)?
+        };
         let argon2 = self.argon2.clone();
         let worked = task::spawn_blocking(move || {
             // Held in here, not by the caller's future: that may be dropped

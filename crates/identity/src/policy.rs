@@ -1,5 +1,7 @@
 //! What a new password must look like.
 
+use crate::common::is_common;
+
 /// The longest password taken, in characters, whatever the policy says. It is
 /// AWX's, whose clients know the message.
 pub const MAX_LENGTH: usize = 128;
@@ -19,6 +21,8 @@ pub struct PasswordPolicy {
     pub min_upper: u32,
     /// At least so many characters that are neither letters nor digits.
     pub min_special: u32,
+    /// None that turned up often in leaks. This rule is ours, and the last.
+    pub refuse_common: bool,
 }
 
 impl PasswordPolicy {
@@ -42,7 +46,11 @@ impl PasswordPolicy {
         };
         contains(self.min_digits, char::is_numeric, "digits")?;
         contains(self.min_upper, char::is_uppercase, "uppercase characters")?;
-        contains(self.min_special, |character| !character.is_alphanumeric(), "special characters")
+        contains(self.min_special, |character| !character.is_alphanumeric(), "special characters")?;
+        if self.refuse_common && is_common(password) {
+            return Err("Password is one of those that everybody tries first.".into());
+        }
+        Ok(())
     }
 }
 
@@ -50,7 +58,8 @@ impl PasswordPolicy {
 mod tests {
     use super::*;
 
-    const STRICT: PasswordPolicy = PasswordPolicy { min_length: 8, min_digits: 2, min_upper: 2, min_special: 2 };
+    const STRICT: PasswordPolicy =
+        PasswordPolicy { min_length: 8, min_digits: 2, min_upper: 2, min_special: 2, refuse_common: false };
 
     #[test]
     fn the_first_broken_rule_answers() {
@@ -67,6 +76,16 @@ mod tests {
             assert_eq!(STRICT.check(password).unwrap_err(), message, "{password}");
         }
         assert_eq!(STRICT.check("ABcd12!?"), Ok(()));
+    }
+
+    #[test]
+    fn common_passwords_are_refused_on_demand_and_last() {
+        let policy = PasswordPolicy { refuse_common: true, ..PasswordPolicy::default() };
+        assert!(policy.check("PassWord").is_err());
+        assert_eq!(policy.check("Kalmar-Union-1397"), Ok(()));
+        assert_eq!(PasswordPolicy::default().check("password"), Ok(()));
+        let long = PasswordPolicy { min_length: 9, ..policy };
+        assert_eq!(long.check("password").unwrap_err(), "Password must be at least 9 characters long.");
     }
 
     #[test]

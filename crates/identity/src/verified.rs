@@ -15,8 +15,10 @@ pub const DEFAULT_TTL: Duration = Duration::from_secs(60);
 
 /// The pairs found right lately.
 ///
-/// What is kept is an HMAC over username, password and stored hash, under a key
-/// that lives and dies with the process: no password can be got back from it.
+/// What is kept is an HMAC over place, username, password and stored hash, under
+/// a key that lives and dies with the process: no password can be got back from it.
+/// The place is where the client is: who guesses elsewhere must not have guesses
+/// checked against this memory, which is fast.
 /// The stored hash is part of it, and the caller has just read that from the
 /// database. So once a password is changed its old pair no longer matches, at
 /// once and on any node. What a caller must still check for itself is that the
@@ -35,22 +37,22 @@ impl VerifiedPairs {
 
     /// Remembers that `password` was just verified against `stored_hash`, the
     /// hash stored for this user.
-    pub fn remember(&self, username: &str, password: &str, stored_hash: &str) {
-        self.pairs.insert(self.pair(username, password, stored_hash), ());
+    pub fn remember(&self, place: &str, username: &str, password: &str, stored_hash: &str) {
+        self.pairs.insert(self.pair(place, username, password, stored_hash), ());
     }
 
     /// Whether this pair was verified lately against this very hash, which must
     /// be the one stored now.
-    pub fn recall(&self, username: &str, password: &str, stored_hash: &str) -> bool {
+    pub fn recall(&self, place: &str, username: &str, password: &str, stored_hash: &str) -> bool {
         // The look-up need not take constant time: it compares codes that
         // nobody without the key can steer.
         // It is a `get`, not a `contains_key`, so that it counts as use: when the
         // memory is full, the pairs used most stay.
-        self.pairs.get(&self.pair(username, password, stored_hash)).is_some()
+        self.pairs.get(&self.pair(place, username, password, stored_hash)).is_some()
     }
 
-    fn pair(&self, username: &str, password: &str, stored_hash: &str) -> [u8; 32] {
-        self.key.of(&[username.as_bytes(), password.as_bytes(), stored_hash.as_bytes()])
+    fn pair(&self, place: &str, username: &str, password: &str, stored_hash: &str) -> [u8; 32] {
+        self.key.of(&[place.as_bytes(), username.as_bytes(), password.as_bytes(), stored_hash.as_bytes()])
     }
 }
 
@@ -69,9 +71,9 @@ mod tests {
     #[test]
     fn only_the_very_same_pair_is_recalled() {
         let pairs = VerifiedPairs::new(DEFAULT_TTL);
-        assert!(!pairs.recall("ann", "secret", HASH));
-        pairs.remember("ann", "secret", HASH);
-        assert!(pairs.recall("ann", "secret", HASH));
+        assert!(!pairs.recall("here", "ann", "secret", HASH));
+        pairs.remember("here", "ann", "secret", HASH);
+        assert!(pairs.recall("here", "ann", "secret", HASH));
         for (username, password, hash) in [
             ("ann", "secret", "another hash"),
             ("ann", "Secret", HASH),
@@ -80,23 +82,24 @@ mod tests {
             ("anns", "ecret", HASH),
             ("", "annsecret", HASH),
         ] {
-            assert!(!pairs.recall(username, password, hash), "{username} {password} {hash}");
+            assert!(!pairs.recall("here", username, password, hash), "{username} {password} {hash}");
         }
+        assert!(!pairs.recall("there", "ann", "secret", HASH), "somebody elsewhere has it checked");
     }
 
     #[test]
     fn a_pair_is_forgotten_after_its_time() {
         let pairs = VerifiedPairs::new(Duration::from_millis(20));
-        pairs.remember("ann", "secret", HASH);
+        pairs.remember("here", "ann", "secret", HASH);
         std::thread::sleep(Duration::from_millis(40));
-        assert!(!pairs.recall("ann", "secret", HASH));
+        assert!(!pairs.recall("here", "ann", "secret", HASH));
     }
 
     #[test]
     fn the_memory_is_bounded() {
         let pairs = VerifiedPairs::new(DEFAULT_TTL);
         for user in 0..15_000 {
-            pairs.remember(&format!("user{user}"), "secret", HASH);
+            pairs.remember("here", &format!("user{user}"), "secret", HASH);
         }
         pairs.pairs.run_pending_tasks();
         assert!(pairs.pairs.entry_count() <= CAPACITY);
@@ -105,13 +108,13 @@ mod tests {
     #[test]
     fn each_process_has_its_own_key() {
         let (one, other) = (VerifiedPairs::new(DEFAULT_TTL), VerifiedPairs::new(DEFAULT_TTL));
-        assert_ne!(one.pair("ann", "secret", HASH), other.pair("ann", "secret", HASH));
+        assert_ne!(one.pair("here", "ann", "secret", HASH), other.pair("here", "ann", "secret", HASH));
     }
 
     #[test]
     fn debug_shows_nothing() {
         let pairs = VerifiedPairs::new(DEFAULT_TTL);
-        pairs.remember("ann", "secret", HASH);
+        pairs.remember("here", "ann", "secret", HASH);
         assert_eq!(format!("{pairs:?}"), "VerifiedPairs(..)");
     }
 }

@@ -15,6 +15,8 @@ pub struct Policy {
     pub password_min_upper: u32,
     /// LOCAL_PASSWORD_MIN_SPECIAL: fewest characters in a new password that are neither letter nor digit.
     pub password_min_special: u32,
+    /// LOCAL_PASSWORD_REFUSE_COMMON: a new password must not be one that turned up often in leaks.
+    pub password_refuse_common: bool,
     /// Seconds for which a new token is good unless it says otherwise.
     pub token_seconds: i64,
     /// Seconds for which a new refresh token is good.
@@ -37,6 +39,7 @@ impl Default for Policy {
             password_min_digits: 0,
             password_min_upper: 0,
             password_min_special: 0,
+            password_refuse_common: false,
             token_seconds: 0,
             refresh_token_seconds: 0,
             tokens_for_external_users: false,

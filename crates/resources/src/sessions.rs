@@ -36,7 +36,7 @@ pub static SESSION: Resource = Resource {
     list_title: "Sessions",
     detail_title: "Session Detail",
     description: "Sessions of browsers. Everybody sees and ends their own; superusers see and end all. One that has \
-                  expired may be listed until somebody signs in.",
+                  expired may be listed for up to an hour.",
     relations: &[Relation::new("user", || &USER, Via::Column("user_id"))],
     summaries: &[Summary { name: "user", column: "user_id", target: || &USER, linked: true }],
     summarized_as: &[],

@@ -325,6 +325,7 @@ impl Hooks for UserHooks {
             min_digits: policy.password_min_digits,
             min_upper: policy.password_min_upper,
             min_special: policy.password_min_special,
+            refuse_common: policy.password_refuse_common,
         }
         .check(password)
         .map_err(|message| Failure::field(PASSWORD.name, message))?;

@@ -28,6 +28,8 @@ pub enum Failure {
     Unavailable(String),
     /// The disk is full.
     StorageFull,
+    /// Too many attempts to sign in failed; after so many seconds another one is worth while.
+    TooManyAttempts(u64),
     /// The question takes the database too long or is too large for it.
     TooExpensive,
     /// A fault of ours. The text is for the log, never for the client.

@@ -7,23 +7,25 @@ use axum::http::{HeaderMap, Method, StatusCode, header};
 use hostler_database::{Error, Row, Type};
 use hostler_identity::csrf;
 use hostler_identity::header::{Credentials, Malformed, parse_authorization};
-use hostler_identity::password::{Verdict, passwords};
+use hostler_identity::password::passwords;
 use hostler_identity::session::{Session, binding};
 use hostler_identity::token::{self, Scope, digest, parse_scope};
 use hostler_resource::{Actor, column};
 use hostler_rest::Failure;
 use jiff::Timestamp;
 use sea_query::{Alias, Expr, ExprTrait, Query, SelectStatement};
+use serde_json::json;
 use tokio::time::Instant;
 
 use crate::arrival::Arrival;
 use crate::browse::form::is_form;
 use crate::directory;
 use crate::last_used::Used;
-use crate::reply::Reply;
+use crate::reply::{Content, Reply};
 use crate::session_age;
 use crate::settings::known::authentication::{AUTH_BASIC_ENABLED, DISABLE_LOCAL_AUTH};
 use crate::settings::{GENERATION_TABLE, Settings};
+use crate::sign_in::{Attempt, Checked, Given, check, user_has_factor};
 use crate::state::App;
 use crate::status::reply_to;
 
@@ -35,6 +37,9 @@ pub(crate) const CSRF_HEADER: &str = "x-csrftoken";
 
 const NOT_PROVIDED: &str =
     "Authentication credentials were not provided. To establish a login session, visit /api/login/.";
+
+const CODE_NEEDED: &str =
+    "This user has a second factor, for which a password with each request has no place: use a token, or log in.";
 
 /// The one answer to whoever is not, or wrongly, authenticated: it does not
 /// tell which, nor whether the user exists.
@@ -78,7 +83,7 @@ impl Presented<'_> {
         let authorization = self.headers.get(header::AUTHORIZATION);
         let found = match authorization.map(|value| value.to_str().map(parse_authorization)) {
             Some(Ok(Ok(Credentials::Bearer(token)))) => by_token(app, &token).await,
-            Some(Ok(Ok(Credentials::Basic { username, password }))) => by_basic(app, &username, &password).await,
+            Some(Ok(Ok(Credentials::Basic { username, password }))) => by_basic(app, self, &username, &password).await,
             // A scheme that we do not speak counts as no credentials, as in AWX.
             Some(Ok(Err(Malformed::UnknownScheme))) => return self.of_nobody(app).await,
             Some(_) => {
@@ -191,88 +196,123 @@ async fn by_token(app: &App, token: &str) -> Result<Found, Error> {
     Ok((settings, Ok(Some(actor))))
 }
 
-async fn by_basic(app: &App, username: &str, password: &str) -> Result<Found, Error> {
+async fn by_basic(app: &App, presented: Presented<'_>, username: &str, password: &str) -> Result<Found, Error> {
     let (settings, row) = named(app, username).await?;
     // Ignored, as in AWX: what anybody may see is answered.
     if !settings.boolean(&AUTH_BASIC_ENABLED) {
         return Ok((settings, Ok(None)));
     }
-    let actor = match check(app, &settings, &row, Given { username, password }, true).await {
-        Ok(user) => user.map(Some).ok_or_else(unauthenticated),
-        Err(failure) => Err(reply_to(failure, "")),
+    let address = Arrival::of(&settings, presented.peer, presented.headers).client_address;
+    let actor = match check_row(app, &settings, &row, Given { username, password, address }, true).await {
+        Ok(Some(entered)) if entered.needs_code => Err(code_needed()),
+        Ok(Some(entered)) => Ok(Some(entered.complete().await)),
+        Ok(None) => Err(unauthenticated()),
+        Err(failure) => Err(reply_to(failure, presented.method.as_str())),
     };
     Ok((settings, actor))
+}
+
+/// What is told to those who gave the right password of a user with a second factor, with a request that has no place
+/// for a code.
+fn code_needed() -> Reply {
+    Reply { content: Content::Json(json!({"detail": CODE_NEEDED})), ..unauthenticated() }
+}
+
+/// A user whose password was right. They are not in before [`Entered::complete`].
+pub(crate) struct Entered {
+    actor: Actor,
+    /// Whether the user has a second factor, of which a code is to be asked for.
+    pub needs_code: bool,
+    /// None if the password was found right a moment ago.
+    attempt: Option<Attempt>,
+}
+
+impl Entered {
+    pub(crate) fn actor(&self) -> &Actor {
+        &self.actor
+    }
+
+    /// Nothing more is asked for.
+    pub(crate) async fn complete(self) -> Actor {
+        if let Some(attempt) = self.attempt {
+            attempt.succeeded().await;
+        }
+        self.actor
+    }
 }
 
 /// The user with this name and password, if they may use it.
 ///
 /// # Errors
-/// What the database says.
-pub(crate) async fn check_password(app: &App, username: &str, password: &str) -> Result<Option<Actor>, Failure> {
-    let (settings, row) = named(app, username).await?;
-    check(app, &settings, &row, Given { username, password }, false).await
-}
-
-/// What somebody gives to sign in.
-#[derive(Clone, Copy)]
-pub(crate) struct Given<'a> {
-    pub username: &'a str,
-    pub password: &'a str,
+/// [`Failure::TooManyAttempts`], and what the database says.
+pub(crate) async fn check_password(app: &App, given: Given<'_>) -> Result<Option<Entered>, Failure> {
+    let (settings, row) = named(app, given.username).await?;
+    check_row(app, &settings, &row, given, false).await
 }
 
 /// The settings, and the row of the user with this name.
 async fn named(app: &App, username: &str) -> Result<(Arc<Settings>, Row), Error> {
     // No name holds a NUL, and PostgreSQL would refuse the question.
     let name = if username.contains('\0') { "" } else { username };
-    ask(app, &asking([("users", column("users", "username").eq(name))]), &[]).await
+    let by = [("users", column("users", "username").eq(name)), ("second_factors", user_has_factor())];
+    let mut query = asking(by);
+    query.expr(column("second_factors", "id"));
+    ask(app, &query, &[Type::Integer]).await
 }
 
-/// The user in this row, if the password is theirs and they may use it.
+/// The user in this row of [`named`], if the password is theirs and they may use it.
 ///
 /// Whoever does not exist, or may not, costs as much time as whoever may.
 ///
 /// `remembers` is whether a directory's word of a moment ago will do.
-async fn check(
+async fn check_row(
     app: &App,
     settings: &Settings,
     row: &Row,
     given: Given<'_>,
     remembers: bool,
-) -> Result<Option<Actor>, Failure> {
-    let began = Instant::now();
-    let has_directories = settings.has_directories();
+) -> Result<Option<Entered>, Failure> {
     // Names that local users have are theirs, whatever a directory knows of them.
     let is_local = row.integer(0).is_some() && row.text(6).is_none();
-    if has_directories && !is_local {
-        return match directory::check(app, settings, given, remembers).await? {
-            // What the directory says of the user has just been written.
-            Some(user) => Ok(by_id(app, user).await?),
-            None => Ok(None),
+    if settings.has_directories() && !is_local {
+        let Some((user, attempt)) = directory::check(app, settings, given, remembers).await? else { return Ok(None) };
+        // What the directory says of the user has just been written.
+        let Some(actor) = by_id(app, user).await? else {
+            refuse(app, settings, given, attempt).await;
+            return Ok(None);
         };
+        return Ok(Some(Entered { actor, needs_code: row.integer(ASKED).is_some(), attempt }));
     }
-    let user = check_local(app, settings, row, given).await;
-    if user.is_none() && has_directories {
-        directory::refuse_alike(app, settings, given.username, began).await;
+    let stored = row.integer(0).map(|id| (id, row.text(5).unwrap_or_default()));
+    let (attempt, rehashes) = match check(app, settings, stored, given).await? {
+        Checked::Wrong(attempt) => {
+            refuse(app, settings, given, Some(attempt)).await;
+            return Ok(None);
+        }
+        Checked::Right(attempt) => (attempt, false),
+        Checked::RightButRehash(attempt) => (Some(attempt), true),
+    };
+    let user = if settings.boolean(&DISABLE_LOCAL_AUTH) { None } else { actor(row, settings) };
+    let Some(actor) = user else {
+        // As it is for a wrong one: who may not sign in is not told that the password is right.
+        refuse(app, settings, given, attempt).await;
+        return Ok(None);
+    };
+    if let (true, Some((id, stored))) = (rehashes, stored) {
+        rehash(app, id, given.password, stored).await;
     }
-    Ok(user)
+    Ok(Some(Entered { actor, needs_code: row.integer(ASKED).is_some(), attempt }))
 }
 
-/// The same by the password that is kept here.
-async fn check_local(app: &App, settings: &Settings, row: &Row, given: Given<'_>) -> Option<Actor> {
-    let Given { username, password } = given;
-    let Some(id) = row.integer(0) else {
-        passwords().verify_nobody(password.to_owned()).await;
-        return None;
-    };
-    let stored = row.text(5).unwrap_or_default().to_owned();
-    if !app.verified.recall(username, password, &stored) {
-        match passwords().verify(password.to_owned(), stored.clone()).await {
-            Verdict::Wrong => return None,
-            Verdict::Right => app.verified.remember(username, password, &stored),
-            Verdict::RightButRehash => rehash(app, id, password, &stored).await,
-        }
+/// Counts a failed attempt, and where there are directories takes as long over it as they do.
+async fn refuse(app: &App, settings: &Settings, given: Given<'_>, attempt: Option<Attempt>) {
+    let began = attempt.as_ref().map_or_else(Instant::now, Attempt::began);
+    if let Some(attempt) = attempt {
+        attempt.failed();
     }
-    if settings.boolean(&DISABLE_LOCAL_AUTH) { None } else { actor(row, settings) }
+    if settings.has_directories() {
+        directory::refuse_alike(app, settings, given.username, began).await;
+    }
 }
 
 /// Stores a password in today's form. Failing to is no reason to refuse the login.
@@ -308,6 +348,12 @@ async fn rehash(app: &App, id: i64, password: &str, stored: &str) {
 pub(crate) async fn by_id(app: &App, id: i64) -> Result<Option<Actor>, Error> {
     let (settings, row) = ask(app, &asking([("users", column("users", "id").eq(id))]), &[]).await?;
     Ok(actor(&row, &settings))
+}
+
+/// The active user with this id, and the stored password, for whoever has given the right one a moment ago.
+pub(crate) async fn with_password(app: &App, id: i64) -> Result<Option<(Actor, String)>, Error> {
+    let (settings, row) = ask(app, &asking([("users", column("users", "id").eq(id))]), &[]).await?;
+    Ok(actor(&row, &settings).map(|user| (user, row.text(5).unwrap_or_default().to_owned())))
 }
 
 /// What a session comes to.

@@ -1,6 +1,7 @@
 //! The first superuser.
 
 use hostler_database::{Database, Error, Type};
+use hostler_identity::common::is_common;
 use hostler_identity::password::{HashError, passwords};
 use hostler_resource::{Singleton, column};
 use hostler_rest::{Engine, Failure, hold_singleton};
@@ -29,6 +30,9 @@ pub enum BootstrapError {
     Other(String),
 }
 
+/// A password of fewer characters is weak, whatever they are (NIST SP 800-63B, section 3.1.1.2).
+const FEWEST_CHARACTERS: usize = 8;
+
 /// Whether the database has any user.
 async fn has_users(database: &Database) -> Result<bool, Error> {
     let query = Query::select().expr(column("users", "id")).from(Alias::new("users")).limit(1).to_owned();
@@ -48,7 +52,12 @@ pub async fn create_first_superuser(
     if has_users(&engine.database).await? {
         return Ok(FirstUser::Exists);
     }
-    let hash = passwords().hash(password()).await?;
+    let password = password();
+    if is_common(&password) || password.chars().count() < FEWEST_CHARACTERS {
+        // Taken all the same: it is the operator's to decide.
+        tracing::warn!(user = username, "the password of the first superuser is easily guessed: change it soon");
+    }
+    let hash = passwords().hash(password).await?;
     let mut tx = engine.database.begin().await?;
     let insert = Query::insert()
         .into_table(Alias::new("users"))

@@ -24,7 +24,7 @@ use crate::settings::Settings;
 use crate::settings::known::authentication::LOGIN_REDIRECT_OVERRIDE;
 use crate::state::App;
 use crate::status::reply_to;
-use crate::{api, body, login, oauth, openapi, roots, settings};
+use crate::{api, body, login, oauth, openapi, roots, settings, sign_in};
 
 /// A request as the handlers see it.
 #[derive(Clone)]
@@ -348,6 +348,7 @@ async fn known(app: &App, route: Route, actor: &Actor, request: &Request) -> Res
             api::explain_access(engine, actor, found, &key, request).await
         }
         Route::ExplainAccess(..) => Err(Failure::MethodNotAllowed),
+        Route::OfUser(key, path) => sign_in::respond(app, actor, &key, path, request).await,
         Route::LaterList(name) => api::later_list(name, request),
         Route::Later(found, key, name) => api::later(engine, actor, found, &key, name, request).await,
     }
@@ -371,6 +372,11 @@ fn allow(route: &Route) -> String {
             }
         }
         Route::SettingCategory(_) => verbs.extend(["PUT", "PATCH", "DELETE"]),
+        Route::OfUser(_, path) => {
+            verbs = path.methods().to_vec();
+            verbs.push("OPTIONS");
+            return verbs.join(", ");
+        }
         Route::Login | Route::Logout => verbs.push("POST"),
         _ => {}
     }

@@ -19,12 +19,14 @@ mod roots;
 mod route;
 mod session_age;
 mod settings;
+mod sign_in;
 mod state;
 mod status;
 
 pub use bootstrap::{BootstrapError, FirstUser, create_first_superuser};
 pub use dispatch::handle;
 pub use settings::{SettingError, Settings, list_settings, name_installation, reset_setting, set_setting};
+pub use sign_in::{reset_second_factor, unlock};
 pub use state::{App, Keys, Options};
 
 use std::future::Future;

@@ -3,19 +3,21 @@
 use axum::http::{HeaderMap, HeaderName, Method, StatusCode, header};
 use hostler_database::Transaction;
 use hostler_identity::csrf;
+use hostler_identity::pending;
 use hostler_identity::session::{binding, new_session};
 use hostler_identity::token::digest;
-use hostler_resource::column;
+use hostler_resource::{Actor, column};
 use hostler_rest::Failure;
 use sea_query::{Alias, ExprTrait, Order, Query};
 
-use crate::authenticate::{CSRF_COOKIE, SESSION_COOKIE, check_password, cookie};
+use crate::authenticate::{CSRF_COOKIE, SESSION_COOKIE, check_password, cookie, with_password};
 use crate::browse::LoginPage;
 use crate::dispatch::Request;
 use crate::reply::Reply;
 use crate::session_age;
 use crate::settings::known::authentication::SESSIONS_PER_USER;
 use crate::settings::known::ui::{CUSTOM_LOGIN_INFO, CUSTOM_LOGO};
+use crate::sign_in::{Candidate, Given, spend_code, wait};
 use crate::state::App;
 
 const SESSION_COOKIE_HEADER: HeaderName = HeaderName::from_static("x-api-session-cookie-name");
@@ -110,13 +112,91 @@ async fn sign_in(app: &App, request: &Request) -> Result<Reply, Failure> {
         return Ok(reply);
     }
     let sent = fields(request);
-    let (username, password) =
-        (field(&sent, "username").unwrap_or_default(), field(&sent, "password").unwrap_or_default());
-    let Some(user) = check_password(app, &username, &password).await? else {
-        let words = "Your username or password was incorrect.";
-        return Ok(form(request, Some(words), StatusCode::UNAUTHORIZED));
+    match field(&sent, "pending") {
+        Some(pending) => second_step(app, request, &sent, &pending).await,
+        None => first_step(app, request, &sent).await,
+    }
+}
+
+/// The name and the password, and for users with a second factor the code, if it comes along.
+async fn first_step(app: &App, request: &Request, sent: &[(String, String)]) -> Result<Reply, Failure> {
+    let text = |name| field(sent, name).unwrap_or_default();
+    let (username, password) = (text("username"), text("password"));
+    let given = Given { username: &username, password: &password, address: request.arrival.client_address };
+    let entered = match check_password(app, given).await {
+        Ok(Some(entered)) => entered,
+        Ok(None) => return Ok(form(request, Some(WRONG_PASSWORD), StatusCode::UNAUTHORIZED)),
+        Err(failure) => return slowed(failure, |words| form(request, Some(words), StatusCode::TOO_MANY_REQUESTS)),
     };
-    let user = user.id;
+    if !entered.needs_code {
+        let actor = entered.complete().await;
+        return open_session(app, request, sent, &actor).await;
+    }
+    let Some((actor, stored)) = with_password(app, entered.actor().id).await? else {
+        return Ok(form(request, Some(WRONG_PASSWORD), StatusCode::UNAUTHORIZED));
+    };
+    match field(sent, "otp").filter(|code| !code.is_empty()) {
+        // Only the password was right: that forgives nothing.
+        Some(code) => {
+            drop(entered);
+            by_code(app, request, sent, &actor, &stored, &code).await
+        }
+        None => Ok(code_form(app, request, &actor, &stored, None, StatusCode::UNAUTHORIZED)),
+    }
+}
+
+/// The code, and what shows that the password was right a moment ago.
+async fn second_step(app: &App, request: &Request, sent: &[(String, String)], pending: &str) -> Result<Reply, Failure> {
+    let over = || form(request, Some("That took too long: please begin again."), StatusCode::UNAUTHORIZED);
+    let Some(user) = pending::user_of(pending) else { return Ok(over()) };
+    let Some((actor, stored)) = with_password(app, user).await? else { return Ok(over()) };
+    if !pending::is_good(&app.engine.secret, pending, user, &stored, app.engine.clock.now().as_second()) {
+        return Ok(over());
+    }
+    by_code(app, request, sent, &actor, &stored, &field(sent, "otp").unwrap_or_default()).await
+}
+
+/// Lets a user in whose password was right, if the code is.
+async fn by_code(
+    app: &App,
+    request: &Request,
+    sent: &[(String, String)],
+    actor: &Actor,
+    stored: &str,
+    code: &str,
+) -> Result<Reply, Failure> {
+    let address = request.arrival.client_address;
+    let candidate = Candidate { username: &actor.username, user: Some(actor.id), address };
+    let again = |words: &str, status| code_form(app, request, actor, stored, Some(words), status);
+    let attempt = match wait(app, &request.settings, candidate).await {
+        Ok(attempt) => attempt,
+        Err(failure) => return slowed(failure, |words| again(words, StatusCode::TOO_MANY_REQUESTS)),
+    };
+    if !spend_code(&app.engine, actor, code).await? {
+        attempt.failed();
+        let words = "This code is wrong, too old, or was used before.";
+        return Ok(again(words, StatusCode::UNAUTHORIZED));
+    }
+    attempt.succeeded().await;
+    open_session(app, request, sent, actor).await
+}
+
+/// The same page for those who have to wait.
+fn slowed(failure: Failure, page: impl FnOnce(&str) -> Reply) -> Result<Reply, Failure> {
+    let Failure::TooManyAttempts(seconds) = failure else { return Err(failure) };
+    let words = format!("Too many failed attempts to sign in: try again in {seconds} seconds.");
+    Ok(page(&words).with(header::RETRY_AFTER, seconds.to_string()))
+}
+
+const WRONG_PASSWORD: &str = "Your username or password was incorrect.";
+
+async fn open_session(
+    app: &App,
+    request: &Request,
+    sent: &[(String, String)],
+    actor: &Actor,
+) -> Result<Reply, Failure> {
+    let user = actor.id;
     let secret = new_session();
     let now = app.engine.clock.now();
     let expires = now.checked_add(session_age::age(&request.settings)).unwrap_or(now);
@@ -132,13 +212,14 @@ async fn sign_in(app: &App, request: &Request) -> Result<Reply, Failure> {
     let hash = rows.first().and_then(|row| row.text(0)).unwrap_or_default();
     let insert = Query::insert()
         .into_table(Alias::new("sessions"))
-        .columns(["user_id", "digest", "binding", "created", "expires", "user_agent"].map(Alias::new))
+        .columns(["user_id", "digest", "binding", "created", "expires", "address", "user_agent"].map(Alias::new))
         .values_panic([
             user.into(),
             secret.digest.into(),
             binding(&app.engine.secret, user, hash).into(),
             now.into(),
             expires.into(),
+            request.arrival.client_address.map(|address| address.to_string()).unwrap_or_default().into(),
             user_agent(&request.headers).into(),
         ])
         .to_owned();
@@ -152,7 +233,7 @@ async fn sign_in(app: &App, request: &Request) -> Result<Reply, Failure> {
     tx.execute(&seen).await?;
     tx.commit().await?;
 
-    let next = field(&sent, "next").filter(|next| is_local(next)).unwrap_or_else(|| "/api/".to_owned());
+    let next = field(sent, "next").filter(|next| is_local(next)).unwrap_or_else(|| "/api/".to_owned());
     let reply = with_session_cookie(Reply::redirect(StatusCode::FOUND, next), request, &secret.plain)
         .with(header::SET_COOKIE, request.cookie("userLoggedIn=true; Path=/; SameSite=Lax"));
     // A fresh token, so that one planted before the login is worth nothing after it.
@@ -192,7 +273,25 @@ fn is_local(next: &str) -> bool {
     next.starts_with('/') && !next.starts_with("//") && !next.contains(['\\', '\r', '\n', '\t'])
 }
 
+/// The form for name and password.
 fn form(request: &Request, error: Option<&str>, status: StatusCode) -> Reply {
+    form_with(request, None, error, status)
+}
+
+/// The form for the code of a user whose password was right.
+fn code_form(
+    app: &App,
+    request: &Request,
+    actor: &Actor,
+    stored: &str,
+    error: Option<&str>,
+    status: StatusCode,
+) -> Reply {
+    let pending = pending::make(&app.engine.secret, actor.id, stored, app.engine.clock.now().as_second());
+    form_with(request, Some(&pending), error, status)
+}
+
+fn form_with(request: &Request, pending: Option<&str>, error: Option<&str>, status: StatusCode) -> Reply {
     let token = csrf_token(&request.headers);
     let sent = fields(request);
     // After a wrong password the way back is in the form.
@@ -202,6 +301,6 @@ fn form(request: &Request, error: Option<&str>, status: StatusCode) -> Reply {
     // after a form to `form-action` too.
     let targets = if next.starts_with("/api/o/authorize/") { "'self' https: http:" } else { "'self'" };
     let (notice, logo) = (request.settings.text(&CUSTOM_LOGIN_INFO), request.settings.text(&CUSTOM_LOGO));
-    let page = LoginPage { status, token: &token, next: &next, error, targets, notice: &notice, logo: &logo };
+    let page = LoginPage { status, token: &token, next: &next, pending, error, targets, notice: &notice, logo: &logo };
     with_csrf_token(page.render(), request, &token).with(SESSION_COOKIE_HEADER, SESSION_COOKIE)
 }

@@ -108,5 +108,8 @@ pub(crate) fn config(actor: &Actor) -> Reply {
     Reply::json(StatusCode::OK, body)
 }
 
+/// Our own name.
+pub(crate) const OWN_NAME: &str = "Hostler";
+
 /// What we call ourselves.
 pub(crate) const SERVER_NAME: &str = concat!("Hostler/", env!("CARGO_PKG_VERSION"));

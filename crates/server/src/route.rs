@@ -6,6 +6,7 @@ use hostler_rest::{Registered, Registry};
 use percent_encoding::percent_decode_str;
 
 use crate::oauth::Endpoint;
+use crate::sign_in::UserPath;
 
 /// The lists of AWX's API that Hostler does not serve yet. They say so (501), and
 /// describe themselves as offering no action: the `awx` command asks some of
@@ -60,6 +61,8 @@ pub(crate) enum Route {
     List(&'static Registered),
     Detail(&'static Registered, String),
     Sublist(&'static Registered, String, &'static Sublist),
+    /// How a user signs in: beyond AWX.
+    OfUser(String, UserPath),
     /// Why a user may do what: beyond AWX.
     ExplainAccess(&'static Registered, String),
     /// A list that AWX serves and Hostler does not yet.
@@ -96,6 +99,9 @@ impl Route {
                 None => LATER.iter().find(|name| *name == plural).map(|name| Route::LaterList(name)),
             },
             ["v2", plural, key] => registry.by_plural(plural).map(|found| Route::Detail(found, (*key).to_owned())),
+            ["v2", plural, key, rest @ ..] if *plural == USER.plural && UserPath::find(rest).is_some() => {
+                UserPath::find(rest).map(|path| Route::OfUser((*key).to_owned(), path))
+            }
             ["v2", plural, key, below] => {
                 let found = registry.by_plural(plural)?;
                 if *plural == USER.plural && *below == "explain_access" {

@@ -10,6 +10,7 @@ use hostler_vault::Vault;
 use crate::directory::Directories;
 use crate::last_used::LastUsed;
 use crate::settings::Memory;
+use crate::sign_in::{ForeignHashes, Guard};
 
 /// How the server presents itself.
 #[derive(Clone, Debug)]
@@ -37,12 +38,15 @@ pub struct App {
     pub(crate) settings: Arc<Memory>,
     pub(crate) last_used: Arc<LastUsed>,
     pub(crate) directories: Arc<Directories>,
+    pub(crate) guard: Arc<Guard>,
+    pub(crate) foreign: Arc<ForeignHashes>,
     pub(crate) options: Arc<Options>,
 }
 
 impl App {
     /// A server on this database.
     pub fn new(database: Database, keys: Keys, options: Options) -> Self {
+        let guard = Arc::new(Guard::new(&keys.secret));
         App {
             engine: Engine {
                 database,
@@ -53,6 +57,8 @@ impl App {
                 node: options.node.as_str().into(),
             },
             directories: Arc::default(),
+            guard,
+            foreign: Arc::default(),
             verified: Arc::new(VerifiedPairs::new(DEFAULT_TTL)),
             settings: Arc::default(),
             last_used: Arc::default(),

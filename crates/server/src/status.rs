@@ -45,6 +45,11 @@ pub(crate) fn reply_to(failure: Failure, method: &str) -> Reply {
             )
             .with(header::RETRY_AFTER, "5")
         }
+        Failure::TooManyAttempts(seconds) => Reply::detail(
+            StatusCode::TOO_MANY_REQUESTS,
+            format!("Too many failed attempts to sign in: try again in {seconds} seconds."),
+        )
+        .with(header::RETRY_AFTER, seconds.to_string()),
         Failure::StorageFull => {
             tracing::error!("the disk is full");
             Reply::detail(StatusCode::INSUFFICIENT_STORAGE, "The server's disk is full: nothing was changed.")

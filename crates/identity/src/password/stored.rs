@@ -1,6 +1,6 @@
 //! The forms in which a password may be stored.
 
-use super::Verdict;
+use super::{Spent, Verdict};
 use argon2::{ARGON2ID_IDENT, Argon2, Params, PasswordHash, PasswordVerifier, Version};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use sha2::Sha256;
@@ -26,8 +26,17 @@ const SALT_LENGTH: usize = 16;
 
 /// A stored password that some password may match, and at a bearable cost.
 pub(super) enum Stored<'a> {
-    Argon2id { hash: Box<PasswordHash>, rehash: bool },
-    Pbkdf2Sha256 { iterations: u32, salt: &'a str, expected: [u8; 32] },
+    /// `foreign` for Django's form, whose cost is Django's too.
+    Argon2id {
+        hash: Box<PasswordHash>,
+        rehash: bool,
+        foreign: bool,
+    },
+    Pbkdf2Sha256 {
+        iterations: u32,
+        salt: &'a str,
+        expected: [u8; 32],
+    },
 }
 
 impl<'a> Stored<'a> {
@@ -77,13 +86,22 @@ impl<'a> Stored<'a> {
                 || output_length < Params::DEFAULT_OUTPUT_LEN
                 || hash.version != Some(Version::V0x13.into())
         });
-        Some(Self::Argon2id { hash: Box::new(hash), rehash })
+        Some(Self::Argon2id { hash: Box::new(hash), rehash, foreign: ours.is_none() })
+    }
+
+    /// The work that verifying takes.
+    pub(super) fn spent(&self) -> Spent {
+        match self {
+            Self::Argon2id { foreign: false, .. } => Spent::Ours,
+            Self::Argon2id { hash, .. } => Params::try_from(&**hash).map_or(Spent::Nothing, Spent::Argon2),
+            Self::Pbkdf2Sha256 { iterations, .. } => Spent::Pbkdf2(*iterations),
+        }
     }
 
     /// Compares in a time that does not depend on where the two differ.
     pub(super) fn verify(&self, password: &str) -> Verdict {
         let (right, rehash) = match self {
-            Self::Argon2id { hash, rehash } => {
+            Self::Argon2id { hash, rehash, .. } => {
                 // Algorithm and cost are taken from the hash itself.
                 (Argon2::default().verify_password(password.as_bytes(), hash.as_ref()).is_ok(), *rehash)
             }

@@ -141,6 +141,7 @@ pub fn actor(is_superuser: bool) -> Actor {
             password_min_digits: 0,
             password_min_upper: 0,
             password_min_special: 0,
+            password_refuse_common: false,
             token_seconds: 60,
             refresh_token_seconds: 60,
             tokens_for_external_users: false,

@@ -50,6 +50,8 @@ pub(crate) struct LoginPage<'a> {
     pub token: &'a str,
     /// Where to go after it.
     pub next: &'a str,
+    /// What shows that the password was right, to ask for the code of a second factor.
+    pub pending: Option<&'a str>,
     pub error: Option<&'a str>,
     /// Where the browser may be sent after it.
     pub targets: &'a str,
@@ -61,12 +63,12 @@ pub(crate) struct LoginPage<'a> {
 
 impl LoginPage<'_> {
     pub(crate) fn render(self) -> Reply {
-        let LoginPage { status, token, next, error, targets, notice, logo } = self;
+        let LoginPage { status, token, next, pending, error, targets, notice, logo } = self;
         let mut policy = CONTENT_SECURITY_POLICY.replace("form-action 'self'", &format!("form-action {targets}"));
         if !logo.is_empty() {
             policy.push_str("; img-src data:");
         }
-        render(status, "login.html", context! { token, next, error, notice, logo })
+        render(status, "login.html", context! { token, next, pending, error, notice, logo })
             .with(header::CONTENT_SECURITY_POLICY, policy)
     }
 }

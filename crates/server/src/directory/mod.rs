@@ -18,8 +18,8 @@ use hostler_rest::Failure;
 use sea_query::{Alias, ExprTrait, Query};
 use tokio::time::{Instant, sleep_until};
 
-use crate::authenticate::Given;
 use crate::settings::Settings;
+use crate::sign_in::{Attempt, Candidate, Given, locked, wait};
 use crate::state::App;
 use store::{Account, settle, store};
 
@@ -65,28 +65,37 @@ struct Known {
 }
 
 /// The id of the user that this is, by the directories' word; made, or made what the directory says, by this very call. `remembers` is
-/// whether a word of a moment ago will do.
+/// whether a word of a moment ago will do; there is no attempt then.
 ///
 /// # Errors
-/// What the database says. That a directory cannot be asked is told to the log, and
+/// [`Failure::TooManyAttempts`], and what the database says. That a directory cannot be asked is told to the log, and
 /// means no.
 pub(crate) async fn check(
     app: &App,
     settings: &Settings,
     given: Given<'_>,
     remembers: bool,
-) -> Result<Option<i64>, Failure> {
-    let began = Instant::now();
+) -> Result<Option<(i64, Option<Attempt>)>, Failure> {
     let name = given.username.trim();
     let known = if is_username(name) { known(app, name).await? } else { None };
     // With any change of settings the directory is asked again.
     let what = known.as_ref().map(|known| format!("{} {}", settings.generation(), known.id));
+    let place = app.guard.place(given.address);
+    // Directories do not tell upper from lower case: such names are one to those who guess.
+    let counted = known.as_ref().map_or_else(|| name.to_lowercase(), |known| known.username.clone());
     if let (true, Some(known), Some(what)) = (remembers, &known, &what)
         && known.is_active
-        && app.directories.verified.recall(given.username, given.password, what)
+        && app.directories.verified.recall(&place, given.username, given.password, what)
     {
-        return Ok(Some(known.id));
+        return match locked(app, &counted) {
+            Some(failure) => Err(failure),
+            None => Ok(Some((known.id, None))),
+        };
     }
+    let candidate =
+        Candidate { username: &counted, user: known.as_ref().map(|known| known.id), address: given.address };
+    let attempt = wait(app, settings, candidate).await?;
+    let began = attempt.began();
     let may_ask = is_username(name) && known.as_ref().is_none_or(|known| known.is_active && !known.dn.is_empty());
     let user = match may_ask {
         true => sign_in(app, settings, known.as_ref(), name, given.password).await?,
@@ -96,12 +105,13 @@ pub(crate) async fn check(
         }
     };
     let Some(user) = user else {
+        attempt.failed();
         sleep_until(began + REFUSAL).await;
         return Ok(None);
     };
     let what = format!("{} {user}", settings.generation());
-    app.directories.verified.remember(given.username, given.password, &what);
-    Ok(Some(user))
+    app.directories.verified.remember(&place, given.username, given.password, &what);
+    Ok(Some((user, Some(attempt))))
 }
 
 /// Makes a refusal of a local user take as long as that of somebody whom directories were asked about.

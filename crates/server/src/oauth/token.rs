@@ -15,6 +15,7 @@ use super::{code, refresh};
 use crate::authenticate::check_password;
 use crate::dispatch::Request;
 use crate::reply::Reply;
+use crate::sign_in::Given;
 use crate::state::App;
 
 /// The scope of who asks for none, as in AWX.
@@ -35,7 +36,7 @@ pub(super) async fn token(app: &App, request: &Request) -> Result<Reply, Problem
         }
         "password" => {
             for_grant(PASSWORD)?;
-            by_password(app, &client, &params).await
+            by_password(app, &client, &params, request).await
         }
         "refresh_token" => refresh::refresh(app, &client, &params, &request.settings).await,
         _ => Err(Problem::Refused("unsupported_grant_type", "This grant does not exist here.")),
@@ -44,13 +45,21 @@ pub(super) async fn token(app: &App, request: &Request) -> Result<Reply, Problem
 
 /// The grant `password` (RFC 6749, section 4.3). RFC 9700 advises against it, but
 /// AWX has it: only applications registered for it can use it.
-async fn by_password(app: &App, client: &Client, params: &Params) -> Result<Reply, Problem> {
+async fn by_password(app: &App, client: &Client, params: &Params, request: &Request) -> Result<Reply, Problem> {
     let (username, password) = (params.required("username")?, params.required("password")?);
     let scope = params.get("scope")?.unwrap_or(DEFAULT_SCOPE);
     if parse_scope(scope).is_err() {
         return Err(Problem::Refused("invalid_scope", "The scope must be made of the words read and write."));
     }
-    let user = check_password(app, username, password).await?.ok_or_else(Problem::invalid_grant)?;
+    let given = Given { username, password, address: request.arrival.client_address };
+    let entered = check_password(app, given).await?.ok_or_else(Problem::invalid_grant)?;
+    if entered.needs_code {
+        return Err(Problem::Refused(
+            "invalid_grant",
+            "The user has a second factor, for which this grant has no place: use an authorization code.",
+        ));
+    }
+    let user = entered.complete().await;
     issue(app, &user, client, scope, &Password).await
 }
 

@@ -51,15 +51,21 @@ const ERRORS: &[(u16, &str, &str, Shape)] = &[
     (412, "PreconditionFailed", "The object is no longer in the state that If-Match names.", Shape::Detail),
     (413, "TooLarge", "The body is too long.", Shape::Detail),
     (415, "UnsupportedMediaType", "The body is not JSON.", Shape::Detail),
+    (
+        429,
+        "TooManyAttempts",
+        "Too many attempts to sign in failed: the Retry-After header tells when to try again.",
+        Shape::Detail,
+    ),
     (501, "NotYet", "Hostler does not serve this part of AWX's API yet.", Shape::Detail),
     (503, "Unavailable", "The database cannot be reached right now.", Shape::Detail),
     (507, "StorageFull", "The server's disk is full; nothing was changed.", Shape::Detail),
 ];
 
 /// Errors of every request that needs a known actor.
-pub(super) const ALWAYS: &[u16] = &[401, 406, 503];
+pub(super) const ALWAYS: &[u16] = &[401, 406, 429, 503];
 /// Errors of every request with a body, or that writes without one.
-pub(super) const WRITING: &[u16] = &[400, 401, 403, 404, 406, 408, 409, 413, 415, 503, 507];
+pub(super) const WRITING: &[u16] = &[400, 401, 403, 404, 406, 408, 409, 413, 415, 429, 503, 507];
 
 /// The answers to errors of these statuses, in their order.
 pub(super) fn errors(statuses: &[u16]) -> Map<String, Json> {
@@ -83,7 +89,7 @@ pub(super) fn responses() -> Map<String, Json> {
             let header = match status {
                 401 => Some("WWW-Authenticate"),
                 405 => Some("Allow"),
-                503 => Some("Retry-After"),
+                429 | 503 => Some("Retry-After"),
                 _ => None,
             };
             if let (Some(name), Some(response)) = (header, response.as_object_mut()) {

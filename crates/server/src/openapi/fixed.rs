@@ -195,10 +195,11 @@ fn login() -> Json {
         "properties": {
             "username": text(),
             "password": {"type": "string", "format": "password"},
+            "otp": {"type": "string", "description": "The code of a second factor, or a recovery code."},
+            "pending": {"type": "string", "description": "In place of name and password: what the form that asks for the code holds."},
             "next": text(),
             "csrfmiddlewaretoken": text(),
         },
-        "required": ["username", "password"],
     });
     let get = Operation::new("login_form", TAG, "A form to log in")
         .public()
@@ -209,7 +210,8 @@ fn login() -> Json {
         .answers(
             vec![
                 ("302", moved("Logged in; the cookies hold the session.")),
-                ("401", page("The name or the password is wrong.")),
+                ("401", page("The name, the password or the code is wrong, or a code is needed.")),
+                ("429", page("Too many attempts failed; Retry-After tells when to try again.")),
             ],
             &[400, 403, 408, 413, 503, 507],
         );

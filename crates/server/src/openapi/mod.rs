@@ -7,6 +7,7 @@
 mod answers;
 mod fixed;
 mod resources;
+mod sign_in;
 
 use std::sync::LazyLock;
 
@@ -31,6 +32,7 @@ pub(crate) fn text() -> &'static str {
 fn document(registry: Registry) -> Json {
     let mut paths = fixed::paths();
     paths.extend(resources::paths(registry));
+    paths.extend(sign_in::paths());
     let mut schemas = resources::schemas(registry);
     schemas.extend(answers::schemas());
     json!({

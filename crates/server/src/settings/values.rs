@@ -7,7 +7,7 @@ use url::Url;
 use super::Setting;
 use super::known::authentication::{
     ALLOW_OAUTH2_FOR_EXTERNAL_USERS, LOCAL_PASSWORD_MIN_DIGITS, LOCAL_PASSWORD_MIN_LENGTH, LOCAL_PASSWORD_MIN_SPECIAL,
-    LOCAL_PASSWORD_MIN_UPPER, Lifetimes,
+    LOCAL_PASSWORD_MIN_UPPER, LOCAL_PASSWORD_REFUSE_COMMON, Lifetimes,
 };
 use super::known::system::{
     ACTIVITY_STREAM_ENABLED, MANAGE_ORGANIZATION_AUTH, ORG_ADMINS_CAN_SEE_ALL_USERS, TOWER_URL_BASE,
@@ -117,6 +117,7 @@ impl Settings {
             password_min_digits: count(&LOCAL_PASSWORD_MIN_DIGITS),
             password_min_upper: count(&LOCAL_PASSWORD_MIN_UPPER),
             password_min_special: count(&LOCAL_PASSWORD_MIN_SPECIAL),
+            password_refuse_common: self.boolean(&LOCAL_PASSWORD_REFUSE_COMMON),
             token_seconds: self.lifetimes.access_token,
             refresh_token_seconds: self.lifetimes.refresh_token,
             tokens_for_external_users: self.boolean(&ALLOW_OAUTH2_FOR_EXTERNAL_USERS),

@@ -21,6 +21,11 @@ pub(crate) const CATEGORY: Category = Category {
         &LOCAL_PASSWORD_MIN_DIGITS,
         &LOCAL_PASSWORD_MIN_UPPER,
         &LOCAL_PASSWORD_MIN_SPECIAL,
+        &LOCAL_PASSWORD_REFUSE_COMMON,
+        &LOGIN_FAILURES_UNTIL_DELAY,
+        &LOGIN_LONGEST_DELAY,
+        &LOGIN_FAILURES_UNTIL_LOCK,
+        &LOGIN_LOCK_SECONDS,
     ],
 };
 
@@ -88,6 +93,35 @@ pub(crate) static LOCAL_PASSWORD_MIN_UPPER: Setting = counted("LOCAL_PASSWORD_MI
 pub(crate) static LOCAL_PASSWORD_MIN_SPECIAL: Setting = counted("LOCAL_PASSWORD_MIN_SPECIAL")
     .label("Fewest special characters in a password")
     .help("How many characters a new password must have at least that are neither letter nor digit. 0 sets no limit.");
+
+pub(crate) static LOCAL_PASSWORD_REFUSE_COMMON: Setting =
+    Setting::boolean("LOCAL_PASSWORD_REFUSE_COMMON", false).label("Refuse common passwords").help(
+        "Whether a new password is refused that is one of some 20,000 which turned up most often in leaks, whatever the \
+         case of its letters.",
+    );
+
+pub(crate) static LOGIN_FAILURES_UNTIL_DELAY: Setting =
+    Setting::integer("LOGIN_FAILURES_UNTIL_DELAY", 5, 0, 1000).label("Failed attempts until delays").help(
+        "After so many wrong passwords or codes for a user, further attempts are delayed, more and more. Places from \
+         which the user signed in lately are counted for themselves. 0 delays none.",
+    );
+
+pub(crate) static LOGIN_LONGEST_DELAY: Setting = Setting::integer("LOGIN_LONGEST_DELAY", 60, 1, 3600)
+    .label("Longest delay")
+    .unit("seconds")
+    .help("How long the delays after failed attempts become at most.");
+
+pub(crate) static LOGIN_FAILURES_UNTIL_LOCK: Setting = Setting::integer("LOGIN_FAILURES_UNTIL_LOCK", 0, 0, 100_000)
+    .label("Failed attempts until a lock")
+    .help(
+        "After so many failed attempts, with less than an hour from one to the next, a user can sign in no more until the \
+         lock ends or somebody ends it. Sessions and tokens go on. 0 locks nobody: whoever wants can lock out others.",
+    );
+
+pub(crate) static LOGIN_LOCK_SECONDS: Setting = Setting::integer("LOGIN_LOCK_SECONDS", 900, 1, 31_536_000)
+    .label("How long a lock lasts")
+    .unit("seconds")
+    .help("For how many seconds a user is locked out after too many failed attempts.");
 
 const fn counted(name: &'static str) -> Setting {
     Setting::integer(name, 0, 0, LONGEST_PASSWORD)

@@ -1,0 +1,50 @@
+//! Passwords that everybody tries first.
+
+/// Some 20,000 passwords that turned up most often in leaks, in lowercase and in
+/// the order of their bytes, one a line. The list is Django's, made by Royce
+/// Williams (`common/LICENSE`); what its conversion had broken is left out.
+const LIST: &str = include_str!("common/passwords.txt");
+
+/// Whether a password is one of those that turned up most often in leaks,
+/// whatever the case of its letters.
+pub fn is_common(password: &str) -> bool {
+    let wanted = password.trim().to_lowercase();
+    let (mut rest, wanted) = (LIST, wanted.as_bytes());
+    // A search by halves, over bytes instead of lines: an index would cost more memory than the list.
+    while !rest.is_empty() {
+        let middle = rest.as_bytes()[..rest.len() / 2].iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        let (before, from) = rest.split_at(middle);
+        let (line, after) = from.split_once('\n').unwrap_or((from, ""));
+        match wanted.cmp(line.as_bytes()) {
+            std::cmp::Ordering::Equal => return true,
+            std::cmp::Ordering::Less => rest = before,
+            std::cmp::Ordering::Greater => rest = after,
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_line_is_found_and_nothing_else() {
+        assert!(LIST.lines().is_sorted(), "the search needs the list in order");
+        assert!(LIST.lines().count() > 19_000);
+        for line in LIST.lines() {
+            assert!(is_common(line), "{line}");
+            assert!(!is_common(&format!("{line}\n{line}")), "{line}");
+        }
+    }
+
+    #[test]
+    fn case_does_not_make_a_password_rare() {
+        for common in ["password", "PassWord", "123456", " qwerty ", "ПАРОЛЬ"] {
+            assert!(is_common(common), "{common}");
+        }
+        for rare in ["", "Kalmar-Union-1397", "correct horse battery staple", "passwor", "password1234567"] {
+            assert!(!is_common(rare), "{rare}");
+        }
+    }
+}

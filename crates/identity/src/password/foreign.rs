@@ -1,0 +1,83 @@
+//! What it costs to verify hashes that came from elsewhere.
+
+use super::{spend, stored::Stored};
+use argon2::{Algorithm, Argon2, Params, Version};
+use sha2::Sha256;
+
+/// The most that verifying costs in each of the forms in which an installation
+/// holds passwords beside our own. It is nothing once all users have logged in.
+#[derive(Clone, Debug, Default)]
+pub struct ForeignCost {
+    pbkdf2_iterations: u32,
+    argon2: Option<Params>,
+}
+
+/// The work that a verification has taken already.
+#[derive(Debug)]
+pub(super) enum Spent {
+    Nothing,
+    Ours,
+    Pbkdf2(u32),
+    Argon2(Params),
+}
+
+impl ForeignCost {
+    /// Takes into account what is stored for one user.
+    pub fn include(&mut self, stored: &str) {
+        match Stored::parse(stored, &Params::DEFAULT).map(|stored| stored.spent()) {
+            Some(Spent::Pbkdf2(iterations)) => self.pbkdf2_iterations = self.pbkdf2_iterations.max(iterations),
+            Some(Spent::Argon2(params)) if self.argon2.as_ref().is_none_or(|known| work(known) < work(&params)) => {
+                self.argon2 = Some(params);
+            }
+            _ => {}
+        }
+    }
+
+    /// Spends what all forms together cost, less what was spent already.
+    pub(super) fn spend_the_rest(&self, ours: &Argon2<'_>, password: &str, spent: Spent) {
+        if !matches!(spent, Spent::Ours) {
+            spend(ours, password);
+        }
+        let iterations = match spent {
+            Spent::Pbkdf2(iterations) => self.pbkdf2_iterations.saturating_sub(iterations),
+            _ => self.pbkdf2_iterations,
+        };
+        if iterations > 0 {
+            let mut output = [0; 32];
+            pbkdf2::pbkdf2_hmac::<Sha256>(password.as_bytes(), b"a salt for nobody", iterations, &mut output);
+            std::hint::black_box(&output);
+        }
+        if let (Some(params), false) = (&self.argon2, matches!(spent, Spent::Argon2(_))) {
+            spend(&Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone()), password);
+        }
+    }
+}
+
+fn work(params: &Params) -> u64 {
+    u64::from(params.m_cost()) * u64::from(params.t_cost())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_costliest_of_each_form_counts() {
+        let mut cost = ForeignCost::default();
+        let pbkdf2 = |iterations: u32| format!("pbkdf2_sha256${iterations}$salt${}=", "A".repeat(43));
+        let argon2 =
+            |memory: u32| format!("argon2$argon2id$v=19$m={memory},t=2,p=8$c29tZXNhbHRzb21lc2E${}", "A".repeat(43));
+        for stored in ["", "!unusable", "$argon2id$v=19$m=99999,t=9,p=1$c29tZXNhbHRzb21lc2E$AAAA"] {
+            cost.include(stored);
+        }
+        assert_eq!((cost.pbkdf2_iterations, cost.argon2.is_none()), (0, true));
+        for stored in [pbkdf2(600_000), pbkdf2(720_000), pbkdf2(600_000), argon2(102_400), argon2(1024)] {
+            cost.include(&stored);
+        }
+        assert_eq!(cost.pbkdf2_iterations, 720_000);
+        assert_eq!(cost.argon2.as_ref().map(Params::m_cost), Some(102_400));
+        // Beyond all bounds: such a hash is never verified, so it costs nothing.
+        cost.include(&pbkdf2(4_000_000_000));
+        assert_eq!(cost.pbkdf2_iterations, 720_000);
+    }
+}

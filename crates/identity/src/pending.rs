@@ -1,0 +1,59 @@
+//! Between the password and the second factor.
+
+use crate::{key::SecretKey, mac::MacKey};
+use subtle::ConstantTimeEq;
+
+/// Seconds between the password and the code.
+pub const LIFETIME: i64 = 300;
+
+/// What a browser brings back with the code to show that the password was right
+/// a moment ago. It opens nothing by itself, and a new password ends it.
+/// `now` is in seconds since 1970.
+pub fn make(secret_key: &SecretKey, user_id: i64, password_hash: &str, now: i64) -> String {
+    let expires = now.saturating_add(LIFETIME);
+    format!("{user_id}.{expires}.{}", code(secret_key, user_id, expires, password_hash))
+}
+
+/// The user whose password was right, going by what the token says: nothing
+/// is proved until [`is_good`] holds.
+pub fn user_of(token: &str) -> Option<i64> {
+    token.split('.').next()?.parse().ok()
+}
+
+/// Whether [`make`] made this token, for this user with this password, and not too long ago.
+pub fn is_good(secret_key: &SecretKey, token: &str, user_id: i64, password_hash: &str, now: i64) -> bool {
+    let mut parts = token.split('.');
+    let (Some(user), Some(expires), Some(sent), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
+        return false;
+    };
+    let Ok(expires) = expires.parse() else { return false };
+    let expected = code(secret_key, user_id, expires, password_hash);
+    user.parse() == Ok(user_id) && now < expires && sent.as_bytes().ct_eq(expected.as_bytes()).into()
+}
+
+fn code(secret_key: &SecretKey, user_id: i64, expires: i64, password_hash: &str) -> String {
+    let key = zeroize::Zeroizing::new(secret_key.derive("pending sign-in"));
+    hex::encode(MacKey::new(&key).of(&[&user_id.to_be_bytes(), &expires.to_be_bytes(), password_hash.as_bytes()]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_good_for_one_user_password_key_and_time() {
+        let (key, other) = (SecretKey::from_bytes([1; 64]), SecretKey::from_bytes([2; 64]));
+        let token = make(&key, 7, "hash", 1000);
+        assert_eq!(user_of(&token), Some(7));
+        assert!(is_good(&key, &token, 7, "hash", 1000) && is_good(&key, &token, 7, "hash", 1000 + LIFETIME - 1));
+        assert!(!is_good(&key, &token, 7, "hash", 1000 + LIFETIME));
+        assert!(!is_good(&key, &token, 7, "another hash", 1000));
+        assert!(!is_good(&key, &token, 8, "hash", 1000));
+        assert!(!is_good(&other, &token, 7, "hash", 1000));
+        let later = token.replace("1300", "9999");
+        assert!(later != token && !is_good(&key, &later, 7, "hash", 1000));
+        for wrong in ["", "7", "7.1300", "7.1300.", "x.y.z", &format!("{token}.x"), &token.replace("7.", "8.")] {
+            assert!(!is_good(&key, wrong, 7, "hash", 1000), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Checking a name and a password.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use hostler_database::Error;
+use hostler_identity::password::{Verdict, passwords};
+use hostler_rest::Failure;
+
+use super::{Attempt, Candidate, Refused, Rules};
+use crate::settings::Settings;
+use crate::state::App;
+
+/// What somebody gives to sign in.
+#[derive(Clone, Copy)]
+pub(crate) struct Given<'a> {
+    pub username: &'a str,
+    pub password: &'a str,
+    /// The client's address.
+    pub address: Option<IpAddr>,
+}
+
+/// What a password is worth.
+pub(crate) enum Checked {
+    /// It is not the user's, or there is no such user.
+    Wrong(Attempt),
+    /// It is the user's. There is no attempt if it was found right a moment ago.
+    Right(Option<Attempt>),
+    /// It is the user's, in a form that is to be renewed.
+    RightButRehash(Attempt),
+}
+
+/// Checks a password against what is stored for the user, if there is one.
+///
+/// # Errors
+/// [`Failure::TooManyAttempts`], whether or not there is such a user and whatever the password is worth; and what the
+/// database says.
+pub(crate) async fn check(
+    app: &App,
+    settings: &Settings,
+    user: Option<(i64, &str)>,
+    given: Given<'_>,
+) -> Result<Checked, Failure> {
+    let Given { username, password, address } = given;
+    let place = app.guard.place(address);
+    if let Some((_, stored)) = user
+        && app.verified.recall(&place, username, password, stored)
+    {
+        return match locked(app, username) {
+            Some(failure) => Err(failure),
+            None => Ok(Checked::Right(None)),
+        };
+    }
+    let candidate = Candidate { username, user: user.map(|(id, _)| id), address };
+    let attempt = wait(app, settings, candidate).await?;
+    let foreign = app.foreign.cost(&app.engine.database, user.map_or("", |(_, stored)| stored)).await?;
+    let stored = user.map(|(_, stored)| stored.to_owned());
+    Ok(match passwords().verify_alike(password.to_owned(), stored, foreign).await {
+        Verdict::Wrong => Checked::Wrong(attempt),
+        Verdict::RightButRehash => Checked::RightButRehash(attempt),
+        Verdict::Right => {
+            if let Some((_, stored)) = user {
+                app.verified.remember(&place, username, password, stored);
+            }
+            Checked::Right(Some(attempt))
+        }
+    })
+}
+
+/// Waits until an attempt may be made.
+///
+/// # Errors
+/// [`Failure::TooManyAttempts`], and what the database says.
+pub(crate) async fn wait(app: &App, settings: &Settings, candidate: Candidate<'_>) -> Result<Attempt, Failure> {
+    app.guard.admit(&app.engine, Rules::of(settings), candidate).await.map_err(|refused| match refused {
+        Refused::Later(pause) => later(pause),
+        Refused::Failed(error) => failed(error),
+    })
+}
+
+/// The refusal of whoever is locked out, for a password that was found right a moment ago.
+pub(crate) fn locked(app: &App, username: &str) -> Option<Failure> {
+    app.guard.locked_for(&app.engine, username).map(later)
+}
+
+fn failed(error: Error) -> Failure {
+    error.into()
+}
+
+/// The next whole second is the first at which it is worth while.
+fn later(pause: Duration) -> Failure {
+    Failure::TooManyAttempts(pause.as_secs() + u64::from(pause.subsec_nanos() > 0))
+}

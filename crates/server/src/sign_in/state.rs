@@ -1,0 +1,142 @@
+//! `/api/v2/users/N/sign_in/`: how signing in stands for a user.
+
+use axum::http::Method;
+use hostler_database::Type;
+use hostler_identity::throttle::MEMORY;
+use hostler_resource::{Actor, column};
+use hostler_resources::USER;
+use hostler_rest::{Engine, Failure, Target, find_id, time_text};
+use jiff::SignedDuration;
+use sea_query::{Alias, Expr, ExprTrait, Func, Query};
+use serde_json::{Map, Value as Json, json};
+
+use super::factor::{self, Factor};
+use super::failures;
+use crate::dispatch::Request;
+use crate::reply::Reply;
+use crate::state::App;
+
+/// A user as those paths see them.
+pub(super) struct Subject {
+    pub id: i64,
+    pub is_self: bool,
+    /// Whether the actor may change the user, and so may let them in again.
+    pub is_changeable: bool,
+}
+
+impl Subject {
+    /// The user of a path, for an actor who may know how they sign in.
+    ///
+    /// # Errors
+    /// As for showing the user, and [`Failure::Forbidden`].
+    pub(super) async fn find(engine: &Engine, actor: &Actor, key: &str) -> Result<Self, Failure> {
+        let target = Target::parse(&USER, key)?;
+        let id = find_id(engine, actor, &USER, &target).await?;
+        let is_changeable = engine.may_change(actor, &USER, &Target::Id(id)).await?;
+        let is_self = id == actor.id;
+        let may_know = is_self || is_changeable || actor.is_superuser || actor.is_system_auditor;
+        if may_know { Ok(Subject { id, is_self, is_changeable }) } else { Err(Failure::forbidden()) }
+    }
+
+    /// Fails unless the actor may let the user in again. Whoever is let in by somebody else cannot do it alone.
+    pub(super) fn require_other(&self) -> Result<(), Failure> {
+        match self {
+            Subject { is_self: true, .. } => {
+                Err(Failure::Forbidden(Some("Somebody else who may change you has to do that.".into())))
+            }
+            Subject { is_changeable: true, .. } => Ok(()),
+            _ => Err(Failure::forbidden()),
+        }
+    }
+}
+
+/// `GET` tells, `PATCH` with `{"failed_attempts": 0}` forgives the failed attempts and ends a lock.
+pub(super) async fn respond(app: &App, actor: &Actor, key: &str, request: &Request) -> Result<Reply, Failure> {
+    let subject = Subject::find(&app.engine, actor, key).await?;
+    if request.method == Method::PATCH {
+        subject.require_other()?;
+        let body = match request.object() {
+            Ok(body) => body,
+            Err(reply) => return Ok(reply),
+        };
+        match body.get("failed_attempts") {
+            Some(value) if value.as_i64() == Some(0) => forgive(app, actor, subject.id).await?,
+            Some(_) => return Err(Failure::field("failed_attempts", "Only 0 can be set, which forgives them.")),
+            None => {}
+        }
+    }
+    Ok(Reply::ok(show(app, subject.id).await?))
+}
+
+async fn show(app: &App, id: i64) -> Result<Map<String, Json>, Failure> {
+    let (engine, now) = (&app.engine, app.engine.clock.now());
+    let sessions = Query::select()
+        .expr(Func::count(column("sessions", "id")))
+        .from(Alias::new("sessions"))
+        .and_where(column("sessions", "user_id").eq(id))
+        .and_where(column("sessions", "expires").gt(now))
+        .to_owned();
+    let query = Query::select()
+        .exprs(["username", "is_active"].map(|name| column("users", name)))
+        .expr(Expr::SubQuery(None, Box::new(sessions.into())))
+        .from(Alias::new("users"))
+        .and_where(column("users", "id").eq(id))
+        .to_owned();
+    let rows = engine.database.read(&query, &[Type::Text, Type::Boolean, Type::Integer]).await?;
+    let row = rows.first().ok_or(Failure::NotFound(Some(USER.label)))?;
+    let known = failures::load(engine, &app.guard.name(row.text(0).unwrap_or_default())).await?;
+    let memory = SignedDuration::try_from(MEMORY).unwrap_or_default();
+    let remembered = known.as_ref().filter(|known| now.duration_since(known.last_failure) < memory);
+    let locked_until = known.as_ref().and_then(|known| known.locked_until).filter(|until| *until > now);
+    let factor = Factor::of(engine, id).await?.filter(|factor| factor.confirmed.is_some());
+    let codes = if factor.is_some() { Some(factor::recovery_codes_left(engine, id).await?) } else { None };
+    let answer = json!({
+        "user": id,
+        "type": "sign_in",
+        "url": format!("{}sign_in/", USER.url(id)),
+        "is_active": row.boolean(1),
+        "failed_attempts": remembered.map_or(0, |known| known.failures),
+        "last_failure": known.as_ref().map(|known| time_text(known.last_failure)),
+        "last_failure_address": known.as_ref().map(|known| known.address.as_str()),
+        "locked_until": locked_until.map(time_text),
+        "second_factor": factor.is_some(),
+        "recovery_codes_left": codes,
+        "sessions": row.integer(2),
+    });
+    match answer {
+        Json::Object(answer) => Ok(answer),
+        _ => Ok(Map::new()),
+    }
+}
+
+async fn name_of(engine: &Engine, id: i64) -> Result<String, Failure> {
+    let query = Query::select()
+        .expr(column("users", "username"))
+        .from(Alias::new("users"))
+        .and_where(column("users", "id").eq(id))
+        .to_owned();
+    let rows = engine.database.read(&query, &[Type::Text]).await?;
+    rows.first().and_then(|row| row.text(0)).map(str::to_owned).ok_or(Failure::NotFound(Some(USER.label)))
+}
+
+async fn forgive(app: &App, actor: &Actor, id: i64) -> Result<(), Failure> {
+    let name = name_of(&app.engine, id).await?;
+    let known = failures::load(&app.engine, &app.guard.name(&name)).await?;
+    app.guard.forgive(&app.engine, &name).await?;
+    if let Some(known) = known {
+        let mut tx = app.engine.database.begin().await?;
+        let change = [known.failures.into(), 0.into()];
+        factor::record(&app.engine, &mut tx, id, actor, "failed_attempts", change).await?;
+        tx.commit().await?;
+    }
+    Ok(())
+}
+
+/// Forgives the failed attempts to sign in as this user, and ends a lock, for whoever works on the data itself.
+///
+/// # Errors
+/// [`Failure::NotFound`], and what the database says.
+pub async fn unlock(app: &App, operator: &Actor, username: &str) -> Result<(), Failure> {
+    let id = find_id(&app.engine, operator, &USER, &Target::Name(username.to_owned())).await?;
+    forgive(app, operator, id).await
+}
