@@ -1,5 +1,6 @@
 //! What developers and CI run; `cargo xtask help` tells.
 
+mod attack;
 mod bench;
 mod clients;
 mod postgres;
@@ -17,6 +18,7 @@ const HELP: &str = "\
 cargo xtask test      formatting, lints, the tests on both databases, and the real clients
 cargo xtask clients   the real clients only
 cargo xtask bench     how fast the release build is; writes docs/benchmarks.md
+cargo xtask attack    what guessing at one password does to everybody else
 
   --no-clients        without the real clients
   --only-rust         the same: nothing but the Rust toolchain and the databases
@@ -27,6 +29,9 @@ cargo xtask bench     how fast the release build is; writes docs/benchmarks.md
   --seconds S         how long each figure is measured (10)
   --database URL      a PostgreSQL server to make a database on, instead of SQLite
   --quick             few users, one second each, and nothing is written
+
+  attack takes:
+  --seconds S         how long it measures without and with an attack (60)
 
 HOSTLER_TEST_POSTGRES names a PostgreSQL server on which databases may be made;
 without it a throw-away cluster is started where PostgreSQL is installed.
@@ -63,6 +68,12 @@ fn main() -> Result<ExitCode> {
         && command == "bench"
     {
         bench::run(&bench::Options::parse(flags)?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if let Some((command, flags)) = arguments.split_first()
+        && command == "attack"
+    {
+        attack::run(flags)?;
         return Ok(ExitCode::SUCCESS);
     }
     let Some(options) = options(&arguments)? else {

@@ -4,7 +4,7 @@ mod cases;
 mod database;
 mod document;
 mod load;
-mod process;
+pub mod process;
 mod subject;
 
 use std::collections::BTreeMap;
