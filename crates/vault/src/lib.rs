@@ -30,6 +30,11 @@
 //!
 //! Each place where sealed texts stand must be known to the rotation of keys.
 //!
+//! # What AWX has sealed
+//!
+//! [`open_awx`] reads what AWX has encrypted under its `SECRET_KEY`, so that a
+//! database of AWX can be brought along.
+//!
 //! # Keys
 //!
 //! A key is a file `keys/N.key` in the data folder, N counting the generations.
@@ -42,12 +47,14 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod awx;
 mod cipher;
 mod error;
 mod folder;
 mod place;
 mod vault;
 
+pub use awx::{AwxError, is_awx_encrypted, open_awx};
 pub use cipher::{is_sealed, key_of};
 pub use error::VaultError;
 pub use place::Place;
