@@ -1,6 +1,7 @@
 //! The binary `hostler`.
 
 mod options;
+mod secrets;
 mod serve;
 mod settings;
 mod storage;
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
             Command::Serve(options) => serve::run(options).await,
             Command::Setting(command) => settings::run(command).await,
             Command::User(command) => users::run(command).await,
+            Command::Secrets(command) => secrets::run(command).await,
         }
     });
     match outcome {

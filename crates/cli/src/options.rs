@@ -25,6 +25,9 @@ pub enum Command {
     /// Read and change settings on the data itself, with or without a running server: the way back when one of them keeps everybody out
     #[command(subcommand)]
     Setting(SettingCommand),
+    /// Manage the keys that seal the secrets in the database
+    #[command(subcommand)]
+    Secrets(SecretsCommand),
 }
 
 /// Where the data is.
@@ -158,5 +161,21 @@ pub enum SettingCommand {
         data: DataOptions,
         /// The setting, such as DISABLE_LOCAL_AUTH
         name: String,
+    },
+}
+
+/// Managing the keys that seal secrets.
+#[derive(Subcommand)]
+pub enum SecretsCommand {
+    /// Make a new key, seal every secret by it and remove the old one. Servers may go on running; stopped half-way, it
+    /// goes on where it was when it is run again
+    Rotate {
+        #[command(flatten)]
+        data: DataOptions,
+    },
+    /// Tell how many secrets each key has sealed
+    Status {
+        #[command(flatten)]
+        data: DataOptions,
     },
 }

@@ -17,6 +17,7 @@ mod proxy;
 mod reply;
 mod roots;
 mod route;
+mod sealed;
 mod session_age;
 mod settings;
 mod sign_in;
@@ -25,6 +26,7 @@ mod status;
 
 pub use bootstrap::{BootstrapError, FirstUser, create_first_superuser};
 pub use dispatch::handle;
+pub use sealed::shelves;
 pub use settings::{SettingError, Settings, list_settings, name_installation, reset_setting, set_setting};
 pub use sign_in::{reset_second_factor, unlock};
 pub use state::{App, Keys, Options};

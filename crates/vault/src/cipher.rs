@@ -10,7 +10,7 @@ use crate::{Place, VaultError};
 
 /// What every sealed text starts with: the name of the form, and its version.
 /// `$hostler$1$<key id>$<base64 of nonce, ciphertext and tag>`.
-const PREFIX: &str = "$hostler$1$";
+pub(crate) const BEGINNING: &str = "$hostler$1$";
 /// Bytes of a nonce (NIST SP 800-38D: 96 bits). Drawn at random, which is safe
 /// for 2^32 texts under one key.
 const NONCE: usize = 12;
@@ -27,7 +27,7 @@ pub fn key_of(sealed: &str) -> Option<&str> {
 
 /// Key id and base64 of a sealed text.
 fn parts(sealed: &str) -> Option<(&str, &str)> {
-    let (id, data) = sealed.strip_prefix(PREFIX)?.split_once('$')?;
+    let (id, data) = sealed.strip_prefix(BEGINNING)?.split_once('$')?;
     (id.len() == 16 && id.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some((id, data))
 }
 
@@ -57,7 +57,7 @@ impl Cipher {
         let sealed = self.cipher.encrypt(&Nonce::from(nonce), payload).expect("a secret fits into memory");
         let mut data = nonce.to_vec();
         data.extend(sealed);
-        format!("{PREFIX}{}${}", self.id, BASE64_STANDARD_NO_PAD.encode(data))
+        format!("{BEGINNING}{}${}", self.id, BASE64_STANDARD_NO_PAD.encode(data))
     }
 
     pub(crate) fn open(&self, place: &Place<'_>, sealed: &str) -> Result<Zeroizing<String>, VaultError> {
@@ -73,7 +73,7 @@ impl Cipher {
 
     /// What the ciphertext is bound to: form, key and place.
     fn bound(&self, place: &Place<'_>) -> Vec<u8> {
-        let mut bytes = [PREFIX, &self.id, "$"].concat().into_bytes();
+        let mut bytes = [BEGINNING, &self.id, "$"].concat().into_bytes();
         bytes.extend(place.bytes());
         bytes
     }

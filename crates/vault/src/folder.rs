@@ -9,8 +9,8 @@ use hostler_identity::key::{KeyError, SecretKey};
 use crate::VaultError;
 use crate::cipher::Cipher;
 
-/// All keys of the folder, the oldest first; none if there is no folder.
-pub(crate) fn read(folder: &Path) -> Result<Vec<Cipher>, VaultError> {
+/// All keys of the folder with their generations, the oldest first; none if there is no folder.
+pub(crate) fn read(folder: &Path) -> Result<Vec<(u64, Cipher)>, VaultError> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(vec![]),
@@ -23,7 +23,7 @@ pub(crate) fn read(folder: &Path) -> Result<Vec<Cipher>, VaultError> {
     }
     numbers.sort_unstable();
     let load = |number| match SecretKey::load(&path(folder, number)) {
-        Ok(key) => Some(Ok(Cipher::new(&key))),
+        Ok(key) => Some(Ok((number, Cipher::new(&key)))),
         // Retired since the folder was listed.
         Err(KeyError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => None,
         Err(problem) => Some(Err(problem.into())),
@@ -32,13 +32,20 @@ pub(crate) fn read(folder: &Path) -> Result<Vec<Cipher>, VaultError> {
 }
 
 /// Makes the key of a generation, unless another process has made it already.
-pub(crate) fn create(folder: &Path, number: u64) -> Result<Cipher, VaultError> {
+pub(crate) fn create(folder: &Path, number: u64) -> Result<(u64, Cipher), VaultError> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|source| VaultError::Folder {
         doing: "create",
         path: folder.to_owned(),
         source,
     })?;
-    Ok(Cipher::new(&SecretKey::load_or_create(&path(folder, number))?))
+    Ok((number, Cipher::new(&SecretKey::load_or_create(&path(folder, number))?)))
+}
+
+/// Removes the key of a generation for good.
+pub(crate) fn remove(folder: &Path, number: u64) -> Result<(), VaultError> {
+    let path = path(folder, number);
+    let removed = fs::remove_file(&path).and_then(|()| fs::File::open(folder)?.sync_all());
+    removed.map_err(|source| VaultError::Folder { doing: "remove", path, source })
 }
 
 fn path(folder: &Path, number: u64) -> PathBuf {

@@ -28,7 +28,8 @@
 //! A setting has no row while it has its default: its place is
 //! `Place::new("setting", 0, "AUTH_LDAP_BIND_PASSWORD")`.
 //!
-//! Each place where sealed texts stand must be known to the rotation of keys.
+//! Each column where sealed texts stand must be known to the rotation of keys, as
+//! a [`Shelf`]: the server's list of them has those of resources by itself.
 //!
 //! # What AWX has sealed
 //!
@@ -52,10 +53,14 @@ mod cipher;
 mod error;
 mod folder;
 mod place;
+mod rotation;
+mod shelf;
 mod vault;
 
 pub use awx::{AwxError, is_awx_encrypted, open_awx};
 pub use cipher::{is_sealed, key_of};
 pub use error::VaultError;
 pub use place::Place;
+pub use rotation::{KeyUse, Progress, RotationError};
+pub use shelf::{Form, Shelf};
 pub use vault::{Sealer, Vault};

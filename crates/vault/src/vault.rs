@@ -10,7 +10,7 @@ use crate::cipher::{Cipher, key_of};
 use crate::{Place, VaultError, folder};
 
 /// The table that says which key seals.
-const TABLE: &str = "vault";
+pub(crate) const TABLE: &str = "vault";
 
 /// Seals and opens secrets by the keys of the installation.
 pub struct Vault {
@@ -33,7 +33,7 @@ impl Vault {
     pub async fn start(folder: &Path, database: &Database) -> Result<Vault, VaultError> {
         let vault = Vault { folder: folder.to_owned(), keys: RwLock::default() };
         vault.look_again()?;
-        let current = match current_key(&database.read(&current_query(), &[Type::Text]).await?) {
+        let current = match Self::current(database).await? {
             Some(id) => id,
             None => vault.begin(database).await?,
         };
@@ -44,7 +44,7 @@ impl Vault {
     /// Makes the first key, and tells the database. Of several servers that do
     /// so at once one is first, and its key is the key.
     async fn begin(&self, database: &Database) -> Result<String, VaultError> {
-        let newest = match folder::read(&self.folder)?.pop() {
+        let (_, newest) = match folder::read(&self.folder)?.pop() {
             Some(newest) => newest,
             None => folder::create(&self.folder, 1)?,
         };
@@ -59,6 +59,16 @@ impl Vault {
         let current = current_key(&tx.read(&current_query(), &[Type::Text]).await?);
         tx.commit().await?;
         current.ok_or(VaultError::Malformed)
+    }
+
+    /// The folder of the keys.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The id of the key that seals now, if there is one yet.
+    pub(crate) async fn current(database: &Database) -> Result<Option<String>, VaultError> {
+        Ok(current_key(&database.read(&current_query(), &[Type::Text]).await?))
     }
 
     /// What seals in this transaction. Until the transaction ends, a rotation
@@ -91,7 +101,7 @@ impl Vault {
     }
 
     /// The key of this id: one that is known, or else one that is in the folder by now.
-    fn find(&self, id: &str) -> Result<Arc<Cipher>, VaultError> {
+    pub(crate) fn find(&self, id: &str) -> Result<Arc<Cipher>, VaultError> {
         if let Some(known) = self.known(id) {
             return Ok(known);
         }
@@ -106,7 +116,7 @@ impl Vault {
     fn look_again(&self) -> Result<(), VaultError> {
         let found = folder::read(&self.folder)?;
         let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
-        for cipher in found {
+        for (_, cipher) in found {
             keys.entry(cipher.id().to_owned()).or_insert_with(|| Arc::new(cipher));
         }
         Ok(())

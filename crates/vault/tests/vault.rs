@@ -1,12 +1,13 @@
 //! The vault on a real database and a real folder.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests report by panicking")]
 
+mod common;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-use hostler_database::{Database, Location};
-use hostler_testkit::database::PostgresDatabase;
+use common::{HERE, on};
 use hostler_testkit::{Backend, on_each_backend};
 use hostler_vault::{Place, Vault, VaultError, is_sealed, key_of};
 
@@ -16,44 +17,6 @@ on_each_backend!(
     a_lost_key_is_asked_for_and_not_made_again,
     a_key_that_others_can_read_is_refused,
 );
-
-const HERE: Place<'static> = Place::new("credential", 7, "password");
-
-/// A database, and folders for keys.
-struct World {
-    database: Database,
-    folder: tempfile::TempDir,
-}
-
-impl World {
-    fn keys(&self) -> PathBuf {
-        self.folder.path().join("keys")
-    }
-
-    async fn vault(&self) -> Vault {
-        Vault::start(&self.keys(), &self.database).await.unwrap()
-    }
-
-    async fn seal(&self, vault: &Vault, plain: &str) -> String {
-        let mut tx = self.database.begin().await.unwrap();
-        let sealed = vault.seal(&mut tx, &HERE, plain).await.unwrap();
-        tx.commit().await.unwrap();
-        sealed
-    }
-}
-
-fn on(backend: Backend, test: impl AsyncFnOnce(World)) {
-    let folder = tempfile::tempdir().unwrap();
-    let server = (backend == Backend::Postgres).then(PostgresDatabase::create);
-    let location = match &server {
-        Some(server) => Location::Postgres(server.url()),
-        None => Location::Sqlite(folder.path().join("test.db")),
-    };
-    tokio::runtime::Runtime::new().unwrap().block_on(async {
-        let database = Database::open(&location).await.unwrap();
-        test(World { database, folder }).await;
-    });
-}
 
 fn what_one_seals_another_on_the_same_data_opens(backend: Backend) {
     on(backend, async |world| {
@@ -81,7 +44,7 @@ fn several_at_once_make_one_key(backend: Backend) {
 fn a_lost_key_is_asked_for_and_not_made_again(backend: Backend) {
     on(backend, async |world| {
         let sealed = world.seal(&world.vault().await, "secret").await;
-        fs::rename(world.keys(), world.folder.path().join("lost")).unwrap();
+        fs::rename(world.keys(), world.elsewhere()).unwrap();
         let error = Vault::start(&world.keys(), &world.database).await.unwrap_err();
         assert!(matches!(&error, VaultError::MissingKey { id, .. } if id == key_of(&sealed).unwrap()), "{error}");
         assert!(!world.keys().exists(), "no other key was made");
@@ -91,7 +54,7 @@ fn a_lost_key_is_asked_for_and_not_made_again(backend: Backend) {
         let error = Vault::start(&world.keys(), &world.database).await.unwrap_err();
         assert!(error.to_string().contains(key_of(&sealed).unwrap()), "{error}");
         fs::remove_dir_all(world.keys()).unwrap();
-        fs::rename(world.folder.path().join("lost"), world.keys()).unwrap();
+        fs::rename(world.elsewhere(), world.keys()).unwrap();
         assert_eq!(*world.vault().await.open(&HERE, &sealed).unwrap(), "secret");
     });
 }

@@ -1,0 +1,61 @@
+//! `hostler secrets`: the keys that seal the secrets in the database.
+
+use std::io::Write;
+
+use anyhow::Result;
+use hostler_server::shelves;
+use hostler_vault::{KeyUse, Progress};
+
+use crate::options::{DataOptions, SecretsCommand};
+use crate::storage;
+
+/// Runs one of the commands about secrets.
+pub async fn run(command: SecretsCommand) -> Result<()> {
+    match command {
+        SecretsCommand::Rotate { data } => rotate(&data).await,
+        SecretsCommand::Status { data } => status(&data).await,
+    }
+}
+
+async fn rotate(data: &DataOptions) -> Result<()> {
+    let (database, keys) = storage::open(data).await?;
+    // Whether anybody still listens makes no difference: what has begun is brought to its end.
+    let mut report = |progress: Progress| drop(say(&line(&progress)));
+    let outcome = keys.vault.rotate(&database, &shelves(), &mut report).await;
+    database.close().await;
+    Ok(outcome?)
+}
+
+fn line(progress: &Progress) -> String {
+    match progress {
+        Progress::Resumed => "An earlier rotation was interrupted: it is brought to its end.".into(),
+        Progress::Current { key, generation } => format!("Key {key} (generation {generation}) seals from now on."),
+        Progress::Sealed(texts) => format!("{texts} secrets sealed anew."),
+        Progress::Lost { place } => format!("This secret cannot be opened: {place}."),
+        Progress::Retired { key, generation } => format!("Key {key} (generation {generation}) is removed."),
+    }
+}
+
+async fn status(data: &DataOptions) -> Result<()> {
+    let (database, keys) = storage::open(data).await?;
+    let uses = keys.vault.key_uses(&database, &shelves()).await?;
+    say("generation\tkey\tsecrets\t")?;
+    for KeyUse { key, generation, current, texts } in uses {
+        let generation = generation.map_or_else(|| "-".to_owned(), |generation| generation.to_string());
+        let word = match (current, generation.as_str()) {
+            (true, _) => "seals",
+            (false, "-") => "missing: its secrets cannot be read",
+            (false, _) => "being replaced: run hostler secrets rotate",
+        };
+        say(&format!("{generation}\t{key}\t{texts}\t{word}"))?;
+    }
+    database.close().await;
+    Ok(())
+}
+
+fn say(line: &str) -> Result<()> {
+    let mut out = std::io::stdout();
+    writeln!(out, "{line}")?;
+    out.flush()?;
+    Ok(())
+}

@@ -1,0 +1,269 @@
+//! A new key for an installation: everything sealed is sealed anew.
+//!
+//! 1. A key file of the next generation is made.
+//! 2. The database is told that it seals from now on. That waits for the
+//!    transactions that are sealing by the old one, so that nothing sealed by
+//!    the old key can appear after this.
+//! 3. Row by row, in batches of one transaction each, the rest is sealed anew.
+//! 4. Once nothing is left of it, the old key is removed.
+//!
+//! Stopped anywhere, both keys are there and all can be read; the next rotation
+//! goes on where it was. Servers that run go on running.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::ErrorKind;
+use std::sync::Arc;
+
+use hostler_database::{Database, Error};
+use sea_query::{Alias, Expr, ExprTrait, LockType, Query};
+
+use crate::cipher::Cipher;
+use crate::shelf::{Resealed, Shelf};
+use crate::vault::{TABLE, Vault};
+use crate::{VaultError, folder};
+
+/// Rows of one transaction.
+const BATCH: u64 = 50;
+/// How often a batch is tried that loses against other writers.
+const ATTEMPTS: u32 = 10;
+/// Who holds a lock on this file in the folder of the keys rotates them.
+const LOCK: &str = "rotation.lock";
+
+/// What a rotation tells while it goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// An earlier rotation did not end; it is ended now, and no further key is made.
+    Resumed,
+    /// This key seals from now on.
+    Current {
+        /// Its id.
+        key: String,
+        /// Its generation.
+        generation: u64,
+    },
+    /// So many texts were sealed anew so far.
+    Sealed(u64),
+    /// This secret could not be opened, and stays as it is.
+    Lost {
+        /// Where it stands.
+        place: String,
+    },
+    /// This key seals nothing any more, and its file was removed.
+    Retired {
+        /// Its id.
+        key: String,
+        /// Its generation.
+        generation: u64,
+    },
+}
+
+/// Why keys could not be rotated. What was done until then is no loss.
+#[derive(Debug, thiserror::Error)]
+pub enum RotationError {
+    /// Another process is at it.
+    #[error("the keys are being rotated by another process: wait for it to end")]
+    Busy,
+    /// Some secrets cannot be opened.
+    #[error(
+        "{0} secrets cannot be opened by the key that sealed them, which therefore stays: set them again (see above where \
+         they stand), then run this once more"
+    )]
+    Lost(u64),
+    /// The folder, a key or the database.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+}
+
+impl From<Error> for RotationError {
+    fn from(error: Error) -> Self {
+        RotationError::Vault(error.into())
+    }
+}
+
+/// How many texts a key has sealed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyUse {
+    /// Its id.
+    pub key: String,
+    /// Its generation; `None` if it is not in the folder.
+    pub generation: Option<u64>,
+    /// Whether it is the one that seals.
+    pub current: bool,
+    /// How many texts it has sealed.
+    pub texts: u64,
+}
+
+impl Vault {
+    /// Seals everything on these shelves by a new key, and removes the old one;
+    /// or ends a rotation that was interrupted.
+    ///
+    /// # Errors
+    /// [`RotationError`].
+    pub async fn rotate(
+        &self,
+        database: &Database,
+        shelves: &[Shelf],
+        report: &mut (dyn FnMut(Progress) + Send),
+    ) -> Result<(), RotationError> {
+        let _lock = self.lock()?;
+        let current = self.turn(database, report).await?;
+        let mut lost = 0;
+        for (generation, old) in folder::read(self.folder())? {
+            if old.id() == current.id() {
+                continue;
+            }
+            let mut sealed = 0;
+            let mut left = 0;
+            for shelf in shelves {
+                left += self.sweep(database, shelf, &old, &mut sealed, report).await?;
+            }
+            if left == 0 {
+                folder::remove(self.folder(), generation)?;
+                report(Progress::Retired { key: old.id().to_owned(), generation });
+            }
+            lost += left;
+        }
+        if lost == 0 { Ok(()) } else { Err(RotationError::Lost(lost)) }
+    }
+
+    /// How many texts on these shelves each key has sealed: those in the folder
+    /// by generation, then others.
+    ///
+    /// # Errors
+    /// What the folder or the database says.
+    pub async fn key_uses(&self, database: &Database, shelves: &[Shelf]) -> Result<Vec<KeyUse>, VaultError> {
+        let mut counts: BTreeMap<String, u64> = BTreeMap::new();
+        for shelf in shelves {
+            let mut after = 0;
+            loop {
+                let rows = database.read(&shelf.rows(after, None, 10 * BATCH), &Shelf::TYPES).await?;
+                let Some(last) = rows.last().and_then(|row| row.integer(0)) else { break };
+                after = last;
+                for key in rows.iter().flat_map(|row| shelf.keys(&Shelf::content(row))) {
+                    *counts.entry(key).or_default() += 1;
+                }
+            }
+        }
+        let current = Self::current(database).await?;
+        let use_of = |key: String, generation, texts| {
+            let current = current.as_deref() == Some(key.as_str());
+            KeyUse { key, generation, current, texts }
+        };
+        let known = folder::read(self.folder())?;
+        let mut uses: Vec<KeyUse> = known
+            .into_iter()
+            .map(|(generation, cipher)| {
+                let texts = counts.remove(cipher.id()).unwrap_or_default();
+                use_of(cipher.id().to_owned(), Some(generation), texts)
+            })
+            .collect();
+        uses.extend(counts.into_iter().map(|(key, texts)| use_of(key, None, texts)));
+        Ok(uses)
+    }
+
+    /// Keeps other processes from rotating for as long as the file is held.
+    fn lock(&self) -> Result<File, RotationError> {
+        let path = self.folder().join(LOCK);
+        let problem = |source| VaultError::Folder { doing: "lock", path: path.clone(), source };
+        let file = File::create(&path).map_err(problem)?;
+        match file.try_lock() {
+            Ok(()) => Ok(file),
+            Err(std::fs::TryLockError::WouldBlock) => Err(RotationError::Busy),
+            Err(std::fs::TryLockError::Error(source)) if source.kind() == ErrorKind::Unsupported => Ok(file),
+            Err(std::fs::TryLockError::Error(source)) => Err(problem(source).into()),
+        }
+    }
+
+    /// Makes the newest key in the folder the one that seals: a new one, unless
+    /// an earlier rotation did not end.
+    async fn turn(
+        &self,
+        database: &Database,
+        report: &mut (dyn FnMut(Progress) + Send),
+    ) -> Result<Arc<Cipher>, RotationError> {
+        let mut known = folder::read(self.folder())?;
+        match known.last() {
+            Some(_) if known.len() > 1 => report(Progress::Resumed),
+            Some((newest, _)) => known.push(folder::create(self.folder(), newest + 1)?),
+            // The folder held the key that seals when the vault was started.
+            None => return Err(VaultError::Malformed.into()),
+        }
+        let Some((generation, newest)) = known.pop() else { return Err(VaultError::Malformed.into()) };
+        if Self::current(database).await?.as_deref() != Some(newest.id()) {
+            let update =
+                Query::update().table(Alias::new(TABLE)).value(Alias::new("current_key"), newest.id()).to_owned();
+            let mut tx = database.begin().await?;
+            tx.execute_small(&update).await?;
+            tx.commit().await?;
+        }
+        report(Progress::Current { key: newest.id().to_owned(), generation });
+        Ok(self.find(newest.id())?)
+    }
+
+    /// Seals anew what `old` has sealed on a shelf, and tells how many texts could not be opened.
+    async fn sweep(
+        &self,
+        database: &Database,
+        shelf: &Shelf,
+        old: &Cipher,
+        sealed: &mut u64,
+        report: &mut (dyn FnMut(Progress) + Send),
+    ) -> Result<u64, RotationError> {
+        let (mut after, mut lost) = (0, 0);
+        loop {
+            let mut attempts = ATTEMPTS;
+            let batch = loop {
+                attempts -= 1;
+                match self.batch(database, shelf, old, after).await {
+                    Err(VaultError::Database(Error::Contended)) if attempts > 0 => {}
+                    outcome => break outcome?,
+                }
+            };
+            let Some((last, outcomes)) = batch else { return Ok(lost) };
+            after = last;
+            for outcome in outcomes {
+                *sealed += outcome.sealed;
+                lost += outcome.lost.len() as u64;
+                outcome.lost.into_iter().for_each(|place| report(Progress::Lost { place }));
+            }
+            report(Progress::Sealed(*sealed));
+        }
+    }
+
+    /// One transaction: the next rows, and the id of the last of them; `None` if there are no more.
+    async fn batch(
+        &self,
+        database: &Database,
+        shelf: &Shelf,
+        old: &Cipher,
+        after: i64,
+    ) -> Result<Option<(i64, Vec<Resealed>)>, VaultError> {
+        let mut tx = database.begin().await?;
+        // Rows that are being written are waited for: what is written there may be of the old key.
+        let mut query = shelf.rows(after, Some(old.id()), BATCH);
+        query.lock(LockType::NoKeyUpdate);
+        let rows = tx.read(&query, &Shelf::TYPES).await?;
+        let Some(last) = rows.last().and_then(|row| row.integer(0)) else { return Ok(None) };
+        let sealer = self.sealer(&mut tx).await?;
+        let mut outcomes = vec![];
+        for row in &rows {
+            let content = Shelf::content(row);
+            let mut outcome = shelf.reseal(&content, old.id(), &|place, text| {
+                old.open(place, text).ok().map(|plain| sealer.seal(place, &plain))
+            });
+            if let Some(text) = outcome.text.take() {
+                // Neither version nor time of change: to whoever uses the row nothing has changed.
+                let update = Query::update()
+                    .table(Alias::new(shelf.table))
+                    .value(Alias::new(shelf.column), text)
+                    .and_where(Expr::col(Alias::new("id")).eq(content.id))
+                    .to_owned();
+                tx.execute_small(&update).await?;
+            }
+            outcomes.push(outcome);
+        }
+        tx.commit().await?;
+        Ok(Some((last, outcomes)))
+    }
+}

@@ -1,0 +1,66 @@
+//! A database of either kind, and folders for keys.
+#![allow(dead_code, reason = "each test binary uses a part")]
+
+use std::path::PathBuf;
+
+use hostler_database::{Database, Location};
+use hostler_testkit::Backend;
+use hostler_testkit::database::PostgresDatabase;
+use hostler_vault::{Place, Vault};
+
+/// Where single texts are sealed for.
+pub const HERE: Place<'static> = Place::new("credential", 7, "password");
+
+/// A table beside those of the migrations, with a column for texts and one for documents.
+const TABLE: &str =
+    "CREATE TABLE safes (id INTEGER PRIMARY KEY, pin TEXT NOT NULL DEFAULT '', papers TEXT NOT NULL DEFAULT '{}')";
+
+/// A database and a folder.
+pub struct World {
+    pub database: Database,
+    folder: tempfile::TempDir,
+}
+
+impl World {
+    /// The folder of the keys.
+    pub fn keys(&self) -> PathBuf {
+        self.folder.path().join("keys")
+    }
+
+    /// Another folder.
+    pub fn elsewhere(&self) -> PathBuf {
+        self.folder.path().join("elsewhere")
+    }
+
+    /// The vault of a server that starts now.
+    pub async fn vault(&self) -> Vault {
+        Vault::start(&self.keys(), &self.database).await.unwrap()
+    }
+
+    pub async fn seal(&self, vault: &Vault, plain: &str) -> String {
+        let mut tx = self.database.begin().await.unwrap();
+        let sealed = vault.seal(&mut tx, &HERE, plain).await.unwrap();
+        tx.commit().await.unwrap();
+        sealed
+    }
+}
+
+pub fn on(backend: Backend, test: impl AsyncFnOnce(World)) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("test.db");
+    let server = (backend == Backend::Postgres).then(PostgresDatabase::create);
+    let location = match &server {
+        Some(server) => {
+            server.execute_inside(&TABLE.replace("INTEGER", "BIGINT")).unwrap();
+            Location::Postgres(server.url())
+        }
+        None => {
+            rusqlite::Connection::open(&file).unwrap().execute_batch(TABLE).unwrap();
+            Location::Sqlite(file)
+        }
+    };
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let database = Database::open(&location).await.unwrap();
+        test(World { database, folder }).await;
+    });
+}

@@ -1,0 +1,307 @@
+//! New keys, while others go on writing, and after interruptions.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests report by panicking")]
+
+mod common;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use common::{World, on};
+use hostler_database::{Database, Type};
+use hostler_testkit::{Backend, on_each_backend};
+use hostler_vault::{Form, KeyUse, Place, Progress, RotationError, Shelf, Vault, key_of};
+use sea_query::{Alias, Expr, ExprTrait, LockType, Query};
+use serde_json::{Value as Json, json};
+
+on_each_backend!(
+    every_form_is_sealed_anew,
+    a_server_that_runs_follows,
+    what_is_written_meanwhile_is_not_lost,
+    a_rotation_waits_for_those_who_are_sealing,
+    an_interrupted_rotation_is_brought_to_its_end,
+    what_cannot_be_opened_keeps_its_key,
+    one_rotates_at_a_time,
+);
+
+/// The columns of the table `safes`, and settings.
+const SHELVES: &[Shelf] = &[
+    Shelf { kind: "safe", table: "safes", column: "pin", form: Form::Text { field: "pin", owner: "id" } },
+    Shelf { kind: "safe", table: "safes", column: "papers", form: Form::Members { field: "papers" } },
+    Shelf { kind: "setting", table: "settings", column: "value", form: Form::Named { name: "name" } },
+];
+/// More than the rows of a batch.
+const ROWS: i64 = 130;
+
+fn pin(id: i64) -> String {
+    format!("pin {id}")
+}
+
+async fn fill(world: &World, vault: &Vault) {
+    let mut tx = world.database.begin().await.unwrap();
+    let sealer = vault.sealer(&mut tx).await.unwrap();
+    for id in 1..=ROWS {
+        let pin = sealer.seal(&Place::new("safe", id, "pin"), &pin(id));
+        let papers = json!({
+            "open": "anybody may read this", "flag": true,
+            "deed": sealer.seal(&Place::new("safe", id, "papers.deed"), &format!("deed {id}")),
+            "will": sealer.seal(&Place::new("safe", id, "papers.will"), &format!("will {id}")),
+        });
+        let insert = Query::insert()
+            .into_table(Alias::new("safes"))
+            .columns(["id", "pin", "papers"].map(Alias::new))
+            .values_panic([id.into(), pin.into(), papers.to_string().into()])
+            .to_owned();
+        tx.execute(&insert).await.unwrap();
+    }
+    for (name, value) in [
+        ("BIND_PASSWORD", Json::from(sealer.seal(&Place::new("setting", 0, "BIND_PASSWORD"), "hush"))),
+        ("OPEN", json!(["x", 1])),
+    ] {
+        let insert = Query::insert()
+            .into_table(Alias::new("settings"))
+            .columns(["name", "value"].map(Alias::new))
+            .values_panic([name.into(), value.to_string().into()])
+            .to_owned();
+        tx.execute(&insert).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+}
+
+/// How many texts `fill` seals.
+const TEXTS: u64 = 3 * ROWS as u64 + 1;
+
+/// Every text opens by what a new server finds, and says what it said.
+async fn assert_all_there(world: &World) {
+    let vault = world.vault().await;
+    let query = Query::select().columns(["id", "pin", "papers"].map(Alias::new)).from(Alias::new("safes")).to_owned();
+    let rows = world.database.read(&query, &[Type::Integer, Type::Text, Type::Json]).await.unwrap();
+    assert_eq!(rows.len() as i64, ROWS);
+    for row in rows {
+        let (id, papers) = (row.integer(0).unwrap(), row.json(2).unwrap());
+        assert_eq!(*vault.open(&Place::new("safe", id, "pin"), row.text(1).unwrap()).unwrap(), pin(id));
+        assert_eq!((&papers["open"], &papers["flag"]), (&json!("anybody may read this"), &json!(true)));
+        for name in ["deed", "will"] {
+            let field = format!("papers.{name}");
+            let opened = vault.open(&Place::new("safe", id, &field), papers[name].as_str().unwrap()).unwrap();
+            assert_eq!(*opened, format!("{name} {id}"));
+        }
+    }
+    let query = Query::select().columns(["name", "value"].map(Alias::new)).from(Alias::new("settings")).to_owned();
+    for row in world.database.read(&query, &[Type::Text, Type::Json]).await.unwrap() {
+        match (row.text(0).unwrap(), row.json(1).unwrap()) {
+            ("BIND_PASSWORD", value) => {
+                let place = Place::new("setting", 0, "BIND_PASSWORD");
+                assert_eq!(*vault.open(&place, value.as_str().unwrap()).unwrap(), "hush");
+            }
+            ("OPEN", value) => assert_eq!(*value, json!(["x", 1])),
+            _ => {}
+        }
+    }
+}
+
+async fn rotate(world: &World, vault: &Vault) -> (Result<(), RotationError>, Vec<Progress>) {
+    let mut told = vec![];
+    let outcome = vault.rotate(&world.database, SHELVES, &mut |progress| told.push(progress)).await;
+    (outcome, told)
+}
+
+async fn uses(world: &World) -> Vec<(Option<u64>, bool, u64)> {
+    let uses = world.vault().await.key_uses(&world.database, SHELVES).await.unwrap();
+    uses.into_iter().map(|KeyUse { generation, current, texts, .. }| (generation, current, texts)).collect()
+}
+
+fn files(world: &World) -> Vec<String> {
+    let entries = std::fs::read_dir(world.keys()).unwrap();
+    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.retain(|name| name.ends_with(".key"));
+    names.sort();
+    names
+}
+
+fn every_form_is_sealed_anew(backend: Backend) {
+    on(backend, async |world| {
+        let vault = world.vault().await;
+        fill(&world, &vault).await;
+        assert_eq!(uses(&world).await, [(Some(1), true, TEXTS)]);
+        let (outcome, told) = rotate(&world, &vault).await;
+        outcome.unwrap();
+        assert!(told.contains(&Progress::Sealed(TEXTS)), "{told:?}");
+        assert!(matches!(told.last(), Some(Progress::Retired { generation: 1, .. })), "{told:?}");
+        assert_eq!((files(&world), uses(&world).await), (vec!["2.key".to_owned()], vec![(Some(2), true, TEXTS)]));
+        assert_all_there(&world).await;
+        rotate(&world, &world.vault().await).await.0.unwrap();
+        assert_eq!(uses(&world).await, [(Some(3), true, TEXTS)]);
+        assert_all_there(&world).await;
+    });
+}
+
+fn a_server_that_runs_follows(backend: Backend) {
+    on(backend, async |world| {
+        let running = world.vault().await;
+        let before = world.seal(&running, "before").await;
+        rotate(&world, &world.vault().await).await.0.unwrap();
+        let after = world.seal(&running, "after").await;
+        assert_ne!(key_of(&before), key_of(&after));
+        assert_eq!(*world.vault().await.open(&common::HERE, &after).unwrap(), "after");
+        // What it had read before the old key was removed it can still open.
+        assert_eq!(*running.open(&common::HERE, &before).unwrap(), "before");
+    });
+}
+
+/// Writes as servers do until told to stop: now a new secret, now all others of the row as they were.
+async fn keep_writing(database: Database, vault: Vault, done: Arc<AtomicBool>, writer: i64) -> u64 {
+    let mut writes = 0;
+    while !done.load(Ordering::Relaxed) {
+        let id = 1 + (writes as i64 * 7 + writer * 31) % ROWS;
+        let mut tx = database.begin().await.unwrap();
+        let mut query = Query::select();
+        query
+            .column(Alias::new("papers"))
+            .from(Alias::new("safes"))
+            .and_where(Expr::col(Alias::new("id")).eq(id))
+            .lock(LockType::NoKeyUpdate);
+        let rows = tx.read(&query, &[Type::Json]).await.unwrap();
+        let mut papers = rows[0].json(0).unwrap().clone();
+        let field = "papers.deed";
+        let deed = vault.seal(&mut tx, &Place::new("safe", id, field), &format!("deed {id}")).await.unwrap();
+        papers["deed"] = deed.into();
+        let update = Query::update()
+            .table(Alias::new("safes"))
+            .value(Alias::new("papers"), papers.to_string())
+            .and_where(Expr::col(Alias::new("id")).eq(id))
+            .to_owned();
+        tx.execute(&update).await.unwrap();
+        tx.commit().await.unwrap();
+        writes += 1;
+    }
+    writes
+}
+
+fn what_is_written_meanwhile_is_not_lost(backend: Backend) {
+    on(backend, async |world| {
+        fill(&world, &world.vault().await).await;
+        let done = Arc::new(AtomicBool::new(false));
+        let mut writers = vec![];
+        for writer in 0..3 {
+            let (database, vault) = (world.database.clone(), world.vault().await);
+            writers.push(tokio::spawn(keep_writing(database, vault, done.clone(), writer)));
+        }
+        for _ in 0..3 {
+            rotate(&world, &world.vault().await).await.0.unwrap();
+        }
+        done.store(true, Ordering::Relaxed);
+        for writer in writers {
+            assert!(writer.await.unwrap() > 0);
+        }
+        assert_eq!(uses(&world).await, [(Some(4), true, TEXTS)]);
+        assert_all_there(&world).await;
+    });
+}
+
+fn a_rotation_waits_for_those_who_are_sealing(backend: Backend) {
+    on(backend, async |world| {
+        let vault = world.vault().await;
+        fill(&world, &vault).await;
+        let mut tx = world.database.begin().await.unwrap();
+        let sealed = vault.seal(&mut tx, &Place::new("safe", 5, "pin"), &pin(5)).await.unwrap();
+        let (database, rotating) = (world.database.clone(), world.vault().await);
+        let rotation = tokio::spawn(async move { rotating.rotate(&database, SHELVES, &mut |_| {}).await });
+        // Time enough to go wrong: without waiting it would be through by now.
+        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        let update = Query::update()
+            .table(Alias::new("safes"))
+            .value(Alias::new("pin"), sealed)
+            .and_where(Expr::col(Alias::new("id")).eq(5))
+            .to_owned();
+        tx.execute(&update).await.unwrap();
+        tx.commit().await.unwrap();
+        rotation.await.unwrap().unwrap();
+        assert_eq!(uses(&world).await, [(Some(2), true, TEXTS)]);
+        assert_all_there(&world).await;
+    });
+}
+
+/// Dropping the future stops it as a kill would, wherever it is waiting.
+fn an_interrupted_rotation_is_brought_to_its_end(backend: Backend) {
+    on(backend, async |world| {
+        fill(&world, &world.vault().await).await;
+        let mut generation = 1;
+        for wanted in 0..6 {
+            let vault = world.vault().await;
+            let (stop, stopped) = tokio::sync::oneshot::channel();
+            let (mut stop, mut count) = (Some(stop), 0);
+            let mut report = |_| {
+                count += 1;
+                if count > wanted {
+                    stop.take().map(|stop| stop.send(()));
+                }
+            };
+            tokio::select! {
+                biased;
+                _ = stopped => {}
+                outcome = vault.rotate(&world.database, SHELVES, &mut report) => outcome.unwrap(),
+            }
+            assert_all_there(&world).await;
+            let texts: u64 = uses(&world).await.iter().map(|(_, _, texts)| texts).sum();
+            assert_eq!(texts, TEXTS, "after {wanted}");
+            let (outcome, told) = rotate(&world, &world.vault().await).await;
+            outcome.unwrap();
+            if files(&world) == [format!("{}.key", generation + 1)] {
+                assert_eq!(told[0], Progress::Resumed, "after {wanted}");
+                generation += 1;
+            } else {
+                // It was through before it could be stopped, and this was another one.
+                generation += 2;
+            }
+            assert_eq!(uses(&world).await, [(Some(generation), true, TEXTS)]);
+        }
+        assert_all_there(&world).await;
+    });
+}
+
+fn what_cannot_be_opened_keeps_its_key(backend: Backend) {
+    on(backend, async |world| {
+        let vault = world.vault().await;
+        fill(&world, &vault).await;
+        let foreign = world.seal(&vault, "sealed for another place").await;
+        let set = |id: i64, text: String| {
+            Query::update()
+                .table(Alias::new("safes"))
+                .value(Alias::new("pin"), text)
+                .and_where(Expr::col(Alias::new("id")).eq(id))
+                .to_owned()
+        };
+        let mut tx = world.database.begin().await.unwrap();
+        tx.execute(&set(3, foreign)).await.unwrap();
+        tx.commit().await.unwrap();
+        for resumed in [false, true] {
+            let (outcome, told) = rotate(&world, &world.vault().await).await;
+            assert!(matches!(outcome, Err(RotationError::Lost(1))), "{outcome:?}");
+            assert_eq!(told.contains(&Progress::Resumed), resumed);
+            assert!(told.contains(&Progress::Lost { place: "safe 3 pin (row 3 of safes)".into() }), "{told:?}");
+            assert_eq!(uses(&world).await, [(Some(1), false, 1), (Some(2), true, TEXTS - 1)]);
+        }
+        // Set again, it stands in nobody's way.
+        let mut tx = world.database.begin().await.unwrap();
+        let again = vault.seal(&mut tx, &Place::new("safe", 3, "pin"), &pin(3)).await.unwrap();
+        tx.execute(&set(3, again)).await.unwrap();
+        tx.commit().await.unwrap();
+        rotate(&world, &world.vault().await).await.0.unwrap();
+        assert_eq!(uses(&world).await, [(Some(2), true, TEXTS)]);
+        assert_all_there(&world).await;
+    });
+}
+
+fn one_rotates_at_a_time(backend: Backend) {
+    on(backend, async |world| {
+        let (one, other) = (world.vault().await, world.vault().await);
+        fill(&world, &one).await;
+        let (one, other) = tokio::join!(rotate(&world, &one), rotate(&world, &other));
+        // The second either found the first at it or came after it.
+        assert!(one.0.is_ok() || other.0.is_ok());
+        for (outcome, _) in [one, other] {
+            assert!(matches!(outcome, Ok(()) | Err(RotationError::Busy)), "{outcome:?}");
+        }
+        assert_all_there(&world).await;
+    });
+}
