@@ -34,7 +34,7 @@ mod value;
 
 use std::path::PathBuf;
 
-use sea_query::{PostgresQueryBuilder, SelectStatement, SqliteQueryBuilder};
+use sea_query::{Expr, Func, PostgresQueryBuilder, Query, SelectStatement, SqliteQueryBuilder};
 
 pub use counted::counted;
 pub use dialect::{BadPattern, Dialect, TextLookup};
@@ -136,6 +136,17 @@ impl Database {
             Backend::Postgres(backend) => backend.read(&sql, &values, &types).await?,
         };
         Ok(())
+    }
+
+    /// Whether the schema is the one that this version works with; another server
+    /// of a newer version may have changed it meanwhile.
+    ///
+    /// # Errors
+    /// As [`Database::read`].
+    pub async fn is_current(&self) -> Result<bool, Error> {
+        let query = Query::select().expr(Func::max(Expr::col("version"))).from(migrate::TABLE).to_owned();
+        let rows = self.read(&query, &[Type::Integer]).await?;
+        Ok(rows.first().and_then(|row| row.integer(0)) == Some(migrate::known(self.dialect())))
     }
 
     /// Waits for what is being written and closes the database; whoever uses it

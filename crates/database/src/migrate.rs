@@ -2,7 +2,7 @@
 
 use refinery::Runner;
 
-use crate::OpenError;
+use crate::{Dialect, OpenError};
 
 /// The table in which refinery records what it has run: its default name.
 pub(crate) const TABLE: &str = "refinery_schema_history";
@@ -25,9 +25,21 @@ pub(crate) fn postgres_runner() -> Runner {
     postgres::migrations::runner().set_grouped(true)
 }
 
+/// The version of the schema that this version of the software works with.
+pub(crate) fn known(dialect: Dialect) -> i64 {
+    newest(&match dialect {
+        Dialect::Sqlite => sqlite_runner(),
+        Dialect::Postgres => postgres_runner(),
+    })
+}
+
+fn newest(runner: &Runner) -> i64 {
+    runner.get_migrations().iter().map(|migration| i64::from(migration.version())).max().unwrap_or(0)
+}
+
 /// Refuses a database that was migrated further than `runner` knows.
 pub(crate) fn refuse_newer(found: Option<i64>, runner: Runner) -> Result<(), OpenError> {
-    let known = runner.get_migrations().iter().map(|migration| i64::from(migration.version())).max().unwrap_or(0);
+    let known = newest(&runner);
     match found {
         Some(found) if found > known => Err(OpenError::Newer { found, known }),
         _ => Ok(()),

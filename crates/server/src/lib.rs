@@ -13,6 +13,7 @@ mod last_used;
 mod login;
 mod oauth;
 mod openapi;
+mod probe;
 mod proxy;
 mod reply;
 mod roots;
@@ -47,7 +48,7 @@ pub async fn serve(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
     let cleanup = tokio::spawn(cleanup::run(app.clone()));
-    let router = Router::new().fallback(handle).with_state(app);
+    let router = Router::new().fallback(handle).with_state(app.clone()).merge(probe::routes(app.engine));
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
     let served = axum::serve(listener, service).with_graceful_shutdown(stop).await;
     // What it was about to remove stays for the next time.

@@ -73,6 +73,16 @@ impl PostgresDatabase {
         Client::connect(&self.url(), NoTls)?.batch_execute(statement)
     }
 
+    /// Ends all connections to this database and lets nobody connect any more.
+    pub fn lock_out(&self) {
+        self.execute(&format!(
+            "ALTER DATABASE {0} ALLOW_CONNECTIONS false;
+             SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{0}'",
+            self.name
+        ))
+        .expect("the database is locked");
+    }
+
     fn execute(&self, statement: &str) -> Result<(), postgres::Error> {
         Client::connect(&self.server, NoTls)?.batch_execute(statement)
     }

@@ -59,16 +59,22 @@ impl TestServer {
 
     /// Like `start`, with more environment variables.
     pub fn start_with(binary: impl Into<PathBuf>, backend: Backend, environment: &[(&str, &str)]) -> Self {
-        let mut server = Self {
+        let mut server = Self::stopped(binary, backend);
+        server.environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        server.run();
+        server
+    }
+
+    /// A server without any data that does not run yet: `restart` starts it.
+    pub fn stopped(binary: impl Into<PathBuf>, backend: Backend) -> Self {
+        Self {
             process: None,
             binary: binary.into(),
-            environment: environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+            environment: vec![],
             folder: Arc::new(TempDir::with_prefix("hostler-test-").expect("a directory for the server's data")),
             database: (backend == Backend::Postgres).then(|| Arc::new(PostgresDatabase::create())),
             address: Address::new("http://127.0.0.1:0"),
-        };
-        server.run();
-        server
+        }
     }
 
     /// Starts another server on the same data.
@@ -84,6 +90,16 @@ impl TestServer {
         };
         server.run();
         server
+    }
+
+    /// A command of the binary that works on this server's data.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = command(&self.binary);
+        command.args(arguments).arg("--data").arg(self.data());
+        if let Some(url) = self.database_url() {
+            command.args(["--database", &url]);
+        }
+        command
     }
 
     /// Stops the server if it runs, and starts it again on the same data. Clients
@@ -162,6 +178,16 @@ impl TestServer {
                 file.execute_batch(statement).expect("SQLite takes the statement");
             }
         }
+    }
+
+    /// Runs SQL that may fail in the server's PostgreSQL, which need not hold any data yet.
+    pub fn try_execute(&self, statement: &str) -> Result<(), postgres::Error> {
+        self.database.as_ref().expect("a server on PostgreSQL").execute_inside(statement)
+    }
+
+    /// Makes PostgreSQL end the server's connections and take no new ones.
+    pub fn lock_out(&self) {
+        self.database.as_ref().expect("a server on PostgreSQL").lock_out();
     }
 
     /// Where the server listens, such as `http://127.0.0.1:40123`.

@@ -71,6 +71,15 @@ impl Vault {
         Ok(current_key(&database.read(&current_query(), &[Type::Text]).await?))
     }
 
+    /// Finds out whether the key that seals now is there.
+    ///
+    /// # Errors
+    /// [`VaultError::MissingKey`], and what the database says.
+    pub async fn check(&self, database: &Database) -> Result<(), VaultError> {
+        let current = Self::current(database).await?;
+        self.find(&current.ok_or(VaultError::Malformed)?).map(drop)
+    }
+
     /// What seals in this transaction. Until the transaction ends, a rotation
     /// of keys waits for it.
     ///
