@@ -1,6 +1,10 @@
 //! The binary `hostler`.
 
+mod backup;
+mod check;
 mod options;
+mod output;
+mod restore;
 mod secrets;
 mod serve;
 mod settings;
@@ -9,6 +13,7 @@ mod users;
 
 use std::process::ExitCode;
 
+use anyhow::{Context, Result};
 use clap::Parser;
 
 use crate::options::{Cli, Command};
@@ -19,23 +24,25 @@ use crate::options::{Cli, Command};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(problem) => return fail(&format!("the runtime could not be started: {problem}")),
+    let outcome = match Cli::parse().command {
+        Command::Serve(options) => on_runtime(serve::run(options)),
+        Command::User(command) => on_runtime(users::run(command)),
+        Command::Setting(command) => on_runtime(settings::run(command)),
+        Command::Secrets(command) => on_runtime(secrets::run(command)),
+        Command::Backup { data, file, force } => backup::run(&data, &file, force),
+        Command::Restore { data, file, force } => restore::run(&data, &file, force),
+        Command::Check { data } => check::run(&data),
+        Command::Migrate { data, to } => restore::migrate(&data, &to),
     };
-    let outcome = runtime.block_on(async {
-        match cli.command {
-            Command::Serve(options) => serve::run(options).await,
-            Command::Setting(command) => settings::run(command).await,
-            Command::User(command) => users::run(command).await,
-            Command::Secrets(command) => secrets::run(command).await,
-        }
-    });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => fail(&format!("{problem:#}")),
     }
+}
+
+fn on_runtime(command: impl Future<Output = Result<()>>) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.context("the runtime could not be started")?.block_on(command)
 }
 
 /// One clear line for whoever started the program.

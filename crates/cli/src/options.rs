@@ -28,6 +28,40 @@ pub enum Command {
     /// Manage the keys that seal the secrets in the database
     #[command(subcommand)]
     Secrets(SecretsCommand),
+    /// Write everything (the database and the keys) into one file, while the server may go on running
+    Backup {
+        #[command(flatten)]
+        data: DataOptions,
+        /// The file to write
+        file: PathBuf,
+        /// Replace the file if it exists
+        #[arg(long)]
+        force: bool,
+    },
+    /// Restore what `backup` wrote, of either database, into an empty data folder or an empty PostgreSQL database
+    Restore {
+        #[command(flatten)]
+        data: DataOptions,
+        /// The file that `backup` wrote
+        file: PathBuf,
+        /// Restore though there are data already. Files in their place are set aside; what is in PostgreSQL is deleted
+        #[arg(long)]
+        force: bool,
+    },
+    /// Look for what is wrong with the data, and say what to do; ends with status 1 if anything is
+    Check {
+        #[command(flatten)]
+        data: DataOptions,
+    },
+    /// Copy the embedded database to PostgreSQL, and compare what has arrived; the server must be stopped
+    Migrate {
+        /// Folder of the embedded database, which is left as it is
+        #[arg(long, env = "HOSTLER_DATA", default_value = "./hostler-data", value_name = "DIR")]
+        data: PathBuf,
+        /// An empty PostgreSQL database, as postgres://user@host/name
+        #[arg(long, value_name = "URL")]
+        to: String,
+    },
 }
 
 /// Where the data is.

@@ -1,8 +1,9 @@
-//! Opening the data folder and the database in it.
+//! The data folder: what is in it, and opening it.
 
-use std::fs::{self, DirBuilder};
-use std::os::unix::fs::DirBuilderExt;
-use std::path::Path;
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use anyhow::{Context, Result, bail};
 use hostler_database::{Database, Location};
@@ -13,25 +14,31 @@ use hostler_vault::Vault;
 use crate::options::DataOptions;
 
 /// The database file in the data folder.
-const DATABASE_FILE: &str = "hostler.db";
+pub const DATABASE_FILE: &str = "hostler.db";
+/// What a restore fills; it gets the name of the database when it is complete.
+pub const RESTORING_FILE: &str = "hostler.db.restoring";
 /// The secret key in the data folder.
-const KEY_FILE: &str = "secret.key";
+pub const KEY_FILE: &str = "secret.key";
 /// The folder of the keys that seal secrets, in the data folder.
-const VAULT_FOLDER: &str = "keys";
+pub const VAULT_FOLDER: &str = "keys";
+/// The file that says that a restore has begun to change the data folder, and not ended.
+pub const UNFINISHED_FILE: &str = "unfinished-restore";
+/// The file whose lock says that the data folder is in use.
+const LOCK_FILE: &str = ".lock";
 
 /// Opens, and if need be creates, what the options name.
 pub async fn open(options: &DataOptions) -> Result<(Database, Keys)> {
     let folder = &options.data;
     make_private(folder)?;
-    let secret = SecretKey::load_or_create(&folder.join(KEY_FILE))?;
-    let location = match &options.database {
-        None => Location::Sqlite(folder.join(DATABASE_FILE)),
-        Some(url) if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
-            Location::Postgres(url.clone())
-        }
-        Some(_) => bail!("--database takes a URL like postgres://user@host/name"),
-    };
-    let database = Database::open(&location).await?;
+    share(folder)?;
+    refuse_unfinished(folder)?;
+    // A key that is of no use is said before the database is touched, and none is made for a database that is refused.
+    let key = folder.join(KEY_FILE);
+    if key.exists() {
+        SecretKey::load(&key)?;
+    }
+    let database = Database::open(&location(options)?).await?;
+    let secret = SecretKey::load_or_create(&key)?;
     let vault = Vault::start(&folder.join(VAULT_FOLDER), &database).await?;
     Ok((database, Keys { secret, vault }))
 }
@@ -42,8 +49,65 @@ pub async fn app(options: &DataOptions) -> Result<App> {
     Ok(App::new(database, keys, Options { node: "command-line".into(), debug_headers: false }))
 }
 
+/// Where the database is.
+pub fn location(options: &DataOptions) -> Result<Location> {
+    match &options.database {
+        None => Ok(Location::Sqlite(options.data.join(DATABASE_FILE))),
+        Some(url) => postgres(url).context("--database"),
+    }
+}
+
+/// A PostgreSQL server by its URL.
+pub fn postgres(url: &str) -> Result<Location> {
+    if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+        return Ok(Location::Postgres(url.to_owned()));
+    }
+    bail!("a PostgreSQL database is named by a URL like postgres://user@host/name")
+}
+
+/// Refuses a folder in which a restore was interrupted: it may hold keys of one installation and data of another.
+pub fn refuse_unfinished(folder: &Path) -> Result<()> {
+    let has = |name: &str| folder.join(name).exists();
+    if has(UNFINISHED_FILE) || (has(RESTORING_FILE) && !has(DATABASE_FILE)) {
+        bail!("a restore into {} was interrupted: run hostler restore again", folder.display());
+    }
+    Ok(())
+}
+
+/// Says that this process uses the data folder, until it ends; several may.
+///
+/// # Errors
+/// If a restore or a migration has it for itself.
+pub fn share(folder: &Path) -> Result<()> {
+    hold(folder, File::try_lock_shared, "a restore or a migration of the data folder")
+}
+
+/// Has the data folder for this process alone, until it ends.
+///
+/// # Errors
+/// If another process uses it.
+pub fn claim(folder: &Path) -> Result<()> {
+    hold(folder, File::try_lock, "a Hostler that uses the data folder")
+}
+
+fn hold(folder: &Path, lock: fn(&File) -> Result<(), TryLockError>, other: &str) -> Result<()> {
+    // Closing the file would end the lock.
+    static HELD: OnceLock<File> = OnceLock::new();
+    let path = folder.join(LOCK_FILE);
+    let failed = || format!("{} cannot be locked", path.display());
+    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
+    let file = file.with_context(failed)?;
+    match lock(&file) {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => bail!("{other} {} is running: stop it first", folder.display()),
+        Err(TryLockError::Error(problem)) => return Err(problem).with_context(failed),
+    }
+    HELD.get_or_init(|| file);
+    Ok(())
+}
+
 /// The folder holds secrets: nobody else may look in.
-fn make_private(folder: &Path) -> Result<()> {
+pub fn make_private(folder: &Path) -> Result<()> {
     if !folder.exists() {
         DirBuilder::new()
             .recursive(true)
@@ -59,4 +123,16 @@ fn make_private(folder: &Path) -> Result<()> {
     let probe = folder.join(format!(".written-{}", std::process::id()));
     fs::write(&probe, b"").with_context(|| format!("the data folder {} cannot be written", folder.display()))?;
     fs::remove_file(&probe).with_context(|| format!("the data folder {} cannot be written", folder.display()))
+}
+
+/// The files of the embedded database.
+pub fn database_files(folder: &Path) -> Vec<PathBuf> {
+    ["", "-wal", "-shm"].map(|suffix| folder.join(format!("{DATABASE_FILE}{suffix}"))).to_vec()
+}
+
+/// Makes names in a folder outlast a power cut.
+pub fn sync(folder: &Path) -> Result<()> {
+    File::open(folder)
+        .and_then(|file| file.sync_all())
+        .with_context(|| format!("{} cannot be written", folder.display()))
 }

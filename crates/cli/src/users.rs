@@ -1,6 +1,6 @@
 //! `hostler user`: users on the data itself, for whoever can read the data folder.
 
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::{BufRead, IsTerminal};
 
 use anyhow::{Result, bail};
 use hostler_database::Type;
@@ -12,6 +12,7 @@ use sea_query::{Alias, Order, Query};
 use serde_json::{Map, Value as Json};
 
 use crate::options::UserCommand;
+use crate::output::say;
 use crate::storage;
 
 /// Runs one of the user commands.
@@ -122,9 +123,4 @@ fn explain(failure: Failure) -> anyhow::Error {
         other => format!("{other:?}"),
     };
     anyhow::anyhow!(text)
-}
-
-fn say(line: &str) -> Result<()> {
-    writeln!(std::io::stdout(), "{line}")?;
-    Ok(())
 }

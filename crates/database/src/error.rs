@@ -71,6 +71,12 @@ pub enum OpenError {
         /// Host, port and database.
         place: String,
     },
+    /// Somebody began to restore it and did not finish.
+    #[error("the database {place} was not restored to the end: restore it again, or give Hostler an empty one")]
+    Unfinished {
+        /// Host, port and database.
+        place: String,
+    },
     /// The schema was migrated by a newer version of this software; nothing was changed.
     #[error(
         "the database has schema version {found}, but this version of Hostler knows only up to {known}; run the newer Hostler, or restore a backup from before its upgrade"

@@ -23,6 +23,7 @@
 //! # }
 //! ```
 
+pub mod copy;
 mod counted;
 mod dialect;
 mod error;

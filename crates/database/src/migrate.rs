@@ -1,6 +1,6 @@
 //! The schema's history, embedded in the binary.
 
-use refinery::Runner;
+use refinery::{Runner, Target};
 
 use crate::{Dialect, OpenError};
 
@@ -31,6 +31,11 @@ pub(crate) fn known(dialect: Dialect) -> i64 {
         Dialect::Sqlite => sqlite_runner(),
         Dialect::Postgres => postgres_runner(),
     })
+}
+
+/// As far as this version of the schema.
+pub(crate) fn target(version: i64) -> Target {
+    i32::try_from(version).map_or(Target::Latest, Target::Version)
 }
 
 fn newest(runner: &Runner) -> i64 {

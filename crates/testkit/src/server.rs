@@ -60,7 +60,8 @@ impl TestServer {
     /// Like `start`, with more environment variables.
     pub fn start_with(binary: impl Into<PathBuf>, backend: Backend, environment: &[(&str, &str)]) -> Self {
         let mut server = Self::stopped(binary, backend);
-        server.environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        server.environment =
+            environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         server.run();
         server
     }

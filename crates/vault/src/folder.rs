@@ -31,6 +31,14 @@ pub(crate) fn read(folder: &Path) -> Result<Vec<(u64, Cipher)>, VaultError> {
     numbers.into_iter().filter_map(load).collect()
 }
 
+/// The ids of all keys in a folder, the oldest first; none if there is no folder.
+///
+/// # Errors
+/// [`VaultError::Folder`], [`VaultError::Key`].
+pub fn key_ids(folder: &Path) -> Result<Vec<String>, VaultError> {
+    Ok(read(folder)?.iter().map(|(_, cipher)| cipher.id().to_owned()).collect())
+}
+
 /// Makes the key of a generation, unless another process has made it already.
 pub(crate) fn create(folder: &Path, number: u64) -> Result<(u64, Cipher), VaultError> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|source| VaultError::Folder {

@@ -60,6 +60,7 @@ mod vault;
 pub use awx::{AwxError, is_awx_encrypted, open_awx};
 pub use cipher::{is_sealed, key_of};
 pub use error::VaultError;
+pub use folder::key_ids;
 pub use place::Place;
 pub use rotation::{KeyUse, Progress, RotationError};
 pub use shelf::{Form, Shelf};

@@ -6,7 +6,7 @@ use tokio_postgres::error::{DbError, SqlState};
 use crate::Error;
 
 /// What an error of a statement, or of a connection, means.
-pub(super) fn statement_error(error: tokio_postgres::Error) -> Error {
+pub(crate) fn statement_error(error: tokio_postgres::Error) -> Error {
     let Some(problem) = error.as_db_error() else {
         return if error.is_closed() || is_io(&error) {
             Error::Unavailable("the connection to PostgreSQL was lost".to_owned())

@@ -1,8 +1,8 @@
 //! A PostgreSQL server.
 
 mod error;
-mod open;
-mod value;
+pub(crate) mod open;
+pub(crate) mod value;
 
 use std::time::Duration;
 
@@ -11,7 +11,9 @@ use sea_query::Values;
 use tokio_postgres::Statement;
 use tokio_postgres::types::ToSql;
 
-use self::error::{needs_preparing, pool_error, statement_error};
+pub(crate) use self::error::statement_error;
+use self::error::{needs_preparing, pool_error};
+pub(crate) use self::open::APPLICATION;
 use self::value::{Bound, decode};
 use crate::{Error, OpenError, Row, Type};
 

@@ -7,12 +7,15 @@ use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::{Client, Config, NoTls};
 
 use crate::OpenError;
+use crate::copy::UNFINISHED;
 use crate::migrate;
 
 /// Connections at most.
 const CONNECTIONS: usize = 16;
 /// How long to wait for a free connection.
 const WAIT: Duration = Duration::from_secs(10);
+/// What the server's own list of connections calls us.
+pub(crate) const APPLICATION: &str = "hostler";
 /// How long connecting may take.
 const CONNECT: Duration = Duration::from_secs(5);
 /// Our key among the server's advisory locks: any number that others hardly use.
@@ -36,7 +39,7 @@ pub(super) async fn open(url: &str) -> Result<Pool, OpenError> {
         .map_err(|error| OpenError::Server { place, problem: error.to_string() })
 }
 
-fn parse(url: &str) -> Result<Config, OpenError> {
+pub(crate) fn parse(url: &str) -> Result<Config, OpenError> {
     // The driver refuses these two modes as unknown, and its message would not help.
     let known = url.replace("sslmode=verify-full", "sslmode=require").replace("sslmode=verify-ca", "sslmode=require");
     // The parser's errors may quote pieces of the URL: a password with a "/" in it, say.
@@ -52,12 +55,12 @@ fn parse(url: &str) -> Result<Config, OpenError> {
         config.connect_timeout(CONNECT);
     }
     if config.get_application_name().is_none() {
-        config.application_name("hostler");
+        config.application_name(APPLICATION);
     }
     Ok(config)
 }
 
-fn append_options(config: &mut Config, more: &str) {
+pub(crate) fn append_options(config: &mut Config, more: &str) {
     let options = match config.get_options() {
         Some(options) => format!("{options} {more}"),
         None => more.to_owned(),
@@ -66,7 +69,7 @@ fn append_options(config: &mut Config, more: &str) {
 }
 
 /// Host, port and database: all of a URL that is no secret.
-fn place(config: &Config) -> String {
+pub(crate) fn place(config: &Config) -> String {
     let ports = config.get_ports();
     let hosts = config.get_hosts().iter().enumerate().map(|(index, host)| {
         let port = ports.get(index).or(ports.first()).unwrap_or(&5432);
@@ -95,6 +98,10 @@ async fn migrate(config: &Config) -> Result<(), OpenError> {
     // Of several servers that start at once one migrates, and the others wait
     // here and then find nothing to do. Closing the connection unlocks.
     client.execute("SELECT pg_advisory_lock($1)", &[&MIGRATING]).await.map_err(server)?;
+    let unfinished = client.query_one("SELECT to_regclass($1) IS NOT NULL", &[&UNFINISHED]).await.map_err(server)?;
+    if unfinished.try_get(0).map_err(server)? {
+        return Err(OpenError::Unfinished { place: place.clone() });
+    }
     let found = recorded_version(&client).await.map_err(server)?;
     migrate::refuse_newer(found, migrate::postgres_runner())?;
     let migrated = migrate::postgres_runner().run_async(&mut client).await;

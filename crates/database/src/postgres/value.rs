@@ -11,10 +11,10 @@ use tokio_postgres::types::{FromSql, IsNull, ToSql, Type as ColumnType, to_sql_c
 use super::error::statement_error;
 use crate::{Error, Row, Type, Value};
 
-type Problem = Box<dyn StdError + Sync + Send>;
+pub(crate) type Problem = Box<dyn StdError + Sync + Send>;
 
 /// Microseconds from 1970, where ours begin, to 2000, where PostgreSQL's do.
-const EPOCH: i64 = 946_684_800_000_000;
+pub(crate) const EPOCH: i64 = 946_684_800_000_000;
 
 /// A value to bind, written as whatever type the server expects in its place.
 #[derive(Debug)]
@@ -68,7 +68,7 @@ fn boolean(value: bool, column: &ColumnType, out: &mut BytesMut) -> Result<(), P
     Ok(())
 }
 
-fn integer(value: i64, column: &ColumnType, out: &mut BytesMut) -> Result<(), Problem> {
+pub(crate) fn integer(value: i64, column: &ColumnType, out: &mut BytesMut) -> Result<(), Problem> {
     match *column {
         ColumnType::INT2 => out.put_i16(value.try_into()?),
         ColumnType::INT4 => out.put_i32(value.try_into()?),
@@ -100,7 +100,7 @@ fn numeric(value: i64, out: &mut BytesMut) {
     digits.iter().rev().for_each(|digit| out.put_i16(*digit));
 }
 
-fn float(value: f64, column: &ColumnType, out: &mut BytesMut) -> Result<(), Problem> {
+pub(crate) fn float(value: f64, column: &ColumnType, out: &mut BytesMut) -> Result<(), Problem> {
     match *column {
         ColumnType::FLOAT4 => out.put_f32(value as f32),
         ColumnType::FLOAT8 => out.put_f64(value),
@@ -109,7 +109,7 @@ fn float(value: f64, column: &ColumnType, out: &mut BytesMut) -> Result<(), Prob
     Ok(())
 }
 
-fn text(value: &str, column: &ColumnType, out: &mut BytesMut) -> Result<(), Problem> {
+pub(crate) fn text(value: &str, column: &ColumnType, out: &mut BytesMut) -> Result<(), Problem> {
     if !is_text(column) {
         return Err(mismatch("text", column));
     }

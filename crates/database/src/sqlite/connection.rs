@@ -13,7 +13,7 @@ use crate::dialect::{self, FOLD, REGEX};
 
 /// What a connection is for.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Purpose {
+pub(crate) enum Purpose {
     Migrate,
     Read,
     Write,
@@ -29,7 +29,7 @@ const BUSY: Duration = Duration::from_secs(5);
 const STEPS: i32 = 1000;
 
 /// Opens the file, which must exist.
-pub(super) fn open(path: &Path, purpose: Purpose) -> Result<Connection, rusqlite::Error> {
+pub(crate) fn open(path: &Path, purpose: Purpose) -> Result<Connection, rusqlite::Error> {
     // Each connection is used by one thread at a time: SQLite need not lock it.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;

@@ -5,7 +5,7 @@ use rusqlite::ffi;
 use crate::Error;
 
 /// What an error of a statement means.
-pub(super) fn statement_error(error: rusqlite::Error) -> Error {
+pub(crate) fn statement_error(error: rusqlite::Error) -> Error {
     let (code, message) = match &error {
         rusqlite::Error::SqliteFailure(failure, message) => {
             (failure.extended_code, message.clone().unwrap_or_default())

@@ -54,7 +54,7 @@ fn alone(path: &Path) -> Result<File, OpenError> {
 }
 
 /// What an error of the driver says about the file.
-pub(super) fn file_error(path: &Path, error: &rusqlite::Error) -> OpenError {
+pub(crate) fn file_error(path: &Path, error: &rusqlite::Error) -> OpenError {
     use rusqlite::ErrorCode::*;
     let remedy = match error.sqlite_error_code() {
         Some(NotADatabase) => "name a SQLite database, or a file that does not exist yet",
@@ -68,7 +68,7 @@ pub(super) fn file_error(path: &Path, error: &rusqlite::Error) -> OpenError {
 
 /// Only the owner may read the file, from its first moment on; SQLite gives the
 /// files beside it the same mode.
-fn create(path: &Path) -> Result<(), OpenError> {
+pub(crate) fn create(path: &Path) -> Result<(), OpenError> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
@@ -84,7 +84,7 @@ fn create(path: &Path) -> Result<(), OpenError> {
     }
 }
 
-fn recorded_version(connection: &Connection) -> Result<Option<i64>, rusqlite::Error> {
+pub(crate) fn recorded_version(connection: &Connection) -> Result<Option<i64>, rusqlite::Error> {
     let exists =
         connection.query_row("SELECT 1 FROM sqlite_master WHERE name = ?1", [migrate::TABLE], |_| Ok(())).optional()?;
     match exists {

@@ -1,6 +1,6 @@
 //! The embedded database: readers inline, one writer.
 
-mod connection;
+pub(crate) mod connection;
 mod error;
 mod migrate;
 mod read;
@@ -8,6 +8,9 @@ mod read;
 mod tests;
 mod value;
 mod write;
+
+pub(crate) use self::error::statement_error;
+pub(crate) use self::migrate::{create, file_error, recorded_version};
 
 use std::path::PathBuf;
 use std::sync::Arc;

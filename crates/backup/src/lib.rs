@@ -1,0 +1,72 @@
+//! A whole installation in one file: the rows of its database, and its key files.
+//!
+//! The file is a tar archive: `manifest.json`, the key files, `tables/NAME.jsonl.gz` with a JSON list for each row, and
+//! at the end `manifest.sha256`. The manifest tells the SHA-256 sum of every other entry. Rows are in the form of
+//! [`hostler_database::copy`], so that a backup of either database can be restored into either.
+
+mod archive;
+mod manifest;
+mod transfer;
+mod write;
+
+use std::path::PathBuf;
+
+use hostler_database::copy::CopyError;
+
+pub use archive::Archive;
+pub use manifest::{FORMAT, Manifest};
+pub use transfer::{Moved, sealed_keys, transfer};
+pub use write::{KeyFile, Made, write};
+
+/// Why a backup could not be made, read or restored. The texts are for the operator.
+#[derive(Debug, thiserror::Error)]
+pub enum BackupError {
+    /// A file cannot be used.
+    #[error("cannot {doing} {}: {source}", path.display())]
+    File {
+        /// What was tried, such as "read".
+        doing: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the operating system says.
+        source: std::io::Error,
+    },
+    /// The file to write is there already.
+    #[error("{} exists already: name another file, or give --force to replace it", .0.display())]
+    Exists(PathBuf),
+    /// The file is no archive of ours, or was changed or cut off since it was written.
+    #[error("{} is not a complete backup of Hostler: {problem}; nothing was changed", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The file was written by a newer version of Hostler.
+    #[error(
+        "{} has the format {found}, but this version of Hostler reads only up to {FORMAT}: use the version that wrote it ({version})", path.display()
+    )]
+    NewerFormat {
+        /// The file.
+        path: PathBuf,
+        /// The format that it has.
+        found: u64,
+        /// The version that wrote it.
+        version: String,
+    },
+    /// The database, or the way into it.
+    #[error(transparent)]
+    Copy(#[from] CopyError),
+    /// What arrived differs from what was sent.
+    #[error(
+        "table {table} did not arrive as it was sent ({sent} rows sent, {arrived} arrived): nothing was changed; please report this"
+    )]
+    Different {
+        /// The table.
+        table: String,
+        /// The rows that were sent.
+        sent: u64,
+        /// The rows that arrived.
+        arrived: u64,
+    },
+}

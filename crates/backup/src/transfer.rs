@@ -1,0 +1,112 @@
+//! The way of rows from anywhere into a database, and whether they arrived.
+
+use std::collections::BTreeSet;
+
+use hostler_database::copy::{CopyError, Destination, Import, Source};
+use serde_json::Value as Json;
+use sha2::{Digest, Sha256};
+
+use crate::BackupError;
+
+/// What was copied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moved {
+    /// How many tables.
+    pub tables: usize,
+    /// How many rows.
+    pub rows: u64,
+}
+
+/// Adds up the rows of a table as lines of JSON.
+#[derive(Default)]
+pub(crate) struct Fingerprint {
+    rows: u64,
+    hash: Sha256,
+    line: Vec<u8>,
+}
+
+impl Fingerprint {
+    /// Counts a row, and answers the line that it is.
+    pub(crate) fn add(&mut self, row: &[Json]) -> Result<&[u8], CopyError> {
+        self.line.clear();
+        // Fails for maps only whose keys are no texts, which rows do not have.
+        serde_json::to_writer(&mut self.line, row).map_err(|problem| CopyError::Source(problem.to_string()))?;
+        self.line.push(b'\n');
+        self.hash.update(&self.line);
+        self.rows += 1;
+        Ok(&self.line)
+    }
+
+    /// How many rows there were, and the sum of their lines.
+    pub(crate) fn finish(self) -> (u64, String) {
+        (self.rows, hex::encode(self.hash.finalize()))
+    }
+}
+
+/// Copies everything into a database, compares what has arrived, and calls `ready` before all of it is made durable:
+/// when that fails, or anything else, nothing was changed.
+///
+/// # Errors
+/// [`BackupError::Different`], and what the source, the database or `ready` says.
+pub fn transfer(
+    source: &mut dyn Source,
+    destination: &Destination,
+    ready: impl FnOnce() -> Result<(), BackupError>,
+) -> Result<Moved, BackupError> {
+    let mut import = Import::begin(destination, source.schema())?;
+    let tables = source.tables().to_vec();
+    let mut sent = vec![];
+    for table in &tables {
+        let mut fingerprint = Fingerprint::default();
+        import.load(table, &mut |sink| {
+            source.rows(table, &mut |row| {
+                fingerprint.add(row)?;
+                sink(row)
+            })
+        })?;
+        sent.push(fingerprint.finish());
+    }
+    // What was written is read again only now: the constraints and types of the database have had their say.
+    let mut rows = 0;
+    for (table, sent) in tables.iter().zip(&sent) {
+        let mut fingerprint = Fingerprint::default();
+        import.rows(table, &mut |row| fingerprint.add(row).map(drop))?;
+        let arrived = fingerprint.finish();
+        if arrived != *sent {
+            return Err(BackupError::Different { table: table.name.clone(), sent: sent.0, arrived: arrived.0 });
+        }
+        rows += arrived.0;
+    }
+    ready()?;
+    import.commit()?;
+    Ok(Moved { tables: tables.len(), rows })
+}
+
+/// The ids of the keys that sealed what stands in a row, as a whole value or inside of one.
+pub fn sealed_keys(row: &[Json], found: &mut BTreeSet<String>) {
+    const START: &str = "$hostler$";
+    for text in row.iter().filter_map(Json::as_str) {
+        for (position, _) in text.match_indices(START) {
+            found.extend(hostler_vault::key_of(&text[position..]).map(str::to_owned));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_found_inside_of_other_values() {
+        let mut found = BTreeSet::new();
+        let row = [
+            Json::from(1),
+            Json::from("$hostler$1$0123456789abcdef$AAAA"),
+            Json::from("{\"a\": \"$hostler$1$fedcba9876543210$AA\", \"b\": \"$hostler$1$0000000000000000$AA\"}"),
+            Json::from("$hostler$ is no secret, nor is $hostler$1$xyz$"),
+        ];
+        sealed_keys(&row, &mut found);
+        let found: Vec<&str> = found.iter().map(String::as_str).collect();
+        assert_eq!(found, ["0000000000000000", "0123456789abcdef", "fedcba9876543210"]);
+    }
+}

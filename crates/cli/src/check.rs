@@ -1,0 +1,194 @@
+//! `hostler check`: what is wrong with the data, and what to do about it. It changes nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use anyhow::{Result, bail};
+use hostler_backup::sealed_keys;
+use hostler_database::copy::{CopyError, Snapshot, Source};
+use hostler_identity::key::SecretKey;
+use hostler_resource::{Resource, Singleton};
+use hostler_resources::REGISTRY;
+use hostler_vault::key_ids;
+use serde_json::Value as Json;
+
+use crate::options::DataOptions;
+use crate::output::say;
+use crate::storage::{self, KEY_FILE, VAULT_FOLDER};
+
+/// What was found.
+#[derive(Default)]
+struct Findings(Vec<String>);
+
+impl Findings {
+    /// Notes what is wrong, and what to do.
+    fn note(&mut self, problem: impl std::fmt::Display, remedy: &str) {
+        self.0.push(format!("{problem}: {remedy}"));
+    }
+}
+
+/// Looks at everything, and says what is wrong.
+pub fn run(options: &DataOptions) -> Result<()> {
+    let folder = &options.data;
+    if !folder.is_dir() {
+        bail!("there is no data folder {}", folder.display());
+    }
+    storage::share(folder)?;
+    let mut findings = Findings::default();
+    if let Err(problem) = storage::refuse_unfinished(folder) {
+        findings.note(problem, "until then no server starts on it");
+    }
+    let keys = check_keys(folder, &mut findings);
+    match Snapshot::open(&storage::location(options)?) {
+        Ok(mut snapshot) => check_database(&mut snapshot, &keys, &mut findings)?,
+        Err(problem @ CopyError::Absent(_)) => findings.note(problem, "hostler serve creates it"),
+        Err(problem) => findings.note(problem, "nothing in it could be checked"),
+    }
+    for finding in &findings.0 {
+        say(&finding.replace('\n', " "))?;
+    }
+    match findings.0.len() {
+        0 => say("Nothing is wrong."),
+        1 => bail!("one thing is wrong"),
+        count => bail!("{count} things are wrong"),
+    }
+}
+
+/// Checks the folder and the key files, and answers the ids of the keys that seal.
+fn check_keys(folder: &Path, findings: &mut Findings) -> BTreeSet<String> {
+    const CLOSE: &str = "run chmod 700 on it, for whoever can look in can read the keys";
+    match folder.metadata().map(|metadata| metadata.permissions().mode() & 0o7777) {
+        Ok(mode) if mode & 0o077 != 0 => {
+            findings.note(format!("{} is open to others (mode {mode:04o})", folder.display()), CLOSE);
+        }
+        Ok(_) => {}
+        Err(problem) => findings.note(format!("{} cannot be looked at", folder.display()), &problem.to_string()),
+    }
+    if let Err(problem) = SecretKey::load(&folder.join(KEY_FILE)) {
+        findings.note(problem, "a server without it makes a new one, which ends all sessions");
+    }
+    match key_ids(&folder.join(VAULT_FOLDER)) {
+        Ok(ids) => ids.into_iter().collect(),
+        Err(problem) => {
+            findings.note(problem, "what it sealed cannot be read");
+            BTreeSet::new()
+        }
+    }
+}
+
+fn check_database(snapshot: &mut Snapshot, keys: &BTreeSet<String>, findings: &mut Findings) -> Result<(), CopyError> {
+    for damage in snapshot.damage()? {
+        findings.note(damage, "restore a backup");
+    }
+    check_sealed(snapshot, keys, findings)?;
+    check_ids(snapshot, findings)?;
+    check_roles(snapshot, findings)?;
+    check_superusers(snapshot, findings)
+}
+
+/// What is sealed must have its key, and there must be one to seal with.
+fn check_sealed(snapshot: &mut Snapshot, keys: &BTreeSet<String>, findings: &mut Findings) -> Result<(), CopyError> {
+    const FIND: &str = "put the key file back, from a backup or from another server of the same installation";
+    for current in snapshot.query("SELECT current_key FROM vault")?.iter().flatten().filter_map(Json::as_str) {
+        if !keys.contains(current) {
+            findings.note(format!("the key {current}, which seals secrets, is not in {VAULT_FOLDER}"), FIND);
+        }
+    }
+    for table in snapshot.tables().to_vec() {
+        let mut missing = BTreeMap::<String, u64>::new();
+        snapshot.rows(&table, &mut |row| {
+            let mut used = BTreeSet::new();
+            sealed_keys(row, &mut used);
+            for id in used.difference(keys) {
+                *missing.entry(id.clone()).or_default() += 1;
+            }
+            Ok(())
+        })?;
+        for (id, rows) in missing {
+            findings.note(format!("secrets in {rows} rows of {} need the key {id}", table.name), FIND);
+        }
+    }
+    Ok(())
+}
+
+/// The next id must be greater than all that there are.
+fn check_ids(snapshot: &mut Snapshot, findings: &mut Findings) -> Result<(), CopyError> {
+    for table in snapshot.tables().to_vec() {
+        let Some(last) = table.last_id else { continue };
+        let greatest = number(snapshot, &format!("SELECT max(id) FROM {}", table.name))?;
+        if greatest > last {
+            let remedy = format!("SELECT setval(pg_get_serial_sequence('{}', 'id'), {greatest})", table.name);
+            findings.note(format!("new rows of {} would get ids that are used already", table.name), &remedy);
+        }
+    }
+    Ok(())
+}
+
+/// Every object has its roles, and every role its object.
+fn check_roles(snapshot: &mut Snapshot, findings: &mut Findings) -> Result<(), CopyError> {
+    const REPORT: &str = "restore a backup from before, or report this";
+    let holding: Vec<&Resource> =
+        REGISTRY.0.iter().map(|found| found.resource).filter(|resource| !resource.roles.is_empty()).collect();
+    for resource in &holding {
+        let (name, table) = (resource.name, resource.table);
+        let orphans = format!(
+            "SELECT count(*) FROM roles WHERE content_type = '{name}'
+             AND NOT EXISTS (SELECT 1 FROM {table} WHERE {table}.id = roles.object_id)"
+        );
+        let orphans = number(snapshot, &orphans)?;
+        if orphans > 0 {
+            let remedy = format!(
+                "with the server stopped, DELETE FROM roles WHERE content_type = '{name}' AND object_id NOT IN (SELECT id FROM {table})"
+            );
+            findings.note(format!("{orphans} roles belong to no {name}"), &remedy);
+        }
+        for role in resource.roles {
+            let field = role.field;
+            let missing = format!(
+                "SELECT count(*) FROM {table} WHERE NOT EXISTS (SELECT 1 FROM roles
+                 WHERE content_type = '{name}' AND object_id = {table}.id AND role_field = '{field}')"
+            );
+            let missing = number(snapshot, &missing)?;
+            if missing > 0 {
+                findings.note(format!("{missing} of {table} have no {field}"), REPORT);
+            }
+        }
+    }
+    for kind in snapshot.query("SELECT DISTINCT content_type FROM roles WHERE content_type IS NOT NULL")? {
+        let kind = kind.first().and_then(Json::as_str).unwrap_or_default();
+        if !holding.iter().any(|resource| resource.name == kind) {
+            findings.note(format!("there are roles of {kind}, which this version does not know"), REPORT);
+        }
+    }
+    Ok(())
+}
+
+/// The flags of a user say the same as the grants, and somebody can administer.
+fn check_superusers(snapshot: &mut Snapshot, findings: &mut Findings) -> Result<(), CopyError> {
+    for (flag, singleton) in [("is_superuser", Singleton::Administrator), ("is_system_auditor", Singleton::Auditor)] {
+        let field = singleton.field();
+        let granted = format!(
+            "EXISTS (SELECT 1 FROM grants JOIN roles ON roles.id = grants.role_id
+             WHERE grants.user_id = users.id AND roles.content_type IS NULL AND roles.role_field = '{field}')"
+        );
+        let differing = number(
+            snapshot,
+            &format!("SELECT count(*) FROM users WHERE ({flag} AND NOT {granted}) OR (NOT {flag} AND {granted})"),
+        )?;
+        if differing > 0 {
+            let problem = format!("the flag {flag} of {differing} users does not say what their grants say");
+            findings.note(problem, "set it to false and back for each of them");
+        }
+    }
+    if number(snapshot, "SELECT count(*) FROM users WHERE is_superuser AND is_active")? == 0 {
+        findings.note("no active user is a superuser", "hostler user create NAME --superuser");
+    }
+    Ok(())
+}
+
+/// The number that a query answers; 0 if it answers none.
+fn number(snapshot: &mut Snapshot, sql: &str) -> Result<i64, CopyError> {
+    let rows = snapshot.query(sql)?;
+    Ok(rows.first().and_then(|row| row.first()).and_then(Json::as_i64).unwrap_or_default())
+}

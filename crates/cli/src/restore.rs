@@ -1,0 +1,160 @@
+//! `hostler restore` and `hostler migrate`.
+//!
+//! Until everything has arrived and was compared, nothing is changed but a file of its own name or, on PostgreSQL, a
+//! database that is marked as unfinished. Then a file in the data folder says that the change has begun, and goes when
+//! it is done. So whenever the process is killed, either nothing has changed, or no server starts until a restore has
+//! run to its end.
+
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use hostler_backup::{Archive, BackupError, KeyFile, transfer};
+use hostler_database::Location;
+use hostler_database::copy::{Destination, Snapshot};
+
+use crate::backup::read_keys;
+use crate::options::DataOptions;
+use crate::output::say;
+use crate::storage::{self, DATABASE_FILE, RESTORING_FILE, UNFINISHED_FILE};
+
+/// Puts an archive into the place that the options name.
+pub fn run(options: &DataOptions, file: &Path, force: bool) -> Result<()> {
+    // All of it is read before anything is touched.
+    let mut archive = Archive::open(file)?;
+    let keys = archive.keys()?;
+    let folder = &options.data;
+    let location = storage::location(options)?;
+    storage::make_private(folder)?;
+    storage::claim(folder)?;
+    let in_the_way = in_the_way(folder, &location, &keys)?;
+    if !in_the_way.is_empty() && !force && !folder.join(UNFINISHED_FILE).exists() {
+        bail!(
+            "there are data in {} already ({}): name an empty folder, or give --force, which sets them aside",
+            folder.display(),
+            in_the_way.iter().filter_map(|path| path.file_name()?.to_str()).collect::<Vec<_>>().join(", ")
+        );
+    }
+    let restoring = folder.join(RESTORING_FILE);
+    let destination = match location {
+        Location::Sqlite(_) => Destination::Sqlite(restoring.clone()),
+        Location::Postgres(url) => Destination::Postgres { url, replace: force },
+    };
+    let mut aside = None;
+    let ready = || change(folder, &in_the_way, &keys, &mut aside);
+    let moved = match transfer(&mut archive, &destination, ready) {
+        Ok(moved) => moved,
+        Err(problem) => {
+            // Whatever is left of it is of no use.
+            let _ = fs::remove_file(&restoring);
+            return Err(problem.into());
+        }
+    };
+    if matches!(destination, Destination::Sqlite(_)) {
+        fs::rename(&restoring, folder.join(DATABASE_FILE)).context("the restored database cannot get its name")?;
+        storage::sync(folder)?;
+    }
+    fs::remove_file(folder.join(UNFINISHED_FILE)).context("the restore cannot be marked as done")?;
+    storage::sync(folder)?;
+    if let Some(aside) = aside {
+        say(&format!("What was there before is in {}: delete it when you need it no more.", aside.display()))?;
+    }
+    say(&format!(
+        "Restored {} rows of {} tables, and the keys, of {}.",
+        moved.rows,
+        moved.tables,
+        archive.manifest().created
+    ))
+}
+
+/// Copies the embedded database to PostgreSQL.
+pub fn migrate(folder: &Path, to: &str) -> Result<()> {
+    let Location::Postgres(url) = storage::postgres(to).context("--to")? else {
+        bail!("--to takes the URL of a PostgreSQL database");
+    };
+    if !folder.is_dir() {
+        bail!("there is no data folder {}", folder.display());
+    }
+    storage::claim(folder)?;
+    storage::refuse_unfinished(folder)?;
+    let mut source = Snapshot::open(&Location::Sqlite(folder.join(DATABASE_FILE)))?;
+    let moved = transfer(&mut source, &Destination::Postgres { url, replace: false }, || Ok(()))?;
+    say(&format!("Copied {} rows of {} tables; each was read again and is the same.", moved.rows, moved.tables))?;
+    say(&format!(
+        "Start the server with the same --data and with --database; {DATABASE_FILE} was left as it is and is not used then."
+    ))
+}
+
+/// What a restore would replace: the embedded database, and keys other than those in the archive.
+fn in_the_way(folder: &Path, location: &Location, keys: &[KeyFile]) -> Result<Vec<PathBuf>> {
+    let mut found = vec![];
+    if matches!(location, Location::Sqlite(_)) {
+        found.extend(storage::database_files(folder).into_iter().filter(|path| path.exists()));
+    }
+    let present = read_keys(folder)?;
+    for key in keys {
+        if present.get(&key.name).is_some_and(|bytes| *bytes != key.bytes) {
+            found.push(folder.join(&key.name));
+        }
+    }
+    Ok(found)
+}
+
+/// Begins to change the data folder: sets aside what is in the way, and writes the keys. The database follows.
+fn change(
+    folder: &Path,
+    in_the_way: &[PathBuf],
+    keys: &[KeyFile],
+    aside: &mut Option<PathBuf>,
+) -> Result<(), BackupError> {
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |source| BackupError::File { doing: "write", path, source }
+    };
+    let marker = folder.join(UNFINISHED_FILE);
+    write_file(&marker, b"").map_err(failed(&marker))?;
+    if !in_the_way.is_empty() {
+        let place = new_folder(folder).map_err(failed(folder))?;
+        for path in in_the_way {
+            let below = path.strip_prefix(folder).unwrap_or(path);
+            let target = place.join(below);
+            let moved = match target.parent() {
+                Some(parent) => fs::create_dir_all(parent),
+                None => Ok(()),
+            };
+            moved.and_then(|()| fs::rename(path, &target)).map_err(failed(path))?;
+        }
+        *aside = Some(place);
+    }
+    for key in keys {
+        let path = folder.join(&key.name);
+        if let Some(parent) = path.parent() {
+            DirBuilder::new().recursive(true).mode(0o700).create(parent).map_err(failed(parent))?;
+        }
+        write_file(&path, &key.bytes).map_err(failed(&path))?;
+    }
+    Ok(())
+}
+
+/// A folder for what is set aside: the first `replaced-N` that is free.
+fn new_folder(folder: &Path) -> std::io::Result<PathBuf> {
+    let mut number = 1;
+    loop {
+        let place = folder.join(format!("replaced-{number}"));
+        match DirBuilder::new().mode(0o700).create(&place) {
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => number += 1,
+            made => return made.map(|()| place),
+        }
+    }
+}
+
+/// Writes a file that only its owner may read, and waits until the disk has it and its name.
+fn write_file(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::File::open(folder)?.sync_all()
+}
