@@ -13,6 +13,7 @@ use hostler_resources::REGISTRY;
 use hostler_vault::key_ids;
 use serde_json::Value as Json;
 
+use crate::config::{self, Config};
 use crate::options::DataOptions;
 use crate::output::say;
 use crate::storage::{self, KEY_FILE, VAULT_FOLDER};
@@ -29,7 +30,7 @@ impl Findings {
 }
 
 /// Looks at everything, and says what is wrong.
-pub fn run(options: &DataOptions) -> Result<()> {
+pub fn run(options: &DataOptions, config: &Config) -> Result<()> {
     let folder = &options.data;
     if !folder.is_dir() {
         bail!("there is no data folder {}", folder.display());
@@ -39,6 +40,7 @@ pub fn run(options: &DataOptions) -> Result<()> {
     if let Err(problem) = storage::refuse_unfinished(folder) {
         findings.note(problem, "until then no server starts on it");
     }
+    check_config(config, &mut findings);
     let keys = check_keys(folder, &mut findings);
     match Snapshot::open(&storage::location(options)?) {
         Ok(mut snapshot) => check_database(&mut snapshot, &keys, &mut findings)?,
@@ -52,6 +54,17 @@ pub fn run(options: &DataOptions) -> Result<()> {
         0 => say("Nothing is wrong."),
         1 => bail!("one thing is wrong"),
         count => bail!("{count} things are wrong"),
+    }
+}
+
+/// A configuration file with a password in it is nobody else's business; its group may be that of the service.
+fn check_config(config: &Config, findings: &mut Findings) {
+    let has_secret = config.value("admin_password").is_some()
+        || config.value("database").is_some_and(|url| config::masked("database", url) != url);
+    let mode = config.path().and_then(|path| Some((path, path.metadata().ok()?.permissions().mode() & 0o7777)));
+    if let Some((path, mode)) = mode.filter(|(_, mode)| has_secret && mode & 0o007 != 0) {
+        let problem = format!("{} holds a password and is open to everybody (mode {mode:04o})", path.display());
+        findings.note(problem, "run chmod o= on it");
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod backup;
 mod check;
+mod config;
 mod options;
 mod output;
 mod restore;
@@ -14,9 +15,8 @@ mod users;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use clap::Parser;
 
-use crate::options::{Cli, Command};
+use crate::options::{Command, ConfigCommand};
 
 /// Faster than the C library's, whose place it takes for SQLite too; and it gives
 /// back what the hashing of passwords took, which the other keeps once for each thread.
@@ -24,19 +24,24 @@ use crate::options::{Cli, Command};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let outcome = match Cli::parse().command {
-        Command::Serve(options) => on_runtime(serve::run(options)),
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => fail(&format!("{problem:#}")),
+    }
+}
+
+fn run() -> Result<()> {
+    let (cli, matches, config) = config::parse()?;
+    match cli.command {
+        Command::Serve(options) => on_runtime(serve::run(*options)),
         Command::User(command) => on_runtime(users::run(command)),
         Command::Setting(command) => on_runtime(settings::run(command)),
         Command::Secrets(command) => on_runtime(secrets::run(command)),
         Command::Backup { data, file, force } => backup::run(&data, &file, force),
         Command::Restore { data, file, force } => restore::run(&data, &file, force),
-        Command::Check { data } => check::run(&data),
+        Command::Check { data } => check::run(&data, &config),
         Command::Migrate { data, to } => restore::migrate(&data, &to),
-    };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(problem) => fail(&format!("{problem:#}")),
+        Command::Config(ConfigCommand::Show(_)) => config::show(&config, &matches),
     }
 }
 

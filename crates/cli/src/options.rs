@@ -9,6 +9,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 #[derive(Parser)]
 #[command(name = "hostler", version, about)]
 pub struct Cli {
+    /// File that sets options; flags and variables win over it. Without this, /etc/hostler/hostler.toml if it exists
+    #[arg(long, global = true, env = "HOSTLER_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -18,7 +21,7 @@ pub struct Cli {
 #[derive(Subcommand)]
 pub enum Command {
     /// Run the server
-    Serve(ServeOptions),
+    Serve(Box<ServeOptions>),
     /// Manage users on the data itself, with or without a running server: the way back in when everybody is locked out
     #[command(subcommand)]
     User(UserCommand),
@@ -48,6 +51,9 @@ pub enum Command {
         #[arg(long)]
         force: bool,
     },
+    /// Show the configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// Look for what is wrong with the data, and say what to do; ends with status 1 if anything is
     Check {
         #[command(flatten)]
@@ -212,4 +218,11 @@ pub enum SecretsCommand {
         #[command(flatten)]
         data: DataOptions,
     },
+}
+
+/// Showing the configuration.
+#[derive(Subcommand)]
+pub enum ConfigCommand {
+    /// Print the value of each option of `serve`, as a configuration file, and where it comes from; secrets are masked
+    Show(Box<ServeOptions>),
 }

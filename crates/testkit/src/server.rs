@@ -34,6 +34,8 @@ pub fn command(binary: impl AsRef<Path>) -> Command {
             command.env_remove(name);
         }
     }
+    // Nor that of the machine.
+    command.env("HOSTLER_CONFIG", "/dev/null");
     command.stdin(Stdio::null());
     command
 }

@@ -1,0 +1,159 @@
+//! The configuration file, and where each value comes from.
+//!
+//! What a file says becomes the default of the option of that name, so that variables and flags win over it, and the
+//! same parser checks its values.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Command, CommandFactory, FromArgMatches};
+use toml::de::{DeTable, DeValue};
+
+use crate::options::Cli;
+
+/// The file that is read unless another is named.
+const DEFAULT_FILE: &str = "/etc/hostler/hostler.toml";
+/// The option that names the file, which cannot stand in it.
+const OPTION: &str = "config";
+/// The command whose options can stand in the file; other commands take those that they share with it.
+pub const SERVE: &str = "serve";
+
+/// What a configuration file says.
+#[derive(Default)]
+pub struct Config {
+    path: PathBuf,
+    entries: Vec<Entry>,
+}
+
+struct Entry {
+    key: String,
+    value: String,
+    line: usize,
+}
+
+/// Parses the command line with a configuration file behind it. Ends the process as clap does where the command line
+/// is wrong or asks for help.
+///
+/// # Errors
+/// If the file cannot be read or is wrong.
+pub fn parse() -> Result<(Cli, ArgMatches, Config)> {
+    let first = Cli::command().get_matches();
+    let config = Config::load(first.get_one::<PathBuf>(OPTION).map(PathBuf::as_path))?;
+    config.check()?;
+    let matches = config.apply(Cli::command()).get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    Ok((cli, matches, config))
+}
+
+impl Config {
+    /// Reads the file that is named, which must exist, or the default one, which need not.
+    fn load(named: Option<&Path>) -> Result<Config> {
+        let path = named.unwrap_or(Path::new(DEFAULT_FILE));
+        let text = match fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == ErrorKind::NotFound && named.is_none() => return Ok(Config::default()),
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot read the configuration file {}", path.display()));
+            }
+        };
+        Config::read(path, &text)
+    }
+
+    fn read(path: &Path, text: &str) -> Result<Config> {
+        let line = |position: usize| text[..position.min(text.len())].matches('\n').count() + 1;
+        let table = match DeTable::parse(text) {
+            Ok(table) => table.into_inner(),
+            Err(error) => {
+                let line = line(error.span().map_or(0, |span| span.start));
+                // The message alone: with its context it would quote the line, which may hold a password.
+                bail!("{}:{line}: {}", path.display(), error.message());
+            }
+        };
+        let mut entries = vec![];
+        for (key, value) in table.iter() {
+            let line = line(key.span().start);
+            let key = key.get_ref().to_string();
+            let value = match value.get_ref() {
+                DeValue::String(text) => text.to_string(),
+                DeValue::Integer(number) => number.as_str().to_owned(),
+                DeValue::Boolean(value) => value.to_string(),
+                _ => bail!("{}:{line}: {key} takes a text, a number, or true or false", path.display()),
+            };
+            entries.push(Entry { key, value, line });
+        }
+        entries.sort_by_key(|entry| entry.line);
+        Ok(Config { path: path.to_owned(), entries })
+    }
+
+    /// Refuses keys that are no options, and values that their options do not take.
+    fn check(&self) -> Result<()> {
+        let command = Cli::command();
+        let serve = command.find_subcommand(SERVE).context("there is a command to serve")?;
+        for Entry { key, value, line } in &self.entries {
+            let place = format!("{}:{line}", self.path.display());
+            let Some(option) = serve.get_arguments().find(|option| is_configurable(option, key)) else {
+                let known: Vec<&str> = configurable(serve).map(|option| option.get_id().as_str()).collect();
+                bail!("{place}: there is no option {key}; there are {}", known.join(", "));
+            };
+            let flag = format!("--{}={value}", option.get_long().unwrap_or_default());
+            if let Err(error) = Cli::command().try_get_matches_from(["hostler", SERVE, &flag]) {
+                // The first line names the value, which is no secret: those options take every text.
+                let text = error.to_string();
+                let problem = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+                bail!("{place}: {problem}");
+            }
+        }
+        Ok(())
+    }
+
+    /// The command with what the file says as its defaults.
+    fn apply(&self, mut command: Command) -> Command {
+        let names: Vec<String> = command.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
+        for name in names {
+            command = command.mut_subcommand(name, |sub| self.apply(sub));
+        }
+        for Entry { key, value, .. } in &self.entries {
+            if command.get_arguments().any(|option| is_configurable(option, key)) {
+                command = command.mut_arg(key, |option| option.default_value(value.clone()));
+            }
+        }
+        command
+    }
+
+    /// Where an option of a command has its value from, in the words of whoever set it.
+    pub fn origin(&self, option: &clap::Arg, matches: &ArgMatches) -> String {
+        let key = option.get_id().as_str();
+        match matches.value_source(key) {
+            Some(ValueSource::CommandLine) => format!("--{}", option.get_long().unwrap_or_default()),
+            Some(ValueSource::EnvVariable) => {
+                option.get_env().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+            }
+            _ => match self.entries.iter().find(|entry| entry.key == key) {
+                Some(entry) => format!("{}:{}", self.path.display(), entry.line),
+                None => "default".to_owned(),
+            },
+        }
+    }
+
+    /// The file, if it was there.
+    pub fn path(&self) -> Option<&Path> {
+        (!self.path.as_os_str().is_empty()).then_some(self.path.as_path())
+    }
+
+    /// What the file says of an option.
+    pub fn value(&self, key: &str) -> Option<&str> {
+        self.entries.iter().find(|entry| entry.key == key).map(|entry| entry.value.as_str())
+    }
+}
+
+/// The options of a command that can stand in the file: those that a variable can set, too.
+pub fn configurable(command: &Command) -> impl Iterator<Item = &clap::Arg> {
+    command.get_arguments().filter(|option| option.get_env().is_some() && option.get_id() != OPTION)
+}
+
+fn is_configurable(option: &clap::Arg, key: &str) -> bool {
+    option.get_id() == key && option.get_env().is_some() && key != OPTION
+}

@@ -1,0 +1,77 @@
+//! `hostler config show`: each value in force, and its origin.
+
+use anyhow::{Context, Result};
+use clap::{ArgMatches, CommandFactory};
+use url::Url;
+
+use super::file::{Config, SERVE, configurable};
+use crate::options::Cli;
+use crate::output::say;
+
+/// What stands in the place of a secret.
+const MASK: &str = "********";
+
+/// Prints the options of `hostler serve` as a configuration file, with the origin of each behind it.
+pub fn show(config: &Config, matches: &ArgMatches) -> Result<()> {
+    let command = Cli::command();
+    let serve = command.find_subcommand(SERVE).context("there is a command to serve")?;
+    // `hostler config show`, which takes the options of `serve`.
+    let matches = matches.subcommand().and_then(|(_, config)| config.subcommand()).context("the command")?.1;
+    for option in configurable(serve) {
+        let key = option.get_id().as_str();
+        let origin = config.origin(option, matches);
+        match matches.get_raw(key).and_then(|mut values| values.next()) {
+            Some(value) => {
+                let value = masked(key, &value.to_string_lossy());
+                let value = match value.as_str() {
+                    "true" | "false" => value,
+                    _ if is_number(&value) => value,
+                    _ => toml::Value::String(value).to_string(),
+                };
+                say(&format!("{key} = {value}  # {origin}"))?;
+            }
+            None => say(&format!("# {key} is not set"))?,
+        }
+    }
+    Ok(())
+}
+
+fn is_number(text: &str) -> bool {
+    text.parse::<i64>().is_ok_and(|number| number.to_string() == text)
+}
+
+/// A value without what must not be shown.
+pub fn masked(key: &str, value: &str) -> String {
+    match key {
+        "admin_password" => MASK.to_owned(),
+        "database" => match Url::parse(value) {
+            Ok(mut url) => {
+                let masked = url.password().is_none() || url.set_password(Some(MASK)).is_ok();
+                // The driver takes a password from here, too.
+                let hides = url.query_pairs().all(|(name, _)| name != "password");
+                if masked && hides { url.to_string() } else { MASK.to_owned() }
+            }
+            Err(_) => MASK.to_owned(),
+        },
+        _ => value.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::masked;
+
+    #[test]
+    fn passwords_are_masked_and_the_rest_is_not() {
+        for (key, value, expected) in [
+            ("admin_password", "secret", "********"),
+            ("database", "postgres://me:secret@db:5433/x?a=b", "postgres://me:********@db:5433/x?a=b"),
+            ("database", "postgres://me@db/x", "postgres://me@db/x"),
+            ("database", "postgres://me@db/x?password=secret", "********"),
+            ("database", "not a url: secret", "********"),
+            ("listen", "127.0.0.1:8052", "127.0.0.1:8052"),
+        ] {
+            assert_eq!(masked(key, value), expected);
+        }
+    }
+}
