@@ -28,6 +28,9 @@ pub(super) async fn open(url: &str) -> Result<Pool, OpenError> {
     // A server restarts and drops our connections: a statement must not wait
     // for ever, nor may a forgotten transaction hold its locks.
     append_options(&mut config, "-c statement_timeout=10s -c idle_in_transaction_session_timeout=60s -c timezone=UTC");
+    // Conditions on who may see what look costly to the planner and are not:
+    // compiling one took seconds, running it milliseconds.
+    append_options(&mut config, "-c jit=off");
     let place = place(&config);
     let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
     Pool::builder(Manager::from_config(config, NoTls, recycling))
