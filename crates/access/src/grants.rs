@@ -1,13 +1,14 @@
 use hostler_resource::{Actor, Resource, Rule, Singleton, column};
 use sea_query::{Alias, Expr, ExprTrait, Query, SelectStatement, UnionType};
 
+use crate::by_organization::holds;
 use crate::graph::{Closure, closure};
 
 /// The rows on which `actor` holds `role`, by whatever way it is implied.
 ///
 /// `row` is the name of the resource's table in the query.
 pub fn has_role(resource: &'static Resource, role: &'static str, actor: &Actor, row: &str) -> Rule {
-    let Closure { own, organization, system } = closure(resource, role);
+    let Closure { own, organization, team, system } = closure(resource, role);
     if actor.is_superuser || (actor.is_system_auditor && system.contains(&Singleton::Auditor)) {
         return Rule::All;
     }
@@ -18,7 +19,51 @@ pub fn has_role(resource: &'static Resource, role: &'static str, actor: &Actor, 
     if let (false, Some(link)) = (organization.is_empty(), resource.organization_column()) {
         rule = rule.or(Rule::When(column(row, link).in_subquery(object_ids("organization", &organization, actor.id))));
     }
+    if let Some((link, teams)) = resource.link("team") {
+        for role in team {
+            let held = Query::select()
+                .expr(column("owning", "id"))
+                .from_as(Alias::new(teams.table), Alias::new("owning"))
+                .cond_where(has_role(teams, role, actor, "owning").condition())
+                .to_owned();
+            rule = rule.or(Rule::When(column(row, link).in_subquery(held)));
+        }
+    }
     rule
+}
+
+/// Whether `actor` holds `role` on the object with this id, or on any if none is
+/// named, or may do `action` with it by a custom role definition; refers to no row.
+pub fn may_with(resource: &'static Resource, role: &'static str, action: &str, actor: &Actor, id: Option<i64>) -> Rule {
+    match may(resource, role, action, actor, "target") {
+        Rule::When(condition) => Rule::When(Expr::exists(
+            Query::select()
+                .expr(Expr::val(1))
+                .from_as(Alias::new(resource.table), Alias::new("target"))
+                .and_where_option(id.map(|id| column("target", "id").eq(id)))
+                .and_where(condition)
+                .to_owned(),
+        )),
+        rule => rule,
+    }
+}
+
+/// Whether `actor` may put an object of this resource into the organization with
+/// this id, or into any if none is named: by this role of the organization, or by
+/// a custom role definition that lets them add such objects. Refers to no row.
+pub fn may_add(
+    resource: &'static Resource,
+    organizations: &'static Resource,
+    role: &'static str,
+    actor: &Actor,
+    organization: Option<i64>,
+) -> Rule {
+    let defined = defined(organizations.name, &resource.permission("add"), actor.id);
+    let by_definition = match organization {
+        Some(id) => Expr::val(id).cast_as("bigint").in_subquery(defined),
+        None => Expr::exists(defined),
+    };
+    holds(organizations, role, actor, organization).or(Rule::When(by_definition))
 }
 
 /// The rows on which `actor` holds `role`, or a custom role definition with the
@@ -42,7 +87,8 @@ fn by_definition(resource: &'static Resource, permission: &str, actor: &Actor, r
 
 /// The ids of the objects of this type on which the user was assigned, directly
 /// or through a team, a custom role definition with this permission.
-pub fn defined(content_type: &str, permission: &str, user: i64) -> SelectStatement {
+pub fn defined(content_type: &str, permission: &str, user: impl Into<Expr>) -> SelectStatement {
+    let user = user.into();
     Query::select()
         .column((Alias::new("roles"), Alias::new("object_id")))
         .from(Alias::new("grants"))
@@ -53,7 +99,9 @@ pub fn defined(content_type: &str, permission: &str, user: i64) -> SelectStateme
         )
         .and_where(column("roles", "content_type").eq(content_type))
         .and_where(column("role_definition_permissions", "permission").eq(permission))
-        .and_where(column("grants", "user_id").eq(user).or(column("grants", "team_id").in_subquery(teams_of(user))))
+        .and_where(
+            column("grants", "user_id").eq(user.clone()).or(column("grants", "team_id").in_subquery(teams_of(user))),
+        )
         .to_owned()
 }
 

@@ -1,6 +1,6 @@
 use std::collections::VecDeque;
 
-use hostler_resource::{ImpliedBy, Kind, ObjectRole, Resource, Singleton};
+use hostler_resource::{ImpliedBy, ObjectRole, Resource, Singleton};
 
 /// Every role whose holders hold a certain role of an object too.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -9,6 +9,9 @@ pub struct Closure {
     pub own: Vec<&'static str>,
     /// Roles of the object's organization, by `role_field`.
     pub organization: Vec<&'static str>,
+    /// Roles of the team that the object belongs to, by `role_field`. What implies
+    /// these is for the team's own graph to say.
+    pub team: Vec<&'static str>,
     /// System-wide roles.
     pub system: Vec<Singleton>,
 }
@@ -20,7 +23,7 @@ pub fn closure(resource: &'static Resource, field: &'static str) -> Closure {
     let mut found = Closure::default();
     follow(resource.roles, field, &mut found.own, |cause| match cause {
         ImpliedBy::Organization(role) => {
-            if let Some(organization) = organization_of(resource) {
+            if let Some((_, organization)) = resource.link("organization") {
                 follow(organization.roles, role, &mut found.organization, |cause| {
                     if let ImpliedBy::System(singleton) = cause {
                         add(&mut found.system, singleton);
@@ -28,6 +31,7 @@ pub fn closure(resource: &'static Resource, field: &'static str) -> Closure {
                 });
             }
         }
+        ImpliedBy::Team(role) => add(&mut found.team, role),
         ImpliedBy::System(singleton) => add(&mut found.system, singleton),
         ImpliedBy::Own(_) => {}
     });
@@ -43,14 +47,6 @@ pub fn implied_fields(resource: &'static Resource, field: &'static str) -> Vec<&
         .filter(|role| closure(resource, role.field).own.contains(&field))
         .map(|role| role.field)
         .collect()
-}
-
-/// The resource that describes the organization of this resource's objects.
-fn organization_of(resource: &'static Resource) -> Option<&'static Resource> {
-    match resource.field("organization")?.kind {
-        Kind::Link(target) => Some(target()),
-        _ => None,
-    }
 }
 
 /// Walks from `field` to all roles of `roles` that imply it; other causes go to `elsewhere`.
@@ -76,9 +72,9 @@ fn follow(
     }
 }
 
-fn add(list: &mut Vec<Singleton>, singleton: Singleton) {
-    if !list.contains(&singleton) {
-        list.push(singleton);
+fn add<T: PartialEq>(list: &mut Vec<T>, item: T) {
+    if !list.contains(&item) {
+        list.push(item);
     }
 }
 
@@ -111,12 +107,20 @@ fn causes(resource: &'static Resource, node: ImpliedBy) -> Vec<ImpliedBy> {
     match node {
         ImpliedBy::Own(field) => resource.role(field).map(|role| role.implied_by.to_vec()).unwrap_or_default(),
         ImpliedBy::Organization(field) => {
-            let above = organization_of(resource).and_then(|organization| organization.role(field));
+            let above = resource.link("organization").and_then(|(_, organization)| organization.role(field));
             let seen_from_below = |cause: &ImpliedBy| match cause {
                 ImpliedBy::Own(field) => ImpliedBy::Organization(field),
                 other => *other,
             };
             above.map(|role| role.implied_by.iter().map(seen_from_below).collect()).unwrap_or_default()
+        }
+        ImpliedBy::Team(field) => {
+            let team = resource.link("team").and_then(|(_, team)| team.role(field));
+            let seen_from_below = |cause: &ImpliedBy| match cause {
+                ImpliedBy::Own(field) => ImpliedBy::Team(field),
+                other => *other,
+            };
+            team.map(|role| role.implied_by.iter().map(seen_from_below).collect()).unwrap_or_default()
         }
         ImpliedBy::System(_) => vec![],
     }

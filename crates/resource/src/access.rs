@@ -184,4 +184,12 @@ pub trait Access: Send + Sync {
     /// Whether `actor` may create an object with these links. A condition, if
     /// one is returned, refers to no row.
     fn create(&self, actor: &Actor, draft: Draft<'_>) -> Rule;
+
+    /// Whether `actor`, who may change the row, may make its link `name` lead to
+    /// another object, or nowhere. A condition, if one is returned, refers to no
+    /// row. Unless a resource says otherwise one may link to what one may create
+    /// such an object with.
+    fn relink(&self, actor: &Actor, name: &str, _from: Option<i64>, to: Option<i64>) -> Rule {
+        self.create(actor, &|link| if link == name { to } else { None })
+    }
 }

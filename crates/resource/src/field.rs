@@ -34,14 +34,24 @@ pub enum Kind {
     /// in filters, masked in the activity stream. Its column is
     /// `TEXT NOT NULL DEFAULT ''`, where the empty text means that none is set.
     Sealed,
+    /// A JSON object some of whose values are secrets, which the resource's hooks
+    /// seal before they are stored: shown with the sealed ones masked, refused in
+    /// filters, masked in the activity stream.
+    Inputs,
     /// A value that is computed by a hook and has no column of its own.
     Computed,
 }
 
 impl Kind {
-    /// Whether values of this kind must never leave the server or be compared by a filter.
+    /// Whether values of this kind must never leave the server.
     pub const fn is_secret(&self) -> bool {
         matches!(self, Kind::Digest | Kind::Sealed)
+    }
+
+    /// Whether values of this kind hold something that must never be compared by
+    /// a filter nor stand in the activity stream.
+    pub const fn holds_secrets(&self) -> bool {
+        self.is_secret() || matches!(self, Kind::Inputs)
     }
 }
 
@@ -54,6 +64,10 @@ pub enum Default {
     Boolean(bool),
     /// A whole number.
     Integer(i64),
+    /// Null, where OPTIONS says so.
+    Null,
+    /// A JSON object without keys.
+    EmptyObject,
 }
 
 /// The characters that a text field accepts.
@@ -70,7 +84,7 @@ pub struct Charset {
 pub struct Field {
     /// The key in requests and answers.
     pub name: &'static str,
-    /// The column in the resource's table; empty for [`Kind::Computed`].
+    /// The column in the resource's table; empty if it has none.
     pub column: &'static str,
     /// What it holds.
     pub kind: Kind,
@@ -99,6 +113,8 @@ pub struct Field {
     pub kept_on_put: bool,
     /// The characters that are allowed.
     pub charset: Option<Charset>,
+    /// The words of a choice that clients may write, where they are fewer than all.
+    pub offered: Option<&'static [(&'static str, &'static str)]>,
     /// Whether lists can be filtered and ordered by it.
     pub filterable: bool,
     /// Whether OPTIONS says that lists can be filtered by it.
@@ -129,6 +145,7 @@ impl Field {
             default: None,
             kept_on_put: false,
             charset: None,
+            offered: None,
             filterable: true,
             filter_listed: true,
             shown: true,
@@ -203,6 +220,11 @@ impl Field {
         self.charset = Some(charset);
         self
     }
+    /// OPTIONS offers only these words of a choice; the resource's hooks refuse the others.
+    pub const fn offers(mut self, words: &'static [(&'static str, &'static str)]) -> Self {
+        self.offered = Some(words);
+        self
+    }
     /// Lists can be neither filtered nor ordered by it.
     pub const fn not_filterable(mut self) -> Self {
         self.filterable = false;
@@ -234,9 +256,19 @@ impl Field {
         self.recorded = false;
         self
     }
+    /// Clients write it when they create the object, and it is never seen again:
+    /// the resource's hooks do something with it.
+    pub const fn only_for_creation(mut self) -> Self {
+        self.column = "";
+        self.create_only = true;
+        self.nullable = true;
+        self.shown = false;
+        self.recorded = false;
+        self.not_filterable()
+    }
     /// Whether the field has a column in the table of its resource.
     pub const fn is_stored(&self) -> bool {
-        !matches!(self.kind, Kind::Computed | Kind::Reserved)
+        !self.column.is_empty()
     }
 }
 
@@ -299,6 +331,10 @@ pub mod fields {
     /// A secret that is stored encrypted.
     pub const fn sealed(name: &'static str) -> Field {
         Field::new(name, Kind::Sealed)
+    }
+    /// A JSON object with secrets among its values.
+    pub const fn inputs(name: &'static str) -> Field {
+        Field::new(name, Kind::Inputs)
     }
     /// A value that a hook computes for answers.
     pub const fn computed(name: &'static str) -> Field {

@@ -85,6 +85,8 @@ pub enum Post {
     Grant(&'static str),
     /// Creates an object of the target whose field of this name is the parent.
     Create(&'static str),
+    /// Associates an existing object or takes it away, by the parent resource's hook.
+    Attach,
     /// The parent resource's hook decides.
     Hook,
 }

@@ -77,6 +77,8 @@ pub struct Resource {
     pub editable: bool,
     /// Whether clients can delete objects.
     pub deletable: bool,
+    /// Whether clients can copy objects, by POST to `copy/` below them.
+    pub copyable: bool,
     /// Whether answers show `summary_fields.user_capabilities`.
     pub capabilities: bool,
     /// Whether rows tell who created them and who changed them last.
@@ -120,6 +122,7 @@ impl Resource {
             creatable: true,
             editable: true,
             deletable: true,
+            copyable: false,
             capabilities: true,
             audited: true,
             shared_type: None,
@@ -170,10 +173,16 @@ impl Resource {
 
     /// The column that links to the object's organization, if it has one.
     pub fn organization_column(&self) -> Option<&'static str> {
-        self.fields
-            .iter()
-            .find(|field| field.name == "organization" && matches!(field.kind, Kind::Link(_)))
-            .map(|field| field.column)
+        self.link("organization").map(|(column, _)| column)
+    }
+
+    /// The column of the link with this key that is stored, and what it links to.
+    pub fn link(&self, name: &str) -> Option<(&'static str, &'static Resource)> {
+        let field = self.field(name).filter(|field| field.is_stored())?;
+        match field.kind {
+            Kind::Link(target) => Some((field.column, target())),
+            _ => None,
+        }
     }
 }
 

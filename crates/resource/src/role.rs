@@ -24,6 +24,8 @@ pub enum ImpliedBy {
     Own(&'static str),
     /// A role of the object's organization.
     Organization(&'static str),
+    /// A role of the team that the object belongs to, if it belongs to one.
+    Team(&'static str),
     /// A system-wide role.
     System(Singleton),
 }

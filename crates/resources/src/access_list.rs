@@ -160,7 +160,11 @@ fn descendants(resource: &'static Resource, holding: &'static Resource, field: &
             .roles
             .iter()
             .map(|role| role.field)
-            .filter(|role| closure(resource, role).organization.contains(&field))
+            .filter(|role| {
+                let closure = closure(resource, role);
+                let above = if *holding == TEAM { closure.team } else { closure.organization };
+                above.contains(&field)
+            })
             .collect()
     };
     // AWX lists the least role first.

@@ -56,14 +56,14 @@ pub static ROLE: Resource = Resource {
             || &USER,
             Via::Condition(|id, other| Via::through("grants", "role_id", "user_id", id, other)),
         )
-        .post(Post::Hook),
+        .post(Post::Attach),
         Sublist::new(
             "teams",
             "Role Teams List",
             || &TEAM,
             Via::Condition(|id, other| Via::through("grants", "role_id", "team_id", id, other)),
         )
-        .post(Post::Hook),
+        .post(Post::Attach),
         Sublist::new("parents", "Role Parents List", || &ROLE, Via::Condition(parents_of)).unlinked(),
         Sublist::new("children", "Role Children List", || &ROLE, Via::Condition(children_of)).unlinked(),
     ],
@@ -171,14 +171,9 @@ fn edges(is_child: impl Fn(End) -> Expr, is_parent: impl Fn(End) -> Expr, child:
                         ((Some(resource.name), *field), column(child, "object_id").eq(column(parent, "object_id")))
                     }
                     ImpliedBy::Organization(field) => {
-                        let organization = resource.organization_column().unwrap_or("id");
-                        let linked = Query::select()
-                            .expr(column("linked", organization))
-                            .from_as(Alias::new(resource.table), Alias::new("linked"))
-                            .and_where(column("linked", "id").eq(column(child, "object_id")))
-                            .to_owned();
-                        ((Some(ORGANIZATION.name), *field), column(parent, "object_id").in_subquery(linked))
+                        ((Some(ORGANIZATION.name), *field), linked(resource, "organization", child, parent))
                     }
+                    ImpliedBy::Team(field) => ((Some(TEAM.name), *field), linked(resource, "team", child, parent)),
                     ImpliedBy::System(singleton) => ((None, singleton.field()), Expr::Constant(true.into())),
                 };
                 any = any.or(is_child((Some(resource.name), role.field)).and(is_parent(end)).and(same_object));
@@ -188,6 +183,17 @@ fn edges(is_child: impl Fn(End) -> Expr, is_parent: impl Fn(End) -> Expr, child:
     Expr::exists(
         Query::select().expr(Expr::val(1)).from_as(Alias::new("roles"), Alias::new("edge")).and_where(any).to_owned(),
     )
+}
+
+/// The condition that the object of role `child` links by `link` to that of role `parent`.
+fn linked(resource: &'static Resource, link: &str, child: &str, parent: &str) -> Expr {
+    let link = resource.link(link).map_or("id", |(column, _)| column);
+    let linked = Query::select()
+        .expr(column("linked", link))
+        .from_as(Alias::new(resource.table), Alias::new("linked"))
+        .and_where(column("linked", "id").eq(column(child, "object_id")))
+        .to_owned();
+    column(parent, "object_id").in_subquery(linked)
 }
 
 /// Names roles, tells whose they are, and grants them.

@@ -51,27 +51,32 @@ pub fn with_access_to(resource: &'static Resource, this_id: Expr, other: &str) -
 }
 
 /// The ids of the roles that give access to the object: its own, and those of
-/// its organization that imply any of them; custom definitions among them.
+/// its organization and of the team that it belongs to that imply any of them;
+/// custom definitions among them.
 fn leading_roles(resource: &'static Resource, this_id: Expr) -> SelectStatement {
     let mut own =
         column("leading", "content_type").eq(resource.name).and(column("leading", "object_id").eq(this_id.clone()));
-    let above: Vec<&str> = resource.roles.iter().flat_map(|role| closure(resource, role.field).organization).collect();
-    if let Some(link) = resource.organization_column() {
-        let organization = Query::select()
+    let definitions = Query::select()
+        .expr(column("role_definition_permissions", "definition_id"))
+        .from(Alias::new("role_definition_permissions"))
+        .and_where(column("role_definition_permissions", "permission").is_in(permissions_of(resource)))
+        .to_owned();
+    let reaching = column("leading", "definition_id").in_subquery(definitions);
+    let closures = resource.roles.iter().map(|role| closure(resource, role.field));
+    let (organization, team): (Vec<_>, Vec<_>) = closures.map(|closure| (closure.organization, closure.team)).unzip();
+    let of_organization = column("leading", "role_field").is_in(organization.concat()).or(reaching);
+    let of_team = column("leading", "role_field").is_in(team.concat());
+    for (holder, leads) in [(&ORGANIZATION, of_organization), (&TEAM, of_team)] {
+        let Some((link, _)) = resource.link(holder.name) else { continue };
+        let belongs_to = Query::select()
             .expr(column("belonging", link))
             .from_as(Alias::new(resource.table), Alias::new("belonging"))
-            .and_where(column("belonging", "id").eq(this_id))
+            .and_where(column("belonging", "id").eq(this_id.clone()))
             .to_owned();
-        let definitions = Query::select()
-            .expr(column("role_definition_permissions", "definition_id"))
-            .from(Alias::new("role_definition_permissions"))
-            .and_where(column("role_definition_permissions", "permission").is_in(permissions_of(resource)))
-            .to_owned();
-        let reaching = column("leading", "definition_id").in_subquery(definitions);
         own = own.or(column("leading", "content_type")
-            .eq(ORGANIZATION.name)
-            .and(column("leading", "role_field").is_in(above).or(reaching))
-            .and(column("leading", "object_id").in_subquery(organization)));
+            .eq(holder.name)
+            .and(leads)
+            .and(column("leading", "object_id").in_subquery(belongs_to)));
     }
     Query::select()
         .expr(column("leading", "id"))

@@ -115,7 +115,7 @@ pub(crate) async fn record_edit(
     }
     let mut changes = Map::new();
     for field in resource.fields.iter().filter(|field| field.recorded) {
-        let secret = field.kind.is_secret();
+        let secret = field.kind.holds_secrets();
         match &edit.old {
             None if is_left_out(field, edit.new.get(field)) => {}
             None => {
@@ -157,7 +157,7 @@ pub(crate) async fn record_deletion(
     let left_out = |field: &Field| is_left_out(field, record.get(field));
     for field in resource.fields.iter().filter(|field| field.recorded && !left_out(field)) {
         let value =
-            if field.kind.is_secret() { HIDDEN.into() } else { described(tx, field, record.get(field)).await? };
+            if field.kind.holds_secrets() { HIDDEN.into() } else { described(tx, field, record.get(field)).await? };
         changes.insert(field.name.into(), value);
     }
     changes.insert("id".into(), record.id.into());

@@ -26,7 +26,7 @@ impl Problems {
 }
 
 /// What a client sends to keep a stored secret, and what AWX shows in its place.
-pub(crate) const ENCRYPTED: &str = "$encrypted$";
+pub const ENCRYPTED: &str = "$encrypted$";
 
 /// Takes the writable values of `body` into `edit.new`. Keys that are unknown
 /// or read-only are ignored, as AWX does.
@@ -71,6 +71,8 @@ pub(crate) fn initial(field: &Field) -> Value {
         (Some(Default::Text(text)), _) => Value::Text(text.to_owned()),
         (Some(Default::Boolean(boolean)), _) => Value::Boolean(boolean),
         (Some(Default::Integer(number)), _) => Value::Integer(number),
+        (Some(Default::Null), _) => Value::Null,
+        (Some(Default::EmptyObject), _) => Value::Json(Json::Object(Map::new())),
         (None, Kind::Text | Kind::Email) if !field.nullable => Value::Text(String::new()),
         (None, Kind::Boolean) => Value::Boolean(false),
         (None, _) => Value::Null,
@@ -103,7 +105,7 @@ fn value(field: &Field, json: &Json) -> Result<Sent, String> {
         }
         Kind::Link(_) | Kind::Reserved => link(json).map(Sent::Value),
         Kind::Time => time(json).map(|value| Sent::Value(Value::Time(value))),
-        Kind::Json => Ok(Sent::Value(Value::Json(json.clone()))),
+        Kind::Json | Kind::Inputs => Ok(Sent::Value(Value::Json(json.clone()))),
         Kind::Choice(words) => match json.as_str() {
             Some(word) if words.iter().any(|(known, _)| *known == word) => {
                 Ok(Sent::Value(Value::Text(word.to_owned())))

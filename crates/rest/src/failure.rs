@@ -6,6 +6,8 @@ use hostler_vault::VaultError;
 pub enum Failure {
     /// The body breaks rules: messages by field, `__all__` for the whole.
     Invalid(Vec<(String, Vec<String>)>),
+    /// Parts of one field break rules: messages by part, below the field.
+    InvalidParts(String, Vec<(String, Vec<String>)>),
     /// The request makes no sense: `{"detail": …}`.
     BadRequest(String),
     /// The request makes no sense, in the older shape of sub-lists: `{"msg": …}`.

@@ -74,6 +74,9 @@ impl Engine {
             return Err(Failure::BadMessage(message.into()));
         }
         require_administer_object(self, actor, resource, object).await?;
+        if grant {
+            self.registry.hooks(resource).permit_grant(self, actor, object, grantee).await?;
+        }
         if let (true, true, Grantee::User(user)) = (participation, grant, grantee) {
             self.require_may_adopt(actor, user).await?;
         }
@@ -226,6 +229,25 @@ pub(crate) async fn require_administer_object(
     id: i64,
 ) -> Result<(), Failure> {
     engine.require_on((resource, id), ROW, administers_role(resource, actor, ROW)).await
+}
+
+/// Grants a role of an object that the same transaction may have created,
+/// whoever the actor is: the caller has found that it follows from what they may do.
+///
+/// # Errors
+/// What the database says.
+pub async fn grant_in(
+    engine: &Engine,
+    tx: &mut Transaction,
+    actor: &Actor,
+    (resource, object): (&'static Resource, i64),
+    field: &str,
+    grantee: Grantee,
+) -> Result<(), Failure> {
+    let rows = tx.read(&object_role_query((resource, object), field), &[Type::Integer]).await?;
+    let id = rows.first().and_then(|row| row.integer(0)).ok_or(Failure::NotFound(Some(resource.label)))?;
+    let role = RoleRow { id, object: Some((resource, object)), field: field.to_owned() };
+    write_grant(engine, tx, actor, &role, grantee, true).await
 }
 
 /// Gives the creator's new user the role of the sub-list in which it was created.

@@ -3,7 +3,7 @@ use hostler_database::Transaction;
 use hostler_resource::{Actor, Resource, Rule, Sublist};
 use serde_json::{Map, Value};
 
-use crate::{Edit, Engine, Failure, Loaded, Record, Target};
+use crate::{Created, Edit, Engine, Failure, Grantee, Loaded, Record, Target};
 
 /// Where an object is being shown.
 #[derive(Clone, Copy)]
@@ -129,7 +129,40 @@ pub trait Hooks: Send + Sync {
         None
     }
 
-    /// A POST to a sub-list whose description says [`hostler_resource::Post::Hook`].
+    /// Rules about who may be granted roles of this object, beside the actor's right to grant them.
+    ///
+    /// # Errors
+    /// Whatever makes the request fail, usually [`Failure::BadMessage`].
+    async fn permit_grant(
+        &self,
+        _engine: &Engine,
+        _actor: &Actor,
+        _object: i64,
+        _grantee: Grantee,
+    ) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    /// The rows that the actor may copy, for a resource that is copyable.
+    fn copyable(&self, _actor: &Actor, _row: &str) -> Rule {
+        Rule::None
+    }
+
+    /// Creates a copy of an object that the actor may copy, under another name.
+    ///
+    /// # Errors
+    /// Whatever makes the request fail.
+    async fn copy(
+        &self,
+        _engine: &Engine,
+        _actor: &Actor,
+        _original: &Record,
+        _name: &Value,
+    ) -> Result<Created, Failure> {
+        Err(Failure::MethodNotAllowed)
+    }
+
+    /// A POST to a sub-list whose description says [`hostler_resource::Post::Attach`] or [`hostler_resource::Post::Hook`].
     ///
     /// # Errors
     /// Whatever makes the request fail.

@@ -23,9 +23,10 @@ mod sublist;
 mod write;
 
 pub use activity::{Entry as ActivityEntry, HIDDEN};
+pub use decode::ENCRYPTED;
 pub use engine::{Clock, Engine, Registered, Registry, SystemClock};
 pub use failure::Failure;
-pub use grants::{DEFINITION_FIELD, Grantee, administers_role, hold_singleton};
+pub use grants::{DEFINITION_FIELD, Grantee, administers_role, grant_in, hold_singleton};
 pub use hooks::{Cause, Hooks, NoHooks, Shown, View};
 pub use options::{Actions, MAX_PAGE_SIZE};
 pub use read::{Scope, Target, find_id};

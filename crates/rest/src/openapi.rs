@@ -299,7 +299,8 @@ fn answered(field: &Field) -> Map<String, Json> {
 
 /// The schema of a field in bodies.
 fn sent(field: &Field) -> Map<String, Json> {
-    let mut schema = of_kind(field.kind, field.nullable);
+    let kind = field.offered.map_or(field.kind, Kind::Choice);
+    let mut schema = of_kind(kind, field.nullable);
     if matches!(field.kind, Kind::Text | Kind::Email | Kind::Digest | Kind::Sealed) && !field.blank {
         set(&mut schema, "minLength", 1.into());
     }
@@ -310,7 +311,7 @@ fn sent(field: &Field) -> Map<String, Json> {
         set(&mut schema, "minimum", least.into());
         set(&mut schema, "maximum", greatest.into());
     }
-    if field.kind.is_secret() {
+    if field.kind.is_secret() || !field.shown {
         set(&mut schema, "writeOnly", true.into());
     } else if let Some(default) = field.default {
         // What a secret defaults to is none: its own rules would refuse it.
@@ -318,6 +319,8 @@ fn sent(field: &Field) -> Map<String, Json> {
             Default::Text(text) => Json::from(text),
             Default::Boolean(boolean) => boolean.into(),
             Default::Integer(number) => number.into(),
+            Default::Null => Json::Null,
+            Default::EmptyObject => json!({}),
         };
         set(&mut schema, "default", value);
     }
@@ -336,6 +339,7 @@ fn of_kind(kind: Kind, nullable: bool) -> Json {
         Kind::Reserved => return json!({"type": "null"}),
         // Anything that JSON can say.
         Kind::Json | Kind::Computed => return json!({}),
+        Kind::Inputs => return json!({"type": "object"}),
     };
     let mut schema = json!({"type": if nullable { json!([type_name, "null"]) } else { json!(type_name) }});
     if let Some(format) = format {

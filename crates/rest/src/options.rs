@@ -13,6 +13,8 @@ pub struct Actions {
     pub post: bool,
     /// PUT, for those who may change the object.
     pub put: bool,
+    /// Whether POST takes nothing but the id of an object to associate.
+    pub attach: bool,
     /// Whether the path is a list, which can be searched and paged.
     pub list: bool,
 }
@@ -26,7 +28,8 @@ impl Actions {
         }
         actions.insert("GET".into(), readable(resource).into());
         if self.post {
-            actions.insert("POST".into(), writable(resource, true).into());
+            let fields = if self.attach { associated(resource) } else { writable(resource, true) };
+            actions.insert("POST".into(), fields.into());
         }
         let mut document = Map::new();
         document.insert("name".into(), title.into());
@@ -84,11 +87,23 @@ fn readable(resource: &'static Resource) -> Map<String, Json> {
     fields
 }
 
+/// What names an object to associate. `awx export` tells by it that such a list
+/// can be filled with what is there already.
+fn associated(resource: &'static Resource) -> Map<String, Json> {
+    let mut fields = Map::new();
+    if let Some(id) = resource.field("id") {
+        let mut words = shape(id);
+        words.insert("required".into(), false.into());
+        fields.insert(id.name.into(), words.into());
+    }
+    fields
+}
+
 /// `creating` also shows what only POST accepts.
 fn writable(resource: &'static Resource, creating: bool) -> Map<String, Json> {
     let mut fields = Map::new();
-    // What answers do not show, AWX does not describe either.
-    let described = |field: &&Field| field.shown || field.kind.is_secret();
+    // What answers do not show, AWX does not describe either, unless it makes a new object.
+    let described = |field: &&Field| field.shown || field.create_only || field.kind.is_secret();
     let written = |field: &&Field| field.writable && (creating || !field.create_only);
     for field in resource.fields.iter().filter(described).filter(written) {
         let mut words = shape(field);
@@ -100,11 +115,23 @@ fn writable(resource: &'static Resource, creating: bool) -> Map<String, Json> {
             Some(Default::Text(text)) => words.insert("default".into(), text.into()),
             Some(Default::Boolean(boolean)) => words.insert("default".into(), boolean.into()),
             Some(Default::Integer(number)) => words.insert("default".into(), number.into()),
+            Some(Default::Null) => words.insert("default".into(), Json::Null),
+            Some(Default::EmptyObject) => words.insert("default".into(), json!({})),
             None => None,
         };
+        if let Some(offered) = field.offered {
+            words.insert("choices".into(), choices(offered));
+        }
+        if !field.shown && !field.kind.is_secret() {
+            words.insert("write_only".into(), true.into());
+        }
         fields.insert(field.name.into(), words.into());
     }
     fields
+}
+
+fn choices(words: &[(&str, &str)]) -> Json {
+    words.iter().map(|(word, label)| json!([word, label])).collect()
 }
 
 /// What is said of a field for every action.
@@ -120,7 +147,7 @@ fn shape(field: &Field) -> Map<String, Json> {
         words.insert("max_value".into(), greatest.into());
     }
     if let Kind::Choice(choices) = field.kind {
-        words.insert("choices".into(), choices.iter().map(|(word, label)| json!([word, label])).collect());
+        words.insert("choices".into(), self::choices(choices));
     }
     words
 }
@@ -131,7 +158,7 @@ fn type_name(kind: Kind) -> &'static str {
         Kind::Text | Kind::Email | Kind::Uuid | Kind::Digest | Kind::Sealed => "string",
         Kind::Boolean => "boolean",
         Kind::Time => "datetime",
-        Kind::Json => "json",
+        Kind::Json | Kind::Inputs => "json",
         Kind::Choice(_) => "choice",
         Kind::Link(_) | Kind::Reserved => "id",
         Kind::Computed => "field",

@@ -294,7 +294,7 @@ impl Engine {
     ) -> Result<bool, Failure> {
         match sublist.post {
             Post::Refused => Ok(false),
-            Post::Hook => Ok(true),
+            Post::Attach | Post::Hook => Ok(true),
             Post::Grant(_) => permitted(require_administer_object(self, actor, parent, id).await),
             Post::Create(link) => {
                 let draft = |name: &str| (name == link).then_some(id);

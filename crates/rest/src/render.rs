@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use sea_query::{Alias, ExprTrait, Query};
 use serde_json::{Map, Value as Json, json};
 
+use crate::decode::ENCRYPTED;
 use crate::hooks::View;
 use crate::named_url;
 use crate::select::{Loaded, ROW, summary_fields, type_of, visible};
@@ -41,10 +42,24 @@ pub(crate) fn render(loaded: &Loaded, view: View<'_>) -> Map<String, Json> {
     json.insert("summary_fields".into(), summaries(loaded, view).into());
     for (field, value) in resource.fields.iter().zip(&record.values) {
         if field.shown && !matches!(field.kind, Kind::Id) {
-            json.insert(field.name.into(), json_value(value));
+            let shown = json_value(value);
+            json.insert(field.name.into(), if matches!(field.kind, Kind::Inputs) { masked(shown) } else { shown });
         }
     }
+    if let (true, Some(Json::Object(links))) = (resource.copyable, json.get_mut("related")) {
+        links.insert("copy".into(), format!("{}copy/", resource.url(record.id)).into());
+    }
     json
+}
+
+/// The values of a document of inputs, with a mask in the place of each secret.
+fn masked(mut inputs: Json) -> Json {
+    if let Json::Object(values) = &mut inputs {
+        for value in values.values_mut().filter(|value| value.as_str().is_some_and(hostler_vault::is_sealed)) {
+            *value = ENCRYPTED.into();
+        }
+    }
+    inputs
 }
 
 fn related(loaded: &Loaded, view: View<'_>) -> Map<String, Json> {

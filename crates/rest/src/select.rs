@@ -1,7 +1,7 @@
 //! The query that loads objects of a resource, and the reading of its rows.
 
 use hostler_database::{Row, Type, Value};
-use hostler_resource::{Action, Actor, Field, Kind, Resource, Rule, column};
+use hostler_resource::{Action, Actor, Field, Key, Kind, Resource, Rule, column};
 use sea_query::{Alias, CaseStatement, Condition, Expr, ExprTrait, JoinType, Query, SelectStatement};
 
 use crate::Record;
@@ -45,7 +45,7 @@ pub(crate) fn type_of(kind: Kind) -> Type {
         Kind::Id | Kind::Integer | Kind::Link(_) => Type::Integer,
         Kind::Boolean => Type::Boolean,
         Kind::Time => Type::Time,
-        Kind::Json => Type::Json,
+        Kind::Json | Kind::Inputs => Type::Json,
         Kind::Text | Kind::Email | Kind::Uuid | Kind::Choice(_) | Kind::Digest | Kind::Sealed => Type::Text,
         Kind::Reserved | Kind::Computed => Type::Text,
     }
@@ -71,6 +71,16 @@ pub(crate) fn summary_fields(target: &'static Resource) -> impl Iterator<Item = 
     target.summarized_as.iter().filter_map(|name| target.field(name))
 }
 
+/// The fields that are read of a linked object: what a summary shows, then the
+/// rest of its natural key, of which named URLs are made.
+pub(crate) fn linked_fields(target: &'static Resource) -> impl Iterator<Item = &'static Field> {
+    let unsummarized = target.natural_key.iter().filter_map(|key| match key {
+        Key::Field(name) if !target.summarized_as.contains(name) => target.field(name),
+        _ => None,
+    });
+    summary_fields(target).chain(unsummarized)
+}
+
 impl Selection {
     /// Objects of this resource. `with_visible` fetches whether the actor may
     /// see each, for a request that must tell 403 from 404; otherwise the
@@ -94,7 +104,7 @@ impl Selection {
             query.expr(column(ROW, summary.column));
             query.expr(column(&alias, "id"));
             types.extend([Type::Integer, Type::Integer]);
-            for field in summary_fields(target) {
+            for field in linked_fields(target) {
                 query.expr(column(&alias, field.column));
                 types.push(type_of(field.kind));
             }
@@ -137,7 +147,7 @@ impl Selection {
         for summary in self.resource.summaries {
             links.push(integer(next()));
             let present = integer(next()).is_some();
-            let values: Vec<Value> = summary_fields((summary.target)()).map(|_| next()).collect();
+            let values: Vec<Value> = linked_fields((summary.target)()).map(|_| next()).collect();
             summaries.push(present.then_some(values));
         }
         let mut allowed = || matches!(next(), Value::Boolean(true));

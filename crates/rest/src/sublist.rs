@@ -22,7 +22,7 @@ impl Engine {
         match sublist.post {
             Post::Refused => Err(Failure::MethodNotAllowed),
             Post::Create(_) => self.create(actor, (sublist.target)(), body, below).await.map(Some),
-            Post::Hook => {
+            Post::Attach | Post::Hook => {
                 let hooks = self.registry.hooks(parent.0);
                 let made = hooks.post_below(self, actor, parent.1, sublist, body).await?;
                 Ok(made.map(|json| Created { id: json.get("id").and_then(Json::as_i64).unwrap_or_default(), json }))

@@ -5,6 +5,7 @@ use hostler_resource::{Actor, Post, Resource, Sublist, column};
 use hostler_resources::{USER, explain};
 use hostler_rest::{Actions, Engine, Failure, Method, Registered, Scope, Target, find_id};
 use sea_query::ExprTrait;
+use serde_json::json;
 
 use crate::dispatch::Request;
 use crate::reply::Reply;
@@ -23,7 +24,7 @@ pub(crate) async fn list(
         }
         Verb::OPTIONS => {
             let post = resource.creatable && actor.can_write && engine.may_create(actor, resource).await?;
-            Ok(Reply::ok(Actions { post, put: false, list: true }.document(resource, resource.list_title)))
+            Ok(Reply::ok(Actions { post, list: true, ..Actions::default() }.document(resource, resource.list_title)))
         }
         Verb::POST if resource.creatable => {
             let body = match request.object() {
@@ -61,7 +62,7 @@ pub(crate) async fn detail(
         }
         Verb::OPTIONS => {
             let put = resource.editable && actor.can_write && engine.may_change(actor, resource, &target).await?;
-            return Ok(Reply::ok(Actions { post: false, put, list: false }.document(resource, resource.detail_title)));
+            return Ok(Reply::ok(Actions { put, ..Actions::default() }.document(resource, resource.detail_title)));
         }
         Verb::DELETE if resource.deletable => {
             engine.delete(actor, resource, &target, expected).await?;
@@ -102,7 +103,8 @@ pub(crate) async fn sublist(
             let post = sublist.post != Post::Refused
                 && actor.can_write
                 && engine.may_post_below(actor, (parent, id), sublist).await?;
-            Ok(Reply::ok(Actions { post, put: false, list: true }.document(listed, sublist.title)))
+            let attach = sublist.post == Post::Attach;
+            Ok(Reply::ok(Actions { post, put: false, attach, list: true }.document(listed, sublist.title)))
         }
         Verb::POST if sublist.post != Post::Refused => {
             let body = match request.object() {
@@ -120,6 +122,53 @@ pub(crate) async fn sublist(
     }
 }
 
+/// `/api/v2/RESOURCE/KEY/copy/`.
+pub(crate) async fn copy(
+    engine: &Engine,
+    actor: &Actor,
+    found: &'static Registered,
+    key: &str,
+    request: &Request,
+) -> Result<Reply, Failure> {
+    let resource = found.resource;
+    let target = Target::parse(resource, key)?;
+    match request.method {
+        Verb::GET | Verb::HEAD => {
+            let can_copy = actor.can_write && engine.may_copy(actor, resource, &target).await?;
+            Ok(Reply::json(StatusCode::OK, json!({"can_copy": can_copy})))
+        }
+        Verb::OPTIONS => {
+            let can_copy = actor.can_write && engine.may_copy(actor, resource, &target).await?;
+            let name = resource.field("name").map(|field| {
+                json!({
+                    "type": "string", "required": true, "label": field.label, "max_length": field.max,
+                    "help_text": "What the copy is called; not what the original is called.", "filterable": false,
+                })
+            });
+            let actions = if can_copy { json!({"POST": {"name": name}}) } else { json!({}) };
+            Ok(Reply::json(
+                StatusCode::OK,
+                json!({
+                    "name": format!("{} Copy", resource.type_label),
+                    "description": "Creates a copy of the object, secrets and all, under another name.",
+                    "renders": ["application/json", "text/html"],
+                    "parses": ["application/json"],
+                    "actions": actions,
+                }),
+            ))
+        }
+        Verb::POST => {
+            let body = match request.object() {
+                Ok(body) => body,
+                Err(reply) => return Ok(reply),
+            };
+            let created = engine.copy(actor, resource, &target, &body).await?;
+            Ok(Reply::json(StatusCode::CREATED, created.json).with(header::LOCATION, resource.url(created.id)))
+        }
+        _ => Err(Failure::MethodNotAllowed),
+    }
+}
+
 /// `/api/v2/me/`: a list of one, as in AWX.
 pub(crate) async fn me(engine: &Engine, actor: &Actor, request: &Request) -> Result<Reply, Failure> {
     match request.method {
@@ -127,7 +176,7 @@ pub(crate) async fn me(engine: &Engine, actor: &Actor, request: &Request) -> Res
             let oneself = column("this", "id").eq(actor.id);
             engine.list(actor, &USER, Scope::Where(&oneself), &request.path, &request.pairs).await.map(Reply::ok)
         }
-        Verb::OPTIONS => Ok(Reply::ok(Actions { post: false, put: false, list: true }.document(&USER, "Me"))),
+        Verb::OPTIONS => Ok(Reply::ok(Actions { list: true, ..Actions::default() }.document(&USER, "Me"))),
         _ => Err(Failure::MethodNotAllowed),
     }
 }

@@ -344,6 +344,7 @@ async fn known(app: &App, route: Route, actor: &Actor, request: &Request) -> Res
         Route::List(found) => api::list(engine, actor, found, request).await,
         Route::Detail(found, key) => api::detail(engine, actor, found, &key, request).await,
         Route::Sublist(found, key, sublist) => api::sublist(engine, actor, found, &key, sublist, request).await,
+        Route::Copy(found, key) => api::copy(engine, actor, found, &key, request).await,
         Route::ExplainAccess(found, key) if is_safe(&request.method) => {
             api::explain_access(engine, actor, found, &key, request).await
         }
@@ -362,6 +363,7 @@ fn allow(route: &Route) -> String {
     let mut verbs = vec!["GET"];
     match route {
         Route::List(found) if found.resource.creatable => verbs.push("POST"),
+        Route::Copy(..) => verbs.push("POST"),
         Route::Sublist(_, _, sublist) if sublist.post != Post::Refused => verbs.push("POST"),
         Route::Detail(found, _) => {
             if found.resource.editable {

@@ -63,6 +63,8 @@ pub(crate) enum Route {
     Sublist(&'static Registered, String, &'static Sublist),
     /// How a user signs in: beyond AWX.
     OfUser(String, UserPath),
+    /// Below an object that can be copied.
+    Copy(&'static Registered, String),
     /// Why a user may do what: beyond AWX.
     ExplainAccess(&'static Registered, String),
     /// A list that AWX serves and Hostler does not yet.
@@ -106,6 +108,9 @@ impl Route {
                 let found = registry.by_plural(plural)?;
                 if *plural == USER.plural && *below == "explain_access" {
                     return Some(Route::ExplainAccess(found, (*key).to_owned()));
+                }
+                if found.resource.copyable && *below == "copy" {
+                    return Some(Route::Copy(found, (*key).to_owned()));
                 }
                 if let Some(sublist) = found.resource.sublist(below) {
                     return Some(Route::Sublist(found, (*key).to_owned(), sublist));

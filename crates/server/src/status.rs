@@ -14,6 +14,11 @@ pub(crate) fn reply_to(failure: Failure, method: &str) -> Reply {
                 problems.into_iter().map(|(field, messages)| (field, json!(messages))).collect();
             Reply::json(StatusCode::BAD_REQUEST, body)
         }
+        Failure::InvalidParts(field, problems) => {
+            let parts: Map<String, Json> =
+                problems.into_iter().map(|(part, messages)| (part, json!(messages))).collect();
+            Reply::json(StatusCode::BAD_REQUEST, json!({ field: parts }))
+        }
         Failure::BadRequest(detail) => Reply::detail(StatusCode::BAD_REQUEST, detail),
         Failure::BadMessage(message) => Reply::json(StatusCode::BAD_REQUEST, json!({"msg": message})),
         Failure::Forbidden(detail) => Reply::detail(

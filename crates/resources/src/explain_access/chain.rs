@@ -99,6 +99,7 @@ impl<'a> Chains<'a> {
                 let (of, field) = match step {
                     ImpliedBy::Own(field) => (resource.name, *field),
                     ImpliedBy::Organization(field) => (ORGANIZATION.name, *field),
+                    ImpliedBy::Team(field) => (TEAM.name, *field),
                     ImpliedBy::System(singleton) => ("system", singleton.field()),
                 };
                 chain.push(json!({"implies": field, "of": of}));
@@ -163,6 +164,7 @@ fn steps(way: &Way, resource: &'static Resource, id: i64, field: &'static str) -
         (Some(name), Some(object)) if name == resource.name && object == id => {
             ImpliedBy::Own(resource.role(&way.field)?.field)
         }
+        (Some(name), _) if name == TEAM.name => ImpliedBy::Team(TEAM.role(&way.field)?.field),
         (Some(_), _) => ImpliedBy::Organization(ORGANIZATION.role(&way.field)?.field),
     };
     match path(resource, field, held) {

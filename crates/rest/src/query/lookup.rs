@@ -77,6 +77,7 @@ impl Leaf {
             Kind::Text
             | Kind::Email
             | Kind::Json
+            | Kind::Inputs
             | Kind::Uuid
             | Kind::Choice(_)
             | Kind::Digest

@@ -148,7 +148,7 @@ pub(super) fn resolve(resource: &'static Resource, parts: &[&str]) -> Result<Tar
 /// One part of a path.
 fn step(here: &'static Resource, name: &str) -> Result<End, QueryError> {
     let field = here.field(name);
-    if field.is_some_and(|field| field.kind.is_secret()) {
+    if field.is_some_and(|field| field.kind.holds_secrets()) {
         return Err(QueryError::Forbidden(format!("Filtering on {name} is not allowed.")));
     }
     let field = field.filter(|field| field.filterable);

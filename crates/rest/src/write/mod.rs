@@ -3,6 +3,7 @@
 //! have their say, then one transaction for row, relations and activity.
 
 mod check;
+mod copy;
 mod create;
 mod delete;
 mod update;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use hostler_database::Transaction;
-use hostler_resource::{Actor, Kind, Resource, column};
+use hostler_resource::{Actor, Kind, Resource, Rule, column};
 use sea_query::{Alias, ExprTrait, Query};
 use serde_json::{Map, Value as Json};
 
@@ -179,13 +179,14 @@ fn changed(edit: &Edit<'_>) -> bool {
 }
 
 /// Whoever links an object to another one, as to another organization, must be
-/// allowed to create it there.
+/// allowed to.
 async fn require_right_to_move(tx: &mut Transaction, edit: &Edit<'_>) -> Result<(), Failure> {
+    let Some(old) = &edit.old else { return Ok(()) };
     let resource = edit.new.resource;
-    if !resource.fields.iter().any(|field| matches!(field.kind, Kind::Link(_)) && edit.changes(field)) {
-        return Ok(());
+    let mut rule = Rule::All;
+    for field in resource.fields.iter().filter(|field| matches!(field.kind, Kind::Link(_)) && edit.changes(field)) {
+        let (from, to) = (old.integer(field), edit.new.integer(field));
+        rule = rule.and(resource.access.relink(edit.actor, field.name, from, to));
     }
-    let draft = edit.new.clone();
-    let links = move |name: &str| resource.field(name).and_then(|field| draft.integer(field));
-    require_from(&mut Source::Transaction(tx), resource.access.create(edit.actor, &links)).await
+    require_from(&mut Source::Transaction(tx), rule).await
 }

@@ -128,8 +128,8 @@ pub(super) fn schemas() -> Map<String, Json> {
         },
         "FieldMessages": {
             "type": "object",
-            "description": "What is wrong, by field; __all__ for the whole.",
-            "additionalProperties": messages,
+            "description": "What is wrong, by field; __all__ for the whole. Of a field with parts, by part.",
+            "additionalProperties": {"anyOf": [messages, {"type": "object", "additionalProperties": messages}]},
         },
         "Invalid": {"anyOf": any},
     });

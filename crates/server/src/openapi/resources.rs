@@ -57,6 +57,9 @@ pub(super) fn paths(registry: Registry) -> Map<String, Json> {
                 .answers(vec![], &[&[403, 404, 501], ALWAYS].concat());
             paths.insert(format!("{one}{name}/"), json!({"parameters": [key_parameter(resource)], "get": later.0}));
         }
+        if resource.copyable {
+            paths.insert(format!("{one}copy/"), copy(resource));
+        }
         paths.insert(one, detail(resource));
     }
     // A list that has come is found before one that is still to come.
@@ -141,6 +144,21 @@ fn detail(resource: &Resource) -> Json {
     item.into()
 }
 
+fn copy(resource: &Resource) -> Json {
+    let title = |verb: &str| format!("{}: {verb}", resource.type_label);
+    let may = json!({"type": "object", "properties": {"can_copy": {"type": "boolean"}}, "required": ["can_copy"]});
+    let get =
+        Operation::new(format!("{}_copy_read", resource.plural), resource.plural, title("whether you may copy it"))
+            .answers(vec![("200", json_answer("Whether you may.", may, &[]))], &[&[403, 404], ALWAYS].concat());
+    let name = json!({"type": "string", "minLength": 1, "description": "What the copy is called."});
+    let body = json!({"type": "object", "properties": {"name": name}, "required": ["name"]});
+    let post = Operation::new(format!("{}_copy", resource.plural), resource.plural, title("copy"))
+        .writes()
+        .body(body, true)
+        .answers(vec![("201", object(resource, "The new object.", &["Location"]))], WRITING);
+    json!({"parameters": [key_parameter(resource)], "get": get.0, "post": post.0})
+}
+
 fn below(resource: &Resource, sublist: &Sublist) -> Json {
     let target = (sublist.target)();
     let id = |verb: &str| format!("{}_{}_{verb}", resource.plural, sublist.name);
@@ -155,15 +173,13 @@ fn below(resource: &Resource, sublist: &Sublist) -> Json {
         Post::Refused => return item.into(),
         Post::Create(_) => ("create", create(), vec![created]),
         Post::Grant(_) => ("associate or create", json!({"anyOf": [associate(), create()]}), vec![created, associated]),
-        // The description does not say which of the two a hook takes; only what is creatable can be created.
-        Post::Hook if target.creatable => {
-            ("associate or create", json!({"anyOf": [associate(), create()]}), vec![created, associated])
-        }
-        Post::Hook => ("associate", associate(), vec![associated]),
+        Post::Attach => ("associate", associate(), vec![associated]),
+        // The description does not say which of the two a hook takes.
+        Post::Hook => ("associate or create", json!({"anyOf": [associate(), create()]}), vec![created, associated]),
     };
     let post = Operation::new(id("post"), resource.plural, format!("{}: {summary}", sublist.title))
         .writes()
-        .body(body, !target.creatable || Body::Create.is_needed(target))
+        .body(body, sublist.post == Post::Attach || Body::Create.is_needed(target))
         .answers(good, WRITING);
     item.insert("post".into(), post.into());
     item.into()
