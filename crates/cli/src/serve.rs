@@ -28,6 +28,7 @@ pub async fn run(options: ServeOptions) -> Result<()> {
     let app = App::new(database.clone(), keys, Options { node: options.node, debug_headers: options.debug_headers });
 
     name_installation(&database).await?;
+    hostler_resources::begin(&app.engine).await?;
     let (given, mut made_up) = (options.admin_password, None);
     let first = create_first_superuser(&app.engine, &options.admin_user, || {
         given.unwrap_or_else(|| made_up.insert(new_token().plain).clone())

@@ -18,15 +18,24 @@ on_each_backend!(
 /// What anybody may call.
 const PUBLIC: &[&str] = &["/api/", "/api/v2/", "/api/v2/ping/", "/api/login/", "/api/logout/"];
 /// What everybody who is known may read, whatever their rights.
-const FOR_ALL_USERS: &[&str] =
-    &["/api/v2/config/", "/api/v2/me/", "/api/v2/role_definitions/", "/api/v2/role_definitions/1/"];
+const FOR_ALL_USERS: &[&str] = &[
+    "/api/v2/config/",
+    "/api/v2/credential_types/",
+    "/api/v2/credential_types/1/",
+    "/api/v2/credential_types/Machine+ssh/",
+    "/api/v2/me/",
+    "/api/v2/role_definitions/",
+    "/api/v2/role_definitions/1/",
+];
+/// Where everybody may create something that is their own.
+const CREATE_FOR_ONESELF: &[&str] =
+    &["/api/v2/credential_types/1/credentials/", "/api/v2/credentials/", "/api/v2/tokens/"];
 /// The links of AWX that lead to kinds of objects which are not built yet.
 const NOT_BUILT: &[&str] = &[
-    "credentials",
     "execution_environments",
-    "galaxy_credentials",
     "instance_groups",
     "inventories",
+    "inventory_sources",
     "job_templates",
     "jobs",
     "notification_templates",
@@ -34,6 +43,8 @@ const NOT_BUILT: &[&str] = &[
     "notification_templates_error",
     "notification_templates_started",
     "notification_templates_success",
+    "schedules",
+    "system_job_templates",
     "workflow_job_templates",
 ];
 /// Where a body that names no role is refused before the caller is, as in AWX.
@@ -56,6 +67,20 @@ fn build(backend: Backend) -> House {
     admin.attach(&format!("/api/v2/teams/{team}/users/"), member.id);
     admin.create("/api/v2/labels/", json!({"name": "urgent", "organization": org}));
     admin.create("/api/v2/tokens/", json!({"scope": "write"}));
+    let kind = |name: &str| admin.results(&format!("/api/v2/credential_types/?namespace={name}"))[0]["id"].clone();
+    let credential = |name: &str, inputs: Value| {
+        let body = json!({"name": name, "organization": org, "credential_type": kind(name), "inputs": inputs});
+        admin.create("/api/v2/credentials/", body)
+    };
+    let machine = credential("ssh", json!({"username": "root", "password": "secret"}));
+    let hub = credential("galaxy_api_token", json!({"url": "https://galaxy.example"}));
+    let vault = credential("hashivault_kv", json!({"url": "https://vault.example", "api_version": "v2"}));
+    admin.attach(&format!("/api/v2/organizations/{org}/galaxy_credentials/"), hub);
+    let source = json!({
+        "target_credential": machine, "source_credential": vault, "input_field_name": "password",
+        "metadata": {"secret_path": "kv", "secret_key": "key"},
+    });
+    admin.create("/api/v2/credential_input_sources/", source);
     let mut paths: BTreeSet<String> = PUBLIC.iter().map(|path| (*path).to_owned()).collect();
     paths.insert("/api/v2/jobs/".to_owned());
     walk(&admin, "/api/v2/", &mut paths);
@@ -206,12 +231,11 @@ fn a_user_without_rights_changes_nothing(backend: Backend) {
     let stranger = house.server.user("stranger");
     let admin = house.server.as_admin();
     let state = || {
-        let lists = ["users", "organizations", "teams", "labels", "activity_stream"];
+        let lists = ["users", "organizations", "teams", "labels", "credential_types", "activity_stream"];
         lists.map(|list| admin.results(&format!("/api/v2/{list}/?order_by=id")))
     };
     let before = state();
     let mut complaints = vec![];
-    let own_tokens = ["/api/v2/tokens/"];
     for path in house.paths.iter().filter(|path| !PUBLIC.contains(&path.as_str())) {
         for method in ["POST", "PUT", "PATCH", "DELETE"] {
             for body in [
@@ -220,8 +244,7 @@ fn a_user_without_rights_changes_nothing(backend: Backend) {
                 json!({"id": 1, "disassociate": true}),
                 json!({"name": "made", "organization": 1, "username": "made", "password": "Made-Up-1"}),
             ] {
-                // A token of one's own is everybody's right.
-                if own_tokens.contains(&path.as_str()) && method == "POST" {
+                if CREATE_FOR_ONESELF.contains(&path.as_str()) && method == "POST" {
                     continue;
                 }
                 let asks = ASKS_WHICH_ROLE.contains(&path.as_str()) && body.get("id").is_none();

@@ -325,7 +325,11 @@ fn it_says_what_the_server_does(backend: Backend) {
                     "delete" => client.request("DELETE", object).header("If-Match", "\"other\"").send(),
                     "update" => client.post(&format!("{object}update/"), json!({})),
                     "add" => {
-                        let list = if name.ends_with("team") { "teams" } else { "projects" };
+                        let list = match name {
+                            _ if name.ends_with("team") => "teams",
+                            _ if name.ends_with("credential") => "credentials",
+                            _ => "projects",
+                        };
                         client.post(&format!("/api/v2/{list}/"), json!({"organization": id}))
                     }
                     "audit" if person.name != "auditor" => {

@@ -10,7 +10,10 @@ use hostler_rest::{Engine, Failure, Hooks, Shown, View, summarize};
 use sea_query::{Alias, Expr, ExprTrait, Query, SelectStatement};
 use serde_json::{Map, Value as Json};
 
-use crate::{APPLICATION, LABEL, ORGANIZATION, PROJECT, REGISTRY, ROLE, TEAM, TOKEN, USER};
+use crate::{
+    APPLICATION, CREDENTIAL, CREDENTIAL_INPUT_SOURCE, CREDENTIAL_TYPE, LABEL, ORGANIZATION, PROJECT, REGISTRY, ROLE,
+    TEAM, TOKEN, USER,
+};
 
 const OPERATIONS: &[(&str, &str)] = &[
     ("create", "Entity Created"),
@@ -77,7 +80,7 @@ pub static ACTIVITY: Resource = Resource {
     list_title: "Activity Stream List",
     detail_title: "Activity Stream Detail",
     description: "What was done, when and by whom. Secrets are never recorded. One sees what was done to the teams, \
-                  projects and applications that one sees, to the organizations that one administers or audits and \
+                  projects, credentials and applications that one sees, to the organizations that one administers or audits and \
                   their members and labels, and what one did oneself.",
     table: "activity",
     relations: &[
@@ -86,6 +89,13 @@ pub static ACTIVITY: Resource = Resource {
         about("organization", || &ORGANIZATION, |id, other| objects_of("organization", id, other)),
         about("team", || &TEAM, |id, other| objects_of("team", id, other)),
         about("project", || &PROJECT, |id, other| objects_of("project", id, other)),
+        about("credential", || &CREDENTIAL, |id, other| objects_of("credential", id, other)),
+        about("credential_type", || &CREDENTIAL_TYPE, |id, other| objects_of("credential_type", id, other)),
+        about(
+            "credential_input_source",
+            || &CREDENTIAL_INPUT_SOURCE,
+            |id, other| objects_of("credential_input_source", id, other),
+        ),
         about("role", || &ROLE, |id, other| objects_of("role", id, other)),
         about("label", || &LABEL, |id, other| objects_of("label", id, other)),
         about("o_auth2_application", || &APPLICATION, |id, other| objects_of("o_auth2_application", id, other)),
@@ -108,8 +118,8 @@ struct ActivityAccess;
 impl Access for ActivityAccess {
     /// Superusers and system auditors see all. Others see an entry if it is
     /// about an organization that they administer or audit, or a label or
-    /// member of it; about a team, project, application or token that they can
-    /// read; about themselves, or done by themselves; and never if it is also
+    /// member of it; about a team, project, credential, application or token that they
+    /// can read; about themselves, or done by themselves; and never if it is also
     /// about an organization, team or project hidden from them.
     fn rows(&self, actor: &Actor, action: Action, row: &str) -> Rule {
         if action != Action::Read {
@@ -165,9 +175,10 @@ impl Access for ActivityAccess {
             .or(readable(&PROJECT, visible(&PROJECT)))
             .or(readable(&APPLICATION, visible(&APPLICATION)))
             .or(readable(&TOKEN, visible(&TOKEN)))
+            .or(readable(&CREDENTIAL, visible(&CREDENTIAL)))
             .or(own);
         let mut rule = Rule::When(seen);
-        for resource in [&ORGANIZATION, &TEAM, &PROJECT] {
+        for resource in [&ORGANIZATION, &TEAM, &PROJECT, &CREDENTIAL] {
             if let Rule::When(visible) = resource.access.rows(actor, Action::Read, "hidden") {
                 let visible = Query::select()
                     .expr(column("hidden", "id"))

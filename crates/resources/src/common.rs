@@ -1,6 +1,6 @@
 //! What many resources have in common.
 
-use hostler_access::holds;
+use hostler_access::{Closure, closure, defined, holds, object_ids};
 use hostler_database::{Row, Type};
 use hostler_resource::{Access, Action, Actor, Draft, Field, Relation, Resource, Rule, Summary, Via, column, fields};
 use hostler_rest::{Engine, Failure, administers_role};
@@ -9,7 +9,8 @@ use sea_query::{Alias, Expr, ExprTrait, Query};
 use crate::users::USER;
 
 /// The types whose objects have roles.
-pub const HOLDING_TYPES: &[fn() -> &'static Resource] = &[|| &crate::ORGANIZATION, || &crate::TEAM, || &crate::PROJECT];
+pub const HOLDING_TYPES: &[fn() -> &'static Resource] =
+    &[|| &crate::ORGANIZATION, || &crate::TEAM, || &crate::PROJECT, || &crate::CREDENTIAL];
 
 /// When the object was created.
 pub const CREATED: Field = fields::time("created").label("Created").help("When this object was created.").read_only();
@@ -72,6 +73,46 @@ pub fn held_by(content_type: &'static str, roles: &[&'static str], user: Expr, o
             .and_where(column("grants", "user_id").eq(user))
             .to_owned(),
     )
+}
+
+/// The condition that `other` is an object of this resource, which has roles,
+/// that this user may see.
+pub fn readable_by(resource: &'static Resource, user: Expr, other: &str) -> Expr {
+    let readable = closure(resource, "read_role");
+    let view = resource.permission("view");
+    let everything = Query::select()
+        .expr(column("above", "id"))
+        .from_as(Alias::new("users"), Alias::new("above"))
+        .and_where(column("above", "id").eq(user.clone()))
+        .and_where(column("above", "is_superuser").eq(true).or(column("above", "is_system_auditor").eq(true)))
+        .to_owned();
+    let mut any = column(other, "id")
+        .in_subquery(object_ids(resource.name, &readable.own, user.clone()))
+        .or(column(other, "id").in_subquery(defined(resource.name, &view, user.clone())))
+        .or(Expr::exists(everything));
+    if let Some(link) = resource.organization_column() {
+        any = any
+            .or(column(other, link).in_subquery(object_ids(
+                crate::ORGANIZATION.name,
+                &readable.organization,
+                user.clone(),
+            )))
+            .or(column(other, link).in_subquery(defined(crate::ORGANIZATION.name, &view, user.clone())));
+    }
+    if let Some((link, teams)) = resource.link("team") {
+        let leading: Vec<Closure> = readable.team.iter().map(|role| closure(teams, role)).collect();
+        let own: Vec<_> = leading.iter().flat_map(|closure| closure.own.clone()).collect();
+        let above: Vec<_> = leading.iter().flat_map(|closure| closure.organization.clone()).collect();
+        let owning = Query::select()
+            .expr(column("owning", "id"))
+            .from_as(Alias::new(teams.table), Alias::new("owning"))
+            .and_where(column("owning", "id").in_subquery(object_ids(teams.name, &own, user.clone())).or(
+                column("owning", "organization_id").in_subquery(object_ids(crate::ORGANIZATION.name, &above, user)),
+            ))
+            .to_owned();
+        any = any.or(column(other, link).in_subquery(owning));
+    }
+    any
 }
 
 /// The condition that `other` is a role which this user or team (`holder` names the column) was granted.

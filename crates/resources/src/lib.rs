@@ -4,6 +4,11 @@ mod access_list;
 mod activity;
 pub mod applications;
 mod common;
+mod credential_input_sources;
+mod credential_inputs;
+mod credential_owners;
+mod credential_types;
+mod credentials;
 mod explain_access;
 mod labels;
 mod organizations;
@@ -19,6 +24,9 @@ mod ways;
 
 pub use activity::ACTIVITY;
 pub use applications::APPLICATION;
+pub use credential_input_sources::CREDENTIAL_INPUT_SOURCE;
+pub use credential_types::CREDENTIAL_TYPE;
+pub use credentials::CREDENTIAL;
 pub use explain_access::explain;
 pub use labels::LABEL;
 pub use organizations::ORGANIZATION;
@@ -31,7 +39,7 @@ pub use teams::TEAM;
 pub use tokens::TOKEN;
 pub use users::{IS_ACTIVE, IS_SUPERUSER, PASSWORD, USER, USERNAME};
 
-use hostler_rest::{NoHooks, Registered, Registry};
+use hostler_rest::{Engine, NoHooks, Registered, Registry};
 
 /// All resources. What is not listed here does not exist.
 pub const REGISTRY: Registry = Registry(&[
@@ -39,6 +47,9 @@ pub const REGISTRY: Registry = Registry(&[
     Registered { resource: &USER, hooks: &users::UserHooks },
     Registered { resource: &TEAM, hooks: &teams::TeamHooks },
     Registered { resource: &PROJECT, hooks: &projects::ProjectHooks },
+    Registered { resource: &CREDENTIAL_TYPE, hooks: &credential_types::CredentialTypeHooks },
+    Registered { resource: &CREDENTIAL, hooks: &credentials::CredentialHooks },
+    Registered { resource: &CREDENTIAL_INPUT_SOURCE, hooks: &credential_input_sources::InputSourceHooks },
     Registered { resource: &APPLICATION, hooks: &applications::ApplicationHooks },
     Registered { resource: &TOKEN, hooks: &tokens::TokenHooks },
     Registered { resource: &SESSION, hooks: &sessions::SessionHooks },
@@ -49,3 +60,12 @@ pub const REGISTRY: Registry = Registry(&[
     Registered { resource: &LABEL, hooks: &NoHooks },
     Registered { resource: &ACTIVITY, hooks: &activity::ActivityHooks },
 ]);
+
+/// Brings into the database what every server has from its start: AWX's credential types.
+///
+/// # Errors
+/// What the database says.
+pub async fn begin(engine: &Engine) -> Result<(), hostler_database::Error> {
+    hostler_credentials::managed::store(&engine.database, engine.clock.now()).await?;
+    credential_types::refresh(&engine.database).await
+}

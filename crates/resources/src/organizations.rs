@@ -7,15 +7,17 @@ use hostler_resource::{
     Access, Action, Actor, Default, Draft, Field, ImpliedBy, Key, ObjectRole, Post, Relation, Resource, Rule,
     Singleton, Sublist, Unique, Via, column, fields,
 };
-use hostler_rest::{Engine, Failure, Hooks, Shown, View};
-use sea_query::{Alias, ExprTrait, Func, Query};
-use serde_json::json;
+use hostler_rest::{ActivityEntry, Association, Engine, Failure, Hooks, Shown, Target, View, find_id};
+use sea_query::{Alias, Expr, ExprTrait, Func, Query};
+use serde_json::{Map, Value as Json, json};
 
 use crate::common::{
     BY_CREATOR, BY_MODIFIER, CREATED, CREATED_BY, MODIFIED, MODIFIED_BY, PartOf, absent, activity_of, holders,
     identity, roles_of, same_row,
 };
-use crate::{ACTIVITY, APPLICATION, LABEL, PROJECT, ROLE, TEAM, USER, ways};
+use crate::credential_inputs::Definition;
+use crate::credentials::may_use;
+use crate::{ACTIVITY, APPLICATION, CREDENTIAL, LABEL, PROJECT, ROLE, TEAM, USER, ways};
 
 const NAME: Field = fields::text("name")
     .label("Name")
@@ -119,10 +121,10 @@ const RELATIONS: &[Relation] = &[
     Relation::new("teams", || &TEAM, Via::Reverse("organization_id")),
     Relation::new("labels", || &LABEL, Via::Reverse("organization_id")),
     Relation::new("applications", || &APPLICATION, Via::Reverse("organization_id")),
-    absent("credentials", || &ORGANIZATION),
+    Relation::new("credentials", || &CREDENTIAL, Via::Reverse("organization_id")),
     absent("default_environment", || &ORGANIZATION),
     absent("executionenvironments", || &ORGANIZATION),
-    absent("galaxy_credentials", || &ORGANIZATION),
+    Relation::new("galaxy_credentials", || &CREDENTIAL, Via::Condition(galaxy_credentials)),
     absent("instance_groups", || &ORGANIZATION),
     absent("inventories", || &ORGANIZATION),
     absent("notification_templates", || &ORGANIZATION),
@@ -133,6 +135,15 @@ const RELATIONS: &[Relation] = &[
     absent("unifiedjobs", || &ORGANIZATION),
     absent("unifiedjobtemplates", || &ORGANIZATION),
 ];
+
+/// The list of the credentials with which projects of an organization fetch roles and collections.
+const GALAXY_CREDENTIALS: &str = "galaxy_credentials";
+/// Which those are.
+const GALAXY_TABLE: &str = "organization_galaxy_credentials";
+
+fn galaxy_credentials(organization: Expr, other: &str) -> Expr {
+    Via::through(GALAXY_TABLE, "organization_id", "credential_id", organization, other)
+}
 
 const SUBLISTS: &[Sublist] = &[
     Sublist::new(
@@ -153,6 +164,15 @@ const SUBLISTS: &[Sublist] = &[
         .post(Post::Create("organization")),
     Sublist::new("projects", "Organization Projects List", || &PROJECT, Via::Reverse("organization_id"))
         .post(Post::Create("organization")),
+    Sublist::new("credentials", "Organization Credentials List", || &CREDENTIAL, Via::Reverse("organization_id"))
+        .post(Post::Create("organization")),
+    Sublist::new(
+        GALAXY_CREDENTIALS,
+        "Organization Galaxy Credentials List",
+        || &CREDENTIAL,
+        Via::Condition(galaxy_credentials),
+    )
+    .post(Post::Attach),
     Sublist::new("applications", "Organization Applications List", || &APPLICATION, Via::Reverse("organization_id"))
         .post(Post::Create("organization")),
     Sublist::new(
@@ -188,14 +208,12 @@ pub static ORGANIZATION: Resource = Resource {
         "inventories",
         "job_templates",
         "workflow_job_templates",
-        "credentials",
         "notification_templates",
         "notification_templates_started",
         "notification_templates_success",
         "notification_templates_error",
         "notification_templates_approvals",
         "instance_groups",
-        "galaxy_credentials",
     ],
     summaries: &[CREATED_BY, MODIFIED_BY],
     natural_key: &[Key::Field("name")],
@@ -228,11 +246,24 @@ impl Access for OrganizationAccess {
     }
 }
 
-/// Counts what belongs to an organization.
+/// Counts what belongs to an organization, and keeps its credentials for fetching content.
 pub struct OrganizationHooks;
 
 #[async_trait]
 impl Hooks for OrganizationHooks {
+    async fn post_below(
+        &self,
+        engine: &Engine,
+        actor: &Actor,
+        parent: i64,
+        _sublist: &'static Sublist,
+        body: &Map<String, Json>,
+    ) -> Result<Option<Map<String, Json>>, Failure> {
+        let asked = Association::parse(body)?.ok_or_else(|| Failure::BadMessage("\"id\" field is missing.".into()))?;
+        change_galaxy_credential(engine, actor, parent, asked).await?;
+        Ok(None)
+    }
+
     async fn enrich(&self, engine: &Engine, view: View<'_>, page: &mut [Shown]) -> Result<(), Failure> {
         let ids: Vec<i64> = page.iter().map(|shown| shown.loaded.record.id).collect();
         let people = Query::select()
@@ -269,6 +300,75 @@ impl Hooks for OrganizationHooks {
         }
         Ok(())
     }
+}
+
+/// Adds a credential to those of an organization for fetching roles and
+/// collections, or takes it away.
+async fn change_galaxy_credential(
+    engine: &Engine,
+    actor: &Actor,
+    organization: i64,
+    Association { id: credential, attach }: Association,
+) -> Result<(), Failure> {
+    if !engine.may_change(actor, &ORGANIZATION, &Target::Id(organization)).await? {
+        return Err(Failure::forbidden());
+    }
+    if attach {
+        // Unknown and hidden ones answer as when they are read.
+        find_id(engine, actor, &CREDENTIAL, &Target::Id(credential)).await?;
+        engine.require(may_use(actor, credential)).await?;
+    }
+    let mut tx = engine.database.begin().await?;
+    if attach {
+        let definition = Definition::of_credential(&mut tx, credential).await?;
+        if definition.kind != "galaxy" {
+            let message = format!("Credential must be a Galaxy credential, not {}.", definition.name);
+            return Err(Failure::BadMessage(message));
+        }
+    }
+    let linked = Query::select()
+        .expr(column(GALAXY_TABLE, "id"))
+        .from(Alias::new(GALAXY_TABLE))
+        .and_where(column(GALAXY_TABLE, "organization_id").eq(organization))
+        .and_where(column(GALAXY_TABLE, "credential_id").eq(credential))
+        .to_owned();
+    let row = tx.read(&linked, &[Type::Integer]).await?.first().and_then(|row| row.integer(0));
+    match (row, attach) {
+        (None, true) => {
+            let insert = Query::insert()
+                .into_table(Alias::new(GALAXY_TABLE))
+                .columns(["organization_id", "credential_id"].map(Alias::new))
+                .values_panic([organization.into(), credential.into()])
+                .to_owned();
+            tx.insert(&insert).await?;
+        }
+        (Some(row), false) => {
+            let delete = Query::delete()
+                .from_table(Alias::new(GALAXY_TABLE))
+                .and_where(column(GALAXY_TABLE, "id").eq(row))
+                .to_owned();
+            tx.execute(&delete).await?;
+        }
+        _ => return Ok(()),
+    }
+    let operation = if attach { "associate" } else { "disassociate" };
+    let entry = ActivityEntry {
+        operation,
+        changes: json!({
+            "object1": ORGANIZATION.name, "object1_pk": organization, "object2": CREDENTIAL.name,
+            "object2_pk": credential, "action": operation,
+            "relationship": "awx.main.models.organization.Organization_galaxy_credentials",
+        }),
+        object1: ORGANIZATION.name.into(),
+        object2: CREDENTIAL.name.into(),
+        association: GALAXY_CREDENTIALS,
+        object_type: ORGANIZATION.name.into(),
+        links: vec![(ORGANIZATION.name.into(), organization), (CREDENTIAL.name.into(), credential)],
+        setting: None,
+    };
+    entry.write(engine, &mut tx, actor).await?;
+    tx.commit().await?;
+    Ok(())
 }
 
 /// How many rows of a table link to each of these organizations.

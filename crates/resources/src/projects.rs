@@ -2,7 +2,7 @@
 //! fetching their content is not built yet.
 
 use async_trait::async_trait;
-use hostler_access::{closure, holds, may};
+use hostler_access::{may, may_add};
 use hostler_database::{Transaction, Type};
 use hostler_resource::{
     Access, Action, Actor, Default, Draft, Field, ImpliedBy, Key, ObjectRole, Relation, Resource, Rule, Singleton,
@@ -15,7 +15,9 @@ use serde_json::{Value as Json, json};
 use crate::common::{
     BY_CREATOR, BY_MODIFIER, CREATED, CREATED_BY, MODIFIED, MODIFIED_BY, absent, activity_of, roles_of,
 };
-use crate::{ACTIVITY, ORGANIZATION, ROLE, TEAM, USER, ways};
+use crate::credential_inputs::Definition;
+use crate::credentials::may_use;
+use crate::{ACTIVITY, CREDENTIAL, ORGANIZATION, ROLE, TEAM, USER, ways};
 
 const SCM_TYPES: &[(&str, &str)] = &[
     ("", "Manual"),
@@ -71,6 +73,16 @@ const ORGANIZATION_LINK: Field = fields::link("organization", "organization_id",
     .nullable()
     .help("The organization that the project belongs to.");
 
+const CREDENTIAL_LINK: Field = fields::link("credential", "credential_id", || &CREDENTIAL)
+    .label("Credential")
+    .nullable()
+    .help("The credential for the source.");
+const SIGNATURE_LINK: Field =
+    fields::link("signature_validation_credential", "signature_validation_credential_id", || &CREDENTIAL)
+        .label("Signature validation credential")
+        .nullable()
+        .help("The credential that checks the content's signature.");
+
 const fn flag(name: &'static str, label: &'static str, help: &'static str) -> Field {
     fields::boolean(name).label(label).default(Default::Boolean(false)).help(help)
 }
@@ -93,7 +105,7 @@ const PROJECT_FIELDS: &[Field] = &[
         "Take the newest commit of each submodule's branch instead of the recorded one.",
     ),
     flag("scm_delete_on_update", "Scm delete on update", "Remove the local copy before each update."),
-    fields::reserved("credential").label("Credential").help("The credential for the source."),
+    CREDENTIAL_LINK,
     fields::integer("timeout")
         .label("Timeout")
         .range(-GREATEST - 1, GREATEST)
@@ -124,9 +136,7 @@ const PROJECT_FIELDS: &[Field] = &[
     fields::reserved("default_environment")
         .label("Default environment")
         .help("The execution environment for jobs of this project."),
-    fields::reserved("signature_validation_credential")
-        .label("Signature validation credential")
-        .help("The credential that checks the content's signature."),
+    SIGNATURE_LINK,
     fields::boolean("last_update_failed")
         .column("last_job_failed")
         .label("Last update failed")
@@ -200,8 +210,8 @@ pub static PROJECT: Resource = Resource {
         BY_CREATOR,
         BY_MODIFIER,
         Relation::new("organization", || &ORGANIZATION, Via::Column("organization_id")),
-        absent("credential", || &PROJECT),
-        absent("credentials", || &PROJECT),
+        Relation::new("credential", || &CREDENTIAL, Via::Column("credential_id")),
+        absent("credentials", || &CREDENTIAL),
         absent("current_job", || &PROJECT),
         absent("default_environment", || &PROJECT),
         absent("execution_environment", || &PROJECT),
@@ -217,7 +227,11 @@ pub static PROJECT: Resource = Resource {
         absent("project_updates", || &PROJECT),
         absent("schedules", || &PROJECT),
         absent("scm_inventory_sources", || &PROJECT),
-        absent("signature_validation_credential", || &PROJECT),
+        Relation::new(
+            "signature_validation_credential",
+            || &CREDENTIAL,
+            Via::Column("signature_validation_credential_id"),
+        ),
         absent("unifiedjob_unified_jobs", || &PROJECT),
         absent("unifiedjobtemplate_ptr", || &PROJECT),
         absent("workflowjobnodes", || &PROJECT),
@@ -238,6 +252,13 @@ pub static PROJECT: Resource = Resource {
     ],
     summaries: &[
         Summary { name: "organization", column: "organization_id", target: || &ORGANIZATION, linked: true },
+        Summary { name: "credential", column: "credential_id", target: || &CREDENTIAL, linked: true },
+        Summary {
+            name: "signature_validation_credential",
+            column: "signature_validation_credential_id",
+            target: || &CREDENTIAL,
+            linked: true,
+        },
         CREATED_BY,
         MODIFIED_BY,
     ],
@@ -264,37 +285,26 @@ impl Access for ProjectAccess {
     }
 
     fn create(&self, actor: &Actor, draft: Draft<'_>) -> Rule {
-        creates_in(actor, draft("organization"))
+        let used = CREDENTIALS.iter().filter_map(|field| draft(field.name));
+        used.map(|credential| may_use(actor, credential)).fold(creates_in(actor, draft("organization")), Rule::and)
+    }
+
+    fn relink(&self, actor: &Actor, name: &str, _from: Option<i64>, to: Option<i64>) -> Rule {
+        match (name, to) {
+            ("organization", _) => creates_in(actor, to),
+            // Work that is done for a project is done with its credentials.
+            (_, Some(credential)) => may_use(actor, credential),
+            (_, None) => Rule::All,
+        }
     }
 }
 
+/// The credentials of a project, which whoever names them must be allowed to use.
+const CREDENTIALS: [Field; 2] = [CREDENTIAL_LINK, SIGNATURE_LINK];
+
 /// Whether the actor may put projects into this organization, or into any if none is named.
 fn creates_in(actor: &Actor, organization: Option<i64>) -> Rule {
-    let defined = hostler_access::defined(ORGANIZATION.name, &PROJECT.permission("add"), actor.id);
-    let by_definition = match organization {
-        Some(id) => Expr::val(id).cast_as("bigint").in_subquery(defined),
-        None => Expr::exists(defined),
-    };
-    holds(&ORGANIZATION, "project_admin_role", actor, organization).or(Rule::When(by_definition))
-}
-
-/// The condition that this user may see project `other`.
-pub fn readable_by(user: Expr, other: &str) -> Expr {
-    let readable = closure(&PROJECT, "read_role");
-    let everything = Query::select()
-        .expr(column("above", "id"))
-        .from_as(Alias::new("users"), Alias::new("above"))
-        .and_where(column("above", "id").eq(user.clone()))
-        .and_where(column("above", "is_superuser").eq(true).or(column("above", "is_system_auditor").eq(true)))
-        .to_owned();
-    column(other, "id")
-        .in_subquery(hostler_access::object_ids("project", &readable.own, user.clone()))
-        .or(column(other, "organization_id").in_subquery(hostler_access::object_ids(
-            "organization",
-            &readable.organization,
-            user,
-        )))
-        .or(Expr::exists(everything))
+    may_add(&PROJECT, &ORGANIZATION, "project_admin_role", actor, organization)
 }
 
 /// The condition that this team was granted a role on project `other`.
@@ -351,6 +361,23 @@ impl Hooks for ProjectHooks {
             if edit.changes(&field) && (edit.new.text(&field).starts_with('-') || has_control(edit.new.text(&field))) {
                 return Err(Failure::field(field.name, "This may not start with a dash nor hold control characters."));
             }
+        }
+        if manual {
+            // Nothing is fetched for it.
+            edit.new.set(&CREDENTIAL_LINK, hostler_database::Value::Null);
+        }
+        let wanted = if edit.new.text(&SCM_TYPE) == "insights" { "insights" } else { "scm" };
+        for (field, wanted) in [(&CREDENTIAL_LINK, wanted), (&SIGNATURE_LINK, "cryptography")] {
+            let Some(credential) = edit.new.integer(field) else { continue };
+            if (edit.changes(field) || edit.changes(&SCM_TYPE))
+                && Definition::of_credential(tx, credential).await?.kind != wanted
+            {
+                return Err(Failure::field(field.name, format!("Credential kind must be '{wanted}'.")));
+            }
+        }
+        if edit.new.text(&SCM_TYPE) == "insights" && edit.new.integer(&CREDENTIAL_LINK).is_none() {
+            let message = "Insights Credential is required for an Insights Project.";
+            return Err(Failure::field(CREDENTIAL_LINK.name, message));
         }
         if !manual {
             // The server names the folder of all others.

@@ -14,7 +14,8 @@ use crate::common::{
     BY_CREATOR, BY_MODIFIER, CREATED, CREATED_BY, MODIFIED, MODIFIED_BY, PartOf, activity_of, administers_any, holders,
     identity, roles_held, roles_of, same_row,
 };
-use crate::{ACTIVITY, ORGANIZATION, PROJECT, ROLE, USER, projects, ways};
+use crate::credential_owners::of_team;
+use crate::{ACTIVITY, CREDENTIAL, ORGANIZATION, PROJECT, ROLE, USER, projects, ways};
 
 const NAME: Field =
     fields::text("name").label("Name").max(512).required().help("What the team is called; unique in its organization.");
@@ -68,8 +69,10 @@ const SUBLISTS: &[Sublist] = &[
     )
     .post(Post::Grant("member_role")),
     Sublist::new("roles", "Team Roles List", || &ROLE, Via::Condition(|id, other| roles_held("team_id", id, other)))
-        .post(Post::Hook),
+        .post(Post::Attach),
     Sublist::new("projects", "Team Projects List", || &PROJECT, Via::Condition(projects::granted_to_team)),
+    Sublist::new("credentials", "Team Credentials List", || &CREDENTIAL, Via::Condition(of_team))
+        .post(Post::Create("team")),
     Sublist::new(
         "object_roles",
         "Team Object Roles List",
@@ -98,7 +101,6 @@ pub static TEAM: Resource = Resource {
                   its own and its organization's admins.",
     relations: RELATIONS,
     sublists: SUBLISTS,
-    later: &["credentials"],
     summaries: &[
         Summary { name: "organization", column: "organization_id", target: || &ORGANIZATION, linked: true },
         CREATED_BY,

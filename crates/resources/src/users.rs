@@ -19,8 +19,12 @@ use hostler_rest::{
 use sea_query::{Alias, Expr, ExprTrait, Query};
 use serde_json::{Map, Value as Json, json};
 
-use crate::common::{PartOf, absent, activity_of, administers_any, held_by, identity, roles_held, same_row};
-use crate::{ACTIVITY, APPLICATION, ORGANIZATION, PROJECT, ROLE, SESSION, TEAM, TOKEN, access_list, projects, tokens};
+use crate::common::{
+    PartOf, absent, activity_of, administers_any, held_by, identity, readable_by, roles_held, same_row,
+};
+use crate::{
+    ACTIVITY, APPLICATION, CREDENTIAL, ORGANIZATION, PROJECT, ROLE, SESSION, TEAM, TOKEN, access_list, tokens,
+};
 
 const USERNAME_MESSAGE: &str =
     "Enter a valid username. This value may contain only letters, numbers, and @/./+/-/_ characters.";
@@ -158,8 +162,20 @@ const SUBLISTS: &[Sublist] = &[
         Via::Condition(|id, other| held_by("organization", &["admin_role"], id, other)),
     ),
     Sublist::new("roles", "User Roles List", || &ROLE, Via::Condition(|id, other| roles_held("user_id", id, other)))
-        .post(Post::Hook),
-    Sublist::new("projects", "User Projects List", || &PROJECT, Via::Condition(projects::readable_by)),
+        .post(Post::Attach),
+    Sublist::new(
+        "projects",
+        "User Projects List",
+        || &PROJECT,
+        Via::Condition(|id, other| readable_by(&PROJECT, id, other)),
+    ),
+    Sublist::new(
+        "credentials",
+        "User Credentials List",
+        || &CREDENTIAL,
+        Via::Condition(|id, other| readable_by(&CREDENTIAL, id, other)),
+    )
+    .post(Post::Create("user")),
     Sublist::new(
         "activity_stream",
         "User Activity Stream List",
@@ -202,7 +218,6 @@ pub static USER: Resource = Resource {
                   one's organizations, and superusers; organization admins see everybody unless a setting forbids it.",
     relations: RELATIONS,
     sublists: SUBLISTS,
-    later: &["credentials"],
     summarized_as: &["username", "first_name", "last_name"],
     search: &["username", "first_name", "last_name", "email"],
     natural_key: &[Key::Field("username")],

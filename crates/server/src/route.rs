@@ -14,9 +14,6 @@ use crate::sign_in::UserPath;
 pub(crate) const LATER: &[&str] = &[
     "ad_hoc_commands",
     "constructed_inventories",
-    "credential_input_sources",
-    "credential_types",
-    "credentials",
     "execution_environments",
     "groups",
     "hosts",

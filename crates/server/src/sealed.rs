@@ -13,6 +13,7 @@ pub fn shelves() -> Vec<Shelf> {
         .filter_map(|(resource, field)| {
             let form = match field.kind {
                 Kind::Sealed => Form::Text { field: field.name, owner: "id" },
+                Kind::Inputs => Form::Members { field: field.name },
                 _ => return None,
             };
             Some(Shelf { kind: resource.name, table: resource.table, column: field.column, form })

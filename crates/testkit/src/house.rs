@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::browser::Browser;
+use crate::client::Client;
 use crate::database::Backend;
 use crate::people::{PASSWORD, Person};
 use crate::server::TestServer;
@@ -68,6 +69,7 @@ impl House {
         let team_roles = format!("/api/v2/teams/{team}/roles/");
         let use_role = role(&project_path, "use_role");
         admin.attach(&format!("/api/v2/teams/{team}/users/"), bea.id);
+        let credentials = Credentials::begin(&admin, home, size);
         let mut last_token = 0;
         for number in 0..size {
             // Each with other links, so that what is looked up once for all cannot hide what is looked up for each.
@@ -88,6 +90,7 @@ impl House {
             admin.attach(&format!("/api/v2/users/{}/roles/", ann.id), own);
             writer.create("/api/v2/tokens/", json!({"scope": "read"}));
             last_token = writer.create("/api/v2/tokens/", json!({"scope": "read", "application": portal}));
+            credentials.add(&admin, number, team, crew);
             Browser::logged_in(server, &ann.name, PASSWORD);
         }
         let member_role = role(&format!("/api/v2/organizations/{home}/"), "member_role");
@@ -96,6 +99,7 @@ impl House {
             role(&format!("/api/v2/organizations/{home}/"), "admin_role"),
             role(&format!("/api/v2/teams/{team}/"), "member_role"),
             role(&project_path, "read_role"),
+            credentials.admin_role,
         ];
         copies(server, backend, size, &holds);
         let definition = |name: &str| {
@@ -107,6 +111,9 @@ impl House {
         let keys = BTreeMap::from([
             ("activity_stream", first("/api/v2/activity_stream/?order_by=-id")),
             ("applications", portal.to_string()),
+            ("credential_input_sources", first("/api/v2/credential_input_sources/")),
+            ("credential_types", credentials.custom.to_string()),
+            ("credentials", credentials.target.to_string()),
             ("labels", first("/api/v2/labels/")),
             ("organizations", home.to_string()),
             ("projects", project.to_string()),
@@ -124,7 +131,7 @@ impl House {
         ]);
         let house = House { ann, bea, keys };
         // What happened to each of these, by two people.
-        for plural in ["applications", "organizations", "projects", "teams", "users", "tokens"] {
+        for plural in ["applications", "credentials", "organizations", "projects", "teams", "users", "tokens"] {
             let path = format!("/api/v2/{plural}/{}/", house.keys[plural]);
             let field = if plural == "users" { "last_name" } else { "description" };
             for number in 0..size {
@@ -179,6 +186,56 @@ impl House {
 fn token(server: &TestServer) -> String {
     let made = server.as_admin().post("/api/v2/tokens/", json!({"scope": "write"})).expect(201).json();
     made["token"].as_str().expect("a token").to_owned()
+}
+
+/// A credential with many owners and sources, and others that stand in lists.
+struct Credentials {
+    home: i64,
+    custom: i64,
+    target: i64,
+    admin_role: i64,
+    store: i64,
+    galaxy: Value,
+}
+
+impl Credentials {
+    /// A type with `size` fields, a credential of it, and one with which values are looked up.
+    fn begin(admin: &Client, home: i64, size: usize) -> Self {
+        let managed = |namespace: &str| {
+            admin.results(&format!("/api/v2/credential_types/?namespace={namespace}"))[0]["id"].clone()
+        };
+        let fields: Vec<_> = (0..size).map(|number| json!({"id": format!("f{number}"), "label": "Field"})).collect();
+        let custom = json!({"name": "custom", "kind": "cloud", "inputs": {"fields": fields}});
+        let custom = admin.create("/api/v2/credential_types/", custom);
+        let target = json!({"name": "target", "organization": home, "credential_type": custom});
+        let target = admin.create("/api/v2/credentials/", target);
+        let shown = admin.get(&format!("/api/v2/credentials/{target}/")).expect(200).json();
+        let admin_role = shown["summary_fields"]["object_roles"]["admin_role"]["id"].as_i64().expect("a role");
+        let store = json!({
+            "name": "store", "organization": home, "credential_type": managed("hashivault_kv"),
+            "inputs": {"url": "https://vault.example", "token": "t", "api_version": "v2"},
+        });
+        let store = admin.create("/api/v2/credentials/", store);
+        Credentials { home, custom, target, admin_role, store, galaxy: managed("galaxy_api_token") }
+    }
+
+    /// One more of each.
+    fn add(&self, admin: &Client, number: usize, team: i64, crew: i64) {
+        let own = json!({"name": format!("own-{number}"), "credential_type": self.custom});
+        admin.create(&format!("/api/v2/teams/{team}/credentials/"), own);
+        let hub = json!({
+            "name": format!("hub-{number}"), "organization": self.home, "credential_type": self.galaxy,
+            "inputs": {"url": "https://galaxy.example"},
+        });
+        let hub = admin.create("/api/v2/credentials/", hub);
+        admin.attach(&format!("/api/v2/organizations/{}/galaxy_credentials/", self.home), hub);
+        admin.attach(&format!("/api/v2/teams/{crew}/roles/"), self.admin_role);
+        let source = json!({
+            "target_credential": self.target, "source_credential": self.store,
+            "input_field_name": format!("f{number}"), "metadata": {"secret_path": "p", "secret_key": "k"},
+        });
+        admin.create("/api/v2/credential_input_sources/", source);
+    }
 }
 
 /// People without slow hashes, who hold these roles.

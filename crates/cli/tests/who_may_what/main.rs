@@ -10,6 +10,7 @@
 mod activity;
 mod applications;
 mod assignments;
+mod credentials;
 mod definitions;
 mod grants;
 mod labels;

@@ -68,6 +68,11 @@ impl Attempt {
         Self { watched: Some(list.clone()), ..Self::new("POST", list, Some(body), Undo::DeleteMade) }
     }
 
+    /// Creates an object that stands in another list than the one that is posted to.
+    pub fn create_elsewhere(path: impl Into<String>, list: &str, body: Value) -> Self {
+        Self { watched: Some(list.to_owned()), ..Self::new("POST", path, Some(body), Undo::DeleteMade) }
+    }
+
     /// Adds an object to a list.
     pub fn attach(list: impl Into<String>, id: i64) -> Self {
         let list = list.into();

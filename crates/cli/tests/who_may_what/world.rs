@@ -120,12 +120,16 @@ impl World {
 
     /// A new user who was assigned a new definition with these permissions.
     pub fn defined(&self, name: &str, content_type: &str, object: i64, permissions: &[&str]) -> Actor {
+        self.assign(self.user(name, "", json!({})), content_type, object, permissions)
+    }
+
+    /// The same user, who was assigned a new definition with these permissions.
+    pub fn assign(&self, mut actor: Actor, content_type: &str, object: i64, permissions: &[&str]) -> Actor {
         let short: Vec<_> =
             permissions.iter().map(|name| name.split_once('.').map_or(*name, |(_, name)| name)).collect();
-        let what = format!("is assigned a custom role: {}", short.join(", "));
-        let actor = self.user(name, &what, json!({}));
+        actor.what = format!("is assigned a custom role: {}", short.join(", "));
         let admin = self.server.as_admin();
-        let body = json!({"name": name, "content_type": content_type, "permissions": permissions});
+        let body = json!({"name": actor.name, "content_type": content_type, "permissions": permissions});
         let definition = admin.create("/api/v2/role_definitions/", body);
         admin.create(
             "/api/v2/role_user_assignments/",

@@ -1,0 +1,57 @@
+//! Copies, which hold secrets that whoever copies has never seen.
+
+use hostler_testkit::{Backend, on_each_backend};
+use serde_json::json;
+
+use crate::world::{World, path};
+
+on_each_backend!(copying_needs_more_than_reading, a_copy_is_a_credential_of_its_own);
+
+fn copying_needs_more_than_reading(backend: Backend) {
+    let world = World::new(backend);
+    let key = world.of_home("key");
+    let copy = format!("{}copy/", path(key));
+    for (role, name) in [("read_role", "reader"), ("use_role", "user"), ("admin_role", "admin-of-it")] {
+        let person = world.server.user(name);
+        world.server.join(world.home, &person);
+        world.grant(key, role, &person);
+        assert_eq!(person.client.get(&copy).expect(200).json(), json!({"can_copy": false}), "{name}");
+        person.client.post(&copy, json!({"name": "stolen"})).expect(403);
+    }
+    let rival = world.server.user("rival");
+    world.server.promote(world.away, &rival);
+    rival.client.get(&copy).expect(403);
+    rival.client.post(&copy, json!({"name": "stolen"})).expect(403);
+    let boss = world.server.user("boss");
+    world.server.promote(world.home, &boss);
+    let reader = boss.token("read");
+    assert_eq!(reader.get(&copy).expect(200).json(), json!({"can_copy": false}));
+    reader.post(&copy, json!({"name": "stolen"})).expect(403);
+    assert_eq!(world.admin.results("/api/v2/credentials/").len(), 1);
+    assert_eq!(boss.client.get(&copy).expect(200).json(), json!({"can_copy": true}));
+    boss.client.post(&copy, json!({"name": "fair"})).expect(201);
+}
+
+fn a_copy_is_a_credential_of_its_own(backend: Backend) {
+    let world = World::new(backend);
+    let key = world.of_home("key");
+    let copy = format!("{}copy/", path(key));
+    assert_eq!(world.admin.post(&copy, json!({})).expect(400).json(), json!({"name": ["This field is required."]}));
+    world.admin.post(&copy, json!({"name": "key"})).expect(400);
+    world.admin.post(&copy, json!({"name": ""})).expect(400);
+    world.admin.post(&copy, json!({"name": ["x"]})).expect(400);
+    let made = world.admin.post(&copy, json!({"name": "twin"})).expect(201).json();
+    let twin = path(made["id"].as_i64().expect("an id"));
+    assert_eq!(made["inputs"], json!({"token": "$encrypted$", "host": "example.org"}));
+    world.admin.delete(&path(key)).expect(204);
+    // Its secret is its own: it opens, and can be copied on.
+    world.admin.post(&format!("{twin}copy/"), json!({"name": "third"})).expect(201);
+    // What belongs to one person is copied for whoever copies it.
+    let ann = world.server.user("ann");
+    let mine = ann.client.post("/api/v2/credentials/", world.body("mine", "user", ann.id)).expect(201).json();
+    let mine = path(mine["id"].as_i64().expect("an id"));
+    ann.client.post(&format!("{mine}copy/"), json!({"name": "again"})).expect(403);
+    let made = world.admin.post(&format!("{mine}copy/"), json!({"name": "again"})).expect(201).json();
+    assert_eq!(made["summary_fields"]["owners"][0]["name"], "admin");
+    world.admin.get("/api/v2/labels/1/copy/").expect(404);
+}

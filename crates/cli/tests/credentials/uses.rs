@@ -1,0 +1,149 @@
+//! What credentials are used for: whoever names one must be allowed to use it,
+//! or else work would be done with the secrets of others.
+
+use hostler_testkit::{Backend, Client, on_each_backend};
+use serde_json::{Value, json};
+
+use crate::world::World;
+
+on_each_backend!(
+    projects_use_only_what_one_may_use,
+    projects_use_only_what_fits,
+    organizations_fetch_with_galaxy_credentials,
+    one_cannot_fetch_with_the_credentials_of_others,
+);
+
+fn scm(world: &World, name: &str, organization: i64) -> i64 {
+    let body = json!({
+        "name": name, "organization": organization, "credential_type": world.managed("scm"),
+        "inputs": {"username": "git", "password": "pw"},
+    });
+    world.admin.create("/api/v2/credentials/", body)
+}
+
+fn git(name: &str, organization: i64, credential: i64) -> Value {
+    json!({
+        "name": name, "organization": organization, "credential": credential, "scm_type": "git",
+        "scm_url": "https://example.org/repo.git",
+    })
+}
+
+fn projects_use_only_what_one_may_use(backend: Backend) {
+    let world = World::new(backend);
+    let rival = world.server.user("rival");
+    world.server.promote(world.away, &rival);
+    let (theirs, own) = (scm(&world, "theirs", world.home), scm(&world, "own", world.away));
+    rival.client.post("/api/v2/projects/", git("loot", world.away, theirs)).expect(403);
+    let mut body = git("loot", world.away, own);
+    body["signature_validation_credential"] = json!(theirs);
+    rival.client.post("/api/v2/projects/", &body).expect(403);
+    let project = rival.client.post("/api/v2/projects/", git("fair", world.away, own)).expect(201).json();
+    assert_eq!(project["summary_fields"]["credential"]["name"], "own");
+    assert_eq!(project["related"]["credential"], format!("/api/v2/credentials/{own}/"));
+    let detail = project["url"].as_str().expect("a path");
+    for link in ["credential", "signature_validation_credential"] {
+        rival.client.patch(detail, json!({ link: theirs })).expect(403);
+    }
+    let shown = rival.client.get(detail).json();
+    assert_eq!(shown["credential"], own);
+
+    // Who may read it only cannot use it either; and a name that one may not see is not told.
+    let reader = world.server.user("reader");
+    world.server.join(world.home, &reader);
+    world.grant(theirs, "read_role", &reader);
+    world.server.promote(world.away, &reader);
+    reader.client.patch(detail, json!({"credential": theirs})).expect(403);
+    world.grant(theirs, "use_role", &reader);
+    reader.client.patch(detail, json!({"credential": theirs})).expect(200);
+    let shown = rival.client.get(detail).expect(200).json();
+    assert!(shown["summary_fields"].get("credential").is_none(), "{shown}");
+    // What is there already may stay.
+    rival.client.patch(detail, json!({"description": "x", "credential": theirs})).expect(200);
+    let read = reader.token("read");
+    read.patch(detail, json!({"credential": null})).expect(403);
+    rival.client.patch(detail, json!({"credential": null})).expect(200);
+}
+
+fn projects_use_only_what_fits(backend: Backend) {
+    let world = World::new(backend);
+    let other = world.of_home("cloud");
+    let answer = world.admin.post("/api/v2/projects/", git("p", world.home, other)).expect(400).json();
+    assert_eq!(answer, json!({"credential": ["Credential kind must be 'scm'."]}));
+    let source = scm(&world, "git", world.home);
+    let mut body = git("p", world.home, source);
+    body["signature_validation_credential"] = json!(source);
+    let answer = world.admin.post("/api/v2/projects/", &body).expect(400).json();
+    assert_eq!(answer, json!({"signature_validation_credential": ["Credential kind must be 'cryptography'."]}));
+    body["signature_validation_credential"] = Value::Null;
+    let project = world.admin.post("/api/v2/projects/", &body).expect(201).json();
+    let detail = project["url"].as_str().expect("a path");
+    // A credential that is used cannot become one of another type.
+    let change = json!({"credential_type": world.kind, "inputs": {}});
+    let answer = world.admin.patch(&format!("/api/v2/credentials/{source}/"), change).expect(400).json();
+    assert!(answer["credential_type"].is_array(), "{answer}");
+    let found = world.admin.results("/api/v2/projects/?credential__name=git");
+    assert_eq!(found.len(), 1);
+    world.admin.delete(&format!("/api/v2/credentials/{source}/")).expect(204);
+    assert_eq!(world.admin.get(detail).expect(200).json()["credential"], Value::Null);
+}
+
+fn galaxy(world: &World, name: &str, organization: i64) -> i64 {
+    let body = json!({
+        "name": name, "organization": organization, "credential_type": world.managed("galaxy_api_token"),
+        "inputs": {"url": "https://galaxy.example"},
+    });
+    world.admin.create("/api/v2/credentials/", body)
+}
+
+fn list_of(organization: i64) -> String {
+    format!("/api/v2/organizations/{organization}/galaxy_credentials/")
+}
+
+fn names(client: &Client, list: &str) -> Vec<Value> {
+    client.results(list).iter().map(|found| found["name"].clone()).collect()
+}
+
+fn organizations_fetch_with_galaxy_credentials(backend: Backend) {
+    let world = World::new(backend);
+    let list = list_of(world.home);
+    let (key, other) = (galaxy(&world, "hub", world.home), world.of_home("other"));
+    let answer = world.admin.post(&list, json!({"id": other})).expect(400).json();
+    assert_eq!(answer, json!({"msg": "Credential must be a Galaxy credential, not cloudy."}));
+    world.admin.post(&list, json!({"name": "x"})).expect(400);
+    world.admin.post(&list, json!({"id": 4711})).expect(404);
+    for _ in 0..2 {
+        world.admin.post(&list, json!({"id": key})).expect(204);
+    }
+    assert_eq!(names(&world.admin, &list), ["hub"]);
+    assert_eq!(world.admin.results("/api/v2/organizations/?galaxy_credentials__name=hub").len(), 1);
+    for _ in 0..2 {
+        world.admin.post(&list, json!({"id": key, "disassociate": true})).expect(204);
+    }
+    assert!(names(&world.admin, &list).is_empty());
+    let entries = world.admin.results(&format!("/api/v2/credentials/{key}/activity_stream/?order_by=id"));
+    let operations: Vec<_> = entries.iter().map(|entry| entry["operation"].clone()).collect();
+    assert_eq!(operations, ["create", "associate", "disassociate"]);
+    let galaxy_for_ann = json!({
+        "name": "mine", "user": 1, "credential_type": world.managed("galaxy_api_token"),
+        "inputs": {"url": "https://galaxy.example"},
+    });
+    let answer = world.admin.post("/api/v2/credentials/", galaxy_for_ann).expect(400).json();
+    assert_eq!(answer, json!({"organization": ["Galaxy credentials must be owned by an Organization."]}));
+}
+
+fn one_cannot_fetch_with_the_credentials_of_others(backend: Backend) {
+    let world = World::new(backend);
+    let (rival, member) = (world.server.user("rival"), world.server.user("member"));
+    world.server.promote(world.away, &rival);
+    world.server.join(world.home, &member);
+    let (theirs, own) = (galaxy(&world, "theirs", world.home), galaxy(&world, "own", world.away));
+    rival.client.post(&list_of(world.away), json!({"id": theirs})).expect(403);
+    rival.client.post(&list_of(world.home), json!({"id": own})).expect(403);
+    member.client.post(&list_of(world.home), json!({"id": theirs})).expect(403);
+    rival.token("read").post(&list_of(world.away), json!({"id": own})).expect(403);
+    rival.client.post(&list_of(world.away), json!({"id": own})).expect(204);
+    assert_eq!(names(&rival.client, &list_of(world.away)), ["own"]);
+    // A list shows only what one may see of it.
+    world.admin.post(&list_of(world.away), json!({"id": theirs})).expect(204);
+    assert_eq!(names(&rival.client, &list_of(world.away)), ["own"]);
+}

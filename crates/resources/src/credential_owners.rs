@@ -1,0 +1,129 @@
+//! To whom credentials belong: the users and teams that hold their admin role,
+//! the team that they were made for, and their organization.
+
+use hostler_database::{Row, Type};
+use hostler_resource::{Action, Actor, column};
+use hostler_rest::{Engine, Failure, Shown};
+use sea_query::{Alias, Condition, Expr, ExprTrait, JoinType, Order, Query};
+use serde_json::{Value as Json, json};
+
+use crate::{CREDENTIAL, ORGANIZATION, TEAM, USER};
+
+/// The condition that this credential belongs to team `other`.
+pub fn owner_teams(credential: Expr, other: &str) -> Expr {
+    let made_for = Query::select()
+        .expr(column("made", "team_id"))
+        .from_as(Alias::new(CREDENTIAL.table), Alias::new("made"))
+        .and_where(column("made", "id").eq(credential.clone()))
+        .and_where(column("made", "team_id").is_not_null())
+        .to_owned();
+    let granted = Query::select()
+        .expr(column("grants", "team_id"))
+        .from(Alias::new("grants"))
+        .inner_join(Alias::new("roles"), column("roles", "id").eq(column("grants", "role_id")))
+        .and_where(column("roles", "content_type").eq(CREDENTIAL.name))
+        .and_where(column("roles", "role_field").eq("admin_role"))
+        .and_where(column("roles", "object_id").eq(credential))
+        .and_where(column("grants", "team_id").is_not_null())
+        .to_owned();
+    column(other, "id").in_subquery(made_for).or(column(other, "id").in_subquery(granted))
+}
+
+/// The condition that credential `other` was made for this team, or that the
+/// team was granted to use or to administer it.
+pub fn of_team(team: Expr, other: &str) -> Expr {
+    let granted = Query::select()
+        .expr(column("roles", "object_id"))
+        .from(Alias::new("grants"))
+        .inner_join(Alias::new("roles"), column("roles", "id").eq(column("grants", "role_id")))
+        .and_where(column("roles", "content_type").eq(CREDENTIAL.name))
+        .and_where(column("roles", "role_field").is_in(["admin_role", "use_role"]))
+        .and_where(column("grants", "team_id").eq(team.clone()))
+        .to_owned();
+    column(other, "team_id").eq(team).or(column(other, "id").in_subquery(granted))
+}
+
+/// Adds the owners of the credentials of a page, as far as the actor may see
+/// them: two statements for all.
+///
+/// # Errors
+/// What the database says.
+pub async fn show_owners(engine: &Engine, actor: &Actor, page: &mut [Shown]) -> Result<(), Failure> {
+    let ids: Vec<i64> = page.iter().map(|shown| shown.loaded.record.id).collect();
+    let users = owning_users(engine, actor, &ids).await?;
+    let teams = owning_teams(engine, actor, &ids).await?;
+    for shown in page {
+        let id = Some(shown.loaded.record.id);
+        let mut owners = vec![];
+        for row in users.iter().filter(|row| row.integer(0) == id) {
+            let name = |place| row.text(place).unwrap_or_default();
+            let full_name = format!("{} {}", name(3), name(4));
+            owners.push(owner(USER.name, USER.url(row.integer(1).unwrap_or_default()), row, name(2), &full_name));
+        }
+        for row in teams.iter().filter(|row| row.integer(0) == id) {
+            let name = |place| row.text(place).unwrap_or_default();
+            owners.push(owner(TEAM.name, TEAM.url(row.integer(1).unwrap_or_default()), row, name(2), name(3)));
+        }
+        let organization = shown.json.get("summary_fields").and_then(|summaries| summaries.get(ORGANIZATION.name));
+        if let Some(Json::Object(summary)) = organization {
+            let mut summary = summary.clone();
+            let url = ORGANIZATION.url(summary.get("id").and_then(Json::as_i64).unwrap_or_default());
+            summary.insert("type".into(), ORGANIZATION.name.into());
+            summary.insert("url".into(), url.into());
+            owners.push(summary.into());
+        }
+        // As in AWX a link leads to the owner, if it is not the organization, which has a link anyway.
+        if shown.loaded.links.first().is_none_or(Option::is_none)
+            && let Some(first) = owners.first()
+            && let (Some(kind), Some(url)) = (first["type"].as_str(), first["url"].as_str())
+        {
+            let (kind, url) = (kind.to_owned(), url.to_owned());
+            shown.relate(&kind, url.into());
+        }
+        shown.summarize("owners", owners.into());
+    }
+    Ok(())
+}
+
+fn owner(kind: &str, url: String, row: &Row, name: &str, description: &str) -> Json {
+    json!({"id": row.integer(1), "type": kind, "name": name, "description": description, "url": url})
+}
+
+async fn owning_users(engine: &Engine, actor: &Actor, ids: &[i64]) -> Result<Vec<Row>, Failure> {
+    let query = Query::select()
+        .expr(column("roles", "object_id"))
+        .exprs(["id", "username", "first_name", "last_name"].map(|name| column("owner", name)))
+        .from(Alias::new("roles"))
+        .inner_join(Alias::new("grants"), column("grants", "role_id").eq(column("roles", "id")))
+        .join_as(
+            JoinType::InnerJoin,
+            Alias::new(USER.table),
+            Alias::new("owner"),
+            column("owner", "id").eq(column("grants", "user_id")),
+        )
+        .and_where(column("roles", "content_type").eq(CREDENTIAL.name))
+        .and_where(column("roles", "role_field").eq("admin_role"))
+        .and_where(column("roles", "object_id").is_in(ids.iter().copied()))
+        .cond_where(USER.access.rows(actor, Action::Read, "owner").condition())
+        .order_by((Alias::new("grants"), Alias::new("id")), Order::Asc)
+        .to_owned();
+    Ok(engine.database.read(&query, &[Type::Integer, Type::Integer, Type::Text, Type::Text, Type::Text]).await?)
+}
+
+async fn owning_teams(engine: &Engine, actor: &Actor, ids: &[i64]) -> Result<Vec<Row>, Failure> {
+    let query = Query::select()
+        .expr(column("owned", "id"))
+        .exprs(["id", "name", "description"].map(|name| column("owner", name)))
+        .from_as(Alias::new(CREDENTIAL.table), Alias::new("owned"))
+        .join_as(
+            JoinType::InnerJoin,
+            Alias::new(TEAM.table),
+            Alias::new("owner"),
+            Condition::all().add(owner_teams(column("owned", "id"), "owner")),
+        )
+        .and_where(column("owned", "id").is_in(ids.iter().copied()))
+        .cond_where(TEAM.access.rows(actor, Action::Read, "owner").condition())
+        .order_by((Alias::new("owner"), Alias::new("id")), Order::Asc)
+        .to_owned();
+    Ok(engine.database.read(&query, &[Type::Integer, Type::Integer, Type::Text, Type::Text]).await?)
+}

@@ -1,0 +1,247 @@
+//! Credential types: what a credential consists of, and what is made of it for a
+//! job. The managed ones come with Hostler, superusers make others.
+
+use async_trait::async_trait;
+use hostler_credentials::{Inputs, check_injectors, check_inputs};
+use hostler_database::{Database, Transaction, Type, Value};
+use hostler_resource::{
+    Access, Action, Actor, Default, Draft, Field, Key, Post, Relation, Resource, Rule, Sublist, Unique, Via, column,
+    fields,
+};
+use hostler_rest::{Edit, Engine, Failure, Hooks, Record};
+use sea_query::{Alias, Expr, ExprTrait, Func, Query};
+use serde_json::Value as Json;
+
+use crate::common::{BY_CREATOR, BY_MODIFIER, CREATED, CREATED_BY, MODIFIED, MODIFIED_BY, activity_of};
+use crate::{ACTIVITY, CREDENTIAL};
+
+const KINDS: &[(&str, &str)] = &[
+    ("ssh", "Machine"),
+    ("vault", "Vault"),
+    ("net", "Network"),
+    ("scm", "Source Control"),
+    ("cloud", "Cloud"),
+    ("registry", "Container Registry"),
+    ("token", "Personal Access Token"),
+    ("insights", "Insights"),
+    ("external", "External"),
+    ("kubernetes", "Kubernetes"),
+    ("galaxy", "Galaxy/Automation Hub"),
+    ("cryptography", "Cryptography"),
+];
+/// The kinds that custom types can be of.
+const CUSTOM_KINDS: &[(&str, &str)] = &[("net", "Network"), ("cloud", "Cloud")];
+
+const NAME: Field =
+    fields::text("name").label("Name").max(512).required().help("What the type is called; unique among its kind.");
+const DESCRIPTION: Field = fields::text("description")
+    .label("Description")
+    .default(Default::Text(""))
+    .help("What credentials of this type are for.");
+const KIND: Field = fields::choice("kind", KINDS)
+    .label("Kind")
+    .required()
+    .offers(CUSTOM_KINDS)
+    .help("What credentials of this type are used with.");
+const NAMESPACE: Field = fields::text("namespace")
+    .label("Namespace")
+    .nullable()
+    .read_only()
+    .help("What names a managed type whatever it is called; null for others.");
+const MANAGED: Field = fields::boolean("managed")
+    .label("Managed")
+    .read_only()
+    .help("Whether the type comes with the server: then it cannot be changed.");
+const INPUTS: Field = fields::json("inputs")
+    .label("Inputs")
+    .default(Default::EmptyObject)
+    .kept_on_put()
+    .help("What a credential of this type consists of: a list of fields, and which of them are required.");
+const INJECTORS: Field = fields::json("injectors")
+    .label("Injectors")
+    .default(Default::EmptyObject)
+    .kept_on_put()
+    .help("The files, environment variables and extra variables that a job is given of a credential of this type.");
+
+/// Credential types.
+pub static CREDENTIAL_TYPE: Resource = Resource {
+    type_label: "Credential Type",
+    list_title: "Credential Type List",
+    detail_title: "Credential Type Detail",
+    description: "What credentials consist of. Everybody sees all types; superusers make and change those that do not \
+                  come with the server.",
+    relations: &[
+        BY_CREATOR,
+        BY_MODIFIER,
+        Relation::new("credentials", || &CREDENTIAL, Via::Reverse("credential_type_id")),
+    ],
+    sublists: &[
+        Sublist::new(
+            "credentials",
+            "Credential Type Credentials List",
+            || &CREDENTIAL,
+            Via::Reverse("credential_type_id"),
+        )
+        .post(Post::Create("credential_type")),
+        Sublist::new(
+            "activity_stream",
+            "Credential Type Activity Stream List",
+            || &ACTIVITY,
+            Via::Condition(|id, other| activity_of("credential_type", id, other)),
+        ),
+    ],
+    summaries: &[CREATED_BY, MODIFIED_BY],
+    natural_key: &[Key::Field("name"), Key::Field("kind")],
+    unique: &[Unique {
+        fields: &["name", "kind"],
+        key: "__all__",
+        message: "Credential type with this Name and Kind already exists.",
+    }],
+    ..Resource::new(
+        "credential_type",
+        "credential_types",
+        "CredentialType",
+        &[fields::id(), CREATED, MODIFIED, NAME, DESCRIPTION, KIND, NAMESPACE, MANAGED, INPUTS, INJECTORS],
+        &CredentialTypeAccess,
+    )
+};
+
+struct CredentialTypeAccess;
+
+impl Access for CredentialTypeAccess {
+    fn rows(&self, actor: &Actor, action: Action, _row: &str) -> Rule {
+        match action {
+            Action::Read => Rule::All,
+            // As in AWX these are capabilities on managed types too; the hooks refuse with a reason.
+            Action::Change | Action::Delete => Rule::from_bool(actor.is_superuser),
+        }
+    }
+
+    fn create(&self, actor: &Actor, _draft: Draft<'_>) -> Rule {
+        Rule::from_bool(actor.is_superuser)
+    }
+}
+
+/// Checks definitions, and protects the types that are managed or in use.
+pub struct CredentialTypeHooks;
+
+#[async_trait]
+impl Hooks for CredentialTypeHooks {
+    fn permit(&self, edit: &Edit<'_>) -> Result<(), Failure> {
+        refuse_managed(edit.old.as_ref(), "Modifications not allowed for managed credential types")
+    }
+
+    async fn validate(&self, _engine: &Engine, tx: &mut Transaction, edit: &mut Edit<'_>) -> Result<(), Failure> {
+        let kind = edit.new.text(&KIND);
+        if !CUSTOM_KINDS.iter().any(|(known, _)| *known == kind) {
+            return Err(Failure::field(KIND.name, format!("Must be 'cloud' or 'net', not {kind}")));
+        }
+        if edit.changes(&INPUTS) || edit.changes(&INJECTORS) {
+            check_definition(edit)?;
+        }
+        if let Some(old) = &edit.old
+            && edit.changes(&INPUTS)
+            && is_in_use(tx, old.id).await?
+        {
+            let message = "Modifications to inputs are not allowed for credential types that are in use";
+            return Err(Failure::Forbidden(Some(message.into())));
+        }
+        Ok(())
+    }
+
+    async fn saved(&self, _engine: &Engine, tx: &mut Transaction, edit: &Edit<'_>, id: i64) -> Result<(), Failure> {
+        if edit.is_new() || !edit.changes(&KIND) {
+            return Ok(());
+        }
+        // What credentials show of their type has changed with it.
+        let kind = edit.new.text(&KIND);
+        let update = Query::update()
+            .table(Alias::new(CREDENTIAL.table))
+            .value(Alias::new("cloud"), kind == "cloud")
+            .value(Alias::new("version"), column(CREDENTIAL.table, "version").add(1))
+            .and_where(column(CREDENTIAL.table, "credential_type_id").eq(id))
+            .to_owned();
+        tx.execute(&update).await?;
+        Ok(())
+    }
+
+    async fn deleting(
+        &self,
+        _engine: &Engine,
+        tx: &mut Transaction,
+        _actor: &Actor,
+        record: &Record,
+    ) -> Result<(), Failure> {
+        refuse_managed(Some(record), "Deletion not allowed for managed credential types")?;
+        if is_in_use(tx, record.id).await? {
+            let message = "Credential types that are in use cannot be deleted";
+            return Err(Failure::Forbidden(Some(message.into())));
+        }
+        Ok(())
+    }
+}
+
+/// Checks what a type says of its inputs, and that its injectors use nothing else.
+fn check_definition(edit: &mut Edit<'_>) -> Result<(), Failure> {
+    let json = |field| match edit.new.get(field) {
+        Value::Json(json) => json.clone(),
+        _ => Json::Null,
+    };
+    let (mut inputs, injectors) = (json(&INPUTS), json(&INJECTORS));
+    let wrong = |field: &Field, messages| Failure::Invalid(vec![(field.name.to_owned(), messages)]);
+    check_inputs(&mut inputs).map_err(|messages| wrong(&INPUTS, messages))?;
+    check_injectors(&injectors, &Inputs::read(&inputs)).map_err(|messages| wrong(&INJECTORS, messages))?;
+    edit.new.set(&INPUTS, Value::Json(inputs));
+    Ok(())
+}
+
+fn refuse_managed(record: Option<&Record>, message: &str) -> Result<(), Failure> {
+    match record {
+        Some(record) if record.boolean(&MANAGED) => Err(Failure::Forbidden(Some(message.into()))),
+        _ => Ok(()),
+    }
+}
+
+async fn is_in_use(tx: &mut Transaction, id: i64) -> Result<bool, Failure> {
+    let query = Query::select()
+        .expr(column(CREDENTIAL.table, "id"))
+        .from(Alias::new(CREDENTIAL.table))
+        .and_where(column(CREDENTIAL.table, "credential_type_id").eq(id))
+        .limit(1)
+        .to_owned();
+    Ok(!tx.read(&query, &[Type::Integer]).await?.is_empty())
+}
+
+/// Brings what credentials show of their types up to date: a release may have
+/// made a managed type of a custom one.
+///
+/// # Errors
+/// What the database says.
+pub async fn refresh(database: &Database) -> Result<(), hostler_database::Error> {
+    let of_type = |what: Expr| {
+        Query::select()
+            .expr(what)
+            .from(Alias::new(CREDENTIAL_TYPE.table))
+            .and_where(column(CREDENTIAL_TYPE.table, "id").eq(column(CREDENTIAL.table, "credential_type_id")))
+            .to_owned()
+    };
+    let text = |table: &str, name: &str| Expr::from(Func::coalesce([column(table, name), Expr::val("")]));
+    let mut stale = of_type(Expr::val(1));
+    stale.and_where(text(CREDENTIAL_TYPE.table, "namespace").ne(text(CREDENTIAL.table, "kind")));
+    let is_kind = |kind: &str| {
+        let is_it = column(CREDENTIAL_TYPE.table, "kind").eq(kind);
+        Expr::SubQuery(None, Box::new(of_type(is_it).into()))
+    };
+    let namespace = of_type(column(CREDENTIAL_TYPE.table, "namespace"));
+    let update = Query::update()
+        .table(Alias::new(CREDENTIAL.table))
+        .value(Alias::new("kind"), Expr::SubQuery(None, Box::new(namespace.into())))
+        .value(Alias::new("cloud"), is_kind("cloud"))
+        .value(Alias::new("kubernetes"), is_kind("kubernetes"))
+        .value(Alias::new("version"), column(CREDENTIAL.table, "version").add(1))
+        .and_where(Expr::exists(stale))
+        .to_owned();
+    let mut tx = database.begin().await?;
+    tx.execute(&update).await?;
+    tx.commit().await
+}
