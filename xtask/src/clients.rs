@@ -28,8 +28,12 @@ pub fn check(report: &mut Report) -> Result<()> {
             return Ok(());
         }
     };
-    script(report, "awx", &clients.join("check_awx_cli.py"), &bin, &target)?;
-    script(report, "openapi", &clients.join("check_openapi.py"), &bin, &target)?;
+    // What is exported from one server is imported into another, which has nothing yet.
+    let Some((empty, _data)) = server(report, "awx-empty", &target) else { return Ok(()) };
+    let other = [("CONTROLLER_EMPTY_HOST", empty.base.as_str())];
+    script(report, "awx", &clients.join("check_awx_cli.py"), &bin, &target, &other)?;
+    drop(empty);
+    script(report, "openapi", &clients.join("check_openapi.py"), &bin, &target, &[])?;
     collection(report, &bin, &clients, &target)
 }
 
@@ -95,10 +99,21 @@ fn program(program: &Path, home: &Path, server: &Server) -> Command {
 }
 
 /// A script whose last line counts its checks.
-fn script(report: &mut Report, name: &str, script: &Path, bin: &Path, target: &Path) -> Result<()> {
+fn script(
+    report: &mut Report,
+    name: &str,
+    script: &Path,
+    bin: &Path,
+    target: &Path,
+    environment: &[(&str, &str)],
+) -> Result<()> {
     let Some((server, _data)) = server(report, name, target) else { return Ok(()) };
     let home = tempfile::tempdir()?;
-    let output = program(&bin.join("python"), home.path(), &server).arg(script).stderr(Stdio::inherit()).output()?;
+    let output = program(&bin.join("python"), home.path(), &server)
+        .envs(environment.iter().copied())
+        .arg(script)
+        .stderr(Stdio::inherit())
+        .output()?;
     let text = String::from_utf8_lossy(&output.stdout);
     print!("{text}");
     let counts = text.lines().last().map(Counts::parse).unwrap_or_default();

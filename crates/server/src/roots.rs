@@ -46,7 +46,21 @@ pub(crate) fn describe(route: &Route) -> Option<Reply> {
     Some(Reply::json(StatusCode::OK, words))
 }
 
-/// `GET /api/v2/`: only what exists.
+/// Lists without which `awx export` and `awx import` do nothing at all, even if
+/// asked for none of them: by the name that the root gives them, and their path.
+/// Until they are built they say so (501).
+const EXPECTED: &[(&str, &str)] = &[
+    ("execution_environments", "execution_environments"),
+    ("inventory", "inventories"),
+    ("inventory_sources", "inventory_sources"),
+    ("job_templates", "job_templates"),
+    ("notification_templates", "notification_templates"),
+    ("schedules", "schedules"),
+    ("system_job_templates", "system_job_templates"),
+    ("workflow_job_templates", "workflow_job_templates"),
+];
+
+/// `GET /api/v2/`: what exists, and what clients rely on.
 pub(crate) fn version(registry: Registry) -> Reply {
     let mut links = Map::new();
     for name in ["ping", "config", "settings", "me"] {
@@ -55,6 +69,9 @@ pub(crate) fn version(registry: Registry) -> Reply {
     for registered in registry.0 {
         let plural = registered.resource.plural;
         links.insert(plural.into(), format!("/api/v2/{plural}/").into());
+    }
+    for (name, path) in EXPECTED {
+        links.entry(*name).or_insert_with(|| format!("/api/v2/{path}/").into());
     }
     Reply::ok(links)
 }
