@@ -10,6 +10,7 @@ pub mod browser;
 pub mod client;
 pub mod conformance;
 pub mod database;
+mod dump;
 pub mod house;
 pub mod pages;
 pub mod people;

@@ -13,6 +13,7 @@ use tempfile::TempDir;
 
 use crate::client::{Address, Client};
 use crate::database::{Backend, PostgresDatabase};
+use crate::dump;
 
 /// The user name of every test server's first superuser.
 pub const ADMIN: &str = "admin";
@@ -179,6 +180,17 @@ impl TestServer {
                 // The server may be writing.
                 file.busy_timeout(PATIENCE).expect("a timeout");
                 file.execute_batch(statement).expect("SQLite takes the statement");
+            }
+        }
+    }
+
+    /// Every row of every table, as text.
+    pub fn dump(&self) -> String {
+        match &self.database {
+            Some(database) => dump::postgres(&database.url()).expect("PostgreSQL's rows"),
+            None => {
+                let file = rusqlite::Connection::open(self.data().join(SQLITE_FILE)).expect("the server's database");
+                dump::sqlite(&file).expect("SQLite's rows")
             }
         }
     }
