@@ -105,6 +105,9 @@ pub struct ServeOptions {
     /// How to log
     #[arg(long, env = "HOSTLER_LOG_FORMAT", default_value = "human", value_name = "FORMAT")]
     pub log_format: LogFormat,
+    /// Milliseconds from which on a request is logged as slow, as a warning; 0 for never
+    #[arg(long, env = "HOSTLER_SLOW_REQUEST", default_value = "1000", value_name = "MILLISECONDS")]
+    pub slow_request: u32,
     /// Tell in each answer how many statements it took, as X-API-Query-Count
     #[arg(long, env = "HOSTLER_DEBUG_HEADERS", value_parser = clap::builder::BoolishValueParser::new(), default_value = "false", num_args = 0..=1, default_missing_value = "true")]
     pub debug_headers: bool,

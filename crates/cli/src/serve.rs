@@ -1,6 +1,7 @@
 //! `hostler serve`.
 
 use std::io::Write;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use hostler_identity::token::new_token;
@@ -25,7 +26,12 @@ pub async fn run(options: ServeOptions) -> Result<()> {
     let listener =
         TcpListener::bind(options.listen).await.with_context(|| format!("cannot listen on {}", options.listen))?;
     let (database, keys) = storage::open(&options.data).await?;
-    let app = App::new(database.clone(), keys, Options { node: options.node, debug_headers: options.debug_headers });
+    let slow_request = (options.slow_request > 0).then(|| Duration::from_millis(options.slow_request.into()));
+    let app = App::new(
+        database.clone(),
+        keys,
+        Options { node: options.node, debug_headers: options.debug_headers, slow_request },
+    );
 
     name_installation(&database).await?;
     hostler_resources::begin(&app.engine).await?;

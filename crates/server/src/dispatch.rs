@@ -16,15 +16,16 @@ use serde_json::{Map, Value as Json};
 
 use crate::arrival::Arrival;
 use crate::authenticate::{Asking, Presented, SESSION_COOKIE, check_csrf, cookie, is_safe, unauthenticated};
-use crate::browse::{self, Visit, Wanted, form, negotiate};
+use crate::browse::{self, Visit, Wanted, form, negotiate, wants_text};
+use crate::metrics::{Pattern, Proof};
 use crate::reply::{Content, Reply};
 use crate::route::Route;
 use crate::session_age::{self, SESSION_TIMEOUT};
 use crate::settings::Settings;
-use crate::settings::known::authentication::LOGIN_REDIRECT_OVERRIDE;
+use crate::settings::known::authentication::{ALLOW_METRICS_FOR_ANONYMOUS_USERS, LOGIN_REDIRECT_OVERRIDE};
 use crate::state::App;
 use crate::status::reply_to;
-use crate::{api, body, login, oauth, openapi, roots, settings, sign_in};
+use crate::{api, body, login, metrics, oauth, openapi, roots, settings, sign_in};
 
 /// A request as the handlers see it.
 #[derive(Clone)]
@@ -86,6 +87,8 @@ struct Trace {
     actor: Option<String>,
     known: bool,
     client: Option<IpAddr>,
+    pattern: Option<Pattern>,
+    proof: Option<Proof>,
 }
 
 /// Answers one request. Nothing that goes wrong inside ends the server.
@@ -98,22 +101,25 @@ pub async fn handle(State(app): State<App>, request: axum::http::Request<Body>) 
     let (outcome, queries) = hostler_database::counted(work).await;
     let reply = outcome.unwrap_or_else(|panic| reply_to(Failure::Internal(format!("panic: {}", message(&panic))), ""));
     let mut response = reply.into_response();
-    let seconds = started.elapsed().as_secs_f64();
+    let took = started.elapsed();
+    let seconds = took.as_secs_f64();
+    let status = response.status();
+    app.counters.count(trace.pattern.unwrap_or(Pattern::Unknown), &method, status.as_u16(), seconds, queries);
+    if let (StatusCode::UNAUTHORIZED | StatusCode::TOO_MANY_REQUESTS, Some(proof)) = (status, trace.proof) {
+        app.counters.count_failure(proof);
+    }
     common_headers(response.headers_mut(), &app, &id, seconds, &trace);
     if app.options.debug_headers {
         response.headers_mut().insert(HeaderName::from_static("x-api-query-count"), HeaderValue::from(queries));
     }
-    tracing::info!(
-        request = %id,
-        actor = trace.actor.as_deref().unwrap_or("-"),
-        client = trace.client.map_or_else(|| "-".to_owned(), |address| address.to_string()),
-        %method,
-        %path,
-        status = response.status().as_u16(),
-        milliseconds = seconds * 1000.0,
-        queries,
-        "request"
-    );
+    let client = trace.client.map_or_else(|| "-".to_owned(), |address| address.to_string());
+    let actor = trace.actor.as_deref().unwrap_or("-");
+    let (status, milliseconds) = (status.as_u16(), seconds * 1000.0);
+    if app.options.slow_request.is_some_and(|slow| took >= slow) {
+        tracing::warn!(request = %id, actor, client, %method, %path, status, milliseconds, queries, "slow request");
+    } else {
+        tracing::info!(request = %id, actor, client, %method, %path, status, milliseconds, queries, "request");
+    }
     response
 }
 
@@ -174,7 +180,10 @@ async fn answer(app: &App, request: axum::http::Request<Body>, trace: &mut Trace
         }
         return if wanted == Wanted::Page { browse::not_found() } else { Reply::unknown_path() };
     };
-    if !route.has_pages() {
+    trace.pattern = Some(route.pattern());
+    trace.proof = proof(&route, &parts.headers, &parts.method);
+    // Of the paths that have pages, this one has a text beside them.
+    if !route.has_pages() || (matches!(route, Route::Metrics) && wants_text(&parts.headers, &pairs)) {
         wanted = Wanted::Json;
     }
     let Asking { settings, arrival, renewed, actor } =
@@ -225,6 +234,16 @@ async fn answer(app: &App, request: axum::http::Request<Body>, trace: &mut Trace
     browse::page(Visit { route: &route, actor: actor.as_ref(), request: &request, described }, reply)
 }
 
+/// What a request brings to prove who sends it, as far as failing to is counted.
+fn proof(route: &Route, headers: &HeaderMap, method: &Method) -> Option<Proof> {
+    if matches!(route, Route::Login) {
+        return (*method == Method::POST).then_some(Proof::Login);
+    }
+    let scheme = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split(' ').next()?;
+    let schemes = [("basic", Proof::Basic), ("bearer", Proof::Token)];
+    schemes.into_iter().find(|(known, _)| scheme.eq_ignore_ascii_case(known)).map(|(_, proof)| proof)
+}
+
 /// Reads the body. What a session sent as a form becomes the request that the form means.
 async fn receive(incoming: Body, request: &mut Request, actor: Option<&Actor>) -> Result<(), Reply> {
     body::check_headers(&request.headers)?;
@@ -267,10 +286,17 @@ async fn authorized(
                 asking.actor = Err(reply_to(Failure::forbidden(), method.as_str()));
             }
         }
-        Ok(None) if !route.is_public() => asking.actor = Err(unauthenticated()),
+        Ok(None) if !route.is_public() && !is_open(route, &asking.settings) => {
+            asking.actor = Err(unauthenticated());
+        }
         Ok(None) | Err(_) => {}
     }
     asking
+}
+
+/// Whether the settings let anybody ask.
+fn is_open(route: &Route, settings: &Settings) -> bool {
+    matches!(route, Route::Metrics) && settings.boolean(&ALLOW_METRICS_FOR_ANONYMOUS_USERS)
 }
 
 async fn respond(app: &App, route: &Route, actor: Option<&Actor>, request: &Request, wanted: Wanted) -> Reply {
@@ -313,6 +339,7 @@ async fn public(app: &App, route: Route, request: &Request) -> Result<Reply, Fai
         Route::VersionRoot => Ok(roots::version(app.engine.registry)),
         Route::Ping => Ok(roots::ping(app, &request.settings)),
         Route::OAuthRoot => Ok(oauth::root()),
+        Route::Metrics => metrics::show(app, request).await,
         Route::Stylesheet => Ok(Reply::fixed("text/css; charset=utf-8", browse::STYLESHEET)
             .with(header::CACHE_CONTROL, "public, max-age=3600")),
         _ => Ok(unauthenticated()),
@@ -330,6 +357,10 @@ async fn known(app: &App, route: Route, actor: &Actor, request: &Request) -> Res
         | Route::Login
         | Route::Logout
         | Route::Stylesheet => public(app, route, request).await,
+        Route::Metrics if actor.is_superuser || actor.is_system_auditor || is_open(&route, &request.settings) => {
+            public(app, route, request).await
+        }
+        Route::Metrics => Err(Failure::forbidden()),
         Route::OpenApi if is_safe(&request.method) => Ok(Reply::fixed("application/json", openapi::text())),
         Route::OpenApi => Err(Failure::MethodNotAllowed),
         Route::Config if request.method == Method::OPTIONS => {

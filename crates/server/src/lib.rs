@@ -11,6 +11,7 @@ mod directory;
 mod dispatch;
 mod last_used;
 mod login;
+mod metrics;
 mod oauth;
 mod openapi;
 mod probe;

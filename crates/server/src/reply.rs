@@ -18,6 +18,8 @@ pub(crate) enum Content {
     Json(Json),
     Yaml(String),
     Html(String),
+    /// Plain text.
+    Text(String),
     /// A text that is part of the server, with its content type.
     Fixed(&'static str, &'static str),
 }
@@ -41,6 +43,10 @@ impl Reply {
 
     pub(crate) fn html(status: StatusCode, html: String) -> Self {
         Reply { status, content: Content::Html(html), headers: vec![] }
+    }
+
+    pub(crate) fn text(status: StatusCode, text: String) -> Self {
+        Reply { status, content: Content::Text(text), headers: vec![] }
     }
 
     pub(crate) fn fixed(content_type: &'static str, text: &'static str) -> Self {
@@ -84,6 +90,7 @@ impl Reply {
             Content::Json(json) => (Body::from(bytes(&json)), Some("application/json")),
             Content::Yaml(text) => (Body::from(text), Some("application/yaml")),
             Content::Html(html) => (Body::from(html), Some("text/html; charset=utf-8")),
+            Content::Text(text) => (Body::from(text), Some("text/plain; charset=utf-8")),
             Content::Fixed(content_type, text) => (Body::from(text), Some(content_type)),
         };
         let mut response = Response::new(body);

@@ -37,6 +37,7 @@ pub(crate) fn describe(route: &Route) -> Option<Reply> {
     let (name, description) = match route {
         Route::ApiRoot => ("REST API", "The versions of the API that this server speaks."),
         Route::VersionRoot => ("Version 2", "What this version of the API has: the path of each list."),
+        Route::Metrics => ("Metrics", "Figures for Prometheus, of the database and of this server."),
         Route::Ping => ("Ping", "Whether the server answers, and which one it is. Anybody may ask."),
         Route::Config => ("Configuration", "How the server is set up."),
         _ => return None,
@@ -63,7 +64,7 @@ const EXPECTED: &[(&str, &str)] = &[
 /// `GET /api/v2/`: what exists, and what clients rely on.
 pub(crate) fn version(registry: Registry) -> Reply {
     let mut links = Map::new();
-    for name in ["ping", "config", "settings", "me"] {
+    for name in ["ping", "config", "settings", "me", "metrics"] {
         links.insert(name.into(), format!("/api/v2/{name}/").into());
     }
     for registered in registry.0 {

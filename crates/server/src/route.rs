@@ -5,6 +5,7 @@ use hostler_resources::USER;
 use hostler_rest::{Registered, Registry};
 use percent_encoding::percent_decode_str;
 
+use crate::metrics::Pattern;
 use crate::oauth::Endpoint;
 use crate::sign_in::UserPath;
 
@@ -47,6 +48,7 @@ pub(crate) enum Route {
     OpenApi,
     Stylesheet,
     Ping,
+    Metrics,
     Config,
     Me,
     Login,
@@ -89,6 +91,7 @@ impl Route {
             ["o", name] => Endpoint::find(name).map(Route::OAuth),
             ["v2"] => Some(Route::VersionRoot),
             ["v2", "ping"] => Some(Route::Ping),
+            ["v2", "metrics"] => Some(Route::Metrics),
             ["v2", "config"] => Some(Route::Config),
             ["v2", "me"] => Some(Route::Me),
             ["v2", "settings"] => Some(Route::SettingList),
@@ -116,6 +119,43 @@ impl Route {
                 Some(Route::Later(found, (*key).to_owned(), name))
             }
             _ => None,
+        }
+    }
+
+    /// The kind of path that it is, for counting.
+    pub(crate) fn pattern(&self) -> Pattern {
+        match self {
+            Route::ApiRoot => Pattern::Fixed(""),
+            Route::VersionRoot => Pattern::Fixed("v2/"),
+            Route::OpenApi => Pattern::Fixed("v2/openapi.json"),
+            Route::Stylesheet => Pattern::Fixed("static/hostler.css"),
+            Route::Ping => Pattern::Fixed("v2/ping/"),
+            Route::Metrics => Pattern::Fixed("v2/metrics/"),
+            Route::Config => Pattern::Fixed("v2/config/"),
+            Route::Me => Pattern::Fixed("v2/me/"),
+            Route::Login => Pattern::Fixed("login/"),
+            Route::Logout => Pattern::Fixed("logout/"),
+            Route::OAuthRoot => Pattern::Fixed("o/"),
+            Route::OAuth(_) => Pattern::Fixed("o/{endpoint}/"),
+            Route::SettingList => Pattern::Fixed("v2/settings/"),
+            Route::SettingCategory(_) => Pattern::Fixed("v2/settings/{category}/"),
+            Route::List(found) => Pattern::List(found.resource.plural),
+            Route::LaterList(name) => Pattern::List(name),
+            Route::Detail(found, _) => Pattern::Detail(found.resource.plural),
+            Route::Sublist(found, _, sublist) => Pattern::Below(found.resource.plural, sublist.name),
+            Route::OfUser(_, path) => Pattern::Below(
+                USER.plural,
+                match path {
+                    UserPath::SignIn => "sign_in",
+                    UserPath::SecondFactor => "second_factor",
+                    UserPath::VerifySecondFactor => "second_factor/verify",
+                    UserPath::RecoveryCodes => "second_factor/recovery_codes",
+                    UserPath::DisableSecondFactor => "second_factor/disable",
+                },
+            ),
+            Route::Copy(found, _) => Pattern::Below(found.resource.plural, "copy"),
+            Route::ExplainAccess(found, _) => Pattern::Below(found.resource.plural, "explain_access"),
+            Route::Later(found, _, name) => Pattern::Below(found.resource.plural, name),
         }
     }
 

@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use hostler_database::Database;
 use hostler_identity::key::SecretKey;
@@ -9,6 +10,7 @@ use hostler_vault::Vault;
 
 use crate::directory::Directories;
 use crate::last_used::LastUsed;
+use crate::metrics::Counters;
 use crate::settings::Memory;
 use crate::sign_in::{ForeignHashes, Guard};
 
@@ -19,6 +21,8 @@ pub struct Options {
     pub node: String,
     /// Whether answers tell how many statements they took (`X-API-Query-Count`).
     pub debug_headers: bool,
+    /// From when on a request is logged as slow; none is without this.
+    pub slow_request: Option<Duration>,
 }
 
 /// The secrets of the installation, which stand outside the database.
@@ -40,6 +44,7 @@ pub struct App {
     pub(crate) directories: Arc<Directories>,
     pub(crate) guard: Arc<Guard>,
     pub(crate) foreign: Arc<ForeignHashes>,
+    pub(crate) counters: Arc<Counters>,
     pub(crate) options: Arc<Options>,
 }
 
@@ -62,6 +67,7 @@ impl App {
             verified: Arc::new(VerifiedPairs::new(DEFAULT_TTL)),
             settings: Arc::default(),
             last_used: Arc::default(),
+            counters: Arc::default(),
             options: Arc::new(options),
         }
     }

@@ -9,7 +9,7 @@ mod negotiate;
 mod page;
 mod templates;
 
-pub(crate) use negotiate::{Wanted, negotiate};
+pub(crate) use negotiate::{Wanted, negotiate, wants_text};
 pub(crate) use page::{Visit, after_form, not_found, page};
 pub(crate) use templates::{LoginPage, STYLESHEET};
 

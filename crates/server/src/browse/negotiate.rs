@@ -24,8 +24,7 @@ pub(crate) fn negotiate(headers: &HeaderMap, pairs: &[(String, String)]) -> Want
             _ => Wanted::UnknownFormat,
         };
     }
-    let values = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    let ranges: Vec<Range<'_>> = values.flat_map(|value| value.split(',')).filter_map(Range::parse).collect();
+    let ranges = ranges(headers);
     if ranges.is_empty() {
         return Wanted::Json;
     }
@@ -39,6 +38,22 @@ pub(crate) fn negotiate(headers: &HeaderMap, pairs: &[(String, String)]) -> Want
         _ if html > json => Wanted::Page,
         _ => Wanted::Json,
     }
+}
+
+/// Whether a request wants plain text, where there is such: it does unless it prefers another of our forms.
+pub(crate) fn wants_text(headers: &HeaderMap, pairs: &[(String, String)]) -> bool {
+    if let Some((_, format)) = pairs.iter().find(|(key, _)| key == "format") {
+        return format == "txt";
+    }
+    let ranges = ranges(headers);
+    let text = quality(&ranges, "text", "plain");
+    let others = [("application", "json"), ("text", "html")].map(|(main, sub)| quality(&ranges, main, sub));
+    ranges.is_empty() || (text > 0 && others.iter().all(|other| text >= *other))
+}
+
+fn ranges(headers: &HeaderMap) -> Vec<Range<'_>> {
+    let values = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).filter_map(Range::parse).collect()
 }
 
 /// One part of an Accept header.

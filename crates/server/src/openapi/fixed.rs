@@ -17,6 +17,7 @@ pub(super) fn paths() -> Map<String, Json> {
         ("/api/", json!({"get": read("root", "Versions of the API", api_root()).public().0})),
         ("/api/v2/", json!({"get": read("version_root", "What this version has", links()).public().0})),
         ("/api/v2/ping/", json!({"get": read("ping", "Whether the server works", ping()).public().0})),
+        ("/api/v2/metrics/", json!({"get": read("metrics", "Figures for Prometheus", metrics()).0})),
         ("/api/v2/openapi.json", json!({"get": read("openapi", "This document", json!({"type": "object"})).0})),
         ("/api/v2/config/", json!({"get": read("config", "How the server is set up", config()).0})),
         ("/api/v2/me/", me()),
@@ -70,6 +71,29 @@ fn ping() -> Json {
         },
         "required": ["ha", "version", "active_node", "install_uuid", "instances", "instance_groups"],
     })
+}
+
+/// In JSON, that is; in text by `Accept: text/plain`.
+fn metrics() -> Json {
+    let sample = json!({
+        "type": "object",
+        "properties": {
+            "labels": {"type": "object", "additionalProperties": {"type": "string"}},
+            "value": {"type": "number"},
+            "sample_type": {"type": "string"},
+        },
+        "required": ["labels", "value"],
+    });
+    let family = json!({
+        "type": "object",
+        "properties": {
+            "help_text": {"type": "string"},
+            "type": {"enum": ["counter", "gauge", "histogram"]},
+            "samples": {"type": "array", "items": sample},
+        },
+        "required": ["help_text", "type", "samples"],
+    });
+    json!({"type": "object", "description": "Each figure by its name.", "additionalProperties": family})
 }
 
 fn config() -> Json {

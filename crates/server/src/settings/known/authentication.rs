@@ -17,6 +17,7 @@ pub(crate) const CATEGORY: Category = Category {
         &OAUTH2_PROVIDER,
         &ALLOW_OAUTH2_FOR_EXTERNAL_USERS,
         &LOGIN_REDIRECT_OVERRIDE,
+        &ALLOW_METRICS_FOR_ANONYMOUS_USERS,
         &LOCAL_PASSWORD_MIN_LENGTH,
         &LOCAL_PASSWORD_MIN_DIGITS,
         &LOCAL_PASSWORD_MIN_UPPER,
@@ -69,6 +70,11 @@ pub(crate) static ALLOW_OAUTH2_FOR_EXTERNAL_USERS: Setting =
     Setting::boolean("ALLOW_OAUTH2_FOR_EXTERNAL_USERS", false).label("Tokens for external users").help(
         "Whether users whom a directory or an identity provider vouches for may make tokens. Tokens that exist stay.",
     );
+
+pub(crate) static ALLOW_METRICS_FOR_ANONYMOUS_USERS: Setting =
+    Setting::boolean("ALLOW_METRICS_FOR_ANONYMOUS_USERS", false)
+        .label("Show metrics to anybody")
+        .help("Whether /api/v2/metrics/ answers everybody, logged in or not, and not only superusers and auditors.");
 
 pub(crate) static LOGIN_REDIRECT_OVERRIDE: Setting = Setting::text("LOGIN_REDIRECT_OVERRIDE", 2048)
     .label("Where to log in")

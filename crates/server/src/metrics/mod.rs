@@ -1,0 +1,32 @@
+//! `/api/v2/metrics/`: figures for Prometheus, in AWX's names where AWX counts the same.
+
+mod count;
+mod families;
+
+use axum::http::StatusCode;
+use hostler_rest::Failure;
+
+pub(crate) use count::{Counters, Pattern, Proof};
+
+use crate::browse::wants_text;
+use crate::dispatch::Request;
+use crate::reply::Reply;
+use crate::state::App;
+
+/// `GET /api/v2/metrics/`, for whom the caller has found allowed. `dbonly=1` and `subsystemonly=1` leave out, as in AWX,
+/// what this server has counted, or what stands in the database.
+pub(crate) async fn show(app: &App, request: &Request) -> Result<Reply, Failure> {
+    let is_on = |name: &str| request.parameter(name) == Some("1");
+    let mut found = vec![];
+    if !is_on("subsystemonly") {
+        found.extend(families::of_the_database(app, &request.settings).await?);
+    }
+    if !is_on("dbonly") {
+        found.extend(families::of_this_server(&app.counters));
+    }
+    Ok(if wants_text(&request.headers, &request.pairs) {
+        Reply::text(StatusCode::OK, families::text(&found))
+    } else {
+        Reply::ok(families::json(&found))
+    })
+}
