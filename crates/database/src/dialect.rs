@@ -4,6 +4,8 @@ use sea_query::{Expr, ExprTrait, Func, NullOrdering, Order, SelectStatement};
 
 /// The name of the SQL function that SQLite connections register for Unicode lower case.
 pub(crate) const FOLD: &str = "hostler_fold";
+/// The name of the SQL function that SQLite connections register to find a folded text in another, whatever its case.
+pub(crate) const OCCURS: &str = "hostler_occurs";
 /// The name of the SQL function that SQLite connections register for regular expressions.
 pub(crate) const REGEX: &str = "hostler_regex";
 
@@ -61,9 +63,10 @@ impl Dialect {
             Exact => expr.eq(value),
             IExact => self.fold(expr).eq(fold(value)),
             Contains => self.position(expr, value).gt(0),
+            IContains if self == Dialect::Sqlite => Func::cust(OCCURS).arg(fold(value)).arg(expr).into(),
             IContains => self.position(self.fold(expr), &fold(value)).gt(0),
             StartsWith => self.starts(expr, value),
-            IStartsWith => self.starts(self.fold(expr), &fold(value)),
+            IStartsWith => starts(self.fold(expr), &fold(value)),
             EndsWith => self.ends(expr, value),
             IEndsWith => self.ends(self.fold(expr), &fold(value)),
             Regex => self.matches(expr, value, false)?,
@@ -104,9 +107,17 @@ impl Dialect {
         Func::cust(name).arg(expr).arg(value).into()
     }
 
+    /// As a range of what an index orders byte by byte, which it is on both in UTF-8.
     fn starts(self, expr: Expr, value: &str) -> Expr {
-        let length = value.chars().count() as i64;
-        Expr::from(Func::cust("substr").arg(expr).arg(1).arg(length)).eq(value)
+        let Some(end) = successor(value) else { return starts(expr, value) };
+        match self {
+            Dialect::Sqlite => expr.clone().gte(value).and(expr.lt(end)),
+            // Whatever the collation: these compare bytes, and an index with text_pattern_ops serves them.
+            Dialect::Postgres => Expr::cust_with_exprs(
+                "($1 ~>=~ $2 AND $3 ~<~ $4)",
+                [expr.clone(), Expr::val(value), expr, Expr::val(end)],
+            ),
+        }
     }
 
     fn ends(self, expr: Expr, value: &str) -> Expr {
@@ -138,9 +149,38 @@ impl Dialect {
     }
 }
 
+fn starts(expr: Expr, value: &str) -> Expr {
+    let length = value.chars().count() as i64;
+    Expr::from(Func::cust("substr").arg(expr).arg(1).arg(length)).eq(value)
+}
+
+/// The first text, in the order of code points, that is greater than all that
+/// begin with this one. None for a text after all of whose extensions nothing comes.
+fn successor(text: &str) -> Option<String> {
+    let mut text = text.to_owned();
+    while let Some(last) = text.pop() {
+        // `(last..)` leaves out the surrogates.
+        if let Some(next) = (last..=char::MAX).nth(1) {
+            text.push(next);
+            return Some(text);
+        }
+    }
+    None
+}
+
 /// Lower case as both databases see it.
 pub(crate) fn fold(text: &str) -> String {
     text.to_lowercase()
+}
+
+/// Whether a text that is folded already occurs in another, whatever the case of that.
+pub(crate) fn occurs(folded: &str, text: &str) -> bool {
+    // Most texts are ASCII: those need neither tables nor memory.
+    if !text.is_ascii() {
+        return fold(text).contains(folded);
+    }
+    let (folded, text) = (folded.as_bytes(), text.as_bytes());
+    folded.is_empty() || text.windows(folded.len()).any(|part| part.eq_ignore_ascii_case(folded))
 }
 
 /// Compiles a regular expression with bounds on its size.

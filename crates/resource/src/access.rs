@@ -80,6 +80,9 @@ pub struct Actor {
     pub is_superuser: bool,
     /// May see everything.
     pub is_system_auditor: bool,
+    /// Administers at least one organization. Read with the user, as the two flags above: a question that
+    /// rules ask of every row must not cost anything there.
+    pub is_organization_admin: bool,
     /// False for a token without the `write` scope: then nothing may be changed.
     pub can_write: bool,
     /// The session by which the actor is signed in, if it is one.

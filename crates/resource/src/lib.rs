@@ -14,7 +14,7 @@ mod role;
 pub use access::{Access, Action, Actor, Draft, Managed, Policy, Rule};
 pub use field::{Charset, Default, Field, Kind, fields};
 pub use relation::{Post, Relation, Sublist, Via};
-pub use resource::{Key, Resource, Summary, Unique};
+pub use resource::{Key, Resource, Summary, Unique, row_count};
 pub use role::{ImpliedBy, ObjectRole, Singleton};
 
 use sea_query::{Alias, Expr};

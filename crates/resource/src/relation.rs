@@ -1,4 +1,4 @@
-use sea_query::{Alias, Expr, ExprTrait, Query};
+use sea_query::{Alias, Expr, ExprTrait, Query, SelectStatement};
 
 use crate::{Resource, column};
 
@@ -9,6 +9,19 @@ pub enum Via {
     Column(&'static str),
     /// The other row's column holds this row's id.
     Reverse(&'static str),
+    /// The other row is this one, seen as a part of the same table.
+    Same,
+    /// Rows of a third table hold the ids of both.
+    Through {
+        /// That table.
+        table: &'static str,
+        /// Its column with this row's id.
+        here: &'static str,
+        /// Its column with the other row's id.
+        there: &'static str,
+        /// A column and the value that it must have.
+        only: Option<(&'static str, &'static str)>,
+    },
     /// Any other way: given this row's id and the name under which the other
     /// table stands in the query, the condition that both belong together.
     Condition(fn(this_id: Expr, other: &str) -> Expr),
@@ -30,24 +43,42 @@ impl Via {
     /// For [`Via::Column`] the id must be that of the row linked to.
     pub fn belongs_to(&self, this_id: Expr, other: &str) -> Expr {
         match self {
-            Via::Column(_) => column(other, "id").eq(this_id),
+            Via::Column(_) | Via::Same => column(other, "id").eq(this_id),
+            Via::Through { table, here, there, only } => column(other, "id")
+                .in_subquery(linked(table, there, *only).and_where(column(table, here).eq(this_id)).to_owned()),
             Via::Reverse(name) => column(other, name).eq(this_id),
             Via::Condition(condition) => condition(this_id, other),
             Via::Nowhere => Expr::Constant(sea_query::Value::Bool(Some(false))),
         }
     }
 
-    /// A condition for [`Via::Condition`]: `other.id` is among the column
-    /// `there` of those rows of `table` whose column `here` holds this id.
-    pub fn through(table: &'static str, here: &'static str, there: &'static str, this_id: Expr, other: &str) -> Expr {
-        column(other, "id").in_subquery(
-            Query::select()
-                .column((Alias::new(table), Alias::new(there)))
-                .from(Alias::new(table))
-                .and_where(column(table, here).eq(this_id))
-                .to_owned(),
-        )
+    /// The condition that row `this` belongs to one of the rows that meet a
+    /// condition, for which these are selected first, by themselves: `others`
+    /// makes that selection of the column it is given. None if there is no such way.
+    ///
+    /// Where there is nothing to compare, the condition may be NULL instead of false.
+    pub fn belongs_to_any(&self, this: &str, others: impl FnOnce(&'static str) -> SelectStatement) -> Option<Expr> {
+        Some(match self {
+            Via::Column(name) => column(this, name).in_subquery(others("id")),
+            Via::Same => column(this, "id").in_subquery(others("id")),
+            Via::Reverse(name) => column(this, "id").in_subquery(others(name)),
+            Via::Through { table, here, there, only } => column(this, "id").in_subquery(
+                linked(table, here, *only).and_where(column(table, there).in_subquery(others("id"))).to_owned(),
+            ),
+            Via::Condition(_) | Via::Nowhere => return None,
+        })
     }
+}
+
+/// The column `wanted` of the third table, where it links anything.
+fn linked(table: &'static str, wanted: &'static str, only: Option<(&'static str, &'static str)>) -> SelectStatement {
+    let mut query = Query::select();
+    query
+        .expr(column(table, wanted))
+        .from(Alias::new(table))
+        .and_where(column(table, wanted).is_not_null())
+        .and_where_option(only.map(|(name, value)| column(table, name).eq(value)));
+    query
 }
 
 /// A relation that filters, searches and orderings may cross.

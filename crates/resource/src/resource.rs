@@ -1,4 +1,6 @@
-use crate::{Access, Field, Kind, ObjectRole, Relation, Sublist};
+use sea_query::{Alias, Expr, ExprTrait, Func, Query};
+
+use crate::{Access, Field, Kind, ObjectRole, Relation, Sublist, column};
 
 /// One part of the natural key that forms a named URL.
 #[derive(Clone, Copy)]
@@ -87,8 +89,21 @@ pub struct Resource {
     pub shared_type: Option<&'static str>,
     /// Whether writes leave a trace in the activity stream.
     pub recorded: bool,
+    /// The number of rows of the table, where the database keeps it: see [`row_count`].
+    pub total: Option<fn() -> Expr>,
     /// Who may do what.
     pub access: &'static dyn Access,
+}
+
+/// A number of rows that triggers of the database keep in the table `row_counts`
+/// under this name, so that nobody has to count the rows of a large table.
+pub fn row_count(name: &'static str) -> Expr {
+    let sum = Query::select()
+        .expr(Expr::from(Func::sum(column("row_counts", "n"))).cast_as("bigint"))
+        .from(Alias::new("row_counts"))
+        .and_where(column("row_counts", "name").eq(name))
+        .to_owned();
+    Expr::SubQuery(None, Box::new(sum.into()))
 }
 
 impl Resource {
@@ -127,6 +142,7 @@ impl Resource {
             audited: true,
             shared_type: None,
             recorded: true,
+            total: None,
             access,
         }
     }

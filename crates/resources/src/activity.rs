@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use hostler_access::{has_role, object_ids};
 use hostler_database::{Type, Value};
-use hostler_resource::{Access, Action, Actor, Draft, Field, Relation, Resource, Rule, Summary, Via, column, fields};
+use hostler_resource::{
+    Access, Action, Actor, Draft, Field, Relation, Resource, Rule, Summary, Via, column, fields, row_count,
+};
 use hostler_rest::{Engine, Failure, Hooks, Shown, View, summarize};
-use sea_query::{Alias, Expr, ExprTrait, Query, SelectStatement};
+use sea_query::{Alias, Expr, ExprTrait, Query, SelectStatement, UnionType};
 use serde_json::{Map, Value as Json};
 
 use crate::{
@@ -58,20 +60,15 @@ const ACTIVITY_FIELDS: &[Field] = &[
     SETTING,
 ];
 
-/// A filter by the objects that an entry is about.
-const fn about(name: &'static str, target: fn() -> &'static Resource, condition: fn(Expr, &str) -> Expr) -> Relation {
-    Relation::new(name, target, Via::Condition(condition)).unlisted()
-}
-
-fn objects_of(content_type: &'static str, this_id: Expr, other: &str) -> Expr {
-    column(other, "id").in_subquery(
-        Query::select()
-            .expr(column("activity_links", "object_id"))
-            .from(Alias::new("activity_links"))
-            .and_where(column("activity_links", "content_type").eq(content_type))
-            .and_where(column("activity_links", "activity_id").eq(this_id))
-            .to_owned(),
-    )
+/// A filter by the objects of this type that an entry is about.
+const fn about(content_type: &'static str, target: fn() -> &'static Resource) -> Relation {
+    let links = Via::Through {
+        table: "activity_links",
+        here: "activity_id",
+        there: "object_id",
+        only: Some(("content_type", content_type)),
+    };
+    Relation::new(content_type, target, links).unlisted()
 }
 
 /// The activity stream.
@@ -85,21 +82,17 @@ pub static ACTIVITY: Resource = Resource {
     table: "activity",
     relations: &[
         Relation::new("actor", || &USER, Via::Column("actor_id")).unlisted(),
-        about("user", || &USER, |id, other| objects_of("user", id, other)),
-        about("organization", || &ORGANIZATION, |id, other| objects_of("organization", id, other)),
-        about("team", || &TEAM, |id, other| objects_of("team", id, other)),
-        about("project", || &PROJECT, |id, other| objects_of("project", id, other)),
-        about("credential", || &CREDENTIAL, |id, other| objects_of("credential", id, other)),
-        about("credential_type", || &CREDENTIAL_TYPE, |id, other| objects_of("credential_type", id, other)),
-        about(
-            "credential_input_source",
-            || &CREDENTIAL_INPUT_SOURCE,
-            |id, other| objects_of("credential_input_source", id, other),
-        ),
-        about("role", || &ROLE, |id, other| objects_of("role", id, other)),
-        about("label", || &LABEL, |id, other| objects_of("label", id, other)),
-        about("o_auth2_application", || &APPLICATION, |id, other| objects_of("o_auth2_application", id, other)),
-        about("o_auth2_access_token", || &TOKEN, |id, other| objects_of("o_auth2_access_token", id, other)),
+        about("user", || &USER),
+        about("organization", || &ORGANIZATION),
+        about("team", || &TEAM),
+        about("project", || &PROJECT),
+        about("credential", || &CREDENTIAL),
+        about("credential_type", || &CREDENTIAL_TYPE),
+        about("credential_input_source", || &CREDENTIAL_INPUT_SOURCE),
+        about("role", || &ROLE),
+        about("label", || &LABEL),
+        about("o_auth2_application", || &APPLICATION),
+        about("o_auth2_access_token", || &TOKEN),
     ],
     summaries: &[Summary { name: "actor", column: "actor_id", target: || &USER, linked: true }],
     summarized_as: &[],
@@ -110,6 +103,7 @@ pub static ACTIVITY: Resource = Resource {
     capabilities: false,
     audited: false,
     recorded: false,
+    total: Some(|| row_count("activity")),
     ..Resource::new("activity_stream", "activity_stream", "ActivityStream", ACTIVITY_FIELDS, &ActivityAccess)
 };
 
@@ -128,23 +122,24 @@ impl Access for ActivityAccess {
         if actor.is_superuser || actor.is_system_auditor {
             return Rule::All;
         }
+        let about = |content_type: &'static str, which: Expr| {
+            Query::select()
+                .expr(column("link", "activity_id"))
+                .from_as(Alias::new("activity_links"), Alias::new("link"))
+                .and_where(column("link", "content_type").eq(content_type))
+                .and_where(which)
+                .to_owned()
+        };
         let linked = |content_type: &'static str, which: Expr| {
-            Expr::exists(
-                Query::select()
-                    .expr(Expr::val(1))
-                    .from_as(Alias::new("activity_links"), Alias::new("link"))
-                    .and_where(column("link", "activity_id").eq(column(row, "id")))
-                    .and_where(column("link", "content_type").eq(content_type))
-                    .and_where(which)
-                    .to_owned(),
-            )
+            let of_row = column("link", "activity_id").eq(column(row, "id"));
+            Expr::exists(about(content_type, of_row.and(which)))
         };
         let among = |ids: SelectStatement| column("link", "object_id").in_subquery(ids);
         let audited = || object_ids(ORGANIZATION.name, &["admin_role", "auditor_role"], actor.id);
         let readable = |resource: &'static Resource, rule: Rule| match rule {
-            Rule::None => Expr::Constant(false.into()),
-            Rule::All => linked(resource.name, Expr::Constant(true.into())),
-            Rule::When(condition) => linked(
+            Rule::None => None,
+            Rule::All => Some(about(resource.name, Expr::Constant(true.into()))),
+            Rule::When(condition) => Some(about(
                 resource.name,
                 among(
                     Query::select()
@@ -153,7 +148,7 @@ impl Access for ActivityAccess {
                         .and_where(condition)
                         .to_owned(),
                 ),
-            ),
+            )),
         };
         let of_audited = |resource: &'static Resource, link: &'static str| {
             readable(resource, Rule::When(column("readable", link).in_subquery(audited())))
@@ -166,18 +161,27 @@ impl Access for ActivityAccess {
             column("roles", "object_id").in_subquery(audited()),
         );
         let visible = |resource: &'static Resource| resource.access.rows(actor, Action::Read, "readable");
-        let own = column(row, "actor_id").eq(actor.id);
-        let seen = linked(ORGANIZATION.name, among(audited()))
-            .or(of_audited(&LABEL, "organization_id"))
-            .or(linked(USER.name, among(members)))
-            .or(linked(USER.name, column("link", "object_id").eq(actor.id)))
-            .or(readable(&TEAM, teams))
-            .or(readable(&PROJECT, visible(&PROJECT)))
-            .or(readable(&APPLICATION, visible(&APPLICATION)))
-            .or(readable(&TOKEN, visible(&TOKEN)))
-            .or(readable(&CREDENTIAL, visible(&CREDENTIAL)))
-            .or(own);
-        let mut rule = Rule::When(seen);
+        // Gathered first, so that a list looks at these entries and not at all there are.
+        let mut seen = Query::select()
+            .expr(column("own", "id"))
+            .from_as(Alias::new("activity"), Alias::new("own"))
+            .and_where(column("own", "actor_id").eq(actor.id))
+            .to_owned();
+        let entries = [
+            Some(about(ORGANIZATION.name, among(audited()))),
+            of_audited(&LABEL, "organization_id"),
+            Some(about(USER.name, among(members))),
+            Some(about(USER.name, column("link", "object_id").eq(actor.id))),
+            readable(&TEAM, teams),
+            readable(&PROJECT, visible(&PROJECT)),
+            readable(&APPLICATION, visible(&APPLICATION)),
+            readable(&TOKEN, visible(&TOKEN)),
+            readable(&CREDENTIAL, visible(&CREDENTIAL)),
+        ];
+        for entries in entries.into_iter().flatten() {
+            seen.union(UnionType::All, entries);
+        }
+        let mut rule = Rule::When(column(row, "id").in_subquery(seen));
         for resource in [&ORGANIZATION, &TEAM, &PROJECT, &CREDENTIAL] {
             if let Rule::When(visible) = resource.access.rows(actor, Action::Read, "hidden") {
                 let visible = Query::select()

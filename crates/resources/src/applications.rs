@@ -87,7 +87,7 @@ pub static APPLICATION: Resource = Resource {
             "activity_stream",
             "Application Activity Stream List",
             || &ACTIVITY,
-            Via::Condition(|id, other| activity_of("o_auth2_application", id, other)),
+            activity_of("o_auth2_application"),
         ),
     ],
     summaries: &[Summary { name: "organization", column: "organization_id", target: || &ORGANIZATION, linked: true }],

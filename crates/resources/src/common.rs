@@ -4,7 +4,7 @@ use hostler_access::{Closure, closure, defined, holds, object_ids};
 use hostler_database::{Row, Type};
 use hostler_resource::{Access, Action, Actor, Draft, Field, Relation, Resource, Rule, Summary, Via, column, fields};
 use hostler_rest::{Engine, Failure, administers_role};
-use sea_query::{Alias, Expr, ExprTrait, Query};
+use sea_query::{Alias, Expr, ExprTrait, Query, UnionType};
 
 use crate::users::USER;
 
@@ -34,16 +34,14 @@ pub const fn absent(name: &'static str, stand_in: fn() -> &'static Resource) -> 
     Relation::new(name, stand_in, Via::Nowhere)
 }
 
-/// The condition that `other` is an entry of the activity stream about this object.
-pub fn activity_of(content_type: &'static str, this_id: Expr, other: &str) -> Expr {
-    column(other, "id").in_subquery(
-        Query::select()
-            .expr(column("activity_links", "activity_id"))
-            .from(Alias::new("activity_links"))
-            .and_where(column("activity_links", "content_type").eq(content_type))
-            .and_where(column("activity_links", "object_id").eq(this_id))
-            .to_owned(),
-    )
+/// To the entries of the activity stream about an object of this type.
+pub const fn activity_of(content_type: &'static str) -> Via {
+    Via::Through {
+        table: "activity_links",
+        here: "object_id",
+        there: "activity_id",
+        only: Some(("content_type", content_type)),
+    }
 }
 
 /// The condition that `other` is a role of this object.
@@ -86,18 +84,22 @@ pub fn readable_by(resource: &'static Resource, user: Expr, other: &str) -> Expr
         .and_where(column("above", "id").eq(user.clone()))
         .and_where(column("above", "is_superuser").eq(true).or(column("above", "is_system_auditor").eq(true)))
         .to_owned();
-    let mut any = column(other, "id")
-        .in_subquery(object_ids(resource.name, &readable.own, user.clone()))
-        .or(column(other, "id").in_subquery(defined(resource.name, &view, user.clone())))
-        .or(Expr::exists(everything));
+    let among = |condition: Expr| {
+        Query::select()
+            .expr(column("readable", "id"))
+            .from_as(Alias::new(resource.table), Alias::new("readable"))
+            .and_where(condition)
+            .to_owned()
+    };
+    // Gathered first, so that a list looks at these objects and not at all there are.
+    let mut all = object_ids(resource.name, &readable.own, user.clone());
+    all.union(UnionType::All, defined(resource.name, &view, user.clone()));
+    all.union(UnionType::All, among(Expr::exists(everything)));
     if let Some(link) = resource.organization_column() {
-        any = any
-            .or(column(other, link).in_subquery(object_ids(
-                crate::ORGANIZATION.name,
-                &readable.organization,
-                user.clone(),
-            )))
-            .or(column(other, link).in_subquery(defined(crate::ORGANIZATION.name, &view, user.clone())));
+        let organizations = object_ids(crate::ORGANIZATION.name, &readable.organization, user.clone());
+        all.union(UnionType::All, among(column("readable", link).in_subquery(organizations)));
+        let organizations = defined(crate::ORGANIZATION.name, &view, user.clone());
+        all.union(UnionType::All, among(column("readable", link).in_subquery(organizations)));
     }
     if let Some((link, teams)) = resource.link("team") {
         let leading: Vec<Closure> = readable.team.iter().map(|role| closure(teams, role)).collect();
@@ -110,14 +112,14 @@ pub fn readable_by(resource: &'static Resource, user: Expr, other: &str) -> Expr
                 column("owning", "organization_id").in_subquery(object_ids(crate::ORGANIZATION.name, &above, user)),
             ))
             .to_owned();
-        any = any.or(column(other, link).in_subquery(owning));
+        all.union(UnionType::All, among(column("readable", link).in_subquery(owning)));
     }
-    any
+    column(other, "id").in_subquery(all)
 }
 
-/// The condition that `other` is a role which this user or team (`holder` names the column) was granted.
-pub fn roles_held(holder: &'static str, this_id: Expr, other: &str) -> Expr {
-    Via::through("grants", holder, "role_id", this_id, other)
+/// To the roles which a user or team (`holder` names the column) was granted.
+pub const fn roles_held(holder: &'static str) -> Via {
+    Via::Through { table: "grants", here: holder, there: "role_id", only: None }
 }
 
 /// The rules for a table that belongs to another resource's row of the same id:
@@ -135,11 +137,6 @@ impl Access for PartOf {
     fn create(&self, _actor: &Actor, _draft: Draft<'_>) -> Rule {
         Rule::None
     }
-}
-
-/// The condition that `other`, a part of the same table, is this very row.
-pub fn same_row(this_id: Expr, other: &str) -> Expr {
-    column(other, "id").eq(this_id)
 }
 
 /// The identity of an object across systems, as filters know it: `resource__ansible_id`.

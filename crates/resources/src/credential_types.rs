@@ -87,7 +87,7 @@ pub static CREDENTIAL_TYPE: Resource = Resource {
             "activity_stream",
             "Credential Type Activity Stream List",
             || &ACTIVITY,
-            Via::Condition(|id, other| activity_of("credential_type", id, other)),
+            activity_of("credential_type"),
         ),
     ],
     summaries: &[CREATED_BY, MODIFIED_BY],

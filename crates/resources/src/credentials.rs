@@ -112,12 +112,7 @@ const ROLES: &[ObjectRole] = &[
 ];
 
 const SUBLISTS: &[Sublist] = &[
-    Sublist::new(
-        "activity_stream",
-        "Credential Activity Stream List",
-        || &ACTIVITY,
-        Via::Condition(|id, other| activity_of("credential", id, other)),
-    ),
+    Sublist::new("activity_stream", "Credential Activity Stream List", || &ACTIVITY, activity_of("credential")),
     Sublist::new(
         "access_list",
         "Credential Access List",
@@ -162,9 +157,12 @@ pub static CREDENTIAL: Resource = Resource {
         Relation::new(
             "organization_galaxy_credentials",
             || &ORGANIZATION,
-            Via::Condition(|id, other| {
-                Via::through("organization_galaxy_credentials", "credential_id", "organization_id", id, other)
-            }),
+            Via::Through {
+                table: "organization_galaxy_credentials",
+                here: "credential_id",
+                there: "organization_id",
+                only: None,
+            },
         ),
         Relation::new("projects", || &PROJECT, Via::Reverse("credential_id")),
         Relation::new("projects_signature_validation", || &PROJECT, Via::Reverse("signature_validation_credential_id")),

@@ -8,12 +8,12 @@ use hostler_resource::{
     Singleton, Sublist, Unique, Via, column, fields,
 };
 use hostler_rest::{ActivityEntry, Association, Engine, Failure, Hooks, Shown, Target, View, find_id};
-use sea_query::{Alias, Expr, ExprTrait, Func, Query};
+use sea_query::{Alias, ExprTrait, Func, Query};
 use serde_json::{Map, Value as Json, json};
 
 use crate::common::{
     BY_CREATOR, BY_MODIFIER, CREATED, CREATED_BY, MODIFIED, MODIFIED_BY, PartOf, absent, activity_of, holders,
-    identity, roles_of, same_row,
+    identity, roles_of,
 };
 use crate::credential_inputs::Definition;
 use crate::credentials::may_use;
@@ -117,14 +117,14 @@ static IDENTITY: Resource = identity("organizations", &PartOf(|| &ORGANIZATION))
 const RELATIONS: &[Relation] = &[
     BY_CREATOR,
     BY_MODIFIER,
-    Relation::new("resource", || &IDENTITY, Via::Condition(same_row)),
+    Relation::new("resource", || &IDENTITY, Via::Same),
     Relation::new("teams", || &TEAM, Via::Reverse("organization_id")),
     Relation::new("labels", || &LABEL, Via::Reverse("organization_id")),
     Relation::new("applications", || &APPLICATION, Via::Reverse("organization_id")),
     Relation::new("credentials", || &CREDENTIAL, Via::Reverse("organization_id")),
     absent("default_environment", || &ORGANIZATION),
     absent("executionenvironments", || &ORGANIZATION),
-    Relation::new("galaxy_credentials", || &CREDENTIAL, Via::Condition(galaxy_credentials)),
+    Relation::new("galaxy_credentials", || &CREDENTIAL, ITS_GALAXY_CREDENTIALS),
     absent("instance_groups", || &ORGANIZATION),
     absent("inventories", || &ORGANIZATION),
     absent("notification_templates", || &ORGANIZATION),
@@ -141,9 +141,8 @@ const GALAXY_CREDENTIALS: &str = "galaxy_credentials";
 /// Which those are.
 const GALAXY_TABLE: &str = "organization_galaxy_credentials";
 
-fn galaxy_credentials(organization: Expr, other: &str) -> Expr {
-    Via::through(GALAXY_TABLE, "organization_id", "credential_id", organization, other)
-}
+const ITS_GALAXY_CREDENTIALS: Via =
+    Via::Through { table: GALAXY_TABLE, here: "organization_id", there: "credential_id", only: None };
 
 const SUBLISTS: &[Sublist] = &[
     Sublist::new(
@@ -166,21 +165,11 @@ const SUBLISTS: &[Sublist] = &[
         .post(Post::Create("organization")),
     Sublist::new("credentials", "Organization Credentials List", || &CREDENTIAL, Via::Reverse("organization_id"))
         .post(Post::Create("organization")),
-    Sublist::new(
-        GALAXY_CREDENTIALS,
-        "Organization Galaxy Credentials List",
-        || &CREDENTIAL,
-        Via::Condition(galaxy_credentials),
-    )
-    .post(Post::Attach),
+    Sublist::new(GALAXY_CREDENTIALS, "Organization Galaxy Credentials List", || &CREDENTIAL, ITS_GALAXY_CREDENTIALS)
+        .post(Post::Attach),
     Sublist::new("applications", "Organization Applications List", || &APPLICATION, Via::Reverse("organization_id"))
         .post(Post::Create("organization")),
-    Sublist::new(
-        "activity_stream",
-        "Organization Activity Stream List",
-        || &ACTIVITY,
-        Via::Condition(|id, other| activity_of("organization", id, other)),
-    ),
+    Sublist::new("activity_stream", "Organization Activity Stream List", || &ACTIVITY, activity_of("organization")),
     Sublist::new(
         "object_roles",
         "Organization Object Roles List",

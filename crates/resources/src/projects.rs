@@ -6,7 +6,7 @@ use hostler_access::{may, may_add};
 use hostler_database::{Transaction, Type};
 use hostler_resource::{
     Access, Action, Actor, Default, Draft, Field, ImpliedBy, Key, ObjectRole, Relation, Resource, Rule, Singleton,
-    Sublist, Summary, Unique, Via, column, fields,
+    Sublist, Summary, Unique, Via, column, fields, row_count,
 };
 use hostler_rest::{Edit, Engine, Failure, Hooks, Shown, View};
 use sea_query::{Alias, Expr, ExprTrait, Query};
@@ -183,12 +183,7 @@ const SUBLISTS: &[Sublist] = &[
         || &ROLE,
         Via::Condition(|id, other| roles_of("project", id, other)),
     ),
-    Sublist::new(
-        "activity_stream",
-        "Project Activity Stream List",
-        || &ACTIVITY,
-        Via::Condition(|id, other| activity_of("project", id, other)),
-    ),
+    Sublist::new("activity_stream", "Project Activity Stream List", || &ACTIVITY, activity_of("project")),
     Sublist::new(
         "access_list",
         "Project Access List",
@@ -269,6 +264,7 @@ pub static PROJECT: Resource = Resource {
         message: "Project with this (organization, name) combination already exists.",
     }],
     roles: ROLES,
+    total: Some(|| row_count("projects")),
     ..Resource::new("project", "projects", "Project", PROJECT_FIELDS, &ProjectAccess)
 };
 

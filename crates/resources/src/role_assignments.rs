@@ -4,9 +4,11 @@
 use async_trait::async_trait;
 use hostler_access::holds;
 use hostler_database::Type;
-use hostler_resource::{Access, Action, Actor, Draft, Field, Relation, Resource, Rule, Summary, Via, column, fields};
+use hostler_resource::{
+    Access, Action, Actor, Draft, Field, Relation, Resource, Rule, Singleton, Summary, Via, column, fields, row_count,
+};
 use hostler_rest::{Engine, Failure, Grantee, Hooks, Shown, Target, View, find_id};
-use sea_query::{Alias, ExprTrait, Query};
+use sea_query::{Alias, Expr, ExprTrait, Func, Query, UnionType};
 use serde_json::{Map, Value as Json};
 
 use crate::common::{BY_CREATOR, CREATED, CREATED_BY, HOLDING_TYPES};
@@ -60,6 +62,8 @@ pub static USER_ASSIGNMENT: Resource = Resource {
         DEFINITION_SUMMARY,
         Summary { name: "user", column: "user_id", target: || &USER, linked: true },
     ],
+    // No definition stands for the system administrator; for the roles of objects one always does.
+    total: Some(|| row_count("user_grants").sub(system_administrators())),
     ..assignment(
         "role_user_assignment",
         "role_user_assignments",
@@ -93,6 +97,7 @@ pub static TEAM_ASSIGNMENT: Resource = Resource {
         DEFINITION_SUMMARY,
         Summary { name: "team", column: "team_id", target: || &TEAM, linked: true },
     ],
+    total: Some(|| row_count("team_grants")),
     ..assignment(
         "role_team_assignment",
         "role_team_assignments",
@@ -112,6 +117,18 @@ pub static TEAM_ASSIGNMENT: Resource = Resource {
         &AssignmentAccess { holder: "team_id" },
     )
 };
+
+/// How many grants of the role there are that has no definition.
+fn system_administrators() -> Expr {
+    let granted = Query::select()
+        .expr(Func::count(column("grants", "id")))
+        .from(Alias::new("grants"))
+        .inner_join(Alias::new("roles"), column("roles", "id").eq(column("grants", "role_id")))
+        .and_where(column("roles", "content_type").is_null())
+        .and_where(column("roles", "role_field").eq(Singleton::Administrator.field()))
+        .to_owned();
+    Expr::SubQuery(None, Box::new(granted.into()))
+}
 
 const fn assignment(
     name: &'static str,
@@ -140,25 +157,37 @@ impl Access for AssignmentAccess {
         if actor.is_superuser || (actor.is_system_auditor && action == Action::Read) {
             return Rule::All;
         }
-        let mut rule = Rule::None;
+        // Gathered first, so that a list looks at these grants and not at all there are.
+        let grants = |condition: Expr| {
+            Query::select()
+                .expr(column("grants", "id"))
+                .from(Alias::new("grants"))
+                .and_where(column("grants", self.holder).is_not_null())
+                .and_where(condition)
+                .to_owned()
+        };
+        let mut seen = grants(match (action, self.holder) {
+            (Action::Read, "user_id") => column("grants", "user_id").eq(actor.id),
+            (Action::Read, _) => column("grants", "team_id").in_subquery(hostler_access::teams_of(actor.id)),
+            _ => Expr::Constant(false.into()),
+        });
         for resource in HOLDING_TYPES.iter().map(|resource| resource()) {
-            let administered = hostler_rest::administers_role(resource, actor, "held");
-            if let Rule::When(condition) = administered {
-                let ids = Query::select()
+            if let Rule::When(administered) = hostler_rest::administers_role(resource, actor, "held") {
+                let objects = Query::select()
                     .expr(column("held", "id"))
                     .from_as(Alias::new(resource.table), Alias::new("held"))
-                    .and_where(condition)
+                    .and_where(administered)
                     .to_owned();
-                let on_administered = column(row, "object_number").in_subquery(ids);
-                rule = rule.or(Rule::When(column(row, "object_type").eq(resource.name).and(on_administered)));
+                let roles = Query::select()
+                    .expr(column("administered", "id"))
+                    .from_as(Alias::new("roles"), Alias::new("administered"))
+                    .and_where(column("administered", "content_type").eq(resource.name))
+                    .and_where(column("administered", "object_id").in_subquery(objects))
+                    .to_owned();
+                seen.union(UnionType::All, grants(column("grants", "role_id").in_subquery(roles)));
             }
         }
-        let own = match (action, self.holder) {
-            (Action::Read, "user_id") => Rule::When(column(row, "user_id").eq(actor.id)),
-            (Action::Read, _) => Rule::When(column(row, "team_id").in_subquery(hostler_access::teams_of(actor.id))),
-            _ => Rule::None,
-        };
-        rule.or(own)
+        Rule::When(column(row, "id").in_subquery(seen))
     }
 
     fn create(&self, actor: &Actor, _draft: Draft<'_>) -> Rule {

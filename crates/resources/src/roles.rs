@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use hostler_database::{Row, Type};
 use hostler_resource::{
     Access, Action, Actor, Draft, Field, ImpliedBy, ObjectRole, Post, Relation, Resource, Rule, Singleton, Sublist,
-    Via, column, fields,
+    Via, column, fields, row_count,
 };
 use hostler_rest::{Association, DEFINITION_FIELD, Engine, Failure, Grantee, Hooks, Shown, View};
 use sea_query::{Alias, Expr, ExprTrait, Query};
@@ -41,11 +41,11 @@ pub static ROLE: Resource = Resource {
         Relation::new("parents", || &ROLE, Via::Condition(parents_of)),
         Relation::new("children", || &ROLE, Via::Condition(children_of)),
         Relation::new("descendents", || &ROLE, Via::Condition(children_of)),
-        Relation::new("content_type", || &CONTENT_TYPE_MODEL, Via::Condition(crate::common::same_row)),
+        Relation::new("content_type", || &CONTENT_TYPE_MODEL, Via::Same),
         Relation::new(
             "members",
             || &USER,
-            Via::Condition(|id, other| Via::through("grants", "role_id", "user_id", id, other)),
+            Via::Through { table: "grants", here: "role_id", there: "user_id", only: None },
         )
         .unlisted(),
     ],
@@ -54,14 +54,14 @@ pub static ROLE: Resource = Resource {
             "users",
             "Role Users List",
             || &USER,
-            Via::Condition(|id, other| Via::through("grants", "role_id", "user_id", id, other)),
+            Via::Through { table: "grants", here: "role_id", there: "user_id", only: None },
         )
         .post(Post::Attach),
         Sublist::new(
             "teams",
             "Role Teams List",
             || &TEAM,
-            Via::Condition(|id, other| Via::through("grants", "role_id", "team_id", id, other)),
+            Via::Through { table: "grants", here: "role_id", there: "team_id", only: None },
         )
         .post(Post::Attach),
         Sublist::new("parents", "Role Parents List", || &ROLE, Via::Condition(parents_of)).unlinked(),
@@ -75,6 +75,7 @@ pub static ROLE: Resource = Resource {
     capabilities: false,
     audited: false,
     recorded: false,
+    total: Some(|| row_count("roles")),
     ..Resource::new(
         "role",
         "roles",
@@ -106,6 +107,8 @@ impl Access for RoleRules {
             let of_type = column(row, "content_type").eq(resource.name);
             rule = rule.or(match resource.access.rows(actor, Action::Read, "holding") {
                 Rule::None => Rule::None,
+                // Roles go with their object, so that there is none without one.
+                Rule::All => Rule::When(of_type),
                 visible => Rule::When(
                     of_type.and(
                         column(row, "object_id").in_subquery(

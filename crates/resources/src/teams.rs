@@ -5,14 +5,14 @@ use hostler_access::{holds, may};
 use hostler_database::Transaction;
 use hostler_resource::{
     Access, Action, Actor, Default, Draft, Field, ImpliedBy, Key, ObjectRole, Post, Relation, Resource, Rule,
-    Singleton, Sublist, Summary, Unique, Via, fields,
+    Singleton, Sublist, Summary, Unique, Via, fields, row_count,
 };
 use hostler_rest::{ActivityEntry, Association, Edit, Engine, Failure, Grantee, Hooks};
 use serde_json::{Map, Value as Json, json};
 
 use crate::common::{
-    BY_CREATOR, BY_MODIFIER, CREATED, CREATED_BY, MODIFIED, MODIFIED_BY, PartOf, activity_of, administers_any, holders,
-    identity, roles_held, roles_of, same_row,
+    BY_CREATOR, BY_MODIFIER, CREATED, CREATED_BY, MODIFIED, MODIFIED_BY, PartOf, activity_of, holders, identity,
+    roles_held, roles_of,
 };
 use crate::credential_owners::of_team;
 use crate::{ACTIVITY, CREDENTIAL, ORGANIZATION, PROJECT, ROLE, USER, projects, ways};
@@ -54,10 +54,10 @@ const RELATIONS: &[Relation] = &[
     BY_CREATOR,
     BY_MODIFIER,
     Relation::new("organization", || &ORGANIZATION, Via::Column("organization_id")),
-    Relation::new("resource", || &IDENTITY, Via::Condition(same_row)),
-    Relation::new("member_roles", || &ROLE, Via::Condition(|id, other| roles_held("team_id", id, other))),
-    Relation::new("has_roles", || &ROLE, Via::Condition(|id, other| roles_held("team_id", id, other))),
-    Relation::new("role_assignments", || &ROLE, Via::Condition(|id, other| roles_held("team_id", id, other))),
+    Relation::new("resource", || &IDENTITY, Via::Same),
+    Relation::new("member_roles", || &ROLE, roles_held("team_id")),
+    Relation::new("has_roles", || &ROLE, roles_held("team_id")),
+    Relation::new("role_assignments", || &ROLE, roles_held("team_id")),
 ];
 
 const SUBLISTS: &[Sublist] = &[
@@ -68,8 +68,7 @@ const SUBLISTS: &[Sublist] = &[
         Via::Condition(|id, other| holders("team", "member_role", id, other)),
     )
     .post(Post::Grant("member_role")),
-    Sublist::new("roles", "Team Roles List", || &ROLE, Via::Condition(|id, other| roles_held("team_id", id, other)))
-        .post(Post::Attach),
+    Sublist::new("roles", "Team Roles List", || &ROLE, roles_held("team_id")).post(Post::Attach),
     Sublist::new("projects", "Team Projects List", || &PROJECT, Via::Condition(projects::granted_to_team)),
     Sublist::new("credentials", "Team Credentials List", || &CREDENTIAL, Via::Condition(of_team))
         .post(Post::Create("team")),
@@ -79,12 +78,7 @@ const SUBLISTS: &[Sublist] = &[
         || &ROLE,
         Via::Condition(|id, other| roles_of("team", id, other)),
     ),
-    Sublist::new(
-        "activity_stream",
-        "Team Activity Stream List",
-        || &ACTIVITY,
-        Via::Condition(|id, other| activity_of("team", id, other)),
-    ),
+    Sublist::new("activity_stream", "Team Activity Stream List", || &ACTIVITY, activity_of("team")),
     Sublist::new(
         "access_list",
         "Team Access List",
@@ -114,6 +108,7 @@ pub static TEAM: Resource = Resource {
     }],
     roles: ROLES,
     shared_type: Some("shared.team"),
+    total: Some(|| row_count("teams")),
     ..Resource::new(
         "team",
         "teams",
@@ -129,9 +124,7 @@ impl Access for TeamAccess {
     fn rows(&self, actor: &Actor, action: Action, row: &str) -> Rule {
         match action {
             // The setting lets organization admins pick from all users and teams.
-            Action::Read if actor.policy.org_admins_see_all_users => {
-                may(&TEAM, "read_role", "view", actor, row).or(administers_any(actor))
-            }
+            Action::Read if actor.policy.org_admins_see_all_users && actor.is_organization_admin => Rule::All,
             Action::Read => may(&TEAM, "read_role", "view", actor, row),
             Action::Change if may_manage(actor) => may(&TEAM, "admin_role", "change", actor, row),
             Action::Delete if may_manage(actor) => may(&TEAM, "admin_role", "delete", actor, row),

@@ -5,10 +5,11 @@ use hostler_database::{Transaction, Type, Value};
 use hostler_identity::token::{digest, new_token, parse_scope};
 use hostler_resource::{
     Access, Action, Actor, Default, Draft, Field, Relation, Resource, Rule, Sublist, Summary, Via, column, fields,
+    row_count,
 };
 use hostler_rest::{Edit, Engine, Failure, Hooks, Shown, View};
 use jiff::{SignedDuration, Timestamp};
-use sea_query::{Alias, Condition, Expr, ExprTrait, Query};
+use sea_query::{Alias, Condition, Expr, ExprTrait, Query, UnionType};
 use serde_json::{Map, Value as Json};
 
 use crate::common::{CREATED, MODIFIED, absent, activity_of};
@@ -75,7 +76,7 @@ pub static TOKEN: Resource = Resource {
         "activity_stream",
         "Access Token Activity Stream List",
         || &ACTIVITY,
-        Via::Condition(|id, other| activity_of("o_auth2_access_token", id, other)),
+        activity_of("o_auth2_access_token"),
     )],
     table: "tokens",
     summaries: &[
@@ -86,6 +87,7 @@ pub static TOKEN: Resource = Resource {
     search: &["description"],
     capabilities: false,
     audited: false,
+    total: Some(|| row_count("tokens")),
     ..Resource::new(
         "o_auth2_access_token",
         "tokens",
@@ -111,22 +113,35 @@ struct TokenAccess;
 
 impl Access for TokenAccess {
     fn rows(&self, actor: &Actor, action: Action, row: &str) -> Rule {
-        let own = Rule::from_bool(actor.is_superuser).or(Rule::When(column(row, "user_id").eq(actor.id)));
+        if actor.is_superuser {
+            return Rule::All;
+        }
+        let own = Rule::When(column(row, "user_id").eq(actor.id));
         match action {
             // Whoever runs an application must not raise the scope of what its users granted.
             Action::Change => own,
             Action::Read | Action::Delete => {
-                own.or(match APPLICATION.access.rows(actor, Action::Change, "administered") {
+                // Gathered first, so that a list looks at these tokens and not at all there are.
+                let among = |condition: Expr| {
+                    Query::select()
+                        .expr(column("seen", "id"))
+                        .from_as(Alias::new(TOKEN.table), Alias::new("seen"))
+                        .and_where(condition)
+                        .to_owned()
+                };
+                match APPLICATION.access.rows(actor, Action::Change, "administered") {
                     Rule::When(administered) => {
                         let applications = Query::select()
                             .expr(column("administered", "id"))
                             .from_as(Alias::new(APPLICATION.table), Alias::new("administered"))
                             .and_where(administered)
                             .to_owned();
-                        Rule::When(column(row, "application_id").in_subquery(applications))
+                        let mut seen = among(column("seen", "user_id").eq(actor.id));
+                        seen.union(UnionType::All, among(column("seen", "application_id").in_subquery(applications)));
+                        Rule::When(column(row, "id").in_subquery(seen))
                     }
-                    rule => rule,
-                })
+                    rule => own.or(rule),
+                }
             }
         }
     }

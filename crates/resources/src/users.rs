@@ -11,19 +11,17 @@ use hostler_identity::{
 };
 use hostler_resource::{
     Access, Action, Actor, Charset, Default, Draft, Field, Key, Post, Relation, Resource, Rule, Singleton, Sublist,
-    Unique, Via, column, fields,
+    Unique, Via, column, fields, row_count,
 };
 use hostler_rest::{
     ActivityEntry, Association, Edit, Engine, Failure, Grantee, Hooks, Record, Shown, View, hold_singleton,
 };
-use sea_query::{Alias, Expr, ExprTrait, Query};
+use sea_query::{Alias, Expr, ExprTrait, Query, SelectStatement, UnionType};
 use serde_json::{Map, Value as Json, json};
 
-use crate::common::{
-    PartOf, absent, activity_of, administers_any, held_by, identity, readable_by, roles_held, same_row,
-};
+use crate::common::{PartOf, absent, activity_of, administers_any, held_by, identity, readable_by, roles_held};
 use crate::{
-    ACTIVITY, APPLICATION, CREDENTIAL, ORGANIZATION, PROJECT, ROLE, SESSION, TEAM, TOKEN, access_list, tokens,
+    ACTIVITY, APPLICATION, CREDENTIAL, ORGANIZATION, PROJECT, ROLE, SESSION, TEAM, TOKEN, access_list, tokens, ways,
 };
 
 const USERNAME_MESSAGE: &str =
@@ -126,12 +124,12 @@ static PROFILE: Resource = {
 };
 
 const RELATIONS: &[Relation] = &[
-    Relation::new("roles", || &ROLE, Via::Condition(|id, other| roles_held("user_id", id, other))),
-    Relation::new("has_roles", || &ROLE, Via::Condition(|id, other| roles_held("user_id", id, other))),
-    Relation::new("role_assignments", || &ROLE, Via::Condition(|id, other| roles_held("user_id", id, other))),
-    Relation::new("profile", || &PROFILE, Via::Condition(same_row)),
-    Relation::new("resource", || &IDENTITY, Via::Condition(same_row)),
-    Relation::new("activity_stream", || &ACTIVITY, Via::Condition(|id, other| activity_of("user", id, other))),
+    Relation::new("roles", || &ROLE, roles_held("user_id")),
+    Relation::new("has_roles", || &ROLE, roles_held("user_id")),
+    Relation::new("role_assignments", || &ROLE, roles_held("user_id")),
+    Relation::new("profile", || &PROFILE, Via::Same),
+    Relation::new("resource", || &IDENTITY, Via::Same),
+    Relation::new("activity_stream", || &ACTIVITY, activity_of("user")),
     Relation::new("main_oauth2accesstoken", || &TOKEN, Via::Reverse("user_id")),
     // AWX's API never makes a user the owner of an application.
     absent("main_oauth2application", || &APPLICATION),
@@ -161,8 +159,7 @@ const SUBLISTS: &[Sublist] = &[
         || &ORGANIZATION,
         Via::Condition(|id, other| held_by("organization", &["admin_role"], id, other)),
     ),
-    Sublist::new("roles", "User Roles List", || &ROLE, Via::Condition(|id, other| roles_held("user_id", id, other)))
-        .post(Post::Attach),
+    Sublist::new("roles", "User Roles List", || &ROLE, roles_held("user_id")).post(Post::Attach),
     Sublist::new(
         "projects",
         "User Projects List",
@@ -176,19 +173,14 @@ const SUBLISTS: &[Sublist] = &[
         Via::Condition(|id, other| readable_by(&CREDENTIAL, id, other)),
     )
     .post(Post::Create("user")),
-    Sublist::new(
-        "activity_stream",
-        "User Activity Stream List",
-        || &ACTIVITY,
-        Via::Condition(|id, other| activity_of("user", id, other)),
-    ),
+    Sublist::new("activity_stream", "User Activity Stream List", || &ACTIVITY, activity_of("user")),
     Sublist::new(
         "access_list",
         "User Access List",
         || &USER,
         Via::Condition(|_, other| {
             // Nobody is granted roles on a user: those above all objects have access.
-            column(other, "is_superuser").eq(true).or(column(other, "is_system_auditor").eq(true))
+            ways::is_above_all(other)
         }),
     ),
     Sublist::new("tokens", "User Tokens List", || &TOKEN, Via::Reverse("user_id")).post(Post::Hook),
@@ -224,6 +216,7 @@ pub static USER: Resource = Resource {
     unique: &[Unique { fields: &["username"], key: "username", message: "A user with that username already exists." }],
     audited: false,
     shared_type: Some("shared.user"),
+    total: Some(|| row_count("users")),
     ..Resource::new("user", "users", "User", USER_FIELDS, &UserAccess)
 };
 
@@ -235,13 +228,8 @@ impl Access for UserAccess {
         let is_self = || column(row, "id").eq(actor.id);
         match action {
             Action::Read if actor.is_superuser || actor.is_system_auditor => Rule::All,
-            Action::Read => {
-                let everybody = if actor.policy.org_admins_see_all_users { administers_any(actor) } else { Rule::None };
-                let readable = closure(&ORGANIZATION, "read_role").own;
-                let shared = column("roles", "object_id").in_subquery(object_ids("organization", &readable, actor.id));
-                let colleagues = column(row, "id").in_subquery(holders_of("organization", &["member_role"], shared));
-                everybody.or(Rule::When(is_self().or(column(row, "is_superuser").eq(true)).or(colleagues)))
-            }
+            Action::Read if actor.policy.org_admins_see_all_users && actor.is_organization_admin => Rule::All,
+            Action::Read => Rule::When(column(row, "id").in_subquery(seen_by(actor))),
             Action::Change if actor.is_superuser => Rule::All,
             // Nobody deletes themselves: that is how installations lose their last admin.
             Action::Delete if actor.is_superuser => Rule::When(is_self().not()),
@@ -265,6 +253,26 @@ impl Access for UserAccess {
     }
 }
 
+/// The ids of the users whom one sees who administers nothing: oneself, superusers, and the
+/// members of organizations that one can read. They are gathered first, so that the rows of
+/// a list are looked up by them: an OR would have the databases look at every user there is.
+fn seen_by(actor: &Actor) -> SelectStatement {
+    let among_users = |condition: Expr| {
+        Query::select()
+            .expr(column("seen", "id"))
+            .from_as(Alias::new("users"), Alias::new("seen"))
+            .and_where(condition)
+            .to_owned()
+    };
+    let readable = closure(&ORGANIZATION, "read_role").own;
+    let shared = column("roles", "object_id").in_subquery(object_ids("organization", &readable, actor.id));
+    let mut seen = among_users(column("seen", "id").eq(actor.id));
+    // The constant, unlike a bound value, tells PostgreSQL that these are few.
+    seen.union(UnionType::All, among_users(column("seen", "is_superuser").eq(Expr::Constant(true.into()))));
+    seen.union(UnionType::All, holders_of("organization", &["member_role"], shared));
+    seen
+}
+
 /// Neither superuser nor system auditor.
 fn ordinary(row: &str) -> Rule {
     Rule::When(column(row, "is_superuser").eq(false).and(column(row, "is_system_auditor").eq(false)))
@@ -273,24 +281,33 @@ fn ordinary(row: &str) -> Rule {
 /// The user belongs to no organization that the actor does not administer, and is an ordinary one.
 fn administered(actor: &Actor, row: &str) -> Rule {
     let mine = object_ids("organization", &["admin_role"], actor.id);
-    let elsewhere = holders_of("organization", &BELONGING, column("roles", "object_id").not_in_subquery(mine.clone()));
-    let other_teams = Query::select()
-        .expr(column("elsewhere", "id"))
-        .from_as(Alias::new("teams"), Alias::new("elsewhere"))
-        .and_where(column("elsewhere", "organization_id").not_in_subquery(mine))
+    let team = Query::select()
+        .expr(column("teams", "organization_id"))
+        .from(Alias::new("teams"))
+        .and_where(column("teams", "id").equals((Alias::new("roles"), Alias::new("object_id"))))
         .to_owned();
-    let in_other_teams = holders_of("team", &BELONGING, column("roles", "object_id").in_subquery(other_teams));
-    ordinary(row).and(Rule::When(
-        column(row, "id").not_in_subquery(elsewhere).and(column(row, "id").not_in_subquery(in_other_teams)),
-    ))
+    let organization = Expr::case(column("roles", "content_type").eq(ORGANIZATION.name), column("roles", "object_id"))
+        .finally(Expr::SubQuery(None, Box::new(team.into())));
+    let elsewhere = Expr::Case(Box::new(organization)).not_in_subquery(mine);
+    ordinary(row).and(Rule::When(Expr::exists(belongings(row).and_where(elsewhere).to_owned()).not()))
 }
 
 /// The user is a member or an admin of at least one organization, or of a team in it.
 fn belongs_somewhere(row: &str) -> Expr {
-    let anywhere = || Expr::Constant(true.into());
-    column(row, "id")
-        .in_subquery(holders_of("organization", &BELONGING, anywhere()))
-        .or(column(row, "id").in_subquery(holders_of("team", &BELONGING, anywhere())))
+    Expr::exists(belongings(row))
+}
+
+/// The grants, joined with their roles, by which this user belongs to organizations
+/// and teams: a few for each user, whereas all users' are many.
+fn belongings(row: &str) -> SelectStatement {
+    Query::select()
+        .expr(Expr::val(1))
+        .from(Alias::new("grants"))
+        .inner_join(Alias::new("roles"), column("roles", "id").eq(column("grants", "role_id")))
+        .and_where(column("grants", "user_id").eq(column(row, "id")))
+        .and_where(column("roles", "content_type").is_in([ORGANIZATION.name, TEAM.name]))
+        .and_where(column("roles", "role_field").is_in(BELONGING))
+        .to_owned()
 }
 
 /// The user was granted any role on anything: whoever takes such a user over takes that over too.

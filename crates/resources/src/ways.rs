@@ -4,7 +4,7 @@ use hostler_access::closure;
 use hostler_database::{Row, Type};
 use hostler_resource::{Resource, column};
 use hostler_rest::{Engine, Failure};
-use sea_query::{Alias, Expr, ExprTrait, JoinType, Query, SelectStatement};
+use sea_query::{Alias, Expr, ExprTrait, JoinType, Query, SelectStatement, UnionType};
 
 use crate::role_definitions::permissions_of;
 use crate::{ORGANIZATION, TEAM};
@@ -42,12 +42,29 @@ pub fn with_access_to(resource: &'static Resource, this_id: Expr, other: &str) -
         &["admin_role"],
         column("roles", "object_id").in_subquery(organizations),
     );
-    column(other, "is_superuser")
-        .eq(true)
-        .or(column(other, "is_system_auditor").eq(true))
-        .or(column(other, "id").in_subquery(holders))
-        .or(column(other, "id").in_subquery(members))
-        .or(column(other, "id").in_subquery(admins))
+    // Gathered first, so that these users are looked up and not all users tried.
+    let mut all = above_all("is_superuser");
+    for some in [above_all("is_system_auditor"), holders, members, admins] {
+        all.union(UnionType::All, some);
+    }
+    column(other, "id").in_subquery(all)
+}
+
+/// The ids of the users with this flag. The constant, unlike a bound value,
+/// tells the databases that these are few.
+fn above_all(flag: &'static str) -> SelectStatement {
+    Query::select()
+        .expr(column("above", "id"))
+        .from_as(Alias::new("users"), Alias::new("above"))
+        .and_where(column("above", flag).eq(Expr::Constant(true.into())))
+        .to_owned()
+}
+
+/// The condition that user `other` holds one of the roles above all objects.
+pub fn is_above_all(other: &str) -> Expr {
+    let mut all = above_all("is_superuser");
+    all.union(UnionType::All, above_all("is_system_auditor"));
+    column(other, "id").in_subquery(all)
 }
 
 /// The ids of the roles that give access to the object: its own, and those of

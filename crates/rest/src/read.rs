@@ -1,8 +1,8 @@
 //! Lists and single objects, always through what the actor may see.
 
 use hostler_database::{Database, Error, Row, Transaction, Type};
-use hostler_resource::{Actor, Post, Resource, Sublist, column};
-use sea_query::{Alias, Asterisk, Condition, Expr, ExprTrait, Func, LockType, Query, SelectStatement};
+use hostler_resource::{Actor, Post, Resource, Rule, Sublist, column};
+use sea_query::{Alias, Asterisk, Condition, Expr, ExprTrait, Func, LockType, Order, Query, SelectStatement};
 use serde_json::{Map, Value as Json};
 
 use crate::grants::require_administer_object;
@@ -168,6 +168,13 @@ impl Engine {
     ) -> Result<Map<String, Json>, Failure> {
         let wanted = query::parse(resource, pairs, actor, self.database.dialect(), ROW)?;
         let condition = Condition::all().add(scope.condition()).add(wanted.filter.clone());
+        let is_everything = matches!(scope, Scope::All) && wanted.filter.is_empty();
+        let counted = || async {
+            match (resource.total, visible(resource, actor)) {
+                (Some(total), Rule::All) if is_everything => self.total(total()).await,
+                (_, rule) => self.count(resource, rule, condition.clone()).await,
+            }
+        };
         let mut selection = Selection::new(resource, actor, false);
         selection.query.cond_where(visible(resource, actor).condition()).cond_where(condition.clone());
 
@@ -175,15 +182,25 @@ impl Engine {
         let (number, known) = match wanted.page.number {
             PageNumber::At(number) => (number, None),
             PageNumber::Last => {
-                let count = self.count(actor, resource, condition.clone()).await?;
+                let count = counted().await?;
                 (Ord::max(count.div_ceil(size), 1), Some(count))
             }
         };
-        for (expr, direction) in &wanted.order {
+        let skipped = (number - 1).saturating_mul(size);
+        // The last page is the first one from the other end: nothing is read only to be skipped.
+        let backwards = known.and_then(|count| Some((reversed(&wanted.order)?, count.saturating_sub(skipped))));
+        let (order, limit, offset) = match &backwards {
+            Some((order, rest)) => (order, *rest, 0),
+            None => (&wanted.order, size, skipped),
+        };
+        for (expr, direction) in order {
             selection.query.order_by_expr(expr.clone(), direction.clone());
         }
-        selection.query.limit(size).offset((number - 1).saturating_mul(size));
-        let rows = self.database.read(&selection.query, &selection.types).await?;
+        selection.query.limit(limit).offset(offset);
+        let mut rows = self.database.read(&selection.query, &selection.types).await?;
+        if backwards.is_some() {
+            rows.reverse();
+        }
         if rows.is_empty() && number > 1 {
             return Err(Failure::InvalidPage);
         }
@@ -193,7 +210,7 @@ impl Engine {
             Some(count) => Some(count),
             // The last page tells the count by itself.
             None if (loaded.len() as u64) < size => Some((number - 1) * size + loaded.len() as u64),
-            None => Some(self.count(actor, resource, condition).await?),
+            None => Some(counted().await?),
         };
 
         let below = match scope {
@@ -213,17 +230,22 @@ impl Engine {
         Ok(answer)
     }
 
-    /// The number of rows that the actor may see and that meet the condition.
-    async fn count(&self, actor: &Actor, resource: &'static Resource, condition: Condition) -> Result<u64, Failure> {
+    /// The number of all rows, which the database keeps.
+    async fn total(&self, total: Expr) -> Result<u64, Failure> {
+        let rows = self.database.read(&Query::select().expr(total).to_owned(), &[Type::Integer]).await?;
+        Ok(number(&rows))
+    }
+
+    /// The number of rows that the rule shows and that meet the condition.
+    async fn count(&self, resource: &'static Resource, rule: Rule, condition: Condition) -> Result<u64, Failure> {
         let query = Query::select()
             // Of the rows, not of a column: so SQLite counts a whole table by its pages.
             .expr(Func::count(Expr::col(Asterisk)))
             .from_as(Alias::new(resource.table), Alias::new(ROW))
-            .cond_where(visible(resource, actor).condition())
+            .cond_where(rule.condition())
             .cond_where(condition)
             .to_owned();
-        let rows = self.database.read(&query, &[Type::Integer]).await?;
-        Ok(rows.first().and_then(|row| row.integer(0)).and_then(|count| count.try_into().ok()).unwrap_or(0))
+        Ok(number(&self.database.read(&query, &[Type::Integer]).await?))
     }
 
     /// Turns loaded rows into answers: the description first, then object roles, then the hooks.
@@ -248,6 +270,21 @@ impl Engine {
         }
         Ok(page)
     }
+}
+
+/// The order from the other end. NULLs change ends too: that of each term is its own on both databases.
+fn reversed(order: &[(Expr, Order)]) -> Option<Vec<(Expr, Order)>> {
+    let turned = |(expr, order): &(Expr, Order)| match order {
+        Order::Asc => Some((expr.clone(), Order::Desc)),
+        Order::Desc => Some((expr.clone(), Order::Asc)),
+        _ => None,
+    };
+    order.iter().map(turned).collect()
+}
+
+/// The one number that a query counts.
+fn number(rows: &[Row]) -> u64 {
+    rows.first().and_then(|row| row.integer(0)).and_then(|count| count.try_into().ok()).unwrap_or(0)
 }
 
 impl From<QueryError> for Failure {

@@ -89,6 +89,7 @@ fn nobody() -> Actor {
         username: "operator".into(),
         is_superuser: true,
         is_system_auditor: false,
+        is_organization_admin: false,
         can_write: true,
         session: None,
         external_account: None,

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::http::{HeaderMap, Method, StatusCode, header};
+use hostler_access::is_organization_admin;
 use hostler_database::{Error, Row, Type};
 use hostler_identity::csrf;
 use hostler_identity::header::{Credentials, Malformed, parse_authorization};
@@ -53,8 +54,9 @@ const USER_COLUMNS: [&str; 7] =
     ["id", "username", "is_superuser", "is_system_auditor", "is_active", "password", "external_account"];
 const USER_TYPES: [Type; 7] =
     [Type::Integer, Type::Text, Type::Boolean, Type::Boolean, Type::Boolean, Type::Text, Type::Text];
-/// How many columns [`asking`] reads: those of a user and the generation of the settings.
-const ASKED: usize = USER_COLUMNS.len() + 1;
+/// How many columns [`asking`] reads: those of a user, the generation of the settings, and whether the user
+/// administers an organization.
+const ASKED: usize = USER_COLUMNS.len() + 2;
 
 /// What a request's credentials come to.
 pub(crate) struct Asking {
@@ -394,6 +396,7 @@ fn asking<const N: usize>(by: [(&'static str, Expr); N]) -> SelectStatement {
     query
         .exprs(USER_COLUMNS.map(|name| column("users", name)))
         .expr(column(GENERATION_TABLE, "generation"))
+        .expr(is_organization_admin(column("users", "id")))
         .from(Alias::new(GENERATION_TABLE));
     for (table, condition) in by {
         query.left_join(Alias::new(table), condition);
@@ -403,7 +406,7 @@ fn asking<const N: usize>(by: [(&'static str, Expr); N]) -> SelectStatement {
 
 /// The settings in force, and the row that answers the question; `more` says how to read its further columns.
 async fn ask(app: &App, query: &SelectStatement, more: &[Type]) -> Result<(Arc<Settings>, Row), Error> {
-    let types = [&USER_TYPES, &[Type::Integer][..], more].concat();
+    let types = [&USER_TYPES, &[Type::Integer, Type::Boolean][..], more].concat();
     let rows = app.engine.database.read(query, &types).await?;
     let missing = || Error::Internal("the generation of the settings is missing".into());
     let row = rows.into_iter().next().ok_or_else(missing)?;
@@ -411,7 +414,7 @@ async fn ask(app: &App, query: &SelectStatement, more: &[Type]) -> Result<(Arc<S
     Ok((app.settings.of_generation(generation, &app.engine.database).await?, row))
 }
 
-/// The actor that a row of [`USER_COLUMNS`] makes; none for a user who is not active, or is known here only by a
+/// The actor that a row of [`asking`] makes; none for a user who is not active, or is known here only by a
 /// password when such do not count.
 fn actor(row: &Row, settings: &Settings) -> Option<Actor> {
     let id = row.integer(0)?;
@@ -422,6 +425,7 @@ fn actor(row: &Row, settings: &Settings) -> Option<Actor> {
         username: row.text(1).unwrap_or_default().to_owned(),
         is_superuser: row.boolean(2),
         is_system_auditor: row.boolean(3),
+        is_organization_admin: row.boolean(USER_COLUMNS.len() + 1),
         can_write: true,
         session: None,
         external_account,

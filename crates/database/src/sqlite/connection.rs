@@ -9,7 +9,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::Error;
-use crate::dialect::{self, FOLD, REGEX};
+use crate::dialect::{self, FOLD, OCCURS, REGEX};
 
 /// What a connection is for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -78,6 +78,10 @@ pub(super) fn limited<T>(
 fn add_functions(connection: &Connection) -> Result<(), rusqlite::Error> {
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_INNOCUOUS;
     connection.create_scalar_function(FOLD, 1, flags, |context| Ok(text(context, 0)?.map(dialect::fold)))?;
+    connection.create_scalar_function(OCCURS, 2, flags, |context| {
+        let (Some(folded), Some(text)) = (text(context, 0)?, text(context, 1)?) else { return Ok(None) };
+        Ok(Some(dialect::occurs(folded, text)))
+    })?;
     connection.create_scalar_function(REGEX, 3, flags, |context| {
         let Some(subject) = text(context, 1)? else { return Ok(None) };
         let ignore_case = context.get::<bool>(2)?;

@@ -3,7 +3,7 @@
 
 mod chain;
 
-use hostler_access::{has_role, may};
+use hostler_access::{has_role, is_organization_admin, may};
 use hostler_database::Type;
 use hostler_resource::{Action, Actor, ObjectRole, Resource, Rule, column};
 use hostler_rest::{Engine, Failure, Target, find_id, summarize};
@@ -84,16 +84,18 @@ fn parse(engine: &Engine, path: &str) -> Result<(&'static Resource, Target), Fai
 async fn subject(engine: &Engine, actor: &Actor, user: i64) -> Result<Actor, Failure> {
     let query = Query::select()
         .exprs(["username", IS_SUPERUSER.column, "is_system_auditor"].map(|name| column("users", name)))
+        .expr(is_organization_admin(column("users", "id")))
         .from(Alias::new("users"))
         .and_where(column("users", "id").eq(user))
         .to_owned();
-    let rows = engine.database.read(&query, &[Type::Text, Type::Boolean, Type::Boolean]).await?;
+    let rows = engine.database.read(&query, &[Type::Text, Type::Boolean, Type::Boolean, Type::Boolean]).await?;
     let row = rows.first().ok_or(Failure::NotFound(Some(USER.label)))?;
     Ok(Actor {
         id: user,
         username: row.text(0).unwrap_or_default().to_owned(),
         is_superuser: row.boolean(1),
         is_system_auditor: row.boolean(2),
+        is_organization_admin: row.boolean(3),
         can_write: true,
         session: None,
         external_account: None,

@@ -1,7 +1,7 @@
 //! From filters to conditions: each relation becomes an EXISTS of its own level.
 
 use hostler_database::Dialect;
-use hostler_resource::{Action, Actor, Resource, Rule, Via};
+use hostler_resource::{Action, Actor, Resource, Rule, Via, column};
 use sea_query::{Alias, Condition, Expr, ExprTrait, Func, Query, Value};
 
 use super::QueryError;
@@ -94,11 +94,13 @@ pub(super) struct Compiler<'a> {
     actor: &'a Actor,
     dialect: Dialect,
     aliases: usize,
+    /// Whether the condition being built will be negated, and so must not be NULL.
+    is_negated: bool,
 }
 
 impl<'a> Compiler<'a> {
     pub fn new(actor: &'a Actor, dialect: Dialect) -> Self {
-        Compiler { actor, dialect, aliases: 0 }
+        Compiler { actor, dialect, aliases: 0, is_negated: false }
     }
 
     pub fn dialect(&self) -> Dialect {
@@ -114,9 +116,11 @@ impl<'a> Compiler<'a> {
     /// itself. What is unknown because of a NULL counts as not met.
     pub fn not_all(&mut self, filters: &[Filter], row: &str) -> Result<Expr, QueryError> {
         let mut condition = Condition::all();
+        let outer = std::mem::replace(&mut self.is_negated, true);
         for filter in filters {
             condition = condition.add(self.all(std::slice::from_ref(filter), row)?);
         }
+        self.is_negated = outer;
         let met = Expr::from(condition);
         // EXISTS is never NULL, and bare the databases can plan it as an anti-join.
         let certain = filters.iter().all(|filter| !filter.path.is_empty());
@@ -166,7 +170,18 @@ impl<'a> Compiler<'a> {
         }
     }
 
+    /// Whether the related rows are selected once for all rows, instead of looked
+    /// up for each: always by relations that lead to several, which a look-up
+    /// costs most; by links only where there are few objects to link to.
+    fn selects_first(&self, hop: &Hop) -> bool {
+        let is_link = matches!(hop.via, Via::Column(_));
+        !self.is_negated && (!is_link || hop.target.total.is_none())
+    }
+
     fn exists(&mut self, hop: &Hop, group: &Group, row: &str) -> Result<Expr, QueryError> {
+        if self.selects_first(hop) && !matches!(hop.via, Via::Condition(_) | Via::Nowhere) {
+            return self.among(hop, group, row);
+        }
         let Some((other, mut condition)) = self.reach(hop, row) else {
             return Ok(constant(false));
         };
@@ -180,10 +195,30 @@ impl<'a> Compiler<'a> {
         Ok(Expr::exists(select))
     }
 
+    /// As [`Self::exists`], with the related rows selected first.
+    fn among(&mut self, hop: &Hop, group: &Group, row: &str) -> Result<Expr, QueryError> {
+        self.aliases += 1;
+        let other = format!("hop{}", self.aliases);
+        let visible = match hop.target.access.rows(self.actor, Action::Read, &other) {
+            Rule::None => return Ok(constant(false)),
+            rule => rule.condition(),
+        };
+        let below = self.group(group, &other)?;
+        let others = |name| {
+            let mut select = Query::select();
+            select.expr(column(&other, name)).from_as(Alias::new(hop.target.table), Alias::new(&other));
+            select.cond_where(visible).cond_where(below);
+            select
+        };
+        Ok(hop.via.belongs_to_any(row, others).unwrap_or_else(|| constant(false)))
+    }
+
     fn absence(&mut self, filter: &Filter, row: &str) -> Result<Expr, QueryError> {
         let mut rows = Group::default();
         rows.at(&filter.path);
+        let outer = std::mem::replace(&mut self.is_negated, true);
         let no_row = Expr::from(self.group(&rows, row)?).not();
+        self.is_negated = outer;
         if matches!(&filter.predicate, Predicate::Test(leaf, _) if leaf.column == "id") {
             // A row without id is no row: nothing to add.
             return Ok(no_row);

@@ -73,7 +73,7 @@ pub static PERSON: Resource = Resource {
         Relation::new(
             "tags",
             tag,
-            Via::Condition(|this, other| Via::through("people_tags", "person_id", "tag_id", this, other)),
+            Via::Through { table: "people_tags", here: "person_id", there: "tag_id", only: None },
         ),
         Relation::new("minions", person, Via::Reverse("boss_id")),
         Relation::new("robots", tag, Via::Nowhere),
@@ -88,7 +88,7 @@ pub static TAG: Resource = Resource {
     relations: &[Relation::new(
         "people",
         person,
-        Via::Condition(|this, other| Via::through("people_tags", "tag_id", "person_id", this, other)),
+        Via::Through { table: "people_tags", here: "tag_id", there: "person_id", only: None },
     )],
     search: &["name"],
     ..Resource::new("tag", "tags", "Tag", TAG_FIELDS, &NotHidden)
@@ -131,6 +131,7 @@ pub fn actor(is_superuser: bool) -> Actor {
         username: "test".to_owned(),
         is_superuser,
         is_system_auditor: false,
+        is_organization_admin: false,
         can_write: true,
         session: None,
         external_account: None,

@@ -66,6 +66,7 @@ impl Settings {
             username: "operator".into(),
             is_superuser: true,
             is_system_auditor: false,
+            is_organization_admin: false,
             can_write: true,
             session: None,
             external_account: None,
