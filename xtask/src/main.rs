@@ -25,8 +25,9 @@ cargo xtask attack    what guessing at one password does to everybody else
   --require-all       what cannot run here fails instead of being skipped
 
   bench takes these instead:
-  --users N           users in the database (10000)
-  --seconds S         how long each figure is measured (10)
+  --scale             compares every list and detail with those of 200 users instead
+  --users N           users in the database (100000)
+  --seconds S         how long each figure is measured (4)
   --database URL      a PostgreSQL server to make a database on, instead of SQLite
   --quick             few users, one second each, and nothing is written
 

@@ -1,14 +1,7 @@
-//! The database to measure on, and the users in it.
-
-use std::path::Path;
+//! The database to measure on.
 
 use anyhow::{Context as _, Result};
-use hostler_database::{Database, Location};
 use postgres::{Client, NoTls};
-use sea_query::{Query, Value};
-
-/// Users in one statement: well below what either database takes.
-const BATCH: usize = 500;
 
 /// A new database that no other program uses; one on a PostgreSQL server is dropped with this value.
 pub enum Place {
@@ -24,10 +17,10 @@ pub enum Place {
 }
 
 impl Place {
-    /// Makes a database on that server, or leaves the file to Hostler.
-    pub fn create(server: Option<&str>) -> Result<Self> {
+    /// Makes a database on that server, or leaves the file to Hostler. One run may have several, by their names.
+    pub fn create(server: Option<&str>, name: &str) -> Result<Self> {
         let Some(server) = server else { return Ok(Place::Sqlite) };
-        let name = format!("hostler_bench_{}", std::process::id());
+        let name = format!("hostler_bench_{}_{name}", std::process::id());
         let mut client = Client::connect(server, NoTls).context("the PostgreSQL server cannot be reached")?;
         client.batch_execute(&format!("CREATE DATABASE {name}"))?;
         Ok(Place::Postgres { server: server.to_owned(), name })
@@ -47,74 +40,35 @@ impl Place {
 
     /// What it is and how far an answered write is safe, in words.
     pub fn described(&self) -> Result<String> {
-        let Place::Postgres { server, .. } = self else {
+        let Place::Postgres { .. } = self else {
             return Ok("SQLite in WAL mode with synchronous=FULL: an answered write is on the disk".to_owned());
         };
-        let mut client = Client::connect(server, NoTls)?;
-        let mut setting = |name: &str| -> Result<String> { Ok(client.query_one(&format!("SHOW {name}"), &[])?.get(0)) };
-        let (version, fsync, commit) = (setting("server_version")?, setting("fsync")?, setting("synchronous_commit")?);
-        let safety = match (fsync.as_str(), commit.as_str()) {
-            ("on", "on") => "an answered write is on the disk",
-            _ => "an answered write is NOT safe from a power cut, so the figures of PATCH are flattering",
+        let [version, fsync, commit] = self.settings(["server_version", "fsync", "synchronous_commit"])?;
+        let safety = if self.is_durable()? {
+            "an answered write is on the disk"
+        } else {
+            "an answered write is NOT safe from a power cut, so the figures of PATCH are flattering"
         };
         let version = version.split(' ').next().unwrap_or_default();
         Ok(format!("PostgreSQL {version} with fsync={fsync} and synchronous_commit={commit}: {safety}"))
     }
 
-    /// Adds users, and answers the ids of the first and the last.
-    pub fn seed(&self, file: &Path, users: usize) -> Result<(i64, i64)> {
-        let location = match self.url() {
-            Some(url) => Location::Postgres(url),
-            None => Location::Sqlite(file.to_owned()),
-        };
-        tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
-            let database = Database::open(&location).await?;
-            let mut tx = database.begin().await?;
-            let mut ids = None;
-            for number in 0..users {
-                // The first and the last tell their ids; between them there is no gap.
-                if number == 0 || number + 1 == users {
-                    let id = tx.insert(&rows(number..number + 1)).await?;
-                    ids = Some((ids.map_or(id, |(first, _)| first), id));
-                } else if (number - 1) % BATCH == 0 {
-                    tx.execute(&rows(number..(number + BATCH).min(users - 1))).await?;
-                }
-            }
-            tx.commit().await?;
-            database.close().await;
-            ids.context("no users to add")
-        })
+    /// Whether an answered write survives a power cut.
+    pub fn is_durable(&self) -> Result<bool> {
+        Ok(self.settings(["fsync", "synchronous_commit"])?.iter().all(|value| value != "off"))
     }
-}
 
-/// Users without a password: none of them logs in.
-fn rows(numbers: std::ops::Range<usize>) -> sea_query::InsertStatement {
-    let mut insert = Query::insert();
-    insert.into_table("users").columns([
-        "ansible_id",
-        "created",
-        "username",
-        "first_name",
-        "last_name",
-        "email",
-        "is_superuser",
-        "is_system_auditor",
-        "is_active",
-    ]);
-    for number in numbers {
-        insert.values_panic([
-            format!("00000000-0000-4000-8000-{number:012}").into(),
-            Value::from(jiff::Timestamp::UNIX_EPOCH).into(),
-            format!("user-{number:06}").into(),
-            "Grace".into(),
-            format!("Number {number}").into(),
-            format!("user-{number}@example.org").into(),
-            false.into(),
-            false.into(),
-            true.into(),
-        ]);
+    /// Settings of the server; empty for a file.
+    fn settings<const N: usize>(&self, names: [&str; N]) -> Result<[String; N]> {
+        let mut values = names.map(|_| String::new());
+        if let Place::Postgres { server, .. } = self {
+            let mut client = Client::connect(server, NoTls)?;
+            for (value, name) in values.iter_mut().zip(names) {
+                *value = client.query_one(&format!("SHOW {name}"), &[])?.get(0);
+            }
+        }
+        Ok(values)
     }
-    insert
 }
 
 impl Drop for Place {

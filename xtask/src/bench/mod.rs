@@ -1,11 +1,14 @@
 //! How fast Hostler answers, beside a handler that does nothing but answer.
 
 mod cases;
+mod client;
 mod database;
 mod document;
 mod load;
 pub mod process;
+mod scale;
 mod subject;
+mod world;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -14,31 +17,35 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use tempfile::TempDir;
 
 use crate::server::Server;
 use cases::{CASES, Kind};
+use client::Connection;
 use database::Place;
 use document::{Measured, Row};
 use load::Load;
 use subject::{Subject, Talker};
+use world::World;
 
 /// What was asked for.
 pub struct Options {
-    users: usize,
+    users: i64,
     seconds: u32,
     database: Option<String>,
     /// To see that it works: short, and nothing is written.
     is_quick: bool,
+    /// To compare a large installation with a small one instead.
+    is_scale: bool,
 }
 
 impl Options {
     /// Reads the words after `bench`.
     pub fn parse(flags: &[String]) -> Result<Self> {
-        let mut options = Self { users: 10_000, seconds: 10, database: None, is_quick: false };
+        let mut options = Self { users: 100_000, seconds: 4, database: None, is_quick: false, is_scale: false };
         if flags.iter().any(|flag| flag == "--quick") {
-            options = Self { users: 500, seconds: 1, is_quick: true, ..options };
+            options = Self { users: 1000, seconds: 1, is_quick: true, ..options };
         }
         let mut flags = flags.iter();
         while let Some(flag) = flags.next() {
@@ -48,10 +55,11 @@ impl Options {
                 "--seconds" => options.seconds = value()?.parse().context("--seconds wants a number")?,
                 "--database" => options.database = Some(value()?.clone()),
                 "--quick" => {}
+                "--scale" => options.is_scale = true,
                 other => bail!("bench takes no {other}; cargo xtask help tells what there is"),
             }
         }
-        ensure!(options.users >= 25, "a page needs at least 25 users");
+        ensure!((world::FEWEST..=1_000_000).contains(&options.users), "--users takes {} to 1000000", world::FEWEST);
         ensure!((1..=600).contains(&options.seconds), "--seconds takes 1 to 600");
         Ok(options)
     }
@@ -71,10 +79,14 @@ pub fn run(options: &Options) -> Result<()> {
     let target = std::env::current_exe()?.ancestors().nth(2).context("the target directory")?.to_owned();
     build()?;
     let folder = TempDir::with_prefix_in("bench-", &target)?;
-    let measured = measure(options, &target.join("release"), folder.path())?;
+    let release = target.join("release");
+    if options.is_scale {
+        return scale::run(options, root, &release, folder.path());
+    }
+    let measured = measure(options, &release, folder.path())?;
     println!("\n{measured}");
     if !options.is_quick {
-        document::write(&root.join("docs/benchmarks.md"), &measured)?;
+        document::write(&root.join("docs/benchmarks.md"), measured.key, &measured.to_string())?;
     }
     Ok(())
 }
@@ -87,14 +99,27 @@ fn build() -> Result<()> {
     Ok(())
 }
 
+/// A database with all that there shall be in it.
+struct Prepared {
+    world: World,
+    /// Seconds from exec to the first answer while it was new.
+    new_start: f64,
+}
+
+fn prepare(subject: &Subject, place: &Place, users: i64) -> Result<Prepared> {
+    let (server, new_start) = subject.start(&[])?;
+    Talker::new(&server.base).make_examples()?;
+    drop(server);
+    println!("{users} users are made");
+    Ok(Prepared { world: World::create(place, &subject.file(), users)?, new_start })
+}
+
 fn measure(options: &Options, release: &Path, folder: &Path) -> Result<Measured> {
     let sync = sync_time(folder)?;
-    let place = Place::create(options.database.as_deref())?;
+    let place = Place::create(options.database.as_deref(), "world")?;
     let subject = Subject::new(release.join("hostler"), folder.to_owned(), place.url());
-
-    let new_start = subject.start(&[])?.1;
-    println!("{} users are made", options.users);
-    let ids = place.seed(&subject.file(), options.users)?;
+    let Prepared { world, new_start } = prepare(&subject, &place, options.users)?;
+    let ids = (world.first_user(), world.last_user());
     let mut starts = (0..STARTS).map(|_| Ok(subject.start(&[])?.1)).collect::<Result<Vec<f64>>>()?;
     starts.sort_by(f64::total_cmp);
 
@@ -152,10 +177,13 @@ fn measure(options: &Options, release: &Path, folder: &Path) -> Result<Measured>
                 bare,
                 processor: processor * 1e6 / speed.requests,
                 statements: statements[case.name()],
+                memory: process::memory(server.id(), "VmRSS")?,
                 awx: *awx,
             });
         }
     }
+    let writes = Load { base: &server.base, path: &user, authorization: &by_token, changes: Some(ids) };
+    let reads_meanwhile = reads_meanwhile(writes, folder, options.seconds)?;
     Ok(Measured {
         rows,
         command: command(options),
@@ -168,9 +196,36 @@ fn measure(options: &Options, release: &Path, folder: &Path) -> Result<Measured>
         start: starts[STARTS / 2],
         idle,
         after: process::memory(server.id(), "VmRSS")?,
-        peak: process::memory(server.id(), "VmHWM")?,
-        cores: std::thread::available_parallelism()?.get(),
-        machine_memory: process::machine_memory()?,
+        reads_meanwhile,
+        is_durable: place.is_durable()?,
+        machine: machine()?,
+    })
+}
+
+/// The machine in words.
+fn machine() -> Result<String> {
+    let cores = std::thread::available_parallelism()?;
+    let memory = process::machine_memory()?;
+    Ok(format!("{cores} cores with {memory:.0} GB of memory, shared by the server and whoever asks it"))
+}
+
+/// The time in milliseconds within which 99 of 100 GETs are answered, one after
+/// the other, while 32 other connections write as fast as they can.
+fn reads_meanwhile(writes: Load<'_>, folder: &Path, seconds: u32) -> Result<f64> {
+    std::thread::scope(|scope| {
+        let writing = scope.spawn(|| writes.run(folder, 32, seconds + WARM_UP));
+        std::thread::sleep(Duration::from_secs(WARM_UP.into()));
+        let mut connection = Connection::open(writes.base)?;
+        let end = Instant::now() + Duration::from_secs(seconds.into());
+        let mut times = vec![];
+        while Instant::now() < end {
+            let answer = connection.get(writes.path, writes.authorization)?;
+            ensure!(answer.status == 200, "a GET answers {}", answer.status);
+            times.push(answer.time.as_secs_f64() * 1000.0);
+        }
+        writing.join().map_err(|_| anyhow!("the load ended early"))??;
+        times.sort_by(f64::total_cmp);
+        times.get(times.len() * 99 / 100).copied().context("nothing was answered")
     })
 }
 
@@ -185,6 +240,9 @@ fn bare(release: &Path, folder: &Path, name: &str, answer: &[u8]) -> Result<Serv
 /// The command that repeats the run. The URL of a server is the reader's own.
 fn command(options: &Options) -> String {
     let database = if options.database.is_some() { " --database postgres://…" } else { "" };
+    if options.is_scale {
+        return format!("cargo xtask bench --scale --users {}{database}", options.users);
+    }
     format!("cargo xtask bench --users {} --seconds {}{database}", options.users, options.seconds)
 }
 
@@ -214,8 +272,8 @@ mod tests {
     #[test]
     fn options_are_read() -> Result<()> {
         let options = parse("--seconds 3 --quick --database postgres://u:p@h/d")?;
-        assert_eq!((options.users, options.seconds, options.is_quick), (500, 3, true));
-        assert_eq!(command(&options), "cargo xtask bench --users 500 --seconds 3 --database postgres://…");
+        assert_eq!((options.users, options.seconds, options.is_quick), (1000, 3, true));
+        assert_eq!(command(&options), "cargo xtask bench --users 1000 --seconds 3 --database postgres://…");
         for wrong in ["--users", "--users x", "--users 3", "--seconds 0", "--other"] {
             assert!(parse(wrong).is_err(), "{wrong}");
         }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use ureq::Agent;
 use ureq::http::Response;
 
@@ -45,6 +45,10 @@ impl Subject {
     }
 }
 
+fn basic(name: &str) -> String {
+    format!("Basic {}", STANDARD.encode(format!("{name}:{PASSWORD}")))
+}
+
 /// Asks single questions.
 pub struct Talker {
     agent: Agent,
@@ -63,17 +67,46 @@ impl Talker {
     pub fn authorization(&self, by: By, token: &str) -> String {
         match by {
             By::Token => format!("Bearer {token}"),
-            By::Basic => format!("Basic {}", STANDARD.encode(format!("admin:{PASSWORD}"))),
+            By::Basic => basic("admin"),
         }
     }
 
     /// A new token of the superuser that may write.
     pub fn token(&self) -> Result<String> {
-        let request = self.agent.post(format!("{}/api/v2/tokens/", self.base));
-        let request = request.header("Authorization", self.authorization(By::Basic, ""));
-        let request = request.header("Content-Type", "application/json");
-        let answer: Json = serde_json::from_slice(&request.send(r#"{"scope": "write"}"#)?.body_mut().read_to_vec()?)?;
+        self.make_token(&self.authorization(By::Basic, ""))
+    }
+
+    /// A new token of a user, who gets a password for that.
+    pub fn token_of(&self, user: i64) -> Result<String> {
+        let by_superuser = self.authorization(By::Basic, "");
+        let path = format!("/api/v2/users/{user}/");
+        let request = self.agent.patch(format!("{}{path}", self.base)).header("Authorization", by_superuser);
+        let answer = request.header("Content-Type", "application/json").send(json!({"password": PASSWORD}).to_string());
+        let answer: Json = serde_json::from_slice(&answer?.body_mut().read_to_vec()?)?;
+        let name = answer["username"].as_str().context("a user without a name")?;
+        self.make_token(&basic(name))
+    }
+
+    fn make_token(&self, authorization: &str) -> Result<String> {
+        let answer = self.post("/api/v2/tokens/", authorization, &json!({"scope": "write"}))?;
         Ok(answer["token"].as_str().context("no token")?.to_owned())
+    }
+
+    /// One of each object after whose example a world is made.
+    pub fn make_examples(&self) -> Result<()> {
+        let by = self.authorization(By::Basic, "");
+        let organization = &self.post("/api/v2/organizations/", &by, &json!({"name": "Example"}))?["id"];
+        for list in ["teams", "projects"] {
+            let body = json!({"name": "Example", "organization": organization});
+            self.post(&format!("/api/v2/{list}/"), &by, &body)?;
+        }
+        Ok(())
+    }
+
+    fn post(&self, path: &str, authorization: &str, body: &Json) -> Result<Json> {
+        let request = self.agent.post(format!("{}{path}", self.base)).header("Authorization", authorization);
+        let mut answer = request.header("Content-Type", "application/json").send(body.to_string())?;
+        Ok(serde_json::from_slice(&answer.body_mut().read_to_vec()?)?)
     }
 
     /// The bytes of an answer.
@@ -96,7 +129,7 @@ impl Talker {
             Kind::Get | Kind::List => self.agent.get(address).header("Authorization", authorization).call()?,
             Kind::Patch => {
                 let request = self.agent.patch(address).header("Authorization", authorization);
-                let body = serde_json::json!({"first_name": name}).to_string();
+                let body = json!({"first_name": name}).to_string();
                 request.header("Content-Type", "application/json").send(body)?
             }
         })

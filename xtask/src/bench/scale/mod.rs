@@ -1,0 +1,164 @@
+//! Whether a large installation answers as fast as a small one: every request
+//! in two worlds, side by side.
+
+mod requests;
+mod table;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+
+use super::client::Connection;
+use super::database::Place;
+use super::subject::{Subject, Talker};
+use super::world::{FEWEST, World};
+use super::{Options, document, prepare, process};
+use crate::server::Server;
+use requests::{Request, Who, requests};
+pub use table::Scale;
+
+/// The list whose speed is aimed at in milliseconds: filtered within names and ordered.
+pub const FILTERED_AND_ORDERED: &str = "users/?last_name__icontains=son&order_by=last_name,username&page_size=25";
+
+/// How often each request is measured in both worlds, one after the other: what
+/// disturbs the machine for a moment spoils one round.
+const ROUNDS: usize = 3;
+/// How long a round lasts at most for one request in one world, and how many requests it has.
+const ROUND: Duration = Duration::from_millis(150);
+const LEAST: usize = 5;
+const MOST: usize = 100;
+
+/// A world that is being asked.
+struct Inhabited {
+    world: World,
+    server: Server,
+    connection: Connection,
+    authorizations: BTreeMap<Who, String>,
+    /// Seconds from exec to the first answer.
+    start: f64,
+    /// Megabytes before the first request.
+    idle: f64,
+    place: Place,
+}
+
+/// How one request did in one world.
+#[derive(Clone, Copy, Default)]
+pub struct Times {
+    /// In milliseconds.
+    pub p50: f64,
+    /// In milliseconds.
+    pub p99: f64,
+    /// Microseconds of processor time of the server's process.
+    pub processor: f64,
+    pub statements: u32,
+}
+
+/// Measures, prints the table and writes it into the document.
+pub fn run(options: &Options, root: &Path, release: &Path, folder: &Path) -> Result<()> {
+    let mut small = inhabit(options, "small", FEWEST, release, folder)?;
+    let mut large = inhabit(options, "large", options.users, release, folder)?;
+    let mut rows = vec![];
+    for who in Who::ALL {
+        let of_small = requests(&mut small.connection, &small.authorizations[&who], &small.world)?;
+        let of_large = requests(&mut large.connection, &large.authorizations[&who], &large.world)?;
+        println!("{} requests as {}", of_large.len(), who.name());
+        for request in of_large {
+            // What only one of the two worlds has cannot be compared.
+            let Some(same) = of_small.iter().find(|same| same.name == request.name) else { continue };
+            let [in_small, in_large] = compare(who, [(&mut small, same), (&mut large, &request)])?;
+            rows.push(table::Row { who, name: request.name, small: in_small, large: in_large });
+        }
+    }
+    let scale = Scale {
+        rows,
+        users: [small.world.users, large.world.users],
+        command: super::command(options),
+        key: if options.database.is_some() { "scale postgresql" } else { "scale sqlite" },
+        machine: super::machine()?,
+        database: large.place.described()?,
+        start: large.start,
+        idle: large.idle,
+        after: process::memory(large.server.id(), "VmRSS")?,
+    };
+    println!("\n{scale}");
+    if !options.is_quick {
+        document::write(&root.join("docs/benchmarks.md"), scale.key, &scale.to_string())?;
+    }
+    Ok(())
+}
+
+fn inhabit(options: &Options, name: &str, users: i64, release: &Path, folder: &Path) -> Result<Inhabited> {
+    let folder = folder.join(name);
+    std::fs::create_dir(&folder)?;
+    let place = Place::create(options.database.as_deref(), name)?;
+    let subject = Subject::new(release.join("hostler"), folder, place.url());
+    let prepared = prepare(&subject, &place, users)?;
+    let (server, start) = subject.start(&["--debug-headers"])?;
+    std::thread::sleep(Duration::from_secs(1));
+    let idle = process::memory(server.id(), "VmRSS")?;
+    let talker = Talker::new(&server.base);
+    let world = prepared.world;
+    let mut authorizations = BTreeMap::new();
+    for who in Who::ALL {
+        let token = match who {
+            Who::Superuser => talker.token()?,
+            Who::OrganizationAdmin => talker.token_of(world.organization_admin())?,
+            Who::Member => talker.token_of(world.member())?,
+        };
+        authorizations.insert(who, format!("Bearer {token}"));
+    }
+    let connection = Connection::open(&server.base)?;
+    Ok(Inhabited { world, server, connection, authorizations, start, idle, place })
+}
+
+/// One request in two worlds, in turns.
+fn compare(who: Who, mut worlds: [(&mut Inhabited, &Request); 2]) -> Result<[Times; 2]> {
+    let mut rounds = [vec![], vec![]];
+    for round in 0..=ROUNDS {
+        for ((world, request), rounds) in worlds.iter_mut().zip(&mut rounds) {
+            let times = measure(world, who, request)?;
+            // The first warms up.
+            if round > 0 {
+                rounds.push(times);
+            }
+        }
+    }
+    Ok(rounds.map(|rounds| Times {
+        p50: middle(rounds.iter().map(|times| times.p50)),
+        p99: middle(rounds.iter().map(|times| times.p99)),
+        processor: middle(rounds.iter().map(|times| times.processor)),
+        statements: rounds.iter().map(|times| times.statements).max().unwrap_or(0),
+    }))
+}
+
+fn measure(world: &mut Inhabited, who: Who, request: &Request) -> Result<Times> {
+    let authorization = &world.authorizations[&who];
+    let mut times = vec![];
+    let mut statements = u32::MAX;
+    let before = process::precise_processor_time(world.server.id())?;
+    let end = Instant::now() + ROUND;
+    while times.len() < LEAST || (times.len() < MOST && Instant::now() < end) {
+        let answer = world.connection.get(&request.path, authorization)?;
+        ensure!(answer.status == 200, "{} answers {}", request.path, answer.status);
+        times.push(answer.time.as_secs_f64() * 1000.0);
+        // Once a second the settings are read besides.
+        statements = statements.min(answer.statements.context("the server does not count")?);
+    }
+    let processor = process::precise_processor_time(world.server.id())? - before;
+    let count = times.len();
+    times.sort_by(f64::total_cmp);
+    Ok(Times {
+        p50: times[count / 2],
+        p99: times[(count * 99 / 100).min(count - 1)],
+        processor: processor * 1e6 / count as f64,
+        statements,
+    })
+}
+
+fn middle(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or_default()
+}

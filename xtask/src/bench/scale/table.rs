@@ -1,0 +1,117 @@
+//! The comparison of two worlds as a part of docs/benchmarks.md.
+
+use std::fmt;
+
+use super::requests::Who;
+use super::{FILTERED_AND_ORDERED, Times};
+use crate::bench::document::{Aim, aims};
+
+/// What one run found.
+pub struct Scale {
+    pub rows: Vec<Row>,
+    /// How many users the two worlds have.
+    pub users: [i64; 2],
+    /// What was typed.
+    pub command: String,
+    /// Which part of the document it replaces.
+    pub key: &'static str,
+    /// The machine in words.
+    pub machine: String,
+    /// The database in words.
+    pub database: String,
+    /// Seconds from exec to the first answer in the large world.
+    pub start: f64,
+    /// Resident megabytes there before the first request.
+    pub idle: f64,
+    /// The same after the last one.
+    pub after: f64,
+}
+
+/// One request of one actor.
+pub struct Row {
+    pub who: Who,
+    pub name: String,
+    pub small: Times,
+    pub large: Times,
+}
+
+/// How much slower the large world may be.
+const TWICE: f64 = 2.0;
+
+impl Row {
+    fn ratio(&self) -> f64 {
+        self.large.p99 / self.small.p99
+    }
+}
+
+impl fmt::Display for Row {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Row { who, name, small, large } = self;
+        writeln!(
+            out,
+            "| `{name}` | {} | {:.2} | {:.2} | {:.2} | {:.2} | {:.1} | {:.0} | {:.0} | {} |",
+            who.name(),
+            small.p50,
+            large.p50,
+            small.p99,
+            large.p99,
+            self.ratio(),
+            small.processor,
+            large.processor,
+            large.statements,
+        )
+    }
+}
+
+impl fmt::Display for Scale {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [small, large] = self.users;
+        let header = format!(
+            "\
+| GET /api/v2/… | As | p50 ms, {small} | p50 ms, {large} | p99 ms, {small} | p99 ms, {large} | Times | µs, {small} | µs, {large} | Statements |
+|---|---|--:|--:|--:|--:|--:|--:|--:|--:|"
+        );
+        writeln!(
+            out,
+            "`{}` on {}: {}. {}.\n",
+            self.command,
+            crate::bench::document::today(),
+            self.machine,
+            self.database
+        )?;
+        let mut rows: Vec<&Row> = self.rows.iter().collect();
+        rows.sort_by(|a, b| b.ratio().total_cmp(&a.ratio()));
+        let (over, within): (Vec<&Row>, Vec<&Row>) = rows.into_iter().partition(|row| row.ratio() > TWICE);
+        writeln!(
+            out,
+            "Of {} requests {} take at most twice as long (p99) with {large} users as with {small}. These {} take longer:\n",
+            self.rows.len(),
+            within.len(),
+            over.len()
+        )?;
+        writeln!(out, "{header}")?;
+        for row in over {
+            row.fmt(out)?;
+        }
+        writeln!(out, "\n<details><summary>The others</summary>\n\n{header}")?;
+        for row in within {
+            row.fmt(out)?;
+        }
+        writeln!(out, "\n</details>\n")?;
+        aims(out, self.aims())
+    }
+}
+
+impl Scale {
+    fn aims(&self) -> Vec<Aim> {
+        let mut list = vec![];
+        for row in self.rows.iter().filter(|row| row.name == FILTERED_AND_ORDERED && row.who != Who::Member) {
+            let what = format!("p99 of 25 of {} users, filtered and ordered, as {}", self.users[1], row.who.name());
+            list.push(Aim::below(what, row.large.p99, 10.0, "ms"));
+        }
+        list.push(Aim::below("resident memory idle", self.idle, 40.0, "MB"));
+        list.push(Aim::below("resident memory at the end", self.after, 120.0, "MB"));
+        list.push(Aim::below("from exec to the first answer", self.start * 1000.0, 100.0, "ms"));
+        list
+    }
+}

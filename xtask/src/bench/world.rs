@@ -1,0 +1,134 @@
+//! Who and what is in a database that is measured.
+
+use anyhow::{Context as _, Result, ensure};
+use postgres::{Client, NoTls};
+use rusqlite::Connection;
+
+use super::database::Place;
+
+const SQL: &str = include_str!("world.sql");
+
+/// People, what they work with, and who may do what. How many there are of
+/// each follows from the number of users, so that an organization has as many
+/// members in a small world as in a large one.
+pub struct World {
+    pub users: i64,
+    organizations: i64,
+    /// The greatest ids before: of users, organizations, teams and projects.
+    before: [i64; 4],
+}
+
+/// The least that a world can have.
+pub const FEWEST: i64 = 200;
+
+impl World {
+    /// Fills a database in which there is at least one organization, team and
+    /// project, after whose example the roles of all others are made.
+    pub fn create(place: &Place, file: &std::path::Path, users: i64) -> Result<Self> {
+        ensure!(users >= FEWEST, "a world needs at least {FEWEST} users");
+        let mut session = match place.url() {
+            None => Session::Sqlite(Connection::open(file)?),
+            Some(url) => Session::Postgres(Box::new(Client::connect(&url, NoTls)?)),
+        };
+        let mut before = [0; 4];
+        for (id, table) in before.iter_mut().zip(["users", "organizations", "teams", "projects"]) {
+            *id = session.number(&format!("SELECT max(id) FROM {table}"))?;
+        }
+        let world = World { users, organizations: users / 100, before };
+        session.run(&world.sql(matches!(session, Session::Sqlite(_))))?;
+        ensure!(
+            session.number("SELECT max(id) FROM users")? == world.last_user(),
+            "somebody else has written into the database"
+        );
+        session.settle()?;
+        Ok(world)
+    }
+
+    fn sql(&self, is_sqlite: bool) -> String {
+        let [user0, organization0, team0, project0] = self.before;
+        let numbers = [
+            ("{users}", self.users),
+            ("{organizations}", self.organizations),
+            ("{teams}", self.users / 20),
+            ("{projects}", self.users / 10),
+            ("{labels}", self.users / 50),
+            ("{tokens}", self.users / 10),
+            ("{entries}", self.users / 2),
+            ("{user0}", user0),
+            ("{organization0}", organization0),
+            ("{team0}", team0),
+            ("{project0}", project0),
+        ];
+        let words = if is_sqlite {
+            [("{true}", "1"), ("{false}", "0"), ("{time}", "(1700000000 + i) * 1000000")]
+        } else {
+            [("{true}", "true"), ("{false}", "false"), ("{time}", "to_timestamp(1700000000 + i)")]
+        };
+        let sql = numbers.iter().fold(SQL.to_owned(), |sql, (name, number)| sql.replace(name, &number.to_string()));
+        words.iter().fold(sql, |sql, (name, word)| sql.replace(name, word))
+    }
+
+    /// The id of the first user who is not there for the test itself.
+    pub fn first_user(&self) -> i64 {
+        self.before[0] + 1
+    }
+
+    /// The id of the last user.
+    pub fn last_user(&self) -> i64 {
+        self.before[0] + self.users
+    }
+
+    /// The organization of [`Self::organization_admin`] and of [`Self::member`].
+    pub fn organization(&self) -> i64 {
+        self.before[1] + 2
+    }
+
+    /// An admin of one organization.
+    pub fn organization_admin(&self) -> i64 {
+        self.before[0] + self.organizations + 1
+    }
+
+    /// A plain member of two organizations and of a team.
+    pub fn member(&self) -> i64 {
+        let first = 3 * self.organizations + 1;
+        let number = (first..).step_by(usize::try_from(self.organizations).unwrap_or(1)).find(|number| number % 3 == 0);
+        self.before[0] + number.unwrap_or(first)
+    }
+}
+
+enum Session {
+    Sqlite(Connection),
+    Postgres(Box<Client>),
+}
+
+impl Session {
+    fn run(&mut self, sql: &str) -> Result<()> {
+        match self {
+            // Nothing here has to survive a power cut.
+            Session::Sqlite(connection) => {
+                connection.execute_batch(&format!("PRAGMA synchronous = OFF; BEGIN; {sql} COMMIT;"))?
+            }
+            Session::Postgres(client) => client.batch_execute(sql)?,
+        }
+        Ok(())
+    }
+
+    fn number(&mut self, sql: &str) -> Result<i64> {
+        let number: Option<i64> = match self {
+            Session::Sqlite(connection) => connection.query_row(sql, [], |row| row.get(0))?,
+            Session::Postgres(client) => client.query_one(sql, &[])?.get(0),
+        };
+        number.context("there is nothing whose example could be followed")
+    }
+
+    /// What a server does by itself sooner or later.
+    fn settle(&mut self) -> Result<()> {
+        match self {
+            Session::Sqlite(connection) => {
+                connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+            }
+            Session::Postgres(client) => client.batch_execute("VACUUM ANALYZE")?,
+        }
+        Ok(())
+    }
+}
