@@ -20,11 +20,14 @@ struct Walk<'a> {
     wrong: Vec<String>,
 }
 
+/// The walker to whom nothing is closed.
+const SUPERUSER: &str = "a superuser";
+
 impl Walk<'_> {
     fn follow(&mut self, from: &str, link: &str) {
         let is_ours = link.starts_with("/api/v2/") && !link.ends_with("openapi.json");
-        if is_ours && self.seen.insert(link.to_owned()) {
-            self.open.push((from.to_owned(), link.to_owned()));
+        if is_ours && self.seen.insert(encoded(link)) {
+            self.open.push((from.to_owned(), encoded(link)));
         }
     }
 
@@ -33,6 +36,10 @@ impl Walk<'_> {
             let answer = self.client.get(&path);
             let bare = path.split('?').next().unwrap_or(&path);
             let is_later = self.later.contains(&template(bare));
+            // The root names the metrics to everybody, as AWX's does; they are for those who see everything.
+            if bare == "/api/v2/metrics/" && self.who != SUPERUSER && answer.status == 403 {
+                continue;
+            }
             if answer.status != if is_later { 501 } else { 200 } {
                 self.wrong.push(format!("{} from {from}: {answer}", self.who));
                 continue;
@@ -65,9 +72,14 @@ impl Walk<'_> {
             gather(value, &mut |link| self.follow(path, link));
         }
         if let (Some(named), Some(url)) = (object["related"]["named_url"].as_str(), object["url"].as_str()) {
-            self.named.insert(named.to_owned(), url.to_owned());
+            self.named.insert(encoded(named), url.to_owned());
         }
     }
+}
+
+/// AWX leaves spaces in named URLs as they are, and browsers encode them.
+fn encoded(link: &str) -> String {
+    link.replace(' ', "%20")
 }
 
 fn gather(json: &Value, found: &mut impl FnMut(&str)) {
@@ -101,7 +113,7 @@ fn every_link_leads_somewhere(backend: Backend) {
     let admin = server.with_token(admin["token"].as_str().expect("a token"));
     let mut wrong = vec![];
     let walkers = [
-        ("a superuser", admin, 300),
+        (SUPERUSER, admin, 300),
         ("an organization admin", house.ann.token("write"), 200),
         ("a member", house.bea.token("write"), 60),
     ];
