@@ -231,6 +231,11 @@ fn database() -> Connection {
         Ok(context.get::<Option<String>>(0)?.map(|text| text.to_lowercase()))
     });
     fold.unwrap();
+    let occurs = connection.create_scalar_function("hostler_occurs", 2, flags, |context| {
+        let (folded, text) = (context.get::<String>(0)?, context.get::<Option<String>>(1)?);
+        Ok(text.map(|text| text.to_lowercase().contains(&folded)))
+    });
+    occurs.unwrap();
     let matches = connection.create_scalar_function("hostler_regex", 3, flags, |context| {
         let pattern = context.get::<String>(0)?;
         let ignore_case = context.get::<bool>(2)?;

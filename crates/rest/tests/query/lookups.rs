@@ -138,7 +138,7 @@ fn the_statement_for_postgres() {
     assert_eq!(
         postgres(&PERSON, "age__startswith=1&not__name=Ann&active=true&born__gt=2020-01-01&order_by=-age", true),
         "SELECT \"this\".\"id\" FROM \"people\" AS \"this\" WHERE \
-         substr(CAST(\"this\".\"age\" AS text), 1, 1) = '1' AND \"this\".\"active\" = TRUE AND \
+         ((CAST(\"this\".\"age\" AS text) ~>=~ '1' AND CAST(\"this\".\"age\" AS text) ~<~ '2')) AND \"this\".\"active\" = TRUE AND \
          \"this\".\"born\" > '2020-01-01T00:00:00Z' AND (NOT COALESCE(\"this\".\"name\" = 'Ann', FALSE)) \
          ORDER BY \"this\".\"age\" DESC, \"this\".\"id\" ASC"
     );

@@ -132,9 +132,9 @@ fn the_statement_for_postgres() {
     assert_eq!(
         postgres(&PERSON, "tags__name=red&tags__weight=2&not__city__name=Oslo", false),
         "SELECT \"this\".\"id\" FROM \"people\" AS \"this\" WHERE \
-         EXISTS(SELECT 1 FROM \"tags\" AS \"hop2\" WHERE \
-         \"hop2\".\"id\" IN (SELECT \"people_tags\".\"tag_id\" FROM \"people_tags\" WHERE \"people_tags\".\"person_id\" = \"this\".\"id\") \
-         AND \"hop2\".\"hidden\" = 0 AND (\"hop2\".\"name\" = 'red' AND \"hop2\".\"weight\" = 2)) \
+         \"this\".\"id\" IN (SELECT \"people_tags\".\"person_id\" FROM \"people_tags\" WHERE \
+         \"people_tags\".\"person_id\" IS NOT NULL AND \"people_tags\".\"tag_id\" IN (SELECT \"hop2\".\"id\" FROM \"tags\" AS \"hop2\" WHERE \
+         \"hop2\".\"hidden\" = 0 AND \"hop2\".\"name\" = 'red' AND \"hop2\".\"weight\" = 2)) \
          AND (NOT EXISTS(SELECT 1 FROM \"cities\" AS \"hop1\" WHERE \"this\".\"city_id\" = \"hop1\".\"id\" \
          AND \"hop1\".\"hidden\" = 0 AND \"hop1\".\"name\" = 'Oslo')) \
          ORDER BY \"this\".\"id\" ASC"
