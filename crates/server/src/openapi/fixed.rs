@@ -17,7 +17,7 @@ pub(super) fn paths() -> Map<String, Json> {
         ("/api/", json!({"get": read("root", "Versions of the API", api_root()).public().0})),
         ("/api/v2/", json!({"get": read("version_root", "What this version has", links()).public().0})),
         ("/api/v2/ping/", json!({"get": read("ping", "Whether the server works", ping()).public().0})),
-        ("/api/v2/metrics/", json!({"get": read("metrics", "Figures for Prometheus", metrics()).0})),
+        ("/api/v2/metrics/", json!({"get": read_metrics()})),
         ("/api/v2/openapi.json", json!({"get": read("openapi", "This document", json!({"type": "object"})).0})),
         ("/api/v2/config/", json!({"get": read("config", "How the server is set up", config()).0})),
         ("/api/v2/me/", me()),
@@ -73,7 +73,17 @@ fn ping() -> Json {
     })
 }
 
-/// In JSON, that is; in text by `Accept: text/plain`.
+/// In text, and in JSON for who asks for it; not for everybody.
+fn read_metrics() -> Json {
+    let words = "Figures for Prometheus";
+    let mut answer = json_answer(words, metrics(), &[]);
+    if let Some(content) = answer.get_mut("content").and_then(Json::as_object_mut) {
+        content.insert("text/plain".into(), json!({"schema": {"type": "string"}}));
+    }
+    Operation::new("metrics", TAG, words).answers(vec![("200", answer)], &[401, 403, 406, 429, 503]).0.into()
+}
+
+/// The figures in JSON.
 fn metrics() -> Json {
     let sample = json!({
         "type": "object",
