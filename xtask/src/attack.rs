@@ -73,7 +73,11 @@ fn measure(binary: &Path, folder: &Path, duration: Duration) -> Result<()> {
     for ((probe, quiet), loud) in probes.iter().zip(&quiet).zip(&loud) {
         println!("| GET /api/v2/me/, {} | {} | {} |", probe.name, three(quiet), three(loud));
     }
-    println!("| another user logging in | {} | {} |", three(&quiet_logins), three(&loud_logins));
+    println!(
+        "| another user logging in, the password remembered | {} | {} |",
+        three(&quiet_logins),
+        three(&loud_logins)
+    );
     println!(
         "\nOf {} guesses {} were checked and {} refused unchecked; the server used {:.2} of a processor and {:.0} MB.",
         guesses.sent.load(Ordering::Relaxed),
