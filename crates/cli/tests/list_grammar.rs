@@ -11,6 +11,7 @@ on_each_backend!(
     a_search_may_cross_a_relation,
     pages_follow_each_other,
     upper_and_lower_case_are_those_of_all_letters,
+    a_list_of_another_type_is_empty,
 );
 
 fn start(backend: Backend) -> TestServer {
@@ -156,4 +157,33 @@ fn upper_and_lower_case_are_those_of_all_letters(backend: Backend) {
     // Characters that mean something to the databases mean nothing here.
     assert_eq!(list("last_name__contains=%25_"), ["oe"]);
     assert_eq!(list("last_name__startswith=100%25"), ["oe"]);
+}
+
+fn a_list_of_another_type_is_empty(backend: Backend) {
+    let server = start(backend);
+    teams(&server);
+    let admin = server.as_admin();
+    let count = |path: &str| admin.get(path).expect(200).json()["count"].as_i64().expect("a count");
+    let everything = count("/api/v2/organizations/");
+    assert_ne!(everything, 0);
+    for (kind, counted) in [
+        ("organization", everything),
+        ("team,organization", everything),
+        ("team", 0),
+        ("nothing-of-ours", 0),
+        ("", 0),
+        ("organization&type=team", 0),
+        ("team&type=organization", everything),
+    ] {
+        assert_eq!(count(&format!("/api/v2/organizations/?type={kind}")), counted, "type={kind}");
+    }
+    assert_eq!(names(&admin, "/api/v2/organizations/?type=organization&name=b"), ["b"]);
+    assert!(names(&admin, "/api/v2/organizations/?type=team&or__name=a&or__name=b").is_empty());
+    // What happened is an activity_stream, whatever it happened to.
+    assert_eq!(count("/api/v2/activity_stream/?type=organization"), 0);
+    assert_ne!(count("/api/v2/activity_stream/?type=activity_stream"), 0);
+    let organization = admin.get("/api/v2/organizations/?name=a").json()["results"][0]["id"].clone();
+    assert_eq!(count(&format!("/api/v2/organizations/{organization}/teams/?type=organization")), 0);
+    assert_eq!(count(&format!("/api/v2/organizations/{organization}/access_list/?type=team")), 0);
+    assert_ne!(count(&format!("/api/v2/organizations/{organization}/access_list/?type=user")), 0);
 }

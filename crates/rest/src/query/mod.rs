@@ -21,7 +21,7 @@ mod value;
 
 use hostler_database::Dialect;
 use hostler_resource::{Actor, Resource};
-use sea_query::{Condition, Expr, Order};
+use sea_query::{Condition, Expr, ExprTrait, Order};
 
 pub use error::QueryError;
 pub use page::{Page, PageNumber, page_link};
@@ -43,7 +43,7 @@ pub struct ListQuery {
     pub count: bool,
 }
 
-/// Parameters that are no filters: they are read elsewhere or mean nothing here.
+/// Parameters that name no field: they are read elsewhere or mean nothing here.
 const RESERVED: &[&str] =
     &["page", "page_size", "format", "type", "host_filter", "count_disabled", "no_truncate", "limit", "validate"];
 
@@ -80,11 +80,23 @@ pub fn parse(
         }
     }
     let mut compiler = Compiler::new(actor, dialect);
-    let filter = combine(clauses, &mut compiler, row)?;
+    let filter = of_type(resource, pairs).add(combine(clauses, &mut compiler, row)?);
     let order = order::order(resource, &orders, &mut budget, &mut compiler, row)?;
     let page = Page::parse(pairs)?;
     let count = !pairs.iter().any(|(key, _)| key == "count_disabled");
     Ok(ListQuery { filter, order, page, count })
+}
+
+/// Everything or nothing: the parameter `type` names the types of objects that are wanted, separated by commas, and a
+/// list holds one type. Of several such parameters the last one counts, as in AWX.
+fn of_type(resource: &Resource, pairs: &[(String, String)]) -> Condition {
+    let wanted = pairs.iter().rev().find(|(key, _)| key == "type");
+    match wanted {
+        Some((_, types)) if !types.split(',').any(|name| name == resource.name) => {
+            Condition::all().add(Expr::val(1).eq(0))
+        }
+        _ => Condition::all(),
+    }
 }
 
 fn combine(clauses: Vec<Clause>, compiler: &mut Compiler<'_>, row: &str) -> Result<Condition, QueryError> {
