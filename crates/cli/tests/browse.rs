@@ -2,20 +2,13 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "tests report by panicking")]
 
 use hostler_testkit::pages::{ACCEPT, content, hidden, is_page, unescaped};
-use hostler_testkit::{ADMIN, ADMIN_PASSWORD, Answer, Backend, PageBrowser, TestServer, backends};
+use hostler_testkit::{ADMIN, ADMIN_PASSWORD, Answer, Backend, PASSWORD, PageBrowser, TestServer, backends};
 use serde_json::json;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_hostler");
-const PASSWORD: &str = "Quite-Long-1";
 
 fn start(backend: Backend) -> TestServer {
     TestServer::start(BINARY, backend)
-}
-
-fn new_user(server: &TestServer, name: &str) -> String {
-    let body = json!({"username": name, "password": PASSWORD});
-    let user = server.as_admin().post("/api/v2/users/", body).expect(201).json();
-    user["url"].as_str().expect("a path").to_owned()
 }
 
 #[test]
@@ -170,7 +163,7 @@ fn nobody_is_shown_the_way_in() {
 #[test]
 fn what_cannot_be_written_shows_no_form() {
     let server = start(Backend::Sqlite);
-    let carol = new_user(&server, "carol");
+    let carol = server.user("carol").path();
     let has_form = |page: &Answer| page.text().contains("<textarea");
     let has_delete = |page: &Answer| page.text().contains("value=\"DELETE\"");
     let admin = PageBrowser::logged_in(&server, ADMIN, ADMIN_PASSWORD);
@@ -259,7 +252,7 @@ fn only_own_paths_are_links() {
 fn lists_are_paged_and_searched() {
     let server = start(Backend::Sqlite);
     for number in 0..5 {
-        new_user(&server, &format!("user-{number}"));
+        server.user(&format!("user-{number}"));
     }
     let browser = PageBrowser::logged_in(&server, ADMIN, ADMIN_PASSWORD);
     let page = unescaped(&browser.get("/api/v2/users/?page_size=2&page=2&order_by=-id").expect(200).text());

@@ -1,28 +1,22 @@
 //! Writing through the forms of pages: what a session can do with them, and what nobody can make it do.
 #![allow(clippy::expect_used, clippy::panic, reason = "tests report by panicking")]
 
-use hostler_testkit::pages::{ACCEPT, FORM, content, encoded, hidden, is_page};
+use hostler_testkit::browser::{FORM, encode};
+use hostler_testkit::pages::{ACCEPT, content, hidden, is_page};
 use hostler_testkit::{ADMIN, ADMIN_PASSWORD, Backend, Client, PageBrowser, TestServer, backends};
 use serde_json::json;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_hostler");
-const PASSWORD: &str = "Quite-Long-1";
 
 fn start(backend: Backend) -> TestServer {
     TestServer::start(BINARY, backend)
-}
-
-fn new_user(server: &TestServer, name: &str) -> String {
-    let body = json!({"username": name, "password": PASSWORD});
-    let user = server.as_admin().post("/api/v2/users/", body).expect(201).json();
-    user["url"].as_str().expect("a path").to_owned()
 }
 
 #[test]
 fn a_name_is_changed_through_the_form() {
     for backend in backends() {
         let server = start(backend);
-        let url = new_user(&server, "carol");
+        let url = server.user("carol").path();
         let browser = PageBrowser::logged_in(&server, ADMIN, ADMIN_PASSWORD);
         let page = browser.get(&url).expect(200);
         let shown = content(&page);
@@ -47,7 +41,7 @@ fn a_name_is_changed_through_the_form() {
 #[test]
 fn what_is_refused_comes_back_with_what_was_typed() {
     let server = start(Backend::Sqlite);
-    let url = new_user(&server, "carol");
+    let url = server.user("carol").path();
     let browser = PageBrowser::logged_in(&server, ADMIN, ADMIN_PASSWORD);
     let typed = "{\"email\": \"</textarea><script>\"}";
     let page = browser.form(&url, &[("_method", "PATCH"), ("_content", typed)]).expect(400);
@@ -68,7 +62,7 @@ fn objects_are_created_and_deleted_through_forms() {
     let url = made.header("Location").expect("a path");
     assert!(made.text().contains(&format!("href=\"{url}\"")), "{made}");
 
-    let member = new_user(&server, "carol");
+    let member = server.user("carol").path();
     let id = member.split('/').nth(4).expect("an id");
     let users = format!("{url}users/");
     let associate = format!("{{\"id\": {id}}}");
@@ -97,7 +91,7 @@ fn a_token_made_by_a_form_is_shown_once() {
 fn forged_forms_are_refused() {
     for backend in backends() {
         let server = start(backend);
-        let url = new_user(&server, "carol");
+        let url = server.user("carol").path();
         let browser = PageBrowser::logged_in(&server, ADMIN, ADMIN_PASSWORD);
         let wanted = [("_method", "PATCH"), ("_content", "{\"first_name\": \"Mallory\"}")];
         let token = browser.cookie("csrftoken");
@@ -108,9 +102,9 @@ fn forged_forms_are_refused() {
         // The token in the address proves nothing.
         let query = format!("{url}?csrfmiddlewaretoken={token}");
         browser.raw_form(&query, &wanted).expect(403);
-        browser.send("POST", &url, &[("X-CSRFToken", &wrong)], Some(encoded(&wanted))).expect(403);
+        browser.send("POST", &url, &[("X-CSRFToken", &wrong)], Some(encode(&wanted))).expect(403);
         // The right token from another site.
-        let right = encoded(&[&[("csrfmiddlewaretoken", token.as_str())], &wanted[..]].concat());
+        let right = encode(&[&[("csrfmiddlewaretoken", token.as_str())], &wanted[..]].concat());
         for headers in
             [[("Origin", "https://example.org")], [("Origin", "null")], [("Referer", "https://example.org/x")]]
         {
@@ -143,7 +137,7 @@ fn a_form_that_means_no_method_is_no_json() {
 #[test]
 fn forms_are_for_sessions_only() {
     let server = start(Backend::Sqlite);
-    let url = new_user(&server, "carol");
+    let url = server.user("carol").path();
     let browser = PageBrowser::logged_in(&server, ADMIN, ADMIN_PASSWORD);
     let token = browser.cookie("csrftoken");
     let fields =
@@ -151,7 +145,7 @@ fn forms_are_for_sessions_only() {
     let cookies = format!("awx_sessionid={}; csrftoken={token}", browser.cookie("awx_sessionid"));
     let send = |client: Client, method: &str| {
         let call = client.request(method, &url).header("Cookie", &cookies).header("Content-Type", FORM);
-        call.header("Accept", ACCEPT).body(encoded(&fields)).send()
+        call.header("Accept", ACCEPT).body(encode(&fields)).send()
     };
     // Whoever says who they are in the request itself sends JSON; the session beside it does not count.
     let made = |scope: &str| server.as_admin().post("/api/v2/tokens/", json!({"scope": scope})).expect(201).json();
@@ -168,7 +162,7 @@ fn forms_are_for_sessions_only() {
     // Without a session there is nobody.
     let anonymous = server.anonymous();
     let call = anonymous.request("POST", &url).header("Cookie", &format!("csrftoken={token}"));
-    call.header("Content-Type", FORM).body(encoded(&fields)).send().expect(401);
+    call.header("Content-Type", FORM).body(encode(&fields)).send().expect(401);
 }
 
 #[test]

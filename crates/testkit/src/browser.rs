@@ -12,6 +12,9 @@ pub const SESSION_COOKIE: &str = "awx_sessionid";
 /// The cookie whose value must come back with every write.
 pub const CSRF_COOKIE: &str = "csrftoken";
 
+/// The content type of forms.
+pub const FORM: &str = "application/x-www-form-urlencoded";
+
 /// Keeps the cookies of one server and sends them back.
 #[derive(Debug, Clone)]
 pub struct Browser {
@@ -21,9 +24,14 @@ pub struct Browser {
 }
 
 impl Browser {
+    /// A browser that has never been here.
+    pub fn new(server: &TestServer) -> Self {
+        Self { client: server.anonymous(), cookies: BTreeMap::new() }
+    }
+
     /// A browser that has seen the form to log in, and so has a CSRF cookie.
     pub fn open(server: &TestServer) -> Self {
-        let mut browser = Self { client: server.anonymous(), cookies: BTreeMap::new() };
+        let mut browser = Self::new(server);
         let form = browser.call("GET", "/api/login/").send().expect(200);
         browser.keep(&form);
         browser
@@ -39,11 +47,7 @@ impl Browser {
     /// Sends the form to log in, with the CSRF cookie's value.
     pub fn log_in(&mut self, fields: &[(&str, &str)]) -> Answer {
         let form = encode(fields);
-        let answer = self
-            .write("POST", "/api/login/")
-            .header("Content-Type", "application/x-www-form-urlencoded")
-            .body(form)
-            .send();
+        let answer = self.write("POST", "/api/login/").header("Content-Type", FORM).body(form).send();
         self.keep(&answer);
         answer
     }
@@ -85,7 +89,7 @@ impl Browser {
 }
 
 /// Fields as a form sends them.
-fn encode(fields: &[(&str, &str)]) -> String {
+pub fn encode(fields: &[(&str, &str)]) -> String {
     let pairs: Vec<_> =
         fields.iter().map(|(name, value)| format!("{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC))).collect();
     pairs.join("&")

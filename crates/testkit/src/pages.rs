@@ -1,47 +1,48 @@
 //! A browser, as far as our pages need one: it asks for HTML, keeps cookies and sends forms.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 
-use crate::client::{Answer, Client};
+use crate::browser::{Browser, CSRF_COOKIE, FORM, encode};
+use crate::client::Answer;
 use crate::server::TestServer;
 
 /// What browsers send as Accept.
 pub const ACCEPT: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8";
-/// The content type of forms.
-pub const FORM: &str = "application/x-www-form-urlencoded";
 
-/// A browser without scripts: it keeps cookies and sends forms.
+/// A browser without scripts: it asks for pages and sends their forms.
 #[derive(Debug)]
 pub struct PageBrowser {
-    client: Client,
-    cookies: RefCell<BTreeMap<String, String>>,
+    browser: RefCell<Browser>,
 }
 
 impl PageBrowser {
     /// A browser that has never been here.
     pub fn new(server: &TestServer) -> Self {
-        PageBrowser { client: server.anonymous(), cookies: RefCell::default() }
+        PageBrowser { browser: RefCell::new(Browser::new(server)) }
     }
 
     /// A browser in which this user has logged in through the form.
     pub fn logged_in(server: &TestServer, name: &str, password: &str) -> Self {
         let browser = PageBrowser::new(server);
-        browser.get("/api/login/").expect(200);
-        browser.form("/api/login/", &[("username", name), ("password", password), ("next", "/api/v2/")]).expect(302);
+        browser.log_in(name, password);
         browser
+    }
+
+    /// Logs in through the form.
+    pub fn log_in(&self, name: &str, password: &str) {
+        self.get("/api/login/").expect(200);
+        self.form("/api/login/", &[("username", name), ("password", password), ("next", "/api/v2/")]).expect(302);
     }
 
     /// The value of a cookie; empty if there is none.
     pub fn cookie(&self, name: &str) -> String {
-        self.cookies.borrow().get(name).cloned().unwrap_or_default()
+        self.browser.borrow().cookies.get(name).cloned().unwrap_or_default()
     }
 
     /// Any request, with the cookies; a body is a form.
     pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<String>) -> Answer {
-        let cookies: Vec<String> =
-            self.cookies.borrow().iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let mut call = self.client.request(method, path).header("Accept", ACCEPT).header("Cookie", &cookies.join("; "));
+        let mut browser = self.browser.borrow_mut();
+        let mut call = browser.call(method, path).header("Accept", ACCEPT);
         for (name, value) in headers {
             call = call.header(name, value);
         }
@@ -49,11 +50,7 @@ impl PageBrowser {
             call = call.header("Content-Type", FORM).body(body);
         }
         let answer = call.send();
-        for value in answer.headers.get_all("Set-Cookie") {
-            let pair = value.to_str().expect("a cookie").split(';').next().unwrap_or_default();
-            let (name, value) = pair.split_once('=').expect("a cookie");
-            self.cookies.borrow_mut().insert(name.to_owned(), value.to_owned());
-        }
+        browser.keep(&answer);
         answer
     }
 
@@ -64,24 +61,14 @@ impl PageBrowser {
 
     /// Sends a form with the token that the pages carry.
     pub fn form(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
-        let token = self.cookie("csrftoken");
+        let token = self.cookie(CSRF_COOKIE);
         self.raw_form(path, &[&[("csrfmiddlewaretoken", token.as_str())], fields].concat())
     }
 
     /// Sends a form with these fields only.
     pub fn raw_form(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
-        self.send("POST", path, &[], Some(encoded(fields)))
+        self.send("POST", path, &[], Some(encode(fields)))
     }
-}
-
-/// Fields as the body of a form.
-pub fn encoded(fields: &[(&str, &str)]) -> String {
-    let escape = |text: &str| {
-        let plain =
-            |byte: u8| if byte.is_ascii_alphanumeric() { (byte as char).to_string() } else { format!("%{byte:02X}") };
-        text.bytes().map(plain).collect::<String>()
-    };
-    fields.iter().map(|(name, value)| format!("{}={}", escape(name), escape(value))).collect::<Vec<_>>().join("&")
 }
 
 /// The text that HTML stands for, as far as our pages escape it.

@@ -10,7 +10,7 @@ fn a_person_is_asked_and_sent_back() {
     each(|world| {
         let name = "Tool <script>alert(1)</script>";
         let application = world.application("confidential", "authorization-code", json!({"name": name}));
-        let mut browser = Browser::new(world);
+        let browser = Browser::new(world);
 
         // Logging in comes first, and leads back to the question.
         let asked = browser.ask(&application, &[("state", "a b&c"), ("redirect_uri", CALLBACK)]).expect(302);
@@ -21,7 +21,7 @@ fn a_person_is_asked_and_sent_back() {
             .find(|(key, _)| key == "next")
             .map(|(_, value)| value.into_owned())
             .expect("where to go");
-        let csrf = browser.cookies["csrftoken"].clone();
+        let csrf = browser.cookie("csrftoken");
         let mut sent = vec![("csrfmiddlewaretoken", csrf.as_str()), ("username", "bob"), ("next", next.as_str())];
         sent.push(("password", "wrong"));
         let again = browser.post("/api/login/", &sent).expect(401);
@@ -58,7 +58,7 @@ fn a_person_is_asked_and_sent_back() {
 fn a_consent_cannot_be_forged() {
     each(|world| {
         let application = world.application("confidential", "authorization-code", json!({}));
-        let mut browser = Browser::new(world);
+        let browser = Browser::new(world);
         browser.login("bob");
         let mut sent = request(&application, &[("decision", "allow")]);
         browser.post("/api/o/authorize/", &sent).expect(403);
@@ -84,7 +84,7 @@ fn nobody_is_sent_to_an_address_that_is_not_registered() {
         let application = world.application("confidential", "authorization-code", json!({}));
         let two = json!({"redirect_uris": "https://one.example/ https://two.example/"});
         let two = world.application("confidential", "authorization-code", two);
-        let mut browser = Browser::new(world);
+        let browser = Browser::new(world);
         browser.login("bob");
         let stays = |answer: hostler_testkit::Answer| {
             let answer = answer.expect(400);
@@ -124,7 +124,7 @@ fn mistakes_are_told_to_the_application() {
         let confidential = world.application("confidential", "authorization-code", json!({}));
         let public = world.application("public", "authorization-code", json!({}));
         let password = world.application("confidential", "password", json!({}));
-        let mut browser = Browser::new(world);
+        let browser = Browser::new(world);
         browser.login("bob");
         for (application, more, error) in [
             (&confidential, vec![("response_type", "")], "invalid_request"),
@@ -151,7 +151,7 @@ fn mistakes_are_told_to_the_application() {
 fn only_a_superuser_lets_an_application_skip_the_consent() {
     each(|world| {
         let application = world.application("confidential", "authorization-code", json!({"skip_authorization": true}));
-        let mut browser = Browser::new(world);
+        let browser = Browser::new(world);
         browser.login("bob");
         assert!(sent_back(&browser.ask(&application, &[])).contains_key("code"));
 

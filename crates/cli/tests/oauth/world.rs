@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use form_urlencoded::Serializer;
-use hostler_testkit::{Answer, Backend, Client, TestServer, backends};
+use hostler_testkit::browser::FORM;
+use hostler_testkit::{Answer, Backend, Client, PageBrowser, TestServer, backends};
 use serde_json::{Value, json};
 
 /// The example of RFC 7636, appendix B.
@@ -109,7 +110,7 @@ impl World {
 
     /// A code for this user, who consents to this request.
     pub fn code(&self, user: &str, application: &Application, more: &[(&str, &str)]) -> String {
-        let mut browser = Browser::new(self);
+        let browser = Browser::new(self);
         browser.login(user);
         browser.consent(application, more)
     }
@@ -148,7 +149,7 @@ pub fn encode(pairs: &[(&str, &str)]) -> String {
 /// POST of a form.
 pub fn form(client: &Client, path: &str, pairs: &[(&str, &str)]) -> Answer {
     let body = encode(pairs);
-    client.request("POST", path).header("Content-Type", "application/x-www-form-urlencoded").body(body).send()
+    client.request("POST", path).header("Content-Type", FORM).body(body).send()
 }
 
 /// Fails unless the endpoint refused in the words of the standard.
@@ -166,57 +167,36 @@ pub fn sent_back(answer: &Answer) -> BTreeMap<String, String> {
     form_urlencoded::parse(query.as_bytes()).into_owned().collect()
 }
 
-/// Keeps cookies as a browser does.
-pub struct Browser {
-    client: Client,
-    pub cookies: BTreeMap<String, String>,
-}
+/// A browser that is sent here by applications.
+pub struct Browser(PageBrowser);
 
 impl Browser {
     pub fn new(world: &World) -> Self {
-        Browser { client: world.server.anonymous(), cookies: BTreeMap::new() }
+        Browser(PageBrowser::new(&world.server))
     }
 
-    fn send(&mut self, method: &str, path: &str, body: Option<String>) -> Answer {
-        let cookies: Vec<String> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let mut call = self.client.request(method, path).header("Accept", "text/html,*/*;q=0.8");
-        if !cookies.is_empty() {
-            call = call.header("Cookie", &cookies.join("; "));
-        }
-        if let Some(body) = body {
-            call = call.header("Content-Type", "application/x-www-form-urlencoded").body(body);
-        }
-        let answer = call.send();
-        for value in answer.headers.get_all("Set-Cookie") {
-            let pair =
-                value.to_str().ok().and_then(|text| text.split(';').next()).and_then(|pair| pair.split_once('='));
-            let (name, value) = pair.expect("a cookie");
-            self.cookies.insert(name.to_owned(), value.to_owned());
-        }
-        answer
+    pub fn cookie(&self, name: &str) -> String {
+        self.0.cookie(name)
     }
 
-    pub fn get(&mut self, path: &str) -> Answer {
-        self.send("GET", path, None)
+    pub fn get(&self, path: &str) -> Answer {
+        self.0.get(path)
     }
 
-    pub fn post(&mut self, path: &str, pairs: &[(&str, &str)]) -> Answer {
-        self.send("POST", path, Some(encode(pairs)))
+    pub fn post(&self, path: &str, pairs: &[(&str, &str)]) -> Answer {
+        self.0.raw_form(path, pairs)
     }
 
-    pub fn login(&mut self, user: &str) {
-        self.get("/api/login/").expect(200);
-        let token = self.cookies["csrftoken"].clone();
-        let sent = [("csrfmiddlewaretoken", token.as_str()), ("username", user), ("password", PASSWORD)];
-        self.post("/api/login/", &sent).expect(302);
+    pub fn login(&self, user: &str) {
+        self.0.log_in(user, PASSWORD);
     }
 
-    pub fn ask(&mut self, application: &Application, more: &[(&str, &str)]) -> Answer {
+    pub fn ask(&self, application: &Application, more: &[(&str, &str)]) -> Answer {
         self.get(&format!("/api/o/authorize/?{}", encode(&request(application, more))))
     }
 
     /// Asks, and sends the form of the page with this decision.
-    pub fn decide(&mut self, application: &Application, more: &[(&str, &str)], decision: &str) -> Answer {
+    pub fn decide(&self, application: &Application, more: &[(&str, &str)], decision: &str) -> Answer {
         let page = self.ask(application, more).expect(200).text();
         let mut sent: Vec<(String, String)> = page
             .split("<input type=\"hidden\" name=\"")
@@ -231,7 +211,7 @@ impl Browser {
         self.post("/api/o/authorize/", &sent)
     }
 
-    pub fn consent(&mut self, application: &Application, more: &[(&str, &str)]) -> String {
+    pub fn consent(&self, application: &Application, more: &[(&str, &str)]) -> String {
         sent_back(&self.decide(application, more, "allow"))["code"].clone()
     }
 }
