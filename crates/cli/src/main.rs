@@ -15,6 +15,7 @@ mod users;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
+use listenfd::ListenFd;
 
 use crate::options::{Command, ConfigCommand};
 
@@ -33,7 +34,11 @@ fn main() -> ExitCode {
 fn run() -> Result<()> {
     let (cli, matches, config) = config::parse()?;
     match cli.command {
-        Command::Serve(options) => on_runtime(serve::run(*options)),
+        Command::Serve(options) => {
+            // It changes the environment: before there are threads that could read it.
+            let handed = ListenFd::from_env();
+            on_runtime(serve::run(*options, handed))
+        }
         Command::User(command) => on_runtime(users::run(command)),
         Command::Setting(command) => on_runtime(settings::run(command)),
         Command::Secrets(command) => on_runtime(secrets::run(command)),

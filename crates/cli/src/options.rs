@@ -1,9 +1,9 @@
 //! The command line. Each option has an environment variable.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
+use hostler_door::Place;
 
 /// A controller for Ansible that speaks AWX's API.
 #[derive(Parser)]
@@ -84,9 +84,40 @@ pub struct DataOptions {
 /// How to serve.
 #[derive(Args)]
 pub struct ServeOptions {
-    /// Address and port to listen on; port 0 takes any free one
-    #[arg(long, env = "HOSTLER_LISTEN", default_value = "127.0.0.1:8052", value_name = "ADDR:PORT")]
-    pub listen: SocketAddr,
+    /// Where to listen: an address and a port (0 for any free one), or unix:/PATH; several with commas between them.
+    /// Sockets that systemd hands over take their place
+    #[arg(
+        long,
+        env = "HOSTLER_LISTEN",
+        default_value = "127.0.0.1:8052",
+        value_name = "PLACE",
+        value_delimiter = ',',
+        num_args = 1
+    )]
+    pub listen: Vec<Place>,
+    /// Permissions of a Unix socket: whoever may write to it is believed what it says of its clients' addresses
+    #[arg(long, env = "HOSTLER_LISTEN_MODE", default_value = "660", value_name = "OCTAL", value_parser = mode)]
+    pub listen_mode: u32,
+    /// Certificates in PEM, the server's own first: what comes over the network must then come by TLS. They are read
+    /// again when the files change, and on SIGHUP
+    #[arg(long, env = "HOSTLER_TLS_CERTIFICATE", value_name = "FILE", requires = "tls_key")]
+    pub tls_certificate: Option<PathBuf>,
+    /// Key of the certificate, in PEM
+    #[arg(long, env = "HOSTLER_TLS_KEY", value_name = "FILE", requires = "tls_certificate")]
+    pub tls_key: Option<PathBuf>,
+    /// Seconds for which browsers that came by TLS are told to come by nothing else, to any port of that host; 0 for
+    /// never
+    #[arg(long, env = "HOSTLER_HSTS", default_value = "15768000", value_name = "SECONDS")]
+    pub hsts: u32,
+    /// Seconds that a client may take from the first byte of a request to the end of its headers
+    #[arg(long, env = "HOSTLER_HEADER_TIMEOUT", default_value = "10", value_name = "SECONDS", value_parser = value_parser!(u32).range(1..))]
+    pub header_timeout: u32,
+    /// Seconds that a connection may stay open without a request: more than a proxy in front keeps it
+    #[arg(long, env = "HOSTLER_IDLE_TIMEOUT", default_value = "75", value_name = "SECONDS", value_parser = value_parser!(u32).range(1..))]
+    pub idle_timeout: u32,
+    /// Seconds that running requests may take to finish after SIGTERM; a second one cuts them off at once
+    #[arg(long, env = "HOSTLER_STOP_TIMEOUT", default_value = "30", value_name = "SECONDS")]
+    pub stop_timeout: u32,
     #[command(flatten)]
     pub data: DataOptions,
     /// Name of the first superuser, who is created in an empty database
@@ -111,6 +142,14 @@ pub struct ServeOptions {
     /// Tell in each answer how many statements it took, as X-API-Query-Count
     #[arg(long, env = "HOSTLER_DEBUG_HEADERS", value_parser = clap::builder::BoolishValueParser::new(), default_value = "false", num_args = 0..=1, default_missing_value = "true")]
     pub debug_headers: bool,
+}
+
+/// Permissions in octal digits.
+fn mode(text: &str) -> Result<u32, &'static str> {
+    match u32::from_str_radix(text, 8) {
+        Ok(mode) if mode <= 0o777 => Ok(mode),
+        _ => Err("permissions are octal digits, such as 660"),
+    }
 }
 
 /// How to log.

@@ -1,36 +1,41 @@
 //! `hostler serve`.
 
+use std::future::Future;
 use std::io::Write;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use hostler_door::{Certificate, Door, Limits, Socket, allow_many, handed_over};
 use hostler_identity::token::new_token;
 use hostler_resources::USERNAME;
 use hostler_server::{App, FirstUser, Options, create_first_superuser, name_installation};
-use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use listenfd::ListenFd;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
 use tracing_subscriber::EnvFilter;
 
 use crate::options::{LogFormat, ServeOptions};
 use crate::storage;
 
 /// Runs the server until SIGTERM or SIGINT.
-pub async fn run(options: ServeOptions) -> Result<()> {
+pub async fn run(options: ServeOptions, handed: ListenFd) -> Result<()> {
     start_log(&options)?;
     let valid = USERNAME.charset.is_none_or(|charset| options.admin_user.chars().all(charset.allows));
     anyhow::ensure!(
         valid && !options.admin_user.is_empty(),
         "the name of the first superuser may hold only letters, digits and @ . + - _"
     );
+    allow_many();
+    let certificate = certificate(&options)?;
     // The port first: whoever starts a second server by mistake must not touch the data.
-    let listener =
-        TcpListener::bind(options.listen).await.with_context(|| format!("cannot listen on {}", options.listen))?;
+    let doors = doors(&options, handed, certificate.as_ref()).await?;
     let (database, keys) = storage::open(&options.data).await?;
     let slow_request = (options.slow_request > 0).then(|| Duration::from_millis(options.slow_request.into()));
     let app = App::new(
         database.clone(),
         keys,
-        Options { node: options.node, debug_headers: options.debug_headers, slow_request },
+        Options { node: options.node, debug_headers: options.debug_headers, slow_request, hsts: options.hsts },
     );
 
     name_installation(&database).await?;
@@ -44,21 +49,90 @@ pub async fn run(options: ServeOptions) -> Result<()> {
     }
 
     // Before the line that tells the port: whoever waits for it may stop us at once.
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let signals = Signals::new()?;
+    tokio::spawn(reload_on(signal(SignalKind::hangup())?, certificate.clone()));
+    if let Some(certificate) = certificate {
+        tokio::spawn(certificate.follow());
+    }
+    let mut out = std::io::stdout();
+    for door in &doors {
+        writeln!(out, "Hostler is listening on {}", door.address()?)?;
+    }
+    out.flush()?;
+    let seconds = |number: u32| Duration::from_secs(number.into());
+    let limits = Limits {
+        head: seconds(options.header_timeout),
+        idle: seconds(options.idle_timeout),
+        stop: seconds(options.stop_timeout),
+    };
+    let (stop, hurry) = signals.wait();
     let stop = async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
+        stop.await;
         tracing::info!("stopping: running requests are finished first");
     };
-    let address = listener.local_addr()?;
-    let mut out = std::io::stdout();
-    writeln!(out, "Hostler is listening on http://{address}")?;
-    out.flush()?;
-    hostler_server::serve(listener, app, stop).await?;
+    hostler_server::serve(doors, app, limits, stop, hurry).await;
     database.close().await;
     Ok(())
+}
+
+fn certificate(options: &ServeOptions) -> Result<Option<Arc<Certificate>>> {
+    // That one of them needs the other has been seen to before.
+    let files = options.tls_certificate.clone().zip(options.tls_key.clone());
+    Ok(files.map(|(certificate, key)| Certificate::load(certificate, key)).transpose()?)
+}
+
+/// Begins to listen: at the sockets that were handed over, or else where the options say.
+async fn doors(options: &ServeOptions, handed: ListenFd, certificate: Option<&Arc<Certificate>>) -> Result<Vec<Door>> {
+    let mut sockets = handed_over(handed)?;
+    if sockets.is_empty() {
+        for place in &options.listen {
+            let socket = Socket::bind(place, options.listen_mode).await;
+            sockets.push(socket.with_context(|| format!("cannot listen on {place}"))?);
+        }
+    }
+    Ok(sockets.into_iter().map(|socket| Door::new(socket, certificate)).collect::<Result<_, _>>()?)
+}
+
+/// Reads again on SIGHUP what can be read again.
+async fn reload_on(mut hangup: Signal, certificate: Option<Arc<Certificate>>) {
+    while hangup.recv().await.is_some() {
+        match certificate.clone() {
+            Some(certificate) => {
+                // It fails only when the server ends.
+                let _ = tokio::task::spawn_blocking(move || certificate.reload()).await;
+            }
+            None => tracing::info!("there is no TLS certificate to be read again"),
+        }
+    }
+}
+
+/// What asks the server to end.
+struct Signals(watch::Receiver<u8>);
+
+impl Signals {
+    fn new() -> Result<Signals> {
+        let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        let (count, seen) = watch::channel(0);
+        tokio::spawn(async move {
+            while !count.is_closed() {
+                tokio::select! {
+                    _ = terminate.recv() => {}
+                    _ = interrupt.recv() => {}
+                }
+                count.send_modify(|count: &mut u8| *count = count.saturating_add(1));
+            }
+        });
+        Ok(Signals(seen))
+    }
+
+    /// The first signal, and the second.
+    fn wait(self) -> (impl Future<Output = ()>, impl Future<Output = ()>) {
+        let after = |mut seen: watch::Receiver<u8>, number: u8| async move {
+            // The sender goes only with the process.
+            let _ = seen.wait_for(|count| *count >= number).await;
+        };
+        (after(self.0.clone(), 1), after(self.0, 2))
+    }
 }
 
 /// Tells how to log in for the first time. A password that was made up is

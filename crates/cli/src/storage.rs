@@ -46,7 +46,11 @@ pub async fn open(options: &DataOptions) -> Result<(Database, Keys)> {
 /// What the options name, to work on it without serving it.
 pub async fn app(options: &DataOptions) -> Result<App> {
     let (database, keys) = open(options).await?;
-    Ok(App::new(database, keys, Options { node: "command-line".into(), debug_headers: false, slow_request: None }))
+    Ok(App::new(
+        database,
+        keys,
+        Options { node: "command-line".into(), debug_headers: false, slow_request: None, hsts: 0 },
+    ))
 }
 
 /// Where the database is.

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use axum::http::{HeaderMap, header};
+use hostler_door::Peer;
 use hostler_identity::csrf;
 use url::Url;
 
@@ -11,15 +12,15 @@ use crate::settings::Settings;
 /// From where a request came, and by what, as far as that can be known.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Arrival {
-    /// The client's address; none if the request did not come over a network.
+    /// The client's address; none if the request did not come over a network, and nobody who is believed tells one.
     pub client_address: Option<IpAddr>,
-    /// Whether the client spoke https: a proxy that is believed says so, or the settings say it of the address that
-    /// the request names.
+    /// Whether the client spoke https: a proxy that is believed says so, TLS ends here, or the settings say it of the
+    /// address that the request names.
     pub by_https: bool,
 }
 
 impl Arrival {
-    pub(crate) fn of(settings: &Settings, peer: Option<IpAddr>, headers: &HeaderMap) -> Self {
+    pub(crate) fn of(settings: &Settings, peer: Peer, headers: &HeaderMap) -> Self {
         let is_own_https =
             || settings.own_address.as_ref().is_some_and(|own| own.scheme() == "https" && is_host(own, host(headers)));
         Arrival {

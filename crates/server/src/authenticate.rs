@@ -1,11 +1,11 @@
 //! Who makes the request: Bearer, then Basic, then a session.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use hostler_access::is_organization_admin;
 use hostler_database::{Error, Row, Type};
+use hostler_door::Peer;
 use hostler_identity::csrf;
 use hostler_identity::header::{Credentials, Malformed, parse_authorization};
 use hostler_identity::password::passwords;
@@ -76,7 +76,7 @@ pub(crate) struct Presented<'a> {
     pub headers: &'a HeaderMap,
     pub method: &'a Method,
     /// The other end of the connection.
-    pub peer: Option<IpAddr>,
+    pub peer: Peer,
 }
 
 impl Presented<'_> {

@@ -1,15 +1,16 @@
 //! A request's way: route, actor, scope, handler, headers.
 
 use std::any::Any;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
 
 use axum::body::Body;
-use axum::extract::{ConnectInfo, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use futures_util::FutureExt;
+use hostler_door::Peer;
 use hostler_resource::{Actor, Post};
 use hostler_rest::Failure;
 use serde_json::{Map, Value as Json};
@@ -87,6 +88,7 @@ struct Trace {
     actor: Option<String>,
     known: bool,
     client: Option<IpAddr>,
+    by_tls: bool,
     pattern: Option<Pattern>,
     proof: Option<Proof>,
 }
@@ -159,6 +161,9 @@ fn common_headers(headers: &mut HeaderMap, app: &App, id: &str, seconds: f64, tr
     set("x-api-request-id", id);
     set("x-api-time", &took);
     set("x-api-total-time", &took);
+    if trace.by_tls && app.options.hsts > 0 {
+        set("strict-transport-security", &format!("max-age={}", app.options.hsts));
+    }
     if trace.known {
         set("x-api-product-version", roots::AWX_VERSION);
     }
@@ -168,8 +173,10 @@ async fn answer(app: &App, request: axum::http::Request<Body>, trace: &mut Trace
     let (parts, incoming) = request.into_parts();
     let path = parts.uri.path().to_owned();
     let pairs: Vec<_> = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
-    let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
-    trace.client = peer;
+    // One that is not known is believed nothing but what it sends.
+    let peer = parts.extensions.get().copied().unwrap_or(Peer::Unknown);
+    trace.client = peer.ip();
+    trace.by_tls = peer.by_tls();
     let mut wanted = negotiate(&parts.headers, &pairs);
     let registry = app.engine.registry;
     let Some(route) = Route::find(registry, &path) else {
@@ -269,7 +276,7 @@ async fn authorized(
     route: &Route,
     headers: &HeaderMap,
     method: &Method,
-    peer: Option<IpAddr>,
+    peer: Peer,
     trace: &mut Trace,
 ) -> Asking {
     let credentials = Presented { headers, method, peer };

@@ -34,25 +34,22 @@ pub use sign_in::{reset_second_factor, unlock};
 pub use state::{App, Keys, Options};
 
 use std::future::Future;
-use std::net::SocketAddr;
 
 use axum::Router;
-use tokio::net::TcpListener;
+use hostler_door::{Door, Limits};
 
-/// Answers requests until `stop` is done, then lets the running ones finish.
-///
-/// # Errors
-/// What the operating system says of the listening socket.
+/// Answers requests until `stop` is done, then lets the running ones finish, until `hurry` is done or the limit is
+/// reached.
 pub async fn serve(
-    listener: TcpListener,
+    doors: Vec<Door>,
     app: App,
-    stop: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()> {
+    limits: Limits,
+    stop: impl Future<Output = ()>,
+    hurry: impl Future<Output = ()>,
+) {
     let cleanup = tokio::spawn(cleanup::run(app.clone()));
     let router = Router::new().fallback(handle).with_state(app.clone()).merge(probe::routes(app.engine));
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    let served = axum::serve(listener, service).with_graceful_shutdown(stop).await;
+    hostler_door::serve(doors, router, limits, stop, hurry).await;
     // What it was about to remove stays for the next time.
     cleanup.abort();
-    served
 }

@@ -1,11 +1,13 @@
 //! Where a request really comes from, when proxies stand between.
 //!
 //! A header can be written by anybody. So what headers say of the client's address, and of https, is believed only if
-//! the other end of the connection is one of the proxies that the settings name; by default there are none.
+//! the other end of the connection is one of the proxies that the settings name, of which there are none by default, or
+//! has come in by a Unix socket, whose permissions let only those in who are to be believed.
 
 use std::net::{IpAddr, SocketAddr};
 
 use axum::http::{HeaderMap, HeaderName};
+use hostler_door::Peer;
 use ipnet::IpNet;
 use serde_json::{Map, Value as Json, json};
 
@@ -41,21 +43,29 @@ impl Proxies {
         }
     }
 
-    fn believes(&self, peer: IpAddr) -> bool {
-        self.networks.iter().any(|network| network.contains(&peer))
+    fn believes(&self, address: IpAddr) -> bool {
+        self.networks.iter().any(|network| network.contains(&address))
+    }
+
+    fn believes_peer(&self, peer: Peer) -> bool {
+        match peer {
+            Peer::Tcp { address, .. } => self.believes(address.ip().to_canonical()),
+            Peer::Unix => true,
+            Peer::Unknown => false,
+        }
     }
 
     /// The address of the client that made a request over a connection from `peer`.
-    pub(crate) fn client_address(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> Option<IpAddr> {
-        let peer = peer?.to_canonical();
-        if !self.believes(peer) {
-            return Some(peer);
+    pub(crate) fn client_address(&self, peer: Peer, headers: &HeaderMap) -> Option<IpAddr> {
+        let other_end = peer.ip().map(|address| address.to_canonical());
+        if !self.believes_peer(peer) {
+            return other_end;
         }
         let found = self.places.iter().find_map(|place| match place {
-            Place::Connection => Some(peer),
+            Place::Connection => other_end,
             Place::Header(name) => self.written(headers, name),
         });
-        Some(found.unwrap_or(peer))
+        found.or(other_end)
     }
 
     /// The address in a header. Each proxy adds the one it was asked from, so what is right of our own proxies is
@@ -74,11 +84,13 @@ impl Proxies {
         last
     }
 
-    /// Whether a proxy that is believed says that the request came to it by https.
-    pub(crate) fn came_by_https(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> bool {
+    /// Whether the client spoke https: to the proxy, if one that is believed tells; else to us.
+    pub(crate) fn came_by_https(&self, peer: Peer, headers: &HeaderMap) -> bool {
         let value = headers.get_all(FORWARDED_PROTO).iter().next_back().and_then(|value| value.to_str().ok());
-        let scheme = value.and_then(|value| value.rsplit(',').next()).unwrap_or_default().trim();
-        scheme.eq_ignore_ascii_case("https") && peer.is_some_and(|peer| self.believes(peer.to_canonical()))
+        match value.and_then(|value| value.rsplit(',').next()) {
+            Some(scheme) if self.believes_peer(peer) => scheme.trim().eq_ignore_ascii_case("https"),
+            _ => peer.by_tls(),
+        }
     }
 }
 
@@ -121,6 +133,7 @@ fn each(value: &Json, is_good: impl Fn(&str) -> bool, otherwise: &str) -> Result
 }
 
 #[cfg(test)]
+#[allow(clippy::expect_used, reason = "tests report by panicking")]
 mod tests {
     use axum::http::HeaderValue;
 
@@ -133,19 +146,25 @@ mod tests {
         }
     }
 
-    fn client(proxies: &Proxies, peer: &str, forwarded: &[&'static str]) -> String {
+    fn peer(address: &str, by_tls: bool) -> Peer {
+        Peer::Tcp { address: SocketAddr::new(address.parse().expect("an address"), 4711), by_tls }
+    }
+
+    fn client(proxies: &Proxies, peer: Peer, forwarded: &[&'static str]) -> String {
         let mut headers = HeaderMap::new();
         for value in forwarded {
             headers.append("x-forwarded-for", HeaderValue::from_static(value));
         }
-        proxies.client_address(peer.parse().ok(), &headers).map(|address| address.to_string()).unwrap_or_default()
+        proxies.client_address(peer, &headers).map(|address| address.to_string()).unwrap_or_default()
     }
 
     #[test]
     fn headers_of_strangers_are_ignored() {
         let places = ["HTTP_X_FORWARDED_FOR", "REMOTE_ADDR"];
-        assert_eq!(client(&proxies(&[], &places), "192.0.2.1", &["198.51.100.7"]), "192.0.2.1");
-        assert_eq!(client(&proxies(&["10.0.0.0/8"], &places), "192.0.2.1", &["198.51.100.7"]), "192.0.2.1");
+        let stranger = peer("192.0.2.1", false);
+        assert_eq!(client(&proxies(&[], &places), stranger, &["198.51.100.7"]), "192.0.2.1");
+        assert_eq!(client(&proxies(&["10.0.0.0/8"], &places), stranger, &["198.51.100.7"]), "192.0.2.1");
+        assert_eq!(client(&proxies(&["10.0.0.0/8"], &places), Peer::Unknown, &["198.51.100.7"]), "");
     }
 
     #[test]
@@ -165,29 +184,47 @@ mod tests {
             (&[""], "10.0.0.1"),
             (&[], "10.0.0.1"),
         ] {
-            assert_eq!(client(&behind, "10.0.0.1", forwarded), expected, "{forwarded:?}");
-            assert_eq!(client(&behind, "::ffff:10.0.0.1", forwarded), expected, "{forwarded:?}");
+            assert_eq!(client(&behind, peer("10.0.0.1", false), forwarded), expected, "{forwarded:?}");
+            assert_eq!(client(&behind, peer("::ffff:10.0.0.1", false), forwarded), expected, "{forwarded:?}");
         }
     }
 
     #[test]
     fn the_order_of_places_counts() {
         let behind = proxies(&["10.0.0.0/8"], &["REMOTE_ADDR", "HTTP_X_FORWARDED_FOR"]);
-        assert_eq!(client(&behind, "10.0.0.1", &["198.51.100.7"]), "10.0.0.1");
+        assert_eq!(client(&behind, peer("10.0.0.1", false), &["198.51.100.7"]), "10.0.0.1");
+    }
+
+    #[test]
+    fn who_comes_by_a_unix_socket_is_believed() {
+        let places = ["REMOTE_ADDR", "HTTP_X_FORWARDED_FOR"];
+        assert_eq!(client(&proxies(&[], &places), Peer::Unix, &["203.0.113.9, 198.51.100.7"]), "198.51.100.7");
+        assert_eq!(client(&proxies(&[], &places), Peer::Unix, &[]), "");
+        assert_eq!(client(&proxies(&[], &places[..1]), Peer::Unix, &["198.51.100.7"]), "");
     }
 
     #[test]
     fn https_is_believed_of_proxies_only() {
         let behind = proxies(&["10.0.0.0/8"], &[]);
+        let (proxy, stranger) = (peer("10.0.0.1", false), peer("192.0.2.1", false));
         for (peer, scheme, expected) in [
-            ("10.0.0.1", "https", true),
-            ("10.0.0.1", "HTTPS", true),
-            ("10.0.0.1", "http", false),
-            ("10.0.0.1", "https, http", false),
-            ("192.0.2.1", "https", false),
+            (proxy, "https", true),
+            (proxy, "HTTPS", true),
+            (proxy, "http", false),
+            (proxy, "https, http", false),
+            (stranger, "https", false),
+            (Peer::Unix, "https", true),
+            (Peer::Unix, "http", false),
+            (Peer::Unknown, "https", false),
+            (peer("192.0.2.1", true), "http", true),
+            // It speaks TLS to us, and http to the client.
+            (peer("10.0.0.1", true), "http", false),
         ] {
             let headers = HeaderMap::from_iter([(FORWARDED_PROTO, HeaderValue::from_static(scheme))]);
-            assert_eq!(behind.came_by_https(peer.parse().ok(), &headers), expected, "{peer} {scheme}");
+            assert_eq!(behind.came_by_https(peer, &headers), expected, "{peer:?} {scheme}");
+        }
+        for (peer, expected) in [(proxy, false), (peer("10.0.0.1", true), true), (Peer::Unix, false)] {
+            assert_eq!(behind.came_by_https(peer, &HeaderMap::new()), expected, "{peer:?}");
         }
     }
 }

@@ -23,6 +23,8 @@ pub struct Options {
     pub debug_headers: bool,
     /// From when on a request is logged as slow; none is without this.
     pub slow_request: Option<Duration>,
+    /// For how many seconds browsers are told to come by https only, where TLS ends here (RFC 6797); 0 for not at all.
+    pub hsts: u32,
 }
 
 /// The secrets of the installation, which stand outside the database.

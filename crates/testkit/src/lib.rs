@@ -17,6 +17,7 @@ pub mod people;
 pub mod raw;
 pub mod server;
 pub mod slapd;
+pub mod tls;
 
 pub use browser::Browser;
 pub use client::{Answer, Client};

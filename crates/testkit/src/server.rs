@@ -117,7 +117,9 @@ impl TestServer {
 
     fn run(&mut self) {
         let mut command = command(&self.binary);
-        command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(self.data());
+        let place = self.environment.iter().find(|(name, _)| name == "HOSTLER_LISTEN");
+        let place = place.map_or("127.0.0.1:0", |(_, place)| place);
+        command.args(["serve", "--listen", place, "--data"]).arg(self.data());
         if let Some(url) = self.database_url() {
             command.args(["--database", &url]);
         }
@@ -132,6 +134,11 @@ impl TestServer {
     /// Asks the server to stop (SIGTERM), and waits for nothing.
     pub fn terminate(&self) {
         self.process.as_ref().expect("a running server").terminate();
+    }
+
+    /// Asks the server to read its files again (SIGHUP), and waits for nothing.
+    pub fn reload(&self) {
+        self.process.as_ref().expect("a running server").signal(Signal::HUP);
     }
 
     /// Waits until the server ends by itself, and says how it did.
@@ -149,6 +156,19 @@ impl TestServer {
     pub fn kill9(&mut self) {
         // Process kills on drop.
         self.process.take().expect("a running server");
+    }
+
+    /// Waits until the running server has logged a line with all of these words.
+    pub fn wait_for_log(&self, words: &[&str]) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let log = self.stderr();
+            if log.lines().any(|line| words.iter().all(|word| line.contains(word))) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "no line of the log has {words:?}:\n{log}");
+            thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// What the running server logged so far.
@@ -287,8 +307,11 @@ impl Process {
     }
 
     fn terminate(&self) {
-        let pid = Pid::from_child(&self.child);
-        kill_process(pid, Signal::TERM).expect("the server takes a signal");
+        self.signal(Signal::TERM);
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).expect("the server takes a signal");
     }
 
     fn wait(&mut self) -> ExitStatus {

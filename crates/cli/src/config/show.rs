@@ -20,9 +20,10 @@ pub fn show(config: &Config, matches: &ArgMatches) -> Result<()> {
     for option in configurable(serve) {
         let key = option.get_id().as_str();
         let origin = config.origin(option, matches);
-        match matches.get_raw(key).and_then(|mut values| values.next()) {
-            Some(value) => {
-                let value = masked(key, &value.to_string_lossy());
+        match matches.get_raw(key).filter(|values| values.len() > 0) {
+            Some(values) => {
+                let values: Vec<_> = values.map(|value| value.to_string_lossy()).collect();
+                let value = masked(key, &values.join(","));
                 let value = match value.as_str() {
                     "true" | "false" => value,
                     _ if is_number(&value) => value,

@@ -62,7 +62,8 @@ pub(crate) static PROXY_IP_ALLOWED_LIST: Setting = Setting::texts("PROXY_IP_ALLO
     .placeholder(|| json!(["10.0.1.100", "10.0.2.0/24"]))
     .help(
         "The addresses, or networks, of the proxies in front of this server. Only what they say in headers about where \
-         a request comes from, and whether it came by https, is believed; if the list is empty, nobody is.",
+         a request comes from, and whether it came by https, is believed; if the list is empty, only those \
+         are who come by a Unix socket.",
     );
 
 pub(crate) static INSTALL_UUID: Setting = Setting::text("INSTALL_UUID", 36)

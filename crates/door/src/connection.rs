@@ -1,0 +1,113 @@
+//! One connection.
+
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use hyper::body::Incoming as IncomingBody;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tower::ServiceExt as _;
+
+use crate::limits::{HANDSHAKE, LONGEST_HEAD, Limits};
+use crate::pace::{Paced, Phase};
+use crate::plain;
+use crate::serve::Stage;
+use crate::socket::{Incoming, Peer};
+
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+/// Serves a connection to its end.
+pub(crate) async fn run(
+    incoming: Incoming,
+    tls: Option<TlsAcceptor>,
+    app: Router,
+    limits: Limits,
+    mut stage: watch::Receiver<Stage>,
+) {
+    let (stream, peer): (Box<dyn Stream>, Peer) = match (incoming, tls) {
+        (Incoming::Unix(stream), _) => (Box::new(stream), Peer::Unix),
+        (Incoming::Tcp(stream, address), None) => (Box::new(stream), Peer::Tcp { address, by_tls: false }),
+        (Incoming::Tcp(stream, address), Some(acceptor)) => {
+            let agreed = tokio::select! {
+                agreed = timeout(HANDSHAKE, agree(stream, &acceptor)) => agreed,
+                _ = stage.changed() => return,
+            };
+            match agreed {
+                Ok(Ok(Some(stream))) => (stream, Peer::Tcp { address, by_tls: true }),
+                Ok(Ok(None)) => {
+                    tracing::info!(client = %address, "a client spoke http at a port of https");
+                    return;
+                }
+                Ok(Err(problem)) => {
+                    tracing::info!(client = %address, %problem, "a client did not agree on TLS");
+                    return;
+                }
+                Err(_) => {
+                    tracing::info!(client = %address, "a client took too long to agree on TLS");
+                    return;
+                }
+            }
+        }
+    };
+    let ended = requests(stream, peer, app, limits, stage).await;
+    if let Err(problem) = ended {
+        let problem: &dyn std::error::Error = &problem;
+        tracing::debug!(?peer, problem, "a connection broke off");
+    }
+}
+
+/// TLS with a client; nothing if it speaks HTTP, which is answered.
+async fn agree(stream: tokio::net::TcpStream, acceptor: &TlsAcceptor) -> io::Result<Option<Box<dyn Stream>>> {
+    if plain::speaks_http(&stream).await? {
+        plain::explain(stream).await?;
+        return Ok(None);
+    }
+    Ok(Some(Box::new(acceptor.accept(stream).await?)))
+}
+
+async fn requests(
+    stream: Box<dyn Stream>,
+    peer: Peer,
+    app: Router,
+    limits: Limits,
+    mut stage: watch::Receiver<Stage>,
+) -> hyper::Result<()> {
+    let phase = Arc::new(Phase::default());
+    let stream = TokioIo::new(Paced::new(stream, Arc::clone(&phase), limits.head));
+    let service = service_fn(move |request: hyper::Request<IncomingBody>| {
+        phase.advance();
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(peer);
+        let (answer, phase) = (app.clone().oneshot(request), Arc::clone(&phase));
+        async move {
+            let answer = answer.await;
+            phase.advance();
+            answer
+        }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        // It runs from the end of an answer on.
+        .header_read_timeout(limits.idle)
+        .max_header_size(LONGEST_HEAD)
+        .serve_connection(stream, service);
+    let mut connection = pin!(connection);
+    loop {
+        tokio::select! {
+            ended = connection.as_mut() => return ended,
+            changed = stage.changed() => match *stage.borrow_and_update() {
+                Stage::Finishing if changed.is_ok() => connection.as_mut().graceful_shutdown(),
+                _ => return Ok(()),
+            },
+        }
+    }
+}

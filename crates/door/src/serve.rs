@@ -1,0 +1,86 @@
+//! Serving until the end.
+
+use std::future::Future;
+use std::io;
+use std::pin::pin;
+use std::time::Duration;
+
+use axum::Router;
+use tokio::sync::watch;
+
+use crate::connection;
+use crate::limits::Limits;
+use crate::socket::Door;
+
+/// What connections are to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    Open,
+    /// Finish what they are at.
+    Finishing,
+    /// End at once.
+    Over,
+}
+
+/// How long to wait where a connection cannot be accepted for a reason that is not its own, such as too many open files.
+const PAUSE: Duration = Duration::from_secs(1);
+/// How long connections that are cut off may take to end.
+const LAST: Duration = Duration::from_secs(1);
+
+/// Answers requests until `stop` is done, then lets the running ones finish: until [`Limits::stop`] is over, or `hurry`
+/// is done. Each request carries its [`Peer`](crate::Peer) as an extension.
+pub async fn serve(
+    doors: Vec<Door>,
+    app: Router,
+    limits: Limits,
+    stop: impl Future<Output = ()>,
+    hurry: impl Future<Output = ()>,
+) {
+    let (stage, seen) = watch::channel(Stage::Open);
+    for door in doors {
+        tokio::spawn(listen(door, app.clone(), limits, seen.clone()));
+    }
+    drop(seen);
+    stop.await;
+    stage.send_replace(Stage::Finishing);
+    let mut ended = pin!(stage.closed());
+    let patience = async {
+        tokio::select! {
+            () = tokio::time::sleep(limits.stop) => {}
+            () = hurry => {}
+        }
+    };
+    tokio::select! {
+        () = ended.as_mut() => return,
+        () = patience => {}
+    }
+    tracing::warn!(connections = stage.receiver_count(), "requests that did not finish in time are cut off");
+    stage.send_replace(Stage::Over);
+    // Whatever does not even end now ends with the process.
+    let _ = tokio::time::timeout(LAST, ended).await;
+}
+
+async fn listen(door: Door, app: Router, limits: Limits, mut stage: watch::Receiver<Stage>) {
+    loop {
+        let accepted = tokio::select! {
+            accepted = door.accept() => accepted,
+            _ = stage.changed() => return,
+        };
+        match accepted {
+            Ok(incoming) => {
+                tokio::spawn(connection::run(incoming, door.tls.clone(), app.clone(), limits, stage.clone()));
+            }
+            Err(problem) if is_of_the_client(&problem) => {}
+            Err(problem) => {
+                tracing::error!(%problem, "no connection can be accepted");
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Whether the client gave up before it was let in.
+fn is_of_the_client(problem: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(problem.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}

@@ -1,0 +1,117 @@
+//! Sockets to listen at, and what comes in there.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio_rustls::TlsAcceptor;
+
+use crate::certificate::{Certificate, CertificateError};
+use crate::place::{Place, UNIX};
+use crate::unix;
+
+/// The other end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peer {
+    /// Over the network.
+    Tcp {
+        /// Its address.
+        address: SocketAddr,
+        /// Whether TLS ends here.
+        by_tls: bool,
+    },
+    /// On this machine, over a Unix socket: one of those whom its permissions let in.
+    Unix,
+    /// Of a request that came by no door, as one that a test makes.
+    Unknown,
+}
+
+impl Peer {
+    /// Its address on the network.
+    pub fn ip(self) -> Option<IpAddr> {
+        match self {
+            Peer::Tcp { address, .. } => Some(address.ip()),
+            Peer::Unix | Peer::Unknown => None,
+        }
+    }
+
+    /// Whether TLS ends here.
+    pub fn by_tls(self) -> bool {
+        matches!(self, Peer::Tcp { by_tls: true, .. })
+    }
+}
+
+/// A socket that listens.
+pub enum Socket {
+    /// On the network.
+    Tcp(TcpListener),
+    /// In the file system.
+    Unix(UnixListener, unix::Name),
+}
+
+impl Socket {
+    /// Begins to listen. A Unix socket gets these permissions, and takes the place of one that nobody listens at any
+    /// more.
+    ///
+    /// # Errors
+    /// What the operating system says; `AddrInUse` if somebody listens there.
+    pub async fn bind(place: &Place, mode: u32) -> io::Result<Socket> {
+        match place {
+            Place::Tcp(address) => TcpListener::bind(address).await.map(Socket::Tcp),
+            Place::Unix(path) => unix::bind(path, mode).await.map(|(listener, name)| Socket::Unix(listener, name)),
+        }
+    }
+}
+
+/// A place that requests come in at.
+pub struct Door {
+    pub(crate) socket: Socket,
+    pub(crate) tls: Option<TlsAcceptor>,
+}
+
+impl Door {
+    /// Requests over the network come by TLS if there is a certificate; those over a Unix socket, never.
+    ///
+    /// # Errors
+    /// [`CertificateError`] if rustls does not take it.
+    pub fn new(socket: Socket, certificate: Option<&Arc<Certificate>>) -> Result<Door, CertificateError> {
+        let tls = match (&socket, certificate) {
+            (Socket::Tcp(_), Some(certificate)) => Some(certificate.acceptor()?),
+            _ => None,
+        };
+        Ok(Door { socket, tls })
+    }
+
+    /// Where clients find it, such as `https://127.0.0.1:8052` or `unix:/run/hostler.sock`.
+    ///
+    /// # Errors
+    /// What the operating system says of the socket's address.
+    pub fn address(&self) -> io::Result<String> {
+        Ok(match &self.socket {
+            Socket::Tcp(listener) => {
+                let scheme = if self.tls.is_some() { "https" } else { "http" };
+                format!("{scheme}://{}", listener.local_addr()?)
+            }
+            Socket::Unix(_, name) => format!("{UNIX}{}", name.path().display()),
+        })
+    }
+
+    pub(crate) async fn accept(&self) -> io::Result<Incoming> {
+        match &self.socket {
+            Socket::Tcp(listener) => {
+                let (stream, address) = listener.accept().await?;
+                // Answers are written whole: to wait for more only makes them late.
+                let _ = stream.set_nodelay(true);
+                Ok(Incoming::Tcp(stream, address))
+            }
+            Socket::Unix(listener, _) => Ok(Incoming::Unix(listener.accept().await?.0)),
+        }
+    }
+}
+
+/// A connection as it comes in.
+pub(crate) enum Incoming {
+    Tcp(TcpStream, SocketAddr),
+    Unix(UnixStream),
+}
