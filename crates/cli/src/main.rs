@@ -10,6 +10,7 @@ mod secrets;
 mod serve;
 mod settings;
 mod storage;
+mod supervisor;
 mod users;
 
 use std::process::ExitCode;

@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use tracing_subscriber::EnvFilter;
 
 use crate::options::{LogFormat, ServeOptions};
-use crate::storage;
+use crate::{storage, supervisor};
 
 /// Runs the server until SIGTERM or SIGINT.
 pub async fn run(options: ServeOptions, handed: ListenFd) -> Result<()> {
@@ -65,10 +65,13 @@ pub async fn run(options: ServeOptions, handed: ListenFd) -> Result<()> {
         idle: seconds(options.idle_timeout),
         stop: seconds(options.stop_timeout),
     };
+    supervisor::ready();
+    tokio::spawn(supervisor::keep_telling());
     let (stop, hurry) = signals.wait();
     let stop = async move {
         stop.await;
         tracing::info!("stopping: running requests are finished first");
+        supervisor::stopping();
     };
     hostler_server::serve(doors, app, limits, stop, hurry).await;
     database.close().await;
@@ -96,6 +99,7 @@ async fn doors(options: &ServeOptions, handed: ListenFd, certificate: Option<&Ar
 /// Reads again on SIGHUP what can be read again.
 async fn reload_on(mut hangup: Signal, certificate: Option<Arc<Certificate>>) {
     while hangup.recv().await.is_some() {
+        supervisor::reloading();
         match certificate.clone() {
             Some(certificate) => {
                 // It fails only when the server ends.
@@ -103,6 +107,7 @@ async fn reload_on(mut hangup: Signal, certificate: Option<Arc<Certificate>>) {
             }
             None => tracing::info!("there is no TLS certificate to be read again"),
         }
+        supervisor::ready();
     }
 }
 

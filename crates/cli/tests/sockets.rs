@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use hostler_testkit::tls::{Files, Identity};
-use hostler_testkit::{ADMIN_PASSWORD, Backend, TestServer};
+use hostler_testkit::{ADMIN, ADMIN_PASSWORD, Backend, TestServer};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -194,4 +194,35 @@ fn sockets_that_take_no_connections_are_refused() {
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!((output.status.code(), stderr.lines().count()), (Some(1), 1), "{stderr}");
     assert!(stderr.contains("LISTEN_FDS") && !folder.path().join("data").exists(), "{stderr}");
+}
+
+/// What the server tells its supervisor, until a line is this one.
+fn told(socket: &UnixDatagram, last: &str) -> Vec<String> {
+    let mut lines = vec![];
+    while lines.last().is_none_or(|line| line != last) {
+        let mut bytes = [0; 1024];
+        let length = socket.recv(&mut bytes).unwrap_or_else(|problem| panic!("no {last} after {lines:?}: {problem}"));
+        lines.extend(String::from_utf8_lossy(&bytes[..length]).lines().map(str::to_owned));
+    }
+    lines
+}
+
+#[test]
+fn the_supervisor_is_told() {
+    let folder = TempDir::new().expect("a directory");
+    let path = folder.path().join("notify");
+    let socket = UnixDatagram::bind(&path).expect("a socket");
+    socket.set_read_timeout(Some(std::time::Duration::from_secs(60))).expect("a timeout");
+    let environment = [("NOTIFY_SOCKET", path.to_str().expect("a path")), ("WATCHDOG_USEC", "3000000")];
+    let mut server = TestServer::start_with(BINARY, Backend::Sqlite, &environment);
+    assert_eq!(told(&socket, "READY=1"), ["READY=1"]);
+    told(&socket, "WATCHDOG=1");
+    told(&socket, "WATCHDOG=1");
+    server.reload();
+    let lines: Vec<_> = told(&socket, "READY=1").into_iter().filter(|line| line != "WATCHDOG=1").collect();
+    assert_eq!(lines[0], "RELOADING=1");
+    assert!(lines[1].starts_with("MONOTONIC_USEC="), "{lines:?}");
+    server.as_user(ADMIN, ADMIN_PASSWORD).get("/api/v2/me/").expect(200);
+    assert!(server.stop().success());
+    told(&socket, "STOPPING=1");
 }
