@@ -1,0 +1,208 @@
+//! Users: people and machines that log in. The rules here are the contract of
+//! *Update a User*, the call that Hostler began with.
+
+mod access;
+mod hooks;
+
+use hostler_resource::{
+    Charset, Default, Field, Key, Post, Relation, Resource, Sublist, Unique, Via, column, fields, row_count,
+};
+use sea_query::ExprTrait;
+
+use crate::common::{PartOf, absent, activity_of, held_by, identity, readable_by, roles_held};
+use crate::{ACTIVITY, APPLICATION, CREDENTIAL, ORGANIZATION, PROJECT, ROLE, SESSION, TEAM, TOKEN, ways};
+use access::UserAccess;
+pub use hooks::UserHooks;
+
+const USERNAME_MESSAGE: &str =
+    "Enter a valid username. This value may contain only letters, numbers, and @/./+/-/_ characters.";
+
+const LONGEST_USERNAME: u32 = 150;
+
+/// The name to log in with.
+pub const USERNAME: Field = fields::text("username")
+    .label("Username")
+    .max(LONGEST_USERNAME)
+    .required()
+    .charset(Charset { allows: |c| c.is_alphanumeric() || "@.+-_".contains(c), message: USERNAME_MESSAGE })
+    .help("How this person logs in: up to 150 letters, digits and @ . + - _.");
+/// Whether this can be the name of a user.
+pub fn is_username(name: &str) -> bool {
+    !name.is_empty()
+        && u32::try_from(name.chars().count()).is_ok_and(|length| length <= LONGEST_USERNAME)
+        && USERNAME.charset.is_none_or(|charset| name.chars().all(charset.allows))
+}
+
+const FIRST_NAME: Field = fields::text("first_name").label("First name").max(150).help("The given name.");
+const LAST_NAME: Field = fields::text("last_name").label("Last name").max(150).help("The family name.");
+const EMAIL: Field = fields::email("email").label("Email address").max(254).help("Where mail reaches this person.");
+/// May do everything.
+pub const IS_SUPERUSER: Field = fields::boolean("is_superuser")
+    .label("Superuser status")
+    .default(Default::Boolean(false))
+    .kept_on_put()
+    .nullable()
+    .help("May see and change everything.");
+const IS_SYSTEM_AUDITOR: Field = fields::boolean("is_system_auditor")
+    .label("Is system auditor")
+    .default(Default::Boolean(false))
+    .kept_on_put()
+    .not_filterable()
+    .unrecorded()
+    .help("May see everything and change nothing.");
+/// Whether the user may sign in, by whatever way. Answers, like AWX's, do not show it.
+pub const IS_ACTIVE: Field = fields::boolean("is_active")
+    .label("Active")
+    .default(Default::Boolean(true))
+    .kept_on_put()
+    .filter_unlisted()
+    .hidden()
+    .help("Whether this user may sign in. Without it nothing works that acts as the user, tokens included.");
+/// The password, of which only a hash is stored.
+pub const PASSWORD: Field = fields::digest("password")
+    .label("Password")
+    .default(Default::Text(""))
+    .not_blank()
+    .help("A new password. It is never shown; $encrypted$ keeps the one that is set.");
+/// The name in the directory.
+pub const LDAP_DN: Field = fields::text("ldap_dn")
+    .label("Ldap dn")
+    .read_only()
+    .not_filterable()
+    .help("The name in the directory, for a user who comes from one.");
+const LAST_LOGIN: Field =
+    fields::time("last_login").label("Last login").nullable().read_only().help("When this user last opened a session.");
+/// Where the user comes from.
+pub const EXTERNAL_ACCOUNT: Field = fields::text("external_account")
+    .label("External account")
+    .nullable()
+    .read_only()
+    .not_filterable()
+    .type_name("field")
+    .help("Where the user comes from, if not from here: ldap, social or enterprise.");
+const CREATED: Field = crate::common::CREATED.filter_unlisted();
+/// As in AWX, a user counts as modified when they last logged in.
+const MODIFIED: Field = crate::common::MODIFIED.column("last_login").nullable().filter_unlisted();
+
+const USER_FIELDS: &[Field] = &[
+    fields::id(),
+    CREATED,
+    MODIFIED,
+    USERNAME,
+    FIRST_NAME,
+    LAST_NAME,
+    EMAIL,
+    IS_SUPERUSER,
+    IS_SYSTEM_AUDITOR,
+    IS_ACTIVE,
+    PASSWORD,
+    LDAP_DN,
+    LAST_LOGIN,
+    EXTERNAL_ACCOUNT,
+];
+
+static IDENTITY: Resource = identity("users", &PartOf(|| &USER));
+/// What AWX keeps in a table of its own beside the user.
+static PROFILE: Resource = {
+    const FIELDS: &[Field] = &[fields::id(), fields::text("ldap_dn").read_only()];
+    let mut resource = Resource::new("profile", "users", "Profile", FIELDS, &PartOf(|| &USER));
+    resource.search = &["ldap_dn"];
+    resource
+};
+
+const RELATIONS: &[Relation] = &[
+    Relation::new("roles", || &ROLE, roles_held("user_id")),
+    Relation::new("has_roles", || &ROLE, roles_held("user_id")),
+    Relation::new("role_assignments", || &ROLE, roles_held("user_id")),
+    Relation::new("profile", || &PROFILE, Via::Same),
+    Relation::new("resource", || &IDENTITY, Via::Same),
+    Relation::new("activity_stream", || &ACTIVITY, activity_of("user")),
+    Relation::new("main_oauth2accesstoken", || &TOKEN, Via::Reverse("user_id")),
+    // AWX's API never makes a user the owner of an application.
+    absent("main_oauth2application", || &APPLICATION),
+    absent("oauth2_provider_grant", || &TOKEN),
+    absent("oauth2_provider_idtoken", || &TOKEN),
+    absent("oauth2_provider_refreshtoken", || &TOKEN),
+    absent("enterprise_auth", || &TOKEN),
+    absent("social_auth", || &TOKEN),
+];
+
+const SUBLISTS: &[Sublist] = &[
+    Sublist::new(
+        "teams",
+        "User Teams List",
+        || &TEAM,
+        Via::Condition(|id, other| held_by("team", &["member_role", "admin_role"], id, other)),
+    ),
+    Sublist::new(
+        "organizations",
+        "User Organizations List",
+        || &ORGANIZATION,
+        Via::Condition(|id, other| held_by("organization", &["member_role"], id, other)),
+    ),
+    Sublist::new(
+        "admin_of_organizations",
+        "User Admin of Organizations List",
+        || &ORGANIZATION,
+        Via::Condition(|id, other| held_by("organization", &["admin_role"], id, other)),
+    ),
+    Sublist::new("roles", "User Roles List", || &ROLE, roles_held("user_id")).post(Post::Attach),
+    Sublist::new(
+        "projects",
+        "User Projects List",
+        || &PROJECT,
+        Via::Condition(|id, other| readable_by(&PROJECT, id, other)),
+    ),
+    Sublist::new(
+        "credentials",
+        "User Credentials List",
+        || &CREDENTIAL,
+        Via::Condition(|id, other| readable_by(&CREDENTIAL, id, other)),
+    )
+    .post(Post::Create("user")),
+    Sublist::new("activity_stream", "User Activity Stream List", || &ACTIVITY, activity_of("user")),
+    Sublist::new(
+        "access_list",
+        "User Access List",
+        || &USER,
+        Via::Condition(|_, other| {
+            // Nobody is granted roles on a user: those above all objects have access.
+            ways::is_above_all(other)
+        }),
+    ),
+    Sublist::new("tokens", "User Tokens List", || &TOKEN, Via::Reverse("user_id")).post(Post::Hook),
+    Sublist::new(
+        "authorized_tokens",
+        "User Authorized Tokens List",
+        || &TOKEN,
+        Via::Condition(|id, other| column(other, "user_id").eq(id).and(column(other, "application_id").is_not_null())),
+    )
+    .post(Post::Hook),
+    Sublist::new(
+        "personal_tokens",
+        "User Personal Tokens List",
+        || &TOKEN,
+        Via::Condition(|id, other| column(other, "user_id").eq(id).and(column(other, "application_id").is_null())),
+    )
+    .post(Post::Hook),
+    // Beyond AWX, so that nothing in a user's `related` is unknown to its clients.
+    Sublist::new("sessions", "User Sessions List", || &SESSION, Via::Reverse("user_id")).unlinked(),
+];
+
+/// Users.
+pub static USER: Resource = Resource {
+    list_title: "User List",
+    detail_title: "User Detail",
+    description: "Users log in and are granted roles, by themselves or through teams. One sees oneself, the members of \
+                  one's organizations, and superusers; organization admins see everybody unless a setting forbids it.",
+    relations: RELATIONS,
+    sublists: SUBLISTS,
+    summarized_as: &["username", "first_name", "last_name"],
+    search: &["username", "first_name", "last_name", "email"],
+    natural_key: &[Key::Field("username")],
+    unique: &[Unique { fields: &["username"], key: "username", message: "A user with that username already exists." }],
+    audited: false,
+    shared_type: Some("shared.user"),
+    total: Some(|| row_count("users")),
+    ..Resource::new("user", "users", "User", USER_FIELDS, &UserAccess)
+};
