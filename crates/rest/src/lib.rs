@@ -11,6 +11,7 @@ mod failure;
 mod grants;
 mod hooks;
 mod named_url;
+mod object_roles;
 pub mod openapi;
 mod options;
 pub mod query;

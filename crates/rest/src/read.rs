@@ -264,7 +264,7 @@ impl Engine {
             .collect();
         if !page.is_empty() {
             if !resource.roles.is_empty() {
-                crate::grants::show_object_roles(self, resource, &mut page).await?;
+                crate::object_roles::show(self, resource, &mut page).await?;
             }
             self.registry.hooks(resource).enrich(self, view, &mut page).await?;
         }

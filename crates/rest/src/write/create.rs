@@ -14,7 +14,7 @@ use crate::grants::ADMIN;
 use crate::hooks::Cause;
 use crate::read::{Source, load};
 use crate::{Edit, Engine, Failure, Record, Target};
-use crate::{activity, grants};
+use crate::{activity, grants, object_roles};
 
 /// The answer to a request that created an object.
 pub struct Created {
@@ -141,7 +141,7 @@ impl Engine {
             update.values(secrets.into_iter().map(|(name, text)| (Alias::new(name), text.into())));
             tx.execute_small(&update).await?;
         }
-        grants::create_object_roles(&mut tx, resource, id).await?;
+        object_roles::create(&mut tx, resource, id).await?;
         activity::record_edit(self, &mut tx, &edit, id).await?;
         hooks.saved(self, &mut tx, &edit, id).await?;
         if let Some(cause) = cause {

@@ -7,7 +7,7 @@ use sea_query::{Alias, ExprTrait, Query};
 use super::Expected;
 use crate::read::{Source, load};
 use crate::{Engine, Failure, Target};
-use crate::{activity, grants};
+use crate::{activity, object_roles};
 
 impl Engine {
     /// Deletes an object.
@@ -52,7 +52,7 @@ impl Engine {
         }
         self.registry.hooks(resource).deleting(self, tx, actor, &loaded.record).await?;
         activity::record_deletion(self, tx, actor, &loaded.record).await?;
-        grants::delete_object_roles(self, tx, resource, id).await?;
+        object_roles::delete(self, tx, resource, id).await?;
         let delete = Query::delete()
             .from_table(Alias::new(resource.table))
             .and_where(column(resource.table, "id").eq(id))
