@@ -3,6 +3,7 @@
 mod backup;
 mod check;
 mod config;
+mod manual;
 mod options;
 mod output;
 mod restore;
@@ -48,6 +49,8 @@ fn run() -> Result<()> {
         Command::Check { data } => check::run(&data, &config),
         Command::Migrate { data, to } => restore::migrate(&data, &to),
         Command::Config(ConfigCommand::Show(_)) => config::show(&config, &matches),
+        Command::Completions { shell } => manual::completions(shell),
+        Command::Manual { to } => manual::manual(to.as_deref()),
     }
 }
 

@@ -54,6 +54,17 @@ pub enum Command {
     /// Show the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Print a script that completes commands and options in a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, or write those of all commands into a folder
+    Manual {
+        /// The folder, which is created if it is not there
+        #[arg(long, value_name = "DIR")]
+        to: Option<PathBuf>,
+    },
     /// Look for what is wrong with the data, and say what to do; ends with status 1 if anything is
     Check {
         #[command(flatten)]

@@ -335,3 +335,31 @@ fn servers_that_start_at_once_share_a_new_database() {
         }
     }
 }
+
+#[test]
+fn the_manual_is_written_into_a_folder() {
+    let folder = TempDir::new().expect("a directory");
+    let pages = folder.path().join("new/man1");
+    let output = hostler(&["manual", "--to"]).arg(&pages).output().expect("the binary runs");
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let page = fs::read_to_string(pages.join("hostler-user-reset-second-factor.1")).expect("a page of a deep command");
+    assert!(page.contains("device that is lost"), "{page}");
+
+    // Below a plain file nobody can write, not even root.
+    let output = hostler(&["manual", "--to"]).arg(pages.join("hostler.1/man1")).output().expect("the binary runs");
+    assert_eq!(output.status.code(), Some(1));
+    let stderr = text(&output.stderr);
+    assert!(stderr.contains("hostler.1/man1") && stderr.lines().count() == 1, "{stderr}");
+}
+
+#[test]
+fn completions_are_scripts_that_their_shell_reads() {
+    let output = hostler(&["completions", "bash"]).output().expect("the binary runs");
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let script = text(&output.stdout);
+    assert!(script.contains("reset-second-factor"), "{script}");
+    let check = Command::new("bash").args(["--norc", "-n", "-c", &script]).output().expect("bash runs");
+    assert!(check.status.success() && check.stderr.is_empty(), "{}", text(&check.stderr));
+    let output = hostler(&["completions", "tcsh"]).output().expect("the binary runs");
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output.stdout));
+}
