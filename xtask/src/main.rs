@@ -3,7 +3,6 @@
 mod attack;
 mod bench;
 mod clients;
-mod postgres;
 mod report;
 mod rust;
 mod server;

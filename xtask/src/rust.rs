@@ -5,8 +5,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result};
+use hostler_testkit::Cluster;
 
-use crate::postgres::Cluster;
 use crate::report::{Counts, Report};
 
 const VARIABLE: &str = "HOSTLER_TEST_POSTGRES";
@@ -40,7 +40,7 @@ fn tests(report: &mut Report) -> Result<()> {
     let given = std::env::var(VARIABLE).ok().filter(|url| !url.is_empty());
     let cluster = match given {
         Some(_) => None,
-        None => match Cluster::start()? {
+        None => match Cluster::start() {
             Ok(cluster) => Some(cluster),
             Err(because) => {
                 report.skip("the tests on PostgreSQL", &because);

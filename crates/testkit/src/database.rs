@@ -49,7 +49,11 @@ pub struct PostgresDatabase {
 impl PostgresDatabase {
     /// Creates the database.
     pub fn create() -> Self {
-        let server = postgres_url().unwrap_or_else(|| panic!("{POSTGRES_VARIABLE} names no server"));
+        Self::create_on(postgres_url().unwrap_or_else(|| panic!("{POSTGRES_VARIABLE} names no server")))
+    }
+
+    /// Creates a database on another server than the one that all tests share.
+    pub fn create_on(server: String) -> Self {
         let name = format!("hostler_test_{}", uuid::Uuid::new_v4().simple());
         let database = Self { server, name };
         database.execute(&format!("CREATE DATABASE {}", database.name)).expect("a database for this test");

@@ -8,8 +8,10 @@
 
 pub mod browser;
 pub mod client;
+pub mod cluster;
 pub mod conformance;
 pub mod database;
+mod disk;
 mod dump;
 pub mod house;
 pub mod pages;
@@ -21,7 +23,9 @@ pub mod tls;
 
 pub use browser::Browser;
 pub use client::{Answer, Client};
+pub use cluster::Cluster;
 pub use database::{Backend, backends};
+pub use disk::SmallDisk;
 pub use house::{Endpoint, House};
 pub use pages::PageBrowser;
 pub use people::{PASSWORD, Person};

@@ -1,5 +1,6 @@
 //! The real binary, started for one test.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -8,10 +9,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+pub use rustix::process::Resource;
+use rustix::process::{Pid, Rlimit, Signal, getrlimit, kill_process, prlimit};
 use tempfile::TempDir;
 
 use crate::client::{Address, Client};
+use crate::cluster::Cluster;
 use crate::database::{Backend, PostgresDatabase};
 use crate::dump;
 
@@ -49,7 +52,12 @@ pub struct TestServer {
     binary: PathBuf,
     environment: Vec<(String, String)>,
     folder: Arc<TempDir>,
+    data: PathBuf,
     database: Option<Arc<PostgresDatabase>>,
+    /// Where the database is, if not where `database` says.
+    database_url: Option<String>,
+    /// Where the log goes, if it is not gathered.
+    log: Option<PathBuf>,
     address: Address,
 }
 
@@ -71,14 +79,49 @@ impl TestServer {
 
     /// A server without any data that does not run yet: `restart` starts it.
     pub fn stopped(binary: impl Into<PathBuf>, backend: Backend) -> Self {
+        Self::stopped_on(binary.into(), (backend == Backend::Postgres).then(PostgresDatabase::create))
+    }
+
+    /// Starts a server with a database of its own on a cluster that the test may stop; it must outlive the server.
+    pub fn start_on(binary: impl Into<PathBuf>, cluster: &Cluster) -> Self {
+        let mut server = Self::stopped_on(binary.into(), Some(PostgresDatabase::create_on(cluster.url())));
+        server.run();
+        server
+    }
+
+    fn stopped_on(binary: PathBuf, database: Option<PostgresDatabase>) -> Self {
+        let folder = TempDir::with_prefix("hostler-test-").expect("a directory for the server's data");
         Self {
             process: None,
-            binary: binary.into(),
+            binary,
             environment: vec![],
-            folder: Arc::new(TempDir::with_prefix("hostler-test-").expect("a directory for the server's data")),
-            database: (backend == Backend::Postgres).then(|| Arc::new(PostgresDatabase::create())),
+            data: folder.path().join("data"),
+            folder: Arc::new(folder),
+            database: database.map(Arc::new),
+            database_url: None,
+            log: None,
             address: Address::new("http://127.0.0.1:0"),
         }
+    }
+
+    /// Keeps the data below this folder from its next start on.
+    pub fn move_to(&mut self, folder: &Path) {
+        self.data = folder.join("data");
+    }
+
+    /// Writes its log to this file from its next start on.
+    pub fn log_to(&mut self, file: impl Into<PathBuf>) {
+        self.log = Some(file.into());
+    }
+
+    /// Looks for its database under this URL from its next start on, which leads to the same database on other ways.
+    pub fn connect_to(&mut self, url: impl Into<String>) {
+        self.database_url = Some(url.into());
+    }
+
+    /// Sets an environment variable from its next start on.
+    pub fn set_variable(&mut self, name: &str, value: &str) {
+        self.environment.push((name.to_owned(), value.to_owned()));
     }
 
     /// Starts another server on the same data.
@@ -89,7 +132,10 @@ impl TestServer {
             binary: self.binary.clone(),
             environment: self.environment.clone(),
             folder: Arc::clone(&self.folder),
+            data: self.data.clone(),
             database: self.database.clone(),
+            database_url: self.database_url.clone(),
+            log: self.log.clone(),
             address: Address::new("http://127.0.0.1:0"),
         };
         server.run();
@@ -126,7 +172,7 @@ impl TestServer {
         command.env("HOSTLER_ADMIN_USER", ADMIN).env("HOSTLER_ADMIN_PASSWORD", ADMIN_PASSWORD);
         command.env("HOSTLER_DEBUG_HEADERS", "1");
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
-        let mut process = Process::spawn(command);
+        let mut process = Process::spawn(command, self.log.as_deref());
         self.address.set(process.wait_until_ready());
         self.process = Some(process);
     }
@@ -183,12 +229,19 @@ impl TestServer {
 
     /// The directory given as `--data`, which the server makes itself.
     pub fn data(&self) -> PathBuf {
-        self.folder.path().join("data")
+        self.data.clone()
     }
 
     /// The URL given as `--database`, when the backend is PostgreSQL.
     pub fn database_url(&self) -> Option<String> {
-        self.database.as_deref().map(PostgresDatabase::url)
+        self.database_url.clone().or_else(|| self.database.as_deref().map(PostgresDatabase::url))
+    }
+
+    /// Limits the running process from now on, or no more.
+    pub fn limit(&self, resource: Resource, most: Option<u64>) {
+        let process = Pid::from_child(&self.process.as_ref().expect("a running server").child);
+        let known = prlimit(Some(process), resource, Rlimit { current: most, ..getrlimit(resource) });
+        known.expect("a limit of the server");
     }
 
     /// Runs SQL on the server's data, for states that no request leads to.
@@ -261,10 +314,14 @@ struct Process {
 }
 
 impl Process {
-    fn spawn(mut command: Command) -> Self {
+    fn spawn(mut command: Command, log: Option<&Path>) -> Self {
+        let stderr = match log {
+            Some(log) => Stdio::from(File::options().append(true).create(true).open(log).expect("a file for the log")),
+            None => Stdio::piped(),
+        };
         let mut child = command
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            .stderr(stderr)
             .spawn()
             .unwrap_or_else(|problem| panic!("could not run {command:?}: {problem}"));
         let (sender, lines) = channel();
@@ -277,8 +334,9 @@ impl Process {
         });
         let stderr = Arc::new(Mutex::new(String::new()));
         let gathered = Arc::clone(&stderr);
-        let mut pipe = child.stderr.take().expect("a pipe");
+        let pipe = child.stderr.take();
         let stderr_reader = thread::spawn(move || {
+            let Some(mut pipe) = pipe else { return };
             let mut chunk = [0; 4096];
             while let Ok(length @ 1..) = pipe.read(&mut chunk) {
                 let text = String::from_utf8_lossy(&chunk[..length]);

@@ -1,0 +1,265 @@
+//! PostgreSQL clusters that live as long as the tests do: one for a whole run, or one for a test that stops it.
+
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::{MetadataExt as _, chown};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// What tests need of PostgreSQL.
+const PROGRAMS: [&str; 4] = ["initdb", "postgres", "pg_ctl", "pg_basebackup"];
+
+/// Generous: starting takes a second or two on a quiet machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How long to wait between two looks.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// A cluster; stopped and removed on drop.
+#[derive(Debug)]
+pub struct Cluster {
+    server: Option<Child>,
+    programs: Programs,
+    folder: TempDir,
+    port: u16,
+}
+
+/// Where PostgreSQL's programs are, and as whom they run.
+#[derive(Clone, Debug)]
+struct Programs {
+    folder: PathBuf,
+    user: Option<(u32, u32)>,
+}
+
+impl Programs {
+    fn find() -> Result<Self, String> {
+        let mut folders: Vec<PathBuf> =
+            std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default();
+        // Debian keeps the server's programs out of PATH, one folder per version.
+        let mut versions: Vec<(u32, PathBuf)> = fs::read_dir("/usr/lib/postgresql")
+            .into_iter()
+            .flatten()
+            .flatten()
+            .filter_map(|entry| Some((entry.file_name().to_str()?.parse().ok()?, entry.path().join("bin"))))
+            .collect();
+        versions.sort();
+        folders.extend(versions.into_iter().rev().map(|(_, folder)| folder));
+        let Some(folder) = folders.into_iter().find(|it| PROGRAMS.iter().all(|program| it.join(program).is_file()))
+        else {
+            let wanted = PROGRAMS.join(", ");
+            return Err(format!("{wanted} are together neither in a folder of PATH nor in /usr/lib/postgresql/*/bin"));
+        };
+        Ok(Self { folder, user: unprivileged()? })
+    }
+
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(self.folder.join(program));
+        if let Some((user, group)) = self.user {
+            command.uid(user).gid(group);
+        }
+        // The caller's directory may be closed to that user.
+        command.current_dir("/").stdin(Stdio::null());
+        command
+    }
+
+    /// Runs one that ends by itself.
+    fn run(&self, program: &str, arguments: &[&str]) {
+        let output = self.command(program).args(arguments).output();
+        let output = output.unwrap_or_else(|problem| panic!("{program} does not run: {problem}"));
+        assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    /// A folder that PostgreSQL's user can write.
+    fn make_folder(&self) -> TempDir {
+        let folder = TempDir::with_prefix("hostler-postgres-").expect("a folder for PostgreSQL");
+        if let Some((user, group)) = self.user {
+            chown(folder.path(), Some(user), Some(group)).expect("PostgreSQL's user owns its folder");
+        }
+        folder
+    }
+}
+
+/// PostgreSQL refuses to run as root: its own user then, or one who owns nothing.
+fn unprivileged() -> Result<Option<(u32, u32)>, String> {
+    let own = fs::metadata("/proc/self").map_err(|problem| problem.to_string())?.uid();
+    if own != 0 {
+        return Ok(None);
+    }
+    let users = fs::read_to_string("/etc/passwd").map_err(|problem| problem.to_string())?;
+    let find = |wanted: &str| {
+        users.lines().find_map(|line| {
+            let fields: Vec<&str> = line.split(':').collect();
+            (fields.first() == Some(&wanted)).then_some(())?;
+            Some((fields.get(2)?.parse().ok()?, fields.get(3)?.parse().ok()?))
+        })
+    };
+    match find("postgres").or_else(|| find("nobody")) {
+        Some(user) => Ok(Some(user)),
+        None => Err("PostgreSQL does not run as root, and there is no user postgres or nobody".to_owned()),
+    }
+}
+
+impl Cluster {
+    /// Starts a cluster.
+    ///
+    /// # Errors
+    /// What is not installed here.
+    pub fn start() -> Result<Self, String> {
+        let programs = Programs::find()?;
+        let folder = programs.make_folder();
+        programs.run(
+            "initdb",
+            &[
+                "--auth=trust",
+                "--username=hostler",
+                "--encoding=UTF8",
+                "--locale=C.UTF-8",
+                "--no-sync",
+                "--pgdata",
+                &path(&data(&folder)),
+            ],
+        );
+        Ok(Self::on(programs, folder))
+    }
+
+    /// Starts a cluster for one test, or says why it is skipped.
+    pub fn start_for_test() -> Option<Self> {
+        Self::start().inspect_err(|because| eprintln!("SKIPPED: {because}")).ok()
+    }
+
+    fn on(programs: Programs, folder: TempDir) -> Self {
+        let mut cluster = Self { server: None, programs, folder, port: 0 };
+        // A free port may be taken before PostgreSQL binds it: then another one.
+        for _ in 0..5 {
+            let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+            cluster.port = listener.local_addr().expect("an address").port();
+            drop(listener);
+            if cluster.run() {
+                return cluster;
+            }
+        }
+        panic!("PostgreSQL does not start:\n{}", cluster.log())
+    }
+
+    /// Makes another cluster that follows this one and can only be read until it is promoted.
+    #[must_use]
+    pub fn standby(&self) -> Self {
+        let folder = self.programs.make_folder();
+        self.programs.run(
+            "pg_basebackup",
+            &[
+                "--write-recovery-conf",
+                "--checkpoint=fast",
+                "--no-sync",
+                "--dbname",
+                &self.url(),
+                "--pgdata",
+                &path(&data(&folder)),
+            ],
+        );
+        Self::on(self.programs.clone(), folder)
+    }
+
+    /// Lets a standby be a server of its own.
+    pub fn promote(&self) {
+        self.programs.run("pg_ctl", &["promote", "--silent", "--pgdata", &path(&data(&self.folder))]);
+    }
+
+    /// Stops it as a failure would, in the middle of whatever it does.
+    pub fn stop(&mut self) {
+        let Some(mut server) = self.server.take() else { return };
+        // Through pg_ctl, for the server's own children have to end as well. A
+        // failure leaves a stray process, and nothing that could be done about it.
+        let _ = self
+            .programs
+            .command("pg_ctl")
+            .args(["stop", "--silent", "--mode=immediate", "--pgdata"])
+            .arg(data(&self.folder))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
+        let _ = server.wait();
+    }
+
+    /// Starts it again on the same port and data.
+    pub fn start_again(&mut self) {
+        assert!(self.server.is_none(), "the cluster runs already");
+        assert!(self.run(), "PostgreSQL does not start again:\n{}", self.log());
+    }
+
+    /// The URL under which tests reach the cluster.
+    pub fn url(&self) -> String {
+        format!("postgres://hostler@{}/postgres", self.address())
+    }
+
+    /// Its host and port.
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(log(&self.folder)).unwrap_or_default()
+    }
+
+    /// Starts the server; answers whether it did.
+    fn run(&mut self) -> bool {
+        let log = fs::File::create(log(&self.folder)).expect("a file for PostgreSQL's log");
+        let mut command = self.programs.command("postgres");
+        command
+            .arg("-D")
+            .arg(data(&self.folder))
+            .arg("-k")
+            .arg(self.folder.path())
+            .args(["-p", &self.port.to_string()]);
+        // The data are thrown away: what is committed has to survive the server, but no power cut.
+        for setting in ["listen_addresses=127.0.0.1", "fsync=off", "full_page_writes=off", "max_connections=300"] {
+            command.args(["-c", setting]);
+        }
+        command.stdout(log.try_clone().expect("the log once more")).stderr(log);
+        self.server = Some(command.spawn().expect("postgres runs"));
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
+            let server = self.server.as_mut().expect("it was just started");
+            if server.try_wait().expect("a child to wait for").is_some() {
+                break;
+            }
+            if is_ready(&data(&self.folder), server.id()) {
+                return true;
+            }
+            sleep(PAUSE);
+        }
+        self.stop();
+        false
+    }
+}
+
+fn path(path: &Path) -> String {
+    path.display().to_string()
+}
+
+fn data(folder: &TempDir) -> PathBuf {
+    folder.path().join("data")
+}
+
+fn log(folder: &TempDir) -> PathBuf {
+    folder.path().join("log")
+}
+
+/// The server writes its number and its state into its lock file, which outlives a failure.
+fn is_ready(data: &Path, process: u32) -> bool {
+    let file = fs::read_to_string(data.join("postmaster.pid")).unwrap_or_default();
+    let lines: Vec<&str> = file.lines().map(str::trim).collect();
+    lines.first() == Some(&process.to_string().as_str())
+        // A standby takes whoever only reads.
+        && lines.get(7).is_some_and(|state| ["ready", "standby"].contains(state))
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}

@@ -1,0 +1,72 @@
+//! A disk so small that a test can fill it.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+/// A file system in memory; unmounted on drop.
+#[derive(Debug)]
+pub struct SmallDisk {
+    folder: TempDir,
+}
+
+impl SmallDisk {
+    /// Mounts one of so many MiB; says so and yields nothing where that is not allowed, as only root may.
+    pub fn mount(size: u32) -> Option<Self> {
+        let folder = TempDir::with_prefix("hostler-disk-").expect("a folder to mount on");
+        let output = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={size}m"), "hostler-test"])
+            .arg(folder.path())
+            .stdin(Stdio::null())
+            .output();
+        match output {
+            Ok(output) if output.status.success() => Some(Self { folder }),
+            Ok(output) => {
+                let problem = String::from_utf8_lossy(&output.stderr);
+                eprintln!("SKIPPED: a small disk cannot be mounted here: {}", problem.trim());
+                None
+            }
+            Err(problem) => {
+                eprintln!("SKIPPED: there is no mount: {problem}");
+                None
+            }
+        }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Writes until nothing fits any more.
+    pub fn fill(&self) {
+        let mut file = OpenOptions::new().create(true).append(true).open(self.ballast()).expect("a file that fills");
+        // The last bytes too.
+        for size in [1 << 16, 1] {
+            let chunk = vec![b'x'; size];
+            while file.write_all(&chunk).is_ok() {}
+        }
+    }
+
+    /// Makes room again.
+    pub fn empty(&self) {
+        fs::remove_file(self.ballast()).expect("the file that fills is there");
+    }
+
+    fn ballast(&self) -> PathBuf {
+        self.path().join("ballast")
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // Lazily, for a server that was killed may still be on its way out.
+        let unmounted = Command::new("umount").arg("--lazy").arg(self.path()).stdin(Stdio::null()).status();
+        if !matches!(unmounted, Ok(status) if status.success()) {
+            eprintln!("could not unmount {}", self.path().display());
+        }
+    }
+}
