@@ -14,6 +14,7 @@ mod storage;
 mod supervisor;
 mod users;
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
@@ -60,8 +61,8 @@ fn on_runtime(command: impl Future<Output = Result<()>>) -> Result<()> {
 }
 
 /// One clear line for whoever started the program.
-#[expect(clippy::print_stderr, reason = "this is what a command line says when it fails")]
 fn fail(problem: &str) -> ExitCode {
-    eprintln!("hostler: {}", problem.replace('\n', " "));
+    // If that cannot be written either, the status is all that is left to say.
+    let _ = writeln!(std::io::stderr(), "hostler: {}", problem.replace('\n', " "));
     ExitCode::FAILURE
 }

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use hostler_door::{Certificate, Door, Limits, Socket, allow_many, handed_over};
 use hostler_identity::token::new_token;
 use hostler_resources::USERNAME;
@@ -27,6 +27,7 @@ pub async fn run(options: ServeOptions, handed: ListenFd) -> Result<()> {
         "the name of the first superuser may hold only letters, digits and @ . + - _"
     );
     allow_many();
+    survive_small_files()?;
     let certificate = certificate(&options)?;
     // The port first: whoever starts a second server by mistake must not touch the data.
     let doors = doors(&options, handed, certificate.as_ref()).await?;
@@ -45,7 +46,7 @@ pub async fn run(options: ServeOptions, handed: ListenFd) -> Result<()> {
         given.unwrap_or_else(|| made_up.insert(new_token().plain).clone())
     });
     if first.await? == FirstUser::Created {
-        announce_first_user(&options.admin_user, made_up.as_deref());
+        announce_first_user(&options.admin_user, made_up.as_deref())?;
     }
 
     // Before the line that tells the port: whoever waits for it may stop us at once.
@@ -75,6 +76,14 @@ pub async fn run(options: ServeOptions, handed: ListenFd) -> Result<()> {
     };
     hostler_server::serve(doors, app, limits, stop, hurry).await;
     database.close().await;
+    Ok(())
+}
+
+/// Lets a write to a file that may not grow any more fail, as on a full disk, instead of ending the process.
+fn survive_small_files() -> Result<()> {
+    let signal_number = rustix::process::Signal::XFSZ.as_raw();
+    // Caught once, it is to the end.
+    let _ = signal(SignalKind::from_raw(signal_number)).context("the signal SIGXFSZ could not be caught")?;
     Ok(())
 }
 
@@ -142,20 +151,26 @@ impl Signals {
 
 /// Tells how to log in for the first time. A password that was made up is
 /// shown here and nowhere else: it goes to the terminal, not to the log.
-#[expect(clippy::print_stderr, reason = "the password must not go through the log")]
-fn announce_first_user(name: &str, made_up: Option<&str>) {
-    match made_up {
+fn announce_first_user(name: &str, made_up: Option<&str>) -> Result<()> {
+    let mut terminal = std::io::stderr();
+    let written = match made_up {
         Some(password) => {
-            eprintln!("Created the superuser {name} with the password {password} (shown only this once).")
+            writeln!(terminal, "Created the superuser {name} with the password {password} (shown only this once).")
         }
-        None => eprintln!("Created the superuser {name} with the password that was given."),
+        None => writeln!(terminal, "Created the superuser {name} with the password that was given."),
+    };
+    if written.is_err() && made_up.is_some() {
+        bail!("the password of the new superuser {name} could not be shown: give another with hostler user password");
     }
+    Ok(())
 }
 
 fn start_log(options: &ServeOptions) -> Result<()> {
     let filter =
         EnvFilter::try_new(&options.log).with_context(|| format!("--log does not understand {:?}", options.log))?;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A line that cannot be written is lost. To say so would fail in the same place, and end whatever wrote it.
+    let log = log.log_internal_errors(false);
     let started = match options.log_format {
         LogFormat::Human => log.with_ansi(false).try_init(),
         LogFormat::Json => log.json().flatten_event(true).try_init(),

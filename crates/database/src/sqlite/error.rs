@@ -21,15 +21,8 @@ pub(crate) fn statement_error(error: rusqlite::Error) -> Error {
         ffi::SQLITE_CONSTRAINT_FOREIGNKEY => Error::ForeignKey,
         // SQLite runs ON DELETE RESTRICT as a trigger.
         ffi::SQLITE_CONSTRAINT_TRIGGER if message.contains("FOREIGN KEY") => Error::ForeignKey,
-        // A file system may report a full disk or quota as a failed write.
-        ffi::SQLITE_IOERR_WRITE
-        | ffi::SQLITE_IOERR_FSYNC
-        | ffi::SQLITE_IOERR_DIR_FSYNC
-        | ffi::SQLITE_IOERR_TRUNCATE
-        | ffi::SQLITE_IOERR_SHMSIZE
-        | ffi::SQLITE_IOERR_SHMMAP => Error::Full,
+        _ if means_full(code) => Error::Full,
         _ => match code & 0xff {
-            ffi::SQLITE_FULL => Error::Full,
             ffi::SQLITE_INTERRUPT => Error::Timeout,
             ffi::SQLITE_BUSY | ffi::SQLITE_LOCKED => {
                 Error::Unavailable("another process has locked the database file".to_owned())
@@ -42,6 +35,25 @@ pub(crate) fn statement_error(error: rusqlite::Error) -> Error {
             _ => Error::Internal(format!("SQLite error {code}")),
         },
     }
+}
+
+/// Whether an error is about a full disk.
+pub(super) fn is_full(error: &rusqlite::Error) -> bool {
+    matches!(error, rusqlite::Error::SqliteFailure(failure, _) if means_full(failure.extended_code))
+}
+
+/// Whether an extended code of SQLite's is about a full disk. A file system may report that, or a quota that is used
+/// up, as a failed write.
+fn means_full(code: i32) -> bool {
+    let failed_writes = [
+        ffi::SQLITE_IOERR_WRITE,
+        ffi::SQLITE_IOERR_FSYNC,
+        ffi::SQLITE_IOERR_DIR_FSYNC,
+        ffi::SQLITE_IOERR_TRUNCATE,
+        ffi::SQLITE_IOERR_SHMSIZE,
+        ffi::SQLITE_IOERR_SHMMAP,
+    ];
+    code & 0xff == ffi::SQLITE_FULL || failed_writes.contains(&code)
 }
 
 /// Whether another try may find the file unlocked.

@@ -7,6 +7,7 @@ use std::path::Path;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::connection::{self, Purpose};
+use super::error::is_full;
 use crate::OpenError;
 use crate::migrate;
 
@@ -57,10 +58,10 @@ fn alone(path: &Path) -> Result<File, OpenError> {
 pub(crate) fn file_error(path: &Path, error: &rusqlite::Error) -> OpenError {
     use rusqlite::ErrorCode::*;
     let remedy = match error.sqlite_error_code() {
+        _ if is_full(error) => "free some space on its disk",
         Some(NotADatabase) => "name a SQLite database, or a file that does not exist yet",
         Some(DatabaseCorrupt) => "restore it from a backup",
         Some(DatabaseBusy | DatabaseLocked) => "end the other process that uses it",
-        Some(DiskFull) => "free some space on its disk",
         _ => "check that this user may read and write the file and its directory",
     };
     OpenError::File { path: path.to_owned(), problem: error.to_string(), remedy }
