@@ -21,6 +21,10 @@ pub enum Error {
     /// The database cannot be reached or is too busy: the same may succeed later.
     #[error("the database is unavailable: {0}")]
     Unavailable(String),
+    /// The connection was lost before the database said whether it committed:
+    /// everything may have happened, or nothing.
+    #[error("the connection was lost while committing: whether that happened is unknown")]
+    Uncertain,
     /// The disk of the database is full.
     #[error("the disk of the database is full")]
     Full,

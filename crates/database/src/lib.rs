@@ -139,6 +139,18 @@ impl Database {
         Ok(())
     }
 
+    /// Whether changes can be made: not on a standby, nor where the operator of a
+    /// PostgreSQL server has made it read-only.
+    ///
+    /// # Errors
+    /// As [`Database::read`].
+    pub async fn takes_changes(&self) -> Result<bool, Error> {
+        match &self.0 {
+            Backend::Sqlite(_) => Ok(true),
+            Backend::Postgres(backend) => backend.takes_changes().await,
+        }
+    }
+
     /// Whether the schema is the one that this version works with; another server
     /// of a newer version may have changed it meanwhile.
     ///

@@ -150,8 +150,8 @@ impl Transaction {
     /// If the future is dropped, it may have happened or not.
     ///
     /// # Errors
-    /// [`Error::Full`]; [`Error::Unavailable`], after which it may have happened
-    /// or not where the connection was lost; [`Error::Internal`] if a statement
+    /// [`Error::Uncertain`], after which it may have happened or not; [`Error::Full`]
+    /// and [`Error::Unavailable`], after which it has not; [`Error::Internal`] if a statement
     /// of the transaction failed before.
     pub async fn commit(mut self) -> Result<(), Error> {
         self.start()?;

@@ -28,6 +28,8 @@ pub enum Failure {
     NotYet(String),
     /// The database cannot be reached now; trying again later may help.
     Unavailable(String),
+    /// The connection to the database was lost before it said whether a change was made.
+    Uncertain,
     /// The disk is full.
     StorageFull,
     /// Too many attempts to sign in failed; after so many seconds another one is worth while.
@@ -50,6 +52,17 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// The failure to show what has been changed already: that the database cannot be reached does not mean that the
+    /// change was not made.
+    pub(crate) fn after_change(self) -> Self {
+        match self {
+            Failure::Unavailable(_) => Failure::Uncertain,
+            failure => failure,
+        }
+    }
+}
+
 impl From<DatabaseError> for Failure {
     fn from(error: DatabaseError) -> Self {
         match error {
@@ -62,6 +75,7 @@ impl From<DatabaseError> for Failure {
                 Failure::Conflict("Another request changed the same objects at the same moment: try again.".into())
             }
             DatabaseError::Unavailable(why) => Failure::Unavailable(why),
+            DatabaseError::Uncertain => Failure::Uncertain,
             DatabaseError::Full => Failure::StorageFull,
             DatabaseError::Timeout | DatabaseError::TooComplex => Failure::TooExpensive,
             DatabaseError::Internal(why) => Failure::Internal(why),

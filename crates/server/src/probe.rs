@@ -24,6 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 
 const UNREACHABLE: &str = "The database does not answer.";
 const OTHER_SCHEMA: &str = "The schema of the database belongs to another version of Hostler.";
+const READ_ONLY: &str = "The database takes no changes: it is a standby, or was made read-only.";
 const NO_KEY: &str = "The key that seals secrets is missing.";
 
 /// What is needed to tell whether requests can be served.
@@ -76,6 +77,14 @@ impl Readiness {
         match self.engine.database.is_current().await {
             Ok(true) => {}
             Ok(false) => reasons.push(OTHER_SCHEMA),
+            Err(problem) => {
+                tracing::warn!(%problem, "the database does not answer");
+                return vec![UNREACHABLE];
+            }
+        }
+        match self.engine.database.takes_changes().await {
+            Ok(true) => {}
+            Ok(false) => reasons.push(READ_ONLY),
             Err(problem) => {
                 tracing::warn!(%problem, "the database does not answer");
                 return vec![UNREACHABLE];

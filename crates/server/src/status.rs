@@ -50,6 +50,15 @@ pub(crate) fn reply_to(failure: Failure, method: &str) -> Reply {
             )
             .with(header::RETRY_AFTER, "5")
         }
+        Failure::Uncertain => {
+            tracing::error!("the connection to the database was lost while a change was being saved");
+            Reply::detail(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "The connection to the database was lost while the change was being saved: it may have been made or \
+                 not. Look before you try again.",
+            )
+            .with(header::RETRY_AFTER, "5")
+        }
         Failure::TooManyAttempts(seconds) => Reply::detail(
             StatusCode::TOO_MANY_REQUESTS,
             format!("Too many failed attempts to sign in: try again in {seconds} seconds."),

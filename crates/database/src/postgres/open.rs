@@ -18,6 +18,12 @@ const WAIT: Duration = Duration::from_secs(10);
 pub(crate) const APPLICATION: &str = "hostler";
 /// How long connecting may take.
 const CONNECT: Duration = Duration::from_secs(5);
+/// How long the other end may leave what we sent unacknowledged, and the pauses
+/// after which an idle one is asked for a sign of life.
+const SILENCE: Duration = Duration::from_secs(15);
+const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
+/// How many signs of life may fail to come.
+const MISSED: u32 = 3;
 /// Our key among the server's advisory locks: any number that others hardly use.
 const MIGRATING: i64 = 0x686f_7374_6c65_7201;
 
@@ -39,6 +45,11 @@ pub(super) async fn open(url: &str) -> Result<Pool, OpenError> {
     // Conditions on who may see what look costly to the planner and are not:
     // compiling one took seconds, running it milliseconds.
     append_options(&mut config, "-c jit=off");
+    // The host of the server may be gone without a word, which the defaults notice after hours.
+    if config.get_tcp_user_timeout().is_none() {
+        config.tcp_user_timeout(SILENCE).keepalives_idle(SILENCE);
+        config.keepalives_interval(SIGN_OF_LIFE).keepalives_retries(MISSED);
+    }
     let place = place(&config);
     let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
     Pool::builder(Manager::from_config(config, NoTls, recycling))

@@ -66,7 +66,8 @@ impl Engine {
         let hooks = self.registry.hooks(resource);
         if let Some(made) = hooks.create_by_hand(self, actor, body).await {
             let id = made?;
-            let (json, _) = self.show(actor, resource, &Target::Id(id)).await?;
+            let shown = self.show(actor, resource, &Target::Id(id)).await;
+            let (json, _) = shown.map_err(Failure::after_change)?;
             return Ok(Created { id, json });
         }
         let mut body = body.clone();
@@ -166,9 +167,12 @@ impl Engine {
 
         let loaded = match loaded {
             Some(loaded) => loaded,
-            None => load(&mut Source::Database(&self.database), resource, &Target::Id(id), actor).await?,
+            None => {
+                let seen = load(&mut Source::Database(&self.database), resource, &Target::Id(id), actor).await;
+                seen.map_err(Failure::after_change)?
+            }
         };
-        let mut json = self.show_loaded(resource, loaded, actor, true).await?;
+        let mut json = self.show_loaded(resource, loaded, actor, true).await.map_err(Failure::after_change)?;
         hooks.just_created(&edit, &mut json);
         Ok(Created { id, json })
     }

@@ -139,7 +139,8 @@ impl Engine {
             other => other?,
         };
         let version = seen.version;
-        Ok((self.show_loaded(resource, seen, actor, false).await?, version))
+        let shown = self.show_loaded(resource, seen, actor, false).await.map_err(Failure::after_change)?;
+        Ok((shown, version))
     }
 
     /// Checks the permission on the row and decodes the body.

@@ -58,7 +58,12 @@ const ERRORS: &[(u16, &str, &str, Shape)] = &[
         Shape::Detail,
     ),
     (501, "NotYet", "Hostler does not serve this part of AWX's API yet.", Shape::Detail),
-    (503, "Unavailable", "The database cannot be reached right now.", Shape::Detail),
+    (
+        503,
+        "Unavailable",
+        "The database cannot be reached right now; the detail says so if a change may have been made all the same.",
+        Shape::Detail,
+    ),
     (507, "StorageFull", "The server's disk is full; nothing was changed.", Shape::Detail),
 ];
 
