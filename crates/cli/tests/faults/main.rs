@@ -5,7 +5,9 @@
 mod books;
 mod failover;
 mod full_disk;
+mod killed;
 mod postgres_away;
+mod two_servers;
 
 use std::thread;
 use std::time::{Duration, Instant};
