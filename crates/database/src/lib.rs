@@ -30,12 +30,13 @@ mod error;
 mod migrate;
 mod postgres;
 mod sqlite;
+mod statement;
 mod transaction;
 mod value;
 
 use std::path::PathBuf;
 
-use sea_query::{Expr, Func, PostgresQueryBuilder, Query, SelectStatement, SqliteQueryBuilder};
+use sea_query::{Expr, Func, Query, SelectStatement};
 
 pub use counted::counted;
 pub use dialect::{BadPattern, Dialect, TextLookup};
@@ -105,11 +106,11 @@ impl Database {
         counted::count();
         match &self.0 {
             Backend::Sqlite(backend) => {
-                let (sql, values) = query.build(SqliteQueryBuilder);
+                let (sql, values) = statement::for_sqlite(query);
                 backend.read(sql, values, types).await
             }
             Backend::Postgres(backend) => {
-                let (sql, values) = query.build(PostgresQueryBuilder);
+                let (sql, values) = statement::for_postgres(query);
                 backend.read(&sql, &values, types).await
             }
         }

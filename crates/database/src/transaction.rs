@@ -1,11 +1,11 @@
 //! Transactions.
 
-use sea_query::{InsertStatement, PostgresQueryBuilder, QueryStatementWriter, SelectStatement, SqliteQueryBuilder};
+use sea_query::{InsertStatement, QueryStatementWriter, SelectStatement};
 
 use crate::counted::count;
 use crate::postgres::PostgresTransaction;
 use crate::sqlite::SqliteTransaction;
-use crate::{Dialect, Error, Row, Type, Value};
+use crate::{Dialect, Error, Row, Type, Value, statement};
 
 /// A transaction: all of it happens, or nothing. Dropped without
 /// [`commit`](Transaction::commit), nothing does.
@@ -51,11 +51,11 @@ impl Transaction {
         self.start()?;
         let result = match &mut self.backend {
             Backend::Sqlite(backend) => {
-                let (sql, values) = query.build(SqliteQueryBuilder);
+                let (sql, values) = statement::for_sqlite(query);
                 backend.read(sql, values, types).await
             }
             Backend::Postgres(backend) => {
-                let (sql, values) = query.build(PostgresQueryBuilder);
+                let (sql, values) = statement::for_postgres(query);
                 backend.read(&sql, &values, types).await
             }
         };
@@ -74,11 +74,11 @@ impl Transaction {
         self.start()?;
         let result = match &mut self.backend {
             Backend::Sqlite(backend) => {
-                let (sql, values) = query.build(SqliteQueryBuilder);
+                let (sql, values) = statement::for_sqlite(query);
                 backend.insert(&(sql + RETURNING), &values)
             }
             Backend::Postgres(backend) => {
-                let (sql, values) = query.build(PostgresQueryBuilder);
+                let (sql, values) = statement::for_postgres(query);
                 backend.read(&(sql + RETURNING), &values, &[Type::Integer]).await
             }
         };
@@ -99,11 +99,11 @@ impl Transaction {
         self.start()?;
         let result = match &mut self.backend {
             Backend::Sqlite(backend) => {
-                let (sql, values) = statement.build(SqliteQueryBuilder);
+                let (sql, values) = statement::for_sqlite(statement);
                 backend.execute(sql, values).await
             }
             Backend::Postgres(backend) => {
-                let (sql, values) = statement.build(PostgresQueryBuilder);
+                let (sql, values) = statement::for_postgres(statement);
                 backend.execute(&sql, &values).await
             }
         };
@@ -121,11 +121,11 @@ impl Transaction {
         self.start()?;
         let result = match &mut self.backend {
             Backend::Sqlite(backend) => {
-                let (sql, values) = statement.build(SqliteQueryBuilder);
+                let (sql, values) = statement::for_sqlite(statement);
                 backend.execute_small(&sql, &values)
             }
             Backend::Postgres(backend) => {
-                let (sql, values) = statement.build(PostgresQueryBuilder);
+                let (sql, values) = statement::for_postgres(statement);
                 backend.execute(&sql, &values).await
             }
         };

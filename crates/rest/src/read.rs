@@ -92,7 +92,7 @@ pub(crate) async fn load(
     target: &Target,
     actor: &Actor,
 ) -> Result<Loaded, Failure> {
-    let mut selection = Selection::new(resource, actor, true);
+    let mut selection = Selection::to_ask(resource, actor);
     selection.query.cond_where(target.condition(resource)?);
     if matches!(source, Source::Transaction(_)) {
         // Not so strong as to keep others from referring to the row, as entries of the activity stream do:
@@ -175,8 +175,12 @@ impl Engine {
                 (_, rule) => self.count(resource, rule, condition.clone()).await,
             }
         };
-        let mut selection = Selection::new(resource, actor, false);
-        selection.query.cond_where(visible(resource, actor).condition()).cond_where(condition.clone());
+        // Which rows, first: what is told of each is asked of those only, not of all that are sorted or skipped.
+        let mut ids = Query::select();
+        ids.expr(column(ROW, "id"))
+            .from_as(Alias::new(resource.table), Alias::new(ROW))
+            .cond_where(visible(resource, actor).condition())
+            .cond_where(condition.clone());
 
         let size = wanted.page.size;
         let (number, known) = match wanted.page.number {
@@ -194,9 +198,16 @@ impl Engine {
             None => (&wanted.order, size, skipped),
         };
         for (expr, direction) in order {
+            ids.order_by_expr(expr.clone(), direction.clone());
+        }
+        ids.limit(limit);
+        if offset > 0 {
+            ids.offset(offset);
+        }
+        let mut selection = Selection::of(resource, actor, ids);
+        for (expr, direction) in order {
             selection.query.order_by_expr(expr.clone(), direction.clone());
         }
-        selection.query.limit(limit).offset(offset);
         let mut rows = self.database.read(&selection.query, &selection.types).await?;
         if backwards.is_some() {
             rows.reverse();

@@ -82,13 +82,32 @@ pub(crate) fn linked_fields(target: &'static Resource) -> impl Iterator<Item = &
 }
 
 impl Selection {
-    /// Objects of this resource. `with_visible` fetches whether the actor may
-    /// see each, for a request that must tell 403 from 404; otherwise the
-    /// caller restricts the query to what is visible.
-    pub(crate) fn new(resource: &'static Resource, actor: &Actor, with_visible: bool) -> Self {
+    /// Objects of this resource, with whether the actor may see each, for a
+    /// request that must tell 403 from 404.
+    pub(crate) fn to_ask(resource: &'static Resource, actor: &Actor) -> Self {
         let mut query = Query::select();
-        let mut types = Vec::with_capacity(resource.fields.len() + 8);
         query.from_as(Alias::new(resource.table), Alias::new(ROW));
+        Self::new(resource, actor, true, query)
+    }
+
+    /// The objects with the ids that this query finds, which must be visible to the actor.
+    ///
+    /// It stands first, so that both databases begin with it: what is told of
+    /// each object is looked up for these only, however many there are.
+    pub(crate) fn of(resource: &'static Resource, actor: &Actor, ids: SelectStatement) -> Self {
+        const FOUND: &str = "found";
+        let mut query = Query::select();
+        query.from_subquery(ids, Alias::new(FOUND)).join_as(
+            JoinType::InnerJoin,
+            Alias::new(resource.table),
+            Alias::new(ROW),
+            column(ROW, "id").eq(column(FOUND, "id")),
+        );
+        Self::new(resource, actor, false, query)
+    }
+
+    fn new(resource: &'static Resource, actor: &Actor, with_visible: bool, mut query: SelectStatement) -> Self {
+        let mut types = Vec::with_capacity(resource.fields.len() + 8);
         for field in resource.fields.iter().filter(|field| is_read(field)) {
             query.expr(read_as(field));
             types.push(type_of(field.kind));
