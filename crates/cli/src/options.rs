@@ -147,6 +147,10 @@ pub struct ServeOptions {
     /// How to log
     #[arg(long, env = "HOSTLER_LOG_FORMAT", default_value = "human", value_name = "FORMAT")]
     pub log_format: LogFormat,
+    /// Collector of OpenTelemetry that gets a trace of each request by OTLP over HTTP, as http://127.0.0.1:4318; none
+    /// without this. Headers for it stand in OTEL_EXPORTER_OTLP_HEADERS
+    #[arg(long, env = "HOSTLER_OTLP_ENDPOINT", value_name = "URL")]
+    pub otlp_endpoint: Option<String>,
     /// Milliseconds from which on a request is logged as slow, as a warning; 0 for never
     #[arg(long, env = "HOSTLER_SLOW_REQUEST", default_value = "1000", value_name = "MILLISECONDS")]
     pub slow_request: u32,

@@ -10,6 +10,7 @@ use hostler_door::{Certificate, Door, Limits, Socket, allow_many, handed_over};
 use hostler_identity::token::new_token;
 use hostler_resources::USERNAME;
 use hostler_server::{App, FirstUser, Options, create_first_superuser, name_installation};
+use hostler_traces::Traces;
 use listenfd::ListenFd;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
@@ -28,6 +29,7 @@ pub async fn run(options: ServeOptions, handed: ListenFd) -> Result<()> {
     );
     allow_many();
     survive_small_files()?;
+    let traces = traces(&options)?;
     let certificate = certificate(&options)?;
     // The port first: whoever starts a second server by mistake must not touch the data.
     let doors = doors(&options, handed, certificate.as_ref()).await?;
@@ -37,7 +39,8 @@ pub async fn run(options: ServeOptions, handed: ListenFd) -> Result<()> {
         database.clone(),
         keys,
         Options { node: options.node, debug_headers: options.debug_headers, slow_request, hsts: options.hsts },
-    );
+    )
+    .with_traces(traces.clone());
 
     name_installation(&database).await?;
     hostler_resources::begin(&app.engine).await?;
@@ -76,6 +79,9 @@ pub async fn run(options: ServeOptions, handed: ListenFd) -> Result<()> {
     };
     hostler_server::serve(doors, app, limits, stop, hurry).await;
     database.close().await;
+    if let Some(traces) = traces {
+        tokio::task::block_in_place(|| traces.close());
+    }
     Ok(())
 }
 
@@ -85,6 +91,11 @@ fn survive_small_files() -> Result<()> {
     // Caught once, it is to the end.
     let _ = signal(SignalKind::from_raw(signal_number)).context("the signal SIGXFSZ could not be caught")?;
     Ok(())
+}
+
+fn traces(options: &ServeOptions) -> Result<Option<Arc<Traces>>> {
+    let start = |collector: &String| Traces::start(collector, &options.node, env!("CARGO_PKG_VERSION"));
+    Ok(options.otlp_endpoint.as_ref().map(start).transpose()?.map(Arc::new))
 }
 
 fn certificate(options: &ServeOptions) -> Result<Option<Arc<Certificate>>> {

@@ -13,12 +13,13 @@ use futures_util::FutureExt;
 use hostler_door::Peer;
 use hostler_resource::{Actor, Post};
 use hostler_rest::Failure;
+use hostler_traces::{Answered, Parent};
 use serde_json::{Map, Value as Json};
 
 use crate::arrival::Arrival;
 use crate::authenticate::{Asking, Presented, SESSION_COOKIE, check_csrf, cookie, is_safe, unauthenticated};
 use crate::browse::{self, Visit, Wanted, form, negotiate, wants_text};
-use crate::metrics::{Pattern, Proof};
+use crate::metrics::{Pattern, Proof, known_method};
 use crate::reply::{Content, Reply};
 use crate::route::Route;
 use crate::session_age::{self, SESSION_TIMEOUT};
@@ -89,6 +90,7 @@ struct Trace {
     known: bool,
     client: Option<IpAddr>,
     by_tls: bool,
+    by_https: bool,
     pattern: Option<Pattern>,
     proof: Option<Proof>,
 }
@@ -98,6 +100,7 @@ pub async fn handle(State(app): State<App>, request: axum::http::Request<Body>) 
     let started = Instant::now();
     let id = uuid::Uuid::new_v4().simple().to_string();
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let parent = app.traces.as_ref().and_then(|_| Parent::of(request.headers()));
     let mut trace = Trace::default();
     let work = AssertUnwindSafe(answer(&app, request, &mut trace)).catch_unwind();
     let (outcome, queries) = hostler_database::counted(work).await;
@@ -109,6 +112,26 @@ pub async fn handle(State(app): State<App>, request: axum::http::Request<Body>) 
     app.counters.count(trace.pattern.unwrap_or(Pattern::Unknown), &method, status.as_u16(), seconds, queries);
     if let (StatusCode::UNAUTHORIZED | StatusCode::TOO_MANY_REQUESTS, Some(proof)) = (status, trace.proof) {
         app.counters.count_failure(proof);
+    }
+    if let Some(traces) = &app.traces {
+        let method = known_method(&method);
+        let (status, end) = (status.as_u16(), app.engine.clock.now().into());
+        let route = trace.pattern.map(|pattern| format!("/api/{pattern}"));
+        let scheme = if trace.by_https { "https" } else { "http" };
+        let client = trace.client;
+        traces.record(Answered {
+            id: &id,
+            parent,
+            method,
+            route,
+            path: &path,
+            scheme,
+            client,
+            status,
+            end,
+            took,
+            statements: queries,
+        });
     }
     common_headers(response.headers_mut(), &app, &id, seconds, &trace);
     if app.options.debug_headers {
@@ -195,7 +218,7 @@ async fn answer(app: &App, request: axum::http::Request<Body>, trace: &mut Trace
     }
     let Asking { settings, arrival, renewed, actor } =
         authorized(app, &route, &parts.headers, &parts.method, peer, trace).await;
-    trace.client = arrival.client_address;
+    (trace.client, trace.by_https) = (arrival.client_address, arrival.by_https);
     let (method, headers) = (parts.method, parts.headers);
     let mut request = Request { method, path, pairs, headers, bytes: vec![], in_form: false, settings, arrival };
     let (actor, reply) = match actor {

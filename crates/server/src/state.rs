@@ -6,6 +6,7 @@ use hostler_identity::key::SecretKey;
 use hostler_identity::verified::{DEFAULT_TTL, VerifiedPairs};
 use hostler_resources::REGISTRY;
 use hostler_rest::{Engine, SystemClock};
+use hostler_traces::Traces;
 use hostler_vault::Vault;
 
 use crate::directory::Directories;
@@ -48,6 +49,7 @@ pub struct App {
     pub(crate) foreign: Arc<ForeignHashes>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) options: Arc<Options>,
+    pub(crate) traces: Option<Arc<Traces>>,
 }
 
 impl App {
@@ -71,6 +73,13 @@ impl App {
             last_used: Arc::default(),
             counters: Arc::default(),
             options: Arc::new(options),
+            traces: None,
         }
+    }
+
+    /// The same server, which tells a collector of its requests.
+    #[must_use]
+    pub fn with_traces(self, traces: Option<Arc<Traces>>) -> Self {
+        App { traces, ..self }
     }
 }

@@ -45,6 +45,8 @@ fn is_number(text: &str) -> bool {
 pub fn masked(key: &str, value: &str) -> String {
     match key {
         "admin_password" => MASK.to_owned(),
+        // The server refuses an address with these in it.
+        "otlp_endpoint" if value.contains(['@', '?']) => MASK.to_owned(),
         "database" => match Url::parse(value) {
             Ok(mut url) => {
                 let masked = url.password().is_none() || url.set_password(Some(MASK)).is_ok();
@@ -70,6 +72,9 @@ mod tests {
             ("database", "postgres://me@db/x", "postgres://me@db/x"),
             ("database", "postgres://me@db/x?password=secret", "********"),
             ("database", "not a url: secret", "********"),
+            ("otlp_endpoint", "http://me:secret@collector", "********"),
+            ("otlp_endpoint", "https://collector/?key=secret", "********"),
+            ("otlp_endpoint", "https://collector/otlp", "https://collector/otlp"),
             ("listen", "127.0.0.1:8052", "127.0.0.1:8052"),
         ] {
             assert_eq!(masked(key, value), expected);

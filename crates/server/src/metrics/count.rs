@@ -79,7 +79,7 @@ impl Counters {
     pub(crate) fn count(&self, pattern: Pattern, method: &Method, status: u16, seconds: f64, statements: u32) {
         self.statements.fetch_add(statements.into(), Ordering::Relaxed);
         let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
-        let counted = requests.entry((pattern, known(method))).or_default();
+        let counted = requests.entry((pattern, known_method(method).unwrap_or("other"))).or_default();
         *counted.by_status.entry(status).or_default() += 1;
         counted.total += seconds;
         if let Some(class) = ENDS.iter().position(|end| seconds <= *end) {
@@ -113,7 +113,7 @@ impl Counters {
 }
 
 /// The method, if it is one that we know: clients may make up others without end.
-fn known(method: &Method) -> &'static str {
+pub(crate) fn known_method(method: &Method) -> Option<&'static str> {
     const KNOWN: [&str; 7] = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"];
-    KNOWN.into_iter().find(|known| *known == method.as_str()).unwrap_or("other")
+    KNOWN.into_iter().find(|known| *known == method.as_str())
 }

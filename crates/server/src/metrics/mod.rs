@@ -6,7 +6,7 @@ mod families;
 use axum::http::StatusCode;
 use hostler_rest::Failure;
 
-pub(crate) use count::{Counters, Pattern, Proof};
+pub(crate) use count::{Counters, Pattern, Proof, known_method};
 
 use crate::browse::wants_text;
 use crate::dispatch::Request;

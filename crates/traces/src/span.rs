@@ -1,0 +1,111 @@
+//! What a request becomes.
+
+use std::net::IpAddr;
+use std::time::{Duration, SystemTime};
+
+use http::HeaderMap;
+use opentelemetry::propagation::TextMapPropagator as _;
+use opentelemetry::trace::{
+    SpanContext, SpanId, SpanKind, Status, TraceContextExt as _, TraceFlags, TraceId, TraceState,
+};
+use opentelemetry::{Context, InstrumentationScope, KeyValue};
+use opentelemetry_http::HeaderExtractor;
+use opentelemetry_sdk::propagation::TraceContextPropagator;
+use opentelemetry_sdk::trace::{IdGenerator as _, RandomIdGenerator, SpanData, SpanEvents, SpanLinks};
+
+/// The span of which a request is part, as its headers `traceparent` and `tracestate` say (W3C Trace Context).
+///
+/// These are believed of anybody: they lead to nothing but the place in the traces where a request is found.
+#[derive(Clone, Debug)]
+pub struct Parent(SpanContext);
+
+impl Parent {
+    /// The one that these headers name.
+    pub fn of(headers: &HeaderMap) -> Option<Parent> {
+        let found = TraceContextPropagator::new().extract_with_context(&Context::new(), &HeaderExtractor(headers));
+        let context = found.span().span_context().clone();
+        context.is_valid().then_some(Parent(context))
+    }
+}
+
+/// A request that was answered.
+pub struct Answered<'a> {
+    /// Its id, 32 hexadecimal digits. It is the id of the trace, too, unless the request is part of another.
+    pub id: &'a str,
+    /// Of what it is part.
+    pub parent: Option<Parent>,
+    /// The method; none if it is none of HTTP's usual ones.
+    pub method: Option<&'static str>,
+    /// The kind of path, such as `/api/v2/users/{id}/`; none if there is no such path.
+    pub route: Option<String>,
+    /// The path, without the query.
+    pub path: &'a str,
+    /// `http` or `https`.
+    pub scheme: &'static str,
+    /// The client's address, as far as it is known.
+    pub client: Option<IpAddr>,
+    /// The status of the answer.
+    pub status: u16,
+    /// When it was answered.
+    pub end: SystemTime,
+    /// How long that took.
+    pub took: Duration,
+    /// How many statements the database got for it.
+    pub statements: u32,
+}
+
+impl Answered<'_> {
+    /// The span, in the words of OpenTelemetry's semantic conventions for HTTP servers; none if the one that it is part
+    /// of is not sampled.
+    pub(crate) fn into_span(self) -> Option<SpanData> {
+        let ids = RandomIdGenerator::default();
+        let (trace, parent, state) = match &self.parent {
+            Some(Parent(parent)) if !parent.is_sampled() => return None,
+            Some(Parent(parent)) => (parent.trace_id(), parent.span_id(), parent.trace_state().clone()),
+            None => {
+                let trace = TraceId::from_hex(self.id).unwrap_or_else(|_| ids.new_trace_id());
+                (trace, SpanId::INVALID, TraceState::NONE)
+            }
+        };
+        let mut attributes = vec![
+            KeyValue::new("http.request.method", self.method.unwrap_or("_OTHER")),
+            KeyValue::new("http.response.status_code", i64::from(self.status)),
+            KeyValue::new("url.path", self.path.to_owned()),
+            KeyValue::new("url.scheme", self.scheme),
+            KeyValue::new("hostler.request.id", self.id.to_owned()),
+            KeyValue::new("hostler.database.statements", i64::from(self.statements)),
+        ];
+        if let Some(client) = self.client {
+            attributes.push(KeyValue::new("client.address", client.to_string()));
+        }
+        // What the client does wrong is no error of a server.
+        let is_error = self.status >= 500;
+        if is_error {
+            attributes.push(KeyValue::new("error.type", self.status.to_string()));
+        }
+        let method = self.method.unwrap_or("HTTP");
+        let name = match self.route {
+            Some(route) => {
+                let name = format!("{method} {route}");
+                attributes.push(KeyValue::new("http.route", route));
+                name.into()
+            }
+            None => method.into(),
+        };
+        Some(SpanData {
+            span_context: SpanContext::new(trace, ids.new_span_id(), TraceFlags::SAMPLED, false, state),
+            parent_span_id: parent,
+            parent_span_is_remote: self.parent.is_some(),
+            span_kind: SpanKind::Server,
+            name,
+            start_time: self.end.checked_sub(self.took).unwrap_or(self.end),
+            end_time: self.end,
+            attributes,
+            dropped_attributes_count: 0,
+            events: SpanEvents::default(),
+            links: SpanLinks::default(),
+            status: if is_error { Status::error("") } else { Status::Unset },
+            instrumentation_scope: InstrumentationScope::builder("hostler").build(),
+        })
+    }
+}
