@@ -13,6 +13,9 @@ pub struct Limits {
     pub stop: Duration,
 }
 
+/// How many connections may wait to be accepted, if the system allows it. A client that finds no room tries again only
+/// after a second, and the usual 128 are less than what comes at once when a proxy starts.
+pub(crate) const WAITING: u32 = 4096;
 /// How long a client may take to agree on TLS.
 pub(crate) const HANDSHAKE: Duration = Duration::from_secs(10);
 /// How long a client may take nothing of an answer.

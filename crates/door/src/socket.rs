@@ -4,10 +4,11 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener, UnixStream};
 use tokio_rustls::TlsAcceptor;
 
 use crate::certificate::{Certificate, CertificateError};
+use crate::limits::WAITING;
 use crate::place::{Place, UNIX};
 use crate::unix;
 
@@ -58,10 +59,18 @@ impl Socket {
     /// What the operating system says; `AddrInUse` if somebody listens there.
     pub async fn bind(place: &Place, mode: u32) -> io::Result<Socket> {
         match place {
-            Place::Tcp(address) => TcpListener::bind(address).await.map(Socket::Tcp),
+            Place::Tcp(address) => listen(*address).map(Socket::Tcp),
             Place::Unix(path) => unix::bind(path, mode).await.map(|(listener, name)| Socket::Unix(listener, name)),
         }
     }
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // Else the port stays taken for a minute after an end.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(WAITING)
 }
 
 /// A place that requests come in at.

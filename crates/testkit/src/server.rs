@@ -237,6 +237,11 @@ impl TestServer {
         self.database_url.clone().or_else(|| self.database.as_deref().map(PostgresDatabase::url))
     }
 
+    /// The number of the running process.
+    pub fn id(&self) -> u32 {
+        self.process.as_ref().expect("a running server").child.id()
+    }
+
     /// Limits the running process from now on, or no more.
     pub fn limit(&self, resource: Resource, most: Option<u64>) {
         let process = Pid::from_child(&self.process.as_ref().expect("a running server").child);
