@@ -20,15 +20,17 @@ pub fn user_of(token: &str) -> Option<i64> {
     token.split('.').next()?.parse().ok()
 }
 
-/// Whether [`make`] made this token, for this user with this password, and not too long ago.
+/// Whether [`make`] made this token, for this user with this password, and not too long ago,
+/// nor at a time that is still to come, before the clock was set back.
 pub fn is_good(secret_key: &SecretKey, token: &str, user_id: i64, password_hash: &str, now: i64) -> bool {
     let mut parts = token.split('.');
     let (Some(user), Some(expires), Some(sent), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
         return false;
     };
-    let Ok(expires) = expires.parse() else { return false };
+    let Ok(expires) = expires.parse::<i64>() else { return false };
     let expected = code(secret_key, user_id, expires, password_hash);
-    user.parse() == Ok(user_id) && now < expires && sent.as_bytes().ct_eq(expected.as_bytes()).into()
+    let is_in_time = (1..=LIFETIME).contains(&expires.saturating_sub(now));
+    user.parse() == Ok(user_id) && is_in_time && sent.as_bytes().ct_eq(expected.as_bytes()).into()
 }
 
 fn code(secret_key: &SecretKey, user_id: i64, expires: i64, password_hash: &str) -> String {
@@ -47,6 +49,7 @@ mod tests {
         assert_eq!(user_of(&token), Some(7));
         assert!(is_good(&key, &token, 7, "hash", 1000) && is_good(&key, &token, 7, "hash", 1000 + LIFETIME - 1));
         assert!(!is_good(&key, &token, 7, "hash", 1000 + LIFETIME));
+        assert!(!is_good(&key, &token, 7, "hash", 999), "it was made in the future");
         assert!(!is_good(&key, &token, 7, "another hash", 1000));
         assert!(!is_good(&key, &token, 8, "hash", 1000));
         assert!(!is_good(&other, &token, 7, "hash", 1000));

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 /// Digits of a code.
 const DIGITS: u8 = 6;
 /// Seconds for which a code is made.
-const STEP: u64 = 30;
+const STEP: i64 = 30;
 /// How many steps the clock of a device may be off, to either side.
 const SKEW: u16 = 1;
 
@@ -35,7 +35,11 @@ pub fn uri(secret: &str, issuer: &str, username: &str) -> Option<Zeroizing<Strin
 /// A code of a step up to `last_step`, the last one of which a code was taken,
 /// is good no more: whoever looks on as one is typed must not use it again
 /// (RFC 6238, section 5.2). The caller stores the answer as the next `last_step`.
+/// One that is still to come was stored before the clock was set back, and would
+/// lock the user out until then: it counts for nothing.
 pub fn check(secret: &str, code: &str, now: i64, last_step: i64) -> Option<i64> {
+    let newest = now.div_euclid(STEP).saturating_add(SKEW.into());
+    let last_step = if last_step > newest { 0 } else { last_step };
     let code: String = code.chars().filter(|character| !character.is_whitespace()).collect();
     let step = totp(secret)?.check(&code, u64::try_from(now).ok()?)?;
     i64::try_from(step).ok().filter(|step| *step > last_step)
@@ -44,7 +48,7 @@ pub fn check(secret: &str, code: &str, now: i64, last_step: i64) -> Option<i64> 
 fn builder(secret: &str) -> Option<Builder> {
     let secret = Secret::try_from_base32(secret).ok()?;
     let builder = Builder::new().with_algorithm(Algorithm::SHA1).with_digits(DIGITS).with_secret(secret);
-    Some(builder.with_step_duration(STEP).with_skew(SKEW))
+    Some(builder.with_step_duration(STEP.unsigned_abs()).with_skew(SKEW))
 }
 
 fn totp(secret: &str) -> Option<Totp> {
@@ -100,6 +104,15 @@ mod tests {
         let step = check(SECRET, "287 082", 59, 0).unwrap();
         assert_eq!(check(SECRET, "287082", 59, step), None);
         assert_eq!(check(SECRET, "287082", 59, step - 1), Some(step));
+    }
+
+    #[test]
+    fn a_step_that_is_still_to_come_locks_nobody_out() {
+        for (last_step, taken) in [(1, false), (2, false), (3, true), (1_000_000, true), (i64::MAX, true)] {
+            assert_eq!(check(SECRET, "287082", 59, last_step).is_some(), taken, "{last_step}");
+        }
+        assert_eq!(check(SECRET, "287082", i64::MAX, 0), None);
+        assert_eq!(check(SECRET, "287082", i64::MIN, 0), None);
     }
 
     #[test]

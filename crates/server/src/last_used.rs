@@ -49,7 +49,8 @@ impl LastUsed {
     /// Notes that a token or session was used, of which this is stored.
     pub(crate) fn note(self: &Arc<Self>, engine: &Engine, used: Used, id: i64, stored: Option<Timestamp>) {
         let now = engine.clock.now();
-        let recent = |time: Timestamp| now.duration_since(time) < GRAIN;
+        // What is still to come was noted before the clock was set back.
+        let recent = |time: Timestamp| now.duration_since(time).abs() < GRAIN;
         if stored.is_some_and(recent) {
             return;
         }
@@ -77,7 +78,7 @@ impl LastUsed {
         let now = engine.clock.now();
         let waiting = {
             let mut uses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            uses.noted.retain(|_, noted| now.duration_since(*noted) < GRAIN);
+            uses.noted.retain(|_, noted| now.duration_since(*noted).abs() < GRAIN);
             std::mem::take(&mut uses.waiting)
         };
         let mut tx = engine.database.begin().await?;

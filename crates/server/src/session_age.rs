@@ -23,11 +23,12 @@ pub(crate) fn age(settings: &Settings) -> SignedDuration {
 }
 
 /// Lets a session last its whole time from now on. Answers whether that was written, and its cookie is to be set
-/// anew: it is not at each request, but so often that hardly any of the time is lost.
+/// anew: it is not at each request, but so often that hardly any of the time is lost. One that would last longer was
+/// used before the clock was set back, and lasts as long as all others from now on.
 pub(crate) async fn renew(app: &App, settings: &Settings, headers: &HeaderMap, id: i64, expires: Timestamp) -> bool {
     let (now, age) = (app.engine.clock.now(), age(settings));
     let wanted = now.checked_add(age).unwrap_or(expires);
-    if headers.contains_key(QUIET) || expires.duration_until(wanted) < GRAIN.min(age / 10) {
+    if headers.contains_key(QUIET) || expires.duration_until(wanted).abs() < GRAIN.min(age / 10) {
         return false;
     }
     match write(app, id, wanted).await {

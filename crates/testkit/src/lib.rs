@@ -8,6 +8,7 @@
 
 pub mod browser;
 pub mod client;
+pub mod clock;
 pub mod cluster;
 pub mod conformance;
 pub mod database;

@@ -3,6 +3,7 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "tests report by panicking")]
 
 mod books;
+mod clock;
 mod connections;
 mod failover;
 mod full_disk;

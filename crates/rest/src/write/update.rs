@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use hostler_database::Transaction;
+use hostler_database::{Transaction, Value};
 use hostler_resource::{Actor, Kind, Resource, Rule, column};
+use jiff::Timestamp;
 use sea_query::{Alias, ExprTrait, Query};
 use serde_json::{Map, Value as Json};
 
@@ -118,7 +119,7 @@ impl Engine {
                 update.value(Alias::new(name), text);
             }
             if has_column(resource, "modified") {
-                update.value(Alias::new("modified"), self.clock.now());
+                update.value(Alias::new("modified"), Ord::max(self.clock.now(), created(&edit)));
             }
             if resource.audited {
                 update.value(Alias::new("modified_by_id"), actor.user());
@@ -172,6 +173,12 @@ impl Engine {
         self.registry.hooks(edit.new.resource).permit(&edit)?;
         Ok((edit, problems))
     }
+}
+
+/// When the object was created: no later than it is changed, though the clock may have been set back.
+fn created(edit: &Edit<'_>) -> Timestamp {
+    let created = edit.new.resource.field("created").map(|field| edit.new.get(field));
+    if let Some(Value::Time(created)) = created { *created } else { Timestamp::MIN }
 }
 
 /// Whether anything stored is going to change.

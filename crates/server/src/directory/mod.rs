@@ -87,7 +87,7 @@ pub(crate) async fn check(
         && known.is_active
         && app.directories.verified.recall(&place, given.username, given.password, what)
     {
-        return match locked(app, &counted) {
+        return match locked(app, settings, &counted) {
             Some(failure) => Err(failure),
             None => Ok(Some((known.id, None))),
         };

@@ -46,7 +46,7 @@ pub(crate) async fn check(
     if let Some((_, stored)) = user
         && app.verified.recall(&place, username, password, stored)
     {
-        return match locked(app, username) {
+        return match locked(app, settings, username) {
             Some(failure) => Err(failure),
             None => Ok(Checked::Right(None)),
         };
@@ -79,8 +79,8 @@ pub(crate) async fn wait(app: &App, settings: &Settings, candidate: Candidate<'_
 }
 
 /// The refusal of whoever is locked out, for a password that was found right a moment ago.
-pub(crate) fn locked(app: &App, username: &str) -> Option<Failure> {
-    app.guard.locked_for(&app.engine, username).map(later)
+pub(crate) fn locked(app: &App, settings: &Settings, username: &str) -> Option<Failure> {
+    app.guard.locked_for(&app.engine, Rules::of(settings), username).map(later)
 }
 
 fn failed(error: Error) -> Failure {

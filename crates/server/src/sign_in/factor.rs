@@ -156,8 +156,9 @@ pub(crate) async fn spend_code(engine: &Engine, actor: &Actor, code: &str) -> Re
             .table(Alias::new(TABLE))
             .value(Alias::new("last_step"), step)
             .and_where(column(TABLE, "user_id").eq(user))
-            // Of two who come with the same code one is late.
-            .and_where(column(TABLE, "last_step").lt(step))
+            // Of two who come with the same code one is late. A later step than this one was stored before the clock
+            // was set back.
+            .and_where(column(TABLE, "last_step").lt(step).or(column(TABLE, "last_step").eq(factor.last_step)))
             .to_owned();
         let mut tx = engine.database.begin().await?;
         let taken = tx.execute(&take).await? == 1;

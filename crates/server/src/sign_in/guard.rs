@@ -30,6 +30,9 @@ const ACCOUNTS_PER_PLACE: u32 = 6;
 /// What those are told who come while too many passwords are being checked.
 const CROWDED: Duration = Duration::from_secs(2);
 
+/// How much the clocks of two nodes may differ.
+const CLOCKS_DIFFER: Duration = Duration::from_secs(60);
+
 /// What the settings say about wrong guesses.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rules {
@@ -163,9 +166,9 @@ impl Guard {
     }
 
     /// Whether an account is locked, as far as this node knows: for a password that was verified a moment ago.
-    pub(crate) fn locked_for(&self, engine: &Engine, username: &str) -> Option<Duration> {
+    pub(crate) fn locked_for(&self, engine: &Engine, rules: Rules, username: &str) -> Option<Duration> {
         let account = self.accounts.get(&self.name(username))?;
-        remaining(engine.clock.now(), account.locked_until()?)
+        rules.remaining(engine.clock.now(), account.locked_until()?)
     }
 
     /// Waits, if need be, until an attempt may be checked.
@@ -193,20 +196,22 @@ impl Guard {
                 let recent =
                     now.duration_since(known.last_failure) < SignedDuration::try_from(MEMORY).unwrap_or_default();
                 // What led to a lock that is over has been paid for.
-                let is_paid = known.locked_until.is_some_and(|until| until <= now);
+                let is_paid = known.locked_until.is_some_and(|until| rules.remaining(now, until).is_none());
                 if recent && !is_paid {
                     account.strangers.learn(known.failures);
                     account.all.lock().unwrap_or_else(PoisonError::into_inner).learn(Instant::now(), known.failures);
                 }
                 let mut locked_until = account.locked_until.lock().unwrap_or_else(PoisonError::into_inner);
                 // A lock that is not written yet counts all the same.
-                *locked_until = if is_settled { known.locked_until } else { known.locked_until.max(*locked_until) };
+                let in_force = |until: &Timestamp| rules.remaining(now, *until).is_some();
+                let stored = known.locked_until.filter(in_force);
+                *locked_until = if is_settled { stored } else { stored.max(locked_until.filter(in_force)) };
             }
             // Somebody has forgiven them, on another node or on the data itself.
             None if was_stored => account.clear(),
             None => {}
         }
-        if let Some(pause) = account.locked_until().and_then(|until| remaining(now, until)) {
+        if let Some(pause) = account.locked_until().and_then(|until| rules.remaining(now, until)) {
             return Err(Refused::Later(pause));
         }
         let queue = match user {
@@ -252,6 +257,13 @@ impl Rules {
             lock_after: number(&LOGIN_FAILURES_UNTIL_LOCK),
             lock_for: seconds(&LOGIN_LOCK_SECONDS),
         }
+    }
+
+    /// How long a lock goes on, if it is not over. One that would last longer than any does was made before the clock
+    /// was set back, or before the setting was, and is over.
+    pub(crate) fn remaining(&self, now: Timestamp, until: Timestamp) -> Option<Duration> {
+        let pause = Duration::try_from(until.duration_since(now)).ok()?;
+        (!pause.is_zero() && pause <= self.lock_for.saturating_add(CLOCKS_DIFFER)).then_some(pause)
     }
 
     fn of_place(&self) -> Limits {
@@ -317,9 +329,4 @@ impl Attempt {
             tracing::warn!(user, %problem, "could not remember from where a user signed in");
         }
     }
-}
-
-/// How long until then, if that is not over.
-fn remaining(now: Timestamp, until: Timestamp) -> Option<Duration> {
-    Duration::try_from(until.duration_since(now)).ok().filter(|pause| !pause.is_zero())
 }

@@ -11,9 +11,10 @@ use sea_query::{Alias, Expr, ExprTrait, Func, Query};
 use serde_json::{Map, Value as Json, json};
 
 use super::factor::{self, Factor};
-use super::failures;
+use super::{Rules, failures};
 use crate::dispatch::Request;
 use crate::reply::Reply;
+use crate::settings::Settings;
 use crate::state::App;
 
 /// A user as those paths see them.
@@ -65,10 +66,10 @@ pub(super) async fn respond(app: &App, actor: &Actor, key: &str, request: &Reque
             None => {}
         }
     }
-    Ok(Reply::ok(show(app, subject.id).await?))
+    Ok(Reply::ok(show(app, &request.settings, subject.id).await?))
 }
 
-async fn show(app: &App, id: i64) -> Result<Map<String, Json>, Failure> {
+async fn show(app: &App, settings: &Settings, id: i64) -> Result<Map<String, Json>, Failure> {
     let (engine, now) = (&app.engine, app.engine.clock.now());
     let sessions = Query::select()
         .expr(Func::count(column("sessions", "id")))
@@ -87,7 +88,9 @@ async fn show(app: &App, id: i64) -> Result<Map<String, Json>, Failure> {
     let known = failures::load(engine, &app.guard.name(row.text(0).unwrap_or_default())).await?;
     let memory = SignedDuration::try_from(MEMORY).unwrap_or_default();
     let remembered = known.as_ref().filter(|known| now.duration_since(known.last_failure) < memory);
-    let locked_until = known.as_ref().and_then(|known| known.locked_until).filter(|until| *until > now);
+    let rules = Rules::of(settings);
+    let locked_until = known.as_ref().and_then(|known| known.locked_until);
+    let locked_until = locked_until.filter(|until| rules.remaining(now, *until).is_some());
     let factor = Factor::of(engine, id).await?.filter(|factor| factor.confirmed.is_some());
     let codes = if factor.is_some() { Some(factor::recovery_codes_left(engine, id).await?) } else { None };
     let answer = json!({
