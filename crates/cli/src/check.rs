@@ -57,14 +57,23 @@ pub fn run(options: &DataOptions, config: &Config) -> Result<()> {
     }
 }
 
-/// A configuration file with a password in it is nobody else's business; its group may be that of the service.
+/// A configuration file with a password in it, and the key of the TLS certificate, are nobody else's business; their
+/// group may be that of the service.
 fn check_config(config: &Config, findings: &mut Findings) {
+    const CLOSE: &str = "run chmod o= on it";
+    let mode = |path: &Path| path.metadata().map(|found| found.permissions().mode() & 0o7777).ok();
+    if let Some(key) = config.value("tls_key").map(Path::new)
+        && let Some(mode) = mode(key).filter(|mode| mode & 0o007 != 0)
+    {
+        let problem = format!("{} is the key for TLS and open to everybody (mode {mode:04o})", key.display());
+        findings.note(problem, CLOSE);
+    }
     let has_secret = config.value("admin_password").is_some()
         || config.value("database").is_some_and(|url| config::masked("database", url) != url);
-    let mode = config.path().and_then(|path| Some((path, path.metadata().ok()?.permissions().mode() & 0o7777)));
-    if let Some((path, mode)) = mode.filter(|(_, mode)| has_secret && mode & 0o007 != 0) {
+    let file = config.path().and_then(|path| Some((path, mode(path)?)));
+    if let Some((path, mode)) = file.filter(|(_, mode)| has_secret && mode & 0o007 != 0) {
         let problem = format!("{} holds a password and is open to everybody (mode {mode:04o})", path.display());
-        findings.note(problem, "run chmod o= on it");
+        findings.note(problem, CLOSE);
     }
 }
 

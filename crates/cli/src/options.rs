@@ -111,10 +111,10 @@ pub struct ServeOptions {
     pub listen_mode: u32,
     /// Certificates in PEM, the server's own first: what comes over the network must then come by TLS. They are read
     /// again when the files change, and on SIGHUP
-    #[arg(long, env = "HOSTLER_TLS_CERTIFICATE", value_name = "FILE", requires = "tls_key")]
+    #[arg(long, env = "HOSTLER_TLS_CERTIFICATE", value_name = "FILE")]
     pub tls_certificate: Option<PathBuf>,
     /// Key of the certificate, in PEM
-    #[arg(long, env = "HOSTLER_TLS_KEY", value_name = "FILE", requires = "tls_certificate")]
+    #[arg(long, env = "HOSTLER_TLS_KEY", value_name = "FILE")]
     pub tls_key: Option<PathBuf>,
     /// Seconds for which browsers that came by TLS are told to come by nothing else, to any port of that host; 0 for
     /// never

@@ -99,9 +99,12 @@ fn traces(options: &ServeOptions) -> Result<Option<Arc<Traces>>> {
 }
 
 fn certificate(options: &ServeOptions) -> Result<Option<Arc<Certificate>>> {
-    // That one of them needs the other has been seen to before.
-    let files = options.tls_certificate.clone().zip(options.tls_key.clone());
-    Ok(files.map(|(certificate, key)| Certificate::load(certificate, key)).transpose()?)
+    // The parser cannot tell: each may come from another place, such as a flag and the configuration file.
+    match (&options.tls_certificate, &options.tls_key) {
+        (Some(certificate), Some(key)) => Ok(Some(Certificate::load(certificate.clone(), key.clone())?)),
+        (None, None) => Ok(None),
+        _ => bail!("TLS takes both a certificate and its key: --tls-certificate and --tls-key"),
+    }
 }
 
 /// Begins to listen: at the sockets that were handed over, or else where the options say.
@@ -113,7 +116,14 @@ async fn doors(options: &ServeOptions, handed: ListenFd, certificate: Option<&Ar
             sockets.push(socket.with_context(|| format!("cannot listen on {place}"))?);
         }
     }
-    Ok(sockets.into_iter().map(|socket| Door::new(socket, certificate)).collect::<Result<_, _>>()?)
+    let doors: Vec<Door> =
+        sockets.into_iter().map(|socket| Door::new(socket, certificate)).collect::<Result<_, _>>()?;
+    if certificate.is_some() && !doors.iter().any(Door::has_tls) {
+        tracing::warn!(
+            "the TLS certificate is of no use: TLS is for the network, and the server listens at Unix sockets only"
+        );
+    }
+    Ok(doors)
 }
 
 /// Reads again on SIGHUP what can be read again.

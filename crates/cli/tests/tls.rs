@@ -171,11 +171,11 @@ fn clients_that_never_agree_hold_up_nobody() {
 }
 
 /// The one line that refuses to start with these files.
-fn refusal(files: &Files) -> String {
+fn refusal(variables: &[(&str, &str)]) -> String {
     let data = TempDir::new().expect("a directory");
     let mut command = hostler_testkit::command(BINARY);
     command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(data.path().join("data"));
-    let output = command.envs(files.environment()).output().expect("the binary runs");
+    let output = command.envs(variables.iter().copied()).output().expect("the binary runs");
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{stderr}");
     assert_eq!(stderr.lines().count(), 1, "{stderr}");
@@ -189,7 +189,7 @@ fn wrong_files_are_refused_at_the_start() {
     let files = Files::below(folder.path());
     let (first, second) = (Identity::default(), Identity::default());
     let says = |words: [&str; 2]| {
-        let line = refusal(&files);
+        let line = refusal(&files.environment());
         assert!(words.iter().all(|word| line.contains(word)), "{words:?} are not in {line}");
     };
     says(["tls.crt", "No such file"]);
@@ -206,10 +206,24 @@ fn wrong_files_are_refused_at_the_start() {
     replace(&files.certificate, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
     says(["tls.crt", "cannot be used"]);
 
-    let mut command = hostler_testkit::command(BINARY);
-    let alone = command.args(["serve", "--tls-certificate", "x"]).output().expect("the binary runs");
-    assert_eq!(alone.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&alone.stderr).contains("--tls-key"));
+    for alone in files.environment() {
+        let line = refusal(&[alone]);
+        assert!(line.contains("--tls-certificate and --tls-key"), "{line}");
+    }
+}
+
+#[test]
+fn the_files_can_stand_in_the_configuration_file() {
+    let folder = TempDir::new().expect("a directory");
+    let files = Files::below(folder.path());
+    let identity = Identity::default();
+    identity.write(&files);
+    let config = folder.path().join("hostler.toml");
+    let [(_, certificate), (_, key)] = files.environment();
+    fs::write(&config, format!("tls_certificate = {certificate:?}\ntls_key = {key:?}\n")).expect("a file");
+    let environment = [("HOSTLER_CONFIG", config.to_str().expect("a path"))];
+    let server = TestServer::start_with(BINARY, Backend::Sqlite, &environment);
+    assert!(identity.is_shown_at(server.base().strip_prefix("https://").expect("it listens for https")));
 }
 
 #[test]
@@ -217,9 +231,16 @@ fn a_key_that_everybody_can_read_is_told_of() {
     let folder = TempDir::new().expect("a directory");
     let files = Files::below(folder.path());
     Identity::default().write(&files);
+    let config = folder.path().join("hostler.toml");
+    fs::write(&config, format!("tls_key = {:?}\n", files.key.to_str().expect("a path"))).expect("a file");
+    // Both the server that starts, and who is asked what is wrong.
     let warns = || {
         let server = TestServer::start_with(BINARY, Backend::Sqlite, &files.environment());
-        server.stderr().lines().any(|line| line.contains("WARN") && line.contains("run chmod o= on it"))
+        let warns = server.stderr().lines().any(|line| line.contains("WARN") && line.contains("run chmod o= on it"));
+        let check = server.command(&["check"]).env("HOSTLER_CONFIG", &config).output().expect("the binary runs");
+        let found = String::from_utf8_lossy(&check.stdout).contains("is the key for TLS and open to everybody");
+        assert_eq!(warns, found);
+        warns
     };
     assert!(!warns());
     fs::set_permissions(&files.key, fs::Permissions::from_mode(0o640)).expect("a mode");

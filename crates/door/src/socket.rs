@@ -92,6 +92,11 @@ impl Door {
         Ok(Door { socket, tls })
     }
 
+    /// Whether requests come by TLS.
+    pub fn has_tls(&self) -> bool {
+        self.tls.is_some()
+    }
+
     /// Where clients find it, such as `https://127.0.0.1:8052` or `unix:/run/hostler.sock`.
     ///
     /// # Errors
@@ -99,7 +104,7 @@ impl Door {
     pub fn address(&self) -> io::Result<String> {
         Ok(match &self.socket {
             Socket::Tcp(listener) => {
-                let scheme = if self.tls.is_some() { "https" } else { "http" };
+                let scheme = if self.has_tls() { "https" } else { "http" };
                 format!("{scheme}://{}", listener.local_addr()?)
             }
             Socket::Unix(_, name) => format!("{UNIX}{}", name.path().display()),
