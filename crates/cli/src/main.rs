@@ -6,6 +6,7 @@ mod config;
 mod manual;
 mod options;
 mod output;
+mod probe;
 mod restore;
 mod secrets;
 mod serve;
@@ -48,6 +49,7 @@ fn run() -> Result<()> {
         Command::Backup { data, file, force } => backup::run(&data, &file, force),
         Command::Restore { data, file, force } => restore::run(&data, &file, force),
         Command::Check { data } => check::run(&data, &config),
+        Command::Probe(options) => probe::run(&options),
         Command::Migrate { data, to } => restore::migrate(&data, &to),
         Command::Config(ConfigCommand::Show(_)) => config::show(&config, &matches),
         Command::Completions { shell } => manual::completions(shell),

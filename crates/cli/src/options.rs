@@ -70,6 +70,8 @@ pub enum Command {
         #[command(flatten)]
         data: DataOptions,
     },
+    /// Ask the running server whether it can serve, and end with status 1 if not: for health checks of containers
+    Probe(ProbeOptions),
     /// Copy the embedded database to PostgreSQL, and compare what has arrived; the server must be stopped
     Migrate {
         /// Folder of the embedded database, which is left as it is
@@ -90,6 +92,24 @@ pub struct DataOptions {
     /// PostgreSQL to use instead of the embedded database, as postgres://user@host/name
     #[arg(long, env = "HOSTLER_DATABASE", value_name = "URL", hide_env_values = true)]
     pub database: Option<String>,
+}
+
+/// Which server to ask, and what.
+#[derive(Args)]
+pub struct ProbeOptions {
+    /// Where the server listens, as it was told itself; of several, a Unix socket is asked first
+    #[arg(
+        long,
+        env = "HOSTLER_LISTEN",
+        default_value = "127.0.0.1:8052",
+        value_name = "PLACE",
+        value_delimiter = ',',
+        num_args = 1
+    )]
+    pub listen: Vec<Place>,
+    /// Only whether it is alive, not whether its database is
+    #[arg(long)]
+    pub alive: bool,
 }
 
 /// How to serve.
