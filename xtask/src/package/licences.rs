@@ -1,0 +1,107 @@
+//! What the licences of the libraries in the program want told beside it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::Value;
+
+/// How the files begin that licences, and what they want told, stand in.
+const FILES: [&str; 5] = ["LICENSE", "LICENCE", "COPYING", "COPYRIGHT", "NOTICE"];
+
+/// Every library that is linked into the program, with its licence and the files that tell it. Texts that several
+/// share stand there once.
+pub fn third_party() -> Result<String> {
+    let metadata = metadata()?;
+    let mut libraries = String::from("The program contains these libraries.\n\n");
+    let mut texts: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for package in linked(&metadata)? {
+        let of = |key: &str| package[key].as_str().unwrap_or("not told").to_owned();
+        let name = format!("{} {}", of("name"), of("version"));
+        writeln!(libraries, "{name}: {}", of("license"))?;
+        let folder = of("manifest_path");
+        for text in notices(Path::new(&folder).parent().context("a package's folder")?)? {
+            texts.entry(text).or_default().push(name.clone());
+        }
+    }
+    for (text, names) in texts {
+        write!(libraries, "\n{}\n{}\n\n{}\n", "=".repeat(80), names.join(", "), text.trim_end())?;
+    }
+    Ok(libraries)
+}
+
+fn metadata() -> Result<Value> {
+    let version = output(Command::new("rustc").arg("-vV"))?;
+    let host = version.lines().find_map(|line| line.strip_prefix("host: ")).context("rustc names no host")?;
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let arguments = ["metadata", "--format-version=1", "--locked", "--filter-platform", host];
+    Ok(serde_json::from_str(&output(Command::new(cargo).args(arguments))?)?)
+}
+
+fn output(command: &mut Command) -> Result<String> {
+    let output = command.stderr(Stdio::inherit()).output()?;
+    ensure!(output.status.success(), "{command:?} fails");
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+/// The packages of others that `hostler` depends on, itself or through others, when it runs.
+fn linked(metadata: &Value) -> Result<Vec<&Value>> {
+    let list = |value: &'static str, of: &Value| -> Result<Vec<Value>> {
+        of[value].as_array().cloned().with_context(|| format!("cargo tells no {value}"))
+    };
+    let packages = metadata["packages"].as_array().context("cargo tells no packages")?;
+    let root = packages.iter().find(|package| package["name"] == "hostler").context("there is no hostler")?;
+    let nodes = list("nodes", &metadata["resolve"])?;
+    let mut found = BTreeSet::new();
+    let mut open = vec![root["id"].clone()];
+    while let Some(id) = open.pop() {
+        if !found.insert(id.as_str().context("an id")?.to_owned()) {
+            continue;
+        }
+        let node = nodes.iter().find(|node| node["id"] == id).context("a package that is not resolved")?;
+        for dependency in list("deps", node)? {
+            if list("dep_kinds", &dependency)?.iter().any(|kind| kind["kind"].is_null()) {
+                open.push(dependency["pkg"].clone());
+            }
+        }
+    }
+    let of_others = |package: &&Value| !package["source"].is_null();
+    let is_found = |package: &&Value| package["id"].as_str().is_some_and(|id| found.contains(id));
+    let mut linked: Vec<&Value> = packages.iter().filter(of_others).filter(is_found).collect();
+    linked.sort_by_key(|package| package["name"].as_str());
+    Ok(linked)
+}
+
+/// The files of a package that licences are told in.
+fn notices(folder: &Path) -> Result<Vec<String>> {
+    let mut texts = vec![];
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().to_uppercase();
+        if entry.file_type()?.is_file() && FILES.iter().any(|beginning| name.starts_with(beginning)) {
+            texts.push(String::from_utf8_lossy(&fs::read(entry.path())?).into_owned());
+        }
+    }
+    Ok(texts)
+}
+
+#[cfg(test)]
+#[allow(clippy::expect_used, reason = "tests report by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn libraries_are_told_with_their_licences() {
+        let text = third_party().expect("cargo tells what is linked");
+        for expected in ["\nserde_json 1.", ": MIT OR Apache-2.0\n", "Permission is hereby granted"] {
+            assert!(text.contains(expected), "{expected:?} is not in what the package tells of others");
+        }
+        assert!(!text.contains("hostler-"), "our own crates are not others'");
+        assert!(!text.contains("\nhostler_testkit"), "tests are not part of the program");
+        assert!(!text.contains("\nlibtest-mimic "), "what only tests use is not part of the program");
+        assert!(!text.contains(": not told\n"), "a library tells no licence");
+    }
+}

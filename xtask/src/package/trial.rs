@@ -1,0 +1,86 @@
+//! The Debian package and the root of a container, tried in a throw-away copy of this machine.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Result, ensure};
+use tempfile::TempDir;
+
+use super::{debian, image, output, root};
+use crate::report::{Counts, Report};
+
+/// What the trials need, and what it is for.
+const PROGRAMS: [(&str, &str); 6] = [
+    ("dpkg-deb", "packs"),
+    ("dpkg-shlibdeps", "finds the packages of libraries"),
+    ("strip", "takes out what only debuggers read"),
+    ("unshare", "makes namespaces"),
+    ("ip", "sets the network of one up"),
+    ("curl", "asks the server"),
+];
+
+/// Builds both of a debug build and tries them, which takes root; what is tried changes nothing outside of its copy.
+pub fn check(report: &mut Report) -> Result<()> {
+    report.part("packages");
+    if let Some(because) = obstacle() {
+        report.skip("the Debian package and the container", &because);
+        return Ok(());
+    }
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    ensure!(Command::new(cargo).args(["build", "--package", "hostler"]).status()?.success(), "it cannot be built");
+    // This program lies in a profile's folder of the target directory, and so does the server.
+    let binary = std::env::current_exe()?.with_file_name("hostler");
+    let folder = TempDir::with_prefix("hostler-packages-")?;
+    let containerfile = root()?.join("packaging/container/Containerfile");
+    let package = || in_a_copy("try_debian.sh", &[&debian::build(&binary, folder.path(), "gzip")?]);
+    let container = || in_a_copy("try_image.sh", &[&image::build(&binary, folder.path())?, &containerfile]);
+    if !is_there("buildah") {
+        report.skip("building the image of a container", "there is no buildah; only its root is tried");
+    }
+    let trials: [(&str, &dyn Fn() -> Result<()>); 2] =
+        [("the Debian package", &package), ("the container", &container)];
+    for (name, trial) in trials {
+        println!("{name}:");
+        match trial() {
+            Ok(()) => report.add(Counts { passed: 1, ..Counts::default() }),
+            Err(problem) => report.fail(&format!("{name}: {problem:#}")),
+        }
+    }
+    Ok(())
+}
+
+/// Why nothing can be tried here.
+fn obstacle() -> Option<String> {
+    if !output(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0") {
+        return Some("that takes root".to_owned());
+    }
+    for (program, use_of_it) in PROGRAMS {
+        if !is_there(program) {
+            return Some(format!("there is no {program}, which {use_of_it}"));
+        }
+    }
+    // Overlays may not lie on every file system, and not every container may mount.
+    let problem = copy("true", &[]).err()?;
+    Some(format!("no throw-away copy of this machine can be made: {problem:#}"))
+}
+
+fn is_there(program: &str) -> bool {
+    Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
+}
+
+/// Runs one of our scripts in a copy, with these files as its arguments.
+fn in_a_copy(script: &str, files: &[&Path]) -> Result<()> {
+    let script = root()?.join("xtask/src/package").join(script);
+    copy("bash", &[&[script.as_path()], files].concat())
+}
+
+/// Runs a program in a copy, with copies of files as its arguments.
+fn copy(program: &str, files: &[&Path]) -> Result<()> {
+    let place = TempDir::with_prefix("hostler-copy-")?;
+    let script = root()?.join("xtask/src/package/throw_away_copy.sh");
+    let mut unshare = Command::new("unshare");
+    unshare.args(["--mount", "--net", "--pid", "--fork", "--kill-child", "bash"]).arg(script);
+    let status = unshare.arg(place.path()).arg(program).args(files).stdin(Stdio::null()).status()?;
+    ensure!(status.success(), "it ends with {status}");
+    Ok(())
+}
