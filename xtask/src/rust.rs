@@ -51,6 +51,9 @@ fn tests(report: &mut Report) -> Result<()> {
     if let Some(missing) = DIRECTORY.iter().find(|program| !Path::new(program).exists()) {
         report.skip("the tests of signing in through LDAP", &format!("there is no {missing}"));
     }
+    if Command::new("systemd-analyze").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err() {
+        report.skip("the tests of the units for systemd", "there is no systemd-analyze");
+    }
     let has_nextest = cargo(&["nextest", "--version"]).stdout(Stdio::null()).stderr(Stdio::null()).status()?.success();
     let mut command = if has_nextest {
         cargo(&["nextest", "run", "--workspace", "--no-fail-fast"])
