@@ -3,6 +3,7 @@
 mod attack;
 mod bench;
 mod clients;
+mod fuzz;
 mod package;
 mod report;
 mod rust;
@@ -22,6 +23,7 @@ cargo xtask try       the Debian package and the container only: installed, call
 cargo xtask package   a Debian package, and what containers are made of, in target/package
 cargo xtask bench     how fast the release build is; writes docs/benchmarks.md
 cargo xtask attack    what guessing at one password does to everybody else
+cargo xtask fuzz      mutates what comes from outside until something breaks
 
   --no-clients        without the real clients
   --only-rust         without packages, too: nothing but the Rust toolchain and the databases
@@ -40,6 +42,9 @@ cargo xtask attack    what guessing at one password does to everybody else
 
   attack takes:
   --seconds S         how long it measures without and with an attack (60)
+
+  fuzz takes names of targets, all without any, and:
+  --seconds S         how long each of them runs (60)
 
 HOSTLER_TEST_POSTGRES names a PostgreSQL server on which databases may be made;
 without it a throw-away cluster is started where PostgreSQL is installed.
@@ -91,6 +96,12 @@ fn main() -> Result<ExitCode> {
         && command == "package"
     {
         package::run(&package::Options::parse(flags)?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if let Some((command, flags)) = arguments.split_first()
+        && command == "fuzz"
+    {
+        fuzz::run(flags)?;
         return Ok(ExitCode::SUCCESS);
     }
     let Some(options) = options(&arguments)? else {

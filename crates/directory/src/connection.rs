@@ -360,6 +360,15 @@ fn entry(operation: Element<'_>) -> Result<Entry, Unreadable> {
     Ok(Entry { dn, attributes })
 }
 
+/// Reads a message in each way in which one is read.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn read(message: &[u8]) {
+    if let Ok(operation) = operation(message, 1) {
+        let _ = Outcome::read(operation);
+        let _ = entry(operation);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -13,6 +13,8 @@ mod config;
 mod connection;
 mod dn;
 mod filter;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod groups;
 mod mapping;
 mod sign_in;

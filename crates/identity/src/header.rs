@@ -1,4 +1,4 @@
-//! The `Authorization` header.
+//! The headers `Authorization` and `Cookie`.
 
 use base64::{
     Engine,
@@ -86,6 +86,12 @@ pub fn parse_authorization(value: &str) -> Result<Credentials, Malformed> {
     }
 }
 
+/// The value of the first cookie of this name in a `Cookie` header (RFC 6265, section 4.2).
+pub fn cookie<'a>(value: &'a str, name: &str) -> Option<&'a str> {
+    let pairs = value.split(';').filter_map(|pair| pair.trim().split_once('='));
+    pairs.into_iter().find(|(key, _)| *key == name).map(|(_, value)| value)
+}
+
 fn parse_basic(credentials: &str) -> Result<Credentials, Malformed> {
     let decoded = BASE64.decode(credentials).map_err(|_| Malformed::Basic)?;
     let text = String::from_utf8(decoded).map_err(|_| Malformed::Basic)?;
@@ -109,6 +115,23 @@ fn parse_bearer(token: &str) -> Result<Credentials, Malformed> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_first_cookie_of_a_name_counts() {
+        for (header, value) in [
+            ("a=1", Some("1")),
+            ("b=2; a=1", Some("1")),
+            ("a=1; a=2", Some("1")),
+            ("b=2;a=", Some("")),
+            ("a=x=y", Some("x=y")),
+            ("aa=1; b=a=1", None),
+            ("a", None),
+            (";;=", None),
+            ("", None),
+        ] {
+            assert_eq!(cookie(header, "a"), value, "{header}");
+        }
+    }
 
     fn basic(value: &str) -> (String, String) {
         match parse_authorization(value) {

@@ -1,6 +1,8 @@
 //! Passwords at rest: hashing new ones and verifying given ones.
 
 mod foreign;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod stored;
 
 pub use foreign::ForeignCost;

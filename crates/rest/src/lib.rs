@@ -8,6 +8,8 @@ mod activity;
 mod decode;
 mod engine;
 mod failure;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod grants;
 mod hooks;
 mod named_url;

@@ -150,12 +150,8 @@ pub(crate) fn is_safe(method: &Method) -> bool {
 
 /// The value of a cookie.
 pub(crate) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    let pairs = headers
-        .get_all(header::COOKIE)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(';'));
-    pairs.filter_map(|pair| pair.trim().split_once('=')).find(|(key, _)| *key == name).map(|(_, value)| value)
+    let values = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    values.into_iter().find_map(|value| hostler_identity::header::cookie(value, name))
 }
 
 /// Checks the token that was sent, in a header or in a form, against the cookie, and where the request comes from:

@@ -1,0 +1,26 @@
+//! Cookies and the other secrets that headers bring.
+#![no_main]
+
+use hostler_identity::header::{cookie, parse_authorization};
+use hostler_identity::key::SecretKey;
+use hostler_identity::{csrf, pending, token};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let _ = parse_authorization(text);
+    let (header, sent) = text.split_once('\n').unwrap_or((text, ""));
+    if let Some(session) = cookie(header, "awx_sessionid") {
+        assert!(!session.contains(';'), "{session:?}");
+        assert_eq!(token::digest(session).len(), 64);
+    }
+    if let Some(known) = cookie(header, "csrftoken") {
+        let _ = csrf::matches(known, sent);
+    }
+    let key = SecretKey::from_bytes([7; 64]);
+    if let Some(user) = pending::user_of(sent) {
+        // Nobody can make one without the key.
+        assert!(!pending::is_good(&key, sent, user, "hash", 1_000), "{sent:?}");
+    }
+    let _ = csrf::origin_allowed(Some(sent), header, true, &[sent.to_owned()]);
+});

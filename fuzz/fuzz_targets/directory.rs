@@ -1,0 +1,13 @@
+//! What a directory answers, and what settings tell of one.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| {
+    hostler_directory::fuzzing::read(data);
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    if let Some(name) = hostler_directory::normalized_dn(text) {
+        assert_eq!(hostler_directory::normalized_dn(&name).as_deref(), Some(name.as_str()), "it does not stay");
+    }
+    hostler_directory::fuzzing::filter(text);
+});

@@ -1,0 +1,26 @@
+//! Queries of lists: whatever a client writes is refused or becomes a statement.
+#![no_main]
+
+use hostler_database::Dialect;
+use hostler_fuzz::{nobody, resource};
+use libfuzzer_sys::fuzz_target;
+use sea_query::{PostgresQueryBuilder, Query, SqliteQueryBuilder};
+
+fuzz_target!(|data: &[u8]| {
+    let Some((resource, query)) = resource(data) else { return };
+    let pairs: Vec<(String, String)> = form_urlencoded::parse(query).into_owned().collect();
+    for dialect in [Dialect::Sqlite, Dialect::Postgres] {
+        let Ok(list) = hostler_rest::query::parse(resource, &pairs, &nobody(), dialect, "row") else { continue };
+        let mut select = Query::select();
+        select.from_as(resource.table, "row").cond_where(list.filter);
+        for (expression, order) in list.order {
+            select.order_by_expr(expression, order);
+        }
+        let text = match dialect {
+            Dialect::Sqlite => select.build(SqliteQueryBuilder).0,
+            Dialect::Postgres => select.build(PostgresQueryBuilder).0,
+        };
+        // Whatever a client writes is bound, never part of the statement.
+        assert!(text.len() < 1 << 20, "a statement of {} bytes", text.len());
+    }
+});

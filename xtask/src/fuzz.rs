@@ -1,0 +1,125 @@
+//! Mutates what comes from outside until something breaks.
+//!
+//! The targets are those of `fuzz/`, which cargo-fuzz runs as well. It wants a nightly compiler, for the sanitizers of
+//! unsafe code; there is none in the code under test, so the stable one will do, with the same instrumentation.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail, ensure};
+
+/// What libFuzzer needs to see where an input leads.
+const INSTRUMENTED: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+    -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
+    -Cllvm-args=-sanitizer-coverage-trace-compares";
+/// An input that takes longer, in seconds, is a finding.
+const LONGEST: u32 = 10;
+/// And one that takes more memory, in MiB.
+const LARGEST: u32 = 1024;
+
+/// What to run.
+struct Options {
+    seconds: u32,
+    targets: Vec<String>,
+}
+
+impl Options {
+    fn parse(flags: &[String]) -> Result<Options> {
+        let mut options = Options { seconds: 60, targets: vec![] };
+        let mut flags = flags.iter();
+        while let Some(flag) = flags.next() {
+            match flag.as_str() {
+                "--seconds" => {
+                    let seconds = flags.next().and_then(|value| value.parse().ok());
+                    options.seconds = seconds.context("--seconds takes a number of seconds")?;
+                }
+                flag if flag.starts_with('-') => bail!("fuzz takes no {flag}; cargo xtask help tells what there is"),
+                target => options.targets.push(target.to_owned()),
+            }
+        }
+        Ok(options)
+    }
+}
+
+/// Builds the targets and runs each for some time.
+pub fn run(flags: &[String]) -> Result<()> {
+    let options = Options::parse(flags)?;
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask has a folder around it")?;
+    let folder = root.join("fuzz");
+    let known = targets(&folder)?;
+    if let Some(unknown) = options.targets.iter().find(|name| !known.contains(name)) {
+        bail!("there is no target {unknown}; there are {}", known.join(", "));
+    }
+    let built = root.join("target/fuzz");
+    build(&folder, &built)?;
+    let mut broken = vec![];
+    for name in known.iter().filter(|name| options.targets.is_empty() || options.targets.contains(name)) {
+        println!("\n=== {name}");
+        if !fuzz(&folder, &built, name, options.seconds)? {
+            broken.push(name.as_str());
+        }
+    }
+    ensure!(broken.is_empty(), "broken by the inputs in {}/artifacts: {}", folder.display(), broken.join(", "));
+    Ok(())
+}
+
+/// The names of all targets.
+fn targets(folder: &Path) -> Result<Vec<String>> {
+    let files = fs::read_dir(folder.join("fuzz_targets")).context("fuzz/fuzz_targets")?;
+    let mut names = files
+        .map(|file| Ok(file?.path().file_stem().context("a target has a name")?.to_string_lossy().into_owned()))
+        .collect::<Result<Vec<_>>>()?;
+    names.sort();
+    Ok(names)
+}
+
+/// The machine that the compiler builds for, which is named so that build scripts are not instrumented.
+fn machine() -> Result<String> {
+    let output = Command::new("rustc").arg("-vV").output().context("rustc does not run")?;
+    let text = String::from_utf8(output.stdout)?;
+    let host = text.lines().find_map(|line| line.strip_prefix("host: "));
+    Ok(host.context("rustc does not tell its host")?.to_owned())
+}
+
+fn build(folder: &Path, built: &Path) -> Result<()> {
+    let status = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        .args(["build", "--target", &machine()?, "--manifest-path"])
+        .arg(folder.join("Cargo.toml"))
+        .arg("--target-dir")
+        .arg(built)
+        .env("RUSTFLAGS", INSTRUMENTED)
+        .status()
+        .context("cargo does not run")?;
+    ensure!(status.success(), "the targets cannot be built");
+    Ok(())
+}
+
+/// Runs a target; answers whether it held.
+fn fuzz(folder: &Path, built: &Path, name: &str, seconds: u32) -> Result<bool> {
+    // What is found on the way goes beside the build; the first folder is the one that libFuzzer writes to.
+    let (found, artifacts) = (built.join("corpus").join(name), folder.join("artifacts").join(name));
+    fs::create_dir_all(&found)?;
+    fs::create_dir_all(&artifacts)?;
+    let program: PathBuf = built.join(machine()?).join("debug").join(name);
+    let mut command = Command::new(&program);
+    command
+        .args([
+            format!("-max_total_time={seconds}"),
+            format!("-timeout={LONGEST}"),
+            format!("-rss_limit_mb={LARGEST}"),
+            format!("-artifact_prefix={}/", artifacts.display()),
+            "-print_final_stats=1".to_owned(),
+            "-verbosity=0".to_owned(),
+        ])
+        .arg(found);
+    let seeds = folder.join("corpus").join(name);
+    if seeds.is_dir() {
+        command.arg(seeds);
+    }
+    let words = folder.join("words").join(format!("{name}.dict"));
+    if words.is_file() {
+        command.arg(format!("-dict={}", words.display()));
+    }
+    Ok(command.status().with_context(|| format!("{} does not run", program.display()))?.success())
+}
