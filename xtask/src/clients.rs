@@ -21,7 +21,7 @@ pub fn check(report: &mut Report) -> Result<()> {
     let clients = root.join("clients");
     // This program lies in a profile's folder of the target directory.
     let target = std::env::current_exe()?.ancestors().nth(2).context("the target directory")?.to_owned();
-    let bin = match environment(&target.join("clients-venv"), &clients.join("requirements.txt"))? {
+    let bin = match environment()? {
         Ok(bin) => bin,
         Err(because) => {
             report.skip("the awx command, schemathesis and the awx.awx collection", &because);
@@ -37,9 +37,15 @@ pub fn check(report: &mut Report) -> Result<()> {
     collection(report, &bin, &clients, &target)
 }
 
-/// Makes the virtual environment, or keeps it while its requirements stand; the
+/// The folder with the clients' programs, in a virtual environment that is kept while its requirements stand; the
 /// inner error says what is missing here.
-fn environment(folder: &Path, requirements: &Path) -> Result<Result<PathBuf, String>> {
+pub fn environment() -> Result<Result<PathBuf, String>> {
+    let target = std::env::current_exe()?.ancestors().nth(2).context("the target directory")?.to_owned();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the workspace")?;
+    prepare(&target.join("clients-venv"), &root.join("clients/requirements.txt"))
+}
+
+fn prepare(folder: &Path, requirements: &Path) -> Result<Result<PathBuf, String>> {
     let bin = folder.join("bin");
     let wanted = fs::read_to_string(requirements)?;
     let stamp = folder.join("requirements.installed");

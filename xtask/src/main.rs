@@ -3,11 +3,13 @@
 mod attack;
 mod bench;
 mod clients;
+mod documents;
 mod fuzz;
 mod package;
 mod report;
 mod rust;
 mod server;
+mod throw_away;
 
 use std::process::ExitCode;
 
@@ -20,13 +22,14 @@ cargo xtask test      formatting, lints, the tests on both databases, and the re
 cargo xtask clients   the real clients only
 cargo xtask try       the Debian package and the container only: installed, called and removed in a copy of this
                       machine that is thrown away (takes root)
+cargo xtask documents the commands in README.md and docs only, or of the documents that are named behind it (the same)
 cargo xtask package   a Debian package, and what containers are made of, in target/package
 cargo xtask bench     how fast the release build is; writes docs/benchmarks.md
 cargo xtask attack    what guessing at one password does to everybody else
 cargo xtask fuzz      mutates what comes from outside until something breaks
 
   --no-clients        without the real clients
-  --only-rust         without packages, too: nothing but the Rust toolchain and the databases
+  --only-rust         without packages and documents, too: nothing but the Rust toolchain and the databases
   --require-all       what cannot run here fails instead of being skipped
 
   bench takes these instead:
@@ -51,27 +54,41 @@ without it a throw-away cluster is started where PostgreSQL is installed.
 ";
 
 /// What was asked for of the checks.
+#[derive(Default)]
 struct Options {
     has_rust: bool,
     has_packages: bool,
+    has_documents: bool,
+    /// Which documents; none for all.
+    documents: Vec<String>,
     has_clients: bool,
     requires_all: bool,
 }
 
 fn options(arguments: &[String]) -> Result<Option<Options>> {
     let Some((command, flags)) = arguments.split_first() else { return Ok(None) };
-    let mut options = match command.as_str() {
-        "test" => Options { has_rust: true, has_packages: true, has_clients: true, requires_all: false },
-        "try" => Options { has_rust: false, has_packages: true, has_clients: false, requires_all: false },
-        "clients" => Options { has_rust: false, has_packages: false, has_clients: true, requires_all: false },
+    let mut options = Options::default();
+    match command.as_str() {
+        "test" => {
+            (options.has_rust, options.has_packages, options.has_documents, options.has_clients) =
+                (true, true, true, true);
+        }
+        "try" => options.has_packages = true,
+        "documents" => options.has_documents = true,
+        "clients" => options.has_clients = true,
         "help" | "--help" | "-h" => return Ok(None),
         other => bail!("there is no command {other}; cargo xtask help tells what there is"),
-    };
+    }
     for flag in flags {
         match flag.as_str() {
             "--no-clients" if options.has_rust => options.has_clients = false,
-            "--only-rust" if options.has_rust => (options.has_packages, options.has_clients) = (false, false),
+            "--only-rust" if options.has_rust => {
+                (options.has_packages, options.has_documents, options.has_clients) = (false, false, false);
+            }
             "--require-all" => options.requires_all = true,
+            document if command == "documents" && !document.starts_with('-') => {
+                options.documents.push(document.to_owned());
+            }
             other => bail!("{command} takes no {other}; cargo xtask help tells what there is"),
         }
     }
@@ -112,8 +129,18 @@ fn main() -> Result<ExitCode> {
     if options.has_rust {
         rust::check(&mut report)?;
     }
-    if options.has_packages {
-        package::check(&mut report)?;
+    if options.has_packages || options.has_documents {
+        match package::build()? {
+            Ok(built) => {
+                if options.has_packages {
+                    package::check(&mut report, &built)?;
+                }
+                if options.has_documents {
+                    documents::check(&mut report, &built.package, &clients::environment()?, &options.documents)?;
+                }
+            }
+            Err(because) => report.skip("the packages, and the commands of the documents", &because),
+        }
     }
     if options.has_clients {
         clients::check(&mut report)?;

@@ -1,6 +1,6 @@
 //! The Debian package and the root of a container, tried in a throw-away copy of this machine.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Result, ensure};
@@ -8,6 +8,7 @@ use tempfile::TempDir;
 
 use super::{debian, image, output, root};
 use crate::report::{Counts, Report};
+use crate::throw_away;
 
 /// What the trials need, and what it is for.
 const PROGRAMS: [(&str, &str); 6] = [
@@ -19,26 +20,39 @@ const PROGRAMS: [(&str, &str); 6] = [
     ("curl", "asks the server"),
 ];
 
-/// Builds both of a debug build and tries them, which takes root; what is tried changes nothing outside of its copy.
-pub fn check(report: &mut Report) -> Result<()> {
-    report.part("packages");
+/// The packages of a debug build.
+pub struct Built {
+    binary: PathBuf,
+    folder: TempDir,
+    /// The Debian package.
+    pub package: PathBuf,
+}
+
+/// Builds what is tried, which takes root; the inner error says what is missing here.
+pub fn build() -> Result<Result<Built, String>> {
     if let Some(because) = obstacle() {
-        report.skip("the Debian package and the container", &because);
-        return Ok(());
+        return Ok(Err(because));
     }
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     ensure!(Command::new(cargo).args(["build", "--package", "hostler"]).status()?.success(), "it cannot be built");
     // This program lies in a profile's folder of the target directory, and so does the server.
     let binary = std::env::current_exe()?.with_file_name("hostler");
     let folder = TempDir::with_prefix("hostler-packages-")?;
+    let package = debian::build(&binary, folder.path(), "gzip")?;
+    Ok(Ok(Built { binary, folder, package }))
+}
+
+/// Installs, calls and removes the packages; nothing changes outside of the copy in which it is done.
+pub fn check(report: &mut Report, built: &Built) -> Result<()> {
+    report.part("packages");
+    let Built { binary, folder, package } = built;
     let containerfile = root()?.join("packaging/container/Containerfile");
-    let package = || in_a_copy("try_debian.sh", &[&debian::build(&binary, folder.path(), "gzip")?]);
-    let container = || in_a_copy("try_image.sh", &[&image::build(&binary, folder.path())?, &containerfile]);
+    let debian = || in_a_copy("try_debian.sh", &[package]);
+    let container = || in_a_copy("try_image.sh", &[&image::build(binary, folder.path())?, &containerfile]);
     if !is_there("buildah") {
         report.skip("building the image of a container", "there is no buildah; only its root is tried");
     }
-    let trials: [(&str, &dyn Fn() -> Result<()>); 2] =
-        [("the Debian package", &package), ("the container", &container)];
+    let trials: [(&str, &dyn Fn() -> Result<()>); 2] = [("the Debian package", &debian), ("the container", &container)];
     for (name, trial) in trials {
         println!("{name}:");
         match trial() {
@@ -60,7 +74,7 @@ fn obstacle() -> Option<String> {
         }
     }
     // Overlays may not lie on every file system, and not every container may mount.
-    let problem = copy("true", &[]).err()?;
+    let problem = throw_away::run("true", &[]).err()?;
     Some(format!("no throw-away copy of this machine can be made: {problem:#}"))
 }
 
@@ -71,16 +85,5 @@ fn is_there(program: &str) -> bool {
 /// Runs one of our scripts in a copy, with these files as its arguments.
 fn in_a_copy(script: &str, files: &[&Path]) -> Result<()> {
     let script = root()?.join("xtask/src/package").join(script);
-    copy("bash", &[&[script.as_path()], files].concat())
-}
-
-/// Runs a program in a copy, with copies of files as its arguments.
-fn copy(program: &str, files: &[&Path]) -> Result<()> {
-    let place = TempDir::with_prefix("hostler-copy-")?;
-    let script = root()?.join("xtask/src/package/throw_away_copy.sh");
-    let mut unshare = Command::new("unshare");
-    unshare.args(["--mount", "--net", "--pid", "--fork", "--kill-child", "bash"]).arg(script);
-    let status = unshare.arg(place.path()).arg(program).args(files).stdin(Stdio::null()).status()?;
-    ensure!(status.success(), "it ends with {status}");
-    Ok(())
+    throw_away::run("bash", &[&[script.as_path()], files].concat())
 }
