@@ -1,6 +1,6 @@
 //! What SQLite and PostgreSQL say differently.
 
-use sea_query::{Expr, ExprTrait, Func, NullOrdering, Order, SelectStatement};
+use sea_query::{Expr, ExprTrait, Func, LikeExpr, NullOrdering, Order, SelectStatement};
 
 /// The name of the SQL function that SQLite connections register for Unicode lower case.
 pub(crate) const FOLD: &str = "hostler_fold";
@@ -61,14 +61,14 @@ impl Dialect {
         use TextLookup::*;
         Ok(match lookup {
             Exact => expr.eq(value),
-            IExact => self.fold(expr).eq(fold(value)),
+            IExact => self.ignoring_case(expr, value, |text, value| text.eq(value)),
             Contains => self.position(expr, value).gt(0),
-            IContains if self == Dialect::Sqlite => Func::cust(OCCURS).arg(fold(value)).arg(expr).into(),
-            IContains => self.position(self.fold(expr), &fold(value)).gt(0),
+            IContains if self == Dialect::Sqlite => occurs_in_any_case(expr, value),
+            IContains => self.ignoring_case(expr, value, |text, value| self.position(text, value).gt(0)),
             StartsWith => self.starts(expr, value),
-            IStartsWith => starts(self.fold(expr), &fold(value)),
+            IStartsWith => self.ignoring_case(expr, value, starts),
             EndsWith => self.ends(expr, value),
-            IEndsWith => self.ends(self.fold(expr), &fold(value)),
+            IEndsWith => self.ignoring_case(expr, value, |text, value| self.ends(text, value)),
             Regex => self.matches(expr, value, false)?,
             IRegex => self.matches(expr, value, true)?,
         })
@@ -89,6 +89,40 @@ impl Dialect {
             Some(nulls) => query.order_by_expr_with_nulls(expr, order, nulls),
             None => query.order_by_expr(expr, order),
         };
+    }
+
+    /// Compares a text with a value in lower case. Unicode's lower case costs several times what that of ASCII does,
+    /// so that it is asked for only where it can make a difference.
+    fn ignoring_case(self, expr: Expr, value: &str, compare: impl Fn(Expr, &str) -> Expr) -> Expr {
+        let value = &fold(value);
+        let lower = |expr| match self {
+            Dialect::Sqlite => Func::cust("lower").arg(expr).into(),
+            Dialect::Postgres => Expr::cust_with_exprs("LOWER($1 COLLATE \"C\")", [expr]),
+        };
+        self.in_lower_case(expr, value, |expr| compare(lower(expr), value), |expr| compare(self.fold(expr), value))
+    }
+
+    /// `ascii` compares texts of which it lowers A to Z, `unicode` any; both with this value, which is in lower case.
+    fn in_lower_case(
+        self,
+        expr: Expr,
+        value: &str,
+        ascii: impl FnOnce(Expr) -> Expr,
+        unicode: impl FnOnce(Expr) -> Expr,
+    ) -> Expr {
+        let length = if self == Dialect::Sqlite { "length" } else { "char_length" };
+        let bytes = |expr: &Expr| Expr::from(Func::cust("octet_length").arg(expr.clone()));
+        let characters = |expr: &Expr| Expr::from(Func::cust(length).arg(expr.clone()));
+        let beyond_ascii = |expr: Expr| bytes(&expr).gt(characters(&expr)).and(unicode(expr));
+        if !value.is_ascii() {
+            beyond_ascii(expr)
+        } else if value.contains(['i', 'k']) {
+            // The only letters of ASCII that are the lower case of others, too: of the dotted capital I and the sign
+            // of Kelvin.
+            ascii(expr.clone()).or(beyond_ascii(expr))
+        } else {
+            ascii(expr)
+        }
     }
 
     fn fold(self, expr: Expr) -> Expr {
@@ -147,6 +181,23 @@ impl Dialect {
             }
         })
     }
+}
+
+/// SQLite's LIKE ignores the case of A to Z, and costs a fraction of a function that is not its own.
+fn occurs_in_any_case(expr: Expr, value: &str) -> Expr {
+    let value = &fold(value);
+    let mut pattern = String::with_capacity(value.len() + 2);
+    pattern.push('%');
+    for character in value.chars() {
+        if matches!(character, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(character);
+    }
+    pattern.push('%');
+    let like = |expr: Expr| expr.like(LikeExpr::new(pattern).escape('\\'));
+    let occurs = |expr| Func::cust(OCCURS).arg(value.as_str()).arg(expr).into();
+    Dialect::Sqlite.in_lower_case(expr, value, like, occurs)
 }
 
 fn starts(expr: Expr, value: &str) -> Expr {

@@ -156,8 +156,20 @@ both!(nulls_sort_as_the_greatest, |database| {
     }
 });
 
-const WORDS: [&str; 9] =
-    ["", "Équipe", "équipe", "STRASSE", "Straße", "100%_a", "it's", "back\\slash", "Ünï\u{1f980}côde"];
+/// The sign of Kelvin and the dotted capital I are in lower case letters of ASCII.
+const WORDS: [&str; 11] = [
+    "",
+    "Équipe",
+    "équipe",
+    "STRASSE",
+    "Straße",
+    "100%_a",
+    "it's",
+    "back\\slash",
+    "Ünï\u{1f980}côde",
+    "300 \u{212a}",
+    "\u{130}ZMIR",
+];
 
 async fn lookup(database: &Database, lookup: TextLookup, value: &str) -> Vec<String> {
     let condition = database.dialect().text_lookup(Expr::col("words"), lookup, value).unwrap();
@@ -179,6 +191,7 @@ both!(text_lookups_mean_the_same, |database| {
         (IExact, "ÉQUIPE", teams),
         (IExact, "straße", &["Straße"]),
         (IExact, "straSSe", &["STRASSE"]),
+        (IExact, "300 K", &["300 \u{212a}"]),
         (IExact, "ÜNÏ\u{1f980}CÔDE", &["Ünï\u{1f980}côde"]),
         (Contains, "quip", teams),
         (Contains, "QUIP", &[]),
@@ -189,18 +202,29 @@ both!(text_lookups_mean_the_same, |database| {
         (Contains, "", &WORDS),
         (IContains, "É", teams),
         (IContains, "ß", &["Straße"]),
+        (IContains, "ASS", &["STRASSE"]),
+        (IContains, "%_A", &["100%_a"]),
+        (IContains, "K\\S", &["back\\slash"]),
+        (IContains, "k", &["back\\slash", "300 \u{212a}"]),
+        (IContains, "\u{212a}", &["back\\slash", "300 \u{212a}"]),
+        (IContains, "I", &["Équipe", "équipe", "it's", "\u{130}ZMIR"]),
+        (IContains, "\u{307}zm", &["\u{130}ZMIR"]),
+        (IContains, "ï", &["Ünï\u{1f980}côde"]),
         (IContains, "", &WORDS),
         (StartsWith, "É", &["Équipe"]),
         (StartsWith, "100%", &["100%_a"]),
         (StartsWith, "", &WORDS),
         (IStartsWith, "éQ", teams),
         (IStartsWith, "ünï\u{1f980}", &["Ünï\u{1f980}côde"]),
+        (IStartsWith, "ST", &["STRASSE", "Straße"]),
+        (IStartsWith, "i\u{307}", &["\u{130}ZMIR"]),
         (IStartsWith, "", &WORDS),
         (EndsWith, "ße", &["Straße"]),
         (EndsWith, "\u{1f980}côde", &["Ünï\u{1f980}côde"]),
         (EndsWith, "", &WORDS),
         (IEndsWith, "SSE", &["STRASSE"]),
         (IEndsWith, "CÔDE", &["Ünï\u{1f980}côde"]),
+        (IEndsWith, " k", &["300 \u{212a}"]),
         (IEndsWith, "", &WORDS),
         (Regex, "^[Éé]quipe$", teams),
         (Regex, "^equipe", &[]),
