@@ -10,7 +10,8 @@ use super::limits::Budget;
 use super::lookup::Leaf;
 use super::parse::resolve;
 
-/// The ORDER BY of a list. It always ends with the id, so that pages neither overlap nor skip.
+/// The ORDER BY of a list. It always ends with the id, so that pages neither overlap nor skip; in the direction of
+/// what comes before it, so that an index is read in one direction, too.
 pub(super) fn order(
     resource: &'static Resource,
     values: &[&str],
@@ -45,7 +46,8 @@ pub(super) fn order(
         terms.push((expression, order));
     }
     if !has_id {
-        terms.push((column(row, "id"), Order::Asc));
+        let direction = terms.last().map_or(Order::Asc, |(_, direction)| direction.clone());
+        terms.push((column(row, "id"), direction));
     }
     Ok(terms)
 }

@@ -140,6 +140,6 @@ fn the_statement_for_postgres() {
         "SELECT \"this\".\"id\" FROM \"people\" AS \"this\" WHERE \
          ((CAST(\"this\".\"age\" AS text) ~>=~ '1' AND CAST(\"this\".\"age\" AS text) ~<~ '2')) AND \"this\".\"active\" = TRUE AND \
          \"this\".\"born\" > '2020-01-01T00:00:00Z' AND (NOT COALESCE(\"this\".\"name\" = 'Ann', FALSE)) \
-         ORDER BY \"this\".\"age\" DESC, \"this\".\"id\" ASC"
+         ORDER BY \"this\".\"age\" DESC, \"this\".\"id\" DESC"
     );
 }
