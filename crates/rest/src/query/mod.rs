@@ -80,23 +80,20 @@ pub fn parse(
         }
     }
     let mut compiler = Compiler::new(actor, dialect);
-    let filter = of_type(resource, pairs).add(combine(clauses, &mut compiler, row)?);
+    let filter = combine(clauses, &mut compiler, row)?;
+    // Without a filter this stays empty: then nobody has to count.
+    let filter = if holds_type(resource, pairs) { filter } else { filter.add(Expr::val(1).eq(0)) };
     let order = order::order(resource, &orders, &mut budget, &mut compiler, row)?;
     let page = Page::parse(pairs)?;
     let count = !pairs.iter().any(|(key, _)| key == "count_disabled");
     Ok(ListQuery { filter, order, page, count })
 }
 
-/// Everything or nothing: the parameter `type` names the types of objects that are wanted, separated by commas, and a
-/// list holds one type. Of several such parameters the last one counts, as in AWX.
-fn of_type(resource: &Resource, pairs: &[(String, String)]) -> Condition {
+/// Whether the list holds what is wanted: the parameter `type` names types of objects, separated by commas, and a list
+/// holds one. Of several such parameters the last one counts, as in AWX.
+fn holds_type(resource: &Resource, pairs: &[(String, String)]) -> bool {
     let wanted = pairs.iter().rev().find(|(key, _)| key == "type");
-    match wanted {
-        Some((_, types)) if !types.split(',').any(|name| name == resource.name) => {
-            Condition::all().add(Expr::val(1).eq(0))
-        }
-        _ => Condition::all(),
-    }
+    wanted.is_none_or(|(_, types)| types.split(',').any(|name| name == resource.name))
 }
 
 fn combine(clauses: Vec<Clause>, compiler: &mut Compiler<'_>, row: &str) -> Result<Condition, QueryError> {

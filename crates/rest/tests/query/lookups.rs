@@ -1,6 +1,8 @@
 //! Comparisons of a row's own columns.
 
-use crate::fixture::{PERSON, people, postgres};
+use hostler_database::Dialect;
+
+use crate::fixture::{PERSON, people, postgres, read};
 
 #[test]
 fn texts() {
@@ -142,4 +144,11 @@ fn the_statement_for_postgres() {
          \"this\".\"born\" > '2020-01-01T00:00:00Z' AND (NOT COALESCE(\"this\".\"name\" = 'Ann', FALSE)) \
          ORDER BY \"this\".\"age\" DESC, \"this\".\"id\" DESC"
     );
+}
+
+#[test]
+fn what_filters_nothing_leaves_no_condition() {
+    for query in ["", "order_by=name&page=2&format=json", "search=&type=job,person"] {
+        assert!(read(&PERSON, query, true, Dialect::Sqlite).unwrap().filter.is_empty(), "{query}");
+    }
 }
