@@ -8,24 +8,34 @@ use sea_query::{
 
 /// The statement as SQLite takes it.
 pub(crate) fn for_sqlite(statement: &impl QueryStatementWriter) -> (String, Values) {
-    statement.build(SqliteQueryBuilder)
+    let mut text = Text::new("?", false);
+    statement.build_collect_any_into(&SqliteQueryBuilder, &mut text);
+    (text.sql, Values(text.values))
 }
 
 /// The statement as PostgreSQL takes it.
-///
-/// How many rows are wanted is part of the text: the plan that PostgreSQL keeps
-/// for a statement would take a bound number for a tenth of all rows, and
-/// prepare what is asked of each row for that many.
 pub(crate) fn for_postgres(statement: &impl QueryStatementWriter) -> (String, Values) {
-    let mut text = Text { sql: String::with_capacity(1024), values: Vec::new() };
+    let mut text = Text::new("$", true);
     statement.build_collect_any_into(&PostgresQueryBuilder, &mut text);
     (text.sql, Values(text.values))
 }
 
 /// Collects the text and the values.
+///
+/// How many rows are wanted is part of the text: both databases keep plans of
+/// statements, and PostgreSQL would take a bound number for a tenth of all rows,
+/// SQLite for all of them, and prepare what is asked of each row for that many.
 struct Text {
     sql: String,
     values: Vec<Value>,
+    placeholder: &'static str,
+    is_numbered: bool,
+}
+
+impl Text {
+    fn new(placeholder: &'static str, is_numbered: bool) -> Self {
+        Text { sql: String::with_capacity(1024), values: Vec::new(), placeholder, is_numbered }
+    }
 }
 
 impl Write for Text {
@@ -46,7 +56,8 @@ impl SqlWriter for Text {
             Value::BigUnsigned(Some(limit)) if self.sql.ends_with(" LIMIT ") => write!(self.sql, "{limit}"),
             value => {
                 self.values.push(value);
-                write!(self.sql, "${}", self.values.len())
+                self.sql.push_str(self.placeholder);
+                if self.is_numbered { write!(self.sql, "{}", self.values.len()) } else { Ok(()) }
             }
         };
         // A String takes whatever is written to it.
@@ -65,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn postgres_is_told_how_many_rows_are_wanted() {
+    fn databases_are_told_how_many_rows_are_wanted() {
         let page = Query::select()
             .column("id")
             .from("users")
@@ -75,6 +86,9 @@ mod tests {
             .to_owned();
         let (sql, values) = for_postgres(&page);
         assert_eq!(sql, r#"SELECT "id" FROM "users" WHERE "username" = $1 LIMIT 25 OFFSET $2"#);
+        assert_eq!(values.0, ["a LIMIT ".into(), 50u64.into()]);
+        let (sql, values) = for_sqlite(&page);
+        assert_eq!(sql, r#"SELECT "id" FROM "users" WHERE "username" = ? LIMIT 25 OFFSET ?"#);
         assert_eq!(values.0, ["a LIMIT ".into(), 50u64.into()]);
     }
 }

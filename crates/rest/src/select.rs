@@ -97,12 +97,11 @@ impl Selection {
     pub(crate) fn of(resource: &'static Resource, actor: &Actor, ids: SelectStatement) -> Self {
         const FOUND: &str = "found";
         let mut query = Query::select();
-        query.from_subquery(ids, Alias::new(FOUND)).join_as(
-            JoinType::InnerJoin,
-            Alias::new(resource.table),
-            Alias::new(ROW),
-            column(ROW, "id").eq(column(FOUND, "id")),
-        );
+        // By CROSS JOIN, since SQLite keeps that order of tables, which else is its own guess.
+        query
+            .from_subquery(ids, Alias::new(FOUND))
+            .join_as(JoinType::CrossJoin, Alias::new(resource.table), Alias::new(ROW), Condition::all())
+            .and_where(column(ROW, "id").eq(column(FOUND, "id")));
         Self::new(resource, actor, false, query)
     }
 
