@@ -21,11 +21,7 @@ pub fn has_role(resource: &'static Resource, role: &'static str, actor: &Actor, 
     }
     if let Some((link, teams)) = resource.link("team") {
         for role in team {
-            let held = Query::select()
-                .expr(column("owning", "id"))
-                .from_as(Alias::new(teams.table), Alias::new("owning"))
-                .cond_where(has_role(teams, role, actor, "owning").condition())
-                .to_owned();
+            let held = has_role(teams, role, actor, "owning").ids(teams.table, "owning");
             rule = rule.or(Rule::When(column(row, link).in_subquery(held)));
         }
     }

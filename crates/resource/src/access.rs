@@ -1,4 +1,6 @@
-use sea_query::{Condition, Expr, ExprTrait};
+use sea_query::{Alias, BinOper, Condition, Expr, ExprTrait, Query, SelectStatement, UnionType};
+
+use crate::column;
 
 /// Settings that decide who may do what; read once for each request.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -155,6 +157,33 @@ impl Rule {
         }
     }
 
+    /// The ids of the rows of `table` to which it extends, where the rule calls these rows `row`. Each alternative is
+    /// looked up by itself: an OR would have PostgreSQL try it on every row there is.
+    pub fn ids(self, table: &'static str, row: &str) -> SelectStatement {
+        let ids_of = |rule: Rule| {
+            let mut ids = Query::select();
+            ids.expr(column(row, "id")).from_as(Alias::new(table), Alias::new(row)).cond_where(rule.condition());
+            ids
+        };
+        let Rule::When(condition) = self else { return ids_of(self) };
+        let mut found: Option<SelectStatement> = None;
+        for alternative in alternatives(condition) {
+            let ids = ids_of(Rule::When(alternative));
+            match &mut found {
+                Some(found) => {
+                    found.union(UnionType::All, ids);
+                }
+                None => found = Some(ids),
+            }
+        }
+        found.unwrap_or_else(|| ids_of(Rule::None))
+    }
+
+    /// Whether it extends to some rows for one reason and to some for another.
+    pub fn has_alternatives(&self) -> bool {
+        matches!(self, Rule::When(Expr::Binary(_, BinOper::Or, _)))
+    }
+
     /// The same as an expression that yields a truth value, for a SELECT list.
     pub fn expression(self) -> Expr {
         match self {
@@ -162,6 +191,14 @@ impl Rule {
             Rule::None => Expr::Constant(sea_query::Value::Bool(Some(false))),
             Rule::When(condition) => condition,
         }
+    }
+}
+
+/// The conditions of which one suffices.
+fn alternatives(condition: Expr) -> Vec<Expr> {
+    match condition {
+        Expr::Binary(left, BinOper::Or, right) => [alternatives(*left), alternatives(*right)].concat(),
+        condition => vec![condition],
     }
 }
 

@@ -139,16 +139,7 @@ impl Access for ActivityAccess {
         let readable = |resource: &'static Resource, rule: Rule| match rule {
             Rule::None => None,
             Rule::All => Some(about(resource.name, Expr::Constant(true.into()))),
-            Rule::When(condition) => Some(about(
-                resource.name,
-                among(
-                    Query::select()
-                        .expr(column("readable", "id"))
-                        .from_as(Alias::new(resource.table), Alias::new("readable"))
-                        .and_where(condition)
-                        .to_owned(),
-                ),
-            )),
+            rule => Some(about(resource.name, among(rule.ids(resource.table, "readable")))),
         };
         let of_audited = |resource: &'static Resource, link: &'static str| {
             readable(resource, Rule::When(column("readable", link).in_subquery(audited())))
@@ -183,12 +174,9 @@ impl Access for ActivityAccess {
         }
         let mut rule = Rule::When(column(row, "id").in_subquery(seen));
         for resource in [&ORGANIZATION, &TEAM, &PROJECT, &CREDENTIAL] {
-            if let Rule::When(visible) = resource.access.rows(actor, Action::Read, "hidden") {
-                let visible = Query::select()
-                    .expr(column("hidden", "id"))
-                    .from_as(Alias::new(resource.table), Alias::new("hidden"))
-                    .and_where(visible)
-                    .to_owned();
+            let visible = resource.access.rows(actor, Action::Read, "hidden");
+            if matches!(visible, Rule::When(_)) {
+                let visible = visible.ids(resource.table, "hidden");
                 rule = rule
                     .and(Rule::When(linked(resource.name, column("link", "object_id").not_in_subquery(visible)).not()));
             }

@@ -105,13 +105,10 @@ pub fn readable_by(resource: &'static Resource, user: Expr, other: &str) -> Expr
         let leading: Vec<Closure> = readable.team.iter().map(|role| closure(teams, role)).collect();
         let own: Vec<_> = leading.iter().flat_map(|closure| closure.own.clone()).collect();
         let above: Vec<_> = leading.iter().flat_map(|closure| closure.organization.clone()).collect();
-        let owning = Query::select()
-            .expr(column("owning", "id"))
-            .from_as(Alias::new(teams.table), Alias::new("owning"))
-            .and_where(column("owning", "id").in_subquery(object_ids(teams.name, &own, user.clone())).or(
-                column("owning", "organization_id").in_subquery(object_ids(crate::ORGANIZATION.name, &above, user)),
-            ))
-            .to_owned();
+        let own = column("owning", "id").in_subquery(object_ids(teams.name, &own, user.clone()));
+        let organizations = object_ids(crate::ORGANIZATION.name, &above, user);
+        let above = column("owning", "organization_id").in_subquery(organizations);
+        let owning = Rule::When(own).or(Rule::When(above)).ids(teams.table, "owning");
         all.union(UnionType::All, among(column("readable", link).in_subquery(owning)));
     }
     column(other, "id").in_subquery(all)

@@ -80,13 +80,8 @@ impl Access for InputSourceAccess {
         // Taking a source away changes the target.
         let action = if action == Action::Delete { Action::Change } else { action };
         match CREDENTIAL.access.rows(actor, action, "target_of") {
-            Rule::When(condition) => {
-                let targets = Query::select()
-                    .expr(column("target_of", "id"))
-                    .from_as(Alias::new(CREDENTIAL.table), Alias::new("target_of"))
-                    .and_where(condition)
-                    .to_owned();
-                Rule::When(column(row, "target_credential_id").in_subquery(targets))
+            targets @ Rule::When(_) => {
+                Rule::When(column(row, "target_credential_id").in_subquery(targets.ids(CREDENTIAL.table, "target_of")))
             }
             rule => rule,
         }

@@ -172,12 +172,9 @@ impl Access for AssignmentAccess {
             _ => Expr::Constant(false.into()),
         });
         for resource in HOLDING_TYPES.iter().map(|resource| resource()) {
-            if let Rule::When(administered) = hostler_rest::administers_role(resource, actor, "held") {
-                let objects = Query::select()
-                    .expr(column("held", "id"))
-                    .from_as(Alias::new(resource.table), Alias::new("held"))
-                    .and_where(administered)
-                    .to_owned();
+            let administered = hostler_rest::administers_role(resource, actor, "held");
+            if matches!(administered, Rule::When(_)) {
+                let objects = administered.ids(resource.table, "held");
                 let roles = Query::select()
                     .expr(column("administered", "id"))
                     .from_as(Alias::new("roles"), Alias::new("administered"))

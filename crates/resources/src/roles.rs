@@ -110,15 +110,7 @@ impl Access for RoleRules {
                 // Roles go with their object, so that there is none without one.
                 Rule::All => Rule::When(of_type),
                 visible => Rule::When(
-                    of_type.and(
-                        column(row, "object_id").in_subquery(
-                            Query::select()
-                                .expr(column("holding", "id"))
-                                .from_as(Alias::new(resource.table), Alias::new("holding"))
-                                .cond_where(visible.condition())
-                                .to_owned(),
-                        ),
-                    ),
+                    of_type.and(column(row, "object_id").in_subquery(visible.ids(resource.table, "holding"))),
                 ),
             });
         }

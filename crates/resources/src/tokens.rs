@@ -130,12 +130,8 @@ impl Access for TokenAccess {
                         .to_owned()
                 };
                 match APPLICATION.access.rows(actor, Action::Change, "administered") {
-                    Rule::When(administered) => {
-                        let applications = Query::select()
-                            .expr(column("administered", "id"))
-                            .from_as(Alias::new(APPLICATION.table), Alias::new("administered"))
-                            .and_where(administered)
-                            .to_owned();
+                    administered @ Rule::When(_) => {
+                        let applications = administered.ids(APPLICATION.table, "administered");
                         let mut seen = among(column("seen", "user_id").eq(actor.id));
                         seen.union(UnionType::All, among(column("seen", "application_id").in_subquery(applications)));
                         Rule::When(column(row, "id").in_subquery(seen))

@@ -2,7 +2,7 @@
 
 use hostler_access::closure;
 use hostler_database::{Row, Type};
-use hostler_resource::{Resource, column};
+use hostler_resource::{Resource, Rule, column};
 use hostler_rest::{Engine, Failure};
 use sea_query::{Alias, Expr, ExprTrait, JoinType, Query, SelectStatement, UnionType};
 
@@ -71,8 +71,9 @@ pub fn is_above_all(other: &str) -> Expr {
 /// its organization and of the team that it belongs to that imply any of them;
 /// custom definitions among them.
 fn leading_roles(resource: &'static Resource, this_id: Expr) -> SelectStatement {
-    let mut own =
+    let own =
         column("leading", "content_type").eq(resource.name).and(column("leading", "object_id").eq(this_id.clone()));
+    let mut rule = Rule::When(own);
     let definitions = Query::select()
         .expr(column("role_definition_permissions", "definition_id"))
         .from(Alias::new("role_definition_permissions"))
@@ -90,16 +91,10 @@ fn leading_roles(resource: &'static Resource, this_id: Expr) -> SelectStatement 
             .from_as(Alias::new(resource.table), Alias::new("belonging"))
             .and_where(column("belonging", "id").eq(this_id.clone()))
             .to_owned();
-        own = own.or(column("leading", "content_type")
-            .eq(holder.name)
-            .and(leads)
-            .and(column("leading", "object_id").in_subquery(belongs_to)));
+        let of_holder = column("leading", "content_type").eq(holder.name).and(leads);
+        rule = rule.or(Rule::When(of_holder.and(column("leading", "object_id").in_subquery(belongs_to))));
     }
-    Query::select()
-        .expr(column("leading", "id"))
-        .from_as(Alias::new("roles"), Alias::new("leading"))
-        .and_where(own)
-        .to_owned()
+    rule.ids("roles", "leading")
 }
 
 /// One way by which a user has access.
