@@ -328,11 +328,14 @@ async fn write_grant(
     grantee: Grantee,
     grant: bool,
 ) -> Result<(), Failure> {
-    let changed = set_grant(engine, tx, actor.user(), role.id, grantee, grant).await?;
-    let (Some((resource, object)), true) = (role.object, changed) else { return Ok(()) };
-    if let (true, Some(known)) = (grant, resource.role(&role.field)) {
+    // Before the grant, which is kept with its definition.
+    if let (true, Some((resource, _))) = (grant, role.object)
+        && let Some(known) = resource.role(&role.field)
+    {
         ensure_definition(engine, tx, resource, known).await?;
     }
+    let changed = set_grant(engine, tx, actor.user(), role.id, grantee, grant).await?;
+    let (Some((resource, object)), true) = (role.object, changed) else { return Ok(()) };
     let (type_name, _, grantee_id) = grantee.parts();
     let operation = if grant { "associate" } else { "disassociate" };
     let relationship = match grantee {
