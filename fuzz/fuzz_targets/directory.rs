@@ -6,7 +6,10 @@ use libfuzzer_sys::fuzz_target;
 fuzz_target!(|data: &[u8]| {
     hostler_directory::fuzzing::read(data);
     let Ok(text) = std::str::from_utf8(data) else { return };
-    if let Some(name) = hostler_directory::normalized_dn(text) {
+    // What is escaped becomes longer, and may then be too long to be read.
+    if text.len() < 1024
+        && let Some(name) = hostler_directory::normalized_dn(text)
+    {
         assert_eq!(hostler_directory::normalized_dn(&name).as_deref(), Some(name.as_str()), "it does not stay");
     }
     hostler_directory::fuzzing::filter(text);

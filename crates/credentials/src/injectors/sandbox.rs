@@ -35,11 +35,17 @@ pub(super) fn render(template: &str, namespace: &Arc<Namespace>, strict: bool) -
     // Jinja's values are Python's, and templates call their methods: `host.split(':')`.
     environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
     let missed = &namespace.missed;
+    let forbidden = &namespace.tower.forbidden;
     missed.set(None);
+    forbidden.set(None);
     let mut output = Output(Zeroizing::new(Vec::new()));
     let rendered = environment
         .template_from_str(template)
         .and_then(|template| template.render_captured_to(Value::from_dyn_object(namespace.clone()), &mut output));
+    // To fail while it is being written would be a panic where it is joined to a text.
+    if let Some(message) = forbidden.take() {
+        return Err(Problem::Undefined(message));
+    }
     match rendered {
         Ok(_) => {}
         Err(error) => return Err(problem(&error, missed.take())),
@@ -99,7 +105,7 @@ impl Namespace {
     /// These values, and these paths of files by their names; one without a name stands alone.
     pub(super) fn new(values: Vec<(String, Value)>, files: Vec<(Option<String>, String)>) -> Arc<Self> {
         let missed = Missed::default();
-        let tower = Arc::new(Tower { files, missed: missed.clone() });
+        let tower = Arc::new(Tower { files, missed: missed.clone(), forbidden: Missed::default() });
         Arc::new(Namespace { values, tower, missed })
     }
 }
@@ -123,6 +129,8 @@ impl Object for Namespace {
 struct Tower {
     files: Vec<(Option<String>, String)>,
     missed: Missed,
+    /// The message for a template that writes what only holds other things.
+    forbidden: Missed,
 }
 
 impl Object for Tower {
@@ -140,8 +148,8 @@ impl Object for Tower {
     }
 
     fn render(self: &Arc<Self>, _: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.missed.set(Some("Cannot directly reference reserved `tower` namespace container.".into()));
-        Err(fmt::Error)
+        self.forbidden.set(Some("Cannot directly reference reserved `tower` namespace container.".into()));
+        Ok(())
     }
 }
 
@@ -160,8 +168,9 @@ impl Object for Files {
     }
 
     fn render(self: &Arc<Self>, _: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.missed.set(Some("Must define unnamed file injector in order to reference `tower.filename`.".into()));
-        Err(fmt::Error)
+        let message = "Must define unnamed file injector in order to reference `tower.filename`.";
+        self.0.forbidden.set(Some(message.into()));
+        Ok(())
     }
 }
 

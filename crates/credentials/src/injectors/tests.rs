@@ -78,6 +78,10 @@ fn undefined_names_are_refused() {
             "X uses an undefined field (Cannot directly reference reserved `tower` namespace container.)",
         ),
         (
+            json!({"env": {"X": "{{ 0 ~ tower }}"}}),
+            "X uses an undefined field (Cannot directly reference reserved `tower` namespace container.)",
+        ),
+        (
             json!({"env": {"X": "{{ tower.filename }}"}}),
             "X uses an undefined field (Must define unnamed file injector in order to reference `tower.filename`.)",
         ),
