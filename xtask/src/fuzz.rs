@@ -18,22 +18,32 @@ const LONGEST: u32 = 10;
 /// And one that takes more memory, in MiB.
 const LARGEST: u32 = 1024;
 
+/// How long to go on.
+enum Until {
+    /// For so many seconds, by another way each time.
+    Seconds(u32),
+    /// For so many inputs, which are the same each time.
+    Inputs(u32),
+}
+
 /// What to run.
 struct Options {
-    seconds: u32,
+    until: Until,
     targets: Vec<String>,
 }
 
 impl Options {
     fn parse(flags: &[String]) -> Result<Options> {
-        let mut options = Options { seconds: 60, targets: vec![] };
+        let mut options = Options { until: Until::Seconds(60), targets: vec![] };
         let mut flags = flags.iter();
         while let Some(flag) = flags.next() {
+            let mut number = || {
+                let number = flags.next().and_then(|value| value.parse().ok());
+                number.with_context(|| format!("{flag} takes a number"))
+            };
             match flag.as_str() {
-                "--seconds" => {
-                    let seconds = flags.next().and_then(|value| value.parse().ok());
-                    options.seconds = seconds.context("--seconds takes a number of seconds")?;
-                }
+                "--seconds" => options.until = Until::Seconds(number()?),
+                "--inputs" => options.until = Until::Inputs(number()?),
                 flag if flag.starts_with('-') => bail!("fuzz takes no {flag}; cargo xtask help tells what there is"),
                 target => options.targets.push(target.to_owned()),
             }
@@ -42,7 +52,7 @@ impl Options {
     }
 }
 
-/// Builds the targets and runs each for some time.
+/// Builds the targets and runs each for a while.
 pub fn run(flags: &[String]) -> Result<()> {
     let options = Options::parse(flags)?;
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask has a folder around it")?;
@@ -56,7 +66,7 @@ pub fn run(flags: &[String]) -> Result<()> {
     let mut broken = vec![];
     for name in known.iter().filter(|name| options.targets.is_empty() || options.targets.contains(name)) {
         println!("\n=== {name}");
-        if !fuzz(&folder, &built, name, options.seconds)? {
+        if !fuzz(&folder, &built, name, &options.until)? {
             broken.push(name.as_str());
         }
     }
@@ -96,22 +106,28 @@ fn build(folder: &Path, built: &Path) -> Result<()> {
 }
 
 /// Runs a target; answers whether it held.
-fn fuzz(folder: &Path, built: &Path, name: &str, seconds: u32) -> Result<bool> {
-    // What is found on the way goes beside the build; the first folder is the one that libFuzzer writes to.
-    let (found, artifacts) = (built.join("corpus").join(name), folder.join("artifacts").join(name));
+fn fuzz(folder: &Path, built: &Path, name: &str, until: &Until) -> Result<bool> {
+    let artifacts = folder.join("artifacts").join(name);
+    let passing = tempfile::tempdir()?;
+    // What is found on the way goes beside the build, unless it would lead the next run elsewhere.
+    let (limits, found) = match until {
+        Until::Seconds(seconds) => (vec![format!("-max_total_time={seconds}")], built.join("corpus").join(name)),
+        Until::Inputs(inputs) => (vec![format!("-runs={inputs}"), "-seed=1".to_owned()], passing.path().to_owned()),
+    };
     fs::create_dir_all(&found)?;
     fs::create_dir_all(&artifacts)?;
     let program: PathBuf = built.join(machine()?).join("debug").join(name);
     let mut command = Command::new(&program);
     command
+        .args(limits)
         .args([
-            format!("-max_total_time={seconds}"),
             format!("-timeout={LONGEST}"),
             format!("-rss_limit_mb={LARGEST}"),
             format!("-artifact_prefix={}/", artifacts.display()),
             "-print_final_stats=1".to_owned(),
             "-verbosity=0".to_owned(),
         ])
+        // The first folder is the one that libFuzzer writes to.
         .arg(found);
     let seeds = folder.join("corpus").join(name);
     if seeds.is_dir() {

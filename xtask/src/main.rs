@@ -48,6 +48,7 @@ cargo xtask fuzz      mutates what comes from outside until something breaks
 
   fuzz takes names of targets, all without any, and:
   --seconds S         how long each of them runs (60)
+  --inputs N          how many inputs each of them tries instead, the same each time
 
 HOSTLER_TEST_POSTGRES names a PostgreSQL server on which databases may be made;
 without it a throw-away cluster is started where PostgreSQL is installed.
