@@ -15,6 +15,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 
+use package::Obstacle;
 use report::Report;
 
 const HELP: &str = "\
@@ -53,6 +54,9 @@ cargo xtask fuzz      mutates what comes from outside until something breaks
 HOSTLER_TEST_POSTGRES names a PostgreSQL server on which databases may be made;
 without it a throw-away cluster is started where PostgreSQL is installed.
 ";
+
+/// What is tried of the packages.
+const PACKED: &str = "the packages, and the commands of the documents";
 
 /// What was asked for of the checks.
 #[derive(Default)]
@@ -140,7 +144,8 @@ fn main() -> Result<ExitCode> {
                     documents::check(&mut report, &built.package, &clients::environment()?, &options.documents)?;
                 }
             }
-            Err(because) => report.skip("the packages, and the commands of the documents", &because),
+            Err(Obstacle::Missing(because)) => report.skip(PACKED, &because),
+            Err(Obstacle::Forbidden(because)) => report.forgo(PACKED, &because),
         }
     }
     if options.has_clients {

@@ -49,9 +49,14 @@ impl Report {
         if self.requires_all {
             self.fail(&format!("{what} cannot run, because {because}, and all is required"));
         } else {
-            println!("SKIPPED: {what} because {because}");
-            self.counts.skipped += 1;
+            self.forgo(what, because);
         }
+    }
+
+    /// Notes a part that this machine does not allow, whatever is installed; nobody can require it.
+    pub fn forgo(&mut self, what: &str, because: &str) {
+        println!("SKIPPED: {what} because {because}");
+        self.counts.skipped += 1;
     }
 
     /// Whether nothing failed.

@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-pub use trial::{build, check};
+pub use trial::{Obstacle, build, check};
 
 /// What `cargo xtask package` was asked for.
 pub struct Options {

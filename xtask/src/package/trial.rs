@@ -28,8 +28,16 @@ pub struct Built {
     pub package: PathBuf,
 }
 
-/// Builds what is tried, which takes root; the inner error says what is missing here.
-pub fn build() -> Result<Result<Built, String>> {
+/// Why nothing can be tried here.
+pub enum Obstacle {
+    /// A program is missing, which could be installed.
+    Missing(String),
+    /// The machine does not allow it, whatever is installed.
+    Forbidden(String),
+}
+
+/// Builds what is tried, which takes root; the inner error says why that cannot be here.
+pub fn build() -> Result<Result<Built, Obstacle>> {
     if let Some(because) = obstacle() {
         return Ok(Err(because));
     }
@@ -63,19 +71,16 @@ pub fn check(report: &mut Report, built: &Built) -> Result<()> {
     Ok(())
 }
 
-/// Why nothing can be tried here.
-fn obstacle() -> Option<String> {
+fn obstacle() -> Option<Obstacle> {
     if !output(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0") {
-        return Some("that takes root".to_owned());
+        return Some(Obstacle::Forbidden("that takes root".to_owned()));
     }
-    for (program, use_of_it) in PROGRAMS {
-        if !is_there(program) {
-            return Some(format!("there is no {program}, which {use_of_it}"));
-        }
+    if let Some((program, use_of_it)) = PROGRAMS.iter().find(|(program, _)| !is_there(program)) {
+        return Some(Obstacle::Missing(format!("there is no {program}, which {use_of_it}")));
     }
     // Overlays may not lie on every file system, and not every container may mount.
     let problem = throw_away::run("true", &[]).err()?;
-    Some(format!("no throw-away copy of this machine can be made: {problem:#}"))
+    Some(Obstacle::Forbidden(format!("no throw-away copy of this machine can be made: {problem:#}")))
 }
 
 fn is_there(program: &str) -> bool {
