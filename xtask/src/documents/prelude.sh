@@ -5,8 +5,8 @@ set -Eeuo pipefail
 exec 4>&2
 password=password
 place=
-mkdir --parents /root/hostler/target/package /var/backups
-cd /root/hostler
+mkdir --parents /srv/hostler/target/package /var/backups
+cd /srv/hostler
 cp "$package" target/package/
 
 fail() { echo "FAILED: $place: $*" >&4; place=; exit 1; }
