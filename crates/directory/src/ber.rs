@@ -58,7 +58,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The next element, which must have this tag.
-    pub(crate) fn expect(&mut self, tag: u8) -> Result<Element<'a>, Unreadable> {
+    pub(crate) fn tagged(&mut self, tag: u8) -> Result<Element<'a>, Unreadable> {
         self.next().and_then(|element| if element.tag == tag { Ok(element) } else { Err(Unreadable) })
     }
 }
@@ -81,9 +81,9 @@ mod tests {
     #[test]
     fn elements_are_read_in_order() -> Result<(), Unreadable> {
         let mut reader = Reader(&[0x30, 5, 2, 1, 7, 4, 0, 0x0a, 0x81, 1, 0]);
-        let mut parts = reader.expect(0x30)?.parts();
-        assert_eq!(parts.expect(2)?.number()?, 7);
-        assert_eq!(parts.expect(4)?.text(), "");
+        let mut parts = reader.tagged(0x30)?.parts();
+        assert_eq!(parts.tagged(2)?.number()?, 7);
+        assert_eq!(parts.tagged(4)?.text(), "");
         assert!(parts.is_empty());
         assert_eq!(reader.next()?.number()?, 0);
         assert!(reader.is_empty());
@@ -103,7 +103,7 @@ mod tests {
         ] {
             assert!(Reader(bytes).next().is_err(), "{bytes:?}");
         }
-        assert!(Reader(&[4, 0]).expect(2).is_err());
+        assert!(Reader(&[4, 0]).tagged(2).is_err());
         for content in [&[][..], &[0x80], &[1, 0, 0, 0, 0]] {
             assert!(Element { tag: 2, content }.number().is_err(), "{content:?}");
         }

@@ -94,9 +94,9 @@ impl Outcome {
 
     fn read(result: Element<'_>) -> Result<Self, Unreadable> {
         let mut parts = result.parts();
-        let code = parts.expect(tag::ENUMERATED)?.number()?;
-        parts.expect(tag::OCTETS)?;
-        let text = parts.expect(tag::OCTETS)?.text();
+        let code = parts.tagged(tag::ENUMERATED)?.number()?;
+        parts.tagged(tag::OCTETS)?;
+        let text = parts.tagged(tag::OCTETS)?.text();
         // It ends up in the log: no lines of the server's making, and no end of them.
         let text = text.chars().take(200).map(|c| if c.is_control() { ' ' } else { c }).collect();
         Ok(Outcome { code, text })
@@ -328,7 +328,7 @@ async fn receive(stream: &mut (impl AsyncRead + Unpin)) -> Result<Vec<u8>, Troub
 /// What a message with this number says.
 fn operation(message: &[u8], id: u32) -> Result<Element<'_>, Trouble> {
     let mut parts = Reader(message);
-    let number = parts.expect(tag::INTEGER)?.number()?;
+    let number = parts.tagged(tag::INTEGER)?.number()?;
     let operation = parts.next()?;
     match number {
         // A notice of disconnection (RFC 4511, section 4.4.1).
@@ -343,17 +343,17 @@ fn operation(message: &[u8], id: u32) -> Result<Element<'_>, Trouble> {
 
 fn entry(operation: Element<'_>) -> Result<Entry, Unreadable> {
     let mut parts = operation.parts();
-    let dn = std::str::from_utf8(parts.expect(tag::OCTETS)?.content).map_err(|_| Unreadable)?.to_owned();
+    let dn = std::str::from_utf8(parts.tagged(tag::OCTETS)?.content).map_err(|_| Unreadable)?.to_owned();
     let mut attributes = Attributes::default();
-    let mut list = parts.expect(tag::SEQUENCE)?.parts();
+    let mut list = parts.tagged(tag::SEQUENCE)?.parts();
     while !list.is_empty() {
-        let mut attribute = list.expect(tag::SEQUENCE)?.parts();
-        let name = attribute.expect(tag::OCTETS)?.text();
-        let mut values = attribute.expect(tag::SET)?.parts();
+        let mut attribute = list.tagged(tag::SEQUENCE)?.parts();
+        let name = attribute.tagged(tag::OCTETS)?.text();
+        let mut values = attribute.tagged(tag::SET)?.parts();
         let mut texts = vec![];
         while !values.is_empty() {
             // Pictures and the like are no values of ours.
-            texts.extend(std::str::from_utf8(values.expect(tag::OCTETS)?.content).map(str::to_owned));
+            texts.extend(std::str::from_utf8(values.tagged(tag::OCTETS)?.content).map(str::to_owned));
         }
         attributes.add(&name, texts);
     }
