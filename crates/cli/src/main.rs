@@ -3,6 +3,7 @@
 mod backup;
 mod check;
 mod config;
+mod log;
 mod manual;
 mod options;
 mod output;

@@ -14,14 +14,14 @@ use hostler_traces::Traces;
 use listenfd::ListenFd;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
-use tracing_subscriber::EnvFilter;
 
-use crate::options::{LogFormat, ServeOptions};
-use crate::{storage, supervisor};
+use crate::options::ServeOptions;
+use crate::output::say;
+use crate::{log, storage, supervisor};
 
 /// Runs the server until SIGTERM or SIGINT.
 pub async fn run(options: ServeOptions, handed: ListenFd) -> Result<()> {
-    start_log(&options)?;
+    log::start(&options)?;
     let valid = USERNAME.charset.is_none_or(|charset| options.admin_user.chars().all(charset.allows));
     anyhow::ensure!(
         valid && !options.admin_user.is_empty(),
@@ -58,11 +58,12 @@ pub async fn run(options: ServeOptions, handed: ListenFd) -> Result<()> {
     if let Some(certificate) = certificate {
         tokio::spawn(certificate.follow());
     }
-    let mut out = std::io::stdout();
     for door in &doors {
-        writeln!(out, "Hostler is listening on {}", door.address()?)?;
+        if let Err(problem) = say(&format!("Hostler is listening on {}", door.address()?)) {
+            // A server is for its clients, whoever watches it start.
+            tracing::warn!("it cannot be told where the server listens: {problem:#}");
+        }
     }
-    out.flush()?;
     let seconds = |number: u32| Duration::from_secs(number.into());
     let limits = Limits {
         head: seconds(options.header_timeout),
@@ -184,17 +185,4 @@ fn announce_first_user(name: &str, made_up: Option<&str>) -> Result<()> {
         bail!("the password of the new superuser {name} could not be shown: give another with hostler user password");
     }
     Ok(())
-}
-
-fn start_log(options: &ServeOptions) -> Result<()> {
-    let filter =
-        EnvFilter::try_new(&options.log).with_context(|| format!("--log does not understand {:?}", options.log))?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    // A line that cannot be written is lost. To say so would fail in the same place, and end whatever wrote it.
-    let log = log.log_internal_errors(false);
-    let started = match options.log_format {
-        LogFormat::Human => log.with_ansi(false).try_init(),
-        LogFormat::Json => log.json().flatten_event(true).try_init(),
-    };
-    started.map_err(|problem| anyhow::anyhow!("the log could not be started: {problem}"))
 }

@@ -2,6 +2,7 @@
 //! commands for users.
 #![allow(clippy::expect_used, clippy::panic, reason = "tests report by panicking")]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -15,7 +16,7 @@ use std::time::{Duration, Instant};
 use hostler_testkit::client::Address;
 use hostler_testkit::database::PostgresDatabase;
 use hostler_testkit::{ADMIN, ADMIN_PASSWORD, Backend, Client, TestServer, backends};
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_hostler");
@@ -74,6 +75,28 @@ fn standard_output_holds_one_line() {
     server.as_admin().get("/api/v2/me/").expect(200);
     assert!(server.anonymous().get("/api/v2/me/").status == 401);
     assert_eq!(server.more_stdout(), Vec::<String>::new());
+}
+
+/// Neither ours nor those of libraries that log in another way.
+#[test]
+fn lines_of_the_log_do_not_tell_where_in_the_source_they_come_from() {
+    for backend in backends() {
+        let log = [("HOSTLER_LOG_FORMAT", "json"), ("HOSTLER_LOG", "debug,refinery_core=info")];
+        let server = TestServer::start_with(BINARY, backend, &log);
+        server.as_admin().get("/api/v2/me/").expect(200);
+        let (log, mut modules) = (server.stderr(), BTreeSet::new());
+        for line in log.lines().filter(|line| !line.starts_with("Created the superuser")) {
+            let event: Value = serde_json::from_str(line).unwrap_or_else(|_| panic!("{backend}: no JSON: {line}"));
+            modules.insert(event["target"].as_str().expect("a target").to_owned());
+            let mut keys = event.as_object().expect("an object").keys();
+            assert!(keys.all(|key| !key.starts_with("log.")), "{backend}: {line}");
+            assert!(!line.contains(".rs"), "{backend}: {line}");
+        }
+        assert!(modules.iter().any(|module| module.starts_with("refinery")), "{backend}: {modules:?}");
+        assert!(log.contains("bringing the schema of the database up to date"), "{backend}:\n{log}");
+        let quiet = TestServer::start(BINARY, backend);
+        assert!(!quiet.stderr().contains("refinery"), "{backend}:\n{}", quiet.stderr());
+    }
 }
 
 #[test]

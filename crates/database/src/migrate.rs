@@ -42,6 +42,14 @@ fn newest(runner: &Runner) -> i64 {
     runner.get_migrations().iter().map(|migration| i64::from(migration.version())).max().unwrap_or(0)
 }
 
+/// Tells the log that the schema changes, which takes its time in a large database.
+pub(crate) fn announce(found: Option<i64>, runner: &Runner) {
+    let (from, to) = (found.unwrap_or(0), newest(runner));
+    if from < to {
+        tracing::info!(from, to, "bringing the schema of the database up to date");
+    }
+}
+
 /// Refuses a database that was migrated further than `runner` knows.
 pub(crate) fn refuse_newer(found: Option<i64>, runner: Runner) -> Result<(), OpenError> {
     let known = newest(&runner);

@@ -126,6 +126,7 @@ async fn migrate(config: &Config) -> Result<(), OpenError> {
     }
     let found = recorded_version(&client).await.map_err(server)?;
     migrate::refuse_newer(found, migrate::postgres_runner())?;
+    migrate::announce(found, &migrate::postgres_runner());
     let migrated = migrate::postgres_runner().run_async(&mut client).await;
     migrated.map_err(|error| OpenError::Migration { place: place.clone(), problem: migrate::problem(&error) })?;
     client.batch_execute(ADD_UP_ROW_COUNTS).await.map_err(server)?;

@@ -21,7 +21,8 @@ pub(super) fn prepare(path: &Path) -> Result<(), OpenError> {
     let migration = |problem: String| OpenError::Migration { place: path.display().to_string(), problem };
     let mut connection = connection::open(path, Purpose::Migrate).map_err(file_error)?;
     // Before anything else, which might change the file.
-    migrate::refuse_newer(recorded_version(&connection).map_err(file_error)?, migrate::sqlite_runner())?;
+    let found = recorded_version(&connection).map_err(file_error)?;
+    migrate::refuse_newer(found, migrate::sqlite_runner())?;
 
     let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).map_err(file_error)?;
     if !mode.eq_ignore_ascii_case("wal") {
@@ -31,6 +32,7 @@ pub(super) fn prepare(path: &Path) -> Result<(), OpenError> {
             remedy: "put it on a local file system that SQLite can use in WAL mode",
         });
     }
+    migrate::announce(found, &migrate::sqlite_runner());
     let report = migrate::sqlite_runner().run(&mut connection).map_err(|error| migration(migrate::problem(&error)))?;
     if !report.applied_migrations().is_empty() {
         let broken: Option<String> =
