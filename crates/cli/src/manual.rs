@@ -1,7 +1,6 @@
 //! `hostler completions` and `hostler manual`, both made from the definitions of the commands.
 
 use std::fs;
-use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -11,6 +10,7 @@ use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 
 use crate::options::Cli;
+use crate::output::print;
 
 /// What the definitions of the commands do not tell: the files, and how commands end.
 const FILES: [(&str, &str); 3] = [
@@ -21,10 +21,11 @@ const FILES: [(&str, &str); 3] = [
     ("secret.key, keys/", "In the data folder: what sessions are signed with, and what secrets are sealed with."),
     ("hostler.db", "In the data folder: the embedded database."),
 ];
-const STATUSES: [(&str, &str); 3] = [
+const STATUSES: [(&str, &str); 4] = [
     ("0", "The command did what it was asked to do."),
     ("1", "It did not; one line on standard error says why."),
     ("2", "The command line is wrong; nothing was done."),
+    ("141", "Nobody reads any more what it prints, as behind | head."),
 ];
 
 /// Prints what a shell needs to complete our commands.
@@ -75,19 +76,15 @@ fn page(command: &Command) -> Result<Vec<u8>> {
     Man::new(command.clone()).source(source).manual("Hostler").render(&mut page)?;
     if title(command) == "hostler" {
         let mut more = Roff::new();
-        for (heading, entries) in [("FILES", FILES), ("EXIT STATUS", STATUSES)] {
+        for (heading, entries) in [("FILES", &FILES[..]), ("EXIT STATUS", &STATUSES)] {
             more.control("SH", [heading]);
             for (name, meaning) in entries {
-                more.control("TP", []).text([bold(name)]).text([roman(meaning)]);
+                more.control("TP", []).text([bold(*name)]).text([roman(*meaning)]);
             }
         }
         more.to_writer(&mut page)?;
     }
     Ok(page)
-}
-
-fn print(bytes: &[u8]) -> Result<()> {
-    std::io::stdout().write_all(bytes).context("cannot write to standard output")
 }
 
 #[cfg(test)]

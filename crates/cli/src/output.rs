@@ -1,17 +1,36 @@
 //! What commands print.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+
+/// Nobody reads standard output any more, as behind `| head`: nothing went wrong, but there is nobody to print for.
+#[derive(Debug, thiserror::Error)]
+#[error("nobody reads standard output any more")]
+pub struct Unread;
 
 /// One line on standard output.
+///
+/// # Errors
+/// [`Unread`], or if it cannot be written.
 pub fn say(line: &str) -> Result<()> {
-    writeln!(std::io::stdout(), "{line}")?;
-    Ok(())
+    print(format!("{line}\n").as_bytes())
+}
+
+/// Bytes on standard output, which do not wait there for more.
+///
+/// # Errors
+/// [`Unread`], or if they cannot be written.
+pub fn print(bytes: &[u8]) -> Result<()> {
+    let mut out = std::io::stdout();
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Err(problem) if problem.kind() == ErrorKind::BrokenPipe => Err(Unread.into()),
+        written => written.context("cannot write to standard output"),
+    }
 }
 
 /// One line on standard error, for what needs attention but stops nothing.
-#[expect(clippy::print_stderr, reason = "this is where a command line warns")]
 pub fn warn(line: &str) {
-    eprintln!("hostler: warning: {line}");
+    // Where it cannot be written there is no other place to say so.
+    let _ = writeln!(std::io::stderr(), "hostler: warning: {line}");
 }

@@ -1,12 +1,11 @@
 //! `hostler secrets`: the keys that seal the secrets in the database.
 
-use std::io::Write;
-
 use anyhow::Result;
 use hostler_server::shelves;
 use hostler_vault::{KeyUse, Progress};
 
 use crate::options::{DataOptions, SecretsCommand};
+use crate::output::say;
 use crate::storage;
 
 /// Runs one of the commands about secrets.
@@ -50,12 +49,5 @@ async fn status(data: &DataOptions) -> Result<()> {
         say(&format!("{generation}\t{key}\t{texts}\t{word}"))?;
     }
     database.close().await;
-    Ok(())
-}
-
-fn say(line: &str) -> Result<()> {
-    let mut out = std::io::stdout();
-    writeln!(out, "{line}")?;
-    out.flush()?;
     Ok(())
 }

@@ -1,11 +1,10 @@
 //! `hostler setting`: settings on the data itself, for whoever can read the data folder.
 
-use std::io::Write;
-
 use anyhow::{Result, anyhow};
 use hostler_server::{list_settings, reset_setting, set_setting};
 
 use crate::options::SettingCommand;
+use crate::output::say;
 use crate::storage;
 
 /// Runs one of the commands.
@@ -14,9 +13,8 @@ pub async fn run(command: SettingCommand) -> Result<()> {
         SettingCommand::List { data } => {
             let engine = storage::app(&data).await?.engine;
             let settings = list_settings(&engine).await.map_err(|failure| anyhow!("{failure:?}"))?;
-            let mut out = std::io::stdout();
             for (name, value, is_changed) in settings {
-                writeln!(out, "{name}\t{value}{}", if is_changed { "\tchanged" } else { "" })?;
+                say(&format!("{name}\t{value}{}", if is_changed { "\tchanged" } else { "" }))?;
             }
         }
         SettingCommand::Set { data, name, value } => {

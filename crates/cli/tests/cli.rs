@@ -359,6 +359,34 @@ fn servers_that_start_at_once_share_a_new_database() {
     }
 }
 
+/// As behind `| head`, which ends before all is printed.
+#[test]
+fn what_nobody_reads_ends_quietly() {
+    let server = start(Backend::Sqlite);
+    let data = server.data();
+    let data = data.to_str().expect("a path in letters");
+    for arguments in [
+        &["config", "show"][..],
+        &["manual"],
+        &["setting", "list", "--data", data],
+        &["user", "list", "--data", data],
+        &["secrets", "status", "--data", data],
+        &["check", "--data", data],
+    ] {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let output = hostler(arguments).stdout(writer).stderr(Stdio::piped()).spawn().expect("the binary runs");
+        let output = output.wait_with_output().expect("the command ends");
+        assert_eq!(text(&output.stderr), "", "{arguments:?}");
+        assert_eq!(output.status.code(), Some(141), "{arguments:?}");
+    }
+    // On a full disk, on the other hand, something is lost.
+    let full = fs::File::options().write(true).open("/dev/full").expect("a full disk");
+    let output = hostler(&["config", "show"]).stdout(full).output().expect("the binary runs");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("standard output"), "{}", text(&output.stderr));
+}
+
 #[test]
 fn the_manual_is_written_into_a_folder() {
     let folder = TempDir::new().expect("a directory");
