@@ -1,13 +1,13 @@
 //! The data folder: what is in it, and opening it.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use anyhow::{Context, Result, bail};
 use hostler_database::{Database, Location};
-use hostler_identity::key::SecretKey;
+use hostler_identity::key::{SecretKey, make_file};
 use hostler_server::{App, Keys, Options};
 use hostler_vault::Vault;
 
@@ -37,7 +37,11 @@ pub async fn open(options: &DataOptions) -> Result<(Database, Keys)> {
     if key.exists() {
         SecretKey::load(&key)?;
     }
-    let database = Database::open(&location(options)?).await?;
+    let location = location(options)?;
+    if let Location::Sqlite(file) = &location {
+        make_file(file).with_context(|| format!("cannot create the database {}", file.display()))?;
+    }
+    let database = Database::open(&location).await?;
     let secret = SecretKey::load_or_create(&key)?;
     let vault = Vault::start(&folder.join(VAULT_FOLDER), &database).await?;
     Ok((database, Keys { secret, vault }))
@@ -99,8 +103,8 @@ fn hold(folder: &Path, lock: fn(&File) -> Result<(), TryLockError>, other: &str)
     static HELD: OnceLock<File> = OnceLock::new();
     let path = folder.join(LOCK_FILE);
     let failed = || format!("{} cannot be locked", path.display());
-    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
-    let file = file.with_context(failed)?;
+    make_file(&path).with_context(failed)?;
+    let file = OpenOptions::new().write(true).open(&path).with_context(failed)?;
     match lock(&file) {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => bail!("{other} {} is running: stop it first", folder.display()),

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::Mutex;
@@ -317,6 +317,46 @@ fn commands_for_users_refuse_what_makes_no_sense() {
         assert_eq!(output.status.code(), Some(1), "{arguments:?}: {stderr}");
         assert_eq!(stderr.lines().count(), 1, "{arguments:?}: wanted one line:\n{stderr}");
     }
+}
+
+/// The server has a user of its own, and its administrator is root.
+#[test]
+fn what_root_makes_in_the_data_belongs_to_their_owner() {
+    const SOMEBODY: u32 = 12345;
+    let folder = TempDir::new().expect("a directory");
+    let data = folder.path().join("data");
+    fs::create_dir(&data).expect("a directory");
+    if chown(&data, Some(SOMEBODY), Some(SOMEBODY)).is_err() {
+        return eprintln!("SKIPPED: only root may give a folder away");
+    }
+    fs::set_permissions(&data, fs::Permissions::from_mode(0o700)).expect("a mode");
+    let is_theirs = |moment: &str| {
+        for file in files(&data).iter().chain([&data.join("keys")]) {
+            let found = fs::metadata(file).expect("a file");
+            assert_eq!((found.uid(), found.gid()), (SOMEBODY, SOMEBODY), "{moment}: {}", file.display());
+        }
+    };
+    let run = |arguments: &[&str]| {
+        let output = hostler(arguments).arg("--data").arg(&data).output().expect("the binary runs");
+        assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
+    };
+    let mut server = hostler(&["serve", "--listen", "127.0.0.1:0", "--data"])
+        .arg(&data)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the binary runs");
+    let mut line = String::new();
+    BufReader::new(server.stdout.take().expect("a pipe")).read_line(&mut line).expect("a line");
+    assert!(line.starts_with("Hostler is listening"), "{line:?}");
+    is_theirs("a server of root runs");
+    run(&["secrets", "rotate"]);
+    is_theirs("the key was replaced");
+    server.kill().and_then(|()| server.wait()).expect("the server can be killed");
+    fs::remove_file(data.join(".lock")).expect("a lock");
+    run(&["check"]);
+    run(&["user", "list"]);
+    is_theirs("it is used without a server");
 }
 
 /// Several servers that start at the same moment on the same new data all come up, and share them.

@@ -4,9 +4,9 @@ use hkdf::Hkdf;
 use sha2::Sha256;
 use std::{
     fmt,
-    fs::File,
+    fs::{File, OpenOptions},
     io::{self, Read, Write},
-    os::unix::fs::PermissionsExt,
+    os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown},
     path::{Path, PathBuf},
 };
 use zeroize::{Zeroize, ZeroizeOnDrop};
@@ -100,6 +100,7 @@ impl SecretKey {
             // Made with mode 0600, and removed again unless it gets its name.
             let mut file = tempfile::Builder::new().prefix(".secret-key-").tempfile_in(directory)?;
             file.write_all(&*zeroize::Zeroizing::new(crate::random::bytes::<LENGTH>()))?;
+            give_to_owner(file.as_file(), directory)?;
             file.as_file().sync_all()?;
             match file.persist_noclobber(path) {
                 Ok(_) => {}
@@ -128,6 +129,36 @@ impl SecretKey {
 impl fmt::Debug for SecretKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SecretKey(..)")
+    }
+}
+
+/// Makes an empty file that only its owner can read, unless there is one.
+///
+/// What root makes in a folder of somebody else belongs to the owner of the folder: the server has a user of its own,
+/// who could not read it otherwise, and its administrator runs commands as root.
+///
+/// # Errors
+/// If it cannot be made; there being one is none.
+pub fn make_file(path: &Path) -> io::Result<()> {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // It never follows a link that the owner of the folder has laid.
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Ok(file) => give_to_owner(&file, directory),
+        Err(problem) if problem.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(problem) => Err(problem),
+    }
+}
+
+/// Gives a file, which must have been made just now by this process, to the owner of its folder where root has made it.
+fn give_to_owner(made: &File, directory: &Path) -> io::Result<()> {
+    let (maker, owner) = (made.metadata()?.uid(), directory.metadata()?);
+    if maker != 0 || owner.uid() == 0 {
+        return Ok(());
+    }
+    match fchown(made, Some(owner.uid()), Some(owner.gid())) {
+        // A root without that power, as in some containers, keeps what it makes.
+        Err(problem) if problem.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        given => given,
     }
 }
 

@@ -1,7 +1,8 @@
 //! The folder of key files: `N.key`, N counting the generations.
 
 use std::fs::{self, DirBuilder};
-use std::os::unix::fs::DirBuilderExt;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, lchown};
 use std::path::{Path, PathBuf};
 
 use hostler_identity::key::{KeyError, SecretKey};
@@ -13,7 +14,7 @@ use crate::cipher::Cipher;
 pub(crate) fn read(folder: &Path) -> Result<Vec<(u64, Cipher)>, VaultError> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(vec![]),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(vec![]),
         Err(source) => return Err(VaultError::Folder { doing: "read", path: folder.to_owned(), source }),
     };
     let mut numbers = vec![];
@@ -25,7 +26,7 @@ pub(crate) fn read(folder: &Path) -> Result<Vec<(u64, Cipher)>, VaultError> {
     let load = |number| match SecretKey::load(&path(folder, number)) {
         Ok(key) => Some(Ok((number, Cipher::new(&key)))),
         // Retired since the folder was listed.
-        Err(KeyError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => None,
+        Err(KeyError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => None,
         Err(problem) => Some(Err(problem.into())),
     };
     numbers.into_iter().filter_map(load).collect()
@@ -41,12 +42,25 @@ pub fn key_ids(folder: &Path) -> Result<Vec<String>, VaultError> {
 
 /// Makes the key of a generation, unless another process has made it already.
 pub(crate) fn create(folder: &Path, number: u64) -> Result<(u64, Cipher), VaultError> {
-    DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|source| VaultError::Folder {
-        doing: "create",
-        path: folder.to_owned(),
-        source,
-    })?;
+    make(folder).map_err(|source| VaultError::Folder { doing: "create", path: folder.to_owned(), source })?;
     Ok((number, Cipher::new(&SecretKey::load_or_create(&path(folder, number))?)))
+}
+
+/// Makes the folder, unless there is one. What root makes belongs to the owner of the folder above, as the keys do.
+fn make(folder: &Path) -> io::Result<()> {
+    match DirBuilder::new().mode(0o700).create(folder) {
+        Ok(()) => {}
+        Err(problem) if problem.kind() == ErrorKind::AlreadyExists => return Ok(()),
+        Err(problem) => return Err(problem),
+    }
+    let above = folder.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new(".")).metadata()?;
+    if above.uid() != 0 && fs::symlink_metadata(folder)?.uid() == 0 {
+        match lchown(folder, Some(above.uid()), Some(above.gid())) {
+            Err(problem) if problem.kind() == ErrorKind::PermissionDenied => {}
+            given => given?,
+        }
+    }
+    Ok(())
 }
 
 /// Removes the key of a generation for good.

@@ -16,6 +16,7 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 
 use hostler_database::{Database, Error};
+use hostler_identity::key::make_file;
 use sea_query::{Alias, Expr, ExprTrait, LockType, Query};
 
 use crate::cipher::Cipher;
@@ -166,7 +167,8 @@ impl Vault {
     fn lock(&self) -> Result<File, RotationError> {
         let path = self.folder().join(LOCK);
         let problem = |source| VaultError::Folder { doing: "lock", path: path.clone(), source };
-        let file = File::create(&path).map_err(problem)?;
+        make_file(&path).map_err(problem)?;
+        let file = File::options().write(true).open(&path).map_err(problem)?;
         match file.try_lock() {
             Ok(()) => Ok(file),
             Err(std::fs::TryLockError::WouldBlock) => Err(RotationError::Busy),

@@ -76,6 +76,7 @@ has "the server is not ready by its own account" "$(hostler probe 2>&1)" ready
 step "root may use its commands, beside the server and without it"
 hostler check || fail "something is wrong with the data"
 has "the users are not listed" "$(hostler user list)" admin
+has "no key is replaced" "$(hostler secrets rotate)" 'is removed'
 stop
 has "the users are not listed" "$(hostler user list)" admin
 others=$(find /var/lib/hostler ! -user hostler)
