@@ -86,7 +86,7 @@ pub enum Command {
 /// Where the data is.
 #[derive(Args, Clone)]
 pub struct DataOptions {
-    /// Folder for the embedded database and the secret key; created if it is not there
+    /// Folder for the embedded database and the keys, which `serve` creates if it is not there
     #[arg(long, env = "HOSTLER_DATA", default_value = "./hostler-data", value_name = "DIR")]
     pub data: PathBuf,
     /// PostgreSQL to use instead of the embedded database, as postgres://user@host/name

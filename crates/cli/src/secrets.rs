@@ -17,7 +17,7 @@ pub async fn run(command: SecretsCommand) -> Result<()> {
 }
 
 async fn rotate(data: &DataOptions) -> Result<()> {
-    let (database, keys) = storage::open(data).await?;
+    let (database, keys) = storage::existing(data).await?;
     // Whether anybody still listens makes no difference: what has begun is brought to its end.
     let mut report = |progress: Progress| drop(say(&line(&progress)));
     let outcome = keys.vault.rotate(&database, &shelves(), &mut report).await;
@@ -36,7 +36,7 @@ fn line(progress: &Progress) -> String {
 }
 
 async fn status(data: &DataOptions) -> Result<()> {
-    let (database, keys) = storage::open(data).await?;
+    let (database, keys) = storage::existing(data).await?;
     let uses = keys.vault.key_uses(&database, &shelves()).await?;
     say("generation\tkey\tsecrets\t")?;
     for KeyUse { key, generation, current, texts } in uses {

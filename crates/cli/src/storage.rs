@@ -47,9 +47,29 @@ pub async fn open(options: &DataOptions) -> Result<(Database, Keys)> {
     Ok((database, Keys { secret, vault }))
 }
 
+/// Opens what the options name, and creates nothing: who mistypes the folder is not to work on an empty database.
+///
+/// # Errors
+/// If no server has ever started there.
+pub async fn existing(options: &DataOptions) -> Result<(Database, Keys)> {
+    let folder = &options.data;
+    let remedy = "name the one that the server uses by --data or HOSTLER_DATA; hostler serve creates what is not there";
+    if !folder.is_dir() {
+        bail!("there is no data folder {}: {remedy}", folder.display());
+    }
+    refuse_unfinished(folder)?;
+    if options.database.is_none() && !folder.join(DATABASE_FILE).exists() {
+        bail!("there is no {DATABASE_FILE} in the data folder {}: {remedy}", folder.display());
+    }
+    open(options).await
+}
+
 /// What the options name, to work on it without serving it.
+///
+/// # Errors
+/// As [`existing`].
 pub async fn app(options: &DataOptions) -> Result<App> {
-    let (database, keys) = open(options).await?;
+    let (database, keys) = existing(options).await?;
     Ok(App::new(
         database,
         keys,

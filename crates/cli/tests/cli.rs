@@ -319,6 +319,28 @@ fn commands_for_users_refuse_what_makes_no_sense() {
     }
 }
 
+/// Who mistypes the folder is not to mend an empty database, and think the real one mended.
+#[test]
+fn commands_on_the_data_create_none() {
+    let folder = TempDir::new().expect("a directory");
+    let missing = folder.path().join("missing");
+    for data in [missing.as_path(), folder.path()] {
+        for arguments in [
+            &["user", "create", "rescue", "--superuser", "--data"][..],
+            &["user", "list", "--data"],
+            &["setting", "list", "--data"],
+            &["secrets", "rotate", "--data"],
+        ] {
+            let output = hostler(arguments).arg(data).output().expect("the binary runs");
+            let stderr = text(&output.stderr);
+            assert_eq!(output.status.code(), Some(1), "{arguments:?}: {stderr}");
+            assert!(stderr.contains(&data.display().to_string()) && stderr.contains("--data"), "{stderr}");
+            assert_eq!(files(folder.path()), Vec::<PathBuf>::new(), "{arguments:?}");
+            assert!(!missing.exists(), "{arguments:?}");
+        }
+    }
+}
+
 /// The server has a user of its own, and its administrator is root.
 #[test]
 fn what_root_makes_in_the_data_belongs_to_their_owner() {

@@ -140,9 +140,9 @@ fn commands_on_the_data_read_the_file_too() {
     let folder = TempDir::new().expect("a directory");
     let data = folder.path().join("from-the-file");
     let file = file(&format!("data = {:?}\n", data.to_str().expect("a path")));
-    let output = file.command(&["user", "list"]).output().expect("the binary runs");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    assert!(data.join("hostler.db").exists());
-    let output = file.command(&["check"]).output().expect("the binary runs");
-    assert!(String::from_utf8_lossy(&output.stdout).contains("no active user is a superuser"));
+    for arguments in [&["user", "list"][..], &["check"], &["backup", "/nowhere/file"]] {
+        let output = file.command(arguments).output().expect("the binary runs");
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(stderr.contains(&format!("there is no data folder {}", data.display())), "{arguments:?}: {stderr}");
+    }
 }

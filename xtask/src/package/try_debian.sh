@@ -64,6 +64,12 @@ for path in man/man1/hostler.1.gz man/man1/hostler-serve.1.gz bash-completion/co
 done
 has "the configuration is not read" "$(hostler config show)" 'data = "/var/lib/hostler"  # /etc/hostler/hostler.toml:'
 
+step "commands before its first start change nothing"
+hostler user create rescue --superuser <<<"$password" >/tmp/said 2>&1 && fail "a user is created without a server"
+has "no reason is told" "$(cat /tmp/said)" 'hostler serve'
+hostler check >/tmp/said 2>&1 && fail "nothing is wrong before the first start"
+expect "files of root in the data" "$(find /var/lib/hostler ! -user hostler)" ''
+
 step "it starts as its unit says"
 (umask 077 && echo "HOSTLER_ADMIN_PASSWORD='$password'" >/etc/hostler/environment)
 start
