@@ -48,7 +48,7 @@ impl Archive {
         let file_error = |source| BackupError::File { doing: "read", path: path.to_owned(), source };
         let damaged = |problem: &str| BackupError::Damaged { path: path.to_owned(), problem: problem.to_owned() };
         let mut file = File::open(path).map_err(file_error)?;
-        let (sums, places) = read_entries(&file).map_err(|problem| damaged(&problem.to_string()))?;
+        let (sums, places) = read_entries(&file).map_err(|problem| damaged(&problem))?;
         let content = |file: &mut File, name: &str, longest: u64| -> Result<Vec<u8>, BackupError> {
             let place = places.get(name).filter(|place| place.length <= longest);
             let place = *place.ok_or_else(|| damaged(&format!("it has no {name}")))?;
@@ -160,19 +160,21 @@ impl Source for Archive {
 type Sums = Vec<(String, String)>;
 
 /// The sum of each entry, and where it stands.
-fn read_entries(file: &File) -> io::Result<(Sums, HashMap<String, Place>)> {
+fn read_entries(file: &File) -> Result<(Sums, HashMap<String, Place>), String> {
+    // What the reader of archives says would quote what it found, which may be anything.
+    let unreadable = |_: io::Error| "it is not a whole archive of tar".to_owned();
     let (mut sums, mut places) = (vec![], HashMap::new());
     let mut archive = tar::Archive::new(BufReader::new(file));
-    for entry in archive.entries()? {
-        let mut entry = entry?;
-        let name = entry.path()?.to_str().unwrap_or_default().to_owned();
+    for entry in archive.entries().map_err(unreadable)? {
+        let mut entry = entry.map_err(unreadable)?;
+        let name = entry.path().map_err(unreadable)?.to_str().unwrap_or_default().to_owned();
         let place = Place { start: entry.raw_file_position(), length: entry.size() };
         let mut hash = Sha256::new();
-        if io::copy(&mut entry, &mut HashWriter(&mut hash))? != place.length {
-            return Err(io::Error::other(format!("{name} is cut off")));
+        if io::copy(&mut entry, &mut HashWriter(&mut hash)).map_err(unreadable)? != place.length {
+            return Err(format!("{name} is cut off"));
         }
         if places.insert(name.clone(), place).is_some() {
-            return Err(io::Error::other(format!("{name} is there twice")));
+            return Err(format!("{name} is there twice"));
         }
         sums.push((name, hex::encode(hash.finalize())));
     }

@@ -38,7 +38,7 @@ fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) if problem.is::<Unread>() => ExitCode::from(UNREAD),
-        Err(problem) => fail(&format!("{problem:#}")),
+        Err(problem) => fail(&problem),
     }
 }
 
@@ -69,9 +69,15 @@ fn on_runtime(command: impl Future<Output = Result<()>>) -> Result<()> {
     runtime.context("the runtime could not be started")?.block_on(command)
 }
 
-/// One clear line for whoever started the program.
-fn fail(problem: &str) -> ExitCode {
+/// One clear line for whoever started the program, with the causes that it does not tell of itself.
+fn fail(problem: &anyhow::Error) -> ExitCode {
+    let mut line = String::new();
+    for cause in problem.chain().map(|cause| cause.to_string().replace('\n', " ")) {
+        if !line.contains(&cause) {
+            line = if line.is_empty() { cause } else { format!("{line}: {cause}") };
+        }
+    }
     // If that cannot be written either, the status is all that is left to say.
-    let _ = writeln!(std::io::stderr(), "hostler: {}", problem.replace('\n', " "));
+    let _ = writeln!(std::io::stderr(), "hostler: {line}");
     ExitCode::FAILURE
 }
