@@ -20,11 +20,10 @@ const QUIET: &str = "refinery_core=warn";
 /// Begins to log as the options say.
 ///
 /// # Errors
-/// If the options name levels that there are not.
+/// If something logs already.
 pub fn start(options: &ServeOptions) -> Result<()> {
-    let understood = || format!("--log does not understand {:?}", options.log);
     // Whoever names the library in the options hears it: the later of two directives counts.
-    let filter = EnvFilter::try_new(format!("{QUIET},{}", options.log)).with_context(understood)?;
+    let filter = EnvFilter::try_new(format!("{QUIET},{}", options.log)).context("the levels to log")?;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // A line that cannot be written is lost. To say so would fail in the same place, and end whatever wrote it.
     let log = log.log_internal_errors(false);

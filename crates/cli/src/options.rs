@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
 use hostler_door::Place;
+use tracing_subscriber::EnvFilter;
 
 /// A controller for Ansible that speaks AWX's API.
 #[derive(Parser)]
@@ -154,15 +155,15 @@ pub struct ServeOptions {
     /// Name of the first superuser, who is created in an empty database
     #[arg(long, env = "HOSTLER_ADMIN_USER", default_value = "admin", value_name = "NAME")]
     pub admin_user: String,
-    /// Password of the first superuser; without it one is made up and shown once. Better given by the environment than
+    /// Password of the first superuser; without it, or if it is empty, one is made up and shown once. Better given by the environment than
     /// here, where other users of the machine can read it
     #[arg(long, env = "HOSTLER_ADMIN_PASSWORD", value_name = "PASSWORD", hide_env_values = true)]
     pub admin_password: Option<String>,
     /// Name of this node, in answers and in the activity stream; the default is AWX's own for a single node
-    #[arg(long, env = "HOSTLER_NODE", default_value = "awx-1", value_name = "NAME")]
+    #[arg(long, env = "HOSTLER_NODE", default_value = "awx-1", value_name = "NAME", value_parser = node)]
     pub node: String,
     /// What to log: error, warn, info, debug or trace, also by module as in info,hostler_server=debug
-    #[arg(long, env = "HOSTLER_LOG", default_value = "info", value_name = "LEVEL")]
+    #[arg(long, env = "HOSTLER_LOG", default_value = "info", value_name = "LEVEL", value_parser = levels)]
     pub log: String,
     /// How to log
     #[arg(long, env = "HOSTLER_LOG_FORMAT", default_value = "human", value_name = "FORMAT")]
@@ -177,6 +178,29 @@ pub struct ServeOptions {
     /// Tell in each answer how many statements it took, as X-API-Query-Count
     #[arg(long, env = "HOSTLER_DEBUG_HEADERS", value_parser = clap::builder::BoolishValueParser::new(), default_value = "false", num_args = 0..=1, default_missing_value = "true")]
     pub debug_headers: bool,
+}
+
+/// What to log. A word alone would name a module, and for a misspelt level everything else would be silent.
+fn levels(text: &str) -> Result<String, String> {
+    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+    let mut parts = text.split(',').map(str::trim);
+    if let Some(part) = parts.find(|part| !part.contains('=') && !LEVELS.contains(&part.to_lowercase().as_str())) {
+        return Err(format!("{part:?} is not a level, which are {}, nor like MODULE=LEVEL", LEVELS.join(", ")));
+    }
+    match EnvFilter::try_new(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(_) => Err("it takes levels and parts like MODULE=LEVEL, with commas between them".to_owned()),
+    }
+}
+
+/// The name of a node, which every answer tells in a header.
+fn node(text: &str) -> Result<String, &'static str> {
+    /// As many bytes as a DNS name has at most (RFC 1035, section 2.3.4).
+    const LONGEST: usize = 255;
+    if text.is_empty() || text.len() > LONGEST || text.chars().any(|c| c.is_control() || c.is_whitespace()) {
+        return Err("a node has a name of at most 255 bytes without spaces");
+    }
+    Ok(text.to_owned())
 }
 
 /// Permissions in octal digits.

@@ -44,7 +44,8 @@ pub async fn run(options: ServeOptions, handed: ListenFd) -> Result<()> {
 
     name_installation(&database).await?;
     hostler_resources::begin(&app.engine).await?;
-    let (given, mut made_up) = (options.admin_password, None);
+    // An empty one is what a variable holds that nobody has set: nobody is to get in with it.
+    let (given, mut made_up) = (options.admin_password.filter(|password| !password.is_empty()), None);
     let first = create_first_superuser(&app.engine, &options.admin_user, || {
         given.unwrap_or_else(|| made_up.insert(new_token().plain).clone())
     });

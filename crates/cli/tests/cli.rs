@@ -381,6 +381,15 @@ fn what_root_makes_in_the_data_belongs_to_their_owner() {
     is_theirs("it is used without a server");
 }
 
+#[test]
+fn an_empty_password_lets_nobody_in() {
+    let server = TestServer::start_with(BINARY, Backend::Sqlite, &[("HOSTLER_ADMIN_PASSWORD", "")]);
+    server.as_user(ADMIN, "").get("/api/v2/me/").expect(401);
+    let told = server.stderr();
+    let password = told.split_once(" with the password ").and_then(|(_, rest)| rest.split(' ').next());
+    server.as_user(ADMIN, password.expect("a password that was made up")).get("/api/v2/me/").expect(200);
+}
+
 /// Several servers that start at the same moment on the same new data all come up, and share them.
 #[test]
 fn servers_that_start_at_once_share_a_new_database() {

@@ -65,7 +65,7 @@ fn flags_win_over_variables_over_the_file_over_defaults() {
 
 #[test]
 fn what_is_shown_can_be_a_file() {
-    let first = file("log = \"a \\\"quoted\\\" = # text\"\nadmin_user = \"7\"\n");
+    let first = file("tls_key = \"a \\\"quoted\\\" = # text\"\nadmin_user = \"7\"\n");
     let shown = first.shown(&[], &[]);
     let again = file(&shown.join("\n")).shown(&[], &[]);
     let values = |lines: &[String]| -> Vec<String> {
@@ -108,7 +108,13 @@ fn mistakes_are_named_with_their_line() {
     for (content, line, words) in [
         ("log = \"info\"\n\nlisen = \"x\"\n", 3, vec!["there is no option lisen", "listen"]),
         ("listen = \"nowhere\"\n", 1, vec!["nowhere", "--listen"]),
-        ("\nlog_format = \"xml\"\n", 2, vec!["xml", "--log-format"]),
+        ("\nlog_format = \"xml\"\n", 2, vec!["xml", "--log-format", "human, json"]),
+        ("log = \"verbose\"\n", 1, vec!["verbose", "info", "MODULE=LEVEL"]),
+        ("log = \"\"\n", 1, vec!["info"]),
+        ("log = \"info,hostler_server=loud\"\n", 1, vec!["MODULE=LEVEL"]),
+        ("node = \"two words\"\n", 1, vec!["two words", "without spaces"]),
+        ("node = \"\"\n", 1, vec!["255"]),
+        ("hsts = 0x10\n", 1, vec!["hsts takes decimal digits"]),
         ("log = \"info\"\nlog = \"warn\"\n", 2, vec![]),
         ("log = [\"info\"]\n", 1, vec!["log takes a text"]),
         ("[server]\nlisten = \"127.0.0.1:1\"\n", 1, vec!["server"]),

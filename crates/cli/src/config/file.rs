@@ -78,7 +78,8 @@ impl Config {
             let key = key.get_ref().to_string();
             let value = match value.get_ref() {
                 DeValue::String(text) => text.to_string(),
-                DeValue::Integer(number) => number.as_str().to_owned(),
+                DeValue::Integer(number) if number.radix() == 10 => number.as_str().to_owned(),
+                DeValue::Integer(_) => bail!("{}:{line}: {key} takes decimal digits, or a text", path.display()),
                 DeValue::Boolean(value) => value.to_string(),
                 _ => bail!("{}:{line}: {key} takes a text, a number, or true or false", path.display()),
             };
@@ -100,10 +101,11 @@ impl Config {
             };
             let flag = format!("--{}={value}", option.get_long().unwrap_or_default());
             if let Err(error) = Cli::command().try_get_matches_from(["hostler", SERVE, &flag]) {
-                // The first line names the value, which is no secret: those options take every text.
+                // It names the value, which is no secret: those options take every text. Behind a line without anything
+                // stands where to read on.
                 let text = error.to_string();
-                let problem = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
-                bail!("{place}: {problem}");
+                let problem = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
+                bail!("{place}: {}", problem.split_whitespace().collect::<Vec<_>>().join(" "));
             }
         }
         Ok(())
