@@ -5,6 +5,7 @@ mod bench;
 mod clients;
 mod documents;
 mod fuzz;
+mod leftovers;
 mod package;
 mod report;
 mod rust;

@@ -1,18 +1,18 @@
 //! Formatting, lints and the tests of the workspace.
 
+use std::collections::BTreeMap;
+use std::fs;
 use std::io::{BufRead as _, BufReader, Read};
-use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result};
 use hostler_testkit::Cluster;
+use hostler_testkit::skip::{FORBIDDEN, MISSING, SKIPS_VARIABLE};
 
+use crate::leftovers::Scratch;
 use crate::report::{Counts, Report};
 
 const VARIABLE: &str = "HOSTLER_TEST_POSTGRES";
-
-/// The programs of a directory; tests that start one skip themselves where they are missing.
-const DIRECTORY: [&str; 3] = ["/usr/sbin/slapd", "/usr/sbin/slapadd", "/usr/bin/ldapmodify"];
 
 /// Checks the workspace with nothing but the toolchain and the databases.
 pub fn check(report: &mut Report) -> Result<()> {
@@ -48,12 +48,11 @@ fn tests(report: &mut Report) -> Result<()> {
             }
         },
     };
-    if let Some(missing) = DIRECTORY.iter().find(|program| !Path::new(program).exists()) {
-        report.skip("the tests of signing in through LDAP", &format!("there is no {missing}"));
+    if let Err(problem) = hostler_testkit::database::drop_abandoned() {
+        println!("databases that earlier tests have left cannot be dropped: {problem}");
     }
-    if Command::new("systemd-analyze").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err() {
-        report.skip("the tests of the units for systemd", "there is no systemd-analyze");
-    }
+    let scratch = Scratch::make()?;
+    let skips = scratch.path().join("skips");
     let has_nextest = cargo(&["nextest", "--version"]).stdout(Stdio::null()).stderr(Stdio::null()).status()?.success();
     let mut command = if has_nextest {
         cargo(&["nextest", "run", "--workspace", "--no-fail-fast"])
@@ -64,6 +63,7 @@ fn tests(report: &mut Report) -> Result<()> {
     if let Some(cluster) = &cluster {
         command.env(VARIABLE, cluster.url());
     }
+    command.env("TMPDIR", scratch.path()).env(SKIPS_VARIABLE, &skips);
     let (is_success, counts) = if has_nextest {
         // It reports on standard error, and sums up once.
         let mut child = command.stderr(Stdio::piped()).spawn()?;
@@ -78,7 +78,23 @@ fn tests(report: &mut Report) -> Result<()> {
     if !is_success && counts.failed == 0 {
         report.fail("the tests did not run to their end");
     }
+    tell_skips(report, &fs::read_to_string(&skips).unwrap_or_default());
     Ok(())
+}
+
+/// Reports why tests did not run, which those counted as passed that say so.
+fn tell_skips(report: &mut Report, lines: &str) {
+    let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
+    for line in lines.lines() {
+        *reasons.entry(line).or_default() += 1;
+    }
+    for (reason, count) in reasons {
+        let what = if count == 1 { "a test".to_owned() } else { format!("{count} tests") };
+        match (reason.strip_prefix(MISSING), reason.strip_prefix(FORBIDDEN)) {
+            (_, Some(because)) => report.forgo(&what, because),
+            (because, None) => report.skip(&what, because.unwrap_or(reason)),
+        }
+    }
 }
 
 /// Passes a runner's lines on and adds up those that are sums.
@@ -99,6 +115,16 @@ fn follow(pipe: impl Read, sum: impl Fn(&str) -> Option<&str>) -> Result<Counts>
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_could_be_installed_fails_where_all_is_required() {
+        let allowed = "forbidden: only root may mount\n";
+        for (lines, is_success) in [("", true), (allowed, true), ("forbidden: a\nmissing: cc\nmissing: cc\n", false)] {
+            let mut report = Report::new(true);
+            tell_skips(&mut report, lines);
+            assert_eq!(report.is_success(), is_success, "{lines}");
+        }
+    }
 
     #[test]
     fn sums_are_found_among_the_lines() -> Result<()> {

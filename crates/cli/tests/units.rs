@@ -14,7 +14,7 @@ const MOST_EXPOSED: &str = "20";
 /// The units, with this binary as the one they start; none if systemd is not on this machine.
 fn units() -> Option<TempDir> {
     if Command::new("systemd-analyze").arg("--version").output().is_err() {
-        eprintln!("SKIPPED: systemd-analyze is not on this machine");
+        hostler_testkit::skip::skip("there is no systemd-analyze");
         return None;
     }
     let folder = TempDir::new().expect("a directory");

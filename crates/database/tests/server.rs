@@ -12,7 +12,7 @@ use sea_query::{InsertStatement, Query, SelectStatement};
 async fn server() -> Option<common::Fresh> {
     let fresh = common::Fresh::new(Dialect::Postgres).await;
     if fresh.is_none() {
-        eprintln!("skipped: HOSTLER_TEST_POSTGRES is not set");
+        hostler_testkit::skip::skip("there is no PostgreSQL");
     }
     fresh
 }

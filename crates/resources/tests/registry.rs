@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use hostler_database::{Database, Location, Type};
 use hostler_resource::{Key, Kind, Resource, Via, column};
 use hostler_resources::REGISTRY;
+use hostler_testkit::database::PostgresDatabase;
 use sea_query::{Alias, Query};
 
 fn resources() -> impl Iterator<Item = &'static Resource> {
@@ -138,18 +139,10 @@ async fn columns_exist_in_sqlite() {
 
 #[tokio::test]
 async fn columns_exist_in_postgresql() {
-    let Ok(server) = std::env::var("HOSTLER_TEST_POSTGRES") else {
-        println!("skipped: HOSTLER_TEST_POSTGRES names no server");
-        return;
+    let Some(empty) = PostgresDatabase::create_with("") else {
+        return hostler_testkit::skip::skip("there is no PostgreSQL");
     };
-    let name = format!("hostler_registry_{}", std::process::id());
-    let (client, connection) = tokio_postgres::connect(&server, tokio_postgres::NoTls).await.expect("the test server");
-    let driver = tokio::spawn(connection);
-    client.batch_execute(&format!("CREATE DATABASE {name}")).await.expect("a new database");
-    let (base, _) = server.rsplit_once('/').expect("a URL with a database");
-    let database = Database::open(&Location::Postgres(format!("{base}/{name}"))).await.expect("the new database");
+    let database = Database::open(&Location::Postgres(empty.url())).await.expect("the new database");
     fits(&database).await;
     database.close().await;
-    client.batch_execute(&format!("DROP DATABASE {name} WITH (FORCE)")).await.expect("dropping the database");
-    driver.abort();
 }

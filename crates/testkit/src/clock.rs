@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
 use crate::server::TestServer;
+use crate::skip::skip;
 
 const SOURCE: &str = include_str!("clock.c");
 
@@ -28,7 +29,7 @@ impl FakeClock {
         let output = match compiler.output() {
             Ok(output) => output,
             Err(problem) => {
-                eprintln!("SKIPPED: there is no compiler of C, cc: {problem}");
+                skip(&format!("there is no compiler of C, cc: {problem}"));
                 return None;
             }
         };

@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use crate::skip::skip;
+
 /// What tests need of PostgreSQL.
 const PROGRAMS: [&str; 4] = ["initdb", "postgres", "pg_ctl", "pg_basebackup"];
 
@@ -128,7 +130,7 @@ impl Cluster {
 
     /// Starts a cluster for one test, or says why it is skipped.
     pub fn start_for_test() -> Option<Self> {
-        Self::start().inspect_err(|because| eprintln!("SKIPPED: {because}")).ok()
+        Self::start().inspect_err(|because| skip(because)).ok()
     }
 
     fn on(programs: Programs, folder: TempDir) -> Self {

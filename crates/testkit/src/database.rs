@@ -1,6 +1,8 @@
 //! The databases that tests run on.
 
 use std::fmt;
+use std::thread;
+use std::time::SystemTime;
 
 use postgres::{Client, NoTls};
 use ureq::http::Uri;
@@ -8,6 +10,11 @@ use ureq::http::uri::PathAndQuery;
 
 /// Names the PostgreSQL server on which tests may create databases, as a URL.
 pub const POSTGRES_VARIABLE: &str = "HOSTLER_TEST_POSTGRES";
+
+/// Begins the names of databases of tests; behind it stands when they were made.
+const PREFIX: &str = "hostler_test_";
+/// In seconds: longer than any test takes.
+const A_DAY: u64 = 24 * 60 * 60;
 
 /// Where a test server keeps its data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,11 +59,20 @@ impl PostgresDatabase {
         Self::create_on(postgres_url().unwrap_or_else(|| panic!("{POSTGRES_VARIABLE} names no server")))
     }
 
+    /// Creates the database with options of `CREATE DATABASE`; none if no server is named.
+    pub fn create_with(options: &str) -> Option<Self> {
+        Some(Self::make(postgres_url()?, options))
+    }
+
     /// Creates a database on another server than the one that all tests share.
     pub fn create_on(server: String) -> Self {
-        let name = format!("hostler_test_{}", uuid::Uuid::new_v4().simple());
+        Self::make(server, "")
+    }
+
+    fn make(server: String, options: &str) -> Self {
+        let name = format!("{PREFIX}{}_{}", seconds(), uuid::Uuid::new_v4().simple());
         let database = Self { server, name };
-        database.execute(&format!("CREATE DATABASE {}", database.name)).expect("a database for this test");
+        database.execute(&format!("CREATE DATABASE {} {options}", database.name)).expect("a database for this test");
         database
     }
 
@@ -74,7 +90,7 @@ impl PostgresDatabase {
 
     /// Runs SQL in this database.
     pub fn execute_inside(&self, statement: &str) -> Result<(), postgres::Error> {
-        Client::connect(&self.url(), NoTls)?.batch_execute(statement)
+        run(&self.url(), statement)
     }
 
     /// Ends all connections to this database and lets nobody connect any more.
@@ -88,8 +104,44 @@ impl PostgresDatabase {
     }
 
     fn execute(&self, statement: &str) -> Result<(), postgres::Error> {
-        Client::connect(&self.server, NoTls)?.batch_execute(statement)
+        run(&self.server, statement)
     }
+}
+
+/// On a thread of its own, for the driver has a runtime of its own, and some tests have one, too.
+fn run(url: &str, statement: &str) -> Result<(), postgres::Error> {
+    let run = || Client::connect(url, NoTls)?.batch_execute(statement);
+    thread::scope(|scope| scope.spawn(run).join()).expect("the driver does not panic")
+}
+
+#[expect(clippy::disallowed_methods, reason = "no server's clock: it tells tests that ended long ago")]
+fn seconds() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+/// Drops what tests that were killed have left on the server that `HOSTLER_TEST_POSTGRES` names, if it does: databases
+/// of tests that began more than a day ago and that nobody is connected to.
+///
+/// # Errors
+/// If the server cannot be asked. A database that cannot be dropped stays.
+pub fn drop_abandoned() -> Result<(), postgres::Error> {
+    let Some(url) = postgres_url() else { return Ok(()) };
+    let mut client = Client::connect(&url, NoTls)?;
+    for row in client.query("SELECT datname::text FROM pg_database WHERE NOT datistemplate", &[])? {
+        let name: String = row.get(0);
+        if began(&name).is_some_and(|began| began + A_DAY < seconds()) {
+            // Without FORCE, which would end the connections of whoever uses it.
+            let _ = client.batch_execute(&format!("DROP DATABASE IF EXISTS {name}"));
+        }
+    }
+    Ok(())
+}
+
+/// When the test began whose database has this name, in seconds since 1970; none for other databases.
+fn began(name: &str) -> Option<u64> {
+    let (seconds, rest) = name.strip_prefix(PREFIX)?.split_once('_')?;
+    let is_ours = !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_hexdigit());
+    seconds.parse().ok().filter(|_| is_ours)
 }
 
 impl Drop for PostgresDatabase {
@@ -100,5 +152,35 @@ impl Drop for PostgresDatabase {
         if let Err(problem) = dropped {
             eprintln!("could not drop {}: {problem}", self.name);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_databases_of_tests_tell_when_they_began() {
+        assert_eq!(began("hostler_test_1700000000_00ff"), Some(1_700_000_000));
+        for name in
+            ["hostler", "hostler_test_", "hostler_test_00ff", "hostler_test_17_", "hostler_test_17_x; y", "x_17_00"]
+        {
+            assert_eq!(began(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn databases_of_tests_that_ended_long_ago_are_dropped() {
+        let (Some(new), Some(url)) = (PostgresDatabase::create_with(""), postgres_url()) else {
+            return crate::skip::skip("there is no PostgreSQL");
+        };
+        let old = format!("{PREFIX}1700000000_{}", uuid::Uuid::new_v4().simple());
+        run(&url, &format!("CREATE DATABASE {old}")).expect("an old database");
+        drop_abandoned().expect("the server answers");
+        let mut client = Client::connect(&url, NoTls).expect("the server answers");
+        let names = client.query("SELECT datname::text FROM pg_database", &[]).expect("their names");
+        let names: Vec<String> = names.iter().map(|row| row.get(0)).collect();
+        assert!(names.contains(&new.name), "{names:?}");
+        assert!(!names.contains(&old), "{names:?}");
     }
 }

@@ -7,6 +7,8 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
+use crate::skip::{forgo, skip};
+
 /// A file system in memory; unmounted on drop.
 #[derive(Debug)]
 pub struct SmallDisk {
@@ -26,11 +28,11 @@ impl SmallDisk {
             Ok(output) if output.status.success() => Some(Self { folder }),
             Ok(output) => {
                 let problem = String::from_utf8_lossy(&output.stderr);
-                eprintln!("SKIPPED: a small disk cannot be mounted here: {}", problem.trim());
+                forgo(&format!("a small disk cannot be mounted here: {}", problem.trim()));
                 None
             }
             Err(problem) => {
-                eprintln!("SKIPPED: there is no mount: {problem}");
+                skip(&format!("there is no mount: {problem}"));
                 None
             }
         }

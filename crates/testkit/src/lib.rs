@@ -19,6 +19,7 @@ pub mod pages;
 pub mod people;
 pub mod raw;
 pub mod server;
+pub mod skip;
 pub mod slapd;
 pub mod tls;
 
@@ -50,7 +51,7 @@ macro_rules! on_each_backend {
                 if $crate::backends().contains(&$crate::Backend::Postgres) {
                     super::$body($crate::Backend::Postgres);
                 } else {
-                    eprintln!("SKIPPED: {} names no server", $crate::database::POSTGRES_VARIABLE);
+                    $crate::skip::skip(&format!("{} names no server", $crate::database::POSTGRES_VARIABLE));
                 }
             }
         })+

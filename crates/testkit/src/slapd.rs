@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use tempfile::TempDir;
 
+use crate::skip::skip;
+
 /// The directory's own administrator, who may read and write everything.
 pub const MANAGER: &str = "cn=manager,dc=example,dc=org";
 /// The password of [`MANAGER`].
@@ -48,7 +50,7 @@ impl Slapd {
     /// Starts a directory; says so and yields nothing where slapd is not installed.
     pub fn start() -> Option<Self> {
         if let Some(missing) = [SLAPD, SLAPADD, SCHEMAS, MODIFY].iter().find(|path| !Path::new(path).exists()) {
-            eprintln!("SKIPPED: there is no {missing}, which comes with the packages slapd and ldap-utils");
+            skip(&format!("there is no {missing}, which comes with the packages slapd and ldap-utils"));
             return None;
         }
         let folder = TempDir::with_prefix("hostler-slapd-").expect("a directory for slapd");

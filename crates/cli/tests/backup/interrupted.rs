@@ -71,7 +71,7 @@ fn a_restore_that_is_killed_can_be_run_again(backend: Backend) {
 #[test]
 fn a_migration_that_is_killed_can_be_run_again() {
     if !hostler_testkit::backends().contains(&Backend::Postgres) {
-        return eprintln!("SKIPPED: there is no PostgreSQL");
+        return hostler_testkit::skip::skip("there is no PostgreSQL");
     }
     let mut server = furnished(Backend::Sqlite);
     fill(&server);

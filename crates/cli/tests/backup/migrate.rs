@@ -26,7 +26,7 @@ pub fn take_keys(from: &TestServer, to: &TestServer) {
 #[test]
 fn everything_moves_to_postgres() {
     if !hostler_testkit::backends().contains(&Backend::Postgres) {
-        return eprintln!("SKIPPED: there is no PostgreSQL");
+        return hostler_testkit::skip::skip("there is no PostgreSQL");
     }
     let mut server = furnished(Backend::Sqlite);
     let before = state(&server.as_admin());

@@ -48,7 +48,7 @@ fn nothing_is_restored_under_a_running_server(backend: Backend) {
 #[test]
 fn a_database_that_another_server_uses_is_not_replaced() {
     if !hostler_testkit::backends().contains(&Backend::Postgres) {
-        return eprintln!("SKIPPED: there is no PostgreSQL");
+        return hostler_testkit::skip::skip("there is no PostgreSQL");
     }
     let server = start(Backend::Postgres);
     let (_folder, file) = backed_up(&server);

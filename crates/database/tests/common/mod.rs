@@ -6,10 +6,8 @@
 #![allow(dead_code, reason = "each test binary uses a part")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, SystemTime};
-
 use hostler_database::{Database, Dialect, Location};
+use hostler_testkit::database::PostgresDatabase;
 use tokio_postgres::NoTls;
 
 const SQLITE_TABLE: &str = "CREATE TABLE sample (
@@ -24,6 +22,7 @@ pub struct Fresh {
     pub database: Database,
     pub location: Location,
     directory: tempfile::TempDir,
+    postgres: Option<PostgresDatabase>,
 }
 
 impl std::ops::Deref for Fresh {
@@ -38,12 +37,19 @@ impl Fresh {
     /// `None` if there is no server for this dialect.
     pub async fn new(dialect: Dialect) -> Option<Fresh> {
         let directory = tempfile::tempdir().unwrap();
+        let postgres = match dialect {
+            Dialect::Sqlite => None,
+            // The poorest locale there is: what works in it works in any.
+            Dialect::Postgres => {
+                PostgresDatabase::create_with("TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'")
+            }
+        };
         let location = match dialect {
             Dialect::Sqlite => Location::Sqlite(directory.path().join("test.sqlite3")),
-            Dialect::Postgres => Location::Postgres(create_database().await?),
+            Dialect::Postgres => Location::Postgres(postgres.as_ref()?.url()),
         };
         let database = Database::open(&location).await.unwrap();
-        let fresh = Fresh { database, location, directory };
+        let fresh = Fresh { database, location, directory, postgres };
         fresh.raw(if dialect == Dialect::Sqlite { SQLITE_TABLE } else { POSTGRES_TABLE }).await;
         Some(fresh)
     }
@@ -63,23 +69,6 @@ pub async fn raw(location: &Location, sql: &str) {
             client.batch_execute(sql).await.unwrap();
         }
     }
-}
-
-async fn create_database() -> Option<String> {
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    let server = std::env::var("HOSTLER_TEST_POSTGRES").ok()?;
-    let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or(Duration::ZERO).as_nanos();
-    let name = format!("hostler_{now}_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-    // The poorest locale there is: what works in it works in any.
-    let create = format!("CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'");
-    raw(&Location::Postgres(server.clone()), &create).await;
-    let (base, query) = server.split_once('?').map_or((server.as_str(), None), |(base, query)| (base, Some(query)));
-    let authority = base.find("://").map_or(0, |at| at + 3);
-    let end = base[authority..].find('/').map_or(base.len(), |at| authority + at);
-    Some(match query {
-        Some(query) => format!("{}/{name}?{query}", &base[..end]),
-        None => format!("{}/{name}", &base[..end]),
-    })
 }
 
 /// Defines a test that runs on either database: `both!(name, |database| { … })`.
@@ -102,7 +91,7 @@ macro_rules! both {
             async fn postgres() {
                 match common::Fresh::new(Dialect::Postgres).await {
                     Some(fresh) => body(fresh).await,
-                    None => eprintln!("skipped: HOSTLER_TEST_POSTGRES is not set"),
+                    None => hostler_testkit::skip::skip("there is no PostgreSQL"),
                 }
             }
         }
