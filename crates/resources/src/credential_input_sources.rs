@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::common::{BY_CREATOR, BY_MODIFIER, CREATED, CREATED_BY, MODIFIED, MODIFIED_BY};
 use crate::credential_inputs::Definition;
-use crate::{CREDENTIAL, credentials};
+use crate::{CREDENTIAL, credential_access};
 
 const DESCRIPTION: Field = fields::text("description")
     .label("Description")
@@ -88,8 +88,8 @@ impl Access for InputSourceAccess {
     }
 
     fn create(&self, actor: &Actor, draft: Draft<'_>) -> Rule {
-        let target = credentials::may_administer(actor, draft(TARGET.name));
-        let source = draft(SOURCE.name).map_or(Rule::All, |id| credentials::may_use(actor, id));
+        let target = credential_access::may_administer(actor, draft(TARGET.name));
+        let source = draft(SOURCE.name).map_or(Rule::All, |id| credential_access::may_use(actor, id));
         target.and(source)
     }
 }

@@ -1,11 +1,11 @@
 //! Credentials: the secrets that work is done with, and who may do it.
 
 use async_trait::async_trait;
-use hostler_access::{closure, defined, has_role, may, may_add, may_with, object_ids};
+use hostler_access::{closure, defined, has_role, may, object_ids};
 use hostler_database::{Transaction, Type, Value};
 use hostler_resource::{
-    Access, Action, Actor, Default, Draft, Field, ImpliedBy, Key, ObjectRole, Post, Relation, Resource, Rule,
-    Singleton, Sublist, Summary, Unique, Via, column, fields,
+    Action, Actor, Default, Field, ImpliedBy, Key, ObjectRole, Post, Relation, Resource, Rule, Singleton, Sublist,
+    Summary, Unique, Via, column, fields,
 };
 use hostler_rest::{Cause, Created, Edit, Engine, Failure, Grantee, Hooks, Record, Shown, View, grant_in};
 use sea_query::{Alias, Expr, ExprTrait, Query};
@@ -14,6 +14,7 @@ use serde_json::{Map, Value as Json, json};
 use crate::common::{
     BY_CREATOR, BY_MODIFIER, CREATED, CREATED_BY, MODIFIED, MODIFIED_BY, absent, activity_of, holders, roles_of,
 };
+use crate::credential_access::CredentialAccess;
 use crate::credential_inputs::{self, Definition};
 use crate::credential_owners::{owner_teams, show_owners};
 use crate::{
@@ -28,7 +29,7 @@ const NAME: Field = fields::text("name")
     .help("What the credential is called; unique among those of its type in its organization.");
 const DESCRIPTION: Field =
     fields::text("description").label("Description").default(Default::Text("")).help("What the credential is for.");
-const ORGANIZATION_LINK: Field = fields::link("organization", "organization_id", || &ORGANIZATION)
+pub const ORGANIZATION_LINK: Field = fields::link("organization", "organization_id", || &ORGANIZATION)
     .label("Organization")
     .nullable()
     .default(Default::Null)
@@ -221,73 +222,6 @@ pub static CREDENTIAL: Resource = Resource {
         &CredentialAccess,
     )
 };
-
-struct CredentialAccess;
-
-impl Access for CredentialAccess {
-    fn rows(&self, actor: &Actor, action: Action, row: &str) -> Rule {
-        let unmanaged = || Rule::When(column(row, "managed").eq(false));
-        match action {
-            Action::Read => may(&CREDENTIAL, "read_role", "view", actor, row),
-            Action::Change => may(&CREDENTIAL, "admin_role", "change", actor, row).and(unmanaged()),
-            Action::Delete => may(&CREDENTIAL, "admin_role", "delete", actor, row).and(unmanaged()),
-        }
-    }
-
-    /// Everybody for themselves; otherwise whoever may administer the user, the
-    /// team, or the credentials of the organization.
-    fn create(&self, actor: &Actor, draft: Draft<'_>) -> Rule {
-        let mut rule = Rule::All;
-        if let Some(user) = draft("user").filter(|user| *user != actor.id) {
-            rule = rule.and(one(&USER, user, USER.access.rows(actor, Action::Change, "target")));
-        }
-        if let Some(team) = draft("team") {
-            rule = rule.and(one(&TEAM, team, TEAM.access.rows(actor, Action::Change, "target")));
-        }
-        if let Some(organization) = draft("organization") {
-            rule = rule.and(creates_in(actor, organization));
-        }
-        rule
-    }
-
-    /// Whoever moves a credential takes it from one organization and gives it to another.
-    fn relink(&self, actor: &Actor, name: &str, from: Option<i64>, to: Option<i64>) -> Rule {
-        if name != ORGANIZATION_LINK.name {
-            return Rule::All;
-        }
-        from.into_iter().chain(to).map(|organization| creates_in(actor, organization)).fold(Rule::All, Rule::and)
-    }
-}
-
-/// Whether the rule, which refers to the table `target`, holds for the object with this id.
-fn one(resource: &'static Resource, id: i64, rule: Rule) -> Rule {
-    match rule {
-        Rule::When(condition) => Rule::When(Expr::exists(
-            Query::select()
-                .expr(Expr::val(1))
-                .from_as(Alias::new(resource.table), Alias::new("target"))
-                .and_where(column("target", "id").eq(id))
-                .and_where(condition)
-                .to_owned(),
-        )),
-        rule => rule,
-    }
-}
-
-/// Whether the actor may put credentials into this organization.
-fn creates_in(actor: &Actor, organization: i64) -> Rule {
-    may_add(&CREDENTIAL, &ORGANIZATION, "credential_admin_role", actor, Some(organization))
-}
-
-/// Whether the actor may have work done with this credential.
-pub fn may_use(actor: &Actor, credential: i64) -> Rule {
-    may_with(&CREDENTIAL, "use_role", "use", actor, Some(credential))
-}
-
-/// Whether the actor may change this credential, or any if none is named.
-pub fn may_administer(actor: &Actor, credential: Option<i64>) -> Rule {
-    may_with(&CREDENTIAL, "admin_role", "change", actor, credential)
-}
 
 /// Checks inputs against the type, seals secrets, and tells whose a credential is.
 pub struct CredentialHooks;

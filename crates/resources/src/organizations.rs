@@ -15,8 +15,8 @@ use crate::common::{
     BY_CREATOR, BY_MODIFIER, CREATED, CREATED_BY, MODIFIED, MODIFIED_BY, PartOf, absent, activity_of, holders,
     identity, roles_of,
 };
+use crate::credential_access::may_use;
 use crate::credential_inputs::Definition;
-use crate::credentials::may_use;
 use crate::{ACTIVITY, APPLICATION, CREDENTIAL, LABEL, PROJECT, ROLE, TEAM, USER, ways};
 
 const NAME: Field = fields::text("name")

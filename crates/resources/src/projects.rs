@@ -15,8 +15,9 @@ use serde_json::{Value as Json, json};
 use crate::common::{
     BY_CREATOR, BY_MODIFIER, CREATED, CREATED_BY, MODIFIED, MODIFIED_BY, absent, activity_of, roles_of,
 };
+use crate::credential_access::may_use;
 use crate::credential_inputs::Definition;
-use crate::credentials::may_use;
+use crate::project_sources::{has_control, is_source, slug};
 use crate::{ACTIVITY, CREDENTIAL, ORGANIZATION, ROLE, TEAM, USER, ways};
 
 const SCM_TYPES: &[(&str, &str)] = &[
@@ -458,47 +459,4 @@ impl ProjectHooks {
             .limit(1);
         Ok(tx.read(&others, &[Type::Integer]).await?.is_empty())
     }
-}
-
-/// Whether a source may be handed to a version-control program: of a known
-/// scheme, and nothing that it could read as an option or as a command.
-fn is_source(url: &str) -> bool {
-    const SCHEMES: [&str; 10] = [
-        "http://",
-        "https://",
-        "ssh://",
-        "git://",
-        "git+ssh://",
-        "svn://",
-        "svn+ssh://",
-        "ftp://",
-        "ftps://",
-        "file://",
-    ];
-    if url.is_empty() {
-        return true;
-    }
-    if url.starts_with('-') || has_control(url) || url.contains("::") {
-        return false;
-    }
-    let scheme = SCHEMES.iter().find(|scheme| url.to_ascii_lowercase().starts_with(*scheme));
-    match scheme {
-        // ssh reads a host that starts with a dash as an option.
-        Some(scheme) => !url[scheme.len()..].starts_with('-') && !url.contains("@-"),
-        // user@host:path, as git has it
-        None => url.split_once('@').and_then(|(_, rest)| rest.split_once(':')).is_some_and(|(host, path)| {
-            !host.is_empty() && !host.starts_with('-') && !path.starts_with('-') && !url.contains("://")
-        }),
-    }
-}
-
-fn has_control(text: &str) -> bool {
-    text.chars().any(|c| c.is_control() || c == ' ')
-}
-
-/// A name as it may stand in the name of a folder.
-fn slug(name: &str) -> String {
-    let words = name.to_lowercase();
-    let parts = words.split(|c: char| !c.is_ascii_alphanumeric()).filter(|part| !part.is_empty());
-    parts.collect::<Vec<_>>().join("_")
 }

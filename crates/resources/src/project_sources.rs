@@ -1,0 +1,45 @@
+//! From where projects are fetched, and into which folder: what may be handed to programs of others.
+
+/// Whether a source may be handed to a version-control program: of a known
+/// scheme, and nothing that it could read as an option or as a command.
+pub fn is_source(url: &str) -> bool {
+    const SCHEMES: [&str; 10] = [
+        "http://",
+        "https://",
+        "ssh://",
+        "git://",
+        "git+ssh://",
+        "svn://",
+        "svn+ssh://",
+        "ftp://",
+        "ftps://",
+        "file://",
+    ];
+    if url.is_empty() {
+        return true;
+    }
+    if url.starts_with('-') || has_control(url) || url.contains("::") {
+        return false;
+    }
+    let scheme = SCHEMES.iter().find(|scheme| url.to_ascii_lowercase().starts_with(*scheme));
+    match scheme {
+        // ssh reads a host that starts with a dash as an option.
+        Some(scheme) => !url[scheme.len()..].starts_with('-') && !url.contains("@-"),
+        // user@host:path, as git has it
+        None => url.split_once('@').and_then(|(_, rest)| rest.split_once(':')).is_some_and(|(host, path)| {
+            !host.is_empty() && !host.starts_with('-') && !path.starts_with('-') && !url.contains("://")
+        }),
+    }
+}
+
+/// Whether a text has characters that end a line or an argument.
+pub fn has_control(text: &str) -> bool {
+    text.chars().any(|c| c.is_control() || c == ' ')
+}
+
+/// A name as it may stand in the name of a folder.
+pub fn slug(name: &str) -> String {
+    let words = name.to_lowercase();
+    let parts = words.split(|c: char| !c.is_ascii_alphanumeric()).filter(|part| !part.is_empty());
+    parts.collect::<Vec<_>>().join("_")
+}
