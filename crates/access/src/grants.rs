@@ -1,3 +1,4 @@
+use hostler_database::{HELD, HOLDER};
 use hostler_resource::{Actor, Resource, Rule, Singleton, column};
 use sea_query::{Alias, Expr, ExprTrait, Query, SelectStatement, UnionType};
 
@@ -84,24 +85,48 @@ fn by_definition(resource: &'static Resource, permission: &str, actor: &Actor, r
 /// The ids of the objects of this type on which the user was assigned, directly
 /// or through a team, a custom role definition with this permission.
 pub fn defined(content_type: &str, permission: &str, user: impl Into<Expr>) -> SelectStatement {
-    let assigned = Query::select()
-        .column((Alias::new("roles"), Alias::new("object_id")))
-        .from(Alias::new("grants"))
-        .inner_join(Alias::new("roles"), column("roles", "id").eq(column("grants", "role_id")))
-        .inner_join(
-            Alias::new("role_definition_permissions"),
-            column("role_definition_permissions", "definition_id").eq(column("roles", "definition_id")),
-        )
-        .and_where(column("roles", "content_type").eq(content_type))
-        .and_where(column("role_definition_permissions", "permission").eq(permission))
-        .to_owned();
-    directly_or_by_team(assigned, user.into())
+    const PERMISSIONS: &str = "role_definition_permissions";
+    let permitted = |source: &str| {
+        let given = column(PERMISSIONS, "definition_id").eq(column(source, "definition_id"));
+        let mut query = objects(source, content_type);
+        query.inner_join(Alias::new(PERMISSIONS), given).and_where(column(PERMISSIONS, "permission").eq(permission));
+        query
+    };
+    holding(permitted, user.into())
 }
 
 /// The ids of the objects of this type on which the user holds one of these
 /// roles, directly or through a team.
 pub fn object_ids(content_type: &str, fields: &[&'static str], user: impl Into<Expr>) -> SelectStatement {
-    directly_or_by_team(held(content_type, fields), user.into())
+    let with_role = |source: &str| {
+        let mut query = objects(source, content_type);
+        query.and_where(column(source, "role_field").is_in(fields.iter().copied()));
+        query
+    };
+    holding(with_role, user.into())
+}
+
+/// What `query` selects among what the user holds. A user who is known before the
+/// statement runs is asked once in it; those that it finds itself, each by themselves.
+fn holding(query: impl Fn(&str) -> SelectStatement, user: Expr) -> SelectStatement {
+    match user {
+        Expr::Value(user) => query(HELD).and_where(column(HELD, HOLDER).eq(user)).to_owned(),
+        user => directly_or_by_team(query("roles"), user),
+    }
+}
+
+/// `SELECT object_id` of what is held, or of granted roles, of this type.
+fn objects(source: &str, content_type: &str) -> SelectStatement {
+    let mut query = Query::select();
+    query.column((Alias::new(source), Alias::new("object_id")));
+    if source == HELD {
+        query.from(Alias::new(HELD));
+    } else {
+        query
+            .from(Alias::new("grants"))
+            .inner_join(Alias::new("roles"), column("roles", "id").eq(column("grants", "role_id")));
+    }
+    query.and_where(column(source, "content_type").eq(content_type)).to_owned()
 }
 
 /// The rows of `query`, over `grants`, that are the user's own or one of the
@@ -125,6 +150,7 @@ pub fn is_organization_admin(user: Expr) -> Expr {
 
 /// The ids of the teams whose grants extend to this user: as member or admin
 /// of the team, or as admin of its organization (who is implied to be both, as in AWX).
+/// What is behind [`HELD`] says the same of a user who is known before.
 pub fn teams_of(user: impl Into<Expr>) -> SelectStatement {
     let user = user.into();
     let mut direct = held("team", &["admin_role", "member_role"]);
@@ -154,15 +180,9 @@ pub fn holders_of(content_type: &str, fields: &[&'static str], condition: Expr) 
         .to_owned()
 }
 
-/// `SELECT roles.object_id` of the granted roles of this type and these fields.
+/// The ids of the objects of this type of which these roles were granted, to whomever.
 fn held(content_type: &str, fields: &[&'static str]) -> SelectStatement {
-    Query::select()
-        .column((Alias::new("roles"), Alias::new("object_id")))
-        .from(Alias::new("grants"))
-        .inner_join(Alias::new("roles"), column("roles", "id").eq(column("grants", "role_id")))
-        .and_where(column("roles", "content_type").eq(content_type))
-        .and_where(one_of(fields))
-        .to_owned()
+    objects("roles", content_type).and_where(one_of(fields)).to_owned()
 }
 
 fn one_of(fields: &[&'static str]) -> Expr {

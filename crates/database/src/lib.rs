@@ -27,6 +27,7 @@ pub mod copy;
 mod counted;
 mod dialect;
 mod error;
+mod held;
 mod migrate;
 mod postgres;
 mod sqlite;
@@ -41,6 +42,7 @@ use sea_query::{Expr, Func, Query, SelectStatement};
 pub use counted::counted;
 pub use dialect::{BadPattern, Dialect, TextLookup};
 pub use error::{Error, OpenError};
+pub use held::{HELD, HOLDER};
 pub use transaction::Transaction;
 pub use value::{Row, Type, Value};
 

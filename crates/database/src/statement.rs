@@ -6,18 +6,20 @@ use sea_query::{
     PostgresQueryBuilder, QueryBuilder, QueryStatementWriter, SqlWriter, SqliteQueryBuilder, Value, Values,
 };
 
+use crate::held;
+
 /// The statement as SQLite takes it.
 pub(crate) fn for_sqlite(statement: &impl QueryStatementWriter) -> (String, Values) {
-    let mut text = Text::new("?", false);
+    let mut text = Text::new('?');
     statement.build_collect_any_into(&SqliteQueryBuilder, &mut text);
-    (text.sql, Values(text.values))
+    text.finish()
 }
 
 /// The statement as PostgreSQL takes it.
 pub(crate) fn for_postgres(statement: &impl QueryStatementWriter) -> (String, Values) {
-    let mut text = Text::new("$", true);
+    let mut text = Text::new('$');
     statement.build_collect_any_into(&PostgresQueryBuilder, &mut text);
-    (text.sql, Values(text.values))
+    text.finish()
 }
 
 /// Collects the text and the values.
@@ -25,16 +27,42 @@ pub(crate) fn for_postgres(statement: &impl QueryStatementWriter) -> (String, Va
 /// How many rows are wanted is part of the text: both databases keep plans of
 /// statements, and PostgreSQL would take a bound number for a tenth of all rows,
 /// SQLite for all of them, and prepare what is asked of each row for that many.
+///
+/// Where the statement asks for what a user holds, that goes before it: see [`held`].
 struct Text {
     sql: String,
     values: Vec<Value>,
-    placeholder: &'static str,
-    is_numbered: bool,
+    placeholder: char,
+    /// The parameters that are users who are asked what they hold.
+    holders: Vec<usize>,
 }
 
 impl Text {
-    fn new(placeholder: &'static str, is_numbered: bool) -> Self {
-        Text { sql: String::with_capacity(1024), values: Vec::new(), placeholder, is_numbered }
+    fn new(placeholder: char) -> Self {
+        Text { sql: String::with_capacity(1024), values: Vec::new(), placeholder, holders: Vec::new() }
+    }
+
+    fn finish(mut self) -> (String, Values) {
+        if !self.holders.is_empty() {
+            let users = self.holders.iter().map(|number| format!("{}{number}", self.placeholder));
+            self.sql.insert_str(0, &held::clause(users));
+        }
+        (self.sql, Values(self.values))
+    }
+
+    /// The number of the parameter that this value is bound to.
+    fn bind(&mut self, value: Value) -> usize {
+        if !self.sql.ends_with(held::ASKED_FOR) {
+            self.values.push(value);
+            return self.values.len();
+        }
+        let known = self.holders.iter().find(|number| self.values.get(**number - 1) == Some(&value));
+        if let Some(number) = known {
+            return *number;
+        }
+        self.values.push(value);
+        self.holders.push(self.values.len());
+        self.values.len()
     }
 }
 
@@ -55,9 +83,8 @@ impl SqlWriter for Text {
         let written = match value {
             Value::BigUnsigned(Some(limit)) if self.sql.ends_with(" LIMIT ") => write!(self.sql, "{limit}"),
             value => {
-                self.values.push(value);
-                self.sql.push_str(self.placeholder);
-                if self.is_numbered { write!(self.sql, "{}", self.values.len()) } else { Ok(()) }
+                let number = self.bind(value);
+                write!(self.sql, "{}{number}", self.placeholder)
             }
         };
         // A String takes whatever is written to it.
@@ -88,7 +115,29 @@ mod tests {
         assert_eq!(sql, r#"SELECT "id" FROM "users" WHERE "username" = $1 LIMIT 25 OFFSET $2"#);
         assert_eq!(values.0, ["a LIMIT ".into(), 50u64.into()]);
         let (sql, values) = for_sqlite(&page);
-        assert_eq!(sql, r#"SELECT "id" FROM "users" WHERE "username" = ? LIMIT 25 OFFSET ?"#);
+        assert_eq!(sql, r#"SELECT "id" FROM "users" WHERE "username" = ?1 LIMIT 25 OFFSET ?2"#);
         assert_eq!(values.0, ["a LIMIT ".into(), 50u64.into()]);
+    }
+
+    fn held_by(user: i64) -> sea_query::SelectStatement {
+        Query::select()
+            .column(("held", "object_id"))
+            .from("held")
+            .and_where(Expr::col(("held", "user_id")).eq(user))
+            .to_owned()
+    }
+
+    #[test]
+    fn what_a_user_holds_is_worked_out_once() {
+        let seen = |user| Expr::col("id").in_subquery(held_by(user));
+        let query =
+            Query::select().column("id").from("teams").and_where(seen(7).or(seen(9))).and_where(seen(7)).to_owned();
+        let (sql, values) = for_postgres(&query);
+        assert_eq!(values.0, [7i64.into(), 9i64.into()]);
+        assert_eq!(sql.matches("MATERIALIZED").count(), 1);
+        assert!(sql.contains("g.user_id = $1") && sql.contains("g.user_id = $2") && !sql.contains("$3"), "{sql}");
+        let (sql, values) = for_sqlite(&query);
+        assert_eq!(values.0, [7i64.into(), 9i64.into()]);
+        assert!(sql.contains("g.user_id = ?1") && sql.contains("g.user_id = ?2") && !sql.contains("?3"), "{sql}");
     }
 }

@@ -63,7 +63,14 @@ pub(super) fn is_busy(error: &rusqlite::Error) -> bool {
 
 // SQLite has no code of its own for its limits.
 fn is_too_complex(message: &str) -> bool {
-    ["too many", "Expression tree is too large", "parser stack overflow", "at most 64 tables", "too large"]
-        .iter()
-        .any(|part| message.contains(part))
+    [
+        "too many",
+        "variable number must be",
+        "Expression tree is too large",
+        "parser stack overflow",
+        "at most 64 tables",
+        "too large",
+    ]
+    .iter()
+    .any(|part| message.contains(part))
 }
