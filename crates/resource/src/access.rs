@@ -179,11 +179,6 @@ impl Rule {
         found.unwrap_or_else(|| ids_of(Rule::None))
     }
 
-    /// Whether it extends to some rows for one reason and to some for another.
-    pub fn has_alternatives(&self) -> bool {
-        matches!(self, Rule::When(Expr::Binary(_, BinOper::Or, _)))
-    }
-
     /// The same as an expression that yields a truth value, for a SELECT list.
     pub fn expression(self) -> Expr {
         match self {
@@ -214,6 +209,12 @@ pub trait Access: Send + Sync {
     /// The rows on which `actor` may do `action`. `row` is the name of the
     /// resource's table in the query.
     fn rows(&self, actor: &Actor, action: Action, row: &str) -> Rule;
+
+    /// Whether `actor`, though a rule has to be asked, sees so many of the rows that a page of them is found sooner by
+    /// trying it on one row after the other than by gathering the ids of all.
+    fn sees_most(&self, _actor: &Actor) -> bool {
+        false
+    }
 
     /// The roles of an object's organization that alone allow this action, for a
     /// type without roles of its own: they explain why somebody may do it.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use deadpool_postgres::{Manager, ManagerConfig, Pool, QueueMode, RecyclingMethod, Runtime};
 use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::{Client, Config, NoTls};
 
@@ -45,6 +45,9 @@ pub(super) async fn open(url: &str) -> Result<Pool, OpenError> {
     // Conditions on who may see what look costly to the planner and are not:
     // compiling one took seconds, running it milliseconds.
     append_options(&mut config, "-c jit=off");
+    // For the same reason they take longer to plan than to run. A plan that is good for
+    // any user is made once for each connection, rather than one for each question.
+    append_options(&mut config, "-c plan_cache_mode=force_generic_plan");
     // The host of the server may be gone without a word, which the defaults notice after hours.
     if config.get_tcp_user_timeout().is_none() {
         config.tcp_user_timeout(SILENCE).keepalives_idle(SILENCE);
@@ -54,6 +57,8 @@ pub(super) async fn open(url: &str) -> Result<Pool, OpenError> {
     let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
     Pool::builder(Manager::from_config(config, NoTls, recycling))
         .max_size(CONNECTIONS)
+        // The one used last has its plans at hand.
+        .queue_mode(QueueMode::Lifo)
         .wait_timeout(Some(WAIT))
         .create_timeout(Some(CONNECT))
         .runtime(Runtime::Tokio1)
