@@ -30,6 +30,7 @@ mod error;
 mod held;
 mod migrate;
 mod postgres;
+mod question;
 mod sqlite;
 mod statement;
 mod transaction;
@@ -43,6 +44,7 @@ pub use counted::counted;
 pub use dialect::{BadPattern, Dialect, TextLookup};
 pub use error::{Error, OpenError};
 pub use held::{HELD, HOLDER};
+pub use question::Question;
 pub use transaction::Transaction;
 pub use value::{Row, Type, Value};
 
@@ -109,12 +111,25 @@ impl Database {
         match &self.0 {
             Backend::Sqlite(backend) => {
                 let (sql, values) = statement::for_sqlite(query);
-                backend.read(sql, values, types).await
+                backend.read(&sql, values, types).await
             }
             Backend::Postgres(backend) => {
                 let (sql, values) = statement::for_postgres(query);
                 backend.read(&sql, &values, types).await
             }
+        }
+    }
+
+    /// [Reads](Database::read) what a question asks, with these values told.
+    ///
+    /// # Errors
+    /// As [`Database::read`].
+    pub async fn ask(&self, question: &Question, told: &[sea_query::Value]) -> Result<Vec<Row>, Error> {
+        counted::count();
+        let (sql, values, types) = (question.sql(), question.values(told)?, question.types());
+        match &self.0 {
+            Backend::Sqlite(backend) => backend.read(sql, values, types).await,
+            Backend::Postgres(backend) => backend.read(sql, &values, types).await,
         }
     }
 
@@ -134,10 +149,10 @@ impl Database {
     /// # Errors
     /// Usually [`Error::Unavailable`].
     pub async fn ping(&self) -> Result<(), Error> {
-        let (sql, values, types) = ("SELECT 1".to_owned(), sea_query::Values(Vec::new()), [Type::Integer]);
+        let (sql, values, types) = ("SELECT 1", sea_query::Values(Vec::new()), [Type::Integer]);
         match &self.0 {
             Backend::Sqlite(backend) => backend.read(sql, values, &types).await?,
-            Backend::Postgres(backend) => backend.read(&sql, &values, &types).await?,
+            Backend::Postgres(backend) => backend.read(sql, &values, &types).await?,
         };
         Ok(())
     }

@@ -5,7 +5,7 @@ use sea_query::{InsertStatement, QueryStatementWriter, SelectStatement};
 use crate::counted::count;
 use crate::postgres::PostgresTransaction;
 use crate::sqlite::SqliteTransaction;
-use crate::{Dialect, Error, Row, Type, Value, statement};
+use crate::{Dialect, Error, Question, Row, Type, Value, statement};
 
 /// A transaction: all of it happens, or nothing. Dropped without
 /// [`commit`](Transaction::commit), nothing does.
@@ -52,12 +52,27 @@ impl Transaction {
         let result = match &mut self.backend {
             Backend::Sqlite(backend) => {
                 let (sql, values) = statement::for_sqlite(query);
-                backend.read(sql, values, types).await
+                backend.read(&sql, values, types).await
             }
             Backend::Postgres(backend) => {
                 let (sql, values) = statement::for_postgres(query);
                 backend.read(&sql, &values, types).await
             }
+        };
+        self.end(result)
+    }
+
+    /// [Reads](Transaction::read) what a question asks, with these values told.
+    ///
+    /// # Errors
+    /// As [`Transaction::read`].
+    pub async fn ask(&mut self, question: &Question, told: &[sea_query::Value]) -> Result<Vec<Row>, Error> {
+        count();
+        self.start()?;
+        let (sql, values, types) = (question.sql(), question.values(told)?, question.types());
+        let result = match &mut self.backend {
+            Backend::Sqlite(backend) => backend.read(sql, values, types).await,
+            Backend::Postgres(backend) => backend.read(sql, &values, types).await,
         };
         self.end(result)
     }

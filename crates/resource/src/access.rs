@@ -3,7 +3,7 @@ use sea_query::{Alias, BinOper, Condition, Expr, ExprTrait, Query, SelectStateme
 use crate::column;
 
 /// Settings that decide who may do what; read once for each request.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Policy {
     /// MANAGE_ORGANIZATION_AUTH: without it only superusers change users and teams.
     pub manage_organization_auth: bool,
@@ -52,7 +52,7 @@ impl Default for Policy {
 }
 
 /// Which fields of users who come from a directory are not changed here: the directory fills them at each sign-in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Managed(u8);
 
 impl Managed {

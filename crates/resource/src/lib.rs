@@ -17,9 +17,10 @@ pub use relation::{Post, Relation, Sublist, Via};
 pub use resource::{Key, Resource, Summary, Unique, row_count};
 pub use role::{ImpliedBy, ObjectRole, Singleton};
 
-use sea_query::{Alias, Expr};
+use sea_query::{DynIden, Expr};
 
 /// The column `name` of the table that the query calls `row`.
 pub fn column(row: &str, name: &str) -> Expr {
-    Expr::col((Alias::new(row), Alias::new(name)))
+    // An `Alias` would copy each name twice.
+    Expr::col((DynIden::from(row.to_owned()), DynIden::from(name.to_owned())))
 }

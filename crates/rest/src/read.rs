@@ -2,15 +2,16 @@
 
 use hostler_database::{Database, Dialect, Error, Row, Transaction, Type};
 use hostler_resource::{Action, Actor, Post, Resource, Rule, Sublist, column};
-use sea_query::{Alias, Asterisk, Condition, Expr, ExprTrait, Func, LockType, Order, Query, SelectStatement};
+use sea_query::{Alias, Asterisk, Condition, Expr, ExprTrait, Func, Order, Query, SelectStatement};
 use serde_json::{Map, Value as Json};
 
 use crate::grants::require_administer_object;
 use crate::hooks::{Shown, View};
+use crate::loads::{selection, told};
 use crate::named_url;
 use crate::query::{self, PageNumber, QueryError};
 use crate::render::render;
-use crate::select::{Loaded, ROW, Selection, visible};
+use crate::select::{Loaded, ROW, Reading, Selection, visible};
 use crate::write::require;
 use crate::{Engine, Failure};
 
@@ -87,21 +88,33 @@ impl Source<'_> {
 /// An object that exists but may not be seen is 403 by id, as in AWX, and 404
 /// by name, so that nobody can find out which names exist.
 pub(crate) async fn load(
+    engine: &Engine,
     source: &mut Source<'_>,
     resource: &'static Resource,
     target: &Target,
     actor: &Actor,
 ) -> Result<Loaded, Failure> {
-    let mut selection = Selection::to_ask(resource, actor);
-    selection.query.cond_where(target.condition(resource)?);
-    if matches!(source, Source::Transaction(_)) {
-        // Not so strong as to keep others from referring to the row, as entries of the activity stream do:
-        // two users who change each other would wait for each other.
-        selection.query.lock_with_tables(LockType::NoKeyUpdate, [Alias::new(ROW)]);
-    }
-    let rows = source.read(&selection.query, &selection.types).await?;
-    let loaded =
-        rows.into_iter().next().map(|row| selection.load(row)).ok_or(Failure::NotFound(Some(resource.label)))?;
+    let locks = matches!(source, Source::Transaction(_));
+    let (rows, reading) = match target {
+        Target::Id(id) => {
+            let load = engine.loads.find(engine.database.dialect(), resource, actor, locks);
+            let told = told(actor, *id);
+            let rows = match source {
+                Source::Database(database) => database.ask(&load.question, &told).await?,
+                Source::Transaction(transaction) => transaction.ask(&load.question, &told).await?,
+            };
+            (rows, load.reading)
+        }
+        Target::Name(_) => {
+            let selection = selection(resource, target.condition(resource)?, actor, locks);
+            (source.read(&selection.query, &selection.types).await?, selection.reading)
+        }
+    };
+    found(rows, reading, resource, target)
+}
+
+fn found(rows: Vec<Row>, reading: Reading, resource: &'static Resource, target: &Target) -> Result<Loaded, Failure> {
+    let loaded = rows.into_iter().next().map(|row| reading.load(row)).ok_or(Failure::NotFound(Some(resource.label)))?;
     match (loaded.visible, target) {
         (true, _) => Ok(loaded),
         (false, Target::Id(_)) => Err(Failure::forbidden()),
@@ -146,7 +159,7 @@ impl Engine {
         resource: &'static Resource,
         target: &Target,
     ) -> Result<(Map<String, Json>, i64), Failure> {
-        let loaded = load(&mut Source::Database(&self.database), resource, target, actor).await?;
+        let loaded = load(self, &mut Source::Database(&self.database), resource, target, actor).await?;
         let version = loaded.version;
         let view = View { actor, detail: true, created: false, below: None };
         let mut page = self.dress(resource, vec![loaded], view).await?;
@@ -216,7 +229,7 @@ impl Engine {
         if rows.is_empty() && number > 1 {
             return Err(Failure::InvalidPage);
         }
-        let loaded: Vec<Loaded> = rows.into_iter().map(|row| selection.load(row)).collect();
+        let loaded: Vec<Loaded> = rows.into_iter().map(|row| selection.reading.load(row)).collect();
         let count = match known {
             _ if !wanted.count => None,
             Some(count) => Some(count),
@@ -342,7 +355,7 @@ impl Engine {
         resource: &'static Resource,
         target: &Target,
     ) -> Result<bool, Failure> {
-        load(&mut Source::Database(&self.database), resource, target, actor).await.map(|loaded| loaded.changeable)
+        load(self, &mut Source::Database(&self.database), resource, target, actor).await.map(|loaded| loaded.changeable)
     }
 
     /// Whether the actor may post to this sub-list.

@@ -35,6 +35,12 @@ pub struct Loaded {
 pub(crate) struct Selection {
     pub query: SelectStatement,
     pub types: Vec<Type>,
+    pub reading: Reading,
+}
+
+/// How the rows of a [`Selection`] are read.
+#[derive(Clone, Copy)]
+pub(crate) struct Reading {
     resource: &'static Resource,
     with_visible: bool,
 }
@@ -141,11 +147,13 @@ impl Selection {
             query.expr(rule.expression());
             types.push(Type::Boolean);
         }
-        Selection { query, types, resource, with_visible }
+        Selection { query, types, reading: Reading { resource, with_visible } }
     }
+}
 
-    /// Reads one row of this selection.
-    pub(crate) fn load(&self, row: Row) -> Loaded {
+impl Reading {
+    /// Reads one row.
+    pub(crate) fn load(self, row: Row) -> Loaded {
         let mut cells = row.0.into_iter();
         let mut next = || cells.next().unwrap_or(Value::Null);
         let mut record = Record::empty(self.resource);

@@ -76,6 +76,7 @@ fn on(backend: Backend, test: impl AsyncFnOnce(World)) {
             clock: Arc::new(SystemClock),
             secret: Arc::new(SecretKey::from_bytes([1; 64])),
             vault: Arc::new(vault),
+            loads: Arc::default(),
             node: "test".into(),
         };
         test(World { engine, actor: nobody() }).await;

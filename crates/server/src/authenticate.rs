@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use hostler_access::is_organization_admin;
-use hostler_database::{Error, Row, Type};
+use hostler_database::{Dialect, Error, Question, Row, Type};
 use hostler_door::Peer;
 use hostler_identity::csrf;
 use hostler_identity::header::{Credentials, Malformed, parse_authorization};
@@ -14,7 +14,7 @@ use hostler_identity::token::{self, Scope, digest, parse_scope};
 use hostler_resource::{Actor, column};
 use hostler_rest::Failure;
 use jiff::Timestamp;
-use sea_query::{Alias, Expr, ExprTrait, Query, SelectStatement};
+use sea_query::{Alias, Expr, ExprTrait, Query, SelectStatement, Value};
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -175,13 +175,7 @@ pub(crate) fn check_csrf(
 }
 
 async fn by_token(app: &App, token: &str) -> Result<Found, Error> {
-    let by = [
-        ("tokens", column("tokens", "digest").eq(digest(token))),
-        ("users", column("users", "id").eq(column("tokens", "user_id"))),
-    ];
-    let mut query = asking(by);
-    query.exprs(["scope", "expires", "id", "last_used"].map(|name| column("tokens", name)));
-    let (settings, row) = ask(app, &query, &[Type::Text, Type::Time, Type::Integer, Type::Time]).await?;
+    let (settings, row) = ask(app, &app.askings.by_token, digest(token)).await?;
     let live = row.time(ASKED + 1).is_some_and(|expires| expires > app.engine.clock.now());
     let Some(mut actor) = actor(&row, &settings).filter(|_| live) else {
         return Ok((settings, Err(unauthenticated())));
@@ -252,10 +246,7 @@ pub(crate) async fn check_password(app: &App, given: Given<'_>) -> Result<Option
 async fn named(app: &App, username: &str) -> Result<(Arc<Settings>, Row), Error> {
     // No name holds a NUL, and PostgreSQL would refuse the question.
     let name = if username.contains('\0') { "" } else { username };
-    let by = [("users", column("users", "username").eq(name)), ("second_factors", user_has_factor())];
-    let mut query = asking(by);
-    query.expr(column("second_factors", "id"));
-    ask(app, &query, &[Type::Integer]).await
+    ask(app, &app.askings.by_name, name).await
 }
 
 /// The user in this row of [`named`], if the password is theirs and they may use it.
@@ -344,13 +335,13 @@ async fn rehash(app: &App, id: i64, password: &str, stored: &str) {
 
 /// The active user with this id.
 pub(crate) async fn by_id(app: &App, id: i64) -> Result<Option<Actor>, Error> {
-    let (settings, row) = ask(app, &asking([("users", column("users", "id").eq(id))]), &[]).await?;
+    let (settings, row) = ask(app, &app.askings.by_id, id).await?;
     Ok(actor(&row, &settings))
 }
 
 /// The active user with this id, and the stored password, for whoever has given the right one a moment ago.
 pub(crate) async fn with_password(app: &App, id: i64) -> Result<Option<(Actor, String)>, Error> {
-    let (settings, row) = ask(app, &asking([("users", column("users", "id").eq(id))]), &[]).await?;
+    let (settings, row) = ask(app, &app.askings.by_id, id).await?;
     Ok(actor(&row, &settings).map(|user| (user, row.text(5).unwrap_or_default().to_owned())))
 }
 
@@ -363,13 +354,7 @@ pub(crate) struct BySession {
 
 /// The user of a session, by the secret in its cookie.
 pub(crate) async fn by_session(app: &App, secret: &str) -> Result<BySession, Error> {
-    let by = [
-        ("sessions", column("sessions", "digest").eq(token::digest(secret))),
-        ("users", column("users", "id").eq(column("sessions", "user_id"))),
-    ];
-    let mut query = asking(by);
-    query.exprs(["id", "binding", "expires", "last_used"].map(|name| column("sessions", name)));
-    let (settings, row) = ask(app, &query, &[Type::Integer, Type::Text, Type::Time, Type::Time]).await?;
+    let (settings, row) = ask(app, &app.askings.by_session, token::digest(secret)).await?;
     let (Some(user_id), Some(id), Some(bound), Some(expires_at)) =
         (row.integer(0), row.integer(ASKED), row.text(ASKED + 1), row.time(ASKED + 2))
     else {
@@ -384,6 +369,47 @@ pub(crate) async fn by_session(app: &App, secret: &str) -> Result<BySession, Err
     let session = user.map(|user| (Actor { session: Some(id), ..user }, id, session.expires_at));
     Ok(BySession { settings, session })
 }
+
+/// The questions for one user, each told one value.
+pub(crate) struct Askings {
+    /// By the digest of a token; with its scope, end, id and last use.
+    by_token: Question,
+    /// By the name; with the id of the second factor.
+    by_name: Question,
+    /// By the digest of a session's secret; with its id, binding, end and last use.
+    by_session: Question,
+    /// By the id.
+    by_id: Question,
+}
+
+impl Askings {
+    pub(crate) fn new(dialect: Dialect) -> Self {
+        let of_user = |table| ("users", column("users", "id").eq(column(table, "user_id")));
+        let by_token = [("tokens", column("tokens", "digest").eq(SOMETHING)), of_user("tokens")];
+        let mut by_token = asking(by_token);
+        by_token.exprs(["scope", "expires", "id", "last_used"].map(|name| column("tokens", name)));
+        let by_name = [("users", column("users", "username").eq(SOMETHING)), ("second_factors", user_has_factor())];
+        let mut by_name = asking(by_name);
+        by_name.expr(column("second_factors", "id"));
+        let by_session = [("sessions", column("sessions", "digest").eq(SOMETHING)), of_user("sessions")];
+        let mut by_session = asking(by_session);
+        by_session.exprs(["id", "binding", "expires", "last_used"].map(|name| column("sessions", name)));
+        let by_id = asking([("users", column("users", "id").eq(SOMETHING))]);
+        let question = |query: &SelectStatement, more: &[Type]| {
+            let types = [&USER_TYPES, &[Type::Integer, Type::Boolean][..], more].concat();
+            Question::new(dialect, query, types, [SOMETHING.into()])
+        };
+        Askings {
+            by_token: question(&by_token, &[Type::Text, Type::Time, Type::Integer, Type::Time]),
+            by_name: question(&by_name, &[Type::Integer]),
+            by_session: question(&by_session, &[Type::Integer, Type::Text, Type::Time, Type::Time]),
+            by_id: question(&by_id, &[]),
+        }
+    }
+}
+
+/// Stands in a question for what it is told.
+const SOMETHING: &str = "?";
 
 /// The question for one user, by joining these tables one after the other, and for the generation of the settings.
 /// It is answered by one row, with nulls where there is no such user.
@@ -400,10 +426,9 @@ fn asking<const N: usize>(by: [(&'static str, Expr); N]) -> SelectStatement {
     query
 }
 
-/// The settings in force, and the row that answers the question; `more` says how to read its further columns.
-async fn ask(app: &App, query: &SelectStatement, more: &[Type]) -> Result<(Arc<Settings>, Row), Error> {
-    let types = [&USER_TYPES, &[Type::Integer, Type::Boolean][..], more].concat();
-    let rows = app.engine.database.read(query, &types).await?;
+/// The settings in force, and the row that answers the question.
+async fn ask(app: &App, question: &Question, told: impl Into<Value>) -> Result<(Arc<Settings>, Row), Error> {
+    let rows = app.engine.database.ask(question, &[told.into()]).await?;
     let missing = || Error::Internal("the generation of the settings is missing".into());
     let row = rows.into_iter().next().ok_or_else(missing)?;
     let generation = row.integer(USER_COLUMNS.len()).ok_or_else(missing)?;

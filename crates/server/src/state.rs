@@ -9,6 +9,7 @@ use hostler_rest::{Engine, SystemClock};
 use hostler_traces::Traces;
 use hostler_vault::Vault;
 
+use crate::authenticate::Askings;
 use crate::directory::Directories;
 use crate::last_used::LastUsed;
 use crate::metrics::Counters;
@@ -41,6 +42,7 @@ pub struct Keys {
 pub struct App {
     /// The engine behind the API.
     pub engine: Engine,
+    pub(crate) askings: Arc<Askings>,
     pub(crate) verified: Arc<VerifiedPairs>,
     pub(crate) settings: Arc<Memory>,
     pub(crate) last_used: Arc<LastUsed>,
@@ -57,12 +59,14 @@ impl App {
     pub fn new(database: Database, keys: Keys, options: Options) -> Self {
         let guard = Arc::new(Guard::new(&keys.secret));
         App {
+            askings: Arc::new(Askings::new(database.dialect())),
             engine: Engine {
                 database,
                 registry: REGISTRY,
                 clock: Arc::new(SystemClock),
                 secret: Arc::new(keys.secret),
                 vault: Arc::new(keys.vault),
+                loads: Arc::default(),
                 node: options.node.as_str().into(),
             },
             directories: Arc::default(),

@@ -51,7 +51,7 @@ impl Sqlite {
         })
     }
 
-    pub(crate) async fn read(&self, sql: String, values: Values, types: &[Type]) -> Result<Vec<Row>, Error> {
+    pub(crate) async fn read(&self, sql: &str, values: Values, types: &[Type]) -> Result<Vec<Row>, Error> {
         self.readers.read(sql, values, types).await
     }
 
@@ -70,7 +70,7 @@ impl Sqlite {
 }
 
 impl SqliteTransaction {
-    pub(crate) async fn read(&mut self, sql: String, values: Values, types: &[Type]) -> Result<Vec<Row>, Error> {
+    pub(crate) async fn read(&mut self, sql: &str, values: Values, types: &[Type]) -> Result<Vec<Row>, Error> {
         write::Held::read(&mut self.held, sql, values, types).await
     }
 

@@ -72,13 +72,13 @@ impl Readers {
     /// Runs a query on a free connection.
     pub(super) async fn read(
         self: &Arc<Self>,
-        sql: String,
+        sql: &str,
         values: sea_query::Values,
         types: &[Type],
     ) -> Result<Vec<Row>, Error> {
         {
             let mut reader = self.take().await?;
-            match reader.query(&sql, &values.0, types, Instant::now() + INLINE, || false) {
+            match reader.query(sql, &values.0, types, Instant::now() + INLINE, || false) {
                 Err(Error::Timeout) => {}
                 result => return result,
             }
@@ -86,7 +86,7 @@ impl Readers {
         let slow = permit(&self.slow).await?;
         let mut reader = self.take().await?;
         let stop = StopOnDrop(Arc::default());
-        let (types, stopped) = (types.to_vec(), stop.0.clone());
+        let (sql, types, stopped) = (sql.to_owned(), types.to_vec(), stop.0.clone());
         let task = tokio::task::spawn_blocking(move || {
             let _slow = slow;
             let stop = move || stopped.load(Ordering::Relaxed);

@@ -26,7 +26,7 @@ async fn write(sqlite: &Sqlite, name: &str, size: usize) -> Result<(), Error> {
 }
 
 async fn count(sqlite: &Sqlite) -> i64 {
-    let rows = sqlite.read("SELECT count(*) FROM settings".to_owned(), Values(vec![]), &[Type::Integer]).await.unwrap();
+    let rows = sqlite.read("SELECT count(*) FROM settings", Values(vec![]), &[Type::Integer]).await.unwrap();
     match rows[0][0] {
         Value::Integer(count) => count,
         _ => panic!(),

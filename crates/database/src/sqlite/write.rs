@@ -176,17 +176,17 @@ impl Held {
     /// Runs a query on this thread, or on a blocking one if it takes long.
     pub(super) async fn read(
         slot: &mut Option<Held>,
-        sql: String,
+        sql: &str,
         values: sea_query::Values,
         types: &[Type],
     ) -> Result<Vec<Row>, Error> {
         let held = slot.as_mut().ok_or_else(gone)?;
         // A query that is stopped undoes nothing, unlike a change.
-        match held.limited(INLINE, |c| value::query(c, &sql, &values.0, types)) {
+        match held.limited(INLINE, |c| value::query(c, sql, &values.0, types)) {
             Err(Error::Timeout) => {}
             result => return result,
         }
-        let types = types.to_vec();
+        let (sql, types) = (sql.to_owned(), types.to_vec());
         Held::blocking(slot, move |connection| value::query(connection, &sql, &values.0, &types)).await
     }
 

@@ -51,7 +51,7 @@ impl Engine {
         resource: &'static Resource,
         target: &Target,
     ) -> Result<(Record, bool), Failure> {
-        let loaded = load(&mut Source::Database(&self.database), resource, target, actor).await?;
+        let loaded = load(self, &mut Source::Database(&self.database), resource, target, actor).await?;
         let rule = self.registry.hooks(resource).copyable(actor, ROW);
         let query = Query::select()
             .expr(rule.expression())

@@ -151,14 +151,14 @@ impl Engine {
 
         // What the creator may do with the object is told as of before it joins the
         // sub-list's parent, as AWX does: so the answer is composed here.
-        let mut loaded = match load(&mut Source::Transaction(&mut tx), resource, &Target::Id(id), actor).await {
+        let mut loaded = match load(self, &mut Source::Transaction(&mut tx), resource, &Target::Id(id), actor).await {
             Ok(loaded) => Some(loaded),
             Err(Failure::Forbidden(_)) => None,
             Err(failure) => return Err(failure),
         };
         if !loaded.as_ref().is_some_and(|loaded| loaded.changeable) && resource.role(ADMIN).is_some() {
             grants::grant_to_creator(self, &mut tx, actor, resource, id).await?;
-            loaded = Some(load(&mut Source::Transaction(&mut tx), resource, &Target::Id(id), actor).await?);
+            loaded = Some(load(self, &mut Source::Transaction(&mut tx), resource, &Target::Id(id), actor).await?);
         }
         if let Some((parent, parent_id, Sublist { post: Post::Grant(role), .. })) = below {
             grants::grant_on_creation(self, &mut tx, actor, (parent, parent_id), role, id).await?;
@@ -168,7 +168,7 @@ impl Engine {
         let loaded = match loaded {
             Some(loaded) => loaded,
             None => {
-                let seen = load(&mut Source::Database(&self.database), resource, &Target::Id(id), actor).await;
+                let seen = load(self, &mut Source::Database(&self.database), resource, &Target::Id(id), actor).await;
                 seen.map_err(Failure::after_change)?
             }
         };

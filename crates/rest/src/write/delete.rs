@@ -42,7 +42,7 @@ impl Engine {
         target: &Target,
         expected: Option<Expected<'_>>,
     ) -> Result<(), Failure> {
-        let loaded = load(&mut Source::Transaction(tx), resource, target, actor).await?;
+        let loaded = load(self, &mut Source::Transaction(tx), resource, target, actor).await?;
         let id = loaded.record.id;
         if !loaded.deletable {
             return Err(Failure::forbidden());

@@ -91,7 +91,7 @@ impl Engine {
         let mut early = None;
         // Slow work on a secret must not hold a transaction open, nor be done for those who may not write.
         if resource.fields.iter().any(|field| field.kind.is_secret() && sent.body.contains_key(field.name)) {
-            let loaded = load(&mut Source::Database(&self.database), resource, target, actor).await?;
+            let loaded = load(self, &mut Source::Database(&self.database), resource, target, actor).await?;
             let (mut edit, mut problems) = self.begin_edit(actor, loaded, sent)?;
             let failed = hooks.prepare(self, &mut edit).await;
             failed.or_else(|failure| keep(failure, &mut problems))?;
@@ -99,7 +99,7 @@ impl Engine {
         }
 
         let mut tx = self.database.begin().await?;
-        let loaded = load(&mut Source::Transaction(&mut tx), resource, target, actor).await?;
+        let loaded = load(self, &mut Source::Transaction(&mut tx), resource, target, actor).await?;
         let (id, version) = (loaded.record.id, loaded.version);
         let (mut edit, mut problems) = self.begin_edit(actor, loaded, sent)?;
         if let Some((secrets, digests, found)) = early {
@@ -133,7 +133,7 @@ impl Engine {
             cause.redeem(self, &mut tx, actor, id).await?;
         }
         // The actor may have moved the object out of their own sight; they see it once more.
-        let seen = load(&mut Source::Transaction(&mut tx), resource, &Target::Id(id), actor).await;
+        let seen = load(self, &mut Source::Transaction(&mut tx), resource, &Target::Id(id), actor).await;
         tx.commit().await?;
         let seen = match seen {
             Err(Failure::Forbidden(_)) => return Ok((Map::new(), version + 1)),
