@@ -119,7 +119,7 @@ impl Transaction {
             }
             Backend::Postgres(backend) => {
                 let (sql, values) = statement::for_postgres(statement);
-                backend.execute(&sql, &values).await
+                backend.execute(sql, values).await
             }
         };
         self.end(result)
@@ -141,7 +141,28 @@ impl Transaction {
             }
             Backend::Postgres(backend) => {
                 let (sql, values) = statement::for_postgres(statement);
-                backend.execute(&sql, &values).await
+                backend.execute(sql, values).await
+            }
+        };
+        self.end(result)
+    }
+
+    /// As [`Transaction::execute_small`], where nothing depends on how many rows changed: PostgreSQL is told with the
+    /// next statement, or with the commit, and what goes wrong is that one's error.
+    ///
+    /// # Errors
+    /// Any [`Error`].
+    pub async fn execute_later(&mut self, statement: &(impl QueryStatementWriter + Sync)) -> Result<(), Error> {
+        count();
+        self.start()?;
+        let result = match &mut self.backend {
+            Backend::Sqlite(backend) => {
+                let (sql, values) = statement::for_sqlite(statement);
+                backend.execute_small(&sql, &values).map(drop)
+            }
+            Backend::Postgres(backend) => {
+                let (sql, values) = statement::for_postgres(statement);
+                backend.execute_later(sql, values).await
             }
         };
         self.end(result)
@@ -173,6 +194,25 @@ impl Transaction {
         match self.backend {
             Backend::Sqlite(backend) => backend.commit().await,
             Backend::Postgres(backend) => backend.commit().await,
+        }
+    }
+
+    /// [Asks](Transaction::ask) and [commits](Transaction::commit), whatever the answer: on PostgreSQL in one way to
+    /// the server and back.
+    ///
+    /// # Errors
+    /// Those of both; only after [`Error::Uncertain`] may anything have happened.
+    pub async fn ask_and_commit(mut self, question: &Question, told: &[sea_query::Value]) -> Result<Vec<Row>, Error> {
+        if let Backend::Sqlite(_) = self.backend {
+            let rows = self.ask(question, told).await?;
+            return self.commit().await.map(|()| rows);
+        }
+        count();
+        self.start()?;
+        let values = question.values(told)?;
+        match self.backend {
+            Backend::Postgres(backend) => backend.read_and_commit(question.sql(), &values, question.types()).await,
+            Backend::Sqlite(_) => Ok(Vec::new()),
         }
     }
 

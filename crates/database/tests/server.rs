@@ -6,7 +6,7 @@ mod common;
 
 use std::time::Duration;
 
-use hostler_database::{Database, Dialect, Error, Type};
+use hostler_database::{Database, Dialect, Error, Question, Type};
 use sea_query::{InsertStatement, Query, SelectStatement};
 
 async fn server() -> Option<common::Fresh> {
@@ -64,14 +64,72 @@ async fn a_changed_column_is_noticed() {
 }
 
 #[tokio::test]
-async fn a_full_pool_is_unavailable() {
+async fn reads_do_not_wait_for_transactions() {
     let Some(database) = server().await else { return };
     let mut held = Vec::new();
-    for _ in 0..16 {
-        held.push(database.begin().await.unwrap());
+    for _ in 0..8 {
+        let mut transaction = database.begin().await.unwrap();
+        transaction.insert(&insert()).await.unwrap();
+        held.push(transaction);
     }
-    let error = database.read(&words(), &[Type::Text]).await.unwrap_err();
+    for _ in 0..20 {
+        assert!(database.read(&words(), &[Type::Text]).await.unwrap().is_empty());
+    }
+    // There is no place for another one, which is told after a while.
+    let Err(error) = database.begin().await else { panic!("there are too many transactions") };
     assert!(matches!(error, Error::Unavailable(_)), "{error}");
     drop(held);
+    database.begin().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_sent_together_happens_together() {
+    let Some(database) = server().await else { return };
+    let types = [Type::Text];
+    let words =
+        |word: &str| Query::insert().into_table("sample").columns(["words"]).values_panic([word.into()]).to_owned();
+    let everything = Question::new(Dialect::Postgres, &self::words(), types.to_vec(), []);
+
+    let mut transaction = database.begin().await.unwrap();
+    transaction.execute_later(&words("a")).await.unwrap();
+    assert_eq!(transaction.read(&self::words(), &types).await.unwrap().len(), 1);
+    transaction.execute_later(&words("b")).await.unwrap();
+    assert_eq!(transaction.ask_and_commit(&everything, &[]).await.unwrap().len(), 2);
+    let mut transaction = database.begin().await.unwrap();
+    transaction.execute_later(&words("c")).await.unwrap();
+    transaction.commit().await.unwrap();
+    assert_eq!(database.read(&self::words(), &types).await.unwrap().len(), 3);
+
+    // What fails on the server, and what cannot even be sent, is told by the next statement, and undoes the rest.
+    let twice = |name: &str| {
+        let values = [[name.into(), "1".into()], [name.into(), "2".into()]];
+        let mut insert = Query::insert().into_table("settings").columns(["name", "value"]).to_owned();
+        for row in values {
+            insert.values_panic(row);
+        }
+        insert
+    };
+    let unsendable =
+        Query::insert().into_table("sample").columns(["parent"]).values_panic([u64::MAX.into()]).to_owned();
+    for insert in [twice("x"), unsendable] {
+        for asks in [true, false] {
+            let mut transaction = database.begin().await.unwrap();
+            transaction.execute_later(&words("d")).await.unwrap();
+            transaction.execute_later(&insert).await.unwrap();
+            transaction.execute_later(&words("e")).await.unwrap();
+            let outcome = if asks {
+                transaction.ask_and_commit(&everything, &[]).await.map(drop)
+            } else {
+                transaction.commit().await
+            };
+            assert!(matches!(outcome, Err(Error::Unique(_) | Error::Internal(_))), "{outcome:?}");
+            assert_eq!(database.read(&self::words(), &types).await.unwrap().len(), 3);
+        }
+    }
+    let mut transaction = database.begin().await.unwrap();
+    transaction.execute_later(&twice("x")).await.unwrap();
+    assert!(matches!(transaction.insert(&words("f")).await, Err(Error::Unique(_))));
+    assert!(matches!(transaction.commit().await, Err(Error::Internal(_))));
+    assert_eq!(database.read(&self::words(), &types).await.unwrap().len(), 3);
     assert!(recovers(&database).await);
 }

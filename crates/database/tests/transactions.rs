@@ -170,7 +170,7 @@ both!(locks_exclude, |database| {
 });
 
 async fn hold_all(database: &Database) -> Vec<Transaction> {
-    let count = if database.dialect() == Dialect::Sqlite { 1 } else { 16 };
+    let count = if database.dialect() == Dialect::Sqlite { 1 } else { 8 };
     let mut held = Vec::new();
     for _ in 0..count {
         held.push(within(database.begin()).await.unwrap());

@@ -113,6 +113,19 @@ pub(crate) async fn load(
     found(rows, reading, resource, target)
 }
 
+/// Loads an object of a transaction, which ends with that.
+pub(crate) async fn load_and_commit(
+    engine: &Engine,
+    transaction: Transaction,
+    resource: &'static Resource,
+    id: i64,
+    actor: &Actor,
+) -> Result<Loaded, Failure> {
+    let load = engine.loads.find(engine.database.dialect(), resource, actor, false);
+    let rows = transaction.ask_and_commit(&load.question, &told(actor, id)).await?;
+    found(rows, load.reading, resource, &Target::Id(id))
+}
+
 fn found(rows: Vec<Row>, reading: Reading, resource: &'static Resource, target: &Target) -> Result<Loaded, Failure> {
     let loaded = rows.into_iter().next().map(|row| reading.load(row)).ok_or(Failure::NotFound(Some(resource.label)))?;
     match (loaded.visible, target) {

@@ -3,6 +3,7 @@
 use deadpool_postgres::PoolError;
 use tokio_postgres::error::{DbError, SqlState};
 
+use super::closed;
 use crate::Error;
 
 /// What an error of a statement, or of a connection, means.
@@ -53,7 +54,7 @@ pub(super) fn pool_error(error: PoolError) -> Error {
             error => error,
         },
         PoolError::Timeout(_) => Error::Unavailable("no connection to PostgreSQL became free in time".to_owned()),
-        PoolError::Closed => Error::Unavailable("the database was closed".to_owned()),
+        PoolError::Closed => closed(),
         PoolError::NoRuntimeSpecified | PoolError::PostCreateHook(_) => {
             Error::Internal("the pool of connections is set up wrongly".to_owned())
         }

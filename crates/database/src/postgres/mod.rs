@@ -2,20 +2,25 @@
 
 mod error;
 pub(crate) mod open;
+mod transaction;
 pub(crate) mod value;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_postgres::{Object, Pool};
 use sea_query::Values;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::error::Elapsed;
 use tokio::time::timeout;
-use tokio_postgres::Statement;
 use tokio_postgres::types::ToSql;
+use tokio_postgres::{Row as DriverRow, Statement};
 
 pub(crate) use self::error::statement_error;
 use self::error::{needs_preparing, pool_error};
 pub(crate) use self::open::APPLICATION;
+use self::open::{TRANSACTIONS, WAIT};
+pub(crate) use self::transaction::PostgresTransaction;
 use self::value::{Bound, decode};
 use crate::{Error, OpenError, Row, Type};
 
@@ -38,11 +43,8 @@ const LONGEST: Duration = Duration::from_secs(15);
 #[derive(Clone)]
 pub(crate) struct Postgres {
     pool: Pool,
-}
-
-/// A transaction on a connection of its own.
-pub(crate) struct PostgresTransaction {
-    client: Lease,
+    /// How many transactions may be open: fewer than there are connections, so that reads need not wait for them.
+    turns: Arc<Semaphore>,
 }
 
 /// A connection from the pool. It goes back there only when it is known to be
@@ -50,6 +52,8 @@ pub(crate) struct PostgresTransaction {
 struct Lease {
     client: Option<Object>,
     state: State,
+    /// What entitles a transaction to be open; kept until it is not.
+    turn: Option<OwnedSemaphorePermit>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -67,7 +71,7 @@ enum State {
 impl Postgres {
     /// Connects and brings the schema up to date.
     pub(crate) async fn open(url: &str) -> Result<Postgres, OpenError> {
-        Ok(Postgres { pool: open::open(url).await? })
+        Ok(Postgres { pool: open::open(url).await?, turns: Arc::new(Semaphore::new(TRANSACTIONS)) })
     }
 
     pub(crate) async fn read(&self, sql: &str, values: &Values, types: &[Type]) -> Result<Vec<Row>, Error> {
@@ -92,64 +96,25 @@ impl Postgres {
         Ok(rows.first().is_some_and(|row| row.boolean(0)))
     }
 
+    /// A connection for a transaction, which begins with its first statement.
     pub(crate) async fn begin(&self) -> Result<PostgresTransaction, Error> {
-        let mut attempts = ATTEMPTS;
-        loop {
-            let mut client = self.lease().await?;
-            client.state = State::Transaction;
-            let begun = timeout(LONGEST, client.client()?.batch_execute("BEGIN")).await;
-            attempts -= 1;
-            match client.answered(begun.map(|begun| begun.map_err(statement_error))) {
-                Ok(()) => return Ok(PostgresTransaction { client }),
-                Err(Error::Unavailable(_)) if client.broke_off() && attempts > 0 => {}
-                Err(error) => return Err(error),
-            }
-        }
+        let turn = match timeout(WAIT, Arc::clone(&self.turns).acquire_owned()).await {
+            Ok(turn) => turn.map_err(|_| closed())?,
+            Err(_) => return Err(Error::Unavailable("other transactions do not end".to_owned())),
+        };
+        let mut lease = self.lease().await?;
+        lease.turn = Some(turn);
+        Ok(PostgresTransaction::new(self.clone(), lease))
     }
 
     pub(crate) fn close(&self) {
+        self.turns.close();
         self.pool.close();
     }
 
     async fn lease(&self) -> Result<Lease, Error> {
         let client = self.pool.get().await.map_err(pool_error)?;
-        Ok(Lease { client: Some(client), state: State::Idle })
-    }
-}
-
-impl PostgresTransaction {
-    pub(crate) async fn read(&mut self, sql: &str, values: &Values, types: &[Type]) -> Result<Vec<Row>, Error> {
-        let rows = timeout(LONGEST, query(self.client.client()?, sql, values, types)).await;
-        self.client.answered(rows)
-    }
-
-    pub(crate) async fn execute(&mut self, sql: &str, values: &Values) -> Result<u64, Error> {
-        let changed = timeout(LONGEST, change(self.client.client()?, sql, values)).await;
-        self.client.answered(changed)
-    }
-
-    pub(crate) async fn lock(&mut self, name: &str) -> Result<(), Error> {
-        let sql = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))";
-        let name = Values(vec![name.into()]);
-        self.execute(sql, &name).await.map(drop)
-    }
-
-    pub(crate) async fn commit(mut self) -> Result<(), Error> {
-        let client = self.client.client()?;
-        if client.is_closed() {
-            // It was never told to commit.
-            return Err(Error::Unavailable("the connection to PostgreSQL was lost".to_owned()));
-        }
-        let committed = timeout(LONGEST, client.batch_execute("COMMIT")).await;
-        match self.client.answered(committed.map(|committed| committed.map_err(statement_error))) {
-            Ok(()) => {
-                self.client.state = State::Idle;
-                Ok(())
-            }
-            // It may have been done before the answer was lost.
-            Err(Error::Unavailable(_)) => Err(Error::Uncertain),
-            Err(error) => Err(error),
-        }
+        Ok(Lease { client: Some(client), state: State::Idle, turn: None })
     }
 }
 
@@ -179,7 +144,9 @@ impl Drop for Lease {
         match (self.state, tokio::runtime::Handle::try_current()) {
             (State::Idle, _) => drop(client),
             (State::Transaction, Ok(runtime)) => {
+                let turn = self.turn.take();
                 runtime.spawn(async move {
+                    let _turn = turn;
                     let undone = timeout(LONGEST, client.batch_execute("ROLLBACK")).await;
                     if !matches!(undone, Ok(Ok(()))) {
                         drop(Object::take(client));
@@ -194,15 +161,20 @@ impl Drop for Lease {
 
 async fn query(client: &Object, sql: &str, values: &Values, types: &[Type]) -> Result<Vec<Row>, Error> {
     let statement = prepare(client, sql, values).await?;
-    let parameters: Vec<Bound<'_>> = bind(values).collect();
-    let parameters: Vec<&(dyn ToSql + Sync)> = parameters.iter().map(|value| value as _).collect();
-    let rows = client.query(&statement, &parameters).await.map_err(|error| failed(client, error))?;
+    let rows = fetch(client, &statement, values).await?;
     rows.iter().map(|row| decode(row, types)).collect()
 }
 
-async fn change(client: &Object, sql: &str, values: &Values) -> Result<u64, Error> {
-    let statement = prepare(client, sql, values).await?;
-    client.execute_raw(&statement, bind(values)).await.map_err(|error| failed(client, error))
+/// What a prepared statement answers.
+async fn fetch(client: &Object, statement: &Statement, values: &Values) -> Result<Vec<DriverRow>, Error> {
+    let parameters: Vec<Bound<'_>> = bind(values).collect();
+    let parameters: Vec<&(dyn ToSql + Sync)> = parameters.iter().map(|value| value as _).collect();
+    client.query(statement, &parameters).await.map_err(|error| failed(client, error))
+}
+
+/// Runs a prepared statement that returns no rows.
+async fn change(client: &Object, statement: &Statement, values: &Values) -> Result<u64, Error> {
+    client.execute_raw(statement, bind(values)).await.map_err(|error| failed(client, error))
 }
 
 fn bind(values: &Values) -> impl ExactSizeIterator<Item = Bound<'_>> {
@@ -222,6 +194,11 @@ async fn prepare(client: &Object, sql: &str, values: &Values) -> Result<Statemen
         return Err(Error::Internal(format!("{} values for {} parameters", values.0.len(), statement.params().len())));
     }
     Ok(statement)
+}
+
+/// The error of whoever comes too late.
+fn closed() -> Error {
+    Error::Unavailable("the database was closed".to_owned())
 }
 
 fn failed(client: &Object, error: tokio_postgres::Error) -> Error {

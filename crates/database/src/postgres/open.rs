@@ -12,8 +12,10 @@ use crate::migrate;
 
 /// Connections at most.
 const CONNECTIONS: usize = 16;
+/// Transactions at most. More at a time write no more: they wait for each other in the server, and reads for them.
+pub(super) const TRANSACTIONS: usize = 8;
 /// How long to wait for a free connection.
-const WAIT: Duration = Duration::from_secs(10);
+pub(super) const WAIT: Duration = Duration::from_secs(10);
 /// What the server's own list of connections calls us.
 pub(crate) const APPLICATION: &str = "hostler";
 /// How long connecting may take.

@@ -13,7 +13,7 @@ use super::{Expected, Method, has_column, require_from, sealed, stored};
 use crate::activity;
 use crate::decode::{Problems, decode};
 use crate::hooks::Cause;
-use crate::read::{Source, load};
+use crate::read::{Source, load, load_and_commit};
 use crate::select::Loaded;
 use crate::{Edit, Engine, Failure, Target};
 
@@ -125,7 +125,7 @@ impl Engine {
                 update.value(Alias::new("modified_by_id"), actor.user());
             }
             update.and_where(column(resource.table, "id").eq(id));
-            tx.execute_small(&update).await?;
+            tx.execute_later(&update).await?;
             activity::record_edit(self, &mut tx, &edit, id).await?;
             hooks.saved(self, &mut tx, &edit, id).await?;
         }
@@ -133,9 +133,7 @@ impl Engine {
             cause.redeem(self, &mut tx, actor, id).await?;
         }
         // The actor may have moved the object out of their own sight; they see it once more.
-        let seen = load(self, &mut Source::Transaction(&mut tx), resource, &Target::Id(id), actor).await;
-        tx.commit().await?;
-        let seen = match seen {
+        let seen = match load_and_commit(self, tx, resource, id, actor).await {
             Err(Failure::Forbidden(_)) => return Ok((Map::new(), version + 1)),
             other => other?,
         };
