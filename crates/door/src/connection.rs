@@ -1,20 +1,21 @@
 //! One connection.
 
+use std::convert::Infallible;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::Body;
 use hyper::body::Incoming as IncomingBody;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
+use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
-use tower::ServiceExt as _;
+use tower::{Service, ServiceExt as _};
 
 use crate::limits::{HANDSHAKE, LONGEST_HEAD, Limits};
 use crate::pace::{Paced, Phase};
@@ -25,11 +26,21 @@ use crate::socket::{Incoming, Peer};
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
+/// What answers requests: an [`axum::Router`], say.
+pub trait App:
+    Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send> + Clone + Send + 'static
+{
+}
+impl<S> App for S where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send> + Clone + Send + 'static
+{
+}
+
 /// Serves a connection to its end.
 pub(crate) async fn run(
     incoming: Incoming,
     tls: Option<TlsAcceptor>,
-    app: Router,
+    app: impl App,
     limits: Limits,
     mut stage: watch::Receiver<Stage>,
 ) {
@@ -77,13 +88,13 @@ async fn agree(stream: tokio::net::TcpStream, acceptor: &TlsAcceptor) -> io::Res
 async fn requests(
     stream: Box<dyn Stream>,
     peer: Peer,
-    app: Router,
+    app: impl App,
     limits: Limits,
     mut stage: watch::Receiver<Stage>,
 ) -> hyper::Result<()> {
     let phase = Arc::new(Phase::default());
     let stream = TokioIo::new(Paced::new(stream, Arc::clone(&phase), limits.head));
-    let service = service_fn(move |request: hyper::Request<IncomingBody>| {
+    let service = service_fn(move |request: Request<IncomingBody>| {
         phase.advance();
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(peer);

@@ -16,6 +16,7 @@ mod socket;
 mod unix;
 
 pub use certificate::{Certificate, CertificateError};
+pub use connection::App;
 pub use descriptors::allow_many;
 pub use handed::{HandedError, handed_over};
 pub use limits::Limits;

@@ -5,10 +5,9 @@ use std::io;
 use std::pin::pin;
 use std::time::Duration;
 
-use axum::Router;
 use tokio::sync::watch;
 
-use crate::connection;
+use crate::connection::{self, App};
 use crate::limits::Limits;
 use crate::socket::Door;
 
@@ -29,9 +28,9 @@ const LAST: Duration = Duration::from_secs(1);
 
 /// Answers requests until `stop` is done, then lets the running ones finish: until [`Limits::stop`] is over, or `hurry`
 /// is done. Each request carries its [`Peer`](crate::Peer) as an extension.
-pub async fn serve(
+pub async fn serve<A: App>(
     doors: Vec<Door>,
-    app: Router,
+    app: A,
     limits: Limits,
     stop: impl Future<Output = ()>,
     hurry: impl Future<Output = ()>,
@@ -60,7 +59,7 @@ pub async fn serve(
     let _ = tokio::time::timeout(LAST, ended).await;
 }
 
-async fn listen(door: Door, app: Router, limits: Limits, mut stage: watch::Receiver<Stage>) {
+async fn listen(door: Door, app: impl App, limits: Limits, mut stage: watch::Receiver<Stage>) {
     loop {
         let accepted = tokio::select! {
             accepted = door.accept() => accepted,

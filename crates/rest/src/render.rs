@@ -78,14 +78,14 @@ fn related(loaded: &Loaded, view: View<'_>) -> Map<String, Json> {
     let url = resource.url(loaded.record.id);
     let below = resource.sublists.iter().filter(|sublist| sublist.linked).map(|sublist| sublist.name);
     for name in below.chain(resource.later.iter().copied()) {
-        links.insert(name.into(), format!("{url}{name}/").into());
+        links.insert(name.into(), [&url, name, "/"].concat().into());
     }
     links
 }
 
 fn summaries(loaded: &Loaded, view: View<'_>) -> Map<String, Json> {
     let resource = loaded.record.resource;
-    let mut summaries = Map::new();
+    let mut summaries = Map::with_capacity(resource.summaries.len() + 3);
     if let (Some(shared_type), Some(ansible_id)) = (resource.shared_type, &loaded.ansible_id) {
         summaries.insert("resource".into(), json!({"ansible_id": ansible_id, "resource_type": shared_type}));
     }

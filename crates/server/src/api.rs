@@ -61,11 +61,12 @@ pub(crate) async fn detail(
             return Ok(if resource.editable { reply.with(header::ETAG, tag) } else { reply });
         }
         Verb::OPTIONS => {
-            let put = resource.editable && actor.can_write && engine.may_change(actor, resource, &target).await?;
+            let put =
+                resource.editable && actor.can_write && Box::pin(engine.may_change(actor, resource, &target)).await?;
             return Ok(Reply::ok(Actions { put, ..Actions::default() }.document(resource, resource.detail_title)));
         }
         Verb::DELETE if resource.deletable => {
-            engine.delete(actor, resource, &target, expected).await?;
+            Box::pin(engine.delete(actor, resource, &target, expected)).await?;
             return Ok(Reply::no_content());
         }
         Verb::PATCH if resource.editable => Method::Patch,
@@ -76,7 +77,7 @@ pub(crate) async fn detail(
         Ok(body) => body,
         Err(reply) => return Ok(reply),
     };
-    let (json, version) = engine.update(actor, resource, &target, method, &body, expected).await?;
+    let (json, version) = Box::pin(engine.update(actor, resource, &target, method, &body, expected)).await?;
     let tag = tag_of(resource, &json, version);
     Ok(Reply::ok(json).with(header::ETAG, tag))
 }

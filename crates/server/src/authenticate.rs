@@ -85,7 +85,10 @@ impl Presented<'_> {
         let authorization = self.headers.get(header::AUTHORIZATION);
         let found = match authorization.map(|value| value.to_str().map(parse_authorization)) {
             Some(Ok(Ok(Credentials::Bearer(token)))) => by_token(app, &token).await,
-            Some(Ok(Ok(Credentials::Basic { username, password }))) => by_basic(app, self, &username, &password).await,
+            Some(Ok(Ok(Credentials::Basic { username, password }))) => {
+                // Boxed, here and elsewhere: each request moves a future that has room for whatever it may come to.
+                Box::pin(by_basic(app, self, &username, &password)).await
+            }
             // A scheme that we do not speak counts as no credentials, as in AWX.
             Some(Ok(Err(Malformed::UnknownScheme))) => return self.of_nobody(app).await,
             Some(_) => {
@@ -94,7 +97,7 @@ impl Presented<'_> {
             }
             None => match cookie(self.headers, SESSION_COOKIE) {
                 Some(secret) => match by_session(app, secret).await {
-                    Ok(found) => return self.in_session(app, found).await,
+                    Ok(found) => return Box::pin(self.in_session(app, found)).await,
                     Err(error) => Err(error),
                 },
                 None => return self.of_nobody(app).await,

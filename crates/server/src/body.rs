@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::http::{HeaderMap, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::{Map, Value as Json};
@@ -19,6 +19,9 @@ const WRONG_TYPE: &str = "You did not use correct Content-Type in your HTTP requ
 
 /// The bytes of a body.
 pub(crate) async fn read(body: Body) -> Result<Vec<u8>, Reply> {
+    if body.is_end_stream() {
+        return Ok(vec![]);
+    }
     let limited = Limited::new(body, LONGEST_BODY);
     match tokio::time::timeout(PATIENCE, limited.collect()).await {
         Ok(Ok(collected)) => Ok(collected.to_bytes().to_vec()),

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::body::Body;
-use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use futures_util::FutureExt;
 use hostler_door::Peer;
@@ -96,13 +95,13 @@ struct Trace {
 }
 
 /// Answers one request. Nothing that goes wrong inside ends the server.
-pub async fn handle(State(app): State<App>, request: axum::http::Request<Body>) -> Response<Body> {
+pub(crate) async fn handle(app: &App, request: axum::http::Request<Body>) -> Response<Body> {
     let started = Instant::now();
     let id = uuid::Uuid::new_v4().simple().to_string();
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let parent = app.traces.as_ref().and_then(|_| Parent::of(request.headers()));
     let mut trace = Trace::default();
-    let work = AssertUnwindSafe(answer(&app, request, &mut trace)).catch_unwind();
+    let work = AssertUnwindSafe(answer(app, request, &mut trace)).catch_unwind();
     let (outcome, queries) = hostler_database::counted(work).await;
     let reply = outcome.unwrap_or_else(|panic| reply_to(Failure::Internal(format!("panic: {}", message(&panic))), ""));
     let mut response = reply.into_response();
@@ -133,7 +132,7 @@ pub async fn handle(State(app): State<App>, request: axum::http::Request<Body>) 
             statements: queries,
         });
     }
-    common_headers(response.headers_mut(), &app, &id, seconds, &trace);
+    common_headers(response.headers_mut(), app, &id, seconds, &trace);
     if app.options.debug_headers {
         response.headers_mut().insert(HeaderName::from_static("x-api-query-count"), HeaderValue::from(queries));
     }
@@ -227,7 +226,7 @@ async fn answer(app: &App, request: axum::http::Request<Body>, trace: &mut Trace
             let reply = match receive(incoming, &mut request, actor.as_ref()).await {
                 Err(reply) => reply,
                 Ok(()) => match route {
-                    Route::OAuth(endpoint) => oauth::respond(app, endpoint, &request).await,
+                    Route::OAuth(endpoint) => Box::pin(oauth::respond(app, endpoint, &request)).await,
                     _ => respond(app, &route, actor.as_ref(), &request, wanted).await,
                 },
             };
@@ -258,7 +257,7 @@ async fn answer(app: &App, request: axum::http::Request<Body>, trace: &mut Trace
         reply = browse::after_form(&route, &request, reply);
     }
     let described = match (&reply.content, &actor) {
-        (Content::Json(_), Some(actor)) => described(app, &route, actor, &request).await,
+        (Content::Json(_), Some(actor)) => Box::pin(described(app, &route, actor, &request)).await,
         _ => None,
     };
     browse::page(Visit { route: &route, actor: actor.as_ref(), request: &request, described }, reply)
@@ -339,7 +338,7 @@ async fn respond(app: &App, route: &Route, actor: Option<&Actor>, request: &Requ
     }
     let outcome = match actor {
         Some(actor) => known(app, route.clone(), actor, request).await,
-        None => public(app, route.clone(), request).await,
+        None => Box::pin(public(app, route.clone(), request)).await,
     };
     let mut reply = outcome.unwrap_or_else(|failure| reply_to(failure, request.method.as_str()));
     if let (Some(format @ ("json" | "yaml")), Content::Json(json)) = (request.parameter("format"), &mut reply.content) {
@@ -386,9 +385,9 @@ async fn known(app: &App, route: Route, actor: &Actor, request: &Request) -> Res
         | Route::OAuth(_)
         | Route::Login
         | Route::Logout
-        | Route::Stylesheet => public(app, route, request).await,
+        | Route::Stylesheet => Box::pin(public(app, route, request)).await,
         Route::Metrics if actor.is_superuser || actor.is_system_auditor || is_open(&route, &request.settings) => {
-            public(app, route, request).await
+            Box::pin(public(app, route, request)).await
         }
         Route::Metrics => Err(Failure::forbidden()),
         Route::OpenApi if is_safe(&request.method) => Ok(Reply::fixed("application/json", openapi::text())),
@@ -400,19 +399,21 @@ async fn known(app: &App, route: Route, actor: &Actor, request: &Request) -> Res
         Route::SettingList if request.method == Method::OPTIONS => Ok(Reply::ok(settings::describe_list())),
         Route::SettingList if is_safe(&request.method) => Ok(settings::list(actor)),
         Route::Config | Route::SettingList => Err(Failure::MethodNotAllowed),
-        Route::SettingCategory(category) => settings::category(app, actor, &category, request).await,
-        Route::Me => api::me(engine, actor, request).await,
-        Route::List(found) => api::list(engine, actor, found, request).await,
+        Route::SettingCategory(category) => Box::pin(settings::category(app, actor, &category, request)).await,
+        Route::Me => Box::pin(api::me(engine, actor, request)).await,
+        Route::List(found) => Box::pin(api::list(engine, actor, found, request)).await,
         Route::Detail(found, key) => api::detail(engine, actor, found, &key, request).await,
-        Route::Sublist(found, key, sublist) => api::sublist(engine, actor, found, &key, sublist, request).await,
-        Route::Copy(found, key) => api::copy(engine, actor, found, &key, request).await,
+        Route::Sublist(found, key, sublist) => {
+            Box::pin(api::sublist(engine, actor, found, &key, sublist, request)).await
+        }
+        Route::Copy(found, key) => Box::pin(api::copy(engine, actor, found, &key, request)).await,
         Route::ExplainAccess(found, key) if is_safe(&request.method) => {
-            api::explain_access(engine, actor, found, &key, request).await
+            Box::pin(api::explain_access(engine, actor, found, &key, request)).await
         }
         Route::ExplainAccess(..) => Err(Failure::MethodNotAllowed),
-        Route::OfUser(key, path) => sign_in::respond(app, actor, &key, path, request).await,
+        Route::OfUser(key, path) => Box::pin(sign_in::respond(app, actor, &key, path, request)).await,
         Route::LaterList(name) => api::later_list(name, request),
-        Route::Later(found, key, name) => api::later(engine, actor, found, &key, name, request).await,
+        Route::Later(found, key, name) => Box::pin(api::later(engine, actor, found, &key, name, request)).await,
     }
 }
 

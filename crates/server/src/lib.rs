@@ -27,16 +27,18 @@ mod state;
 mod status;
 
 pub use bootstrap::{BootstrapError, FirstUser, create_first_superuser};
-pub use dispatch::handle;
 pub use sealed::shelves;
 pub use settings::{SettingError, Settings, list_settings, name_installation, reset_setting, set_setting};
 pub use sign_in::{reset_second_factor, unlock};
 pub use state::{App, Keys, Options};
 
 use std::future::Future;
+use std::sync::Arc;
 
-use axum::Router;
+use axum::body::Body;
+use axum::http::Request;
 use hostler_door::{Door, Limits};
+use tower::{ServiceExt as _, service_fn};
 
 /// Answers requests until `stop` is done, then lets the running ones finish, until `hurry` is done or the limit is
 /// reached.
@@ -48,8 +50,21 @@ pub async fn serve(
     hurry: impl Future<Output = ()>,
 ) {
     let cleanup = tokio::spawn(cleanup::run(app.clone()));
-    let router = Router::new().fallback(handle).with_state(app.clone()).merge(probe::routes(app.engine));
-    hostler_door::serve(doors, router, limits, stop, hurry).await;
+    let probes = probe::routes(app.engine.clone());
+    let app = Arc::new(app);
+    // Not by a router: `dispatch` is one.
+    let service = service_fn(move |request: Request<Body>| {
+        let app = Arc::clone(&app);
+        let probe = probe::PATHS.contains(&request.uri().path()).then(|| probes.clone());
+        async move {
+            match probe {
+                Some(probe) => Box::pin(probe.oneshot(request)).await,
+                // Boxed, for a connection that is silent has room for its next answer, too.
+                None => Ok(Box::pin(dispatch::handle(&app, request)).await),
+            }
+        }
+    });
+    hostler_door::serve(doors, service, limits, stop, hurry).await;
     // What it was about to remove stays for the next time.
     cleanup.abort();
 }

@@ -34,10 +34,13 @@ struct Readiness {
     last: Mutex<Option<(Instant, Vec<&'static str>)>>,
 }
 
-/// `/healthz` and `/readyz`.
+/// The paths of [`routes`].
+pub(crate) const PATHS: [&str; 2] = ["/healthz", "/readyz"];
+
+/// Answers at [`PATHS`].
 pub(crate) fn routes(engine: Engine) -> Router {
     let readiness = Arc::new(Readiness { engine, last: Mutex::default() });
-    Router::new().route("/healthz", get(live)).route("/readyz", get(ready)).with_state(readiness)
+    Router::new().route(PATHS[0], get(live)).route(PATHS[1], get(ready)).with_state(readiness)
 }
 
 async fn live() -> Response<Body> {
