@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Result, bail};
 use hostler_backup::sealed_keys;
 use hostler_database::copy::{CopyError, Snapshot, Source};
-use hostler_identity::key::SecretKey;
+use hostler_identity::key::{KeyError, SecretKey};
 use hostler_resource::{Resource, Singleton};
 use hostler_resources::REGISTRY;
 use hostler_vault::key_ids;
@@ -43,8 +43,16 @@ pub fn run(options: &DataOptions, config: &Config) -> Result<()> {
     check_config(config, &mut findings);
     let keys = check_keys(folder, &mut findings);
     match Snapshot::open(&storage::location(options)?) {
-        Ok(mut snapshot) => check_database(&mut snapshot, &keys, &mut findings)?,
-        Err(problem @ CopyError::Absent(_)) => findings.note(problem, "hostler serve creates it"),
+        Ok(mut snapshot) => {
+            if let Err(problem) = check_database(&mut snapshot, &keys, &mut findings) {
+                findings.note(problem, "what comes after it could not be checked");
+            }
+        }
+        Err(problem @ CopyError::Absent(_)) if keys.is_empty() => findings.note(problem, "hostler serve creates it"),
+        Err(problem @ CopyError::Absent(_)) => {
+            findings
+                .note(problem, "restore a backup, for the keys show that there was one; hostler serve makes it anew");
+        }
         Err(problem) => findings.note(problem, "nothing in it could be checked"),
     }
     for finding in &findings.0 {
@@ -87,8 +95,13 @@ fn check_keys(folder: &Path, findings: &mut Findings) -> BTreeSet<String> {
         Ok(_) => {}
         Err(problem) => findings.note(format!("{} cannot be looked at", folder.display()), &problem.to_string()),
     }
-    if let Err(problem) = SecretKey::load(&folder.join(KEY_FILE)) {
-        findings.note(problem, "a server without it makes a new one, which ends all sessions");
+    match SecretKey::load(&folder.join(KEY_FILE)) {
+        Err(problem @ KeyError::Io { .. }) => {
+            findings.note(problem, "a server without it makes a new one, which ends all sessions");
+        }
+        // The others say what to do.
+        Err(problem) => findings.0.push(problem.to_string()),
+        Ok(_) => {}
     }
     match key_ids(&folder.join(VAULT_FOLDER)) {
         Ok(ids) => ids.into_iter().collect(),
@@ -100,8 +113,8 @@ fn check_keys(folder: &Path, findings: &mut Findings) -> BTreeSet<String> {
 }
 
 fn check_database(snapshot: &mut Snapshot, keys: &BTreeSet<String>, findings: &mut Findings) -> Result<(), CopyError> {
-    for damage in snapshot.damage()? {
-        findings.note(damage, "restore a backup");
+    for damage in snapshot.damage() {
+        findings.note(format!("the database is damaged: {damage}"), "restore a backup");
     }
     check_sealed(snapshot, keys, findings)?;
     check_ids(snapshot, findings)?;

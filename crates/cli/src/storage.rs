@@ -58,7 +58,9 @@ pub async fn existing(options: &DataOptions) -> Result<(Database, Keys)> {
         bail!("there is no data folder {}: {remedy}", folder.display());
     }
     refuse_unfinished(folder)?;
-    if options.database.is_none() && !folder.join(DATABASE_FILE).exists() {
+    let is_there = folder.join(DATABASE_FILE).try_exists();
+    let is_there = is_there.with_context(|| format!("cannot look into the data folder {}", folder.display()))?;
+    if options.database.is_none() && !is_there {
         bail!("there is no {DATABASE_FILE} in the data folder {}: {remedy}", folder.display());
     }
     open(options).await

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
 
 use hostler_testkit::{Backend, TestServer, on_each_backend};
 
@@ -88,4 +88,33 @@ fn a_broken_file_is_found() {
     file.write_all(&[0; 4096]).expect("a page");
     let found = wrong(&server);
     assert!(found.iter().any(|line| line.contains("hostler.db")), "{found:?}");
+}
+
+/// A disk that fails, seldom in one place only.
+#[test]
+fn a_damaged_database_is_called_damaged() {
+    let mut server = furnished(Backend::Sqlite);
+    assert!(server.stop().success());
+    let path = server.data().join("hostler.db");
+    let connection = rusqlite::Connection::open(&path).expect("the database");
+    let place = |name: &str| -> u64 {
+        let sql = "SELECT rootpage FROM sqlite_master WHERE name = ?1";
+        let page: u32 = connection.query_row(sql, [name], |row| row.get(0)).expect("a page");
+        let size: u32 = connection.query_row("PRAGMA page_size", [], |row| row.get(0)).expect("a size");
+        u64::from(page - 1) * u64::from(size)
+    };
+    let places = ["teams", "users"].map(place);
+    drop(connection);
+    let file = fs::OpenOptions::new().write(true).open(&path).expect("the database");
+    for place in places {
+        file.write_all_at(&[0xde; 64], place).expect("it is written");
+    }
+    for line in wrong(&server) {
+        assert!(line.contains("damaged"), "{line}");
+        assert!(!line.contains("SQLite error"), "{line}");
+    }
+    assert!(wrong(&server).iter().any(|line| line.ends_with("restore a backup")), "{:?}", wrong(&server));
+    let output = server.command(&["backup"]).arg(server.data().join("backup.tar")).output().expect("the binary runs");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("the database file is damaged"), "{}", text(&output.stderr));
 }

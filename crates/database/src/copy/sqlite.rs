@@ -59,18 +59,21 @@ impl View {
         read(&self.connection, table, columns, sql, sink)
     }
 
-    pub(super) fn damage(&mut self) -> Result<Vec<String>, CopyError> {
+    pub(super) fn damage(&mut self) -> Vec<String> {
         let mut found = vec![];
-        read(&self.connection, "integrity_check", &[], "PRAGMA integrity_check(20)", &mut |row| {
+        let pages = read(&self.connection, "integrity_check", &[], "PRAGMA integrity_check(20)", &mut |row| {
             found.extend(row.first().and_then(Json::as_str).filter(|text| *text != "ok").map(str::to_owned));
             Ok(())
-        })?;
-        read(&self.connection, "foreign_key_check", &[], "PRAGMA foreign_key_check", &mut |row| {
+        });
+        let links = read(&self.connection, "foreign_key_check", &[], "PRAGMA foreign_key_check", &mut |row| {
             let text = |index: usize| row.get(index).map(Json::to_string).unwrap_or_default().replace('"', "");
             found.push(format!("row {} of {} refers to a row of {} that does not exist", text(1), text(0), text(2)));
             Ok(())
-        })?;
-        Ok(found)
+        });
+        // With some damage SQLite cannot even tell all of it.
+        let first = [pages, links].into_iter().find_map(Result::err);
+        found.extend(first.map(|problem| format!("it cannot be looked through to its end ({problem})")));
+        found
     }
 }
 

@@ -28,6 +28,12 @@ pub(crate) fn statement_error(error: rusqlite::Error) -> Error {
                 Error::Unavailable("another process has locked the database file".to_owned())
             }
             ffi::SQLITE_CANTOPEN => Error::Unavailable("the database file cannot be opened".to_owned()),
+            ffi::SQLITE_CORRUPT | ffi::SQLITE_NOTADB => {
+                Error::Internal("the database file is damaged: hostler check tells more".to_owned())
+            }
+            ffi::SQLITE_IOERR => {
+                Error::Internal(format!("the database file cannot be read or written (SQLite error {code})"))
+            }
             ffi::SQLITE_TOOBIG => Error::TooComplex,
             ffi::SQLITE_ERROR if is_too_complex(&message) => Error::TooComplex,
             // Their texts can come from a function or quote a part of the data.
