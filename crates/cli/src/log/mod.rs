@@ -1,6 +1,9 @@
 //! The log of the server, on standard error.
 
+mod outlet;
+
 use std::fmt;
+use std::sync::Mutex;
 
 use anyhow::{Context, Result, anyhow};
 use serde_json::{Map, Value as Json};
@@ -10,6 +13,7 @@ use tracing_subscriber::fmt::format::{self, Format, JsonFields, Writer};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent};
 use tracing_subscriber::registry::LookupSpan;
 
+use self::outlet::Outlet;
 use crate::options::{LogFormat, ServeOptions};
 
 /// What libraries that log in another way than ours say, too: where in their source a line comes from.
@@ -24,7 +28,8 @@ const QUIET: &str = "refinery_core=warn";
 pub fn start(options: &ServeOptions) -> Result<()> {
     // Whoever names the library in the options hears it: the later of two directives counts.
     let filter = EnvFilter::try_new(format!("{QUIET},{}", options.log)).context("the levels to log")?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let outlet = Outlet::new(std::io::stderr(), options.log_format).context("standard error")?;
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(Mutex::new(outlet));
     // A line that cannot be written is lost. To say so would fail in the same place, and end whatever wrote it.
     let log = log.log_internal_errors(false);
     let started = match options.log_format {
