@@ -186,18 +186,21 @@ impl Dialect {
 /// SQLite's LIKE ignores the case of A to Z, and costs a fraction of a function that is not its own.
 fn occurs_in_any_case(expr: Expr, value: &str) -> Expr {
     let value = &fold(value);
-    let mut pattern = String::with_capacity(value.len() + 2);
-    pattern.push('%');
-    for character in value.chars() {
+    let like = |expr: Expr| expr.like(LikeExpr::new(format!("%{}%", literally(value))).escape('\\'));
+    let occurs = |expr| Func::cust(OCCURS).arg(value.as_str()).arg(expr).into();
+    Dialect::Sqlite.in_lower_case(expr, value, like, occurs)
+}
+
+/// A text as it stands in a pattern of LIKE, with `\` as its escape.
+pub(crate) fn literally(text: &str) -> String {
+    let mut pattern = String::with_capacity(text.len() + 2);
+    for character in text.chars() {
         if matches!(character, '%' | '_' | '\\') {
             pattern.push('\\');
         }
         pattern.push(character);
     }
-    pattern.push('%');
-    let like = |expr: Expr| expr.like(LikeExpr::new(pattern).escape('\\'));
-    let occurs = |expr| Func::cust(OCCURS).arg(value.as_str()).arg(expr).into();
-    Dialect::Sqlite.in_lower_case(expr, value, like, occurs)
+    pattern
 }
 
 fn starts(expr: Expr, value: &str) -> Expr {

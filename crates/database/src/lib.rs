@@ -33,6 +33,7 @@ mod postgres;
 mod question;
 mod sqlite;
 mod statement;
+mod texts;
 mod transaction;
 mod value;
 
@@ -45,6 +46,7 @@ pub use dialect::{BadPattern, Dialect, TextLookup};
 pub use error::{Error, OpenError};
 pub use held::{HELD, HOLDER};
 pub use question::Question;
+pub use texts::{Sought, TEXTS, Texts};
 pub use transaction::Transaction;
 pub use value::{Row, Type, Value};
 

@@ -24,6 +24,7 @@ mod render;
 mod select;
 pub mod sent;
 mod sublist;
+mod wanted;
 mod write;
 
 pub use activity::{Entry as ActivityEntry, HIDDEN};

@@ -192,7 +192,7 @@ impl Engine {
         path: &str,
         pairs: &[(String, String)],
     ) -> Result<Map<String, Json>, Failure> {
-        let wanted = query::parse(resource, pairs, actor, self.database.dialect(), ROW)?;
+        let wanted = self.wanted(resource, pairs, actor).await?;
         let condition = Condition::all().add(scope.condition()).add(wanted.filter.clone());
         let is_everything = matches!(scope, Scope::All) && wanted.filter.is_empty();
         let seen = self.seen(resource, actor);

@@ -31,6 +31,16 @@ fn everything_is_as_it_was_in_either_database(backend: Backend) {
         assert!(works(restored.command(&["check"])).contains("Nothing is wrong."));
         restored.restart();
         assert_same(&before, &state(&restored.as_admin()));
+        // Indexes are made anew.
+        for (list, count) in
+            [("users/?search=ann", 1), ("organizations/?search=GRÖSS", 0), ("organizations/?search=GRÖßER", 1)]
+        {
+            assert_eq!(
+                restored.as_admin().get(&format!("/api/v2/{list}")).expect(200).json()["count"],
+                count,
+                "{list}"
+            );
+        }
         // The keys came along: what was handed out before is still good.
         restored.with_token(token["token"].as_str().expect("a token")).get("/api/v2/me/").expect(200);
         let cookie = format!("awx_sessionid={}", session.cookies["awx_sessionid"]);

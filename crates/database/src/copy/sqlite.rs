@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 use super::{CopyError, Sink, Table, blame, quote, quoted, select};
 use crate::sqlite::connection::{self, Purpose};
 use crate::sqlite::{file_error, recorded_version, statement_error};
-use crate::{Error, OpenError, migrate};
+use crate::{Error, OpenError, migrate, texts};
 
 /// Whoever writes goes on beside a reader, and a reader sees the moment at which it began.
 pub(super) struct View {
@@ -159,6 +159,9 @@ impl Target {
                 .map_err(statement_error);
             set.map_err(blame(&table.name))?;
         }
+        if self.has_texts().map_err(statement_error)? {
+            self.connection.execute_batch(texts::FILL).map_err(statement_error)?;
+        }
         for trigger in &self.triggers {
             self.connection.execute_batch(trigger).map_err(statement_error)?;
         }
@@ -175,6 +178,14 @@ impl Target {
     }
 }
 
+impl Target {
+    /// Whether there is an index of texts in this version of the schema.
+    fn has_texts(&self) -> Result<bool, rusqlite::Error> {
+        let table = "SELECT 1 FROM sqlite_master WHERE name = ?1";
+        self.connection.prepare(table).and_then(|mut found| found.exists([texts::CHANGED]))
+    }
+}
+
 /// A file that SQLite keeps beside the database.
 fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
@@ -185,11 +196,12 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
 fn tables(connection: &Connection) -> Result<Vec<Table>, CopyError> {
     let counts = "SELECT 1 FROM sqlite_master WHERE name = 'sqlite_sequence'";
     let counts = connection.prepare(counts).and_then(|mut found| found.exists([])).map_err(statement_error)?;
-    let sql = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' \
-               AND name <> ?1 ORDER BY name";
+    // Neither views nor indexes that are tables to SQLite.
+    let sql = "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' \
+               AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name NOT IN (?1, ?2) ORDER BY name";
     let names: Vec<String> = connection
         .prepare(sql)
-        .and_then(|mut found| found.query_map([migrate::TABLE], |row| row.get(0))?.collect())
+        .and_then(|mut found| found.query_map([migrate::TABLE, texts::CHANGED], |row| row.get(0))?.collect())
         .map_err(statement_error)?;
     let mut tables = vec![];
     for name in names {

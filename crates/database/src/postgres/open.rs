@@ -8,7 +8,7 @@ use tokio_postgres::{Client, Config, NoTls};
 
 use crate::OpenError;
 use crate::copy::UNFINISHED;
-use crate::migrate;
+use crate::{migrate, texts};
 
 /// Connections at most.
 const CONNECTIONS: usize = 16;
@@ -137,6 +137,7 @@ async fn migrate(config: &Config) -> Result<(), OpenError> {
     let migrated = migrate::postgres_runner().run_async(&mut client).await;
     migrated.map_err(|error| OpenError::Migration { place: place.clone(), problem: migrate::problem(&error) })?;
     client.batch_execute(ADD_UP_ROW_COUNTS).await.map_err(server)?;
+    client.batch_execute(texts::INDEX).await.map_err(server)?;
     drop(client);
     // Ends once the server has been told that we leave; that failing changes nothing.
     let _ = connection.await;

@@ -1,11 +1,11 @@
 //! From filters to conditions: each relation becomes an EXISTS of its own level.
 
-use hostler_database::Dialect;
+use hostler_database::{Dialect, Sought, Texts};
 use hostler_resource::{Action, Actor, Resource, Rule, Via, column};
 use sea_query::{Alias, Condition, Expr, ExprTrait, Func, Query, Value};
 
-use super::QueryError;
 use super::lookup::{Leaf, Test, constant, occurs};
+use super::{LookUp, QueryError};
 
 /// One step from a resource to a related one.
 #[derive(Clone, Copy)]
@@ -23,6 +23,19 @@ pub(super) enum Predicate {
     Test(Leaf, Test),
     /// The term occurs in one of these columns.
     Occurs(Vec<Leaf>, String),
+}
+
+impl Predicate {
+    /// A text that the row must hold, in whatever case, in one of the columns of this index.
+    fn held(&self) -> Option<(&'static Texts, &str)> {
+        match self {
+            Predicate::Test(leaf, test) => leaf.texts.zip(test.held()),
+            Predicate::Occurs(leaves, term) => {
+                let texts = leaves.first()?.texts.filter(|_| leaves.iter().all(|leaf| leaf.texts.is_some()))?;
+                Some((texts, term))
+            }
+        }
+    }
 }
 
 /// Something asked of a row that a path leads to.
@@ -93,14 +106,15 @@ impl Group {
 pub(super) struct Compiler<'a> {
     actor: &'a Actor,
     dialect: Dialect,
+    look_up: &'a LookUp<'a>,
     aliases: usize,
     /// Whether the condition being built will be negated, and so must not be NULL.
     is_negated: bool,
 }
 
 impl<'a> Compiler<'a> {
-    pub fn new(actor: &'a Actor, dialect: Dialect) -> Self {
-        Compiler { actor, dialect, aliases: 0, is_negated: false }
+    pub fn new(actor: &'a Actor, dialect: Dialect, look_up: &'a LookUp<'a>) -> Self {
+        Compiler { actor, dialect, look_up, aliases: 0, is_negated: false }
     }
 
     pub fn dialect(&self) -> Dialect {
@@ -145,6 +159,9 @@ impl<'a> Compiler<'a> {
 
     fn group(&mut self, group: &Group, row: &str) -> Result<Condition, QueryError> {
         let mut condition = Condition::all();
+        if let Some(sought) = self.sought(group) {
+            condition = condition.add(sought.condition(row));
+        }
         for predicate in &group.predicates {
             condition = condition.add(self.predicate(predicate, row)?);
         }
@@ -155,6 +172,15 @@ impl<'a> Compiler<'a> {
             condition = condition.add(self.exists(hop, below, row)?);
         }
         Ok(condition)
+    }
+
+    /// What to look up in the index of texts to find the rows that may meet everything asked of them here. What is
+    /// negated is met by most rows.
+    fn sought(&self, group: &Group) -> Option<Sought> {
+        let found: Vec<(&'static Texts, &str)> = group.predicates.iter().filter_map(Predicate::held).collect();
+        let (texts, _) = *found.first().filter(|_| !self.is_negated)?;
+        let sought = Sought::new(self.dialect, texts, found.iter().map(|(_, text)| *text))?;
+        (self.look_up)(&sought)
     }
 
     fn predicate(&self, predicate: &Predicate, row: &str) -> Result<Expr, QueryError> {

@@ -1,7 +1,7 @@
 //! How one column is compared with the value of a parameter.
 
-use hostler_database::{Dialect, TextLookup};
-use hostler_resource::{Field, Kind, column};
+use hostler_database::{Dialect, TextLookup, Texts};
+use hostler_resource::{Field, Kind, Resource, column};
 use sea_query::{Expr, ExprTrait, Value};
 
 use super::limits::{Budget, check_text};
@@ -51,6 +51,8 @@ pub(super) struct Leaf {
     pub column: &'static str,
     pub class: Class,
     pub nullable: bool,
+    /// The index of texts that it is in.
+    pub texts: Option<&'static Texts>,
 }
 
 /// What may be done with a column.
@@ -66,9 +68,9 @@ pub(super) enum Class {
 
 impl Leaf {
     /// The id of the object to which the last relation of a path leads.
-    pub const RELATED: Leaf = Leaf { column: "id", class: Class::Link, nullable: true };
+    pub const RELATED: Leaf = Leaf { column: "id", class: Class::Link, nullable: true, texts: None };
 
-    pub fn of(field: &Field) -> Leaf {
+    pub fn of(resource: &Resource, field: &Field) -> Leaf {
         let class = match field.kind {
             Kind::Id | Kind::Integer => Class::Integer,
             Kind::Boolean => Class::Boolean,
@@ -85,11 +87,12 @@ impl Leaf {
             | Kind::Computed => Class::Text,
         };
         let column = if field.is_stored() { field.column } else { "" };
-        Leaf { column, class, nullable: field.nullable || class == Class::Link }
+        let texts = Texts::of(resource.table, column);
+        Leaf { column, class, nullable: field.nullable || class == Class::Link, texts }
     }
 
     /// Something of an object that does not exist, whatever it may be.
-    pub const NOTHING: Leaf = Leaf { column: "", class: Class::Text, nullable: true };
+    pub const NOTHING: Leaf = Leaf { column: "", class: Class::Text, nullable: true, texts: None };
 
     /// Whether there is no column.
     pub fn is_absent(&self) -> bool {
@@ -207,6 +210,16 @@ fn convert(leaf: Leaf, text: &str) -> Result<Option<Value>, QueryError> {
 }
 
 impl Test {
+    /// The text that a column must hold, in whatever case, to meet this.
+    pub fn held(&self) -> Option<&str> {
+        use TextLookup::{Contains, EndsWith, IContains, IEndsWith, IExact, IStartsWith};
+        match self {
+            // An exact text, and one that is begun with, have better indexes.
+            Test::Text(Contains | IContains | EndsWith | IEndsWith | IExact | IStartsWith, text) => Some(text),
+            _ => None,
+        }
+    }
+
     /// The condition for the row of this name.
     pub fn condition(&self, leaf: Leaf, row: &str, dialect: Dialect) -> Result<Expr, QueryError> {
         let Some(column) = leaf.expression(row) else {

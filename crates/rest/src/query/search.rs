@@ -55,7 +55,10 @@ pub(super) fn related(
 /// The columns that a search looks at. A secret never is among them, whatever the description says.
 fn columns(resource: &Resource) -> Vec<Leaf> {
     let fields = resource.search.iter().filter_map(|name| resource.field(name));
-    fields.filter(|field| field.is_stored() && !field.kind.holds_secrets()).map(Leaf::of).collect()
+    fields
+        .filter(|field| field.is_stored() && !field.kind.holds_secrets())
+        .map(|field| Leaf::of(resource, field))
+        .collect()
 }
 
 /// The terms of a search: separated by spaces or commas, except within quotes.
