@@ -90,7 +90,8 @@ fn lines_of_the_log_do_not_tell_where_in_the_source_they_come_from() {
             modules.insert(event["target"].as_str().expect("a target").to_owned());
             let mut keys = event.as_object().expect("an object").keys();
             assert!(keys.all(|key| !key.starts_with("log.")), "{backend}: {line}");
-            assert!(!line.contains(".rs"), "{backend}: {line}");
+            // Only so, since a statement may name a file in a comment.
+            assert!(!line.contains("src/"), "{backend}: {line}");
         }
         assert!(modules.iter().any(|module| module.starts_with("refinery")), "{backend}: {modules:?}");
         assert!(log.contains("bringing the schema of the database up to date"), "{backend}:\n{log}");
