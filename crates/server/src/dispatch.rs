@@ -1,10 +1,11 @@
 //! A request's way: route, actor, scope, handler, headers.
 
 use std::any::Any;
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
@@ -101,7 +102,8 @@ pub(crate) async fn handle(app: &App, request: axum::http::Request<Body>) -> Res
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let parent = app.traces.as_ref().and_then(|_| Parent::of(request.headers()));
     let mut trace = Trace::default();
-    let work = AssertUnwindSafe(answer(app, request, &mut trace)).catch_unwind();
+    // Boxed, for it has room for whatever a request may come to, and is moved several times.
+    let work = Box::pin(AssertUnwindSafe(answer(app, request, &mut trace)).catch_unwind());
     let (outcome, queries) = hostler_database::counted(work).await;
     let reply = outcome.unwrap_or_else(|panic| reply_to(Failure::Internal(format!("panic: {}", message(&panic))), ""));
     let mut response = reply.into_response();
@@ -132,7 +134,7 @@ pub(crate) async fn handle(app: &App, request: axum::http::Request<Body>) -> Res
             statements: queries,
         });
     }
-    common_headers(response.headers_mut(), app, &id, seconds, &trace);
+    common_headers(response.headers_mut(), app, &id, took, &trace);
     if app.options.debug_headers {
         response.headers_mut().insert(HeaderName::from_static("x-api-query-count"), HeaderValue::from(queries));
     }
@@ -165,7 +167,7 @@ const FIXED_HEADERS: [(HeaderName, &str); 6] = [
     (HeaderName::from_static("x-api-product-name"), "AWX"),
 ];
 
-fn common_headers(headers: &mut HeaderMap, app: &App, id: &str, seconds: f64, trace: &Trace) {
+fn common_headers(headers: &mut HeaderMap, app: &App, id: &str, took: Duration, trace: &Trace) {
     // At once, for the map would grow, and sort itself anew, several times.
     headers.reserve(2 * FIXED_HEADERS.len());
     for (name, value) in FIXED_HEADERS {
@@ -173,21 +175,24 @@ fn common_headers(headers: &mut HeaderMap, app: &App, id: &str, seconds: f64, tr
     }
     let fresh = HeaderValue::from_static("no-cache, no-store, must-revalidate");
     headers.entry(header::CACHE_CONTROL).or_insert(fresh);
-    let mut set = |name: &'static str, value: &str| {
-        if let Ok(value) = HeaderValue::from_str(value) {
-            headers.insert(HeaderName::from_static(name), value);
-        }
-    };
-    let took = format!("{seconds:.3}s");
-    set("x-api-node", &app.options.node);
-    set("x-api-request-id", id);
-    set("x-api-time", &took);
-    set("x-api-total-time", &took);
+    let mut set = |name: &'static str, value: HeaderValue| headers.insert(HeaderName::from_static(name), value);
+    if let Ok(node) = HeaderValue::from_str(&app.options.node) {
+        set("x-api-node", node);
+    }
+    if let Ok(id) = HeaderValue::from_str(id) {
+        set("x-api-request-id", id);
+    }
+    let milliseconds = (took + Duration::from_micros(500)).as_millis();
+    if let Ok(took) = HeaderValue::try_from(format!("{}.{:03}s", milliseconds / 1000, milliseconds % 1000)) {
+        set("x-api-time", took.clone());
+        set("x-api-total-time", took);
+    }
     if trace.by_tls && app.options.hsts > 0 {
-        set("strict-transport-security", &format!("max-age={}", app.options.hsts));
+        let hsts = HeaderValue::try_from(format!("max-age={}", app.options.hsts));
+        hsts.map(|hsts| set("strict-transport-security", hsts)).ok();
     }
     if trace.known {
-        set("x-api-product-version", roots::AWX_VERSION);
+        set("x-api-product-version", HeaderValue::from_static(roots::AWX_VERSION));
     }
 }
 
@@ -418,9 +423,9 @@ async fn known(app: &App, route: Route, actor: &Actor, request: &Request) -> Res
 }
 
 /// The methods of a path, as the `Allow` header lists them.
-fn allow(route: &Route) -> String {
+fn allow(route: &Route) -> Cow<'static, str> {
     if let Route::OAuth(endpoint) = route {
-        return endpoint.allow().to_owned();
+        return endpoint.allow().into();
     }
     let mut verbs = vec!["GET"];
     match route {
@@ -439,13 +444,13 @@ fn allow(route: &Route) -> String {
         Route::OfUser(_, path) => {
             verbs = path.methods().to_vec();
             verbs.push("OPTIONS");
-            return verbs.join(", ");
+            return verbs.join(", ").into();
         }
         Route::Login | Route::Logout => verbs.push("POST"),
         _ => {}
     }
     verbs.extend(["HEAD", "OPTIONS"]);
-    verbs.join(", ")
+    verbs.join(", ").into()
 }
 
 /// Whoever asks with `?format=` gets links that keep it, as in AWX.

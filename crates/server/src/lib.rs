@@ -59,8 +59,7 @@ pub async fn serve(
         async move {
             match probe {
                 Some(probe) => Box::pin(probe.oneshot(request)).await,
-                // Boxed, for a connection that is silent has room for its next answer, too.
-                None => Ok(Box::pin(dispatch::handle(&app, request)).await),
+                None => Ok(dispatch::handle(&app, request).await),
             }
         }
     });

@@ -1,5 +1,7 @@
 //! Answers on their way out.
 
+use std::borrow::Cow;
+
 use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use serde_json::{Map, Value as Json, json};
@@ -10,7 +12,7 @@ use crate::browse::CONTENT_SECURITY_POLICY;
 pub(crate) struct Reply {
     pub status: StatusCode,
     pub content: Content,
-    pub headers: Vec<(HeaderName, String)>,
+    pub headers: Vec<(HeaderName, Cow<'static, str>)>,
 }
 
 pub(crate) enum Content {
@@ -60,12 +62,12 @@ impl Reply {
         Reply::html(StatusCode::NOT_FOUND, PAGE.to_owned())
     }
 
-    pub(crate) fn redirect(status: StatusCode, location: impl Into<String>) -> Self {
+    pub(crate) fn redirect(status: StatusCode, location: impl Into<Cow<'static, str>>) -> Self {
         let headers = vec![(header::LOCATION, location.into())];
         Reply { status, content: Content::Empty, headers }
     }
 
-    pub(crate) fn with(mut self, name: HeaderName, value: impl Into<String>) -> Self {
+    pub(crate) fn with(mut self, name: HeaderName, value: impl Into<Cow<'static, str>>) -> Self {
         self.headers.push((name, value.into()));
         self
     }
@@ -104,7 +106,12 @@ impl Reply {
             headers.insert(header::CONTENT_SECURITY_POLICY, policy);
         }
         for (name, value) in self.headers {
-            if let Ok(value) = HeaderValue::from_str(&value) {
+            let value = match value {
+                Cow::Borrowed(value) => HeaderValue::from_str(value),
+                // Takes the text over instead of copying it.
+                Cow::Owned(value) => HeaderValue::try_from(value),
+            };
+            if let Ok(value) = value {
                 headers.append(name, value);
             }
         }
@@ -112,8 +119,14 @@ impl Reply {
     }
 }
 
+/// What the answer with one object hardly ever exceeds, in bytes: room that need not grow piece by piece.
+const USUAL_LENGTH: usize = 2048;
+
 /// As its `Display` writes it, but without a detour over the formatter's small pieces.
 fn bytes(json: &Json) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(USUAL_LENGTH);
     // It fails for maps whose keys are no text only, which this type does not have.
-    serde_json::to_vec(json).unwrap_or_default()
+    let written = serde_json::to_writer(&mut bytes, json);
+    debug_assert!(written.is_ok());
+    bytes
 }

@@ -151,7 +151,8 @@ impl Hooks for UserHooks {
     async fn enrich(&self, engine: &Engine, view: View<'_>, page: &mut [Shown]) -> Result<(), Failure> {
         match view.below {
             Some((parent, id, sublist)) if sublist.name == "access_list" => {
-                access_list::show(engine, view.actor, parent, id, page).await
+                // Boxed, so that what most pages of users come to is small.
+                Box::pin(access_list::show(engine, view.actor, parent, id, page)).await
             }
             _ => {
                 for shown in page {

@@ -50,7 +50,9 @@ pub(crate) fn page(visit: Visit<'_>, reply: Reply) -> Reply {
     let has_session = visit.actor.is_some_and(|actor| actor.session.is_some());
     let token = has_session.then(|| csrf_token(&request.headers));
     let may = if has_session { visit.may(&body) } else { May::default() };
-    let header = |wanted: &HeaderName| headers.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.clone());
+    let header = |wanted: &HeaderName| {
+        headers.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.clone().into_owned())
+    };
     let was_read = request.method == Method::GET && status == StatusCode::OK;
     let tag =
         if was_read { header(&header::ETAG) } else { request.if_match().and_then(|tags| tags.into_iter().next()) };
