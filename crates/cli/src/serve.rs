@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use hostler_door::{Certificate, Door, Limits, Socket, allow_many, handed_over};
 use hostler_identity::token::new_token;
 use hostler_resources::USERNAME;
-use hostler_server::{App, FirstUser, Options, create_first_superuser, name_installation};
+use hostler_server::{App, FirstPassword, FirstUser, Options, create_first_superuser, name_installation};
 use hostler_traces::Traces;
 use listenfd::ListenFd;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -33,6 +33,11 @@ pub async fn run(options: ServeOptions, handed: ListenFd) -> Result<()> {
     let certificate = certificate(&options)?;
     // The port first: whoever starts a second server by mistake must not touch the data.
     let doors = doors(&options, handed, certificate.as_ref()).await?;
+    let given = options.admin_password.filter(|password| !password.is_empty());
+    let made_up = if given.is_none() { Some(new_token().plain) } else { None };
+    // A folder without a key is new, and so most likely is the database.
+    let is_new = !options.data.data.join(storage::KEY_FILE).exists();
+    let password = FirstPassword::new(given.or_else(|| made_up.clone()).unwrap_or_default(), is_new);
     let (database, keys) = storage::open(&options.data).await?;
     let slow_request = (options.slow_request > 0).then(|| Duration::from_millis(options.slow_request.into()));
     let app = App::new(
@@ -45,10 +50,7 @@ pub async fn run(options: ServeOptions, handed: ListenFd) -> Result<()> {
     name_installation(&database).await?;
     hostler_resources::begin(&app.engine).await?;
     // An empty one is what a variable holds that nobody has set: nobody is to get in with it.
-    let (given, mut made_up) = (options.admin_password.filter(|password| !password.is_empty()), None);
-    let first = create_first_superuser(&app.engine, &options.admin_user, || {
-        given.unwrap_or_else(|| made_up.insert(new_token().plain).clone())
-    });
+    let first = create_first_superuser(&app.engine, &options.admin_user, password);
     if first.await? == FirstUser::Created {
         announce_first_user(&options.admin_user, made_up.as_deref())?;
     }

@@ -6,6 +6,7 @@ use hostler_identity::password::{HashError, passwords};
 use hostler_resource::{Singleton, column};
 use hostler_rest::{Engine, Failure, hold_singleton};
 use sea_query::{Alias, Query};
+use tokio::task::JoinHandle;
 
 /// What became of the first superuser.
 #[derive(Debug, PartialEq, Eq)]
@@ -39,25 +40,45 @@ async fn has_users(database: &Database) -> Result<bool, Error> {
     Ok(!database.read(&query, &[Type::Integer]).await?.is_empty())
 }
 
-/// Creates a superuser in a database without users. `password` is asked for
-/// only if it is needed.
+/// The password of the first superuser, should there be none.
+pub struct FirstPassword {
+    plain: String,
+    hashed: Option<JoinHandle<Result<String, HashError>>>,
+}
+
+impl FirstPassword {
+    /// This password. It is hashed when it is needed, or `soon`: beside what else a start does, of which making a
+    /// database takes no longer.
+    pub fn new(plain: String, soon: bool) -> Self {
+        let hashed = soon.then(|| tokio::spawn(passwords().hash(plain.clone())));
+        FirstPassword { plain, hashed }
+    }
+
+    async fn hash(self) -> Result<String, BootstrapError> {
+        Ok(match self.hashed {
+            Some(hashed) => hashed.await.map_err(|_| BootstrapError::Other("interrupted".into()))??,
+            None => passwords().hash(self.plain).await?,
+        })
+    }
+}
+
+/// Creates a superuser in a database without users.
 ///
 /// # Errors
 /// What the database says; a user created by another server at the same moment counts as existing.
 pub async fn create_first_superuser(
     engine: &Engine,
     username: &str,
-    password: impl FnOnce() -> String,
+    password: FirstPassword,
 ) -> Result<FirstUser, BootstrapError> {
     if has_users(&engine.database).await? {
         return Ok(FirstUser::Exists);
     }
-    let password = password();
-    if is_common(&password) || password.chars().count() < FEWEST_CHARACTERS {
+    if is_common(&password.plain) || password.plain.chars().count() < FEWEST_CHARACTERS {
         // Taken all the same: it is the operator's to decide.
         tracing::warn!(user = username, "the password of the first superuser is easily guessed: change it soon");
     }
-    let hash = passwords().hash(password).await?;
+    let hash = password.hash().await?;
     let mut tx = engine.database.begin().await?;
     let insert = Query::insert()
         .into_table(Alias::new("users"))

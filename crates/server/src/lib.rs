@@ -26,7 +26,7 @@ mod sign_in;
 mod state;
 mod status;
 
-pub use bootstrap::{BootstrapError, FirstUser, create_first_superuser};
+pub use bootstrap::{BootstrapError, FirstPassword, FirstUser, create_first_superuser};
 pub use sealed::shelves;
 pub use settings::{SettingError, Settings, list_settings, name_installation, reset_setting, set_setting};
 pub use sign_in::{reset_second_factor, unlock};
