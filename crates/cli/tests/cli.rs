@@ -140,6 +140,22 @@ fn a_data_directory_that_cannot_be_written_is_refused() {
     assert!(line.contains(&data.display().to_string()), "{line}");
 }
 
+/// Whoever starts it, such as systemd, tries again.
+#[test]
+fn a_postgres_that_is_not_there_is_told() {
+    let folder = TempDir::new().expect("a directory");
+    let closed = TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("its address");
+    let output = hostler(&["serve", "--listen", "127.0.0.1:0", "--data"])
+        .arg(folder.path().join("data"))
+        .env("HOSTLER_DATABASE", format!("postgres://hostler:tellnobody@{closed}/hostler"))
+        .output()
+        .expect("the binary runs");
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert_eq!(text(&output.stdout), "", "it must not tell where it listens");
+    assert!(stderr.contains(&format!("{closed}/hostler")) && !stderr.contains("tellnobody"), "{stderr}");
+}
+
 #[test]
 fn a_newer_database_is_refused() {
     let mut server = start(Backend::Sqlite);
