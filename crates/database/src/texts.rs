@@ -140,12 +140,16 @@ impl Sought {
         if fewest >= *most {
             return None;
         }
-        let chosen = |counted: &[(i64, &String)]| counted.iter().map(|(_, trigram)| (*trigram).clone()).collect();
+        let first = |counted: &Vec<(i64, &String)>| counted.first().map(|(_, trigram)| vec![(*trigram).clone()]);
         let parts = match parts.as_slice() {
             _ if fewest <= FEW => vec![vec![rarest.clone()]],
-            // What else tells the same rows apart: another part of the only text, or each other text.
-            [only] => vec![chosen(&only[..only.len().min(2)])],
-            several => several.iter().map(|counted| chosen(&counted[..counted.len().min(1)])).collect(),
+            // What else tells the same rows apart: another part of the only text, unless it is in most rows, or each
+            // other text.
+            [only] => {
+                let rare = only.iter().take(2).filter(|(count, _)| count < most);
+                vec![rare.map(|(_, trigram)| (*trigram).clone()).collect()]
+            }
+            several => several.iter().filter_map(first).collect(),
         };
         Some(Sought { parts, ..self.clone() })
     }
@@ -269,6 +273,7 @@ mod tests {
         assert_eq!(one.questions().len(), 5);
         assert_eq!(one.narrowed(&[500, 40, 500, 500, 500]).unwrap().parts, [["99@"]]);
         assert_eq!(one.narrowed(&[500, 400, 500, 500, 450]).unwrap().parts, [["99@", "ple"]]);
+        assert_eq!(one.narrowed(&[500, 400, 500, 500, 500]).unwrap().parts, [["99@"]]);
         assert_eq!(one.narrowed(&[500; 5]), None);
         let two = sought(&["grac", "hopp"]);
         assert_eq!(two.narrowed(&[500, 500, 450, 400, 420]).unwrap().parts, [["rac"], ["hop"]]);
