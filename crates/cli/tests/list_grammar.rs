@@ -1,7 +1,7 @@
 //! The grammar of lists, where no recorded case shows it.
 #![allow(clippy::expect_used, clippy::panic, reason = "tests report by panicking")]
 
-use hostler_testkit::{Backend, Client, TestServer, on_each_backend};
+use hostler_testkit::{Backend, Client, PASSWORD, TestServer, on_each_backend};
 use serde_json::{Value, json};
 
 on_each_backend!(
@@ -9,6 +9,7 @@ on_each_backend!(
     filters_may_be_alternatives_or_negated,
     relations_can_be_crossed_and_ordered_by,
     a_search_may_cross_a_relation,
+    links_to_what_a_name_tells_are_followed,
     pages_follow_each_other,
     upper_and_lower_case_are_those_of_all_letters,
     a_list_of_another_type_is_empty,
@@ -112,6 +113,49 @@ fn a_search_may_cross_a_relation(backend: Backend) {
     assert_eq!(teams("search=red"), ["red-1", "red-2"]);
     assert_eq!(teams("search=LARGE"), ["blue-2", "green-3", "red-1"]);
     assert_eq!(teams("search=nothing-like-it"), Vec::<String>::new());
+}
+
+fn links_to_what_a_name_tells_are_followed(backend: Backend) {
+    let server = start(backend);
+    teams(&server);
+    let admin = server.as_admin();
+    let org = server.organization("d");
+    let ann = server.user("ann");
+    server.promote(org, &ann);
+    let team = json!({"name": "of-ann", "organization": org});
+    server.as_user("ann", PASSWORD).post("/api/v2/teams/", team).expect(201);
+    let list = |query: &str| names(&admin, &format!("/api/v2/teams/?order_by=name&{query}"));
+    assert_eq!(list("created_by__username=ann"), ["of-ann"]);
+    assert_eq!(list("created_by__username=nobody"), [""; 0]);
+    assert_eq!(list("created_by__username=ann&created_by__first_name=x"), [""; 0]);
+    assert_eq!(list("not__created_by__username=admin"), ["of-ann"]);
+    assert_eq!(list("or__created_by__username=ann&or__name=red-1"), ["of-ann", "red-1"]);
+    assert_eq!(list("organization__created_by__username=admin&organization__name=d"), ["of-ann"]);
+    // Whose creator is gone has none.
+    admin.delete(&ann.path()).expect(204);
+    assert_eq!(list("not__created_by__username=admin"), ["of-ann"]);
+    let count =
+        |path: &str| admin.get(&format!("/api/v2/{path}")).expect(200).json()["count"].as_u64().expect("a count");
+    // The roles of the system are of no object; neither a filter nor its contrary may lose them.
+    let (all, of_teams) = (count("roles/"), count("roles/?content_type__model=team"));
+    assert!(0 < of_teams && of_teams < all, "{of_teams} of {all}");
+    assert_eq!(count("roles/?not__content_type__model=team"), all - of_teams);
+    assert_eq!(count("roles/?content_type__model__isnull=true"), 2);
+    assert_eq!(count("roles/?content_type__model=team&role_field=admin_role"), 6);
+    assert_eq!(count("roles/?or__content_type__model=team&or__role_field=system_auditor"), of_teams + 1);
+    // Assignments, by their definition and by their object.
+    let bob = server.user("bob");
+    server.promote(org, &bob);
+    for (filter, expected) in [
+        ("role_definition__name=Organization Admin", 1),
+        ("role_definition__name=Organization Member", 0),
+        ("not__role_definition__name=Organization Admin", 0),
+        (&format!("object_id={org}"), 1),
+        ("object_id=none", 0),
+    ] {
+        let mine = format!("role_user_assignments/?user={}&{}", bob.id, filter.replace(' ', "%20"));
+        assert_eq!(count(&mine), expected, "{mine}");
+    }
 }
 
 fn pages_follow_each_other(backend: Backend) {

@@ -1,7 +1,7 @@
 //! From filters to conditions: each relation becomes an EXISTS of its own level.
 
-use hostler_database::{Dialect, Sought, Texts};
-use hostler_resource::{Action, Actor, Resource, Rule, Via, column};
+use hostler_database::{Dialect, Sought, TextLookup, Texts};
+use hostler_resource::{Action, Actor, Field, Resource, Rule, Via, column};
 use sea_query::{Alias, Condition, Expr, ExprTrait, Func, Query, Value};
 
 use super::lookup::{Leaf, Test, constant, occurs};
@@ -205,6 +205,18 @@ impl<'a> Compiler<'a> {
     }
 
     fn exists(&mut self, hop: &Hop, group: &Group, row: &str) -> Result<Expr, QueryError> {
+        if let (Via::Same, false) = (hop.via, self.is_negated)
+            && let Rule::All = hop.target.access.rows(self.actor, Action::Read, row)
+        {
+            // It is this very row, so that there is nothing to look up.
+            return Ok(self.group(group, row)?.into());
+        }
+        // Bare, what is negated can be planned as an anti-join.
+        if let (Via::Column(link), false) = (hop.via, self.is_negated)
+            && names_one(hop.target, group)
+        {
+            return self.only(hop, link, group, row);
+        }
         if self.selects_first(hop) && !matches!(hop.via, Via::Condition(_) | Via::Nowhere) {
             return self.among(hop, group, row);
         }
@@ -239,6 +251,22 @@ impl<'a> Compiler<'a> {
         Ok(hop.via.belongs_to_any(row, others).unwrap_or_else(|| constant(false)))
     }
 
+    /// As [`Self::exists`], of a link to what can be one object at most: compared with one value, the link's index leads
+    /// to the rows in their order.
+    fn only(&mut self, hop: &Hop, link: &str, group: &Group, row: &str) -> Result<Expr, QueryError> {
+        self.aliases += 1;
+        let other = format!("hop{}", self.aliases);
+        let visible = match hop.target.access.rows(self.actor, Action::Read, &other) {
+            Rule::None => return Ok(constant(false)),
+            rule => rule.condition(),
+        };
+        let below = self.group(group, &other)?;
+        let mut select = Query::select();
+        select.expr(column(&other, "id")).from_as(Alias::new(hop.target.table), Alias::new(&other));
+        select.cond_where(visible).cond_where(below);
+        Ok(column(row, link).eq(Expr::SubQuery(None, Box::new(select.into()))))
+    }
+
     fn absence(&mut self, filter: &Filter, row: &str) -> Result<Expr, QueryError> {
         let mut rows = Group::default();
         rows.at(&filter.path);
@@ -253,4 +281,19 @@ impl<'a> Compiler<'a> {
         such.at(&filter.path).predicates.push(filter.predicate.clone());
         Ok(no_row.or(Expr::from(self.group(&such, row)?)))
     }
+}
+
+/// Whether at most one object of this resource can meet the conditions, since they name it: what is unique in a
+/// description is unique in the database.
+fn names_one(target: &Resource, group: &Group) -> bool {
+    let names = |field: &Field| {
+        group.predicates.iter().any(|predicate| {
+            matches!(predicate, Predicate::Test(leaf, Test::Text(TextLookup::Exact, _)) if leaf.column == field.column)
+        })
+    };
+    let alone = target.unique.iter().filter_map(|unique| match unique.fields {
+        [name] => target.field(name),
+        _ => None,
+    });
+    alone.filter(|field| !field.nullable).any(names)
 }
