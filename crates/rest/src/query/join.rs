@@ -26,6 +26,11 @@ pub(super) enum Predicate {
 }
 
 impl Predicate {
+    /// Whether one of the texts in the index must be this very one.
+    fn is_name(&self) -> bool {
+        matches!(self, Predicate::Test(leaf, Test::Text(TextLookup::Exact, _)) if leaf.texts.is_some())
+    }
+
     /// A text that the row must hold, in whatever case, in one of the columns of this index.
     fn held(&self) -> Option<(&'static Texts, &str)> {
         match self {
@@ -175,8 +180,11 @@ impl<'a> Compiler<'a> {
     }
 
     /// What to look up in the index of texts to find the rows that may meet everything asked of them here. What is
-    /// negated is met by most rows.
+    /// negated is met by most rows; what is named exactly has an index of its own, which leads to fewer.
     fn sought(&self, group: &Group) -> Option<Sought> {
+        if group.predicates.iter().any(Predicate::is_name) {
+            return None;
+        }
         let found: Vec<(&'static Texts, &str)> = group.predicates.iter().filter_map(Predicate::held).collect();
         let (texts, _) = *found.first().filter(|_| !self.is_negated)?;
         let sought = Sought::new(self.dialect, texts, found.iter().map(|(_, text)| *text))?;
