@@ -49,6 +49,8 @@ const SHORTEST: usize = 3;
 const TRIGRAMS: usize = 4;
 /// One row of how many the index may find to be of use: to look a row up costs so much more than to pass over it.
 const ONE_OF: u64 = 16;
+/// How many rows a table has that is looked through sooner than the index is asked.
+const SMALL: u64 = 8_000;
 /// So few rows that it does not pay to ask the index which of them hold something else as well.
 const FEW: i64 = 64;
 
@@ -114,7 +116,7 @@ impl Sought {
         if self.dialect == Dialect::Postgres {
             return vec![];
         }
-        let most = format!("(SELECT coalesce(max(id), 0) / {ONE_OF} + {FEW} FROM {})", self.texts.table);
+        let most = format!("(SELECT max((coalesce(max(id), 0) - {SMALL}) / {ONE_OF}, 0) FROM {})", self.texts.table);
         let within = self.within("rowid");
         let count = |trigram: &String| {
             let template = format!(
