@@ -26,6 +26,11 @@ pub(super) enum Predicate {
 }
 
 impl Predicate {
+    /// Whether it is met by a row for any of several columns.
+    fn is_of_several_columns(&self) -> bool {
+        matches!(self, Predicate::Occurs(leaves, _) if leaves.len() > 1)
+    }
+
     /// Whether one of the texts in the index must be this very one.
     fn is_name(&self) -> bool {
         matches!(self, Predicate::Test(leaf, Test::Text(TextLookup::Exact, _)) if leaf.texts.is_some())
@@ -185,7 +190,11 @@ impl<'a> Compiler<'a> {
         if group.predicates.iter().any(Predicate::is_name) {
             return None;
         }
-        let found: Vec<(&'static Texts, &str)> = group.predicates.iter().filter_map(Predicate::held).collect();
+        // One column of all rows PostgreSQL reads out of an ordinary index sooner than the rows that hold trigrams which
+        // are common; with a plan for any text it cannot tell which those are.
+        let is_of_use = |predicate: &&Predicate| self.dialect == Dialect::Sqlite || predicate.is_of_several_columns();
+        let found: Vec<(&'static Texts, &str)> =
+            group.predicates.iter().filter(is_of_use).filter_map(Predicate::held).collect();
         let (texts, _) = *found.first().filter(|_| !self.is_negated)?;
         let sought = Sought::new(self.dialect, texts, found.iter().map(|(_, text)| *text))?;
         (self.look_up)(&sought)
