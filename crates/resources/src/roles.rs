@@ -96,35 +96,50 @@ impl Access for RoleRules {
         if actor.is_superuser || actor.is_system_auditor {
             return Rule::All;
         }
-        let held = Query::select()
-            .expr(column("grants", "role_id"))
-            .from(Alias::new("grants"))
-            .and_where(column("grants", "user_id").eq(actor.id))
-            .to_owned();
-        let mut rule = Rule::When(column(row, "id").in_subquery(held));
-        for resource in HOLDING_TYPES {
-            let resource = resource();
-            let of_type = column(row, "content_type").eq(resource.name);
-            rule = rule.or(match resource.access.rows(actor, Action::Read, "holding") {
-                Rule::None => Rule::None,
-                // Roles go with their object, so that there is none without one.
-                Rule::All => Rule::When(of_type),
-                visible => Rule::When(
-                    of_type.and(column(row, "object_id").in_subquery(visible.ids(resource.table, "holding"))),
-                ),
-            });
+        let seen = |row: &str| {
+            let held = Query::select()
+                .expr(column("grants", "role_id"))
+                .from(Alias::new("grants"))
+                .and_where(column("grants", "user_id").eq(actor.id))
+                .to_owned();
+            let mut rule = Rule::When(column(row, "id").in_subquery(held));
+            for resource in HOLDING_TYPES.iter().map(|resource| resource()) {
+                if let visible @ Rule::When(_) = resource.access.rows(actor, Action::Read, "holding") {
+                    let objects = visible.ids(resource.table, "holding");
+                    let of_type = column(row, "content_type").eq(resource.name);
+                    rule = rule.or(Rule::When(of_type.and(column(row, "object_id").in_subquery(objects))));
+                }
+            }
+            rule
+        };
+        let whole = seen_whole(actor);
+        if whole.is_empty() {
+            return seen(row);
         }
-        rule
+        // Most roles are looked at, then, each of them asked as little as can be.
+        let rest = seen(REST).ids(ROLE.table, REST);
+        // Roles go with their object, so that there is none without one.
+        let of_type = column(row, "content_type").is_in(whole);
+        Rule::When(of_type).or(Rule::When(column(row, "id").in_subquery(rest)))
     }
 
     fn sees_most(&self, actor: &Actor) -> bool {
-        // Of one type all: of teams there are as many as of anything.
-        HOLDING_TYPES.iter().any(|resource| matches!(resource().access.rows(actor, Action::Read, "held"), Rule::All))
+        !seen_whole(actor).is_empty()
     }
 
     fn create(&self, _actor: &Actor, _draft: Draft<'_>) -> Rule {
         Rule::None
     }
+}
+
+/// What stands for the roles that are gathered because of their objects.
+const REST: &str = "reached";
+
+/// The types of which the actor sees every object. Of teams there are as many as of anything.
+fn seen_whole(actor: &Actor) -> Vec<&'static str> {
+    let types = HOLDING_TYPES.iter().map(|resource| resource());
+    let whole = types.filter(|resource| matches!(resource.access.rows(actor, Action::Read, "holding"), Rule::All));
+    whole.map(|resource| resource.name).collect()
 }
 
 /// The condition that `other` implies the role with this id directly.
