@@ -2,7 +2,7 @@
 
 use hostler_database::{Dialect, Sought, TextLookup, Texts};
 use hostler_resource::{Action, Actor, Field, Resource, Rule, Via, column};
-use sea_query::{Alias, Condition, Expr, ExprTrait, Func, Query, Value};
+use sea_query::{Alias, Condition, Expr, ExprTrait, Func, Query, SelectStatement, Value};
 
 use super::lookup::{Leaf, Test, constant, occurs};
 use super::{LookUp, QueryError};
@@ -252,36 +252,37 @@ impl<'a> Compiler<'a> {
 
     /// As [`Self::exists`], with the related rows selected first.
     fn among(&mut self, hop: &Hop, group: &Group, row: &str) -> Result<Expr, QueryError> {
-        self.aliases += 1;
-        let other = format!("hop{}", self.aliases);
-        let visible = match hop.target.access.rows(self.actor, Action::Read, &other) {
-            Rule::None => return Ok(constant(false)),
-            rule => rule.condition(),
-        };
-        let below = self.group(group, &other)?;
-        let others = |name| {
-            let mut select = Query::select();
-            select.expr(column(&other, name)).from_as(Alias::new(hop.target.table), Alias::new(&other));
-            select.cond_where(visible).cond_where(below);
-            select
-        };
+        let Some(others) = self.others(hop, group)? else { return Ok(constant(false)) };
         Ok(hop.via.belongs_to_any(row, others).unwrap_or_else(|| constant(false)))
     }
 
     /// As [`Self::exists`], of a link to what can be one object at most: compared with one value, the link's index leads
     /// to the rows in their order.
     fn only(&mut self, hop: &Hop, link: &str, group: &Group, row: &str) -> Result<Expr, QueryError> {
+        let Some(others) = self.others(hop, group)? else { return Ok(constant(false)) };
+        Ok(column(row, link).eq(Expr::SubQuery(None, Box::new(others("id").into()))))
+    }
+
+    /// Selects a column of the related rows that may be seen and meet the group; None if none may be seen.
+    fn others(
+        &mut self,
+        hop: &Hop,
+        group: &Group,
+    ) -> Result<Option<impl FnOnce(&str) -> SelectStatement + use<>>, QueryError> {
         self.aliases += 1;
         let other = format!("hop{}", self.aliases);
         let visible = match hop.target.access.rows(self.actor, Action::Read, &other) {
-            Rule::None => return Ok(constant(false)),
+            Rule::None => return Ok(None),
             rule => rule.condition(),
         };
         let below = self.group(group, &other)?;
-        let mut select = Query::select();
-        select.expr(column(&other, "id")).from_as(Alias::new(hop.target.table), Alias::new(&other));
-        select.cond_where(visible).cond_where(below);
-        Ok(column(row, link).eq(Expr::SubQuery(None, Box::new(select.into()))))
+        let table = hop.target.table;
+        Ok(Some(move |name: &str| {
+            let mut select = Query::select();
+            select.expr(column(&other, name)).from_as(Alias::new(table), Alias::new(&other));
+            select.cond_where(visible).cond_where(below);
+            select
+        }))
     }
 
     fn absence(&mut self, filter: &Filter, row: &str) -> Result<Expr, QueryError> {
