@@ -272,13 +272,15 @@ impl Engine {
     /// few rows or for many at random, is told to gather them first, so that what a list takes depends on them alone.
     fn seen(&self, resource: &'static Resource, actor: &Actor) -> Rule {
         const SEEN: &str = "visible";
-        match (self.database.dialect(), visible(resource, actor)) {
-            (Dialect::Postgres, Rule::When(_)) if !resource.access.sees_most(actor) => {
-                let ids = resource.access.rows(actor, Action::Read, SEEN).ids(resource.table, SEEN);
-                let gathered = [column(ROW, "id"), Expr::SubQuery(None, Box::new(ids.into()))];
-                Rule::When(Expr::cust_with_exprs("$1 = ANY(ARRAY($2))", gathered))
+        if self.database.dialect() == Dialect::Sqlite || resource.access.sees_most(actor) {
+            return visible(resource, actor);
+        }
+        match resource.access.rows(actor, Action::Read, SEEN) {
+            rule @ Rule::When(_) => {
+                let ids = Expr::SubQuery(None, Box::new(rule.ids(resource.table, SEEN).into()));
+                Rule::When(Expr::cust_with_exprs("$1 = ANY(ARRAY($2))", [column(ROW, "id"), ids]))
             }
-            (_, rule) => rule,
+            rule => rule,
         }
     }
 
