@@ -1,7 +1,7 @@
 use hostler_resource::{Access, Action, Actor, Draft, Resource, Rule, column};
-use sea_query::{Alias, Expr, ExprTrait, Query};
+use sea_query::ExprTrait;
 
-use crate::grants::object_ids;
+use crate::grants::{object_ids, of_object};
 use crate::{closure, has_role};
 
 /// The usual rule for what simply belongs to an organization and has no roles
@@ -52,15 +52,5 @@ impl Access for ByOrganization {
 
 /// Whether `actor` holds `role` on the object with this id, or on any if none is named; refers to no row.
 pub fn holds(resource: &'static Resource, role: &'static str, actor: &Actor, id: Option<i64>) -> Rule {
-    match has_role(resource, role, actor, "target") {
-        Rule::When(condition) => Rule::When(Expr::exists(
-            Query::select()
-                .expr(Expr::val(1))
-                .from_as(Alias::new(resource.table), Alias::new("target"))
-                .and_where_option(id.map(|id| column("target", "id").eq(id)))
-                .and_where(condition)
-                .to_owned(),
-        )),
-        rule => rule,
-    }
+    of_object(resource, id, |row| has_role(resource, role, actor, row))
 }

@@ -32,12 +32,19 @@ pub fn has_role(resource: &'static Resource, role: &'static str, actor: &Actor, 
 /// Whether `actor` holds `role` on the object with this id, or on any if none is
 /// named, or may do `action` with it by a custom role definition; refers to no row.
 pub fn may_with(resource: &'static Resource, role: &'static str, action: &str, actor: &Actor, id: Option<i64>) -> Rule {
-    match may(resource, role, action, actor, "target") {
+    of_object(resource, id, |row| may(resource, role, action, actor, row))
+}
+
+/// Whether the object with this id, or any if none is named, meets a rule; refers to no row. The rule is told what the
+/// object is called in it.
+pub fn of_object(resource: &'static Resource, id: Option<i64>, rule: impl FnOnce(&str) -> Rule) -> Rule {
+    const OBJECT: &str = "target";
+    match rule(OBJECT) {
         Rule::When(condition) => Rule::When(Expr::exists(
             Query::select()
                 .expr(Expr::val(1))
-                .from_as(Alias::new(resource.table), Alias::new("target"))
-                .and_where_option(id.map(|id| column("target", "id").eq(id)))
+                .from_as(Alias::new(resource.table), Alias::new(OBJECT))
+                .and_where_option(id.map(|id| column(OBJECT, "id").eq(id)))
                 .and_where(condition)
                 .to_owned(),
         )),

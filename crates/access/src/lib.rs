@@ -10,5 +10,7 @@ mod grants;
 mod graph;
 
 pub use by_organization::{ByOrganization, holds};
-pub use grants::{defined, has_role, holders_of, is_organization_admin, may, may_add, may_with, object_ids, teams_of};
+pub use grants::{
+    defined, has_role, holders_of, is_organization_admin, may, may_add, may_with, object_ids, of_object, teams_of,
+};
 pub use graph::{Closure, closure, implied_fields, path};

@@ -1,8 +1,8 @@
 //! Who may see, make, move, use and administer credentials.
 
-use hostler_access::{may, may_add, may_with};
+use hostler_access::{may, may_add, may_with, of_object};
 use hostler_resource::{Access, Action, Actor, Draft, Resource, Rule, column};
-use sea_query::{Alias, Expr, ExprTrait, Query};
+use sea_query::ExprTrait;
 
 use crate::credentials::ORGANIZATION_LINK;
 use crate::{CREDENTIAL, ORGANIZATION, TEAM, USER};
@@ -23,12 +23,15 @@ impl Access for CredentialAccess {
     /// Everybody for themselves; otherwise whoever may administer the user, the
     /// team, or the credentials of the organization.
     fn create(&self, actor: &Actor, draft: Draft<'_>) -> Rule {
+        let changes = |resource: &'static Resource, id| {
+            of_object(resource, Some(id), |row| resource.access.rows(actor, Action::Change, row))
+        };
         let mut rule = Rule::All;
         if let Some(user) = draft("user").filter(|user| *user != actor.id) {
-            rule = rule.and(one(&USER, user, USER.access.rows(actor, Action::Change, "target")));
+            rule = rule.and(changes(&USER, user));
         }
         if let Some(team) = draft("team") {
-            rule = rule.and(one(&TEAM, team, TEAM.access.rows(actor, Action::Change, "target")));
+            rule = rule.and(changes(&TEAM, team));
         }
         if let Some(organization) = draft("organization") {
             rule = rule.and(creates_in(actor, organization));
@@ -42,21 +45,6 @@ impl Access for CredentialAccess {
             return Rule::All;
         }
         from.into_iter().chain(to).map(|organization| creates_in(actor, organization)).fold(Rule::All, Rule::and)
-    }
-}
-
-/// Whether the rule, which refers to the table `target`, holds for the object with this id.
-fn one(resource: &'static Resource, id: i64, rule: Rule) -> Rule {
-    match rule {
-        Rule::When(condition) => Rule::When(Expr::exists(
-            Query::select()
-                .expr(Expr::val(1))
-                .from_as(Alias::new(resource.table), Alias::new("target"))
-                .and_where(column("target", "id").eq(id))
-                .and_where(condition)
-                .to_owned(),
-        )),
-        rule => rule,
     }
 }
 
