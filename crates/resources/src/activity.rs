@@ -9,7 +9,7 @@ use hostler_resource::{
     Access, Action, Actor, Draft, Field, Relation, Resource, Rule, Summary, Via, column, fields, row_count,
 };
 use hostler_rest::{Engine, Failure, Hooks, Shown, View, summarize};
-use sea_query::{Alias, Expr, ExprTrait, Query, SelectStatement, UnionType};
+use sea_query::{Alias, Asterisk, Condition, Expr, ExprTrait, Func, Query, SelectStatement, UnionType};
 use serde_json::{Map, Value as Json};
 
 use crate::{
@@ -114,7 +114,7 @@ impl Access for ActivityAccess {
     /// about an organization that they administer or audit, or a label or
     /// member of it; about a team, project, credential, application or token that they
     /// can read; about themselves, or done by themselves; and never if it is also
-    /// about an organization, team or project hidden from them.
+    /// about an organization, team, project or credential hidden from them.
     fn rows(&self, actor: &Actor, action: Action, row: &str) -> Rule {
         if action != Action::Read {
             return Rule::None;
@@ -129,10 +129,6 @@ impl Access for ActivityAccess {
                 .and_where(column("link", "content_type").eq(content_type))
                 .and_where(which)
                 .to_owned()
-        };
-        let linked = |content_type: &'static str, which: Expr| {
-            let of_row = column("link", "activity_id").eq(column(row, "id"));
-            Expr::exists(about(content_type, of_row.and(which)))
         };
         let among = |ids: SelectStatement| column("link", "object_id").in_subquery(ids);
         let audited = || object_ids(ORGANIZATION.name, &["admin_role", "auditor_role"], actor.id);
@@ -172,21 +168,39 @@ impl Access for ActivityAccess {
         for entries in entries.into_iter().flatten() {
             seen.union(UnionType::All, entries);
         }
-        let mut rule = Rule::When(column(row, "id").in_subquery(seen));
-        for resource in [&ORGANIZATION, &TEAM, &PROJECT, &CREDENTIAL] {
-            let visible = resource.access.rows(actor, Action::Read, "hidden");
-            if matches!(visible, Rule::When(_)) {
-                let visible = visible.ids(resource.table, "hidden");
-                rule = rule
-                    .and(Rule::When(linked(resource.name, column("link", "object_id").not_in_subquery(visible)).not()));
-            }
-        }
-        rule
+        Rule::When(column(row, "id").in_subquery(seen)).and(Rule::When(hidden_links(actor, row).eq(0)))
     }
 
     fn create(&self, _actor: &Actor, _draft: Draft<'_>) -> Rule {
         Rule::None
     }
+}
+
+/// How many of an entry's links lead to organizations, teams, projects and credentials that are hidden from the actor.
+///
+/// A number, and each link looked at by itself: for NOT EXISTS, and for NOT IN, PostgreSQL gathers all links of the
+/// table that are hidden, and all objects that are not.
+fn hidden_links(actor: &Actor, row: &str) -> Expr {
+    let hidden = [&ORGANIZATION, &TEAM, &PROJECT, &CREDENTIAL].into_iter().filter_map(|resource| {
+        let visible = match resource.access.rows(actor, Action::Read, "object") {
+            Rule::All => return None,
+            rule => rule.condition(),
+        };
+        let object = Query::select()
+            .expr(Expr::val(1))
+            .from_as(Alias::new(resource.table), Alias::new("object"))
+            .and_where(column("object", "id").eq(column("link", "object_id")))
+            .cond_where(visible)
+            .to_owned();
+        Some(column("link", "content_type").eq(resource.name).and(Expr::exists(object).not()))
+    });
+    let links = Query::select()
+        .expr(Func::count(Expr::col(Asterisk)))
+        .from_as(Alias::new("activity_links"), Alias::new("link"))
+        .and_where(column("link", "activity_id").eq(column(row, "id")))
+        .cond_where(hidden.fold(Condition::any(), Condition::add))
+        .to_owned();
+    Expr::SubQuery(None, Box::new(links.into()))
 }
 
 /// Shows which objects an entry is about.

@@ -10,6 +10,7 @@ on_each_backend!(activity);
 
 const ACTIONS: &[(&str, &str)] = &[
     ("see", "GET the entry"),
+    ("find", "GET activity_stream/ with its id"),
     ("change", "PATCH it"),
     ("delete", "DELETE it"),
     ("create", "POST to activity_stream/"),
@@ -34,6 +35,19 @@ fn activity(backend: Backend) {
     admin.delete(&format!("/api/v2/projects/{}/", {
         admin.create("/api/v2/projects/", json!({"name": "gone", "organization": world.home}))
     }));
+    // About what somebody sees, and about something else that they do not see, or no more.
+    let key = admin.results("/api/v2/credential_types/?namespace=ssh")[0]["id"].clone();
+    let key = json!({"name": "key", "organization": world.home, "credential_type": key, "inputs": {}});
+    let key = admin.create("/api/v2/credentials/", key);
+    for given in [world.site_path(), format!("/api/v2/credentials/{key}/")] {
+        let role = world.role(&given, "read_role");
+        admin.attach(&format!("{}roles/", world.crew_path()), role);
+        let gone = json!({"id": role, "disassociate": true});
+        admin.post(&format!("{}roles/", world.crew_path()), gone).expect(204);
+    }
+    let stranger = actors.iter().find(|actor| actor.name == "stranger").map_or(0, |actor| actor.id);
+    admin.attach(&format!("{}users/", world.home_path()), stranger);
+    admin.post(&format!("{}users/", world.home_path()), json!({"id": stranger, "disassociate": true})).expect(204);
     let entry = |filter: String| {
         let found = admin.get(&format!("/api/v2/activity_stream/?order_by=-id&{filter}")).expect(200).json();
         found["results"][0]["url"].as_str().unwrap_or_else(|| panic!("no entry for {filter}")).to_owned()
@@ -50,12 +64,16 @@ fn activity(backend: Backend) {
         ("a superuser made a token", "operation=create&object1=o_auth2_access_token".to_owned()),
         ("a member of home was created", format!("operation=create&user={}", person.id)),
         ("the member joined home", format!("operation=associate&user={}", person.id)),
+        ("crew was given site for a while", format!("operation=associate&team={}&project={}", world.crew, world.site)),
+        ("crew was given a key", format!("operation=associate&team={}&credential={key}", world.crew)),
+        ("the stranger joined home", format!("operation=associate&user={stranger}&organization={}", world.home)),
         ("a definition was made", "operation=create&object1=role_definition".to_owned()),
     ] {
         let path = entry(filter);
         table.block(title, &world, &actors, ACTIONS, |_, action| {
             Some(match action {
                 "see" => Attempt::see(&path),
+                "find" => Attempt::see(path.replace("activity_stream/", "activity_stream/?id=").trim_end_matches('/')),
                 "change" => Attempt::change(&path, json!({"operation": "other"})),
                 "delete" => Attempt::delete(&path),
                 _ => Attempt::post("/api/v2/activity_stream/", json!({"operation": "other"})),
