@@ -11,7 +11,9 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use crate::authority::{Authority, Issued};
 use crate::skip::skip;
+use crate::tls::replace;
 
 /// What tests need of PostgreSQL.
 const PROGRAMS: [&str; 4] = ["initdb", "postgres", "pg_ctl", "pg_basebackup"];
@@ -75,6 +77,20 @@ impl Programs {
         assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
     }
 
+    /// Puts a certificate where PostgreSQL looks for its own.
+    fn show(&self, data: &Path, shown: &Issued) {
+        self.write(&data.join("server.crt"), &shown.certificate);
+        self.write(&data.join("server.key"), &shown.key);
+    }
+
+    /// Writes a file that only PostgreSQL's user can read.
+    fn write(&self, path: &Path, content: &str) {
+        replace(path, content);
+        if let Some((user, group)) = self.user {
+            chown(path, Some(user), Some(group)).expect("PostgreSQL's user owns its files");
+        }
+    }
+
     /// A folder that PostgreSQL's user can write.
     fn make_folder(&self) -> TempDir {
         let folder = TempDir::with_prefix("hostler-postgres-").expect("a folder for PostgreSQL");
@@ -111,6 +127,11 @@ impl Cluster {
     /// # Errors
     /// What is not installed here.
     pub fn start() -> Result<Self, String> {
+        Self::start_with(|_, _| ())
+    }
+
+    /// Starts a cluster once `prepare` has had its folder of data.
+    fn start_with(prepare: impl FnOnce(&Programs, &Path)) -> Result<Self, String> {
         let programs = Programs::find()?;
         let folder = programs.make_folder();
         programs.run(
@@ -125,12 +146,34 @@ impl Cluster {
                 &path(&data(&folder)),
             ],
         );
+        prepare(&programs, &data(&folder));
         Ok(Self::on(programs, folder))
     }
 
     /// Starts a cluster for one test, or says why it is skipped.
     pub fn start_for_test() -> Option<Self> {
         Self::start().inspect_err(|because| skip(because)).ok()
+    }
+
+    /// Starts a cluster that speaks TLS, for one test, or says why it is skipped. `clients` signs the certificates of
+    /// clients; `access` is the whole of `pg_hba.conf`.
+    pub fn start_encrypted_for_test(shown: &Issued, clients: &Authority, access: &str) -> Option<Self> {
+        let started = Self::start_with(|programs, data| {
+            programs.show(data, shown);
+            programs.write(&data.join("clients.crt"), &clients.certificate());
+            programs.write(&data.join("pg_hba.conf"), access);
+            let settings = data.join("postgresql.conf");
+            let known = fs::read_to_string(&settings).expect("PostgreSQL's settings");
+            programs.write(&settings, &format!("{known}\nssl = on\nssl_ca_file = 'clients.crt'\n"));
+        });
+        started.inspect_err(|because| skip(because)).ok()
+    }
+
+    /// Starts it again with another certificate.
+    pub fn show(&mut self, shown: &Issued) {
+        self.stop();
+        self.programs.show(&data(&self.folder), shown);
+        self.start_again();
     }
 
     fn on(programs: Programs, folder: TempDir) -> Self {
@@ -201,6 +244,16 @@ impl Cluster {
     /// Its host and port.
     pub fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Its port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The folder of its Unix socket.
+    pub fn socket_folder(&self) -> &Path {
+        self.folder.path()
     }
 
     fn log(&self) -> String {

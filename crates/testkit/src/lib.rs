@@ -6,6 +6,7 @@
 //! its reader needs.
 #![allow(clippy::expect_used, clippy::panic, reason = "a test helper reports by panicking")]
 
+pub mod authority;
 pub mod browser;
 pub mod client;
 pub mod clock;
@@ -23,6 +24,7 @@ pub mod skip;
 pub mod slapd;
 pub mod tls;
 
+pub use authority::{Authority, Issued};
 pub use browser::Browser;
 pub use client::{Answer, Client};
 pub use cluster::Cluster;

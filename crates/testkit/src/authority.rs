@@ -1,0 +1,79 @@
+//! An authority that signs certificates.
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose, date_time_ymd,
+};
+
+/// An authority.
+pub struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+/// A certificate and its key, both in PEM.
+pub struct Issued {
+    /// The certificate.
+    pub certificate: String,
+    /// The key.
+    pub key: String,
+}
+
+impl Authority {
+    /// An authority of this name.
+    pub fn new(name: &str) -> Self {
+        let issuer = CertifiedIssuer::self_signed(authority(name, &[]), key());
+        Self(issuer.expect("an authority"))
+    }
+
+    /// Its certificate in PEM.
+    pub fn certificate(&self) -> String {
+        self.0.pem()
+    }
+
+    /// A certificate for a server of these names.
+    pub fn server(&self, names: &[&str]) -> Issued {
+        self.sign(&params("a server", names))
+    }
+
+    /// One that was valid once.
+    pub fn expired_server(&self, names: &[&str]) -> Issued {
+        let mut params = params("a server", names);
+        params.not_after = date_time_ymd(2020, 2, 29);
+        self.sign(&params)
+    }
+
+    /// A certificate for a user, whose name is its common name.
+    pub fn user(&self, name: &str) -> Issued {
+        self.sign(&params(name, &[]))
+    }
+
+    fn sign(&self, params: &CertificateParams) -> Issued {
+        let key = key();
+        let certificate = params.signed_by(&key, &self.0).expect("a certificate");
+        Issued { certificate: certificate.pem(), key: key.serialize_pem() }
+    }
+}
+
+impl Issued {
+    /// A certificate for a server that signs itself, marked as an authority, as `openssl req -x509` makes it.
+    pub fn by_itself(names: &[&str]) -> Self {
+        let key = key();
+        let certificate = authority("a server", names).self_signed(&key).expect("a certificate");
+        Self { certificate: certificate.pem(), key: key.serialize_pem() }
+    }
+}
+
+fn key() -> KeyPair {
+    KeyPair::generate().expect("a key")
+}
+
+fn params(name: &str, hosts: &[&str]) -> CertificateParams {
+    let hosts: Vec<String> = hosts.iter().map(|host| (*host).to_owned()).collect();
+    let mut params = CertificateParams::new(hosts).expect("names of hosts");
+    params.distinguished_name.push(DnType::CommonName, name);
+    params
+}
+
+fn authority(name: &str, hosts: &[&str]) -> CertificateParams {
+    let mut params = params(name, hosts);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
+    params
+}
