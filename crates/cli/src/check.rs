@@ -40,9 +40,10 @@ pub fn run(options: &DataOptions, config: &Config) -> Result<()> {
     if let Err(problem) = storage::refuse_unfinished(folder) {
         findings.note(problem, "until then no server starts on it");
     }
-    check_config(config, &mut findings);
+    let location = storage::location(options)?;
+    check_config(config, location.client_key().as_deref(), &mut findings);
     let keys = check_keys(folder, &mut findings);
-    match Snapshot::open(&storage::location(options)?) {
+    match Snapshot::open(&location) {
         Ok(mut snapshot) => {
             if let Err(problem) = check_database(&mut snapshot, &keys, &mut findings) {
                 findings.note(problem, "what comes after it could not be checked");
@@ -65,16 +66,17 @@ pub fn run(options: &DataOptions, config: &Config) -> Result<()> {
     }
 }
 
-/// A configuration file with a password in it, and the key of the TLS certificate, are nobody else's business; their
-/// group may be that of the service.
-fn check_config(config: &Config, findings: &mut Findings) {
+/// A configuration file with a password in it, and the keys of certificates, are nobody else's business; their group may
+/// be that of the service.
+fn check_config(config: &Config, client_key: Option<&Path>, findings: &mut Findings) {
     const CLOSE: &str = "run chmod o= on it";
     let mode = |path: &Path| path.metadata().map(|found| found.permissions().mode() & 0o7777).ok();
-    if let Some(key) = config.value("tls_key").map(Path::new)
-        && let Some(mode) = mode(key).filter(|mode| mode & 0o007 != 0)
-    {
-        let problem = format!("{} is the key for TLS and open to everybody (mode {mode:04o})", key.display());
-        findings.note(problem, CLOSE);
+    for (key, whose) in [(config.value("tls_key").map(Path::new), "TLS"), (client_key, "PostgreSQL")] {
+        let Some(key) = key else { continue };
+        if let Some(mode) = mode(key).filter(|mode| mode & 0o007 != 0) {
+            let problem = format!("{} is the key for {whose} and open to everybody (mode {mode:04o})", key.display());
+            findings.note(problem, CLOSE);
+        }
     }
     let has_secret = config.value("admin_password").is_some()
         || config.value("database").is_some_and(|url| config::masked("database", url) != url);

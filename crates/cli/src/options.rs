@@ -78,7 +78,8 @@ pub enum Command {
         /// Folder of the embedded database, which is left as it is
         #[arg(long, env = "HOSTLER_DATA", default_value = "./hostler-data", value_name = "DIR")]
         data: PathBuf,
-        /// An empty PostgreSQL database, as postgres://user@host/name
+        /// An empty PostgreSQL database, as postgres://user@host/name; behind it ?sslmode=verify-full and other words of
+        /// libpq for TLS
         #[arg(long, value_name = "URL")]
         to: String,
     },
@@ -90,7 +91,8 @@ pub struct DataOptions {
     /// Folder for the embedded database and the keys, which `serve` creates if it is not there
     #[arg(long, env = "HOSTLER_DATA", default_value = "./hostler-data", value_name = "DIR")]
     pub data: PathBuf,
-    /// PostgreSQL to use instead of the embedded database, as postgres://user@host/name
+    /// PostgreSQL to use instead of the embedded database, as postgres://user@host/name; behind it ?sslmode=verify-full
+    /// and other words of libpq for TLS
     #[arg(long, env = "HOSTLER_DATABASE", value_name = "URL", hide_env_values = true)]
     pub database: Option<String>,
 }

@@ -67,13 +67,23 @@ pub enum OpenError {
     /// The URL of the PostgreSQL server is none.
     #[error("the database URL cannot be understood; write it as postgres://user:password@host:5432/database")]
     Url,
-    /// The URL asks for TLS.
-    #[error(
-        "the URL of the database at {place} asks for TLS (sslmode), but TLS to PostgreSQL is not supported yet; use sslmode=disable over a trusted network or a Unix socket"
-    )]
+    /// What the URL says of TLS is unknown or contradicts itself, or names a file that cannot be used.
+    #[error("the URL of the database at {place} cannot be used: {problem}")]
+    TlsSettings {
+        /// Host, port and database.
+        place: String,
+        /// What is wrong, and what to write.
+        problem: String,
+    },
+    /// The PostgreSQL server and we do not agree on TLS, or its certificate is not the right one.
+    #[error("cannot connect to PostgreSQL at {place} by TLS: {problem}; {remedy}")]
     Tls {
         /// Host, port and database.
         place: String,
+        /// What went wrong.
+        problem: String,
+        /// What to do.
+        remedy: String,
     },
     /// Somebody began to restore it and did not finish.
     #[error("the database {place} was not restored to the end: restore it again, or give Hostler an empty one")]

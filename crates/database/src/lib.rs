@@ -58,8 +58,19 @@ use sqlite::Sqlite;
 pub enum Location {
     /// A SQLite file; it is created if it does not exist.
     Sqlite(PathBuf),
-    /// The URL of a PostgreSQL server: `postgres://user:password@host:5432/database`.
+    /// The URL of a PostgreSQL server: `postgres://user:password@host:5432/database`. What it says of TLS means what it
+    /// means to libpq: `sslmode`, `sslrootcert`, `sslcert`, `sslkey`.
     Postgres(String),
+}
+
+impl Location {
+    /// The file of the key that proves to PostgreSQL who we are, if the URL names one.
+    pub fn client_key(&self) -> Option<PathBuf> {
+        match self {
+            Location::Sqlite(_) => None,
+            Location::Postgres(url) => postgres::tls::separate(url).1.ok()?.identity.map(|identity| identity.key),
+        }
+    }
 }
 
 // The URL may hold a password.

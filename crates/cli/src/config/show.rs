@@ -50,8 +50,8 @@ pub fn masked(key: &str, value: &str) -> String {
         "database" => match Url::parse(value) {
             Ok(mut url) => {
                 let masked = url.password().is_none() || url.set_password(Some(MASK)).is_ok();
-                // The driver takes a password from here, too.
-                let hides = url.query_pairs().all(|(name, _)| name != "password");
+                // The driver takes a password from here, too; libpq also that of a key, which is refused.
+                let hides = url.query_pairs().all(|(name, _)| name != "password" && name != "sslpassword");
                 if masked && hides { url.to_string() } else { MASK.to_owned() }
             }
             Err(_) => MASK.to_owned(),
@@ -71,6 +71,12 @@ mod tests {
             ("database", "postgres://me:secret@db:5433/x?a=b", "postgres://me:********@db:5433/x?a=b"),
             ("database", "postgres://me@db/x", "postgres://me@db/x"),
             ("database", "postgres://me@db/x?password=secret", "********"),
+            ("database", "postgres://me@db/x?sslpassword=secret", "********"),
+            (
+                "database",
+                "postgres://me:secret@db/x?sslmode=verify-full&sslrootcert=/ca.pem",
+                "postgres://me:********@db/x?sslmode=verify-full&sslrootcert=/ca.pem",
+            ),
             ("database", "not a url: secret", "********"),
             ("otlp_endpoint", "http://me:secret@collector", "********"),
             ("otlp_endpoint", "https://collector/?key=secret", "********"),

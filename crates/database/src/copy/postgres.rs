@@ -6,11 +6,11 @@ use bytes::BytesMut;
 use postgres::binary_copy::BinaryCopyInWriter;
 use postgres::fallible_iterator::FallibleIterator;
 use postgres::types::{IsNull, ToSql, Type as ColumnType, to_sql_checked};
-use postgres::{Client, NoTls, Row};
+use postgres::{Client, Row};
 use serde_json::Value as Json;
 
 use super::{CopyError, Sink, Table, UNFINISHED, blame, quote, quoted, select};
-use crate::postgres::open::{append_options, parse, place};
+use crate::postgres::connect::{Server, append_options};
 use crate::postgres::value::{EPOCH, Problem, float, integer, text};
 use crate::postgres::{APPLICATION, statement_error};
 use crate::{OpenError, migrate};
@@ -148,14 +148,10 @@ impl Target {
 }
 
 fn connect(url: &str, name: &str) -> Result<(Client, String), CopyError> {
-    let mut config = parse(url)?;
-    let place = place(&config);
-    config.application_name(name);
-    append_options(&mut config, "-c statement_timeout=0 -c timezone=UTC");
-    match postgres::Config::from(config).connect(NoTls) {
-        Ok(client) => Ok((client, place)),
-        Err(error) => Err(OpenError::Server { place, problem: migrate::problem(&error) }.into()),
-    }
+    let mut server = Server::parse(url)?;
+    server.config.application_name(name);
+    append_options(&mut server.config, "-c statement_timeout=0 -c timezone=UTC");
+    Ok((server.connect_blocking()?, server.place))
 }
 
 /// Waits until nobody else uses the database, and keeps out whoever wants to fill it too, until the connection is closed.

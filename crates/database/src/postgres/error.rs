@@ -4,12 +4,13 @@ use deadpool_postgres::PoolError;
 use tokio_postgres::error::{DbError, SqlState};
 
 use super::closed;
+use super::tls::{Settings, Trouble, cause, trouble};
 use crate::Error;
 
 /// What an error of a statement, or of a connection, means.
 pub(crate) fn statement_error(error: tokio_postgres::Error) -> Error {
     let Some(problem) = error.as_db_error() else {
-        return if error.is_closed() || is_io(&error) {
+        return if error.is_closed() || is_io(&error) || cause(&error).is_some() {
             Error::Unavailable("the connection to PostgreSQL was lost".to_owned())
         } else {
             // About encoding and decoding: names types and positions, not values.
@@ -43,10 +44,15 @@ pub(crate) fn statement_error(error: tokio_postgres::Error) -> Error {
 }
 
 /// What an error of the pool means.
-pub(super) fn pool_error(error: PoolError) -> Error {
+pub(super) fn pool_error(error: PoolError, settings: &Settings) -> Error {
     match error {
         PoolError::Backend(error) if error.as_db_error().is_none() => {
-            Error::Unavailable("PostgreSQL cannot be reached".to_owned())
+            Error::Unavailable(match trouble(&error, settings) {
+                Some(Trouble { problem, remedy }) => {
+                    format!("PostgreSQL cannot be reached by TLS: {problem}; {remedy}")
+                }
+                None => "PostgreSQL cannot be reached".to_owned(),
+            })
         }
         // However it refuses us now, it did accept us at the start.
         PoolError::Backend(error) => match statement_error(error) {

@@ -1,7 +1,9 @@
 //! A PostgreSQL server.
 
+pub(crate) mod connect;
 mod error;
-pub(crate) mod open;
+mod open;
+pub(crate) mod tls;
 mod transaction;
 pub(crate) mod value;
 
@@ -16,6 +18,7 @@ use tokio::time::timeout;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row as DriverRow, Statement};
 
+use self::connect::Way;
 pub(crate) use self::error::statement_error;
 use self::error::{needs_preparing, pool_error};
 pub(crate) use self::open::APPLICATION;
@@ -43,6 +46,7 @@ const LONGEST: Duration = Duration::from_secs(15);
 #[derive(Clone)]
 pub(crate) struct Postgres {
     pool: Pool,
+    way: Arc<Way>,
     /// How many transactions may be open: fewer than there are connections, so that reads need not wait for them.
     turns: Arc<Semaphore>,
 }
@@ -71,7 +75,8 @@ enum State {
 impl Postgres {
     /// Connects and brings the schema up to date.
     pub(crate) async fn open(url: &str) -> Result<Postgres, OpenError> {
-        Ok(Postgres { pool: open::open(url).await?, turns: Arc::new(Semaphore::new(TRANSACTIONS)) })
+        let (pool, way) = open::open(url).await?;
+        Ok(Postgres { pool, way: Arc::new(way), turns: Arc::new(Semaphore::new(TRANSACTIONS)) })
     }
 
     pub(crate) async fn read(&self, sql: &str, values: &Values, types: &[Type]) -> Result<Vec<Row>, Error> {
@@ -113,7 +118,7 @@ impl Postgres {
     }
 
     async fn lease(&self) -> Result<Lease, Error> {
-        let client = self.pool.get().await.map_err(pool_error)?;
+        let client = self.pool.get().await.map_err(|error| pool_error(error, self.way.settings()))?;
         Ok(Lease { client: Some(client), state: State::Idle, turn: None })
     }
 }

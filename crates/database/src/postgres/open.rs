@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, Pool, QueueMode, RecyclingMethod, Runtime};
-use tokio_postgres::config::{Host, SslMode};
-use tokio_postgres::{Client, Config, NoTls};
+use tokio_postgres::Client;
 
+use super::connect::{Server, Way, append_options};
 use crate::OpenError;
 use crate::copy::UNFINISHED;
 use crate::{migrate, texts};
@@ -19,7 +19,7 @@ pub(super) const WAIT: Duration = Duration::from_secs(10);
 /// What the server's own list of connections calls us.
 pub(crate) const APPLICATION: &str = "hostler";
 /// How long connecting may take.
-const CONNECT: Duration = Duration::from_secs(5);
+pub(super) const CONNECT: Duration = Duration::from_secs(5);
 /// How long the other end may leave what we sent unacknowledged, and the pauses
 /// after which an idle one is asked for a sign of life.
 const SILENCE: Duration = Duration::from_secs(15);
@@ -37,27 +37,29 @@ const ADD_UP_ROW_COUNTS: &str = "
     INSERT INTO row_counts AS known (name, shard, n) SELECT name, 0, sum(n) FROM gone GROUP BY name
     ON CONFLICT (name, shard) DO UPDATE SET n = known.n + excluded.n";
 
-/// Connects, migrates, and answers the pool.
-pub(super) async fn open(url: &str) -> Result<Pool, OpenError> {
-    let mut config = parse(url)?;
-    migrate(&config).await?;
+/// Connects, migrates, and answers the pool, and how it connects.
+pub(super) async fn open(url: &str) -> Result<(Pool, Way), OpenError> {
+    let mut server = Server::parse(url)?;
+    server.warn();
+    migrate(&server).await?;
+    let way = server.way();
+    let config = &mut server.config;
     // A server restarts and drops our connections: a statement must not wait
     // for ever, nor may a forgotten transaction hold its locks.
-    append_options(&mut config, "-c statement_timeout=10s -c idle_in_transaction_session_timeout=60s -c timezone=UTC");
+    append_options(config, "-c statement_timeout=10s -c idle_in_transaction_session_timeout=60s -c timezone=UTC");
     // Conditions on who may see what look costly to the planner and are not:
     // compiling one took seconds, running it milliseconds.
-    append_options(&mut config, "-c jit=off");
+    append_options(config, "-c jit=off");
     // For the same reason they take longer to plan than to run. A plan that is good for
     // any user is made once for each connection, rather than one for each question.
-    append_options(&mut config, "-c plan_cache_mode=force_generic_plan");
+    append_options(config, "-c plan_cache_mode=force_generic_plan");
     // The host of the server may be gone without a word, which the defaults notice after hours.
     if config.get_tcp_user_timeout().is_none() {
         config.tcp_user_timeout(SILENCE).keepalives_idle(SILENCE);
         config.keepalives_interval(SIGN_OF_LIFE).keepalives_retries(MISSED);
     }
-    let place = place(&config);
     let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-    Pool::builder(Manager::from_config(config, NoTls, recycling))
+    let pool = Pool::builder(Manager::from_connect(server.config, way.clone(), recycling))
         .max_size(CONNECTIONS)
         // The one used last has its plans at hand.
         .queue_mode(QueueMode::Lifo)
@@ -65,79 +67,31 @@ pub(super) async fn open(url: &str) -> Result<Pool, OpenError> {
         .create_timeout(Some(CONNECT))
         .runtime(Runtime::Tokio1)
         .build()
-        .map_err(|error| OpenError::Server { place, problem: error.to_string() })
-}
-
-pub(crate) fn parse(url: &str) -> Result<Config, OpenError> {
-    // The driver refuses these two modes as unknown, and its message would not help.
-    let known = url.replace("sslmode=verify-full", "sslmode=require").replace("sslmode=verify-ca", "sslmode=require");
-    // The parser's errors may quote pieces of the URL: a password with a "/" in it, say.
-    let mut config: Config = known.parse().map_err(|_| OpenError::Url)?;
-    if config.get_hosts().is_empty() {
-        return Err(OpenError::Url);
-    }
-    if config.get_ssl_mode() == SslMode::Require {
-        return Err(OpenError::Tls { place: place(&config) });
-    }
-    config.ssl_mode(SslMode::Disable);
-    if config.get_connect_timeout().is_none() {
-        config.connect_timeout(CONNECT);
-    }
-    if config.get_application_name().is_none() {
-        config.application_name(APPLICATION);
-    }
-    Ok(config)
-}
-
-pub(crate) fn append_options(config: &mut Config, more: &str) {
-    let options = match config.get_options() {
-        Some(options) => format!("{options} {more}"),
-        None => more.to_owned(),
-    };
-    config.options(options);
-}
-
-/// Host, port and database: all of a URL that is no secret.
-pub(crate) fn place(config: &Config) -> String {
-    let ports = config.get_ports();
-    let hosts = config.get_hosts().iter().enumerate().map(|(index, host)| {
-        let port = ports.get(index).or(ports.first()).unwrap_or(&5432);
-        match host {
-            Host::Tcp(name) => format!("{name}:{port}"),
-            #[cfg(unix)]
-            Host::Unix(path) => format!("{}:{port}", path.display()),
-        }
-    });
-    let hosts = hosts.collect::<Vec<_>>().join(",");
-    match config.get_dbname().or(config.get_user()) {
-        Some(database) => format!("{hosts}/{database}"),
-        None => hosts,
-    }
+        .map_err(|error| OpenError::Server { place: server.place, problem: error.to_string() })?;
+    Ok((pool, way))
 }
 
 /// Migrates over a connection of its own, which has all the time it takes.
-async fn migrate(config: &Config) -> Result<(), OpenError> {
-    let place = place(config);
-    let server =
-        |error: tokio_postgres::Error| OpenError::Server { place: place.clone(), problem: migrate::problem(&error) };
-    let mut config = config.clone();
-    append_options(&mut config, "-c statement_timeout=0 -c timezone=UTC");
-    let (mut client, connection) = config.connect(NoTls).await.map_err(server)?;
-    let connection = tokio::spawn(connection);
+async fn migrate(server: &Server) -> Result<(), OpenError> {
+    let mut server = server.clone();
+    append_options(&mut server.config, "-c statement_timeout=0 -c timezone=UTC");
+    let (mut client, connection) = server.connect().await?;
+    let place = &server.place;
+    let failed = |error| server.failed(&error);
     // Of several servers that start at once one migrates, and the others wait
     // here and then find nothing to do. Closing the connection unlocks.
-    client.execute("SELECT pg_advisory_lock($1)", &[&MIGRATING]).await.map_err(server)?;
-    let unfinished = client.query_one("SELECT to_regclass($1) IS NOT NULL", &[&UNFINISHED]).await.map_err(server)?;
-    if unfinished.try_get(0).map_err(server)? {
+    client.execute("SELECT pg_advisory_lock($1)", &[&MIGRATING]).await.map_err(failed)?;
+    let unfinished = client.query_one("SELECT to_regclass($1) IS NOT NULL", &[&UNFINISHED]).await.map_err(failed)?;
+    if unfinished.try_get(0).map_err(failed)? {
         return Err(OpenError::Unfinished { place: place.clone() });
     }
-    let found = recorded_version(&client).await.map_err(server)?;
+    let found = recorded_version(&client).await.map_err(failed)?;
     migrate::refuse_newer(found, migrate::postgres_runner())?;
     migrate::announce(found, &migrate::postgres_runner());
     let migrated = migrate::postgres_runner().run_async(&mut client).await;
     migrated.map_err(|error| OpenError::Migration { place: place.clone(), problem: migrate::problem(&error) })?;
-    client.batch_execute(ADD_UP_ROW_COUNTS).await.map_err(server)?;
-    client.batch_execute(texts::INDEX).await.map_err(server)?;
+    client.batch_execute(ADD_UP_ROW_COUNTS).await.map_err(failed)?;
+    client.batch_execute(texts::INDEX).await.map_err(failed)?;
     drop(client);
     // Ends once the server has been told that we leave; that failing changes nothing.
     let _ = connection.await;
@@ -151,28 +105,4 @@ async fn recorded_version(client: &Client) -> Result<Option<i64>, tokio_postgres
     }
     let sql = format!("SELECT max(version)::bigint FROM {}", migrate::TABLE);
     client.query_one(&sql, &[]).await?.try_get(0)
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    #[test]
-    fn tls_is_refused_in_words() {
-        for mode in ["require", "verify-ca", "verify-full"] {
-            let error = parse(&format!("postgres://me:secret@db.example:5433/hostler?sslmode={mode}")).unwrap_err();
-            assert_eq!(error, OpenError::Tls { place: "db.example:5433/hostler".to_owned() });
-            assert!(!error.to_string().contains("secret"));
-        }
-        assert!(parse("postgres://me:secret@db.example/hostler?sslmode=prefer").is_ok());
-    }
-
-    #[test]
-    fn a_bad_url_does_not_tell_its_password() {
-        for url in ["postgres://me:sec/ret@db:x/hostler", "postgres://me:secret@db/x?colour=secret", "secret", ""] {
-            let error = parse(url).unwrap_err();
-            assert_eq!(error, OpenError::Url);
-        }
-    }
 }

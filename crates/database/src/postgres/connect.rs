@@ -1,0 +1,246 @@
+//! One connection to a server, with as much TLS as its URL asks for.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use deadpool_postgres::Connect;
+use tokio::task::JoinHandle;
+use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{Client, Config, Error};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::open::{APPLICATION, CONNECT};
+use super::tls::{self, Mode, Settings, Trouble, is_handshake, trouble};
+use crate::{OpenError, migrate};
+
+/// Where a server is, and how to connect to it.
+#[derive(Clone)]
+pub(crate) struct Server {
+    pub(crate) config: Config,
+    pub(crate) place: String,
+    way: Way,
+}
+
+/// With how much TLS to connect.
+#[derive(Clone)]
+pub(super) struct Way {
+    settings: Settings,
+    tls: MakeRustlsConnect,
+}
+
+impl Server {
+    /// Reads a URL, and the files that it names.
+    ///
+    /// # Errors
+    /// [`OpenError::Url`], [`OpenError::TlsSettings`].
+    pub(crate) fn parse(url: &str) -> Result<Server, OpenError> {
+        let (url, settings) = tls::separate(url);
+        // The parser's errors may quote pieces of the URL: a password with a "/" in it, say.
+        let mut config: Config = url.parse().map_err(|_| OpenError::Url)?;
+        if config.get_hosts().is_empty() {
+            return Err(OpenError::Url);
+        }
+        let place = place(&config);
+        let unusable = |problem| OpenError::TlsSettings { place: place.clone(), problem };
+        let mut settings = settings.map_err(unusable)?;
+        // Whoever can read what goes through a socket can read everything else, too: there is no TLS there, whatever the
+        // URL says. So it is with libpq.
+        let sockets = config.get_hosts().iter().filter(|host| is_socket(host)).count();
+        if sockets == config.get_hosts().len() {
+            settings = Settings { mode: Mode::Disable, ..Settings::default() };
+        } else if sockets > 0 && settings.mode >= Mode::Require {
+            let problem = "it names a Unix socket, on which there is no TLS, and a host, to which there has to be: name only one of both";
+            return Err(unusable(problem.to_owned()));
+        }
+        let tls = tls::configuration(&settings).map_err(unusable)?;
+        if config.get_connect_timeout().is_none() {
+            config.connect_timeout(CONNECT);
+        }
+        if config.get_application_name().is_none() {
+            config.application_name(APPLICATION);
+        }
+        Ok(Server { config, place, way: Way { settings, tls: MakeRustlsConnect::new(tls) } })
+    }
+
+    pub(super) fn way(&self) -> Way {
+        self.way.clone()
+    }
+
+    /// Tells the log what an operator may not have meant with the URL.
+    pub(super) fn warn(&self) {
+        tls::warn(&self.way.settings, &self.place);
+    }
+
+    /// Connects; the task ends with the connection.
+    pub(super) async fn connect(&self) -> Result<(Client, JoinHandle<()>), OpenError> {
+        self.way.connect(&self.config).await.map_err(|error| self.failed(&error))
+    }
+
+    /// Connects with a driver that blocks.
+    pub(crate) fn connect_blocking(&self) -> Result<postgres::Client, OpenError> {
+        let connect = |mode| {
+            let config = postgres::Config::from(with_mode(&self.config, mode));
+            config.connect(self.way.tls.clone())
+        };
+        let (first, then) = self.way.settings.mode.attempts();
+        let outcome = match (connect(first), then) {
+            (Err(refusal), Some(then)) if is_refused(&refusal) => decide(refusal, connect(then)),
+            (outcome, _) => outcome,
+        };
+        outcome.map_err(|error| self.failed(&error))
+    }
+
+    /// What an error of connecting, or of what was asked then, means to the operator.
+    pub(super) fn failed(&self, error: &Error) -> OpenError {
+        let place = self.place.clone();
+        match trouble(error, &self.way.settings) {
+            Some(Trouble { problem, remedy }) => OpenError::Tls { place, problem, remedy },
+            None => OpenError::Server { place, problem: migrate::problem(error) },
+        }
+    }
+}
+
+impl Way {
+    async fn connect(&self, config: &Config) -> Result<(Client, JoinHandle<()>), Error> {
+        let tls = self.tls().await;
+        let (first, then) = self.settings.mode.attempts();
+        match (connect(config, first, &tls).await, then) {
+            (Err(refusal), Some(then)) if is_refused(&refusal) => decide(refusal, connect(config, then, &tls).await),
+            (outcome, _) => outcome,
+        }
+    }
+
+    /// Certificates are renewed: each connection takes those that are in the files now, as with libpq.
+    async fn tls(&self) -> MakeRustlsConnect {
+        if !self.settings.names_files() {
+            return self.tls.clone();
+        }
+        let settings = self.settings.clone();
+        let problem = match tokio::task::spawn_blocking(move || tls::configuration(&settings)).await {
+            Ok(Ok(configuration)) => return MakeRustlsConnect::new(configuration),
+            Ok(Err(problem)) => problem,
+            Err(_) => "the server ends".to_owned(),
+        };
+        tracing::error!(%problem, "the certificates for PostgreSQL stay as they were");
+        self.tls.clone()
+    }
+
+    pub(super) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+}
+
+impl Connect for Way {
+    fn connect(
+        &self,
+        config: &Config,
+    ) -> Pin<Box<dyn Future<Output = Result<(Client, JoinHandle<()>), Error>> + Send + '_>> {
+        let config = config.clone();
+        Box::pin(async move { Way::connect(self, &config).await })
+    }
+}
+
+async fn connect(config: &Config, mode: SslMode, tls: &MakeRustlsConnect) -> Result<(Client, JoinHandle<()>), Error> {
+    let (client, connection) = with_mode(config, mode).connect(tls.clone()).await?;
+    let task = tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::warn!(problem = migrate::problem(&error), "a connection to PostgreSQL has broken off");
+        }
+    });
+    Ok((client, task))
+}
+
+fn with_mode(config: &Config, mode: SslMode) -> Config {
+    let mut config = config.clone();
+    config.ssl_mode(mode);
+    config
+}
+
+/// Whether the server might let us in with TLS instead of without, or the other way round: its `pg_hba.conf` has no
+/// place for us, or the handshake fails. A wrong password is no reason to try again.
+fn is_refused(error: &Error) -> bool {
+    error.code() == Some(&SqlState::INVALID_AUTHORIZATION_SPECIFICATION) || is_handshake(error)
+}
+
+/// What to tell of two attempts: if both ways are closed, why the one that was wanted is.
+fn decide<T>(first: Error, second: Result<T, Error>) -> Result<T, Error> {
+    match second {
+        Ok(client) => {
+            if is_handshake(&first) {
+                tracing::warn!(
+                    problem = migrate::problem(&first),
+                    "PostgreSQL is used without TLS, for sslmode is prefer"
+                );
+            }
+            Ok(client)
+        }
+        Err(second) => Err(if is_refused(&second) { first } else { second }),
+    }
+}
+
+fn is_socket(host: &Host) -> bool {
+    match host {
+        Host::Tcp(_) => false,
+        #[cfg(unix)]
+        Host::Unix(_) => true,
+    }
+}
+
+pub(crate) fn append_options(config: &mut Config, more: &str) {
+    let options = match config.get_options() {
+        Some(options) => format!("{options} {more}"),
+        None => more.to_owned(),
+    };
+    config.options(options);
+}
+
+/// Host, port and database: all of a URL that is no secret.
+fn place(config: &Config) -> String {
+    let ports = config.get_ports();
+    let hosts = config.get_hosts().iter().enumerate().map(|(index, host)| {
+        let port = ports.get(index).or(ports.first()).unwrap_or(&5432);
+        match host {
+            Host::Tcp(name) => format!("{name}:{port}"),
+            #[cfg(unix)]
+            Host::Unix(path) => format!("{}:{port}", path.display()),
+        }
+    });
+    let hosts = hosts.collect::<Vec<_>>().join(",");
+    match config.get_dbname().or(config.get_user()) {
+        Some(database) => format!("{hosts}/{database}"),
+        None => hosts,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn refused(url: &str) -> OpenError {
+        Server::parse(url).map(|server| server.place).unwrap_err()
+    }
+
+    #[test]
+    fn a_bad_url_does_not_tell_its_password() {
+        for url in ["postgres://me:sec/ret@db:x/hostler", "postgres://me:secret@db/x?colour=secret", "secret", ""] {
+            assert_eq!(refused(url), OpenError::Url);
+        }
+        for query in ["sslmode=on", "sslmode=verify-ca", "sslmode=require&sslrootcert=/does/not/exist"] {
+            let problem = refused(&format!("postgres://me:secret@db.example:5433/hostler?{query}"));
+            assert!(matches!(problem, OpenError::TlsSettings { .. }), "{problem:?}");
+            let problem = problem.to_string();
+            assert!(problem.contains("db.example:5433/hostler") && !problem.contains("secret"), "{problem}");
+        }
+    }
+
+    #[test]
+    fn there_is_no_tls_on_a_socket() {
+        let server = Server::parse("postgres://me@%2Frun%2Fpostgresql/x?sslmode=verify-full&sslrootcert=/not/there");
+        assert_eq!(server.unwrap().way.settings.mode, Mode::Disable);
+        let both = "postgres://me@%2Frun%2Fpostgresql,db/x";
+        assert!(matches!(refused(&format!("{both}?sslmode=require")), OpenError::TlsSettings { .. }));
+        assert_eq!(Server::parse(both).unwrap().way.settings.mode, Mode::Prefer);
+    }
+}
