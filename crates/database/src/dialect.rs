@@ -92,9 +92,12 @@ impl Dialect {
     }
 
     /// Compares a text with a value in lower case. Unicode's lower case costs several times what that of ASCII does,
-    /// so that it is asked for only where it can make a difference.
+    /// which costs as much as the comparison: either is asked for only where it can make a difference.
     fn ignoring_case(self, expr: Expr, value: &str, compare: impl Fn(Expr, &str) -> Expr) -> Expr {
         let value = &fold(value);
+        if value.chars().all(|character| character.is_ascii() && !character.is_ascii_alphabetic()) {
+            return compare(expr, value);
+        }
         let lower = |expr| match self {
             Dialect::Sqlite => Func::cust("lower").arg(expr).into(),
             Dialect::Postgres => Expr::cust_with_exprs("LOWER($1 COLLATE \"C\")", [expr]),
