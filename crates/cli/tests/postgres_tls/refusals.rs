@@ -67,7 +67,6 @@ fn a_server_without_tls_is_told_of() {
     }
 }
 
-/// The server asks for nothing more once it has understood that there is no TLS.
 #[test]
 fn what_does_not_speak_tls_is_told_of() {
     let Some(mut world) = World::new() else { return };
@@ -84,4 +83,16 @@ fn what_does_not_speak_tls_is_told_of() {
     let said = world.refused(&format!("postgres://me@127.0.0.1:{port}/x?sslmode=require&sslnegotiation=direct"));
     answering.join().expect("it answered");
     assert!(said.contains("does not speak TLS") && said.contains("host and port"), "{said}");
+}
+
+#[test]
+fn what_says_nothing_is_given_up() {
+    let Some(mut world) = World::new() else { return };
+    // The system takes connections for it, and nobody ever reads from them.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    for query in ["sslmode=disable", "sslmode=require"] {
+        let said = world.refused(&format!("postgres://me@127.0.0.1:{port}/x?connect_timeout=1&{query}"));
+        assert!(said.contains("does not answer"), "{query}: {said}");
+    }
 }

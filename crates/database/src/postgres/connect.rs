@@ -2,9 +2,11 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
 
 use deadpool_postgres::Connect;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Config, Error};
@@ -74,7 +76,22 @@ impl Server {
 
     /// Connects; the task ends with the connection.
     pub(super) async fn connect(&self) -> Result<(Client, JoinHandle<()>), OpenError> {
-        self.way.connect(&self.config).await.map_err(|error| self.failed(&error))
+        match timeout(self.patience(), self.way.connect(&self.config)).await {
+            Ok(connected) => connected.map_err(|error| self.failed(&error)),
+            Err(_) => Err(OpenError::Server {
+                place: self.place.clone(),
+                problem: "it takes connections and does not answer, so it may be something else than PostgreSQL"
+                    .to_owned(),
+            }),
+        }
+    }
+
+    /// How long all hosts together may take. The driver's own limit ends with the handshake of TCP, and counts for each
+    /// address of a host and for each way, with TLS and without.
+    fn patience(&self) -> Duration {
+        let hosts = u32::try_from(self.config.get_hosts().len()).unwrap_or(u32::MAX);
+        let each = self.config.get_connect_timeout().copied().unwrap_or(CONNECT);
+        each.saturating_mul(hosts).saturating_mul(4)
     }
 
     /// Connects with a driver that blocks.
