@@ -198,6 +198,17 @@ fn what_cannot_be_written_shows_no_form() {
     assert!(!has_form(&page) && !page.text().contains("<form"), "{page}");
 }
 
+/// Who may not see what a thing is sees at least what happened.
+#[test]
+fn what_went_wrong_is_the_heading() {
+    let server = start(Backend::Sqlite);
+    let browser = PageBrowser::logged_in(&server, ADMIN, ADMIN_PASSWORD);
+    for (path, heading) in [("/api/v2/users/999/", "Not Found"), ("/api/v2/users/?nonsense=1", "User List")] {
+        let page = browser.get(path).text();
+        assert!(page.contains(&format!("<h1>{heading}</h1>")), "{path}: {page}");
+    }
+}
+
 #[test]
 fn hostile_names_stay_text() {
     let server = start(Backend::Sqlite);
@@ -266,12 +277,17 @@ fn lists_are_paged_and_searched() {
 }
 
 #[test]
-fn a_wrong_password_keeps_the_way_back() {
+fn a_wrong_password_keeps_the_way_back_and_the_name() {
     let server = start(Backend::Sqlite);
     let browser = PageBrowser::new(&server);
     browser.get("/api/login/?next=/api/v2/users/").expect(200);
-    let fields = [("username", ADMIN), ("password", "wrong"), ("next", "/api/v2/users/")];
+    let name = "ada\" autofocus x=\"<b>";
+    let fields = [("username", name), ("password", "wrong"), ("next", "/api/v2/users/")];
     let page = browser.form("/api/login/", &fields).expect(401);
     assert!(page.text().contains("Your username or password was incorrect."), "{page}");
     assert_eq!(hidden(&page, "next"), ["/api/v2/users/"]);
+    // The name need not be typed again, the password has to be.
+    let html = page.text();
+    assert!(unescaped(&html).contains(&format!("value=\"{name}\"")), "{page}");
+    assert!(!html.contains("x=\"<b>") && !html.contains("wrong"), "{page}");
 }

@@ -3,13 +3,21 @@
 
 use hostler_testkit::browser::{FORM, encode};
 use hostler_testkit::pages::{ACCEPT, content, hidden, is_page};
-use hostler_testkit::{ADMIN, ADMIN_PASSWORD, Backend, Client, PageBrowser, TestServer, backends};
+use hostler_testkit::{ADMIN, ADMIN_PASSWORD, Answer, Backend, Client, PageBrowser, TestServer, backends};
 use serde_json::json;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_hostler");
 
 fn start(backend: Backend) -> TestServer {
     TestServer::start(BINARY, backend)
+}
+
+/// What the form of a page says is wrong, as HTML.
+fn problems(page: &Answer) -> Vec<String> {
+    let html = page.text();
+    let Some((_, rest)) = html.split_once("id=\"problems\"") else { return vec![] };
+    let list = rest.split("</ul>").next().unwrap_or_default();
+    list.split("<li>").skip(1).map(|line| line.split("</li>").next().unwrap_or_default().to_owned()).collect()
 }
 
 #[test]
@@ -48,8 +56,33 @@ fn what_is_refused_comes_back_with_what_was_typed() {
     assert!(page.text().contains("Enter a valid email address."), "{page}");
     assert!(page.text().contains("<b>PATCH</b>"), "{page}");
     assert_eq!(content(&page), typed);
+    assert_eq!(problems(&page), ["<strong>email</strong>: Enter a valid email address."]);
     let broken = browser.form(&url, &[("_method", "PATCH"), ("_content", "{")]).expect(400);
-    assert!(broken.text().contains("JSON parse error"), "{broken}");
+    assert!(problems(&broken)[0].starts_with("JSON parse error"), "{broken}");
+    // Nothing is wrong before anything was sent.
+    let untouched = browser.get(&url).expect(200);
+    assert!(problems(&untouched).is_empty() && !untouched.text().contains("aria-invalid"), "{untouched}");
+}
+
+/// Each field and each of its faults, how deep it may be, and what is wrong with several of them together.
+#[test]
+fn every_fault_stands_at_the_form() {
+    let server = start(Backend::Sqlite);
+    let browser = PageBrowser::logged_in(&server, ADMIN, ADMIN_PASSWORD);
+    let send = |path: &str, body: serde_json::Value| {
+        problems(&browser.form(path, &[("_method", "POST"), ("_content", &body.to_string())]).expect(400))
+    };
+    let faults = send("/api/v2/users/", json!({}));
+    assert_eq!(faults.len(), 2, "{faults:?}");
+    for field in ["username", "password"] {
+        assert!(faults.iter().any(|fault| fault.starts_with(&format!("<strong>{field}</strong>: "))), "{faults:?}");
+    }
+    let team = json!({"name": "<b>", "organization": server.organization("Acme")});
+    server.as_admin().post("/api/v2/teams/", team.clone()).expect(201);
+    let twice = send("/api/v2/teams/", team);
+    assert!(twice.len() == 1 && !twice[0].contains("<strong>") && !twice[0].contains("__all__"), "{twice:?}");
+    let nested = send("/api/v2/credential_types/", json!({"name": "x", "kind": "cloud", "inputs": {"fields": 1}}));
+    assert!(nested.iter().any(|fault| fault.contains("inputs")), "{nested:?}");
 }
 
 #[test]

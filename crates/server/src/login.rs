@@ -301,6 +301,17 @@ fn form_with(request: &Request, pending: Option<&str>, error: Option<&str>, stat
     // after a form to `form-action` too.
     let targets = if next.starts_with("/api/o/authorize/") { "'self' https: http:" } else { "'self'" };
     let (notice, logo) = (request.settings.text(&CUSTOM_LOGIN_INFO), request.settings.text(&CUSTOM_LOGO));
-    let page = LoginPage { status, token: &token, next: &next, pending, error, targets, notice: &notice, logo: &logo };
+    let username = field(&sent, "username").unwrap_or_default();
+    let page = LoginPage {
+        status,
+        token: &token,
+        next: &next,
+        pending,
+        username: &username,
+        error,
+        targets,
+        notice: &notice,
+        logo: &logo,
+    };
     with_csrf_token(page.render(), request, &token).with(SESSION_COOKIE_HEADER, SESSION_COOKIE)
 }

@@ -41,8 +41,10 @@ fn a_person_is_asked_and_sent_back() {
         let policy = page.header("Content-Security-Policy").expect("a policy");
         assert_eq!(
             policy,
-            "default-src 'none'; form-action 'self' https://app.example; frame-ancestors 'none'; base-uri 'none'"
+            "default-src 'none'; style-src 'self'; form-action 'self' https://app.example; frame-ancestors 'none'; \
+             base-uri 'none'"
         );
+        assert!(text.contains("/api/static/hostler.css"), "{text}");
         assert_eq!(page.header("X-Frame-Options").as_deref(), Some("DENY"));
 
         let more = [("state", "a b&c"), ("redirect_uri", CALLBACK)];

@@ -11,7 +11,7 @@ mod templates;
 
 pub(crate) use negotiate::{Wanted, negotiate, wants_text};
 pub(crate) use page::{Visit, after_form, not_found, page};
-pub(crate) use templates::{LoginPage, STYLESHEET};
+pub(crate) use templates::{ConsentPage, LoginPage, STYLESHEET, consent_fault};
 
 /// What pages may do: show our own stylesheet and send forms to ourselves; no
 /// script runs and nothing is fetched from elsewhere, whatever slips into the text.

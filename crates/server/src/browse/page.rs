@@ -17,6 +17,8 @@ use crate::route::Route;
 /// Headers that tell a reader something about the answer; others, cookies above all, are not for the page.
 const TELLING: [HeaderName; 5] =
     [header::ALLOW, header::ETAG, header::LOCATION, header::RETRY_AFTER, header::WWW_AUTHENTICATE];
+/// The key of what is wrong with several fields together.
+const WHOLE: &str = "__all__";
 /// Objects on one page of a list unless the query says otherwise.
 const PAGE_SIZE: u64 = 25;
 
@@ -57,6 +59,7 @@ pub(crate) fn page(visit: Visit<'_>, reply: Reply) -> Reply {
     let tag =
         if was_read { header(&header::ETAG) } else { request.if_match().and_then(|tags| tags.into_iter().next()) };
     let form = visit.form(&may, &body, was_read, status, tag.clone());
+    let problems = if form.is_some() && !was_read { problems(&body) } else { vec![] };
     let delete = (was_read && may.delete).then(|| match visit.route {
         Route::SettingCategory(_) => {
             context! { summary => "Reset…", question => "Yes, set all of these to their defaults", tag }
@@ -72,7 +75,7 @@ pub(crate) fn page(visit: Visit<'_>, reply: Reply) -> Reply {
     let is_list = !is_closed && matches!(visit.route, Route::List(_) | Route::Sublist(..) | Route::Me);
 
     let context = context! {
-        title => if is_closed { "You are not logged in".to_owned() } else { visit.title() },
+        title => if is_closed { "You are not logged in".to_owned() } else { visit.title(status) },
         subject => if was_read { visit.subject(&body) } else { None },
         description => visit.described.as_ref().and_then(|words| words.get("description")).and_then(Json::as_str),
         crumbs => crumbs(&request.path).map(|(name, path)| context! { name, path }).collect::<Vec<_>>(),
@@ -94,6 +97,7 @@ pub(crate) fn page(visit: Visit<'_>, reply: Reply) -> Reply {
         list => if is_list && was_read { list(&body, request) } else { None },
         fields => if form.is_some() { visit.fields() } else { vec![] },
         form,
+        problems,
         delete,
     };
     let mut page = render(status, "page.html", context);
@@ -130,7 +134,7 @@ pub(crate) fn after_form(route: &Route, request: &Request, reply: Reply) -> Repl
 }
 
 impl Visit<'_> {
-    fn title(&self) -> String {
+    fn title(&self, status: StatusCode) -> String {
         if let Some(name) = self.described.as_ref().and_then(|words| words.get("name")).and_then(Json::as_str) {
             return name.to_owned();
         }
@@ -142,7 +146,7 @@ impl Visit<'_> {
             Route::SettingList => "Settings".into(),
             Route::SettingCategory(category) => format!("Settings: {category}"),
             // Who may not see what it is is not told what it is.
-            _ => "API".into(),
+            _ => status.canonical_reason().filter(|_| !status.is_success()).unwrap_or("API").into(),
         }
     }
 
@@ -222,6 +226,30 @@ impl Visit<'_> {
         };
         fields.iter().map(line).collect()
     }
+}
+
+/// What an answer says is wrong: the path of each field, empty for the whole, and the words.
+fn problems(body: &Json) -> Vec<Value> {
+    fn collect(path: &str, json: &Json, found: &mut Vec<Value>) {
+        match json {
+            Json::Object(map) => {
+                for (key, value) in map {
+                    let path = match key.as_str() {
+                        "detail" | WHOLE => path.to_owned(),
+                        key if path.is_empty() => key.to_owned(),
+                        key => format!("{path}.{key}"),
+                    };
+                    collect(&path, value, found);
+                }
+            }
+            Json::Array(list) => list.iter().for_each(|value| collect(path, value, found)),
+            Json::String(words) => found.push(context! { path, words }),
+            other => found.push(context! { path, words => other.to_string() }),
+        }
+    }
+    let mut found = vec![];
+    collect("", body, &mut found);
+    found
 }
 
 fn list(body: &Json, request: &Request) -> Option<Value> {

@@ -13,7 +13,9 @@ use crate::status::reply_to;
 /// The stylesheet of all pages.
 pub(crate) const STYLESHEET: &str = include_str!("templates/hostler.css");
 
-const TEMPLATES: [(&str, &str); 4] = [
+const TEMPLATES: [(&str, &str); 6] = [
+    ("consent.html", include_str!("templates/consent.html")),
+    ("consent_fault.html", include_str!("templates/consent_fault.html")),
     ("layout.html", include_str!("templates/layout.html")),
     ("login.html", include_str!("templates/login.html")),
     ("page.html", include_str!("templates/page.html")),
@@ -52,6 +54,8 @@ pub(crate) struct LoginPage<'a> {
     pub next: &'a str,
     /// What shows that the password was right, to ask for the code of a second factor.
     pub pending: Option<&'a str>,
+    /// What was typed as the name before.
+    pub username: &'a str,
     pub error: Option<&'a str>,
     /// Where the browser may be sent after it.
     pub targets: &'a str,
@@ -63,14 +67,50 @@ pub(crate) struct LoginPage<'a> {
 
 impl LoginPage<'_> {
     pub(crate) fn render(self) -> Reply {
-        let LoginPage { status, token, next, pending, error, targets, notice, logo } = self;
-        let mut policy = CONTENT_SECURITY_POLICY.replace("form-action 'self'", &format!("form-action {targets}"));
+        let LoginPage { status, token, next, pending, username, error, targets, notice, logo } = self;
+        let mut policy = policy_with(targets);
         if !logo.is_empty() {
             policy.push_str("; img-src data:");
         }
-        render(status, "login.html", context! { token, next, pending, error, notice, logo })
+        render(status, "login.html", context! { token, next, pending, username, error, notice, logo })
             .with(header::CONTENT_SECURITY_POLICY, policy)
     }
+}
+
+/// The question whether an application may act for somebody.
+pub(crate) struct ConsentPage<'a> {
+    pub application: &'a str,
+    pub organization: &'a str,
+    /// Who is asked.
+    pub username: &'a str,
+    /// What the application could do.
+    pub may: &'a str,
+    /// Where the browser is sent with the answer.
+    pub origin: &'a str,
+    /// Sent back with the answer: the request, and the token against forgeries.
+    pub hidden: &'a [(&'a str, &'a str)],
+}
+
+impl ConsentPage<'_> {
+    pub(crate) fn render(self) -> Reply {
+        let ConsentPage { application, organization, username, may, origin, hidden } = self;
+        let hidden: Vec<Value> =
+            hidden.iter().map(|(name, value)| context! { name => *name, value => *value }).collect();
+        let context = context! { application, organization, username, may, origin, hidden };
+        render(StatusCode::OK, "consent.html", context)
+            .with(header::CONTENT_SECURITY_POLICY, policy_with(&format!("'self' {origin}")))
+    }
+}
+
+/// The page for an application's request that leads nowhere safe.
+pub(crate) fn consent_fault(status: StatusCode, words: &str) -> Reply {
+    render(status, "consent_fault.html", context! { words })
+}
+
+/// What such a page may do whose form leads to these places in the end: browsers hold redirects after a form to
+/// `form-action` too.
+fn policy_with(targets: &str) -> String {
+    CONTENT_SECURITY_POLICY.replace("form-action 'self'", &format!("form-action {targets}"))
 }
 
 #[cfg(test)]
