@@ -1,6 +1,8 @@
 //! The real clients: the `awx` command and the awx.awx collection, unmodified;
-//! and schemathesis, which compares the answers with the OpenAPI document.
+//! schemathesis, which compares the answers with the OpenAPI document; and
+//! Chromium, which walks through the pages.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -14,8 +16,11 @@ use crate::server::{PASSWORD, Server, hostler};
 /// The oldest Python that the clients' releases run on.
 const OLDEST_PYTHON: &str = "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))";
 
-/// Runs the clients against a server of their own each.
-pub fn check(report: &mut Report) -> Result<()> {
+/// What there is, by the names with which each can be run alone.
+pub const NAMES: [&str; 4] = ["awx", "openapi", "pages", "collection"];
+
+/// Runs these clients, all if none is named, against a server of their own each.
+pub fn check(report: &mut Report, names: &[String]) -> Result<()> {
     report.part("clients");
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the workspace")?;
     let clients = root.join("clients");
@@ -24,17 +29,56 @@ pub fn check(report: &mut Report) -> Result<()> {
     let bin = match environment()? {
         Ok(bin) => bin,
         Err(because) => {
-            report.skip("the awx command, schemathesis and the awx.awx collection", &because);
+            report
+                .skip("the awx command, schemathesis, the walk through the pages and the awx.awx collection", &because);
             return Ok(());
         }
     };
+    for name in NAMES.iter().filter(|name| names.is_empty() || names.iter().any(|wanted| wanted == *name)) {
+        match *name {
+            "awx" => awx(report, &bin, &clients, &target)?,
+            "openapi" => script(report, name, &clients.join("check_openapi.py"), &bin, &target, &[])?,
+            "pages" => pages(report, &bin, &clients, &target)?,
+            _ => collection(report, &bin, &clients, &target)?,
+        }
+    }
+    Ok(())
+}
+
+fn awx(report: &mut Report, bin: &Path, clients: &Path, target: &Path) -> Result<()> {
     // What is exported from one server is imported into another, which has nothing yet.
-    let Some((empty, _data)) = server(report, "awx-empty", &target) else { return Ok(()) };
-    let other = [("CONTROLLER_EMPTY_HOST", empty.base.as_str())];
-    script(report, "awx", &clients.join("check_awx_cli.py"), &bin, &target, &other)?;
-    drop(empty);
-    script(report, "openapi", &clients.join("check_openapi.py"), &bin, &target, &[])?;
-    collection(report, &bin, &clients, &target)
+    let Some((empty, _data)) = server(report, "awx-empty", target) else { return Ok(()) };
+    let other = [("CONTROLLER_EMPTY_HOST", OsStr::new(&empty.base))];
+    script(report, "awx", &clients.join("check_awx_cli.py"), bin, target, &other)
+}
+
+/// The pages, as people use them. What they looked like is kept in `target/pages`.
+fn pages(report: &mut Report, bin: &Path, clients: &Path, target: &Path) -> Result<()> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let find = |names: &[&str]| {
+        names
+            .iter()
+            .flat_map(|name| std::env::split_paths(&path).map(move |folder| folder.join(name)))
+            .find(|file| file.is_file())
+    };
+    // As Debian, other distributions and its makers call it.
+    let chromium = find(&["chromium", "chromium-browser", "google-chrome"]);
+    let (Some(chromium), Some(driver)) = (chromium, find(&["chromedriver"])) else {
+        report.skip("the walk through the pages", "Chromium or its chromedriver is not installed");
+        return Ok(());
+    };
+    let screenshots = target.join("pages");
+    if screenshots.exists() {
+        fs::remove_dir_all(&screenshots)?;
+    }
+    let programs = [
+        ("CHROMIUM", chromium.as_os_str()),
+        ("CHROMEDRIVER", driver.as_os_str()),
+        ("SCREENSHOTS", screenshots.as_os_str()),
+    ];
+    script(report, "pages", &clients.join("check_pages.py"), bin, target, &programs)?;
+    println!("What the pages looked like is in {}", screenshots.display());
+    Ok(())
 }
 
 /// The folder with the clients' programs, in a virtual environment that is kept while its requirements stand; the
@@ -97,8 +141,10 @@ fn start(log: &Path) -> Result<(Server, TempDir)> {
 fn program(program: &Path, home: &Path, server: &Server) -> Command {
     let mut command = Command::new(program);
     let path = std::env::var_os("PATH").unwrap_or_default();
-    command.env_clear().env("PATH", path).env("HOME", home).env("LC_ALL", "C.UTF-8");
+    command.env_clear().env("PATH", path).env("HOME", home).env("TMPDIR", home).env("LC_ALL", "C.UTF-8");
     command.env("CONTROLLER_HOST", &server.base).env("CONTROLLER_USERNAME", "admin");
+    // The scripts lie among the sources, where nothing is to be written.
+    command.env("PYTHONDONTWRITEBYTECODE", "1");
     command.env("CONTROLLER_PASSWORD", PASSWORD).env("CONTROLLER_VERIFY_SSL", "false");
     command.stdin(Stdio::null());
     command
@@ -111,7 +157,7 @@ fn script(
     script: &Path,
     bin: &Path,
     target: &Path,
-    environment: &[(&str, &str)],
+    environment: &[(&str, &OsStr)],
 ) -> Result<()> {
     let Some((server, _data)) = server(report, name, target) else { return Ok(()) };
     let home = tempfile::tempdir()?;
