@@ -60,9 +60,19 @@ impl World {
             ("{project0}", project0),
         ];
         let words = if is_sqlite {
-            [("{true}", "1"), ("{false}", "0"), ("{time}", "(1700000000 + i) * 1000000")]
+            [
+                ("{true}", "1"),
+                ("{false}", "0"),
+                ("{time}", "(1700000000 + i) * 1000000"),
+                ("{later}", "(4100000000 + i) * 1000000"),
+            ]
         } else {
-            [("{true}", "true"), ("{false}", "false"), ("{time}", "to_timestamp(1700000000 + i)")]
+            [
+                ("{true}", "true"),
+                ("{false}", "false"),
+                ("{time}", "to_timestamp(1700000000 + i)"),
+                ("{later}", "to_timestamp(4100000000 + i)"),
+            ]
         };
         let sql = numbers.iter().fold(SQL.to_owned(), |sql, (name, number)| sql.replace(name, &number.to_string()));
         words.iter().fold(sql, |sql, (name, word)| sql.replace(name, word))

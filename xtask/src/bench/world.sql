@@ -43,10 +43,11 @@ INSERT INTO applications (created, modified, name, client_id, client_type, autho
 SELECT {time}, {time}, 'Application ' || i, 'client-' || i, 'public', 'authorization-code', {organization0} + i
 FROM n ORDER BY i;
 
--- One user of ten has a token; one token of five is an application's.
+-- One user of ten has a token, which the server does not remove while it is measured; one token of five is an
+-- application's.
 WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {tokens})
 INSERT INTO tokens (created, modified, user_id, description, digest, scope, expires)
-SELECT {time}, {time}, {user0} + i * 10, 'token ' || i, 'no digest ' || i, 'read', {time} FROM n ORDER BY i;
+SELECT {time}, {time}, {user0} + i * 10, 'token ' || i, 'no digest ' || i, 'read', {later} FROM n ORDER BY i;
 UPDATE tokens SET application_id = 1 + id % {organizations} WHERE id % 5 = 0 AND digest LIKE 'no digest %';
 
 -- Each object has the roles that the last one of before has.
