@@ -75,6 +75,7 @@ fn is_too_complex(message: &str) -> bool {
         "Expression tree is too large",
         "parser stack overflow",
         "at most 64 tables",
+        "nested too deep",
         "too large",
     ]
     .iter()
