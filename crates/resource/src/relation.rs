@@ -9,7 +9,7 @@ pub enum Via {
     Column(&'static str),
     /// The other row's column holds this row's id.
     Reverse(&'static str),
-    /// The other row is this one, seen as a part of the same table.
+    /// The other row is this one, seen as a part of the same table: whoever sees this one sees that, too.
     Same,
     /// Rows of a third table hold the ids of both.
     Through {
@@ -133,6 +133,9 @@ pub struct Sublist {
     pub title: &'static str,
     /// Which rows it lists.
     pub via: Via,
+    /// The condition that the parent with this id leads to all rows there are, be it by `via` or not. Asked first, it
+    /// spares gathering them.
+    pub whole: Option<fn(this_id: Expr) -> Expr>,
     /// What POST does.
     pub post: Post,
     /// Whether the parent shows a link to it in `related`.
@@ -142,7 +145,12 @@ pub struct Sublist {
 impl Sublist {
     /// A read-only sub-list that the parent links to.
     pub const fn new(name: &'static str, title: &'static str, target: fn() -> &'static Resource, via: Via) -> Self {
-        Sublist { name, target, title, via, post: Post::Refused, linked: true }
+        Sublist { name, target, title, via, whole: None, post: Post::Refused, linked: true }
+    }
+    /// Lists all rows for a parent that meets this condition.
+    pub const fn whole_if(mut self, condition: fn(this_id: Expr) -> Expr) -> Self {
+        self.whole = Some(condition);
+        self
     }
     /// Sets what POST does.
     pub const fn post(mut self, post: Post) -> Self {

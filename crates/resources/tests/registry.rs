@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use hostler_database::{Database, Location, TEXTS, Type};
-use hostler_resource::{Key, Kind, Resource, Via, column};
+use hostler_resource::{Action, Actor, Key, Kind, Policy, Resource, Via, column};
 use hostler_resources::REGISTRY;
 use hostler_testkit::database::PostgresDatabase;
 use sea_query::{Alias, Query};
@@ -101,6 +101,35 @@ fn texts_that_are_searched_are_in_their_index() {
             assert!(texts.columns.contains(name), "the index lacks {name} of {}", texts.table);
         }
     }
+}
+
+/// What is a part of a row is filtered without asking whether it may be seen, since the row may.
+#[test]
+fn parts_of_a_row_are_seen_with_it() {
+    let mut compared = 0;
+    for resource in resources() {
+        for relation in resource.relations.iter().filter(|relation| matches!(relation.via, Via::Same)) {
+            let part = (relation.target)();
+            assert_eq!(part.table, resource.table, "{}.{}", resource.name, relation.name);
+            for (is_superuser, is_organization_admin) in [(true, false), (false, true), (false, false)] {
+                let actor = Actor {
+                    id: 7,
+                    username: "ann".to_owned(),
+                    is_superuser,
+                    is_system_auditor: false,
+                    is_organization_admin,
+                    can_write: true,
+                    session: None,
+                    external_account: None,
+                    policy: Policy::default(),
+                };
+                let rule = |of: &Resource| format!("{:?}", of.access.rows(&actor, Action::Read, "this"));
+                assert_eq!(rule(part), rule(resource), "{}.{}", resource.name, relation.name);
+                compared += 1;
+            }
+        }
+    }
+    assert!(compared > 0, "nothing is a part of a row");
 }
 
 #[test]

@@ -222,10 +222,8 @@ impl<'a> Compiler<'a> {
     }
 
     fn exists(&mut self, hop: &Hop, group: &Group, row: &str) -> Result<Expr, QueryError> {
-        if let (Via::Same, false) = (hop.via, self.is_negated)
-            && let Rule::All = hop.target.access.rows(self.actor, Action::Read, row)
-        {
-            // It is this very row, so that there is nothing to look up.
+        if let (Via::Same, false) = (hop.via, self.is_negated) {
+            // It is this very row, which is seen already: there is nothing to look up.
             return Ok(self.group(group, row)?.into());
         }
         // Bare, what is negated can be planned as an anti-join.

@@ -63,6 +63,9 @@ fn scalar(
     let Some((hop, rest)) = path.split_first() else {
         return Ok(leaf.expression(row));
     };
+    if matches!(hop.via, Via::Same) {
+        return scalar(rest, leaf, name, compiler, row);
+    }
     if !matches!(hop.via, Via::Column(_) | Via::Nowhere) {
         let problem = format!("Cannot order by '{name}': {} may lead to several objects.", hop.name);
         return Err(QueryError::bad(problem));
