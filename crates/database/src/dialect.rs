@@ -1,6 +1,6 @@
 //! What SQLite and PostgreSQL say differently.
 
-use sea_query::{Expr, ExprTrait, Func, LikeExpr, NullOrdering, Order, SelectStatement};
+use sea_query::{Condition, Expr, ExprTrait, Func, LikeExpr, NullOrdering, Order, SelectStatement};
 
 /// The name of the SQL function that SQLite connections register for Unicode lower case.
 pub(crate) const FOLD: &str = "hostler_fold";
@@ -51,6 +51,30 @@ pub enum TextLookup {
 pub struct BadPattern(pub String);
 
 impl Dialect {
+    /// The condition that `expr` is among what any of these select, which is gathered before anything is compared with it.
+    ///
+    /// PostgreSQL gets arrays: it takes what it cannot know for few rows or for many at random, and where it may weigh
+    /// several selections together it overlooks that one of them is slow.
+    pub fn among(self, expr: Expr, selections: Vec<SelectStatement>) -> Expr {
+        match self {
+            Dialect::Sqlite => {
+                let mut any = Condition::any();
+                for selection in selections {
+                    any = any.add(expr.clone().in_subquery(selection));
+                }
+                any.into()
+            }
+            Dialect::Postgres => {
+                let array = |selection: SelectStatement| {
+                    Expr::cust_with_expr("ARRAY($1)", Expr::SubQuery(None, Box::new(selection.into())))
+                };
+                let arrays = selections.into_iter().map(array);
+                let all = arrays.reduce(|all, array| Expr::cust_with_exprs("$1 || $2", [all, array]));
+                Expr::cust_with_exprs("$1 = ANY($2)", [expr, all.unwrap_or_else(|| Expr::cust("ARRAY[]::bigint[]"))])
+            }
+        }
+    }
+
     /// The condition that the text `expr` compares with `value` as `lookup` says.
     ///
     /// # Errors

@@ -97,13 +97,26 @@ pub struct Resource {
 
 /// A number of rows that triggers of the database keep in the table `row_counts`
 /// under this name, so that nobody has to count the rows of a large table.
-pub fn row_count(name: &'static str) -> Expr {
+pub fn row_count(name: &str) -> Expr {
+    row_counts(column("row_counts", "name").eq(name))
+}
+
+/// The sum of these numbers for the parts of a table, whose names are `roles.team` and the like: of those named, or of all.
+pub fn row_count_of_parts(table: &str, parts: Option<&[&str]>) -> Expr {
+    row_counts(match parts {
+        Some(parts) => column("row_counts", "name").is_in(parts.iter().map(|part| format!("{table}.{part}"))),
+        None => column("row_counts", "name").like(format!("{table}.%")),
+    })
+}
+
+fn row_counts(which: Expr) -> Expr {
     let sum = Query::select()
         .expr(Expr::from(Func::sum(column("row_counts", "n"))).cast_as("bigint"))
         .from(Alias::new("row_counts"))
-        .and_where(column("row_counts", "name").eq(name))
+        .and_where(which)
         .to_owned();
-    Expr::SubQuery(None, Box::new(sum.into()))
+    // Of no row there is no sum.
+    Func::coalesce([Expr::SubQuery(None, Box::new(sum.into())), Expr::Constant(0i64.into())]).into()
 }
 
 impl Resource {

@@ -4,8 +4,8 @@
 use async_trait::async_trait;
 use hostler_database::{Row, Type};
 use hostler_resource::{
-    Access, Action, Actor, Draft, Field, ImpliedBy, ObjectRole, Post, Relation, Resource, Rule, Singleton, Sublist,
-    Via, column, fields, row_count,
+    Access, Action, Actor, Draft, Field, ImpliedBy, ObjectRole, Parts, Post, Relation, Resource, Rule, Singleton,
+    Sublist, Via, column, fields, row_count_of_parts,
 };
 use hostler_rest::{Association, DEFINITION_FIELD, Engine, Failure, Grantee, Hooks, Shown, View};
 use sea_query::{Alias, Expr, ExprTrait, Query};
@@ -75,7 +75,7 @@ pub static ROLE: Resource = Resource {
     capabilities: false,
     audited: false,
     recorded: false,
-    total: Some(|| row_count("roles")),
+    total: Some(|| row_count_of_parts("roles", None)),
     ..Resource::new(
         "role",
         "roles",
@@ -96,35 +96,32 @@ impl Access for RoleRules {
         if actor.is_superuser || actor.is_system_auditor {
             return Rule::All;
         }
-        let seen = |row: &str| {
-            let held = Query::select()
-                .expr(column("grants", "role_id"))
-                .from(Alias::new("grants"))
-                .and_where(column("grants", "user_id").eq(actor.id))
-                .to_owned();
-            let mut rule = Rule::When(column(row, "id").in_subquery(held));
-            for resource in HOLDING_TYPES.iter().map(|resource| resource()) {
-                if let visible @ Rule::When(_) = resource.access.rows(actor, Action::Read, "holding") {
-                    let objects = visible.ids(resource.table, "holding");
-                    let of_type = column(row, "content_type").eq(resource.name);
-                    rule = rule.or(Rule::When(of_type.and(column(row, "object_id").in_subquery(objects))));
-                }
-            }
-            rule
-        };
-        let whole = seen_whole(actor);
-        if whole.is_empty() {
-            return seen(row);
+        match self.parts(actor, row) {
+            Some(Parts { whole, others, .. }) => Rule::When(whole).or(others),
+            None => reached(actor, row),
         }
-        // Most roles are looked at, then, each of them asked as little as can be.
-        let rest = seen(REST).ids(ROLE.table, REST);
-        // Roles go with their object, so that there is none without one.
-        let of_type = column(row, "content_type").is_in(whole);
-        Rule::When(of_type).or(Rule::When(column(row, "id").in_subquery(rest)))
     }
 
-    fn sees_most(&self, actor: &Actor) -> bool {
-        !seen_whole(actor).is_empty()
+    fn parts(&self, actor: &Actor, row: &str) -> Option<Parts> {
+        const REACHED: &str = "reached";
+        if actor.is_superuser || actor.is_system_auditor {
+            return None;
+        }
+        let types = HOLDING_TYPES.iter().map(|resource| resource());
+        let whole = types.filter(|resource| matches!(resource.access.rows(actor, Action::Read, "holding"), Rule::All));
+        let whole: Vec<&str> = whole.map(|resource| resource.name).collect();
+        if whole.is_empty() {
+            return None;
+        }
+        // Roles go with their object, so that there is none without one. System-wide ones are of no type.
+        let of_type = column(row, "content_type");
+        let others = of_type.clone().is_null().or(of_type.clone().is_not_in(whole.iter().copied()));
+        let reached = column(row, "id").in_subquery(reached(actor, REACHED).ids(ROLE.table, REACHED));
+        Some(Parts {
+            total: row_count_of_parts(ROLE.table, Some(&whole)),
+            whole: of_type.is_in(whole),
+            others: Rule::When(reached.and(others)),
+        })
     }
 
     fn create(&self, _actor: &Actor, _draft: Draft<'_>) -> Rule {
@@ -132,14 +129,22 @@ impl Access for RoleRules {
     }
 }
 
-/// What stands for the roles that are gathered because of their objects.
-const REST: &str = "reached";
-
-/// The types of which the actor sees every object. Of teams there are as many as of anything.
-fn seen_whole(actor: &Actor) -> Vec<&'static str> {
-    let types = HOLDING_TYPES.iter().map(|resource| resource());
-    let whole = types.filter(|resource| matches!(resource.access.rows(actor, Action::Read, "holding"), Rule::All));
-    whole.map(|resource| resource.name).collect()
+/// The roles that the actor holds, and those of objects that a rule lets them see.
+fn reached(actor: &Actor, row: &str) -> Rule {
+    let held = Query::select()
+        .expr(column("grants", "role_id"))
+        .from(Alias::new("grants"))
+        .and_where(column("grants", "user_id").eq(actor.id))
+        .to_owned();
+    let mut rule = Rule::When(column(row, "id").in_subquery(held));
+    for resource in HOLDING_TYPES.iter().map(|resource| resource()) {
+        if let visible @ Rule::When(_) = resource.access.rows(actor, Action::Read, "holding") {
+            let objects = visible.ids(resource.table, "holding");
+            let of_type = column(row, "content_type").eq(resource.name);
+            rule = rule.or(Rule::When(of_type.and(column(row, "object_id").in_subquery(objects))));
+        }
+    }
+    rule
 }
 
 /// The condition that `other` implies the role with this id directly.

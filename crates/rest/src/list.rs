@@ -1,13 +1,13 @@
 //! Pages of lists, always of what the actor may see.
 
 use hostler_database::{Dialect, Row, Type};
-use hostler_resource::{Action, Actor, Resource, Rule, Sublist, column};
-use sea_query::{Alias, Asterisk, Condition, Expr, Func, Order, Query};
+use hostler_resource::{Action, Actor, Parts, Resource, Rule, Sublist, column};
+use sea_query::{Alias, Asterisk, Condition, Expr, ExprTrait, Func, Order, Query, SelectStatement};
 use serde_json::{Map, Value as Json};
 
 use crate::hooks::View;
 use crate::query::{self, PageNumber};
-use crate::select::{Loaded, ROW, Selection, visible};
+use crate::select::{Loaded, ROW, Selection};
 use crate::{Engine, Failure};
 
 /// Which objects a list is about.
@@ -45,27 +45,27 @@ impl Engine {
         pairs: &[(String, String)],
     ) -> Result<Map<String, Json>, Failure> {
         let wanted = self.wanted(resource, pairs, actor).await?;
-        let condition = Condition::all().add(scope.condition()).add(wanted.filter.clone());
-        let is_everything = matches!(scope, Scope::All) && wanted.filter.is_empty();
-        let seen = self.seen(resource, actor);
-        let counted = || async {
-            match (resource.total, seen.clone()) {
-                (Some(total), Rule::All) if is_everything => self.total(total()).await,
-                (_, rule) => self.count(resource, rule, condition.clone()).await,
-            }
+        let below = match scope {
+            Scope::Below(parent, id, sublist) => Some((parent, id, sublist)),
+            _ => None,
         };
-        // Which rows, first: what is told of each is asked of those only, not of all that are sorted or skipped.
-        let mut ids = Query::select();
-        ids.expr(column(ROW, "id"))
-            .from_as(Alias::new(resource.table), Alias::new(ROW))
-            .cond_where(seen.clone().condition())
-            .cond_where(condition.clone());
+        let leads_to_all = match below.and_then(|(_, id, sublist)| Some((sublist.whole?)(Expr::val(id)))) {
+            Some(condition) => self.holds(condition).await?,
+            None => false,
+        };
+        let scope = if leads_to_all { Scope::All } else { scope };
+        let is_everything = matches!(scope, Scope::All) && wanted.filter.is_empty();
+        let seen = Seen {
+            table: resource.table,
+            parts: self.seen(resource, actor, is_everything, wanted.filter.is_empty()),
+            condition: Condition::all().add(scope.condition()).add(wanted.filter.clone()),
+        };
 
         let size = wanted.page.size;
         let (number, known) = match wanted.page.number {
             PageNumber::At(number) => (number, None),
             PageNumber::Last => {
-                let count = counted().await?;
+                let count = self.count(&seen).await?;
                 (Ord::max(count.div_ceil(size), 1), Some(count))
             }
         };
@@ -76,13 +76,8 @@ impl Engine {
             Some((order, rest)) => (order, *rest, 0),
             None => (&wanted.order, size, skipped),
         };
-        for (expr, direction) in order {
-            ids.order_by_expr(expr.clone(), direction.clone());
-        }
-        ids.limit(limit);
-        if offset > 0 {
-            ids.offset(offset);
-        }
+        // Which rows, first: what is told of each is asked of those only, not of all that are sorted or skipped.
+        let ids = seen.ids(self.database.dialect(), order, limit, offset);
         let mut selection = Selection::of(resource, actor, ids);
         for (expr, direction) in order {
             selection.query.order_by_expr(expr.clone(), direction.clone());
@@ -100,13 +95,9 @@ impl Engine {
             Some(count) => Some(count),
             // The last page tells the count by itself.
             None if (loaded.len() as u64) < size => Some((number - 1) * size + loaded.len() as u64),
-            None => Some(counted().await?),
+            None => Some(self.count(&seen).await?),
         };
 
-        let below = match scope {
-            Scope::Below(parent, id, sublist) => Some((parent, id, sublist)),
-            _ => None,
-        };
         let page = self.dress(resource, loaded, View { actor, detail: false, created: false, below }).await?;
         let mut answer = Map::new();
         if let Some(count) = count {
@@ -120,38 +111,120 @@ impl Engine {
         Ok(answer)
     }
 
-    /// The rows that the actor sees. SQLite plans a rule as it stands. PostgreSQL, which takes what it cannot know for
-    /// few rows or for many at random, is told to gather them first, so that what a list takes depends on them alone.
-    fn seen(&self, resource: &'static Resource, actor: &Actor) -> Rule {
-        const SEEN: &str = "visible";
-        if self.database.dialect() == Dialect::Sqlite || resource.access.sees_most(actor) {
-            return visible(resource, actor);
+    /// What the actor sees, of all there is or of a part of it.
+    fn seen(&self, resource: &'static Resource, actor: &Actor, is_everything: bool, is_unfiltered: bool) -> Vec<Part> {
+        let total = |total| if is_everything { total } else { None };
+        // What filters ask stands in each part, and SQLite takes no statement that names more than a thousand tables.
+        let may_be_parted = is_unfiltered || self.database.dialect() == Dialect::Postgres;
+        if let Some(Parts { whole, total: of_whole, .. }) = resource.access.parts(actor, ROW).filter(|_| may_be_parted)
+        {
+            let whole = Part { rule: Rule::When(whole), total: total(Some(of_whole)) };
+            let others = |row: &str| resource.access.parts(actor, row).map_or(Rule::None, |parts| parts.others);
+            return vec![whole, Part { rule: self.gathered(resource, others), total: None }];
         }
-        match resource.access.rows(actor, Action::Read, SEEN) {
+        let rule = self.gathered(resource, |row| resource.access.rows(actor, Action::Read, row));
+        let total = match rule {
+            Rule::All => total(resource.total.map(|total| total())),
+            _ => None,
+        };
+        vec![Part { rule, total }]
+    }
+
+    /// The rows for which a rule, which is told what they are called, extends to a list. SQLite plans it as it stands.
+    /// PostgreSQL, which takes what it cannot know for few rows or for many at random, is told to gather them first, so
+    /// that what a list takes depends on them alone.
+    fn gathered(&self, resource: &'static Resource, rule: impl Fn(&str) -> Rule) -> Rule {
+        const SEEN: &str = "visible";
+        if self.database.dialect() == Dialect::Sqlite {
+            return rule(ROW);
+        }
+        match rule(SEEN) {
             rule @ Rule::When(_) => {
-                let ids = Expr::SubQuery(None, Box::new(rule.ids(resource.table, SEEN).into()));
-                Rule::When(Expr::cust_with_exprs("$1 = ANY(ARRAY($2))", [column(ROW, "id"), ids]))
+                let ids = rule.ids(resource.table, SEEN);
+                Rule::When(self.database.dialect().among(column(ROW, "id"), vec![ids]))
             }
             rule => rule,
         }
     }
 
-    /// The number of all rows, which the database keeps.
-    async fn total(&self, total: Expr) -> Result<u64, Failure> {
-        let rows = self.database.read(&Query::select().expr(total).to_owned(), &[Type::Integer]).await?;
-        Ok(number(&rows))
+    async fn count(&self, seen: &Seen) -> Result<u64, Failure> {
+        Ok(number(&self.database.read(&seen.count(), &[Type::Integer]).await?))
     }
 
-    /// The number of rows that the rule shows and that meet the condition.
-    async fn count(&self, resource: &'static Resource, rule: Rule, condition: Condition) -> Result<u64, Failure> {
-        let query = Query::select()
+    /// Whether a condition holds that refers to no row.
+    async fn holds(&self, condition: Expr) -> Result<bool, Failure> {
+        let rows = self.database.read(&Query::select().expr(condition).to_owned(), &[Type::Boolean]).await?;
+        Ok(rows.first().is_some_and(|row| row.boolean(0)))
+    }
+}
+
+/// The rows of a list: those of either part that meet the condition.
+struct Seen {
+    table: &'static str,
+    parts: Vec<Part>,
+    condition: Condition,
+}
+
+/// Rows of a table, none of which is in another part.
+struct Part {
+    rule: Rule,
+    /// How many there are, if all are wanted and the database keeps the number.
+    total: Option<Expr>,
+}
+
+impl Seen {
+    /// A selection from the rows of this part.
+    fn select(&self, part: &Part) -> SelectStatement {
+        Query::select()
+            .from_as(Alias::new(self.table), Alias::new(ROW))
+            .cond_where(part.rule.clone().condition())
+            .cond_where(self.condition.clone())
+            .to_owned()
+    }
+
+    /// The ids of a page. Of several parts as many are taken as may be on it, each by an index if there is one for the
+    /// order, and the page is made of these.
+    fn ids(&self, dialect: Dialect, order: &[(Expr, Order)], limit: u64, offset: u64) -> SelectStatement {
+        let page_of = |mut rows: SelectStatement, limit| {
+            rows.expr(column(ROW, "id"));
+            for (expr, direction) in order {
+                rows.order_by_expr(expr.clone(), direction.clone());
+            }
+            rows.limit(limit).to_owned()
+        };
+        let rows = match self.parts.as_slice() {
+            [part] => self.select(part),
+            parts => {
+                let most = limit.saturating_add(offset);
+                let first = parts.iter().map(|part| page_of(self.select(part), most)).collect();
+                Query::select()
+                    .from_as(Alias::new(self.table), Alias::new(ROW))
+                    .and_where(dialect.among(column(ROW, "id"), first))
+                    .to_owned()
+            }
+        };
+        let mut ids = page_of(rows, limit);
+        if offset > 0 {
+            ids.offset(offset);
+        }
+        ids
+    }
+
+    /// How many rows there are.
+    fn count(&self) -> SelectStatement {
+        let of_part = |part: &Part| match &part.total {
+            Some(total) => Query::select().expr(total.clone()).to_owned(),
             // Of the rows, not of a column: so SQLite counts a whole table by its pages.
-            .expr(Func::count(Expr::col(Asterisk)))
-            .from_as(Alias::new(resource.table), Alias::new(ROW))
-            .cond_where(rule.condition())
-            .cond_where(condition)
-            .to_owned();
-        Ok(number(&self.database.read(&query, &[Type::Integer]).await?))
+            None => self.select(part).expr(Func::count(Expr::col(Asterisk))).to_owned(),
+        };
+        match self.parts.as_slice() {
+            [part] => of_part(part),
+            parts => {
+                let counts = parts.iter().map(|part| Expr::SubQuery(None, Box::new(of_part(part).into())));
+                let sum = counts.reduce(|sum, count| sum.add(count));
+                Query::select().expr(sum.unwrap_or(Expr::Constant(0i64.into()))).to_owned()
+            }
+        }
     }
 }
 

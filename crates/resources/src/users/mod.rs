@@ -9,7 +9,7 @@ use hostler_resource::{
 };
 use sea_query::ExprTrait;
 
-use crate::common::{PartOf, absent, activity_of, held_by, identity, readable_by, roles_held};
+use crate::common::{PartOf, absent, activity_of, held_by, identity, readable_by, roles_held, sees_everything};
 use crate::{ACTIVITY, APPLICATION, CREDENTIAL, ORGANIZATION, PROJECT, ROLE, SESSION, TEAM, TOKEN, ways};
 use access::UserAccess;
 pub use hooks::UserHooks;
@@ -152,13 +152,15 @@ const SUBLISTS: &[Sublist] = &[
         "User Projects List",
         || &PROJECT,
         Via::Condition(|id, other| readable_by(&PROJECT, id, other)),
-    ),
+    )
+    .whole_if(sees_everything),
     Sublist::new(
         "credentials",
         "User Credentials List",
         || &CREDENTIAL,
         Via::Condition(|id, other| readable_by(&CREDENTIAL, id, other)),
     )
+    .whole_if(sees_everything)
     .post(Post::Create("user")),
     Sublist::new("activity_stream", "User Activity Stream List", || &ACTIVITY, activity_of("user")),
     Sublist::new(
