@@ -46,6 +46,11 @@ impl Row {
         self.ratio() > TWICE && self.large.p99 > FLOOR
     }
 
+    /// Whether it is asked in a way of our own choosing: filtered, ordered, or for another page than the first.
+    fn is_chosen(&self) -> bool {
+        self.name.contains('?')
+    }
+
     fn ratio(&self) -> f64 {
         self.large.p99 / self.small.p99
     }
@@ -88,23 +93,30 @@ impl fmt::Display for Scale {
         )?;
         let mut rows: Vec<&Row> = self.rows.iter().collect();
         rows.sort_by(|a, b| b.ratio().total_cmp(&a.ratio()));
-        let (over, within): (Vec<&Row>, Vec<&Row>) = rows.into_iter().partition(|row| row.is_over());
-        writeln!(
-            out,
-            "Of {} requests {} take at most twice as long (p99) with {large} users as with {small}, or less than {FLOOR:.0} ms. These {} take longer:\n",
-            self.rows.len(),
-            within.len(),
-            over.len()
-        )?;
-        writeln!(out, "{header}")?;
-        for row in over {
-            row.fmt(out)?;
+        let (chosen, plain): (Vec<&Row>, Vec<&Row>) = rows.into_iter().partition(|row| row.is_chosen());
+        for (what, rows) in [
+            ("lists and details, as the server links to them,", plain),
+            ("of the same, filtered, ordered or at another page,", chosen),
+        ] {
+            let (over, within): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|row| row.is_over());
+            writeln!(
+                out,
+                "Of {} {what} {} take at most twice as long (p99) with {large} users as with {small}, or less than {FLOOR:.0} ms.",
+                rows.len(),
+                within.len(),
+            )?;
+            if !over.is_empty() {
+                writeln!(out, "These {} take longer:\n\n{header}", over.len())?;
+            }
+            for row in over {
+                row.fmt(out)?;
+            }
+            writeln!(out, "\n<details><summary>The others</summary>\n\n{header}")?;
+            for row in within {
+                row.fmt(out)?;
+            }
+            writeln!(out, "\n</details>\n")?;
         }
-        writeln!(out, "\n<details><summary>The others</summary>\n\n{header}")?;
-        for row in within {
-            row.fmt(out)?;
-        }
-        writeln!(out, "\n</details>\n")?;
         aims(out, self.aims())
     }
 }
