@@ -1,5 +1,6 @@
 //! The templates and the stylesheet, built into the binary.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::LazyLock;
 
 use axum::http::{StatusCode, header};
@@ -26,6 +27,10 @@ const TEMPLATES: [(&str, &str); 6] = [
 static ENVIRONMENT: LazyLock<Result<Environment<'static>, Error>> = LazyLock::new(|| {
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
+    // Browsers keep it for a while: another one needs another name.
+    let mut hasher = DefaultHasher::new();
+    STYLESHEET.hash(&mut hasher);
+    environment.add_global("stylesheet_version", format!("{:016x}", hasher.finish()));
     for (name, source) in TEMPLATES {
         environment.add_template(name, source)?;
     }
