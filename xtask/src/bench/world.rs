@@ -137,7 +137,13 @@ impl Session {
             Session::Sqlite(connection) => {
                 connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
             }
-            Session::Postgres(client) => client.batch_execute("VACUUM ANALYZE")?,
+            Session::Postgres(client) => {
+                client.batch_execute("VACUUM ANALYZE")?;
+                // Not everybody may ask for it: then it comes on its own, maybe while something is measured.
+                if let Err(problem) = client.batch_execute("CHECKPOINT") {
+                    eprintln!("PostgreSQL makes no checkpoint now: {problem}");
+                }
+            }
         }
         Ok(())
     }
