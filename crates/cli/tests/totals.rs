@@ -131,6 +131,8 @@ fn what_is_seen_in_two_parts_is_one_list(backend: Backend) {
             last["results"].as_array().into_iter().flatten().filter_map(|role| role["id"].as_i64()).collect();
         assert!(ids.ends_with(&last) && !last.is_empty(), "the last page of {list} is {last:?}");
     }
+    // The last number whose page ends within 64 bits.
+    client.get(&format!("/api/v2/roles/?page_size=1&page={}", i64::MAX)).expect(404);
     let of_teams = client.get("/api/v2/roles/?content_type__model=team&page_size=1").expect(200).json();
     let expected = everything.iter().filter(|role| role["related"]["team"].is_string()).count();
     assert_eq!(of_teams["count"], expected);

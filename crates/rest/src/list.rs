@@ -7,7 +7,9 @@ use serde_json::{Map, Value as Json};
 
 use crate::hooks::View;
 use crate::query::{self, PageNumber};
+use crate::read::Source;
 use crate::select::{Loaded, ROW, Selection};
+use crate::write::holds;
 use crate::{Engine, Failure};
 
 /// Which objects a list is about.
@@ -50,7 +52,7 @@ impl Engine {
             _ => None,
         };
         let leads_to_all = match below.and_then(|(_, id, sublist)| Some((sublist.whole?)(Expr::val(id)))) {
-            Some(condition) => self.holds(condition).await?,
+            Some(condition) => holds(&mut Source::Database(&self.database), Rule::When(condition)).await?,
             None => false,
         };
         let scope = if leads_to_all { Scope::All } else { scope };
@@ -113,18 +115,18 @@ impl Engine {
 
     /// What the actor sees, of all there is or of a part of it.
     fn seen(&self, resource: &'static Resource, actor: &Actor, is_everything: bool, is_unfiltered: bool) -> Vec<Part> {
-        let total = |total| if is_everything { total } else { None };
+        let kept = |total| if is_everything { total } else { None };
         // What filters ask stands in each part, and SQLite takes no statement that names more than a thousand tables.
         let may_be_parted = is_unfiltered || self.database.dialect() == Dialect::Postgres;
         if let Some(Parts { whole, total: of_whole, .. }) = resource.access.parts(actor, ROW).filter(|_| may_be_parted)
         {
-            let whole = Part { rule: Rule::When(whole), total: total(Some(of_whole)) };
+            let whole = Part { rule: Rule::When(whole), total: kept(Some(of_whole)) };
             let others = |row: &str| resource.access.parts(actor, row).map_or(Rule::None, |parts| parts.others);
             return vec![whole, Part { rule: self.gathered(resource, others), total: None }];
         }
         let rule = self.gathered(resource, |row| resource.access.rows(actor, Action::Read, row));
         let total = match rule {
-            Rule::All => total(resource.total.map(|total| total())),
+            Rule::All => kept(resource.total.map(|total| total())),
             _ => None,
         };
         vec![Part { rule, total }]
@@ -149,12 +151,6 @@ impl Engine {
 
     async fn count(&self, seen: &Seen) -> Result<u64, Failure> {
         Ok(number(&self.database.read(&seen.count(), &[Type::Integer]).await?))
-    }
-
-    /// Whether a condition holds that refers to no row.
-    async fn holds(&self, condition: Expr) -> Result<bool, Failure> {
-        let rows = self.database.read(&Query::select().expr(condition).to_owned(), &[Type::Boolean]).await?;
-        Ok(rows.first().is_some_and(|row| row.boolean(0)))
     }
 }
 

@@ -149,14 +149,18 @@ pub(crate) async fn require(engine: &Engine, rule: Rule) -> Result<(), Failure> 
 }
 
 async fn require_from(source: &mut Source<'_>, rule: Rule) -> Result<(), Failure> {
-    let holds = match rule {
-        Rule::All => true,
-        Rule::None => false,
+    if holds(source, rule).await? { Ok(()) } else { Err(Failure::forbidden()) }
+}
+
+/// Whether a rule that refers to no row holds.
+pub(crate) async fn holds(source: &mut Source<'_>, rule: Rule) -> Result<bool, Failure> {
+    match rule {
+        Rule::All => Ok(true),
+        Rule::None => Ok(false),
         Rule::When(condition) => {
             let query = Query::select().expr(condition).to_owned();
             let rows = source.read(&query, &[Type::Boolean]).await?;
-            rows.first().is_some_and(|row| row.boolean(0))
+            Ok(rows.first().is_some_and(|row| row.boolean(0)))
         }
-    };
-    if holds { Ok(()) } else { Err(Failure::forbidden()) }
+    }
 }
