@@ -8,7 +8,7 @@ use serde_json::Value;
 fuzz_target!(|data: &[u8]| {
     let Some((resource, text)) = resource(data) else { return };
     let Ok(Value::Object(body)) = serde_json::from_slice(text) else { return };
-    let messages = hostler_rest::fuzzing::decode(resource, &nobody(), &body);
+    let messages = hostler_engine::fuzzing::decode(resource, &nobody(), &body);
     // A message is shown to clients: it says something.
     assert!(messages.iter().all(|(field, messages)| !field.is_empty() && !messages.is_empty()), "{messages:?}");
 });

@@ -1,7 +1,7 @@
 //! Custom credential types: their inputs, their templates, and what a job is given.
 #![no_main]
 
-use hostler_credentials::{Inputs, check_injectors, check_inputs, inject};
+use hostler_credential_types::{Inputs, check_injectors, check_inputs, inject};
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, json};
 

@@ -8,8 +8,8 @@ use sea_query::{PostgresQueryBuilder, Query};
 fuzz_target!(|data: &[u8]| {
     let Some((resource, name)) = resource(data) else { return };
     let Ok(name) = std::str::from_utf8(name) else { return };
-    let fits = hostler_rest::fuzzing::fits(resource, name);
-    let Some(condition) = hostler_rest::fuzzing::named(resource, name) else {
+    let fits = hostler_engine::fuzzing::fits(resource, name);
+    let Some(condition) = hostler_engine::fuzzing::named(resource, name) else {
         assert!(!fits, "it is taken for a name of {} and is none: {name:?}", resource.name);
         return;
     };

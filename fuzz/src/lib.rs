@@ -1,6 +1,6 @@
 //! What several targets need.
 
-use hostler_resource::{Actor, Resource};
+use hostler_schema::{Actor, Resource};
 use hostler_resources::REGISTRY;
 
 /// A resource, by the first byte of an input, and the rest of it.

@@ -1,4 +1,4 @@
-use hostler_resource::{Access, Action, Actor, Draft, Resource, Rule, column};
+use hostler_schema::{Access, Action, Actor, Draft, Resource, Rule, column};
 use sea_query::ExprTrait;
 
 use crate::grants::{object_ids, of_object};

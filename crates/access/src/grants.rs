@@ -1,5 +1,5 @@
 use hostler_database::{HELD, HOLDER};
-use hostler_resource::{Actor, Resource, Rule, Singleton, column};
+use hostler_schema::{Actor, Resource, Rule, Singleton, column};
 use sea_query::{Alias, Expr, ExprTrait, Query, SelectStatement, UnionType};
 
 use crate::by_organization::holds;

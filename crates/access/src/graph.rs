@@ -1,6 +1,6 @@
 use std::collections::VecDeque;
 
-use hostler_resource::{ImpliedBy, ObjectRole, Resource, Singleton};
+use hostler_schema::{ImpliedBy, ObjectRole, Resource, Singleton};
 
 /// Every role whose holders hold a certain role of an object too.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -1,7 +1,7 @@
 //! Roles, what they imply, and the conditions that follow for the rows of each resource.
 //!
 //! A grant gives a role on an object to a user or to a team. Roles imply one
-//! another in a static graph (see [`hostler_resource::ObjectRole`]), so
+//! another in a static graph (see [`hostler_schema::ObjectRole`]), so
 //! "may this actor do that" becomes one SQL condition over `grants` and `roles`:
 //! there is no table of computed permissions that could go stale.
 

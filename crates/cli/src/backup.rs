@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use hostler_backup::{BackupError, KeyFile, Made, sealed_keys, write};
 use hostler_database::Location;
 use hostler_database::copy::Snapshot;
-use hostler_rest::{Clock, SystemClock};
+use hostler_engine::{Clock, SystemClock};
 use hostler_vault::key_ids;
 use zeroize::Zeroizing;
 

@@ -8,8 +8,8 @@ use anyhow::{Result, bail};
 use hostler_backup::sealed_keys;
 use hostler_database::copy::{CopyError, Snapshot, Source};
 use hostler_identity::key::{KeyError, SecretKey};
-use hostler_resource::{Resource, Singleton};
 use hostler_resources::REGISTRY;
+use hostler_schema::{Resource, Singleton};
 use hostler_vault::key_ids;
 use serde_json::Value as Json;
 

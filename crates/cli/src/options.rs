@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
-use hostler_door::Place;
+use hostler_listener::Place;
 use tracing_subscriber::EnvFilter;
 
 /// A controller for Ansible that speaks AWX's API.

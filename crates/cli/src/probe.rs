@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use hostler_door::Place;
+use hostler_listener::Place;
 
 use crate::options::ProbeOptions;
 use crate::output::say;

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use hostler_door::{Certificate, Door, Limits, Socket, allow_many, handed_over};
 use hostler_identity::token::new_token;
+use hostler_listener::{Certificate, Door, Limits, Socket, allow_many, handed_over};
 use hostler_resources::USERNAME;
 use hostler_server::{App, FirstPassword, FirstUser, Options, create_first_superuser, name_installation};
-use hostler_traces::Traces;
+use hostler_telemetry::Traces;
 use listenfd::ListenFd;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;

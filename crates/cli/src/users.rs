@@ -4,9 +4,9 @@ use std::io::{BufRead, IsTerminal};
 
 use anyhow::{Result, bail};
 use hostler_database::Type;
-use hostler_resource::{Actor, column};
+use hostler_engine::{Failure, Method, Target};
 use hostler_resources::{IS_ACTIVE, IS_SUPERUSER, PASSWORD, USER, USERNAME};
-use hostler_rest::{Failure, Method, Target};
+use hostler_schema::{Actor, column};
 use hostler_server::{App, Settings, reset_second_factor, unlock};
 use sea_query::{Alias, Order, Query};
 use serde_json::{Map, Value as Json};

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use hostler_resource::Post;
+use hostler_engine::openapi::{Body, component};
 use hostler_resources::REGISTRY;
-use hostler_rest::openapi::{Body, component};
+use hostler_schema::Post;
 use hostler_testkit::{Backend, TestServer, backends};
 use serde_json::Value;
 

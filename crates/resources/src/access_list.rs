@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use hostler_access::{closure, implied_fields};
-use hostler_resource::{Actor, Resource, Singleton};
-use hostler_rest::{Engine, Failure, Shown};
+use hostler_engine::{Engine, Failure, Shown};
+use hostler_schema::{Actor, Resource, Singleton};
 use serde_json::{Map, Value as Json, json};
 
 use crate::TEAM;

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use hostler_access::{has_role, object_ids};
 use hostler_database::{Type, Value};
-use hostler_resource::{
+use hostler_engine::{Engine, Failure, Hooks, Shown, View, summarize};
+use hostler_schema::{
     Access, Action, Actor, Draft, Field, Relation, Resource, Rule, Summary, Via, column, fields, row_count,
 };
-use hostler_rest::{Engine, Failure, Hooks, Shown, View, summarize};
 use sea_query::{Alias, Asterisk, Condition, Expr, ExprTrait, Func, Query, SelectStatement, UnionType};
 use serde_json::{Map, Value as Json};
 

@@ -5,12 +5,12 @@
 use async_trait::async_trait;
 use hostler_access::ByOrganization;
 use hostler_database::{Row, Transaction, Type, Value};
+use hostler_engine::{Edit, Engine, Failure, Hooks, Shown, View};
 use hostler_identity::token::{new_client_id, new_client_secret};
-use hostler_resource::{
+use hostler_schema::{
     Access, Action, Actor, Default, Draft, Field, Key, Post, Relation, Resource, Rule, Sublist, Summary, Unique, Via,
     column, fields,
 };
-use hostler_rest::{Edit, Engine, Failure, Hooks, Shown, View};
 use sea_query::{Alias, Expr, ExprTrait, Order, Query};
 use serde_json::{Map, Value as Json, json};
 use url::Url;

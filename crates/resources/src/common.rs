@@ -2,8 +2,8 @@
 
 use hostler_access::{Closure, closure, defined, holds, object_ids};
 use hostler_database::{Row, Type};
-use hostler_resource::{Access, Action, Actor, Draft, Field, Relation, Resource, Rule, Summary, Via, column, fields};
-use hostler_rest::{Engine, Failure, administers_role};
+use hostler_engine::{Engine, Failure, administers_role};
+use hostler_schema::{Access, Action, Actor, Draft, Field, Relation, Resource, Rule, Summary, Via, column, fields};
 use sea_query::{Alias, Expr, ExprTrait, Query, UnionType};
 
 use crate::users::USER;

@@ -1,7 +1,7 @@
 //! Who may see, make, move, use and administer credentials.
 
 use hostler_access::{may, may_add, may_with, of_object};
-use hostler_resource::{Access, Action, Actor, Draft, Resource, Rule, column};
+use hostler_schema::{Access, Action, Actor, Draft, Resource, Rule, column};
 use sea_query::ExprTrait;
 
 use crate::credentials::ORGANIZATION_LINK;

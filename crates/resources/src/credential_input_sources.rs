@@ -3,10 +3,10 @@
 
 use async_trait::async_trait;
 use hostler_database::{Transaction, Type};
-use hostler_resource::{
+use hostler_engine::{Edit, Engine, Failure, Hooks, Shown, View};
+use hostler_schema::{
     Access, Action, Actor, Default, Draft, Field, Relation, Resource, Rule, Summary, Unique, Via, column, fields,
 };
-use hostler_rest::{Edit, Engine, Failure, Hooks, Shown, View};
 use sea_query::{Alias, ExprTrait, JoinType, Query};
 use serde_json::json;
 

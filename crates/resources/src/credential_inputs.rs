@@ -1,10 +1,10 @@
 //! The values of credentials on their way to and from the database: what is
 //! secret among them is stored sealed, each bound to its credential and its name.
 
-use hostler_credentials::{Inputs, Of, Problems};
+use hostler_credential_types::{Inputs, Of, Problems};
 use hostler_database::{Transaction, Type, Value};
-use hostler_resource::{Field, column};
-use hostler_rest::{ENCRYPTED, Edit, Engine, Failure, Record};
+use hostler_engine::{ENCRYPTED, Edit, Engine, Failure, Record};
+use hostler_schema::{Field, column};
 use hostler_vault::{Place, is_sealed};
 use sea_query::{Alias, ExprTrait, Query};
 use serde_json::{Map, Value as Json};

@@ -2,8 +2,8 @@
 //! the team that they were made for, and their organization.
 
 use hostler_database::{Row, Type};
-use hostler_resource::{Action, Actor, column};
-use hostler_rest::{Engine, Failure, Shown};
+use hostler_engine::{Engine, Failure, Shown};
+use hostler_schema::{Action, Actor, column};
 use sea_query::{Alias, Condition, Expr, ExprTrait, JoinType, Order, Query};
 use serde_json::{Value as Json, json};
 

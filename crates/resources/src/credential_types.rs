@@ -2,13 +2,13 @@
 //! job. The managed ones come with Hostler, superusers make others.
 
 use async_trait::async_trait;
-use hostler_credentials::{Inputs, check_injectors, check_inputs};
+use hostler_credential_types::{Inputs, check_injectors, check_inputs};
 use hostler_database::{Database, Transaction, Type, Value};
-use hostler_resource::{
+use hostler_engine::{Edit, Engine, Failure, Hooks, Record};
+use hostler_schema::{
     Access, Action, Actor, Default, Draft, Field, Key, Post, Relation, Resource, Rule, Sublist, Unique, Via, column,
     fields,
 };
-use hostler_rest::{Edit, Engine, Failure, Hooks, Record};
 use sea_query::{Alias, Expr, ExprTrait, Func, Query};
 use serde_json::Value as Json;
 

@@ -3,11 +3,11 @@
 use async_trait::async_trait;
 use hostler_access::{closure, defined, has_role, may, object_ids};
 use hostler_database::{Transaction, Type, Value};
-use hostler_resource::{
+use hostler_engine::{Cause, Created, Edit, Engine, Failure, Grantee, Hooks, Record, Shown, View, grant_in};
+use hostler_schema::{
     Action, Actor, Default, Field, ImpliedBy, Key, ObjectRole, Post, Relation, Resource, Rule, Singleton, Sublist,
     Summary, Unique, Via, column, fields,
 };
-use hostler_rest::{Cause, Created, Edit, Engine, Failure, Grantee, Hooks, Record, Shown, View, grant_in};
 use sea_query::{Alias, Expr, ExprTrait, Query};
 use serde_json::{Map, Value as Json, json};
 

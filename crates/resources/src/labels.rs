@@ -1,7 +1,7 @@
 //! Labels: words that an organization sticks to its templates and jobs.
 
 use hostler_access::ByOrganization;
-use hostler_resource::{Field, Key, Relation, Resource, Summary, Unique, Via, fields};
+use hostler_schema::{Field, Key, Relation, Resource, Summary, Unique, Via, fields};
 
 use crate::ORGANIZATION;
 use crate::common::{BY_CREATOR, BY_MODIFIER, CREATED, CREATED_BY, MODIFIED, MODIFIED_BY};

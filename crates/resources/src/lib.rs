@@ -41,7 +41,7 @@ pub use teams::TEAM;
 pub use tokens::TOKEN;
 pub use users::{IS_ACTIVE, IS_SUPERUSER, PASSWORD, USER, USERNAME};
 
-use hostler_rest::{Engine, NoHooks, Registered, Registry};
+use hostler_engine::{Engine, NoHooks, Registered, Registry};
 
 /// All resources. What is not listed here does not exist.
 pub const REGISTRY: Registry = Registry(&[
@@ -68,6 +68,6 @@ pub const REGISTRY: Registry = Registry(&[
 /// # Errors
 /// What the database says.
 pub async fn begin(engine: &Engine) -> Result<(), hostler_database::Error> {
-    hostler_credentials::managed::store(&engine.database, engine.clock.now()).await?;
+    hostler_credential_types::managed::store(&engine.database, engine.clock.now()).await?;
     credential_types::refresh(&engine.database).await
 }

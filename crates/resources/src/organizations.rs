@@ -3,11 +3,11 @@
 use async_trait::async_trait;
 use hostler_access::may;
 use hostler_database::{Row, Type};
-use hostler_resource::{
+use hostler_engine::{ActivityEntry, Association, Engine, Failure, Hooks, Shown, Target, View, find_id};
+use hostler_schema::{
     Access, Action, Actor, Default, Draft, Field, ImpliedBy, Key, ObjectRole, Post, Relation, Resource, Rule,
     Singleton, Sublist, Unique, Via, column, fields,
 };
-use hostler_rest::{ActivityEntry, Association, Engine, Failure, Hooks, Shown, Target, View, find_id};
 use sea_query::{Alias, ExprTrait, Func, Query};
 use serde_json::{Map, Value as Json, json};
 

@@ -4,11 +4,11 @@
 use async_trait::async_trait;
 use hostler_access::{may, may_add};
 use hostler_database::{Transaction, Type};
-use hostler_resource::{
+use hostler_engine::{Edit, Engine, Failure, Hooks, Shown, View};
+use hostler_schema::{
     Access, Action, Actor, Default, Draft, Field, ImpliedBy, Key, ObjectRole, Relation, Resource, Rule, Singleton,
     Sublist, Summary, Unique, Via, column, fields, row_count,
 };
-use hostler_rest::{Edit, Engine, Failure, Hooks, Shown, View};
 use sea_query::{Alias, Expr, ExprTrait, Query};
 use serde_json::{Value as Json, json};
 

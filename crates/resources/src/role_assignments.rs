@@ -4,10 +4,10 @@
 use async_trait::async_trait;
 use hostler_access::holds;
 use hostler_database::Type;
-use hostler_resource::{
+use hostler_engine::{Engine, Failure, Grantee, Hooks, Shown, Target, View, find_id};
+use hostler_schema::{
     Access, Action, Actor, Draft, Field, Relation, Resource, Rule, Singleton, Summary, Via, column, fields, row_count,
 };
-use hostler_rest::{Engine, Failure, Grantee, Hooks, Shown, Target, View, find_id};
 use sea_query::{Alias, Expr, ExprTrait, Func, Query, UnionType};
 use serde_json::{Map, Value as Json};
 
@@ -172,7 +172,7 @@ impl Access for AssignmentAccess {
             _ => Expr::Constant(false.into()),
         });
         for resource in HOLDING_TYPES.iter().map(|resource| resource()) {
-            let administered = hostler_rest::administers_role(resource, actor, "held");
+            let administered = hostler_engine::administers_role(resource, actor, "held");
             if matches!(administered, Rule::When(_)) {
                 let objects = administered.ids(resource.table, "held");
                 let roles = Query::select()

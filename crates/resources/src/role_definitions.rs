@@ -3,10 +3,10 @@
 
 use async_trait::async_trait;
 use hostler_database::{Transaction, Value};
-use hostler_resource::{
+use hostler_engine::{Edit, Engine, Failure, Hooks, Record};
+use hostler_schema::{
     Access, Action, Actor, Default, Draft, Field, Resource, Rule, Sublist, Unique, Via, column, fields,
 };
-use hostler_rest::{Edit, Engine, Failure, Hooks, Record};
 use sea_query::{Alias, ExprTrait, Query};
 use serde_json::Value as Json;
 

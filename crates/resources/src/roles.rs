@@ -3,11 +3,11 @@
 
 use async_trait::async_trait;
 use hostler_database::{Row, Type};
-use hostler_resource::{
+use hostler_engine::{Association, DEFINITION_FIELD, Engine, Failure, Grantee, Hooks, Shown, View};
+use hostler_schema::{
     Access, Action, Actor, Draft, Field, ImpliedBy, ObjectRole, Parts, Post, Relation, Resource, Rule, Singleton,
     Sublist, Via, column, fields, row_count_of_parts,
 };
-use hostler_rest::{Association, DEFINITION_FIELD, Engine, Failure, Grantee, Hooks, Shown, View};
 use sea_query::{Alias, Expr, ExprTrait, Query};
 use serde_json::{Map, Value as Json, json};
 

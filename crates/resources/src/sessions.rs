@@ -1,8 +1,8 @@
 //! Sessions of browsers, beyond AWX: where one is signed in, and the way to end it.
 
 use async_trait::async_trait;
-use hostler_resource::{Access, Action, Actor, Draft, Field, Relation, Resource, Rule, Summary, Via, column, fields};
-use hostler_rest::{Engine, Failure, Hooks, Shown, View};
+use hostler_engine::{Engine, Failure, Hooks, Shown, View};
+use hostler_schema::{Access, Action, Actor, Draft, Field, Relation, Resource, Rule, Summary, Via, column, fields};
 use sea_query::ExprTrait;
 
 use crate::USER;

@@ -3,11 +3,11 @@
 use async_trait::async_trait;
 use hostler_access::{holds, may};
 use hostler_database::Transaction;
-use hostler_resource::{
+use hostler_engine::{ActivityEntry, Association, Edit, Engine, Failure, Grantee, Hooks};
+use hostler_schema::{
     Access, Action, Actor, Default, Draft, Field, ImpliedBy, Key, ObjectRole, Post, Relation, Resource, Rule,
     Singleton, Sublist, Summary, Unique, Via, fields, row_count,
 };
-use hostler_rest::{ActivityEntry, Association, Edit, Engine, Failure, Grantee, Hooks};
 use serde_json::{Map, Value as Json, json};
 
 use crate::common::{

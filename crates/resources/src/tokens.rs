@@ -2,12 +2,12 @@
 
 use async_trait::async_trait;
 use hostler_database::{Transaction, Type, Value};
+use hostler_engine::{Edit, Engine, Failure, Hooks, Shown, View};
 use hostler_identity::token::{digest, new_token, parse_scope};
-use hostler_resource::{
+use hostler_schema::{
     Access, Action, Actor, Default, Draft, Field, Relation, Resource, Rule, Sublist, Summary, Via, column, fields,
     row_count,
 };
-use hostler_rest::{Edit, Engine, Failure, Hooks, Shown, View};
 use jiff::{SignedDuration, Timestamp};
 use sea_query::{Alias, Condition, Expr, ExprTrait, Query, UnionType};
 use serde_json::{Map, Value as Json};

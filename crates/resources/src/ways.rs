@@ -2,8 +2,8 @@
 
 use hostler_access::closure;
 use hostler_database::{Row, Type};
-use hostler_resource::{Resource, Rule, column};
-use hostler_rest::{Engine, Failure};
+use hostler_engine::{Engine, Failure};
+use hostler_schema::{Resource, Rule, column};
 use sea_query::{Alias, Expr, ExprTrait, JoinType, Query, SelectStatement, UnionType};
 
 use crate::role_definitions::permissions_of;

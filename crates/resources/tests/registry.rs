@@ -6,8 +6,8 @@
 use std::collections::BTreeSet;
 
 use hostler_database::{Database, Location, TEXTS, Type};
-use hostler_resource::{Action, Actor, Key, Kind, Policy, Resource, Via, column};
 use hostler_resources::REGISTRY;
+use hostler_schema::{Action, Actor, Key, Kind, Policy, Resource, Via, column};
 use hostler_testkit::database::PostgresDatabase;
 use sea_query::{Alias, Query};
 

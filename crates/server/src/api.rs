@@ -1,9 +1,9 @@
 //! The resources over HTTP: lists, objects, and the lists below objects.
 
 use axum::http::{Method as Verb, StatusCode, header};
-use hostler_resource::{Actor, Post, Resource, Sublist, column};
+use hostler_engine::{Actions, Engine, Failure, Method, Registered, Scope, Target, find_id};
 use hostler_resources::{USER, explain};
-use hostler_rest::{Actions, Engine, Failure, Method, Registered, Scope, Target, find_id};
+use hostler_schema::{Actor, Post, Resource, Sublist, column};
 use sea_query::ExprTrait;
 use serde_json::json;
 

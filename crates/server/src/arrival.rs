@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 
 use axum::http::{HeaderMap, header};
-use hostler_door::Peer;
 use hostler_identity::csrf;
+use hostler_listener::Peer;
 use url::Url;
 
 use crate::settings::Settings;

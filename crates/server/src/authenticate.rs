@@ -5,14 +5,14 @@ use std::sync::Arc;
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use hostler_access::is_organization_admin;
 use hostler_database::{Dialect, Error, Question, Row, Type};
-use hostler_door::Peer;
+use hostler_engine::Failure;
 use hostler_identity::csrf;
 use hostler_identity::header::{Credentials, Malformed, parse_authorization};
 use hostler_identity::password::passwords;
 use hostler_identity::session::{Session, binding};
 use hostler_identity::token::{self, Scope, digest, parse_scope};
-use hostler_resource::{Actor, column};
-use hostler_rest::Failure;
+use hostler_listener::Peer;
+use hostler_schema::{Actor, column};
 use jiff::Timestamp;
 use sea_query::{Alias, Expr, ExprTrait, Query, SelectStatement, Value};
 use serde_json::json;
@@ -20,8 +20,8 @@ use tokio::time::Instant;
 
 use crate::arrival::Arrival;
 use crate::browse::form::is_form;
-use crate::directory;
 use crate::last_used::Used;
+use crate::ldap;
 use crate::reply::{Content, Reply};
 use crate::session_age;
 use crate::settings::known::authentication::{AUTH_BASIC_ENABLED, DISABLE_LOCAL_AUTH};
@@ -267,7 +267,7 @@ async fn check_row(
     // Names that local users have are theirs, whatever a directory knows of them.
     let is_local = row.integer(0).is_some() && row.text(6).is_none();
     if settings.has_directories() && !is_local {
-        let Some((user, attempt)) = directory::check(app, settings, given, remembers).await? else { return Ok(None) };
+        let Some((user, attempt)) = ldap::check(app, settings, given, remembers).await? else { return Ok(None) };
         // What the directory says of the user has just been written.
         let Some(actor) = by_id(app, user).await? else {
             refuse(app, settings, given, attempt).await;
@@ -303,7 +303,7 @@ async fn refuse(app: &App, settings: &Settings, given: Given<'_>, attempt: Optio
         attempt.failed();
     }
     if settings.has_directories() {
-        directory::refuse_alike(app, settings, given.username, began).await;
+        ldap::refuse_alike(app, settings, given.username, began).await;
     }
 }
 

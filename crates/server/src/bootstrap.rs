@@ -1,10 +1,10 @@
 //! The first superuser.
 
 use hostler_database::{Database, Error, Type};
+use hostler_engine::{Engine, Failure, hold_singleton};
 use hostler_identity::common::is_common;
 use hostler_identity::password::{HashError, passwords};
-use hostler_resource::{Singleton, column};
-use hostler_rest::{Engine, Failure, hold_singleton};
+use hostler_schema::{Singleton, column};
 use sea_query::{Alias, Query};
 use tokio::task::JoinHandle;
 

@@ -6,9 +6,9 @@
 use std::time::Duration;
 
 use hostler_database::Type;
-use hostler_resource::column;
+use hostler_engine::{Failure, Target};
 use hostler_resources::TOKEN;
-use hostler_rest::{Failure, Target};
+use hostler_schema::column;
 use sea_query::{Alias, Expr, ExprTrait, Query, SelectStatement};
 
 use crate::settings::Settings;

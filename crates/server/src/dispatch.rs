@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use futures_util::FutureExt;
-use hostler_door::Peer;
-use hostler_resource::{Actor, Post};
-use hostler_rest::Failure;
-use hostler_traces::{Answered, Parent};
+use hostler_engine::Failure;
+use hostler_listener::Peer;
+use hostler_schema::{Actor, Post};
+use hostler_telemetry::{Answered, Parent};
 use serde_json::{Map, Value as Json};
 
 use crate::arrival::Arrival;

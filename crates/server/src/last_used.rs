@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hostler_database::Error;
-use hostler_resource::column;
-use hostler_rest::Engine;
+use hostler_engine::Engine;
+use hostler_schema::column;
 use jiff::{SignedDuration, Timestamp};
 use sea_query::{Alias, ExprTrait, Query};
 

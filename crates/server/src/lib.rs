@@ -7,9 +7,9 @@ mod body;
 mod bootstrap;
 mod browse;
 mod cleanup;
-mod directory;
 mod dispatch;
 mod last_used;
+mod ldap;
 mod login;
 mod metrics;
 mod oauth;
@@ -37,7 +37,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::Request;
-use hostler_door::{Door, Limits};
+use hostler_listener::{Door, Limits};
 use tower::{ServiceExt as _, service_fn};
 
 /// Answers requests until `stop` is done, then lets the running ones finish, until `hurry` is done or the limit is
@@ -63,7 +63,7 @@ pub async fn serve(
             }
         }
     });
-    hostler_door::serve(doors, service, limits, stop, hurry).await;
+    hostler_listener::serve(doors, service, limits, stop, hurry).await;
     // What it was about to remove stays for the next time.
     cleanup.abort();
 }

@@ -2,12 +2,12 @@
 
 use axum::http::{HeaderMap, HeaderName, Method, StatusCode, header};
 use hostler_database::Transaction;
+use hostler_engine::Failure;
 use hostler_identity::csrf;
 use hostler_identity::pending;
 use hostler_identity::session::{binding, new_session};
 use hostler_identity::token::digest;
-use hostler_resource::{Actor, column};
-use hostler_rest::Failure;
+use hostler_schema::{Actor, column};
 use sea_query::{Alias, ExprTrait, Order, Query};
 
 use crate::authenticate::{CSRF_COOKIE, SESSION_COOKIE, check_password, cookie, with_password};

@@ -11,7 +11,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Response, StatusCode, header};
 use axum::routing::get;
-use hostler_rest::Engine;
+use hostler_engine::Engine;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 

@@ -7,7 +7,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use axum::http::{HeaderMap, HeaderName};
-use hostler_door::Peer;
+use hostler_listener::Peer;
 use ipnet::IpNet;
 use serde_json::{Map, Value as Json, json};
 

@@ -1,8 +1,8 @@
 //! The paths that are no resource: roots, ping, config.
 
 use axum::http::StatusCode;
-use hostler_resource::Actor;
-use hostler_rest::Registry;
+use hostler_engine::Registry;
+use hostler_schema::Actor;
 use serde_json::{Map, Value as Json, json};
 
 use crate::reply::Reply;

@@ -1,8 +1,8 @@
 //! From a path to what it names. The paths of resources come from the registry.
 
-use hostler_resource::Sublist;
+use hostler_engine::{Registered, Registry};
 use hostler_resources::USER;
-use hostler_rest::{Registered, Registry};
+use hostler_schema::Sublist;
 use percent_encoding::percent_decode_str;
 
 use crate::metrics::Pattern;

@@ -1,7 +1,7 @@
 //! Where sealed secrets stand: what a rotation of keys has to go through.
 
-use hostler_resource::Kind;
 use hostler_resources::REGISTRY;
+use hostler_schema::Kind;
 use hostler_vault::{Form, Shelf};
 
 /// Every column with sealed secrets: those of resources by their kind, and those

@@ -2,7 +2,7 @@
 
 use axum::http::{HeaderMap, HeaderName};
 use hostler_database::Error;
-use hostler_resource::column;
+use hostler_schema::column;
 use jiff::{SignedDuration, Timestamp};
 use sea_query::{Alias, ExprTrait, Query};
 

@@ -2,16 +2,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hostler_database::Database;
+use hostler_engine::{Engine, SystemClock};
 use hostler_identity::key::SecretKey;
 use hostler_identity::verified::{DEFAULT_TTL, VerifiedPairs};
 use hostler_resources::REGISTRY;
-use hostler_rest::{Engine, SystemClock};
-use hostler_traces::Traces;
+use hostler_telemetry::Traces;
 use hostler_vault::Vault;
 
 use crate::authenticate::Askings;
-use crate::directory::Directories;
 use crate::last_used::LastUsed;
+use crate::ldap::Directories;
 use crate::metrics::Counters;
 use crate::settings::Memory;
 use crate::sign_in::{ForeignHashes, Guard};

@@ -1,7 +1,7 @@
 //! From failures to statuses: the only such table.
 
 use axum::http::{StatusCode, header};
-use hostler_rest::Failure;
+use hostler_engine::Failure;
 use serde_json::{Map, Value as Json, json};
 
 use crate::reply::Reply;

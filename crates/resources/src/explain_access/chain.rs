@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use hostler_access::path;
 use hostler_database::Type;
-use hostler_resource::{Actor, ImpliedBy, Resource, Singleton, column};
-use hostler_rest::{Engine, Failure};
+use hostler_engine::{Engine, Failure};
+use hostler_schema::{Actor, ImpliedBy, Resource, Singleton, column};
 use sea_query::{Alias, Expr, ExprTrait, Query};
 use serde_json::{Value as Json, json};
 

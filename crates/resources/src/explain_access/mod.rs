@@ -5,8 +5,8 @@ mod chain;
 
 use hostler_access::{has_role, is_organization_admin, may};
 use hostler_database::Type;
-use hostler_resource::{Action, Actor, ObjectRole, Resource, Rule, column};
-use hostler_rest::{Engine, Failure, Target, find_id, summarize};
+use hostler_engine::{Engine, Failure, Target, find_id, summarize};
+use hostler_schema::{Action, Actor, ObjectRole, Resource, Rule, column};
 use sea_query::{Alias, ExprTrait, Query};
 use serde_json::{Map, Value as Json, json};
 

@@ -1,7 +1,7 @@
 //! Who sees and changes whom; section 1 of the contract.
 
 use hostler_access::{closure, holders_of, object_ids};
-use hostler_resource::{Access, Action, Actor, Draft, Rule, column};
+use hostler_schema::{Access, Action, Actor, Draft, Rule, column};
 use sea_query::{Alias, Expr, ExprTrait, Query, SelectStatement, UnionType};
 
 use crate::common::administers_any;

@@ -2,15 +2,15 @@
 
 use async_trait::async_trait;
 use hostler_database::{Transaction, Type};
+use hostler_engine::{
+    ActivityEntry, Association, Edit, Engine, Failure, Grantee, Hooks, Record, Shown, View, hold_singleton,
+};
 use hostler_identity::{
     password::{Verdict, passwords},
     policy::PasswordPolicy,
     session::binding,
 };
-use hostler_resource::{Actor, Field, Singleton, Sublist, column};
-use hostler_rest::{
-    ActivityEntry, Association, Edit, Engine, Failure, Grantee, Hooks, Record, Shown, View, hold_singleton,
-};
+use hostler_schema::{Actor, Field, Singleton, Sublist, column};
 use sea_query::{Alias, ExprTrait, Query};
 use serde_json::{Map, Value as Json, json};
 

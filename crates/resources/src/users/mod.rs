@@ -4,7 +4,7 @@
 mod access;
 mod hooks;
 
-use hostler_resource::{
+use hostler_schema::{
     Charset, Default, Field, Key, Post, Relation, Resource, Sublist, Unique, Via, column, fields, row_count,
 };
 use sea_query::ExprTrait;

@@ -1,7 +1,7 @@
 //! The page around one answer.
 
 use axum::http::{HeaderName, Method, StatusCode, header};
-use hostler_resource::Actor;
+use hostler_schema::Actor;
 use minijinja::{Value, context};
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde_json::{Map, Value as Json};
@@ -255,7 +255,7 @@ fn problems(body: &Json) -> Vec<Value> {
 fn list(body: &Json, request: &Request) -> Option<Value> {
     let count = body["count"].as_u64()?;
     let number = |name: &str| request.parameter(name).and_then(|text| text.trim().parse::<u64>().ok());
-    let size = number("page_size").filter(|size| *size > 0).unwrap_or(PAGE_SIZE).min(hostler_rest::MAX_PAGE_SIZE);
+    let size = number("page_size").filter(|size| *size > 0).unwrap_or(PAGE_SIZE).min(hostler_engine::MAX_PAGE_SIZE);
     let pages = count.div_ceil(size).max(1);
     let page = if request.parameter("page") == Some("last") { pages } else { number("page").unwrap_or(1) };
     let link = |key: &str| body[key].as_str().map(str::to_owned);

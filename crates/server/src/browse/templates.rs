@@ -4,7 +4,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::LazyLock;
 
 use axum::http::{StatusCode, header};
-use hostler_rest::Failure;
+use hostler_engine::Failure;
 use minijinja::{AutoEscape, Environment, Error, Value, context};
 
 use super::CONTENT_SECURITY_POLICY;

@@ -3,9 +3,9 @@
 use std::fmt::Write;
 
 use hostler_database::Type;
-use hostler_resource::column;
+use hostler_engine::Failure;
 use hostler_resources::REGISTRY;
-use hostler_rest::Failure;
+use hostler_schema::column;
 use sea_query::{Alias, Expr, ExprTrait, Func, Query, SelectStatement};
 use serde_json::{Map, Value as Json, json};
 

@@ -4,7 +4,7 @@ mod count;
 mod families;
 
 use axum::http::StatusCode;
-use hostler_rest::Failure;
+use hostler_engine::Failure;
 
 pub(crate) use count::{Counters, Pattern, Proof, known_method};
 

@@ -4,8 +4,8 @@ use axum::http::{Method, StatusCode};
 use form_urlencoded::Serializer;
 use hostler_identity::pkce;
 use hostler_identity::token::parse_scope;
-use hostler_resource::Actor;
 use hostler_resources::applications::AUTHORIZATION_CODE;
+use hostler_schema::Actor;
 
 use super::client::Client;
 use super::code::{self, Consent};

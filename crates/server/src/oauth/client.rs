@@ -4,8 +4,8 @@ use axum::http::header;
 use hostler_database::Type;
 use hostler_identity::header::{Credentials, parse_authorization};
 use hostler_identity::token::is_digest_of;
-use hostler_resource::column;
 use hostler_resources::applications::{CONFIDENTIAL, redirect_uris};
+use hostler_schema::column;
 use percent_encoding::percent_decode_str;
 use sea_query::{Alias, ExprTrait, Query};
 

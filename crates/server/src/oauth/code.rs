@@ -2,10 +2,10 @@
 
 use async_trait::async_trait;
 use hostler_database::{Transaction, Type};
+use hostler_engine::{Cause, Engine, Failure};
 use hostler_identity::pkce;
 use hostler_identity::token::{digest, new_token};
-use hostler_resource::{Actor, column};
-use hostler_rest::{Cause, Engine, Failure};
+use hostler_schema::{Actor, column};
 use jiff::SignedDuration;
 use sea_query::{Alias, ExprTrait, Query};
 

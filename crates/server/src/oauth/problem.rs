@@ -2,7 +2,7 @@
 
 use axum::http::{StatusCode, header};
 use hostler_database::Error as DatabaseError;
-use hostler_rest::Failure;
+use hostler_engine::Failure;
 use serde_json::json;
 
 use crate::reply::Reply;

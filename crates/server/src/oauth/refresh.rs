@@ -2,10 +2,10 @@
 
 use async_trait::async_trait;
 use hostler_database::{Transaction, Type};
+use hostler_engine::{Cause, Engine, Failure, Target};
 use hostler_identity::token::{digest, parse_scope};
-use hostler_resource::{Actor, column};
 use hostler_resources::TOKEN;
-use hostler_rest::{Cause, Engine, Failure, Target};
+use hostler_schema::{Actor, column};
 use sea_query::{Alias, ExprTrait, Query, SelectStatement};
 
 use super::client::Client;

@@ -2,10 +2,10 @@
 
 use axum::http::StatusCode;
 use hostler_database::{Transaction, Type};
+use hostler_engine::{Failure, Target};
 use hostler_identity::token::digest;
-use hostler_resource::column;
 use hostler_resources::TOKEN;
-use hostler_rest::{Failure, Target};
+use hostler_schema::column;
 use sea_query::{Alias, ExprTrait, LockType, Query};
 use serde_json::Map;
 

@@ -1,11 +1,11 @@
 //! `POST /api/o/token/`: tokens for applications (RFC 6749, section 3.2).
 
 use axum::http::{StatusCode, header};
+use hostler_engine::Cause;
 use hostler_identity::token::parse_scope;
-use hostler_resource::Actor;
 use hostler_resources::TOKEN;
 use hostler_resources::applications::{AUTHORIZATION_CODE, PASSWORD};
-use hostler_rest::Cause;
+use hostler_schema::Actor;
 use serde_json::{Map, Value as Json, json};
 
 use super::client::Client;

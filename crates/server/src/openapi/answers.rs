@@ -1,6 +1,6 @@
 //! The answers that many operations share: errors, their shapes, headers.
 
-use hostler_rest::openapi::reference;
+use hostler_engine::openapi::reference;
 use serde_json::{Map, Value as Json, json};
 
 /// What the body of an error is.

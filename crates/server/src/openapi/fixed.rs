@@ -1,7 +1,7 @@
 //! The paths that are no resource: roots, ping, config, oneself, settings, sessions.
 
+use hostler_engine::openapi::{key_parameter, list_parameters, page_component, reference};
 use hostler_resources::USER;
-use hostler_rest::openapi::{key_parameter, list_parameters, page_component, reference};
 use serde_json::{Map, Value as Json, json};
 
 use super::Operation;

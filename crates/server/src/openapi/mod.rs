@@ -11,8 +11,8 @@ mod sign_in;
 
 use std::sync::LazyLock;
 
+use hostler_engine::Registry;
 use hostler_resources::REGISTRY;
-use hostler_rest::Registry;
 use serde_json::{Map, Value as Json, json};
 
 use crate::authenticate::{CSRF_COOKIE, CSRF_HEADER, SESSION_COOKIE};

@@ -1,10 +1,10 @@
 //! The paths of resources: lists, objects, the lists below them, and what is not served yet.
 
-use hostler_resource::{Post, Resource, Sublist};
-use hostler_rest::Registry;
-use hostler_rest::openapi::{
+use hostler_engine::Registry;
+use hostler_engine::openapi::{
     Body, association, component, key_parameter, list_parameters, page, page_component, reference, shown,
 };
+use hostler_schema::{Post, Resource, Sublist};
 use serde_json::{Map, Value as Json, json};
 
 use super::Operation;

@@ -1,7 +1,7 @@
 //! The paths below a user that are about signing in.
 
+use hostler_engine::openapi::key_parameter;
 use hostler_resources::USER;
-use hostler_rest::openapi::key_parameter;
 use serde_json::{Map, Value as Json, json};
 
 use super::Operation;

@@ -1,8 +1,8 @@
 //! `/api/v2/settings/` and the categories below it.
 
 use axum::http::StatusCode;
-use hostler_resource::Actor;
-use hostler_rest::Failure;
+use hostler_engine::Failure;
+use hostler_schema::Actor;
 use serde_json::{Map, Value as Json, json};
 
 use super::change::{Refused, change, reset};

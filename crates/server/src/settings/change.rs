@@ -1,8 +1,8 @@
 //! Changing settings, and setting them back to their defaults.
 
 use hostler_database::{Error, Transaction, Type};
-use hostler_resource::{Actor, column};
-use hostler_rest::{ActivityEntry, Engine, Failure, HIDDEN};
+use hostler_engine::{ActivityEntry, Engine, Failure, HIDDEN};
+use hostler_schema::{Actor, column};
 use sea_query::{Alias, ExprTrait, Query};
 use serde_json::{Map, Value as Json, json};
 

@@ -1,8 +1,8 @@
 //! What a change of settings does beside being honoured from now on.
 
 use hostler_database::Transaction;
-use hostler_resource::column;
-use hostler_rest::{Engine, Failure};
+use hostler_engine::{Engine, Failure};
+use hostler_schema::column;
 use jiff::SignedDuration;
 use sea_query::{Alias, ExprTrait, Query};
 

@@ -1,6 +1,6 @@
 //! The kinds of values that settings take.
 
-use hostler_rest::sent::{self, BLANK};
+use hostler_engine::sent::{self, BLANK};
 use serde_json::{Map, Value as Json, json};
 use url::Url;
 
@@ -25,7 +25,7 @@ pub(crate) enum Kind {
     /// A list of texts, none of them empty.
     Texts,
     /// What the settings of directories take.
-    Directory(&'static hostler_directory::Setting),
+    Directory(&'static hostler_ldap::Setting),
     /// Anything with a shape of its own.
     Shaped(&'static Shape),
 }
@@ -72,8 +72,8 @@ impl Kind {
             Kind::Texts => texts(value),
             // What depends on the other settings of the directory is judged together with them.
             Kind::Directory(setting) => {
-                let default = |name: &str| hostler_directory::default_of(name);
-                hostler_directory::check(setting.name, value, &default).map_err(problem)
+                let default = |name: &str| hostler_ldap::default_of(name);
+                hostler_ldap::check(setting.name, value, &default).map_err(problem)
             }
             Kind::Shaped(shape) => (shape.check)(value),
         }
@@ -91,7 +91,7 @@ impl Kind {
                 "boolean" => json!({"type": "boolean"}),
                 "list" => json!({"type": "array"}),
                 "nested object" => json!({"type": "object"}),
-                "choice" => json!({"type": "string", "enum": hostler_directory::group_types().collect::<Vec<_>>()}),
+                "choice" => json!({"type": "string", "enum": hostler_ldap::group_types().collect::<Vec<_>>()}),
                 _ if setting.is_nullable => json!({"type": ["string", "null"]}),
                 _ => json!({"type": "string"}),
             },

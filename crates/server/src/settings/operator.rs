@@ -1,6 +1,6 @@
 //! Settings for whoever works on the data itself: the way back when a setting keeps everybody out.
 
-use hostler_rest::{Engine, Failure};
+use hostler_engine::{Engine, Failure};
 use serde_json::{Map, Value as Json};
 
 use super::api::Selection;
@@ -63,7 +63,7 @@ fn find(name: &str) -> Result<&'static Setting, SettingError> {
     if setting.read_only { Err(SettingError::ReadOnly(setting.name)) } else { Ok(setting) }
 }
 
-async fn operator(engine: &Engine, setting: &'static Setting) -> Result<hostler_resource::Actor, SettingError> {
+async fn operator(engine: &Engine, setting: &'static Setting) -> Result<hostler_schema::Actor, SettingError> {
     let settings = Settings::load(&engine.database).await;
     Ok(settings.map_err(|error| SettingError::Failed(setting.name, error.into()))?.operator())
 }

@@ -77,7 +77,7 @@ fn shape(category: &Category, setting: &Setting) -> Map<String, Json> {
             }
         }
         Kind::Directory(directory) if directory.kind == "choice" => {
-            say("choices", hostler_directory::group_types().map(|name| json!([name, name])).collect());
+            say("choices", hostler_ldap::group_types().map(|name| json!([name, name])).collect());
         }
         Kind::Boolean | Kind::Text { .. } | Kind::WebAddress | Kind::Directory(_) => {}
     }

@@ -1,6 +1,6 @@
 //! What a setting is.
 
-use hostler_rest::sent::NULL;
+use hostler_engine::sent::NULL;
 use hostler_vault::Place;
 use serde_json::Value as Json;
 
@@ -86,7 +86,7 @@ impl Setting {
     }
 
     /// One of the settings of a directory.
-    pub(crate) const fn of_directory(name: &'static str, directory: &'static hostler_directory::Setting) -> Self {
+    pub(crate) const fn of_directory(name: &'static str, directory: &'static hostler_ldap::Setting) -> Self {
         Setting {
             label: directory.label,
             help: directory.help,

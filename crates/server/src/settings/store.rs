@@ -3,7 +3,7 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use hostler_database::{Database, Error, Row, Transaction, Type};
-use hostler_resource::column;
+use hostler_schema::column;
 use sea_query::{Alias, Expr, OnConflict, Query, SelectStatement, Value};
 use serde_json::{Map, Value as Json};
 use uuid::Uuid;

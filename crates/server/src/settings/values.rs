@@ -1,6 +1,6 @@
 //! The values in force.
 
-use hostler_resource::{Actor, Policy};
+use hostler_schema::{Actor, Policy};
 use serde_json::{Map, Value as Json};
 use url::Url;
 

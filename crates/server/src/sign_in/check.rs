@@ -4,8 +4,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use hostler_database::Error;
+use hostler_engine::Failure;
 use hostler_identity::password::{Verdict, passwords};
-use hostler_rest::Failure;
 
 use super::{Attempt, Candidate, Refused, Rules};
 use crate::settings::Settings;

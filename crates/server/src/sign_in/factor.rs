@@ -1,11 +1,11 @@
 //! The second factor in the database.
 
 use hostler_database::{Transaction, Type};
+use hostler_engine::{ActivityEntry, Engine, Failure, HIDDEN};
 use hostler_identity::token::NewSecret;
 use hostler_identity::totp::{self, new_recovery_codes, recovery_digest};
-use hostler_resource::{Actor, column};
 use hostler_resources::USER;
-use hostler_rest::{ActivityEntry, Engine, Failure, HIDDEN};
+use hostler_schema::{Actor, column};
 use hostler_vault::{Place, VaultError};
 use jiff::Timestamp;
 use sea_query::{Alias, Condition, Expr, ExprTrait, Query};

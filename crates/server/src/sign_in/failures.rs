@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hostler_database::{Error, Type};
+use hostler_engine::Engine;
 use hostler_identity::throttle::MEMORY;
-use hostler_resource::column;
-use hostler_rest::Engine;
+use hostler_schema::column;
 use jiff::{SignedDuration, Timestamp};
 use sea_query::{Alias, CaseStatement, Expr, ExprTrait, OnConflict, Query};
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use hostler_database::{Database, Error, Type};
 use hostler_identity::password::ForeignCost;
-use hostler_resource::column;
+use hostler_schema::column;
 use sea_query::{Alias, ExprTrait, Query};
 
 /// How long an answer is good. Such hashes come with a migration from AWX, and go one by one as people log in.

@@ -8,10 +8,10 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use hostler_engine::Engine;
 use hostler_identity::key::SecretKey;
 use hostler_identity::password::passwords;
 use hostler_identity::throttle::{Digests, Lane, Limits, MEMORY};
-use hostler_rest::Engine;
 use jiff::{SignedDuration, Timestamp};
 use moka::sync::Cache;
 

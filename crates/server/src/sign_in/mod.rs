@@ -22,8 +22,8 @@ pub use second_factor::reset_second_factor;
 pub use state::unlock;
 
 use axum::http::{Method, StatusCode};
-use hostler_resource::Actor;
-use hostler_rest::Failure;
+use hostler_engine::Failure;
+use hostler_schema::Actor;
 use serde_json::json;
 
 use crate::dispatch::Request;

@@ -1,8 +1,8 @@
 //! From where a user signed in with the right password lately.
 
 use hostler_database::{Error, Type};
-use hostler_resource::column;
-use hostler_rest::Engine;
+use hostler_engine::Engine;
+use hostler_schema::column;
 use jiff::SignedDuration;
 use sea_query::{Alias, ExprTrait, OnConflict, Query};
 

@@ -5,10 +5,10 @@
 
 use axum::http::{Method, StatusCode};
 use hostler_database::Type;
+use hostler_engine::{Failure, HIDDEN, Target, find_id, time_text};
 use hostler_identity::totp;
-use hostler_resource::{Actor, column};
 use hostler_resources::USER;
-use hostler_rest::{Failure, HIDDEN, Target, find_id, time_text};
+use hostler_schema::{Actor, column};
 use sea_query::{Alias, ExprTrait, Query};
 use serde_json::{Map, Value as Json, json};
 

@@ -2,10 +2,10 @@
 
 use axum::http::Method;
 use hostler_database::Type;
+use hostler_engine::{Engine, Failure, Target, find_id, time_text};
 use hostler_identity::throttle::MEMORY;
-use hostler_resource::{Actor, column};
 use hostler_resources::USER;
-use hostler_rest::{Engine, Failure, Target, find_id, time_text};
+use hostler_schema::{Actor, column};
 use jiff::SignedDuration;
 use sea_query::{Alias, Expr, ExprTrait, Func, Query};
 use serde_json::{Map, Value as Json, json};

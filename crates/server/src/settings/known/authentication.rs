@@ -164,7 +164,7 @@ fn check_lifetimes(value: &Json) -> Result<Json, Problem> {
         sent.keys().map(String::as_str).filter(|name| !LIFETIMES.iter().any(|(known, ..)| known == name)).collect();
     let (mut values, mut problems) = (Map::new(), Map::new());
     for (name, _, least, greatest) in LIFETIMES {
-        match sent.get(name).map(|value| hostler_rest::sent::integer(value, (least, greatest))) {
+        match sent.get(name).map(|value| hostler_engine::sent::integer(value, (least, greatest))) {
             Some(Err(message)) => problems.insert(name.to_owned(), json!([message])),
             Some(Ok(seconds)) => values.insert(name.to_owned(), seconds.into()),
             None => None,

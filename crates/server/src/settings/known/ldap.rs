@@ -1,7 +1,7 @@
-//! The directories through which users may sign in: what `hostler_directory` knows of settings, six times over.
+//! The directories through which users may sign in: what `hostler_ldap` knows of settings, six times over.
 
-use hostler_directory::{Directory, FAMILIES, SETTINGS};
-use hostler_resource::Managed;
+use hostler_ldap::{Directory, FAMILIES, SETTINGS};
+use hostler_schema::Managed;
 use hostler_vault::Vault;
 use serde_json::Value as Json;
 use zeroize::Zeroizing;
@@ -60,7 +60,7 @@ pub(crate) fn check_among(setting: &Setting, value: &Json, all: &Settings) -> Re
     if value.is_null() {
         return Ok(());
     }
-    hostler_directory::check(directory.name, value, &other).map(drop).map_err(problem)
+    hostler_ldap::check(directory.name, value, &other).map(drop).map_err(problem)
 }
 
 fn find(family: &str, name: &str) -> Option<&'static Setting> {

@@ -1,0 +1,200 @@
+//! The activity stream: what was done, by whom, to which objects.
+
+use hostler_database::{Transaction, Value};
+use hostler_schema::{Actor, Field, Kind, Resource, column};
+use sea_query::{Alias, ExprTrait, Query};
+use serde_json::{Map, Value as Json, json};
+
+use crate::decode::initial;
+use crate::render::json_value;
+use crate::select::ROW;
+use crate::{Edit, Engine, Failure, Record};
+
+/// What stands in the activity stream in place of a secret.
+pub const HIDDEN: &str = "hidden";
+
+/// One entry, before it is written.
+pub struct Entry {
+    /// `create`, `update`, `delete`, `associate` or `disassociate`.
+    pub operation: &'static str,
+    /// What changed.
+    pub changes: Json,
+    /// The type of the object.
+    pub object1: String,
+    /// The type of the object that was associated, if any.
+    pub object2: String,
+    /// Through what it was associated.
+    pub association: &'static str,
+    /// The type of the object that owns the association.
+    pub object_type: String,
+    /// The objects it is about, by type and id.
+    pub links: Vec<(String, i64)>,
+    /// The setting it is about, if it is about one: its `category` and `name`.
+    pub setting: Option<Json>,
+}
+
+impl Entry {
+    /// An entry about one object.
+    pub fn about(resource: &Resource, id: i64, operation: &'static str, changes: Map<String, Json>) -> Self {
+        Entry {
+            operation,
+            changes: changes.into(),
+            object1: resource.name.into(),
+            object2: String::new(),
+            association: "",
+            object_type: String::new(),
+            links: if operation == "delete" { vec![] } else { vec![(resource.name.into(), id)] },
+            setting: None,
+        }
+    }
+
+    /// Writes the entry in the transaction of the change itself, unless the settings in force say that nothing is
+    /// recorded.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn write(self, engine: &Engine, tx: &mut Transaction, actor: &Actor) -> Result<(), Failure> {
+        if !actor.policy.activity_stream {
+            return Ok(());
+        }
+        let insert = Query::insert()
+            .into_table(Alias::new("activity"))
+            .columns(
+                [
+                    "timestamp",
+                    "operation",
+                    "changes",
+                    "object1",
+                    "object2",
+                    "object_association",
+                    "object_type",
+                    "action_node",
+                    "actor_id",
+                    "setting",
+                ]
+                .map(Alias::new),
+            )
+            .values_panic([
+                engine.clock.now().into(),
+                self.operation.into(),
+                self.changes.to_string().into(),
+                self.object1.into(),
+                self.object2.into(),
+                self.association.into(),
+                self.object_type.into(),
+                engine.node.to_string().into(),
+                actor.user().into(),
+                self.setting.map(|setting| setting.to_string()).into(),
+            ])
+            .to_owned();
+        let id = tx.insert(&insert).await?;
+        if !self.links.is_empty() {
+            let mut links = Query::insert();
+            links
+                .into_table(Alias::new("activity_links"))
+                .columns(["activity_id", "content_type", "object_id"].map(Alias::new));
+            for (content_type, object_id) in self.links {
+                links.values_panic([id.into(), content_type.into(), object_id.into()]);
+            }
+            tx.execute_later(&links).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Records that an object was created or changed; writes nothing if nothing changed.
+pub(crate) async fn record_edit(
+    engine: &Engine,
+    tx: &mut Transaction,
+    edit: &Edit<'_>,
+    id: i64,
+) -> Result<(), Failure> {
+    let resource = edit.new.resource;
+    if !resource.recorded {
+        return Ok(());
+    }
+    let mut changes = Map::new();
+    for field in resource.fields.iter().filter(|field| field.recorded) {
+        let secret = field.kind.holds_secrets();
+        match &edit.old {
+            None if is_left_out(field, edit.new.get(field)) => {}
+            None => {
+                let value = if secret { HIDDEN.into() } else { described(tx, field, edit.new.get(field)).await? };
+                changes.insert(field.name.into(), value);
+            }
+            Some(_) if !edit.changes(field) => {}
+            Some(_) if secret => {
+                changes.insert(field.name.into(), json!([HIDDEN, HIDDEN]));
+            }
+            Some(old) => {
+                let pair = json!([
+                    described(tx, field, old.get(field)).await?,
+                    described(tx, field, edit.new.get(field)).await?
+                ]);
+                changes.insert(field.name.into(), pair);
+            }
+        }
+    }
+    let operation = if edit.is_new() { "create" } else { "update" };
+    if edit.is_new() {
+        changes.insert("id".into(), id.into());
+    } else if changes.is_empty() {
+        return Ok(());
+    }
+    Entry::about(resource, id, operation, changes).write(engine, tx, edit.actor).await
+}
+
+/// Records that an object is about to be deleted, and cuts the links of earlier
+/// entries to it: they stay, but lead nowhere.
+pub(crate) async fn record_deletion(
+    engine: &Engine,
+    tx: &mut Transaction,
+    actor: &Actor,
+    record: &Record,
+) -> Result<(), Failure> {
+    let resource = record.resource;
+    let mut changes = Map::new();
+    let left_out = |field: &Field| is_left_out(field, record.get(field));
+    for field in resource.fields.iter().filter(|field| field.recorded && !left_out(field)) {
+        let value =
+            if field.kind.holds_secrets() { HIDDEN.into() } else { described(tx, field, record.get(field)).await? };
+        changes.insert(field.name.into(), value);
+    }
+    changes.insert("id".into(), record.id.into());
+    forget_links(tx, resource, record.id).await?;
+    if resource.recorded {
+        Entry::about(resource, record.id, "delete", changes).write(engine, tx, actor).await?;
+    }
+    Ok(())
+}
+
+/// Whether an entry about the whole object leaves a field out: what answers do
+/// not show is told only where it is not as usual.
+fn is_left_out(field: &Field, value: &Value) -> bool {
+    !field.shown && !field.kind.is_secret() && *value == initial(field)
+}
+
+async fn forget_links(tx: &mut Transaction, resource: &Resource, id: i64) -> Result<(), Failure> {
+    let delete = Query::delete()
+        .from_table(Alias::new("activity_links"))
+        .and_where(column("activity_links", "content_type").eq(resource.name))
+        .and_where(column("activity_links", "object_id").eq(id))
+        .to_owned();
+    tx.execute(&delete).await?;
+    Ok(())
+}
+
+/// A value as the stream shows it: a link as `name-id`, as AWX does.
+async fn described(tx: &mut Transaction, field: &Field, value: &Value) -> Result<Json, Failure> {
+    let (Kind::Link(target), Value::Integer(id)) = (field.kind, value) else { return Ok(json_value(value)) };
+    let target = target();
+    let Some(name) = target.summarized_as.first().and_then(|name| target.field(name)) else { return Ok(json!(id)) };
+    let query = Query::select()
+        .expr(column(ROW, name.column))
+        .from_as(Alias::new(target.table), Alias::new(ROW))
+        .and_where(column(ROW, "id").eq(*id))
+        .to_owned();
+    let rows = tx.read(&query, &[hostler_database::Type::Text]).await?;
+    let name = rows.first().and_then(|row| row.text(0)).unwrap_or_default();
+    Ok(format!("{name}-{id}").into())
+}

@@ -1,0 +1,207 @@
+//! From the body of a request to values, by the description.
+
+use hostler_database::Value;
+use hostler_schema::{Charset, Default, Field, Kind};
+use jiff::Timestamp;
+use serde_json::{Map, Value as Json};
+
+use crate::sent::{BLANK, NULL, boolean, check_length, integer, no_choice, string};
+use crate::{Edit, Method};
+
+/// Messages by field, in the order in which they were found.
+#[derive(Default)]
+pub(crate) struct Problems(pub Vec<(String, Vec<String>)>);
+
+impl Problems {
+    pub(crate) fn add(&mut self, field: &str, message: impl Into<String>) {
+        match self.0.iter_mut().find(|(name, _)| name == field) {
+            Some((_, messages)) => messages.push(message.into()),
+            None => self.0.push((field.to_owned(), vec![message.into()])),
+        }
+    }
+
+    pub(crate) fn has(&self, field: &str) -> bool {
+        self.0.iter().any(|(name, _)| name == field)
+    }
+}
+
+/// What a client sends to keep a stored secret, and what AWX shows in its place.
+pub const ENCRYPTED: &str = "$encrypted$";
+
+/// Takes the writable values of `body` into `edit.new`. Keys that are unknown
+/// or read-only are ignored, as AWX does.
+pub(crate) fn decode(edit: &mut Edit<'_>, body: &Map<String, Json>, method: Method, problems: &mut Problems) {
+    let creating = edit.is_new();
+    for field in edit.new.resource.fields {
+        if !field.writable || (field.create_only && !creating) {
+            continue;
+        }
+        let sent = body.get(field.name);
+        match sent {
+            Some(json) => match value(field, json) {
+                Ok(Sent::Value(value)) => edit.new.set(field, value),
+                Ok(Sent::Secret(secret)) => {
+                    edit.secrets.insert(field.name, secret);
+                }
+                Ok(Sent::Keep) if creating => edit.new.set(field, initial(field)),
+                Ok(Sent::Keep) => {}
+                Err(message) => problems.add(field.name, message),
+            },
+            None if creating => {
+                if field.required {
+                    problems.add(field.name, "This field is required.");
+                }
+                edit.new.set(field, initial(field));
+            }
+            None if method == Method::Put => {
+                if field.required {
+                    problems.add(field.name, "This field is required.");
+                } else if field.default.is_some() && !field.kept_on_put && !field.kind.is_secret() {
+                    edit.new.set(field, initial(field));
+                }
+            }
+            None => {}
+        }
+    }
+}
+
+/// The value of a field that a client did not name while creating the object.
+pub(crate) fn initial(field: &Field) -> Value {
+    match (field.default, field.kind) {
+        (Some(Default::Text(text)), _) => Value::Text(text.to_owned()),
+        (Some(Default::Boolean(boolean)), _) => Value::Boolean(boolean),
+        (Some(Default::Integer(number)), _) => Value::Integer(number),
+        (Some(Default::Null), _) => Value::Null,
+        (Some(Default::EmptyObject), _) => Value::Json(Json::Object(Map::new())),
+        (None, Kind::Text | Kind::Email) if !field.nullable => Value::Text(String::new()),
+        (None, Kind::Boolean) => Value::Boolean(false),
+        (None, _) => Value::Null,
+    }
+}
+
+enum Sent {
+    Value(Value),
+    Secret(String),
+    Keep,
+}
+
+fn value(field: &Field, json: &Json) -> Result<Sent, String> {
+    if json.is_null() {
+        return null(field);
+    }
+    match field.kind {
+        Kind::Text | Kind::Email | Kind::Uuid => Ok(Sent::Value(Value::Text(text(field, json)?))),
+        Kind::Digest | Kind::Sealed => {
+            let secret = string(json)?;
+            match secret.as_str() {
+                "" if !field.blank => Err(BLANK.into()),
+                ENCRYPTED => Ok(Sent::Keep),
+                _ => Ok(Sent::Secret(secret)),
+            }
+        }
+        Kind::Boolean => boolean(json).map(|value| Sent::Value(Value::Boolean(value))),
+        Kind::Integer => {
+            integer(json, field.range.unwrap_or((i64::MIN, i64::MAX))).map(|value| Sent::Value(Value::Integer(value)))
+        }
+        Kind::Link(_) | Kind::Reserved => link(json).map(Sent::Value),
+        Kind::Time => time(json).map(|value| Sent::Value(Value::Time(value))),
+        Kind::Json | Kind::Inputs => Ok(Sent::Value(Value::Json(json.clone()))),
+        Kind::Choice(words) => match json.as_str() {
+            Some(word) if words.iter().any(|(known, _)| *known == word) => {
+                Ok(Sent::Value(Value::Text(word.to_owned())))
+            }
+            _ => Err(no_choice(json)),
+        },
+        Kind::Id | Kind::Computed => Ok(Sent::Keep),
+    }
+}
+
+fn null(field: &Field) -> Result<Sent, String> {
+    match (field.kind, field.charset) {
+        (Kind::Boolean, _) if field.nullable => Ok(Sent::Keep),
+        (Kind::Digest, _) => Err(NULL.into()),
+        // No secret, where none is needed.
+        (Kind::Sealed, _) if field.nullable => Ok(Sent::Secret(String::new())),
+        _ if field.nullable => Ok(Sent::Value(Value::Null)),
+        // AWX takes null for "" in texts, where "" is allowed.
+        (Kind::Text | Kind::Email, Some(Charset { message, .. })) if !field.blank => Err(message.into()),
+        (Kind::Text | Kind::Email, _) if field.blank => Ok(Sent::Value(Value::Text(String::new()))),
+        _ => Err(NULL.into()),
+    }
+}
+
+fn text(field: &Field, json: &Json) -> Result<String, String> {
+    let text = string(json)?.trim().to_owned();
+    if text.is_empty() && !field.blank {
+        return Err(BLANK.into());
+    }
+    if let Some(max) = field.max {
+        check_length(&text, max as usize)?;
+    }
+    if let Some(charset) = field.charset
+        && !text.chars().all(charset.allows)
+    {
+        return Err(charset.message.into());
+    }
+    Ok(text)
+}
+
+fn link(json: &Json) -> Result<Value, String> {
+    let type_name = match json {
+        Json::Number(number) => match number.as_i64() {
+            Some(id) => return Ok(Value::Integer(id)),
+            None if number.is_f64() => "float",
+            None => return Err(no_such(&number.to_string())),
+        },
+        Json::String(text) => match text.trim().parse() {
+            Ok(id) => return Ok(Value::Integer(id)),
+            Err(_) => "str",
+        },
+        Json::Bool(_) => "bool",
+        Json::Array(_) => "list",
+        _ => "dict",
+    };
+    Err(format!("Incorrect type. Expected pk value, received {type_name}."))
+}
+
+/// What a client is told about a link to an object that does not exist.
+pub(crate) fn no_such(id: &str) -> String {
+    format!("Invalid pk \"{id}\" - object does not exist.")
+}
+
+fn time(json: &Json) -> Result<Timestamp, String> {
+    let wrong = || {
+        "Datetime has wrong format. Use one of these formats instead: \
+         YYYY-MM-DDThh:mm[:ss[.uuuuuu]][+HH:MM|-HH:MM|Z]."
+            .to_owned()
+    };
+    let text = json.as_str().ok_or_else(wrong)?.trim();
+    let parsed = text.parse::<Timestamp>().ok().or_else(|| {
+        let civil: jiff::civil::DateTime = text.parse().ok()?;
+        jiff::tz::TimeZone::UTC.to_timestamp(civil).ok()
+    });
+    let time = parsed.ok_or_else(wrong)?;
+    Timestamp::from_microsecond(time.as_microsecond()).map_err(|_| wrong())
+}
+
+/// Whether a text has the form of an email address: one that mail programs
+/// accept, not all that RFC 5322 allows. Empty is allowed.
+pub(crate) fn is_email(text: &str) -> bool {
+    let Some((local, domain)) = text.rsplit_once('@') else { return text.is_empty() };
+    let local_ok = !local.is_empty()
+        && local.len() <= 64
+        && !local.starts_with('.')
+        && !local.ends_with('.')
+        && !local.contains("..")
+        && local.chars().all(|c| c.is_alphanumeric() || "!#$%&'*+/=?^_`{|}~.-".contains(c));
+    let labels: Vec<&str> = domain.split('.').collect();
+    let domain_ok = (labels.len() > 1 || domain == "localhost")
+        && labels.iter().all(|label| {
+            !label.is_empty()
+                && label.len() <= 63
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+                && label.chars().all(|c| c.is_alphanumeric() || c == '-')
+        });
+    local_ok && domain_ok
+}

@@ -1,0 +1,439 @@
+//! Granting roles to users and teams.
+//!
+//! The one place in the engine that knows two types by name: roles are held by
+//! users and by teams.
+
+use hostler_access::has_role;
+use hostler_database::{Transaction, Type};
+use hostler_schema::{Action, Actor, ObjectRole, Resource, Rule, Singleton, column};
+use sea_query::{Alias, ExprTrait, Query, SelectStatement};
+use serde_json::{Map, Value as Json, json};
+
+use crate::activity::Entry;
+use crate::select::ROW;
+use crate::{Engine, Failure, Method, Target};
+
+/// Who is granted a role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Grantee {
+    /// A user.
+    User(i64),
+    /// Every member of a team.
+    Team(i64),
+}
+
+impl Grantee {
+    fn parts(self) -> (&'static str, &'static str, i64) {
+        match self {
+            Grantee::User(id) => ("user", "user_id", id),
+            Grantee::Team(id) => ("team", "team_id", id),
+        }
+    }
+}
+
+/// A row of `roles`.
+struct RoleRow {
+    id: i64,
+    /// The object's type and id; none for the system-wide roles.
+    object: Option<(&'static Resource, i64)>,
+    field: String,
+}
+
+/// What the `role_field` of a role begins with that stands for a custom role definition.
+pub const DEFINITION_FIELD: &str = "definition_";
+
+/// The role that gives its holders everything on an object.
+pub(crate) const ADMIN: &str = "admin_role";
+
+/// The roles that decide who may administer the people of an organization:
+/// AWX calls them participation roles.
+const PARTICIPATION: [&str; 2] = ["admin_role", "member_role"];
+
+impl Engine {
+    /// Grants a role, or takes it away with `grant` false. Nothing happens, and
+    /// nothing is recorded, if it is so already.
+    ///
+    /// # Errors
+    /// 400 for a role, user or team that does not exist and for what AWX
+    /// refuses; 403 for those who do not administer the role's object.
+    pub async fn change_grant(&self, actor: &Actor, role: i64, grantee: Grantee, grant: bool) -> Result<(), Failure> {
+        let role = self.role(role).await?;
+        let (type_name, _, grantee_id) = grantee.parts();
+        self.require_grantee(actor, type_name, grantee_id).await?;
+        let Some((resource, object)) = role.object else {
+            return self.change_singleton(actor, &role.field, grantee, grant).await;
+        };
+        let participation = resource.name == "organization" && PARTICIPATION.contains(&role.field.as_str());
+        if participation && matches!(grantee, Grantee::Team(_)) {
+            let message = "You cannot assign an Organization participation role as a child role for a Team.";
+            return Err(Failure::BadMessage(message.into()));
+        }
+        if resource.name == "team" && matches!(grantee, Grantee::Team(_)) {
+            let message = "You cannot assign a role of a Team to a Team: teams do not contain each other.";
+            return Err(Failure::BadMessage(message.into()));
+        }
+        require_administer_object(self, actor, resource, object).await?;
+        if grant {
+            self.registry.hooks(resource).permit_grant(self, actor, object, grantee).await?;
+        }
+        if let (true, true, Grantee::User(user)) = (participation, grant, grantee) {
+            self.require_may_adopt(actor, user).await?;
+        }
+        let mut tx = self.database.begin().await?;
+        write_grant(self, &mut tx, actor, &role, grantee, grant).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Grants or takes away the role of an object that a sub-list stands for.
+    pub(crate) async fn change_membership(
+        &self,
+        actor: &Actor,
+        parent: (&'static Resource, i64),
+        field: &str,
+        user: i64,
+        grant: bool,
+    ) -> Result<(), Failure> {
+        let role = self.object_role(parent, field).await?;
+        self.change_grant(actor, role, Grantee::User(user), grant).await
+    }
+
+    /// The role that a custom role definition is on one object, made if it is not there yet.
+    ///
+    /// # Errors
+    /// [`Failure::Forbidden`] for those who do not administer the object.
+    pub async fn definition_role(
+        &self,
+        actor: &Actor,
+        definition: i64,
+        (resource, object): (&'static Resource, i64),
+    ) -> Result<i64, Failure> {
+        require_administer_object(self, actor, resource, object).await?;
+        let mut tx = self.database.begin().await?;
+        tx.lock("role_definitions").await?;
+        let found = Query::select()
+            .expr(column("roles", "id"))
+            .from(Alias::new("roles"))
+            .and_where(column("roles", "content_type").eq(resource.name))
+            .and_where(column("roles", "object_id").eq(object))
+            .and_where(column("roles", "definition_id").eq(definition))
+            .to_owned();
+        if let Some(id) = tx.read(&found, &[Type::Integer]).await?.first().and_then(|row| row.integer(0)) {
+            return Ok(id);
+        }
+        let insert = Query::insert()
+            .into_table(Alias::new("roles"))
+            .columns(["content_type", "object_id", "role_field", "definition_id"].map(Alias::new))
+            .values_panic([
+                resource.name.into(),
+                object.into(),
+                format!("{DEFINITION_FIELD}{definition}").into(),
+                definition.into(),
+            ])
+            .to_owned();
+        let id = tx.insert(&insert).await?;
+        tx.commit().await?;
+        Ok(id)
+    }
+
+    /// The id of a role above all objects by its `role_field`.
+    ///
+    /// # Errors
+    /// [`Failure::Internal`] if the database has lost it.
+    pub async fn system_role(&self, field: &str) -> Result<i64, Failure> {
+        let query = system_role_query(field);
+        let rows = self.database.read(&query, &[Type::Integer]).await?;
+        rows.first()
+            .and_then(|row| row.integer(0))
+            .ok_or_else(|| Failure::Internal("a system-wide role is missing".into()))
+    }
+
+    /// The id of an object's role by its `role_field`.
+    ///
+    /// # Errors
+    /// [`Failure::NotFound`] if the object has no such role.
+    pub async fn object_role(&self, (resource, object): (&'static Resource, i64), field: &str) -> Result<i64, Failure> {
+        let query = object_role_query((resource, object), field);
+        let rows = self.database.read(&query, &[Type::Integer]).await?;
+        rows.first().and_then(|row| row.integer(0)).ok_or(Failure::NotFound(Some(resource.label)))
+    }
+
+    async fn role(&self, id: i64) -> Result<RoleRow, Failure> {
+        let query = Query::select()
+            .exprs(["id", "content_type", "object_id", "role_field"].map(|name| column("roles", name)))
+            .from(Alias::new("roles"))
+            .and_where(column("roles", "id").eq(id))
+            .to_owned();
+        let rows = self.database.read(&query, &[Type::Integer, Type::Text, Type::Integer, Type::Text]).await?;
+        let row = rows.first().ok_or_else(|| Failure::BadRequest("Role matching query does not exist.".into()))?;
+        let object = match (row.text(1).and_then(|name| self.registry.by_name(name)), row.integer(2)) {
+            (Some(registered), Some(object)) => Some((registered.resource, object)),
+            _ => None,
+        };
+        Ok(RoleRow { id, object, field: row.text(3).unwrap_or_default().to_owned() })
+    }
+
+    /// The user or team must exist, and the actor must be able to see it.
+    async fn require_grantee(&self, actor: &Actor, type_name: &str, id: i64) -> Result<(), Failure> {
+        let registered = self.registry.by_name(type_name).ok_or(Failure::NotFound(None))?;
+        match crate::read::find_id(self, actor, registered.resource, &Target::Id(id)).await {
+            Err(Failure::NotFound(Some(label))) => {
+                Err(Failure::BadRequest(format!("{label} matching query does not exist.")))
+            }
+            other => other.map(|_| ()),
+        }
+    }
+
+    /// Taking somebody into an organization gives its admins power over them, so
+    /// an admin may do it only to themselves and to those whom they may
+    /// administer already, or who are in no organization: the rule for deleting.
+    async fn require_may_adopt(&self, actor: &Actor, user: i64) -> Result<(), Failure> {
+        if user == actor.id {
+            return Ok(());
+        }
+        let users = self.registry.by_name("user").ok_or(Failure::NotFound(None))?.resource;
+        self.require_on((users, user), ROW, users.access.rows(actor, Action::Delete, ROW)).await
+    }
+
+    /// The system-wide roles are the two flags of a user: the same rules apply.
+    async fn change_singleton(&self, actor: &Actor, field: &str, grantee: Grantee, grant: bool) -> Result<(), Failure> {
+        let Grantee::User(user) = grantee else {
+            return Err(Failure::BadMessage("You cannot grant system-level permissions to a team.".into()));
+        };
+        if !actor.is_superuser {
+            return Err(Failure::forbidden());
+        }
+        let flag = if field == Singleton::Administrator.field() { "is_superuser" } else { "is_system_auditor" };
+        let users = self.registry.by_name("user").ok_or(Failure::NotFound(None))?.resource;
+        let body: Map<String, Json> = [(flag.to_owned(), Json::from(grant))].into_iter().collect();
+        self.update(actor, users, &Target::Id(user), Method::Patch, &body, None).await.map(|_| ())
+    }
+}
+
+/// Whether `actor` may grant the roles of objects of this resource: over the table `row`.
+pub fn administers_role(resource: &'static Resource, actor: &Actor, row: &str) -> Rule {
+    // Who belongs to organizations and teams is left to superusers if the setting says so.
+    let participation = ["organization", "team"].contains(&resource.name);
+    if participation && !actor.policy.manage_organization_auth && !actor.is_superuser {
+        return Rule::None;
+    }
+    has_role(resource, ADMIN, actor, row)
+}
+
+/// Fails unless the actor may grant this role of this object.
+pub(crate) async fn require_administer_object(
+    engine: &Engine,
+    actor: &Actor,
+    resource: &'static Resource,
+    id: i64,
+) -> Result<(), Failure> {
+    engine.require_on((resource, id), ROW, administers_role(resource, actor, ROW)).await
+}
+
+/// Grants a role of an object that the same transaction may have created,
+/// whoever the actor is: the caller has found that it follows from what they may do.
+///
+/// # Errors
+/// What the database says.
+pub async fn grant_in(
+    engine: &Engine,
+    tx: &mut Transaction,
+    actor: &Actor,
+    (resource, object): (&'static Resource, i64),
+    field: &str,
+    grantee: Grantee,
+) -> Result<(), Failure> {
+    let rows = tx.read(&object_role_query((resource, object), field), &[Type::Integer]).await?;
+    let id = rows.first().and_then(|row| row.integer(0)).ok_or(Failure::NotFound(Some(resource.label)))?;
+    let role = RoleRow { id, object: Some((resource, object)), field: field.to_owned() };
+    write_grant(engine, tx, actor, &role, grantee, true).await
+}
+
+/// Gives the creator's new user the role of the sub-list in which it was created.
+pub(crate) async fn grant_on_creation(
+    engine: &Engine,
+    tx: &mut Transaction,
+    actor: &Actor,
+    (resource, object): (&'static Resource, i64),
+    field: &str,
+    user: i64,
+) -> Result<(), Failure> {
+    let id = engine.object_role((resource, object), field).await?;
+    let role = RoleRow { id, object: Some((resource, object)), field: field.to_owned() };
+    write_grant(engine, tx, actor, &role, Grantee::User(user), true).await
+}
+
+/// Makes who created an object its admin, unless they may do everything with it already.
+/// AWX does the same: whoever may only add objects could not even see their own.
+pub(crate) async fn grant_to_creator(
+    engine: &Engine,
+    tx: &mut Transaction,
+    actor: &Actor,
+    resource: &'static Resource,
+    id: i64,
+) -> Result<(), Failure> {
+    let Some(user) = actor.user() else { return Ok(()) };
+    let query = object_role_query((resource, id), ADMIN);
+    let role = tx.read(&query, &[Type::Integer]).await?.first().and_then(|row| row.integer(0));
+    let role = role.ok_or_else(|| Failure::Internal("a new object has no roles".into()))?;
+    let role = RoleRow { id: role, object: Some((resource, id)), field: ADMIN.to_owned() };
+    write_grant(engine, tx, actor, &role, Grantee::User(user), true).await
+}
+
+/// Keeps the grant of a system-wide role in step with the flag of a user.
+///
+/// # Errors
+/// What the database says.
+pub async fn hold_singleton(
+    engine: &Engine,
+    tx: &mut Transaction,
+    actor: Option<i64>,
+    singleton: Singleton,
+    user: i64,
+    holds: bool,
+) -> Result<(), Failure> {
+    let query = system_role_query(singleton.field());
+    let rows = tx.read(&query, &[Type::Integer]).await?;
+    let role = rows
+        .first()
+        .and_then(|row| row.integer(0))
+        .ok_or_else(|| Failure::Internal("a system-wide role is missing".into()))?;
+    set_grant(engine, tx, actor, role, Grantee::User(user), holds).await.map(|_| ())
+}
+
+fn object_role_query((resource, object): (&'static Resource, i64), field: &str) -> SelectStatement {
+    Query::select()
+        .expr(column("roles", "id"))
+        .from(Alias::new("roles"))
+        .and_where(column("roles", "content_type").eq(resource.name))
+        .and_where(column("roles", "object_id").eq(object))
+        .and_where(column("roles", "role_field").eq(field))
+        .to_owned()
+}
+
+fn system_role_query(field: &str) -> SelectStatement {
+    Query::select()
+        .expr(column("roles", "id"))
+        .from(Alias::new("roles"))
+        .and_where(column("roles", "content_type").is_null())
+        .and_where(column("roles", "role_field").eq(field))
+        .to_owned()
+}
+
+async fn write_grant(
+    engine: &Engine,
+    tx: &mut Transaction,
+    actor: &Actor,
+    role: &RoleRow,
+    grantee: Grantee,
+    grant: bool,
+) -> Result<(), Failure> {
+    // Before the grant, which is kept with its definition.
+    if let (true, Some((resource, _))) = (grant, role.object)
+        && let Some(known) = resource.role(&role.field)
+    {
+        ensure_definition(engine, tx, resource, known).await?;
+    }
+    let changed = set_grant(engine, tx, actor.user(), role.id, grantee, grant).await?;
+    let (Some((resource, object)), true) = (role.object, changed) else { return Ok(()) };
+    let (type_name, _, grantee_id) = grantee.parts();
+    let operation = if grant { "associate" } else { "disassociate" };
+    let relationship = match grantee {
+        Grantee::User(_) => "awx.main.models.rbac.Role_members",
+        Grantee::Team(_) => "awx.main.models.rbac.Role_parents",
+    };
+    let entry = Entry {
+        operation,
+        changes: json!({
+            "object1": resource.name, "object1_pk": object, "object2": type_name, "object2_pk": grantee_id,
+            "action": operation, "relationship": relationship,
+        }),
+        object1: resource.name.into(),
+        object2: type_name.into(),
+        association: "role",
+        object_type: resource.name.into(),
+        links: vec![(resource.name.into(), object), (type_name.into(), grantee_id), ("role".into(), role.id)],
+        setting: None,
+    };
+    entry.write(engine, tx, actor).await
+}
+
+/// Makes the definition that stands for a role in the newer view, if it is one
+/// of those that come with the first grant and is not there yet.
+async fn ensure_definition(
+    engine: &Engine,
+    tx: &mut Transaction,
+    resource: &'static Resource,
+    role: &'static ObjectRole,
+) -> Result<(), Failure> {
+    if role.compatible.is_empty() {
+        return Ok(());
+    }
+    tx.lock("role_definitions").await?;
+    let known = Query::select()
+        .expr(column("role_definitions", "id"))
+        .from(Alias::new("role_definitions"))
+        .and_where(column("role_definitions", "role_type").eq(resource.name))
+        .and_where(column("role_definitions", "role_field").eq(role.field))
+        .to_owned();
+    if !tx.read(&known, &[Type::Integer]).await?.is_empty() {
+        return Ok(());
+    }
+    let now = engine.clock.now();
+    let insert = Query::insert()
+        .into_table(Alias::new("role_definitions"))
+        .columns(
+            ["created", "modified", "managed", "name", "content_type", "role_type", "role_field", "permissions"]
+                .map(Alias::new),
+        )
+        .values_panic([
+            now.into(),
+            now.into(),
+            true.into(),
+            format!("{} {} Compat", resource.label, role.name).into(),
+            resource.content_type().into(),
+            resource.name.into(),
+            role.field.into(),
+            json!(role.compatible).to_string().into(),
+        ])
+        .to_owned();
+    tx.insert(&insert).await?;
+    Ok(())
+}
+
+/// Adds or removes the row; tells whether anything changed.
+async fn set_grant(
+    engine: &Engine,
+    tx: &mut Transaction,
+    actor: Option<i64>,
+    role: i64,
+    grantee: Grantee,
+    grant: bool,
+) -> Result<bool, Failure> {
+    let (_, holder, id) = grantee.parts();
+    let held = Query::select()
+        .expr(column("grants", "id"))
+        .from(Alias::new("grants"))
+        .and_where(column("grants", "role_id").eq(role))
+        .and_where(column("grants", holder).eq(id))
+        .to_owned();
+    let row = tx.read(&held, &[Type::Integer]).await?.first().and_then(|row| row.integer(0));
+    match (row, grant) {
+        (None, true) => {
+            let insert = Query::insert()
+                .into_table(Alias::new("grants"))
+                .columns(["role_id", holder, "created", "created_by_id"].map(Alias::new))
+                .values_panic([role.into(), id.into(), engine.clock.now().into(), actor.into()])
+                .to_owned();
+            tx.insert(&insert).await?;
+            Ok(true)
+        }
+        (Some(row), false) => {
+            let delete =
+                Query::delete().from_table(Alias::new("grants")).and_where(column("grants", "id").eq(row)).to_owned();
+            tx.execute(&delete).await?;
+            Ok(true)
+        }
+        _ => Ok(false),
+    }
+}

@@ -1,0 +1,202 @@
+use async_trait::async_trait;
+use hostler_database::Transaction;
+use hostler_schema::{Actor, Resource, Rule, Sublist};
+use serde_json::{Map, Value};
+
+use crate::{Created, Edit, Engine, Failure, Grantee, Loaded, Record, Target};
+
+/// Where an object is being shown.
+#[derive(Clone, Copy)]
+pub struct View<'a> {
+    /// Who looks.
+    pub actor: &'a Actor,
+    /// Whether the object is shown on its own, which shows a little more than in a list.
+    pub detail: bool,
+    /// Whether the object has just been created.
+    pub created: bool,
+    /// The sub-list in which it stands, with the parent's resource and id.
+    pub below: Option<(&'static Resource, i64, &'static Sublist)>,
+}
+
+/// An object on its way out.
+pub struct Shown {
+    /// The row it comes from.
+    pub loaded: Loaded,
+    /// The answer so far: complete but for what the hooks add.
+    pub json: Map<String, Value>,
+}
+
+impl Shown {
+    /// Adds to `summary_fields`.
+    pub fn summarize(&mut self, key: &str, value: Value) {
+        insert_into(&mut self.json, "summary_fields", key, value);
+    }
+
+    /// Adds to `related`.
+    pub fn relate(&mut self, key: &str, value: Value) {
+        insert_into(&mut self.json, "related", key, value);
+    }
+}
+
+fn insert_into(json: &mut Map<String, Value>, part: &str, key: &str, value: Value) {
+    if let Some(Value::Object(map)) = json.get_mut(part) {
+        map.insert(key.to_owned(), value);
+    }
+}
+
+/// What a resource does beyond its description. Every point does nothing unless overridden.
+#[async_trait]
+pub trait Hooks: Send + Sync {
+    /// Before the transaction and after a first check of permission: slow work
+    /// on what was sent, such as hashing a password.
+    ///
+    /// # Errors
+    /// Whatever makes the request fail.
+    async fn prepare(&self, _engine: &Engine, _edit: &mut Edit<'_>) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    /// Rules about who may write which value, after the permission on the row is certain.
+    ///
+    /// # Errors
+    /// [`Failure::Forbidden`].
+    fn permit(&self, _edit: &Edit<'_>) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    /// Rules about values that the description cannot express. May change the new values.
+    ///
+    /// # Errors
+    /// Usually [`Failure::Invalid`].
+    async fn validate(&self, _engine: &Engine, _tx: &mut Transaction, _edit: &mut Edit<'_>) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    /// In the transaction, after the row is written.
+    ///
+    /// # Errors
+    /// Undoes the whole write.
+    async fn saved(&self, _engine: &Engine, _tx: &mut Transaction, _edit: &Edit<'_>, _id: i64) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    /// In the transaction, before the row is deleted.
+    ///
+    /// # Errors
+    /// Prevents the deletion.
+    async fn deleting(
+        &self,
+        _engine: &Engine,
+        _tx: &mut Transaction,
+        _actor: &Actor,
+        _record: &Record,
+    ) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    /// Adds to objects that are about to be shown, all of one page at once, so
+    /// that the number of queries does not depend on the page's size.
+    ///
+    /// # Errors
+    /// Whatever makes the request fail.
+    async fn enrich(&self, _engine: &Engine, _view: View<'_>, _page: &mut [Shown]) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    /// On which rows of the table `row` the actor may start the action of this
+    /// name, which stands in [`hostler_schema::Resource::later`].
+    fn may_start(&self, _actor: &Actor, _action: &str, _row: &str) -> Rule {
+        Rule::All
+    }
+
+    /// Adds to the answer of the request that created the object, and only there.
+    fn just_created(&self, _edit: &Edit<'_>, _json: &mut Map<String, Value>) {}
+
+    /// Creates an object of a resource that is a view of other rows, and tells
+    /// its id; `None` for a resource that has a table of its own.
+    async fn create_by_hand(
+        &self,
+        _engine: &Engine,
+        _actor: &Actor,
+        _body: &Map<String, Value>,
+    ) -> Option<Result<i64, Failure>> {
+        None
+    }
+
+    /// Deletes an object of a resource that is a view of other rows; `None` for
+    /// a resource that has a table of its own.
+    async fn delete_by_hand(&self, _engine: &Engine, _actor: &Actor, _target: &Target) -> Option<Result<(), Failure>> {
+        None
+    }
+
+    /// Rules about who may be granted roles of this object, beside the actor's right to grant them.
+    ///
+    /// # Errors
+    /// Whatever makes the request fail, usually [`Failure::BadMessage`].
+    async fn permit_grant(
+        &self,
+        _engine: &Engine,
+        _actor: &Actor,
+        _object: i64,
+        _grantee: Grantee,
+    ) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    /// The rows that the actor may copy, for a resource that is copyable.
+    fn copyable(&self, _actor: &Actor, _row: &str) -> Rule {
+        Rule::None
+    }
+
+    /// Creates a copy of an object that the actor may copy, under another name.
+    ///
+    /// # Errors
+    /// Whatever makes the request fail.
+    async fn copy(
+        &self,
+        _engine: &Engine,
+        _actor: &Actor,
+        _original: &Record,
+        _name: &Value,
+    ) -> Result<Created, Failure> {
+        Err(Failure::MethodNotAllowed)
+    }
+
+    /// A POST to a sub-list whose description says [`hostler_schema::Post::Attach`] or [`hostler_schema::Post::Hook`].
+    ///
+    /// # Errors
+    /// Whatever makes the request fail.
+    async fn post_below(
+        &self,
+        _engine: &Engine,
+        _actor: &Actor,
+        _parent: i64,
+        _sublist: &'static Sublist,
+        _body: &Map<String, Value>,
+    ) -> Result<Option<Map<String, Value>>, Failure> {
+        Err(Failure::MethodNotAllowed)
+    }
+}
+
+/// What entitles the server to write an object in a user's name where that
+/// user's own permissions are not the point, such as the consent that an
+/// authorization code stands for, or a directory's word about who somebody is.
+#[async_trait]
+pub trait Cause: Send + Sync {
+    /// Before anything is checked: sets what no client can send.
+    fn bring(&self, _edit: &mut Edit<'_>) {}
+
+    /// In the transaction, after the row is written: uses up what entitles to
+    /// it, so that nothing is created twice for the same reason.
+    ///
+    /// # Errors
+    /// Undoes the whole write; [`Failure::Conflict`] if it was used up already.
+    async fn redeem(&self, _engine: &Engine, _tx: &mut Transaction, _actor: &Actor, _id: i64) -> Result<(), Failure> {
+        Ok(())
+    }
+}
+
+/// The hooks of a resource that needs none.
+pub struct NoHooks;
+
+impl Hooks for NoHooks {}

@@ -1,0 +1,131 @@
+//! URLs that name an object by its natural key, such as `/teams/ops++acme/`.
+//!
+//! As in AWX an object's own parts are joined by `+` and followed by those of the
+//! objects it links to, each after a `++`; a plus sign within a part is written
+//! `[+]`, and characters with a meaning in URLs are percent-encoded.
+
+use std::iter::Peekable;
+
+use hostler_database::Value;
+use hostler_schema::{Key, Kind, Resource, column};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use sea_query::{Alias, Condition, ExprTrait, Query};
+
+use crate::select::{Loaded, linked_fields};
+
+/// Between an object and one that it links to.
+const SEPARATOR: &str = "++";
+/// Between the parts of one object.
+const JOINER: &str = "+";
+/// What must not stand in a part as it is.
+const RESERVED: &AsciiSet =
+    &CONTROLS.add(b';').add(b'/').add(b'?').add(b':').add(b'@').add(b'=').add(b'&').add(b'%').add(b'#');
+
+/// The named URL of an object; none if the resource has no natural key, or if
+/// a part of it is an object that the actor may not see.
+pub(crate) fn of(loaded: &Loaded) -> Option<String> {
+    let resource = loaded.record.resource;
+    if resource.natural_key.is_empty() {
+        return None;
+    }
+    let mut groups = vec![vec![]];
+    for key in resource.natural_key {
+        match key {
+            Key::Field(name) => groups[0].push(loaded.record.text(resource.field(name)?).to_owned()),
+            Key::Link(name) => {
+                let position = resource.summaries.iter().position(|summary| summary.name == *name)?;
+                let target = (resource.summaries[position].target)();
+                if loaded.links.get(position)?.is_none() {
+                    // An object that links nowhere has an empty part.
+                    groups.push(vec![String::new()]);
+                    continue;
+                }
+                // One that links to something hidden has no named URL.
+                let values = loaded.summaries.get(position)?.as_ref()?;
+                let mut group = vec![];
+                for key in target.natural_key {
+                    let Key::Field(wanted) = key else { return None };
+                    let place = linked_fields(target).position(|field| field.name == *wanted)?;
+                    let Value::Text(text) = values.get(place)? else { return None };
+                    group.push(text.clone());
+                }
+                groups.push(group);
+            }
+        }
+    }
+    let encoded: Vec<String> =
+        groups.iter().map(|parts| parts.iter().map(|part| encode(part)).collect::<Vec<_>>().join(JOINER)).collect();
+    Some(format!("/api/v2/{}/{}/", resource.plural, encoded.join(SEPARATOR)))
+}
+
+fn encode(part: &str) -> String {
+    utf8_percent_encode(part, RESERVED).to_string().replace('[', "%5B").replace(']', "%5D").replace('+', "[+]")
+}
+
+/// Whether the rest of a path can be a named URL of this resource at all.
+pub(crate) fn fits(resource: &'static Resource, name: &str) -> bool {
+    !resource.natural_key.is_empty() && shape_of(resource) == split(name).iter().map(Vec::len).collect::<Vec<_>>()
+}
+
+/// The condition that the row `row` has this natural key, or `None` if the name
+/// has not the right number of parts.
+pub(crate) fn condition(resource: &'static Resource, name: &str, row: &str) -> Option<Condition> {
+    let mut groups = split(name).into_iter().peekable();
+    let condition = matching(resource, &mut groups, row)?;
+    groups.next().is_none().then_some(condition)
+}
+
+/// The groups of a named URL that are still to be read.
+type Groups = Peekable<std::vec::IntoIter<Vec<String>>>;
+
+fn matching(resource: &'static Resource, groups: &mut Groups, row: &str) -> Option<Condition> {
+    if resource.natural_key.is_empty() {
+        return None;
+    }
+    let mut own = groups.next()?.into_iter();
+    let mut all = Condition::all();
+    for key in resource.natural_key {
+        match key {
+            Key::Field(name) => all = all.add(column(row, resource.field(name)?.column).eq(own.next()?)),
+            Key::Link(name) => {
+                let field = resource.field(name)?;
+                let Kind::Link(target) = field.kind else { return None };
+                let target = target();
+                if field.nullable && groups.peek().is_some_and(|parts| parts.iter().all(String::is_empty)) {
+                    groups.next();
+                    all = all.add(column(row, field.column).is_null());
+                    continue;
+                }
+                let found = Query::select()
+                    .expr(column("named", "id"))
+                    .from_as(Alias::new(target.table), Alias::new("named"))
+                    .cond_where(matching(target, groups, "named")?)
+                    .to_owned();
+                all = all.add(column(row, field.column).in_subquery(found));
+            }
+        }
+    }
+    own.next().is_none().then_some(all)
+}
+
+/// How many parts each group of a named URL has.
+fn shape_of(resource: &'static Resource) -> Vec<usize> {
+    let own = resource.natural_key.iter().filter(|key| matches!(key, Key::Field(_))).count();
+    let linked = resource.natural_key.iter().filter_map(|key| match key {
+        Key::Link(name) => match resource.field(name).map(|field| field.kind) {
+            Some(Kind::Link(target)) => Some(shape_of(target())),
+            _ => None,
+        },
+        Key::Field(_) => None,
+    });
+    std::iter::once(vec![own]).chain(linked).flatten().collect()
+}
+
+/// Splits at `++` and `+`, but not within `[+]`; the path is percent-decoded already.
+fn split(name: &str) -> Vec<Vec<String>> {
+    // No path holds this character: it would be refused before.
+    const KEPT: &str = "\0";
+    let kept = name.replace("[+]", KEPT);
+    let parts = |group: &str| group.split(JOINER).map(|part| part.replace(KEPT, "+")).collect();
+    kept.split(SEPARATOR).map(parts).collect()
+}

@@ -1,0 +1,84 @@
+//! The rows of the roles that objects have: they come and go with the object.
+
+use hostler_database::{Transaction, Type};
+use hostler_schema::{Resource, column};
+use sea_query::{Alias, Expr, ExprTrait, Query};
+use serde_json::{Map, json};
+
+use crate::hooks::Shown;
+use crate::{Engine, Failure};
+
+/// Gives a new object its roles.
+pub(crate) async fn create(tx: &mut Transaction, resource: &'static Resource, id: i64) -> Result<(), Failure> {
+    if resource.roles.is_empty() {
+        return Ok(());
+    }
+    let mut insert = Query::insert();
+    insert.into_table(Alias::new("roles")).columns(["content_type", "object_id", "role_field"].map(Alias::new));
+    for role in resource.roles {
+        insert.values_panic([resource.name.into(), id.into(), role.field.into()]);
+    }
+    Ok(tx.execute_later(&insert).await?)
+}
+
+/// Takes the roles, and with them all grants, of an object that is about to be
+/// deleted and of everything that will be deleted with it.
+pub(crate) async fn delete(
+    engine: &Engine,
+    tx: &mut Transaction,
+    resource: &'static Resource,
+    id: i64,
+) -> Result<(), Failure> {
+    for registered in engine.registry.0 {
+        let child = registered.resource;
+        let ids = if child == resource {
+            Query::select().expr(Expr::val(id).cast_as("bigint")).to_owned()
+        } else if let (true, Some(link)) = (resource.name == "organization", child.organization_column()) {
+            Query::select()
+                .expr(column(child.table, "id"))
+                .from(Alias::new(child.table))
+                .and_where(column(child.table, link).eq(id))
+                .to_owned()
+        } else {
+            continue;
+        };
+        for (table, wanted) in [("roles", !child.roles.is_empty()), ("activity_links", child.recorded)] {
+            if wanted {
+                let delete = Query::delete()
+                    .from_table(Alias::new(table))
+                    .and_where(column(table, "content_type").eq(child.name))
+                    .and_where(column(table, "object_id").in_subquery(ids.clone()))
+                    .to_owned();
+                tx.execute(&delete).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Adds `summary_fields.object_roles` to all objects of a page with one query.
+pub(crate) async fn show(engine: &Engine, resource: &'static Resource, page: &mut [Shown]) -> Result<(), Failure> {
+    let query = Query::select()
+        .exprs(["id", "object_id", "role_field"].map(|name| column("roles", name)))
+        .from(Alias::new("roles"))
+        .and_where(column("roles", "content_type").eq(resource.name))
+        .and_where(column("roles", "object_id").is_in(page.iter().map(|shown| shown.loaded.record.id)))
+        .order_by((Alias::new("roles"), Alias::new("id")), sea_query::Order::Asc)
+        .to_owned();
+    let rows = engine.database.read(&query, &[Type::Integer, Type::Integer, Type::Text]).await?;
+    for shown in page {
+        let id = Some(shown.loaded.record.id);
+        let mut roles = Map::new();
+        for row in rows.iter().filter(|row| row.integer(1) == id) {
+            if let Some(role) = row.text(2).and_then(|field| resource.role(field)) {
+                let mut words = json!({"description": role.description, "name": role.name, "id": row.integer(0)});
+                if let (true, Some(words)) = (role.user_only, words.as_object_mut()) {
+                    words.insert("user_only".into(), true.into());
+                }
+                roles.insert(role.field.into(), words);
+            }
+        }
+        shown.summarize("object_roles", roles.into());
+    }
+    Ok(())
+}

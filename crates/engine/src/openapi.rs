@@ -1,0 +1,372 @@
+//! The parts of an OpenAPI 3.1 document that follow from the descriptions: the
+//! JSON Schemas of what answers show and bodies may hold, and the parameters of
+//! lists. Paths, methods and statuses are the server's to add.
+//!
+//! Schemas leave objects open: hooks add keys to what the description shows, and
+//! keys of a body that nobody knows are ignored.
+
+use hostler_schema::{Default, Field, Key, Kind, Resource};
+use serde_json::{Map, Value as Json, json};
+
+use crate::options::MAX_PAGE_SIZE;
+
+/// What a request is going to do with its body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// POST: a new object.
+    Create,
+    /// PUT: the whole object.
+    Replace,
+    /// PATCH: some fields of it.
+    Change,
+}
+
+impl Body {
+    /// All of them.
+    pub const ALL: [Body; 3] = [Body::Create, Body::Replace, Body::Change];
+
+    /// The name of the component that describes this body.
+    pub fn component(self, resource: &Resource) -> String {
+        let word = match self {
+            Body::Create => "Create",
+            Body::Replace => "Replace",
+            Body::Change => "Change",
+        };
+        component(resource) + word
+    }
+
+    /// Whether the resource takes such a body anywhere.
+    pub fn is_taken(self, resource: &Resource) -> bool {
+        match self {
+            // Sub-lists create objects too, so a description cannot tell that nobody does.
+            Body::Create => resource.fields.iter().any(|field| field.writable),
+            Body::Replace | Body::Change => resource.editable,
+        }
+    }
+
+    /// Whether it must name something.
+    pub fn is_needed(self, resource: &Resource) -> bool {
+        self != Body::Change && resource.fields.iter().any(|field| field.writable && field.required)
+    }
+
+    /// The schema of this body.
+    pub fn schema(self, resource: &Resource) -> Json {
+        let fields =
+            resource.fields.iter().filter(|field| field.writable && (self == Body::Create || !field.create_only));
+        let mut required: Vec<&str> = vec![];
+        let mut properties = Map::new();
+        for field in fields {
+            if field.required && self != Body::Change {
+                required.push(field.name);
+            }
+            properties.insert(field.name.into(), sent(field).into());
+        }
+        let mut schema = Map::new();
+        schema.insert("type".into(), "object".into());
+        schema.insert("properties".into(), properties.into());
+        if !required.is_empty() {
+            schema.insert("required".into(), required.into());
+        }
+        schema.into()
+    }
+}
+
+/// The name of the component that describes an object of this resource: `o_auth2_access_token` is `OAuth2AccessToken`.
+pub fn component(resource: &Resource) -> String {
+    let words = resource.name.split('_').map(|word| {
+        let mut letters = word.chars();
+        letters.next().map(|first| first.to_uppercase().chain(letters).collect::<String>()).unwrap_or_default()
+    });
+    words.collect()
+}
+
+/// The name of the component that describes one page of a list.
+pub fn page_component(resource: &Resource) -> String {
+    component(resource) + "Page"
+}
+
+/// A reference to a component of this kind, such as `schemas`.
+pub fn reference(kind: &str, name: &str) -> Json {
+    json!({"$ref": format!("#/components/{kind}/{name}")})
+}
+
+/// An object of the resource as answers show it.
+pub fn shown(resource: &'static Resource) -> Json {
+    let mut properties = Map::new();
+    let mut fields = resource.fields.iter();
+    if let Some(id) = fields.next() {
+        properties.insert(id.name.into(), answered(id).into());
+    }
+    properties.insert("type".into(), json!({"type": "string", "const": resource.name}));
+    properties.insert("url".into(), link("The path of this object."));
+    properties.insert("related".into(), related(resource));
+    properties.insert("summary_fields".into(), summaries(resource));
+    let mut masked = vec![];
+    for field in fields {
+        if field.shown {
+            properties.insert(field.name.into(), answered(field).into());
+        } else if field.kind.is_secret() && !field.writable {
+            masked.push(field);
+        }
+    }
+    // All that the description shows is always there; a hook may show a secret in some answers.
+    let required: Vec<String> = properties.keys().cloned().collect();
+    for field in masked {
+        properties.insert(field.name.into(), answered(field).into());
+    }
+    json!({
+        "type": "object",
+        "title": resource.type_label,
+        "description": resource.description,
+        "properties": properties,
+        "required": required,
+    })
+}
+
+/// One page of a list of the resource.
+pub fn page(resource: &Resource) -> Json {
+    let neighbour = |words: &str| json!({"type": ["string", "null"], "format": "uri-reference", "description": words});
+    json!({
+        "type": "object",
+        "properties": {
+            "count": {
+                "type": "integer",
+                "minimum": 0,
+                "description": "How many objects match. Left out, like the links, with the parameter count_disabled.",
+            },
+            "next": neighbour("The path of the next page."),
+            "previous": neighbour("The path of the page before."),
+            "results": {
+                "type": "array",
+                "maxItems": MAX_PAGE_SIZE,
+                "items": reference("schemas", &component(resource)),
+            },
+        },
+        "required": ["results"],
+    })
+}
+
+/// The parameters that every list takes, by the name of their component.
+pub fn list_parameters() -> Map<String, Json> {
+    let text = || json!({"type": "string"});
+    let page = json!({"anyOf": [{"type": "integer", "minimum": 1}, {"const": "last"}]});
+    let most = format!("How many objects one page holds. More than {MAX_PAGE_SIZE} count as {MAX_PAGE_SIZE}.");
+    let order = "Names of fields, separated by commas, each with a - before it for the reverse order.";
+    let search = "Words that must all occur, each in any of the fields that OPTIONS lists as search_fields.";
+    let known = [
+        ("page", page, "Which page, counted from 1, or the word last."),
+        ("page_size", json!({"type": "integer", "minimum": 1, "default": 25}), most.as_str()),
+        ("order_by", text(), order),
+        ("search", text(), search),
+    ];
+    let mut parameters = Map::new();
+    for (name, schema, words) in known {
+        let mut parameter = json!({"name": name, "in": "query", "required": false, "description": words});
+        set(&mut parameter, "schema", schema);
+        parameters.insert(name.into(), parameter);
+    }
+    let filter = json!({
+        "name": "filter",
+        "in": "query",
+        "required": false,
+        "style": "form",
+        "explode": true,
+        "schema": {"type": "object", "additionalProperties": {"type": "string"}},
+        "description": FILTER,
+    });
+    parameters.insert("filter".into(), filter);
+    parameters
+}
+
+const FILTER: &str = "Any number of filters, each a parameter of its own: a field's name, also across relations \
+    (`organization__name=x`), with an optional lookup at its end (`name__icontains=x`): exact, iexact, contains, \
+    icontains, startswith, istartswith, endswith, iendswith, regex, iregex, gt, gte, lt, lte, in, isnull. \
+    `<relation>__search` searches related objects. Before it may stand `not__`, `or__` (any of these) and `chain__` \
+    (about a related object of its own). A secret cannot be filtered by.";
+
+/// The parameter that names one object of the resource in a path.
+pub fn key_parameter(resource: &Resource) -> Json {
+    if resource.natural_key.is_empty() {
+        let schema = json!({"type": "integer", "format": "int64", "minimum": 1});
+        return json!({"name": "key", "in": "path", "required": true, "schema": schema, "description": "The id."});
+    }
+    let parts: Vec<&str> = resource.natural_key.iter().map(|(Key::Field(name) | Key::Link(name))| *name).collect();
+    let words = format!(
+        "The id, or the name as in `related.named_url`: {}. A plus sign within a part is written [+].",
+        parts.join("++")
+    );
+    let schema = json!({"type": "string", "minLength": 1});
+    json!({"name": "key", "in": "path", "required": true, "schema": schema, "description": words})
+}
+
+/// The body that associates an existing object with another one, or takes it away.
+pub fn association() -> Json {
+    json!({
+        "type": "object",
+        "description": "Associates the object with this id, or with `disassociate` takes it away.",
+        "properties": {
+            "id": {"type": "integer", "format": "int64"},
+            "disassociate": {"type": "boolean", "default": false},
+        },
+        "required": ["id"],
+    })
+}
+
+fn link(words: &str) -> Json {
+    json!({"type": "string", "format": "uri-reference", "description": words})
+}
+
+fn related(resource: &Resource) -> Json {
+    let mut properties = Map::new();
+    if !resource.natural_key.is_empty() {
+        // As in AWX it may hold spaces, so it is no URI reference in the strict sense.
+        let words = "The path that names this object by its natural key.";
+        properties.insert("named_url".into(), json!({"type": "string", "description": words}));
+    }
+    for summary in resource.summaries.iter().filter(|summary| summary.linked) {
+        properties.insert(summary.name.into(), link((summary.target)().type_label));
+    }
+    for sublist in resource.sublists.iter().filter(|sublist| sublist.linked) {
+        properties.insert(sublist.name.into(), link(sublist.title));
+    }
+    for name in resource.later {
+        properties.insert((*name).into(), link("Not served yet: answers 501."));
+    }
+    let others = json!({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]});
+    json!({
+        "type": "object",
+        "description": "Paths that belong to this object.",
+        "properties": properties,
+        "additionalProperties": others,
+    })
+}
+
+fn summaries(resource: &'static Resource) -> Json {
+    let mut properties = Map::new();
+    if let Some(shared) = resource.shared_type {
+        let resource = json!({
+            "type": "object",
+            "description": "The identity of this object across systems.",
+            "properties": {"ansible_id": {"type": "string", "format": "uuid"}, "resource_type": {"const": shared}},
+            "required": ["ansible_id", "resource_type"],
+        });
+        properties.insert("resource".into(), resource);
+    }
+    for summary in resource.summaries {
+        properties.insert(summary.name.into(), summary_of((summary.target)()));
+    }
+    if resource.capabilities {
+        let may = json!({
+            "type": "object",
+            "description": "What you may do with this object.",
+            "properties": {"edit": {"type": "boolean"}, "delete": {"type": "boolean"}},
+        });
+        properties.insert("user_capabilities".into(), may);
+    }
+    if !resource.roles.is_empty() {
+        let role = json!({
+            "type": "object",
+            "properties": {"id": {"type": "integer"}, "name": {"type": "string"}, "description": {"type": "string"}},
+            "required": ["id", "name", "description"],
+        });
+        let roles = resource.roles.iter().map(|known| (known.field.to_owned(), role.clone()));
+        properties.insert("object_roles".into(), json!({"type": "object", "properties": roles.collect::<Map<_, _>>()}));
+    }
+    json!({
+        "type": "object",
+        "description": "A few words about linked objects, as far as you may see them.",
+        "properties": properties,
+    })
+}
+
+fn summary_of(target: &'static Resource) -> Json {
+    let mut properties = Map::new();
+    properties.insert("id".into(), json!({"type": "integer", "format": "int64"}));
+    for field in target.summarized_as.iter().filter_map(|name| target.field(name)) {
+        properties.insert(field.name.into(), answered(field).into());
+    }
+    json!({"type": "object", "properties": properties, "required": ["id"]})
+}
+
+/// The schema of a field in answers.
+fn answered(field: &Field) -> Map<String, Json> {
+    let mut schema = of_kind(field.kind, field.nullable);
+    if !field.writable {
+        set(&mut schema, "readOnly", true.into());
+    }
+    described(field, schema)
+}
+
+/// The schema of a field in bodies.
+fn sent(field: &Field) -> Map<String, Json> {
+    let kind = field.offered.map_or(field.kind, Kind::Choice);
+    let mut schema = of_kind(kind, field.nullable);
+    if matches!(field.kind, Kind::Text | Kind::Email | Kind::Digest | Kind::Sealed) && !field.blank {
+        set(&mut schema, "minLength", 1.into());
+    }
+    if let Some(max) = field.max {
+        set(&mut schema, "maxLength", max.into());
+    }
+    if let Some((least, greatest)) = field.range {
+        set(&mut schema, "minimum", least.into());
+        set(&mut schema, "maximum", greatest.into());
+    }
+    if field.kind.is_secret() || !field.shown {
+        set(&mut schema, "writeOnly", true.into());
+    } else if let Some(default) = field.default {
+        // What a secret defaults to is none: its own rules would refuse it.
+        let value = match default {
+            Default::Text(text) => Json::from(text),
+            Default::Boolean(boolean) => boolean.into(),
+            Default::Integer(number) => number.into(),
+            Default::Null => Json::Null,
+            Default::EmptyObject => json!({}),
+        };
+        set(&mut schema, "default", value);
+    }
+    described(field, schema)
+}
+
+fn of_kind(kind: Kind, nullable: bool) -> Json {
+    let (type_name, format) = match kind {
+        Kind::Id | Kind::Integer | Kind::Link(_) => ("integer", Some("int64")),
+        // Not as `format: email`, for the empty text is allowed too.
+        Kind::Text | Kind::Email | Kind::Digest | Kind::Sealed | Kind::Choice(_) => ("string", None),
+        Kind::Boolean => ("boolean", None),
+        Kind::Time => ("string", Some("date-time")),
+        Kind::Uuid => ("string", Some("uuid")),
+        // No object of that kind exists, so no id would do.
+        Kind::Reserved => return json!({"type": "null"}),
+        // Anything that JSON can say.
+        Kind::Json | Kind::Computed => return json!({}),
+        Kind::Inputs => return json!({"type": "object"}),
+    };
+    let mut schema = json!({"type": if nullable { json!([type_name, "null"]) } else { json!(type_name) }});
+    if let Some(format) = format {
+        set(&mut schema, "format", format.into());
+    }
+    if let Kind::Choice(words) = kind {
+        let mut values: Vec<Json> = words.iter().map(|(word, _)| (*word).into()).collect();
+        if nullable {
+            values.push(Json::Null);
+        }
+        set(&mut schema, "enum", values.into());
+    }
+    schema
+}
+
+fn described(field: &Field, schema: Json) -> Map<String, Json> {
+    let mut words = Map::new();
+    words.insert("title".into(), field.label.into());
+    words.insert("description".into(), field.help.into());
+    if let Json::Object(schema) = schema {
+        words.extend(schema);
+    }
+    words
+}
+
+fn set(schema: &mut Json, key: &str, value: Json) {
+    if let Json::Object(map) = schema {
+        map.insert(key.to_owned(), value);
+    }
+}

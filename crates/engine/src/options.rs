@@ -1,0 +1,166 @@
+//! The answer to OPTIONS: what a resource looks like and what may be done with it.
+
+use hostler_schema::{Default, Field, Kind, Resource};
+use serde_json::{Map, Value as Json, json};
+
+/// Most objects on one page, whatever `page_size` says.
+pub const MAX_PAGE_SIZE: u64 = 200;
+
+/// Which actions an OPTIONS answer describes beside GET.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Actions {
+    /// POST, for those who may create an object here.
+    pub post: bool,
+    /// PUT, for those who may change the object.
+    pub put: bool,
+    /// Whether POST takes nothing but the id of an object to associate.
+    pub attach: bool,
+    /// Whether the path is a list, which can be searched and paged.
+    pub list: bool,
+}
+
+impl Actions {
+    /// The answer for a path that shows objects of this resource under this title.
+    pub fn document(self, resource: &'static Resource, title: &str) -> Map<String, Json> {
+        let mut actions = Map::new();
+        if self.put {
+            actions.insert("PUT".into(), writable(resource, false).into());
+        }
+        actions.insert("GET".into(), readable(resource).into());
+        if self.post {
+            let fields = if self.attach { associated(resource) } else { writable(resource, true) };
+            actions.insert("POST".into(), fields.into());
+        }
+        let mut document = Map::new();
+        document.insert("name".into(), title.into());
+        document.insert("description".into(), resource.description.into());
+        document.insert("renders".into(), json!(["application/json", "text/html"]));
+        document.insert("parses".into(), json!(["application/json"]));
+        document.insert("actions".into(), actions.into());
+        document.insert("types".into(), json!([resource.name]));
+        if self.list {
+            let mut search: Vec<&str> = resource.search.to_vec();
+            search.sort_unstable();
+            document.insert("search_fields".into(), search.into());
+            let mut related: Vec<String> =
+                resource.relations.iter().filter(|r| r.searchable).map(|r| format!("{}__search", r.name)).collect();
+            related.sort_unstable();
+            if !related.is_empty() {
+                document.insert("related_search_fields".into(), related.into());
+            }
+            if !resource.roles.is_empty() {
+                let mut roles: Vec<&str> = resource.roles.iter().map(|role| role.field).collect();
+                roles.sort_unstable();
+                document.insert("object_roles".into(), roles.into());
+            }
+            document.insert("max_page_size".into(), MAX_PAGE_SIZE.into());
+        }
+        document
+    }
+}
+
+fn readable(resource: &'static Resource) -> Map<String, Json> {
+    let mut fields = Map::new();
+    let mut rest = resource.fields.iter();
+    if let Some(id) = rest.next() {
+        fields.insert(id.name.into(), shape(id).into());
+    }
+    let plain = |kind: &str, label: &str, help: &str| json!({"type": kind, "help_text": help, "hidden": false, "label": label, "filterable": false});
+    let choices = json!([[resource.name, resource.type_label]]);
+    fields.insert(
+        "type".into(),
+        json!({"type": "choice", "help_text": "What type of object this is.", "hidden": false, "label": "Type", "choices": choices}),
+    );
+    fields.insert("url".into(), plain("string", "Url", "The path of this object."));
+    fields.insert("related".into(), plain("object", "Related", "Paths that belong to this object."));
+    fields.insert(
+        "summary_fields".into(),
+        plain(
+            "object",
+            "Summary fields",
+            "A few words about the objects that this one links to, and what you may do with it.",
+        ),
+    );
+    for field in rest.filter(|field| field.shown || field.kind.is_secret()) {
+        fields.insert(field.name.into(), shape(field).into());
+    }
+    fields
+}
+
+/// What names an object to associate. `awx export` tells by it that such a list
+/// can be filled with what is there already.
+fn associated(resource: &'static Resource) -> Map<String, Json> {
+    let mut fields = Map::new();
+    if let Some(id) = resource.field("id") {
+        let mut words = shape(id);
+        words.insert("required".into(), false.into());
+        fields.insert(id.name.into(), words.into());
+    }
+    fields
+}
+
+/// `creating` also shows what only POST accepts.
+fn writable(resource: &'static Resource, creating: bool) -> Map<String, Json> {
+    let mut fields = Map::new();
+    // What answers do not show, AWX does not describe either, unless it makes a new object.
+    let described = |field: &&Field| field.shown || field.create_only || field.kind.is_secret();
+    let written = |field: &&Field| field.writable && (creating || !field.create_only);
+    for field in resource.fields.iter().filter(described).filter(written) {
+        let mut words = shape(field);
+        words.insert("required".into(), field.required.into());
+        if let Some(max) = field.max {
+            words.insert("max_length".into(), max.into());
+        }
+        match field.default {
+            Some(Default::Text(text)) => words.insert("default".into(), text.into()),
+            Some(Default::Boolean(boolean)) => words.insert("default".into(), boolean.into()),
+            Some(Default::Integer(number)) => words.insert("default".into(), number.into()),
+            Some(Default::Null) => words.insert("default".into(), Json::Null),
+            Some(Default::EmptyObject) => words.insert("default".into(), json!({})),
+            None => None,
+        };
+        if let Some(offered) = field.offered {
+            words.insert("choices".into(), choices(offered));
+        }
+        if !field.shown && !field.kind.is_secret() {
+            words.insert("write_only".into(), true.into());
+        }
+        fields.insert(field.name.into(), words.into());
+    }
+    fields
+}
+
+fn choices(words: &[(&str, &str)]) -> Json {
+    words.iter().map(|(word, label)| json!([word, label])).collect()
+}
+
+/// What is said of a field for every action.
+fn shape(field: &Field) -> Map<String, Json> {
+    let mut words = Map::new();
+    words.insert("type".into(), field.type_name.unwrap_or(type_name(field.kind)).into());
+    words.insert("help_text".into(), field.help.into());
+    words.insert("hidden".into(), false.into());
+    words.insert("label".into(), field.label.into());
+    words.insert("filterable".into(), field.filter_listed.into());
+    if let Some((least, greatest)) = field.range {
+        words.insert("min_value".into(), least.into());
+        words.insert("max_value".into(), greatest.into());
+    }
+    if let Kind::Choice(choices) = field.kind {
+        words.insert("choices".into(), self::choices(choices));
+    }
+    words
+}
+
+fn type_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Id | Kind::Integer => "integer",
+        Kind::Text | Kind::Email | Kind::Uuid | Kind::Digest | Kind::Sealed => "string",
+        Kind::Boolean => "boolean",
+        Kind::Time => "datetime",
+        Kind::Json | Kind::Inputs => "json",
+        Kind::Choice(_) => "choice",
+        Kind::Link(_) | Kind::Reserved => "id",
+        Kind::Computed => "field",
+    }
+}

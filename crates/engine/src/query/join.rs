@@ -1,0 +1,315 @@
+//! From filters to conditions: each relation becomes an EXISTS of its own level.
+
+use hostler_database::{Dialect, Sought, TextLookup, Texts};
+use hostler_schema::{Action, Actor, Field, Resource, Rule, Via, column};
+use sea_query::{Alias, Condition, Expr, ExprTrait, Func, Query, SelectStatement, Value};
+
+use super::lookup::{Leaf, Test, constant, occurs};
+use super::{LookUp, QueryError};
+
+/// One step from a resource to a related one.
+#[derive(Clone, Copy)]
+pub(super) struct Hop {
+    pub name: &'static str,
+    pub via: Via,
+    pub target: &'static Resource,
+    /// The column of the row itself that holds the other row's id and that answers show.
+    pub link: Option<&'static str>,
+}
+
+/// What is asked of the row at the end of a path.
+#[derive(Clone, Debug)]
+pub(super) enum Predicate {
+    Test(Leaf, Test),
+    /// The term occurs in one of these columns.
+    Occurs(Vec<Leaf>, String),
+}
+
+impl Predicate {
+    /// Whether it is met by a row for any of several columns.
+    fn is_of_several_columns(&self) -> bool {
+        matches!(self, Predicate::Occurs(leaves, _) if leaves.len() > 1)
+    }
+
+    /// Whether one of the texts in the index must be this very one.
+    fn is_name(&self) -> bool {
+        matches!(self, Predicate::Test(leaf, Test::Text(TextLookup::Exact, _)) if leaf.texts.is_some())
+    }
+
+    /// A text that the row must hold, in whatever case, in one of the columns of this index.
+    fn held(&self) -> Option<(&'static Texts, &str)> {
+        match self {
+            Predicate::Test(leaf, test) => leaf.texts.zip(test.held()),
+            Predicate::Occurs(leaves, term) => {
+                let texts = leaves.first()?.texts.filter(|_| leaves.iter().all(|leaf| leaf.texts.is_some()))?;
+                Some((texts, term))
+            }
+        }
+    }
+}
+
+/// Something asked of a row that a path leads to.
+#[derive(Clone)]
+pub(super) struct Filter {
+    pub path: Vec<Hop>,
+    pub predicate: Predicate,
+}
+
+impl Filter {
+    /// Whether the filter also holds where the path leads to no row at all.
+    fn holds_without_row(&self) -> bool {
+        !self.path.is_empty() && matches!(self.predicate, Predicate::Test(_, Test::Null(true)))
+    }
+}
+
+/// Everything asked of one row and, level by level, of the rows related to it.
+#[derive(Default)]
+struct Group {
+    predicates: Vec<Predicate>,
+    /// Paths that lead to no row, or to one that meets the predicate.
+    absences: Vec<Filter>,
+    hops: Vec<(Hop, Group)>,
+}
+
+impl Group {
+    fn new(filters: &[Filter]) -> Group {
+        let mut root = Group::default();
+        let (absences, others): (Vec<&Filter>, Vec<&Filter>) =
+            filters.iter().partition(|filter| filter.holds_without_row());
+        for filter in others {
+            root.at(&filter.path).predicates.push(filter.predicate.clone());
+        }
+        for filter in absences {
+            root.absence(&filter.path, &filter.predicate);
+        }
+        root
+    }
+
+    /// The level at the end of a path, made if need be.
+    fn at(&mut self, path: &[Hop]) -> &mut Group {
+        let Some((hop, rest)) = path.split_first() else {
+            return self;
+        };
+        let index = match self.hops.iter().position(|(known, _)| known.name == hop.name) {
+            Some(index) => index,
+            None => {
+                self.hops.push((*hop, Group::default()));
+                self.hops.len() - 1
+            }
+        };
+        self.hops[index].1.at(rest)
+    }
+
+    /// Where other filters already demand a row, it is that row that must lead nowhere further.
+    fn absence(&mut self, path: &[Hop], predicate: &Predicate) {
+        match path.split_first() {
+            None => self.predicates.push(predicate.clone()),
+            Some((hop, rest)) => match self.hops.iter_mut().find(|(known, _)| known.name == hop.name) {
+                Some((_, group)) => group.absence(rest, predicate),
+                None => self.absences.push(Filter { path: path.to_vec(), predicate: predicate.clone() }),
+            },
+        }
+    }
+}
+
+/// Builds conditions for one statement.
+pub(super) struct Compiler<'a> {
+    actor: &'a Actor,
+    dialect: Dialect,
+    look_up: &'a LookUp<'a>,
+    aliases: usize,
+    /// Whether the condition being built will be negated, and so must not be NULL.
+    is_negated: bool,
+}
+
+impl<'a> Compiler<'a> {
+    pub fn new(actor: &'a Actor, dialect: Dialect, look_up: &'a LookUp<'a>) -> Self {
+        Compiler { actor, dialect, look_up, aliases: 0, is_negated: false }
+    }
+
+    pub fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// The condition that the row meets all filters, related ones by the same rows.
+    pub fn all(&mut self, filters: &[Filter], row: &str) -> Result<Condition, QueryError> {
+        self.group(&Group::new(filters), row)
+    }
+
+    /// The condition that the row does not meet all of these filters, each taken by
+    /// itself. What is unknown because of a NULL counts as not met.
+    pub fn not_all(&mut self, filters: &[Filter], row: &str) -> Result<Expr, QueryError> {
+        let mut condition = Condition::all();
+        let outer = std::mem::replace(&mut self.is_negated, true);
+        for filter in filters {
+            condition = condition.add(self.all(std::slice::from_ref(filter), row)?);
+        }
+        self.is_negated = outer;
+        let met = Expr::from(condition);
+        // EXISTS is never NULL, and bare the databases can plan it as an anti-join.
+        let certain = filters.iter().all(|filter| !filter.path.is_empty());
+        Ok(if certain { met.not() } else { Expr::from(Func::coalesce([met, constant(false)])).not() })
+    }
+
+    /// A name for the hop's table in the query and the condition that its row
+    /// belongs to this one and may be seen; None if there can be no such row.
+    pub fn reach(&mut self, hop: &Hop, row: &str) -> Option<(String, Condition)> {
+        if matches!(hop.via, Via::Nowhere) {
+            return None;
+        }
+        self.aliases += 1;
+        let other = format!("hop{}", self.aliases);
+        let joined = Condition::all().add(hop.via.joins(row, &other));
+        match hop.target.access.rows(self.actor, Action::Read, &other) {
+            Rule::None => None,
+            Rule::All => Some((other, joined)),
+            Rule::When(visible) => Some((other, joined.add(visible))),
+        }
+    }
+
+    fn group(&mut self, group: &Group, row: &str) -> Result<Condition, QueryError> {
+        let mut condition = Condition::all();
+        if let Some(sought) = self.sought(group) {
+            condition = condition.add(sought.condition(row));
+        }
+        for predicate in &group.predicates {
+            condition = condition.add(self.predicate(predicate, row)?);
+        }
+        for absence in &group.absences {
+            condition = condition.add(self.absence(absence, row)?);
+        }
+        for (hop, below) in &group.hops {
+            condition = condition.add(self.exists(hop, below, row)?);
+        }
+        Ok(condition)
+    }
+
+    /// What to look up in the index of texts to find the rows that may meet everything asked of them here. What is
+    /// negated is met by most rows; what is named exactly has an index of its own, which leads to fewer.
+    fn sought(&self, group: &Group) -> Option<Sought> {
+        if group.predicates.iter().any(Predicate::is_name) {
+            return None;
+        }
+        // One column of all rows PostgreSQL reads out of an ordinary index sooner than the rows that hold trigrams which
+        // are common; with a plan for any text it cannot tell which those are.
+        let is_of_use = |predicate: &&Predicate| self.dialect == Dialect::Sqlite || predicate.is_of_several_columns();
+        let found: Vec<(&'static Texts, &str)> =
+            group.predicates.iter().filter(is_of_use).filter_map(Predicate::held).collect();
+        let (texts, _) = *found.first().filter(|_| !self.is_negated)?;
+        let sought = Sought::new(self.dialect, texts, found.iter().map(|(_, text)| *text))?;
+        (self.look_up)(&sought)
+    }
+
+    fn predicate(&self, predicate: &Predicate, row: &str) -> Result<Expr, QueryError> {
+        match predicate {
+            Predicate::Test(leaf, test) => test.condition(*leaf, row, self.dialect),
+            Predicate::Occurs(leaves, term) => {
+                let mut any = Condition::any();
+                for leaf in leaves {
+                    any = any.add(occurs(*leaf, term, row, self.dialect)?);
+                }
+                Ok(any.into())
+            }
+        }
+    }
+
+    /// Whether the related rows are selected once for all rows, instead of looked
+    /// up for each: always by relations that lead to several, which a look-up
+    /// costs most; by links only where there are few objects to link to.
+    fn selects_first(&self, hop: &Hop) -> bool {
+        let is_link = matches!(hop.via, Via::Column(_));
+        !self.is_negated && (!is_link || hop.target.total.is_none())
+    }
+
+    fn exists(&mut self, hop: &Hop, group: &Group, row: &str) -> Result<Expr, QueryError> {
+        if let (Via::Same, false) = (hop.via, self.is_negated) {
+            // It is this very row, which is seen already: there is nothing to look up.
+            return Ok(self.group(group, row)?.into());
+        }
+        // Bare, what is negated can be planned as an anti-join.
+        if let (Via::Column(link), false) = (hop.via, self.is_negated)
+            && names_one(hop.target, group)
+        {
+            return self.only(hop, link, group, row);
+        }
+        if self.selects_first(hop) && !matches!(hop.via, Via::Condition(_) | Via::Nowhere) {
+            return self.among(hop, group, row);
+        }
+        let Some((other, mut condition)) = self.reach(hop, row) else {
+            return Ok(constant(false));
+        };
+        let below = self.group(group, &other)?;
+        if !below.is_empty() {
+            condition = condition.add(below);
+        }
+        let mut select = Query::select();
+        select.expr(Expr::Constant(Value::Int(Some(1))));
+        select.from_as(Alias::new(hop.target.table), Alias::new(&other)).cond_where(condition);
+        Ok(Expr::exists(select))
+    }
+
+    /// As [`Self::exists`], with the related rows selected first.
+    fn among(&mut self, hop: &Hop, group: &Group, row: &str) -> Result<Expr, QueryError> {
+        let Some(others) = self.others(hop, group)? else { return Ok(constant(false)) };
+        Ok(hop.via.belongs_to_any(row, others).unwrap_or_else(|| constant(false)))
+    }
+
+    /// As [`Self::exists`], of a link to what can be one object at most: compared with one value, the link's index leads
+    /// to the rows in their order.
+    fn only(&mut self, hop: &Hop, link: &str, group: &Group, row: &str) -> Result<Expr, QueryError> {
+        let Some(others) = self.others(hop, group)? else { return Ok(constant(false)) };
+        Ok(column(row, link).eq(Expr::SubQuery(None, Box::new(others("id").into()))))
+    }
+
+    /// Selects a column of the related rows that may be seen and meet the group; None if none may be seen.
+    fn others(
+        &mut self,
+        hop: &Hop,
+        group: &Group,
+    ) -> Result<Option<impl FnOnce(&str) -> SelectStatement + use<>>, QueryError> {
+        self.aliases += 1;
+        let other = format!("hop{}", self.aliases);
+        let visible = match hop.target.access.rows(self.actor, Action::Read, &other) {
+            Rule::None => return Ok(None),
+            rule => rule.condition(),
+        };
+        let below = self.group(group, &other)?;
+        let table = hop.target.table;
+        Ok(Some(move |name: &str| {
+            let mut select = Query::select();
+            select.expr(column(&other, name)).from_as(Alias::new(table), Alias::new(&other));
+            select.cond_where(visible).cond_where(below);
+            select
+        }))
+    }
+
+    fn absence(&mut self, filter: &Filter, row: &str) -> Result<Expr, QueryError> {
+        let mut rows = Group::default();
+        rows.at(&filter.path);
+        let outer = std::mem::replace(&mut self.is_negated, true);
+        let no_row = Expr::from(self.group(&rows, row)?).not();
+        self.is_negated = outer;
+        if matches!(&filter.predicate, Predicate::Test(leaf, _) if leaf.column == "id") {
+            // A row without id is no row: nothing to add.
+            return Ok(no_row);
+        }
+        let mut such = Group::default();
+        such.at(&filter.path).predicates.push(filter.predicate.clone());
+        Ok(no_row.or(Expr::from(self.group(&such, row)?)))
+    }
+}
+
+/// Whether at most one object of this resource can meet the conditions, since they name it: what is unique in a
+/// description is unique in the database.
+fn names_one(target: &Resource, group: &Group) -> bool {
+    let names = |field: &Field| {
+        group.predicates.iter().any(|predicate| {
+            matches!(predicate, Predicate::Test(leaf, Test::Text(TextLookup::Exact, _)) if leaf.column == field.column)
+        })
+    };
+    let alone = target.unique.iter().filter_map(|unique| match unique.fields {
+        [name] => target.field(name),
+        _ => None,
+    });
+    alone.filter(|field| !field.nullable).any(names)
+}

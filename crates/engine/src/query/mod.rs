@@ -1,0 +1,153 @@
+//! The grammar of list queries: from the parameters of a request to the
+//! conditions, the order and the page of a statement.
+//!
+//! ```text
+//! [or__|chain__|not__]* path [__lookup] [__int] = value
+//! path = name (__ name)*        relations, then a field or a relation
+//! ```
+//!
+//! What a client may ask is read from the description of the resource, and
+//! every relation that is crossed shows only rows that the actor may see.
+
+mod error;
+mod join;
+mod limits;
+mod lookup;
+mod order;
+mod page;
+mod parse;
+mod search;
+mod value;
+
+use hostler_database::{Dialect, Sought};
+use hostler_schema::{Actor, Resource};
+use sea_query::{Condition, Expr, ExprTrait, Order};
+
+pub use error::QueryError;
+pub use page::{Page, PageNumber, page_link};
+
+use join::{Compiler, Filter};
+use limits::Budget;
+use parse::{Clause, Combine};
+
+/// What a client wants of a list.
+#[derive(Clone, Debug)]
+pub struct ListQuery {
+    /// Which rows. The visibility of the listed rows themselves is not part of it.
+    pub filter: Condition,
+    /// In which order; always ends with the id.
+    pub order: Vec<(Expr, Order)>,
+    /// Which part of them.
+    pub page: Page,
+    /// Whether the answer counts the rows and links to other pages.
+    pub count: bool,
+}
+
+/// Parameters that name no field: they are read elsewhere or mean nothing here.
+const RESERVED: &[&str] =
+    &["page", "page_size", "format", "type", "host_filter", "count_disabled", "no_truncate", "limit", "validate"];
+
+/// Reads the parameters of a list, decoded and in their order.
+///
+/// `row` is the name of the resource's table in the query.
+///
+/// # Errors
+/// [`QueryError`] says what the client did wrong, in AWX's words where they are known.
+pub fn parse(
+    resource: &'static Resource,
+    pairs: &[(String, String)],
+    actor: &Actor,
+    dialect: Dialect,
+    row: &str,
+) -> Result<ListQuery, QueryError> {
+    parse_with(resource, pairs, actor, dialect, row, &|_| None)
+}
+
+/// What to look up in the index of texts for what a list asks for, if that helps.
+pub(crate) type LookUp<'l> = dyn Fn(&Sought) -> Option<Sought> + 'l;
+
+/// As [`parse`], with the help of the index of texts.
+///
+/// # Errors
+/// As for [`parse`].
+pub(crate) fn parse_with(
+    resource: &'static Resource,
+    pairs: &[(String, String)],
+    actor: &Actor,
+    dialect: Dialect,
+    row: &str,
+    look_up: &LookUp<'_>,
+) -> Result<ListQuery, QueryError> {
+    let mut budget = Budget::default();
+    let mut clauses = Vec::new();
+    let mut orders = Vec::new();
+    for (key, text) in pairs {
+        match key.as_str() {
+            "" => {}
+            "order_by" | "order" => orders.push(text.as_str()),
+            "search" => {
+                budget.parameter()?;
+                let filters = search::own(resource, text, &mut budget)?;
+                clauses.push(Clause { combine: Combine::And, negated: false, filters });
+            }
+            key if RESERVED.contains(&key) => {}
+            key => {
+                budget.parameter()?;
+                clauses.push(parse::clause(resource, key, text, &mut budget)?);
+            }
+        }
+    }
+    let mut compiler = Compiler::new(actor, dialect, look_up);
+    let filter = combine(clauses, &mut compiler, row)?;
+    // Without a filter this stays empty: then nobody has to count.
+    let filter = if holds_type(resource, pairs) { filter } else { filter.add(Expr::val(1).eq(0)) };
+    let order = order::order(resource, &orders, &mut budget, &mut compiler, row)?;
+    let page = Page::parse(pairs)?;
+    let count = !pairs.iter().any(|(key, _)| key == "count_disabled");
+    Ok(ListQuery { filter, order, page, count })
+}
+
+/// Whether the list holds what is wanted: the parameter `type` names types of objects, separated by commas, and a list
+/// holds one. Of several such parameters the last one counts, as in AWX.
+fn holds_type(resource: &Resource, pairs: &[(String, String)]) -> bool {
+    let wanted = pairs.iter().rev().find(|(key, _)| key == "type");
+    wanted.is_none_or(|(_, types)| types.split(',').any(|name| name == resource.name))
+}
+
+fn combine(clauses: Vec<Clause>, compiler: &mut Compiler<'_>, row: &str) -> Result<Condition, QueryError> {
+    let mut together: Vec<Filter> = Vec::new();
+    let mut alone = Vec::new();
+    let mut alternatives = Condition::any();
+    let mut found = Condition::any();
+    for clause in clauses {
+        // An empty search asks for nothing.
+        if clause.filters.is_empty() {
+            continue;
+        }
+        if clause.combine == Combine::And && !clause.negated {
+            together.extend(clause.filters);
+            continue;
+        }
+        let condition = by_itself(&clause, compiler, row)?;
+        match clause.combine {
+            Combine::And | Combine::Chain => alone.push(condition),
+            Combine::Or => alternatives = alternatives.add(condition),
+            Combine::Search => found = found.add(condition),
+        }
+    }
+    let parts = [compiler.all(&together, row)?, alternatives, found];
+    let parts = parts.into_iter().filter(|part| !part.is_empty());
+    Ok(parts.chain(alone).fold(Condition::all(), Condition::add))
+}
+
+/// The condition of one parameter, each of its filters about related rows of its own.
+fn by_itself(clause: &Clause, compiler: &mut Compiler<'_>, row: &str) -> Result<Condition, QueryError> {
+    if clause.negated {
+        return Ok(Condition::all().add(compiler.not_all(&clause.filters, row)?));
+    }
+    let mut condition = Condition::all();
+    for filter in &clause.filters {
+        condition = condition.add(compiler.all(std::slice::from_ref(filter), row)?);
+    }
+    Ok(condition)
+}

@@ -1,0 +1,196 @@
+//! From the keys of parameters to filters: prefixes, paths and lookups.
+
+use hostler_schema::{Field, Kind, Resource, Via};
+
+use super::QueryError;
+use super::join::{Filter, Hop, Predicate};
+use super::limits::Budget;
+use super::lookup::{Leaf, Lookup, test};
+use super::{search, value};
+
+/// How a parameter combines with the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Combine {
+    /// Together with all other plain ones, about the same related rows.
+    And,
+    /// As one of several alternatives.
+    Or,
+    /// By itself.
+    Chain,
+    /// As one of several alternatives, like all plain `<relation>__search`.
+    Search,
+}
+
+/// One parameter: all its filters must hold, or with `negated` not all.
+pub(super) struct Clause {
+    pub combine: Combine,
+    pub negated: bool,
+    pub filters: Vec<Filter>,
+}
+
+/// Reads `[prefixes__]path[__lookup][__int]=text`.
+pub(super) fn clause(
+    resource: &'static Resource,
+    key: &str,
+    text: &str,
+    budget: &mut Budget,
+) -> Result<Clause, QueryError> {
+    let (mut combine, negated, key) = prefixes(key);
+    let mut parts: Vec<&str> = key.split("__").collect();
+    let number: String;
+    let mut text = text;
+    if parts.len() > 1 && parts.last() == Some(&"int") {
+        parts.pop();
+        number = value::literal(text)?.to_string();
+        text = &number;
+    }
+    if parts.len() > 1 && parts.last() == Some(&"search") {
+        parts.pop();
+        // AWX takes several of these as alternatives, and the terms within one together.
+        if combine == Combine::And && !negated {
+            combine = Combine::Search;
+        }
+        let filters = search::related(resource, &parts, text, budget)?;
+        return Ok(Clause { combine, negated, filters });
+    }
+    let mut lookup = Lookup::EXACT;
+    if parts.len() > 1
+        && let Some(found) = parts.last().and_then(|word| Lookup::parse(word))
+    {
+        parts.pop();
+        lookup = found;
+    }
+    let (path, leaf) = resolve(resource, &parts)?.column();
+    budget.path(path.len())?;
+    let test = test(leaf, lookup, text, budget)?;
+    let filters = vec![Filter { path, predicate: Predicate::Test(leaf, test) }];
+    Ok(Clause { combine, negated, filters })
+}
+
+/// Splits off `or__`, `chain__` and `not__`, in any order. An alternative is
+/// about a related row of its own anyway, so `or__` outweighs `chain__`.
+fn prefixes(mut key: &str) -> (Combine, bool, &str) {
+    let mut combine = Combine::And;
+    let mut negated = false;
+    loop {
+        if let Some(rest) = key.strip_prefix("or__") {
+            combine = Combine::Or;
+            key = rest;
+        } else if let Some(rest) = key.strip_prefix("chain__") {
+            if combine == Combine::And {
+                combine = Combine::Chain;
+            }
+            key = rest;
+        } else if let Some(rest) = key.strip_prefix("not__") {
+            negated = true;
+            key = rest;
+        } else {
+            return (combine, negated, key);
+        }
+    }
+}
+
+/// What a path leads to.
+pub(super) struct Target {
+    /// The relations it crosses, without one at its end.
+    pub path: Vec<Hop>,
+    pub end: End,
+}
+
+/// The last part of a path.
+pub(super) enum End {
+    /// A column of its own.
+    Column(Leaf),
+    /// A link, which is both a column and a relation.
+    Link(Leaf, Hop),
+    /// A relation without a column.
+    Relation(Hop),
+}
+
+impl Target {
+    /// The column to compare, and the relations that lead to it.
+    pub fn column(mut self) -> (Vec<Hop>, Leaf) {
+        match self.end {
+            End::Column(leaf) | End::Link(leaf, _) => (self.path, leaf),
+            End::Relation(hop) => {
+                self.path.push(hop);
+                (self.path, Leaf::RELATED)
+            }
+        }
+    }
+}
+
+/// Follows a path from field to field.
+pub(super) fn resolve(resource: &'static Resource, parts: &[&str]) -> Result<Target, QueryError> {
+    let mut path: Vec<Hop> = Vec::new();
+    let mut here = resource;
+    let mut rest = parts;
+    while let Some((name, after)) = rest.split_first() {
+        let name = if *name == "pk" { "id" } else { name };
+        let end = step(here, name)?;
+        rest = after;
+        let Some(next) = rest.first() else {
+            return Ok(Target { end: shortened(&mut path, name, end), path });
+        };
+        match end {
+            End::Link(_, hop) | End::Relation(hop) => {
+                here = hop.target;
+                path.push(hop);
+            }
+            // What such a link will lead to is not known yet, but no row does.
+            End::Column(leaf) if leaf.is_absent() => return Ok(Target { path, end: End::Column(Leaf::NOTHING) }),
+            End::Column(_) => return Err(QueryError::bad(format!("No related model for field {next}."))),
+        }
+    }
+    Err(QueryError::no_field(here.label, ""))
+}
+
+/// One part of a path.
+fn step(here: &'static Resource, name: &str) -> Result<End, QueryError> {
+    let field = here.field(name);
+    if field.is_some_and(|field| field.kind.holds_secrets()) {
+        return Err(QueryError::Forbidden(format!("Filtering on {name} is not allowed.")));
+    }
+    let field = field.filter(|field| field.filterable);
+    let relation = here.relation(name).map(|relation| Hop {
+        name: relation.name,
+        via: relation.via,
+        target: (relation.target)(),
+        link: None,
+    });
+    match (field, relation) {
+        (Some(field), relation) => Ok(field_end(here, field, relation)),
+        (None, Some(hop)) => Ok(End::Relation(hop)),
+        (None, None) => Err(QueryError::no_field(here.label, name)),
+    }
+}
+
+fn field_end(here: &Resource, field: &'static Field, relation: Option<Hop>) -> End {
+    let leaf = Leaf::of(here, field);
+    let relation = match (field.kind, relation) {
+        (Kind::Link(target), None) => {
+            Some(Hop { name: field.name, via: Via::Column(field.column), target: target(), link: None })
+        }
+        (_, relation) => relation,
+    };
+    match relation {
+        Some(hop) => {
+            // Only a link's column holds what `<relation>__id` asks for, and only a shown one gives nothing away.
+            let same = matches!((field.kind, hop.via), (Kind::Link(_), Via::Column(column)) if column == field.column);
+            let link = same && field.shown;
+            End::Link(leaf, Hop { link: link.then_some(field.column), ..hop })
+        }
+        None => End::Column(leaf),
+    }
+}
+
+/// `organization__id` is the row's own column, which it shows anyway.
+fn shortened(path: &mut Vec<Hop>, name: &str, end: End) -> End {
+    match (end, path.last().and_then(|hop| hop.link)) {
+        (End::Column(leaf), Some(column)) if name == "id" => {
+            path.pop();
+            End::Column(Leaf { column, nullable: true, ..leaf })
+        }
+        (end, _) => end,
+    }
+}

@@ -1,0 +1,136 @@
+//! From a loaded object to its JSON.
+
+use hostler_database::{Row, Type, Value};
+use hostler_schema::{Actor, Kind, Resource, column};
+use jiff::Timestamp;
+use sea_query::{Alias, ExprTrait, Query};
+use serde_json::{Map, Value as Json, json};
+
+use crate::decode::ENCRYPTED;
+use crate::hooks::View;
+use crate::named_url;
+use crate::select::{Loaded, ROW, summary_fields, type_of, visible};
+use crate::{Engine, Failure};
+
+/// A moment as answers show it: in UTC.
+pub fn time_text(time: Timestamp) -> String {
+    // As AWX does: microseconds, unless there are none.
+    if time.subsec_nanosecond() == 0 { time.to_string() } else { format!("{time:.6}") }
+}
+
+/// A stored value as answers show it.
+pub(crate) fn json_value(value: &Value) -> Json {
+    match value {
+        Value::Null => Json::Null,
+        Value::Integer(number) => Json::from(*number),
+        Value::Boolean(boolean) => Json::from(*boolean),
+        Value::Text(text) => Json::from(text.as_str()),
+        Value::Time(time) => Json::from(time_text(*time)),
+        Value::Json(json) => json.clone(),
+    }
+}
+
+/// The object as JSON, but for what the hooks add.
+pub(crate) fn render(loaded: &Loaded, view: View<'_>) -> Map<String, Json> {
+    let record = &loaded.record;
+    let resource = record.resource;
+    let mut json = Map::with_capacity(resource.fields.len() + 5);
+    json.insert("id".into(), record.id.into());
+    json.insert("type".into(), resource.name.into());
+    json.insert("url".into(), resource.url(record.id).into());
+    json.insert("related".into(), related(loaded, view).into());
+    json.insert("summary_fields".into(), summaries(loaded, view).into());
+    for (field, value) in resource.fields.iter().zip(&record.values) {
+        if field.shown && !matches!(field.kind, Kind::Id) {
+            let shown = json_value(value);
+            json.insert(field.name.into(), if matches!(field.kind, Kind::Inputs) { masked(shown) } else { shown });
+        }
+    }
+    if let (true, Some(Json::Object(links))) = (resource.copyable, json.get_mut("related")) {
+        links.insert("copy".into(), format!("{}copy/", resource.url(record.id)).into());
+    }
+    json
+}
+
+/// The values of a document of inputs, with a mask in the place of each secret.
+fn masked(mut inputs: Json) -> Json {
+    if let Json::Object(values) = &mut inputs {
+        for value in values.values_mut().filter(|value| value.as_str().is_some_and(hostler_vault::is_sealed)) {
+            *value = ENCRYPTED.into();
+        }
+    }
+    inputs
+}
+
+fn related(loaded: &Loaded, view: View<'_>) -> Map<String, Json> {
+    let resource = loaded.record.resource;
+    let mut links = Map::with_capacity(resource.sublists.len() + resource.later.len() + 4);
+    if view.detail
+        && let Some(url) = named_url::of(loaded)
+    {
+        links.insert("named_url".into(), url.into());
+    }
+    for (summary, id) in resource.summaries.iter().zip(&loaded.links) {
+        if let (true, Some(id)) = (summary.linked, id) {
+            links.insert(summary.name.into(), (summary.target)().url(*id).into());
+        }
+    }
+    let url = resource.url(loaded.record.id);
+    let below = resource.sublists.iter().filter(|sublist| sublist.linked).map(|sublist| sublist.name);
+    for name in below.chain(resource.later.iter().copied()) {
+        links.insert(name.into(), [&url, name, "/"].concat().into());
+    }
+    links
+}
+
+fn summaries(loaded: &Loaded, view: View<'_>) -> Map<String, Json> {
+    let resource = loaded.record.resource;
+    let mut summaries = Map::with_capacity(resource.summaries.len() + 3);
+    if let (Some(shared_type), Some(ansible_id)) = (resource.shared_type, &loaded.ansible_id) {
+        summaries.insert("resource".into(), json!({"ansible_id": ansible_id, "resource_type": shared_type}));
+    }
+    for ((summary, id), values) in resource.summaries.iter().zip(&loaded.links).zip(&loaded.summaries) {
+        if let (Some(id), Some(values)) = (id, values) {
+            summaries.insert(summary.name.into(), summary_of((summary.target)(), *id, values).into());
+        }
+    }
+    if resource.capabilities {
+        let can_write = view.actor.can_write;
+        let capabilities = json!({"edit": can_write && loaded.changeable, "delete": can_write && loaded.deletable});
+        summaries.insert("user_capabilities".into(), capabilities);
+    }
+    summaries
+}
+
+/// The few fields that other objects show of an object.
+pub(crate) fn summary_of(target: &'static Resource, id: i64, values: &[Value]) -> Map<String, Json> {
+    let mut summary = Map::new();
+    summary.insert("id".into(), id.into());
+    for (field, value) in summary_fields(target).zip(values) {
+        summary.insert(field.name.into(), json_value(value));
+    }
+    summary
+}
+
+/// The summaries of those of these objects that the actor may see, by id.
+///
+/// # Errors
+/// What the database says.
+pub async fn summarize(
+    engine: &Engine,
+    actor: &Actor,
+    target: &'static Resource,
+    ids: &[i64],
+) -> Result<Vec<(i64, Map<String, Json>)>, Failure> {
+    let mut query = Query::select();
+    let mut types = vec![Type::Integer];
+    query.expr(column(ROW, "id")).from_as(Alias::new(target.table), Alias::new(ROW));
+    for field in summary_fields(target) {
+        query.expr(column(ROW, field.column));
+        types.push(type_of(field.kind));
+    }
+    query.and_where(column(ROW, "id").is_in(ids.iter().copied())).cond_where(visible(target, actor).condition());
+    let rows = engine.database.read(&query, &types).await?;
+    let summary = |row: &Row| row.integer(0).map(|id| (id, summary_of(target, id, &row.0[1..])));
+    Ok(rows.iter().filter_map(summary).collect())
+}

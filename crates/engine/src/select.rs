@@ -1,0 +1,195 @@
+//! The query that loads objects of a resource, and the reading of its rows.
+
+use hostler_database::{Row, Type, Value};
+use hostler_schema::{Action, Actor, Field, Key, Kind, Resource, Rule, column};
+use sea_query::{Alias, CaseStatement, Condition, Expr, ExprTrait, JoinType, Query, SelectStatement};
+
+use crate::Record;
+use crate::decode::ENCRYPTED;
+
+/// The name of the listed resource's table in every query of the engine.
+pub(crate) const ROW: &str = "this";
+
+/// One object as loaded: its values, what it links to, and what the actor may do with it.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The stored values.
+    pub record: Record,
+    /// How often it was changed; its ETag is made of this.
+    pub version: i64,
+    /// Its identity across systems, if the resource has one.
+    pub ansible_id: Option<String>,
+    /// The ids it links to, one for each summary of the description.
+    pub links: Vec<Option<i64>>,
+    /// The values summarized of the linked objects, as far as the actor may see them.
+    pub summaries: Vec<Option<Vec<Value>>>,
+    /// Whether the actor may see it.
+    pub visible: bool,
+    /// Whether the actor may change it.
+    pub changeable: bool,
+    /// Whether the actor may delete it.
+    pub deletable: bool,
+}
+
+/// A SELECT over one resource, with what is needed to read its rows.
+pub(crate) struct Selection {
+    pub query: SelectStatement,
+    pub types: Vec<Type>,
+    pub reading: Reading,
+}
+
+/// How the rows of a [`Selection`] are read.
+#[derive(Clone, Copy)]
+pub(crate) struct Reading {
+    resource: &'static Resource,
+    with_visible: bool,
+}
+
+/// How a field of this kind is read from a row.
+pub(crate) fn type_of(kind: Kind) -> Type {
+    match kind {
+        Kind::Id | Kind::Integer | Kind::Link(_) => Type::Integer,
+        Kind::Boolean => Type::Boolean,
+        Kind::Time => Type::Time,
+        Kind::Json | Kind::Inputs => Type::Json,
+        Kind::Text | Kind::Email | Kind::Uuid | Kind::Choice(_) | Kind::Digest | Kind::Sealed => Type::Text,
+        Kind::Reserved | Kind::Computed => Type::Text,
+    }
+}
+
+/// Whether a read fetches anything of this field.
+fn is_read(field: &Field) -> bool {
+    field.is_stored() && !matches!(field.kind, Kind::Digest)
+}
+
+/// What a read fetches of a field. Secrets stay in the database: of a sealed one
+/// it tells whether it is set, by what answers show in its place.
+fn read_as(field: &Field) -> Expr {
+    let stored = column(ROW, field.column);
+    match field.kind {
+        Kind::Sealed => CaseStatement::new().case(stored.ne(""), ENCRYPTED).finally("").into(),
+        _ => stored,
+    }
+}
+
+/// The fields of a linked object that a summary shows.
+pub(crate) fn summary_fields(target: &'static Resource) -> impl Iterator<Item = &'static Field> {
+    target.summarized_as.iter().filter_map(|name| target.field(name))
+}
+
+/// The fields that are read of a linked object: what a summary shows, then the
+/// rest of its natural key, of which named URLs are made.
+pub(crate) fn linked_fields(target: &'static Resource) -> impl Iterator<Item = &'static Field> {
+    let unsummarized = target.natural_key.iter().filter_map(|key| match key {
+        Key::Field(name) if !target.summarized_as.contains(name) => target.field(name),
+        _ => None,
+    });
+    summary_fields(target).chain(unsummarized)
+}
+
+impl Selection {
+    /// Objects of this resource, with whether the actor may see each, for a
+    /// request that must tell 403 from 404.
+    pub(crate) fn to_ask(resource: &'static Resource, actor: &Actor) -> Self {
+        let mut query = Query::select();
+        query.from_as(Alias::new(resource.table), Alias::new(ROW));
+        Self::new(resource, actor, true, query)
+    }
+
+    /// The objects with the ids that this query finds, which must be visible to the actor.
+    ///
+    /// It stands first, so that both databases begin with it: what is told of
+    /// each object is looked up for these only, however many there are.
+    pub(crate) fn of(resource: &'static Resource, actor: &Actor, ids: SelectStatement) -> Self {
+        const FOUND: &str = "found";
+        let mut query = Query::select();
+        // By CROSS JOIN, since SQLite keeps that order of tables, which else is its own guess.
+        query
+            .from_subquery(ids, Alias::new(FOUND))
+            .join_as(JoinType::CrossJoin, Alias::new(resource.table), Alias::new(ROW), Condition::all())
+            .and_where(column(ROW, "id").eq(column(FOUND, "id")));
+        Self::new(resource, actor, false, query)
+    }
+
+    fn new(resource: &'static Resource, actor: &Actor, with_visible: bool, mut query: SelectStatement) -> Self {
+        let mut types = Vec::with_capacity(resource.fields.len() + 8);
+        for field in resource.fields.iter().filter(|field| is_read(field)) {
+            query.expr(read_as(field));
+            types.push(type_of(field.kind));
+        }
+        query.expr(if resource.editable { column(ROW, "version") } else { Expr::Constant(1i64.into()) });
+        types.push(Type::Integer);
+        if resource.shared_type.is_some() {
+            query.expr(column(ROW, "ansible_id"));
+            types.push(Type::Text);
+        }
+        for (number, summary) in resource.summaries.iter().enumerate() {
+            let (target, alias) = ((summary.target)(), format!("summary{number}"));
+            query.expr(column(ROW, summary.column));
+            query.expr(column(&alias, "id"));
+            types.extend([Type::Integer, Type::Integer]);
+            for field in linked_fields(target) {
+                query.expr(column(&alias, field.column));
+                types.push(type_of(field.kind));
+            }
+            // What the actor cannot see must not show its name here either.
+            let visible = target.access.rows(actor, Action::Read, &alias).condition();
+            let joined = Condition::all().add(column(&alias, "id").eq(column(ROW, summary.column))).add(visible);
+            query.join_as(JoinType::LeftJoin, Alias::new(target.table), Alias::new(alias), joined);
+        }
+        let mut rules = vec![];
+        if with_visible {
+            rules.push(resource.access.rows(actor, Action::Read, ROW));
+        }
+        rules.push(resource.access.rows(actor, Action::Change, ROW));
+        rules.push(resource.access.rows(actor, Action::Delete, ROW));
+        for rule in rules {
+            query.expr(rule.expression());
+            types.push(Type::Boolean);
+        }
+        Selection { query, types, reading: Reading { resource, with_visible } }
+    }
+}
+
+impl Reading {
+    /// Reads one row.
+    pub(crate) fn load(self, row: Row) -> Loaded {
+        let mut cells = row.0.into_iter();
+        let mut next = || cells.next().unwrap_or(Value::Null);
+        let mut record = Record::empty(self.resource);
+        for (position, field) in self.resource.fields.iter().enumerate() {
+            if is_read(field) {
+                record.values[position] = next();
+            }
+        }
+        record.id = self.resource.field("id").and_then(|id| record.integer(id)).unwrap_or_default();
+        let version = integer(next()).unwrap_or_default();
+        let ansible_id = self.resource.shared_type.and_then(|_| match next() {
+            Value::Text(text) => Some(text),
+            _ => None,
+        });
+        let mut links = Vec::with_capacity(self.resource.summaries.len());
+        let mut summaries = Vec::with_capacity(self.resource.summaries.len());
+        for summary in self.resource.summaries {
+            links.push(integer(next()));
+            let present = integer(next()).is_some();
+            let values: Vec<Value> = linked_fields((summary.target)()).map(|_| next()).collect();
+            summaries.push(present.then_some(values));
+        }
+        let mut allowed = || matches!(next(), Value::Boolean(true));
+        let visible = !self.with_visible || allowed();
+        Loaded { record, version, ansible_id, links, summaries, visible, changeable: allowed(), deletable: allowed() }
+    }
+}
+
+fn integer(value: Value) -> Option<i64> {
+    match value {
+        Value::Integer(number) => Some(number),
+        _ => None,
+    }
+}
+
+/// The condition that a row is visible to the actor.
+pub(crate) fn visible(resource: &'static Resource, actor: &Actor) -> Rule {
+    resource.access.rows(actor, Action::Read, ROW)
+}

@@ -1,0 +1,83 @@
+//! POST to the lists below an object: associate, disassociate, create.
+
+use hostler_schema::{Actor, Post, Resource, Sublist};
+use serde_json::{Map, Value as Json};
+
+use crate::{Created, Engine, Failure};
+
+impl Engine {
+    /// Handles a POST to a sub-list of an object that the actor may see.
+    /// Answers with the new object if one was created.
+    ///
+    /// # Errors
+    /// In the shapes of AWX: `{"msg": …}` for a body without a usable `id`.
+    pub async fn post_below(
+        &self,
+        actor: &Actor,
+        parent: (&'static Resource, i64),
+        sublist: &'static Sublist,
+        body: &Map<String, Json>,
+    ) -> Result<Option<Created>, Failure> {
+        let below = Some((parent.0, parent.1, sublist));
+        match sublist.post {
+            Post::Refused => Err(Failure::MethodNotAllowed),
+            Post::Create(_) => self.create(actor, (sublist.target)(), body, below).await.map(Some),
+            Post::Attach | Post::Hook => {
+                let hooks = self.registry.hooks(parent.0);
+                let made = hooks.post_below(self, actor, parent.1, sublist, body).await?;
+                Ok(made.map(|json| Created { id: json.get("id").and_then(Json::as_i64).unwrap_or_default(), json }))
+            }
+            Post::Grant(role) => match Association::parse(body)? {
+                Some(Association { id, attach }) => {
+                    self.change_membership(actor, parent, role, id, attach).await?;
+                    Ok(None)
+                }
+                None => self.create(actor, (sublist.target)(), body, below).await.map(Some),
+            },
+        }
+    }
+}
+
+/// What a body like `{"id": 5, "disassociate": true}` asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Association {
+    /// The object to associate.
+    pub id: i64,
+    /// False to disassociate.
+    pub attach: bool,
+}
+
+impl Association {
+    /// Reads a body; `None` if it names no id and so asks to create an object.
+    ///
+    /// # Errors
+    /// [`Failure::BadMessage`] for an id that is no integer, or for
+    /// disassociating nothing.
+    pub fn parse(body: &Map<String, Json>) -> Result<Option<Self>, Failure> {
+        let attach = !truthy(body.get("disassociate"));
+        match body.get("id") {
+            None | Some(Json::Null) if attach => Ok(None),
+            None | Some(Json::Null) => Err(Failure::BadMessage("\"id\" is required to disassociate".into())),
+            Some(id) => {
+                let number = match id {
+                    Json::String(text) => text.trim().parse().ok(),
+                    other => other.as_i64(),
+                };
+                let id = number.ok_or_else(|| Failure::BadMessage("\"id\" field must be an integer.".into()))?;
+                Ok(Some(Association { id, attach }))
+            }
+        }
+    }
+}
+
+/// AWX takes any value that Python holds for true.
+fn truthy(value: Option<&Json>) -> bool {
+    match value {
+        None | Some(Json::Null) => false,
+        Some(Json::Bool(value)) => *value,
+        Some(Json::Number(number)) => number.as_f64() != Some(0.0),
+        Some(Json::String(text)) => !text.is_empty(),
+        Some(Json::Array(list)) => !list.is_empty(),
+        Some(Json::Object(map)) => !map.is_empty(),
+    }
+}

@@ -1,0 +1,92 @@
+//! What must hold before a row is written.
+
+use hostler_database::{Transaction, Type, Value};
+use hostler_schema::{Kind, Resource, Unique, column};
+use sea_query::{Alias, ExprTrait, Query};
+
+use super::sql_value;
+use crate::decode::{Problems, is_email, no_such};
+use crate::select::ROW;
+use crate::{Edit, Engine, Failure};
+
+/// Everything that must hold before the row is written: links first, with what
+/// decoding found; then, if all is well so far, the rules that compare with
+/// other rows, as AWX reports them.
+pub(super) async fn check(
+    engine: &Engine,
+    tx: &mut Transaction,
+    edit: &mut Edit<'_>,
+    mut problems: Problems,
+) -> Result<(), Failure> {
+    let resource = edit.new.resource;
+    for field in resource.fields.iter().filter(|field| field.writable) {
+        if problems.has(field.name) || !edit.changes(field) {
+            continue;
+        }
+        match (field.kind, edit.new.get(field)) {
+            (Kind::Reserved, Value::Integer(id)) => problems.add(field.name, no_such(&id.to_string())),
+            (Kind::Link(target), Value::Integer(id)) if !exists(tx, target(), *id).await? => {
+                problems.add(field.name, no_such(&id.to_string()));
+            }
+            _ => {}
+        }
+    }
+    if !problems.0.is_empty() {
+        return Err(Failure::Invalid(problems.0));
+    }
+    for field in resource.fields.iter().filter(|field| matches!(field.kind, Kind::Email)) {
+        if edit.changes(field) && !is_email(edit.new.text(field)) {
+            problems.add(field.name, "Enter a valid email address.");
+        }
+    }
+    for unique in resource.unique {
+        if taken(tx, edit, unique).await? {
+            problems.add(unique.key, unique.message);
+        }
+    }
+    let hooks = engine.registry.hooks(resource);
+    hooks.validate(engine, tx, edit).await.or_else(|failure| keep(failure, &mut problems))?;
+    if problems.0.is_empty() { Ok(()) } else { Err(Failure::Invalid(problems.0)) }
+}
+
+/// Messages of a hook join those of the description; any other failure ends the request.
+pub(super) fn keep(failure: Failure, problems: &mut Problems) -> Result<(), Failure> {
+    match failure {
+        Failure::Invalid(found) => {
+            for (field, messages) in found {
+                for message in messages {
+                    problems.add(&field, message);
+                }
+            }
+            Ok(())
+        }
+        other => Err(other),
+    }
+}
+
+async fn exists(tx: &mut Transaction, target: &'static Resource, id: i64) -> Result<bool, Failure> {
+    let query = Query::select()
+        .expr(column(ROW, "id"))
+        .from_as(Alias::new(target.table), Alias::new(ROW))
+        .and_where(column(ROW, "id").eq(id))
+        .to_owned();
+    Ok(!tx.read(&query, &[Type::Integer]).await?.is_empty())
+}
+
+/// Whether another row has the values that must be unique.
+async fn taken(tx: &mut Transaction, edit: &Edit<'_>, unique: &Unique) -> Result<bool, Failure> {
+    let resource = edit.new.resource;
+    let fields: Vec<_> = unique.fields.iter().filter_map(|name| resource.field(name)).collect();
+    if !fields.iter().any(|field| edit.changes(field)) {
+        return Ok(false);
+    }
+    let mut query = Query::select();
+    query.expr(column(ROW, "id")).from_as(Alias::new(resource.table), Alias::new(ROW)).limit(1);
+    for field in fields {
+        query.and_where(column(ROW, field.column).eq(sql_value(edit.new.get(field), field.kind)));
+    }
+    if let Some(old) = &edit.old {
+        query.and_where(column(ROW, "id").ne(old.id));
+    }
+    Ok(!tx.read(&query, &[Type::Integer]).await?.is_empty())
+}

@@ -1,0 +1,179 @@
+//! Creating objects, on their own or below the object they are linked to.
+
+use std::collections::BTreeMap;
+
+use hostler_database::Value;
+use hostler_schema::{Actor, Post, Resource, Sublist, column};
+use sea_query::{Alias, ExprTrait, Query, Value as SqlValue};
+use serde_json::{Map, Value as Json};
+
+use super::check::{check, keep};
+use super::{Method, has_column, require, sealed, stored};
+use crate::decode::{Problems, decode};
+use crate::grants::ADMIN;
+use crate::hooks::Cause;
+use crate::read::{Source, load};
+use crate::{Edit, Engine, Failure, Record, Target};
+use crate::{activity, grants, object_roles};
+
+/// The answer to a request that created an object.
+pub struct Created {
+    /// Its id.
+    pub id: i64,
+    /// The object as its creator sees it.
+    pub json: Map<String, Json>,
+}
+
+impl Engine {
+    /// Creates an object. `below` is the sub-list that was posted to, whose
+    /// parent the object is linked to.
+    ///
+    /// # Errors
+    /// [`Failure::Forbidden`] first, then [`Failure::Invalid`].
+    pub async fn create(
+        &self,
+        actor: &Actor,
+        resource: &'static Resource,
+        body: &Map<String, Json>,
+        below: Option<(&'static Resource, i64, &'static Sublist)>,
+    ) -> Result<Created, Failure> {
+        self.create_by(actor, resource, body, below, None).await
+    }
+
+    /// Creates an object in the actor's name, for a reason that takes the place
+    /// of the actor's own permission to create it.
+    ///
+    /// # Errors
+    /// As [`Engine::create`], and what the cause says.
+    pub async fn create_because(
+        &self,
+        actor: &Actor,
+        resource: &'static Resource,
+        body: &Map<String, Json>,
+        cause: &dyn Cause,
+    ) -> Result<Created, Failure> {
+        self.create_by(actor, resource, body, None, Some(cause)).await
+    }
+
+    async fn create_by(
+        &self,
+        actor: &Actor,
+        resource: &'static Resource,
+        body: &Map<String, Json>,
+        below: Option<(&'static Resource, i64, &'static Sublist)>,
+        cause: Option<&dyn Cause>,
+    ) -> Result<Created, Failure> {
+        let hooks = self.registry.hooks(resource);
+        if let Some(made) = hooks.create_by_hand(self, actor, body).await {
+            let id = made?;
+            let shown = self.show(actor, resource, &Target::Id(id)).await;
+            let (json, _) = shown.map_err(Failure::after_change)?;
+            return Ok(Created { id, json });
+        }
+        let mut body = body.clone();
+        if let Some((_, parent, Sublist { post: Post::Create(field), .. })) = below {
+            body.insert((*field).into(), parent.into());
+        }
+        let mut edit = Edit {
+            actor,
+            old: None,
+            new: Record::empty(resource),
+            secrets: BTreeMap::new(),
+            digests: BTreeMap::new(),
+            revealed: BTreeMap::new(),
+        };
+        let mut problems = Problems::default();
+        decode(&mut edit, &body, Method::Put, &mut problems);
+        if let Some(cause) = cause {
+            cause.bring(&mut edit);
+        }
+
+        // Permission comes before everything else that an answer could reveal.
+        match below {
+            // Who may grant the role that comes with the sub-list may create users there.
+            Some((parent, id, Sublist { post: Post::Grant(_), .. })) => {
+                grants::require_administer_object(self, actor, parent, id).await?;
+            }
+            _ if cause.is_some() => {}
+            _ => {
+                let draft = edit.new.clone();
+                let links = move |name: &str| resource.field(name).and_then(|field| draft.integer(field));
+                require(self, resource.access.create(actor, &links)).await?;
+            }
+        }
+        hooks.permit(&edit)?;
+        hooks.prepare(self, &mut edit).await.or_else(|failure| keep(failure, &mut problems))?;
+
+        let mut tx = self.database.begin().await?;
+        check(self, &mut tx, &mut edit, problems).await?;
+        let now = self.clock.now();
+        let (mut columns, mut values) = stored(&edit);
+        if resource.editable {
+            columns.push("version");
+            values.push(1i64.into());
+        }
+        if resource.shared_type.is_some() {
+            columns.push("ansible_id");
+            values.push(uuid::Uuid::new_v4().to_string().into());
+        }
+        for name in ["created", "modified"].into_iter().filter(|name| has_column(resource, name)) {
+            columns.push(name);
+            values.push(now.into());
+        }
+        if resource.audited {
+            columns.extend(["created_by_id", "modified_by_id"]);
+            values.extend([SqlValue::from(actor.user()), actor.user().into()]);
+        }
+        let insert = Query::insert()
+            .into_table(Alias::new(resource.table))
+            .columns(columns.into_iter().map(Alias::new))
+            .values_panic(values.into_iter().map(Into::into))
+            .to_owned();
+        let id = tx.insert(&insert).await?;
+        edit.new.id = id;
+        if let Some(field) = resource.field("id") {
+            edit.new.set(field, Value::Integer(id));
+        }
+        // Only now is it known to which row they are bound.
+        let secrets = sealed(self, &mut tx, &edit, id).await?;
+        if !secrets.is_empty() {
+            let mut update = Query::update();
+            update.table(Alias::new(resource.table)).and_where(column(resource.table, "id").eq(id));
+            update.values(secrets.into_iter().map(|(name, text)| (Alias::new(name), text.into())));
+            tx.execute_small(&update).await?;
+        }
+        object_roles::create(&mut tx, resource, id).await?;
+        activity::record_edit(self, &mut tx, &edit, id).await?;
+        hooks.saved(self, &mut tx, &edit, id).await?;
+        if let Some(cause) = cause {
+            cause.redeem(self, &mut tx, actor, id).await?;
+        }
+
+        // What the creator may do with the object is told as of before it joins the
+        // sub-list's parent, as AWX does: so the answer is composed here.
+        let mut loaded = match load(self, &mut Source::Transaction(&mut tx), resource, &Target::Id(id), actor).await {
+            Ok(loaded) => Some(loaded),
+            Err(Failure::Forbidden(_)) => None,
+            Err(failure) => return Err(failure),
+        };
+        if !loaded.as_ref().is_some_and(|loaded| loaded.changeable) && resource.role(ADMIN).is_some() {
+            grants::grant_to_creator(self, &mut tx, actor, resource, id).await?;
+            loaded = Some(load(self, &mut Source::Transaction(&mut tx), resource, &Target::Id(id), actor).await?);
+        }
+        if let Some((parent, parent_id, Sublist { post: Post::Grant(role), .. })) = below {
+            grants::grant_on_creation(self, &mut tx, actor, (parent, parent_id), role, id).await?;
+        }
+        tx.commit().await?;
+
+        let loaded = match loaded {
+            Some(loaded) => loaded,
+            None => {
+                let seen = load(self, &mut Source::Database(&self.database), resource, &Target::Id(id), actor).await;
+                seen.map_err(Failure::after_change)?
+            }
+        };
+        let mut json = self.show_loaded(resource, loaded, actor, true).await.map_err(Failure::after_change)?;
+        hooks.just_created(&edit, &mut json);
+        Ok(Created { id, json })
+    }
+}

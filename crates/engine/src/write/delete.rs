@@ -1,0 +1,63 @@
+//! Deleting objects, and with them their roles.
+
+use hostler_database::Transaction;
+use hostler_schema::{Actor, Resource, column};
+use sea_query::{Alias, ExprTrait, Query};
+
+use super::Expected;
+use crate::read::{Source, load};
+use crate::{Engine, Failure, Target};
+use crate::{activity, object_roles};
+
+impl Engine {
+    /// Deletes an object.
+    ///
+    /// # Errors
+    /// As [`Engine::update`].
+    pub async fn delete(
+        &self,
+        actor: &Actor,
+        resource: &'static Resource,
+        target: &Target,
+        expected: Option<Expected<'_>>,
+    ) -> Result<(), Failure> {
+        if let Some(done) = self.registry.hooks(resource).delete_by_hand(self, actor, target).await {
+            return done;
+        }
+        let mut tx = self.database.begin().await?;
+        self.delete_in(&mut tx, actor, resource, target, expected).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Deletes an object as part of a larger transaction.
+    ///
+    /// # Errors
+    /// As [`Engine::delete`].
+    pub async fn delete_in(
+        &self,
+        tx: &mut Transaction,
+        actor: &Actor,
+        resource: &'static Resource,
+        target: &Target,
+        expected: Option<Expected<'_>>,
+    ) -> Result<(), Failure> {
+        let loaded = load(self, &mut Source::Transaction(tx), resource, target, actor).await?;
+        let id = loaded.record.id;
+        if !loaded.deletable {
+            return Err(Failure::forbidden());
+        }
+        if expected.is_some_and(|matches| !matches(id, loaded.version)) {
+            return Err(Failure::PreconditionFailed);
+        }
+        self.registry.hooks(resource).deleting(self, tx, actor, &loaded.record).await?;
+        activity::record_deletion(self, tx, actor, &loaded.record).await?;
+        object_roles::delete(self, tx, resource, id).await?;
+        let delete = Query::delete()
+            .from_table(Alias::new(resource.table))
+            .and_where(column(resource.table, "id").eq(id))
+            .to_owned();
+        tx.execute(&delete).await?;
+        Ok(())
+    }
+}

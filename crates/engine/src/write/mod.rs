@@ -1,0 +1,166 @@
+//! Creating, changing and deleting objects, always in this order: load what is
+//! visible, check the permission on the row, decode and validate, let the hooks
+//! have their say, then one transaction for row, relations and activity.
+
+mod check;
+mod copy;
+mod create;
+mod delete;
+mod update;
+
+use hostler_database::{Transaction, Type, Value};
+use hostler_schema::{Actor, Field, Kind, Resource, Rule, column};
+use hostler_vault::Place;
+use sea_query::{Alias, Expr, ExprTrait, Query, Value as SqlValue};
+use serde_json::{Map, Value as Json};
+
+pub use self::create::Created;
+use crate::hooks::View;
+use crate::read::Source;
+use crate::select::Loaded;
+use crate::{Edit, Engine, Failure};
+
+/// How an existing object is changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// Only the fields that are sent.
+    Patch,
+    /// The whole object; required fields must be sent.
+    Put,
+}
+
+/// Tells whether an object's id and version are what `If-Match` demands.
+pub type Expected<'a> = &'a (dyn Fn(i64, i64) -> bool + Sync);
+
+impl Engine {
+    /// Fails unless a rule that refers to no row holds.
+    ///
+    /// # Errors
+    /// [`Failure::Forbidden`].
+    pub async fn require(&self, rule: Rule) -> Result<(), Failure> {
+        require(self, rule).await
+    }
+
+    /// Fails unless a rule over the table `row` holds for this object.
+    ///
+    /// # Errors
+    /// [`Failure::Forbidden`].
+    pub async fn require_on(&self, (resource, id): (&Resource, i64), row: &str, rule: Rule) -> Result<(), Failure> {
+        let rule = match rule {
+            Rule::When(condition) => Rule::When(Expr::exists(
+                Query::select()
+                    .expr(Expr::val(1))
+                    .from_as(Alias::new(resource.table), Alias::new(row))
+                    .and_where(column(row, "id").eq(id))
+                    .and_where(condition)
+                    .to_owned(),
+            )),
+            rule => rule,
+        };
+        require(self, rule).await
+    }
+
+    /// The object as the actor sees it after writing it.
+    async fn show_loaded(
+        &self,
+        resource: &'static Resource,
+        loaded: Loaded,
+        actor: &Actor,
+        created: bool,
+    ) -> Result<Map<String, Json>, Failure> {
+        let mut page = self.dress(resource, vec![loaded], View { actor, detail: true, created, below: None }).await?;
+        page.pop().map(|shown| shown.json).ok_or_else(|| Failure::Internal("a hook dropped the object".into()))
+    }
+}
+
+/// Whether the engine keeps this column: a field of that name may lead elsewhere.
+fn has_column(resource: &Resource, name: &str) -> bool {
+    resource.field(name).is_some_and(|field| field.column == name)
+}
+
+/// The columns to write and their values: all of a new object, the changed ones of an old.
+fn stored(edit: &Edit<'_>) -> (Vec<&'static str>, Vec<SqlValue>) {
+    let mut columns = vec![];
+    let mut values = vec![];
+    for field in edit.new.resource.fields {
+        if let Some(digest) = edit.digests.get(field.name) {
+            columns.push(field.column);
+            values.push(digest.clone().into());
+        } else if field.is_stored() && !field.kind.is_secret() && edit.changes(field) && is_given(edit, field) {
+            columns.push(field.column);
+            values.push(sql_value(edit.new.get(field), field.kind));
+        }
+    }
+    (columns, values)
+}
+
+/// The columns of the sealed secrets that were sent for the object `id`, and
+/// what is to be stored in them.
+async fn sealed(
+    engine: &Engine,
+    tx: &mut Transaction,
+    edit: &Edit<'_>,
+    id: i64,
+) -> Result<Vec<(&'static str, String)>, Failure> {
+    let resource = edit.new.resource;
+    let sent: Vec<_> = resource
+        .fields
+        .iter()
+        .filter(|field| matches!(field.kind, Kind::Sealed))
+        .filter_map(|field| Some((field, edit.secrets.get(field.name)?)))
+        .collect();
+    if sent.is_empty() {
+        return Ok(vec![]);
+    }
+    let sealer = engine.vault.sealer(tx).await?;
+    let seal = |field: &Field, plain: &str| match plain {
+        "" => String::new(),
+        plain => sealer.seal(&Place::new(resource.name, id, field.name), plain),
+    };
+    Ok(sent.into_iter().map(|(field, plain)| (field.column, seal(field, plain))).collect())
+}
+
+/// Whether a field is written: on a new object those that clients write, and
+/// of the others those that a hook has set.
+fn is_given(edit: &Edit<'_>, field: &Field) -> bool {
+    !edit.is_new() || field.writable || *edit.new.get(field) != Value::Null
+}
+
+/// A value for a statement. Nulls carry their type, which PostgreSQL wants to know.
+pub(crate) fn sql_value(value: &Value, kind: Kind) -> SqlValue {
+    match value {
+        Value::Integer(number) => (*number).into(),
+        Value::Boolean(boolean) => (*boolean).into(),
+        Value::Text(text) => text.clone().into(),
+        Value::Time(time) => (*time).into(),
+        Value::Json(json) => json.to_string().into(),
+        Value::Null => match kind {
+            Kind::Id | Kind::Integer | Kind::Link(_) => SqlValue::BigInt(None),
+            Kind::Boolean => SqlValue::Bool(None),
+            Kind::Time => SqlValue::JiffTimestamp(None),
+            _ => SqlValue::String(None),
+        },
+    }
+}
+
+/// Fails unless a rule that refers to no row holds.
+pub(crate) async fn require(engine: &Engine, rule: Rule) -> Result<(), Failure> {
+    require_from(&mut Source::Database(&engine.database), rule).await
+}
+
+async fn require_from(source: &mut Source<'_>, rule: Rule) -> Result<(), Failure> {
+    if holds(source, rule).await? { Ok(()) } else { Err(Failure::forbidden()) }
+}
+
+/// Whether a rule that refers to no row holds.
+pub(crate) async fn holds(source: &mut Source<'_>, rule: Rule) -> Result<bool, Failure> {
+    match rule {
+        Rule::All => Ok(true),
+        Rule::None => Ok(false),
+        Rule::When(condition) => {
+            let query = Query::select().expr(condition).to_owned();
+            let rows = source.read(&query, &[Type::Boolean]).await?;
+            Ok(rows.first().is_some_and(|row| row.boolean(0)))
+        }
+    }
+}

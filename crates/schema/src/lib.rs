@@ -1,0 +1,26 @@
+//! The vocabulary in which Hostler's resources are described.
+//!
+//! A resource (user, organization, team, ...) is one `static` value of type
+//! [`Resource`]. The engine in `hostler-engine` reads nothing else to list, filter,
+//! show, validate, write and document it. This crate does no IO: it holds
+//! descriptions and builds conditions, it never runs them.
+
+mod access;
+mod field;
+mod relation;
+mod resource;
+mod role;
+
+pub use access::{Access, Action, Actor, Draft, Managed, Parts, Policy, Rule};
+pub use field::{Charset, Default, Field, Kind, fields};
+pub use relation::{Post, Relation, Sublist, Via};
+pub use resource::{Key, Resource, Summary, Unique, row_count, row_count_of_parts};
+pub use role::{ImpliedBy, ObjectRole, Singleton};
+
+use sea_query::{DynIden, Expr};
+
+/// The column `name` of the table that the query calls `row`.
+pub fn column(row: &str, name: &str) -> Expr {
+    // An `Alias` would copy each name twice.
+    Expr::col((DynIden::from(row.to_owned()), DynIden::from(name.to_owned())))
+}
