@@ -24,4 +24,5 @@ pub mod session;
 pub mod throttle;
 pub mod token;
 pub mod totp;
+pub mod username;
 pub mod verified;
