@@ -10,6 +10,7 @@ on_each_backend!(
     a_scope_is_one_of_the_known_words,
     a_token_ends_at_its_time,
     a_token_lives_as_long_as_settings_say,
+    awx_token_lifetimes_are_accepted_and_capped,
     a_token_ends_when_it_is_revoked,
     a_token_ends_with_its_user,
     a_token_written_to_is_still_good,
@@ -174,6 +175,23 @@ fn a_token_lives_as_long_as_settings_say(backend: Backend) {
     let (_, made) = make(&admin, json!({}));
     let (from, to) = (year(&made, "created").expect("a year"), year(&made, "expires").expect("a year"));
     assert!((9..=10).contains(&(to - from)), "a token lives from {from} to {to}");
+}
+
+fn awx_token_lifetimes_are_accepted_and_capped(backend: Backend) {
+    let server = start(backend);
+    let admin = server.as_admin();
+    let lifetimes = json!({
+        "ACCESS_TOKEN_EXPIRE_SECONDS": 31_536_000_000_i64, "AUTHORIZATION_CODE_EXPIRE_SECONDS": 600,
+        "REFRESH_TOKEN_EXPIRE_SECONDS": i64::MAX,
+    });
+    server.configure("authentication", json!({"OAUTH2_PROVIDER": lifetimes}));
+    let kept = admin.get("/api/v2/settings/authentication/").expect(200).json();
+    assert_eq!(kept["OAUTH2_PROVIDER"], lifetimes);
+    let year = |token: &Value, field: &str| token[field].as_str().and_then(|time| time[..4].parse::<i32>().ok());
+    let (client, made) = make(&admin, json!({}));
+    let (from, to) = (year(&made, "created").expect("a year"), year(&made, "expires").expect("a year"));
+    assert!((99..=100).contains(&(to - from)), "a token lives from {from} to {to}");
+    client.get("/api/v2/me/").expect(200);
 }
 
 fn a_token_ends_when_it_is_revoked(backend: Backend) {

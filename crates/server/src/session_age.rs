@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use sea_query::{Alias, ExprTrait, Query};
 
 use crate::settings::Settings;
-use crate::settings::known::authentication::SESSION_COOKIE_AGE;
+use crate::settings::known::authentication::session_seconds;
 use crate::state::App;
 
 /// Tells a client for how many seconds its session lasts from now on, as AWX does.
@@ -19,7 +19,7 @@ const GRAIN: SignedDuration = SignedDuration::from_secs(60);
 
 /// The time for which a session lasts.
 pub(crate) fn age(settings: &Settings) -> SignedDuration {
-    SignedDuration::from_secs(settings.integer(&SESSION_COOKIE_AGE))
+    SignedDuration::from_secs(session_seconds(settings))
 }
 
 /// Lets a session last its whole time from now on. Answers whether that was written, and its cookie is to be set

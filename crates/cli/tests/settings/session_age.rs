@@ -9,7 +9,8 @@ use crate::{AUTHENTICATION, holds, set, start};
 on_each_backend!(
     a_request_renews_the_session,
     a_page_that_asks_by_itself_does_not,
-    a_shorter_time_binds_sessions_that_exist
+    a_shorter_time_binds_sessions_that_exist,
+    awx_maximum_session_age_is_accepted_and_capped
 );
 
 /// So many seconds from now, as the database writes it.
@@ -81,4 +82,18 @@ fn a_shorter_time_binds_sessions_that_exist(backend: Backend) {
     assert!(!outlasts(&server, &end));
     browser.get("/api/v2/me/").expect(200);
     assert!(outlasts(&server, &end));
+}
+
+fn awx_maximum_session_age_is_accepted_and_capped(backend: Backend) {
+    let server = start(backend);
+    set(&server, AUTHENTICATION, json!({"SESSION_COOKIE_AGE": 30_000_000_000_i64}));
+    let kept = server.as_admin().get(AUTHENTICATION).expect(200).json();
+    assert_eq!(kept["SESSION_COOKIE_AGE"], 30_000_000_000_i64);
+    let browser = Browser::logged_in(&server, "admin", "password");
+    let answer = browser.get("/api/v2/me/").expect(200);
+    assert_eq!(answer.header("Session-Timeout").as_deref(), Some("946080000"), "30 years");
+    assert!(!outlasts(&server, &from_now(backend, 946_080_000 + 60)));
+    let refused = server.as_admin().patch(AUTHENTICATION, json!({"SESSION_COOKIE_AGE": 30_000_000_001_i64}));
+    let message = "Ensure this value is less than or equal to 30000000000.";
+    assert_eq!(refused.expect(400).json(), json!({"SESSION_COOKIE_AGE": [message]}));
 }

@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use sea_query::{Alias, ExprTrait, Query};
 
 use super::Settings;
-use super::known::authentication::SESSION_COOKIE_AGE;
+use super::known::authentication::session_seconds;
 
 /// Does it, in the transaction of the change.
 pub(super) async fn settle(
@@ -16,8 +16,8 @@ pub(super) async fn settle(
     old: &Settings,
     new: &Settings,
 ) -> Result<(), Failure> {
-    let age = new.integer(&SESSION_COOKIE_AGE);
-    if age < old.integer(&SESSION_COOKIE_AGE) {
+    let age = session_seconds(new);
+    if age < session_seconds(old) {
         shorten_sessions(engine, tx, SignedDuration::from_secs(age)).await?;
     }
     Ok(())

@@ -34,11 +34,25 @@ const YEAR: i64 = 31_536_000;
 /// More characters than any password may have.
 const LONGEST_PASSWORD: i64 = 128;
 
-pub(crate) static SESSION_COOKIE_AGE: Setting = Setting::integer("SESSION_COOKIE_AGE", 1800, 60, 30 * YEAR)
-    .label("Idle time until a session ends")
-    .unit("seconds")
-    .required()
-    .help("For how many seconds the session of a browser lasts after its latest request.");
+/// AWX accepts up to this many seconds, some 950 years; [`session_seconds`] caps what comes of it.
+const MAX_SESSION_COOKIE_AGE: i64 = 30_000_000_000;
+/// The longest time that a session lasts without a request, whatever the setting says.
+const MAX_SESSION_SECONDS: i64 = 30 * YEAR;
+
+pub(crate) static SESSION_COOKIE_AGE: Setting =
+    Setting::integer("SESSION_COOKIE_AGE", 1800, 60, MAX_SESSION_COOKIE_AGE)
+        .label("Idle time until a session ends")
+        .unit("seconds")
+        .required()
+        .help(
+            "For how many seconds the session of a browser lasts after its latest request. More than 30 years count as \
+             30 years.",
+        );
+
+/// For how many seconds a session lasts after its latest request.
+pub(crate) fn session_seconds(settings: &Settings) -> i64 {
+    settings.integer(&SESSION_COOKIE_AGE).min(MAX_SESSION_SECONDS)
+}
 
 pub(crate) static SESSIONS_PER_USER: Setting = Setting::integer("SESSIONS_PER_USER", -1, -1, i32::MAX as i64)
     .label("Most sessions of a user at once")
@@ -63,7 +77,8 @@ pub(crate) static OAUTH2_PROVIDER: Setting = Setting::shaped("OAUTH2_PROVIDER", 
     .unit("seconds")
     .help(
         "For how many seconds access tokens, authorization codes and refresh tokens are good. It counts for those that \
-         are made from now on. What is not named has its default.",
+         are made from now on. What is not named has its default. At most 100 years count for tokens, and a day for \
+         authorization codes.",
     );
 
 pub(crate) static ALLOW_OAUTH2_FOR_EXTERNAL_USERS: Setting =
@@ -133,22 +148,23 @@ const fn counted(name: &'static str) -> Setting {
     Setting::integer(name, 0, 0, LONGEST_PASSWORD)
 }
 
-/// For how long what OAuth2 hands out is good: of each its default, least and greatest number of seconds. None can be
-/// made endless, as AWX's refresh tokens once were (CVE-2020-10709); RFC 6749, section 4.1.2, wants codes short-lived.
-const LIFETIMES: [(&str, i64, i64, i64); 3] = [
-    ("ACCESS_TOKEN_EXPIRE_SECONDS", YEAR, 1, 100 * YEAR),
-    ("AUTHORIZATION_CODE_EXPIRE_SECONDS", 600, 1, 86_400),
-    ("REFRESH_TOKEN_EXPIRE_SECONDS", 2_628_000, 1, 100 * YEAR),
+/// The lifetimes of what OAuth2 issues: name, default and cap in seconds. A longer time is accepted, because AWX's own
+/// default for access tokens is 1,000 years, and capped when it is used. So none is endless, as AWX's refresh tokens once
+/// were (CVE-2020-10709); RFC 6749, section 4.1.2, wants short-lived codes.
+const LIFETIMES: [(&str, i64, i64); 3] = [
+    ("ACCESS_TOKEN_EXPIRE_SECONDS", YEAR, 100 * YEAR),
+    ("AUTHORIZATION_CODE_EXPIRE_SECONDS", 600, 86_400),
+    ("REFRESH_TOKEN_EXPIRE_SECONDS", 2_628_000, 100 * YEAR),
 ];
+/// The bounds of a lifetime as it is sent.
+const LIFETIME_BOUNDS: (i64, i64) = (1, i64::MAX);
 
 static LIFETIME_SHAPE: Shape = Shape {
     type_name: "nested object",
     child: Some(|| json!({"type": "integer", "required": true, "read_only": false, "min_value": 1})),
     check: check_lifetimes,
     schema: || {
-        let parts = LIFETIMES.map(|(name, _, least, greatest)| {
-            (name.to_owned(), json!({"type": "integer", "minimum": least, "maximum": greatest}))
-        });
+        let parts = LIFETIMES.map(|(name, ..)| (name.to_owned(), json!({"type": "integer", "minimum": 1})));
         json!({"type": "object", "properties": Map::from_iter(parts), "additionalProperties": false})
     },
 };
@@ -163,8 +179,8 @@ fn check_lifetimes(value: &Json) -> Result<Json, Problem> {
     let unknown: Vec<&str> =
         sent.keys().map(String::as_str).filter(|name| !LIFETIMES.iter().any(|(known, ..)| known == name)).collect();
     let (mut values, mut problems) = (Map::new(), Map::new());
-    for (name, _, least, greatest) in LIFETIMES {
-        match sent.get(name).map(|value| hostler_engine::sent::integer(value, (least, greatest))) {
+    for (name, ..) in LIFETIMES {
+        match sent.get(name).map(|value| hostler_engine::sent::integer(value, LIFETIME_BOUNDS)) {
             Some(Err(message)) => problems.insert(name.to_owned(), json!([message])),
             Some(Ok(seconds)) => values.insert(name.to_owned(), seconds.into()),
             None => None,
@@ -191,7 +207,7 @@ impl Lifetimes {
     pub(crate) fn of(settings: &Settings) -> Self {
         let value = settings.value(&OAUTH2_PROVIDER);
         let [access_token, authorization_code, refresh_token] =
-            LIFETIMES.map(|(name, default, ..)| value[name].as_i64().unwrap_or(default));
+            LIFETIMES.map(|(name, default, cap)| value[name].as_i64().unwrap_or(default).min(cap));
         Lifetimes { access_token, authorization_code, refresh_token }
     }
 }
