@@ -6,7 +6,7 @@ use hostler_vault::{Form, Shelf};
 
 /// Every column with sealed secrets: those of resources by their kind, and those
 /// of tables that are no resource. One that is missing here would become
-/// unreadable when the key is rotated; `tests/secrets.rs` looks for such.
+/// unreadable when the key is rotated; `tests/http/secret_keys.rs` looks for such.
 pub fn shelves() -> Vec<Shelf> {
     let fields = REGISTRY.0.iter().flat_map(|entry| entry.resource.fields.iter().map(|field| (entry.resource, field)));
     let mut shelves: Vec<Shelf> = fields

@@ -1,0 +1,135 @@
+//! What the activity stream tells of changes to users: once each, and no secret.
+
+use hostler_testkit::{Backend, PASSWORD, Person, TestServer, on_each_backend};
+use serde_json::{Value, json};
+
+on_each_backend!(
+    one_entry_tells_what_changed,
+    the_auditor_flag_has_an_entry_of_its_own,
+    the_actor_is_the_caller,
+    what_is_refused_or_the_same_is_not_recorded,
+    memberships_are_recorded_once,
+);
+
+fn start(backend: Backend) -> TestServer {
+    TestServer::start(env!("CARGO_BIN_EXE_hostler"), backend)
+}
+
+/// The changes recorded about a user while something is done, oldest first.
+fn recorded(server: &TestServer, person: &Person, act: impl FnOnce()) -> Vec<Value> {
+    let stream = format!("{}activity_stream/?order_by=id", person.path());
+    let before = server.as_admin().results(&stream).len();
+    act();
+    server.as_admin().results(&stream).split_off(before)
+}
+
+fn changes(entries: &[Value]) -> Vec<&Value> {
+    entries.iter().map(|entry| &entry["changes"]).collect()
+}
+
+fn one_entry_tells_what_changed(backend: Backend) {
+    let server = start(backend);
+    let ann = server.user_with("ann", json!({"first_name": "Ann", "email": "a@example.org"}));
+    let admin = server.as_admin();
+    let entries = recorded(&server, &ann, || {
+        let body = json!({
+            "first_name": "Anna", "last_name": "", "email": "a@example.org", "username": "anna",
+            "password": "Another-Word-1", "is_superuser": true,
+        });
+        admin.patch(&ann.path(), body).expect(200);
+    });
+    let expected = json!({
+        "first_name": ["Ann", "Anna"], "username": ["ann", "anna"], "password": ["hidden", "hidden"],
+        "is_superuser": [false, true],
+    });
+    assert_eq!(changes(&entries), [&expected]);
+    assert_eq!((&entries[0]["operation"], &entries[0]["object1"]), (&json!("update"), &json!("user")));
+    let entries = recorded(&server, &ann, || {
+        let body = json!({"username": "anna", "first_name": "Anna", "last_name": "Berg", "email": "a@example.org"});
+        admin.put(&ann.path(), body).expect(200);
+    });
+    assert_eq!(changes(&entries), [&json!({"last_name": ["", "Berg"]})]);
+}
+
+fn the_auditor_flag_has_an_entry_of_its_own(backend: Backend) {
+    let server = start(backend);
+    let ann = server.user("ann");
+    let admin = server.as_admin();
+    let entries = recorded(&server, &ann, || {
+        admin.patch(&ann.path(), json!({"is_system_auditor": true, "first_name": "Ann"})).expect(200);
+    });
+    let mut told = changes(&entries);
+    told.sort_by_key(|changes| changes.to_string());
+    assert_eq!(told, [&json!({"first_name": ["", "Ann"]}), &json!({"is_system_auditor": [false, true]})]);
+    let entries = recorded(&server, &ann, || {
+        admin.patch(&ann.path(), json!({"is_system_auditor": false})).expect(200);
+    });
+    assert_eq!(changes(&entries), [&json!({"is_system_auditor": [true, false]})]);
+}
+
+fn the_actor_is_the_caller(backend: Backend) {
+    let server = start(backend);
+    let org = server.organization("Acme");
+    let (boss, ann) = (server.user("boss"), server.user("ann"));
+    server.promote(org, &boss);
+    server.join(org, &ann);
+    let entries = recorded(&server, &ann, || {
+        server.as_admin().patch(&ann.path(), json!({"first_name": "1"})).expect(200);
+        boss.client.patch(&ann.path(), json!({"first_name": "2"})).expect(200);
+        ann.client.patch(&ann.path(), json!({"first_name": "3"})).expect(200);
+        ann.token("write").patch(&ann.path(), json!({"first_name": "4"})).expect(200);
+    });
+    let told: Vec<_> = entries
+        .iter()
+        .filter(|entry| entry["object1"] == "user")
+        .map(|entry| (&entry["changes"]["first_name"][1], &entry["summary_fields"]["actor"]["id"]))
+        .collect();
+    let (one, boss, ann) = (json!(1), json!(boss.id), json!(ann.id));
+    let expected = [(&json!("1"), &one), (&json!("2"), &boss), (&json!("3"), &ann), (&json!("4"), &ann)];
+    assert_eq!(told, expected);
+}
+
+fn what_is_refused_or_the_same_is_not_recorded(backend: Backend) {
+    let server = start(backend);
+    let fields = json!({"first_name": "Ann", "email": "a@example.org", "is_system_auditor": true});
+    let ann = server.user_with("ann", fields.clone());
+    let admin = server.as_admin();
+    let total = || admin.get("/api/v2/activity_stream/?page_size=1").expect(200).json()["count"].clone();
+    let before = total();
+    admin.patch(&ann.path(), &fields).expect(200);
+    admin.patch(&ann.path(), json!({})).expect(200);
+    admin.patch(&ann.path(), json!({"password": PASSWORD, "id": 7, "nonsense": 1})).expect(200);
+    admin.patch(&ann.path(), json!({"password": "$encrypted$"})).expect(200);
+    admin.patch(&ann.path(), json!({"email": "nonsense", "first_name": "Changed"})).expect(400);
+    admin.patch(&ann.path(), json!({"username": "admin", "first_name": "Changed"})).expect(400);
+    ann.client.patch(&ann.path(), json!({"is_superuser": true, "first_name": "Changed"})).expect(403);
+    admin
+        .request("PATCH", &ann.path())
+        .header("If-Match", "\"other\"")
+        .json(json!({"last_name": "X"}))
+        .send()
+        .expect(412);
+    admin.get(&ann.path()).expect(200);
+    assert_eq!(total(), before, "{:?}", admin.results("/api/v2/activity_stream/?order_by=-id").first());
+}
+
+fn memberships_are_recorded_once(backend: Backend) {
+    let server = start(backend);
+    let org = server.organization("Acme");
+    let ann = server.user("ann");
+    let admin = server.as_admin();
+    let users = format!("/api/v2/organizations/{org}/users/");
+    let entries = recorded(&server, &ann, || {
+        admin.attach(&users, ann.id);
+        admin.attach(&users, ann.id);
+    });
+    assert_eq!(entries.len(), 1, "{entries:?}");
+    assert_eq!(entries[0]["operation"], "associate");
+    let entries = recorded(&server, &ann, || {
+        for _ in 0..2 {
+            admin.post(&users, json!({"id": ann.id, "disassociate": true})).expect(204);
+        }
+    });
+    assert_eq!(entries.len(), 1, "{entries:?}");
+    assert_eq!(entries[0]["operation"], "disassociate");
+}

@@ -1,0 +1,111 @@
+//! Everything in one file and back, from one database to the other, and what happens when that is interrupted.
+
+mod archives;
+mod check;
+mod interrupted;
+mod migrate;
+mod refusals;
+mod restored;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use hostler_testkit::{Backend, Client, TestServer};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_hostler");
+
+fn start(backend: Backend) -> TestServer {
+    TestServer::start(BINARY, backend)
+}
+
+/// A server with something of each kind.
+fn populated(backend: Backend) -> TestServer {
+    let server = start(backend);
+    let (home, away) = (server.organization("home"), server.organization("größer 💥"));
+    let (ann, bob) = (server.user("ann"), server.user_with("bob", json!({"is_system_auditor": true})));
+    let team = server.team("ops", home);
+    let admin = server.as_admin();
+    server.join(home, &ann);
+    server.promote(away, &bob);
+    admin.attach(&format!("/api/v2/teams/{team}/users/"), ann.id);
+    admin.create("/api/v2/labels/", json!({"name": "blue", "organization": home}));
+    admin.create("/api/v2/projects/", json!({"name": "site", "organization": home}));
+    let application = json!({"name": "app", "organization": home, "client_type": "confidential",
+        "authorization_grant_type": "password"});
+    admin.create("/api/v2/applications/", application);
+    server.configure("system", json!({"ORG_ADMINS_CAN_SEE_ALL_USERS": false}));
+    // An id that must not be given again.
+    let gone = server.user("gone");
+    admin.delete(&gone.path()).expect(204);
+    server
+}
+
+/// What the API shows of everything.
+fn state(client: &Client) -> Vec<(&'static str, Value)> {
+    [
+        "users",
+        "organizations",
+        "teams",
+        "labels",
+        "projects",
+        "applications",
+        "tokens",
+        "roles",
+        "role_definitions",
+        "role_user_assignments",
+        "role_team_assignments",
+        "activity_stream",
+        "settings/all",
+    ]
+    .map(|name| (name, client.get(&format!("/api/v2/{name}/?page_size=200&order_by=id")).expect(200).json()))
+    .to_vec()
+}
+
+/// Compares part by part, for the whole is too long to be read.
+fn assert_same(left: &[(&str, Value)], right: &[(&str, Value)]) {
+    for ((name, left), (_, right)) in left.iter().zip(right) {
+        assert!(left == right, "{name} differs:\n{left:#}\n{right:#}");
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Runs a command that has to work, and answers what it printed.
+fn works(mut command: Command) -> String {
+    let output = command.output().expect("the binary runs");
+    assert!(output.status.success(), "{command:?}: {}", text(&output.stderr));
+    text(&output.stdout)
+}
+
+/// Runs a command that has to fail in one line, and answers that.
+fn fails(mut command: Command) -> String {
+    let Output { status, stderr, .. } = command.output().expect("the binary runs");
+    let stderr = text(&stderr);
+    assert_eq!(status.code(), Some(1), "{command:?}: {stderr}");
+    assert!(stderr.lines().count() == 1 && !stderr.contains("panicked"), "{command:?}: {stderr}");
+    stderr
+}
+
+/// A folder, and a backup of the server in it.
+fn backed_up(server: &TestServer) -> (TempDir, PathBuf) {
+    let folder = TempDir::new().expect("a directory");
+    let file = folder.path().join("backup.tar");
+    works(backup(server, &file));
+    (folder, file)
+}
+
+fn path(path: &Path) -> &str {
+    path.to_str().expect("a path in UTF-8")
+}
+
+fn backup(server: &TestServer, file: &Path) -> Command {
+    server.command(&["backup", path(file)])
+}
+
+fn restore(server: &TestServer, file: &Path) -> Command {
+    server.command(&["restore", path(file)])
+}

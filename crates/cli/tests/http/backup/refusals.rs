@@ -1,0 +1,73 @@
+//! What is not done by mistake.
+
+use std::fs;
+
+use hostler_testkit::{Backend, TestServer, on_each_backend};
+
+use crate::backup::*;
+
+on_each_backend!(
+    a_backup_replaces_no_file_unasked,
+    a_newer_schema_is_not_backed_up,
+    nothing_is_restored_under_a_running_server,
+);
+
+fn a_backup_replaces_no_file_unasked(backend: Backend) {
+    let server = start(backend);
+    let (folder, file) = backed_up(&server);
+    let before = fs::read(&file).expect("the backup");
+    let line = fails(backup(&server, &file));
+    assert!(line.contains("exists already") && line.contains("--force"), "{line}");
+    assert!(fs::read(&file).expect("the backup") == before);
+    works(server.command(&["backup", "--force", path(&file)]));
+    assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 1, "something was left behind");
+    let line = fails(backup(&server, Path::new("/nowhere/backup.tar")));
+    assert!(line.contains("/nowhere/backup.tar"), "{line}");
+}
+
+fn a_newer_schema_is_not_backed_up(backend: Backend) {
+    let server = start(backend);
+    server.execute(
+        "INSERT INTO refinery_schema_history (version, name, applied_on, checksum)
+         VALUES (2000000000, 'from_the_future', '2999-01-01T00:00:00Z', '1')",
+    );
+    let folder = TempDir::new().expect("a directory");
+    let file = folder.path().join("backup.tar");
+    let line = fails(backup(&server, &file));
+    assert!(line.contains("newer") && !file.exists(), "{line}");
+}
+
+fn nothing_is_restored_under_a_running_server(backend: Backend) {
+    let server = start(backend);
+    let (_folder, file) = backed_up(&server);
+    let line = fails(server.command(&["restore", "--force", path(&file)]));
+    assert!(line.contains("running: stop it first"), "{line}");
+    server.as_admin().get("/api/v2/me/").expect(200);
+}
+
+#[test]
+fn a_database_that_another_server_uses_is_not_replaced() {
+    if !hostler_testkit::backends().contains(&Backend::Postgres) {
+        return hostler_testkit::skip::skip("there is no PostgreSQL");
+    }
+    let server = start(Backend::Postgres);
+    let (_folder, file) = backed_up(&server);
+    let elsewhere = TempDir::new().expect("a directory");
+    let url = server.database_url().expect("a URL");
+    let mut command = hostler_testkit::command(BINARY);
+    command.args(["restore", "--force", path(&file), "--database", &url, "--data"]).arg(elsewhere.path().join("data"));
+    let line = fails(command);
+    assert!(line.contains("is in use"), "{line}");
+    server.as_admin().get("/api/v2/me/").expect(200);
+}
+
+#[test]
+fn what_is_not_there_is_not_backed_up() {
+    let server = TestServer::stopped(BINARY, Backend::Sqlite);
+    let folder = TempDir::new().expect("a directory");
+    let line = fails(backup(&server, &folder.path().join("backup.tar")));
+    assert!(line.contains("no data folder") && !server.data().exists(), "{line}");
+    fs::create_dir(server.data()).expect("a folder");
+    let line = fails(backup(&server, &folder.path().join("backup.tar")));
+    assert!(line.contains("there is no database"), "{line}");
+}

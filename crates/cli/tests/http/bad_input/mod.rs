@@ -1,0 +1,59 @@
+//! Requests that make no sense: each is refused in words, writes nothing, and leaves the server alive.
+
+mod bodies;
+mod requests;
+
+use hostler_testkit::{Answer, Backend, Client, TestServer};
+use serde_json::Value;
+
+const USERS: &str = "/api/v2/users/";
+
+/// A server with one user, and what it held at first.
+struct BadInputFixture {
+    server: TestServer,
+    admin: Client,
+    user: String,
+    before: Vec<Value>,
+}
+
+fn start(backend: Backend) -> BadInputFixture {
+    let server = TestServer::start(env!("CARGO_BIN_EXE_hostler"), backend);
+    let user = server.user("ann").path();
+    let admin = server.as_admin();
+    let before = state(&admin);
+    BadInputFixture { server, admin, user, before }
+}
+
+fn state(admin: &Client) -> Vec<Value> {
+    ["users", "organizations", "teams", "labels", "tokens", "activity_stream"]
+        .iter()
+        .flat_map(|list| admin.results(&format!("/api/v2/{list}/?order_by=id")))
+        .collect()
+}
+
+impl BadInputFixture {
+    /// The answer is a 4xx whose body says what is wrong.
+    fn refused(&self, answer: Answer) {
+        let name: String = answer.to_string().chars().take(500).collect();
+        assert!((400..500).contains(&answer.status), "{name}");
+        let body: Value = serde_json::from_slice(&answer.body).unwrap_or_else(|_| panic!("no JSON: {name}"));
+        let has_words =
+            body.as_object().is_some_and(|fields| fields.values().any(|told| told.is_string() || told[0].is_string()));
+        assert!(has_words, "no words: {name}");
+        assert!(!body.to_string().contains("SQL") && !name.contains("panic"), "too many words: {name}");
+        self.lives();
+    }
+
+    fn lives(&self) {
+        self.server.anonymous().get("/api/v2/ping/").expect(200);
+    }
+
+    /// Nothing was written meanwhile.
+    fn unchanged(&self) {
+        assert!(state(&self.admin) == self.before, "something was written");
+    }
+
+    fn send(&self, method: &str, path: &str, body: impl Into<Vec<u8>>) -> Answer {
+        self.admin.request(method, path).header("Content-Type", "application/json").body(body).send()
+    }
+}

@@ -1,0 +1,112 @@
+//! Values that are looked up elsewhere.
+
+use hostler_testkit::{Backend, on_each_backend};
+use serde_json::{Value, json};
+
+use crate::credentials::fixture::{CredentialsFixture, path};
+
+on_each_backend!(a_source_has_to_fit_its_target, a_source_needs_power_over_both_ends, copies_keep_their_sources);
+
+const LIST: &str = "/api/v2/credential_input_sources/";
+
+/// A credential of an external type.
+fn external(fixture: &CredentialsFixture, name: &str, organization: i64) -> i64 {
+    let body = json!({
+        "name": name, "organization": organization, "credential_type": fixture.managed("hashivault_kv"),
+        "inputs": {"url": "https://vault.example", "token": "s.secret", "api_version": "v2"},
+    });
+    fixture.admin.create("/api/v2/credentials/", body)
+}
+
+fn source(target: i64, source: i64) -> Value {
+    json!({
+        "target_credential": target, "source_credential": source, "input_field_name": "token",
+        "metadata": {"secret_path": "kv/ours", "secret_key": "token"},
+    })
+}
+
+fn a_source_has_to_fit_its_target(backend: Backend) {
+    let fixture = CredentialsFixture::new(backend);
+    let (target, vault) = (fixture.of_home("target"), external(&fixture, "vault", fixture.home));
+    let refused = |change: Value| {
+        let mut body = source(target, vault);
+        for (key, value) in change.as_object().expect("an object") {
+            body[key] = value.clone();
+        }
+        fixture.admin.post(LIST, &body).expect(400).json()
+    };
+    assert_eq!(
+        refused(json!({"target_credential": vault})),
+        json!({"target_credential": ["Target must be a non-external credential"]})
+    );
+    assert_eq!(
+        refused(json!({"source_credential": target})),
+        json!({"source_credential": ["Source must be an external credential"]})
+    );
+    assert_eq!(
+        refused(json!({"input_field_name": "nope"})),
+        json!({"input_field_name": ["Input field must be defined on target credential (options are host, token)."]})
+    );
+    assert!(refused(json!({"metadata": {"secret_path": "x", "odd": "y"}}))["metadata"].is_array());
+    assert!(refused(json!({"metadata": {}})).get("metadata").is_some());
+    assert!(refused(json!({"metadata": "text"})).get("metadata").is_some());
+    let made = fixture.admin.post(LIST, source(target, vault)).expect(201).json();
+    assert_eq!(made["summary_fields"]["source_credential"]["name"], "vault");
+    assert_eq!(made["summary_fields"]["user_capabilities"], json!({"delete": true}));
+    assert!(refused(json!({}))["__all__"].is_array(), "one field has one source");
+    let below = format!("{}input_sources/", path(target));
+    assert_eq!(fixture.admin.results(&below).len(), 1);
+    let mut body = source(target, vault);
+    body["input_field_name"] = json!("host");
+    body["target_credential"] = Value::Null;
+    fixture.admin.post(&below, &body).expect(201);
+    assert_eq!(fixture.admin.results(&format!("{LIST}?target_credential__name=target")).len(), 2);
+    let detail = made["url"].as_str().expect("a path");
+    fixture.admin.patch(detail, json!({"metadata": {"secret_path": "kv/other", "secret_key": "k"}})).expect(200);
+    fixture.admin.delete(detail).expect(204);
+    fixture.admin.delete(&path(vault)).expect(204);
+    assert!(fixture.admin.results(&below).is_empty());
+}
+
+fn a_source_needs_power_over_both_ends(backend: Backend) {
+    let fixture = CredentialsFixture::new(backend);
+    let person = fixture.server.user("person");
+    fixture.server.join(fixture.home, &person);
+    let (target, vault) = (fixture.of_home("target"), external(&fixture, "vault", fixture.home));
+    let body = source(target, vault);
+    person.client.post(LIST, &body).expect(403);
+    fixture.grant(target, "admin_role", &person);
+    person.client.post(LIST, &body).expect(403);
+    fixture.grant(vault, "read_role", &person);
+    person.client.post(LIST, &body).expect(403);
+    fixture.grant(vault, "use_role", &person);
+    person.token("read").post(LIST, &body).expect(403);
+    let made = person.client.post(LIST, &body).expect(201).json();
+    let detail = made["url"].as_str().expect("a path").to_owned();
+    // Another source, or another target, has to be one's own too.
+    let (elsewhere, other) = (external(&fixture, "elsewhere", fixture.away), fixture.of_home("other"));
+    person.client.patch(&detail, json!({"source_credential": elsewhere})).expect(403);
+    person.client.patch(&detail, json!({"target_credential": other})).expect(403);
+    let rival = fixture.server.user("rival");
+    fixture.server.promote(fixture.away, &rival);
+    rival.client.get(&detail).expect(403);
+    assert!(rival.client.results(LIST).is_empty());
+    rival.client.delete(&detail).expect(403);
+    let reader = fixture.server.user("reader");
+    fixture.server.join(fixture.home, &reader);
+    fixture.grant(target, "read_role", &reader);
+    let shown = reader.client.get(&detail).expect(200).json();
+    assert!(shown["summary_fields"].get("source_credential").is_none(), "{shown}");
+    reader.client.delete(&detail).expect(403);
+    person.client.delete(&detail).expect(204);
+}
+
+fn copies_keep_their_sources(backend: Backend) {
+    let fixture = CredentialsFixture::new(backend);
+    let (target, vault) = (fixture.of_home("target"), external(&fixture, "vault", fixture.home));
+    fixture.admin.post(LIST, source(target, vault)).expect(201);
+    let made = fixture.admin.post(&format!("{}copy/", path(target)), json!({"name": "twin"})).expect(201).json();
+    let twin = made["id"].as_i64().expect("an id");
+    let sources = fixture.admin.results(&format!("{}input_sources/", path(twin)));
+    assert_eq!(sources[0]["metadata"], json!({"secret_path": "kv/ours", "secret_key": "token"}));
+}

@@ -1,0 +1,120 @@
+//! Credential types: who makes them, and what protects them.
+
+use hostler_testkit::{Backend, on_each_backend};
+use serde_json::{Value, json};
+
+use crate::credentials::fixture::{CredentialsFixture, a_type, path};
+
+on_each_backend!(
+    only_superusers_make_types,
+    managed_types_stay_as_they_are,
+    types_in_use_are_protected,
+    a_credential_shows_what_its_type_is,
+    changing_the_type_checks_the_inputs_again,
+    managed_types_survive_a_restart,
+);
+
+const LIST: &str = "/api/v2/credential_types/";
+
+fn only_superusers_make_types(backend: Backend) {
+    let fixture = CredentialsFixture::new(backend);
+    let (boss, auditor) =
+        (fixture.server.user("boss"), fixture.server.user_with("auditor", json!({"is_system_auditor": true})));
+    fixture.server.promote(fixture.home, &boss);
+    let detail = format!("{LIST}{}/", fixture.kind);
+    for person in [&boss, &auditor] {
+        person.client.get(&detail).expect(200);
+        assert!(person.client.results(LIST).len() > 1, "everybody sees all types");
+        person.client.post(LIST, a_type("mine")).expect(403);
+        person.client.patch(&detail, json!({"name": "mine"})).expect(403);
+        person.client.delete(&detail).expect(403);
+        let shown = person.client.options(LIST).expect(200).json();
+        assert!(shown["actions"].get("POST").is_none(), "{shown}");
+    }
+    let shown = fixture.admin.get(&format!("{LIST}cloudy+cloud/")).expect(200).json();
+    assert_eq!(shown["id"], fixture.kind);
+    let answer = fixture.admin.post(LIST, a_type("cloudy")).expect(400).json();
+    assert_eq!(answer, json!({"__all__": ["Credential type with this Name and Kind already exists."]}));
+}
+
+fn managed_types_stay_as_they_are(backend: Backend) {
+    let fixture = CredentialsFixture::new(backend);
+    let machine = format!("{LIST}{}/", fixture.managed("ssh"));
+    let before = fixture.admin.get(&machine).expect(200).json();
+    assert_eq!(before["id"], 1, "as in AWX");
+    let answer = fixture.admin.patch(&machine, json!({"description": "x"})).expect(403).json();
+    assert_eq!(answer, json!({"detail": "Modifications not allowed for managed credential types"}));
+    fixture.admin.put(&machine, &before).expect(403);
+    let answer = fixture.admin.delete(&machine).expect(403).json();
+    assert_eq!(answer, json!({"detail": "Deletion not allowed for managed credential types"}));
+    // Nor can a custom type pretend to be one.
+    let mut body = a_type("fake");
+    body["managed"] = json!(true);
+    body["namespace"] = json!("ssh");
+    let made = fixture.admin.post(LIST, &body).expect(201).json();
+    assert_eq!((&made["managed"], &made["namespace"]), (&json!(false), &Value::Null));
+}
+
+fn types_in_use_are_protected(backend: Backend) {
+    let fixture = CredentialsFixture::new(backend);
+    let key = fixture.of_home("key");
+    let detail = format!("{LIST}{}/", fixture.kind);
+    let mut inputs = a_type("")["inputs"].clone();
+    // Whoever could make a secret field an open one would see the secret.
+    inputs["fields"][0]["secret"] = json!(false);
+    let answer = fixture.admin.patch(&detail, json!({"inputs": inputs})).expect(403).json();
+    let message = "Modifications to inputs are not allowed for credential types that are in use";
+    assert_eq!(answer, json!({"detail": message}));
+    fixture.admin.patch(&detail, json!({"inputs": a_type("")["inputs"], "description": "same"})).expect(200);
+    let answer = fixture.admin.delete(&detail).expect(403).json();
+    assert_eq!(answer, json!({"detail": "Credential types that are in use cannot be deleted"}));
+    fixture.admin.delete(&path(key)).expect(204);
+    fixture.admin.patch(&detail, json!({"inputs": inputs})).expect(200);
+    fixture.admin.delete(&detail).expect(204);
+    let entries = fixture.admin.results("/api/v2/activity_stream/?object1=credential_type&order_by=id");
+    let operations: Vec<_> = entries.iter().map(|entry| entry["operation"].clone()).collect();
+    assert_eq!(operations, ["create", "update", "update", "delete"]);
+}
+
+fn a_credential_shows_what_its_type_is(backend: Backend) {
+    let fixture = CredentialsFixture::new(backend);
+    let key = path(fixture.of_home("key"));
+    let shown = fixture.admin.get(&key).expect(200);
+    let what = |shown: &Value| (shown["kind"].clone(), shown["cloud"].clone(), shown["kubernetes"].clone());
+    assert_eq!(what(&shown.json()), (Value::Null, json!(true), json!(false)));
+    fixture.admin.patch(&format!("{LIST}{}/", fixture.kind), json!({"kind": "net"})).expect(200);
+    let changed = fixture.admin.get(&key).expect(200);
+    assert_eq!(what(&changed.json()), (Value::Null, json!(false), json!(false)));
+    assert_ne!(changed.header("etag"), shown.header("etag"), "it looks different now");
+    let body = json!({
+        "name": "k8s", "organization": fixture.home, "credential_type": fixture.managed("kubernetes_bearer_token"),
+        "inputs": {"host": "https://k8s.example"},
+    });
+    let shown = fixture.admin.post("/api/v2/credentials/", body).expect(201).json();
+    assert_eq!(what(&shown), (json!("kubernetes_bearer_token"), json!(false), json!(true)));
+    let found = fixture.admin.results("/api/v2/credentials/?credential_type__kind=kubernetes");
+    assert_eq!(found.len(), 1);
+}
+
+fn changing_the_type_checks_the_inputs_again(backend: Backend) {
+    let fixture = CredentialsFixture::new(backend);
+    let key = path(fixture.of_home("key"));
+    let vault = fixture.managed("vault");
+    let answer = fixture.admin.patch(&key, json!({"credential_type": vault})).expect(400).json();
+    assert_eq!(answer, json!({"inputs": ["Additional properties are not allowed ('host', 'token' were unexpected)"]}));
+    let shown = fixture
+        .admin
+        .patch(&key, json!({"credential_type": vault, "inputs": {"vault_password": "x"}}))
+        .expect(200)
+        .json();
+    assert_eq!((&shown["kind"], &shown["inputs"]), (&json!("vault"), &json!({"vault_password": "$encrypted$"})));
+}
+
+fn managed_types_survive_a_restart(backend: Backend) {
+    let mut fixture = CredentialsFixture::new(backend);
+    let before = fixture.admin.get(&format!("{LIST}?managed=true&page_size=200")).expect(200).json();
+    fixture.server.restart();
+    let after = fixture.admin.get(&format!("{LIST}?managed=true&page_size=200")).expect(200).json();
+    assert_eq!(before, after);
+    assert!(before["count"].as_i64() >= Some(30), "{}", before["count"]);
+}

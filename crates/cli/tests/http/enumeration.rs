@@ -1,0 +1,311 @@
+//! What outsiders can find out: who exists, and what other organizations hold.
+
+use std::collections::BTreeMap;
+
+use hostler_testkit::browser::Browser;
+use hostler_testkit::{Answer, Backend, Client, PASSWORD, TestServer, on_each_backend};
+use serde_json::json;
+
+on_each_backend!(
+    a_wrong_password_does_not_tell_who_exists,
+    the_form_does_not_tell_who_exists,
+    a_name_does_not_tell_who_exists,
+    another_organization_cannot_be_seen,
+    another_organization_cannot_be_guessed,
+    another_organization_s_team_on_one_s_own_is_not_named,
+    what_one_may_not_link_to_does_not_tell_whether_it_exists,
+);
+
+fn start(backend: Backend) -> TestServer {
+    TestServer::start(env!("CARGO_BIN_EXE_hostler"), backend)
+}
+
+/// All of an answer but what differs from request to request.
+fn essence(answer: &Answer) -> (u16, BTreeMap<String, String>, String) {
+    let varying = ["date", "x-api-request-id", "x-api-time", "x-api-total-time"];
+    let headers = answer.headers.keys().map(|name| name.as_str()).filter(|name| !varying.contains(name));
+    // The number of statements is told in tests only.
+    let headers = headers.filter(|name| *name != "x-api-query-count" && *name != "set-cookie");
+    let headers = headers.map(|name| (name.to_owned(), answer.header(name).unwrap_or_default())).collect();
+    (answer.status, headers, answer.text())
+}
+
+fn assert_alike(one: &Answer, other: &Answer) {
+    assert_eq!(essence(one), essence(other), "{one}\n{other}");
+}
+
+fn a_wrong_password_does_not_tell_who_exists(backend: Backend) {
+    let server = start(backend);
+    let ann = server.user("ann");
+    server.user("gone");
+    server.execute("UPDATE users SET is_active = false WHERE username = 'gone'");
+    for path in ["/api/v2/me/", "/api/v2/", &ann.path()] {
+        let unknown = server.as_user("nobody", "wrong").get(path);
+        for (name, password) in
+            [("ann", "wrong"), ("ann", ""), ("admin", "wrong"), ("gone", PASSWORD), ("gone", "wrong")]
+        {
+            assert_alike(&unknown, &server.as_user(name, password).get(path));
+        }
+    }
+}
+
+fn the_form_does_not_tell_who_exists(backend: Backend) {
+    let server = start(backend);
+    server.user("ann");
+    server.user("gone");
+    server.execute("UPDATE users SET is_active = false WHERE username = 'gone'");
+    let mut browser = Browser::open(&server);
+    let mut attempt = |name: &str, password: &str| {
+        let mut answer = browser.log_in(&[("username", name), ("password", password)]).expect(401);
+        // The form keeps what was typed.
+        let typed = format!("value=\"{}\"", name.replace('<', "&lt;").replace('>', "&gt;"));
+        let text = answer.text();
+        assert!(text.contains(&typed), "{text}");
+        answer.headers.remove("content-length");
+        answer.body = text.replace(&typed, "").into_bytes();
+        answer
+    };
+    let unknown = attempt("nobody", "wrong");
+    for (name, password) in [("ann", "wrong"), ("ann", ""), ("gone", PASSWORD), ("<b>", "wrong")] {
+        assert_alike(&unknown, &attempt(name, password));
+    }
+}
+
+fn a_name_does_not_tell_who_exists(backend: Backend) {
+    let server = start(backend);
+    let org = server.organization("Hidden");
+    server.team("secret", org);
+    let (ann, stranger) = (server.user("ann"), server.user("stranger"));
+    let label = json!({"name": "urgent", "organization": org});
+    server.as_admin().create("/api/v2/labels/", label);
+    let pairs = [
+        ("users/ann/", "users/bob/"),
+        ("organizations/Hidden/", "organizations/Absent/"),
+        ("teams/secret++Hidden/", "teams/absent++Absent/"),
+        ("teams/secret++Hidden/", "teams/absent++Hidden/"),
+        ("labels/urgent++Hidden/", "labels/absent++Hidden/"),
+        ("organizations/Hidden/users/", "organizations/Absent/users/"),
+        ("users/ann/roles/", "users/bob/roles/"),
+    ];
+    for client in [&stranger.client, &server.anonymous()] {
+        for (known, unknown) in pairs {
+            for method in ["GET", "HEAD", "OPTIONS", "PATCH", "PUT", "DELETE", "POST"] {
+                let call = |path: &str| {
+                    let call = client.request(method, &format!("/api/v2/{path}"));
+                    if ["GET", "HEAD", "OPTIONS"].contains(&method) { call.send() } else { call.json(json!({})).send() }
+                };
+                assert_alike(&call(known), &call(unknown));
+            }
+        }
+        // By id nobody learns anything without logging in; whoever did gets AWX's 403 and no word more.
+        let by_id = client.get(&ann.path());
+        assert!([401, 403].contains(&by_id.status) && !by_id.text().contains("ann"), "{by_id}");
+        if by_id.status == 401 {
+            assert_alike(&by_id, &client.get("/api/v2/users/999999/"));
+        }
+    }
+}
+
+/// Two organizations that know nothing of each other. Everything in the other one has `secret` in its name.
+struct TwoHouses {
+    server: TestServer,
+    /// A plain member of the first organization.
+    member: Client,
+    /// A member of a team of the first, and of no organization.
+    sailor: Client,
+    own: i64,
+    other: i64,
+    /// Paths in the other organization.
+    paths: Vec<String>,
+    /// The ids of what is in the other organization, by resource.
+    ids: Vec<(&'static str, i64)>,
+}
+
+fn two_houses(backend: Backend) -> TwoHouses {
+    let server = start(backend);
+    let admin = server.as_admin();
+    let (own, other) = (server.organization("own"), server.organization("secret-org"));
+    let (member, sailor, theirs) = (server.user("member"), server.user("sailor"), server.user("secret-user"));
+    let boss = server.user_with("secret-boss", json!({"email": "boss@secret.example"}));
+    server.join(own, &member);
+    server.join(other, &theirs);
+    server.promote(other, &boss);
+    let crew = server.team("crew", own);
+    let team = server.team("secret-team", other);
+    admin.attach(&format!("/api/v2/teams/{crew}/users/"), sailor.id);
+    admin.attach(&format!("/api/v2/teams/{team}/users/"), theirs.id);
+    let label = boss.client.create("/api/v2/labels/", json!({"name": "secret-label", "organization": other}));
+    boss.client.patch(&format!("/api/v2/organizations/{other}/"), json!({"description": "secret"})).expect(200);
+    let token = theirs.client.create("/api/v2/tokens/", json!({"description": "secret-token"}));
+    // They were here once: what they made here stays, and names them to nobody.
+    server.promote(own, &boss);
+    boss.client.create("/api/v2/teams/", json!({"name": "made-by-them", "organization": own}));
+    boss.client.create("/api/v2/labels/", json!({"name": "made-by-them", "organization": own}));
+    boss.client.patch(&format!("/api/v2/organizations/{own}/"), json!({"description": "theirs"})).expect(200);
+    admin
+        .post(&format!("/api/v2/organizations/{own}/admins/"), json!({"id": boss.id, "disassociate": true}))
+        .expect(204);
+    let paths = [
+        ("organizations", other),
+        ("teams", team),
+        ("labels", label),
+        ("users", theirs.id),
+        ("users", boss.id),
+        ("tokens", token),
+    ];
+    let ids = paths.to_vec();
+    let paths = paths.iter().map(|(plural, id)| format!("/api/v2/{plural}/{id}/")).collect();
+    TwoHouses { member: member.client, sailor: sailor.client, server, own, other, paths, ids }
+}
+
+fn another_organization_cannot_be_seen(backend: Backend) {
+    let houses = two_houses(backend);
+    let own = format!("/api/v2/organizations/{}/", houses.own);
+    for client in [&houses.member, &houses.sailor] {
+        let mut paths: Vec<String> =
+            ["users", "organizations", "teams", "labels", "tokens", "roles", "activity_stream", "me"]
+                .map(|plural| format!("/api/v2/{plural}/?page_size=200"))
+                .into();
+        paths.extend(
+            ["", "users/", "admins/", "teams/", "object_roles/", "access_list/", "activity_stream/"]
+                .map(|below| format!("{own}{below}")),
+        );
+        paths.push("/api/v2/roles/1/users/".to_owned());
+        for list in ["roles", "teams", "organizations", "access_list", "activity_stream", "tokens"] {
+            paths.push(format!("/api/v2/users/1/{list}/"));
+        }
+        for path in &paths {
+            let answer = client.get(path);
+            assert!([200, 403].contains(&answer.status), "{answer}");
+            assert!(!answer.text().contains("secret"), "{answer}");
+        }
+        for path in &houses.paths {
+            for method in ["GET", "OPTIONS", "PATCH", "PUT", "DELETE"] {
+                let call = client.request(method, path);
+                let answer = if method.starts_with('P') { call.json(json!({})).send() } else { call.send() };
+                assert!(answer.status == 403 || (answer.status == 405 && path.contains("labels")), "{answer}");
+                assert!(!answer.text().contains("secret"), "{answer}");
+            }
+        }
+        // A team without its organization's name tells no name in its URL either.
+        let teams = client.get("/api/v2/teams/").expect(200).json();
+        assert!(!teams.to_string().contains("secret"), "{teams}");
+    }
+    let seen = houses.sailor.get("/api/v2/teams/").expect(200).json();
+    assert_eq!(seen["count"], 1, "{seen}");
+    let team = &seen["results"][0];
+    assert!(
+        team["summary_fields"].get("organization").is_none() && team["related"].get("named_url").is_none(),
+        "{team}"
+    );
+}
+
+/// Filters, searches and orders that would tell about the other organization if they could.
+fn another_organization_cannot_be_guessed(backend: Backend) {
+    let houses = two_houses(backend);
+    let guesses = [
+        "teams/?organization__name__startswith=secret",
+        "teams/?name__startswith=secret",
+        "teams/?created_by__username__startswith=secret",
+        "teams/?modified_by__email__contains=secret",
+        "teams/?organization__created_by__username__startswith=secret",
+        "teams/?organization__modified_by__username__startswith=secret",
+        "teams/?organization__teams__name__startswith=secret",
+        "organizations/?teams__name__startswith=secret",
+        "organizations/?created_by__username__startswith=secret",
+        "organizations/?modified_by__username__startswith=secret",
+        "organizations/?modified_by__email__endswith=secret.example",
+        "organizations/?labels__name__startswith=secret",
+        "organizations/?teams__created_by__username__startswith=secret",
+        "organizations/?search=secret",
+        "organizations/?teams__search=secret",
+        "organizations/?modified_by__search=secret",
+        "labels/?organization__name__startswith=secret",
+        "labels/?created_by__username__startswith=secret",
+        "users/?username__startswith=secret",
+        "users/?email__contains=secret",
+        "users/?search=secret",
+        "users/?roles__content_type__model=team&is_superuser=true",
+        "users/?main_oauth2accesstoken__description__startswith=secret",
+        "users/?activity_stream__changes__icontains=secret",
+        "activity_stream/?changes__icontains=secret",
+        "activity_stream/?actor__username__startswith=secret",
+        "activity_stream/?organization__name__startswith=secret",
+        "activity_stream/?team__name__startswith=secret",
+        "activity_stream/?user__username__startswith=secret",
+        "roles/?members__username__startswith=secret",
+        "tokens/?user__username__startswith=secret",
+        "tokens/?description__startswith=secret",
+    ];
+    let mut complaints = vec![];
+    for client in [&houses.member, &houses.sailor] {
+        for guess in guesses {
+            let answer = client.get(&format!("/api/v2/{guess}"));
+            // A field that cannot be filtered by tells nothing either; but then the guess has to be a better one.
+            if answer.status != 200 || answer.json()["count"] != 0 {
+                complaints.push(answer.to_string());
+            }
+        }
+        for (plural, id) in &houses.ids {
+            let by_id = client.get(&format!("/api/v2/{plural}/?id={id}")).expect(200);
+            assert_eq!(by_id.json()["count"], 0, "{by_id}");
+        }
+        let by_link = client.get(&format!("/api/v2/teams/?organization={}", houses.other)).expect(200);
+        assert_eq!(by_link.json()["count"], 0, "{by_link}");
+    }
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+    // The same guesses are right for those who may know.
+    let admin = houses.server.as_admin();
+    for guess in
+        ["teams/?organization__name__startswith=secret", "organizations/?modified_by__username__startswith=secret"]
+    {
+        assert!(
+            admin.get(&format!("/api/v2/{guess}")).expect(200).json()["count"] != 0,
+            "{guess} finds nothing at all"
+        );
+    }
+}
+
+/// A team of another organization holds a role here, and so does one of its members.
+fn another_organization_s_team_on_one_s_own_is_not_named(backend: Backend) {
+    let server = start(backend);
+    let admin = server.as_admin();
+    let (own, other) = (server.organization("own"), server.organization("other"));
+    let (member, both) = (server.user("member"), server.user("both"));
+    server.join(own, &member);
+    server.join(own, &both);
+    let team = server.team("secret-team", other);
+    admin.attach(&format!("/api/v2/teams/{team}/users/"), both.id);
+    let path = format!("/api/v2/organizations/{own}/");
+    let roles = admin.get(&path).json()["summary_fields"]["object_roles"].clone();
+    let execute = roles["execute_role"]["id"].as_i64().expect("a role");
+    admin.attach(&format!("/api/v2/teams/{team}/roles/"), execute);
+    let listed = member.client.get(&format!("{path}access_list/")).expect(200);
+    assert!(listed.text().contains("\"both\""), "{listed}");
+    assert!(!listed.text().contains("secret-team"), "{listed}");
+    for path in
+        [format!("/api/v2/roles/{execute}/teams/"), format!("{path}activity_stream/"), format!("{}roles/", both.path())]
+    {
+        let answer = member.client.get(&path).expect(200);
+        assert!(!answer.text().contains("secret-team"), "{answer}");
+    }
+    let all = admin.get(&format!("{path}access_list/")).expect(200);
+    assert!(all.text().contains("secret-team"), "{all}");
+}
+
+fn what_one_may_not_link_to_does_not_tell_whether_it_exists(backend: Backend) {
+    let houses = two_houses(backend);
+    for (list, name) in [("labels", "new"), ("teams", "new"), ("labels", "secret-label"), ("teams", "secret-team")] {
+        let post = |organization: i64| {
+            houses.member.post(&format!("/api/v2/{list}/"), json!({"name": name, "organization": organization}))
+        };
+        assert_alike(&post(houses.other).expect(403), &post(999_999));
+    }
+    let label = houses.member.create("/api/v2/labels/", json!({"name": "mine", "organization": houses.own}));
+    let move_to = |organization: i64| {
+        houses
+            .member
+            .patch(&format!("/api/v2/labels/{label}/"), json!({"organization": organization, "name": "secret-label"}))
+    };
+    assert_alike(&move_to(houses.other).expect(403), &move_to(999_999));
+}

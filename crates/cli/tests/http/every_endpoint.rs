@@ -1,0 +1,309 @@
+//! Every endpoint there is, called by nobody and by somebody without any right.
+//! The lists of exceptions may only shrink.
+
+use std::collections::BTreeSet;
+
+use hostler_testkit::{Answer, Backend, Client, TestServer, on_each_backend};
+use serde_json::{Value, json};
+
+on_each_backend!(
+    nobody_gets_in,
+    a_user_without_rights_learns_nothing,
+    a_user_without_rights_changes_nothing,
+    no_endpoint_fails,
+    every_endpoint_says_what_it_allows,
+);
+
+/// What anybody may call.
+const PUBLIC: &[&str] = &["/api/", "/api/v2/", "/api/v2/ping/", "/api/login/", "/api/logout/"];
+/// What everybody who is known may read, whatever their rights.
+const FOR_ALL_USERS: &[&str] = &[
+    "/api/v2/config/",
+    "/api/v2/credential_types/",
+    "/api/v2/credential_types/1/",
+    "/api/v2/credential_types/Machine+ssh/",
+    "/api/v2/me/",
+    "/api/v2/role_definitions/",
+    "/api/v2/role_definitions/1/",
+];
+/// Where everybody may create something that is their own.
+const CREATE_FOR_ONESELF: &[&str] =
+    &["/api/v2/credential_types/1/credentials/", "/api/v2/credentials/", "/api/v2/tokens/"];
+/// The links of AWX that lead to kinds of objects which are not built yet.
+const NOT_BUILT: &[&str] = &[
+    "execution_environments",
+    "instance_groups",
+    "inventories",
+    "inventory_sources",
+    "job_templates",
+    "jobs",
+    "notification_templates",
+    "notification_templates_approvals",
+    "notification_templates_error",
+    "notification_templates_started",
+    "notification_templates_success",
+    "schedules",
+    "system_job_templates",
+    "workflow_job_templates",
+];
+/// Where a body that names no role is refused before the caller is, as in AWX.
+const ASKS_WHICH_ROLE: &[&str] = &["/api/v2/users/1/roles/"];
+const METHODS: &[&str] = &["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"];
+
+/// A server with an object of each kind, and all paths that lead anywhere.
+struct Fixture {
+    server: TestServer,
+    paths: BTreeSet<String>,
+}
+
+fn build(backend: Backend) -> Fixture {
+    let server = TestServer::start(env!("CARGO_BIN_EXE_hostler"), backend);
+    let admin = server.as_admin();
+    let org = server.organization("Acme");
+    let team = server.team("ops", org);
+    let member = server.user("member");
+    server.join(org, &member);
+    admin.attach(&format!("/api/v2/teams/{team}/users/"), member.id);
+    admin.create("/api/v2/labels/", json!({"name": "urgent", "organization": org}));
+    admin.create("/api/v2/tokens/", json!({"scope": "write"}));
+    let kind = |name: &str| admin.results(&format!("/api/v2/credential_types/?namespace={name}"))[0]["id"].clone();
+    let credential = |name: &str, inputs: Value| {
+        let body = json!({"name": name, "organization": org, "credential_type": kind(name), "inputs": inputs});
+        admin.create("/api/v2/credentials/", body)
+    };
+    let machine = credential("ssh", json!({"username": "root", "password": "secret"}));
+    let hub = credential("galaxy_api_token", json!({"url": "https://galaxy.example"}));
+    let vault = credential("hashivault_kv", json!({"url": "https://vault.example", "api_version": "v2"}));
+    admin.attach(&format!("/api/v2/organizations/{org}/galaxy_credentials/"), hub);
+    let source = json!({
+        "target_credential": machine, "source_credential": vault, "input_field_name": "password",
+        "metadata": {"secret_path": "kv", "secret_key": "key"},
+    });
+    admin.create("/api/v2/credential_input_sources/", source);
+    let mut paths: BTreeSet<String> = PUBLIC.iter().map(|path| (*path).to_owned()).collect();
+    paths.insert("/api/v2/jobs/".to_owned());
+    walk(&admin, "/api/v2/", &mut paths);
+    assert!(paths.len() > 60, "the walk found only {paths:?}");
+    Fixture { server, paths }
+}
+
+/// Follows every link of an answer, to the first object of a list only.
+fn walk(admin: &Client, path: &str, paths: &mut BTreeSet<String>) {
+    let is_new = paths.insert(path.to_owned());
+    if !is_new && path != "/api/v2/" {
+        return;
+    }
+    let answer = admin.get(path);
+    if answer.status != 200 {
+        return;
+    }
+    let mut body = answer.json();
+    if let Some(results) = body.get_mut("results") {
+        // Each kind of object once is enough: all of a kind have the same links.
+        let one_of_each: Vec<Value> = results.as_array().into_iter().flatten().take(1).cloned().collect();
+        *results = one_of_each.into();
+    }
+    let mut links = BTreeSet::new();
+    gather(&body, &mut links);
+    for link in links {
+        let kind = |path: &str| {
+            path.split('/')
+                .map(|part| if part.parse::<u64>().is_ok() { "N" } else { part }.to_owned())
+                .collect::<Vec<_>>()
+        };
+        let known = paths.iter().any(|known| kind(known) == kind(&link));
+        if !known {
+            walk(admin, &link, paths);
+        }
+    }
+}
+
+fn gather(json: &Value, links: &mut BTreeSet<String>) {
+    match json {
+        Value::String(text) if text.starts_with("/api/v2/") && !text.contains('?') => {
+            links.insert(text.clone());
+        }
+        Value::Array(list) => list.iter().for_each(|value| gather(value, links)),
+        Value::Object(map) => map.values().for_each(|value| gather(value, links)),
+        _ => {}
+    }
+}
+
+fn is_built(path: &str) -> bool {
+    !NOT_BUILT.iter().any(|name| path.ends_with(&format!("/{name}/")))
+}
+
+/// Whether an answer says no more than that this is not built yet.
+fn is_excused(answer: &Answer, path: &str) -> bool {
+    answer.status == 501 && !is_built(path)
+}
+
+fn call(client: &Client, method: &str, path: &str) -> Answer {
+    match method {
+        "POST" | "PUT" | "PATCH" => client.request(method, path).json(json!({})).send(),
+        _ => client.request(method, path).send(),
+    }
+}
+
+/// Fails with all complaints at once.
+fn report(complaints: &[String]) {
+    assert!(complaints.is_empty(), "{} complaints:\n{}", complaints.len(), complaints.join("\n"));
+}
+
+fn nobody_gets_in(backend: Backend) {
+    let fixture = build(backend);
+    // Or so many wrong passwords would be slowed down.
+    fixture.server.configure("authentication", json!({"LOGIN_FAILURES_UNTIL_DELAY": 0}));
+    let mut complaints = vec![];
+    let anonymous = fixture.server.anonymous();
+    let callers = [anonymous.clone(), anonymous.with_password("admin", "wrong"), anonymous.with_token("wrong")];
+    for path in &fixture.paths {
+        for method in METHODS {
+            // A wrong password costs as much time as a right one: once for each path.
+            let callers = if *method == "GET" { &callers[..] } else { &callers[..1] };
+            for (caller, client) in callers.iter().enumerate() {
+                let answer = call(client, method, path);
+                let right = match PUBLIC.contains(&path.as_str()) {
+                    true if caller == 0 => answer.status < 500 && (method != &"GET" || answer.status < 400),
+                    true => answer.status < 500,
+                    false => answer.status == 401 && (method == &"HEAD" || answer.json()["detail"].is_string()),
+                };
+                if !right {
+                    complaints.push(answer.to_string());
+                }
+                if answer.header("X-API-Product-Version").is_some() {
+                    complaints.push(format!("the version is told to nobody: {answer}"));
+                }
+            }
+        }
+    }
+    report(&complaints);
+}
+
+fn a_user_without_rights_learns_nothing(backend: Backend) {
+    let fixture = build(backend);
+    let stranger = fixture.server.user("stranger");
+    let mut complaints = vec![];
+    for path in fixture.paths.iter().filter(|path| !PUBLIC.contains(&path.as_str())) {
+        let answer = stranger.client.get(path);
+        let learned = match answer.status {
+            403 | 404 => false,
+            501 => is_built(path),
+            200 if FOR_ALL_USERS.contains(&path.as_str()) => false,
+            200 => !is_harmless(&answer.json(), stranger.id),
+            _ => true,
+        };
+        if learned {
+            complaints.push(answer.to_string());
+        }
+    }
+    report(&complaints);
+}
+
+/// Whether an answer shows nothing but the caller and the superuser, whom everybody may see.
+fn is_harmless(body: &Value, caller: i64) -> bool {
+    let objects = match body.get("results") {
+        Some(Value::Array(results)) if body["count"] == results.len() => results.clone(),
+        Some(_) => return false,
+        None => vec![body.clone()],
+    };
+    objects.iter().all(|object| {
+        let summaries = &object["summary_fields"];
+        match object["type"].as_str() {
+            Some("user") => object["id"] == caller || object["is_superuser"] == true,
+            // What was done to the caller.
+            Some("activity_stream") => {
+                let about =
+                    summaries["user"].as_array().is_some_and(|users| users.iter().all(|user| user["id"] == caller));
+                about
+                    && summaries
+                        .as_object()
+                        .is_some_and(|kinds| kinds.keys().all(|kind| kind == "user" || kind == "actor"))
+            }
+            _ => false,
+        }
+    })
+}
+
+fn a_user_without_rights_changes_nothing(backend: Backend) {
+    let fixture = build(backend);
+    let stranger = fixture.server.user("stranger");
+    let admin = fixture.server.as_admin();
+    let state = || {
+        let lists = ["users", "organizations", "teams", "labels", "credential_types", "activity_stream"];
+        lists.map(|list| admin.results(&format!("/api/v2/{list}/?order_by=id")))
+    };
+    let before = state();
+    let mut complaints = vec![];
+    for path in fixture.paths.iter().filter(|path| !PUBLIC.contains(&path.as_str())) {
+        for method in ["POST", "PUT", "PATCH", "DELETE"] {
+            for body in [
+                json!({}),
+                json!({"id": stranger.id}),
+                json!({"id": 1, "disassociate": true}),
+                json!({"name": "made", "organization": 1, "username": "made", "password": "Made-Up-1"}),
+            ] {
+                if CREATE_FOR_ONESELF.contains(&path.as_str()) && method == "POST" {
+                    continue;
+                }
+                let asks = ASKS_WHICH_ROLE.contains(&path.as_str()) && body.get("id").is_none();
+                let answer = stranger.client.request(method, path).json(body).send();
+                if asks && method == "POST" && answer.status == 400 {
+                    continue;
+                }
+                if ![403, 404, 405].contains(&answer.status) && !is_excused(&answer, path) {
+                    complaints.push(answer.to_string());
+                }
+            }
+        }
+    }
+    report(&complaints);
+    assert!(state() == before, "a stranger changed something");
+}
+
+fn no_endpoint_fails(backend: Backend) {
+    let fixture = build(backend);
+    let member = fixture.server.as_user("member", hostler_testkit::PASSWORD);
+    let mut complaints = vec![];
+    for (is_superuser, client) in [(true, fixture.server.as_admin()), (false, member)] {
+        for path in &fixture.paths {
+            for method in ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH"] {
+                let answer = call(&client, method, path);
+                if answer.status >= 500 && !is_excused(&answer, path) {
+                    complaints.push(answer.to_string());
+                }
+                if is_superuser && method == "GET" && answer.status >= 400 && is_built(path) {
+                    complaints.push(format!("a link leads nowhere: {answer}"));
+                }
+                if method == "HEAD" && !answer.body.is_empty() {
+                    complaints.push(format!("HEAD has a body: {answer}"));
+                }
+            }
+        }
+    }
+    report(&complaints);
+}
+
+/// `Allow` tells the truth: what it names is not 405, what it does not name is.
+fn every_endpoint_says_what_it_allows(backend: Backend) {
+    let fixture = build(backend);
+    let admin = fixture.server.as_admin();
+    let mut complaints = vec![];
+    for path in fixture.paths.iter().filter(|path| is_built(path)) {
+        let allowed = admin.options(path).header("Allow").unwrap_or_default();
+        let allowed: Vec<_> = allowed.split(", ").collect();
+        // DELETE last, and of nothing: a body that demands another state is refused.
+        for method in ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE"] {
+            let call = admin.request(method, path).header("If-Match", "\"none\"");
+            let answer =
+                if ["POST", "PUT", "PATCH"].contains(&method) { call.json(json!({})).send() } else { call.send() };
+            if path.contains("/settings/") && method == "DELETE" {
+                continue;
+            }
+            if (answer.status == 405) == allowed.contains(&method) {
+                complaints.push(format!("Allow: {}: {answer}", allowed.join(", ")));
+            }
+        }
+    }
+    report(&complaints);
+}

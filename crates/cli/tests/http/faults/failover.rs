@@ -1,0 +1,168 @@
+//! PostgreSQL that goes away in the middle of a change.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use hostler_testkit::{Answer, Client, Cluster, TestServer};
+use postgres::NoTls;
+use serde_json::json;
+
+use crate::faults::activity_entries::balanced;
+use crate::faults::{ORGANIZATIONS, PATIENCE, detail, start_on_cluster, token, until};
+
+const NOT_MADE: &str = "The database cannot be reached right now: try again in a few seconds.";
+const MAY_BE_MADE: &str = "may have been made or not";
+
+/// A connection of the test's own.
+fn connect(server: &TestServer) -> postgres::Client {
+    postgres::Client::connect(&server.database_url().expect("PostgreSQL"), NoTls).expect("a connection")
+}
+
+/// Begins to create an organization, does something once a statement of that waits in this way, and answers what the
+/// client was told.
+fn interrupted(
+    admin: &Client,
+    watcher: &mut postgres::Client,
+    waiting: &str,
+    name: &str,
+    then: impl FnOnce(&mut postgres::Client, i32),
+) -> Answer {
+    thread::scope(|scope| {
+        let writing = scope.spawn(|| admin.post(ORGANIZATIONS, json!({"name": name})));
+        let deadline = Instant::now() + PATIENCE;
+        let sql = "SELECT pid FROM pg_stat_activity
+                   WHERE datname = current_database() AND pid <> pg_backend_pid() AND wait_event_type || wait_event = $1";
+        let process = loop {
+            if let Some(row) = watcher.query_opt(sql, &[&waiting]).expect("what waits") {
+                break row.get(0);
+            }
+            assert!(!writing.is_finished(), "nothing waited: {}", writing.join().expect("an answer"));
+            assert!(Instant::now() < deadline, "nothing waits");
+            thread::sleep(Duration::from_millis(5));
+        };
+        then(watcher, process);
+        writing.join().expect("an answer")
+    })
+}
+
+fn terminate(watcher: &mut postgres::Client, process: i32) {
+    watcher.execute("SELECT pg_terminate_backend($1)", &[&process]).expect("the connection is ended");
+}
+
+/// The row is there, and its entry in the stream is about to be.
+fn interrupt_half_way(server: &TestServer, admin: &Client, name: &str) -> Answer {
+    let mut watcher = connect(server);
+    let mut blocker = connect(server);
+    let mut lock = blocker.transaction().expect("a transaction");
+    lock.batch_execute("LOCK TABLE activity IN EXCLUSIVE MODE").expect("a lock");
+    interrupted(admin, &mut watcher, "Lockrelation", name, terminate)
+}
+
+#[test]
+fn a_change_that_was_cut_off_is_not_made() {
+    let Some((server, _cluster)) = start_on_cluster() else { return };
+    let admin = token(&server);
+    let answer = interrupt_half_way(&server, &admin, "half");
+    assert_eq!((answer.status, detail(&answer).as_str()), (503, NOT_MADE), "{answer}");
+    assert!(balanced(&server).is_empty());
+    admin.post(ORGANIZATIONS, json!({"name": "half"})).expect(201);
+    assert_eq!(balanced(&server).len(), 1);
+}
+
+/// The server has committed, and its answer is lost on the way.
+#[test]
+fn nobody_is_told_what_nobody_knows() {
+    let Some((server, cluster)) = start_on_cluster() else { return };
+    let admin = token(&server);
+    let mut watcher = connect(&server);
+    // Commits wait for a standby that there is not.
+    wait_for_standby(&cluster, true);
+    // Connections of the server follow.
+    let answer = interrupted(&admin, &mut watcher, "IPCSyncRep", "unknown", terminate);
+    assert_eq!(answer.status, 503, "{answer}");
+    assert!(detail(&answer).contains(MAY_BE_MADE), "{answer}");
+    assert!(answer.header("Retry-After").is_some(), "{answer}");
+    wait_for_standby(&cluster, false);
+    // Here it was; and with all that belongs to it.
+    assert_eq!(balanced(&server).into_keys().collect::<Vec<_>>(), ["unknown"]);
+    admin.post(ORGANIZATIONS, json!({"name": "known"})).expect(201);
+    assert_eq!(balanced(&server).len(), 2);
+}
+
+fn wait_for_standby(cluster: &Cluster, waits: bool) {
+    let mut operator = postgres::Client::connect(&cluster.url(), NoTls).expect("a connection");
+    let (names, commit) = if waits { ("nobody", "on") } else { ("", "off") };
+    // Statements of their own, for this cannot be part of a transaction.
+    for statement in [
+        "SET synchronous_commit = off".to_owned(),
+        format!("ALTER ROLE hostler SET synchronous_commit = {commit}"),
+        format!("ALTER SYSTEM SET synchronous_standby_names = '{names}'"),
+        "SELECT pg_reload_conf()".to_owned(),
+    ] {
+        operator.batch_execute(&statement).expect("PostgreSQL takes the setting");
+    }
+    // A setting of a role holds for new connections.
+    let sql = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+               WHERE backend_type = 'client backend' AND state = 'idle' AND application_name = 'hostler'";
+    operator.query(sql, &[]).expect("the connections are ended");
+}
+
+#[test]
+fn writers_go_on_after_the_server_was_stopped_under_them() {
+    let Some((server, mut cluster)) = start_on_cluster() else { return };
+    let admin = token(&server);
+    let told: Vec<Vec<(String, Answer)>> = thread::scope(|scope| {
+        let writers: Vec<_> = (0..4)
+            .map(|writer| {
+                let admin = admin.clone();
+                scope.spawn(move || write(&admin, writer))
+            })
+            .collect();
+        // In the middle of them.
+        until("some were made", || admin.get(ORGANIZATIONS), |answer| answer.json()["count"].as_u64() > Some(20));
+        cluster.stop();
+        thread::sleep(Duration::from_millis(100));
+        cluster.start_again();
+        writers.into_iter().map(|writer| writer.join().expect("a writer")).collect()
+    });
+    let rows = balanced(&server);
+    let mut refused = 0;
+    for (name, answer) in told.iter().flatten() {
+        match answer.status {
+            201 => assert!(rows.contains_key(name), "told that it was made: {name}"),
+            503 if detail(answer) == NOT_MADE => {
+                refused += 1;
+                assert!(!rows.contains_key(name), "told that it was not made: {name}");
+            }
+            503 => assert!(detail(answer).contains(MAY_BE_MADE), "{answer}"),
+            _ => panic!("{answer}"),
+        }
+    }
+    assert!(refused > 0, "the server was not stopped under anybody");
+    let last = told.iter().filter_map(|told| told.last());
+    for (name, answer) in last {
+        assert!(answer.status == 201 && rows.contains_key(name), "not back to work: {answer}");
+    }
+}
+
+/// Creates organizations until enough were after the first that was not.
+fn write(admin: &Client, writer: usize) -> Vec<(String, Answer)> {
+    let deadline = Instant::now() + PATIENCE;
+    let mut told = vec![];
+    let mut since_refused = None;
+    while since_refused < Some(5) {
+        assert!(Instant::now() < deadline, "no end: {since_refused:?} since one was refused");
+        let name = format!("{writer}-{}", told.len());
+        let answer = admin.post(ORGANIZATIONS, json!({"name": name}));
+        match (answer.status, &mut since_refused) {
+            (201, Some(count)) => *count += 1,
+            (201, None) => {}
+            _ => {
+                since_refused = Some(0);
+                thread::sleep(Duration::from_millis(20));
+            }
+        }
+        told.push((name, answer));
+    }
+    told
+}

@@ -1,0 +1,57 @@
+//! What goes wrong in the world, and what the server makes of it: nothing half done, nothing untrue, and back to work
+//! by itself.
+
+mod activity_entries;
+mod clock;
+mod connections;
+mod failover;
+mod full_disk;
+mod killed;
+mod postgres_away;
+mod two_servers;
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use hostler_testkit::{Answer, Backend, Client, Cluster, TestServer};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_hostler");
+const ORGANIZATIONS: &str = "/api/v2/organizations/";
+const HERE: &str = "/api/v2/me/";
+
+/// By when something must have happened: a limit, not a measure of speed.
+const PATIENCE: Duration = Duration::from_secs(45);
+
+fn start(backend: Backend) -> TestServer {
+    TestServer::start(BINARY, backend)
+}
+
+/// A server on a PostgreSQL that the test may stop.
+fn start_on_cluster() -> Option<(TestServer, Cluster)> {
+    let cluster = Cluster::start_for_test()?;
+    Some((TestServer::start_on(BINARY, &cluster), cluster))
+}
+
+/// A token of the first superuser, for whom no password has to be hashed.
+fn token(server: &TestServer) -> Client {
+    let made = server.as_admin().post("/api/v2/tokens/", serde_json::json!({"scope": "write"})).expect(201).json();
+    server.with_token(made["token"].as_str().expect("a token"))
+}
+
+/// Asks until this holds of the answer.
+fn until(what: &str, ask: impl Fn() -> Answer, holds: impl Fn(&Answer) -> bool) -> Answer {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let answer = ask();
+        if holds(&answer) {
+            return answer;
+        }
+        assert!(Instant::now() < deadline, "not {what}: {answer}");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// The text in `detail`, which every refusal has.
+fn detail(answer: &Answer) -> String {
+    answer.json()["detail"].as_str().unwrap_or_else(|| panic!("no detail in {answer}")).to_owned()
+}

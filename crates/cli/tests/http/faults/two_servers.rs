@@ -1,0 +1,145 @@
+//! Two servers on one database: what is taken away on one is gone on the other with the next request.
+
+use hostler_testkit::{Backend, Browser, PASSWORD, Person, TestServer, on_each_backend};
+use serde_json::json;
+
+use crate::faults::{HERE, start};
+
+on_each_backend!(
+    a_token_that_is_revoked_is_none_on_the_other,
+    a_role_that_is_revoked_is_none_on_the_other,
+    a_user_who_is_disabled_is_nobody_on_the_other,
+    a_password_that_was_changed_is_wrong_on_the_other,
+    a_setting_holds_on_the_other,
+    a_second_factor_is_asked_for_on_the_other,
+    a_lock_holds_on_the_other,
+);
+
+/// Often enough that what is remembered for a moment would be found.
+const ROUNDS: usize = 5;
+
+fn two(backend: Backend) -> (TestServer, TestServer, Person) {
+    let here = start(backend);
+    let there = here.another();
+    let ann = here.user("ann");
+    (here, there, ann)
+}
+
+fn a_token_that_is_revoked_is_none_on_the_other(backend: Backend) {
+    let (here, there, ann) = two(backend);
+    for _ in 0..ROUNDS {
+        let made = ann.client.post("/api/v2/tokens/", json!({"scope": "write"})).expect(201).json();
+        let by_token = there.with_token(made["token"].as_str().expect("a token"));
+        for _ in 0..3 {
+            by_token.get(HERE).expect(200);
+        }
+        here.as_admin().delete(&format!("/api/v2/tokens/{}/", made["id"])).expect(204);
+        by_token.get(HERE).expect(401);
+    }
+}
+
+fn a_role_that_is_revoked_is_none_on_the_other(backend: Backend) {
+    let (here, there, ann) = two(backend);
+    let organization = here.organization("Acme");
+    let project = here.as_admin().create("/api/v2/projects/", json!({"name": "site", "organization": organization}));
+    let path = format!("/api/v2/projects/{project}/");
+    let team = here.team("ops", organization);
+    here.as_admin().attach(&format!("/api/v2/teams/{team}/users/"), ann.id);
+    let roles = here.as_admin().get(&path).expect(200).json()["summary_fields"]["object_roles"].clone();
+    let role = roles["admin_role"]["id"].as_i64().expect("a role");
+    let ann_there = there.with_token(&secret(&ann));
+    // Of their own, and through a team.
+    for holders in [format!("/api/v2/users/{}/roles/", ann.id), format!("/api/v2/teams/{team}/roles/")] {
+        for round in 0..ROUNDS {
+            here.as_admin().attach(&holders, role);
+            ann_there.patch(&path, json!({"description": round.to_string()})).expect(200);
+            here.as_admin().post(&holders, json!({"id": role, "disassociate": true})).expect(204);
+            ann_there.patch(&path, json!({"description": "revoked"})).expect(403);
+        }
+    }
+}
+
+fn a_user_who_is_disabled_is_nobody_on_the_other(backend: Backend) {
+    let (here, there, ann) = two(backend);
+    let (by_token, by_password) = (there.with_token(&secret(&ann)), there.as_user("ann", PASSWORD));
+    for _ in 0..ROUNDS {
+        let session = Browser::logged_in(&there, "ann", PASSWORD);
+        by_password.get(HERE).expect(200);
+        by_token.get(HERE).expect(200);
+        session.get(HERE).expect(200);
+        here.as_admin().patch(&ann.path(), json!({"is_active": false})).expect(200);
+        by_password.get(HERE).expect(401);
+        by_token.get(HERE).expect(401);
+        session.get(HERE).expect(401);
+        here.as_admin().patch(&ann.path(), json!({"is_active": true})).expect(200);
+    }
+}
+
+fn a_password_that_was_changed_is_wrong_on_the_other(backend: Backend) {
+    let (here, there, ann) = two(backend);
+    let mut old = PASSWORD.to_owned();
+    for round in 0..ROUNDS {
+        let session = Browser::logged_in(&there, "ann", &old);
+        // The second time it is remembered as right.
+        for _ in 0..2 {
+            there.as_user("ann", &old).get(HERE).expect(200);
+        }
+        let new = format!("Another-Word-{round}");
+        here.as_admin().patch(&ann.path(), json!({"password": new})).expect(200);
+        there.as_user("ann", &old).get(HERE).expect(401);
+        session.get(HERE).expect(401);
+        there.as_user("ann", &new).get(HERE).expect(200);
+        old = new;
+    }
+}
+
+fn a_setting_holds_on_the_other(backend: Backend) {
+    let (here, there, ann) = two(backend);
+    let path = "/api/v2/settings/authentication/";
+    let admin = here.with_token(&secret(&Person { client: here.as_admin(), ..ann.clone() }));
+    for _ in 0..ROUNDS {
+        there.as_user("ann", PASSWORD).get(HERE).expect(200);
+        admin.patch(path, json!({"AUTH_BASIC_ENABLED": false})).expect(200);
+        there.as_user("ann", PASSWORD).get(HERE).expect(401);
+        admin.patch(path, json!({"AUTH_BASIC_ENABLED": true})).expect(200);
+    }
+}
+
+fn a_second_factor_is_asked_for_on_the_other(backend: Backend) {
+    let (here, there, ann) = two(backend);
+    let by_password = there.as_user("ann", PASSWORD);
+    for _ in 0..2 {
+        by_password.get(HERE).expect(200);
+    }
+    here.execute(&format!(
+        "INSERT INTO second_factors (user_id, created, confirmed, secret)
+         VALUES ({}, '2026-01-01T00:00:00Z', '2026-01-01T00:00:00Z', '')",
+        ann.id
+    ));
+    by_password.get(HERE).expect(401);
+}
+
+fn a_lock_holds_on_the_other(backend: Backend) {
+    let (here, there, _) = two(backend);
+    let settings = json!({"LOGIN_FAILURES_UNTIL_LOCK": 3, "LOGIN_FAILURES_UNTIL_DELAY": 0});
+    here.as_admin().patch("/api/v2/settings/authentication/", settings).expect(200);
+    for _ in 0..2 {
+        there.as_user("ann", PASSWORD).get(HERE).expect(200);
+    }
+    for _ in 0..3 {
+        here.as_user("ann", "wrong").get(HERE).expect(401);
+    }
+    here.as_user("ann", PASSWORD).get(HERE).expect(429);
+    // Whoever was found right a moment ago is still let in where that was; anybody else is not.
+    crate::faults::until(
+        "locked",
+        || there.as_user("ann", "not yet asked there").get(HERE),
+        |answer| answer.status == 429,
+    );
+}
+
+/// A new token of somebody.
+fn secret(person: &Person) -> String {
+    let made = person.client.post("/api/v2/tokens/", json!({"scope": "write"})).expect(201).json();
+    made["token"].as_str().expect("a token").to_owned()
+}

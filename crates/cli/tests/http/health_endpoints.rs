@@ -1,0 +1,71 @@
+//! What load balancers ask: is the server alive, and can it serve.
+
+use hostler_testkit::{Answer, Backend, TestServer, on_each_backend};
+use serde_json::json;
+
+on_each_backend!(
+    both_answer_anybody,
+    a_schema_of_another_version_is_not_ready,
+    a_missing_key_is_not_ready,
+    a_database_that_is_gone_is_not_ready,
+);
+
+fn start(backend: Backend) -> TestServer {
+    TestServer::start(env!("CARGO_BIN_EXE_hostler"), backend)
+}
+
+fn both_answer_anybody(backend: Backend) {
+    let server = start(backend);
+    let live = server.anonymous().get("/healthz").expect(200);
+    assert_eq!(live.json(), json!({"status": "live"}));
+    let ready = server.anonymous().get("/readyz").expect(200);
+    assert_eq!(ready.json(), json!({"status": "ready"}));
+    for answer in [live, ready] {
+        assert_eq!(answer.header("Cache-Control").as_deref(), Some("no-store"), "{answer}");
+    }
+    server.with_token("wrong").get("/readyz").expect(200);
+    server.anonymous().post("/readyz", json!({})).expect(405);
+    server.anonymous().get("/readyz/").expect(404);
+}
+
+/// The answer of `/readyz` in a state that the server did not see before: what it found last is good for a second.
+fn broken(server: &TestServer) -> Answer {
+    server.anonymous().get("/healthz").expect(200);
+    server.anonymous().get("/readyz").expect(503)
+}
+
+fn reasons(answer: &Answer) -> serde_json::Value {
+    let body = answer.json();
+    assert_eq!(body["status"], "not ready");
+    body["reasons"].clone()
+}
+
+fn a_schema_of_another_version_is_not_ready(backend: Backend) {
+    let server = start(backend);
+    server.execute(
+        "INSERT INTO refinery_schema_history (version, name, applied_on, checksum)
+         VALUES (2000000000, 'from_the_future', '2999-01-01T00:00:00Z', '1')",
+    );
+    let expected = json!(["The schema of the database belongs to another version of Hostler."]);
+    assert_eq!(reasons(&broken(&server)), expected);
+}
+
+fn a_missing_key_is_not_ready(backend: Backend) {
+    let server = start(backend);
+    server.execute("UPDATE vault SET current_key = '0123456789abcdef'");
+    let answer = broken(&server);
+    assert_eq!(reasons(&answer), json!(["The key that seals secrets is missing."]));
+    for secret in ["0123456789abcdef", server.data().to_str().expect("a path")] {
+        assert!(!answer.text().contains(secret), "{answer}");
+    }
+}
+
+fn a_database_that_is_gone_is_not_ready(backend: Backend) {
+    let server = start(backend);
+    match &backend {
+        // What a file that broke looks like: the table is not there.
+        Backend::Sqlite => server.execute("DROP TABLE refinery_schema_history"),
+        Backend::Postgres => server.lock_out(),
+    }
+    assert_eq!(reasons(&broken(&server)), json!(["The database does not answer."]));
+}

@@ -1,0 +1,381 @@
+//! Guessing passwords: what it costs those who guess, and nobody else.
+
+use std::process::Command;
+use std::thread::{scope, sleep};
+use std::time::{Duration, Instant};
+
+use hostler_testkit::browser::Browser;
+use hostler_testkit::{Answer, Backend, Client, PASSWORD, Person, TestServer, on_each_backend};
+use serde_json::{Value, json};
+
+on_each_backend!(
+    guessing_is_slowed_whether_somebody_is_called_so_or_not,
+    what_is_slowed_is_slowed_on_all_nodes_and_after_a_restart,
+    the_owner_gets_in_from_where_they_were_before,
+    many_at_once_are_no_faster,
+    a_place_that_is_wrong_about_many_is_slowed,
+    whoever_looks_after_a_user_sees_the_attempts,
+    a_lock_keeps_out_whoever_has_the_password,
+    a_lock_looks_the_same_for_nobody,
+    a_lock_is_ended_by_those_who_may_change_the_user,
+    a_lock_is_ended_on_the_command_line,
+    a_lock_ends_by_itself,
+    without_limits_nothing_is_slowed,
+    how_long_it_takes_is_a_setting,
+    common_passwords_are_refused_on_demand,
+    a_weak_password_of_the_first_superuser_is_told,
+);
+
+/// A proxy tells from where requests come, so that tests can come from anywhere.
+fn start(backend: Backend, settings: Value) -> TestServer {
+    let server = TestServer::start(env!("CARGO_BIN_EXE_hostler"), backend);
+    let proxy = json!({"REMOTE_HOST_HEADERS": ["HTTP_X_FORWARDED_FOR"], "PROXY_IP_ALLOWED_LIST": ["127.0.0.1"]});
+    server.configure("system", proxy);
+    server.configure("authentication", settings);
+    server
+}
+
+/// A request with name and password from this address.
+fn attempt(server: &TestServer, from: &str, name: &str, password: &str) -> Answer {
+    server.as_user(name, password).request("GET", "/api/v2/me/").header("X-Forwarded-For", from).send()
+}
+
+const OWNER: &str = "192.0.2.10";
+const STRANGER: &str = "198.51.100.66";
+
+fn state(server: &TestServer, person: &Person) -> Value {
+    server.as_admin().get(&format!("{}sign_in/", person.path())).expect(200).json()
+}
+
+/// Waits until so many failed attempts are recorded, which happens beside the requests.
+fn wait_for_failures(server: &TestServer, person: &Person, failures: u64) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while state(server, person)["failed_attempts"] != failures {
+        assert!(Instant::now() < deadline, "not {failures} but {}", state(server, person));
+        sleep(Duration::from_millis(20));
+    }
+}
+
+/// As after a long attack, without having to wait for it.
+fn after_many_failures(server: &TestServer, person: &Person, others: &[&str]) {
+    for name in others {
+        attempt(server, STRANGER, name, "wrong").expect(401);
+    }
+    attempt(server, STRANGER, &person.name, "wrong").expect(401);
+    wait_for_failures(server, person, 1);
+    server.execute("UPDATE failed_sign_ins SET failures = 1000");
+}
+
+/// What an answer tells, but for how long to wait.
+fn essence(answer: &Answer) -> (u16, bool, Vec<String>, String) {
+    let varying = ["date", "x-api-request-id", "x-api-time", "x-api-total-time", "x-api-query-count", "retry-after"];
+    let headers = answer.headers.keys().map(|name| name.as_str().to_owned());
+    let headers = headers.filter(|name| !varying.contains(&name.as_str())).collect();
+    let text = answer.text().chars().filter(|character| !character.is_ascii_digit()).collect();
+    (answer.status, answer.header("Retry-After").is_some(), headers, text)
+}
+
+fn seconds(answer: &Answer) -> u64 {
+    answer.header("Retry-After").and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("no wait in {answer}"))
+}
+
+fn guessing_is_slowed_whether_somebody_is_called_so_or_not(backend: Backend) {
+    let server = start(backend, json!({}));
+    let (ann, gone) = (server.user("ann"), server.user_with("gone", json!({"is_active": false})));
+    let other = server.user("other");
+    let token = ann.token("read");
+    // A token was made with the password, from the place where the tests run.
+    after_many_failures(&server, &ann, &["nobody", &gone.name]);
+    for name in ["ann", "gone", "nobody"] {
+        attempt(&server, STRANGER, name, "wrong again").expect(401);
+    }
+    let refused = attempt(&server, STRANGER, "ann", "and again").expect(429);
+    assert!((2..=60).contains(&seconds(&refused)), "{refused}");
+    for (name, password) in [("ann", PASSWORD), ("gone", PASSWORD), ("nobody", PASSWORD), ("nobody", "x")] {
+        assert_eq!(essence(&attempt(&server, STRANGER, name, password)), essence(&refused), "{name}");
+    }
+    let mut browser = Browser::open(&server);
+    let call = browser.write("POST", "/api/login/").header("X-Forwarded-For", STRANGER);
+    let form = call.header("Content-Type", "application/x-www-form-urlencoded").body("username=ann&password=x").send();
+    assert!(form.expect(429).text().contains("Too many failed attempts"), "the form says nothing");
+    browser.cookies.clear();
+    // Tokens, other users and other places are as they were.
+    token.request("GET", "/api/v2/me/").header("X-Forwarded-For", STRANGER).send().expect(200);
+    attempt(&server, STRANGER, "other", PASSWORD).expect(200);
+    assert_eq!(state(&server, &other)["failed_attempts"], 0);
+}
+
+fn what_is_slowed_is_slowed_on_all_nodes_and_after_a_restart(backend: Backend) {
+    let mut server = start(backend, json!({}));
+    let ann = server.user("ann");
+    after_many_failures(&server, &ann, &["nobody"]);
+    {
+        let there = server.another();
+        for name in ["ann", "nobody"] {
+            attempt(&there, STRANGER, name, "wrong there").expect(401);
+            attempt(&there, STRANGER, name, "wrong there").expect(429);
+        }
+    }
+    server.restart();
+    for name in ["ann", "nobody"] {
+        attempt(&server, STRANGER, name, "wrong here").expect(401);
+        attempt(&server, STRANGER, name, "wrong here").expect(429);
+    }
+}
+
+fn the_owner_gets_in_from_where_they_were_before(backend: Backend) {
+    let mut server = start(backend, json!({}));
+    let ann = server.user("ann");
+    attempt(&server, OWNER, "ann", PASSWORD).expect(200);
+    after_many_failures(&server, &ann, &[]);
+    // Afterwards no password is remembered: it is checked anew.
+    server.restart();
+    attempt(&server, STRANGER, "ann", "wrong").expect(401);
+    attempt(&server, STRANGER, "ann", PASSWORD).expect(429);
+    attempt(&server, OWNER, "ann", PASSWORD).expect(200);
+    // Half an address of IPv6 is one place.
+    attempt(&server, "2001:db8:1:2::1", "ann", PASSWORD).expect(429);
+    server.as_admin().patch(&format!("{}sign_in/", ann.path()), json!({"failed_attempts": 0})).expect(200);
+    attempt(&server, "2001:db8:1:2::1", "ann", PASSWORD).expect(200);
+    after_many_failures(&server, &ann, &[]);
+    server.restart();
+    attempt(&server, STRANGER, "ann", "wrong").expect(401);
+    attempt(&server, "2001:db8:1:2:3:4:5:6", "ann", PASSWORD).expect(200);
+    attempt(&server, "2001:db8:1:3::1", "ann", PASSWORD).expect(429);
+}
+
+/// The statuses of attempts that come at once, each with another wrong password.
+fn at_once(server: &TestServer, names: &[String]) -> Vec<u16> {
+    let clients: Vec<Client> =
+        names.iter().enumerate().map(|(number, name)| server.as_user(name, &format!("wrong-{number}"))).collect();
+    scope(|scope| {
+        let get =
+            |client: &Client| client.request("GET", "/api/v2/me/").header("X-Forwarded-For", STRANGER).send().status;
+        let threads: Vec<_> = clients.iter().map(|client| scope.spawn(move || get(client))).collect();
+        threads.into_iter().map(|thread| thread.join().expect("an answer")).collect()
+    })
+}
+
+fn many_at_once_are_no_faster(backend: Backend) {
+    let server = start(backend, json!({}));
+    server.user("ann");
+    let statuses = at_once(&server, &vec!["ann".to_owned(); 40]);
+    let checked = statuses.iter().filter(|status| **status == 401).count();
+    assert!(statuses.iter().all(|status| [401, 429].contains(status)), "{statuses:?}");
+    // Five are free, and a few wait for their turn; debug builds on busy machines are slow to send all at once.
+    assert!(checked < 30, "{checked} of 40 guesses were checked: {statuses:?}");
+}
+
+fn a_place_that_is_wrong_about_many_is_slowed(backend: Backend) {
+    let server = start(backend, json!({"LOGIN_FAILURES_UNTIL_DELAY": 1}));
+    let ann = server.user("ann");
+    attempt(&server, STRANGER, "ann", PASSWORD).expect(200);
+    let names: Vec<String> = (0..40).map(|number| format!("name-{number}")).collect();
+    let statuses = at_once(&server, &names);
+    assert!(statuses.iter().all(|status| [401, 429].contains(status)), "{statuses:?}");
+    assert!(statuses.contains(&429), "{statuses:?}");
+    // Whoever was here before is not held responsible for the neighbours.
+    attempt(&server, STRANGER, "ann", PASSWORD).expect(200);
+    assert_eq!(state(&server, &ann)["failed_attempts"], 0);
+}
+
+fn whoever_looks_after_a_user_sees_the_attempts(backend: Backend) {
+    let server = start(backend, json!({}));
+    let home = server.organization("home");
+    let (ann, boss, colleague) = (server.user("ann"), server.user("boss"), server.user("colleague"));
+    let auditor = server.user_with("auditor", json!({"is_system_auditor": true}));
+    server.join(home, &ann);
+    server.join(home, &colleague);
+    server.promote(home, &boss);
+    let path = format!("{}sign_in/", ann.path());
+    let fresh = state(&server, &ann);
+    assert_eq!(
+        fresh,
+        json!({
+            "user": ann.id, "type": "sign_in", "url": path, "is_active": true, "failed_attempts": 0,
+            "last_failure": null, "last_failure_address": null, "locked_until": null, "second_factor": false,
+            "recovery_codes_left": null, "sessions": 0,
+        })
+    );
+    Browser::logged_in(&server, "ann", PASSWORD);
+    for _ in 0..3 {
+        attempt(&server, STRANGER, "ann", "wrong").expect(401);
+    }
+    wait_for_failures(&server, &ann, 3);
+    for client in [&ann.client, &boss.client, &auditor.client, &server.as_admin()] {
+        let seen = client.get(&path).expect(200).json();
+        assert_eq!(seen["last_failure_address"], STRANGER, "{seen}");
+        assert_eq!(seen["sessions"], 1, "{seen}");
+    }
+    colleague.client.get(&path).expect(403);
+    colleague.client.options(&path).expect(403);
+    colleague.client.get("/api/v2/users/ann/sign_in/").expect(403);
+    server.anonymous().get(&path).expect(401);
+    server.user("stranger").client.get(&path).expect(403);
+    boss.client.options(&path).expect(200);
+    for client in [&colleague.client, &auditor.client, &ann.client, &boss.token("read")] {
+        client.patch(&path, json!({"failed_attempts": 0})).expect(403);
+    }
+    for nonsense in [json!(1), json!("0"), json!(null), json!([])] {
+        boss.client.patch(&path, json!({"failed_attempts": nonsense})).expect(400);
+    }
+    boss.client.patch(&path, json!({})).expect(200);
+    boss.client.put(&path, json!({"failed_attempts": 0})).expect(405);
+    server.as_admin().get("/api/v2/users/999999/sign_in/").expect(404);
+    let user = ann.client.get(&ann.path()).expect(200).json();
+    assert!(user["related"].get("sign_in").is_none(), "clients of AWX know no such link: {user}");
+}
+
+const LOCKING: &str = "LOGIN_FAILURES_UNTIL_LOCK";
+
+fn lock(server: &TestServer, name: &str) -> Answer {
+    for number in 0..3 {
+        attempt(server, STRANGER, name, &format!("wrong-{number}")).expect(401);
+    }
+    attempt(server, STRANGER, name, PASSWORD).expect(429)
+}
+
+fn a_lock_keeps_out_whoever_has_the_password(backend: Backend) {
+    let mut server = start(backend, json!({LOCKING: 3, "LOGIN_FAILURES_UNTIL_DELAY": 0}));
+    let ann = server.user("ann");
+    let (session, token) = (Browser::logged_in(&server, "ann", PASSWORD), ann.token("write"));
+    // Remembered as right a moment ago.
+    attempt(&server, OWNER, "ann", PASSWORD).expect(200);
+    let refused = lock(&server, "ann");
+    assert!((800..=900).contains(&seconds(&refused)), "{refused}");
+    attempt(&server, OWNER, "ann", PASSWORD).expect(429);
+    Browser::open(&server).log_in(&[("username", "ann"), ("password", PASSWORD)]).expect(429);
+    session.get("/api/v2/me/").expect(200);
+    token.patch(&ann.path(), json!({"first_name": "Ann"})).expect(200);
+    wait_for_failures(&server, &ann, 3);
+    assert!(state(&server, &ann)["locked_until"].is_string(), "{}", state(&server, &ann));
+    {
+        let there = server.another();
+        attempt(&there, OWNER, "ann", PASSWORD).expect(429);
+    }
+    server.restart();
+    attempt(&server, OWNER, "ann", PASSWORD).expect(429);
+    session.get("/api/v2/me/").expect(200);
+}
+
+fn a_lock_looks_the_same_for_nobody(backend: Backend) {
+    let server = start(backend, json!({LOCKING: 3, "LOGIN_FAILURES_UNTIL_DELAY": 0}));
+    server.user("ann");
+    server.user_with("gone", json!({"is_active": false}));
+    let locked = lock(&server, "ann");
+    for name in ["nobody", "gone"] {
+        assert_eq!(essence(&lock(&server, name)), essence(&locked), "{name}");
+    }
+}
+
+fn a_lock_is_ended_by_those_who_may_change_the_user(backend: Backend) {
+    let server = start(backend, json!({LOCKING: 3, "LOGIN_FAILURES_UNTIL_DELAY": 0}));
+    let home = server.organization("home");
+    let (ann, boss, root) =
+        (server.user("ann"), server.user("boss"), server.user_with("root", json!({"is_superuser": true})));
+    server.join(home, &ann);
+    server.promote(home, &boss);
+    let (path, token) = (format!("{}sign_in/", ann.path()), ann.token("write"));
+    lock(&server, "ann");
+    wait_for_failures(&server, &ann, 3);
+    token.patch(&path, json!({"failed_attempts": 0})).expect(403);
+    boss.client.patch(&format!("{}sign_in/", root.path()), json!({"failed_attempts": 0})).expect(403);
+    attempt(&server, STRANGER, "ann", PASSWORD).expect(429);
+    let there = server.another();
+    attempt(&there, STRANGER, "ann", PASSWORD).expect(429);
+    let after = boss.client.patch(&path, json!({"failed_attempts": 0})).expect(200).json();
+    assert_eq!((&after["failed_attempts"], &after["locked_until"]), (&json!(0), &json!(null)));
+    attempt(&server, STRANGER, "ann", PASSWORD).expect(200);
+    attempt(&there, STRANGER, "ann", PASSWORD).expect(200);
+    let entries = server.as_admin().results(&format!("{}activity_stream/?order_by=-id", ann.path()));
+    assert_eq!(entries[0]["changes"], json!({"failed_attempts": [3, 0]}), "{}", entries[0]);
+    assert_eq!(entries[0]["summary_fields"]["actor"]["username"], "boss");
+}
+
+fn hostler(server: &TestServer, arguments: &[&str]) -> std::process::Output {
+    let mut command: Command = hostler_testkit::command(env!("CARGO_BIN_EXE_hostler"));
+    command.arg("user").args(arguments).env("HOSTLER_DATA", server.data());
+    if let Some(url) = server.database_url() {
+        command.env("HOSTLER_DATABASE", url);
+    }
+    command.output().expect("the binary runs")
+}
+
+fn a_lock_is_ended_on_the_command_line(backend: Backend) {
+    let server = start(backend, json!({LOCKING: 3, "LOGIN_FAILURES_UNTIL_DELAY": 0}));
+    let ann = server.user("ann");
+    lock(&server, "ann");
+    wait_for_failures(&server, &ann, 3);
+    let done = hostler(&server, &["unlock", "ann"]);
+    assert!(done.status.success(), "{done:?}");
+    attempt(&server, STRANGER, "ann", PASSWORD).expect(200);
+    assert!(!hostler(&server, &["unlock", "nobody"]).status.success());
+    for (word, status) in [("disable", 401), ("enable", 200)] {
+        assert!(hostler(&server, &[word, "ann"]).status.success());
+        attempt(&server, STRANGER, "ann", PASSWORD).expect(status);
+    }
+    // The way back in for the last one who could let others in.
+    let refused = hostler(&server, &["disable", "admin"]);
+    assert!(!refused.status.success(), "{refused:?}");
+}
+
+fn a_lock_ends_by_itself(backend: Backend) {
+    let server = start(backend, json!({LOCKING: 3, "LOGIN_FAILURES_UNTIL_DELAY": 0}));
+    let ann = server.user("ann");
+    lock(&server, "ann");
+    wait_for_failures(&server, &ann, 3);
+    let past = if backend == Backend::Sqlite { "1" } else { "'2001-01-01T00:00:00Z'" };
+    server.execute(&format!("UPDATE failed_sign_ins SET locked_until = {past}"));
+    // And it takes as many again until the next.
+    attempt(&server, STRANGER, "ann", "wrong").expect(401);
+    attempt(&server, STRANGER, "ann", PASSWORD).expect(200);
+    lock(&server, "ann");
+}
+
+fn without_limits_nothing_is_slowed(backend: Backend) {
+    let server = start(backend, json!({"LOGIN_FAILURES_UNTIL_DELAY": 0}));
+    let ann = server.user("ann");
+    after_many_failures(&server, &ann, &[]);
+    for number in 0..10 {
+        attempt(&server, STRANGER, "ann", &format!("wrong-{number}")).expect(401);
+    }
+    attempt(&server, STRANGER, "ann", PASSWORD).expect(200);
+}
+
+fn how_long_it_takes_is_a_setting(backend: Backend) {
+    let server = start(backend, json!({"LOGIN_LONGEST_DELAY": 600}));
+    let ann = server.user("ann");
+    after_many_failures(&server, &ann, &[]);
+    attempt(&server, STRANGER, "ann", "wrong again").expect(401);
+    let refused = attempt(&server, STRANGER, "ann", PASSWORD).expect(429);
+    assert!((61..=600).contains(&seconds(&refused)), "{refused}");
+    let locking = json!({LOCKING: 3, "LOGIN_FAILURES_UNTIL_DELAY": 0, "LOGIN_LOCK_SECONDS": 7200});
+    server.configure("authentication", locking);
+    server.user("bob");
+    let refused = lock(&server, "bob");
+    assert!((901..=7200).contains(&seconds(&refused)), "{refused}");
+}
+
+fn common_passwords_are_refused_on_demand(backend: Backend) {
+    let server = start(backend, json!({}));
+    let ann = server.user("ann");
+    let admin = server.as_admin();
+    let set = |client: &Client, password: &str| client.patch(&ann.path(), json!({"password": password}));
+    set(&admin, "qwerty").expect(200);
+    server.configure("authentication", json!({"LOCAL_PASSWORD_REFUSE_COMMON": true}));
+    for common in ["123456", "PASSWORD", "letmein"] {
+        let refused = set(&admin, common).expect(400);
+        assert!(refused.json()["password"].is_array(), "{refused}");
+    }
+    // The one that is set already is no new one.
+    set(&admin, "qwerty").expect(200);
+    set(&admin, PASSWORD).expect(200);
+    admin.post("/api/v2/users/", json!({"username": "bob", "password": "123456"})).expect(400);
+}
+
+fn a_weak_password_of_the_first_superuser_is_told(backend: Backend) {
+    let server = start(backend, json!({}));
+    let log = server.stderr();
+    assert!(log.contains("easily guessed"), "{log}");
+    assert!(!log.contains(&format!("{}\"", hostler_testkit::ADMIN_PASSWORD)), "{log}");
+}

@@ -1,0 +1,47 @@
+//! Tests of the whole program, most of them over HTTP: one binary, because linking takes longer than compiling.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests report by panicking")]
+
+mod account_takeover;
+mod activity_of_users;
+mod backup;
+mod bad_input;
+mod browse;
+mod browse_forms;
+mod cleanup;
+mod cli;
+mod concurrent_writes;
+mod config_file;
+mod connection_limits;
+mod credentials;
+mod disabled_users;
+mod enumeration;
+mod every_endpoint;
+mod explain_access;
+mod faults;
+mod health_endpoints;
+mod ldap;
+mod links;
+mod list_grammar;
+mod login_rate_limit;
+mod metrics;
+mod no_secret_leaks;
+mod oauth;
+mod openapi;
+mod permissions;
+mod postgres_tls;
+mod probe_command;
+mod query_counts;
+mod role_definitions;
+mod second_factor;
+mod secret_keys;
+mod security_document;
+mod sessions;
+mod settings;
+mod sockets;
+mod systemd_units;
+mod texts;
+mod tls;
+mod token_scopes;
+mod totals;
+mod traces;
+mod user_updates;

@@ -1,0 +1,188 @@
+//! The OpenAPI document: its form, that it is complete, and that it tells the truth about answers.
+
+use std::collections::BTreeSet;
+
+use hostler_engine::openapi::{Body, component};
+use hostler_resources::REGISTRY;
+use hostler_schema::Post;
+use hostler_testkit::{Backend, TestServer, backends};
+use serde_json::Value;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_hostler");
+const PATH: &str = "/api/v2/openapi.json";
+const VERBS: [&str; 8] = ["get", "post", "put", "patch", "delete", "head", "options", "trace"];
+
+fn document(server: &TestServer) -> Value {
+    server.as_admin().get(PATH).expect(200).json()
+}
+
+/// The document of a server that is not needed any more.
+fn any_document() -> Value {
+    document(&TestServer::start(BINARY, Backend::Sqlite))
+}
+
+/// Every operation with its path, its verb and the parameters of its path.
+fn operations(document: &Value) -> Vec<(&str, &str, &Value, &Value)> {
+    let paths = document["paths"].as_object().expect("paths");
+    let of_path = |(path, item)| VERBS.into_iter().map(move |verb| (path, verb, item)).collect::<Vec<_>>();
+    let all = paths.iter().map(|(path, item)| (path.as_str(), item)).flat_map(of_path);
+    all.filter_map(|(path, verb, item): (&str, &str, &Value)| Some((path, verb, item, item.get(verb)?))).collect()
+}
+
+fn walk<'a>(value: &'a Value, visit: &mut impl FnMut(&'a str, &'a Value)) {
+    match value {
+        Value::Object(map) => {
+            for (key, value) in map {
+                visit(key, value);
+                walk(value, visit);
+            }
+        }
+        Value::Array(list) => list.iter().for_each(|value| walk(value, visit)),
+        _ => {}
+    }
+}
+
+/// What a reference, or the value itself, stands for.
+fn resolve<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
+    match value.get("$ref").and_then(Value::as_str) {
+        Some(pointer) => {
+            document.pointer(pointer.trim_start_matches('#')).unwrap_or_else(|| panic!("{pointer} leads nowhere"))
+        }
+        None => value,
+    }
+}
+
+#[test]
+fn only_the_known_may_read_it_and_it_is_the_same_for_all() {
+    for backend in backends() {
+        let server = TestServer::start(BINARY, backend);
+        server.anonymous().get(PATH).expect(401);
+        let answer = server.as_admin().get(PATH).expect(200);
+        assert_eq!(answer.header("Content-Type").as_deref(), Some("application/json"), "{backend}");
+        assert_eq!(answer.json()["openapi"], "3.1.0");
+        let page = server.as_admin().request("GET", PATH).header("Accept", "text/html").send().expect(200);
+        assert_eq!(page.body, answer.body, "{backend}");
+        server.as_admin().request("DELETE", PATH).send().expect(405);
+        // It is a file: no slash, and no redirect to one.
+        server.as_admin().get("/api/v2/openapi.json/").expect(404);
+    }
+}
+
+#[test]
+fn every_reference_leads_somewhere_and_every_component_is_used() {
+    let document = any_document();
+    let mut used = BTreeSet::new();
+    walk(&document, &mut |key, value| {
+        if key == "$ref" {
+            resolve(&document, &serde_json::json!({"$ref": value}));
+            used.insert(value.as_str().expect("a reference"));
+        }
+    });
+    for kind in ["schemas", "parameters", "headers", "responses"] {
+        for name in document["components"][kind].as_object().expect("components").keys() {
+            assert!(name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c)), "{name}");
+            let pointer = format!("#/components/{kind}/{name}");
+            // A body that only some path takes may be left over; a shape or an answer may not.
+            let is_body = kind == "schemas" && Body::ALL.iter().any(|body| name.ends_with(&format!("{body:?}")));
+            assert!(is_body || used.contains(pointer.as_str()), "nothing refers to {pointer}");
+        }
+    }
+}
+
+#[test]
+fn operations_are_named_once_and_say_what_they_answer() {
+    let document = any_document();
+    let tags: BTreeSet<&str> =
+        document["tags"].as_array().expect("tags").iter().filter_map(|tag| tag["name"].as_str()).collect();
+    let mut names = BTreeSet::new();
+    for (path, verb, item, operation) in operations(&document) {
+        let name = operation["operationId"].as_str().expect("a name");
+        assert!(names.insert(name), "{name} names two operations");
+        assert!(operation["summary"].as_str().is_some_and(|words| !words.is_empty()), "{name}");
+        assert!(operation["tags"].as_array().is_some_and(|used| used.len() == 1), "{name}");
+        assert!(tags.contains(operation["tags"][0].as_str().expect("a tag")), "{name}");
+        for (status, answer) in operation["responses"].as_object().expect("answers") {
+            let answer = resolve(&document, answer);
+            assert!(answer["description"].is_string(), "{name}: {status}");
+            assert!(status == "default" || status.parse::<u16>().is_ok(), "{name}: {status}");
+        }
+        assert!(["get", "delete"].contains(&verb) || operation.get("requestBody").is_some() || path == "/api/logout/");
+
+        let mut parameters = vec![];
+        for list in [&item["parameters"], &operation["parameters"]] {
+            parameters.extend(list.as_array().into_iter().flatten().map(|parameter| resolve(&document, parameter)));
+        }
+        let in_path: BTreeSet<&str> = parameters
+            .iter()
+            .filter(|parameter| parameter["in"] == "path")
+            .map(|parameter| {
+                assert_eq!(parameter["required"], true, "{path}");
+                parameter["name"].as_str().expect("a name")
+            })
+            .collect();
+        let wanted: BTreeSet<&str> = path.split(['{', '}']).skip(1).step_by(2).collect();
+        assert_eq!(in_path, wanted, "{path}");
+    }
+}
+
+#[test]
+fn everything_registered_is_described() {
+    let document = any_document();
+    let has = |path: &str, verb: &str| document["paths"][path].get(verb).is_some();
+    for resource in REGISTRY.0.iter().map(|entry| entry.resource) {
+        let (list, one) = (format!("/api/v2/{}/", resource.plural), format!("/api/v2/{}/{{key}}/", resource.plural));
+        assert!(has(&list, "get") && has(&one, "get"), "{list}");
+        assert_eq!(has(&list, "post"), resource.creatable, "{list}");
+        assert_eq!((has(&one, "put"), has(&one, "patch")), (resource.editable, resource.editable), "{one}");
+        assert_eq!(has(&one, "delete"), resource.deletable, "{one}");
+        for sublist in resource.sublists {
+            let path = format!("{one}{}/", sublist.name);
+            assert!(has(&path, "get"), "{path}");
+            assert_eq!(has(&path, "post"), sublist.post != Post::Refused, "{path}");
+        }
+        for name in resource.later {
+            let path = format!("{one}{name}/");
+            assert!(document["paths"][&path]["get"]["responses"].get("501").is_some(), "{path}");
+        }
+
+        let schema = &document["components"]["schemas"][component(resource)];
+        for field in resource.fields {
+            let property = &schema["properties"][field.name];
+            assert_eq!(property.is_object(), field.shown || (field.kind.is_secret() && !field.writable), "{field:?}");
+            assert!(!property.is_object() || property["description"] == field.help, "{field:?}");
+            for body in Body::ALL.into_iter().filter(|body| body.is_taken(resource)) {
+                let schema = &document["components"]["schemas"][body.component(resource)];
+                let takes = field.writable && (body == Body::Create || !field.create_only);
+                assert_eq!(schema["properties"].get(field.name).is_some(), takes, "{body:?}: {field:?}");
+                let needed = schema["required"].as_array().is_some_and(|names| names.contains(&field.name.into()));
+                assert_eq!(needed, takes && field.required && body != Body::Change, "{body:?}: {field:?}");
+            }
+            // A secret that somebody writes never stands in an answer.
+            assert!(!(field.kind.is_secret() && field.writable && property.is_object()), "{field:?}");
+        }
+    }
+}
+
+#[test]
+fn the_document_knows_every_link_and_every_allowed_method() {
+    for backend in backends() {
+        let server = TestServer::start(BINARY, backend);
+        let admin = server.as_admin();
+        let document = document(&server);
+        let roots = admin.get("/api/v2/").expect(200).json();
+        for path in roots.as_object().expect("links").values().filter_map(Value::as_str) {
+            let described = document["paths"].get(path).unwrap_or_else(|| panic!("{path} is not described"));
+            let allowed = admin.options(path).header("Allow").expect("methods").to_lowercase();
+            for verb in ["get", "post", "put", "patch", "delete"] {
+                let is_allowed = allowed.split(", ").any(|allowed| allowed == verb);
+                assert_eq!(described.get(verb).is_some(), is_allowed, "{backend}: {verb} {path}");
+            }
+        }
+        let me = admin.get("/api/v2/me/").expect(200).json();
+        for link in me["results"][0]["related"].as_object().expect("links").values().filter_map(Value::as_str) {
+            let id = me["results"][0]["id"].to_string();
+            let path = link.replace(&format!("/{id}/"), "/{key}/");
+            assert!(document["paths"].get(&path).is_some(), "{backend}: {path} is not described");
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! Labels, which have no roles of their own: those of their organization decide.
+
+use hostler_testkit::{Backend, on_each_backend};
+use serde_json::json;
+
+use crate::permissions::fixture::AccessFixture;
+use crate::permissions::table::{Attempt, Table};
+
+on_each_backend!(labels);
+
+const ACTIONS: &[(&str, &str)] = &[
+    ("list", "GET labels/"),
+    ("see", "GET the label"),
+    ("change", "PATCH its name"),
+    ("move", "PATCH its organization"),
+    ("delete", "DELETE it: nobody can, as in AWX"),
+];
+
+fn labels(backend: Backend) {
+    let fixture = AccessFixture::new(backend);
+    let mut actors = fixture.usual();
+    actors.extend(fixture.holders_of_home());
+    actors.extend(fixture.holders_of_crew());
+    let path = format!("/api/v2/labels/{}/", fixture.urgent);
+    let mut table = Table::new(ACTIONS);
+    table.explain(&actors);
+    table.block("urgent, a label of home", &fixture, &actors, ACTIONS, |_, action| {
+        Some(match action {
+            "list" => Attempt::see("/api/v2/labels/"),
+            "see" => Attempt::see(&path),
+            "change" => Attempt::change(&path, json!({"name": "other"})),
+            "move" => Attempt::change(&path, json!({"organization": fixture.away})),
+            _ => Attempt::delete(&path),
+        })
+    });
+    table.compare(backend, "labels");
+}

@@ -1,0 +1,74 @@
+//! Certificates that prove to PostgreSQL who Hostler is.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+
+use hostler_testkit::Authority;
+
+use crate::postgres_tls::{HOST, PostgresTlsFixture};
+
+const VERIFIED: &str = "sslmode=verify-full&sslrootcert=FOLDER/ca.crt";
+
+fn with(name: &str) -> String {
+    format!("{VERIFIED}&sslcert=FOLDER/{name}.crt&sslkey=FOLDER/{name}.key")
+}
+
+#[test]
+fn a_certificate_takes_the_place_of_a_password() {
+    let Some(mut fixture) = PostgresTlsFixture::new() else { return };
+    for name in ["known", "careful"] {
+        fixture.write_identity(name, &fixture.authority.user(name));
+        fixture.serves(name, &with(name));
+        assert_eq!(fixture.is_encrypted(), Some(true), "{name}");
+        // It is for this name only.
+        fixture.refuses(
+            if name == "known" { "careful" } else { "known" },
+            HOST,
+            &with(name),
+            &["authentication failed"],
+        );
+        fixture.refuses(name, HOST, VERIFIED, &["valid client certificate"]);
+    }
+}
+
+#[test]
+fn certificates_of_ours_that_do_not_fit_are_told_of() {
+    let Some(mut fixture) = PostgresTlsFixture::new() else { return };
+    fixture.write_identity("known", &fixture.authority.user("known"));
+    fixture.write_identity("strange", &Authority::new("another authority").user("known"));
+    fixture.write("sealed.key", "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n");
+    for (query, words) in [
+        (with("strange"), ["refuses the certificate in FOLDER/strange.crt", "ssl_ca_file"]),
+        (format!("{VERIFIED}&sslcert=FOLDER/known.crt"), ["sslcert needs its key", "sslkey"]),
+        (
+            format!("{VERIFIED}&sslcert=FOLDER/known.crt&sslkey=FOLDER/strange.key"),
+            ["FOLDER/strange.key cannot be used together", "does not belong"],
+        ),
+        (
+            format!("{VERIFIED}&sslcert=FOLDER/known.crt&sslkey=FOLDER/sealed.key"),
+            ["sslkey FOLDER/sealed.key cannot be used", "not encrypted"],
+        ),
+        (
+            format!("{VERIFIED}&sslcert=FOLDER/none.crt&sslkey=FOLDER/known.key"),
+            ["sslcert FOLDER/none.crt cannot be used", "No such file"],
+        ),
+    ] {
+        fixture.refuses("known", HOST, &query, &words);
+    }
+}
+
+#[test]
+fn a_key_that_everybody_can_read_is_told_of() {
+    let Some(mut fixture) = PostgresTlsFixture::new() else { return };
+    fixture.write_identity("known", &fixture.authority.user("known"));
+    let key = fixture.file("known.key");
+    fs::set_permissions(&key, Permissions::from_mode(0o644)).expect("permissions");
+    fixture.serves("known", &with("known"));
+    fixture.server.wait_for_log(&["everybody on this machine can read the key for PostgreSQL"]);
+    let output = fixture.server.command(&["check"]).output().expect("the binary runs");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains("known.key is the key for PostgreSQL and open to everybody (mode 0644)"), "{said}");
+    fs::set_permissions(&key, Permissions::from_mode(0o640)).expect("permissions");
+    let output = fixture.server.command(&["check"]).output().expect("the binary runs");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "Nothing is wrong.\n");
+}

@@ -1,0 +1,71 @@
+//! Each `sslmode` does what it does with libpq.
+
+use hostler_testkit::{Authority, Issued};
+
+use crate::postgres_tls::{HOST, PostgresTlsFixture};
+
+#[test]
+fn each_mode_encrypts_as_much_as_it_says() {
+    let Some(mut fixture) = PostgresTlsFixture::new() else { return };
+    for (user, query, encrypted) in [
+        // The server takes this user in both ways.
+        ("hostler", "", true),
+        ("hostler", "sslmode=disable", false),
+        ("hostler", "sslmode=allow", false),
+        ("hostler", "sslmode=prefer", true),
+        ("hostler", "sslmode=require", true),
+        // And these in one only.
+        ("encrypted", "sslmode=allow", true),
+        ("encrypted", "sslmode=require&channel_binding=require", true),
+        ("encrypted", "sslmode=verify-full&sslrootcert=FOLDER/ca.crt&channel_binding=require", true),
+        ("plain", "sslmode=prefer", false),
+        ("plain", "", false),
+    ] {
+        fixture.serves(user, query);
+        assert_eq!(fixture.is_encrypted(), Some(encrypted), "{user} with {query}");
+    }
+}
+
+#[test]
+fn each_mode_verifies_as_much_as_it_says() {
+    let Some(mut fixture) = PostgresTlsFixture::new() else { return };
+    let ca = "sslrootcert=FOLDER/ca.crt";
+    for (host, query) in [
+        (HOST, format!("sslmode=verify-full&{ca}")),
+        (HOST, format!("sslmode=verify-ca&{ca}")),
+        ("other.example.org", format!("sslmode=verify-ca&{ca}")),
+        ("other.example.org", format!("sslmode=require&{ca}")),
+        ("other.example.org", "sslmode=require".to_owned()),
+        ("127.0.0.1", "sslmode=require".to_owned()),
+    ] {
+        fixture.serves_at(fixture.url("encrypted", host, &query));
+        assert_eq!(fixture.is_encrypted(), Some(true), "{host} with {query}");
+        let warns = fixture.server.stderr().contains("sslmode=verify-full checks the certificate");
+        assert_eq!(warns, query == "sslmode=require", "{query}: {}", fixture.server.stderr());
+    }
+}
+
+/// As it comes from `openssl req -x509`, and is copied to those who connect.
+#[test]
+fn a_certificate_that_signs_itself_is_trusted_by_its_copy() {
+    let shown = Issued::by_itself(&[HOST]);
+    let Some(mut fixture) = PostgresTlsFixture::showing(Authority::new("another"), &shown) else { return };
+    fixture.write("server.crt", &shown.certificate);
+    let trusted = "sslmode=verify-full&sslrootcert=FOLDER/server.crt";
+    fixture.serves("encrypted", trusted);
+    assert_eq!(fixture.is_encrypted(), Some(true));
+    fixture.refuses("encrypted", "other.example.org", trusted, &["is for db.example.org", "names other.example.org"]);
+    let other = Issued::by_itself(&[HOST]);
+    fixture.write("server.crt", &other.certificate);
+    fixture.refuses("encrypted", HOST, trusted, &["by TLS: the server's certificate"]);
+}
+
+#[test]
+fn there_is_no_tls_on_a_socket_whatever_the_url_says() {
+    let Some(mut fixture) = PostgresTlsFixture::new() else { return };
+    let folder = fixture.cluster.socket_folder().to_str().expect("a path in UTF-8").replace('/', "%2F");
+    let (port, database) = (fixture.cluster.port(), &fixture.database);
+    let url = format!("postgres://hostler@{folder}:{port}/{database}?sslmode=verify-full");
+    fixture.serves_at(url);
+    assert_eq!(fixture.is_encrypted(), Some(false));
+}

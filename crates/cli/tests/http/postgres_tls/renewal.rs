@@ -1,0 +1,50 @@
+//! Certificates that are renewed while the server runs.
+
+use std::time::{Duration, Instant};
+
+use hostler_testkit::Authority;
+
+use crate::postgres_tls::{HOST, PostgresTlsFixture};
+
+/// By when something must have happened: a limit, not a measure of speed.
+const PATIENCE: Duration = Duration::from_secs(45);
+
+#[test]
+fn new_connections_take_the_certificates_that_are_there_now() {
+    let Some(mut fixture) = PostgresTlsFixture::new() else { return };
+    fixture.serves("encrypted", "sslmode=verify-full&sslrootcert=FOLDER/ca.crt");
+    let next = Authority::new("the next authority");
+    fixture.cluster.show(&next.server(&[HOST]));
+    let answer = fixture.server.as_admin().get("/api/v2/me/");
+    assert_eq!(answer.status, 503, "{answer}");
+    assert!(!answer.to_string().contains("certificate"), "{answer}");
+    fixture.server.wait_for_log(&["PostgreSQL cannot be reached by TLS", "ca.crt does not hold"]);
+    // Half of a file is no reason to forget the whole one.
+    fixture.write("ca.crt", "-----BEGIN CERTIFICATE-----\n");
+    assert_eq!(fixture.server.as_admin().get("/api/v2/me/").status, 503);
+    fixture.server.wait_for_log(&["the certificates for PostgreSQL stay as they were"]);
+    fixture.write("ca.crt", &format!("{}{}", fixture.authority.certificate(), next.certificate()));
+    let deadline = Instant::now() + PATIENCE;
+    while fixture.server.as_admin().get("/api/v2/me/").status != 200 {
+        assert!(Instant::now() < deadline, "the new certificate is not seen:\n{}", fixture.server.stderr());
+    }
+    assert_eq!(fixture.is_encrypted(), Some(true));
+}
+
+/// As without TLS.
+#[test]
+fn a_restart_of_postgresql_fails_no_request_after_it() {
+    let Some(mut fixture) = PostgresTlsFixture::new() else { return };
+    fixture.serves("encrypted", "sslmode=verify-full&sslrootcert=FOLDER/ca.crt");
+    for name in ["once", "twice"] {
+        fixture.cluster.stop();
+        assert_eq!(fixture.server.as_admin().get("/api/v2/me/").status, 503);
+        fixture.cluster.start_again();
+        fixture.server.as_admin().get("/api/v2/me/").expect(200);
+        fixture.server.organization(name);
+    }
+    // Nobody tells the server of this one before its next statement.
+    fixture.cluster.stop();
+    fixture.cluster.start_again();
+    fixture.server.as_admin().get("/api/v2/me/").expect(200);
+}

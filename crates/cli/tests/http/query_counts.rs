@@ -1,0 +1,71 @@
+//! Lists take as many statements for many objects as for two: every list that
+//! the server describes.
+
+use std::fmt::Write as _;
+
+use hostler_testkit::{Backend, Fixture, TestServer, on_each_backend};
+
+on_each_backend!(statements_do_not_grow_with_the_list);
+
+/// How many objects each list shows.
+const MANY: usize = 12;
+/// Objects of several types stand in these lists: there is one statement more for each type that occurs.
+const MIXED: &[&str] = &["/roles/", "/parents/", "/children/", "/activity_stream/", "/access_list/", "_assignments/"];
+/// As many types as these lists can name.
+const TYPES: u64 = 9;
+/// More than a request for one object could ever need.
+const MOST: u64 = 15;
+/// Lists that cannot be that long, and how long they are.
+const SHORT: &[(&str, usize, &str)] = &[
+    ("/api/v2/me/", 1, "one is one"),
+    ("/api/v2/credential_types/{key}/activity_stream/", 0, "nobody but superusers changes types"),
+    ("/api/v2/credentials/{key}/object_roles/", 3, "a credential has so many roles"),
+    ("/api/v2/organizations/{key}/object_roles/", 13, "an organization has so many roles"),
+    ("/api/v2/teams/{key}/object_roles/", 3, "a team has so many roles"),
+    ("/api/v2/projects/{key}/object_roles/", 4, "a project has so many roles"),
+    ("/api/v2/roles/{key}/parents/", 1, "the member role is implied by the admin role only"),
+    ("/api/v2/roles/{key}/children/", 1, "the member role implies the read role only"),
+    ("/api/v2/users/{key}/access_list/", 1, "a user has no roles: only who is above all"),
+];
+
+fn statements_do_not_grow_with_the_list(backend: Backend) {
+    let server = TestServer::start(env!("CARGO_BIN_EXE_hostler"), backend);
+    let fixture = Fixture::populate(&server, backend, MANY);
+    let lists: Vec<_> = fixture.endpoints(&server).into_iter().filter(|endpoint| endpoint.is_list).collect();
+    assert!(lists.len() > 40, "only {lists:?}");
+    let mut table = String::from("list of  2  many\n");
+    let mut wrong = vec![];
+    for short in SHORT {
+        assert!(lists.iter().any(|list| list.template == short.0), "there is no list {} any more", short.0);
+    }
+    let filtered = "/api/v2/teams/?order_by=organization__name&organization__name__startswith=org&search=e";
+    let admin = admin_token(&server);
+    for (name, client) in [("admin", admin), ("ann", fixture.ann.token("read"))] {
+        let measured = lists.iter().map(|list| (list.template.as_str(), list.path.as_str()));
+        for (template, path) in measured.chain([(filtered, filtered)]) {
+            let separator = if path.contains('?') { '&' } else { '?' };
+            let [two, many] = [2, MANY].map(|size| {
+                let path = format!("{path}{separator}page_size={size}");
+                let answer = client.get(&path).expect(200);
+                let shown = answer.json()["results"].as_array().map_or(0, Vec::len);
+                let wanted = SHORT.iter().find(|short| short.0 == template).map_or(size, |short| short.1.min(size));
+                // The superuser sees all there is; the others see something.
+                if shown < if name == "admin" { wanted } else { wanted.min(1) } {
+                    wrong.push(format!("{name} sees only {shown} of {wanted} in {path}"));
+                }
+                answer.queries()
+            });
+            let types = if MIXED.iter().any(|mixed| template.ends_with(mixed)) { TYPES } else { 0 };
+            if many > two + types || many > MOST {
+                wrong.push(format!("{name}: {two} statements for two, {many} for many of {path}"));
+            }
+            let _ = writeln!(table, "{two:>11}{many:>6}  {name} {path}");
+        }
+    }
+    assert!(wrong.is_empty(), "{backend}: {}\n{table}", wrong.join("\n"));
+}
+
+fn admin_token(server: &TestServer) -> hostler_testkit::Client {
+    let made = server.as_admin().post("/api/v2/tokens/", serde_json::json!({"scope": "write"})).expect(201).json();
+    server.with_token(made["token"].as_str().expect("a token"))
+}

@@ -1,0 +1,64 @@
+//! Cookies go by https only where people come by https: TOWER_URL_BASE and PROXY_IP_ALLOWED_LIST.
+
+use hostler_testkit::{Answer, Backend, Browser, TestServer, on_each_backend};
+use serde_json::json;
+
+use crate::settings::{SYSTEM, set, start};
+
+on_each_backend!(cookies_are_secure_where_the_client_came_by_https, a_page_of_the_servers_address_is_our_own);
+
+/// The answer to a log-in with these headers.
+fn log_in(server: &TestServer, headers: &[(&str, &str)]) -> Answer {
+    let browser = Browser::open(server);
+    let call = browser.write("POST", "/api/login/").header("Content-Type", "application/x-www-form-urlencoded");
+    let call = headers.iter().fold(call, |call, (name, value)| call.header(name, value));
+    call.body("username=admin&password=password").send().expect(302)
+}
+
+fn is_secure(answer: &Answer) -> bool {
+    let cookies: Vec<_> =
+        answer.headers.get_all("set-cookie").iter().map(|value| value.to_str().expect("text")).collect();
+    assert!(cookies.len() >= 3, "{cookies:?}");
+    let secure = cookies.iter().filter(|cookie| cookie.ends_with("; Secure")).count();
+    assert!(secure == 0 || secure == cookies.len(), "{cookies:?}");
+    secure > 0
+}
+
+fn cookies_are_secure_where_the_client_came_by_https(backend: Backend) {
+    let server = start(backend);
+    let (proto, page) = (("X-Forwarded-Proto", "https"), ("Origin", "https://awx.example.org"));
+    let host = ("Host", "awx.example.org");
+    assert!(!is_secure(&log_in(&server, &[])));
+    assert!(!is_secure(&log_in(&server, &[proto])), "a stranger was believed");
+    set(&server, SYSTEM, json!({"PROXY_IP_ALLOWED_LIST": ["127.0.0.1"]}));
+    assert!(is_secure(&log_in(&server, &[proto, host, page])));
+    assert!(!is_secure(&log_in(&server, &[("X-Forwarded-Proto", "http")])));
+    server.as_admin().delete(SYSTEM).expect(204);
+    set(&server, SYSTEM, json!({"TOWER_URL_BASE": "https://awx.example.org"}));
+    assert!(is_secure(&log_in(&server, &[host, page])));
+    // Who comes by another name, to set things right, gets in.
+    assert!(!is_secure(&log_in(&server, &[])));
+    let logged_out = Browser::logged_in(&server, "admin", "password");
+    let answer = logged_out.write("POST", "/api/logout/").header("Host", host.1).header("Origin", page.1).send();
+    assert!(answer.headers.get_all("set-cookie").iter().all(|cookie| cookie.as_bytes().ends_with(b"; Secure")));
+}
+
+fn a_page_of_the_servers_address_is_our_own(backend: Backend) {
+    let server = start(backend);
+    let browser = Browser::logged_in(&server, "admin", "password");
+    let post = |origin: &str, name: &str| {
+        browser
+            .write("POST", "/api/v2/organizations/")
+            .header("Origin", origin)
+            .json(json!({"name": name}))
+            .send()
+            .status
+    };
+    assert_eq!(post("https://awx.example.org", "a"), 403);
+    // With a proxy that hides the name by which it was asked.
+    set(&server, SYSTEM, json!({"TOWER_URL_BASE": "https://awx.example.org/"}));
+    assert_eq!(post("https://awx.example.org", "b"), 201);
+    for origin in ["http://awx.example.org", "https://awx.example.org.evil.example", "https://example.org", "null"] {
+        assert_eq!(post(origin, "c"), 403, "{origin}");
+    }
+}

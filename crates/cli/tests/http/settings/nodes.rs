@@ -1,0 +1,53 @@
+//! A change holds on every node for every request that begins after its answer.
+
+use hostler_testkit::{Backend, PASSWORD, on_each_backend};
+use serde_json::json;
+
+use crate::settings::{AUTHENTICATION, SYSTEM, UI, set, start};
+
+on_each_backend!(what_one_server_is_told_holds_on_the_other_at_once, a_change_costs_no_statement_afterwards);
+
+fn what_one_server_is_told_holds_on_the_other_at_once(backend: Backend) {
+    let here = start(backend);
+    let there = here.another();
+    let ann = here.user("ann");
+    let token = ann.token("write");
+    let there_by_token = there.with_token(&here_token(&here));
+    let (path, ann_there) = (ann.path(), there.as_user("ann", PASSWORD));
+    // Many times, so that something remembered for a moment would be caught.
+    for round in 0..20 {
+        set(&here, SYSTEM, json!({"MANAGE_ORGANIZATION_AUTH": false}));
+        ann_there.patch(&path, json!({"first_name": round.to_string()})).expect(403);
+        set(&here, SYSTEM, json!({"MANAGE_ORGANIZATION_AUTH": true}));
+        ann_there.patch(&path, json!({"first_name": round.to_string()})).expect(200);
+        // To those whom the server does not know, too.
+        set(&here, UI, json!({"CUSTOM_LOGIN_INFO": round.to_string()}));
+        assert_eq!(there.anonymous().get("/api/").expect(200).json()["custom_login_info"], round.to_string());
+        there_by_token.patch(UI, json!({"CUSTOM_LOGIN_INFO": "told there"})).expect(200);
+        assert_eq!(here.anonymous().get("/api/").expect(200).json()["custom_login_info"], "told there");
+    }
+    set(&here, AUTHENTICATION, json!({"LOCAL_PASSWORD_MIN_LENGTH": 30}));
+    ann_there.patch(&path, json!({"password": "Too-Short-1"})).expect(400);
+    there_by_token.delete(AUTHENTICATION).expect(204);
+    token.patch(&path, json!({"password": "Too-Short-1"})).expect(200);
+}
+
+fn a_change_costs_no_statement_afterwards(backend: Backend) {
+    let server = start(backend);
+    let client = server.with_token(&here_token(&server));
+    client.get("/api/v2/users/1/").expect(200);
+    let before = client.get("/api/v2/users/1/").expect(200).queries();
+    set(&server, AUTHENTICATION, json!({"SESSIONS_PER_USER": 5}));
+    // The answer to the change has read the settings anew already.
+    assert_eq!(client.get("/api/v2/users/1/").expect(200).queries(), before);
+    let other = server.another();
+    set(&server, AUTHENTICATION, json!({"SESSIONS_PER_USER": 6}));
+    let there = other.with_token(&here_token(&server));
+    let counts = [0; 3].map(|_| there.get("/api/v2/users/1/").expect(200).queries());
+    assert_eq!(counts, [before + 1, before, before]);
+}
+
+fn here_token(server: &hostler_testkit::TestServer) -> String {
+    let made = server.as_admin().post("/api/v2/tokens/", json!({"scope": "write"})).expect(201).json();
+    made["token"].as_str().expect("a token").to_owned()
+}

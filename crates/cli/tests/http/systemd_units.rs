@@ -1,0 +1,55 @@
+//! The units of systemd in `packaging`: that systemd takes them, and that they keep the server in.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use tempfile::TempDir;
+
+const UNITS: [&str; 2] = ["hostler.service", "hostler.socket"];
+/// What `systemd-analyze security` may find at most, of 100; it calls this "OK".
+const MOST_EXPOSED: &str = "20";
+
+/// The units, with this binary as the one they start; none if systemd is not on this machine.
+fn units() -> Option<TempDir> {
+    if Command::new("systemd-analyze").arg("--version").output().is_err() {
+        hostler_testkit::skip::skip("there is no systemd-analyze");
+        return None;
+    }
+    let folder = TempDir::new().expect("a directory");
+    for name in UNITS {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../packaging/systemd").join(name);
+        let unit = fs::read_to_string(source).expect("a unit");
+        let unit = unit.replace("/usr/bin/hostler", env!("CARGO_BIN_EXE_hostler"));
+        fs::write(folder.path().join(name), unit).expect("a file");
+    }
+    Some(folder)
+}
+
+fn analyze(folder: &TempDir, arguments: &[&str], units: &[&str]) -> String {
+    let output = Command::new("systemd-analyze")
+        .args(arguments)
+        .args(units)
+        .current_dir(folder.path())
+        .output()
+        .expect("systemd-analyze runs");
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said).into_owned();
+    assert!(output.status.success(), "{arguments:?}: {said}");
+    said
+}
+
+#[test]
+fn systemd_takes_the_units() {
+    let Some(folder) = units() else { return };
+    let said = analyze(&folder, &["verify", "--man=no"], &UNITS);
+    // It tells of what it ignores, and ends well.
+    assert!(!UNITS.iter().any(|name| said.contains(name)), "{said}");
+}
+
+#[test]
+fn the_service_is_kept_in() {
+    let Some(folder) = units() else { return };
+    let threshold = format!("--threshold={MOST_EXPOSED}");
+    analyze(&folder, &["security", "--offline=true", "--no-pager", &threshold], &UNITS[..1]);
+}
