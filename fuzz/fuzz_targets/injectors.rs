@@ -1,7 +1,7 @@
 //! Custom credential types: their inputs, their templates, and what a job is given.
 #![no_main]
 
-use hostler_credential_types::{Inputs, check_injectors, check_inputs, inject};
+use hostler_credential_types::{InputSchema, check_injectors, check_inputs, render_injectors};
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, json};
 
@@ -26,10 +26,10 @@ fuzz_target!(|data: &[u8]| {
     if check_inputs(&mut definition).is_err() {
         return;
     }
-    let inputs = Inputs::read(&definition);
+    let inputs = InputSchema::read(&definition);
     if check_injectors(&injectors, &inputs).is_ok() {
         let values = json!({"username": "ann", "password": "secret", "flag": true});
         let values = values.as_object().cloned().unwrap_or_default();
-        let _ = inject(&inputs, &injectors, &values, |name| name.unwrap_or("file").to_owned());
+        let _ = render_injectors(&inputs, &injectors, &values, |name| name.unwrap_or("file").to_owned());
     }
 });

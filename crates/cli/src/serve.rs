@@ -48,7 +48,7 @@ pub async fn run(options: ServeOptions, handed: ListenFd) -> Result<()> {
     .with_traces(traces.clone());
 
     name_installation(&database).await?;
-    hostler_resources::begin(&app.engine).await?;
+    hostler_resources::preload(&app.engine).await?;
     // An empty one is what a variable holds that nobody has set: nobody is to get in with it.
     let first = create_first_superuser(&app.engine, &options.admin_user, password);
     if first.await? == FirstUser::Created {

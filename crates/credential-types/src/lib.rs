@@ -1,24 +1,24 @@
-//! Credential types and what fits them, as AWX knows them.
+//! Credential types: their definitions and the checks of values against them.
 //!
-//! A type says which inputs its credentials have ([`Inputs`]) and what a job is
-//! given of them. This crate checks definitions ([`check_inputs`], [`check_injectors`]) and values
-//! ([`Inputs::check`]) and tells a client what is wrong in AWX's words; it
-//! renders what a job is given ([`inject`]), and brings the types that every AWX has ([`managed`]). It knows neither HTTP nor
-//! the descriptions of resources, and sees secrets only for as long as it checks
-//! them.
+//! A credential type defines the inputs of its credentials ([`InputSchema`]) and how a
+//! job receives them (injectors). This crate checks custom definitions
+//! ([`check_inputs`], [`check_injectors`]) and credential values ([`InputSchema::check_values`]),
+//! with AWX's error messages. It renders injectors ([`render_injectors`]) and contains
+//! AWX's managed types ([`managed`]). It depends on neither HTTP nor resource
+//! descriptions, and does not store secrets.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
-mod definition;
+mod check_inputs;
+mod check_values;
 mod injectors;
-mod inputs;
-mod key;
+mod input_schema;
 pub mod managed;
-mod python;
-mod values;
+mod private_key;
+mod python_repr;
 
-pub use definition::check_inputs;
-pub use injectors::{InjectProblem, Injected, check_injectors, inject};
-pub use inputs::{Format, Input, InputKind, Inputs};
-pub use key::{KeyProblem, needs_passphrase};
-pub use values::{Of, Problems};
+pub use check_inputs::check_inputs;
+pub use check_values::{CredentialTypeInfo, InputErrors};
+pub use injectors::{RenderError, RenderedInjectors, check_injectors, render_injectors};
+pub use input_schema::{Format, InputField, InputSchema, InputType};
+pub use private_key::{PrivateKeyError, needs_passphrase};

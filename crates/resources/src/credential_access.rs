@@ -54,11 +54,11 @@ fn creates_in(actor: &Actor, organization: i64) -> Rule {
 }
 
 /// Whether the actor may have work done with this credential.
-pub fn may_use(actor: &Actor, credential: i64) -> Rule {
+pub fn can_use(actor: &Actor, credential: i64) -> Rule {
     may_with(&CREDENTIAL, "use_role", "use", actor, Some(credential))
 }
 
 /// Whether the actor may change this credential, or any if none is named.
-pub fn may_administer(actor: &Actor, credential: Option<i64>) -> Rule {
+pub fn can_administer(actor: &Actor, credential: Option<i64>) -> Rule {
     may_with(&CREDENTIAL, "admin_role", "change", actor, credential)
 }

@@ -11,7 +11,7 @@ use sea_query::{Alias, ExprTrait, JoinType, Query};
 use serde_json::json;
 
 use crate::common::{BY_CREATOR, BY_MODIFIER, CREATED, CREATED_BY, MODIFIED, MODIFIED_BY};
-use crate::credential_inputs::Definition;
+use crate::credential_inputs::TypeDefinition;
 use crate::{CREDENTIAL, credential_access};
 
 const DESCRIPTION: Field = fields::text("description")
@@ -88,8 +88,8 @@ impl Access for InputSourceAccess {
     }
 
     fn create(&self, actor: &Actor, draft: Draft<'_>) -> Rule {
-        let target = credential_access::may_administer(actor, draft(TARGET.name));
-        let source = draft(SOURCE.name).map_or(Rule::All, |id| credential_access::may_use(actor, id));
+        let target = credential_access::can_administer(actor, draft(TARGET.name));
+        let source = draft(SOURCE.name).map_or(Rule::All, |id| credential_access::can_use(actor, id));
         target.and(source)
     }
 }
@@ -103,8 +103,8 @@ impl Hooks for InputSourceHooks {
         let (Some(target), Some(source)) = (edit.new.integer(&TARGET), edit.new.integer(&SOURCE)) else {
             return Ok(());
         };
-        let target = Definition::of_credential(tx, target).await?;
-        let source = Definition::of_credential(tx, source).await?;
+        let target = TypeDefinition::load_for_credential(tx, target).await?;
+        let source = TypeDefinition::load_for_credential(tx, source).await?;
         if target.is_external() {
             return Err(Failure::field(TARGET.name, "Target must be a non-external credential"));
         }

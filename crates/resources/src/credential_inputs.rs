@@ -1,7 +1,7 @@
 //! The values of credentials on their way to and from the database: what is
 //! secret among them is stored sealed, each bound to its credential and its name.
 
-use hostler_credential_types::{Inputs, Of, Problems};
+use hostler_credential_types::{CredentialTypeInfo, InputErrors, InputSchema};
 use hostler_database::{Transaction, Type, Value};
 use hostler_engine::{ENCRYPTED, Edit, Engine, Failure, Record};
 use hostler_schema::{Field, column};
@@ -12,7 +12,7 @@ use serde_json::{Map, Value as Json};
 use crate::{CREDENTIAL, CREDENTIAL_TYPE};
 
 /// The definition that a credential has to fit.
-pub struct Definition {
+pub struct TypeDefinition {
     /// The type's name.
     pub name: String,
     /// Its kind.
@@ -20,10 +20,10 @@ pub struct Definition {
     /// What names it, if it is managed.
     pub namespace: Option<String>,
     /// What a credential consists of.
-    pub inputs: Inputs,
+    pub inputs: InputSchema,
 }
 
-impl Definition {
+impl TypeDefinition {
     /// That of the credential type with this id.
     ///
     /// # Errors
@@ -40,8 +40,8 @@ impl Definition {
     /// That of the type of the credential with this id.
     ///
     /// # Errors
-    /// As [`Definition::load`].
-    pub async fn of_credential(tx: &mut Transaction, id: i64) -> Result<Self, Failure> {
+    /// As [`TypeDefinition::load`].
+    pub async fn load_for_credential(tx: &mut Transaction, id: i64) -> Result<Self, Failure> {
         let query = Query::select()
             .exprs(COLUMNS.map(|name| column(CREDENTIAL_TYPE.table, name)))
             .from(Alias::new(CREDENTIAL_TYPE.table))
@@ -63,10 +63,10 @@ impl Definition {
         let text = |place| row.text(place).map(str::to_owned);
         let (name, kind, namespace) = (text(0).unwrap_or_default(), text(1).unwrap_or_default(), text(2));
         let inputs = match row.0.into_iter().nth(3) {
-            Some(Value::Json(json)) => Inputs::read(&json),
-            _ => Inputs::default(),
+            Some(Value::Json(json)) => InputSchema::read(&json),
+            _ => InputSchema::default(),
         };
-        Ok(Definition { name, kind, namespace, inputs })
+        Ok(TypeDefinition { name, kind, namespace, inputs })
     }
 
     /// Whether values are looked up with such credentials.
@@ -96,16 +96,16 @@ const ASK: &str = "ASK";
 
 /// Checks the values that a credential shall have and makes them ready to be
 /// stored: those of an existing one are sealed where they are secret; the secrets
-/// of a new one wait for [`seal_new`], because they are bound to its id.
+/// of a new one wait for [`encrypt_new`], because they are bound to its id.
 ///
 /// # Errors
 /// [`Failure::Invalid`] and [`Failure::InvalidParts`] for values that do not fit the definition.
-pub async fn take(
+pub async fn prepare(
     engine: &Engine,
     tx: &mut Transaction,
     edit: &mut Edit<'_>,
     field: &'static Field,
-    definition: &Definition,
+    definition: &TypeDefinition,
 ) -> Result<(), Failure> {
     let stored = edit.old.as_ref().map(|old| values(old, field)).unwrap_or_default();
     let sent = match edit.new.get(field) {
@@ -159,7 +159,7 @@ pub async fn take(
 ///
 /// # Errors
 /// What the vault and the database say.
-pub async fn seal_new(
+pub async fn encrypt_new(
     engine: &Engine,
     tx: &mut Transaction,
     edit: &Edit<'_>,
@@ -192,7 +192,7 @@ pub async fn seal_new(
 ///
 /// # Errors
 /// What the vault says.
-pub fn opened(engine: &Engine, record: &Record, field: &'static Field) -> Result<Json, Failure> {
+pub fn decrypted(engine: &Engine, record: &Record, field: &'static Field) -> Result<Json, Failure> {
     let mut inputs = values(record, field);
     for (name, value) in &mut inputs {
         if let Some(sealed) = value.as_str().filter(|text| is_sealed(text)) {
@@ -239,9 +239,9 @@ fn type_name(value: &Value) -> &'static str {
     }
 }
 
-impl Definition {
-    fn of(&self) -> Of<'_> {
-        Of { name: &self.name, kind: &self.kind, managed: self.namespace.is_some() }
+impl TypeDefinition {
+    fn info(&self) -> CredentialTypeInfo<'_> {
+        CredentialTypeInfo { name: &self.name, kind: &self.kind, managed: self.namespace.is_some() }
     }
 
     fn check(
@@ -250,7 +250,7 @@ impl Definition {
         values: &mut Map<String, Json>,
         stored: Option<&Map<String, Json>>,
     ) -> Result<(), Failure> {
-        self.inputs.check(self.of(), values, stored).map_err(|problems| failure(field, problems))
+        self.inputs.check_values(self.info(), values, stored).map_err(|problems| failure(field, problems))
     }
 
     /// Whether this may stand beside a source of such a type.
@@ -259,14 +259,14 @@ impl Definition {
     /// [`Failure::Invalid`].
     pub fn check_metadata(&self, field: &Field, metadata: &Value) -> Result<(), Failure> {
         let Value::Json(Json::Object(values)) = metadata else { return Err(not_an_object(field, metadata)) };
-        self.inputs.check_metadata(self.of(), values).map_err(|problems| failure(field, problems))
+        self.inputs.check_metadata(self.info(), values).map_err(|problems| failure(field, problems))
     }
 }
 
-fn failure(field: &Field, problems: Problems) -> Failure {
+fn failure(field: &Field, problems: InputErrors) -> Failure {
     match problems {
-        Problems::Whole(messages) => Failure::Invalid(vec![(field.name.to_owned(), messages)]),
-        Problems::Parts(parts) => Failure::InvalidParts(field.name.to_owned(), parts),
+        InputErrors::General(messages) => Failure::Invalid(vec![(field.name.to_owned(), messages)]),
+        InputErrors::PerInput(parts) => Failure::InvalidParts(field.name.to_owned(), parts),
     }
 }
 

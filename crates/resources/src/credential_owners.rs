@@ -31,7 +31,7 @@ pub fn owner_teams(credential: Expr, other: &str) -> Expr {
 
 /// The condition that credential `other` was made for this team, or that the
 /// team was granted to use or to administer it.
-pub fn of_team(team: Expr, other: &str) -> Expr {
+pub fn belongs_to_team(team: Expr, other: &str) -> Expr {
     let granted = Query::select()
         .expr(column("roles", "object_id"))
         .from(Alias::new("grants"))
@@ -48,7 +48,7 @@ pub fn of_team(team: Expr, other: &str) -> Expr {
 ///
 /// # Errors
 /// What the database says.
-pub async fn show_owners(engine: &Engine, actor: &Actor, page: &mut [Shown]) -> Result<(), Failure> {
+pub async fn add_owners(engine: &Engine, actor: &Actor, page: &mut [Shown]) -> Result<(), Failure> {
     let ids: Vec<i64> = page.iter().map(|shown| shown.loaded.record.id).collect();
     let users = owning_users(engine, actor, &ids).await?;
     let teams = owning_teams(engine, actor, &ids).await?;

@@ -2,7 +2,7 @@
 //! job. The managed ones come with Hostler, superusers make others.
 
 use async_trait::async_trait;
-use hostler_credential_types::{Inputs, check_injectors, check_inputs};
+use hostler_credential_types::{InputSchema, check_injectors, check_inputs};
 use hostler_database::{Database, Transaction, Type, Value};
 use hostler_engine::{Edit, Engine, Failure, Hooks, Record};
 use hostler_schema::{
@@ -53,7 +53,7 @@ const MANAGED: Field = fields::boolean("managed")
     .read_only()
     .help("Whether the type comes with the server: then it cannot be changed.");
 const INPUTS: Field = fields::json("inputs")
-    .label("Inputs")
+    .label("InputSchema")
     .default(Default::EmptyObject)
     .kept_on_put()
     .help("What a credential of this type consists of: a list of fields, and which of them are required.");
@@ -190,7 +190,7 @@ fn check_definition(edit: &mut Edit<'_>) -> Result<(), Failure> {
     let (mut inputs, injectors) = (json(&INPUTS), json(&INJECTORS));
     let wrong = |field: &Field, messages| Failure::Invalid(vec![(field.name.to_owned(), messages)]);
     check_inputs(&mut inputs).map_err(|messages| wrong(&INPUTS, messages))?;
-    check_injectors(&injectors, &Inputs::read(&inputs)).map_err(|messages| wrong(&INJECTORS, messages))?;
+    check_injectors(&injectors, &InputSchema::read(&inputs)).map_err(|messages| wrong(&INJECTORS, messages))?;
     edit.new.set(&INPUTS, Value::Json(inputs));
     Ok(())
 }
@@ -217,7 +217,7 @@ async fn is_in_use(tx: &mut Transaction, id: i64) -> Result<bool, Failure> {
 ///
 /// # Errors
 /// What the database says.
-pub async fn refresh(database: &Database) -> Result<(), hostler_database::Error> {
+pub async fn sync_type_columns(database: &Database) -> Result<(), hostler_database::Error> {
     let of_type = |what: Expr| {
         Query::select()
             .expr(what)

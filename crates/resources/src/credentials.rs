@@ -15,8 +15,8 @@ use crate::common::{
     BY_CREATOR, BY_MODIFIER, CREATED, CREATED_BY, MODIFIED, MODIFIED_BY, absent, activity_of, holders, roles_of,
 };
 use crate::credential_access::CredentialAccess;
-use crate::credential_inputs::{self, Definition};
-use crate::credential_owners::{owner_teams, show_owners};
+use crate::credential_inputs::{self, TypeDefinition};
+use crate::credential_owners::{add_owners, owner_teams};
 use crate::{
     ACTIVITY, CREDENTIAL_INPUT_SOURCE, CREDENTIAL_TYPE, ORGANIZATION, PROJECT, ROLE, TEAM, USER,
     credential_input_sources, ways,
@@ -45,7 +45,7 @@ const MANAGED: Field = fields::boolean("managed")
     .help("Whether the credential comes with the server: then it cannot be changed.");
 /// The values that the credential consists of.
 pub const INPUTS: Field =
-    fields::inputs("inputs").label("Inputs").default(Default::EmptyObject).kept_on_put().help(
+    fields::inputs("inputs").label("InputSchema").default(Default::EmptyObject).kept_on_put().help(
         "The values, as the type defines them. Secret ones are shown as $encrypted$, which sent back keeps them.",
     );
 const KIND: Field = fields::text("kind")
@@ -272,7 +272,7 @@ impl Hooks for CredentialHooks {
                            of the resources using it.";
             return Err(Failure::field(TYPE.name, message));
         }
-        let definition = Definition::load(tx, type_id).await?;
+        let definition = TypeDefinition::load(tx, type_id).await?;
         if definition.kind == "galaxy" && edit.new.integer(&ORGANIZATION_LINK).is_none() {
             return Err(Failure::field(ORGANIZATION_LINK.name, "Galaxy credentials must be owned by an Organization."));
         }
@@ -286,7 +286,7 @@ impl Hooks for CredentialHooks {
             edit.new.set(&OWNING_TEAM, Value::Null);
         }
         if edit.changes(&INPUTS) || edit.changes(&TYPE) {
-            credential_inputs::take(engine, tx, edit, &INPUTS, &definition).await?;
+            credential_inputs::prepare(engine, tx, edit, &INPUTS, &definition).await?;
         }
         Ok(())
     }
@@ -295,7 +295,7 @@ impl Hooks for CredentialHooks {
         if !edit.is_new() {
             return Ok(());
         }
-        credential_inputs::seal_new(engine, tx, edit, &INPUTS, id).await?;
+        credential_inputs::encrypt_new(engine, tx, edit, &INPUTS, id).await?;
         if let Some(user) = edit.new.integer(&OWNING_USER) {
             grant_in(engine, tx, edit.actor, (&CREDENTIAL, id), "admin_role", Grantee::User(user)).await?;
         }
@@ -324,7 +324,7 @@ impl Hooks for CredentialHooks {
             });
             shown.summarize("user_capabilities", capabilities);
         }
-        show_owners(engine, view.actor, page).await
+        add_owners(engine, view.actor, page).await
     }
 
     async fn permit_grant(&self, engine: &Engine, actor: &Actor, object: i64, grantee: Grantee) -> Result<(), Failure> {
@@ -376,16 +376,16 @@ impl Hooks for CredentialHooks {
             Some(organization) => body.insert(ORGANIZATION_LINK.name.into(), organization.into()),
             None => body.insert(OWNING_USER.name.into(), actor.id.into()),
         };
-        body.insert(INPUTS.name.into(), credential_inputs::opened(engine, original, &INPUTS)?);
-        engine.create_because(actor, &CREDENTIAL, &body, &CopyOf(original.id)).await
+        body.insert(INPUTS.name.into(), credential_inputs::decrypted(engine, original, &INPUTS)?);
+        engine.create_because(actor, &CREDENTIAL, &body, &CopyInputSources(original.id)).await
     }
 }
 
 /// Why a credential is created as the copy of another: it gets its sources too.
-struct CopyOf(i64);
+struct CopyInputSources(i64);
 
 #[async_trait]
-impl Cause for CopyOf {
+impl Cause for CopyInputSources {
     async fn redeem(&self, engine: &Engine, tx: &mut Transaction, actor: &Actor, id: i64) -> Result<(), Failure> {
         credential_input_sources::copy(engine, tx, actor, self.0, id).await
     }

@@ -67,7 +67,7 @@ pub const REGISTRY: Registry = Registry(&[
 ///
 /// # Errors
 /// What the database says.
-pub async fn begin(engine: &Engine) -> Result<(), hostler_database::Error> {
-    hostler_credential_types::managed::store(&engine.database, engine.clock.now()).await?;
-    credential_types::refresh(&engine.database).await
+pub async fn preload(engine: &Engine) -> Result<(), hostler_database::Error> {
+    hostler_credential_types::managed::sync(&engine.database, engine.clock.now()).await?;
+    credential_types::sync_type_columns(&engine.database).await
 }

@@ -15,8 +15,8 @@ use crate::common::{
     BY_CREATOR, BY_MODIFIER, CREATED, CREATED_BY, MODIFIED, MODIFIED_BY, PartOf, absent, activity_of, holders,
     identity, roles_of,
 };
-use crate::credential_access::may_use;
-use crate::credential_inputs::Definition;
+use crate::credential_access::can_use;
+use crate::credential_inputs::TypeDefinition;
 use crate::{ACTIVITY, APPLICATION, CREDENTIAL, LABEL, PROJECT, ROLE, TEAM, USER, ways};
 
 const NAME: Field = fields::text("name")
@@ -305,11 +305,11 @@ async fn change_galaxy_credential(
     if attach {
         // Unknown and hidden ones answer as when they are read.
         find_id(engine, actor, &CREDENTIAL, &Target::Id(credential)).await?;
-        engine.require(may_use(actor, credential)).await?;
+        engine.require(can_use(actor, credential)).await?;
     }
     let mut tx = engine.database.begin().await?;
     if attach {
-        let definition = Definition::of_credential(&mut tx, credential).await?;
+        let definition = TypeDefinition::load_for_credential(&mut tx, credential).await?;
         if definition.kind != "galaxy" {
             let message = format!("Credential must be a Galaxy credential, not {}.", definition.name);
             return Err(Failure::BadMessage(message));

@@ -15,8 +15,8 @@ use serde_json::{Value as Json, json};
 use crate::common::{
     BY_CREATOR, BY_MODIFIER, CREATED, CREATED_BY, MODIFIED, MODIFIED_BY, absent, activity_of, roles_of,
 };
-use crate::credential_access::may_use;
-use crate::credential_inputs::Definition;
+use crate::credential_access::can_use;
+use crate::credential_inputs::TypeDefinition;
 use crate::project_sources::{has_control, is_source, slug};
 use crate::{ACTIVITY, CREDENTIAL, ORGANIZATION, ROLE, TEAM, USER, ways};
 
@@ -283,14 +283,14 @@ impl Access for ProjectAccess {
 
     fn create(&self, actor: &Actor, draft: Draft<'_>) -> Rule {
         let used = CREDENTIALS.iter().filter_map(|field| draft(field.name));
-        used.map(|credential| may_use(actor, credential)).fold(creates_in(actor, draft("organization")), Rule::and)
+        used.map(|credential| can_use(actor, credential)).fold(creates_in(actor, draft("organization")), Rule::and)
     }
 
     fn relink(&self, actor: &Actor, name: &str, _from: Option<i64>, to: Option<i64>) -> Rule {
         match (name, to) {
             ("organization", _) => creates_in(actor, to),
             // Work that is done for a project is done with its credentials.
-            (_, Some(credential)) => may_use(actor, credential),
+            (_, Some(credential)) => can_use(actor, credential),
             (_, None) => Rule::All,
         }
     }
@@ -367,7 +367,7 @@ impl Hooks for ProjectHooks {
         for (field, wanted) in [(&CREDENTIAL_LINK, wanted), (&SIGNATURE_LINK, "cryptography")] {
             let Some(credential) = edit.new.integer(field) else { continue };
             if (edit.changes(field) || edit.changes(&SCM_TYPE))
-                && Definition::of_credential(tx, credential).await?.kind != wanted
+                && TypeDefinition::load_for_credential(tx, credential).await?.kind != wanted
             {
                 return Err(Failure::field(field.name, format!("Credential kind must be '{wanted}'.")));
             }

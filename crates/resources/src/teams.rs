@@ -14,7 +14,7 @@ use crate::common::{
     BY_CREATOR, BY_MODIFIER, CREATED, CREATED_BY, MODIFIED, MODIFIED_BY, PartOf, activity_of, holders, identity,
     roles_held, roles_of,
 };
-use crate::credential_owners::of_team;
+use crate::credential_owners::belongs_to_team;
 use crate::{ACTIVITY, CREDENTIAL, ORGANIZATION, PROJECT, ROLE, USER, projects, ways};
 
 const NAME: Field =
@@ -70,7 +70,7 @@ const SUBLISTS: &[Sublist] = &[
     .post(Post::Grant("member_role")),
     Sublist::new("roles", "Team Roles List", || &ROLE, roles_held("team_id")).post(Post::Attach),
     Sublist::new("projects", "Team Projects List", || &PROJECT, Via::Condition(projects::granted_to_team)),
-    Sublist::new("credentials", "Team Credentials List", || &CREDENTIAL, Via::Condition(of_team))
+    Sublist::new("credentials", "Team Credentials List", || &CREDENTIAL, Via::Condition(belongs_to_team))
         .post(Post::Create("team")),
     Sublist::new(
         "object_roles",

@@ -130,7 +130,7 @@ impl SecretsFixture {
 
     fn credentials(&mut self) {
         let organization = self.admin.create("/api/v2/organizations/", json!({"name": "Vaults"}));
-        const KEY: &str = include_str!("../../../credential-types/src/key/samples/openssh_ed25519_locked.pem");
+        const KEY: &str = include_str!("../../../credential-types/src/private_key/samples/openssh_ed25519_locked.pem");
         self.secrets.keep("private key", KEY.lines().nth(3).expect("a line of the key"));
         let inputs = json!({
             "username": "visible-login", "password": self.secrets.make("password of a machine"),

@@ -5,18 +5,18 @@ use std::sync::Arc;
 use minijinja::Value;
 use serde_json::{Map, Value as Json};
 
-use super::sandbox::{Namespace, Problem, render};
+use super::sandbox::{TemplateContext, TemplateError, render};
 use super::{file_name, forbidden_variable};
-use crate::Inputs;
-use crate::definition::{Found, Path, is_name};
-use crate::python::{quoted, repr};
+use crate::InputSchema;
+use crate::check_inputs::{Path, SchemaErrors, is_name};
+use crate::python_repr::{quoted, repr};
 
 /// Checks the injectors of a custom credential type, whose inputs have been
 /// checked: every template must be one, and use nothing but the inputs.
 ///
 /// # Errors
 /// Messages for the field `injectors`, in AWX's words.
-pub fn check_injectors(injectors: &Json, inputs: &Inputs) -> Result<(), Vec<String>> {
+pub fn check_injectors(injectors: &Json, inputs: &InputSchema) -> Result<(), Vec<String>> {
     let found = shape(injectors);
     match (found.0.is_empty(), injectors.as_object()) {
         (true, Some(injectors)) => templates(injectors, inputs).map_err(|message| vec![message]),
@@ -25,8 +25,8 @@ pub fn check_injectors(injectors: &Json, inputs: &Inputs) -> Result<(), Vec<Stri
 }
 
 /// What does not have the right shape, in the order in which AWX's schema looks at it.
-fn shape(injectors: &Json) -> Found {
-    let (mut found, root) = (Found::default(), Path::default());
+fn shape(injectors: &Json) -> SchemaErrors {
+    let (mut found, root) = (SchemaErrors::default(), Path::default());
     let Some(object) = found.object(injectors, &root) else { return found };
     found.only(object, &["file", "env", "extra_vars"], &root);
     if let Some(files) = object.get("file") {
@@ -58,7 +58,7 @@ fn shape(injectors: &Json) -> Found {
     found
 }
 
-fn texts(found: &mut Found, object: &Map<String, Json>, path: &Path, known: impl Fn(&str) -> bool, ascii: bool) {
+fn texts(found: &mut SchemaErrors, object: &Map<String, Json>, path: &Path, known: impl Fn(&str) -> bool, ascii: bool) {
     for (key, value) in object.iter().filter(|(key, _)| known(key)) {
         match value.as_str() {
             None => found.wrong_type(value, &path.key(key), "string"),
@@ -85,7 +85,7 @@ fn is_extra_value(value: &Json) -> bool {
     }
 }
 
-impl Found {
+impl SchemaErrors {
     /// Keys of another form than `pattern`, which is told.
     fn matching(&mut self, object: &Map<String, Json>, path: &Path, known: impl Fn(&str) -> bool, pattern: &str) {
         let mut others: Vec<&str> = object.keys().map(String::as_str).filter(|key| !known(key)).collect();
@@ -101,7 +101,7 @@ impl Found {
 }
 
 /// Renders every template with examples; the first problem is told.
-fn templates(injectors: &Map<String, Json>, inputs: &Inputs) -> Result<(), String> {
+fn templates(injectors: &Map<String, Json>, inputs: &InputSchema) -> Result<(), String> {
     let part = |name: &str| injectors.get(name).and_then(Json::as_object).into_iter().flatten();
     let names: Vec<_> = part("file").filter_map(|(key, _)| file_name(key)).collect();
     if names.contains(&None) && names.len() > 1 {
@@ -109,7 +109,7 @@ fn templates(injectors: &Map<String, Json>, inputs: &Inputs) -> Result<(), Strin
     }
     let files = names.into_iter().map(|name| (name.map(str::to_owned), "EXAMPLE_FILENAME".to_owned())).collect();
     let values = inputs.fields.iter().map(|field| (field.id.clone(), Value::from("EXAMPLE"))).collect();
-    let check = Check { namespace: Namespace::new(values, files) };
+    let check = Check { context: TemplateContext::new(values, files) };
     for kind in injectors.keys() {
         match kind.as_str() {
             "extra_vars" => {
@@ -133,15 +133,15 @@ fn templates(injectors: &Map<String, Json>, inputs: &Inputs) -> Result<(), Strin
 }
 
 struct Check {
-    namespace: Arc<Namespace>,
+    context: Arc<TemplateContext>,
 }
 
 impl Check {
     fn template(&self, kind: &str, key: &str, template: &str) -> Result<(), String> {
-        match render(template, &self.namespace, true) {
+        match render(template, &self.context, true) {
             Ok(_) => Ok(()),
-            Err(Problem::Undefined(what)) => Err(format!("{key} uses an undefined field ({what})")),
-            Err(Problem::Other(what)) => {
+            Err(TemplateError::Undefined(what)) => Err(format!("{key} uses an undefined field ({what})")),
+            Err(TemplateError::Other(what)) => {
                 Err(format!("Syntax error rendering template for {key} inside of {kind} ({what})"))
             }
         }

@@ -2,11 +2,11 @@
 //! and files, made of templates over the credential's values.
 
 mod check;
-mod inject;
+mod render;
 mod sandbox;
 
 pub use check::check_injectors;
-pub use inject::{InjectProblem, Injected, inject};
+pub use render::{RenderError, RenderedInjectors, render_injectors};
 
 /// What stands in the place of a file's content in templates: `tower.filename`,
 /// or `tower.filename.NAME` where there are several.
@@ -17,7 +17,7 @@ const FILE: &str = "template";
 fn file_name(key: &str) -> Option<Option<&str>> {
     match key.strip_prefix(FILE)? {
         "" => Some(None),
-        named => named.strip_prefix('.').filter(|name| crate::definition::is_name(name)).map(Some),
+        named => named.strip_prefix('.').filter(|name| crate::check_inputs::is_name(name)).map(Some),
     }
 }
 

@@ -12,39 +12,43 @@ use zeroize::Zeroizing;
 /// Instructions that one template may take: thousands of times what real ones need.
 const FUEL: u64 = 20_000;
 /// Bytes that one template may yield.
-const LENGTH: usize = 1024 * 1024;
+const MAX_OUTPUT: usize = 1024 * 1024;
 /// How deep macros may call each other.
-const DEPTH: usize = 40;
+const MAX_RECURSION: usize = 40;
 
 /// Why a template was not rendered.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Problem {
+pub(super) enum TemplateError {
     /// It uses what does not exist; in words as Jinja's.
     Undefined(String),
     /// Anything else.
     Other(String),
 }
 
-/// Renders with the names of `namespace`. `strict` fails where something does not
+/// Renders with the names of `context`. `strict` fails where something does not
 /// exist, which is empty otherwise.
-pub(super) fn render(template: &str, namespace: &Arc<Namespace>, strict: bool) -> Result<Zeroizing<String>, Problem> {
+pub(super) fn render(
+    template: &str,
+    context: &Arc<TemplateContext>,
+    strict: bool,
+) -> Result<Zeroizing<String>, TemplateError> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(if strict { UndefinedBehavior::Strict } else { UndefinedBehavior::Lenient });
     environment.set_fuel(Some(FUEL));
-    environment.set_recursion_limit(DEPTH);
+    environment.set_recursion_limit(MAX_RECURSION);
     // Jinja's values are Python's, and templates call their methods: `host.split(':')`.
     environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
-    let missed = &namespace.missed;
-    let forbidden = &namespace.tower.forbidden;
+    let missed = &context.missed;
+    let forbidden = &context.tower.forbidden;
     missed.set(None);
     forbidden.set(None);
-    let mut output = Output(Zeroizing::new(Vec::new()));
+    let mut output = BoundedOutput(Zeroizing::new(Vec::new()));
     let rendered = environment
         .template_from_str(template)
-        .and_then(|template| template.render_captured_to(Value::from_dyn_object(namespace.clone()), &mut output));
+        .and_then(|template| template.render_captured_to(Value::from_dyn_object(context.clone()), &mut output));
     // To fail while it is being written would be a panic where it is joined to a text.
     if let Some(message) = forbidden.take() {
-        return Err(Problem::Undefined(message));
+        return Err(TemplateError::Undefined(message));
     }
     match rendered {
         Ok(_) => {}
@@ -52,11 +56,11 @@ pub(super) fn render(template: &str, namespace: &Arc<Namespace>, strict: bool) -
     }
     match String::from_utf8(std::mem::take(&mut *output.0)) {
         Ok(text) => Ok(Zeroizing::new(text)),
-        Err(_) => Err(Problem::Other("the result is no text".into())),
+        Err(_) => Err(TemplateError::Other("the result is no text".into())),
     }
 }
 
-fn problem(error: &Error, missed: Option<String>) -> Problem {
+fn problem(error: &Error, missed: Option<String>) -> TemplateError {
     let about_undefined = match error.kind() {
         ErrorKind::UndefinedError
         | ErrorKind::UnknownFunction
@@ -69,17 +73,17 @@ fn problem(error: &Error, missed: Option<String>) -> Problem {
         _ => false,
     };
     match (error.kind(), missed) {
-        (_, Some(missed)) if about_undefined => Problem::Undefined(missed),
-        (ErrorKind::UndefinedError, None) => Problem::Undefined("a value has no such attribute".into()),
-        (kind, _) => Problem::Other(error.detail().map_or_else(|| kind.to_string(), str::to_owned)),
+        (_, Some(missed)) if about_undefined => TemplateError::Undefined(missed),
+        (ErrorKind::UndefinedError, None) => TemplateError::Undefined("a value has no such attribute".into()),
+        (kind, _) => TemplateError::Other(error.detail().map_or_else(|| kind.to_string(), str::to_owned)),
     }
 }
 
 /// The last name that was looked for in vain, in the words of a message.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Missed(Arc<Mutex<Option<String>>>);
+pub(super) struct MessageCell(Arc<Mutex<Option<String>>>);
 
-impl Missed {
+impl MessageCell {
     fn set(&self, message: Option<String>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = message;
     }
@@ -95,22 +99,22 @@ impl Missed {
 
 /// The names that a template can use: the credential's values, and `tower`.
 #[derive(Debug)]
-pub(super) struct Namespace {
+pub(super) struct TemplateContext {
     values: Vec<(String, Value)>,
     tower: Arc<Tower>,
-    missed: Missed,
+    missed: MessageCell,
 }
 
-impl Namespace {
+impl TemplateContext {
     /// These values, and these paths of files by their names; one without a name stands alone.
     pub(super) fn new(values: Vec<(String, Value)>, files: Vec<(Option<String>, String)>) -> Arc<Self> {
-        let missed = Missed::default();
-        let tower = Arc::new(Tower { files, missed: missed.clone(), forbidden: Missed::default() });
-        Arc::new(Namespace { values, tower, missed })
+        let missed = MessageCell::default();
+        let tower = Arc::new(Tower { files, missed: missed.clone(), forbidden: MessageCell::default() });
+        Arc::new(TemplateContext { values, tower, missed })
     }
 }
 
-impl Object for Namespace {
+impl Object for TemplateContext {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
         let name = key.as_str()?;
         if name == "tower" {
@@ -128,9 +132,9 @@ impl Object for Namespace {
 #[derive(Debug)]
 struct Tower {
     files: Vec<(Option<String>, String)>,
-    missed: Missed,
+    missed: MessageCell,
     /// The message for a template that writes what only holds other things.
-    forbidden: Missed,
+    forbidden: MessageCell,
 }
 
 impl Object for Tower {
@@ -175,11 +179,11 @@ impl Object for Files {
 }
 
 /// What a template yields, up to a length.
-struct Output(Zeroizing<Vec<u8>>);
+struct BoundedOutput(Zeroizing<Vec<u8>>);
 
-impl Write for Output {
+impl Write for BoundedOutput {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.0.len() + bytes.len() > LENGTH {
+        if self.0.len() + bytes.len() > MAX_OUTPUT {
             return Err(io::Error::other("the result is too long"));
         }
         self.0.extend_from_slice(bytes);

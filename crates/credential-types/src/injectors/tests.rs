@@ -1,9 +1,9 @@
 use super::*;
-use crate::{Inputs, managed};
+use crate::{InputSchema, managed};
 use serde_json::{Map, Value as Json, json};
 
-fn inputs() -> Inputs {
-    Inputs::read(&json!({"fields": [
+fn inputs() -> InputSchema {
+    InputSchema::read(&json!({"fields": [
         {"id": "host", "label": "Host", "type": "string"},
         {"id": "token", "label": "Token", "type": "string", "secret": true},
         {"id": "verify", "label": "Verify", "type": "boolean"},
@@ -143,8 +143,13 @@ fn one_file_or_files_with_names() {
 
 #[test]
 fn managed_injectors_pass_the_check_of_custom_types() {
-    for managed in managed::TYPES {
-        assert_eq!(check_injectors(&managed.injectors(), &Inputs::read(&managed.inputs())), Ok(()), "{}", managed.name);
+    for managed in managed::MANAGED_TYPES {
+        assert_eq!(
+            check_injectors(&managed.injectors(), &InputSchema::read(&managed.inputs())),
+            Ok(()),
+            "{}",
+            managed.name
+        );
     }
 }
 
@@ -165,7 +170,7 @@ fn a_job_is_given_what_the_templates_say() {
         "extra_vars": {"hosts": ["{{ host }}", 1], "{{host}}": {"token": "{{ token }}"}},
     });
     let values = object(json!({"host": "h", "token": "s3cret", "key": "K"}));
-    let injected = inject(&inputs(), &injectors, &values, path_of).unwrap();
+    let injected = render_injectors(&inputs(), &injectors, &values, path_of).unwrap();
     let env: Vec<_> = injected.env.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     assert_eq!(
         env,
@@ -177,7 +182,7 @@ fn a_job_is_given_what_the_templates_say() {
             ("X_VERIFY", "False"),
         ]
     );
-    assert_eq!(injected.shown_env["X_URL"], "https://h/?t=**********");
+    assert_eq!(injected.masked_env["X_URL"], "https://h/?t=**********");
     assert_eq!(Json::from(injected.extra_vars.clone()), json!({"hosts": ["h", 1], "h": {"token": "s3cret"}}));
     let files: Vec<_> = injected.files.iter().map(|(name, content)| (name.as_deref(), content.as_str())).collect();
     assert_eq!(files, [(Some("ini"), "[x]\ntoken=s3cret"), (Some("key"), "K\n")]);
@@ -186,10 +191,10 @@ fn a_job_is_given_what_the_templates_say() {
 
 #[test]
 fn a_managed_type_gives_what_awx_gives() {
-    let managed = managed::TYPES.iter().find(|managed| managed.namespace == "rhv").unwrap();
-    let inputs = Inputs::read(&managed.inputs());
+    let managed = managed::MANAGED_TYPES.iter().find(|managed| managed.namespace == "rhv").unwrap();
+    let inputs = InputSchema::read(&managed.inputs());
     let values = object(json!({"host": "h", "username": "u", "password": "p", "ca_file": ""}));
-    let injected = inject(&inputs, &managed.injectors(), &values, path_of).unwrap();
+    let injected = render_injectors(&inputs, &managed.injectors(), &values, path_of).unwrap();
     assert_eq!(injected.files[0].1.as_str(), "[ovirt]\novirt_url=h\novirt_username=u\novirt_password=p\n");
     assert_eq!(injected.env["OVIRT_INI_PATH"].as_str(), "/run/file");
 }
@@ -198,6 +203,6 @@ fn a_managed_type_gives_what_awx_gives() {
 fn what_cannot_be_rendered_tells_where_and_no_value() {
     let injectors = json!({"env": {"X": "{{ token.nope() }}"}});
     let values = object(json!({"token": "s3cret"}));
-    let problem = inject(&inputs(), &injectors, &values, path_of).unwrap_err();
+    let problem = render_injectors(&inputs(), &injectors, &values, path_of).unwrap_err();
     assert!(problem.to_string().contains("env.X") && !problem.to_string().contains("s3cret"), "{problem}");
 }

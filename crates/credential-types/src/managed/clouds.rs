@@ -28,7 +28,7 @@ pub(super) static OPENSTACK: ManagedType = ManagedType::new(
         text("project_domain_name", "Project (Domain Name)"),
         text("domain", "Domain Name").help("The domain of the user, where the identity service is version 3."),
         text("region", "Region Name").help("The region to work in; some clouds demand one."),
-        boolean("verify_ssl", "Verify SSL").on(),
+        boolean("verify_ssl", "Verify SSL").default_true(),
     ],
     &["username", "password", "host", "project"],
 );

@@ -136,7 +136,7 @@ pub(super) static CYBERARK: ManagedType = ManagedType {
             secret("app_id", "Application ID"),
             secret("client_key", "Client Key").multiline(),
             secret("client_cert", "Client Certificate").multiline(),
-            boolean("verify", "Verify SSL Certificates").on(),
+            boolean("verify", "Verify SSL Certificates").default_true(),
         ],
         &["url", "app_id", "object_query"],
     )

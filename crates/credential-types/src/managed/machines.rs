@@ -8,14 +8,14 @@ pub(super) static MACHINE: ManagedType = ManagedType::new(
     "ssh",
     &[
         text("username", "Username"),
-        secret("password", "Password").asked(),
+        secret("password", "Password").ask_at_runtime(),
         key("ssh_key_data", "SSH Private Key"),
         secret("ssh_public_key_data", "Signed SSH Certificate").multiline(),
-        secret("ssh_key_unlock", "Private Key Passphrase").asked(),
+        secret("ssh_key_unlock", "Private Key Passphrase").ask_at_runtime(),
         text("become_method", "Privilege Escalation Method")
             .help("How to become another user on the machine, as Ansible's become_method: sudo, su, runas and so on."),
         text("become_username", "Privilege Escalation Username"),
-        secret("become_password", "Privilege Escalation Password").asked(),
+        secret("become_password", "Privilege Escalation Password").ask_at_runtime(),
     ],
     &[],
 );
@@ -38,7 +38,7 @@ pub(super) static VAULT: ManagedType = ManagedType::new(
     "vault",
     "vault",
     &[
-        secret("vault_password", "Vault Password").asked(),
+        secret("vault_password", "Vault Password").ask_at_runtime(),
         text("vault_id", "Vault Identifier").format("vault_id").help(
             "The name before the @ of Ansible's --vault-id, for work with several vault passwords. Leave it empty where \
              there is only one. It stays as it is once it is set.",

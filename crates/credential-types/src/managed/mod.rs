@@ -8,11 +8,11 @@ mod clouds;
 mod external;
 mod machines;
 mod services;
-mod store;
+mod sync;
 
 use serde_json::{Map, Value as Json, json};
 
-pub use store::store;
+pub use sync::sync;
 
 /// A type that comes with the server.
 #[derive(Debug)]
@@ -42,7 +42,7 @@ struct Injectors {
 const NONE: Injectors = Injectors { file: None, env: &[], extra_vars: &[] };
 
 /// All of them, in the order of their ids in a new AWX.
-pub static TYPES: &[&ManagedType] = &[
+pub static MANAGED_TYPES: &[&ManagedType] = &[
     &machines::MACHINE,
     &machines::SOURCE_CONTROL,
     &machines::VAULT,
@@ -188,7 +188,7 @@ impl Field {
         self
     }
     /// `ASK` in its place asks when work starts.
-    const fn asked(mut self) -> Self {
+    const fn ask_at_runtime(mut self) -> Self {
         self.ask_at_runtime = true;
         self
     }
@@ -204,7 +204,7 @@ impl Field {
         self.default = Some(Default::Text(text));
         self
     }
-    const fn on(mut self) -> Self {
+    const fn default_true(mut self) -> Self {
         self.default = Some(Default::True);
         self
     }

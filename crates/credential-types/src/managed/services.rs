@@ -48,7 +48,7 @@ pub(super) static KUBERNETES: ManagedType = ManagedType::new(
     &[
         text("host", "OpenShift or Kubernetes API Endpoint").help("Where the cluster's API answers, as a URL."),
         secret("bearer_token", "API authentication bearer token"),
-        boolean("verify_ssl", "Verify SSL").on(),
+        boolean("verify_ssl", "Verify SSL").default_true(),
         secret("ssl_ca_cert", "Certificate Authority data").multiline(),
     ],
     &["host", "bearer_token"],
@@ -64,7 +64,7 @@ pub(super) static REGISTRY: ManagedType = ManagedType::new(
             .help("The registry to log in to when an image is pulled."),
         text("username", "Username"),
         secret("password", "Password or Token").help("The password, or a token that may be used in its place."),
-        boolean("verify_ssl", "Verify SSL").on(),
+        boolean("verify_ssl", "Verify SSL").default_true(),
     ],
     &["host"],
 );

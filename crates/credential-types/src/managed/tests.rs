@@ -1,5 +1,5 @@
 use super::*;
-use crate::Inputs;
+use crate::InputSchema;
 
 /// Recorded from AWX 24.6.1: name, kind and namespace of each, by name.
 const RECORDED: &[(&str, &str, &str)] = &[
@@ -37,7 +37,8 @@ const RECORDED: &[(&str, &str, &str)] = &[
 
 #[test]
 fn they_are_those_of_awx() {
-    let mut types: Vec<_> = TYPES.iter().map(|managed| (managed.name, managed.kind, managed.namespace)).collect();
+    let mut types: Vec<_> =
+        MANAGED_TYPES.iter().map(|managed| (managed.name, managed.kind, managed.namespace)).collect();
     types.sort_unstable();
     assert_eq!(types, RECORDED);
 }
@@ -64,9 +65,9 @@ fn the_machine_type_is_as_recorded() {
 
 #[test]
 fn definitions_make_sense() {
-    for managed in TYPES {
+    for managed in MANAGED_TYPES {
         let name = managed.name;
-        let inputs = Inputs::read(&managed.inputs());
+        let inputs = InputSchema::read(&managed.inputs());
         assert_eq!(inputs.fields.len(), managed.fields.len(), "{name}");
         let all: Vec<_> = inputs.fields.iter().chain(&inputs.metadata).collect();
         for (index, field) in all.iter().enumerate() {
@@ -96,7 +97,7 @@ fn definitions_make_sense() {
 /// But for what only managed types may say, each passes the check of custom ones.
 #[test]
 fn definitions_pass_the_check_of_custom_types() {
-    for managed in TYPES {
+    for managed in MANAGED_TYPES {
         let mut inputs = managed.inputs();
         let object = inputs.as_object_mut().unwrap();
         object.shift_remove("dependencies");

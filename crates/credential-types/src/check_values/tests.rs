@@ -2,36 +2,36 @@ use super::*;
 use crate::managed;
 use serde_json::json;
 
-const LOCKED: &str = include_str!("../key/samples/openssh_ed25519_locked.pem");
-const OPEN: &str = include_str!("../key/samples/openssh_ed25519.pem");
+const LOCKED: &str = include_str!("../private_key/samples/openssh_ed25519_locked.pem");
+const OPEN: &str = include_str!("../private_key/samples/openssh_ed25519.pem");
 
 fn object(value: Json) -> Map<String, Json> {
     value.as_object().unwrap().clone()
 }
 
-fn managed(namespace: &str) -> (Inputs, Of<'static>) {
-    let found = managed::TYPES.iter().find(|managed| managed.namespace == namespace).unwrap();
-    (Inputs::read(&found.inputs()), Of { name: found.name, kind: found.kind, managed: true })
+fn managed(namespace: &str) -> (InputSchema, CredentialTypeInfo<'static>) {
+    let found = managed::MANAGED_TYPES.iter().find(|managed| managed.namespace == namespace).unwrap();
+    (InputSchema::read(&found.inputs()), CredentialTypeInfo { name: found.name, kind: found.kind, managed: true })
 }
 
 /// Checks the values of a new credential and tells them as they would be stored.
-fn create(namespace: &str, values: Json) -> Result<Json, Problems> {
+fn create(namespace: &str, values: Json) -> Result<Json, InputErrors> {
     let (inputs, of) = managed(namespace);
     let mut values = object(values);
-    inputs.check(of, &mut values, None).map(|()| values.into())
+    inputs.check_values(of, &mut values, None).map(|()| values.into())
 }
 
-fn change(namespace: &str, stored: Json, values: Json) -> Result<(), Problems> {
+fn change(namespace: &str, stored: Json, values: Json) -> Result<(), InputErrors> {
     let (inputs, of) = managed(namespace);
-    inputs.check(of, &mut object(values), Some(&object(stored)))
+    inputs.check_values(of, &mut object(values), Some(&object(stored)))
 }
 
-fn whole(message: &str) -> Result<Json, Problems> {
-    Err(Problems::Whole(vec![message.into()]))
+fn whole(message: &str) -> Result<Json, InputErrors> {
+    Err(InputErrors::General(vec![message.into()]))
 }
 
-fn part(id: &str, message: &str) -> Result<Json, Problems> {
-    Err(Problems::Parts(vec![(id.into(), vec![message.into()])]))
+fn part(id: &str, message: &str) -> Result<Json, InputErrors> {
+    Err(InputErrors::PerInput(vec![(id.into(), vec![message.into()])]))
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn wrong_types_are_refused() {
     assert_eq!(create("net", json!({"authorize": "yes"})), part("authorize", "'yes' is not of type 'boolean'"));
     assert_eq!(
         change("ssh", json!({}), json!({"password": 5})),
-        Err(Problems::Whole(vec!["secret values must be of type string, not int".into()]))
+        Err(InputErrors::General(vec!["secret values must be of type string, not int".into()]))
     );
 }
 
@@ -146,7 +146,7 @@ fn what_depends_on_another_field_needs_it() {
 
 #[test]
 fn the_name_of_a_vault_stays() {
-    let refused = Err(Problems::Whole(vec!["Vault IDs cannot be changed once they have been created.".into()]));
+    let refused = Err(InputErrors::General(vec!["Vault IDs cannot be changed once they have been created.".into()]));
     assert_eq!(change("vault", json!({"vault_id": "a"}), json!({"vault_id": "b"})), refused);
     assert_eq!(change("vault", json!({"vault_id": "a"}), json!({"vault_id": "a"})), Ok(()));
     assert_eq!(change("vault", json!({}), json!({"vault_id": "a"})), Ok(()));
@@ -159,7 +159,7 @@ fn look_ups_are_told_all_they_need() {
     assert_eq!(check(json!({"secret_path": "a", "secret_key": "b"})), Ok(()));
     assert_eq!(
         check(json!({"secret_path": "", "auth_path": 1})),
-        Err(Problems::Parts(vec![
+        Err(InputErrors::PerInput(vec![
             ("auth_path".into(), vec!["1 is not of type 'string'".into()]),
             ("secret_path".into(), vec!["required for HashiCorp Vault Secret Lookup".into()]),
             ("secret_key".into(), vec!["required for HashiCorp Vault Secret Lookup".into()]),
@@ -167,6 +167,6 @@ fn look_ups_are_told_all_they_need() {
     );
     assert_eq!(
         check(json!({"url": "x"})),
-        Err(Problems::Whole(vec!["Additional properties are not allowed ('url' was unexpected)".into()]))
+        Err(InputErrors::General(vec!["Additional properties are not allowed ('url' was unexpected)".into()]))
     );
 }

@@ -33,8 +33,8 @@ fn keys_are_known_and_locked_ones_told_apart() {
 fn certificates_and_further_keys_may_follow() {
     assert_eq!(needs_passphrase(&[OPEN[3].1, CERTIFICATE].concat()), Ok(false));
     assert_eq!(needs_passphrase(&[OPEN[0].1, LOCKED[3].1].concat()), Ok(true));
-    assert_eq!(needs_passphrase(CERTIFICATE), Err(KeyProblem::NoKey));
-    assert_eq!(needs_passphrase(""), Err(KeyProblem::NoKey));
+    assert_eq!(needs_passphrase(CERTIFICATE), Err(PrivateKeyError::NoKey));
+    assert_eq!(needs_passphrase(""), Err(PrivateKeyError::NoKey));
 }
 
 #[test]
@@ -43,7 +43,10 @@ fn a_key_that_is_cut_short_is_noticed() {
         let lines: Vec<_> = key.lines().collect();
         let cut = [&lines[..lines.len() - 2], &lines[lines.len() - 1..]].concat().join("\n");
         let outcome = needs_passphrase(&cut);
-        assert!(matches!(outcome, Err(KeyProblem::Unreadable | KeyProblem::NotBase64)), "{name}: {outcome:?}");
+        assert!(
+            matches!(outcome, Err(PrivateKeyError::Unreadable | PrivateKeyError::NotBase64)),
+            "{name}: {outcome:?}"
+        );
     }
 }
 

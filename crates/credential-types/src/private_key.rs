@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 /// Why a text is no private key, in AWX's words where AWX has any. A message may
 /// quote the text: it is for whoever sent it, and for no log.
 #[derive(Clone, PartialEq, Eq)]
-pub enum KeyProblem {
+pub enum PrivateKeyError {
     /// There is no PEM block where one must start; with the text from there.
     NotPem(String),
     /// A private key of a kind that SSH has no use for.
@@ -23,31 +23,31 @@ pub enum KeyProblem {
     NoKey,
 }
 
-impl std::fmt::Display for KeyProblem {
+impl std::fmt::Display for PrivateKeyError {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            KeyProblem::NotPem(text) => write!(formatter, "Invalid certificate or key: {text}..."),
-            KeyProblem::UnknownKey(kind) => write!(formatter, "Invalid private key: unsupported type \"{kind}\""),
-            KeyProblem::UnknownBlock(kind) => write!(formatter, "Unsupported PEM object type: \"{kind}\""),
-            KeyProblem::NotBase64 => formatter.write_str("Invalid base64-encoded data"),
-            KeyProblem::Unreadable => formatter.write_str(
+            PrivateKeyError::NotPem(text) => write!(formatter, "Invalid certificate or key: {text}..."),
+            PrivateKeyError::UnknownKey(kind) => write!(formatter, "Invalid private key: unsupported type \"{kind}\""),
+            PrivateKeyError::UnknownBlock(kind) => write!(formatter, "Unsupported PEM object type: \"{kind}\""),
+            PrivateKeyError::NotBase64 => formatter.write_str("Invalid base64-encoded data"),
+            PrivateKeyError::Unreadable => formatter.write_str(
                 "Invalid private key: its content cannot be read. Was it copied from the first line to the last?",
             ),
-            KeyProblem::NoKey => formatter.write_str("At least one private key is required."),
+            PrivateKeyError::NoKey => formatter.write_str("At least one private key is required."),
         }
     }
 }
 
 // A message may quote the key, which must not get into a log by way of Debug.
-impl std::fmt::Debug for KeyProblem {
+impl std::fmt::Debug for PrivateKeyError {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str(match self {
-            KeyProblem::NotPem(_) => "NotPem(..)",
-            KeyProblem::UnknownKey(_) => "UnknownKey(..)",
-            KeyProblem::UnknownBlock(_) => "UnknownBlock(..)",
-            KeyProblem::NotBase64 => "NotBase64",
-            KeyProblem::Unreadable => "Unreadable",
-            KeyProblem::NoKey => "NoKey",
+            PrivateKeyError::NotPem(_) => "NotPem(..)",
+            PrivateKeyError::UnknownKey(_) => "UnknownKey(..)",
+            PrivateKeyError::UnknownBlock(_) => "UnknownBlock(..)",
+            PrivateKeyError::NotBase64 => "NotBase64",
+            PrivateKeyError::Unreadable => "Unreadable",
+            PrivateKeyError::NoKey => "NoKey",
         })
     }
 }
@@ -60,12 +60,12 @@ const KINDS: &[&str] = &["RSA", "DSA", "EC", "OPENSSH", ""];
 /// them, and tells whether any key needs a passphrase.
 ///
 /// # Errors
-/// [`KeyProblem`].
-pub fn needs_passphrase(text: &str) -> Result<bool, KeyProblem> {
+/// [`PrivateKeyError`].
+pub fn needs_passphrase(text: &str) -> Result<bool, PrivateKeyError> {
     let (mut keys, mut locked) = (0, false);
     let mut rest = text.trim_start();
     while !rest.is_empty() {
-        let block = Block::read(rest).ok_or_else(|| KeyProblem::NotPem(rest.chars().take(100).collect()))?;
+        let block = Block::read(rest).ok_or_else(|| PrivateKeyError::NotPem(rest.chars().take(100).collect()))?;
         rest = block.rest;
         match block.label.strip_suffix("PRIVATE KEY") {
             Some(kind) => {
@@ -73,10 +73,10 @@ pub fn needs_passphrase(text: &str) -> Result<bool, KeyProblem> {
                 locked |= key_is_locked(kind, block.body)?;
             }
             None if block.label == "CERTIFICATE" => drop(decoded(block.body)?),
-            None => return Err(KeyProblem::UnknownBlock(block.label.to_owned())),
+            None => return Err(PrivateKeyError::UnknownBlock(block.label.to_owned())),
         }
     }
-    if keys == 0 { Err(KeyProblem::NoKey) } else { Ok(locked) }
+    if keys == 0 { Err(PrivateKeyError::NoKey) } else { Ok(locked) }
 }
 
 /// Keys that come out of a JSON file may still have its escape of `=`, which AWX
@@ -85,16 +85,16 @@ pub(crate) fn without_escapes(text: &str) -> Cow<'_, str> {
     if text.contains("\\u003d") { text.replace("\\u003d", "=").into() } else { text.into() }
 }
 
-fn key_is_locked(kind: &str, body: &str) -> Result<bool, KeyProblem> {
+fn key_is_locked(kind: &str, body: &str) -> Result<bool, PrivateKeyError> {
     let encrypted = kind.trim_end() == "ENCRYPTED";
     let kind = kind.replace("ENCRYPTED", "");
     let kind = kind.trim();
     if !KINDS.contains(&kind) {
-        return Err(KeyProblem::UnknownKey(kind.to_owned()));
+        return Err(PrivateKeyError::UnknownKey(kind.to_owned()));
     }
     let data = decoded(body)?;
     if kind == "OPENSSH" {
-        let key = ssh_key::PrivateKey::from_bytes(&data).map_err(|_| KeyProblem::Unreadable)?;
+        let key = ssh_key::PrivateKey::from_bytes(&data).map_err(|_| PrivateKeyError::Unreadable)?;
         return Ok(key.is_encrypted());
     }
     // The older way (RFC 1421), where all of the content is encrypted.
@@ -103,12 +103,12 @@ fn key_is_locked(kind: &str, body: &str) -> Result<bool, KeyProblem> {
     }
     match AnyRef::from_der(&data) {
         Ok(value) if value.tag() == Tag::Sequence => Ok(encrypted),
-        _ => Err(KeyProblem::Unreadable),
+        _ => Err(PrivateKeyError::Unreadable),
     }
 }
 
 /// The content of a block without its headers.
-fn decoded(body: &str) -> Result<Zeroizing<Vec<u8>>, KeyProblem> {
+fn decoded(body: &str) -> Result<Zeroizing<Vec<u8>>, PrivateKeyError> {
     let mut base64 = Zeroizing::new(String::with_capacity(body.len()));
     let mut continues = false;
     for line in body.lines().map(str::trim) {
@@ -120,7 +120,7 @@ fn decoded(body: &str) -> Result<Zeroizing<Vec<u8>>, KeyProblem> {
     }
     match BASE64_STANDARD.decode(base64.as_bytes()) {
         Ok(data) if !data.is_empty() => Ok(Zeroizing::new(data)),
-        _ => Err(KeyProblem::NotBase64),
+        _ => Err(PrivateKeyError::NotBase64),
     }
 }
 

@@ -2,11 +2,11 @@
 
 use serde_json::{Map, Value as Json};
 
-use crate::python::{quoted, repr, str, type_name, unexpected};
+use crate::python_repr::{quoted, repr, str, type_name, unexpected};
 
 /// What has been found wrong, each with where it stands.
 #[derive(Default)]
-pub(crate) struct Found(pub(crate) Vec<String>);
+pub(crate) struct SchemaErrors(pub(crate) Vec<String>);
 
 /// Where something stands in a document, in the form that messages tell.
 #[derive(Clone, Default)]
@@ -32,7 +32,7 @@ impl std::fmt::Display for Path {
     }
 }
 
-impl Found {
+impl SchemaErrors {
     pub(crate) fn add(&mut self, message: impl Into<String>) {
         self.0.push(message.into());
     }
@@ -116,8 +116,8 @@ pub fn check_inputs(inputs: &mut Json) -> Result<(), Vec<String>> {
 }
 
 /// What does not have the right shape, in the order in which AWX's schema looks at it.
-fn shape(inputs: &Json) -> Found {
-    let (mut found, root) = (Found::default(), Path::default());
+fn shape(inputs: &Json) -> SchemaErrors {
+    let (mut found, root) = (SchemaErrors::default(), Path::default());
     let Some(object) = found.object(inputs, &root) else { return found };
     found.only(object, &["required", "fields"], &root);
     if let Some(required) = object.get("required") {
@@ -132,7 +132,7 @@ fn shape(inputs: &Json) -> Found {
     found
 }
 
-fn field_shape(found: &mut Found, field: &Json, path: &Path) {
+fn field_shape(found: &mut SchemaErrors, field: &Json, path: &Path) {
     let Some(field) = found.object(field, path) else { return };
     let get = |key: &str| field.get(key).map(|value| (value, path.key(key)));
     if let Some((value, _)) = get("type") {
@@ -175,7 +175,7 @@ fn field_shape(found: &mut Found, field: &Json, path: &Path) {
     }
 }
 
-impl Found {
+impl SchemaErrors {
     fn strings_of(&mut self, items: &[Json], path: &Path) {
         for (index, item) in items.iter().enumerate() {
             self.string(item, &path.item(index));

@@ -4,11 +4,11 @@ use serde_json::Value as Json;
 
 /// What the credentials of a type consist of.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Inputs {
+pub struct InputSchema {
     /// The values of a credential.
-    pub fields: Vec<Input>,
+    pub fields: Vec<InputField>,
     /// What must be told at each look-up, for types with which values are looked up elsewhere.
-    pub metadata: Vec<Input>,
+    pub metadata: Vec<InputField>,
     /// The ids of what work cannot do without. As in AWX a credential may lack
     /// them while it is stored, because they may come from another credential.
     pub required: Vec<String>,
@@ -18,13 +18,13 @@ pub struct Inputs {
 
 /// One value of a credential.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Input {
+pub struct InputField {
     /// The key among the values of a credential, and the variable in templates.
     pub id: String,
     /// Its name for people.
     pub label: String,
     /// Whether it is a text.
-    pub kind: InputKind,
+    pub kind: InputType,
     /// The form that the text must have.
     pub format: Option<Format>,
     /// The only texts allowed; any if empty.
@@ -41,7 +41,7 @@ pub struct Input {
 
 /// The type of an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum InputKind {
+pub enum InputType {
     /// A text.
     Text,
     /// True or false.
@@ -59,38 +59,38 @@ pub enum Format {
     VaultId,
 }
 
-impl Inputs {
+impl InputSchema {
     /// Reads a stored definition. It was checked when it was stored: what makes
     /// no sense all the same is left out.
-    pub fn read(inputs: &Json) -> Inputs {
+    pub fn read(inputs: &Json) -> InputSchema {
         let list = |key: &str| inputs.get(key).and_then(Json::as_array).into_iter().flatten();
         let texts = |value: &Json| -> Vec<String> {
             value.as_array().into_iter().flatten().filter_map(Json::as_str).map(str::to_owned).collect()
         };
         let dependencies = inputs.get("dependencies").and_then(Json::as_object).into_iter().flatten();
-        Inputs {
-            fields: list("fields").filter_map(Input::read).collect(),
-            metadata: list("metadata").filter_map(Input::read).collect(),
+        InputSchema {
+            fields: list("fields").filter_map(InputField::read).collect(),
+            metadata: list("metadata").filter_map(InputField::read).collect(),
             required: inputs.get("required").map(texts).unwrap_or_default(),
             dependencies: dependencies.map(|(id, needs)| (id.clone(), texts(needs))).collect(),
         }
     }
 
     /// The field of this id.
-    pub fn field(&self, id: &str) -> Option<&Input> {
+    pub fn field(&self, id: &str) -> Option<&InputField> {
         self.fields.iter().find(|field| field.id == id)
     }
 }
 
-impl Input {
-    fn read(field: &Json) -> Option<Input> {
+impl InputField {
+    fn read(field: &Json) -> Option<InputField> {
         let text = |key: &str| field.get(key).and_then(Json::as_str);
         let flag = |key: &str| field.get(key).and_then(Json::as_bool).unwrap_or_default();
         let choices = field.get("choices").and_then(Json::as_array).into_iter().flatten();
-        Some(Input {
+        Some(InputField {
             id: text("id")?.to_owned(),
             label: text("label").unwrap_or_default().to_owned(),
-            kind: if text("type") == Some("boolean") { InputKind::Boolean } else { InputKind::Text },
+            kind: if text("type") == Some("boolean") { InputType::Boolean } else { InputType::Text },
             format: match text("format") {
                 Some("ssh_private_key") => Some(Format::SshPrivateKey),
                 Some("url") => Some(Format::Url),
@@ -106,11 +106,11 @@ impl Input {
     }
 
     /// The value that stands for nothing.
-    pub(crate) fn nothing(&self) -> Json {
+    pub(crate) fn empty_value(&self) -> Json {
         match (self.choices.first(), self.kind) {
             (Some(first), _) => first.as_str().into(),
-            (None, InputKind::Text) => "".into(),
-            (None, InputKind::Boolean) => false.into(),
+            (None, InputType::Text) => "".into(),
+            (None, InputType::Boolean) => false.into(),
         }
     }
 }

@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value as Json};
 
-use crate::key::{needs_passphrase, without_escapes};
-use crate::python::{is_false, quoted, repr, type_name, unexpected};
-use crate::{Format, Input, InputKind, Inputs};
+use crate::private_key::{needs_passphrase, without_escapes};
+use crate::python_repr::{is_false, quoted, repr, type_name, unexpected};
+use crate::{Format, InputField, InputSchema, InputType};
 
 /// What a client sends to keep a stored secret.
 const ENCRYPTED: &str = "$encrypted$";
@@ -13,16 +13,16 @@ const PASSPHRASE: &str = "ssh_key_unlock";
 
 /// What is wrong with values.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Problems {
+pub enum InputErrors {
     /// Something is wrong with the whole: messages for the field that holds the values.
-    Whole(Vec<String>),
+    General(Vec<String>),
     /// Something is wrong with single values: messages by their ids.
-    Parts(Vec<(String, Vec<String>)>),
+    PerInput(Vec<(String, Vec<String>)>),
 }
 
 /// The type whose credential is checked, besides its inputs.
 #[derive(Clone, Copy, Debug)]
-pub struct Of<'a> {
+pub struct CredentialTypeInfo<'a> {
     /// Its name.
     pub name: &'a str,
     /// Its kind.
@@ -31,23 +31,23 @@ pub struct Of<'a> {
     pub managed: bool,
 }
 
-impl Inputs {
+impl InputSchema {
     /// Checks the values of a credential, secrets in plain text, and puts in the
     /// place of null and other nothings what stands for nothing in their field.
     /// `stored` are the values as they are stored, for a credential that exists.
     ///
-    /// That required values are there is not checked: see [`Inputs::required`].
+    /// That required values are there is not checked: see [`InputSchema::required`].
     ///
     /// # Errors
-    /// [`Problems`] for the field `inputs`, in AWX's words. The text of a message
+    /// [`InputErrors`] for the field `inputs`, in AWX's words. The text of a message
     /// may quote what was sent: it is for the sender only, never for a log.
-    pub fn check(
+    pub fn check_values(
         &self,
-        of: Of<'_>,
+        of: CredentialTypeInfo<'_>,
         values: &mut Map<String, Json>,
         stored: Option<&Map<String, Json>>,
-    ) -> Result<(), Problems> {
-        let whole = |message: String| Err(Problems::Whole(vec![message]));
+    ) -> Result<(), InputErrors> {
+        let whole = |message: String| Err(InputErrors::General(vec![message]));
         if let (Some(stored), "vault") = (stored, of.kind)
             && let (Some(old), Some(new)) = (stored.get("vault_id"), values.get("vault_id"))
             && old != new
@@ -56,7 +56,7 @@ impl Inputs {
         }
         for (id, value) in values.iter_mut().filter(|(_, value)| is_false(value)) {
             if let Some(field) = self.field(id) {
-                *value = field.nothing();
+                *value = field.empty_value();
             }
         }
         for field in self.fields.iter().filter(|field| field.secret) {
@@ -70,10 +70,10 @@ impl Inputs {
                 _ => {}
             }
         }
-        if let Some(message) = self.strangers(&self.fields, values) {
+        if let Some(message) = self.unknown_keys(&self.fields, values) {
             return whole(message);
         }
-        let mut parts = Parts(self.fields.iter().filter_map(|field| field.problem(values)).collect());
+        let mut parts = InputMessages(self.fields.iter().filter_map(|field| field.problem(values)).collect());
         for (id, needs) in self.dependencies.iter().filter(|(id, _)| values.contains_key(*id)) {
             for need in needs.iter().filter(|need| !values.contains_key(*need)) {
                 let label = self.field(need).map_or(need, |field| &field.label);
@@ -89,13 +89,13 @@ impl Inputs {
     /// Checks what is told at a look-up.
     ///
     /// # Errors
-    /// [`Problems`] for the field `metadata`, in AWX's words.
-    pub fn check_metadata(&self, of: Of<'_>, values: &Map<String, Json>) -> Result<(), Problems> {
-        if let Some(message) = self.strangers(&self.metadata, values) {
-            return Err(Problems::Whole(vec![message]));
+    /// [`InputErrors`] for the field `metadata`, in AWX's words.
+    pub fn check_metadata(&self, of: CredentialTypeInfo<'_>, values: &Map<String, Json>) -> Result<(), InputErrors> {
+        if let Some(message) = self.unknown_keys(&self.metadata, values) {
+            return Err(InputErrors::General(vec![message]));
         }
-        let mut parts = Parts(self.metadata.iter().filter_map(|field| field.problem(values)).collect());
-        let required = |field: &&Input| self.required.contains(&field.id);
+        let mut parts = InputMessages(self.metadata.iter().filter_map(|field| field.problem(values)).collect());
+        let required = |field: &&InputField| self.required.contains(&field.id);
         for field in self.metadata.iter().filter(required) {
             if values.get(&field.id).is_none_or(is_false) {
                 parts.set(&field.id, format!("required for {}", of.name));
@@ -104,16 +104,16 @@ impl Inputs {
         parts.finish()
     }
 
-    fn strangers(&self, known: &[Input], values: &Map<String, Json>) -> Option<String> {
+    fn unknown_keys(&self, known: &[InputField], values: &Map<String, Json>) -> Option<String> {
         let strange = |key: &&str| !known.iter().any(|field| field.id == *key);
         unexpected(values.keys().map(String::as_str).filter(strange))
     }
 }
 
 /// One message for each value: the last that is found.
-struct Parts(Vec<(String, String)>);
+struct InputMessages(Vec<(String, String)>);
 
-impl Parts {
+impl InputMessages {
     fn set(&mut self, id: &str, message: String) {
         match self.0.iter_mut().find(|(known, _)| known == id) {
             Some((_, known)) => *known = message,
@@ -136,23 +136,23 @@ impl Parts {
         }
     }
 
-    fn finish(self) -> Result<(), Problems> {
+    fn finish(self) -> Result<(), InputErrors> {
         if self.0.is_empty() {
             return Ok(());
         }
-        Err(Problems::Parts(self.0.into_iter().map(|(id, message)| (id, vec![message])).collect()))
+        Err(InputErrors::PerInput(self.0.into_iter().map(|(id, message)| (id, vec![message])).collect()))
     }
 }
 
-impl Input {
+impl InputField {
     /// What is wrong with the value of this field, if it is there.
     fn problem(&self, values: &Map<String, Json>) -> Option<(String, String)> {
         let value = values.get(&self.id)?;
         let message = match (self.kind, value) {
-            (InputKind::Text, Json::String(text)) => self.text_problem(text)?,
-            (InputKind::Boolean, Json::Bool(_)) => return None,
-            (InputKind::Text, _) => format!("{} is not of type 'string'", repr(value)),
-            (InputKind::Boolean, _) => format!("{} is not of type 'boolean'", repr(value)),
+            (InputType::Text, Json::String(text)) => self.text_problem(text)?,
+            (InputType::Boolean, Json::Bool(_)) => return None,
+            (InputType::Text, _) => format!("{} is not of type 'string'", repr(value)),
+            (InputType::Boolean, _) => format!("{} is not of type 'boolean'", repr(value)),
         };
         Some((self.id.clone(), message))
     }

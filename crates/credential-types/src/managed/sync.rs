@@ -4,7 +4,7 @@ use hostler_database::{Database, Error, Row, Transaction, Type};
 use jiff::Timestamp;
 use sea_query::{Alias, ExprTrait, Query, SelectStatement};
 
-use super::{ManagedType, TYPES};
+use super::{MANAGED_TYPES, ManagedType};
 
 const TABLE: &str = "credential_types";
 const COLUMNS: [&str; 7] = ["id", "name", "kind", "namespace", "inputs", "injectors", "managed"];
@@ -19,16 +19,16 @@ const READ_AS: [Type; 7] = [Type::Integer, Type::Text, Type::Text, Type::Text, T
 ///
 /// # Errors
 /// What the database says.
-pub async fn store(database: &Database, now: Timestamp) -> Result<(), Error> {
+pub async fn sync(database: &Database, now: Timestamp) -> Result<(), Error> {
     let rows = database.read(&stored(), &READ_AS).await?;
-    if TYPES.iter().all(|managed| find(&rows, managed).is_some_and(|row| is_current(row, managed))) {
+    if MANAGED_TYPES.iter().all(|managed| find(&rows, managed).is_some_and(|row| is_current(row, managed))) {
         return Ok(());
     }
     let mut tx = database.begin().await?;
     // Servers that start at the same moment do this one after the other.
     tx.lock("managed credential types").await?;
     let rows = tx.read(&stored(), &READ_AS).await?;
-    for managed in TYPES {
+    for managed in MANAGED_TYPES {
         match find(&rows, managed) {
             None => insert(&mut tx, managed, now).await?,
             Some(row) if !is_current(row, managed) => update(&mut tx, managed, row, now).await?,
