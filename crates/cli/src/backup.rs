@@ -14,7 +14,7 @@ use hostler_vault::key_ids;
 use zeroize::Zeroizing;
 
 use crate::options::DataOptions;
-use crate::output::{say, warn};
+use crate::output::{print_line, warn};
 use crate::storage::{self, KEY_FILE, VAULT_FOLDER};
 
 /// Writes an archive of everything to `file`.
@@ -57,7 +57,7 @@ pub fn run(options: &DataOptions, file: &Path, replace: bool) -> Result<()> {
             missing.join(", ")
         ));
     }
-    say(&format!("Wrote {} rows of {} tables, and the keys, to {}.", moved.rows, moved.tables, file.display()))
+    print_line(&format!("Wrote {} rows of {} tables, and the keys, to {}.", moved.rows, moved.tables, file.display()))
 }
 
 /// The key files in a data folder, by their names there.

@@ -13,9 +13,9 @@ use hostler_schema::{Resource, Singleton};
 use hostler_vault::key_ids;
 use serde_json::Value as Json;
 
-use crate::config::{self, Config};
+use crate::config::{self, ConfigFile};
 use crate::options::DataOptions;
-use crate::output::say;
+use crate::output::print_line;
 use crate::storage::{self, KEY_FILE, VAULT_FOLDER};
 
 /// What was found.
@@ -30,7 +30,7 @@ impl Findings {
 }
 
 /// Looks at everything, and says what is wrong.
-pub fn run(options: &DataOptions, config: &Config) -> Result<()> {
+pub fn run(options: &DataOptions, config: &ConfigFile) -> Result<()> {
     let folder = &options.data;
     if !folder.is_dir() {
         bail!("there is no data folder {}", folder.display());
@@ -57,10 +57,10 @@ pub fn run(options: &DataOptions, config: &Config) -> Result<()> {
         Err(problem) => findings.note(problem, "nothing in it could be checked"),
     }
     for finding in &findings.0 {
-        say(&finding.replace('\n', " "))?;
+        print_line(&finding.replace('\n', " "))?;
     }
     match findings.0.len() {
-        0 => say("Nothing is wrong."),
+        0 => print_line("Nothing is wrong."),
         1 => bail!("one thing is wrong"),
         count => bail!("{count} things are wrong"),
     }
@@ -68,7 +68,7 @@ pub fn run(options: &DataOptions, config: &Config) -> Result<()> {
 
 /// A configuration file with a password in it, and the keys of certificates, are nobody else's business; their group may
 /// be that of the service.
-fn check_config(config: &Config, client_key: Option<&Path>, findings: &mut Findings) {
+fn check_config(config: &ConfigFile, client_key: Option<&Path>, findings: &mut Findings) {
     const CLOSE: &str = "run chmod o= on it";
     let mode = |path: &Path| path.metadata().map(|found| found.permissions().mode() & 0o7777).ok();
     for (key, whose) in [(config.value("tls_key").map(Path::new), "TLS"), (client_key, "PostgreSQL")] {
@@ -79,7 +79,7 @@ fn check_config(config: &Config, client_key: Option<&Path>, findings: &mut Findi
         }
     }
     let has_secret = config.value("admin_password").is_some()
-        || config.value("database").is_some_and(|url| config::masked("database", url) != url);
+        || config.value("database").is_some_and(|url| config::mask_secret("database", url) != url);
     let file = config.path().and_then(|path| Some((path, mode(path)?)));
     if let Some((path, mode)) = file.filter(|(_, mode)| has_secret && mode & 0o007 != 0) {
         let problem = format!("{} holds a password and is open to everybody (mode {mode:04o})", path.display());

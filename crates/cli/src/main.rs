@@ -23,7 +23,7 @@ use anyhow::{Context, Result};
 use listenfd::ListenFd;
 
 use crate::options::{Command, ConfigCommand};
-use crate::output::Unread;
+use crate::output::StdoutClosed;
 
 /// Faster than the C library's, whose place it takes for SQLite too; and it gives
 /// back what the hashing of passwords took, which the other keeps once for each thread.
@@ -32,12 +32,12 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// What a shell tells of a program that SIGPIPE has ended, as it ends most others in the place of a write to a pipe that
 /// nobody reads.
-const UNREAD: u8 = 141;
+const STDOUT_CLOSED: u8 = 141;
 
 fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
-        Err(problem) if problem.is::<Unread>() => ExitCode::from(UNREAD),
+        Err(problem) if problem.is::<StdoutClosed>() => ExitCode::from(STDOUT_CLOSED),
         Err(problem) => fail(&problem),
     }
 }

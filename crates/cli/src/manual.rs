@@ -10,7 +10,7 @@ use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 
 use crate::options::Cli;
-use crate::output::print;
+use crate::output::print_bytes;
 
 /// What the definitions of the commands do not tell: the files, and how commands end.
 const FILES: [(&str, &str); 3] = [
@@ -30,13 +30,13 @@ const STATUSES: [(&str, &str); 4] = [
 
 /// Prints what a shell needs to complete our commands.
 pub fn completions(shell: Shell) -> Result<()> {
-    print(&script(shell))
+    print_bytes(&script(shell))
 }
 
 /// Writes the manual pages of all commands into a folder, or prints that of `hostler` itself.
 pub fn manual(folder: Option<&Path>) -> Result<()> {
     let command = documented();
-    let Some(folder) = folder else { return print(&page(&command)?) };
+    let Some(folder) = folder else { return print_bytes(&page(&command)?) };
     fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     for command in tree(&command) {
         let file = folder.join(format!("{}.1", title(command)));

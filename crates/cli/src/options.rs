@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
-use hostler_listener::Place;
+use hostler_listener::ListenAddr;
 use tracing_subscriber::EnvFilter;
 
 /// A controller for Ansible that speaks AWX's API.
@@ -109,7 +109,7 @@ pub struct ProbeOptions {
         value_delimiter = ',',
         num_args = 1
     )]
-    pub listen: Vec<Place>,
+    pub listen: Vec<ListenAddr>,
     /// Only whether it is alive, not whether its database is
     #[arg(long)]
     pub alive: bool,
@@ -128,7 +128,7 @@ pub struct ServeOptions {
         value_delimiter = ',',
         num_args = 1
     )]
-    pub listen: Vec<Place>,
+    pub listen: Vec<ListenAddr>,
     /// Permissions of a Unix socket: whoever may write to it is believed what it says of its clients' addresses
     #[arg(long, env = "HOSTLER_LISTEN_MODE", default_value = "660", value_name = "OCTAL", value_parser = mode)]
     pub listen_mode: u32,

@@ -6,10 +6,10 @@ use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use hostler_listener::Place;
+use hostler_listener::ListenAddr;
 
 use crate::options::ProbeOptions;
-use crate::output::say;
+use crate::output::print_line;
 
 /// How long the server may take for each step.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -18,16 +18,16 @@ const LONGEST: u64 = 64 << 10;
 
 /// Asks the server and prints what it says of itself.
 pub fn run(options: &ProbeOptions) -> Result<()> {
-    let is_socket = |place: &&Place| matches!(place, Place::Unix(_));
+    let is_socket = |place: &&ListenAddr| matches!(place, ListenAddr::Unix(_));
     let place = options.listen.iter().find(is_socket).or(options.listen.first()).context("there is no place to ask")?;
     let path = if options.alive { "/healthz" } else { "/readyz" };
     let answer = match place {
-        Place::Unix(socket) => UnixStream::connect(socket).and_then(|stream| {
+        ListenAddr::Unix(socket) => UnixStream::connect(socket).and_then(|stream| {
             stream.set_read_timeout(Some(PATIENCE))?;
             stream.set_write_timeout(Some(PATIENCE))?;
             ask(stream, path)
         }),
-        Place::Tcp(address) => TcpStream::connect_timeout(&reachable(*address), PATIENCE).and_then(|stream| {
+        ListenAddr::Tcp(address) => TcpStream::connect_timeout(&reachable(*address), PATIENCE).and_then(|stream| {
             stream.set_read_timeout(Some(PATIENCE))?;
             stream.set_write_timeout(Some(PATIENCE))?;
             ask(stream, path)
@@ -42,7 +42,7 @@ pub fn run(options: &ProbeOptions) -> Result<()> {
         );
     }
     ensure!(status == "200", "{place} answers {path} with status {status}: {}", body.trim());
-    say(body.trim())
+    print_line(body.trim())
 }
 
 /// Who listens at all addresses is asked at that of this machine.

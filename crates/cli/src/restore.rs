@@ -17,7 +17,7 @@ use hostler_database::copy::{Destination, Snapshot};
 
 use crate::backup::read_keys;
 use crate::options::DataOptions;
-use crate::output::say;
+use crate::output::print_line;
 use crate::storage::{self, DATABASE_FILE, RESTORING_FILE, UNFINISHED_FILE};
 
 /// Puts an archive into the place that the options name.
@@ -59,9 +59,9 @@ pub fn run(options: &DataOptions, file: &Path, force: bool) -> Result<()> {
     fs::remove_file(folder.join(UNFINISHED_FILE)).context("the restore cannot be marked as done")?;
     storage::sync(folder)?;
     if let Some(aside) = aside {
-        say(&format!("What was there before is in {}: delete it when you need it no more.", aside.display()))?;
+        print_line(&format!("What was there before is in {}: delete it when you need it no more.", aside.display()))?;
     }
-    say(&format!(
+    print_line(&format!(
         "Restored {} rows of {} tables, and the keys, of {}.",
         moved.rows,
         moved.tables,
@@ -81,8 +81,11 @@ pub fn migrate(folder: &Path, to: &str) -> Result<()> {
     storage::refuse_unfinished(folder)?;
     let mut source = Snapshot::open(&Location::Sqlite(folder.join(DATABASE_FILE)))?;
     let moved = transfer(&mut source, &Destination::Postgres { url, replace: false }, || Ok(()))?;
-    say(&format!("Copied {} rows of {} tables; each was read again and is the same.", moved.rows, moved.tables))?;
-    say(&format!(
+    print_line(&format!(
+        "Copied {} rows of {} tables; each was read again and is the same.",
+        moved.rows, moved.tables
+    ))?;
+    print_line(&format!(
         "Start the server with the same --data and with --database; {DATABASE_FILE} was left as it is and is not used then."
     ))
 }

@@ -1,11 +1,11 @@
 //! `hostler secrets`: the keys that seal the secrets in the database.
 
 use anyhow::Result;
-use hostler_server::shelves;
+use hostler_server::secret_columns;
 use hostler_vault::{KeyUse, Progress};
 
 use crate::options::{DataOptions, SecretsCommand};
-use crate::output::say;
+use crate::output::print_line;
 use crate::storage;
 
 /// Runs one of the commands about secrets.
@@ -19,8 +19,8 @@ pub async fn run(command: SecretsCommand) -> Result<()> {
 async fn rotate(data: &DataOptions) -> Result<()> {
     let (database, keys) = storage::existing(data).await?;
     // Whether anybody still listens makes no difference: what has begun is brought to its end.
-    let mut report = |progress: Progress| drop(say(&line(&progress)));
-    let outcome = keys.vault.rotate(&database, &shelves(), &mut report).await;
+    let mut report = |progress: Progress| drop(print_line(&line(&progress)));
+    let outcome = keys.vault.rotate(&database, &secret_columns(), &mut report).await;
     database.close().await;
     Ok(outcome?)
 }
@@ -37,8 +37,8 @@ fn line(progress: &Progress) -> String {
 
 async fn status(data: &DataOptions) -> Result<()> {
     let (database, keys) = storage::existing(data).await?;
-    let uses = keys.vault.key_uses(&database, &shelves()).await?;
-    say("generation\tkey\tsecrets\t")?;
+    let uses = keys.vault.key_uses(&database, &secret_columns()).await?;
+    print_line("generation\tkey\tsecrets\t")?;
     for KeyUse { key, generation, current, texts } in uses {
         let generation = generation.map_or_else(|| "-".to_owned(), |generation| generation.to_string());
         let word = match (current, generation.as_str()) {
@@ -46,7 +46,7 @@ async fn status(data: &DataOptions) -> Result<()> {
             (false, "-") => "missing: its secrets cannot be read",
             (false, _) => "being replaced: run hostler secrets rotate",
         };
-        say(&format!("{generation}\t{key}\t{texts}\t{word}"))?;
+        print_line(&format!("{generation}\t{key}\t{texts}\t{word}"))?;
     }
     database.close().await;
     Ok(())

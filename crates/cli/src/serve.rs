@@ -7,16 +7,16 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use hostler_identity::token::new_token;
-use hostler_listener::{Certificate, Door, Limits, Socket, allow_many, handed_over};
+use hostler_listener::{Certificate, Listener, Socket, Timeouts, activated_sockets, raise_open_files_limit};
 use hostler_resources::USERNAME;
 use hostler_server::{App, FirstPassword, FirstUser, Options, create_first_superuser, name_installation};
-use hostler_telemetry::Traces;
+use hostler_telemetry::TraceExporter;
 use listenfd::ListenFd;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::options::ServeOptions;
-use crate::output::say;
+use crate::output::print_line;
 use crate::{log, storage, supervisor};
 
 /// Runs the server until SIGTERM or SIGINT.
@@ -27,12 +27,12 @@ pub async fn run(options: ServeOptions, handed: ListenFd) -> Result<()> {
         valid && !options.admin_user.is_empty(),
         "the name of the first superuser may hold only letters, digits and @ . + - _"
     );
-    allow_many();
+    raise_open_files_limit();
     survive_small_files()?;
-    let traces = traces(&options)?;
+    let trace_exporter = trace_exporter(&options)?;
     let certificate = certificate(&options)?;
     // The port first: whoever starts a second server by mistake must not touch the data.
-    let doors = doors(&options, handed, certificate.as_ref()).await?;
+    let listeners = listeners(&options, handed, certificate.as_ref()).await?;
     let given = options.admin_password.filter(|password| !password.is_empty());
     let made_up = if given.is_none() { Some(new_token().plain) } else { None };
     // A folder without a key is new, and so most likely is the database.
@@ -45,7 +45,7 @@ pub async fn run(options: ServeOptions, handed: ListenFd) -> Result<()> {
         keys,
         Options { node: options.node, debug_headers: options.debug_headers, slow_request, hsts: options.hsts },
     )
-    .with_traces(traces.clone());
+    .with_trace_exporter(trace_exporter.clone());
 
     name_installation(&database).await?;
     hostler_resources::preload(&app.engine).await?;
@@ -61,30 +61,30 @@ pub async fn run(options: ServeOptions, handed: ListenFd) -> Result<()> {
     if let Some(certificate) = certificate {
         tokio::spawn(certificate.follow());
     }
-    for door in &doors {
-        if let Err(problem) = say(&format!("Hostler is listening on {}", door.address()?)) {
+    for listener in &listeners {
+        if let Err(problem) = print_line(&format!("Hostler is listening on {}", listener.address()?)) {
             // A server is for its clients, whoever watches it start.
             tracing::warn!("it cannot be told where the server listens: {problem:#}");
         }
     }
     let seconds = |number: u32| Duration::from_secs(number.into());
-    let limits = Limits {
-        head: seconds(options.header_timeout),
+    let timeouts = Timeouts {
+        header: seconds(options.header_timeout),
         idle: seconds(options.idle_timeout),
-        stop: seconds(options.stop_timeout),
+        shutdown: seconds(options.stop_timeout),
     };
     supervisor::ready();
     tokio::spawn(supervisor::keep_telling());
-    let (stop, hurry) = signals.wait();
+    let (stop, force) = signals.wait();
     let stop = async move {
         stop.await;
         tracing::info!("stopping: running requests are finished first");
         supervisor::stopping();
     };
-    hostler_server::serve(doors, app, limits, stop, hurry).await;
+    hostler_server::serve(listeners, app, timeouts, stop, force).await;
     database.close().await;
-    if let Some(traces) = traces {
-        tokio::task::block_in_place(|| traces.close());
+    if let Some(trace_exporter) = trace_exporter {
+        tokio::task::block_in_place(|| trace_exporter.shutdown());
     }
     Ok(())
 }
@@ -97,8 +97,8 @@ fn survive_small_files() -> Result<()> {
     Ok(())
 }
 
-fn traces(options: &ServeOptions) -> Result<Option<Arc<Traces>>> {
-    let start = |collector: &String| Traces::start(collector, &options.node, env!("CARGO_PKG_VERSION"));
+fn trace_exporter(options: &ServeOptions) -> Result<Option<Arc<TraceExporter>>> {
+    let start = |collector: &String| TraceExporter::start(collector, &options.node, env!("CARGO_PKG_VERSION"));
     Ok(options.otlp_endpoint.as_ref().map(start).transpose()?.map(Arc::new))
 }
 
@@ -112,22 +112,26 @@ fn certificate(options: &ServeOptions) -> Result<Option<Arc<Certificate>>> {
 }
 
 /// Begins to listen: at the sockets that were handed over, or else where the options say.
-async fn doors(options: &ServeOptions, handed: ListenFd, certificate: Option<&Arc<Certificate>>) -> Result<Vec<Door>> {
-    let mut sockets = handed_over(handed)?;
+async fn listeners(
+    options: &ServeOptions,
+    handed: ListenFd,
+    certificate: Option<&Arc<Certificate>>,
+) -> Result<Vec<Listener>> {
+    let mut sockets = activated_sockets(handed)?;
     if sockets.is_empty() {
         for place in &options.listen {
             let socket = Socket::bind(place, options.listen_mode).await;
             sockets.push(socket.with_context(|| format!("cannot listen on {place}"))?);
         }
     }
-    let doors: Vec<Door> =
-        sockets.into_iter().map(|socket| Door::new(socket, certificate)).collect::<Result<_, _>>()?;
-    if certificate.is_some() && !doors.iter().any(Door::has_tls) {
+    let listeners: Vec<Listener> =
+        sockets.into_iter().map(|socket| Listener::new(socket, certificate)).collect::<Result<_, _>>()?;
+    if certificate.is_some() && !listeners.iter().any(Listener::has_tls) {
         tracing::warn!(
             "the TLS certificate is of no use: TLS is for the network, and the server listens at Unix sockets only"
         );
     }
-    Ok(doors)
+    Ok(listeners)
 }
 
 /// Reads again on SIGHUP what can be read again.

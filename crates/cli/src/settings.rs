@@ -4,7 +4,7 @@ use anyhow::{Result, anyhow};
 use hostler_server::{list_settings, reset_setting, set_setting};
 
 use crate::options::SettingCommand;
-use crate::output::say;
+use crate::output::print_line;
 use crate::storage;
 
 /// Runs one of the commands.
@@ -14,7 +14,7 @@ pub async fn run(command: SettingCommand) -> Result<()> {
             let engine = storage::app(&data).await?.engine;
             let settings = list_settings(&engine).await.map_err(|failure| anyhow!("{failure:?}"))?;
             for (name, value, is_changed) in settings {
-                say(&format!("{name}\t{value}{}", if is_changed { "\tchanged" } else { "" }))?;
+                print_line(&format!("{name}\t{value}{}", if is_changed { "\tchanged" } else { "" }))?;
             }
         }
         SettingCommand::Set { data, name, value } => {

@@ -12,7 +12,7 @@ use sea_query::{Alias, Order, Query};
 use serde_json::{Map, Value as Json};
 
 use crate::options::UserCommand;
-use crate::output::say;
+use crate::output::print_line;
 use crate::storage;
 
 /// Runs one of the user commands.
@@ -27,30 +27,30 @@ pub async fn run(command: UserCommand) -> Result<()> {
             body.insert("email".into(), email.into());
             let actor = operator(&app).await?;
             app.engine.create(&actor, &USER, &body, None).await.map_err(explain)?;
-            say(&format!("Created {username}."))
+            print_line(&format!("Created {username}."))
         }
         UserCommand::Password { data, username } => {
             let app = storage::app(&data).await?;
             change(&app, &username, PASSWORD.name, read_password()?.into()).await?;
-            say(&format!("Changed the password of {username}."))
+            print_line(&format!("Changed the password of {username}."))
         }
         UserCommand::Disable { data, username } => {
             change(&storage::app(&data).await?, &username, IS_ACTIVE.name, false.into()).await?;
-            say(&format!("Disabled {username}."))
+            print_line(&format!("Disabled {username}."))
         }
         UserCommand::Enable { data, username } => {
             change(&storage::app(&data).await?, &username, IS_ACTIVE.name, true.into()).await?;
-            say(&format!("Enabled {username}."))
+            print_line(&format!("Enabled {username}."))
         }
         UserCommand::Unlock { data, username } => {
             let app = storage::app(&data).await?;
             unlock(&app, &operator(&app).await?, &username).await.map_err(explain)?;
-            say(&format!("Unlocked {username}."))
+            print_line(&format!("Unlocked {username}."))
         }
         UserCommand::ResetSecondFactor { data, username } => {
             let app = storage::app(&data).await?;
             reset_second_factor(&app, &operator(&app).await?, &username).await.map_err(explain)?;
-            say(&format!("{username} has no second factor now."))
+            print_line(&format!("{username} has no second factor now."))
         }
         UserCommand::List { data } => list(&storage::app(&data).await?).await,
     }
@@ -80,7 +80,7 @@ async fn list(app: &App) -> Result<()> {
     for row in app.engine.database.read(&query, &types).await? {
         let words = [(row.boolean(2), "superuser"), (row.boolean(3), "system auditor"), (!row.boolean(4), "disabled")];
         let words: Vec<&str> = words.iter().filter(|(holds, _)| *holds).map(|(_, word)| *word).collect();
-        say(&format!(
+        print_line(&format!(
             "{}\t{}\t{}",
             row.integer(0).unwrap_or_default(),
             row.text(1).unwrap_or_default(),

@@ -10,7 +10,7 @@ pub(crate) struct Element<'a> {
 
 /// What cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Unreadable;
+pub(crate) struct BerError;
 
 impl<'a> Element<'a> {
     /// The elements inside.
@@ -19,11 +19,11 @@ impl<'a> Element<'a> {
     }
 
     /// The content as a whole number that fits.
-    pub(crate) fn number(self) -> Result<u32, Unreadable> {
+    pub(crate) fn number(self) -> Result<u32, BerError> {
         match self.content {
-            [] => Err(Unreadable),
-            [first, ..] if *first >= 0x80 => Err(Unreadable),
-            bytes if bytes.len() > 4 => Err(Unreadable),
+            [] => Err(BerError),
+            [first, ..] if *first >= 0x80 => Err(BerError),
+            bytes if bytes.len() > 4 => Err(BerError),
             bytes => Ok(bytes.iter().fold(0, |number, byte| number << 8 | u32::from(*byte))),
         }
     }
@@ -44,33 +44,33 @@ impl<'a> Reader<'a> {
     }
 
     /// The next element, of any kind.
-    pub(crate) fn next(&mut self) -> Result<Element<'a>, Unreadable> {
+    pub(crate) fn next(&mut self) -> Result<Element<'a>, BerError> {
         let (header, length) = match *self.0 {
             [_, length, ..] if length < 0x80 => (2, usize::from(length)),
             [_, form, ref rest @ ..] => (2 + usize::from(form & 0x7f), long_length(form, rest)?),
-            _ => return Err(Unreadable),
+            _ => return Err(BerError),
         };
-        let end = header.checked_add(length).ok_or(Unreadable)?;
-        let content = self.0.get(header..end).ok_or(Unreadable)?;
+        let end = header.checked_add(length).ok_or(BerError)?;
+        let content = self.0.get(header..end).ok_or(BerError)?;
         let element = Element { tag: self.0[0], content };
         self.0 = &self.0[end..];
         Ok(element)
     }
 
     /// The next element, which must have this tag.
-    pub(crate) fn tagged(&mut self, tag: u8) -> Result<Element<'a>, Unreadable> {
-        self.next().and_then(|element| if element.tag == tag { Ok(element) } else { Err(Unreadable) })
+    pub(crate) fn tagged(&mut self, tag: u8) -> Result<Element<'a>, BerError> {
+        self.next().and_then(|element| if element.tag == tag { Ok(element) } else { Err(BerError) })
     }
 }
 
 /// A length written in up to four bytes; `form` tells in how many.
-pub(crate) fn long_length(form: u8, bytes: &[u8]) -> Result<usize, Unreadable> {
+pub(crate) fn long_length(form: u8, bytes: &[u8]) -> Result<usize, BerError> {
     let count = usize::from(form & 0x7f);
     match bytes.get(..count) {
         Some(bytes) if (1..=4).contains(&count) => {
             Ok(bytes.iter().fold(0, |length, byte| length << 8 | usize::from(*byte)))
         }
-        _ => Err(Unreadable),
+        _ => Err(BerError),
     }
 }
 
@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn elements_are_read_in_order() -> Result<(), Unreadable> {
+    fn elements_are_read_in_order() -> Result<(), BerError> {
         let mut reader = Reader(&[0x30, 5, 2, 1, 7, 4, 0, 0x0a, 0x81, 1, 0]);
         let mut parts = reader.tagged(0x30)?.parts();
         assert_eq!(parts.tagged(2)?.number()?, 7);

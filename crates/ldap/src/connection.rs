@@ -16,8 +16,8 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::pki_types::ServerName;
 
-use crate::ber::{Element, Reader, Unreadable, long_length};
-use crate::config::{Address, ConnectionOptions, Directory, Search};
+use crate::ber::{BerError, Element, Reader, long_length};
+use crate::config::{ConnectionOptions, Directory, Search, ServerAddr};
 use crate::filter;
 use crate::groups::Attributes;
 use crate::tls;
@@ -53,13 +53,13 @@ mod tag {
 
 /// What goes wrong on the way to a directory and back.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Trouble {
+pub(crate) enum LdapError {
     #[error("{0}")]
     Connection(#[from] io::Error),
     #[error("it took too long")]
     TooSlow,
     #[error("an answer is not LDAP, or larger than it may be")]
-    Unreadable,
+    InvalidResponse,
     #[error("{0}")]
     Tls(String),
     #[error("a filter cannot be read with this name in it")]
@@ -68,38 +68,38 @@ pub(crate) enum Trouble {
     Refused { what: &'static str, code: u32, text: String },
 }
 
-impl From<Unreadable> for Trouble {
-    fn from(_: Unreadable) -> Self {
-        Trouble::Unreadable
+impl From<BerError> for LdapError {
+    fn from(_: BerError) -> Self {
+        LdapError::InvalidResponse
     }
 }
 
 /// What a server says of an operation.
 #[derive(Debug)]
-pub(crate) struct Outcome {
+pub(crate) struct LdapResult {
     pub(crate) code: u32,
     /// The server's own words, shortened.
     pub(crate) text: String,
 }
 
-impl Outcome {
+impl LdapResult {
     /// # Errors
     /// Anything but success.
-    pub(crate) fn success(self, what: &'static str) -> Result<(), Trouble> {
+    pub(crate) fn success(self, what: &'static str) -> Result<(), LdapError> {
         match self.code {
             code::SUCCESS => Ok(()),
-            code => Err(Trouble::Refused { what, code, text: self.text }),
+            code => Err(LdapError::Refused { what, code, text: self.text }),
         }
     }
 
-    fn read(result: Element<'_>) -> Result<Self, Unreadable> {
+    fn read(result: Element<'_>) -> Result<Self, BerError> {
         let mut parts = result.parts();
         let code = parts.tagged(tag::ENUMERATED)?.number()?;
         parts.tagged(tag::OCTETS)?;
         let text = parts.tagged(tag::OCTETS)?.text();
         // It ends up in the log: no lines of the server's making, and no end of them.
         let text = text.chars().take(200).map(|c| if c.is_control() { ' ' } else { c }).collect();
-        Ok(Outcome { code, text })
+        Ok(LdapResult { code, text })
     }
 }
 
@@ -131,7 +131,7 @@ impl Connection {
         let mut problems = vec![];
         for address in &directory.addresses {
             let opening = Connection::open_one(address, &directory.options, directory.start_tls);
-            match timeout(directory.options.network_timeout, opening).await.unwrap_or(Err(Trouble::TooSlow)) {
+            match timeout(directory.options.network_timeout, opening).await.unwrap_or(Err(LdapError::TooSlow)) {
                 Ok(connection) => return Ok(connection),
                 Err(problem) => problems.push(format!("{address}: {problem}")),
             }
@@ -139,13 +139,13 @@ impl Connection {
         Err(problems.join("; "))
     }
 
-    async fn open_one(address: &Address, options: &ConnectionOptions, start_tls: bool) -> Result<Self, Trouble> {
+    async fn open_one(address: &ServerAddr, options: &ConnectionOptions, start_tls: bool) -> Result<Self, LdapError> {
         let has_tls = address.has_tls || start_tls;
         let configuration = match has_tls {
             true => {
                 let options = options.clone();
                 let reading = tokio::task::spawn_blocking(move || tls::configuration(&options));
-                Some(reading.await.map_err(io::Error::other)?.map_err(Trouble::Tls)?)
+                Some(reading.await.map_err(io::Error::other)?.map_err(LdapError::Tls)?)
             }
             false => None,
         };
@@ -165,7 +165,7 @@ impl Connection {
 
     /// A simple bind (RFC 4511, section 4.2). An empty name with an empty password is an anonymous one; a name
     /// without a password must not come here, because servers take it for anonymous and say yes.
-    pub(crate) async fn bind(&mut self, dn: &str, password: &str) -> Result<Outcome, Trouble> {
+    pub(crate) async fn bind(&mut self, dn: &str, password: &str) -> Result<LdapResult, LdapError> {
         let request = application(
             0,
             vec![
@@ -178,9 +178,9 @@ impl Connection {
         let message = self.receive().await?;
         let operation = operation(&message, id)?;
         if operation.tag != tag::BIND_RESPONSE {
-            return Err(Trouble::Unreadable);
+            return Err(LdapError::InvalidResponse);
         }
-        Ok(Outcome::read(operation)?)
+        Ok(LdapResult::read(operation)?)
     }
 
     /// Searches, and yields at most `limit` entries with these attributes (`1.1` for none). References to other
@@ -193,8 +193,8 @@ impl Connection {
         search: &Search,
         attributes: &[&str],
         limit: usize,
-    ) -> Result<Vec<Entry>, Trouble> {
-        let parsed = filter::parse(&search.filter).ok_or(Trouble::Filter)?;
+    ) -> Result<Vec<Entry>, LdapError> {
+        let parsed = filter::parse(&search.filter).ok_or(LdapError::Filter)?;
         let number = |value: i64| Tag::Integer(Integer { inner: value, ..Integer::default() });
         let choice = |value: i64| Tag::Enumerated(Enumerated { inner: value, ..Enumerated::default() });
         let request = application(
@@ -220,63 +220,63 @@ impl Connection {
             let message = self.receive().await?;
             size = size.saturating_add(message.len());
             if size > LARGEST_ANSWER {
-                return Err(Trouble::Unreadable);
+                return Err(LdapError::InvalidResponse);
             }
             let operation = operation(&message, id)?;
             match operation.tag {
                 tag::SEARCH_ENTRY if entries.len() < limit => entries.push(entry(operation)?),
                 tag::SEARCH_ENTRY => {
                     let text = "more entries than asked for".into();
-                    return Err(Trouble::Refused { what: "the search", code: code::SIZE_LIMIT_EXCEEDED, text });
+                    return Err(LdapError::Refused { what: "the search", code: code::SIZE_LIMIT_EXCEEDED, text });
                 }
                 tag::SEARCH_REFERENCE | tag::INTERMEDIATE_RESPONSE => {}
                 tag::SEARCH_DONE => {
-                    Outcome::read(operation)?.success("the search")?;
+                    LdapResult::read(operation)?.success("the search")?;
                     return Ok(entries);
                 }
-                _ => return Err(Trouble::Unreadable),
+                _ => return Err(LdapError::InvalidResponse),
             }
         }
     }
 
-    async fn send(&mut self, operation: Tag) -> Result<u32, Trouble> {
+    async fn send(&mut self, operation: Tag) -> Result<u32, LdapError> {
         self.last_id += 1;
         let bytes = message(self.last_id, operation)?;
         let writing = async {
             self.stream.write_all(&bytes).await?;
             self.stream.flush().await
         };
-        timeout(self.timeout, writing).await.map_err(|_| Trouble::TooSlow)??;
+        timeout(self.timeout, writing).await.map_err(|_| LdapError::TooSlow)??;
         Ok(self.last_id)
     }
 
-    async fn receive(&mut self) -> Result<Vec<u8>, Trouble> {
-        timeout(self.timeout, receive(&mut self.stream)).await.map_err(|_| Trouble::TooSlow)?
+    async fn receive(&mut self) -> Result<Vec<u8>, LdapError> {
+        timeout(self.timeout, receive(&mut self.stream)).await.map_err(|_| LdapError::TooSlow)?
     }
 }
 
 /// StartTLS (RFC 4511, section 4.14). Reads its answer and not a byte more, so that nothing that came unencrypted is
 /// taken for something that came after.
-async fn ask_for_tls(tcp: &mut TcpStream) -> Result<(), Trouble> {
+async fn ask_for_tls(tcp: &mut TcpStream) -> Result<(), LdapError> {
     const ID: u32 = 1;
     let name = OctetString { class: TagClass::Context, id: 0, inner: b"1.3.6.1.4.1.1466.20037".to_vec() };
     tcp.write_all(&message(ID, application(23, vec![Tag::OctetString(name)]))?).await?;
     let answer = receive(tcp).await?;
     let operation = operation(&answer, ID)?;
     if operation.tag != tag::EXTENDED_RESPONSE {
-        return Err(Trouble::Unreadable);
+        return Err(LdapError::InvalidResponse);
     }
-    Outcome::read(operation)?.success("StartTLS")
+    LdapResult::read(operation)?.success("StartTLS")
 }
 
 async fn encrypt(
     tcp: TcpStream,
     host: &str,
     configuration: ClientConfig,
-) -> Result<tokio_rustls::client::TlsStream<TcpStream>, Trouble> {
-    let name = ServerName::try_from(host.to_owned()).map_err(|problem| Trouble::Tls(problem.to_string()))?;
+) -> Result<tokio_rustls::client::TlsStream<TcpStream>, LdapError> {
+    let name = ServerName::try_from(host.to_owned()).map_err(|problem| LdapError::Tls(problem.to_string()))?;
     let connecting = TlsConnector::from(Arc::new(configuration)).connect(name, tcp);
-    connecting.await.map_err(|problem| Trouble::Tls(problem.to_string()))
+    connecting.await.map_err(|problem| LdapError::Tls(problem.to_string()))
 }
 
 fn octets(text: &str) -> Tag {
@@ -296,25 +296,25 @@ fn message(id: u32, operation: Tag) -> io::Result<BytesMut> {
 }
 
 /// The content of the next message.
-async fn receive(stream: &mut (impl AsyncRead + Unpin)) -> Result<Vec<u8>, Trouble> {
+async fn receive(stream: &mut (impl AsyncRead + Unpin)) -> Result<Vec<u8>, LdapError> {
     let mut start = [0; 2];
     stream.read_exact(&mut start).await?;
     let [kind, form] = start;
     if kind != tag::SEQUENCE {
-        return Err(Trouble::Unreadable);
+        return Err(LdapError::InvalidResponse);
     }
     let length = match form {
         0..0x80 => usize::from(form),
         _ => {
             let mut bytes = [0; 4];
             let count = usize::from(form & 0x7f);
-            let bytes = bytes.get_mut(..count).ok_or(Trouble::Unreadable)?;
+            let bytes = bytes.get_mut(..count).ok_or(LdapError::InvalidResponse)?;
             stream.read_exact(bytes).await?;
             long_length(form, bytes)?
         }
     };
     if length > LARGEST_MESSAGE {
-        return Err(Trouble::Unreadable);
+        return Err(LdapError::InvalidResponse);
     }
     // Grows with what really comes.
     let mut content = vec![];
@@ -326,24 +326,24 @@ async fn receive(stream: &mut (impl AsyncRead + Unpin)) -> Result<Vec<u8>, Troub
 }
 
 /// What a message with this number says.
-fn operation(message: &[u8], id: u32) -> Result<Element<'_>, Trouble> {
+fn operation(message: &[u8], id: u32) -> Result<Element<'_>, LdapError> {
     let mut parts = Reader(message);
     let number = parts.tagged(tag::INTEGER)?.number()?;
     let operation = parts.next()?;
     match number {
         // A notice of disconnection (RFC 4511, section 4.4.1).
         0 => {
-            let Outcome { code, text } = Outcome::read(operation)?;
-            Err(Trouble::Refused { what: "the connection", code, text })
+            let LdapResult { code, text } = LdapResult::read(operation)?;
+            Err(LdapError::Refused { what: "the connection", code, text })
         }
-        _ if number != id => Err(Trouble::Unreadable),
+        _ if number != id => Err(LdapError::InvalidResponse),
         _ => Ok(operation),
     }
 }
 
-fn entry(operation: Element<'_>) -> Result<Entry, Unreadable> {
+fn entry(operation: Element<'_>) -> Result<Entry, BerError> {
     let mut parts = operation.parts();
-    let dn = std::str::from_utf8(parts.tagged(tag::OCTETS)?.content).map_err(|_| Unreadable)?.to_owned();
+    let dn = std::str::from_utf8(parts.tagged(tag::OCTETS)?.content).map_err(|_| BerError)?.to_owned();
     let mut attributes = Attributes::default();
     let mut list = parts.tagged(tag::SEQUENCE)?.parts();
     while !list.is_empty() {
@@ -364,7 +364,7 @@ fn entry(operation: Element<'_>) -> Result<Entry, Unreadable> {
 #[cfg(feature = "fuzzing")]
 pub(crate) fn read(message: &[u8]) {
     if let Ok(operation) = operation(message, 1) {
-        let _ = Outcome::read(operation);
+        let _ = LdapResult::read(operation);
         let _ = entry(operation);
     }
 }
@@ -408,10 +408,10 @@ mod tests {
         let result = element(tag::BIND_RESPONSE, &[&[0x0a, 1, 49, 4, 0, 4, 2, b'n', b'o']]);
         let of = |id: u8| [&[2, 1, id][..], &result].concat();
         let taken = of(7);
-        let outcome = operation(&taken, 7).ok().and_then(|operation| Outcome::read(operation).ok());
+        let outcome = operation(&taken, 7).ok().and_then(|operation| LdapResult::read(operation).ok());
         assert!(outcome.is_some_and(|outcome| outcome.code == code::INVALID_CREDENTIALS && outcome.text == "no"));
-        assert!(matches!(operation(&of(6), 7), Err(Trouble::Unreadable)));
-        assert!(matches!(operation(&of(0), 7), Err(Trouble::Refused { code: 49, .. })));
+        assert!(matches!(operation(&of(6), 7), Err(LdapError::InvalidResponse)));
+        assert!(matches!(operation(&of(0), 7), Err(LdapError::Refused { code: 49, .. })));
         assert!(operation(&[], 7).is_err());
     }
 
@@ -432,7 +432,7 @@ mod tests {
         let long = vec![b'x'; 100];
         let parts: [&[u8]; 3] = [&[0x0a, 1, 1], &[4, 0], &element(tag::OCTETS, &[b"a\nb", &long])];
         let whole = element(tag::SEARCH_DONE, &parts);
-        let outcome = Reader(&whole).next().and_then(Outcome::read);
+        let outcome = Reader(&whole).next().and_then(LdapResult::read);
         assert!(outcome.is_ok_and(|outcome| outcome.text.starts_with("a bx")));
     }
 }

@@ -10,7 +10,7 @@ const LONGEST: usize = 4096;
 /// an attribute's own rules would compare otherwise are taken as case-insensitive text, as directories and AWX do.
 ///
 /// `None` for what is no name. The empty name is one (of the root of the directory), and yields "".
-pub fn normalized(dn: &str) -> Option<String> {
+pub fn normalize(dn: &str) -> Option<String> {
     if dn.len() > LONGEST {
         return None;
     }
@@ -140,7 +140,7 @@ mod tests {
             ("cn=#04024869", "CN=#04024869"),
             ("", " "),
         ] {
-            let (one, other) = (normalized(one), normalized(other));
+            let (one, other) = (normalize(one), normalize(other));
             assert!(one.is_some());
             assert_eq!(one, other);
         }
@@ -155,7 +155,7 @@ mod tests {
             ("cn=ab", "cn=a b"),
             ("cn=a", "uid=a"),
         ] {
-            assert_ne!(normalized(one), normalized(other), "{one} {other}");
+            assert_ne!(normalize(one), normalize(other), "{one} {other}");
         }
     }
 
@@ -183,7 +183,7 @@ mod tests {
             "uid=%(user)s\\",
             long.as_str(),
         ] {
-            assert_eq!(normalized(text), None, "{text}");
+            assert_eq!(normalize(text), None, "{text}");
         }
     }
 
@@ -193,8 +193,8 @@ mod tests {
             let name = format!("uid={},dc=org", escape(value));
             let parts = split(&name, &[',', ';']).map(|parts| parts.len());
             assert_eq!(parts, Some(2), "{name}");
-            assert!(normalized(&name).is_some(), "{name}");
+            assert!(normalize(&name).is_some(), "{name}");
         }
-        assert_eq!(normalized(&format!("uid={}", escape("a,ou=b"))), Some(r"uid=a\2cou\3db".into()));
+        assert_eq!(normalize(&format!("uid={}", escape("a,ou=b"))), Some(r"uid=a\2cou\3db".into()));
     }
 }

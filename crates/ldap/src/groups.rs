@@ -23,7 +23,7 @@ pub(crate) enum GroupType {
 type Parameter<'a> = &'a dyn Fn(&str) -> Option<&'a str>;
 
 /// A type that a setting may name.
-pub(crate) struct Kind {
+pub(crate) struct GroupTypeDefinition {
     pub(crate) name: &'static str,
     /// The parameters it takes.
     pub(crate) parameters: &'static [&'static str],
@@ -42,31 +42,47 @@ fn posix(attribute: &str) -> Option<GroupType> {
     Some(GroupType::Posix { user_attribute: attribute.to_owned() })
 }
 
-const KINDS: &[Kind] = &[
-    Kind { name: "PosixGroupType", parameters: NAME, build: |_| posix("uid") },
-    Kind {
+const KINDS: &[GroupTypeDefinition] = &[
+    GroupTypeDefinition { name: "PosixGroupType", parameters: NAME, build: |_| posix("uid") },
+    GroupTypeDefinition {
         name: "PosixUIDGroupType",
         parameters: &["ldap_group_user_attr", "name_attr"],
         build: |parameter| posix(parameter("ldap_group_user_attr")?),
     },
-    Kind { name: DEFAULT_TYPE, parameters: MEMBER, build: |parameter| names(parameter("member_attr")?, false) },
-    Kind {
+    GroupTypeDefinition {
+        name: DEFAULT_TYPE,
+        parameters: MEMBER,
+        build: |parameter| names(parameter("member_attr")?, false),
+    },
+    GroupTypeDefinition {
         name: "NestedMemberDNGroupType",
         parameters: MEMBER,
         build: |parameter| names(parameter("member_attr")?, true),
     },
-    Kind { name: "GroupOfNamesType", parameters: NAME, build: |_| names("member", false) },
-    Kind { name: "NestedGroupOfNamesType", parameters: NAME, build: |_| names("member", true) },
-    Kind { name: "GroupOfUniqueNamesType", parameters: NAME, build: |_| names("uniqueMember", false) },
-    Kind { name: "NestedGroupOfUniqueNamesType", parameters: NAME, build: |_| names("uniqueMember", true) },
-    Kind { name: "ActiveDirectoryGroupType", parameters: NAME, build: |_| names("member", false) },
-    Kind { name: "NestedActiveDirectoryGroupType", parameters: NAME, build: |_| names("member", true) },
-    Kind { name: "OrganizationalRoleGroupType", parameters: NAME, build: |_| names("roleOccupant", false) },
-    Kind { name: "NestedOrganizationalRoleGroupType", parameters: NAME, build: |_| names("roleOccupant", true) },
+    GroupTypeDefinition { name: "GroupOfNamesType", parameters: NAME, build: |_| names("member", false) },
+    GroupTypeDefinition { name: "NestedGroupOfNamesType", parameters: NAME, build: |_| names("member", true) },
+    GroupTypeDefinition { name: "GroupOfUniqueNamesType", parameters: NAME, build: |_| names("uniqueMember", false) },
+    GroupTypeDefinition {
+        name: "NestedGroupOfUniqueNamesType",
+        parameters: NAME,
+        build: |_| names("uniqueMember", true),
+    },
+    GroupTypeDefinition { name: "ActiveDirectoryGroupType", parameters: NAME, build: |_| names("member", false) },
+    GroupTypeDefinition { name: "NestedActiveDirectoryGroupType", parameters: NAME, build: |_| names("member", true) },
+    GroupTypeDefinition {
+        name: "OrganizationalRoleGroupType",
+        parameters: NAME,
+        build: |_| names("roleOccupant", false),
+    },
+    GroupTypeDefinition {
+        name: "NestedOrganizationalRoleGroupType",
+        parameters: NAME,
+        build: |_| names("roleOccupant", true),
+    },
 ];
 
 /// The type of this name.
-pub(crate) fn kind(name: &str) -> Option<&'static Kind> {
+pub(crate) fn kind(name: &str) -> Option<&'static GroupTypeDefinition> {
     KINDS.iter().find(|kind| kind.name == name)
 }
 
@@ -155,7 +171,7 @@ impl Groups {
     }
 
     /// The same, or what the directory answered about it.
-    pub(crate) fn has_wherever(&self, normalized: &str) -> bool {
+    pub(crate) fn is_member(&self, normalized: &str) -> bool {
         self.has(normalized) || self.asked.get(normalized).copied().unwrap_or_default()
     }
 }

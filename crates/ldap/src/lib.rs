@@ -1,6 +1,6 @@
 //! Signing in through a directory (LDAP, RFC 4510 to 4519), with the settings that AWX has for it.
 //!
-//! [`Directory::read`] reads what the settings say, [`check`] judges a value before it is stored, and
+//! [`Directory::from_settings`] reads what the settings say, [`validate_setting`] judges a value before it is stored, and
 //! [`Directory::sign_in`] asks the directory whether a name and a password belong together, and what they make of a
 //! user. Storing that user is the caller's part: this crate knows no database.
 
@@ -8,7 +8,6 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod ber;
-mod check;
 mod config;
 mod connection;
 mod dn;
@@ -17,13 +16,14 @@ mod filter;
 pub mod fuzzing;
 mod groups;
 mod mapping;
+mod setting_values;
+mod settings;
 mod sign_in;
 mod tls;
-mod values;
 
-pub use check::{SETTINGS, Setting, check, default_of};
-pub use config::{Directory, FAMILIES, Misconfigured, USER_FIELDS, USER_FLAGS};
-pub use dn::normalized as normalized_dn;
+pub use config::{Directory, InvalidSetting, SETTING_PREFIXES, USER_FIELDS, USER_FLAGS};
+pub use dn::normalize as normalize_dn;
 pub use groups::type_names as group_types;
-pub use mapping::{Person, Role};
-pub use sign_in::Refusal;
+pub use mapping::{LdapUser, RoleAssignment};
+pub use settings::{LdapSetting, SETTINGS, default_value, validate_setting};
+pub use sign_in::SignInError;

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::config::{Directory, Rule, Who};
+use crate::config::{Directory, Members, RoleRule};
 use crate::dn;
 use crate::groups::{Attributes, Groups};
 
 /// What a user is to be, as far as the directory decides it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Person {
+pub struct LdapUser {
     /// The name of the entry, in lower case as AWX keeps it.
     pub dn: String,
     /// Values of fields; those for which the entry has none are left as they are.
@@ -20,12 +20,12 @@ pub struct Person {
     /// The teams that must exist, as organization and name.
     pub teams: Vec<(String, String)>,
     /// Roles that the user is to hold or not to hold; of others nothing is known.
-    pub roles: Vec<Role>,
+    pub roles: Vec<RoleAssignment>,
 }
 
 /// A role that a map decides.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Role {
+pub struct RoleAssignment {
     /// The name of the organization.
     pub organization: String,
     /// The name of the team in it, if it is the team's role.
@@ -33,7 +33,7 @@ pub struct Role {
     /// The role's field, such as `member_role`.
     pub field: &'static str,
     /// Whether the user is to hold it.
-    pub holds: bool,
+    pub granted: bool,
 }
 
 /// The longest first and last names and addresses, as AWX keeps them; longer ones are cut.
@@ -41,8 +41,8 @@ const LONGEST: [(&str, usize); 3] = [("first_name", 150), ("last_name", 150), ("
 
 impl Directory {
     /// What the directory makes of the user of this entry, who is in these groups.
-    pub(crate) fn person(&self, dn: &str, attributes: &Attributes, groups: &Groups) -> Person {
-        let mut person = Person { dn: dn.to_lowercase(), ..Person::default() };
+    pub(crate) fn person(&self, dn: &str, attributes: &Attributes, groups: &Groups) -> LdapUser {
+        let mut person = LdapUser { dn: dn.to_lowercase(), ..LdapUser::default() };
         for (field, attribute) in &self.attributes {
             match attributes.first(attribute) {
                 Some(value) => {
@@ -53,25 +53,26 @@ impl Directory {
             }
         }
         for (flag, names) in &self.flags {
-            let is_in = |name: &String| dn::normalized(name).is_some_and(|name| groups.has_wherever(&name));
+            let is_in = |name: &String| dn::normalize(name).is_some_and(|name| groups.is_member(&name));
             person.flags.insert(flag, names.iter().any(is_in));
         }
         for rule in &self.organizations {
             person.organizations.push(rule.name.clone());
             for (field, role) in &rule.roles {
                 let organization = rule.name.clone();
-                let decided = role.decide(groups).map(|holds| Role { organization, team: None, field, holds });
+                let decided =
+                    role.decide(groups).map(|granted| RoleAssignment { organization, team: None, field, granted });
                 person.roles.extend(decided);
             }
         }
         for rule in &self.teams {
             person.organizations.push(rule.organization.clone());
             person.teams.push((rule.organization.clone(), rule.name.clone()));
-            person.roles.extend(rule.members.decide(groups).map(|holds| Role {
+            person.roles.extend(rule.members.decide(groups).map(|granted| RoleAssignment {
                 organization: rule.organization.clone(),
                 team: Some(rule.name.clone()),
                 field: "member_role",
-                holds,
+                granted,
             }));
         }
         person.organizations.sort_unstable();
@@ -80,14 +81,14 @@ impl Directory {
     }
 }
 
-impl Rule {
+impl RoleRule {
     /// Whether a user in these groups is to hold the role; `None` if that is left as it is.
     pub(crate) fn decide(&self, groups: &Groups) -> Option<bool> {
         let is_among = match &self.who {
-            Who::Unsaid => return None,
-            Who::Everybody => true,
-            Who::Nobody => false,
-            Who::Groups(names) => names.iter().any(|name| groups.has(name)),
+            Members::Unspecified => return None,
+            Members::Everybody => true,
+            Members::Nobody => false,
+            Members::Groups(names) => names.iter().any(|name| groups.has(name)),
         };
         if is_among { Some(true) } else { self.removes.then_some(false) }
     }
@@ -98,7 +99,7 @@ mod tests {
     use serde_json::{Value as Json, json};
 
     use super::*;
-    use crate::check::SETTINGS;
+    use crate::settings::SETTINGS;
 
     const OPS: &str = "cn=ops,dc=org";
 
@@ -110,11 +111,11 @@ mod tests {
             ("GROUP_SEARCH", None) => json!(["dc=org", "SCOPE_SUBTREE", "(cn=*)"]),
             _ => SETTINGS.iter().find(|setting| setting.name == name).map(|setting| (setting.default)()).unwrap(),
         };
-        Directory::read("AUTH_LDAP_", &value).unwrap().unwrap()
+        Directory::from_settings("AUTH_LDAP_", &value).unwrap().unwrap()
     }
 
     /// Somebody in the group [`OPS`] and no other.
-    fn person(settings: &Json) -> Person {
+    fn person(settings: &Json) -> LdapUser {
         let mut attributes = Attributes::default();
         attributes.add("givenName", vec![" Ann ".into(), "Anna".into()]);
         attributes.add("SN", vec!["x".repeat(200)]);
@@ -132,7 +133,7 @@ mod tests {
         let person = person(&json!({"TEAM_MAP": {"Ops": rule}}));
         assert_eq!(person.organizations, ["Acme"]);
         assert_eq!(person.teams, [("Acme".to_owned(), "Ops".to_owned())]);
-        person.roles.first().map(|role| role.holds)
+        person.roles.first().map(|role| role.granted)
     }
 
     #[test]
@@ -179,7 +180,7 @@ mod tests {
             json!({"Acme": {"admins": false, "remove_admins": false, "auditors": OPS, "users": false}, "Beta": {}});
         let person = person(&json!({"ORGANIZATION_MAP": map}));
         assert_eq!(person.organizations, ["Acme", "Beta"]);
-        let roles: Vec<(&str, bool)> = person.roles.iter().map(|role| (role.field, role.holds)).collect();
+        let roles: Vec<(&str, bool)> = person.roles.iter().map(|role| (role.field, role.granted)).collect();
         assert_eq!(roles, [("auditor_role", true), ("member_role", false)]);
     }
 }

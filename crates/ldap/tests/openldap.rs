@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test reports by panicking")]
 
-use hostler_ldap::{Directory, Person, Refusal, SETTINGS, check};
+use hostler_ldap::{Directory, LdapUser, SETTINGS, SignInError, validate_setting};
 use hostler_testkit::Slapd;
 use hostler_testkit::slapd::{READER, READER_PASSWORD, password_of};
 use serde_json::{Map, Value as Json, json};
@@ -17,9 +17,9 @@ fn directory(settings: Json) -> Directory {
         settings.get(name).cloned().or_else(default).expect("a setting")
     };
     for name in settings.keys() {
-        check(name, &settings[name], &value).unwrap_or_else(|problem| panic!("{name}: {problem}"));
+        validate_setting(name, &settings[name], &value).unwrap_or_else(|problem| panic!("{name}: {problem}"));
     }
-    Directory::read("AUTH_LDAP_", &value).expect("settings that make sense").expect("a server")
+    Directory::from_settings("AUTH_LDAP_", &value).expect("settings that make sense").expect("a server")
 }
 
 /// The usual settings: search with the reader's name, then bind.
@@ -42,18 +42,18 @@ fn wait<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(work)
 }
 
-fn sign_in(directory: &Directory, username: &str, password: &str) -> Result<Person, Refusal> {
+fn sign_in(directory: &Directory, username: &str, password: &str) -> Result<LdapUser, SignInError> {
     wait(directory.sign_in(username, password))
 }
 
 /// Somebody of the directory, with the right password.
-fn person(directory: &Directory, uid: &str) -> Person {
+fn person(directory: &Directory, uid: &str) -> LdapUser {
     sign_in(directory, uid, &password_of(uid)).unwrap_or_else(|refusal| panic!("{uid}: {refusal}"))
 }
 
 fn unavailable(directory: &Directory) -> String {
     match sign_in(directory, "ann", &password_of("ann")) {
-        Err(Refusal::Unavailable(why)) => why,
+        Err(SignInError::Unavailable(why)) => why,
         other => panic!("{other:?}"),
     }
 }
@@ -81,7 +81,7 @@ fn only_the_right_password_will_do() {
     for directory in [searching(&slapd, json!({})), by_template] {
         for wrong in ["", "wrong", "ann knows this ", "Ann knows this", READER_PASSWORD, "*", "\0"] {
             let refusal = sign_in(&directory, "ann", wrong).expect_err(wrong);
-            assert!(matches!(refusal, Refusal::WrongPassword), "{wrong:?}: {refusal}");
+            assert!(matches!(refusal, SignInError::WrongPassword), "{wrong:?}: {refusal}");
         }
         assert!(sign_in(&directory, "ann", &password_of("ann")).is_ok());
         assert!(sign_in(&directory, "", &password_of("ann")).is_err());
@@ -120,7 +120,7 @@ fn a_name_cannot_say_more_than_a_name() {
     ] {
         for directory in [&template, &searched] {
             let refusal = sign_in(directory, name, &password_of("ann")).expect_err(name);
-            assert!(!matches!(refusal, Refusal::Unavailable(_)), "{name:?}: {refusal}");
+            assert!(!matches!(refusal, SignInError::Unavailable(_)), "{name:?}: {refusal}");
         }
     }
 }
@@ -129,10 +129,10 @@ fn a_name_cannot_say_more_than_a_name() {
 fn a_name_of_several_entries_is_nobody() {
     let Some(slapd) = Slapd::start() else { return };
     let everywhere = searching(&slapd, json!({"USER_SEARCH": [BASE, "SCOPE_SUBTREE", "(uid=%(user)s)"]}));
-    assert!(matches!(sign_in(&everywhere, "twin", &password_of("twin")), Err(Refusal::NotFound(2))));
+    assert!(matches!(sign_in(&everywhere, "twin", &password_of("twin")), Err(SignInError::NotFound(2))));
     let search = |ou: &str| json!([format!("ou={ou},{BASE}"), "SCOPE_ONELEVEL", "(uid=%(user)s)"]);
     let both = searching(&slapd, json!({"USER_SEARCH": [search("people"), search("contractors"), search("gone")]}));
-    assert!(matches!(sign_in(&both, "twin", &password_of("twin")), Err(Refusal::NotFound(2))));
+    assert!(matches!(sign_in(&both, "twin", &password_of("twin")), Err(SignInError::NotFound(2))));
     assert_eq!(person(&both, "ann").fields["first_name"], "Ann");
     assert_eq!(person(&both, "dave").fields["first_name"], "Dave");
     // The same entry found twice is one.
@@ -231,8 +231,8 @@ fn is_member(slapd: &Slapd, kind: &str, params: Json, group: &str, uid: &str) ->
     );
     let person = person(&by_map, uid);
     let [role] = person.roles.as_slice() else { panic!("{:?}", person.roles) };
-    assert_eq!(role.holds, person.flags["is_superuser"], "{kind} {group} {uid}");
-    role.holds
+    assert_eq!(role.granted, person.flags["is_superuser"], "{kind} {group} {uid}");
+    role.granted
 }
 
 #[test]
@@ -271,7 +271,7 @@ fn groups_let_in_and_keep_out() {
     let group = |name: &str| format!("cn={name},ou=groups,{BASE}");
     let kept_out = |settings: Json, uid: &str| match sign_in(&searching(&slapd, settings), uid, &password_of(uid)) {
         Ok(_) => None,
-        Err(Refusal::KeptOut(setting)) => Some(setting),
+        Err(SignInError::ExcludedByGroup(setting)) => Some(setting),
         Err(other) => panic!("{other}"),
     };
     assert_eq!(kept_out(json!({"REQUIRE_GROUP": group("admins")}), "ann"), None);
@@ -287,14 +287,14 @@ fn groups_let_in_and_keep_out() {
     assert_eq!(kept_out(json!({"REQUIRE_GROUP": format!("cn=elsewhere,{BASE}")}), "bob"), None);
     // The password is asked for first: nobody learns who is in a group.
     let directory = searching(&slapd, json!({"REQUIRE_GROUP": group("admins")}));
-    assert!(matches!(sign_in(&directory, "bob", "wrong"), Err(Refusal::WrongPassword)));
+    assert!(matches!(sign_in(&directory, "bob", "wrong"), Err(SignInError::WrongPassword)));
 }
 
 #[test]
 fn an_entry_that_exists_is_claimed() {
     let Some(slapd) = Slapd::start() else { return };
     let searched = searching(&slapd, json!({}));
-    let claims = |directory: &Directory, dn: &str| wait(directory.claims(dn, "ann")).ok();
+    let claims = |directory: &Directory, dn: &str| wait(directory.is_entry_of_user(dn, "ann")).ok();
     let (ann, gone) = (format!("uid=ann,ou=people,{BASE}"), format!("uid=ann,ou=gone,{BASE}"));
     assert_eq!(claims(&searched, &ann), Some(true));
     assert_eq!(claims(&searched, &gone), Some(false));

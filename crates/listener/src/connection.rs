@@ -17,21 +17,21 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tower::{Service, ServiceExt as _};
 
-use crate::limits::{HANDSHAKE, LONGEST_HEAD, Limits};
-use crate::pace::{Paced, Phase};
-use crate::plain;
-use crate::serve::Stage;
-use crate::socket::{Incoming, Peer};
+use crate::listener::{Incoming, PeerAddr};
+use crate::plain_http;
+use crate::serve::Shutdown;
+use crate::slow_clients::{Phase, SlowClientGuard};
+use crate::timeouts::{HANDSHAKE, LONGEST_HEAD, Timeouts};
 
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
 /// What answers requests: an [`axum::Router`], say.
-pub trait App:
+pub trait HttpService:
     Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send> + Clone + Send + 'static
 {
 }
-impl<S> App for S where
+impl<S> HttpService for S where
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send> + Clone + Send + 'static
 {
 }
@@ -40,20 +40,20 @@ impl<S> App for S where
 pub(crate) async fn run(
     incoming: Incoming,
     tls: Option<TlsAcceptor>,
-    app: impl App,
-    limits: Limits,
-    mut stage: watch::Receiver<Stage>,
+    app: impl HttpService,
+    timeouts: Timeouts,
+    mut stage: watch::Receiver<Shutdown>,
 ) {
-    let (stream, peer): (Box<dyn Stream>, Peer) = match (incoming, tls) {
-        (Incoming::Unix(stream), _) => (Box::new(stream), Peer::Unix),
-        (Incoming::Tcp(stream, address), None) => (Box::new(stream), Peer::Tcp { address, by_tls: false }),
+    let (stream, peer): (Box<dyn Stream>, PeerAddr) = match (incoming, tls) {
+        (Incoming::Unix(stream), _) => (Box::new(stream), PeerAddr::Unix),
+        (Incoming::Tcp(stream, address), None) => (Box::new(stream), PeerAddr::Tcp { address, is_tls: false }),
         (Incoming::Tcp(stream, address), Some(acceptor)) => {
             let agreed = tokio::select! {
                 agreed = timeout(HANDSHAKE, agree(stream, &acceptor)) => agreed,
                 _ = stage.changed() => return,
             };
             match agreed {
-                Ok(Ok(Some(stream))) => (stream, Peer::Tcp { address, by_tls: true }),
+                Ok(Ok(Some(stream))) => (stream, PeerAddr::Tcp { address, is_tls: true }),
                 Ok(Ok(None)) => {
                     tracing::info!(client = %address, "a client spoke http at a port of https");
                     return;
@@ -69,7 +69,7 @@ pub(crate) async fn run(
             }
         }
     };
-    let ended = requests(stream, peer, app, limits, stage).await;
+    let ended = requests(stream, peer, app, timeouts, stage).await;
     if let Err(problem) = ended {
         let problem: &dyn std::error::Error = &problem;
         tracing::debug!(?peer, problem, "a connection broke off");
@@ -78,8 +78,8 @@ pub(crate) async fn run(
 
 /// TLS with a client; nothing if it speaks HTTP, which is answered.
 async fn agree(stream: tokio::net::TcpStream, acceptor: &TlsAcceptor) -> io::Result<Option<Box<dyn Stream>>> {
-    if plain::speaks_http(&stream).await? {
-        plain::explain(stream).await?;
+    if plain_http::is_plain_http(&stream).await? {
+        plain_http::explain(stream).await?;
         return Ok(None);
     }
     Ok(Some(Box::new(acceptor.accept(stream).await?)))
@@ -87,13 +87,13 @@ async fn agree(stream: tokio::net::TcpStream, acceptor: &TlsAcceptor) -> io::Res
 
 async fn requests(
     stream: Box<dyn Stream>,
-    peer: Peer,
-    app: impl App,
-    limits: Limits,
-    mut stage: watch::Receiver<Stage>,
+    peer: PeerAddr,
+    app: impl HttpService,
+    timeouts: Timeouts,
+    mut stage: watch::Receiver<Shutdown>,
 ) -> hyper::Result<()> {
     let phase = Arc::new(Phase::default());
-    let stream = TokioIo::new(Paced::new(stream, Arc::clone(&phase), limits.head));
+    let stream = TokioIo::new(SlowClientGuard::new(stream, Arc::clone(&phase), timeouts.header));
     let service = service_fn(move |request: Request<IncomingBody>| {
         phase.advance();
         let mut request = request.map(Body::new);
@@ -108,7 +108,7 @@ async fn requests(
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         // It runs from the end of an answer on.
-        .header_read_timeout(limits.idle)
+        .header_read_timeout(timeouts.idle)
         .max_header_size(LONGEST_HEAD)
         .serve_connection(stream, service);
     let mut connection = pin!(connection);
@@ -116,7 +116,7 @@ async fn requests(
         tokio::select! {
             ended = connection.as_mut() => return ended,
             changed = stage.changed() => match *stage.borrow_and_update() {
-                Stage::Finishing if changed.is_ok() => connection.as_mut().graceful_shutdown(),
+                Shutdown::Finishing if changed.is_ok() => connection.as_mut().graceful_shutdown(),
                 _ => return Ok(()),
             },
         }

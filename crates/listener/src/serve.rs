@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::connection::{self, App};
-use crate::limits::Limits;
-use crate::socket::Door;
+use crate::connection::{self, HttpService};
+use crate::listener::Listener;
+use crate::timeouts::Timeouts;
 
 /// What connections are to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stage {
+pub(crate) enum Shutdown {
     Open,
     /// Finish what they are at.
     Finishing,
@@ -26,27 +26,27 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// How long connections that are cut off may take to end.
 const LAST: Duration = Duration::from_secs(1);
 
-/// Answers requests until `stop` is done, then lets the running ones finish: until [`Limits::stop`] is over, or `hurry`
-/// is done. Each request carries its [`Peer`](crate::Peer) as an extension.
-pub async fn serve<A: App>(
-    doors: Vec<Door>,
+/// Answers requests until `stop` is done, then lets the running ones finish: until [`Timeouts::shutdown`] is over, or `force`
+/// is done. Each request carries its [`PeerAddr`](crate::PeerAddr) as an extension.
+pub async fn serve<A: HttpService>(
+    listeners: Vec<Listener>,
     app: A,
-    limits: Limits,
+    timeouts: Timeouts,
     stop: impl Future<Output = ()>,
-    hurry: impl Future<Output = ()>,
+    force: impl Future<Output = ()>,
 ) {
-    let (stage, seen) = watch::channel(Stage::Open);
-    for door in doors {
-        tokio::spawn(listen(door, app.clone(), limits, seen.clone()));
+    let (stage, seen) = watch::channel(Shutdown::Open);
+    for listener in listeners {
+        tokio::spawn(listen(listener, app.clone(), timeouts, seen.clone()));
     }
     drop(seen);
     stop.await;
-    stage.send_replace(Stage::Finishing);
+    stage.send_replace(Shutdown::Finishing);
     let mut ended = pin!(stage.closed());
     let patience = async {
         tokio::select! {
-            () = tokio::time::sleep(limits.stop) => {}
-            () = hurry => {}
+            () = tokio::time::sleep(timeouts.shutdown) => {}
+            () = force => {}
         }
     };
     tokio::select! {
@@ -54,20 +54,20 @@ pub async fn serve<A: App>(
         () = patience => {}
     }
     tracing::warn!(connections = stage.receiver_count(), "requests that did not finish in time are cut off");
-    stage.send_replace(Stage::Over);
+    stage.send_replace(Shutdown::Over);
     // Whatever does not even end now ends with the process.
     let _ = tokio::time::timeout(LAST, ended).await;
 }
 
-async fn listen(door: Door, app: impl App, limits: Limits, mut stage: watch::Receiver<Stage>) {
+async fn listen(listener: Listener, app: impl HttpService, timeouts: Timeouts, mut stage: watch::Receiver<Shutdown>) {
     loop {
         let accepted = tokio::select! {
-            accepted = door.accept() => accepted,
+            accepted = listener.accept() => accepted,
             _ = stage.changed() => return,
         };
         match accepted {
             Ok(incoming) => {
-                tokio::spawn(connection::run(incoming, door.tls.clone(), app.clone(), limits, stage.clone()));
+                tokio::spawn(connection::run(incoming, listener.tls.clone(), app.clone(), timeouts, stage.clone()));
             }
             Err(problem) if is_of_the_client(&problem) => {}
             Err(problem) => {

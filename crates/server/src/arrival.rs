@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use axum::http::{HeaderMap, header};
 use hostler_identity::csrf;
-use hostler_listener::Peer;
+use hostler_listener::PeerAddr;
 use url::Url;
 
 use crate::settings::Settings;
@@ -20,12 +20,12 @@ pub(crate) struct Arrival {
 }
 
 impl Arrival {
-    pub(crate) fn of(settings: &Settings, peer: Peer, headers: &HeaderMap) -> Self {
+    pub(crate) fn of(settings: &Settings, peer: PeerAddr, headers: &HeaderMap) -> Self {
         let is_own_https =
             || settings.own_address.as_ref().is_some_and(|own| own.scheme() == "https" && is_host(own, host(headers)));
         Arrival {
             client_address: settings.proxies.client_address(peer, headers),
-            by_https: settings.proxies.came_by_https(peer, headers) || is_own_https(),
+            by_https: settings.proxies.is_https(peer, headers) || is_own_https(),
         }
     }
 

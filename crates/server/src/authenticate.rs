@@ -11,7 +11,7 @@ use hostler_identity::header::{Credentials, Malformed, parse_authorization};
 use hostler_identity::password::passwords;
 use hostler_identity::session::{Session, binding};
 use hostler_identity::token::{self, Scope, digest, parse_scope};
-use hostler_listener::Peer;
+use hostler_listener::PeerAddr;
 use hostler_schema::{Actor, column};
 use jiff::Timestamp;
 use sea_query::{Alias, Expr, ExprTrait, Query, SelectStatement, Value};
@@ -76,7 +76,7 @@ pub(crate) struct Presented<'a> {
     pub headers: &'a HeaderMap,
     pub method: &'a Method,
     /// The other end of the connection.
-    pub peer: Peer,
+    pub peer: PeerAddr,
 }
 
 impl Presented<'_> {

@@ -11,15 +11,15 @@ use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use futures_util::FutureExt;
 use hostler_engine::Failure;
-use hostler_listener::Peer;
+use hostler_listener::PeerAddr;
 use hostler_schema::{Actor, Post};
-use hostler_telemetry::{Answered, Parent};
+use hostler_telemetry::{ParentSpan, RequestSpan};
 use serde_json::{Map, Value as Json};
 
 use crate::arrival::Arrival;
 use crate::authenticate::{Asking, Presented, SESSION_COOKIE, check_csrf, cookie, is_safe, unauthenticated};
 use crate::browse::{self, Visit, Wanted, form, negotiate, wants_text};
-use crate::metrics::{Pattern, Proof, known_method};
+use crate::metrics::{AuthMethod, RoutePattern, standard_method};
 use crate::reply::{Content, Reply};
 use crate::route::Route;
 use crate::session_age::{self, SESSION_TIMEOUT};
@@ -89,10 +89,10 @@ struct Trace {
     actor: Option<String>,
     known: bool,
     client: Option<IpAddr>,
-    by_tls: bool,
+    is_tls: bool,
     by_https: bool,
-    pattern: Option<Pattern>,
-    proof: Option<Proof>,
+    pattern: Option<RoutePattern>,
+    auth_method: Option<AuthMethod>,
 }
 
 /// Answers one request. Nothing that goes wrong inside ends the server.
@@ -100,7 +100,7 @@ pub(crate) async fn handle(app: &App, request: axum::http::Request<Body>) -> Res
     let started = Instant::now();
     let id = uuid::Uuid::new_v4().simple().to_string();
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let parent = app.traces.as_ref().and_then(|_| Parent::of(request.headers()));
+    let parent = app.trace_exporter.as_ref().and_then(|_| ParentSpan::from_headers(request.headers()));
     let mut trace = Trace::default();
     // Boxed, for it has room for whatever a request may come to, and is moved several times.
     let work = Box::pin(AssertUnwindSafe(answer(app, request, &mut trace)).catch_unwind());
@@ -110,17 +110,17 @@ pub(crate) async fn handle(app: &App, request: axum::http::Request<Body>) -> Res
     let took = started.elapsed();
     let seconds = took.as_secs_f64();
     let status = response.status();
-    app.counters.count(trace.pattern.unwrap_or(Pattern::Unknown), &method, status.as_u16(), seconds, queries);
-    if let (StatusCode::UNAUTHORIZED | StatusCode::TOO_MANY_REQUESTS, Some(proof)) = (status, trace.proof) {
-        app.counters.count_failure(proof);
+    app.counters.count(trace.pattern.unwrap_or(RoutePattern::Unknown), &method, status.as_u16(), seconds, queries);
+    if let (StatusCode::UNAUTHORIZED | StatusCode::TOO_MANY_REQUESTS, Some(auth_method)) = (status, trace.auth_method) {
+        app.counters.count_auth_failure(auth_method);
     }
-    if let Some(traces) = &app.traces {
-        let method = known_method(&method);
+    if let Some(exporter) = &app.trace_exporter {
+        let method = standard_method(&method);
         let (status, end) = (status.as_u16(), app.engine.clock.now().into());
         let route = trace.pattern.map(|pattern| format!("/api/{pattern}"));
         let scheme = if trace.by_https { "https" } else { "http" };
         let client = trace.client;
-        traces.record(Answered {
+        exporter.record(RequestSpan {
             id: &id,
             parent,
             method,
@@ -187,7 +187,7 @@ fn common_headers(headers: &mut HeaderMap, app: &App, id: &str, took: Duration, 
         set("x-api-time", took.clone());
         set("x-api-total-time", took);
     }
-    if trace.by_tls && app.options.hsts > 0 {
+    if trace.is_tls && app.options.hsts > 0 {
         let hsts = HeaderValue::try_from(format!("max-age={}", app.options.hsts));
         hsts.map(|hsts| set("strict-transport-security", hsts)).ok();
     }
@@ -201,9 +201,9 @@ async fn answer(app: &App, request: axum::http::Request<Body>, trace: &mut Trace
     let path = parts.uri.path().to_owned();
     let pairs: Vec<_> = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
     // One that is not known is believed nothing but what it sends.
-    let peer = parts.extensions.get().copied().unwrap_or(Peer::Unknown);
+    let peer = parts.extensions.get().copied().unwrap_or(PeerAddr::Unknown);
     trace.client = peer.ip();
-    trace.by_tls = peer.by_tls();
+    trace.is_tls = peer.is_tls();
     let mut wanted = negotiate(&parts.headers, &pairs);
     let registry = app.engine.registry;
     let Some(route) = Route::find(registry, &path) else {
@@ -215,7 +215,7 @@ async fn answer(app: &App, request: axum::http::Request<Body>, trace: &mut Trace
         return if wanted == Wanted::Page { browse::not_found() } else { Reply::unknown_path() };
     };
     trace.pattern = Some(route.pattern());
-    trace.proof = proof(&route, &parts.headers, &parts.method);
+    trace.auth_method = auth_method(&route, &parts.headers, &parts.method);
     // Of the paths that have pages, this one has a text beside them.
     if !route.has_pages() || (matches!(route, Route::Metrics) && wants_text(&parts.headers, &pairs)) {
         wanted = Wanted::Json;
@@ -269,13 +269,13 @@ async fn answer(app: &App, request: axum::http::Request<Body>, trace: &mut Trace
 }
 
 /// What a request brings to prove who sends it, as far as failing to is counted.
-fn proof(route: &Route, headers: &HeaderMap, method: &Method) -> Option<Proof> {
+fn auth_method(route: &Route, headers: &HeaderMap, method: &Method) -> Option<AuthMethod> {
     if matches!(route, Route::Login) {
-        return (*method == Method::POST).then_some(Proof::Login);
+        return (*method == Method::POST).then_some(AuthMethod::LoginForm);
     }
     let scheme = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split(' ').next()?;
-    let schemes = [("basic", Proof::Basic), ("bearer", Proof::Token)];
-    schemes.into_iter().find(|(known, _)| scheme.eq_ignore_ascii_case(known)).map(|(_, proof)| proof)
+    let schemes = [("basic", AuthMethod::Basic), ("bearer", AuthMethod::Token)];
+    schemes.into_iter().find(|(known, _)| scheme.eq_ignore_ascii_case(known)).map(|(_, auth_method)| auth_method)
 }
 
 /// Reads the body. What a session sent as a form becomes the request that the form means.
@@ -303,7 +303,7 @@ async fn authorized(
     route: &Route,
     headers: &HeaderMap,
     method: &Method,
-    peer: Peer,
+    peer: PeerAddr,
     trace: &mut Trace,
 ) -> Asking {
     let credentials = Presented { headers, method, peer };

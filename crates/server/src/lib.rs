@@ -8,26 +8,26 @@ mod bootstrap;
 mod browse;
 mod cleanup;
 mod dispatch;
+mod health;
 mod last_used;
 mod ldap;
 mod login;
 mod metrics;
 mod oauth;
 mod openapi;
-mod probe;
-mod proxy;
 mod reply;
 mod roots;
 mod route;
-mod sealed;
+mod secret_columns;
 mod session_age;
 mod settings;
 mod sign_in;
 mod state;
 mod status;
+mod trusted_proxies;
 
 pub use bootstrap::{BootstrapError, FirstPassword, FirstUser, create_first_superuser};
-pub use sealed::shelves;
+pub use secret_columns::secret_columns;
 pub use settings::{SettingError, Settings, list_settings, name_installation, reset_setting, set_setting};
 pub use sign_in::{reset_second_factor, unlock};
 pub use state::{App, Keys, Options};
@@ -37,25 +37,25 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::Request;
-use hostler_listener::{Door, Limits};
+use hostler_listener::{Listener, Timeouts};
 use tower::{ServiceExt as _, service_fn};
 
-/// Answers requests until `stop` is done, then lets the running ones finish, until `hurry` is done or the limit is
+/// Answers requests until `stop` is done, then lets the running ones finish, until `force` is done or the limit is
 /// reached.
 pub async fn serve(
-    doors: Vec<Door>,
+    listeners: Vec<Listener>,
     app: App,
-    limits: Limits,
+    timeouts: Timeouts,
     stop: impl Future<Output = ()>,
-    hurry: impl Future<Output = ()>,
+    force: impl Future<Output = ()>,
 ) {
     let cleanup = tokio::spawn(cleanup::run(app.clone()));
-    let probes = probe::routes(app.engine.clone());
+    let probes = health::routes(app.engine.clone());
     let app = Arc::new(app);
     // Not by a router: `dispatch` is one.
     let service = service_fn(move |request: Request<Body>| {
         let app = Arc::clone(&app);
-        let probe = probe::PATHS.contains(&request.uri().path()).then(|| probes.clone());
+        let probe = health::PATHS.contains(&request.uri().path()).then(|| probes.clone());
         async move {
             match probe {
                 Some(probe) => Box::pin(probe.oneshot(request)).await,
@@ -63,7 +63,7 @@ pub async fn serve(
             }
         }
     });
-    hostler_listener::serve(doors, service, limits, stop, hurry).await;
+    hostler_listener::serve(listeners, service, timeouts, stop, force).await;
     // What it was about to remove stays for the next time.
     cleanup.abort();
 }

@@ -5,7 +5,7 @@ use hostler_resources::USER;
 use hostler_schema::Sublist;
 use percent_encoding::percent_decode_str;
 
-use crate::metrics::Pattern;
+use crate::metrics::RoutePattern;
 use crate::oauth::Endpoint;
 use crate::sign_in::UserPath;
 
@@ -123,27 +123,27 @@ impl Route {
     }
 
     /// The kind of path that it is, for counting.
-    pub(crate) fn pattern(&self) -> Pattern {
+    pub(crate) fn pattern(&self) -> RoutePattern {
         match self {
-            Route::ApiRoot => Pattern::Fixed(""),
-            Route::VersionRoot => Pattern::Fixed("v2/"),
-            Route::OpenApi => Pattern::Fixed("v2/openapi.json"),
-            Route::Stylesheet => Pattern::Fixed("static/hostler.css"),
-            Route::Ping => Pattern::Fixed("v2/ping/"),
-            Route::Metrics => Pattern::Fixed("v2/metrics/"),
-            Route::Config => Pattern::Fixed("v2/config/"),
-            Route::Me => Pattern::Fixed("v2/me/"),
-            Route::Login => Pattern::Fixed("login/"),
-            Route::Logout => Pattern::Fixed("logout/"),
-            Route::OAuthRoot => Pattern::Fixed("o/"),
-            Route::OAuth(_) => Pattern::Fixed("o/{endpoint}/"),
-            Route::SettingList => Pattern::Fixed("v2/settings/"),
-            Route::SettingCategory(_) => Pattern::Fixed("v2/settings/{category}/"),
-            Route::List(found) => Pattern::List(found.resource.plural),
-            Route::LaterList(name) => Pattern::List(name),
-            Route::Detail(found, _) => Pattern::Detail(found.resource.plural),
-            Route::Sublist(found, _, sublist) => Pattern::Below(found.resource.plural, sublist.name),
-            Route::OfUser(_, path) => Pattern::Below(
+            Route::ApiRoot => RoutePattern::Fixed(""),
+            Route::VersionRoot => RoutePattern::Fixed("v2/"),
+            Route::OpenApi => RoutePattern::Fixed("v2/openapi.json"),
+            Route::Stylesheet => RoutePattern::Fixed("static/hostler.css"),
+            Route::Ping => RoutePattern::Fixed("v2/ping/"),
+            Route::Metrics => RoutePattern::Fixed("v2/metrics/"),
+            Route::Config => RoutePattern::Fixed("v2/config/"),
+            Route::Me => RoutePattern::Fixed("v2/me/"),
+            Route::Login => RoutePattern::Fixed("login/"),
+            Route::Logout => RoutePattern::Fixed("logout/"),
+            Route::OAuthRoot => RoutePattern::Fixed("o/"),
+            Route::OAuth(_) => RoutePattern::Fixed("o/{endpoint}/"),
+            Route::SettingList => RoutePattern::Fixed("v2/settings/"),
+            Route::SettingCategory(_) => RoutePattern::Fixed("v2/settings/{category}/"),
+            Route::List(found) => RoutePattern::List(found.resource.plural),
+            Route::LaterList(name) => RoutePattern::List(name),
+            Route::Detail(found, _) => RoutePattern::Detail(found.resource.plural),
+            Route::Sublist(found, _, sublist) => RoutePattern::Below(found.resource.plural, sublist.name),
+            Route::OfUser(_, path) => RoutePattern::Below(
                 USER.plural,
                 match path {
                     UserPath::SignIn => "sign_in",
@@ -153,9 +153,9 @@ impl Route {
                     UserPath::DisableSecondFactor => "second_factor/disable",
                 },
             ),
-            Route::Copy(found, _) => Pattern::Below(found.resource.plural, "copy"),
-            Route::ExplainAccess(found, _) => Pattern::Below(found.resource.plural, "explain_access"),
-            Route::Later(found, _, name) => Pattern::Below(found.resource.plural, name),
+            Route::Copy(found, _) => RoutePattern::Below(found.resource.plural, "copy"),
+            Route::ExplainAccess(found, _) => RoutePattern::Below(found.resource.plural, "explain_access"),
+            Route::Later(found, _, name) => RoutePattern::Below(found.resource.plural, name),
         }
     }
 

@@ -6,7 +6,7 @@ use hostler_engine::{Engine, SystemClock};
 use hostler_identity::key::SecretKey;
 use hostler_identity::verified::{DEFAULT_TTL, VerifiedPairs};
 use hostler_resources::REGISTRY;
-use hostler_telemetry::Traces;
+use hostler_telemetry::TraceExporter;
 use hostler_vault::Vault;
 
 use crate::authenticate::Askings;
@@ -51,7 +51,7 @@ pub struct App {
     pub(crate) foreign: Arc<ForeignHashes>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) options: Arc<Options>,
-    pub(crate) traces: Option<Arc<Traces>>,
+    pub(crate) trace_exporter: Option<Arc<TraceExporter>>,
 }
 
 impl App {
@@ -77,13 +77,13 @@ impl App {
             last_used: Arc::default(),
             counters: Arc::default(),
             options: Arc::new(options),
-            traces: None,
+            trace_exporter: None,
         }
     }
 
     /// The same server, which tells a collector of its requests.
     #[must_use]
-    pub fn with_traces(self, traces: Option<Arc<Traces>>) -> Self {
-        App { traces, ..self }
+    pub fn with_trace_exporter(self, trace_exporter: Option<Arc<TraceExporter>>) -> Self {
+        App { trace_exporter, ..self }
     }
 }

@@ -1,4 +1,4 @@
-//! Traces of requests, for a collector of OpenTelemetry: each request that was answered becomes one span, sent by OTLP
+//! TraceExporter of requests, for a collector of OpenTelemetry: each request that was answered becomes one span, sent by OTLP
 //! (Protobuf over HTTP).
 //!
 //! It never holds up a request. Spans wait in a queue of a fixed length for a thread that sends them; what finds no
@@ -20,7 +20,7 @@ use url::Url;
 
 use crate::client::Collector;
 use crate::queue::Queue;
-pub use crate::span::{Answered, Parent};
+pub use crate::span::{ParentSpan, RequestSpan};
 
 /// Where a collector takes traces, below its address.
 const PATH: [&str; 2] = ["v1", "traces"];
@@ -31,7 +31,7 @@ const SERVICE_NAME: &str = "service.name";
 
 /// Why traces cannot be sent.
 #[derive(Debug, thiserror::Error)]
-pub enum TracesError {
+pub enum TraceExportError {
     /// The address is none of a collector.
     #[error("{0} is not the address of a collector, such as http://127.0.0.1:4318")]
     Address(String),
@@ -49,16 +49,16 @@ pub enum TracesError {
 }
 
 /// Sends spans of requests to a collector.
-pub struct Traces(Queue);
+pub struct TraceExporter(Queue);
 
-impl Traces {
+impl TraceExporter {
     /// Begins to send to the collector at this address, as that of `OTEL_EXPORTER_OTLP_ENDPOINT` without the path of
     /// traces. The variables `OTEL_EXPORTER_OTLP_HEADERS`, `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` count, too.
     /// The collector need not be there yet.
     ///
     /// # Errors
-    /// [`TracesError`].
-    pub fn start(collector: &str, node: &str, version: &'static str) -> Result<Traces, TracesError> {
+    /// [`TraceExportError`].
+    pub fn start(collector: &str, node: &str, version: &'static str) -> Result<TraceExporter, TraceExportError> {
         let endpoint = endpoint(collector)?;
         let client = Collector::new(PATIENCE);
         let problem = client.problem();
@@ -70,28 +70,28 @@ impl Traces {
             .with_timeout(PATIENCE)
             .build()?;
         exporter.set_resource(&resource(node, version));
-        Ok(Traces(Queue::start(exporter, problem)?))
+        Ok(TraceExporter(Queue::start(exporter, problem)?))
     }
 
     /// Sends what a request came to, later. It takes no time to speak of, and waits for nothing.
-    pub fn record(&self, answered: Answered<'_>) {
+    pub fn record(&self, answered: RequestSpan<'_>) {
         if let Some(span) = answered.into_span() {
             self.0.push(span);
         }
     }
 
     /// Waits until all that was recorded has been sent, but not for long. Blocks.
-    pub fn close(&self) {
+    pub fn shutdown(&self) {
         self.0.flush(PATIENCE);
     }
 }
 
-fn endpoint(text: &str) -> Result<Url, TracesError> {
+fn endpoint(text: &str) -> Result<Url, TraceExportError> {
     // First, for the other error repeats the text.
     if text.contains(['@', '?']) {
-        return Err(TracesError::Secret);
+        return Err(TraceExportError::Secret);
     }
-    let bad = || TracesError::Address(text.to_owned());
+    let bad = || TraceExportError::Address(text.to_owned());
     let mut url = Url::parse(text).map_err(|_| bad())?;
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() || url.fragment().is_some() {
         return Err(bad());
@@ -130,7 +130,7 @@ mod tests {
             assert_eq!(endpoint(text).expect("an address").as_str(), expected);
         }
         for text in ["", "127.0.0.1:4318", "grpc://host:4317", "unix:/run/x", "http://"] {
-            assert!(matches!(endpoint(text), Err(TracesError::Address(_))), "{text}");
+            assert!(matches!(endpoint(text), Err(TraceExportError::Address(_))), "{text}");
         }
         for text in ["http://me:secret@host", "http://token@host", "https://host/?key=secret", "me:secret@host"] {
             let problem = endpoint(text).expect_err("a secret").to_string();

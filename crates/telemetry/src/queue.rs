@@ -141,7 +141,7 @@ mod tests {
     use std::net::TcpListener;
     use std::time::SystemTime;
 
-    use crate::{Answered, Traces};
+    use crate::{RequestSpan, TraceExporter};
 
     use super::*;
 
@@ -150,10 +150,10 @@ mod tests {
         // It takes connections, and never answers.
         let silent = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = format!("http://{}", silent.local_addr().expect("its address"));
-        let traces = Traces::start(&address, "node", "0").expect("a thread");
+        let traces = TraceExporter::start(&address, "node", "0").expect("a thread");
         let more = 100;
         for _ in 0..LENGTH + BATCH + more {
-            traces.record(Answered {
+            traces.record(RequestSpan {
                 id: "0123456789abcdef0123456789abcdef",
                 parent: None,
                 method: Some("GET"),

@@ -17,23 +17,23 @@ use opentelemetry_sdk::trace::{IdGenerator as _, RandomIdGenerator, SpanData, Sp
 ///
 /// These are believed of anybody: they lead to nothing but the place in the traces where a request is found.
 #[derive(Clone, Debug)]
-pub struct Parent(SpanContext);
+pub struct ParentSpan(SpanContext);
 
-impl Parent {
+impl ParentSpan {
     /// The one that these headers name.
-    pub fn of(headers: &HeaderMap) -> Option<Parent> {
+    pub fn from_headers(headers: &HeaderMap) -> Option<ParentSpan> {
         let found = TraceContextPropagator::new().extract_with_context(&Context::new(), &HeaderExtractor(headers));
         let context = found.span().span_context().clone();
-        context.is_valid().then_some(Parent(context))
+        context.is_valid().then_some(ParentSpan(context))
     }
 }
 
 /// A request that was answered.
-pub struct Answered<'a> {
+pub struct RequestSpan<'a> {
     /// Its id, 32 hexadecimal digits. It is the id of the trace, too, unless the request is part of another.
     pub id: &'a str,
     /// Of what it is part.
-    pub parent: Option<Parent>,
+    pub parent: Option<ParentSpan>,
     /// The method; none if it is none of HTTP's usual ones.
     pub method: Option<&'static str>,
     /// The kind of path, such as `/api/v2/users/{id}/`; none if there is no such path.
@@ -54,14 +54,14 @@ pub struct Answered<'a> {
     pub statements: u32,
 }
 
-impl Answered<'_> {
+impl RequestSpan<'_> {
     /// The span, in the words of OpenTelemetry's semantic conventions for HTTP servers; none if the one that it is part
     /// of is not sampled.
     pub(crate) fn into_span(self) -> Option<SpanData> {
         let ids = RandomIdGenerator::default();
         let (trace, parent, state) = match &self.parent {
-            Some(Parent(parent)) if !parent.is_sampled() => return None,
-            Some(Parent(parent)) => (parent.trace_id(), parent.span_id(), parent.trace_state().clone()),
+            Some(ParentSpan(parent)) if !parent.is_sampled() => return None,
+            Some(ParentSpan(parent)) => (parent.trace_id(), parent.span_id(), parent.trace_state().clone()),
             None => {
                 let trace = TraceId::from_hex(self.id).unwrap_or_else(|_| ids.new_trace_id());
                 (trace, SpanId::INVALID, TraceState::NONE)

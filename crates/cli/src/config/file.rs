@@ -23,7 +23,7 @@ pub const SERVE: &str = "serve";
 
 /// What a configuration file says.
 #[derive(Default)]
-pub struct Config {
+pub struct ConfigFile {
     path: PathBuf,
     entries: Vec<Entry>,
 }
@@ -39,30 +39,30 @@ struct Entry {
 ///
 /// # Errors
 /// If the file cannot be read or is wrong.
-pub fn parse() -> Result<(Cli, ArgMatches, Config)> {
+pub fn parse() -> Result<(Cli, ArgMatches, ConfigFile)> {
     let first = Cli::command().get_matches();
-    let config = Config::load(first.get_one::<PathBuf>(OPTION).map(PathBuf::as_path))?;
+    let config = ConfigFile::load(first.get_one::<PathBuf>(OPTION).map(PathBuf::as_path))?;
     config.check()?;
     let matches = config.apply(Cli::command()).get_matches();
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     Ok((cli, matches, config))
 }
 
-impl Config {
+impl ConfigFile {
     /// Reads the file that is named, which must exist, or the default one, which need not.
-    fn load(named: Option<&Path>) -> Result<Config> {
+    fn load(named: Option<&Path>) -> Result<ConfigFile> {
         let path = named.unwrap_or(Path::new(DEFAULT_FILE));
         let text = match fs::read_to_string(path) {
             Ok(text) => text,
-            Err(error) if error.kind() == ErrorKind::NotFound && named.is_none() => return Ok(Config::default()),
+            Err(error) if error.kind() == ErrorKind::NotFound && named.is_none() => return Ok(ConfigFile::default()),
             Err(error) => {
                 return Err(error).with_context(|| format!("cannot read the configuration file {}", path.display()));
             }
         };
-        Config::read(path, &text)
+        ConfigFile::read(path, &text)
     }
 
-    fn read(path: &Path, text: &str) -> Result<Config> {
+    fn read(path: &Path, text: &str) -> Result<ConfigFile> {
         let line = |position: usize| text[..position.min(text.len())].matches('\n').count() + 1;
         let table = match DeTable::parse(text) {
             Ok(table) => table.into_inner(),
@@ -86,7 +86,7 @@ impl Config {
             entries.push(Entry { key, value, line });
         }
         entries.sort_by_key(|entry| entry.line);
-        Ok(Config { path: path.to_owned(), entries })
+        Ok(ConfigFile { path: path.to_owned(), entries })
     }
 
     /// Refuses keys that are no options, and values that their options do not take.

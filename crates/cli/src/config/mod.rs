@@ -3,5 +3,5 @@
 mod file;
 mod show;
 
-pub use file::{Config, parse};
-pub use show::{masked, show};
+pub use file::{ConfigFile, parse};
+pub use show::{mask_secret, show};

@@ -4,15 +4,15 @@ use anyhow::{Context, Result};
 use clap::{ArgMatches, CommandFactory};
 use url::Url;
 
-use super::file::{Config, SERVE, configurable};
+use super::file::{ConfigFile, SERVE, configurable};
 use crate::options::Cli;
-use crate::output::say;
+use crate::output::print_line;
 
 /// What stands in the place of a secret.
 const MASK: &str = "********";
 
 /// Prints the options of `hostler serve` as a configuration file, with the origin of each behind it.
-pub fn show(config: &Config, matches: &ArgMatches) -> Result<()> {
+pub fn show(config: &ConfigFile, matches: &ArgMatches) -> Result<()> {
     let command = Cli::command();
     let serve = command.find_subcommand(SERVE).context("there is a command to serve")?;
     // `hostler config show`, which takes the options of `serve`.
@@ -23,15 +23,15 @@ pub fn show(config: &Config, matches: &ArgMatches) -> Result<()> {
         match matches.get_raw(key).filter(|values| values.len() > 0) {
             Some(values) => {
                 let values: Vec<_> = values.map(|value| value.to_string_lossy()).collect();
-                let value = masked(key, &values.join(","));
+                let value = mask_secret(key, &values.join(","));
                 let value = match value.as_str() {
                     "true" | "false" => value,
                     _ if is_number(&value) => value,
                     _ => toml::Value::String(value).to_string(),
                 };
-                say(&format!("{key} = {value}  # {origin}"))?;
+                print_line(&format!("{key} = {value}  # {origin}"))?;
             }
-            None => say(&format!("# {key} is not set"))?,
+            None => print_line(&format!("# {key} is not set"))?,
         }
     }
     Ok(())
@@ -42,17 +42,17 @@ fn is_number(text: &str) -> bool {
 }
 
 /// A value without what must not be shown.
-pub fn masked(key: &str, value: &str) -> String {
+pub fn mask_secret(key: &str, value: &str) -> String {
     match key {
         "admin_password" => MASK.to_owned(),
         // The server refuses an address with these in it.
         "otlp_endpoint" if value.contains(['@', '?']) => MASK.to_owned(),
         "database" => match Url::parse(value) {
             Ok(mut url) => {
-                let masked = url.password().is_none() || url.set_password(Some(MASK)).is_ok();
+                let is_masked = url.password().is_none() || url.set_password(Some(MASK)).is_ok();
                 // The driver takes a password from here, too; libpq also that of a key, which is refused.
                 let hides = url.query_pairs().all(|(name, _)| name != "password" && name != "sslpassword");
-                if masked && hides { url.to_string() } else { MASK.to_owned() }
+                if is_masked && hides { url.to_string() } else { MASK.to_owned() }
             }
             Err(_) => MASK.to_owned(),
         },
@@ -62,7 +62,7 @@ pub fn masked(key: &str, value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::masked;
+    use super::mask_secret;
 
     #[test]
     fn passwords_are_masked_and_the_rest_is_not() {
@@ -83,7 +83,7 @@ mod tests {
             ("otlp_endpoint", "https://collector/otlp", "https://collector/otlp"),
             ("listen", "127.0.0.1:8052", "127.0.0.1:8052"),
         ] {
-            assert_eq!(masked(key, value), expected);
+            assert_eq!(mask_secret(key, value), expected);
         }
     }
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use hostler_database::{Error, Row, Type};
 use hostler_engine::Failure;
 use hostler_identity::verified::VerifiedPairs;
-use hostler_ldap::{Directory, Person, Refusal, normalized_dn};
+use hostler_ldap::{Directory, LdapUser, SignInError, normalize_dn};
 use hostler_resources::users::is_username;
 use hostler_schema::column;
 use sea_query::{Alias, ExprTrait, Query};
@@ -149,13 +149,13 @@ async fn sign_in(
     for directory in directories.iter() {
         let person = match directory.sign_in(username, password).await {
             Ok(person) => person,
-            Err(refusal @ Refusal::Unavailable(_)) => {
+            Err(refusal @ SignInError::Unavailable(_)) => {
                 tracing::warn!(directory = directory.prefix, %refusal, "a directory could not be asked who signs in");
                 continue;
             }
             Err(refusal) => {
                 // Names that belong to nobody are not told: people type passwords where names belong.
-                let is_somebody = known.is_some() || matches!(refusal, Refusal::KeptOut(_));
+                let is_somebody = known.is_some() || matches!(refusal, SignInError::ExcludedByGroup(_));
                 let username = if is_somebody { username } else { "" };
                 tracing::info!(directory = directory.prefix, username, %refusal, "a directory let nobody in");
                 continue;
@@ -172,7 +172,7 @@ async fn sign_in(
             // Another request of theirs may have made the user meanwhile.
             settle(&app.engine).await?;
             stored = match self::known(app, &new_name).await? {
-                Some(made) if normalized_dn(&made.dn) == normalized_dn(&person.dn) => {
+                Some(made) if normalize_dn(&made.dn) == normalize_dn(&person.dn) => {
                     store(&app.engine, &operator, Account::Known(made.id), &person).await
                 }
                 _ => stored,
@@ -198,16 +198,16 @@ async fn sign_in(
 /// Names can be given to others: whoever may choose the attribute that is searched for, or owns the name in a second
 /// directory, must not get the account of somebody else. So an account follows to another entry only when no directory
 /// has the old one any more, as after a move.
-async fn is_same(directories: &[Directory], known: &Known, person: &Person) -> bool {
+async fn is_same(directories: &[Directory], known: &Known, person: &LdapUser) -> bool {
     let username = known.username.as_str();
     if known.dn.is_empty() {
         return false;
     }
-    if normalized_dn(&known.dn) == normalized_dn(&person.dn) {
+    if normalize_dn(&known.dn) == normalize_dn(&person.dn) {
         return true;
     }
     for directory in directories {
-        match directory.claims(&known.dn, username).await {
+        match directory.is_entry_of_user(&known.dn, username).await {
             Ok(false) => {}
             Ok(true) => {
                 tracing::warn!(
@@ -233,6 +233,6 @@ async fn pretend(app: &App, settings: &Settings, username: &str) {
     // A name that cannot be one would not get as far.
     let username = if is_username(username) { username } else { "nobody" };
     for directory in app.directories.of(app, settings).iter() {
-        directory.pretend(username).await;
+        directory.simulate_sign_in(username).await;
     }
 }

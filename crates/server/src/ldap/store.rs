@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hostler_database::{Type, Value};
 use hostler_engine::{Cause, Edit, Engine, Failure, Grantee, Target};
-use hostler_ldap::{Person, Role};
+use hostler_ldap::{LdapUser, RoleAssignment};
 use hostler_resources::users::{EXTERNAL_ACCOUNT, LDAP_DN, USERNAME};
 use hostler_resources::{ORGANIZATION, TEAM, USER};
 use hostler_schema::{Actor, Resource, column};
@@ -36,7 +36,7 @@ pub(super) async fn store(
     engine: &Engine,
     operator: &Actor,
     account: Account<'_>,
-    person: &Person,
+    person: &LdapUser,
 ) -> Result<i64, Failure> {
     let id = user(engine, operator, account, person).await?;
     let mut attempts = ATTEMPTS;
@@ -61,7 +61,7 @@ pub(super) async fn settle(engine: &Engine) -> Result<(), Failure> {
 }
 
 /// Gives the user the roles that the maps say, on objects that are created if need be.
-async fn map(engine: &Engine, operator: &Actor, user: i64, person: &Person) -> Result<(), Failure> {
+async fn map(engine: &Engine, operator: &Actor, user: i64, person: &LdapUser) -> Result<(), Failure> {
     let organizations = organizations(engine, operator, &person.organizations).await?;
     let teams = teams(engine, operator, &organizations, &person.teams).await?;
     roles(engine, operator, user, &person.roles, &organizations, &teams).await
@@ -78,7 +78,7 @@ impl Cause for Word<'_> {
 }
 
 /// The user with its fields and flags.
-async fn user(engine: &Engine, operator: &Actor, account: Account<'_>, person: &Person) -> Result<i64, Failure> {
+async fn user(engine: &Engine, operator: &Actor, account: Account<'_>, person: &LdapUser) -> Result<i64, Failure> {
     let mut body: Map<String, Json> = Map::new();
     body.extend(person.fields.iter().map(|(field, value)| ((*field).to_owned(), value.as_str().into())));
     body.extend(person.flags.iter().map(|(flag, is_set)| ((*flag).to_owned(), (*is_set).into())));
@@ -196,7 +196,7 @@ async fn roles(
     engine: &Engine,
     operator: &Actor,
     user: i64,
-    wanted: &[Role],
+    wanted: &[RoleAssignment],
     organizations: &BTreeMap<String, i64>,
     teams: &BTreeMap<(i64, String), i64>,
 ) -> Result<(), Failure> {
@@ -219,7 +219,7 @@ async fn roles(
         };
         // Two maps may decide one role: who is among them in any holds it.
         let holds = changes.entry(*id).or_insert(false);
-        *holds |= role.holds;
+        *holds |= role.granted;
     }
     // What is lost goes first, so that nobody holds more for a moment than before or after.
     let (granted, taken): (Vec<_>, Vec<_>) =

@@ -9,7 +9,7 @@ use hostler_schema::column;
 use sea_query::{Alias, Expr, ExprTrait, Func, Query, SelectStatement};
 use serde_json::{Map, Value as Json, json};
 
-use super::count::{Counters, ENDS};
+use super::counters::{Counters, DURATION_BUCKETS};
 use crate::roots::AWX_VERSION;
 use crate::settings::Settings;
 use crate::settings::known::system::{INSTALL_UUID, TOWER_URL_BASE};
@@ -111,7 +111,7 @@ pub(super) fn of_this_server(counters: &Counters) -> Vec<Family> {
             labels.extend(more.map(|end| ("le", end)));
             durations.samples.push(Sample { part: Some(part), labels, value });
         };
-        for (end, count) in ENDS.iter().zip(counted.classes) {
+        for (end, count) in DURATION_BUCKETS.iter().zip(counted.classes) {
             below += count;
             add("bucket", Some(end.to_string()), below as f64);
         }

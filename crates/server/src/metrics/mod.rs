@@ -1,12 +1,12 @@
 //! `/api/v2/metrics/`: figures for Prometheus, in AWX's names where AWX counts the same.
 
-mod count;
+mod counters;
 mod families;
 
 use axum::http::StatusCode;
 use hostler_engine::Failure;
 
-pub(crate) use count::{Counters, Pattern, Proof, known_method};
+pub(crate) use counters::{AuthMethod, Counters, RoutePattern, standard_method};
 
 use crate::browse::wants_text;
 use crate::dispatch::Request;

@@ -25,7 +25,7 @@ pub(crate) enum Kind {
     /// A list of texts, none of them empty.
     Texts,
     /// What the settings of directories take.
-    Directory(&'static hostler_ldap::Setting),
+    Directory(&'static hostler_ldap::LdapSetting),
     /// Anything with a shape of its own.
     Shaped(&'static Shape),
 }
@@ -72,8 +72,8 @@ impl Kind {
             Kind::Texts => texts(value),
             // What depends on the other settings of the directory is judged together with them.
             Kind::Directory(setting) => {
-                let default = |name: &str| hostler_ldap::default_of(name);
-                hostler_ldap::check(setting.name, value, &default).map_err(problem)
+                let default = |name: &str| hostler_ldap::default_value(name);
+                hostler_ldap::validate_setting(setting.name, value, &default).map_err(problem)
             }
             Kind::Shaped(shape) => (shape.check)(value),
         }

@@ -86,7 +86,7 @@ impl Setting {
     }
 
     /// One of the settings of a directory.
-    pub(crate) const fn of_directory(name: &'static str, directory: &'static hostler_ldap::Setting) -> Self {
+    pub(crate) const fn of_directory(name: &'static str, directory: &'static hostler_ldap::LdapSetting) -> Self {
         Setting {
             label: directory.label,
             help: directory.help,

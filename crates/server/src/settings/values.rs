@@ -12,7 +12,7 @@ use super::known::authentication::{
 use super::known::system::{
     ACTIVITY_STREAM_ENABLED, MANAGE_ORGANIZATION_AUTH, ORG_ADMINS_CAN_SEE_ALL_USERS, TOWER_URL_BASE,
 };
-use crate::proxy::Proxies;
+use crate::trusted_proxies::TrustedProxies;
 
 /// The values in force at one moment.
 #[derive(Clone, Debug)]
@@ -23,7 +23,7 @@ pub struct Settings {
     pub(super) stored: Map<String, Json>,
     policy: Policy,
     /// Whose word about where requests come from is believed.
-    pub(crate) proxies: Proxies,
+    pub(crate) proxies: TrustedProxies,
     /// The address by which people reach this server, if it is set.
     pub(crate) own_address: Option<Url>,
     pub(crate) lifetimes: Lifetimes,
@@ -35,12 +35,12 @@ impl Settings {
             generation,
             stored,
             policy: Policy::default(),
-            proxies: Proxies::default(),
+            proxies: TrustedProxies::default(),
             own_address: None,
             lifetimes: Lifetimes::default(),
         };
         settings.lifetimes = Lifetimes::of(&settings);
-        settings.proxies = Proxies::of(&settings);
+        settings.proxies = TrustedProxies::of(&settings);
         settings.own_address = Url::parse(&settings.text(&TOWER_URL_BASE)).ok();
         settings.policy = settings.derived_policy();
         settings

@@ -1,6 +1,6 @@
 //! The directories through which users may sign in: what `hostler_ldap` knows of settings, six times over.
 
-use hostler_ldap::{Directory, FAMILIES, SETTINGS};
+use hostler_ldap::{Directory, SETTING_PREFIXES, SETTINGS};
 use hostler_schema::Managed;
 use hostler_vault::Vault;
 use serde_json::Value as Json;
@@ -13,7 +13,7 @@ use crate::settings::{Setting, Settings};
 pub(crate) const CATEGORY: Category = Category { slug: "ldap", name: "LDAP", settings: &NAMED };
 
 const PER_FAMILY: usize = SETTINGS.len();
-const COUNT: usize = FAMILIES.len() * PER_FAMILY;
+const COUNT: usize = SETTING_PREFIXES.len() * PER_FAMILY;
 
 /// The full names, family by family, each in the order of [`SETTINGS`]; a test compares them.
 macro_rules! settings {
@@ -60,7 +60,7 @@ pub(crate) fn check_among(setting: &Setting, value: &Json, all: &Settings) -> Re
     if value.is_null() {
         return Ok(());
     }
-    hostler_ldap::check(directory.name, value, &other).map(drop).map_err(problem)
+    hostler_ldap::validate_setting(directory.name, value, &other).map(drop).map_err(problem)
 }
 
 fn find(family: &str, name: &str) -> Option<&'static Setting> {
@@ -72,8 +72,8 @@ impl Settings {
     /// not there, and the log says why.
     pub(crate) fn directories(&self, vault: &Vault) -> Vec<Directory> {
         let mut directories = vec![];
-        for prefix in FAMILIES {
-            match Directory::read(prefix, &|name| self.of_directory(vault, prefix, name)) {
+        for prefix in SETTING_PREFIXES {
+            match Directory::from_settings(prefix, &|name| self.of_directory(vault, prefix, name)) {
                 Ok(directory) => directories.extend(directory),
                 Err(problem) => {
                     tracing::error!(%problem, "a directory is set up so that nobody can sign in through it")
@@ -90,7 +90,7 @@ impl Settings {
 
     /// What directories fill: a user does not tell which of them it comes from.
     pub(in crate::settings) fn filled_by_directories(&self) -> Managed {
-        let families = FAMILIES
+        let families = SETTING_PREFIXES
             .iter()
             .filter(|family| find(family, "SERVER_URI").is_some_and(|server| !self.text(server).is_empty()));
         let maps = families
@@ -132,7 +132,7 @@ mod tests {
     #[test]
     fn every_family_has_every_setting() {
         let names: Vec<&str> = ALL.iter().map(|setting| setting.name).collect();
-        let wanted: Vec<String> = FAMILIES
+        let wanted: Vec<String> = SETTING_PREFIXES
             .iter()
             .flat_map(|family| SETTINGS.iter().map(move |setting| format!("{family}{}", setting.name)))
             .collect();

@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::Category;
-use crate::proxy::{check_headers, check_proxies};
 use crate::settings::Setting;
+use crate::trusted_proxies::{check_headers, check_proxies};
 
 pub(crate) const CATEGORY: Category = Category {
     slug: "system",
@@ -57,7 +57,7 @@ pub(crate) static REMOTE_HOST_HEADERS: Setting =
         );
 
 pub(crate) static PROXY_IP_ALLOWED_LIST: Setting = Setting::texts("PROXY_IP_ALLOWED_LIST", || json!([]))
-    .label("Proxies to be believed")
+    .label("TrustedProxies to be believed")
     .rule(check_proxies)
     .placeholder(|| json!(["10.0.1.100", "10.0.2.0/24"]))
     .help(

@@ -9,16 +9,16 @@ use tokio::net::{UnixListener, UnixStream};
 
 /// The name of a socket in the file system, which goes when this does if we made it.
 #[derive(Debug)]
-pub struct Name {
+pub struct SocketFile {
     path: PathBuf,
     /// Device and number of the socket that we made.
     made: Option<(u64, u64)>,
 }
 
-impl Name {
+impl SocketFile {
     /// That of a socket which somebody else has made, and will remove.
-    pub(crate) fn foreign(path: PathBuf) -> Name {
-        Name { path, made: None }
+    pub(crate) fn not_owned(path: PathBuf) -> SocketFile {
+        SocketFile { path, made: None }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -26,7 +26,7 @@ impl Name {
     }
 }
 
-impl Drop for Name {
+impl Drop for SocketFile {
     fn drop(&mut self) {
         // Somebody may have removed it before, or put another one in its place.
         if self.made.is_some() && self.made == identity(&self.path) {
@@ -40,7 +40,7 @@ fn identity(path: &Path) -> Option<(u64, u64)> {
 }
 
 /// Makes a socket, in the place of one that nobody listens at any more.
-pub(crate) async fn bind(path: &Path, mode: u32) -> io::Result<(UnixListener, Name)> {
+pub(crate) async fn bind(path: &Path, mode: u32) -> io::Result<(UnixListener, SocketFile)> {
     if path.symlink_metadata().is_ok_and(|found| found.file_type().is_socket()) {
         match UnixStream::connect(path).await {
             Err(problem) if problem.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path)?,
@@ -58,5 +58,5 @@ pub(crate) async fn bind(path: &Path, mode: u32) -> io::Result<(UnixListener, Na
         .and_then(|()| fs::hard_link(&fresh, path));
     fs::remove_file(&fresh)?;
     named?;
-    Ok((listener, Name { path: path.to_owned(), made: identity(path) }))
+    Ok((listener, SocketFile { path: path.to_owned(), made: identity(path) }))
 }

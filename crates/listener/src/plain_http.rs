@@ -11,7 +11,7 @@ const MOST: u64 = 64 * 1024;
 const BODY: &str = "{\"detail\": \"This port speaks https: ask again with https://.\"}";
 
 /// Whether a client begins as HTTP does, with a method: TLS begins with a byte that is no letter.
-pub(crate) async fn speaks_http(stream: &TcpStream) -> io::Result<bool> {
+pub(crate) async fn is_plain_http(stream: &TcpStream) -> io::Result<bool> {
     let mut first = [0];
     Ok(stream.peek(&mut first).await? == 1 && first[0].is_ascii_uppercase())
 }

@@ -1,7 +1,7 @@
 use serde_json::{Value as Json, json};
 
-use crate::check::{SETTINGS, check};
 use crate::config::Directory;
+use crate::settings::{SETTINGS, validate_setting};
 
 /// The value of a setting in the defaults.
 fn default(name: &str) -> Json {
@@ -9,7 +9,7 @@ fn default(name: &str) -> Json {
 }
 
 fn refusal(name: &str, value: &Json) -> Option<String> {
-    check(name, value, &default).err()
+    validate_setting(name, value, &default).err()
 }
 
 #[test]
@@ -17,7 +17,7 @@ fn defaults_are_taken_and_switch_everything_off() {
     for setting in SETTINGS {
         assert_eq!(refusal(setting.name, &default(setting.name)), None, "{}", setting.name);
     }
-    assert!(Directory::read("AUTH_LDAP_", &default).unwrap().is_none());
+    assert!(Directory::from_settings("AUTH_LDAP_", &default).unwrap().is_none());
     assert!(refusal("NO_SUCH_SETTING", &json!("")).is_some());
 }
 
@@ -143,21 +143,24 @@ fn others_are_refused_in_the_words_of_awx() {
 fn settings_of_a_family_are_judged_together() {
     let with =
         |name: &'static str, value: Json| move |asked: &str| if asked == name { value.clone() } else { default(asked) };
-    let missing = check("GROUP_TYPE", &json!("MemberDNGroupType"), &with("GROUP_TYPE_PARAMS", json!({})));
+    let missing = validate_setting("GROUP_TYPE", &json!("MemberDNGroupType"), &with("GROUP_TYPE_PARAMS", json!({})));
     assert_eq!(missing, Err("Missing required parameters in GROUP_TYPE_PARAMS.".into()));
     let posix = with("GROUP_TYPE", json!("PosixGroupType"));
-    assert_eq!(check("GROUP_TYPE_PARAMS", &json!({"name_attr": "cn"}), &posix), Ok(json!({"name_attr": "cn"})));
-    let strange = check("GROUP_TYPE_PARAMS", &json!({"member_attr": "member"}), &posix);
+    assert_eq!(
+        validate_setting("GROUP_TYPE_PARAMS", &json!({"name_attr": "cn"}), &posix),
+        Ok(json!({"name_attr": "cn"}))
+    );
+    let strange = validate_setting("GROUP_TYPE_PARAMS", &json!({"member_attr": "member"}), &posix);
     assert_eq!(strange, Err("Invalid key(s): \"member_attr\".".into()));
-    assert!(check("GROUP_TYPE_PARAMS", &default("GROUP_TYPE_PARAMS"), &posix).is_ok());
-    assert_eq!(check("START_TLS", &json!("TRUE"), &default), Ok(json!(true)));
+    assert!(validate_setting("GROUP_TYPE_PARAMS", &default("GROUP_TYPE_PARAMS"), &posix).is_ok());
+    assert_eq!(validate_setting("START_TLS", &json!("TRUE"), &default), Ok(json!(true)));
 }
 
 #[test]
 fn what_can_only_fail_is_no_directory() {
     let read = |settings: &Json| {
         let value = |name: &str| settings.get(name).cloned().unwrap_or_else(|| default(name));
-        Directory::read("AUTH_LDAP_1_", &value).map(|found| found.is_some()).map_err(|problem| problem.0)
+        Directory::from_settings("AUTH_LDAP_1_", &value).map(|found| found.is_some()).map_err(|problem| problem.0)
     };
     let template = "uid=%(user)s,dc=org";
     assert_eq!(read(&json!({"SERVER_URI": "ldap://a", "USER_DN_TEMPLATE": template})), Ok(true));

@@ -7,9 +7,9 @@ use hostler_vault::{Form, Shelf};
 /// Every column with sealed secrets: those of resources by their kind, and those
 /// of tables that are no resource. One that is missing here would become
 /// unreadable when the key is rotated; `tests/http/secret_keys.rs` looks for such.
-pub fn shelves() -> Vec<Shelf> {
+pub fn secret_columns() -> Vec<Shelf> {
     let fields = REGISTRY.0.iter().flat_map(|entry| entry.resource.fields.iter().map(|field| (entry.resource, field)));
-    let mut shelves: Vec<Shelf> = fields
+    let mut secret_columns: Vec<Shelf> = fields
         .filter_map(|(resource, field)| {
             let form = match field.kind {
                 Kind::Sealed => Form::Text { field: field.name, owner: "id" },
@@ -19,7 +19,7 @@ pub fn shelves() -> Vec<Shelf> {
             Some(Shelf { kind: resource.name, table: resource.table, column: field.column, form })
         })
         .collect();
-    shelves.extend([
+    secret_columns.extend([
         Shelf { kind: "setting", table: "settings", column: "value", form: Form::Named { name: "name" } },
         Shelf {
             kind: "user",
@@ -28,5 +28,5 @@ pub fn shelves() -> Vec<Shelf> {
             form: Form::Text { field: "second_factor", owner: "user_id" },
         },
     ]);
-    shelves
+    secret_columns
 }

@@ -8,38 +8,38 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener, UnixStream};
 use tokio_rustls::TlsAcceptor;
 
 use crate::certificate::{Certificate, CertificateError};
-use crate::limits::WAITING;
-use crate::place::{Place, UNIX};
-use crate::unix;
+use crate::listen_addr::{ListenAddr, UNIX};
+use crate::timeouts::WAITING;
+use crate::unix_socket;
 
 /// The other end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Peer {
+pub enum PeerAddr {
     /// Over the network.
     Tcp {
         /// Its address.
         address: SocketAddr,
         /// Whether TLS ends here.
-        by_tls: bool,
+        is_tls: bool,
     },
     /// On this machine, over a Unix socket: one of those whom its permissions let in.
     Unix,
-    /// Of a request that came by no door, as one that a test makes.
+    /// Of a request that came by no listener, as one that a test makes.
     Unknown,
 }
 
-impl Peer {
+impl PeerAddr {
     /// Its address on the network.
     pub fn ip(self) -> Option<IpAddr> {
         match self {
-            Peer::Tcp { address, .. } => Some(address.ip()),
-            Peer::Unix | Peer::Unknown => None,
+            PeerAddr::Tcp { address, .. } => Some(address.ip()),
+            PeerAddr::Unix | PeerAddr::Unknown => None,
         }
     }
 
     /// Whether TLS ends here.
-    pub fn by_tls(self) -> bool {
-        matches!(self, Peer::Tcp { by_tls: true, .. })
+    pub fn is_tls(self) -> bool {
+        matches!(self, PeerAddr::Tcp { is_tls: true, .. })
     }
 }
 
@@ -48,7 +48,7 @@ pub enum Socket {
     /// On the network.
     Tcp(TcpListener),
     /// In the file system.
-    Unix(UnixListener, unix::Name),
+    Unix(UnixListener, unix_socket::SocketFile),
 }
 
 impl Socket {
@@ -57,10 +57,12 @@ impl Socket {
     ///
     /// # Errors
     /// What the operating system says; `AddrInUse` if somebody listens there.
-    pub async fn bind(place: &Place, mode: u32) -> io::Result<Socket> {
+    pub async fn bind(place: &ListenAddr, mode: u32) -> io::Result<Socket> {
         match place {
-            Place::Tcp(address) => listen(*address).map(Socket::Tcp),
-            Place::Unix(path) => unix::bind(path, mode).await.map(|(listener, name)| Socket::Unix(listener, name)),
+            ListenAddr::Tcp(address) => listen(*address).map(Socket::Tcp),
+            ListenAddr::Unix(path) => {
+                unix_socket::bind(path, mode).await.map(|(listener, name)| Socket::Unix(listener, name))
+            }
         }
     }
 }
@@ -74,22 +76,22 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// A place that requests come in at.
-pub struct Door {
+pub struct Listener {
     pub(crate) socket: Socket,
     pub(crate) tls: Option<TlsAcceptor>,
 }
 
-impl Door {
+impl Listener {
     /// Requests over the network come by TLS if there is a certificate; those over a Unix socket, never.
     ///
     /// # Errors
     /// [`CertificateError`] if rustls does not take it.
-    pub fn new(socket: Socket, certificate: Option<&Arc<Certificate>>) -> Result<Door, CertificateError> {
+    pub fn new(socket: Socket, certificate: Option<&Arc<Certificate>>) -> Result<Listener, CertificateError> {
         let tls = match (&socket, certificate) {
             (Socket::Tcp(_), Some(certificate)) => Some(certificate.acceptor()?),
             _ => None,
         };
-        Ok(Door { socket, tls })
+        Ok(Listener { socket, tls })
     }
 
     /// Whether requests come by TLS.

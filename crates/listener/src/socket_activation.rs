@@ -6,12 +6,12 @@ use std::path::Path;
 use listenfd::ListenFd;
 use tokio::net::{TcpListener, UnixListener};
 
-use crate::socket::Socket;
-use crate::unix::Name;
+use crate::listener::Socket;
+use crate::unix_socket::SocketFile;
 
 /// Why a socket that was handed over cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum HandedError {
+pub enum SocketActivationError {
     /// It is of another kind, such as one for datagrams.
     #[error(
         "the socket {0} that was handed over (LISTEN_FDS) takes no connections, neither of TCP nor in the file system"
@@ -25,12 +25,12 @@ pub enum HandedError {
 /// The sockets that were handed over to this process; none if nobody did.
 ///
 /// # Errors
-/// [`HandedError`].
-pub fn handed_over(mut handed: ListenFd) -> Result<Vec<Socket>, HandedError> {
+/// [`SocketActivationError`].
+pub fn activated_sockets(mut handed: ListenFd) -> Result<Vec<Socket>, SocketActivationError> {
     (0..handed.len()).map(|number| one(&mut handed, number)).collect()
 }
 
-fn one(handed: &mut ListenFd, number: usize) -> Result<Socket, HandedError> {
+fn one(handed: &mut ListenFd, number: usize) -> Result<Socket, SocketActivationError> {
     if let Ok(Some(listener)) = handed.take_tcp_listener(number) {
         listener.set_nonblocking(true)?;
         return Ok(Socket::Tcp(TcpListener::from_std(listener)?));
@@ -39,7 +39,7 @@ fn one(handed: &mut ListenFd, number: usize) -> Result<Socket, HandedError> {
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let path = address.as_pathname().unwrap_or(Path::new("")).to_owned();
-        return Ok(Socket::Unix(UnixListener::from_std(listener)?, Name::foreign(path)));
+        return Ok(Socket::Unix(UnixListener::from_std(listener)?, SocketFile::not_owned(path)));
     }
-    Err(HandedError::Kind(number))
+    Err(SocketActivationError::Kind(number))
 }

@@ -7,7 +7,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use axum::http::{HeaderMap, HeaderName};
-use hostler_listener::Peer;
+use hostler_listener::PeerAddr;
 use ipnet::IpNet;
 use serde_json::{Map, Value as Json, json};
 
@@ -22,48 +22,48 @@ const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto")
 
 /// Which proxies are believed, and where they write.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Proxies {
+pub(crate) struct TrustedProxies {
     networks: Vec<IpNet>,
-    places: Vec<Place>,
+    sources: Vec<AddressSource>,
 }
 
 /// Where the address of a client stands.
 #[derive(Clone, Debug, PartialEq)]
-enum Place {
+enum AddressSource {
     Connection,
     Header(HeaderName),
 }
 
-impl Proxies {
+impl TrustedProxies {
     pub(crate) fn of(settings: &Settings) -> Self {
         // What cannot be read was not stored by us, and is not believed.
-        Proxies {
+        TrustedProxies {
             networks: settings.texts(&PROXY_IP_ALLOWED_LIST).iter().filter_map(|text| network(text)).collect(),
-            places: settings.texts(&REMOTE_HOST_HEADERS).iter().filter_map(|text| place(text)).collect(),
+            sources: settings.texts(&REMOTE_HOST_HEADERS).iter().filter_map(|text| address_source(text)).collect(),
         }
     }
 
-    fn believes(&self, address: IpAddr) -> bool {
+    fn is_trusted(&self, address: IpAddr) -> bool {
         self.networks.iter().any(|network| network.contains(&address))
     }
 
-    fn believes_peer(&self, peer: Peer) -> bool {
+    fn is_trusted_peer(&self, peer: PeerAddr) -> bool {
         match peer {
-            Peer::Tcp { address, .. } => self.believes(address.ip().to_canonical()),
-            Peer::Unix => true,
-            Peer::Unknown => false,
+            PeerAddr::Tcp { address, .. } => self.is_trusted(address.ip().to_canonical()),
+            PeerAddr::Unix => true,
+            PeerAddr::Unknown => false,
         }
     }
 
     /// The address of the client that made a request over a connection from `peer`.
-    pub(crate) fn client_address(&self, peer: Peer, headers: &HeaderMap) -> Option<IpAddr> {
+    pub(crate) fn client_address(&self, peer: PeerAddr, headers: &HeaderMap) -> Option<IpAddr> {
         let other_end = peer.ip().map(|address| address.to_canonical());
-        if !self.believes_peer(peer) {
+        if !self.is_trusted_peer(peer) {
             return other_end;
         }
-        let found = self.places.iter().find_map(|place| match place {
-            Place::Connection => other_end,
-            Place::Header(name) => self.written(headers, name),
+        let found = self.sources.iter().find_map(|place| match place {
+            AddressSource::Connection => other_end,
+            AddressSource::Header(name) => self.written(headers, name),
         });
         found.or(other_end)
     }
@@ -77,7 +77,7 @@ impl Proxies {
             // From here on leftwards nothing can be trusted.
             let Some(address) = address(item.trim()) else { break };
             last = Some(address);
-            if !self.believes(address) {
+            if !self.is_trusted(address) {
                 break;
             }
         }
@@ -85,11 +85,11 @@ impl Proxies {
     }
 
     /// Whether the client spoke https: to the proxy, if one that is believed tells; else to us.
-    pub(crate) fn came_by_https(&self, peer: Peer, headers: &HeaderMap) -> bool {
+    pub(crate) fn is_https(&self, peer: PeerAddr, headers: &HeaderMap) -> bool {
         let value = headers.get_all(FORWARDED_PROTO).iter().next_back().and_then(|value| value.to_str().ok());
         match value.and_then(|value| value.rsplit(',').next()) {
-            Some(scheme) if self.believes_peer(peer) => scheme.trim().eq_ignore_ascii_case("https"),
-            _ => peer.by_tls(),
+            Some(scheme) if self.is_trusted_peer(peer) => scheme.trim().eq_ignore_ascii_case("https"),
+            _ => peer.is_tls(),
         }
     }
 }
@@ -106,12 +106,12 @@ fn network(text: &str) -> Option<IpNet> {
     text.parse().ok().or_else(|| address(text).map(IpNet::from))
 }
 
-fn place(text: &str) -> Option<Place> {
+fn address_source(text: &str) -> Option<AddressSource> {
     if CONNECTION.contains(&text) {
-        return Some(Place::Connection);
+        return Some(AddressSource::Connection);
     }
     let name = text.strip_prefix(HEADER)?.replace('_', "-").to_ascii_lowercase();
-    HeaderName::try_from(name).ok().map(Place::Header)
+    HeaderName::try_from(name).ok().map(AddressSource::Header)
 }
 
 /// Whether all of these are addresses or networks.
@@ -121,7 +121,11 @@ pub(crate) fn check_proxies(value: &Json) -> Result<(), Json> {
 
 /// Whether all of these name a header or the connection.
 pub(crate) fn check_headers(value: &Json) -> Result<(), Json> {
-    each(value, |text| place(text).is_some(), "is neither REMOTE_ADDR nor a header such as HTTP_X_FORWARDED_FOR.")
+    each(
+        value,
+        |text| address_source(text).is_some(),
+        "is neither REMOTE_ADDR nor a header such as HTTP_X_FORWARDED_FOR.",
+    )
 }
 
 fn each(value: &Json, is_good: impl Fn(&str) -> bool, otherwise: &str) -> Result<(), Json> {
@@ -139,18 +143,18 @@ mod tests {
 
     use super::*;
 
-    fn proxies(networks: &[&str], places: &[&str]) -> Proxies {
-        Proxies {
+    fn proxies(networks: &[&str], sources: &[&str]) -> TrustedProxies {
+        TrustedProxies {
             networks: networks.iter().filter_map(|text| network(text)).collect(),
-            places: places.iter().filter_map(|text| place(text)).collect(),
+            sources: sources.iter().filter_map(|text| address_source(text)).collect(),
         }
     }
 
-    fn peer(address: &str, by_tls: bool) -> Peer {
-        Peer::Tcp { address: SocketAddr::new(address.parse().expect("an address"), 4711), by_tls }
+    fn peer(address: &str, is_tls: bool) -> PeerAddr {
+        PeerAddr::Tcp { address: SocketAddr::new(address.parse().expect("an address"), 4711), is_tls }
     }
 
-    fn client(proxies: &Proxies, peer: Peer, forwarded: &[&'static str]) -> String {
+    fn client(proxies: &TrustedProxies, peer: PeerAddr, forwarded: &[&'static str]) -> String {
         let mut headers = HeaderMap::new();
         for value in forwarded {
             headers.append("x-forwarded-for", HeaderValue::from_static(value));
@@ -160,11 +164,11 @@ mod tests {
 
     #[test]
     fn headers_of_strangers_are_ignored() {
-        let places = ["HTTP_X_FORWARDED_FOR", "REMOTE_ADDR"];
+        let sources = ["HTTP_X_FORWARDED_FOR", "REMOTE_ADDR"];
         let stranger = peer("192.0.2.1", false);
-        assert_eq!(client(&proxies(&[], &places), stranger, &["198.51.100.7"]), "192.0.2.1");
-        assert_eq!(client(&proxies(&["10.0.0.0/8"], &places), stranger, &["198.51.100.7"]), "192.0.2.1");
-        assert_eq!(client(&proxies(&["10.0.0.0/8"], &places), Peer::Unknown, &["198.51.100.7"]), "");
+        assert_eq!(client(&proxies(&[], &sources), stranger, &["198.51.100.7"]), "192.0.2.1");
+        assert_eq!(client(&proxies(&["10.0.0.0/8"], &sources), stranger, &["198.51.100.7"]), "192.0.2.1");
+        assert_eq!(client(&proxies(&["10.0.0.0/8"], &sources), PeerAddr::Unknown, &["198.51.100.7"]), "");
     }
 
     #[test]
@@ -197,10 +201,10 @@ mod tests {
 
     #[test]
     fn who_comes_by_a_unix_socket_is_believed() {
-        let places = ["REMOTE_ADDR", "HTTP_X_FORWARDED_FOR"];
-        assert_eq!(client(&proxies(&[], &places), Peer::Unix, &["203.0.113.9, 198.51.100.7"]), "198.51.100.7");
-        assert_eq!(client(&proxies(&[], &places), Peer::Unix, &[]), "");
-        assert_eq!(client(&proxies(&[], &places[..1]), Peer::Unix, &["198.51.100.7"]), "");
+        let sources = ["REMOTE_ADDR", "HTTP_X_FORWARDED_FOR"];
+        assert_eq!(client(&proxies(&[], &sources), PeerAddr::Unix, &["203.0.113.9, 198.51.100.7"]), "198.51.100.7");
+        assert_eq!(client(&proxies(&[], &sources), PeerAddr::Unix, &[]), "");
+        assert_eq!(client(&proxies(&[], &sources[..1]), PeerAddr::Unix, &["198.51.100.7"]), "");
     }
 
     #[test]
@@ -213,18 +217,18 @@ mod tests {
             (proxy, "http", false),
             (proxy, "https, http", false),
             (stranger, "https", false),
-            (Peer::Unix, "https", true),
-            (Peer::Unix, "http", false),
-            (Peer::Unknown, "https", false),
+            (PeerAddr::Unix, "https", true),
+            (PeerAddr::Unix, "http", false),
+            (PeerAddr::Unknown, "https", false),
             (peer("192.0.2.1", true), "http", true),
             // It speaks TLS to us, and http to the client.
             (peer("10.0.0.1", true), "http", false),
         ] {
             let headers = HeaderMap::from_iter([(FORWARDED_PROTO, HeaderValue::from_static(scheme))]);
-            assert_eq!(behind.came_by_https(peer, &headers), expected, "{peer:?} {scheme}");
+            assert_eq!(behind.is_https(peer, &headers), expected, "{peer:?} {scheme}");
         }
-        for (peer, expected) in [(proxy, false), (peer("10.0.0.1", true), true), (Peer::Unix, false)] {
-            assert_eq!(behind.came_by_https(peer, &HeaderMap::new()), expected, "{peer:?}");
+        for (peer, expected) in [(proxy, false), (peer("10.0.0.1", true), true), (PeerAddr::Unix, false)] {
+            assert_eq!(behind.is_https(peer, &HeaderMap::new()), expected, "{peer:?}");
         }
     }
 }

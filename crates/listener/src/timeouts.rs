@@ -4,13 +4,13 @@ use std::time::Duration;
 
 /// How long clients, and the end, may take.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct Timeouts {
     /// From the first byte of a request to the end of its headers.
-    pub head: Duration,
+    pub header: Duration,
     /// From an answer, or from the beginning of a connection, to the headers of the next request.
     pub idle: Duration,
     /// From when the server is asked to stop until requests that still run are cut off.
-    pub stop: Duration,
+    pub shutdown: Duration,
 }
 
 /// How many connections may wait to be accepted, if the system allows it. A client that finds no room tries again only

@@ -10,7 +10,7 @@ pub(crate) const UNIX: &str = "unix:";
 
 /// Where to listen.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum ListenAddr {
     /// An address and a port; port 0 is any free one.
     Tcp(SocketAddr),
     /// The path of a Unix socket.
@@ -19,7 +19,7 @@ pub enum Place {
 
 /// A text names no place to listen at.
 #[derive(Debug, thiserror::Error)]
-pub enum PlaceError {
+pub enum ListenAddrError {
     /// It is neither of the two.
     #[error("neither an address and a port, such as 127.0.0.1:8052 or [::]:8052, nor unix:/PATH")]
     Unknown,
@@ -28,23 +28,23 @@ pub enum PlaceError {
     Relative,
 }
 
-impl FromStr for Place {
-    type Err = PlaceError;
+impl FromStr for ListenAddr {
+    type Err = ListenAddrError;
 
-    fn from_str(text: &str) -> Result<Self, PlaceError> {
+    fn from_str(text: &str) -> Result<Self, ListenAddrError> {
         match text.strip_prefix(UNIX) {
-            Some(path) if path.starts_with('/') => Ok(Place::Unix(path.into())),
-            Some(_) => Err(PlaceError::Relative),
-            None => text.parse().map(Place::Tcp).map_err(|_| PlaceError::Unknown),
+            Some(path) if path.starts_with('/') => Ok(ListenAddr::Unix(path.into())),
+            Some(_) => Err(ListenAddrError::Relative),
+            None => text.parse().map(ListenAddr::Tcp).map_err(|_| ListenAddrError::Unknown),
         }
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for ListenAddr {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Place::Tcp(address) => write!(out, "{address}"),
-            Place::Unix(path) => write!(out, "{UNIX}{}", path.display()),
+            ListenAddr::Tcp(address) => write!(out, "{address}"),
+            ListenAddr::Unix(path) => write!(out, "{UNIX}{}", path.display()),
         }
     }
 }
@@ -56,10 +56,10 @@ mod tests {
     #[test]
     fn places_are_told_apart() {
         for text in ["127.0.0.1:80", "[::1]:0", "unix:/run/hostler.sock"] {
-            assert_eq!(text.parse::<Place>().map(|place| place.to_string()).ok().as_deref(), Some(text));
+            assert_eq!(text.parse::<ListenAddr>().map(|place| place.to_string()).ok().as_deref(), Some(text));
         }
         for text in ["localhost", "localhost:80", "unix:", "unix:hostler.sock", ":80", "80", ""] {
-            assert!(text.parse::<Place>().is_err(), "{text}");
+            assert!(text.parse::<ListenAddr>().is_err(), "{text}");
         }
     }
 }

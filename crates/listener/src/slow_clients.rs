@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
-use crate::limits::STALL;
+use crate::timeouts::STALL;
 
 /// What is going on at a connection: an even number while its client is to send the head of a request, an odd one
 /// while a request is answered; it never comes back to an earlier number.
@@ -30,7 +30,7 @@ impl Phase {
 
 /// Ends the connection of a client that sends the head of a request too slowly, or takes nothing of an answer for too
 /// long. How long it may send nothing at all between requests is for whoever reads it to say.
-pub(crate) struct Paced<S> {
+pub(crate) struct SlowClientGuard<S> {
     stream: S,
     phase: Arc<Phase>,
     longest_head: Duration,
@@ -40,9 +40,9 @@ pub(crate) struct Paced<S> {
     stall: Option<Pin<Box<Sleep>>>,
 }
 
-impl<S> Paced<S> {
+impl<S> SlowClientGuard<S> {
     pub(crate) fn new(stream: S, phase: Arc<Phase>, longest_head: Duration) -> Self {
-        Paced { stream, phase, longest_head, began: None, head: None, stall: None }
+        SlowClientGuard { stream, phase, longest_head, began: None, head: None, stall: None }
     }
 
     /// What a write came to, unless nothing moved for too long.
@@ -56,7 +56,7 @@ impl<S> Paced<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for SlowClientGuard<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -83,7 +83,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for SlowClientGuard<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let outcome = Pin::new(&mut self.stream).poll_write(context, bytes);
         self.moved(context, outcome)

@@ -3,10 +3,10 @@
 use serde_json::{Value as Json, json};
 
 use crate::groups::DEFAULT_TYPE;
-use crate::values;
+use crate::setting_values;
 
 /// One setting of each family.
-pub struct Setting {
+pub struct LdapSetting {
     /// Its name after the prefix of its family, as in AWX.
     pub name: &'static str,
     /// The label, as in AWX.
@@ -29,16 +29,16 @@ const fn setting(
     kind: &'static str,
     default: fn() -> Json,
     help: &'static str,
-) -> Setting {
-    Setting { name, label, kind, help, is_secret: false, is_nullable: false, default }
+) -> LdapSetting {
+    LdapSetting { name, label, kind, help, is_secret: false, is_nullable: false, default }
 }
 
-const fn nullable(setting: Setting) -> Setting {
-    Setting { is_nullable: true, ..setting }
+const fn nullable(setting: LdapSetting) -> LdapSetting {
+    LdapSetting { is_nullable: true, ..setting }
 }
 
 /// All settings of a family.
-pub static SETTINGS: &[Setting] = &[
+pub static SETTINGS: &[LdapSetting] = &[
     setting(
         "SERVER_URI",
         "LDAP Server URI",
@@ -54,7 +54,7 @@ pub static SETTINGS: &[Setting] = &[
         || json!(""),
         "The name to search the directory with. Empty: searches are anonymous, and groups are read as the user.",
     ),
-    Setting {
+    LdapSetting {
         is_secret: true,
         ..setting(
             "BIND_PASSWORD",
@@ -167,32 +167,32 @@ pub static SETTINGS: &[Setting] = &[
 ///
 /// # Errors
 /// What is wrong with it, in AWX's words where AWX has words for it.
-pub fn check(name: &str, value: &Json, other: &dyn Fn(&str) -> Json) -> Result<Json, String> {
+pub fn validate_setting(name: &str, value: &Json, other: &dyn Fn(&str) -> Json) -> Result<Json, String> {
     match name {
-        "SERVER_URI" => values::server_uri(value).map(drop),
-        "BIND_DN" => values::bind_dn(value).map(drop),
-        "BIND_PASSWORD" => values::text(value).map(drop),
-        "START_TLS" => return values::boolean(value).map(Json::from),
-        "CONNECTION_OPTIONS" => values::connection_options(value).map(drop),
-        "USER_SEARCH" => values::user_search(value).map(drop),
-        "USER_DN_TEMPLATE" => values::user_dn_template(value).map(drop),
-        "USER_ATTR_MAP" => values::user_attr_map(value).map(drop),
-        "GROUP_SEARCH" => values::group_search(value).map(drop),
-        "GROUP_TYPE" => values::group_type(value, &other("GROUP_TYPE_PARAMS")).map(drop),
+        "SERVER_URI" => setting_values::server_uri(value).map(drop),
+        "BIND_DN" => setting_values::bind_dn(value).map(drop),
+        "BIND_PASSWORD" => setting_values::text(value).map(drop),
+        "START_TLS" => return setting_values::boolean(value).map(Json::from),
+        "CONNECTION_OPTIONS" => setting_values::connection_options(value).map(drop),
+        "USER_SEARCH" => setting_values::user_search(value).map(drop),
+        "USER_DN_TEMPLATE" => setting_values::user_dn_template(value).map(drop),
+        "USER_ATTR_MAP" => setting_values::user_attr_map(value).map(drop),
+        "GROUP_SEARCH" => setting_values::group_search(value).map(drop),
+        "GROUP_TYPE" => setting_values::group_type(value, &other("GROUP_TYPE_PARAMS")).map(drop),
         // What nobody has changed fits every type, as it fits where nobody has set it.
         "GROUP_TYPE_PARAMS" if *value == default_parameters() => Ok(()),
-        "GROUP_TYPE_PARAMS" => values::group_type_params(value, &other("GROUP_TYPE")),
-        "REQUIRE_GROUP" | "DENY_GROUP" => values::optional_dn(value).map(drop),
-        "USER_FLAGS_BY_GROUP" => values::user_flags(value).map(drop),
-        "ORGANIZATION_MAP" => values::organization_map(value).map(drop),
-        "TEAM_MAP" => values::team_map(value).map(drop),
+        "GROUP_TYPE_PARAMS" => setting_values::group_type_params(value, &other("GROUP_TYPE")),
+        "REQUIRE_GROUP" | "DENY_GROUP" => setting_values::optional_dn(value).map(drop),
+        "USER_FLAGS_BY_GROUP" => setting_values::user_flags(value).map(drop),
+        "ORGANIZATION_MAP" => setting_values::organization_map(value).map(drop),
+        "TEAM_MAP" => setting_values::team_map(value).map(drop),
         _ => Err("There is no such setting.".into()),
     }?;
     Ok(value.clone())
 }
 
 /// The value of a setting that nobody has set, by its name after the prefix.
-pub fn default_of(name: &str) -> Json {
+pub fn default_value(name: &str) -> Json {
     SETTINGS.iter().find(|setting| setting.name == name).map_or(Json::Null, |setting| (setting.default)())
 }
 

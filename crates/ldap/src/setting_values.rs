@@ -8,7 +8,8 @@ use serde_json::{Map, Value as Json};
 use url::Url;
 
 use crate::config::{
-    Address, ConnectionOptions, OrganizationRule, Rule, Scope, Search, TeamRule, USER_FIELDS, USER_FLAGS, Who,
+    ConnectionOptions, Members, OrganizationRule, RoleRule, Scope, Search, ServerAddr, TeamRule, USER_FIELDS,
+    USER_FLAGS,
 };
 use crate::filter::{USER, fill_dn, is_filter};
 use crate::groups::GroupType;
@@ -84,12 +85,12 @@ pub(crate) fn boolean(value: &Json) -> Result<bool, String> {
 }
 
 /// SERVER_URI: one or more addresses with commas or spaces between them, tried in this order.
-pub(crate) fn server_uri(value: &Json) -> Result<Vec<Address>, String> {
+pub(crate) fn server_uri(value: &Json) -> Result<Vec<ServerAddr>, String> {
     let text = text(value)?;
     text.split([',', ' ']).filter(|uri| !uri.is_empty()).map(address).collect()
 }
 
-fn address(uri: &str) -> Result<Address, String> {
+fn address(uri: &str) -> Result<ServerAddr, String> {
     let refused = || "Enter a valid URL.".to_owned();
     let url = Url::parse(uri).map_err(|_| refused())?;
     let has_tls = match url.scheme() {
@@ -107,7 +108,7 @@ fn address(uri: &str) -> Result<Address, String> {
     if !is_bare || host.is_empty() || port == 0 || host.contains('%') {
         return Err(refused());
     }
-    Ok(Address { has_tls, host: host.to_owned(), port })
+    Ok(ServerAddr { has_tls, host: host.to_owned(), port })
 }
 
 /// BIND_DN: the name to search with, or what Active Directory takes in its place (`DOMAIN\user`, `user@domain`).
@@ -119,7 +120,7 @@ pub(crate) fn bind_dn(value: &Json) -> Result<String, String> {
     };
     let is_down_level = name.split_once('\\').is_some_and(|(domain, user)| is_word(domain, "") && is_word(user, " "));
     let is_principal = name.split_once('@').is_some_and(|(user, domain)| is_word(user, "+") && is_word(domain, ""));
-    if is_down_level || is_principal || dn::normalized(name).is_some() {
+    if is_down_level || is_principal || dn::normalize(name).is_some() {
         Ok(name.to_owned())
     } else {
         Err(format!("Invalid DN: {text}"))
@@ -176,7 +177,7 @@ pub(crate) fn connection_options(value: &Json) -> Result<ConnectionOptions, Stri
 
 fn required_dn(value: &Json) -> Result<&str, String> {
     let text = filled_text(value)?;
-    match dn::normalized(text) {
+    match dn::normalize(text) {
         Some(_) => Ok(text),
         None => Err(format!("Invalid DN: {text}")),
     }
@@ -204,7 +205,7 @@ pub(crate) fn user_dn_template(value: &Json) -> Result<Option<String>, String> {
     if !text.contains(USER) {
         return Err(without_user(&text));
     }
-    match fill_dn(&text, "user").and_then(|filled| dn::normalized(&filled)) {
+    match fill_dn(&text, "user").and_then(|filled| dn::normalize(&filled)) {
         Some(_) => Ok(Some(text)),
         None => Err(format!("Invalid DN: {text}")),
     }
@@ -333,21 +334,21 @@ pub(crate) fn user_flags(value: &Json) -> Result<Vec<(&'static str, Vec<String>)
     Ok(flags)
 }
 
-fn who(value: Option<&Json>) -> Result<Who, String> {
+fn who(value: Option<&Json>) -> Result<Members, String> {
     let group = |value: &Json| {
         let text = required_dn(value)?;
-        dn::normalized(text).ok_or_else(|| format!("Invalid DN: {text}"))
+        dn::normalize(text).ok_or_else(|| format!("Invalid DN: {text}"))
     };
     match value {
-        None | Some(Json::Null) => Ok(Who::Unsaid),
-        Some(Json::Bool(true)) => Ok(Who::Everybody),
-        Some(Json::Bool(false)) => Ok(Who::Nobody),
-        Some(Json::String(word)) if word.is_empty() => Ok(Who::Unsaid),
-        Some(Json::String(word)) if word.eq_ignore_ascii_case("true") => Ok(Who::Everybody),
-        Some(Json::String(word)) if word.eq_ignore_ascii_case("false") => Ok(Who::Nobody),
-        Some(name @ Json::String(_)) => Ok(Who::Groups(vec![group(name)?])),
-        Some(Json::Array(names)) if names.is_empty() => Ok(Who::Nobody),
-        Some(Json::Array(names)) => Ok(Who::Groups(names.iter().map(group).collect::<Result<_, _>>()?)),
+        None | Some(Json::Null) => Ok(Members::Unspecified),
+        Some(Json::Bool(true)) => Ok(Members::Everybody),
+        Some(Json::Bool(false)) => Ok(Members::Nobody),
+        Some(Json::String(word)) if word.is_empty() => Ok(Members::Unspecified),
+        Some(Json::String(word)) if word.eq_ignore_ascii_case("true") => Ok(Members::Everybody),
+        Some(Json::String(word)) if word.eq_ignore_ascii_case("false") => Ok(Members::Nobody),
+        Some(name @ Json::String(_)) => Ok(Members::Groups(vec![group(name)?])),
+        Some(Json::Array(names)) if names.is_empty() => Ok(Members::Nobody),
+        Some(Json::Array(names)) => Ok(Members::Groups(names.iter().map(group).collect::<Result<_, _>>()?)),
         Some(other) => Err(format!(
             "Expected None, True, False, a string or list of strings but got {} instead.",
             type_name(other)
@@ -383,7 +384,7 @@ pub(crate) fn organization_map(value: &Json) -> Result<Vec<OrganizationRule>, St
         for (key, remove, field) in ROLES {
             let who = who(sent.get(key)).map_err(at(name, key))?;
             let removes = sent.get(remove).map_or(Ok(true), boolean).map_err(at(name, remove))?;
-            roles.push((field, Rule { who, removes }));
+            roles.push((field, RoleRule { who, removes }));
         }
         rules.push(OrganizationRule { name: object_name(name)?, roles });
     }
@@ -403,7 +404,7 @@ pub(crate) fn team_map(value: &Json) -> Result<Vec<TeamRule>, String> {
         let organization = organization.map_err(at(name, "organization"))?;
         let who = who(sent.get("users")).map_err(at(name, "users"))?;
         let removes = sent.get("remove").map_or(Ok(true), boolean).map_err(at(name, "remove"))?;
-        rules.push(TeamRule { name: object_name(name)?, organization, members: Rule { who, removes } });
+        rules.push(TeamRule { name: object_name(name)?, organization, members: RoleRule { who, removes } });
     }
     Ok(rules)
 }
