@@ -1,4 +1,4 @@
-//! Who has access to an object, and by which way: the `access_list` of every object that has roles.
+//! Who has access to an object, and by which path: the `access_list` of every object that has roles.
 
 use std::collections::BTreeMap;
 
@@ -8,9 +8,9 @@ use hostler_schema::{Actor, Resource, Singleton};
 use serde_json::{Map, Value as Json, json};
 
 use crate::TEAM;
-use crate::common::{HOLDING_TYPES, holding_objects};
+use crate::access_paths::{AccessPath, Definition, access_paths};
+use crate::common::{TYPES_WITH_ROLES, visible_objects};
 use crate::role_definitions::actions_of;
-use crate::ways::{Definition, Way, ways};
 
 /// Adds `direct_access` and `indirect_access` to the users of a page, and takes
 /// away what AWX does not show in this list.
@@ -25,16 +25,16 @@ pub async fn show(
     page: &mut [Shown],
 ) -> Result<(), Failure> {
     let users: Vec<i64> = page.iter().map(|shown| shown.loaded.record.id).collect();
-    let ways = ways(engine, resource, id, &users).await?;
-    let names = object_names(engine, actor, &ways).await?;
+    let paths = access_paths(engine, resource, id, &users).await?;
+    let names = object_names(engine, actor, &paths).await?;
     for shown in page {
         let user = shown.loaded.record.id;
         let (mut direct, mut indirect) = (vec![], vec![]);
-        for way in ways.iter().filter(|way| way.user == user) {
+        for path in paths.iter().filter(|path| path.user == user) {
             // What a team of the user holds on the object itself counts as direct, as in AWX.
-            let own = way.content_type.as_deref() == Some(resource.name) && way.object == Some(id);
+            let own = path.content_type.as_deref() == Some(resource.name) && path.object == Some(id);
             let list = if own { &mut direct } else { &mut indirect };
-            list.extend(describe(way, resource, actor, &names));
+            list.extend(describe(path, resource, actor, &names));
         }
         if let Some(Json::Object(summary)) = shown.json.get_mut("summary_fields") {
             summary.shift_remove("user_capabilities");
@@ -53,32 +53,36 @@ pub async fn show(
 pub async fn object_names(
     engine: &Engine,
     actor: &Actor,
-    ways: &[Way],
+    paths: &[AccessPath],
 ) -> Result<BTreeMap<(&'static str, i64), (String, bool)>, Failure> {
     let mut names = BTreeMap::new();
-    for resource in HOLDING_TYPES.iter().map(|resource| resource()) {
-        let held =
-            ways.iter().filter(|way| way.content_type.as_deref() == Some(resource.name)).filter_map(|way| way.object);
-        let teams = ways.iter().filter(|_| *resource == TEAM).filter_map(|way| way.team.as_ref()).map(|team| team.id);
+    for resource in TYPES_WITH_ROLES.iter().map(|resource| resource()) {
+        let held = paths
+            .iter()
+            .filter(|path| path.content_type.as_deref() == Some(resource.name))
+            .filter_map(|path| path.object);
+        let teams =
+            paths.iter().filter(|_| *resource == TEAM).filter_map(|path| path.team.as_ref()).map(|team| team.id);
         let ids: Vec<i64> = held.chain(teams).collect();
         if ids.is_empty() {
             continue;
         }
-        for object in holding_objects(engine, actor, resource, ids).await? {
+        for object in visible_objects(engine, actor, resource, ids).await? {
             names.insert((resource.name, object.id), (object.name, object.administered));
         }
     }
     Ok(names)
 }
 
-/// The way as AWX words it; none if it leads through an object that the actor may not see.
+/// The path as AWX words it; none if it leads through an object that the actor may not see.
 fn describe(
-    way: &Way,
+    path: &AccessPath,
     resource: &'static Resource,
     actor: &Actor,
     names: &BTreeMap<(&'static str, i64), (String, bool)>,
 ) -> Option<Json> {
-    let holding = HOLDING_TYPES.iter().map(|resource| resource()).find(|r| Some(r.name) == way.content_type.as_deref());
+    let holding =
+        TYPES_WITH_ROLES.iter().map(|resource| resource()).find(|r| Some(r.name) == path.content_type.as_deref());
     let Some(holding) = holding else {
         // Both come from flags of the user: AWX names no role to take away here.
         let singleton = |name: &str, description: &str, roles: Vec<&str>| {
@@ -86,7 +90,7 @@ fn describe(
             let role = json!({"id": null, "name": name, "description": description, "user_capabilities": may});
             json!({"role": role, "descendant_roles": roles})
         };
-        return Some(match way.field == Singleton::Administrator.field() {
+        return Some(match path.field == Singleton::Administrator.field() {
             true => singleton(
                 "System Administrator",
                 "Can manage all aspects of the system",
@@ -95,9 +99,9 @@ fn describe(
             false => singleton("System Auditor", "Can view all aspects of the system", vec!["read_role"]),
         });
     };
-    let object = way.object?;
+    let object = path.object?;
     let (object_name, administers) = names.get(&(holding.name, object))?;
-    let (name, description, descendants) = match (&way.definition, holding.role(&way.field)) {
+    let (name, description, descendants) = match (&path.definition, holding.role(&path.field)) {
         (Some(definition), _) => {
             (definition.name.as_str(), definition.description.as_str(), roles_of_definition(resource, definition))
         }
@@ -105,13 +109,13 @@ fn describe(
         (None, None) => return None,
     };
     let mut role = Map::new();
-    role.insert("id".into(), way.role.into());
+    role.insert("id".into(), path.role.into());
     role.insert("name".into(), name.into());
     role.insert("description".into(), description.into());
     role.insert("resource_name".into(), object_name.as_str().into());
     role.insert("resource_type".into(), holding.name.into());
     role.insert("related".into(), json!({ holding.name: holding.url(object) }));
-    if let Some(team) = &way.team {
+    if let Some(team) = &path.team {
         let (team_name, _) = names.get(&(TEAM.name, team.id))?;
         role.insert("team_id".into(), team.id.into());
         role.insert("team_name".into(), team_name.as_str().into());

@@ -9,7 +9,7 @@ use sea_query::{Alias, Expr, ExprTrait, Query, UnionType};
 use crate::users::USER;
 
 /// The types whose objects have roles.
-pub const HOLDING_TYPES: &[fn() -> &'static Resource] =
+pub const TYPES_WITH_ROLES: &[fn() -> &'static Resource] =
     &[|| &crate::ORGANIZATION, || &crate::TEAM, || &crate::PROJECT, || &crate::CREDENTIAL];
 
 /// When the object was created.
@@ -54,13 +54,13 @@ pub fn roles_of(content_type: &'static str, this_id: Expr, other: &str) -> Expr 
 }
 
 /// The condition that `other` is a user who was granted this role of the object directly.
-pub fn holders(content_type: &'static str, field: &'static str, this_id: Expr, other: &str) -> Expr {
+pub fn users_with_role(content_type: &'static str, field: &'static str, this_id: Expr, other: &str) -> Expr {
     let object = column("roles", "object_id").eq(this_id);
     column(other, "id").in_subquery(hostler_access::holders_of(content_type, &[field], object))
 }
 
 /// The condition that `other` is an object of which this user was granted one of these roles directly.
-pub fn held_by(content_type: &'static str, roles: &[&'static str], user: Expr, other: &str) -> Expr {
+pub fn granted_to_user(content_type: &'static str, roles: &[&'static str], user: Expr, other: &str) -> Expr {
     column(other, "id").in_subquery(
         Query::select()
             .expr(column("roles", "object_id"))
@@ -120,15 +120,15 @@ pub fn readable_by(resource: &'static Resource, user: Expr, other: &str) -> Expr
 }
 
 /// To the roles which a user or team (`holder` names the column) was granted.
-pub const fn roles_held(holder: &'static str) -> Via {
+pub const fn granted_roles(holder: &'static str) -> Via {
     Via::Through { table: "grants", here: holder, there: "role_id", only: None }
 }
 
 /// The rules for a table that belongs to another resource's row of the same id:
 /// who sees that row sees this one; nobody writes it.
-pub struct PartOf(pub fn() -> &'static Resource);
+pub struct InheritedAccess(pub fn() -> &'static Resource);
 
-impl Access for PartOf {
+impl Access for InheritedAccess {
     fn rows(&self, actor: &Actor, action: Action, row: &str) -> Rule {
         match action {
             Action::Read => (self.0)().access.rows(actor, Action::Read, row),
@@ -150,12 +150,12 @@ pub const fn identity(table: &'static str, access: &'static dyn Access) -> Resou
 }
 
 /// Whether the actor administers any organization: a condition that refers to no row.
-pub fn administers_any(actor: &Actor) -> Rule {
+pub fn administers_any_organization(actor: &Actor) -> Rule {
     holds(&crate::ORGANIZATION, "admin_role", actor, None)
 }
 
 /// One object whose roles are being shown.
-pub struct Holding {
+pub struct ObjectWithRoles {
     /// Its id.
     pub id: i64,
     /// Its name.
@@ -168,12 +168,12 @@ pub struct Holding {
 ///
 /// # Errors
 /// What the database says.
-pub async fn holding_objects(
+pub async fn visible_objects(
     engine: &Engine,
     actor: &Actor,
     resource: &'static Resource,
     ids: Vec<i64>,
-) -> Result<Vec<Holding>, Failure> {
+) -> Result<Vec<ObjectWithRoles>, Failure> {
     let query = Query::select()
         .expr(column("holding", "id"))
         .expr(column("holding", "name"))
@@ -183,7 +183,8 @@ pub async fn holding_objects(
         .cond_where(resource.access.rows(actor, Action::Read, "holding").condition())
         .to_owned();
     let rows = engine.database.read(&query, &[Type::Integer, Type::Text, Type::Boolean]).await?;
-    let holding =
-        |row: &Row| Some(Holding { id: row.integer(0)?, name: row.text(1)?.to_owned(), administered: row.boolean(2) });
+    let holding = |row: &Row| {
+        Some(ObjectWithRoles { id: row.integer(0)?, name: row.text(1)?.to_owned(), administered: row.boolean(2) })
+    };
     Ok(rows.iter().filter_map(holding).collect())
 }

@@ -12,14 +12,14 @@ use sea_query::{Alias, Expr, ExprTrait, Query};
 use serde_json::{Map, Value as Json, json};
 
 use crate::common::{
-    BY_CREATOR, BY_MODIFIER, CREATED, CREATED_BY, MODIFIED, MODIFIED_BY, absent, activity_of, holders, roles_of,
+    BY_CREATOR, BY_MODIFIER, CREATED, CREATED_BY, MODIFIED, MODIFIED_BY, absent, activity_of, roles_of, users_with_role,
 };
 use crate::credential_access::CredentialAccess;
 use crate::credential_inputs::{self, TypeDefinition};
 use crate::credential_owners::{add_owners, owner_teams};
 use crate::{
-    ACTIVITY, CREDENTIAL_INPUT_SOURCE, CREDENTIAL_TYPE, ORGANIZATION, PROJECT, ROLE, TEAM, USER,
-    credential_input_sources, ways,
+    ACTIVITY, CREDENTIAL_INPUT_SOURCE, CREDENTIAL_TYPE, ORGANIZATION, PROJECT, ROLE, TEAM, USER, access_paths,
+    credential_input_sources,
 };
 
 const NAME: Field = fields::text("name")
@@ -118,7 +118,7 @@ const SUBLISTS: &[Sublist] = &[
         "access_list",
         "Credential Access List",
         || &USER,
-        Via::Condition(|id, other| ways::with_access_to(&CREDENTIAL, id, other)),
+        Via::Condition(|id, other| access_paths::with_access_to(&CREDENTIAL, id, other)),
     ),
     Sublist::new(
         "object_roles",
@@ -130,7 +130,7 @@ const SUBLISTS: &[Sublist] = &[
         "owner_users",
         "Credential Owner Users List",
         || &USER,
-        Via::Condition(|id, other| holders("credential", "admin_role", id, other)),
+        Via::Condition(|id, other| users_with_role("credential", "admin_role", id, other)),
     ),
     Sublist::new("owner_teams", "Credential Owner Teams List", || &TEAM, Via::Condition(owner_teams)),
     Sublist::new(

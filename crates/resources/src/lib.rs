@@ -1,6 +1,7 @@
 //! One file for each resource: its description and its hooks.
 
 mod access_list;
+mod access_paths;
 mod activity;
 pub mod applications;
 mod common;
@@ -22,7 +23,6 @@ mod sessions;
 mod teams;
 mod tokens;
 pub mod users;
-mod ways;
 
 pub use activity::ACTIVITY;
 pub use applications::APPLICATION;

@@ -12,12 +12,12 @@ use sea_query::{Alias, ExprTrait, Func, Query};
 use serde_json::{Map, Value as Json, json};
 
 use crate::common::{
-    BY_CREATOR, BY_MODIFIER, CREATED, CREATED_BY, MODIFIED, MODIFIED_BY, PartOf, absent, activity_of, holders,
-    identity, roles_of,
+    BY_CREATOR, BY_MODIFIER, CREATED, CREATED_BY, InheritedAccess, MODIFIED, MODIFIED_BY, absent, activity_of,
+    identity, roles_of, users_with_role,
 };
 use crate::credential_access::can_use;
 use crate::credential_inputs::TypeDefinition;
-use crate::{ACTIVITY, APPLICATION, CREDENTIAL, LABEL, PROJECT, ROLE, TEAM, USER, ways};
+use crate::{ACTIVITY, APPLICATION, CREDENTIAL, LABEL, PROJECT, ROLE, TEAM, USER, access_paths};
 
 const NAME: Field = fields::text("name")
     .label("Name")
@@ -112,7 +112,7 @@ const ROLES: &[ObjectRole] = &[
         .compatible(&["shared.view_organization", "awx.approve_workflowjobtemplate"]),
 ];
 
-static IDENTITY: Resource = identity("organizations", &PartOf(|| &ORGANIZATION));
+static IDENTITY: Resource = identity("organizations", &InheritedAccess(|| &ORGANIZATION));
 
 const RELATIONS: &[Relation] = &[
     BY_CREATOR,
@@ -149,14 +149,14 @@ const SUBLISTS: &[Sublist] = &[
         "users",
         "Organization Users List",
         || &USER,
-        Via::Condition(|id, other| holders("organization", "member_role", id, other)),
+        Via::Condition(|id, other| users_with_role("organization", "member_role", id, other)),
     )
     .post(Post::Grant("member_role")),
     Sublist::new(
         "admins",
         "Organization Admins List",
         || &USER,
-        Via::Condition(|id, other| holders("organization", "admin_role", id, other)),
+        Via::Condition(|id, other| users_with_role("organization", "admin_role", id, other)),
     )
     .post(Post::Grant("admin_role")),
     Sublist::new("teams", "Organization Teams List", || &TEAM, Via::Reverse("organization_id"))
@@ -180,7 +180,7 @@ const SUBLISTS: &[Sublist] = &[
         "access_list",
         "Organization Access List",
         || &USER,
-        Via::Condition(|id, other| ways::with_access_to(&ORGANIZATION, id, other)),
+        Via::Condition(|id, other| access_paths::with_access_to(&ORGANIZATION, id, other)),
     ),
 ];
 

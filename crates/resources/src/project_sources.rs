@@ -2,7 +2,7 @@
 
 /// Whether a source may be handed to a version-control program: of a known
 /// scheme, and nothing that it could read as an option or as a command.
-pub fn is_source(url: &str) -> bool {
+pub fn is_allowed_scm_url(url: &str) -> bool {
     const SCHEMES: [&str; 10] = [
         "http://",
         "https://",
@@ -18,7 +18,7 @@ pub fn is_source(url: &str) -> bool {
     if url.is_empty() {
         return true;
     }
-    if url.starts_with('-') || has_control(url) || url.contains("::") {
+    if url.starts_with('-') || has_control_characters(url) || url.contains("::") {
         return false;
     }
     let scheme = SCHEMES.iter().find(|scheme| url.to_ascii_lowercase().starts_with(*scheme));
@@ -33,7 +33,7 @@ pub fn is_source(url: &str) -> bool {
 }
 
 /// Whether a text has characters that end a line or an argument.
-pub fn has_control(text: &str) -> bool {
+pub fn has_control_characters(text: &str) -> bool {
     text.chars().any(|c| c.is_control() || c == ' ')
 }
 

@@ -17,8 +17,8 @@ use crate::common::{
 };
 use crate::credential_access::can_use;
 use crate::credential_inputs::TypeDefinition;
-use crate::project_sources::{has_control, is_source, slug};
-use crate::{ACTIVITY, CREDENTIAL, ORGANIZATION, ROLE, TEAM, USER, ways};
+use crate::project_sources::{has_control_characters, is_allowed_scm_url, slug};
+use crate::{ACTIVITY, CREDENTIAL, ORGANIZATION, ROLE, TEAM, USER, access_paths};
 
 const SCM_TYPES: &[(&str, &str)] = &[
     ("", "Manual"),
@@ -189,7 +189,7 @@ const SUBLISTS: &[Sublist] = &[
         "access_list",
         "Project Access List",
         || &USER,
-        Via::Condition(|id, other| ways::with_access_to(&PROJECT, id, other)),
+        Via::Condition(|id, other| access_paths::with_access_to(&PROJECT, id, other)),
     ),
 ];
 
@@ -347,7 +347,7 @@ impl Hooks for ProjectHooks {
         if !manual && edit.new.text(&SCM_TYPE) != "insights" && edit.new.text(&SCM_URL).is_empty() {
             return Err(Failure::field(SCM_URL.name, "SCM URL is required."));
         }
-        if edit.changes(&SCM_URL) && !is_source(edit.new.text(&SCM_URL)) {
+        if edit.changes(&SCM_URL) && !is_allowed_scm_url(edit.new.text(&SCM_URL)) {
             return Err(Failure::field(
                 SCM_URL.name,
                 "Invalid SCM URL: http, https, ssh, git, svn, ftp and file URLs and user@host:path are known.",
@@ -355,7 +355,9 @@ impl Hooks for ProjectHooks {
         }
         for field in [SCM_BRANCH, SCM_REFSPEC] {
             // What starts with a dash would be an option to git.
-            if edit.changes(&field) && (edit.new.text(&field).starts_with('-') || has_control(edit.new.text(&field))) {
+            if edit.changes(&field)
+                && (edit.new.text(&field).starts_with('-') || has_control_characters(edit.new.text(&field)))
+            {
                 return Err(Failure::field(field.name, "This may not start with a dash nor hold control characters."));
             }
         }

@@ -11,7 +11,7 @@ use hostler_schema::{
 use sea_query::{Alias, Expr, ExprTrait, Func, Query, UnionType};
 use serde_json::{Map, Value as Json};
 
-use crate::common::{BY_CREATOR, CREATED, CREATED_BY, HOLDING_TYPES};
+use crate::common::{BY_CREATOR, CREATED, CREATED_BY, TYPES_WITH_ROLES};
 use crate::{ROLE_DEFINITION, TEAM, USER};
 
 const CONTENT_TYPE: Field =
@@ -171,7 +171,7 @@ impl Access for AssignmentAccess {
             (Action::Read, _) => column("grants", "team_id").in_subquery(hostler_access::teams_of(actor.id)),
             _ => Expr::Constant(false.into()),
         });
-        for resource in HOLDING_TYPES.iter().map(|resource| resource()) {
+        for resource in TYPES_WITH_ROLES.iter().map(|resource| resource()) {
             let administered = hostler_engine::administers_role(resource, actor, "held");
             if matches!(administered, Rule::When(_)) {
                 let objects = administered.ids(resource.table, "held");
@@ -189,7 +189,7 @@ impl Access for AssignmentAccess {
 
     fn create(&self, actor: &Actor, _draft: Draft<'_>) -> Rule {
         // Which object is known only from the body: granting asks for the right on it.
-        HOLDING_TYPES
+        TYPES_WITH_ROLES
             .iter()
             .map(|resource| holds(resource(), "admin_role", actor, None))
             .fold(Rule::from_bool(actor.is_superuser), Rule::or)
@@ -228,7 +228,7 @@ impl Hooks for AssignmentHooks {
             shown.json.insert(key.into(), known.into());
             shown.json.insert(OBJECT_ANSIBLE_ID.name.into(), Json::Null);
         }
-        for resource in HOLDING_TYPES.iter().map(|resource| resource()) {
+        for resource in TYPES_WITH_ROLES.iter().map(|resource| resource()) {
             let of_type = |shown: &&mut Shown| shown.loaded.record.text(&OBJECT_TYPE) == resource.name;
             let ids: Vec<i64> = page
                 .iter_mut()
@@ -308,7 +308,7 @@ impl AssignmentHooks {
             return engine.system_role(row.text(2).unwrap_or_default()).await;
         };
         let resource =
-            HOLDING_TYPES.iter().map(|resource| resource()).find(|resource| resource.content_type() == content_type);
+            TYPES_WITH_ROLES.iter().map(|resource| resource()).find(|resource| resource.content_type() == content_type);
         let resource = resource.ok_or_else(|| Failure::NotYet(format!("objects of type {content_type}")))?;
         let object = match number(body, OBJECT_ID.name)? {
             Some(id) => id,

@@ -11,7 +11,7 @@ use hostler_schema::{
 use sea_query::{Alias, Expr, ExprTrait, Query};
 use serde_json::{Map, Value as Json, json};
 
-use crate::common::{HOLDING_TYPES, PartOf, holding_objects};
+use crate::common::{InheritedAccess, TYPES_WITH_ROLES, visible_objects};
 use crate::{ORGANIZATION, TEAM, USER};
 
 const NAME: Field = fields::computed("name").label("Name").help("What the role is called.");
@@ -26,7 +26,7 @@ const OBJECT_ID: Field =
 /// What AWX's filters know as the content type: `content_type__model=organization`.
 static CONTENT_TYPE_MODEL: Resource = {
     const FIELDS: &[Field] = &[fields::id(), fields::text("model").column("content_type").nullable().read_only()];
-    let mut resource = Resource::new("content_type", "roles", "ContentType", FIELDS, &PartOf(|| &ROLE));
+    let mut resource = Resource::new("content_type", "roles", "ContentType", FIELDS, &InheritedAccess(|| &ROLE));
     resource.search = &["model"];
     resource
 };
@@ -107,7 +107,7 @@ impl Access for RoleRules {
         if actor.is_superuser || actor.is_system_auditor {
             return None;
         }
-        let types = HOLDING_TYPES.iter().map(|resource| resource());
+        let types = TYPES_WITH_ROLES.iter().map(|resource| resource());
         let whole = types.filter(|resource| matches!(resource.access.rows(actor, Action::Read, "holding"), Rule::All));
         let whole: Vec<&str> = whole.map(|resource| resource.name).collect();
         if whole.is_empty() {
@@ -137,7 +137,7 @@ fn reached(actor: &Actor, row: &str) -> Rule {
         .and_where(column("grants", "user_id").eq(actor.id))
         .to_owned();
     let mut rule = Rule::When(column(row, "id").in_subquery(held));
-    for resource in HOLDING_TYPES.iter().map(|resource| resource()) {
+    for resource in TYPES_WITH_ROLES.iter().map(|resource| resource()) {
         if let visible @ Rule::When(_) = resource.access.rows(actor, Action::Read, "holding") {
             let objects = visible.ids(resource.table, "holding");
             let of_type = column(row, "content_type").eq(resource.name);
@@ -182,7 +182,7 @@ fn role_is(row: &str, (content_type, field): End) -> Expr {
 /// named `edge` and found by a subquery, stand beside each other in the graph.
 fn edges(is_child: impl Fn(End) -> Expr, is_parent: impl Fn(End) -> Expr, child: &str, parent: &str) -> Expr {
     let mut any = Expr::Constant(false.into());
-    for resource in HOLDING_TYPES {
+    for resource in TYPES_WITH_ROLES {
         let resource = resource();
         for role in resource.roles {
             for cause in role.implied_by {
@@ -248,13 +248,13 @@ impl Hooks for RoleHooks {
                 shown.summarize("user_capabilities", json!({"unattach": may}));
             }
         }
-        for resource in HOLDING_TYPES {
+        for resource in TYPES_WITH_ROLES {
             let resource = resource();
             let ids: Vec<i64> = page.iter().filter(|shown| is_of(shown, resource)).filter_map(object_id).collect();
             if ids.is_empty() {
                 continue;
             }
-            let objects = holding_objects(engine, view.actor, resource, ids).await?;
+            let objects = visible_objects(engine, view.actor, resource, ids).await?;
             for shown in page.iter_mut().filter(|shown| is_of(shown, resource)) {
                 let Some(id) = object_id(shown) else { continue };
                 let Some(object) = objects.iter().find(|object| object.id == id) else { continue };
@@ -318,5 +318,5 @@ fn object_id(shown: &Shown) -> Option<i64> {
 }
 
 fn holding_type(shown: &Shown) -> Option<&'static Resource> {
-    HOLDING_TYPES.iter().map(|resource| resource()).find(|resource| is_of(shown, resource))
+    TYPES_WITH_ROLES.iter().map(|resource| resource()).find(|resource| is_of(shown, resource))
 }

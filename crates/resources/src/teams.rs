@@ -11,11 +11,11 @@ use hostler_schema::{
 use serde_json::{Map, Value as Json, json};
 
 use crate::common::{
-    BY_CREATOR, BY_MODIFIER, CREATED, CREATED_BY, MODIFIED, MODIFIED_BY, PartOf, activity_of, holders, identity,
-    roles_held, roles_of,
+    BY_CREATOR, BY_MODIFIER, CREATED, CREATED_BY, InheritedAccess, MODIFIED, MODIFIED_BY, activity_of, granted_roles,
+    identity, roles_of, users_with_role,
 };
 use crate::credential_owners::belongs_to_team;
-use crate::{ACTIVITY, CREDENTIAL, ORGANIZATION, PROJECT, ROLE, USER, projects, ways};
+use crate::{ACTIVITY, CREDENTIAL, ORGANIZATION, PROJECT, ROLE, USER, access_paths, projects};
 
 const NAME: Field =
     fields::text("name").label("Name").max(512).required().help("What the team is called; unique in its organization.");
@@ -48,16 +48,16 @@ const ROLES: &[ObjectRole] = &[
     .compatible(&["shared.view_team"]),
 ];
 
-static IDENTITY: Resource = identity("teams", &PartOf(|| &TEAM));
+static IDENTITY: Resource = identity("teams", &InheritedAccess(|| &TEAM));
 
 const RELATIONS: &[Relation] = &[
     BY_CREATOR,
     BY_MODIFIER,
     Relation::new("organization", || &ORGANIZATION, Via::Column("organization_id")),
     Relation::new("resource", || &IDENTITY, Via::Same),
-    Relation::new("member_roles", || &ROLE, roles_held("team_id")),
-    Relation::new("has_roles", || &ROLE, roles_held("team_id")),
-    Relation::new("role_assignments", || &ROLE, roles_held("team_id")),
+    Relation::new("member_roles", || &ROLE, granted_roles("team_id")),
+    Relation::new("has_roles", || &ROLE, granted_roles("team_id")),
+    Relation::new("role_assignments", || &ROLE, granted_roles("team_id")),
 ];
 
 const SUBLISTS: &[Sublist] = &[
@@ -65,10 +65,10 @@ const SUBLISTS: &[Sublist] = &[
         "users",
         "Team Users List",
         || &USER,
-        Via::Condition(|id, other| holders("team", "member_role", id, other)),
+        Via::Condition(|id, other| users_with_role("team", "member_role", id, other)),
     )
     .post(Post::Grant("member_role")),
-    Sublist::new("roles", "Team Roles List", || &ROLE, roles_held("team_id")).post(Post::Attach),
+    Sublist::new("roles", "Team Roles List", || &ROLE, granted_roles("team_id")).post(Post::Attach),
     Sublist::new("projects", "Team Projects List", || &PROJECT, Via::Condition(projects::granted_to_team)),
     Sublist::new("credentials", "Team Credentials List", || &CREDENTIAL, Via::Condition(belongs_to_team))
         .post(Post::Create("team")),
@@ -83,7 +83,7 @@ const SUBLISTS: &[Sublist] = &[
         "access_list",
         "Team Access List",
         || &USER,
-        Via::Condition(|id, other| ways::with_access_to(&TEAM, id, other)),
+        Via::Condition(|id, other| access_paths::with_access_to(&TEAM, id, other)),
     ),
 ];
 

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use hostler_access::path;
 use hostler_database::Type;
 use hostler_engine::{Engine, Failure};
 use hostler_schema::{Actor, ImpliedBy, Resource, Singleton, column};
@@ -10,14 +9,14 @@ use sea_query::{Alias, Expr, ExprTrait, Query};
 use serde_json::{Value as Json, json};
 
 use crate::access_list::object_names;
-use crate::ways::{Way, ways};
+use crate::access_paths::{AccessPath, access_paths};
 use crate::{ORGANIZATION, TEAM, USER};
 
 type Names = BTreeMap<(&'static str, i64), (String, bool)>;
 
 /// What leads to something.
 #[derive(Default)]
-pub(super) struct Through {
+pub(super) struct Requirement {
     /// This role of the object.
     pub role: Option<(&'static Resource, &'static str)>,
     /// These roles of its organization, each by itself.
@@ -28,15 +27,15 @@ pub(super) struct Through {
 
 /// Everything that a user was granted and that may lead to an object, as far as
 /// whoever asks can see it.
-pub(super) struct Chains<'a> {
+pub(super) struct AccessChains<'a> {
     subject: &'a Actor,
     object: (&'static Resource, i64),
     organization: Option<i64>,
-    ways: Vec<Way>,
+    paths: Vec<AccessPath>,
     names: Names,
 }
 
-impl<'a> Chains<'a> {
+impl<'a> AccessChains<'a> {
     /// Reads what `subject` was granted, to be told to `actor`.
     pub async fn gather(
         engine: &Engine,
@@ -51,31 +50,31 @@ impl<'a> Chains<'a> {
             _ => None,
         };
         let found = match organization {
-            Some(organization) => ways(engine, &ORGANIZATION, organization, &[subject.id]).await?,
-            None => ways(engine, resource, id, &[subject.id]).await?,
+            Some(organization) => access_paths(engine, &ORGANIZATION, organization, &[subject.id]).await?,
+            None => access_paths(engine, resource, id, &[subject.id]).await?,
         };
         let names = object_names(engine, actor, &found).await?;
-        let found = found.into_iter().filter(|way| all_visible(way, &names)).collect();
-        Ok(Chains { subject, object: (resource, id), organization, ways: found, names })
+        let found = found.into_iter().filter(|path| all_visible(path, &names)).collect();
+        Ok(AccessChains { subject, object: (resource, id), organization, paths: found, names })
     }
 
     /// The shortest chain; none if no grant that may be told leads there.
-    pub fn shortest(&self, through: &Through) -> Option<Vec<Json>> {
-        let chains = self.ways.iter().flat_map(|way| self.chains(way, through));
+    pub fn shortest(&self, through: &Requirement) -> Option<Vec<Json>> {
+        let chains = self.paths.iter().flat_map(|path| self.chains(path, through));
         chains.min_by_key(Vec::len)
     }
 
     /// The chains that begin with one grant.
-    fn chains(&self, way: &Way, through: &Through) -> Vec<Vec<Json>> {
+    fn chains(&self, path: &AccessPath, through: &Requirement) -> Vec<Vec<Json>> {
         let mut found = vec![];
         let permits = |chain: &mut Vec<Json>| {
             if let Some(permission) = &through.permission {
                 chain.push(json!({"permits": permission}));
             }
         };
-        if let Some(definition) = &way.definition {
+        if let Some(definition) = &path.definition {
             let gives = through.permission.as_ref().is_some_and(|wanted| definition.permissions.contains(wanted));
-            if let (true, Some((mut chain, holder, granted))) = (gives, self.start(way)) {
+            if let (true, Some((mut chain, holder, granted))) = (gives, self.start(path)) {
                 chain.push(json!({
                     "holder": holder, "holds": definition.name, "of": granted,
                     "role_definition": format!("/api/v2/role_definitions/{}/", definition.id),
@@ -91,10 +90,10 @@ impl<'a> Chains<'a> {
             ends.extend(through.organization.iter().map(|field| (&ORGANIZATION, organization, *field)));
         }
         for (resource, id, field) in ends {
-            let Some(steps) = steps(way, resource, id, field) else { continue };
-            let Some((mut chain, holder, granted)) = self.start(way) else { continue };
-            let role = format!("/api/v2/roles/{}/", way.role);
-            chain.push(json!({"holder": holder, "holds": way.field, "of": granted, "role": role}));
+            let Some(steps) = steps(path, resource, id, field) else { continue };
+            let Some((mut chain, holder, granted)) = self.start(path) else { continue };
+            let role = format!("/api/v2/roles/{}/", path.role);
+            chain.push(json!({"holder": holder, "holds": path.field, "of": granted, "role": role}));
             for step in &steps[1..] {
                 let (of, field) = match step {
                     ImpliedBy::Own(field) => (resource.name, *field),
@@ -108,12 +107,12 @@ impl<'a> Chains<'a> {
             found.push(chain);
         }
         // Above all objects, whatever their type.
-        let above = |singleton: Singleton| way.content_type.is_none() && way.field == singleton.field();
+        let above = |singleton: Singleton| path.content_type.is_none() && path.field == singleton.field();
         let views = through.permission.as_deref() == Some(&self.object.0.permission("view"));
         if found.is_empty() && (above(Singleton::Administrator) || (above(Singleton::Auditor) && views)) {
-            let role = format!("/api/v2/roles/{}/", way.role);
+            let role = format!("/api/v2/roles/{}/", path.role);
             let holder = self.holder();
-            let mut chain = vec![json!({"holder": holder, "holds": way.field, "of": null, "role": role})];
+            let mut chain = vec![json!({"holder": holder, "holds": path.field, "of": null, "role": role})];
             permits(&mut chain);
             found.push(chain);
         }
@@ -125,16 +124,16 @@ impl<'a> Chains<'a> {
     }
 
     /// How the user comes to hold the grant, who then holds it, and on what it is.
-    fn start(&self, way: &Way) -> Option<(Vec<Json>, Json, Json)> {
+    fn start(&self, path: &AccessPath) -> Option<(Vec<Json>, Json, Json)> {
         let mut chain = vec![];
         let mut holder = self.holder();
-        if let Some(team) = &way.team {
+        if let Some(team) = &path.team {
             let (team_name, _) = self.names.get(&(TEAM.name, team.id))?;
             let what = if team.as_organization_admin { ORGANIZATION.name } else { TEAM.name };
             chain.push(json!({"holder": holder, "holds": team.field, "of": what, "and_so_belongs_to": team_name}));
             holder = json!({"type": TEAM.name, "id": team.id, "name": team_name});
         }
-        let granted = match (way.content_type.as_deref(), way.object) {
+        let granted = match (path.content_type.as_deref(), path.object) {
             (Some(content_type), Some(object)) => {
                 let known = self.names.iter().find(|((name, id), _)| *name == content_type && *id == object);
                 json!({"type": content_type, "id": object, "name": known?.1.0})
@@ -145,29 +144,29 @@ impl<'a> Chains<'a> {
     }
 }
 
-/// Whether the actor may see every object that a way leads through.
-fn all_visible(way: &Way, names: &Names) -> bool {
+/// Whether the actor may see every object that a path leads through.
+fn all_visible(path: &AccessPath, names: &Names) -> bool {
     let known =
         |content_type: &str, id: i64| names.iter().any(|((name, known), _)| *name == content_type && *known == id);
-    let object = match (&way.content_type, way.object) {
+    let object = match (&path.content_type, path.object) {
         (Some(content_type), Some(id)) => known(content_type, id),
         _ => true,
     };
-    object && way.team.as_ref().is_none_or(|team| known(TEAM.name, team.id))
+    object && path.team.as_ref().is_none_or(|team| known(TEAM.name, team.id))
 }
 
 /// The steps from the role that was granted to this role of the object.
-fn steps(way: &Way, resource: &'static Resource, id: i64, field: &'static str) -> Option<Vec<ImpliedBy>> {
-    let held = match (way.content_type.as_deref(), way.object) {
-        (None, _) if way.field == Singleton::Administrator.field() => ImpliedBy::System(Singleton::Administrator),
+fn steps(path: &AccessPath, resource: &'static Resource, id: i64, field: &'static str) -> Option<Vec<ImpliedBy>> {
+    let held = match (path.content_type.as_deref(), path.object) {
+        (None, _) if path.field == Singleton::Administrator.field() => ImpliedBy::System(Singleton::Administrator),
         (None, _) => ImpliedBy::System(Singleton::Auditor),
         (Some(name), Some(object)) if name == resource.name && object == id => {
-            ImpliedBy::Own(resource.role(&way.field)?.field)
+            ImpliedBy::Own(resource.role(&path.field)?.field)
         }
-        (Some(name), _) if name == TEAM.name => ImpliedBy::Team(TEAM.role(&way.field)?.field),
-        (Some(_), _) => ImpliedBy::Organization(ORGANIZATION.role(&way.field)?.field),
+        (Some(name), _) if name == TEAM.name => ImpliedBy::Team(TEAM.role(&path.field)?.field),
+        (Some(_), _) => ImpliedBy::Organization(ORGANIZATION.role(&path.field)?.field),
     };
-    match path(resource, field, held) {
+    match hostler_access::path(resource, field, held) {
         // Superusers may do everything, whether or not the graph says so.
         None if held == ImpliedBy::System(Singleton::Administrator) => Some(vec![held, ImpliedBy::Own(field)]),
         steps => steps,

@@ -10,7 +10,7 @@ use hostler_schema::{Action, Actor, ObjectRole, Resource, Rule, column};
 use sea_query::{Alias, ExprTrait, Query};
 use serde_json::{Map, Value as Json, json};
 
-use self::chain::{Chains, Through};
+use self::chain::{AccessChains, Requirement};
 use crate::access_list::role_of_action;
 use crate::role_definitions::{actions_of, can_be_added};
 use crate::{IS_SUPERUSER, ORGANIZATION, USER};
@@ -44,7 +44,7 @@ pub async fn explain(
     }
     let asked: Vec<Asked> = questions(engine, &subject, resource, id);
     let allowed = answers(engine, &asked, resource, id).await?;
-    let chains = Chains::gather(engine, actor, &subject, resource, id).await?;
+    let chains = AccessChains::gather(engine, actor, &subject, resource, id).await?;
     let (mut roles, mut permissions) = (vec![], vec![]);
     for (asked, allowed) in asked.iter().zip(allowed) {
         let because = if allowed { chains.shortest(&asked.through) } else { None };
@@ -115,7 +115,7 @@ struct Asked {
     /// The rule that the server itself goes by, over the table [`OBJECT`].
     rule: Rule,
     /// What gives it.
-    through: Through,
+    through: Requirement,
 }
 
 enum About {
@@ -128,7 +128,7 @@ enum About {
 fn questions(engine: &Engine, subject: &Actor, resource: &'static Resource, id: i64) -> Vec<Asked> {
     let mut asked = vec![];
     for role in resource.roles {
-        let through = Through { role: Some((resource, role.field)), ..Through::default() };
+        let through = Requirement { role: Some((resource, role.field)), ..Requirement::default() };
         asked.push(Asked { about: About::Role(role), rule: has_role(resource, role.field, subject, OBJECT), through });
     }
     let mut actions: Vec<&str> = actions_of(resource).collect();
@@ -154,7 +154,7 @@ fn questions(engine: &Engine, subject: &Actor, resource: &'static Resource, id: 
             (None, Some(role)) => may(resource, role, action, subject, OBJECT),
             (None, None) => continue,
         };
-        let through = Through {
+        let through = Requirement {
             role: role.map(|role| (resource, role)),
             organization: kind.map(|kind| resource.access.organization_roles(kind)).unwrap_or_default(),
             permission: Some(permission.clone()),
@@ -168,8 +168,11 @@ fn questions(engine: &Engine, subject: &Actor, resource: &'static Resource, id: 
             let own = format!("{}_admin_role", added.name);
             let role = resource.role(&own).map_or("admin_role", |role| role.field);
             let in_it = |name: &str| (name == ORGANIZATION.name).then_some(id);
-            let through =
-                Through { role: Some((resource, role)), permission: Some(permission.clone()), ..Through::default() };
+            let through = Requirement {
+                role: Some((resource, role)),
+                permission: Some(permission.clone()),
+                ..Requirement::default()
+            };
             asked.push(Asked {
                 about: About::Permission(permission, "add".to_owned()),
                 rule: added.access.create(subject, &in_it),

@@ -4,7 +4,7 @@ use hostler_access::{closure, holders_of, object_ids};
 use hostler_schema::{Access, Action, Actor, Draft, Rule, column};
 use sea_query::{Alias, Expr, ExprTrait, Query, SelectStatement, UnionType};
 
-use crate::common::administers_any;
+use crate::common::administers_any_organization;
 use crate::{ORGANIZATION, TEAM};
 
 /// The roles that make somebody belong to an organization, held on it or on one of its teams.
@@ -28,7 +28,7 @@ impl Access for UserAccess {
                 Rule::When(is_self()).or(administered(actor, row).and(Rule::When(belongs_somewhere(row))))
             }
             Action::Delete => {
-                let orphan = administers_any(actor).and(Rule::When(holds_anything(row).not()));
+                let orphan = administers_any_organization(actor).and(Rule::When(holds_anything(row).not()));
                 administered(actor, row)
                     .and(Rule::When(belongs_somewhere(row)))
                     .or(ordinary(row).and(orphan))

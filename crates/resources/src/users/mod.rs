@@ -9,8 +9,10 @@ use hostler_schema::{
 };
 use sea_query::ExprTrait;
 
-use crate::common::{PartOf, absent, activity_of, held_by, identity, readable_by, roles_held, sees_everything};
-use crate::{ACTIVITY, APPLICATION, CREDENTIAL, ORGANIZATION, PROJECT, ROLE, SESSION, TEAM, TOKEN, ways};
+use crate::common::{
+    InheritedAccess, absent, activity_of, granted_roles, granted_to_user, identity, readable_by, sees_everything,
+};
+use crate::{ACTIVITY, APPLICATION, CREDENTIAL, ORGANIZATION, PROJECT, ROLE, SESSION, TEAM, TOKEN, access_paths};
 use access::UserAccess;
 pub use hooks::UserHooks;
 
@@ -101,19 +103,19 @@ const USER_FIELDS: &[Field] = &[
     EXTERNAL_ACCOUNT,
 ];
 
-static IDENTITY: Resource = identity("users", &PartOf(|| &USER));
+static IDENTITY: Resource = identity("users", &InheritedAccess(|| &USER));
 /// What AWX keeps in a table of its own beside the user.
 static PROFILE: Resource = {
     const FIELDS: &[Field] = &[fields::id(), fields::text("ldap_dn").read_only()];
-    let mut resource = Resource::new("profile", "users", "Profile", FIELDS, &PartOf(|| &USER));
+    let mut resource = Resource::new("profile", "users", "Profile", FIELDS, &InheritedAccess(|| &USER));
     resource.search = &["ldap_dn"];
     resource
 };
 
 const RELATIONS: &[Relation] = &[
-    Relation::new("roles", || &ROLE, roles_held("user_id")),
-    Relation::new("has_roles", || &ROLE, roles_held("user_id")),
-    Relation::new("role_assignments", || &ROLE, roles_held("user_id")),
+    Relation::new("roles", || &ROLE, granted_roles("user_id")),
+    Relation::new("has_roles", || &ROLE, granted_roles("user_id")),
+    Relation::new("role_assignments", || &ROLE, granted_roles("user_id")),
     Relation::new("profile", || &PROFILE, Via::Same),
     Relation::new("resource", || &IDENTITY, Via::Same),
     Relation::new("activity_stream", || &ACTIVITY, activity_of("user")),
@@ -132,21 +134,21 @@ const SUBLISTS: &[Sublist] = &[
         "teams",
         "User Teams List",
         || &TEAM,
-        Via::Condition(|id, other| held_by("team", &["member_role", "admin_role"], id, other)),
+        Via::Condition(|id, other| granted_to_user("team", &["member_role", "admin_role"], id, other)),
     ),
     Sublist::new(
         "organizations",
         "User Organizations List",
         || &ORGANIZATION,
-        Via::Condition(|id, other| held_by("organization", &["member_role"], id, other)),
+        Via::Condition(|id, other| granted_to_user("organization", &["member_role"], id, other)),
     ),
     Sublist::new(
         "admin_of_organizations",
         "User Admin of Organizations List",
         || &ORGANIZATION,
-        Via::Condition(|id, other| held_by("organization", &["admin_role"], id, other)),
+        Via::Condition(|id, other| granted_to_user("organization", &["admin_role"], id, other)),
     ),
-    Sublist::new("roles", "User Roles List", || &ROLE, roles_held("user_id")).post(Post::Attach),
+    Sublist::new("roles", "User Roles List", || &ROLE, granted_roles("user_id")).post(Post::Attach),
     Sublist::new(
         "projects",
         "User Projects List",
@@ -169,7 +171,7 @@ const SUBLISTS: &[Sublist] = &[
         || &USER,
         Via::Condition(|_, other| {
             // Nobody is granted roles on a user: those above all objects have access.
-            ways::is_above_all(other)
+            access_paths::is_system_wide(other)
         }),
     ),
     Sublist::new("tokens", "User Tokens List", || &TOKEN, Via::Reverse("user_id")).post(Post::Hook),

@@ -1,4 +1,4 @@
-//! The ways by which users come to have access to an object.
+//! The paths by which users come to have access to an object.
 
 use hostler_access::closure;
 use hostler_database::{Row, Type};
@@ -13,7 +13,7 @@ use crate::{ORGANIZATION, TEAM};
 /// or on its organization that implies one, directly or through a team, or a
 /// role above all objects.
 pub fn with_access_to(resource: &'static Resource, this_id: Expr, other: &str) -> Expr {
-    let roles = leading_roles(resource, this_id);
+    let roles = granting_roles(resource, this_id);
     let holders = Query::select()
         .expr(column("grants", "user_id"))
         .from(Alias::new("grants"))
@@ -43,8 +43,8 @@ pub fn with_access_to(resource: &'static Resource, this_id: Expr, other: &str) -
         column("roles", "object_id").in_subquery(organizations),
     );
     // Gathered first, so that these users are looked up and not all users tried.
-    let mut all = above_all("is_superuser");
-    for some in [above_all("is_system_auditor"), holders, members, admins] {
+    let mut all = users_with_flag("is_superuser");
+    for some in [users_with_flag("is_system_auditor"), holders, members, admins] {
         all.union(UnionType::All, some);
     }
     column(other, "id").in_subquery(all)
@@ -52,7 +52,7 @@ pub fn with_access_to(resource: &'static Resource, this_id: Expr, other: &str) -
 
 /// The ids of the users with this flag. The constant, unlike a bound value,
 /// tells the databases that these are few.
-fn above_all(flag: &'static str) -> SelectStatement {
+fn users_with_flag(flag: &'static str) -> SelectStatement {
     Query::select()
         .expr(column("above", "id"))
         .from_as(Alias::new("users"), Alias::new("above"))
@@ -61,16 +61,16 @@ fn above_all(flag: &'static str) -> SelectStatement {
 }
 
 /// The condition that user `other` holds one of the roles above all objects.
-pub fn is_above_all(other: &str) -> Expr {
-    let mut all = above_all("is_superuser");
-    all.union(UnionType::All, above_all("is_system_auditor"));
+pub fn is_system_wide(other: &str) -> Expr {
+    let mut all = users_with_flag("is_superuser");
+    all.union(UnionType::All, users_with_flag("is_system_auditor"));
     column(other, "id").in_subquery(all)
 }
 
 /// The ids of the roles that give access to the object: its own, and those of
 /// its organization and of the team that it belongs to that imply any of them;
 /// custom definitions among them.
-fn leading_roles(resource: &'static Resource, this_id: Expr) -> SelectStatement {
+fn granting_roles(resource: &'static Resource, this_id: Expr) -> SelectStatement {
     let own =
         column("leading", "content_type").eq(resource.name).and(column("leading", "object_id").eq(this_id.clone()));
     let mut rule = Rule::When(own);
@@ -97,8 +97,8 @@ fn leading_roles(resource: &'static Resource, this_id: Expr) -> SelectStatement 
     rule.ids("roles", "leading")
 }
 
-/// One way by which a user has access.
-pub struct Way {
+/// One path by which a user has access.
+pub struct AccessPath {
     /// The user.
     pub user: i64,
     /// The id of the role that was granted.
@@ -112,7 +112,7 @@ pub struct Way {
     /// The custom definition that the role stands for, if it is none of the object's own.
     pub definition: Option<Definition>,
     /// The team that was granted the role, if it was not the user.
-    pub team: Option<ThroughTeam>,
+    pub team: Option<TeamMembership>,
 }
 
 /// A custom role definition.
@@ -129,7 +129,7 @@ pub struct Definition {
 }
 
 /// How a user has what a team was granted.
-pub struct ThroughTeam {
+pub struct TeamMembership {
     /// The team's id.
     pub id: i64,
     /// Whether the user administers the team's organization, and so the team.
@@ -138,20 +138,25 @@ pub struct ThroughTeam {
     pub field: String,
 }
 
-/// Every way by which these users have access to the object.
+/// Every path by which these users have access to the object.
 ///
 /// # Errors
 /// What the database says.
-pub async fn ways(engine: &Engine, resource: &'static Resource, id: i64, users: &[i64]) -> Result<Vec<Way>, Failure> {
+pub async fn access_paths(
+    engine: &Engine,
+    resource: &'static Resource,
+    id: i64,
+    users: &[i64],
+) -> Result<Vec<AccessPath>, Failure> {
     if resource.roles.is_empty() {
         // Objects without roles are open only to those above all objects.
-        return system_ways(engine, users).await;
+        return system_access_paths(engine, users).await;
     }
     let columns = |query: &mut SelectStatement, user: Expr| {
         let names = ["id", "content_type", "object_id", "role_field", "definition_id"];
         query.expr(user).exprs(names.map(|name| column("roles", name)));
     };
-    let leading = leading_roles(resource, Expr::val(id));
+    let leading = granting_roles(resource, Expr::val(id));
     let mut direct = Query::select();
     columns(&mut direct, column("grants", "user_id"));
     direct
@@ -204,24 +209,24 @@ pub async fn ways(engine: &Engine, resource: &'static Resource, id: i64, users: 
         .and_where(column("roles", "id").in_subquery(leading));
     rows.extend(engine.database.read(&by_team, &types).await?);
     let definitions = definitions(engine, rows.iter().filter_map(|row| row.integer(5)).collect()).await?;
-    let mut ways: Vec<Way> = rows
+    let mut paths: Vec<AccessPath> = rows
         .iter()
-        .map(|row| Way {
+        .map(|row| AccessPath {
             user: row.integer(0).unwrap_or_default(),
             role: row.integer(1).unwrap_or_default(),
             content_type: row.text(2).map(str::to_owned),
             object: row.integer(3),
             field: row.text(4).unwrap_or_default().to_owned(),
             definition: definitions.iter().find(|definition| Some(definition.id) == row.integer(5)).cloned(),
-            team: (row.0.len() > 6).then(|| ThroughTeam {
+            team: (row.0.len() > 6).then(|| TeamMembership {
                 id: row.integer(6).unwrap_or_default(),
                 as_organization_admin: row.text(7) == Some(ORGANIZATION.name),
                 field: row.text(8).unwrap_or_default().to_owned(),
             }),
         })
         .collect();
-    ways.extend(system_ways(engine, users).await?);
-    Ok(ways)
+    paths.extend(system_access_paths(engine, users).await?);
+    Ok(paths)
 }
 
 /// The custom definitions with these ids.
@@ -248,7 +253,7 @@ async fn definitions(engine: &Engine, ids: Vec<i64>) -> Result<Vec<Definition>, 
 }
 
 /// The grants of the two roles above all objects.
-async fn system_ways(engine: &Engine, users: &[i64]) -> Result<Vec<Way>, Failure> {
+async fn system_access_paths(engine: &Engine, users: &[i64]) -> Result<Vec<AccessPath>, Failure> {
     let query = Query::select()
         .expr(column("grants", "user_id"))
         .expr(column("roles", "id"))
@@ -261,7 +266,7 @@ async fn system_ways(engine: &Engine, users: &[i64]) -> Result<Vec<Way>, Failure
     let rows = engine.database.read(&query, &[Type::Integer, Type::Integer, Type::Text]).await?;
     Ok(rows
         .iter()
-        .map(|row| Way {
+        .map(|row| AccessPath {
             user: row.integer(0).unwrap_or_default(),
             role: row.integer(1).unwrap_or_default(),
             content_type: None,
