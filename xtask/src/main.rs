@@ -151,7 +151,7 @@ fn main() -> Result<ExitCode> {
                 }
             }
             Err(Obstacle::Missing(because)) => report.skip(PACKED, &because),
-            Err(Obstacle::Forbidden(because)) => report.forgo(PACKED, &because),
+            Err(Obstacle::Forbidden(because)) => report.skip_forbidden(PACKED, &because),
         }
     }
     if options.has_clients {

@@ -49,12 +49,12 @@ impl Report {
         if self.requires_all {
             self.fail(&format!("{what} cannot run, because {because}, and all is required"));
         } else {
-            self.forgo(what, because);
+            self.skip_forbidden(what, because);
         }
     }
 
     /// Notes a part that this machine does not allow, whatever is installed; nobody can require it.
-    pub fn forgo(&mut self, what: &str, because: &str) {
+    pub fn skip_forbidden(&mut self, what: &str, because: &str) {
         println!("SKIPPED: {what} because {because}");
         self.counts.skipped += 1;
     }

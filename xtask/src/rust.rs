@@ -91,7 +91,7 @@ fn tell_skips(report: &mut Report, lines: &str) {
     for (reason, count) in reasons {
         let what = if count == 1 { "a test".to_owned() } else { format!("{count} tests") };
         match (reason.strip_prefix(MISSING), reason.strip_prefix(FORBIDDEN)) {
-            (_, Some(because)) => report.forgo(&what, because),
+            (_, Some(because)) => report.skip_forbidden(&what, because),
             (because, None) => report.skip(&what, because.unwrap_or(reason)),
         }
     }

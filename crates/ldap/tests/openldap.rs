@@ -165,7 +165,7 @@ fn connections_are_encrypted_and_certificates_verified() {
         settings["CONNECTION_OPTIONS"] = json!({"OPT_X_TLS_REQUIRE_CERT": 0});
         assert_eq!(person(&searching(&slapd, settings.clone()), "ann").fields["first_name"], "Ann");
         // Not issued by whom we trust, whether that is the system's certificates, which may be none, or a file's.
-        settings["CONNECTION_OPTIONS"] = json!({"OPT_X_TLS_CACERTFILE": slapd.strange_ca_file()});
+        settings["CONNECTION_OPTIONS"] = json!({"OPT_X_TLS_CACERTFILE": slapd.unrelated_ca_file()});
         let why = unavailable(&searching(&slapd, settings.clone()));
         assert!(why.contains("certificate"), "{why}");
         settings["CONNECTION_OPTIONS"] = json!({});
@@ -190,7 +190,7 @@ fn addresses_are_tried_in_turn() {
     slapd.stop();
     let why = unavailable(&both);
     assert!(why.contains(closed) && why.contains(&slapd.uri()), "{why}");
-    slapd.start_again();
+    slapd.restart();
     assert_eq!(person(&both, "ann").fields["first_name"], "Ann");
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::client::{Answer, Call, Client};
+use crate::client::{Client, RequestBuilder, Response};
 use crate::server::TestServer;
 
 /// The cookie that names a session.
@@ -45,7 +45,7 @@ impl Browser {
     }
 
     /// Sends the form to log in, with the CSRF cookie's value.
-    pub fn log_in(&mut self, fields: &[(&str, &str)]) -> Answer {
+    pub fn log_in(&mut self, fields: &[(&str, &str)]) -> Response {
         let form = encode(fields);
         let answer = self.write("POST", "/api/login/").header("Content-Type", FORM).body(form).send();
         self.keep(&answer);
@@ -53,12 +53,12 @@ impl Browser {
     }
 
     /// GET.
-    pub fn get(&self, path: &str) -> Answer {
+    pub fn get(&self, path: &str) -> Response {
         self.call("GET", path).send()
     }
 
     /// A request with the cookies.
-    pub fn call(&self, method: &str, path: &str) -> Call<'_> {
+    pub fn call(&self, method: &str, path: &str) -> RequestBuilder<'_> {
         let call = self.client.request(method, path);
         if self.cookies.is_empty() {
             return call;
@@ -68,13 +68,13 @@ impl Browser {
     }
 
     /// A request with the cookies and the header that proves that a page of this server sent it.
-    pub fn write(&self, method: &str, path: &str) -> Call<'_> {
+    pub fn write(&self, method: &str, path: &str) -> RequestBuilder<'_> {
         let token = self.cookies.get(CSRF_COOKIE).cloned().unwrap_or_default();
         self.call(method, path).header("X-CSRFToken", &token)
     }
 
     /// Takes the cookies that an answer sets, and drops those that it ends.
-    pub fn keep(&mut self, answer: &Answer) {
+    pub fn keep(&mut self, answer: &Response) {
         for cookie in answer.headers.get_all("set-cookie") {
             let text = String::from_utf8_lossy(cookie.as_bytes()).into_owned();
             let (pair, attributes) = text.split_once(';').unwrap_or((&text, ""));

@@ -70,32 +70,32 @@ impl Client {
     }
 
     /// GET.
-    pub fn get(&self, path: &str) -> Answer {
+    pub fn get(&self, path: &str) -> Response {
         self.request("GET", path).send()
     }
 
     /// OPTIONS.
-    pub fn options(&self, path: &str) -> Answer {
+    pub fn options(&self, path: &str) -> Response {
         self.request("OPTIONS", path).send()
     }
 
     /// DELETE.
-    pub fn delete(&self, path: &str) -> Answer {
+    pub fn delete(&self, path: &str) -> Response {
         self.request("DELETE", path).send()
     }
 
     /// POST of a JSON body.
-    pub fn post(&self, path: &str, body: impl Serialize) -> Answer {
+    pub fn post(&self, path: &str, body: impl Serialize) -> Response {
         self.request("POST", path).json(body).send()
     }
 
     /// PUT of a JSON body.
-    pub fn put(&self, path: &str, body: impl Serialize) -> Answer {
+    pub fn put(&self, path: &str, body: impl Serialize) -> Response {
         self.request("PUT", path).json(body).send()
     }
 
     /// PATCH with a JSON body.
-    pub fn patch(&self, path: &str, body: impl Serialize) -> Answer {
+    pub fn patch(&self, path: &str, body: impl Serialize) -> Response {
         self.request("PATCH", path).json(body).send()
     }
 
@@ -103,20 +103,20 @@ impl Client {
     ///
     /// `path` is a path with its query, percent-encoded where that is needed,
     /// or a whole address that starts with `http://`.
-    pub fn request(&self, method: &str, path: &str) -> Call<'_> {
+    pub fn request(&self, method: &str, path: &str) -> RequestBuilder<'_> {
         let mut headers = HeaderMap::new();
         headers.insert("Accept", HeaderValue::from_static("application/json"));
         if let Some(authorization) = &self.authorization {
             headers.insert("Authorization", authorization.parse().expect("credentials fit into a header"));
         }
         let uri = if path.starts_with("http://") { path.to_owned() } else { self.address.get() + path };
-        Call { client: self, method: method.parse().expect("a method"), uri, headers, body: None }
+        RequestBuilder { client: self, method: method.parse().expect("a method"), uri, headers, body: None }
     }
 }
 
 /// A request not yet sent.
 #[derive(Debug)]
-pub struct Call<'a> {
+pub struct RequestBuilder<'a> {
     client: &'a Client,
     method: Method,
     uri: String,
@@ -124,7 +124,7 @@ pub struct Call<'a> {
     body: Option<Vec<u8>>,
 }
 
-impl Call<'_> {
+impl RequestBuilder<'_> {
     /// Sets a header, in place of an earlier one of that name.
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {
@@ -148,13 +148,13 @@ impl Call<'_> {
     }
 
     /// Sends the request; panics only when no answer comes.
-    pub fn send(self) -> Answer {
+    pub fn send(self) -> Response {
         let line = format!("{} {}", self.method, self.uri);
         self.try_send().unwrap_or_else(|problem| panic!("{line}: {problem}"))
     }
 
     /// Sends the request to a server that may be gone.
-    pub fn try_send(self) -> Result<Answer, ureq::Error> {
+    pub fn try_send(self) -> Result<Response, ureq::Error> {
         let line = format!("{} {}", self.method, self.uri);
         let mut request = Request::builder().method(self.method).uri(self.uri);
         if let Some(headers) = request.headers_mut() {
@@ -166,13 +166,13 @@ impl Call<'_> {
             None => agent.run(request.body(())?)?,
         };
         let body = answer.body_mut().read_to_vec()?;
-        Ok(Answer { line, status: answer.status().as_u16(), headers: answer.headers().clone(), body })
+        Ok(Response { line, status: answer.status().as_u16(), headers: answer.headers().clone(), body })
     }
 }
 
 /// What a server answered.
 #[derive(Debug, Clone)]
-pub struct Answer {
+pub struct Response {
     line: String,
     /// The HTTP status.
     pub status: u16,
@@ -182,7 +182,7 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
-impl Answer {
+impl Response {
     /// A header, its values joined by commas if it came more than once.
     pub fn header(&self, name: &str) -> Option<String> {
         let values: Vec<_> =
@@ -213,7 +213,7 @@ impl Answer {
     }
 }
 
-impl fmt::Display for Answer {
+impl fmt::Display for Response {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{}: {} {}", self.line, self.status, self.text())
     }

@@ -19,7 +19,7 @@ pub struct FakeClock(TempDir);
 
 impl FakeClock {
     /// A clock that goes right at first; says so and yields nothing where there is no compiler of C.
-    pub fn make() -> Option<Self> {
+    pub fn build() -> Option<Self> {
         let folder = TempDir::with_prefix("hostler-clock-").expect("a folder for the clock");
         let clock = Self(folder);
         let source = clock.0.path().join("clock.c");
@@ -40,7 +40,7 @@ impl FakeClock {
 
     /// Lets a server go by this clock from its next start on. Only the time of day changes: how long something takes
     /// is measured as ever.
-    pub fn give_to(&self, server: &mut TestServer) {
+    pub fn preload_into(&self, server: &mut TestServer) {
         server.set_variable("LD_PRELOAD", &self.library().display().to_string());
         server.set_variable("TEST_CLOCK_FILE", &self.file().display().to_string());
     }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::authority::{Authority, Issued};
+use crate::certificate_authority::{CertificateAndKey, CertificateAuthority};
 use crate::skip::skip;
 use crate::tls::replace;
 
@@ -78,7 +78,7 @@ impl Programs {
     }
 
     /// Puts a certificate where PostgreSQL looks for its own.
-    fn show(&self, data: &Path, shown: &Issued) {
+    fn show(&self, data: &Path, shown: &CertificateAndKey) {
         self.write(&data.join("server.crt"), &shown.certificate);
         self.write(&data.join("server.key"), &shown.key);
     }
@@ -157,7 +157,11 @@ impl Cluster {
 
     /// Starts a cluster that speaks TLS, for one test, or says why it is skipped. `clients` signs the certificates of
     /// clients; `access` is the whole of `pg_hba.conf`.
-    pub fn start_encrypted_for_test(shown: &Issued, clients: &Authority, access: &str) -> Option<Self> {
+    pub fn start_encrypted_for_test(
+        shown: &CertificateAndKey,
+        clients: &CertificateAuthority,
+        access: &str,
+    ) -> Option<Self> {
         let started = Self::start_with(|programs, data| {
             programs.show(data, shown);
             programs.write(&data.join("clients.crt"), &clients.certificate());
@@ -170,10 +174,10 @@ impl Cluster {
     }
 
     /// Starts it again with another certificate.
-    pub fn show(&mut self, shown: &Issued) {
+    pub fn set_certificate(&mut self, shown: &CertificateAndKey) {
         self.stop();
         self.programs.show(&data(&self.folder), shown);
-        self.start_again();
+        self.restart();
     }
 
     fn on(programs: Programs, folder: TempDir) -> Self {
@@ -231,7 +235,7 @@ impl Cluster {
     }
 
     /// Starts it again on the same port and data.
-    pub fn start_again(&mut self) {
+    pub fn restart(&mut self) {
         assert!(self.server.is_none(), "the cluster runs already");
         assert!(self.run(), "PostgreSQL does not start again:\n{}", self.log());
     }

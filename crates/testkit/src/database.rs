@@ -94,7 +94,7 @@ impl PostgresDatabase {
     }
 
     /// Ends all connections to this database and lets nobody connect any more.
-    pub fn lock_out(&self) {
+    pub fn reject_connections(&self) {
         self.execute(&format!(
             "ALTER DATABASE {0} ALLOW_CONNECTIONS false;
              SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{0}'",

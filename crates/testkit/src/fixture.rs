@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use crate::browser::Browser;
 use crate::client::Client;
 use crate::database::Backend;
-use crate::people::{PASSWORD, Person};
 use crate::server::TestServer;
+use crate::users::{PASSWORD, TestUser};
 
 /// One path that the server describes.
 #[derive(Debug, Clone)]
@@ -34,9 +34,9 @@ pub struct Endpoint {
 #[derive(Debug)]
 pub struct Fixture {
     /// A member of everything, admin of the first organization.
-    pub ann: Person,
+    pub ann: TestUser,
     /// A member of the first organization and team, nothing more.
-    pub bea: Person,
+    pub bea: TestUser,
     /// Which object stands for its kind: by the words of the path that need it.
     keys: BTreeMap<&'static str, String>,
 }
@@ -49,8 +49,8 @@ impl Fixture {
         let (ann, bea) = (server.user("ann"), server.user("bea"));
         let writer = ann.token("write");
         let home = server.organization("org-0");
-        server.promote(home, &ann);
-        server.join(home, &bea);
+        server.add_admin(home, &ann);
+        server.add_member(home, &bea);
         let role = |path: &str, field: &str| {
             let roles = admin.get(path).expect(200).json()["summary_fields"]["object_roles"].clone();
             roles[field]["id"].as_i64().unwrap_or_else(|| panic!("{path} has no {field}"))
@@ -77,9 +77,9 @@ impl Fixture {
             if number > 0 {
                 named("teams", format!("team-{number}"), organization);
                 application(number);
-                server.promote(organization, &ann);
+                server.add_admin(organization, &ann);
             }
-            server.join(organization, &ann);
+            server.add_member(organization, &ann);
             named("labels", format!("label-{number}"), organization);
             let crew = named("teams", format!("crew-{number}"), home);
             admin.attach(&format!("/api/v2/teams/{crew}/users/"), ann.id);

@@ -6,35 +6,35 @@
 //! its reader needs.
 #![allow(clippy::expect_used, clippy::panic, reason = "a test helper reports by panicking")]
 
-pub mod authority;
 pub mod browser;
+pub mod certificate_authority;
 pub mod client;
 pub mod clock;
 pub mod cluster;
 pub mod conformance;
 pub mod database;
-mod disk;
 mod dump;
 pub mod fixture;
 pub mod pages;
-pub mod people;
-pub mod raw;
+pub mod raw_requests;
 pub mod server;
 pub mod skip;
 pub mod slapd;
+mod small_disk;
 pub mod tls;
+pub mod users;
 
-pub use authority::{Authority, Issued};
 pub use browser::Browser;
-pub use client::{Answer, Client};
+pub use certificate_authority::{CertificateAndKey, CertificateAuthority};
+pub use client::{Client, Response};
 pub use cluster::Cluster;
 pub use database::{Backend, backends};
-pub use disk::SmallDisk;
 pub use fixture::{Endpoint, Fixture};
 pub use pages::PageBrowser;
-pub use people::{PASSWORD, Person};
 pub use server::{ADMIN, ADMIN_PASSWORD, TestServer, command};
 pub use slapd::Slapd;
+pub use small_disk::SmallDisk;
+pub use users::{PASSWORD, TestUser};
 
 /// Runs each of these functions, which take a [`Backend`], as two tests: one on
 /// SQLite and one on PostgreSQL. Without a PostgreSQL server the second says so

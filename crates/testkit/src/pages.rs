@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use crate::browser::{Browser, CSRF_COOKIE, FORM, encode};
-use crate::client::Answer;
+use crate::client::Response;
 use crate::server::TestServer;
 
 /// What browsers send as Accept.
@@ -40,7 +40,7 @@ impl PageBrowser {
     }
 
     /// Any request, with the cookies; a body is a form.
-    pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<String>) -> Answer {
+    pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<String>) -> Response {
         let mut browser = self.browser.borrow_mut();
         let mut call = browser.call(method, path).header("Accept", ACCEPT);
         for (name, value) in headers {
@@ -55,18 +55,18 @@ impl PageBrowser {
     }
 
     /// Opens a page.
-    pub fn get(&self, path: &str) -> Answer {
+    pub fn get(&self, path: &str) -> Response {
         self.send("GET", path, &[], None)
     }
 
     /// Sends a form with the token that the pages carry.
-    pub fn form(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
+    pub fn form(&self, path: &str, fields: &[(&str, &str)]) -> Response {
         let token = self.cookie(CSRF_COOKIE);
         self.raw_form(path, &[&[("csrfmiddlewaretoken", token.as_str())], fields].concat())
     }
 
     /// Sends a form with these fields only.
-    pub fn raw_form(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
+    pub fn raw_form(&self, path: &str, fields: &[(&str, &str)]) -> Response {
         self.send("POST", path, &[], Some(encode(fields)))
     }
 }
@@ -86,7 +86,7 @@ pub fn unescaped(html: &str) -> String {
 }
 
 /// What the form on a page would send as content.
-pub fn content(page: &Answer) -> String {
+pub fn content(page: &Response) -> String {
     let html = page.text();
     let (_, rest) = html.split_once("<textarea").unwrap_or_else(|| panic!("no form in {page}"));
     let (_, rest) = rest.split_once(">\n").expect("a text area");
@@ -94,13 +94,13 @@ pub fn content(page: &Answer) -> String {
 }
 
 /// The values of the hidden fields of this name.
-pub fn hidden(page: &Answer, name: &str) -> Vec<String> {
+pub fn hidden_fields(page: &Response, name: &str) -> Vec<String> {
     let html = page.text();
     let start = format!("name=\"{name}\" value=\"");
     html.split(&start).skip(1).map(|rest| unescaped(rest.split('"').next().unwrap_or_default())).collect()
 }
 
 /// Whether the answer is HTML.
-pub fn is_page(answer: &Answer) -> bool {
+pub fn is_page(answer: &Response) -> bool {
     answer.header("Content-Type").as_deref() == Some("text/html; charset=utf-8")
 }

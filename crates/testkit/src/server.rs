@@ -126,7 +126,7 @@ impl TestServer {
 
     /// Starts another server on the same data.
     #[must_use]
-    pub fn another(&self) -> Self {
+    pub fn start_second(&self) -> Self {
         let mut server = Self {
             process: None,
             binary: self.binary.clone(),
@@ -223,7 +223,7 @@ impl TestServer {
     }
 
     /// What the running server printed on standard output after its first line.
-    pub fn more_stdout(&self) -> Vec<String> {
+    pub fn remaining_stdout(&self) -> Vec<String> {
         self.process.as_ref().expect("a running server").lines.try_iter().collect()
     }
 
@@ -279,8 +279,8 @@ impl TestServer {
     }
 
     /// Makes PostgreSQL end the server's connections and take no new ones.
-    pub fn lock_out(&self) {
-        self.database.as_ref().expect("a server on PostgreSQL").lock_out();
+    pub fn reject_connections(&self) {
+        self.database.as_ref().expect("a server on PostgreSQL").reject_connections();
     }
 
     /// Where the server listens, such as `http://127.0.0.1:40123`.

@@ -17,7 +17,7 @@ pub fn skip(because: &str) {
 }
 
 /// Says that a test does not run because this machine, or this user, may not do what it takes.
-pub fn forgo(because: &str) {
+pub fn skip_forbidden(because: &str) {
     tell(FORBIDDEN, because);
 }
 

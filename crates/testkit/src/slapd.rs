@@ -79,7 +79,7 @@ impl Slapd {
     }
 
     /// Another issuer's certificate, with which its own cannot be verified.
-    pub fn strange_ca_file(&self) -> PathBuf {
+    pub fn unrelated_ca_file(&self) -> PathBuf {
         self.folder.path().join("strange.pem")
     }
 
@@ -89,7 +89,7 @@ impl Slapd {
     }
 
     /// Starts it again on the same ports and data.
-    pub fn start_again(&mut self) {
+    pub fn restart(&mut self) {
         assert!(self.process.is_none(), "slapd runs already");
         self.process = Some(self.spawn());
         self.wait_until_ready().expect("slapd starts again");

@@ -71,7 +71,7 @@ impl Identity {
     }
 
     /// Whether a server shows this certificate to a client that asks now.
-    pub fn is_shown_at(&self, address: &str) -> bool {
+    pub fn is_presented_at(&self, address: &str) -> bool {
         self.connect(address, rustls::ALL_VERSIONS, &[]).is_ok()
     }
 }

@@ -27,7 +27,7 @@ fn the_server_is_told_where_to_listen_and_to_keep_its_data() {
     let deadline = Instant::now() + Duration::from_secs(10);
     let mut lines = Vec::new();
     while lines.is_empty() && Instant::now() < deadline {
-        lines = server.more_stdout();
+        lines = server.remaining_stdout();
     }
     assert_eq!(lines, wanted);
 }

@@ -1,6 +1,6 @@
 //! What the activity stream tells of changes to users: once each, and no secret.
 
-use hostler_testkit::{Backend, PASSWORD, Person, TestServer, on_each_backend};
+use hostler_testkit::{Backend, PASSWORD, TestServer, TestUser, on_each_backend};
 use serde_json::{Value, json};
 
 on_each_backend!(
@@ -16,7 +16,7 @@ fn start(backend: Backend) -> TestServer {
 }
 
 /// The changes recorded about a user while something is done, oldest first.
-fn recorded(server: &TestServer, person: &Person, act: impl FnOnce()) -> Vec<Value> {
+fn recorded(server: &TestServer, person: &TestUser, act: impl FnOnce()) -> Vec<Value> {
     let stream = format!("{}activity_stream/?order_by=id", person.path());
     let before = server.as_admin().results(&stream).len();
     act();
@@ -71,8 +71,8 @@ fn the_actor_is_the_caller(backend: Backend) {
     let server = start(backend);
     let org = server.organization("Acme");
     let (boss, ann) = (server.user("boss"), server.user("ann"));
-    server.promote(org, &boss);
-    server.join(org, &ann);
+    server.add_admin(org, &boss);
+    server.add_member(org, &ann);
     let entries = recorded(&server, &ann, || {
         server.as_admin().patch(&ann.path(), json!({"first_name": "1"})).expect(200);
         boss.client.patch(&ann.path(), json!({"first_name": "2"})).expect(200);

@@ -1,7 +1,7 @@
 //! The pages that a browser gets: what they show, and that they show it as text.
 
-use hostler_testkit::pages::{ACCEPT, content, hidden, is_page, unescaped};
-use hostler_testkit::{ADMIN, ADMIN_PASSWORD, Answer, Backend, PASSWORD, PageBrowser, TestServer, backends};
+use hostler_testkit::pages::{ACCEPT, content, hidden_fields, is_page, unescaped};
+use hostler_testkit::{ADMIN, ADMIN_PASSWORD, Backend, PASSWORD, PageBrowser, Response, TestServer, backends};
 use serde_json::json;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_hostler");
@@ -157,19 +157,19 @@ fn nobody_is_shown_the_way_in() {
     let next = "/api/login/?next=%2Fapi%2Fv2%2Fusers%2F%3Fsearch%3Da%2526b";
     assert!(page.text().contains(next), "{page}");
     assert!(!page.text().contains("User List"), "{page}");
-    assert!(hidden(&page, "csrfmiddlewaretoken").is_empty());
+    assert!(hidden_fields(&page, "csrfmiddlewaretoken").is_empty());
     // The form leads back there.
-    assert_eq!(hidden(&PageBrowser::new(&server).get(next), "next"), ["/api/v2/users/?search=a%26b"]);
+    assert_eq!(hidden_fields(&PageBrowser::new(&server).get(next), "next"), ["/api/v2/users/?search=a%26b"]);
     let elsewhere = PageBrowser::new(&server).get("/api/login/?next=//example.org/");
-    assert_eq!(hidden(&elsewhere, "next"), ["/api/"]);
+    assert_eq!(hidden_fields(&elsewhere, "next"), ["/api/"]);
 }
 
 #[test]
 fn what_cannot_be_written_shows_no_form() {
     let server = start(Backend::Sqlite);
     let carol = server.user("carol").path();
-    let has_form = |page: &Answer| page.text().contains("<textarea");
-    let has_delete = |page: &Answer| page.text().contains("value=\"DELETE\"");
+    let has_form = |page: &Response| page.text().contains("<textarea");
+    let has_delete = |page: &Response| page.text().contains("value=\"DELETE\"");
     let admin = PageBrowser::logged_in(&server, ADMIN, ADMIN_PASSWORD);
     for path in [
         "/api/",
@@ -289,7 +289,7 @@ fn a_wrong_password_keeps_the_way_back_and_the_name() {
     let fields = [("username", name), ("password", "wrong"), ("next", "/api/v2/users/")];
     let page = browser.form("/api/login/", &fields).expect(401);
     assert!(page.text().contains("Your username or password was incorrect."), "{page}");
-    assert_eq!(hidden(&page, "next"), ["/api/v2/users/"]);
+    assert_eq!(hidden_fields(&page, "next"), ["/api/v2/users/"]);
     // The name need not be typed again, the password has to be.
     let html = page.text();
     assert!(unescaped(&html).contains(&format!("value=\"{name}\"")), "{page}");

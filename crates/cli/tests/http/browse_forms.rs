@@ -1,8 +1,8 @@
 //! Writing through the forms of pages: what a session can do with them, and what nobody can make it do.
 
 use hostler_testkit::browser::{FORM, encode};
-use hostler_testkit::pages::{ACCEPT, content, hidden, is_page};
-use hostler_testkit::{ADMIN, ADMIN_PASSWORD, Answer, Backend, Client, PageBrowser, TestServer, backends};
+use hostler_testkit::pages::{ACCEPT, content, hidden_fields, is_page};
+use hostler_testkit::{ADMIN, ADMIN_PASSWORD, Backend, Client, PageBrowser, Response, TestServer, backends};
 use serde_json::json;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_hostler");
@@ -12,7 +12,7 @@ fn start(backend: Backend) -> TestServer {
 }
 
 /// What the form of a page says is wrong, as HTML.
-fn problems(page: &Answer) -> Vec<String> {
+fn problems(page: &Response) -> Vec<String> {
     let html = page.text();
     let Some((_, rest)) = html.split_once("id=\"problems\"") else { return vec![] };
     let list = rest.split("</ul>").next().unwrap_or_default();
@@ -30,7 +30,7 @@ fn a_name_is_changed_through_the_form() {
         assert!(!shown.contains("password"), "{shown}");
         let written = shown.replace("\"first_name\": \"\"", "\"first_name\": \"Carol\"");
         assert_ne!(shown, written);
-        let tags = hidden(&page, "_if_match");
+        let tags = hidden_fields(&page, "_if_match");
         let fields = [("_method", "PATCH"), ("_content", written.as_str()), ("_if_match", tags[0].as_str())];
         let answer = browser.form(&url, &fields).expect(303);
         assert_eq!(answer.header("Location").as_deref(), Some(url.as_str()));
@@ -204,7 +204,7 @@ fn logging_out_needs_the_form() {
     browser.raw_form("/api/logout/", &[]).expect(403);
     let page = browser.get("/api/v2/users/").expect(200);
     assert!(page.text().contains("action=\"/api/logout/\""), "{page}");
-    let token = hidden(&page, "csrfmiddlewaretoken").remove(0);
+    let token = hidden_fields(&page, "csrfmiddlewaretoken").remove(0);
     let kept = browser.cookie("awx_sessionid");
     browser.raw_form("/api/logout/", &[("csrfmiddlewaretoken", &token)]).expect(302);
     let cookie = format!("awx_sessionid={kept}");

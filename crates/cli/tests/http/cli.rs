@@ -73,7 +73,7 @@ fn standard_output_holds_one_line() {
     let server = start(Backend::Sqlite);
     server.as_admin().get("/api/v2/me/").expect(200);
     assert!(server.anonymous().get("/api/v2/me/").status == 401);
-    assert_eq!(server.more_stdout(), Vec::<String>::new());
+    assert_eq!(server.remaining_stdout(), Vec::<String>::new());
 }
 
 /// Neither ours nor those of libraries that log in another way.
@@ -365,7 +365,7 @@ fn what_root_makes_in_the_data_belongs_to_their_owner() {
     let data = folder.path().join("data");
     fs::create_dir(&data).expect("a directory");
     if chown(&data, Some(SOMEBODY), Some(SOMEBODY)).is_err() {
-        return hostler_testkit::skip::forgo("only root may give a folder away");
+        return hostler_testkit::skip::skip_forbidden("only root may give a folder away");
     }
     fs::set_permissions(&data, fs::Permissions::from_mode(0o700)).expect("a mode");
     let is_theirs = |moment: &str| {

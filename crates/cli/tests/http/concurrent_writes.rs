@@ -3,7 +3,7 @@
 use std::sync::Barrier;
 use std::thread;
 
-use hostler_testkit::{Answer, Backend, Client, TestServer, on_each_backend};
+use hostler_testkit::{Backend, Client, Response, TestServer, on_each_backend};
 use serde_json::{Value, json};
 
 on_each_backend!(
@@ -27,7 +27,7 @@ fn tag(client: &Client, path: &str) -> String {
     answer.header("ETag").unwrap_or_else(|| panic!("no ETag on {answer}"))
 }
 
-fn write(client: &Client, method: &str, path: &str, expected: Option<&str>, body: Value) -> Answer {
+fn write(client: &Client, method: &str, path: &str, expected: Option<&str>, body: Value) -> Response {
     let call = client.request(method, path).json(body);
     match expected {
         Some(expected) => call.header("If-Match", expected).send(),
@@ -36,10 +36,10 @@ fn write(client: &Client, method: &str, path: &str, expected: Option<&str>, body
 }
 
 /// One of several requests at the same moment.
-type Act<'a> = Box<dyn Fn() -> Answer + Send + Sync + 'a>;
+type Act<'a> = Box<dyn Fn() -> Response + Send + Sync + 'a>;
 
 /// Does all of these at the same moment.
-fn at_once(acts: Vec<Act<'_>>) -> Vec<Answer> {
+fn at_once(acts: Vec<Act<'_>>) -> Vec<Response> {
     let barrier = Barrier::new(acts.len());
     thread::scope(|scope| {
         let threads: Vec<_> = acts
@@ -56,11 +56,11 @@ fn at_once(acts: Vec<Act<'_>>) -> Vec<Answer> {
     })
 }
 
-fn told(answers: &[Answer]) -> String {
+fn told(answers: &[Response]) -> String {
     answers.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
-fn statuses(answers: &[Answer]) -> Vec<u16> {
+fn statuses(answers: &[Response]) -> Vec<u16> {
     let mut statuses: Vec<_> = answers.iter().map(|answer| answer.status).collect();
     statuses.sort_unstable();
     statuses

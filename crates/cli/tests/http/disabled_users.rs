@@ -67,12 +67,12 @@ fn only_who_may_change_the_user_disables_it(backend: Backend) {
     let (home, away) = (server.organization("home"), server.organization("away"));
     let (boss, rival, member, target) =
         (server.user("boss"), server.user("rival"), server.user("member"), server.user("target"));
-    server.promote(home, &boss);
-    server.promote(away, &rival);
-    server.join(home, &member);
-    server.join(home, &target);
+    server.add_admin(home, &boss);
+    server.add_admin(away, &rival);
+    server.add_member(home, &member);
+    server.add_member(home, &target);
     let root = server.user_with("root", json!({"is_superuser": true}));
-    server.join(home, &root);
+    server.add_member(home, &root);
     let off = json!({"is_active": false});
     for client in [&rival.client, &member.client, &boss.token("read")] {
         client.patch(&target.path(), &off).expect(403);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use hostler_testkit::browser::Browser;
-use hostler_testkit::{Answer, Backend, Client, PASSWORD, TestServer, on_each_backend};
+use hostler_testkit::{Backend, Client, PASSWORD, Response, TestServer, on_each_backend};
 use serde_json::json;
 
 on_each_backend!(
@@ -21,7 +21,7 @@ fn start(backend: Backend) -> TestServer {
 }
 
 /// All of an answer but what differs from request to request.
-fn essence(answer: &Answer) -> (u16, BTreeMap<String, String>, String) {
+fn essence(answer: &Response) -> (u16, BTreeMap<String, String>, String) {
     let varying = ["date", "x-api-request-id", "x-api-time", "x-api-total-time"];
     let headers = answer.headers.keys().map(|name| name.as_str()).filter(|name| !varying.contains(name));
     // The number of statements is told in tests only.
@@ -30,7 +30,7 @@ fn essence(answer: &Answer) -> (u16, BTreeMap<String, String>, String) {
     (answer.status, headers, answer.text())
 }
 
-fn assert_alike(one: &Answer, other: &Answer) {
+fn assert_alike(one: &Response, other: &Response) {
     assert_eq!(essence(one), essence(other), "{one}\n{other}");
 }
 
@@ -127,9 +127,9 @@ fn two_houses(backend: Backend) -> TwoHouses {
     let (own, other) = (server.organization("own"), server.organization("secret-org"));
     let (member, sailor, theirs) = (server.user("member"), server.user("sailor"), server.user("secret-user"));
     let boss = server.user_with("secret-boss", json!({"email": "boss@secret.example"}));
-    server.join(own, &member);
-    server.join(other, &theirs);
-    server.promote(other, &boss);
+    server.add_member(own, &member);
+    server.add_member(other, &theirs);
+    server.add_admin(other, &boss);
     let crew = server.team("crew", own);
     let team = server.team("secret-team", other);
     admin.attach(&format!("/api/v2/teams/{crew}/users/"), sailor.id);
@@ -138,7 +138,7 @@ fn two_houses(backend: Backend) -> TwoHouses {
     boss.client.patch(&format!("/api/v2/organizations/{other}/"), json!({"description": "secret"})).expect(200);
     let token = theirs.client.create("/api/v2/tokens/", json!({"description": "secret-token"}));
     // They were here once: what they made here stays, and names them to nobody.
-    server.promote(own, &boss);
+    server.add_admin(own, &boss);
     boss.client.create("/api/v2/teams/", json!({"name": "made-by-them", "organization": own}));
     boss.client.create("/api/v2/labels/", json!({"name": "made-by-them", "organization": own}));
     boss.client.patch(&format!("/api/v2/organizations/{own}/"), json!({"description": "theirs"})).expect(200);
@@ -272,8 +272,8 @@ fn another_organization_s_team_on_one_s_own_is_not_named(backend: Backend) {
     let admin = server.as_admin();
     let (own, other) = (server.organization("own"), server.organization("other"));
     let (member, both) = (server.user("member"), server.user("both"));
-    server.join(own, &member);
-    server.join(own, &both);
+    server.add_member(own, &member);
+    server.add_member(own, &both);
     let team = server.team("secret-team", other);
     admin.attach(&format!("/api/v2/teams/{team}/users/"), both.id);
     let path = format!("/api/v2/organizations/{own}/");

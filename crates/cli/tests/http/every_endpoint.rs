@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use hostler_testkit::{Answer, Backend, Client, TestServer, on_each_backend};
+use hostler_testkit::{Backend, Client, Response, TestServer, on_each_backend};
 use serde_json::{Value, json};
 
 on_each_backend!(
@@ -62,7 +62,7 @@ fn build(backend: Backend) -> Fixture {
     let org = server.organization("Acme");
     let team = server.team("ops", org);
     let member = server.user("member");
-    server.join(org, &member);
+    server.add_member(org, &member);
     admin.attach(&format!("/api/v2/teams/{team}/users/"), member.id);
     admin.create("/api/v2/labels/", json!({"name": "urgent", "organization": org}));
     admin.create("/api/v2/tokens/", json!({"scope": "write"}));
@@ -134,11 +134,11 @@ fn is_built(path: &str) -> bool {
 }
 
 /// Whether an answer says no more than that this is not built yet.
-fn is_excused(answer: &Answer, path: &str) -> bool {
+fn is_excused(answer: &Response, path: &str) -> bool {
     answer.status == 501 && !is_built(path)
 }
 
-fn call(client: &Client, method: &str, path: &str) -> Answer {
+fn call(client: &Client, method: &str, path: &str) -> Response {
     match method {
         "POST" | "PUT" | "PATCH" => client.request(method, path).json(json!({})).send(),
         _ => client.request(method, path).send(),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use hostler_testkit::{Backend, PASSWORD, Person, TestServer, on_each_backend};
+use hostler_testkit::{Backend, PASSWORD, TestServer, TestUser, on_each_backend};
 use serde_json::{Value, json};
 
 on_each_backend!(
@@ -139,7 +139,7 @@ fn a_chain_through_a_custom_role_is_told(backend: Backend) {
     let of_team = assign(server, ("team", ops), "awx.project", project, &edits);
     let above = ["shared.view_organization", "awx.view_project", "awx.change_project"];
     assign(server, ("user", gina.id), "shared.organization", organization, &above);
-    let explain = |person: &Person| {
+    let explain = |person: &TestUser| {
         let path = format!("{}explain_access/?object=/api/v2/projects/{project}/", person.path());
         admin.get(&path).expect(200).json()
     };
@@ -182,8 +182,8 @@ fn chains_lead_through_nothing_that_the_asker_may_not_see(backend: Backend) {
     admin.attach(&format!("/api/v2/users/{}/roles/", keeper.id), id_of("admin_role"));
     // The keeper must be able to see Eve to ask about her.
     let common = server.organization("common");
-    server.join(common, &eve);
-    server.join(common, &keeper);
+    server.add_member(common, &eve);
+    server.add_member(common, &keeper);
     let path = format!("{}explain_access/?object=/api/v2/projects/{project}/", eve.path());
     for (client, told) in [(&admin, true), (&eve.client, true), (&keeper.client, false)] {
         let answer = client.get(&path).expect(200);
@@ -246,7 +246,7 @@ fn it_says_what_the_server_does(backend: Backend) {
         server.user("stranger"),
     ];
     let rival = server.user("rival");
-    server.promote(away, &rival);
+    server.add_admin(away, &rival);
     people.push(rival);
     for object in &objects[..3] {
         let roles = admin.get(object).expect(200).json()["summary_fields"]["object_roles"].clone();
@@ -293,7 +293,7 @@ fn it_says_what_the_server_does(backend: Backend) {
     }
     // Somebody who has it by two ways at once, and the admin of the organization of a team that holds a role.
     let both = server.user("both");
-    server.join(home, &both);
+    server.add_member(home, &both);
     admin.attach(&format!("/api/v2/teams/{crew}/users/"), both.id);
     let use_role = admin.get(&objects[2]).json()["summary_fields"]["object_roles"]["use_role"]["id"].as_i64();
     admin.attach(&format!("/api/v2/teams/{crew}/roles/"), use_role.expect("a role"));

@@ -1,6 +1,6 @@
 //! What load balancers ask: is the server alive, and can it serve.
 
-use hostler_testkit::{Answer, Backend, TestServer, on_each_backend};
+use hostler_testkit::{Backend, Response, TestServer, on_each_backend};
 use serde_json::json;
 
 on_each_backend!(
@@ -29,12 +29,12 @@ fn both_answer_anybody(backend: Backend) {
 }
 
 /// The answer of `/readyz` in a state that the server did not see before: what it found last is good for a second.
-fn broken(server: &TestServer) -> Answer {
+fn broken(server: &TestServer) -> Response {
     server.anonymous().get("/healthz").expect(200);
     server.anonymous().get("/readyz").expect(503)
 }
 
-fn reasons(answer: &Answer) -> serde_json::Value {
+fn reasons(answer: &Response) -> serde_json::Value {
     let body = answer.json();
     assert_eq!(body["status"], "not ready");
     body["reasons"].clone()
@@ -65,7 +65,7 @@ fn a_database_that_is_gone_is_not_ready(backend: Backend) {
     match &backend {
         // What a file that broke looks like: the table is not there.
         Backend::Sqlite => server.execute("DROP TABLE refinery_schema_history"),
-        Backend::Postgres => server.lock_out(),
+        Backend::Postgres => server.reject_connections(),
     }
     assert_eq!(reasons(&broken(&server)), json!(["The database does not answer."]));
 }

@@ -120,7 +120,7 @@ fn links_to_what_a_name_tells_are_followed(backend: Backend) {
     let admin = server.as_admin();
     let org = server.organization("d");
     let ann = server.user("ann");
-    server.promote(org, &ann);
+    server.add_admin(org, &ann);
     let team = json!({"name": "of-ann", "organization": org});
     server.as_user("ann", PASSWORD).post("/api/v2/teams/", team).expect(201);
     let list = |query: &str| names(&admin, &format!("/api/v2/teams/?order_by=name&{query}"));
@@ -144,7 +144,7 @@ fn links_to_what_a_name_tells_are_followed(backend: Backend) {
     assert_eq!(count("roles/?or__content_type__model=team&or__role_field=system_auditor"), of_teams + 1);
     // Assignments, by their definition and by their object.
     let bob = server.user("bob");
-    server.promote(org, &bob);
+    server.add_admin(org, &bob);
     for (filter, expected) in [
         ("role_definition__name=Organization Admin", 1),
         ("role_definition__name=Organization Member", 0),

@@ -5,7 +5,7 @@ use std::thread::{scope, sleep};
 use std::time::{Duration, Instant};
 
 use hostler_testkit::browser::Browser;
-use hostler_testkit::{Answer, Backend, Client, PASSWORD, Person, TestServer, on_each_backend};
+use hostler_testkit::{Backend, Client, PASSWORD, Response, TestServer, TestUser, on_each_backend};
 use serde_json::{Value, json};
 
 on_each_backend!(
@@ -36,19 +36,19 @@ fn start(backend: Backend, settings: Value) -> TestServer {
 }
 
 /// A request with name and password from this address.
-fn attempt(server: &TestServer, from: &str, name: &str, password: &str) -> Answer {
+fn attempt(server: &TestServer, from: &str, name: &str, password: &str) -> Response {
     server.as_user(name, password).request("GET", "/api/v2/me/").header("X-Forwarded-For", from).send()
 }
 
 const OWNER: &str = "192.0.2.10";
 const STRANGER: &str = "198.51.100.66";
 
-fn state(server: &TestServer, person: &Person) -> Value {
+fn state(server: &TestServer, person: &TestUser) -> Value {
     server.as_admin().get(&format!("{}sign_in/", person.path())).expect(200).json()
 }
 
 /// Waits until so many failed attempts are recorded, which happens beside the requests.
-fn wait_for_failures(server: &TestServer, person: &Person, failures: u64) {
+fn wait_for_failures(server: &TestServer, person: &TestUser, failures: u64) {
     let deadline = Instant::now() + Duration::from_secs(20);
     while state(server, person)["failed_attempts"] != failures {
         assert!(Instant::now() < deadline, "not {failures} but {}", state(server, person));
@@ -57,7 +57,7 @@ fn wait_for_failures(server: &TestServer, person: &Person, failures: u64) {
 }
 
 /// As after a long attack, without having to wait for it.
-fn after_many_failures(server: &TestServer, person: &Person, others: &[&str]) {
+fn after_many_failures(server: &TestServer, person: &TestUser, others: &[&str]) {
     for name in others {
         attempt(server, STRANGER, name, "wrong").expect(401);
     }
@@ -67,7 +67,7 @@ fn after_many_failures(server: &TestServer, person: &Person, others: &[&str]) {
 }
 
 /// What an answer tells, but for how long to wait.
-fn essence(answer: &Answer) -> (u16, bool, Vec<String>, String) {
+fn essence(answer: &Response) -> (u16, bool, Vec<String>, String) {
     let varying = ["date", "x-api-request-id", "x-api-time", "x-api-total-time", "x-api-query-count", "retry-after"];
     let headers = answer.headers.keys().map(|name| name.as_str().to_owned());
     let headers = headers.filter(|name| !varying.contains(&name.as_str())).collect();
@@ -75,7 +75,7 @@ fn essence(answer: &Answer) -> (u16, bool, Vec<String>, String) {
     (answer.status, answer.header("Retry-After").is_some(), headers, text)
 }
 
-fn seconds(answer: &Answer) -> u64 {
+fn seconds(answer: &Response) -> u64 {
     answer.header("Retry-After").and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("no wait in {answer}"))
 }
 
@@ -110,7 +110,7 @@ fn what_is_slowed_is_slowed_on_all_nodes_and_after_a_restart(backend: Backend) {
     let ann = server.user("ann");
     after_many_failures(&server, &ann, &["nobody"]);
     {
-        let there = server.another();
+        let there = server.start_second();
         for name in ["ann", "nobody"] {
             attempt(&there, STRANGER, name, "wrong there").expect(401);
             attempt(&there, STRANGER, name, "wrong there").expect(429);
@@ -184,9 +184,9 @@ fn whoever_looks_after_a_user_sees_the_attempts(backend: Backend) {
     let home = server.organization("home");
     let (ann, boss, colleague) = (server.user("ann"), server.user("boss"), server.user("colleague"));
     let auditor = server.user_with("auditor", json!({"is_system_auditor": true}));
-    server.join(home, &ann);
-    server.join(home, &colleague);
-    server.promote(home, &boss);
+    server.add_member(home, &ann);
+    server.add_member(home, &colleague);
+    server.add_admin(home, &boss);
     let path = format!("{}sign_in/", ann.path());
     let fresh = state(&server, &ann);
     assert_eq!(
@@ -228,7 +228,7 @@ fn whoever_looks_after_a_user_sees_the_attempts(backend: Backend) {
 
 const LOCKING: &str = "LOGIN_FAILURES_UNTIL_LOCK";
 
-fn lock(server: &TestServer, name: &str) -> Answer {
+fn lock(server: &TestServer, name: &str) -> Response {
     for number in 0..3 {
         attempt(server, STRANGER, name, &format!("wrong-{number}")).expect(401);
     }
@@ -250,7 +250,7 @@ fn a_lock_keeps_out_whoever_has_the_password(backend: Backend) {
     wait_for_failures(&server, &ann, 3);
     assert!(state(&server, &ann)["locked_until"].is_string(), "{}", state(&server, &ann));
     {
-        let there = server.another();
+        let there = server.start_second();
         attempt(&there, OWNER, "ann", PASSWORD).expect(429);
     }
     server.restart();
@@ -273,15 +273,15 @@ fn a_lock_is_ended_by_those_who_may_change_the_user(backend: Backend) {
     let home = server.organization("home");
     let (ann, boss, root) =
         (server.user("ann"), server.user("boss"), server.user_with("root", json!({"is_superuser": true})));
-    server.join(home, &ann);
-    server.promote(home, &boss);
+    server.add_member(home, &ann);
+    server.add_admin(home, &boss);
     let (path, token) = (format!("{}sign_in/", ann.path()), ann.token("write"));
     lock(&server, "ann");
     wait_for_failures(&server, &ann, 3);
     token.patch(&path, json!({"failed_attempts": 0})).expect(403);
     boss.client.patch(&format!("{}sign_in/", root.path()), json!({"failed_attempts": 0})).expect(403);
     attempt(&server, STRANGER, "ann", PASSWORD).expect(429);
-    let there = server.another();
+    let there = server.start_second();
     attempt(&there, STRANGER, "ann", PASSWORD).expect(429);
     let after = boss.client.patch(&path, json!({"failed_attempts": 0})).expect(200).json();
     assert_eq!((&after["failed_attempts"], &after["locked_until"]), (&json!(0), &json!(null)));

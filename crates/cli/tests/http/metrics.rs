@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use hostler_testkit::{Answer, Backend, Browser, PASSWORD, TestServer, on_each_backend};
+use hostler_testkit::{Backend, Browser, PASSWORD, Response, TestServer, on_each_backend};
 use serde_json::json;
 
 on_each_backend!(
@@ -22,7 +22,7 @@ fn start(backend: Backend) -> TestServer {
     TestServer::start(env!("CARGO_BIN_EXE_hostler"), backend)
 }
 
-fn as_text(server: &TestServer) -> Answer {
+fn as_text(server: &TestServer) -> Response {
     server.as_admin().request("GET", METRICS).header("Accept", "*/*").send().expect(200)
 }
 

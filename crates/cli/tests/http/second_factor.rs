@@ -3,7 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use hostler_testkit::browser::{Browser, SESSION_COOKIE};
-use hostler_testkit::{Answer, Backend, Client, PASSWORD, Person, TestServer, on_each_backend};
+use hostler_testkit::{Backend, Client, PASSWORD, Response, TestServer, TestUser, on_each_backend};
 use serde_json::{Value, json};
 use totp_rs::{Algorithm, Builder, Secret};
 
@@ -39,14 +39,14 @@ fn code(secret: &str, steps: i64) -> String {
 
 /// A user with a second factor, the secret of the device, the recovery codes, and a token.
 struct Armed {
-    person: Person,
+    person: TestUser,
     path: String,
     token: Client,
     secret: String,
     recovery: Vec<String>,
 }
 
-fn begin(person: &Person) -> String {
+fn begin(person: &TestUser) -> String {
     let begun = person.client.post(&format!("{}second_factor/", person.path()), json!({"password": PASSWORD}));
     begun.expect(201).json()["secret"].as_str().expect("a secret").to_owned()
 }
@@ -72,7 +72,7 @@ impl Armed {
     }
 }
 
-fn pending(page: &Answer) -> String {
+fn pending(page: &Response) -> String {
     let text = page.text();
     let rest = text.split_once("name=\"pending\" value=\"").unwrap_or_else(|| panic!("no step for a code in {page}")).1;
     rest.split_once('"').expect("an end").0.to_owned()
@@ -168,7 +168,7 @@ fn a_code_is_taken_once(backend: Backend) {
     assert_eq!(log_in(&server, &code(&ann.secret, -1)), 401);
     let current = code(&ann.secret, 0);
     assert_eq!(log_in(&server, &current), 302);
-    let there = server.another();
+    let there = server.start_second();
     assert_eq!((log_in(&server, &current), log_in(&there, &current)), (401, 401));
     assert_eq!(log_in(&there, &code(&ann.secret, 1)), 302);
     // An older one than the last is no better.
@@ -298,9 +298,9 @@ fn somebody_else_can_only_take_it_away(backend: Backend) {
     let home = server.organization("home");
     let (boss, member, root) = (server.user("boss"), server.user("member"), arm(&server, "root"));
     let auditor = server.user_with("auditor", json!({"is_system_auditor": true}));
-    server.join(home, &ann.person);
-    server.join(home, &member);
-    server.promote(home, &boss);
+    server.add_member(home, &ann.person);
+    server.add_member(home, &member);
+    server.add_admin(home, &boss);
     server.as_admin().patch(&root.person.path(), json!({"is_superuser": true})).expect(200);
     for client in [&boss.client, &server.as_admin(), &auditor.client] {
         client.get(&ann.path).expect(200);

@@ -1,7 +1,7 @@
 //! Sessions: logging in and out with a form, and what a session may do.
 
 use hostler_testkit::browser::{Browser, CSRF_COOKIE, SESSION_COOKIE};
-use hostler_testkit::{Answer, Backend, PASSWORD, TestServer, on_each_backend};
+use hostler_testkit::{Backend, PASSWORD, Response, TestServer, on_each_backend};
 use serde_json::json;
 
 on_each_backend!(
@@ -31,7 +31,7 @@ fn is_alive(browser: &Browser) -> bool {
     answer.status == 200
 }
 
-fn cookie(answer: &Answer, name: &str) -> Option<String> {
+fn cookie(answer: &Response, name: &str) -> Option<String> {
     let cookies = answer.headers.get_all("set-cookie").iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
     cookies.into_iter().find(|text| text.starts_with(&format!("{name}="))).map(|text| text.into_owned())
 }
@@ -343,8 +343,8 @@ fn sessions_are_their_owner_s_alone(backend: Backend) {
     let home = server.organization("home");
     let (ann, boss) = (server.user("ann"), server.user("boss"));
     let auditor = server.user_with("auditor", json!({"is_system_auditor": true}));
-    server.join(home, &ann);
-    server.promote(home, &boss);
+    server.add_member(home, &ann);
+    server.add_admin(home, &boss);
     let session = Browser::logged_in(&server, "ann", PASSWORD);
     let path = listed(&session, ann.id)[0]["url"].as_str().expect("a path").to_owned();
     for client in [&boss.client, &auditor.client] {

@@ -50,7 +50,7 @@ fn a_unix_socket_is_there_while_the_server_is() {
     let metadata = fs::symlink_metadata(&path).expect("a socket");
     assert!(metadata.file_type().is_socket());
     assert_eq!(metadata.permissions().mode() & 0o777, 0o660);
-    assert_eq!(server.more_stdout(), [format!("Hostler is listening on unix:{}", path.display())]);
+    assert_eq!(server.remaining_stdout(), [format!("Hostler is listening on unix:{}", path.display())]);
     assert!(server.stop().success());
     let left: Vec<_> = fs::read_dir(path.parent().expect("a folder")).expect("a folder").collect();
     assert!(left.is_empty(), "{left:?}");
@@ -133,7 +133,7 @@ fn tls_is_for_the_network() {
     let identity = Identity::default();
     identity.write(&files);
     let server = start(&path, &files.environment());
-    assert!(identity.is_shown_at(server.base().trim_start_matches("https://")));
+    assert!(identity.is_presented_at(server.base().trim_start_matches("https://")));
     assert!(ask(&path, "GET /healthz", "").starts_with("HTTP/1.1 200 "));
 }
 

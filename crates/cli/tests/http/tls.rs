@@ -101,14 +101,14 @@ fn a_new_certificate_is_taken_without_a_restart() {
     second.write(&secured.files);
     secured.server.reload();
     secured.server.wait_for_log(&["the TLS certificate was read again"]);
-    assert!(second.is_shown_at(&address) && !secured.identity.is_shown_at(&address));
+    assert!(second.is_presented_at(&address) && !secured.identity.is_presented_at(&address));
 
     // Nobody tells of this one.
     let third = Identity::default();
     third.write(&secured.files);
     let is_shown = (0..3000).any(|_| {
         std::thread::sleep(Duration::from_millis(20));
-        third.is_shown_at(&address)
+        third.is_presented_at(&address)
     });
     assert!(is_shown, "{}", secured.server.stderr());
     open.keep_alive("/healthz").expect("a connection from before goes on");
@@ -122,17 +122,17 @@ fn a_bad_certificate_changes_nothing() {
     replace(&secured.files.certificate, &other.certificate());
     secured.server.reload();
     secured.server.wait_for_log(&["ERROR", "stays as it was", "the key does not belong to the certificate"]);
-    assert!(secured.identity.is_shown_at(&address) && !other.is_shown_at(&address));
+    assert!(secured.identity.is_presented_at(&address) && !other.is_presented_at(&address));
 
     fs::remove_file(&secured.files.key).expect("a file to remove");
     secured.server.reload();
     secured.server.wait_for_log(&["ERROR", "stays as it was", "tls.key", "No such file"]);
-    assert!(secured.identity.is_shown_at(&address));
+    assert!(secured.identity.is_presented_at(&address));
 
     replace(&secured.files.key, &other.key());
     secured.server.reload();
     secured.server.wait_for_log(&["the TLS certificate was read again"]);
-    assert!(other.is_shown_at(&address));
+    assert!(other.is_presented_at(&address));
     assert!(!secured.server.stderr().contains("PRIVATE KEY"), "{}", secured.server.stderr());
 }
 
@@ -156,7 +156,7 @@ fn http_at_a_port_of_https_is_told_so() {
     // It may end with an alert, or with a reset: in no case does it hang.
     let _ = stream.read_to_end(&mut answer);
     secured.server.wait_for_log(&["a client did not agree on TLS", "127.0.0.1:"]);
-    assert!(secured.identity.is_shown_at(&secured.address()));
+    assert!(secured.identity.is_presented_at(&secured.address()));
 }
 
 #[test]
@@ -222,7 +222,7 @@ fn the_files_can_stand_in_the_configuration_file() {
     fs::write(&config, format!("tls_certificate = {certificate:?}\ntls_key = {key:?}\n")).expect("a file");
     let environment = [("HOSTLER_CONFIG", config.to_str().expect("a path"))];
     let server = TestServer::start_with(BINARY, Backend::Sqlite, &environment);
-    assert!(identity.is_shown_at(server.base().strip_prefix("https://").expect("it listens for https")));
+    assert!(identity.is_presented_at(server.base().strip_prefix("https://").expect("it listens for https")));
 }
 
 #[test]

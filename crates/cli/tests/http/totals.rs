@@ -39,9 +39,9 @@ fn totals_are_what_counting_finds(backend: Backend) {
     let (ann, bob) = (server.user("ann"), server.user("bob"));
     let team = server.team("team", organization);
     let project = admin.create("/api/v2/projects/", json!({"name": "project", "organization": organization}));
-    server.join(organization, &ann);
-    server.join(organization, &bob);
-    server.promote(organization, &ann);
+    server.add_member(organization, &ann);
+    server.add_member(organization, &bob);
+    server.add_admin(organization, &ann);
     admin.attach(&format!("/api/v2/teams/{team}/users/"), bob.id);
     let roles = admin.get(&format!("/api/v2/projects/{project}/object_roles/")).expect(200).json();
     for role in roles["results"].as_array().expect("a list") {
@@ -89,7 +89,7 @@ fn what_is_seen_in_two_parts_is_one_list(backend: Backend) {
         let project = admin.create("/api/v2/projects/", fields);
         visible.push(format!("/api/v2/teams/{team}/"));
         if name == "hers" {
-            server.promote(organization, &ann);
+            server.add_admin(organization, &ann);
             visible.push(format!("/api/v2/organizations/{organization}/"));
             visible.push(format!("/api/v2/projects/{project}/"));
         } else {
@@ -148,7 +148,7 @@ fn whoever_sees_everything_is_led_to_everything(backend: Backend) {
     let projects = |client: &Client, path: &str| client.get(path).expect(200).json()["count"].as_i64();
     let of_ann = format!("{}projects/", ann.path());
     assert_eq!(projects(&admin, &of_ann), Some(0));
-    server.join(organization, &bob);
+    server.add_member(organization, &bob);
     for flag in ["is_superuser", "is_system_auditor"] {
         admin.patch(&ann.path(), json!({flag: true})).expect(200);
         assert_eq!(projects(&admin, &of_ann), Some(3), "{flag}");

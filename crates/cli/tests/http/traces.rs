@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
-use hostler_testkit::{ADMIN, ADMIN_PASSWORD, Answer, Backend, TestServer, on_each_backend};
+use hostler_testkit::{ADMIN, ADMIN_PASSWORD, Backend, Response, TestServer, on_each_backend};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
@@ -53,7 +53,7 @@ impl Collector {
     }
 
     /// The span of this answer, and what it came with.
-    fn span_of(&self, answer: &Answer) -> (Span, Sent) {
+    fn span_of(&self, answer: &Response) -> (Span, Sent) {
         let id = id_of(answer);
         loop {
             for sent in &*self.seen.borrow() {
@@ -100,7 +100,7 @@ fn start(backend: Backend, environment: &[(&str, &str)]) -> TestServer {
     TestServer::start_with(env!("CARGO_BIN_EXE_hostler"), backend, &environment)
 }
 
-fn id_of(answer: &Answer) -> String {
+fn id_of(answer: &Response) -> String {
     answer.header("X-API-Request-Id").expect("an id")
 }
 

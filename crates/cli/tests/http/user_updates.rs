@@ -1,6 +1,6 @@
 //! *Update a User*: what the recorded conversations cannot show of it.
 
-use hostler_testkit::{ADMIN, ADMIN_PASSWORD, Answer, Backend, Client, PASSWORD, TestServer, on_each_backend};
+use hostler_testkit::{ADMIN, ADMIN_PASSWORD, Backend, Client, PASSWORD, Response, TestServer, on_each_backend};
 use serde_json::{Value, json};
 
 on_each_backend!(
@@ -93,14 +93,14 @@ fn passwords_stand_in_no_answer(backend: Backend) {
     }
 }
 
-fn assert_no_secret(text: &str, passwords: &[&str], answer: &Answer) {
+fn assert_no_secret(text: &str, passwords: &[&str], answer: &Response) {
     for secret in passwords.iter().chain(&["argon2", "pbkdf2", "Secret-4"]) {
         assert!(!text.contains(secret), "{secret} is in {answer}");
     }
 }
 
 /// No key `password` but in the changes of the activity stream, hidden, and in complaints.
-fn assert_no_password_key(json: &Value, answer: &Answer) {
+fn assert_no_password_key(json: &Value, answer: &Response) {
     match json {
         Value::Object(map) => {
             for (key, value) in map {
@@ -229,7 +229,7 @@ fn a_new_name_keeps_everything_else(backend: Backend) {
     let org = server.organization("Acme");
     let team = server.team("ops", org);
     let user = server.user("ann");
-    server.join(org, &user);
+    server.add_member(org, &user);
     admin.attach(&format!("/api/v2/teams/{team}/users/"), user.id);
     let token = user.token("write");
     let below = |list: &str| {
@@ -258,7 +258,7 @@ fn the_last_superuser_stays(backend: Backend) {
     let administrators = "/api/v2/roles/1/";
     assert_eq!(admin.get(administrators).expect(200).json()["name"], "System Administrator");
     let me = "/api/v2/users/1/";
-    let attempts: [&dyn Fn() -> Answer; 6] = [
+    let attempts: [&dyn Fn() -> Response; 6] = [
         &|| admin.patch(me, json!({"is_superuser": false})),
         &|| admin.patch(me, json!({"is_superuser": "no", "is_system_auditor": true})),
         &|| admin.put(me, json!({"username": ADMIN, "is_superuser": 0})),
@@ -294,8 +294,8 @@ fn nobody_deletes_themselves(backend: Backend) {
         server.user("member"),
         server.user("stranger"),
     ];
-    server.promote(org, &people[2]);
-    server.join(org, &people[3]);
+    server.add_admin(org, &people[2]);
+    server.add_member(org, &people[3]);
     for person in &people {
         person.client.delete(&person.path()).expect(403);
         person.client.delete(&format!("/api/v2/users/{}/", person.name)).expect(403);
@@ -308,8 +308,8 @@ fn organization_admins_may_be_barred_from_accounts(backend: Backend) {
     let server = start(backend);
     let org = server.organization("Acme");
     let (boss, member) = (server.user("boss"), server.user("member"));
-    server.promote(org, &boss);
-    server.join(org, &member);
+    server.add_admin(org, &boss);
+    server.add_member(org, &member);
     boss.client.patch(&member.path(), json!({"first_name": "Before"})).expect(200);
     server.configure("system", json!({"MANAGE_ORGANIZATION_AUTH": false}));
     let refused = |client: &Client, path: &str| {

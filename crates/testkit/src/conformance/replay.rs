@@ -12,7 +12,7 @@ use super::compare::{Difference, Got, Verdict, compare};
 use super::python::{dig, head, text};
 use super::repository;
 use super::symbols::Symbols;
-use crate::client::{Answer, Client};
+use crate::client::{Client, Response};
 use crate::server::{ADMIN, ADMIN_PASSWORD};
 
 /// What must be encoded in the recorded paths, which are written for people.
@@ -119,7 +119,7 @@ impl Run<'_> {
         utf8_percent_encode(&self.symbols.fill_text(&step.path), ENCODED).to_string()
     }
 
-    fn send(&self, step: &Step) -> Answer {
+    fn send(&self, step: &Step) -> Response {
         let path = self.path(step);
         let caller = self.caller(&step.who);
         let mut call = caller.request(&step.method, &path);
@@ -160,7 +160,7 @@ impl Run<'_> {
     }
 }
 
-fn body_of(answer: &Answer) -> Value {
+fn body_of(answer: &Response) -> Value {
     if answer.body.is_empty() {
         return Value::Null;
     }

@@ -27,8 +27,8 @@ fn populated(backend: Backend) -> TestServer {
     let (ann, bob) = (server.user("ann"), server.user_with("bob", json!({"is_system_auditor": true})));
     let team = server.team("ops", home);
     let admin = server.as_admin();
-    server.join(home, &ann);
-    server.promote(away, &bob);
+    server.add_member(home, &ann);
+    server.add_admin(away, &bob);
     admin.attach(&format!("/api/v2/teams/{team}/users/"), ann.id);
     admin.create("/api/v2/labels/", json!({"name": "blue", "organization": home}));
     admin.create("/api/v2/projects/", json!({"name": "site", "organization": home}));

@@ -3,7 +3,7 @@
 mod bodies;
 mod requests;
 
-use hostler_testkit::{Answer, Backend, Client, TestServer};
+use hostler_testkit::{Backend, Client, Response, TestServer};
 use serde_json::Value;
 
 const USERS: &str = "/api/v2/users/";
@@ -33,7 +33,7 @@ fn state(admin: &Client) -> Vec<Value> {
 
 impl BadInputFixture {
     /// The answer is a 4xx whose body says what is wrong.
-    fn refused(&self, answer: Answer) {
+    fn refused(&self, answer: Response) {
         let name: String = answer.to_string().chars().take(500).collect();
         assert!((400..500).contains(&answer.status), "{name}");
         let body: Value = serde_json::from_slice(&answer.body).unwrap_or_else(|_| panic!("no JSON: {name}"));
@@ -53,7 +53,7 @@ impl BadInputFixture {
         assert!(state(&self.admin) == self.before, "something was written");
     }
 
-    fn send(&self, method: &str, path: &str, body: impl Into<Vec<u8>>) -> Answer {
+    fn send(&self, method: &str, path: &str, body: impl Into<Vec<u8>>) -> Response {
         self.admin.request(method, path).header("Content-Type", "application/json").body(body).send()
     }
 }

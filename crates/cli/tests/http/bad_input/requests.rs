@@ -122,7 +122,7 @@ fn queries_that_ask_too_much(backend: Backend) {
     }
     // Bob may see some roles only, so that each step of these asks whether he does. SQLite cannot run so much at once.
     let bob = fixture.server.user("bob");
-    fixture.server.promote(fixture.server.organization("administered"), &bob);
+    fixture.server.add_admin(fixture.server.organization("administered"), &bob);
     let roles = format!("/api/v2/roles/?{}", many("chain__ancestors__id=1&chain__parents__parents__id=1", 12, "&"));
     let answer = bob.client.get(&roles);
     match backend {

@@ -13,17 +13,17 @@ fn copying_needs_more_than_reading(backend: Backend) {
     let copy = format!("{}copy/", path(key));
     for (role, name) in [("read_role", "reader"), ("use_role", "user"), ("admin_role", "admin-of-it")] {
         let person = fixture.server.user(name);
-        fixture.server.join(fixture.home, &person);
+        fixture.server.add_member(fixture.home, &person);
         fixture.grant(key, role, &person);
         assert_eq!(person.client.get(&copy).expect(200).json(), json!({"can_copy": false}), "{name}");
         person.client.post(&copy, json!({"name": "stolen"})).expect(403);
     }
     let rival = fixture.server.user("rival");
-    fixture.server.promote(fixture.away, &rival);
+    fixture.server.add_admin(fixture.away, &rival);
     rival.client.get(&copy).expect(403);
     rival.client.post(&copy, json!({"name": "stolen"})).expect(403);
     let boss = fixture.server.user("boss");
-    fixture.server.promote(fixture.home, &boss);
+    fixture.server.add_admin(fixture.home, &boss);
     let reader = boss.token("read");
     assert_eq!(reader.get(&copy).expect(200).json(), json!({"can_copy": false}));
     reader.post(&copy, json!({"name": "stolen"})).expect(403);

@@ -1,6 +1,6 @@
 //! What most of these tests start from.
 
-use hostler_testkit::{Backend, Client, Person, TestServer};
+use hostler_testkit::{Backend, Client, TestServer, TestUser};
 use serde_json::{Value, json};
 
 /// A text that must never be seen again once it is stored.
@@ -45,7 +45,7 @@ impl CredentialsFixture {
     }
 
     /// Grants a role of a credential to a user, as the superuser.
-    pub fn grant(&self, credential: i64, field: &str, person: &Person) {
+    pub fn grant(&self, credential: i64, field: &str, person: &TestUser) {
         self.admin.attach(&format!("{}roles/", person.path()), self.role(credential, field));
     }
 

@@ -16,8 +16,8 @@ fn roles_are_granted_within_the_organization(backend: Backend) {
     let fixture = CredentialsFixture::new(backend);
     let (boss, inside, outside) =
         (fixture.server.user("boss"), fixture.server.user("inside"), fixture.server.user("outside"));
-    fixture.server.promote(fixture.home, &boss);
-    fixture.server.join(fixture.home, &inside);
+    fixture.server.add_admin(fixture.home, &boss);
+    fixture.server.add_member(fixture.home, &inside);
     let key = fixture.of_home("key");
     let role = json!({"id": fixture.role(key, "use_role")});
     boss.client.post(&format!("{}roles/", inside.path()), &role).expect(204);
@@ -47,7 +47,7 @@ fn private_credentials_stay_private(backend: Backend) {
     let fixture = CredentialsFixture::new(backend);
     let (ann, bob) = (fixture.server.user("ann"), fixture.server.user("bob"));
     for person in [&ann, &bob] {
-        fixture.server.join(fixture.home, person);
+        fixture.server.add_member(fixture.home, person);
     }
     let made = ann.client.post("/api/v2/credentials/", fixture.body("mine", "user", ann.id)).expect(201).json();
     let mine = made["id"].as_i64().expect("an id");
@@ -64,7 +64,7 @@ fn private_credentials_stay_private(backend: Backend) {
 fn the_newer_view_grants_the_same_roles(backend: Backend) {
     let fixture = CredentialsFixture::new(backend);
     let (ann, outside) = (fixture.server.user("ann"), fixture.server.user("outside"));
-    fixture.server.join(fixture.home, &ann);
+    fixture.server.add_member(fixture.home, &ann);
     let key = fixture.of_home("key");
     let definition = |name: &str| {
         let found = fixture.admin.results(&format!("/api/v2/role_definitions/?name={name}"));
@@ -99,7 +99,7 @@ fn custom_definitions_give_exactly_their_permissions(backend: Backend) {
         ("user", vec!["awx.view_credential", "awx.use_credential"], false, true),
     ] {
         let person = fixture.server.user(name);
-        fixture.server.join(fixture.home, &person);
+        fixture.server.add_member(fixture.home, &person);
         let body = json!({"name": name, "content_type": "awx.credential", "permissions": permissions});
         let definition = fixture.admin.create("/api/v2/role_definitions/", body);
         fixture.admin.create(

@@ -71,7 +71,7 @@ fn a_source_has_to_fit_its_target(backend: Backend) {
 fn a_source_needs_power_over_both_ends(backend: Backend) {
     let fixture = CredentialsFixture::new(backend);
     let person = fixture.server.user("person");
-    fixture.server.join(fixture.home, &person);
+    fixture.server.add_member(fixture.home, &person);
     let (target, vault) = (fixture.of_home("target"), external(&fixture, "vault", fixture.home));
     let body = source(target, vault);
     person.client.post(LIST, &body).expect(403);
@@ -88,12 +88,12 @@ fn a_source_needs_power_over_both_ends(backend: Backend) {
     person.client.patch(&detail, json!({"source_credential": elsewhere})).expect(403);
     person.client.patch(&detail, json!({"target_credential": other})).expect(403);
     let rival = fixture.server.user("rival");
-    fixture.server.promote(fixture.away, &rival);
+    fixture.server.add_admin(fixture.away, &rival);
     rival.client.get(&detail).expect(403);
     assert!(rival.client.results(LIST).is_empty());
     rival.client.delete(&detail).expect(403);
     let reader = fixture.server.user("reader");
-    fixture.server.join(fixture.home, &reader);
+    fixture.server.add_member(fixture.home, &reader);
     fixture.grant(target, "read_role", &reader);
     let shown = reader.client.get(&detail).expect(200).json();
     assert!(shown["summary_fields"].get("source_credential").is_none(), "{shown}");

@@ -123,9 +123,9 @@ fn admins_create_for_their_own(backend: Backend) {
         fixture.server.user("rival"),
         fixture.server.user("member"),
     );
-    fixture.server.promote(fixture.home, &boss);
-    fixture.server.promote(fixture.away, &rival);
-    fixture.server.join(fixture.home, &member);
+    fixture.server.add_admin(fixture.home, &boss);
+    fixture.server.add_admin(fixture.away, &rival);
+    fixture.server.add_member(fixture.home, &member);
     let roles = fixture.admin.get(&format!("/api/v2/organizations/{}/", fixture.home)).json();
     let keeps = roles["summary_fields"]["object_roles"]["credential_admin_role"]["id"].as_i64().expect("a role");
     fixture.admin.attach(&format!("{}roles/", keeper.path()), keeps);
@@ -150,7 +150,7 @@ fn owners_are_shown_to_those_who_see_them(backend: Backend) {
     let fixture = CredentialsFixture::new(backend);
     let (ann, bob) = (fixture.server.user("ann"), fixture.server.user("bob"));
     for person in [&ann, &bob] {
-        fixture.server.join(fixture.home, person);
+        fixture.server.add_member(fixture.home, person);
     }
     let key = fixture.of_home("key");
     fixture.grant(key, "admin_role", &ann);
@@ -181,12 +181,12 @@ fn moving_needs_both_organizations(backend: Backend) {
     let fixture = CredentialsFixture::new(backend);
     let (boss, both, holder) =
         (fixture.server.user("boss"), fixture.server.user("both"), fixture.server.user("holder"));
-    fixture.server.promote(fixture.home, &boss);
+    fixture.server.add_admin(fixture.home, &boss);
     for organization in [fixture.home, fixture.away] {
-        fixture.server.promote(organization, &both);
-        fixture.server.join(organization, &holder);
+        fixture.server.add_admin(organization, &both);
+        fixture.server.add_member(organization, &holder);
     }
-    fixture.server.promote(fixture.away, &holder);
+    fixture.server.add_admin(fixture.away, &holder);
     let key = fixture.of_home("key");
     fixture.grant(key, "admin_role", &holder);
     let there = json!({"organization": fixture.away});

@@ -20,7 +20,7 @@ fn only_superusers_make_types(backend: Backend) {
     let fixture = CredentialsFixture::new(backend);
     let (boss, auditor) =
         (fixture.server.user("boss"), fixture.server.user_with("auditor", json!({"is_system_auditor": true})));
-    fixture.server.promote(fixture.home, &boss);
+    fixture.server.add_admin(fixture.home, &boss);
     let detail = format!("{LIST}{}/", fixture.kind);
     for person in [&boss, &auditor] {
         person.client.get(&detail).expect(200);

@@ -31,7 +31,7 @@ fn git(name: &str, organization: i64, credential: i64) -> Value {
 fn projects_use_only_what_one_may_use(backend: Backend) {
     let fixture = CredentialsFixture::new(backend);
     let rival = fixture.server.user("rival");
-    fixture.server.promote(fixture.away, &rival);
+    fixture.server.add_admin(fixture.away, &rival);
     let (theirs, own) = (scm(&fixture, "theirs", fixture.home), scm(&fixture, "own", fixture.away));
     rival.client.post("/api/v2/projects/", git("loot", fixture.away, theirs)).expect(403);
     let mut body = git("loot", fixture.away, own);
@@ -49,9 +49,9 @@ fn projects_use_only_what_one_may_use(backend: Backend) {
 
     // Who may read it only cannot use it either; and a name that one may not see is not told.
     let reader = fixture.server.user("reader");
-    fixture.server.join(fixture.home, &reader);
+    fixture.server.add_member(fixture.home, &reader);
     fixture.grant(theirs, "read_role", &reader);
-    fixture.server.promote(fixture.away, &reader);
+    fixture.server.add_admin(fixture.away, &reader);
     reader.client.patch(detail, json!({"credential": theirs})).expect(403);
     fixture.grant(theirs, "use_role", &reader);
     reader.client.patch(detail, json!({"credential": theirs})).expect(200);
@@ -134,8 +134,8 @@ fn organizations_fetch_with_galaxy_credentials(backend: Backend) {
 fn one_cannot_fetch_with_the_credentials_of_others(backend: Backend) {
     let fixture = CredentialsFixture::new(backend);
     let (rival, member) = (fixture.server.user("rival"), fixture.server.user("member"));
-    fixture.server.promote(fixture.away, &rival);
-    fixture.server.join(fixture.home, &member);
+    fixture.server.add_admin(fixture.away, &rival);
+    fixture.server.add_member(fixture.home, &member);
     let (theirs, own) = (galaxy(&fixture, "theirs", fixture.home), galaxy(&fixture, "own", fixture.away));
     rival.client.post(&list_of(fixture.away), json!({"id": theirs})).expect(403);
     rival.client.post(&list_of(fixture.home), json!({"id": own})).expect(403);

@@ -25,9 +25,9 @@ const DAY: i64 = 24 * 3600;
 const YEAR: i64 = 365 * DAY;
 
 fn start(backend: Backend) -> Option<(TestServer, FakeClock)> {
-    let clock = FakeClock::make()?;
+    let clock = FakeClock::build()?;
     let mut server = TestServer::stopped(BINARY, backend);
-    clock.give_to(&mut server);
+    clock.preload_into(&mut server);
     server.restart();
     Some((server, clock))
 }

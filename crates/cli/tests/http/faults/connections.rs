@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use hostler_testkit::skip::forgo;
+use hostler_testkit::skip::skip_forbidden;
 use hostler_testkit::{Backend, TestServer};
 use rustix::process::{Resource, getrlimit, setrlimit};
 
@@ -26,7 +26,7 @@ fn connect(server: &TestServer) -> TcpStream {
 fn may_open(files: u64) -> bool {
     let limit = getrlimit(Resource::Nofile);
     if limit.maximum.is_some_and(|most| most < files) {
-        forgo(&format!("a process may not open {files} files here"));
+        skip_forbidden(&format!("a process may not open {files} files here"));
         return false;
     }
     setrlimit(Resource::Nofile, rustix::process::Rlimit { current: Some(files), ..limit }).expect("more open files");

@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use hostler_testkit::{Answer, Client, Cluster, TestServer};
+use hostler_testkit::{Client, Cluster, Response, TestServer};
 use postgres::NoTls;
 use serde_json::json;
 
@@ -26,7 +26,7 @@ fn interrupted(
     waiting: &str,
     name: &str,
     then: impl FnOnce(&mut postgres::Client, i32),
-) -> Answer {
+) -> Response {
     thread::scope(|scope| {
         let writing = scope.spawn(|| admin.post(ORGANIZATIONS, json!({"name": name})));
         let deadline = Instant::now() + PATIENCE;
@@ -50,7 +50,7 @@ fn terminate(watcher: &mut postgres::Client, process: i32) {
 }
 
 /// The row is there, and its entry in the stream is about to be.
-fn interrupt_half_way(server: &TestServer, admin: &Client, name: &str) -> Answer {
+fn interrupt_half_way(server: &TestServer, admin: &Client, name: &str) -> Response {
     let mut watcher = connect(server);
     let mut blocker = connect(server);
     let mut lock = blocker.transaction().expect("a transaction");
@@ -111,7 +111,7 @@ fn wait_for_standby(cluster: &Cluster, waits: bool) {
 fn writers_go_on_after_the_server_was_stopped_under_them() {
     let Some((server, mut cluster)) = start_on_cluster() else { return };
     let admin = token(&server);
-    let told: Vec<Vec<(String, Answer)>> = thread::scope(|scope| {
+    let told: Vec<Vec<(String, Response)>> = thread::scope(|scope| {
         let writers: Vec<_> = (0..4)
             .map(|writer| {
                 let admin = admin.clone();
@@ -122,7 +122,7 @@ fn writers_go_on_after_the_server_was_stopped_under_them() {
         until("some were made", || admin.get(ORGANIZATIONS), |answer| answer.json()["count"].as_u64() > Some(20));
         cluster.stop();
         thread::sleep(Duration::from_millis(100));
-        cluster.start_again();
+        cluster.restart();
         writers.into_iter().map(|writer| writer.join().expect("a writer")).collect()
     });
     let rows = balanced(&server);
@@ -146,7 +146,7 @@ fn writers_go_on_after_the_server_was_stopped_under_them() {
 }
 
 /// Creates organizations until enough were after the first that was not.
-fn write(admin: &Client, writer: usize) -> Vec<(String, Answer)> {
+fn write(admin: &Client, writer: usize) -> Vec<(String, Response)> {
     let deadline = Instant::now() + PATIENCE;
     let mut told = vec![];
     let mut since_refused = None;

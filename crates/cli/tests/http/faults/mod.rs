@@ -13,7 +13,7 @@ mod two_servers;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use hostler_testkit::{Answer, Backend, Client, Cluster, TestServer};
+use hostler_testkit::{Backend, Client, Cluster, Response, TestServer};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_hostler");
 const ORGANIZATIONS: &str = "/api/v2/organizations/";
@@ -39,7 +39,7 @@ fn token(server: &TestServer) -> Client {
 }
 
 /// Asks until this holds of the answer.
-fn until(what: &str, ask: impl Fn() -> Answer, holds: impl Fn(&Answer) -> bool) -> Answer {
+fn until(what: &str, ask: impl Fn() -> Response, holds: impl Fn(&Response) -> bool) -> Response {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let answer = ask();
@@ -52,6 +52,6 @@ fn until(what: &str, ask: impl Fn() -> Answer, holds: impl Fn(&Answer) -> bool) 
 }
 
 /// The text in `detail`, which every refusal has.
-fn detail(answer: &Answer) -> String {
+fn detail(answer: &Response) -> String {
     answer.json()["detail"].as_str().unwrap_or_else(|| panic!("no detail in {answer}")).to_owned()
 }

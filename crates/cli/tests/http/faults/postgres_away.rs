@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hostler_testkit::{Answer, Browser, Client, Cluster, TestServer};
+use hostler_testkit::{Browser, Client, Cluster, Response, TestServer};
 use postgres::NoTls;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
@@ -11,7 +11,7 @@ use crate::faults::activity_entries::balanced;
 use crate::faults::{BINARY, HERE, ORGANIZATIONS, detail, start_on_cluster, token, until};
 
 /// What clients with every kind of credentials read and write.
-fn requests(server: &TestServer, token: &Client, browser: &Browser) -> Vec<Answer> {
+fn requests(server: &TestServer, token: &Client, browser: &Browser) -> Vec<Response> {
     let admin = server.as_admin();
     vec![
         token.get(HERE),
@@ -34,7 +34,7 @@ fn requests(server: &TestServer, token: &Client, browser: &Browser) -> Vec<Answe
 }
 
 /// That each says when to come again.
-fn assert_unavailable(answers: &[Answer]) {
+fn assert_unavailable(answers: &[Response]) {
     for answer in answers {
         assert_eq!(answer.status, 503, "{answer}");
         // A load balancer has an interval of its own.
@@ -54,7 +54,7 @@ fn everything_is_refused_for_now_and_goes_on_by_itself() {
         until("seen as away", || server.anonymous().get("/readyz"), |answer| answer.status == 503);
         server.anonymous().get("/healthz").expect(200);
         assert_unavailable(&requests(&server, &token, &browser));
-        cluster.start_again();
+        cluster.restart();
         // No request has to fail for others to find the server again.
         token.get(HERE).expect(200);
         browser.get(HERE).expect(200);
@@ -102,7 +102,7 @@ fn a_server_does_not_start_without_it_and_says_so() {
     let output = server.command(&["serve", "--listen", "127.0.0.1:0"]).output().expect("the command runs");
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!output.status.success() && said.contains("cannot connect to PostgreSQL at 127.0.0.1"), "{said}");
-    cluster.start_again();
+    cluster.restart();
     server.restart();
     server.organization("after");
 }

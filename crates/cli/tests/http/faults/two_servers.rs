@@ -1,6 +1,6 @@
 //! Two servers on one database: what is taken away on one is gone on the other with the next request.
 
-use hostler_testkit::{Backend, Browser, PASSWORD, Person, TestServer, on_each_backend};
+use hostler_testkit::{Backend, Browser, PASSWORD, TestServer, TestUser, on_each_backend};
 use serde_json::json;
 
 use crate::faults::{HERE, start};
@@ -18,9 +18,9 @@ on_each_backend!(
 /// Often enough that what is remembered for a moment would be found.
 const ROUNDS: usize = 5;
 
-fn two(backend: Backend) -> (TestServer, TestServer, Person) {
+fn two(backend: Backend) -> (TestServer, TestServer, TestUser) {
     let here = start(backend);
-    let there = here.another();
+    let there = here.start_second();
     let ann = here.user("ann");
     (here, there, ann)
 }
@@ -96,7 +96,7 @@ fn a_password_that_was_changed_is_wrong_on_the_other(backend: Backend) {
 fn a_setting_holds_on_the_other(backend: Backend) {
     let (here, there, ann) = two(backend);
     let path = "/api/v2/settings/authentication/";
-    let admin = here.with_token(&secret(&Person { client: here.as_admin(), ..ann.clone() }));
+    let admin = here.with_token(&secret(&TestUser { client: here.as_admin(), ..ann.clone() }));
     for _ in 0..ROUNDS {
         there.as_user("ann", PASSWORD).get(HERE).expect(200);
         admin.patch(path, json!({"AUTH_BASIC_ENABLED": false})).expect(200);
@@ -139,7 +139,7 @@ fn a_lock_holds_on_the_other(backend: Backend) {
 }
 
 /// A new token of somebody.
-fn secret(person: &Person) -> String {
+fn secret(person: &TestUser) -> String {
     let made = person.client.post("/api/v2/tokens/", json!({"scope": "write"})).expect(201).json();
     made["token"].as_str().expect("a token").to_owned()
 }

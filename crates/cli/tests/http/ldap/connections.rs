@@ -21,7 +21,7 @@ fn connections_are_encrypted(backend: Backend) {
         let trusted = json!({"OPT_X_TLS_CACERTFILE": fixture.slapd.ca_file()});
         fixture.configure(json!({"SERVER_URI": uri, "START_TLS": start_tls, "CONNECTION_OPTIONS": trusted}));
         fixture.log_in("ann").expect(302);
-        let strange = json!({"OPT_X_TLS_CACERTFILE": fixture.slapd.strange_ca_file()});
+        let strange = json!({"OPT_X_TLS_CACERTFILE": fixture.slapd.unrelated_ca_file()});
         fixture.configure(json!({"CONNECTION_OPTIONS": strange}));
         fixture.log_in("ann").expect(401);
         let log = fixture.server.stderr();
@@ -41,7 +41,7 @@ fn a_directory_that_is_down_keeps_only_its_own_out(backend: Backend) {
     let log = fixture.server.stderr();
     assert!(log.contains("could not be asked") && log.contains(&fixture.slapd.uri()), "{log}");
     assert!(!log.contains(READER_PASSWORD), "{log}");
-    fixture.slapd.start_again();
+    fixture.slapd.restart();
     fixture.log_in("ann").expect(302);
 }
 

@@ -2,7 +2,7 @@
 
 use hostler_testkit::browser::Browser;
 use hostler_testkit::slapd::{READER, READER_PASSWORD, password_of};
-use hostler_testkit::{Answer, Backend, Client, Slapd, TestServer};
+use hostler_testkit::{Backend, Client, Response, Slapd, TestServer};
 use serde_json::{Value as Json, json};
 
 /// The root of the directory.
@@ -64,7 +64,7 @@ impl LdapFixture {
     }
 
     /// Opens a session, which asks the directory each time.
-    pub fn log_in(&self, uid: &str) -> Answer {
+    pub fn log_in(&self, uid: &str) -> Response {
         Browser::open(&self.server).log_in(&[("username", uid), ("password", &password_of(uid))])
     }
 

@@ -88,7 +88,7 @@ fn nobody_is_sent_to_an_address_that_is_not_registered() {
         let two = fixture.application("confidential", "authorization-code", two);
         let browser = Browser::new(fixture);
         browser.login("bob");
-        let stays = |answer: hostler_testkit::Answer| {
+        let stays = |answer: hostler_testkit::Response| {
             let answer = answer.expect(400);
             assert_eq!(answer.header("Location"), None, "{answer}");
             assert!(!answer.text().contains("evil.example"), "{answer}");

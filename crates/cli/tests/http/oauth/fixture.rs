@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use form_urlencoded::Serializer;
 use hostler_testkit::browser::FORM;
-use hostler_testkit::{Answer, Backend, Client, PageBrowser, TestServer, backends};
+use hostler_testkit::{Backend, Client, PageBrowser, Response, TestServer, backends};
 use serde_json::{Value, json};
 
 /// The example of RFC 7636, appendix B.
@@ -94,7 +94,7 @@ impl OauthFixture {
     }
 
     /// Asks the token endpoint.
-    pub fn token(&self, pairs: &[(&str, &str)]) -> Answer {
+    pub fn token(&self, pairs: &[(&str, &str)]) -> Response {
         form(&self.server.anonymous(), "/api/o/token/", pairs)
     }
 
@@ -147,20 +147,20 @@ pub fn encode(pairs: &[(&str, &str)]) -> String {
 }
 
 /// POST of a form.
-pub fn form(client: &Client, path: &str, pairs: &[(&str, &str)]) -> Answer {
+pub fn form(client: &Client, path: &str, pairs: &[(&str, &str)]) -> Response {
     let body = encode(pairs);
     client.request("POST", path).header("Content-Type", FORM).body(body).send()
 }
 
 /// Fails unless the endpoint refused in the words of the standard.
-pub fn refused(answer: Answer, status: u16, error: &str) {
+pub fn refused(answer: Response, status: u16, error: &str) {
     let answer = answer.expect(status);
     assert_eq!(answer.json()["error"], error, "{answer}");
     assert!(answer.header("Cache-Control").expect("Cache-Control").contains("no-store"));
 }
 
 /// The decoded parameters of a redirect to the application, its own left out.
-pub fn sent_back(answer: &Answer) -> BTreeMap<String, String> {
+pub fn sent_back(answer: &Response) -> BTreeMap<String, String> {
     assert_eq!(answer.status, 302, "{answer}");
     let location = answer.header("Location").expect("a Location");
     let query = location.strip_prefix(&format!("{CALLBACK}&")).unwrap_or_else(|| panic!("sent to {location}"));
@@ -179,11 +179,11 @@ impl Browser {
         self.0.cookie(name)
     }
 
-    pub fn get(&self, path: &str) -> Answer {
+    pub fn get(&self, path: &str) -> Response {
         self.0.get(path)
     }
 
-    pub fn post(&self, path: &str, pairs: &[(&str, &str)]) -> Answer {
+    pub fn post(&self, path: &str, pairs: &[(&str, &str)]) -> Response {
         self.0.raw_form(path, pairs)
     }
 
@@ -191,12 +191,12 @@ impl Browser {
         self.0.log_in(user, PASSWORD);
     }
 
-    pub fn ask(&self, application: &Application, more: &[(&str, &str)]) -> Answer {
+    pub fn ask(&self, application: &Application, more: &[(&str, &str)]) -> Response {
         self.get(&format!("/api/o/authorize/?{}", encode(&request(application, more))))
     }
 
     /// Asks, and sends the form of the page with this decision.
-    pub fn decide(&self, application: &Application, more: &[(&str, &str)], decision: &str) -> Answer {
+    pub fn decide(&self, application: &Application, more: &[(&str, &str)], decision: &str) -> Response {
         let page = self.ask(application, more).expect(200).text();
         let mut sent: Vec<(String, String)> = page
             .split("<input type=\"hidden\" name=\"")

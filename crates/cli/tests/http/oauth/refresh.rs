@@ -3,12 +3,12 @@
 use std::thread::sleep;
 use std::time::Duration;
 
-use hostler_testkit::Answer;
+use hostler_testkit::Response;
 use serde_json::{Value, json};
 
 use crate::oauth::fixture::{Application, OauthFixture, each, refused};
 
-fn refresh(fixture: &OauthFixture, application: &Application, tokens: &Value, scope: &str) -> Answer {
+fn refresh(fixture: &OauthFixture, application: &Application, tokens: &Value, scope: &str) -> Response {
     let token = tokens["refresh_token"].as_str().expect("a refresh token");
     let sent = [("grant_type", "refresh_token"), ("refresh_token", token), ("scope", scope)];
     fixture.token(&application.prove(&sent))

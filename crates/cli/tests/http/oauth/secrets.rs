@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use hostler_testkit::{Answer, Backend};
+use hostler_testkit::{Backend, Response};
 use serde_json::json;
 
 use crate::oauth::fixture::{OauthFixture, PASSWORD};
@@ -21,7 +21,7 @@ fn secrets_are_nowhere_in_the_data_the_log_or_the_activity_stream() {
         secrets.extend(["access_token", "refresh_token"].iter().filter_map(|name| tokens[*name].as_str()));
     }
     let path = format!("/api/v2/applications/{}/", application.id);
-    let shown: Vec<Answer> = ["", "tokens/", "activity_stream/"]
+    let shown: Vec<Response> = ["", "tokens/", "activity_stream/"]
         .iter()
         .map(|below| fixture.admin.get(&format!("{path}{below}")).expect(200))
         .chain([fixture.admin.get("/api/v2/activity_stream/?page_size=200").expect(200), spent])

@@ -4,7 +4,7 @@ use hostler_testkit::{Backend, on_each_backend};
 use serde_json::json;
 
 use crate::permissions::fixture::AccessFixture;
-use crate::permissions::table::{Attempt, Table};
+use crate::permissions::table::{Action, Table};
 
 on_each_backend!(activity);
 
@@ -27,7 +27,7 @@ fn activity(backend: Backend) {
     actors.push(fixture.holder("site", &fixture.site_path(), "use_role"));
     actors.push(fixture.defined("custom.view", "awx.project", fixture.site, &["awx.view_project"]));
     let person = fixture.server.user("t-member");
-    fixture.server.join(fixture.home, &person);
+    fixture.server.add_member(fixture.home, &person);
     let application = json!({"name": "portal", "organization": fixture.home, "client_type": "confidential",
                              "authorization_grant_type": "password"});
     let application = admin.create("/api/v2/applications/", application);
@@ -75,11 +75,11 @@ fn activity(backend: Backend) {
         let path = entry(filter);
         table.block(title, &fixture, &actors, ACTIONS, |_, action| {
             Some(match action {
-                "see" => Attempt::see(&path),
-                "find" => Attempt::see(path.replace("activity_stream/", "activity_stream/?id=").trim_end_matches('/')),
-                "change" => Attempt::change(&path, json!({"operation": "other"})),
-                "delete" => Attempt::delete(&path),
-                _ => Attempt::post("/api/v2/activity_stream/", json!({"operation": "other"})),
+                "see" => Action::see(&path),
+                "find" => Action::see(path.replace("activity_stream/", "activity_stream/?id=").trim_end_matches('/')),
+                "change" => Action::change(&path, json!({"operation": "other"})),
+                "delete" => Action::delete(&path),
+                _ => Action::post("/api/v2/activity_stream/", json!({"operation": "other"})),
             })
         });
     }

@@ -4,7 +4,7 @@ use hostler_testkit::{Backend, on_each_backend};
 use serde_json::json;
 
 use crate::permissions::fixture::AccessFixture;
-use crate::permissions::table::{Attempt, Table};
+use crate::permissions::table::{Action, Table};
 
 on_each_backend!(applications);
 
@@ -37,15 +37,15 @@ fn applications(backend: Backend) {
     table.explain(&actors);
     table.block("portal, an app of home", &fixture, &actors, ACTIONS, |_, action| {
         Some(match action {
-            "list" => Attempt::see("/api/v2/applications/"),
-            "see" => Attempt::see(&path),
-            "change" => Attempt::change(&path, json!({"description": "other"})),
-            "skip" => Attempt::change(&path, json!({"skip_authorization": true})),
-            "move" => Attempt::change(&path, json!({"organization": fixture.away})),
-            "delete" => Attempt::delete(&path),
-            "tokens" => Attempt::see(below("tokens")),
-            "token" => Attempt::create(below("tokens"), json!({"scope": "read"})),
-            _ => Attempt::see(format!("{}?count_disabled=true", below("activity_stream"))),
+            "list" => Action::see("/api/v2/applications/"),
+            "see" => Action::see(&path),
+            "change" => Action::change(&path, json!({"description": "other"})),
+            "skip" => Action::change(&path, json!({"skip_authorization": true})),
+            "move" => Action::change(&path, json!({"organization": fixture.away})),
+            "delete" => Action::delete(&path),
+            "tokens" => Action::see(below("tokens")),
+            "token" => Action::create(below("tokens"), json!({"scope": "read"})),
+            _ => Action::see(format!("{}?count_disabled=true", below("activity_stream"))),
         })
     });
     table.compare(backend, "applications");

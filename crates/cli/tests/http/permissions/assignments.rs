@@ -4,7 +4,7 @@ use hostler_testkit::{Backend, on_each_backend};
 use serde_json::json;
 
 use crate::permissions::fixture::AccessFixture;
-use crate::permissions::table::{Attempt, Table};
+use crate::permissions::table::{Action, Table};
 
 on_each_backend!(assignments);
 
@@ -29,7 +29,7 @@ fn assignments(backend: Backend) {
     actors.extend(fixture.all_members(insiders));
     let [holder, other] = ["t-holder", "t-other"].map(|name| fixture.server.user(name));
     for person in [&holder, &other] {
-        fixture.server.join(fixture.home, person);
+        fixture.server.add_member(fixture.home, person);
     }
     let other_team = fixture.server.team("other", fixture.home);
     let definition = |name: &str| {
@@ -80,10 +80,10 @@ fn assignments(backend: Backend) {
             // Assigning anew what is assigned changes nothing.
             let path = format!("{list}{}/", admin.create(&list, body(holder)));
             Some(match action {
-                "list" => Attempt::see(&list),
-                "see" => Attempt::see(path),
-                "create" => Attempt::create(&list, body(other)),
-                _ => Attempt::delete_for_good(path),
+                "list" => Action::see(&list),
+                "see" => Action::see(path),
+                "create" => Action::create(&list, body(other)),
+                _ => Action::delete_for_good(path),
             })
         });
     }

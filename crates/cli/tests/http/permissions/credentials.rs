@@ -4,7 +4,7 @@ use hostler_testkit::{Backend, on_each_backend};
 use serde_json::{Value, json};
 
 use crate::permissions::fixture::{AccessFixture, Actor};
-use crate::permissions::table::{Attempt, Table};
+use crate::permissions::table::{Action, Table};
 
 on_each_backend!(credentials, new_credentials, uses);
 
@@ -107,29 +107,27 @@ fn credentials(backend: Backend) {
         table.block(title, &fixture, &actors, ACTIONS, |_, action| {
             let below = |list: &str| format!("{path}{list}/");
             Some(match action {
-                "list" => Attempt::see("/api/v2/credentials/"),
-                "see" => Attempt::see(path),
-                "change" => Attempt::change(path, json!({"description": "other"})),
-                "secret" => Attempt::change(path, json!({"inputs": {"username": "other", "password": "$encrypted$"}})),
+                "list" => Action::see("/api/v2/credentials/"),
+                "see" => Action::see(path),
+                "change" => Action::change(path, json!({"description": "other"})),
+                "secret" => Action::change(path, json!({"inputs": {"username": "other", "password": "$encrypted$"}})),
                 // It would leave the team for good.
                 "move" if *path == of_crew => return None,
-                "move" => Attempt::change(path, json!({"organization": everybody})),
-                "copy" => Attempt::create_elsewhere(
-                    below("copy"),
-                    "/api/v2/credentials/",
-                    json!({"name": fixture.new_name()}),
-                ),
-                "delete" => Attempt::delete(path),
-                "sources" => Attempt::see(below("input_sources")),
+                "move" => Action::change(path, json!({"organization": everybody})),
+                "copy" => {
+                    Action::create_elsewhere(below("copy"), "/api/v2/credentials/", json!({"name": fixture.new_name()}))
+                }
+                "delete" => Action::delete(path),
+                "sources" => Action::see(below("input_sources")),
                 "source+" => {
                     let body = json!({
                         "source_credential": id_of(&vault), "input_field_name": "password",
                         "metadata": {"secret_path": "kv", "secret_key": "key"},
                     });
-                    Attempt::create(below("input_sources"), body)
+                    Action::create(below("input_sources"), body)
                 }
-                "access" => Attempt::see(below("access_list")),
-                _ => Attempt::see(format!("{}?count_disabled=true", below("activity_stream"))),
+                "access" => Action::see(below("access_list")),
+                _ => Action::see(format!("{}?count_disabled=true", below("activity_stream"))),
             })
         });
     }
@@ -156,7 +154,7 @@ fn new_credentials(backend: Backend) {
     let fixture = AccessFixture::new(backend);
     let admin = fixture.server.as_admin();
     let member = fixture.server.user("member");
-    fixture.server.join(fixture.home, &member);
+    fixture.server.add_member(fixture.home, &member);
     let custom = admin.create("/api/v2/credential_types/", json!({"name": "custom", "kind": "net"}));
     let custom = format!("/api/v2/credential_types/{custom}/");
     let machine = "/api/v2/credential_types/1/";
@@ -174,19 +172,19 @@ fn new_credentials(backend: Backend) {
         let bare = || json!({"name": fixture.new_name(), "credential_type": 1});
         Some(match action {
             "oneself" if actor.id == 0 => return None,
-            "oneself" => Attempt::create(list, body("user", actor.id)),
-            "home" => Attempt::create(list, body("organization", fixture.home)),
-            "away" => Attempt::create(list, body("organization", fixture.away)),
-            "crew" => Attempt::create(list, body("team", fixture.crew)),
-            "member" => Attempt::create(list, body("user", member.id)),
-            "below" => Attempt::create(format!("{}credentials/", fixture.home_path()), bare()),
-            "team" => Attempt::create(format!("{}credentials/", fixture.crew_path()), bare()),
-            "type" => Attempt::create("/api/v2/credential_types/", json!({"name": fixture.new_name(), "kind": "net"})),
-            "types" => Attempt::see("/api/v2/credential_types/?page_size=1"),
-            "type~" => Attempt::change(&custom, json!({"name": "other"})),
-            "type-" => Attempt::delete(&custom),
-            "machine~" => Attempt::change(machine, json!({"name": "other"})),
-            _ => Attempt::delete_for_good(machine),
+            "oneself" => Action::create(list, body("user", actor.id)),
+            "home" => Action::create(list, body("organization", fixture.home)),
+            "away" => Action::create(list, body("organization", fixture.away)),
+            "crew" => Action::create(list, body("team", fixture.crew)),
+            "member" => Action::create(list, body("user", member.id)),
+            "below" => Action::create(format!("{}credentials/", fixture.home_path()), bare()),
+            "team" => Action::create(format!("{}credentials/", fixture.crew_path()), bare()),
+            "type" => Action::create("/api/v2/credential_types/", json!({"name": fixture.new_name(), "kind": "net"})),
+            "types" => Action::see("/api/v2/credential_types/?page_size=1"),
+            "type~" => Action::change(&custom, json!({"name": "other"})),
+            "type-" => Action::delete(&custom),
+            "machine~" => Action::change(machine, json!({"name": "other"})),
+            _ => Action::delete_for_good(machine),
         })
     });
     table.compare(backend, "new_credentials");
@@ -237,15 +235,15 @@ fn uses(backend: Backend) {
     table.explain(&actors);
     table.block("uses of credentials of home", &fixture, &actors, USES, |_, action| {
         Some(match action {
-            "project" => Attempt::change(&project, json!({"credential": id_of(&scm)})),
-            "sign" => Attempt::change(&project, json!({"signature_validation_credential": id_of(&gpg)})),
-            "galaxy" => Attempt::attach(format!("{open_path}galaxy_credentials/"), id_of(&hub)),
+            "project" => Action::change(&project, json!({"credential": id_of(&scm)})),
+            "sign" => Action::change(&project, json!({"signature_validation_credential": id_of(&gpg)})),
+            "galaxy" => Action::attach(format!("{open_path}galaxy_credentials/"), id_of(&hub)),
             _ => {
                 let body = json!({
                     "target_credential": id_of(&target), "source_credential": id_of(&vault),
                     "input_field_name": "password", "metadata": {"secret_path": "kv", "secret_key": "key"},
                 });
-                Attempt::create("/api/v2/credential_input_sources/", body)
+                Action::create("/api/v2/credential_input_sources/", body)
             }
         })
     });

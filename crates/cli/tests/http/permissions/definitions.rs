@@ -4,7 +4,7 @@ use hostler_testkit::{Backend, on_each_backend};
 use serde_json::json;
 
 use crate::permissions::fixture::AccessFixture;
-use crate::permissions::table::{Attempt, Table};
+use crate::permissions::table::{Action, Table};
 
 on_each_backend!(definitions);
 
@@ -38,18 +38,18 @@ fn definitions(backend: Backend) {
         let path = format!("/api/v2/role_definitions/{id}/");
         table.block(title, &fixture, &actors, ACTIONS, |_, action| {
             Some(match action {
-                "list" => Attempt::see("/api/v2/role_definitions/"),
-                "see" => Attempt::see(&path),
-                "change" => Attempt::change(&path, json!({"description": "other"})),
-                "delete" => Attempt::delete(&path),
+                "list" => Action::see("/api/v2/role_definitions/"),
+                "see" => Action::see(&path),
+                "change" => Action::change(&path, json!({"description": "other"})),
+                "delete" => Action::delete(&path),
                 "create" => {
                     let permissions = ["awx.view_project", "awx.use_project"];
                     let body =
                         json!({"name": fixture.new_name(), "content_type": "awx.project", "permissions": permissions});
-                    Attempt::create("/api/v2/role_definitions/", body)
+                    Action::create("/api/v2/role_definitions/", body)
                 }
-                "users" => Attempt::see(format!("{path}user_assignments/")),
-                _ => Attempt::see(format!("{path}team_assignments/")),
+                "users" => Action::see(format!("{path}user_assignments/")),
+                _ => Action::see(format!("{path}team_assignments/")),
             })
         });
     }

@@ -4,7 +4,7 @@ use hostler_testkit::{Backend, on_each_backend};
 use serde_json::json;
 
 use crate::permissions::fixture::AccessFixture;
-use crate::permissions::table::{Attempt, Table};
+use crate::permissions::table::{Action, Table};
 
 on_each_backend!(grants);
 
@@ -41,7 +41,7 @@ fn grants(backend: Backend) {
     // Two of each: one is given the role, from the other it is taken.
     let [without, with] = ["t-without", "t-with"].map(|name| server.user(name));
     for person in [&without, &with] {
-        server.join(fixture.home, person);
+        server.add_member(fixture.home, person);
     }
     let [team_without, team_with] = ["without", "with"].map(|name| server.team(name, fixture.home));
     let mut table = Table::new(ACTIONS);
@@ -69,18 +69,18 @@ fn grants(backend: Backend) {
             let of_user = |id: i64| format!("/api/v2/users/{id}/roles/");
             let of_team = |id: i64| format!("/api/v2/teams/{id}/roles/");
             Some(match action {
-                "see" => Attempt::see(format!("/api/v2/roles/{role}/")),
-                "users" => Attempt::see(&users),
-                "teams" => Attempt::see(&teams),
-                "user+" => Attempt::attach(of_user(newcomer), role),
-                "user-" => Attempt::detach(of_user(with.id), role),
-                "role+" => Attempt::attach(&users, newcomer),
-                "role-" => Attempt::detach(&users, with.id),
+                "see" => Action::see(format!("/api/v2/roles/{role}/")),
+                "users" => Action::see(&users),
+                "teams" => Action::see(&teams),
+                "user+" => Action::attach(of_user(newcomer), role),
+                "user-" => Action::detach(of_user(with.id), role),
+                "role+" => Action::attach(&users, newcomer),
+                "role-" => Action::detach(&users, with.id),
                 _ if !for_teams && action.ends_with('-') => return None,
-                "team+" => Attempt::attach(of_team(team_without), role),
-                "team-" => Attempt::detach(of_team(team_with), role),
-                "roleteam+" => Attempt::attach(&teams, team_without),
-                _ => Attempt::detach(&teams, team_with),
+                "team+" => Action::attach(of_team(team_without), role),
+                "team-" => Action::detach(of_team(team_with), role),
+                "roleteam+" => Action::attach(&teams, team_without),
+                _ => Action::detach(&teams, team_with),
             })
         });
         if field != "member_role" || name != "home" {
@@ -94,13 +94,13 @@ fn grants(backend: Backend) {
         let users = format!("/api/v2/roles/{role}/users/");
         table.block(name, &fixture, &actors, ACTIONS, |_, action| {
             Some(match action {
-                "see" => Attempt::see(format!("/api/v2/roles/{role}/")),
-                "users" => Attempt::see(&users),
-                "teams" => Attempt::see(format!("/api/v2/roles/{role}/teams/")),
-                "user+" => Attempt::attach(format!("/api/v2/users/{}/roles/", without.id), role),
-                "role+" => Attempt::attach(&users, without.id),
-                "team+" => Attempt::attach(format!("/api/v2/teams/{team_without}/roles/"), role),
-                "roleteam+" => Attempt::attach(format!("/api/v2/roles/{role}/teams/"), team_without),
+                "see" => Action::see(format!("/api/v2/roles/{role}/")),
+                "users" => Action::see(&users),
+                "teams" => Action::see(format!("/api/v2/roles/{role}/teams/")),
+                "user+" => Action::attach(format!("/api/v2/users/{}/roles/", without.id), role),
+                "role+" => Action::attach(&users, without.id),
+                "team+" => Action::attach(format!("/api/v2/teams/{team_without}/roles/"), role),
+                "roleteam+" => Action::attach(format!("/api/v2/roles/{role}/teams/"), team_without),
                 _ => return None,
             })
         });

@@ -4,7 +4,7 @@ use hostler_testkit::{Backend, on_each_backend};
 use serde_json::json;
 
 use crate::permissions::fixture::AccessFixture;
-use crate::permissions::table::{Attempt, Table};
+use crate::permissions::table::{Action, Table};
 
 on_each_backend!(labels);
 
@@ -26,11 +26,11 @@ fn labels(backend: Backend) {
     table.explain(&actors);
     table.block("urgent, a label of home", &fixture, &actors, ACTIONS, |_, action| {
         Some(match action {
-            "list" => Attempt::see("/api/v2/labels/"),
-            "see" => Attempt::see(&path),
-            "change" => Attempt::change(&path, json!({"name": "other"})),
-            "move" => Attempt::change(&path, json!({"organization": fixture.away})),
-            _ => Attempt::delete(&path),
+            "list" => Action::see("/api/v2/labels/"),
+            "see" => Action::see(&path),
+            "change" => Action::change(&path, json!({"name": "other"})),
+            "move" => Action::change(&path, json!({"organization": fixture.away})),
+            _ => Action::delete(&path),
         })
     });
     table.compare(backend, "labels");

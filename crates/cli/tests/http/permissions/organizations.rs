@@ -4,7 +4,7 @@ use hostler_testkit::{Backend, on_each_backend};
 use serde_json::json;
 
 use crate::permissions::fixture::AccessFixture;
-use crate::permissions::table::{Attempt, Table};
+use crate::permissions::table::{Action, Table};
 
 on_each_backend!(organizations);
 
@@ -50,8 +50,8 @@ fn organizations(backend: Backend) {
     actors.push(fixture.defined("custom.delete", organization, fixture.home, &[view, "shared.delete_organization"]));
     actors.push(fixture.defined("custom.add", organization, fixture.home, &[view, "awx.add_project"]));
     let [orphan, member, chief] = ["t-orphan", "t-member", "t-chief"].map(|name| server.user(name));
-    server.join(fixture.home, &member);
-    server.promote(fixture.home, &chief);
+    server.add_member(fixture.home, &member);
+    server.add_admin(fixture.home, &chief);
     let path = fixture.home_path();
     let below = |list: &str| format!("{path}{list}/");
     let named = || json!({"name": fixture.new_name(), "organization": fixture.home});
@@ -60,39 +60,39 @@ fn organizations(backend: Backend) {
     table.explain(&actors);
     table.block("home", &fixture, &actors, ACTIONS, |_, action| {
         Some(match action {
-            "list" => Attempt::see("/api/v2/organizations/"),
-            "see" => Attempt::see(&path),
-            "change" => Attempt::change(&path, json!({"description": "other"})),
-            "delete" => Attempt::delete(&path),
-            _ => Attempt::create("/api/v2/organizations/", json!({"name": fixture.new_name()})),
+            "list" => Action::see("/api/v2/organizations/"),
+            "see" => Action::see(&path),
+            "change" => Action::change(&path, json!({"description": "other"})),
+            "delete" => Action::delete(&path),
+            _ => Action::create("/api/v2/organizations/", json!({"name": fixture.new_name()})),
         })
     });
     table.block("the people of home", &fixture, &actors, PEOPLE, |_, action| {
         Some(match action {
-            "people" => Attempt::see(below("users")),
-            "admins" => Attempt::see(below("admins")),
-            "access" => Attempt::see(below("access_list")),
-            "roles" => Attempt::see(below("object_roles")),
+            "people" => Action::see(below("users")),
+            "admins" => Action::see(below("admins")),
+            "access" => Action::see(below("access_list")),
+            "roles" => Action::see(below("object_roles")),
             // Not how many: the tables before this one left entries.
-            "activity" => Attempt::see(format!("{}?count_disabled=true", below("activity_stream"))),
-            "take in" => Attempt::attach(below("users"), orphan.id),
-            "put out" => Attempt::detach(below("users"), member.id),
-            "promote" => Attempt::attach(below("admins"), member.id),
-            "demote" => Attempt::detach(below("admins"), chief.id),
+            "activity" => Action::see(format!("{}?count_disabled=true", below("activity_stream"))),
+            "take in" => Action::attach(below("users"), orphan.id),
+            "put out" => Action::detach(below("users"), member.id),
+            "promote" => Action::attach(below("admins"), member.id),
+            "demote" => Action::detach(below("admins"), chief.id),
             _ => {
                 let body = json!({"username": fixture.new_name(), "password": hostler_testkit::PASSWORD});
-                Attempt::create(below("users"), body)
+                Action::create(below("users"), body)
             }
         })
     });
     table.block("the things of home", &fixture, &actors, THINGS, |_, action| {
         Some(match action {
-            "teams" => Attempt::see(below("teams")),
-            "projects" => Attempt::see(below("projects")),
-            "team" => Attempt::create(below("teams"), named()),
-            "project" => Attempt::create(below("projects"), named()),
-            "label" => Attempt::create("/api/v2/labels/", named()),
-            _ => Attempt::create(
+            "teams" => Action::see(below("teams")),
+            "projects" => Action::see(below("projects")),
+            "team" => Action::create(below("teams"), named()),
+            "project" => Action::create(below("projects"), named()),
+            "label" => Action::create("/api/v2/labels/", named()),
+            _ => Action::create(
                 below("applications"),
                 json!({"name": fixture.new_name(), "client_type": "confidential", "authorization_grant_type": "password"}),
             ),

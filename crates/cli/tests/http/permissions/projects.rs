@@ -4,7 +4,7 @@ use hostler_testkit::{Backend, on_each_backend};
 use serde_json::json;
 
 use crate::permissions::fixture::AccessFixture;
-use crate::permissions::table::{Attempt, Table};
+use crate::permissions::table::{Action, Table};
 
 on_each_backend!(projects);
 
@@ -42,15 +42,15 @@ fn projects(backend: Backend) {
     table.explain(&actors);
     table.block("site, a project of home", &fixture, &actors, ACTIONS, |_, action| {
         Some(match action {
-            "list" => Attempt::see("/api/v2/projects/"),
-            "see" => Attempt::see(&path),
-            "change" => Attempt::change(&path, json!({"description": "other"})),
-            "move" => Attempt::change(&path, json!({"organization": fixture.away})),
-            "delete" => Attempt::delete(&path),
-            "update" => Attempt::post(below("update"), json!({})),
-            "access" => Attempt::see(below("access_list")),
-            "roles" => Attempt::see(below("object_roles")),
-            _ => Attempt::see(format!("{}?count_disabled=true", below("activity_stream"))),
+            "list" => Action::see("/api/v2/projects/"),
+            "see" => Action::see(&path),
+            "change" => Action::change(&path, json!({"description": "other"})),
+            "move" => Action::change(&path, json!({"organization": fixture.away})),
+            "delete" => Action::delete(&path),
+            "update" => Action::post(below("update"), json!({})),
+            "access" => Action::see(below("access_list")),
+            "roles" => Action::see(below("object_roles")),
+            _ => Action::see(format!("{}?count_disabled=true", below("activity_stream"))),
         })
     });
     table.compare(backend, "projects");

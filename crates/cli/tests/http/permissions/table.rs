@@ -24,7 +24,7 @@ enum Undo {
 }
 
 /// One action: the request, and what it should change.
-pub struct Attempt {
+pub struct Action {
     method: &'static str,
     path: String,
     body: Option<Value>,
@@ -34,9 +34,9 @@ pub struct Attempt {
     undo: Undo,
 }
 
-impl Attempt {
+impl Action {
     fn new(method: &'static str, path: impl Into<String>, body: Option<Value>, undo: Undo) -> Self {
-        Attempt { method, path: path.into(), body, watched: None, shows: true, undo }
+        Action { method, path: path.into(), body, watched: None, shows: true, undo }
     }
 
     /// Looks at an object, or at a list: then the cell tells how many it shows.
@@ -101,7 +101,7 @@ impl Attempt {
 
     /// What the action answered; all is as it was before, afterwards.
     fn cell(self, admin: &Client, actor: &Actor) -> String {
-        let look = |path: &String| calm(admin.get(path).expect(200).json());
+        let look = |path: &String| without_timestamps(admin.get(path).expect(200).json());
         let before = self.watched.as_ref().map(|path| (path, admin.get(path).expect(200).json()));
         let mut call = actor.client.request(self.method, &self.path);
         if self.method == "DELETE" && self.watched.is_some() {
@@ -113,7 +113,7 @@ impl Attempt {
         };
         let may_delete = self.method == "DELETE" && answer.status == 412;
         if let Some((path, before)) = before {
-            let is_changed = look(path) != calm(before.clone());
+            let is_changed = look(path) != without_timestamps(before.clone());
             let should_be = answer.status < 300 && !may_delete;
             assert!(is_changed == should_be || !self.shows, "{}: {answer} changed {path}: {is_changed}", actor.name);
             match self.undo {
@@ -140,17 +140,17 @@ impl Attempt {
 }
 
 /// An answer without what tells when and by whom it was changed last.
-fn calm(mut body: Value) -> Value {
+fn without_timestamps(mut body: Value) -> Value {
     match &mut body {
         Value::Object(map) => {
             for key in ["modified", "modified_by", "last_used"] {
                 map.shift_remove(key);
             }
             for value in map.values_mut() {
-                *value = calm(value.take());
+                *value = without_timestamps(value.take());
             }
         }
-        Value::Array(list) => list.iter_mut().for_each(|value| *value = calm(value.take())),
+        Value::Array(list) => list.iter_mut().for_each(|value| *value = without_timestamps(value.take())),
         _ => {}
     }
     body
@@ -189,7 +189,7 @@ impl Table {
         fixture: &AccessFixture,
         actors: &[Actor],
         actions: &[(&str, &str)],
-        attempt: impl Fn(&Actor, &str) -> Option<Attempt>,
+        attempt: impl Fn(&Actor, &str) -> Option<Action>,
     ) {
         let width = self.width;
         assert!(title.len() < NAMES + 3, "{title:?} is too long a title");

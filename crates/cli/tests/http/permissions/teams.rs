@@ -4,7 +4,7 @@ use hostler_testkit::{Backend, on_each_backend};
 use serde_json::json;
 
 use crate::permissions::fixture::AccessFixture;
-use crate::permissions::table::{Attempt, Table};
+use crate::permissions::table::{Action, Table};
 
 on_each_backend!(teams);
 
@@ -49,23 +49,23 @@ fn teams(backend: Backend) {
     table.explain(&actors);
     table.block("crew, a team of home", &fixture, &actors, ACTIONS, |_, action| {
         Some(match action {
-            "list" => Attempt::see("/api/v2/teams/"),
-            "see" => Attempt::see(&path),
-            "change" => Attempt::change(&path, json!({"description": "other"})),
-            "move" => Attempt::change(&path, json!({"organization": fixture.away})),
-            _ => Attempt::delete(&path),
+            "list" => Action::see("/api/v2/teams/"),
+            "see" => Action::see(&path),
+            "change" => Action::change(&path, json!({"description": "other"})),
+            "move" => Action::change(&path, json!({"organization": fixture.away})),
+            _ => Action::delete(&path),
         })
     });
     table.block("the people of crew", &fixture, &actors, PEOPLE, |_, action| {
         Some(match action {
-            "people" => Attempt::see(below("users")),
-            "access" => Attempt::see(below("access_list")),
-            "roles" => Attempt::see(below("object_roles")),
-            "held" => Attempt::see(below("roles")),
-            "projects" => Attempt::see(below("projects")),
-            "activity" => Attempt::see(format!("{}?count_disabled=true", below("activity_stream"))),
-            "take in" => Attempt::attach(below("users"), orphan.id),
-            _ => Attempt::detach(below("users"), member.id),
+            "people" => Action::see(below("users")),
+            "access" => Action::see(below("access_list")),
+            "roles" => Action::see(below("object_roles")),
+            "held" => Action::see(below("roles")),
+            "projects" => Action::see(below("projects")),
+            "activity" => Action::see(format!("{}?count_disabled=true", below("activity_stream"))),
+            "take in" => Action::attach(below("users"), orphan.id),
+            _ => Action::detach(below("users"), member.id),
         })
     });
     table.compare(backend, "teams");

@@ -4,7 +4,7 @@ use hostler_testkit::{Backend, on_each_backend};
 use serde_json::json;
 
 use crate::permissions::fixture::AccessFixture;
-use crate::permissions::table::{Attempt, Table};
+use crate::permissions::table::{Action, Table};
 
 on_each_backend!(tokens);
 
@@ -31,12 +31,12 @@ fn tokens(backend: Backend) {
         let below = format!("/api/v2/users/{}/tokens/", actor.id);
         table.block(&format!("a token of {owner}"), &fixture, &actors, ACTIONS, |_, action| {
             Some(match action {
-                "see" => Attempt::see(&path),
-                "change" => Attempt::change(&path, json!({"description": "other"})),
-                "widen" => Attempt::change(&path, json!({"scope": "write"})),
-                "delete" => Attempt::delete(&path),
-                "list" => Attempt::see(&below),
-                _ => Attempt::create(&below, json!({"scope": "read"})),
+                "see" => Action::see(&path),
+                "change" => Action::change(&path, json!({"description": "other"})),
+                "widen" => Action::change(&path, json!({"scope": "write"})),
+                "delete" => Action::delete(&path),
+                "list" => Action::see(&below),
+                _ => Action::create(&below, json!({"scope": "read"})),
             })
         });
     }

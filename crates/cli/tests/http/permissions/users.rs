@@ -4,7 +4,7 @@ use hostler_testkit::{Backend, on_each_backend};
 use serde_json::{Value, json};
 
 use crate::permissions::fixture::{AccessFixture, Actor};
-use crate::permissions::table::{Attempt, Table};
+use crate::permissions::table::{Action, Table};
 
 on_each_backend!(users);
 
@@ -60,18 +60,18 @@ fn actors(fixture: &AccessFixture) -> Vec<Actor> {
     actors
 }
 
-fn attempt(path: &str, action: &str, now: &Value) -> Option<Attempt> {
+fn attempt(path: &str, action: &str, now: &Value) -> Option<Action> {
     Some(match action {
-        "see" => Attempt::see(path),
-        "name" => Attempt::change(path, json!({"first_name": "Other"})),
-        "password" => Attempt::change(path, json!({"password": format!("Another-Word-{}", now["id"])})).unseen(),
-        "superuser" => Attempt::change(path, json!({"is_superuser": now["is_superuser"] == false})),
-        "auditor" => Attempt::change(path, json!({"is_system_auditor": now["is_system_auditor"] == false})),
+        "see" => Action::see(path),
+        "name" => Action::change(path, json!({"first_name": "Other"})),
+        "password" => Action::change(path, json!({"password": format!("Another-Word-{}", now["id"])})).unseen(),
+        "superuser" => Action::change(path, json!({"is_superuser": now["is_superuser"] == false})),
+        "auditor" => Action::change(path, json!({"is_system_auditor": now["is_system_auditor"] == false})),
         "username" => {
             let username = now["username"].as_str().unwrap_or_default();
-            Attempt::change(path, json!({"username": format!("{username}-renamed")}))
+            Action::change(path, json!({"username": format!("{username}-renamed")}))
         }
-        "delete" => Attempt::delete(path),
+        "delete" => Action::delete(path),
         _ => return None,
     })
 }
@@ -85,9 +85,9 @@ fn users(backend: Backend) {
         let flags = json!({"is_superuser": *name == "t-root", "is_system_auditor": *name == "t-auditor"});
         let person = fixture.server.user_with(name, flags);
         match *name {
-            "t-root" | "t-auditor" | "t-home" => fixture.server.join(fixture.home, &person),
-            "t-both" => [fixture.home, fixture.away].iter().for_each(|org| fixture.server.join(*org, &person)),
-            "t-boss" => fixture.server.promote(fixture.home, &person),
+            "t-root" | "t-auditor" | "t-home" => fixture.server.add_member(fixture.home, &person),
+            "t-both" => [fixture.home, fixture.away].iter().for_each(|org| fixture.server.add_member(*org, &person)),
+            "t-boss" => fixture.server.add_admin(fixture.home, &person),
             _ => {}
         }
         paths.push((*title, person.path()));
@@ -96,10 +96,10 @@ fn users(backend: Backend) {
     table.explain(&actors);
     table.block("all users", &fixture, &actors, OF_ALL, |_, action| {
         Some(match action {
-            "list" => Attempt::see("/api/v2/users/"),
+            "list" => Action::see("/api/v2/users/"),
             _ => {
                 let body = json!({"username": fixture.new_name(), "password": hostler_testkit::PASSWORD});
-                Attempt::create("/api/v2/users/", body)
+                Action::create("/api/v2/users/", body)
             }
         })
     });

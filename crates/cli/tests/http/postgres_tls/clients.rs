@@ -3,7 +3,7 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 
-use hostler_testkit::Authority;
+use hostler_testkit::CertificateAuthority;
 
 use crate::postgres_tls::{HOST, PostgresTlsFixture};
 
@@ -35,7 +35,7 @@ fn a_certificate_takes_the_place_of_a_password() {
 fn certificates_of_ours_that_do_not_fit_are_told_of() {
     let Some(mut fixture) = PostgresTlsFixture::new() else { return };
     fixture.write_identity("known", &fixture.authority.user("known"));
-    fixture.write_identity("strange", &Authority::new("another authority").user("known"));
+    fixture.write_identity("strange", &CertificateAuthority::new("another authority").user("known"));
     fixture.write("sealed.key", "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n");
     for (query, words) in [
         (with("strange"), ["refuses the certificate in FOLDER/strange.crt", "ssl_ca_file"]),

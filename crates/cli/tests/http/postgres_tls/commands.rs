@@ -47,7 +47,7 @@ fn backups_checks_and_users_go_by_tls() {
         restore
     };
     let url = another(&fixture, "restored");
-    fixture.write("other.crt", &hostler_testkit::Authority::new("another authority").certificate());
+    fixture.write("other.crt", &hostler_testkit::CertificateAuthority::new("another authority").certificate());
     let (worked, said) = run(restore(&url.replace("ca.crt", "other.crt")));
     assert!(!worked && said.contains("by TLS") && said.contains("other.crt does not hold"), "{said}");
     let said = works(restore(&url));

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::process::Output;
 
 use hostler_testkit::tls::replace;
-use hostler_testkit::{Authority, Cluster, Issued, TestServer};
+use hostler_testkit::{CertificateAndKey, CertificateAuthority, Cluster, TestServer};
 use postgres::NoTls;
 use tempfile::TempDir;
 
@@ -34,7 +34,7 @@ struct PostgresTlsFixture {
     // First, because fields are dropped in order: the server must be gone before its database is.
     server: TestServer,
     cluster: Cluster,
-    authority: Authority,
+    authority: CertificateAuthority,
     folder: TempDir,
     /// The name of the server's database.
     database: String,
@@ -42,12 +42,12 @@ struct PostgresTlsFixture {
 
 impl PostgresTlsFixture {
     fn new() -> Option<PostgresTlsFixture> {
-        let authority = Authority::new("the authority");
+        let authority = CertificateAuthority::new("the authority");
         let shown = authority.server(&[HOST]);
         PostgresTlsFixture::showing(authority, &shown)
     }
 
-    fn showing(authority: Authority, shown: &Issued) -> Option<PostgresTlsFixture> {
+    fn showing(authority: CertificateAuthority, shown: &CertificateAndKey) -> Option<PostgresTlsFixture> {
         let cluster = Cluster::start_encrypted_for_test(shown, &authority, ACCESS)?;
         let mut admin = postgres::Client::connect(&cluster.url(), NoTls).expect("a connection");
         for name in ["encrypted", "plain", "known", "careful"] {
@@ -70,7 +70,7 @@ impl PostgresTlsFixture {
     }
 
     /// Writes what proves who a client is, as `NAME.crt` and `NAME.key`.
-    fn write_identity(&self, name: &str, issued: &Issued) {
+    fn write_identity(&self, name: &str, issued: &CertificateAndKey) {
         self.write(&format!("{name}.crt"), &issued.certificate);
         self.write(&format!("{name}.key"), &issued.key);
     }

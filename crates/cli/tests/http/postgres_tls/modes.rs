@@ -1,6 +1,6 @@
 //! Each `sslmode` does what it does with libpq.
 
-use hostler_testkit::{Authority, Issued};
+use hostler_testkit::{CertificateAndKey, CertificateAuthority};
 
 use crate::postgres_tls::{HOST, PostgresTlsFixture};
 
@@ -48,14 +48,14 @@ fn each_mode_verifies_as_much_as_it_says() {
 /// As it comes from `openssl req -x509`, and is copied to those who connect.
 #[test]
 fn a_certificate_that_signs_itself_is_trusted_by_its_copy() {
-    let shown = Issued::by_itself(&[HOST]);
-    let Some(mut fixture) = PostgresTlsFixture::showing(Authority::new("another"), &shown) else { return };
+    let shown = CertificateAndKey::self_signed(&[HOST]);
+    let Some(mut fixture) = PostgresTlsFixture::showing(CertificateAuthority::new("another"), &shown) else { return };
     fixture.write("server.crt", &shown.certificate);
     let trusted = "sslmode=verify-full&sslrootcert=FOLDER/server.crt";
     fixture.serves("encrypted", trusted);
     assert_eq!(fixture.is_encrypted(), Some(true));
     fixture.refuses("encrypted", "other.example.org", trusted, &["is for db.example.org", "names other.example.org"]);
-    let other = Issued::by_itself(&[HOST]);
+    let other = CertificateAndKey::self_signed(&[HOST]);
     fixture.write("server.crt", &other.certificate);
     fixture.refuses("encrypted", HOST, trusted, &["by TLS: the server's certificate"]);
 }

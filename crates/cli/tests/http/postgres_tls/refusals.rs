@@ -1,6 +1,6 @@
 //! What cannot work ends the start at once, and says what to do.
 
-use hostler_testkit::{Authority, Cluster, Issued, TestServer};
+use hostler_testkit::{CertificateAndKey, CertificateAuthority, Cluster, TestServer};
 
 use crate::postgres_tls::{BINARY, HOST, PostgresTlsFixture};
 
@@ -9,7 +9,7 @@ const VERIFIED: &str = "sslmode=verify-full&sslrootcert=FOLDER/ca.crt";
 #[test]
 fn certificates_that_do_not_fit_are_told_of() {
     let Some(mut fixture) = PostgresTlsFixture::new() else { return };
-    fixture.write("other.crt", &Authority::new("another authority").certificate());
+    fixture.write("other.crt", &CertificateAuthority::new("another authority").certificate());
     fixture.write("empty.crt", "");
     let place = format!("cannot connect to PostgreSQL at {HOST}:{}/", fixture.cluster.port());
     for (host, query, words) in [
@@ -37,14 +37,14 @@ fn certificates_that_do_not_fit_are_told_of() {
     }
     // Nobody is let in by a certificate that was valid once, even if the operator has named it.
     let expired = fixture.authority.expired_server(&[HOST]);
-    fixture.cluster.show(&expired);
+    fixture.cluster.set_certificate(&expired);
     fixture.write("expired.crt", &expired.certificate);
     let words = ["has expired on 2020-02-29", "renew it", "clock"];
     fixture.refuses("encrypted", HOST, VERIFIED, &words);
     fixture.refuses("encrypted", HOST, "sslmode=verify-ca&sslrootcert=FOLDER/expired.crt", &words);
-    fixture.cluster.show(&fixture.authority.server(&[]));
+    fixture.cluster.set_certificate(&fixture.authority.server(&[]));
     fixture.refuses("encrypted", HOST, VERIFIED, &["names no host as its subjectAltName", "common name"]);
-    fixture.cluster.show(&Issued::by_itself(&[HOST]));
+    fixture.cluster.set_certificate(&CertificateAndKey::self_signed(&[HOST]));
     fixture.refuses("encrypted", HOST, VERIFIED, &["by TLS: the server's certificate", "sslrootcert"]);
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use hostler_testkit::Authority;
+use hostler_testkit::CertificateAuthority;
 
 use crate::postgres_tls::{HOST, PostgresTlsFixture};
 
@@ -13,8 +13,8 @@ const PATIENCE: Duration = Duration::from_secs(45);
 fn new_connections_take_the_certificates_that_are_there_now() {
     let Some(mut fixture) = PostgresTlsFixture::new() else { return };
     fixture.serves("encrypted", "sslmode=verify-full&sslrootcert=FOLDER/ca.crt");
-    let next = Authority::new("the next authority");
-    fixture.cluster.show(&next.server(&[HOST]));
+    let next = CertificateAuthority::new("the next authority");
+    fixture.cluster.set_certificate(&next.server(&[HOST]));
     let answer = fixture.server.as_admin().get("/api/v2/me/");
     assert_eq!(answer.status, 503, "{answer}");
     assert!(!answer.to_string().contains("certificate"), "{answer}");
@@ -39,12 +39,12 @@ fn a_restart_of_postgresql_fails_no_request_after_it() {
     for name in ["once", "twice"] {
         fixture.cluster.stop();
         assert_eq!(fixture.server.as_admin().get("/api/v2/me/").status, 503);
-        fixture.cluster.start_again();
+        fixture.cluster.restart();
         fixture.server.as_admin().get("/api/v2/me/").expect(200);
         fixture.server.organization(name);
     }
     // Nobody tells the server of this one before its next statement.
     fixture.cluster.stop();
-    fixture.cluster.start_again();
+    fixture.cluster.restart();
     fixture.server.as_admin().get("/api/v2/me/").expect(200);
 }

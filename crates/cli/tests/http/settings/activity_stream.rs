@@ -18,7 +18,7 @@ fn nothing_is_recorded_without_it_but_the_switch_itself(backend: Backend) {
     assert_eq!(entries(&server).len(), 1, "switching it off was not recorded");
     server.organization("Silent");
     admin.patch(&ann.path(), json!({"first_name": "Ann", "is_system_auditor": true})).expect(200);
-    server.promote(organization, &ann);
+    server.add_admin(organization, &ann);
     admin.delete(&ann.path()).expect(204);
     set(&server, SYSTEM, json!({"MANAGE_ORGANIZATION_AUTH": false}));
     assert_eq!(count(), before, "something was recorded");

@@ -1,6 +1,6 @@
 //! Cookies go by https only where people come by https: TOWER_URL_BASE and PROXY_IP_ALLOWED_LIST.
 
-use hostler_testkit::{Answer, Backend, Browser, TestServer, on_each_backend};
+use hostler_testkit::{Backend, Browser, Response, TestServer, on_each_backend};
 use serde_json::json;
 
 use crate::settings::{SYSTEM, set, start};
@@ -8,14 +8,14 @@ use crate::settings::{SYSTEM, set, start};
 on_each_backend!(cookies_are_secure_where_the_client_came_by_https, a_page_of_the_servers_address_is_our_own);
 
 /// The answer to a log-in with these headers.
-fn log_in(server: &TestServer, headers: &[(&str, &str)]) -> Answer {
+fn log_in(server: &TestServer, headers: &[(&str, &str)]) -> Response {
     let browser = Browser::open(server);
     let call = browser.write("POST", "/api/login/").header("Content-Type", "application/x-www-form-urlencoded");
     let call = headers.iter().fold(call, |call, (name, value)| call.header(name, value));
     call.body("username=admin&password=password").send().expect(302)
 }
 
-fn is_secure(answer: &Answer) -> bool {
+fn is_secure(answer: &Response) -> bool {
     let cookies: Vec<_> =
         answer.headers.get_all("set-cookie").iter().map(|value| value.to_str().expect("text")).collect();
     assert!(cookies.len() >= 3, "{cookies:?}");

@@ -7,7 +7,7 @@ use crate::settings::{AUTHENTICATION, UI, set, start};
 
 on_each_backend!(a_page_for_the_known_sends_others_elsewhere, the_log_in_page_shows_words_and_a_picture);
 
-fn page(server: &TestServer, path: &str) -> hostler_testkit::Answer {
+fn page(server: &TestServer, path: &str) -> hostler_testkit::Response {
     server.anonymous().request("GET", path).header("Accept", "text/html").send()
 }
 

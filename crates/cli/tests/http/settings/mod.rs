@@ -18,7 +18,7 @@ mod session_age;
 mod sessions;
 mod values;
 
-use hostler_testkit::{Answer, Backend, TestServer};
+use hostler_testkit::{Backend, Response, TestServer};
 use serde_json::Value;
 
 const AUTHENTICATION: &str = "/api/v2/settings/authentication/";
@@ -32,7 +32,7 @@ fn start(backend: Backend) -> TestServer {
 }
 
 /// Changes settings as the first superuser.
-fn set(server: &TestServer, path: &str, values: Value) -> Answer {
+fn set(server: &TestServer, path: &str, values: Value) -> Response {
     server.as_admin().patch(path, values).expect(200)
 }
 

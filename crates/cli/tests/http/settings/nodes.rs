@@ -9,7 +9,7 @@ on_each_backend!(what_one_server_is_told_holds_on_the_other_at_once, a_change_co
 
 fn what_one_server_is_told_holds_on_the_other_at_once(backend: Backend) {
     let here = start(backend);
-    let there = here.another();
+    let there = here.start_second();
     let ann = here.user("ann");
     let token = ann.token("write");
     let there_by_token = there.with_token(&here_token(&here));
@@ -40,7 +40,7 @@ fn a_change_costs_no_statement_afterwards(backend: Backend) {
     set(&server, AUTHENTICATION, json!({"SESSIONS_PER_USER": 5}));
     // The answer to the change has read the settings anew already.
     assert_eq!(client.get("/api/v2/users/1/").expect(200).queries(), before);
-    let other = server.another();
+    let other = server.start_second();
     set(&server, AUTHENTICATION, json!({"SESSIONS_PER_USER": 6}));
     let there = other.with_token(&here_token(&server));
     let counts = [0; 3].map(|_| there.get("/api/v2/users/1/").expect(200).queries());

@@ -11,9 +11,9 @@ fn organization_admins_see_all_or_their_own(backend: Backend) {
     let server = start(backend);
     let (acme, other) = (server.organization("Acme"), server.organization("Other"));
     let (ann, member, stranger) = (server.user("ann"), server.user("member"), server.user("stranger"));
-    server.promote(acme, &ann);
-    server.join(acme, &member);
-    server.join(other, &stranger);
+    server.add_admin(acme, &ann);
+    server.add_member(acme, &member);
+    server.add_member(other, &stranger);
     let (team, elsewhere) = (server.team("ops", acme), server.team("crew", other));
     let see = || {
         let paths = [member.path(), stranger.path()].into_iter();
@@ -32,8 +32,8 @@ fn organization_admins_manage_people_or_do_not(backend: Backend) {
     let server = start(backend);
     let acme = server.organization("Acme");
     let (ann, member) = (server.user("ann"), server.user("member"));
-    server.promote(acme, &ann);
-    server.join(acme, &member);
+    server.add_admin(acme, &ann);
+    server.add_member(acme, &member);
     let users = format!("/api/v2/organizations/{acme}/users/");
     set(&server, SYSTEM, json!({"MANAGE_ORGANIZATION_AUTH": false}));
     ann.client.patch(&member.path(), json!({"first_name": "M"})).expect(403);

@@ -11,7 +11,7 @@ fn superusers_write_auditors_read_and_others_do_neither(backend: Backend) {
     let server = start(backend);
     let admin = server.as_admin();
     let (ann, auditor) = (server.user("ann"), server.user("auditor"));
-    server.promote(server.organization("Acme"), &ann);
+    server.add_admin(server.organization("Acme"), &ann);
     admin.patch(&auditor.path(), json!({"is_system_auditor": true})).expect(200);
     let superuser = server.user("root");
     admin.patch(&superuser.path(), json!({"is_superuser": true})).expect(200);

@@ -59,7 +59,7 @@ fn each_change_of_a_setting_is_recorded(backend: Backend) {
 fn only_superusers_and_auditors_see_it(backend: Backend) {
     let server = start(backend);
     let (ann, auditor) = (server.user("ann"), server.user("auditor"));
-    server.promote(server.organization("Acme"), &ann);
+    server.add_admin(server.organization("Acme"), &ann);
     server.as_admin().patch(&auditor.path(), json!({"is_system_auditor": true})).expect(200);
     set(&server, SYSTEM, json!({"ORG_ADMINS_CAN_SEE_ALL_USERS": false}));
     let path = "/api/v2/activity_stream/?object1=setting";

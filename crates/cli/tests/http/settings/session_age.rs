@@ -1,7 +1,7 @@
 //! SESSION_COOKIE_AGE.
 
 use hostler_testkit::browser::SESSION_COOKIE;
-use hostler_testkit::{Answer, Backend, Browser, TestServer, on_each_backend};
+use hostler_testkit::{Backend, Browser, Response, TestServer, on_each_backend};
 use serde_json::json;
 
 use crate::settings::{AUTHENTICATION, holds, set, start};
@@ -29,7 +29,7 @@ fn outlasts(server: &TestServer, time: &str) -> bool {
     holds(server, &format!("EXISTS (SELECT 1 FROM sessions WHERE expires > {time})"))
 }
 
-fn session_cookie(answer: &Answer) -> Option<String> {
+fn session_cookie(answer: &Response) -> Option<String> {
     let cookies = answer.headers.get_all("set-cookie").iter().map(|value| value.to_str().expect("text").to_owned());
     cookies.into_iter().find(|cookie| cookie.starts_with(&format!("{SESSION_COOKIE}=")))
 }

@@ -5,17 +5,17 @@ use rcgen::{
 };
 
 /// An authority.
-pub struct Authority(CertifiedIssuer<'static, KeyPair>);
+pub struct CertificateAuthority(CertifiedIssuer<'static, KeyPair>);
 
 /// A certificate and its key, both in PEM.
-pub struct Issued {
+pub struct CertificateAndKey {
     /// The certificate.
     pub certificate: String,
     /// The key.
     pub key: String,
 }
 
-impl Authority {
+impl CertificateAuthority {
     /// An authority of this name.
     pub fn new(name: &str) -> Self {
         let issuer = CertifiedIssuer::self_signed(authority(name, &[]), key());
@@ -28,32 +28,32 @@ impl Authority {
     }
 
     /// A certificate for a server of these names.
-    pub fn server(&self, names: &[&str]) -> Issued {
+    pub fn server(&self, names: &[&str]) -> CertificateAndKey {
         self.sign(&params("a server", names))
     }
 
     /// One that was valid once.
-    pub fn expired_server(&self, names: &[&str]) -> Issued {
+    pub fn expired_server(&self, names: &[&str]) -> CertificateAndKey {
         let mut params = params("a server", names);
         params.not_after = date_time_ymd(2020, 2, 29);
         self.sign(&params)
     }
 
     /// A certificate for a user, whose name is its common name.
-    pub fn user(&self, name: &str) -> Issued {
+    pub fn user(&self, name: &str) -> CertificateAndKey {
         self.sign(&params(name, &[]))
     }
 
-    fn sign(&self, params: &CertificateParams) -> Issued {
+    fn sign(&self, params: &CertificateParams) -> CertificateAndKey {
         let key = key();
         let certificate = params.signed_by(&key, &self.0).expect("a certificate");
-        Issued { certificate: certificate.pem(), key: key.serialize_pem() }
+        CertificateAndKey { certificate: certificate.pem(), key: key.serialize_pem() }
     }
 }
 
-impl Issued {
+impl CertificateAndKey {
     /// A certificate for a server that signs itself, marked as an authority, as `openssl req -x509` makes it.
-    pub fn by_itself(names: &[&str]) -> Self {
+    pub fn self_signed(names: &[&str]) -> Self {
         let key = key();
         let certificate = authority("a server", names).self_signed(&key).expect("a certificate");
         Self { certificate: certificate.pem(), key: key.serialize_pem() }

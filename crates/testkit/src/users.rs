@@ -10,7 +10,7 @@ pub const PASSWORD: &str = "Kalmar-Union-1397";
 
 /// A user, and a client that calls as them.
 #[derive(Debug, Clone)]
-pub struct Person {
+pub struct TestUser {
     /// The user's id.
     pub id: i64,
     /// The user's name.
@@ -19,7 +19,7 @@ pub struct Person {
     pub client: Client,
 }
 
-impl Person {
+impl TestUser {
     /// The path of this user.
     pub fn path(&self) -> String {
         format!("/api/v2/users/{}/", self.id)
@@ -58,18 +58,18 @@ impl Client {
 
 impl TestServer {
     /// A new user without any right.
-    pub fn user(&self, name: &str) -> Person {
+    pub fn user(&self, name: &str) -> TestUser {
         self.user_with(name, json!({}))
     }
 
     /// A new user with these fields beside name and password.
-    pub fn user_with(&self, name: &str, fields: Value) -> Person {
+    pub fn user_with(&self, name: &str, fields: Value) -> TestUser {
         let mut body = json!({"username": name, "password": PASSWORD});
         for (field, value) in fields.as_object().expect("an object of fields") {
             body[field] = value.clone();
         }
         let id = self.as_admin().create("/api/v2/users/", body);
-        Person { id, name: name.to_owned(), client: self.as_user(name, PASSWORD) }
+        TestUser { id, name: name.to_owned(), client: self.as_user(name, PASSWORD) }
     }
 
     /// A new organization.
@@ -83,12 +83,12 @@ impl TestServer {
     }
 
     /// Makes somebody a member of an organization.
-    pub fn join(&self, organization: i64, person: &Person) {
+    pub fn add_member(&self, organization: i64, person: &TestUser) {
         self.as_admin().attach(&format!("/api/v2/organizations/{organization}/users/"), person.id);
     }
 
     /// Makes somebody an admin of an organization.
-    pub fn promote(&self, organization: i64, person: &Person) {
+    pub fn add_admin(&self, organization: i64, person: &TestUser) {
         self.as_admin().attach(&format!("/api/v2/organizations/{organization}/admins/"), person.id);
     }
 

@@ -8,7 +8,7 @@ use crate::server::TestServer;
 
 /// What came back: the status and all after the headers.
 #[derive(Debug, Clone)]
-pub struct RawAnswer {
+pub struct RawResponse {
     /// The HTTP status; none if the server closed the connection without a word.
     pub status: Option<u16>,
     /// The body.
@@ -18,7 +18,7 @@ pub struct RawAnswer {
 impl TestServer {
     /// Sends these bytes, and reads until the server closes the connection: the
     /// request should ask for that.
-    pub fn send_raw(&self, request: &[u8]) -> RawAnswer {
+    pub fn send_raw(&self, request: &[u8]) -> RawResponse {
         let mut stream = TcpStream::connect(self.base().trim_start_matches("http://")).expect("a connection");
         stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a timeout");
         // A server that has heard enough answers and stops listening: then writing, and the
@@ -29,6 +29,6 @@ impl TestServer {
         let text = String::from_utf8_lossy(&bytes);
         let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
         let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
-        RawAnswer { status, body: body.to_owned() }
+        RawResponse { status, body: body.to_owned() }
     }
 }

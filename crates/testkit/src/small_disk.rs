@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-use crate::skip::{forgo, skip};
+use crate::skip::{skip, skip_forbidden};
 
 /// A file system in memory; unmounted on drop.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ impl SmallDisk {
             Ok(output) if output.status.success() => Some(Self { folder }),
             Ok(output) => {
                 let problem = String::from_utf8_lossy(&output.stderr);
-                forgo(&format!("a small disk cannot be mounted here: {}", problem.trim()));
+                skip_forbidden(&format!("a small disk cannot be mounted here: {}", problem.trim()));
                 None
             }
             Err(problem) => {
