@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use hostler_identity::token::new_token;
 use hostler_listener::{Certificate, Listener, Socket, Timeouts, activated_sockets, raise_open_files_limit};
 use hostler_resources::USERNAME;
-use hostler_server::{App, FirstPassword, FirstUser, Options, create_first_superuser, name_installation};
+use hostler_server::{App, FirstPassword, FirstUser, Options, create_first_superuser, ensure_install_uuid};
 use hostler_telemetry::TraceExporter;
 use listenfd::ListenFd;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -47,7 +47,7 @@ pub async fn run(options: ServeOptions, handed: ListenFd) -> Result<()> {
     )
     .with_trace_exporter(trace_exporter.clone());
 
-    name_installation(&database).await?;
+    ensure_install_uuid(&database).await?;
     hostler_resources::preload(&app.engine).await?;
     // An empty one is what a variable holds that nobody has set: nobody is to get in with it.
     let first = create_first_superuser(&app.engine, &options.admin_user, password);

@@ -67,7 +67,7 @@ async fn change(app: &App, username: &str, field: &str, value: Json) -> Result<(
 /// Whoever can read the data may do everything, with the password policy in force.
 async fn operator(app: &App) -> Result<Actor> {
     let settings = Settings::load(&app.engine.database).await?;
-    Ok(settings.operator())
+    Ok(settings.system_actor())
 }
 
 async fn list(app: &App) -> Result<()> {

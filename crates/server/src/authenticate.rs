@@ -6,7 +6,6 @@ use axum::http::{HeaderMap, Method, StatusCode, header};
 use hostler_access::is_organization_admin;
 use hostler_database::{Dialect, Error, Question, Row, Type};
 use hostler_engine::Failure;
-use hostler_identity::csrf;
 use hostler_identity::header::{Credentials, Malformed, parse_authorization};
 use hostler_identity::password::passwords;
 use hostler_identity::session::{Session, binding};
@@ -18,23 +17,19 @@ use sea_query::{Alias, Expr, ExprTrait, Query, SelectStatement, Value};
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::arrival::Arrival;
 use crate::browse::form::is_form;
+use crate::client_info::ClientInfo;
+use crate::cookies::{CSRF_HEADER, SESSION_COOKIE, check_csrf, cookie};
+use crate::error::error_response;
 use crate::last_used::Used;
 use crate::ldap;
-use crate::reply::{Content, Reply};
+use crate::request::is_safe;
+use crate::response::{Content, Response};
 use crate::session_age;
-use crate::settings::known::authentication::{AUTH_BASIC_ENABLED, DISABLE_LOCAL_AUTH};
+use crate::settings::definitions::authentication::{AUTH_BASIC_ENABLED, DISABLE_LOCAL_AUTH};
 use crate::settings::{GENERATION_TABLE, Settings};
 use crate::sign_in::{Attempt, Checked, Given, check, user_has_factor};
 use crate::state::App;
-use crate::status::reply_to;
-
-/// The cookie that names a session, as AWX calls it.
-pub(crate) const SESSION_COOKIE: &str = "awx_sessionid";
-/// The cookie whose value must come back in a header for session requests that write.
-pub(crate) const CSRF_COOKIE: &str = "csrftoken";
-pub(crate) const CSRF_HEADER: &str = "x-csrftoken";
 
 const NOT_PROVIDED: &str =
     "Authentication credentials were not provided. To establish a login session, visit /api/login/.";
@@ -44,8 +39,8 @@ const CODE_NEEDED: &str =
 
 /// The one answer to whoever is not, or wrongly, authenticated: it does not
 /// tell which, nor whether the user exists.
-pub(crate) fn unauthenticated() -> Reply {
-    Reply::detail(StatusCode::UNAUTHORIZED, NOT_PROVIDED)
+pub(crate) fn unauthenticated() -> Response {
+    Response::detail(StatusCode::UNAUTHORIZED, NOT_PROVIDED)
         .with(header::WWW_AUTHENTICATE, "Bearer realm=api authorization_url=/api/o/authorize/")
 }
 
@@ -63,11 +58,11 @@ pub(crate) struct Asking {
     /// The settings in force when the credentials were looked up; if the database did not answer, the last that
     /// were known.
     pub settings: Arc<Settings>,
-    pub arrival: Arrival,
+    pub client: ClientInfo,
     /// Whether the session lasts longer now, so that the browser must be told.
     pub renewed: bool,
     /// The actor, `None` for nobody; or 401 for credentials that are wrong, 403 for a forged session request.
-    pub actor: Result<Option<Actor>, Reply>,
+    pub actor: Result<Option<Actor>, Response>,
 }
 
 /// What a request presents of itself.
@@ -114,12 +109,12 @@ impl Presented<'_> {
         let BySession { settings, session } = found;
         let Some((actor, id, expires)) = session else { return self.come_to(settings, Ok(None)) };
         let asking = self.come_to(settings, Ok(Some(actor)));
-        // A browser may have been made to send it. A form shows its token once its body is read: see `form::unwrap`,
+        // A browser may have been made to send it. A form shows its token once its body is read: see `form::decode`,
         // which every form of a session goes through.
         if !is_safe(self.method) && !is_form(self.method, self.headers) {
             let sent = self.headers.get(CSRF_HEADER).and_then(|value| value.to_str().ok());
-            if let Err(reply) = check_csrf(&asking.settings, asking.arrival, self.headers, sent) {
-                return Asking { actor: Err(reply), ..asking };
+            if let Err(response) = check_csrf(&asking.settings, asking.client, self.headers, sent) {
+                return Asking { actor: Err(response), ..asking };
             }
         }
         let renewed = session_age::renew(app, &asking.settings, self.headers, id, expires).await;
@@ -135,47 +130,16 @@ impl Presented<'_> {
     }
 
     fn unanswered(self, app: &App, error: Error) -> Asking {
-        self.come_to(app.settings.last(), Err(reply_to(error.into(), self.method.as_str())))
+        self.come_to(app.settings.last(), Err(error_response(error.into(), self.method.as_str())))
     }
 
-    fn come_to(self, settings: Arc<Settings>, actor: Result<Option<Actor>, Reply>) -> Asking {
-        Asking { arrival: Arrival::of(&settings, self.peer, self.headers), settings, renewed: false, actor }
+    fn come_to(self, settings: Arc<Settings>, actor: Result<Option<Actor>, Response>) -> Asking {
+        Asking { client: ClientInfo::new(&settings, self.peer, self.headers), settings, renewed: false, actor }
     }
 }
 
 /// The settings in force, and the actor or the refusal.
-type Found = (Arc<Settings>, Result<Option<Actor>, Reply>);
-
-/// Whether a method promises to change nothing.
-pub(crate) fn is_safe(method: &Method) -> bool {
-    [Method::GET, Method::HEAD, Method::OPTIONS].contains(method)
-}
-
-/// The value of a cookie.
-pub(crate) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    let values = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    values.into_iter().find_map(|value| hostler_identity::header::cookie(value, name))
-}
-
-/// Checks the token that was sent, in a header or in a form, against the cookie, and where the request comes from:
-/// another site must not be able to make a browser send it.
-pub(crate) fn check_csrf(
-    settings: &Settings,
-    arrival: Arrival,
-    headers: &HeaderMap,
-    sent: Option<&str>,
-) -> Result<(), Reply> {
-    let failed = |why: &str| Reply::detail(StatusCode::FORBIDDEN, format!("CSRF Failed: {why}"));
-    if !arrival.is_from_own_page(settings, headers) {
-        return Err(failed("Origin checking failed: the request does not come from this site."));
-    }
-    match (cookie(headers, CSRF_COOKIE), sent) {
-        (None, _) => Err(failed("CSRF cookie not set.")),
-        (_, None) => Err(failed("CSRF token missing.")),
-        (Some(cookie), Some(sent)) if csrf::matches(cookie, sent) => Ok(()),
-        _ => Err(failed("CSRF token incorrect.")),
-    }
-}
+type Found = (Arc<Settings>, Result<Option<Actor>, Response>);
 
 async fn by_token(app: &App, token: &str) -> Result<Found, Error> {
     let (settings, row) = ask(app, &app.askings.by_token, digest(token)).await?;
@@ -197,20 +161,20 @@ async fn by_basic(app: &App, presented: Presented<'_>, username: &str, password:
     if !settings.boolean(&AUTH_BASIC_ENABLED) {
         return Ok((settings, Ok(None)));
     }
-    let address = Arrival::of(&settings, presented.peer, presented.headers).client_address;
+    let address = ClientInfo::new(&settings, presented.peer, presented.headers).address;
     let actor = match check_row(app, &settings, &row, Given { username, password, address }, true).await {
         Ok(Some(entered)) if entered.needs_code => Err(code_needed()),
         Ok(Some(entered)) => Ok(Some(entered.complete().await)),
         Ok(None) => Err(unauthenticated()),
-        Err(failure) => Err(reply_to(failure, presented.method.as_str())),
+        Err(failure) => Err(error_response(failure, presented.method.as_str())),
     };
     Ok((settings, actor))
 }
 
 /// What is told to those who gave the right password of a user with a second factor, with a request that has no place
 /// for a code.
-fn code_needed() -> Reply {
-    Reply { content: Content::Json(json!({"detail": CODE_NEEDED})), ..unauthenticated() }
+fn code_needed() -> Response {
+    Response { content: Content::Json(json!({"detail": CODE_NEEDED})), ..unauthenticated() }
 }
 
 /// A user whose password was right. They are not in before [`Entered::complete`].

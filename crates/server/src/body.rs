@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::{Map, Value as Json};
 
-use crate::reply::Reply;
+use crate::response::Response;
 
 /// Longest body, in bytes: as AWX's own limit.
 pub(crate) const LONGEST_BODY: usize = 2_621_440;
@@ -18,7 +18,7 @@ const WRONG_TYPE: &str = "You did not use correct Content-Type in your HTTP requ
                           Content-Type must be application/json";
 
 /// The bytes of a body.
-pub(crate) async fn read(body: Body) -> Result<Vec<u8>, Reply> {
+pub(crate) async fn read(body: Body) -> Result<Vec<u8>, Response> {
     if body.is_end_stream() {
         return Ok(vec![]);
     }
@@ -26,24 +26,24 @@ pub(crate) async fn read(body: Body) -> Result<Vec<u8>, Reply> {
     match tokio::time::timeout(PATIENCE, limited.collect()).await {
         Ok(Ok(collected)) => Ok(collected.to_bytes().to_vec()),
         Ok(Err(problem)) if problem.is::<LengthLimitError>() => Err(too_long()),
-        Ok(Err(_)) => Err(Reply::detail(StatusCode::BAD_REQUEST, "The request's body broke off.")),
-        Err(_) => Err(Reply::detail(StatusCode::REQUEST_TIMEOUT, "The request's body did not arrive in time.")),
+        Ok(Err(_)) => Err(Response::detail(StatusCode::BAD_REQUEST, "The request's body broke off.")),
+        Err(_) => Err(Response::detail(StatusCode::REQUEST_TIMEOUT, "The request's body did not arrive in time.")),
     }
 }
 
-fn too_long() -> Reply {
-    Reply::detail(StatusCode::PAYLOAD_TOO_LARGE, format!("The request's body is longer than {LONGEST_BODY} bytes."))
+fn too_long() -> Response {
+    Response::detail(StatusCode::PAYLOAD_TOO_LARGE, format!("The request's body is longer than {LONGEST_BODY} bytes."))
 }
 
 /// Refuses a body by what its headers say, before a byte of it is read.
-pub(crate) fn check_headers(headers: &HeaderMap) -> Result<(), Reply> {
+pub(crate) fn check_headers(headers: &HeaderMap) -> Result<(), Response> {
     let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if length.is_some_and(|length| length > LONGEST_BODY) { Err(too_long()) } else { Ok(()) }
 }
 
 /// The JSON object in a body; an empty body is an empty object.
-pub(crate) fn object(headers: &HeaderMap, bytes: &[u8]) -> Result<Map<String, Json>, Reply> {
-    let bad = |what: String| Reply::detail(StatusCode::BAD_REQUEST, format!("JSON parse error - {what}"));
+pub(crate) fn object(headers: &HeaderMap, bytes: &[u8]) -> Result<Map<String, Json>, Response> {
+    let bad = |what: String| Response::detail(StatusCode::BAD_REQUEST, format!("JSON parse error - {what}"));
     if bytes.is_empty() {
         return Ok(Map::new());
     }
@@ -53,16 +53,17 @@ pub(crate) fn object(headers: &HeaderMap, bytes: &[u8]) -> Result<Map<String, Js
     let from_curl = media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded")
         && bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
     if !(media_type.eq_ignore_ascii_case("application/json") || from_curl) {
-        return Err(Reply::detail(StatusCode::UNSUPPORTED_MEDIA_TYPE, WRONG_TYPE));
+        return Err(Response::detail(StatusCode::UNSUPPORTED_MEDIA_TYPE, WRONG_TYPE));
     }
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Ok(Map::new());
     }
     match serde_json::from_slice(bytes) {
         Ok(Json::Object(object)) => Ok(object),
-        Ok(Json::Null) => {
-            Err(Reply::json(StatusCode::BAD_REQUEST, serde_json::json!({"__all__": ["This field may not be null."]})))
-        }
+        Ok(Json::Null) => Err(Response::json(
+            StatusCode::BAD_REQUEST,
+            serde_json::json!({"__all__": ["This field may not be null."]}),
+        )),
         Ok(_) => Err(bad("not a JSON object".into())),
         // serde_json tells line and column, and nothing of the content.
         Err(problem) => Err(bad(format!("{problem}\nPossible cause: trailing comma."))),

@@ -90,7 +90,7 @@ async fn remove_tokens(app: &App) -> Result<u64, Failure> {
     if ids.is_empty() {
         return Ok(0);
     }
-    let operator = Settings::load(&app.engine.database).await?.operator();
+    let operator = Settings::load(&app.engine.database).await?.system_actor();
     let mut tx = app.engine.database.begin().await?;
     // Of several nodes one is enough; the others find nothing left.
     tx.lock("cleanup").await?;

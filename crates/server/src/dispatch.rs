@@ -4,11 +4,10 @@ use std::any::Any;
 use std::borrow::Cow;
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Response as HttpResponse, StatusCode, header};
 use futures_util::FutureExt;
 use hostler_engine::Failure;
 use hostler_listener::PeerAddr;
@@ -16,72 +15,19 @@ use hostler_schema::{Actor, Post};
 use hostler_telemetry::{ParentSpan, RequestSpan};
 use serde_json::{Map, Value as Json};
 
-use crate::arrival::Arrival;
-use crate::authenticate::{Asking, Presented, SESSION_COOKIE, check_csrf, cookie, is_safe, unauthenticated};
-use crate::browse::{self, Visit, Wanted, form, negotiate, wants_text};
+use crate::authenticate::{Asking, Presented, unauthenticated};
+use crate::browse::{self, Format, PageContext, form, negotiate, prefers_plain_text};
+use crate::cookies::{SESSION_COOKIE, cookie, with_csrf_cookie, with_session_cookie};
+use crate::error::error_response;
 use crate::metrics::{AuthMethod, RoutePattern, standard_method};
-use crate::reply::{Content, Reply};
+use crate::request::{Request, is_safe};
+use crate::response::{Content, Response};
 use crate::route::Route;
 use crate::session_age::{self, SESSION_TIMEOUT};
 use crate::settings::Settings;
-use crate::settings::known::authentication::{ALLOW_METRICS_FOR_ANONYMOUS_USERS, LOGIN_REDIRECT_OVERRIDE};
+use crate::settings::definitions::authentication::{ALLOW_METRICS_FOR_ANONYMOUS_USERS, LOGIN_REDIRECT_OVERRIDE};
 use crate::state::App;
-use crate::status::reply_to;
-use crate::{api, body, login, metrics, oauth, openapi, roots, settings, sign_in};
-
-/// A request as the handlers see it.
-#[derive(Clone)]
-pub(crate) struct Request {
-    pub method: Method,
-    /// Without the query.
-    pub path: String,
-    /// The query, decoded, in order.
-    pub pairs: Vec<(String, String)>,
-    pub headers: HeaderMap,
-    pub bytes: Vec<u8>,
-    /// Whether it came as a page's form.
-    pub in_form: bool,
-    /// The settings in force when it came.
-    pub settings: Arc<Settings>,
-    pub arrival: Arrival,
-}
-
-impl Request {
-    /// A parameter of the query; the last one counts.
-    pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
-        self.pairs.iter().rfind(|(key, _)| key == name).map(|(_, value)| value.as_str())
-    }
-
-    /// The query, encoded anew.
-    pub(crate) fn query(&self) -> String {
-        form_urlencoded::Serializer::new(String::new()).extend_pairs(&self.pairs).finish()
-    }
-
-    /// Refuses a request of a session that another site could have made a browser send; `sent` is the token that it
-    /// brings, in a header or in a form.
-    pub(crate) fn check_csrf(&self, sent: Option<&str>) -> Result<(), Reply> {
-        check_csrf(&self.settings, self.arrival, &self.headers, sent)
-    }
-
-    /// A cookie to set, which browsers send back by https only if they sent this request by it.
-    pub(crate) fn cookie(&self, cookie: impl Into<String>) -> String {
-        let cookie = cookie.into();
-        if self.arrival.by_https { cookie + "; Secure" } else { cookie }
-    }
-
-    /// The JSON object in the body.
-    pub(crate) fn object(&self) -> Result<Map<String, Json>, Reply> {
-        body::object(&self.headers, &self.bytes)
-    }
-
-    /// The entity tags of `If-Match`; none if the header is absent.
-    pub(crate) fn if_match(&self) -> Option<Vec<String>> {
-        let mut values = self.headers.get_all(header::IF_MATCH).iter().peekable();
-        values.peek()?;
-        let tags = values.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
-        Some(tags.map(|tag| tag.trim().to_owned()).collect())
-    }
-}
+use crate::{body, login, metrics, oauth, openapi, resource_handlers, service_info, settings, sign_in};
 
 /// What the log tells of a request beside its answer.
 #[derive(Default)]
@@ -90,13 +36,13 @@ struct Trace {
     known: bool,
     client: Option<IpAddr>,
     is_tls: bool,
-    by_https: bool,
+    is_https: bool,
     pattern: Option<RoutePattern>,
     auth_method: Option<AuthMethod>,
 }
 
 /// Answers one request. Nothing that goes wrong inside ends the server.
-pub(crate) async fn handle(app: &App, request: axum::http::Request<Body>) -> Response<Body> {
+pub(crate) async fn handle(app: &App, request: axum::http::Request<Body>) -> HttpResponse<Body> {
     let started = Instant::now();
     let id = uuid::Uuid::new_v4().simple().to_string();
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
@@ -105,8 +51,9 @@ pub(crate) async fn handle(app: &App, request: axum::http::Request<Body>) -> Res
     // Boxed, for it has room for whatever a request may come to, and is moved several times.
     let work = Box::pin(AssertUnwindSafe(answer(app, request, &mut trace)).catch_unwind());
     let (outcome, queries) = hostler_database::counted(work).await;
-    let reply = outcome.unwrap_or_else(|panic| reply_to(Failure::Internal(format!("panic: {}", message(&panic))), ""));
-    let mut response = reply.into_response();
+    let response =
+        outcome.unwrap_or_else(|panic| error_response(Failure::Internal(format!("panic: {}", message(&panic))), ""));
+    let mut response = response.into_http();
     let took = started.elapsed();
     let seconds = took.as_secs_f64();
     let status = response.status();
@@ -118,7 +65,7 @@ pub(crate) async fn handle(app: &App, request: axum::http::Request<Body>) -> Res
         let method = standard_method(&method);
         let (status, end) = (status.as_u16(), app.engine.clock.now().into());
         let route = trace.pattern.map(|pattern| format!("/api/{pattern}"));
-        let scheme = if trace.by_https { "https" } else { "http" };
+        let scheme = if trace.is_https { "https" } else { "http" };
         let client = trace.client;
         exporter.record(RequestSpan {
             id: &id,
@@ -159,7 +106,7 @@ fn message(panic: &Box<dyn Any + Send>) -> &str {
 
 /// The headers that are the same on every answer, whatever the answer says itself.
 const FIXED_HEADERS: [(HeaderName, &str); 6] = [
-    (header::SERVER, roots::SERVER_NAME),
+    (header::SERVER, service_info::SERVER_NAME),
     (header::VARY, "Accept, Accept-Language, Origin, Cookie"),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::X_FRAME_OPTIONS, "DENY"),
@@ -192,80 +139,80 @@ fn common_headers(headers: &mut HeaderMap, app: &App, id: &str, took: Duration, 
         hsts.map(|hsts| set("strict-transport-security", hsts)).ok();
     }
     if trace.known {
-        set("x-api-product-version", HeaderValue::from_static(roots::AWX_VERSION));
+        set("x-api-product-version", HeaderValue::from_static(service_info::AWX_VERSION));
     }
 }
 
-async fn answer(app: &App, request: axum::http::Request<Body>, trace: &mut Trace) -> Reply {
+async fn answer(app: &App, request: axum::http::Request<Body>, trace: &mut Trace) -> Response {
     let (parts, incoming) = request.into_parts();
     let path = parts.uri.path().to_owned();
-    let pairs: Vec<_> = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
+    let query: Vec<_> = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
     // One that is not known is believed nothing but what it sends.
     let peer = parts.extensions.get().copied().unwrap_or(PeerAddr::Unknown);
     trace.client = peer.ip();
     trace.is_tls = peer.is_tls();
-    let mut wanted = negotiate(&parts.headers, &pairs);
+    let mut wanted = negotiate(&parts.headers, &query);
     let registry = app.engine.registry;
     let Some(route) = Route::find(registry, &path) else {
         let slashed = format!("{path}/");
         if is_safe(&parts.method) && Route::find(registry, &slashed).is_some() {
-            let query = parts.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
-            return Reply::redirect(StatusCode::MOVED_PERMANENTLY, slashed + &query);
+            let suffix = parts.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+            return Response::redirect(StatusCode::MOVED_PERMANENTLY, slashed + &suffix);
         }
-        return if wanted == Wanted::Page { browse::not_found() } else { Reply::unknown_path() };
+        return if wanted == Format::Html { browse::not_found_page() } else { Response::unknown_path() };
     };
     trace.pattern = Some(route.pattern());
     trace.auth_method = auth_method(&route, &parts.headers, &parts.method);
     // Of the paths that have pages, this one has a text beside them.
-    if !route.has_pages() || (matches!(route, Route::Metrics) && wants_text(&parts.headers, &pairs)) {
-        wanted = Wanted::Json;
+    if !route.has_pages() || (matches!(route, Route::Metrics) && prefers_plain_text(&parts.headers, &query)) {
+        wanted = Format::Json;
     }
-    let Asking { settings, arrival, renewed, actor } =
+    let Asking { settings, client, renewed, actor } =
         authorized(app, &route, &parts.headers, &parts.method, peer, trace).await;
-    (trace.client, trace.by_https) = (arrival.client_address, arrival.by_https);
+    (trace.client, trace.is_https) = (client.address, client.is_https);
     let (method, headers) = (parts.method, parts.headers);
-    let mut request = Request { method, path, pairs, headers, bytes: vec![], in_form: false, settings, arrival };
-    let (actor, reply) = match actor {
-        Err(reply) => (None, reply),
+    let mut request = Request { method, path, query, headers, body: vec![], is_form: false, settings, client };
+    let (actor, response) = match actor {
+        Err(response) => (None, response),
         Ok(actor) => {
-            let reply = match receive(incoming, &mut request, actor.as_ref()).await {
-                Err(reply) => reply,
+            let response = match receive(incoming, &mut request, actor.as_ref()).await {
+                Err(response) => response,
                 Ok(()) => match route {
                     Route::OAuth(endpoint) => Box::pin(oauth::respond(app, endpoint, &request)).await,
                     _ => respond(app, &route, actor.as_ref(), &request, wanted).await,
                 },
             };
-            (actor, reply)
+            (actor, response)
         }
     };
     let elsewhere = request.settings.text(&LOGIN_REDIRECT_OVERRIDE);
-    if wanted == Wanted::Page
-        && reply.status == StatusCode::UNAUTHORIZED
+    if wanted == Format::Html
+        && response.status == StatusCode::UNAUTHORIZED
         && is_safe(&request.method)
         && !elsewhere.is_empty()
     {
-        return Reply::redirect(StatusCode::FOUND, elsewhere);
+        return Response::redirect(StatusCode::FOUND, elsewhere);
     }
-    let mut reply = reply.with(header::ALLOW, allow(&route));
+    let mut response = response.with(header::ALLOW, allow(&route));
     if actor.as_ref().is_some_and(|actor| actor.session.is_some()) {
-        reply = reply.with(SESSION_TIMEOUT, session_age::age(&request.settings).as_secs().to_string());
+        response = response.with(SESSION_TIMEOUT, session_age::age(&request.settings).as_secs().to_string());
     }
     if let (true, Some(secret)) = (renewed, cookie(&request.headers, SESSION_COOKIE)) {
-        reply = login::with_session_cookie(reply, &request, secret);
+        response = with_session_cookie(response, &request, secret);
     }
     match wanted {
-        Wanted::Page => {}
-        Wanted::Yaml => return reply.in_yaml(),
-        _ => return reply,
+        Format::Html => {}
+        Format::Yaml => return response.in_yaml(),
+        _ => return response,
     }
-    if request.in_form {
-        reply = browse::after_form(&route, &request, reply);
+    if request.is_form {
+        response = browse::redirect_after_form(&route, &request, response);
     }
-    let described = match (&reply.content, &actor) {
+    let described = match (&response.content, &actor) {
         (Content::Json(_), Some(actor)) => Box::pin(described(app, &route, actor, &request)).await,
         _ => None,
     };
-    browse::page(Visit { route: &route, actor: actor.as_ref(), request: &request, described }, reply)
+    browse::render_page(PageContext { route: &route, actor: actor.as_ref(), request: &request, described }, response)
 }
 
 /// What a request brings to prove who sends it, as far as failing to is counted.
@@ -279,16 +226,16 @@ fn auth_method(route: &Route, headers: &HeaderMap, method: &Method) -> Option<Au
 }
 
 /// Reads the body. What a session sent as a form becomes the request that the form means.
-async fn receive(incoming: Body, request: &mut Request, actor: Option<&Actor>) -> Result<(), Reply> {
+async fn receive(incoming: Body, request: &mut Request, actor: Option<&Actor>) -> Result<(), Response> {
     body::check_headers(&request.headers)?;
-    request.bytes = body::read(incoming).await?;
+    request.body = body::read(incoming).await?;
     let has_session = actor.is_some_and(|actor| actor.session.is_some());
-    if has_session && form::is_form(&request.method, &request.headers) { form::unwrap(request) } else { Ok(()) }
+    if has_session && form::is_form(&request.method, &request.headers) { form::decode(request) } else { Ok(()) }
 }
 
 /// What OPTIONS tells this actor of the path, for the page around another answer.
 async fn described(app: &App, route: &Route, actor: &Actor, request: &Request) -> Option<Map<String, Json>> {
-    let asked = Request { method: Method::OPTIONS, bytes: vec![], ..request.clone() };
+    let asked = Request { method: Method::OPTIONS, body: vec![], ..request.clone() };
     match known(app, route.clone(), actor, &asked).await.ok()?.content {
         // Paths that do not describe themselves answer as to GET.
         Content::Json(Json::Object(words)) if words.contains_key("actions") => Some(words),
@@ -317,7 +264,7 @@ async fn authorized(
             trace.actor = Some(actor.username.clone());
             trace.known = true;
             if !actor.can_write && !is_safe(method) {
-                asking.actor = Err(reply_to(Failure::forbidden(), method.as_str()));
+                asking.actor = Err(error_response(Failure::forbidden(), method.as_str()));
             }
         }
         Ok(None) if !route.is_public() && !is_open(route, &asking.settings) => {
@@ -333,27 +280,29 @@ fn is_open(route: &Route, settings: &Settings) -> bool {
     matches!(route, Route::Metrics) && settings.boolean(&ALLOW_METRICS_FOR_ANONYMOUS_USERS)
 }
 
-async fn respond(app: &App, route: &Route, actor: Option<&Actor>, request: &Request, wanted: Wanted) -> Reply {
+async fn respond(app: &App, route: &Route, actor: Option<&Actor>, request: &Request, wanted: Format) -> Response {
     match wanted {
-        Wanted::UnknownFormat => return Reply::detail(StatusCode::NOT_FOUND, "Not found."),
-        Wanted::Neither => {
-            return Reply::detail(StatusCode::NOT_ACCEPTABLE, "Could not satisfy the request Accept header.");
+        Format::Unknown => return Response::detail(StatusCode::NOT_FOUND, "Not found."),
+        Format::NotAcceptable => {
+            return Response::detail(StatusCode::NOT_ACCEPTABLE, "Could not satisfy the request Accept header.");
         }
-        Wanted::Json | Wanted::Yaml | Wanted::Page => {}
+        Format::Json | Format::Yaml | Format::Html => {}
     }
     let outcome = match actor {
         Some(actor) => known(app, route.clone(), actor, request).await,
         None => Box::pin(public(app, route.clone(), request)).await,
     };
-    let mut reply = outcome.unwrap_or_else(|failure| reply_to(failure, request.method.as_str()));
-    if let (Some(format @ ("json" | "yaml")), Content::Json(json)) = (request.parameter("format"), &mut reply.content) {
+    let mut response = outcome.unwrap_or_else(|failure| error_response(failure, request.method.as_str()));
+    if let (Some(format @ ("json" | "yaml")), Content::Json(json)) =
+        (request.parameter("format"), &mut response.content)
+    {
         keep_format(json, format);
     }
-    reply
+    response
 }
 
 /// What anybody may ask.
-async fn public(app: &App, route: Route, request: &Request) -> Result<Reply, Failure> {
+async fn public(app: &App, route: Route, request: &Request) -> Result<Response, Failure> {
     if matches!(route, Route::Login) {
         return login::login(app, request).await;
     }
@@ -364,23 +313,23 @@ async fn public(app: &App, route: Route, request: &Request) -> Result<Reply, Fai
         return Err(Failure::MethodNotAllowed);
     }
     if request.method == Method::OPTIONS
-        && let Some(words) = roots::describe(&route)
+        && let Some(words) = service_info::options(&route)
     {
         return Ok(words);
     }
     match route {
-        Route::ApiRoot => Ok(login::with_csrf_cookie(roots::api(&request.settings), request)),
-        Route::VersionRoot => Ok(roots::version(app.engine.registry)),
-        Route::Ping => Ok(roots::ping(app, &request.settings)),
+        Route::ApiRoot => Ok(with_csrf_cookie(service_info::api_root(&request.settings), request)),
+        Route::VersionRoot => Ok(service_info::version_root(app.engine.registry)),
+        Route::Ping => Ok(service_info::ping(app, &request.settings)),
         Route::OAuthRoot => Ok(oauth::root()),
         Route::Metrics => metrics::show(app, request).await,
-        Route::Stylesheet => Ok(Reply::fixed("text/css; charset=utf-8", browse::STYLESHEET)
+        Route::Stylesheet => Ok(Response::fixed("text/css; charset=utf-8", browse::STYLESHEET)
             .with(header::CACHE_CONTROL, "public, max-age=3600")),
         _ => Ok(unauthenticated()),
     }
 }
 
-async fn known(app: &App, route: Route, actor: &Actor, request: &Request) -> Result<Reply, Failure> {
+async fn known(app: &App, route: Route, actor: &Actor, request: &Request) -> Result<Response, Failure> {
     let engine = &app.engine;
     match route {
         Route::ApiRoot
@@ -395,30 +344,32 @@ async fn known(app: &App, route: Route, actor: &Actor, request: &Request) -> Res
             Box::pin(public(app, route, request)).await
         }
         Route::Metrics => Err(Failure::forbidden()),
-        Route::OpenApi if is_safe(&request.method) => Ok(Reply::fixed("application/json", openapi::text())),
+        Route::OpenApi if is_safe(&request.method) => Ok(Response::fixed("application/json", openapi::text())),
         Route::OpenApi => Err(Failure::MethodNotAllowed),
         Route::Config if request.method == Method::OPTIONS => {
-            roots::describe(&route).ok_or_else(|| Failure::Internal("config describes itself".into()))
+            service_info::options(&route).ok_or_else(|| Failure::Internal("config describes itself".into()))
         }
-        Route::Config if is_safe(&request.method) => Ok(roots::config(actor)),
-        Route::SettingList if request.method == Method::OPTIONS => Ok(Reply::ok(settings::describe_list())),
+        Route::Config if is_safe(&request.method) => Ok(service_info::config(actor)),
+        Route::SettingList if request.method == Method::OPTIONS => Ok(Response::ok(settings::describe_list())),
         Route::SettingList if is_safe(&request.method) => Ok(settings::list(actor)),
         Route::Config | Route::SettingList => Err(Failure::MethodNotAllowed),
         Route::SettingCategory(category) => Box::pin(settings::category(app, actor, &category, request)).await,
-        Route::Me => Box::pin(api::me(engine, actor, request)).await,
-        Route::List(found) => Box::pin(api::list(engine, actor, found, request)).await,
-        Route::Detail(found, key) => api::detail(engine, actor, found, &key, request).await,
+        Route::Me => Box::pin(resource_handlers::me(engine, actor, request)).await,
+        Route::List(found) => Box::pin(resource_handlers::list(engine, actor, found, request)).await,
+        Route::Detail(found, key) => resource_handlers::detail(engine, actor, found, &key, request).await,
         Route::Sublist(found, key, sublist) => {
-            Box::pin(api::sublist(engine, actor, found, &key, sublist, request)).await
+            Box::pin(resource_handlers::sublist(engine, actor, found, &key, sublist, request)).await
         }
-        Route::Copy(found, key) => Box::pin(api::copy(engine, actor, found, &key, request)).await,
+        Route::Copy(found, key) => Box::pin(resource_handlers::copy(engine, actor, found, &key, request)).await,
         Route::ExplainAccess(found, key) if is_safe(&request.method) => {
-            Box::pin(api::explain_access(engine, actor, found, &key, request)).await
+            Box::pin(resource_handlers::explain_access(engine, actor, found, &key, request)).await
         }
         Route::ExplainAccess(..) => Err(Failure::MethodNotAllowed),
-        Route::OfUser(key, path) => Box::pin(sign_in::respond(app, actor, &key, path, request)).await,
-        Route::LaterList(name) => api::later_list(name, request),
-        Route::Later(found, key, name) => Box::pin(api::later(engine, actor, found, &key, name, request)).await,
+        Route::UserSignIn(key, path) => Box::pin(sign_in::respond(app, actor, &key, path, request)).await,
+        Route::UnimplementedList(name) => resource_handlers::unimplemented_list(name, request),
+        Route::UnimplementedSublist(found, key, name) => {
+            Box::pin(resource_handlers::unimplemented_sublist(engine, actor, found, &key, name, request)).await
+        }
     }
 }
 
@@ -441,7 +392,7 @@ fn allow(route: &Route) -> Cow<'static, str> {
             }
         }
         Route::SettingCategory(_) => verbs.extend(["PUT", "PATCH", "DELETE"]),
-        Route::OfUser(_, path) => {
+        Route::UserSignIn(_, path) => {
             verbs = path.methods().to_vec();
             verbs.push("OPTIONS");
             return verbs.join(", ").into();

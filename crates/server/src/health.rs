@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{Response, StatusCode, header};
+use axum::http::{Response as HttpResponse, StatusCode, header};
 use axum::routing::get;
 use hostler_engine::Engine;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
-use crate::reply::Reply;
+use crate::response::Response;
 
 /// How long an answer is given again without looking.
 const MEMORY: Duration = Duration::from_secs(1);
@@ -43,11 +43,11 @@ pub(crate) fn routes(engine: Engine) -> Router {
     Router::new().route(PATHS[0], get(live)).route(PATHS[1], get(ready)).with_state(readiness)
 }
 
-async fn live() -> Response<Body> {
+async fn live() -> HttpResponse<Body> {
     answer(StatusCode::OK, json!({"status": "live"}))
 }
 
-async fn ready(State(readiness): State<Arc<Readiness>>) -> Response<Body> {
+async fn ready(State(readiness): State<Arc<Readiness>>) -> HttpResponse<Body> {
     let reasons = readiness.reasons().await;
     if reasons.is_empty() {
         answer(StatusCode::OK, json!({"status": "ready"}))
@@ -56,8 +56,8 @@ async fn ready(State(readiness): State<Arc<Readiness>>) -> Response<Body> {
     }
 }
 
-fn answer(status: StatusCode, body: Value) -> Response<Body> {
-    Reply::json(status, body).with(header::CACHE_CONTROL, "no-store").into_response()
+fn answer(status: StatusCode, body: Value) -> HttpResponse<Body> {
+    Response::json(status, body).with(header::CACHE_CONTROL, "no-store").into_http()
 }
 
 impl Readiness {

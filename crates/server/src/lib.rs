@@ -1,13 +1,14 @@
 //! Hostler over HTTP: the only place that knows statuses and headers.
 
-mod api;
-mod arrival;
 mod authenticate;
 mod body;
 mod bootstrap;
 mod browse;
 mod cleanup;
+mod client_info;
+mod cookies;
 mod dispatch;
+mod error;
 mod health;
 mod last_used;
 mod ldap;
@@ -15,20 +16,21 @@ mod login;
 mod metrics;
 mod oauth;
 mod openapi;
-mod reply;
-mod roots;
+mod request;
+mod resource_handlers;
+mod response;
 mod route;
 mod secret_columns;
+mod service_info;
 mod session_age;
 mod settings;
 mod sign_in;
 mod state;
-mod status;
 mod trusted_proxies;
 
 pub use bootstrap::{BootstrapError, FirstPassword, FirstUser, create_first_superuser};
 pub use secret_columns::secret_columns;
-pub use settings::{SettingError, Settings, list_settings, name_installation, reset_setting, set_setting};
+pub use settings::{SettingError, Settings, ensure_install_uuid, list_settings, reset_setting, set_setting};
 pub use sign_in::{reset_second_factor, unlock};
 pub use state::{App, Keys, Options};
 

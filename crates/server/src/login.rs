@@ -1,6 +1,6 @@
 //! Sessions for people: `/api/login/` and `/api/logout/`.
 
-use axum::http::{HeaderMap, HeaderName, Method, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use hostler_database::Transaction;
 use hostler_engine::Failure;
 use hostler_identity::csrf;
@@ -10,42 +10,41 @@ use hostler_identity::token::digest;
 use hostler_schema::{Actor, column};
 use sea_query::{Alias, ExprTrait, Order, Query};
 
-use crate::authenticate::{CSRF_COOKIE, SESSION_COOKIE, check_password, cookie, with_password};
+use crate::authenticate::{check_password, with_password};
 use crate::browse::LoginPage;
-use crate::dispatch::Request;
-use crate::reply::Reply;
+use crate::cookies::{SESSION_COOKIE, SESSION_COOKIE_HEADER, cookie, csrf_token, with_csrf_token, with_session_cookie};
+use crate::request::Request;
+use crate::response::Response;
 use crate::session_age;
-use crate::settings::known::authentication::SESSIONS_PER_USER;
-use crate::settings::known::ui::{CUSTOM_LOGIN_INFO, CUSTOM_LOGO};
+use crate::settings::definitions::authentication::SESSIONS_PER_USER;
+use crate::settings::definitions::ui::{CUSTOM_LOGIN_INFO, CUSTOM_LOGO};
 use crate::sign_in::{Candidate, Given, spend_code, wait};
 use crate::state::App;
 
-const SESSION_COOKIE_HEADER: HeaderName = HeaderName::from_static("x-api-session-cookie-name");
-
 /// `GET`: a form. `POST`: opens a session.
-pub(crate) async fn login(app: &App, request: &Request) -> Result<Reply, Failure> {
+pub(crate) async fn login(app: &App, request: &Request) -> Result<Response, Failure> {
     match request.method {
         Method::GET | Method::HEAD => Ok(form(request, None, StatusCode::OK)),
         Method::POST => sign_in(app, request).await,
-        Method::OPTIONS => Ok(Reply::no_content()),
+        Method::OPTIONS => Ok(Response::no_content()),
         _ => Err(Failure::MethodNotAllowed),
     }
 }
 
 /// Ends the session.
-pub(crate) async fn logout(app: &App, request: &Request) -> Result<Reply, Failure> {
+pub(crate) async fn logout(app: &App, request: &Request) -> Result<Response, Failure> {
     match request.method {
         Method::GET | Method::POST => {}
         // Asking what would happen ends nothing.
-        Method::HEAD => return Ok(Reply::redirect(StatusCode::FOUND, "/api/login/")),
-        Method::OPTIONS => return Ok(Reply::no_content()),
+        Method::HEAD => return Ok(Response::redirect(StatusCode::FOUND, "/api/login/")),
+        Method::OPTIONS => return Ok(Response::no_content()),
         _ => return Err(Failure::MethodNotAllowed),
     }
     // As in AWX a GET ends the session too; the cookie is SameSite=Lax, so no image or frame elsewhere can do it.
     if request.method == Method::POST
-        && let Err(reply) = request.check_csrf(csrf_sent(request).as_deref())
+        && let Err(response) = request.check_csrf(csrf_sent(request).as_deref())
     {
-        return Ok(reply);
+        return Ok(response);
     }
     if let Some(secret) = cookie(&request.headers, SESSION_COOKIE) {
         let delete = Query::delete()
@@ -57,45 +56,13 @@ pub(crate) async fn logout(app: &App, request: &Request) -> Result<Reply, Failur
         tx.commit().await?;
     }
     let gone = |name: &str| request.cookie(format!("{name}=; Path=/; Max-Age=0; SameSite=Lax"));
-    Ok(Reply::redirect(StatusCode::FOUND, "/api/login/")
+    Ok(Response::redirect(StatusCode::FOUND, "/api/login/")
         .with(header::SET_COOKIE, gone(SESSION_COOKIE))
         .with(header::SET_COOKIE, gone("userLoggedIn")))
 }
 
-/// Gives a browser the token that it must send back with what it writes.
-pub(crate) fn with_csrf_cookie(reply: Reply, request: &Request) -> Reply {
-    match cookie(&request.headers, CSRF_COOKIE) {
-        Some(_) => reply,
-        None => with_csrf_token(reply, request, &csrf::new_token()),
-    }
-}
-
-/// Gives a browser the secret of its session, for as long as that lasts.
-pub(crate) fn with_session_cookie(reply: Reply, request: &Request, secret: &str) -> Reply {
-    let seconds = session_age::age(&request.settings).as_secs();
-    let cookie = format!("{SESSION_COOKIE}={secret}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}");
-    reply.with(header::SET_COOKIE, request.cookie(cookie))
-}
-
-/// The token that a browser has, or a new one if it has none that can be right.
-pub(crate) fn csrf_token(headers: &HeaderMap) -> String {
-    let known = cookie(headers, CSRF_COOKIE).filter(|token| csrf::matches(token, token));
-    known.map_or_else(csrf::new_token, str::to_owned)
-}
-
-/// Gives a browser the token that stands in a form of the page.
-pub(crate) fn with_csrf_token(reply: Reply, request: &Request, token: &str) -> Reply {
-    reply.with(header::SET_COOKIE, request.cookie(csrf_cookie(token)))
-}
-
-/// The cookie that holds the token.
-pub(crate) fn csrf_cookie(token: &str) -> String {
-    // Scripts of our own pages read it to send it back, so it is not HttpOnly.
-    format!("{CSRF_COOKIE}={token}; Path=/; Max-Age=31449600; SameSite=Lax")
-}
-
 fn fields(request: &Request) -> Vec<(String, String)> {
-    form_urlencoded::parse(&request.bytes).into_owned().collect()
+    form_urlencoded::parse(&request.body).into_owned().collect()
 }
 
 fn field(fields: &[(String, String)], name: &str) -> Option<String> {
@@ -107,9 +74,9 @@ fn csrf_sent(request: &Request) -> Option<String> {
     header.or_else(|| field(&fields(request), "csrfmiddlewaretoken"))
 }
 
-async fn sign_in(app: &App, request: &Request) -> Result<Reply, Failure> {
-    if let Err(reply) = request.check_csrf(csrf_sent(request).as_deref()) {
-        return Ok(reply);
+async fn sign_in(app: &App, request: &Request) -> Result<Response, Failure> {
+    if let Err(response) = request.check_csrf(csrf_sent(request).as_deref()) {
+        return Ok(response);
     }
     let sent = fields(request);
     match field(&sent, "pending") {
@@ -119,10 +86,10 @@ async fn sign_in(app: &App, request: &Request) -> Result<Reply, Failure> {
 }
 
 /// The name and the password, and for users with a second factor the code, if it comes along.
-async fn first_step(app: &App, request: &Request, sent: &[(String, String)]) -> Result<Reply, Failure> {
+async fn first_step(app: &App, request: &Request, sent: &[(String, String)]) -> Result<Response, Failure> {
     let text = |name| field(sent, name).unwrap_or_default();
     let (username, password) = (text("username"), text("password"));
-    let given = Given { username: &username, password: &password, address: request.arrival.client_address };
+    let given = Given { username: &username, password: &password, address: request.client.address };
     let entered = match check_password(app, given).await {
         Ok(Some(entered)) => entered,
         Ok(None) => return Ok(form(request, Some(WRONG_PASSWORD), StatusCode::UNAUTHORIZED)),
@@ -146,7 +113,12 @@ async fn first_step(app: &App, request: &Request, sent: &[(String, String)]) -> 
 }
 
 /// The code, and what shows that the password was right a moment ago.
-async fn second_step(app: &App, request: &Request, sent: &[(String, String)], pending: &str) -> Result<Reply, Failure> {
+async fn second_step(
+    app: &App,
+    request: &Request,
+    sent: &[(String, String)],
+    pending: &str,
+) -> Result<Response, Failure> {
     let over = || form(request, Some("That took too long: please begin again."), StatusCode::UNAUTHORIZED);
     let Some(user) = pending::user_of(pending) else { return Ok(over()) };
     let Some((actor, stored)) = with_password(app, user).await? else { return Ok(over()) };
@@ -164,8 +136,8 @@ async fn by_code(
     actor: &Actor,
     stored: &str,
     code: &str,
-) -> Result<Reply, Failure> {
-    let address = request.arrival.client_address;
+) -> Result<Response, Failure> {
+    let address = request.client.address;
     let candidate = Candidate { username: &actor.username, user: Some(actor.id), address };
     let again = |words: &str, status| code_form(app, request, actor, stored, Some(words), status);
     let attempt = match wait(app, &request.settings, candidate).await {
@@ -182,7 +154,7 @@ async fn by_code(
 }
 
 /// The same page for those who have to wait.
-fn slowed(failure: Failure, page: impl FnOnce(&str) -> Reply) -> Result<Reply, Failure> {
+fn slowed(failure: Failure, page: impl FnOnce(&str) -> Response) -> Result<Response, Failure> {
     let Failure::TooManyAttempts(seconds) = failure else { return Err(failure) };
     let words = format!("Too many failed attempts to sign in: try again in {seconds} seconds.");
     Ok(page(&words).with(header::RETRY_AFTER, seconds.to_string()))
@@ -195,7 +167,7 @@ async fn open_session(
     request: &Request,
     sent: &[(String, String)],
     actor: &Actor,
-) -> Result<Reply, Failure> {
+) -> Result<Response, Failure> {
     let user = actor.id;
     let secret = new_session();
     let now = app.engine.clock.now();
@@ -219,7 +191,7 @@ async fn open_session(
             binding(&app.engine.secret, user, hash).into(),
             now.into(),
             expires.into(),
-            request.arrival.client_address.map(|address| address.to_string()).unwrap_or_default().into(),
+            request.client.address.map(|address| address.to_string()).unwrap_or_default().into(),
             user_agent(&request.headers).into(),
         ])
         .to_owned();
@@ -234,10 +206,10 @@ async fn open_session(
     tx.commit().await?;
 
     let next = field(sent, "next").filter(|next| is_local(next)).unwrap_or_else(|| "/api/".to_owned());
-    let reply = with_session_cookie(Reply::redirect(StatusCode::FOUND, next), request, &secret.plain)
+    let response = with_session_cookie(Response::redirect(StatusCode::FOUND, next), request, &secret.plain)
         .with(header::SET_COOKIE, request.cookie("userLoggedIn=true; Path=/; SameSite=Lax"));
     // A fresh token, so that one planted before the login is worth nothing after it.
-    Ok(with_csrf_token(reply, request, &csrf::new_token()).with(SESSION_COOKIE_HEADER, SESSION_COOKIE))
+    Ok(with_csrf_token(response, request, &csrf::new_token()).with(SESSION_COOKIE_HEADER, SESSION_COOKIE))
 }
 
 /// Ends the oldest sessions of a user who has more than this many; less than 0 sets no limit.
@@ -274,7 +246,7 @@ fn is_local(next: &str) -> bool {
 }
 
 /// The form for name and password.
-fn form(request: &Request, error: Option<&str>, status: StatusCode) -> Reply {
+fn form(request: &Request, error: Option<&str>, status: StatusCode) -> Response {
     form_with(request, None, error, status)
 }
 
@@ -286,12 +258,12 @@ fn code_form(
     stored: &str,
     error: Option<&str>,
     status: StatusCode,
-) -> Reply {
+) -> Response {
     let pending = pending::make(&app.engine.secret, actor.id, stored, app.engine.clock.now().as_second());
     form_with(request, Some(&pending), error, status)
 }
 
-fn form_with(request: &Request, pending: Option<&str>, error: Option<&str>, status: StatusCode) -> Reply {
+fn form_with(request: &Request, pending: Option<&str>, error: Option<&str>, status: StatusCode) -> Response {
     let token = csrf_token(&request.headers);
     let sent = fields(request);
     // After a wrong password the way back is in the form.

@@ -12,7 +12,7 @@ use crate::sign_in::UserPath;
 /// The lists of AWX's API that Hostler does not serve yet. They say so (501), and
 /// describe themselves as offering no action: the `awx` command asks some of
 /// them what roles they have before it does anything with users or teams.
-pub(crate) const LATER: &[&str] = &[
+pub(crate) const UNIMPLEMENTED_LISTS: &[&str] = &[
     "ad_hoc_commands",
     "constructed_inventories",
     "execution_environments",
@@ -61,15 +61,15 @@ pub(crate) enum Route {
     Detail(&'static Registered, String),
     Sublist(&'static Registered, String, &'static Sublist),
     /// How a user signs in: beyond AWX.
-    OfUser(String, UserPath),
+    UserSignIn(String, UserPath),
     /// Below an object that can be copied.
     Copy(&'static Registered, String),
     /// Why a user may do what: beyond AWX.
     ExplainAccess(&'static Registered, String),
     /// A list that AWX serves and Hostler does not yet.
-    LaterList(&'static str),
+    UnimplementedList(&'static str),
     /// A link that AWX serves and Hostler does not yet.
-    Later(&'static Registered, String, &'static str),
+    UnimplementedSublist(&'static Registered, String, &'static str),
 }
 
 impl Route {
@@ -98,11 +98,13 @@ impl Route {
             ["v2", "settings", category] => Some(Route::SettingCategory((*category).to_owned())),
             ["v2", plural] => match registry.by_plural(plural) {
                 Some(found) => Some(Route::List(found)),
-                None => LATER.iter().find(|name| *name == plural).map(|name| Route::LaterList(name)),
+                None => {
+                    UNIMPLEMENTED_LISTS.iter().find(|name| *name == plural).map(|name| Route::UnimplementedList(name))
+                }
             },
             ["v2", plural, key] => registry.by_plural(plural).map(|found| Route::Detail(found, (*key).to_owned())),
             ["v2", plural, key, rest @ ..] if *plural == USER.plural && UserPath::find(rest).is_some() => {
-                UserPath::find(rest).map(|path| Route::OfUser((*key).to_owned(), path))
+                UserPath::find(rest).map(|path| Route::UserSignIn((*key).to_owned(), path))
             }
             ["v2", plural, key, below] => {
                 let found = registry.by_plural(plural)?;
@@ -116,7 +118,7 @@ impl Route {
                     return Some(Route::Sublist(found, (*key).to_owned(), sublist));
                 }
                 let name = found.resource.later.iter().find(|name| *name == below)?;
-                Some(Route::Later(found, (*key).to_owned(), name))
+                Some(Route::UnimplementedSublist(found, (*key).to_owned(), name))
             }
             _ => None,
         }
@@ -140,10 +142,10 @@ impl Route {
             Route::SettingList => RoutePattern::Fixed("v2/settings/"),
             Route::SettingCategory(_) => RoutePattern::Fixed("v2/settings/{category}/"),
             Route::List(found) => RoutePattern::List(found.resource.plural),
-            Route::LaterList(name) => RoutePattern::List(name),
+            Route::UnimplementedList(name) => RoutePattern::List(name),
             Route::Detail(found, _) => RoutePattern::Detail(found.resource.plural),
             Route::Sublist(found, _, sublist) => RoutePattern::Below(found.resource.plural, sublist.name),
-            Route::OfUser(_, path) => RoutePattern::Below(
+            Route::UserSignIn(_, path) => RoutePattern::Below(
                 USER.plural,
                 match path {
                     UserPath::SignIn => "sign_in",
@@ -155,7 +157,7 @@ impl Route {
             ),
             Route::Copy(found, _) => RoutePattern::Below(found.resource.plural, "copy"),
             Route::ExplainAccess(found, _) => RoutePattern::Below(found.resource.plural, "explain_access"),
-            Route::Later(found, _, name) => RoutePattern::Below(found.resource.plural, name),
+            Route::UnimplementedSublist(found, _, name) => RoutePattern::Below(found.resource.plural, name),
         }
     }
 

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use sea_query::{Alias, ExprTrait, Query};
 
 use crate::settings::Settings;
-use crate::settings::known::authentication::session_seconds;
+use crate::settings::definitions::authentication::session_seconds;
 use crate::state::App;
 
 /// Tells a client for how many seconds its session lasts from now on, as AWX does.

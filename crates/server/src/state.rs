@@ -13,7 +13,7 @@ use crate::authenticate::Askings;
 use crate::last_used::LastUsed;
 use crate::ldap::Directories;
 use crate::metrics::Counters;
-use crate::settings::Memory;
+use crate::settings::SettingsCache;
 use crate::sign_in::{ForeignHashes, Guard};
 
 /// How the server presents itself.
@@ -44,7 +44,7 @@ pub struct App {
     pub engine: Engine,
     pub(crate) askings: Arc<Askings>,
     pub(crate) verified: Arc<VerifiedPairs>,
-    pub(crate) settings: Arc<Memory>,
+    pub(crate) settings: Arc<SettingsCache>,
     pub(crate) last_used: Arc<LastUsed>,
     pub(crate) directories: Arc<Directories>,
     pub(crate) guard: Arc<Guard>,

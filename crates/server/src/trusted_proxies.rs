@@ -12,7 +12,7 @@ use ipnet::IpNet;
 use serde_json::{Map, Value as Json, json};
 
 use crate::settings::Settings;
-use crate::settings::known::system::{PROXY_IP_ALLOWED_LIST, REMOTE_HOST_HEADERS};
+use crate::settings::definitions::system::{PROXY_IP_ALLOWED_LIST, REMOTE_HOST_HEADERS};
 
 /// What stands for the other end of the connection, in AWX's words.
 const CONNECTION: [&str; 2] = ["REMOTE_ADDR", "REMOTE_HOST"];

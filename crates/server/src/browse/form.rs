@@ -8,9 +8,9 @@
 
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
-use crate::authenticate::CSRF_HEADER;
-use crate::dispatch::Request;
-use crate::reply::Reply;
+use crate::cookies::CSRF_HEADER;
+use crate::request::Request;
+use crate::response::Response;
 
 const MEDIA_TYPE: &str = "application/x-www-form-urlencoded";
 /// The method that is meant.
@@ -36,15 +36,15 @@ pub(crate) fn is_form(method: &Method, headers: &HeaderMap) -> bool {
 ///
 /// # Errors
 /// 403 without the right token, 400 for a method that a form cannot mean.
-pub(crate) fn unwrap(request: &mut Request) -> Result<(), Reply> {
-    let mut fields: Vec<(String, String)> = form_urlencoded::parse(&request.bytes).into_owned().collect();
+pub(crate) fn decode(request: &mut Request) -> Result<(), Response> {
+    let mut fields: Vec<(String, String)> = form_urlencoded::parse(&request.body).into_owned().collect();
     let mut take = |name: &str| {
         let position = fields.iter().position(|(key, _)| key == name)?;
         Some(fields.swap_remove(position).1)
     };
     let in_header = request.headers.get(CSRF_HEADER).and_then(|value| value.to_str().ok());
     request.check_csrf(take(TOKEN).as_deref().or(in_header))?;
-    let refused = |words: &str| Reply::detail(StatusCode::BAD_REQUEST, words);
+    let refused = |words: &str| Response::detail(StatusCode::BAD_REQUEST, words);
     let Some(method) = take(METHOD) else { return Ok(()) };
     request.method = match method.as_str() {
         "POST" => Method::POST,
@@ -55,7 +55,7 @@ pub(crate) fn unwrap(request: &mut Request) -> Result<(), Reply> {
         _ => return Err(refused("The form means no method that there is.")),
     };
     let has_body = [Method::POST, Method::PUT, Method::PATCH].contains(&request.method);
-    request.bytes = take(CONTENT).filter(|_| has_body).unwrap_or_default().into_bytes();
+    request.body = take(CONTENT).filter(|_| has_body).unwrap_or_default().into_bytes();
     request.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     // The length was that of the form.
     request.headers.remove(header::CONTENT_LENGTH);
@@ -63,6 +63,6 @@ pub(crate) fn unwrap(request: &mut Request) -> Result<(), Reply> {
         let tag = HeaderValue::from_str(&tag).map_err(|_| refused("The form's entity tag is none."))?;
         request.headers.insert(header::IF_MATCH, tag);
     }
-    request.in_form = true;
+    request.is_form = true;
     Ok(())
 }

@@ -9,9 +9,9 @@ mod negotiate;
 mod page;
 mod templates;
 
-pub(crate) use negotiate::{Wanted, negotiate, wants_text};
-pub(crate) use page::{Visit, after_form, not_found, page};
-pub(crate) use templates::{ConsentPage, LoginPage, STYLESHEET, consent_fault};
+pub(crate) use negotiate::{Format, negotiate, prefers_plain_text};
+pub(crate) use page::{PageContext, not_found_page, redirect_after_form, render_page};
+pub(crate) use templates::{ConsentPage, LoginPage, STYLESHEET, consent_error_page};
 
 /// What pages may do: show our own stylesheet and send forms to ourselves; no
 /// script runs and nothing is fetched from elsewhere, whatever slips into the text.

@@ -4,44 +4,44 @@ use axum::http::{HeaderMap, header};
 
 /// The form in which a client wants its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Wanted {
+pub(crate) enum Format {
     Json,
     Yaml,
-    Page,
+    Html,
     /// None of what we have.
-    Neither,
+    NotAcceptable,
     /// `?format=` with a word that we do not know.
-    UnknownFormat,
+    Unknown,
 }
 
 /// What a request wants. Whoever does not care gets JSON.
-pub(crate) fn negotiate(headers: &HeaderMap, pairs: &[(String, String)]) -> Wanted {
+pub(crate) fn negotiate(headers: &HeaderMap, pairs: &[(String, String)]) -> Format {
     if let Some((_, format)) = pairs.iter().find(|(key, _)| key == "format") {
         return match format.as_str() {
-            "json" => Wanted::Json,
-            "yaml" => Wanted::Yaml,
-            "api" => Wanted::Page,
-            _ => Wanted::UnknownFormat,
+            "json" => Format::Json,
+            "yaml" => Format::Yaml,
+            "api" => Format::Html,
+            _ => Format::Unknown,
         };
     }
     let ranges = ranges(headers);
     if ranges.is_empty() {
-        return Wanted::Json;
+        return Format::Json;
     }
     let (json, html) = (quality(&ranges, "application", "json"), quality(&ranges, "text", "html"));
     // Its name by RFC 9512, and what it was called before.
     let yaml = [("application", "yaml"), ("application", "x-yaml"), ("text", "yaml")];
     let yaml = yaml.iter().map(|(main, sub)| named(&ranges, main, sub)).max().unwrap_or(0);
     match json.max(html).max(yaml) {
-        0 => Wanted::Neither,
-        _ if yaml > json && yaml > html => Wanted::Yaml,
-        _ if html > json => Wanted::Page,
-        _ => Wanted::Json,
+        0 => Format::NotAcceptable,
+        _ if yaml > json && yaml > html => Format::Yaml,
+        _ if html > json => Format::Html,
+        _ => Format::Json,
     }
 }
 
 /// Whether a request wants plain text, where there is such: it does unless it prefers another of our forms.
-pub(crate) fn wants_text(headers: &HeaderMap, pairs: &[(String, String)]) -> bool {
+pub(crate) fn prefers_plain_text(headers: &HeaderMap, pairs: &[(String, String)]) -> bool {
     if let Some((_, format)) = pairs.iter().find(|(key, _)| key == "format") {
         return format == "txt";
     }
@@ -104,7 +104,7 @@ fn named(ranges: &[Range<'_>], main: &str, sub: &str) -> u32 {
 mod tests {
     use super::*;
 
-    fn wanted(accept: &[&'static str], format: Option<&str>) -> Wanted {
+    fn wanted(accept: &[&'static str], format: Option<&str>) -> Format {
         let mut headers = HeaderMap::new();
         for value in accept {
             headers.append(header::ACCEPT, axum::http::HeaderValue::from_static(value));
@@ -128,7 +128,7 @@ mod tests {
             &["text/html;q=nonsense, */*;q=0.1"],
             &["APPLICATION/JSON"],
         ] {
-            assert_eq!(wanted(accept, None), Wanted::Json, "{accept:?}");
+            assert_eq!(wanted(accept, None), Format::Json, "{accept:?}");
         }
     }
 
@@ -143,7 +143,7 @@ mod tests {
             // The more exact range counts, not the more welcome one.
             &["*/*, application/json;q=0.1"],
         ] {
-            assert_eq!(wanted(accept, None), Wanted::Page, "{accept:?}");
+            assert_eq!(wanted(accept, None), Format::Html, "{accept:?}");
         }
     }
 
@@ -154,26 +154,26 @@ mod tests {
             &["application/x-yaml, application/json;q=0.9"],
             &["text/yaml;q=0.5, */*;q=0.1"],
         ] {
-            assert_eq!(wanted(accept, None), Wanted::Yaml, "{accept:?}");
+            assert_eq!(wanted(accept, None), Format::Yaml, "{accept:?}");
         }
         for accept in [&["application/json, application/yaml"][..], &["application/*"], &["application/yaml;q=0, */*"]]
         {
-            assert_eq!(wanted(accept, None), Wanted::Json, "{accept:?}");
+            assert_eq!(wanted(accept, None), Format::Json, "{accept:?}");
         }
-        assert_eq!(wanted(&["text/html"], Some("yaml")), Wanted::Yaml);
+        assert_eq!(wanted(&["text/html"], Some("yaml")), Format::Yaml);
     }
 
     #[test]
     fn others_get_nothing() {
         for accept in [&["image/png"][..], &["application/json;q=0"], &["text/plain, application/xml;q=0.9"]] {
-            assert_eq!(wanted(accept, None), Wanted::Neither, "{accept:?}");
+            assert_eq!(wanted(accept, None), Format::NotAcceptable, "{accept:?}");
         }
     }
 
     #[test]
     fn the_query_outweighs_the_header() {
-        assert_eq!(wanted(&["text/html"], Some("json")), Wanted::Json);
-        assert_eq!(wanted(&["application/json"], Some("api")), Wanted::Page);
-        assert_eq!(wanted(&["application/json"], Some("exe")), Wanted::UnknownFormat);
+        assert_eq!(wanted(&["text/html"], Some("json")), Format::Json);
+        assert_eq!(wanted(&["application/json"], Some("api")), Format::Html);
+        assert_eq!(wanted(&["application/json"], Some("exe")), Format::Unknown);
     }
 }

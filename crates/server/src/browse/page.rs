@@ -8,10 +8,9 @@ use serde_json::{Map, Value as Json};
 
 use super::markup::markup;
 use super::templates::render;
-use crate::authenticate::CSRF_COOKIE;
-use crate::dispatch::Request;
-use crate::login::{csrf_cookie, csrf_token};
-use crate::reply::{Content, Reply};
+use crate::cookies::{CSRF_COOKIE, csrf_cookie, csrf_token};
+use crate::request::Request;
+use crate::response::{Content, Response};
 use crate::route::Route;
 
 /// Headers that tell a reader something about the answer; others, cookies above all, are not for the page.
@@ -23,7 +22,7 @@ const WHOLE: &str = "__all__";
 const PAGE_SIZE: u64 = 25;
 
 /// What is known of the request that was answered.
-pub(crate) struct Visit<'a> {
+pub(crate) struct PageContext<'a> {
     pub route: &'a Route,
     /// Who asks, if it is known.
     pub actor: Option<&'a Actor>,
@@ -41,12 +40,12 @@ struct May {
 }
 
 /// The page for an answer. What is not JSON stays as it is.
-pub(crate) fn page(visit: Visit<'_>, reply: Reply) -> Reply {
-    let Reply { status, content, headers } = reply;
+pub(crate) fn render_page(visit: PageContext<'_>, response: Response) -> Response {
+    let Response { status, content, headers } = response;
     let body = match content {
         Content::Json(body) => body,
-        Content::Html(_) if status == StatusCode::NOT_FOUND => return not_found(),
-        content => return Reply { status, content, headers },
+        Content::Html(_) if status == StatusCode::NOT_FOUND => return not_found_page(),
+        content => return Response { status, content, headers },
     };
     let request = visit.request;
     let has_session = visit.actor.is_some_and(|actor| actor.session.is_some());
@@ -69,7 +68,7 @@ pub(crate) fn page(visit: Visit<'_>, reply: Reply) -> Reply {
     let lines = TELLING.iter().filter_map(|name| Some((name, header(name)?)));
     let mut lines: Vec<Value> = lines.map(|(name, value)| context! { name => titled(name.as_str()), value }).collect();
     lines.push(context! { name => "Content-Type", value => "application/json" });
-    let query = request.query();
+    let query = request.query_string();
     let target = if query.is_empty() { request.path.clone() } else { format!("{}?{query}", request.path) };
     let is_closed = status == StatusCode::UNAUTHORIZED;
     let is_list = !is_closed && matches!(visit.route, Route::List(_) | Route::Sublist(..) | Route::Me);
@@ -112,28 +111,28 @@ pub(crate) fn page(visit: Visit<'_>, reply: Reply) -> Reply {
 }
 
 /// The page for a path that names nothing.
-pub(crate) fn not_found() -> Reply {
+pub(crate) fn not_found_page() -> Response {
     render(StatusCode::NOT_FOUND, "unknown.html", context! {})
 }
 
 /// After a form that did what it should, the browser reads anew: reloading must
 /// not send the form again. What a POST created is shown at once, for a token is
 /// shown only then.
-pub(crate) fn after_form(route: &Route, request: &Request, reply: Reply) -> Reply {
-    let place = match (request.method.as_str(), reply.status) {
-        ("PUT" | "PATCH", StatusCode::OK) => match &reply.content {
+pub(crate) fn redirect_after_form(route: &Route, request: &Request, response: Response) -> Response {
+    let place = match (request.method.as_str(), response.status) {
+        ("PUT" | "PATCH", StatusCode::OK) => match &response.content {
             // A path by name may have changed with the name.
             Content::Json(body) => body["url"].as_str().unwrap_or(&request.path).to_owned(),
             _ => request.path.clone(),
         },
         ("DELETE", StatusCode::NO_CONTENT) if matches!(route, Route::Detail(..)) => parent(&request.path).to_owned(),
         (_, StatusCode::NO_CONTENT) => request.path.clone(),
-        _ => return reply,
+        _ => return response,
     };
-    Reply::redirect(StatusCode::SEE_OTHER, place)
+    Response::redirect(StatusCode::SEE_OTHER, place)
 }
 
-impl Visit<'_> {
+impl PageContext<'_> {
     fn title(&self, status: StatusCode) -> String {
         if let Some(name) = self.described.as_ref().and_then(|words| words.get("name")).and_then(Json::as_str) {
             return name.to_owned();
@@ -181,12 +180,12 @@ impl Visit<'_> {
     /// The form to write: after reading, filled with what is stored; after a
     /// form that failed, with what was typed.
     fn form(&self, may: &May, body: &Json, was_read: bool, status: StatusCode, tag: Option<String>) -> Option<Value> {
-        let typed = self.request.in_form && !status.is_success() && !self.request.bytes.is_empty();
+        let typed = self.request.is_form && !status.is_success() && !self.request.body.is_empty();
         if !(was_read || typed) || !(may.create || may.change) {
             return None;
         }
         let content = if typed {
-            String::from_utf8_lossy(&self.request.bytes).into_owned()
+            String::from_utf8_lossy(&self.request.body).into_owned()
         } else if may.create {
             "{}".to_owned()
         } else {

@@ -8,15 +8,15 @@ use hostler_engine::Failure;
 use minijinja::{AutoEscape, Environment, Error, Value, context};
 
 use super::CONTENT_SECURITY_POLICY;
-use crate::reply::Reply;
-use crate::status::reply_to;
+use crate::error::error_response;
+use crate::response::Response;
 
 /// The stylesheet of all pages.
 pub(crate) const STYLESHEET: &str = include_str!("templates/hostler.css");
 
 const TEMPLATES: [(&str, &str); 6] = [
     ("consent.html", include_str!("templates/consent.html")),
-    ("consent_fault.html", include_str!("templates/consent_fault.html")),
+    ("consent_error.html", include_str!("templates/consent_error.html")),
     ("layout.html", include_str!("templates/layout.html")),
     ("login.html", include_str!("templates/login.html")),
     ("page.html", include_str!("templates/page.html")),
@@ -38,15 +38,15 @@ static ENVIRONMENT: LazyLock<Result<Environment<'static>, Error>> = LazyLock::ne
 });
 
 /// A page; a template that fails is a fault of ours.
-pub(super) fn render(status: StatusCode, template: &str, context: Value) -> Reply {
+pub(super) fn render(status: StatusCode, template: &str, context: Value) -> Response {
     let environment = ENVIRONMENT.as_ref().map_err(ToString::to_string);
     let rendered = environment.and_then(|environment| {
         let template = environment.get_template(template).map_err(|problem| problem.to_string())?;
         template.render(context).map_err(|problem| problem.to_string())
     });
     match rendered {
-        Ok(html) => Reply::html(status, html),
-        Err(problem) => reply_to(Failure::Internal(format!("the page {template}: {problem}")), ""),
+        Ok(html) => Response::html(status, html),
+        Err(problem) => error_response(Failure::Internal(format!("the page {template}: {problem}")), ""),
     }
 }
 
@@ -71,7 +71,7 @@ pub(crate) struct LoginPage<'a> {
 }
 
 impl LoginPage<'_> {
-    pub(crate) fn render(self) -> Reply {
+    pub(crate) fn render(self) -> Response {
         let LoginPage { status, token, next, pending, username, error, targets, notice, logo } = self;
         let mut policy = policy_with(targets);
         if !logo.is_empty() {
@@ -97,7 +97,7 @@ pub(crate) struct ConsentPage<'a> {
 }
 
 impl ConsentPage<'_> {
-    pub(crate) fn render(self) -> Reply {
+    pub(crate) fn render(self) -> Response {
         let ConsentPage { application, organization, username, may, origin, hidden } = self;
         let hidden: Vec<Value> =
             hidden.iter().map(|(name, value)| context! { name => *name, value => *value }).collect();
@@ -108,8 +108,8 @@ impl ConsentPage<'_> {
 }
 
 /// The page for an application's request that leads nowhere safe.
-pub(crate) fn consent_fault(status: StatusCode, words: &str) -> Reply {
-    render(status, "consent_fault.html", context! { words })
+pub(crate) fn consent_error_page(status: StatusCode, words: &str) -> Response {
+    render(status, "consent_error.html", context! { words })
 }
 
 /// What such a page may do whose form leads to these places in the end: browsers hold redirects after a form to

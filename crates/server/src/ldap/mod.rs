@@ -166,7 +166,7 @@ async fn sign_in(
             Some(_) => continue,
             None => Account::New(&new_name),
         };
-        let (operator, is_new) = (settings.operator(), matches!(account, Account::New(_)));
+        let (operator, is_new) = (settings.system_actor(), matches!(account, Account::New(_)));
         let mut stored = store(&app.engine, &operator, account, &person).await;
         if is_new && stored.is_err() {
             // Another request of theirs may have made the user meanwhile.

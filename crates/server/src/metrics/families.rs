@@ -10,9 +10,9 @@ use sea_query::{Alias, Expr, ExprTrait, Func, Query, SelectStatement};
 use serde_json::{Map, Value as Json, json};
 
 use super::counters::{Counters, DURATION_BUCKETS};
-use crate::roots::AWX_VERSION;
+use crate::service_info::AWX_VERSION;
 use crate::settings::Settings;
-use crate::settings::known::system::{INSTALL_UUID, TOWER_URL_BASE};
+use crate::settings::definitions::system::{INSTALL_UUID, TOWER_URL_BASE};
 use crate::state::App;
 
 /// Figures of one name.

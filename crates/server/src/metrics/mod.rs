@@ -8,14 +8,14 @@ use hostler_engine::Failure;
 
 pub(crate) use counters::{AuthMethod, Counters, RoutePattern, standard_method};
 
-use crate::browse::wants_text;
-use crate::dispatch::Request;
-use crate::reply::Reply;
+use crate::browse::prefers_plain_text;
+use crate::request::Request;
+use crate::response::Response;
 use crate::state::App;
 
 /// `GET /api/v2/metrics/`, for whom the caller has found allowed. `dbonly=1` and `subsystemonly=1` leave out, as in AWX,
 /// what this server has counted, or what stands in the database.
-pub(crate) async fn show(app: &App, request: &Request) -> Result<Reply, Failure> {
+pub(crate) async fn show(app: &App, request: &Request) -> Result<Response, Failure> {
     let is_on = |name: &str| request.parameter(name) == Some("1");
     let mut found = vec![];
     if !is_on("subsystemonly") {
@@ -24,9 +24,9 @@ pub(crate) async fn show(app: &App, request: &Request) -> Result<Reply, Failure>
     if !is_on("dbonly") {
         found.extend(families::of_this_server(&app.counters));
     }
-    Ok(if wants_text(&request.headers, &request.pairs) {
-        Reply::text(StatusCode::OK, families::text(&found))
+    Ok(if prefers_plain_text(&request.headers, &request.query) {
+        Response::text(StatusCode::OK, families::text(&found))
     } else {
-        Reply::ok(families::json(&found))
+        Response::ok(families::json(&found))
     })
 }

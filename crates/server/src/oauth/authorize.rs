@@ -13,10 +13,10 @@ use super::form::Params;
 use super::page::{self, Question};
 use super::problem::Problem;
 use super::token::DEFAULT_SCOPE;
-use crate::authenticate::{SESSION_COOKIE, by_session, cookie};
-use crate::dispatch::Request;
-use crate::login::{csrf_token, with_csrf_token};
-use crate::reply::Reply;
+use crate::authenticate::by_session;
+use crate::cookies::{SESSION_COOKIE, cookie, csrf_token, with_csrf_token};
+use crate::request::Request;
+use crate::response::Response;
 use crate::state::App;
 
 /// The parameters that the consent page sends back.
@@ -24,7 +24,7 @@ const ASKED: [&str; 7] =
     ["client_id", "redirect_uri", "response_type", "scope", "state", "code_challenge", "code_challenge_method"];
 
 /// `GET` asks the user, `POST` is the user's answer.
-pub(super) async fn authorize(app: &App, request: &Request) -> Result<Reply, Problem> {
+pub(super) async fn authorize(app: &App, request: &Request) -> Result<Response, Problem> {
     let answered = request.method == Method::POST;
     let read = if answered { Params::of_body(request) } else { Params::of_query(request) };
     let Ok(params) = read else {
@@ -125,7 +125,7 @@ impl<'a> Asked<'a> {
 }
 
 /// Shows the question, with everything that was asked in its form.
-fn ask(request: &Request, client: &Client, user: &Actor, params: &Params, asked: &Asked<'_>, target: &str) -> Reply {
+fn ask(request: &Request, client: &Client, user: &Actor, params: &Params, asked: &Asked<'_>, target: &str) -> Response {
     let token = csrf_token(&request.headers);
     let mut hidden = vec![("csrfmiddlewaretoken", token.as_str())];
     hidden.extend(ASKED.iter().filter_map(|name| Some((*name, params.get(name).ok()??))));
@@ -135,7 +135,7 @@ fn ask(request: &Request, client: &Client, user: &Actor, params: &Params, asked:
 }
 
 /// Whoever is not logged in logs in, and comes back to the same question.
-fn to_login(params: &Params) -> Reply {
+fn to_login(params: &Params) -> Response {
     let mut query = Serializer::new(String::new());
     for name in ASKED {
         if let Ok(Some(value)) = params.get(name) {
@@ -144,11 +144,11 @@ fn to_login(params: &Params) -> Reply {
     }
     let next = format!("/api/o/authorize/?{}", query.finish());
     let login = Serializer::new(String::new()).append_pair("next", &next).finish();
-    Reply::redirect(StatusCode::FOUND, format!("/api/login/?{login}"))
+    Response::redirect(StatusCode::FOUND, format!("/api/login/?{login}"))
 }
 
 /// Sends the user back to the application.
-fn redirect(target: &str, parameters: &[(&str, &str)], state: Option<&str>) -> Reply {
+fn redirect(target: &str, parameters: &[(&str, &str)], state: Option<&str>) -> Response {
     let mut query = Serializer::new(String::new());
     query.extend_pairs(parameters);
     if let Some(state) = state {
@@ -156,5 +156,5 @@ fn redirect(target: &str, parameters: &[(&str, &str)], state: Option<&str>) -> R
     }
     // A query of the registered address stays (RFC 6749, section 3.1.2).
     let joint = if target.contains('?') { '&' } else { '?' };
-    Reply::redirect(StatusCode::FOUND, format!("{target}{joint}{}", query.finish()))
+    Response::redirect(StatusCode::FOUND, format!("{target}{joint}{}", query.finish()))
 }

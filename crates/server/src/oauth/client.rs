@@ -11,7 +11,7 @@ use sea_query::{Alias, ExprTrait, Query};
 
 use super::form::Params;
 use super::problem::Problem;
-use crate::dispatch::Request;
+use crate::request::Request;
 use crate::state::App;
 
 /// A registered application.

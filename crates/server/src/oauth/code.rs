@@ -14,7 +14,7 @@ use super::form::Params;
 use super::problem::Problem;
 use super::revoke::revoke_family;
 use crate::authenticate::by_id;
-use crate::reply::Reply;
+use crate::response::Response;
 use crate::settings::Settings;
 use crate::state::App;
 
@@ -69,7 +69,7 @@ pub(super) async fn exchange(
     client: &Client,
     params: &Params,
     settings: &Settings,
-) -> Result<Reply, Problem> {
+) -> Result<Response, Problem> {
     let code = params.required("code")?;
     let (redirect_uri, verifier) = (params.get("redirect_uri")?, params.get("code_verifier")?);
     let query = Query::select()

@@ -3,7 +3,7 @@
 use axum::http::header;
 
 use super::problem::Problem;
-use crate::dispatch::Request;
+use crate::request::Request;
 
 /// Decoded parameters, in order.
 pub(super) struct Params(Vec<(String, String)>);
@@ -16,12 +16,12 @@ impl Params {
         if !media.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
             return Err(Problem::Refused("invalid_request", "The body must be application/x-www-form-urlencoded."));
         }
-        Self::checked(form_urlencoded::parse(&request.bytes).into_owned().collect())
+        Self::checked(form_urlencoded::parse(&request.body).into_owned().collect())
     }
 
     /// Those of the query.
     pub(super) fn of_query(request: &Request) -> Result<Self, Problem> {
-        Self::checked(request.pairs.clone())
+        Self::checked(request.query.clone())
     }
 
     fn checked(pairs: Vec<(String, String)>) -> Result<Self, Problem> {

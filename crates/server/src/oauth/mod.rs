@@ -20,10 +20,10 @@ mod token;
 use axum::http::{Method, StatusCode};
 use serde_json::json;
 
-use crate::dispatch::Request;
-use crate::reply::Reply;
+use crate::error::error_response;
+use crate::request::Request;
+use crate::response::Response;
 use crate::state::App;
-use crate::status::reply_to;
 
 /// A path of the OAuth2 server that is open to those whom the API does not know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,21 +57,21 @@ impl Endpoint {
 }
 
 /// `GET /api/o/`: for anybody, as in AWX. Clients look here for OAuth2.
-pub(crate) fn root() -> Reply {
-    Reply::json(
+pub(crate) fn root() -> Response {
+    Response::json(
         StatusCode::OK,
         json!({"authorize": "/api/o/authorize/", "token": "/api/o/token/", "revoke_token": "/api/o/revoke_token/"}),
     )
 }
 
 /// Answers a request to one of the endpoints.
-pub(crate) async fn respond(app: &App, endpoint: Endpoint, request: &Request) -> Reply {
+pub(crate) async fn respond(app: &App, endpoint: Endpoint, request: &Request) -> Response {
     let outcome = match (endpoint, &request.method) {
-        (_, &Method::OPTIONS) => return Reply::no_content(),
+        (_, &Method::OPTIONS) => return Response::no_content(),
         (Endpoint::Authorize, &Method::GET | &Method::HEAD | &Method::POST) => authorize::authorize(app, request).await,
         (Endpoint::Token, &Method::POST) => token::token(app, request).await,
         (Endpoint::Revoke, &Method::POST) => revoke::revoke(app, request).await,
-        _ => return reply_to(hostler_engine::Failure::MethodNotAllowed, request.method.as_str()),
+        _ => return error_response(hostler_engine::Failure::MethodNotAllowed, request.method.as_str()),
     };
     outcome.unwrap_or_else(|problem| problem.into_reply(request.method.as_str()))
 }

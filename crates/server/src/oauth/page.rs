@@ -6,8 +6,8 @@ use url::Url;
 
 use super::client::Client;
 use crate::browse::ConsentPage;
-pub(super) use crate::browse::consent_fault as fault;
-use crate::reply::Reply;
+pub(super) use crate::browse::consent_error_page as fault;
+use crate::response::Response;
 
 /// What the question is about.
 pub(super) struct Question<'a> {
@@ -20,7 +20,7 @@ pub(super) struct Question<'a> {
 }
 
 /// The page that asks for consent.
-pub(super) fn question(question: &Question<'_>) -> Reply {
+pub(super) fn question(question: &Question<'_>) -> Response {
     let Question { client, username, scope, redirect_uri, hidden } = question;
     let may = match parse_scope(scope) {
         Ok(Scope::Write) => "see and change everything that you can see and change",

@@ -5,8 +5,8 @@ use hostler_database::Error as DatabaseError;
 use hostler_engine::Failure;
 use serde_json::json;
 
-use crate::reply::Reply;
-use crate::status::reply_to;
+use crate::error::error_response;
+use crate::response::Response;
 
 /// Why a request was not granted.
 pub(super) enum Problem {
@@ -17,7 +17,7 @@ pub(super) enum Problem {
     /// the `Authorization` header, which the answer must take up then.
     UnknownClient(bool),
     /// Anything else that has an answer already.
-    Answered(Reply),
+    Answered(Response),
     /// The server is at fault.
     Failed(Failure),
 }
@@ -30,20 +30,24 @@ impl Problem {
     }
 
     /// The answer.
-    pub(super) fn into_reply(self, method: &str) -> Reply {
+    pub(super) fn into_reply(self, method: &str) -> Response {
         let refused = |status, error: &str, description: &str| {
-            Reply::json(status, json!({"error": error, "error_description": description}))
+            Response::json(status, json!({"error": error, "error_description": description}))
                 .with(header::PRAGMA, "no-cache")
         };
         match self {
             Problem::Refused(error, description) => refused(StatusCode::BAD_REQUEST, error, description),
             Problem::UnknownClient(by_header) => {
                 let description = "The application is unknown or its secret is wrong.";
-                let reply = refused(StatusCode::UNAUTHORIZED, "invalid_client", description);
-                if by_header { reply.with(header::WWW_AUTHENTICATE, "Basic realm=\"applications\"") } else { reply }
+                let response = refused(StatusCode::UNAUTHORIZED, "invalid_client", description);
+                if by_header {
+                    response.with(header::WWW_AUTHENTICATE, "Basic realm=\"applications\"")
+                } else {
+                    response
+                }
             }
-            Problem::Answered(reply) => reply,
-            Problem::Failed(failure) => reply_to(failure, method),
+            Problem::Answered(response) => response,
+            Problem::Failed(failure) => error_response(failure, method),
         }
     }
 }
@@ -60,8 +64,8 @@ impl From<DatabaseError> for Problem {
     }
 }
 
-impl From<Reply> for Problem {
-    fn from(reply: Reply) -> Self {
-        Problem::Answered(reply)
+impl From<Response> for Problem {
+    fn from(response: Response) -> Self {
+        Problem::Answered(response)
     }
 }

@@ -13,7 +13,7 @@ use super::form::Params;
 use super::problem::Problem;
 use super::revoke::revoke_family;
 use crate::authenticate::by_id;
-use crate::reply::Reply;
+use crate::response::Response;
 use crate::settings::Settings;
 use crate::state::App;
 
@@ -25,7 +25,7 @@ pub(super) async fn refresh(
     client: &Client,
     params: &Params,
     settings: &Settings,
-) -> Result<Reply, Problem> {
+) -> Result<Response, Problem> {
     let (sent, asked) = (params.required("refresh_token")?, params.get("scope")?);
     let rows = app.engine.database.read(&find(sent, client.id), &TYPES).await?;
     let row = rows.first().ok_or_else(Problem::invalid_grant)?;

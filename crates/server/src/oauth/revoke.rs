@@ -13,14 +13,14 @@ use super::client::Client;
 use super::form::Params;
 use super::problem::Problem;
 use super::refresh;
-use crate::dispatch::Request;
-use crate::reply::Reply;
+use crate::request::Request;
+use crate::response::Response;
 use crate::settings::Settings;
 use crate::state::App;
 
 /// Ends a token and its family, whichever of the two tokens is given back. What
 /// is no token of this application is answered alike: there is nothing left to revoke.
-pub(super) async fn revoke(app: &App, request: &Request) -> Result<Reply, Problem> {
+pub(super) async fn revoke(app: &App, request: &Request) -> Result<Response, Problem> {
     let params = Params::of_body(request)?;
     let client = Client::authenticated(app, request, &params).await?;
     let sent = params.required("token")?;
@@ -40,7 +40,7 @@ pub(super) async fn revoke(app: &App, request: &Request) -> Result<Reply, Proble
     } else if !database.read(&refresh::find(sent, client.id), &refresh::TYPES).await?.is_empty() {
         revoke_family(app, "refresh_tokens", sent, settings).await?;
     }
-    Ok(Reply::json(StatusCode::OK, Map::new()))
+    Ok(Response::json(StatusCode::OK, Map::new()))
 }
 
 /// Ends what came of a code or a refresh token, whatever token that has become by now.
@@ -69,7 +69,7 @@ pub(super) async fn revoke_family(
 /// Deletes a token, with which its refresh tokens go. No user did it, so the
 /// activity stream names none.
 async fn delete(app: &App, tx: &mut Transaction, token: i64, settings: &Settings) -> Result<(), Problem> {
-    match app.engine.delete_in(tx, &settings.operator(), &TOKEN, &Target::Id(token), None).await {
+    match app.engine.delete_in(tx, &settings.system_actor(), &TOKEN, &Target::Id(token), None).await {
         // Gone already.
         Ok(()) | Err(Failure::NotFound(_)) => Ok(()),
         Err(failure) => Err(failure.into()),

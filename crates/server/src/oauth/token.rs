@@ -13,8 +13,8 @@ use super::form::Params;
 use super::problem::Problem;
 use super::{code, refresh};
 use crate::authenticate::check_password;
-use crate::dispatch::Request;
-use crate::reply::Reply;
+use crate::request::Request;
+use crate::response::Response;
 use crate::sign_in::Given;
 use crate::state::App;
 
@@ -22,7 +22,7 @@ use crate::state::App;
 pub(super) const DEFAULT_SCOPE: &str = "read write";
 
 /// Answers with a token, or says in the words of the standard why not.
-pub(super) async fn token(app: &App, request: &Request) -> Result<Reply, Problem> {
+pub(super) async fn token(app: &App, request: &Request) -> Result<Response, Problem> {
     let params = Params::of_body(request)?;
     let client = Client::authenticated(app, request, &params).await?;
     let for_grant = |wanted: &str| match client.grant_type == wanted {
@@ -45,13 +45,13 @@ pub(super) async fn token(app: &App, request: &Request) -> Result<Reply, Problem
 
 /// The grant `password` (RFC 6749, section 4.3). RFC 9700 advises against it, but
 /// AWX has it: only applications registered for it can use it.
-async fn by_password(app: &App, client: &Client, params: &Params, request: &Request) -> Result<Reply, Problem> {
+async fn by_password(app: &App, client: &Client, params: &Params, request: &Request) -> Result<Response, Problem> {
     let (username, password) = (params.required("username")?, params.required("password")?);
     let scope = params.get("scope")?.unwrap_or(DEFAULT_SCOPE);
     if parse_scope(scope).is_err() {
         return Err(Problem::Refused("invalid_scope", "The scope must be made of the words read and write."));
     }
-    let given = Given { username, password, address: request.arrival.client_address };
+    let given = Given { username, password, address: request.client.address };
     let entered = check_password(app, given).await?.ok_or_else(Problem::invalid_grant)?;
     if entered.needs_code {
         return Err(Problem::Refused(
@@ -76,7 +76,7 @@ pub(super) async fn issue(
     client: &Client,
     scope: &str,
     cause: &dyn Cause,
-) -> Result<Reply, Problem> {
+) -> Result<Response, Problem> {
     let mut body = Map::new();
     body.insert("application".into(), client.id.into());
     body.insert("scope".into(), scope.into());
@@ -90,5 +90,5 @@ pub(super) async fn issue(
         "refresh_token": part("refresh_token"),
     });
     // That no answer may be stored is said of all of them.
-    Ok(Reply::json(StatusCode::OK, answer).with(header::PRAGMA, "no-cache"))
+    Ok(Response::json(StatusCode::OK, answer).with(header::PRAGMA, "no-cache"))
 }

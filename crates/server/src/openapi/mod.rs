@@ -4,9 +4,9 @@
 //! documented. It is plain JSON rather than a typed model of OpenAPI, because
 //! most of it is JSON Schema, of which 3.1 allows all.
 
-mod answers;
-mod fixed;
 mod resources;
+mod responses;
+mod service;
 mod sign_in;
 
 use std::sync::LazyLock;
@@ -15,7 +15,7 @@ use hostler_engine::Registry;
 use hostler_resources::REGISTRY;
 use serde_json::{Map, Value as Json, json};
 
-use crate::authenticate::{CSRF_COOKIE, CSRF_HEADER, SESSION_COOKIE};
+use crate::cookies::{CSRF_COOKIE, CSRF_HEADER, SESSION_COOKIE};
 
 const DESCRIPTION: &str = "Hostler speaks the API of AWX 24.6.1. Beside what stands here, every path answers HEAD as \
     GET does, and OPTIONS with a description of its fields for the actor at hand. A browser that asks for text/html \
@@ -30,11 +30,11 @@ pub(crate) fn text() -> &'static str {
 }
 
 fn document(registry: Registry) -> Json {
-    let mut paths = fixed::paths();
+    let mut paths = service::paths();
     paths.extend(resources::paths(registry));
     paths.extend(sign_in::paths());
     let mut schemas = resources::schemas(registry);
-    schemas.extend(answers::schemas());
+    schemas.extend(responses::schemas());
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -52,8 +52,8 @@ fn document(registry: Registry) -> Json {
         "components": {
             "schemas": schemas,
             "parameters": resources::parameters(),
-            "headers": answers::headers(),
-            "responses": answers::responses(),
+            "headers": responses::headers(),
+            "responses": responses::responses(),
             "securitySchemes": security(),
         },
     })
@@ -88,9 +88,12 @@ fn security() -> Json {
 
 fn tags(registry: Registry) -> Vec<Json> {
     let of_resource = |name: &str, words: &str| json!({"name": name, "description": words});
-    let mut tags = vec![of_resource(fixed::TAG, "The server itself, and who one is.")];
+    let mut tags = vec![of_resource(service::TAG, "The server itself, and who one is.")];
     tags.extend(registry.0.iter().map(|entry| of_resource(entry.resource.plural, entry.resource.description)));
-    tags.push(of_resource(resources::LATER_TAG, "Parts of AWX's API that Hostler does not serve yet: all answer 501."));
+    tags.push(of_resource(
+        resources::UNIMPLEMENTED_TAG,
+        "Parts of AWX's API that Hostler does not serve yet: all answer 501.",
+    ));
     tags
 }
 
@@ -135,11 +138,11 @@ impl Operation {
     }
 
     /// The answers: those of success, and the statuses of the errors that may happen.
-    fn answers(mut self, good: Vec<(&str, Json)>, errors: &[u16]) -> Self {
-        let mut answers: Map<String, Json> =
+    fn responses(mut self, good: Vec<(&str, Json)>, errors: &[u16]) -> Self {
+        let mut responses: Map<String, Json> =
             good.into_iter().map(|(status, answer)| (status.to_owned(), answer)).collect();
-        answers.extend(answers::errors(errors));
-        self.0.insert("responses".into(), answers.into());
+        responses.extend(responses::errors(errors));
+        self.0.insert("responses".into(), responses.into());
         self
     }
 }

@@ -8,11 +8,11 @@ use hostler_schema::{Post, Resource, Sublist};
 use serde_json::{Map, Value as Json, json};
 
 use super::Operation;
-use super::answers::{ALWAYS, WRITING, empty_answer, json_answer};
-use crate::route::LATER;
+use super::responses::{ALWAYS, WRITING, empty_response, json_response};
+use crate::route::UNIMPLEMENTED_LISTS;
 
 /// The tag of what answers 501.
-pub(super) const LATER_TAG: &str = "not served yet";
+pub(super) const UNIMPLEMENTED_TAG: &str = "not served yet";
 const ASSOCIATION: &str = "Association";
 const IF_MATCH: &str = "if_match";
 
@@ -52,9 +52,9 @@ pub(super) fn paths(registry: Registry) -> Map<String, Json> {
             paths.insert(format!("{one}{}/", sublist.name), below(resource, sublist));
         }
         for name in resource.later {
-            let later = Operation::new(format!("{}_{name}_list", resource.plural), LATER_TAG, words(name))
+            let later = Operation::new(format!("{}_{name}_list", resource.plural), UNIMPLEMENTED_TAG, words(name))
                 .describe("AWX has this list; Hostler does not serve it yet and says so.")
-                .answers(vec![], &[&[403, 404, 501], ALWAYS].concat());
+                .responses(vec![], &[&[403, 404, 501], ALWAYS].concat());
             paths.insert(format!("{one}{name}/"), json!({"parameters": [key_parameter(resource)], "get": later.0}));
         }
         if resource.copyable {
@@ -63,10 +63,10 @@ pub(super) fn paths(registry: Registry) -> Map<String, Json> {
         paths.insert(one, detail(resource));
     }
     // A list that has come is found before one that is still to come.
-    for name in LATER.iter().filter(|name| registry.by_plural(name).is_none()) {
-        let later = Operation::new(format!("{name}_list"), LATER_TAG, words(name))
+    for name in UNIMPLEMENTED_LISTS.iter().filter(|name| registry.by_plural(name).is_none()) {
+        let later = Operation::new(format!("{name}_list"), UNIMPLEMENTED_TAG, words(name))
             .describe("AWX has this list; Hostler does not serve it yet and says so.")
-            .answers(vec![], &[&[501], ALWAYS].concat());
+            .responses(vec![], &[&[501], ALWAYS].concat());
         paths.insert(format!("/api/v2/{name}/"), json!({"get": later.0}));
     }
     paths
@@ -81,14 +81,14 @@ fn words(name: &str) -> String {
 
 fn get_list(id: String, resource: &Resource, target: &Resource, title: &str) -> Operation {
     let parameters = list_parameters().keys().map(|name| reference("parameters", name)).collect();
-    let answer = json_answer("One page of the list.", reference("schemas", &page_component(target)), &[]);
+    let answer = json_response("One page of the list.", reference("schemas", &page_component(target)), &[]);
     Operation::new(id, resource.plural, title)
         .parameters(parameters)
-        .answers(vec![("200", answer)], &[&[400, 403, 404], ALWAYS].concat())
+        .responses(vec![("200", answer)], &[&[400, 403, 404], ALWAYS].concat())
 }
 
 fn object(resource: &Resource, words: &str, headers: &[&str]) -> Json {
-    json_answer(words, reference("schemas", &component(resource)), headers)
+    json_response(words, reference("schemas", &component(resource)), headers)
 }
 
 fn list(resource: &Resource) -> Json {
@@ -99,7 +99,7 @@ fn list(resource: &Resource) -> Json {
         let post = Operation::new(format!("{}_create", resource.plural), resource.plural, creates(resource))
             .writes()
             .body(reference("schemas", &Body::Create.component(resource)), Body::Create.is_needed(resource))
-            .answers(vec![("201", object(resource, "The new object.", &["Location"]))], WRITING);
+            .responses(vec![("201", object(resource, "The new object.", &["Location"]))], WRITING);
         item.insert("post".into(), post.into());
     }
     item.into()
@@ -117,7 +117,7 @@ fn detail(resource: &Resource) -> Json {
     item.insert("parameters".into(), json!([key_parameter(resource)]));
     let tags: &[&str] = if resource.editable { &["ETag"] } else { &[] };
     let get = operation("read", "read")
-        .answers(vec![("200", object(resource, "The object.", tags))], &[&[403, 404], ALWAYS].concat());
+        .responses(vec![("200", object(resource, "The object.", tags))], &[&[403, 404], ALWAYS].concat());
     item.insert("get".into(), get.into());
     let errors = [&[412], WRITING].concat();
     let if_match = || vec![reference("parameters", IF_MATCH)];
@@ -127,18 +127,18 @@ fn detail(resource: &Resource) -> Json {
             .writes()
             .parameters(if_match())
             .body(reference("schemas", &Body::Replace.component(resource)), Body::Replace.is_needed(resource))
-            .answers(changed(), &errors);
+            .responses(changed(), &errors);
         let patch = operation("change some fields", "change")
             .writes()
             .parameters(if_match())
             .body(reference("schemas", &Body::Change.component(resource)), false)
-            .answers(changed(), &errors);
+            .responses(changed(), &errors);
         item.insert("put".into(), put.into());
         item.insert("patch".into(), patch.into());
     }
     if resource.deletable {
-        let gone = vec![("204", empty_answer("The object is gone."))];
-        let delete = operation("delete", "delete").writes().parameters(if_match()).answers(gone, &errors);
+        let gone = vec![("204", empty_response("The object is gone."))];
+        let delete = operation("delete", "delete").writes().parameters(if_match()).responses(gone, &errors);
         item.insert("delete".into(), delete.into());
     }
     item.into()
@@ -149,13 +149,13 @@ fn copy(resource: &Resource) -> Json {
     let may = json!({"type": "object", "properties": {"can_copy": {"type": "boolean"}}, "required": ["can_copy"]});
     let get =
         Operation::new(format!("{}_copy_read", resource.plural), resource.plural, title("whether you may copy it"))
-            .answers(vec![("200", json_answer("Whether you may.", may, &[]))], &[&[403, 404], ALWAYS].concat());
+            .responses(vec![("200", json_response("Whether you may.", may, &[]))], &[&[403, 404], ALWAYS].concat());
     let name = json!({"type": "string", "minLength": 1, "description": "What the copy is called."});
     let body = json!({"type": "object", "properties": {"name": name}, "required": ["name"]});
     let post = Operation::new(format!("{}_copy", resource.plural), resource.plural, title("copy"))
         .writes()
         .body(body, true)
-        .answers(vec![("201", object(resource, "The new object.", &["Location"]))], WRITING);
+        .responses(vec![("201", object(resource, "The new object.", &["Location"]))], WRITING);
     json!({"parameters": [key_parameter(resource)], "get": get.0, "post": post.0})
 }
 
@@ -168,7 +168,7 @@ fn below(resource: &Resource, sublist: &Sublist) -> Json {
     let create = || reference("schemas", &Body::Create.component(target));
     let associate = || reference("schemas", ASSOCIATION);
     let created = ("201", object(target, "The new object.", &["Location"]));
-    let associated = ("204", empty_answer("Associated, or taken away."));
+    let associated = ("204", empty_response("Associated, or taken away."));
     let (summary, body, good) = match sublist.post {
         Post::Refused => return item.into(),
         Post::Create(_) => ("create", create(), vec![created]),
@@ -180,7 +180,7 @@ fn below(resource: &Resource, sublist: &Sublist) -> Json {
     let post = Operation::new(id("post"), resource.plural, format!("{}: {summary}", sublist.title))
         .writes()
         .body(body, sublist.post == Post::Attach || Body::Create.is_needed(target))
-        .answers(good, WRITING);
+        .responses(good, WRITING);
     item.insert("post".into(), post.into());
     item.into()
 }

@@ -5,7 +5,7 @@ use hostler_resources::USER;
 use serde_json::{Map, Value as Json, json};
 
 use super::Operation;
-use super::answers::{ALWAYS, WRITING, empty_answer, json_answer};
+use super::responses::{ALWAYS, WRITING, empty_response, json_response};
 
 pub(super) fn paths() -> Map<String, Json> {
     let below = |rest: &str| format!("/api/v2/users/{{key}}/{rest}/");
@@ -24,7 +24,7 @@ pub(super) fn paths() -> Map<String, Json> {
                 "verify",
                 "Show that the device of a new second factor works",
                 &["code"],
-                ("200", json_answer("From now on a code is asked for. These are shown once.", codes(), &[])),
+                ("200", json_response("From now on a code is asked for. These are shown once.", codes(), &[])),
             )})),
         ),
         (
@@ -33,7 +33,7 @@ pub(super) fn paths() -> Map<String, Json> {
                 "recovery_codes",
                 "Make new recovery codes in place of the old",
                 &["password", "code"],
-                ("200", json_answer("The new codes, shown once.", codes(), &[])),
+                ("200", json_response("The new codes, shown once.", codes(), &[])),
             )})),
         ),
         (
@@ -42,7 +42,7 @@ pub(super) fn paths() -> Map<String, Json> {
                 "disable",
                 "Do without a second factor",
                 &["password", "code"],
-                ("204", empty_answer("No code is asked for any more.")),
+                ("204", empty_response("No code is asked for any more.")),
             )})),
         ),
     ]
@@ -77,7 +77,7 @@ fn post(id: &str, summary: &str, fields: &[&str], good: (&'static str, Json)) ->
         .describe("For oneself only.")
         .writes()
         .body(body, true)
-        .answers(vec![good], WRITING)
+        .responses(vec![good], WRITING)
         .into()
 }
 
@@ -100,16 +100,16 @@ fn sign_in() -> Json {
         },
         "required": ["user", "is_active", "failed_attempts", "locked_until", "second_factor", "sessions"],
     });
-    let state = || vec![("200", json_answer("How signing in stands for the user.", schema.clone(), &[]))];
+    let state = || vec![("200", json_response("How signing in stands for the user.", schema.clone(), &[]))];
     let get = Operation::new("users_sign_in_read", USER.plural, "How signing in stands for a user")
         .describe("For oneself, superusers, system auditors, and those who may change the user.")
-        .answers(state(), &[&[403, 404], ALWAYS].concat());
+        .responses(state(), &[&[403, 404], ALWAYS].concat());
     let body = json!({"type": "object", "properties": {"failed_attempts": {"type": "integer", "const": 0}}});
     let patch = Operation::new("users_sign_in_forgive", USER.plural, "Forgive failed attempts, and end a lock")
         .describe("For those who may change the user, but not for oneself.")
         .writes()
         .body(body, false)
-        .answers(state(), WRITING);
+        .responses(state(), WRITING);
     json!({"get": get.0, "patch": patch.0})
 }
 
@@ -129,7 +129,7 @@ fn second_factor() -> Json {
     });
     let get = Operation::new("users_second_factor_read", USER.plural, "The second factor of a user")
         .describe("For oneself, superusers, system auditors, and those who may change the user.")
-        .answers(vec![("200", json_answer("The second factor.", schema, &[]))], &[&[403, 404], ALWAYS].concat());
+        .responses(vec![("200", json_response("The second factor.", schema, &[]))], &[&[403, 404], ALWAYS].concat());
     let made = json!({
         "type": "object",
         "properties": {
@@ -142,11 +142,11 @@ fn second_factor() -> Json {
         "begin",
         "Begin with a new device",
         &["password"],
-        ("201", json_answer("What the device needs, shown once. It counts once it is verified.", made, &[])),
+        ("201", json_response("What the device needs, shown once. It counts once it is verified.", made, &[])),
     );
     let delete = Operation::new("users_second_factor_reset", USER.plural, "Take a user's second factor away")
         .describe("For those who may change the user, but not for oneself.")
         .writes()
-        .answers(vec![("204", empty_answer("The user has none now."))], WRITING);
+        .responses(vec![("204", empty_response("The user has none now."))], WRITING);
     json!({"get": get.0, "post": begin, "delete": delete.0})
 }

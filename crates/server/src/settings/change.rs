@@ -6,9 +6,9 @@ use hostler_schema::{Actor, column};
 use sea_query::{Alias, ExprTrait, Query};
 use serde_json::{Map, Value as Json, json};
 
-use super::api::Selection;
-use super::effects::settle;
-use super::known::{self, Category};
+use super::definitions::{self, Category};
+use super::handlers::Selection;
+use super::side_effects::apply_side_effects;
 use super::{Setting, Settings};
 
 /// The key of what is wrong with several settings together.
@@ -74,7 +74,7 @@ pub(super) async fn change(
     }
     let new = old.with(changes.iter().map(|(_, setting, value)| (setting.name, value.clone())));
     for (_, setting, value) in &changes {
-        if let Some(Err(problem)) = value.as_ref().map(|value| known::ldap::check_among(setting, value, &new)) {
+        if let Some(Err(problem)) = value.as_ref().map(|value| definitions::ldap::check_among(setting, value, &new)) {
             problems.insert(setting.name.into(), problem);
         }
     }
@@ -131,7 +131,7 @@ async fn apply(
     let new = old.with(changes.iter().map(|(_, setting, value)| (setting.name, value.clone())));
     // One that is broken already must not keep anybody from mending another.
     let broken: Vec<&str> =
-        known::RULES.iter().filter(|rule| rule(&old).is_ok()).filter_map(|rule| rule(&new).err()).collect();
+        definitions::RULES.iter().filter(|rule| rule(&old).is_ok()).filter_map(|rule| rule(&new).err()).collect();
     if !broken.is_empty() {
         return Err(Refused::Invalid([(ALL.to_owned(), json!(broken))].into_iter().collect()));
     }
@@ -168,7 +168,7 @@ async fn apply(
         };
         entry.write(engine, &mut tx, recorder).await?;
     }
-    settle(engine, &mut tx, &old, &new).await?;
+    apply_side_effects(engine, &mut tx, &old, &new).await?;
     tx.commit().await?;
     Ok(())
 }

@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use super::api::{CHANGED, EVERYTHING};
 use super::change::ENCRYPTED;
-use super::known::{self, CATEGORIES, Category};
+use super::definitions::{self, CATEGORIES, Category};
+use super::handlers::{CHANGED, EVERYTHING};
 use super::{Setting, Settings};
 
 /// The categories, as paths name them.
@@ -15,7 +15,7 @@ pub(crate) fn slugs() -> impl Iterator<Item = &'static str> {
 /// The settings of any category as JSON Schema.
 pub(crate) fn schema() -> Json {
     let properties: Map<String, Json> =
-        known::all().map(|(_, setting)| (setting.name.to_owned(), setting.schema())).collect();
+        definitions::all().map(|(_, setting)| (setting.name.to_owned(), setting.schema())).collect();
     json!({"type": "object", "description": "Settings, as far as they belong to the category.", "properties": properties})
 }
 
@@ -56,7 +56,7 @@ fn document(name: &str, description: &str, actions: Json) -> Map<String, Json> {
 
 /// What is said of a setting for every action.
 fn shape(category: &Category, setting: &Setting) -> Map<String, Json> {
-    use super::kind::Kind;
+    use super::value_type::Kind;
     let mut words = Map::new();
     let mut say = |name: &str, value: Json| words.insert(name.into(), value);
     say("type", setting.kind.type_name().into());
@@ -101,7 +101,7 @@ fn for_writing(category: &Category, setting: &Setting) -> Json {
     words.insert("required".into(), setting.required.into());
     words.insert("read_only".into(), setting.read_only.into());
     words.insert("default".into(), setting.default_value());
-    if let super::kind::Kind::Text { longest } = setting.kind {
+    if let super::value_type::Kind::Text { longest } = setting.kind {
         words.insert("max_length".into(), longest.into());
     }
     if let Some(placeholder) = setting.placeholder {

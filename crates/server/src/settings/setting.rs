@@ -4,7 +4,7 @@ use hostler_engine::sent::NULL;
 use hostler_vault::Place;
 use serde_json::Value as Json;
 
-use super::kind::{Kind, Problem, problem};
+use super::value_type::{Kind, Problem, problem};
 
 /// One setting: its name, the values it takes, and its words.
 pub(crate) struct Setting {
@@ -106,7 +106,11 @@ impl Setting {
     }
 
     /// A value with a shape of its own.
-    pub(crate) const fn shaped(name: &'static str, shape: &'static super::kind::Shape, default: fn() -> Json) -> Self {
+    pub(crate) const fn shaped(
+        name: &'static str,
+        shape: &'static super::value_type::Shape,
+        default: fn() -> Json,
+    ) -> Self {
         Setting::new(name, Kind::Shaped(shape), Default::Made(default))
     }
 

@@ -9,7 +9,7 @@ use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
 use super::Settings;
-use super::known::system::INSTALL_UUID;
+use super::definitions::system::INSTALL_UUID;
 
 /// The table with the one number that tells whether what is remembered is true.
 pub(crate) const GENERATION_TABLE: &str = "settings_generation";
@@ -51,7 +51,7 @@ impl Settings {
 ///
 /// # Errors
 /// What the database says.
-pub async fn name_installation(database: &Database) -> Result<(), Error> {
+pub async fn ensure_install_uuid(database: &Database) -> Result<(), Error> {
     if Settings::load(database).await?.stored.contains_key(INSTALL_UUID.name) {
         return Ok(());
     }
@@ -69,9 +69,9 @@ pub async fn name_installation(database: &Database) -> Result<(), Error> {
 
 /// The settings as last read.
 #[derive(Default)]
-pub(crate) struct Memory(RwLock<Arc<Settings>>);
+pub(crate) struct SettingsCache(RwLock<Arc<Settings>>);
 
-impl Memory {
+impl SettingsCache {
     /// The settings of this generation, which the caller has just read from the database.
     pub(crate) async fn of_generation(&self, generation: i64, database: &Database) -> Result<Arc<Settings>, Error> {
         let remembered = self.last();

@@ -5,11 +5,11 @@ use serde_json::{Map, Value as Json};
 use url::Url;
 
 use super::Setting;
-use super::known::authentication::{
+use super::definitions::authentication::{
     ALLOW_OAUTH2_FOR_EXTERNAL_USERS, LOCAL_PASSWORD_MIN_DIGITS, LOCAL_PASSWORD_MIN_LENGTH, LOCAL_PASSWORD_MIN_SPECIAL,
     LOCAL_PASSWORD_MIN_UPPER, LOCAL_PASSWORD_REFUSE_COMMON, Lifetimes,
 };
-use super::known::system::{
+use super::definitions::system::{
     ACTIVITY_STREAM_ENABLED, MANAGE_ORGANIZATION_AUTH, ORG_ADMINS_CAN_SEE_ALL_USERS, TOWER_URL_BASE,
 };
 use crate::trusted_proxies::TrustedProxies;
@@ -25,7 +25,7 @@ pub struct Settings {
     /// Whose word about where requests come from is believed.
     pub(crate) proxies: TrustedProxies,
     /// The address by which people reach this server, if it is set.
-    pub(crate) own_address: Option<Url>,
+    pub(crate) base_url: Option<Url>,
     pub(crate) lifetimes: Lifetimes,
 }
 
@@ -36,12 +36,12 @@ impl Settings {
             stored,
             policy: Policy::default(),
             proxies: TrustedProxies::default(),
-            own_address: None,
+            base_url: None,
             lifetimes: Lifetimes::default(),
         };
         settings.lifetimes = Lifetimes::of(&settings);
         settings.proxies = TrustedProxies::of(&settings);
-        settings.own_address = Url::parse(&settings.text(&TOWER_URL_BASE)).ok();
+        settings.base_url = Url::parse(&settings.text(&TOWER_URL_BASE)).ok();
         settings.policy = settings.derived_policy();
         settings
     }
@@ -60,7 +60,7 @@ impl Settings {
 
     /// Whoever works on the data itself, without being a user: may do
     /// everything, and leaves no actor in the activity stream.
-    pub fn operator(&self) -> Actor {
+    pub fn system_actor(&self) -> Actor {
         Actor {
             id: 0,
             username: "operator".into(),

@@ -19,7 +19,7 @@ use super::failures::{self, Failures, Note, Written};
 use super::lane::{Entry, Queue};
 use super::places;
 use crate::settings::Settings;
-use crate::settings::known::authentication::{
+use crate::settings::definitions::authentication::{
     LOGIN_FAILURES_UNTIL_DELAY, LOGIN_FAILURES_UNTIL_LOCK, LOGIN_LOCK_SECONDS, LOGIN_LONGEST_DELAY,
 };
 

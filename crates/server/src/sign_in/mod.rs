@@ -26,8 +26,8 @@ use hostler_engine::Failure;
 use hostler_schema::Actor;
 use serde_json::json;
 
-use crate::dispatch::Request;
-use crate::reply::Reply;
+use crate::request::Request;
+use crate::response::Response;
 use crate::state::App;
 
 /// Answers a request to one of the paths below a user.
@@ -37,7 +37,7 @@ pub(crate) async fn respond(
     key: &str,
     path: UserPath,
     request: &Request,
-) -> Result<Reply, Failure> {
+) -> Result<Response, Failure> {
     if request.method == Method::OPTIONS {
         state::Subject::find(&app.engine, actor, key).await?;
         let described = json!({
@@ -46,7 +46,7 @@ pub(crate) async fn respond(
             "renders": ["application/json", "text/html"],
             "parses": ["application/json"],
         });
-        return Ok(Reply::json(StatusCode::OK, described));
+        return Ok(Response::json(StatusCode::OK, described));
     }
     if !path.methods().contains(&request.method.as_str()) {
         return Err(Failure::MethodNotAllowed);

@@ -15,9 +15,9 @@ use serde_json::{Map, Value as Json, json};
 use super::factor::{self, Factor};
 use super::state::Subject;
 use super::{Candidate, Checked, Given, UserPath, check, spend_code, wait};
-use crate::dispatch::Request;
-use crate::reply::Reply;
-use crate::roots::OWN_NAME;
+use crate::request::Request;
+use crate::response::Response;
+use crate::service_info::OWN_NAME;
 use crate::state::App;
 
 /// Answers a request to one of the paths of a second factor.
@@ -27,14 +27,14 @@ pub(super) async fn respond(
     key: &str,
     path: UserPath,
     request: &Request,
-) -> Result<Reply, Failure> {
+) -> Result<Response, Failure> {
     let subject = Subject::find(&app.engine, actor, key).await?;
     match (path, &request.method) {
         (UserPath::SecondFactor, &Method::GET | &Method::HEAD) => show(app, subject.id).await,
         (UserPath::SecondFactor, &Method::DELETE) => {
             subject.require_other()?;
             take_away(app, actor, subject.id).await?;
-            Ok(Reply::no_content())
+            Ok(Response::no_content())
         }
         (_, &Method::POST) => {
             if !subject.is_self {
@@ -42,7 +42,7 @@ pub(super) async fn respond(
             }
             let body = match request.object() {
                 Ok(body) => body,
-                Err(reply) => return Ok(reply),
+                Err(response) => return Ok(response),
             };
             let own = Own { app, actor, request, body };
             match path {
@@ -57,11 +57,11 @@ pub(super) async fn respond(
     }
 }
 
-async fn show(app: &App, user: i64) -> Result<Reply, Failure> {
+async fn show(app: &App, user: i64) -> Result<Response, Failure> {
     let factor = Factor::of(&app.engine, user).await?;
     let confirmed = factor.as_ref().and_then(|factor| factor.confirmed);
     let left = if confirmed.is_some() { Some(factor::recovery_codes_left(&app.engine, user).await?) } else { None };
-    Ok(Reply::json(
+    Ok(Response::json(
         StatusCode::OK,
         json!({
             "user": user,
@@ -130,7 +130,7 @@ impl Own<'_> {
             .to_owned();
         let rows = self.app.engine.database.read(&query, &[Type::Text]).await?;
         let stored = rows.first().and_then(|row| row.text(0)).unwrap_or_default();
-        let address = self.request.arrival.client_address;
+        let address = self.request.client.address;
         let given = Given { username: &self.actor.username, password, address };
         match check(self.app, &self.request.settings, Some((self.actor.id, stored)), given).await? {
             Checked::Wrong(attempt) => {
@@ -155,12 +155,12 @@ impl Own<'_> {
     }
 
     fn candidate(&self) -> Candidate<'_> {
-        let address = self.request.arrival.client_address;
+        let address = self.request.client.address;
         Candidate { username: &self.actor.username, user: Some(self.actor.id), address }
     }
 
     /// A new device, which counts once it has been verified.
-    async fn begin(&self) -> Result<Reply, Failure> {
+    async fn begin(&self) -> Result<Response, Failure> {
         if self.actor.external_account.is_some() {
             return Err(Failure::BadRequest(
                 "A second factor belongs to a password that is kept here; yours is kept elsewhere.".into(),
@@ -174,11 +174,11 @@ impl Own<'_> {
         let uri = totp::uri(&secret, OWN_NAME, &self.actor.username)
             .ok_or_else(|| Failure::Internal("a secret that fits no address".into()))?;
         factor::begin(&self.app.engine, self.actor.id, &secret).await?;
-        Ok(Reply::json(StatusCode::CREATED, json!({"secret": secret.as_str(), "uri": uri.as_str()})))
+        Ok(Response::json(StatusCode::CREATED, json!({"secret": secret.as_str(), "uri": uri.as_str()})))
     }
 
     /// The first code of a new device: from now on one is asked for. Other sessions, which were opened without, end.
-    async fn verify(&self) -> Result<Reply, Failure> {
+    async fn verify(&self) -> Result<Response, Failure> {
         let (engine, user) = (&self.app.engine, self.actor.id);
         let Some(factor) = self.factor().await?.filter(|factor| factor.confirmed.is_none()) else {
             return Err(Failure::BadRequest("There is no second factor to verify: begin with a new one.".into()));
@@ -206,7 +206,7 @@ impl Own<'_> {
         Ok(shown_once(&codes))
     }
 
-    async fn renew_recovery_codes(&self) -> Result<Reply, Failure> {
+    async fn renew_recovery_codes(&self) -> Result<Response, Failure> {
         self.enabled().await?;
         self.prove_password().await?;
         self.prove_code().await?;
@@ -218,12 +218,12 @@ impl Own<'_> {
         Ok(shown_once(&codes))
     }
 
-    async fn disable(&self) -> Result<Reply, Failure> {
+    async fn disable(&self) -> Result<Response, Failure> {
         self.enabled().await?;
         self.prove_password().await?;
         self.prove_code().await?;
         take_away(self.app, self.actor, self.actor.id).await?;
-        Ok(Reply::no_content())
+        Ok(Response::no_content())
     }
 }
 
@@ -231,7 +231,7 @@ fn wrong_code() -> Failure {
     Failure::field("code", "This code is wrong, too old, or was used before.")
 }
 
-fn shown_once(codes: &[hostler_identity::token::NewSecret]) -> Reply {
+fn shown_once(codes: &[hostler_identity::token::NewSecret]) -> Response {
     let codes: Vec<&str> = codes.iter().map(|code| code.plain.as_str()).collect();
-    Reply::json(StatusCode::OK, json!({"recovery_codes": codes}))
+    Response::json(StatusCode::OK, json!({"recovery_codes": codes}))
 }

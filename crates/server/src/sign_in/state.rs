@@ -12,8 +12,8 @@ use serde_json::{Map, Value as Json, json};
 
 use super::factor::{self, Factor};
 use super::{Rules, failures};
-use crate::dispatch::Request;
-use crate::reply::Reply;
+use crate::request::Request;
+use crate::response::Response;
 use crate::settings::Settings;
 use crate::state::App;
 
@@ -52,13 +52,13 @@ impl Subject {
 }
 
 /// `GET` tells, `PATCH` with `{"failed_attempts": 0}` forgives the failed attempts and ends a lock.
-pub(super) async fn respond(app: &App, actor: &Actor, key: &str, request: &Request) -> Result<Reply, Failure> {
+pub(super) async fn respond(app: &App, actor: &Actor, key: &str, request: &Request) -> Result<Response, Failure> {
     let subject = Subject::find(&app.engine, actor, key).await?;
     if request.method == Method::PATCH {
         subject.require_other()?;
         let body = match request.object() {
             Ok(body) => body,
-            Err(reply) => return Ok(reply),
+            Err(response) => return Ok(response),
         };
         match body.get("failed_attempts") {
             Some(value) if value.as_i64() == Some(0) => forgive(app, actor, subject.id).await?,
@@ -66,7 +66,7 @@ pub(super) async fn respond(app: &App, actor: &Actor, key: &str, request: &Reque
             None => {}
         }
     }
-    Ok(Reply::ok(show(app, &request.settings, subject.id).await?))
+    Ok(Response::ok(show(app, &request.settings, subject.id).await?))
 }
 
 async fn show(app: &App, settings: &Settings, id: i64) -> Result<Map<String, Json>, Failure> {

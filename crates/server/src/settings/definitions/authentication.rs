@@ -3,7 +3,7 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::Category;
-use crate::settings::kind::{Problem, Shape, object, problem};
+use crate::settings::value_type::{Problem, Shape, object, problem};
 use crate::settings::{Setting, Settings};
 
 pub(crate) const CATEGORY: Category = Category {

@@ -5,7 +5,7 @@ use hostler_resources::USER;
 use serde_json::{Map, Value as Json, json};
 
 use super::Operation;
-use super::answers::{ALWAYS, WRITING, empty_answer, json_answer};
+use super::responses::{ALWAYS, WRITING, empty_response, json_response};
 use crate::settings;
 
 /// The tag of these paths.
@@ -33,7 +33,7 @@ pub(super) fn paths() -> Map<String, Json> {
 }
 
 fn read(id: &str, summary: &str, schema: Json) -> Operation {
-    Operation::new(id, TAG, summary).answers(vec![("200", json_answer(summary, schema, &[]))], ALWAYS)
+    Operation::new(id, TAG, summary).responses(vec![("200", json_response(summary, schema, &[]))], ALWAYS)
 }
 
 fn api_root() -> Json {
@@ -76,11 +76,11 @@ fn ping() -> Json {
 /// In text, and in JSON for who asks for it; not for everybody.
 fn read_metrics() -> Json {
     let words = "Figures for Prometheus";
-    let mut answer = json_answer(words, metrics(), &[]);
+    let mut answer = json_response(words, metrics(), &[]);
     if let Some(content) = answer.get_mut("content").and_then(Json::as_object_mut) {
         content.insert("text/plain".into(), json!({"schema": {"type": "string"}}));
     }
-    Operation::new("metrics", TAG, words).answers(vec![("200", answer)], &[401, 403, 406, 429, 503]).0.into()
+    Operation::new("metrics", TAG, words).responses(vec![("200", answer)], &[401, 403, 406, 429, 503]).0.into()
 }
 
 /// The figures in JSON.
@@ -125,10 +125,10 @@ fn config() -> Json {
 }
 
 fn me() -> Json {
-    let answer = json_answer("A list of one.", reference("schemas", &page_component(&USER)), &[]);
+    let answer = json_response("A list of one.", reference("schemas", &page_component(&USER)), &[]);
     let get = Operation::new("me", TAG, "The user that one is")
         .parameters(list_parameters().keys().map(|name| reference("parameters", name)).collect())
-        .answers(vec![("200", answer)], &[&[400, 403, 404], ALWAYS].concat());
+        .responses(vec![("200", answer)], &[&[400, 403, 404], ALWAYS].concat());
     json!({"get": get.0})
 }
 
@@ -167,7 +167,10 @@ fn explain_access() -> Json {
     });
     let get = Operation::new("users_explain_access", TAG, "Why a user may do something with an object")
         .parameters(vec![object])
-        .answers(vec![("200", json_answer("Yes or no, and why.", schema, &[]))], &[&[400, 403, 404], ALWAYS].concat());
+        .responses(
+            vec![("200", json_response("Yes or no, and why.", schema, &[]))],
+            &[&[400, 403, 404], ALWAYS].concat(),
+        );
     json!({"parameters": [key_parameter(&USER)], "get": get.0})
 }
 
@@ -195,7 +198,7 @@ fn categories() -> Json {
 fn category() -> Json {
     let operation = |verb: &str, id: &str| Operation::new(format!("settings_{id}"), TAG, format!("Settings: {verb}"));
     let schema = settings::schema();
-    let values = || vec![("200", json_answer("The settings of the category.", schema.clone(), &[]))];
+    let values = || vec![("200", json_response("The settings of the category.", schema.clone(), &[]))];
     // The category of what is changed can only be read.
     let errors = [&[405], WRITING].concat();
     let slugs: Vec<&str> = settings::slugs().collect();
@@ -203,12 +206,12 @@ fn category() -> Json {
         "parameters": [
             {"name": "category", "in": "path", "required": true, "schema": {"type": "string", "enum": slugs}},
         ],
-        "get": operation("read", "read").answers(values(), &[&[403, 404], ALWAYS].concat()).0,
-        "put": operation("set", "replace").writes().body(schema.clone(), true).answers(values(), &errors).0,
-        "patch": operation("set some", "change").writes().body(schema.clone(), false).answers(values(), &errors).0,
+        "get": operation("read", "read").responses(values(), &[&[403, 404], ALWAYS].concat()).0,
+        "put": operation("set", "replace").writes().body(schema.clone(), true).responses(values(), &errors).0,
+        "patch": operation("set some", "change").writes().body(schema.clone(), false).responses(values(), &errors).0,
         "delete": operation("reset to the defaults", "reset")
             .writes()
-            .answers(vec![("204", empty_answer("The settings have their defaults."))], &errors)
+            .responses(vec![("204", empty_response("The settings have their defaults."))], &errors)
             .0,
     })
 }
@@ -237,11 +240,11 @@ fn login() -> Json {
     });
     let get = Operation::new("login_form", TAG, "A form to log in")
         .public()
-        .answers(vec![("200", page("The form."))], &[503]);
+        .responses(vec![("200", page("The form."))], &[503]);
     let mut post = Operation::new("login", TAG, "Open a session")
         .public()
         .describe("The CSRF token goes into the field or into the header X-CSRFToken.")
-        .answers(
+        .responses(
             vec![
                 ("302", moved("Logged in; the cookies hold the session.")),
                 ("401", page("The name, the password or the code is wrong, or a code is needed.")),
@@ -258,7 +261,8 @@ fn login() -> Json {
 
 fn logout() -> Json {
     let answers = || vec![("302", moved("Logged out."))];
-    let get = Operation::new("logout_by_link", TAG, "End the session").public().answers(answers(), &[503]);
-    let post = Operation::new("logout", TAG, "End the session").public().answers(answers(), &[400, 403, 408, 413, 503]);
+    let get = Operation::new("logout_by_link", TAG, "End the session").public().responses(answers(), &[503]);
+    let post =
+        Operation::new("logout", TAG, "End the session").public().responses(answers(), &[400, 403, 408, 413, 503]);
     json!({"get": get.0, "post": post.0})
 }

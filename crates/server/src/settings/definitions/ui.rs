@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 
 use super::Category;
 use crate::settings::Setting;
-use crate::settings::kind::{Problem, problem};
+use crate::settings::value_type::{Problem, problem};
 
 pub(crate) const CATEGORY: Category =
     Category { slug: "ui", name: "UI", settings: &[&CUSTOM_LOGIN_INFO, &CUSTOM_LOGO] };

@@ -7,10 +7,10 @@ use jiff::SignedDuration;
 use sea_query::{Alias, ExprTrait, Query};
 
 use super::Settings;
-use super::known::authentication::session_seconds;
+use super::definitions::authentication::session_seconds;
 
 /// Does it, in the transaction of the change.
-pub(super) async fn settle(
+pub(super) async fn apply_side_effects(
     engine: &Engine,
     tx: &mut Transaction,
     old: &Settings,

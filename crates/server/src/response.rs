@@ -3,13 +3,13 @@
 use std::borrow::Cow;
 
 use axum::body::Body;
-use axum::http::{HeaderName, HeaderValue, Response, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, Response as HttpResponse, StatusCode, header};
 use serde_json::{Map, Value as Json, json};
 
 use crate::browse::CONTENT_SECURITY_POLICY;
 
 /// An answer before the headers that all answers have.
-pub(crate) struct Reply {
+pub(crate) struct Response {
     pub status: StatusCode,
     pub content: Content,
     pub headers: Vec<(HeaderName, Cow<'static, str>)>,
@@ -26,45 +26,45 @@ pub(crate) enum Content {
     Fixed(&'static str, &'static str),
 }
 
-impl Reply {
+impl Response {
     pub(crate) fn json(status: StatusCode, body: impl Into<Json>) -> Self {
-        Reply { status, content: Content::Json(body.into()), headers: vec![] }
+        Response { status, content: Content::Json(body.into()), headers: vec![] }
     }
 
     pub(crate) fn ok(body: Map<String, Json>) -> Self {
-        Reply::json(StatusCode::OK, body)
+        Response::json(StatusCode::OK, body)
     }
 
     pub(crate) fn no_content() -> Self {
-        Reply { status: StatusCode::NO_CONTENT, content: Content::Empty, headers: vec![] }
+        Response { status: StatusCode::NO_CONTENT, content: Content::Empty, headers: vec![] }
     }
 
     pub(crate) fn detail(status: StatusCode, detail: impl Into<String>) -> Self {
-        Reply::json(status, json!({"detail": detail.into()}))
+        Response::json(status, json!({"detail": detail.into()}))
     }
 
     pub(crate) fn html(status: StatusCode, html: String) -> Self {
-        Reply { status, content: Content::Html(html), headers: vec![] }
+        Response { status, content: Content::Html(html), headers: vec![] }
     }
 
     pub(crate) fn text(status: StatusCode, text: String) -> Self {
-        Reply { status, content: Content::Text(text), headers: vec![] }
+        Response { status, content: Content::Text(text), headers: vec![] }
     }
 
     pub(crate) fn fixed(content_type: &'static str, text: &'static str) -> Self {
-        Reply { status: StatusCode::OK, content: Content::Fixed(content_type, text), headers: vec![] }
+        Response { status: StatusCode::OK, content: Content::Fixed(content_type, text), headers: vec![] }
     }
 
     /// What AWX answers for a path that it does not know: a page, not JSON.
     pub(crate) fn unknown_path() -> Self {
         const PAGE: &str = "\n<!doctype html>\n<html lang=\"en\">\n<head>\n  <title>Not Found</title>\n</head>\n<body>\n  \
                             <h1>Not Found</h1><p>The requested resource was not found on this server.</p>\n</body>\n</html>\n";
-        Reply::html(StatusCode::NOT_FOUND, PAGE.to_owned())
+        Response::html(StatusCode::NOT_FOUND, PAGE.to_owned())
     }
 
     pub(crate) fn redirect(status: StatusCode, location: impl Into<Cow<'static, str>>) -> Self {
         let headers = vec![(header::LOCATION, location.into())];
-        Reply { status, content: Content::Empty, headers }
+        Response { status, content: Content::Empty, headers }
     }
 
     pub(crate) fn with(mut self, name: HeaderName, value: impl Into<Cow<'static, str>>) -> Self {
@@ -85,7 +85,7 @@ impl Reply {
     }
 
     /// The answer as bytes. A header whose value cannot be one is left out.
-    pub(crate) fn into_response(self) -> Response<Body> {
+    pub(crate) fn into_http(self) -> HttpResponse<Body> {
         let is_page = matches!(self.content, Content::Html(_));
         let (body, content_type) = match self.content {
             Content::Empty => (Body::empty(), None),
@@ -95,7 +95,7 @@ impl Reply {
             Content::Text(text) => (Body::from(text), Some("text/plain; charset=utf-8")),
             Content::Fixed(content_type, text) => (Body::from(text), Some(content_type)),
         };
-        let mut response = Response::new(body);
+        let mut response = HttpResponse::new(body);
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
         if let Some(content_type) = content_type {

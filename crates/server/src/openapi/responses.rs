@@ -145,7 +145,7 @@ pub(super) fn schemas() -> Map<String, Json> {
 }
 
 /// An answer of this shape, with these of the headers.
-pub(super) fn json_answer(words: &str, schema: Json, headers: &[&str]) -> Json {
+pub(super) fn json_response(words: &str, schema: Json, headers: &[&str]) -> Json {
     let mut answer = Map::new();
     answer.insert("description".into(), words.into());
     if !headers.is_empty() {
@@ -157,6 +157,6 @@ pub(super) fn json_answer(words: &str, schema: Json, headers: &[&str]) -> Json {
 }
 
 /// An answer without a body.
-pub(super) fn empty_answer(words: &str) -> Json {
+pub(super) fn empty_response(words: &str) -> Json {
     json!({"description": words})
 }

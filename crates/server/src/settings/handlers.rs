@@ -6,11 +6,11 @@ use hostler_schema::Actor;
 use serde_json::{Map, Value as Json, json};
 
 use super::change::{Refused, change, reset};
-use super::known::{self, CATEGORIES, Category};
+use super::definitions::{self, CATEGORIES, Category};
 use super::options::describe;
 use super::{Setting, Settings};
-use crate::dispatch::Request;
-use crate::reply::Reply;
+use crate::request::{Request, is_safe};
+use crate::response::Response;
 use crate::state::App;
 
 /// The slug of all settings together.
@@ -39,7 +39,7 @@ impl Selection {
 
     /// The settings that it contains now.
     pub(super) fn settings(self, now: &Settings) -> impl Iterator<Item = (&'static Category, &'static Setting)> {
-        known::all().filter(move |(category, setting)| match self {
+        definitions::all().filter(move |(category, setting)| match self {
             Selection::Everything => true,
             Selection::Changed => !setting.read_only && now.stored.contains_key(setting.name),
             Selection::Of(wanted) => category.slug == wanted.slug,
@@ -49,7 +49,7 @@ impl Selection {
 }
 
 /// `GET /api/v2/settings/`: the categories, for superusers and system auditors.
-pub(crate) fn list(actor: &Actor) -> Reply {
+pub(crate) fn list(actor: &Actor) -> Response {
     let may_see = actor.is_superuser || actor.is_system_auditor;
     let mut categories = vec![(EVERYTHING, "All"), (CHANGED, "Changed")];
     categories.extend(CATEGORIES.iter().map(|category| (category.slug, category.name)));
@@ -60,15 +60,15 @@ pub(crate) fn list(actor: &Actor) -> Reply {
         .filter(|_| may_see)
         .map(|(slug, name)| json!({"url": format!("/api/v2/settings/{slug}/"), "slug": slug, "name": name}))
         .collect();
-    Reply::json(StatusCode::OK, json!({"count": results.len(), "next": null, "previous": null, "results": results}))
+    Response::json(StatusCode::OK, json!({"count": results.len(), "next": null, "previous": null, "results": results}))
 }
 
 /// `/api/v2/settings/CATEGORY/`.
-pub(crate) async fn category(app: &App, actor: &Actor, slug: &str, request: &Request) -> Result<Reply, Failure> {
+pub(crate) async fn category(app: &App, actor: &Actor, slug: &str, request: &Request) -> Result<Response, Failure> {
     let Some(selection) = Selection::find(slug) else {
-        return Ok(Reply::detail(StatusCode::NOT_FOUND, "Not found."));
+        return Ok(Response::detail(StatusCode::NOT_FOUND, "Not found."));
     };
-    let writes = !crate::authenticate::is_safe(&request.method);
+    let writes = !is_safe(&request.method);
     if !(actor.is_superuser || (actor.is_system_auditor && !writes)) {
         return Err(Failure::forbidden());
     }
@@ -76,12 +76,12 @@ pub(crate) async fn category(app: &App, actor: &Actor, slug: &str, request: &Req
         "GET" | "HEAD" => return Ok(values(selection, &request.settings)),
         "OPTIONS" => {
             let settings: Vec<_> = selection.settings(&request.settings).collect();
-            return Ok(Reply::ok(describe(&settings, actor.is_superuser && actor.can_write)));
+            return Ok(Response::ok(describe(&settings, actor.is_superuser && actor.can_write)));
         }
         "PATCH" | "PUT" => {
             let body = match request.object() {
                 Ok(body) => body,
-                Err(reply) => return Ok(reply),
+                Err(response) => return Ok(response),
             };
             change(&app.engine, actor, selection, &body, request.method == "PUT").await
         }
@@ -89,15 +89,15 @@ pub(crate) async fn category(app: &App, actor: &Actor, slug: &str, request: &Req
         _ => return Err(Failure::MethodNotAllowed),
     };
     match outcome {
-        Ok(()) if request.method == "DELETE" => Ok(Reply::no_content()),
+        Ok(()) if request.method == "DELETE" => Ok(Response::no_content()),
         Ok(()) => Ok(values(selection, &*app.settings.now(&app.engine.database).await?)),
-        Err(Refused::Invalid(problems)) => Ok(Reply::json(StatusCode::BAD_REQUEST, problems)),
+        Err(Refused::Invalid(problems)) => Ok(Response::json(StatusCode::BAD_REQUEST, problems)),
         Err(Refused::Failed(failure)) => Err(failure),
     }
 }
 
 /// The values of the selected settings.
-fn values(selection: Selection, now: &Settings) -> Reply {
+fn values(selection: Selection, now: &Settings) -> Response {
     let values = selection.settings(now).map(|(_, setting)| (setting.name.to_owned(), now.shown(setting)));
-    Reply::ok(values.collect::<Map<_, _>>())
+    Response::ok(values.collect::<Map<_, _>>())
 }

@@ -5,20 +5,20 @@ use hostler_engine::Registry;
 use hostler_schema::Actor;
 use serde_json::{Map, Value as Json, json};
 
-use crate::reply::Reply;
+use crate::response::Response;
 use crate::route::Route;
 use crate::settings::Settings;
-use crate::settings::known::authentication::LOGIN_REDIRECT_OVERRIDE;
-use crate::settings::known::system::INSTALL_UUID;
-use crate::settings::known::ui::{CUSTOM_LOGIN_INFO, CUSTOM_LOGO};
+use crate::settings::definitions::authentication::LOGIN_REDIRECT_OVERRIDE;
+use crate::settings::definitions::system::INSTALL_UUID;
+use crate::settings::definitions::ui::{CUSTOM_LOGIN_INFO, CUSTOM_LOGO};
 use crate::state::App;
 
 /// The release of AWX whose API we speak.
 pub(crate) const AWX_VERSION: &str = "24.6.1";
 
 /// `GET /api/`.
-pub(crate) fn api(settings: &Settings) -> Reply {
-    Reply::json(
+pub(crate) fn api_root(settings: &Settings) -> Response {
+    Response::json(
         StatusCode::OK,
         json!({
             "description": "AWX REST API",
@@ -33,7 +33,7 @@ pub(crate) fn api(settings: &Settings) -> Reply {
 }
 
 /// The answer to OPTIONS of a path that is no list and no object; none for other routes.
-pub(crate) fn describe(route: &Route) -> Option<Reply> {
+pub(crate) fn options(route: &Route) -> Option<Response> {
     let (name, description) = match route {
         Route::ApiRoot => ("REST API", "The versions of the API that this server speaks."),
         Route::VersionRoot => ("Version 2", "What this version of the API has: the path of each list."),
@@ -44,13 +44,13 @@ pub(crate) fn describe(route: &Route) -> Option<Reply> {
     };
     let json = "application/json";
     let words = json!({"name": name, "description": description, "renders": [json, "text/html"], "parses": [json]});
-    Some(Reply::json(StatusCode::OK, words))
+    Some(Response::json(StatusCode::OK, words))
 }
 
 /// Lists without which `awx export` and `awx import` do nothing at all, even if
 /// asked for none of them: by the name that the root gives them, and their path.
 /// Until they are built they say so (501).
-const EXPECTED: &[(&str, &str)] = &[
+const LISTS_REQUIRED_BY_AWXKIT: &[(&str, &str)] = &[
     ("execution_environments", "execution_environments"),
     ("inventory", "inventories"),
     ("inventory_sources", "inventory_sources"),
@@ -62,7 +62,7 @@ const EXPECTED: &[(&str, &str)] = &[
 ];
 
 /// `GET /api/v2/`: what exists, and what clients rely on.
-pub(crate) fn version(registry: Registry) -> Reply {
+pub(crate) fn version_root(registry: Registry) -> Response {
     let mut links = Map::new();
     for name in ["ping", "config", "settings", "me", "metrics"] {
         links.insert(name.into(), format!("/api/v2/{name}/").into());
@@ -71,15 +71,15 @@ pub(crate) fn version(registry: Registry) -> Reply {
         let plural = registered.resource.plural;
         links.insert(plural.into(), format!("/api/v2/{plural}/").into());
     }
-    for (name, path) in EXPECTED {
+    for (name, path) in LISTS_REQUIRED_BY_AWXKIT {
         links.entry(*name).or_insert_with(|| format!("/api/v2/{path}/").into());
     }
-    Reply::ok(links)
+    Response::ok(links)
 }
 
 /// `GET /api/v2/ping/`: for anybody, so it tells nothing about the inside.
-pub(crate) fn ping(app: &App, settings: &Settings) -> Reply {
-    Reply::json(
+pub(crate) fn ping(app: &App, settings: &Settings) -> Response {
+    Response::json(
         StatusCode::OK,
         json!({
             "ha": false,
@@ -94,7 +94,7 @@ pub(crate) fn ping(app: &App, settings: &Settings) -> Reply {
 }
 
 /// `GET /api/v2/config/`.
-pub(crate) fn config(actor: &Actor) -> Reply {
+pub(crate) fn config(actor: &Actor) -> Response {
     const BECOME: [(&str, &str); 12] = [
         ("sudo", "Sudo"),
         ("su", "Su"),
@@ -123,7 +123,7 @@ pub(crate) fn config(actor: &Actor) -> Reply {
         body.insert("custom_virtualenvs".into(), json!([]));
         body.insert("project_local_paths".into(), json!([]));
     }
-    Reply::json(StatusCode::OK, body)
+    Response::json(StatusCode::OK, body)
 }
 
 /// Our own name.

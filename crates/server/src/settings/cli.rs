@@ -3,9 +3,9 @@
 use hostler_engine::{Engine, Failure};
 use serde_json::{Map, Value as Json};
 
-use super::api::Selection;
 use super::change::{Refused, change, reset};
-use super::{Setting, Settings, known};
+use super::handlers::Selection;
+use super::{Setting, Settings, definitions};
 
 /// Why a setting was not changed, in words for the operator.
 #[derive(Debug, thiserror::Error)]
@@ -31,7 +31,7 @@ pub enum SettingError {
 pub async fn list_settings(engine: &Engine) -> Result<Vec<(&'static str, Json, bool)>, Failure> {
     let now = Settings::load(&engine.database).await?;
     let is_changed = |setting: &Setting| !setting.read_only && now.stored.contains_key(setting.name);
-    Ok(known::all().map(|(_, setting)| (setting.name, now.shown(setting), is_changed(setting))).collect())
+    Ok(definitions::all().map(|(_, setting)| (setting.name, now.shown(setting), is_changed(setting))).collect())
 }
 
 /// Gives a setting a value: JSON, or else a text as it is.
@@ -58,14 +58,15 @@ pub async fn reset_setting(engine: &Engine, name: &str) -> Result<(), SettingErr
 }
 
 fn find(name: &str) -> Result<&'static Setting, SettingError> {
-    let (_, setting) =
-        known::all().find(|(_, setting)| setting.name == name).ok_or_else(|| SettingError::Unknown(name.to_owned()))?;
+    let (_, setting) = definitions::all()
+        .find(|(_, setting)| setting.name == name)
+        .ok_or_else(|| SettingError::Unknown(name.to_owned()))?;
     if setting.read_only { Err(SettingError::ReadOnly(setting.name)) } else { Ok(setting) }
 }
 
 async fn operator(engine: &Engine, setting: &'static Setting) -> Result<hostler_schema::Actor, SettingError> {
     let settings = Settings::load(&engine.database).await;
-    Ok(settings.map_err(|error| SettingError::Failed(setting.name, error.into()))?.operator())
+    Ok(settings.map_err(|error| SettingError::Failed(setting.name, error.into()))?.system_actor())
 }
 
 fn told(setting: &'static Setting, refused: Refused) -> SettingError {

@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use zeroize::Zeroizing;
 
 use super::Category;
-use crate::settings::kind::{Kind, Problem, problem};
+use crate::settings::value_type::{Kind, Problem, problem};
 use crate::settings::{Setting, Settings};
 
 pub(crate) const CATEGORY: Category = Category { slug: "ldap", name: "LDAP", settings: &NAMED };

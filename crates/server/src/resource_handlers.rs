@@ -7,8 +7,8 @@ use hostler_schema::{Actor, Post, Resource, Sublist, column};
 use sea_query::ExprTrait;
 use serde_json::json;
 
-use crate::dispatch::Request;
-use crate::reply::Reply;
+use crate::request::Request;
+use crate::response::Response;
 
 /// `/api/v2/RESOURCE/`.
 pub(crate) async fn list(
@@ -16,23 +16,23 @@ pub(crate) async fn list(
     actor: &Actor,
     found: &'static Registered,
     request: &Request,
-) -> Result<Reply, Failure> {
+) -> Result<Response, Failure> {
     let resource = found.resource;
     match request.method {
         Verb::GET | Verb::HEAD => {
-            engine.list(actor, resource, Scope::All, &request.path, &request.pairs).await.map(Reply::ok)
+            engine.list(actor, resource, Scope::All, &request.path, &request.query).await.map(Response::ok)
         }
         Verb::OPTIONS => {
             let post = resource.creatable && actor.can_write && engine.may_create(actor, resource).await?;
-            Ok(Reply::ok(Actions { post, list: true, ..Actions::default() }.document(resource, resource.list_title)))
+            Ok(Response::ok(Actions { post, list: true, ..Actions::default() }.document(resource, resource.list_title)))
         }
         Verb::POST if resource.creatable => {
             let body = match request.object() {
                 Ok(body) => body,
-                Err(reply) => return Ok(reply),
+                Err(response) => return Ok(response),
             };
             let created = engine.create(actor, resource, &body, None).await?;
-            Ok(Reply::json(StatusCode::CREATED, created.json).with(header::LOCATION, resource.url(created.id)))
+            Ok(Response::json(StatusCode::CREATED, created.json).with(header::LOCATION, resource.url(created.id)))
         }
         _ => Err(Failure::MethodNotAllowed),
     }
@@ -45,7 +45,7 @@ pub(crate) async fn detail(
     found: &'static Registered,
     key: &str,
     request: &Request,
-) -> Result<Reply, Failure> {
+) -> Result<Response, Failure> {
     let resource = found.resource;
     let target = Target::parse(resource, key)?;
     let wanted = request.if_match();
@@ -57,17 +57,17 @@ pub(crate) async fn detail(
         Verb::GET | Verb::HEAD => {
             let (json, version) = engine.show(actor, resource, &target).await?;
             let tag = tag_of(resource, &json, version);
-            let reply = Reply::ok(json);
-            return Ok(if resource.editable { reply.with(header::ETAG, tag) } else { reply });
+            let response = Response::ok(json);
+            return Ok(if resource.editable { response.with(header::ETAG, tag) } else { response });
         }
         Verb::OPTIONS => {
             let put =
                 resource.editable && actor.can_write && Box::pin(engine.may_change(actor, resource, &target)).await?;
-            return Ok(Reply::ok(Actions { put, ..Actions::default() }.document(resource, resource.detail_title)));
+            return Ok(Response::ok(Actions { put, ..Actions::default() }.document(resource, resource.detail_title)));
         }
         Verb::DELETE if resource.deletable => {
             Box::pin(engine.delete(actor, resource, &target, expected)).await?;
-            return Ok(Reply::no_content());
+            return Ok(Response::no_content());
         }
         Verb::PATCH if resource.editable => Method::Patch,
         Verb::PUT if resource.editable => Method::Put,
@@ -75,11 +75,11 @@ pub(crate) async fn detail(
     };
     let body = match request.object() {
         Ok(body) => body,
-        Err(reply) => return Ok(reply),
+        Err(response) => return Ok(response),
     };
     let (json, version) = Box::pin(engine.update(actor, resource, &target, method, &body, expected)).await?;
     let tag = tag_of(resource, &json, version);
-    Ok(Reply::ok(json).with(header::ETAG, tag))
+    Ok(Response::ok(json).with(header::ETAG, tag))
 }
 
 /// `/api/v2/RESOURCE/KEY/SUBLIST/`.
@@ -90,7 +90,7 @@ pub(crate) async fn sublist(
     key: &str,
     sublist: &'static Sublist,
     request: &Request,
-) -> Result<Reply, Failure> {
+) -> Result<Response, Failure> {
     let parent = found.resource;
     let target = Target::parse(parent, key)?;
     let id = find_id(engine, actor, parent, &target).await?;
@@ -98,25 +98,25 @@ pub(crate) async fn sublist(
     match request.method {
         Verb::GET | Verb::HEAD => {
             let scope = Scope::Below(parent, id, sublist);
-            engine.list(actor, listed, scope, &request.path, &request.pairs).await.map(Reply::ok)
+            engine.list(actor, listed, scope, &request.path, &request.query).await.map(Response::ok)
         }
         Verb::OPTIONS => {
             let post = sublist.post != Post::Refused
                 && actor.can_write
                 && engine.may_post_below(actor, (parent, id), sublist).await?;
             let attach = sublist.post == Post::Attach;
-            Ok(Reply::ok(Actions { post, put: false, attach, list: true }.document(listed, sublist.title)))
+            Ok(Response::ok(Actions { post, put: false, attach, list: true }.document(listed, sublist.title)))
         }
         Verb::POST if sublist.post != Post::Refused => {
             let body = match request.object() {
                 Ok(body) => body,
-                Err(reply) => return Ok(reply),
+                Err(response) => return Ok(response),
             };
             Ok(match engine.post_below(actor, (parent, id), sublist, &body).await? {
                 Some(created) => {
-                    Reply::json(StatusCode::CREATED, created.json).with(header::LOCATION, listed.url(created.id))
+                    Response::json(StatusCode::CREATED, created.json).with(header::LOCATION, listed.url(created.id))
                 }
-                None => Reply::no_content(),
+                None => Response::no_content(),
             })
         }
         _ => Err(Failure::MethodNotAllowed),
@@ -130,13 +130,13 @@ pub(crate) async fn copy(
     found: &'static Registered,
     key: &str,
     request: &Request,
-) -> Result<Reply, Failure> {
+) -> Result<Response, Failure> {
     let resource = found.resource;
     let target = Target::parse(resource, key)?;
     match request.method {
         Verb::GET | Verb::HEAD => {
             let can_copy = actor.can_write && engine.may_copy(actor, resource, &target).await?;
-            Ok(Reply::json(StatusCode::OK, json!({"can_copy": can_copy})))
+            Ok(Response::json(StatusCode::OK, json!({"can_copy": can_copy})))
         }
         Verb::OPTIONS => {
             let can_copy = actor.can_write && engine.may_copy(actor, resource, &target).await?;
@@ -147,7 +147,7 @@ pub(crate) async fn copy(
                 })
             });
             let actions = if can_copy { json!({"POST": {"name": name}}) } else { json!({}) };
-            Ok(Reply::json(
+            Ok(Response::json(
                 StatusCode::OK,
                 json!({
                     "name": format!("{} Copy", resource.type_label),
@@ -161,23 +161,23 @@ pub(crate) async fn copy(
         Verb::POST => {
             let body = match request.object() {
                 Ok(body) => body,
-                Err(reply) => return Ok(reply),
+                Err(response) => return Ok(response),
             };
             let created = engine.copy(actor, resource, &target, &body).await?;
-            Ok(Reply::json(StatusCode::CREATED, created.json).with(header::LOCATION, resource.url(created.id)))
+            Ok(Response::json(StatusCode::CREATED, created.json).with(header::LOCATION, resource.url(created.id)))
         }
         _ => Err(Failure::MethodNotAllowed),
     }
 }
 
 /// `/api/v2/me/`: a list of one, as in AWX.
-pub(crate) async fn me(engine: &Engine, actor: &Actor, request: &Request) -> Result<Reply, Failure> {
+pub(crate) async fn me(engine: &Engine, actor: &Actor, request: &Request) -> Result<Response, Failure> {
     match request.method {
         Verb::GET | Verb::HEAD => {
             let oneself = column("this", "id").eq(actor.id);
-            engine.list(actor, &USER, Scope::Where(&oneself), &request.path, &request.pairs).await.map(Reply::ok)
+            engine.list(actor, &USER, Scope::Where(&oneself), &request.path, &request.query).await.map(Response::ok)
         }
-        Verb::OPTIONS => Ok(Reply::ok(Actions { list: true, ..Actions::default() }.document(&USER, "Me"))),
+        Verb::OPTIONS => Ok(Response::ok(Actions { list: true, ..Actions::default() }.document(&USER, "Me"))),
         _ => Err(Failure::MethodNotAllowed),
     }
 }
@@ -189,17 +189,17 @@ pub(crate) async fn explain_access(
     found: &'static Registered,
     key: &str,
     request: &Request,
-) -> Result<Reply, Failure> {
+) -> Result<Response, Failure> {
     let user = find_id(engine, actor, found.resource, &Target::parse(found.resource, key)?).await?;
-    let object = request.pairs.iter().find(|(name, _)| name == "object").map(|(_, value)| value.as_str());
-    explain(engine, actor, user, object.unwrap_or_default()).await.map(Reply::ok)
+    let object = request.query.iter().find(|(name, _)| name == "object").map(|(_, value)| value.as_str());
+    explain(engine, actor, user, object.unwrap_or_default()).await.map(Response::ok)
 }
 
 /// A list that AWX has: it offers no action yet.
-pub(crate) fn later_list(name: &str, request: &Request) -> Result<Reply, Failure> {
+pub(crate) fn unimplemented_list(name: &str, request: &Request) -> Result<Response, Failure> {
     let words = name.replace('_', " ");
     match request.method {
-        Verb::OPTIONS => Ok(Reply::json(
+        Verb::OPTIONS => Ok(Response::json(
             StatusCode::OK,
             serde_json::json!({
                 "name": words,
@@ -214,14 +214,14 @@ pub(crate) fn later_list(name: &str, request: &Request) -> Result<Reply, Failure
 }
 
 /// A link that the object has in AWX, for an object that the actor may see.
-pub(crate) async fn later(
+pub(crate) async fn unimplemented_sublist(
     engine: &Engine,
     actor: &Actor,
     found: &'static Registered,
     key: &str,
     name: &str,
     request: &Request,
-) -> Result<Reply, Failure> {
+) -> Result<Response, Failure> {
     let id = find_id(engine, actor, found.resource, &Target::parse(found.resource, key)?).await?;
     if request.method == Verb::POST {
         const ROW: &str = "started";

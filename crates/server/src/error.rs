@@ -4,47 +4,47 @@ use axum::http::{StatusCode, header};
 use hostler_engine::Failure;
 use serde_json::{Map, Value as Json, json};
 
-use crate::reply::Reply;
+use crate::response::Response;
 
 /// What a client is told of a failure. Faults of ours go to the log, never to the client.
-pub(crate) fn reply_to(failure: Failure, method: &str) -> Reply {
+pub(crate) fn error_response(failure: Failure, method: &str) -> Response {
     match failure {
         Failure::Invalid(problems) => {
             let body: Map<String, Json> =
                 problems.into_iter().map(|(field, messages)| (field, json!(messages))).collect();
-            Reply::json(StatusCode::BAD_REQUEST, body)
+            Response::json(StatusCode::BAD_REQUEST, body)
         }
         Failure::InvalidParts(field, problems) => {
             let parts: Map<String, Json> =
                 problems.into_iter().map(|(part, messages)| (part, json!(messages))).collect();
-            Reply::json(StatusCode::BAD_REQUEST, json!({ field: parts }))
+            Response::json(StatusCode::BAD_REQUEST, json!({ field: parts }))
         }
-        Failure::BadRequest(detail) => Reply::detail(StatusCode::BAD_REQUEST, detail),
-        Failure::BadMessage(message) => Reply::json(StatusCode::BAD_REQUEST, json!({"msg": message})),
-        Failure::Forbidden(detail) => Reply::detail(
+        Failure::BadRequest(detail) => Response::detail(StatusCode::BAD_REQUEST, detail),
+        Failure::BadMessage(message) => Response::json(StatusCode::BAD_REQUEST, json!({"msg": message})),
+        Failure::Forbidden(detail) => Response::detail(
             StatusCode::FORBIDDEN,
             detail.unwrap_or_else(|| "You do not have permission to perform this action.".into()),
         ),
         Failure::NotFound(Some(label)) => {
-            Reply::detail(StatusCode::NOT_FOUND, format!("No {label} matches the given query."))
+            Response::detail(StatusCode::NOT_FOUND, format!("No {label} matches the given query."))
         }
-        Failure::NotFound(None) => Reply::unknown_path(),
-        Failure::InvalidPage => Reply::detail(StatusCode::NOT_FOUND, "Invalid page."),
+        Failure::NotFound(None) => Response::unknown_path(),
+        Failure::InvalidPage => Response::detail(StatusCode::NOT_FOUND, "Invalid page."),
         Failure::MethodNotAllowed => {
-            Reply::detail(StatusCode::METHOD_NOT_ALLOWED, format!("Method \"{method}\" not allowed."))
+            Response::detail(StatusCode::METHOD_NOT_ALLOWED, format!("Method \"{method}\" not allowed."))
         }
-        Failure::PreconditionFailed => Reply::detail(
+        Failure::PreconditionFailed => Response::detail(
             StatusCode::PRECONDITION_FAILED,
             "The object has changed since you read it: read it again, then repeat your change with its new ETag in If-Match.",
         ),
-        Failure::Conflict(detail) => Reply::detail(StatusCode::CONFLICT, detail),
-        Failure::NotYet(what) => Reply::detail(
+        Failure::Conflict(detail) => Response::detail(StatusCode::CONFLICT, detail),
+        Failure::NotYet(what) => Response::detail(
             StatusCode::NOT_IMPLEMENTED,
             format!("Hostler does not serve {what} yet; see docs/differences-from-awx.md."),
         ),
         Failure::Unavailable(why) => {
             tracing::error!(%why, "the database is unavailable");
-            Reply::detail(
+            Response::detail(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "The database cannot be reached right now: try again in a few seconds.",
             )
@@ -52,29 +52,29 @@ pub(crate) fn reply_to(failure: Failure, method: &str) -> Reply {
         }
         Failure::Uncertain => {
             tracing::error!("the connection to the database was lost while a change was being saved");
-            Reply::detail(
+            Response::detail(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "The connection to the database was lost while the change was being saved: it may have been made or \
                  not. Look before you try again.",
             )
             .with(header::RETRY_AFTER, "5")
         }
-        Failure::TooManyAttempts(seconds) => Reply::detail(
+        Failure::TooManyAttempts(seconds) => Response::detail(
             StatusCode::TOO_MANY_REQUESTS,
             format!("Too many failed attempts to sign in: try again in {seconds} seconds."),
         )
         .with(header::RETRY_AFTER, seconds.to_string()),
         Failure::StorageFull => {
             tracing::error!("the disk is full");
-            Reply::detail(StatusCode::INSUFFICIENT_STORAGE, "The server's disk is full: nothing was changed.")
+            Response::detail(StatusCode::INSUFFICIENT_STORAGE, "The server's disk is full: nothing was changed.")
         }
-        Failure::TooExpensive => Reply::detail(
+        Failure::TooExpensive => Response::detail(
             StatusCode::BAD_REQUEST,
             "The request asks too much of the database: use fewer or simpler filters.",
         ),
         Failure::Internal(why) => {
             tracing::error!(%why, "internal error");
-            Reply::detail(
+            Response::detail(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "An internal error happened; the server's log tells more under this request's id.",
             )
