@@ -12,8 +12,8 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use crate::manifest::{FORMAT, MANIFEST, Manifest, SUM};
-use crate::transfer::Fingerprint;
-use crate::write::{HashWriter, sum};
+use crate::transfer::RowDigest;
+use crate::writer::{HashWriter, sum};
 use crate::{BackupError, KeyFile};
 
 /// The longest manifest, in bytes.
@@ -29,12 +29,12 @@ pub struct Archive {
     file: File,
     manifest: Manifest,
     tables: Vec<Table>,
-    places: HashMap<String, Place>,
+    ranges: HashMap<String, EntryRange>,
 }
 
 /// Where the content of an entry stands.
 #[derive(Clone, Copy)]
-struct Place {
+struct EntryRange {
     start: u64,
     length: u64,
 }
@@ -48,12 +48,12 @@ impl Archive {
         let file_error = |source| BackupError::File { doing: "read", path: path.to_owned(), source };
         let damaged = |problem: &str| BackupError::Damaged { path: path.to_owned(), problem: problem.to_owned() };
         let mut file = File::open(path).map_err(file_error)?;
-        let (sums, places) = read_entries(&file).map_err(|problem| damaged(&problem))?;
+        let (sums, ranges) = read_entries(&file).map_err(|problem| damaged(&problem))?;
         let content = |file: &mut File, name: &str, longest: u64| -> Result<Vec<u8>, BackupError> {
-            let place = places.get(name).filter(|place| place.length <= longest);
-            let place = *place.ok_or_else(|| damaged(&format!("it has no {name}")))?;
+            let range = ranges.get(name).filter(|range| range.length <= longest);
+            let range = *range.ok_or_else(|| damaged(&format!("it has no {name}")))?;
             let mut bytes = vec![];
-            part(file, place).and_then(|mut part| part.read_to_end(&mut bytes)).map_err(file_error)?;
+            part(file, range).and_then(|mut part| part.read_to_end(&mut bytes)).map_err(file_error)?;
             Ok(bytes)
         };
         let text = content(&mut file, MANIFEST, LONGEST_MANIFEST)?;
@@ -90,7 +90,7 @@ impl Archive {
             return Err(damaged(&format!("{} is no key file", key.name)));
         }
         let tables = manifest.tables.iter().map(|entry| entry.table()).collect();
-        Ok(Archive { path: path.to_owned(), file, manifest, tables, places })
+        Ok(Archive { path: path.to_owned(), file, manifest, tables, ranges })
     }
 
     /// What the archive says about itself.
@@ -106,10 +106,10 @@ impl Archive {
         let mut keys = vec![];
         for entry in &self.manifest.keys {
             let mut bytes = Zeroizing::new(vec![]);
-            let place = self.places.get(&entry.name).copied().filter(|place| place.length <= LONGEST_KEY);
-            let read = place
+            let range = self.ranges.get(&entry.name).copied().filter(|range| range.length <= LONGEST_KEY);
+            let read = range
                 .ok_or_else(|| io::Error::other("a key file is too long"))
-                .and_then(|place| part(&mut self.file, place)?.read_to_end(&mut bytes));
+                .and_then(|range| part(&mut self.file, range)?.read_to_end(&mut bytes));
             read.map_err(|source| BackupError::File { doing: "read", path: self.path.clone(), source })?;
             keys.push(KeyFile { name: entry.name.clone(), bytes });
         }
@@ -131,10 +131,10 @@ impl Source for Archive {
         let wrong = |problem: &str| CopyError::Source(format!("{path}: table {}: {problem}", table.name));
         let entry = self.manifest.tables.iter().find(|entry| entry.name == table.name);
         let entry = entry.ok_or_else(|| CopyError::UnknownTable(table.name.clone()))?;
-        let place = *self.places.get(&entry.entry()).ok_or_else(|| CopyError::UnknownTable(table.name.clone()))?;
-        let packed = part(&mut self.file, place).map_err(|problem| wrong(&problem.to_string()))?;
+        let range = *self.ranges.get(&entry.entry()).ok_or_else(|| CopyError::UnknownTable(table.name.clone()))?;
+        let packed = part(&mut self.file, range).map_err(|problem| wrong(&problem.to_string()))?;
         let mut lines = BufReader::new(GzDecoder::new(BufReader::new(packed)));
-        let mut fingerprint = Fingerprint::default();
+        let mut digest = RowDigest::default();
         let mut line = vec![];
         loop {
             line.clear();
@@ -146,10 +146,10 @@ impl Source for Archive {
             if row.len() != table.columns.len() {
                 return Err(wrong("a row has more or fewer values than columns"));
             }
-            fingerprint.add(&row)?;
+            digest.add(&row)?;
             sink(&row)?;
         }
-        if fingerprint.finish() != (entry.rows, entry.rows_sha256.clone()) {
+        if digest.finish() != (entry.rows, entry.rows_sha256.clone()) {
             return Err(wrong("the rows are not those that were written"));
         }
         Ok(())
@@ -160,30 +160,30 @@ impl Source for Archive {
 type Sums = Vec<(String, String)>;
 
 /// The sum of each entry, and where it stands.
-fn read_entries(file: &File) -> Result<(Sums, HashMap<String, Place>), String> {
+fn read_entries(file: &File) -> Result<(Sums, HashMap<String, EntryRange>), String> {
     // What the reader of archives says would quote what it found, which may be anything.
     let unreadable = |_: io::Error| "it is not a whole archive of tar".to_owned();
-    let (mut sums, mut places) = (vec![], HashMap::new());
+    let (mut sums, mut ranges) = (vec![], HashMap::new());
     let mut archive = tar::Archive::new(BufReader::new(file));
     for entry in archive.entries().map_err(unreadable)? {
         let mut entry = entry.map_err(unreadable)?;
         let name = entry.path().map_err(unreadable)?.to_str().unwrap_or_default().to_owned();
-        let place = Place { start: entry.raw_file_position(), length: entry.size() };
+        let range = EntryRange { start: entry.raw_file_position(), length: entry.size() };
         let mut hash = Sha256::new();
-        if io::copy(&mut entry, &mut HashWriter(&mut hash)).map_err(unreadable)? != place.length {
+        if io::copy(&mut entry, &mut HashWriter(&mut hash)).map_err(unreadable)? != range.length {
             return Err(format!("{name} is cut off"));
         }
-        if places.insert(name.clone(), place).is_some() {
+        if ranges.insert(name.clone(), range).is_some() {
             return Err(format!("{name} is there twice"));
         }
         sums.push((name, hex::encode(hash.finalize())));
     }
-    Ok((sums, places))
+    Ok((sums, ranges))
 }
 
-fn part(file: &mut File, place: Place) -> io::Result<impl Read> {
-    file.seek(SeekFrom::Start(place.start))?;
-    Ok(file.take(place.length))
+fn part(file: &mut File, range: EntryRange) -> io::Result<impl Read> {
+    file.seek(SeekFrom::Start(range.start))?;
+    Ok(file.take(range.length))
 }
 
 /// Whether a name is one that key files have: nothing else may be written into a data folder.

@@ -7,7 +7,7 @@
 mod archive;
 mod manifest;
 mod transfer;
-mod write;
+mod writer;
 
 use std::path::PathBuf;
 
@@ -15,8 +15,8 @@ use hostler_database::copy::CopyError;
 
 pub use archive::Archive;
 pub use manifest::{FORMAT, Manifest};
-pub use transfer::{Moved, sealed_keys, transfer};
-pub use write::{KeyFile, Made, write};
+pub use transfer::{TransferSummary, encryption_key_ids, transfer};
+pub use writer::{BackupOrigin, KeyFile, write};
 
 /// Why a backup could not be made, read or restored. The texts are for the operator.
 #[derive(Debug, thiserror::Error)]
@@ -61,7 +61,7 @@ pub enum BackupError {
     #[error(
         "table {table} did not arrive as it was sent ({sent} rows sent, {arrived} arrived): nothing was changed; please report this"
     )]
-    Different {
+    Mismatch {
         /// The table.
         table: String,
         /// The rows that were sent.

@@ -10,7 +10,7 @@ use crate::BackupError;
 
 /// What was copied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Moved {
+pub struct TransferSummary {
     /// How many tables.
     pub tables: usize,
     /// How many rows.
@@ -19,13 +19,13 @@ pub struct Moved {
 
 /// Adds up the rows of a table as lines of JSON.
 #[derive(Default)]
-pub(crate) struct Fingerprint {
+pub(crate) struct RowDigest {
     rows: u64,
     hash: Sha256,
     line: Vec<u8>,
 }
 
-impl Fingerprint {
+impl RowDigest {
     /// Counts a row, and answers the line that it is.
     pub(crate) fn add(&mut self, row: &[Json]) -> Result<&[u8], CopyError> {
         self.line.clear();
@@ -47,47 +47,47 @@ impl Fingerprint {
 /// when that fails, or anything else, nothing was changed.
 ///
 /// # Errors
-/// [`BackupError::Different`], and what the source, the database or `ready` says.
+/// [`BackupError::Mismatch`], and what the source, the database or `ready` says.
 pub fn transfer(
     source: &mut dyn Source,
     destination: &Destination,
     ready: impl FnOnce() -> Result<(), BackupError>,
-) -> Result<Moved, BackupError> {
+) -> Result<TransferSummary, BackupError> {
     let mut import = Import::begin(destination, source.schema())?;
     let tables = source.tables().to_vec();
     let mut sent = vec![];
     for table in &tables {
-        let mut fingerprint = Fingerprint::default();
+        let mut digest = RowDigest::default();
         import.load(table, &mut |sink| {
             source.rows(table, &mut |row| {
-                fingerprint.add(row)?;
+                digest.add(row)?;
                 sink(row)
             })
         })?;
-        sent.push(fingerprint.finish());
+        sent.push(digest.finish());
     }
     // What was written is read again only now: the constraints and types of the database have had their say.
     let mut rows = 0;
     for (table, sent) in tables.iter().zip(&sent) {
-        let mut fingerprint = Fingerprint::default();
-        import.rows(table, &mut |row| fingerprint.add(row).map(drop))?;
-        let arrived = fingerprint.finish();
+        let mut digest = RowDigest::default();
+        import.rows(table, &mut |row| digest.add(row).map(drop))?;
+        let arrived = digest.finish();
         if arrived != *sent {
-            return Err(BackupError::Different { table: table.name.clone(), sent: sent.0, arrived: arrived.0 });
+            return Err(BackupError::Mismatch { table: table.name.clone(), sent: sent.0, arrived: arrived.0 });
         }
         rows += arrived.0;
     }
     ready()?;
     import.commit()?;
-    Ok(Moved { tables: tables.len(), rows })
+    Ok(TransferSummary { tables: tables.len(), rows })
 }
 
 /// The ids of the keys that sealed what stands in a row, as a whole value or inside of one.
-pub fn sealed_keys(row: &[Json], found: &mut BTreeSet<String>) {
+pub fn encryption_key_ids(row: &[Json], found: &mut BTreeSet<String>) {
     const START: &str = "$hostler$";
     for text in row.iter().filter_map(Json::as_str) {
         for (position, _) in text.match_indices(START) {
-            found.extend(hostler_vault::key_of(&text[position..]).map(str::to_owned));
+            found.extend(hostler_vault::key_id(&text[position..]).map(str::to_owned));
         }
     }
 }
@@ -105,7 +105,7 @@ mod tests {
             Json::from("{\"a\": \"$hostler$1$fedcba9876543210$AA\", \"b\": \"$hostler$1$0000000000000000$AA\"}"),
             Json::from("$hostler$ is no secret, nor is $hostler$1$xyz$"),
         ];
-        sealed_keys(&row, &mut found);
+        encryption_key_ids(&row, &mut found);
         let found: Vec<&str> = found.iter().map(String::as_str).collect();
         assert_eq!(found, ["0000000000000000", "0123456789abcdef", "fedcba9876543210"]);
     }

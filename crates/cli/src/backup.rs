@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use hostler_backup::{BackupError, KeyFile, Made, sealed_keys, write};
+use hostler_backup::{BackupError, BackupOrigin, KeyFile, encryption_key_ids, write};
 use hostler_database::Location;
 use hostler_database::copy::Snapshot;
 use hostler_engine::{Clock, SystemClock};
@@ -30,14 +30,19 @@ pub fn run(options: &DataOptions, file: &Path, replace: bool) -> Result<()> {
     let mut snapshot = Snapshot::open(&location)?;
     let current = snapshot.query("SELECT current_key FROM vault")?;
     let mut used = BTreeSet::new();
-    let made = Made {
+    let origin = BackupOrigin {
         hostler: env!("CARGO_PKG_VERSION").to_owned(),
         created: SystemClock.now().to_string(),
         database: if matches!(location, Location::Sqlite(_)) { "sqlite" } else { "postgresql" },
     };
     let mut ids = vec![];
-    let moved =
-        write::<anyhow::Error>(&mut snapshot, file, replace, made, &mut |_, row| sealed_keys(row, &mut used), || {
+    let summary = write::<anyhow::Error>(
+        &mut snapshot,
+        file,
+        replace,
+        origin,
+        &mut |_, row| encryption_key_ids(row, &mut used),
+        || {
             // Keys may be made or retired meanwhile: what the snapshot needs was there before it or is there now.
             let mut keys = before;
             keys.extend(read_keys(folder)?);
@@ -49,7 +54,8 @@ pub fn run(options: &DataOptions, file: &Path, replace: bool) -> Result<()> {
                 }
             }
             Ok(keys.into_iter().map(|(name, bytes)| KeyFile { name, bytes }).collect())
-        })?;
+        },
+    )?;
     let missing: Vec<String> = used.into_iter().filter(|id| ids.binary_search(id).is_err()).collect();
     if !missing.is_empty() {
         warn(&format!(
@@ -57,7 +63,12 @@ pub fn run(options: &DataOptions, file: &Path, replace: bool) -> Result<()> {
             missing.join(", ")
         ));
     }
-    print_line(&format!("Wrote {} rows of {} tables, and the keys, to {}.", moved.rows, moved.tables, file.display()))
+    print_line(&format!(
+        "Wrote {} rows of {} tables, and the keys, to {}.",
+        summary.rows,
+        summary.tables,
+        file.display()
+    ))
 }
 
 /// The key files in a data folder, by their names there.

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use anyhow::{Result, bail};
-use hostler_backup::sealed_keys;
+use hostler_backup::encryption_key_ids;
 use hostler_database::copy::{CopyError, Snapshot, Source};
 use hostler_identity::key::{KeyError, SecretKey};
 use hostler_resources::REGISTRY;
@@ -49,8 +49,10 @@ pub fn run(options: &DataOptions, config: &ConfigFile) -> Result<()> {
                 findings.note(problem, "what comes after it could not be checked");
             }
         }
-        Err(problem @ CopyError::Absent(_)) if keys.is_empty() => findings.note(problem, "hostler serve creates it"),
-        Err(problem @ CopyError::Absent(_)) => {
+        Err(problem @ CopyError::NoDatabase(_)) if keys.is_empty() => {
+            findings.note(problem, "hostler serve creates it")
+        }
+        Err(problem @ CopyError::NoDatabase(_)) => {
             findings
                 .note(problem, "restore a backup, for the keys show that there was one; hostler serve makes it anew");
         }
@@ -136,7 +138,7 @@ fn check_sealed(snapshot: &mut Snapshot, keys: &BTreeSet<String>, findings: &mut
         let mut missing = BTreeMap::<String, u64>::new();
         snapshot.rows(&table, &mut |row| {
             let mut used = BTreeSet::new();
-            sealed_keys(row, &mut used);
+            encryption_key_ids(row, &mut used);
             for id in used.difference(keys) {
                 *missing.entry(id.clone()).or_default() += 1;
             }

@@ -44,8 +44,8 @@ pub fn run(options: &DataOptions, file: &Path, force: bool) -> Result<()> {
     };
     let mut aside = None;
     let ready = || change(folder, &in_the_way, &keys, &mut aside);
-    let moved = match transfer(&mut archive, &destination, ready) {
-        Ok(moved) => moved,
+    let summary = match transfer(&mut archive, &destination, ready) {
+        Ok(summary) => summary,
         Err(problem) => {
             // Whatever is left of it is of no use.
             let _ = fs::remove_file(&restoring);
@@ -63,8 +63,8 @@ pub fn run(options: &DataOptions, file: &Path, force: bool) -> Result<()> {
     }
     print_line(&format!(
         "Restored {} rows of {} tables, and the keys, of {}.",
-        moved.rows,
-        moved.tables,
+        summary.rows,
+        summary.tables,
         archive.manifest().created
     ))
 }
@@ -80,10 +80,10 @@ pub fn migrate(folder: &Path, to: &str) -> Result<()> {
     storage::claim(folder)?;
     storage::refuse_unfinished(folder)?;
     let mut source = Snapshot::open(&Location::Sqlite(folder.join(DATABASE_FILE)))?;
-    let moved = transfer(&mut source, &Destination::Postgres { url, replace: false }, || Ok(()))?;
+    let summary = transfer(&mut source, &Destination::Postgres { url, replace: false }, || Ok(()))?;
     print_line(&format!(
         "Copied {} rows of {} tables; each was read again and is the same.",
-        moved.rows, moved.tables
+        summary.rows, summary.tables
     ))?;
     print_line(&format!(
         "Start the server with the same --data and with --database; {DATABASE_FILE} was left as it is and is not used then."
@@ -123,11 +123,11 @@ fn change(
         for path in in_the_way {
             let below = path.strip_prefix(folder).unwrap_or(path);
             let target = place.join(below);
-            let moved = match target.parent() {
+            let parent = match target.parent() {
                 Some(parent) => fs::create_dir_all(parent),
                 None => Ok(()),
             };
-            moved.and_then(|()| fs::rename(path, &target)).map_err(failed(path))?;
+            parent.and_then(|()| fs::rename(path, &target)).map_err(failed(path))?;
         }
         *aside = Some(place);
     }

@@ -29,8 +29,8 @@ fn line(progress: &Progress) -> String {
     match progress {
         Progress::Resumed => "An earlier rotation was interrupted: it is brought to its end.".into(),
         Progress::Current { key, generation } => format!("Key {key} (generation {generation}) seals from now on."),
-        Progress::Sealed(texts) => format!("{texts} secrets sealed anew."),
-        Progress::Lost { place } => format!("This secret cannot be opened: {place}."),
+        Progress::Encrypted(texts) => format!("{texts} secrets sealed anew."),
+        Progress::Undecryptable { location } => format!("This secret cannot be decrypted: {location}."),
         Progress::Retired { key, generation } => format!("Key {key} (generation {generation}) is removed."),
     }
 }

@@ -43,7 +43,7 @@ pub async fn open(options: &DataOptions) -> Result<(Database, Keys)> {
     }
     let database = Database::open(&location).await?;
     let secret = SecretKey::load_or_create(&key)?;
-    let vault = Vault::start(&folder.join(VAULT_FOLDER), &database).await?;
+    let vault = Vault::open(&folder.join(VAULT_FOLDER), &database).await?;
     Ok((database, Keys { secret, vault }))
 }
 

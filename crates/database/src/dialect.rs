@@ -48,14 +48,14 @@ pub enum TextLookup {
 
 /// A regular expression that cannot be used, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BadPattern(pub String);
+pub struct InvalidRegex(pub String);
 
 impl Dialect {
     /// The condition that `expr` is among what any of these select, which is gathered before anything is compared with it.
     ///
     /// PostgreSQL gets arrays: it takes what it cannot know for few rows or for many at random, and where it may weigh
     /// several selections together it overlooks that one of them is slow.
-    pub fn among(self, expr: Expr, selections: Vec<SelectStatement>) -> Expr {
+    pub fn in_array(self, expr: Expr, selections: Vec<SelectStatement>) -> Expr {
         match self {
             Dialect::Sqlite => {
                 let mut any = Condition::any();
@@ -78,10 +78,10 @@ impl Dialect {
     /// The condition that the text `expr` compares with `value` as `lookup` says.
     ///
     /// # Errors
-    /// [`BadPattern`] if `lookup` is a regular expression that does not parse, or
+    /// [`InvalidRegex`] if `lookup` is a regular expression that does not parse, or
     /// that is too large: both databases accept only what the `regex` crate does,
     /// which has no back-references, so that none can explode.
-    pub fn text_lookup(self, expr: Expr, lookup: TextLookup, value: &str) -> Result<Expr, BadPattern> {
+    pub fn text_lookup(self, expr: Expr, lookup: TextLookup, value: &str) -> Result<Expr, InvalidRegex> {
         use TextLookup::*;
         Ok(match lookup {
             Exact => expr.eq(value),
@@ -192,12 +192,12 @@ impl Dialect {
         }
     }
 
-    fn matches(self, expr: Expr, pattern: &str, ignore_case: bool) -> Result<Expr, BadPattern> {
+    fn matches(self, expr: Expr, pattern: &str, ignore_case: bool) -> Result<Expr, InvalidRegex> {
         if pattern.chars().count() > LONGEST_PATTERN {
-            return Err(BadPattern(format!("Regular expressions may have at most {LONGEST_PATTERN} characters.")));
+            return Err(InvalidRegex(format!("Regular expressions may have at most {LONGEST_PATTERN} characters.")));
         }
         compile(pattern, ignore_case)
-            .map_err(|problem| BadPattern(format!("Invalid regular expression: {problem}")))?;
+            .map_err(|problem| InvalidRegex(format!("Invalid regular expression: {problem}")))?;
         Ok(match self {
             Dialect::Sqlite => Func::cust(REGEX).arg(pattern).arg(expr).arg(i64::from(ignore_case)).into(),
             // Case and classes of letters depend on the collation, too: see `fold`.

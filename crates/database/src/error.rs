@@ -24,7 +24,7 @@ pub enum Error {
     /// The connection was lost before the database said whether it committed:
     /// everything may have happened, or nothing.
     #[error("the connection was lost while committing: whether that happened is unknown")]
-    Uncertain,
+    CommitUnknown,
     /// The disk of the database is full.
     #[error("the disk of the database is full")]
     Full,
@@ -87,7 +87,7 @@ pub enum OpenError {
     },
     /// Somebody began to restore it and did not finish.
     #[error("the database {place} was not restored to the end: restore it again, or give Hostler an empty one")]
-    Unfinished {
+    UnfinishedRestore {
         /// Host, port and database.
         place: String,
     },
@@ -95,7 +95,7 @@ pub enum OpenError {
     #[error(
         "the database has schema version {found}, but this version of Hostler knows only up to {known}; run the newer Hostler, or restore a backup from before its upgrade"
     )]
-    Newer {
+    NewerSchema {
         /// The version that the database records.
         found: i64,
         /// The newest version known here.

@@ -24,15 +24,15 @@
 //! ```
 
 pub mod copy;
-mod counted;
 mod dialect;
 mod error;
 mod held;
 mod migrate;
 mod postgres;
-mod question;
+mod prepared_query;
 mod sqlite;
 mod statement;
+mod statement_count;
 mod texts;
 mod transaction;
 mod value;
@@ -41,11 +41,11 @@ use std::path::PathBuf;
 
 use sea_query::{Expr, Func, Query, SelectStatement};
 
-pub use counted::counted;
-pub use dialect::{BadPattern, Dialect, TextLookup};
+pub use dialect::{Dialect, InvalidRegex, TextLookup};
 pub use error::{Error, OpenError};
 pub use held::{HELD, HOLDER};
-pub use question::Question;
+pub use prepared_query::PreparedQuery;
+pub use statement_count::count_statements;
 pub use texts::{Sought, TEXTS, Texts};
 pub use transaction::Transaction;
 pub use value::{Row, Type, Value};
@@ -120,7 +120,7 @@ impl Database {
     /// # Errors
     /// Any but [`Error::Unique`] and [`Error::ForeignKey`].
     pub async fn read(&self, query: &SelectStatement, types: &[Type]) -> Result<Vec<Row>, Error> {
-        counted::count();
+        statement_count::count();
         match &self.0 {
             Backend::Sqlite(backend) => {
                 let (sql, values) = statement::for_sqlite(query);
@@ -137,9 +137,13 @@ impl Database {
     ///
     /// # Errors
     /// As [`Database::read`].
-    pub async fn ask(&self, question: &Question, told: &[sea_query::Value]) -> Result<Vec<Row>, Error> {
-        counted::count();
-        let (sql, values, types) = (question.sql(), question.values(told)?, question.types());
+    pub async fn read_prepared(
+        &self,
+        query: &PreparedQuery,
+        parameters: &[sea_query::Value],
+    ) -> Result<Vec<Row>, Error> {
+        statement_count::count();
+        let (sql, values, types) = (query.sql(), query.values(parameters)?, query.types());
         match &self.0 {
             Backend::Sqlite(backend) => backend.read(sql, values, types).await,
             Backend::Postgres(backend) => backend.read(sql, &values, types).await,
@@ -175,10 +179,10 @@ impl Database {
     ///
     /// # Errors
     /// As [`Database::read`].
-    pub async fn takes_changes(&self) -> Result<bool, Error> {
+    pub async fn is_writable(&self) -> Result<bool, Error> {
         match &self.0 {
             Backend::Sqlite(_) => Ok(true),
-            Backend::Postgres(backend) => backend.takes_changes().await,
+            Backend::Postgres(backend) => backend.is_writable().await,
         }
     }
 

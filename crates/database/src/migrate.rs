@@ -54,7 +54,7 @@ pub(crate) fn announce(found: Option<i64>, runner: &Runner) {
 pub(crate) fn refuse_newer(found: Option<i64>, runner: Runner) -> Result<(), OpenError> {
     let known = newest(&runner);
     match found {
-        Some(found) if found > known => Err(OpenError::Newer { found, known }),
+        Some(found) if found > known => Err(OpenError::NewerSchema { found, known }),
         _ => Ok(()),
     }
 }

@@ -2,10 +2,10 @@
 
 use sea_query::{InsertStatement, QueryStatementWriter, SelectStatement};
 
-use crate::counted::count;
 use crate::postgres::PostgresTransaction;
 use crate::sqlite::SqliteTransaction;
-use crate::{Dialect, Error, Question, Row, Type, Value, statement};
+use crate::statement_count::count;
+use crate::{Dialect, Error, PreparedQuery, Row, Type, Value, statement};
 
 /// A transaction: all of it happens, or nothing. Dropped without
 /// [`commit`](Transaction::commit), nothing does.
@@ -66,10 +66,14 @@ impl Transaction {
     ///
     /// # Errors
     /// As [`Transaction::read`].
-    pub async fn ask(&mut self, question: &Question, told: &[sea_query::Value]) -> Result<Vec<Row>, Error> {
+    pub async fn read_prepared(
+        &mut self,
+        query: &PreparedQuery,
+        parameters: &[sea_query::Value],
+    ) -> Result<Vec<Row>, Error> {
         count();
         self.start()?;
-        let (sql, values, types) = (question.sql(), question.values(told)?, question.types());
+        let (sql, values, types) = (query.sql(), query.values(parameters)?, query.types());
         let result = match &mut self.backend {
             Backend::Sqlite(backend) => backend.read(sql, values, types).await,
             Backend::Postgres(backend) => backend.read(sql, &values, types).await,
@@ -131,13 +135,13 @@ impl Transaction {
     ///
     /// # Errors
     /// Any [`Error`].
-    pub async fn execute_small(&mut self, statement: &(impl QueryStatementWriter + Sync)) -> Result<u64, Error> {
+    pub async fn execute_inline(&mut self, statement: &(impl QueryStatementWriter + Sync)) -> Result<u64, Error> {
         count();
         self.start()?;
         let result = match &mut self.backend {
             Backend::Sqlite(backend) => {
                 let (sql, values) = statement::for_sqlite(statement);
-                backend.execute_small(&sql, &values)
+                backend.execute_inline(&sql, &values)
             }
             Backend::Postgres(backend) => {
                 let (sql, values) = statement::for_postgres(statement);
@@ -147,22 +151,22 @@ impl Transaction {
         self.end(result)
     }
 
-    /// As [`Transaction::execute_small`], where nothing depends on how many rows changed: PostgreSQL is told with the
+    /// As [`Transaction::execute_inline`], where nothing depends on how many rows changed: PostgreSQL is told with the
     /// next statement, or with the commit, and what goes wrong is that one's error.
     ///
     /// # Errors
     /// Any [`Error`].
-    pub async fn execute_later(&mut self, statement: &(impl QueryStatementWriter + Sync)) -> Result<(), Error> {
+    pub async fn execute_deferred(&mut self, statement: &(impl QueryStatementWriter + Sync)) -> Result<(), Error> {
         count();
         self.start()?;
         let result = match &mut self.backend {
             Backend::Sqlite(backend) => {
                 let (sql, values) = statement::for_sqlite(statement);
-                backend.execute_small(&sql, &values).map(drop)
+                backend.execute_inline(&sql, &values).map(drop)
             }
             Backend::Postgres(backend) => {
                 let (sql, values) = statement::for_postgres(statement);
-                backend.execute_later(sql, values).await
+                backend.execute_deferred(sql, values).await
             }
         };
         self.end(result)
@@ -186,7 +190,7 @@ impl Transaction {
     /// If the future is dropped, it may have happened or not.
     ///
     /// # Errors
-    /// [`Error::Uncertain`], after which it may have happened or not; [`Error::Full`]
+    /// [`Error::CommitUnknown`], after which it may have happened or not; [`Error::Full`]
     /// and [`Error::Unavailable`], after which it has not; [`Error::Internal`] if a statement
     /// of the transaction failed before.
     pub async fn commit(mut self) -> Result<(), Error> {
@@ -197,21 +201,25 @@ impl Transaction {
         }
     }
 
-    /// [Asks](Transaction::ask) and [commits](Transaction::commit), whatever the answer: on PostgreSQL in one way to
+    /// [Asks](Transaction::read_prepared) and [commits](Transaction::commit), whatever the answer: on PostgreSQL in one way to
     /// the server and back.
     ///
     /// # Errors
-    /// Those of both; only after [`Error::Uncertain`] may anything have happened.
-    pub async fn ask_and_commit(mut self, question: &Question, told: &[sea_query::Value]) -> Result<Vec<Row>, Error> {
+    /// Those of both; only after [`Error::CommitUnknown`] may anything have happened.
+    pub async fn read_prepared_and_commit(
+        mut self,
+        query: &PreparedQuery,
+        parameters: &[sea_query::Value],
+    ) -> Result<Vec<Row>, Error> {
         if let Backend::Sqlite(_) = self.backend {
-            let rows = self.ask(question, told).await?;
+            let rows = self.read_prepared(query, parameters).await?;
             return self.commit().await.map(|()| rows);
         }
         count();
         self.start()?;
-        let values = question.values(told)?;
+        let values = query.values(parameters)?;
         match self.backend {
-            Backend::Postgres(backend) => backend.read_and_commit(question.sql(), &values, question.types()).await,
+            Backend::Postgres(backend) => backend.read_and_commit(query.sql(), &values, query.types()).await,
             Backend::Sqlite(_) => Ok(Vec::new()),
         }
     }

@@ -25,7 +25,7 @@ both!(a_newer_schema_is_refused, |database| {
              VALUES (99, 'later', '2030-01-01T00:00:00Z', '1')",
         )
         .await;
-    let OpenError::Newer { found: 99, known } = refused(&database.location).await else { panic!() };
+    let OpenError::NewerSchema { found: 99, known } = refused(&database.location).await else { panic!() };
     assert!(known < 99);
     // Nothing was changed: without that row it opens.
     database.raw("DELETE FROM refinery_schema_history WHERE version = 99").await;

@@ -6,7 +6,7 @@ mod common;
 
 use std::time::Duration;
 
-use hostler_database::{Database, Dialect, Error, Question, Type};
+use hostler_database::{Database, Dialect, Error, PreparedQuery, Type};
 use sea_query::{InsertStatement, Query, SelectStatement};
 
 async fn server() -> Option<common::Fresh> {
@@ -88,15 +88,15 @@ async fn what_is_sent_together_happens_together() {
     let types = [Type::Text];
     let words =
         |word: &str| Query::insert().into_table("sample").columns(["words"]).values_panic([word.into()]).to_owned();
-    let everything = Question::new(Dialect::Postgres, &self::words(), types.to_vec(), []);
+    let everything = PreparedQuery::new(Dialect::Postgres, &self::words(), types.to_vec(), []);
 
     let mut transaction = database.begin().await.unwrap();
-    transaction.execute_later(&words("a")).await.unwrap();
+    transaction.execute_deferred(&words("a")).await.unwrap();
     assert_eq!(transaction.read(&self::words(), &types).await.unwrap().len(), 1);
-    transaction.execute_later(&words("b")).await.unwrap();
-    assert_eq!(transaction.ask_and_commit(&everything, &[]).await.unwrap().len(), 2);
+    transaction.execute_deferred(&words("b")).await.unwrap();
+    assert_eq!(transaction.read_prepared_and_commit(&everything, &[]).await.unwrap().len(), 2);
     let mut transaction = database.begin().await.unwrap();
-    transaction.execute_later(&words("c")).await.unwrap();
+    transaction.execute_deferred(&words("c")).await.unwrap();
     transaction.commit().await.unwrap();
     assert_eq!(database.read(&self::words(), &types).await.unwrap().len(), 3);
 
@@ -114,11 +114,11 @@ async fn what_is_sent_together_happens_together() {
     for insert in [twice("x"), unsendable] {
         for asks in [true, false] {
             let mut transaction = database.begin().await.unwrap();
-            transaction.execute_later(&words("d")).await.unwrap();
-            transaction.execute_later(&insert).await.unwrap();
-            transaction.execute_later(&words("e")).await.unwrap();
+            transaction.execute_deferred(&words("d")).await.unwrap();
+            transaction.execute_deferred(&insert).await.unwrap();
+            transaction.execute_deferred(&words("e")).await.unwrap();
             let outcome = if asks {
-                transaction.ask_and_commit(&everything, &[]).await.map(drop)
+                transaction.read_prepared_and_commit(&everything, &[]).await.map(drop)
             } else {
                 transaction.commit().await
             };
@@ -127,7 +127,7 @@ async fn what_is_sent_together_happens_together() {
         }
     }
     let mut transaction = database.begin().await.unwrap();
-    transaction.execute_later(&twice("x")).await.unwrap();
+    transaction.execute_deferred(&twice("x")).await.unwrap();
     assert!(matches!(transaction.insert(&words("f")).await, Err(Error::Unique(_))));
     assert!(matches!(transaction.commit().await, Err(Error::Internal(_))));
     assert_eq!(database.read(&self::words(), &types).await.unwrap().len(), 3);

@@ -6,7 +6,7 @@ mod common;
 
 use std::time::Duration;
 
-use hostler_database::{Database, Dialect, Error, Transaction, Type, counted};
+use hostler_database::{Database, Dialect, Error, Transaction, Type, count_statements};
 use sea_query::{Expr, ExprTrait, InsertStatement, Query, SelectStatement};
 
 /// Takes about as many steps as it says.
@@ -263,8 +263,8 @@ both!(
 );
 
 both!(statements_are_counted, |database| {
-    let ((), outside) = counted(async {
-        let (_, inside) = counted(async {
+    let ((), outside) = count_statements(async {
+        let (_, inside) = count_statements(async {
             counted_settings(&database).await;
             let mut transaction = database.begin().await.unwrap();
             transaction.insert(&setting("a")).await.unwrap();

@@ -4,7 +4,7 @@
 
 mod common;
 
-use hostler_database::{BadPattern, Database, Dialect, Error, Row, TextLookup, Type, Value};
+use hostler_database::{Database, Dialect, Error, InvalidRegex, Row, TextLookup, Type, Value};
 use jiff::Timestamp;
 use sea_query::{Expr, ExprTrait, Order, Query, SelectStatement};
 
@@ -244,7 +244,7 @@ both!(bad_patterns_are_refused, |database| {
     for pattern in ["(", "[a", r"(a)\1", "(?=a)", &"a".repeat(1001), "((a{1000}){1000}){1000}"] {
         for lookup in [TextLookup::Regex, TextLookup::IRegex] {
             let result = dialect.text_lookup(Expr::col("words"), lookup, pattern);
-            assert!(matches!(result, Err(BadPattern(_))), "{pattern}");
+            assert!(matches!(result, Err(InvalidRegex(_))), "{pattern}");
         }
     }
     // What only PostgreSQL does not understand comes out as an error that says so.

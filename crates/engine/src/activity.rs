@@ -96,7 +96,7 @@ impl Entry {
             for (content_type, object_id) in self.links {
                 links.values_panic([id.into(), content_type.into(), object_id.into()]);
             }
-            tx.execute_later(&links).await?;
+            tx.execute_deferred(&links).await?;
         }
         Ok(())
     }

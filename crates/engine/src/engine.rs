@@ -7,7 +7,7 @@ use hostler_vault::Vault;
 use jiff::Timestamp;
 
 use crate::hooks::Hooks;
-use crate::loads::Loads;
+use crate::query_cache::QueryCache;
 
 /// Where the time comes from, so that tests can set it.
 pub trait Clock: Send + Sync {
@@ -72,8 +72,8 @@ pub struct Engine {
     pub secret: Arc<SecretKey>,
     /// What seals and opens secrets that are kept in the database.
     pub vault: Arc<Vault>,
-    /// What the reads of single objects look like.
-    pub loads: Arc<Loads>,
+    /// The SQL of reads of single objects.
+    pub query_cache: Arc<QueryCache>,
     /// The name of this node, as the activity stream records it.
     pub node: Arc<str>,
 }

@@ -75,7 +75,7 @@ impl From<DatabaseError> for Failure {
                 Failure::Conflict("Another request changed the same objects at the same moment: try again.".into())
             }
             DatabaseError::Unavailable(why) => Failure::Unavailable(why),
-            DatabaseError::Uncertain => Failure::Uncertain,
+            DatabaseError::CommitUnknown => Failure::Uncertain,
             DatabaseError::Full => Failure::StorageFull,
             DatabaseError::Timeout | DatabaseError::TooComplex => Failure::TooExpensive,
             DatabaseError::Internal(why) => Failure::Internal(why),

@@ -143,7 +143,7 @@ impl Engine {
         match rule(SEEN) {
             rule @ Rule::When(_) => {
                 let ids = rule.ids(resource.table, SEEN);
-                Rule::When(self.database.dialect().among(column(ROW, "id"), vec![ids]))
+                Rule::When(self.database.dialect().in_array(column(ROW, "id"), vec![ids]))
             }
             rule => rule,
         }
@@ -195,7 +195,7 @@ impl Seen {
                 let first = parts.iter().map(|part| page_of(self.select(part), most)).collect();
                 Query::select()
                     .from_as(Alias::new(self.table), Alias::new(ROW))
-                    .and_where(dialect.among(column(ROW, "id"), first))
+                    .and_where(dialect.in_array(column(ROW, "id"), first))
                     .to_owned()
             }
         };

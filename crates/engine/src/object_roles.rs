@@ -18,7 +18,7 @@ pub(crate) async fn create(tx: &mut Transaction, resource: &'static Resource, id
     for role in resource.roles {
         insert.values_panic([resource.name.into(), id.into(), role.field.into()]);
     }
-    Ok(tx.execute_later(&insert).await?)
+    Ok(tx.execute_deferred(&insert).await?)
 }
 
 /// Takes the roles, and with them all grants, of an object that is about to be

@@ -7,9 +7,9 @@ use serde_json::{Map, Value as Json};
 
 use crate::grants::require_administer_object;
 use crate::hooks::{Shown, View};
-use crate::loads::{selection, told};
 use crate::named_url;
 use crate::query::QueryError;
+use crate::query_cache::{parameters, selection};
 use crate::render::render;
 use crate::select::{Loaded, ROW, Reading, visible};
 use crate::write::require;
@@ -76,13 +76,13 @@ pub(crate) async fn load(
     let locks = matches!(source, Source::Transaction(_));
     let (rows, reading) = match target {
         Target::Id(id) => {
-            let load = engine.loads.find(engine.database.dialect(), resource, actor, locks);
-            let told = told(actor, *id);
+            let cached = engine.query_cache.find(engine.database.dialect(), resource, actor, locks);
+            let parameters = parameters(actor, *id);
             let rows = match source {
-                Source::Database(database) => database.ask(&load.question, &told).await?,
-                Source::Transaction(transaction) => transaction.ask(&load.question, &told).await?,
+                Source::Database(database) => database.read_prepared(&cached.query, &parameters).await?,
+                Source::Transaction(transaction) => transaction.read_prepared(&cached.query, &parameters).await?,
             };
-            (rows, load.reading)
+            (rows, cached.reading)
         }
         Target::Name(_) => {
             let selection = selection(resource, target.condition(resource)?, actor, locks);
@@ -92,7 +92,7 @@ pub(crate) async fn load(
     found(rows, reading, resource, target)
 }
 
-/// Loads an object of a transaction, which ends with that.
+/// Loads an object in a transaction and commits it.
 pub(crate) async fn load_and_commit(
     engine: &Engine,
     transaction: Transaction,
@@ -100,9 +100,9 @@ pub(crate) async fn load_and_commit(
     id: i64,
     actor: &Actor,
 ) -> Result<Loaded, Failure> {
-    let load = engine.loads.find(engine.database.dialect(), resource, actor, false);
-    let rows = transaction.ask_and_commit(&load.question, &told(actor, id)).await?;
-    found(rows, load.reading, resource, &Target::Id(id))
+    let cached = engine.query_cache.find(engine.database.dialect(), resource, actor, false);
+    let rows = transaction.read_prepared_and_commit(&cached.query, &parameters(actor, id)).await?;
+    found(rows, cached.reading, resource, &Target::Id(id))
 }
 
 fn found(rows: Vec<Row>, reading: Reading, resource: &'static Resource, target: &Target) -> Result<Loaded, Failure> {
@@ -194,7 +194,7 @@ impl From<QueryError> for Failure {
 }
 
 impl Engine {
-    /// Whether the actor may create objects of this resource, as far as can be told without a body.
+    /// Whether the actor may create objects of this resource, as far as can be known without a body.
     ///
     /// # Errors
     /// What the database says.

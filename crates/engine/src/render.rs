@@ -55,7 +55,7 @@ pub(crate) fn render(loaded: &Loaded, view: View<'_>) -> Map<String, Json> {
 /// The values of a document of inputs, with a mask in the place of each secret.
 fn masked(mut inputs: Json) -> Json {
     if let Json::Object(values) = &mut inputs {
-        for value in values.values_mut().filter(|value| value.as_str().is_some_and(hostler_vault::is_sealed)) {
+        for value in values.values_mut().filter(|value| value.as_str().is_some_and(hostler_vault::is_encrypted)) {
             *value = ENCRYPTED.into();
         }
     }

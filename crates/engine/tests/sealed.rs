@@ -11,7 +11,7 @@ use hostler_schema::fields::{id, sealed, text};
 use hostler_schema::{Access, Action, Actor, Draft, Field, Policy, Resource, Rule, column};
 use hostler_testkit::database::PostgresDatabase;
 use hostler_testkit::{Backend, on_each_backend};
-use hostler_vault::{Place, Vault, is_sealed};
+use hostler_vault::{SecretContext, Vault, is_encrypted};
 use sea_query::{Alias, ExprTrait, Query};
 use serde_json::{Map, Value as Json, json};
 
@@ -69,14 +69,14 @@ fn on(backend: Backend, test: impl AsyncFnOnce(World)) {
     }
     tokio::runtime::Runtime::new().unwrap().block_on(async {
         let database = Database::open(&location).await.unwrap();
-        let vault = Vault::start(&folder.path().join("keys"), &database).await.unwrap();
+        let vault = Vault::open(&folder.path().join("keys"), &database).await.unwrap();
         let engine = Engine {
             database,
             registry: Registry(&REGISTERED),
             clock: Arc::new(SystemClock),
             secret: Arc::new(SecretKey::from_bytes([1; 64])),
             vault: Arc::new(vault),
-            loads: Arc::default(),
+            query_cache: Arc::default(),
             node: "test".into(),
         };
         test(World { engine, actor: nobody() }).await;
@@ -125,7 +125,7 @@ impl World {
 
     async fn opened(&self, id: i64, name: &str) -> String {
         let stored = self.stored(id, name).await;
-        self.engine.vault.open(&Place::new("safe", id, name), &stored).unwrap().to_string()
+        self.engine.vault.decrypt(&SecretContext::new("safe", id, name), &stored).unwrap().to_string()
     }
 
     async fn stream(&self) -> Vec<Json> {
@@ -143,7 +143,7 @@ fn a_secret_is_stored_sealed_and_shown_as_a_word(backend: Backend) {
     on(backend, async |world| {
         let (id, json) = world.create(json!({"name": "one", "pin": " 1234 "})).await;
         assert_eq!((&json["pin"], &json["code"]), (&json!("$encrypted$"), &json!("")));
-        assert!(is_sealed(&world.stored(id, "pin").await));
+        assert!(is_encrypted(&world.stored(id, "pin").await));
         assert_eq!(world.opened(id, "pin").await, " 1234 ");
         assert_eq!(world.stored(id, "code").await, "");
         let json = world.patch(id, json!({"code": "abcd"})).await.unwrap();

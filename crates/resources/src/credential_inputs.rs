@@ -5,7 +5,7 @@ use hostler_credential_types::{CredentialTypeInfo, InputErrors, InputSchema};
 use hostler_database::{Transaction, Type, Value};
 use hostler_engine::{ENCRYPTED, Edit, Engine, Failure, Record};
 use hostler_schema::{Field, column};
-use hostler_vault::{Place, is_sealed};
+use hostler_vault::{SecretContext, is_encrypted};
 use sea_query::{Alias, ExprTrait, Query};
 use serde_json::{Map, Value as Json};
 
@@ -117,7 +117,7 @@ pub async fn prepare(
     for (name, value) in sent {
         let value = match (value.as_str(), stored.get(&name).and_then(Json::as_str)) {
             // The client keeps what is stored, or did not send any inputs but another type.
-            (Some(text), Some(kept)) if is_sealed(kept) && (text == ENCRYPTED || text == kept) => {
+            (Some(text), Some(kept)) if is_encrypted(kept) && (text == ENCRYPTED || text == kept) => {
                 open(engine, id, field, &name, kept)?.into()
             }
             (Some(ENCRYPTED), Some(kept)) => kept.into(),
@@ -127,7 +127,7 @@ pub async fn prepare(
                     format!("{ENCRYPTED} keeps the value that is stored, but none is: send the value itself.");
                 return Err(part(field, &name, message));
             }
-            (Some(text), _) if is_sealed(text) => {
+            (Some(text), _) if is_encrypted(text) => {
                 return Err(part(field, &name, "This text cannot be told from one that is stored encrypted."));
             }
             _ => value,
@@ -141,15 +141,15 @@ pub async fn prepare(
         edit.new.set(field, Value::Json(plain.into()));
         return Ok(());
     }
-    let sealer = engine.vault.sealer(tx).await?;
+    let encryptor = engine.vault.encryptor(tx).await?;
     for (name, value) in &mut plain {
         let Some(text) = value.as_str().filter(|text| definition.is_secret(name, text)) else { continue };
         // What stays the same stays as it is, so that nothing counts as changed.
-        let kept = match stored.get(name).and_then(Json::as_str).filter(|kept| is_sealed(kept)) {
+        let kept = match stored.get(name).and_then(Json::as_str).filter(|kept| is_encrypted(kept)) {
             Some(kept) if open(engine, id, field, name, kept)? == text => Some(kept.to_owned()),
             _ => None,
         };
-        *value = kept.unwrap_or_else(|| sealer.seal(&place(id, &key(field, name)), text)).into();
+        *value = kept.unwrap_or_else(|| encryptor.encrypt(&place(id, &key(field, name)), text)).into();
     }
     edit.new.set(field, Value::Json(plain.into()));
     Ok(())
@@ -173,10 +173,10 @@ pub async fn encrypt_new(
     if open.len() == inputs.len() {
         return Ok(());
     }
-    let sealer = engine.vault.sealer(tx).await?;
+    let encryptor = engine.vault.encryptor(tx).await?;
     for (name, value) in inputs.iter_mut().filter(|(name, _)| !open.contains_key(*name)) {
         if let Some(text) = value.as_str() {
-            *value = sealer.seal(&place(id, &key(field, name)), text).into();
+            *value = encryptor.encrypt(&place(id, &key(field, name)), text).into();
         }
     }
     let update = Query::update()
@@ -184,7 +184,7 @@ pub async fn encrypt_new(
         .value(Alias::new(field.column), Json::Object(inputs).to_string())
         .and_where(column(CREDENTIAL.table, "id").eq(id))
         .to_owned();
-    tx.execute_small(&update).await?;
+    tx.execute_inline(&update).await?;
     Ok(())
 }
 
@@ -195,7 +195,7 @@ pub async fn encrypt_new(
 pub fn decrypted(engine: &Engine, record: &Record, field: &'static Field) -> Result<Json, Failure> {
     let mut inputs = values(record, field);
     for (name, value) in &mut inputs {
-        if let Some(sealed) = value.as_str().filter(|text| is_sealed(text)) {
+        if let Some(sealed) = value.as_str().filter(|text| is_encrypted(text)) {
             *value = open(engine, record.id, field, name, sealed)?.into();
         }
     }
@@ -214,12 +214,12 @@ fn key(field: &Field, name: &str) -> String {
     format!("{}.{name}", field.name)
 }
 
-fn place(id: i64, key: &str) -> Place<'_> {
-    Place::new(CREDENTIAL.name, id, key)
+fn place(id: i64, key: &str) -> SecretContext<'_> {
+    SecretContext::new(CREDENTIAL.name, id, key)
 }
 
 fn open(engine: &Engine, id: i64, field: &Field, name: &str, sealed: &str) -> Result<String, Failure> {
-    Ok(engine.vault.open(&place(id, &key(field, name)), sealed)?.to_string())
+    Ok(engine.vault.decrypt(&place(id, &key(field, name)), sealed)?.to_string())
 }
 
 fn part(field: &Field, name: &str, message: impl Into<String>) -> Failure {

@@ -398,7 +398,7 @@ impl Hooks for ProjectHooks {
             .value(Alias::new("local_path"), folder)
             .and_where(column("projects", "id").eq(id))
             .to_owned();
-        tx.execute_small(&update).await?;
+        tx.execute_inline(&update).await?;
         Ok(())
     }
 

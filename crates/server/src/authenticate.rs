@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use hostler_access::is_organization_admin;
-use hostler_database::{Dialect, Error, Question, Row, Type};
+use hostler_database::{Dialect, Error, PreparedQuery, Row, Type};
 use hostler_engine::Failure;
 use hostler_identity::header::{Credentials, Malformed, parse_authorization};
 use hostler_identity::password::passwords;
@@ -340,13 +340,13 @@ pub(crate) async fn by_session(app: &App, secret: &str) -> Result<BySession, Err
 /// The questions for one user, each told one value.
 pub(crate) struct Askings {
     /// By the digest of a token; with its scope, end, id and last use.
-    by_token: Question,
+    by_token: PreparedQuery,
     /// By the name; with the id of the second factor.
-    by_name: Question,
+    by_name: PreparedQuery,
     /// By the digest of a session's secret; with its id, binding, end and last use.
-    by_session: Question,
+    by_session: PreparedQuery,
     /// By the id.
-    by_id: Question,
+    by_id: PreparedQuery,
 }
 
 impl Askings {
@@ -364,7 +364,7 @@ impl Askings {
         let by_id = asking([("users", column("users", "id").eq(SOMETHING))]);
         let question = |query: &SelectStatement, more: &[Type]| {
             let types = [&USER_TYPES, &[Type::Integer, Type::Boolean][..], more].concat();
-            Question::new(dialect, query, types, [SOMETHING.into()])
+            PreparedQuery::new(dialect, query, types, [SOMETHING.into()])
         };
         Askings {
             by_token: question(&by_token, &[Type::Text, Type::Time, Type::Integer, Type::Time]),
@@ -394,8 +394,8 @@ fn asking<const N: usize>(by: [(&'static str, Expr); N]) -> SelectStatement {
 }
 
 /// The settings in force, and the row that answers the question.
-async fn ask(app: &App, question: &Question, told: impl Into<Value>) -> Result<(Arc<Settings>, Row), Error> {
-    let rows = app.engine.database.ask(question, &[told.into()]).await?;
+async fn ask(app: &App, question: &PreparedQuery, told: impl Into<Value>) -> Result<(Arc<Settings>, Row), Error> {
+    let rows = app.engine.database.read_prepared(question, &[told.into()]).await?;
     let missing = || Error::Internal("the generation of the settings is missing".into());
     let row = rows.into_iter().next().ok_or_else(missing)?;
     let generation = row.integer(USER_COLUMNS.len()).ok_or_else(missing)?;

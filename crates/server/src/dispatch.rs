@@ -50,7 +50,7 @@ pub(crate) async fn handle(app: &App, request: axum::http::Request<Body>) -> Htt
     let mut trace = Trace::default();
     // Boxed, for it has room for whatever a request may come to, and is moved several times.
     let work = Box::pin(AssertUnwindSafe(answer(app, request, &mut trace)).catch_unwind());
-    let (outcome, queries) = hostler_database::counted(work).await;
+    let (outcome, queries) = hostler_database::count_statements(work).await;
     let response =
         outcome.unwrap_or_else(|panic| error_response(Failure::Internal(format!("panic: {}", message(&panic))), ""));
     let mut response = response.into_http();

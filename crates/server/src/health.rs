@@ -85,7 +85,7 @@ impl Readiness {
                 return vec![UNREACHABLE];
             }
         }
-        match self.engine.database.takes_changes().await {
+        match self.engine.database.is_writable().await {
             Ok(true) => {}
             Ok(false) => reasons.push(READ_ONLY),
             Err(problem) => {

@@ -48,6 +48,6 @@ async fn write(app: &App, id: i64, expires: Timestamp) -> Result<(), Error> {
         .and_where(column("sessions", "id").eq(id))
         .to_owned();
     let mut tx = app.engine.database.begin().await?;
-    tx.execute_small(&update).await?;
+    tx.execute_inline(&update).await?;
     tx.commit().await
 }

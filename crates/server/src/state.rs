@@ -66,7 +66,7 @@ impl App {
                 clock: Arc::new(SystemClock),
                 secret: Arc::new(keys.secret),
                 vault: Arc::new(keys.vault),
-                loads: Arc::default(),
+                query_cache: Arc::default(),
                 node: options.node.as_str().into(),
             },
             directories: Arc::default(),

@@ -12,7 +12,7 @@ pub enum VaultError {
     Malformed,
     /// The text was changed, or stands where it was not sealed for.
     #[error("the sealed secret was changed or belongs elsewhere")]
-    Refused,
+    DecryptionFailed,
     /// The folder lacks the key.
     #[error(
         "the key {id} is not in {}: put the key files that belong to this database there (from a backup, or from the other servers that use it)", folder.display()
@@ -25,7 +25,7 @@ pub enum VaultError {
     },
     /// The folder of the keys cannot be used.
     #[error("cannot {doing} {}: {source}", path.display())]
-    Folder {
+    Io {
         /// What was tried, such as "read".
         doing: &'static str,
         /// The folder, or a file in it.

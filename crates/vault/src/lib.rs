@@ -2,7 +2,7 @@
 //!
 //! What must be read back (a credential's password, the bind password of a
 //! directory, the secret of a second factor) is stored sealed: encrypted by
-//! AES-256-GCM under a key of this installation, and bound to its [`Place`], so
+//! AES-256-GCM under a key of this installation, and bound to its [`SecretContext`], so
 //! that a sealed text copied to another row, column or installation does not
 //! open. What need not be read back is stored as a digest instead and is no
 //! business of this crate.
@@ -15,26 +15,21 @@
 //!
 //! ```no_run
 //! # use hostler_database::Transaction;
-//! # use hostler_vault::{Place, Vault, VaultError};
+//! # use hostler_vault::{SecretContext, Vault, VaultError};
 //! # async fn example(vault: &Vault, tx: &mut Transaction) -> Result<(), VaultError> {
-//! let place = Place::new("user", 7, "totp_secret");
-//! let stored = vault.seal(tx, &place, "JBSWY3DPEHPK3PXP").await?;
+//! let context = SecretContext::new("user", 7, "totp_secret");
+//! let stored = vault.encrypt(tx, &context, "JBSWY3DPEHPK3PXP").await?;
 //! // … write `stored` into the row by the same transaction, commit, read it again …
-//! let secret = vault.open(&place, &stored)?;
+//! let secret = vault.decrypt(&context, &stored)?;
 //! # Ok(())
 //! # }
 //! ```
 //!
 //! A setting has no row while it has its default: its place is
-//! `Place::new("setting", 0, "AUTH_LDAP_BIND_PASSWORD")`.
+//! `SecretContext::new("setting", 0, "AUTH_LDAP_BIND_PASSWORD")`.
 //!
 //! Each column where sealed texts stand must be known to the rotation of keys, as
-//! a [`Shelf`]: the server's list of them has those of resources by itself.
-//!
-//! # What AWX has sealed
-//!
-//! [`open_awx`] reads what AWX has encrypted under its `SECRET_KEY`, so that a
-//! database of AWX can be brought along.
+//! a [`SecretColumn`]: the server's list of them has those of resources by itself.
 //!
 //! # Keys
 //!
@@ -48,20 +43,18 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
-mod awx;
 mod cipher;
 mod error;
-mod folder;
-mod place;
+mod key_files;
 mod rotation;
-mod shelf;
+mod secret_column;
+mod secret_context;
 mod vault;
 
-pub use awx::{AwxError, is_awx_encrypted, open_awx};
-pub use cipher::{is_sealed, key_of};
+pub use cipher::{is_encrypted, key_id};
 pub use error::VaultError;
-pub use folder::key_ids;
-pub use place::Place;
+pub use key_files::key_ids;
 pub use rotation::{KeyUse, Progress, RotationError};
-pub use shelf::{Form, Shelf};
-pub use vault::{Sealer, Vault};
+pub use secret_column::{Encoding, SecretColumn};
+pub use secret_context::SecretContext;
+pub use vault::{Encryptor, Vault};

@@ -20,9 +20,9 @@ use hostler_identity::key::make_file;
 use sea_query::{Alias, Expr, ExprTrait, LockType, Query};
 
 use crate::cipher::Cipher;
-use crate::shelf::{Resealed, Shelf};
+use crate::secret_column::{Reencrypted, SecretColumn, SecretRow};
 use crate::vault::{TABLE, Vault};
-use crate::{VaultError, folder};
+use crate::{VaultError, key_files};
 
 /// Rows of one transaction.
 const BATCH: u64 = 50;
@@ -44,11 +44,11 @@ pub enum Progress {
         generation: u64,
     },
     /// So many texts were sealed anew so far.
-    Sealed(u64),
+    Encrypted(u64),
     /// This secret could not be opened, and stays as it is.
-    Lost {
+    Undecryptable {
         /// Where it stands.
-        place: String,
+        location: String,
     },
     /// This key seals nothing any more, and its file was removed.
     Retired {
@@ -70,7 +70,7 @@ pub enum RotationError {
         "{0} secrets cannot be opened by the key that sealed them, which therefore stays: set them again (see above where \
          they stand), then run this once more"
     )]
-    Lost(u64),
+    Undecryptable(u64),
     /// The folder, a key or the database.
     #[error(transparent)]
     Vault(#[from] VaultError),
@@ -96,7 +96,7 @@ pub struct KeyUse {
 }
 
 impl Vault {
-    /// Seals everything on these shelves by a new key, and removes the old one;
+    /// Seals everything on these columns by a new key, and removes the old one;
     /// or ends a rotation that was interrupted.
     ///
     /// # Errors
@@ -104,44 +104,44 @@ impl Vault {
     pub async fn rotate(
         &self,
         database: &Database,
-        shelves: &[Shelf],
+        columns: &[SecretColumn],
         report: &mut (dyn FnMut(Progress) + Send),
     ) -> Result<(), RotationError> {
         let _lock = self.lock()?;
         let current = self.turn(database, report).await?;
-        let mut lost = 0;
-        for (generation, old) in folder::read(self.folder())? {
+        let mut undecryptable = 0;
+        for (generation, old) in key_files::read(self.folder())? {
             if old.id() == current.id() {
                 continue;
             }
-            let mut sealed = 0;
+            let mut encrypted = 0;
             let mut left = 0;
-            for shelf in shelves {
-                left += self.sweep(database, shelf, &old, &mut sealed, report).await?;
+            for column in columns {
+                left += self.sweep(database, column, &old, &mut encrypted, report).await?;
             }
             if left == 0 {
-                folder::remove(self.folder(), generation)?;
+                key_files::remove(self.folder(), generation)?;
                 report(Progress::Retired { key: old.id().to_owned(), generation });
             }
-            lost += left;
+            undecryptable += left;
         }
-        if lost == 0 { Ok(()) } else { Err(RotationError::Lost(lost)) }
+        if undecryptable == 0 { Ok(()) } else { Err(RotationError::Undecryptable(undecryptable)) }
     }
 
-    /// How many texts on these shelves each key has sealed: those in the folder
+    /// How many texts on these columns each key has sealed: those in the folder
     /// by generation, then others.
     ///
     /// # Errors
     /// What the folder or the database says.
-    pub async fn key_uses(&self, database: &Database, shelves: &[Shelf]) -> Result<Vec<KeyUse>, VaultError> {
+    pub async fn key_uses(&self, database: &Database, columns: &[SecretColumn]) -> Result<Vec<KeyUse>, VaultError> {
         let mut counts: BTreeMap<String, u64> = BTreeMap::new();
-        for shelf in shelves {
+        for column in columns {
             let mut after = 0;
             loop {
-                let rows = database.read(&shelf.rows(after, None, 10 * BATCH), &Shelf::TYPES).await?;
+                let rows = database.read(&column.rows(after, None, 10 * BATCH), &SecretColumn::TYPES).await?;
                 let Some(last) = rows.last().and_then(|row| row.integer(0)) else { break };
                 after = last;
-                for key in rows.iter().flat_map(|row| shelf.keys(&Shelf::content(row))) {
+                for key in rows.iter().flat_map(|row| column.keys(&SecretRow::decode(row))) {
                     *counts.entry(key).or_default() += 1;
                 }
             }
@@ -151,7 +151,7 @@ impl Vault {
             let current = current.as_deref() == Some(key.as_str());
             KeyUse { key, generation, current, texts }
         };
-        let known = folder::read(self.folder())?;
+        let known = key_files::read(self.folder())?;
         let mut uses: Vec<KeyUse> = known
             .into_iter()
             .map(|(generation, cipher)| {
@@ -166,7 +166,7 @@ impl Vault {
     /// Keeps other processes from rotating for as long as the file is held.
     fn lock(&self) -> Result<File, RotationError> {
         let path = self.folder().join(LOCK);
-        let problem = |source| VaultError::Folder { doing: "lock", path: path.clone(), source };
+        let problem = |source| VaultError::Io { doing: "lock", path: path.clone(), source };
         make_file(&path).map_err(problem)?;
         let file = File::options().write(true).open(&path).map_err(problem)?;
         match file.try_lock() {
@@ -184,10 +184,10 @@ impl Vault {
         database: &Database,
         report: &mut (dyn FnMut(Progress) + Send),
     ) -> Result<Arc<Cipher>, RotationError> {
-        let mut known = folder::read(self.folder())?;
+        let mut known = key_files::read(self.folder())?;
         match known.last() {
             Some(_) if known.len() > 1 => report(Progress::Resumed),
-            Some((newest, _)) => known.push(folder::create(self.folder(), newest + 1)?),
+            Some((newest, _)) => known.push(key_files::create(self.folder(), newest + 1)?),
             // The folder held the key that seals when the vault was started.
             None => return Err(VaultError::Malformed.into()),
         }
@@ -196,40 +196,40 @@ impl Vault {
             let update =
                 Query::update().table(Alias::new(TABLE)).value(Alias::new("current_key"), newest.id()).to_owned();
             let mut tx = database.begin().await?;
-            tx.execute_small(&update).await?;
+            tx.execute_inline(&update).await?;
             tx.commit().await?;
         }
         report(Progress::Current { key: newest.id().to_owned(), generation });
         Ok(self.find(newest.id())?)
     }
 
-    /// Seals anew what `old` has sealed on a shelf, and tells how many texts could not be opened.
+    /// Seals anew what `old` has sealed on a column, and tells how many texts could not be opened.
     async fn sweep(
         &self,
         database: &Database,
-        shelf: &Shelf,
+        column: &SecretColumn,
         old: &Cipher,
-        sealed: &mut u64,
+        encrypted: &mut u64,
         report: &mut (dyn FnMut(Progress) + Send),
     ) -> Result<u64, RotationError> {
-        let (mut after, mut lost) = (0, 0);
+        let (mut after, mut undecryptable) = (0, 0);
         loop {
             let mut attempts = ATTEMPTS;
             let batch = loop {
                 attempts -= 1;
-                match self.batch(database, shelf, old, after).await {
+                match self.batch(database, column, old, after).await {
                     Err(VaultError::Database(Error::Contended)) if attempts > 0 => {}
                     outcome => break outcome?,
                 }
             };
-            let Some((last, outcomes)) = batch else { return Ok(lost) };
+            let Some((last, outcomes)) = batch else { return Ok(undecryptable) };
             after = last;
             for outcome in outcomes {
-                *sealed += outcome.sealed;
-                lost += outcome.lost.len() as u64;
-                outcome.lost.into_iter().for_each(|place| report(Progress::Lost { place }));
+                *encrypted += outcome.encrypted;
+                undecryptable += outcome.undecryptable.len() as u64;
+                outcome.undecryptable.into_iter().for_each(|location| report(Progress::Undecryptable { location }));
             }
-            report(Progress::Sealed(*sealed));
+            report(Progress::Encrypted(*encrypted));
         }
     }
 
@@ -237,31 +237,31 @@ impl Vault {
     async fn batch(
         &self,
         database: &Database,
-        shelf: &Shelf,
+        column: &SecretColumn,
         old: &Cipher,
         after: i64,
-    ) -> Result<Option<(i64, Vec<Resealed>)>, VaultError> {
+    ) -> Result<Option<(i64, Vec<Reencrypted>)>, VaultError> {
         let mut tx = database.begin().await?;
         // Rows that are being written are waited for: what is written there may be of the old key.
-        let mut query = shelf.rows(after, Some(old.id()), BATCH);
+        let mut query = column.rows(after, Some(old.id()), BATCH);
         query.lock(LockType::NoKeyUpdate);
-        let rows = tx.read(&query, &Shelf::TYPES).await?;
+        let rows = tx.read(&query, &SecretColumn::TYPES).await?;
         let Some(last) = rows.last().and_then(|row| row.integer(0)) else { return Ok(None) };
-        let sealer = self.sealer(&mut tx).await?;
+        let encryptor = self.encryptor(&mut tx).await?;
         let mut outcomes = vec![];
         for row in &rows {
-            let content = Shelf::content(row);
-            let mut outcome = shelf.reseal(&content, old.id(), &|place, text| {
-                old.open(place, text).ok().map(|plain| sealer.seal(place, &plain))
+            let row = SecretRow::decode(row);
+            let mut outcome = column.reencrypt(&row, old.id(), &|context, text| {
+                old.decrypt(context, text).ok().map(|plain| encryptor.encrypt(context, &plain))
             });
             if let Some(text) = outcome.text.take() {
                 // Neither version nor time of change: to whoever uses the row nothing has changed.
                 let update = Query::update()
-                    .table(Alias::new(shelf.table))
-                    .value(Alias::new(shelf.column), text)
-                    .and_where(Expr::col(Alias::new("id")).eq(content.id))
+                    .table(Alias::new(column.table))
+                    .value(Alias::new(column.column), text)
+                    .and_where(Expr::col(Alias::new("id")).eq(row.id))
                     .to_owned();
-                tx.execute_small(&update).await?;
+                tx.execute_inline(&update).await?;
             }
             outcomes.push(outcome);
         }

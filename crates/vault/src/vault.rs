@@ -6,8 +6,8 @@ use hostler_database::{Database, Transaction, Type};
 use sea_query::{Alias, LockType, OnConflict, Query, SelectStatement};
 use zeroize::Zeroizing;
 
-use crate::cipher::{Cipher, key_of};
-use crate::{Place, VaultError, folder};
+use crate::cipher::{Cipher, key_id};
+use crate::{SecretContext, VaultError, key_files};
 
 /// The table that says which key seals.
 pub(crate) const TABLE: &str = "vault";
@@ -21,7 +21,7 @@ pub struct Vault {
 }
 
 /// Seals for one transaction, which must be the one that stores the sealed texts.
-pub struct Sealer(Arc<Cipher>);
+pub struct Encryptor(Arc<Cipher>);
 
 impl Vault {
     /// The vault whose keys are in `folder`. On a new installation it makes the first key.
@@ -30,7 +30,7 @@ impl Vault {
     /// [`VaultError::MissingKey`] if the database has a key already that is not
     /// in the folder: making another one would leave what is sealed unreadable.
     /// Otherwise what the folder or the database says.
-    pub async fn start(folder: &Path, database: &Database) -> Result<Vault, VaultError> {
+    pub async fn open(folder: &Path, database: &Database) -> Result<Vault, VaultError> {
         let vault = Vault { folder: folder.to_owned(), keys: RwLock::default() };
         vault.look_again()?;
         let current = match Self::current(database).await? {
@@ -44,9 +44,9 @@ impl Vault {
     /// Makes the first key, and tells the database. Of several servers that do
     /// so at once one is first, and its key is the key.
     async fn begin(&self, database: &Database) -> Result<String, VaultError> {
-        let (_, newest) = match folder::read(&self.folder)?.pop() {
+        let (_, newest) = match key_files::read(&self.folder)?.pop() {
             Some(newest) => newest,
-            None => folder::create(&self.folder, 1)?,
+            None => key_files::create(&self.folder, 1)?,
         };
         let insert = Query::insert()
             .into_table(Alias::new(TABLE))
@@ -85,28 +85,33 @@ impl Vault {
     ///
     /// # Errors
     /// [`VaultError::MissingKey`], and what the database says.
-    pub async fn sealer(&self, tx: &mut Transaction) -> Result<Sealer, VaultError> {
+    pub async fn encryptor(&self, tx: &mut Transaction) -> Result<Encryptor, VaultError> {
         let mut query = current_query();
         query.lock(LockType::Share);
         let current = current_key(&tx.read(&query, &[Type::Text]).await?).ok_or(VaultError::Malformed)?;
-        Ok(Sealer(self.find(&current)?))
+        Ok(Encryptor(self.find(&current)?))
     }
 
     /// Seals one secret, to be stored at `place` by this same transaction.
     ///
     /// # Errors
-    /// As [`Vault::sealer`].
-    pub async fn seal(&self, tx: &mut Transaction, place: &Place<'_>, plain: &str) -> Result<String, VaultError> {
-        Ok(self.sealer(tx).await?.seal(place, plain))
+    /// As [`Vault::encryptor`].
+    pub async fn encrypt(
+        &self,
+        tx: &mut Transaction,
+        context: &SecretContext<'_>,
+        plain: &str,
+    ) -> Result<String, VaultError> {
+        Ok(self.encryptor(tx).await?.encrypt(context, plain))
     }
 
     /// The secret that is stored at `place` as this text.
     ///
     /// # Errors
-    /// [`VaultError::Malformed`], [`VaultError::Refused`], [`VaultError::MissingKey`].
-    pub fn open(&self, place: &Place<'_>, sealed: &str) -> Result<Zeroizing<String>, VaultError> {
-        let id = key_of(sealed).ok_or(VaultError::Malformed)?;
-        self.find(id)?.open(place, sealed)
+    /// [`VaultError::Malformed`], [`VaultError::DecryptionFailed`], [`VaultError::MissingKey`].
+    pub fn decrypt(&self, context: &SecretContext<'_>, encrypted: &str) -> Result<Zeroizing<String>, VaultError> {
+        let id = key_id(encrypted).ok_or(VaultError::Malformed)?;
+        self.find(id)?.decrypt(context, encrypted)
     }
 
     /// The key of this id: one that is known, or else one that is in the folder by now.
@@ -123,7 +128,7 @@ impl Vault {
     }
 
     fn look_again(&self) -> Result<(), VaultError> {
-        let found = folder::read(&self.folder)?;
+        let found = key_files::read(&self.folder)?;
         let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
         for (_, cipher) in found {
             keys.entry(cipher.id().to_owned()).or_insert_with(|| Arc::new(cipher));
@@ -138,10 +143,10 @@ impl std::fmt::Debug for Vault {
     }
 }
 
-impl Sealer {
+impl Encryptor {
     /// Seals one secret, to be stored at `place`.
-    pub fn seal(&self, place: &Place<'_>, plain: &str) -> String {
-        self.0.seal(place, plain)
+    pub fn encrypt(&self, context: &SecretContext<'_>, plain: &str) -> String {
+        self.0.encrypt(context, plain)
     }
 }
 

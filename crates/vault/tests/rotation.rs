@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use common::{World, on};
 use hostler_database::{Database, Type};
 use hostler_testkit::{Backend, on_each_backend};
-use hostler_vault::{Form, KeyUse, Place, Progress, RotationError, Shelf, Vault, key_of};
+use hostler_vault::{Encoding, KeyUse, Progress, RotationError, SecretColumn, SecretContext, Vault, key_id};
 use sea_query::{Alias, Expr, ExprTrait, LockType, Query};
 use serde_json::{Value as Json, json};
 
@@ -24,10 +24,15 @@ on_each_backend!(
 );
 
 /// The columns of the table `safes`, and settings.
-const SHELVES: &[Shelf] = &[
-    Shelf { kind: "safe", table: "safes", column: "pin", form: Form::Text { field: "pin", owner: "id" } },
-    Shelf { kind: "safe", table: "safes", column: "papers", form: Form::Members { field: "papers" } },
-    Shelf { kind: "setting", table: "settings", column: "value", form: Form::Named { name: "name" } },
+const SHELVES: &[SecretColumn] = &[
+    SecretColumn {
+        kind: "safe",
+        table: "safes",
+        column: "pin",
+        encoding: Encoding::Text { field: "pin", owner: "id" },
+    },
+    SecretColumn { kind: "safe", table: "safes", column: "papers", encoding: Encoding::Members { field: "papers" } },
+    SecretColumn { kind: "setting", table: "settings", column: "value", encoding: Encoding::Named { name: "name" } },
 ];
 /// More than the rows of a batch.
 const ROWS: i64 = 130;
@@ -38,13 +43,13 @@ fn pin(id: i64) -> String {
 
 async fn fill(world: &World, vault: &Vault) {
     let mut tx = world.database.begin().await.unwrap();
-    let sealer = vault.sealer(&mut tx).await.unwrap();
+    let encryptor = vault.encryptor(&mut tx).await.unwrap();
     for id in 1..=ROWS {
-        let pin = sealer.seal(&Place::new("safe", id, "pin"), &pin(id));
+        let pin = encryptor.encrypt(&SecretContext::new("safe", id, "pin"), &pin(id));
         let papers = json!({
             "open": "anybody may read this", "flag": true,
-            "deed": sealer.seal(&Place::new("safe", id, "papers.deed"), &format!("deed {id}")),
-            "will": sealer.seal(&Place::new("safe", id, "papers.will"), &format!("will {id}")),
+            "deed": encryptor.encrypt(&SecretContext::new("safe", id, "papers.deed"), &format!("deed {id}")),
+            "will": encryptor.encrypt(&SecretContext::new("safe", id, "papers.will"), &format!("will {id}")),
         });
         let insert = Query::insert()
             .into_table(Alias::new("safes"))
@@ -54,7 +59,7 @@ async fn fill(world: &World, vault: &Vault) {
         tx.execute(&insert).await.unwrap();
     }
     for (name, value) in [
-        ("BIND_PASSWORD", Json::from(sealer.seal(&Place::new("setting", 0, "BIND_PASSWORD"), "hush"))),
+        ("BIND_PASSWORD", Json::from(encryptor.encrypt(&SecretContext::new("setting", 0, "BIND_PASSWORD"), "hush"))),
         ("OPEN", json!(["x", 1])),
     ] {
         let insert = Query::insert()
@@ -78,11 +83,12 @@ async fn assert_all_there(world: &World) {
     assert_eq!(rows.len() as i64, ROWS);
     for row in rows {
         let (id, papers) = (row.integer(0).unwrap(), row.json(2).unwrap());
-        assert_eq!(*vault.open(&Place::new("safe", id, "pin"), row.text(1).unwrap()).unwrap(), pin(id));
+        assert_eq!(*vault.decrypt(&SecretContext::new("safe", id, "pin"), row.text(1).unwrap()).unwrap(), pin(id));
         assert_eq!((&papers["open"], &papers["flag"]), (&json!("anybody may read this"), &json!(true)));
         for name in ["deed", "will"] {
             let field = format!("papers.{name}");
-            let opened = vault.open(&Place::new("safe", id, &field), papers[name].as_str().unwrap()).unwrap();
+            let opened =
+                vault.decrypt(&SecretContext::new("safe", id, &field), papers[name].as_str().unwrap()).unwrap();
             assert_eq!(*opened, format!("{name} {id}"));
         }
     }
@@ -90,8 +96,8 @@ async fn assert_all_there(world: &World) {
     for row in world.database.read(&query, &[Type::Text, Type::Json]).await.unwrap() {
         match (row.text(0).unwrap(), row.json(1).unwrap()) {
             ("BIND_PASSWORD", value) => {
-                let place = Place::new("setting", 0, "BIND_PASSWORD");
-                assert_eq!(*vault.open(&place, value.as_str().unwrap()).unwrap(), "hush");
+                let context = SecretContext::new("setting", 0, "BIND_PASSWORD");
+                assert_eq!(*vault.decrypt(&context, value.as_str().unwrap()).unwrap(), "hush");
             }
             ("OPEN", value) => assert_eq!(*value, json!(["x", 1])),
             _ => {}
@@ -125,7 +131,7 @@ fn every_form_is_sealed_anew(backend: Backend) {
         assert_eq!(uses(&world).await, [(Some(1), true, TEXTS)]);
         let (outcome, told) = rotate(&world, &vault).await;
         outcome.unwrap();
-        assert!(told.contains(&Progress::Sealed(TEXTS)), "{told:?}");
+        assert!(told.contains(&Progress::Encrypted(TEXTS)), "{told:?}");
         assert!(matches!(told.last(), Some(Progress::Retired { generation: 1, .. })), "{told:?}");
         assert_eq!((files(&world), uses(&world).await), (vec!["2.key".to_owned()], vec![(Some(2), true, TEXTS)]));
         assert_all_there(&world).await;
@@ -138,13 +144,13 @@ fn every_form_is_sealed_anew(backend: Backend) {
 fn a_server_that_runs_follows(backend: Backend) {
     on(backend, async |world| {
         let running = world.vault().await;
-        let before = world.seal(&running, "before").await;
+        let before = world.encrypt(&running, "before").await;
         rotate(&world, &world.vault().await).await.0.unwrap();
-        let after = world.seal(&running, "after").await;
-        assert_ne!(key_of(&before), key_of(&after));
-        assert_eq!(*world.vault().await.open(&common::HERE, &after).unwrap(), "after");
+        let after = world.encrypt(&running, "after").await;
+        assert_ne!(key_id(&before), key_id(&after));
+        assert_eq!(*world.vault().await.decrypt(&common::HERE, &after).unwrap(), "after");
         // What it had read before the old key was removed it can still open.
-        assert_eq!(*running.open(&common::HERE, &before).unwrap(), "before");
+        assert_eq!(*running.decrypt(&common::HERE, &before).unwrap(), "before");
     });
 }
 
@@ -163,7 +169,7 @@ async fn keep_writing(database: Database, vault: Vault, done: Arc<AtomicBool>, w
         let rows = tx.read(&query, &[Type::Json]).await.unwrap();
         let mut papers = rows[0].json(0).unwrap().clone();
         let field = "papers.deed";
-        let deed = vault.seal(&mut tx, &Place::new("safe", id, field), &format!("deed {id}")).await.unwrap();
+        let deed = vault.encrypt(&mut tx, &SecretContext::new("safe", id, field), &format!("deed {id}")).await.unwrap();
         papers["deed"] = deed.into();
         let update = Query::update()
             .table(Alias::new("safes"))
@@ -203,14 +209,14 @@ fn a_rotation_waits_for_those_who_are_sealing(backend: Backend) {
         let vault = world.vault().await;
         fill(&world, &vault).await;
         let mut tx = world.database.begin().await.unwrap();
-        let sealed = vault.seal(&mut tx, &Place::new("safe", 5, "pin"), &pin(5)).await.unwrap();
+        let encrypted = vault.encrypt(&mut tx, &SecretContext::new("safe", 5, "pin"), &pin(5)).await.unwrap();
         let (database, rotating) = (world.database.clone(), world.vault().await);
         let rotation = tokio::spawn(async move { rotating.rotate(&database, SHELVES, &mut |_| {}).await });
         // Time enough to go wrong: without waiting it would be through by now.
         tokio::time::sleep(std::time::Duration::from_millis(500)).await;
         let update = Query::update()
             .table(Alias::new("safes"))
-            .value(Alias::new("pin"), sealed)
+            .value(Alias::new("pin"), encrypted)
             .and_where(Expr::col(Alias::new("id")).eq(5))
             .to_owned();
         tx.execute(&update).await.unwrap();
@@ -263,7 +269,7 @@ fn what_cannot_be_opened_keeps_its_key(backend: Backend) {
     on(backend, async |world| {
         let vault = world.vault().await;
         fill(&world, &vault).await;
-        let foreign = world.seal(&vault, "sealed for another place").await;
+        let foreign = world.encrypt(&vault, "encrypted for another context").await;
         let set = |id: i64, text: String| {
             Query::update()
                 .table(Alias::new("safes"))
@@ -276,14 +282,17 @@ fn what_cannot_be_opened_keeps_its_key(backend: Backend) {
         tx.commit().await.unwrap();
         for resumed in [false, true] {
             let (outcome, told) = rotate(&world, &world.vault().await).await;
-            assert!(matches!(outcome, Err(RotationError::Lost(1))), "{outcome:?}");
+            assert!(matches!(outcome, Err(RotationError::Undecryptable(1))), "{outcome:?}");
             assert_eq!(told.contains(&Progress::Resumed), resumed);
-            assert!(told.contains(&Progress::Lost { place: "safe 3 pin (row 3 of safes)".into() }), "{told:?}");
+            assert!(
+                told.contains(&Progress::Undecryptable { location: "safe 3 pin (row 3 of safes)".into() }),
+                "{told:?}"
+            );
             assert_eq!(uses(&world).await, [(Some(1), false, 1), (Some(2), true, TEXTS - 1)]);
         }
         // Set again, it stands in nobody's way.
         let mut tx = world.database.begin().await.unwrap();
-        let again = vault.seal(&mut tx, &Place::new("safe", 3, "pin"), &pin(3)).await.unwrap();
+        let again = vault.encrypt(&mut tx, &SecretContext::new("safe", 3, "pin"), &pin(3)).await.unwrap();
         tx.execute(&set(3, again)).await.unwrap();
         tx.commit().await.unwrap();
         rotate(&world, &world.vault().await).await.0.unwrap();

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use common::{HERE, on};
 use hostler_testkit::{Backend, on_each_backend};
-use hostler_vault::{Place, Vault, VaultError, is_sealed, key_of};
+use hostler_vault::{SecretContext, Vault, VaultError, is_encrypted, key_id};
 
 on_each_backend!(
     what_one_seals_another_on_the_same_data_opens,
@@ -20,11 +20,11 @@ on_each_backend!(
 
 fn what_one_seals_another_on_the_same_data_opens(backend: Backend) {
     on(backend, async |world| {
-        let sealed = world.seal(&world.vault().await, "s3cret").await;
-        assert!(is_sealed(&sealed) && !sealed.contains("s3cret"));
-        assert_eq!(*world.vault().await.open(&HERE, &sealed).unwrap(), "s3cret");
-        let elsewhere = world.vault().await.open(&Place::new("credential", 8, "password"), &sealed);
-        assert!(matches!(elsewhere, Err(VaultError::Refused)));
+        let encrypted = world.encrypt(&world.vault().await, "s3cret").await;
+        assert!(is_encrypted(&encrypted) && !encrypted.contains("s3cret"));
+        assert_eq!(*world.vault().await.decrypt(&HERE, &encrypted).unwrap(), "s3cret");
+        let elsewhere = world.vault().await.decrypt(&SecretContext::new("credential", 8, "password"), &encrypted);
+        assert!(matches!(elsewhere, Err(VaultError::DecryptionFailed)));
         let mode = |path: PathBuf| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
         assert_eq!((mode(world.keys()), mode(world.keys().join("1.key"))), (0o700, 0o600));
     });
@@ -35,7 +35,7 @@ fn several_at_once_make_one_key(backend: Backend) {
         let (a, b, c) = tokio::join!(world.vault(), world.vault(), world.vault());
         let mut keys = vec![];
         for vault in [a, b, c] {
-            keys.push(key_of(&world.seal(&vault, "secret").await).unwrap().to_owned());
+            keys.push(key_id(&world.encrypt(&vault, "secret").await).unwrap().to_owned());
         }
         assert!(keys.windows(2).all(|pair| pair[0] == pair[1]), "{keys:?}");
     });
@@ -43,19 +43,19 @@ fn several_at_once_make_one_key(backend: Backend) {
 
 fn a_lost_key_is_asked_for_and_not_made_again(backend: Backend) {
     on(backend, async |world| {
-        let sealed = world.seal(&world.vault().await, "secret").await;
+        let encrypted = world.encrypt(&world.vault().await, "secret").await;
         fs::rename(world.keys(), world.elsewhere()).unwrap();
-        let error = Vault::start(&world.keys(), &world.database).await.unwrap_err();
-        assert!(matches!(&error, VaultError::MissingKey { id, .. } if id == key_of(&sealed).unwrap()), "{error}");
+        let error = Vault::open(&world.keys(), &world.database).await.unwrap_err();
+        assert!(matches!(&error, VaultError::MissingKey { id, .. } if id == key_id(&encrypted).unwrap()), "{error}");
         assert!(!world.keys().exists(), "no other key was made");
         // A folder with another installation's key is no better.
         fs::create_dir(world.keys()).unwrap();
         hostler_identity::key::SecretKey::load_or_create(&world.keys().join("1.key")).unwrap();
-        let error = Vault::start(&world.keys(), &world.database).await.unwrap_err();
-        assert!(error.to_string().contains(key_of(&sealed).unwrap()), "{error}");
+        let error = Vault::open(&world.keys(), &world.database).await.unwrap_err();
+        assert!(error.to_string().contains(key_id(&encrypted).unwrap()), "{error}");
         fs::remove_dir_all(world.keys()).unwrap();
         fs::rename(world.elsewhere(), world.keys()).unwrap();
-        assert_eq!(*world.vault().await.open(&HERE, &sealed).unwrap(), "secret");
+        assert_eq!(*world.vault().await.decrypt(&HERE, &encrypted).unwrap(), "secret");
     });
 }
 
@@ -63,7 +63,7 @@ fn a_key_that_others_can_read_is_refused(backend: Backend) {
     on(backend, async |world| {
         world.vault().await;
         fs::set_permissions(world.keys().join("1.key"), fs::Permissions::from_mode(0o644)).unwrap();
-        let error = Vault::start(&world.keys(), &world.database).await.unwrap_err();
+        let error = Vault::open(&world.keys(), &world.database).await.unwrap_err();
         assert!(matches!(error, VaultError::Key(_)), "{error}");
     });
 }

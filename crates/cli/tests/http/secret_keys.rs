@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use hostler_database::{Database, Location, Type};
 use hostler_testkit::{Backend, TestServer, command, on_each_backend};
-use hostler_vault::{Place, Vault};
+use hostler_vault::{SecretContext, Vault};
 use sea_query::{Alias, Query};
 
 on_each_backend!(
@@ -25,8 +25,8 @@ fn secret(user: i64) -> String {
     format!("secret of {user}")
 }
 
-fn place(user: i64) -> Place<'static> {
-    Place::new("user", user, "second_factor")
+fn place(user: i64) -> SecretContext<'static> {
+    SecretContext::new("user", user, "second_factor")
 }
 
 /// The server's own data and keys.
@@ -37,7 +37,7 @@ fn on_its_data<T>(server: &TestServer, work: impl AsyncFnOnce(&Database, Vault) 
     };
     tokio::runtime::Runtime::new().expect("a runtime").block_on(async {
         let database = Database::open(&location).await.expect("the server's database");
-        let vault = Vault::start(&server.data().join("keys"), &database).await.expect("the server's keys");
+        let vault = Vault::open(&server.data().join("keys"), &database).await.expect("the server's keys");
         let result = work(&database, vault).await;
         database.close().await;
         result
@@ -48,7 +48,7 @@ fn on_its_data<T>(server: &TestServer, work: impl AsyncFnOnce(&Database, Vault) 
 fn seal_many(server: &TestServer) {
     on_its_data(server, async |database, vault| {
         let mut tx = database.begin().await.expect("a transaction");
-        let sealer = vault.sealer(&mut tx).await.expect("the key");
+        let encryptor = vault.encryptor(&mut tx).await.expect("the key");
         let now: jiff::Timestamp = "2026-01-01T00:00:00Z".parse().expect("a time");
         for id in 1_001..=1_000 + USERS {
             let user = Query::insert()
@@ -59,7 +59,7 @@ fn seal_many(server: &TestServer) {
             let factor = Query::insert()
                 .into_table(Alias::new("second_factors"))
                 .columns(["user_id", "created", "secret"].map(Alias::new))
-                .values_panic([id.into(), now.into(), sealer.seal(&place(id), &secret(id)).into()])
+                .values_panic([id.into(), now.into(), encryptor.encrypt(&place(id), &secret(id)).into()])
                 .to_owned();
             tx.execute(&user).await.expect("a user");
             tx.execute(&factor).await.expect("a second factor");
@@ -79,7 +79,7 @@ fn assert_all_there(server: &TestServer) {
         assert_eq!(rows.len() as i64, USERS);
         for row in rows {
             let id = row.integer(0).expect("an id");
-            let plain = vault.open(&place(id), row.text(1).expect("a text")).expect("a secret that opens");
+            let plain = vault.decrypt(&place(id), row.text(1).expect("a text")).expect("a secret that opens");
             assert_eq!(*plain, secret(id));
         }
     });

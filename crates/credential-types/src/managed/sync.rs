@@ -89,5 +89,5 @@ async fn update(tx: &mut Transaction, managed: &ManagedType, row: &Row, now: Tim
         .value(Alias::new("injectors"), managed.injectors().to_string())
         .and_where(sea_query::Expr::col(Alias::new("id")).eq(id))
         .to_owned();
-    tx.execute_small(&update).await.map(drop)
+    tx.execute_inline(&update).await.map(drop)
 }

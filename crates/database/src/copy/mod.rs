@@ -52,10 +52,10 @@ pub enum CopyError {
     Open(#[from] OpenError),
     /// There is no database to copy from.
     #[error("there is no database at {0}")]
-    Absent(String),
+    NoDatabase(String),
     /// A restore into it has not ended.
     #[error("the database {0} was not restored to the end: restore it again")]
-    Unfinished(String),
+    UnfinishedRestore(String),
     /// The database to copy into is one already.
     #[error("the database {0} is not empty: name an empty one")]
     NotEmpty(String),
@@ -101,7 +101,7 @@ impl Snapshot {
     /// Looks at a database, which is neither created nor migrated.
     ///
     /// # Errors
-    /// [`CopyError::Absent`], [`CopyError::Unfinished`], and what opening says; a newer schema is refused.
+    /// [`CopyError::NoDatabase`], [`CopyError::UnfinishedRestore`], and what opening says; a newer schema is refused.
     pub fn open(location: &Location) -> Result<Snapshot, CopyError> {
         Ok(Snapshot(match location {
             Location::Sqlite(path) => View::Sqlite(sqlite::View::open(path)?),

@@ -39,14 +39,14 @@ impl View {
         let (mut client, place) = connect(url, "hostler-copy")?;
         run(&mut client, "START TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")?;
         if exists(&mut client, UNFINISHED)? {
-            return Err(CopyError::Unfinished(place));
+            return Err(CopyError::UnfinishedRestore(place));
         }
         if !exists(&mut client, migrate::TABLE)? {
-            return Err(CopyError::Absent(place));
+            return Err(CopyError::NoDatabase(place));
         }
         let sql = format!("SELECT max(version)::bigint FROM {}", migrate::TABLE);
         let found: Option<i64> = one(&mut client, &sql)?;
-        let schema = found.ok_or(CopyError::Absent(place))?;
+        let schema = found.ok_or(CopyError::NoDatabase(place))?;
         migrate::refuse_newer(Some(schema), migrate::postgres_runner())?;
         let tables = tables(&mut client)?;
         Ok(View { client, schema, tables })

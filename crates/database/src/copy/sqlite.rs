@@ -32,14 +32,14 @@ pub(super) struct Target {
 impl View {
     pub(super) fn open(path: &Path) -> Result<View, CopyError> {
         if !path.exists() {
-            return Err(CopyError::Absent(path.display().to_string()));
+            return Err(CopyError::NoDatabase(path.display().to_string()));
         }
         let file_error = |error| file_error(path, &error);
         let connection = connection::open(path, Purpose::Read).map_err(file_error)?;
         // The first statement that reads fixes the moment.
         connection.execute_batch("BEGIN").map_err(file_error)?;
         let found = recorded_version(&connection).map_err(file_error)?;
-        let schema = found.ok_or_else(|| CopyError::Absent(path.display().to_string()))?;
+        let schema = found.ok_or_else(|| CopyError::NoDatabase(path.display().to_string()))?;
         migrate::refuse_newer(Some(schema), migrate::sqlite_runner())?;
         let tables = tables(&connection)?;
         Ok(View { connection, schema, tables })

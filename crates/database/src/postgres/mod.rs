@@ -95,7 +95,7 @@ impl Postgres {
     }
 
     /// Whether the server takes changes.
-    pub(crate) async fn takes_changes(&self) -> Result<bool, Error> {
+    pub(crate) async fn is_writable(&self) -> Result<bool, Error> {
         let sql = "SELECT current_setting('transaction_read_only') = 'off'";
         let rows = self.read(sql, &Values(vec![]), &[Type::Boolean]).await?;
         Ok(rows.first().is_some_and(|row| row.boolean(0)))

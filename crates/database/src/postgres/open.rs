@@ -83,7 +83,7 @@ async fn migrate(server: &Server) -> Result<(), OpenError> {
     client.execute("SELECT pg_advisory_lock($1)", &[&MIGRATING]).await.map_err(failed)?;
     let unfinished = client.query_one("SELECT to_regclass($1) IS NOT NULL", &[&UNFINISHED]).await.map_err(failed)?;
     if unfinished.try_get(0).map_err(failed)? {
-        return Err(OpenError::Unfinished { place: place.clone() });
+        return Err(OpenError::UnfinishedRestore { place: place.clone() });
     }
     let found = recorded_version(&client).await.map_err(failed)?;
     migrate::refuse_newer(found, migrate::postgres_runner())?;

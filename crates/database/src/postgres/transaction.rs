@@ -2,7 +2,7 @@
 //!
 //! The server answers in the order in which it is asked, so that nobody has to wait for the answer to one statement
 //! before sending the next: BEGIN goes with the first statement if that only reads, what
-//! [`PostgresTransaction::execute_later`] is given with the next statement, COMMIT with the last ones. Once one of them
+//! [`PostgresTransaction::execute_deferred`] is given with the next statement, COMMIT with the last ones. Once one of them
 //! has failed, the server refuses the rest, and takes COMMIT for a ROLLBACK.
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -64,7 +64,7 @@ impl PostgresTransaction {
     }
 
     /// A change that is sent with the next statement, which then fails if this one does.
-    pub(crate) async fn execute_later(&mut self, sql: String, values: Values) -> Result<(), Error> {
+    pub(crate) async fn execute_deferred(&mut self, sql: String, values: Values) -> Result<(), Error> {
         self.later.push((sql, values));
         if self.later.len() >= LATER {
             self.send(None, false).await?;
@@ -167,7 +167,7 @@ impl PostgresTransaction {
             return self.lease.answered(all).and_then(|(answers, _)| answers);
         }
         // All may have been done before the answers were lost.
-        let uncertain = |error| if matches!(error, Error::Unavailable(_)) { Error::Uncertain } else { error };
+        let uncertain = |error| if matches!(error, Error::Unavailable(_)) { Error::CommitUnknown } else { error };
         let (answers, committed) = self.lease.answered(all).map_err(uncertain)?;
         if committed.map_err(uncertain)? {
             self.lease.state = State::Idle;

@@ -82,8 +82,8 @@ impl SqliteTransaction {
         write::Held::execute(&mut self.held, sql, values).await
     }
 
-    pub(crate) fn execute_small(&mut self, sql: &str, values: &Values) -> Result<u64, Error> {
-        write::Held::execute_small(&mut self.held, sql, values)
+    pub(crate) fn execute_inline(&mut self, sql: &str, values: &Values) -> Result<u64, Error> {
+        write::Held::execute_inline(&mut self.held, sql, values)
     }
 
     pub(crate) async fn commit(mut self) -> Result<(), Error> {

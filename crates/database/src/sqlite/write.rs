@@ -197,7 +197,7 @@ impl Held {
     }
 
     /// Runs a change of a few rows.
-    pub(super) fn execute_small(slot: &mut Option<Held>, sql: &str, values: &sea_query::Values) -> Result<u64, Error> {
+    pub(super) fn execute_inline(slot: &mut Option<Held>, sql: &str, values: &sea_query::Values) -> Result<u64, Error> {
         let held = slot.as_mut().ok_or_else(gone)?;
         held.limited(LONGEST, |c| value::execute(c, sql, &values.0))
     }

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use hostler_database::BadPattern;
+use hostler_database::InvalidRegex;
 
 /// Why a list cannot be answered. The text is what the client reads as `detail`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,8 +48,8 @@ impl fmt::Display for QueryError {
 
 impl std::error::Error for QueryError {}
 
-impl From<BadPattern> for QueryError {
-    fn from(problem: BadPattern) -> Self {
+impl From<InvalidRegex> for QueryError {
+    fn from(problem: InvalidRegex) -> Self {
         QueryError::BadRequest(problem.0)
     }
 }

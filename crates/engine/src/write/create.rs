@@ -140,7 +140,7 @@ impl Engine {
             let mut update = Query::update();
             update.table(Alias::new(resource.table)).and_where(column(resource.table, "id").eq(id));
             update.values(secrets.into_iter().map(|(name, text)| (Alias::new(name), text.into())));
-            tx.execute_small(&update).await?;
+            tx.execute_inline(&update).await?;
         }
         object_roles::create(&mut tx, resource, id).await?;
         activity::record_edit(self, &mut tx, &edit, id).await?;

@@ -10,7 +10,7 @@ mod update;
 
 use hostler_database::{Transaction, Type, Value};
 use hostler_schema::{Actor, Field, Kind, Resource, Rule, column};
-use hostler_vault::Place;
+use hostler_vault::SecretContext;
 use sea_query::{Alias, Expr, ExprTrait, Query, Value as SqlValue};
 use serde_json::{Map, Value as Json};
 
@@ -112,10 +112,10 @@ async fn sealed(
     if sent.is_empty() {
         return Ok(vec![]);
     }
-    let sealer = engine.vault.sealer(tx).await?;
+    let encryptor = engine.vault.encryptor(tx).await?;
     let seal = |field: &Field, plain: &str| match plain {
         "" => String::new(),
-        plain => sealer.seal(&Place::new(resource.name, id, field.name), plain),
+        plain => encryptor.encrypt(&SecretContext::new(resource.name, id, field.name), plain),
     };
     Ok(sent.into_iter().map(|(field, plain)| (field.column, seal(field, plain))).collect())
 }

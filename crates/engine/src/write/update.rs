@@ -125,7 +125,7 @@ impl Engine {
                 update.value(Alias::new("modified_by_id"), actor.user());
             }
             update.and_where(column(resource.table, "id").eq(id));
-            tx.execute_later(&update).await?;
+            tx.execute_deferred(&update).await?;
             activity::record_edit(self, &mut tx, &edit, id).await?;
             hooks.saved(self, &mut tx, &edit, id).await?;
         }

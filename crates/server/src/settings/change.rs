@@ -99,7 +99,7 @@ async fn seal(engine: &Engine, tx: &mut Transaction, changes: &mut [Change]) -> 
         if let Some(Json::String(plain)) = value
             && !plain.is_empty()
         {
-            *plain = engine.vault.seal(tx, &setting.place(), plain).await?;
+            *plain = engine.vault.encrypt(tx, &setting.place(), plain).await?;
         }
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! What a setting is.
 
 use hostler_engine::sent::NULL;
-use hostler_vault::Place;
+use hostler_vault::SecretContext;
 use serde_json::Value as Json;
 
 use super::value_type::{Kind, Problem, problem};
@@ -96,8 +96,8 @@ impl Setting {
     }
 
     /// Where its sealed value stands.
-    pub(crate) fn place(&self) -> Place<'static> {
-        Place::new("setting", 0, self.name)
+    pub(crate) fn place(&self) -> SecretContext<'static> {
+        SecretContext::new("setting", 0, self.name)
     }
 
     /// Whether its value is sealed at rest and never shown.

@@ -6,7 +6,7 @@ use hostler_identity::token::NewSecret;
 use hostler_identity::totp::{self, new_recovery_codes, recovery_digest};
 use hostler_resources::USER;
 use hostler_schema::{Actor, column};
-use hostler_vault::{Place, VaultError};
+use hostler_vault::{SecretContext, VaultError};
 use jiff::Timestamp;
 use sea_query::{Alias, Condition, Expr, ExprTrait, Query};
 use serde_json::{Map, Value as Json};
@@ -30,8 +30,8 @@ pub(crate) fn user_has_factor() -> Expr {
 }
 
 /// Where the secret of a user's device is sealed for.
-fn place(user: i64) -> Place<'static> {
-    Place::new("user", user, "second_factor")
+fn place(user: i64) -> SecretContext<'static> {
+    SecretContext::new("user", user, "second_factor")
 }
 
 fn internal(error: VaultError) -> Failure {
@@ -57,7 +57,7 @@ impl Factor {
     }
 
     pub(super) fn secret(&self, engine: &Engine, user: i64) -> Result<Zeroizing<String>, Failure> {
-        engine.vault.open(&place(user), &self.sealed).map_err(internal)
+        engine.vault.decrypt(&place(user), &self.sealed).map_err(internal)
     }
 
     /// The step of a code of the device; none if the code is wrong, too old, or was used before.
@@ -70,7 +70,7 @@ impl Factor {
 /// Stores the secret of a device that is still to be verified, in place of one that was not.
 pub(super) async fn begin(engine: &Engine, user: i64, secret: &str) -> Result<(), Failure> {
     let mut tx = engine.database.begin().await?;
-    let sealed = engine.vault.seal(&mut tx, &place(user), secret).await.map_err(internal)?;
+    let sealed = engine.vault.encrypt(&mut tx, &place(user), secret).await.map_err(internal)?;
     let unconfirmed = Query::delete()
         .from_table(Alias::new(TABLE))
         .and_where(column(TABLE, "user_id").eq(user))

@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use hostler_database::{Database, Location};
 use hostler_testkit::Backend;
 use hostler_testkit::database::PostgresDatabase;
-use hostler_vault::{Place, Vault};
+use hostler_vault::{SecretContext, Vault};
 
 /// Where single texts are sealed for.
-pub const HERE: Place<'static> = Place::new("credential", 7, "password");
+pub const HERE: SecretContext<'static> = SecretContext::new("credential", 7, "password");
 
 /// A table beside those of the migrations, with a column for texts and one for documents.
 const TABLE: &str =
@@ -34,14 +34,14 @@ impl World {
 
     /// The vault of a server that starts now.
     pub async fn vault(&self) -> Vault {
-        Vault::start(&self.keys(), &self.database).await.unwrap()
+        Vault::open(&self.keys(), &self.database).await.unwrap()
     }
 
-    pub async fn seal(&self, vault: &Vault, plain: &str) -> String {
+    pub async fn encrypt(&self, vault: &Vault, plain: &str) -> String {
         let mut tx = self.database.begin().await.unwrap();
-        let sealed = vault.seal(&mut tx, &HERE, plain).await.unwrap();
+        let encrypted = vault.encrypt(&mut tx, &HERE, plain).await.unwrap();
         tx.commit().await.unwrap();
-        sealed
+        encrypted
     }
 }
 

@@ -109,7 +109,7 @@ impl Settings {
             return None;
         }
         vault
-            .open(&setting.place(), &sealed)
+            .decrypt(&setting.place(), &sealed)
             .inspect_err(|problem| tracing::error!(setting = setting.name, %problem, "a secret cannot be opened"))
             .ok()
     }

@@ -15,11 +15,11 @@ pub(crate) fn read(folder: &Path) -> Result<Vec<(u64, Cipher)>, VaultError> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(vec![]),
-        Err(source) => return Err(VaultError::Folder { doing: "read", path: folder.to_owned(), source }),
+        Err(source) => return Err(VaultError::Io { doing: "read", path: folder.to_owned(), source }),
     };
     let mut numbers = vec![];
     for entry in entries {
-        let entry = entry.map_err(|source| VaultError::Folder { doing: "read", path: folder.to_owned(), source })?;
+        let entry = entry.map_err(|source| VaultError::Io { doing: "read", path: folder.to_owned(), source })?;
         numbers.extend(entry.file_name().to_str().and_then(number));
     }
     numbers.sort_unstable();
@@ -35,14 +35,14 @@ pub(crate) fn read(folder: &Path) -> Result<Vec<(u64, Cipher)>, VaultError> {
 /// The ids of all keys in a folder, the oldest first; none if there is no folder.
 ///
 /// # Errors
-/// [`VaultError::Folder`], [`VaultError::Key`].
+/// [`VaultError::Io`], [`VaultError::Key`].
 pub fn key_ids(folder: &Path) -> Result<Vec<String>, VaultError> {
     Ok(read(folder)?.iter().map(|(_, cipher)| cipher.id().to_owned()).collect())
 }
 
 /// Makes the key of a generation, unless another process has made it already.
 pub(crate) fn create(folder: &Path, number: u64) -> Result<(u64, Cipher), VaultError> {
-    make(folder).map_err(|source| VaultError::Folder { doing: "create", path: folder.to_owned(), source })?;
+    make(folder).map_err(|source| VaultError::Io { doing: "create", path: folder.to_owned(), source })?;
     Ok((number, Cipher::new(&SecretKey::load_or_create(&path(folder, number))?)))
 }
 
@@ -67,7 +67,7 @@ fn make(folder: &Path) -> io::Result<()> {
 pub(crate) fn remove(folder: &Path, number: u64) -> Result<(), VaultError> {
     let path = path(folder, number);
     let removed = fs::remove_file(&path).and_then(|()| fs::File::open(folder)?.sync_all());
-    removed.map_err(|source| VaultError::Folder { doing: "remove", path, source })
+    removed.map_err(|source| VaultError::Io { doing: "remove", path, source })
 }
 
 fn path(folder: &Path, number: u64) -> PathBuf {

@@ -11,7 +11,7 @@ tokio::task_local! {
 ///
 /// Counts what runs in this task only: not what the future spawns. Where two of
 /// these are nested, the outer one counts what the inner one does, too.
-pub async fn counted<F: Future>(future: F) -> (F::Output, u32) {
+pub async fn count_statements<F: Future>(future: F) -> (F::Output, u32) {
     let (output, count) = STATEMENTS
         .scope(Cell::new(0), async {
             let output = future.await;
@@ -28,6 +28,6 @@ pub(crate) fn count() {
 }
 
 fn add(more: u32) {
-    // Outside of `counted` nobody wants to know.
+    // Outside of `count_statements` nobody wants to know.
     let _ = STATEMENTS.try_with(|count| count.set(count.get().saturating_add(more)));
 }

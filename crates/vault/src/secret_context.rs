@@ -1,16 +1,16 @@
 /// Where a secret stands. Sealed for one place, it opens at no other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place<'a> {
+pub struct SecretContext<'a> {
     kind: &'a str,
     id: i64,
     field: &'a str,
 }
 
-impl<'a> Place<'a> {
+impl<'a> SecretContext<'a> {
     /// The field of the row `id` of what is called `kind`: a resource's `name`,
     /// or `setting` with the id 0 and the setting's name as field.
     pub const fn new(kind: &'a str, id: i64, field: &'a str) -> Self {
-        Place { kind, id, field }
+        SecretContext { kind, id, field }
     }
 
     /// The place in bytes. Each part goes in behind its length, so that
@@ -25,7 +25,7 @@ impl<'a> Place<'a> {
     }
 }
 
-impl std::fmt::Display for Place<'_> {
+impl std::fmt::Display for SecretContext<'_> {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(formatter, "{} {} {}", self.kind, self.id, self.field)
     }

@@ -4,35 +4,35 @@ use std::collections::HashMap;
 use std::ptr;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use hostler_database::{Dialect, Question};
+use hostler_database::{Dialect, PreparedQuery};
 use hostler_schema::{Actor, Policy, Resource, column};
 use sea_query::{Alias, Condition, ExprTrait, LockType, Value};
 
 use crate::select::{ROW, Reading, Selection};
 
 /// Shapes that are known at most, some kilobytes each. A change of settings makes new ones.
-const MOST: usize = 500;
+const CAPACITY: usize = 500;
 
 /// Stand for the ids of an actor and of an object, which are no such numbers.
-const SOME_ACTOR: i64 = i64::MIN;
-const SOME_OBJECT: i64 = i64::MIN + 1;
+const PLACEHOLDER_ACTOR: i64 = i64::MIN;
+const PLACEHOLDER_ID: i64 = i64::MIN + 1;
 
 /// What the reads of single objects look like, as far as that was asked.
 ///
 /// Nothing is remembered of who may do what: that is looked up in the database by these reads, or stands in the
-/// [`Actor`] that each request makes anew, all of which that rules look at is part of [`Shape`].
+/// [`Actor`] that each request makes anew, all of which that rules look at is part of [`CacheKey`].
 #[derive(Default)]
-pub struct Loads(RwLock<HashMap<Shape, Arc<Load>>>);
+pub struct QueryCache(RwLock<HashMap<CacheKey, Arc<CachedQuery>>>);
 
 /// Reads an object by its id.
-pub(crate) struct Load {
-    pub question: Question,
+pub(crate) struct CachedQuery {
+    pub query: PreparedQuery,
     pub reading: Reading,
 }
 
 /// All that the text of a read depends on.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Shape {
+struct CacheKey {
     /// The address of its description.
     resource: usize,
     locks: bool,
@@ -42,50 +42,56 @@ struct Shape {
     policy: Policy,
 }
 
-impl Loads {
+impl QueryCache {
     /// How this actor reads an object of this resource; `locks` keeps others from changing it.
-    pub(crate) fn find(&self, dialect: Dialect, resource: &'static Resource, actor: &Actor, locks: bool) -> Arc<Load> {
-        let shape = Shape::new(resource, actor, locks);
-        let known = self.0.read().unwrap_or_else(PoisonError::into_inner).get(&shape).cloned();
-        let load = known.unwrap_or_else(|| {
-            let load = Arc::new(Load::new(dialect, resource, &shape));
-            let mut loads = self.0.write().unwrap_or_else(PoisonError::into_inner);
-            if loads.len() >= MOST {
-                loads.clear();
+    pub(crate) fn find(
+        &self,
+        dialect: Dialect,
+        resource: &'static Resource,
+        actor: &Actor,
+        locks: bool,
+    ) -> Arc<CachedQuery> {
+        let key = CacheKey::new(resource, actor, locks);
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        let cached = known.unwrap_or_else(|| {
+            let cached = Arc::new(CachedQuery::new(dialect, resource, &key));
+            let mut cache = self.0.write().unwrap_or_else(PoisonError::into_inner);
+            if cache.len() >= CAPACITY {
+                cache.clear();
             }
-            loads.insert(shape, Arc::clone(&load));
-            load
+            cache.insert(key, Arc::clone(&cached));
+            cached
         });
         debug_assert!(
             {
-                let asked = selection(resource, is_object(actor.id), actor, locks);
-                load.question.is(dialect, &asked.query, &told(actor, actor.id))
+                let asked = selection(resource, has_id(actor.id), actor, locks);
+                cached.query.matches(dialect, &asked.query, &parameters(actor, actor.id))
             },
-            "the access rules of {} depend on more of an actor than its shape says",
+            "the access rules of {} depend on more of an actor than its key says",
             resource.name
         );
-        load
+        cached
     }
 }
 
-impl Load {
-    fn new(dialect: Dialect, resource: &'static Resource, shape: &Shape) -> Load {
-        let selection = selection(resource, is_object(SOME_OBJECT), &shape.some_actor(), shape.locks);
-        let stand_ins = [SOME_ACTOR, SOME_OBJECT].map(Value::from);
-        Load {
-            question: Question::new(dialect, &selection.query, selection.types, stand_ins),
+impl CachedQuery {
+    fn new(dialect: Dialect, resource: &'static Resource, key: &CacheKey) -> CachedQuery {
+        let selection = selection(resource, has_id(PLACEHOLDER_ID), &key.placeholder_actor(), key.locks);
+        let placeholders = [PLACEHOLDER_ACTOR, PLACEHOLDER_ID].map(Value::from);
+        CachedQuery {
+            query: PreparedQuery::new(dialect, &selection.query, selection.types, placeholders),
             reading: selection.reading,
         }
     }
 }
 
-/// What the question of a [`Load`] is told.
-pub(crate) fn told(actor: &Actor, id: i64) -> [Value; 2] {
+/// The parameters of a [`CachedQuery`].
+pub(crate) fn parameters(actor: &Actor, id: i64) -> [Value; 2] {
     [actor.id.into(), id.into()]
 }
 
-impl Shape {
-    fn new(resource: &'static Resource, actor: &Actor, locks: bool) -> Shape {
+impl CacheKey {
+    fn new(resource: &'static Resource, actor: &Actor, locks: bool) -> CacheKey {
         // Without `..`, so that whoever adds a field decides here whether rules may look at it.
         let Actor {
             id: _,
@@ -99,12 +105,12 @@ impl Shape {
             policy,
         } = *actor;
         let resource = ptr::from_ref(resource).addr();
-        Shape { resource, locks, is_superuser, is_system_auditor, is_organization_admin, policy }
+        CacheKey { resource, locks, is_superuser, is_system_auditor, is_organization_admin, policy }
     }
 
-    fn some_actor(&self) -> Actor {
+    fn placeholder_actor(&self) -> Actor {
         Actor {
-            id: SOME_ACTOR,
+            id: PLACEHOLDER_ACTOR,
             username: String::new(),
             is_superuser: self.is_superuser,
             is_system_auditor: self.is_system_auditor,
@@ -117,7 +123,7 @@ impl Shape {
     }
 }
 
-fn is_object(id: i64) -> Condition {
+fn has_id(id: i64) -> Condition {
     Condition::all().add(column(ROW, "id").eq(id))
 }
 

@@ -14,8 +14,8 @@ use tempfile::NamedTempFile;
 use zeroize::Zeroizing;
 
 use crate::manifest::{FORMAT, FileEntry, MANIFEST, Manifest, SUM, TableEntry};
-use crate::transfer::Fingerprint;
-use crate::{BackupError, Moved};
+use crate::transfer::RowDigest;
+use crate::{BackupError, TransferSummary};
 
 /// A key file to go into an archive, or out of one.
 pub struct KeyFile {
@@ -26,7 +26,7 @@ pub struct KeyFile {
 }
 
 /// Who makes an archive, and of what.
-pub struct Made {
+pub struct BackupOrigin {
     /// The version of Hostler.
     pub hostler: String,
     /// When, as RFC 3339 has it.
@@ -45,10 +45,10 @@ pub fn write<E: From<BackupError>>(
     source: &mut dyn Source,
     path: &Path,
     replace: bool,
-    made: Made,
+    origin: BackupOrigin,
     each: &mut dyn FnMut(&Table, &[Json]),
     keys: impl FnOnce() -> Result<Vec<KeyFile>, E>,
-) -> Result<Moved, E> {
+) -> Result<TransferSummary, E> {
     if !replace && path.symlink_metadata().is_ok() {
         return Err(BackupError::Exists(path.to_owned()).into());
     }
@@ -60,13 +60,13 @@ pub fn write<E: From<BackupError>>(
     }
     let keys = keys()?;
     let rows = tables.iter().map(|(entry, _)| entry.rows).sum();
-    let moved = Moved { tables: tables.len(), rows };
+    let summary = TransferSummary { tables: tables.len(), rows };
     let manifest = Manifest {
         format: FORMAT,
-        hostler: made.hostler,
+        hostler: origin.hostler,
         schema: source.schema(),
-        created: made.created,
-        database: made.database.to_owned(),
+        created: origin.created,
+        database: origin.database.to_owned(),
         keys: keys.iter().map(|key| FileEntry { name: key.name.clone(), sha256: sum(&key.bytes) }).collect(),
         tables: tables.iter().map(|(entry, _)| entry.clone()).collect(),
     };
@@ -77,7 +77,7 @@ pub fn write<E: From<BackupError>>(
             failed(source)
         }
     })?;
-    Ok(moved)
+    Ok(summary)
 }
 
 /// Compresses a table into a file without a name: an archive tells sizes before contents.
@@ -90,13 +90,13 @@ fn stage(
 ) -> Result<(TableEntry, File), BackupError> {
     let file = tempfile::tempfile_in(folder).map_err(failed)?;
     let mut packed = GzEncoder::new(io::BufWriter::new(file), Compression::default());
-    let mut fingerprint = Fingerprint::default();
+    let mut digest = RowDigest::default();
     source.rows(&table, &mut |row| {
         each(&table, row);
-        packed.write_all(fingerprint.add(row)?).map_err(|problem| CopyError::Source(failed(problem).to_string()))
+        packed.write_all(digest.add(row)?).map_err(|problem| CopyError::Source(failed(problem).to_string()))
     })?;
     let mut file = packed.finish().and_then(|buffer| Ok(buffer.into_inner()?)).map_err(failed)?;
-    let (rows, rows_sha256) = fingerprint.finish();
+    let (rows, rows_sha256) = digest.finish();
     let mut hash = Sha256::new();
     file.rewind().and_then(|()| io::copy(&mut file, &mut HashWriter(&mut hash))).map_err(failed)?;
     let sha256 = hex::encode(hash.finalize());
@@ -113,7 +113,7 @@ fn assemble(
     keys: &[KeyFile],
     tables: &mut [(TableEntry, File)],
 ) -> io::Result<()> {
-    // Made with mode 0600, and removed again unless it gets its name.
+    // BackupOrigin with mode 0600, and removed again unless it gets its name.
     let mut file = tempfile::Builder::new().prefix(".hostler-backup-").tempfile_in(folder)?;
     let text = serde_json::to_vec_pretty(manifest)?;
     let mut archive = Builder::new(io::BufWriter::new(file.as_file_mut()));

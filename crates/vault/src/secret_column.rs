@@ -4,13 +4,13 @@ use hostler_database::Type;
 use sea_query::{Alias, Expr, ExprTrait, Order, Query, SelectStatement};
 use serde_json::Value as Json;
 
-use crate::Place;
-use crate::cipher::{BEGINNING, key_of};
+use crate::SecretContext;
+use crate::cipher::{BEGINNING, key_id};
 
 /// A column in which sealed texts stand. Every one must be known to a rotation
 /// of keys, which would leave its secrets unreadable otherwise.
 #[derive(Clone, Copy, Debug)]
-pub struct Shelf {
+pub struct SecretColumn {
     /// The kind in their places.
     pub kind: &'static str,
     /// The table, whose primary key is `id`.
@@ -18,12 +18,12 @@ pub struct Shelf {
     /// The column.
     pub column: &'static str,
     /// How they stand there.
-    pub form: Form,
+    pub encoding: Encoding,
 }
 
 /// How sealed texts stand in a column.
 #[derive(Clone, Copy, Debug)]
-pub enum Form {
+pub enum Encoding {
     /// The column is a sealed text, of the place with this field and the id in the column `owner`.
     Text {
         /// The field.
@@ -45,8 +45,8 @@ pub enum Form {
     },
 }
 
-/// A row of a shelf.
-pub(crate) struct Content {
+/// A row of a column.
+pub(crate) struct SecretRow {
     /// Its primary key.
     pub id: i64,
     owner: i64,
@@ -56,23 +56,36 @@ pub(crate) struct Content {
 
 /// What came of sealing a row anew.
 #[derive(Default)]
-pub(crate) struct Resealed {
+pub(crate) struct Reencrypted {
     /// What to store, if anything is different.
     pub text: Option<String>,
     /// How many texts were sealed anew.
-    pub sealed: u64,
+    pub encrypted: u64,
     /// The places of those that could not be opened.
-    pub lost: Vec<String>,
+    pub undecryptable: Vec<String>,
 }
 
-impl Shelf {
+impl SecretRow {
+    /// Decodes a row of [`SecretColumn::rows`].
+    pub(crate) fn decode(row: &hostler_database::Row) -> SecretRow {
+        let text = |column| row.text(column).unwrap_or_default().to_owned();
+        SecretRow {
+            id: row.integer(0).unwrap_or_default(),
+            owner: row.integer(1).unwrap_or_default(),
+            name: text(2),
+            text: text(3),
+        }
+    }
+}
+
+impl SecretColumn {
     /// Rows that hold sealed texts, of this key if one is named, in the order of their ids.
     pub(crate) fn rows(&self, after: i64, key: Option<&str>, limit: u64) -> SelectStatement {
         let column = |name: &'static str| Expr::col((Alias::new(self.table), Alias::new(name)));
-        let (owner, name) = match self.form {
-            Form::Text { owner, .. } => (column(owner), Expr::Constant("".into())),
-            Form::Members { .. } => (column("id"), Expr::Constant("".into())),
-            Form::Named { name } => (Expr::Constant(0i64.into()), column(name)),
+        let (owner, name) = match self.encoding {
+            Encoding::Text { owner, .. } => (column(owner), Expr::Constant("".into())),
+            Encoding::Members { .. } => (column("id"), Expr::Constant("".into())),
+            Encoding::Named { name } => (Expr::Constant(0i64.into()), column(name)),
         };
         let pattern = format!("%{BEGINNING}{}%", key.map(|key| format!("{key}$")).unwrap_or_default());
         Query::select()
@@ -85,74 +98,68 @@ impl Shelf {
             .to_owned()
     }
 
-    /// The types of the columns of [`Shelf::rows`].
+    /// The types of the columns of [`SecretColumn::rows`].
     pub(crate) const TYPES: [Type; 4] = [Type::Integer, Type::Integer, Type::Text, Type::Text];
 
-    pub(crate) fn content(row: &hostler_database::Row) -> Content {
-        let text = |column| row.text(column).unwrap_or_default().to_owned();
-        Content {
-            id: row.integer(0).unwrap_or_default(),
-            owner: row.integer(1).unwrap_or_default(),
-            name: text(2),
-            text: text(3),
-        }
-    }
-
     /// The ids of the keys of all sealed texts in a row.
-    pub(crate) fn keys(&self, content: &Content) -> Vec<String> {
+    pub(crate) fn keys(&self, row: &SecretRow) -> Vec<String> {
         let mut keys = vec![];
-        self.each(content, &mut |_, text| {
-            keys.extend(key_of(text).map(str::to_owned));
+        self.each(row, &mut |_, text| {
+            keys.extend(key_id(text).map(str::to_owned));
             None
         });
         keys
     }
 
-    /// Seals anew what the key `old` has sealed; `reseal` does it for one text, and says `None` if it cannot be opened.
-    pub(crate) fn reseal(
+    /// Seals anew what the key `old` has sealed; `reencrypt` does it for one text, and says `None` if it cannot be opened.
+    pub(crate) fn reencrypt(
         &self,
-        content: &Content,
+        row: &SecretRow,
         old: &str,
-        reseal: &dyn Fn(&Place<'_>, &str) -> Option<String>,
-    ) -> Resealed {
-        let mut outcome = Resealed::default();
-        let (mut sealed, mut lost) = (0, vec![]);
-        let text = self.each(content, &mut |place, text| {
-            if key_of(text) != Some(old) {
+        reencrypt: &dyn Fn(&SecretContext<'_>, &str) -> Option<String>,
+    ) -> Reencrypted {
+        let mut outcome = Reencrypted::default();
+        let (mut encrypted, mut undecryptable) = (0, vec![]);
+        let text = self.each(row, &mut |context, text| {
+            if key_id(text) != Some(old) {
                 return None;
             }
-            let new = reseal(place, text);
+            let new = reencrypt(context, text);
             match new {
-                Some(_) => sealed += 1,
-                None => lost.push(format!("{place} (row {} of {})", content.id, self.table)),
+                Some(_) => encrypted += 1,
+                None => undecryptable.push(format!("{context} (row {} of {})", row.id, self.table)),
             }
             new
         });
-        outcome.text = text.filter(|_| sealed > 0);
-        (outcome.sealed, outcome.lost) = (sealed, lost);
+        outcome.text = text.filter(|_| encrypted > 0);
+        (outcome.encrypted, outcome.undecryptable) = (encrypted, undecryptable);
         outcome
     }
 
     /// Calls `change` for each text that might be sealed, and tells what the
     /// column is with the texts that it gives in their places.
-    fn each(&self, content: &Content, change: &mut dyn FnMut(&Place<'_>, &str) -> Option<String>) -> Option<String> {
-        match self.form {
-            Form::Text { field, .. } => change(&Place::new(self.kind, content.owner, field), &content.text),
-            Form::Members { field } => {
-                let mut document: Json = serde_json::from_str(&content.text).ok()?;
+    fn each(
+        &self,
+        row: &SecretRow,
+        change: &mut dyn FnMut(&SecretContext<'_>, &str) -> Option<String>,
+    ) -> Option<String> {
+        match self.encoding {
+            Encoding::Text { field, .. } => change(&SecretContext::new(self.kind, row.owner, field), &row.text),
+            Encoding::Members { field } => {
+                let mut document: Json = serde_json::from_str(&row.text).ok()?;
                 for (key, value) in document.as_object_mut()? {
                     let field = format!("{field}.{key}");
-                    let place = Place::new(self.kind, content.owner, &field);
-                    if let Some(new) = value.as_str().and_then(|text| change(&place, text)) {
+                    let context = SecretContext::new(self.kind, row.owner, &field);
+                    if let Some(new) = value.as_str().and_then(|text| change(&context, text)) {
                         *value = new.into();
                     }
                 }
                 Some(document.to_string())
             }
-            Form::Named { .. } => {
-                let document: Json = serde_json::from_str(&content.text).ok()?;
-                let place = Place::new(self.kind, content.owner, &content.name);
-                change(&place, document.as_str()?).map(|new| Json::from(new).to_string())
+            Encoding::Named { .. } => {
+                let document: Json = serde_json::from_str(&row.text).ok()?;
+                let context = SecretContext::new(self.kind, row.owner, &row.name);
+                change(&context, document.as_str()?).map(|new| Json::from(new).to_string())
             }
         }
     }
