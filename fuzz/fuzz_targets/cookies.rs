@@ -3,7 +3,7 @@
 
 use hostler_identity::header::{cookie, parse_authorization};
 use hostler_identity::key::SecretKey;
-use hostler_identity::{csrf, pending, token};
+use hostler_identity::{csrf, mfa_challenge, token};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
@@ -18,9 +18,9 @@ fuzz_target!(|data: &[u8]| {
         let _ = csrf::matches(known, sent);
     }
     let key = SecretKey::from_bytes([7; 64]);
-    if let Some(user) = pending::user_of(sent) {
+    if let Some(user) = mfa_challenge::user_id(sent) {
         // Nobody can make one without the key.
-        assert!(!pending::is_good(&key, sent, user, "hash", 1_000), "{sent:?}");
+        assert!(!mfa_challenge::is_valid(&key, sent, user, "hash", 1_000), "{sent:?}");
     }
     let _ = csrf::origin_allowed(Some(sent), header, true, &[sent.to_owned()]);
 });

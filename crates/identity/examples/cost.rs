@@ -3,10 +3,10 @@
 
 use hostler_identity::{
     key::SecretKey,
-    password::{ForeignCost, Passwords},
+    password::{DjangoHashCost, Passwords},
+    password_cache::{DEFAULT_TTL, PasswordCache},
     session::binding,
     token::{digest, new_token},
-    verified::{DEFAULT_TTL, VerifiedPairs},
 };
 use std::{hint::black_box, time::Instant};
 
@@ -32,22 +32,22 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let _ = runtime.block_on(passwords.verify(PASSWORD.to_owned(), stored.clone()));
     });
     report("verify nobody", 20, || {
-        let _ = runtime.block_on(passwords.verify_alike(PASSWORD.to_owned(), None, ForeignCost::default()));
+        let _ = runtime.block_on(passwords.verify_constant_work(PASSWORD.to_owned(), None, DjangoHashCost::default()));
     });
     let django = "pbkdf2_sha256$600000$abcdefghijklmnopqrstuv$kW/xJkxctm9cgVVxV3Nm+X1f+tCUz5oV3qZqXJX6eKk=";
     report("verify Django's, 600,000 iterations", 5, || {
         let _ = runtime.block_on(passwords.verify(PASSWORD.to_owned(), django.to_owned()));
     });
 
-    let pairs = VerifiedPairs::new(DEFAULT_TTL);
+    let pairs = PasswordCache::new(DEFAULT_TTL);
     for user in 0..5_000 {
-        pairs.remember("here", &format!("user{user}"), PASSWORD, &stored);
+        pairs.insert("here", &format!("user{user}"), PASSWORD, &stored);
     }
     report("recall a pair, remembered", 1_000_000, || {
-        black_box(pairs.recall("here", "user7", PASSWORD, &stored));
+        black_box(pairs.contains("here", "user7", PASSWORD, &stored));
     });
     report("recall a pair, unknown", 1_000_000, || {
-        black_box(pairs.recall("here", "nobody", PASSWORD, &stored));
+        black_box(pairs.contains("here", "nobody", PASSWORD, &stored));
     });
 
     let token = new_token().plain;

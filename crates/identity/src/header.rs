@@ -39,7 +39,7 @@ impl fmt::Debug for Credentials {
 
 /// Why a header presents nothing. No message repeats what was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Malformed {
+pub enum InvalidAuthorization {
     /// It is longer than [`MAX_LENGTH`].
     #[error("the Authorization header is too long")]
     TooLong,
@@ -66,22 +66,22 @@ pub enum Malformed {
 /// tolerated, and the first colon ends the username (RFC 7617, section 2).
 ///
 /// # Errors
-/// [`Malformed`], by the first thing that is wrong.
-pub fn parse_authorization(value: &str) -> Result<Credentials, Malformed> {
+/// [`InvalidAuthorization`], by the first thing that is wrong.
+pub fn parse_authorization(value: &str) -> Result<Credentials, InvalidAuthorization> {
     if value.len() > MAX_LENGTH {
-        return Err(Malformed::TooLong);
+        return Err(InvalidAuthorization::TooLong);
     }
     let value = value.trim_matches([' ', '\t']);
     let (scheme, credentials) = value.split_once([' ', '\t']).unwrap_or((value, ""));
-    let parse: fn(&str) -> Result<Credentials, Malformed> = if scheme.eq_ignore_ascii_case("basic") {
+    let parse: fn(&str) -> Result<Credentials, InvalidAuthorization> = if scheme.eq_ignore_ascii_case("basic") {
         parse_basic
     } else if scheme.eq_ignore_ascii_case("bearer") {
         parse_bearer
     } else {
-        return Err(Malformed::UnknownScheme);
+        return Err(InvalidAuthorization::UnknownScheme);
     };
     match credentials.trim_matches([' ', '\t']) {
-        "" => Err(Malformed::Missing),
+        "" => Err(InvalidAuthorization::Missing),
         credentials => parse(credentials),
     }
 }
@@ -92,22 +92,22 @@ pub fn cookie<'a>(value: &'a str, name: &str) -> Option<&'a str> {
     pairs.into_iter().find(|(key, _)| *key == name).map(|(_, value)| value)
 }
 
-fn parse_basic(credentials: &str) -> Result<Credentials, Malformed> {
-    let decoded = BASE64.decode(credentials).map_err(|_| Malformed::Basic)?;
-    let text = String::from_utf8(decoded).map_err(|_| Malformed::Basic)?;
+fn parse_basic(credentials: &str) -> Result<Credentials, InvalidAuthorization> {
+    let decoded = BASE64.decode(credentials).map_err(|_| InvalidAuthorization::Basic)?;
+    let text = String::from_utf8(decoded).map_err(|_| InvalidAuthorization::Basic)?;
     if text.contains('\0') {
-        return Err(Malformed::Nul);
+        return Err(InvalidAuthorization::Nul);
     }
-    let (username, password) = text.split_once(':').ok_or(Malformed::Basic)?;
+    let (username, password) = text.split_once(':').ok_or(InvalidAuthorization::Basic)?;
     Ok(Credentials::Basic { username: username.to_owned(), password: password.to_owned() })
 }
 
 /// RFC 6750, section 2.1: `1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`.
-fn parse_bearer(token: &str) -> Result<Credentials, Malformed> {
+fn parse_bearer(token: &str) -> Result<Credentials, InvalidAuthorization> {
     let body = token.trim_end_matches('=');
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte);
     if body.is_empty() || !body.bytes().all(allowed) {
-        return Err(Malformed::Bearer);
+        return Err(InvalidAuthorization::Bearer);
     }
     Ok(Credentials::Bearer(token.to_owned()))
 }
@@ -193,23 +193,23 @@ mod tests {
         let (no_colon, not_utf8) = (encoded("ann"), encoded(b"ann:\xff"));
         let (nul_name, nul_password) = (encoded("an\0n:x"), encoded("ann:\0"));
         let table = [
-            ("", Malformed::UnknownScheme),
-            ("   ", Malformed::UnknownScheme),
-            ("Digest abc", Malformed::UnknownScheme),
-            ("Basically abc", Malformed::UnknownScheme),
-            ("Basic", Malformed::Missing),
-            ("Bearer   ", Malformed::Missing),
-            ("Basic !!!", Malformed::Basic),
-            ("Basic QWxhZGRpbjpvcGVu IHNlc2FtZQ==", Malformed::Basic),
-            (&no_colon, Malformed::Basic),
-            (&not_utf8, Malformed::Basic),
-            (&nul_name, Malformed::Nul),
-            (&nul_password, Malformed::Nul),
-            ("Bearer a b", Malformed::Bearer),
-            ("Bearer ==", Malformed::Bearer),
-            ("Bearer a=b", Malformed::Bearer),
-            ("Bearer täg", Malformed::Bearer),
-            (&long, Malformed::TooLong),
+            ("", InvalidAuthorization::UnknownScheme),
+            ("   ", InvalidAuthorization::UnknownScheme),
+            ("Digest abc", InvalidAuthorization::UnknownScheme),
+            ("Basically abc", InvalidAuthorization::UnknownScheme),
+            ("Basic", InvalidAuthorization::Missing),
+            ("Bearer   ", InvalidAuthorization::Missing),
+            ("Basic !!!", InvalidAuthorization::Basic),
+            ("Basic QWxhZGRpbjpvcGVu IHNlc2FtZQ==", InvalidAuthorization::Basic),
+            (&no_colon, InvalidAuthorization::Basic),
+            (&not_utf8, InvalidAuthorization::Basic),
+            (&nul_name, InvalidAuthorization::Nul),
+            (&nul_password, InvalidAuthorization::Nul),
+            ("Bearer a b", InvalidAuthorization::Bearer),
+            ("Bearer ==", InvalidAuthorization::Bearer),
+            ("Bearer a=b", InvalidAuthorization::Bearer),
+            ("Bearer täg", InvalidAuthorization::Bearer),
+            (&long, InvalidAuthorization::TooLong),
         ];
         for (value, expected) in table {
             assert_eq!(parse_authorization(value).unwrap_err(), expected, "{value:?}");

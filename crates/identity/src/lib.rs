@@ -10,13 +10,14 @@
 // A test that meets what it did not expect should stop right there.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
-pub mod common;
+pub mod common_passwords;
 pub mod csrf;
 pub mod header;
 pub mod key;
 mod mac;
+pub mod mfa_challenge;
 pub mod password;
-pub mod pending;
+pub mod password_cache;
 pub mod pkce;
 pub mod policy;
 mod random;
@@ -25,4 +26,3 @@ pub mod throttle;
 pub mod token;
 pub mod totp;
 pub mod username;
-pub mod verified;

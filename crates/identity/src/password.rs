@@ -1,14 +1,14 @@
 //! Passwords at rest: hashing new ones and verifying given ones.
 
-mod foreign;
+mod django_cost;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod stored;
 
-pub use foreign::ForeignCost;
+pub use django_cost::DjangoHashCost;
 
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, Version};
-use foreign::Spent;
+use django_cost::WorkDone;
 use std::{
     fmt,
     sync::{
@@ -73,12 +73,12 @@ pub enum HashError {
 /// What a given password is worth against a stored one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
-pub enum Verdict {
+pub enum PasswordCheck {
     /// It is the password.
-    Right,
+    Correct,
     /// It is the password, but stored in an older or weaker form: the caller
     /// hashes it anew and stores that.
-    RightButRehash,
+    CorrectNeedsRehash,
     /// It is not the password, or nothing that a password could match is stored.
     Wrong,
 }
@@ -129,42 +129,47 @@ impl Passwords {
     /// Argon2id, or one of the forms that Django (and so AWX) stores,
     /// `pbkdf2_sha256$…` and `argon2$argon2id$…`.
     ///
-    /// Anything else is [`Verdict::Wrong`]: the empty string, Django's unusable
+    /// Anything else is [`PasswordCheck::Wrong`]: the empty string, Django's unusable
     /// passwords (`!…`), forms unknown or broken, and forms whose cost is out
     /// of bounds. It costs as much time as a wrong password, so that nobody
     /// learns which accounts have no password here. Should the work fail, the
     /// answer is `Wrong` too, and the log says why.
-    pub async fn verify(&self, password: String, stored: String) -> Verdict {
-        self.verify_alike(password, Some(stored), ForeignCost::default()).await
+    pub async fn verify(&self, password: String, stored: String) -> PasswordCheck {
+        self.verify_constant_work(password, Some(stored), DjangoHashCost::default()).await
     }
 
     /// As [`Passwords::verify`], for whoever signs in: a wrong password takes the
     /// same work whoever it is tried for, and in whatever form theirs is stored;
     /// the time an answer takes must not tell who exists (CVE-2020-14337).
-    /// `stored` is `None` for a user who does not exist, and `foreign` what
+    /// `stored` is `None` for a user who does not exist, and `django_cost` what
     /// hashes in other forms than ours cost in this installation.
     ///
     /// A right password takes no longer than its own form does.
-    pub async fn verify_alike(&self, password: String, stored: Option<String>, foreign: ForeignCost) -> Verdict {
+    pub async fn verify_constant_work(
+        &self,
+        password: String,
+        stored: Option<String>,
+        django_cost: DjangoHashCost,
+    ) -> PasswordCheck {
         let password = Zeroizing::new(password);
         let verdict = self.blocking(move |argon2| {
             let parsed = stored.as_deref().and_then(|stored| Stored::parse(stored, argon2.params()));
-            let verdict = parsed.as_ref().map_or(Verdict::Wrong, |stored| stored.verify(&password));
-            if verdict == Verdict::Wrong {
-                let spent = parsed.as_ref().map_or(Spent::Nothing, Stored::spent);
-                foreign.spend_the_rest(argon2, &password, spent);
+            let verdict = parsed.as_ref().map_or(PasswordCheck::Wrong, |stored| stored.verify(&password));
+            if verdict == PasswordCheck::Wrong {
+                let spent = parsed.as_ref().map_or(WorkDone::Nothing, Stored::spent);
+                django_cost.do_remaining_work(argon2, &password, spent);
             }
             verdict
         });
         verdict.await.unwrap_or_else(|error| {
             tracing::error!(%error, "a password could not be verified");
-            Verdict::Wrong
+            PasswordCheck::Wrong
         })
     }
 
     /// Whether so many wait to have a password hashed or verified that one more
     /// would wait for seconds.
-    pub fn is_crowded(&self) -> bool {
+    pub fn is_overloaded(&self) -> bool {
         self.waiting.load(Ordering::Relaxed) >= self.crowd
     }
 

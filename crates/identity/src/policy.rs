@@ -1,6 +1,6 @@
 //! What a new password must look like.
 
-use crate::common::is_common;
+use crate::common_passwords::is_common;
 
 /// The longest password taken, in characters, whatever the policy says. It is
 /// AWX's, whose clients know the message.

@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, Method, StatusCode, header};
 use hostler_access::is_organization_admin;
 use hostler_database::{Dialect, Error, PreparedQuery, Row, Type};
 use hostler_engine::Failure;
-use hostler_identity::header::{Credentials, Malformed, parse_authorization};
+use hostler_identity::header::{Credentials, InvalidAuthorization, parse_authorization};
 use hostler_identity::password::passwords;
 use hostler_identity::session::{Session, binding};
 use hostler_identity::token::{self, Scope, digest, parse_scope};
@@ -28,7 +28,7 @@ use crate::response::{Content, Response};
 use crate::session_age;
 use crate::settings::definitions::authentication::{AUTH_BASIC_ENABLED, DISABLE_LOCAL_AUTH};
 use crate::settings::{GENERATION_TABLE, Settings};
-use crate::sign_in::{Attempt, Checked, Given, check, user_has_factor};
+use crate::sign_in::{Attempt, CheckedPassword, PasswordCredentials, check, has_second_factor};
 use crate::state::App;
 
 const NOT_PROVIDED: &str =
@@ -54,7 +54,7 @@ const USER_TYPES: [Type; 7] =
 const ASKED: usize = USER_COLUMNS.len() + 2;
 
 /// What a request's credentials come to.
-pub(crate) struct Asking {
+pub(crate) struct Authentication {
     /// The settings in force when the credentials were looked up; if the database did not answer, the last that
     /// were known.
     pub settings: Arc<Settings>,
@@ -67,16 +67,16 @@ pub(crate) struct Asking {
 
 /// What a request presents of itself.
 #[derive(Clone, Copy)]
-pub(crate) struct Presented<'a> {
+pub(crate) struct RequestHead<'a> {
     pub headers: &'a HeaderMap,
     pub method: &'a Method,
     /// The other end of the connection.
     pub peer: PeerAddr,
 }
 
-impl Presented<'_> {
+impl RequestHead<'_> {
     /// Finds out who asks, and what settings are in force: both in one statement.
-    pub(crate) async fn authenticate(self, app: &App) -> Asking {
+    pub(crate) async fn authenticate(self, app: &App) -> Authentication {
         let authorization = self.headers.get(header::AUTHORIZATION);
         let found = match authorization.map(|value| value.to_str().map(parse_authorization)) {
             Some(Ok(Ok(Credentials::Bearer(token)))) => by_token(app, &token).await,
@@ -85,13 +85,13 @@ impl Presented<'_> {
                 Box::pin(by_basic(app, self, &username, &password)).await
             }
             // A scheme that we do not speak counts as no credentials, as in AWX.
-            Some(Ok(Err(Malformed::UnknownScheme))) => return self.of_nobody(app).await,
+            Some(Ok(Err(InvalidAuthorization::UnknownScheme))) => return self.of_nobody(app).await,
             Some(_) => {
                 let asking = self.of_nobody(app).await;
-                return Asking { actor: asking.actor.and_then(|_| Err(unauthenticated())), ..asking };
+                return Authentication { actor: asking.actor.and_then(|_| Err(unauthenticated())), ..asking };
             }
             None => match cookie(self.headers, SESSION_COOKIE) {
-                Some(secret) => match by_session(app, secret).await {
+                Some(secret) => match find_session(app, secret).await {
                     Ok(found) => return Box::pin(self.in_session(app, found)).await,
                     Err(error) => Err(error),
                 },
@@ -105,8 +105,8 @@ impl Presented<'_> {
     }
 
     /// For whom a session was looked up.
-    async fn in_session(self, app: &App, found: BySession) -> Asking {
-        let BySession { settings, session } = found;
+    async fn in_session(self, app: &App, found: SessionLookup) -> Authentication {
+        let SessionLookup { settings, session } = found;
         let Some((actor, id, expires)) = session else { return self.come_to(settings, Ok(None)) };
         let asking = self.come_to(settings, Ok(Some(actor)));
         // A browser may have been made to send it. A form shows its token once its body is read: see `form::decode`,
@@ -114,27 +114,27 @@ impl Presented<'_> {
         if !is_safe(self.method) && !is_form(self.method, self.headers) {
             let sent = self.headers.get(CSRF_HEADER).and_then(|value| value.to_str().ok());
             if let Err(response) = check_csrf(&asking.settings, asking.client, self.headers, sent) {
-                return Asking { actor: Err(response), ..asking };
+                return Authentication { actor: Err(response), ..asking };
             }
         }
         let renewed = session_age::renew(app, &asking.settings, self.headers, id, expires).await;
-        Asking { renewed, ..asking }
+        Authentication { renewed, ..asking }
     }
 
     /// For whom there is nothing to look up; the settings are read all the same.
-    pub(crate) async fn of_nobody(self, app: &App) -> Asking {
+    pub(crate) async fn of_nobody(self, app: &App) -> Authentication {
         match app.settings.now(&app.engine.database).await {
             Ok(settings) => self.come_to(settings, Ok(None)),
             Err(error) => self.unanswered(app, error),
         }
     }
 
-    fn unanswered(self, app: &App, error: Error) -> Asking {
+    fn unanswered(self, app: &App, error: Error) -> Authentication {
         self.come_to(app.settings.last(), Err(error_response(error.into(), self.method.as_str())))
     }
 
-    fn come_to(self, settings: Arc<Settings>, actor: Result<Option<Actor>, Response>) -> Asking {
-        Asking { client: ClientInfo::new(&settings, self.peer, self.headers), settings, renewed: false, actor }
+    fn come_to(self, settings: Arc<Settings>, actor: Result<Option<Actor>, Response>) -> Authentication {
+        Authentication { client: ClientInfo::new(&settings, self.peer, self.headers), settings, renewed: false, actor }
     }
 }
 
@@ -142,7 +142,7 @@ impl Presented<'_> {
 type Found = (Arc<Settings>, Result<Option<Actor>, Response>);
 
 async fn by_token(app: &App, token: &str) -> Result<Found, Error> {
-    let (settings, row) = ask(app, &app.askings.by_token, digest(token)).await?;
+    let (settings, row) = ask(app, &app.user_queries.by_token, digest(token)).await?;
     let live = row.time(ASKED + 1).is_some_and(|expires| expires > app.engine.clock.now());
     let Some(mut actor) = actor(&row, &settings).filter(|_| live) else {
         return Ok((settings, Err(unauthenticated())));
@@ -155,14 +155,14 @@ async fn by_token(app: &App, token: &str) -> Result<Found, Error> {
     Ok((settings, Ok(Some(actor))))
 }
 
-async fn by_basic(app: &App, presented: Presented<'_>, username: &str, password: &str) -> Result<Found, Error> {
+async fn by_basic(app: &App, presented: RequestHead<'_>, username: &str, password: &str) -> Result<Found, Error> {
     let (settings, row) = named(app, username).await?;
     // Ignored, as in AWX: what anybody may see is answered.
     if !settings.boolean(&AUTH_BASIC_ENABLED) {
         return Ok((settings, Ok(None)));
     }
     let address = ClientInfo::new(&settings, presented.peer, presented.headers).address;
-    let actor = match check_row(app, &settings, &row, Given { username, password, address }, true).await {
+    let actor = match check_row(app, &settings, &row, PasswordCredentials { username, password, address }, true).await {
         Ok(Some(entered)) if entered.needs_code => Err(code_needed()),
         Ok(Some(entered)) => Ok(Some(entered.complete().await)),
         Ok(None) => Err(unauthenticated()),
@@ -177,8 +177,8 @@ fn code_needed() -> Response {
     Response { content: Content::Json(json!({"detail": CODE_NEEDED})), ..unauthenticated() }
 }
 
-/// A user whose password was right. They are not in before [`Entered::complete`].
-pub(crate) struct Entered {
+/// A user whose password was right. They are not in before [`PasswordVerified::complete`].
+pub(crate) struct PasswordVerified {
     actor: Actor,
     /// Whether the user has a second factor, of which a code is to be asked for.
     pub needs_code: bool,
@@ -186,7 +186,7 @@ pub(crate) struct Entered {
     attempt: Option<Attempt>,
 }
 
-impl Entered {
+impl PasswordVerified {
     pub(crate) fn actor(&self) -> &Actor {
         &self.actor
     }
@@ -204,7 +204,10 @@ impl Entered {
 ///
 /// # Errors
 /// [`Failure::TooManyAttempts`], and what the database says.
-pub(crate) async fn check_password(app: &App, given: Given<'_>) -> Result<Option<Entered>, Failure> {
+pub(crate) async fn check_password(
+    app: &App,
+    given: PasswordCredentials<'_>,
+) -> Result<Option<PasswordVerified>, Failure> {
     let (settings, row) = named(app, given.username).await?;
     check_row(app, &settings, &row, given, false).await
 }
@@ -213,7 +216,7 @@ pub(crate) async fn check_password(app: &App, given: Given<'_>) -> Result<Option
 async fn named(app: &App, username: &str) -> Result<(Arc<Settings>, Row), Error> {
     // No name holds a NUL, and PostgreSQL would refuse the question.
     let name = if username.contains('\0') { "" } else { username };
-    ask(app, &app.askings.by_name, name).await
+    ask(app, &app.user_queries.by_name, name).await
 }
 
 /// The user in this row of [`named`], if the password is theirs and they may use it.
@@ -225,28 +228,28 @@ async fn check_row(
     app: &App,
     settings: &Settings,
     row: &Row,
-    given: Given<'_>,
+    given: PasswordCredentials<'_>,
     remembers: bool,
-) -> Result<Option<Entered>, Failure> {
+) -> Result<Option<PasswordVerified>, Failure> {
     // Names that local users have are theirs, whatever a directory knows of them.
     let is_local = row.integer(0).is_some() && row.text(6).is_none();
     if settings.has_directories() && !is_local {
         let Some((user, attempt)) = ldap::check(app, settings, given, remembers).await? else { return Ok(None) };
         // What the directory says of the user has just been written.
-        let Some(actor) = by_id(app, user).await? else {
+        let Some(actor) = load_actor(app, user).await? else {
             refuse(app, settings, given, attempt).await;
             return Ok(None);
         };
-        return Ok(Some(Entered { actor, needs_code: row.integer(ASKED).is_some(), attempt }));
+        return Ok(Some(PasswordVerified { actor, needs_code: row.integer(ASKED).is_some(), attempt }));
     }
     let stored = row.integer(0).map(|id| (id, row.text(5).unwrap_or_default()));
     let (attempt, rehashes) = match check(app, settings, stored, given).await? {
-        Checked::Wrong(attempt) => {
+        CheckedPassword::Wrong(attempt) => {
             refuse(app, settings, given, Some(attempt)).await;
             return Ok(None);
         }
-        Checked::Right(attempt) => (attempt, false),
-        Checked::RightButRehash(attempt) => (Some(attempt), true),
+        CheckedPassword::Correct(attempt) => (attempt, false),
+        CheckedPassword::CorrectNeedsRehash(attempt) => (Some(attempt), true),
     };
     let user = if settings.boolean(&DISABLE_LOCAL_AUTH) { None } else { actor(row, settings) };
     let Some(actor) = user else {
@@ -257,11 +260,11 @@ async fn check_row(
     if let (true, Some((id, stored))) = (rehashes, stored) {
         rehash(app, id, given.password, stored).await;
     }
-    Ok(Some(Entered { actor, needs_code: row.integer(ASKED).is_some(), attempt }))
+    Ok(Some(PasswordVerified { actor, needs_code: row.integer(ASKED).is_some(), attempt }))
 }
 
 /// Counts a failed attempt, and where there are directories takes as long over it as they do.
-async fn refuse(app: &App, settings: &Settings, given: Given<'_>, attempt: Option<Attempt>) {
+async fn refuse(app: &App, settings: &Settings, given: PasswordCredentials<'_>, attempt: Option<Attempt>) {
     let began = attempt.as_ref().map_or_else(Instant::now, Attempt::began);
     if let Some(attempt) = attempt {
         attempt.failed();
@@ -301,31 +304,31 @@ async fn rehash(app: &App, id: i64, password: &str, stored: &str) {
 }
 
 /// The active user with this id.
-pub(crate) async fn by_id(app: &App, id: i64) -> Result<Option<Actor>, Error> {
-    let (settings, row) = ask(app, &app.askings.by_id, id).await?;
+pub(crate) async fn load_actor(app: &App, id: i64) -> Result<Option<Actor>, Error> {
+    let (settings, row) = ask(app, &app.user_queries.by_id, id).await?;
     Ok(actor(&row, &settings))
 }
 
 /// The active user with this id, and the stored password, for whoever has given the right one a moment ago.
-pub(crate) async fn with_password(app: &App, id: i64) -> Result<Option<(Actor, String)>, Error> {
-    let (settings, row) = ask(app, &app.askings.by_id, id).await?;
+pub(crate) async fn load_actor_and_hash(app: &App, id: i64) -> Result<Option<(Actor, String)>, Error> {
+    let (settings, row) = ask(app, &app.user_queries.by_id, id).await?;
     Ok(actor(&row, &settings).map(|user| (user, row.text(5).unwrap_or_default().to_owned())))
 }
 
 /// What a session comes to.
-pub(crate) struct BySession {
+pub(crate) struct SessionLookup {
     pub settings: Arc<Settings>,
     /// Its user, its id and its end, if it is one and not over.
     pub session: Option<(Actor, i64, Timestamp)>,
 }
 
 /// The user of a session, by the secret in its cookie.
-pub(crate) async fn by_session(app: &App, secret: &str) -> Result<BySession, Error> {
-    let (settings, row) = ask(app, &app.askings.by_session, token::digest(secret)).await?;
+pub(crate) async fn find_session(app: &App, secret: &str) -> Result<SessionLookup, Error> {
+    let (settings, row) = ask(app, &app.user_queries.by_session, token::digest(secret)).await?;
     let (Some(user_id), Some(id), Some(bound), Some(expires_at)) =
         (row.integer(0), row.integer(ASKED), row.text(ASKED + 1), row.time(ASKED + 2))
     else {
-        return Ok(BySession { settings, session: None });
+        return Ok(SessionLookup { settings, session: None });
     };
     let current = binding(&app.engine.secret, user_id, row.text(5).unwrap_or_default());
     let session = Session { user_id, binding: bound.to_owned(), expires_at };
@@ -334,11 +337,11 @@ pub(crate) async fn by_session(app: &App, secret: &str) -> Result<BySession, Err
         app.last_used.note(&app.engine, Used::Session, id, row.time(ASKED + 3));
     }
     let session = user.map(|user| (Actor { session: Some(id), ..user }, id, session.expires_at));
-    Ok(BySession { settings, session })
+    Ok(SessionLookup { settings, session })
 }
 
 /// The questions for one user, each told one value.
-pub(crate) struct Askings {
+pub(crate) struct UserQueries {
     /// By the digest of a token; with its scope, end, id and last use.
     by_token: PreparedQuery,
     /// By the name; with the id of the second factor.
@@ -349,13 +352,13 @@ pub(crate) struct Askings {
     by_id: PreparedQuery,
 }
 
-impl Askings {
+impl UserQueries {
     pub(crate) fn new(dialect: Dialect) -> Self {
         let of_user = |table| ("users", column("users", "id").eq(column(table, "user_id")));
         let by_token = [("tokens", column("tokens", "digest").eq(SOMETHING)), of_user("tokens")];
         let mut by_token = asking(by_token);
         by_token.exprs(["scope", "expires", "id", "last_used"].map(|name| column("tokens", name)));
-        let by_name = [("users", column("users", "username").eq(SOMETHING)), ("second_factors", user_has_factor())];
+        let by_name = [("users", column("users", "username").eq(SOMETHING)), ("second_factors", has_second_factor())];
         let mut by_name = asking(by_name);
         by_name.expr(column("second_factors", "id"));
         let by_session = [("sessions", column("sessions", "digest").eq(SOMETHING)), of_user("sessions")];
@@ -366,7 +369,7 @@ impl Askings {
             let types = [&USER_TYPES, &[Type::Integer, Type::Boolean][..], more].concat();
             PreparedQuery::new(dialect, query, types, [SOMETHING.into()])
         };
-        Askings {
+        UserQueries {
             by_token: question(&by_token, &[Type::Text, Type::Time, Type::Integer, Type::Time]),
             by_name: question(&by_name, &[Type::Integer]),
             by_session: question(&by_session, &[Type::Integer, Type::Text, Type::Time, Type::Time]),

@@ -2,7 +2,7 @@
 
 use hostler_database::{Database, Error, Type};
 use hostler_engine::{Engine, Failure, hold_singleton};
-use hostler_identity::common::is_common;
+use hostler_identity::common_passwords::is_common;
 use hostler_identity::password::{HashError, passwords};
 use hostler_schema::{Singleton, column};
 use sea_query::{Alias, Query};

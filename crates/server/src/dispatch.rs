@@ -15,7 +15,7 @@ use hostler_schema::{Actor, Post};
 use hostler_telemetry::{ParentSpan, RequestSpan};
 use serde_json::{Map, Value as Json};
 
-use crate::authenticate::{Asking, Presented, unauthenticated};
+use crate::authenticate::{Authentication, RequestHead, unauthenticated};
 use crate::browse::{self, Format, PageContext, form, negotiate, prefers_plain_text};
 use crate::cookies::{SESSION_COOKIE, cookie, with_csrf_cookie, with_session_cookie};
 use crate::error::error_response;
@@ -167,7 +167,7 @@ async fn answer(app: &App, request: axum::http::Request<Body>, trace: &mut Trace
     if !route.has_pages() || (matches!(route, Route::Metrics) && prefers_plain_text(&parts.headers, &query)) {
         wanted = Format::Json;
     }
-    let Asking { settings, client, renewed, actor } =
+    let Authentication { settings, client, renewed, actor } =
         authorized(app, &route, &parts.headers, &parts.method, peer, trace).await;
     (trace.client, trace.is_https) = (client.address, client.is_https);
     let (method, headers) = (parts.method, parts.headers);
@@ -252,8 +252,8 @@ async fn authorized(
     method: &Method,
     peer: PeerAddr,
     trace: &mut Trace,
-) -> Asking {
-    let credentials = Presented { headers, method, peer };
+) -> Authentication {
+    let credentials = RequestHead { headers, method, peer };
     // Signing in and out does not depend on who one is.
     if route.authenticates_itself() {
         return credentials.of_nobody(app).await;

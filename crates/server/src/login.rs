@@ -4,13 +4,13 @@ use axum::http::{HeaderMap, Method, StatusCode, header};
 use hostler_database::Transaction;
 use hostler_engine::Failure;
 use hostler_identity::csrf;
-use hostler_identity::pending;
+use hostler_identity::mfa_challenge;
 use hostler_identity::session::{binding, new_session};
 use hostler_identity::token::digest;
 use hostler_schema::{Actor, column};
 use sea_query::{Alias, ExprTrait, Order, Query};
 
-use crate::authenticate::{check_password, with_password};
+use crate::authenticate::{check_password, load_actor_and_hash};
 use crate::browse::LoginPage;
 use crate::cookies::{SESSION_COOKIE, SESSION_COOKIE_HEADER, cookie, csrf_token, with_csrf_token, with_session_cookie};
 use crate::request::Request;
@@ -18,7 +18,7 @@ use crate::response::Response;
 use crate::session_age;
 use crate::settings::definitions::authentication::SESSIONS_PER_USER;
 use crate::settings::definitions::ui::{CUSTOM_LOGIN_INFO, CUSTOM_LOGO};
-use crate::sign_in::{Candidate, Given, spend_code, wait};
+use crate::sign_in::{AttemptSubject, PasswordCredentials, consume_code, wait};
 use crate::state::App;
 
 /// `GET`: a form. `POST`: opens a session.
@@ -35,7 +35,7 @@ pub(crate) async fn login(app: &App, request: &Request) -> Result<Response, Fail
 pub(crate) async fn logout(app: &App, request: &Request) -> Result<Response, Failure> {
     match request.method {
         Method::GET | Method::POST => {}
-        // Asking what would happen ends nothing.
+        // Authentication what would happen ends nothing.
         Method::HEAD => return Ok(Response::redirect(StatusCode::FOUND, "/api/login/")),
         Method::OPTIONS => return Ok(Response::no_content()),
         _ => return Err(Failure::MethodNotAllowed),
@@ -79,8 +79,8 @@ async fn sign_in(app: &App, request: &Request) -> Result<Response, Failure> {
         return Ok(response);
     }
     let sent = fields(request);
-    match field(&sent, "pending") {
-        Some(pending) => second_step(app, request, &sent, &pending).await,
+    match field(&sent, "mfa_challenge") {
+        Some(challenge) => second_step(app, request, &sent, &challenge).await,
         None => first_step(app, request, &sent).await,
     }
 }
@@ -89,7 +89,7 @@ async fn sign_in(app: &App, request: &Request) -> Result<Response, Failure> {
 async fn first_step(app: &App, request: &Request, sent: &[(String, String)]) -> Result<Response, Failure> {
     let text = |name| field(sent, name).unwrap_or_default();
     let (username, password) = (text("username"), text("password"));
-    let given = Given { username: &username, password: &password, address: request.client.address };
+    let given = PasswordCredentials { username: &username, password: &password, address: request.client.address };
     let entered = match check_password(app, given).await {
         Ok(Some(entered)) => entered,
         Ok(None) => return Ok(form(request, Some(WRONG_PASSWORD), StatusCode::UNAUTHORIZED)),
@@ -99,7 +99,7 @@ async fn first_step(app: &App, request: &Request, sent: &[(String, String)]) -> 
         let actor = entered.complete().await;
         return open_session(app, request, sent, &actor).await;
     }
-    let Some((actor, stored)) = with_password(app, entered.actor().id).await? else {
+    let Some((actor, stored)) = load_actor_and_hash(app, entered.actor().id).await? else {
         return Ok(form(request, Some(WRONG_PASSWORD), StatusCode::UNAUTHORIZED));
     };
     match field(sent, "otp").filter(|code| !code.is_empty()) {
@@ -117,12 +117,12 @@ async fn second_step(
     app: &App,
     request: &Request,
     sent: &[(String, String)],
-    pending: &str,
+    challenge: &str,
 ) -> Result<Response, Failure> {
     let over = || form(request, Some("That took too long: please begin again."), StatusCode::UNAUTHORIZED);
-    let Some(user) = pending::user_of(pending) else { return Ok(over()) };
-    let Some((actor, stored)) = with_password(app, user).await? else { return Ok(over()) };
-    if !pending::is_good(&app.engine.secret, pending, user, &stored, app.engine.clock.now().as_second()) {
+    let Some(user) = mfa_challenge::user_id(challenge) else { return Ok(over()) };
+    let Some((actor, stored)) = load_actor_and_hash(app, user).await? else { return Ok(over()) };
+    if !mfa_challenge::is_valid(&app.engine.secret, challenge, user, &stored, app.engine.clock.now().as_second()) {
         return Ok(over());
     }
     by_code(app, request, sent, &actor, &stored, &field(sent, "otp").unwrap_or_default()).await
@@ -138,13 +138,13 @@ async fn by_code(
     code: &str,
 ) -> Result<Response, Failure> {
     let address = request.client.address;
-    let candidate = Candidate { username: &actor.username, user: Some(actor.id), address };
+    let candidate = AttemptSubject { username: &actor.username, user: Some(actor.id), address };
     let again = |words: &str, status| code_form(app, request, actor, stored, Some(words), status);
     let attempt = match wait(app, &request.settings, candidate).await {
         Ok(attempt) => attempt,
         Err(failure) => return slowed(failure, |words| again(words, StatusCode::TOO_MANY_REQUESTS)),
     };
-    if !spend_code(&app.engine, actor, code).await? {
+    if !consume_code(&app.engine, actor, code).await? {
         attempt.failed();
         let words = "This code is wrong, too old, or was used before.";
         return Ok(again(words, StatusCode::UNAUTHORIZED));
@@ -259,11 +259,11 @@ fn code_form(
     error: Option<&str>,
     status: StatusCode,
 ) -> Response {
-    let pending = pending::make(&app.engine.secret, actor.id, stored, app.engine.clock.now().as_second());
-    form_with(request, Some(&pending), error, status)
+    let challenge = mfa_challenge::create(&app.engine.secret, actor.id, stored, app.engine.clock.now().as_second());
+    form_with(request, Some(&challenge), error, status)
 }
 
-fn form_with(request: &Request, pending: Option<&str>, error: Option<&str>, status: StatusCode) -> Response {
+fn form_with(request: &Request, challenge: Option<&str>, error: Option<&str>, status: StatusCode) -> Response {
     let token = csrf_token(&request.headers);
     let sent = fields(request);
     // After a wrong password the way back is in the form.
@@ -278,7 +278,7 @@ fn form_with(request: &Request, pending: Option<&str>, error: Option<&str>, stat
         status,
         token: &token,
         next: &next,
-        pending,
+        challenge,
         username: &username,
         error,
         targets,

@@ -4,17 +4,17 @@ use std::time::Duration;
 use hostler_database::Database;
 use hostler_engine::{Engine, SystemClock};
 use hostler_identity::key::SecretKey;
-use hostler_identity::verified::{DEFAULT_TTL, VerifiedPairs};
+use hostler_identity::password_cache::{DEFAULT_TTL, PasswordCache};
 use hostler_resources::REGISTRY;
 use hostler_telemetry::TraceExporter;
 use hostler_vault::Vault;
 
-use crate::authenticate::Askings;
+use crate::authenticate::UserQueries;
 use crate::last_used::LastUsed;
 use crate::ldap::Directories;
 use crate::metrics::Counters;
 use crate::settings::SettingsCache;
-use crate::sign_in::{ForeignHashes, Guard};
+use crate::sign_in::{DjangoHashes, RateLimiter};
 
 /// How the server presents itself.
 #[derive(Clone, Debug)]
@@ -42,13 +42,13 @@ pub struct Keys {
 pub struct App {
     /// The engine behind the API.
     pub engine: Engine,
-    pub(crate) askings: Arc<Askings>,
-    pub(crate) verified: Arc<VerifiedPairs>,
+    pub(crate) user_queries: Arc<UserQueries>,
+    pub(crate) password_cache: Arc<PasswordCache>,
     pub(crate) settings: Arc<SettingsCache>,
     pub(crate) last_used: Arc<LastUsed>,
     pub(crate) directories: Arc<Directories>,
-    pub(crate) guard: Arc<Guard>,
-    pub(crate) foreign: Arc<ForeignHashes>,
+    pub(crate) rate_limiter: Arc<RateLimiter>,
+    pub(crate) django_hashes: Arc<DjangoHashes>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) options: Arc<Options>,
     pub(crate) trace_exporter: Option<Arc<TraceExporter>>,
@@ -57,9 +57,9 @@ pub struct App {
 impl App {
     /// A server on this database.
     pub fn new(database: Database, keys: Keys, options: Options) -> Self {
-        let guard = Arc::new(Guard::new(&keys.secret));
+        let rate_limiter = Arc::new(RateLimiter::new(&keys.secret));
         App {
-            askings: Arc::new(Askings::new(database.dialect())),
+            user_queries: Arc::new(UserQueries::new(database.dialect())),
             engine: Engine {
                 database,
                 registry: REGISTRY,
@@ -70,9 +70,9 @@ impl App {
                 node: options.node.as_str().into(),
             },
             directories: Arc::default(),
-            guard,
-            foreign: Arc::default(),
-            verified: Arc::new(VerifiedPairs::new(DEFAULT_TTL)),
+            rate_limiter,
+            django_hashes: Arc::default(),
+            password_cache: Arc::new(PasswordCache::new(DEFAULT_TTL)),
             settings: Arc::default(),
             last_used: Arc::default(),
             counters: Arc::default(),

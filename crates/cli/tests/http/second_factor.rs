@@ -72,9 +72,10 @@ impl Armed {
     }
 }
 
-fn pending(page: &Response) -> String {
+fn challenge(page: &Response) -> String {
     let text = page.text();
-    let rest = text.split_once("name=\"pending\" value=\"").unwrap_or_else(|| panic!("no step for a code in {page}")).1;
+    let rest =
+        text.split_once("name=\"mfa_challenge\" value=\"").unwrap_or_else(|| panic!("no step for a code in {page}")).1;
     rest.split_once('"').expect("an end").0.to_owned()
 }
 
@@ -124,8 +125,9 @@ fn logging_in_takes_the_code_in_a_second_step(backend: Backend) {
     let asked = browser.log_in(&fields).expect(401);
     assert!(!has_session(&browser));
     assert!(asked.text().contains("name=\"otp\"") && !asked.text().contains(PASSWORD), "{asked}");
-    let pending = pending(&asked);
-    let mut send = |code: &str| browser.log_in(&[("pending", &pending), ("otp", code), ("next", "/api/v2/users/")]);
+    let challenge = challenge(&asked);
+    let mut send =
+        |code: &str| browser.log_in(&[("mfa_challenge", &challenge), ("otp", code), ("next", "/api/v2/users/")]);
     let wrong = send("000000").expect(401);
     assert!(wrong.text().contains("wrong, too old") && wrong.text().contains("name=\"otp\""), "{wrong}");
     let done = send(&code(&ann.secret, 0)).expect(302);
@@ -218,25 +220,25 @@ fn what_shows_that_the_password_was_right_opens_nothing(backend: Backend) {
     let (ann, bob) = (arm(&server, "ann"), server.user("bob"));
     let mut browser = Browser::open(&server);
     let asked = browser.log_in(&[("username", "ann"), ("password", PASSWORD)]).expect(401);
-    let token = pending(&asked);
+    let token = challenge(&asked);
     let current = code(&ann.secret, 0);
     for forged in
         ["", "x", &token.replacen(&format!("{}.", ann.person.id), &format!("{}.", bob.id), 1), &format!("{token}0")]
     {
-        browser.log_in(&[("pending", forged), ("otp", &current)]).expect(401);
+        browser.log_in(&[("mfa_challenge", forged), ("otp", &current)]).expect(401);
     }
     let mut foreign = browser.clone();
     foreign.cookies.clear();
-    foreign.log_in(&[("pending", &token), ("otp", &current)]).expect(403);
+    foreign.log_in(&[("mfa_challenge", &token), ("otp", &current)]).expect(403);
     // A new password, or a user who is disabled, ends it.
     server.as_admin().patch(&ann.person.path(), json!({"password": "Another-Word-1"})).expect(200);
-    browser.log_in(&[("pending", &token), ("otp", &current)]).expect(401);
+    browser.log_in(&[("mfa_challenge", &token), ("otp", &current)]).expect(401);
     let asked = browser.log_in(&[("username", "ann"), ("password", "Another-Word-1")]).expect(401);
-    let token = pending(&asked);
+    let token = challenge(&asked);
     server.as_admin().patch(&ann.person.path(), json!({"is_active": false})).expect(200);
-    browser.log_in(&[("pending", &token), ("otp", &current)]).expect(401);
+    browser.log_in(&[("mfa_challenge", &token), ("otp", &current)]).expect(401);
     server.as_admin().patch(&ann.person.path(), json!({"is_active": true})).expect(200);
-    browser.log_in(&[("pending", &token), ("otp", &current)]).expect(302);
+    browser.log_in(&[("mfa_challenge", &token), ("otp", &current)]).expect(302);
 }
 
 fn a_recovery_code_is_taken_once(backend: Backend) {
@@ -332,11 +334,11 @@ fn wrong_codes_are_counted(backend: Backend) {
     let ann = arm(&server, "ann");
     let mut browser = Browser::open(&server);
     let asked = browser.log_in(&[("username", "ann"), ("password", PASSWORD)]).expect(401);
-    let token = pending(&asked);
+    let token = challenge(&asked);
     for number in 0..4 {
-        browser.log_in(&[("pending", &token), ("otp", &format!("00000{number}"))]).expect(401);
+        browser.log_in(&[("mfa_challenge", &token), ("otp", &format!("00000{number}"))]).expect(401);
     }
-    let refused = browser.log_in(&[("pending", &token), ("otp", &code(&ann.secret, 0))]).expect(429);
+    let refused = browser.log_in(&[("mfa_challenge", &token), ("otp", &code(&ann.secret, 0))]).expect(429);
     assert!(refused.header("Retry-After").is_some(), "{refused}");
     let disable = json!({"password": PASSWORD, "code": code(&ann.secret, 0)});
     ann.token.post(&format!("{}disable/", ann.path), disable).expect(429);

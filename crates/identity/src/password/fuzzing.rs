@@ -3,16 +3,16 @@
 use argon2::Params;
 
 use super::stored::Stored;
-use super::{Spent, Verdict};
+use super::{PasswordCheck, WorkDone};
 
 /// Reads what is stored, and verifies a password against it unless that takes long.
-pub fn verify_if_cheap(stored: &str, password: &str) -> Option<Verdict> {
+pub fn verify_if_cheap(stored: &str, password: &str) -> Option<PasswordCheck> {
     let stored = Stored::parse(stored, &Params::DEFAULT)?;
     let is_cheap = match stored.spent() {
-        Spent::Nothing => true,
-        Spent::Ours => false,
-        Spent::Argon2(params) => params.m_cost() * params.t_cost() < 1024,
-        Spent::Pbkdf2(iterations) => iterations < 1000,
+        WorkDone::Nothing => true,
+        WorkDone::Ours => false,
+        WorkDone::Argon2(params) => params.m_cost() * params.t_cost() < 1024,
+        WorkDone::Pbkdf2(iterations) => iterations < 1000,
     };
     is_cheap.then(|| stored.verify(password))
 }

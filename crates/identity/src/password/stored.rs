@@ -1,6 +1,6 @@
 //! The forms in which a password may be stored.
 
-use super::{Spent, Verdict};
+use super::{PasswordCheck, WorkDone};
 use argon2::{ARGON2ID_IDENT, Argon2, Params, PasswordHash, PasswordVerifier, Version};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use sha2::Sha256;
@@ -26,11 +26,11 @@ const SALT_LENGTH: usize = 16;
 
 /// A stored password that some password may match, and at a bearable cost.
 pub(super) enum Stored<'a> {
-    /// `foreign` for Django's form, whose cost is Django's too.
+    /// `django` for Django's form, whose cost is Django's too.
     Argon2id {
         hash: Box<PasswordHash>,
         rehash: bool,
-        foreign: bool,
+        django: bool,
     },
     Pbkdf2Sha256 {
         iterations: u32,
@@ -86,20 +86,20 @@ impl<'a> Stored<'a> {
                 || output_length < Params::DEFAULT_OUTPUT_LEN
                 || hash.version != Some(Version::V0x13.into())
         });
-        Some(Self::Argon2id { hash: Box::new(hash), rehash, foreign: ours.is_none() })
+        Some(Self::Argon2id { hash: Box::new(hash), rehash, django: ours.is_none() })
     }
 
     /// The work that verifying takes.
-    pub(super) fn spent(&self) -> Spent {
+    pub(super) fn spent(&self) -> WorkDone {
         match self {
-            Self::Argon2id { foreign: false, .. } => Spent::Ours,
-            Self::Argon2id { hash, .. } => Params::try_from(&**hash).map_or(Spent::Nothing, Spent::Argon2),
-            Self::Pbkdf2Sha256 { iterations, .. } => Spent::Pbkdf2(*iterations),
+            Self::Argon2id { django: false, .. } => WorkDone::Ours,
+            Self::Argon2id { hash, .. } => Params::try_from(&**hash).map_or(WorkDone::Nothing, WorkDone::Argon2),
+            Self::Pbkdf2Sha256 { iterations, .. } => WorkDone::Pbkdf2(*iterations),
         }
     }
 
     /// Compares in a time that does not depend on where the two differ.
-    pub(super) fn verify(&self, password: &str) -> Verdict {
+    pub(super) fn verify(&self, password: &str) -> PasswordCheck {
         let (right, rehash) = match self {
             Self::Argon2id { hash, rehash, .. } => {
                 // Algorithm and cost are taken from the hash itself.
@@ -112,9 +112,9 @@ impl<'a> Stored<'a> {
             }
         };
         match (right, rehash) {
-            (true, false) => Verdict::Right,
-            (true, true) => Verdict::RightButRehash,
-            (false, _) => Verdict::Wrong,
+            (true, false) => PasswordCheck::Correct,
+            (true, true) => PasswordCheck::CorrectNeedsRehash,
+            (false, _) => PasswordCheck::Wrong,
         }
     }
 }

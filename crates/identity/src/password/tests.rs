@@ -16,7 +16,7 @@ fn cheap() -> Passwords {
     Passwords::with_cost(8, 1).unwrap()
 }
 
-async fn verdict(password: &str, stored: &str) -> Verdict {
+async fn verdict(password: &str, stored: &str) -> PasswordCheck {
     cheap().verify(password.to_owned(), stored.to_owned()).await
 }
 
@@ -40,9 +40,9 @@ async fn what_is_hashed_verifies() {
     for password in ["secret", "", " ", "pässwörd🔑", "nul\0inside", &long] {
         let stored = cheap().hash(password.to_owned()).await.unwrap();
         assert!(stored.starts_with("$argon2id$v=19$m=8,t=1,p=1$") && stored.len() <= 128, "{stored}");
-        assert_eq!(verdict(password, &stored).await, Verdict::Right);
-        assert_eq!(verdict(&format!("{password}x"), &stored).await, Verdict::Wrong);
-        assert_eq!(verdict("Secret", &stored).await, Verdict::Wrong);
+        assert_eq!(verdict(password, &stored).await, PasswordCheck::Correct);
+        assert_eq!(verdict(&format!("{password}x"), &stored).await, PasswordCheck::Wrong);
+        assert_eq!(verdict("Secret", &stored).await, PasswordCheck::Wrong);
     }
 }
 
@@ -56,15 +56,15 @@ async fn the_same_password_is_never_stored_the_same_way() {
 async fn unicode_is_not_normalized() {
     // Both look like "é"; Django tells them apart as well.
     let stored = cheap().hash("\u{e9}".to_owned()).await.unwrap();
-    assert_eq!(verdict("e\u{301}", &stored).await, Verdict::Wrong);
+    assert_eq!(verdict("e\u{301}", &stored).await, PasswordCheck::Wrong);
 }
 
 #[tokio::test]
 async fn argon2_of_the_reference_implementation() {
     // The salt of eight bytes is shorter than ours, hence the rehash.
-    assert_eq!(verdict("password", REFERENCE).await, Verdict::RightButRehash);
-    assert_eq!(verdict("password", REFERENCE_TWO_LANES).await, Verdict::RightButRehash);
-    assert_eq!(verdict("Password", REFERENCE).await, Verdict::Wrong);
+    assert_eq!(verdict("password", REFERENCE).await, PasswordCheck::CorrectNeedsRehash);
+    assert_eq!(verdict("password", REFERENCE_TWO_LANES).await, PasswordCheck::CorrectNeedsRehash);
+    assert_eq!(verdict("Password", REFERENCE).await, PasswordCheck::Wrong);
 }
 
 #[tokio::test]
@@ -77,28 +77,30 @@ async fn django_hashes() {
         ("", DJANGO_EMPTY),
         ("password", &argon2),
     ] {
-        assert_eq!(verdict(password, stored).await, Verdict::RightButRehash, "{stored}");
-        assert_eq!(verdict("another", stored).await, Verdict::Wrong, "{stored}");
+        assert_eq!(verdict(password, stored).await, PasswordCheck::CorrectNeedsRehash, "{stored}");
+        assert_eq!(verdict("another", stored).await, PasswordCheck::Wrong, "{stored}");
     }
 }
 
 #[tokio::test]
 async fn a_rehash_is_asked_for_until_the_cost_is_ours() {
     let weaker = cheap().hash("secret".to_owned()).await.unwrap();
-    for (memory, passes, expected) in
-        [(8, 1, Verdict::Right), (16, 1, Verdict::RightButRehash), (8, 2, Verdict::RightButRehash)]
-    {
+    for (memory, passes, expected) in [
+        (8, 1, PasswordCheck::Correct),
+        (16, 1, PasswordCheck::CorrectNeedsRehash),
+        (8, 2, PasswordCheck::CorrectNeedsRehash),
+    ] {
         let passwords = Passwords::with_cost(memory, passes).unwrap();
         assert_eq!(passwords.verify("secret".into(), weaker.clone()).await, expected);
-        assert_eq!(passwords.verify("Secret".into(), weaker.clone()).await, Verdict::Wrong);
+        assert_eq!(passwords.verify("Secret".into(), weaker.clone()).await, PasswordCheck::Wrong);
         let renewed = passwords.hash("secret".into()).await.unwrap();
-        assert_eq!(passwords.verify("secret".into(), renewed).await, Verdict::Right);
+        assert_eq!(passwords.verify("secret".into(), renewed).await, PasswordCheck::Correct);
     }
     // A stronger one is no reason: the cost may have been lowered again.
     let stronger = Passwords::with_cost(16, 2).unwrap().hash("secret".into()).await.unwrap();
-    assert_eq!(verdict("secret", &stronger).await, Verdict::Right);
+    assert_eq!(verdict("secret", &stronger).await, PasswordCheck::Correct);
     // Django's own form is one, however strong.
-    assert_eq!(verdict("secret", &format!("argon2{stronger}")).await, Verdict::RightButRehash);
+    assert_eq!(verdict("secret", &format!("argon2{stronger}")).await, PasswordCheck::CorrectNeedsRehash);
 }
 
 #[tokio::test]
@@ -106,7 +108,7 @@ async fn unusable_passwords_never_verify() {
     let ours = cheap().hash("secret".to_owned()).await.unwrap();
     for stored in ["", "!", "!0123456789abcdefghijABCDEFGHIJ0123456789", &format!("!{ours}"), &format!("!{DJANGO}")] {
         for password in ["", "secret", "!", stored] {
-            assert_eq!(verdict(password, stored).await, Verdict::Wrong, "{stored:?} {password:?}");
+            assert_eq!(verdict(password, stored).await, PasswordCheck::Wrong, "{stored:?} {password:?}");
         }
     }
 }
@@ -119,7 +121,7 @@ async fn malformed_hashes_never_verify() {
     for valid in [ours.as_str(), &django_argon2, DJANGO] {
         for end in 0..valid.len() {
             let verdict = passwords.verify("secret".into(), valid[..end].to_owned()).await;
-            assert_eq!(verdict, Verdict::Wrong, "{:?}", &valid[..end]);
+            assert_eq!(verdict, PasswordCheck::Wrong, "{:?}", &valid[..end]);
         }
         for position in 0..valid.len() {
             for other in ["", "$", "\0", "ü", "A", "=", ",", "-"] {
@@ -128,12 +130,12 @@ async fn malformed_hashes_never_verify() {
                 // The last letter of a Base64 text may carry bits that mean nothing.
                 if broken != valid && position + 2 < valid.len() {
                     let verdict = passwords.verify("secret".into(), broken.clone()).await;
-                    assert_eq!(verdict, Verdict::Wrong, "{broken:?}");
+                    assert_eq!(verdict, PasswordCheck::Wrong, "{broken:?}");
                 }
             }
         }
-        assert_eq!(passwords.verify("secret".into(), format!("{valid}$")).await, Verdict::Wrong);
-        assert_eq!(passwords.verify("secret".into(), format!("{valid}$x")).await, Verdict::Wrong);
+        assert_eq!(passwords.verify("secret".into(), format!("{valid}$")).await, PasswordCheck::Wrong);
+        assert_eq!(passwords.verify("secret".into(), format!("{valid}$x")).await, PasswordCheck::Wrong);
     }
 }
 
@@ -147,8 +149,8 @@ async fn other_schemes_never_verify() {
         "bcrypt_sha256$$2b$12$R9h/cIPz0gi.URNNX3kh2OPST9/PgBkqquzi.Ss7KIUgO2t0jWMUW",
         "$argon2d$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4",
     ] {
-        assert_eq!(verdict("secret", stored).await, Verdict::Wrong, "{stored}");
-        assert_eq!(verdict("password", stored).await, Verdict::Wrong, "{stored}");
+        assert_eq!(verdict("secret", stored).await, PasswordCheck::Wrong, "{stored}");
+        assert_eq!(verdict("password", stored).await, PasswordCheck::Wrong, "{stored}");
     }
 }
 
@@ -172,7 +174,7 @@ async fn work_is_bounded() {
         format!("$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ${long}"),
         format!("$argon2id$v=19$m=256,t=2,p=1${long}${hash}"),
     ] {
-        assert_eq!(verdict("password", &stored).await, Verdict::Wrong, "{stored:.80}");
+        assert_eq!(verdict("password", &stored).await, PasswordCheck::Wrong, "{stored:.80}");
     }
 }
 
@@ -183,15 +185,15 @@ async fn nobody_costs_as_much_as_somebody() {
     let ours = passwords.hash("secret".to_owned()).await.unwrap();
     let django = |iterations: u32| format!("pbkdf2_sha256${iterations}$salt${}=", "A".repeat(43));
     let forms = [None, Some(ours), Some("!".to_owned()), Some(django(100_000)), Some(django(20_000))];
-    let mut foreign = ForeignCost::default();
+    let mut foreign = DjangoHashCost::default();
     forms.iter().flatten().for_each(|stored| foreign.include(stored));
     // The least of several: what else runs on the machine only adds.
     let mut least = [Duration::MAX; 5];
     for _ in 0..10 {
         for (stored, least) in forms.iter().zip(&mut least) {
             let start = Instant::now();
-            let verdict = passwords.verify_alike("wrong".into(), stored.clone(), foreign.clone()).await;
-            assert_eq!(verdict, Verdict::Wrong);
+            let verdict = passwords.verify_constant_work("wrong".into(), stored.clone(), foreign.clone()).await;
+            assert_eq!(verdict, PasswordCheck::Wrong);
             *least = start.elapsed().min(*least);
         }
     }

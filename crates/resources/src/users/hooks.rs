@@ -6,7 +6,7 @@ use hostler_engine::{
     ActivityEntry, Association, Edit, Engine, Failure, Grantee, Hooks, Record, Shown, View, hold_singleton,
 };
 use hostler_identity::{
-    password::{Verdict, passwords},
+    password::{PasswordCheck, passwords},
     policy::PasswordPolicy,
     session::binding,
 };
@@ -201,7 +201,7 @@ async fn is_password_of(engine: &Engine, id: i64, password: &str) -> Result<bool
         .to_owned();
     let rows = engine.database.read(&stored, &[Type::Text]).await?;
     let stored = rows.first().and_then(|row| row.text(0)).unwrap_or_default().to_owned();
-    Ok(passwords().verify(password.to_owned(), stored).await != Verdict::Wrong)
+    Ok(passwords().verify(password.to_owned(), stored).await != PasswordCheck::Wrong)
 }
 
 /// Whether no other active superuser is left.

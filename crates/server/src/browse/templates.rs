@@ -58,7 +58,7 @@ pub(crate) struct LoginPage<'a> {
     /// Where to go after it.
     pub next: &'a str,
     /// What shows that the password was right, to ask for the code of a second factor.
-    pub pending: Option<&'a str>,
+    pub challenge: Option<&'a str>,
     /// What was typed as the name before.
     pub username: &'a str,
     pub error: Option<&'a str>,
@@ -72,12 +72,12 @@ pub(crate) struct LoginPage<'a> {
 
 impl LoginPage<'_> {
     pub(crate) fn render(self) -> Response {
-        let LoginPage { status, token, next, pending, username, error, targets, notice, logo } = self;
+        let LoginPage { status, token, next, challenge, username, error, targets, notice, logo } = self;
         let mut policy = policy_with(targets);
         if !logo.is_empty() {
             policy.push_str("; img-src data:");
         }
-        render(status, "login.html", context! { token, next, pending, username, error, notice, logo })
+        render(status, "login.html", context! { token, next, challenge, username, error, notice, logo })
             .with(header::CONTENT_SECURITY_POLICY, policy)
     }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use hostler_database::{Error, Row, Type};
 use hostler_engine::Failure;
-use hostler_identity::verified::VerifiedPairs;
+use hostler_identity::password_cache::PasswordCache;
 use hostler_ldap::{Directory, LdapUser, SignInError, normalize_dn};
 use hostler_resources::users::is_username;
 use hostler_schema::column;
@@ -19,7 +19,7 @@ use sea_query::{Alias, ExprTrait, Query};
 use tokio::time::{Instant, sleep_until};
 
 use crate::settings::Settings;
-use crate::sign_in::{Attempt, Candidate, Given, locked, wait};
+use crate::sign_in::{Attempt, AttemptSubject, PasswordCredentials, locked, wait};
 use crate::state::App;
 use store::{Account, settle, store};
 
@@ -35,12 +35,12 @@ const REFUSAL: Duration = Duration::from_millis(500);
 pub(crate) struct Directories {
     /// With the generation of the settings that they were read from.
     configured: Mutex<(i64, Arc<Vec<Directory>>)>,
-    verified: VerifiedPairs,
+    verified: PasswordCache,
 }
 
 impl Default for Directories {
     fn default() -> Self {
-        Directories { configured: Mutex::default(), verified: VerifiedPairs::new(MEMORY) }
+        Directories { configured: Mutex::default(), verified: PasswordCache::new(MEMORY) }
     }
 }
 
@@ -73,19 +73,19 @@ struct Known {
 pub(crate) async fn check(
     app: &App,
     settings: &Settings,
-    given: Given<'_>,
+    given: PasswordCredentials<'_>,
     remembers: bool,
 ) -> Result<Option<(i64, Option<Attempt>)>, Failure> {
     let name = given.username.trim();
     let known = if is_username(name) { known(app, name).await? } else { None };
     // With any change of settings the directory is asked again.
     let what = known.as_ref().map(|known| format!("{} {}", settings.generation(), known.id));
-    let place = app.guard.place(given.address);
+    let place = app.rate_limiter.place(given.address);
     // Directories do not tell upper from lower case: such names are one to those who guess.
     let counted = known.as_ref().map_or_else(|| name.to_lowercase(), |known| known.username.clone());
     if let (true, Some(known), Some(what)) = (remembers, &known, &what)
         && known.is_active
-        && app.directories.verified.recall(&place, given.username, given.password, what)
+        && app.directories.verified.contains(&place, given.username, given.password, what)
     {
         return match locked(app, settings, &counted) {
             Some(failure) => Err(failure),
@@ -93,7 +93,7 @@ pub(crate) async fn check(
         };
     }
     let candidate =
-        Candidate { username: &counted, user: known.as_ref().map(|known| known.id), address: given.address };
+        AttemptSubject { username: &counted, user: known.as_ref().map(|known| known.id), address: given.address };
     let attempt = wait(app, settings, candidate).await?;
     let began = attempt.began();
     let may_ask = is_username(name) && known.as_ref().is_none_or(|known| known.is_active && !known.dn.is_empty());
@@ -110,7 +110,7 @@ pub(crate) async fn check(
         return Ok(None);
     };
     let what = format!("{} {user}", settings.generation());
-    app.directories.verified.remember(&place, given.username, given.password, &what);
+    app.directories.verified.insert(&place, given.username, given.password, &what);
     Ok(Some((user, Some(attempt))))
 }
 

@@ -13,7 +13,7 @@ use super::form::Params;
 use super::page::{self, Question};
 use super::problem::Problem;
 use super::token::DEFAULT_SCOPE;
-use crate::authenticate::by_session;
+use crate::authenticate::find_session;
 use crate::cookies::{SESSION_COOKIE, cookie, csrf_token, with_csrf_token};
 use crate::request::Request;
 use crate::response::Response;
@@ -33,7 +33,7 @@ pub(super) async fn authorize(app: &App, request: &Request) -> Result<Response, 
     // Only a session will do: a token must not be able to consent to another one.
     let session = cookie(&request.headers, SESSION_COOKIE);
     let user = match session {
-        Some(secret) => by_session(app, secret).await?.session.map(|(user, ..)| user),
+        Some(secret) => find_session(app, secret).await?.session.map(|(user, ..)| user),
         None => None,
     };
     let Some(user) = user else { return Ok(to_login(&params)) };

@@ -13,7 +13,7 @@ use super::client::Client;
 use super::form::Params;
 use super::problem::Problem;
 use super::revoke::revoke_family;
-use crate::authenticate::by_id;
+use crate::authenticate::load_actor;
 use crate::response::Response;
 use crate::settings::Settings;
 use crate::state::App;
@@ -106,7 +106,7 @@ pub(super) async fn exchange(
     let (Some(id), Some(user), Some(scope)) = (row.integer(0), row.integer(1), row.text(3)) else {
         return Err(Problem::invalid_grant());
     };
-    let user = by_id(app, user).await?.ok_or_else(Problem::invalid_grant)?;
+    let user = load_actor(app, user).await?.ok_or_else(Problem::invalid_grant)?;
     match super::token::issue(app, &user, client, scope, &Code { id }).await {
         // Somebody was faster with the same code.
         Err(Problem::Failed(Failure::Conflict(_))) => Err(used_again(app, code, settings).await),

@@ -12,7 +12,7 @@ use super::client::Client;
 use super::form::Params;
 use super::problem::Problem;
 use super::revoke::revoke_family;
-use crate::authenticate::by_id;
+use crate::authenticate::load_actor;
 use crate::response::Response;
 use crate::settings::Settings;
 use crate::state::App;
@@ -41,7 +41,7 @@ pub(super) async fn refresh(
         return Err(Problem::invalid_grant());
     }
     let scope = narrowed(scope, asked)?;
-    let user = by_id(app, user).await?.ok_or_else(Problem::invalid_grant)?;
+    let user = load_actor(app, user).await?.ok_or_else(Problem::invalid_grant)?;
     match super::token::issue(app, &user, client, scope, &Rotation { id, token }).await {
         // Somebody was faster with the same refresh token, or the user has just revoked it.
         Err(Problem::Failed(Failure::Conflict(_) | Failure::NotFound(_))) => Err(used_again(app, sent, settings).await),

@@ -15,7 +15,7 @@ use super::{code, refresh};
 use crate::authenticate::check_password;
 use crate::request::Request;
 use crate::response::Response;
-use crate::sign_in::Given;
+use crate::sign_in::PasswordCredentials;
 use crate::state::App;
 
 /// The scope of who asks for none, as in AWX.
@@ -51,7 +51,7 @@ async fn by_password(app: &App, client: &Client, params: &Params, request: &Requ
     if parse_scope(scope).is_err() {
         return Err(Problem::Refused("invalid_scope", "The scope must be made of the words read and write."));
     }
-    let given = Given { username, password, address: request.client.address };
+    let given = PasswordCredentials { username, password, address: request.client.address };
     let entered = check_password(app, given).await?.ok_or_else(Problem::invalid_grant)?;
     if entered.needs_code {
         return Err(Problem::Refused(

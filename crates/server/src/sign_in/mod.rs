@@ -1,25 +1,25 @@
 //! Signing in with a password, and whoever attacks it.
 //!
 //! Every password and every code that anybody sends is checked here, behind the
-//! [`Guard`]: for sessions, with single requests (Basic), for OAuth2, and where a
+//! [`RateLimiter`]: for sessions, with single requests (Basic), for OAuth2, and where a
 //! user proves once more to be who they are.
 
-mod check;
-mod factor;
-mod failures;
-mod foreign;
-mod guard;
-mod lane;
-mod places;
+mod attempt_queue;
+mod check_password;
+mod django_hashes;
+mod failure_store;
+mod known_locations;
+mod rate_limit;
 mod second_factor;
-mod state;
+mod second_factor_store;
+mod sign_in_status;
 
-pub(crate) use check::{Checked, Given, check, locked, wait};
-pub(crate) use factor::{spend_code, user_has_factor};
-pub(crate) use foreign::ForeignHashes;
-pub(crate) use guard::{Attempt, Candidate, Guard, Refused, Rules};
+pub(crate) use check_password::{CheckedPassword, PasswordCredentials, check, locked, wait};
+pub(crate) use django_hashes::DjangoHashes;
+pub(crate) use rate_limit::{Attempt, AttemptRefused, AttemptSubject, RateLimiter, Rules};
 pub use second_factor::reset_second_factor;
-pub use state::unlock;
+pub(crate) use second_factor_store::{consume_code, has_second_factor};
+pub use sign_in_status::unlock;
 
 use axum::http::{Method, StatusCode};
 use hostler_engine::Failure;
@@ -39,7 +39,7 @@ pub(crate) async fn respond(
     request: &Request,
 ) -> Result<Response, Failure> {
     if request.method == Method::OPTIONS {
-        state::Subject::find(&app.engine, actor, key).await?;
+        sign_in_status::Subject::find(&app.engine, actor, key).await?;
         let described = json!({
             "name": path.title(),
             "description": path.description(),
@@ -52,7 +52,7 @@ pub(crate) async fn respond(
         return Err(Failure::MethodNotAllowed);
     }
     match path {
-        UserPath::SignIn => state::respond(app, actor, key, request).await,
+        UserPath::SignIn => sign_in_status::respond(app, actor, key, request).await,
         _ => second_factor::respond(app, actor, key, path, request).await,
     }
 }

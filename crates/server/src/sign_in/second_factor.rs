@@ -12,9 +12,9 @@ use hostler_schema::{Actor, column};
 use sea_query::{Alias, ExprTrait, Query};
 use serde_json::{Map, Value as Json, json};
 
-use super::factor::{self, Factor};
-use super::state::Subject;
-use super::{Candidate, Checked, Given, UserPath, check, spend_code, wait};
+use super::second_factor_store::{self, Factor};
+use super::sign_in_status::Subject;
+use super::{AttemptSubject, CheckedPassword, PasswordCredentials, UserPath, check, consume_code, wait};
 use crate::request::Request;
 use crate::response::Response;
 use crate::service_info::OWN_NAME;
@@ -60,7 +60,11 @@ pub(super) async fn respond(
 async fn show(app: &App, user: i64) -> Result<Response, Failure> {
     let factor = Factor::of(&app.engine, user).await?;
     let confirmed = factor.as_ref().and_then(|factor| factor.confirmed);
-    let left = if confirmed.is_some() { Some(factor::recovery_codes_left(&app.engine, user).await?) } else { None };
+    let left = if confirmed.is_some() {
+        Some(second_factor_store::recovery_codes_left(&app.engine, user).await?)
+    } else {
+        None
+    };
     Ok(Response::json(
         StatusCode::OK,
         json!({
@@ -78,8 +82,9 @@ async fn show(app: &App, user: i64) -> Result<Response, Failure> {
 /// Takes a user's second factor away. Nothing happens if there is none.
 async fn take_away(app: &App, actor: &Actor, user: i64) -> Result<(), Failure> {
     let mut tx = app.engine.database.begin().await?;
-    if factor::forget(&mut tx, user).await? {
-        factor::record(&app.engine, &mut tx, user, actor, "second_factor", [true.into(), false.into()]).await?;
+    if second_factor_store::forget(&mut tx, user).await? {
+        second_factor_store::record(&app.engine, &mut tx, user, actor, "second_factor", [true.into(), false.into()])
+            .await?;
     }
     tx.commit().await?;
     Ok(())
@@ -131,14 +136,14 @@ impl Own<'_> {
         let rows = self.app.engine.database.read(&query, &[Type::Text]).await?;
         let stored = rows.first().and_then(|row| row.text(0)).unwrap_or_default();
         let address = self.request.client.address;
-        let given = Given { username: &self.actor.username, password, address };
+        let given = PasswordCredentials { username: &self.actor.username, password, address };
         match check(self.app, &self.request.settings, Some((self.actor.id, stored)), given).await? {
-            Checked::Wrong(attempt) => {
+            CheckedPassword::Wrong(attempt) => {
                 attempt.failed();
                 Err(Failure::field("password", "This is not your password."))
             }
             // What the attempt was for is not done yet, so nothing is forgiven.
-            Checked::Right(_) | Checked::RightButRehash(_) => Ok(()),
+            CheckedPassword::Correct(_) | CheckedPassword::CorrectNeedsRehash(_) => Ok(()),
         }
     }
 
@@ -146,7 +151,7 @@ impl Own<'_> {
     async fn prove_code(&self) -> Result<(), Failure> {
         let code = self.text("code")?;
         let attempt = wait(self.app, &self.request.settings, self.candidate()).await?;
-        if spend_code(&self.app.engine, self.actor, code).await? {
+        if consume_code(&self.app.engine, self.actor, code).await? {
             attempt.succeeded().await;
             return Ok(());
         }
@@ -154,9 +159,9 @@ impl Own<'_> {
         Err(wrong_code())
     }
 
-    fn candidate(&self) -> Candidate<'_> {
+    fn candidate(&self) -> AttemptSubject<'_> {
         let address = self.request.client.address;
-        Candidate { username: &self.actor.username, user: Some(self.actor.id), address }
+        AttemptSubject { username: &self.actor.username, user: Some(self.actor.id), address }
     }
 
     /// A new device, which counts once it has been verified.
@@ -173,7 +178,7 @@ impl Own<'_> {
         let secret = totp::new_secret();
         let uri = totp::uri(&secret, OWN_NAME, &self.actor.username)
             .ok_or_else(|| Failure::Internal("a secret that fits no address".into()))?;
-        factor::begin(&self.app.engine, self.actor.id, &secret).await?;
+        second_factor_store::begin(&self.app.engine, self.actor.id, &secret).await?;
         Ok(Response::json(StatusCode::CREATED, json!({"secret": secret.as_str(), "uri": uri.as_str()})))
     }
 
@@ -190,17 +195,18 @@ impl Own<'_> {
             return Err(wrong_code());
         };
         let mut tx = engine.database.begin().await?;
-        if !factor::confirm(engine, &mut tx, user, step).await? {
+        if !second_factor_store::confirm(engine, &mut tx, user, step).await? {
             return Err(Failure::Conflict("Another request changed the second factor at the same moment.".into()));
         }
-        let codes = factor::renew_recovery_codes(&mut tx, user).await?;
+        let codes = second_factor_store::renew_recovery_codes(&mut tx, user).await?;
         let others = Query::delete()
             .from_table(Alias::new("sessions"))
             .and_where(column("sessions", "user_id").eq(user))
             .and_where_option(self.actor.session.map(|own| column("sessions", "id").ne(own)))
             .to_owned();
         tx.execute(&others).await?;
-        factor::record(engine, &mut tx, user, self.actor, "second_factor", [false.into(), true.into()]).await?;
+        second_factor_store::record(engine, &mut tx, user, self.actor, "second_factor", [false.into(), true.into()])
+            .await?;
         tx.commit().await?;
         attempt.succeeded().await;
         Ok(shown_once(&codes))
@@ -212,8 +218,16 @@ impl Own<'_> {
         self.prove_code().await?;
         let (engine, user) = (&self.app.engine, self.actor.id);
         let mut tx = engine.database.begin().await?;
-        let codes = factor::renew_recovery_codes(&mut tx, user).await?;
-        factor::record(engine, &mut tx, user, self.actor, "recovery_codes", [HIDDEN.into(), HIDDEN.into()]).await?;
+        let codes = second_factor_store::renew_recovery_codes(&mut tx, user).await?;
+        second_factor_store::record(
+            engine,
+            &mut tx,
+            user,
+            self.actor,
+            "recovery_codes",
+            [HIDDEN.into(), HIDDEN.into()],
+        )
+        .await?;
         tx.commit().await?;
         Ok(shown_once(&codes))
     }

@@ -10,8 +10,8 @@ use jiff::SignedDuration;
 use sea_query::{Alias, Expr, ExprTrait, Func, Query};
 use serde_json::{Map, Value as Json, json};
 
-use super::factor::{self, Factor};
-use super::{Rules, failures};
+use super::second_factor_store::{self, Factor};
+use super::{Rules, failure_store};
 use crate::request::Request;
 use crate::response::Response;
 use crate::settings::Settings;
@@ -85,14 +85,14 @@ async fn show(app: &App, settings: &Settings, id: i64) -> Result<Map<String, Jso
         .to_owned();
     let rows = engine.database.read(&query, &[Type::Text, Type::Boolean, Type::Integer]).await?;
     let row = rows.first().ok_or(Failure::NotFound(Some(USER.label)))?;
-    let known = failures::load(engine, &app.guard.name(row.text(0).unwrap_or_default())).await?;
+    let known = failure_store::load(engine, &app.rate_limiter.name(row.text(0).unwrap_or_default())).await?;
     let memory = SignedDuration::try_from(MEMORY).unwrap_or_default();
     let remembered = known.as_ref().filter(|known| now.duration_since(known.last_failure) < memory);
     let rules = Rules::of(settings);
     let locked_until = known.as_ref().and_then(|known| known.locked_until);
     let locked_until = locked_until.filter(|until| rules.remaining(now, *until).is_some());
     let factor = Factor::of(engine, id).await?.filter(|factor| factor.confirmed.is_some());
-    let codes = if factor.is_some() { Some(factor::recovery_codes_left(engine, id).await?) } else { None };
+    let codes = if factor.is_some() { Some(second_factor_store::recovery_codes_left(engine, id).await?) } else { None };
     let answer = json!({
         "user": id,
         "type": "sign_in",
@@ -124,12 +124,12 @@ async fn name_of(engine: &Engine, id: i64) -> Result<String, Failure> {
 
 async fn forgive(app: &App, actor: &Actor, id: i64) -> Result<(), Failure> {
     let name = name_of(&app.engine, id).await?;
-    let known = failures::load(&app.engine, &app.guard.name(&name)).await?;
-    app.guard.forgive(&app.engine, &name).await?;
+    let known = failure_store::load(&app.engine, &app.rate_limiter.name(&name)).await?;
+    app.rate_limiter.forgive(&app.engine, &name).await?;
     if let Some(known) = known {
         let mut tx = app.engine.database.begin().await?;
         let change = [known.failures.into(), 0.into()];
-        factor::record(&app.engine, &mut tx, id, actor, "failed_attempts", change).await?;
+        second_factor_store::record(&app.engine, &mut tx, id, actor, "failed_attempts", change).await?;
         tx.commit().await?;
     }
     Ok(())

@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use hostler_database::{Database, Error, Type};
-use hostler_identity::password::ForeignCost;
+use hostler_identity::password::DjangoHashCost;
 use hostler_schema::column;
 use sea_query::{Alias, ExprTrait, Query};
 
@@ -15,11 +15,11 @@ const SAMPLE: u64 = 100;
 
 /// What it costs to verify passwords in other forms than ours, as last looked up.
 #[derive(Default)]
-pub(crate) struct ForeignHashes(Mutex<Option<(ForeignCost, Instant)>>);
+pub(crate) struct DjangoHashes(Mutex<Option<(DjangoHashCost, Instant)>>);
 
-impl ForeignHashes {
+impl DjangoHashes {
     /// The cost, which takes this stored password into account.
-    pub(super) async fn cost(&self, database: &Database, stored: &str) -> Result<ForeignCost, Error> {
+    pub(super) async fn cost(&self, database: &Database, stored: &str) -> Result<DjangoHashCost, Error> {
         let remembered = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let (mut cost, looked_up) = match remembered {
             Some((cost, at)) if at.elapsed() < MEMORY => (cost, at),
@@ -31,7 +31,7 @@ impl ForeignHashes {
     }
 }
 
-async fn look_up(database: &Database) -> Result<ForeignCost, Error> {
+async fn look_up(database: &Database) -> Result<DjangoHashCost, Error> {
     let password = || column("users", "password");
     let query = Query::select()
         .expr(password())
@@ -39,7 +39,7 @@ async fn look_up(database: &Database) -> Result<ForeignCost, Error> {
         .and_where(password().like("pbkdf2%").or(password().like("argon2%")))
         .limit(SAMPLE)
         .to_owned();
-    let mut cost = ForeignCost::default();
+    let mut cost = DjangoHashCost::default();
     for row in database.read(&query, &[Type::Text]).await? {
         cost.include(row.text(0).unwrap_or_default());
     }

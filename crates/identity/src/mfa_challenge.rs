@@ -9,20 +9,20 @@ pub const LIFETIME: i64 = 300;
 /// What a browser brings back with the code to show that the password was right
 /// a moment ago. It opens nothing by itself, and a new password ends it.
 /// `now` is in seconds since 1970.
-pub fn make(secret_key: &SecretKey, user_id: i64, password_hash: &str, now: i64) -> String {
+pub fn create(secret_key: &SecretKey, user_id: i64, password_hash: &str, now: i64) -> String {
     let expires = now.saturating_add(LIFETIME);
     format!("{user_id}.{expires}.{}", code(secret_key, user_id, expires, password_hash))
 }
 
 /// The user whose password was right, going by what the token says: nothing
-/// is proved until [`is_good`] holds.
-pub fn user_of(token: &str) -> Option<i64> {
+/// is proved until [`is_valid`] holds.
+pub fn user_id(token: &str) -> Option<i64> {
     token.split('.').next()?.parse().ok()
 }
 
-/// Whether [`make`] made this token, for this user with this password, and not too long ago,
+/// Whether [`create`] made this token, for this user with this password, and not too long ago,
 /// nor at a time that is still to come, before the clock was set back.
-pub fn is_good(secret_key: &SecretKey, token: &str, user_id: i64, password_hash: &str, now: i64) -> bool {
+pub fn is_valid(secret_key: &SecretKey, token: &str, user_id: i64, password_hash: &str, now: i64) -> bool {
     let mut parts = token.split('.');
     let (Some(user), Some(expires), Some(sent), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
         return false;
@@ -45,18 +45,18 @@ mod tests {
     #[test]
     fn it_is_good_for_one_user_password_key_and_time() {
         let (key, other) = (SecretKey::from_bytes([1; 64]), SecretKey::from_bytes([2; 64]));
-        let token = make(&key, 7, "hash", 1000);
-        assert_eq!(user_of(&token), Some(7));
-        assert!(is_good(&key, &token, 7, "hash", 1000) && is_good(&key, &token, 7, "hash", 1000 + LIFETIME - 1));
-        assert!(!is_good(&key, &token, 7, "hash", 1000 + LIFETIME));
-        assert!(!is_good(&key, &token, 7, "hash", 999), "it was made in the future");
-        assert!(!is_good(&key, &token, 7, "another hash", 1000));
-        assert!(!is_good(&key, &token, 8, "hash", 1000));
-        assert!(!is_good(&other, &token, 7, "hash", 1000));
+        let token = create(&key, 7, "hash", 1000);
+        assert_eq!(user_id(&token), Some(7));
+        assert!(is_valid(&key, &token, 7, "hash", 1000) && is_valid(&key, &token, 7, "hash", 1000 + LIFETIME - 1));
+        assert!(!is_valid(&key, &token, 7, "hash", 1000 + LIFETIME));
+        assert!(!is_valid(&key, &token, 7, "hash", 999), "it was made in the future");
+        assert!(!is_valid(&key, &token, 7, "another hash", 1000));
+        assert!(!is_valid(&key, &token, 8, "hash", 1000));
+        assert!(!is_valid(&other, &token, 7, "hash", 1000));
         let later = token.replace("1300", "9999");
-        assert!(later != token && !is_good(&key, &later, 7, "hash", 1000));
+        assert!(later != token && !is_valid(&key, &later, 7, "hash", 1000));
         for wrong in ["", "7", "7.1300", "7.1300.", "x.y.z", &format!("{token}.x"), &token.replace("7.", "8.")] {
-            assert!(!is_good(&key, wrong, 7, "hash", 1000), "{wrong}");
+            assert!(!is_valid(&key, wrong, 7, "hash", 1000), "{wrong}");
         }
     }
 }

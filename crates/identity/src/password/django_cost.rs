@@ -7,26 +7,26 @@ use sha2::Sha256;
 /// The most that verifying costs in each of the forms in which an installation
 /// holds passwords beside our own. It is nothing once all users have logged in.
 #[derive(Clone, Debug, Default)]
-pub struct ForeignCost {
+pub struct DjangoHashCost {
     pbkdf2_iterations: u32,
     argon2: Option<Params>,
 }
 
 /// The work that a verification has taken already.
 #[derive(Debug)]
-pub(super) enum Spent {
+pub(super) enum WorkDone {
     Nothing,
     Ours,
     Pbkdf2(u32),
     Argon2(Params),
 }
 
-impl ForeignCost {
+impl DjangoHashCost {
     /// Takes into account what is stored for one user.
     pub fn include(&mut self, stored: &str) {
         match Stored::parse(stored, &Params::DEFAULT).map(|stored| stored.spent()) {
-            Some(Spent::Pbkdf2(iterations)) => self.pbkdf2_iterations = self.pbkdf2_iterations.max(iterations),
-            Some(Spent::Argon2(params)) if self.argon2.as_ref().is_none_or(|known| work(known) < work(&params)) => {
+            Some(WorkDone::Pbkdf2(iterations)) => self.pbkdf2_iterations = self.pbkdf2_iterations.max(iterations),
+            Some(WorkDone::Argon2(params)) if self.argon2.as_ref().is_none_or(|known| work(known) < work(&params)) => {
                 self.argon2 = Some(params);
             }
             _ => {}
@@ -34,12 +34,12 @@ impl ForeignCost {
     }
 
     /// Spends what all forms together cost, less what was spent already.
-    pub(super) fn spend_the_rest(&self, ours: &Argon2<'_>, password: &str, spent: Spent) {
-        if !matches!(spent, Spent::Ours) {
+    pub(super) fn do_remaining_work(&self, ours: &Argon2<'_>, password: &str, spent: WorkDone) {
+        if !matches!(spent, WorkDone::Ours) {
             spend(ours, password);
         }
         let iterations = match spent {
-            Spent::Pbkdf2(iterations) => self.pbkdf2_iterations.saturating_sub(iterations),
+            WorkDone::Pbkdf2(iterations) => self.pbkdf2_iterations.saturating_sub(iterations),
             _ => self.pbkdf2_iterations,
         };
         if iterations > 0 {
@@ -47,7 +47,7 @@ impl ForeignCost {
             pbkdf2::pbkdf2_hmac::<Sha256>(password.as_bytes(), b"a salt for nobody", iterations, &mut output);
             std::hint::black_box(&output);
         }
-        if let (Some(params), false) = (&self.argon2, matches!(spent, Spent::Argon2(_))) {
+        if let (Some(params), false) = (&self.argon2, matches!(spent, WorkDone::Argon2(_))) {
             spend(&Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone()), password);
         }
     }
@@ -63,7 +63,7 @@ mod tests {
 
     #[test]
     fn the_costliest_of_each_form_counts() {
-        let mut cost = ForeignCost::default();
+        let mut cost = DjangoHashCost::default();
         let pbkdf2 = |iterations: u32| format!("pbkdf2_sha256${iterations}$salt${}=", "A".repeat(43));
         let argon2 =
             |memory: u32| format!("argon2$argon2id$v=19$m={memory},t=2,p=8$c29tZXNhbHRzb21lc2E${}", "A".repeat(43));

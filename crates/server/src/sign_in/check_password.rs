@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use hostler_database::Error;
 use hostler_engine::Failure;
-use hostler_identity::password::{Verdict, passwords};
+use hostler_identity::password::{PasswordCheck, passwords};
 
-use super::{Attempt, Candidate, Refused, Rules};
+use super::{Attempt, AttemptRefused, AttemptSubject, Rules};
 use crate::settings::Settings;
 use crate::state::App;
 
 /// What somebody gives to sign in.
 #[derive(Clone, Copy)]
-pub(crate) struct Given<'a> {
+pub(crate) struct PasswordCredentials<'a> {
     pub username: &'a str,
     pub password: &'a str,
     /// The client's address.
@@ -21,13 +21,13 @@ pub(crate) struct Given<'a> {
 }
 
 /// What a password is worth.
-pub(crate) enum Checked {
+pub(crate) enum CheckedPassword {
     /// It is not the user's, or there is no such user.
     Wrong(Attempt),
     /// It is the user's. There is no attempt if it was found right a moment ago.
-    Right(Option<Attempt>),
+    Correct(Option<Attempt>),
     /// It is the user's, in a form that is to be renewed.
-    RightButRehash(Attempt),
+    CorrectNeedsRehash(Attempt),
 }
 
 /// Checks a password against what is stored for the user, if there is one.
@@ -39,30 +39,30 @@ pub(crate) async fn check(
     app: &App,
     settings: &Settings,
     user: Option<(i64, &str)>,
-    given: Given<'_>,
-) -> Result<Checked, Failure> {
-    let Given { username, password, address } = given;
-    let place = app.guard.place(address);
+    given: PasswordCredentials<'_>,
+) -> Result<CheckedPassword, Failure> {
+    let PasswordCredentials { username, password, address } = given;
+    let place = app.rate_limiter.place(address);
     if let Some((_, stored)) = user
-        && app.verified.recall(&place, username, password, stored)
+        && app.password_cache.contains(&place, username, password, stored)
     {
         return match locked(app, settings, username) {
             Some(failure) => Err(failure),
-            None => Ok(Checked::Right(None)),
+            None => Ok(CheckedPassword::Correct(None)),
         };
     }
-    let candidate = Candidate { username, user: user.map(|(id, _)| id), address };
+    let candidate = AttemptSubject { username, user: user.map(|(id, _)| id), address };
     let attempt = wait(app, settings, candidate).await?;
-    let foreign = app.foreign.cost(&app.engine.database, user.map_or("", |(_, stored)| stored)).await?;
+    let foreign = app.django_hashes.cost(&app.engine.database, user.map_or("", |(_, stored)| stored)).await?;
     let stored = user.map(|(_, stored)| stored.to_owned());
-    Ok(match passwords().verify_alike(password.to_owned(), stored, foreign).await {
-        Verdict::Wrong => Checked::Wrong(attempt),
-        Verdict::RightButRehash => Checked::RightButRehash(attempt),
-        Verdict::Right => {
+    Ok(match passwords().verify_constant_work(password.to_owned(), stored, foreign).await {
+        PasswordCheck::Wrong => CheckedPassword::Wrong(attempt),
+        PasswordCheck::CorrectNeedsRehash => CheckedPassword::CorrectNeedsRehash(attempt),
+        PasswordCheck::Correct => {
             if let Some((_, stored)) = user {
-                app.verified.remember(&place, username, password, stored);
+                app.password_cache.insert(&place, username, password, stored);
             }
-            Checked::Right(Some(attempt))
+            CheckedPassword::Correct(Some(attempt))
         }
     })
 }
@@ -71,16 +71,16 @@ pub(crate) async fn check(
 ///
 /// # Errors
 /// [`Failure::TooManyAttempts`], and what the database says.
-pub(crate) async fn wait(app: &App, settings: &Settings, candidate: Candidate<'_>) -> Result<Attempt, Failure> {
-    app.guard.admit(&app.engine, Rules::of(settings), candidate).await.map_err(|refused| match refused {
-        Refused::Later(pause) => later(pause),
-        Refused::Failed(error) => failed(error),
+pub(crate) async fn wait(app: &App, settings: &Settings, candidate: AttemptSubject<'_>) -> Result<Attempt, Failure> {
+    app.rate_limiter.admit(&app.engine, Rules::of(settings), candidate).await.map_err(|refused| match refused {
+        AttemptRefused::RetryAfter(pause) => later(pause),
+        AttemptRefused::Database(error) => failed(error),
     })
 }
 
 /// The refusal of whoever is locked out, for a password that was found right a moment ago.
 pub(crate) fn locked(app: &App, settings: &Settings, username: &str) -> Option<Failure> {
-    app.guard.locked_for(&app.engine, Rules::of(settings), username).map(later)
+    app.rate_limiter.locked_for(&app.engine, Rules::of(settings), username).map(later)
 }
 
 fn failed(error: Error) -> Failure {

@@ -2,8 +2,8 @@
 
 /// Some 20,000 passwords that turned up most often in leaks, in lowercase and in
 /// the order of their bytes, one a line. The list is Django's, made by Royce
-/// Williams (`common/LICENSE`); what its conversion had broken is left out.
-const LIST: &str = include_str!("common/passwords.txt");
+/// Williams (`common_passwords/LICENSE`); what its conversion had broken is left out.
+const LIST: &str = include_str!("common_passwords/passwords.txt");
 
 /// Whether a password is one of those that turned up most often in leaks,
 /// whatever the case of its letters.

@@ -15,9 +15,9 @@ use hostler_identity::throttle::{Digests, Lane, Limits, MEMORY};
 use jiff::{SignedDuration, Timestamp};
 use moka::sync::Cache;
 
-use super::failures::{self, Failures, Note, Written};
-use super::lane::{Entry, Queue};
-use super::places;
+use super::attempt_queue::{Entry, Queue};
+use super::failure_store::{self, Failures, Note, Written};
+use super::known_locations;
 use crate::settings::Settings;
 use crate::settings::definitions::authentication::{
     LOGIN_FAILURES_UNTIL_DELAY, LOGIN_FAILURES_UNTIL_LOCK, LOGIN_LOCK_SECONDS, LOGIN_LONGEST_DELAY,
@@ -43,7 +43,7 @@ pub(crate) struct Rules {
 }
 
 /// Watches over all attempts to sign in.
-pub(crate) struct Guard {
+pub(crate) struct RateLimiter {
     digests: Digests,
     accounts: Cache<String, Arc<Account>>,
     /// Lanes of accounts at places that are known for them.
@@ -82,7 +82,7 @@ impl Account {
 }
 
 /// Who tries to sign in.
-pub(crate) struct Candidate<'a> {
+pub(crate) struct AttemptSubject<'a> {
     pub username: &'a str,
     /// The user of that name, if there is one.
     pub user: Option<i64>,
@@ -108,16 +108,16 @@ pub(crate) struct Attempt {
 }
 
 /// Why an attempt is not checked.
-pub(crate) enum Refused {
+pub(crate) enum AttemptRefused {
     /// Too many were wrong: come back after this time.
-    Later(Duration),
+    RetryAfter(Duration),
     /// The database fails.
-    Failed(hostler_database::Error),
+    Database(hostler_database::Error),
 }
 
-impl From<hostler_database::Error> for Refused {
+impl From<hostler_database::Error> for AttemptRefused {
     fn from(error: hostler_database::Error) -> Self {
-        Refused::Failed(error)
+        AttemptRefused::Database(error)
     }
 }
 
@@ -129,9 +129,9 @@ where
     Cache::builder().max_capacity(CAPACITY).time_to_idle(MEMORY).build()
 }
 
-impl Guard {
+impl RateLimiter {
     pub(crate) fn new(secret_key: &SecretKey) -> Self {
-        Guard {
+        RateLimiter {
             digests: Digests::new(secret_key),
             accounts: remembering(),
             at_home: remembering(),
@@ -158,7 +158,7 @@ impl Guard {
     pub(crate) async fn forgive(&self, engine: &Engine, username: &str) -> Result<(), hostler_database::Error> {
         let name = self.name(username);
         self.failures.forget(&name);
-        failures::delete(engine, &name).await?;
+        failure_store::delete(engine, &name).await?;
         if let Some(account) = self.accounts.get(&name) {
             account.clear();
         }
@@ -174,22 +174,22 @@ impl Guard {
     /// Waits, if need be, until an attempt may be checked.
     ///
     /// # Errors
-    /// [`Refused::Later`] for one that would wait too long, or while the account is locked.
+    /// [`AttemptRefused::RetryAfter`] for one that would wait too long, or while the account is locked.
     pub(crate) async fn admit(
         &self,
         engine: &Engine,
         rules: Rules,
-        candidate: Candidate<'_>,
-    ) -> Result<Attempt, Refused> {
-        let Candidate { username, user, address } = candidate;
+        candidate: AttemptSubject<'_>,
+    ) -> Result<Attempt, AttemptRefused> {
+        let AttemptSubject { username, user, address } = candidate;
         let (name, place) = (self.name(username), self.digests.place(address));
         let account = self.accounts.get_with_by_ref(&name, Arc::default);
         // Asked before the database is: what is written meanwhile is not missed by what is read.
         let (was_stored, is_settled) = (account.written.is_stored(), account.written.is_all());
         let now = engine.clock.now();
-        let known = failures::load(engine, &name).await?;
+        let known = failure_store::load(engine, &name).await?;
         // For nobody too, so that it takes the same time.
-        let is_known_place = places::is_known(engine, user.unwrap_or_default(), &place).await?;
+        let is_known_place = known_locations::is_known(engine, user.unwrap_or_default(), &place).await?;
         match &known {
             Some(known) => {
                 account.written.found();
@@ -212,23 +212,23 @@ impl Guard {
             None => {}
         }
         if let Some(pause) = account.locked_until().and_then(|until| rules.remaining(now, until)) {
-            return Err(Refused::Later(pause));
+            return Err(AttemptRefused::RetryAfter(pause));
         }
         let queue = match user {
             Some(user) if is_known_place => self.at_home.get_with((user, place.clone()), Arc::default),
             _ => {
-                if passwords().is_crowded() {
-                    return Err(Refused::Later(CROWDED));
+                if passwords().is_overloaded() {
+                    return Err(AttemptRefused::RetryAfter(CROWDED));
                 }
                 Arc::clone(&account.strangers)
             }
         };
-        let lane = queue.enter(&rules.limits).await.map_err(Refused::Later)?;
+        let lane = queue.enter(&rules.limits).await.map_err(AttemptRefused::RetryAfter)?;
         let place_lane = if is_known_place {
             None
         } else {
             let queue = self.places.get_with_by_ref(&place, Arc::default);
-            let entry = queue.enter(&rules.of_place()).await.map_err(Refused::Later)?;
+            let entry = queue.enter(&rules.of_place()).await.map_err(AttemptRefused::RetryAfter)?;
             Some((entry, self.wrong_about.clone()))
         };
         Ok(Attempt {
@@ -323,7 +323,7 @@ impl Attempt {
             self.failures.note(&self.engine, self.name, note, Arc::clone(&self.account.written));
         }
         if let (Some(user), false) = (self.user, self.is_known_place)
-            && let Err(problem) = places::remember(&self.engine, user, &self.place).await
+            && let Err(problem) = known_locations::remember(&self.engine, user, &self.place).await
         {
             // The next success from there tries again.
             tracing::warn!(user, %problem, "could not remember from where a user signed in");

@@ -25,7 +25,7 @@ pub(super) struct Factor {
 }
 
 /// The condition that a user, whose table is in the query, has a second factor that is asked for.
-pub(crate) fn user_has_factor() -> Expr {
+pub(crate) fn has_second_factor() -> Expr {
     column(TABLE, "user_id").eq(column("users", "id")).and(column(TABLE, "confirmed").is_not_null())
 }
 
@@ -146,7 +146,7 @@ pub(super) async fn recovery_codes_left(engine: &Engine, user: i64) -> Result<us
 ///
 /// # Errors
 /// What the database says, or a secret that cannot be opened.
-pub(crate) async fn spend_code(engine: &Engine, actor: &Actor, code: &str) -> Result<bool, Failure> {
+pub(crate) async fn consume_code(engine: &Engine, actor: &Actor, code: &str) -> Result<bool, Failure> {
     let user = actor.id;
     let Some(factor) = Factor::of(engine, user).await?.filter(|factor| factor.confirmed.is_some()) else {
         return Ok(false);
