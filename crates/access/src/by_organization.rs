@@ -1,8 +1,8 @@
 use hostler_schema::{Access, Action, Actor, Draft, Resource, Rule, column};
 use sea_query::ExprTrait;
 
-use crate::grants::{object_ids, of_object};
-use crate::{closure, has_role};
+use crate::grants::{objects_with_role, rule_on_object};
+use crate::{has_role, implying_roles};
 
 /// The usual rule for what simply belongs to an organization and has no roles
 /// of its own: roles of the organization decide.
@@ -34,8 +34,8 @@ impl Access for ByOrganization {
         let organization = (self.organization)();
         match has_role(organization, role, actor, row) {
             Rule::When(_) => {
-                let roles = closure(organization, role).own;
-                Rule::When(column(row, self.column).in_subquery(object_ids(organization.name, &roles, actor.id)))
+                let roles = implying_roles(organization, role).own;
+                Rule::When(column(row, self.column).in_subquery(objects_with_role(organization.name, &roles, actor.id)))
             }
             rule => rule,
         }
@@ -46,11 +46,11 @@ impl Access for ByOrganization {
     }
 
     fn create(&self, actor: &Actor, draft: Draft<'_>) -> Rule {
-        holds((self.organization)(), self.create, actor, draft("organization"))
+        has_role_on((self.organization)(), self.create, actor, draft("organization"))
     }
 }
 
 /// Whether `actor` holds `role` on the object with this id, or on any if none is named; refers to no row.
-pub fn holds(resource: &'static Resource, role: &'static str, actor: &Actor, id: Option<i64>) -> Rule {
-    of_object(resource, id, |row| has_role(resource, role, actor, row))
+pub fn has_role_on(resource: &'static Resource, role: &'static str, actor: &Actor, id: Option<i64>) -> Rule {
+    rule_on_object(resource, id, |row| has_role(resource, role, actor, row))
 }

@@ -2,23 +2,27 @@ use hostler_database::{HELD, HOLDER};
 use hostler_schema::{Actor, Resource, Rule, Singleton, column};
 use sea_query::{Alias, Expr, ExprTrait, Query, SelectStatement, UnionType};
 
-use crate::by_organization::holds;
-use crate::graph::{Closure, closure};
+use crate::by_organization::has_role_on;
+use crate::graph::{ImplyingRoles, implying_roles};
 
 /// The rows on which `actor` holds `role`, by whatever way it is implied.
 ///
 /// `row` is the name of the resource's table in the query.
 pub fn has_role(resource: &'static Resource, role: &'static str, actor: &Actor, row: &str) -> Rule {
-    let Closure { own, organization, team, system } = closure(resource, role);
+    let ImplyingRoles { own, organization, team, system } = implying_roles(resource, role);
     if actor.is_superuser || (actor.is_system_auditor && system.contains(&Singleton::Auditor)) {
         return Rule::All;
     }
     let mut rule = Rule::None;
     if !own.is_empty() {
-        rule = rule.or(Rule::When(column(row, "id").in_subquery(object_ids(resource.name, &own, actor.id))));
+        rule = rule.or(Rule::When(column(row, "id").in_subquery(objects_with_role(resource.name, &own, actor.id))));
     }
     if let (false, Some(link)) = (organization.is_empty(), resource.organization_column()) {
-        rule = rule.or(Rule::When(column(row, link).in_subquery(object_ids("organization", &organization, actor.id))));
+        rule = rule.or(Rule::When(column(row, link).in_subquery(objects_with_role(
+            "organization",
+            &organization,
+            actor.id,
+        ))));
     }
     if let Some((link, teams)) = resource.link("team") {
         for role in team {
@@ -31,13 +35,19 @@ pub fn has_role(resource: &'static Resource, role: &'static str, actor: &Actor, 
 
 /// Whether `actor` holds `role` on the object with this id, or on any if none is
 /// named, or may do `action` with it by a custom role definition; refers to no row.
-pub fn may_with(resource: &'static Resource, role: &'static str, action: &str, actor: &Actor, id: Option<i64>) -> Rule {
-    of_object(resource, id, |row| may(resource, role, action, actor, row))
+pub fn has_role_or_permission_on(
+    resource: &'static Resource,
+    role: &'static str,
+    action: &str,
+    actor: &Actor,
+    id: Option<i64>,
+) -> Rule {
+    rule_on_object(resource, id, |row| has_role_or_permission(resource, role, action, actor, row))
 }
 
 /// Whether the object with this id, or any if none is named, meets a rule; refers to no row. The rule is told what the
 /// object is called in it.
-pub fn of_object(resource: &'static Resource, id: Option<i64>, rule: impl FnOnce(&str) -> Rule) -> Rule {
+pub fn rule_on_object(resource: &'static Resource, id: Option<i64>, rule: impl FnOnce(&str) -> Rule) -> Rule {
     const OBJECT: &str = "target";
     match rule(OBJECT) {
         Rule::When(condition) => Rule::When(Expr::exists(
@@ -55,24 +65,30 @@ pub fn of_object(resource: &'static Resource, id: Option<i64>, rule: impl FnOnce
 /// Whether `actor` may put an object of this resource into the organization with
 /// this id, or into any if none is named: by this role of the organization, or by
 /// a custom role definition that lets them add such objects. Refers to no row.
-pub fn may_add(
+pub fn can_create_in_organization(
     resource: &'static Resource,
     organizations: &'static Resource,
     role: &'static str,
     actor: &Actor,
     organization: Option<i64>,
 ) -> Rule {
-    let defined = defined(organizations.name, &resource.permission("add"), actor.id);
+    let defined = objects_with_permission(organizations.name, &resource.permission("add"), actor.id);
     let by_definition = match organization {
         Some(id) => Expr::val(id).cast_as("bigint").in_subquery(defined),
         None => Expr::exists(defined),
     };
-    holds(organizations, role, actor, organization).or(Rule::When(by_definition))
+    has_role_on(organizations, role, actor, organization).or(Rule::When(by_definition))
 }
 
 /// The rows on which `actor` holds `role`, or a custom role definition with the
 /// permission to do `action` (`view`, `change`, `delete`, ...).
-pub fn may(resource: &'static Resource, role: &'static str, action: &str, actor: &Actor, row: &str) -> Rule {
+pub fn has_role_or_permission(
+    resource: &'static Resource,
+    role: &'static str,
+    action: &str,
+    actor: &Actor,
+    row: &str,
+) -> Rule {
     match has_role(resource, role, actor, row) {
         Rule::All => Rule::All,
         by_role => by_role.or(by_definition(resource, &resource.permission(action), actor, row)),
@@ -82,16 +98,20 @@ pub fn may(resource: &'static Resource, role: &'static str, action: &str, actor:
 /// The rows for which a custom role definition gives `actor` this permission,
 /// on the object itself or on its organization.
 fn by_definition(resource: &'static Resource, permission: &str, actor: &Actor, row: &str) -> Rule {
-    let own = Rule::When(column(row, "id").in_subquery(defined(resource.name, permission, actor.id)));
+    let own = Rule::When(column(row, "id").in_subquery(objects_with_permission(resource.name, permission, actor.id)));
     match resource.organization_column() {
-        Some(link) => own.or(Rule::When(column(row, link).in_subquery(defined("organization", permission, actor.id)))),
+        Some(link) => own.or(Rule::When(column(row, link).in_subquery(objects_with_permission(
+            "organization",
+            permission,
+            actor.id,
+        )))),
         None => own,
     }
 }
 
 /// The ids of the objects of this type on which the user was assigned, directly
 /// or through a team, a custom role definition with this permission.
-pub fn defined(content_type: &str, permission: &str, user: impl Into<Expr>) -> SelectStatement {
+pub fn objects_with_permission(content_type: &str, permission: &str, user: impl Into<Expr>) -> SelectStatement {
     const PERMISSIONS: &str = "role_definition_permissions";
     let permitted = |source: &str| {
         let given = column(PERMISSIONS, "definition_id").eq(column(source, "definition_id"));
@@ -104,7 +124,7 @@ pub fn defined(content_type: &str, permission: &str, user: impl Into<Expr>) -> S
 
 /// The ids of the objects of this type on which the user holds one of these
 /// roles, directly or through a team.
-pub fn object_ids(content_type: &str, fields: &[&'static str], user: impl Into<Expr>) -> SelectStatement {
+pub fn objects_with_role(content_type: &str, fields: &[&'static str], user: impl Into<Expr>) -> SelectStatement {
     let with_role = |source: &str| {
         let mut query = objects(source, content_type);
         query.and_where(column(source, "role_field").is_in(fields.iter().copied()));
@@ -142,7 +162,7 @@ fn directly_or_by_team(query: SelectStatement, user: Expr) -> SelectStatement {
     let mut own = query.clone();
     own.and_where(column("grants", "user_id").eq(user.clone()));
     let mut by_team = query;
-    by_team.and_where(column("grants", "team_id").in_subquery(teams_of(user)));
+    by_team.and_where(column("grants", "team_id").in_subquery(teams_of_user(user)));
     own.union(UnionType::All, by_team);
     own
 }
@@ -158,7 +178,7 @@ pub fn is_organization_admin(user: Expr) -> Expr {
 /// The ids of the teams whose grants extend to this user: as member or admin
 /// of the team, or as admin of its organization (who is implied to be both, as in AWX).
 /// What is behind [`HELD`] says the same of a user who is known before.
-pub fn teams_of(user: impl Into<Expr>) -> SelectStatement {
+pub fn teams_of_user(user: impl Into<Expr>) -> SelectStatement {
     let user = user.into();
     let mut direct = held("team", &["admin_role", "member_role"]);
     direct.and_where(column("grants", "user_id").eq(user.clone()));
@@ -175,7 +195,7 @@ pub fn teams_of(user: impl Into<Expr>) -> SelectStatement {
 
 /// The ids of the users who were granted one of these roles directly, on the
 /// objects of this type that meet `condition` (over the table `roles`).
-pub fn holders_of(content_type: &str, fields: &[&'static str], condition: Expr) -> SelectStatement {
+pub fn users_with_role(content_type: &str, fields: &[&'static str], condition: Expr) -> SelectStatement {
     Query::select()
         .column((Alias::new("grants"), Alias::new("user_id")))
         .from(Alias::new("grants"))

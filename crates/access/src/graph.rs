@@ -4,7 +4,7 @@ use hostler_schema::{ImpliedBy, ObjectRole, Resource, Singleton};
 
 /// Every role whose holders hold a certain role of an object too.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Closure {
+pub struct ImplyingRoles {
     /// Roles of the object itself, by `role_field`; the role asked for comes first.
     pub own: Vec<&'static str>,
     /// Roles of the object's organization, by `role_field`.
@@ -19,8 +19,8 @@ pub struct Closure {
 /// The roles that imply `field` on an object of this resource.
 ///
 /// A role that the resource does not have is implied by nothing.
-pub fn closure(resource: &'static Resource, field: &'static str) -> Closure {
-    let mut found = Closure::default();
+pub fn implying_roles(resource: &'static Resource, field: &'static str) -> ImplyingRoles {
+    let mut found = ImplyingRoles::default();
     follow(resource.roles, field, &mut found.own, |cause| match cause {
         ImpliedBy::Organization(role) => {
             if let Some((_, organization)) = resource.link("organization") {
@@ -40,11 +40,11 @@ pub fn closure(resource: &'static Resource, field: &'static str) -> Closure {
 
 /// The roles of the same object that a holder of `field` holds too, itself included,
 /// in the order in which the resource lists its roles.
-pub fn implied_fields(resource: &'static Resource, field: &'static str) -> Vec<&'static str> {
+pub fn implied_roles(resource: &'static Resource, field: &'static str) -> Vec<&'static str> {
     resource
         .roles
         .iter()
-        .filter(|role| closure(resource, role.field).own.contains(&field))
+        .filter(|role| implying_roles(resource, role.field).own.contains(&field))
         .map(|role| role.field)
         .collect()
 }
@@ -81,7 +81,7 @@ fn add<T: PartialEq>(list: &mut Vec<T>, item: T) {
 /// The shortest way from a role that is held to a role of an object: the role
 /// held first, then each role that the one before implies, the last of them
 /// `field` of the object itself. None if the one does not imply the other.
-pub fn path(resource: &'static Resource, field: &'static str, held: ImpliedBy) -> Option<Vec<ImpliedBy>> {
+pub fn implication_path(resource: &'static Resource, field: &'static str, held: ImpliedBy) -> Option<Vec<ImpliedBy>> {
     // Breadth first from the role asked for to the roles that imply it.
     let mut open = VecDeque::from([vec![ImpliedBy::Own(field)]]);
     let mut seen = vec![ImpliedBy::Own(field)];

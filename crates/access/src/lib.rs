@@ -9,8 +9,9 @@ mod by_organization;
 mod grants;
 mod graph;
 
-pub use by_organization::{ByOrganization, holds};
+pub use by_organization::{ByOrganization, has_role_on};
 pub use grants::{
-    defined, has_role, holders_of, is_organization_admin, may, may_add, may_with, object_ids, of_object, teams_of,
+    can_create_in_organization, has_role, has_role_or_permission, has_role_or_permission_on, is_organization_admin,
+    objects_with_permission, objects_with_role, rule_on_object, teams_of_user, users_with_role,
 };
-pub use graph::{Closure, closure, implied_fields, path};
+pub use graph::{ImplyingRoles, implication_path, implied_roles, implying_roles};

@@ -4,7 +4,7 @@ use std::io::{BufRead, IsTerminal};
 
 use anyhow::{Result, bail};
 use hostler_database::Type;
-use hostler_engine::{Failure, Method, Target};
+use hostler_engine::{Error, ObjectKey, UpdateMethod};
 use hostler_resources::{IS_ACTIVE, IS_SUPERUSER, PASSWORD, USER, USERNAME};
 use hostler_schema::{Actor, column};
 use hostler_server::{App, Settings, reset_second_factor, unlock};
@@ -59,8 +59,8 @@ pub async fn run(command: UserCommand) -> Result<()> {
 /// Changes one field of a user.
 async fn change(app: &App, username: &str, field: &str, value: Json) -> Result<()> {
     let body: Map<String, Json> = [(field.to_owned(), value)].into_iter().collect();
-    let (actor, target) = (operator(app).await?, Target::Name(username.to_owned()));
-    app.engine.update(&actor, &USER, &target, Method::Patch, &body, None).await.map_err(explain)?;
+    let (actor, target) = (operator(app).await?, ObjectKey::Name(username.to_owned()));
+    app.engine.update(&actor, &USER, &target, UpdateMethod::Patch, &body, None).await.map_err(explain)?;
     Ok(())
 }
 
@@ -110,16 +110,16 @@ fn read_password() -> Result<String> {
 }
 
 /// A failure in one line.
-fn explain(failure: Failure) -> anyhow::Error {
+fn explain(failure: Error) -> anyhow::Error {
     let text = match failure {
-        Failure::Invalid(problems) => {
+        Error::Invalid(problems) => {
             let lines: Vec<String> =
                 problems.iter().map(|(field, messages)| format!("{field}: {}", messages.join(" "))).collect();
             lines.join("; ")
         }
-        Failure::NotFound(_) => "there is no such user".into(),
-        Failure::BadRequest(detail) | Failure::BadMessage(detail) | Failure::Conflict(detail) => detail,
-        Failure::Forbidden(detail) => detail.unwrap_or_else(|| "not allowed".into()),
+        Error::NotFound(_) => "there is no such user".into(),
+        Error::BadRequest(detail) | Error::BadRequestMsg(detail) | Error::Conflict(detail) => detail,
+        Error::Forbidden(detail) => detail.unwrap_or_else(|| "not allowed".into()),
         other => format!("{other:?}"),
     };
     anyhow::anyhow!(text)

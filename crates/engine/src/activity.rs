@@ -1,20 +1,20 @@
 //! The activity stream: what was done, by whom, to which objects.
 
 use hostler_database::{Transaction, Value};
-use hostler_schema::{Actor, Field, Kind, Resource, column};
+use hostler_schema::{Actor, Field, FieldKind, Resource, column};
 use sea_query::{Alias, ExprTrait, Query};
 use serde_json::{Map, Value as Json, json};
 
 use crate::decode::initial;
 use crate::render::json_value;
 use crate::select::ROW;
-use crate::{Edit, Engine, Failure, Record};
+use crate::{Edit, Engine, Error, Record};
 
 /// What stands in the activity stream in place of a secret.
 pub const HIDDEN: &str = "hidden";
 
 /// One entry, before it is written.
-pub struct Entry {
+pub struct ActivityEntry {
     /// `create`, `update`, `delete`, `associate` or `disassociate`.
     pub operation: &'static str,
     /// What changed.
@@ -33,10 +33,10 @@ pub struct Entry {
     pub setting: Option<Json>,
 }
 
-impl Entry {
+impl ActivityEntry {
     /// An entry about one object.
     pub fn about(resource: &Resource, id: i64, operation: &'static str, changes: Map<String, Json>) -> Self {
-        Entry {
+        ActivityEntry {
             operation,
             changes: changes.into(),
             object1: resource.name.into(),
@@ -53,7 +53,7 @@ impl Entry {
     ///
     /// # Errors
     /// What the database says.
-    pub async fn write(self, engine: &Engine, tx: &mut Transaction, actor: &Actor) -> Result<(), Failure> {
+    pub async fn write(self, engine: &Engine, tx: &mut Transaction, actor: &Actor) -> Result<(), Error> {
         if !actor.policy.activity_stream {
             return Ok(());
         }
@@ -103,19 +103,14 @@ impl Entry {
 }
 
 /// Records that an object was created or changed; writes nothing if nothing changed.
-pub(crate) async fn record_edit(
-    engine: &Engine,
-    tx: &mut Transaction,
-    edit: &Edit<'_>,
-    id: i64,
-) -> Result<(), Failure> {
+pub(crate) async fn record_edit(engine: &Engine, tx: &mut Transaction, edit: &Edit<'_>, id: i64) -> Result<(), Error> {
     let resource = edit.new.resource;
     if !resource.recorded {
         return Ok(());
     }
     let mut changes = Map::new();
     for field in resource.fields.iter().filter(|field| field.recorded) {
-        let secret = field.kind.holds_secrets();
+        let secret = field.kind.contains_secrets();
         match &edit.old {
             None if is_left_out(field, edit.new.get(field)) => {}
             None => {
@@ -141,7 +136,7 @@ pub(crate) async fn record_edit(
     } else if changes.is_empty() {
         return Ok(());
     }
-    Entry::about(resource, id, operation, changes).write(engine, tx, edit.actor).await
+    ActivityEntry::about(resource, id, operation, changes).write(engine, tx, edit.actor).await
 }
 
 /// Records that an object is about to be deleted, and cuts the links of earlier
@@ -151,19 +146,19 @@ pub(crate) async fn record_deletion(
     tx: &mut Transaction,
     actor: &Actor,
     record: &Record,
-) -> Result<(), Failure> {
+) -> Result<(), Error> {
     let resource = record.resource;
     let mut changes = Map::new();
     let left_out = |field: &Field| is_left_out(field, record.get(field));
     for field in resource.fields.iter().filter(|field| field.recorded && !left_out(field)) {
         let value =
-            if field.kind.holds_secrets() { HIDDEN.into() } else { described(tx, field, record.get(field)).await? };
+            if field.kind.contains_secrets() { HIDDEN.into() } else { described(tx, field, record.get(field)).await? };
         changes.insert(field.name.into(), value);
     }
     changes.insert("id".into(), record.id.into());
     forget_links(tx, resource, record.id).await?;
     if resource.recorded {
-        Entry::about(resource, record.id, "delete", changes).write(engine, tx, actor).await?;
+        ActivityEntry::about(resource, record.id, "delete", changes).write(engine, tx, actor).await?;
     }
     Ok(())
 }
@@ -174,7 +169,7 @@ fn is_left_out(field: &Field, value: &Value) -> bool {
     !field.shown && !field.kind.is_secret() && *value == initial(field)
 }
 
-async fn forget_links(tx: &mut Transaction, resource: &Resource, id: i64) -> Result<(), Failure> {
+async fn forget_links(tx: &mut Transaction, resource: &Resource, id: i64) -> Result<(), Error> {
     let delete = Query::delete()
         .from_table(Alias::new("activity_links"))
         .and_where(column("activity_links", "content_type").eq(resource.name))
@@ -185,8 +180,8 @@ async fn forget_links(tx: &mut Transaction, resource: &Resource, id: i64) -> Res
 }
 
 /// A value as the stream shows it: a link as `name-id`, as AWX does.
-async fn described(tx: &mut Transaction, field: &Field, value: &Value) -> Result<Json, Failure> {
-    let (Kind::Link(target), Value::Integer(id)) = (field.kind, value) else { return Ok(json_value(value)) };
+async fn described(tx: &mut Transaction, field: &Field, value: &Value) -> Result<Json, Error> {
+    let (FieldKind::Link(target), Value::Integer(id)) = (field.kind, value) else { return Ok(json_value(value)) };
     let target = target();
     let Some(name) = target.summarized_as.first().and_then(|name| target.field(name)) else { return Ok(json!(id)) };
     let query = Query::select()

@@ -1,12 +1,12 @@
 //! From the body of a request to values, by the description.
 
 use hostler_database::Value;
-use hostler_schema::{Charset, Default, Field, Kind};
+use hostler_schema::{Charset, DefaultValue, Field, FieldKind};
 use jiff::Timestamp;
 use serde_json::{Map, Value as Json};
 
-use crate::sent::{BLANK, NULL, boolean, check_length, integer, no_choice, string};
-use crate::{Edit, Method};
+use crate::scalars::{BLANK, NULL, boolean, check_length, integer, no_choice, string};
+use crate::{Edit, UpdateMethod};
 
 /// Messages by field, in the order in which they were found.
 #[derive(Default)]
@@ -30,7 +30,7 @@ pub const ENCRYPTED: &str = "$encrypted$";
 
 /// Takes the writable values of `body` into `edit.new`. Keys that are unknown
 /// or read-only are ignored, as AWX does.
-pub(crate) fn decode(edit: &mut Edit<'_>, body: &Map<String, Json>, method: Method, problems: &mut Problems) {
+pub(crate) fn decode(edit: &mut Edit<'_>, body: &Map<String, Json>, method: UpdateMethod, problems: &mut Problems) {
     let creating = edit.is_new();
     for field in edit.new.resource.fields {
         if !field.writable || (field.create_only && !creating) {
@@ -53,7 +53,7 @@ pub(crate) fn decode(edit: &mut Edit<'_>, body: &Map<String, Json>, method: Meth
                 }
                 edit.new.set(field, initial(field));
             }
-            None if method == Method::Put => {
+            None if method == UpdateMethod::Put => {
                 if field.required {
                     problems.add(field.name, "This field is required.");
                 } else if field.default.is_some() && !field.kept_on_put && !field.kind.is_secret() {
@@ -68,13 +68,13 @@ pub(crate) fn decode(edit: &mut Edit<'_>, body: &Map<String, Json>, method: Meth
 /// The value of a field that a client did not name while creating the object.
 pub(crate) fn initial(field: &Field) -> Value {
     match (field.default, field.kind) {
-        (Some(Default::Text(text)), _) => Value::Text(text.to_owned()),
-        (Some(Default::Boolean(boolean)), _) => Value::Boolean(boolean),
-        (Some(Default::Integer(number)), _) => Value::Integer(number),
-        (Some(Default::Null), _) => Value::Null,
-        (Some(Default::EmptyObject), _) => Value::Json(Json::Object(Map::new())),
-        (None, Kind::Text | Kind::Email) if !field.nullable => Value::Text(String::new()),
-        (None, Kind::Boolean) => Value::Boolean(false),
+        (Some(DefaultValue::Text(text)), _) => Value::Text(text.to_owned()),
+        (Some(DefaultValue::Boolean(boolean)), _) => Value::Boolean(boolean),
+        (Some(DefaultValue::Integer(number)), _) => Value::Integer(number),
+        (Some(DefaultValue::Null), _) => Value::Null,
+        (Some(DefaultValue::EmptyObject), _) => Value::Json(Json::Object(Map::new())),
+        (None, FieldKind::Text | FieldKind::Email) if !field.nullable => Value::Text(String::new()),
+        (None, FieldKind::Boolean) => Value::Boolean(false),
         (None, _) => Value::Null,
     }
 }
@@ -90,8 +90,8 @@ fn value(field: &Field, json: &Json) -> Result<Sent, String> {
         return null(field);
     }
     match field.kind {
-        Kind::Text | Kind::Email | Kind::Uuid => Ok(Sent::Value(Value::Text(text(field, json)?))),
-        Kind::Digest | Kind::Sealed => {
+        FieldKind::Text | FieldKind::Email | FieldKind::Uuid => Ok(Sent::Value(Value::Text(text(field, json)?))),
+        FieldKind::Digest | FieldKind::Encrypted => {
             let secret = string(json)?;
             match secret.as_str() {
                 "" if !field.blank => Err(BLANK.into()),
@@ -99,33 +99,33 @@ fn value(field: &Field, json: &Json) -> Result<Sent, String> {
                 _ => Ok(Sent::Secret(secret)),
             }
         }
-        Kind::Boolean => boolean(json).map(|value| Sent::Value(Value::Boolean(value))),
-        Kind::Integer => {
+        FieldKind::Boolean => boolean(json).map(|value| Sent::Value(Value::Boolean(value))),
+        FieldKind::Integer => {
             integer(json, field.range.unwrap_or((i64::MIN, i64::MAX))).map(|value| Sent::Value(Value::Integer(value)))
         }
-        Kind::Link(_) | Kind::Reserved => link(json).map(Sent::Value),
-        Kind::Time => time(json).map(|value| Sent::Value(Value::Time(value))),
-        Kind::Json | Kind::Inputs => Ok(Sent::Value(Value::Json(json.clone()))),
-        Kind::Choice(words) => match json.as_str() {
+        FieldKind::Link(_) | FieldKind::Reserved => link(json).map(Sent::Value),
+        FieldKind::Time => time(json).map(|value| Sent::Value(Value::Time(value))),
+        FieldKind::Json | FieldKind::Inputs => Ok(Sent::Value(Value::Json(json.clone()))),
+        FieldKind::Choice(words) => match json.as_str() {
             Some(word) if words.iter().any(|(known, _)| *known == word) => {
                 Ok(Sent::Value(Value::Text(word.to_owned())))
             }
             _ => Err(no_choice(json)),
         },
-        Kind::Id | Kind::Computed => Ok(Sent::Keep),
+        FieldKind::Id | FieldKind::Computed => Ok(Sent::Keep),
     }
 }
 
 fn null(field: &Field) -> Result<Sent, String> {
     match (field.kind, field.charset) {
-        (Kind::Boolean, _) if field.nullable => Ok(Sent::Keep),
-        (Kind::Digest, _) => Err(NULL.into()),
+        (FieldKind::Boolean, _) if field.nullable => Ok(Sent::Keep),
+        (FieldKind::Digest, _) => Err(NULL.into()),
         // No secret, where none is needed.
-        (Kind::Sealed, _) if field.nullable => Ok(Sent::Secret(String::new())),
+        (FieldKind::Encrypted, _) if field.nullable => Ok(Sent::Secret(String::new())),
         _ if field.nullable => Ok(Sent::Value(Value::Null)),
         // AWX takes null for "" in texts, where "" is allowed.
-        (Kind::Text | Kind::Email, Some(Charset { message, .. })) if !field.blank => Err(message.into()),
-        (Kind::Text | Kind::Email, _) if field.blank => Ok(Sent::Value(Value::Text(String::new()))),
+        (FieldKind::Text | FieldKind::Email, Some(Charset { message, .. })) if !field.blank => Err(message.into()),
+        (FieldKind::Text | FieldKind::Email, _) if field.blank => Ok(Sent::Value(Value::Text(String::new()))),
         _ => Err(NULL.into()),
     }
 }
@@ -161,7 +161,7 @@ fn link(json: &Json) -> Result<Value, String> {
         Json::Array(_) => "list",
         _ => "dict",
     };
-    Err(format!("Incorrect type. Expected pk value, received {type_name}."))
+    Err(format!("Incorrect type. IfMatch pk value, received {type_name}."))
 }
 
 /// What a client is told about a link to an object that does not exist.

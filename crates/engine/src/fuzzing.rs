@@ -7,7 +7,7 @@ use sea_query::Condition;
 use serde_json::{Map, Value as Json};
 
 use crate::decode::{self, Problems};
-use crate::{Edit, Method, Record, named_url};
+use crate::{Edit, Record, UpdateMethod, named_url};
 
 /// Decodes the body of a new object and of a changed one; answers what is wrong with the new one.
 pub fn decode(resource: &'static Resource, actor: &Actor, body: &Map<String, Json>) -> Vec<(String, Vec<String>)> {
@@ -24,8 +24,8 @@ pub fn decode(resource: &'static Resource, actor: &Actor, body: &Map<String, Jso
         decode::decode(&mut edit, body, method, &mut problems);
         (edit.new, problems.0)
     };
-    let (created, problems) = decoded(None, Method::Put);
-    for method in [Method::Patch, Method::Put] {
+    let (created, problems) = decoded(None, UpdateMethod::Put);
+    for method in [UpdateMethod::Patch, UpdateMethod::Put] {
         let _ = decoded(Some(created.clone()), method);
     }
     problems

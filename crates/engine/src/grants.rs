@@ -9,9 +9,9 @@ use hostler_schema::{Action, Actor, ObjectRole, Resource, Rule, Singleton, colum
 use sea_query::{Alias, ExprTrait, Query, SelectStatement};
 use serde_json::{Map, Value as Json, json};
 
-use crate::activity::Entry;
+use crate::activity::ActivityEntry;
 use crate::select::ROW;
-use crate::{Engine, Failure, Method, Target};
+use crate::{Engine, Error, ObjectKey, UpdateMethod};
 
 /// Who is granted a role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +40,7 @@ struct RoleRow {
 }
 
 /// What the `role_field` of a role begins with that stands for a custom role definition.
-pub const DEFINITION_FIELD: &str = "definition_";
+pub const DEFINITION_ROLE_PREFIX: &str = "definition_";
 
 /// The role that gives its holders everything on an object.
 pub(crate) const ADMIN: &str = "admin_role";
@@ -56,7 +56,7 @@ impl Engine {
     /// # Errors
     /// 400 for a role, user or team that does not exist and for what AWX
     /// refuses; 403 for those who do not administer the role's object.
-    pub async fn change_grant(&self, actor: &Actor, role: i64, grantee: Grantee, grant: bool) -> Result<(), Failure> {
+    pub async fn change_grant(&self, actor: &Actor, role: i64, grantee: Grantee, grant: bool) -> Result<(), Error> {
         let role = self.role(role).await?;
         let (type_name, _, grantee_id) = grantee.parts();
         self.require_grantee(actor, type_name, grantee_id).await?;
@@ -66,15 +66,15 @@ impl Engine {
         let participation = resource.name == "organization" && PARTICIPATION.contains(&role.field.as_str());
         if participation && matches!(grantee, Grantee::Team(_)) {
             let message = "You cannot assign an Organization participation role as a child role for a Team.";
-            return Err(Failure::BadMessage(message.into()));
+            return Err(Error::BadRequestMsg(message.into()));
         }
         if resource.name == "team" && matches!(grantee, Grantee::Team(_)) {
             let message = "You cannot assign a role of a Team to a Team: teams do not contain each other.";
-            return Err(Failure::BadMessage(message.into()));
+            return Err(Error::BadRequestMsg(message.into()));
         }
         require_administer_object(self, actor, resource, object).await?;
         if grant {
-            self.registry.hooks(resource).permit_grant(self, actor, object, grantee).await?;
+            self.registry.hooks(resource).authorize_grant(self, actor, object, grantee).await?;
         }
         if let (true, true, Grantee::User(user)) = (participation, grant, grantee) {
             self.require_may_adopt(actor, user).await?;
@@ -93,7 +93,7 @@ impl Engine {
         field: &str,
         user: i64,
         grant: bool,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), Error> {
         let role = self.object_role(parent, field).await?;
         self.change_grant(actor, role, Grantee::User(user), grant).await
     }
@@ -101,13 +101,13 @@ impl Engine {
     /// The role that a custom role definition is on one object, made if it is not there yet.
     ///
     /// # Errors
-    /// [`Failure::Forbidden`] for those who do not administer the object.
+    /// [`Error::Forbidden`] for those who do not administer the object.
     pub async fn definition_role(
         &self,
         actor: &Actor,
         definition: i64,
         (resource, object): (&'static Resource, i64),
-    ) -> Result<i64, Failure> {
+    ) -> Result<i64, Error> {
         require_administer_object(self, actor, resource, object).await?;
         let mut tx = self.database.begin().await?;
         tx.lock("role_definitions").await?;
@@ -127,7 +127,7 @@ impl Engine {
             .values_panic([
                 resource.name.into(),
                 object.into(),
-                format!("{DEFINITION_FIELD}{definition}").into(),
+                format!("{DEFINITION_ROLE_PREFIX}{definition}").into(),
                 definition.into(),
             ])
             .to_owned();
@@ -139,33 +139,33 @@ impl Engine {
     /// The id of a role above all objects by its `role_field`.
     ///
     /// # Errors
-    /// [`Failure::Internal`] if the database has lost it.
-    pub async fn system_role(&self, field: &str) -> Result<i64, Failure> {
+    /// [`Error::Internal`] if the database has lost it.
+    pub async fn system_role(&self, field: &str) -> Result<i64, Error> {
         let query = system_role_query(field);
         let rows = self.database.read(&query, &[Type::Integer]).await?;
         rows.first()
             .and_then(|row| row.integer(0))
-            .ok_or_else(|| Failure::Internal("a system-wide role is missing".into()))
+            .ok_or_else(|| Error::Internal("a system-wide role is missing".into()))
     }
 
     /// The id of an object's role by its `role_field`.
     ///
     /// # Errors
-    /// [`Failure::NotFound`] if the object has no such role.
-    pub async fn object_role(&self, (resource, object): (&'static Resource, i64), field: &str) -> Result<i64, Failure> {
+    /// [`Error::NotFound`] if the object has no such role.
+    pub async fn object_role(&self, (resource, object): (&'static Resource, i64), field: &str) -> Result<i64, Error> {
         let query = object_role_query((resource, object), field);
         let rows = self.database.read(&query, &[Type::Integer]).await?;
-        rows.first().and_then(|row| row.integer(0)).ok_or(Failure::NotFound(Some(resource.label)))
+        rows.first().and_then(|row| row.integer(0)).ok_or(Error::NotFound(Some(resource.label)))
     }
 
-    async fn role(&self, id: i64) -> Result<RoleRow, Failure> {
+    async fn role(&self, id: i64) -> Result<RoleRow, Error> {
         let query = Query::select()
             .exprs(["id", "content_type", "object_id", "role_field"].map(|name| column("roles", name)))
             .from(Alias::new("roles"))
             .and_where(column("roles", "id").eq(id))
             .to_owned();
         let rows = self.database.read(&query, &[Type::Integer, Type::Text, Type::Integer, Type::Text]).await?;
-        let row = rows.first().ok_or_else(|| Failure::BadRequest("Role matching query does not exist.".into()))?;
+        let row = rows.first().ok_or_else(|| Error::BadRequest("Role matching query does not exist.".into()))?;
         let object = match (row.text(1).and_then(|name| self.registry.by_name(name)), row.integer(2)) {
             (Some(registered), Some(object)) => Some((registered.resource, object)),
             _ => None,
@@ -174,11 +174,11 @@ impl Engine {
     }
 
     /// The user or team must exist, and the actor must be able to see it.
-    async fn require_grantee(&self, actor: &Actor, type_name: &str, id: i64) -> Result<(), Failure> {
-        let registered = self.registry.by_name(type_name).ok_or(Failure::NotFound(None))?;
-        match crate::read::find_id(self, actor, registered.resource, &Target::Id(id)).await {
-            Err(Failure::NotFound(Some(label))) => {
-                Err(Failure::BadRequest(format!("{label} matching query does not exist.")))
+    async fn require_grantee(&self, actor: &Actor, type_name: &str, id: i64) -> Result<(), Error> {
+        let registered = self.registry.by_name(type_name).ok_or(Error::NotFound(None))?;
+        match crate::read::find_id(self, actor, registered.resource, &ObjectKey::Id(id)).await {
+            Err(Error::NotFound(Some(label))) => {
+                Err(Error::BadRequest(format!("{label} matching query does not exist.")))
             }
             other => other.map(|_| ()),
         }
@@ -187,31 +187,31 @@ impl Engine {
     /// Taking somebody into an organization gives its admins power over them, so
     /// an admin may do it only to themselves and to those whom they may
     /// administer already, or who are in no organization: the rule for deleting.
-    async fn require_may_adopt(&self, actor: &Actor, user: i64) -> Result<(), Failure> {
+    async fn require_may_adopt(&self, actor: &Actor, user: i64) -> Result<(), Error> {
         if user == actor.id {
             return Ok(());
         }
-        let users = self.registry.by_name("user").ok_or(Failure::NotFound(None))?.resource;
+        let users = self.registry.by_name("user").ok_or(Error::NotFound(None))?.resource;
         self.require_on((users, user), ROW, users.access.rows(actor, Action::Delete, ROW)).await
     }
 
     /// The system-wide roles are the two flags of a user: the same rules apply.
-    async fn change_singleton(&self, actor: &Actor, field: &str, grantee: Grantee, grant: bool) -> Result<(), Failure> {
+    async fn change_singleton(&self, actor: &Actor, field: &str, grantee: Grantee, grant: bool) -> Result<(), Error> {
         let Grantee::User(user) = grantee else {
-            return Err(Failure::BadMessage("You cannot grant system-level permissions to a team.".into()));
+            return Err(Error::BadRequestMsg("You cannot grant system-level permissions to a team.".into()));
         };
         if !actor.is_superuser {
-            return Err(Failure::forbidden());
+            return Err(Error::forbidden());
         }
         let flag = if field == Singleton::Administrator.field() { "is_superuser" } else { "is_system_auditor" };
-        let users = self.registry.by_name("user").ok_or(Failure::NotFound(None))?.resource;
+        let users = self.registry.by_name("user").ok_or(Error::NotFound(None))?.resource;
         let body: Map<String, Json> = [(flag.to_owned(), Json::from(grant))].into_iter().collect();
-        self.update(actor, users, &Target::Id(user), Method::Patch, &body, None).await.map(|_| ())
+        self.update(actor, users, &ObjectKey::Id(user), UpdateMethod::Patch, &body, None).await.map(|_| ())
     }
 }
 
 /// Whether `actor` may grant the roles of objects of this resource: over the table `row`.
-pub fn administers_role(resource: &'static Resource, actor: &Actor, row: &str) -> Rule {
+pub fn can_grant_roles(resource: &'static Resource, actor: &Actor, row: &str) -> Rule {
     // Who belongs to organizations and teams is left to superusers if the setting says so.
     let participation = ["organization", "team"].contains(&resource.name);
     if participation && !actor.policy.manage_organization_auth && !actor.is_superuser {
@@ -226,8 +226,8 @@ pub(crate) async fn require_administer_object(
     actor: &Actor,
     resource: &'static Resource,
     id: i64,
-) -> Result<(), Failure> {
-    engine.require_on((resource, id), ROW, administers_role(resource, actor, ROW)).await
+) -> Result<(), Error> {
+    engine.require_on((resource, id), ROW, can_grant_roles(resource, actor, ROW)).await
 }
 
 /// Grants a role of an object that the same transaction may have created,
@@ -235,16 +235,16 @@ pub(crate) async fn require_administer_object(
 ///
 /// # Errors
 /// What the database says.
-pub async fn grant_in(
+pub async fn grant_in_transaction(
     engine: &Engine,
     tx: &mut Transaction,
     actor: &Actor,
     (resource, object): (&'static Resource, i64),
     field: &str,
     grantee: Grantee,
-) -> Result<(), Failure> {
+) -> Result<(), Error> {
     let rows = tx.read(&object_role_query((resource, object), field), &[Type::Integer]).await?;
-    let id = rows.first().and_then(|row| row.integer(0)).ok_or(Failure::NotFound(Some(resource.label)))?;
+    let id = rows.first().and_then(|row| row.integer(0)).ok_or(Error::NotFound(Some(resource.label)))?;
     let role = RoleRow { id, object: Some((resource, object)), field: field.to_owned() };
     write_grant(engine, tx, actor, &role, grantee, true).await
 }
@@ -257,7 +257,7 @@ pub(crate) async fn grant_on_creation(
     (resource, object): (&'static Resource, i64),
     field: &str,
     user: i64,
-) -> Result<(), Failure> {
+) -> Result<(), Error> {
     let id = engine.object_role((resource, object), field).await?;
     let role = RoleRow { id, object: Some((resource, object)), field: field.to_owned() };
     write_grant(engine, tx, actor, &role, Grantee::User(user), true).await
@@ -271,11 +271,11 @@ pub(crate) async fn grant_to_creator(
     actor: &Actor,
     resource: &'static Resource,
     id: i64,
-) -> Result<(), Failure> {
+) -> Result<(), Error> {
     let Some(user) = actor.user() else { return Ok(()) };
     let query = object_role_query((resource, id), ADMIN);
     let role = tx.read(&query, &[Type::Integer]).await?.first().and_then(|row| row.integer(0));
-    let role = role.ok_or_else(|| Failure::Internal("a new object has no roles".into()))?;
+    let role = role.ok_or_else(|| Error::Internal("a new object has no roles".into()))?;
     let role = RoleRow { id: role, object: Some((resource, id)), field: ADMIN.to_owned() };
     write_grant(engine, tx, actor, &role, Grantee::User(user), true).await
 }
@@ -284,20 +284,20 @@ pub(crate) async fn grant_to_creator(
 ///
 /// # Errors
 /// What the database says.
-pub async fn hold_singleton(
+pub async fn set_system_role(
     engine: &Engine,
     tx: &mut Transaction,
     actor: Option<i64>,
     singleton: Singleton,
     user: i64,
     holds: bool,
-) -> Result<(), Failure> {
+) -> Result<(), Error> {
     let query = system_role_query(singleton.field());
     let rows = tx.read(&query, &[Type::Integer]).await?;
     let role = rows
         .first()
         .and_then(|row| row.integer(0))
-        .ok_or_else(|| Failure::Internal("a system-wide role is missing".into()))?;
+        .ok_or_else(|| Error::Internal("a system-wide role is missing".into()))?;
     set_grant(engine, tx, actor, role, Grantee::User(user), holds).await.map(|_| ())
 }
 
@@ -327,7 +327,7 @@ async fn write_grant(
     role: &RoleRow,
     grantee: Grantee,
     grant: bool,
-) -> Result<(), Failure> {
+) -> Result<(), Error> {
     // Before the grant, which is kept with its definition.
     if let (true, Some((resource, _))) = (grant, role.object)
         && let Some(known) = resource.role(&role.field)
@@ -342,7 +342,7 @@ async fn write_grant(
         Grantee::User(_) => "awx.main.models.rbac.Role_members",
         Grantee::Team(_) => "awx.main.models.rbac.Role_parents",
     };
-    let entry = Entry {
+    let entry = ActivityEntry {
         operation,
         changes: json!({
             "object1": resource.name, "object1_pk": object, "object2": type_name, "object2_pk": grantee_id,
@@ -365,7 +365,7 @@ async fn ensure_definition(
     tx: &mut Transaction,
     resource: &'static Resource,
     role: &'static ObjectRole,
-) -> Result<(), Failure> {
+) -> Result<(), Error> {
     if role.compatible.is_empty() {
         return Ok(());
     }
@@ -409,7 +409,7 @@ async fn set_grant(
     role: i64,
     grantee: Grantee,
     grant: bool,
-) -> Result<bool, Failure> {
+) -> Result<bool, Error> {
     let (_, holder, id) = grantee.parts();
     let held = Query::select()
         .expr(column("grants", "id"))

@@ -3,11 +3,11 @@ use hostler_database::Transaction;
 use hostler_schema::{Actor, Resource, Rule, Sublist};
 use serde_json::{Map, Value};
 
-use crate::{Created, Edit, Engine, Failure, Grantee, Loaded, Record, Target};
+use crate::{CreatedObject, Edit, Engine, Error, Grantee, LoadedObject, ObjectKey, Record};
 
 /// Where an object is being shown.
 #[derive(Clone, Copy)]
-pub struct View<'a> {
+pub struct RenderContext<'a> {
     /// Who looks.
     pub actor: &'a Actor,
     /// Whether the object is shown on its own, which shows a little more than in a list.
@@ -19,21 +19,21 @@ pub struct View<'a> {
 }
 
 /// An object on its way out.
-pub struct Shown {
+pub struct ResponseObject {
     /// The row it comes from.
-    pub loaded: Loaded,
+    pub loaded: LoadedObject,
     /// The answer so far: complete but for what the hooks add.
     pub json: Map<String, Value>,
 }
 
-impl Shown {
+impl ResponseObject {
     /// Adds to `summary_fields`.
-    pub fn summarize(&mut self, key: &str, value: Value) {
+    pub fn add_summary(&mut self, key: &str, value: Value) {
         insert_into(&mut self.json, "summary_fields", key, value);
     }
 
     /// Adds to `related`.
-    pub fn relate(&mut self, key: &str, value: Value) {
+    pub fn add_related(&mut self, key: &str, value: Value) {
         insert_into(&mut self.json, "related", key, value);
     }
 }
@@ -52,23 +52,23 @@ pub trait Hooks: Send + Sync {
     ///
     /// # Errors
     /// Whatever makes the request fail.
-    async fn prepare(&self, _engine: &Engine, _edit: &mut Edit<'_>) -> Result<(), Failure> {
+    async fn prepare(&self, _engine: &Engine, _edit: &mut Edit<'_>) -> Result<(), Error> {
         Ok(())
     }
 
     /// Rules about who may write which value, after the permission on the row is certain.
     ///
     /// # Errors
-    /// [`Failure::Forbidden`].
-    fn permit(&self, _edit: &Edit<'_>) -> Result<(), Failure> {
+    /// [`Error::Forbidden`].
+    fn authorize(&self, _edit: &Edit<'_>) -> Result<(), Error> {
         Ok(())
     }
 
     /// Rules about values that the description cannot express. May change the new values.
     ///
     /// # Errors
-    /// Usually [`Failure::Invalid`].
-    async fn validate(&self, _engine: &Engine, _tx: &mut Transaction, _edit: &mut Edit<'_>) -> Result<(), Failure> {
+    /// Usually [`Error::Invalid`].
+    async fn validate(&self, _engine: &Engine, _tx: &mut Transaction, _edit: &mut Edit<'_>) -> Result<(), Error> {
         Ok(())
     }
 
@@ -76,7 +76,13 @@ pub trait Hooks: Send + Sync {
     ///
     /// # Errors
     /// Undoes the whole write.
-    async fn saved(&self, _engine: &Engine, _tx: &mut Transaction, _edit: &Edit<'_>, _id: i64) -> Result<(), Failure> {
+    async fn after_save(
+        &self,
+        _engine: &Engine,
+        _tx: &mut Transaction,
+        _edit: &Edit<'_>,
+        _id: i64,
+    ) -> Result<(), Error> {
         Ok(())
     }
 
@@ -84,13 +90,13 @@ pub trait Hooks: Send + Sync {
     ///
     /// # Errors
     /// Prevents the deletion.
-    async fn deleting(
+    async fn before_delete(
         &self,
         _engine: &Engine,
         _tx: &mut Transaction,
         _actor: &Actor,
         _record: &Record,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), Error> {
         Ok(())
     }
 
@@ -99,52 +105,62 @@ pub trait Hooks: Send + Sync {
     ///
     /// # Errors
     /// Whatever makes the request fail.
-    async fn enrich(&self, _engine: &Engine, _view: View<'_>, _page: &mut [Shown]) -> Result<(), Failure> {
+    async fn enrich(
+        &self,
+        _engine: &Engine,
+        _view: RenderContext<'_>,
+        _page: &mut [ResponseObject],
+    ) -> Result<(), Error> {
         Ok(())
     }
 
     /// On which rows of the table `row` the actor may start the action of this
-    /// name, which stands in [`hostler_schema::Resource::later`].
-    fn may_start(&self, _actor: &Actor, _action: &str, _row: &str) -> Rule {
+    /// name, which stands in [`hostler_schema::Resource::unimplemented`].
+    fn can_start(&self, _actor: &Actor, _action: &str, _row: &str) -> Rule {
         Rule::All
     }
 
     /// Adds to the answer of the request that created the object, and only there.
-    fn just_created(&self, _edit: &Edit<'_>, _json: &mut Map<String, Value>) {}
+    fn extend_created(&self, _edit: &Edit<'_>, _json: &mut Map<String, Value>) {}
 
     /// Creates an object of a resource that is a view of other rows, and tells
     /// its id; `None` for a resource that has a table of its own.
-    async fn create_by_hand(
+    async fn create_override(
         &self,
         _engine: &Engine,
         _actor: &Actor,
         _body: &Map<String, Value>,
-    ) -> Option<Result<i64, Failure>> {
+    ) -> Option<Result<i64, Error>> {
         None
     }
 
     /// Deletes an object of a resource that is a view of other rows; `None` for
     /// a resource that has a table of its own.
-    async fn delete_by_hand(&self, _engine: &Engine, _actor: &Actor, _target: &Target) -> Option<Result<(), Failure>> {
+    async fn delete_override(
+        &self,
+        _engine: &Engine,
+        _actor: &Actor,
+        _target: &ObjectKey,
+    ) -> Option<Result<(), Error>> {
         None
     }
 
     /// Rules about who may be granted roles of this object, beside the actor's right to grant them.
     ///
     /// # Errors
-    /// Whatever makes the request fail, usually [`Failure::BadMessage`].
-    async fn permit_grant(
+    /// Whatever makes the request fail, usually [`Error::BadRequestMsg`].
+    async fn authorize_grant(
         &self,
         _engine: &Engine,
         _actor: &Actor,
         _object: i64,
         _grantee: Grantee,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), Error> {
         Ok(())
     }
 
     /// The rows that the actor may copy, for a resource that is copyable.
-    fn copyable(&self, _actor: &Actor, _row: &str) -> Rule {
+    fn can_copy(&self, _actor: &Actor, _row: &str) -> Rule {
         Rule::None
     }
 
@@ -158,23 +174,23 @@ pub trait Hooks: Send + Sync {
         _actor: &Actor,
         _original: &Record,
         _name: &Value,
-    ) -> Result<Created, Failure> {
-        Err(Failure::MethodNotAllowed)
+    ) -> Result<CreatedObject, Error> {
+        Err(Error::MethodNotAllowed)
     }
 
     /// A POST to a sub-list whose description says [`hostler_schema::Post::Attach`] or [`hostler_schema::Post::Hook`].
     ///
     /// # Errors
     /// Whatever makes the request fail.
-    async fn post_below(
+    async fn post_sublist(
         &self,
         _engine: &Engine,
         _actor: &Actor,
         _parent: i64,
         _sublist: &'static Sublist,
         _body: &Map<String, Value>,
-    ) -> Result<Option<Map<String, Value>>, Failure> {
-        Err(Failure::MethodNotAllowed)
+    ) -> Result<Option<Map<String, Value>>, Error> {
+        Err(Error::MethodNotAllowed)
     }
 }
 
@@ -182,16 +198,16 @@ pub trait Hooks: Send + Sync {
 /// user's own permissions are not the point, such as the consent that an
 /// authorization code stands for, or a directory's word about who somebody is.
 #[async_trait]
-pub trait Cause: Send + Sync {
+pub trait SystemWrite: Send + Sync {
     /// Before anything is checked: sets what no client can send.
-    fn bring(&self, _edit: &mut Edit<'_>) {}
+    fn prefill(&self, _edit: &mut Edit<'_>) {}
 
     /// In the transaction, after the row is written: uses up what entitles to
     /// it, so that nothing is created twice for the same reason.
     ///
     /// # Errors
-    /// Undoes the whole write; [`Failure::Conflict`] if it was used up already.
-    async fn redeem(&self, _engine: &Engine, _tx: &mut Transaction, _actor: &Actor, _id: i64) -> Result<(), Failure> {
+    /// Undoes the whole write; [`Error::Conflict`] if it was used up already.
+    async fn consume(&self, _engine: &Engine, _tx: &mut Transaction, _actor: &Actor, _id: i64) -> Result<(), Error> {
         Ok(())
     }
 }

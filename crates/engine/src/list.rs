@@ -5,30 +5,32 @@ use hostler_schema::{Action, Actor, Parts, Resource, Rule, Sublist, column};
 use sea_query::{Alias, Asterisk, Condition, Expr, ExprTrait, Func, Order, Query, SelectStatement};
 use serde_json::{Map, Value as Json};
 
-use crate::hooks::View;
+use crate::hooks::RenderContext;
 use crate::query::{self, PageNumber};
 use crate::read::Source;
-use crate::select::{Loaded, ROW, Selection};
+use crate::select::{LoadedObject, ROW, Selection};
 use crate::write::holds;
-use crate::{Engine, Failure};
+use crate::{Engine, Error};
 
 /// Which objects a list is about.
 #[derive(Clone, Copy)]
-pub enum Scope<'a> {
+pub enum ListScope<'a> {
     /// All of the resource.
     All,
     /// Those below one object.
-    Below(&'static Resource, i64, &'static Sublist),
+    Sublist(&'static Resource, i64, &'static Sublist),
     /// Those that meet a condition on the table `this`.
-    Where(&'a Expr),
+    Filtered(&'a Expr),
 }
 
-impl Scope<'_> {
+impl ListScope<'_> {
     fn condition(&self) -> Condition {
         match self {
-            Scope::All => Condition::all(),
-            Scope::Below(_, id, sublist) => Condition::all().add(sublist.via.belongs_to(Expr::val(*id), ROW)),
-            Scope::Where(condition) => Condition::all().add((*condition).clone()),
+            ListScope::All => Condition::all(),
+            ListScope::Sublist(_, id, sublist) => {
+                Condition::all().add(sublist.join.condition_for_id(Expr::val(*id), ROW))
+            }
+            ListScope::Filtered(condition) => Condition::all().add((*condition).clone()),
         }
     }
 }
@@ -42,21 +44,21 @@ impl Engine {
         &self,
         actor: &Actor,
         resource: &'static Resource,
-        scope: Scope<'_>,
+        scope: ListScope<'_>,
         path: &str,
         pairs: &[(String, String)],
-    ) -> Result<Map<String, Json>, Failure> {
+    ) -> Result<Map<String, Json>, Error> {
         let wanted = self.wanted(resource, pairs, actor).await?;
         let below = match scope {
-            Scope::Below(parent, id, sublist) => Some((parent, id, sublist)),
+            ListScope::Sublist(parent, id, sublist) => Some((parent, id, sublist)),
             _ => None,
         };
         let leads_to_all = match below.and_then(|(_, id, sublist)| Some((sublist.whole?)(Expr::val(id)))) {
             Some(condition) => holds(&mut Source::Database(&self.database), Rule::When(condition)).await?,
             None => false,
         };
-        let scope = if leads_to_all { Scope::All } else { scope };
-        let is_everything = matches!(scope, Scope::All) && wanted.filter.is_empty();
+        let scope = if leads_to_all { ListScope::All } else { scope };
+        let is_everything = matches!(scope, ListScope::All) && wanted.filter.is_empty();
         let seen = Seen {
             table: resource.table,
             parts: self.seen(resource, actor, is_everything, wanted.filter.is_empty()),
@@ -80,7 +82,7 @@ impl Engine {
         };
         // Which rows, first: what is told of each is asked of those only, not of all that are sorted or skipped.
         let ids = seen.ids(self.database.dialect(), order, limit, offset);
-        let mut selection = Selection::of(resource, actor, ids);
+        let mut selection = Selection::for_ids(resource, actor, ids);
         for (expr, direction) in order {
             selection.query.order_by_expr(expr.clone(), direction.clone());
         }
@@ -89,9 +91,9 @@ impl Engine {
             rows.reverse();
         }
         if rows.is_empty() && number > 1 {
-            return Err(Failure::InvalidPage);
+            return Err(Error::InvalidPage);
         }
-        let loaded: Vec<Loaded> = rows.into_iter().map(|row| selection.reading.load(row)).collect();
+        let loaded: Vec<LoadedObject> = rows.into_iter().map(|row| selection.reading.load(row)).collect();
         let count = match known {
             _ if !wanted.count => None,
             Some(count) => Some(count),
@@ -100,7 +102,9 @@ impl Engine {
             None => Some(self.count(&seen).await?),
         };
 
-        let page = self.dress(resource, loaded, View { actor, detail: false, created: false, below }).await?;
+        let page = self
+            .serialize_page(resource, loaded, RenderContext { actor, detail: false, created: false, below })
+            .await?;
         let mut answer = Map::new();
         if let Some(count) = count {
             let next = (number * size < count).then(|| query::page_link(path, pairs, number + 1));
@@ -149,7 +153,7 @@ impl Engine {
         }
     }
 
-    async fn count(&self, seen: &Seen) -> Result<u64, Failure> {
+    async fn count(&self, seen: &Seen) -> Result<u64, Error> {
         Ok(number(&self.database.read(&seen.count(), &[Type::Integer]).await?))
     }
 }

@@ -7,11 +7,11 @@
 use std::iter::Peekable;
 
 use hostler_database::Value;
-use hostler_schema::{Key, Kind, Resource, column};
+use hostler_schema::{FieldKind, NaturalKeyPart, Resource, column};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use sea_query::{Alias, Condition, ExprTrait, Query};
 
-use crate::select::{Loaded, linked_fields};
+use crate::select::{LoadedObject, linked_fields};
 
 /// Between an object and one that it links to.
 const SEPARATOR: &str = "++";
@@ -23,7 +23,7 @@ const RESERVED: &AsciiSet =
 
 /// The named URL of an object; none if the resource has no natural key, or if
 /// a part of it is an object that the actor may not see.
-pub(crate) fn of(loaded: &Loaded) -> Option<String> {
+pub(crate) fn of(loaded: &LoadedObject) -> Option<String> {
     let resource = loaded.record.resource;
     if resource.natural_key.is_empty() {
         return None;
@@ -31,8 +31,8 @@ pub(crate) fn of(loaded: &Loaded) -> Option<String> {
     let mut groups = vec![vec![]];
     for key in resource.natural_key {
         match key {
-            Key::Field(name) => groups[0].push(loaded.record.text(resource.field(name)?).to_owned()),
-            Key::Link(name) => {
+            NaturalKeyPart::Field(name) => groups[0].push(loaded.record.text(resource.field(name)?).to_owned()),
+            NaturalKeyPart::Link(name) => {
                 let position = resource.summaries.iter().position(|summary| summary.name == *name)?;
                 let target = (resource.summaries[position].target)();
                 if loaded.links.get(position)?.is_none() {
@@ -44,7 +44,7 @@ pub(crate) fn of(loaded: &Loaded) -> Option<String> {
                 let values = loaded.summaries.get(position)?.as_ref()?;
                 let mut group = vec![];
                 for key in target.natural_key {
-                    let Key::Field(wanted) = key else { return None };
+                    let NaturalKeyPart::Field(wanted) = key else { return None };
                     let place = linked_fields(target).position(|field| field.name == *wanted)?;
                     let Value::Text(text) = values.get(place)? else { return None };
                     group.push(text.clone());
@@ -86,10 +86,10 @@ fn matching(resource: &'static Resource, groups: &mut Groups, row: &str) -> Opti
     let mut all = Condition::all();
     for key in resource.natural_key {
         match key {
-            Key::Field(name) => all = all.add(column(row, resource.field(name)?.column).eq(own.next()?)),
-            Key::Link(name) => {
+            NaturalKeyPart::Field(name) => all = all.add(column(row, resource.field(name)?.column).eq(own.next()?)),
+            NaturalKeyPart::Link(name) => {
                 let field = resource.field(name)?;
-                let Kind::Link(target) = field.kind else { return None };
+                let FieldKind::Link(target) = field.kind else { return None };
                 let target = target();
                 if field.nullable && groups.peek().is_some_and(|parts| parts.iter().all(String::is_empty)) {
                     groups.next();
@@ -110,13 +110,13 @@ fn matching(resource: &'static Resource, groups: &mut Groups, row: &str) -> Opti
 
 /// How many parts each group of a named URL has.
 fn shape_of(resource: &'static Resource) -> Vec<usize> {
-    let own = resource.natural_key.iter().filter(|key| matches!(key, Key::Field(_))).count();
+    let own = resource.natural_key.iter().filter(|key| matches!(key, NaturalKeyPart::Field(_))).count();
     let linked = resource.natural_key.iter().filter_map(|key| match key {
-        Key::Link(name) => match resource.field(name).map(|field| field.kind) {
-            Some(Kind::Link(target)) => Some(shape_of(target())),
+        NaturalKeyPart::Link(name) => match resource.field(name).map(|field| field.kind) {
+            Some(FieldKind::Link(target)) => Some(shape_of(target())),
             _ => None,
         },
-        Key::Field(_) => None,
+        NaturalKeyPart::Field(_) => None,
     });
     std::iter::once(vec![own]).chain(linked).flatten().collect()
 }

@@ -5,11 +5,11 @@ use hostler_schema::{Resource, column};
 use sea_query::{Alias, Expr, ExprTrait, Query};
 use serde_json::{Map, json};
 
-use crate::hooks::Shown;
-use crate::{Engine, Failure};
+use crate::hooks::ResponseObject;
+use crate::{Engine, Error};
 
 /// Gives a new object its roles.
-pub(crate) async fn create(tx: &mut Transaction, resource: &'static Resource, id: i64) -> Result<(), Failure> {
+pub(crate) async fn create(tx: &mut Transaction, resource: &'static Resource, id: i64) -> Result<(), Error> {
     if resource.roles.is_empty() {
         return Ok(());
     }
@@ -28,7 +28,7 @@ pub(crate) async fn delete(
     tx: &mut Transaction,
     resource: &'static Resource,
     id: i64,
-) -> Result<(), Failure> {
+) -> Result<(), Error> {
     for registered in engine.registry.0 {
         let child = registered.resource;
         let ids = if child == resource {
@@ -57,7 +57,11 @@ pub(crate) async fn delete(
 }
 
 /// Adds `summary_fields.object_roles` to all objects of a page with one query.
-pub(crate) async fn show(engine: &Engine, resource: &'static Resource, page: &mut [Shown]) -> Result<(), Failure> {
+pub(crate) async fn show(
+    engine: &Engine,
+    resource: &'static Resource,
+    page: &mut [ResponseObject],
+) -> Result<(), Error> {
     let query = Query::select()
         .exprs(["id", "object_id", "role_field"].map(|name| column("roles", name)))
         .from(Alias::new("roles"))
@@ -78,7 +82,7 @@ pub(crate) async fn show(engine: &Engine, resource: &'static Resource, page: &mu
                 roles.insert(role.field.into(), words);
             }
         }
-        shown.summarize("object_roles", roles.into());
+        shown.add_summary("object_roles", roles.into());
     }
     Ok(())
 }

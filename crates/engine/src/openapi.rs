@@ -5,14 +5,14 @@
 //! Schemas leave objects open: hooks add keys to what the description shows, and
 //! keys of a body that nobody knows are ignored.
 
-use hostler_schema::{Default, Field, Key, Kind, Resource};
+use hostler_schema::{DefaultValue, Field, FieldKind, NaturalKeyPart, Resource};
 use serde_json::{Map, Value as Json, json};
 
 use crate::options::MAX_PAGE_SIZE;
 
 /// What a request is going to do with its body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Body {
+pub enum RequestBody {
     /// POST: a new object.
     Create,
     /// PUT: the whole object.
@@ -21,16 +21,16 @@ pub enum Body {
     Change,
 }
 
-impl Body {
+impl RequestBody {
     /// All of them.
-    pub const ALL: [Body; 3] = [Body::Create, Body::Replace, Body::Change];
+    pub const ALL: [RequestBody; 3] = [RequestBody::Create, RequestBody::Replace, RequestBody::Change];
 
     /// The name of the component that describes this body.
     pub fn component(self, resource: &Resource) -> String {
         let word = match self {
-            Body::Create => "Create",
-            Body::Replace => "Replace",
-            Body::Change => "Change",
+            RequestBody::Create => "Create",
+            RequestBody::Replace => "Replace",
+            RequestBody::Change => "Change",
         };
         component(resource) + word
     }
@@ -39,24 +39,26 @@ impl Body {
     pub fn is_taken(self, resource: &Resource) -> bool {
         match self {
             // Sub-lists create objects too, so a description cannot tell that nobody does.
-            Body::Create => resource.fields.iter().any(|field| field.writable),
-            Body::Replace | Body::Change => resource.editable,
+            RequestBody::Create => resource.fields.iter().any(|field| field.writable),
+            RequestBody::Replace | RequestBody::Change => resource.editable,
         }
     }
 
     /// Whether it must name something.
     pub fn is_needed(self, resource: &Resource) -> bool {
-        self != Body::Change && resource.fields.iter().any(|field| field.writable && field.required)
+        self != RequestBody::Change && resource.fields.iter().any(|field| field.writable && field.required)
     }
 
     /// The schema of this body.
     pub fn schema(self, resource: &Resource) -> Json {
-        let fields =
-            resource.fields.iter().filter(|field| field.writable && (self == Body::Create || !field.create_only));
+        let fields = resource
+            .fields
+            .iter()
+            .filter(|field| field.writable && (self == RequestBody::Create || !field.create_only));
         let mut required: Vec<&str> = vec![];
         let mut properties = Map::new();
         for field in fields {
-            if field.required && self != Body::Change {
+            if field.required && self != RequestBody::Change {
                 required.push(field.name);
             }
             properties.insert(field.name.into(), sent(field).into());
@@ -190,7 +192,8 @@ pub fn key_parameter(resource: &Resource) -> Json {
         let schema = json!({"type": "integer", "format": "int64", "minimum": 1});
         return json!({"name": "key", "in": "path", "required": true, "schema": schema, "description": "The id."});
     }
-    let parts: Vec<&str> = resource.natural_key.iter().map(|(Key::Field(name) | Key::Link(name))| *name).collect();
+    let parts: Vec<&str> =
+        resource.natural_key.iter().map(|(NaturalKeyPart::Field(name) | NaturalKeyPart::Link(name))| *name).collect();
     let words = format!(
         "The id, or the name as in `related.named_url`: {}. A plus sign within a part is written [+].",
         parts.join("++")
@@ -229,7 +232,7 @@ fn related(resource: &Resource) -> Json {
     for sublist in resource.sublists.iter().filter(|sublist| sublist.linked) {
         properties.insert(sublist.name.into(), link(sublist.title));
     }
-    for name in resource.later {
+    for name in resource.unimplemented {
         properties.insert((*name).into(), link("Not served yet: answers 501."));
     }
     let others = json!({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]});
@@ -299,9 +302,11 @@ fn answered(field: &Field) -> Map<String, Json> {
 
 /// The schema of a field in bodies.
 fn sent(field: &Field) -> Map<String, Json> {
-    let kind = field.offered.map_or(field.kind, Kind::Choice);
+    let kind = field.offered.map_or(field.kind, FieldKind::Choice);
     let mut schema = of_kind(kind, field.nullable);
-    if matches!(field.kind, Kind::Text | Kind::Email | Kind::Digest | Kind::Sealed) && !field.blank {
+    if matches!(field.kind, FieldKind::Text | FieldKind::Email | FieldKind::Digest | FieldKind::Encrypted)
+        && !field.blank
+    {
         set(&mut schema, "minLength", 1.into());
     }
     if let Some(max) = field.max {
@@ -316,36 +321,38 @@ fn sent(field: &Field) -> Map<String, Json> {
     } else if let Some(default) = field.default {
         // What a secret defaults to is none: its own rules would refuse it.
         let value = match default {
-            Default::Text(text) => Json::from(text),
-            Default::Boolean(boolean) => boolean.into(),
-            Default::Integer(number) => number.into(),
-            Default::Null => Json::Null,
-            Default::EmptyObject => json!({}),
+            DefaultValue::Text(text) => Json::from(text),
+            DefaultValue::Boolean(boolean) => boolean.into(),
+            DefaultValue::Integer(number) => number.into(),
+            DefaultValue::Null => Json::Null,
+            DefaultValue::EmptyObject => json!({}),
         };
         set(&mut schema, "default", value);
     }
     described(field, schema)
 }
 
-fn of_kind(kind: Kind, nullable: bool) -> Json {
+fn of_kind(kind: FieldKind, nullable: bool) -> Json {
     let (type_name, format) = match kind {
-        Kind::Id | Kind::Integer | Kind::Link(_) => ("integer", Some("int64")),
+        FieldKind::Id | FieldKind::Integer | FieldKind::Link(_) => ("integer", Some("int64")),
         // Not as `format: email`, for the empty text is allowed too.
-        Kind::Text | Kind::Email | Kind::Digest | Kind::Sealed | Kind::Choice(_) => ("string", None),
-        Kind::Boolean => ("boolean", None),
-        Kind::Time => ("string", Some("date-time")),
-        Kind::Uuid => ("string", Some("uuid")),
+        FieldKind::Text | FieldKind::Email | FieldKind::Digest | FieldKind::Encrypted | FieldKind::Choice(_) => {
+            ("string", None)
+        }
+        FieldKind::Boolean => ("boolean", None),
+        FieldKind::Time => ("string", Some("date-time")),
+        FieldKind::Uuid => ("string", Some("uuid")),
         // No object of that kind exists, so no id would do.
-        Kind::Reserved => return json!({"type": "null"}),
+        FieldKind::Reserved => return json!({"type": "null"}),
         // Anything that JSON can say.
-        Kind::Json | Kind::Computed => return json!({}),
-        Kind::Inputs => return json!({"type": "object"}),
+        FieldKind::Json | FieldKind::Computed => return json!({}),
+        FieldKind::Inputs => return json!({"type": "object"}),
     };
     let mut schema = json!({"type": if nullable { json!([type_name, "null"]) } else { json!(type_name) }});
     if let Some(format) = format {
         set(&mut schema, "format", format.into());
     }
-    if let Kind::Choice(words) = kind {
+    if let FieldKind::Choice(words) = kind {
         let mut values: Vec<Json> = words.iter().map(|(word, _)| (*word).into()).collect();
         if nullable {
             values.push(Json::Null);

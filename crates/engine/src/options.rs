@@ -1,6 +1,6 @@
 //! The answer to OPTIONS: what a resource looks like and what may be done with it.
 
-use hostler_schema::{Default, Field, Kind, Resource};
+use hostler_schema::{DefaultValue, Field, FieldKind, Resource};
 use serde_json::{Map, Value as Json, json};
 
 /// Most objects on one page, whatever `page_size` says.
@@ -112,11 +112,11 @@ fn writable(resource: &'static Resource, creating: bool) -> Map<String, Json> {
             words.insert("max_length".into(), max.into());
         }
         match field.default {
-            Some(Default::Text(text)) => words.insert("default".into(), text.into()),
-            Some(Default::Boolean(boolean)) => words.insert("default".into(), boolean.into()),
-            Some(Default::Integer(number)) => words.insert("default".into(), number.into()),
-            Some(Default::Null) => words.insert("default".into(), Json::Null),
-            Some(Default::EmptyObject) => words.insert("default".into(), json!({})),
+            Some(DefaultValue::Text(text)) => words.insert("default".into(), text.into()),
+            Some(DefaultValue::Boolean(boolean)) => words.insert("default".into(), boolean.into()),
+            Some(DefaultValue::Integer(number)) => words.insert("default".into(), number.into()),
+            Some(DefaultValue::Null) => words.insert("default".into(), Json::Null),
+            Some(DefaultValue::EmptyObject) => words.insert("default".into(), json!({})),
             None => None,
         };
         if let Some(offered) = field.offered {
@@ -146,21 +146,21 @@ fn shape(field: &Field) -> Map<String, Json> {
         words.insert("min_value".into(), least.into());
         words.insert("max_value".into(), greatest.into());
     }
-    if let Kind::Choice(choices) = field.kind {
+    if let FieldKind::Choice(choices) = field.kind {
         words.insert("choices".into(), self::choices(choices));
     }
     words
 }
 
-fn type_name(kind: Kind) -> &'static str {
+fn type_name(kind: FieldKind) -> &'static str {
     match kind {
-        Kind::Id | Kind::Integer => "integer",
-        Kind::Text | Kind::Email | Kind::Uuid | Kind::Digest | Kind::Sealed => "string",
-        Kind::Boolean => "boolean",
-        Kind::Time => "datetime",
-        Kind::Json | Kind::Inputs => "json",
-        Kind::Choice(_) => "choice",
-        Kind::Link(_) | Kind::Reserved => "id",
-        Kind::Computed => "field",
+        FieldKind::Id | FieldKind::Integer => "integer",
+        FieldKind::Text | FieldKind::Email | FieldKind::Uuid | FieldKind::Digest | FieldKind::Encrypted => "string",
+        FieldKind::Boolean => "boolean",
+        FieldKind::Time => "datetime",
+        FieldKind::Json | FieldKind::Inputs => "json",
+        FieldKind::Choice(_) => "choice",
+        FieldKind::Link(_) | FieldKind::Reserved => "id",
+        FieldKind::Computed => "field",
     }
 }

@@ -8,7 +8,7 @@ use hostler_database::{Dialect, PreparedQuery};
 use hostler_schema::{Actor, Policy, Resource, column};
 use sea_query::{Alias, Condition, ExprTrait, LockType, Value};
 
-use crate::select::{ROW, Reading, Selection};
+use crate::select::{ROW, RowDecoder, Selection};
 
 /// Shapes that are known at most, some kilobytes each. A change of settings makes new ones.
 const CAPACITY: usize = 500;
@@ -27,7 +27,7 @@ pub struct QueryCache(RwLock<HashMap<CacheKey, Arc<CachedQuery>>>);
 /// Reads an object by its id.
 pub(crate) struct CachedQuery {
     pub query: PreparedQuery,
-    pub reading: Reading,
+    pub reading: RowDecoder,
 }
 
 /// All that the text of a read depends on.
@@ -129,7 +129,7 @@ fn has_id(id: i64) -> Condition {
 
 /// The objects that meet the condition, with whether the actor may see each.
 pub(crate) fn selection(resource: &'static Resource, condition: Condition, actor: &Actor, locks: bool) -> Selection {
-    let mut selection = Selection::to_ask(resource, actor);
+    let mut selection = Selection::with_visibility(resource, actor);
     selection.query.cond_where(condition);
     if locks {
         // Not so strong as to keep others from referring to the row, as entries of the activity stream do:

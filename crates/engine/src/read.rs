@@ -1,48 +1,48 @@
 //! Single objects, always through what the actor may see.
 
-use hostler_database::{Database, Error, Row, Transaction, Type};
+use hostler_database::{Database, Error as DatabaseError, Row, Transaction, Type};
 use hostler_schema::{Actor, Post, Resource, Sublist, column};
 use sea_query::{Alias, Condition, ExprTrait, Query, SelectStatement};
 use serde_json::{Map, Value as Json};
 
 use crate::grants::require_administer_object;
-use crate::hooks::{Shown, View};
+use crate::hooks::{RenderContext, ResponseObject};
 use crate::named_url;
 use crate::query::QueryError;
 use crate::query_cache::{parameters, selection};
 use crate::render::render;
-use crate::select::{Loaded, ROW, Reading, visible};
+use crate::select::{LoadedObject, ROW, RowDecoder, visible};
 use crate::write::require;
-use crate::{Engine, Failure};
+use crate::{Engine, Error};
 
 /// Which object a path names.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Target {
+pub enum ObjectKey {
     /// By its id.
     Id(i64),
     /// By its natural key, as in a named URL.
     Name(String),
 }
 
-impl Target {
+impl ObjectKey {
     /// Reads the second part of a path. A number beyond 64 bits names no object.
     ///
     /// # Errors
-    /// [`Failure::NotFound`] if it can be neither an id nor a name of this resource.
-    pub fn parse(resource: &'static Resource, text: &str) -> Result<Self, Failure> {
+    /// [`Error::NotFound`] if it can be neither an id nor a name of this resource.
+    pub fn parse(resource: &'static Resource, text: &str) -> Result<Self, Error> {
         if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-            return text.parse().map(Target::Id).map_err(|_| Failure::NotFound(Some(resource.label)));
+            return text.parse().map(ObjectKey::Id).map_err(|_| Error::NotFound(Some(resource.label)));
         }
         if named_url::fits(resource, text) && !text.contains('\0') {
-            return Ok(Target::Name(text.to_owned()));
+            return Ok(ObjectKey::Name(text.to_owned()));
         }
-        Err(Failure::NotFound(None))
+        Err(Error::NotFound(None))
     }
 
-    fn condition(&self, resource: &'static Resource) -> Result<Condition, Failure> {
+    fn condition(&self, resource: &'static Resource) -> Result<Condition, Error> {
         match self {
-            Target::Id(id) => Ok(Condition::all().add(column(ROW, "id").eq(*id))),
-            Target::Name(name) => named_url::condition(resource, name, ROW).ok_or(Failure::NotFound(None)),
+            ObjectKey::Id(id) => Ok(Condition::all().add(column(ROW, "id").eq(*id))),
+            ObjectKey::Name(name) => named_url::condition(resource, name, ROW).ok_or(Error::NotFound(None)),
         }
     }
 }
@@ -54,7 +54,7 @@ pub(crate) enum Source<'a> {
 }
 
 impl Source<'_> {
-    pub(crate) async fn read(&mut self, query: &SelectStatement, types: &[Type]) -> Result<Vec<Row>, Error> {
+    pub(crate) async fn read(&mut self, query: &SelectStatement, types: &[Type]) -> Result<Vec<Row>, DatabaseError> {
         match self {
             Source::Database(database) => database.read(query, types).await,
             Source::Transaction(transaction) => transaction.read(query, types).await,
@@ -70,12 +70,12 @@ pub(crate) async fn load(
     engine: &Engine,
     source: &mut Source<'_>,
     resource: &'static Resource,
-    target: &Target,
+    target: &ObjectKey,
     actor: &Actor,
-) -> Result<Loaded, Failure> {
+) -> Result<LoadedObject, Error> {
     let locks = matches!(source, Source::Transaction(_));
     let (rows, reading) = match target {
-        Target::Id(id) => {
+        ObjectKey::Id(id) => {
             let cached = engine.query_cache.find(engine.database.dialect(), resource, actor, locks);
             let parameters = parameters(actor, *id);
             let rows = match source {
@@ -84,7 +84,7 @@ pub(crate) async fn load(
             };
             (rows, cached.reading)
         }
-        Target::Name(_) => {
+        ObjectKey::Name(_) => {
             let selection = selection(resource, target.condition(resource)?, actor, locks);
             (source.read(&selection.query, &selection.types).await?, selection.reading)
         }
@@ -99,18 +99,23 @@ pub(crate) async fn load_and_commit(
     resource: &'static Resource,
     id: i64,
     actor: &Actor,
-) -> Result<Loaded, Failure> {
+) -> Result<LoadedObject, Error> {
     let cached = engine.query_cache.find(engine.database.dialect(), resource, actor, false);
     let rows = transaction.read_prepared_and_commit(&cached.query, &parameters(actor, id)).await?;
-    found(rows, cached.reading, resource, &Target::Id(id))
+    found(rows, cached.reading, resource, &ObjectKey::Id(id))
 }
 
-fn found(rows: Vec<Row>, reading: Reading, resource: &'static Resource, target: &Target) -> Result<Loaded, Failure> {
-    let loaded = rows.into_iter().next().map(|row| reading.load(row)).ok_or(Failure::NotFound(Some(resource.label)))?;
+fn found(
+    rows: Vec<Row>,
+    reading: RowDecoder,
+    resource: &'static Resource,
+    target: &ObjectKey,
+) -> Result<LoadedObject, Error> {
+    let loaded = rows.into_iter().next().map(|row| reading.load(row)).ok_or(Error::NotFound(Some(resource.label)))?;
     match (loaded.visible, target) {
         (true, _) => Ok(loaded),
-        (false, Target::Id(_)) => Err(Failure::forbidden()),
-        (false, Target::Name(_)) => Err(Failure::NotFound(Some(resource.label))),
+        (false, ObjectKey::Id(_)) => Err(Error::forbidden()),
+        (false, ObjectKey::Name(_)) => Err(Error::NotFound(Some(resource.label))),
     }
 }
 
@@ -122,8 +127,8 @@ pub async fn find_id(
     engine: &Engine,
     actor: &Actor,
     resource: &'static Resource,
-    target: &Target,
-) -> Result<i64, Failure> {
+    target: &ObjectKey,
+) -> Result<i64, Error> {
     let may_see = visible(resource, actor).expression();
     let query = Query::select()
         .expr(column(ROW, "id"))
@@ -132,11 +137,11 @@ pub async fn find_id(
         .cond_where(target.condition(resource)?)
         .to_owned();
     let rows = engine.database.read(&query, &[Type::Integer, Type::Boolean]).await?;
-    let row = rows.first().ok_or(Failure::NotFound(Some(resource.label)))?;
+    let row = rows.first().ok_or(Error::NotFound(Some(resource.label)))?;
     match (row.integer(0), row.boolean(1), target) {
         (Some(id), true, _) => Ok(id),
-        (_, _, Target::Id(_)) => Err(Failure::forbidden()),
-        _ => Err(Failure::NotFound(Some(resource.label))),
+        (_, _, ObjectKey::Id(_)) => Err(Error::forbidden()),
+        _ => Err(Error::NotFound(Some(resource.label))),
     }
 }
 
@@ -144,33 +149,33 @@ impl Engine {
     /// One object as the actor sees it, with its version.
     ///
     /// # Errors
-    /// [`Failure::NotFound`] or [`Failure::Forbidden`].
+    /// [`Error::NotFound`] or [`Error::Forbidden`].
     pub async fn show(
         &self,
         actor: &Actor,
         resource: &'static Resource,
-        target: &Target,
-    ) -> Result<(Map<String, Json>, i64), Failure> {
+        target: &ObjectKey,
+    ) -> Result<(Map<String, Json>, i64), Error> {
         let loaded = load(self, &mut Source::Database(&self.database), resource, target, actor).await?;
         let version = loaded.version;
-        let view = View { actor, detail: true, created: false, below: None };
-        let mut page = self.dress(resource, vec![loaded], view).await?;
-        let shown = page.pop().ok_or_else(|| Failure::Internal("a hook dropped the object".into()))?;
+        let view = RenderContext { actor, detail: true, created: false, below: None };
+        let mut page = self.serialize_page(resource, vec![loaded], view).await?;
+        let shown = page.pop().ok_or_else(|| Error::Internal("a hook dropped the object".into()))?;
         Ok((shown.json, version))
     }
 
     /// Turns loaded rows into answers: the description first, then object roles, then the hooks.
-    pub(crate) async fn dress(
+    pub(crate) async fn serialize_page(
         &self,
         resource: &'static Resource,
-        loaded: Vec<Loaded>,
-        view: View<'_>,
-    ) -> Result<Vec<Shown>, Failure> {
-        let mut page: Vec<Shown> = loaded
+        loaded: Vec<LoadedObject>,
+        view: RenderContext<'_>,
+    ) -> Result<Vec<ResponseObject>, Error> {
+        let mut page: Vec<ResponseObject> = loaded
             .into_iter()
             .map(|loaded| {
                 let json = render(&loaded, view);
-                Shown { loaded, json }
+                ResponseObject { loaded, json }
             })
             .collect();
         if !page.is_empty() {
@@ -183,12 +188,12 @@ impl Engine {
     }
 }
 
-impl From<QueryError> for Failure {
+impl From<QueryError> for Error {
     fn from(error: QueryError) -> Self {
         match error {
-            QueryError::BadRequest(detail) => Failure::BadRequest(detail),
-            QueryError::Forbidden(detail) => Failure::Forbidden(Some(detail)),
-            QueryError::NotFound(_) => Failure::InvalidPage,
+            QueryError::BadRequest(detail) => Error::BadRequest(detail),
+            QueryError::Forbidden(detail) => Error::Forbidden(Some(detail)),
+            QueryError::NotFound(_) => Error::InvalidPage,
         }
     }
 }
@@ -198,7 +203,7 @@ impl Engine {
     ///
     /// # Errors
     /// What the database says.
-    pub async fn may_create(&self, actor: &Actor, resource: &'static Resource) -> Result<bool, Failure> {
+    pub async fn can_create(&self, actor: &Actor, resource: &'static Resource) -> Result<bool, Error> {
         permitted(require(self, resource.access.create(actor, &|_| None)).await)
     }
 
@@ -206,12 +211,12 @@ impl Engine {
     ///
     /// # Errors
     /// As for showing the object.
-    pub async fn may_change(
+    pub async fn can_change(
         &self,
         actor: &Actor,
         resource: &'static Resource,
-        target: &Target,
-    ) -> Result<bool, Failure> {
+        target: &ObjectKey,
+    ) -> Result<bool, Error> {
         load(self, &mut Source::Database(&self.database), resource, target, actor).await.map(|loaded| loaded.changeable)
     }
 
@@ -219,12 +224,12 @@ impl Engine {
     ///
     /// # Errors
     /// What the database says.
-    pub async fn may_post_below(
+    pub async fn can_post_sublist(
         &self,
         actor: &Actor,
         (parent, id): (&'static Resource, i64),
         sublist: &'static Sublist,
-    ) -> Result<bool, Failure> {
+    ) -> Result<bool, Error> {
         match sublist.post {
             Post::Refused => Ok(false),
             Post::Attach | Post::Hook => Ok(true),
@@ -238,10 +243,10 @@ impl Engine {
 }
 
 /// A refusal as a plain no.
-fn permitted(outcome: Result<(), Failure>) -> Result<bool, Failure> {
+fn permitted(outcome: Result<(), Error>) -> Result<bool, Error> {
     match outcome {
         Ok(()) => Ok(true),
-        Err(Failure::Forbidden(_)) => Ok(false),
+        Err(Error::Forbidden(_)) => Ok(false),
         Err(other) => Err(other),
     }
 }

@@ -1,16 +1,16 @@
 //! From a loaded object to its JSON.
 
 use hostler_database::{Row, Type, Value};
-use hostler_schema::{Actor, Kind, Resource, column};
+use hostler_schema::{Actor, FieldKind, Resource, column};
 use jiff::Timestamp;
 use sea_query::{Alias, ExprTrait, Query};
 use serde_json::{Map, Value as Json, json};
 
 use crate::decode::ENCRYPTED;
-use crate::hooks::View;
+use crate::hooks::RenderContext;
 use crate::named_url;
-use crate::select::{Loaded, ROW, summary_fields, type_of, visible};
-use crate::{Engine, Failure};
+use crate::select::{LoadedObject, ROW, summary_fields, type_of, visible};
+use crate::{Engine, Error};
 
 /// A moment as answers show it: in UTC.
 pub fn time_text(time: Timestamp) -> String {
@@ -31,7 +31,7 @@ pub(crate) fn json_value(value: &Value) -> Json {
 }
 
 /// The object as JSON, but for what the hooks add.
-pub(crate) fn render(loaded: &Loaded, view: View<'_>) -> Map<String, Json> {
+pub(crate) fn render(loaded: &LoadedObject, view: RenderContext<'_>) -> Map<String, Json> {
     let record = &loaded.record;
     let resource = record.resource;
     let mut json = Map::with_capacity(resource.fields.len() + 5);
@@ -41,9 +41,9 @@ pub(crate) fn render(loaded: &Loaded, view: View<'_>) -> Map<String, Json> {
     json.insert("related".into(), related(loaded, view).into());
     json.insert("summary_fields".into(), summaries(loaded, view).into());
     for (field, value) in resource.fields.iter().zip(&record.values) {
-        if field.shown && !matches!(field.kind, Kind::Id) {
+        if field.shown && !matches!(field.kind, FieldKind::Id) {
             let shown = json_value(value);
-            json.insert(field.name.into(), if matches!(field.kind, Kind::Inputs) { masked(shown) } else { shown });
+            json.insert(field.name.into(), if matches!(field.kind, FieldKind::Inputs) { masked(shown) } else { shown });
         }
     }
     if let (true, Some(Json::Object(links))) = (resource.copyable, json.get_mut("related")) {
@@ -62,9 +62,9 @@ fn masked(mut inputs: Json) -> Json {
     inputs
 }
 
-fn related(loaded: &Loaded, view: View<'_>) -> Map<String, Json> {
+fn related(loaded: &LoadedObject, view: RenderContext<'_>) -> Map<String, Json> {
     let resource = loaded.record.resource;
-    let mut links = Map::with_capacity(resource.sublists.len() + resource.later.len() + 4);
+    let mut links = Map::with_capacity(resource.sublists.len() + resource.unimplemented.len() + 4);
     if view.detail
         && let Some(url) = named_url::of(loaded)
     {
@@ -77,13 +77,13 @@ fn related(loaded: &Loaded, view: View<'_>) -> Map<String, Json> {
     }
     let url = resource.url(loaded.record.id);
     let below = resource.sublists.iter().filter(|sublist| sublist.linked).map(|sublist| sublist.name);
-    for name in below.chain(resource.later.iter().copied()) {
+    for name in below.chain(resource.unimplemented.iter().copied()) {
         links.insert(name.into(), [&url, name, "/"].concat().into());
     }
     links
 }
 
-fn summaries(loaded: &Loaded, view: View<'_>) -> Map<String, Json> {
+fn summaries(loaded: &LoadedObject, view: RenderContext<'_>) -> Map<String, Json> {
     let resource = loaded.record.resource;
     let mut summaries = Map::with_capacity(resource.summaries.len() + 3);
     if let (Some(shared_type), Some(ansible_id)) = (resource.shared_type, &loaded.ansible_id) {
@@ -121,7 +121,7 @@ pub async fn summarize(
     actor: &Actor,
     target: &'static Resource,
     ids: &[i64],
-) -> Result<Vec<(i64, Map<String, Json>)>, Failure> {
+) -> Result<Vec<(i64, Map<String, Json>)>, Error> {
     let mut query = Query::select();
     let mut types = vec![Type::Integer];
     query.expr(column(ROW, "id")).from_as(Alias::new(target.table), Alias::new(ROW));

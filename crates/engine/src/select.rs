@@ -1,7 +1,7 @@
 //! The query that loads objects of a resource, and the reading of its rows.
 
 use hostler_database::{Row, Type, Value};
-use hostler_schema::{Action, Actor, Field, Key, Kind, Resource, Rule, column};
+use hostler_schema::{Action, Actor, Field, FieldKind, NaturalKeyPart, Resource, Rule, column};
 use sea_query::{Alias, CaseStatement, Condition, Expr, ExprTrait, JoinType, Query, SelectStatement};
 
 use crate::Record;
@@ -12,7 +12,7 @@ pub(crate) const ROW: &str = "this";
 
 /// One object as loaded: its values, what it links to, and what the actor may do with it.
 #[derive(Clone, Debug)]
-pub struct Loaded {
+pub struct LoadedObject {
     /// The stored values.
     pub record: Record,
     /// How often it was changed; its ETag is made of this.
@@ -35,31 +35,36 @@ pub struct Loaded {
 pub(crate) struct Selection {
     pub query: SelectStatement,
     pub types: Vec<Type>,
-    pub reading: Reading,
+    pub reading: RowDecoder,
 }
 
 /// How the rows of a [`Selection`] are read.
 #[derive(Clone, Copy)]
-pub(crate) struct Reading {
+pub(crate) struct RowDecoder {
     resource: &'static Resource,
     with_visible: bool,
 }
 
 /// How a field of this kind is read from a row.
-pub(crate) fn type_of(kind: Kind) -> Type {
+pub(crate) fn type_of(kind: FieldKind) -> Type {
     match kind {
-        Kind::Id | Kind::Integer | Kind::Link(_) => Type::Integer,
-        Kind::Boolean => Type::Boolean,
-        Kind::Time => Type::Time,
-        Kind::Json | Kind::Inputs => Type::Json,
-        Kind::Text | Kind::Email | Kind::Uuid | Kind::Choice(_) | Kind::Digest | Kind::Sealed => Type::Text,
-        Kind::Reserved | Kind::Computed => Type::Text,
+        FieldKind::Id | FieldKind::Integer | FieldKind::Link(_) => Type::Integer,
+        FieldKind::Boolean => Type::Boolean,
+        FieldKind::Time => Type::Time,
+        FieldKind::Json | FieldKind::Inputs => Type::Json,
+        FieldKind::Text
+        | FieldKind::Email
+        | FieldKind::Uuid
+        | FieldKind::Choice(_)
+        | FieldKind::Digest
+        | FieldKind::Encrypted => Type::Text,
+        FieldKind::Reserved | FieldKind::Computed => Type::Text,
     }
 }
 
 /// Whether a read fetches anything of this field.
 fn is_read(field: &Field) -> bool {
-    field.is_stored() && !matches!(field.kind, Kind::Digest)
+    field.is_stored() && !matches!(field.kind, FieldKind::Digest)
 }
 
 /// What a read fetches of a field. Secrets stay in the database: of a sealed one
@@ -67,7 +72,7 @@ fn is_read(field: &Field) -> bool {
 fn read_as(field: &Field) -> Expr {
     let stored = column(ROW, field.column);
     match field.kind {
-        Kind::Sealed => CaseStatement::new().case(stored.ne(""), ENCRYPTED).finally("").into(),
+        FieldKind::Encrypted => CaseStatement::new().case(stored.ne(""), ENCRYPTED).finally("").into(),
         _ => stored,
     }
 }
@@ -81,7 +86,7 @@ pub(crate) fn summary_fields(target: &'static Resource) -> impl Iterator<Item = 
 /// rest of its natural key, of which named URLs are made.
 pub(crate) fn linked_fields(target: &'static Resource) -> impl Iterator<Item = &'static Field> {
     let unsummarized = target.natural_key.iter().filter_map(|key| match key {
-        Key::Field(name) if !target.summarized_as.contains(name) => target.field(name),
+        NaturalKeyPart::Field(name) if !target.summarized_as.contains(name) => target.field(name),
         _ => None,
     });
     summary_fields(target).chain(unsummarized)
@@ -90,7 +95,7 @@ pub(crate) fn linked_fields(target: &'static Resource) -> impl Iterator<Item = &
 impl Selection {
     /// Objects of this resource, with whether the actor may see each, for a
     /// request that must tell 403 from 404.
-    pub(crate) fn to_ask(resource: &'static Resource, actor: &Actor) -> Self {
+    pub(crate) fn with_visibility(resource: &'static Resource, actor: &Actor) -> Self {
         let mut query = Query::select();
         query.from_as(Alias::new(resource.table), Alias::new(ROW));
         Self::new(resource, actor, true, query)
@@ -100,7 +105,7 @@ impl Selection {
     ///
     /// It stands first, so that both databases begin with it: what is told of
     /// each object is looked up for these only, however many there are.
-    pub(crate) fn of(resource: &'static Resource, actor: &Actor, ids: SelectStatement) -> Self {
+    pub(crate) fn for_ids(resource: &'static Resource, actor: &Actor, ids: SelectStatement) -> Self {
         const FOUND: &str = "found";
         let mut query = Query::select();
         // By CROSS JOIN, since SQLite keeps that order of tables, which else is its own guess.
@@ -147,13 +152,13 @@ impl Selection {
             query.expr(rule.expression());
             types.push(Type::Boolean);
         }
-        Selection { query, types, reading: Reading { resource, with_visible } }
+        Selection { query, types, reading: RowDecoder { resource, with_visible } }
     }
 }
 
-impl Reading {
+impl RowDecoder {
     /// Reads one row.
-    pub(crate) fn load(self, row: Row) -> Loaded {
+    pub(crate) fn load(self, row: Row) -> LoadedObject {
         let mut cells = row.0.into_iter();
         let mut next = || cells.next().unwrap_or(Value::Null);
         let mut record = Record::empty(self.resource);
@@ -178,7 +183,16 @@ impl Reading {
         }
         let mut allowed = || matches!(next(), Value::Boolean(true));
         let visible = !self.with_visible || allowed();
-        Loaded { record, version, ansible_id, links, summaries, visible, changeable: allowed(), deletable: allowed() }
+        LoadedObject {
+            record,
+            version,
+            ansible_id,
+            links,
+            summaries,
+            visible,
+            changeable: allowed(),
+            deletable: allowed(),
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use hostler_schema::{Actor, Post, Resource, Sublist};
 use serde_json::{Map, Value as Json};
 
-use crate::{Created, Engine, Failure};
+use crate::{CreatedObject, Engine, Error};
 
 impl Engine {
     /// Handles a POST to a sub-list of an object that the actor may see.
@@ -11,21 +11,22 @@ impl Engine {
     ///
     /// # Errors
     /// In the shapes of AWX: `{"msg": …}` for a body without a usable `id`.
-    pub async fn post_below(
+    pub async fn post_sublist(
         &self,
         actor: &Actor,
         parent: (&'static Resource, i64),
         sublist: &'static Sublist,
         body: &Map<String, Json>,
-    ) -> Result<Option<Created>, Failure> {
+    ) -> Result<Option<CreatedObject>, Error> {
         let below = Some((parent.0, parent.1, sublist));
         match sublist.post {
-            Post::Refused => Err(Failure::MethodNotAllowed),
+            Post::Refused => Err(Error::MethodNotAllowed),
             Post::Create(_) => self.create(actor, (sublist.target)(), body, below).await.map(Some),
             Post::Attach | Post::Hook => {
                 let hooks = self.registry.hooks(parent.0);
-                let made = hooks.post_below(self, actor, parent.1, sublist, body).await?;
-                Ok(made.map(|json| Created { id: json.get("id").and_then(Json::as_i64).unwrap_or_default(), json }))
+                let made = hooks.post_sublist(self, actor, parent.1, sublist, body).await?;
+                Ok(made
+                    .map(|json| CreatedObject { id: json.get("id").and_then(Json::as_i64).unwrap_or_default(), json }))
             }
             Post::Grant(role) => match Association::parse(body)? {
                 Some(Association { id, attach }) => {
@@ -51,19 +52,19 @@ impl Association {
     /// Reads a body; `None` if it names no id and so asks to create an object.
     ///
     /// # Errors
-    /// [`Failure::BadMessage`] for an id that is no integer, or for
+    /// [`Error::BadRequestMsg`] for an id that is no integer, or for
     /// disassociating nothing.
-    pub fn parse(body: &Map<String, Json>) -> Result<Option<Self>, Failure> {
+    pub fn parse(body: &Map<String, Json>) -> Result<Option<Self>, Error> {
         let attach = !truthy(body.get("disassociate"));
         match body.get("id") {
             None | Some(Json::Null) if attach => Ok(None),
-            None | Some(Json::Null) => Err(Failure::BadMessage("\"id\" is required to disassociate".into())),
+            None | Some(Json::Null) => Err(Error::BadRequestMsg("\"id\" is required to disassociate".into())),
             Some(id) => {
                 let number = match id {
                     Json::String(text) => text.trim().parse().ok(),
                     other => other.as_i64(),
                 };
-                let id = number.ok_or_else(|| Failure::BadMessage("\"id\" field must be an integer.".into()))?;
+                let id = number.ok_or_else(|| Error::BadRequestMsg("\"id\" field must be an integer.".into()))?;
                 Ok(Some(Association { id, attach }))
             }
         }

@@ -8,7 +8,7 @@ use sea_query::Query;
 
 use crate::query::{self, ListQuery};
 use crate::select::ROW;
-use crate::{Engine, Failure};
+use crate::{Engine, Error};
 
 impl Engine {
     /// What the parameters of a list ask for. Texts are looked up in their index: on SQLite where that finds few, which
@@ -21,7 +21,7 @@ impl Engine {
         resource: &'static Resource,
         pairs: &[(String, String)],
         actor: &Actor,
-    ) -> Result<ListQuery, Failure> {
+    ) -> Result<ListQuery, Error> {
         let dialect = self.database.dialect();
         let asked = RefCell::new(vec![]);
         let plain = query::parse_with(resource, pairs, actor, dialect, ROW, &|sought| {

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use hostler_access::{closure, implied_fields};
-use hostler_engine::{Engine, Failure, Shown};
+use hostler_access::{implied_roles, implying_roles};
+use hostler_engine::{Engine, Error, ResponseObject};
 use hostler_schema::{Actor, Resource, Singleton};
 use serde_json::{Map, Value as Json, json};
 
@@ -22,8 +22,8 @@ pub async fn show(
     actor: &Actor,
     resource: &'static Resource,
     id: i64,
-    page: &mut [Shown],
-) -> Result<(), Failure> {
+    page: &mut [ResponseObject],
+) -> Result<(), Error> {
     let users: Vec<i64> = page.iter().map(|shown| shown.loaded.record.id).collect();
     let paths = access_paths(engine, resource, id, &users).await?;
     let names = object_names(engine, actor, &paths).await?;
@@ -39,8 +39,8 @@ pub async fn show(
         if let Some(Json::Object(summary)) = shown.json.get_mut("summary_fields") {
             summary.shift_remove("user_capabilities");
         }
-        shown.summarize("direct_access", direct.into());
-        shown.summarize("indirect_access", indirect.into());
+        shown.add_summary("direct_access", direct.into());
+        shown.add_summary("indirect_access", indirect.into());
     }
     Ok(())
 }
@@ -54,7 +54,7 @@ pub async fn object_names(
     engine: &Engine,
     actor: &Actor,
     paths: &[AccessPath],
-) -> Result<BTreeMap<(&'static str, i64), (String, bool)>, Failure> {
+) -> Result<BTreeMap<(&'static str, i64), (String, bool)>, Error> {
     let mut names = BTreeMap::new();
     for resource in TYPES_WITH_ROLES.iter().map(|resource| resource()) {
         let held = paths
@@ -158,14 +158,14 @@ pub fn role_of_action(resource: &'static Resource, action: &str) -> Option<&'sta
 /// The roles of `resource`'s object that this role of `holding`'s object gives.
 fn descendants(resource: &'static Resource, holding: &'static Resource, field: &'static str) -> Vec<&'static str> {
     let mut fields = if resource == holding {
-        implied_fields(resource, field)
+        implied_roles(resource, field)
     } else {
         resource
             .roles
             .iter()
             .map(|role| role.field)
             .filter(|role| {
-                let closure = closure(resource, role);
+                let closure = implying_roles(resource, role);
                 let above = if *holding == TEAM { closure.team } else { closure.organization };
                 above.contains(&field)
             })

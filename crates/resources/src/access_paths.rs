@@ -1,8 +1,8 @@
 //! The paths by which users come to have access to an object.
 
-use hostler_access::closure;
+use hostler_access::implying_roles;
 use hostler_database::{Row, Type};
-use hostler_engine::{Engine, Failure};
+use hostler_engine::{Engine, Error};
 use hostler_schema::{Resource, Rule, column};
 use sea_query::{Alias, Expr, ExprTrait, JoinType, Query, SelectStatement, UnionType};
 
@@ -26,7 +26,7 @@ pub fn with_access_to(resource: &'static Resource, this_id: Expr, other: &str) -
         .and_where(column("grants", "team_id").is_not_null())
         .and_where(column("grants", "role_id").in_subquery(roles))
         .to_owned();
-    let members = hostler_access::holders_of(
+    let members = hostler_access::users_with_role(
         TEAM.name,
         &["member_role", "admin_role"],
         column("roles", "object_id").in_subquery(teams.clone()),
@@ -37,7 +37,7 @@ pub fn with_access_to(resource: &'static Resource, this_id: Expr, other: &str) -
         .from_as(Alias::new(TEAM.table), Alias::new("granted"))
         .and_where(column("granted", "id").in_subquery(teams))
         .to_owned();
-    let admins = hostler_access::holders_of(
+    let admins = hostler_access::users_with_role(
         ORGANIZATION.name,
         &["admin_role"],
         column("roles", "object_id").in_subquery(organizations),
@@ -80,19 +80,19 @@ fn granting_roles(resource: &'static Resource, this_id: Expr) -> SelectStatement
         .and_where(column("role_definition_permissions", "permission").is_in(permissions_of(resource)))
         .to_owned();
     let reaching = column("leading", "definition_id").in_subquery(definitions);
-    let closures = resource.roles.iter().map(|role| closure(resource, role.field));
+    let closures = resource.roles.iter().map(|role| implying_roles(resource, role.field));
     let (organization, team): (Vec<_>, Vec<_>) = closures.map(|closure| (closure.organization, closure.team)).unzip();
     let of_organization = column("leading", "role_field").is_in(organization.concat()).or(reaching);
     let of_team = column("leading", "role_field").is_in(team.concat());
     for (holder, leads) in [(&ORGANIZATION, of_organization), (&TEAM, of_team)] {
         let Some((link, _)) = resource.link(holder.name) else { continue };
-        let belongs_to = Query::select()
+        let condition_for_id = Query::select()
             .expr(column("belonging", link))
             .from_as(Alias::new(resource.table), Alias::new("belonging"))
             .and_where(column("belonging", "id").eq(this_id.clone()))
             .to_owned();
         let of_holder = column("leading", "content_type").eq(holder.name).and(leads);
-        rule = rule.or(Rule::When(of_holder.and(column("leading", "object_id").in_subquery(belongs_to))));
+        rule = rule.or(Rule::When(of_holder.and(column("leading", "object_id").in_subquery(condition_for_id))));
     }
     rule.ids("roles", "leading")
 }
@@ -147,7 +147,7 @@ pub async fn access_paths(
     resource: &'static Resource,
     id: i64,
     users: &[i64],
-) -> Result<Vec<AccessPath>, Failure> {
+) -> Result<Vec<AccessPath>, Error> {
     if resource.roles.is_empty() {
         // Objects without roles are open only to those above all objects.
         return system_access_paths(engine, users).await;
@@ -230,7 +230,7 @@ pub async fn access_paths(
 }
 
 /// The custom definitions with these ids.
-async fn definitions(engine: &Engine, ids: Vec<i64>) -> Result<Vec<Definition>, Failure> {
+async fn definitions(engine: &Engine, ids: Vec<i64>) -> Result<Vec<Definition>, Error> {
     if ids.is_empty() {
         return Ok(vec![]);
     }
@@ -253,7 +253,7 @@ async fn definitions(engine: &Engine, ids: Vec<i64>) -> Result<Vec<Definition>, 
 }
 
 /// The grants of the two roles above all objects.
-async fn system_access_paths(engine: &Engine, users: &[i64]) -> Result<Vec<AccessPath>, Failure> {
+async fn system_access_paths(engine: &Engine, users: &[i64]) -> Result<Vec<AccessPath>, Error> {
     let query = Query::select()
         .expr(column("grants", "user_id"))
         .expr(column("roles", "id"))

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use hostler_access::{has_role, object_ids};
+use hostler_access::{has_role, objects_with_role};
 use hostler_database::{Type, Value};
-use hostler_engine::{Engine, Failure, Hooks, Shown, View, summarize};
+use hostler_engine::{Engine, Error, Hooks, RenderContext, ResponseObject, summarize};
 use hostler_schema::{
-    Access, Action, Actor, Draft, Field, Relation, Resource, Rule, Summary, Via, column, fields, row_count,
+    Access, Action, Actor, Draft, Field, Join, Relation, Resource, Rule, Summary, column, fields, row_count,
 };
 use sea_query::{Alias, Asterisk, Condition, Expr, ExprTrait, Func, Query, SelectStatement, UnionType};
 use serde_json::{Map, Value as Json};
@@ -62,11 +62,11 @@ const ACTIVITY_FIELDS: &[Field] = &[
 
 /// A filter by the objects of this type that an entry is about.
 const fn about(content_type: &'static str, target: fn() -> &'static Resource) -> Relation {
-    let links = Via::Through {
+    let links = Join::JoinTable {
         table: "activity_links",
-        here: "activity_id",
-        there: "object_id",
-        only: Some(("content_type", content_type)),
+        left: "activity_id",
+        right: "object_id",
+        filter: Some(("content_type", content_type)),
     };
     Relation::new(content_type, target, links).unlisted()
 }
@@ -81,7 +81,7 @@ pub static ACTIVITY: Resource = Resource {
                   their members and labels, and what one did oneself.",
     table: "activity",
     relations: &[
-        Relation::new("actor", || &USER, Via::Column("actor_id")).unlisted(),
+        Relation::new("actor", || &USER, Join::Column("actor_id")).unlisted(),
         about("user", || &USER),
         about("organization", || &ORGANIZATION),
         about("team", || &TEAM),
@@ -131,7 +131,7 @@ impl Access for ActivityAccess {
                 .to_owned()
         };
         let among = |ids: SelectStatement| column("link", "object_id").in_subquery(ids);
-        let audited = || object_ids(ORGANIZATION.name, &["admin_role", "auditor_role"], actor.id);
+        let audited = || objects_with_role(ORGANIZATION.name, &["admin_role", "auditor_role"], actor.id);
         let readable = |resource: &'static Resource, rule: Rule| match rule {
             Rule::None => None,
             Rule::All => Some(about(resource.name, Expr::Constant(true.into()))),
@@ -142,7 +142,7 @@ impl Access for ActivityAccess {
         };
         // Not whoever sees all teams, but those who hold a role that reads this one.
         let teams = has_role(&TEAM, "read_role", actor, "readable");
-        let members = hostler_access::holders_of(
+        let members = hostler_access::users_with_role(
             ORGANIZATION.name,
             &["member_role"],
             column("roles", "object_id").in_subquery(audited()),
@@ -208,7 +208,7 @@ pub struct ActivityHooks;
 
 #[async_trait]
 impl Hooks for ActivityHooks {
-    async fn enrich(&self, engine: &Engine, view: View<'_>, page: &mut [Shown]) -> Result<(), Failure> {
+    async fn enrich(&self, engine: &Engine, view: RenderContext<'_>, page: &mut [ResponseObject]) -> Result<(), Error> {
         let ids = page.iter().map(|shown| shown.loaded.record.id);
         let query = Query::select()
             .exprs(["activity_id", "content_type", "object_id"].map(|name| column("activity_links", name)))
@@ -245,16 +245,16 @@ impl Hooks for ActivityHooks {
                 push(&mut summaries, content_type, summary.clone().into());
             }
             for (content_type, list) in urls {
-                shown.relate(&content_type, list);
+                shown.add_related(&content_type, list);
             }
             for (content_type, list) in summaries {
-                shown.summarize(&content_type, list);
+                shown.add_summary(&content_type, list);
             }
             if let Value::Json(setting) = shown.loaded.record.get(&SETTING).clone() {
                 if let Some(category) = setting["category"].as_str() {
-                    shown.relate("setting", format!("/api/v2/settings/{category}/").into());
+                    shown.add_related("setting", format!("/api/v2/settings/{category}/").into());
                 }
-                shown.summarize("setting", Json::Array(vec![setting]));
+                shown.add_summary("setting", Json::Array(vec![setting]));
             }
         }
         Ok(())

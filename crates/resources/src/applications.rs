@@ -5,11 +5,11 @@
 use async_trait::async_trait;
 use hostler_access::ByOrganization;
 use hostler_database::{Row, Transaction, Type, Value};
-use hostler_engine::{Edit, Engine, Failure, Hooks, Shown, View};
+use hostler_engine::{Edit, Engine, Error, Hooks, RenderContext, ResponseObject};
 use hostler_identity::token::{new_client_id, new_client_secret};
 use hostler_schema::{
-    Access, Action, Actor, Default, Draft, Field, Key, Post, Relation, Resource, Rule, Sublist, Summary, Unique, Via,
-    column, fields,
+    Access, Action, Actor, DefaultValue, Draft, Field, Join, NaturalKeyPart, Post, Relation, Resource, Rule, Sublist,
+    Summary, UniqueConstraint, column, fields,
 };
 use sea_query::{Alias, Expr, ExprTrait, Order, Query};
 use serde_json::{Map, Value as Json, json};
@@ -32,8 +32,10 @@ const NAME: Field =
     fields::text("name").label("Name").max(255).required().help(
         "What the application is called; unique in its organization. Users see it when they are asked to consent.",
     );
-const DESCRIPTION: Field =
-    fields::text("description").label("Description").default(Default::Text("")).help("What the application is for.");
+const DESCRIPTION: Field = fields::text("description")
+    .label("Description")
+    .default(DefaultValue::Text(""))
+    .help("What the application is for.");
 const CLIENT_ID: Field = fields::text("client_id")
     .label("Client id")
     .read_only()
@@ -61,7 +63,7 @@ const GRANT_TYPE: Field = fields::choice(
 .help("How the application gets tokens: by the user's consent, or with the user's password.");
 const SKIP_AUTHORIZATION: Field = fields::boolean("skip_authorization")
     .label("Skip Authorization")
-    .default(Default::Boolean(false))
+    .default(DefaultValue::Boolean(false))
     .help("Whether the application gets its tokens without asking the user. Only superusers can allow that.");
 const ORGANIZATION_LINK: Field = fields::link("organization", "organization_id", || &ORGANIZATION)
     .label("Organization")
@@ -76,12 +78,12 @@ pub static APPLICATION: Resource = Resource {
     description: "Applications act for users who let them. Organization admins manage those of their organization; \
                   members and auditors see them.",
     relations: &[
-        Relation::new("organization", || &ORGANIZATION, Via::Column("organization_id")),
+        Relation::new("organization", || &ORGANIZATION, Join::Column("organization_id")),
         // AWX knows an owner, whom its API never sets.
         absent("user", || &USER),
     ],
     sublists: &[
-        Sublist::new("tokens", "OAuth2 Application Tokens", || &TOKEN, Via::Reverse("application_id"))
+        Sublist::new("tokens", "OAuth2 Application Tokens", || &TOKEN, Join::Reverse("application_id"))
             .post(Post::Create("application")),
         Sublist::new(
             "activity_stream",
@@ -92,8 +94,8 @@ pub static APPLICATION: Resource = Resource {
     ],
     summaries: &[Summary { name: "organization", column: "organization_id", target: || &ORGANIZATION, linked: true }],
     summarized_as: &["name"],
-    natural_key: &[Key::Field("name"), Key::Link("organization")],
-    unique: &[Unique {
+    natural_key: &[NaturalKeyPart::Field("name"), NaturalKeyPart::Link("organization")],
+    unique: &[UniqueConstraint {
         fields: &["organization", "name"],
         key: "__all__",
         message: "Application with this Name and Organization already exists.",
@@ -183,7 +185,7 @@ pub struct ApplicationHooks;
 
 #[async_trait]
 impl Hooks for ApplicationHooks {
-    async fn prepare(&self, _engine: &Engine, edit: &mut Edit<'_>) -> Result<(), Failure> {
+    async fn prepare(&self, _engine: &Engine, edit: &mut Edit<'_>) -> Result<(), Error> {
         if !edit.is_new() {
             return Ok(());
         }
@@ -196,47 +198,47 @@ impl Hooks for ApplicationHooks {
         Ok(())
     }
 
-    fn permit(&self, edit: &Edit<'_>) -> Result<(), Failure> {
+    fn authorize(&self, edit: &Edit<'_>) -> Result<(), Error> {
         // Whoever decides where an application that asks nobody sends its codes can act as
         // any user who follows a link. That is more than an organization admin may.
         let decisive = [&SKIP_AUTHORIZATION, &REDIRECT_URIS, &CLIENT_TYPE, &ORGANIZATION_LINK];
         let skips = edit.new.boolean(&SKIP_AUTHORIZATION) && decisive.iter().any(|field| edit.changes(field));
         if skips && !edit.actor.is_superuser {
             let message = "Only a superuser can let an application act without asking its users.";
-            return Err(Failure::Forbidden(Some(message.into())));
+            return Err(Error::Forbidden(Some(message.into())));
         }
         Ok(())
     }
 
-    async fn validate(&self, _engine: &Engine, tx: &mut Transaction, edit: &mut Edit<'_>) -> Result<(), Failure> {
+    async fn validate(&self, _engine: &Engine, tx: &mut Transaction, edit: &mut Edit<'_>) -> Result<(), Error> {
         if !edit.is_new() && edit.changes(&ORGANIZATION_LINK) {
             let organization = edit.new.integer(&ORGANIZATION_LINK);
             let rule = ApplicationAccess.create(edit.actor, &|_| organization);
             let query = Query::select().expr(rule.expression()).to_owned();
             let rows = tx.read(&query, &[Type::Boolean]).await?;
             if !rows.first().is_some_and(|row| row.boolean(0)) {
-                return Err(Failure::forbidden());
+                return Err(Error::forbidden());
             }
         }
         if !edit.is_new() && edit.changes(&CLIENT_TYPE) && edit.new.text(&CLIENT_TYPE) == CONFIDENTIAL {
             let message = "A public application has no secret and cannot become confidential: create a new one.";
-            return Err(Failure::field(CLIENT_TYPE.name, message));
+            return Err(Error::field(CLIENT_TYPE.name, message));
         }
         let uris = edit.new.text(&REDIRECT_URIS);
         if uris.is_empty() && edit.new.text(&GRANT_TYPE) == AUTHORIZATION_CODE {
             let message = format!("redirect_uris cannot be empty with grant_type {AUTHORIZATION_CODE}");
-            return Err(Failure::field("__all__", message));
+            return Err(Error::field("__all__", message));
         }
         let faults: Vec<String> = redirect_uris(uris)
             .filter_map(|uri| fault(uri).map(|fault| format!("The redirect URI {uri} {fault}.")))
             .collect();
         match faults.is_empty() || !edit.changes(&REDIRECT_URIS) {
             true => Ok(()),
-            false => Err(Failure::Invalid(vec![(REDIRECT_URIS.name.into(), faults)])),
+            false => Err(Error::Invalid(vec![(REDIRECT_URIS.name.into(), faults)])),
         }
     }
 
-    async fn enrich(&self, engine: &Engine, view: View<'_>, page: &mut [Shown]) -> Result<(), Failure> {
+    async fn enrich(&self, engine: &Engine, view: RenderContext<'_>, page: &mut [ResponseObject]) -> Result<(), Error> {
         let ids: Vec<i64> = page.iter().map(|shown| shown.loaded.record.id).collect();
         let tokens = first_tokens(engine, view.actor, &ids).await?;
         for shown in page {
@@ -249,12 +251,12 @@ impl Hooks for ApplicationHooks {
             let count = mine.first().and_then(|row| row.integer(3)).unwrap_or(0);
             let shown_tokens: Vec<Json> =
                 mine.iter().map(|row| json!({"id": row.integer(1), "token": MASK, "scope": row.text(2)})).collect();
-            shown.summarize("tokens", json!({"count": count, "results": shown_tokens}));
+            shown.add_summary("tokens", json!({"count": count, "results": shown_tokens}));
         }
         Ok(())
     }
 
-    fn just_created(&self, edit: &Edit<'_>, json: &mut Map<String, Json>) {
+    fn extend_created(&self, edit: &Edit<'_>, json: &mut Map<String, Json>) {
         if let Some(secret) = edit.revealed.get(CLIENT_SECRET.name) {
             json.insert(CLIENT_SECRET.name.into(), secret.as_str().into());
         }
@@ -266,7 +268,7 @@ const SUMMARIZED_TOKENS: i64 = 10;
 
 /// Of each of these applications the first tokens that the actor may see:
 /// application, id, scope, and how many there are in all.
-async fn first_tokens(engine: &Engine, actor: &Actor, ids: &[i64]) -> Result<Vec<Row>, Failure> {
+async fn first_tokens(engine: &Engine, actor: &Actor, ids: &[i64]) -> Result<Vec<Row>, Error> {
     let numbered = Query::select()
         .exprs(["application_id", "id", "scope"].map(|name| column("listed", name)))
         .expr_as(Expr::cust(r#"COUNT(*) OVER (PARTITION BY "listed"."application_id")"#), Alias::new("total"))

@@ -1,9 +1,9 @@
 //! What many resources have in common.
 
-use hostler_access::{Closure, closure, defined, holds, object_ids};
+use hostler_access::{ImplyingRoles, has_role_on, implying_roles, objects_with_permission, objects_with_role};
 use hostler_database::{Row, Type};
-use hostler_engine::{Engine, Failure, administers_role};
-use hostler_schema::{Access, Action, Actor, Draft, Field, Relation, Resource, Rule, Summary, Via, column, fields};
+use hostler_engine::{Engine, Error, can_grant_roles};
+use hostler_schema::{Access, Action, Actor, Draft, Field, Join, Relation, Resource, Rule, Summary, column, fields};
 use sea_query::{Alias, Expr, ExprTrait, Query, UnionType};
 
 use crate::users::USER;
@@ -25,22 +25,22 @@ pub const MODIFIED_BY: Summary =
     Summary { name: "modified_by", column: "modified_by_id", target: || &USER, linked: true };
 
 /// Filters by who created the object.
-pub const BY_CREATOR: Relation = Relation::new("created_by", || &USER, Via::Column("created_by_id"));
+pub const BY_CREATOR: Relation = Relation::new("created_by", || &USER, Join::Column("created_by_id"));
 /// Filters by who changed the object last.
-pub const BY_MODIFIER: Relation = Relation::new("modified_by", || &USER, Via::Column("modified_by_id"));
+pub const BY_MODIFIER: Relation = Relation::new("modified_by", || &USER, Join::Column("modified_by_id"));
 
 /// A relation that AWX's filters know and whose objects Hostler does not keep.
 pub const fn absent(name: &'static str, stand_in: fn() -> &'static Resource) -> Relation {
-    Relation::new(name, stand_in, Via::Nowhere)
+    Relation::new(name, stand_in, Join::Unavailable)
 }
 
 /// To the entries of the activity stream about an object of this type.
-pub const fn activity_of(content_type: &'static str) -> Via {
-    Via::Through {
+pub const fn activity_of(content_type: &'static str) -> Join {
+    Join::JoinTable {
         table: "activity_links",
-        here: "object_id",
-        there: "activity_id",
-        only: Some(("content_type", content_type)),
+        left: "object_id",
+        right: "activity_id",
+        filter: Some(("content_type", content_type)),
     }
 }
 
@@ -56,7 +56,7 @@ pub fn roles_of(content_type: &'static str, this_id: Expr, other: &str) -> Expr 
 /// The condition that `other` is a user who was granted this role of the object directly.
 pub fn users_with_role(content_type: &'static str, field: &'static str, this_id: Expr, other: &str) -> Expr {
     let object = column("roles", "object_id").eq(this_id);
-    column(other, "id").in_subquery(hostler_access::holders_of(content_type, &[field], object))
+    column(other, "id").in_subquery(hostler_access::users_with_role(content_type, &[field], object))
 }
 
 /// The condition that `other` is an object of which this user was granted one of these roles directly.
@@ -88,7 +88,7 @@ pub fn sees_everything(user: Expr) -> Expr {
 /// The condition that `other` is an object of this resource, which has roles,
 /// that this user may see by what they hold: see [`sees_everything`] for those who need nothing.
 pub fn readable_by(resource: &'static Resource, user: Expr, other: &str) -> Expr {
-    let readable = closure(resource, "read_role");
+    let readable = implying_roles(resource, "read_role");
     let view = resource.permission("view");
     let among = |condition: Expr| {
         Query::select()
@@ -98,20 +98,20 @@ pub fn readable_by(resource: &'static Resource, user: Expr, other: &str) -> Expr
             .to_owned()
     };
     // Gathered first, so that a list looks at these objects and not at all there are.
-    let mut all = object_ids(resource.name, &readable.own, user.clone());
-    all.union(UnionType::All, defined(resource.name, &view, user.clone()));
+    let mut all = objects_with_role(resource.name, &readable.own, user.clone());
+    all.union(UnionType::All, objects_with_permission(resource.name, &view, user.clone()));
     if let Some(link) = resource.organization_column() {
-        let organizations = object_ids(crate::ORGANIZATION.name, &readable.organization, user.clone());
+        let organizations = objects_with_role(crate::ORGANIZATION.name, &readable.organization, user.clone());
         all.union(UnionType::All, among(column("readable", link).in_subquery(organizations)));
-        let organizations = defined(crate::ORGANIZATION.name, &view, user.clone());
+        let organizations = objects_with_permission(crate::ORGANIZATION.name, &view, user.clone());
         all.union(UnionType::All, among(column("readable", link).in_subquery(organizations)));
     }
     if let Some((link, teams)) = resource.link("team") {
-        let leading: Vec<Closure> = readable.team.iter().map(|role| closure(teams, role)).collect();
+        let leading: Vec<ImplyingRoles> = readable.team.iter().map(|role| implying_roles(teams, role)).collect();
         let own: Vec<_> = leading.iter().flat_map(|closure| closure.own.clone()).collect();
         let above: Vec<_> = leading.iter().flat_map(|closure| closure.organization.clone()).collect();
-        let own = column("owning", "id").in_subquery(object_ids(teams.name, &own, user.clone()));
-        let organizations = object_ids(crate::ORGANIZATION.name, &above, user);
+        let own = column("owning", "id").in_subquery(objects_with_role(teams.name, &own, user.clone()));
+        let organizations = objects_with_role(crate::ORGANIZATION.name, &above, user);
         let above = column("owning", "organization_id").in_subquery(organizations);
         let owning = Rule::When(own).or(Rule::When(above)).ids(teams.table, "owning");
         all.union(UnionType::All, among(column("readable", link).in_subquery(owning)));
@@ -120,8 +120,8 @@ pub fn readable_by(resource: &'static Resource, user: Expr, other: &str) -> Expr
 }
 
 /// To the roles which a user or team (`holder` names the column) was granted.
-pub const fn granted_roles(holder: &'static str) -> Via {
-    Via::Through { table: "grants", here: holder, there: "role_id", only: None }
+pub const fn granted_roles(holder: &'static str) -> Join {
+    Join::JoinTable { table: "grants", left: holder, right: "role_id", filter: None }
 }
 
 /// The rules for a table that belongs to another resource's row of the same id:
@@ -151,7 +151,7 @@ pub const fn identity(table: &'static str, access: &'static dyn Access) -> Resou
 
 /// Whether the actor administers any organization: a condition that refers to no row.
 pub fn administers_any_organization(actor: &Actor) -> Rule {
-    holds(&crate::ORGANIZATION, "admin_role", actor, None)
+    has_role_on(&crate::ORGANIZATION, "admin_role", actor, None)
 }
 
 /// One object whose roles are being shown.
@@ -173,11 +173,11 @@ pub async fn visible_objects(
     actor: &Actor,
     resource: &'static Resource,
     ids: Vec<i64>,
-) -> Result<Vec<ObjectWithRoles>, Failure> {
+) -> Result<Vec<ObjectWithRoles>, Error> {
     let query = Query::select()
         .expr(column("holding", "id"))
         .expr(column("holding", "name"))
-        .expr(administers_role(resource, actor, "holding").expression())
+        .expr(can_grant_roles(resource, actor, "holding").expression())
         .from_as(Alias::new(resource.table), Alias::new("holding"))
         .and_where(column("holding", "id").is_in(ids))
         .cond_where(resource.access.rows(actor, Action::Read, "holding").condition())

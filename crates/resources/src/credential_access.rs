@@ -1,6 +1,6 @@
 //! Who may see, make, move, use and administer credentials.
 
-use hostler_access::{may, may_add, may_with, of_object};
+use hostler_access::{can_create_in_organization, has_role_or_permission, has_role_or_permission_on, rule_on_object};
 use hostler_schema::{Access, Action, Actor, Draft, Resource, Rule, column};
 use sea_query::ExprTrait;
 
@@ -14,9 +14,9 @@ impl Access for CredentialAccess {
     fn rows(&self, actor: &Actor, action: Action, row: &str) -> Rule {
         let unmanaged = || Rule::When(column(row, "managed").eq(false));
         match action {
-            Action::Read => may(&CREDENTIAL, "read_role", "view", actor, row),
-            Action::Change => may(&CREDENTIAL, "admin_role", "change", actor, row).and(unmanaged()),
-            Action::Delete => may(&CREDENTIAL, "admin_role", "delete", actor, row).and(unmanaged()),
+            Action::Read => has_role_or_permission(&CREDENTIAL, "read_role", "view", actor, row),
+            Action::Change => has_role_or_permission(&CREDENTIAL, "admin_role", "change", actor, row).and(unmanaged()),
+            Action::Delete => has_role_or_permission(&CREDENTIAL, "admin_role", "delete", actor, row).and(unmanaged()),
         }
     }
 
@@ -24,7 +24,7 @@ impl Access for CredentialAccess {
     /// team, or the credentials of the organization.
     fn create(&self, actor: &Actor, draft: Draft<'_>) -> Rule {
         let changes = |resource: &'static Resource, id| {
-            of_object(resource, Some(id), |row| resource.access.rows(actor, Action::Change, row))
+            rule_on_object(resource, Some(id), |row| resource.access.rows(actor, Action::Change, row))
         };
         let mut rule = Rule::All;
         if let Some(user) = draft("user").filter(|user| *user != actor.id) {
@@ -50,15 +50,15 @@ impl Access for CredentialAccess {
 
 /// Whether the actor may put credentials into this organization.
 fn creates_in(actor: &Actor, organization: i64) -> Rule {
-    may_add(&CREDENTIAL, &ORGANIZATION, "credential_admin_role", actor, Some(organization))
+    can_create_in_organization(&CREDENTIAL, &ORGANIZATION, "credential_admin_role", actor, Some(organization))
 }
 
 /// Whether the actor may have work done with this credential.
 pub fn can_use(actor: &Actor, credential: i64) -> Rule {
-    may_with(&CREDENTIAL, "use_role", "use", actor, Some(credential))
+    has_role_or_permission_on(&CREDENTIAL, "use_role", "use", actor, Some(credential))
 }
 
 /// Whether the actor may change this credential, or any if none is named.
 pub fn can_administer(actor: &Actor, credential: Option<i64>) -> Rule {
-    may_with(&CREDENTIAL, "admin_role", "change", actor, credential)
+    has_role_or_permission_on(&CREDENTIAL, "admin_role", "change", actor, credential)
 }

@@ -3,9 +3,10 @@
 
 use async_trait::async_trait;
 use hostler_database::{Transaction, Type};
-use hostler_engine::{Edit, Engine, Failure, Hooks, Shown, View};
+use hostler_engine::{Edit, Engine, Error, Hooks, RenderContext, ResponseObject};
 use hostler_schema::{
-    Access, Action, Actor, Default, Draft, Field, Relation, Resource, Rule, Summary, Unique, Via, column, fields,
+    Access, Action, Actor, DefaultValue, Draft, Field, Join, Relation, Resource, Rule, Summary, UniqueConstraint,
+    column, fields,
 };
 use sea_query::{Alias, ExprTrait, JoinType, Query};
 use serde_json::json;
@@ -16,7 +17,7 @@ use crate::{CREDENTIAL, credential_access};
 
 const DESCRIPTION: Field = fields::text("description")
     .label("Description")
-    .default(Default::Text(""))
+    .default(DefaultValue::Text(""))
     .help("What the value is looked up for.");
 const INPUT_FIELD_NAME: Field = fields::text("input_field_name")
     .label("Input field name")
@@ -25,7 +26,7 @@ const INPUT_FIELD_NAME: Field = fields::text("input_field_name")
     .help("The field of the target credential whose value is looked up.");
 const METADATA: Field = fields::json("metadata")
     .label("Metadata")
-    .default(Default::EmptyObject)
+    .default(DefaultValue::EmptyObject)
     .kept_on_put()
     .help("Where the value is found, as the type of the source credential defines it.");
 const TARGET: Field = fields::link("target_credential", "target_credential_id", || &CREDENTIAL)
@@ -47,8 +48,8 @@ pub static CREDENTIAL_INPUT_SOURCE: Resource = Resource {
     relations: &[
         BY_CREATOR,
         BY_MODIFIER,
-        Relation::new("source_credential", || &CREDENTIAL, Via::Column("source_credential_id")),
-        Relation::new("target_credential", || &CREDENTIAL, Via::Column("target_credential_id")),
+        Relation::new("source_credential", || &CREDENTIAL, Join::Column("source_credential_id")),
+        Relation::new("target_credential", || &CREDENTIAL, Join::Column("target_credential_id")),
     ],
     summaries: &[
         Summary { name: "source_credential", column: "source_credential_id", target: || &CREDENTIAL, linked: true },
@@ -58,7 +59,7 @@ pub static CREDENTIAL_INPUT_SOURCE: Resource = Resource {
     ],
     summarized_as: &["description", "input_field_name"],
     search: &["description", "input_field_name"],
-    unique: &[Unique {
+    unique: &[UniqueConstraint {
         fields: &["target_credential", "input_field_name"],
         key: "__all__",
         message: "Credential input source with this Target credential and Input field name already exists.",
@@ -99,17 +100,17 @@ pub struct InputSourceHooks;
 
 #[async_trait]
 impl Hooks for InputSourceHooks {
-    async fn validate(&self, _engine: &Engine, tx: &mut Transaction, edit: &mut Edit<'_>) -> Result<(), Failure> {
+    async fn validate(&self, _engine: &Engine, tx: &mut Transaction, edit: &mut Edit<'_>) -> Result<(), Error> {
         let (Some(target), Some(source)) = (edit.new.integer(&TARGET), edit.new.integer(&SOURCE)) else {
             return Ok(());
         };
         let target = TypeDefinition::load_for_credential(tx, target).await?;
         let source = TypeDefinition::load_for_credential(tx, source).await?;
         if target.is_external() {
-            return Err(Failure::field(TARGET.name, "Target must be a non-external credential"));
+            return Err(Error::field(TARGET.name, "Target must be a non-external credential"));
         }
         if !source.is_external() {
-            return Err(Failure::field(SOURCE.name, "Source must be an external credential"));
+            return Err(Error::field(SOURCE.name, "Source must be an external credential"));
         }
         let field = edit.new.text(&INPUT_FIELD_NAME);
         let mut known = target.field_names();
@@ -117,16 +118,21 @@ impl Hooks for InputSourceHooks {
             known.sort_unstable();
             let message =
                 format!("Input field must be defined on target credential (options are {}).", known.join(", "));
-            return Err(Failure::field(INPUT_FIELD_NAME.name, message));
+            return Err(Error::field(INPUT_FIELD_NAME.name, message));
         }
         source.check_metadata(&METADATA, edit.new.get(&METADATA))
     }
 
-    async fn enrich(&self, _engine: &Engine, view: View<'_>, page: &mut [Shown]) -> Result<(), Failure> {
+    async fn enrich(
+        &self,
+        _engine: &Engine,
+        view: RenderContext<'_>,
+        page: &mut [ResponseObject],
+    ) -> Result<(), Error> {
         for shown in page {
             // As in AWX they tell only whether one may take the source away.
             let may = view.actor.can_write && shown.loaded.deletable;
-            shown.summarize("user_capabilities", json!({"delete": may}));
+            shown.add_summary("user_capabilities", json!({"delete": may}));
         }
         Ok(())
     }
@@ -136,8 +142,8 @@ impl Hooks for InputSourceHooks {
 ///
 /// # Errors
 /// What the database says.
-pub async fn copy(engine: &Engine, tx: &mut Transaction, actor: &Actor, from: i64, to: i64) -> Result<(), Failure> {
-    let usable = hostler_access::may(&CREDENTIAL, "use_role", "use", actor, "usable");
+pub async fn copy(engine: &Engine, tx: &mut Transaction, actor: &Actor, from: i64, to: i64) -> Result<(), Error> {
+    let usable = hostler_access::has_role_or_permission(&CREDENTIAL, "use_role", "use", actor, "usable");
     let query = Query::select()
         .exprs(
             [&DESCRIPTION, &INPUT_FIELD_NAME, &METADATA, &SOURCE]

@@ -3,7 +3,7 @@
 
 use hostler_credential_types::{CredentialTypeInfo, InputErrors, InputSchema};
 use hostler_database::{Transaction, Type, Value};
-use hostler_engine::{ENCRYPTED, Edit, Engine, Failure, Record};
+use hostler_engine::{ENCRYPTED, Edit, Engine, Error, Record};
 use hostler_schema::{Field, column};
 use hostler_vault::{SecretContext, is_encrypted};
 use sea_query::{Alias, ExprTrait, Query};
@@ -27,8 +27,8 @@ impl TypeDefinition {
     /// That of the credential type with this id.
     ///
     /// # Errors
-    /// What the database says; [`Failure::Conflict`] if the type is gone.
-    pub async fn load(tx: &mut Transaction, id: i64) -> Result<Self, Failure> {
+    /// What the database says; [`Error::Conflict`] if the type is gone.
+    pub async fn load(tx: &mut Transaction, id: i64) -> Result<Self, Error> {
         let query = Query::select()
             .exprs(COLUMNS.map(|name| column(CREDENTIAL_TYPE.table, name)))
             .from(Alias::new(CREDENTIAL_TYPE.table))
@@ -41,7 +41,7 @@ impl TypeDefinition {
     ///
     /// # Errors
     /// As [`TypeDefinition::load`].
-    pub async fn load_for_credential(tx: &mut Transaction, id: i64) -> Result<Self, Failure> {
+    pub async fn load_for_credential(tx: &mut Transaction, id: i64) -> Result<Self, Error> {
         let query = Query::select()
             .exprs(COLUMNS.map(|name| column(CREDENTIAL_TYPE.table, name)))
             .from(Alias::new(CREDENTIAL_TYPE.table))
@@ -54,12 +54,12 @@ impl TypeDefinition {
         Self::read(tx, query).await
     }
 
-    async fn read(tx: &mut Transaction, query: sea_query::SelectStatement) -> Result<Self, Failure> {
+    async fn read(tx: &mut Transaction, query: sea_query::SelectStatement) -> Result<Self, Error> {
         let rows = tx.read(&query, &[Type::Text, Type::Text, Type::Text, Type::Json]).await?;
         let row = rows
             .into_iter()
             .next()
-            .ok_or_else(|| Failure::Conflict("The credential type was deleted at the same moment.".into()))?;
+            .ok_or_else(|| Error::Conflict("The credential type was deleted at the same moment.".into()))?;
         let text = |place| row.text(place).map(str::to_owned);
         let (name, kind, namespace) = (text(0).unwrap_or_default(), text(1).unwrap_or_default(), text(2));
         let inputs = match row.0.into_iter().nth(3) {
@@ -99,14 +99,14 @@ const ASK: &str = "ASK";
 /// of a new one wait for [`encrypt_new`], because they are bound to its id.
 ///
 /// # Errors
-/// [`Failure::Invalid`] and [`Failure::InvalidParts`] for values that do not fit the definition.
+/// [`Error::Invalid`] and [`Error::InvalidNested`] for values that do not fit the definition.
 pub async fn prepare(
     engine: &Engine,
     tx: &mut Transaction,
     edit: &mut Edit<'_>,
     field: &'static Field,
     definition: &TypeDefinition,
-) -> Result<(), Failure> {
+) -> Result<(), Error> {
     let stored = edit.old.as_ref().map(|old| values(old, field)).unwrap_or_default();
     let sent = match edit.new.get(field) {
         Value::Json(Json::Object(sent)) => sent.clone(),
@@ -165,7 +165,7 @@ pub async fn encrypt_new(
     edit: &Edit<'_>,
     field: &'static Field,
     id: i64,
-) -> Result<(), Failure> {
+) -> Result<(), Error> {
     let Some(Ok(Json::Object(mut inputs))) = edit.secrets.get(field.name).map(|text| serde_json::from_str(text)) else {
         return Ok(());
     };
@@ -192,7 +192,7 @@ pub async fn encrypt_new(
 ///
 /// # Errors
 /// What the vault says.
-pub fn decrypted(engine: &Engine, record: &Record, field: &'static Field) -> Result<Json, Failure> {
+pub fn decrypted(engine: &Engine, record: &Record, field: &'static Field) -> Result<Json, Error> {
     let mut inputs = values(record, field);
     for (name, value) in &mut inputs {
         if let Some(sealed) = value.as_str().filter(|text| is_encrypted(text)) {
@@ -218,12 +218,12 @@ fn place(id: i64, key: &str) -> SecretContext<'_> {
     SecretContext::new(CREDENTIAL.name, id, key)
 }
 
-fn open(engine: &Engine, id: i64, field: &Field, name: &str, sealed: &str) -> Result<String, Failure> {
+fn open(engine: &Engine, id: i64, field: &Field, name: &str, sealed: &str) -> Result<String, Error> {
     Ok(engine.vault.decrypt(&place(id, &key(field, name)), sealed)?.to_string())
 }
 
-fn part(field: &Field, name: &str, message: impl Into<String>) -> Failure {
-    Failure::InvalidParts(field.name.to_owned(), vec![(name.to_owned(), vec![message.into()])])
+fn part(field: &Field, name: &str, message: impl Into<String>) -> Error {
+    Error::InvalidNested(field.name.to_owned(), vec![(name.to_owned(), vec![message.into()])])
 }
 
 /// A value's type as AWX names it.
@@ -249,27 +249,27 @@ impl TypeDefinition {
         field: &Field,
         values: &mut Map<String, Json>,
         stored: Option<&Map<String, Json>>,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), Error> {
         self.inputs.check_values(self.info(), values, stored).map_err(|problems| failure(field, problems))
     }
 
     /// Whether this may stand beside a source of such a type.
     ///
     /// # Errors
-    /// [`Failure::Invalid`].
-    pub fn check_metadata(&self, field: &Field, metadata: &Value) -> Result<(), Failure> {
+    /// [`Error::Invalid`].
+    pub fn check_metadata(&self, field: &Field, metadata: &Value) -> Result<(), Error> {
         let Value::Json(Json::Object(values)) = metadata else { return Err(not_an_object(field, metadata)) };
         self.inputs.check_metadata(self.info(), values).map_err(|problems| failure(field, problems))
     }
 }
 
-fn failure(field: &Field, problems: InputErrors) -> Failure {
+fn failure(field: &Field, problems: InputErrors) -> Error {
     match problems {
-        InputErrors::General(messages) => Failure::Invalid(vec![(field.name.to_owned(), messages)]),
-        InputErrors::PerInput(parts) => Failure::InvalidParts(field.name.to_owned(), parts),
+        InputErrors::General(messages) => Error::Invalid(vec![(field.name.to_owned(), messages)]),
+        InputErrors::PerInput(parts) => Error::InvalidNested(field.name.to_owned(), parts),
     }
 }
 
-fn not_an_object(field: &Field, value: &Value) -> Failure {
-    Failure::field(field.name, format!("{} provided, expected dict", type_name(value)))
+fn not_an_object(field: &Field, value: &Value) -> Error {
+    Error::field(field.name, format!("{} provided, expected dict", type_name(value)))
 }

@@ -2,7 +2,7 @@
 //! the team that they were made for, and their organization.
 
 use hostler_database::{Row, Type};
-use hostler_engine::{Engine, Failure, Shown};
+use hostler_engine::{Engine, Error, ResponseObject};
 use hostler_schema::{Action, Actor, column};
 use sea_query::{Alias, Condition, Expr, ExprTrait, JoinType, Order, Query};
 use serde_json::{Value as Json, json};
@@ -48,7 +48,7 @@ pub fn belongs_to_team(team: Expr, other: &str) -> Expr {
 ///
 /// # Errors
 /// What the database says.
-pub async fn add_owners(engine: &Engine, actor: &Actor, page: &mut [Shown]) -> Result<(), Failure> {
+pub async fn add_owners(engine: &Engine, actor: &Actor, page: &mut [ResponseObject]) -> Result<(), Error> {
     let ids: Vec<i64> = page.iter().map(|shown| shown.loaded.record.id).collect();
     let users = owning_users(engine, actor, &ids).await?;
     let teams = owning_teams(engine, actor, &ids).await?;
@@ -78,9 +78,9 @@ pub async fn add_owners(engine: &Engine, actor: &Actor, page: &mut [Shown]) -> R
             && let (Some(kind), Some(url)) = (first["type"].as_str(), first["url"].as_str())
         {
             let (kind, url) = (kind.to_owned(), url.to_owned());
-            shown.relate(&kind, url.into());
+            shown.add_related(&kind, url.into());
         }
-        shown.summarize("owners", owners.into());
+        shown.add_summary("owners", owners.into());
     }
     Ok(())
 }
@@ -89,7 +89,7 @@ fn owner(kind: &str, url: String, row: &Row, name: &str, description: &str) -> J
     json!({"id": row.integer(1), "type": kind, "name": name, "description": description, "url": url})
 }
 
-async fn owning_users(engine: &Engine, actor: &Actor, ids: &[i64]) -> Result<Vec<Row>, Failure> {
+async fn owning_users(engine: &Engine, actor: &Actor, ids: &[i64]) -> Result<Vec<Row>, Error> {
     let query = Query::select()
         .expr(column("roles", "object_id"))
         .exprs(["id", "username", "first_name", "last_name"].map(|name| column("owner", name)))
@@ -110,7 +110,7 @@ async fn owning_users(engine: &Engine, actor: &Actor, ids: &[i64]) -> Result<Vec
     Ok(engine.database.read(&query, &[Type::Integer, Type::Integer, Type::Text, Type::Text, Type::Text]).await?)
 }
 
-async fn owning_teams(engine: &Engine, actor: &Actor, ids: &[i64]) -> Result<Vec<Row>, Failure> {
+async fn owning_teams(engine: &Engine, actor: &Actor, ids: &[i64]) -> Result<Vec<Row>, Error> {
     let query = Query::select()
         .expr(column("owned", "id"))
         .exprs(["id", "name", "description"].map(|name| column("owner", name)))

@@ -4,10 +4,10 @@
 use async_trait::async_trait;
 use hostler_credential_types::{InputSchema, check_injectors, check_inputs};
 use hostler_database::{Database, Transaction, Type, Value};
-use hostler_engine::{Edit, Engine, Failure, Hooks, Record};
+use hostler_engine::{Edit, Engine, Error, Hooks, Record};
 use hostler_schema::{
-    Access, Action, Actor, Default, Draft, Field, Key, Post, Relation, Resource, Rule, Sublist, Unique, Via, column,
-    fields,
+    Access, Action, Actor, DefaultValue, Draft, Field, Join, NaturalKeyPart, Post, Relation, Resource, Rule, Sublist,
+    UniqueConstraint, column, fields,
 };
 use sea_query::{Alias, Expr, ExprTrait, Func, Query};
 use serde_json::Value as Json;
@@ -36,7 +36,7 @@ const NAME: Field =
     fields::text("name").label("Name").max(512).required().help("What the type is called; unique among its kind.");
 const DESCRIPTION: Field = fields::text("description")
     .label("Description")
-    .default(Default::Text(""))
+    .default(DefaultValue::Text(""))
     .help("What credentials of this type are for.");
 const KIND: Field = fields::choice("kind", KINDS)
     .label("Kind")
@@ -54,12 +54,12 @@ const MANAGED: Field = fields::boolean("managed")
     .help("Whether the type comes with the server: then it cannot be changed.");
 const INPUTS: Field = fields::json("inputs")
     .label("InputSchema")
-    .default(Default::EmptyObject)
+    .default(DefaultValue::EmptyObject)
     .kept_on_put()
     .help("What a credential of this type consists of: a list of fields, and which of them are required.");
 const INJECTORS: Field = fields::json("injectors")
     .label("Injectors")
-    .default(Default::EmptyObject)
+    .default(DefaultValue::EmptyObject)
     .kept_on_put()
     .help("The files, environment variables and extra variables that a job is given of a credential of this type.");
 
@@ -73,14 +73,14 @@ pub static CREDENTIAL_TYPE: Resource = Resource {
     relations: &[
         BY_CREATOR,
         BY_MODIFIER,
-        Relation::new("credentials", || &CREDENTIAL, Via::Reverse("credential_type_id")),
+        Relation::new("credentials", || &CREDENTIAL, Join::Reverse("credential_type_id")),
     ],
     sublists: &[
         Sublist::new(
             "credentials",
             "Credential Type Credentials List",
             || &CREDENTIAL,
-            Via::Reverse("credential_type_id"),
+            Join::Reverse("credential_type_id"),
         )
         .post(Post::Create("credential_type")),
         Sublist::new(
@@ -91,8 +91,8 @@ pub static CREDENTIAL_TYPE: Resource = Resource {
         ),
     ],
     summaries: &[CREATED_BY, MODIFIED_BY],
-    natural_key: &[Key::Field("name"), Key::Field("kind")],
-    unique: &[Unique {
+    natural_key: &[NaturalKeyPart::Field("name"), NaturalKeyPart::Field("kind")],
+    unique: &[UniqueConstraint {
         fields: &["name", "kind"],
         key: "__all__",
         message: "Credential type with this Name and Kind already exists.",
@@ -127,14 +127,14 @@ pub struct CredentialTypeHooks;
 
 #[async_trait]
 impl Hooks for CredentialTypeHooks {
-    fn permit(&self, edit: &Edit<'_>) -> Result<(), Failure> {
+    fn authorize(&self, edit: &Edit<'_>) -> Result<(), Error> {
         refuse_managed(edit.old.as_ref(), "Modifications not allowed for managed credential types")
     }
 
-    async fn validate(&self, _engine: &Engine, tx: &mut Transaction, edit: &mut Edit<'_>) -> Result<(), Failure> {
+    async fn validate(&self, _engine: &Engine, tx: &mut Transaction, edit: &mut Edit<'_>) -> Result<(), Error> {
         let kind = edit.new.text(&KIND);
         if !CUSTOM_KINDS.iter().any(|(known, _)| *known == kind) {
-            return Err(Failure::field(KIND.name, format!("Must be 'cloud' or 'net', not {kind}")));
+            return Err(Error::field(KIND.name, format!("Must be 'cloud' or 'net', not {kind}")));
         }
         if edit.changes(&INPUTS) || edit.changes(&INJECTORS) {
             check_definition(edit)?;
@@ -144,12 +144,12 @@ impl Hooks for CredentialTypeHooks {
             && is_in_use(tx, old.id).await?
         {
             let message = "Modifications to inputs are not allowed for credential types that are in use";
-            return Err(Failure::Forbidden(Some(message.into())));
+            return Err(Error::Forbidden(Some(message.into())));
         }
         Ok(())
     }
 
-    async fn saved(&self, _engine: &Engine, tx: &mut Transaction, edit: &Edit<'_>, id: i64) -> Result<(), Failure> {
+    async fn after_save(&self, _engine: &Engine, tx: &mut Transaction, edit: &Edit<'_>, id: i64) -> Result<(), Error> {
         if edit.is_new() || !edit.changes(&KIND) {
             return Ok(());
         }
@@ -165,44 +165,44 @@ impl Hooks for CredentialTypeHooks {
         Ok(())
     }
 
-    async fn deleting(
+    async fn before_delete(
         &self,
         _engine: &Engine,
         tx: &mut Transaction,
         _actor: &Actor,
         record: &Record,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), Error> {
         refuse_managed(Some(record), "Deletion not allowed for managed credential types")?;
         if is_in_use(tx, record.id).await? {
             let message = "Credential types that are in use cannot be deleted";
-            return Err(Failure::Forbidden(Some(message.into())));
+            return Err(Error::Forbidden(Some(message.into())));
         }
         Ok(())
     }
 }
 
 /// Checks what a type says of its inputs, and that its injectors use nothing else.
-fn check_definition(edit: &mut Edit<'_>) -> Result<(), Failure> {
+fn check_definition(edit: &mut Edit<'_>) -> Result<(), Error> {
     let json = |field| match edit.new.get(field) {
         Value::Json(json) => json.clone(),
         _ => Json::Null,
     };
     let (mut inputs, injectors) = (json(&INPUTS), json(&INJECTORS));
-    let wrong = |field: &Field, messages| Failure::Invalid(vec![(field.name.to_owned(), messages)]);
+    let wrong = |field: &Field, messages| Error::Invalid(vec![(field.name.to_owned(), messages)]);
     check_inputs(&mut inputs).map_err(|messages| wrong(&INPUTS, messages))?;
     check_injectors(&injectors, &InputSchema::read(&inputs)).map_err(|messages| wrong(&INJECTORS, messages))?;
     edit.new.set(&INPUTS, Value::Json(inputs));
     Ok(())
 }
 
-fn refuse_managed(record: Option<&Record>, message: &str) -> Result<(), Failure> {
+fn refuse_managed(record: Option<&Record>, message: &str) -> Result<(), Error> {
     match record {
-        Some(record) if record.boolean(&MANAGED) => Err(Failure::Forbidden(Some(message.into()))),
+        Some(record) if record.boolean(&MANAGED) => Err(Error::Forbidden(Some(message.into()))),
         _ => Ok(()),
     }
 }
 
-async fn is_in_use(tx: &mut Transaction, id: i64) -> Result<bool, Failure> {
+async fn is_in_use(tx: &mut Transaction, id: i64) -> Result<bool, Error> {
     let query = Query::select()
         .expr(column(CREDENTIAL.table, "id"))
         .from(Alias::new(CREDENTIAL.table))

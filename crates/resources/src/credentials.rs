@@ -1,12 +1,15 @@
 //! Credentials: the secrets that work is done with, and who may do it.
 
 use async_trait::async_trait;
-use hostler_access::{closure, defined, has_role, may, object_ids};
+use hostler_access::{has_role, has_role_or_permission, implying_roles, objects_with_permission, objects_with_role};
 use hostler_database::{Transaction, Type, Value};
-use hostler_engine::{Cause, Created, Edit, Engine, Failure, Grantee, Hooks, Record, Shown, View, grant_in};
+use hostler_engine::{
+    CreatedObject, Edit, Engine, Error, Grantee, Hooks, Record, RenderContext, ResponseObject, SystemWrite,
+    grant_in_transaction,
+};
 use hostler_schema::{
-    Action, Actor, Default, Field, ImpliedBy, Key, ObjectRole, Post, Relation, Resource, Rule, Singleton, Sublist,
-    Summary, Unique, Via, column, fields,
+    Action, Actor, DefaultValue, Field, ImpliedBy, Join, NaturalKeyPart, ObjectRole, Post, Relation, Resource, Rule,
+    Singleton, Sublist, Summary, UniqueConstraint, column, fields,
 };
 use sea_query::{Alias, Expr, ExprTrait, Query};
 use serde_json::{Map, Value as Json, json};
@@ -27,12 +30,14 @@ const NAME: Field = fields::text("name")
     .max(512)
     .required()
     .help("What the credential is called; unique among those of its type in its organization.");
-const DESCRIPTION: Field =
-    fields::text("description").label("Description").default(Default::Text("")).help("What the credential is for.");
+const DESCRIPTION: Field = fields::text("description")
+    .label("Description")
+    .default(DefaultValue::Text(""))
+    .help("What the credential is for.");
 pub const ORGANIZATION_LINK: Field = fields::link("organization", "organization_id", || &ORGANIZATION)
     .label("Organization")
     .nullable()
-    .default(Default::Null)
+    .default(DefaultValue::Null)
     .kept_on_put()
     .help("The organization that the credential belongs to; null if it belongs to a user alone.");
 const TYPE: Field = fields::link("credential_type", "credential_type_id", || &CREDENTIAL_TYPE)
@@ -45,7 +50,7 @@ const MANAGED: Field = fields::boolean("managed")
     .help("Whether the credential comes with the server: then it cannot be changed.");
 /// The values that the credential consists of.
 pub const INPUTS: Field =
-    fields::inputs("inputs").label("InputSchema").default(Default::EmptyObject).kept_on_put().help(
+    fields::inputs("inputs").label("InputSchema").default(DefaultValue::EmptyObject).kept_on_put().help(
         "The values, as the type defines them. Secret ones are shown as $encrypted$, which sent back keeps them.",
     );
 const KIND: Field = fields::text("kind")
@@ -76,12 +81,12 @@ const TYPE_ID: Field = fields::integer("credential_type_id")
     .help("The id of the credential's type.");
 const OWNING_USER: Field = fields::link("user", "", || &USER)
     .label("User")
-    .default(Default::Null)
+    .default(DefaultValue::Null)
     .only_for_creation()
     .help("The user to whom the new credential shall belong.");
 const OWNING_TEAM: Field = fields::link("team", "", || &TEAM)
     .label("Team")
-    .default(Default::Null)
+    .default(DefaultValue::Null)
     .only_for_creation()
     .column("team_id")
     .help("The team to which the new credential shall belong: its members use it, its admins administer it.");
@@ -118,26 +123,26 @@ const SUBLISTS: &[Sublist] = &[
         "access_list",
         "Credential Access List",
         || &USER,
-        Via::Condition(|id, other| access_paths::with_access_to(&CREDENTIAL, id, other)),
+        Join::Condition(|id, other| access_paths::with_access_to(&CREDENTIAL, id, other)),
     ),
     Sublist::new(
         "object_roles",
         "Credential Object Roles List",
         || &ROLE,
-        Via::Condition(|id, other| roles_of("credential", id, other)),
+        Join::Condition(|id, other| roles_of("credential", id, other)),
     ),
     Sublist::new(
         "owner_users",
         "Credential Owner Users List",
         || &USER,
-        Via::Condition(|id, other| users_with_role("credential", "admin_role", id, other)),
+        Join::Condition(|id, other| users_with_role("credential", "admin_role", id, other)),
     ),
-    Sublist::new("owner_teams", "Credential Owner Teams List", || &TEAM, Via::Condition(owner_teams)),
+    Sublist::new("owner_teams", "Credential Owner Teams List", || &TEAM, Join::Condition(owner_teams)),
     Sublist::new(
         "input_sources",
         "Credential Input Sources List",
         || &CREDENTIAL_INPUT_SOURCE,
-        Via::Reverse("target_credential_id"),
+        Join::Reverse("target_credential_id"),
     )
     .post(Post::Create("target_credential")),
 ];
@@ -151,22 +156,26 @@ pub static CREDENTIAL: Resource = Resource {
     relations: &[
         BY_CREATOR,
         BY_MODIFIER,
-        Relation::new("organization", || &ORGANIZATION, Via::Column("organization_id")),
-        Relation::new("credential_type", || &CREDENTIAL_TYPE, Via::Column("credential_type_id")),
-        Relation::new("input_sources", || &CREDENTIAL_INPUT_SOURCE, Via::Reverse("target_credential_id")),
-        Relation::new("target_input_sources", || &CREDENTIAL_INPUT_SOURCE, Via::Reverse("source_credential_id")),
+        Relation::new("organization", || &ORGANIZATION, Join::Column("organization_id")),
+        Relation::new("credential_type", || &CREDENTIAL_TYPE, Join::Column("credential_type_id")),
+        Relation::new("input_sources", || &CREDENTIAL_INPUT_SOURCE, Join::Reverse("target_credential_id")),
+        Relation::new("target_input_sources", || &CREDENTIAL_INPUT_SOURCE, Join::Reverse("source_credential_id")),
         Relation::new(
             "organization_galaxy_credentials",
             || &ORGANIZATION,
-            Via::Through {
+            Join::JoinTable {
                 table: "organization_galaxy_credentials",
-                here: "credential_id",
-                there: "organization_id",
-                only: None,
+                left: "credential_id",
+                right: "organization_id",
+                filter: None,
             },
         ),
-        Relation::new("projects", || &PROJECT, Via::Reverse("credential_id")),
-        Relation::new("projects_signature_validation", || &PROJECT, Via::Reverse("signature_validation_credential_id")),
+        Relation::new("projects", || &PROJECT, Join::Reverse("credential_id")),
+        Relation::new(
+            "projects_signature_validation",
+            || &PROJECT,
+            Join::Reverse("signature_validation_credential_id"),
+        ),
         absent("ad_hoc_commands", || &CREDENTIAL),
         absent("executionenvironments", || &CREDENTIAL),
         absent("instancegroups", || &CREDENTIAL),
@@ -190,8 +199,12 @@ pub static CREDENTIAL: Resource = Resource {
         MODIFIED_BY,
     ],
     summarized_as: &["name", "description", "kind", "cloud", "kubernetes", "credential_type_id"],
-    natural_key: &[Key::Field("name"), Key::Link("credential_type"), Key::Link("organization")],
-    unique: &[Unique {
+    natural_key: &[
+        NaturalKeyPart::Field("name"),
+        NaturalKeyPart::Link("credential_type"),
+        NaturalKeyPart::Link("organization"),
+    ],
+    unique: &[UniqueConstraint {
         fields: &["organization", "name", "credential_type"],
         key: "__all__",
         message: "Credential with this Organization, Name and Credential type already exists.",
@@ -228,7 +241,7 @@ pub struct CredentialHooks;
 
 #[async_trait]
 impl Hooks for CredentialHooks {
-    async fn prepare(&self, engine: &Engine, edit: &mut Edit<'_>) -> Result<(), Failure> {
+    async fn prepare(&self, engine: &Engine, edit: &mut Edit<'_>) -> Result<(), Error> {
         if !edit.is_new() {
             return Ok(());
         }
@@ -241,7 +254,7 @@ impl Hooks for CredentialHooks {
                 "Only one of 'user', 'team', or 'organization' should be provided, received {} fields.",
                 named.join(", ")
             );
-            return Err(Failure::field("detail", message));
+            return Err(Error::field("detail", message));
         }
         // What belongs to a team belongs to the team's organization.
         if let Some(team) = edit.new.integer(&OWNING_TEAM) {
@@ -258,10 +271,10 @@ impl Hooks for CredentialHooks {
         Ok(())
     }
 
-    async fn validate(&self, engine: &Engine, tx: &mut Transaction, edit: &mut Edit<'_>) -> Result<(), Failure> {
+    async fn validate(&self, engine: &Engine, tx: &mut Transaction, edit: &mut Edit<'_>) -> Result<(), Error> {
         let owners = [&OWNING_USER, &OWNING_TEAM, &ORGANIZATION_LINK];
         if edit.is_new() && owners.iter().all(|field| edit.new.integer(field).is_none()) {
-            return Err(Failure::field("detail", "Missing 'user', 'team', or 'organization'."));
+            return Err(Error::field("detail", "Missing 'user', 'team', or 'organization'."));
         }
         let Some(type_id) = edit.new.integer(&TYPE) else { return Ok(()) };
         if let Some(old) = &edit.old
@@ -270,11 +283,11 @@ impl Hooks for CredentialHooks {
         {
             let message = "You cannot change the credential type of the credential, as it may break the functionality \
                            of the resources using it.";
-            return Err(Failure::field(TYPE.name, message));
+            return Err(Error::field(TYPE.name, message));
         }
         let definition = TypeDefinition::load(tx, type_id).await?;
         if definition.kind == "galaxy" && edit.new.integer(&ORGANIZATION_LINK).is_none() {
-            return Err(Failure::field(ORGANIZATION_LINK.name, "Galaxy credentials must be owned by an Organization."));
+            return Err(Error::field(ORGANIZATION_LINK.name, "Galaxy credentials must be owned by an Organization."));
         }
         if edit.changes(&TYPE) {
             edit.new.set(&KIND, definition.namespace.clone().map_or(Value::Null, Value::Text));
@@ -291,25 +304,25 @@ impl Hooks for CredentialHooks {
         Ok(())
     }
 
-    async fn saved(&self, engine: &Engine, tx: &mut Transaction, edit: &Edit<'_>, id: i64) -> Result<(), Failure> {
+    async fn after_save(&self, engine: &Engine, tx: &mut Transaction, edit: &Edit<'_>, id: i64) -> Result<(), Error> {
         if !edit.is_new() {
             return Ok(());
         }
         credential_inputs::encrypt_new(engine, tx, edit, &INPUTS, id).await?;
         if let Some(user) = edit.new.integer(&OWNING_USER) {
-            grant_in(engine, tx, edit.actor, (&CREDENTIAL, id), "admin_role", Grantee::User(user)).await?;
+            grant_in_transaction(engine, tx, edit.actor, (&CREDENTIAL, id), "admin_role", Grantee::User(user)).await?;
         }
         if let Some(team) = edit.new.integer(&OWNING_TEAM) {
-            grant_in(engine, tx, edit.actor, (&CREDENTIAL, id), "use_role", Grantee::Team(team)).await?;
+            grant_in_transaction(engine, tx, edit.actor, (&CREDENTIAL, id), "use_role", Grantee::Team(team)).await?;
         }
         Ok(())
     }
 
-    async fn enrich(&self, engine: &Engine, view: View<'_>, page: &mut [Shown]) -> Result<(), Failure> {
+    async fn enrich(&self, engine: &Engine, view: RenderContext<'_>, page: &mut [ResponseObject]) -> Result<(), Error> {
         let query = Query::select()
             .expr(column("usable", "id"))
-            .expr(may(&CREDENTIAL, "use_role", "use", view.actor, "usable").expression())
-            .expr(self.copyable(view.actor, "usable").expression())
+            .expr(has_role_or_permission(&CREDENTIAL, "use_role", "use", view.actor, "usable").expression())
+            .expr(self.can_copy(view.actor, "usable").expression())
             .from_as(Alias::new(CREDENTIAL.table), Alias::new("usable"))
             .and_where(column("usable", "id").is_in(page.iter().map(|shown| shown.loaded.record.id)))
             .to_owned();
@@ -322,18 +335,24 @@ impl Hooks for CredentialHooks {
                 "edit": can_write && shown.loaded.changeable, "delete": can_write && shown.loaded.deletable,
                 "copy": can_write && may(2), "use": may(1),
             });
-            shown.summarize("user_capabilities", capabilities);
+            shown.add_summary("user_capabilities", capabilities);
         }
         add_owners(engine, view.actor, page).await
     }
 
-    async fn permit_grant(&self, engine: &Engine, actor: &Actor, object: i64, grantee: Grantee) -> Result<(), Failure> {
-        let refused = |message: &str| Err(Failure::BadMessage(message.into()));
+    async fn authorize_grant(
+        &self,
+        engine: &Engine,
+        actor: &Actor,
+        object: i64,
+        grantee: Grantee,
+    ) -> Result<(), Error> {
+        let refused = |message: &str| Err(Error::BadRequestMsg(message.into()));
         let organization = organization_of(engine, object).await?;
         match (grantee, organization) {
             (Grantee::User(_), None) if actor.is_superuser => Ok(()),
             (Grantee::User(_), None) => refused("You cannot grant private credential access to another user"),
-            (Grantee::User(user), Some(organization)) if belongs_to(engine, user, organization).await? => Ok(()),
+            (Grantee::User(user), Some(organization)) if condition_for_id(engine, user, organization).await? => Ok(()),
             (Grantee::User(_), Some(_)) => {
                 refused("You cannot grant credential access to a user not in the credentials' organization")
             }
@@ -346,11 +365,11 @@ impl Hooks for CredentialHooks {
     }
 
     /// Whoever copies a credential must be allowed to change it and to put the copy into its organization.
-    fn copyable(&self, actor: &Actor, row: &str) -> Rule {
+    fn can_copy(&self, actor: &Actor, row: &str) -> Rule {
         let organizations = has_role(&ORGANIZATION, "credential_admin_role", actor, "home");
         let addable = match organizations {
             Rule::All => return Rule::All,
-            by_role => by_role.or(Rule::When(column("home", "id").in_subquery(defined(
+            by_role => by_role.or(Rule::When(column("home", "id").in_subquery(objects_with_permission(
                 ORGANIZATION.name,
                 &CREDENTIAL.permission("add"),
                 actor.id,
@@ -367,7 +386,13 @@ impl Hooks for CredentialHooks {
             .and(Rule::When(column(row, ORGANIZATION_LINK.column).in_subquery(homes)))
     }
 
-    async fn copy(&self, engine: &Engine, actor: &Actor, original: &Record, name: &Json) -> Result<Created, Failure> {
+    async fn copy(
+        &self,
+        engine: &Engine,
+        actor: &Actor,
+        original: &Record,
+        name: &Json,
+    ) -> Result<CreatedObject, Error> {
         let mut body = Map::new();
         body.insert(NAME.name.into(), name.clone());
         body.insert(DESCRIPTION.name.into(), original.text(&DESCRIPTION).into());
@@ -377,7 +402,7 @@ impl Hooks for CredentialHooks {
             None => body.insert(OWNING_USER.name.into(), actor.id.into()),
         };
         body.insert(INPUTS.name.into(), credential_inputs::decrypted(engine, original, &INPUTS)?);
-        engine.create_because(actor, &CREDENTIAL, &body, &CopyInputSources(original.id)).await
+        engine.create_as_system(actor, &CREDENTIAL, &body, &CopyInputSources(original.id)).await
     }
 }
 
@@ -385,14 +410,14 @@ impl Hooks for CredentialHooks {
 struct CopyInputSources(i64);
 
 #[async_trait]
-impl Cause for CopyInputSources {
-    async fn redeem(&self, engine: &Engine, tx: &mut Transaction, actor: &Actor, id: i64) -> Result<(), Failure> {
+impl SystemWrite for CopyInputSources {
+    async fn consume(&self, engine: &Engine, tx: &mut Transaction, actor: &Actor, id: i64) -> Result<(), Error> {
         credential_input_sources::copy(engine, tx, actor, self.0, id).await
     }
 }
 
 /// Whether something works with the credential that another type may not fit.
-async fn is_referred_to(tx: &mut Transaction, id: i64) -> Result<bool, Failure> {
+async fn is_referred_to(tx: &mut Transaction, id: i64) -> Result<bool, Error> {
     let refers = |table: &'static str, link: &'static str| {
         Expr::exists(
             Query::select().expr(Expr::val(1)).from(Alias::new(table)).and_where(column(table, link).eq(id)).to_owned(),
@@ -410,7 +435,7 @@ async fn is_referred_to(tx: &mut Transaction, id: i64) -> Result<bool, Failure> 
     Ok(tx.read(&query, &[Type::Boolean]).await?.first().is_some_and(|row| row.boolean(0)))
 }
 
-async fn organization_of(engine: &Engine, credential: i64) -> Result<Option<i64>, Failure> {
+async fn organization_of(engine: &Engine, credential: i64) -> Result<Option<i64>, Error> {
     let query = Query::select()
         .expr(column(CREDENTIAL.table, ORGANIZATION_LINK.column))
         .from(Alias::new(CREDENTIAL.table))
@@ -420,21 +445,20 @@ async fn organization_of(engine: &Engine, credential: i64) -> Result<Option<i64>
 }
 
 /// Whether the user is a member of the organization, or a superuser and so of every one.
-async fn belongs_to(engine: &Engine, user: i64, organization: i64) -> Result<bool, Failure> {
-    let member = closure(&ORGANIZATION, "member_role").own;
-    let query =
-        Query::select()
-            .expr(column(USER.table, "id"))
-            .from(Alias::new(USER.table))
-            .and_where(column(USER.table, "id").eq(user))
-            .and_where(column(USER.table, "is_superuser").eq(true).or(
-                Expr::val(organization).cast_as("bigint").in_subquery(object_ids(ORGANIZATION.name, &member, user)),
-            ))
-            .to_owned();
+async fn condition_for_id(engine: &Engine, user: i64, organization: i64) -> Result<bool, Error> {
+    let member = implying_roles(&ORGANIZATION, "member_role").own;
+    let query = Query::select()
+        .expr(column(USER.table, "id"))
+        .from(Alias::new(USER.table))
+        .and_where(column(USER.table, "id").eq(user))
+        .and_where(column(USER.table, "is_superuser").eq(true).or(
+            Expr::val(organization).cast_as("bigint").in_subquery(objects_with_role(ORGANIZATION.name, &member, user)),
+        ))
+        .to_owned();
     Ok(!engine.database.read(&query, &[Type::Integer]).await?.is_empty())
 }
 
-async fn is_team_of(engine: &Engine, team: i64, organization: i64) -> Result<bool, Failure> {
+async fn is_team_of(engine: &Engine, team: i64, organization: i64) -> Result<bool, Error> {
     let query = Query::select()
         .expr(column(TEAM.table, "id"))
         .from(Alias::new(TEAM.table))

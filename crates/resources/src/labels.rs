@@ -1,7 +1,7 @@
 //! Labels: words that an organization sticks to its templates and jobs.
 
 use hostler_access::ByOrganization;
-use hostler_schema::{Field, Key, Relation, Resource, Summary, Unique, Via, fields};
+use hostler_schema::{Field, Join, NaturalKeyPart, Relation, Resource, Summary, UniqueConstraint, fields};
 
 use crate::ORGANIZATION;
 use crate::common::{BY_CREATOR, BY_MODIFIER, CREATED, CREATED_BY, MODIFIED, MODIFIED_BY};
@@ -21,7 +21,7 @@ pub static LABEL: Resource = Resource {
     relations: &[
         BY_CREATOR,
         BY_MODIFIER,
-        Relation::new("organization", || &ORGANIZATION, Via::Column("organization_id")),
+        Relation::new("organization", || &ORGANIZATION, Join::Column("organization_id")),
     ],
     summaries: &[
         Summary { name: "organization", column: "organization_id", target: || &ORGANIZATION, linked: true },
@@ -30,8 +30,8 @@ pub static LABEL: Resource = Resource {
     ],
     summarized_as: &["name"],
     search: &["name"],
-    natural_key: &[Key::Field("name"), Key::Link("organization")],
-    unique: &[Unique {
+    natural_key: &[NaturalKeyPart::Field("name"), NaturalKeyPart::Link("organization")],
+    unique: &[UniqueConstraint {
         fields: &["organization", "name"],
         key: "__all__",
         message: "Label with this Name and Organization already exists.",

@@ -1,12 +1,14 @@
 //! Organizations: the people, teams and things that belong together.
 
 use async_trait::async_trait;
-use hostler_access::may;
+use hostler_access::has_role_or_permission;
 use hostler_database::{Row, Type};
-use hostler_engine::{ActivityEntry, Association, Engine, Failure, Hooks, Shown, Target, View, find_id};
+use hostler_engine::{
+    ActivityEntry, Association, Engine, Error, Hooks, ObjectKey, RenderContext, ResponseObject, find_id,
+};
 use hostler_schema::{
-    Access, Action, Actor, Default, Draft, Field, ImpliedBy, Key, ObjectRole, Post, Relation, Resource, Rule,
-    Singleton, Sublist, Unique, Via, column, fields,
+    Access, Action, Actor, DefaultValue, Draft, Field, ImpliedBy, Join, NaturalKeyPart, ObjectRole, Post, Relation,
+    Resource, Rule, Singleton, Sublist, UniqueConstraint, column, fields,
 };
 use sea_query::{Alias, ExprTrait, Func, Query};
 use serde_json::{Map, Value as Json, json};
@@ -24,12 +26,14 @@ const NAME: Field = fields::text("name")
     .max(512)
     .required()
     .help("What the organization is called; no other may have this name.");
-const DESCRIPTION: Field =
-    fields::text("description").label("Description").default(Default::Text("")).help("What the organization is for.");
+const DESCRIPTION: Field = fields::text("description")
+    .label("Description")
+    .default(DefaultValue::Text(""))
+    .help("What the organization is for.");
 const MAX_HOSTS: Field = fields::integer("max_hosts")
     .label("Max hosts")
     .range(0, 2_147_483_647)
-    .default(Default::Integer(0))
+    .default(DefaultValue::Integer(0))
     .help("How many hosts the organization may have; 0 for any number.");
 const CUSTOM_VIRTUALENV: Field = fields::text("custom_virtualenv")
     .label("Custom virtualenv")
@@ -117,11 +121,11 @@ static IDENTITY: Resource = identity("organizations", &InheritedAccess(|| &ORGAN
 const RELATIONS: &[Relation] = &[
     BY_CREATOR,
     BY_MODIFIER,
-    Relation::new("resource", || &IDENTITY, Via::Same),
-    Relation::new("teams", || &TEAM, Via::Reverse("organization_id")),
-    Relation::new("labels", || &LABEL, Via::Reverse("organization_id")),
-    Relation::new("applications", || &APPLICATION, Via::Reverse("organization_id")),
-    Relation::new("credentials", || &CREDENTIAL, Via::Reverse("organization_id")),
+    Relation::new("resource", || &IDENTITY, Join::SameRow),
+    Relation::new("teams", || &TEAM, Join::Reverse("organization_id")),
+    Relation::new("labels", || &LABEL, Join::Reverse("organization_id")),
+    Relation::new("applications", || &APPLICATION, Join::Reverse("organization_id")),
+    Relation::new("credentials", || &CREDENTIAL, Join::Reverse("organization_id")),
     absent("default_environment", || &ORGANIZATION),
     absent("executionenvironments", || &ORGANIZATION),
     Relation::new("galaxy_credentials", || &CREDENTIAL, ITS_GALAXY_CREDENTIALS),
@@ -141,46 +145,46 @@ const GALAXY_CREDENTIALS: &str = "galaxy_credentials";
 /// Which those are.
 const GALAXY_TABLE: &str = "organization_galaxy_credentials";
 
-const ITS_GALAXY_CREDENTIALS: Via =
-    Via::Through { table: GALAXY_TABLE, here: "organization_id", there: "credential_id", only: None };
+const ITS_GALAXY_CREDENTIALS: Join =
+    Join::JoinTable { table: GALAXY_TABLE, left: "organization_id", right: "credential_id", filter: None };
 
 const SUBLISTS: &[Sublist] = &[
     Sublist::new(
         "users",
         "Organization Users List",
         || &USER,
-        Via::Condition(|id, other| users_with_role("organization", "member_role", id, other)),
+        Join::Condition(|id, other| users_with_role("organization", "member_role", id, other)),
     )
     .post(Post::Grant("member_role")),
     Sublist::new(
         "admins",
         "Organization Admins List",
         || &USER,
-        Via::Condition(|id, other| users_with_role("organization", "admin_role", id, other)),
+        Join::Condition(|id, other| users_with_role("organization", "admin_role", id, other)),
     )
     .post(Post::Grant("admin_role")),
-    Sublist::new("teams", "Organization Teams List", || &TEAM, Via::Reverse("organization_id"))
+    Sublist::new("teams", "Organization Teams List", || &TEAM, Join::Reverse("organization_id"))
         .post(Post::Create("organization")),
-    Sublist::new("projects", "Organization Projects List", || &PROJECT, Via::Reverse("organization_id"))
+    Sublist::new("projects", "Organization Projects List", || &PROJECT, Join::Reverse("organization_id"))
         .post(Post::Create("organization")),
-    Sublist::new("credentials", "Organization Credentials List", || &CREDENTIAL, Via::Reverse("organization_id"))
+    Sublist::new("credentials", "Organization Credentials List", || &CREDENTIAL, Join::Reverse("organization_id"))
         .post(Post::Create("organization")),
     Sublist::new(GALAXY_CREDENTIALS, "Organization Galaxy Credentials List", || &CREDENTIAL, ITS_GALAXY_CREDENTIALS)
         .post(Post::Attach),
-    Sublist::new("applications", "Organization Applications List", || &APPLICATION, Via::Reverse("organization_id"))
+    Sublist::new("applications", "Organization Applications List", || &APPLICATION, Join::Reverse("organization_id"))
         .post(Post::Create("organization")),
     Sublist::new("activity_stream", "Organization Activity Stream List", || &ACTIVITY, activity_of("organization")),
     Sublist::new(
         "object_roles",
         "Organization Object Roles List",
         || &ROLE,
-        Via::Condition(|id, other| roles_of("organization", id, other)),
+        Join::Condition(|id, other| roles_of("organization", id, other)),
     ),
     Sublist::new(
         "access_list",
         "Organization Access List",
         || &USER,
-        Via::Condition(|id, other| access_paths::with_access_to(&ORGANIZATION, id, other)),
+        Join::Condition(|id, other| access_paths::with_access_to(&ORGANIZATION, id, other)),
     ),
 ];
 
@@ -192,7 +196,7 @@ pub static ORGANIZATION: Resource = Resource {
                   without a role on it or on something in it.",
     relations: RELATIONS,
     sublists: SUBLISTS,
-    later: &[
+    unimplemented: &[
         "execution_environments",
         "inventories",
         "job_templates",
@@ -205,8 +209,12 @@ pub static ORGANIZATION: Resource = Resource {
         "instance_groups",
     ],
     summaries: &[CREATED_BY, MODIFIED_BY],
-    natural_key: &[Key::Field("name")],
-    unique: &[Unique { fields: &["name"], key: "name", message: "Organization with this Name already exists." }],
+    natural_key: &[NaturalKeyPart::Field("name")],
+    unique: &[UniqueConstraint {
+        fields: &["name"],
+        key: "name",
+        message: "Organization with this Name already exists.",
+    }],
     roles: ROLES,
     shared_type: Some("shared.organization"),
     ..Resource::new(
@@ -227,7 +235,7 @@ impl Access for OrganizationAccess {
             Action::Change => ("admin_role", "change"),
             Action::Delete => ("admin_role", "delete"),
         };
-        may(&ORGANIZATION, role, permission, actor, row)
+        has_role_or_permission(&ORGANIZATION, role, permission, actor, row)
     }
 
     fn create(&self, actor: &Actor, _draft: Draft<'_>) -> Rule {
@@ -240,20 +248,20 @@ pub struct OrganizationHooks;
 
 #[async_trait]
 impl Hooks for OrganizationHooks {
-    async fn post_below(
+    async fn post_sublist(
         &self,
         engine: &Engine,
         actor: &Actor,
         parent: i64,
         _sublist: &'static Sublist,
         body: &Map<String, Json>,
-    ) -> Result<Option<Map<String, Json>>, Failure> {
-        let asked = Association::parse(body)?.ok_or_else(|| Failure::BadMessage("\"id\" field is missing.".into()))?;
+    ) -> Result<Option<Map<String, Json>>, Error> {
+        let asked = Association::parse(body)?.ok_or_else(|| Error::BadRequestMsg("\"id\" field is missing.".into()))?;
         change_galaxy_credential(engine, actor, parent, asked).await?;
         Ok(None)
     }
 
-    async fn enrich(&self, engine: &Engine, view: View<'_>, page: &mut [Shown]) -> Result<(), Failure> {
+    async fn enrich(&self, engine: &Engine, view: RenderContext<'_>, page: &mut [ResponseObject]) -> Result<(), Error> {
         let ids: Vec<i64> = page.iter().map(|shown| shown.loaded.record.id).collect();
         let people = Query::select()
             .expr(column("roles", "object_id"))
@@ -285,7 +293,7 @@ impl Hooks for OrganizationHooks {
             if let (true, false, Some(counts)) = (view.detail, view.created, counts.as_object_mut()) {
                 counts.insert("hosts".into(), 0.into());
             }
-            shown.summarize("related_field_counts", counts);
+            shown.add_summary("related_field_counts", counts);
         }
         Ok(())
     }
@@ -298,13 +306,13 @@ async fn change_galaxy_credential(
     actor: &Actor,
     organization: i64,
     Association { id: credential, attach }: Association,
-) -> Result<(), Failure> {
-    if !engine.may_change(actor, &ORGANIZATION, &Target::Id(organization)).await? {
-        return Err(Failure::forbidden());
+) -> Result<(), Error> {
+    if !engine.can_change(actor, &ORGANIZATION, &ObjectKey::Id(organization)).await? {
+        return Err(Error::forbidden());
     }
     if attach {
         // Unknown and hidden ones answer as when they are read.
-        find_id(engine, actor, &CREDENTIAL, &Target::Id(credential)).await?;
+        find_id(engine, actor, &CREDENTIAL, &ObjectKey::Id(credential)).await?;
         engine.require(can_use(actor, credential)).await?;
     }
     let mut tx = engine.database.begin().await?;
@@ -312,7 +320,7 @@ async fn change_galaxy_credential(
         let definition = TypeDefinition::load_for_credential(&mut tx, credential).await?;
         if definition.kind != "galaxy" {
             let message = format!("Credential must be a Galaxy credential, not {}.", definition.name);
-            return Err(Failure::BadMessage(message));
+            return Err(Error::BadRequestMsg(message));
         }
     }
     let linked = Query::select()
@@ -361,7 +369,7 @@ async fn change_galaxy_credential(
 }
 
 /// How many rows of a table link to each of these organizations.
-async fn count_by_organization(engine: &Engine, table: &str, ids: &[i64]) -> Result<Vec<Row>, Failure> {
+async fn count_by_organization(engine: &Engine, table: &str, ids: &[i64]) -> Result<Vec<Row>, Error> {
     let query = Query::select()
         .expr(column(table, "organization_id"))
         .expr(Func::count(column(table, "id")))

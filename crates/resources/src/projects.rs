@@ -2,12 +2,12 @@
 //! fetching their content is not built yet.
 
 use async_trait::async_trait;
-use hostler_access::{may, may_add};
+use hostler_access::{can_create_in_organization, has_role_or_permission};
 use hostler_database::{Transaction, Type};
-use hostler_engine::{Edit, Engine, Failure, Hooks, Shown, View};
+use hostler_engine::{Edit, Engine, Error, Hooks, RenderContext, ResponseObject};
 use hostler_schema::{
-    Access, Action, Actor, Default, Draft, Field, ImpliedBy, Key, ObjectRole, Relation, Resource, Rule, Singleton,
-    Sublist, Summary, Unique, Via, column, fields, row_count,
+    Access, Action, Actor, DefaultValue, Draft, Field, ImpliedBy, Join, NaturalKeyPart, ObjectRole, Relation, Resource,
+    Rule, Singleton, Sublist, Summary, UniqueConstraint, column, fields, row_count,
 };
 use sea_query::{Alias, Expr, ExprTrait, Query};
 use serde_json::{Value as Json, json};
@@ -49,25 +49,28 @@ const NAME: Field = fields::text("name")
     .required()
     .help("What the project is called; unique in its organization.");
 const DESCRIPTION: Field =
-    fields::text("description").label("Description").default(Default::Text("")).help("What the project is for.");
+    fields::text("description").label("Description").default(DefaultValue::Text("")).help("What the project is for.");
 const LOCAL_PATH: Field = fields::text("local_path").label("Local path").max(1024).help(
     "The folder of a manual project, below the server's folder of projects; chosen by the server for all others.",
 );
 const SCM_TYPE: Field = fields::choice("scm_type", SCM_TYPES)
     .label("SCM Type")
-    .default(Default::Text(""))
+    .default(DefaultValue::Text(""))
     .help("What kind of source the content comes from; empty if somebody puts it in place by hand.");
-const SCM_URL: Field =
-    fields::text("scm_url").label("SCM URL").max(1024).default(Default::Text("")).help("Where the content comes from.");
+const SCM_URL: Field = fields::text("scm_url")
+    .label("SCM URL")
+    .max(1024)
+    .default(DefaultValue::Text(""))
+    .help("Where the content comes from.");
 const SCM_BRANCH: Field = fields::text("scm_branch")
     .label("SCM Branch")
     .max(256)
-    .default(Default::Text(""))
+    .default(DefaultValue::Text(""))
     .help("The branch, tag or commit to take; empty for the source's own default.");
 const SCM_REFSPEC: Field = fields::text("scm_refspec")
     .label("SCM refspec")
     .max(1024)
-    .default(Default::Text(""))
+    .default(DefaultValue::Text(""))
     .help("An additional refspec to fetch, for git.");
 const ORGANIZATION_LINK: Field = fields::link("organization", "organization_id", || &ORGANIZATION)
     .label("Organization")
@@ -85,7 +88,7 @@ const SIGNATURE_LINK: Field =
         .help("The credential that checks the content's signature.");
 
 const fn flag(name: &'static str, label: &'static str, help: &'static str) -> Field {
-    fields::boolean(name).label(label).default(Default::Boolean(false)).help(help)
+    fields::boolean(name).label(label).default(DefaultValue::Boolean(false)).help(help)
 }
 
 const PROJECT_FIELDS: &[Field] = &[
@@ -110,7 +113,7 @@ const PROJECT_FIELDS: &[Field] = &[
     fields::integer("timeout")
         .label("Timeout")
         .range(-GREATEST - 1, GREATEST)
-        .default(Default::Integer(0))
+        .default(DefaultValue::Integer(0))
         .help("How many seconds an update may take before it is canceled; 0 for any."),
     fields::text("scm_revision").label("SCM Revision").read_only().help("The commit that was fetched last."),
     fields::time("last_job_run").label("Last job run").nullable().read_only().help("When the last update ended."),
@@ -126,7 +129,7 @@ const PROJECT_FIELDS: &[Field] = &[
     fields::integer("scm_update_cache_timeout")
         .label("Scm update cache timeout")
         .range(0, GREATEST)
-        .default(Default::Integer(0))
+        .default(DefaultValue::Integer(0))
         .help("For how many seconds an update counts as fresh, so that a launch does not repeat it."),
     flag("allow_override", "Allow override", "Let job templates choose another branch."),
     fields::text("custom_virtualenv")
@@ -177,19 +180,19 @@ const ROLES: &[ObjectRole] = &[
 ];
 
 const SUBLISTS: &[Sublist] = &[
-    Sublist::new("teams", "Project Teams List", || &TEAM, Via::Condition(teams_with_access)),
+    Sublist::new("teams", "Project Teams List", || &TEAM, Join::Condition(teams_with_access)),
     Sublist::new(
         "object_roles",
         "Project Object Roles List",
         || &ROLE,
-        Via::Condition(|id, other| roles_of("project", id, other)),
+        Join::Condition(|id, other| roles_of("project", id, other)),
     ),
     Sublist::new("activity_stream", "Project Activity Stream List", || &ACTIVITY, activity_of("project")),
     Sublist::new(
         "access_list",
         "Project Access List",
         || &USER,
-        Via::Condition(|id, other| access_paths::with_access_to(&PROJECT, id, other)),
+        Join::Condition(|id, other| access_paths::with_access_to(&PROJECT, id, other)),
     ),
 ];
 
@@ -205,8 +208,8 @@ pub static PROJECT: Resource = Resource {
     relations: &[
         BY_CREATOR,
         BY_MODIFIER,
-        Relation::new("organization", || &ORGANIZATION, Via::Column("organization_id")),
-        Relation::new("credential", || &CREDENTIAL, Via::Column("credential_id")),
+        Relation::new("organization", || &ORGANIZATION, Join::Column("organization_id")),
+        Relation::new("credential", || &CREDENTIAL, Join::Column("credential_id")),
         absent("credentials", || &CREDENTIAL),
         absent("current_job", || &PROJECT),
         absent("default_environment", || &PROJECT),
@@ -226,7 +229,7 @@ pub static PROJECT: Resource = Resource {
         Relation::new(
             "signature_validation_credential",
             || &CREDENTIAL,
-            Via::Column("signature_validation_credential_id"),
+            Join::Column("signature_validation_credential_id"),
         ),
         absent("unifiedjob_unified_jobs", || &PROJECT),
         absent("unifiedjobtemplate_ptr", || &PROJECT),
@@ -234,7 +237,7 @@ pub static PROJECT: Resource = Resource {
         absent("workflowjobtemplatenodes", || &PROJECT),
     ],
     sublists: SUBLISTS,
-    later: &[
+    unimplemented: &[
         "playbooks",
         INVENTORY_FILES.1,
         "update",
@@ -258,8 +261,8 @@ pub static PROJECT: Resource = Resource {
         CREATED_BY,
         MODIFIED_BY,
     ],
-    natural_key: &[Key::Field("name"), Key::Link("organization")],
-    unique: &[Unique {
+    natural_key: &[NaturalKeyPart::Field("name"), NaturalKeyPart::Link("organization")],
+    unique: &[UniqueConstraint {
         fields: &["organization", "name"],
         key: "__all__",
         message: "Project with this (organization, name) combination already exists.",
@@ -278,7 +281,7 @@ impl Access for ProjectAccess {
             Action::Change => ("admin_role", "change"),
             Action::Delete => ("admin_role", "delete"),
         };
-        may(&PROJECT, role, permission, actor, row)
+        has_role_or_permission(&PROJECT, role, permission, actor, row)
     }
 
     fn create(&self, actor: &Actor, draft: Draft<'_>) -> Rule {
@@ -301,7 +304,7 @@ const CREDENTIALS: [Field; 2] = [CREDENTIAL_LINK, SIGNATURE_LINK];
 
 /// Whether the actor may put projects into this organization, or into any if none is named.
 fn creates_in(actor: &Actor, organization: Option<i64>) -> Rule {
-    may_add(&PROJECT, &ORGANIZATION, "project_admin_role", actor, organization)
+    can_create_in_organization(&PROJECT, &ORGANIZATION, "project_admin_role", actor, organization)
 }
 
 /// The condition that this team was granted a role on project `other`.
@@ -336,19 +339,19 @@ pub struct ProjectHooks;
 
 #[async_trait]
 impl Hooks for ProjectHooks {
-    fn permit(&self, edit: &Edit<'_>) -> Result<(), Failure> {
+    fn authorize(&self, edit: &Edit<'_>) -> Result<(), Error> {
         // A project of no organization is nobody's but the superusers'.
         let homeless = edit.new.integer(&ORGANIZATION_LINK).is_none() && edit.changes(&ORGANIZATION_LINK);
-        if homeless && !edit.actor.is_superuser { Err(Failure::forbidden()) } else { Ok(()) }
+        if homeless && !edit.actor.is_superuser { Err(Error::forbidden()) } else { Ok(()) }
     }
 
-    async fn validate(&self, _engine: &Engine, tx: &mut Transaction, edit: &mut Edit<'_>) -> Result<(), Failure> {
+    async fn validate(&self, _engine: &Engine, tx: &mut Transaction, edit: &mut Edit<'_>) -> Result<(), Error> {
         let manual = edit.new.text(&SCM_TYPE).is_empty();
         if !manual && edit.new.text(&SCM_TYPE) != "insights" && edit.new.text(&SCM_URL).is_empty() {
-            return Err(Failure::field(SCM_URL.name, "SCM URL is required."));
+            return Err(Error::field(SCM_URL.name, "SCM URL is required."));
         }
         if edit.changes(&SCM_URL) && !is_allowed_scm_url(edit.new.text(&SCM_URL)) {
-            return Err(Failure::field(
+            return Err(Error::field(
                 SCM_URL.name,
                 "Invalid SCM URL: http, https, ssh, git, svn, ftp and file URLs and user@host:path are known.",
             ));
@@ -358,7 +361,7 @@ impl Hooks for ProjectHooks {
             if edit.changes(&field)
                 && (edit.new.text(&field).starts_with('-') || has_control_characters(edit.new.text(&field)))
             {
-                return Err(Failure::field(field.name, "This may not start with a dash nor hold control characters."));
+                return Err(Error::field(field.name, "This may not start with a dash nor hold control characters."));
             }
         }
         if manual {
@@ -371,24 +374,24 @@ impl Hooks for ProjectHooks {
             if (edit.changes(field) || edit.changes(&SCM_TYPE))
                 && TypeDefinition::load_for_credential(tx, credential).await?.kind != wanted
             {
-                return Err(Failure::field(field.name, format!("Credential kind must be '{wanted}'.")));
+                return Err(Error::field(field.name, format!("Credential kind must be '{wanted}'.")));
             }
         }
         if edit.new.text(&SCM_TYPE) == "insights" && edit.new.integer(&CREDENTIAL_LINK).is_none() {
             let message = "Insights Credential is required for an Insights Project.";
-            return Err(Failure::field(CREDENTIAL_LINK.name, message));
+            return Err(Error::field(CREDENTIAL_LINK.name, message));
         }
         if !manual {
             // The server names the folder of all others.
             let kept = edit.old.as_ref().map(|old| old.get(&LOCAL_PATH).clone());
             edit.new.set(&LOCAL_PATH, kept.unwrap_or_else(|| hostler_database::Value::Text(String::new())));
         } else if edit.changes(&LOCAL_PATH) && !self.is_free_folder(tx, edit).await? {
-            return Err(Failure::field(LOCAL_PATH.name, "This path is already being used by another manual project."));
+            return Err(Error::field(LOCAL_PATH.name, "This path is already being used by another manual project."));
         }
         Ok(())
     }
 
-    async fn saved(&self, _engine: &Engine, tx: &mut Transaction, edit: &Edit<'_>, id: i64) -> Result<(), Failure> {
+    async fn after_save(&self, _engine: &Engine, tx: &mut Transaction, edit: &Edit<'_>, id: i64) -> Result<(), Error> {
         if edit.new.text(&SCM_TYPE).is_empty() || !edit.new.text(&LOCAL_PATH).is_empty() {
             return Ok(());
         }
@@ -402,18 +405,18 @@ impl Hooks for ProjectHooks {
         Ok(())
     }
 
-    fn may_start(&self, actor: &Actor, action: &str, row: &str) -> Rule {
+    fn can_start(&self, actor: &Actor, action: &str, row: &str) -> Rule {
         match action {
-            "update" => may(&PROJECT, "update_role", "update", actor, row),
+            "update" => has_role_or_permission(&PROJECT, "update_role", "update", actor, row),
             _ => Rule::All,
         }
     }
 
-    async fn enrich(&self, engine: &Engine, view: View<'_>, page: &mut [Shown]) -> Result<(), Failure> {
+    async fn enrich(&self, engine: &Engine, view: RenderContext<'_>, page: &mut [ResponseObject]) -> Result<(), Error> {
         let ids = page.iter().map(|shown| shown.loaded.record.id);
         let query = Query::select()
             .expr(column("updatable", "id"))
-            .expr(self.may_start(view.actor, "update", "updatable").expression())
+            .expr(self.can_start(view.actor, "update", "updatable").expression())
             .from_as(Alias::new("projects"), Alias::new("updatable"))
             .and_where(column("updatable", "id").is_in(ids))
             .to_owned();
@@ -422,7 +425,7 @@ impl Hooks for ProjectHooks {
             let id = Some(shown.loaded.record.id);
             let may_update = view.actor.can_write && rows.iter().any(|row| row.integer(0) == id && row.boolean(1));
             let may_change = view.actor.can_write && shown.loaded.changeable;
-            shown.summarize(
+            shown.add_summary(
                 "user_capabilities",
                 json!({
                     "edit": may_change, "delete": view.actor.can_write && shown.loaded.deletable,
@@ -441,7 +444,7 @@ impl Hooks for ProjectHooks {
 
 impl ProjectHooks {
     /// Whether the folder of a manual project is a plain name that no other manual project has.
-    async fn is_free_folder(&self, tx: &mut Transaction, edit: &Edit<'_>) -> Result<bool, Failure> {
+    async fn is_free_folder(&self, tx: &mut Transaction, edit: &Edit<'_>) -> Result<bool, Error> {
         let folder = edit.new.text(&LOCAL_PATH);
         if folder.is_empty() {
             return Ok(true);

@@ -2,11 +2,11 @@
 //! database views; assigning and taking away go to the same grants as the older view.
 
 use async_trait::async_trait;
-use hostler_access::holds;
+use hostler_access::has_role_on;
 use hostler_database::Type;
-use hostler_engine::{Engine, Failure, Grantee, Hooks, Shown, Target, View, find_id};
+use hostler_engine::{Engine, Error, Grantee, Hooks, ObjectKey, RenderContext, ResponseObject, find_id};
 use hostler_schema::{
-    Access, Action, Actor, Draft, Field, Relation, Resource, Rule, Singleton, Summary, Via, column, fields, row_count,
+    Access, Action, Actor, Draft, Field, Join, Relation, Resource, Rule, Singleton, Summary, column, fields, row_count,
 };
 use sea_query::{Alias, Expr, ExprTrait, Func, Query, UnionType};
 use serde_json::{Map, Value as Json};
@@ -48,7 +48,7 @@ const TEAM_ANSIBLE_ID: Field =
 const DEFINITION_SUMMARY: Summary =
     Summary { name: "role_definition", column: "role_definition_id", target: || &ROLE_DEFINITION, linked: true };
 const BY_DEFINITION: Relation =
-    Relation::new("role_definition", || &ROLE_DEFINITION, Via::Column("role_definition_id"));
+    Relation::new("role_definition", || &ROLE_DEFINITION, Join::Column("role_definition_id"));
 
 /// Assignments to users.
 pub static USER_ASSIGNMENT: Resource = Resource {
@@ -56,7 +56,7 @@ pub static USER_ASSIGNMENT: Resource = Resource {
     list_title: "Role User Assignment List",
     detail_title: "Role User Assignment Detail",
     description: "Which user is assigned which role on which object. One sees one's own, and those on objects that one administers.",
-    relations: &[BY_CREATOR, BY_DEFINITION, Relation::new("user", || &USER, Via::Column("user_id"))],
+    relations: &[BY_CREATOR, BY_DEFINITION, Relation::new("user", || &USER, Join::Column("user_id"))],
     summaries: &[
         CREATED_BY,
         DEFINITION_SUMMARY,
@@ -91,7 +91,7 @@ pub static TEAM_ASSIGNMENT: Resource = Resource {
     detail_title: "Role Team Assignment Detail",
     description: "Which team is assigned which role on which object. One sees those of one's own teams, and those on objects that one \
                   administers.",
-    relations: &[BY_CREATOR, BY_DEFINITION, Relation::new("team", || &TEAM, Via::Column("team_id"))],
+    relations: &[BY_CREATOR, BY_DEFINITION, Relation::new("team", || &TEAM, Join::Column("team_id"))],
     summaries: &[
         CREATED_BY,
         DEFINITION_SUMMARY,
@@ -168,11 +168,11 @@ impl Access for AssignmentAccess {
         };
         let mut seen = grants(match (action, self.holder) {
             (Action::Read, "user_id") => column("grants", "user_id").eq(actor.id),
-            (Action::Read, _) => column("grants", "team_id").in_subquery(hostler_access::teams_of(actor.id)),
+            (Action::Read, _) => column("grants", "team_id").in_subquery(hostler_access::teams_of_user(actor.id)),
             _ => Expr::Constant(false.into()),
         });
         for resource in TYPES_WITH_ROLES.iter().map(|resource| resource()) {
-            let administered = hostler_engine::administers_role(resource, actor, "held");
+            let administered = hostler_engine::can_grant_roles(resource, actor, "held");
             if matches!(administered, Rule::When(_)) {
                 let objects = administered.ids(resource.table, "held");
                 let roles = Query::select()
@@ -191,7 +191,7 @@ impl Access for AssignmentAccess {
         // Which object is known only from the body: granting asks for the right on it.
         TYPES_WITH_ROLES
             .iter()
-            .map(|resource| holds(resource(), "admin_role", actor, None))
+            .map(|resource| has_role_on(resource(), "admin_role", actor, None))
             .fold(Rule::from_bool(actor.is_superuser), Rule::or)
     }
 }
@@ -204,20 +204,25 @@ pub struct AssignmentHooks {
 
 #[async_trait]
 impl Hooks for AssignmentHooks {
-    async fn create_by_hand(
+    async fn create_override(
         &self,
         engine: &Engine,
         actor: &Actor,
         body: &Map<String, Json>,
-    ) -> Option<Result<i64, Failure>> {
+    ) -> Option<Result<i64, Error>> {
         Some(self.assign(engine, actor, body).await)
     }
 
-    async fn delete_by_hand(&self, engine: &Engine, actor: &Actor, target: &Target) -> Option<Result<(), Failure>> {
+    async fn delete_override(&self, engine: &Engine, actor: &Actor, target: &ObjectKey) -> Option<Result<(), Error>> {
         Some(self.unassign(engine, actor, target).await)
     }
 
-    async fn enrich(&self, engine: &Engine, _view: View<'_>, page: &mut [Shown]) -> Result<(), Failure> {
+    async fn enrich(
+        &self,
+        engine: &Engine,
+        _view: RenderContext<'_>,
+        page: &mut [ResponseObject],
+    ) -> Result<(), Error> {
         let (link, key, target) = self.holder();
         let holders: Vec<i64> = page.iter().filter_map(|shown| shown.loaded.record.integer(&link)).collect();
         let holders = ansible_ids(engine, target, holders).await?;
@@ -229,7 +234,7 @@ impl Hooks for AssignmentHooks {
             shown.json.insert(OBJECT_ANSIBLE_ID.name.into(), Json::Null);
         }
         for resource in TYPES_WITH_ROLES.iter().map(|resource| resource()) {
-            let of_type = |shown: &&mut Shown| shown.loaded.record.text(&OBJECT_TYPE) == resource.name;
+            let of_type = |shown: &&mut ResponseObject| shown.loaded.record.text(&OBJECT_TYPE) == resource.name;
             let ids: Vec<i64> = page
                 .iter_mut()
                 .filter(of_type)
@@ -238,7 +243,7 @@ impl Hooks for AssignmentHooks {
             let objects = ansible_ids(engine, resource, ids).await?;
             for shown in page.iter_mut().filter(of_type) {
                 let Some(id) = shown.loaded.record.integer(&OBJECT_NUMBER) else { continue };
-                shown.relate("content_object", resource.url(id).into());
+                shown.add_related("content_object", resource.url(id).into());
                 if let Some((_, ansible_id)) = objects.iter().find(|(object, _)| *object == id) {
                     shown.json.insert(OBJECT_ANSIBLE_ID.name.into(), ansible_id.as_str().into());
                 }
@@ -254,23 +259,23 @@ impl AssignmentHooks {
         if self.to_team { (TEAM_LINK, TEAM_ANSIBLE_ID.name, &TEAM) } else { (USER_LINK, USER_ANSIBLE_ID.name, &USER) }
     }
 
-    async fn assign(&self, engine: &Engine, actor: &Actor, body: &Map<String, Json>) -> Result<i64, Failure> {
+    async fn assign(&self, engine: &Engine, actor: &Actor, body: &Map<String, Json>) -> Result<i64, Error> {
         let listed = if self.to_team { &TEAM_ASSIGNMENT } else { &USER_ASSIGNMENT };
         engine.require(listed.access.create(actor, &|_| None)).await?;
         let (link, key, target) = self.holder();
         let definition =
-            number(body, DEFINITION.name)?.ok_or_else(|| Failure::field(DEFINITION.name, "This field is required."))?;
+            number(body, DEFINITION.name)?.ok_or_else(|| Error::field(DEFINITION.name, "This field is required."))?;
         let holder = match number(body, link.name)? {
             Some(id) => id,
             None => by_ansible_id(engine, target, body.get(key))
                 .await?
-                .ok_or_else(|| Failure::field(link.name, "This field is required."))?,
+                .ok_or_else(|| Error::field(link.name, "This field is required."))?,
         };
         let role = self.role(engine, actor, definition, body).await?;
         let grantee = if self.to_team { Grantee::Team(holder) } else { Grantee::User(holder) };
         engine.change_grant(actor, role, grantee, true).await.map_err(|failure| match failure {
-            Failure::BadRequest(_) => {
-                Failure::field(link.name, format!("Invalid pk \"{holder}\" - object does not exist."))
+            Error::BadRequest(_) => {
+                Error::field(link.name, format!("Invalid pk \"{holder}\" - object does not exist."))
             }
             other => other,
         })?;
@@ -283,7 +288,7 @@ impl AssignmentHooks {
         let rows = engine.database.read(&query, &[Type::Integer]).await?;
         rows.first()
             .and_then(|row| row.integer(0))
-            .ok_or_else(|| Failure::Conflict("The role was taken away at the same moment.".into()))
+            .ok_or_else(|| Error::Conflict("The role was taken away at the same moment.".into()))
     }
 
     /// The role that a definition is on the object that the body names.
@@ -293,7 +298,7 @@ impl AssignmentHooks {
         actor: &Actor,
         definition: i64,
         body: &Map<String, Json>,
-    ) -> Result<i64, Failure> {
+    ) -> Result<i64, Error> {
         let query = Query::select()
             .exprs(["content_type", "role_type", "role_field"].map(|name| column("role_definitions", name)))
             .from(Alias::new("role_definitions"))
@@ -301,7 +306,7 @@ impl AssignmentHooks {
             .to_owned();
         let rows = engine.database.read(&query, &[Type::Text; 3]).await?;
         let row = rows.first().ok_or_else(|| {
-            Failure::field(DEFINITION.name, format!("Invalid pk \"{definition}\" - object does not exist."))
+            Error::field(DEFINITION.name, format!("Invalid pk \"{definition}\" - object does not exist."))
         })?;
         let (Some(content_type), older) = (row.text(0), row.text(2)) else {
             // The one definition without a type is the system auditor.
@@ -309,16 +314,16 @@ impl AssignmentHooks {
         };
         let resource =
             TYPES_WITH_ROLES.iter().map(|resource| resource()).find(|resource| resource.content_type() == content_type);
-        let resource = resource.ok_or_else(|| Failure::NotYet(format!("objects of type {content_type}")))?;
+        let resource = resource.ok_or_else(|| Error::NotImplemented(format!("objects of type {content_type}")))?;
         let object = match number(body, OBJECT_ID.name)? {
             Some(id) => id,
             None => by_ansible_id(engine, resource, body.get(OBJECT_ANSIBLE_ID.name))
                 .await?
-                .ok_or_else(|| Failure::field(OBJECT_ID.name, "Name the object on which to assign the role."))?,
+                .ok_or_else(|| Error::field(OBJECT_ID.name, "Name the object on which to assign the role."))?,
         };
-        find_id(engine, actor, resource, &Target::Id(object)).await.map_err(|failure| match failure {
-            Failure::NotFound(_) => {
-                Failure::field(OBJECT_ID.name, format!("Invalid pk \"{object}\" - object does not exist."))
+        find_id(engine, actor, resource, &ObjectKey::Id(object)).await.map_err(|failure| match failure {
+            Error::NotFound(_) => {
+                Error::field(OBJECT_ID.name, format!("Invalid pk \"{object}\" - object does not exist."))
             }
             other => other,
         })?;
@@ -328,7 +333,7 @@ impl AssignmentHooks {
         }
     }
 
-    async fn unassign(&self, engine: &Engine, actor: &Actor, target: &Target) -> Result<(), Failure> {
+    async fn unassign(&self, engine: &Engine, actor: &Actor, target: &ObjectKey) -> Result<(), Error> {
         let (link, _, _) = self.holder();
         let listed = if self.to_team { &TEAM_ASSIGNMENT } else { &USER_ASSIGNMENT };
         let id = find_id(engine, actor, listed, target).await?;
@@ -340,7 +345,7 @@ impl AssignmentHooks {
         let rows = engine.database.read(&query, &[Type::Integer, Type::Integer]).await?;
         let (Some(role), Some(holder)) = rows.first().map_or((None, None), |row| (row.integer(0), row.integer(1)))
         else {
-            return Err(Failure::NotFound(Some(listed.label)));
+            return Err(Error::NotFound(Some(listed.label)));
         };
         let grantee = if self.to_team { Grantee::Team(holder) } else { Grantee::User(holder) };
         engine.change_grant(actor, role, grantee, false).await
@@ -348,21 +353,17 @@ impl AssignmentHooks {
 }
 
 /// A number in a body; none if the key is absent or null.
-fn number(body: &Map<String, Json>, key: &str) -> Result<Option<i64>, Failure> {
+fn number(body: &Map<String, Json>, key: &str) -> Result<Option<i64>, Error> {
     let number = match body.get(key) {
         None | Some(Json::Null) => return Ok(None),
         Some(Json::String(text)) => text.trim().parse().ok(),
         Some(other) => other.as_i64(),
     };
-    number.map(Some).ok_or_else(|| Failure::field(key, "A valid integer is required."))
+    number.map(Some).ok_or_else(|| Error::field(key, "A valid integer is required."))
 }
 
 /// The identities across systems of these objects, if the type has them.
-async fn ansible_ids(
-    engine: &Engine,
-    resource: &'static Resource,
-    ids: Vec<i64>,
-) -> Result<Vec<(i64, String)>, Failure> {
+async fn ansible_ids(engine: &Engine, resource: &'static Resource, ids: Vec<i64>) -> Result<Vec<(i64, String)>, Error> {
     if ids.is_empty() || resource.shared_type.is_none() {
         return Ok(vec![]);
     }
@@ -380,7 +381,7 @@ async fn by_ansible_id(
     engine: &Engine,
     resource: &'static Resource,
     sent: Option<&Json>,
-) -> Result<Option<i64>, Failure> {
+) -> Result<Option<i64>, Error> {
     let (Some(wanted), true) = (sent.and_then(Json::as_str), resource.shared_type.is_some()) else { return Ok(None) };
     let query = Query::select()
         .expr(column(resource.table, "id"))

@@ -3,9 +3,9 @@
 
 use async_trait::async_trait;
 use hostler_database::{Transaction, Value};
-use hostler_engine::{Edit, Engine, Failure, Hooks, Record};
+use hostler_engine::{Edit, Engine, Error, Hooks, Record};
 use hostler_schema::{
-    Access, Action, Actor, Default, Draft, Field, Resource, Rule, Sublist, Unique, Via, column, fields,
+    Access, Action, Actor, DefaultValue, Draft, Field, Join, Resource, Rule, Sublist, UniqueConstraint, column, fields,
 };
 use sea_query::{Alias, ExprTrait, Query};
 use serde_json::Value as Json;
@@ -51,7 +51,7 @@ const NAME: Field = fields::text("name")
     .required()
     .help("What the role is called; no other may have this name.");
 const DESCRIPTION: Field =
-    fields::text("description").label("Description").default(Default::Text("")).help("What its holders may do.");
+    fields::text("description").label("Description").default(DefaultValue::Text("")).help("What its holders may do.");
 const MANAGED: Field = fields::boolean("managed")
     .label("Managed")
     .read_only()
@@ -79,18 +79,22 @@ pub static ROLE_DEFINITION: Resource = Resource {
             "user_assignments",
             "Role Definition User Assignments",
             || &USER_ASSIGNMENT,
-            Via::Reverse("role_definition_id"),
+            Join::Reverse("role_definition_id"),
         ),
         Sublist::new(
             "team_assignments",
             "Role Definition Team Assignments",
             || &TEAM_ASSIGNMENT,
-            Via::Reverse("role_definition_id"),
+            Join::Reverse("role_definition_id"),
         ),
     ],
     summaries: &[CREATED_BY, MODIFIED_BY],
     summarized_as: &["name", "description", "managed"],
-    unique: &[Unique { fields: &["name"], key: "name", message: "role definition with this name already exists." }],
+    unique: &[UniqueConstraint {
+        fields: &["name"],
+        key: "name",
+        message: "role definition with this name already exists.",
+    }],
     ..Resource::new(
         "role_definition",
         "role_definitions",
@@ -121,18 +125,18 @@ pub struct RoleDefinitionHooks;
 
 #[async_trait]
 impl Hooks for RoleDefinitionHooks {
-    async fn validate(&self, _engine: &Engine, _tx: &mut Transaction, edit: &mut Edit<'_>) -> Result<(), Failure> {
+    async fn validate(&self, _engine: &Engine, _tx: &mut Transaction, edit: &mut Edit<'_>) -> Result<(), Error> {
         let content_type = edit.new.text(&CONTENT_TYPE);
         if content_type.is_empty() {
-            return Err(Failure::field(CONTENT_TYPE.name, "This field is required."));
+            return Err(Error::field(CONTENT_TYPE.name, "This field is required."));
         }
         if content_type == TEAM_TYPE {
-            return Err(Failure::field(
+            return Err(Error::field(
                 CONTENT_TYPE.name,
                 "Custom roles for teams are not possible: who is in a team is for its own roles to say.",
             ));
         }
-        let wrong = |message: String| Failure::field(PERMISSIONS_FIELD.name, message);
+        let wrong = |message: String| Error::field(PERMISSIONS_FIELD.name, message);
         let permissions = permissions(&edit.new).ok_or_else(|| wrong("Expected a list of permissions.".into()))?;
         if permissions.is_empty() {
             return Err(wrong("Name at least one permission.".into()));
@@ -164,7 +168,7 @@ impl Hooks for RoleDefinitionHooks {
         Ok(())
     }
 
-    async fn saved(&self, _engine: &Engine, tx: &mut Transaction, edit: &Edit<'_>, id: i64) -> Result<(), Failure> {
+    async fn after_save(&self, _engine: &Engine, tx: &mut Transaction, edit: &Edit<'_>, id: i64) -> Result<(), Error> {
         let clear = Query::delete()
             .from_table(Alias::new("role_definition_permissions"))
             .and_where(column("role_definition_permissions", "definition_id").eq(id))

@@ -3,10 +3,12 @@
 
 use async_trait::async_trait;
 use hostler_database::{Row, Type};
-use hostler_engine::{Association, DEFINITION_FIELD, Engine, Failure, Grantee, Hooks, Shown, View};
+use hostler_engine::{
+    Association, DEFINITION_ROLE_PREFIX, Engine, Error, Grantee, Hooks, RenderContext, ResponseObject,
+};
 use hostler_schema::{
-    Access, Action, Actor, Draft, Field, ImpliedBy, ObjectRole, Parts, Post, Relation, Resource, Rule, Singleton,
-    Sublist, Via, column, fields, row_count_of_parts,
+    Access, Action, Actor, Draft, Field, ImpliedBy, Join, ObjectRole, Parts, Post, Relation, Resource, Rule, Singleton,
+    Sublist, column, fields, row_count_of_parts,
 };
 use sea_query::{Alias, Expr, ExprTrait, Query};
 use serde_json::{Map, Value as Json, json};
@@ -37,15 +39,15 @@ pub static ROLE: Resource = Resource {
     detail_title: "Role Detail",
     description: "Every object has roles, which are granted to users and teams. Holders of a role hold its children too.",
     relations: &[
-        Relation::new("ancestors", || &ROLE, Via::Condition(parents_of)),
-        Relation::new("parents", || &ROLE, Via::Condition(parents_of)),
-        Relation::new("children", || &ROLE, Via::Condition(children_of)),
-        Relation::new("descendents", || &ROLE, Via::Condition(children_of)),
-        Relation::new("content_type", || &CONTENT_TYPE_MODEL, Via::Same),
+        Relation::new("ancestors", || &ROLE, Join::Condition(parents_of)),
+        Relation::new("parents", || &ROLE, Join::Condition(parents_of)),
+        Relation::new("children", || &ROLE, Join::Condition(children_of)),
+        Relation::new("descendents", || &ROLE, Join::Condition(children_of)),
+        Relation::new("content_type", || &CONTENT_TYPE_MODEL, Join::SameRow),
         Relation::new(
             "members",
             || &USER,
-            Via::Through { table: "grants", here: "role_id", there: "user_id", only: None },
+            Join::JoinTable { table: "grants", left: "role_id", right: "user_id", filter: None },
         )
         .unlisted(),
     ],
@@ -54,18 +56,18 @@ pub static ROLE: Resource = Resource {
             "users",
             "Role Users List",
             || &USER,
-            Via::Through { table: "grants", here: "role_id", there: "user_id", only: None },
+            Join::JoinTable { table: "grants", left: "role_id", right: "user_id", filter: None },
         )
         .post(Post::Attach),
         Sublist::new(
             "teams",
             "Role Teams List",
             || &TEAM,
-            Via::Through { table: "grants", here: "role_id", there: "team_id", only: None },
+            Join::JoinTable { table: "grants", left: "role_id", right: "team_id", filter: None },
         )
         .post(Post::Attach),
-        Sublist::new("parents", "Role Parents List", || &ROLE, Via::Condition(parents_of)).unlinked(),
-        Sublist::new("children", "Role Children List", || &ROLE, Via::Condition(children_of)).unlinked(),
+        Sublist::new("parents", "Role Parents List", || &ROLE, Join::Condition(parents_of)).unlinked(),
+        Sublist::new("children", "Role Children List", || &ROLE, Join::Condition(children_of)).unlinked(),
     ],
     summarized_as: &["role_field"],
     search: &["role_field", "content_type__model"],
@@ -221,7 +223,7 @@ pub struct RoleHooks;
 
 #[async_trait]
 impl Hooks for RoleHooks {
-    async fn enrich(&self, engine: &Engine, view: View<'_>, page: &mut [Shown]) -> Result<(), Failure> {
+    async fn enrich(&self, engine: &Engine, view: RenderContext<'_>, page: &mut [ResponseObject]) -> Result<(), Error> {
         let unattach = view.below.is_some_and(|(_, _, sublist)| sublist.name == "roles");
         let definitions = definitions_of(engine, page).await?;
         for shown in page.iter_mut() {
@@ -245,7 +247,7 @@ impl Hooks for RoleHooks {
             shown.json.insert(DESCRIPTION.name.into(), description.into());
             if unattach && known.is_none() {
                 let may = view.actor.can_write && view.actor.is_superuser;
-                shown.summarize("user_capabilities", json!({"unattach": may}));
+                shown.add_summary("user_capabilities", json!({"unattach": may}));
             }
         }
         for resource in TYPES_WITH_ROLES {
@@ -260,27 +262,27 @@ impl Hooks for RoleHooks {
                 let Some(object) = objects.iter().find(|object| object.id == id) else { continue };
                 if unattach {
                     let may = view.actor.can_write && object.administered;
-                    shown.summarize("user_capabilities", json!({"unattach": may}));
+                    shown.add_summary("user_capabilities", json!({"unattach": may}));
                 }
-                shown.summarize("resource_name", object.name.as_str().into());
-                shown.summarize("resource_type", resource.name.into());
-                shown.summarize("resource_type_display_name", resource.type_label.into());
-                shown.summarize("resource_id", id.into());
-                shown.relate(resource.name, resource.url(id).into());
+                shown.add_summary("resource_name", object.name.as_str().into());
+                shown.add_summary("resource_type", resource.name.into());
+                shown.add_summary("resource_type_display_name", resource.type_label.into());
+                shown.add_summary("resource_id", id.into());
+                shown.add_related(resource.name, resource.url(id).into());
             }
         }
         Ok(())
     }
 
-    async fn post_below(
+    async fn post_sublist(
         &self,
         engine: &Engine,
         actor: &Actor,
         parent: i64,
         sublist: &'static Sublist,
         body: &Map<String, Json>,
-    ) -> Result<Option<Map<String, Json>>, Failure> {
-        let missing = |what: &str| Failure::BadMessage(format!("{what} 'id' field is missing."));
+    ) -> Result<Option<Map<String, Json>>, Error> {
+        let missing = |what: &str| Error::BadRequestMsg(format!("{what} 'id' field is missing."));
         let grantee = |id| if sublist.name == "teams" { Grantee::Team(id) } else { Grantee::User(id) };
         let asked =
             Association::parse(body)?.ok_or_else(|| missing(if sublist.name == "teams" { "Team" } else { "User" }))?;
@@ -290,8 +292,8 @@ impl Hooks for RoleHooks {
 }
 
 /// Names of the custom role definitions for which roles of this page stand, by role.
-async fn definitions_of(engine: &Engine, page: &[Shown]) -> Result<Vec<Row>, Failure> {
-    let defined = |shown: &&Shown| shown.loaded.record.text(&ROLE_FIELD).starts_with(DEFINITION_FIELD);
+async fn definitions_of(engine: &Engine, page: &[ResponseObject]) -> Result<Vec<Row>, Error> {
+    let defined = |shown: &&ResponseObject| shown.loaded.record.text(&ROLE_FIELD).starts_with(DEFINITION_ROLE_PREFIX);
     let ids: Vec<i64> = page.iter().filter(defined).map(|shown| shown.loaded.record.id).collect();
     if ids.is_empty() {
         return Ok(vec![]);
@@ -309,14 +311,14 @@ async fn definitions_of(engine: &Engine, page: &[Shown]) -> Result<Vec<Row>, Fai
     Ok(engine.database.read(&query, &[Type::Integer, Type::Text, Type::Text]).await?)
 }
 
-fn is_of(shown: &Shown, resource: &Resource) -> bool {
+fn is_of(shown: &ResponseObject, resource: &Resource) -> bool {
     shown.loaded.record.text(&CONTENT_TYPE) == resource.name
 }
 
-fn object_id(shown: &Shown) -> Option<i64> {
+fn object_id(shown: &ResponseObject) -> Option<i64> {
     shown.loaded.record.integer(&OBJECT_ID)
 }
 
-fn holding_type(shown: &Shown) -> Option<&'static Resource> {
+fn holding_type(shown: &ResponseObject) -> Option<&'static Resource> {
     TYPES_WITH_ROLES.iter().map(|resource| resource()).find(|resource| is_of(shown, resource))
 }

@@ -1,8 +1,8 @@
 //! Sessions of browsers, beyond AWX: where one is signed in, and the way to end it.
 
 use async_trait::async_trait;
-use hostler_engine::{Engine, Failure, Hooks, Shown, View};
-use hostler_schema::{Access, Action, Actor, Draft, Field, Relation, Resource, Rule, Summary, Via, column, fields};
+use hostler_engine::{Engine, Error, Hooks, RenderContext, ResponseObject};
+use hostler_schema::{Access, Action, Actor, Draft, Field, Join, Relation, Resource, Rule, Summary, column, fields};
 use sea_query::ExprTrait;
 
 use crate::USER;
@@ -37,7 +37,7 @@ pub static SESSION: Resource = Resource {
     detail_title: "Session Detail",
     description: "Sessions of browsers. Everybody sees and ends their own; superusers see and end all. One that has \
                   expired may be listed for up to an hour.",
-    relations: &[Relation::new("user", || &USER, Via::Column("user_id"))],
+    relations: &[Relation::new("user", || &USER, Join::Column("user_id"))],
     summaries: &[Summary { name: "user", column: "user_id", target: || &USER, linked: true }],
     summarized_as: &[],
     search: &["address", "user_agent"],
@@ -76,7 +76,12 @@ pub struct SessionHooks;
 
 #[async_trait]
 impl Hooks for SessionHooks {
-    async fn enrich(&self, _engine: &Engine, view: View<'_>, page: &mut [Shown]) -> Result<(), Failure> {
+    async fn enrich(
+        &self,
+        _engine: &Engine,
+        view: RenderContext<'_>,
+        page: &mut [ResponseObject],
+    ) -> Result<(), Error> {
         for shown in page {
             let current = view.actor.session == Some(shown.loaded.record.id);
             shown.json.insert(CURRENT.name.into(), current.into());

@@ -1,12 +1,12 @@
 //! Teams: users who are granted roles together.
 
 use async_trait::async_trait;
-use hostler_access::{holds, may};
+use hostler_access::{has_role_on, has_role_or_permission};
 use hostler_database::Transaction;
-use hostler_engine::{ActivityEntry, Association, Edit, Engine, Failure, Grantee, Hooks};
+use hostler_engine::{ActivityEntry, Association, Edit, Engine, Error, Grantee, Hooks};
 use hostler_schema::{
-    Access, Action, Actor, Default, Draft, Field, ImpliedBy, Key, ObjectRole, Post, Relation, Resource, Rule,
-    Singleton, Sublist, Summary, Unique, Via, fields, row_count,
+    Access, Action, Actor, DefaultValue, Draft, Field, ImpliedBy, Join, NaturalKeyPart, ObjectRole, Post, Relation,
+    Resource, Rule, Singleton, Sublist, Summary, UniqueConstraint, fields, row_count,
 };
 use serde_json::{Map, Value as Json, json};
 
@@ -20,7 +20,7 @@ use crate::{ACTIVITY, CREDENTIAL, ORGANIZATION, PROJECT, ROLE, USER, access_path
 const NAME: Field =
     fields::text("name").label("Name").max(512).required().help("What the team is called; unique in its organization.");
 const DESCRIPTION: Field =
-    fields::text("description").label("Description").default(Default::Text("")).help("What the team is for.");
+    fields::text("description").label("Description").default(DefaultValue::Text("")).help("What the team is for.");
 const ORGANIZATION_LINK: Field = fields::link("organization", "organization_id", || &ORGANIZATION)
     .label("Organization")
     .required()
@@ -53,8 +53,8 @@ static IDENTITY: Resource = identity("teams", &InheritedAccess(|| &TEAM));
 const RELATIONS: &[Relation] = &[
     BY_CREATOR,
     BY_MODIFIER,
-    Relation::new("organization", || &ORGANIZATION, Via::Column("organization_id")),
-    Relation::new("resource", || &IDENTITY, Via::Same),
+    Relation::new("organization", || &ORGANIZATION, Join::Column("organization_id")),
+    Relation::new("resource", || &IDENTITY, Join::SameRow),
     Relation::new("member_roles", || &ROLE, granted_roles("team_id")),
     Relation::new("has_roles", || &ROLE, granted_roles("team_id")),
     Relation::new("role_assignments", || &ROLE, granted_roles("team_id")),
@@ -65,25 +65,25 @@ const SUBLISTS: &[Sublist] = &[
         "users",
         "Team Users List",
         || &USER,
-        Via::Condition(|id, other| users_with_role("team", "member_role", id, other)),
+        Join::Condition(|id, other| users_with_role("team", "member_role", id, other)),
     )
     .post(Post::Grant("member_role")),
     Sublist::new("roles", "Team Roles List", || &ROLE, granted_roles("team_id")).post(Post::Attach),
-    Sublist::new("projects", "Team Projects List", || &PROJECT, Via::Condition(projects::granted_to_team)),
-    Sublist::new("credentials", "Team Credentials List", || &CREDENTIAL, Via::Condition(belongs_to_team))
+    Sublist::new("projects", "Team Projects List", || &PROJECT, Join::Condition(projects::granted_to_team)),
+    Sublist::new("credentials", "Team Credentials List", || &CREDENTIAL, Join::Condition(belongs_to_team))
         .post(Post::Create("team")),
     Sublist::new(
         "object_roles",
         "Team Object Roles List",
         || &ROLE,
-        Via::Condition(|id, other| roles_of("team", id, other)),
+        Join::Condition(|id, other| roles_of("team", id, other)),
     ),
     Sublist::new("activity_stream", "Team Activity Stream List", || &ACTIVITY, activity_of("team")),
     Sublist::new(
         "access_list",
         "Team Access List",
         || &USER,
-        Via::Condition(|id, other| access_paths::with_access_to(&TEAM, id, other)),
+        Join::Condition(|id, other| access_paths::with_access_to(&TEAM, id, other)),
     ),
 ];
 
@@ -100,8 +100,8 @@ pub static TEAM: Resource = Resource {
         CREATED_BY,
         MODIFIED_BY,
     ],
-    natural_key: &[Key::Field("name"), Key::Link("organization")],
-    unique: &[Unique {
+    natural_key: &[NaturalKeyPart::Field("name"), NaturalKeyPart::Link("organization")],
+    unique: &[UniqueConstraint {
         fields: &["organization", "name"],
         key: "__all__",
         message: "Team with this Organization and Name already exists.",
@@ -125,15 +125,19 @@ impl Access for TeamAccess {
         match action {
             // The setting lets organization admins pick from all users and teams.
             Action::Read if actor.policy.org_admins_see_all_users && actor.is_organization_admin => Rule::All,
-            Action::Read => may(&TEAM, "read_role", "view", actor, row),
-            Action::Change if may_manage(actor) => may(&TEAM, "admin_role", "change", actor, row),
-            Action::Delete if may_manage(actor) => may(&TEAM, "admin_role", "delete", actor, row),
+            Action::Read => has_role_or_permission(&TEAM, "read_role", "view", actor, row),
+            Action::Change if may_manage(actor) => has_role_or_permission(&TEAM, "admin_role", "change", actor, row),
+            Action::Delete if may_manage(actor) => has_role_or_permission(&TEAM, "admin_role", "delete", actor, row),
             _ => Rule::None,
         }
     }
 
     fn create(&self, actor: &Actor, draft: Draft<'_>) -> Rule {
-        if may_manage(actor) { holds(&ORGANIZATION, "admin_role", actor, draft("organization")) } else { Rule::None }
+        if may_manage(actor) {
+            has_role_on(&ORGANIZATION, "admin_role", actor, draft("organization"))
+        } else {
+            Rule::None
+        }
     }
 }
 
@@ -146,15 +150,15 @@ pub struct TeamHooks;
 
 #[async_trait]
 impl Hooks for TeamHooks {
-    fn permit(&self, edit: &Edit<'_>) -> Result<(), Failure> {
+    fn authorize(&self, edit: &Edit<'_>) -> Result<(), Error> {
         // Moving a team would hand its grants to another organization's admins.
         if !edit.is_new() && edit.changes(&ORGANIZATION_LINK) && !edit.actor.is_superuser {
-            return Err(Failure::Forbidden(Some("Unable to change organization on a team.".into())));
+            return Err(Error::Forbidden(Some("Unable to change organization on a team.".into())));
         }
         Ok(())
     }
 
-    async fn saved(&self, engine: &Engine, tx: &mut Transaction, edit: &Edit<'_>, id: i64) -> Result<(), Failure> {
+    async fn after_save(&self, engine: &Engine, tx: &mut Transaction, edit: &Edit<'_>, id: i64) -> Result<(), Error> {
         let Some(left) = edit.old.as_ref().and_then(|old| old.integer(&ORGANIZATION_LINK)) else { return Ok(()) };
         if !edit.changes(&ORGANIZATION_LINK) {
             return Ok(());
@@ -181,16 +185,16 @@ impl Hooks for TeamHooks {
         Ok(())
     }
 
-    async fn post_below(
+    async fn post_sublist(
         &self,
         engine: &Engine,
         actor: &Actor,
         parent: i64,
         _sublist: &'static Sublist,
         body: &Map<String, Json>,
-    ) -> Result<Option<Map<String, Json>>, Failure> {
+    ) -> Result<Option<Map<String, Json>>, Error> {
         let asked =
-            Association::parse(body)?.ok_or_else(|| Failure::BadMessage("Role 'id' field is missing.".into()))?;
+            Association::parse(body)?.ok_or_else(|| Error::BadRequestMsg("Role 'id' field is missing.".into()))?;
         engine.change_grant(actor, asked.id, Grantee::Team(parent), asked.attach).await?;
         Ok(None)
     }

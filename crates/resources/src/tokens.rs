@@ -2,11 +2,11 @@
 
 use async_trait::async_trait;
 use hostler_database::{Transaction, Type, Value};
-use hostler_engine::{Edit, Engine, Failure, Hooks, Shown, View};
+use hostler_engine::{Edit, Engine, Error, Hooks, RenderContext, ResponseObject};
 use hostler_identity::token::{digest, new_token, parse_scope};
 use hostler_schema::{
-    Access, Action, Actor, Default, Draft, Field, Relation, Resource, Rule, Sublist, Summary, Via, column, fields,
-    row_count,
+    Access, Action, Actor, DefaultValue, Draft, Field, Join, Relation, Resource, Rule, Sublist, Summary, column,
+    fields, row_count,
 };
 use jiff::{SignedDuration, Timestamp};
 use sea_query::{Alias, Condition, Expr, ExprTrait, Query, UnionType};
@@ -17,7 +17,7 @@ use crate::{ACTIVITY, APPLICATION, USER};
 
 const DESCRIPTION: Field = fields::text("description")
     .label("Description")
-    .default(Default::Text(""))
+    .default(DefaultValue::Text(""))
     .help("What the token is for, to know it again.");
 const USER_LINK: Field = fields::link("user", "user_id", || &USER)
     .label("User")
@@ -44,7 +44,7 @@ const EXPIRES: Field = fields::time("expires")
     .help("Until when the token is good. Left out, the server's default counts from now.");
 const SCOPE: Field = fields::text("scope")
     .label("Scope")
-    .default(Default::Text("write"))
+    .default(DefaultValue::Text("write"))
     .help("Whether the token may only read or also write: the words read and write, separated by spaces.");
 /// Filters know it; answers, like AWX's, do not show it.
 const LAST_USED: Field = fields::time("last_used")
@@ -66,8 +66,8 @@ pub static TOKEN: Resource = Resource {
     description: "Tokens act as their user, as far as their scope allows. Everybody sees and revokes their own; admins \
                   of an organization see and revoke those of its applications; superusers see all.",
     relations: &[
-        Relation::new("user", || &USER, Via::Column("user_id")),
-        Relation::new("application", || &APPLICATION, Via::Column("application_id")),
+        Relation::new("user", || &USER, Join::Column("user_id")),
+        Relation::new("application", || &APPLICATION, Join::Column("application_id")),
         absent("id_token", || &TOKEN),
         absent("refresh_token", || &TOKEN),
         absent("source_refresh_token", || &TOKEN),
@@ -162,14 +162,14 @@ impl Access for TokenAccess {
 }
 
 /// The body of a POST to one of the lists of a user's tokens.
-pub(crate) fn body_below(list: &str, body: &Map<String, Json>) -> Result<Map<String, Json>, Failure> {
+pub(crate) fn body_below(list: &str, body: &Map<String, Json>) -> Result<Map<String, Json>, Error> {
     let mut body = body.clone();
     match list {
         "personal_tokens" => {
             body.shift_remove(APPLICATION_LINK.name);
         }
         "authorized_tokens" if body.get(APPLICATION_LINK.name).is_none_or(Json::is_null) => {
-            return Err(Failure::field(APPLICATION_LINK.name, "This field is required."));
+            return Err(Error::field(APPLICATION_LINK.name, "This field is required."));
         }
         _ => {}
     }
@@ -181,13 +181,13 @@ pub struct TokenHooks;
 
 #[async_trait]
 impl Hooks for TokenHooks {
-    async fn prepare(&self, engine: &Engine, edit: &mut Edit<'_>) -> Result<(), Failure> {
+    async fn prepare(&self, engine: &Engine, edit: &mut Edit<'_>) -> Result<(), Error> {
         // The name of a secret in the body of a change is no reason to replace it.
         if !edit.is_new() {
             return Ok(());
         }
         if let (Some(account), false) = (&edit.actor.external_account, edit.actor.policy.tokens_for_external_users) {
-            return Err(Failure::Forbidden(Some(format!(
+            return Err(Error::Forbidden(Some(format!(
                 "(access_denied) OAuth2 Tokens cannot be created by users associated with an external authentication \
                  provider ({account})"
             ))));
@@ -197,7 +197,7 @@ impl Hooks for TokenHooks {
         edit.revealed.insert(TOKEN_FIELD.name, secret.plain);
         if let Some(application) = edit.new.integer(&APPLICATION_LINK) {
             if !exists(engine, application).await? {
-                return Err(Failure::BadRequest("OAuth2Application matching query does not exist.".into()));
+                return Err(Error::BadRequest("OAuth2Application matching query does not exist.".into()));
             }
             edit.revealed.insert(REFRESH_TOKEN.name, new_token().plain);
         }
@@ -208,17 +208,17 @@ impl Hooks for TokenHooks {
             edit.new.set(&EXPIRES, Value::Time(after(now, edit.actor.policy.token_seconds)));
         }
         if matches!(edit.new.get(&EXPIRES), Value::Time(expires) if *expires <= now) {
-            return Err(Failure::field(EXPIRES.name, "The token would have expired already."));
+            return Err(Error::field(EXPIRES.name, "The token would have expired already."));
         }
         Ok(())
     }
 
-    async fn validate(&self, _engine: &Engine, _tx: &mut Transaction, edit: &mut Edit<'_>) -> Result<(), Failure> {
-        parse_scope(edit.new.text(&SCOPE)).map_err(|error| Failure::field(SCOPE.name, error.to_string()))?;
+    async fn validate(&self, _engine: &Engine, _tx: &mut Transaction, edit: &mut Edit<'_>) -> Result<(), Error> {
+        parse_scope(edit.new.text(&SCOPE)).map_err(|error| Error::field(SCOPE.name, error.to_string()))?;
         Ok(())
     }
 
-    async fn saved(&self, engine: &Engine, tx: &mut Transaction, edit: &Edit<'_>, id: i64) -> Result<(), Failure> {
+    async fn after_save(&self, engine: &Engine, tx: &mut Transaction, edit: &Edit<'_>, id: i64) -> Result<(), Error> {
         let Some(refresh_token) = edit.revealed.get(REFRESH_TOKEN.name) else { return Ok(()) };
         let now = engine.clock.now();
         let insert = Query::insert()
@@ -235,7 +235,12 @@ impl Hooks for TokenHooks {
         Ok(())
     }
 
-    async fn enrich(&self, engine: &Engine, _view: View<'_>, page: &mut [Shown]) -> Result<(), Failure> {
+    async fn enrich(
+        &self,
+        engine: &Engine,
+        _view: RenderContext<'_>,
+        page: &mut [ResponseObject],
+    ) -> Result<(), Error> {
         let ids = page.iter().map(|shown| shown.loaded.record.id);
         let query = Query::select()
             .expr(column("refresh_tokens", "token_id"))
@@ -260,14 +265,14 @@ impl Hooks for TokenHooks {
         Ok(())
     }
 
-    fn just_created(&self, edit: &Edit<'_>, json: &mut Map<String, Json>) {
+    fn extend_created(&self, edit: &Edit<'_>, json: &mut Map<String, Json>) {
         for (name, secret) in &edit.revealed {
             json.insert((*name).into(), secret.as_str().into());
         }
     }
 }
 
-async fn exists(engine: &Engine, application: i64) -> Result<bool, Failure> {
+async fn exists(engine: &Engine, application: i64) -> Result<bool, Error> {
     let query = Query::select()
         .expr(column(APPLICATION.table, "id"))
         .from(Alias::new(APPLICATION.table))

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use hostler_database::{Database, Location, TEXTS, Type};
 use hostler_resources::REGISTRY;
-use hostler_schema::{Action, Actor, Key, Kind, Policy, Resource, Via, column};
+use hostler_schema::{Action, Actor, FieldKind, Join, NaturalKeyPart, Policy, Resource, column};
 use hostler_testkit::database::PostgresDatabase;
 use sea_query::{Alias, Query};
 
@@ -40,7 +40,7 @@ fn every_field_is_named_and_explained() {
                 "{place}: stored fields have a column, others none"
             );
             assert!(
-                !(matches!(field.kind, Kind::Digest) && field.shown),
+                !(matches!(field.kind, FieldKind::Digest) && field.shown),
                 "{place} is a secret that answers would show"
             );
         }
@@ -62,11 +62,11 @@ fn descriptions_refer_to_what_exists() {
             }
         }
         for key in resource.natural_key {
-            let (Key::Field(name) | Key::Link(name)) = key;
+            let (NaturalKeyPart::Field(name) | NaturalKeyPart::Link(name)) = key;
             assert!(resource.field(name).is_some(), "{}: the unknown field {name} is part of the name", resource.name);
         }
         for field in resource.fields {
-            if let Kind::Link(target) = field.kind {
+            if let FieldKind::Link(target) = field.kind {
                 assert!(
                     REGISTRY.by_name(target().name).is_some(),
                     "{}.{} links to a stranger",
@@ -79,7 +79,7 @@ fn descriptions_refer_to_what_exists() {
             let target = (sublist.target)().name;
             assert!(REGISTRY.by_name(target).is_some(), "{}/{} lists strangers", resource.plural, sublist.name);
             assert!(
-                !resource.later.contains(&sublist.name),
+                !resource.unimplemented.contains(&sublist.name),
                 "{}/{} is both built and not",
                 resource.plural,
                 sublist.name
@@ -95,7 +95,11 @@ fn texts_that_are_searched_are_in_their_index() {
         let resource = resources().find(|resource| resource.table == texts.table).expect("a resource of the table");
         for column in texts.columns {
             let field = resource.fields.iter().find(|field| field.column == *column).expect("a field of the column");
-            assert!(!field.nullable && !field.kind.holds_secrets(), "{}.{column} cannot be in the index", texts.table);
+            assert!(
+                !field.nullable && !field.kind.contains_secrets(),
+                "{}.{column} cannot be in the index",
+                texts.table
+            );
         }
         for name in resource.search {
             assert!(texts.columns.contains(name), "the index lacks {name} of {}", texts.table);
@@ -108,7 +112,7 @@ fn texts_that_are_searched_are_in_their_index() {
 fn parts_of_a_row_are_seen_with_it() {
     let mut compared = 0;
     for resource in resources() {
-        for relation in resource.relations.iter().filter(|relation| matches!(relation.via, Via::Same)) {
+        for relation in resource.relations.iter().filter(|relation| matches!(relation.join, Join::SameRow)) {
             let part = (relation.target)();
             assert_eq!(part.table, resource.table, "{}.{}", resource.name, relation.name);
             for (is_superuser, is_organization_admin) in [(true, false), (false, true), (false, false)] {
@@ -135,7 +139,7 @@ fn parts_of_a_row_are_seen_with_it() {
 #[test]
 fn secrets_are_nothing_but_fields() {
     for resource in resources() {
-        let named = resource.natural_key.iter().map(|(Key::Field(name) | Key::Link(name))| name);
+        let named = resource.natural_key.iter().map(|(NaturalKeyPart::Field(name) | NaturalKeyPart::Link(name))| name);
         let unique = resource.unique.iter().flat_map(|unique| unique.fields);
         for name in resource.summarized_as.iter().chain(resource.search).chain(named).chain(unique) {
             let secret = resource.field(name).is_some_and(|field| field.kind.is_secret());
@@ -150,8 +154,8 @@ async fn fits(database: &Database) {
         let mut columns: Vec<&str> =
             resource.fields.iter().filter(|field| field.is_stored()).map(|field| field.column).collect();
         columns.extend(resource.summaries.iter().map(|summary| summary.column));
-        columns.extend(resource.relations.iter().filter_map(|relation| match relation.via {
-            Via::Column(name) => Some(name),
+        columns.extend(resource.relations.iter().filter_map(|relation| match relation.join {
+            Join::Column(name) => Some(name),
             _ => None,
         }));
         if resource.editable {

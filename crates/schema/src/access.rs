@@ -26,7 +26,7 @@ pub struct Policy {
     /// ALLOW_OAUTH2_FOR_EXTERNAL_USERS: users whom a directory or an identity provider vouches for may make tokens.
     pub tokens_for_external_users: bool,
     /// The AUTH_LDAP_ settings: what directories fill.
-    pub managed: Managed,
+    pub managed: LdapManagedFields,
     /// ACTIVITY_STREAM_ENABLED: what is done is recorded in the activity stream.
     pub activity_stream: bool,
 }
@@ -45,7 +45,7 @@ impl Default for Policy {
             token_seconds: 0,
             refresh_token_seconds: 0,
             tokens_for_external_users: false,
-            managed: Managed::default(),
+            managed: LdapManagedFields::default(),
             activity_stream: true,
         }
     }
@@ -53,16 +53,16 @@ impl Default for Policy {
 
 /// Which fields of users who come from a directory are not changed here: the directory fills them at each sign-in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Managed(u8);
+pub struct LdapManagedFields(u8);
 
-impl Managed {
+impl LdapManagedFields {
     /// What directories can fill, and the name that users are found by.
     pub const FIELDS: [&str; 6] = ["username", "first_name", "last_name", "email", "is_superuser", "is_system_auditor"];
 
-    /// These fields; others than [`Managed::FIELDS`] are ignored.
+    /// These fields; others than [`LdapManagedFields::FIELDS`] are ignored.
     pub fn of<'a>(fields: impl IntoIterator<Item = &'a str>) -> Self {
         let known = |field: &str| Self::FIELDS.iter().position(|known| *known == field);
-        Managed(fields.into_iter().filter_map(known).fold(0, |set, position| set | 1 << position))
+        LdapManagedFields(fields.into_iter().filter_map(known).fold(0, |set, position| set | 1 << position))
     }
 
     /// Whether this field is one of them.

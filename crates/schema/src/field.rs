@@ -2,7 +2,7 @@ use crate::Resource;
 
 /// What a field holds, and with it how it is stored, read, filtered and shown.
 #[derive(Clone, Copy, Debug)]
-pub enum Kind {
+pub enum FieldKind {
     /// The integer primary key.
     Id,
     /// Text without structure.
@@ -33,7 +33,7 @@ pub enum Kind {
     /// be read back: write-only, shown as `$encrypted$` where it is set, refused
     /// in filters, masked in the activity stream. Its column is
     /// `TEXT NOT NULL DEFAULT ''`, where the empty text means that none is set.
-    Sealed,
+    Encrypted,
     /// A JSON object some of whose values are secrets, which the resource's hooks
     /// seal before they are stored: shown with the sealed ones masked, refused in
     /// filters, masked in the activity stream.
@@ -42,22 +42,22 @@ pub enum Kind {
     Computed,
 }
 
-impl Kind {
+impl FieldKind {
     /// Whether values of this kind must never leave the server.
     pub const fn is_secret(&self) -> bool {
-        matches!(self, Kind::Digest | Kind::Sealed)
+        matches!(self, FieldKind::Digest | FieldKind::Encrypted)
     }
 
     /// Whether values of this kind hold something that must never be compared by
     /// a filter nor stand in the activity stream.
-    pub const fn holds_secrets(&self) -> bool {
-        self.is_secret() || matches!(self, Kind::Inputs)
+    pub const fn contains_secrets(&self) -> bool {
+        self.is_secret() || matches!(self, FieldKind::Inputs)
     }
 }
 
 /// The value that a field takes when a client creates an object without naming it.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Default {
+pub enum DefaultValue {
     /// A text.
     Text(&'static str),
     /// A truth value.
@@ -87,7 +87,7 @@ pub struct Field {
     /// The column in the resource's table; empty if it has none.
     pub column: &'static str,
     /// What it holds.
-    pub kind: Kind,
+    pub kind: FieldKind,
     /// Its short name for people, as OPTIONS shows it.
     pub label: &'static str,
     /// What it means, in a sentence, as OPTIONS shows it.
@@ -108,7 +108,7 @@ pub struct Field {
     /// Least and greatest number.
     pub range: Option<(i64, i64)>,
     /// What POST takes when the key is absent.
-    pub default: Option<Default>,
+    pub default: Option<DefaultValue>,
     /// Whether PUT leaves the stored value alone when the key is absent.
     pub kept_on_put: bool,
     /// The characters that are allowed.
@@ -128,7 +128,7 @@ pub struct Field {
 }
 
 impl Field {
-    const fn new(name: &'static str, kind: Kind) -> Self {
+    const fn new(name: &'static str, kind: FieldKind) -> Self {
         Field {
             name,
             column: name,
@@ -206,7 +206,7 @@ impl Field {
         self
     }
     /// The value when POST does not name it.
-    pub const fn default(mut self, value: Default) -> Self {
+    pub const fn default(mut self, value: DefaultValue) -> Self {
         self.default = Some(value);
         self
     }
@@ -274,70 +274,70 @@ impl Field {
 
 /// The constructors of fields, one for each kind, to be imported together.
 pub mod fields {
-    use super::{Field, Kind};
+    use super::{Field, FieldKind};
     use crate::Resource;
 
     /// The primary key.
     pub const fn id() -> Field {
-        Field::new("id", Kind::Id)
+        Field::new("id", FieldKind::Id)
             .label("ID")
             .help("The number that names this object for as long as it exists.")
             .read_only()
     }
     /// A text field.
     pub const fn text(name: &'static str) -> Field {
-        Field::new(name, Kind::Text)
+        Field::new(name, FieldKind::Text)
     }
     /// An email address.
     pub const fn email(name: &'static str) -> Field {
-        Field::new(name, Kind::Email)
+        Field::new(name, FieldKind::Email)
     }
     /// A truth value.
     pub const fn boolean(name: &'static str) -> Field {
-        Field::new(name, Kind::Boolean)
+        Field::new(name, FieldKind::Boolean)
     }
     /// A whole number.
     pub const fn integer(name: &'static str) -> Field {
-        Field::new(name, Kind::Integer)
+        Field::new(name, FieldKind::Integer)
     }
     /// A moment in time.
     pub const fn time(name: &'static str) -> Field {
-        Field::new(name, Kind::Time)
+        Field::new(name, FieldKind::Time)
     }
     /// A JSON document.
     pub const fn json(name: &'static str) -> Field {
-        Field::new(name, Kind::Json)
+        Field::new(name, FieldKind::Json)
     }
     /// A UUID.
     pub const fn uuid(name: &'static str) -> Field {
-        Field::new(name, Kind::Uuid)
+        Field::new(name, FieldKind::Uuid)
     }
     /// One of a fixed set of words.
     pub const fn choice(name: &'static str, words: &'static [(&'static str, &'static str)]) -> Field {
-        Field::new(name, Kind::Choice(words))
+        Field::new(name, FieldKind::Choice(words))
     }
     /// The id of another object.
     pub const fn link(name: &'static str, column: &'static str, target: fn() -> &'static Resource) -> Field {
-        Field::new(name, Kind::Link(target)).column(column)
+        Field::new(name, FieldKind::Link(target)).column(column)
     }
     /// A link to a kind of object that does not exist yet.
     pub const fn reserved(name: &'static str) -> Field {
-        Field::new(name, Kind::Reserved).column("").nullable()
+        Field::new(name, FieldKind::Reserved).column("").nullable()
     }
     /// A secret that is stored as a digest only.
     pub const fn digest(name: &'static str) -> Field {
-        Field::new(name, Kind::Digest).hidden()
+        Field::new(name, FieldKind::Digest).hidden()
     }
     /// A secret that is stored encrypted.
-    pub const fn sealed(name: &'static str) -> Field {
-        Field::new(name, Kind::Sealed)
+    pub const fn encrypted(name: &'static str) -> Field {
+        Field::new(name, FieldKind::Encrypted)
     }
     /// A JSON object with secrets among its values.
     pub const fn inputs(name: &'static str) -> Field {
-        Field::new(name, Kind::Inputs)
+        Field::new(name, FieldKind::Inputs)
     }
     /// A value that a hook computes for answers.
     pub const fn computed(name: &'static str) -> Field {
-        Field::new(name, Kind::Computed).column("").read_only().not_filterable()
+        Field::new(name, FieldKind::Computed).column("").read_only().not_filterable()
     }
 }

@@ -11,10 +11,10 @@ mod relation;
 mod resource;
 mod role;
 
-pub use access::{Access, Action, Actor, Draft, Managed, Parts, Policy, Rule};
-pub use field::{Charset, Default, Field, Kind, fields};
-pub use relation::{Post, Relation, Sublist, Via};
-pub use resource::{Key, Resource, Summary, Unique, row_count, row_count_of_parts};
+pub use access::{Access, Action, Actor, Draft, LdapManagedFields, Parts, Policy, Rule};
+pub use field::{Charset, DefaultValue, Field, FieldKind, fields};
+pub use relation::{Join, Post, Relation, Sublist};
+pub use resource::{NaturalKeyPart, Resource, Summary, UniqueConstraint, row_count, row_count_of_parts};
 pub use role::{ImpliedBy, ObjectRole, Singleton};
 
 use sea_query::{DynIden, Expr};

@@ -2,82 +2,87 @@ use sea_query::{Alias, Expr, ExprTrait, Query, SelectStatement};
 
 use crate::{Resource, column};
 
-/// How the rows of one resource lead to the rows of another.
+/// How the rows of one resource are joined to the rows of another.
 #[derive(Clone, Copy)]
-pub enum Via {
-    /// This row's column holds the other row's id.
+pub enum Join {
+    /// This row's column is a foreign key to the other row.
     Column(&'static str),
-    /// The other row's column holds this row's id.
+    /// The other row's column is a foreign key to this row.
     Reverse(&'static str),
-    /// The other row is this one, seen as a part of the same table: whoever sees this one sees that, too.
-    Same,
-    /// Rows of a third table hold the ids of both.
-    Through {
-        /// That table.
+    /// The other row is this row, under another description of the same table. An actor who sees this row sees that one.
+    SameRow,
+    /// A join table contains the ids of both rows.
+    JoinTable {
+        /// The name of the join table.
         table: &'static str,
         /// Its column with this row's id.
-        here: &'static str,
+        left: &'static str,
         /// Its column with the other row's id.
-        there: &'static str,
-        /// A column and the value that it must have.
-        only: Option<(&'static str, &'static str)>,
+        right: &'static str,
+        /// A column of the join table and the value that it must have.
+        filter: Option<(&'static str, &'static str)>,
     },
-    /// Any other way: given this row's id and the name under which the other
-    /// table stands in the query, the condition that both belong together.
+    /// A condition on this row's id and the other table's alias in the query.
     Condition(fn(this_id: Expr, other: &str) -> Expr),
-    /// Hostler keeps no such objects, so no row ever leads to one.
-    Nowhere,
+    /// Hostler does not store such objects: the relation is always empty.
+    Unavailable,
 }
 
-impl Via {
-    /// The condition that row `other` belongs to row `this`, both names of tables in the query.
-    pub fn joins(&self, this: &str, other: &str) -> Expr {
+impl Join {
+    /// The condition that joins row `other` to row `this`, both aliases of tables in the query.
+    pub fn condition(&self, this: &str, other: &str) -> Expr {
         match self {
-            Via::Column(name) => column(this, name).eq(column(other, "id")),
-            _ => self.belongs_to(column(this, "id"), other),
+            Join::Column(name) => column(this, name).eq(column(other, "id")),
+            _ => self.condition_for_id(column(this, "id"), other),
         }
     }
 
-    /// The condition that row `other` belongs to the row with this id.
+    /// The condition that joins row `other` to the row with this id.
     ///
-    /// For [`Via::Column`] the id must be that of the row linked to.
-    pub fn belongs_to(&self, this_id: Expr, other: &str) -> Expr {
+    /// For [`Join::Column`] the id must be that of the row linked to.
+    pub fn condition_for_id(&self, this_id: Expr, other: &str) -> Expr {
         match self {
-            Via::Column(_) | Via::Same => column(other, "id").eq(this_id),
-            Via::Through { table, here, there, only } => column(other, "id")
-                .in_subquery(linked(table, there, *only).and_where(column(table, here).eq(this_id)).to_owned()),
-            Via::Reverse(name) => column(other, name).eq(this_id),
-            Via::Condition(condition) => condition(this_id, other),
-            Via::Nowhere => Expr::Constant(sea_query::Value::Bool(Some(false))),
-        }
-    }
-
-    /// The condition that row `this` belongs to one of the rows that meet a
-    /// condition, for which these are selected first, by themselves: `others`
-    /// makes that selection of the column it is given. None if there is no such way.
-    ///
-    /// Where there is nothing to compare, the condition may be NULL instead of false.
-    pub fn belongs_to_any(&self, this: &str, others: impl FnOnce(&'static str) -> SelectStatement) -> Option<Expr> {
-        Some(match self {
-            Via::Column(name) => column(this, name).in_subquery(others("id")),
-            Via::Same => column(this, "id").in_subquery(others("id")),
-            Via::Reverse(name) => column(this, "id").in_subquery(others(name)),
-            Via::Through { table, here, there, only } => column(this, "id").in_subquery(
-                linked(table, here, *only).and_where(column(table, there).in_subquery(others("id"))).to_owned(),
+            Join::Column(_) | Join::SameRow => column(other, "id").eq(this_id),
+            Join::JoinTable { table, left, right, filter } => column(other, "id").in_subquery(
+                select_column(table, right, *filter).and_where(column(table, left).eq(this_id)).to_owned(),
             ),
-            Via::Condition(_) | Via::Nowhere => return None,
+            Join::Reverse(name) => column(other, name).eq(this_id),
+            Join::Condition(condition) => condition(this_id, other),
+            Join::Unavailable => Expr::Constant(sea_query::Value::Bool(Some(false))),
+        }
+    }
+
+    /// The condition that row `this` is joined to one of the rows of a subquery. `others` builds that subquery for the
+    /// column it is given. None for the joins that cannot be written so.
+    ///
+    /// The condition may be NULL instead of false where the foreign key is NULL.
+    pub fn condition_for_any(&self, this: &str, others: impl FnOnce(&'static str) -> SelectStatement) -> Option<Expr> {
+        Some(match self {
+            Join::Column(name) => column(this, name).in_subquery(others("id")),
+            Join::SameRow => column(this, "id").in_subquery(others("id")),
+            Join::Reverse(name) => column(this, "id").in_subquery(others(name)),
+            Join::JoinTable { table, left, right, filter } => column(this, "id").in_subquery(
+                select_column(table, left, *filter)
+                    .and_where(column(table, right).in_subquery(others("id")))
+                    .to_owned(),
+            ),
+            Join::Condition(_) | Join::Unavailable => return None,
         })
     }
 }
 
-/// The column `wanted` of the third table, where it links anything.
-fn linked(table: &'static str, wanted: &'static str, only: Option<(&'static str, &'static str)>) -> SelectStatement {
+/// Selects the column `name` of a join table where it is not NULL.
+fn select_column(
+    table: &'static str,
+    name: &'static str,
+    filter: Option<(&'static str, &'static str)>,
+) -> SelectStatement {
     let mut query = Query::select();
     query
-        .expr(column(table, wanted))
+        .expr(column(table, name))
         .from(Alias::new(table))
-        .and_where(column(table, wanted).is_not_null())
-        .and_where_option(only.map(|(name, value)| column(table, name).eq(value)));
+        .and_where(column(table, name).is_not_null())
+        .and_where_option(filter.map(|(name, value)| column(table, name).eq(value)));
     query
 }
 
@@ -89,15 +94,15 @@ pub struct Relation {
     /// What it leads to.
     pub target: fn() -> &'static Resource,
     /// How.
-    pub via: Via,
+    pub join: Join,
     /// Whether OPTIONS offers `<name>__search`.
     pub searchable: bool,
 }
 
 impl Relation {
     /// A relation that OPTIONS offers for searching.
-    pub const fn new(name: &'static str, target: fn() -> &'static Resource, via: Via) -> Self {
-        Relation { name, target, via, searchable: true }
+    pub const fn new(name: &'static str, target: fn() -> &'static Resource, join: Join) -> Self {
+        Relation { name, target, join, searchable: true }
     }
     /// Keeps the relation out of OPTIONS; filters may still cross it.
     pub const fn unlisted(mut self) -> Self {
@@ -132,8 +137,8 @@ pub struct Sublist {
     /// Its name for people, as OPTIONS shows it.
     pub title: &'static str,
     /// Which rows it lists.
-    pub via: Via,
-    /// The condition that the parent with this id leads to all rows there are, be it by `via` or not. Asked first, it
+    pub join: Join,
+    /// The condition that the parent with this id leads to all rows there are, be it by `join` or not. Asked first, it
     /// spares gathering them.
     pub whole: Option<fn(this_id: Expr) -> Expr>,
     /// What POST does.
@@ -144,8 +149,8 @@ pub struct Sublist {
 
 impl Sublist {
     /// A read-only sub-list that the parent links to.
-    pub const fn new(name: &'static str, title: &'static str, target: fn() -> &'static Resource, via: Via) -> Self {
-        Sublist { name, target, title, via, whole: None, post: Post::Refused, linked: true }
+    pub const fn new(name: &'static str, title: &'static str, target: fn() -> &'static Resource, join: Join) -> Self {
+        Sublist { name, target, title, join, whole: None, post: Post::Refused, linked: true }
     }
     /// Lists all rows for a parent that meets this condition.
     pub const fn whole_if(mut self, condition: fn(this_id: Expr) -> Expr) -> Self {

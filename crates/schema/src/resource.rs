@@ -1,10 +1,10 @@
 use sea_query::{Alias, Expr, ExprTrait, Func, Query};
 
-use crate::{Access, Field, Kind, ObjectRole, Relation, Sublist, column};
+use crate::{Access, Field, FieldKind, ObjectRole, Relation, Sublist, column};
 
 /// One part of the natural key that forms a named URL.
 #[derive(Clone, Copy)]
-pub enum Key {
+pub enum NaturalKeyPart {
     /// The value of this field.
     Field(&'static str),
     /// The natural key of the object that this field links to.
@@ -13,7 +13,7 @@ pub enum Key {
 
 /// Fields that together must be unique, and what a client is told otherwise.
 #[derive(Clone, Copy)]
-pub struct Unique {
+pub struct UniqueConstraint {
     /// The names of the fields.
     pub fields: &'static [&'static str],
     /// The key of the error: the field's name, or `__all__` for several.
@@ -60,7 +60,7 @@ pub struct Resource {
     /// The lists below an object.
     pub sublists: &'static [Sublist],
     /// Links that AWX shows and Hostler does not serve yet: 501, never an empty list.
-    pub later: &'static [&'static str],
+    pub unimplemented: &'static [&'static str],
     /// Linked objects that answers summarize.
     pub summaries: &'static [Summary],
     /// The fields that other objects' answers show of this one, after `id`.
@@ -68,9 +68,9 @@ pub struct Resource {
     /// The fields that `search` looks at.
     pub search: &'static [&'static str],
     /// The parts of a named URL; empty if the resource has none.
-    pub natural_key: &'static [Key],
+    pub natural_key: &'static [NaturalKeyPart],
     /// What must be unique.
-    pub unique: &'static [Unique],
+    pub unique: &'static [UniqueConstraint],
     /// The roles that every object of the type has.
     pub roles: &'static [ObjectRole],
     /// Whether clients can create objects by POST to the list.
@@ -140,7 +140,7 @@ impl Resource {
             fields,
             relations: &[],
             sublists: &[],
-            later: &[],
+            unimplemented: &[],
             summaries: &[],
             summarized_as: &["name", "description"],
             search: &["name", "description"],
@@ -209,7 +209,7 @@ impl Resource {
     pub fn link(&self, name: &str) -> Option<(&'static str, &'static Resource)> {
         let field = self.field(name).filter(|field| field.is_stored())?;
         match field.kind {
-            Kind::Link(target) => Some((field.column, target())),
+            FieldKind::Link(target) => Some((field.column, target())),
             _ => None,
         }
     }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use hostler_access::is_organization_admin;
-use hostler_database::{Dialect, Error, PreparedQuery, Row, Type};
-use hostler_engine::Failure;
+use hostler_database::{Dialect, Error as DatabaseError, PreparedQuery, Row, Type};
+use hostler_engine::Error;
 use hostler_identity::header::{Credentials, InvalidAuthorization, parse_authorization};
 use hostler_identity::password::passwords;
 use hostler_identity::session::{Session, binding};
@@ -129,7 +129,7 @@ impl RequestHead<'_> {
         }
     }
 
-    fn unanswered(self, app: &App, error: Error) -> Authentication {
+    fn unanswered(self, app: &App, error: DatabaseError) -> Authentication {
         self.come_to(app.settings.last(), Err(error_response(error.into(), self.method.as_str())))
     }
 
@@ -141,7 +141,7 @@ impl RequestHead<'_> {
 /// The settings in force, and the actor or the refusal.
 type Found = (Arc<Settings>, Result<Option<Actor>, Response>);
 
-async fn by_token(app: &App, token: &str) -> Result<Found, Error> {
+async fn by_token(app: &App, token: &str) -> Result<Found, DatabaseError> {
     let (settings, row) = ask(app, &app.user_queries.by_token, digest(token)).await?;
     let live = row.time(ASKED + 1).is_some_and(|expires| expires > app.engine.clock.now());
     let Some(mut actor) = actor(&row, &settings).filter(|_| live) else {
@@ -155,7 +155,12 @@ async fn by_token(app: &App, token: &str) -> Result<Found, Error> {
     Ok((settings, Ok(Some(actor))))
 }
 
-async fn by_basic(app: &App, presented: RequestHead<'_>, username: &str, password: &str) -> Result<Found, Error> {
+async fn by_basic(
+    app: &App,
+    presented: RequestHead<'_>,
+    username: &str,
+    password: &str,
+) -> Result<Found, DatabaseError> {
     let (settings, row) = named(app, username).await?;
     // Ignored, as in AWX: what anybody may see is answered.
     if !settings.boolean(&AUTH_BASIC_ENABLED) {
@@ -203,17 +208,17 @@ impl PasswordVerified {
 /// The user with this name and password, if they may use it.
 ///
 /// # Errors
-/// [`Failure::TooManyAttempts`], and what the database says.
+/// [`Error::TooManyAttempts`], and what the database says.
 pub(crate) async fn check_password(
     app: &App,
     given: PasswordCredentials<'_>,
-) -> Result<Option<PasswordVerified>, Failure> {
+) -> Result<Option<PasswordVerified>, Error> {
     let (settings, row) = named(app, given.username).await?;
     check_row(app, &settings, &row, given, false).await
 }
 
 /// The settings, and the row of the user with this name.
-async fn named(app: &App, username: &str) -> Result<(Arc<Settings>, Row), Error> {
+async fn named(app: &App, username: &str) -> Result<(Arc<Settings>, Row), DatabaseError> {
     // No name holds a NUL, and PostgreSQL would refuse the question.
     let name = if username.contains('\0') { "" } else { username };
     ask(app, &app.user_queries.by_name, name).await
@@ -230,7 +235,7 @@ async fn check_row(
     row: &Row,
     given: PasswordCredentials<'_>,
     remembers: bool,
-) -> Result<Option<PasswordVerified>, Failure> {
+) -> Result<Option<PasswordVerified>, Error> {
     // Names that local users have are theirs, whatever a directory knows of them.
     let is_local = row.integer(0).is_some() && row.text(6).is_none();
     if settings.has_directories() && !is_local {
@@ -279,7 +284,7 @@ async fn rehash(app: &App, id: i64, password: &str, stored: &str) {
     let stored = stored.to_owned();
     let outcome = async {
         let hash =
-            passwords().hash(password.to_owned()).await.map_err(|problem| Failure::Internal(problem.to_string()))?;
+            passwords().hash(password.to_owned()).await.map_err(|problem| Error::Internal(problem.to_string()))?;
         let mut tx = app.engine.database.begin().await?;
         let update = Query::update()
             .table(Alias::new("users"))
@@ -296,7 +301,7 @@ async fn rehash(app: &App, id: i64, password: &str, stored: &str) {
             .and_where(column("sessions", "user_id").eq(id))
             .to_owned();
         tx.execute(&rebind).await?;
-        tx.commit().await.map_err(Failure::from)
+        tx.commit().await.map_err(Error::from)
     };
     if let Err(problem) = outcome.await {
         tracing::warn!(user = id, ?problem, "could not store a password in today's form");
@@ -304,13 +309,13 @@ async fn rehash(app: &App, id: i64, password: &str, stored: &str) {
 }
 
 /// The active user with this id.
-pub(crate) async fn load_actor(app: &App, id: i64) -> Result<Option<Actor>, Error> {
+pub(crate) async fn load_actor(app: &App, id: i64) -> Result<Option<Actor>, DatabaseError> {
     let (settings, row) = ask(app, &app.user_queries.by_id, id).await?;
     Ok(actor(&row, &settings))
 }
 
 /// The active user with this id, and the stored password, for whoever has given the right one a moment ago.
-pub(crate) async fn load_actor_and_hash(app: &App, id: i64) -> Result<Option<(Actor, String)>, Error> {
+pub(crate) async fn load_actor_and_hash(app: &App, id: i64) -> Result<Option<(Actor, String)>, DatabaseError> {
     let (settings, row) = ask(app, &app.user_queries.by_id, id).await?;
     Ok(actor(&row, &settings).map(|user| (user, row.text(5).unwrap_or_default().to_owned())))
 }
@@ -323,7 +328,7 @@ pub(crate) struct SessionLookup {
 }
 
 /// The user of a session, by the secret in its cookie.
-pub(crate) async fn find_session(app: &App, secret: &str) -> Result<SessionLookup, Error> {
+pub(crate) async fn find_session(app: &App, secret: &str) -> Result<SessionLookup, DatabaseError> {
     let (settings, row) = ask(app, &app.user_queries.by_session, token::digest(secret)).await?;
     let (Some(user_id), Some(id), Some(bound), Some(expires_at)) =
         (row.integer(0), row.integer(ASKED), row.text(ASKED + 1), row.time(ASKED + 2))
@@ -397,9 +402,13 @@ fn asking<const N: usize>(by: [(&'static str, Expr); N]) -> SelectStatement {
 }
 
 /// The settings in force, and the row that answers the question.
-async fn ask(app: &App, question: &PreparedQuery, told: impl Into<Value>) -> Result<(Arc<Settings>, Row), Error> {
+async fn ask(
+    app: &App,
+    question: &PreparedQuery,
+    told: impl Into<Value>,
+) -> Result<(Arc<Settings>, Row), DatabaseError> {
     let rows = app.engine.database.read_prepared(question, &[told.into()]).await?;
-    let missing = || Error::Internal("the generation of the settings is missing".into());
+    let missing = || DatabaseError::Internal("the generation of the settings is missing".into());
     let row = rows.into_iter().next().ok_or_else(missing)?;
     let generation = row.integer(USER_COLUMNS.len()).ok_or_else(missing)?;
     Ok((app.settings.of_generation(generation, &app.engine.database).await?, row))

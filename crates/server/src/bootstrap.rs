@@ -1,7 +1,7 @@
 //! The first superuser.
 
-use hostler_database::{Database, Error, Type};
-use hostler_engine::{Engine, Failure, hold_singleton};
+use hostler_database::{Database, Error as DatabaseError, Type};
+use hostler_engine::{Engine, Error, set_system_role};
 use hostler_identity::common_passwords::is_common;
 use hostler_identity::password::{HashError, passwords};
 use hostler_schema::{Singleton, column};
@@ -22,7 +22,7 @@ pub enum FirstUser {
 pub enum BootstrapError {
     /// The database refused.
     #[error("the first user could not be created: {0}")]
-    Database(#[from] Error),
+    Database(#[from] DatabaseError),
     /// The password could not be hashed.
     #[error("the first user's password could not be hashed: {0}")]
     Hash(#[from] HashError),
@@ -35,7 +35,7 @@ pub enum BootstrapError {
 const FEWEST_CHARACTERS: usize = 8;
 
 /// Whether the database has any user.
-async fn has_users(database: &Database) -> Result<bool, Error> {
+async fn has_users(database: &Database) -> Result<bool, DatabaseError> {
     let query = Query::select().expr(column("users", "id")).from(Alias::new("users")).limit(1).to_owned();
     Ok(!database.read(&query, &[Type::Integer]).await?.is_empty())
 }
@@ -93,11 +93,11 @@ pub async fn create_first_superuser(
         ])
         .to_owned();
     let id = match tx.insert(&insert).await {
-        Err(Error::Unique(_)) => return Ok(FirstUser::Exists),
+        Err(DatabaseError::Unique(_)) => return Ok(FirstUser::Exists),
         other => other?,
     };
-    let granted = hold_singleton(engine, &mut tx, Some(id), Singleton::Administrator, id, true).await;
-    granted.map_err(|failure: Failure| BootstrapError::Other(format!("{failure:?}")))?;
+    let granted = set_system_role(engine, &mut tx, Some(id), Singleton::Administrator, id, true).await;
+    granted.map_err(|failure: Error| BootstrapError::Other(format!("{failure:?}")))?;
     tx.commit().await?;
     Ok(FirstUser::Created)
 }

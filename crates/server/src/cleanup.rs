@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use hostler_database::Type;
-use hostler_engine::{Failure, Target};
+use hostler_engine::{Error, ObjectKey};
 use hostler_resources::TOKEN;
 use hostler_schema::column;
 use sea_query::{Alias, Expr, ExprTrait, Query, SelectStatement};
@@ -31,7 +31,7 @@ pub(crate) async fn run(app: App) {
     }
 }
 
-async fn clean(app: &App) -> Result<(), Failure> {
+async fn clean(app: &App) -> Result<(), Error> {
     let (mut sessions, mut tokens) = (0, 0);
     loop {
         let step = remove_sessions(app).await?;
@@ -56,7 +56,7 @@ async fn clean(app: &App) -> Result<(), Failure> {
 }
 
 /// Removes some sessions; answers how many.
-async fn remove_sessions(app: &App) -> Result<u64, Failure> {
+async fn remove_sessions(app: &App) -> Result<u64, Error> {
     let expired = column("sessions", "expires").lt(app.engine.clock.now());
     let ids = ids(app, Query::select().from(Alias::new("sessions")).and_where(expired), "sessions").await?;
     if ids.is_empty() {
@@ -72,7 +72,7 @@ async fn remove_sessions(app: &App) -> Result<u64, Failure> {
 }
 
 /// Removes some tokens, as an operator would; answers how many.
-async fn remove_tokens(app: &App) -> Result<u64, Failure> {
+async fn remove_tokens(app: &App) -> Result<u64, Error> {
     let now = app.engine.clock.now();
     // While the family can be refreshed the token is its place.
     let refreshable = Query::select()
@@ -95,8 +95,8 @@ async fn remove_tokens(app: &App) -> Result<u64, Failure> {
     // Of several nodes one is enough; the others find nothing left.
     tx.lock("cleanup").await?;
     for id in &ids {
-        match app.engine.delete_in(&mut tx, &operator, &TOKEN, &Target::Id(*id), None).await {
-            Ok(()) | Err(Failure::NotFound(_)) => {}
+        match app.engine.delete_in_transaction(&mut tx, &operator, &TOKEN, &ObjectKey::Id(*id), None).await {
+            Ok(()) | Err(Error::NotFound(_)) => {}
             Err(failure) => return Err(failure),
         }
     }
@@ -105,7 +105,7 @@ async fn remove_tokens(app: &App) -> Result<u64, Failure> {
 }
 
 /// The ids of the first rows that a query finds.
-async fn ids(app: &App, query: &mut SelectStatement, table: &'static str) -> Result<Vec<i64>, Failure> {
+async fn ids(app: &App, query: &mut SelectStatement, table: &'static str) -> Result<Vec<i64>, Error> {
     let query = query.expr(column(table, "id")).limit(STEP).to_owned();
     let rows = app.engine.database.read(&query, &[Type::Integer]).await?;
     Ok(rows.iter().filter_map(|row| row.integer(0)).collect())

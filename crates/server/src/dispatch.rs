@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Response as HttpResponse, StatusCode, header};
 use futures_util::FutureExt;
-use hostler_engine::Failure;
+use hostler_engine::Error;
 use hostler_listener::PeerAddr;
 use hostler_schema::{Actor, Post};
 use hostler_telemetry::{ParentSpan, RequestSpan};
@@ -52,7 +52,7 @@ pub(crate) async fn handle(app: &App, request: axum::http::Request<Body>) -> Htt
     let work = Box::pin(AssertUnwindSafe(answer(app, request, &mut trace)).catch_unwind());
     let (outcome, queries) = hostler_database::count_statements(work).await;
     let response =
-        outcome.unwrap_or_else(|panic| error_response(Failure::Internal(format!("panic: {}", message(&panic))), ""));
+        outcome.unwrap_or_else(|panic| error_response(Error::Internal(format!("panic: {}", message(&panic))), ""));
     let mut response = response.into_http();
     let took = started.elapsed();
     let seconds = took.as_secs_f64();
@@ -264,7 +264,7 @@ async fn authorized(
             trace.actor = Some(actor.username.clone());
             trace.known = true;
             if !actor.can_write && !is_safe(method) {
-                asking.actor = Err(error_response(Failure::forbidden(), method.as_str()));
+                asking.actor = Err(error_response(Error::forbidden(), method.as_str()));
             }
         }
         Ok(None) if !route.is_public() && !is_open(route, &asking.settings) => {
@@ -302,7 +302,7 @@ async fn respond(app: &App, route: &Route, actor: Option<&Actor>, request: &Requ
 }
 
 /// What anybody may ask.
-async fn public(app: &App, route: Route, request: &Request) -> Result<Response, Failure> {
+async fn public(app: &App, route: Route, request: &Request) -> Result<Response, Error> {
     if matches!(route, Route::Login) {
         return login::login(app, request).await;
     }
@@ -310,7 +310,7 @@ async fn public(app: &App, route: Route, request: &Request) -> Result<Response, 
         return login::logout(app, request).await;
     }
     if !is_safe(&request.method) {
-        return Err(Failure::MethodNotAllowed);
+        return Err(Error::MethodNotAllowed);
     }
     if request.method == Method::OPTIONS
         && let Some(words) = service_info::options(&route)
@@ -329,7 +329,7 @@ async fn public(app: &App, route: Route, request: &Request) -> Result<Response, 
     }
 }
 
-async fn known(app: &App, route: Route, actor: &Actor, request: &Request) -> Result<Response, Failure> {
+async fn known(app: &App, route: Route, actor: &Actor, request: &Request) -> Result<Response, Error> {
     let engine = &app.engine;
     match route {
         Route::ApiRoot
@@ -343,16 +343,16 @@ async fn known(app: &App, route: Route, actor: &Actor, request: &Request) -> Res
         Route::Metrics if actor.is_superuser || actor.is_system_auditor || is_open(&route, &request.settings) => {
             Box::pin(public(app, route, request)).await
         }
-        Route::Metrics => Err(Failure::forbidden()),
+        Route::Metrics => Err(Error::forbidden()),
         Route::OpenApi if is_safe(&request.method) => Ok(Response::fixed("application/json", openapi::text())),
-        Route::OpenApi => Err(Failure::MethodNotAllowed),
+        Route::OpenApi => Err(Error::MethodNotAllowed),
         Route::Config if request.method == Method::OPTIONS => {
-            service_info::options(&route).ok_or_else(|| Failure::Internal("config describes itself".into()))
+            service_info::options(&route).ok_or_else(|| Error::Internal("config describes itself".into()))
         }
         Route::Config if is_safe(&request.method) => Ok(service_info::config(actor)),
         Route::SettingList if request.method == Method::OPTIONS => Ok(Response::ok(settings::describe_list())),
         Route::SettingList if is_safe(&request.method) => Ok(settings::list(actor)),
-        Route::Config | Route::SettingList => Err(Failure::MethodNotAllowed),
+        Route::Config | Route::SettingList => Err(Error::MethodNotAllowed),
         Route::SettingCategory(category) => Box::pin(settings::category(app, actor, &category, request)).await,
         Route::Me => Box::pin(resource_handlers::me(engine, actor, request)).await,
         Route::List(found) => Box::pin(resource_handlers::list(engine, actor, found, request)).await,
@@ -364,7 +364,7 @@ async fn known(app: &App, route: Route, actor: &Actor, request: &Request) -> Res
         Route::ExplainAccess(found, key) if is_safe(&request.method) => {
             Box::pin(resource_handlers::explain_access(engine, actor, found, &key, request)).await
         }
-        Route::ExplainAccess(..) => Err(Failure::MethodNotAllowed),
+        Route::ExplainAccess(..) => Err(Error::MethodNotAllowed),
         Route::UserSignIn(key, path) => Box::pin(sign_in::respond(app, actor, &key, path, request)).await,
         Route::UnimplementedList(name) => resource_handlers::unimplemented_list(name, request),
         Route::UnimplementedSublist(found, key, name) => {

@@ -2,7 +2,7 @@
 
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use hostler_database::Transaction;
-use hostler_engine::Failure;
+use hostler_engine::Error;
 use hostler_identity::csrf;
 use hostler_identity::mfa_challenge;
 use hostler_identity::session::{binding, new_session};
@@ -22,23 +22,23 @@ use crate::sign_in::{AttemptSubject, PasswordCredentials, consume_code, wait};
 use crate::state::App;
 
 /// `GET`: a form. `POST`: opens a session.
-pub(crate) async fn login(app: &App, request: &Request) -> Result<Response, Failure> {
+pub(crate) async fn login(app: &App, request: &Request) -> Result<Response, Error> {
     match request.method {
         Method::GET | Method::HEAD => Ok(form(request, None, StatusCode::OK)),
         Method::POST => sign_in(app, request).await,
         Method::OPTIONS => Ok(Response::no_content()),
-        _ => Err(Failure::MethodNotAllowed),
+        _ => Err(Error::MethodNotAllowed),
     }
 }
 
 /// Ends the session.
-pub(crate) async fn logout(app: &App, request: &Request) -> Result<Response, Failure> {
+pub(crate) async fn logout(app: &App, request: &Request) -> Result<Response, Error> {
     match request.method {
         Method::GET | Method::POST => {}
         // Authentication what would happen ends nothing.
         Method::HEAD => return Ok(Response::redirect(StatusCode::FOUND, "/api/login/")),
         Method::OPTIONS => return Ok(Response::no_content()),
-        _ => return Err(Failure::MethodNotAllowed),
+        _ => return Err(Error::MethodNotAllowed),
     }
     // As in AWX a GET ends the session too; the cookie is SameSite=Lax, so no image or frame elsewhere can do it.
     if request.method == Method::POST
@@ -74,7 +74,7 @@ fn csrf_sent(request: &Request) -> Option<String> {
     header.or_else(|| field(&fields(request), "csrfmiddlewaretoken"))
 }
 
-async fn sign_in(app: &App, request: &Request) -> Result<Response, Failure> {
+async fn sign_in(app: &App, request: &Request) -> Result<Response, Error> {
     if let Err(response) = request.check_csrf(csrf_sent(request).as_deref()) {
         return Ok(response);
     }
@@ -86,7 +86,7 @@ async fn sign_in(app: &App, request: &Request) -> Result<Response, Failure> {
 }
 
 /// The name and the password, and for users with a second factor the code, if it comes along.
-async fn first_step(app: &App, request: &Request, sent: &[(String, String)]) -> Result<Response, Failure> {
+async fn first_step(app: &App, request: &Request, sent: &[(String, String)]) -> Result<Response, Error> {
     let text = |name| field(sent, name).unwrap_or_default();
     let (username, password) = (text("username"), text("password"));
     let given = PasswordCredentials { username: &username, password: &password, address: request.client.address };
@@ -118,7 +118,7 @@ async fn second_step(
     request: &Request,
     sent: &[(String, String)],
     challenge: &str,
-) -> Result<Response, Failure> {
+) -> Result<Response, Error> {
     let over = || form(request, Some("That took too long: please begin again."), StatusCode::UNAUTHORIZED);
     let Some(user) = mfa_challenge::user_id(challenge) else { return Ok(over()) };
     let Some((actor, stored)) = load_actor_and_hash(app, user).await? else { return Ok(over()) };
@@ -136,7 +136,7 @@ async fn by_code(
     actor: &Actor,
     stored: &str,
     code: &str,
-) -> Result<Response, Failure> {
+) -> Result<Response, Error> {
     let address = request.client.address;
     let candidate = AttemptSubject { username: &actor.username, user: Some(actor.id), address };
     let again = |words: &str, status| code_form(app, request, actor, stored, Some(words), status);
@@ -154,8 +154,8 @@ async fn by_code(
 }
 
 /// The same page for those who have to wait.
-fn slowed(failure: Failure, page: impl FnOnce(&str) -> Response) -> Result<Response, Failure> {
-    let Failure::TooManyAttempts(seconds) = failure else { return Err(failure) };
+fn slowed(failure: Error, page: impl FnOnce(&str) -> Response) -> Result<Response, Error> {
+    let Error::TooManyAttempts(seconds) = failure else { return Err(failure) };
     let words = format!("Too many failed attempts to sign in: try again in {seconds} seconds.");
     Ok(page(&words).with(header::RETRY_AFTER, seconds.to_string()))
 }
@@ -167,7 +167,7 @@ async fn open_session(
     request: &Request,
     sent: &[(String, String)],
     actor: &Actor,
-) -> Result<Response, Failure> {
+) -> Result<Response, Error> {
     let user = actor.id;
     let secret = new_session();
     let now = app.engine.clock.now();
@@ -213,7 +213,7 @@ async fn open_session(
 }
 
 /// Ends the oldest sessions of a user who has more than this many; less than 0 sets no limit.
-async fn end_oldest_sessions(tx: &mut Transaction, user: i64, most: i64) -> Result<(), Failure> {
+async fn end_oldest_sessions(tx: &mut Transaction, user: i64, most: i64) -> Result<(), Error> {
     let Ok(most) = u64::try_from(most) else { return Ok(()) };
     // Of two log-ins at once neither would see the other's session.
     tx.lock(&format!("sessions of user {user}")).await?;

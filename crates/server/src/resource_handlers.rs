@@ -1,7 +1,7 @@
 //! The resources over HTTP: lists, objects, and the lists below objects.
 
 use axum::http::{Method as Verb, StatusCode, header};
-use hostler_engine::{Actions, Engine, Failure, Method, Registered, Scope, Target, find_id};
+use hostler_engine::{Actions, Engine, Error, ListScope, ObjectKey, Registered, UpdateMethod, find_id};
 use hostler_resources::{USER, explain};
 use hostler_schema::{Actor, Post, Resource, Sublist, column};
 use sea_query::ExprTrait;
@@ -16,14 +16,14 @@ pub(crate) async fn list(
     actor: &Actor,
     found: &'static Registered,
     request: &Request,
-) -> Result<Response, Failure> {
+) -> Result<Response, Error> {
     let resource = found.resource;
     match request.method {
         Verb::GET | Verb::HEAD => {
-            engine.list(actor, resource, Scope::All, &request.path, &request.query).await.map(Response::ok)
+            engine.list(actor, resource, ListScope::All, &request.path, &request.query).await.map(Response::ok)
         }
         Verb::OPTIONS => {
-            let post = resource.creatable && actor.can_write && engine.may_create(actor, resource).await?;
+            let post = resource.creatable && actor.can_write && engine.can_create(actor, resource).await?;
             Ok(Response::ok(Actions { post, list: true, ..Actions::default() }.document(resource, resource.list_title)))
         }
         Verb::POST if resource.creatable => {
@@ -34,7 +34,7 @@ pub(crate) async fn list(
             let created = engine.create(actor, resource, &body, None).await?;
             Ok(Response::json(StatusCode::CREATED, created.json).with(header::LOCATION, resource.url(created.id)))
         }
-        _ => Err(Failure::MethodNotAllowed),
+        _ => Err(Error::MethodNotAllowed),
     }
 }
 
@@ -45,9 +45,9 @@ pub(crate) async fn detail(
     found: &'static Registered,
     key: &str,
     request: &Request,
-) -> Result<Response, Failure> {
+) -> Result<Response, Error> {
     let resource = found.resource;
-    let target = Target::parse(resource, key)?;
+    let target = ObjectKey::parse(resource, key)?;
     let wanted = request.if_match();
     let matches = |id: i64, version: i64| {
         wanted.as_deref().is_none_or(|tags| tags.iter().any(|tag| tag == "*" || *tag == etag(resource, id, version)))
@@ -62,16 +62,16 @@ pub(crate) async fn detail(
         }
         Verb::OPTIONS => {
             let put =
-                resource.editable && actor.can_write && Box::pin(engine.may_change(actor, resource, &target)).await?;
+                resource.editable && actor.can_write && Box::pin(engine.can_change(actor, resource, &target)).await?;
             return Ok(Response::ok(Actions { put, ..Actions::default() }.document(resource, resource.detail_title)));
         }
         Verb::DELETE if resource.deletable => {
             Box::pin(engine.delete(actor, resource, &target, expected)).await?;
             return Ok(Response::no_content());
         }
-        Verb::PATCH if resource.editable => Method::Patch,
-        Verb::PUT if resource.editable => Method::Put,
-        _ => return Err(Failure::MethodNotAllowed),
+        Verb::PATCH if resource.editable => UpdateMethod::Patch,
+        Verb::PUT if resource.editable => UpdateMethod::Put,
+        _ => return Err(Error::MethodNotAllowed),
     };
     let body = match request.object() {
         Ok(body) => body,
@@ -90,20 +90,20 @@ pub(crate) async fn sublist(
     key: &str,
     sublist: &'static Sublist,
     request: &Request,
-) -> Result<Response, Failure> {
+) -> Result<Response, Error> {
     let parent = found.resource;
-    let target = Target::parse(parent, key)?;
+    let target = ObjectKey::parse(parent, key)?;
     let id = find_id(engine, actor, parent, &target).await?;
     let listed = (sublist.target)();
     match request.method {
         Verb::GET | Verb::HEAD => {
-            let scope = Scope::Below(parent, id, sublist);
+            let scope = ListScope::Sublist(parent, id, sublist);
             engine.list(actor, listed, scope, &request.path, &request.query).await.map(Response::ok)
         }
         Verb::OPTIONS => {
             let post = sublist.post != Post::Refused
                 && actor.can_write
-                && engine.may_post_below(actor, (parent, id), sublist).await?;
+                && engine.can_post_sublist(actor, (parent, id), sublist).await?;
             let attach = sublist.post == Post::Attach;
             Ok(Response::ok(Actions { post, put: false, attach, list: true }.document(listed, sublist.title)))
         }
@@ -112,14 +112,14 @@ pub(crate) async fn sublist(
                 Ok(body) => body,
                 Err(response) => return Ok(response),
             };
-            Ok(match engine.post_below(actor, (parent, id), sublist, &body).await? {
+            Ok(match engine.post_sublist(actor, (parent, id), sublist, &body).await? {
                 Some(created) => {
                     Response::json(StatusCode::CREATED, created.json).with(header::LOCATION, listed.url(created.id))
                 }
                 None => Response::no_content(),
             })
         }
-        _ => Err(Failure::MethodNotAllowed),
+        _ => Err(Error::MethodNotAllowed),
     }
 }
 
@@ -130,16 +130,16 @@ pub(crate) async fn copy(
     found: &'static Registered,
     key: &str,
     request: &Request,
-) -> Result<Response, Failure> {
+) -> Result<Response, Error> {
     let resource = found.resource;
-    let target = Target::parse(resource, key)?;
+    let target = ObjectKey::parse(resource, key)?;
     match request.method {
         Verb::GET | Verb::HEAD => {
-            let can_copy = actor.can_write && engine.may_copy(actor, resource, &target).await?;
+            let can_copy = actor.can_write && engine.can_copy(actor, resource, &target).await?;
             Ok(Response::json(StatusCode::OK, json!({"can_copy": can_copy})))
         }
         Verb::OPTIONS => {
-            let can_copy = actor.can_write && engine.may_copy(actor, resource, &target).await?;
+            let can_copy = actor.can_write && engine.can_copy(actor, resource, &target).await?;
             let name = resource.field("name").map(|field| {
                 json!({
                     "type": "string", "required": true, "label": field.label, "max_length": field.max,
@@ -166,19 +166,22 @@ pub(crate) async fn copy(
             let created = engine.copy(actor, resource, &target, &body).await?;
             Ok(Response::json(StatusCode::CREATED, created.json).with(header::LOCATION, resource.url(created.id)))
         }
-        _ => Err(Failure::MethodNotAllowed),
+        _ => Err(Error::MethodNotAllowed),
     }
 }
 
 /// `/api/v2/me/`: a list of one, as in AWX.
-pub(crate) async fn me(engine: &Engine, actor: &Actor, request: &Request) -> Result<Response, Failure> {
+pub(crate) async fn me(engine: &Engine, actor: &Actor, request: &Request) -> Result<Response, Error> {
     match request.method {
         Verb::GET | Verb::HEAD => {
             let oneself = column("this", "id").eq(actor.id);
-            engine.list(actor, &USER, Scope::Where(&oneself), &request.path, &request.query).await.map(Response::ok)
+            engine
+                .list(actor, &USER, ListScope::Filtered(&oneself), &request.path, &request.query)
+                .await
+                .map(Response::ok)
         }
         Verb::OPTIONS => Ok(Response::ok(Actions { list: true, ..Actions::default() }.document(&USER, "Me"))),
-        _ => Err(Failure::MethodNotAllowed),
+        _ => Err(Error::MethodNotAllowed),
     }
 }
 
@@ -189,14 +192,14 @@ pub(crate) async fn explain_access(
     found: &'static Registered,
     key: &str,
     request: &Request,
-) -> Result<Response, Failure> {
-    let user = find_id(engine, actor, found.resource, &Target::parse(found.resource, key)?).await?;
+) -> Result<Response, Error> {
+    let user = find_id(engine, actor, found.resource, &ObjectKey::parse(found.resource, key)?).await?;
     let object = request.query.iter().find(|(name, _)| name == "object").map(|(_, value)| value.as_str());
     explain(engine, actor, user, object.unwrap_or_default()).await.map(Response::ok)
 }
 
 /// A list that AWX has: it offers no action yet.
-pub(crate) fn unimplemented_list(name: &str, request: &Request) -> Result<Response, Failure> {
+pub(crate) fn unimplemented_list(name: &str, request: &Request) -> Result<Response, Error> {
     let words = name.replace('_', " ");
     match request.method {
         Verb::OPTIONS => Ok(Response::json(
@@ -209,7 +212,7 @@ pub(crate) fn unimplemented_list(name: &str, request: &Request) -> Result<Respon
                 "actions": {},
             }),
         )),
-        _ => Err(Failure::NotYet(words)),
+        _ => Err(Error::NotImplemented(words)),
     }
 }
 
@@ -221,13 +224,13 @@ pub(crate) async fn unimplemented_sublist(
     key: &str,
     name: &str,
     request: &Request,
-) -> Result<Response, Failure> {
-    let id = find_id(engine, actor, found.resource, &Target::parse(found.resource, key)?).await?;
+) -> Result<Response, Error> {
+    let id = find_id(engine, actor, found.resource, &ObjectKey::parse(found.resource, key)?).await?;
     if request.method == Verb::POST {
         const ROW: &str = "started";
-        engine.require_on((found.resource, id), ROW, found.hooks.may_start(actor, name, ROW)).await?;
+        engine.require_on((found.resource, id), ROW, found.hooks.can_start(actor, name, ROW)).await?;
     }
-    Err(Failure::NotYet(name.replace('_', " ")))
+    Err(Error::NotImplemented(name.replace('_', " ")))
 }
 
 fn tag_of(resource: &Resource, json: &serde_json::Map<String, serde_json::Value>, version: i64) -> String {

@@ -117,7 +117,7 @@ impl Route {
                 if let Some(sublist) = found.resource.sublist(below) {
                     return Some(Route::Sublist(found, (*key).to_owned(), sublist));
                 }
-                let name = found.resource.later.iter().find(|name| *name == below)?;
+                let name = found.resource.unimplemented.iter().find(|name| *name == below)?;
                 Some(Route::UnimplementedSublist(found, (*key).to_owned(), name))
             }
             _ => None,

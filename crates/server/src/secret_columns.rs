@@ -1,7 +1,7 @@
 //! Where sealed secrets stand: what a rotation of keys has to go through.
 
 use hostler_resources::REGISTRY;
-use hostler_schema::Kind;
+use hostler_schema::FieldKind;
 use hostler_vault::{Encoding, SecretColumn};
 
 /// Every column with sealed secrets: those of resources by their kind, and those
@@ -12,8 +12,8 @@ pub fn secret_columns() -> Vec<SecretColumn> {
     let mut columns: Vec<SecretColumn> = fields
         .filter_map(|(resource, field)| {
             let encoding = match field.kind {
-                Kind::Sealed => Encoding::Text { field: field.name, owner: "id" },
-                Kind::Inputs => Encoding::Members { field: field.name },
+                FieldKind::Encrypted => Encoding::Text { field: field.name, owner: "id" },
+                FieldKind::Inputs => Encoding::Members { field: field.name },
                 _ => return None,
             };
             Some(SecretColumn { kind: resource.name, table: resource.table, column: field.column, encoding })

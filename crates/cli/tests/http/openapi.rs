@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use hostler_engine::openapi::{Body, component};
+use hostler_engine::openapi::{RequestBody, component};
 use hostler_resources::REGISTRY;
 use hostler_schema::Post;
 use hostler_testkit::{Backend, TestServer, backends};
@@ -83,7 +83,7 @@ fn every_reference_leads_somewhere_and_every_component_is_used() {
             assert!(name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c)), "{name}");
             let pointer = format!("#/components/{kind}/{name}");
             // A body that only some path takes may be left over; a shape or an answer may not.
-            let is_body = kind == "schemas" && Body::ALL.iter().any(|body| name.ends_with(&format!("{body:?}")));
+            let is_body = kind == "schemas" && RequestBody::ALL.iter().any(|body| name.ends_with(&format!("{body:?}")));
             assert!(is_body || used.contains(pointer.as_str()), "nothing refers to {pointer}");
         }
     }
@@ -140,7 +140,7 @@ fn everything_registered_is_described() {
             assert!(has(&path, "get"), "{path}");
             assert_eq!(has(&path, "post"), sublist.post != Post::Refused, "{path}");
         }
-        for name in resource.later {
+        for name in resource.unimplemented {
             let path = format!("{one}{name}/");
             assert!(document["paths"][&path]["get"]["responses"].get("501").is_some(), "{path}");
         }
@@ -150,12 +150,12 @@ fn everything_registered_is_described() {
             let property = &schema["properties"][field.name];
             assert_eq!(property.is_object(), field.shown || (field.kind.is_secret() && !field.writable), "{field:?}");
             assert!(!property.is_object() || property["description"] == field.help, "{field:?}");
-            for body in Body::ALL.into_iter().filter(|body| body.is_taken(resource)) {
+            for body in RequestBody::ALL.into_iter().filter(|body| body.is_taken(resource)) {
                 let schema = &document["components"]["schemas"][body.component(resource)];
-                let takes = field.writable && (body == Body::Create || !field.create_only);
+                let takes = field.writable && (body == RequestBody::Create || !field.create_only);
                 assert_eq!(schema["properties"].get(field.name).is_some(), takes, "{body:?}: {field:?}");
                 let needed = schema["required"].as_array().is_some_and(|names| names.contains(&field.name.into()));
-                assert_eq!(needed, takes && field.required && body != Body::Change, "{body:?}: {field:?}");
+                assert_eq!(needed, takes && field.required && body != RequestBody::Change, "{body:?}: {field:?}");
             }
             // A secret that somebody writes never stands in an answer.
             assert!(!(field.kind.is_secret() && field.writable && property.is_object()), "{field:?}");

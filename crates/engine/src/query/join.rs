@@ -1,7 +1,7 @@
 //! From filters to conditions: each relation becomes an EXISTS of its own level.
 
 use hostler_database::{Dialect, Sought, TextLookup, Texts};
-use hostler_schema::{Action, Actor, Field, Resource, Rule, Via, column};
+use hostler_schema::{Action, Actor, Field, Join, Resource, Rule, column};
 use sea_query::{Alias, Condition, Expr, ExprTrait, Func, Query, SelectStatement, Value};
 
 use super::lookup::{Leaf, Test, constant, occurs};
@@ -11,7 +11,7 @@ use super::{LookUp, QueryError};
 #[derive(Clone, Copy)]
 pub(super) struct Hop {
     pub name: &'static str,
-    pub via: Via,
+    pub join: Join,
     pub target: &'static Resource,
     /// The column of the row itself that holds the other row's id and that answers show.
     pub link: Option<&'static str>,
@@ -154,12 +154,12 @@ impl<'a> Compiler<'a> {
     /// A name for the hop's table in the query and the condition that its row
     /// belongs to this one and may be seen; None if there can be no such row.
     pub fn reach(&mut self, hop: &Hop, row: &str) -> Option<(String, Condition)> {
-        if matches!(hop.via, Via::Nowhere) {
+        if matches!(hop.join, Join::Unavailable) {
             return None;
         }
         self.aliases += 1;
         let other = format!("hop{}", self.aliases);
-        let joined = Condition::all().add(hop.via.joins(row, &other));
+        let joined = Condition::all().add(hop.join.condition(row, &other));
         match hop.target.access.rows(self.actor, Action::Read, &other) {
             Rule::None => None,
             Rule::All => Some((other, joined)),
@@ -217,22 +217,22 @@ impl<'a> Compiler<'a> {
     /// up for each: always by relations that lead to several, which a look-up
     /// costs most; by links only where there are few objects to link to.
     fn selects_first(&self, hop: &Hop) -> bool {
-        let is_link = matches!(hop.via, Via::Column(_));
+        let is_link = matches!(hop.join, Join::Column(_));
         !self.is_negated && (!is_link || hop.target.total.is_none())
     }
 
     fn exists(&mut self, hop: &Hop, group: &Group, row: &str) -> Result<Expr, QueryError> {
-        if let (Via::Same, false) = (hop.via, self.is_negated) {
+        if let (Join::SameRow, false) = (hop.join, self.is_negated) {
             // It is this very row, which is seen already: there is nothing to look up.
             return Ok(self.group(group, row)?.into());
         }
         // Bare, what is negated can be planned as an anti-join.
-        if let (Via::Column(link), false) = (hop.via, self.is_negated)
+        if let (Join::Column(link), false) = (hop.join, self.is_negated)
             && names_one(hop.target, group)
         {
             return self.only(hop, link, group, row);
         }
-        if self.selects_first(hop) && !matches!(hop.via, Via::Condition(_) | Via::Nowhere) {
+        if self.selects_first(hop) && !matches!(hop.join, Join::Condition(_) | Join::Unavailable) {
             return self.among(hop, group, row);
         }
         let Some((other, mut condition)) = self.reach(hop, row) else {
@@ -251,7 +251,7 @@ impl<'a> Compiler<'a> {
     /// As [`Self::exists`], with the related rows selected first.
     fn among(&mut self, hop: &Hop, group: &Group, row: &str) -> Result<Expr, QueryError> {
         let Some(others) = self.others(hop, group)? else { return Ok(constant(false)) };
-        Ok(hop.via.belongs_to_any(row, others).unwrap_or_else(|| constant(false)))
+        Ok(hop.join.condition_for_any(row, others).unwrap_or_else(|| constant(false)))
     }
 
     /// As [`Self::exists`], of a link to what can be one object at most: compared with one value, the link's index leads

@@ -1,7 +1,7 @@
 //! How one column is compared with the value of a parameter.
 
 use hostler_database::{Dialect, TextLookup, Texts};
-use hostler_schema::{Field, Kind, Resource, column};
+use hostler_schema::{Field, FieldKind, Resource, column};
 use sea_query::{Expr, ExprTrait, Value};
 
 use super::limits::{Budget, check_text};
@@ -72,19 +72,19 @@ impl Leaf {
 
     pub fn of(resource: &Resource, field: &Field) -> Leaf {
         let class = match field.kind {
-            Kind::Id | Kind::Integer => Class::Integer,
-            Kind::Boolean => Class::Boolean,
-            Kind::Time => Class::Time,
-            Kind::Link(_) | Kind::Reserved => Class::Link,
-            Kind::Text
-            | Kind::Email
-            | Kind::Json
-            | Kind::Inputs
-            | Kind::Uuid
-            | Kind::Choice(_)
-            | Kind::Digest
-            | Kind::Sealed
-            | Kind::Computed => Class::Text,
+            FieldKind::Id | FieldKind::Integer => Class::Integer,
+            FieldKind::Boolean => Class::Boolean,
+            FieldKind::Time => Class::Time,
+            FieldKind::Link(_) | FieldKind::Reserved => Class::Link,
+            FieldKind::Text
+            | FieldKind::Email
+            | FieldKind::Json
+            | FieldKind::Inputs
+            | FieldKind::Uuid
+            | FieldKind::Choice(_)
+            | FieldKind::Digest
+            | FieldKind::Encrypted
+            | FieldKind::Computed => Class::Text,
         };
         let column = if field.is_stored() { field.column } else { "" };
         let texts = Texts::of(resource.table, column);

@@ -1,7 +1,7 @@
 //! `order_by=name,-id`, also by fields of linked objects.
 
 use hostler_database::Dialect;
-use hostler_schema::{Resource, Via, column};
+use hostler_schema::{Join, Resource, column};
 use sea_query::{Alias, Expr, ExprTrait, Order, Query};
 
 use super::QueryError;
@@ -63,10 +63,10 @@ fn scalar(
     let Some((hop, rest)) = path.split_first() else {
         return Ok(leaf.expression(row));
     };
-    if matches!(hop.via, Via::Same) {
+    if matches!(hop.join, Join::SameRow) {
         return scalar(rest, leaf, name, compiler, row);
     }
-    if !matches!(hop.via, Via::Column(_) | Via::Nowhere) {
+    if !matches!(hop.join, Join::Column(_) | Join::Unavailable) {
         let problem = format!("Cannot order by '{name}': {} may lead to several objects.", hop.name);
         return Err(QueryError::bad(problem));
     }

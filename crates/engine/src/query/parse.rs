@@ -1,6 +1,6 @@
 //! From the keys of parameters to filters: prefixes, paths and lookups.
 
-use hostler_schema::{Field, Kind, Resource, Via};
+use hostler_schema::{Field, FieldKind, Join, Resource};
 
 use super::QueryError;
 use super::join::{Filter, Hop, Predicate};
@@ -91,7 +91,7 @@ fn prefixes(mut key: &str) -> (Combine, bool, &str) {
 }
 
 /// What a path leads to.
-pub(super) struct Target {
+pub(super) struct ResolvedPath {
     /// The relations it crosses, without one at its end.
     pub path: Vec<Hop>,
     pub end: End,
@@ -107,7 +107,7 @@ pub(super) enum End {
     Relation(Hop),
 }
 
-impl Target {
+impl ResolvedPath {
     /// The column to compare, and the relations that lead to it.
     pub fn column(mut self) -> (Vec<Hop>, Leaf) {
         match self.end {
@@ -121,7 +121,7 @@ impl Target {
 }
 
 /// Follows a path from field to field.
-pub(super) fn resolve(resource: &'static Resource, parts: &[&str]) -> Result<Target, QueryError> {
+pub(super) fn resolve(resource: &'static Resource, parts: &[&str]) -> Result<ResolvedPath, QueryError> {
     let mut path: Vec<Hop> = Vec::new();
     let mut here = resource;
     let mut rest = parts;
@@ -130,7 +130,7 @@ pub(super) fn resolve(resource: &'static Resource, parts: &[&str]) -> Result<Tar
         let end = step(here, name)?;
         rest = after;
         let Some(next) = rest.first() else {
-            return Ok(Target { end: shortened(&mut path, name, end), path });
+            return Ok(ResolvedPath { end: shortened(&mut path, name, end), path });
         };
         match end {
             End::Link(_, hop) | End::Relation(hop) => {
@@ -138,7 +138,7 @@ pub(super) fn resolve(resource: &'static Resource, parts: &[&str]) -> Result<Tar
                 path.push(hop);
             }
             // What such a link will lead to is not known yet, but no row does.
-            End::Column(leaf) if leaf.is_absent() => return Ok(Target { path, end: End::Column(Leaf::NOTHING) }),
+            End::Column(leaf) if leaf.is_absent() => return Ok(ResolvedPath { path, end: End::Column(Leaf::NOTHING) }),
             End::Column(_) => return Err(QueryError::bad(format!("No related model for field {next}."))),
         }
     }
@@ -148,13 +148,13 @@ pub(super) fn resolve(resource: &'static Resource, parts: &[&str]) -> Result<Tar
 /// One part of a path.
 fn step(here: &'static Resource, name: &str) -> Result<End, QueryError> {
     let field = here.field(name);
-    if field.is_some_and(|field| field.kind.holds_secrets()) {
+    if field.is_some_and(|field| field.kind.contains_secrets()) {
         return Err(QueryError::Forbidden(format!("Filtering on {name} is not allowed.")));
     }
     let field = field.filter(|field| field.filterable);
     let relation = here.relation(name).map(|relation| Hop {
         name: relation.name,
-        via: relation.via,
+        join: relation.join,
         target: (relation.target)(),
         link: None,
     });
@@ -168,15 +168,16 @@ fn step(here: &'static Resource, name: &str) -> Result<End, QueryError> {
 fn field_end(here: &Resource, field: &'static Field, relation: Option<Hop>) -> End {
     let leaf = Leaf::of(here, field);
     let relation = match (field.kind, relation) {
-        (Kind::Link(target), None) => {
-            Some(Hop { name: field.name, via: Via::Column(field.column), target: target(), link: None })
+        (FieldKind::Link(target), None) => {
+            Some(Hop { name: field.name, join: Join::Column(field.column), target: target(), link: None })
         }
         (_, relation) => relation,
     };
     match relation {
         Some(hop) => {
             // Only a link's column holds what `<relation>__id` asks for, and only a shown one gives nothing away.
-            let same = matches!((field.kind, hop.via), (Kind::Link(_), Via::Column(column)) if column == field.column);
+            let same =
+                matches!((field.kind, hop.join), (FieldKind::Link(_), Join::Column(column)) if column == field.column);
             let link = same && field.shown;
             End::Link(leaf, Hop { link: link.then_some(field.column), ..hop })
         }

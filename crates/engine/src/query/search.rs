@@ -6,7 +6,7 @@ use super::QueryError;
 use super::join::{Filter, Predicate};
 use super::limits::{Budget, check_text};
 use super::lookup::Leaf;
-use super::parse::{End, Target, resolve};
+use super::parse::{End, ResolvedPath, resolve};
 
 /// The filters of `search=text`, one for each term.
 pub(super) fn own(resource: &Resource, text: &str, budget: &mut Budget) -> Result<Vec<Filter>, QueryError> {
@@ -30,7 +30,7 @@ pub(super) fn related(
     budget: &mut Budget,
 ) -> Result<Vec<Filter>, QueryError> {
     check_text(text)?;
-    let Target { mut path, end } = resolve(resource, parts)?;
+    let ResolvedPath { mut path, end } = resolve(resource, parts)?;
     let columns = match end {
         End::Column(leaf) if leaf.is_absent() => vec![leaf],
         End::Column(_) => {
@@ -56,7 +56,7 @@ pub(super) fn related(
 fn columns(resource: &Resource) -> Vec<Leaf> {
     let fields = resource.search.iter().filter_map(|name| resource.field(name));
     fields
-        .filter(|field| field.is_stored() && !field.kind.holds_secrets())
+        .filter(|field| field.is_stored() && !field.kind.contains_secrets())
         .map(|field| Leaf::of(resource, field))
         .collect()
 }

@@ -1,13 +1,13 @@
 //! What must hold before a row is written.
 
 use hostler_database::{Transaction, Type, Value};
-use hostler_schema::{Kind, Resource, Unique, column};
+use hostler_schema::{FieldKind, Resource, UniqueConstraint, column};
 use sea_query::{Alias, ExprTrait, Query};
 
 use super::sql_value;
 use crate::decode::{Problems, is_email, no_such};
 use crate::select::ROW;
-use crate::{Edit, Engine, Failure};
+use crate::{Edit, Engine, Error};
 
 /// Everything that must hold before the row is written: links first, with what
 /// decoding found; then, if all is well so far, the rules that compare with
@@ -17,24 +17,24 @@ pub(super) async fn check(
     tx: &mut Transaction,
     edit: &mut Edit<'_>,
     mut problems: Problems,
-) -> Result<(), Failure> {
+) -> Result<(), Error> {
     let resource = edit.new.resource;
     for field in resource.fields.iter().filter(|field| field.writable) {
         if problems.has(field.name) || !edit.changes(field) {
             continue;
         }
         match (field.kind, edit.new.get(field)) {
-            (Kind::Reserved, Value::Integer(id)) => problems.add(field.name, no_such(&id.to_string())),
-            (Kind::Link(target), Value::Integer(id)) if !exists(tx, target(), *id).await? => {
+            (FieldKind::Reserved, Value::Integer(id)) => problems.add(field.name, no_such(&id.to_string())),
+            (FieldKind::Link(target), Value::Integer(id)) if !exists(tx, target(), *id).await? => {
                 problems.add(field.name, no_such(&id.to_string()));
             }
             _ => {}
         }
     }
     if !problems.0.is_empty() {
-        return Err(Failure::Invalid(problems.0));
+        return Err(Error::Invalid(problems.0));
     }
-    for field in resource.fields.iter().filter(|field| matches!(field.kind, Kind::Email)) {
+    for field in resource.fields.iter().filter(|field| matches!(field.kind, FieldKind::Email)) {
         if edit.changes(field) && !is_email(edit.new.text(field)) {
             problems.add(field.name, "Enter a valid email address.");
         }
@@ -46,13 +46,13 @@ pub(super) async fn check(
     }
     let hooks = engine.registry.hooks(resource);
     hooks.validate(engine, tx, edit).await.or_else(|failure| keep(failure, &mut problems))?;
-    if problems.0.is_empty() { Ok(()) } else { Err(Failure::Invalid(problems.0)) }
+    if problems.0.is_empty() { Ok(()) } else { Err(Error::Invalid(problems.0)) }
 }
 
 /// Messages of a hook join those of the description; any other failure ends the request.
-pub(super) fn keep(failure: Failure, problems: &mut Problems) -> Result<(), Failure> {
+pub(super) fn keep(failure: Error, problems: &mut Problems) -> Result<(), Error> {
     match failure {
-        Failure::Invalid(found) => {
+        Error::Invalid(found) => {
             for (field, messages) in found {
                 for message in messages {
                     problems.add(&field, message);
@@ -64,7 +64,7 @@ pub(super) fn keep(failure: Failure, problems: &mut Problems) -> Result<(), Fail
     }
 }
 
-async fn exists(tx: &mut Transaction, target: &'static Resource, id: i64) -> Result<bool, Failure> {
+async fn exists(tx: &mut Transaction, target: &'static Resource, id: i64) -> Result<bool, Error> {
     let query = Query::select()
         .expr(column(ROW, "id"))
         .from_as(Alias::new(target.table), Alias::new(ROW))
@@ -74,7 +74,7 @@ async fn exists(tx: &mut Transaction, target: &'static Resource, id: i64) -> Res
 }
 
 /// Whether another row has the values that must be unique.
-async fn taken(tx: &mut Transaction, edit: &Edit<'_>, unique: &Unique) -> Result<bool, Failure> {
+async fn taken(tx: &mut Transaction, edit: &Edit<'_>, unique: &UniqueConstraint) -> Result<bool, Error> {
     let resource = edit.new.resource;
     let fields: Vec<_> = unique.fields.iter().filter_map(|name| resource.field(name)).collect();
     if !fields.iter().any(|field| edit.changes(field)) {

@@ -5,10 +5,10 @@ use hostler_schema::{Actor, Resource, column};
 use sea_query::{Alias, ExprTrait, Query};
 use serde_json::{Map, Value as Json};
 
-use super::Created;
+use super::CreatedObject;
 use crate::read::{Source, load};
 use crate::select::ROW;
-use crate::{Engine, Failure, Record, Target};
+use crate::{Engine, Error, ObjectKey, Record};
 
 /// The field that has to differ.
 const NAME: &str = "name";
@@ -18,7 +18,12 @@ impl Engine {
     ///
     /// # Errors
     /// As for showing the object.
-    pub async fn may_copy(&self, actor: &Actor, resource: &'static Resource, target: &Target) -> Result<bool, Failure> {
+    pub async fn can_copy(
+        &self,
+        actor: &Actor,
+        resource: &'static Resource,
+        target: &ObjectKey,
+    ) -> Result<bool, Error> {
         self.original(actor, resource, target).await.map(|(_, copyable)| copyable)
     }
 
@@ -30,17 +35,17 @@ impl Engine {
         &self,
         actor: &Actor,
         resource: &'static Resource,
-        target: &Target,
+        target: &ObjectKey,
         body: &Map<String, Json>,
-    ) -> Result<Created, Failure> {
+    ) -> Result<CreatedObject, Error> {
         let (original, copyable) = self.original(actor, resource, target).await?;
         if !copyable {
-            return Err(Failure::forbidden());
+            return Err(Error::forbidden());
         }
-        let name = body.get(NAME).ok_or_else(|| Failure::field(NAME, "This field is required."))?;
+        let name = body.get(NAME).ok_or_else(|| Error::field(NAME, "This field is required."))?;
         if resource.field(NAME).is_some_and(|field| name.as_str() == Some(original.text(field))) {
             let message = "The original object has this name: a copy of it needs another.";
-            return Err(Failure::field("__all__", message));
+            return Err(Error::field("__all__", message));
         }
         self.registry.hooks(resource).copy(self, actor, &original, name).await
     }
@@ -49,10 +54,10 @@ impl Engine {
         &self,
         actor: &Actor,
         resource: &'static Resource,
-        target: &Target,
-    ) -> Result<(Record, bool), Failure> {
+        target: &ObjectKey,
+    ) -> Result<(Record, bool), Error> {
         let loaded = load(self, &mut Source::Database(&self.database), resource, target, actor).await?;
-        let rule = self.registry.hooks(resource).copyable(actor, ROW);
+        let rule = self.registry.hooks(resource).can_copy(actor, ROW);
         let query = Query::select()
             .expr(rule.expression())
             .from_as(Alias::new(resource.table), Alias::new(ROW))

@@ -8,16 +8,16 @@ use sea_query::{Alias, ExprTrait, Query, Value as SqlValue};
 use serde_json::{Map, Value as Json};
 
 use super::check::{check, keep};
-use super::{Method, has_column, require, sealed, stored};
+use super::{UpdateMethod, has_column, require, sealed, stored};
 use crate::decode::{Problems, decode};
 use crate::grants::ADMIN;
-use crate::hooks::Cause;
+use crate::hooks::SystemWrite;
 use crate::read::{Source, load};
-use crate::{Edit, Engine, Failure, Record, Target};
+use crate::{Edit, Engine, Error, ObjectKey, Record};
 use crate::{activity, grants, object_roles};
 
 /// The answer to a request that created an object.
-pub struct Created {
+pub struct CreatedObject {
     /// Its id.
     pub id: i64,
     /// The object as its creator sees it.
@@ -29,14 +29,14 @@ impl Engine {
     /// parent the object is linked to.
     ///
     /// # Errors
-    /// [`Failure::Forbidden`] first, then [`Failure::Invalid`].
+    /// [`Error::Forbidden`] first, then [`Error::Invalid`].
     pub async fn create(
         &self,
         actor: &Actor,
         resource: &'static Resource,
         body: &Map<String, Json>,
         below: Option<(&'static Resource, i64, &'static Sublist)>,
-    ) -> Result<Created, Failure> {
+    ) -> Result<CreatedObject, Error> {
         self.create_by(actor, resource, body, below, None).await
     }
 
@@ -45,13 +45,13 @@ impl Engine {
     ///
     /// # Errors
     /// As [`Engine::create`], and what the cause says.
-    pub async fn create_because(
+    pub async fn create_as_system(
         &self,
         actor: &Actor,
         resource: &'static Resource,
         body: &Map<String, Json>,
-        cause: &dyn Cause,
-    ) -> Result<Created, Failure> {
+        cause: &dyn SystemWrite,
+    ) -> Result<CreatedObject, Error> {
         self.create_by(actor, resource, body, None, Some(cause)).await
     }
 
@@ -61,14 +61,14 @@ impl Engine {
         resource: &'static Resource,
         body: &Map<String, Json>,
         below: Option<(&'static Resource, i64, &'static Sublist)>,
-        cause: Option<&dyn Cause>,
-    ) -> Result<Created, Failure> {
+        cause: Option<&dyn SystemWrite>,
+    ) -> Result<CreatedObject, Error> {
         let hooks = self.registry.hooks(resource);
-        if let Some(made) = hooks.create_by_hand(self, actor, body).await {
+        if let Some(made) = hooks.create_override(self, actor, body).await {
             let id = made?;
-            let shown = self.show(actor, resource, &Target::Id(id)).await;
-            let (json, _) = shown.map_err(Failure::after_change)?;
-            return Ok(Created { id, json });
+            let shown = self.show(actor, resource, &ObjectKey::Id(id)).await;
+            let (json, _) = shown.map_err(Error::after_change)?;
+            return Ok(CreatedObject { id, json });
         }
         let mut body = body.clone();
         if let Some((_, parent, Sublist { post: Post::Create(field), .. })) = below {
@@ -83,9 +83,9 @@ impl Engine {
             revealed: BTreeMap::new(),
         };
         let mut problems = Problems::default();
-        decode(&mut edit, &body, Method::Put, &mut problems);
+        decode(&mut edit, &body, UpdateMethod::Put, &mut problems);
         if let Some(cause) = cause {
-            cause.bring(&mut edit);
+            cause.prefill(&mut edit);
         }
 
         // Permission comes before everything else that an answer could reveal.
@@ -101,7 +101,7 @@ impl Engine {
                 require(self, resource.access.create(actor, &links)).await?;
             }
         }
-        hooks.permit(&edit)?;
+        hooks.authorize(&edit)?;
         hooks.prepare(self, &mut edit).await.or_else(|failure| keep(failure, &mut problems))?;
 
         let mut tx = self.database.begin().await?;
@@ -144,21 +144,22 @@ impl Engine {
         }
         object_roles::create(&mut tx, resource, id).await?;
         activity::record_edit(self, &mut tx, &edit, id).await?;
-        hooks.saved(self, &mut tx, &edit, id).await?;
+        hooks.after_save(self, &mut tx, &edit, id).await?;
         if let Some(cause) = cause {
-            cause.redeem(self, &mut tx, actor, id).await?;
+            cause.consume(self, &mut tx, actor, id).await?;
         }
 
         // What the creator may do with the object is told as of before it joins the
         // sub-list's parent, as AWX does: so the answer is composed here.
-        let mut loaded = match load(self, &mut Source::Transaction(&mut tx), resource, &Target::Id(id), actor).await {
+        let mut loaded = match load(self, &mut Source::Transaction(&mut tx), resource, &ObjectKey::Id(id), actor).await
+        {
             Ok(loaded) => Some(loaded),
-            Err(Failure::Forbidden(_)) => None,
+            Err(Error::Forbidden(_)) => None,
             Err(failure) => return Err(failure),
         };
         if !loaded.as_ref().is_some_and(|loaded| loaded.changeable) && resource.role(ADMIN).is_some() {
             grants::grant_to_creator(self, &mut tx, actor, resource, id).await?;
-            loaded = Some(load(self, &mut Source::Transaction(&mut tx), resource, &Target::Id(id), actor).await?);
+            loaded = Some(load(self, &mut Source::Transaction(&mut tx), resource, &ObjectKey::Id(id), actor).await?);
         }
         if let Some((parent, parent_id, Sublist { post: Post::Grant(role), .. })) = below {
             grants::grant_on_creation(self, &mut tx, actor, (parent, parent_id), role, id).await?;
@@ -168,12 +169,12 @@ impl Engine {
         let loaded = match loaded {
             Some(loaded) => loaded,
             None => {
-                let seen = load(self, &mut Source::Database(&self.database), resource, &Target::Id(id), actor).await;
-                seen.map_err(Failure::after_change)?
+                let seen = load(self, &mut Source::Database(&self.database), resource, &ObjectKey::Id(id), actor).await;
+                seen.map_err(Error::after_change)?
             }
         };
-        let mut json = self.show_loaded(resource, loaded, actor, true).await.map_err(Failure::after_change)?;
-        hooks.just_created(&edit, &mut json);
-        Ok(Created { id, json })
+        let mut json = self.show_loaded(resource, loaded, actor, true).await.map_err(Error::after_change)?;
+        hooks.extend_created(&edit, &mut json);
+        Ok(CreatedObject { id, json })
     }
 }

@@ -4,9 +4,9 @@ use hostler_database::Transaction;
 use hostler_schema::{Actor, Resource, column};
 use sea_query::{Alias, ExprTrait, Query};
 
-use super::Expected;
+use super::IfMatch;
 use crate::read::{Source, load};
-use crate::{Engine, Failure, Target};
+use crate::{Engine, Error, ObjectKey};
 use crate::{activity, object_roles};
 
 impl Engine {
@@ -18,14 +18,14 @@ impl Engine {
         &self,
         actor: &Actor,
         resource: &'static Resource,
-        target: &Target,
-        expected: Option<Expected<'_>>,
-    ) -> Result<(), Failure> {
-        if let Some(done) = self.registry.hooks(resource).delete_by_hand(self, actor, target).await {
+        target: &ObjectKey,
+        expected: Option<IfMatch<'_>>,
+    ) -> Result<(), Error> {
+        if let Some(done) = self.registry.hooks(resource).delete_override(self, actor, target).await {
             return done;
         }
         let mut tx = self.database.begin().await?;
-        self.delete_in(&mut tx, actor, resource, target, expected).await?;
+        self.delete_in_transaction(&mut tx, actor, resource, target, expected).await?;
         tx.commit().await?;
         Ok(())
     }
@@ -34,23 +34,23 @@ impl Engine {
     ///
     /// # Errors
     /// As [`Engine::delete`].
-    pub async fn delete_in(
+    pub async fn delete_in_transaction(
         &self,
         tx: &mut Transaction,
         actor: &Actor,
         resource: &'static Resource,
-        target: &Target,
-        expected: Option<Expected<'_>>,
-    ) -> Result<(), Failure> {
+        target: &ObjectKey,
+        expected: Option<IfMatch<'_>>,
+    ) -> Result<(), Error> {
         let loaded = load(self, &mut Source::Transaction(tx), resource, target, actor).await?;
         let id = loaded.record.id;
         if !loaded.deletable {
-            return Err(Failure::forbidden());
+            return Err(Error::forbidden());
         }
         if expected.is_some_and(|matches| !matches(id, loaded.version)) {
-            return Err(Failure::PreconditionFailed);
+            return Err(Error::PreconditionFailed);
         }
-        self.registry.hooks(resource).deleting(self, tx, actor, &loaded.record).await?;
+        self.registry.hooks(resource).before_delete(self, tx, actor, &loaded.record).await?;
         activity::record_deletion(self, tx, actor, &loaded.record).await?;
         object_roles::delete(self, tx, resource, id).await?;
         let delete = Query::delete()

@@ -9,20 +9,20 @@ mod delete;
 mod update;
 
 use hostler_database::{Transaction, Type, Value};
-use hostler_schema::{Actor, Field, Kind, Resource, Rule, column};
+use hostler_schema::{Actor, Field, FieldKind, Resource, Rule, column};
 use hostler_vault::SecretContext;
 use sea_query::{Alias, Expr, ExprTrait, Query, Value as SqlValue};
 use serde_json::{Map, Value as Json};
 
-pub use self::create::Created;
-use crate::hooks::View;
+pub use self::create::CreatedObject;
+use crate::hooks::RenderContext;
 use crate::read::Source;
-use crate::select::Loaded;
-use crate::{Edit, Engine, Failure};
+use crate::select::LoadedObject;
+use crate::{Edit, Engine, Error};
 
 /// How an existing object is changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Method {
+pub enum UpdateMethod {
     /// Only the fields that are sent.
     Patch,
     /// The whole object; required fields must be sent.
@@ -30,22 +30,22 @@ pub enum Method {
 }
 
 /// Tells whether an object's id and version are what `If-Match` demands.
-pub type Expected<'a> = &'a (dyn Fn(i64, i64) -> bool + Sync);
+pub type IfMatch<'a> = &'a (dyn Fn(i64, i64) -> bool + Sync);
 
 impl Engine {
     /// Fails unless a rule that refers to no row holds.
     ///
     /// # Errors
-    /// [`Failure::Forbidden`].
-    pub async fn require(&self, rule: Rule) -> Result<(), Failure> {
+    /// [`Error::Forbidden`].
+    pub async fn require(&self, rule: Rule) -> Result<(), Error> {
         require(self, rule).await
     }
 
     /// Fails unless a rule over the table `row` holds for this object.
     ///
     /// # Errors
-    /// [`Failure::Forbidden`].
-    pub async fn require_on(&self, (resource, id): (&Resource, i64), row: &str, rule: Rule) -> Result<(), Failure> {
+    /// [`Error::Forbidden`].
+    pub async fn require_on(&self, (resource, id): (&Resource, i64), row: &str, rule: Rule) -> Result<(), Error> {
         let rule = match rule {
             Rule::When(condition) => Rule::When(Expr::exists(
                 Query::select()
@@ -64,12 +64,14 @@ impl Engine {
     async fn show_loaded(
         &self,
         resource: &'static Resource,
-        loaded: Loaded,
+        loaded: LoadedObject,
         actor: &Actor,
         created: bool,
-    ) -> Result<Map<String, Json>, Failure> {
-        let mut page = self.dress(resource, vec![loaded], View { actor, detail: true, created, below: None }).await?;
-        page.pop().map(|shown| shown.json).ok_or_else(|| Failure::Internal("a hook dropped the object".into()))
+    ) -> Result<Map<String, Json>, Error> {
+        let mut page = self
+            .serialize_page(resource, vec![loaded], RenderContext { actor, detail: true, created, below: None })
+            .await?;
+        page.pop().map(|shown| shown.json).ok_or_else(|| Error::Internal("a hook dropped the object".into()))
     }
 }
 
@@ -101,12 +103,12 @@ async fn sealed(
     tx: &mut Transaction,
     edit: &Edit<'_>,
     id: i64,
-) -> Result<Vec<(&'static str, String)>, Failure> {
+) -> Result<Vec<(&'static str, String)>, Error> {
     let resource = edit.new.resource;
     let sent: Vec<_> = resource
         .fields
         .iter()
-        .filter(|field| matches!(field.kind, Kind::Sealed))
+        .filter(|field| matches!(field.kind, FieldKind::Encrypted))
         .filter_map(|field| Some((field, edit.secrets.get(field.name)?)))
         .collect();
     if sent.is_empty() {
@@ -127,7 +129,7 @@ fn is_given(edit: &Edit<'_>, field: &Field) -> bool {
 }
 
 /// A value for a statement. Nulls carry their type, which PostgreSQL wants to know.
-pub(crate) fn sql_value(value: &Value, kind: Kind) -> SqlValue {
+pub(crate) fn sql_value(value: &Value, kind: FieldKind) -> SqlValue {
     match value {
         Value::Integer(number) => (*number).into(),
         Value::Boolean(boolean) => (*boolean).into(),
@@ -135,25 +137,25 @@ pub(crate) fn sql_value(value: &Value, kind: Kind) -> SqlValue {
         Value::Time(time) => (*time).into(),
         Value::Json(json) => json.to_string().into(),
         Value::Null => match kind {
-            Kind::Id | Kind::Integer | Kind::Link(_) => SqlValue::BigInt(None),
-            Kind::Boolean => SqlValue::Bool(None),
-            Kind::Time => SqlValue::JiffTimestamp(None),
+            FieldKind::Id | FieldKind::Integer | FieldKind::Link(_) => SqlValue::BigInt(None),
+            FieldKind::Boolean => SqlValue::Bool(None),
+            FieldKind::Time => SqlValue::JiffTimestamp(None),
             _ => SqlValue::String(None),
         },
     }
 }
 
 /// Fails unless a rule that refers to no row holds.
-pub(crate) async fn require(engine: &Engine, rule: Rule) -> Result<(), Failure> {
+pub(crate) async fn require(engine: &Engine, rule: Rule) -> Result<(), Error> {
     require_from(&mut Source::Database(&engine.database), rule).await
 }
 
-async fn require_from(source: &mut Source<'_>, rule: Rule) -> Result<(), Failure> {
-    if holds(source, rule).await? { Ok(()) } else { Err(Failure::forbidden()) }
+async fn require_from(source: &mut Source<'_>, rule: Rule) -> Result<(), Error> {
+    if holds(source, rule).await? { Ok(()) } else { Err(Error::forbidden()) }
 }
 
 /// Whether a rule that refers to no row holds.
-pub(crate) async fn holds(source: &mut Source<'_>, rule: Rule) -> Result<bool, Failure> {
+pub(crate) async fn holds(source: &mut Source<'_>, rule: Rule) -> Result<bool, Error> {
     match rule {
         Rule::All => Ok(true),
         Rule::None => Ok(false),

@@ -3,29 +3,29 @@
 use std::collections::BTreeMap;
 
 use hostler_database::{Transaction, Value};
-use hostler_schema::{Actor, Kind, Resource, Rule, column};
+use hostler_schema::{Actor, FieldKind, Resource, Rule, column};
 use jiff::Timestamp;
 use sea_query::{Alias, ExprTrait, Query};
 use serde_json::{Map, Value as Json};
 
 use super::check::{check, keep};
-use super::{Expected, Method, has_column, require_from, sealed, stored};
+use super::{IfMatch, UpdateMethod, has_column, require_from, sealed, stored};
 use crate::activity;
 use crate::decode::{Problems, decode};
-use crate::hooks::Cause;
+use crate::hooks::SystemWrite;
 use crate::read::{Source, load, load_and_commit};
-use crate::select::Loaded;
-use crate::{Edit, Engine, Failure, Target};
+use crate::select::LoadedObject;
+use crate::{Edit, Engine, Error, ObjectKey};
 
 /// How often a change is tried that loses against other writers.
 const ATTEMPTS: u32 = 3;
 
 /// What an update is to do.
 struct Sent<'a> {
-    method: Method,
+    method: UpdateMethod,
     body: &'a Map<String, Json>,
-    expected: Option<Expected<'a>>,
-    cause: Option<&'a dyn Cause>,
+    expected: Option<IfMatch<'a>>,
+    cause: Option<&'a dyn SystemWrite>,
 }
 
 impl Engine {
@@ -33,16 +33,16 @@ impl Engine {
     /// `expected` is the version that `If-Match` demands.
     ///
     /// # Errors
-    /// In this order: unknown, not visible, [`Failure::PreconditionFailed`], forbidden, invalid.
+    /// In this order: unknown, not visible, [`Error::PreconditionFailed`], forbidden, invalid.
     pub async fn update(
         &self,
         actor: &Actor,
         resource: &'static Resource,
-        target: &Target,
-        method: Method,
+        target: &ObjectKey,
+        method: UpdateMethod,
         body: &Map<String, Json>,
-        expected: Option<Expected<'_>>,
-    ) -> Result<(Map<String, Json>, i64), Failure> {
+        expected: Option<IfMatch<'_>>,
+    ) -> Result<(Map<String, Json>, i64), Error> {
         self.update_by(actor, resource, target, &Sent { method, body, expected, cause: None }).await
     }
 
@@ -50,15 +50,15 @@ impl Engine {
     ///
     /// # Errors
     /// As [`Engine::update`], and what the cause says.
-    pub async fn update_because(
+    pub async fn update_as_system(
         &self,
         actor: &Actor,
         resource: &'static Resource,
-        target: &Target,
+        target: &ObjectKey,
         body: &Map<String, Json>,
-        cause: &dyn Cause,
-    ) -> Result<(), Failure> {
-        let sent = Sent { method: Method::Patch, body, expected: None, cause: Some(cause) };
+        cause: &dyn SystemWrite,
+    ) -> Result<(), Error> {
+        let sent = Sent { method: UpdateMethod::Patch, body, expected: None, cause: Some(cause) };
         self.update_by(actor, resource, target, &sent).await.map(|_| ())
     }
 
@@ -66,15 +66,15 @@ impl Engine {
         &self,
         actor: &Actor,
         resource: &'static Resource,
-        target: &Target,
+        target: &ObjectKey,
         sent: &Sent<'_>,
-    ) -> Result<(Map<String, Json>, i64), Failure> {
+    ) -> Result<(Map<String, Json>, i64), Error> {
         let mut attempts = ATTEMPTS;
         loop {
             attempts -= 1;
             match self.update_once(actor, resource, target, sent).await {
                 // Whoever lost against another writer starts from what that one left.
-                Err(Failure::Conflict(_)) if attempts > 0 => {}
+                Err(Error::Conflict(_)) if attempts > 0 => {}
                 outcome => return outcome,
             }
         }
@@ -84,9 +84,9 @@ impl Engine {
         &self,
         actor: &Actor,
         resource: &'static Resource,
-        target: &Target,
+        target: &ObjectKey,
         sent: &Sent<'_>,
-    ) -> Result<(Map<String, Json>, i64), Failure> {
+    ) -> Result<(Map<String, Json>, i64), Error> {
         let hooks = self.registry.hooks(resource);
         let mut early = None;
         // Slow work on a secret must not hold a transaction open, nor be done for those who may not write.
@@ -106,7 +106,7 @@ impl Engine {
             (edit.secrets, edit.digests) = (secrets, digests);
             problems = found;
         }
-        require_right_to_move(&mut tx, &edit).await?;
+        check_relink_permission(&mut tx, &edit).await?;
         check(self, &mut tx, &mut edit, problems).await?;
         if changed(&edit) {
             let mut update = Query::update();
@@ -127,18 +127,18 @@ impl Engine {
             update.and_where(column(resource.table, "id").eq(id));
             tx.execute_deferred(&update).await?;
             activity::record_edit(self, &mut tx, &edit, id).await?;
-            hooks.saved(self, &mut tx, &edit, id).await?;
+            hooks.after_save(self, &mut tx, &edit, id).await?;
         }
         if let Some(cause) = sent.cause {
-            cause.redeem(self, &mut tx, actor, id).await?;
+            cause.consume(self, &mut tx, actor, id).await?;
         }
         // The actor may have moved the object out of their own sight; they see it once more.
         let seen = match load_and_commit(self, tx, resource, id, actor).await {
-            Err(Failure::Forbidden(_)) => return Ok((Map::new(), version + 1)),
+            Err(Error::Forbidden(_)) => return Ok((Map::new(), version + 1)),
             other => other?,
         };
         let version = seen.version;
-        let shown = self.show_loaded(resource, seen, actor, false).await.map_err(Failure::after_change)?;
+        let shown = self.show_loaded(resource, seen, actor, false).await.map_err(Error::after_change)?;
         Ok((shown, version))
     }
 
@@ -146,14 +146,14 @@ impl Engine {
     fn begin_edit<'a>(
         &self,
         actor: &'a Actor,
-        loaded: Loaded,
+        loaded: LoadedObject,
         sent: &Sent<'_>,
-    ) -> Result<(Edit<'a>, Problems), Failure> {
+    ) -> Result<(Edit<'a>, Problems), Error> {
         if !loaded.changeable {
-            return Err(Failure::forbidden());
+            return Err(Error::forbidden());
         }
         if sent.expected.is_some_and(|matches| !matches(loaded.record.id, loaded.version)) {
-            return Err(Failure::PreconditionFailed);
+            return Err(Error::PreconditionFailed);
         }
         let mut edit = Edit {
             actor,
@@ -166,9 +166,9 @@ impl Engine {
         let mut problems = Problems::default();
         decode(&mut edit, sent.body, sent.method, &mut problems);
         if let Some(cause) = sent.cause {
-            cause.bring(&mut edit);
+            cause.prefill(&mut edit);
         }
-        self.registry.hooks(edit.new.resource).permit(&edit)?;
+        self.registry.hooks(edit.new.resource).authorize(&edit)?;
         Ok((edit, problems))
     }
 }
@@ -186,11 +186,12 @@ fn changed(edit: &Edit<'_>) -> bool {
 
 /// Whoever links an object to another one, as to another organization, must be
 /// allowed to.
-async fn require_right_to_move(tx: &mut Transaction, edit: &Edit<'_>) -> Result<(), Failure> {
+async fn check_relink_permission(tx: &mut Transaction, edit: &Edit<'_>) -> Result<(), Error> {
     let Some(old) = &edit.old else { return Ok(()) };
     let resource = edit.new.resource;
     let mut rule = Rule::All;
-    for field in resource.fields.iter().filter(|field| matches!(field.kind, Kind::Link(_)) && edit.changes(field)) {
+    for field in resource.fields.iter().filter(|field| matches!(field.kind, FieldKind::Link(_)) && edit.changes(field))
+    {
         let (from, to) = (old.integer(field), edit.new.integer(field));
         rule = rule.and(resource.access.relink(edit.actor, field.name, from, to));
     }

@@ -3,7 +3,7 @@
 use hostler_database::Dialect;
 use hostler_engine::query::{ListQuery, QueryError, parse};
 use hostler_schema::{
-    Access, Action, Actor, Draft, Field, Policy, Relation, Resource, Rule, Via, column,
+    Access, Action, Actor, Draft, Field, Join, Policy, Relation, Resource, Rule, column,
     fields::{boolean, computed, digest, id, integer, json, link, reserved, text, time},
 };
 use rusqlite::{Connection, functions::FunctionFlags, types::Value as Stored};
@@ -46,7 +46,7 @@ fn tag() -> &'static Resource {
 const CITY_FIELDS: &[Field] = &[id(), text("name"), text("country").nullable(), digest("seal")];
 pub static CITY: Resource = Resource {
     table: "cities",
-    relations: &[Relation::new("people", person, Via::Reverse("city_id"))],
+    relations: &[Relation::new("people", person, Join::Reverse("city_id"))],
     search: &["name", "country"],
     ..Resource::new("city", "cities", "City", CITY_FIELDS, &NotHidden)
 };
@@ -68,15 +68,15 @@ const PERSON_FIELDS: &[Field] = &[
 pub static PERSON: Resource = Resource {
     table: "people",
     relations: &[
-        Relation::new("city", city, Via::Column("city_id")),
-        Relation::new("birthplace", city, Via::Column("birthplace_id")),
+        Relation::new("city", city, Join::Column("city_id")),
+        Relation::new("birthplace", city, Join::Column("birthplace_id")),
         Relation::new(
             "tags",
             tag,
-            Via::Through { table: "people_tags", here: "person_id", there: "tag_id", only: None },
+            Join::JoinTable { table: "people_tags", left: "person_id", right: "tag_id", filter: None },
         ),
-        Relation::new("minions", person, Via::Reverse("boss_id")),
-        Relation::new("robots", tag, Via::Nowhere),
+        Relation::new("minions", person, Join::Reverse("boss_id")),
+        Relation::new("robots", tag, Join::Unavailable),
     ],
     search: &["name", "nick", "password"],
     ..Resource::new("person", "people", "Person", PERSON_FIELDS, &NotHidden)
@@ -88,7 +88,7 @@ pub static TAG: Resource = Resource {
     relations: &[Relation::new(
         "people",
         person,
-        Via::Through { table: "people_tags", here: "tag_id", there: "person_id", only: None },
+        Join::JoinTable { table: "people_tags", left: "tag_id", right: "person_id", filter: None },
     )],
     search: &["name"],
     ..Resource::new("tag", "tags", "Tag", TAG_FIELDS, &NotHidden)
@@ -103,7 +103,7 @@ static VAULT: Resource =
 const GUARD_FIELDS: &[Field] = &[id()];
 pub static GUARD: Resource = Resource {
     table: "people",
-    relations: &[Relation::new("vault", vault, Via::Column("city_id"))],
+    relations: &[Relation::new("vault", vault, Join::Column("city_id"))],
     ..Resource::new("guard", "guards", "Guard", GUARD_FIELDS, &NotHidden)
 };
 
@@ -146,7 +146,7 @@ pub fn actor(is_superuser: bool) -> Actor {
             token_seconds: 60,
             refresh_token_seconds: 60,
             tokens_for_external_users: false,
-            managed: hostler_schema::Managed::default(),
+            managed: hostler_schema::LdapManagedFields::default(),
             activity_stream: true,
         },
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use hostler_database::Type;
-use hostler_engine::{Engine, Failure};
+use hostler_engine::{Engine, Error};
 use hostler_schema::{Actor, ImpliedBy, Resource, Singleton, column};
 use sea_query::{Alias, Expr, ExprTrait, Query};
 use serde_json::{Value as Json, json};
@@ -43,7 +43,7 @@ impl<'a> AccessChains<'a> {
         subject: &'a Actor,
         resource: &'static Resource,
         id: i64,
-    ) -> Result<Self, Failure> {
+    ) -> Result<Self, Error> {
         // What has no roles of its own is explained by those of its organization.
         let organization = match resource.organization_column() {
             Some(link) if resource.roles.is_empty() => organization_of(engine, resource, link, id).await?,
@@ -166,7 +166,7 @@ fn steps(path: &AccessPath, resource: &'static Resource, id: i64, field: &'stati
         (Some(name), _) if name == TEAM.name => ImpliedBy::Team(TEAM.role(&path.field)?.field),
         (Some(_), _) => ImpliedBy::Organization(ORGANIZATION.role(&path.field)?.field),
     };
-    match hostler_access::path(resource, field, held) {
+    match hostler_access::implication_path(resource, field, held) {
         // Superusers may do everything, whether or not the graph says so.
         None if held == ImpliedBy::System(Singleton::Administrator) => Some(vec![held, ImpliedBy::Own(field)]),
         steps => steps,
@@ -179,7 +179,7 @@ async fn organization_of(
     resource: &'static Resource,
     link: &'static str,
     id: i64,
-) -> Result<Option<i64>, Failure> {
+) -> Result<Option<i64>, Error> {
     let query = Query::select()
         .expr(column(resource.table, link))
         .from(Alias::new(resource.table))

@@ -3,9 +3,9 @@
 
 mod chain;
 
-use hostler_access::{has_role, is_organization_admin, may};
+use hostler_access::{has_role, has_role_or_permission, is_organization_admin};
 use hostler_database::Type;
-use hostler_engine::{Engine, Failure, Target, find_id, summarize};
+use hostler_engine::{Engine, Error, ObjectKey, find_id, summarize};
 use hostler_schema::{Action, Actor, ObjectRole, Resource, Rule, column};
 use sea_query::{Alias, ExprTrait, Query};
 use serde_json::{Map, Value as Json, json};
@@ -29,18 +29,13 @@ const DELETE: &str = "delete";
 ///
 /// # Errors
 /// 400 for a path that names no object, 403 and 404 as for showing the object.
-pub async fn explain(
-    engine: &Engine,
-    actor: &Actor,
-    user: i64,
-    object_path: &str,
-) -> Result<Map<String, Json>, Failure> {
+pub async fn explain(engine: &Engine, actor: &Actor, user: i64, object_path: &str) -> Result<Map<String, Json>, Error> {
     let (resource, target) = parse(engine, object_path)?;
     let id = find_id(engine, actor, resource, &target).await?;
     let subject = subject(engine, actor, user).await?;
     let sees_all = actor.is_superuser || actor.is_system_auditor;
     if !(user == actor.id || sees_all || may_change(engine, actor, resource, id).await?) {
-        return Err(Failure::forbidden());
+        return Err(Error::forbidden());
     }
     let asked: Vec<Asked> = questions(engine, &subject, resource, id);
     let allowed = answers(engine, &asked, resource, id).await?;
@@ -72,16 +67,16 @@ pub async fn explain(
     Ok(answer)
 }
 
-fn parse(engine: &Engine, path: &str) -> Result<(&'static Resource, Target), Failure> {
-    let wrong = || Failure::field("object", "Name an object by its path, such as /api/v2/organizations/1/.");
+fn parse(engine: &Engine, path: &str) -> Result<(&'static Resource, ObjectKey), Error> {
+    let wrong = || Error::field("object", "Name an object by its path, such as /api/v2/organizations/1/.");
     let rest = path.strip_prefix("/api/v2/").and_then(|rest| rest.strip_suffix('/')).ok_or_else(wrong)?;
     let (plural, key) = rest.split_once('/').ok_or_else(wrong)?;
     let resource = engine.registry.by_plural(plural).ok_or_else(wrong)?.resource;
-    Ok((resource, Target::parse(resource, key).map_err(|_| wrong())?))
+    Ok((resource, ObjectKey::parse(resource, key).map_err(|_| wrong())?))
 }
 
 /// The user as an actor, so that the real rules can be asked.
-async fn subject(engine: &Engine, actor: &Actor, user: i64) -> Result<Actor, Failure> {
+async fn subject(engine: &Engine, actor: &Actor, user: i64) -> Result<Actor, Error> {
     let query = Query::select()
         .exprs(["username", IS_SUPERUSER.column, "is_system_auditor"].map(|name| column("users", name)))
         .expr(is_organization_admin(column("users", "id")))
@@ -89,7 +84,7 @@ async fn subject(engine: &Engine, actor: &Actor, user: i64) -> Result<Actor, Fai
         .and_where(column("users", "id").eq(user))
         .to_owned();
     let rows = engine.database.read(&query, &[Type::Text, Type::Boolean, Type::Boolean, Type::Boolean]).await?;
-    let row = rows.first().ok_or(Failure::NotFound(Some(USER.label)))?;
+    let row = rows.first().ok_or(Error::NotFound(Some(USER.label)))?;
     Ok(Actor {
         id: user,
         username: row.text(0).unwrap_or_default().to_owned(),
@@ -104,7 +99,7 @@ async fn subject(engine: &Engine, actor: &Actor, user: i64) -> Result<Actor, Fai
 }
 
 /// Whether the actor may change the object.
-async fn may_change(engine: &Engine, actor: &Actor, resource: &'static Resource, id: i64) -> Result<bool, Failure> {
+async fn may_change(engine: &Engine, actor: &Actor, resource: &'static Resource, id: i64) -> Result<bool, Error> {
     let rule = resource.access.rows(actor, Action::Change, OBJECT);
     Ok(answer(engine, vec![rule], resource, id).await?.first().copied().unwrap_or(false))
 }
@@ -151,7 +146,7 @@ fn questions(engine: &Engine, subject: &Actor, resource: &'static Resource, id: 
             (Some(Action::Change), _) if !resource.editable => Rule::None,
             (Some(Action::Delete), _) if !resource.deletable => Rule::None,
             (Some(kind), _) => resource.access.rows(subject, kind, OBJECT),
-            (None, Some(role)) => may(resource, role, action, subject, OBJECT),
+            (None, Some(role)) => has_role_or_permission(resource, role, action, subject, OBJECT),
             (None, None) => continue,
         };
         let through = Requirement {
@@ -184,11 +179,11 @@ fn questions(engine: &Engine, subject: &Actor, resource: &'static Resource, id: 
 }
 
 /// Whether each of the rules holds: one statement for all.
-async fn answers(engine: &Engine, asked: &[Asked], resource: &'static Resource, id: i64) -> Result<Vec<bool>, Failure> {
+async fn answers(engine: &Engine, asked: &[Asked], resource: &'static Resource, id: i64) -> Result<Vec<bool>, Error> {
     answer(engine, asked.iter().map(|asked| asked.rule.clone()).collect(), resource, id).await
 }
 
-async fn answer(engine: &Engine, rules: Vec<Rule>, resource: &'static Resource, id: i64) -> Result<Vec<bool>, Failure> {
+async fn answer(engine: &Engine, rules: Vec<Rule>, resource: &'static Resource, id: i64) -> Result<Vec<bool>, Error> {
     let types = vec![Type::Boolean; rules.len()];
     let query = Query::select()
         .exprs(rules.into_iter().map(Rule::expression))

@@ -1,6 +1,6 @@
 //! Who sees and changes whom; section 1 of the contract.
 
-use hostler_access::{closure, holders_of, object_ids};
+use hostler_access::{implying_roles, objects_with_role, users_with_role};
 use hostler_schema::{Access, Action, Actor, Draft, Rule, column};
 use sea_query::{Alias, Expr, ExprTrait, Query, SelectStatement, UnionType};
 
@@ -54,12 +54,12 @@ fn seen_by(actor: &Actor) -> SelectStatement {
             .and_where(condition)
             .to_owned()
     };
-    let readable = closure(&ORGANIZATION, "read_role").own;
-    let shared = column("roles", "object_id").in_subquery(object_ids("organization", &readable, actor.id));
+    let readable = implying_roles(&ORGANIZATION, "read_role").own;
+    let shared = column("roles", "object_id").in_subquery(objects_with_role("organization", &readable, actor.id));
     let mut seen = among_users(column("seen", "id").eq(actor.id));
     // The constant, unlike a bound value, tells PostgreSQL that these are few.
     seen.union(UnionType::All, among_users(column("seen", "is_superuser").eq(Expr::Constant(true.into()))));
-    seen.union(UnionType::All, holders_of("organization", &["member_role"], shared));
+    seen.union(UnionType::All, users_with_role("organization", &["member_role"], shared));
     seen
 }
 
@@ -70,7 +70,7 @@ fn ordinary(row: &str) -> Rule {
 
 /// The user belongs to no organization that the actor does not administer, and is an ordinary one.
 fn administered(actor: &Actor, row: &str) -> Rule {
-    let mine = object_ids("organization", &["admin_role"], actor.id);
+    let mine = objects_with_role("organization", &["admin_role"], actor.id);
     let team = Query::select()
         .expr(column("teams", "organization_id"))
         .from(Alias::new("teams"))

@@ -3,7 +3,8 @@
 use async_trait::async_trait;
 use hostler_database::{Transaction, Type};
 use hostler_engine::{
-    ActivityEntry, Association, Edit, Engine, Failure, Grantee, Hooks, Record, Shown, View, hold_singleton,
+    ActivityEntry, Association, Edit, Engine, Error, Grantee, Hooks, Record, RenderContext, ResponseObject,
+    set_system_role,
 };
 use hostler_identity::{
     password::{PasswordCheck, passwords},
@@ -30,7 +31,7 @@ const SUPERUSERS_LOCK: &str = "superusers";
 
 #[async_trait]
 impl Hooks for UserHooks {
-    async fn prepare(&self, engine: &Engine, edit: &mut Edit<'_>) -> Result<(), Failure> {
+    async fn prepare(&self, engine: &Engine, edit: &mut Edit<'_>) -> Result<(), Error> {
         let external = !edit.old.as_ref().unwrap_or(&edit.new).text(&EXTERNAL_ACCOUNT).is_empty();
         if external {
             // The password of such an account is kept elsewhere.
@@ -38,7 +39,7 @@ impl Hooks for UserHooks {
         }
         let Some(password) = edit.secrets.get(PASSWORD.name) else {
             return if edit.is_new() && !external {
-                Err(Failure::field(PASSWORD.name, "Password required for new User."))
+                Err(Error::field(PASSWORD.name, "Password required for new User."))
             } else {
                 Ok(())
             };
@@ -59,13 +60,13 @@ impl Hooks for UserHooks {
             refuse_common: policy.password_refuse_common,
         }
         .check(password)
-        .map_err(|message| Failure::field(PASSWORD.name, message))?;
-        let digest = passwords().hash(password.clone()).await.map_err(|error| Failure::Internal(error.to_string()))?;
+        .map_err(|message| Error::field(PASSWORD.name, message))?;
+        let digest = passwords().hash(password.clone()).await.map_err(|error| Error::Internal(error.to_string()))?;
         edit.digests.insert(PASSWORD.name, digest);
         Ok(())
     }
 
-    fn permit(&self, edit: &Edit<'_>) -> Result<(), Failure> {
+    fn authorize(&self, edit: &Edit<'_>) -> Result<(), Error> {
         let actor = edit.actor;
         let is_self = edit.old.as_ref().is_some_and(|old| old.id == actor.id);
         if is_self && edit.changes(&IS_ACTIVE) {
@@ -78,7 +79,7 @@ impl Hooks for UserHooks {
         let raised =
             |field: &Field| edit.new.boolean(field) && !edit.old.as_ref().is_some_and(|old| old.boolean(field));
         if raised(&IS_SUPERUSER) || (!is_self && raised(&IS_SYSTEM_AUDITOR)) {
-            return Err(Failure::forbidden());
+            return Err(Error::forbidden());
         }
         if edit.is_new() {
             return Ok(());
@@ -91,14 +92,14 @@ impl Hooks for UserHooks {
         if refused.is_empty() { Ok(()) } else { Err(cannot_change(&refused)) }
     }
 
-    async fn validate(&self, _engine: &Engine, tx: &mut Transaction, edit: &mut Edit<'_>) -> Result<(), Failure> {
+    async fn validate(&self, _engine: &Engine, tx: &mut Transaction, edit: &mut Edit<'_>) -> Result<(), Error> {
         let Some(old) = &edit.old else { return Ok(()) };
         // The directory's own word is written by nobody.
         if !old.text(&LDAP_DN).is_empty() && edit.actor.user().is_some() {
             for field in [USERNAME, FIRST_NAME, LAST_NAME, EMAIL, IS_SUPERUSER, IS_SYSTEM_AUDITOR] {
                 if edit.actor.policy.managed.has(field.name) && edit.changes(&field) {
                     let message = format!("Unable to change {} on user managed by LDAP.", field.name);
-                    return Err(Failure::field(field.name, message));
+                    return Err(Error::field(field.name, message));
                 }
             }
         }
@@ -107,12 +108,12 @@ impl Hooks for UserHooks {
             && old.boolean(&IS_SUPERUSER)
             && is_last_superuser(tx, old.id).await?
         {
-            return Err(Failure::field(field.name, LAST_SUPERUSER));
+            return Err(Error::field(field.name, LAST_SUPERUSER));
         }
         Ok(())
     }
 
-    async fn saved(&self, engine: &Engine, tx: &mut Transaction, edit: &Edit<'_>, id: i64) -> Result<(), Failure> {
+    async fn after_save(&self, engine: &Engine, tx: &mut Transaction, edit: &Edit<'_>, id: i64) -> Result<(), Error> {
         let actor = edit.actor.user();
         if let (false, Some(hash)) = (edit.is_new(), edit.digests.get(PASSWORD.name)) {
             let keep = edit.actor.session.map(|session| (session, binding(&engine.secret, id, hash)));
@@ -124,7 +125,7 @@ impl Hooks for UserHooks {
         for (field, singleton) in [(IS_SUPERUSER, Singleton::Administrator), (IS_SYSTEM_AUDITOR, Singleton::Auditor)] {
             let (before, after) = (edit.old.as_ref().is_some_and(|old| old.boolean(&field)), edit.new.boolean(&field));
             if before != after {
-                hold_singleton(engine, tx, actor, singleton, id, after).await?;
+                set_system_role(engine, tx, actor, singleton, id, after).await?;
                 if field.name == IS_SYSTEM_AUDITOR.name {
                     let changes: Map<String, Json> =
                         [(field.name.to_owned(), json!([before, after]))].into_iter().collect();
@@ -135,20 +136,20 @@ impl Hooks for UserHooks {
         Ok(())
     }
 
-    async fn deleting(
+    async fn before_delete(
         &self,
         _engine: &Engine,
         tx: &mut Transaction,
         _actor: &Actor,
         record: &Record,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), Error> {
         if record.boolean(&IS_SUPERUSER) && is_last_superuser(tx, record.id).await? {
-            return Err(Failure::Forbidden(Some(LAST_SUPERUSER.into())));
+            return Err(Error::Forbidden(Some(LAST_SUPERUSER.into())));
         }
         Ok(())
     }
 
-    async fn enrich(&self, engine: &Engine, view: View<'_>, page: &mut [Shown]) -> Result<(), Failure> {
+    async fn enrich(&self, engine: &Engine, view: RenderContext<'_>, page: &mut [ResponseObject]) -> Result<(), Error> {
         match view.below {
             Some((parent, id, sublist)) if sublist.name == "access_list" => {
                 // Boxed, so that what most pages of users come to is small.
@@ -164,36 +165,36 @@ impl Hooks for UserHooks {
         }
     }
 
-    async fn post_below(
+    async fn post_sublist(
         &self,
         engine: &Engine,
         actor: &Actor,
         parent: i64,
         sublist: &'static Sublist,
         body: &Map<String, Json>,
-    ) -> Result<Option<Map<String, Json>>, Failure> {
+    ) -> Result<Option<Map<String, Json>>, Error> {
         match sublist.name {
             "roles" => {
                 let asked = Association::parse(body)?
-                    .ok_or_else(|| Failure::BadMessage("Role 'id' field is missing.".into()))?;
+                    .ok_or_else(|| Error::BadRequestMsg("Role 'id' field is missing.".into()))?;
                 engine.change_grant(actor, asked.id, Grantee::User(parent), asked.attach).await?;
                 Ok(None)
             }
             "tokens" | "authorized_tokens" | "personal_tokens" => {
                 // A token acts as its user, so nobody else can have one made.
                 if parent != actor.id {
-                    return Err(Failure::forbidden());
+                    return Err(Error::forbidden());
                 }
                 let body = tokens::body_below(sublist.name, body)?;
                 Ok(Some(engine.create(actor, &TOKEN, &body, None).await?.json))
             }
-            _ => Err(Failure::MethodNotAllowed),
+            _ => Err(Error::MethodNotAllowed),
         }
     }
 }
 
 /// Whether this is the user's password as it is set.
-async fn is_password_of(engine: &Engine, id: i64, password: &str) -> Result<bool, Failure> {
+async fn is_password_of(engine: &Engine, id: i64, password: &str) -> Result<bool, Error> {
     let stored = Query::select()
         .expr(column("users", "password"))
         .from(Alias::new("users"))
@@ -205,7 +206,7 @@ async fn is_password_of(engine: &Engine, id: i64, password: &str) -> Result<bool
 }
 
 /// Whether no other active superuser is left.
-async fn is_last_superuser(tx: &mut Transaction, id: i64) -> Result<bool, Failure> {
+async fn is_last_superuser(tx: &mut Transaction, id: i64) -> Result<bool, Error> {
     tx.lock(SUPERUSERS_LOCK).await?;
     let others = Query::select()
         .expr(column("users", "id"))
@@ -219,7 +220,7 @@ async fn is_last_superuser(tx: &mut Transaction, id: i64) -> Result<bool, Failur
 }
 
 /// Ends a user's sessions but the one to keep, which gets this new binding.
-async fn end_sessions(tx: &mut Transaction, user: i64, keep: Option<(i64, String)>) -> Result<(), Failure> {
+async fn end_sessions(tx: &mut Transaction, user: i64, keep: Option<(i64, String)>) -> Result<(), Error> {
     let delete = Query::delete()
         .from_table(Alias::new("sessions"))
         .and_where(column("sessions", "user_id").eq(user))
@@ -240,7 +241,7 @@ async fn end_sessions(tx: &mut Transaction, user: i64, keep: Option<(i64, String
 
 /// Ends what would come back to life with a user who is enabled again: sessions
 /// and consents under way. Tokens stay, and are refused while the user is disabled.
-async fn disable(tx: &mut Transaction, user: i64) -> Result<(), Failure> {
+async fn disable(tx: &mut Transaction, user: i64) -> Result<(), Error> {
     end_sessions(tx, user, None).await?;
     let codes = Query::delete()
         .from_table(Alias::new("authorization_codes"))
@@ -251,6 +252,6 @@ async fn disable(tx: &mut Transaction, user: i64) -> Result<(), Failure> {
     Ok(())
 }
 
-fn cannot_change(fields: &[&str]) -> Failure {
-    Failure::Forbidden(Some(format!("Cannot change {}.", fields.join(", "))))
+fn cannot_change(fields: &[&str]) -> Error {
+    Error::Forbidden(Some(format!("Cannot change {}.", fields.join(", "))))
 }

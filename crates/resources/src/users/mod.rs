@@ -5,7 +5,8 @@ mod access;
 mod hooks;
 
 use hostler_schema::{
-    Charset, Default, Field, Key, Post, Relation, Resource, Sublist, Unique, Via, column, fields, row_count,
+    Charset, DefaultValue, Field, Join, NaturalKeyPart, Post, Relation, Resource, Sublist, UniqueConstraint, column,
+    fields, row_count,
 };
 use sea_query::ExprTrait;
 
@@ -41,13 +42,13 @@ const EMAIL: Field = fields::email("email").label("Email address").max(254).help
 /// May do everything.
 pub const IS_SUPERUSER: Field = fields::boolean("is_superuser")
     .label("Superuser status")
-    .default(Default::Boolean(false))
+    .default(DefaultValue::Boolean(false))
     .kept_on_put()
     .nullable()
     .help("May see and change everything.");
 const IS_SYSTEM_AUDITOR: Field = fields::boolean("is_system_auditor")
     .label("Is system auditor")
-    .default(Default::Boolean(false))
+    .default(DefaultValue::Boolean(false))
     .kept_on_put()
     .not_filterable()
     .unrecorded()
@@ -55,7 +56,7 @@ const IS_SYSTEM_AUDITOR: Field = fields::boolean("is_system_auditor")
 /// Whether the user may sign in, by whatever way. Answers, like AWX's, do not show it.
 pub const IS_ACTIVE: Field = fields::boolean("is_active")
     .label("Active")
-    .default(Default::Boolean(true))
+    .default(DefaultValue::Boolean(true))
     .kept_on_put()
     .filter_unlisted()
     .hidden()
@@ -63,7 +64,7 @@ pub const IS_ACTIVE: Field = fields::boolean("is_active")
 /// The password, of which only a hash is stored.
 pub const PASSWORD: Field = fields::digest("password")
     .label("Password")
-    .default(Default::Text(""))
+    .default(DefaultValue::Text(""))
     .not_blank()
     .help("A new password. It is never shown; $encrypted$ keeps the one that is set.");
 /// The name in the directory.
@@ -116,10 +117,10 @@ const RELATIONS: &[Relation] = &[
     Relation::new("roles", || &ROLE, granted_roles("user_id")),
     Relation::new("has_roles", || &ROLE, granted_roles("user_id")),
     Relation::new("role_assignments", || &ROLE, granted_roles("user_id")),
-    Relation::new("profile", || &PROFILE, Via::Same),
-    Relation::new("resource", || &IDENTITY, Via::Same),
+    Relation::new("profile", || &PROFILE, Join::SameRow),
+    Relation::new("resource", || &IDENTITY, Join::SameRow),
     Relation::new("activity_stream", || &ACTIVITY, activity_of("user")),
-    Relation::new("main_oauth2accesstoken", || &TOKEN, Via::Reverse("user_id")),
+    Relation::new("main_oauth2accesstoken", || &TOKEN, Join::Reverse("user_id")),
     // AWX's API never makes a user the owner of an application.
     absent("main_oauth2application", || &APPLICATION),
     absent("oauth2_provider_grant", || &TOKEN),
@@ -134,33 +135,33 @@ const SUBLISTS: &[Sublist] = &[
         "teams",
         "User Teams List",
         || &TEAM,
-        Via::Condition(|id, other| granted_to_user("team", &["member_role", "admin_role"], id, other)),
+        Join::Condition(|id, other| granted_to_user("team", &["member_role", "admin_role"], id, other)),
     ),
     Sublist::new(
         "organizations",
         "User Organizations List",
         || &ORGANIZATION,
-        Via::Condition(|id, other| granted_to_user("organization", &["member_role"], id, other)),
+        Join::Condition(|id, other| granted_to_user("organization", &["member_role"], id, other)),
     ),
     Sublist::new(
         "admin_of_organizations",
         "User Admin of Organizations List",
         || &ORGANIZATION,
-        Via::Condition(|id, other| granted_to_user("organization", &["admin_role"], id, other)),
+        Join::Condition(|id, other| granted_to_user("organization", &["admin_role"], id, other)),
     ),
     Sublist::new("roles", "User Roles List", || &ROLE, granted_roles("user_id")).post(Post::Attach),
     Sublist::new(
         "projects",
         "User Projects List",
         || &PROJECT,
-        Via::Condition(|id, other| readable_by(&PROJECT, id, other)),
+        Join::Condition(|id, other| readable_by(&PROJECT, id, other)),
     )
     .whole_if(sees_everything),
     Sublist::new(
         "credentials",
         "User Credentials List",
         || &CREDENTIAL,
-        Via::Condition(|id, other| readable_by(&CREDENTIAL, id, other)),
+        Join::Condition(|id, other| readable_by(&CREDENTIAL, id, other)),
     )
     .whole_if(sees_everything)
     .post(Post::Create("user")),
@@ -169,28 +170,28 @@ const SUBLISTS: &[Sublist] = &[
         "access_list",
         "User Access List",
         || &USER,
-        Via::Condition(|_, other| {
+        Join::Condition(|_, other| {
             // Nobody is granted roles on a user: those above all objects have access.
             access_paths::is_system_wide(other)
         }),
     ),
-    Sublist::new("tokens", "User Tokens List", || &TOKEN, Via::Reverse("user_id")).post(Post::Hook),
+    Sublist::new("tokens", "User Tokens List", || &TOKEN, Join::Reverse("user_id")).post(Post::Hook),
     Sublist::new(
         "authorized_tokens",
         "User Authorized Tokens List",
         || &TOKEN,
-        Via::Condition(|id, other| column(other, "user_id").eq(id).and(column(other, "application_id").is_not_null())),
+        Join::Condition(|id, other| column(other, "user_id").eq(id).and(column(other, "application_id").is_not_null())),
     )
     .post(Post::Hook),
     Sublist::new(
         "personal_tokens",
         "User Personal Tokens List",
         || &TOKEN,
-        Via::Condition(|id, other| column(other, "user_id").eq(id).and(column(other, "application_id").is_null())),
+        Join::Condition(|id, other| column(other, "user_id").eq(id).and(column(other, "application_id").is_null())),
     )
     .post(Post::Hook),
     // Beyond AWX, so that nothing in a user's `related` is unknown to its clients.
-    Sublist::new("sessions", "User Sessions List", || &SESSION, Via::Reverse("user_id")).unlinked(),
+    Sublist::new("sessions", "User Sessions List", || &SESSION, Join::Reverse("user_id")).unlinked(),
 ];
 
 /// Users.
@@ -203,8 +204,12 @@ pub static USER: Resource = Resource {
     sublists: SUBLISTS,
     summarized_as: &["username", "first_name", "last_name"],
     search: &["username", "first_name", "last_name", "email"],
-    natural_key: &[Key::Field("username")],
-    unique: &[Unique { fields: &["username"], key: "username", message: "A user with that username already exists." }],
+    natural_key: &[NaturalKeyPart::Field("username")],
+    unique: &[UniqueConstraint {
+        fields: &["username"],
+        key: "username",
+        message: "A user with that username already exists.",
+    }],
     audited: false,
     shared_type: Some("shared.user"),
     total: Some(|| row_count("users")),

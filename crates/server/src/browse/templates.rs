@@ -4,8 +4,8 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::LazyLock;
 
 use axum::http::{StatusCode, header};
-use hostler_engine::Failure;
-use minijinja::{AutoEscape, Environment, Error, Value, context};
+use hostler_engine::Error;
+use minijinja::{AutoEscape, Environment, Error as TemplateError, Value, context};
 
 use super::CONTENT_SECURITY_POLICY;
 use crate::error::error_response;
@@ -24,7 +24,7 @@ const TEMPLATES: [(&str, &str); 6] = [
 ];
 
 /// Every template escapes what it is given, whatever its name.
-static ENVIRONMENT: LazyLock<Result<Environment<'static>, Error>> = LazyLock::new(|| {
+static ENVIRONMENT: LazyLock<Result<Environment<'static>, TemplateError>> = LazyLock::new(|| {
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
     // Browsers keep it for a while: another one needs another name.
@@ -46,7 +46,7 @@ pub(super) fn render(status: StatusCode, template: &str, context: Value) -> Resp
     });
     match rendered {
         Ok(html) => Response::html(status, html),
-        Err(problem) => error_response(Failure::Internal(format!("the page {template}: {problem}")), ""),
+        Err(problem) => error_response(Error::Internal(format!("the page {template}: {problem}")), ""),
     }
 }
 

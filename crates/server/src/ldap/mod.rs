@@ -9,8 +9,8 @@ mod store;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use hostler_database::{Error, Row, Type};
-use hostler_engine::Failure;
+use hostler_database::{Error as DatabaseError, Row, Type};
+use hostler_engine::Error;
 use hostler_identity::password_cache::PasswordCache;
 use hostler_ldap::{Directory, LdapUser, SignInError, normalize_dn};
 use hostler_resources::users::is_username;
@@ -68,14 +68,14 @@ struct Known {
 /// whether a word of a moment ago will do; there is no attempt then.
 ///
 /// # Errors
-/// [`Failure::TooManyAttempts`], and what the database says. That a directory cannot be asked is told to the log, and
+/// [`Error::TooManyAttempts`], and what the database says. That a directory cannot be asked is told to the log, and
 /// means no.
 pub(crate) async fn check(
     app: &App,
     settings: &Settings,
     given: PasswordCredentials<'_>,
     remembers: bool,
-) -> Result<Option<(i64, Option<Attempt>)>, Failure> {
+) -> Result<Option<(i64, Option<Attempt>)>, Error> {
     let name = given.username.trim();
     let known = if is_username(name) { known(app, name).await? } else { None };
     // With any change of settings the directory is asked again.
@@ -121,7 +121,7 @@ pub(crate) async fn refuse_alike(app: &App, settings: &Settings, username: &str,
 }
 
 /// The user of this name; if there is none, the one of the name in lower case, in which directories' users are made.
-async fn known(app: &App, name: &str) -> Result<Option<Known>, Error> {
+async fn known(app: &App, name: &str) -> Result<Option<Known>, DatabaseError> {
     let lower = name.to_lowercase();
     let query = Query::select()
         .exprs(["id", "ldap_dn", "is_active", "username"].map(|name| column("users", name)))
@@ -143,7 +143,7 @@ async fn sign_in(
     known: Option<&Known>,
     username: &str,
     password: &str,
-) -> Result<Option<i64>, Failure> {
+) -> Result<Option<i64>, Error> {
     let directories = app.directories.of(app, settings);
     let new_name = username.to_lowercase();
     for directory in directories.iter() {
@@ -183,7 +183,7 @@ async fn sign_in(
                 tracing::info!(directory = directory.prefix, username, user = id, is_new, "signed in by a directory");
                 return Ok(Some(id));
             }
-            Err(Failure::Invalid(problems)) => {
+            Err(Error::Invalid(problems)) => {
                 let dn = person.dn;
                 tracing::warn!(username, dn, ?problems, "a directory lets somebody in who cannot be a user here");
             }

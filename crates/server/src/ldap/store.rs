@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hostler_database::{Type, Value};
-use hostler_engine::{Cause, Edit, Engine, Failure, Grantee, Target};
+use hostler_engine::{Edit, Engine, Error, Grantee, ObjectKey, SystemWrite};
 use hostler_ldap::{LdapUser, RoleAssignment};
 use hostler_resources::users::{EXTERNAL_ACCOUNT, LDAP_DN, USERNAME};
 use hostler_resources::{ORGANIZATION, TEAM, USER};
@@ -37,14 +37,14 @@ pub(super) async fn store(
     operator: &Actor,
     account: Account<'_>,
     person: &LdapUser,
-) -> Result<i64, Failure> {
+) -> Result<i64, Error> {
     let id = user(engine, operator, account, person).await?;
     let mut attempts = ATTEMPTS;
     loop {
         attempts -= 1;
         match map(engine, operator, id, person).await {
             // Another sign-in has made or granted the same; what it left is read again.
-            Err(Failure::Conflict(_)) if attempts > 0 => {}
+            Err(Error::Conflict(_)) if attempts > 0 => {}
             outcome => return outcome.map(|()| id),
         }
     }
@@ -55,13 +55,13 @@ pub(super) async fn store(
 ///
 /// # Errors
 /// What the database says.
-pub(super) async fn settle(engine: &Engine) -> Result<(), Failure> {
+pub(super) async fn settle(engine: &Engine) -> Result<(), Error> {
     engine.database.begin().await?.commit().await?;
     Ok(())
 }
 
 /// Gives the user the roles that the maps say, on objects that are created if need be.
-async fn map(engine: &Engine, operator: &Actor, user: i64, person: &LdapUser) -> Result<(), Failure> {
+async fn map(engine: &Engine, operator: &Actor, user: i64, person: &LdapUser) -> Result<(), Error> {
     let organizations = organizations(engine, operator, &person.organizations).await?;
     let teams = teams(engine, operator, &organizations, &person.teams).await?;
     roles(engine, operator, user, &person.roles, &organizations, &teams).await
@@ -70,15 +70,15 @@ async fn map(engine: &Engine, operator: &Actor, user: i64, person: &LdapUser) ->
 /// The directory's word.
 struct Word<'a>(&'a str);
 
-impl Cause for Word<'_> {
-    fn bring(&self, edit: &mut Edit<'_>) {
+impl SystemWrite for Word<'_> {
+    fn prefill(&self, edit: &mut Edit<'_>) {
         edit.new.set(&LDAP_DN, Value::Text(self.0.to_owned()));
         edit.new.set(&EXTERNAL_ACCOUNT, Value::Text(LDAP.to_owned()));
     }
 }
 
 /// The user with its fields and flags.
-async fn user(engine: &Engine, operator: &Actor, account: Account<'_>, person: &LdapUser) -> Result<i64, Failure> {
+async fn user(engine: &Engine, operator: &Actor, account: Account<'_>, person: &LdapUser) -> Result<i64, Error> {
     let mut body: Map<String, Json> = Map::new();
     body.extend(person.fields.iter().map(|(field, value)| ((*field).to_owned(), value.as_str().into())));
     body.extend(person.flags.iter().map(|(flag, is_set)| ((*flag).to_owned(), (*is_set).into())));
@@ -89,12 +89,12 @@ async fn user(engine: &Engine, operator: &Actor, account: Account<'_>, person: &
     loop {
         let written = match account {
             Account::Known(id) => {
-                engine.update_because(operator, &USER, &Target::Id(id), &body, &word).await.map(|()| id)
+                engine.update_as_system(operator, &USER, &ObjectKey::Id(id), &body, &word).await.map(|()| id)
             }
-            Account::New(_) => engine.create_because(operator, &USER, &body, &word).await.map(|made| made.id),
+            Account::New(_) => engine.create_as_system(operator, &USER, &body, &word).await.map(|made| made.id),
         };
         let problems = match written {
-            Err(Failure::Invalid(problems)) => problems,
+            Err(Error::Invalid(problems)) => problems,
             other => return other,
         };
         // What cannot be taken over is left as it is, such as an address that is none, or the flag of the last
@@ -102,7 +102,7 @@ async fn user(engine: &Engine, operator: &Actor, account: Account<'_>, person: &
         let (taken, refused): (Vec<_>, Vec<_>) =
             problems.into_iter().partition(|(field, _)| field != USERNAME.name && body.contains_key(field));
         if taken.is_empty() || !refused.is_empty() {
-            return Err(Failure::Invalid(refused));
+            return Err(Error::Invalid(refused));
         }
         for (field, messages) in taken {
             tracing::warn!(dn = person.dn, field, ?messages, "a value of the directory cannot be taken over");
@@ -112,7 +112,7 @@ async fn user(engine: &Engine, operator: &Actor, account: Account<'_>, person: &
 }
 
 /// The ids of organizations by name; those that do not exist are created.
-async fn organizations(engine: &Engine, operator: &Actor, names: &[String]) -> Result<BTreeMap<String, i64>, Failure> {
+async fn organizations(engine: &Engine, operator: &Actor, names: &[String]) -> Result<BTreeMap<String, i64>, Error> {
     if names.is_empty() {
         return Ok(BTreeMap::new());
     }
@@ -124,7 +124,7 @@ async fn organizations(engine: &Engine, operator: &Actor, names: &[String]) -> R
     let read = async || {
         let rows = engine.database.read(&query, &[Type::Text, Type::Integer]).await?;
         let pairs = rows.iter().filter_map(|row| Some((row.text(0)?.to_owned(), row.integer(1)?)));
-        Ok::<BTreeMap<String, i64>, Failure>(pairs.collect())
+        Ok::<BTreeMap<String, i64>, Error>(pairs.collect())
     };
     let known = read().await?;
     let missing: Vec<&String> = names.iter().filter(|name| !known.contains_key(*name)).collect();
@@ -144,7 +144,7 @@ async fn teams(
     operator: &Actor,
     organizations: &BTreeMap<String, i64>,
     names: &[(String, String)],
-) -> Result<BTreeMap<(i64, String), i64>, Failure> {
+) -> Result<BTreeMap<(i64, String), i64>, Error> {
     if names.is_empty() {
         return Ok(BTreeMap::new());
     }
@@ -157,7 +157,7 @@ async fn teams(
     let read = async || {
         let rows = engine.database.read(&query, &[Type::Integer, Type::Text, Type::Integer]).await?;
         let teams = rows.iter().filter_map(|row| Some(((row.integer(0)?, row.text(1)?.to_owned()), row.integer(2)?)));
-        Ok::<BTreeMap<(i64, String), i64>, Failure>(teams.collect())
+        Ok::<BTreeMap<(i64, String), i64>, Error>(teams.collect())
     };
     let known = read().await?;
     let mut has_created = false;
@@ -179,11 +179,11 @@ async fn create(
     operator: &Actor,
     resource: &'static Resource,
     body: &Map<String, Json>,
-) -> Result<(), Failure> {
+) -> Result<(), Error> {
     match engine.create(operator, resource, body, None).await {
         Ok(_) => Ok(()),
         // Another sign-in was faster; or there is no such object to be had, which is told where it is missing.
-        Err(Failure::Invalid(problems)) => {
+        Err(Error::Invalid(problems)) => {
             tracing::debug!(resource = resource.name, ?problems, "an object that a map names was not created");
             settle(engine).await
         }
@@ -199,7 +199,7 @@ async fn roles(
     wanted: &[RoleAssignment],
     organizations: &BTreeMap<String, i64>,
     teams: &BTreeMap<(i64, String), i64>,
-) -> Result<(), Failure> {
+) -> Result<(), Error> {
     if wanted.is_empty() {
         return Ok(());
     }
@@ -235,7 +235,7 @@ async fn object_roles(
     engine: &Engine,
     organizations: &BTreeMap<String, i64>,
     teams: &BTreeMap<(i64, String), i64>,
-) -> Result<BTreeMap<(String, i64, String), i64>, Failure> {
+) -> Result<BTreeMap<(String, i64, String), i64>, Error> {
     let of = |kind: &str, ids: Vec<i64>| {
         column("roles", "content_type").eq(kind).and(column("roles", "object_id").is_in(ids))
     };
@@ -255,7 +255,7 @@ async fn object_roles(
 }
 
 /// The roles that were granted to the user directly.
-async fn held(engine: &Engine, user: i64) -> Result<BTreeSet<i64>, Failure> {
+async fn held(engine: &Engine, user: i64) -> Result<BTreeSet<i64>, Error> {
     let query = Query::select()
         .expr(column("grants", "role_id"))
         .from(Alias::new("grants"))

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use hostler_database::Type;
-use hostler_engine::Failure;
+use hostler_engine::Error;
 use hostler_resources::REGISTRY;
 use hostler_schema::column;
 use sea_query::{Alias, Expr, ExprTrait, Func, Query, SelectStatement};
@@ -42,7 +42,7 @@ impl Family {
 }
 
 /// What stands in the database, by one statement.
-pub(super) async fn of_the_database(app: &App, settings: &Settings) -> Result<Vec<Family>, Failure> {
+pub(super) async fn of_the_database(app: &App, settings: &Settings) -> Result<Vec<Family>, Error> {
     const COUNTED: [(&str, &str, &str); 4] = [
         ("organizations", "awx_organizations_total", "How many organizations there are."),
         ("users", "awx_users_total", "How many users there are."),

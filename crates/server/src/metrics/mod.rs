@@ -4,7 +4,7 @@ mod counters;
 mod families;
 
 use axum::http::StatusCode;
-use hostler_engine::Failure;
+use hostler_engine::Error;
 
 pub(crate) use counters::{AuthMethod, Counters, RoutePattern, standard_method};
 
@@ -15,7 +15,7 @@ use crate::state::App;
 
 /// `GET /api/v2/metrics/`, for whom the caller has found allowed. `dbonly=1` and `subsystemonly=1` leave out, as in AWX,
 /// what this server has counted, or what stands in the database.
-pub(crate) async fn show(app: &App, request: &Request) -> Result<Response, Failure> {
+pub(crate) async fn show(app: &App, request: &Request) -> Result<Response, Error> {
     let is_on = |name: &str| request.parameter(name) == Some("1");
     let mut found = vec![];
     if !is_on("subsystemonly") {

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use hostler_database::{Transaction, Type};
-use hostler_engine::{Cause, Engine, Failure};
+use hostler_engine::{Engine, Error, SystemWrite};
 use hostler_identity::pkce;
 use hostler_identity::token::{digest, new_token};
 use hostler_schema::{Actor, column};
@@ -109,7 +109,7 @@ pub(super) async fn exchange(
     let user = load_actor(app, user).await?.ok_or_else(Problem::invalid_grant)?;
     match super::token::issue(app, &user, client, scope, &Code { id }).await {
         // Somebody was faster with the same code.
-        Err(Problem::Failed(Failure::Conflict(_))) => Err(used_again(app, code, settings).await),
+        Err(Problem::Failed(Error::Conflict(_))) => Err(used_again(app, code, settings).await),
         other => other,
     }
 }
@@ -130,8 +130,8 @@ struct Code {
 }
 
 #[async_trait]
-impl Cause for Code {
-    async fn redeem(&self, _engine: &Engine, tx: &mut Transaction, _actor: &Actor, id: i64) -> Result<(), Failure> {
+impl SystemWrite for Code {
+    async fn consume(&self, _engine: &Engine, tx: &mut Transaction, _actor: &Actor, id: i64) -> Result<(), Error> {
         let take = Query::update()
             .table(Alias::new("authorization_codes"))
             .value(Alias::new("token_id"), id)
@@ -140,7 +140,7 @@ impl Cause for Code {
             .to_owned();
         match tx.execute(&take).await? {
             1 => Ok(()),
-            _ => Err(Failure::Conflict("The code was used at the same moment.".into())),
+            _ => Err(Error::Conflict("The code was used at the same moment.".into())),
         }
     }
 }

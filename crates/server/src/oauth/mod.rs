@@ -71,7 +71,7 @@ pub(crate) async fn respond(app: &App, endpoint: Endpoint, request: &Request) ->
         (Endpoint::Authorize, &Method::GET | &Method::HEAD | &Method::POST) => authorize::authorize(app, request).await,
         (Endpoint::Token, &Method::POST) => token::token(app, request).await,
         (Endpoint::Revoke, &Method::POST) => revoke::revoke(app, request).await,
-        _ => return error_response(hostler_engine::Failure::MethodNotAllowed, request.method.as_str()),
+        _ => return error_response(hostler_engine::Error::MethodNotAllowed, request.method.as_str()),
     };
     outcome.unwrap_or_else(|problem| problem.into_reply(request.method.as_str()))
 }

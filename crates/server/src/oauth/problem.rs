@@ -2,7 +2,7 @@
 
 use axum::http::{StatusCode, header};
 use hostler_database::Error as DatabaseError;
-use hostler_engine::Failure;
+use hostler_engine::Error;
 use serde_json::json;
 
 use crate::error::error_response;
@@ -19,7 +19,7 @@ pub(super) enum Problem {
     /// Anything else that has an answer already.
     Answered(Response),
     /// The server is at fault.
-    Failed(Failure),
+    Failed(Error),
 }
 
 impl Problem {
@@ -52,8 +52,8 @@ impl Problem {
     }
 }
 
-impl From<Failure> for Problem {
-    fn from(failure: Failure) -> Self {
+impl From<Error> for Problem {
+    fn from(failure: Error) -> Self {
         Problem::Failed(failure)
     }
 }

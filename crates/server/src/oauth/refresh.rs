@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use hostler_database::{Transaction, Type};
-use hostler_engine::{Cause, Engine, Failure, Target};
+use hostler_engine::{Engine, Error, ObjectKey, SystemWrite};
 use hostler_identity::token::{digest, parse_scope};
 use hostler_resources::TOKEN;
 use hostler_schema::{Actor, column};
@@ -44,7 +44,7 @@ pub(super) async fn refresh(
     let user = load_actor(app, user).await?.ok_or_else(Problem::invalid_grant)?;
     match super::token::issue(app, &user, client, scope, &Rotation { id, token }).await {
         // Somebody was faster with the same refresh token, or the user has just revoked it.
-        Err(Problem::Failed(Failure::Conflict(_) | Failure::NotFound(_))) => Err(used_again(app, sent, settings).await),
+        Err(Problem::Failed(Error::Conflict(_) | Error::NotFound(_))) => Err(used_again(app, sent, settings).await),
         other => other,
     }
 }
@@ -90,8 +90,8 @@ struct Rotation {
 }
 
 #[async_trait]
-impl Cause for Rotation {
-    async fn redeem(&self, engine: &Engine, tx: &mut Transaction, actor: &Actor, id: i64) -> Result<(), Failure> {
+impl SystemWrite for Rotation {
+    async fn consume(&self, engine: &Engine, tx: &mut Transaction, actor: &Actor, id: i64) -> Result<(), Error> {
         let now = engine.clock.now();
         let rotate = Query::update()
             .table(Alias::new("refresh_tokens"))
@@ -100,7 +100,7 @@ impl Cause for Rotation {
             .and_where(column("refresh_tokens", "rotated").is_null())
             .to_owned();
         if tx.execute(&rotate).await? != 1 {
-            return Err(Failure::Conflict("The refresh token was used at the same moment.".into()));
+            return Err(Error::Conflict("The refresh token was used at the same moment.".into()));
         }
         // What can no longer be used by anybody need not be remembered.
         let past = Query::delete()
@@ -118,7 +118,7 @@ impl Cause for Rotation {
                 .to_owned();
             tx.execute(&follow).await?;
         }
-        engine.delete_in(tx, actor, &TOKEN, &Target::Id(self.token), None).await
+        engine.delete_in_transaction(tx, actor, &TOKEN, &ObjectKey::Id(self.token), None).await
     }
 }
 

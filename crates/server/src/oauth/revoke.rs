@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 use hostler_database::{Transaction, Type};
-use hostler_engine::{Failure, Target};
+use hostler_engine::{Error, ObjectKey};
 use hostler_identity::token::digest;
 use hostler_resources::TOKEN;
 use hostler_schema::column;
@@ -69,9 +69,9 @@ pub(super) async fn revoke_family(
 /// Deletes a token, with which its refresh tokens go. No user did it, so the
 /// activity stream names none.
 async fn delete(app: &App, tx: &mut Transaction, token: i64, settings: &Settings) -> Result<(), Problem> {
-    match app.engine.delete_in(tx, &settings.system_actor(), &TOKEN, &Target::Id(token), None).await {
+    match app.engine.delete_in_transaction(tx, &settings.system_actor(), &TOKEN, &ObjectKey::Id(token), None).await {
         // Gone already.
-        Ok(()) | Err(Failure::NotFound(_)) => Ok(()),
+        Ok(()) | Err(Error::NotFound(_)) => Ok(()),
         Err(failure) => Err(failure.into()),
     }
 }

@@ -1,7 +1,7 @@
 //! `POST /api/o/token/`: tokens for applications (RFC 6749, section 3.2).
 
 use axum::http::{StatusCode, header};
-use hostler_engine::Cause;
+use hostler_engine::SystemWrite;
 use hostler_identity::token::parse_scope;
 use hostler_resources::TOKEN;
 use hostler_resources::applications::{AUTHORIZATION_CODE, PASSWORD};
@@ -67,7 +67,7 @@ async fn by_password(app: &App, client: &Client, params: &Params, request: &Requ
 struct Password;
 
 // A password is not used up.
-impl Cause for Password {}
+impl SystemWrite for Password {}
 
 /// Makes a token of the application for the user, and shows it this once.
 pub(super) async fn issue(
@@ -75,12 +75,12 @@ pub(super) async fn issue(
     user: &Actor,
     client: &Client,
     scope: &str,
-    cause: &dyn Cause,
+    cause: &dyn SystemWrite,
 ) -> Result<Response, Problem> {
     let mut body = Map::new();
     body.insert("application".into(), client.id.into());
     body.insert("scope".into(), scope.into());
-    let made = app.engine.create_because(user, &TOKEN, &body, cause).await?.json;
+    let made = app.engine.create_as_system(user, &TOKEN, &body, cause).await?.json;
     let part = |name: &str| made.get(name).cloned().unwrap_or(Json::Null);
     let answer = json!({
         "access_token": part("token"),

@@ -2,7 +2,7 @@
 
 use hostler_engine::Registry;
 use hostler_engine::openapi::{
-    Body, association, component, key_parameter, list_parameters, page, page_component, reference, shown,
+    RequestBody, association, component, key_parameter, list_parameters, page, page_component, reference, shown,
 };
 use hostler_schema::{Post, Resource, Sublist};
 use serde_json::{Map, Value as Json, json};
@@ -22,7 +22,7 @@ pub(super) fn schemas(registry: Registry) -> Map<String, Json> {
     for resource in registry.0.iter().map(|entry| entry.resource) {
         schemas.insert(component(resource), shown(resource));
         schemas.insert(page_component(resource), page(resource));
-        for body in Body::ALL.into_iter().filter(|body| body.is_taken(resource)) {
+        for body in RequestBody::ALL.into_iter().filter(|body| body.is_taken(resource)) {
             schemas.insert(body.component(resource), body.schema(resource));
         }
     }
@@ -51,7 +51,7 @@ pub(super) fn paths(registry: Registry) -> Map<String, Json> {
         for sublist in resource.sublists {
             paths.insert(format!("{one}{}/", sublist.name), below(resource, sublist));
         }
-        for name in resource.later {
+        for name in resource.unimplemented {
             let later = Operation::new(format!("{}_{name}_list", resource.plural), UNIMPLEMENTED_TAG, words(name))
                 .describe("AWX has this list; Hostler does not serve it yet and says so.")
                 .responses(vec![], &[&[403, 404, 501], ALWAYS].concat());
@@ -98,7 +98,10 @@ fn list(resource: &Resource) -> Json {
     if resource.creatable {
         let post = Operation::new(format!("{}_create", resource.plural), resource.plural, creates(resource))
             .writes()
-            .body(reference("schemas", &Body::Create.component(resource)), Body::Create.is_needed(resource))
+            .body(
+                reference("schemas", &RequestBody::Create.component(resource)),
+                RequestBody::Create.is_needed(resource),
+            )
             .responses(vec![("201", object(resource, "The new object.", &["Location"]))], WRITING);
         item.insert("post".into(), post.into());
     }
@@ -126,12 +129,15 @@ fn detail(resource: &Resource) -> Json {
         let put = operation("replace", "replace")
             .writes()
             .parameters(if_match())
-            .body(reference("schemas", &Body::Replace.component(resource)), Body::Replace.is_needed(resource))
+            .body(
+                reference("schemas", &RequestBody::Replace.component(resource)),
+                RequestBody::Replace.is_needed(resource),
+            )
             .responses(changed(), &errors);
         let patch = operation("change some fields", "change")
             .writes()
             .parameters(if_match())
-            .body(reference("schemas", &Body::Change.component(resource)), false)
+            .body(reference("schemas", &RequestBody::Change.component(resource)), false)
             .responses(changed(), &errors);
         item.insert("put".into(), put.into());
         item.insert("patch".into(), patch.into());
@@ -165,7 +171,7 @@ fn below(resource: &Resource, sublist: &Sublist) -> Json {
     let mut item = Map::new();
     item.insert("parameters".into(), json!([key_parameter(resource)]));
     item.insert("get".into(), get_list(id("list"), resource, target, &format!("{}: read", sublist.title)).into());
-    let create = || reference("schemas", &Body::Create.component(target));
+    let create = || reference("schemas", &RequestBody::Create.component(target));
     let associate = || reference("schemas", ASSOCIATION);
     let created = ("201", object(target, "The new object.", &["Location"]));
     let associated = ("204", empty_response("Associated, or taken away."));
@@ -179,7 +185,7 @@ fn below(resource: &Resource, sublist: &Sublist) -> Json {
     };
     let post = Operation::new(id("post"), resource.plural, format!("{}: {summary}", sublist.title))
         .writes()
-        .body(body, sublist.post == Post::Attach || Body::Create.is_needed(target))
+        .body(body, sublist.post == Post::Attach || RequestBody::Create.is_needed(target))
         .responses(good, WRITING);
     item.insert("post".into(), post.into());
     item.into()

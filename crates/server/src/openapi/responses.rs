@@ -57,7 +57,7 @@ const ERRORS: &[(u16, &str, &str, Shape)] = &[
         "Too many attempts to sign in failed: the Retry-After header tells when to try again.",
         Shape::Detail,
     ),
-    (501, "NotYet", "Hostler does not serve this part of AWX's API yet.", Shape::Detail),
+    (501, "NotImplemented", "Hostler does not serve this part of AWX's API yet.", Shape::Detail),
     (
         503,
         "Unavailable",

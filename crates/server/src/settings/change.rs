@@ -1,7 +1,7 @@
 //! Changing settings, and setting them back to their defaults.
 
-use hostler_database::{Error, Transaction, Type};
-use hostler_engine::{ActivityEntry, Engine, Failure, HIDDEN};
+use hostler_database::{Error as DatabaseError, Transaction, Type};
+use hostler_engine::{ActivityEntry, Engine, Error, HIDDEN};
 use hostler_schema::{Actor, column};
 use sea_query::{Alias, ExprTrait, Query};
 use serde_json::{Map, Value as Json, json};
@@ -22,17 +22,17 @@ pub(crate) enum Refused {
     /// What is wrong, by setting; `__all__` for several of them together.
     Invalid(Map<String, Json>),
     /// Anything else.
-    Failed(Failure),
+    Failed(Error),
 }
 
-impl From<Failure> for Refused {
-    fn from(failure: Failure) -> Self {
+impl From<Error> for Refused {
+    fn from(failure: Error) -> Self {
         Refused::Failed(failure)
     }
 }
 
-impl From<Error> for Refused {
-    fn from(error: Error) -> Self {
+impl From<DatabaseError> for Refused {
+    fn from(error: DatabaseError) -> Self {
         Refused::Failed(error.into())
     }
 }
@@ -94,7 +94,7 @@ fn is_kept(engine: &Engine, old: &Settings, setting: &Setting, sent: &Json) -> b
 }
 
 /// Puts sealed texts in the place of secrets.
-async fn seal(engine: &Engine, tx: &mut Transaction, changes: &mut [Change]) -> Result<(), Failure> {
+async fn seal(engine: &Engine, tx: &mut Transaction, changes: &mut [Change]) -> Result<(), Error> {
     for (_, setting, value) in changes.iter_mut().filter(|(_, setting, _)| setting.is_secret()) {
         if let Some(Json::String(plain)) = value
             && !plain.is_empty()
@@ -115,7 +115,7 @@ pub(super) async fn reset(engine: &Engine, actor: &Actor, selection: Selection) 
 }
 
 /// Begins a transaction that no other change of settings overlaps: rules bind several of them together.
-async fn begin(engine: &Engine) -> Result<Transaction, Error> {
+async fn begin(engine: &Engine) -> Result<Transaction, DatabaseError> {
     let mut tx = engine.database.begin().await?;
     tx.lock("settings").await?;
     Ok(tx)
@@ -182,7 +182,7 @@ fn recorded(value: &Json) -> Json {
 }
 
 /// Stores a value, or for `None` removes the one that is stored; answers the id of the row.
-async fn write(tx: &mut Transaction, setting: &Setting, value: Option<Json>) -> Result<i64, Failure> {
+async fn write(tx: &mut Transaction, setting: &Setting, value: Option<Json>) -> Result<i64, Error> {
     let stored = Query::select()
         .expr(column("settings", "id"))
         .from(Alias::new("settings"))

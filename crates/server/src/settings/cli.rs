@@ -1,6 +1,6 @@
 //! Settings for whoever works on the data itself: the way back when a setting keeps everybody out.
 
-use hostler_engine::{Engine, Failure};
+use hostler_engine::{Engine, Error};
 use serde_json::{Map, Value as Json};
 
 use super::change::{Refused, change, reset};
@@ -21,14 +21,14 @@ pub enum SettingError {
     Invalid(&'static str, String),
     /// Anything else.
     #[error("{0} was not changed: {1:?}")]
-    Failed(&'static str, Failure),
+    Failed(&'static str, Error),
 }
 
 /// All settings with their values, as an answer shows them, and whether they were changed from their defaults.
 ///
 /// # Errors
 /// What the database says.
-pub async fn list_settings(engine: &Engine) -> Result<Vec<(&'static str, Json, bool)>, Failure> {
+pub async fn list_settings(engine: &Engine) -> Result<Vec<(&'static str, Json, bool)>, Error> {
     let now = Settings::load(&engine.database).await?;
     let is_changed = |setting: &Setting| !setting.read_only && now.stored.contains_key(setting.name);
     Ok(definitions::all().map(|(_, setting)| (setting.name, now.shown(setting), is_changed(setting))).collect())

@@ -1,7 +1,7 @@
 //! `/api/v2/settings/` and the categories below it.
 
 use axum::http::StatusCode;
-use hostler_engine::Failure;
+use hostler_engine::Error;
 use hostler_schema::Actor;
 use serde_json::{Map, Value as Json, json};
 
@@ -64,13 +64,13 @@ pub(crate) fn list(actor: &Actor) -> Response {
 }
 
 /// `/api/v2/settings/CATEGORY/`.
-pub(crate) async fn category(app: &App, actor: &Actor, slug: &str, request: &Request) -> Result<Response, Failure> {
+pub(crate) async fn category(app: &App, actor: &Actor, slug: &str, request: &Request) -> Result<Response, Error> {
     let Some(selection) = Selection::find(slug) else {
         return Ok(Response::detail(StatusCode::NOT_FOUND, "Not found."));
     };
     let writes = !is_safe(&request.method);
     if !(actor.is_superuser || (actor.is_system_auditor && !writes)) {
-        return Err(Failure::forbidden());
+        return Err(Error::forbidden());
     }
     let outcome = match request.method.as_str() {
         "GET" | "HEAD" => return Ok(values(selection, &request.settings)),
@@ -86,7 +86,7 @@ pub(crate) async fn category(app: &App, actor: &Actor, slug: &str, request: &Req
             change(&app.engine, actor, selection, &body, request.method == "PUT").await
         }
         "DELETE" => reset(&app.engine, actor, selection).await,
-        _ => return Err(Failure::MethodNotAllowed),
+        _ => return Err(Error::MethodNotAllowed),
     };
     match outcome {
         Ok(()) if request.method == "DELETE" => Ok(Response::no_content()),

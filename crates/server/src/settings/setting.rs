@@ -1,6 +1,6 @@
 //! What a setting is.
 
-use hostler_engine::sent::NULL;
+use hostler_engine::scalars::NULL;
 use hostler_vault::SecretContext;
 use serde_json::Value as Json;
 

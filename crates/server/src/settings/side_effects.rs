@@ -1,7 +1,7 @@
 //! What a change of settings does beside being honoured from now on.
 
 use hostler_database::Transaction;
-use hostler_engine::{Engine, Failure};
+use hostler_engine::{Engine, Error};
 use hostler_schema::column;
 use jiff::SignedDuration;
 use sea_query::{Alias, ExprTrait, Query};
@@ -15,7 +15,7 @@ pub(super) async fn apply_side_effects(
     tx: &mut Transaction,
     old: &Settings,
     new: &Settings,
-) -> Result<(), Failure> {
+) -> Result<(), Error> {
     let age = session_seconds(new);
     if age < session_seconds(old) {
         shorten_sessions(engine, tx, SignedDuration::from_secs(age)).await?;
@@ -24,7 +24,7 @@ pub(super) async fn apply_side_effects(
 }
 
 /// Lets no session last for longer than this from now on without a request.
-async fn shorten_sessions(engine: &Engine, tx: &mut Transaction, age: SignedDuration) -> Result<(), Failure> {
+async fn shorten_sessions(engine: &Engine, tx: &mut Transaction, age: SignedDuration) -> Result<(), Error> {
     let now = engine.clock.now();
     let latest = now.checked_add(age).unwrap_or(now);
     let update = Query::update()

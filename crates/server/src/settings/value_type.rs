@@ -1,6 +1,6 @@
 //! The kinds of values that settings take.
 
-use hostler_engine::sent::{self, BLANK};
+use hostler_engine::scalars::{self, BLANK};
 use serde_json::{Map, Value as Json, json};
 use url::Url;
 
@@ -63,9 +63,9 @@ impl Kind {
     /// Takes a value as a client sends it, which is not null, and yields the one to store.
     pub(crate) fn check(&self, value: &Json) -> Result<Json, Problem> {
         match self {
-            Kind::Boolean => sent::boolean(value).map(Json::from).map_err(problem),
+            Kind::Boolean => scalars::boolean(value).map(Json::from).map_err(problem),
             Kind::Integer { least, greatest } => {
-                sent::integer(value, (*least, *greatest)).map(Json::from).map_err(problem)
+                scalars::integer(value, (*least, *greatest)).map(Json::from).map_err(problem)
             }
             Kind::Text { longest } => text(value, *longest).map(Json::from).map_err(problem),
             Kind::WebAddress => web_address(value).map(Json::from).map_err(problem),
@@ -101,8 +101,8 @@ impl Kind {
 }
 
 fn text(value: &Json, longest: usize) -> Result<String, String> {
-    let text = sent::string(value)?.trim().to_owned();
-    sent::check_length(&text, longest)?;
+    let text = scalars::string(value)?.trim().to_owned();
+    scalars::check_length(&text, longest)?;
     Ok(text)
 }
 
@@ -124,7 +124,7 @@ fn texts(value: &Json) -> Result<Json, Problem> {
     let mut texts = vec![];
     let mut problems = Map::new();
     for (position, item) in items.iter().enumerate() {
-        let text = sent::string(item).map(|text| text.trim().to_owned());
+        let text = scalars::string(item).map(|text| text.trim().to_owned());
         match text.and_then(|text| if text.is_empty() { Err(BLANK.into()) } else { Ok(text) }) {
             Ok(text) => texts.push(Json::from(text)),
             Err(message) => {

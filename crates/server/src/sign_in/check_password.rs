@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use hostler_database::Error;
-use hostler_engine::Failure;
+use hostler_database::Error as DatabaseError;
+use hostler_engine::Error;
 use hostler_identity::password::{PasswordCheck, passwords};
 
 use super::{Attempt, AttemptRefused, AttemptSubject, Rules};
@@ -33,14 +33,14 @@ pub(crate) enum CheckedPassword {
 /// Checks a password against what is stored for the user, if there is one.
 ///
 /// # Errors
-/// [`Failure::TooManyAttempts`], whether or not there is such a user and whatever the password is worth; and what the
+/// [`Error::TooManyAttempts`], whether or not there is such a user and whatever the password is worth; and what the
 /// database says.
 pub(crate) async fn check(
     app: &App,
     settings: &Settings,
     user: Option<(i64, &str)>,
     given: PasswordCredentials<'_>,
-) -> Result<CheckedPassword, Failure> {
+) -> Result<CheckedPassword, Error> {
     let PasswordCredentials { username, password, address } = given;
     let place = app.rate_limiter.place(address);
     if let Some((_, stored)) = user
@@ -70,8 +70,8 @@ pub(crate) async fn check(
 /// Waits until an attempt may be made.
 ///
 /// # Errors
-/// [`Failure::TooManyAttempts`], and what the database says.
-pub(crate) async fn wait(app: &App, settings: &Settings, candidate: AttemptSubject<'_>) -> Result<Attempt, Failure> {
+/// [`Error::TooManyAttempts`], and what the database says.
+pub(crate) async fn wait(app: &App, settings: &Settings, candidate: AttemptSubject<'_>) -> Result<Attempt, Error> {
     app.rate_limiter.admit(&app.engine, Rules::of(settings), candidate).await.map_err(|refused| match refused {
         AttemptRefused::RetryAfter(pause) => later(pause),
         AttemptRefused::Database(error) => failed(error),
@@ -79,15 +79,15 @@ pub(crate) async fn wait(app: &App, settings: &Settings, candidate: AttemptSubje
 }
 
 /// The refusal of whoever is locked out, for a password that was found right a moment ago.
-pub(crate) fn locked(app: &App, settings: &Settings, username: &str) -> Option<Failure> {
+pub(crate) fn locked(app: &App, settings: &Settings, username: &str) -> Option<Error> {
     app.rate_limiter.locked_for(&app.engine, Rules::of(settings), username).map(later)
 }
 
-fn failed(error: Error) -> Failure {
+fn failed(error: DatabaseError) -> Error {
     error.into()
 }
 
 /// The next whole second is the first at which it is worth while.
-fn later(pause: Duration) -> Failure {
-    Failure::TooManyAttempts(pause.as_secs() + u64::from(pause.subsec_nanos() > 0))
+fn later(pause: Duration) -> Error {
+    Error::TooManyAttempts(pause.as_secs() + u64::from(pause.subsec_nanos() > 0))
 }

@@ -22,7 +22,7 @@ pub(crate) use second_factor_store::{consume_code, has_second_factor};
 pub use sign_in_status::unlock;
 
 use axum::http::{Method, StatusCode};
-use hostler_engine::Failure;
+use hostler_engine::Error;
 use hostler_schema::Actor;
 use serde_json::json;
 
@@ -37,7 +37,7 @@ pub(crate) async fn respond(
     key: &str,
     path: UserPath,
     request: &Request,
-) -> Result<Response, Failure> {
+) -> Result<Response, Error> {
     if request.method == Method::OPTIONS {
         sign_in_status::Subject::find(&app.engine, actor, key).await?;
         let described = json!({
@@ -49,7 +49,7 @@ pub(crate) async fn respond(
         return Ok(Response::json(StatusCode::OK, described));
     }
     if !path.methods().contains(&request.method.as_str()) {
-        return Err(Failure::MethodNotAllowed);
+        return Err(Error::MethodNotAllowed);
     }
     match path {
         UserPath::SignIn => sign_in_status::respond(app, actor, key, request).await,

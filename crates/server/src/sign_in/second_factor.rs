@@ -5,7 +5,7 @@
 
 use axum::http::{Method, StatusCode};
 use hostler_database::Type;
-use hostler_engine::{Failure, HIDDEN, Target, find_id, time_text};
+use hostler_engine::{Error, HIDDEN, ObjectKey, find_id, time_text};
 use hostler_identity::totp;
 use hostler_resources::USER;
 use hostler_schema::{Actor, column};
@@ -27,7 +27,7 @@ pub(super) async fn respond(
     key: &str,
     path: UserPath,
     request: &Request,
-) -> Result<Response, Failure> {
+) -> Result<Response, Error> {
     let subject = Subject::find(&app.engine, actor, key).await?;
     match (path, &request.method) {
         (UserPath::SecondFactor, &Method::GET | &Method::HEAD) => show(app, subject.id).await,
@@ -38,7 +38,7 @@ pub(super) async fn respond(
         }
         (_, &Method::POST) => {
             if !subject.is_self {
-                return Err(Failure::forbidden());
+                return Err(Error::forbidden());
             }
             let body = match request.object() {
                 Ok(body) => body,
@@ -50,14 +50,14 @@ pub(super) async fn respond(
                 UserPath::VerifySecondFactor => own.verify().await,
                 UserPath::RecoveryCodes => own.renew_recovery_codes().await,
                 UserPath::DisableSecondFactor => own.disable().await,
-                UserPath::SignIn => Err(Failure::MethodNotAllowed),
+                UserPath::SignIn => Err(Error::MethodNotAllowed),
             }
         }
-        _ => Err(Failure::MethodNotAllowed),
+        _ => Err(Error::MethodNotAllowed),
     }
 }
 
-async fn show(app: &App, user: i64) -> Result<Response, Failure> {
+async fn show(app: &App, user: i64) -> Result<Response, Error> {
     let factor = Factor::of(&app.engine, user).await?;
     let confirmed = factor.as_ref().and_then(|factor| factor.confirmed);
     let left = if confirmed.is_some() {
@@ -80,7 +80,7 @@ async fn show(app: &App, user: i64) -> Result<Response, Failure> {
 }
 
 /// Takes a user's second factor away. Nothing happens if there is none.
-async fn take_away(app: &App, actor: &Actor, user: i64) -> Result<(), Failure> {
+async fn take_away(app: &App, actor: &Actor, user: i64) -> Result<(), Error> {
     let mut tx = app.engine.database.begin().await?;
     if second_factor_store::forget(&mut tx, user).await? {
         second_factor_store::record(&app.engine, &mut tx, user, actor, "second_factor", [true.into(), false.into()])
@@ -93,9 +93,9 @@ async fn take_away(app: &App, actor: &Actor, user: i64) -> Result<(), Failure> {
 /// Takes the second factor of this user away, for whoever works on the data itself.
 ///
 /// # Errors
-/// [`Failure::NotFound`], and what the database says.
-pub async fn reset_second_factor(app: &App, operator: &Actor, username: &str) -> Result<(), Failure> {
-    let id = find_id(&app.engine, operator, &USER, &Target::Name(username.to_owned())).await?;
+/// [`Error::NotFound`], and what the database says.
+pub async fn reset_second_factor(app: &App, operator: &Actor, username: &str) -> Result<(), Error> {
+    let id = find_id(&app.engine, operator, &USER, &ObjectKey::Name(username.to_owned())).await?;
     take_away(app, operator, id).await
 }
 
@@ -108,25 +108,25 @@ struct Own<'a> {
 }
 
 impl Own<'_> {
-    fn text(&self, name: &str) -> Result<&str, Failure> {
+    fn text(&self, name: &str) -> Result<&str, Error> {
         match self.body.get(name).and_then(Json::as_str) {
             Some(text) if !text.is_empty() => Ok(text),
-            _ => Err(Failure::field(name, "This field is required.")),
+            _ => Err(Error::field(name, "This field is required.")),
         }
     }
 
-    async fn factor(&self) -> Result<Option<Factor>, Failure> {
+    async fn factor(&self) -> Result<Option<Factor>, Error> {
         Factor::of(&self.app.engine, self.actor.id).await
     }
 
     /// The second factor, if it is asked for.
-    async fn enabled(&self) -> Result<Factor, Failure> {
+    async fn enabled(&self) -> Result<Factor, Error> {
         let factor = self.factor().await?.filter(|factor| factor.confirmed.is_some());
-        factor.ok_or_else(|| Failure::BadRequest("There is no second factor.".into()))
+        factor.ok_or_else(|| Error::BadRequest("There is no second factor.".into()))
     }
 
     /// Proves that it is the user in person, and not somebody who found a session open: by the password.
-    async fn prove_password(&self) -> Result<(), Failure> {
+    async fn prove_password(&self) -> Result<(), Error> {
         let password = self.text("password")?;
         let query = Query::select()
             .expr(column("users", "password"))
@@ -140,7 +140,7 @@ impl Own<'_> {
         match check(self.app, &self.request.settings, Some((self.actor.id, stored)), given).await? {
             CheckedPassword::Wrong(attempt) => {
                 attempt.failed();
-                Err(Failure::field("password", "This is not your password."))
+                Err(Error::field("password", "This is not your password."))
             }
             // What the attempt was for is not done yet, so nothing is forgiven.
             CheckedPassword::Correct(_) | CheckedPassword::CorrectNeedsRehash(_) => Ok(()),
@@ -148,7 +148,7 @@ impl Own<'_> {
     }
 
     /// Proves that the device is at hand, or a recovery code.
-    async fn prove_code(&self) -> Result<(), Failure> {
+    async fn prove_code(&self) -> Result<(), Error> {
         let code = self.text("code")?;
         let attempt = wait(self.app, &self.request.settings, self.candidate()).await?;
         if consume_code(&self.app.engine, self.actor, code).await? {
@@ -165,28 +165,28 @@ impl Own<'_> {
     }
 
     /// A new device, which counts once it has been verified.
-    async fn begin(&self) -> Result<Response, Failure> {
+    async fn begin(&self) -> Result<Response, Error> {
         if self.actor.external_account.is_some() {
-            return Err(Failure::BadRequest(
+            return Err(Error::BadRequest(
                 "A second factor belongs to a password that is kept here; yours is kept elsewhere.".into(),
             ));
         }
         if self.factor().await?.is_some_and(|factor| factor.confirmed.is_some()) {
-            return Err(Failure::BadRequest("There is a second factor already: disable it first.".into()));
+            return Err(Error::BadRequest("There is a second factor already: disable it first.".into()));
         }
         self.prove_password().await?;
         let secret = totp::new_secret();
         let uri = totp::uri(&secret, OWN_NAME, &self.actor.username)
-            .ok_or_else(|| Failure::Internal("a secret that fits no address".into()))?;
+            .ok_or_else(|| Error::Internal("a secret that fits no address".into()))?;
         second_factor_store::begin(&self.app.engine, self.actor.id, &secret).await?;
         Ok(Response::json(StatusCode::CREATED, json!({"secret": secret.as_str(), "uri": uri.as_str()})))
     }
 
     /// The first code of a new device: from now on one is asked for. Other sessions, which were opened without, end.
-    async fn verify(&self) -> Result<Response, Failure> {
+    async fn verify(&self) -> Result<Response, Error> {
         let (engine, user) = (&self.app.engine, self.actor.id);
         let Some(factor) = self.factor().await?.filter(|factor| factor.confirmed.is_none()) else {
-            return Err(Failure::BadRequest("There is no second factor to verify: begin with a new one.".into()));
+            return Err(Error::BadRequest("There is no second factor to verify: begin with a new one.".into()));
         };
         let code = self.text("code")?;
         let attempt = wait(self.app, &self.request.settings, self.candidate()).await?;
@@ -196,7 +196,7 @@ impl Own<'_> {
         };
         let mut tx = engine.database.begin().await?;
         if !second_factor_store::confirm(engine, &mut tx, user, step).await? {
-            return Err(Failure::Conflict("Another request changed the second factor at the same moment.".into()));
+            return Err(Error::Conflict("Another request changed the second factor at the same moment.".into()));
         }
         let codes = second_factor_store::renew_recovery_codes(&mut tx, user).await?;
         let others = Query::delete()
@@ -212,7 +212,7 @@ impl Own<'_> {
         Ok(shown_once(&codes))
     }
 
-    async fn renew_recovery_codes(&self) -> Result<Response, Failure> {
+    async fn renew_recovery_codes(&self) -> Result<Response, Error> {
         self.enabled().await?;
         self.prove_password().await?;
         self.prove_code().await?;
@@ -232,7 +232,7 @@ impl Own<'_> {
         Ok(shown_once(&codes))
     }
 
-    async fn disable(&self) -> Result<Response, Failure> {
+    async fn disable(&self) -> Result<Response, Error> {
         self.enabled().await?;
         self.prove_password().await?;
         self.prove_code().await?;
@@ -241,8 +241,8 @@ impl Own<'_> {
     }
 }
 
-fn wrong_code() -> Failure {
-    Failure::field("code", "This code is wrong, too old, or was used before.")
+fn wrong_code() -> Error {
+    Error::field("code", "This code is wrong, too old, or was used before.")
 }
 
 fn shown_once(codes: &[hostler_identity::token::NewSecret]) -> Response {

@@ -1,7 +1,7 @@
 //! The second factor in the database.
 
 use hostler_database::{Transaction, Type};
-use hostler_engine::{ActivityEntry, Engine, Failure, HIDDEN};
+use hostler_engine::{ActivityEntry, Engine, Error, HIDDEN};
 use hostler_identity::token::NewSecret;
 use hostler_identity::totp::{self, new_recovery_codes, recovery_digest};
 use hostler_resources::USER;
@@ -34,12 +34,12 @@ fn place(user: i64) -> SecretContext<'static> {
     SecretContext::new("user", user, "second_factor")
 }
 
-fn internal(error: VaultError) -> Failure {
-    Failure::Internal(format!("the secret of a second factor: {error}"))
+fn internal(error: VaultError) -> Error {
+    Error::Internal(format!("the secret of a second factor: {error}"))
 }
 
 impl Factor {
-    pub(super) async fn of(engine: &Engine, user: i64) -> Result<Option<Self>, Failure> {
+    pub(super) async fn of(engine: &Engine, user: i64) -> Result<Option<Self>, Error> {
         let query = Query::select()
             .exprs(["created", "confirmed", "secret", "last_step"].map(|name| column(TABLE, name)))
             .from(Alias::new(TABLE))
@@ -56,19 +56,19 @@ impl Factor {
         }))
     }
 
-    pub(super) fn secret(&self, engine: &Engine, user: i64) -> Result<Zeroizing<String>, Failure> {
+    pub(super) fn secret(&self, engine: &Engine, user: i64) -> Result<Zeroizing<String>, Error> {
         engine.vault.decrypt(&place(user), &self.sealed).map_err(internal)
     }
 
     /// The step of a code of the device; none if the code is wrong, too old, or was used before.
-    pub(super) fn step(&self, engine: &Engine, user: i64, code: &str) -> Result<Option<i64>, Failure> {
+    pub(super) fn step(&self, engine: &Engine, user: i64, code: &str) -> Result<Option<i64>, Error> {
         let now = engine.clock.now().as_second();
         Ok(totp::check(&self.secret(engine, user)?, code, now, self.last_step))
     }
 }
 
 /// Stores the secret of a device that is still to be verified, in place of one that was not.
-pub(super) async fn begin(engine: &Engine, user: i64, secret: &str) -> Result<(), Failure> {
+pub(super) async fn begin(engine: &Engine, user: i64, secret: &str) -> Result<(), Error> {
     let mut tx = engine.database.begin().await?;
     let sealed = engine.vault.encrypt(&mut tx, &place(user), secret).await.map_err(internal)?;
     let unconfirmed = Query::delete()
@@ -88,7 +88,7 @@ pub(super) async fn begin(engine: &Engine, user: i64, secret: &str) -> Result<()
 }
 
 /// From now on the second factor is asked for. False if it was already, or is no more.
-pub(super) async fn confirm(engine: &Engine, tx: &mut Transaction, user: i64, step: i64) -> Result<bool, Failure> {
+pub(super) async fn confirm(engine: &Engine, tx: &mut Transaction, user: i64, step: i64) -> Result<bool, Error> {
     let update = Query::update()
         .table(Alias::new(TABLE))
         .value(Alias::new("confirmed"), engine.clock.now())
@@ -100,7 +100,7 @@ pub(super) async fn confirm(engine: &Engine, tx: &mut Transaction, user: i64, st
 }
 
 /// Makes new recovery codes in place of those there are.
-pub(super) async fn renew_recovery_codes(tx: &mut Transaction, user: i64) -> Result<Vec<NewSecret>, Failure> {
+pub(super) async fn renew_recovery_codes(tx: &mut Transaction, user: i64) -> Result<Vec<NewSecret>, Error> {
     delete_of(tx, CODES, user).await?;
     let codes = new_recovery_codes();
     let mut insert = Query::insert();
@@ -113,7 +113,7 @@ pub(super) async fn renew_recovery_codes(tx: &mut Transaction, user: i64) -> Res
 }
 
 /// Forgets a second factor and its recovery codes. False if there was none that was asked for.
-pub(super) async fn forget(tx: &mut Transaction, user: i64) -> Result<bool, Failure> {
+pub(super) async fn forget(tx: &mut Transaction, user: i64) -> Result<bool, Error> {
     let confirmed = Query::delete()
         .from_table(Alias::new(TABLE))
         .and_where(column(TABLE, "user_id").eq(user))
@@ -125,14 +125,14 @@ pub(super) async fn forget(tx: &mut Transaction, user: i64) -> Result<bool, Fail
     Ok(was_asked_for)
 }
 
-async fn delete_of(tx: &mut Transaction, table: &'static str, user: i64) -> Result<(), Failure> {
+async fn delete_of(tx: &mut Transaction, table: &'static str, user: i64) -> Result<(), Error> {
     let delete = Query::delete().from_table(Alias::new(table)).and_where(column(table, "user_id").eq(user)).to_owned();
     tx.execute(&delete).await?;
     Ok(())
 }
 
 /// How many recovery codes a user has left.
-pub(super) async fn recovery_codes_left(engine: &Engine, user: i64) -> Result<usize, Failure> {
+pub(super) async fn recovery_codes_left(engine: &Engine, user: i64) -> Result<usize, Error> {
     let query = Query::select()
         .expr(column(CODES, "id"))
         .from(Alias::new(CODES))
@@ -146,7 +146,7 @@ pub(super) async fn recovery_codes_left(engine: &Engine, user: i64) -> Result<us
 ///
 /// # Errors
 /// What the database says, or a secret that cannot be opened.
-pub(crate) async fn consume_code(engine: &Engine, actor: &Actor, code: &str) -> Result<bool, Failure> {
+pub(crate) async fn consume_code(engine: &Engine, actor: &Actor, code: &str) -> Result<bool, Error> {
     let user = actor.id;
     let Some(factor) = Factor::of(engine, user).await?.filter(|factor| factor.confirmed.is_some()) else {
         return Ok(false);
@@ -190,7 +190,7 @@ pub(super) async fn record(
     actor: &Actor,
     what: &str,
     change: [Json; 2],
-) -> Result<(), Failure> {
+) -> Result<(), Error> {
     let changes: Map<String, Json> = [(what.to_owned(), Json::from(change.to_vec()))].into_iter().collect();
     ActivityEntry::about(&USER, user, "update", changes).write(engine, tx, actor).await
 }

@@ -2,7 +2,7 @@
 
 use axum::http::Method;
 use hostler_database::Type;
-use hostler_engine::{Engine, Failure, Target, find_id, time_text};
+use hostler_engine::{Engine, Error, ObjectKey, find_id, time_text};
 use hostler_identity::throttle::MEMORY;
 use hostler_resources::USER;
 use hostler_schema::{Actor, column};
@@ -29,30 +29,30 @@ impl Subject {
     /// The user of a path, for an actor who may know how they sign in.
     ///
     /// # Errors
-    /// As for showing the user, and [`Failure::Forbidden`].
-    pub(super) async fn find(engine: &Engine, actor: &Actor, key: &str) -> Result<Self, Failure> {
-        let target = Target::parse(&USER, key)?;
+    /// As for showing the user, and [`Error::Forbidden`].
+    pub(super) async fn find(engine: &Engine, actor: &Actor, key: &str) -> Result<Self, Error> {
+        let target = ObjectKey::parse(&USER, key)?;
         let id = find_id(engine, actor, &USER, &target).await?;
-        let is_changeable = engine.may_change(actor, &USER, &Target::Id(id)).await?;
+        let is_changeable = engine.can_change(actor, &USER, &ObjectKey::Id(id)).await?;
         let is_self = id == actor.id;
         let may_know = is_self || is_changeable || actor.is_superuser || actor.is_system_auditor;
-        if may_know { Ok(Subject { id, is_self, is_changeable }) } else { Err(Failure::forbidden()) }
+        if may_know { Ok(Subject { id, is_self, is_changeable }) } else { Err(Error::forbidden()) }
     }
 
     /// Fails unless the actor may let the user in again. Whoever is let in by somebody else cannot do it alone.
-    pub(super) fn require_other(&self) -> Result<(), Failure> {
+    pub(super) fn require_other(&self) -> Result<(), Error> {
         match self {
             Subject { is_self: true, .. } => {
-                Err(Failure::Forbidden(Some("Somebody else who may change you has to do that.".into())))
+                Err(Error::Forbidden(Some("Somebody else who may change you has to do that.".into())))
             }
             Subject { is_changeable: true, .. } => Ok(()),
-            _ => Err(Failure::forbidden()),
+            _ => Err(Error::forbidden()),
         }
     }
 }
 
 /// `GET` tells, `PATCH` with `{"failed_attempts": 0}` forgives the failed attempts and ends a lock.
-pub(super) async fn respond(app: &App, actor: &Actor, key: &str, request: &Request) -> Result<Response, Failure> {
+pub(super) async fn respond(app: &App, actor: &Actor, key: &str, request: &Request) -> Result<Response, Error> {
     let subject = Subject::find(&app.engine, actor, key).await?;
     if request.method == Method::PATCH {
         subject.require_other()?;
@@ -62,14 +62,14 @@ pub(super) async fn respond(app: &App, actor: &Actor, key: &str, request: &Reque
         };
         match body.get("failed_attempts") {
             Some(value) if value.as_i64() == Some(0) => forgive(app, actor, subject.id).await?,
-            Some(_) => return Err(Failure::field("failed_attempts", "Only 0 can be set, which forgives them.")),
+            Some(_) => return Err(Error::field("failed_attempts", "Only 0 can be set, which forgives them.")),
             None => {}
         }
     }
     Ok(Response::ok(show(app, &request.settings, subject.id).await?))
 }
 
-async fn show(app: &App, settings: &Settings, id: i64) -> Result<Map<String, Json>, Failure> {
+async fn show(app: &App, settings: &Settings, id: i64) -> Result<Map<String, Json>, Error> {
     let (engine, now) = (&app.engine, app.engine.clock.now());
     let sessions = Query::select()
         .expr(Func::count(column("sessions", "id")))
@@ -84,7 +84,7 @@ async fn show(app: &App, settings: &Settings, id: i64) -> Result<Map<String, Jso
         .and_where(column("users", "id").eq(id))
         .to_owned();
     let rows = engine.database.read(&query, &[Type::Text, Type::Boolean, Type::Integer]).await?;
-    let row = rows.first().ok_or(Failure::NotFound(Some(USER.label)))?;
+    let row = rows.first().ok_or(Error::NotFound(Some(USER.label)))?;
     let known = failure_store::load(engine, &app.rate_limiter.name(row.text(0).unwrap_or_default())).await?;
     let memory = SignedDuration::try_from(MEMORY).unwrap_or_default();
     let remembered = known.as_ref().filter(|known| now.duration_since(known.last_failure) < memory);
@@ -112,17 +112,17 @@ async fn show(app: &App, settings: &Settings, id: i64) -> Result<Map<String, Jso
     }
 }
 
-async fn name_of(engine: &Engine, id: i64) -> Result<String, Failure> {
+async fn name_of(engine: &Engine, id: i64) -> Result<String, Error> {
     let query = Query::select()
         .expr(column("users", "username"))
         .from(Alias::new("users"))
         .and_where(column("users", "id").eq(id))
         .to_owned();
     let rows = engine.database.read(&query, &[Type::Text]).await?;
-    rows.first().and_then(|row| row.text(0)).map(str::to_owned).ok_or(Failure::NotFound(Some(USER.label)))
+    rows.first().and_then(|row| row.text(0)).map(str::to_owned).ok_or(Error::NotFound(Some(USER.label)))
 }
 
-async fn forgive(app: &App, actor: &Actor, id: i64) -> Result<(), Failure> {
+async fn forgive(app: &App, actor: &Actor, id: i64) -> Result<(), Error> {
     let name = name_of(&app.engine, id).await?;
     let known = failure_store::load(&app.engine, &app.rate_limiter.name(&name)).await?;
     app.rate_limiter.forgive(&app.engine, &name).await?;
@@ -138,8 +138,8 @@ async fn forgive(app: &App, actor: &Actor, id: i64) -> Result<(), Failure> {
 /// Forgives the failed attempts to sign in as this user, and ends a lock, for whoever works on the data itself.
 ///
 /// # Errors
-/// [`Failure::NotFound`], and what the database says.
-pub async fn unlock(app: &App, operator: &Actor, username: &str) -> Result<(), Failure> {
-    let id = find_id(&app.engine, operator, &USER, &Target::Name(username.to_owned())).await?;
+/// [`Error::NotFound`], and what the database says.
+pub async fn unlock(app: &App, operator: &Actor, username: &str) -> Result<(), Error> {
+    let id = find_id(&app.engine, operator, &USER, &ObjectKey::Name(username.to_owned())).await?;
     forgive(app, operator, id).await
 }

@@ -180,7 +180,7 @@ fn check_lifetimes(value: &Json) -> Result<Json, Problem> {
         sent.keys().map(String::as_str).filter(|name| !LIFETIMES.iter().any(|(known, ..)| known == name)).collect();
     let (mut values, mut problems) = (Map::new(), Map::new());
     for (name, ..) in LIFETIMES {
-        match sent.get(name).map(|value| hostler_engine::sent::integer(value, LIFETIME_BOUNDS)) {
+        match sent.get(name).map(|value| hostler_engine::scalars::integer(value, LIFETIME_BOUNDS)) {
             Some(Err(message)) => problems.insert(name.to_owned(), json!([message])),
             Some(Ok(seconds)) => values.insert(name.to_owned(), seconds.into()),
             None => None,

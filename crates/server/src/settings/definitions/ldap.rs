@@ -1,7 +1,7 @@
 //! The directories through which users may sign in: what `hostler_ldap` knows of settings, six times over.
 
 use hostler_ldap::{Directory, SETTING_PREFIXES, SETTINGS};
-use hostler_schema::Managed;
+use hostler_schema::LdapManagedFields;
 use hostler_vault::Vault;
 use serde_json::Value as Json;
 use zeroize::Zeroizing;
@@ -89,7 +89,7 @@ impl Settings {
     }
 
     /// What directories fill: a user does not tell which of them it comes from.
-    pub(in crate::settings) fn filled_by_directories(&self) -> Managed {
+    pub(in crate::settings) fn filled_by_directories(&self) -> LdapManagedFields {
         let families = SETTING_PREFIXES
             .iter()
             .filter(|family| find(family, "SERVER_URI").is_some_and(|server| !self.text(server).is_empty()));
@@ -99,7 +99,7 @@ impl Settings {
             .map(|setting| self.value(setting))
             .collect::<Vec<_>>();
         let fields = maps.iter().filter_map(Json::as_object).flat_map(|map| map.keys().map(String::as_str));
-        Managed::of(self.has_directories().then_some("username").into_iter().chain(fields))
+        LdapManagedFields::of(self.has_directories().then_some("username").into_iter().chain(fields))
     }
 
     /// The plain text of a secret; none if nothing is stored, or what is stored cannot be opened.

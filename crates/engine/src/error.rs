@@ -3,15 +3,15 @@ use hostler_vault::VaultError;
 
 /// What can go wrong with a request, in terms of the API's promises.
 #[derive(Debug)]
-pub enum Failure {
+pub enum Error {
     /// The body breaks rules: messages by field, `__all__` for the whole.
     Invalid(Vec<(String, Vec<String>)>),
     /// Parts of one field break rules: messages by part, below the field.
-    InvalidParts(String, Vec<(String, Vec<String>)>),
+    InvalidNested(String, Vec<(String, Vec<String>)>),
     /// The request makes no sense: `{"detail": …}`.
     BadRequest(String),
     /// The request makes no sense, in the older shape of sub-lists: `{"msg": …}`.
-    BadMessage(String),
+    BadRequestMsg(String),
     /// The actor may not do that; `None` says no more than that.
     Forbidden(Option<String>),
     /// There is no such object, of this type if one is named.
@@ -25,70 +25,70 @@ pub enum Failure {
     /// Another request changed the same thing at the same moment.
     Conflict(String),
     /// Hostler does not serve this part of AWX's API yet.
-    NotYet(String),
+    NotImplemented(String),
     /// The database cannot be reached now; trying again later may help.
     Unavailable(String),
     /// The connection to the database was lost before it said whether a change was made.
-    Uncertain,
+    CommitUnknown,
     /// The disk is full.
     StorageFull,
     /// Too many attempts to sign in failed; after so many seconds another one is worth while.
     TooManyAttempts(u64),
     /// The question takes the database too long or is too large for it.
-    TooExpensive,
+    QueryTooExpensive,
     /// A fault of ours. The text is for the log, never for the client.
     Internal(String),
 }
 
-impl Failure {
+impl Error {
     /// One message about one field.
     pub fn field(field: &str, message: impl Into<String>) -> Self {
-        Failure::Invalid(vec![(field.to_owned(), vec![message.into()])])
+        Error::Invalid(vec![(field.to_owned(), vec![message.into()])])
     }
 
     /// The actor may not do that, without further words.
     pub fn forbidden() -> Self {
-        Failure::Forbidden(None)
+        Error::Forbidden(None)
     }
 }
 
-impl Failure {
+impl Error {
     /// The failure to show what has been changed already: that the database cannot be reached does not mean that the
     /// change was not made.
     pub(crate) fn after_change(self) -> Self {
         match self {
-            Failure::Unavailable(_) => Failure::Uncertain,
+            Error::Unavailable(_) => Error::CommitUnknown,
             failure => failure,
         }
     }
 }
 
-impl From<DatabaseError> for Failure {
+impl From<DatabaseError> for Error {
     fn from(error: DatabaseError) -> Self {
         match error {
             // Rules are checked before the row is written, so this is a race between two writers.
             DatabaseError::Unique(_) => {
-                Failure::Conflict("An object with these values was created at the same moment.".into())
+                Error::Conflict("An object with these values was created at the same moment.".into())
             }
-            DatabaseError::ForeignKey => Failure::Conflict("A linked object was deleted at the same moment.".into()),
+            DatabaseError::ForeignKey => Error::Conflict("A linked object was deleted at the same moment.".into()),
             DatabaseError::Contended => {
-                Failure::Conflict("Another request changed the same objects at the same moment: try again.".into())
+                Error::Conflict("Another request changed the same objects at the same moment: try again.".into())
             }
-            DatabaseError::Unavailable(why) => Failure::Unavailable(why),
-            DatabaseError::CommitUnknown => Failure::Uncertain,
-            DatabaseError::Full => Failure::StorageFull,
-            DatabaseError::Timeout | DatabaseError::TooComplex => Failure::TooExpensive,
-            DatabaseError::Internal(why) => Failure::Internal(why),
+            DatabaseError::Unavailable(why) => Error::Unavailable(why),
+            DatabaseError::CommitUnknown => Error::CommitUnknown,
+            DatabaseError::Full => Error::StorageFull,
+            DatabaseError::Timeout | DatabaseError::TooComplex => Error::QueryTooExpensive,
+            DatabaseError::Internal(why) => Error::Internal(why),
         }
     }
 }
 
-impl From<VaultError> for Failure {
+impl From<VaultError> for Error {
     fn from(error: VaultError) -> Self {
         match error {
             VaultError::Database(error) => error.into(),
             // Nothing that a client could mend; the texts tell no secret.
-            error => Failure::Internal(error.to_string()),
+            error => Error::Internal(error.to_string()),
         }
     }
 }

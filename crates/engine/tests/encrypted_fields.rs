@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use hostler_database::{Database, Location, Type};
 use hostler_engine::query::{QueryError, parse};
-use hostler_engine::{Engine, Failure, Method, NoHooks, Registered, Registry, SystemClock, Target};
+use hostler_engine::{Engine, Error, NoHooks, ObjectKey, Registered, Registry, SystemClock, UpdateMethod};
 use hostler_identity::key::SecretKey;
-use hostler_schema::fields::{id, sealed, text};
+use hostler_schema::fields::{encrypted, id, text};
 use hostler_schema::{Access, Action, Actor, Draft, Field, Policy, Resource, Rule, column};
 use hostler_testkit::database::PostgresDatabase;
 use hostler_testkit::{Backend, on_each_backend};
@@ -33,7 +33,7 @@ impl Access for Everybody {
     }
 }
 
-const FIELDS: &[Field] = &[id(), text("name").required(), sealed("pin").not_blank(), sealed("code").nullable()];
+const FIELDS: &[Field] = &[id(), text("name").required(), encrypted("pin").not_blank(), encrypted("code").nullable()];
 static SAFE: Resource = Resource {
     audited: false,
     summarized_as: &["name"],
@@ -108,9 +108,9 @@ impl World {
         (made.id, made.json)
     }
 
-    async fn patch(&self, id: i64, body: Json) -> Result<Map<String, Json>, Failure> {
-        let (target, body) = (Target::Id(id), object(body));
-        Ok(self.engine.update(&self.actor, &SAFE, &target, Method::Patch, &body, None).await?.0)
+    async fn patch(&self, id: i64, body: Json) -> Result<Map<String, Json>, Error> {
+        let (target, body) = (ObjectKey::Id(id), object(body));
+        Ok(self.engine.update(&self.actor, &SAFE, &target, UpdateMethod::Patch, &body, None).await?.0)
     }
 
     /// What stands in the row.
@@ -164,7 +164,7 @@ fn the_word_keeps_and_the_empty_text_clears(backend: Backend) {
             assert_eq!(world.patch(id, json!({"code": nothing})).await.unwrap()["code"], "");
             assert_eq!(world.stored(id, "code").await, "");
             let refused = world.patch(id, json!({"pin": nothing})).await;
-            assert!(matches!(refused, Err(Failure::Invalid(_))), "{refused:?}");
+            assert!(matches!(refused, Err(Error::Invalid(_))), "{refused:?}");
         }
         assert_eq!(world.opened(id, "pin").await, "1234");
     });
@@ -174,7 +174,7 @@ fn the_stream_tells_that_it_changed_and_no_more(backend: Backend) {
     on(backend, async |world| {
         let (id, _) = world.create(json!({"name": "one", "pin": "1234"})).await;
         world.patch(id, json!({"pin": "5678"})).await.unwrap();
-        world.engine.delete(&world.actor, &SAFE, &Target::Id(id), None).await.unwrap();
+        world.engine.delete(&world.actor, &SAFE, &ObjectKey::Id(id), None).await.unwrap();
         let stream = world.stream().await;
         assert_eq!(stream[1], json!({"pin": ["hidden", "hidden"]}));
         let text = json!(stream).to_string();
