@@ -1,16 +1,16 @@
-//! Who sees and changes whom; section 1 of the contract.
+//! Who sees, changes and deletes which users.
 
 use hostler_access::{implying_roles, objects_with_role, users_with_role};
 use hostler_schema::{Access, Action, Actor, Draft, Rule, column};
 use sea_query::{Alias, Expr, ExprTrait, Query, SelectStatement, UnionType};
 
-use crate::common::administers_any_organization;
+use crate::common::{TYPES_WITH_ROLES, administers_any_organization};
 use crate::{ORGANIZATION, TEAM};
 
-/// The roles that make somebody belong to an organization, held on it or on one of its teams.
-const BELONGING: [&str; 2] = ["member_role", "admin_role"];
+/// The roles that make a user a member of an organization or of a team.
+const MEMBERSHIP: [&str; 2] = ["member_role", "admin_role"];
 
-/// Who sees and changes whom.
+/// The rules for users.
 pub(super) struct UserAccess;
 
 impl Access for UserAccess {
@@ -21,18 +21,14 @@ impl Access for UserAccess {
             Action::Read if actor.policy.org_admins_see_all_users && actor.is_organization_admin => Rule::All,
             Action::Read => Rule::When(column(row, "id").in_subquery(seen_by(actor))),
             Action::Change if actor.is_superuser => Rule::All,
-            // Nobody deletes themselves: that is how installations lose their last admin.
+            // Users do not delete themselves: an installation would lose its last admin.
             Action::Delete if actor.is_superuser => Rule::When(is_self().not()),
             _ if !actor.policy.manage_organization_auth => Rule::None,
-            Action::Change => {
-                Rule::When(is_self()).or(administered(actor, row).and(Rule::When(belongs_somewhere(row))))
-            }
+            Action::Change => Rule::When(is_self()).or(administered(actor, row)),
             Action::Delete => {
-                let orphan = administers_any_organization(actor).and(Rule::When(holds_anything(row).not()));
-                administered(actor, row)
-                    .and(Rule::When(belongs_somewhere(row)))
-                    .or(ordinary(row).and(orphan))
-                    .and(Rule::When(is_self().not()))
+                let unattached =
+                    administers_any_organization(actor).and(Rule::When(granted_elsewhere(actor, row).not()));
+                administered(actor, row).or(ordinary(row).and(unattached)).and(Rule::When(is_self().not()))
             }
         }
     }
@@ -43,9 +39,9 @@ impl Access for UserAccess {
     }
 }
 
-/// The ids of the users whom one sees who administers nothing: oneself, superusers, and the
-/// members of organizations that one can read. They are gathered first, so that the rows of
-/// a list are looked up by them: an OR would have the databases look at every user there is.
+/// The ids of the users whom an actor sees who administers no organization: themselves, superusers, and the
+/// members of organizations that they can read. The ids are selected first, so that a list looks its rows up
+/// by them: with OR the databases would scan all users.
 fn seen_by(actor: &Actor) -> SelectStatement {
     let among_users = |condition: Expr| {
         Query::select()
@@ -68,45 +64,60 @@ fn ordinary(row: &str) -> Rule {
     Rule::When(column(row, "is_superuser").eq(false).and(column(row, "is_system_auditor").eq(false)))
 }
 
-/// The user belongs to no organization that the actor does not administer, and is an ordinary one.
+/// The actor administers this user: an ordinary user who is in at least one organization, and in no organization,
+/// nor in a team of one, that the actor does not administer.
+///
+/// Membership of a team alone gives the admins of its organization no power over the user: anyone can be added to a
+/// team, whereas only [`UserAccess`]'s rule for deleting lets an admin add a user to an organization.
 fn administered(actor: &Actor, row: &str) -> Rule {
-    let mine = objects_with_role("organization", &["admin_role"], actor.id);
-    let team = Query::select()
-        .expr(column("teams", "organization_id"))
-        .from(Alias::new("teams"))
-        .and_where(column("teams", "id").equals((Alias::new("roles"), Alias::new("object_id"))))
-        .to_owned();
-    let organization = Expr::case(column("roles", "content_type").eq(ORGANIZATION.name), column("roles", "object_id"))
-        .finally(Expr::SubQuery(None, Box::new(team.into())));
-    let elsewhere = Expr::Case(Box::new(organization)).not_in_subquery(mine);
-    ordinary(row).and(Rule::When(Expr::exists(belongings(row).and_where(elsewhere).to_owned()).not()))
+    let in_organization = memberships(row).and_where(column("roles", "content_type").eq(ORGANIZATION.name)).to_owned();
+    let elsewhere = memberships(row).and_where(organization_is_administered(actor).not()).to_owned();
+    ordinary(row).and(Rule::When(Expr::exists(in_organization))).and(Rule::When(Expr::exists(elsewhere).not()))
 }
 
-/// The user is a member or an admin of at least one organization, or of a team in it.
-fn belongs_somewhere(row: &str) -> Expr {
-    Expr::exists(belongings(row))
+/// The grants, joined with their roles, that make this user a member of organizations and teams. One user has
+/// few of them; all users together have many.
+fn memberships(row: &str) -> SelectStatement {
+    let mut memberships = grants_of(row);
+    memberships
+        .and_where(column("roles", "content_type").is_in([ORGANIZATION.name, TEAM.name]))
+        .and_where(column("roles", "role_field").is_in(MEMBERSHIP));
+    memberships
 }
 
-/// The grants, joined with their roles, by which this user belongs to organizations
-/// and teams: a few for each user, whereas all users' are many.
-fn belongings(row: &str) -> SelectStatement {
+/// The user was granted a role outside of the organizations that the actor administers: power over the user
+/// would give the actor that role.
+fn granted_elsewhere(actor: &Actor, row: &str) -> Expr {
+    Expr::exists(grants_of(row).and_where(organization_is_administered(actor).not()).to_owned())
+}
+
+/// The user's grants, joined with their roles.
+fn grants_of(row: &str) -> SelectStatement {
     Query::select()
         .expr(Expr::val(1))
         .from(Alias::new("grants"))
         .inner_join(Alias::new("roles"), column("roles", "id").eq(column("grants", "role_id")))
         .and_where(column("grants", "user_id").eq(column(row, "id")))
-        .and_where(column("roles", "content_type").is_in([ORGANIZATION.name, TEAM.name]))
-        .and_where(column("roles", "role_field").is_in(BELONGING))
         .to_owned()
 }
 
-/// The user was granted any role on anything: whoever takes such a user over takes that over too.
-fn holds_anything(row: &str) -> Expr {
-    Expr::exists(
-        Query::select()
-            .expr(Expr::val(1))
-            .from(Alias::new("grants"))
-            .and_where(column("grants", "user_id").eq(column(row, "id")))
-            .to_owned(),
-    )
+/// The role in the query is of an organization that the actor administers, or of an object that belongs to one.
+/// Never null: a role of anything else is not.
+fn organization_is_administered(actor: &Actor) -> Expr {
+    let administered = objects_with_role(ORGANIZATION.name, &["admin_role"], actor.id);
+    let mut organization =
+        Expr::case(column("roles", "content_type").eq(ORGANIZATION.name), column("roles", "object_id"));
+    for resource in TYPES_WITH_ROLES.iter().map(|resource| resource()) {
+        let Some(link) = resource.organization_column() else { continue };
+        let of_object = Query::select()
+            .expr(column("granted", link))
+            .from_as(Alias::new(resource.table), Alias::new("granted"))
+            .and_where(column("granted", "id").eq(column("roles", "object_id")))
+            .to_owned();
+        let of_object = Expr::SubQuery(None, Box::new(of_object.into()));
+        organization = organization.case(column("roles", "content_type").eq(resource.name), of_object);
+    }
+    let organization = Expr::Case(Box::new(organization));
+    let decided = Expr::case(organization.in_subquery(administered), Expr::Constant(true.into()));
+    Expr::Case(Box::new(decided.finally(Expr::Constant(false.into()))))
 }
