@@ -31,6 +31,12 @@ pub(crate) async fn delete(
 ) -> Result<(), Error> {
     for registered in engine.registry.0 {
         let child = registered.resource;
+        if let (true, true, Some(link)) =
+            (resource.name == "organization", child.outlives_organization, child.organization_column())
+        {
+            release(tx, child, link, id).await?;
+            continue;
+        }
         let ids = if child == resource {
             Query::select().expr(Expr::val(id).cast_as("bigint")).to_owned()
         } else if let (true, Some(link)) = (resource.name == "organization", child.organization_column()) {
@@ -53,6 +59,26 @@ pub(crate) async fn delete(
             }
         }
     }
+    Ok(())
+}
+
+/// Makes the objects of an organization belong to none; they keep their roles.
+async fn release(
+    tx: &mut Transaction,
+    resource: &'static Resource,
+    link: &str,
+    organization: i64,
+) -> Result<(), Error> {
+    let mut update = Query::update();
+    update
+        .table(Alias::new(resource.table))
+        .value(Alias::new(link), Option::<i64>::None)
+        .and_where(column(resource.table, link).eq(organization));
+    if resource.editable {
+        // Their entity tags change with them.
+        update.value(Alias::new("version"), Expr::col(Alias::new("version")).add(1));
+    }
+    tx.execute(&update).await?;
     Ok(())
 }
 

@@ -1,5 +1,4 @@
-//! Projects: where playbooks come from. They are kept and granted here;
-//! fetching their content is not built yet.
+//! Projects: the sources of playbooks. They are stored and granted; fetching their content is not built yet.
 
 use async_trait::async_trait;
 use hostler_access::{can_create_in_organization, has_role_or_permission};
@@ -56,12 +55,9 @@ const LOCAL_PATH: Field = fields::text("local_path").label("Local path").max(102
 const SCM_TYPE: Field = fields::choice("scm_type", SCM_TYPES)
     .label("SCM Type")
     .default(DefaultValue::Text(""))
-    .help("What kind of source the content comes from; empty if somebody puts it in place by hand.");
-const SCM_URL: Field = fields::text("scm_url")
-    .label("SCM URL")
-    .max(1024)
-    .default(DefaultValue::Text(""))
-    .help("Where the content comes from.");
+    .help("The kind of source; empty for a folder that is filled manually.");
+const SCM_URL: Field =
+    fields::text("scm_url").label("SCM URL").max(1024).default(DefaultValue::Text("")).help("Where the content comes from.");
 const SCM_BRANCH: Field = fields::text("scm_branch")
     .label("SCM Branch")
     .max(256)
@@ -102,7 +98,7 @@ const PROJECT_FIELDS: &[Field] = &[
     SCM_URL,
     SCM_BRANCH,
     SCM_REFSPEC,
-    flag("scm_clean", "Scm clean", "Throw away local changes before each update."),
+    flag("scm_clean", "Scm clean", "Discard local changes before each update."),
     flag(
         "scm_track_submodules",
         "Scm track submodules",
@@ -193,7 +189,8 @@ const SUBLISTS: &[Sublist] = &[
         "Project Access List",
         || &USER,
         Join::Condition(|id, other| access_paths::with_access_to(&PROJECT, id, other)),
-    ),
+    )
+    .visible_to_readers(),
 ];
 
 /// Where AWX serves the inventory files, which it links to under another name.
@@ -203,8 +200,7 @@ const INVENTORY_FILES: (&str, &str) = ("inventory_files", "inventories");
 pub static PROJECT: Resource = Resource {
     list_title: "Project List",
     detail_title: "Project Detail",
-    description: "A project names the source of playbooks. Hostler keeps projects and who may use them; fetching their \
-                  content comes with the part that runs jobs.",
+    description: "A project is a source of playbooks. Hostler stores projects and their grants; it does not fetch their content yet.",
     relations: &[
         BY_CREATOR,
         BY_MODIFIER,
@@ -268,6 +264,8 @@ pub static PROJECT: Resource = Resource {
         message: "Project with this (organization, name) combination already exists.",
     }],
     roles: ROLES,
+    // As in AWX, where jobs keep their project's name.
+    outlives_organization: true,
     total: Some(|| row_count("projects")),
     ..Resource::new("project", "projects", "Project", PROJECT_FIELDS, &ProjectAccess)
 };
@@ -292,14 +290,14 @@ impl Access for ProjectAccess {
     fn relink(&self, actor: &Actor, name: &str, _from: Option<i64>, to: Option<i64>) -> Rule {
         match (name, to) {
             ("organization", _) => creates_in(actor, to),
-            // Work that is done for a project is done with its credentials.
+            // Updates of the project use its credentials.
             (_, Some(credential)) => can_use(actor, credential),
             (_, None) => Rule::All,
         }
     }
 }
 
-/// The credentials of a project, which whoever names them must be allowed to use.
+/// The credentials of a project. The actor must be allowed to use those that they set.
 const CREDENTIALS: [Field; 2] = [CREDENTIAL_LINK, SIGNATURE_LINK];
 
 /// Whether the actor may put projects into this organization, or into any if none is named.
@@ -334,15 +332,15 @@ fn teams_with_access(project: Expr, other: &str) -> Expr {
     )
 }
 
-/// Checks sources and names folders.
+/// Checks sources, and chooses the folders of projects.
 pub struct ProjectHooks;
 
 #[async_trait]
 impl Hooks for ProjectHooks {
     fn authorize(&self, edit: &Edit<'_>) -> Result<(), Error> {
-        // A project of no organization is nobody's but the superusers'.
-        let homeless = edit.new.integer(&ORGANIZATION_LINK).is_none() && edit.changes(&ORGANIZATION_LINK);
-        if homeless && !edit.actor.is_superuser { Err(Error::forbidden()) } else { Ok(()) }
+        // Only superusers administer projects without organization.
+        let leaves_organization = edit.new.integer(&ORGANIZATION_LINK).is_none() && edit.changes(&ORGANIZATION_LINK);
+        if leaves_organization && !edit.actor.is_superuser { Err(Error::forbidden()) } else { Ok(()) }
     }
 
     async fn validate(&self, _engine: &Engine, tx: &mut Transaction, edit: &mut Edit<'_>) -> Result<(), Error> {
@@ -357,15 +355,18 @@ impl Hooks for ProjectHooks {
             ));
         }
         for field in [SCM_BRANCH, SCM_REFSPEC] {
-            // What starts with a dash would be an option to git.
+            // Git would read a leading dash as an option.
             if edit.changes(&field)
                 && (edit.new.text(&field).starts_with('-') || has_control_characters(edit.new.text(&field)))
             {
-                return Err(Error::field(field.name, "This may not start with a dash nor hold control characters."));
+                return Err(Error::field(
+                    field.name,
+                    "This must not start with a dash or contain control characters.",
+                ));
             }
         }
         if manual {
-            // Nothing is fetched for it.
+            // Nothing is fetched for a manual project.
             edit.new.set(&CREDENTIAL_LINK, hostler_database::Value::Null);
         }
         let wanted = if edit.new.text(&SCM_TYPE) == "insights" { "insights" } else { "scm" };
@@ -382,7 +383,7 @@ impl Hooks for ProjectHooks {
             return Err(Error::field(CREDENTIAL_LINK.name, message));
         }
         if !manual {
-            // The server names the folder of all others.
+            // The server chooses the folder of all others.
             let kept = edit.old.as_ref().map(|old| old.get(&LOCAL_PATH).clone());
             edit.new.set(&LOCAL_PATH, kept.unwrap_or_else(|| hostler_database::Value::Text(String::new())));
         } else if edit.changes(&LOCAL_PATH) && !self.is_free_folder(tx, edit).await? {

@@ -1,5 +1,4 @@
-//! Roles in AWX's older view: one row for each role of each object. The grants
-//! behind them are changed by the engine.
+//! Roles in AWX's older view: one row for each role of each object. The engine writes their grants.
 
 use async_trait::async_trait;
 use hostler_database::{Row, Type};
@@ -16,14 +15,22 @@ use serde_json::{Map, Value as Json, json};
 use crate::common::{InheritedAccess, TYPES_WITH_ROLES, visible_objects};
 use crate::{ORGANIZATION, TEAM, USER};
 
-const NAME: Field = fields::computed("name").label("Name").help("What the role is called.");
-const DESCRIPTION: Field = fields::computed("description").label("Description").help("What its holders may do.");
+const NAME: Field = fields::computed("name").label("Name").help("The name of the role.");
+const DESCRIPTION: Field = fields::computed("description").label("Description").help("What the role allows.");
 const ROLE_FIELD: Field =
     fields::text("role_field").label("Role field").read_only().hidden().help("Which role of the object it is.");
 const CONTENT_TYPE: Field =
     fields::text("content_type").label("Content type").nullable().read_only().hidden().help("The type of the object.");
 const OBJECT_ID: Field =
     fields::integer("object_id").label("Object id").nullable().read_only().hidden().help("The object's id.");
+
+const SINGLETON_NAME: Field = fields::text("singleton_name")
+    .label("Singleton name")
+    .nullable()
+    .read_only()
+    .filter_unlisted()
+    .hidden()
+    .help("The name of a system-wide role.");
 
 /// What AWX's filters know as the content type: `content_type__model=organization`.
 static CONTENT_TYPE_MODEL: Resource = {
@@ -37,7 +44,7 @@ static CONTENT_TYPE_MODEL: Resource = {
 pub static ROLE: Resource = Resource {
     list_title: "Role List",
     detail_title: "Role Detail",
-    description: "Every object has roles, which are granted to users and teams. Holders of a role hold its children too.",
+    description: "Every object has roles, which are granted to users and teams. A role implies its children.",
     relations: &[
         Relation::new("ancestors", || &ROLE, Join::Condition(parents_of)),
         Relation::new("parents", || &ROLE, Join::Condition(parents_of)),
@@ -82,7 +89,7 @@ pub static ROLE: Resource = Resource {
         "role",
         "roles",
         "Role",
-        &[fields::id(), NAME, DESCRIPTION, ROLE_FIELD, CONTENT_TYPE, OBJECT_ID],
+        &[fields::id(), NAME, DESCRIPTION, ROLE_FIELD, SINGLETON_NAME, CONTENT_TYPE, OBJECT_ID],
         &RoleRules,
     )
 };
@@ -90,7 +97,7 @@ pub static ROLE: Resource = Resource {
 struct RoleRules;
 
 impl Access for RoleRules {
-    /// A role is seen by those who see its object, and by those who hold it.
+    /// A role is visible to users who see its object, and to users who were granted it.
     fn rows(&self, actor: &Actor, action: Action, row: &str) -> Rule {
         if action != Action::Read {
             return Rule::None;
@@ -100,29 +107,29 @@ impl Access for RoleRules {
         }
         match self.parts(actor, row) {
             Some(Parts { whole, others, .. }) => Rule::When(whole).or(others),
-            None => reached(actor, row),
+            None => visible_roles(actor, row),
         }
     }
 
     fn parts(&self, actor: &Actor, row: &str) -> Option<Parts> {
-        const REACHED: &str = "reached";
+        const VISIBLE_ROLE: &str = "visible_role";
         if actor.is_superuser || actor.is_system_auditor {
             return None;
         }
         let types = TYPES_WITH_ROLES.iter().map(|resource| resource());
-        let whole = types.filter(|resource| matches!(resource.access.rows(actor, Action::Read, "holding"), Rule::All));
+        let whole = types.filter(|resource| matches!(resource.access.rows(actor, Action::Read, "visible"), Rule::All));
         let whole: Vec<&str> = whole.map(|resource| resource.name).collect();
         if whole.is_empty() {
             return None;
         }
-        // Roles go with their object, so that there is none without one. System-wide ones are of no type.
+        // A role is deleted with its object, so it always has one. System-wide roles have no type.
         let of_type = column(row, "content_type");
         let others = of_type.clone().is_null().or(of_type.clone().is_not_in(whole.iter().copied()));
-        let reached = column(row, "id").in_subquery(reached(actor, REACHED).ids(ROLE.table, REACHED));
+        let visible = column(row, "id").in_subquery(visible_roles(actor, VISIBLE_ROLE).ids(ROLE.table, VISIBLE_ROLE));
         Some(Parts {
             total: row_count_of_parts(ROLE.table, Some(&whole)),
             whole: of_type.is_in(whole),
-            others: Rule::When(reached.and(others)),
+            others: Rule::When(visible.and(others)),
         })
     }
 
@@ -131,17 +138,17 @@ impl Access for RoleRules {
     }
 }
 
-/// The roles that the actor holds, and those of objects that a rule lets them see.
-fn reached(actor: &Actor, row: &str) -> Rule {
-    let held = Query::select()
+/// The roles that the actor was granted, and those of objects that the actor sees by a rule.
+fn visible_roles(actor: &Actor, row: &str) -> Rule {
+    let granted = Query::select()
         .expr(column("grants", "role_id"))
         .from(Alias::new("grants"))
         .and_where(column("grants", "user_id").eq(actor.id))
         .to_owned();
-    let mut rule = Rule::When(column(row, "id").in_subquery(held));
+    let mut rule = Rule::When(column(row, "id").in_subquery(granted));
     for resource in TYPES_WITH_ROLES.iter().map(|resource| resource()) {
-        if let visible @ Rule::When(_) = resource.access.rows(actor, Action::Read, "holding") {
-            let objects = visible.ids(resource.table, "holding");
+        if let visible @ Rule::When(_) = resource.access.rows(actor, Action::Read, "visible") {
+            let objects = visible.ids(resource.table, "visible");
             let of_type = column(row, "content_type").eq(resource.name);
             rule = rule.or(Rule::When(of_type.and(column(row, "object_id").in_subquery(objects))));
         }
@@ -181,7 +188,7 @@ fn role_is(row: &str, (content_type, field): End) -> Expr {
 }
 
 /// The condition that the rows `child` and `parent` of `roles`, one of which is
-/// named `edge` and found by a subquery, stand beside each other in the graph.
+/// named `edge` and found by a subquery, are connected by an edge of the graph.
 fn edges(is_child: impl Fn(End) -> Expr, is_parent: impl Fn(End) -> Expr, child: &str, parent: &str) -> Expr {
     let mut any = Expr::Constant(false.into());
     for resource in TYPES_WITH_ROLES {
@@ -218,7 +225,7 @@ fn linked(resource: &'static Resource, link: &str, child: &str, parent: &str) ->
     column(parent, "object_id").in_subquery(linked)
 }
 
-/// Names roles, tells whose they are, and grants them.
+/// Adds names and objects of roles to answers, and grants roles.
 pub struct RoleHooks;
 
 #[async_trait]
@@ -228,7 +235,7 @@ impl Hooks for RoleHooks {
         let definitions = definitions_of(engine, page).await?;
         for shown in page.iter_mut() {
             let field = shown.loaded.record.text(&ROLE_FIELD).to_owned();
-            let known = holding_type(shown).and_then(|resource| resource.role(&field));
+            let known = type_of_object(shown).and_then(|resource| resource.role(&field));
             let id = shown.loaded.record.id;
             let defined = definitions.iter().find(|row| row.integer(0) == Some(id));
             if let Some(row) = defined {
@@ -291,9 +298,9 @@ impl Hooks for RoleHooks {
     }
 }
 
-/// Names of the custom role definitions for which roles of this page stand, by role.
+/// Names of the custom role definitions of the roles on this page, by role.
 async fn definitions_of(engine: &Engine, page: &[ResponseObject]) -> Result<Vec<Row>, Error> {
-    let defined = |shown: &&ResponseObject| shown.loaded.record.text(&ROLE_FIELD).starts_with(DEFINITION_ROLE_PREFIX);
+    let defined = |shown: &&ResponseObject| shown.loaded.record.text(&ROLE_FIELD).starts_with(DEFINITION_FIELD);
     let ids: Vec<i64> = page.iter().filter(defined).map(|shown| shown.loaded.record.id).collect();
     if ids.is_empty() {
         return Ok(vec![]);
@@ -319,6 +326,6 @@ fn object_id(shown: &ResponseObject) -> Option<i64> {
     shown.loaded.record.integer(&OBJECT_ID)
 }
 
-fn holding_type(shown: &ResponseObject) -> Option<&'static Resource> {
+fn type_of_object(shown: &ResponseObject) -> Option<&'static Resource> {
     TYPES_WITH_ROLES.iter().map(|resource| resource()).find(|resource| is_of(shown, resource))
 }

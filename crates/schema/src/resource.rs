@@ -73,6 +73,8 @@ pub struct Resource {
     pub unique: &'static [UniqueConstraint],
     /// The roles that every object of the type has.
     pub roles: &'static [ObjectRole],
+    /// Whether objects outlive their organization, and then belong to none. Others are deleted with it.
+    pub outlives_organization: bool,
     /// Whether clients can create objects by POST to the list.
     pub creatable: bool,
     /// Whether clients can change objects.
@@ -147,6 +149,7 @@ impl Resource {
             natural_key: &[],
             unique: &[],
             roles: &[],
+            outlives_organization: false,
             creatable: true,
             editable: true,
             deletable: true,
