@@ -61,7 +61,10 @@ impl Engine {
         let is_everything = matches!(scope, ListScope::All) && wanted.filter.is_empty();
         let seen = Seen {
             table: resource.table,
-            parts: self.seen(resource, actor, is_everything, wanted.filter.is_empty()),
+            parts: match below {
+                Some((_, _, sublist)) if sublist.visible_to_readers => vec![Part { rule: Rule::All, total: None }],
+                _ => self.seen(resource, actor, is_everything, wanted.filter.is_empty()),
+            },
             condition: Condition::all().add(scope.condition()).add(wanted.filter.clone()),
         };
 

@@ -1,4 +1,4 @@
-//! The paths by which users come to have access to an object.
+//! Access paths: the grants through which users have access to an object.
 
 use hostler_access::implying_roles;
 use hostler_database::{Row, Type};
@@ -9,9 +9,8 @@ use sea_query::{Alias, Expr, ExprTrait, JoinType, Query, SelectStatement, UnionT
 use crate::role_definitions::permissions_of;
 use crate::{ORGANIZATION, TEAM};
 
-/// The condition that user `other` has any access to the object: a role on it
-/// or on its organization that implies one, directly or through a team, or a
-/// role above all objects.
+/// The condition that user `other` has any access to the object: a role on it or on its organization that implies one,
+/// directly or through a team, or a system-wide role.
 pub fn with_access_to(resource: &'static Resource, this_id: Expr, other: &str) -> Expr {
     let roles = granting_roles(resource, this_id);
     let holders = Query::select()
@@ -42,7 +41,7 @@ pub fn with_access_to(resource: &'static Resource, this_id: Expr, other: &str) -
         &["admin_role"],
         column("roles", "object_id").in_subquery(organizations),
     );
-    // Gathered first, so that these users are looked up and not all users tried.
+    // Selected first, so that the database looks these users up instead of testing all.
     let mut all = users_with_flag("is_superuser");
     for some in [users_with_flag("is_system_auditor"), holders, members, admins] {
         all.union(UnionType::All, some);
@@ -50,8 +49,7 @@ pub fn with_access_to(resource: &'static Resource, this_id: Expr, other: &str) -
     column(other, "id").in_subquery(all)
 }
 
-/// The ids of the users with this flag. The constant, unlike a bound value,
-/// tells the databases that these are few.
+/// The ids of the users with this flag. A constant, unlike a parameter, lets the planner know that they are few.
 fn users_with_flag(flag: &'static str) -> SelectStatement {
     Query::select()
         .expr(column("above", "id"))
@@ -60,56 +58,55 @@ fn users_with_flag(flag: &'static str) -> SelectStatement {
         .to_owned()
 }
 
-/// The condition that user `other` holds one of the roles above all objects.
+/// The condition that user `other` has a system-wide role.
 pub fn is_system_wide(other: &str) -> Expr {
     let mut all = users_with_flag("is_superuser");
     all.union(UnionType::All, users_with_flag("is_system_auditor"));
     column(other, "id").in_subquery(all)
 }
 
-/// The ids of the roles that give access to the object: its own, and those of
-/// its organization and of the team that it belongs to that imply any of them;
-/// custom definitions among them.
+/// The ids of the roles that give access to the object: its own roles, and roles of its organization and its team that
+/// imply one of them, including custom definitions.
 fn granting_roles(resource: &'static Resource, this_id: Expr) -> SelectStatement {
     let own =
-        column("leading", "content_type").eq(resource.name).and(column("leading", "object_id").eq(this_id.clone()));
+        column("granting", "content_type").eq(resource.name).and(column("granting", "object_id").eq(this_id.clone()));
     let mut rule = Rule::When(own);
     let definitions = Query::select()
         .expr(column("role_definition_permissions", "definition_id"))
         .from(Alias::new("role_definition_permissions"))
         .and_where(column("role_definition_permissions", "permission").is_in(permissions_of(resource)))
         .to_owned();
-    let reaching = column("leading", "definition_id").in_subquery(definitions);
+    let by_definition = column("granting", "definition_id").in_subquery(definitions);
     let closures = resource.roles.iter().map(|role| implying_roles(resource, role.field));
     let (organization, team): (Vec<_>, Vec<_>) = closures.map(|closure| (closure.organization, closure.team)).unzip();
-    let of_organization = column("leading", "role_field").is_in(organization.concat()).or(reaching);
-    let of_team = column("leading", "role_field").is_in(team.concat());
-    for (holder, leads) in [(&ORGANIZATION, of_organization), (&TEAM, of_team)] {
-        let Some((link, _)) = resource.link(holder.name) else { continue };
-        let condition_for_id = Query::select()
-            .expr(column("belonging", link))
-            .from_as(Alias::new(resource.table), Alias::new("belonging"))
-            .and_where(column("belonging", "id").eq(this_id.clone()))
+    let of_organization = column("granting", "role_field").is_in(organization.concat()).or(by_definition);
+    let of_team = column("granting", "role_field").is_in(team.concat());
+    for (owner, implies) in [(&ORGANIZATION, of_organization), (&TEAM, of_team)] {
+        let Some((link, _)) = resource.link(owner.name) else { continue };
+        let owners = Query::select()
+            .expr(column("owned", link))
+            .from_as(Alias::new(resource.table), Alias::new("owned"))
+            .and_where(column("owned", "id").eq(this_id.clone()))
             .to_owned();
-        let of_holder = column("leading", "content_type").eq(holder.name).and(leads);
-        rule = rule.or(Rule::When(of_holder.and(column("leading", "object_id").in_subquery(condition_for_id))));
+        let of_owner = column("granting", "content_type").eq(owner.name).and(implies);
+        rule = rule.or(Rule::When(of_owner.and(column("granting", "object_id").in_subquery(owners))));
     }
-    rule.ids("roles", "leading")
+    rule.ids("roles", "granting")
 }
 
-/// One path by which a user has access.
+/// One grant through which a user has access.
 pub struct AccessPath {
     /// The user.
     pub user: i64,
     /// The id of the role that was granted.
     pub role: i64,
-    /// The type of the object whose role it is; none for a role above all objects.
+    /// The type of the object whose role it is; none for a system-wide role.
     pub content_type: Option<String>,
     /// The id of that object.
     pub object: Option<i64>,
     /// Which of its roles it is.
     pub field: String,
-    /// The custom definition that the role stands for, if it is none of the object's own.
+    /// The custom definition of the role, if it is not one of the object's own roles.
     pub definition: Option<Definition>,
     /// The team that was granted the role, if it was not the user.
     pub team: Option<TeamMembership>,
@@ -122,26 +119,26 @@ pub struct Definition {
     pub id: i64,
     /// Its name.
     pub name: String,
-    /// What it is for.
+    /// Its description.
     pub description: String,
-    /// What its holders may do.
+    /// The permissions that it gives.
     pub permissions: Vec<String>,
 }
 
-/// How a user has what a team was granted.
+/// Why a role of a team applies to a user.
 pub struct TeamMembership {
     /// The team's id.
     pub id: i64,
     /// Whether the user administers the team's organization, and so the team.
     pub as_organization_admin: bool,
-    /// Otherwise which role of the team the user holds.
+    /// Otherwise the role of the team that the user has.
     pub field: String,
 }
 
-/// Every path by which these users have access to the object.
+/// All access paths of these users to the object.
 ///
 /// # Errors
-/// What the database says.
+/// Errors of the database.
 pub async fn access_paths(
     engine: &Engine,
     resource: &'static Resource,
@@ -149,21 +146,21 @@ pub async fn access_paths(
     users: &[i64],
 ) -> Result<Vec<AccessPath>, Error> {
     if resource.roles.is_empty() {
-        // Objects without roles are open only to those above all objects.
+        // Only system-wide roles give access to objects without roles.
         return system_access_paths(engine, users).await;
     }
     let columns = |query: &mut SelectStatement, user: Expr| {
         let names = ["id", "content_type", "object_id", "role_field", "definition_id"];
         query.expr(user).exprs(names.map(|name| column("roles", name)));
     };
-    let leading = granting_roles(resource, Expr::val(id));
+    let granting = granting_roles(resource, Expr::val(id));
     let mut direct = Query::select();
     columns(&mut direct, column("grants", "user_id"));
     direct
         .from(Alias::new("grants"))
         .inner_join(Alias::new("roles"), column("roles", "id").eq(column("grants", "role_id")))
         .and_where(column("grants", "user_id").is_in(users.iter().copied()))
-        .and_where(column("roles", "id").in_subquery(leading.clone()))
+        .and_where(column("roles", "id").in_subquery(granting.clone()))
         .order_by((Alias::new("grants"), Alias::new("id")), sea_query::Order::Asc);
     let types = [
         Type::Integer,
@@ -178,35 +175,34 @@ pub async fn access_paths(
     ];
     let mut rows = engine.database.read(&direct, &types[..6]).await?;
 
-    // What makes one belong to a team (`held`): its member or admin role, or the admin role of its
-    // organization; and the team's grant on the object.
-    let in_team = column("held", "content_type")
+    // The roles that make a user a member of the team: its member or admin role, or the admin role of its organization.
+    let in_team = column("membership_role", "content_type")
         .eq(TEAM.name)
-        .and(column("held", "object_id").eq(column("teams", "id")))
-        .and(column("held", "role_field").is_in(["member_role", "admin_role"]));
-    let above_team = column("held", "content_type")
+        .and(column("membership_role", "object_id").eq(column("teams", "id")))
+        .and(column("membership_role", "role_field").is_in(["member_role", "admin_role"]));
+    let above_team = column("membership_role", "content_type")
         .eq(ORGANIZATION.name)
-        .and(column("held", "object_id").eq(column("teams", "organization_id")))
-        .and(column("held", "role_field").eq("admin_role"));
+        .and(column("membership_role", "object_id").eq(column("teams", "organization_id")))
+        .and(column("membership_role", "role_field").eq("admin_role"));
     let mut by_team = Query::select();
     columns(&mut by_team, column("membership", "user_id"));
     by_team
         .expr(column("teams", "id"))
-        .expr(column("held", "content_type"))
-        .expr(column("held", "role_field"))
+        .expr(column("membership_role", "content_type"))
+        .expr(column("membership_role", "role_field"))
         .distinct()
         .from(Alias::new("grants"))
         .inner_join(Alias::new("roles"), column("roles", "id").eq(column("grants", "role_id")))
         .inner_join(Alias::new("teams"), column("teams", "id").eq(column("grants", "team_id")))
-        .join_as(JoinType::InnerJoin, Alias::new("roles"), Alias::new("held"), in_team.or(above_team))
+        .join_as(JoinType::InnerJoin, Alias::new("roles"), Alias::new("membership_role"), in_team.or(above_team))
         .join_as(
             JoinType::InnerJoin,
             Alias::new("grants"),
             Alias::new("membership"),
-            column("membership", "role_id").eq(column("held", "id")),
+            column("membership", "role_id").eq(column("membership_role", "id")),
         )
         .and_where(column("membership", "user_id").is_in(users.iter().copied()))
-        .and_where(column("roles", "id").in_subquery(leading));
+        .and_where(column("roles", "id").in_subquery(granting));
     rows.extend(engine.database.read(&by_team, &types).await?);
     let definitions = definitions(engine, rows.iter().filter_map(|row| row.integer(5)).collect()).await?;
     let mut paths: Vec<AccessPath> = rows
@@ -252,7 +248,7 @@ async fn definitions(engine: &Engine, ids: Vec<i64>) -> Result<Vec<Definition>, 
     Ok(rows.iter().filter_map(definition).collect())
 }
 
-/// The grants of the two roles above all objects.
+/// The grants of the two system-wide roles.
 async fn system_access_paths(engine: &Engine, users: &[i64]) -> Result<Vec<AccessPath>, Error> {
     let query = Query::select()
         .expr(column("grants", "user_id"))

@@ -124,7 +124,8 @@ const SUBLISTS: &[Sublist] = &[
         "Credential Access List",
         || &USER,
         Join::Condition(|id, other| access_paths::with_access_to(&CREDENTIAL, id, other)),
-    ),
+    )
+    .visible_to_readers(),
     Sublist::new(
         "object_roles",
         "Credential Object Roles List",

@@ -1,13 +1,14 @@
-//! Teams: users who are granted roles together.
+//! Teams: groups of users that roles are granted to.
 
 use async_trait::async_trait;
-use hostler_access::{has_role_on, has_role_or_permission};
+use hostler_access::{implying_roles, holds, may, objects_with_role};
 use hostler_database::Transaction;
 use hostler_engine::{ActivityEntry, Association, Edit, Engine, Error, Grantee, Hooks};
 use hostler_schema::{
-    Access, Action, Actor, DefaultValue, Draft, Field, ImpliedBy, Join, NaturalKeyPart, ObjectRole, Post, Relation,
-    Resource, Rule, Singleton, Sublist, Summary, UniqueConstraint, fields, row_count,
+    Access, Action, Actor, DefaultValue, Draft, Field, ImpliedBy, NaturalKeyPart, ObjectRole, Post, Relation, Resource, Rule,
+    Singleton, Sublist, Summary, UniqueConstraint, Join, column, fields, row_count,
 };
+use sea_query::ExprTrait;
 use serde_json::{Map, Value as Json, json};
 
 use crate::common::{
@@ -18,7 +19,7 @@ use crate::credential_owners::belongs_to_team;
 use crate::{ACTIVITY, CREDENTIAL, ORGANIZATION, PROJECT, ROLE, USER, access_paths, projects};
 
 const NAME: Field =
-    fields::text("name").label("Name").max(512).required().help("What the team is called; unique in its organization.");
+    fields::text("name").label("Name").max(512).required().help("The name of the team; unique in its organization.");
 const DESCRIPTION: Field =
     fields::text("description").label("Description").default(DefaultValue::Text("")).help("What the team is for.");
 const ORGANIZATION_LINK: Field = fields::link("organization", "organization_id", || &ORGANIZATION)
@@ -60,6 +61,9 @@ const RELATIONS: &[Relation] = &[
     Relation::new("role_assignments", || &ROLE, granted_roles("team_id")),
 ];
 
+/// The list of the roles that the team was granted.
+const ROLES_LIST: &str = "roles";
+
 const SUBLISTS: &[Sublist] = &[
     Sublist::new(
         "users",
@@ -68,7 +72,7 @@ const SUBLISTS: &[Sublist] = &[
         Join::Condition(|id, other| users_with_role("team", "member_role", id, other)),
     )
     .post(Post::Grant("member_role")),
-    Sublist::new("roles", "Team Roles List", || &ROLE, granted_roles("team_id")).post(Post::Attach),
+    Sublist::new(ROLES_LIST, "Team Roles List", || &ROLE, granted_roles("team_id")).post(Post::Attach),
     Sublist::new("projects", "Team Projects List", || &PROJECT, Join::Condition(projects::granted_to_team)),
     Sublist::new("credentials", "Team Credentials List", || &CREDENTIAL, Join::Condition(belongs_to_team))
         .post(Post::Create("team")),
@@ -84,15 +88,16 @@ const SUBLISTS: &[Sublist] = &[
         "Team Access List",
         || &USER,
         Join::Condition(|id, other| access_paths::with_access_to(&TEAM, id, other)),
-    ),
+    )
+    .visible_to_readers(),
 ];
 
 /// Teams.
 pub static TEAM: Resource = Resource {
     list_title: "Team List",
     detail_title: "Team Detail",
-    description: "A team belongs to one organization. What is granted to a team is granted to each of its members, and to \
-                  its own and its organization's admins.",
+    description: "A team belongs to one organization. Roles granted to a team apply to its members, to its admins and to \
+                  the admins of its organization.",
     relations: RELATIONS,
     sublists: SUBLISTS,
     summaries: &[
@@ -118,17 +123,27 @@ pub static TEAM: Resource = Resource {
     )
 };
 
+/// The role of an organization that shows its teams.
+const MEMBER: &str = "member_role";
+
 struct TeamAccess;
 
 impl Access for TeamAccess {
     fn rows(&self, actor: &Actor, action: Action, row: &str) -> Rule {
         match action {
-            // The setting lets organization admins pick from all users and teams.
+            // The setting shows all users and teams to organization admins, so that they can grant roles to them.
             Action::Read if actor.policy.org_admins_see_all_users && actor.is_organization_admin => Rule::All,
-            Action::Read => has_role_or_permission(&TEAM, "read_role", "view", actor, row),
-            Action::Change if may_manage(actor) => has_role_or_permission(&TEAM, "admin_role", "change", actor, row),
-            Action::Delete if may_manage(actor) => has_role_or_permission(&TEAM, "admin_role", "delete", actor, row),
+            Action::Read => may(&TEAM, "read_role", "view", actor, row).or(of_own_organization(actor, row)),
+            Action::Change if may_manage(actor) => may(&TEAM, "admin_role", "change", actor, row),
+            Action::Delete if may_manage(actor) => may(&TEAM, "admin_role", "delete", actor, row),
             _ => Rule::None,
+        }
+    }
+
+    fn organization_roles(&self, action: Action) -> Vec<&'static str> {
+        match action {
+            Action::Read => vec![MEMBER],
+            Action::Change | Action::Delete => vec![],
         }
     }
 
@@ -141,17 +156,23 @@ impl Access for TeamAccess {
     }
 }
 
+/// The team belongs to an organization of which the actor is a member.
+fn of_own_organization(actor: &Actor, row: &str) -> Rule {
+    let organizations = objects_with_role(ORGANIZATION.name, &implying_roles(&ORGANIZATION, MEMBER).own, actor.id);
+    Rule::When(column(row, ORGANIZATION_LINK.column).in_subquery(organizations))
+}
+
 fn may_manage(actor: &Actor) -> bool {
     actor.is_superuser || actor.policy.manage_organization_auth
 }
 
-/// Keeps teams in their organization and grants them roles.
+/// Refuses to move teams, and grants roles to them.
 pub struct TeamHooks;
 
 #[async_trait]
 impl Hooks for TeamHooks {
     fn authorize(&self, edit: &Edit<'_>) -> Result<(), Error> {
-        // Moving a team would hand its grants to another organization's admins.
+        // The admins of the new organization would get the team's grants.
         if !edit.is_new() && edit.changes(&ORGANIZATION_LINK) && !edit.actor.is_superuser {
             return Err(Error::Forbidden(Some("Unable to change organization on a team.".into())));
         }
@@ -163,7 +184,7 @@ impl Hooks for TeamHooks {
         if !edit.changes(&ORGANIZATION_LINK) {
             return Ok(());
         }
-        // The organization that the team leaves loses each role that its own roles implied.
+        // One entry for each role of the old organization that implied a role of the team.
         let lost =
             ROLES.iter().flat_map(|role| role.implied_by).filter(|cause| matches!(cause, ImpliedBy::Organization(_)));
         for _ in lost {
@@ -190,12 +211,17 @@ impl Hooks for TeamHooks {
         engine: &Engine,
         actor: &Actor,
         parent: i64,
-        _sublist: &'static Sublist,
+        sublist: &'static Sublist,
         body: &Map<String, Json>,
     ) -> Result<Option<Map<String, Json>>, Error> {
-        let asked =
-            Association::parse(body)?.ok_or_else(|| Error::BadRequestMsg("Role 'id' field is missing.".into()))?;
-        engine.change_grant(actor, asked.id, Grantee::Team(parent), asked.attach).await?;
-        Ok(None)
+        match sublist.name {
+            ROLES_LIST => {
+                let asked = Association::parse(body)?
+                    .ok_or_else(|| Error::BadRequestMsg("Role 'id' field is missing.".into()))?;
+                engine.change_grant(actor, asked.id, Grantee::Team(parent), asked.attach).await?;
+                Ok(None)
+            }
+            _ => Err(Error::MethodNotAllowed),
+        }
     }
 }

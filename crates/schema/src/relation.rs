@@ -141,6 +141,8 @@ pub struct Sublist {
     /// The condition that the parent with this id leads to all rows there are, be it by `join` or not. Asked first, it
     /// spares gathering them.
     pub whole: Option<fn(this_id: Expr) -> Expr>,
+    /// Who may read the parent sees every row of the list, also those that the target's own rules hide.
+    pub visible_to_readers: bool,
     /// What POST does.
     pub post: Post,
     /// Whether the parent shows a link to it in `related`.
@@ -149,12 +151,17 @@ pub struct Sublist {
 
 impl Sublist {
     /// A read-only sub-list that the parent links to.
-    pub const fn new(name: &'static str, title: &'static str, target: fn() -> &'static Resource, join: Join) -> Self {
-        Sublist { name, target, title, join, whole: None, post: Post::Refused, linked: true }
+    pub const fn new(name: &'static str, title: &'static str, target: fn() -> &'static Resource, via: Join) -> Self {
+        Sublist { name, target, title, via, whole: None, visible_to_readers: false, post: Post::Refused, linked: true }
     }
     /// Lists all rows for a parent that meets this condition.
     pub const fn whole_if(mut self, condition: fn(this_id: Expr) -> Expr) -> Self {
         self.whole = Some(condition);
+        self
+    }
+    /// Shows every row to those who may read the parent.
+    pub const fn visible_to_readers(mut self) -> Self {
+        self.visible_to_readers = true;
         self
     }
     /// Sets what POST does.

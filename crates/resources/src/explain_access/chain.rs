@@ -1,20 +1,16 @@
-//! The chains of grants and implications by which a user comes to a role or permission.
-
-use std::collections::BTreeMap;
+//! Chains of grants and implications that give a user a role or permission.
 
 use hostler_database::Type;
 use hostler_engine::{Engine, Error};
-use hostler_schema::{Actor, ImpliedBy, Resource, Singleton, column};
+use hostler_schema::{Action, Actor, ImpliedBy, Resource, Singleton, column};
 use sea_query::{Alias, Expr, ExprTrait, Query};
 use serde_json::{Value as Json, json};
 
-use crate::access_list::object_names;
+use crate::access_list::VisibleNames;
 use crate::access_paths::{AccessPath, access_paths};
 use crate::{ORGANIZATION, TEAM, USER};
 
-type Names = BTreeMap<(&'static str, i64), (String, bool)>;
-
-/// What leads to something.
+/// What gives a role or permission: any of these.
 #[derive(Default)]
 pub(super) struct Requirement {
     /// This role of the object.
@@ -25,18 +21,17 @@ pub(super) struct Requirement {
     pub permission: Option<String>,
 }
 
-/// Everything that a user was granted and that may lead to an object, as far as
-/// whoever asks can see it.
+/// The grants of a user that give access to an object, without those that the actor may not see.
 pub(super) struct AccessChains<'a> {
     subject: &'a Actor,
     object: (&'static Resource, i64),
     organization: Option<i64>,
     paths: Vec<AccessPath>,
-    names: Names,
+    names: VisibleNames,
 }
 
 impl<'a> AccessChains<'a> {
-    /// Reads what `subject` was granted, to be told to `actor`.
+    /// Reads the grants of `subject` that `actor` may see.
     pub async fn gather(
         engine: &Engine,
         actor: &Actor,
@@ -44,36 +39,41 @@ impl<'a> AccessChains<'a> {
         resource: &'static Resource,
         id: i64,
     ) -> Result<Self, Error> {
-        // What has no roles of its own is explained by those of its organization.
+        let by_organization = [Action::Read, Action::Change, Action::Delete]
+            .into_iter()
+            .any(|action| !resource.access.organization_roles(action).is_empty());
         let organization = match resource.organization_column() {
-            Some(link) if resource.roles.is_empty() => organization_of(engine, resource, link, id).await?,
+            Some(link) if by_organization => organization_of(engine, resource, link, id).await?,
             _ => None,
         };
-        let found = match organization {
-            Some(organization) => access_paths(engine, &ORGANIZATION, organization, &[subject.id]).await?,
-            None => access_paths(engine, resource, id, &[subject.id]).await?,
+        let mut found = match organization {
+            Some(_) if resource.roles.is_empty() => vec![],
+            _ => access_paths(engine, resource, id, &[subject.id]).await?,
         };
-        let names = object_names(engine, actor, &found).await?;
+        if let Some(organization) = organization {
+            found.extend(access_paths(engine, &ORGANIZATION, organization, &[subject.id]).await?);
+        }
+        let names = VisibleNames::read(engine, actor, &found).await?;
         let found = found.into_iter().filter(|path| all_visible(path, &names)).collect();
         Ok(AccessChains { subject, object: (resource, id), organization, paths: found, names })
     }
 
-    /// The shortest chain; none if no grant that may be told leads there.
-    pub fn shortest(&self, through: &Requirement) -> Option<Vec<Json>> {
-        let chains = self.paths.iter().flat_map(|path| self.chains(path, through));
+    /// The shortest chain; none if no visible grant meets the requirement.
+    pub fn shortest(&self, requirement: &Requirement) -> Option<Vec<Json>> {
+        let chains = self.paths.iter().flat_map(|path| self.chains(path, requirement));
         chains.min_by_key(Vec::len)
     }
 
     /// The chains that begin with one grant.
-    fn chains(&self, path: &AccessPath, through: &Requirement) -> Vec<Vec<Json>> {
+    fn chains(&self, path: &AccessPath, requirement: &Requirement) -> Vec<Vec<Json>> {
         let mut found = vec![];
         let permits = |chain: &mut Vec<Json>| {
-            if let Some(permission) = &through.permission {
+            if let Some(permission) = &requirement.permission {
                 chain.push(json!({"permits": permission}));
             }
         };
         if let Some(definition) = &path.definition {
-            let gives = through.permission.as_ref().is_some_and(|wanted| definition.permissions.contains(wanted));
+            let gives = requirement.permission.as_ref().is_some_and(|wanted| definition.permissions.contains(wanted));
             if let (true, Some((mut chain, holder, granted))) = (gives, self.start(path)) {
                 chain.push(json!({
                     "holder": holder, "holds": definition.name, "of": granted,
@@ -85,9 +85,9 @@ impl<'a> AccessChains<'a> {
             return found;
         }
         let mut ends = vec![];
-        ends.extend(through.role.map(|(resource, field)| (resource, self.object.1, field)));
+        ends.extend(requirement.role.map(|(resource, field)| (resource, self.object.1, field)));
         if let Some(organization) = self.organization {
-            ends.extend(through.organization.iter().map(|field| (&ORGANIZATION, organization, *field)));
+            ends.extend(requirement.organization.iter().map(|field| (&ORGANIZATION, organization, *field)));
         }
         for (resource, id, field) in ends {
             let Some(steps) = steps(path, resource, id, field) else { continue };
@@ -106,10 +106,10 @@ impl<'a> AccessChains<'a> {
             permits(&mut chain);
             found.push(chain);
         }
-        // Above all objects, whatever their type.
-        let above = |singleton: Singleton| path.content_type.is_none() && path.field == singleton.field();
-        let views = through.permission.as_deref() == Some(&self.object.0.permission("view"));
-        if found.is_empty() && (above(Singleton::Administrator) || (above(Singleton::Auditor) && views)) {
+        // System-wide roles apply to every type, with or without an edge in the graph.
+        let by_singleton = |singleton: Singleton| path.content_type.is_none() && path.field == singleton.field();
+        let views = requirement.permission.as_deref() == Some(&self.object.0.permission("view"));
+        if found.is_empty() && (by_singleton(Singleton::Administrator) || (by_singleton(Singleton::Auditor) && views)) {
             let role = format!("/api/v2/roles/{}/", path.role);
             let holder = self.holder();
             let mut chain = vec![json!({"holder": holder, "holds": path.field, "of": null, "role": role})];
@@ -123,20 +123,19 @@ impl<'a> AccessChains<'a> {
         json!({"type": USER.name, "id": self.subject.id, "name": self.subject.username})
     }
 
-    /// How the user comes to hold the grant, who then holds it, and on what it is.
+    /// The start of a chain: the membership of a team, if the grant is a team's; the grantee; the object.
     fn start(&self, path: &AccessPath) -> Option<(Vec<Json>, Json, Json)> {
         let mut chain = vec![];
         let mut holder = self.holder();
         if let Some(team) = &path.team {
-            let (team_name, _) = self.names.get(&(TEAM.name, team.id))?;
+            let team_name = self.names.name(TEAM.name, team.id)?;
             let what = if team.as_organization_admin { ORGANIZATION.name } else { TEAM.name };
             chain.push(json!({"holder": holder, "holds": team.field, "of": what, "and_so_belongs_to": team_name}));
             holder = json!({"type": TEAM.name, "id": team.id, "name": team_name});
         }
         let granted = match (path.content_type.as_deref(), path.object) {
             (Some(content_type), Some(object)) => {
-                let known = self.names.iter().find(|((name, id), _)| *name == content_type && *id == object);
-                json!({"type": content_type, "id": object, "name": known?.1.0})
+                json!({"type": content_type, "id": object, "name": self.names.name(content_type, object)?})
             }
             _ => Json::Null,
         };
@@ -144,20 +143,18 @@ impl<'a> AccessChains<'a> {
     }
 }
 
-/// Whether the actor may see every object that a path leads through.
-fn all_visible(path: &AccessPath, names: &Names) -> bool {
-    let known =
-        |content_type: &str, id: i64| names.iter().any(|((name, known), _)| *name == content_type && *known == id);
+/// Whether the actor may see every object on a path.
+fn all_visible(path: &AccessPath, names: &VisibleNames) -> bool {
     let object = match (&path.content_type, path.object) {
-        (Some(content_type), Some(id)) => known(content_type, id),
+        (Some(content_type), Some(id)) => names.name(content_type, id).is_some(),
         _ => true,
     };
-    object && path.team.as_ref().is_none_or(|team| known(TEAM.name, team.id))
+    object && path.team.as_ref().is_none_or(|team| names.name(TEAM.name, team.id).is_some())
 }
 
 /// The steps from the role that was granted to this role of the object.
 fn steps(path: &AccessPath, resource: &'static Resource, id: i64, field: &'static str) -> Option<Vec<ImpliedBy>> {
-    let held = match (path.content_type.as_deref(), path.object) {
+    let granted = match (path.content_type.as_deref(), path.object) {
         (None, _) if path.field == Singleton::Administrator.field() => ImpliedBy::System(Singleton::Administrator),
         (None, _) => ImpliedBy::System(Singleton::Auditor),
         (Some(name), Some(object)) if name == resource.name && object == id => {
@@ -166,9 +163,9 @@ fn steps(path: &AccessPath, resource: &'static Resource, id: i64, field: &'stati
         (Some(name), _) if name == TEAM.name => ImpliedBy::Team(TEAM.role(&path.field)?.field),
         (Some(_), _) => ImpliedBy::Organization(ORGANIZATION.role(&path.field)?.field),
     };
-    match hostler_access::implication_path(resource, field, held) {
-        // Superusers may do everything, whether or not the graph says so.
-        None if held == ImpliedBy::System(Singleton::Administrator) => Some(vec![held, ImpliedBy::Own(field)]),
+    match hostler_access::implication_path(resource, field, granted) {
+        // Superusers may do everything, with or without an edge in the graph.
+        None if granted == ImpliedBy::System(Singleton::Administrator) => Some(vec![granted, ImpliedBy::Own(field)]),
         steps => steps,
     }
 }

@@ -1,5 +1,5 @@
-//! Why somebody may do something: `users/N/explain_access/?object=/api/v2/...`.
-//! AWX has no such thing.
+//! `users/N/explain_access/?object=/api/v2/...`: the permissions and roles of a user on an object, and the grants that
+//! give them. AWX has no such endpoint.
 
 mod chain;
 
@@ -15,7 +15,7 @@ use crate::access_list::role_of_action;
 use crate::role_definitions::{actions_of, can_be_added};
 use crate::{IS_SUPERUSER, ORGANIZATION, USER};
 
-/// The table of the object in the rules that are asked.
+/// The name of the object's table in the rules.
 const OBJECT: &str = "object";
 const VIEW: &str = "view";
 const CHANGE: &str = "change";
@@ -24,8 +24,7 @@ const DELETE: &str = "delete";
 /// Explains what user `user` may do with the object at `object_path`, to an
 /// actor who may see both.
 ///
-/// Of somebody else only those learn it who see everything or administer
-/// the object: how rights hang together is nobody else's business.
+/// Users may ask about themselves. About others, only actors may ask who see everything or administer the object.
 ///
 /// # Errors
 /// 400 for a path that names no object, 403 and 404 as for showing the object.
@@ -37,18 +36,18 @@ pub async fn explain(engine: &Engine, actor: &Actor, user: i64, object_path: &st
     if !(user == actor.id || sees_all || may_change(engine, actor, resource, id).await?) {
         return Err(Error::forbidden());
     }
-    let asked: Vec<Asked> = questions(engine, &subject, resource, id);
-    let allowed = answers(engine, &asked, resource, id).await?;
+    let checks = checks(engine, &subject, resource, id);
+    let allowed = evaluate(engine, checks.iter().map(|check| check.rule.clone()).collect(), resource, id).await?;
     let chains = AccessChains::gather(engine, actor, &subject, resource, id).await?;
     let (mut roles, mut permissions) = (vec![], vec![]);
-    for (asked, allowed) in asked.iter().zip(allowed) {
-        let because = if allowed { chains.shortest(&asked.through) } else { None };
-        match &asked.about {
-            About::Role(role) => roles.push(json!({
+    for (check, allowed) in checks.iter().zip(allowed) {
+        let because = if allowed { chains.shortest(&check.requirement) } else { None };
+        match &check.subject {
+            CheckSubject::Role(role) => roles.push(json!({
                 "role_field": role.field, "name": role.name, "description": role.description,
                 "allowed": allowed, "because": because,
             })),
-            About::Permission(permission, action) => permissions.push(json!({
+            CheckSubject::Permission(permission, action) => permissions.push(json!({
                 "permission": permission, "action": action, "allowed": allowed, "because": because,
             })),
         }
@@ -75,7 +74,7 @@ fn parse(engine: &Engine, path: &str) -> Result<(&'static Resource, ObjectKey), 
     Ok((resource, ObjectKey::parse(resource, key).map_err(|_| wrong())?))
 }
 
-/// The user as an actor, so that the real rules can be asked.
+/// The user as an actor, for the same rules that requests are checked by.
 async fn subject(engine: &Engine, actor: &Actor, user: i64) -> Result<Actor, Error> {
     let query = Query::select()
         .exprs(["username", IS_SUPERUSER.column, "is_system_auditor"].map(|name| column("users", name)))
@@ -101,33 +100,38 @@ async fn subject(engine: &Engine, actor: &Actor, user: i64) -> Result<Actor, Err
 /// Whether the actor may change the object.
 async fn may_change(engine: &Engine, actor: &Actor, resource: &'static Resource, id: i64) -> Result<bool, Error> {
     let rule = resource.access.rows(actor, Action::Change, OBJECT);
-    Ok(answer(engine, vec![rule], resource, id).await?.first().copied().unwrap_or(false))
+    Ok(evaluate(engine, vec![rule], resource, id).await?.first().copied().unwrap_or(false))
 }
 
-/// What is asked of one object.
-struct Asked {
-    about: About,
-    /// The rule that the server itself goes by, over the table [`OBJECT`].
+/// One role or permission to check.
+struct Check {
+    subject: CheckSubject,
+    /// The rule that requests are checked by, over the table [`OBJECT`].
     rule: Rule,
     /// What gives it.
-    through: Requirement,
+    requirement: Requirement,
 }
 
-enum About {
+/// What a check is about.
+enum CheckSubject {
     Role(&'static ObjectRole),
     /// A permission as role definitions name it, and the action in it.
     Permission(String, String),
 }
 
-/// Every role of the object and every permission on it.
-fn questions(engine: &Engine, subject: &Actor, resource: &'static Resource, id: i64) -> Vec<Asked> {
-    let mut asked = vec![];
+/// A check for every role of the object and every permission on it.
+fn checks(engine: &Engine, subject: &Actor, resource: &'static Resource, id: i64) -> Vec<Check> {
+    let mut checks = vec![];
     for role in resource.roles {
-        let through = Requirement { role: Some((resource, role.field)), ..Requirement::default() };
-        asked.push(Asked { about: About::Role(role), rule: has_role(resource, role.field, subject, OBJECT), through });
+        let requirement = Requirement { role: Some((resource, role.field)), ..Requirement::default() };
+        checks.push(Check {
+            subject: CheckSubject::Role(role),
+            rule: has_role(resource, role.field, subject, OBJECT),
+            requirement,
+        });
     }
     let mut actions: Vec<&str> = actions_of(resource).collect();
-    // Types that no definition knows can be seen, changed and deleted all the same.
+    // Types without definitions have these permissions too.
     for action in [VIEW, CHANGE, DELETE] {
         if !actions.contains(&action) {
             actions.push(action);
@@ -149,12 +153,12 @@ fn questions(engine: &Engine, subject: &Actor, resource: &'static Resource, id: 
             (None, Some(role)) => has_role_or_permission(resource, role, action, subject, OBJECT),
             (None, None) => continue,
         };
-        let through = Requirement {
+        let requirement = Requirement {
             role: role.map(|role| (resource, role)),
             organization: kind.map(|kind| resource.access.organization_roles(kind)).unwrap_or_default(),
             permission: Some(permission.clone()),
         };
-        asked.push(Asked { about: About::Permission(permission, action.to_owned()), rule, through });
+        checks.push(Check { subject: CheckSubject::Permission(permission, action.to_owned()), rule, requirement });
     }
     if *resource == ORGANIZATION {
         for added in engine.registry.0.iter().map(|registered| registered.resource).filter(|added| can_be_added(added))
@@ -163,27 +167,28 @@ fn questions(engine: &Engine, subject: &Actor, resource: &'static Resource, id: 
             let own = format!("{}_admin_role", added.name);
             let role = resource.role(&own).map_or("admin_role", |role| role.field);
             let in_it = |name: &str| (name == ORGANIZATION.name).then_some(id);
-            let through = Requirement {
+            let requirement = Requirement {
                 role: Some((resource, role)),
                 permission: Some(permission.clone()),
                 ..Requirement::default()
             };
-            asked.push(Asked {
-                about: About::Permission(permission, "add".to_owned()),
+            checks.push(Check {
+                subject: CheckSubject::Permission(permission, "add".to_owned()),
                 rule: added.access.create(subject, &in_it),
-                through,
+                requirement,
             });
         }
     }
-    asked
+    checks
 }
 
-/// Whether each of the rules holds: one statement for all.
-async fn answers(engine: &Engine, asked: &[Asked], resource: &'static Resource, id: i64) -> Result<Vec<bool>, Error> {
-    answer(engine, asked.iter().map(|asked| asked.rule.clone()).collect(), resource, id).await
-}
-
-async fn answer(engine: &Engine, rules: Vec<Rule>, resource: &'static Resource, id: i64) -> Result<Vec<bool>, Error> {
+/// Whether each of the rules allows the object, in one statement.
+async fn evaluate(
+    engine: &Engine,
+    rules: Vec<Rule>,
+    resource: &'static Resource,
+    id: i64,
+) -> Result<Vec<bool>, Error> {
     let types = vec![Type::Boolean; rules.len()];
     let query = Query::select()
         .exprs(rules.into_iter().map(Rule::expression))
