@@ -106,10 +106,8 @@ fn value(field: &Field, json: &Json) -> Result<Sent, String> {
         FieldKind::Link(_) | FieldKind::Reserved => link(json).map(Sent::Value),
         FieldKind::Time => time(json).map(|value| Sent::Value(Value::Time(value))),
         FieldKind::Json | FieldKind::Inputs => Ok(Sent::Value(Value::Json(json.clone()))),
-        FieldKind::Choice(words) => match json.as_str() {
-            Some(word) if words.iter().any(|(known, _)| *known == word) => {
-                Ok(Sent::Value(Value::Text(word.to_owned())))
-            }
+        FieldKind::Choice(words) => match json.as_str().map(|word| normalized(field, word)) {
+            Some(word) if words.iter().any(|(known, _)| *known == word) => Ok(Sent::Value(Value::Text(word))),
             _ => Err(no_choice(json)),
         },
         FieldKind::Id | FieldKind::Computed => Ok(Sent::Keep),
@@ -131,7 +129,7 @@ fn null(field: &Field) -> Result<Sent, String> {
 }
 
 fn text(field: &Field, json: &Json) -> Result<String, String> {
-    let text = string(json)?.trim().to_owned();
+    let text = normalized(field, string(json)?.trim());
     if text.is_empty() && !field.blank {
         return Err(BLANK.into());
     }
@@ -144,6 +142,11 @@ fn text(field: &Field, json: &Json) -> Result<String, String> {
         return Err(charset.message.into());
     }
     Ok(text)
+}
+
+/// The text in the form in which the field is stored.
+fn normalized(field: &Field, text: &str) -> String {
+    field.normalize.map_or_else(|| text.to_owned(), |normalize| normalize(text))
 }
 
 fn link(json: &Json) -> Result<Value, String> {

@@ -113,6 +113,8 @@ pub struct Field {
     pub kept_on_put: bool,
     /// The characters that are allowed.
     pub charset: Option<Charset>,
+    /// The form in which a text is stored, whatever spelling a client sends. Applied before all checks.
+    pub normalize: Option<fn(&str) -> String>,
     /// The words of a choice that clients may write, where they are fewer than all.
     pub offered: Option<&'static [(&'static str, &'static str)]>,
     /// Whether lists can be filtered and ordered by it.
@@ -145,6 +147,7 @@ impl Field {
             default: None,
             kept_on_put: false,
             charset: None,
+            normalize: None,
             offered: None,
             filterable: true,
             filter_listed: true,
@@ -218,6 +221,11 @@ impl Field {
     /// Restricts the characters.
     pub const fn charset(mut self, charset: Charset) -> Self {
         self.charset = Some(charset);
+        self
+    }
+    /// Stores a text in the form that this function gives it.
+    pub const fn normalize(mut self, normalize: fn(&str) -> String) -> Self {
+        self.normalize = Some(normalize);
         self
     }
     /// OPTIONS offers only these words of a choice; the resource's hooks refuse the others.

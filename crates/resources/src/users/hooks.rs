@@ -1,4 +1,4 @@
-//! Passwords, flags and what follows from them, in the same transaction as the write.
+//! Passwords and flags of users, with their side effects in the same transaction.
 
 use async_trait::async_trait;
 use hostler_database::{Transaction, Type};
@@ -21,12 +21,12 @@ use super::{
 };
 use crate::{TOKEN, access_list, tokens};
 
-/// Passwords, flags and what follows from them.
+/// Checks and side effects of changes to users.
 pub struct UserHooks;
 
-const LAST_SUPERUSER: &str = "This is the last superuser: make somebody else a superuser first.";
+const LAST_SUPERUSER: &str = "This is the last superuser: make another user a superuser first.";
 
-/// Held while the number of superusers may go down, so that two at once cannot remove the last two.
+/// Locked while the number of superusers may decrease, so that two requests at once cannot remove the last two.
 const SUPERUSERS_LOCK: &str = "superusers";
 
 #[async_trait]
@@ -34,7 +34,7 @@ impl Hooks for UserHooks {
     async fn prepare(&self, engine: &Engine, edit: &mut Edit<'_>) -> Result<(), Error> {
         let external = !edit.old.as_ref().unwrap_or(&edit.new).text(&EXTERNAL_ACCOUNT).is_empty();
         if external {
-            // The password of such an account is kept elsewhere.
+            // External accounts have no password here.
             edit.secrets.remove(PASSWORD.name);
         }
         let Some(password) = edit.secrets.get(PASSWORD.name) else {
@@ -47,7 +47,7 @@ impl Hooks for UserHooks {
         if let Some(old) = &edit.old
             && is_password_of(engine, old.id, password).await?
         {
-            // Whoever writes what is set already changes nothing, so no session ends: playbooks do at every run.
+            // The same password is no change and ends no session: playbooks send it at every run.
             edit.secrets.remove(PASSWORD.name);
             return Ok(());
         }
@@ -70,7 +70,7 @@ impl Hooks for UserHooks {
         let actor = edit.actor;
         let is_self = edit.old.as_ref().is_some_and(|old| old.id == actor.id);
         if is_self && edit.changes(&IS_ACTIVE) {
-            // Not even a superuser: whoever does that by mistake cannot undo it.
+            // Also for superusers, who could not undo it.
             return Err(cannot_change(&[IS_ACTIVE.name]));
         }
         if actor.is_superuser {
@@ -94,7 +94,7 @@ impl Hooks for UserHooks {
 
     async fn validate(&self, _engine: &Engine, tx: &mut Transaction, edit: &mut Edit<'_>) -> Result<(), Error> {
         let Some(old) = &edit.old else { return Ok(()) };
-        // The directory's own word is written by nobody.
+        // Fields that the directory manages are changed only by a sign-in.
         if !old.text(&LDAP_DN).is_empty() && edit.actor.user().is_some() {
             for field in [USERNAME, FIRST_NAME, LAST_NAME, EMAIL, IS_SUPERUSER, IS_SYSTEM_AUDITOR] {
                 if edit.actor.policy.managed.has(field.name) && edit.changes(&field) {
@@ -152,12 +152,12 @@ impl Hooks for UserHooks {
     async fn enrich(&self, engine: &Engine, view: RenderContext<'_>, page: &mut [ResponseObject]) -> Result<(), Error> {
         match view.below {
             Some((parent, id, sublist)) if sublist.name == "access_list" => {
-                // Boxed, so that what most pages of users come to is small.
+                // Boxed to keep the future of the common case small.
                 Box::pin(access_list::show(engine, view.actor, parent, id, page)).await
             }
             _ => {
                 for shown in page {
-                    // Accounts elsewhere (provider and uid) come with the sign-in by others.
+                    // External accounts (provider and uid) are not built yet.
                     shown.json.insert("auth".into(), json!([]));
                 }
                 Ok(())
@@ -181,7 +181,7 @@ impl Hooks for UserHooks {
                 Ok(None)
             }
             "tokens" | "authorized_tokens" | "personal_tokens" => {
-                // A token acts as its user, so nobody else can have one made.
+                // A token acts as its user, so only the user can create one.
                 if parent != actor.id {
                     return Err(Error::forbidden());
                 }
@@ -193,7 +193,7 @@ impl Hooks for UserHooks {
     }
 }
 
-/// Whether this is the user's password as it is set.
+/// Whether this is the user's current password.
 async fn is_password_of(engine: &Engine, id: i64, password: &str) -> Result<bool, Error> {
     let stored = Query::select()
         .expr(column("users", "password"))
@@ -239,8 +239,8 @@ async fn end_sessions(tx: &mut Transaction, user: i64, keep: Option<(i64, String
     Ok(())
 }
 
-/// Ends what would come back to life with a user who is enabled again: sessions
-/// and consents under way. Tokens stay, and are refused while the user is disabled.
+/// Ends the sessions and pending authorizations of a user who is disabled, so that they do not work again when the
+/// user is enabled. Tokens stay, and are refused meanwhile.
 async fn disable(tx: &mut Transaction, user: i64) -> Result<(), Error> {
     end_sessions(tx, user, None).await?;
     let codes = Query::delete()

@@ -1,9 +1,9 @@
-//! Users: people and machines that log in. The rules here are the contract of
-//! *Update a User*, the call that Hostler began with.
+//! Users: people and machines that log in.
 
 mod access;
 mod hooks;
 
+use hostler_identity::username::normalize_username;
 use hostler_schema::{
     Charset, DefaultValue, Field, Join, NaturalKeyPart, Post, Relation, Resource, Sublist, UniqueConstraint, column,
     fields, row_count,
@@ -27,8 +27,9 @@ pub const USERNAME: Field = fields::text("username")
     .label("Username")
     .max(LONGEST_USERNAME)
     .required()
+    .normalize(|name| normalize_username(name).into_owned())
     .charset(Charset { allows: |c| c.is_alphanumeric() || "@.+-_".contains(c), message: USERNAME_MESSAGE })
-    .help("How this person logs in: up to 150 letters, digits and @ . + - _.");
+    .help("The name to log in with: up to 150 letters, digits and @ . + - _.");
 /// Whether this can be the name of a user.
 pub fn is_username(name: &str) -> bool {
     !name.is_empty()
@@ -38,29 +39,41 @@ pub fn is_username(name: &str) -> bool {
 
 const FIRST_NAME: Field = fields::text("first_name").label("First name").max(150).help("The given name.");
 const LAST_NAME: Field = fields::text("last_name").label("Last name").max(150).help("The family name.");
-const EMAIL: Field = fields::email("email").label("Email address").max(254).help("Where mail reaches this person.");
+const EMAIL: Field = fields::email("email")
+    .label("Email address")
+    .max(254)
+    .normalize(lowercase_domain)
+    .help("The email address of the user.");
+/// The address with its domain in lower case: domains are compared without case, names before the `@` are not.
+fn lowercase_domain(address: &str) -> String {
+    match address.rsplit_once('@') {
+        Some((name, domain)) => format!("{name}@{}", domain.to_lowercase()),
+        None => address.to_owned(),
+    }
+}
+
 /// May do everything.
 pub const IS_SUPERUSER: Field = fields::boolean("is_superuser")
     .label("Superuser status")
     .default(DefaultValue::Boolean(false))
     .kept_on_put()
     .nullable()
-    .help("May see and change everything.");
+    .help("The user may see and change everything.");
 const IS_SYSTEM_AUDITOR: Field = fields::boolean("is_system_auditor")
     .label("Is system auditor")
     .default(DefaultValue::Boolean(false))
     .kept_on_put()
     .not_filterable()
     .unrecorded()
-    .help("May see everything and change nothing.");
-/// Whether the user may sign in, by whatever way. Answers, like AWX's, do not show it.
+    .help("The user may see everything and change nothing.");
+/// Whether the user may sign in, by any method. Answers, like AWX's, do not show it.
 pub const IS_ACTIVE: Field = fields::boolean("is_active")
     .label("Active")
     .default(DefaultValue::Boolean(true))
     .kept_on_put()
     .filter_unlisted()
     .hidden()
-    .help("Whether this user may sign in. Without it nothing works that acts as the user, tokens included.");
+    .help("Whether this user may sign in. A disabled user's sessions end and tokens are refused.");
 /// The password, of which only a hash is stored.
 pub const PASSWORD: Field = fields::digest("password")
     .label("Password")
@@ -72,24 +85,33 @@ pub const LDAP_DN: Field = fields::text("ldap_dn")
     .label("Ldap dn")
     .read_only()
     .not_filterable()
-    .help("The name in the directory, for a user who comes from one.");
+    .help("The name of the user's entry in the LDAP directory.");
 const LAST_LOGIN: Field =
     fields::time("last_login").label("Last login").nullable().read_only().help("When this user last opened a session.");
-/// Where the user comes from.
+/// The kind of external account.
 pub const EXTERNAL_ACCOUNT: Field = fields::text("external_account")
     .label("External account")
     .nullable()
     .read_only()
     .not_filterable()
     .type_name("field")
-    .help("Where the user comes from, if not from here: ldap, social or enterprise.");
+    .help("The kind of external account: ldap, social or enterprise; null for a local user.");
 const CREATED: Field = crate::common::CREATED.filter_unlisted();
+/// The name that AWX's filters and orderings know for `created`.
+const DATE_JOINED: Field = fields::time("date_joined")
+    .column("created")
+    .label("Date joined")
+    .read_only()
+    .filter_unlisted()
+    .hidden()
+    .help("When this user was created.");
 /// As in AWX, a user counts as modified when they last logged in.
 const MODIFIED: Field = crate::common::MODIFIED.column("last_login").nullable().filter_unlisted();
 
 const USER_FIELDS: &[Field] = &[
     fields::id(),
     CREATED,
+    DATE_JOINED,
     MODIFIED,
     USERNAME,
     FIRST_NAME,
@@ -105,7 +127,7 @@ const USER_FIELDS: &[Field] = &[
 ];
 
 static IDENTITY: Resource = identity("users", &InheritedAccess(|| &USER));
-/// What AWX keeps in a table of its own beside the user.
+/// The profile, which in AWX is a table of its own.
 static PROFILE: Resource = {
     const FIELDS: &[Field] = &[fields::id(), fields::text("ldap_dn").read_only()];
     let mut resource = Resource::new("profile", "users", "Profile", FIELDS, &InheritedAccess(|| &USER));
@@ -171,10 +193,11 @@ const SUBLISTS: &[Sublist] = &[
         "User Access List",
         || &USER,
         Join::Condition(|_, other| {
-            // Nobody is granted roles on a user: those above all objects have access.
+            // Users have no roles of their own: only system-wide roles give access.
             access_paths::is_system_wide(other)
         }),
-    ),
+    )
+    .visible_to_readers(),
     Sublist::new("tokens", "User Tokens List", || &TOKEN, Join::Reverse("user_id")).post(Post::Hook),
     Sublist::new(
         "authorized_tokens",
@@ -190,7 +213,7 @@ const SUBLISTS: &[Sublist] = &[
         Join::Condition(|id, other| column(other, "user_id").eq(id).and(column(other, "application_id").is_null())),
     )
     .post(Post::Hook),
-    // Beyond AWX, so that nothing in a user's `related` is unknown to its clients.
+    // Not in AWX: left out of `related`, which clients know.
     Sublist::new("sessions", "User Sessions List", || &SESSION, Join::Reverse("user_id")).unlinked(),
 ];
 
@@ -198,8 +221,8 @@ const SUBLISTS: &[Sublist] = &[
 pub static USER: Resource = Resource {
     list_title: "User List",
     detail_title: "User Detail",
-    description: "Users log in and are granted roles, by themselves or through teams. One sees oneself, the members of \
-                  one's organizations, and superusers; organization admins see everybody unless a setting forbids it.",
+    description: "Users log in and are granted roles, directly or through teams. Users see themselves, the members of \
+                  their organizations, and superusers; organization admins see all users unless a setting forbids it.",
     relations: RELATIONS,
     sublists: SUBLISTS,
     summarized_as: &["username", "first_name", "last_name"],
