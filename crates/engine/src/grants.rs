@@ -383,14 +383,25 @@ async fn ensure_definition(
     let insert = Query::insert()
         .into_table(Alias::new("role_definitions"))
         .columns(
-            ["created", "modified", "managed", "name", "content_type", "role_type", "role_field", "permissions"]
-                .map(Alias::new),
+            [
+                "created",
+                "modified",
+                "managed",
+                "name",
+                "description",
+                "content_type",
+                "role_type",
+                "role_field",
+                "permissions",
+            ]
+            .map(Alias::new),
         )
         .values_panic([
             now.into(),
             now.into(),
             true.into(),
             format!("{} {} Compat", resource.label, role.name).into(),
+            format!("{}.", role.description).into(),
             resource.content_type().into(),
             resource.name.into(),
             role.field.into(),

@@ -1,5 +1,5 @@
-//! Role definitions: roles in AWX's newer view. Managed ones stand for the
-//! older roles; custom ones are sets of permissions that superusers put together.
+//! Role definitions: roles in AWX's newer view. Managed ones correspond to the older roles; custom ones are sets of
+//! permissions made by superusers.
 
 use async_trait::async_trait;
 use hostler_database::{Transaction, Value};
@@ -13,7 +13,7 @@ use serde_json::Value as Json;
 use crate::common::{BY_CREATOR, BY_MODIFIER, CREATED, CREATED_BY, MODIFIED, MODIFIED_BY};
 use crate::{TEAM_ASSIGNMENT, USER_ASSIGNMENT};
 
-/// The types of objects that definitions are about, as AWX names them.
+/// The types of objects on which definitions can be assigned, as AWX names them.
 const CONTENT_TYPES: &[(&str, &str)] = &[
     ("awx.credential", "Credential"),
     ("awx.executionenvironment", "Execution Environment"),
@@ -29,7 +29,7 @@ const CONTENT_TYPES: &[(&str, &str)] = &[
 const ORGANIZATION_TYPE: &str = "shared.organization";
 const TEAM_TYPE: &str = "shared.team";
 
-/// What can be done with objects of each type; `add` only through their organization.
+/// The actions on objects of each type; `add` is granted on their organization.
 const PERMISSIONS: &[(&str, &[&str])] = &[
     ("awx.credential", &["add", "change", "delete", "use", "view"]),
     ("awx.executionenvironment", &["add", "change", "delete"]),
@@ -45,34 +45,31 @@ const PERMISSIONS: &[(&str, &[&str])] = &[
 
 const ADD: &str = "add";
 
-const NAME: Field = fields::text("name")
-    .label("Name")
-    .max(512)
-    .required()
-    .help("What the role is called; no other may have this name.");
+const NAME: Field = fields::text("name").label("Name").max(512).required().help("The name of the role; unique.");
 const DESCRIPTION: Field =
-    fields::text("description").label("Description").default(DefaultValue::Text("")).help("What its holders may do.");
+    fields::text("description").label("Description").default(DefaultValue::Text("")).help("What the role allows.");
 const MANAGED: Field = fields::boolean("managed")
     .label("Managed")
     .read_only()
-    .help("Whether the server made it: then it cannot be changed.");
+    .help("Whether the server manages the role. Managed roles cannot be changed.");
 const CONTENT_TYPE: Field = fields::choice("content_type", CONTENT_TYPES)
     .label("Content type")
+    .normalize(|name| canonical_type(name).map_or_else(|| name.to_owned(), str::to_owned))
     .nullable()
     .create_only()
     .help("The type of the objects on which it can be assigned.");
 const PERMISSIONS_FIELD: Field = fields::json("permissions")
     .label("Permissions")
     .required()
-    .help("What its holders may do, as a list such as [\"awx.view_project\"].");
+    .help("The permissions that the role gives, as a list such as [\"awx.view_project\"].");
 
 /// Role definitions.
 pub static ROLE_DEFINITION: Resource = Resource {
     type_label: "Role Definition",
     list_title: "Role Definition List",
     detail_title: "Role Definition Detail",
-    description: "Sets of permissions that can be assigned to users and teams on objects. Everybody sees them; superusers \
-                  make and change those that the server does not manage.",
+    description: "Sets of permissions that can be assigned to users and teams on objects. All users see them; superusers \
+                  create and change custom ones.",
     relations: &[BY_CREATOR, BY_MODIFIER],
     sublists: &[
         Sublist::new(
@@ -89,6 +86,8 @@ pub static ROLE_DEFINITION: Resource = Resource {
         ),
     ],
     summaries: &[CREATED_BY, MODIFIED_BY],
+    // AWX shows none.
+    capabilities: false,
     summarized_as: &["name", "description", "managed"],
     unique: &[UniqueConstraint {
         fields: &["name"],
@@ -107,11 +106,11 @@ pub static ROLE_DEFINITION: Resource = Resource {
 struct DefinitionAccess;
 
 impl Access for DefinitionAccess {
-    fn rows(&self, actor: &Actor, action: Action, row: &str) -> Rule {
+    fn rows(&self, actor: &Actor, action: Action, _row: &str) -> Rule {
         match action {
             Action::Read => Rule::All,
-            Action::Change | Action::Delete if actor.is_superuser => Rule::When(column(row, "managed").eq(false)),
-            Action::Change | Action::Delete => Rule::None,
+            // The hooks refuse to change managed ones, with 400 as in AWX.
+            Action::Change | Action::Delete => Rule::from_bool(actor.is_superuser),
         }
     }
 
@@ -120,29 +119,44 @@ impl Access for DefinitionAccess {
     }
 }
 
-/// Checks permissions and keeps them where access conditions find them.
+/// Checks permissions and stores them for access rules.
 pub struct RoleDefinitionHooks;
 
 #[async_trait]
 impl Hooks for RoleDefinitionHooks {
+    fn authorize(&self, edit: &Edit<'_>) -> Result<(), Error> {
+        edit.old.as_ref().map_or(Ok(()), require_custom)
+    }
+
+    async fn before_delete(
+        &self,
+        _engine: &Engine,
+        _tx: &mut Transaction,
+        _actor: &Actor,
+        record: &Record,
+    ) -> Result<(), Error> {
+        require_custom(record)
+    }
+
     async fn validate(&self, _engine: &Engine, _tx: &mut Transaction, edit: &mut Edit<'_>) -> Result<(), Error> {
-        let content_type = edit.new.text(&CONTENT_TYPE);
+        let content_type = edit.new.text(&CONTENT_TYPE).to_owned();
         if content_type.is_empty() {
             return Err(Error::field(CONTENT_TYPE.name, "This field is required."));
         }
         if content_type == TEAM_TYPE {
             return Err(Error::field(
                 CONTENT_TYPE.name,
-                "Custom roles for teams are not possible: who is in a team is for its own roles to say.",
+                "Custom roles for teams are not supported: use the team's own roles.",
             ));
         }
         let wrong = |message: String| Error::field(PERMISSIONS_FIELD.name, message);
         let permissions = permissions(&edit.new).ok_or_else(|| wrong("Expected a list of permissions.".into()))?;
+        edit.new.set(&PERMISSIONS_FIELD, Value::Json(permissions.iter().map(String::as_str).collect()));
         if permissions.is_empty() {
             return Err(wrong("Name at least one permission.".into()));
         }
         for permission in &permissions {
-            let Some(model) = model_of(permission) else {
+            let Some(model) = type_of(permission) else {
                 return Err(wrong(format!("\"{permission}\" is not a known permission.")));
             };
             if model != content_type && content_type != ORGANIZATION_TYPE {
@@ -157,12 +171,12 @@ impl Hooks for RoleDefinitionHooks {
             }
             if model == content_type && permission.contains(".add_") {
                 return Err(wrong(format!(
-                    "Permission \"{permission}\" is for the organization in which something is added."
+                    "Permission \"{permission}\" is granted on the organization, not on the object."
                 )));
             }
         }
-        let view = permission_name(content_type, "view");
-        if model_of(&view).is_some() && !permissions.contains(&view) {
+        let view = permission_name(&content_type, "view");
+        if type_of(&view).is_some() && !permissions.contains(&view) {
             return Err(wrong(format!("Permissions for {content_type} need to include {view}.")));
         }
         Ok(())
@@ -186,13 +200,47 @@ impl Hooks for RoleDefinitionHooks {
     }
 }
 
-/// The permissions as a sorted list without repetitions; none if the value is no list of texts.
+/// Fails for a definition that the server manages.
+fn require_custom(definition: &Record) -> Result<(), Error> {
+    if definition.boolean(&MANAGED) {
+        return Err(Error::BadRequest(
+            "The server manages this role definition: it cannot be changed or deleted.".into(),
+        ));
+    }
+    Ok(())
+}
+
+/// The permissions in canonical spelling, each once, in the order in which they were sent; none if the value is not a
+/// list of texts.
 fn permissions(record: &Record) -> Option<Vec<String>> {
     let Value::Json(Json::Array(list)) = record.get(&PERMISSIONS_FIELD) else { return None };
-    let mut names: Vec<String> = list.iter().map(|name| name.as_str().map(str::to_owned)).collect::<Option<_>>()?;
-    names.sort();
-    names.dedup();
-    Some(names)
+    let mut permissions: Vec<String> = vec![];
+    for sent in list {
+        let sent = sent.as_str()?;
+        let permission = canonical_permission(sent).unwrap_or_else(|| sent.to_owned());
+        if !permissions.contains(&permission) {
+            permissions.push(permission);
+        }
+    }
+    Some(permissions)
+}
+
+/// The name without its application: AWX ignores everything before the last dot.
+fn bare(name: &str) -> &str {
+    name.rsplit_once('.').map_or(name, |(_, name)| name)
+}
+
+/// The type that this name means: `shared.organization` for `awx.organization` and `organization`.
+fn canonical_type(name: &str) -> Option<&'static str> {
+    CONTENT_TYPES.iter().map(|(known, _)| *known).find(|known| bare(known) == bare(name))
+}
+
+/// The permission that this name means: `shared.view_organization` for `awx.view_organization` and `view_organization`.
+fn canonical_permission(name: &str) -> Option<String> {
+    let known = PERMISSIONS
+        .iter()
+        .flat_map(|(content_type, actions)| actions.iter().map(|action| permission_name(content_type, action)));
+    known.into_iter().find(|known| bare(known) == bare(name))
 }
 
 /// The permissions on an object of this type, such as `awx.view_project`; none
@@ -201,7 +249,7 @@ pub fn permissions_of(resource: &Resource) -> Vec<String> {
     actions_of(resource).map(|action| resource.permission(action)).collect()
 }
 
-/// What can be done with an object of this type that definitions know: `view`, `change`, ...
+/// The actions on an object of this type that definitions can allow: `view`, `change`, ...
 pub fn actions_of(resource: &Resource) -> impl Iterator<Item = &'static str> + use<> {
     let content_type = resource.content_type();
     let known = PERMISSIONS.iter().filter(move |(name, _)| *name == content_type);
@@ -215,7 +263,7 @@ pub fn can_be_added(resource: &Resource) -> bool {
 }
 
 /// The type of objects that a permission is about, if there is such a permission.
-fn model_of(permission: &str) -> Option<&'static str> {
+fn type_of(permission: &str) -> Option<&'static str> {
     PERMISSIONS
         .iter()
         .find(|(content_type, actions)| {

@@ -9,6 +9,7 @@ on_each_backend!(
     a_custom_definition_gives_what_it_says_and_no_more,
     what_makes_no_sense_is_refused,
     access_lists_show_custom_definitions,
+    spellings_of_types_and_permissions_are_canonical,
 );
 
 fn make(server: &TestServer, path: &str, body: Value) -> i64 {
@@ -41,8 +42,17 @@ fn managed_definitions_are_there_and_cannot_be_changed(backend: Backend) {
     assert_eq!(list["results"][23]["name"], "Project Admin");
     assert_eq!(list["results"][23]["managed"], true);
     let path = format!("/api/v2/role_definitions/{}/", definition(server, "Project Admin"));
-    admin.patch(&path, json!({"name": "Mine"})).expect(403);
-    admin.delete(&path).expect(403);
+    assert!(list["results"].as_array().expect("results").iter().all(|one| one["description"] != ""));
+    let ada = server.user("ada");
+    for body in [json!({"name": "Mine"}), json!({"description": "x"}), json!({})] {
+        admin.patch(&path, &body).expect(400);
+        ada.client.patch(&path, &body).expect(403);
+    }
+    let body = json!({"name": "Mine", "permissions": ["awx.view_project"]});
+    admin.put(&path, &body).expect(400);
+    admin.delete(&path).expect(400);
+    ada.client.delete(&path).expect(403);
+    assert_eq!(admin.get(&path).expect(200).json()["name"], "Project Admin");
 }
 
 fn a_grant_made_in_one_view_shows_in_the_other(backend: Backend) {
@@ -231,4 +241,59 @@ fn access_lists_show_custom_definitions(backend: Backend) {
     admin.post(&format!("/api/v2/users/{ada}/roles/"), json!({"id": role, "disassociate": true})).expect(204);
     assert!(admin.results(&path).iter().all(|user| user["id"] != ada));
     server.as_user("ada", "pw").get(&format!("/api/v2/projects/{project}/")).expect(403);
+}
+
+fn spellings_of_types_and_permissions_are_canonical(backend: Backend) {
+    let server = &TestServer::start(env!("CARGO_BIN_EXE_hostler"), backend);
+    let admin = server.as_admin();
+    for (number, (content_type, app, canonical)) in [
+        ("awx.organization", "awx.", "shared.organization"),
+        ("shared.organization", "awx.", "shared.organization"),
+        ("awx.organization", "shared.", "shared.organization"),
+        ("organization", "", "shared.organization"),
+        ("shared.organization", "shared.", "shared.organization"),
+        ("main.organization", "main.rbac.", "shared.organization"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let permissions = ["view_organization", "change_organization"].map(|name| format!("{app}{name}"));
+        let body = json!({"name": format!("d{number}"), "content_type": content_type, "permissions": permissions});
+        let made = admin.post("/api/v2/role_definitions/", body).expect(201).json();
+        assert_eq!(made["content_type"], canonical);
+        let stored = ["shared.view_organization", "shared.change_organization"];
+        assert_eq!(made["permissions"], json!(stored));
+        let path = made["url"].as_str().expect("a path");
+        let changed = json!({"permissions": [format!("{app}view_organization"), "view_organization"]});
+        let changed = admin.patch(path, changed).expect(200).json();
+        assert_eq!(changed["permissions"], json!(["shared.view_organization"]));
+    }
+    let body = json!({"name": "c", "content_type": "credential",
+        "permissions": ["shared.view_credential", "use_credential"]});
+    let made = admin.post("/api/v2/role_definitions/", body).expect(201).json();
+    assert_eq!(made["permissions"], json!(["awx.view_credential", "awx.use_credential"]));
+    // The permission works under its canonical name.
+    let organization = server.organization("acme");
+    let body = json!({"name": "adder", "content_type": "organization",
+        "permissions": ["view_organization", "shared.add_project"]});
+    let adder = make(server, "/api/v2/role_definitions/", body);
+    let ada = server.user("ada");
+    let body = json!({"role_definition": adder, "user": ada.id, "object_id": organization});
+    admin.post("/api/v2/role_user_assignments/", body).expect(201);
+    ada.client.post("/api/v2/projects/", json!({"name": "site", "organization": organization})).expect(201);
+    for content_type in ["awx.team", "team", "shared.team"] {
+        let body = json!({"name": "t", "content_type": content_type, "permissions": ["view_team"]});
+        let refused = admin.post("/api/v2/role_definitions/", body).expect(400).json();
+        assert!(refused["content_type"][0].as_str().is_some_and(|text| text.contains("teams")), "{refused}");
+    }
+    for (content_type, permission, field) in [
+        ("awx.nothing", "view_organization", "content_type"),
+        ("awx.", "view_organization", "content_type"),
+        ("awx.organization", "awx.nothing_organization", "permissions"),
+        ("awx.organization", "awx.member_organization", "permissions"),
+    ] {
+        let body = json!({"name": "w", "content_type": content_type, "permissions": ["view_organization", permission]});
+        let refused = admin.post("/api/v2/role_definitions/", body).expect(400).json();
+        assert!(refused.get(field).is_some(), "{refused}");
+    }
 }
