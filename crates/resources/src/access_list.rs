@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use hostler_access::{implying_roles, implied_roles};
+use hostler_access::{implied_roles, implying_roles};
 use hostler_database::Type;
 use hostler_engine::{Engine, Error, ResponseObject};
 use hostler_schema::{Action, Actor, Resource, Singleton, column};
@@ -176,7 +176,8 @@ fn describe(path: &AccessPath, resource: &'static Resource, actor: &Actor, names
 /// The roles of `resource`'s object that a system-wide role implies. The administrator has all of them, even those
 /// without an edge in the graph.
 fn roles_of_singleton(resource: &'static Resource, singleton: Singleton) -> Vec<&'static str> {
-    let implied = |field| singleton == Singleton::Administrator || implying_roles(resource, field).system.contains(&singleton);
+    let implied =
+        |field| singleton == Singleton::Administrator || implying_roles(resource, field).system.contains(&singleton);
     resource.roles.iter().map(|role| role.field).filter(|field| implied(field)).collect()
 }
 

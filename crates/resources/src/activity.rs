@@ -76,9 +76,9 @@ pub static ACTIVITY: Resource = Resource {
     type_label: "Activity Stream",
     list_title: "Activity Stream List",
     detail_title: "Activity Stream Detail",
-    description: "What was done, when and by whom. Secrets are never recorded. One sees what was done to the teams, \
-                  projects, credentials and applications that one sees, to the organizations that one administers or audits and \
-                  their members and labels, and what one did oneself.",
+    description: "What was done, when and by which user. Secrets are not recorded. Users see their own entries, those about \
+                  teams, projects, credentials and applications that they see, and those about organizations that they \
+                  administer or audit, with their members and labels.",
     table: "activity",
     relations: &[
         Relation::new("actor", || &USER, Join::Column("actor_id")).unlisted(),
@@ -130,17 +130,17 @@ impl Access for ActivityAccess {
                 .and_where(which)
                 .to_owned()
         };
-        let among = |ids: SelectStatement| column("link", "object_id").in_subquery(ids);
+        let linked_to = |ids: SelectStatement| column("link", "object_id").in_subquery(ids);
         let audited = || objects_with_role(ORGANIZATION.name, &["admin_role", "auditor_role"], actor.id);
         let readable = |resource: &'static Resource, rule: Rule| match rule {
             Rule::None => None,
             Rule::All => Some(about(resource.name, Expr::Constant(true.into()))),
-            rule => Some(about(resource.name, among(rule.ids(resource.table, "readable")))),
+            rule => Some(about(resource.name, linked_to(rule.ids(resource.table, "readable")))),
         };
         let of_audited = |resource: &'static Resource, link: &'static str| {
             readable(resource, Rule::When(column("readable", link).in_subquery(audited())))
         };
-        // Not whoever sees all teams, but those who hold a role that reads this one.
+        // By role: organization admins and members see teams without having a role on them.
         let teams = has_role(&TEAM, "read_role", actor, "readable");
         let members = hostler_access::users_with_role(
             ORGANIZATION.name,
@@ -148,16 +148,16 @@ impl Access for ActivityAccess {
             column("roles", "object_id").in_subquery(audited()),
         );
         let visible = |resource: &'static Resource| resource.access.rows(actor, Action::Read, "readable");
-        // Gathered first, so that a list looks at these entries and not at all there are.
+        // Selected first, so that a list reads these entries instead of testing all.
         let mut seen = Query::select()
             .expr(column("own", "id"))
             .from_as(Alias::new("activity"), Alias::new("own"))
             .and_where(column("own", "actor_id").eq(actor.id))
             .to_owned();
         let entries = [
-            Some(about(ORGANIZATION.name, among(audited()))),
+            Some(about(ORGANIZATION.name, linked_to(audited()))),
             of_audited(&LABEL, "organization_id"),
-            Some(about(USER.name, among(members))),
+            Some(about(USER.name, linked_to(members))),
             Some(about(USER.name, column("link", "object_id").eq(actor.id))),
             readable(&TEAM, teams),
             readable(&PROJECT, visible(&PROJECT)),
@@ -176,10 +176,9 @@ impl Access for ActivityAccess {
     }
 }
 
-/// How many of an entry's links lead to organizations, teams, projects and credentials that are hidden from the actor.
+/// The number of an entry's links to organizations, teams, projects and credentials that are hidden from the actor.
 ///
-/// A number, and each link looked at by itself: for NOT EXISTS, and for NOT IN, PostgreSQL gathers all links of the
-/// table that are hidden, and all objects that are not.
+/// A count, not NOT EXISTS or NOT IN: for those PostgreSQL would read all hidden links of the table and all visible objects.
 fn hidden_links(actor: &Actor, row: &str) -> Expr {
     let hidden = [&ORGANIZATION, &TEAM, &PROJECT, &CREDENTIAL].into_iter().filter_map(|resource| {
         let visible = match resource.access.rows(actor, Action::Read, "object") {

@@ -1,4 +1,4 @@
-//! What many resources have in common.
+//! Fields, relations, conditions and rules that several resources share.
 
 use hostler_access::{ImplyingRoles, has_role_on, implying_roles, objects_with_permission, objects_with_role};
 use hostler_database::{Row, Type};
@@ -8,7 +8,7 @@ use sea_query::{Alias, Expr, ExprTrait, Query, UnionType};
 
 use crate::users::USER;
 
-/// The types whose objects have roles.
+/// The types of objects that have roles.
 pub const TYPES_WITH_ROLES: &[fn() -> &'static Resource] =
     &[|| &crate::ORGANIZATION, || &crate::TEAM, || &crate::PROJECT, || &crate::CREDENTIAL];
 
@@ -29,7 +29,7 @@ pub const BY_CREATOR: Relation = Relation::new("created_by", || &USER, Join::Col
 /// Filters by who changed the object last.
 pub const BY_MODIFIER: Relation = Relation::new("modified_by", || &USER, Join::Column("modified_by_id"));
 
-/// A relation that AWX's filters know and whose objects Hostler does not keep.
+/// A relation that AWX's filters accept and whose objects do not exist in Hostler yet.
 pub const fn absent(name: &'static str, stand_in: fn() -> &'static Resource) -> Relation {
     Relation::new(name, stand_in, Join::Unavailable)
 }
@@ -46,7 +46,7 @@ pub const fn activity_of(content_type: &'static str) -> Join {
 
 /// The condition that `other` is a role of this object.
 pub fn roles_of(content_type: &'static str, this_id: Expr, other: &str) -> Expr {
-    // Custom role definitions are assigned in the newer view only.
+    // Roles of custom definitions show only in the newer view.
     column(other, "content_type")
         .eq(content_type)
         .and(column(other, "object_id").eq(this_id))
@@ -73,59 +73,60 @@ pub fn granted_to_user(content_type: &'static str, roles: &[&'static str], user:
     )
 }
 
-/// The condition that this user sees whatever there is.
+/// The condition that this user sees all objects.
 pub fn sees_everything(user: Expr) -> Expr {
     Expr::exists(
         Query::select()
-            .expr(column("above", "id"))
-            .from_as(Alias::new("users"), Alias::new("above"))
-            .and_where(column("above", "id").eq(user))
-            .and_where(column("above", "is_superuser").eq(true).or(column("above", "is_system_auditor").eq(true)))
+            .expr(column("privileged", "id"))
+            .from_as(Alias::new("users"), Alias::new("privileged"))
+            .and_where(column("privileged", "id").eq(user))
+            .and_where(
+                column("privileged", "is_superuser").eq(true).or(column("privileged", "is_system_auditor").eq(true)),
+            )
             .to_owned(),
     )
 }
 
-/// The condition that `other` is an object of this resource, which has roles,
-/// that this user may see by what they hold: see [`sees_everything`] for those who need nothing.
+/// The condition that `other` is an object of this resource, which has roles, that this user may see because of a
+/// grant. Superusers and auditors need none: see [`sees_everything`].
 pub fn readable_by(resource: &'static Resource, user: Expr, other: &str) -> Expr {
     let readable = implying_roles(resource, "read_role");
     let view = resource.permission("view");
-    let among = |condition: Expr| {
+    let with = |condition: Expr| {
         Query::select()
             .expr(column("readable", "id"))
             .from_as(Alias::new(resource.table), Alias::new("readable"))
             .and_where(condition)
             .to_owned()
     };
-    // Gathered first, so that a list looks at these objects and not at all there are.
+    // Selected first, so that a list reads these objects instead of testing all.
     let mut all = objects_with_role(resource.name, &readable.own, user.clone());
     all.union(UnionType::All, objects_with_permission(resource.name, &view, user.clone()));
     if let Some(link) = resource.organization_column() {
         let organizations = objects_with_role(crate::ORGANIZATION.name, &readable.organization, user.clone());
-        all.union(UnionType::All, among(column("readable", link).in_subquery(organizations)));
+        all.union(UnionType::All, with(column("readable", link).in_subquery(organizations)));
         let organizations = objects_with_permission(crate::ORGANIZATION.name, &view, user.clone());
-        all.union(UnionType::All, among(column("readable", link).in_subquery(organizations)));
+        all.union(UnionType::All, with(column("readable", link).in_subquery(organizations)));
     }
     if let Some((link, teams)) = resource.link("team") {
-        let leading: Vec<ImplyingRoles> = readable.team.iter().map(|role| implying_roles(teams, role)).collect();
-        let own: Vec<_> = leading.iter().flat_map(|closure| closure.own.clone()).collect();
-        let above: Vec<_> = leading.iter().flat_map(|closure| closure.organization.clone()).collect();
+        let implying: Vec<ImplyingRoles> = readable.team.iter().map(|role| implying_roles(teams, role)).collect();
+        let own: Vec<_> = implying.iter().flat_map(|closure| closure.own.clone()).collect();
+        let of_organization: Vec<_> = implying.iter().flat_map(|closure| closure.organization.clone()).collect();
         let own = column("owning", "id").in_subquery(objects_with_role(teams.name, &own, user.clone()));
-        let organizations = objects_with_role(crate::ORGANIZATION.name, &above, user);
-        let above = column("owning", "organization_id").in_subquery(organizations);
-        let owning = Rule::When(own).or(Rule::When(above)).ids(teams.table, "owning");
-        all.union(UnionType::All, among(column("readable", link).in_subquery(owning)));
+        let organizations = objects_with_role(crate::ORGANIZATION.name, &of_organization, user);
+        let by_organization = column("owning", "organization_id").in_subquery(organizations);
+        let owning = Rule::When(own).or(Rule::When(by_organization)).ids(teams.table, "owning");
+        all.union(UnionType::All, with(column("readable", link).in_subquery(owning)));
     }
     column(other, "id").in_subquery(all)
 }
 
-/// To the roles which a user or team (`holder` names the column) was granted.
-pub const fn granted_roles(holder: &'static str) -> Join {
-    Join::JoinTable { table: "grants", left: holder, right: "role_id", filter: None }
+/// To the roles that were granted to a user or team; `grantee` is the column of `grants`.
+pub const fn granted_roles(grantee: &'static str) -> Join {
+    Join::JoinTable { table: "grants", left: grantee, right: "role_id", filter: None }
 }
 
-/// The rules for a table that belongs to another resource's row of the same id:
-/// who sees that row sees this one; nobody writes it.
+/// The rules for a resource over the table of another one: its rows are visible with the other's, and read-only.
 pub struct InheritedAccess(pub fn() -> &'static Resource);
 
 impl Access for InheritedAccess {
@@ -149,25 +150,25 @@ pub const fn identity(table: &'static str, access: &'static dyn Access) -> Resou
     resource
 }
 
-/// Whether the actor administers any organization: a condition that refers to no row.
+/// Whether the actor administers any organization; the rule refers to no row.
 pub fn administers_any_organization(actor: &Actor) -> Rule {
     has_role_on(&crate::ORGANIZATION, "admin_role", actor, None)
 }
 
-/// One object whose roles are being shown.
+/// An object with roles that the actor may see.
 pub struct ObjectWithRoles {
     /// Its id.
     pub id: i64,
     /// Its name.
     pub name: String,
-    /// Whether the actor may grant its roles and take them away.
+    /// Whether the actor may grant and revoke its roles.
     pub administered: bool,
 }
 
-/// Those of these objects that the actor may see.
+/// The objects among these that the actor may see.
 ///
 /// # Errors
-/// What the database says.
+/// Errors of the database.
 pub async fn visible_objects(
     engine: &Engine,
     actor: &Actor,
@@ -175,16 +176,16 @@ pub async fn visible_objects(
     ids: Vec<i64>,
 ) -> Result<Vec<ObjectWithRoles>, Error> {
     let query = Query::select()
-        .expr(column("holding", "id"))
-        .expr(column("holding", "name"))
-        .expr(can_grant_roles(resource, actor, "holding").expression())
-        .from_as(Alias::new(resource.table), Alias::new("holding"))
-        .and_where(column("holding", "id").is_in(ids))
-        .cond_where(resource.access.rows(actor, Action::Read, "holding").condition())
+        .expr(column("visible", "id"))
+        .expr(column("visible", "name"))
+        .expr(can_grant_roles(resource, actor, "visible").expression())
+        .from_as(Alias::new(resource.table), Alias::new("visible"))
+        .and_where(column("visible", "id").is_in(ids))
+        .cond_where(resource.access.rows(actor, Action::Read, "visible").condition())
         .to_owned();
     let rows = engine.database.read(&query, &[Type::Integer, Type::Text, Type::Boolean]).await?;
-    let holding = |row: &Row| {
+    let object = |row: &Row| {
         Some(ObjectWithRoles { id: row.integer(0)?, name: row.text(1)?.to_owned(), administered: row.boolean(2) })
     };
-    Ok(rows.iter().filter_map(holding).collect())
+    Ok(rows.iter().filter_map(object).collect())
 }

@@ -1,4 +1,4 @@
-//! Labels: words that an organization sticks to its templates and jobs.
+//! Labels of an organization, for its templates and jobs.
 
 use hostler_access::ByOrganization;
 use hostler_schema::{Field, Join, NaturalKeyPart, Relation, Resource, Summary, UniqueConstraint, fields};
@@ -7,7 +7,7 @@ use crate::ORGANIZATION;
 use crate::common::{BY_CREATOR, BY_MODIFIER, CREATED, CREATED_BY, MODIFIED, MODIFIED_BY};
 
 const NAME: Field =
-    fields::text("name").label("Name").max(512).required().help("The word itself; unique in its organization.");
+    fields::text("name").label("Name").max(512).required().help("The text of the label; unique in its organization.");
 const ORGANIZATION_LINK: Field = fields::link("organization", "organization_id", || &ORGANIZATION)
     .label("Organization")
     .required()
@@ -36,7 +36,7 @@ pub static LABEL: Resource = Resource {
         key: "__all__",
         message: "Label with this Name and Organization already exists.",
     }],
-    // AWX has no way to delete a label: it goes when nothing wears it any more.
+    // As in AWX: a label is deleted with the last object that has it.
     deletable: false,
     capabilities: false,
     ..Resource::new("label", "labels", "Label", &[fields::id(), CREATED, MODIFIED, NAME, ORGANIZATION_LINK], &ACCESS)

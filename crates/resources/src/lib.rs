@@ -43,7 +43,7 @@ pub use users::{IS_ACTIVE, IS_SUPERUSER, PASSWORD, USER, USERNAME};
 
 use hostler_engine::{Engine, NoHooks, Registered, Registry};
 
-/// All resources. What is not listed here does not exist.
+/// All resources that the API serves.
 pub const REGISTRY: Registry = Registry(&[
     Registered { resource: &ORGANIZATION, hooks: &organizations::OrganizationHooks },
     Registered { resource: &USER, hooks: &users::UserHooks },

@@ -1,4 +1,4 @@
-//! From where projects are fetched, and into which folder: what may be handed to programs of others.
+//! Source URLs and folder names of projects, which are passed to git and other programs.
 
 /// Whether a source may be handed to a version-control program: of a known
 /// scheme, and nothing that it could read as an option or as a command.
@@ -37,7 +37,7 @@ pub fn has_control_characters(text: &str) -> bool {
     text.chars().any(|c| c.is_control() || c == ' ')
 }
 
-/// A name as it may stand in the name of a folder.
+/// A name with only the characters that a folder's name may have.
 pub fn slug(name: &str) -> String {
     let words = name.to_lowercase();
     let parts = words.split(|c: char| !c.is_ascii_alphanumeric()).filter(|part| !part.is_empty());

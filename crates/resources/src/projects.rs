@@ -56,8 +56,11 @@ const SCM_TYPE: Field = fields::choice("scm_type", SCM_TYPES)
     .label("SCM Type")
     .default(DefaultValue::Text(""))
     .help("The kind of source; empty for a folder that is filled manually.");
-const SCM_URL: Field =
-    fields::text("scm_url").label("SCM URL").max(1024).default(DefaultValue::Text("")).help("Where the content comes from.");
+const SCM_URL: Field = fields::text("scm_url")
+    .label("SCM URL")
+    .max(1024)
+    .default(DefaultValue::Text(""))
+    .help("Where the content comes from.");
 const SCM_BRANCH: Field = fields::text("scm_branch")
     .label("SCM Branch")
     .max(256)
@@ -359,10 +362,7 @@ impl Hooks for ProjectHooks {
             if edit.changes(&field)
                 && (edit.new.text(&field).starts_with('-') || has_control_characters(edit.new.text(&field)))
             {
-                return Err(Error::field(
-                    field.name,
-                    "This must not start with a dash or contain control characters.",
-                ));
+                return Err(Error::field(field.name, "This must not start with a dash or contain control characters."));
             }
         }
         if manual {

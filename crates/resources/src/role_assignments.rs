@@ -1,5 +1,5 @@
-//! Role assignments: the grants in AWX's newer view. Reading goes through two
-//! database views; assigning and taking away go to the same grants as the older view.
+//! Role assignments: the grants in AWX's newer view. Two database views read them; writes change the same grants as
+//! the older view.
 
 use async_trait::async_trait;
 use hostler_access::has_role_on;
@@ -55,14 +55,14 @@ pub static USER_ASSIGNMENT: Resource = Resource {
     type_label: "Role User Assignment",
     list_title: "Role User Assignment List",
     detail_title: "Role User Assignment Detail",
-    description: "Which user is assigned which role on which object. One sees one's own, and those on objects that one administers.",
+    description: "Roles assigned to users. Users see their own, and those on objects that they administer.",
     relations: &[BY_CREATOR, BY_DEFINITION, Relation::new("user", || &USER, Join::Column("user_id"))],
     summaries: &[
         CREATED_BY,
         DEFINITION_SUMMARY,
         Summary { name: "user", column: "user_id", target: || &USER, linked: true },
     ],
-    // No definition stands for the system administrator; for the roles of objects one always does.
+    // The system administrator has no definition; every role of an object has one.
     total: Some(|| row_count("user_grants").sub(system_administrators())),
     ..assignment(
         "role_user_assignment",
@@ -80,7 +80,7 @@ pub static USER_ASSIGNMENT: Resource = Resource {
             OBJECT_TYPE,
             OBJECT_NUMBER,
         ],
-        &AssignmentAccess { holder: "user_id" },
+        &AssignmentAccess { grantee: "user_id" },
     )
 };
 
@@ -89,8 +89,7 @@ pub static TEAM_ASSIGNMENT: Resource = Resource {
     type_label: "Role Team Assignment",
     list_title: "Role Team Assignment List",
     detail_title: "Role Team Assignment Detail",
-    description: "Which team is assigned which role on which object. One sees those of one's own teams, and those on objects that one \
-                  administers.",
+    description: "Roles assigned to teams. Users see those of their own teams, and those on objects that they administer.",
     relations: &[BY_CREATOR, BY_DEFINITION, Relation::new("team", || &TEAM, Join::Column("team_id"))],
     summaries: &[
         CREATED_BY,
@@ -114,11 +113,11 @@ pub static TEAM_ASSIGNMENT: Resource = Resource {
             OBJECT_TYPE,
             OBJECT_NUMBER,
         ],
-        &AssignmentAccess { holder: "team_id" },
+        &AssignmentAccess { grantee: "team_id" },
     )
 };
 
-/// How many grants of the role there are that has no definition.
+/// The number of grants of the system administrator, the only role without a definition.
 fn system_administrators() -> Expr {
     let granted = Query::select()
         .expr(Func::count(column("grants", "id")))
@@ -147,9 +146,9 @@ const fn assignment(
     resource
 }
 
-/// Who sees and takes away assignments. `holder` is the column of who holds the role.
+/// Who sees and revokes assignments. `grantee` is the column of `grants` with the user or team.
 struct AssignmentAccess {
-    holder: &'static str,
+    grantee: &'static str,
 }
 
 impl Access for AssignmentAccess {
@@ -157,24 +156,24 @@ impl Access for AssignmentAccess {
         if actor.is_superuser || (actor.is_system_auditor && action == Action::Read) {
             return Rule::All;
         }
-        // Gathered first, so that a list looks at these grants and not at all there are.
+        // Selected first, so that a list reads these grants instead of testing all.
         let grants = |condition: Expr| {
             Query::select()
                 .expr(column("grants", "id"))
                 .from(Alias::new("grants"))
-                .and_where(column("grants", self.holder).is_not_null())
+                .and_where(column("grants", self.grantee).is_not_null())
                 .and_where(condition)
                 .to_owned()
         };
-        let mut seen = grants(match (action, self.holder) {
+        let mut seen = grants(match (action, self.grantee) {
             (Action::Read, "user_id") => column("grants", "user_id").eq(actor.id),
             (Action::Read, _) => column("grants", "team_id").in_subquery(hostler_access::teams_of_user(actor.id)),
             _ => Expr::Constant(false.into()),
         });
         for resource in TYPES_WITH_ROLES.iter().map(|resource| resource()) {
-            let administered = hostler_engine::can_grant_roles(resource, actor, "held");
+            let administered = hostler_engine::can_grant_roles(resource, actor, "administered_object");
             if matches!(administered, Rule::When(_)) {
-                let objects = administered.ids(resource.table, "held");
+                let objects = administered.ids(resource.table, "administered_object");
                 let roles = Query::select()
                     .expr(column("administered", "id"))
                     .from_as(Alias::new("roles"), Alias::new("administered"))
@@ -188,7 +187,7 @@ impl Access for AssignmentAccess {
     }
 
     fn create(&self, actor: &Actor, _draft: Draft<'_>) -> Rule {
-        // Which object is known only from the body: granting asks for the right on it.
+        // The object is known only from the body; granting checks the permission on it.
         TYPES_WITH_ROLES
             .iter()
             .map(|resource| has_role_on(resource(), "admin_role", actor, None))
@@ -196,7 +195,7 @@ impl Access for AssignmentAccess {
     }
 }
 
-/// Assigns roles and takes them away.
+/// Assigns and revokes roles.
 pub struct AssignmentHooks {
     /// Whether the assignments are to teams.
     pub to_team: bool,
@@ -223,7 +222,7 @@ impl Hooks for AssignmentHooks {
         _view: RenderContext<'_>,
         page: &mut [ResponseObject],
     ) -> Result<(), Error> {
-        let (link, key, target) = self.holder();
+        let (link, key, target) = self.grantee();
         let holders: Vec<i64> = page.iter().filter_map(|shown| shown.loaded.record.integer(&link)).collect();
         let holders = ansible_ids(engine, target, holders).await?;
         for shown in page.iter_mut() {
@@ -254,15 +253,15 @@ impl Hooks for AssignmentHooks {
 }
 
 impl AssignmentHooks {
-    /// The link to whoever holds the role, the key of their identity, and what they are.
-    fn holder(&self) -> (Field, &'static str, &'static Resource) {
+    /// The link to the grantee, the key of its identity across systems, and its type.
+    fn grantee(&self) -> (Field, &'static str, &'static Resource) {
         if self.to_team { (TEAM_LINK, TEAM_ANSIBLE_ID.name, &TEAM) } else { (USER_LINK, USER_ANSIBLE_ID.name, &USER) }
     }
 
     async fn assign(&self, engine: &Engine, actor: &Actor, body: &Map<String, Json>) -> Result<i64, Error> {
         let listed = if self.to_team { &TEAM_ASSIGNMENT } else { &USER_ASSIGNMENT };
         engine.require(listed.access.create(actor, &|_| None)).await?;
-        let (link, key, target) = self.holder();
+        let (link, key, target) = self.grantee();
         let definition =
             number(body, DEFINITION.name)?.ok_or_else(|| Error::field(DEFINITION.name, "This field is required."))?;
         let holder = match number(body, link.name)? {
@@ -288,10 +287,10 @@ impl AssignmentHooks {
         let rows = engine.database.read(&query, &[Type::Integer]).await?;
         rows.first()
             .and_then(|row| row.integer(0))
-            .ok_or_else(|| Error::Conflict("The role was taken away at the same moment.".into()))
+            .ok_or_else(|| Error::Conflict("The role was revoked at the same moment.".into()))
     }
 
-    /// The role that a definition is on the object that the body names.
+    /// The role of this definition on the object that the body names.
     async fn role(
         &self,
         engine: &Engine,
@@ -309,7 +308,7 @@ impl AssignmentHooks {
             Error::field(DEFINITION.name, format!("Invalid pk \"{definition}\" - object does not exist."))
         })?;
         let (Some(content_type), older) = (row.text(0), row.text(2)) else {
-            // The one definition without a type is the system auditor.
+            // The only definition without a type is the system auditor.
             return engine.system_role(row.text(2).unwrap_or_default()).await;
         };
         let resource =
@@ -334,7 +333,7 @@ impl AssignmentHooks {
     }
 
     async fn unassign(&self, engine: &Engine, actor: &Actor, target: &ObjectKey) -> Result<(), Error> {
-        let (link, _, _) = self.holder();
+        let (link, _, _) = self.grantee();
         let listed = if self.to_team { &TEAM_ASSIGNMENT } else { &USER_ASSIGNMENT };
         let id = find_id(engine, actor, listed, target).await?;
         let query = Query::select()

@@ -300,7 +300,7 @@ impl Hooks for RoleHooks {
 
 /// Names of the custom role definitions of the roles on this page, by role.
 async fn definitions_of(engine: &Engine, page: &[ResponseObject]) -> Result<Vec<Row>, Error> {
-    let defined = |shown: &&ResponseObject| shown.loaded.record.text(&ROLE_FIELD).starts_with(DEFINITION_FIELD);
+    let defined = |shown: &&ResponseObject| shown.loaded.record.text(&ROLE_FIELD).starts_with(DEFINITION_ROLE_PREFIX);
     let ids: Vec<i64> = page.iter().filter(defined).map(|shown| shown.loaded.record.id).collect();
     if ids.is_empty() {
         return Ok(vec![]);

@@ -1,12 +1,12 @@
 //! Teams: groups of users that roles are granted to.
 
 use async_trait::async_trait;
-use hostler_access::{implying_roles, holds, may, objects_with_role};
+use hostler_access::{has_role_on, has_role_or_permission, implying_roles, objects_with_role};
 use hostler_database::Transaction;
 use hostler_engine::{ActivityEntry, Association, Edit, Engine, Error, Grantee, Hooks};
 use hostler_schema::{
-    Access, Action, Actor, DefaultValue, Draft, Field, ImpliedBy, NaturalKeyPart, ObjectRole, Post, Relation, Resource, Rule,
-    Singleton, Sublist, Summary, UniqueConstraint, Join, column, fields, row_count,
+    Access, Action, Actor, DefaultValue, Draft, Field, ImpliedBy, Join, NaturalKeyPart, ObjectRole, Post, Relation,
+    Resource, Rule, Singleton, Sublist, Summary, UniqueConstraint, column, fields, row_count,
 };
 use sea_query::ExprTrait;
 use serde_json::{Map, Value as Json, json};
@@ -133,9 +133,11 @@ impl Access for TeamAccess {
         match action {
             // The setting shows all users and teams to organization admins, so that they can grant roles to them.
             Action::Read if actor.policy.org_admins_see_all_users && actor.is_organization_admin => Rule::All,
-            Action::Read => may(&TEAM, "read_role", "view", actor, row).or(of_own_organization(actor, row)),
-            Action::Change if may_manage(actor) => may(&TEAM, "admin_role", "change", actor, row),
-            Action::Delete if may_manage(actor) => may(&TEAM, "admin_role", "delete", actor, row),
+            Action::Read => {
+                has_role_or_permission(&TEAM, "read_role", "view", actor, row).or(of_own_organization(actor, row))
+            }
+            Action::Change if may_manage(actor) => has_role_or_permission(&TEAM, "admin_role", "change", actor, row),
+            Action::Delete if may_manage(actor) => has_role_or_permission(&TEAM, "admin_role", "delete", actor, row),
             _ => Rule::None,
         }
     }

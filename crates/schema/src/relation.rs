@@ -151,8 +151,8 @@ pub struct Sublist {
 
 impl Sublist {
     /// A read-only sub-list that the parent links to.
-    pub const fn new(name: &'static str, title: &'static str, target: fn() -> &'static Resource, via: Join) -> Self {
-        Sublist { name, target, title, via, whole: None, visible_to_readers: false, post: Post::Refused, linked: true }
+    pub const fn new(name: &'static str, title: &'static str, target: fn() -> &'static Resource, join: Join) -> Self {
+        Sublist { name, target, title, join, whole: None, visible_to_readers: false, post: Post::Refused, linked: true }
     }
     /// Lists all rows for a parent that meets this condition.
     pub const fn whole_if(mut self, condition: fn(this_id: Expr) -> Expr) -> Self {

@@ -1,6 +1,7 @@
 //! Tests of the whole program, most of them over HTTP: one binary, because linking takes longer than compiling.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests report by panicking")]
 
+mod access_lists;
 mod account_takeover;
 mod activity_of_users;
 mod backup;
@@ -27,6 +28,7 @@ mod metrics;
 mod no_secret_leaks;
 mod oauth;
 mod openapi;
+mod organization_deletion;
 mod permissions;
 mod postgres_tls;
 mod probe_command;
@@ -45,3 +47,4 @@ mod token_scopes;
 mod totals;
 mod traces;
 mod user_updates;
+mod usernames;

@@ -183,12 +183,7 @@ fn checks(engine: &Engine, subject: &Actor, resource: &'static Resource, id: i64
 }
 
 /// Whether each of the rules allows the object, in one statement.
-async fn evaluate(
-    engine: &Engine,
-    rules: Vec<Rule>,
-    resource: &'static Resource,
-    id: i64,
-) -> Result<Vec<bool>, Error> {
+async fn evaluate(engine: &Engine, rules: Vec<Rule>, resource: &'static Resource, id: i64) -> Result<Vec<bool>, Error> {
     let types = vec![Type::Boolean; rules.len()];
     let query = Query::select()
         .exprs(rules.into_iter().map(Rule::expression))
