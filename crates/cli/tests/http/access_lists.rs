@@ -1,6 +1,6 @@
 //! Who sees teams, and what `access_list` shows to whom.
 
-use hostler_testkit::{Backend, Client, Person, TestServer, on_each_backend};
+use hostler_testkit::{Backend, Client, TestServer, TestUser, on_each_backend};
 use serde_json::{Value, json};
 
 on_each_backend!(
@@ -20,11 +20,11 @@ struct AccessListFixture {
     empty_team: i64,
     /// A team of another organization.
     foreign_team: i64,
-    boss: Person,
-    member: Person,
+    boss: TestUser,
+    member: TestUser,
     /// A member of `team` only.
-    teammate: Person,
-    outsider: Person,
+    teammate: TestUser,
+    outsider: TestUser,
 }
 
 fn fixture(backend: Backend) -> AccessListFixture {
@@ -35,8 +35,8 @@ fn fixture(backend: Backend) -> AccessListFixture {
     let foreign_team = server.team("foreign", other);
     let [boss, member, teammate, outsider] = ["boss", "member", "teammate", "outsider"].map(|name| server.user(name));
     server.user_with("auditor", json!({"is_system_auditor": true}));
-    server.promote(organization, &boss);
-    server.join(organization, &member);
+    server.add_admin(organization, &boss);
+    server.add_member(organization, &member);
     server.as_admin().attach(&format!("/api/v2/teams/{team}/users/"), teammate.id);
     AccessListFixture { server, organization, team, empty_team, foreign_team, boss, member, teammate, outsider }
 }

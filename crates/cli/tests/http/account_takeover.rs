@@ -1,7 +1,7 @@
 //! Organization admins change the passwords of their members. So no grant that an admin can make may give power over
 //! a user of whom the admin had none.
 
-use hostler_testkit::{Backend, Client, PASSWORD, Person, TestServer, on_each_backend};
+use hostler_testkit::{Backend, Client, PASSWORD, TestServer, TestUser, on_each_backend};
 use serde_json::{Value, json};
 
 on_each_backend!(
@@ -30,7 +30,7 @@ fn fixture(backend: Backend) -> TakeoverFixture {
     let [home, away] = ["home", "away"].map(|name| server.organization(name));
     let crew = server.team("crew", home);
     let boss = server.user("boss");
-    server.promote(home, &boss);
+    server.add_admin(home, &boss);
     let boss = boss.token("write");
     TakeoverFixture { server, home, away, crew, boss }
 }
@@ -64,7 +64,7 @@ fn definition(server: &TestServer, name: &str, content_type: &str, permissions: 
 }
 
 /// Users over whom `boss` has no power, each for another reason.
-fn users_out_of_reach(fixture: &TakeoverFixture) -> Vec<Person> {
+fn users_out_of_reach(fixture: &TakeoverFixture) -> Vec<TestUser> {
     let TakeoverFixture { server, home, away, .. } = fixture;
     let admin = server.as_admin();
     let away_path = format!("/api/v2/organizations/{away}/");
@@ -75,12 +75,12 @@ fn users_out_of_reach(fixture: &TakeoverFixture) -> Vec<Person> {
     let with_credential = server.user("with-credential");
     machine_credential(server, "own", "user", with_credential.id);
     let member = server.user("away-member");
-    server.join(*away, &member);
+    server.add_member(*away, &member);
     let away_admin = server.user("away-admin");
-    server.promote(*away, &away_admin);
+    server.add_admin(*away, &away_admin);
     let of_both = server.user("of-both");
-    server.join(*home, &of_both);
-    server.join(*away, &of_both);
+    server.add_member(*home, &of_both);
+    server.add_member(*away, &of_both);
     let in_team = server.user("in-away-team");
     admin.attach(&format!("/api/v2/teams/{away_team}/users/"), in_team.id);
     let team_admin = server.user("away-team-admin");
@@ -110,7 +110,7 @@ fn users_out_of_reach(fixture: &TakeoverFixture) -> Vec<Person> {
 }
 
 /// Fails if `boss` can do anything to this user.
-fn assert_no_power(boss: &Client, user: &Person, after: &str) {
+fn assert_no_power(boss: &Client, user: &TestUser, after: &str) {
     let path = user.path();
     for (method, path, body) in [
         ("PATCH", path.clone(), Some(json!({"password": "taken"}))),
@@ -142,7 +142,7 @@ fn no_grant_gives_power_over_a_user(backend: Backend) {
 
     let organization = format!("/api/v2/organizations/{home}/");
     let team = format!("/api/v2/teams/{crew}/");
-    let mut requests: Vec<(String, Box<dyn Fn(&Person) -> Value>)> = vec![];
+    let mut requests: Vec<(String, Box<dyn Fn(&TestUser) -> Value>)> = vec![];
     for list in [format!("{organization}users/"), format!("{organization}admins/"), format!("{team}users/")] {
         requests.push((list, Box::new(|user| json!({"id": user.id}))));
     }
@@ -220,7 +220,7 @@ fn no_grant_through_a_custom_definition_gives_power_over_a_user(backend: Backend
     }
     // Nor does such a definition give its holders power over the members.
     let member = server.user("member");
-    server.join(*home, &member);
+    server.add_member(*home, &member);
     let editor = server.user("editor");
     let body = json!({"role_definition": change, "user": editor.id, "object_id": home});
     server.as_admin().post("/api/v2/role_user_assignments/", body).expect(201);
@@ -263,7 +263,7 @@ fn user_with_grants_elsewhere_cannot_be_added_to_an_organization(backend: Backen
         // A superuser can, and that gives no power over members of other organizations and their teams.
         let is_member_elsewhere = ["away-member", "away-admin", "of-both", "in-away-team", "away-team-admin"];
         if is_member_elsewhere.contains(&user.name.as_str()) {
-            server.join(*home, &user);
+            server.add_member(*home, &user);
             assert_no_power(boss, &user, "joining");
         }
     }

@@ -73,7 +73,7 @@ fn projects_of_a_deleted_organization_keep_their_grants(backend: Backend) {
     let admin = server.as_admin();
     let organization = server.organization("gone");
     let [boss, user] = ["boss", "user"].map(|name| server.user(name));
-    server.promote(organization, &boss);
+    server.add_admin(organization, &boss);
     let project = admin.post("/api/v2/projects/", json!({"name": "site", "organization": organization}));
     let project = project.expect(201).json();
     let path = project["url"].as_str().expect("a path");
