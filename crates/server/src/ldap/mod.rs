@@ -1,8 +1,7 @@
-//! Signing in through directories (LDAP), as the settings say.
+//! Sign-in through LDAP directories, as the settings say.
 //!
-//! A name that a local user has is none of a directory's business. Every other
-//! name is: the directories are asked in turn, and the first that lets somebody
-//! in decides what becomes of the user.
+//! The names of local users are never looked up in a directory. For any other name the directories are asked in turn;
+//! the first one that accepts the password decides the user's attributes and roles.
 
 mod store;
 
@@ -19,34 +18,34 @@ use sea_query::{Alias, ExprTrait, Query};
 use tokio::time::{Instant, sleep_until};
 
 use crate::settings::Settings;
-use crate::sign_in::{Attempt, AttemptSubject, PasswordCredentials, locked, wait};
+use crate::sign_in::{AttemptPermit, AttemptSubject, CacheUse, PasswordCredentials, admit};
 use crate::state::App;
-use store::{Account, settle, store};
+use store::{Account, store, wait_for_commits};
 
-/// How long a directory's word about a password counts. Clients that send their password with each request would ask
-/// the directory each time without it; with it, what the directory takes away may still work for so long.
-const MEMORY: Duration = Duration::from_secs(60);
+/// How long a directory's answer about a password is cached, for clients that send the password with each request. A
+/// password that the directory no longer accepts may work this much longer.
+const CACHE_TTL: Duration = Duration::from_secs(60);
 
-/// Every refusal takes at least so long while directories are set up, so that the time does not tell how far it came:
-/// whether there is such a user here or an entry there.
-const REFUSAL: Duration = Duration::from_millis(500);
+/// The shortest time of a rejection while directories are configured: its duration must not tell whether there is such a
+/// user here or such an entry there.
+const MIN_REJECTION_TIME: Duration = Duration::from_millis(500);
 
-/// The directories, as last set up, and what they said lately.
+/// The configured directories, and their recent answers.
 pub(crate) struct Directories {
     /// With the generation of the settings that they were read from.
     configured: Mutex<(i64, Arc<Vec<Directory>>)>,
-    verified: PasswordCache,
+    password_cache: PasswordCache,
 }
 
 impl Default for Directories {
     fn default() -> Self {
-        Directories { configured: Mutex::default(), verified: PasswordCache::new(MEMORY) }
+        Directories { configured: Mutex::default(), password_cache: PasswordCache::new(CACHE_TTL) }
     }
 }
 
 impl Directories {
-    /// The directories that these settings name, in the order in which they are asked.
-    fn of(&self, app: &App, settings: &Settings) -> Arc<Vec<Directory>> {
+    /// The directories in the settings, in the order in which they are asked.
+    fn get(&self, app: &App, settings: &Settings) -> Arc<Vec<Directory>> {
         let mut configured = self.configured.lock().unwrap_or_else(PoisonError::into_inner);
         if configured.0 != settings.generation() {
             *configured = (settings.generation(), Arc::new(settings.directories(&app.engine.vault)));
@@ -55,73 +54,70 @@ impl Directories {
     }
 }
 
-/// A user of a name.
-struct Known {
+/// The user with a name.
+struct KnownUser {
     id: i64,
     username: String,
-    /// What the directory calls the user; "" for one who does not come from a directory.
+    /// The distinguished name; empty for a user who does not come from a directory.
     dn: String,
     is_active: bool,
 }
 
-/// The id of the user that this is, by the directories' word; made, or made what the directory says, by this very call. `remembers` is
-/// whether a word of a moment ago will do; there is no attempt then.
+/// The id of the user whose password a directory accepts. The user is created or updated from the directory's entry.
+/// There is no permit if the answer was cached.
 ///
 /// # Errors
-/// [`Error::TooManyAttempts`], and what the database says. That a directory cannot be asked is told to the log, and
-/// means no.
-pub(crate) async fn check(
+/// [`Error::TooManyAttempts`], and errors of the database. A directory that does not answer is logged, and counts as a
+/// rejection.
+pub(crate) async fn check_password(
     app: &App,
     settings: &Settings,
-    given: PasswordCredentials<'_>,
-    remembers: bool,
-) -> Result<Option<(i64, Option<Attempt>)>, Error> {
-    let name = given.username.trim();
-    let known = if is_username(name) { known(app, name).await? } else { None };
-    // With any change of settings the directory is asked again.
-    let what = known.as_ref().map(|known| format!("{} {}", settings.generation(), known.id));
-    let place = app.rate_limiter.place(given.address);
-    // Directories do not tell upper from lower case: such names are one to those who guess.
-    let counted = known.as_ref().map_or_else(|| name.to_lowercase(), |known| known.username.clone());
-    if let (true, Some(known), Some(what)) = (remembers, &known, &what)
+    credentials: PasswordCredentials<'_>,
+    cache_use: CacheUse,
+) -> Result<Option<(i64, Option<AttemptPermit>)>, Error> {
+    let PasswordCredentials { username, password, address } = credentials;
+    let name = username.trim();
+    let known = if is_username(name) { known_user(app, name).await? } else { None };
+    // Any change of the settings invalidates the cache.
+    let cache_key = |id: i64| format!("{} {id}", settings.generation());
+    let network = app.rate_limiter.network_digest(address);
+    // Directories ignore case: guesses at such names are counted together.
+    let counted_name = known.as_ref().map_or_else(|| name.to_lowercase(), |known| known.username.clone());
+    if let (CacheUse::Allowed, Some(known)) = (cache_use, &known)
         && known.is_active
-        && app.directories.verified.contains(&place, given.username, given.password, what)
+        && app.directories.password_cache.contains(&network, username, password, &cache_key(known.id))
+        && !app.rate_limiter.was_locked(&counted_name)
     {
-        return match locked(app, settings, &counted) {
-            Some(failure) => Err(failure),
-            None => Ok(Some((known.id, None))),
-        };
+        return Ok(Some((known.id, None)));
     }
-    let candidate =
-        AttemptSubject { username: &counted, user: known.as_ref().map(|known| known.id), address: given.address };
-    let attempt = wait(app, settings, candidate).await?;
-    let began = attempt.began();
-    let may_ask = is_username(name) && known.as_ref().is_none_or(|known| known.is_active && !known.dn.is_empty());
-    let user = match may_ask {
-        true => sign_in(app, settings, known.as_ref(), name, given.password).await?,
+    let subject = AttemptSubject { username: &counted_name, user: known.as_ref().map(|known| known.id), address };
+    let permit = admit(app, settings, subject).await?;
+    let started = permit.started();
+    let can_sign_in = is_username(name) && known.as_ref().is_none_or(|known| known.is_active && !known.dn.is_empty());
+    let user = match can_sign_in {
+        true => sign_in(app, settings, known.as_ref(), name, password).await?,
         false => {
-            pretend(app, settings, name).await;
+            simulate_search(app, settings, name).await;
             None
         }
     };
     let Some(user) = user else {
-        attempt.failed();
-        sleep_until(began + REFUSAL).await;
+        permit.failed().await?;
+        sleep_until(started + MIN_REJECTION_TIME).await;
         return Ok(None);
     };
-    let what = format!("{} {user}", settings.generation());
-    app.directories.verified.insert(&place, given.username, given.password, &what);
-    Ok(Some((user, Some(attempt))))
+    app.directories.password_cache.insert(&network, username, password, &cache_key(user));
+    Ok(Some((user, Some(permit))))
 }
 
-/// Makes a refusal of a local user take as long as that of somebody whom directories were asked about.
-pub(crate) async fn refuse_alike(app: &App, settings: &Settings, username: &str, began: Instant) {
-    pretend(app, settings, username.trim()).await;
-    sleep_until(began + REFUSAL).await;
+/// Makes the rejection of a local user take as long as that of a user whom the directories were asked about.
+pub(crate) async fn simulate_rejection(app: &App, settings: &Settings, username: &str, started: Instant) {
+    simulate_search(app, settings, username.trim()).await;
+    sleep_until(started + MIN_REJECTION_TIME).await;
 }
 
-/// The user of this name; if there is none, the one of the name in lower case, in which directories' users are made.
-async fn known(app: &App, name: &str) -> Result<Option<Known>, DatabaseError> {
+/// The user with this name; if there is none, the one with the name in lower case, as users of directories are stored.
+async fn known_user(app: &App, name: &str) -> Result<Option<KnownUser>, DatabaseError> {
     let lower = name.to_lowercase();
     let query = Query::select()
         .exprs(["id", "ldap_dn", "is_active", "username"].map(|name| column("users", name)))
@@ -132,78 +128,89 @@ async fn known(app: &App, name: &str) -> Result<Option<Known>, DatabaseError> {
     let row: Option<&Row> = rows.iter().find(|row| row.text(3) == Some(name)).or(rows.first());
     Ok(row.and_then(|row| {
         let (id, is_active) = (row.integer(0)?, row.boolean(2));
-        Some(Known { id, username: row.text(3)?.to_owned(), dn: row.text(1)?.to_owned(), is_active })
+        Some(KnownUser { id, username: row.text(3)?.to_owned(), dn: row.text(1)?.to_owned(), is_active })
     }))
 }
 
-/// The id of the user to whom a directory says that this name and password belong.
+/// The id of the user whose username and password a directory accepts.
 async fn sign_in(
     app: &App,
     settings: &Settings,
-    known: Option<&Known>,
+    known: Option<&KnownUser>,
     username: &str,
     password: &str,
 ) -> Result<Option<i64>, Error> {
-    let directories = app.directories.of(app, settings);
+    let directories = app.directories.get(app, settings);
     let new_name = username.to_lowercase();
     for directory in directories.iter() {
-        let person = match directory.sign_in(username, password).await {
-            Ok(person) => person,
-            Err(refusal @ SignInError::Unavailable(_)) => {
-                tracing::warn!(directory = directory.prefix, %refusal, "a directory could not be asked who signs in");
+        let ldap_user = match directory.sign_in(username, password).await {
+            Ok(ldap_user) => ldap_user,
+            Err(error @ SignInError::Unavailable(_)) => {
+                tracing::warn!(directory = directory.prefix, %error, "LDAP directory is unavailable");
                 continue;
             }
-            Err(refusal) => {
-                // Names that belong to nobody are not told: people type passwords where names belong.
-                let is_somebody = known.is_some() || matches!(refusal, SignInError::ExcludedByGroup(_));
+            Err(error) => {
+                // Unknown names are not logged: people type passwords into the username field.
+                let is_somebody = known.is_some() || matches!(error, SignInError::ExcludedByGroup(_));
                 let username = if is_somebody { username } else { "" };
-                tracing::info!(directory = directory.prefix, username, %refusal, "a directory let nobody in");
+                tracing::info!(directory = directory.prefix, username, %error, "LDAP directory rejected a sign-in");
                 continue;
             }
         };
         let account = match known {
-            Some(known) if is_same(&directories, known, &person).await => Account::Known(known.id),
+            Some(known) if is_same_user(&directories, known, &ldap_user).await => Account::Known(known.id),
             Some(_) => continue,
             None => Account::New(&new_name),
         };
         let (operator, is_new) = (settings.system_actor(), matches!(account, Account::New(_)));
-        let mut stored = store(&app.engine, &operator, account, &person).await;
+        let mut stored = store(&app.engine, &operator, account, &ldap_user).await;
         if is_new && stored.is_err() {
-            // Another request of theirs may have made the user meanwhile.
-            settle(&app.engine).await?;
-            stored = match self::known(app, &new_name).await? {
-                Some(made) if normalize_dn(&made.dn) == normalize_dn(&person.dn) => {
-                    store(&app.engine, &operator, Account::Known(made.id), &person).await
+            // A concurrent sign-in may have created the user.
+            wait_for_commits(&app.engine).await?;
+            stored = match known_user(app, &new_name).await? {
+                Some(created) if normalize_dn(&created.dn) == normalize_dn(&ldap_user.dn) => {
+                    store(&app.engine, &operator, Account::Known(created.id), &ldap_user).await
                 }
                 _ => stored,
             };
         }
         match stored {
             Ok(id) => {
-                tracing::info!(directory = directory.prefix, username, user = id, is_new, "signed in by a directory");
+                tracing::info!(
+                    directory = directory.prefix,
+                    username,
+                    user = id,
+                    is_new,
+                    "signed in by an LDAP directory"
+                );
                 return Ok(Some(id));
             }
             Err(Error::Invalid(problems)) => {
-                let dn = person.dn;
-                tracing::warn!(username, dn, ?problems, "a directory lets somebody in who cannot be a user here");
+                let dn = ldap_user.dn;
+                tracing::warn!(
+                    username,
+                    dn,
+                    ?problems,
+                    "LDAP directory accepted a sign-in, but the entry cannot become a user"
+                );
             }
-            Err(failure) => return Err(failure),
+            Err(error) => return Err(error),
         }
     }
     Ok(None)
 }
 
-/// Whether the user whom we know by this name is the one that a directory has let in.
+/// Whether the stored user is the entry that a directory accepted.
 ///
-/// Names can be given to others: whoever may choose the attribute that is searched for, or owns the name in a second
-/// directory, must not get the account of somebody else. So an account follows to another entry only when no directory
-/// has the old one any more, as after a move.
-async fn is_same(directories: &[Directory], known: &Known, person: &LdapUser) -> bool {
+/// Names can move to other people: a person who can choose the attribute that is searched for, or has the name in a second
+/// directory, must not get the account of somebody else. So an account moves to another entry only if no directory has the
+/// old one any more.
+async fn is_same_user(directories: &[Directory], known: &KnownUser, ldap_user: &LdapUser) -> bool {
     let username = known.username.as_str();
     if known.dn.is_empty() {
         return false;
     }
-    if normalize_dn(&known.dn) == normalize_dn(&person.dn) {
+    if normalize_dn(&known.dn) == normalize_dn(&ldap_user.dn) {
         return true;
     }
     for directory in directories {
@@ -213,26 +220,26 @@ async fn is_same(directories: &[Directory], known: &Known, person: &LdapUser) ->
                 tracing::warn!(
                     username,
                     was = known.dn,
-                    is = person.dn,
-                    "this name belongs to another entry, which still exists"
+                    is = ldap_user.dn,
+                    "username belongs to another LDAP entry, which still exists"
                 );
                 return false;
             }
-            Err(refusal) => {
-                tracing::warn!(username, %refusal, "could not find out whether a user has moved in the directory");
+            Err(error) => {
+                tracing::warn!(username, %error, "could not check whether the user's LDAP entry moved");
                 return false;
             }
         }
     }
-    tracing::info!(username, from = known.dn, to = person.dn, "a user has moved in the directory");
+    tracing::info!(username, from = known.dn, to = ldap_user.dn, "the user's LDAP entry moved");
     true
 }
 
-/// Looks for somebody as [`sign_in`] does, for nothing but the time that it takes.
-async fn pretend(app: &App, settings: &Settings, username: &str) {
-    // A name that cannot be one would not get as far.
+/// Searches as [`sign_in`] does, only to take as much time.
+async fn simulate_search(app: &App, settings: &Settings, username: &str) {
+    // A name with invalid characters would end the search earlier.
     let username = if is_username(username) { username } else { "nobody" };
-    for directory in app.directories.of(app, settings).iter() {
+    for directory in app.directories.get(app, settings).iter() {
         directory.simulate_sign_in(username).await;
     }
 }

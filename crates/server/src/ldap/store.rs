@@ -1,8 +1,7 @@
-//! What a directory says of somebody becomes a user with flags and roles.
+//! Stores a directory's entry as a user with flags and roles.
 //!
-//! Every write goes through the engine, as whoever works on the data itself:
-//! entries of the activity stream have no actor, as AWX's have none for what a
-//! sign-in does. Nothing is written, nor recorded, where all is so already.
+//! Every write goes through the engine as the system actor: its activity stream
+//! entries have no actor, as in AWX. Nothing is written where nothing changes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,62 +14,61 @@ use hostler_schema::{Actor, Resource, column};
 use sea_query::{Alias, ExprTrait, Query};
 use serde_json::{Map, Value as Json};
 
-/// What AWX calls the accounts of a directory.
+/// AWX's name for accounts of a directory.
 const LDAP: &str = "ldap";
 
-/// A user whom a directory vouches for, or is about to.
+/// The user to store an entry as.
 pub(super) enum Account<'a> {
     Known(i64),
-    /// There is none of this name.
+    /// There is no user with this name.
     New(&'a str),
 }
 
-/// How often is tried what loses against other sign-ins: clients send many requests at once, each with the password.
+/// How often conflicts with concurrent sign-ins are retried: clients send many requests at once, each with the password.
 const ATTEMPTS: u32 = 5;
 
-/// Makes the user what the directory says; tells the id.
+/// Creates or updates the user from the entry. Returns the id.
 ///
 /// # Errors
-/// What the engine says, such as that the name of a new user cannot be one.
+/// Errors of the engine, such as an invalid name of a new user.
 pub(super) async fn store(
     engine: &Engine,
     operator: &Actor,
     account: Account<'_>,
-    person: &LdapUser,
+    ldap_user: &LdapUser,
 ) -> Result<i64, Error> {
-    let id = user(engine, operator, account, person).await?;
+    let id = user(engine, operator, account, ldap_user).await?;
     let mut attempts = ATTEMPTS;
     loop {
         attempts -= 1;
-        match map(engine, operator, id, person).await {
-            // Another sign-in has made or granted the same; what it left is read again.
+        match apply_maps(engine, operator, id, ldap_user).await {
+            // A concurrent sign-in created or granted the same: read again.
             Err(Error::Conflict(_)) if attempts > 0 => {}
             outcome => return outcome.map(|()| id),
         }
     }
 }
 
-/// Waits until all can read what others have written: whoever was refused because of it may have come before its
-/// commit, which writers share.
+/// Waits until concurrent writes can be read. Writers share commits, so a write that conflicted may not be visible yet.
 ///
 /// # Errors
-/// What the database says.
-pub(super) async fn settle(engine: &Engine) -> Result<(), Error> {
+/// Errors of the database.
+pub(super) async fn wait_for_commits(engine: &Engine) -> Result<(), Error> {
     engine.database.begin().await?.commit().await?;
     Ok(())
 }
 
-/// Gives the user the roles that the maps say, on objects that are created if need be.
-async fn map(engine: &Engine, operator: &Actor, user: i64, person: &LdapUser) -> Result<(), Error> {
-    let organizations = organizations(engine, operator, &person.organizations).await?;
-    let teams = teams(engine, operator, &organizations, &person.teams).await?;
-    roles(engine, operator, user, &person.roles, &organizations, &teams).await
+/// Grants and revokes roles by the maps in the settings. Missing objects are created.
+async fn apply_maps(engine: &Engine, operator: &Actor, user: i64, ldap_user: &LdapUser) -> Result<(), Error> {
+    let organizations = organizations(engine, operator, &ldap_user.organizations).await?;
+    let teams = teams(engine, operator, &organizations, &ldap_user.teams).await?;
+    roles(engine, operator, user, &ldap_user.roles, &organizations, &teams).await
 }
 
-/// The directory's word.
-struct Word<'a>(&'a str);
+/// A write of the entry with this distinguished name.
+struct EntryWrite<'a>(&'a str);
 
-impl SystemWrite for Word<'_> {
+impl SystemWrite for EntryWrite<'_> {
     fn prefill(&self, edit: &mut Edit<'_>) {
         edit.new.set(&LDAP_DN, Value::Text(self.0.to_owned()));
         edit.new.set(&EXTERNAL_ACCOUNT, Value::Text(LDAP.to_owned()));
@@ -78,34 +76,34 @@ impl SystemWrite for Word<'_> {
 }
 
 /// The user with its fields and flags.
-async fn user(engine: &Engine, operator: &Actor, account: Account<'_>, person: &LdapUser) -> Result<i64, Error> {
+async fn user(engine: &Engine, operator: &Actor, account: Account<'_>, ldap_user: &LdapUser) -> Result<i64, Error> {
     let mut body: Map<String, Json> = Map::new();
-    body.extend(person.fields.iter().map(|(field, value)| ((*field).to_owned(), value.as_str().into())));
-    body.extend(person.flags.iter().map(|(flag, is_set)| ((*flag).to_owned(), (*is_set).into())));
+    body.extend(ldap_user.fields.iter().map(|(field, value)| ((*field).to_owned(), value.as_str().into())));
+    body.extend(ldap_user.flags.iter().map(|(flag, is_set)| ((*flag).to_owned(), (*is_set).into())));
     if let Account::New(name) = account {
         body.insert(USERNAME.name.into(), name.into());
     }
-    let word = Word(&person.dn);
+    let entry_write = EntryWrite(&ldap_user.dn);
     loop {
         let written = match account {
             Account::Known(id) => {
-                engine.update_as_system(operator, &USER, &ObjectKey::Id(id), &body, &word).await.map(|()| id)
+                engine.update_as_system(operator, &USER, &ObjectKey::Id(id), &body, &entry_write).await.map(|()| id)
             }
-            Account::New(_) => engine.create_as_system(operator, &USER, &body, &word).await.map(|made| made.id),
+            Account::New(_) => engine.create_as_system(operator, &USER, &body, &entry_write).await.map(|made| made.id),
         };
         let problems = match written {
             Err(Error::Invalid(problems)) => problems,
             other => return other,
         };
-        // What cannot be taken over is left as it is, such as an address that is none, or the flag of the last
-        // superuser: that must not keep anybody out.
+        // Invalid values are skipped, such as a malformed address, or a flag that would demote the last superuser: they
+        // must not prevent the sign-in.
         let (taken, refused): (Vec<_>, Vec<_>) =
             problems.into_iter().partition(|(field, _)| field != USERNAME.name && body.contains_key(field));
         if taken.is_empty() || !refused.is_empty() {
             return Err(Error::Invalid(refused));
         }
         for (field, messages) in taken {
-            tracing::warn!(dn = person.dn, field, ?messages, "a value of the directory cannot be taken over");
+            tracing::warn!(dn = ldap_user.dn, field, ?messages, "an LDAP attribute is not valid for the user");
             body.shift_remove(&field);
         }
     }
@@ -173,7 +171,7 @@ async fn teams(
     if has_created { read().await } else { Ok(known) }
 }
 
-/// Creates an object that a map names.
+/// Creates an object that a map needs.
 async fn create(
     engine: &Engine,
     operator: &Actor,
@@ -182,16 +180,16 @@ async fn create(
 ) -> Result<(), Error> {
     match engine.create(operator, resource, body, None).await {
         Ok(_) => Ok(()),
-        // Another sign-in was faster; or there is no such object to be had, which is told where it is missing.
+        // A concurrent sign-in created it, or it cannot be created: that is logged where it is missing.
         Err(Error::Invalid(problems)) => {
-            tracing::debug!(resource = resource.name, ?problems, "an object that a map names was not created");
-            settle(engine).await
+            tracing::debug!(resource = resource.name, ?problems, "an object of an LDAP map was not created");
+            wait_for_commits(engine).await
         }
         Err(failure) => Err(failure),
     }
 }
 
-/// Grants the roles that the user is to hold, and takes those that the user is not to hold.
+/// Grants and revokes roles as the maps say.
 async fn roles(
     engine: &Engine,
     operator: &Actor,
@@ -204,7 +202,7 @@ async fn roles(
         return Ok(());
     }
     let known = object_roles(engine, organizations, teams).await?;
-    let held = held(engine, user).await?;
+    let granted_roles = granted_roles(engine, user).await?;
     let mut changes = BTreeMap::new();
     for role in wanted {
         let organization = organizations.get(&role.organization).copied();
@@ -214,16 +212,16 @@ async fn roles(
             _ => None,
         };
         let Some(id) = object.and_then(|(kind, id)| known.get(&(kind.to_owned(), id, role.field.to_owned()))) else {
-            tracing::warn!(?role, "a map of a directory names an object that could not be created");
+            tracing::warn!(?role, "an object of an LDAP map does not exist");
             continue;
         };
-        // Two maps may decide one role: who is among them in any holds it.
+        // Two maps may name one role: a member by either of them gets it.
         let holds = changes.entry(*id).or_insert(false);
         *holds |= role.granted;
     }
-    // What is lost goes first, so that nobody holds more for a moment than before or after.
+    // Revoked first, so that the user never has more than before or after.
     let (granted, taken): (Vec<_>, Vec<_>) =
-        changes.into_iter().filter(|(id, holds)| held.contains(id) != *holds).partition(|(_, holds)| *holds);
+        changes.into_iter().filter(|(id, holds)| granted_roles.contains(id) != *holds).partition(|(_, holds)| *holds);
     for (role, holds) in taken.into_iter().chain(granted) {
         engine.change_grant(operator, role, Grantee::User(user), holds).await?;
     }
@@ -255,7 +253,7 @@ async fn object_roles(
 }
 
 /// The roles that were granted to the user directly.
-async fn held(engine: &Engine, user: i64) -> Result<BTreeSet<i64>, Error> {
+async fn granted_roles(engine: &Engine, user: i64) -> Result<BTreeSet<i64>, Error> {
     let query = Query::select()
         .expr(column("grants", "role_id"))
         .from(Alias::new("grants"))

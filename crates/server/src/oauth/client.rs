@@ -1,16 +1,16 @@
-//! Applications as OAuth2 sees them: clients.
+//! OAuth2 clients: the registered applications.
 
 use axum::http::header;
 use hostler_database::Type;
-use hostler_identity::header::{Credentials, parse_authorization};
+use hostler_identity::header::{AuthorizationHeader, parse_authorization};
 use hostler_identity::token::is_digest_of;
 use hostler_resources::applications::{CONFIDENTIAL, redirect_uris};
 use hostler_schema::column;
 use percent_encoding::percent_decode_str;
 use sea_query::{Alias, ExprTrait, Query};
 
-use super::form::Params;
-use super::problem::Problem;
+use super::error::OAuthError;
+use super::params::Params;
 use crate::request::Request;
 use crate::state::App;
 
@@ -28,7 +28,7 @@ pub(super) struct Client {
 
 impl Client {
     /// The application with this `client_id`.
-    pub(super) async fn find(app: &App, client_id: &str) -> Result<Option<Self>, Problem> {
+    pub(super) async fn find(app: &App, client_id: &str) -> Result<Option<Self>, OAuthError> {
         const COLUMNS: [&str; 7] = [
             "id",
             "name",
@@ -66,21 +66,26 @@ impl Client {
         }))
     }
 
-    /// The application that makes this request, by HTTP Basic or by parameters of
-    /// the body, never by both (RFC 6749, section 2.3). Public ones only name themselves.
-    pub(super) async fn authenticated(app: &App, request: &Request, params: &Params) -> Result<Self, Problem> {
+    /// Authenticates the application by HTTP Basic or by parameters in the body, not
+    /// by both (RFC 6749, section 2.3). A public one only sends its `client_id`.
+    pub(super) async fn authenticated(app: &App, request: &Request, params: &Params) -> Result<Self, OAuthError> {
         let (named, secret) = (params.get("client_id")?, params.get("client_secret")?);
         let by_header = match request.headers.get(header::AUTHORIZATION) {
             None => None,
             Some(value) => match value.to_str().map(parse_authorization) {
-                Ok(Ok(Credentials::Basic { username, password })) => Some((decoded(&username), decoded(&password))),
-                _ => return Err(Problem::UnknownClient(true)),
+                Ok(Ok(AuthorizationHeader::Basic { username, password })) => {
+                    Some((decoded(&username), decoded(&password)))
+                }
+                _ => return Err(OAuthError::InvalidClient(true)),
             },
         };
-        let unknown = || Problem::UnknownClient(by_header.is_some());
+        let unknown = || OAuthError::InvalidClient(by_header.is_some());
         let (client_id, secret) = match (&by_header, named, secret) {
             (Some(_), _, Some(_)) => {
-                return Err(Problem::Refused("invalid_request", "The application proves itself in two ways at once."));
+                return Err(OAuthError::Protocol(
+                    "invalid_request",
+                    "The application uses two authentication methods at once.",
+                ));
             }
             (Some((header_id, _)), Some(named), None) if header_id != named => return Err(unknown()),
             (Some((header_id, secret)), _, None) => (header_id.as_str(), secret.as_str()),
@@ -89,17 +94,17 @@ impl Client {
         };
         let client = Self::find(app, client_id).await?.ok_or_else(unknown)?;
         // A missing digest matches nothing.
-        let proved = is_digest_of(client.secret_digest.as_deref().unwrap_or_default(), secret);
-        if client.is_confidential && !proved { Err(unknown()) } else { Ok(client) }
+        let is_proved = is_digest_of(client.secret_digest.as_deref().unwrap_or_default(), secret);
+        if client.is_confidential && !is_proved { Err(unknown()) } else { Ok(client) }
     }
 
-    /// Where to send the user: the address asked for if it is registered to the
-    /// letter, or the only one there is if none was asked for (RFC 6749, section
+    /// The address to redirect to: the requested one if exactly that is registered, or
+    /// the only registered one if none is requested (RFC 6749, section
     /// 3.1.2.3; RFC 9700, section 2.1).
-    pub(super) fn redirect_uri<'a>(&'a self, asked: Option<&str>) -> Option<&'a str> {
+    pub(super) fn redirect_uri<'a>(&'a self, requested: Option<&str>) -> Option<&'a str> {
         let mut registered = redirect_uris(&self.redirect_uris);
-        match asked {
-            Some(asked) => registered.find(|uri| *uri == asked),
+        match requested {
+            Some(requested) => registered.find(|uri| *uri == requested),
             None => registered.next().filter(|_| registered.next().is_none()),
         }
     }
@@ -107,6 +112,6 @@ impl Client {
 
 /// Name and secret are form-encoded before they go into the header (RFC 6749, section 2.3.1).
 fn decoded(text: &str) -> String {
-    // What decodes to a NUL names nobody, and must not reach the database.
+    // PostgreSQL rejects NUL in a parameter; no client_id contains a space.
     percent_decode_str(text).decode_utf8_lossy().replace('\0', " ")
 }

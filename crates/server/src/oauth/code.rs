@@ -1,4 +1,4 @@
-//! Authorization codes: made when a user consents, used once.
+//! Authorization codes: created when a user consents, used once.
 
 use async_trait::async_trait;
 use hostler_database::{Transaction, Type};
@@ -10,13 +10,13 @@ use jiff::SignedDuration;
 use sea_query::{Alias, ExprTrait, Query};
 
 use super::client::Client;
-use super::form::Params;
-use super::problem::Problem;
+use super::error::OAuthError;
+use super::params::Params;
 use super::revoke::revoke_family;
-use crate::authenticate::load_actor;
 use crate::response::Response;
 use crate::settings::Settings;
 use crate::state::App;
+use crate::user_row::UserRow;
 
 /// What a user consented to.
 pub(super) struct Consent<'a> {
@@ -28,8 +28,8 @@ pub(super) struct Consent<'a> {
     pub code_challenge: Option<&'a str>,
 }
 
-/// Makes a code for a consent.
-pub(super) async fn make(app: &App, consent: Consent<'_>, settings: &Settings) -> Result<String, Problem> {
+/// Creates a code for a consent.
+pub(super) async fn create(app: &App, consent: Consent<'_>, settings: &Settings) -> Result<String, OAuthError> {
     let code = new_token();
     let now = app.engine.clock.now();
     let age = SignedDuration::from_secs(settings.lifetimes.authorization_code);
@@ -50,14 +50,14 @@ pub(super) async fn make(app: &App, consent: Consent<'_>, settings: &Settings) -
             now.checked_add(age).unwrap_or(now).into(),
         ])
         .to_owned();
-    // Used ones stay with their token, to recognize whoever uses them again.
-    let past = Query::delete()
+    // Used codes stay with their token, so that reuse is recognized.
+    let expired = Query::delete()
         .from_table(Alias::new("authorization_codes"))
         .and_where(column("authorization_codes", "expires").lt(now))
         .and_where(column("authorization_codes", "token_id").is_null())
         .to_owned();
     let mut tx = app.engine.database.begin().await?;
-    tx.execute(&past).await?;
+    tx.execute(&expired).await?;
     tx.insert(&insert).await?;
     tx.commit().await?;
     Ok(code.plain)
@@ -69,7 +69,7 @@ pub(super) async fn exchange(
     client: &Client,
     params: &Params,
     settings: &Settings,
-) -> Result<Response, Problem> {
+) -> Result<Response, OAuthError> {
     let code = params.required("code")?;
     let (redirect_uri, verifier) = (params.get("redirect_uri")?, params.get("code_verifier")?);
     let query = Query::select()
@@ -83,48 +83,48 @@ pub(super) async fn exchange(
         .to_owned();
     let types = [Type::Integer, Type::Integer, Type::Text, Type::Text, Type::Text, Type::Time, Type::Integer];
     let rows = app.engine.database.read(&query, &types).await?;
-    let row = rows.first().ok_or_else(Problem::invalid_grant)?;
+    let row = rows.first().ok_or_else(OAuthError::invalid_grant)?;
     if row.integer(6).is_some() {
-        return Err(used_again(app, code, settings).await);
+        return Err(reused(app, code, settings).await);
     }
-    let live = row.time(5).is_some_and(|expires| expires > app.engine.clock.now());
-    let asked = row.text(2).unwrap_or_default();
-    let same_place = match redirect_uri {
-        Some(uri) if asked.is_empty() => client.redirect_uri(None) == Some(uri),
-        sent => sent.unwrap_or_default() == asked,
+    let is_valid = row.time(5).is_some_and(|expires| expires > app.engine.clock.now());
+    let requested = row.text(2).unwrap_or_default();
+    let same_redirect_uri = match redirect_uri {
+        Some(uri) if requested.is_empty() => client.redirect_uri(None) == Some(uri),
+        sent => sent.unwrap_or_default() == requested,
     };
-    let proved = match (row.text(4), verifier) {
+    let is_proved = match (row.text(4), verifier) {
         (Some(challenge), Some(verifier)) => pkce::verify(challenge, verifier),
-        // A verifier without a challenge shows that somebody took the challenge
-        // out of the user's request (RFC 9700, section 4.8.2).
+        // A verifier without a challenge means that an attacker removed the
+        // challenge from the request (RFC 9700, section 4.8.2).
         (None, None) => true,
         _ => false,
     };
-    if !(live && same_place && proved) {
-        return Err(Problem::invalid_grant());
+    if !(is_valid && same_redirect_uri && is_proved) {
+        return Err(OAuthError::invalid_grant());
     }
     let (Some(id), Some(user), Some(scope)) = (row.integer(0), row.integer(1), row.text(3)) else {
-        return Err(Problem::invalid_grant());
+        return Err(OAuthError::invalid_grant());
     };
-    let user = load_actor(app, user).await?.ok_or_else(Problem::invalid_grant)?;
+    let user = UserRow::by_id(app, user).await?.actor().ok_or_else(OAuthError::invalid_grant)?;
     match super::token::issue(app, &user, client, scope, &Code { id }).await {
-        // Somebody was faster with the same code.
-        Err(Problem::Failed(Error::Conflict(_))) => Err(used_again(app, code, settings).await),
+        // Another request used the same code first.
+        Err(OAuthError::Server(Error::Conflict(_))) => Err(reused(app, code, settings).await),
         other => other,
     }
 }
 
-/// A code that is used twice was stolen, and nobody knows by whom the first
-/// time: what came of it ends (RFC 6749, section 4.1.2).
-async fn used_again(app: &App, code: &str, settings: &Settings) -> Problem {
+/// A code that is used twice was stolen: the token from its first use is revoked
+/// (RFC 6749, section 4.1.2).
+async fn reused(app: &App, code: &str, settings: &Settings) -> OAuthError {
     tracing::warn!("an authorization code was used again: its token is revoked");
     match revoke_family(app, "authorization_codes", code, settings).await {
-        Ok(()) => Problem::invalid_grant(),
-        Err(problem) => problem,
+        Ok(()) => OAuthError::invalid_grant(),
+        Err(error) => error,
     }
 }
 
-/// A code as the reason to make a token.
+/// Creating a token consumes the code.
 struct Code {
     id: i64,
 }
@@ -132,13 +132,13 @@ struct Code {
 #[async_trait]
 impl SystemWrite for Code {
     async fn consume(&self, _engine: &Engine, tx: &mut Transaction, _actor: &Actor, id: i64) -> Result<(), Error> {
-        let take = Query::update()
+        let consume = Query::update()
             .table(Alias::new("authorization_codes"))
             .value(Alias::new("token_id"), id)
             .and_where(column("authorization_codes", "id").eq(self.id))
             .and_where(column("authorization_codes", "token_id").is_null())
             .to_owned();
-        match tx.execute(&take).await? {
+        match tx.execute(&consume).await? {
             1 => Ok(()),
             _ => Err(Error::Conflict("The code was used at the same moment.".into())),
         }

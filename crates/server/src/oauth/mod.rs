@@ -1,18 +1,18 @@
 //! The OAuth2 server: `/api/o/`.
 //!
-//! Applications and tokens are resources like others; here is only what RFC 6749
-//! adds to them: the user's consent, its exchange for a token, refreshing and
-//! revoking. These paths do not take a token for an answer to who is asking: the
-//! consent is given in a session, and the others are asked by applications, who
-//! prove themselves in their own way. So no token can beget one with a wider
+//! Applications and tokens are resources; here is what RFC 6749 adds to them: the
+//! user's consent, its exchange for a token, refreshing and revoking. These paths
+//! do not accept access tokens as credentials: consent needs a session, the others
+//! need the application's own credentials. So no token can create one with a wider
 //! scope here (compare CVE-2024-11483).
 
 mod authorize;
 mod client;
 mod code;
-mod form;
+mod error;
 mod page;
-mod problem;
+mod params;
+
 mod refresh;
 mod revoke;
 mod token;
@@ -25,19 +25,19 @@ use crate::request::Request;
 use crate::response::Response;
 use crate::state::App;
 
-/// A path of the OAuth2 server that is open to those whom the API does not know.
+/// A path of the OAuth2 server that does not need the API's authentication.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Endpoint {
-    /// Where users consent.
+    /// Users consent here.
     Authorize,
-    /// Where applications get tokens.
+    /// Applications get tokens here.
     Token,
-    /// Where applications give tokens back.
+    /// Applications revoke tokens here.
     Revoke,
 }
 
 impl Endpoint {
-    /// The endpoint of this name below `/api/o/`.
+    /// The endpoint with this name below `/api/o/`.
     pub(crate) fn find(name: &str) -> Option<Self> {
         match name {
             "authorize" => Some(Endpoint::Authorize),
@@ -64,7 +64,7 @@ pub(crate) fn root() -> Response {
     )
 }
 
-/// Answers a request to one of the endpoints.
+/// Handles a request to one of the endpoints.
 pub(crate) async fn respond(app: &App, endpoint: Endpoint, request: &Request) -> Response {
     let outcome = match (endpoint, &request.method) {
         (_, &Method::OPTIONS) => return Response::no_content(),
@@ -73,5 +73,5 @@ pub(crate) async fn respond(app: &App, endpoint: Endpoint, request: &Request) ->
         (Endpoint::Revoke, &Method::POST) => revoke::revoke(app, request).await,
         _ => return error_response(hostler_engine::Error::MethodNotAllowed, request.method.as_str()),
     };
-    outcome.unwrap_or_else(|problem| problem.into_reply(request.method.as_str()))
+    outcome.unwrap_or_else(|error| error.into_response(request.method.as_str()))
 }

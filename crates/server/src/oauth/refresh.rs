@@ -9,47 +9,47 @@ use hostler_schema::{Actor, column};
 use sea_query::{Alias, ExprTrait, Query, SelectStatement};
 
 use super::client::Client;
-use super::form::Params;
-use super::problem::Problem;
+use super::error::OAuthError;
+use super::params::Params;
 use super::revoke::revoke_family;
-use crate::authenticate::load_actor;
 use crate::response::Response;
 use crate::settings::Settings;
 use crate::state::App;
+use crate::user_row::UserRow;
 
 /// The grant `refresh_token` (RFC 6749, section 6). Each refresh token is used
-/// once: whoever uses one again, the thief or the owner, ends the whole family
+/// once: a second use, by a thief or by the owner, revokes the whole family
 /// (RFC 9700, section 4.14.2).
 pub(super) async fn refresh(
     app: &App,
     client: &Client,
     params: &Params,
     settings: &Settings,
-) -> Result<Response, Problem> {
-    let (sent, asked) = (params.required("refresh_token")?, params.get("scope")?);
+) -> Result<Response, OAuthError> {
+    let (sent, requested) = (params.required("refresh_token")?, params.get("scope")?);
     let rows = app.engine.database.read(&find(sent, client.id), &TYPES).await?;
-    let row = rows.first().ok_or_else(Problem::invalid_grant)?;
+    let row = rows.first().ok_or_else(OAuthError::invalid_grant)?;
     if row.time(3).is_some() {
-        return Err(used_again(app, sent, settings).await);
+        return Err(reused(app, sent, settings).await);
     }
     let (Some(id), Some(token), Some(user), Some(scope)) =
         (row.integer(0), row.integer(1), row.integer(4), row.text(5))
     else {
-        return Err(Problem::invalid_grant());
+        return Err(OAuthError::invalid_grant());
     };
     if row.time(2).is_none_or(|expires| expires <= app.engine.clock.now()) {
-        return Err(Problem::invalid_grant());
+        return Err(OAuthError::invalid_grant());
     }
-    let scope = narrowed(scope, asked)?;
-    let user = load_actor(app, user).await?.ok_or_else(Problem::invalid_grant)?;
+    let scope = narrowed(scope, requested)?;
+    let user = UserRow::by_id(app, user).await?.actor().ok_or_else(OAuthError::invalid_grant)?;
     match super::token::issue(app, &user, client, scope, &Rotation { id, token }).await {
-        // Somebody was faster with the same refresh token, or the user has just revoked it.
-        Err(Problem::Failed(Error::Conflict(_) | Error::NotFound(_))) => Err(used_again(app, sent, settings).await),
+        // Another request used the same refresh token first, or the user has just revoked it.
+        Err(OAuthError::Server(Error::Conflict(_) | Error::NotFound(_))) => Err(reused(app, sent, settings).await),
         other => other,
     }
 }
 
-/// How to read a row of [`find`].
+/// The types of the columns of [`find`].
 pub(super) const TYPES: [Type; 6] = [Type::Integer, Type::Integer, Type::Time, Type::Time, Type::Integer, Type::Text];
 
 /// The refresh token, if it is one of this application's: id, the family's
@@ -65,25 +65,25 @@ pub(super) fn find(refresh_token: &str, application: i64) -> SelectStatement {
         .to_owned()
 }
 
-/// The scope of the next token: that of the last, or less if less is asked for.
-/// What was given up, or taken away by the owner of the token, does not come back.
-fn narrowed<'a>(granted: &'a str, asked: Option<&'a str>) -> Result<&'a str, Problem> {
-    let Some(asked) = asked else { return Ok(granted) };
-    match (parse_scope(asked), parse_scope(granted)) {
-        (Ok(wanted), Ok(most)) if wanted <= most => Ok(asked),
-        _ => Err(Problem::Refused("invalid_scope", "The scope is unknown, or wider than the one granted.")),
+/// The scope of the next token: that of the last, or a narrower one if requested.
+/// A scope that was given up, or taken away by the token's owner, does not come back.
+fn narrowed<'a>(granted: &'a str, requested: Option<&'a str>) -> Result<&'a str, OAuthError> {
+    let Some(requested) = requested else { return Ok(granted) };
+    match (parse_scope(requested), parse_scope(granted)) {
+        (Ok(wanted), Ok(most)) if wanted <= most => Ok(requested),
+        _ => Err(OAuthError::Protocol("invalid_scope", "The scope is unknown, or wider than the one granted.")),
     }
 }
 
-async fn used_again(app: &App, refresh_token: &str, settings: &Settings) -> Problem {
+async fn reused(app: &App, refresh_token: &str, settings: &Settings) -> OAuthError {
     tracing::warn!("a refresh token was used again: its family is revoked");
     match revoke_family(app, "refresh_tokens", refresh_token, settings).await {
-        Ok(()) => Problem::invalid_grant(),
-        Err(problem) => problem,
+        Ok(()) => OAuthError::invalid_grant(),
+        Err(error) => error,
     }
 }
 
-/// A refresh token as the reason to make a token in place of the last.
+/// Creating a token consumes the refresh token and replaces the last token.
 struct Rotation {
     id: i64,
     token: i64,
@@ -102,21 +102,21 @@ impl SystemWrite for Rotation {
         if tx.execute(&rotate).await? != 1 {
             return Err(Error::Conflict("The refresh token was used at the same moment.".into()));
         }
-        // What can no longer be used by anybody need not be remembered.
-        let past = Query::delete()
+        // Expired refresh tokens need not be recognized any more.
+        let expired = Query::delete()
             .from_table(Alias::new("refresh_tokens"))
             .and_where(column("refresh_tokens", "token_id").eq(self.token))
             .and_where(column("refresh_tokens", "expires").lt(now))
             .to_owned();
-        tx.execute(&past).await?;
-        // The family follows its newest token, and so outlives the last.
+        tx.execute(&expired).await?;
+        // The family moves to the newest token, so that it outlives the last.
         for table in ["refresh_tokens", "authorization_codes"] {
-            let follow = Query::update()
+            let relink = Query::update()
                 .table(Alias::new(table))
                 .value(Alias::new("token_id"), id)
                 .and_where(column(table, "token_id").eq(self.token))
                 .to_owned();
-            tx.execute(&follow).await?;
+            tx.execute(&relink).await?;
         }
         engine.delete_in_transaction(tx, actor, &TOKEN, &ObjectKey::Id(self.token), None).await
     }

@@ -1,4 +1,4 @@
-//! `POST /api/o/revoke_token/`: applications give tokens back (RFC 7009).
+//! `POST /api/o/revoke_token/`: applications revoke tokens (RFC 7009).
 
 use axum::http::StatusCode;
 use hostler_database::{Transaction, Type};
@@ -10,22 +10,22 @@ use sea_query::{Alias, ExprTrait, LockType, Query};
 use serde_json::Map;
 
 use super::client::Client;
-use super::form::Params;
-use super::problem::Problem;
+use super::error::OAuthError;
+use super::params::Params;
 use super::refresh;
 use crate::request::Request;
 use crate::response::Response;
 use crate::settings::Settings;
 use crate::state::App;
 
-/// Ends a token and its family, whichever of the two tokens is given back. What
-/// is no token of this application is answered alike: there is nothing left to revoke.
-pub(super) async fn revoke(app: &App, request: &Request) -> Result<Response, Problem> {
-    let params = Params::of_body(request)?;
+/// Revokes a token and its family, by the access token or the refresh token. The
+/// response is the same for a token that is unknown or of another application.
+pub(super) async fn revoke(app: &App, request: &Request) -> Result<Response, OAuthError> {
+    let params = Params::from_body(request)?;
     let client = Client::authenticated(app, request, &params).await?;
     let sent = params.required("token")?;
     let settings = &*request.settings;
-    // The hint which of the two it is (section 2.1) saves us nothing.
+    // The parameter `token_type_hint` (section 2.1) is ignored: both are looked up by an index.
     let access = Query::select()
         .expr(column("tokens", "id"))
         .from(Alias::new("tokens"))
@@ -43,14 +43,14 @@ pub(super) async fn revoke(app: &App, request: &Request) -> Result<Response, Pro
     Ok(Response::json(StatusCode::OK, Map::new()))
 }
 
-/// Ends what came of a code or a refresh token, whatever token that has become by now.
+/// Revokes the token that a code or a refresh token led to.
 pub(super) async fn revoke_family(
     app: &App,
     table: &'static str,
     secret: &str,
     settings: &Settings,
-) -> Result<(), Problem> {
-    // In the transaction, and locked: a refresh under way at this moment must not carry the family off.
+) -> Result<(), OAuthError> {
+    // Read with a lock in the transaction: a concurrent refresh must not move the family.
     let query = Query::select()
         .expr(column(table, "token_id"))
         .from(Alias::new(table))
@@ -66,11 +66,11 @@ pub(super) async fn revoke_family(
     Ok(())
 }
 
-/// Deletes a token, with which its refresh tokens go. No user did it, so the
-/// activity stream names none.
-async fn delete(app: &App, tx: &mut Transaction, token: i64, settings: &Settings) -> Result<(), Problem> {
+/// Deletes a token and its refresh tokens. The activity stream entry has no actor,
+/// because no user did it.
+async fn delete(app: &App, tx: &mut Transaction, token: i64, settings: &Settings) -> Result<(), OAuthError> {
     match app.engine.delete_in_transaction(tx, &settings.system_actor(), &TOKEN, &ObjectKey::Id(token), None).await {
-        // Gone already.
+        // Deleted already.
         Ok(()) | Err(Error::NotFound(_)) => Ok(()),
         Err(failure) => Err(failure.into()),
     }

@@ -9,25 +9,24 @@ use hostler_schema::Actor;
 use serde_json::{Map, Value as Json, json};
 
 use super::client::Client;
-use super::form::Params;
-use super::problem::Problem;
+use super::error::OAuthError;
+use super::params::Params;
 use super::{code, refresh};
-use crate::authenticate::check_password;
 use crate::request::Request;
 use crate::response::Response;
-use crate::sign_in::PasswordCredentials;
+use crate::sign_in::{PasswordCredentials, check_password};
 use crate::state::App;
 
-/// The scope of who asks for none, as in AWX.
+/// The scope if none is requested, as in AWX.
 pub(super) const DEFAULT_SCOPE: &str = "read write";
 
-/// Answers with a token, or says in the words of the standard why not.
-pub(super) async fn token(app: &App, request: &Request) -> Result<Response, Problem> {
-    let params = Params::of_body(request)?;
+/// Issues a token.
+pub(super) async fn token(app: &App, request: &Request) -> Result<Response, OAuthError> {
+    let params = Params::from_body(request)?;
     let client = Client::authenticated(app, request, &params).await?;
     let for_grant = |wanted: &str| match client.grant_type == wanted {
         true => Ok(()),
-        false => Err(Problem::Refused("unauthorized_client", "The application is not registered for this grant.")),
+        false => Err(OAuthError::Protocol("unauthorized_client", "The application is not registered for this grant.")),
     };
     match params.required("grant_type")? {
         "authorization_code" => {
@@ -39,48 +38,47 @@ pub(super) async fn token(app: &App, request: &Request) -> Result<Response, Prob
             by_password(app, &client, &params, request).await
         }
         "refresh_token" => refresh::refresh(app, &client, &params, &request.settings).await,
-        _ => Err(Problem::Refused("unsupported_grant_type", "This grant does not exist here.")),
+        _ => Err(OAuthError::Protocol("unsupported_grant_type", "The server does not support this grant.")),
     }
 }
 
 /// The grant `password` (RFC 6749, section 4.3). RFC 9700 advises against it, but
 /// AWX has it: only applications registered for it can use it.
-async fn by_password(app: &App, client: &Client, params: &Params, request: &Request) -> Result<Response, Problem> {
+async fn by_password(app: &App, client: &Client, params: &Params, request: &Request) -> Result<Response, OAuthError> {
     let (username, password) = (params.required("username")?, params.required("password")?);
     let scope = params.get("scope")?.unwrap_or(DEFAULT_SCOPE);
     if parse_scope(scope).is_err() {
-        return Err(Problem::Refused("invalid_scope", "The scope must be made of the words read and write."));
+        return Err(OAuthError::Protocol("invalid_scope", "The scope must be made of the words read and write."));
     }
-    let given = PasswordCredentials { username, password, address: request.client.address };
-    let entered = check_password(app, given).await?.ok_or_else(Problem::invalid_grant)?;
-    if entered.needs_code {
-        return Err(Problem::Refused(
+    let credentials = PasswordCredentials { username, password, address: request.client.address };
+    let verified = check_password(app, credentials).await?.ok_or_else(OAuthError::invalid_grant)?;
+    if verified.needs_code {
+        return Err(OAuthError::Protocol(
             "invalid_grant",
-            "The user has a second factor, for which this grant has no place: use an authorization code.",
+            "The user has a second factor, which this grant cannot carry: use an authorization code.",
         ));
     }
-    let user = entered.complete().await;
-    issue(app, &user, client, scope, &Password).await
+    let user = verified.complete().await;
+    issue(app, &user, client, scope, &PasswordGrant).await
 }
 
-/// The user's password as the reason to make a token.
-struct Password;
+/// Creating a token by password consumes nothing.
+struct PasswordGrant;
 
-// A password is not used up.
-impl SystemWrite for Password {}
+impl SystemWrite for PasswordGrant {}
 
-/// Makes a token of the application for the user, and shows it this once.
+/// Creates a token of the application for the user. Only this response shows it.
 pub(super) async fn issue(
     app: &App,
     user: &Actor,
     client: &Client,
     scope: &str,
-    cause: &dyn SystemWrite,
-) -> Result<Response, Problem> {
+    system_write: &dyn SystemWrite,
+) -> Result<Response, OAuthError> {
     let mut body = Map::new();
     body.insert("application".into(), client.id.into());
     body.insert("scope".into(), scope.into());
-    let made = app.engine.create_as_system(user, &TOKEN, &body, cause).await?.json;
+    let made = app.engine.create_as_system(user, &TOKEN, &body, system_write).await?.json;
     let part = |name: &str| made.get(name).cloned().unwrap_or(Json::Null);
     let answer = json!({
         "access_token": part("token"),
@@ -89,6 +87,6 @@ pub(super) async fn issue(
         "scope": part("scope"),
         "refresh_token": part("refresh_token"),
     });
-    // That no answer may be stored is said of all of them.
+    // `Cache-Control` is set on every response.
     Ok(Response::json(StatusCode::OK, answer).with(header::PRAGMA, "no-cache"))
 }

@@ -229,7 +229,7 @@ fn a_user_stays_the_same_entry(backend: Backend) {
     as_carol().expect(401);
     assert_eq!(fixture.user("carol")["ldap_dn"], entry("carol"));
     let log = fixture.server.stderr();
-    assert!(log.contains("belongs to another entry"), "{log}");
+    assert!(log.contains("belongs to another LDAP entry"), "{log}");
 }
 
 fn a_user_follows_a_move(backend: Backend) {
