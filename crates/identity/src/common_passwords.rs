@@ -1,16 +1,15 @@
-//! Passwords that everybody tries first.
+//! A list of common passwords.
 
-/// Some 20,000 passwords that turned up most often in leaks, in lowercase and in
-/// the order of their bytes, one a line. The list is Django's, made by Royce
-/// Williams (`common_passwords/LICENSE`); what its conversion had broken is left out.
+/// The 20,000 most frequent passwords in leaks, in lowercase and sorted by bytes,
+/// one per line. The list is Django's, made by Royce Williams
+/// (`common_passwords/LICENSE`), without the lines that its conversion broke.
 const LIST: &str = include_str!("common_passwords/passwords.txt");
 
-/// Whether a password is one of those that turned up most often in leaks,
-/// whatever the case of its letters.
+/// Whether a password is in the list. Case is ignored.
 pub fn is_common(password: &str) -> bool {
     let wanted = password.trim().to_lowercase();
     let (mut rest, wanted) = (LIST, wanted.as_bytes());
-    // A search by halves, over bytes instead of lines: an index would cost more memory than the list.
+    // A binary search over bytes: an index of the lines would need more memory than the list.
     while !rest.is_empty() {
         let middle = rest.as_bytes()[..rest.len() / 2].iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
         let (before, from) = rest.split_at(middle);

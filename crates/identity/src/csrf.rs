@@ -1,11 +1,10 @@
-//! Guards against requests that another site makes a browser send.
+//! Protection against cross-site request forgery.
 //!
-//! They are needed only where the browser adds the credentials by itself, that
-//! is for sessions. Both guards must hold for a request that changes something:
-//! the token in the cookie is also sent in a header or form, which another site
-//! cannot do because it cannot read the cookie ([`matches()`]); and the request
-//! comes from one of our own pages ([`origin_allowed`]), which holds even where
-//! a neighbouring domain managed to set the cookie.
+//! Only sessions need it, because browsers send their cookies by themselves. A request
+//! that changes something must pass two checks: the token in the cookie is repeated in
+//! a header or form, which another site cannot do because it cannot read the cookie
+//! ([`matches()`]); and the request comes from one of our own pages
+//! ([`origin_allowed`]), in case a sibling domain managed to set the cookie.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use subtle::ConstantTimeEq;
@@ -14,36 +13,37 @@ use url::Url;
 /// The length of a token: 32 bytes in Base64 without padding.
 const TOKEN_LENGTH: usize = 43;
 
-/// Makes a token for the cookie: 256 bits in 43 characters that cookies,
-/// headers and forms take as they are.
+/// Generates a token for the cookie: 256 bits in 43 characters that need no escaping
+/// in cookies, headers and forms.
 pub fn new_token() -> String {
     BASE64_URL_SAFE_NO_PAD.encode(crate::random::bytes::<32>())
 }
 
 /// Whether the token `sent` in a header or form is the one in the `cookie`.
-/// Compares in constant time. Nothing that [`new_token`] could not have made
-/// matches, least of all two empty tokens.
+/// Compares in constant time. A malformed token matches nothing, so two empty ones do
+/// not match.
 pub fn matches(cookie: &str, sent: &str) -> bool {
     let well_formed = cookie.len() == TOKEN_LENGTH
         && cookie.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
     well_formed && cookie.as_bytes().ct_eq(sent.as_bytes()).into()
 }
 
-/// Whether a request comes from a page of ours.
+/// Whether a request comes from one of our own pages.
 ///
 /// `origin_or_referer` is the `Origin` header or, failing that, the `Referer`;
-/// `host` is the host (and port) the request was sent to, and `is_https` whether
-/// by way of TLS. `trusted` are further origins, such as `https://awx.example.org`
-/// or, for a domain with all below it, `https://*.example.org`.
+/// `host` is the host (and port) the request was sent to, and `is_https` whether it
+/// used TLS. `trusted` are further origins, such as `https://awx.example.org`
+/// or, for a domain and its subdomains, `https://*.example.org`.
 ///
 /// The rules are those of Django's `CsrfViewMiddleware`:
 /// - A header that is present must name our host or a trusted origin. `null`,
 ///   which browsers send for pages without an origin, names none.
-/// - Over HTTPS a page fetched over plain HTTP is not ours, even from our host:
-///   somebody on the line may have written it. The reverse is allowed, which
-///   Django refuses: behind a proxy that ends TLS, pages are HTTPS and requests
-///   arrive as HTTP.
-/// - No header is enough over HTTP only. Over HTTPS a browser always sends one.
+/// - Over HTTPS a page fetched over plain HTTP is not ours, even from our host: an
+///   attacker on the network may have changed it. The reverse is allowed, unlike in
+///   Django: behind a proxy that terminates TLS, pages are HTTPS and requests arrive
+///   as HTTP.
+/// - A missing header is accepted over HTTP only. Over HTTPS a browser always sends
+///   one.
 pub fn origin_allowed(origin_or_referer: Option<&str>, host: &str, is_https: bool, trusted: &[String]) -> bool {
     let Some(value) = origin_or_referer else { return !is_https };
     let Some(origin) = parse(value) else { return false };
@@ -53,8 +53,8 @@ pub fn origin_allowed(origin_or_referer: Option<&str>, host: &str, is_https: boo
     if is_https && origin.scheme() != "https" {
         return false;
     }
-    // Read as if it were of the page's scheme, a host without a port has that
-    // scheme's own port, also where a proxy hides which one was used.
+    // With the page's scheme, a host without a port has that scheme's default port,
+    // also behind a proxy that hides the port.
     parse_bare(&format!("{}://{host}", origin.scheme())).is_some_and(|ours| same_place(&origin, &ours))
 }
 
@@ -76,15 +76,15 @@ fn same_place(one: &Url, other: &Url) -> bool {
     one.host_str() == other.host_str() && one.port_or_known_default() == other.port_or_known_default()
 }
 
-/// A web address without a username: `https://us@them` is not ours.
+/// An http or https URL without a username: `https://us@them` is not ours.
 fn parse(value: &str) -> Option<Url> {
     let url = Url::parse(value).ok()?;
     let plain = matches!(url.scheme(), "http" | "https") && url.username().is_empty() && url.password().is_none();
     plain.then_some(url)
 }
 
-/// A web address that ends with the host: what comes from a `Host` header or a
-/// setting must not smuggle in a path, which would hide the end of the host.
+/// A URL without a path, query and fragment: a `Host` header or a setting must not
+/// contain one.
 fn parse_bare(value: &str) -> Option<Url> {
     parse(value).filter(|url| url.path() == "/" && url.query().is_none() && url.fragment().is_none())
 }

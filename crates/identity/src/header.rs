@@ -9,17 +9,17 @@ use std::fmt;
 /// The longest header value read, in bytes.
 pub const MAX_LENGTH: usize = 4096;
 
-/// RFC 7617 wants padding; some clients forget it, and nothing is lost by that.
+/// RFC 7617 requires padding, but some clients omit it.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &base64::alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// What a caller presents.
-pub enum Credentials {
+/// The credentials in an `Authorization` header.
+pub enum AuthorizationHeader {
     /// A username and a password (RFC 7617), either of which may be empty.
     Basic {
-        /// The name, as sent.
+        /// The username, as sent.
         username: String,
         /// The password, as sent.
         password: String,
@@ -28,7 +28,7 @@ pub enum Credentials {
     Bearer(String),
 }
 
-impl fmt::Debug for Credentials {
+impl fmt::Debug for AuthorizationHeader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Basic { username, .. } => f.debug_struct("Basic").field("username", username).finish_non_exhaustive(),
@@ -37,14 +37,13 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// Why a header presents nothing. No message repeats what was sent.
+/// Why an `Authorization` header is invalid. No message repeats its contents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidAuthorization {
     /// It is longer than [`MAX_LENGTH`].
     #[error("the Authorization header is too long")]
     TooLong,
-    /// The scheme is neither Basic nor Bearer. A server that knows further
-    /// schemes, or treats unknown ones as absent, goes by this case.
+    /// The scheme is neither Basic nor Bearer. AWX treats such a header as absent.
     #[error("the Authorization header has an unknown scheme")]
     UnknownScheme,
     /// Nothing follows the scheme.
@@ -53,27 +52,27 @@ pub enum InvalidAuthorization {
     /// The credentials of Basic are not Base64 of UTF-8 text with a colon.
     #[error("the Basic credentials are not a name and a password in Base64")]
     Basic,
-    /// The token has characters that no bearer token has.
+    /// The token contains characters that are not allowed in a bearer token.
     #[error("the Bearer token has characters that are not allowed")]
     Bearer,
-    /// A NUL stands in the name or the password; no text in a database has one.
+    /// The username or the password contains a NUL, which databases reject.
     #[error("the Basic credentials contain a NUL")]
     Nul,
 }
 
-/// Reads the value of an `Authorization` header. The scheme is matched without
-/// regard to case (RFC 9110, section 11.1), spaces around and between are
+/// Parses the value of an `Authorization` header. The scheme is matched
+/// case-insensitively (RFC 9110, section 11.1), spaces around and between are
 /// tolerated, and the first colon ends the username (RFC 7617, section 2).
 ///
 /// # Errors
-/// [`InvalidAuthorization`], by the first thing that is wrong.
-pub fn parse_authorization(value: &str) -> Result<Credentials, InvalidAuthorization> {
+/// [`InvalidAuthorization`] for the first problem.
+pub fn parse_authorization(value: &str) -> Result<AuthorizationHeader, InvalidAuthorization> {
     if value.len() > MAX_LENGTH {
         return Err(InvalidAuthorization::TooLong);
     }
     let value = value.trim_matches([' ', '\t']);
     let (scheme, credentials) = value.split_once([' ', '\t']).unwrap_or((value, ""));
-    let parse: fn(&str) -> Result<Credentials, InvalidAuthorization> = if scheme.eq_ignore_ascii_case("basic") {
+    let parse: fn(&str) -> Result<AuthorizationHeader, InvalidAuthorization> = if scheme.eq_ignore_ascii_case("basic") {
         parse_basic
     } else if scheme.eq_ignore_ascii_case("bearer") {
         parse_bearer
@@ -92,24 +91,24 @@ pub fn cookie<'a>(value: &'a str, name: &str) -> Option<&'a str> {
     pairs.into_iter().find(|(key, _)| *key == name).map(|(_, value)| value)
 }
 
-fn parse_basic(credentials: &str) -> Result<Credentials, InvalidAuthorization> {
+fn parse_basic(credentials: &str) -> Result<AuthorizationHeader, InvalidAuthorization> {
     let decoded = BASE64.decode(credentials).map_err(|_| InvalidAuthorization::Basic)?;
     let text = String::from_utf8(decoded).map_err(|_| InvalidAuthorization::Basic)?;
     if text.contains('\0') {
         return Err(InvalidAuthorization::Nul);
     }
     let (username, password) = text.split_once(':').ok_or(InvalidAuthorization::Basic)?;
-    Ok(Credentials::Basic { username: username.to_owned(), password: password.to_owned() })
+    Ok(AuthorizationHeader::Basic { username: username.to_owned(), password: password.to_owned() })
 }
 
 /// RFC 6750, section 2.1: `1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`.
-fn parse_bearer(token: &str) -> Result<Credentials, InvalidAuthorization> {
+fn parse_bearer(token: &str) -> Result<AuthorizationHeader, InvalidAuthorization> {
     let body = token.trim_end_matches('=');
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte);
     if body.is_empty() || !body.bytes().all(allowed) {
         return Err(InvalidAuthorization::Bearer);
     }
-    Ok(Credentials::Bearer(token.to_owned()))
+    Ok(AuthorizationHeader::Bearer(token.to_owned()))
 }
 
 #[cfg(test)]
@@ -135,14 +134,14 @@ mod tests {
 
     fn basic(value: &str) -> (String, String) {
         match parse_authorization(value) {
-            Ok(Credentials::Basic { username, password }) => (username, password),
+            Ok(AuthorizationHeader::Basic { username, password }) => (username, password),
             other => panic!("{value}: {other:?}"),
         }
     }
 
     fn bearer(value: &str) -> String {
         match parse_authorization(value) {
-            Ok(Credentials::Bearer(token)) => token,
+            Ok(AuthorizationHeader::Bearer(token)) => token,
             other => panic!("{value}: {other:?}"),
         }
     }

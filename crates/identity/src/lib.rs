@@ -1,11 +1,10 @@
-//! Who is asking: passwords, tokens, sessions, and the secrets behind them.
+//! Authentication primitives: passwords, tokens, sessions, and the secrets behind them.
 //!
-//! This crate only computes. It opens no database and answers no request: the
-//! server reads what is stored, asks here what it is worth, and stores what it
-//! gets back. The one file it touches is the installation's secret key
-//! ([`key`]), and the one thing it asks of the system is randomness.
+//! This crate only computes. It opens no database and handles no request: the
+//! server reads and stores. The one file it touches is the installation's secret
+//! key ([`key`]), and the one thing it needs from the system is randomness.
 //!
-//! Nothing here prints a secret: types that hold one write their own `Debug`.
+//! Nothing here prints a secret: types that contain one have their own `Debug`.
 
 // A test that meets what it did not expect should stop right there.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]

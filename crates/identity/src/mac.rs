@@ -3,20 +3,20 @@
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-/// A key ready for use, so that a caller with many messages prepares it once.
+/// A prepared key, for many messages.
 #[derive(Clone)]
 pub(crate) struct MacKey(Hmac<Sha256>);
 
 impl MacKey {
     pub(crate) fn new(key: &[u8; 32]) -> Self {
-        // RFC 2104 fills a short key up to the hash's block of 64 bytes with
-        // zeros. Doing that here leaves no length that could be wrong.
+        // RFC 2104 pads a short key with zeros to the hash's block of 64 bytes. Done
+        // here, no length can be wrong.
         let mut block = zeroize::Zeroizing::new([0; 64]);
         block[..32].copy_from_slice(key);
         Self(Hmac::new((&*block).into()))
     }
 
-    /// The code of `parts`. Each goes in behind its length, so that ("ab", "c")
+    /// The HMAC of `parts`. Each is preceded by its length, so that ("ab", "c")
     /// and ("a", "bc") are different messages.
     pub(crate) fn of(&self, parts: &[&[u8]]) -> [u8; 32] {
         let mut mac = self.0.clone();

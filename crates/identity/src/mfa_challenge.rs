@@ -1,40 +1,39 @@
-//! Between the password and the second factor.
+//! The challenge between the password and the second factor.
 
 use crate::{key::SecretKey, mac::MacKey};
 use subtle::ConstantTimeEq;
 
-/// Seconds between the password and the code.
+/// Seconds until a challenge expires.
 pub const LIFETIME: i64 = 300;
 
-/// What a browser brings back with the code to show that the password was right
-/// a moment ago. It opens nothing by itself, and a new password ends it.
-/// `now` is in seconds since 1970.
+/// Creates a challenge, which a browser sends back with the code. It proves that the
+/// password was right a moment ago, and grants nothing by itself. A new password
+/// invalidates it. `now` is in seconds since 1970.
 pub fn create(secret_key: &SecretKey, user_id: i64, password_hash: &str, now: i64) -> String {
     let expires = now.saturating_add(LIFETIME);
-    format!("{user_id}.{expires}.{}", code(secret_key, user_id, expires, password_hash))
+    format!("{user_id}.{expires}.{}", signature(secret_key, user_id, expires, password_hash))
 }
 
-/// The user whose password was right, going by what the token says: nothing
-/// is proved until [`is_valid`] holds.
-pub fn user_id(token: &str) -> Option<i64> {
-    token.split('.').next()?.parse().ok()
+/// The user id in a challenge. It is not verified: see [`is_valid`].
+pub fn user_id(challenge: &str) -> Option<i64> {
+    challenge.split('.').next()?.parse().ok()
 }
 
-/// Whether [`create`] made this token, for this user with this password, and not too long ago,
-/// nor at a time that is still to come, before the clock was set back.
-pub fn is_valid(secret_key: &SecretKey, token: &str, user_id: i64, password_hash: &str, now: i64) -> bool {
-    let mut parts = token.split('.');
+/// Whether a challenge was created for this user with this password, and is neither
+/// expired nor from the future, as after the clock was set back.
+pub fn is_valid(secret_key: &SecretKey, challenge: &str, user_id: i64, password_hash: &str, now: i64) -> bool {
+    let mut parts = challenge.split('.');
     let (Some(user), Some(expires), Some(sent), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
         return false;
     };
     let Ok(expires) = expires.parse::<i64>() else { return false };
-    let expected = code(secret_key, user_id, expires, password_hash);
+    let expected = signature(secret_key, user_id, expires, password_hash);
     let is_in_time = (1..=LIFETIME).contains(&expires.saturating_sub(now));
     user.parse() == Ok(user_id) && is_in_time && sent.as_bytes().ct_eq(expected.as_bytes()).into()
 }
 
-fn code(secret_key: &SecretKey, user_id: i64, expires: i64, password_hash: &str) -> String {
-    let key = zeroize::Zeroizing::new(secret_key.derive("pending sign-in"));
+fn signature(secret_key: &SecretKey, user_id: i64, expires: i64, password_hash: &str) -> String {
+    let key = zeroize::Zeroizing::new(secret_key.derive("mfa challenge"));
     hex::encode(MacKey::new(&key).of(&[&user_id.to_be_bytes(), &expires.to_be_bytes(), password_hash.as_bytes()]))
 }
 
@@ -43,13 +42,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_good_for_one_user_password_key_and_time() {
+    fn a_challenge_is_valid_for_one_user_password_key_and_time() {
         let (key, other) = (SecretKey::from_bytes([1; 64]), SecretKey::from_bytes([2; 64]));
         let token = create(&key, 7, "hash", 1000);
         assert_eq!(user_id(&token), Some(7));
         assert!(is_valid(&key, &token, 7, "hash", 1000) && is_valid(&key, &token, 7, "hash", 1000 + LIFETIME - 1));
         assert!(!is_valid(&key, &token, 7, "hash", 1000 + LIFETIME));
-        assert!(!is_valid(&key, &token, 7, "hash", 999), "it was made in the future");
+        assert!(!is_valid(&key, &token, 7, "hash", 999), "created in the future");
         assert!(!is_valid(&key, &token, 7, "another hash", 1000));
         assert!(!is_valid(&key, &token, 8, "hash", 1000));
         assert!(!is_valid(&other, &token, 7, "hash", 1000));

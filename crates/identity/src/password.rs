@@ -1,4 +1,4 @@
-//! Passwords at rest: hashing new ones and verifying given ones.
+//! Hashes and verifies passwords.
 
 mod django_cost;
 #[cfg(feature = "fuzzing")]
@@ -24,17 +24,17 @@ use zeroize::Zeroizing;
 /// block, and as many at a time as there are cores: more would not be faster,
 /// and each takes 19 MiB.
 ///
-/// A caller that goes away does not make room for the next: a hash once begun
-/// keeps its place until it is done.
+/// A cancelled caller does not free its permit before the hash is finished, because
+/// the work cannot be stopped.
 pub struct Passwords {
     argon2: Argon2<'static>,
-    places: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
     waiting: AtomicUsize,
-    /// So many who wait are a crowd.
-    crowd: usize,
+    /// With this many waiting the hasher is overloaded.
+    max_waiting: usize,
 }
 
-/// Counts who waits for a place, also if they go away.
+/// Counts a waiting caller, also one that is cancelled.
 struct Waiting<'a>(&'a AtomicUsize);
 
 impl<'a> Waiting<'a> {
@@ -50,10 +50,10 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// How many for each place make a crowd: of hashes in our form, a second's work.
-const CROWD_PER_PLACE: usize = 32;
+/// Waiting callers per permit at which the hasher is overloaded: about a second of work.
+const MAX_WAITING_PER_PERMIT: usize = 32;
 
-/// The hasher that the whole process shares, so that its limit holds for all callers together.
+/// The hasher of the process, whose limit applies to all callers together.
 pub fn passwords() -> &'static Passwords {
     static SHARED: LazyLock<Passwords> = LazyLock::new(Passwords::new);
     &SHARED
@@ -62,30 +62,30 @@ pub fn passwords() -> &'static Passwords {
 /// A password could not be hashed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HashError {
-    /// Argon2 knows no such cost, or there is no memory for it.
+    /// Argon2 rejects the cost, or there is not enough memory.
     #[error("the password cannot be hashed: {0}")]
     Argon2(argon2::password_hash::Error),
-    /// The work was broken off, as when the process is shutting down.
+    /// The work was interrupted, as at shutdown.
     #[error("the hashing of a password was interrupted")]
     Interrupted,
 }
 
-/// What a given password is worth against a stored one.
+/// The result of verifying a password against a stored hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum PasswordCheck {
-    /// It is the password.
+    /// The password is right.
     Correct,
-    /// It is the password, but stored in an older or weaker form: the caller
-    /// hashes it anew and stores that.
+    /// The password is right, but its hash is in an older or weaker form: the caller
+    /// replaces it.
     CorrectNeedsRehash,
-    /// It is not the password, or nothing that a password could match is stored.
+    /// The password is wrong, or the stored value matches no password.
     Wrong,
 }
 
 impl Passwords {
-    /// Argon2id with 19 MiB of memory, two passes and one lane: the first of
-    /// the settings in OWASP's Password Storage Cheat Sheet that spares memory.
+    /// Argon2id with 19 MiB of memory, two passes and no parallelism, as in OWASP's
+    /// Password Storage Cheat Sheet.
     pub fn new() -> Self {
         Self::with_params(Params::DEFAULT)
     }
@@ -94,7 +94,7 @@ impl Passwords {
     /// it. Tests take the least, 8 KiB and one pass.
     ///
     /// # Errors
-    /// [`HashError::Argon2`] if Argon2 knows no such cost.
+    /// [`HashError::Argon2`] if Argon2 rejects the cost.
     pub fn with_cost(memory: u32, passes: u32) -> Result<Self, HashError> {
         let params = Params::new(memory, passes, 1, None).map_err(|error| HashError::Argon2(error.into()))?;
         Ok(Self::with_params(params))
@@ -104,9 +104,9 @@ impl Passwords {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             argon2: Argon2::new(Algorithm::Argon2id, Version::V0x13, params),
-            places: Arc::new(Semaphore::new(cores)),
+            permits: Arc::new(Semaphore::new(cores)),
             waiting: AtomicUsize::new(0),
-            crowd: cores * CROWD_PER_PLACE,
+            max_waiting: cores * MAX_WAITING_PER_PERMIT,
         }
     }
 
@@ -114,7 +114,7 @@ impl Passwords {
     /// random bytes of salt, at most 128 characters long.
     ///
     /// # Errors
-    /// [`HashError`]; none of its cases is about the password itself.
+    /// [`HashError`]; it never depends on the password itself.
     pub async fn hash(&self, password: String) -> Result<String, HashError> {
         let password = Zeroizing::new(password);
         self.blocking(move |argon2| {
@@ -130,19 +130,19 @@ impl Passwords {
     /// `pbkdf2_sha256$…` and `argon2$argon2id$…`.
     ///
     /// Anything else is [`PasswordCheck::Wrong`]: the empty string, Django's unusable
-    /// passwords (`!…`), forms unknown or broken, and forms whose cost is out
-    /// of bounds. It costs as much time as a wrong password, so that nobody
-    /// learns which accounts have no password here. Should the work fail, the
-    /// answer is `Wrong` too, and the log says why.
+    /// passwords (`!…`), unknown or broken forms, and forms whose cost is out of
+    /// bounds. It takes as much time as a wrong password, so that nobody learns which
+    /// accounts have no local password. If the work fails, the result is `Wrong` too,
+    /// and the log says why.
     pub async fn verify(&self, password: String, stored: String) -> PasswordCheck {
         self.verify_constant_work(password, Some(stored), DjangoHashCost::default()).await
     }
 
-    /// As [`Passwords::verify`], for whoever signs in: a wrong password takes the
-    /// same work whoever it is tried for, and in whatever form theirs is stored;
-    /// the time an answer takes must not tell who exists (CVE-2020-14337).
-    /// `stored` is `None` for a user who does not exist, and `django_cost` what
-    /// hashes in other forms than ours cost in this installation.
+    /// As [`Passwords::verify`], for sign-in: a wrong password takes the same work for
+    /// every username and every form of the stored hash, so that the response time
+    /// does not tell who exists (CVE-2020-14337). `stored` is `None` for an unknown
+    /// user, and `django_cost` is the cost of the hashes in Django's forms in this
+    /// installation.
     ///
     /// A right password takes no longer than its own form does.
     pub async fn verify_constant_work(
@@ -152,25 +152,24 @@ impl Passwords {
         django_cost: DjangoHashCost,
     ) -> PasswordCheck {
         let password = Zeroizing::new(password);
-        let verdict = self.blocking(move |argon2| {
+        let check = self.blocking(move |argon2| {
             let parsed = stored.as_deref().and_then(|stored| Stored::parse(stored, argon2.params()));
-            let verdict = parsed.as_ref().map_or(PasswordCheck::Wrong, |stored| stored.verify(&password));
-            if verdict == PasswordCheck::Wrong {
-                let spent = parsed.as_ref().map_or(WorkDone::Nothing, Stored::spent);
-                django_cost.do_remaining_work(argon2, &password, spent);
+            let check = parsed.as_ref().map_or(PasswordCheck::Wrong, |stored| stored.verify(&password));
+            if check == PasswordCheck::Wrong {
+                let done = parsed.as_ref().map_or(WorkDone::Nothing, Stored::work);
+                django_cost.do_remaining_work(argon2, &password, done);
             }
-            verdict
+            check
         });
-        verdict.await.unwrap_or_else(|error| {
+        check.await.unwrap_or_else(|error| {
             tracing::error!(%error, "a password could not be verified");
             PasswordCheck::Wrong
         })
     }
 
-    /// Whether so many wait to have a password hashed or verified that one more
-    /// would wait for seconds.
+    /// Whether so many callers wait that one more would wait for seconds.
     pub fn is_overloaded(&self) -> bool {
-        self.waiting.load(Ordering::Relaxed) >= self.crowd
+        self.waiting.load(Ordering::Relaxed) >= self.max_waiting
     }
 
     async fn blocking<T, F>(&self, work: F) -> Result<T, HashError>
@@ -178,15 +177,15 @@ impl Passwords {
         T: Send + 'static,
         F: FnOnce(&Argon2<'static>) -> T + Send + 'static,
     {
-        let place = {
+        let permit = {
             let _waiting = Waiting::new(&self.waiting);
-            self.places.clone().acquire_owned().await.map_err(|_| HashError::Interrupted)?
+            self.permits.clone().acquire_owned().await.map_err(|_| HashError::Interrupted)?
         };
         let argon2 = self.argon2.clone();
         let worked = task::spawn_blocking(move || {
-            // Held in here, not by the caller's future: that may be dropped
-            // while the work, which nothing can stop, goes on.
-            let _place = place;
+            // Kept here and not in the caller's future, which may be dropped while the
+            // work goes on.
+            let _permit = permit;
             work(&argon2)
         });
         worked.await.map_err(|_| HashError::Interrupted)
@@ -205,14 +204,14 @@ impl fmt::Debug for Passwords {
     }
 }
 
-/// Does the work of a verification and forgets the outcome.
-fn spend(argon2: &Argon2<'_>, password: &str) {
+/// Hashes a password and discards the result.
+fn hash_and_discard(argon2: &Argon2<'_>, password: &str) {
     let mut output = [0; Params::DEFAULT_OUTPUT_LEN];
     let done = argon2.hash_password_into(password.as_bytes(), b"a salt for nobody", &mut output);
     if let Err(error) = done {
         tracing::error!(%error, "a password could not be verified");
     }
-    // Otherwise the compiler may find that nobody looks at the outcome.
+    // Otherwise the compiler could remove the work.
     std::hint::black_box(&output);
 }
 

@@ -1,57 +1,56 @@
-//! A short memory of username and password pairs found right.
+//! A cache of passwords that were right a moment ago.
 //!
-//! Clients that send Basic credentials send them with every request. Argon2 is
-//! slow by design; without this memory it would be paid each time.
+//! Clients that use Basic authentication send the password with every request, and
+//! Argon2 is slow by design.
 
 use crate::mac::MacKey;
 use moka::sync::Cache;
 use std::{fmt, time::Duration};
 
-/// The most pairs remembered at a time.
+/// The most entries.
 const CAPACITY: u64 = 10_000;
 
-/// How long a pair is remembered unless the server is told otherwise.
+/// How long an entry is kept by default.
 pub const DEFAULT_TTL: Duration = Duration::from_secs(60);
 
-/// The pairs found right lately.
+/// A cache of verified passwords.
 ///
-/// What is kept is an HMAC over location, username, password and stored hash, under
-/// a key that lives and dies with the process: no password can be got back from it.
-/// The location is where the client is: who guesses elsewhere must not have guesses
-/// checked against this memory, which is fast.
-/// The stored hash is part of it, and the caller has just read that from the
-/// database. So once a password is changed its old pair no longer matches, at
-/// once and on any node. What a caller must still check for itself is that the
-/// user is active.
+/// An entry is an HMAC over location, username, password and stored hash, under a
+/// key that exists only in this process: no password can be recovered from it.
+/// The location is the client's network: an attacker elsewhere must not have guesses
+/// checked against this cache, which is fast.
+/// The caller has just read the stored hash from the database, so a changed password
+/// invalidates the entry at once, on every node. The caller still has to check that
+/// the user is active.
 pub struct PasswordCache {
     key: MacKey,
-    pairs: Cache<[u8; 32], ()>,
+    entries: Cache<[u8; 32], ()>,
 }
 
 impl PasswordCache {
-    /// An empty memory, in which a pair stays for `ttl`.
+    /// An empty cache, whose entries expire after `ttl`.
     pub fn new(ttl: Duration) -> Self {
-        let pairs = Cache::builder().max_capacity(CAPACITY).time_to_live(ttl).build();
-        Self { key: MacKey::new(&zeroize::Zeroizing::new(crate::random::bytes())), pairs }
+        let entries = Cache::builder().max_capacity(CAPACITY).time_to_live(ttl).build();
+        Self { key: MacKey::new(&zeroize::Zeroizing::new(crate::random::bytes())), entries }
     }
 
-    /// Remembers that `password` was just verified against `stored_hash`, the
-    /// hash stored for this user.
+    /// Stores that `password` was verified against `stored_hash`, the user's stored
+    /// hash.
     pub fn insert(&self, location: &str, username: &str, password: &str, stored_hash: &str) {
-        self.pairs.insert(self.pair(location, username, password, stored_hash), ());
+        self.entries.insert(self.entry(location, username, password, stored_hash), ());
     }
 
-    /// Whether this pair was verified lately against this very hash, which must
-    /// be the one stored now.
+    /// Whether the password was verified lately against this hash, which must be the
+    /// one stored now.
     pub fn contains(&self, location: &str, username: &str, password: &str, stored_hash: &str) -> bool {
-        // The look-up need not take constant time: it compares codes that
-        // nobody without the key can steer.
-        // It is a `get`, not a `contains_key`, so that it counts as use: when the
-        // memory is full, the pairs used most stay.
-        self.pairs.get(&self.pair(location, username, password, stored_hash)).is_some()
+        // The look-up need not take constant time: it compares HMACs, which nobody
+        // without the key can choose.
+        // `get` counts as use, unlike `contains_key`: a full cache keeps the entries
+        // used most.
+        self.entries.get(&self.entry(location, username, password, stored_hash)).is_some()
     }
 
-    fn pair(&self, location: &str, username: &str, password: &str, stored_hash: &str) -> [u8; 32] {
+    fn entry(&self, location: &str, username: &str, password: &str, stored_hash: &str) -> [u8; 32] {
         self.key.of(&[location.as_bytes(), username.as_bytes(), password.as_bytes(), stored_hash.as_bytes()])
     }
 }
@@ -69,11 +68,11 @@ mod tests {
     const HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2E$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
     #[test]
-    fn only_the_very_same_pair_is_recalled() {
-        let pairs = PasswordCache::new(DEFAULT_TTL);
-        assert!(!pairs.contains("here", "ann", "secret", HASH));
-        pairs.insert("here", "ann", "secret", HASH);
-        assert!(pairs.contains("here", "ann", "secret", HASH));
+    fn only_the_same_password_is_found() {
+        let cache = PasswordCache::new(DEFAULT_TTL);
+        assert!(!cache.contains("here", "ann", "secret", HASH));
+        cache.insert("here", "ann", "secret", HASH);
+        assert!(cache.contains("here", "ann", "secret", HASH));
         for (username, password, hash) in [
             ("ann", "secret", "another hash"),
             ("ann", "Secret", HASH),
@@ -82,39 +81,39 @@ mod tests {
             ("anns", "ecret", HASH),
             ("", "annsecret", HASH),
         ] {
-            assert!(!pairs.contains("here", username, password, hash), "{username} {password} {hash}");
+            assert!(!cache.contains("here", username, password, hash), "{username} {password} {hash}");
         }
-        assert!(!pairs.contains("there", "ann", "secret", HASH), "somebody elsewhere has it checked");
+        assert!(!cache.contains("there", "ann", "secret", HASH), "a client elsewhere");
     }
 
     #[test]
-    fn a_pair_is_forgotten_after_its_time() {
-        let pairs = PasswordCache::new(Duration::from_millis(20));
-        pairs.insert("here", "ann", "secret", HASH);
+    fn an_entry_expires() {
+        let cache = PasswordCache::new(Duration::from_millis(20));
+        cache.insert("here", "ann", "secret", HASH);
         std::thread::sleep(Duration::from_millis(40));
-        assert!(!pairs.contains("here", "ann", "secret", HASH));
+        assert!(!cache.contains("here", "ann", "secret", HASH));
     }
 
     #[test]
-    fn the_memory_is_bounded() {
-        let pairs = PasswordCache::new(DEFAULT_TTL);
+    fn the_cache_is_bounded() {
+        let cache = PasswordCache::new(DEFAULT_TTL);
         for user in 0..15_000 {
-            pairs.insert("here", &format!("user{user}"), "secret", HASH);
+            cache.insert("here", &format!("user{user}"), "secret", HASH);
         }
-        pairs.pairs.run_pending_tasks();
-        assert!(pairs.pairs.entry_count() <= CAPACITY);
+        cache.entries.run_pending_tasks();
+        assert!(cache.entries.entry_count() <= CAPACITY);
     }
 
     #[test]
     fn each_process_has_its_own_key() {
         let (one, other) = (PasswordCache::new(DEFAULT_TTL), PasswordCache::new(DEFAULT_TTL));
-        assert_ne!(one.pair("here", "ann", "secret", HASH), other.pair("here", "ann", "secret", HASH));
+        assert_ne!(one.entry("here", "ann", "secret", HASH), other.entry("here", "ann", "secret", HASH));
     }
 
     #[test]
     fn debug_shows_nothing() {
-        let pairs = PasswordCache::new(DEFAULT_TTL);
-        pairs.insert("here", "ann", "secret", HASH);
-        assert_eq!(format!("{pairs:?}"), "PasswordCache(..)");
+        let cache = PasswordCache::new(DEFAULT_TTL);
+        cache.insert("here", "ann", "secret", HASH);
+        assert_eq!(format!("{cache:?}"), "PasswordCache(..)");
     }
 }

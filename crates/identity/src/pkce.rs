@@ -1,20 +1,19 @@
-//! Proof Key for Code Exchange (RFC 7636): whoever redeems an authorization code
-//! must know a secret of whoever asked for it. Only the method `S256`: `plain`
+//! Proof Key for Code Exchange (RFC 7636): the client that exchanges an authorization
+//! code must know the secret of the client that requested it. Only the method `S256`: `plain`
 //! protects nothing once the request is seen (RFC 9700, section 2.1.1).
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-/// Whether a text can be a challenge of `S256`: a SHA-256 in Base64url without
+/// Whether a text is a well-formed challenge of `S256`: a SHA-256 in Base64url without
 /// padding (RFC 7636, section 4.2).
 pub fn is_challenge(text: &str) -> bool {
     BASE64_URL_SAFE_NO_PAD.decode(text).is_ok_and(|bytes| bytes.len() == 32)
 }
 
-/// Whether the verifier is the one of which the challenge was made, compared in
-/// constant time. A verifier has 43 to 128 unreserved characters (RFC 7636,
-/// section 4.1); anything else is none.
+/// Whether the challenge was made from the verifier, compared in constant time. A verifier has 43 to 128 unreserved characters (RFC 7636,
+/// section 4.1); anything else does not match.
 pub fn verify(challenge: &str, verifier: &str) -> bool {
     let unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
     let well_formed = (43..=128).contains(&verifier.len()) && verifier.bytes().all(unreserved);

@@ -1,27 +1,26 @@
-//! What a new password must look like.
+//! The rules for new passwords.
 
 use crate::common_passwords::is_common;
 
-/// The longest password taken, in characters, whatever the policy says. It is
-/// AWX's, whose clients know the message.
+/// The longest password in characters, as in AWX.
 pub const MAX_LENGTH: usize = 128;
 
-/// What the installation asks of a new password. Zero asks nothing, and that is
-/// the default of each. Characters are Unicode scalar values.
+/// The rules of an installation. Zero, the default, disables a rule. Characters are
+/// Unicode scalar values.
 ///
 /// The rules, their order and their messages are AWX's settings
 /// `LOCAL_PASSWORD_MIN_LENGTH`, `_DIGITS`, `_UPPER` and `_SPECIAL`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PasswordPolicy {
-    /// At least so many characters.
+    /// The fewest characters.
     pub min_length: u32,
-    /// At least so many digits, of any script.
+    /// The fewest digits, of any script.
     pub min_digits: u32,
-    /// At least so many uppercase letters, of any script.
+    /// The fewest uppercase letters, of any script.
     pub min_upper: u32,
-    /// At least so many characters that are neither letters nor digits.
+    /// The fewest characters that are neither letters nor digits.
     pub min_special: u32,
-    /// None that turned up often in leaks. This rule is ours, and the last.
+    /// Whether common passwords are rejected. AWX has no such rule; it is checked last.
     pub refuse_common: bool,
 }
 
@@ -29,7 +28,7 @@ impl PasswordPolicy {
     /// Whether `password` may be set.
     ///
     /// # Errors
-    /// The message for the person who chose it, about the first rule broken.
+    /// A message for the user about the first broken rule.
     pub fn check(&self, password: &str) -> Result<(), String> {
         let length = password.chars().count();
         if length > MAX_LENGTH {
@@ -48,7 +47,7 @@ impl PasswordPolicy {
         contains(self.min_upper, char::is_uppercase, "uppercase characters")?;
         contains(self.min_special, |character| !character.is_alphanumeric(), "special characters")?;
         if self.refuse_common && is_common(password) {
-            return Err("Password is one of those that everybody tries first.".into());
+            return Err("Password is among the most common passwords.".into());
         }
         Ok(())
     }

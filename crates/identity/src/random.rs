@@ -1,22 +1,21 @@
-//! The one place that asks the operating system for randomness.
+//! Randomness from the operating system.
 
 /// `N` unpredictable bytes.
 ///
-/// Panics if the operating system has none to give. There is no way on from
-/// there: every caller is about to make a secret, and a guessable secret is
-/// worse than a failed request.
-#[expect(clippy::expect_used, reason = "without randomness no secret can be made, and none may be made up")]
+/// Panics if the operating system has none: every caller generates a secret, and a
+/// guessable secret is worse than a failed request.
+#[expect(clippy::expect_used, reason = "without randomness no secret can be generated")]
 pub(crate) fn bytes<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).expect("the operating system gives randomness");
+    getrandom::fill(&mut bytes).expect("the operating system has randomness");
     bytes
 }
 
-/// `length` letters and digits, each drawn evenly from `A-Z a-z 0-9`.
+/// `length` letters and digits, drawn evenly from `A-Z a-z 0-9`.
 pub(crate) fn alphanumeric(length: usize) -> String {
     const ALPHABET: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-    // The largest multiple of 62 in a byte: what lies above would make the
-    // first letters likelier than the rest, so it is thrown away.
+    // The largest multiple of 62 in a byte. Larger values are discarded, because they
+    // would make the first letters likelier than the rest.
     const EVEN: u8 = 62 * 4;
 
     let mut text = String::with_capacity(length);

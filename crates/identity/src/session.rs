@@ -1,4 +1,4 @@
-//! Browser sessions: the parts that need no storage.
+//! Browser sessions: secrets, and the binding to the password.
 
 use crate::{key::SecretKey, mac::MacKey, token::NewSecret};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
@@ -6,42 +6,40 @@ use jiff::Timestamp;
 use std::fmt;
 use subtle::ConstantTimeEq;
 
-/// Makes the secret of a new session: 256 bits in 43 characters that a cookie
-/// takes as they are. Store the digest; the plain secret goes into the cookie.
+/// Generates the secret of a new session: 256 bits in 43 characters that need no
+/// escaping in a cookie. Store the digest; the plain secret goes into the cookie.
 pub fn new_session() -> NewSecret {
-    NewSecret::of(BASE64_URL_SAFE_NO_PAD.encode(crate::random::bytes::<32>()))
+    NewSecret::new(BASE64_URL_SAFE_NO_PAD.encode(crate::random::bytes::<32>()))
 }
 
-/// Ties a session to the password it was opened with: an HMAC over the user's
-/// id and stored password hash, in 64 hexadecimal digits.
+/// The binding of a session to the password it was opened with: an HMAC over the
+/// user's id and stored password hash, in 64 hexadecimal digits.
 ///
-/// Store it with the session, compute it again from the user's row at each
-/// request and give it to [`Session::is_alive`]: a new password ends every
-/// session that was not given a new binding, on every node, with nothing to
-/// clean up. The idea is Django's `get_session_auth_hash`. Changing the
+/// It is stored with the session, computed again from the user's row at each request
+/// and compared by [`Session::is_valid`]: a new password ends every session that was
+/// not bound again, on every node. The idea is Django's `get_session_auth_hash`. Changing the
 /// installation's secret key ends all sessions in the same way.
 pub fn binding(secret_key: &SecretKey, user_id: i64, password_hash: &str) -> String {
     let key = zeroize::Zeroizing::new(secret_key.derive("session binding"));
     hex::encode(MacKey::new(&key).of(&[&user_id.to_be_bytes(), password_hash.as_bytes()]))
 }
 
-/// A session as it is stored, beside the digest by which it is found.
+/// A stored session.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Session {
-    /// Whose it is.
+    /// The session's user.
     pub user_id: i64,
-    /// [`binding`] at the time it was opened, or last bound anew.
+    /// [`binding`] when it was opened or last bound.
     pub binding: String,
-    /// The first moment at which it is over.
+    /// When it ends.
     pub expires_at: Timestamp,
 }
 
 impl Session {
-    /// Whether the session still counts: it has not expired, and the user's
-    /// password is the one it was opened with. `current_binding` is [`binding`]
-    /// of the user's row as it is now.
-    pub fn is_alive(&self, now: Timestamp, current_binding: &str) -> bool {
-        // Two empty bindings are equal, and mean that nobody computed one.
+    /// Whether the session has not expired, and the user's password is the one it was
+    /// opened with. `current_binding` is [`binding`] of the user's row.
+    pub fn is_valid(&self, now: Timestamp, current_binding: &str) -> bool {
+        // Two empty bindings would be equal, but were never computed.
         let bound = !current_binding.is_empty() && self.binding.as_bytes().ct_eq(current_binding.as_bytes()).into();
         now < self.expires_at && bound
     }
@@ -81,24 +79,24 @@ mod tests {
     fn a_session_ends_at_its_time() {
         let session = Session { user_id: 7, binding: binding(&key(), 7, "hash"), expires_at: at(100) };
         let current = binding(&key(), 7, "hash");
-        assert!(session.is_alive(at(99), &current));
-        assert!(!session.is_alive(at(100), &current));
-        assert!(!session.is_alive(at(101), &current));
+        assert!(session.is_valid(at(99), &current));
+        assert!(!session.is_valid(at(100), &current));
+        assert!(!session.is_valid(at(101), &current));
     }
 
     #[test]
     fn a_session_ends_with_the_password_the_user_and_the_key() {
         let session = Session { user_id: 7, binding: binding(&key(), 7, "hash"), expires_at: at(100) };
-        assert!(!session.is_alive(at(1), &binding(&key(), 7, "another hash")));
-        assert!(!session.is_alive(at(1), &binding(&key(), 8, "hash")));
-        assert!(!session.is_alive(at(1), &binding(&SecretKey::from_bytes([4; 64]), 7, "hash")));
-        assert!(!session.is_alive(at(1), ""));
+        assert!(!session.is_valid(at(1), &binding(&key(), 7, "another hash")));
+        assert!(!session.is_valid(at(1), &binding(&key(), 8, "hash")));
+        assert!(!session.is_valid(at(1), &binding(&SecretKey::from_bytes([4; 64]), 7, "hash")));
+        assert!(!session.is_valid(at(1), ""));
     }
 
     #[test]
     fn no_binding_never_counts() {
         let session = Session { user_id: 7, binding: String::new(), expires_at: at(100) };
-        assert!(!session.is_alive(at(1), ""));
+        assert!(!session.is_valid(at(1), ""));
     }
 
     #[test]

@@ -1,21 +1,20 @@
-//! Bearer tokens and other secrets that we make up ourselves.
+//! Bearer tokens and other generated secrets.
 
 use sha2::{Digest, Sha256};
 use std::fmt;
 use subtle::ConstantTimeEq;
 
-/// A secret just made: one half goes to its owner and is then forgotten, the
-/// other is stored.
+/// A generated secret: the plain text goes to its owner, the digest is stored.
 #[derive(Clone)]
 pub struct NewSecret {
-    /// What the owner gets to see, once.
+    /// Shown to the owner once.
     pub plain: String,
-    /// What is stored and looked up: [`digest`] of the plain secret.
+    /// Stored and looked up: [`digest`] of the plain secret.
     pub digest: String,
 }
 
 impl NewSecret {
-    pub(crate) fn of(plain: String) -> Self {
+    pub(crate) fn new(plain: String) -> Self {
         let digest = digest(&plain);
         Self { plain, digest }
     }
@@ -27,20 +26,19 @@ impl fmt::Debug for NewSecret {
     }
 }
 
-/// Makes a token of 30 letters and digits, the form AWX's tokens have. It holds
-/// 178 bits: more than the 160 that RFC 6749, section 10.10, recommends.
+/// Generates a token of 30 letters and digits, as AWX's are. It has 178 bits: more than the 160 that RFC 6749, section 10.10, recommends.
 pub fn new_token() -> NewSecret {
-    NewSecret::of(crate::random::alphanumeric(30))
+    NewSecret::new(crate::random::alphanumeric(30))
 }
 
-/// Makes the public name of an OAuth2 client: 40 letters and digits, as AWX's have.
+/// Generates the `client_id` of an OAuth2 client: 40 letters and digits, as in AWX.
 pub fn new_client_id() -> String {
     crate::random::alphanumeric(40)
 }
 
-/// Makes the secret of an OAuth2 client: 128 letters and digits, as AWX's have.
+/// Generates the secret of an OAuth2 client: 128 letters and digits, as in AWX.
 pub fn new_client_secret() -> NewSecret {
-    NewSecret::of(crate::random::alphanumeric(128))
+    NewSecret::new(crate::random::alphanumeric(128))
 }
 
 /// Whether `stored` is the [`digest`] of this secret, compared in constant time.
@@ -48,35 +46,35 @@ pub fn is_digest_of(stored: &str, plain: &str) -> bool {
     stored.as_bytes().ct_eq(digest(plain).as_bytes()).into()
 }
 
-/// What is stored of a secret made here: SHA-256 in 64 lowercase hexadecimal
-/// digits, so that it can be looked up by an index.
+/// The digest of a generated secret: SHA-256 in 64 lowercase hexadecimal digits,
+/// which an index can look up.
 ///
-/// A slow, salted hash protects secrets that can be guessed. These are random
-/// and of 178 bits or more: nobody guesses one however fast the digest is, and
-/// it is computed for every request. Never use it for a password.
+/// Passwords need a slow, salted hash because they can be guessed. Generated secrets
+/// have 178 random bits or more, and are digested with every request. Never use it
+/// for a password.
 pub fn digest(plain: &str) -> String {
     hex::encode(Sha256::digest(plain))
 }
 
-/// What a token may be used for.
+/// What a token allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Scope {
-    /// To look only.
+    /// Only to read.
     Read,
-    /// To do all that its owner may do; looking is part of it.
+    /// Everything that its owner may do, reading included.
     Write,
 }
 
-/// The scope asked for is none that exists. The message is AWX's.
+/// The scope does not exist. The message is AWX's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("Must be a simple space-separated string with allowed scopes ['read', 'write'].")]
 pub struct ScopeError;
 
-/// Reads a scope as AWX writes it: `read`, `write`, or both with a space between.
+/// Parses a scope as AWX writes it: `read`, `write`, or both with a space between.
 ///
 /// # Errors
-/// [`ScopeError`] for any other word, for a word that stands there twice (AWX
-/// refuses that too), and when there is no word at all.
+/// [`ScopeError`] for any other word, a repeated word (as in AWX), and an empty
+/// scope.
 pub fn parse_scope(scope: &str) -> Result<Scope, ScopeError> {
     let (mut read, mut write) = (false, false);
     for word in scope.split_whitespace() {

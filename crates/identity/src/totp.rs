@@ -1,14 +1,14 @@
-//! One-time codes as a second factor (RFC 6238), in the form that authenticator
-//! apps take: SHA-1, six digits, thirty seconds. And the codes that stand in for
-//! a lost device.
+//! Time-based one-time codes as a second factor (RFC 6238), with the parameters that
+//! authenticator apps support: SHA-1, six digits, thirty seconds. And recovery codes
+//! for a lost device.
 
 use crate::{random, token::NewSecret};
 use totp_rs::{Algorithm, Builder, Secret, Totp};
 use zeroize::Zeroizing;
 
-/// Digits of a code.
+/// The digits of a code.
 const DIGITS: u8 = 6;
-/// Seconds for which a code is made.
+/// Seconds per time step.
 const STEP: i64 = 30;
 /// How many steps the clock of a device may be off, to either side.
 const SKEW: u16 = 1;
@@ -16,27 +16,25 @@ const SKEW: u16 = 1;
 /// How many recovery codes a user gets.
 pub const RECOVERY_CODES: usize = 10;
 
-/// Makes a secret for a new device: 160 bits, as RFC 4226 recommends, in Base32.
+/// Generates the secret of a new device: 160 bits, as RFC 4226 recommends, in Base32.
 pub fn new_secret() -> Zeroizing<String> {
     Zeroizing::new(Secret::new_stack(random::bytes::<20>()).to_base32())
 }
 
-/// The address that an authenticator app reads, usually from a picture:
-/// `otpauth://totp/…`. None if `secret` is none of [`new_secret`], or if a name
-/// is empty or holds a colon.
+/// The `otpauth://totp/…` URI that an authenticator app reads from a QR code. None if
+/// `secret` is malformed, or if a name is empty or contains a colon.
 pub fn uri(secret: &str, issuer: &str, username: &str) -> Option<Zeroizing<String>> {
     let totp = builder(secret)?.with_issuer(Some(issuer)).with_account_name(username).build().ok()?;
     totp.to_url().ok().map(Zeroizing::new)
 }
 
-/// The step to which a code belongs, if it is one of `secret` and good at this
-/// time, in seconds since 1970. Spaces in the code do not matter.
+/// The time step of a code, if it is a valid code of `secret` at `now`, in seconds
+/// since 1970. Whitespace in the code is ignored.
 ///
-/// A code of a step up to `last_step`, the last one of which a code was taken,
-/// is good no more: whoever looks on as one is typed must not use it again
-/// (RFC 6238, section 5.2). The caller stores the answer as the next `last_step`.
-/// One that is still to come was stored before the clock was set back, and would
-/// lock the user out until then: it counts for nothing.
+/// A code of a step up to `last_step`, the step of the last consumed code, is
+/// rejected: each code can be used once (RFC 6238, section 5.2). The caller stores the
+/// result as the next `last_step`. A `last_step` in the future was stored before the
+/// clock was set back, and is ignored: it would lock the user out until then.
 pub fn check(secret: &str, code: &str, now: i64, last_step: i64) -> Option<i64> {
     let newest = now.div_euclid(STEP).saturating_add(SKEW.into());
     let last_step = if last_step > newest { 0 } else { last_step };
@@ -55,9 +53,9 @@ fn totp(secret: &str) -> Option<Totp> {
     builder(secret)?.build().ok()
 }
 
-/// Makes recovery codes: 80 random bits each, in four groups of letters and
-/// digits that are not mistaken for each other. Being random, they are stored as
-/// plain digests.
+/// Generates recovery codes: 80 random bits each, in four groups of letters and
+/// digits that are not mistaken for each other. They are random, so they are stored
+/// as plain digests.
 pub fn new_recovery_codes() -> Vec<NewSecret> {
     (0..RECOVERY_CODES)
         .map(|_| {
@@ -70,7 +68,7 @@ pub fn new_recovery_codes() -> Vec<NewSecret> {
         .collect()
 }
 
-/// What is stored of a recovery code. Case, hyphens and spaces do not matter.
+/// The digest of a recovery code. Case, hyphens and whitespace are ignored.
 pub fn recovery_digest(code: &str) -> String {
     let letters: String = code.chars().filter(|c| !c.is_whitespace() && *c != '-').collect();
     crate::token::digest(&letters.to_lowercase())

@@ -1,30 +1,30 @@
-//! What it costs to verify hashes that came from elsewhere.
+//! The cost of verifying password hashes in Django's forms.
 
-use super::{spend, stored::Stored};
+use super::{hash_and_discard, stored::Stored};
 use argon2::{Algorithm, Argon2, Params, Version};
 use sha2::Sha256;
 
-/// The most that verifying costs in each of the forms in which an installation
-/// holds passwords beside our own. It is nothing once all users have logged in.
+/// The highest cost of each of Django's forms among the stored hashes of an
+/// installation. It is zero once all users have logged in.
 #[derive(Clone, Debug, Default)]
 pub struct DjangoHashCost {
     pbkdf2_iterations: u32,
     argon2: Option<Params>,
 }
 
-/// The work that a verification has taken already.
+/// The work that a verification has done already.
 #[derive(Debug)]
 pub(super) enum WorkDone {
     Nothing,
-    Ours,
+    OwnForm,
     Pbkdf2(u32),
     Argon2(Params),
 }
 
 impl DjangoHashCost {
-    /// Takes into account what is stored for one user.
+    /// Takes a user's stored hash into account.
     pub fn include(&mut self, stored: &str) {
-        match Stored::parse(stored, &Params::DEFAULT).map(|stored| stored.spent()) {
+        match Stored::parse(stored, &Params::DEFAULT).map(|stored| stored.work()) {
             Some(WorkDone::Pbkdf2(iterations)) => self.pbkdf2_iterations = self.pbkdf2_iterations.max(iterations),
             Some(WorkDone::Argon2(params)) if self.argon2.as_ref().is_none_or(|known| work(known) < work(&params)) => {
                 self.argon2 = Some(params);
@@ -33,12 +33,12 @@ impl DjangoHashCost {
         }
     }
 
-    /// Spends what all forms together cost, less what was spent already.
-    pub(super) fn do_remaining_work(&self, ours: &Argon2<'_>, password: &str, spent: WorkDone) {
-        if !matches!(spent, WorkDone::Ours) {
-            spend(ours, password);
+    /// Does the work of all forms together, less what was done already.
+    pub(super) fn do_remaining_work(&self, ours: &Argon2<'_>, password: &str, done: WorkDone) {
+        if !matches!(done, WorkDone::OwnForm) {
+            hash_and_discard(ours, password);
         }
-        let iterations = match spent {
+        let iterations = match done {
             WorkDone::Pbkdf2(iterations) => self.pbkdf2_iterations.saturating_sub(iterations),
             _ => self.pbkdf2_iterations,
         };
@@ -47,8 +47,8 @@ impl DjangoHashCost {
             pbkdf2::pbkdf2_hmac::<Sha256>(password.as_bytes(), b"a salt for nobody", iterations, &mut output);
             std::hint::black_box(&output);
         }
-        if let (Some(params), false) = (&self.argon2, matches!(spent, WorkDone::Argon2(_))) {
-            spend(&Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone()), password);
+        if let (Some(params), false) = (&self.argon2, matches!(done, WorkDone::Argon2(_))) {
+            hash_and_discard(&Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone()), password);
         }
     }
 }
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_costliest_of_each_form_counts() {
+    fn the_highest_cost_of_each_form_counts() {
         let mut cost = DjangoHashCost::default();
         let pbkdf2 = |iterations: u32| format!("pbkdf2_sha256${iterations}$salt${}=", "A".repeat(43));
         let argon2 =

@@ -1,4 +1,4 @@
-//! The forms in which a password may be stored.
+//! The forms of stored password hashes.
 
 use super::{PasswordCheck, WorkDone};
 use argon2::{ARGON2ID_IDENT, Argon2, Params, PasswordHash, PasswordVerifier, Version};
@@ -6,27 +6,27 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
-/// No form of ours or Django's comes near; Django's column holds 128 characters.
+/// Longer than every form; Django's column has 128 characters.
 const MAX_LENGTH: usize = 512;
 
 /// Django's default grows with each release and passed one million in 2025.
-/// More than this is a mistake or an attack, and seconds of work.
+/// More is a mistake or an attack, and takes seconds.
 const MAX_PBKDF2_ITERATIONS: u32 = 5_000_000;
 
 /// The most memory spent on one verification, in KiB: 512 MiB. Django's own
 /// default is 100 MiB.
 const MAX_ARGON2_MEMORY: u32 = 512 * 1024;
 
-/// The most memory written by all passes of one verification together, in KiB:
+/// The most memory that all passes of one verification write, in KiB:
 /// 4 GiB take about two seconds.
 const MAX_ARGON2_WORK: u64 = 4 * 1024 * 1024;
 
 /// The length of our salts, in bytes.
 const SALT_LENGTH: usize = 16;
 
-/// A stored password that some password may match, and at a bearable cost.
+/// A stored hash that some password can match, at an acceptable cost.
 pub(super) enum Stored<'a> {
-    /// `django` for Django's form, whose cost is Django's too.
+    /// `django` for Django's prefix, whose cost is Django's too.
     Argon2id {
         hash: Box<PasswordHash>,
         rehash: bool,
@@ -40,8 +40,8 @@ pub(super) enum Stored<'a> {
 }
 
 impl<'a> Stored<'a> {
-    /// Reads what is stored; `ours` is the cost at which new passwords are
-    /// hashed. `None` if no password can match it.
+    /// Parses a stored hash; `ours` is the cost of new hashes. `None` if no password
+    /// can match it.
     pub(super) fn parse(stored: &'a str, ours: &Params) -> Option<Self> {
         if stored.len() > MAX_LENGTH {
             return None;
@@ -67,7 +67,7 @@ impl<'a> Stored<'a> {
         Some(Self::Pbkdf2Sha256 { iterations, salt, expected })
     }
 
-    /// A PHC string. Without `ours` it is to be rehashed whatever its cost.
+    /// A PHC string. Without `ours` it needs a rehash whatever its cost.
     fn parse_argon2(phc: &str, ours: Option<&Params>) -> Option<Self> {
         let hash = PasswordHash::new(phc).ok()?;
         if hash.algorithm != ARGON2ID_IDENT {
@@ -75,8 +75,8 @@ impl<'a> Stored<'a> {
         }
         let (salt_length, output_length) = (hash.salt.as_ref()?.len(), hash.hash.as_ref()?.len());
         let params = Params::try_from(&hash).ok()?;
-        let work = u64::from(params.m_cost()) * u64::from(params.t_cost());
-        if params.m_cost() > MAX_ARGON2_MEMORY || work > MAX_ARGON2_WORK {
+        let total_work = u64::from(params.m_cost()) * u64::from(params.t_cost());
+        if params.m_cost() > MAX_ARGON2_MEMORY || total_work > MAX_ARGON2_WORK {
             return None;
         }
         let rehash = ours.is_none_or(|ours| {
@@ -90,9 +90,9 @@ impl<'a> Stored<'a> {
     }
 
     /// The work that verifying takes.
-    pub(super) fn spent(&self) -> WorkDone {
+    pub(super) fn work(&self) -> WorkDone {
         match self {
-            Self::Argon2id { django: false, .. } => WorkDone::Ours,
+            Self::Argon2id { django: false, .. } => WorkDone::OwnForm,
             Self::Argon2id { hash, .. } => Params::try_from(&**hash).map_or(WorkDone::Nothing, WorkDone::Argon2),
             Self::Pbkdf2Sha256 { iterations, .. } => WorkDone::Pbkdf2(*iterations),
         }

@@ -185,14 +185,14 @@ async fn nobody_costs_as_much_as_somebody() {
     let ours = passwords.hash("secret".to_owned()).await.unwrap();
     let django = |iterations: u32| format!("pbkdf2_sha256${iterations}$salt${}=", "A".repeat(43));
     let forms = [None, Some(ours), Some("!".to_owned()), Some(django(100_000)), Some(django(20_000))];
-    let mut foreign = DjangoHashCost::default();
-    forms.iter().flatten().for_each(|stored| foreign.include(stored));
+    let mut django_cost = DjangoHashCost::default();
+    forms.iter().flatten().for_each(|stored| django_cost.include(stored));
     // The least of several: what else runs on the machine only adds.
     let mut least = [Duration::MAX; 5];
     for _ in 0..10 {
         for (stored, least) in forms.iter().zip(&mut least) {
             let start = Instant::now();
-            let verdict = passwords.verify_constant_work("wrong".into(), stored.clone(), foreign.clone()).await;
+            let verdict = passwords.verify_constant_work("wrong".into(), stored.clone(), django_cost.clone()).await;
             assert_eq!(verdict, PasswordCheck::Wrong);
             *least = start.elapsed().min(*least);
         }
@@ -206,7 +206,7 @@ async fn nobody_costs_as_much_as_somebody() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_more_run_at_a_time_than_there_are_places() {
     let passwords = Arc::new(cheap());
-    let cores = passwords.places.available_permits();
+    let cores = passwords.permits.available_permits();
     let most = Arc::new(std::sync::atomic::AtomicUsize::new(0));
     let running = Arc::new(std::sync::atomic::AtomicUsize::new(0));
     let tasks: Vec<_> = (0..cores * 4)
@@ -227,19 +227,19 @@ async fn no_more_run_at_a_time_than_there_are_places() {
         task.await.unwrap();
     }
     assert_eq!(most.load(std::sync::atomic::Ordering::SeqCst), cores);
-    assert_eq!(passwords.places.available_permits(), cores);
+    assert_eq!(passwords.permits.available_permits(), cores);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_caller_that_goes_away_keeps_the_place_taken() {
     let passwords = cheap();
-    let cores = passwords.places.available_permits();
+    let cores = passwords.permits.available_permits();
     let (finish, wait) = std::sync::mpsc::channel::<()>();
     let work = passwords.blocking(move |_| wait.recv().is_ok());
     assert!(tokio::time::timeout(Duration::from_millis(20), work).await.is_err());
-    assert_eq!(passwords.places.available_permits(), cores - 1);
+    assert_eq!(passwords.permits.available_permits(), cores - 1);
     finish.send(()).unwrap();
-    while passwords.places.available_permits() < cores {
+    while passwords.permits.available_permits() < cores {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }
@@ -247,10 +247,10 @@ async fn a_caller_that_goes_away_keeps_the_place_taken() {
 #[tokio::test]
 async fn work_that_fails_is_interrupted_and_gives_its_place_back() {
     let passwords = cheap();
-    let cores = passwords.places.available_permits();
+    let cores = passwords.permits.available_permits();
     let failed: Result<(), _> = passwords.blocking(|_| panic!("this panic is part of the test")).await;
     assert_eq!(failed, Err(HashError::Interrupted));
-    assert_eq!(passwords.places.available_permits(), cores);
+    assert_eq!(passwords.permits.available_permits(), cores);
 }
 
 #[test]
