@@ -1,114 +1,113 @@
-//! How fast passwords may be guessed: the arithmetic, without storage or waiting.
+//! The delays after wrong passwords and codes: arithmetic only, no storage and
+//! no waiting.
 //!
-//! Guesses at one account from one kind of place form a [`Lane`]. The first few
-//! wrong ones cost nothing; from then on the lane takes one guess at a time and
-//! pauses after each wrong one, longer and longer. Places from which the right
-//! password came lately have lanes of their own, so that strangers who guess do
-//! not slow down the owner. That is the idea of OWASP's "Slow Down Online
-//! Guessing Attacks with Device Cookies", with addresses in place of cookies.
+//! The first few wrong guesses at a username are free. From then on guesses are
+//! checked one at a time, with a delay after each wrong one that grows with their
+//! number. Locations from which the right password came lately are counted
+//! separately, so that a stranger's guesses do not slow down the owner. That is
+//! the idea of OWASP's "Slow Down Online Guessing Attacks with Device Cookies",
+//! with addresses instead of cookies.
 
 use crate::{key::SecretKey, mac::MacKey};
+use jiff::{SignedDuration, Timestamp};
 use std::{
     fmt,
     net::{IpAddr, Ipv6Addr},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-/// A lane forgets its wrong guesses when so much time passes without another.
-pub const MEMORY: Duration = Duration::from_secs(3600);
+/// Failures are forgotten when this much time passes without another one.
+pub const FAILURE_TTL: Duration = Duration::from_secs(3600);
+/// How much the clocks of two nodes may differ.
+pub const MAX_CLOCK_SKEW: Duration = Duration::from_secs(60);
 
-/// The first pause.
-const FIRST_PAUSE: Duration = Duration::from_millis(250);
-/// After so many wrong guesses the pause doubles: it stays short for people who
-/// have forgotten which of their passwords it was.
-const DOUBLED_AFTER: u32 = 10;
+const FIRST_DELAY: Duration = Duration::from_millis(250);
+/// The delay doubles after this many further failures. It stays short for people
+/// who try several of their own passwords.
+const FAILURES_PER_DOUBLING: u32 = 10;
 
-/// When pauses begin, and how long they may become.
+/// When delays begin, and how long they become.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Wrong guesses that cost nothing; 0 means that no pause is ever made.
-    pub free: u32,
-    /// The longest pause.
-    pub longest_pause: Duration,
+pub struct DelayPolicy {
+    /// Failures without a delay; 0 disables all delays.
+    pub free_failures: u32,
+    /// The longest delay.
+    pub max_delay: Duration,
 }
 
-impl Limits {
-    /// How long to pause after so many wrong guesses.
-    pub fn pause(&self, failures: u32) -> Duration {
-        if self.free == 0 || failures < self.free {
+impl DelayPolicy {
+    /// The delay after this many failures.
+    pub fn delay(&self, failures: u32) -> Duration {
+        if self.free_failures == 0 || failures < self.free_failures {
             return Duration::ZERO;
         }
-        let doublings = ((failures - self.free) / DOUBLED_AFTER).min(16);
-        (FIRST_PAUSE * 2_u32.pow(doublings)).min(self.longest_pause)
+        let doublings = ((failures - self.free_failures) / FAILURES_PER_DOUBLING).min(16);
+        (FIRST_DELAY * 2_u32.pow(doublings)).min(self.max_delay)
     }
 
-    /// Whether guesses are taken one at a time, when so many were wrong and so
-    /// many more are being checked.
-    pub fn is_strict(&self, failures: u32, under_way: u32) -> bool {
-        self.free != 0 && failures.saturating_add(under_way) >= self.free
-    }
-}
-
-/// The wrong guesses of one kind.
-#[derive(Clone, Debug, Default)]
-pub struct Lane {
-    failures: u32,
-    last_failure: Option<Instant>,
-    open_from: Option<Instant>,
-}
-
-impl Lane {
-    /// How many guesses were wrong, as far as that is still remembered.
-    pub fn failures(&self, now: Instant) -> u32 {
-        let remembered = self.last_failure.is_some_and(|last| now.saturating_duration_since(last) < MEMORY);
-        if remembered { self.failures } else { 0 }
+    /// Whether further guesses are checked one at a time, given the failures so
+    /// far and the guesses that are being checked now.
+    pub fn is_serial(&self, failures: u32, in_progress: u32) -> bool {
+        self.free_failures != 0 && failures.saturating_add(in_progress) >= self.free_failures
     }
 
     /// How long until the next guess may be checked.
-    pub fn closed_for(&self, now: Instant) -> Duration {
-        self.open_from.map_or(Duration::ZERO, |from| from.saturating_duration_since(now))
-    }
-
-    /// Takes note of a wrong guess.
-    pub fn fail(&mut self, now: Instant, limits: &Limits) {
-        self.failures = self.failures(now).saturating_add(1);
-        self.last_failure = Some(now);
-        self.open_from = Some(now + limits.pause(self.failures));
-    }
-
-    /// Takes over wrong guesses that others know of, if they are more.
-    pub fn learn(&mut self, now: Instant, failures: u32) {
-        if failures > self.failures(now) {
-            self.failures = failures;
-            self.last_failure = Some(now);
+    pub fn retry_after(&self, count: &FailureCount, now: Timestamp) -> Duration {
+        let Some(last_failure) = count.last_failure else { return Duration::ZERO };
+        let since = now.duration_since(last_failure);
+        // A failure in the future was stored before the clock was set back: waiting for its end could take years.
+        if since < -SignedDuration::try_from(MAX_CLOCK_SKEW).unwrap_or_default() {
+            return Duration::ZERO;
         }
-    }
-
-    /// Forgets all.
-    pub fn clear(&mut self) {
-        *self = Lane::default();
+        let since = Duration::try_from(since).unwrap_or_default();
+        self.delay(count.recent(now)).saturating_sub(since)
     }
 }
 
-/// Names and places as they are stored and looked up: HMACs under a key of the
-/// installation, from which neither can be read back.
+/// Failures, and when the last one happened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FailureCount {
+    /// How many, without gaps longer than [`FAILURE_TTL`].
+    pub failures: u32,
+    /// When the last one happened.
+    pub last_failure: Option<Timestamp>,
+}
+
+impl FailureCount {
+    /// The failures that are not forgotten yet.
+    pub fn recent(&self, now: Timestamp) -> u32 {
+        let ttl = SignedDuration::try_from(FAILURE_TTL).unwrap_or_default();
+        let is_recent = self.last_failure.is_some_and(|last| now.duration_since(last) < ttl);
+        if is_recent { self.failures } else { 0 }
+    }
+
+    /// Counts one more failure.
+    pub fn add(&mut self, now: Timestamp) {
+        self.failures = self.recent(now).saturating_add(1);
+        self.last_failure = Some(now);
+    }
+}
+
+/// Usernames and networks as they are stored and looked up: HMACs under a key of
+/// the installation, which cannot be reversed. People type passwords into the
+/// username field.
 pub struct Digests(MacKey);
 
 impl Digests {
-    /// Digests that this installation alone can make.
+    /// Digests under a key derived from the installation's.
     pub fn new(secret_key: &SecretKey) -> Self {
         Self(MacKey::new(&zeroize::Zeroizing::new(secret_key.derive("failed sign-ins"))))
     }
 
-    /// What stands for a name, in 64 hexadecimal digits.
-    pub fn name(&self, username: &str) -> String {
+    /// The digest of a username, in 64 hexadecimal digits.
+    pub fn username(&self, username: &str) -> String {
         hex::encode(self.0.of(&[b"name", username.as_bytes()]))
     }
 
-    /// What stands for the place of an address, in 64 hexadecimal digits; see [`place`].
-    pub fn place(&self, address: Option<IpAddr>) -> String {
-        let place = address.map_or_else(String::new, |address| place(address).to_string());
-        hex::encode(self.0.of(&[b"place", place.as_bytes()]))
+    /// The digest of an address's network, in 64 hexadecimal digits; see [`network`].
+    pub fn network(&self, address: Option<IpAddr>) -> String {
+        let network = address.map_or_else(String::new, |address| network(address).to_string());
+        hex::encode(self.0.of(&[b"place", network.as_bytes()]))
     }
 }
 
@@ -118,9 +117,9 @@ impl fmt::Debug for Digests {
     }
 }
 
-/// Where an address belongs: itself, or for IPv6 its first 64 bits, as whoever
-/// has one address of such a network has them all.
-pub fn place(address: IpAddr) -> IpAddr {
+/// The network of an address: an IPv4 address itself, the first 64 bits of an
+/// IPv6 address, because a client with one address of such a network has them all.
+pub fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
         IpAddr::V6(address) => match address.to_ipv4_mapped() {
@@ -134,10 +133,14 @@ pub fn place(address: IpAddr) -> IpAddr {
 mod tests {
     use super::*;
 
-    const LIMITS: Limits = Limits { free: 5, longest_pause: Duration::from_secs(60) };
+    const POLICY: DelayPolicy = DelayPolicy { free_failures: 5, max_delay: Duration::from_secs(60) };
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
 
     #[test]
-    fn the_first_guesses_are_free_and_pauses_grow_to_a_limit() {
+    fn delays_start_after_the_free_failures_and_grow_to_a_limit() {
         for (failures, milliseconds) in [
             (0, 0),
             (4, 0),
@@ -151,48 +154,42 @@ mod tests {
             (1_000_000, 60_000),
             (u32::MAX, 60_000),
         ] {
-            assert_eq!(LIMITS.pause(failures), Duration::from_millis(milliseconds), "{failures}");
+            assert_eq!(POLICY.delay(failures), Duration::from_millis(milliseconds), "{failures}");
         }
-        assert_eq!(Limits { free: 0, ..LIMITS }.pause(1000), Duration::ZERO);
+        assert_eq!(DelayPolicy { free_failures: 0, ..POLICY }.delay(1000), Duration::ZERO);
     }
 
     #[test]
-    fn guesses_under_way_count() {
-        assert!(!LIMITS.is_strict(0, 4) && LIMITS.is_strict(0, 5) && LIMITS.is_strict(3, 2) && LIMITS.is_strict(5, 0));
-        assert!(!Limits { free: 0, ..LIMITS }.is_strict(1000, 1000));
+    fn guesses_in_progress_count_as_failures() {
+        assert!(!POLICY.is_serial(0, 4) && POLICY.is_serial(0, 5) && POLICY.is_serial(3, 2) && POLICY.is_serial(5, 0));
+        assert!(!DelayPolicy { free_failures: 0, ..POLICY }.is_serial(1000, 1000));
     }
 
     #[test]
-    fn a_lane_closes_after_wrong_guesses_and_forgets_them() {
-        let start = Instant::now();
-        let mut lane = Lane::default();
+    fn failures_delay_the_next_guess_and_are_forgotten() {
+        let mut count = FailureCount::default();
         for _ in 0..4 {
-            lane.fail(start, &LIMITS);
-            assert_eq!(lane.closed_for(start), Duration::ZERO);
+            count.add(at(1000));
+            assert_eq!(POLICY.retry_after(&count, at(1000)), Duration::ZERO);
         }
-        lane.fail(start, &LIMITS);
-        assert_eq!((lane.failures(start), lane.closed_for(start)), (5, Duration::from_millis(250)));
-        assert_eq!(lane.closed_for(start + Duration::from_secs(1)), Duration::ZERO);
-        let later = start + MEMORY;
-        assert_eq!(lane.failures(later), 0);
-        lane.fail(later, &LIMITS);
-        assert_eq!((lane.failures(later), lane.closed_for(later)), (1, Duration::ZERO));
+        count.add(at(1000));
+        assert_eq!((count.recent(at(1000)), POLICY.retry_after(&count, at(1000))), (5, Duration::from_millis(250)));
+        assert_eq!(POLICY.retry_after(&count, at(1001)), Duration::ZERO);
+        let later = at(1000 + FAILURE_TTL.as_secs() as i64);
+        assert_eq!(count.recent(later), 0);
+        count.add(later);
+        assert_eq!((count.recent(later), POLICY.retry_after(&count, later)), (1, Duration::ZERO));
     }
 
     #[test]
-    fn what_others_know_counts_if_it_is_more() {
-        let now = Instant::now();
-        let mut lane = Lane::default();
-        lane.learn(now, 20);
-        lane.learn(now, 3);
-        lane.fail(now, &LIMITS);
-        assert_eq!((lane.failures(now), lane.closed_for(now)), (21, Duration::from_millis(500)));
-        lane.clear();
-        assert_eq!((lane.failures(now), lane.closed_for(now)), (0, Duration::ZERO));
+    fn a_failure_in_the_future_delays_nothing_but_within_the_clock_skew() {
+        let count = FailureCount { failures: 1000, last_failure: Some(at(1000)) };
+        assert_eq!(POLICY.retry_after(&count, at(990)), Duration::from_secs(60));
+        assert_eq!(POLICY.retry_after(&count, at(100)), Duration::ZERO);
     }
 
     #[test]
-    fn a_place_is_an_address_or_half_of_one() {
+    fn a_network_is_an_ipv4_address_or_half_an_ipv6_address() {
         for (address, same) in [
             ("192.0.2.7", "192.0.2.7"),
             ("::ffff:192.0.2.7", "192.0.2.7"),
@@ -200,19 +197,19 @@ mod tests {
             ("2001:db8:1:2::", "2001:db8:1:2::"),
             ("::1", "::"),
         ] {
-            assert_eq!(place(address.parse().unwrap()), same.parse::<IpAddr>().unwrap(), "{address}");
+            assert_eq!(network(address.parse().unwrap()), same.parse::<IpAddr>().unwrap(), "{address}");
         }
     }
 
     #[test]
-    fn digests_are_the_installation_s_own() {
+    fn digests_depend_on_the_installation_key() {
         let (one, other) =
             (Digests::new(&SecretKey::from_bytes([1; 64])), Digests::new(&SecretKey::from_bytes([2; 64])));
-        assert_eq!(one.name("ann"), one.name("ann"));
-        assert_ne!(one.name("ann"), other.name("ann"));
-        assert_ne!(one.name("ann"), one.name("Ann"));
-        assert_eq!(one.place("2001:db8::1".parse().ok()), one.place("2001:db8::2".parse().ok()));
-        assert_ne!(one.place("2001:db8::1".parse().ok()), one.place("2001:db8:0:1::1".parse().ok()));
-        assert_ne!(one.place(None), one.name(""));
+        assert_eq!(one.username("ann"), one.username("ann"));
+        assert_ne!(one.username("ann"), other.username("ann"));
+        assert_ne!(one.username("ann"), one.username("Ann"));
+        assert_eq!(one.network("2001:db8::1".parse().ok()), one.network("2001:db8::2".parse().ok()));
+        assert_ne!(one.network("2001:db8::1".parse().ok()), one.network("2001:db8:0:1::1".parse().ok()));
+        assert_ne!(one.network(None), one.username(""));
     }
 }

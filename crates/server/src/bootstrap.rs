@@ -4,35 +4,36 @@ use hostler_database::{Database, Error as DatabaseError, Type};
 use hostler_engine::{Engine, Error, set_system_role};
 use hostler_identity::common_passwords::is_common;
 use hostler_identity::password::{HashError, passwords};
+use hostler_identity::username::normalize_username;
 use hostler_schema::{Singleton, column};
 use sea_query::{Alias, Query};
 use tokio::task::JoinHandle;
 
-/// What became of the first superuser.
+/// The result of [`create_first_superuser`].
 #[derive(Debug, PartialEq, Eq)]
 pub enum FirstUser {
-    /// There were users already.
+    /// The database already has users.
     Exists,
-    /// Created now.
+    /// The superuser was created.
     Created,
 }
 
-/// Why there is no first superuser.
+/// Why the first superuser could not be created.
 #[derive(Debug, thiserror::Error)]
 pub enum BootstrapError {
-    /// The database refused.
+    /// The database failed.
     #[error("the first user could not be created: {0}")]
     Database(#[from] DatabaseError),
     /// The password could not be hashed.
     #[error("the first user's password could not be hashed: {0}")]
     Hash(#[from] HashError),
-    /// Anything else.
+    /// Any other error.
     #[error("the first user could not be created: {0}")]
     Other(String),
 }
 
-/// A password of fewer characters is weak, whatever they are (NIST SP 800-63B, section 3.1.1.2).
-const FEWEST_CHARACTERS: usize = 8;
+/// A shorter password is weak (NIST SP 800-63B, section 3.1.1.2).
+const MIN_STRONG_LENGTH: usize = 8;
 
 /// Whether the database has any user.
 async fn has_users(database: &Database) -> Result<bool, DatabaseError> {
@@ -40,17 +41,17 @@ async fn has_users(database: &Database) -> Result<bool, DatabaseError> {
     Ok(!database.read(&query, &[Type::Integer]).await?.is_empty())
 }
 
-/// The password of the first superuser, should there be none.
+/// The password for the first superuser, if there is none yet.
 pub struct FirstPassword {
     plain: String,
     hashed: Option<JoinHandle<Result<String, HashError>>>,
 }
 
 impl FirstPassword {
-    /// This password. It is hashed when it is needed, or `soon`: beside what else a start does, of which making a
-    /// database takes no longer.
-    pub fn new(plain: String, soon: bool) -> Self {
-        let hashed = soon.then(|| tokio::spawn(passwords().hash(plain.clone())));
+    /// A password that is hashed when it is needed, or right now in the background: creating a new database takes as
+    /// long.
+    pub fn new(plain: String, hash_now: bool) -> Self {
+        let hashed = hash_now.then(|| tokio::spawn(passwords().hash(plain.clone())));
         FirstPassword { plain, hashed }
     }
 
@@ -65,7 +66,7 @@ impl FirstPassword {
 /// Creates a superuser in a database without users.
 ///
 /// # Errors
-/// What the database says; a user created by another server at the same moment counts as existing.
+/// [`BootstrapError`]. A user created by another server at the same moment counts as existing.
 pub async fn create_first_superuser(
     engine: &Engine,
     username: &str,
@@ -74,11 +75,12 @@ pub async fn create_first_superuser(
     if has_users(&engine.database).await? {
         return Ok(FirstUser::Exists);
     }
-    if is_common(&password.plain) || password.plain.chars().count() < FEWEST_CHARACTERS {
-        // Taken all the same: it is the operator's to decide.
+    if is_common(&password.plain) || password.plain.chars().count() < MIN_STRONG_LENGTH {
+        // Accepted all the same: the administrator decides.
         tracing::warn!(user = username, "the password of the first superuser is easily guessed: change it soon");
     }
     let hash = password.hash().await?;
+    let username = &*normalize_username(username);
     let mut tx = engine.database.begin().await?;
     let insert = Query::insert()
         .into_table(Alias::new("users"))

@@ -15,7 +15,7 @@ use hostler_schema::{Actor, Post};
 use hostler_telemetry::{ParentSpan, RequestSpan};
 use serde_json::{Map, Value as Json};
 
-use crate::authenticate::{Authentication, RequestHead, unauthenticated};
+use crate::authenticate::{AuthOutcome, Authentication, RequestHead, unauthenticated};
 use crate::browse::{self, Format, PageContext, form, negotiate, prefers_plain_text};
 use crate::cookies::{SESSION_COOKIE, cookie, with_csrf_cookie, with_session_cookie};
 use crate::error::error_response;
@@ -167,23 +167,25 @@ async fn answer(app: &App, request: axum::http::Request<Body>, trace: &mut Trace
     if !route.has_pages() || (matches!(route, Route::Metrics) && prefers_plain_text(&parts.headers, &query)) {
         wanted = Format::Json;
     }
-    let Authentication { settings, client, renewed, actor } =
+    let Authentication { settings, client, outcome } =
         authorized(app, &route, &parts.headers, &parts.method, peer, trace).await;
     (trace.client, trace.is_https) = (client.address, client.is_https);
     let (method, headers) = (parts.method, parts.headers);
     let mut request = Request { method, path, query, headers, body: vec![], is_form: false, settings, client };
-    let (actor, response) = match actor {
-        Err(response) => (None, response),
-        Ok(actor) => {
-            let response = match receive(incoming, &mut request, actor.as_ref()).await {
-                Err(response) => response,
-                Ok(()) => match route {
-                    Route::OAuth(endpoint) => Box::pin(oauth::respond(app, endpoint, &request)).await,
-                    _ => respond(app, &route, actor.as_ref(), &request, wanted).await,
-                },
-            };
-            (actor, response)
-        }
+    let (actor, session_renewed, rejection) = match outcome {
+        AuthOutcome::Anonymous => (None, false, None),
+        AuthOutcome::Authenticated { actor, session_renewed } => (Some(actor), session_renewed, None),
+        AuthOutcome::Rejected(response) => (None, false, Some(response)),
+    };
+    let response = match rejection {
+        Some(response) => response,
+        None => match receive(incoming, &mut request, actor.as_ref()).await {
+            Err(response) => response,
+            Ok(()) => match route {
+                Route::OAuth(endpoint) => Box::pin(oauth::respond(app, endpoint, &request)).await,
+                _ => respond(app, &route, actor.as_ref(), &request, wanted).await,
+            },
+        },
     };
     let elsewhere = request.settings.text(&LOGIN_REDIRECT_OVERRIDE);
     if wanted == Format::Html
@@ -197,7 +199,7 @@ async fn answer(app: &App, request: axum::http::Request<Body>, trace: &mut Trace
     if actor.as_ref().is_some_and(|actor| actor.session.is_some()) {
         response = response.with(SESSION_TIMEOUT, session_age::age(&request.settings).as_secs().to_string());
     }
-    if let (true, Some(secret)) = (renewed, cookie(&request.headers, SESSION_COOKIE)) {
+    if let (true, Some(secret)) = (session_renewed, cookie(&request.headers, SESSION_COOKIE)) {
         response = with_session_cookie(response, &request, secret);
     }
     match wanted {
@@ -253,26 +255,26 @@ async fn authorized(
     peer: PeerAddr,
     trace: &mut Trace,
 ) -> Authentication {
-    let credentials = RequestHead { headers, method, peer };
-    // Signing in and out does not depend on who one is.
+    let head = RequestHead { headers, method, peer };
+    // Login, logout and OAuth2 endpoints read their credentials themselves.
     if route.authenticates_itself() {
-        return credentials.of_nobody(app).await;
+        return head.anonymous(app).await;
     }
-    let mut asking = credentials.authenticate(app).await;
-    match &asking.actor {
-        Ok(Some(actor)) => {
+    let mut authentication = head.authenticate(app).await;
+    match &authentication.outcome {
+        AuthOutcome::Authenticated { actor, .. } => {
             trace.actor = Some(actor.username.clone());
             trace.known = true;
             if !actor.can_write && !is_safe(method) {
-                asking.actor = Err(error_response(Error::forbidden(), method.as_str()));
+                authentication.outcome = AuthOutcome::Rejected(error_response(Error::forbidden(), method.as_str()));
             }
         }
-        Ok(None) if !route.is_public() && !is_open(route, &asking.settings) => {
-            asking.actor = Err(unauthenticated());
+        AuthOutcome::Anonymous if !route.is_public() && !is_open(route, &authentication.settings) => {
+            authentication.outcome = AuthOutcome::Rejected(unauthenticated());
         }
-        Ok(None) | Err(_) => {}
+        AuthOutcome::Anonymous | AuthOutcome::Rejected(_) => {}
     }
-    asking
+    authentication
 }
 
 /// Whether the settings let anybody ask.

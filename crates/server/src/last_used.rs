@@ -1,4 +1,4 @@
-//! When tokens and sessions were last used, written beside the requests, not in them.
+//! When tokens and sessions were last used. A background task writes it, not the requests themselves.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,16 +10,16 @@ use hostler_schema::column;
 use jiff::{SignedDuration, Timestamp};
 use sea_query::{Alias, ExprTrait, Query};
 
-/// A use so soon after the one that is stored is not stored.
-const GRAIN: SignedDuration = SignedDuration::from_secs(60);
-/// How long uses are gathered before they are written, all in one statement.
-const PAUSE: Duration = Duration::from_millis(500);
+/// A use this soon after the stored one is not stored.
+const RESOLUTION: SignedDuration = SignedDuration::from_secs(60);
+/// How long uses are collected before they are written, in one statement per table.
+const BATCH_DELAY: Duration = Duration::from_millis(500);
 
-/// The uses that are known here and may not be stored yet.
+/// The uses on this node that may not be stored yet.
 #[derive(Default)]
 pub(crate) struct LastUsed(Mutex<Uses>);
 
-/// What is used, by the name of its table.
+/// What was used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Used {
     Token,
@@ -39,18 +39,18 @@ impl Used {
 
 #[derive(Default)]
 struct Uses {
-    /// Tokens and sessions whose use is to be written.
+    /// The uses to write.
     waiting: BTreeSet<(Used, i64)>,
-    /// When the use of each was last noted, as far as that is less than [`GRAIN`] ago.
+    /// When each was last noted, if less than [`RESOLUTION`] ago.
     noted: HashMap<(Used, i64), Timestamp>,
 }
 
 impl LastUsed {
-    /// Notes that a token or session was used, of which this is stored.
+    /// Notes that a token or session was used. `stored` is its last use in the database.
     pub(crate) fn note(self: &Arc<Self>, engine: &Engine, used: Used, id: i64, stored: Option<Timestamp>) {
         let now = engine.clock.now();
-        // What is still to come was noted before the clock was set back.
-        let recent = |time: Timestamp| now.duration_since(time).abs() < GRAIN;
+        // A time in the future was noted before the clock was set back.
+        let recent = |time: Timestamp| now.duration_since(time).abs() < RESOLUTION;
         if stored.is_some_and(recent) {
             return;
         }
@@ -63,12 +63,12 @@ impl LastUsed {
         uses.waiting.insert((used, id));
         drop(uses);
         if is_first {
-            let (here, engine) = (Arc::clone(self), engine.clone());
+            let (this, engine) = (Arc::clone(self), engine.clone());
             tokio::spawn(async move {
-                tokio::time::sleep(PAUSE).await;
-                if let Err(problem) = here.write(&engine).await {
-                    // Nothing depends on it; the first use a minute from now tries again.
-                    tracing::warn!(%problem, "could not record when tokens and sessions were last used");
+                tokio::time::sleep(BATCH_DELAY).await;
+                if let Err(error) = this.write(&engine).await {
+                    // Nothing depends on it, and a use a minute from now tries again.
+                    tracing::warn!(%error, "could not record when tokens and sessions were last used");
                 }
             });
         }
@@ -78,7 +78,7 @@ impl LastUsed {
         let now = engine.clock.now();
         let waiting = {
             let mut uses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            uses.noted.retain(|_, noted| now.duration_since(*noted).abs() < GRAIN);
+            uses.noted.retain(|_, noted| now.duration_since(*noted).abs() < RESOLUTION);
             std::mem::take(&mut uses.waiting)
         };
         let mut tx = engine.database.begin().await?;

@@ -27,6 +27,7 @@ mod settings;
 mod sign_in;
 mod state;
 mod trusted_proxies;
+mod user_row;
 
 pub use bootstrap::{BootstrapError, FirstPassword, FirstUser, create_first_superuser};
 pub use secret_columns::secret_columns;

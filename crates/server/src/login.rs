@@ -10,7 +10,6 @@ use hostler_identity::token::digest;
 use hostler_schema::{Actor, column};
 use sea_query::{Alias, ExprTrait, Order, Query};
 
-use crate::authenticate::{check_password, load_actor_and_hash};
 use crate::browse::LoginPage;
 use crate::cookies::{SESSION_COOKIE, SESSION_COOKIE_HEADER, cookie, csrf_token, with_csrf_token, with_session_cookie};
 use crate::request::Request;
@@ -18,8 +17,9 @@ use crate::response::Response;
 use crate::session_age;
 use crate::settings::definitions::authentication::SESSIONS_PER_USER;
 use crate::settings::definitions::ui::{CUSTOM_LOGIN_INFO, CUSTOM_LOGO};
-use crate::sign_in::{AttemptSubject, PasswordCredentials, consume_code, wait};
+use crate::sign_in::{AttemptSubject, PasswordCredentials, admit, check_password, consume_code};
 use crate::state::App;
+use crate::user_row::UserRow;
 
 /// `GET`: a form. `POST`: opens a session.
 pub(crate) async fn login(app: &App, request: &Request) -> Result<Response, Error> {
@@ -35,7 +35,7 @@ pub(crate) async fn login(app: &App, request: &Request) -> Result<Response, Erro
 pub(crate) async fn logout(app: &App, request: &Request) -> Result<Response, Error> {
     match request.method {
         Method::GET | Method::POST => {}
-        // Authentication what would happen ends nothing.
+        // A safe method: it ends nothing.
         Method::HEAD => return Ok(Response::redirect(StatusCode::FOUND, "/api/login/")),
         Method::OPTIONS => return Ok(Response::no_content()),
         _ => return Err(Error::MethodNotAllowed),
@@ -85,77 +85,80 @@ async fn sign_in(app: &App, request: &Request) -> Result<Response, Error> {
     }
 }
 
-/// The name and the password, and for users with a second factor the code, if it comes along.
+/// The username and the password, and for users with a second factor the code if it is sent along.
 async fn first_step(app: &App, request: &Request, sent: &[(String, String)]) -> Result<Response, Error> {
     let text = |name| field(sent, name).unwrap_or_default();
     let (username, password) = (text("username"), text("password"));
-    let given = PasswordCredentials { username: &username, password: &password, address: request.client.address };
-    let entered = match check_password(app, given).await {
-        Ok(Some(entered)) => entered,
+    let credentials = PasswordCredentials { username: &username, password: &password, address: request.client.address };
+    let verified = match check_password(app, credentials).await {
+        Ok(Some(verified)) => verified,
         Ok(None) => return Ok(form(request, Some(WRONG_PASSWORD), StatusCode::UNAUTHORIZED)),
-        Err(failure) => return slowed(failure, |words| form(request, Some(words), StatusCode::TOO_MANY_REQUESTS)),
+        Err(error) => {
+            return too_many_attempts(error, |words| form(request, Some(words), StatusCode::TOO_MANY_REQUESTS));
+        }
     };
-    if !entered.needs_code {
-        let actor = entered.complete().await;
+    if !verified.needs_code {
+        let actor = verified.complete().await;
         return open_session(app, request, sent, &actor).await;
     }
-    let Some((actor, stored)) = load_actor_and_hash(app, entered.actor().id).await? else {
+    let user = UserRow::by_id(app, verified.actor().id).await?;
+    let Some(actor) = user.actor() else {
         return Ok(form(request, Some(WRONG_PASSWORD), StatusCode::UNAUTHORIZED));
     };
+    // Only the password was right: no failure is forgiven yet, and the code is an attempt of its own.
+    drop(verified);
     match field(sent, "otp").filter(|code| !code.is_empty()) {
-        // Only the password was right: that forgives nothing.
-        Some(code) => {
-            drop(entered);
-            by_code(app, request, sent, &actor, &stored, &code).await
-        }
-        None => Ok(code_form(app, request, &actor, &stored, None, StatusCode::UNAUTHORIZED)),
+        Some(code) => check_code(app, request, sent, &actor, user.password_hash(), &code).await,
+        None => Ok(code_form(app, request, &actor, user.password_hash(), None, StatusCode::UNAUTHORIZED)),
     }
 }
 
-/// The code, and what shows that the password was right a moment ago.
+/// The code, and the challenge that proves that the password was right a moment ago.
 async fn second_step(
     app: &App,
     request: &Request,
     sent: &[(String, String)],
     challenge: &str,
 ) -> Result<Response, Error> {
-    let over = || form(request, Some("That took too long: please begin again."), StatusCode::UNAUTHORIZED);
-    let Some(user) = mfa_challenge::user_id(challenge) else { return Ok(over()) };
-    let Some((actor, stored)) = load_actor_and_hash(app, user).await? else { return Ok(over()) };
-    if !mfa_challenge::is_valid(&app.engine.secret, challenge, user, &stored, app.engine.clock.now().as_second()) {
-        return Ok(over());
+    let expired = || form(request, Some("That took too long: please begin again."), StatusCode::UNAUTHORIZED);
+    let Some(id) = mfa_challenge::user_id(challenge) else { return Ok(expired()) };
+    let user = UserRow::by_id(app, id).await?;
+    let Some(actor) = user.actor() else { return Ok(expired()) };
+    let now = app.engine.clock.now().as_second();
+    if !mfa_challenge::is_valid(&app.engine.secret, challenge, id, user.password_hash(), now) {
+        return Ok(expired());
     }
-    by_code(app, request, sent, &actor, &stored, &field(sent, "otp").unwrap_or_default()).await
+    let code = field(sent, "otp").unwrap_or_default();
+    check_code(app, request, sent, &actor, user.password_hash(), &code).await
 }
 
-/// Lets a user in whose password was right, if the code is.
-async fn by_code(
+/// Opens a session for a user whose password was right, if the code is right too.
+async fn check_code(
     app: &App,
     request: &Request,
     sent: &[(String, String)],
     actor: &Actor,
-    stored: &str,
+    password_hash: &str,
     code: &str,
 ) -> Result<Response, Error> {
     let address = request.client.address;
-    let candidate = AttemptSubject { username: &actor.username, user: Some(actor.id), address };
-    let again = |words: &str, status| code_form(app, request, actor, stored, Some(words), status);
-    let attempt = match wait(app, &request.settings, candidate).await {
-        Ok(attempt) => attempt,
-        Err(failure) => return slowed(failure, |words| again(words, StatusCode::TOO_MANY_REQUESTS)),
+    let subject = AttemptSubject { username: &actor.username, user: Some(actor.id), address };
+    let form = |words: &str, status| code_form(app, request, actor, password_hash, Some(words), status);
+    let permit = match admit(app, &request.settings, subject).await {
+        Ok(permit) => permit,
+        Err(error) => return too_many_attempts(error, |words| form(words, StatusCode::TOO_MANY_REQUESTS)),
     };
     if !consume_code(&app.engine, actor, code).await? {
-        attempt.failed();
-        let words = "This code is wrong, too old, or was used before.";
-        return Ok(again(words, StatusCode::UNAUTHORIZED));
+        permit.failed().await?;
+        return Ok(form("This code is wrong, too old, or was used before.", StatusCode::UNAUTHORIZED));
     }
-    attempt.succeeded().await;
+    permit.succeeded().await;
     open_session(app, request, sent, actor).await
 }
 
-/// The same page for those who have to wait.
-fn slowed(failure: Error, page: impl FnOnce(&str) -> Response) -> Result<Response, Error> {
-    let Error::TooManyAttempts(seconds) = failure else { return Err(failure) };
+/// Shows the form again, with `Retry-After`.
+fn too_many_attempts(error: Error, page: impl FnOnce(&str) -> Response) -> Result<Response, Error> {
+    let Error::TooManyAttempts(seconds) = error else { return Err(error) };
     let words = format!("Too many failed attempts to sign in: try again in {seconds} seconds.");
     Ok(page(&words).with(header::RETRY_AFTER, seconds.to_string()))
 }
@@ -255,11 +258,12 @@ fn code_form(
     app: &App,
     request: &Request,
     actor: &Actor,
-    stored: &str,
+    password_hash: &str,
     error: Option<&str>,
     status: StatusCode,
 ) -> Response {
-    let challenge = mfa_challenge::create(&app.engine.secret, actor.id, stored, app.engine.clock.now().as_second());
+    let challenge =
+        mfa_challenge::create(&app.engine.secret, actor.id, password_hash, app.engine.clock.now().as_second());
     form_with(request, Some(&challenge), error, status)
 }
 

@@ -1,4 +1,4 @@
-//! How long sessions last: for a time after their latest request.
+//! How long a session lasts after its latest request.
 
 use axum::http::{HeaderMap, HeaderName};
 use hostler_database::Error;
@@ -10,32 +10,33 @@ use crate::settings::Settings;
 use crate::settings::definitions::authentication::session_seconds;
 use crate::state::App;
 
-/// Tells a client for how many seconds its session lasts from now on, as AWX does.
+/// The header that tells a client for how many seconds its session still lasts, as in AWX.
 pub(crate) const SESSION_TIMEOUT: HeaderName = HeaderName::from_static("session-timeout");
-/// With this header a request is none of the person's own: a page asks by itself, and lengthens nothing, as in AWX.
-const QUIET: HeaderName = HeaderName::from_static("x-ws-session-quiet");
-/// So much of a session's time may be gone before it is written that it lasts longer; a tenth of short ones.
-const GRAIN: SignedDuration = SignedDuration::from_secs(60);
+/// A request with this header does not renew the session, as in AWX: a page sends it by itself, not the person.
+const QUIET_HEADER: HeaderName = HeaderName::from_static("x-ws-session-quiet");
+/// A session is renewed when this much of its time has passed; a tenth for short ones.
+const RENEWAL_INTERVAL: SignedDuration = SignedDuration::from_secs(60);
 
-/// The time for which a session lasts.
+/// How long a session lasts.
 pub(crate) fn age(settings: &Settings) -> SignedDuration {
     SignedDuration::from_secs(session_seconds(settings))
 }
 
-/// Lets a session last its whole time from now on. Answers whether that was written, and its cookie is to be set
-/// anew: it is not at each request, but so often that hardly any of the time is lost. One that would last longer was
-/// used before the clock was set back, and lasts as long as all others from now on.
+/// Extends a session to its whole time from now. Returns whether that was written, so that its cookie must be set again.
+/// It is not written at each request, but often enough that hardly any time is lost. A session that ends later than that
+/// was renewed before the clock was set back, and is shortened.
 pub(crate) async fn renew(app: &App, settings: &Settings, headers: &HeaderMap, id: i64, expires: Timestamp) -> bool {
     let (now, age) = (app.engine.clock.now(), age(settings));
-    let wanted = now.checked_add(age).unwrap_or(expires);
-    if headers.contains_key(QUIET) || expires.duration_until(wanted).abs() < GRAIN.min(age / 10) {
+    let new_expires = now.checked_add(age).unwrap_or(expires);
+    if headers.contains_key(QUIET_HEADER) || expires.duration_until(new_expires).abs() < RENEWAL_INTERVAL.min(age / 10)
+    {
         return false;
     }
-    match write(app, id, wanted).await {
+    match write(app, id, new_expires).await {
         Ok(()) => true,
-        Err(problem) => {
-            // The request itself does not depend on it; the next one tries again.
-            tracing::warn!(%problem, "a session could not be renewed");
+        Err(error) => {
+            // The request itself does not depend on it, and the next one tries again.
+            tracing::warn!(%error, "could not renew a session");
             false
         }
     }

@@ -9,12 +9,12 @@ use hostler_resources::REGISTRY;
 use hostler_telemetry::TraceExporter;
 use hostler_vault::Vault;
 
-use crate::authenticate::UserQueries;
 use crate::last_used::LastUsed;
 use crate::ldap::Directories;
 use crate::metrics::Counters;
 use crate::settings::SettingsCache;
 use crate::sign_in::{DjangoHashes, RateLimiter};
+use crate::user_row::UserQueries;
 
 /// How the server presents itself.
 #[derive(Clone, Debug)]

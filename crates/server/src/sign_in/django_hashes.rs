@@ -1,4 +1,4 @@
-//! In which forms this installation holds passwords beside our own.
+//! The cost of the password hashes in Django's formats that this installation stores.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -8,30 +8,30 @@ use hostler_identity::password::DjangoHashCost;
 use hostler_schema::column;
 use sea_query::{Alias, ExprTrait, Query};
 
-/// How long an answer is good. Such hashes come with a migration from AWX, and go one by one as people log in.
-const MEMORY: Duration = Duration::from_secs(300);
-/// So many tell what they cost: an installation made all of them with the same settings, or nearly so.
+/// How long the cost is cached. Such hashes come from AWX, and are replaced one by one as users log in.
+const CACHE_TTL: Duration = Duration::from_secs(300);
+/// How many hashes are read: an installation made all of them with nearly the same settings.
 const SAMPLE: u64 = 100;
 
-/// What it costs to verify passwords in other forms than ours, as last looked up.
+/// A cache of the cost.
 #[derive(Default)]
 pub(crate) struct DjangoHashes(Mutex<Option<(DjangoHashCost, Instant)>>);
 
 impl DjangoHashes {
-    /// The cost, which takes this stored password into account.
-    pub(super) async fn cost(&self, database: &Database, stored: &str) -> Result<DjangoHashCost, Error> {
-        let remembered = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let (mut cost, looked_up) = match remembered {
-            Some((cost, at)) if at.elapsed() < MEMORY => (cost, at),
-            _ => (look_up(database).await?, Instant::now()),
+    /// The cost, with this stored hash taken into account.
+    pub(super) async fn cost(&self, database: &Database, hash: &str) -> Result<DjangoHashCost, Error> {
+        let cached = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let (mut cost, read_at) = match cached {
+            Some((cost, at)) if at.elapsed() < CACHE_TTL => (cost, at),
+            _ => (read(database).await?, Instant::now()),
         };
-        cost.include(stored);
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((cost.clone(), looked_up));
+        cost.include(hash);
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((cost.clone(), read_at));
         Ok(cost)
     }
 }
 
-async fn look_up(database: &Database) -> Result<DjangoHashCost, Error> {
+async fn read(database: &Database) -> Result<DjangoHashCost, Error> {
     let password = || column("users", "password");
     let query = Query::select()
         .expr(password())

@@ -1,8 +1,7 @@
-//! Signing in with a password, and whoever attacks it.
+//! Sign-in by password and second factor.
 //!
-//! Every password and every code that anybody sends is checked here, behind the
-//! [`RateLimiter`]: for sessions, with single requests (Basic), for OAuth2, and where a
-//! user proves once more to be who they are.
+//! Every password and every code is checked here, behind the [`RateLimiter`]: for sessions, for Basic authentication, for
+//! OAuth2, and where a user confirms a change with the password.
 
 mod attempt_queue;
 mod check_password;
@@ -14,9 +13,11 @@ mod second_factor;
 mod second_factor_store;
 mod sign_in_status;
 
-pub(crate) use check_password::{CheckedPassword, PasswordCredentials, check, locked, wait};
+pub(crate) use check_password::{
+    CacheUse, CheckedPassword, PasswordCredentials, admit, check_password, check_user_password, compare_password,
+};
 pub(crate) use django_hashes::DjangoHashes;
-pub(crate) use rate_limit::{Attempt, AttemptRefused, AttemptSubject, RateLimiter, Rules};
+pub(crate) use rate_limit::{AttemptPermit, AttemptSubject, LoginLimits, RateLimiter};
 pub use second_factor::reset_second_factor;
 pub(crate) use second_factor_store::{consume_code, has_second_factor};
 pub use sign_in_status::unlock;
@@ -30,7 +31,7 @@ use crate::request::Request;
 use crate::response::Response;
 use crate::state::App;
 
-/// Answers a request to one of the paths below a user.
+/// Handles the paths below a user that are about signing in.
 pub(crate) async fn respond(
     app: &App,
     actor: &Actor,
@@ -60,15 +61,15 @@ pub(crate) async fn respond(
 /// A path below a user that is about signing in: beyond AWX.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum UserPath {
-    /// How signing in stands.
+    /// `sign_in/`
     SignIn,
-    /// The second factor.
+    /// `second_factor/`
     SecondFactor,
-    /// Shows that the device of a new second factor works.
+    /// `second_factor/verify/`
     VerifySecondFactor,
-    /// New recovery codes.
+    /// `second_factor/recovery_codes/`
     RecoveryCodes,
-    /// Does without a second factor.
+    /// `second_factor/disable/`
     DisableSecondFactor,
 }
 
@@ -94,7 +95,7 @@ impl UserPath {
         }
     }
 
-    /// What people call it.
+    /// The title of its page.
     pub(crate) fn title(self) -> &'static str {
         match self {
             UserPath::SignIn => "Sign-in of a User",
@@ -108,16 +109,16 @@ impl UserPath {
     fn description(self) -> &'static str {
         match self {
             UserPath::SignIn => {
-                "Failed attempts to sign in as this user, and whether they are locked out. PATCH with {\"failed_attempts\": \
-                 0} forgives them."
+                "Failed attempts to sign in as this user, and whether the user is locked out. PATCH with \
+                 {\"failed_attempts\": 0} resets them."
             }
             UserPath::SecondFactor => {
-                "Codes of a device beside the password. POST of the password begins with a new device; DELETE takes \
-                 another user's away."
+                "Codes of a device in addition to the password. POST the password to set up a new device; DELETE removes \
+                 another user's second factor."
             }
-            UserPath::VerifySecondFactor => "POST of a first code of the new device: from then on one is asked for.",
-            UserPath::RecoveryCodes => "POST of password and code makes new recovery codes in place of the old.",
-            UserPath::DisableSecondFactor => "POST of password and code does without a second factor.",
+            UserPath::VerifySecondFactor => "POST the first code of the new device to enable the second factor.",
+            UserPath::RecoveryCodes => "POST the password and a code to replace the recovery codes.",
+            UserPath::DisableSecondFactor => "POST the password and a code to disable the second factor.",
         }
     }
 }

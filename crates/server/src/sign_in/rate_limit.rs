@@ -1,332 +1,294 @@
-//! Who may check a password or a code now, and who has to wait.
+//! Limits how fast passwords and codes can be guessed.
 //!
-//! See `hostler_identity::throttle` for the idea. Names of users who do not
-//! exist are counted like those of users who do: nothing here depends on whether
-//! there is such a user, but for what only the right password leads to.
+//! - Failures are counted per username in the database ([`failure_store`]), so all nodes share them. After a few, further
+//!   attempts for that username are checked one at a time, with growing delays; at a limit, the username can be locked.
+//! - Attempts at a user from a location where that user signed in lately are counted apart, in memory: a stranger's
+//!   failures do not slow down the owner.
+//! - A network that fails for many usernames is slowed down for users who never signed in from it.
+//!
+//! Usernames of nobody are counted like those of users: nothing here may depend on whether there is such a user, except
+//! what only the right password leads to.
 
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
+use hostler_database::Error;
 use hostler_engine::Engine;
 use hostler_identity::key::SecretKey;
 use hostler_identity::password::passwords;
-use hostler_identity::throttle::{Digests, Lane, Limits, MEMORY};
-use jiff::{SignedDuration, Timestamp};
+use hostler_identity::throttle::{DelayPolicy, Digests, FAILURE_TTL, MAX_CLOCK_SKEW};
+use jiff::Timestamp;
 use moka::sync::Cache;
 
-use super::attempt_queue::{Entry, Queue};
-use super::failure_store::{self, Failures, Note, Written};
-use super::known_locations;
+use super::attempt_queue::{AttemptQueue, Failures, QueueSlot};
+use super::{failure_store, known_locations};
 use crate::settings::Settings;
 use crate::settings::definitions::authentication::{
     LOGIN_FAILURES_UNTIL_DELAY, LOGIN_FAILURES_UNTIL_LOCK, LOGIN_LOCK_SECONDS, LOGIN_LONGEST_DELAY,
 };
 
-/// Names, places and pairs of them that are remembered at a time.
+/// Entries per cache, which bounds the memory that attackers can fill.
 const CAPACITY: u64 = 100_000;
-/// A place may be wrong about so many times more accounts than an account may be guessed at: many people share one.
-const ACCOUNTS_PER_PLACE: u32 = 6;
-/// What those are told who come while too many passwords are being checked.
-const CROWDED: Duration = Duration::from_secs(2);
+/// A network may fail for this many times more usernames than there are free failures: many people share one.
+const USERNAMES_PER_NETWORK: u32 = 6;
+/// The `Retry-After` while too many passwords are being checked.
+const OVERLOADED_RETRY_AFTER: Duration = Duration::from_secs(2);
 
-/// How much the clocks of two nodes may differ.
-const CLOCKS_DIFFER: Duration = Duration::from_secs(60);
-
-/// What the settings say about wrong guesses.
+/// The settings that limit failed attempts.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Rules {
-    pub limits: Limits,
-    /// Wrong guesses after which the account is locked; 0 for never.
-    pub lock_after: u32,
-    pub lock_for: Duration,
+pub(crate) struct LoginLimits {
+    pub delays: DelayPolicy,
+    /// Failures after which the username is locked; 0 for never.
+    pub failures_until_lock: u32,
+    pub lock_duration: Duration,
 }
 
-/// Watches over all attempts to sign in.
-pub(crate) struct RateLimiter {
-    digests: Digests,
-    accounts: Cache<String, Arc<Account>>,
-    /// Lanes of accounts at places that are known for them.
-    at_home: Cache<(i64, String), Arc<Queue>>,
-    places: Cache<String, Arc<Queue>>,
-    /// Which accounts a place was wrong about.
-    wrong_about: WrongAbout,
-    failures: Arc<Failures>,
-}
-
-/// Pairs of a place and a name.
-type WrongAbout = Cache<(String, String), ()>;
-
-/// What is remembered of guesses at one name.
-#[derive(Default)]
-struct Account {
-    /// Guesses from places that are not known for the account.
-    strangers: Arc<Queue>,
-    /// All wrong guesses, for the lock.
-    all: Mutex<Lane>,
-    locked_until: Mutex<Option<Timestamp>>,
-    written: Arc<Written>,
-}
-
-impl Account {
-    fn clear(&self) {
-        self.strangers.clear();
-        self.all.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        *self.locked_until.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        self.written.forget();
+impl LoginLimits {
+    pub(crate) fn new(settings: &Settings) -> Self {
+        let number = |setting| settings.integer(setting).try_into().unwrap_or_default();
+        let seconds = |setting| Duration::from_secs(settings.integer(setting).try_into().unwrap_or_default());
+        LoginLimits {
+            delays: DelayPolicy {
+                free_failures: number(&LOGIN_FAILURES_UNTIL_DELAY),
+                max_delay: seconds(&LOGIN_LONGEST_DELAY),
+            },
+            failures_until_lock: number(&LOGIN_FAILURES_UNTIL_LOCK),
+            lock_duration: seconds(&LOGIN_LOCK_SECONDS),
+        }
     }
 
-    fn locked_until(&self) -> Option<Timestamp> {
-        *self.locked_until.lock().unwrap_or_else(PoisonError::into_inner)
+    /// How long from now a lock can last. One that lasts longer was made before the clock was set back, or before the
+    /// setting was lowered, and does not count.
+    pub(super) fn longest_lock(&self) -> Duration {
+        self.lock_duration.saturating_add(MAX_CLOCK_SKEW)
+    }
+
+    /// How much of a lock is left.
+    pub(super) fn remaining_lock(&self, now: Timestamp, locked_until: Timestamp) -> Option<Duration> {
+        let remaining = Duration::try_from(locked_until.duration_since(now)).ok()?;
+        (!remaining.is_zero() && remaining <= self.longest_lock()).then_some(remaining)
+    }
+
+    fn network_delays(&self) -> DelayPolicy {
+        let free_failures = self.delays.free_failures.saturating_mul(USERNAMES_PER_NETWORK);
+        DelayPolicy { free_failures, ..self.delays }
     }
 }
 
-/// Who tries to sign in.
+/// Who tries to sign in, and from where.
+#[derive(Clone, Copy)]
 pub(crate) struct AttemptSubject<'a> {
     pub username: &'a str,
-    /// The user of that name, if there is one.
+    /// The user with that name, if there is one.
     pub user: Option<i64>,
     pub address: Option<IpAddr>,
 }
 
-/// An attempt that may be checked now. It counts for nothing unless it is told how it ended.
-pub(crate) struct Attempt {
-    engine: Engine,
-    rules: Rules,
-    failures: Arc<Failures>,
-    account: Arc<Account>,
-    name: String,
-    place: String,
-    address: Option<IpAddr>,
-    user: Option<i64>,
-    is_known_place: bool,
-    /// When waiting was over.
-    began: tokio::time::Instant,
-    lane: Entry,
-    /// For strangers, with the accounts that places were wrong about.
-    place_lane: Option<(Entry, WrongAbout)>,
-}
-
 /// Why an attempt is not checked.
+#[derive(Debug)]
 pub(crate) enum AttemptRefused {
-    /// Too many were wrong: come back after this time.
+    /// There were too many failures.
     RetryAfter(Duration),
-    /// The database fails.
-    Database(hostler_database::Error),
+    Database(Error),
 }
 
-impl From<hostler_database::Error> for AttemptRefused {
-    fn from(error: hostler_database::Error) -> Self {
+impl From<Error> for AttemptRefused {
+    fn from(error: Error) -> Self {
         AttemptRefused::Database(error)
     }
 }
 
-fn remembering<K, V>() -> Cache<K, V>
+fn cache<K, V>() -> Cache<K, V>
 where
     K: std::hash::Hash + Eq + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
 {
-    Cache::builder().max_capacity(CAPACITY).time_to_idle(MEMORY).build()
+    Cache::builder().max_capacity(CAPACITY).time_to_idle(FAILURE_TTL).build()
+}
+
+/// The state of this node. Keys are digests of usernames and networks.
+pub(crate) struct RateLimiter {
+    digests: Digests,
+    /// Attempts from unknown locations, by username.
+    usernames: Cache<String, Arc<AttemptQueue>>,
+    /// Attempts from known locations, by user and network.
+    known_locations: Cache<(i64, String), Arc<AttemptQueue>>,
+    networks: Cache<String, Arc<AttemptQueue>>,
+    /// The pairs of network and username that failed.
+    failed_pairs: Cache<(String, String), ()>,
+    /// The usernames that this node saw locked.
+    locked: Cache<String, ()>,
 }
 
 impl RateLimiter {
     pub(crate) fn new(secret_key: &SecretKey) -> Self {
         RateLimiter {
             digests: Digests::new(secret_key),
-            accounts: remembering(),
-            at_home: remembering(),
-            places: remembering(),
-            wrong_about: remembering(),
-            failures: Arc::default(),
+            usernames: cache(),
+            known_locations: cache(),
+            networks: cache(),
+            failed_pairs: cache(),
+            locked: cache(),
         }
     }
 
-    /// What stands for a name in the table of failed attempts.
-    pub(crate) fn name(&self, username: &str) -> String {
-        self.digests.name(username)
+    /// The digest of a username, which is the key of its row in the table of failed attempts.
+    pub(crate) fn name_digest(&self, username: &str) -> String {
+        self.digests.username(username)
     }
 
-    /// What stands for the place of an address.
-    pub(crate) fn place(&self, address: Option<IpAddr>) -> String {
-        self.digests.place(address)
+    /// The digest of an address's network.
+    pub(crate) fn network_digest(&self, address: Option<IpAddr>) -> String {
+        self.digests.network(address)
     }
 
-    /// Forgets all wrong guesses at a name, here and in the database.
+    /// Whether this node saw the username locked. Such a lock may be over: [`RateLimiter::admit`] reads what is true now.
+    pub(crate) fn was_locked(&self, username: &str) -> bool {
+        self.locked.contains_key(&self.name_digest(username))
+    }
+
+    /// Forgets all failures for a username, and its lock.
     ///
     /// # Errors
-    /// What the database says.
-    pub(crate) async fn forgive(&self, engine: &Engine, username: &str) -> Result<(), hostler_database::Error> {
-        let name = self.name(username);
-        self.failures.forget(&name);
-        failure_store::delete(engine, &name).await?;
-        if let Some(account) = self.accounts.get(&name) {
-            account.clear();
-        }
-        Ok(())
+    /// Errors of the database.
+    pub(crate) async fn forgive(&self, engine: &Engine, username: &str) -> Result<(), Error> {
+        failure_store::delete(engine, &self.name_digest(username)).await
     }
 
-    /// Whether an account is locked, as far as this node knows: for a password that was verified a moment ago.
-    pub(crate) fn locked_for(&self, engine: &Engine, rules: Rules, username: &str) -> Option<Duration> {
-        let account = self.accounts.get(&self.name(username))?;
-        rules.remaining(engine.clock.now(), account.locked_until()?)
-    }
-
-    /// Waits, if need be, until an attempt may be checked.
+    /// Waits until an attempt may be checked.
     ///
     /// # Errors
-    /// [`AttemptRefused::RetryAfter`] for one that would wait too long, or while the account is locked.
+    /// [`AttemptRefused::RetryAfter`] for an attempt that would wait too long, or while the username is locked; errors of
+    /// the database.
     pub(crate) async fn admit(
-        &self,
+        self: &Arc<Self>,
         engine: &Engine,
-        rules: Rules,
-        candidate: AttemptSubject<'_>,
-    ) -> Result<Attempt, AttemptRefused> {
-        let AttemptSubject { username, user, address } = candidate;
-        let (name, place) = (self.name(username), self.digests.place(address));
-        let account = self.accounts.get_with_by_ref(&name, Arc::default);
-        // Asked before the database is: what is written meanwhile is not missed by what is read.
-        let (was_stored, is_settled) = (account.written.is_stored(), account.written.is_all());
+        limits: LoginLimits,
+        subject: AttemptSubject<'_>,
+    ) -> Result<AttemptPermit, AttemptRefused> {
+        let AttemptSubject { username, user, address } = subject;
+        let (name_digest, network) = (self.name_digest(username), self.network_digest(address));
+        let stored = failure_store::load(engine, &name_digest).await?;
+        // Read for nobody too, so that it takes the same time.
+        let is_known_location = known_locations::is_known(engine, user.unwrap_or_default(), &network).await?;
         let now = engine.clock.now();
-        let known = failure_store::load(engine, &name).await?;
-        // For nobody too, so that it takes the same time.
-        let is_known_place = known_locations::is_known(engine, user.unwrap_or_default(), &place).await?;
-        match &known {
-            Some(known) => {
-                account.written.found();
-                let recent =
-                    now.duration_since(known.last_failure) < SignedDuration::try_from(MEMORY).unwrap_or_default();
-                // What led to a lock that is over has been paid for.
-                let is_paid = known.locked_until.is_some_and(|until| rules.remaining(now, until).is_none());
-                if recent && !is_paid {
-                    account.strangers.learn(known.failures);
-                    account.all.lock().unwrap_or_else(PoisonError::into_inner).learn(Instant::now(), known.failures);
-                }
-                let mut locked_until = account.locked_until.lock().unwrap_or_else(PoisonError::into_inner);
-                // A lock that is not written yet counts all the same.
-                let in_force = |until: &Timestamp| rules.remaining(now, *until).is_some();
-                let stored = known.locked_until.filter(in_force);
-                *locked_until = if is_settled { stored } else { stored.max(locked_until.filter(in_force)) };
+        let locked_until = stored.as_ref().and_then(|stored| stored.locked_until);
+        match locked_until.and_then(|until| limits.remaining_lock(now, until)) {
+            Some(remaining) => {
+                self.locked.insert(name_digest, ());
+                return Err(AttemptRefused::RetryAfter(remaining));
             }
-            // Somebody has forgiven them, on another node or on the data itself.
-            None if was_stored => account.clear(),
-            None => {}
+            None => self.locked.invalidate(&name_digest),
         }
-        if let Some(pause) = account.locked_until().and_then(|until| rules.remaining(now, until)) {
-            return Err(AttemptRefused::RetryAfter(pause));
-        }
-        let queue = match user {
-            Some(user) if is_known_place => self.at_home.get_with((user, place.clone()), Arc::default),
-            _ => {
+        let clock = &*engine.clock;
+        let known_location = user.filter(|_| is_known_location).map(|user| (user, network.clone()));
+        let (slot, network_slot) = match known_location {
+            Some(key) => {
+                let queue = self.known_locations.get_with(key, Arc::default);
+                (queue.enter(&limits.delays, clock, Failures::InMemory).await?, None)
+            }
+            None => {
                 if passwords().is_overloaded() {
-                    return Err(AttemptRefused::RetryAfter(CROWDED));
+                    return Err(AttemptRefused::RetryAfter(OVERLOADED_RETRY_AFTER));
                 }
-                Arc::clone(&account.strangers)
+                let queue = self.usernames.get_with_by_ref(&name_digest, Arc::default);
+                let failures = Failures::Stored { engine, limits: &limits, name_digest: &name_digest };
+                let slot = queue.enter(&limits.delays, clock, failures).await?;
+                let queue = self.networks.get_with_by_ref(&network, Arc::default);
+                let network_slot = queue.enter(&limits.network_delays(), clock, Failures::InMemory).await?;
+                (slot, Some(network_slot))
             }
         };
-        let lane = queue.enter(&rules.limits).await.map_err(AttemptRefused::RetryAfter)?;
-        let place_lane = if is_known_place {
-            None
-        } else {
-            let queue = self.places.get_with_by_ref(&place, Arc::default);
-            let entry = queue.enter(&rules.of_place()).await.map_err(AttemptRefused::RetryAfter)?;
-            Some((entry, self.wrong_about.clone()))
-        };
-        Ok(Attempt {
+        Ok(AttemptPermit {
+            limiter: Arc::clone(self),
             engine: engine.clone(),
-            rules,
-            failures: Arc::clone(&self.failures),
-            account,
-            name,
-            place,
+            limits,
+            name_digest,
+            network,
             address,
             user,
-            is_known_place,
-            began: tokio::time::Instant::now(),
-            lane,
-            place_lane,
+            started: tokio::time::Instant::now(),
+            slot,
+            network_slot,
         })
     }
 }
 
-impl Rules {
-    pub(crate) fn of(settings: &Settings) -> Self {
-        let number = |setting| settings.integer(setting).try_into().unwrap_or_default();
-        let seconds = |setting| Duration::from_secs(settings.integer(setting).try_into().unwrap_or_default());
-        Rules {
-            limits: Limits { free: number(&LOGIN_FAILURES_UNTIL_DELAY), longest_pause: seconds(&LOGIN_LONGEST_DELAY) },
-            lock_after: number(&LOGIN_FAILURES_UNTIL_LOCK),
-            lock_for: seconds(&LOGIN_LOCK_SECONDS),
-        }
-    }
-
-    /// How long a lock goes on, if it is not over. One that would last longer than any does was made before the clock
-    /// was set back, or before the setting was, and is over.
-    pub(crate) fn remaining(&self, now: Timestamp, until: Timestamp) -> Option<Duration> {
-        let pause = Duration::try_from(until.duration_since(now)).ok()?;
-        (!pause.is_zero() && pause <= self.lock_for.saturating_add(CLOCKS_DIFFER)).then_some(pause)
-    }
-
-    fn of_place(&self) -> Limits {
-        Limits { free: self.limits.free.saturating_mul(ACCOUNTS_PER_PLACE), ..self.limits }
-    }
+/// The permission to check one attempt. Nothing is counted unless [`AttemptPermit::failed`] or
+/// [`AttemptPermit::succeeded`] is called.
+pub(crate) struct AttemptPermit {
+    limiter: Arc<RateLimiter>,
+    engine: Engine,
+    limits: LoginLimits,
+    name_digest: String,
+    network: String,
+    address: Option<IpAddr>,
+    user: Option<i64>,
+    started: tokio::time::Instant,
+    slot: QueueSlot,
+    /// For attempts from unknown locations.
+    network_slot: Option<QueueSlot>,
 }
 
-impl Attempt {
-    /// When the check could begin.
-    pub(crate) fn began(&self) -> tokio::time::Instant {
-        self.began
+impl AttemptPermit {
+    /// When waiting ended.
+    pub(crate) fn started(&self) -> tokio::time::Instant {
+        self.started
     }
 
-    /// The password or the code was wrong.
-    pub(crate) fn failed(self) {
-        self.lane.fail(&self.rules.limits);
-        if let Some((entry, wrong_about)) = &self.place_lane {
-            let pair = (self.place.clone(), self.name.clone());
-            // A place is judged by how many accounts it is wrong about, not by one person who tries again and again.
-            if wrong_about.get(&pair).is_none() {
-                wrong_about.insert(pair, ());
-                entry.fail(&self.rules.of_place());
+    /// Counts a wrong password or code.
+    ///
+    /// # Errors
+    /// Errors of the database: an attempt that cannot be counted must not be answered.
+    pub(crate) async fn failed(self) -> Result<(), Error> {
+        let now = self.engine.clock.now();
+        match &self.network_slot {
+            None => self.slot.fail(now),
+            Some(network_slot) => {
+                // A network is judged by how many usernames it fails for, not by one person who tries again and again.
+                let pair = (self.network.clone(), self.name_digest.clone());
+                if !self.limiter.failed_pairs.contains_key(&pair) {
+                    self.limiter.failed_pairs.insert(pair, ());
+                    network_slot.fail(now);
+                }
             }
         }
-        let failures = {
-            let (mut all, now) = (self.account.all.lock().unwrap_or_else(PoisonError::into_inner), Instant::now());
-            all.fail(now, &self.rules.limits);
-            all.failures(now)
-        };
-        let now = self.engine.clock.now();
-        let is_locked = self.rules.lock_after != 0 && failures >= self.rules.lock_after;
-        let locked_until = is_locked.then(|| now.checked_add(self.rules.lock_for).unwrap_or(Timestamp::MAX));
-        if let Some(until) = locked_until {
-            *self.account.locked_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(until);
-            // All of them led to this lock; the next one takes as many again.
-            self.account.all.lock().unwrap_or_else(PoisonError::into_inner).clear();
-            tracing::warn!(user = self.user, "an account is locked after too many failed attempts to sign in");
-        }
         let address = self.address.map(|address| address.to_string()).unwrap_or_default();
-        let note = Note { failures: 1, last_failure: Some(now), address, locked_until };
-        self.failures.note(&self.engine, self.name, note, Arc::clone(&self.account.written));
+        if failure_store::record(&self.engine, &self.limits, &self.name_digest, &address).await? {
+            tracing::warn!(user = self.user, "a username is locked after too many failed attempts to sign in");
+            self.limiter.locked.insert(self.name_digest, ());
+        }
+        Ok(())
     }
 
-    /// The user is in.
+    /// Forgives the failures that delayed this attempt, and remembers the location.
     pub(crate) async fn succeeded(self) {
-        let forgiven = self.lane.clear();
-        if forgiven > 0 {
-            let remaining = {
-                let (mut all, now) = (self.account.all.lock().unwrap_or_else(PoisonError::into_inner), Instant::now());
-                let remaining = all.failures(now).saturating_sub(forgiven);
-                all.clear();
-                all.learn(now, remaining);
-                remaining
-            };
-            tracing::debug!(user = self.user, forgiven, remaining, "failed attempts are forgiven");
-            let note = Note { failures: -i64::from(forgiven), ..Note::default() };
-            self.failures.note(&self.engine, self.name, note, Arc::clone(&self.account.written));
-        }
-        if let (Some(user), false) = (self.user, self.is_known_place)
-            && let Err(problem) = known_locations::remember(&self.engine, user, &self.place).await
-        {
-            // The next success from there tries again.
-            tracing::warn!(user, %problem, "could not remember from where a user signed in");
+        let now = self.engine.clock.now();
+        let forgiven = match &self.network_slot {
+            // Failures from elsewhere still count.
+            None => Ok(self.slot.reset(now)),
+            Some(_) => {
+                let stored = failure_store::load(&self.engine, &self.name_digest).await;
+                stored.map(|stored| stored.map_or(0, |stored| stored.failures))
+            }
+        };
+        let outcome = async {
+            let forgiven = forgiven?;
+            if forgiven > 0 {
+                tracing::debug!(user = self.user, forgiven, "failed attempts to sign in are forgiven");
+                failure_store::forgive(&self.engine, &self.name_digest, forgiven).await?;
+            }
+            match self.user {
+                Some(user) if self.network_slot.is_some() => {
+                    known_locations::remember(&self.engine, user, &self.network).await
+                }
+                _ => Ok(()),
+            }
+        };
+        if let Err(error) = outcome.await {
+            // The next success tries again.
+            tracing::warn!(user = self.user, %error, "could not record a successful sign-in");
         }
     }
 }

@@ -1,7 +1,7 @@
-//! `/api/v2/users/N/second_factor/`: codes of a device beside the password.
+//! `/api/v2/users/N/second_factor/`: codes of a device in addition to the password.
 //!
-//! Users set it up and do without it themselves, each time with their password;
-//! whoever may change a user can only take it away, for a device that is lost.
+//! Users enable and disable it themselves, with their password. Users who may change
+//! them can only remove it, for a lost device.
 
 use axum::http::{Method, StatusCode};
 use hostler_database::Type;
@@ -12,15 +12,15 @@ use hostler_schema::{Actor, column};
 use sea_query::{Alias, ExprTrait, Query};
 use serde_json::{Map, Value as Json, json};
 
-use super::second_factor_store::{self, Factor};
+use super::second_factor_store::{self, SecondFactor};
 use super::sign_in_status::Subject;
-use super::{AttemptSubject, CheckedPassword, PasswordCredentials, UserPath, check, consume_code, wait};
+use super::{AttemptSubject, CheckedPassword, PasswordCredentials, UserPath, admit, compare_password, consume_code};
 use crate::request::Request;
 use crate::response::Response;
 use crate::service_info::OWN_NAME;
 use crate::state::App;
 
-/// Answers a request to one of the paths of a second factor.
+/// Handles the paths of a second factor.
 pub(super) async fn respond(
     app: &App,
     actor: &Actor,
@@ -33,7 +33,7 @@ pub(super) async fn respond(
         (UserPath::SecondFactor, &Method::GET | &Method::HEAD) => show(app, subject.id).await,
         (UserPath::SecondFactor, &Method::DELETE) => {
             subject.require_other()?;
-            take_away(app, actor, subject.id).await?;
+            remove(app, actor, subject.id).await?;
             Ok(Response::no_content())
         }
         (_, &Method::POST) => {
@@ -44,9 +44,9 @@ pub(super) async fn respond(
                 Ok(body) => body,
                 Err(response) => return Ok(response),
             };
-            let own = Own { app, actor, request, body };
+            let own = OwnRequest { app, actor, request, body };
             match path {
-                UserPath::SecondFactor => own.begin().await,
+                UserPath::SecondFactor => own.set_up().await,
                 UserPath::VerifySecondFactor => own.verify().await,
                 UserPath::RecoveryCodes => own.renew_recovery_codes().await,
                 UserPath::DisableSecondFactor => own.disable().await,
@@ -58,7 +58,7 @@ pub(super) async fn respond(
 }
 
 async fn show(app: &App, user: i64) -> Result<Response, Error> {
-    let factor = Factor::of(&app.engine, user).await?;
+    let factor = SecondFactor::load(&app.engine, user).await?;
     let confirmed = factor.as_ref().and_then(|factor| factor.confirmed);
     let left = if confirmed.is_some() {
         Some(second_factor_store::recovery_codes_left(&app.engine, user).await?)
@@ -79,10 +79,10 @@ async fn show(app: &App, user: i64) -> Result<Response, Error> {
     ))
 }
 
-/// Takes a user's second factor away. Nothing happens if there is none.
-async fn take_away(app: &App, actor: &Actor, user: i64) -> Result<(), Error> {
+/// Removes a user's second factor, if there is one.
+async fn remove(app: &App, actor: &Actor, user: i64) -> Result<(), Error> {
     let mut tx = app.engine.database.begin().await?;
-    if second_factor_store::forget(&mut tx, user).await? {
+    if second_factor_store::delete(&mut tx, user).await? {
         second_factor_store::record(&app.engine, &mut tx, user, actor, "second_factor", [true.into(), false.into()])
             .await?;
     }
@@ -90,24 +90,24 @@ async fn take_away(app: &App, actor: &Actor, user: i64) -> Result<(), Error> {
     Ok(())
 }
 
-/// Takes the second factor of this user away, for whoever works on the data itself.
+/// Removes the second factor of a user, for the command line.
 ///
 /// # Errors
-/// [`Error::NotFound`], and what the database says.
+/// [`Error::NotFound`], and errors of the database.
 pub async fn reset_second_factor(app: &App, operator: &Actor, username: &str) -> Result<(), Error> {
     let id = find_id(&app.engine, operator, &USER, &ObjectKey::Name(username.to_owned())).await?;
-    take_away(app, operator, id).await
+    remove(app, operator, id).await
 }
 
-/// A request of a user about their own second factor.
-struct Own<'a> {
+/// A user's request about their own second factor.
+struct OwnRequest<'a> {
     app: &'a App,
     actor: &'a Actor,
     request: &'a Request,
     body: Map<String, Json>,
 }
 
-impl Own<'_> {
+impl OwnRequest<'_> {
     fn text(&self, name: &str) -> Result<&str, Error> {
         match self.body.get(name).and_then(Json::as_str) {
             Some(text) if !text.is_empty() => Ok(text),
@@ -115,18 +115,18 @@ impl Own<'_> {
         }
     }
 
-    async fn factor(&self) -> Result<Option<Factor>, Error> {
-        Factor::of(&self.app.engine, self.actor.id).await
+    async fn factor(&self) -> Result<Option<SecondFactor>, Error> {
+        SecondFactor::load(&self.app.engine, self.actor.id).await
     }
 
-    /// The second factor, if it is asked for.
-    async fn enabled(&self) -> Result<Factor, Error> {
+    /// The enabled second factor.
+    async fn enabled(&self) -> Result<SecondFactor, Error> {
         let factor = self.factor().await?.filter(|factor| factor.confirmed.is_some());
         factor.ok_or_else(|| Error::BadRequest("There is no second factor.".into()))
     }
 
-    /// Proves that it is the user in person, and not somebody who found a session open: by the password.
-    async fn prove_password(&self) -> Result<(), Error> {
+    /// Checks the password: an open session alone must not change a second factor.
+    async fn check_password(&self) -> Result<(), Error> {
         let password = self.text("password")?;
         let query = Query::select()
             .expr(column("users", "password"))
@@ -136,62 +136,60 @@ impl Own<'_> {
         let rows = self.app.engine.database.read(&query, &[Type::Text]).await?;
         let stored = rows.first().and_then(|row| row.text(0)).unwrap_or_default();
         let address = self.request.client.address;
-        let given = PasswordCredentials { username: &self.actor.username, password, address };
-        match check(self.app, &self.request.settings, Some((self.actor.id, stored)), given).await? {
-            CheckedPassword::Wrong(attempt) => {
-                attempt.failed();
+        let credentials = PasswordCredentials { username: &self.actor.username, password, address };
+        match compare_password(self.app, &self.request.settings, Some((self.actor.id, stored)), credentials).await? {
+            CheckedPassword::Wrong(permit) => {
+                permit.failed().await?;
                 Err(Error::field("password", "This is not your password."))
             }
-            // What the attempt was for is not done yet, so nothing is forgiven.
+            // The request is not complete yet, so no failure is forgiven.
             CheckedPassword::Correct(_) | CheckedPassword::CorrectNeedsRehash(_) => Ok(()),
         }
     }
 
-    /// Proves that the device is at hand, or a recovery code.
-    async fn prove_code(&self) -> Result<(), Error> {
+    /// Checks a code of the device, or a recovery code.
+    async fn check_code(&self) -> Result<(), Error> {
         let code = self.text("code")?;
-        let attempt = wait(self.app, &self.request.settings, self.candidate()).await?;
+        let permit = admit(self.app, &self.request.settings, self.subject()).await?;
         if consume_code(&self.app.engine, self.actor, code).await? {
-            attempt.succeeded().await;
+            permit.succeeded().await;
             return Ok(());
         }
-        attempt.failed();
+        permit.failed().await?;
         Err(wrong_code())
     }
 
-    fn candidate(&self) -> AttemptSubject<'_> {
+    fn subject(&self) -> AttemptSubject<'_> {
         let address = self.request.client.address;
         AttemptSubject { username: &self.actor.username, user: Some(self.actor.id), address }
     }
 
-    /// A new device, which counts once it has been verified.
-    async fn begin(&self) -> Result<Response, Error> {
+    /// Sets up a new device, which counts once it is verified.
+    async fn set_up(&self) -> Result<Response, Error> {
         if self.actor.external_account.is_some() {
-            return Err(Error::BadRequest(
-                "A second factor belongs to a password that is kept here; yours is kept elsewhere.".into(),
-            ));
+            return Err(Error::BadRequest("Only users with a local password can have a second factor.".into()));
         }
         if self.factor().await?.is_some_and(|factor| factor.confirmed.is_some()) {
             return Err(Error::BadRequest("There is a second factor already: disable it first.".into()));
         }
-        self.prove_password().await?;
+        self.check_password().await?;
         let secret = totp::new_secret();
         let uri = totp::uri(&secret, OWN_NAME, &self.actor.username)
-            .ok_or_else(|| Error::Internal("a secret that fits no address".into()))?;
-        second_factor_store::begin(&self.app.engine, self.actor.id, &secret).await?;
+            .ok_or_else(|| Error::Internal("no otpauth URI for a second factor".into()))?;
+        second_factor_store::store_unconfirmed(&self.app.engine, self.actor.id, &secret).await?;
         Ok(Response::json(StatusCode::CREATED, json!({"secret": secret.as_str(), "uri": uri.as_str()})))
     }
 
-    /// The first code of a new device: from now on one is asked for. Other sessions, which were opened without, end.
+    /// Verifies the first code of a new device and enables it. Other sessions, which were opened without a code, end.
     async fn verify(&self) -> Result<Response, Error> {
         let (engine, user) = (&self.app.engine, self.actor.id);
         let Some(factor) = self.factor().await?.filter(|factor| factor.confirmed.is_none()) else {
-            return Err(Error::BadRequest("There is no second factor to verify: begin with a new one.".into()));
+            return Err(Error::BadRequest("There is no second factor to verify: set one up first.".into()));
         };
         let code = self.text("code")?;
-        let attempt = wait(self.app, &self.request.settings, self.candidate()).await?;
+        let permit = admit(self.app, &self.request.settings, self.subject()).await?;
         let Some(step) = factor.step(engine, user, code)? else {
-            attempt.failed();
+            permit.failed().await?;
             return Err(wrong_code());
         };
         let mut tx = engine.database.begin().await?;
@@ -208,14 +206,14 @@ impl Own<'_> {
         second_factor_store::record(engine, &mut tx, user, self.actor, "second_factor", [false.into(), true.into()])
             .await?;
         tx.commit().await?;
-        attempt.succeeded().await;
+        permit.succeeded().await;
         Ok(shown_once(&codes))
     }
 
     async fn renew_recovery_codes(&self) -> Result<Response, Error> {
         self.enabled().await?;
-        self.prove_password().await?;
-        self.prove_code().await?;
+        self.check_password().await?;
+        self.check_code().await?;
         let (engine, user) = (&self.app.engine, self.actor.id);
         let mut tx = engine.database.begin().await?;
         let codes = second_factor_store::renew_recovery_codes(&mut tx, user).await?;
@@ -234,9 +232,9 @@ impl Own<'_> {
 
     async fn disable(&self) -> Result<Response, Error> {
         self.enabled().await?;
-        self.prove_password().await?;
-        self.prove_code().await?;
-        take_away(self.app, self.actor, self.actor.id).await?;
+        self.check_password().await?;
+        self.check_code().await?;
+        remove(self.app, self.actor, self.actor.id).await?;
         Ok(Response::no_content())
     }
 }

@@ -1,4 +1,4 @@
-//! The second factor in the database.
+//! Second factors and recovery codes in the database.
 
 use hostler_database::{Transaction, Type};
 use hostler_engine::{ActivityEntry, Engine, Error, HIDDEN};
@@ -15,22 +15,22 @@ use zeroize::Zeroizing;
 pub(super) const TABLE: &str = "second_factors";
 const CODES: &str = "recovery_codes";
 
-/// What is stored of a user's second factor.
-pub(super) struct Factor {
+/// A user's second factor, as it is stored.
+pub(super) struct SecondFactor {
     pub created: Timestamp,
-    /// Since when it is asked for; until then it is being set up.
+    /// When it was enabled; none while it is being set up.
     pub confirmed: Option<Timestamp>,
-    sealed: String,
+    encrypted_secret: String,
     last_step: i64,
 }
 
-/// The condition that a user, whose table is in the query, has a second factor that is asked for.
+/// The condition that the user in the query's table `users` has an enabled second factor.
 pub(crate) fn has_second_factor() -> Expr {
     column(TABLE, "user_id").eq(column("users", "id")).and(column(TABLE, "confirmed").is_not_null())
 }
 
-/// Where the secret of a user's device is sealed for.
-fn place(user: i64) -> SecretContext<'static> {
+/// The context that the secret of a user's device is encrypted for.
+fn secret_context(user: i64) -> SecretContext<'static> {
     SecretContext::new("user", user, "second_factor")
 }
 
@@ -38,8 +38,8 @@ fn internal(error: VaultError) -> Error {
     Error::Internal(format!("the secret of a second factor: {error}"))
 }
 
-impl Factor {
-    pub(super) async fn of(engine: &Engine, user: i64) -> Result<Option<Self>, Error> {
+impl SecondFactor {
+    pub(super) async fn load(engine: &Engine, user: i64) -> Result<Option<Self>, Error> {
         let query = Query::select()
             .exprs(["created", "confirmed", "secret", "last_step"].map(|name| column(TABLE, name)))
             .from(Alias::new(TABLE))
@@ -47,30 +47,30 @@ impl Factor {
             .to_owned();
         let rows = engine.database.read(&query, &[Type::Time, Type::Time, Type::Text, Type::Integer]).await?;
         Ok(rows.first().and_then(|row| {
-            Some(Factor {
+            Some(SecondFactor {
                 created: row.time(0)?,
                 confirmed: row.time(1),
-                sealed: row.text(2)?.to_owned(),
+                encrypted_secret: row.text(2)?.to_owned(),
                 last_step: row.integer(3)?,
             })
         }))
     }
 
     pub(super) fn secret(&self, engine: &Engine, user: i64) -> Result<Zeroizing<String>, Error> {
-        engine.vault.decrypt(&place(user), &self.sealed).map_err(internal)
+        engine.vault.decrypt(&secret_context(user), &self.encrypted_secret).map_err(internal)
     }
 
-    /// The step of a code of the device; none if the code is wrong, too old, or was used before.
+    /// The time step of a device's code; none if the code is wrong, too old, or was used before.
     pub(super) fn step(&self, engine: &Engine, user: i64, code: &str) -> Result<Option<i64>, Error> {
         let now = engine.clock.now().as_second();
         Ok(totp::check(&self.secret(engine, user)?, code, now, self.last_step))
     }
 }
 
-/// Stores the secret of a device that is still to be verified, in place of one that was not.
-pub(super) async fn begin(engine: &Engine, user: i64, secret: &str) -> Result<(), Error> {
+/// Stores the secret of a new device, which replaces one that was not enabled.
+pub(super) async fn store_unconfirmed(engine: &Engine, user: i64, secret: &str) -> Result<(), Error> {
     let mut tx = engine.database.begin().await?;
-    let sealed = engine.vault.encrypt(&mut tx, &place(user), secret).await.map_err(internal)?;
+    let encrypted_secret = engine.vault.encrypt(&mut tx, &secret_context(user), secret).await.map_err(internal)?;
     let unconfirmed = Query::delete()
         .from_table(Alias::new(TABLE))
         .and_where(column(TABLE, "user_id").eq(user))
@@ -80,14 +80,14 @@ pub(super) async fn begin(engine: &Engine, user: i64, secret: &str) -> Result<()
     let insert = Query::insert()
         .into_table(Alias::new(TABLE))
         .columns(["user_id", "created", "secret"].map(Alias::new))
-        .values_panic([user.into(), engine.clock.now().into(), sealed.into()])
+        .values_panic([user.into(), engine.clock.now().into(), encrypted_secret.into()])
         .to_owned();
     tx.insert(&insert).await?;
     tx.commit().await?;
     Ok(())
 }
 
-/// From now on the second factor is asked for. False if it was already, or is no more.
+/// Enables the second factor. False if it is enabled already, or no longer exists.
 pub(super) async fn confirm(engine: &Engine, tx: &mut Transaction, user: i64, step: i64) -> Result<bool, Error> {
     let update = Query::update()
         .table(Alias::new(TABLE))
@@ -99,9 +99,9 @@ pub(super) async fn confirm(engine: &Engine, tx: &mut Transaction, user: i64, st
     Ok(tx.execute(&update).await? == 1)
 }
 
-/// Makes new recovery codes in place of those there are.
+/// Replaces the recovery codes by new ones.
 pub(super) async fn renew_recovery_codes(tx: &mut Transaction, user: i64) -> Result<Vec<NewSecret>, Error> {
-    delete_of(tx, CODES, user).await?;
+    delete_rows(tx, CODES, user).await?;
     let codes = new_recovery_codes();
     let mut insert = Query::insert();
     insert.into_table(Alias::new(CODES)).columns(["user_id", "digest"].map(Alias::new));
@@ -112,20 +112,20 @@ pub(super) async fn renew_recovery_codes(tx: &mut Transaction, user: i64) -> Res
     Ok(codes)
 }
 
-/// Forgets a second factor and its recovery codes. False if there was none that was asked for.
-pub(super) async fn forget(tx: &mut Transaction, user: i64) -> Result<bool, Error> {
+/// Deletes a second factor and its recovery codes. False if none was enabled.
+pub(super) async fn delete(tx: &mut Transaction, user: i64) -> Result<bool, Error> {
     let confirmed = Query::delete()
         .from_table(Alias::new(TABLE))
         .and_where(column(TABLE, "user_id").eq(user))
         .and_where(column(TABLE, "confirmed").is_not_null())
         .to_owned();
-    let was_asked_for = tx.execute(&confirmed).await? == 1;
-    delete_of(tx, TABLE, user).await?;
-    delete_of(tx, CODES, user).await?;
-    Ok(was_asked_for)
+    let was_enabled = tx.execute(&confirmed).await? == 1;
+    delete_rows(tx, TABLE, user).await?;
+    delete_rows(tx, CODES, user).await?;
+    Ok(was_enabled)
 }
 
-async fn delete_of(tx: &mut Transaction, table: &'static str, user: i64) -> Result<(), Error> {
+async fn delete_rows(tx: &mut Transaction, table: &'static str, user: i64) -> Result<(), Error> {
     let delete = Query::delete().from_table(Alias::new(table)).and_where(column(table, "user_id").eq(user)).to_owned();
     tx.execute(&delete).await?;
     Ok(())
@@ -141,31 +141,30 @@ pub(super) async fn recovery_codes_left(engine: &Engine, user: i64) -> Result<us
     Ok(engine.database.read(&query, &[Type::Integer]).await?.len())
 }
 
-/// Whether a code is good for a user with a second factor: one of the device, or a recovery code. It is used up by
-/// this, on all nodes.
+/// Consumes a code of the user's device, or a recovery code, on all nodes. False if the code is wrong or was used before.
 ///
 /// # Errors
-/// What the database says, or a secret that cannot be opened.
+/// Errors of the database, or a secret that cannot be decrypted.
 pub(crate) async fn consume_code(engine: &Engine, actor: &Actor, code: &str) -> Result<bool, Error> {
     let user = actor.id;
-    let Some(factor) = Factor::of(engine, user).await?.filter(|factor| factor.confirmed.is_some()) else {
+    let Some(factor) = SecondFactor::load(engine, user).await?.filter(|factor| factor.confirmed.is_some()) else {
         return Ok(false);
     };
     if let Some(step) = factor.step(engine, user, code)? {
-        let take = Query::update()
+        let consume = Query::update()
             .table(Alias::new(TABLE))
             .value(Alias::new("last_step"), step)
             .and_where(column(TABLE, "user_id").eq(user))
-            // Of two who come with the same code one is late. A later step than this one was stored before the clock
-            // was set back.
+            // Of two requests with the same code only one succeeds. A later step was stored before the clock was set
+            // back.
             .and_where(column(TABLE, "last_step").lt(step).or(column(TABLE, "last_step").eq(factor.last_step)))
             .to_owned();
         let mut tx = engine.database.begin().await?;
-        let taken = tx.execute(&take).await? == 1;
+        let consumed = tx.execute(&consume).await? == 1;
         tx.commit().await?;
-        return Ok(taken);
+        return Ok(consumed);
     }
-    let spend = Query::delete()
+    let consume = Query::delete()
         .from_table(Alias::new(CODES))
         .cond_where(
             Condition::all()
@@ -174,15 +173,15 @@ pub(crate) async fn consume_code(engine: &Engine, actor: &Actor, code: &str) -> 
         )
         .to_owned();
     let mut tx = engine.database.begin().await?;
-    let spent = tx.execute(&spend).await? == 1;
-    if spent {
+    let consumed = tx.execute(&consume).await? == 1;
+    if consumed {
         record(engine, &mut tx, user, actor, "recovery_code", [HIDDEN.into(), Json::Null]).await?;
     }
     tx.commit().await?;
-    Ok(spent)
+    Ok(consumed)
 }
 
-/// Records a change to how a user signs in.
+/// Writes an activity stream entry about a user's sign-in.
 pub(super) async fn record(
     engine: &Engine,
     tx: &mut Transaction,

@@ -1,45 +1,45 @@
-//! `/api/v2/users/N/sign_in/`: how signing in stands for a user.
+//! `/api/v2/users/N/sign_in/`: failed attempts, locks, second factor and sessions of a user.
 
 use axum::http::Method;
 use hostler_database::Type;
 use hostler_engine::{Engine, Error, ObjectKey, find_id, time_text};
-use hostler_identity::throttle::MEMORY;
+use hostler_identity::throttle::FAILURE_TTL;
 use hostler_resources::USER;
 use hostler_schema::{Actor, column};
 use jiff::SignedDuration;
 use sea_query::{Alias, Expr, ExprTrait, Func, Query};
 use serde_json::{Map, Value as Json, json};
 
-use super::second_factor_store::{self, Factor};
-use super::{Rules, failure_store};
+use super::second_factor_store::{self, SecondFactor};
+use super::{LoginLimits, failure_store};
 use crate::request::Request;
 use crate::response::Response;
 use crate::settings::Settings;
 use crate::state::App;
 
-/// A user as those paths see them.
+/// The user of a path.
 pub(super) struct Subject {
     pub id: i64,
     pub is_self: bool,
-    /// Whether the actor may change the user, and so may let them in again.
+    /// Whether the actor may change the user, and so may unlock them.
     pub is_changeable: bool,
 }
 
 impl Subject {
-    /// The user of a path, for an actor who may know how they sign in.
+    /// Finds the user of a path, for an actor who may see the user's sign-in.
     ///
     /// # Errors
-    /// As for showing the user, and [`Error::Forbidden`].
+    /// As for reading the user, and [`Error::Forbidden`].
     pub(super) async fn find(engine: &Engine, actor: &Actor, key: &str) -> Result<Self, Error> {
         let target = ObjectKey::parse(&USER, key)?;
         let id = find_id(engine, actor, &USER, &target).await?;
         let is_changeable = engine.can_change(actor, &USER, &ObjectKey::Id(id)).await?;
         let is_self = id == actor.id;
-        let may_know = is_self || is_changeable || actor.is_superuser || actor.is_system_auditor;
-        if may_know { Ok(Subject { id, is_self, is_changeable }) } else { Err(Error::forbidden()) }
+        let can_see = is_self || is_changeable || actor.is_superuser || actor.is_system_auditor;
+        if can_see { Ok(Subject { id, is_self, is_changeable }) } else { Err(Error::forbidden()) }
     }
 
-    /// Fails unless the actor may let the user in again. Whoever is let in by somebody else cannot do it alone.
+    /// Fails unless the actor may unlock the user. Nobody unlocks themselves.
     pub(super) fn require_other(&self) -> Result<(), Error> {
         match self {
             Subject { is_self: true, .. } => {
@@ -51,7 +51,7 @@ impl Subject {
     }
 }
 
-/// `GET` tells, `PATCH` with `{"failed_attempts": 0}` forgives the failed attempts and ends a lock.
+/// `GET` reads; `PATCH` with `{"failed_attempts": 0}` resets the failed attempts and ends a lock.
 pub(super) async fn respond(app: &App, actor: &Actor, key: &str, request: &Request) -> Result<Response, Error> {
     let subject = Subject::find(&app.engine, actor, key).await?;
     if request.method == Method::PATCH {
@@ -61,8 +61,8 @@ pub(super) async fn respond(app: &App, actor: &Actor, key: &str, request: &Reque
             Err(response) => return Ok(response),
         };
         match body.get("failed_attempts") {
-            Some(value) if value.as_i64() == Some(0) => forgive(app, actor, subject.id).await?,
-            Some(_) => return Err(Error::field("failed_attempts", "Only 0 can be set, which forgives them.")),
+            Some(value) if value.as_i64() == Some(0) => reset_failures(app, actor, subject.id).await?,
+            Some(_) => return Err(Error::field("failed_attempts", "Only 0 can be set, which resets them.")),
             None => {}
         }
     }
@@ -85,22 +85,22 @@ async fn show(app: &App, settings: &Settings, id: i64) -> Result<Map<String, Jso
         .to_owned();
     let rows = engine.database.read(&query, &[Type::Text, Type::Boolean, Type::Integer]).await?;
     let row = rows.first().ok_or(Error::NotFound(Some(USER.label)))?;
-    let known = failure_store::load(engine, &app.rate_limiter.name(row.text(0).unwrap_or_default())).await?;
-    let memory = SignedDuration::try_from(MEMORY).unwrap_or_default();
-    let remembered = known.as_ref().filter(|known| now.duration_since(known.last_failure) < memory);
-    let rules = Rules::of(settings);
-    let locked_until = known.as_ref().and_then(|known| known.locked_until);
-    let locked_until = locked_until.filter(|until| rules.remaining(now, *until).is_some());
-    let factor = Factor::of(engine, id).await?.filter(|factor| factor.confirmed.is_some());
+    let stored = failure_store::load(engine, &app.rate_limiter.name_digest(row.text(0).unwrap_or_default())).await?;
+    let ttl = SignedDuration::try_from(FAILURE_TTL).unwrap_or_default();
+    let recent = stored.as_ref().filter(|stored| now.duration_since(stored.last_failure) < ttl);
+    let limits = LoginLimits::new(settings);
+    let locked_until = stored.as_ref().and_then(|stored| stored.locked_until);
+    let locked_until = locked_until.filter(|until| limits.remaining_lock(now, *until).is_some());
+    let factor = SecondFactor::load(engine, id).await?.filter(|factor| factor.confirmed.is_some());
     let codes = if factor.is_some() { Some(second_factor_store::recovery_codes_left(engine, id).await?) } else { None };
     let answer = json!({
         "user": id,
         "type": "sign_in",
         "url": format!("{}sign_in/", USER.url(id)),
         "is_active": row.boolean(1),
-        "failed_attempts": remembered.map_or(0, |known| known.failures),
-        "last_failure": known.as_ref().map(|known| time_text(known.last_failure)),
-        "last_failure_address": known.as_ref().map(|known| known.address.as_str()),
+        "failed_attempts": recent.map_or(0, |stored| stored.failures),
+        "last_failure": stored.as_ref().map(|stored| time_text(stored.last_failure)),
+        "last_failure_address": stored.as_ref().map(|stored| stored.address.as_str()),
         "locked_until": locked_until.map(time_text),
         "second_factor": factor.is_some(),
         "recovery_codes_left": codes,
@@ -122,24 +122,24 @@ async fn name_of(engine: &Engine, id: i64) -> Result<String, Error> {
     rows.first().and_then(|row| row.text(0)).map(str::to_owned).ok_or(Error::NotFound(Some(USER.label)))
 }
 
-async fn forgive(app: &App, actor: &Actor, id: i64) -> Result<(), Error> {
+async fn reset_failures(app: &App, actor: &Actor, id: i64) -> Result<(), Error> {
     let name = name_of(&app.engine, id).await?;
-    let known = failure_store::load(&app.engine, &app.rate_limiter.name(&name)).await?;
+    let stored = failure_store::load(&app.engine, &app.rate_limiter.name_digest(&name)).await?;
     app.rate_limiter.forgive(&app.engine, &name).await?;
-    if let Some(known) = known {
+    if let Some(stored) = stored {
         let mut tx = app.engine.database.begin().await?;
-        let change = [known.failures.into(), 0.into()];
+        let change = [stored.failures.into(), 0.into()];
         second_factor_store::record(&app.engine, &mut tx, id, actor, "failed_attempts", change).await?;
         tx.commit().await?;
     }
     Ok(())
 }
 
-/// Forgives the failed attempts to sign in as this user, and ends a lock, for whoever works on the data itself.
+/// Resets the failed attempts for a user and ends a lock, for the command line.
 ///
 /// # Errors
-/// [`Error::NotFound`], and what the database says.
+/// [`Error::NotFound`], and errors of the database.
 pub async fn unlock(app: &App, operator: &Actor, username: &str) -> Result<(), Error> {
     let id = find_id(&app.engine, operator, &USER, &ObjectKey::Name(username.to_owned())).await?;
-    forgive(app, operator, id).await
+    reset_failures(app, operator, id).await
 }
