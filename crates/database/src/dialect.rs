@@ -1,6 +1,6 @@
 //! What SQLite and PostgreSQL say differently.
 
-use sea_query::{Condition, Expr, ExprTrait, Func, LikeExpr, NullOrdering, Order, SelectStatement};
+use sea_query::{Expr, ExprTrait, Func, LikeExpr, NullOrdering, Order, SelectStatement};
 
 /// The name of the SQL function that SQLite connections register for Unicode lower case.
 pub(crate) const FOLD: &str = "hostler_fold";
@@ -51,26 +51,15 @@ pub enum TextLookup {
 pub struct InvalidRegex(pub String);
 
 impl Dialect {
-    /// The condition that `expr` is among what any of these select, which is gathered before anything is compared with it.
+    /// The condition that `expr` is one of the selected ids, which are all selected before anything is compared with them.
     ///
-    /// PostgreSQL gets arrays: it takes what it cannot know for few rows or for many at random, and where it may weigh
-    /// several selections together it overlooks that one of them is slow.
-    pub fn in_array(self, expr: Expr, selections: Vec<SelectStatement>) -> Expr {
+    /// PostgreSQL gets an array: it estimates the rows of a subquery it knows nothing about as few or many at random.
+    pub fn in_array(self, expr: Expr, ids: SelectStatement) -> Expr {
         match self {
-            Dialect::Sqlite => {
-                let mut any = Condition::any();
-                for selection in selections {
-                    any = any.add(expr.clone().in_subquery(selection));
-                }
-                any.into()
-            }
+            Dialect::Sqlite => expr.in_subquery(ids),
             Dialect::Postgres => {
-                let array = |selection: SelectStatement| {
-                    Expr::cust_with_expr("ARRAY($1)", Expr::SubQuery(None, Box::new(selection.into())))
-                };
-                let arrays = selections.into_iter().map(array);
-                let all = arrays.reduce(|all, array| Expr::cust_with_exprs("$1 || $2", [all, array]));
-                Expr::cust_with_exprs("$1 = ANY($2)", [expr, all.unwrap_or_else(|| Expr::cust("ARRAY[]::bigint[]"))])
+                let ids = Expr::SubQuery(None, Box::new(ids.into()));
+                Expr::cust_with_exprs("$1 = ANY(ARRAY($2))", [expr, ids])
             }
         }
     }
@@ -219,7 +208,7 @@ fn occurs_in_any_case(expr: Expr, value: &str) -> Expr {
 }
 
 /// A text as it stands in a pattern of LIKE, with `\` as its escape.
-pub(crate) fn literally(text: &str) -> String {
+fn literally(text: &str) -> String {
     let mut pattern = String::with_capacity(text.len() + 2);
     for character in text.chars() {
         if matches!(character, '%' | '_' | '\\') {

@@ -33,7 +33,6 @@ mod prepared_query;
 mod sqlite;
 mod statement;
 mod statement_count;
-mod texts;
 mod transaction;
 mod value;
 
@@ -46,7 +45,6 @@ pub use error::{Error, OpenError};
 pub use held::{HELD, HOLDER};
 pub use prepared_query::PreparedQuery;
 pub use statement_count::count_statements;
-pub use texts::{Sought, TEXTS, Texts};
 pub use transaction::Transaction;
 pub use value::{Row, Type, Value};
 

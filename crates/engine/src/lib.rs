@@ -25,7 +25,6 @@ mod render;
 pub mod scalars;
 mod select;
 mod sublist;
-mod wanted;
 mod write;
 
 pub use activity::{ActivityEntry, HIDDEN};

@@ -6,9 +6,7 @@ use async_trait::async_trait;
 use hostler_access::{has_role, objects_with_role};
 use hostler_database::{Type, Value};
 use hostler_engine::{Engine, Error, Hooks, RenderContext, ResponseObject, summarize};
-use hostler_schema::{
-    Access, Action, Actor, Draft, Field, Join, Relation, Resource, Rule, Summary, column, fields, row_count,
-};
+use hostler_schema::{Access, Action, Actor, Draft, Field, Join, Relation, Resource, Rule, Summary, column, fields};
 use sea_query::{Alias, Asterisk, Condition, Expr, ExprTrait, Func, Query, SelectStatement, UnionType};
 use serde_json::{Map, Value as Json};
 
@@ -103,7 +101,6 @@ pub static ACTIVITY: Resource = Resource {
     capabilities: false,
     audited: false,
     recorded: false,
-    total: Some(|| row_count("activity")),
     ..Resource::new("activity_stream", "activity_stream", "ActivityStream", ACTIVITY_FIELDS, &ActivityAccess)
 };
 

@@ -6,7 +6,7 @@ use hostler_database::{Transaction, Type};
 use hostler_engine::{Edit, Engine, Error, Hooks, RenderContext, ResponseObject};
 use hostler_schema::{
     Access, Action, Actor, DefaultValue, Draft, Field, ImpliedBy, Join, NaturalKeyPart, ObjectRole, Relation, Resource,
-    Rule, Singleton, Sublist, Summary, UniqueConstraint, column, fields, row_count,
+    Rule, Singleton, Sublist, Summary, UniqueConstraint, column, fields,
 };
 use sea_query::{Alias, Expr, ExprTrait, Query};
 use serde_json::{Value as Json, json};
@@ -269,7 +269,6 @@ pub static PROJECT: Resource = Resource {
     roles: ROLES,
     // As in AWX, where jobs keep their project's name.
     outlives_organization: true,
-    total: Some(|| row_count("projects")),
     ..Resource::new("project", "projects", "Project", PROJECT_FIELDS, &ProjectAccess)
 };
 

@@ -5,10 +5,8 @@ use async_trait::async_trait;
 use hostler_access::has_role_on;
 use hostler_database::Type;
 use hostler_engine::{Engine, Error, Grantee, Hooks, ObjectKey, RenderContext, ResponseObject, find_id};
-use hostler_schema::{
-    Access, Action, Actor, Draft, Field, Join, Relation, Resource, Rule, Singleton, Summary, column, fields, row_count,
-};
-use sea_query::{Alias, Expr, ExprTrait, Func, Query, UnionType};
+use hostler_schema::{Access, Action, Actor, Draft, Field, Join, Relation, Resource, Rule, Summary, column, fields};
+use sea_query::{Alias, Expr, ExprTrait, Query, UnionType};
 use serde_json::{Map, Value as Json};
 
 use crate::common::{BY_CREATOR, CREATED, CREATED_BY, TYPES_WITH_ROLES};
@@ -62,8 +60,6 @@ pub static USER_ASSIGNMENT: Resource = Resource {
         DEFINITION_SUMMARY,
         Summary { name: "user", column: "user_id", target: || &USER, linked: true },
     ],
-    // The system administrator has no definition; every role of an object has one.
-    total: Some(|| row_count("user_grants").sub(system_administrators())),
     ..assignment(
         "role_user_assignment",
         "role_user_assignments",
@@ -96,7 +92,6 @@ pub static TEAM_ASSIGNMENT: Resource = Resource {
         DEFINITION_SUMMARY,
         Summary { name: "team", column: "team_id", target: || &TEAM, linked: true },
     ],
-    total: Some(|| row_count("team_grants")),
     ..assignment(
         "role_team_assignment",
         "role_team_assignments",
@@ -116,18 +111,6 @@ pub static TEAM_ASSIGNMENT: Resource = Resource {
         &AssignmentAccess { grantee: "team_id" },
     )
 };
-
-/// The number of grants of the system administrator, the only role without a definition.
-fn system_administrators() -> Expr {
-    let granted = Query::select()
-        .expr(Func::count(column("grants", "id")))
-        .from(Alias::new("grants"))
-        .inner_join(Alias::new("roles"), column("roles", "id").eq(column("grants", "role_id")))
-        .and_where(column("roles", "content_type").is_null())
-        .and_where(column("roles", "role_field").eq(Singleton::Administrator.field()))
-        .to_owned();
-    Expr::SubQuery(None, Box::new(granted.into()))
-}
 
 const fn assignment(
     name: &'static str,

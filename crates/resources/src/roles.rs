@@ -6,8 +6,8 @@ use hostler_engine::{
     Association, DEFINITION_ROLE_PREFIX, Engine, Error, Grantee, Hooks, RenderContext, ResponseObject,
 };
 use hostler_schema::{
-    Access, Action, Actor, Draft, Field, ImpliedBy, Join, ObjectRole, Parts, Post, Relation, Resource, Rule, Singleton,
-    Sublist, column, fields, row_count_of_parts,
+    Access, Action, Actor, Draft, Field, ImpliedBy, Join, ObjectRole, Post, Relation, Resource, Rule, Singleton,
+    Sublist, column, fields,
 };
 use sea_query::{Alias, Expr, ExprTrait, Query};
 use serde_json::{Map, Value as Json, json};
@@ -84,7 +84,6 @@ pub static ROLE: Resource = Resource {
     capabilities: false,
     audited: false,
     recorded: false,
-    total: Some(|| row_count_of_parts("roles", None)),
     ..Resource::new(
         "role",
         "roles",
@@ -105,32 +104,15 @@ impl Access for RoleRules {
         if actor.is_superuser || actor.is_system_auditor {
             return Rule::All;
         }
-        match self.parts(actor, row) {
-            Some(Parts { whole, others, .. }) => Rule::When(whole).or(others),
-            None => visible_roles(actor, row),
-        }
-    }
-
-    fn parts(&self, actor: &Actor, row: &str) -> Option<Parts> {
-        const VISIBLE_ROLE: &str = "visible_role";
-        if actor.is_superuser || actor.is_system_auditor {
-            return None;
-        }
         let types = TYPES_WITH_ROLES.iter().map(|resource| resource());
-        let whole = types.filter(|resource| matches!(resource.access.rows(actor, Action::Read, "visible"), Rule::All));
-        let whole: Vec<&str> = whole.map(|resource| resource.name).collect();
-        if whole.is_empty() {
-            return None;
+        let visible =
+            types.filter(|resource| matches!(resource.access.rows(actor, Action::Read, "visible"), Rule::All));
+        let visible: Vec<&str> = visible.map(|resource| resource.name).collect();
+        if visible.is_empty() {
+            return visible_roles(actor, row);
         }
-        // A role is deleted with its object, so it always has one. System-wide roles have no type.
-        let of_type = column(row, "content_type");
-        let others = of_type.clone().is_null().or(of_type.clone().is_not_in(whole.iter().copied()));
-        let visible = column(row, "id").in_subquery(visible_roles(actor, VISIBLE_ROLE).ids(ROLE.table, VISIBLE_ROLE));
-        Some(Parts {
-            total: row_count_of_parts(ROLE.table, Some(&whole)),
-            whole: of_type.is_in(whole),
-            others: Rule::When(visible.and(others)),
-        })
+        // Every role of a type of which the actor sees all objects.
+        Rule::When(column(row, "content_type").is_in(visible)).or(visible_roles(actor, row))
     }
 
     fn create(&self, _actor: &Actor, _draft: Draft<'_>) -> Rule {

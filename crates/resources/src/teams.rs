@@ -6,7 +6,7 @@ use hostler_database::Transaction;
 use hostler_engine::{ActivityEntry, Association, Edit, Engine, Error, Grantee, Hooks};
 use hostler_schema::{
     Access, Action, Actor, DefaultValue, Draft, Field, ImpliedBy, Join, NaturalKeyPart, ObjectRole, Post, Relation,
-    Resource, Rule, Singleton, Sublist, Summary, UniqueConstraint, column, fields, row_count,
+    Resource, Rule, Singleton, Sublist, Summary, UniqueConstraint, column, fields,
 };
 use sea_query::ExprTrait;
 use serde_json::{Map, Value as Json, json};
@@ -113,7 +113,6 @@ pub static TEAM: Resource = Resource {
     }],
     roles: ROLES,
     shared_type: Some("shared.team"),
-    total: Some(|| row_count("teams")),
     ..Resource::new(
         "team",
         "teams",

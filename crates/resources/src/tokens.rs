@@ -5,8 +5,7 @@ use hostler_database::{Transaction, Type, Value};
 use hostler_engine::{Edit, Engine, Error, Hooks, RenderContext, ResponseObject};
 use hostler_identity::token::{digest, new_token, parse_scope};
 use hostler_schema::{
-    Access, Action, Actor, DefaultValue, Draft, Field, Join, Relation, Resource, Rule, Sublist, Summary, column,
-    fields, row_count,
+    Access, Action, Actor, DefaultValue, Draft, Field, Join, Relation, Resource, Rule, Sublist, Summary, column, fields,
 };
 use jiff::{SignedDuration, Timestamp};
 use sea_query::{Alias, Condition, Expr, ExprTrait, Query, UnionType};
@@ -87,7 +86,6 @@ pub static TOKEN: Resource = Resource {
     search: &["description"],
     capabilities: false,
     audited: false,
-    total: Some(|| row_count("tokens")),
     ..Resource::new(
         "o_auth2_access_token",
         "tokens",

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use hostler_database::{Database, Location, TEXTS, Type};
+use hostler_database::{Database, Location, Type};
 use hostler_resources::REGISTRY;
 use hostler_schema::{Action, Actor, FieldKind, Join, NaturalKeyPart, Policy, Resource, column};
 use hostler_testkit::database::PostgresDatabase;
@@ -84,25 +84,6 @@ fn descriptions_refer_to_what_exists() {
                 resource.plural,
                 sublist.name
             );
-        }
-    }
-}
-
-/// What is compared, searched, summarized or part of a name shows itself.
-#[test]
-fn texts_that_are_searched_are_in_their_index() {
-    for texts in TEXTS {
-        let resource = resources().find(|resource| resource.table == texts.table).expect("a resource of the table");
-        for column in texts.columns {
-            let field = resource.fields.iter().find(|field| field.column == *column).expect("a field of the column");
-            assert!(
-                !field.nullable && !field.kind.contains_secrets(),
-                "{}.{column} cannot be in the index",
-                texts.table
-            );
-        }
-        for name in resource.search {
-            assert!(texts.columns.contains(name), "the index lacks {name} of {}", texts.table);
         }
     }
 }

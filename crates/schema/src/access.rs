@@ -197,16 +197,6 @@ fn alternatives(condition: Expr) -> Vec<Expr> {
     }
 }
 
-/// What somebody sees of a table a part of which they see whole.
-pub struct Parts {
-    /// The condition that a row is in the part that is seen whole.
-    pub whole: Expr,
-    /// How many rows that part has, where the database keeps it: see [`crate::row_count`].
-    pub total: Expr,
-    /// Which of the other rows are seen; it extends to none of that part.
-    pub others: Rule,
-}
-
 /// The links of an object that is about to be created, by field name.
 pub type Draft<'a> = &'a dyn Fn(&str) -> Option<i64>;
 
@@ -219,12 +209,6 @@ pub trait Access: Send + Sync {
     /// The rows on which `actor` may do `action`. `row` is the name of the
     /// resource's table in the query.
     fn rows(&self, actor: &Actor, action: Action, row: &str) -> Rule;
-
-    /// What `actor` sees, in two parts, if they see some part of the table whole: so a list has to ask a rule of the
-    /// others only. Together these are the rows that [`Access::rows`] gives for [`Action::Read`].
-    fn parts(&self, _actor: &Actor, _row: &str) -> Option<Parts> {
-        None
-    }
 
     /// The roles of an object's organization that alone allow this action, for a
     /// type without roles of its own: they explain why somebody may do it.

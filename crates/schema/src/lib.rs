@@ -11,10 +11,10 @@ mod relation;
 mod resource;
 mod role;
 
-pub use access::{Access, Action, Actor, Draft, LdapManagedFields, Parts, Policy, Rule};
+pub use access::{Access, Action, Actor, Draft, LdapManagedFields, Policy, Rule};
 pub use field::{Charset, DefaultValue, Field, FieldKind, fields};
 pub use relation::{Join, Post, Relation, Sublist};
-pub use resource::{NaturalKeyPart, Resource, Summary, UniqueConstraint, row_count, row_count_of_parts};
+pub use resource::{NaturalKeyPart, Resource, Summary, UniqueConstraint};
 pub use role::{ImpliedBy, ObjectRole, Singleton};
 
 use sea_query::{DynIden, Expr};

@@ -1,6 +1,4 @@
-use sea_query::{Alias, Expr, ExprTrait, Func, Query};
-
-use crate::{Access, Field, FieldKind, ObjectRole, Relation, Sublist, column};
+use crate::{Access, Field, FieldKind, ObjectRole, Relation, Sublist};
 
 /// One part of the natural key that forms a named URL.
 #[derive(Clone, Copy)]
@@ -91,34 +89,8 @@ pub struct Resource {
     pub shared_type: Option<&'static str>,
     /// Whether writes leave a trace in the activity stream.
     pub recorded: bool,
-    /// The number of rows of the table, where the database keeps it: see [`row_count`].
-    pub total: Option<fn() -> Expr>,
     /// Who may do what.
     pub access: &'static dyn Access,
-}
-
-/// A number of rows that triggers of the database keep in the table `row_counts`
-/// under this name, so that nobody has to count the rows of a large table.
-pub fn row_count(name: &str) -> Expr {
-    row_counts(column("row_counts", "name").eq(name))
-}
-
-/// The sum of these numbers for the parts of a table, whose names are `roles.team` and the like: of those named, or of all.
-pub fn row_count_of_parts(table: &str, parts: Option<&[&str]>) -> Expr {
-    row_counts(match parts {
-        Some(parts) => column("row_counts", "name").is_in(parts.iter().map(|part| format!("{table}.{part}"))),
-        None => column("row_counts", "name").like(format!("{table}.%")),
-    })
-}
-
-fn row_counts(which: Expr) -> Expr {
-    let sum = Query::select()
-        .expr(Expr::from(Func::sum(column("row_counts", "n"))).cast_as("bigint"))
-        .from(Alias::new("row_counts"))
-        .and_where(which)
-        .to_owned();
-    // Of no row there is no sum.
-    Func::coalesce([Expr::SubQuery(None, Box::new(sum.into())), Expr::Constant(0i64.into())]).into()
 }
 
 impl Resource {
@@ -158,7 +130,6 @@ impl Resource {
             audited: true,
             shared_type: None,
             recorded: true,
-            total: None,
             access,
         }
     }

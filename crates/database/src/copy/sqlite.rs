@@ -11,7 +11,10 @@ use serde_json::Value as Json;
 use super::{CopyError, Sink, Table, blame, quote, quoted, select};
 use crate::sqlite::connection::{self, Purpose};
 use crate::sqlite::{file_error, recorded_version, statement_error};
-use crate::{Error, OpenError, migrate, texts};
+use crate::{Error, OpenError, migrate};
+
+/// Derived data of the schema versions 15 to 18, which is not copied.
+const TEXTS_CHANGED: &str = "texts_changed";
 
 /// Whoever writes goes on beside a reader, and a reader sees the moment at which it began.
 pub(super) struct View {
@@ -159,9 +162,6 @@ impl Target {
                 .map_err(statement_error);
             set.map_err(blame(&table.name))?;
         }
-        if self.has_texts().map_err(statement_error)? {
-            self.connection.execute_batch(texts::FILL).map_err(statement_error)?;
-        }
         for trigger in &self.triggers {
             self.connection.execute_batch(trigger).map_err(statement_error)?;
         }
@@ -175,14 +175,6 @@ impl Target {
         }
         self.connection.execute_batch("COMMIT").map_err(statement_error)?;
         self.connection.close().map_err(|(_, error)| CopyError::Open(file_error(&self.path, &error)))
-    }
-}
-
-impl Target {
-    /// Whether there is an index of texts in this version of the schema.
-    fn has_texts(&self) -> Result<bool, rusqlite::Error> {
-        let table = "SELECT 1 FROM sqlite_master WHERE name = ?1";
-        self.connection.prepare(table).and_then(|mut found| found.exists([texts::CHANGED]))
     }
 }
 
@@ -201,7 +193,7 @@ fn tables(connection: &Connection) -> Result<Vec<Table>, CopyError> {
                AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name NOT IN (?1, ?2) ORDER BY name";
     let names: Vec<String> = connection
         .prepare(sql)
-        .and_then(|mut found| found.query_map([migrate::TABLE, texts::CHANGED], |row| row.get(0))?.collect())
+        .and_then(|mut found| found.query_map([migrate::TABLE, TEXTS_CHANGED], |row| row.get(0))?.collect())
         .map_err(statement_error)?;
     let mut tables = vec![];
     for name in names {

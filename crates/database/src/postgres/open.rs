@@ -8,7 +8,7 @@ use tokio_postgres::Client;
 use super::connect::{Server, Way, append_options};
 use crate::OpenError;
 use crate::copy::UNFINISHED;
-use crate::{migrate, texts};
+use crate::migrate;
 
 /// Connections at most.
 const CONNECTIONS: usize = 16;
@@ -28,14 +28,6 @@ const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
 const MISSED: u32 = 3;
 /// Our key among the server's advisory locks: any number that others hardly use.
 const MIGRATING: i64 = 0x686f_7374_6c65_7201;
-
-/// Adds up what connections have counted that are gone: see the migration that made the table.
-const ADD_UP_ROW_COUNTS: &str = "
-    WITH gone AS (
-        DELETE FROM row_counts WHERE shard <> 0 AND shard NOT IN (SELECT pid FROM pg_stat_activity) RETURNING name, n
-    )
-    INSERT INTO row_counts AS known (name, shard, n) SELECT name, 0, sum(n) FROM gone GROUP BY name
-    ON CONFLICT (name, shard) DO UPDATE SET n = known.n + excluded.n";
 
 /// Connects, migrates, and answers the pool, and how it connects.
 pub(super) async fn open(url: &str) -> Result<(Pool, Way), OpenError> {
@@ -90,8 +82,6 @@ async fn migrate(server: &Server) -> Result<(), OpenError> {
     migrate::announce(found, &migrate::postgres_runner());
     let migrated = migrate::postgres_runner().run_async(&mut client).await;
     migrated.map_err(|error| OpenError::Migration { place: place.clone(), problem: migrate::problem(&error) })?;
-    client.batch_execute(ADD_UP_ROW_COUNTS).await.map_err(failed)?;
-    client.batch_execute(texts::INDEX).await.map_err(failed)?;
     drop(client);
     // Ends once the server has been told that we leave; that failing changes nothing.
     let _ = connection.await;

@@ -59,6 +59,17 @@ pub(crate) fn open(path: &Path, purpose: Purpose) -> Result<Connection, rusqlite
     Ok(connection)
 }
 
+/// Collects planner statistics of the tables that have none yet or whose size has changed tenfold, from a sample of
+/// their rows; answers whether there were any. Other connections use them once they are opened again.
+pub(super) fn update_statistics(connection: &Connection) -> Result<bool, rusqlite::Error> {
+    // 0x10000: all tables, 0x10: with a limit on the rows, 0x2: by ANALYZE, 0x1: only tell what is to be done.
+    let is_due = connection.prepare("PRAGMA optimize = 0x10013")?.exists([])?;
+    if is_due {
+        connection.execute_batch("PRAGMA optimize = 0x10012")?;
+    }
+    Ok(is_due)
+}
+
 /// Runs `work`, stopping a statement in it that has not ended at `deadline`, or
 /// once `stop` says so, with [`Error::Timeout`].
 pub(super) fn limited<T>(

@@ -41,7 +41,7 @@ pub(super) fn prepare(path: &Path) -> Result<(), OpenError> {
             return Err(migration(format!("rows of {table} refer to rows that do not exist")));
         }
     }
-    Ok(())
+    connection::update_statistics(&connection).map(drop).map_err(file_error)
 }
 
 /// Holds the directory of the file locked, for SQLite's own locks last for one

@@ -41,10 +41,9 @@ impl Sqlite {
         let open = move || {
             migrate::prepare(&path)?;
             let file_error = |error| migrate::file_error(&path, &error);
-            Ok(Sqlite {
-                writer: Arc::new(Mutex::new(write::Writer::open(&path).map_err(file_error)?)),
-                readers: Arc::new(read::Readers::open(&path).map_err(file_error)?),
-            })
+            let readers = Arc::new(read::Readers::new(path.clone()));
+            let writer = write::Writer::open(&path, readers.clone()).map_err(file_error)?;
+            Ok(Sqlite { readers, writer: Arc::new(Mutex::new(writer)) })
         };
         tokio::task::spawn_blocking(open).await.unwrap_or_else(|_| {
             Err(OpenError::File { path: place, problem: "interrupted".to_owned(), remedy: "start again" })

@@ -1,6 +1,6 @@
 //! Readers: a few connections that see what is committed.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -9,6 +9,7 @@ use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::connection::{self, Purpose, limited};
+use super::error::statement_error;
 use super::value::query;
 use crate::{Error, Row, Type};
 
@@ -22,17 +23,27 @@ pub(super) const LONGEST: Duration = Duration::from_secs(10);
 /// How long to wait for a free connection.
 const WAIT: Duration = Duration::from_secs(10);
 
-/// The pool. Idle connections are in `idle`; a permit of `free` entitles to take one.
+/// The pool. Connections are opened when they are needed; `free` limits how many are in use.
 pub(super) struct Readers {
-    idle: Mutex<Vec<Connection>>,
+    path: PathBuf,
+    idle: Mutex<Idle>,
     free: Arc<Semaphore>,
     /// Bounds the slow statements, so that a connection stays free for the quick ones.
     slow: Arc<Semaphore>,
 }
 
+/// Connections that nobody uses.
+#[derive(Default)]
+struct Idle {
+    connections: Vec<Connection>,
+    /// How often the connections were replaced.
+    generation: u64,
+}
+
 /// A connection taken from the pool, which goes back there.
 struct Reader {
     connection: Option<Connection>,
+    generation: u64,
     readers: Arc<Readers>,
     _permit: OwnedSemaphorePermit,
 }
@@ -51,22 +62,25 @@ impl Drop for Reader {
         if let Some(connection) = self.connection.take()
             && !self.readers.free.is_closed()
         {
-            self.readers.idle().push(connection);
+            let mut idle = self.readers.idle();
+            if idle.generation == self.generation {
+                idle.connections.push(connection);
+            }
         }
     }
 }
 
 impl Readers {
-    /// Opens as many connections as the machine can use.
-    pub(super) fn open(path: &Path) -> Result<Readers, rusqlite::Error> {
+    /// A pool of as many connections as the machine can use.
+    pub(super) fn new(path: PathBuf) -> Readers {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let count = (2 * cores).clamp(4, 16);
-        let idle = (0..count).map(|_| connection::open(path, Purpose::Read)).collect::<Result<Vec<_>, _>>()?;
-        Ok(Readers {
-            idle: Mutex::new(idle),
+        Readers {
+            path,
+            idle: Mutex::default(),
             free: Arc::new(Semaphore::new(count)),
             slow: Arc::new(Semaphore::new(count / 2)),
-        })
+        }
     }
 
     /// Runs a query on a free connection.
@@ -99,16 +113,30 @@ impl Readers {
     pub(super) fn close(&self) {
         self.free.close();
         self.slow.close();
-        self.idle().clear();
+        self.idle().connections.clear();
+    }
+
+    /// Replaces all connections, so that they use new statistics.
+    pub(super) fn reopen(&self) {
+        let mut idle = self.idle();
+        idle.generation += 1;
+        idle.connections.clear();
     }
 
     async fn take(self: &Arc<Self>) -> Result<Reader, Error> {
         let permit = permit(&self.free).await?;
-        let connection = self.idle().pop();
-        Ok(Reader { connection, readers: self.clone(), _permit: permit })
+        let (connection, generation) = {
+            let mut idle = self.idle();
+            (idle.connections.pop(), idle.generation)
+        };
+        let connection = match connection {
+            Some(connection) => connection,
+            None => connection::open(&self.path, Purpose::Read).map_err(statement_error)?,
+        };
+        Ok(Reader { connection: Some(connection), generation, readers: self.clone(), _permit: permit })
     }
 
-    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
+    fn idle(&self) -> std::sync::MutexGuard<'_, Idle> {
         // A push or pop leaves nothing half done.
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -21,7 +21,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard, oneshot};
 
 use super::connection::{self, Purpose, limited};
 use super::error::{is_busy, statement_error};
-use super::read::{INLINE, LONGEST, closed};
+use super::read::{INLINE, LONGEST, Readers, closed};
 use super::value;
 use crate::{Error, Row, Type};
 
@@ -31,6 +31,9 @@ const WAIT: Duration = Duration::from_secs(15);
 /// How long to wait for another process to end its transaction, and between tries.
 const BUSY: Duration = Duration::from_secs(5);
 const BUSY_PAUSE: Duration = Duration::from_millis(10);
+
+/// After how many changed rows the planner statistics are checked.
+const CHANGES: u64 = 10_000;
 
 /// The writing connection and the state of its outer transaction.
 pub(super) struct Writer {
@@ -42,6 +45,9 @@ pub(super) struct Writer {
     /// Whether a committer is on its way.
     committing: bool,
     closed: bool,
+    /// How many rows had changed when the planner statistics were checked last.
+    checked: u64,
+    readers: Arc<Readers>,
     /// How often something was committed, for the tests.
     #[cfg(test)]
     pub(super) commits: usize,
@@ -56,13 +62,15 @@ pub(super) struct Held {
 }
 
 impl Writer {
-    pub(super) fn open(path: &Path) -> Result<Writer, rusqlite::Error> {
+    pub(super) fn open(path: &Path, readers: Arc<Readers>) -> Result<Writer, rusqlite::Error> {
         Ok(Writer {
             connection: connection::open(path, Purpose::Write)?,
             open: false,
             pending: Vec::new(),
             committing: false,
             closed: false,
+            checked: 0,
+            readers,
             #[cfg(test)]
             commits: 0,
         })
@@ -81,8 +89,24 @@ impl Writer {
                     self.commits += 1;
                 }
                 self.answer(&Ok(()));
+                self.update_statistics();
             }
             Err(error) => self.abandon(&statement_error(error)),
+        }
+    }
+
+    /// Collects planner statistics if many rows have changed.
+    fn update_statistics(&mut self) {
+        let changes = self.connection.total_changes();
+        if changes - self.checked < CHANGES {
+            return;
+        }
+        self.checked = changes;
+        match connection::update_statistics(&self.connection) {
+            Ok(true) => self.readers.reopen(),
+            Ok(false) => {}
+            // Another process may write: the next check succeeds.
+            Err(error) => tracing::warn!("cannot update planner statistics: {}", statement_error(error)),
         }
     }
 

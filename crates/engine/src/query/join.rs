@@ -1,11 +1,11 @@
 //! From filters to conditions: each relation becomes an EXISTS of its own level.
 
-use hostler_database::{Dialect, Sought, TextLookup, Texts};
+use hostler_database::{Dialect, TextLookup};
 use hostler_schema::{Action, Actor, Field, Join, Resource, Rule, column};
 use sea_query::{Alias, Condition, Expr, ExprTrait, Func, Query, SelectStatement, Value};
 
+use super::QueryError;
 use super::lookup::{Leaf, Test, constant, occurs};
-use super::{LookUp, QueryError};
 
 /// One step from a resource to a related one.
 #[derive(Clone, Copy)]
@@ -23,29 +23,6 @@ pub(super) enum Predicate {
     Test(Leaf, Test),
     /// The term occurs in one of these columns.
     Occurs(Vec<Leaf>, String),
-}
-
-impl Predicate {
-    /// Whether it is met by a row for any of several columns.
-    fn is_of_several_columns(&self) -> bool {
-        matches!(self, Predicate::Occurs(leaves, _) if leaves.len() > 1)
-    }
-
-    /// Whether one of the texts in the index must be this very one.
-    fn is_name(&self) -> bool {
-        matches!(self, Predicate::Test(leaf, Test::Text(TextLookup::Exact, _)) if leaf.texts.is_some())
-    }
-
-    /// A text that the row must hold, in whatever case, in one of the columns of this index.
-    fn held(&self) -> Option<(&'static Texts, &str)> {
-        match self {
-            Predicate::Test(leaf, test) => leaf.texts.zip(test.held()),
-            Predicate::Occurs(leaves, term) => {
-                let texts = leaves.first()?.texts.filter(|_| leaves.iter().all(|leaf| leaf.texts.is_some()))?;
-                Some((texts, term))
-            }
-        }
-    }
 }
 
 /// Something asked of a row that a path leads to.
@@ -116,15 +93,14 @@ impl Group {
 pub(super) struct Compiler<'a> {
     actor: &'a Actor,
     dialect: Dialect,
-    look_up: &'a LookUp<'a>,
     aliases: usize,
     /// Whether the condition being built will be negated, and so must not be NULL.
     is_negated: bool,
 }
 
 impl<'a> Compiler<'a> {
-    pub fn new(actor: &'a Actor, dialect: Dialect, look_up: &'a LookUp<'a>) -> Self {
-        Compiler { actor, dialect, look_up, aliases: 0, is_negated: false }
+    pub fn new(actor: &'a Actor, dialect: Dialect) -> Self {
+        Compiler { actor, dialect, aliases: 0, is_negated: false }
     }
 
     pub fn dialect(&self) -> Dialect {
@@ -169,9 +145,6 @@ impl<'a> Compiler<'a> {
 
     fn group(&mut self, group: &Group, row: &str) -> Result<Condition, QueryError> {
         let mut condition = Condition::all();
-        if let Some(sought) = self.sought(group) {
-            condition = condition.add(sought.condition(row));
-        }
         for predicate in &group.predicates {
             condition = condition.add(self.predicate(predicate, row)?);
         }
@@ -182,22 +155,6 @@ impl<'a> Compiler<'a> {
             condition = condition.add(self.exists(hop, below, row)?);
         }
         Ok(condition)
-    }
-
-    /// What to look up in the index of texts to find the rows that may meet everything asked of them here. What is
-    /// negated is met by most rows; what is named exactly has an index of its own, which leads to fewer.
-    fn sought(&self, group: &Group) -> Option<Sought> {
-        if group.predicates.iter().any(Predicate::is_name) {
-            return None;
-        }
-        // One column of all rows PostgreSQL reads out of an ordinary index sooner than the rows that hold trigrams which
-        // are common; with a plan for any text it cannot tell which those are.
-        let is_of_use = |predicate: &&Predicate| self.dialect == Dialect::Sqlite || predicate.is_of_several_columns();
-        let found: Vec<(&'static Texts, &str)> =
-            group.predicates.iter().filter(is_of_use).filter_map(Predicate::held).collect();
-        let (texts, _) = *found.first().filter(|_| !self.is_negated)?;
-        let sought = Sought::new(self.dialect, texts, found.iter().map(|(_, text)| *text))?;
-        (self.look_up)(&sought)
     }
 
     fn predicate(&self, predicate: &Predicate, row: &str) -> Result<Expr, QueryError> {
@@ -213,14 +170,6 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    /// Whether the related rows are selected once for all rows, instead of looked
-    /// up for each: always by relations that lead to several, which a look-up
-    /// costs most; by links only where there are few objects to link to.
-    fn selects_first(&self, hop: &Hop) -> bool {
-        let is_link = matches!(hop.join, Join::Column(_));
-        !self.is_negated && (!is_link || hop.target.total.is_none())
-    }
-
     fn exists(&mut self, hop: &Hop, group: &Group, row: &str) -> Result<Expr, QueryError> {
         if let (Join::SameRow, false) = (hop.join, self.is_negated) {
             // It is this very row, which is seen already: there is nothing to look up.
@@ -232,7 +181,7 @@ impl<'a> Compiler<'a> {
         {
             return self.only(hop, link, group, row);
         }
-        if self.selects_first(hop) && !matches!(hop.join, Join::Condition(_) | Join::Unavailable) {
+        if !self.is_negated && !matches!(hop.join, Join::Condition(_) | Join::Unavailable) {
             return self.among(hop, group, row);
         }
         let Some((other, mut condition)) = self.reach(hop, row) else {

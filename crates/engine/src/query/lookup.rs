@@ -1,7 +1,7 @@
 //! How one column is compared with the value of a parameter.
 
-use hostler_database::{Dialect, TextLookup, Texts};
-use hostler_schema::{Field, FieldKind, Resource, column};
+use hostler_database::{Dialect, TextLookup};
+use hostler_schema::{Field, FieldKind, column};
 use sea_query::{Expr, ExprTrait, Value};
 
 use super::limits::{Budget, check_text};
@@ -51,8 +51,6 @@ pub(super) struct Leaf {
     pub column: &'static str,
     pub class: Class,
     pub nullable: bool,
-    /// The index of texts that it is in.
-    pub texts: Option<&'static Texts>,
 }
 
 /// What may be done with a column.
@@ -68,9 +66,9 @@ pub(super) enum Class {
 
 impl Leaf {
     /// The id of the object to which the last relation of a path leads.
-    pub const RELATED: Leaf = Leaf { column: "id", class: Class::Link, nullable: true, texts: None };
+    pub const RELATED: Leaf = Leaf { column: "id", class: Class::Link, nullable: true };
 
-    pub fn of(resource: &Resource, field: &Field) -> Leaf {
+    pub fn of(field: &Field) -> Leaf {
         let class = match field.kind {
             FieldKind::Id | FieldKind::Integer => Class::Integer,
             FieldKind::Boolean => Class::Boolean,
@@ -87,12 +85,11 @@ impl Leaf {
             | FieldKind::Computed => Class::Text,
         };
         let column = if field.is_stored() { field.column } else { "" };
-        let texts = Texts::of(resource.table, column);
-        Leaf { column, class, nullable: field.nullable || class == Class::Link, texts }
+        Leaf { column, class, nullable: field.nullable || class == Class::Link }
     }
 
     /// Something of an object that does not exist, whatever it may be.
-    pub const NOTHING: Leaf = Leaf { column: "", class: Class::Text, nullable: true, texts: None };
+    pub const NOTHING: Leaf = Leaf { column: "", class: Class::Text, nullable: true };
 
     /// Whether there is no column.
     pub fn is_absent(&self) -> bool {
@@ -210,16 +207,6 @@ fn convert(leaf: Leaf, text: &str) -> Result<Option<Value>, QueryError> {
 }
 
 impl Test {
-    /// The text that a column must hold, in whatever case, to meet this.
-    pub fn held(&self) -> Option<&str> {
-        use TextLookup::{Contains, EndsWith, IContains, IEndsWith, IExact, IStartsWith};
-        match self {
-            // An exact text, and one that is begun with, have better indexes.
-            Test::Text(Contains | IContains | EndsWith | IEndsWith | IExact | IStartsWith, text) => Some(text),
-            _ => None,
-        }
-    }
-
     /// The condition for the row of this name.
     pub fn condition(&self, leaf: Leaf, row: &str, dialect: Dialect) -> Result<Expr, QueryError> {
         let Some(column) = leaf.expression(row) else {

@@ -19,7 +19,7 @@ mod parse;
 mod search;
 mod value;
 
-use hostler_database::{Dialect, Sought};
+use hostler_database::Dialect;
 use hostler_schema::{Actor, Resource};
 use sea_query::{Condition, Expr, ExprTrait, Order};
 
@@ -60,24 +60,6 @@ pub fn parse(
     dialect: Dialect,
     row: &str,
 ) -> Result<ListQuery, QueryError> {
-    parse_with(resource, pairs, actor, dialect, row, &|_| None)
-}
-
-/// What to look up in the index of texts for what a list asks for, if that helps.
-pub(crate) type LookUp<'l> = dyn Fn(&Sought) -> Option<Sought> + 'l;
-
-/// As [`parse`], with the help of the index of texts.
-///
-/// # Errors
-/// As for [`parse`].
-pub(crate) fn parse_with(
-    resource: &'static Resource,
-    pairs: &[(String, String)],
-    actor: &Actor,
-    dialect: Dialect,
-    row: &str,
-    look_up: &LookUp<'_>,
-) -> Result<ListQuery, QueryError> {
     let mut budget = Budget::default();
     let mut clauses = Vec::new();
     let mut orders = Vec::new();
@@ -97,7 +79,7 @@ pub(crate) fn parse_with(
             }
         }
     }
-    let mut compiler = Compiler::new(actor, dialect, look_up);
+    let mut compiler = Compiler::new(actor, dialect);
     let filter = combine(clauses, &mut compiler, row)?;
     // Without a filter this stays empty: then nobody has to count.
     let filter = if holds_type(resource, pairs) { filter } else { filter.add(Expr::val(1).eq(0)) };

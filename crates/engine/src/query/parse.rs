@@ -159,14 +159,14 @@ fn step(here: &'static Resource, name: &str) -> Result<End, QueryError> {
         link: None,
     });
     match (field, relation) {
-        (Some(field), relation) => Ok(field_end(here, field, relation)),
+        (Some(field), relation) => Ok(field_end(field, relation)),
         (None, Some(hop)) => Ok(End::Relation(hop)),
         (None, None) => Err(QueryError::no_field(here.label, name)),
     }
 }
 
-fn field_end(here: &Resource, field: &'static Field, relation: Option<Hop>) -> End {
-    let leaf = Leaf::of(here, field);
+fn field_end(field: &'static Field, relation: Option<Hop>) -> End {
+    let leaf = Leaf::of(field);
     let relation = match (field.kind, relation) {
         (FieldKind::Link(target), None) => {
             Some(Hop { name: field.name, join: Join::Column(field.column), target: target(), link: None })

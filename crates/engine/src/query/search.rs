@@ -55,10 +55,7 @@ pub(super) fn related(
 /// The columns that a search looks at. A secret never is among them, whatever the description says.
 fn columns(resource: &Resource) -> Vec<Leaf> {
     let fields = resource.search.iter().filter_map(|name| resource.field(name));
-    fields
-        .filter(|field| field.is_stored() && !field.kind.contains_secrets())
-        .map(|field| Leaf::of(resource, field))
-        .collect()
+    fields.filter(|field| field.is_stored() && !field.kind.contains_secrets()).map(|field| Leaf::of(field)).collect()
 }
 
 /// The terms of a search: separated by spaces or commas, except within quotes.

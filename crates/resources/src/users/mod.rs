@@ -6,7 +6,7 @@ mod hooks;
 use hostler_identity::username::normalize_username;
 use hostler_schema::{
     Charset, DefaultValue, Field, Join, NaturalKeyPart, Post, Relation, Resource, Sublist, UniqueConstraint, column,
-    fields, row_count,
+    fields,
 };
 use sea_query::ExprTrait;
 
@@ -235,6 +235,5 @@ pub static USER: Resource = Resource {
     }],
     audited: false,
     shared_type: Some("shared.user"),
-    total: Some(|| row_count("users")),
     ..Resource::new("user", "users", "User", USER_FIELDS, &UserAccess)
 };

@@ -4,7 +4,6 @@ use std::fmt::Write;
 
 use hostler_database::Type;
 use hostler_engine::Error;
-use hostler_resources::REGISTRY;
 use hostler_schema::column;
 use sea_query::{Alias, Expr, ExprTrait, Func, Query, SelectStatement};
 use serde_json::{Map, Value as Json, json};
@@ -54,16 +53,9 @@ pub(super) async fn of_the_database(app: &App, settings: &Settings) -> Result<Ve
     };
     let mut live = count("sessions");
     live.and_where(column("sessions", "expires").gt(app.engine.clock.now()));
-    // What is kept need not be counted.
-    let kept = |table: &str| {
-        REGISTRY.0.iter().find_map(|known| known.resource.total.filter(|_| known.resource.table == table))
-    };
     let mut query = Query::select();
     for (table, ..) in COUNTED {
-        query.expr(match kept(table) {
-            Some(total) => total(),
-            None => Expr::SubQuery(None, Box::new(count(table).into())),
-        });
+        query.expr(Expr::SubQuery(None, Box::new(count(table).into())));
     }
     query.expr(Expr::SubQuery(None, Box::new(live.into())));
     let rows = app.engine.database.read(&query, &[Type::Integer; COUNTED.len() + 1]).await?;
