@@ -64,7 +64,7 @@ fn pages(report: &mut Report, bin: &Path, clients: &Path, target: &Path) -> Resu
     // As Debian, other distributions and its makers call it.
     let chromium = find(&["chromium", "chromium-browser", "google-chrome"]);
     let (Some(chromium), Some(driver)) = (chromium, find(&["chromedriver"])) else {
-        report.skip("the walk through the pages", "Chromium or its chromedriver is not installed");
+        report.skip("the walk through the pages", "Chromium or its chromedriver is not installed", 1);
         return Ok(());
     };
     let screenshots = target.join("pages");

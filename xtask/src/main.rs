@@ -150,8 +150,8 @@ fn main() -> Result<ExitCode> {
                     documents::check(&mut report, &built.package, &clients::environment()?, &options.documents)?;
                 }
             }
-            Err(Obstacle::Missing(because)) => report.skip(PACKED, &because),
-            Err(Obstacle::Forbidden(because)) => report.skip_forbidden(PACKED, &because),
+            Err(Obstacle::Missing(because)) => report.skip(PACKED, &because, 1),
+            Err(Obstacle::Forbidden(because)) => report.skip_forbidden(PACKED, &because, 1),
         }
     }
     if options.has_clients {

@@ -1,62 +1,69 @@
-//! What passed, what failed, and what could not be tried.
+//! The counts of checks that passed, failed and were skipped.
 
 use std::fmt;
 
-/// The tally of a run; shown as its summary line.
+/// The counts of a run; displayed as its summary line.
 #[derive(Debug, Default)]
 pub struct Report {
     requires_all: bool,
     counts: Counts,
 }
 
-/// How many checks ended how.
+/// Numbers of checks by their result.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Counts {
-    /// As they should.
+    /// Passed.
     pub passed: u64,
-    /// Otherwise.
+    /// Failed.
     pub failed: u64,
-    /// Not tried.
+    /// Not run.
     pub skipped: u64,
 }
 
 impl Report {
-    /// An empty report; with `requires_all` what is skipped counts as failed.
+    /// An empty report; with `requires_all` skipped checks count as failed.
     pub fn new(requires_all: bool) -> Self {
         Self { requires_all, counts: Counts::default() }
     }
 
-    /// Says which part begins.
+    /// Prints the heading of a part.
     pub fn part(&self, name: &str) {
         println!("\n=== {name}");
     }
 
-    /// Adds the tally of a part.
+    /// Adds the counts of a part.
     pub fn add(&mut self, counts: Counts) {
         self.counts.passed += counts.passed;
         self.counts.failed += counts.failed;
         self.counts.skipped += counts.skipped;
     }
 
-    /// Notes a part that failed as a whole.
+    /// Counts a failed check.
     pub fn fail(&mut self, what: &str) {
         println!("FAILED: {what}");
         self.counts.failed += 1;
     }
 
-    /// Notes a part that cannot be tried here.
-    pub fn skip(&mut self, what: &str, because: &str) {
+    /// Counts checks that need something that is not installed as skipped, or as failed where everything is required. 0
+    /// only prints the reason, for checks that are counted elsewhere.
+    pub fn skip(&mut self, what: &str, reason: &str, count: usize) {
         if self.requires_all {
-            self.fail(&format!("{what} cannot run, because {because}, and all is required"));
+            println!("FAILED: {what} cannot run, because {reason}, and everything is required");
+            self.counts.failed += count as u64;
         } else {
-            self.skip_forbidden(what, because);
+            self.skip_forbidden(what, reason, count);
         }
     }
 
-    /// Notes a part that this machine does not allow, whatever is installed; nobody can require it.
-    pub fn skip_forbidden(&mut self, what: &str, because: &str) {
-        println!("SKIPPED: {what} because {because}");
-        self.counts.skipped += 1;
+    /// Counts checks as skipped that this machine does not allow, whatever is installed; they cannot be required.
+    pub fn skip_forbidden(&mut self, what: &str, reason: &str, count: usize) {
+        println!("SKIPPED: {what} because {reason}");
+        self.counts.skipped += count as u64;
+    }
+
+    /// Takes back checks that were counted as passed and did nothing.
+    pub fn uncount_passed(&mut self, count: usize) {
+        self.counts.passed = self.counts.passed.saturating_sub(count as u64);
     }
 
     /// Whether nothing failed.
@@ -97,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_the_summaries_of_the_runners() {
+    fn counts_parse_summaries_of_nextest_and_libtest() {
         let nextest = "29 passed (2 slow, 1 flaky), 1 failed, 2 timed out, 17 skipped";
         assert_eq!(Counts::parse(nextest), Counts { passed: 29, failed: 3, skipped: 17 });
         let libtest = "test result: FAILED. 8 passed; 1 failed; 2 ignored; 0 measured; 0 filtered out";
@@ -107,12 +114,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_required_cannot_be_skipped() {
+    fn skipped_checks_fail_where_everything_is_required() {
         let mut lenient = Report::new(false);
-        lenient.skip("a", "b");
+        lenient.skip("a", "b", 1);
         assert!(lenient.is_success());
         let mut strict = Report::new(true);
-        strict.skip("a", "b");
+        strict.skip("a", "b", 1);
         assert!(!strict.is_success());
         assert_eq!(strict.to_string(), "0 passed, 1 failed, 0 skipped");
     }

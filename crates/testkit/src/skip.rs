@@ -1,32 +1,48 @@
-//! Tests that cannot run on every machine.
+//! Tests that cannot run on every machine. libtest counts them as passed, so they also write to a file, from which
+//! `cargo xtask test` counts them as skipped.
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
+use std::thread;
 
-/// Names a file to which tests add a line for each reason not to run: runners of tests hide what those print that pass.
+/// Names the file to which each skipped test adds a line.
 pub const SKIPS_VARIABLE: &str = "HOSTLER_TEST_SKIPS";
 
-/// Begins the lines of what could be installed.
-pub const MISSING: &str = "missing: ";
-/// Begins the lines of what the machine does not allow, whatever is installed.
-pub const FORBIDDEN: &str = "forbidden: ";
+/// Begins the lines of tests that need something that can be installed.
+pub const MISSING: &str = "missing";
+/// Begins the lines of tests that this machine does not allow, whatever is installed.
+pub const FORBIDDEN: &str = "forbidden";
 
-/// Says that a test does not run because something is not installed.
-pub fn skip(because: &str) {
-    tell(MISSING, because);
+/// Marks the running test as skipped because something is not installed.
+pub fn skip(reason: &str) {
+    record(MISSING, reason);
 }
 
-/// Says that a test does not run because this machine, or this user, may not do what it takes.
-pub fn skip_forbidden(because: &str) {
-    tell(FORBIDDEN, because);
+/// Marks the running test as skipped because this machine, or this user, is not allowed what it needs.
+pub fn skip_forbidden(reason: &str) {
+    record(FORBIDDEN, reason);
 }
 
-fn tell(kind: &str, because: &str) {
-    let because = because.trim().replace('\n', " ");
-    eprintln!("SKIPPED: {because}");
+fn record(kind: &str, reason: &str) {
+    let reason = reason.trim().replace(['\n', '\t'], " ");
+    eprintln!("SKIPPED: {reason}");
     if let Some(file) = std::env::var_os(SKIPS_VARIABLE).filter(|file| !file.is_empty()) {
+        let line = format!("{kind}\t{}\t{reason}\n", test_name());
         let file = OpenOptions::new().create(true).append(true).open(file);
-        // In one piece, for others write there too.
-        file.and_then(|mut file| file.write_all(format!("{kind}{because}\n").as_bytes())).expect("the file of skips");
+        // In one write, because other tests append to the file, too.
+        file.and_then(|mut file| file.write_all(line.as_bytes())).expect("the file of skipped tests");
     }
+}
+
+/// The binary and the name of the running test. libtest names the thread of a test after it; nextest runs each test in
+/// a process whose arguments name it.
+fn test_name() -> String {
+    let binary = std::env::current_exe().unwrap_or_default();
+    let binary = binary.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let thread = thread::current().name().filter(|name| *name != "main").map(str::to_owned);
+    let name = thread.or_else(|| {
+        let arguments: Vec<String> = std::env::args().skip(1).collect();
+        arguments.iter().any(|it| it == "--exact").then(|| arguments.into_iter().find(|it| !it.starts_with("--")))?
+    });
+    format!("{binary}::{}", name.unwrap_or_else(|| "unknown".to_owned()))
 }

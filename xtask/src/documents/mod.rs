@@ -51,7 +51,7 @@ fn run(report: &mut Report, document: &Document, package: &Path, clients: &Resul
     if let Err(because) = clients
         && blocks.iter().any(|block| block.has_clients)
     {
-        report.skip(&format!("blocks of {} that need the clients", document.path), because);
+        report.skip(&format!("blocks of {} that need the clients", document.path), because, 1);
         blocks.retain(|block| !block.has_clients);
     }
     if blocks.is_empty() {

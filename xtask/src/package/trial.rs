@@ -58,7 +58,7 @@ pub fn check(report: &mut Report, built: &Built) -> Result<()> {
     let debian = || in_a_copy("try_debian.sh", &[package]);
     let container = || in_a_copy("try_image.sh", &[&image::build(binary, folder.path())?, &containerfile]);
     if !is_there("buildah") {
-        report.skip("building the image of a container", "there is no buildah; only its root is tried");
+        report.skip("building the image of a container", "there is no buildah; only its root is tried", 1);
     }
     let trials: [(&str, &dyn Fn() -> Result<()>); 2] = [("the Debian package", &debian), ("the container", &container)];
     for (name, trial) in trials {

@@ -1,4 +1,4 @@
-//! How a recorded conversation is written down.
+//! The file format of a recorded conversation.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,14 +16,14 @@ pub struct Case {
     pub steps: Vec<Step>,
 }
 
-/// One request with the recorded answer.
+/// One request with the recorded response.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Step {
-    /// Who asks: `"admin"`, null for nobody, `{username, password}` or `{bearer}`.
+    /// Who sends it: `"admin"`, null for an anonymous request, `{username, password}` or `{bearer}`.
     #[serde(rename = "as", default = "admin")]
-    pub who: Value,
-    /// The HTTP method.
+    pub caller: Value,
+    /// The HTTP method, or `SINK`: read what the sink received instead of sending a request.
     pub method: String,
     /// The path with its query, symbols to be filled in.
     pub path: String,
@@ -33,42 +33,81 @@ pub struct Step {
     /// Headers beside those every request has.
     #[serde(default)]
     pub headers: Map<String, Value>,
-    /// Symbols to take out of the answer, and where they stand in it; in order,
-    /// for of two names for one object the later is used.
+    /// Signs the body with an HMAC, as a webhook does.
+    #[serde(default)]
+    pub sign: Option<Sign>,
+    /// Symbols to take out of the response, and where they are in it; in order,
+    /// because of two names for one object the later is used.
     #[serde(default)]
     pub save: Map<String, Value>,
-    /// What to wait for before the request is made.
+    /// What to wait for before the request is sent.
     #[serde(default)]
     pub until: Option<Until>,
-    /// How long to wait for it, in seconds.
-    #[serde(default = "three_minutes")]
-    pub timeout: u64,
-    /// Compare only these places of the answer.
+    /// How many requests a `SINK` step waits for.
+    #[serde(default = "one")]
+    pub at_least: usize,
+    /// The headers of received requests that a `SINK` step compares.
+    #[serde(default)]
+    pub keep: Vec<String>,
+    /// How long a step waits, in seconds; 180 for `until` and 60 for `SINK` by default.
+    #[serde(default)]
+    pub timeout: Option<u64>,
+    /// Compare only these fields of the response.
     #[serde(default)]
     pub pick: Vec<String>,
-    /// Patterns of places that are not compared.
+    /// Patterns of fields that are not compared.
     #[serde(default)]
     pub loose: Vec<String>,
-    /// The headers of the answer that are compared.
+    /// Whether times are compared as they are.
+    #[serde(default)]
+    pub exact: bool,
+    /// The headers of the response that are compared.
     #[serde(default)]
     pub headers_kept: Vec<String>,
-    /// The recorded answer; a step without one only prepares others.
+    /// The recorded response; a step without one only prepares others.
     #[serde(default)]
     pub expect: Option<Expect>,
 }
 
-/// A condition on a place of the answer to the step's path.
+/// A condition on a field of the response to a GET of the step's path.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Until {
-    /// The place.
+    /// The field.
     pub field: String,
     /// The values that end the wait.
     #[serde(rename = "in")]
     pub values: Vec<Value>,
 }
 
-/// A recorded answer.
+/// How a body is signed.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sign {
+    /// The header that carries the signature.
+    pub header: String,
+    /// The key, symbols to be filled in.
+    pub key: String,
+    /// The hash function.
+    #[serde(default)]
+    pub algo: SignAlgorithm,
+    /// What precedes the hexadecimal signature.
+    #[serde(default)]
+    pub prefix: String,
+}
+
+/// The hash function of an HMAC.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SignAlgorithm {
+    /// SHA-1, as GitHub's `X-Hub-Signature` uses it.
+    #[default]
+    Sha1,
+    /// SHA-256.
+    Sha256,
+}
+
+/// A recorded response.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Expect {
@@ -86,8 +125,8 @@ fn admin() -> Value {
     Value::from("admin")
 }
 
-fn three_minutes() -> u64 {
-    180
+fn one() -> usize {
+    1
 }
 
 /// All cases in the sub-folders of a folder, by name.
@@ -99,11 +138,11 @@ pub fn cases_in(folder: &Path) -> Vec<Case> {
 }
 
 fn entries(folder: &Path) -> Vec<PathBuf> {
-    let listing = fs::read_dir(folder).unwrap_or_else(|problem| panic!("{}: {problem}", folder.display()));
+    let listing = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     listing.map(|entry| entry.expect("an entry of the folder").path()).collect()
 }
 
 fn read(file: &Path) -> Case {
-    let text = fs::read(file).unwrap_or_else(|problem| panic!("{}: {problem}", file.display()));
-    serde_json::from_slice(&text).unwrap_or_else(|problem| panic!("{}: {problem}", file.display()))
+    let text = fs::read(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    serde_json::from_slice(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
 }

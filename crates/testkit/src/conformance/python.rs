@@ -1,5 +1,4 @@
-//! What the recorder, a Python program, does with values without being told:
-//! the recordings follow it, so the comparison has to.
+//! Conversions as the recorder, a Python program, does them: the recordings contain their results.
 
 use regex::Regex;
 use serde_json::Value;
@@ -15,8 +14,8 @@ pub(super) fn text(value: &Value) -> String {
     }
 }
 
-/// The value at a dotted path, an index where a list stands.
-pub(super) fn dig<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
+/// The value at a dotted path, with an index into a list.
+pub(super) fn lookup<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
     path.split('.').try_fold(value, |value, part| match value {
         Value::Array(items) => {
             let index: isize = part.parse().ok()?;
@@ -29,7 +28,7 @@ pub(super) fn dig<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
     })
 }
 
-/// The name of the value's type, integers and other numbers apart.
+/// The name of the value's type, with integers apart from other numbers.
 pub(super) fn type_name(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
@@ -48,6 +47,12 @@ pub(super) fn full_match(pattern: &str) -> Regex {
 }
 
 /// The first `limit` characters.
-pub(super) fn head(text: &str, limit: usize) -> &str {
+pub(super) fn truncate(text: &str, limit: usize) -> &str {
     text.char_indices().nth(limit).map_or(text, |(end, _)| &text[..end])
+}
+
+/// Replaces every match of a pattern.
+pub(super) fn replace_all(text: &str, pattern: &str, replacement: &str) -> String {
+    let pattern = Regex::new(pattern).unwrap_or_else(|problem| panic!("{problem}"));
+    pattern.replace_all(text, replacement).into_owned()
 }

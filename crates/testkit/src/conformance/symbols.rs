@@ -1,4 +1,4 @@
-//! The names given to values of one run, so that two runs can be compared.
+//! Symbols for values of one run, so that two runs can be compared.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -12,7 +12,7 @@ use super::python::{full_match, text};
 const SECRET_KEYS: &[&str] =
     &["token", "refresh_token", "client_secret", "client_id", "webhook_key", "host_config_key", "csrfToken"];
 
-/// Keys whose integer value names another object.
+/// Keys whose integer value is the id of another object.
 #[rustfmt::skip]
 const LINK_KEYS: &[&str] = &[
     "id", "pk", "user", "users", "team", "organization", "organization_id", "project", "inventory", "credential",
@@ -23,18 +23,31 @@ const LINK_KEYS: &[&str] = &[
     "actor", "label", "parent", "source_project_id", "team_id", "user_id", "role_id", "team_ansible_id",
     "user_ansible_id", "host_id", "group_id", "last_job", "last_update", "current_update", "current_job",
     "last_job_host_summary", "inventory_source", "controller_node_id", "remote_host_id", "remote_tower_id",
-    "object1_pk", "object2_pk", "success_nodes", "failure_nodes", "always_nodes", "user_or_team", "created_by",
-    "modified_by", "next_schedule", "identity", "notification_template",
+    "object1_pk", "object2_pk", "credentials", "labels", "instance_groups", "unified_job", "unified_job_id",
+    "workflow_job", "workflow_job_id", "workflow_job_template_node", "workflow_approval",
+    "workflow_approval_template", "project_update", "inventory_update", "ad_hoc_command", "system_job",
+    "notification", "project_id", "inventory_id", "job_id", "job_template_id", "workflow_job_template_id",
+    "schedule_id", "credential_id", "label_id", "instance_group_id", "execution_environment_id",
+    "inventory_source_id", "last_job_id", "system_job_template", "instance", "instance_id", "success_nodes",
+    "failure_nodes", "always_nodes", "user_or_team", "created_by", "modified_by", "next_schedule", "identity",
+    "notification_template", "node_templates_missing", "node_prompts_rejected",
 ];
 
-/// Keys that are not compared at all: wording of our own, or facts of one machine.
+/// Keys that are not compared: help texts are our own, the others depend on the machine.
 const IGNORED_KEYS: &[&str] = &["help_text", "elapsed", "version", "install_uuid", "active_node"];
 
-/// Lists of words in no promised order.
-const UNORDERED_KEYS: &[&str] = &["related_search_fields", "search_fields", "object_roles"];
+/// Keys with paths and commands of the machine: only whether they are empty is compared.
+const MACHINE_KEYS: &[&str] = &["job_args", "job_cwd", "job_env", "project_base_dir", "AWX_ISOLATION_BASE_PATH"];
 
-/// Texts in an answer to OPTIONS whose wording is our own.
+/// Lists of words without a defined order.
+const UNORDERED_KEYS: &[&str] =
+    &["related_search_fields", "search_fields", "object_roles", "descendant_roles", "hosts", "children"];
+
+/// Keys of OPTIONS whose texts are our own.
 const IGNORED_OPTIONS_KEYS: &[&str] = &["description"];
+
+/// Symbols whose value is a URL that other texts contain.
+const URL_SYMBOLS: &[&str] = &["repo", "rich", "sink"];
 
 fn pattern(pattern: &str) -> Regex {
     Regex::new(pattern).unwrap_or_else(|problem| panic!("{problem}"))
@@ -47,9 +60,22 @@ static RESOURCE_URL: LazyLock<Regex> = LazyLock::new(|| pattern(r"/api/v2/([a-z_
 static SHA: LazyLock<Regex> = LazyLock::new(|| pattern(r"\b[0-9a-f]{40}\b"));
 static SYMBOL: LazyLock<Regex> = LazyLock::new(|| pattern(r"\{(\w+)\}"));
 static WHOLE_SYMBOL: LazyLock<Regex> = LazyLock::new(|| full_match(r"\{(\w+)\}"));
-static JOB_NUMBER: LazyLock<Regex> = LazyLock::new(|| pattern(r"\b(jobs?) \d+\b"));
+static JOB_NUMBER: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"\b(jobs?|(?:project|inventory)_update|ad_hoc_command|workflow_job|system_job) \d+\b"));
+static TEXT_NUMBER: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r#"("job_id": "|\(ids: |\bwith id |\bTest Notification |\bNotification Test )[\d, ]*\d"#));
+static COPY_NUMBER: LazyLock<Regex> = LazyLock::new(|| pattern(r"\{run\} \(\d+\)"));
 static DELETED_NAME: LazyLock<Regex> = LazyLock::new(|| pattern(r"^_\d+__"));
 static NUMBERED_RUN: LazyLock<Regex> = LazyLock::new(|| pattern(r"\{run\}-\d+"));
+
+/// What a response is normalized for.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Normalize {
+    /// It answers OPTIONS.
+    pub is_options: bool,
+    /// Times are compared as they are.
+    pub keeps_times: bool,
+}
 
 /// The values saved in one run.
 #[derive(Debug)]
@@ -61,13 +87,13 @@ pub struct Symbols {
 }
 
 impl Symbols {
-    /// The symbols of a run that marks its objects with this suffix.
+    /// The symbols of a run whose objects have this suffix.
     pub fn new(run: &str) -> Self {
         let values = HashMap::from([("run".to_owned(), Value::from(run))]);
         Self { run: run.to_owned(), values, kinds: HashMap::new() }
     }
 
-    /// Gives a value a name; `url` is the address of the object it was found in.
+    /// Gives a value a name; `url` is the URL of the object that contains it.
     pub fn save(&mut self, name: &str, value: Value, url: Option<&str>) {
         if let Some(found) = RESOURCE_URL.captures(url.unwrap_or_default()) {
             self.kinds.insert((found[1].to_owned(), text(&value)), name.to_owned());
@@ -75,21 +101,21 @@ impl Symbols {
         self.values.insert(name.to_owned(), value);
     }
 
-    /// Notes that a value could not be found, unless an earlier one stands.
+    /// Marks a value as not found, unless an earlier one is saved.
     pub fn save_missing(&mut self, name: &str) {
         self.values.entry(name.to_owned()).or_insert_with(|| Value::from(format!("missing-{name}")));
     }
 
-    /// Whether a value of this name is known.
-    pub fn knows(&self, name: &str) -> bool {
+    /// Whether a value of this name is saved.
+    pub fn contains(&self, name: &str) -> bool {
         self.values.contains_key(name)
     }
 
-    /// Puts the saved values in the place of `{name}`.
+    /// Replaces `{name}` by the saved value.
     pub fn fill(&self, thing: &Value) -> Value {
         match thing {
             Value::String(text) => match WHOLE_SYMBOL.captures(text).and_then(|whole| self.values.get(&whole[1])) {
-                // Alone it keeps its type.
+                // A whole symbol keeps the type of its value.
                 Some(value) => value.clone(),
                 None => Value::from(self.fill_text(text)),
             },
@@ -102,41 +128,46 @@ impl Symbols {
         }
     }
 
-    /// Like `fill`, for what is text in any case.
+    /// Like `fill`; the result is text in any case.
     pub fn fill_text(&self, thing: &str) -> String {
         let fill = |found: &Captures<'_>| self.values.get(&found[1]).map_or_else(|| found[0].to_owned(), text);
         SYMBOL.replace_all(thing, fill).into_owned()
     }
 
     /// Replaces what differs from run to run by symbols.
-    pub fn fade(&self, thing: &Value, is_options: bool) -> Value {
-        self.fade_at(thing, None, is_options)
+    pub fn normalize(&self, value: &Value, options: Normalize) -> Value {
+        self.normalize_value(value, None, options)
     }
 
-    fn fade_at(&self, thing: &Value, key: Option<&str>, is_options: bool) -> Value {
-        match thing {
-            Value::Object(map) => Value::Object(self.fade_object(map, is_options)),
+    fn normalize_value(&self, value: &Value, key: Option<&str>, options: Normalize) -> Value {
+        if is_one_of(key, MACHINE_KEYS) && !options.is_options {
+            return if is_empty(value) { value.clone() } else { Value::from("<machine>") };
+        }
+        match value {
+            Value::Object(map) => Value::Object(self.normalize_object(map, options)),
             Value::Array(items) => {
-                let mut faded: Vec<Value> = items.iter().map(|item| self.fade_at(item, key, is_options)).collect();
-                if is_one_of(key, UNORDERED_KEYS) && faded.iter().all(Value::is_string) {
-                    faded.sort_by(|a, b| a.as_str().cmp(&b.as_str()));
+                let item_key = key.filter(|key| !SECRET_KEYS.contains(key));
+                let mut items: Vec<Value> =
+                    items.iter().map(|item| self.normalize_value(item, item_key, options)).collect();
+                if is_one_of(key, UNORDERED_KEYS) && items.iter().all(Value::is_string) {
+                    items.sort_by(|a, b| a.as_str().cmp(&b.as_str()));
                 }
-                Value::Array(faded)
+                Value::Array(items)
             }
             Value::Number(_) if is_one_of(key, LINK_KEYS) => Value::from("#"),
-            Value::String(text) => Value::from(self.fade_text(text, key)),
+            Value::String(text) => Value::from(self.normalize_text(text, key, options)),
             other => other.clone(),
         }
     }
 
-    fn fade_object(&self, map: &Map<String, Value>, is_options: bool) -> Map<String, Value> {
+    fn normalize_object(&self, map: &Map<String, Value>, options: Normalize) -> Map<String, Value> {
         let is_user = map.get("type").is_some_and(|kind| kind == "user");
-        let mut faded = Map::new();
+        let mut normalized = Map::new();
         for (key, value) in map {
             let is_ignored = IGNORED_KEYS.contains(&key.as_str())
                 // Write-only in the contract; AWX shows a placeholder.
                 || (is_user && key == "password")
-                || (is_options && IGNORED_OPTIONS_KEYS.contains(&key.as_str()) && value.is_string());
+                || (options.is_options && IGNORED_OPTIONS_KEYS.contains(&key.as_str()) && value.is_string());
             if is_ignored {
                 continue;
             }
@@ -144,35 +175,40 @@ impl Symbols {
                 // They depend on who logged in before.
                 Value::from("<time or null>")
             } else {
-                self.fade_at(value, Some(key), is_options)
+                self.normalize_value(value, Some(key), options)
             };
-            faded.insert(self.fade_text(key, None), value);
+            normalized.insert(self.normalize_text(key, None, options), value);
         }
-        faded
+        normalized
     }
 
-    fn fade_text(&self, thing: &str, key: Option<&str>) -> String {
-        let is_masked = thing.chars().all(|letter| letter == '*') || thing == "$encrypted$";
-        if is_one_of(key, SECRET_KEYS) && !is_masked {
+    fn normalize_text(&self, text: &str, key: Option<&str>, options: Normalize) -> String {
+        let is_masked = text.chars().all(|letter| letter == '*') || text == "$encrypted$";
+        if is_one_of(key, SECRET_KEYS) && !is_masked && !text.starts_with("/api/") {
             return "<secret>".to_owned();
         }
-        if is_one_of(key, LINK_KEYS) && !thing.is_empty() && thing.chars().all(|letter| letter.is_ascii_digit()) {
+        if is_one_of(key, LINK_KEYS) && !text.is_empty() && text.chars().all(|letter| letter.is_ascii_digit()) {
             return "#".to_owned();
         }
-        let mut thing = thing.to_owned();
-        if let Some(repository) = self.values.get("repo").and_then(Value::as_str) {
-            let bare = repository.strip_prefix("file://").unwrap_or(repository);
-            thing = thing.replace(repository, "{repo}").replace(bare, "{repo}");
+        let mut text = text.to_owned();
+        for name in URL_SYMBOLS {
+            if let Some(url) = self.values.get(*name).and_then(Value::as_str) {
+                let symbol = format!("{{{name}}}");
+                let without_scheme = url.split_once("://").map_or(url, |(_, rest)| rest);
+                text = text.replace(url, &symbol).replace(without_scheme, &symbol);
+            }
         }
-        let thing = thing.replace(&self.run, "{run}").replace(&self.run.to_lowercase(), "{run}");
+        let text = text.replace(&self.run, "{run}").replace(&self.run.to_lowercase(), "{run}");
         let link = |found: &Captures<'_>| format!("/api/v2/{}/{}/", &found[1], self.link(&found[1], &found[2]));
-        let thing = RESOURCE_URL.replace_all(&thing, link);
-        let thing = JOB_NUMBER.replace_all(&thing, "$1 #");
-        let thing = DELETED_NAME.replace_all(&thing, "_#__");
-        let thing = NUMBERED_RUN.replace_all(&thing, "{run}-#");
-        let thing = TIME.replace_all(&thing, "<time>");
-        let thing = UUID.replace_all(&thing, "<uuid>");
-        SHA.replace_all(&thing, "<sha>").into_owned()
+        let text = RESOURCE_URL.replace_all(&text, link);
+        let text = JOB_NUMBER.replace_all(&text, "$1 #");
+        let text = TEXT_NUMBER.replace_all(&text, "$1#");
+        let text = COPY_NUMBER.replace_all(&text, "{run} (#)");
+        let text = DELETED_NAME.replace_all(&text, "_#__");
+        let text = NUMBERED_RUN.replace_all(&text, "{run}-#");
+        let text = if options.keeps_times { text } else { TIME.replace_all(&text, "<time>").into_owned().into() };
+        let text = UUID.replace_all(&text, "<uuid>");
+        SHA.replace_all(&text, "<sha>").into_owned()
     }
 
     fn link(&self, collection: &str, number: &str) -> String {
@@ -180,6 +216,41 @@ impl Symbols {
             Some(name) => format!("{{{name}}}"),
             None => "#".to_owned(),
         }
+    }
+}
+
+/// A recorded body with its unordered lists sorted, as `normalize` sorts those of a response.
+pub fn sort_unordered(value: &Value) -> Value {
+    sort_at(value, None)
+}
+
+fn sort_at(value: &Value, key: Option<&str>) -> Value {
+    match value {
+        Value::Object(map) => {
+            // A picked field is named by its whole path.
+            let name = |path: &str| path.rsplit('.').next().unwrap_or_default().to_owned();
+            Value::Object(map.iter().map(|(key, value)| (key.clone(), sort_at(value, Some(&name(key))))).collect())
+        }
+        Value::Array(items) => {
+            let mut items: Vec<Value> = items.iter().map(|item| sort_at(item, key)).collect();
+            if is_one_of(key, UNORDERED_KEYS) && items.iter().all(Value::is_string) {
+                items.sort_by(|a, b| a.as_str().cmp(&b.as_str()));
+            }
+            Value::Array(items)
+        }
+        other => other.clone(),
+    }
+}
+
+/// Whether Python takes the value for false.
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Bool(value) => !value,
+        Value::Number(number) => number.as_f64() == Some(0.0),
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(map) => map.is_empty(),
     }
 }
 
@@ -193,8 +264,10 @@ mod tests {
 
     use super::*;
 
+    const OPTIONS: Normalize = Normalize { is_options: true, keeps_times: false };
+
     #[test]
-    fn fills_whole_symbols_with_their_type_and_others_as_text() {
+    fn fill_keeps_the_type_of_whole_symbols() {
         let mut symbols = Symbols::new("r1");
         symbols.save("bob", json!(7), None);
         let filled = symbols.fill(&json!({"id": "{bob}", "name": "bob-{run}-{bob}", "other": ["{unknown}", 1]}));
@@ -203,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn keeps_the_first_value_when_a_later_one_is_missing() {
+    fn save_missing_keeps_an_earlier_value() {
         let mut symbols = Symbols::new("r1");
         symbols.save("a", json!(1), None);
         symbols.save_missing("a");
@@ -212,28 +285,33 @@ mod tests {
     }
 
     #[test]
-    fn names_saved_objects_in_links_and_hides_the_rest() {
+    fn normalize_names_saved_objects_in_urls() {
         let mut symbols = Symbols::new("r1");
         symbols.save("bob", json!(7), Some("/api/v2/users/7/"));
-        let faded =
-            symbols.fade(&json!({"a": "/api/v2/users/7/roles/", "b": "/api/v2/teams/7/", "user": 7, "size": 7}), false);
-        assert_eq!(faded, json!({"a": "/api/v2/users/{bob}/roles/", "b": "/api/v2/teams/#/", "user": "#", "size": 7}));
+        let normalized = symbols.normalize(
+            &json!({"a": "/api/v2/users/7/roles/", "b": "/api/v2/teams/7/", "user": 7, "size": 7}),
+            Normalize::default(),
+        );
+        assert_eq!(
+            normalized,
+            json!({"a": "/api/v2/users/{bob}/roles/", "b": "/api/v2/teams/#/", "user": "#", "size": 7})
+        );
     }
 
     #[test]
-    fn fades_times_uuids_secrets_and_run_marks() {
+    fn normalize_replaces_times_uuids_secrets_and_run_suffix() {
         let symbols = Symbols::new("r1x");
-        let faded = symbols.fade(
+        let normalized = symbols.normalize(
             &json!({
                 "created": "2024-05-01T10:11:12.123456Z", "uuid": "0BADC0DE-0000-4000-8000-00000000000f",
                 "token": "abc", "client_secret": "****", "webhook_key": "", "refresh_token": "$encrypted$",
                 "name": "bob-R1X", "host_config_key": null, "org-r1x": "r1x-12", "object_id": "12",
                 "gone": "_12__x", "text": "see job 12 and jobs 13",
             }),
-            false,
+            Normalize::default(),
         );
         assert_eq!(
-            faded,
+            normalized,
             json!({
                 "created": "<time>", "uuid": "<uuid>",
                 "token": "<secret>", "client_secret": "****", "webhook_key": "", "refresh_token": "$encrypted$",
@@ -244,27 +322,69 @@ mod tests {
     }
 
     #[test]
-    fn treats_users_as_the_contract_does() {
+    fn normalize_drops_password_and_times_of_users() {
         let symbols = Symbols::new("r1");
-        let faded = symbols
-            .fade(&json!({"type": "user", "password": "$encrypted$", "last_login": null, "modified": "x"}), false);
-        assert_eq!(faded, json!({"type": "user", "last_login": "<time or null>", "modified": "<time or null>"}));
+        let normalized = symbols.normalize(
+            &json!({"type": "user", "password": "$encrypted$", "last_login": null, "modified": "x"}),
+            Normalize::default(),
+        );
+        assert_eq!(normalized, json!({"type": "user", "last_login": "<time or null>", "modified": "<time or null>"}));
         assert_eq!(
-            symbols.fade(&json!({"type": "team", "password": "p"}), false),
+            symbols.normalize(&json!({"type": "team", "password": "p"}), Normalize::default()),
             json!({"type": "team", "password": "p"})
         );
     }
 
     #[test]
-    fn ignores_wording_and_the_order_of_words() {
+    fn normalize_ignores_help_texts_and_order_of_words() {
         let symbols = Symbols::new("r1");
         let answer = json!({"description": "a", "help_text": "b", "search_fields": ["z", "a"], "choices": ["z", "a"]});
-        assert_eq!(symbols.fade(&answer, true), json!({"search_fields": ["a", "z"], "choices": ["z", "a"]}));
+        assert_eq!(symbols.normalize(&answer, OPTIONS), json!({"search_fields": ["a", "z"], "choices": ["z", "a"]}));
         assert_eq!(
-            symbols.fade(&answer, false),
+            symbols.normalize(&answer, Normalize::default()),
             json!({"description": "a", "search_fields": ["a", "z"], "choices": ["z", "a"]})
         );
         let fields = json!({"description": {"help_text": "x", "label": "Description"}});
-        assert_eq!(symbols.fade(&fields, true), json!({"description": {"label": "Description"}}));
+        assert_eq!(symbols.normalize(&fields, OPTIONS), json!({"description": {"label": "Description"}}));
+    }
+
+    #[test]
+    fn normalize_replaces_urls_of_repository_and_sink() {
+        let mut symbols = Symbols::new("r1");
+        symbols.save("repo", json!("file:///tmp/conform-repo-x"), None);
+        symbols.save("sink", json!("http://127.0.0.1:4711"), None);
+        let response = json!(["file:///tmp/conform-repo-x", "in /tmp/conform-repo-x/a", "127.0.0.1:4711/hook"]);
+        let normalized = symbols.normalize(&response, Normalize::default());
+        assert_eq!(normalized, json!(["{repo}", "in {repo}/a", "{sink}/hook"]));
+    }
+
+    #[test]
+    fn normalize_replaces_numbers_in_texts_and_machine_paths() {
+        let symbols = Symbols::new("r1");
+        let response = json!({
+            "job_args": ["podman"], "job_env": {}, "webhook_key": "/api/v2/job_templates/3/webhook_key/",
+            "text": "project_update 7, (ids: 1, 2), Test Notification 12, x-r1 (3)",
+        });
+        let expected = json!({
+            "job_args": "<machine>", "job_env": {}, "webhook_key": "/api/v2/job_templates/#/webhook_key/",
+            "text": "project_update #, (ids: #), Test Notification #, x-{run} (#)",
+        });
+        assert_eq!(symbols.normalize(&response, Normalize::default()), expected);
+    }
+
+    #[test]
+    fn normalize_keeps_times_of_exact_steps() {
+        let exact = Normalize { keeps_times: true, ..Normalize::default() };
+        let times = json!(["2024-05-01T10:11:12Z"]);
+        assert_eq!(Symbols::new("r1").normalize(&times, exact), times);
+        assert_eq!(Symbols::new("r1").normalize(&times, Normalize::default()), json!(["<time>"]));
+    }
+
+    #[test]
+    fn recorded_lists_without_order_are_sorted() {
+        let recorded =
+            json!({"results.0.descendant_roles": ["b", "a"], "object_roles": ["z", "y"], "names": ["b", "a"]});
+        let sorted = json!({"results.0.descendant_roles": ["a", "b"], "object_roles": ["y", "z"], "names": ["b", "a"]});
+        assert_eq!(sort_unordered(&recorded), sorted);
     }
 }
