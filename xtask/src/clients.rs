@@ -29,8 +29,11 @@ pub fn check(report: &mut Report, names: &[String]) -> Result<()> {
     let bin = match environment()? {
         Ok(bin) => bin,
         Err(because) => {
-            report
-                .skip("the awx command, schemathesis, the walk through the pages and the awx.awx collection", &because);
+            report.skip(
+                "the awx command, schemathesis, the walk through the pages and the awx.awx collection",
+                &because,
+                NAMES.len(),
+            );
             return Ok(());
         }
     };

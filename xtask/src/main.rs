@@ -11,6 +11,7 @@ mod report;
 mod rust;
 mod server;
 mod throw_away;
+mod words;
 
 use std::process::ExitCode;
 
@@ -21,6 +22,7 @@ use report::Report;
 
 const HELP: &str = "\
 cargo xtask test      formatting, lints, the tests on both databases, and the real clients
+cargo xtask words     searches the sources and documents for words that were given up
 cargo xtask clients   the real clients only, or those of awx, openapi, pages and collection that are named behind it
 cargo xtask try       the Debian package and the container only: installed, called and removed in a copy of this
                       machine that is thrown away (takes root)
@@ -63,6 +65,7 @@ const PACKED: &str = "the packages, and the commands of the documents";
 #[derive(Default)]
 struct Options {
     has_rust: bool,
+    has_words: bool,
     has_packages: bool,
     has_documents: bool,
     /// Which documents; none for all.
@@ -83,6 +86,7 @@ fn options(arguments: &[String]) -> Result<Option<Options>> {
         }
         "try" => options.has_packages = true,
         "documents" => options.has_documents = true,
+        "words" => options.has_words = true,
         "clients" => options.has_clients = true,
         "help" | "--help" | "-h" => return Ok(None),
         other => bail!("there is no command {other}; cargo xtask help tells what there is"),
@@ -139,6 +143,9 @@ fn main() -> Result<ExitCode> {
     let mut report = Report::new(options.requires_all);
     if options.has_rust {
         rust::check(&mut report)?;
+    }
+    if options.has_words {
+        words::check(&mut report)?;
     }
     if options.has_packages || options.has_documents {
         match package::build()? {

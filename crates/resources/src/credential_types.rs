@@ -53,7 +53,7 @@ const MANAGED: Field = fields::boolean("managed")
     .read_only()
     .help("Whether the type comes with the server: then it cannot be changed.");
 const INPUTS: Field = fields::json("inputs")
-    .label("InputSchema")
+    .label("Inputs")
     .default(DefaultValue::EmptyObject)
     .kept_on_put()
     .help("What a credential of this type consists of: a list of fields, and which of them are required.");

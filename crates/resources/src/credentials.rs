@@ -50,7 +50,7 @@ const MANAGED: Field = fields::boolean("managed")
     .help("Whether the credential comes with the server: then it cannot be changed.");
 /// The values that the credential consists of.
 pub const INPUTS: Field =
-    fields::inputs("inputs").label("InputSchema").default(DefaultValue::EmptyObject).kept_on_put().help(
+    fields::inputs("inputs").label("Inputs").default(DefaultValue::EmptyObject).kept_on_put().help(
         "The values, as the type defines them. Secret ones are shown as $encrypted$, which sent back keeps them.",
     );
 const KIND: Field = fields::text("kind")
