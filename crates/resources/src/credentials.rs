@@ -211,6 +211,7 @@ pub static CREDENTIAL: Resource = Resource {
         message: "Credential with this Organization, Name and Credential type already exists.",
     }],
     roles: ROLES,
+    role_resource: Some(|| &crate::ROLE),
     copyable: true,
     ..Resource::new(
         "credential",

@@ -214,6 +214,7 @@ pub static ORGANIZATION: Resource = Resource {
         message: "Organization with this Name already exists.",
     }],
     roles: ROLES,
+    role_resource: Some(|| &crate::ROLE),
     shared_type: Some("shared.organization"),
     ..Resource::new(
         "organization",

@@ -269,6 +269,7 @@ pub static PROJECT: Resource = Resource {
     roles: ROLES,
     // As in AWX, where jobs keep their project's name.
     outlives_organization: true,
+    role_resource: Some(|| &crate::ROLE),
     ..Resource::new("project", "projects", "Project", PROJECT_FIELDS, &ProjectAccess)
 };
 

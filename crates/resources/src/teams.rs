@@ -112,6 +112,7 @@ pub static TEAM: Resource = Resource {
         message: "Team with this Organization and Name already exists.",
     }],
     roles: ROLES,
+    role_resource: Some(|| &crate::ROLE),
     shared_type: Some("shared.team"),
     ..Resource::new(
         "team",

@@ -3,7 +3,7 @@ use sea_query::{Alias, Expr, ExprTrait, Query, SelectStatement};
 use crate::{Resource, column};
 
 /// How the rows of one resource are joined to the rows of another.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub enum Join {
     /// This row's column is a foreign key to the other row.
     Column(&'static str),
@@ -21,6 +21,13 @@ pub enum Join {
         right: &'static str,
         /// A column of the join table and the value that it must have.
         filter: Option<(&'static str, &'static str)>,
+    },
+    /// The other row is this object's role with this `role_field`.
+    Role {
+        /// The name of this resource.
+        content_type: &'static str,
+        /// The `role_field`.
+        field: &'static str,
     },
     /// A condition on this row's id and the other table's alias in the query.
     Condition(fn(this_id: Expr, other: &str) -> Expr),
@@ -47,6 +54,10 @@ impl Join {
                 select_column(table, right, *filter).and_where(column(table, left).eq(this_id)).to_owned(),
             ),
             Join::Reverse(name) => column(other, name).eq(this_id),
+            Join::Role { content_type, field } => column(other, "object_id")
+                .eq(this_id)
+                .and(column(other, "content_type").eq(*content_type))
+                .and(column(other, "role_field").eq(*field)),
             Join::Condition(condition) => condition(this_id, other),
             Join::Unavailable => Expr::Constant(sea_query::Value::Bool(Some(false))),
         }
@@ -66,7 +77,7 @@ impl Join {
                     .and_where(column(table, right).in_subquery(others("id")))
                     .to_owned(),
             ),
-            Join::Condition(_) | Join::Unavailable => return None,
+            Join::Role { .. } | Join::Condition(_) | Join::Unavailable => return None,
         })
     }
 }

@@ -73,6 +73,8 @@ pub struct Resource {
     pub roles: &'static [ObjectRole],
     /// Whether objects outlive their organization, and then belong to none. Others are deleted with it.
     pub outlives_organization: bool,
+    /// The resource of the roles themselves, for filters such as `admin_role__members__username`.
+    pub role_resource: Option<fn() -> &'static Resource>,
     /// Whether clients can create objects by POST to the list.
     pub creatable: bool,
     /// Whether clients can change objects.
@@ -122,6 +124,7 @@ impl Resource {
             unique: &[],
             roles: &[],
             outlives_organization: false,
+            role_resource: None,
             creatable: true,
             editable: true,
             deletable: true,

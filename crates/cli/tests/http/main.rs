@@ -24,6 +24,7 @@ mod ldap;
 mod links;
 mod list_counts;
 mod list_grammar;
+mod list_parameters;
 mod login_rate_limit;
 mod metrics;
 mod no_secret_leaks;

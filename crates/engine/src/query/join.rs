@@ -8,7 +8,7 @@ use super::QueryError;
 use super::lookup::{Leaf, Test, constant, occurs};
 
 /// One step from a resource to a related one.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Hop {
     pub name: &'static str,
     pub join: Join,
@@ -23,10 +23,12 @@ pub(super) enum Predicate {
     Test(Leaf, Test),
     /// The term occurs in one of these columns.
     Occurs(Vec<Leaf>, String),
+    /// The row meets one of these filters.
+    AnyOf(Vec<Filter>),
 }
 
 /// Something asked of a row that a path leads to.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(super) struct Filter {
     pub path: Vec<Hop>,
     pub predicate: Predicate,
@@ -157,13 +159,20 @@ impl<'a> Compiler<'a> {
         Ok(condition)
     }
 
-    fn predicate(&self, predicate: &Predicate, row: &str) -> Result<Expr, QueryError> {
+    fn predicate(&mut self, predicate: &Predicate, row: &str) -> Result<Expr, QueryError> {
         match predicate {
             Predicate::Test(leaf, test) => test.condition(*leaf, row, self.dialect),
             Predicate::Occurs(leaves, term) => {
                 let mut any = Condition::any();
                 for leaf in leaves {
                     any = any.add(occurs(*leaf, term, row, self.dialect)?);
+                }
+                Ok(any.into())
+            }
+            Predicate::AnyOf(filters) => {
+                let mut any = Condition::any();
+                for filter in filters {
+                    any = any.add(self.all(std::slice::from_ref(filter), row)?);
                 }
                 Ok(any.into())
             }
@@ -181,7 +190,7 @@ impl<'a> Compiler<'a> {
         {
             return self.only(hop, link, group, row);
         }
-        if !self.is_negated && !matches!(hop.join, Join::Condition(_) | Join::Unavailable) {
+        if !self.is_negated && !matches!(hop.join, Join::Condition(_) | Join::Role { .. } | Join::Unavailable) {
             return self.among(hop, group, row);
         }
         let Some((other, mut condition)) = self.reach(hop, row) else {

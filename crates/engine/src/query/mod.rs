@@ -19,8 +19,9 @@ mod parse;
 mod search;
 mod value;
 
+use hostler_access::has_role_or_permission;
 use hostler_database::Dialect;
-use hostler_schema::{Actor, Resource};
+use hostler_schema::{Actor, Resource, Rule};
 use sea_query::{Condition, Expr, ExprTrait, Order};
 
 pub use error::QueryError;
@@ -45,7 +46,7 @@ pub struct ListQuery {
 
 /// Parameters that name no field: they are read elsewhere or mean nothing here.
 const RESERVED: &[&str] =
-    &["page", "page_size", "format", "type", "host_filter", "count_disabled", "no_truncate", "limit", "validate"];
+    &["page", "page_size", "format", "type", "count_disabled", "no_truncate", "limit", "validate"];
 
 /// Reads the parameters of a list, decoded and in their order.
 ///
@@ -63,14 +64,17 @@ pub fn parse(
     let mut budget = Budget::default();
     let mut clauses = Vec::new();
     let mut orders = Vec::new();
+    // Of several, the last one counts, as in AWX.
+    let mut searched = None;
+    let mut role_levels = Vec::new();
     for (key, text) in pairs {
         match key.as_str() {
             "" => {}
             "order_by" | "order" => orders.push(text.as_str()),
-            "search" => {
+            "search" => searched = Some(text.as_str()),
+            "role_level" => {
                 budget.parameter()?;
-                let filters = search::own(resource, text, &mut budget)?;
-                clauses.push(Clause { combine: Combine::And, negated: false, filters });
+                role_levels.push(role_level(resource, text, actor, row)?);
             }
             key if RESERVED.contains(&key) => {}
             key => {
@@ -79,14 +83,40 @@ pub fn parse(
             }
         }
     }
+    if let Some(text) = searched {
+        budget.parameter()?;
+        let filters = search::own(resource, text, &mut budget)?;
+        clauses.push(Clause { combine: Combine::And, negated: false, filters });
+    }
     let mut compiler = Compiler::new(actor, dialect);
     let filter = combine(clauses, &mut compiler, row)?;
+    let filter = role_levels.into_iter().fold(filter, |filter, rule| match rule {
+        Rule::All => filter,
+        rule => filter.add(rule.condition()),
+    });
     // Without a filter this stays empty: then nobody has to count.
     let filter = if holds_type(resource, pairs) { filter } else { filter.add(Expr::val(1).eq(0)) };
     let order = order::order(resource, &orders, &mut budget, &mut compiler, row)?;
     let page = Page::parse(pairs)?;
     let count = !pairs.iter().any(|(key, _)| key == "count_disabled");
     Ok(ListQuery { filter, order, page, count })
+}
+
+/// The objects on which the actor has this role, directly, through a team or through another role, or has its permission
+/// by a custom role definition.
+fn role_level(resource: &'static Resource, field: &str, actor: &Actor, row: &str) -> Result<Rule, QueryError> {
+    if resource.roles.is_empty() {
+        let detail = format!("role_level does not apply to this list: {} has no roles.", resource.label);
+        return Err(QueryError::bad(detail));
+    }
+    let role = resource.role(field);
+    let role = role.ok_or_else(|| QueryError::bad(format!("{} has no role named '{field}'", resource.label)))?;
+    let action = match role.field {
+        "read_role" => "view",
+        "admin_role" => "change",
+        field => field.strip_suffix("_role").unwrap_or(field),
+    };
+    Ok(has_role_or_permission(resource, role.field, action, actor, row))
 }
 
 /// Whether the list holds what is wanted: the parameter `type` names types of objects, separated by commas, and a list

@@ -66,7 +66,7 @@ fn scalar(
     if matches!(hop.join, Join::SameRow) {
         return scalar(rest, leaf, name, compiler, row);
     }
-    if !matches!(hop.join, Join::Column(_) | Join::Unavailable) {
+    if !matches!(hop.join, Join::Column(_) | Join::Role { .. } | Join::Unavailable) {
         let problem = format!("Cannot order by '{name}': {} may lead to several objects.", hop.name);
         return Err(QueryError::bad(problem));
     }

@@ -127,7 +127,13 @@ pub(super) fn resolve(resource: &'static Resource, parts: &[&str]) -> Result<Res
     let mut rest = parts;
     while let Some((name, after)) = rest.split_first() {
         let name = if *name == "pk" { "id" } else { name };
-        let end = step(here, name)?;
+        let end = match step(here, name) {
+            // Hostler does not know the fields of objects that it does not store. No row can match.
+            Err(QueryError::BadRequest(_)) if path.last().is_some_and(|hop| matches!(hop.join, Join::Unavailable)) => {
+                return Ok(ResolvedPath { path, end: End::Column(Leaf::NOTHING) });
+            }
+            end => end?,
+        };
         rest = after;
         let Some(next) = rest.first() else {
             return Ok(ResolvedPath { end: shortened(&mut path, name, end), path });
@@ -158,11 +164,19 @@ fn step(here: &'static Resource, name: &str) -> Result<End, QueryError> {
         target: (relation.target)(),
         link: None,
     });
+    let relation = relation.or_else(|| role(here, name));
     match (field, relation) {
         (Some(field), relation) => Ok(field_end(field, relation)),
         (None, Some(hop)) => Ok(End::Relation(hop)),
         (None, None) => Err(QueryError::no_field(here.label, name)),
     }
+}
+
+/// The relation to one of the object's roles.
+fn role(here: &'static Resource, name: &str) -> Option<Hop> {
+    let (role, target) = (here.role(name)?, here.role_resource?);
+    let join = Join::Role { content_type: here.name, field: role.field };
+    Some(Hop { name: role.field, join, target: target(), link: None })
 }
 
 fn field_end(field: &'static Field, relation: Option<Hop>) -> End {

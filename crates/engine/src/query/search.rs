@@ -3,22 +3,19 @@
 use hostler_schema::Resource;
 
 use super::QueryError;
-use super::join::{Filter, Predicate};
+use super::join::{Filter, Hop, Predicate};
 use super::limits::{Budget, check_text};
 use super::lookup::Leaf;
 use super::parse::{End, ResolvedPath, resolve};
 
 /// The filters of `search=text`, one for each term.
-pub(super) fn own(resource: &Resource, text: &str, budget: &mut Budget) -> Result<Vec<Filter>, QueryError> {
+pub(super) fn own(resource: &'static Resource, text: &str, budget: &mut Budget) -> Result<Vec<Filter>, QueryError> {
     check_text(text)?;
-    let columns = columns(resource);
-    if columns.is_empty() {
+    let fields = SearchFields::of(resource);
+    if fields.is_empty() {
         return Ok(Vec::new());
     }
-    let terms = terms(text);
-    budget.terms(terms.len())?;
-    let filter = |term| Filter { path: Vec::new(), predicate: Predicate::Occurs(columns.clone(), term) };
-    Ok(terms.into_iter().map(filter).collect())
+    fields.filters(&[], terms(text), budget)
 }
 
 /// The filters of `<relation>__search=text`, one for each term. Unlike in
@@ -31,31 +28,69 @@ pub(super) fn related(
 ) -> Result<Vec<Filter>, QueryError> {
     check_text(text)?;
     let ResolvedPath { mut path, end } = resolve(resource, parts)?;
-    let columns = match end {
-        End::Column(leaf) if leaf.is_absent() => vec![leaf],
+    let fields = match end {
+        End::Column(leaf) if leaf.is_absent() => SearchFields { own: vec![leaf], related: vec![] },
         End::Column(_) => {
             let name = parts.last().copied().unwrap_or_default();
             return Err(QueryError::bad(format!("{name} is not searchable")));
         }
         End::Link(_, hop) | End::Relation(hop) => {
             path.push(hop);
-            columns(hop.target)
+            SearchFields::of(hop.target)
         }
     };
-    let terms: Vec<&str> = text.split(',').map(str::trim).filter(|term| !term.is_empty()).collect();
-    budget.terms(terms.len())?;
-    for _ in &terms {
-        budget.path(path.len())?;
-    }
-    let filter =
-        |term: &str| Filter { path: path.clone(), predicate: Predicate::Occurs(columns.clone(), term.to_owned()) };
-    Ok(terms.into_iter().map(filter).collect())
+    let terms = text.split(',').map(str::trim).filter(|term| !term.is_empty()).map(str::to_owned).collect();
+    fields.filters(&path, terms, budget)
 }
 
-/// The columns that a search looks at. A secret never is among them, whatever the description says.
-fn columns(resource: &Resource) -> Vec<Leaf> {
-    let fields = resource.search.iter().filter_map(|name| resource.field(name));
-    fields.filter(|field| field.is_stored() && !field.kind.contains_secrets()).map(|field| Leaf::of(field)).collect()
+/// The fields that a search compares with each term. Secrets are never among them.
+struct SearchFields {
+    /// Columns of the resource itself.
+    own: Vec<Leaf>,
+    /// Columns of related objects, for names such as `content_type__model`.
+    related: Vec<(Vec<Hop>, Leaf)>,
+}
+
+impl SearchFields {
+    fn of(resource: &'static Resource) -> Self {
+        let (related, own): (Vec<&str>, Vec<&str>) = resource.search.iter().partition(|name| name.contains("__"));
+        let own = own.into_iter().filter_map(|name| resource.field(name));
+        let own = own.filter(|field| field.is_stored() && !field.kind.contains_secrets());
+        let related = related.into_iter().filter_map(|name| {
+            let parts: Vec<&str> = name.split("__").collect();
+            // The tests of the registry resolve each name.
+            resolve(resource, &parts).ok().map(ResolvedPath::column)
+        });
+        SearchFields { own: own.map(Leaf::of).collect(), related: related.collect() }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.own.is_empty() && self.related.is_empty()
+    }
+
+    /// One filter for each term: it occurs in one of the fields of the object at the end of `path`.
+    fn filters(&self, path: &[Hop], terms: Vec<String>, budget: &mut Budget) -> Result<Vec<Filter>, QueryError> {
+        budget.terms(terms.len())?;
+        for _ in &terms {
+            budget.path(path.len())?;
+            for (path, _) in &self.related {
+                budget.path(path.len())?;
+            }
+        }
+        Ok(terms.into_iter().map(|term| Filter { path: path.to_vec(), predicate: self.predicate(term) }).collect())
+    }
+
+    fn predicate(&self, term: String) -> Predicate {
+        if self.related.is_empty() {
+            return Predicate::Occurs(self.own.clone(), term);
+        }
+        let own = Filter { path: vec![], predicate: Predicate::Occurs(self.own.clone(), term.clone()) };
+        let related = self
+            .related
+            .iter()
+            .map(|(path, leaf)| Filter { path: path.clone(), predicate: Predicate::Occurs(vec![*leaf], term.clone()) });
+        Predicate::AnyOf(std::iter::once(own).chain(related).collect())
+    }
 }
 
 /// The terms of a search: separated by spaces or commas, except within quotes.

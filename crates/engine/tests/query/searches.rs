@@ -10,7 +10,7 @@ fn own() {
         ("search=ann,ben", vec![]),
         ("search=b,en", vec![2]),
         ("search=ben  benny", vec![2]),
-        ("search=be&search=nn", vec![2]),
+        ("search=be&search=nn", vec![1, 2]),
         ("search=\"b en\"", vec![]),
         ("search='ben' ny", vec![2]),
         ("search=ärm", vec![3]),
