@@ -16,7 +16,7 @@ pub(crate) enum Format {
 
 /// What a request wants. Whoever does not care gets JSON.
 pub(crate) fn negotiate(headers: &HeaderMap, pairs: &[(String, String)]) -> Format {
-    if let Some((_, format)) = pairs.iter().find(|(key, _)| key == "format") {
+    if let Some((_, format)) = pairs.iter().rfind(|(key, format)| key == "format" && !format.is_empty()) {
         return match format.as_str() {
             "json" => Format::Json,
             "yaml" => Format::Yaml,
@@ -42,7 +42,7 @@ pub(crate) fn negotiate(headers: &HeaderMap, pairs: &[(String, String)]) -> Form
 
 /// Whether a request wants plain text, where there is such: it does unless it prefers another of our forms.
 pub(crate) fn prefers_plain_text(headers: &HeaderMap, pairs: &[(String, String)]) -> bool {
-    if let Some((_, format)) = pairs.iter().find(|(key, _)| key == "format") {
+    if let Some((_, format)) = pairs.iter().rfind(|(key, format)| key == "format" && !format.is_empty()) {
         return format == "txt";
     }
     let ranges = ranges(headers);
