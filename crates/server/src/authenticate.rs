@@ -138,12 +138,12 @@ impl RequestHead<'_> {
     }
 
     async fn count_as_none(self, app: &App) -> Result<Verified, DatabaseError> {
-        Ok((app.settings.now(&app.engine.database).await?, AuthOutcome::Anonymous))
+        Ok((app.settings.reload(&app.engine.database).await?, AuthOutcome::Anonymous))
     }
 
     fn conclude(self, app: &App, verified: Result<Verified, DatabaseError>) -> Authentication {
         let (settings, outcome) = verified.unwrap_or_else(|error| {
-            (app.settings.last(), AuthOutcome::Rejected(error_response(error.into(), self.method.as_str())))
+            (app.settings.cached(), AuthOutcome::Rejected(error_response(error.into(), self.method.as_str())))
         });
         Authentication { client: self.client(&settings), settings, outcome }
     }

@@ -1,4 +1,4 @@
-//! How a request came here.
+//! The client of a request: its address, https, and whether its page is of this origin.
 
 use std::net::IpAddr;
 
@@ -9,13 +9,13 @@ use url::Url;
 
 use crate::settings::Settings;
 
-/// From where a request came, and by what, as far as that can be known.
+/// What is known of a request's client.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ClientInfo {
-    /// The client's address; none if the request did not come over a network, and nobody who is believed tells one.
+    /// `None` for a Unix socket without a trusted proxy that names the client.
     pub address: Option<IpAddr>,
-    /// Whether the client spoke https: a proxy that is believed says so, TLS ends here, or the settings say it of the
-    /// address that the request names.
+    /// Whether the client used https: TLS ends here, a trusted proxy says so, or `TOWER_URL_BASE` is an https URL with
+    /// the host that the request names.
     pub is_https: bool,
 }
 
@@ -29,12 +29,13 @@ impl ClientInfo {
         }
     }
 
-    /// Whether a session's request comes from a page of ours, by what its headers say of that page.
+    /// Whether the request comes from a page of this server or of a trusted origin, by `Origin` or `Referer`.
     pub(crate) fn is_same_origin(self, settings: &Settings, headers: &HeaderMap) -> bool {
         let text = |name| headers.get(name).and_then(|value: &axum::http::HeaderValue| value.to_str().ok());
-        let trusted = settings.base_url.as_ref().map(|own| own.origin().ascii_serialization());
+        let own = settings.base_url.as_ref().map(|url| url.origin().ascii_serialization());
+        let trusted: Vec<String> = own.into_iter().chain(settings.trusted_origins.iter().cloned()).collect();
         let page = text(header::ORIGIN).or(text(header::REFERER));
-        csrf::origin_allowed(page, host(headers), self.is_https, trusted.as_slice())
+        csrf::origin_allowed(page, host(headers), self.is_https, &trusted)
     }
 }
 
@@ -42,7 +43,7 @@ fn host(headers: &HeaderMap) -> &str {
     headers.get(header::HOST).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
-/// Whether a `Host` header names the host and port of this address.
+/// Whether a `Host` header names the host and port of this URL.
 fn is_host(address: &Url, host: &str) -> bool {
     Url::parse(&format!("{}://{host}/", address.scheme())).is_ok_and(|asked| {
         asked.host() == address.host() && asked.port_or_known_default() == address.port_or_known_default()

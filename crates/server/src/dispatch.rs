@@ -352,7 +352,7 @@ async fn known(app: &App, route: Route, actor: &Actor, request: &Request) -> Res
             service_info::options(&route).ok_or_else(|| Error::Internal("config describes itself".into()))
         }
         Route::Config if is_safe(&request.method) => Ok(service_info::config(actor)),
-        Route::SettingList if request.method == Method::OPTIONS => Ok(Response::ok(settings::describe_list())),
+        Route::SettingList if request.method == Method::OPTIONS => Ok(Response::ok(settings::list_options())),
         Route::SettingList if is_safe(&request.method) => Ok(settings::list(actor)),
         Route::Config | Route::SettingList => Err(Error::MethodNotAllowed),
         Route::SettingCategory(category) => Box::pin(settings::category(app, actor, &category, request)).await,

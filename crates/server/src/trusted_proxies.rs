@@ -38,8 +38,8 @@ impl TrustedProxies {
     pub(crate) fn of(settings: &Settings) -> Self {
         // What cannot be read was not stored by us, and is not believed.
         TrustedProxies {
-            networks: settings.texts(&PROXY_IP_ALLOWED_LIST).iter().filter_map(|text| network(text)).collect(),
-            sources: settings.texts(&REMOTE_HOST_HEADERS).iter().filter_map(|text| address_source(text)).collect(),
+            networks: settings.strings(&PROXY_IP_ALLOWED_LIST).iter().filter_map(|text| network(text)).collect(),
+            sources: settings.strings(&REMOTE_HOST_HEADERS).iter().filter_map(|text| address_source(text)).collect(),
         }
     }
 

@@ -1,4 +1,4 @@
-//! Changing settings, and setting them back to their defaults.
+//! Changing settings and resetting them to their defaults.
 
 use hostler_database::{Error as DatabaseError, Transaction, Type};
 use hostler_engine::{ActivityEntry, Engine, Error, HIDDEN};
@@ -9,104 +9,125 @@ use serde_json::{Map, Value as Json, json};
 use super::definitions::{self, Category};
 use super::handlers::Selection;
 use super::side_effects::apply_side_effects;
+use super::value_type::{Messages, message};
 use super::{Setting, Settings};
 
-/// The key of what is wrong with several settings together.
+/// The key of messages about several settings together.
 const ALL: &str = "__all__";
 
-/// What stands for a value that is never shown, and when it is sent back, for the one that is stored.
+/// Replaces a secret in responses; in a request it means "keep the stored secret".
 pub(super) const ENCRYPTED: &str = "$encrypted$";
 
 /// Why nothing was changed.
-pub(crate) enum Refused {
-    /// What is wrong, by setting; `__all__` for several of them together.
-    Invalid(Map<String, Json>),
-    /// Anything else.
+pub(crate) enum ChangeError {
+    /// Messages by setting; `__all__` for several settings together.
+    Invalid(Map<String, Messages>),
     Failed(Error),
 }
 
-impl From<Error> for Refused {
-    fn from(failure: Error) -> Self {
-        Refused::Failed(failure)
+impl From<Error> for ChangeError {
+    fn from(error: Error) -> Self {
+        ChangeError::Failed(error)
     }
 }
 
-impl From<DatabaseError> for Refused {
+impl From<DatabaseError> for ChangeError {
     fn from(error: DatabaseError) -> Self {
-        Refused::Failed(error.into())
+        ChangeError::Failed(error.into())
     }
 }
 
-/// A setting with the value it shall have; `None` for its default.
+/// A setting and its new value; `None` for its default.
 type Change = (&'static Category, &'static Setting, Option<Json>);
 
-/// Takes the values in `body`. What the selection does not contain, and what is only shown, is ignored, as AWX does.
-/// With `whole`, settings that are not named get their defaults, but those that must be named.
+/// Stores the values in `body`. With `replace`, settings of the selection that are not named get their defaults, but
+/// those that PUT must name.
+///
+/// # Errors
+/// Also for names that are unknown, read-only or of another category: AWX ignores them, so that clients report changes
+/// that were not made. A read-only setting with its present value is accepted, since clients send back what they read.
 pub(super) async fn change(
     engine: &Engine,
     actor: &Actor,
     selection: Selection,
     body: &Map<String, Json>,
-    whole: bool,
-) -> Result<(), Refused> {
+    replace: bool,
+) -> Result<(), ChangeError> {
     let mut tx = begin(engine).await?;
     let old = Settings::load_in(&mut tx).await?;
-    let (mut changes, mut problems): (Vec<Change>, Map<String, Json>) = (vec![], Map::new());
+    let mut invalid = rejected_names(&old, selection, body);
+    let mut changes: Vec<Change> = vec![];
     for (category, setting) in selection.settings(&old).filter(|(_, setting)| !setting.read_only) {
         let sent = body.get(setting.name);
-        if setting.is_secret() && sent.is_some_and(|value| is_kept(engine, &old, setting, value)) {
+        if setting.is_secret() && sent.is_some_and(|value| is_unchanged_secret(engine, &old, setting, value)) {
             continue;
         }
         match sent.map(|value| setting.check(value)) {
             Some(Ok(value)) => changes.push((category, setting, Some(value))),
-            Some(Err(problem)) => {
-                problems.insert(setting.name.into(), problem);
+            Some(Err(messages)) => {
+                invalid.insert(setting.name.into(), messages);
             }
-            None if whole && setting.required => {
-                problems.insert(setting.name.into(), json!(["This field is required."]));
+            None if replace && setting.required => {
+                invalid.insert(setting.name.into(), message("This field is required."));
             }
-            None if whole => changes.push((category, setting, None)),
+            None if replace => changes.push((category, setting, None)),
             None => {}
         }
     }
-    if !problems.is_empty() {
-        return Err(Refused::Invalid(problems));
+    if !invalid.is_empty() {
+        return Err(ChangeError::Invalid(invalid));
     }
-    let new = old.with(changes.iter().map(|(_, setting, value)| (setting.name, value.clone())));
+    let new = old.with_changes(changes.iter().map(|(_, setting, value)| (setting.name, value.clone())));
     for (_, setting, value) in &changes {
-        if let Some(Err(problem)) = value.as_ref().map(|value| definitions::ldap::check_among(setting, value, &new)) {
-            problems.insert(setting.name.into(), problem);
+        if let Some(Err(messages)) = value.as_ref().map(|value| definitions::ldap::check_together(setting, value, &new))
+        {
+            invalid.insert(setting.name.into(), messages);
         }
     }
-    if !problems.is_empty() {
-        return Err(Refused::Invalid(problems));
+    if !invalid.is_empty() {
+        return Err(ChangeError::Invalid(invalid));
     }
-    seal(engine, &mut tx, &mut changes).await?;
+    encrypt_secrets(engine, &mut tx, &mut changes).await?;
     apply(engine, tx, actor, old, changes).await
 }
 
-/// Whether what was sent for a secret is the one that is stored.
-fn is_kept(engine: &Engine, old: &Settings, setting: &Setting, sent: &Json) -> bool {
+/// Messages about the names in `body` that cannot be changed through this selection.
+fn rejected_names(old: &Settings, selection: Selection, body: &Map<String, Json>) -> Map<String, Messages> {
+    let reason = |name: &str, sent: &Json| {
+        let Some((category, setting)) = definitions::all().find(|(_, setting)| setting.name == name) else {
+            return Some("There is no setting of this name.".to_owned());
+        };
+        if setting.read_only {
+            return (*sent != old.value(setting)).then(|| "This setting is read-only.".to_owned());
+        }
+        let is_selected = selection.settings(old).any(|(_, selected)| selected.name == name);
+        (!is_selected).then(|| format!("This setting belongs to /api/v2/settings/{}/.", category.slug))
+    };
+    let rejected = body.iter().filter_map(|(name, sent)| Some((name.clone(), message(reason(name, sent)?))));
+    rejected.collect()
+}
+
+/// Whether the value sent for a secret is the stored one.
+fn is_unchanged_secret(engine: &Engine, old: &Settings, setting: &Setting, sent: &Json) -> bool {
     sent.as_str().is_some_and(|sent| {
-        let plain = old.open(&engine.vault, setting);
-        sent == ENCRYPTED || plain.is_some_and(|plain| plain.as_str() == sent)
+        let stored = old.decrypt(&engine.vault, setting);
+        sent == ENCRYPTED || stored.is_some_and(|stored| stored.as_str() == sent)
     })
 }
 
-/// Puts sealed texts in the place of secrets.
-async fn seal(engine: &Engine, tx: &mut Transaction, changes: &mut [Change]) -> Result<(), Error> {
+async fn encrypt_secrets(engine: &Engine, tx: &mut Transaction, changes: &mut [Change]) -> Result<(), Error> {
     for (_, setting, value) in changes.iter_mut().filter(|(_, setting, _)| setting.is_secret()) {
         if let Some(Json::String(plain)) = value
             && !plain.is_empty()
         {
-            *plain = engine.vault.encrypt(tx, &setting.place(), plain).await?;
+            *plain = engine.vault.encrypt(tx, &setting.secret_context(), plain).await?;
         }
     }
     Ok(())
 }
 
-/// Sets all of the selection back to their defaults.
-pub(super) async fn reset(engine: &Engine, actor: &Actor, selection: Selection) -> Result<(), Refused> {
+/// Resets the selected settings to their defaults.
+pub(super) async fn reset(engine: &Engine, actor: &Actor, selection: Selection) -> Result<(), ChangeError> {
     let mut tx = begin(engine).await?;
     let old = Settings::load_in(&mut tx).await?;
     let settings = selection.settings(&old).filter(|(_, setting)| !setting.read_only);
@@ -114,7 +135,7 @@ pub(super) async fn reset(engine: &Engine, actor: &Actor, selection: Selection) 
     apply(engine, tx, actor, old, changes).await
 }
 
-/// Begins a transaction that no other change of settings overlaps: rules bind several of them together.
+/// Begins a transaction that excludes other changes of settings: some rules span several settings.
 async fn begin(engine: &Engine) -> Result<Transaction, DatabaseError> {
     let mut tx = engine.database.begin().await?;
     tx.lock("settings").await?;
@@ -127,31 +148,34 @@ async fn apply(
     actor: &Actor,
     old: Settings,
     changes: Vec<Change>,
-) -> Result<(), Refused> {
-    let new = old.with(changes.iter().map(|(_, setting, value)| (setting.name, value.clone())));
-    // One that is broken already must not keep anybody from mending another.
-    let broken: Vec<&str> =
-        definitions::RULES.iter().filter(|rule| rule(&old).is_ok()).filter_map(|rule| rule(&new).err()).collect();
-    if !broken.is_empty() {
-        return Err(Refused::Invalid([(ALL.to_owned(), json!(broken))].into_iter().collect()));
+) -> Result<(), ChangeError> {
+    let new = old.with_changes(changes.iter().map(|(_, setting, value)| (setting.name, value.clone())));
+    // A constraint that is violated already must not prevent other changes.
+    let violated: Vec<&str> = definitions::CONSTRAINTS
+        .iter()
+        .filter(|constraint| constraint(&old).is_ok())
+        .filter_map(|constraint| constraint(&new).err())
+        .collect();
+    if !violated.is_empty() {
+        return Err(ChangeError::Invalid([(ALL.to_owned(), json!(violated))].into_iter().collect()));
     }
-    // Whoever switches recording off is recorded, and so is whoever switches it on.
-    let recorder = Actor { policy: new.policy(), ..actor.clone() };
-    let recorder = if old.policy().activity_stream { actor } else { &recorder };
+    // Switching the activity stream off is recorded, and so is switching it on.
+    let with_new_policy = Actor { policy: new.policy(), ..actor.clone() };
+    let recorded_actor = if old.policy().activity_stream { actor } else { &with_new_policy };
     for (category, setting, value) in changes {
         let stored = old.stored.get(setting.name);
-        let recorded = |value: &Json| if setting.is_secret() { HIDDEN.into() } else { recorded(value) };
+        let shown = |value: &Json| if setting.is_secret() { HIDDEN.into() } else { activity_value(value) };
         let Some((operation, values)) = (match (stored, &value) {
             (None, None) => None,
             (None, Some(value)) if *value == setting.default_value() => None,
             (Some(stored), Some(value)) if stored == value => None,
-            (None, Some(value)) => Some(("create", json!({"value": recorded(value)}))),
-            (Some(stored), Some(value)) => Some(("update", json!({"value": [recorded(stored), recorded(value)]}))),
-            (Some(stored), None) => Some(("delete", json!({"value": recorded(stored)}))),
+            (None, Some(value)) => Some(("create", json!({"value": shown(value)}))),
+            (Some(stored), Some(value)) => Some(("update", json!({"value": [shown(stored), shown(value)]}))),
+            (Some(stored), None) => Some(("delete", json!({"value": shown(stored)}))),
         }) else {
             continue;
         };
-        let id = write(&mut tx, setting, value).await?;
+        let id = store(&mut tx, setting, value).await?;
         let mut changes = values;
         if let (true, Some(changes)) = (operation != "update", changes.as_object_mut()) {
             changes.insert("id".into(), id.into());
@@ -166,23 +190,23 @@ async fn apply(
             links: vec![],
             setting: Some(json!({"category": category.slug, "name": setting.name})),
         };
-        entry.write(engine, &mut tx, recorder).await?;
+        entry.write(engine, &mut tx, recorded_actor).await?;
     }
     apply_side_effects(engine, &mut tx, &old, &new).await?;
     tx.commit().await?;
     Ok(())
 }
 
-/// A value as the activity stream shows it: one with parts as its JSON text, as in AWX.
-fn recorded(value: &Json) -> Json {
+/// A value in the activity stream: lists and objects as JSON text, as in AWX.
+fn activity_value(value: &Json) -> Json {
     match value {
         Json::Array(_) | Json::Object(_) => value.to_string().into(),
         value => value.clone(),
     }
 }
 
-/// Stores a value, or for `None` removes the one that is stored; answers the id of the row.
-async fn write(tx: &mut Transaction, setting: &Setting, value: Option<Json>) -> Result<i64, Error> {
+/// Stores a value, or removes it for `None`. Returns the id of the row.
+async fn store(tx: &mut Transaction, setting: &Setting, value: Option<Json>) -> Result<i64, Error> {
     let stored = Query::select()
         .expr(column("settings", "id"))
         .from(Alias::new("settings"))

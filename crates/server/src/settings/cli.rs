@@ -1,4 +1,4 @@
-//! Settings for whoever works on the data itself: the way back when a setting keeps everybody out.
+//! Settings on the command line: the recovery path when a setting locks everyone out.
 
 use hostler_engine::{Engine, Error};
 use serde_json::{Map, Value as Json};
@@ -7,16 +7,16 @@ use super::change::{Refused, change, reset};
 use super::handlers::Selection;
 use super::{Setting, Settings, definitions};
 
-/// Why a setting was not changed, in words for the operator.
+/// Why a setting was not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingError {
     /// There is no such setting.
-    #[error("there is no setting {0}; `hostler setting list` names them all")]
+    #[error("there is no setting {0}; `hostler setting list` lists all settings")]
     Unknown(String),
-    /// It can only be read.
-    #[error("{0} can only be read")]
+    /// The setting is read-only.
+    #[error("{0} is read-only")]
     ReadOnly(&'static str),
-    /// The value is not one that it takes.
+    /// The value is invalid.
     #[error("{0} was not changed: {1}")]
     Invalid(&'static str, String),
     /// Anything else.
@@ -24,17 +24,19 @@ pub enum SettingError {
     Failed(&'static str, Error),
 }
 
-/// All settings with their values, as an answer shows them, and whether they were changed from their defaults.
+/// All settings with their values as responses show them, and whether each was changed from its default.
 ///
 /// # Errors
-/// What the database says.
+/// If the database fails.
 pub async fn list_settings(engine: &Engine) -> Result<Vec<(&'static str, Json, bool)>, Error> {
     let now = Settings::load(&engine.database).await?;
     let is_changed = |setting: &Setting| !setting.read_only && now.stored.contains_key(setting.name);
-    Ok(definitions::all().map(|(_, setting)| (setting.name, now.shown(setting), is_changed(setting))).collect())
+    Ok(definitions::all()
+        .map(|(_, setting)| (setting.name, now.response_value(setting), is_changed(setting)))
+        .collect())
 }
 
-/// Gives a setting a value: JSON, or else a text as it is.
+/// Sets a setting to a value: JSON, or else a string as it is.
 ///
 /// # Errors
 /// [`SettingError`]; nothing is changed then.
@@ -42,19 +44,19 @@ pub async fn set_setting(engine: &Engine, name: &str, value: &str) -> Result<(),
     let setting = find(name)?;
     let value = serde_json::from_str(value).unwrap_or_else(|_| Json::from(value));
     let body: Map<String, Json> = [(setting.name.to_owned(), value)].into_iter().collect();
-    let actor = operator(engine, setting).await?;
+    let actor = system_actor(engine, setting).await?;
     let outcome = change(engine, &actor, Selection::One(setting), &body, false).await;
-    outcome.map_err(|refused| told(setting, refused))
+    outcome.map_err(|error| setting_error(setting, error))
 }
 
-/// Sets a setting back to its default.
+/// Resets a setting to its default.
 ///
 /// # Errors
 /// [`SettingError`]; nothing is changed then.
 pub async fn reset_setting(engine: &Engine, name: &str) -> Result<(), SettingError> {
     let setting = find(name)?;
-    let actor = operator(engine, setting).await?;
-    reset(engine, &actor, Selection::One(setting)).await.map_err(|refused| told(setting, refused))
+    let actor = system_actor(engine, setting).await?;
+    reset(engine, &actor, Selection::One(setting)).await.map_err(|error| setting_error(setting, error))
 }
 
 fn find(name: &str) -> Result<&'static Setting, SettingError> {
@@ -64,28 +66,28 @@ fn find(name: &str) -> Result<&'static Setting, SettingError> {
     if setting.read_only { Err(SettingError::ReadOnly(setting.name)) } else { Ok(setting) }
 }
 
-async fn operator(engine: &Engine, setting: &'static Setting) -> Result<hostler_schema::Actor, SettingError> {
+async fn system_actor(engine: &Engine, setting: &'static Setting) -> Result<hostler_schema::Actor, SettingError> {
     let settings = Settings::load(&engine.database).await;
     Ok(settings.map_err(|error| SettingError::Failed(setting.name, error.into()))?.system_actor())
 }
 
-fn told(setting: &'static Setting, refused: Refused) -> SettingError {
-    match refused {
-        Refused::Failed(failure) => SettingError::Failed(setting.name, failure),
-        Refused::Invalid(problems) => {
-            let lines: Vec<String> = problems.values().map(words).collect();
+fn setting_error(setting: &'static Setting, error: ChangeError) -> SettingError {
+    match error {
+        ChangeError::Failed(error) => SettingError::Failed(setting.name, error),
+        ChangeError::Invalid(invalid) => {
+            let lines: Vec<String> = invalid.values().map(in_one_line).collect();
             SettingError::Invalid(setting.name, lines.join(" "))
         }
     }
 }
 
-/// The messages in a problem, in one line.
-fn words(problem: &Json) -> String {
-    match problem {
+fn in_one_line(messages: &Messages) -> String {
+    match messages {
         Json::String(message) => message.clone(),
-        Json::Array(messages) => messages.iter().map(words).collect::<Vec<_>>().join(" "),
+        Json::Array(messages) => messages.iter().map(in_one_line).collect::<Vec<_>>().join(" "),
         Json::Object(parts) => {
-            parts.iter().map(|(part, problem)| format!("{part}: {}", words(problem))).collect::<Vec<_>>().join(" ")
+            let parts = parts.iter().map(|(part, messages)| format!("{part}: {}", in_one_line(messages)));
+            parts.collect::<Vec<_>>().join(" ")
         }
         other => other.to_string(),
     }

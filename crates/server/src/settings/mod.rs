@@ -1,9 +1,9 @@
-//! Settings that Hostler honours, kept in the database.
+//! Settings, stored in the database.
 //!
-//! Each is described once ([`Setting`], in [`definitions`]); lists, OPTIONS, validation and the OpenAPI document follow from
-//! that. What is in force ([`Settings`]) is remembered together with its generation, a number that the database raises
-//! with each change: a request reads that number together with its actor, and so honours whatever any node was told
-//! before, at no statement more.
+//! Each is described once ([`Setting`], in [`definitions`]); responses, OPTIONS, validation and the OpenAPI document
+//! follow from the description. The values in force ([`Settings`]) are cached with their generation, a number that the
+//! database raises with each change. A request reads the generation in the same statement as its actor, so it honours
+//! every change that any node made before, without a further statement.
 
 mod change;
 mod cli;
@@ -18,7 +18,7 @@ mod values;
 
 pub use cli::{SettingError, list_settings, reset_setting, set_setting};
 pub(crate) use handlers::{category, list};
-pub(crate) use options::{describe_list, schema, slugs};
+pub(crate) use options::{list_options, schema, slugs};
 pub(crate) use setting::Setting;
 pub use store::ensure_install_uuid;
 pub(crate) use store::{GENERATION_TABLE, SettingsCache};

@@ -1,53 +1,54 @@
-//! What a setting is.
+//! The description of a setting.
 
 use hostler_engine::scalars::NULL;
 use hostler_vault::SecretContext;
 use serde_json::Value as Json;
 
-use super::value_type::{Kind, Problem, problem};
+use super::Settings;
+use super::value_type::{CustomType, Messages, ValueType, message};
 
-/// One setting: its name, the values it takes, and its words.
+/// One setting: its name, the values it takes, and its texts.
 pub(crate) struct Setting {
-    /// The key in requests and answers, which is AWX's where AWX has the setting.
+    /// The key in requests and responses; AWX's name where AWX has the setting.
     pub name: &'static str,
-    pub kind: Kind,
+    pub value_type: ValueType,
     /// The value in force while none is stored.
-    pub default: Default,
-    /// What people call it.
+    pub default: DefaultValue,
     pub label: &'static str,
-    /// What it does, in a sentence or two.
+    /// One or two sentences about its effect.
     pub help: &'static str,
-    /// What a number counts.
+    /// The unit of a number.
     pub unit: Option<&'static str>,
     /// An example for forms.
     pub placeholder: Option<fn() -> Json>,
-    /// Whether null is a value of its own.
+    /// Whether null is a valid value.
     pub nullable: bool,
-    /// Whether PUT must name it; otherwise PUT without it sets the default. As in AWX.
+    /// Whether PUT must name it, as in AWX; a PUT without a setting that is not required sets its default.
     pub required: bool,
-    /// Whether it is only shown.
     pub read_only: bool,
-    /// What else must hold of a value of the right kind.
-    pub rule: Option<Rule>,
+    /// A check beyond the type's own.
+    pub validator: Option<Validator>,
 }
 
-/// A rule for the values of one setting.
-pub(crate) type Rule = fn(&Json) -> Result<(), Problem>;
+/// Checks a value that has the right type.
+pub(crate) type Validator = fn(&Json) -> Result<(), Messages>;
 
-/// The value of a setting that nobody has set.
-pub(crate) enum Default {
+/// The value of a setting that is not stored.
+pub(crate) enum DefaultValue {
     Boolean(bool),
     Integer(i64),
-    Text(&'static str),
+    String(&'static str),
     /// A value with parts.
-    Made(fn() -> Json),
+    Json(fn() -> Json),
+    /// A read-only value that follows from other settings.
+    Derived(fn(&Settings) -> Json),
 }
 
 impl Setting {
-    const fn new(name: &'static str, kind: Kind, default: Default) -> Self {
+    const fn new(name: &'static str, value_type: ValueType, default: DefaultValue) -> Self {
         Setting {
             name,
-            kind,
+            value_type,
             default,
             label: "",
             help: "",
@@ -56,134 +57,132 @@ impl Setting {
             nullable: false,
             required: false,
             read_only: false,
-            rule: None,
+            validator: None,
         }
     }
 
-    /// A truth value.
     pub(crate) const fn boolean(name: &'static str, default: bool) -> Self {
-        Setting::new(name, Kind::Boolean, Default::Boolean(default))
+        Setting::new(name, ValueType::Boolean, DefaultValue::Boolean(default))
     }
 
-    /// A whole number; least and greatest are allowed.
-    pub(crate) const fn integer(name: &'static str, default: i64, least: i64, greatest: i64) -> Self {
-        Setting::new(name, Kind::Integer { least, greatest }, Default::Integer(default))
+    /// An integer; `min` and `max` are allowed values.
+    pub(crate) const fn integer(name: &'static str, default: i64, min: i64, max: i64) -> Self {
+        Setting::new(name, ValueType::Integer { min, max }, DefaultValue::Integer(default))
     }
 
-    /// A text of at most so many characters.
-    pub(crate) const fn text(name: &'static str, longest: usize) -> Self {
-        Setting::new(name, Kind::Text { longest }, Default::Text(""))
+    /// A string of at most `max_length` characters, empty by default.
+    pub(crate) const fn string(name: &'static str, max_length: usize) -> Self {
+        Setting::new(name, ValueType::String { max_length }, DefaultValue::String(""))
     }
 
-    /// The address of a web server, or nothing.
-    pub(crate) const fn web_address(name: &'static str) -> Self {
-        Setting::new(name, Kind::WebAddress, Default::Text(""))
+    /// An http or https URL, empty by default.
+    pub(crate) const fn url(name: &'static str) -> Self {
+        Setting::new(name, ValueType::Url, DefaultValue::String(""))
     }
 
-    /// A list of texts.
-    pub(crate) const fn texts(name: &'static str, default: fn() -> Json) -> Self {
-        Setting::new(name, Kind::Texts, Default::Made(default))
+    pub(crate) const fn string_list(name: &'static str, default: fn() -> Json) -> Self {
+        Setting::new(name, ValueType::StringList, DefaultValue::Json(default))
     }
 
-    /// One of the settings of a directory.
-    pub(crate) const fn of_directory(name: &'static str, directory: &'static hostler_ldap::LdapSetting) -> Self {
+    /// A setting of an LDAP directory.
+    pub(crate) const fn ldap(name: &'static str, ldap: &'static hostler_ldap::LdapSetting) -> Self {
         Setting {
-            label: directory.label,
-            help: directory.help,
-            nullable: directory.is_nullable,
-            ..Setting::new(name, Kind::Directory(directory), Default::Made(directory.default))
+            label: ldap.label,
+            help: ldap.help,
+            nullable: ldap.is_nullable,
+            ..Setting::new(name, ValueType::Ldap(ldap), DefaultValue::Json(ldap.default))
         }
     }
 
-    /// Where its sealed value stands.
-    pub(crate) fn place(&self) -> SecretContext<'static> {
-        SecretContext::new("setting", 0, self.name)
+    /// A setting whose type has its own check.
+    pub(crate) const fn custom(name: &'static str, custom: &'static CustomType, default: fn() -> Json) -> Self {
+        Setting::new(name, ValueType::Custom(custom), DefaultValue::Json(default))
     }
 
-    /// Whether its value is sealed at rest and never shown.
-    pub(crate) fn is_secret(&self) -> bool {
-        matches!(self.kind, Kind::Directory(directory) if directory.is_secret)
+    /// A read-only setting whose value follows from other settings.
+    pub(crate) const fn derived(name: &'static str, value_type: ValueType, value: fn(&Settings) -> Json) -> Self {
+        Setting::new(name, value_type, DefaultValue::Derived(value)).read_only()
     }
 
-    /// A value with a shape of its own.
-    pub(crate) const fn shaped(
-        name: &'static str,
-        shape: &'static super::value_type::Shape,
-        default: fn() -> Json,
-    ) -> Self {
-        Setting::new(name, Kind::Shaped(shape), Default::Made(default))
-    }
-
-    /// Sets what people call it.
     pub(crate) const fn label(mut self, label: &'static str) -> Self {
         self.label = label;
         self
     }
 
-    /// Says what it does.
+    /// Sets the help text.
     pub(crate) const fn help(mut self, help: &'static str) -> Self {
         self.help = help;
         self
     }
 
-    /// Says what a number counts.
     pub(crate) const fn unit(mut self, unit: &'static str) -> Self {
         self.unit = Some(unit);
         self
     }
 
-    /// Gives forms an example.
     pub(crate) const fn placeholder(mut self, placeholder: fn() -> Json) -> Self {
         self.placeholder = Some(placeholder);
         self
     }
 
-    /// PUT must name it.
     pub(crate) const fn required(mut self) -> Self {
         self.required = true;
         self
     }
 
-    /// It is only shown.
     pub(crate) const fn read_only(mut self) -> Self {
         self.read_only = true;
         self
     }
 
-    /// A further rule for its values.
-    pub(crate) const fn rule(mut self, rule: Rule) -> Self {
-        self.rule = Some(rule);
+    pub(crate) const fn validator(mut self, validator: Validator) -> Self {
+        self.validator = Some(validator);
         self
     }
 
-    /// The value in force while none is stored.
+    /// The context to which the encrypted value is bound.
+    pub(crate) fn secret_context(&self) -> SecretContext<'static> {
+        SecretContext::new("setting", 0, self.name)
+    }
+
+    /// Whether the value is stored encrypted and never shown.
+    pub(crate) fn is_secret(&self) -> bool {
+        matches!(self.value_type, ValueType::Ldap(ldap) if ldap.is_secret)
+    }
+
+    /// The value in force while none is stored; null for a derived value.
     pub(crate) fn default_value(&self) -> Json {
         match self.default {
-            Default::Boolean(value) => value.into(),
-            Default::Integer(value) => value.into(),
-            Default::Text(value) => value.into(),
-            Default::Made(make) => make(),
+            DefaultValue::Boolean(value) => value.into(),
+            DefaultValue::Integer(value) => value.into(),
+            DefaultValue::String(value) => value.into(),
+            DefaultValue::Json(value) => value(),
+            DefaultValue::Derived(_) => Json::Null,
         }
     }
 
-    /// Takes a value as a client sends it and yields the one to store.
-    pub(crate) fn check(&self, value: &Json) -> Result<Json, Problem> {
+    /// Checks a value from a client and returns the value to store.
+    pub(crate) fn check(&self, value: &Json) -> Result<Json, Messages> {
         if value.is_null() {
-            return if self.nullable { Ok(Json::Null) } else { Err(problem(NULL)) };
+            return if self.nullable { Ok(Json::Null) } else { Err(message(NULL)) };
         }
-        let value = self.kind.check(value)?;
-        if let Some(rule) = self.rule {
-            rule(&value)?;
+        let value = self.value_type.check(value)?;
+        if let Some(validator) = self.validator {
+            validator(&value)?;
         }
         Ok(value)
     }
 
-    /// The values as JSON Schema.
-    pub(crate) fn schema(&self) -> Json {
-        let mut schema = self.kind.schema();
+    /// The setting's values as JSON Schema.
+    pub(crate) fn json_schema(&self) -> Json {
+        let mut schema = self.value_type.json_schema();
         if let Some(schema) = schema.as_object_mut() {
             schema.insert("description".into(), self.help.into());
-            schema.insert("default".into(), self.default_value());
+            if self.read_only {
+                schema.insert("readOnly".into(), true.into());
+            } else {
+                schema.insert("default".into(), self.default_value());
+            }
         }
         schema
     }

@@ -1,4 +1,4 @@
-//! What a change of settings does beside being honoured from now on.
+//! What a change of settings writes besides the settings.
 
 use hostler_database::Transaction;
 use hostler_engine::{Engine, Error};
@@ -9,7 +9,7 @@ use sea_query::{Alias, ExprTrait, Query};
 use super::Settings;
 use super::definitions::authentication::session_seconds;
 
-/// Does it, in the transaction of the change.
+/// Runs in the transaction of the change.
 pub(super) async fn apply_side_effects(
     engine: &Engine,
     tx: &mut Transaction,
@@ -23,7 +23,7 @@ pub(super) async fn apply_side_effects(
     Ok(())
 }
 
-/// Lets no session last for longer than this from now on without a request.
+/// Moves the end of longer sessions to `age` from now.
 async fn shorten_sessions(engine: &Engine, tx: &mut Transaction, age: SignedDuration) -> Result<(), Error> {
     let now = engine.clock.now();
     let latest = now.checked_add(age).unwrap_or(now);

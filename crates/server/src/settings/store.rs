@@ -1,4 +1,4 @@
-//! Settings as the database holds them, and what is remembered of them.
+//! Reading stored settings, and the cache of the values in force.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -11,12 +11,12 @@ use uuid::Uuid;
 use super::Settings;
 use super::definitions::system::INSTALL_UUID;
 
-/// The table with the one number that tells whether what is remembered is true.
+/// The table with the generation, a number that the database raises with each change of a setting.
 pub(crate) const GENERATION_TABLE: &str = "settings_generation";
 
 const TYPES: [Type; 3] = [Type::Integer, Type::Text, Type::Json];
 
-/// All settings and their generation, of one moment.
+/// All settings and their generation, in one statement.
 fn query() -> SelectStatement {
     Query::select()
         .expr(column(GENERATION_TABLE, "generation"))
@@ -36,21 +36,21 @@ impl Settings {
     /// Reads the values in force.
     ///
     /// # Errors
-    /// What the database says.
+    /// If the database fails.
     pub async fn load(database: &Database) -> Result<Settings, Error> {
         Ok(settings(&database.read(&query(), &TYPES).await?))
     }
 
-    /// Reads the values as this transaction sees them.
+    /// Reads the values within a transaction.
     pub(super) async fn load_in(tx: &mut Transaction) -> Result<Settings, Error> {
         Ok(settings(&tx.read(&query(), &TYPES).await?))
     }
 }
 
-/// Gives the installation its id, unless it has one.
+/// Stores a random id of this installation, unless it has one.
 ///
 /// # Errors
-/// What the database says.
+/// If the database fails.
 pub async fn ensure_install_uuid(database: &Database) -> Result<(), Error> {
     if Settings::load(database).await?.stored.contains_key(INSTALL_UUID.name) {
         return Ok(());
@@ -59,7 +59,7 @@ pub async fn ensure_install_uuid(database: &Database) -> Result<(), Error> {
         .into_table(Alias::new("settings"))
         .columns(["name", "value"].map(Alias::new))
         .values_panic([INSTALL_UUID.name.into(), Json::from(Uuid::new_v4().to_string()).to_string().into()])
-        // Another server may be starting as well.
+        // Another server may be starting at the same time.
         .on_conflict(OnConflict::column(Alias::new("name")).do_nothing().to_owned())
         .to_owned();
     let mut tx = database.begin().await?;
@@ -67,26 +67,27 @@ pub async fn ensure_install_uuid(database: &Database) -> Result<(), Error> {
     tx.commit().await
 }
 
-/// The settings as last read.
+/// The settings as last read; valid while the generation is the same.
 #[derive(Default)]
 pub(crate) struct SettingsCache(RwLock<Arc<Settings>>);
 
 impl SettingsCache {
-    /// The settings of this generation, which the caller has just read from the database.
-    pub(crate) async fn of_generation(&self, generation: i64, database: &Database) -> Result<Arc<Settings>, Error> {
-        let remembered = self.last();
-        if remembered.generation == generation { Ok(remembered) } else { self.now(database).await }
+    /// The settings of this generation, which the caller has just read from the database. Costs a statement only if
+    /// the generation changed.
+    pub(crate) async fn at_generation(&self, generation: i64, database: &Database) -> Result<Arc<Settings>, Error> {
+        let cached = self.cached();
+        if cached.generation == generation { Ok(cached) } else { self.reload(database).await }
     }
 
-    /// The settings as they are now, at the price of a statement.
-    pub(crate) async fn now(&self, database: &Database) -> Result<Arc<Settings>, Error> {
+    /// Reads the settings, with one statement.
+    pub(crate) async fn reload(&self, database: &Database) -> Result<Arc<Settings>, Error> {
         let settings = Arc::new(Settings::load(database).await?);
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&settings);
         Ok(settings)
     }
 
-    /// The settings as last read, for where the database does not answer. The defaults if they never were.
-    pub(crate) fn last(&self) -> Arc<Settings> {
+    /// The settings as last read, for when the database does not respond; the defaults if they were never read.
+    pub(crate) fn cached(&self) -> Arc<Settings> {
         Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 }

@@ -1,93 +1,88 @@
-//! The kinds of values that settings take.
+//! The types of setting values.
 
 use hostler_engine::scalars::{self, BLANK};
 use serde_json::{Map, Value as Json, json};
 use url::Url;
 
-/// What a client is told of a value: a list of messages, or for a value with parts an object of such lists, as Django
-/// REST framework writes it.
-pub(crate) type Problem = Json;
+/// Why a value is invalid: a list of messages, or an object of such lists for a value with parts, as Django REST
+/// framework writes it.
+pub(crate) type Messages = Json;
 
-/// What values a setting takes.
-pub(crate) enum Kind {
+/// The type of a setting's value.
+pub(crate) enum ValueType {
     Boolean,
-    /// A whole number; least and greatest are allowed.
+    /// Both bounds are allowed values.
     Integer {
-        least: i64,
-        greatest: i64,
+        min: i64,
+        max: i64,
     },
-    /// At most so many characters. It may be empty.
-    Text {
-        longest: usize,
+    /// May be empty.
+    String {
+        max_length: usize,
     },
-    /// The address of a web server. It may be empty.
-    WebAddress,
-    /// A list of texts, none of them empty.
-    Texts,
-    /// What the settings of directories take.
-    Directory(&'static hostler_ldap::LdapSetting),
-    /// Anything with a shape of its own.
-    Shaped(&'static Shape),
+    /// An http or https URL. May be empty.
+    Url,
+    /// A list of non-empty strings.
+    StringList,
+    /// The type of an LDAP setting.
+    Ldap(&'static hostler_ldap::LdapSetting),
+    Custom(&'static CustomType),
 }
 
-/// The shape of a value that is neither text nor number.
-pub(crate) struct Shape {
-    /// The type as OPTIONS calls it.
-    pub type_name: &'static str,
-    /// What OPTIONS tells of each part, if they are alike.
+/// A type with its own check.
+pub(crate) struct CustomType {
+    /// The type's name in OPTIONS.
+    pub name: &'static str,
+    /// OPTIONS' description of each part, if all parts are alike.
     pub child: Option<fn() -> Json>,
-    /// Takes a value as a client sends it and yields the one to store.
-    pub check: fn(&Json) -> Result<Json, Problem>,
-    /// The values as JSON Schema.
-    pub schema: fn() -> Json,
+    /// Checks a value from a client and returns the value to store.
+    pub check: fn(&Json) -> Result<Json, Messages>,
+    pub json_schema: fn() -> Json,
 }
 
 /// One message about a whole value.
-pub(crate) fn problem(message: impl Into<String>) -> Problem {
-    json!([message.into()])
+pub(crate) fn message(text: impl Into<String>) -> Messages {
+    json!([text.into()])
 }
 
-impl Kind {
-    /// The type as OPTIONS calls it.
-    pub(crate) fn type_name(&self) -> &'static str {
+impl ValueType {
+    /// The type's name in OPTIONS.
+    pub(crate) fn name(&self) -> &'static str {
         match self {
-            Kind::Boolean => "boolean",
-            Kind::Integer { .. } => "integer",
-            Kind::Text { .. } | Kind::WebAddress => "string",
-            Kind::Texts => "list",
-            Kind::Directory(setting) => setting.kind,
-            Kind::Shaped(shape) => shape.type_name,
+            ValueType::Boolean => "boolean",
+            ValueType::Integer { .. } => "integer",
+            ValueType::String { .. } | ValueType::Url => "string",
+            ValueType::StringList => "list",
+            ValueType::Ldap(setting) => setting.value_type,
+            ValueType::Custom(custom) => custom.name,
         }
     }
 
-    /// Takes a value as a client sends it, which is not null, and yields the one to store.
-    pub(crate) fn check(&self, value: &Json) -> Result<Json, Problem> {
+    /// Checks a non-null value from a client and returns the value to store.
+    pub(crate) fn check(&self, value: &Json) -> Result<Json, Messages> {
         match self {
-            Kind::Boolean => scalars::boolean(value).map(Json::from).map_err(problem),
-            Kind::Integer { least, greatest } => {
-                scalars::integer(value, (*least, *greatest)).map(Json::from).map_err(problem)
-            }
-            Kind::Text { longest } => text(value, *longest).map(Json::from).map_err(problem),
-            Kind::WebAddress => web_address(value).map(Json::from).map_err(problem),
-            Kind::Texts => texts(value),
-            // What depends on the other settings of the directory is judged together with them.
-            Kind::Directory(setting) => {
+            ValueType::Boolean => scalars::boolean(value).map(Json::from).map_err(message),
+            ValueType::Integer { min, max } => scalars::integer(value, (*min, *max)).map(Json::from).map_err(message),
+            ValueType::String { max_length } => string(value, *max_length).map(Json::from).map_err(message),
+            ValueType::Url => http_url(value).map(Json::from).map_err(message),
+            ValueType::StringList => string_list(value),
+            // Checked again together with the other settings of the same directory: see `definitions::ldap`.
+            ValueType::Ldap(setting) => {
                 let default = |name: &str| hostler_ldap::default_value(name);
-                hostler_ldap::validate_setting(setting.name, value, &default).map_err(problem)
+                hostler_ldap::validate_setting(setting.name, value, &default).map_err(message)
             }
-            Kind::Shaped(shape) => (shape.check)(value),
+            ValueType::Custom(custom) => (custom.check)(value),
         }
     }
 
-    /// The values as JSON Schema.
-    pub(crate) fn schema(&self) -> Json {
+    pub(crate) fn json_schema(&self) -> Json {
         match self {
-            Kind::Boolean => json!({"type": "boolean"}),
-            Kind::Integer { least, greatest } => json!({"type": "integer", "minimum": least, "maximum": greatest}),
-            Kind::Text { longest } => json!({"type": "string", "maxLength": longest}),
-            Kind::WebAddress => json!({"type": "string"}),
-            Kind::Texts => json!({"type": "array", "items": {"type": "string", "minLength": 1}}),
-            Kind::Directory(setting) => match setting.kind {
+            ValueType::Boolean => json!({"type": "boolean"}),
+            ValueType::Integer { min, max } => json!({"type": "integer", "minimum": min, "maximum": max}),
+            ValueType::String { max_length } => json!({"type": "string", "maxLength": max_length}),
+            ValueType::Url => json!({"type": "string"}),
+            ValueType::StringList => json!({"type": "array", "items": {"type": "string", "minLength": 1}}),
+            ValueType::Ldap(setting) => match setting.value_type {
                 "boolean" => json!({"type": "boolean"}),
                 "list" => json!({"type": "array"}),
                 "nested object" => json!({"type": "object"}),
@@ -95,60 +90,60 @@ impl Kind {
                 _ if setting.is_nullable => json!({"type": ["string", "null"]}),
                 _ => json!({"type": "string"}),
             },
-            Kind::Shaped(shape) => (shape.schema)(),
+            ValueType::Custom(custom) => (custom.json_schema)(),
         }
     }
 }
 
-fn text(value: &Json, longest: usize) -> Result<String, String> {
+fn string(value: &Json, max_length: usize) -> Result<String, String> {
     let text = scalars::string(value)?.trim().to_owned();
-    scalars::check_length(&text, longest)?;
+    scalars::check_length(&text, max_length)?;
     Ok(text)
 }
 
-/// The address of a web server, which need not have a dot in its name.
-fn web_address(value: &Json) -> Result<String, String> {
-    const LONGEST: usize = 2048;
-    let text = text(value, LONGEST)?;
-    let is_good = Url::parse(&text).is_ok_and(|url| {
+/// Accepts host names without a dot, too: servers in a local network have such names.
+fn http_url(value: &Json) -> Result<String, String> {
+    const MAX_LENGTH: usize = 2048;
+    let text = string(value, MAX_LENGTH)?;
+    let is_valid = Url::parse(&text).is_ok_and(|url| {
         matches!(url.scheme(), "http" | "https")
             && url.has_host()
             && url.username().is_empty()
             && url.password().is_none()
     });
-    if text.is_empty() || is_good { Ok(text) } else { Err("Enter a valid URL".into()) }
+    if text.is_empty() || is_valid { Ok(text) } else { Err("Enter a valid URL".into()) }
 }
 
-fn texts(value: &Json) -> Result<Json, Problem> {
+fn string_list(value: &Json) -> Result<Json, Messages> {
     let items = list(value)?;
-    let mut texts = vec![];
-    let mut problems = Map::new();
+    let mut strings = vec![];
+    let mut messages = Map::new();
     for (position, item) in items.iter().enumerate() {
         let text = scalars::string(item).map(|text| text.trim().to_owned());
         match text.and_then(|text| if text.is_empty() { Err(BLANK.into()) } else { Ok(text) }) {
-            Ok(text) => texts.push(Json::from(text)),
-            Err(message) => {
-                problems.insert(position.to_string(), json!([message]));
+            Ok(text) => strings.push(Json::from(text)),
+            Err(error) => {
+                messages.insert(position.to_string(), message(error));
             }
         }
     }
-    if problems.is_empty() { Ok(texts.into()) } else { Err(problems.into()) }
+    if messages.is_empty() { Ok(strings.into()) } else { Err(messages.into()) }
 }
 
 /// The items of a list.
-pub(crate) fn list(value: &Json) -> Result<&Vec<Json>, Problem> {
-    let expected = || problem(format!("Expected a list of items but got type \"{}\".", type_of(value)));
+pub(crate) fn list(value: &Json) -> Result<&Vec<Json>, Messages> {
+    let expected = || message(format!("Expected a list of items but got type \"{}\".", python_type(value)));
     value.as_array().ok_or_else(expected)
 }
 
 /// The entries of an object.
-pub(crate) fn object(value: &Json) -> Result<&Map<String, Json>, Problem> {
-    let expected = || problem(format!("Expected a dictionary of items but got type \"{}\".", type_of(value)));
+pub(crate) fn object(value: &Json) -> Result<&Map<String, Json>, Messages> {
+    let expected = || message(format!("Expected a dictionary of items but got type \"{}\".", python_type(value)));
     value.as_object().ok_or_else(expected)
 }
 
-/// The type of a value as AWX's messages call it.
-fn type_of(value: &Json) -> &'static str {
+/// The Python type that AWX's messages name.
+fn python_type(value: &Json) -> &'static str {
     match value {
         Json::Null => "NoneType",
         Json::Bool(_) => "bool",

@@ -7,26 +7,29 @@ use url::Url;
 use super::Setting;
 use super::definitions::authentication::{
     ALLOW_OAUTH2_FOR_EXTERNAL_USERS, LOCAL_PASSWORD_MIN_DIGITS, LOCAL_PASSWORD_MIN_LENGTH, LOCAL_PASSWORD_MIN_SPECIAL,
-    LOCAL_PASSWORD_MIN_UPPER, LOCAL_PASSWORD_REFUSE_COMMON, Lifetimes,
+    LOCAL_PASSWORD_MIN_UPPER, LOCAL_PASSWORD_REFUSE_COMMON, OAuthLifetimes,
 };
 use super::definitions::system::{
-    ACTIVITY_STREAM_ENABLED, MANAGE_ORGANIZATION_AUTH, ORG_ADMINS_CAN_SEE_ALL_USERS, TOWER_URL_BASE,
+    ACTIVITY_STREAM_ENABLED, CSRF_TRUSTED_ORIGINS, MANAGE_ORGANIZATION_AUTH, ORG_ADMINS_CAN_SEE_ALL_USERS,
+    TOWER_URL_BASE,
 };
+use super::setting::DefaultValue;
 use crate::trusted_proxies::TrustedProxies;
 
 /// The values in force at one moment.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Which of the successive states of all settings this is.
+    /// The number of this state of all settings; see [`super::store::GENERATION_TABLE`].
     pub(super) generation: i64,
-    /// What is stored; the defaults of all others are in force.
+    /// The stored values; all other settings have their defaults.
     pub(super) stored: Map<String, Json>,
     policy: Policy,
-    /// Whose word about where requests come from is believed.
     pub(crate) proxies: TrustedProxies,
-    /// The address by which people reach this server, if it is set.
+    /// `TOWER_URL_BASE`, if it is set.
     pub(crate) base_url: Option<Url>,
-    pub(crate) lifetimes: Lifetimes,
+    /// Further origins whose pages may use a session: `CSRF_TRUSTED_ORIGINS`.
+    pub(crate) trusted_origins: Vec<String>,
+    pub(crate) lifetimes: OAuthLifetimes,
 }
 
 impl Settings {
@@ -37,17 +40,19 @@ impl Settings {
             policy: Policy::default(),
             proxies: TrustedProxies::default(),
             base_url: None,
-            lifetimes: Lifetimes::default(),
+            trusted_origins: vec![],
+            lifetimes: OAuthLifetimes::default(),
         };
-        settings.lifetimes = Lifetimes::of(&settings);
+        settings.lifetimes = OAuthLifetimes::of(&settings);
         settings.proxies = TrustedProxies::of(&settings);
         settings.base_url = Url::parse(&settings.text(&TOWER_URL_BASE)).ok();
+        settings.trusted_origins = settings.strings(&CSRF_TRUSTED_ORIGINS);
         settings.policy = settings.derived_policy();
         settings
     }
 
-    /// These values with some replaced, or for `None` set back to the default.
-    pub(super) fn with(&self, changes: impl IntoIterator<Item = (&'static str, Option<Json>)>) -> Self {
+    /// These values with changes; `None` for the default.
+    pub(super) fn with_changes(&self, changes: impl IntoIterator<Item = (&'static str, Option<Json>)>) -> Self {
         let mut stored = self.stored.clone();
         for (name, value) in changes {
             match value {
@@ -58,8 +63,8 @@ impl Settings {
         Settings::new(self.generation, stored)
     }
 
-    /// Whoever works on the data itself, without being a user: may do
-    /// everything, and leaves no actor in the activity stream.
+    /// The actor of the command line and of background work: not a user, may do everything, and appears as no actor
+    /// in the activity stream.
     pub fn system_actor(&self) -> Actor {
         Actor {
             id: 0,
@@ -84,6 +89,9 @@ impl Settings {
 
     /// The value of a setting.
     pub(crate) fn value(&self, setting: &Setting) -> Json {
+        if let DefaultValue::Derived(value) = setting.default {
+            return value(self);
+        }
         self.stored.get(setting.name).cloned().unwrap_or_else(|| setting.default_value())
     }
 
@@ -95,7 +103,7 @@ impl Settings {
         self.value(setting).as_i64().unwrap_or_default()
     }
 
-    /// The text of a setting; "" if it holds none.
+    /// A string; "" for a value of another type.
     pub(crate) fn text(&self, setting: &Setting) -> String {
         match self.value(setting) {
             Json::String(text) => text,
@@ -103,8 +111,8 @@ impl Settings {
         }
     }
 
-    /// The texts in a list.
-    pub(crate) fn texts(&self, setting: &Setting) -> Vec<String> {
+    /// The strings in a list.
+    pub(crate) fn strings(&self, setting: &Setting) -> Vec<String> {
         let value = self.value(setting);
         value.as_array().into_iter().flatten().filter_map(Json::as_str).map(str::to_owned).collect()
     }
@@ -122,14 +130,14 @@ impl Settings {
             token_seconds: self.lifetimes.access_token,
             refresh_token_seconds: self.lifetimes.refresh_token,
             tokens_for_external_users: self.boolean(&ALLOW_OAUTH2_FOR_EXTERNAL_USERS),
-            managed: self.filled_by_directories(),
+            managed: self.ldap_managed_fields(),
             activity_stream: self.boolean(&ACTIVITY_STREAM_ENABLED),
         }
     }
 }
 
 impl Default for Settings {
-    /// All defaults: what is in force where nothing was ever set. Its generation is none that a database has.
+    /// The defaults. No database has the generation 0.
     fn default() -> Self {
         Settings::new(0, Map::new())
     }

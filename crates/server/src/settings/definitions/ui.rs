@@ -1,4 +1,4 @@
-//! What people see before they are logged in.
+//! Settings of the login page.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -6,23 +6,23 @@ use serde_json::{Value as Json, json};
 
 use super::Category;
 use crate::settings::Setting;
-use crate::settings::value_type::{Problem, problem};
+use crate::settings::value_type::{CustomType, Messages, message};
 
 pub(crate) const CATEGORY: Category =
-    Category { slug: "ui", name: "UI", settings: &[&CUSTOM_LOGIN_INFO, &CUSTOM_LOGO] };
+    Category { slug: "ui", name: "UI", settings: &[&CUSTOM_LOGIN_INFO, &CUSTOM_LOGO, &PENDO_TRACKING_STATE] };
 
-pub(crate) static CUSTOM_LOGIN_INFO: Setting = Setting::text("CUSTOM_LOGIN_INFO", 10_000)
-    .label("Words on the log-in page")
-    .help("A notice for whoever is about to log in. Our own page shows it as plain text.");
+pub(crate) static CUSTOM_LOGIN_INFO: Setting = Setting::string("CUSTOM_LOGIN_INFO", 10_000)
+    .label("Login page text")
+    .help("A notice on the login page. The built-in page shows it as plain text.");
 
-pub(crate) static CUSTOM_LOGO: Setting = Setting::text("CUSTOM_LOGO", 1_000_000)
-    .label("Logo on the log-in page")
-    .rule(check_logo)
+pub(crate) static CUSTOM_LOGO: Setting = Setting::string("CUSTOM_LOGO", 1_000_000)
+    .label("Login page logo")
+    .validator(check_logo)
     .placeholder(|| json!("data:image/gif;base64,R0lGODlhAQABAIABAP///wAAACwAAAAAAQABAAACAkQBADs="))
-    .help("A picture for the log-in page: a GIF, PNG or JPEG as a data URL in Base64.");
+    .help("A picture on the login page: a GIF, PNG or JPEG as a Base64 data URL.");
 
-/// Only pictures that hold no script: SVG is none of them.
-fn check_logo(value: &Json) -> Result<(), Problem> {
+/// Accepts only image types without scripts, so no SVG.
+fn check_logo(value: &Json) -> Result<(), Messages> {
     let url = value.as_str().unwrap_or_default();
     if url.is_empty() {
         return Ok(());
@@ -35,7 +35,20 @@ fn check_logo(value: &Json) -> Result<(), Problem> {
     let Some(data) = data.filter(is_plain) else {
         let message =
             "Invalid format for custom logo. Must be a data URL with a base64-encoded GIF, PNG or JPEG image.";
-        return Err(problem(message));
+        return Err(message(message));
     };
-    BASE64_STANDARD.decode(data).map(|_| ()).map_err(|_| problem("Invalid base64-encoded data in data URL."))
+    BASE64_STANDARD.decode(data).map(|_| ()).map_err(|_| message("Invalid base64-encoded data in data URL."))
 }
+
+pub(crate) static PENDO_TRACKING_STATE: Setting =
+    Setting::custom("PENDO_TRACKING_STATE", &TRACKING_TYPE, || json!("off"))
+        .label("User interface analytics")
+        .read_only()
+        .help("Always off: no page sends data about its use.");
+
+static TRACKING_TYPE: CustomType = CustomType {
+    name: "choice",
+    child: None,
+    check: |value| Ok(value.clone()),
+    json_schema: || json!({"type": "string", "enum": ["off"]}),
+};
