@@ -1,7 +1,6 @@
-//! A request's way: route, actor, scope, handler, headers.
+//! Request processing: route, authentication, token scope, body, handler, common headers, log.
 
 use std::any::Any;
-use std::borrow::Cow;
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
@@ -11,17 +10,17 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Response as HttpRes
 use futures_util::FutureExt;
 use hostler_engine::Error;
 use hostler_listener::PeerAddr;
-use hostler_schema::{Actor, Post};
+use hostler_schema::Actor;
 use hostler_telemetry::{ParentSpan, RequestSpan};
 use serde_json::{Map, Value as Json};
 
 use crate::authenticate::{AuthOutcome, Authentication, RequestHead, unauthenticated};
 use crate::browse::{self, Format, PageContext, form, negotiate, prefers_plain_text};
 use crate::cookies::{SESSION_COOKIE, cookie, with_csrf_cookie, with_session_cookie};
-use crate::error::error_response;
+use crate::error::{HandlerResult, error_response};
 use crate::metrics::{AuthMethod, RoutePattern, standard_method};
 use crate::request::{Request, is_safe};
-use crate::response::{Content, Response};
+use crate::response::{Content, Response, keep_format};
 use crate::route::Route;
 use crate::session_age::{self, SESSION_TIMEOUT};
 use crate::settings::Settings;
@@ -29,11 +28,11 @@ use crate::settings::definitions::authentication::{ALLOW_METRICS_FOR_ANONYMOUS_U
 use crate::state::App;
 use crate::{body, login, metrics, oauth, openapi, resource_handlers, service_info, settings, sign_in};
 
-/// What the log tells of a request beside its answer.
+/// What the log, the metrics and the traces record of a request besides its response.
 #[derive(Default)]
-struct Trace {
+struct RequestLog {
     actor: Option<String>,
-    known: bool,
+    is_authenticated: bool,
     client: Option<IpAddr>,
     is_tls: bool,
     is_https: bool,
@@ -41,32 +40,32 @@ struct Trace {
     auth_method: Option<AuthMethod>,
 }
 
-/// Answers one request. Nothing that goes wrong inside ends the server.
+/// Handles a request. A panic in it becomes a 500.
 pub(crate) async fn handle(app: &App, request: axum::http::Request<Body>) -> HttpResponse<Body> {
     let started = Instant::now();
     let id = uuid::Uuid::new_v4().simple().to_string();
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let parent = app.trace_exporter.as_ref().and_then(|_| ParentSpan::from_headers(request.headers()));
-    let mut trace = Trace::default();
-    // Boxed, for it has room for whatever a request may come to, and is moved several times.
-    let work = Box::pin(AssertUnwindSafe(answer(app, request, &mut trace)).catch_unwind());
+    let mut log = RequestLog::default();
+    // Boxed: the future is large and moved several times.
+    let work = Box::pin(AssertUnwindSafe(process(app, request, &mut log)).catch_unwind());
     let (outcome, queries) = hostler_database::count_statements(work).await;
-    let response =
-        outcome.unwrap_or_else(|panic| error_response(Error::Internal(format!("panic: {}", message(&panic))), ""));
+    let response = outcome
+        .unwrap_or_else(|panic| error_response(Error::Internal(format!("panic: {}", panic_message(&panic))), ""));
     let mut response = response.into_http();
     let took = started.elapsed();
     let seconds = took.as_secs_f64();
     let status = response.status();
-    app.counters.count(trace.pattern.unwrap_or(RoutePattern::Unknown), &method, status.as_u16(), seconds, queries);
-    if let (StatusCode::UNAUTHORIZED | StatusCode::TOO_MANY_REQUESTS, Some(auth_method)) = (status, trace.auth_method) {
+    app.counters.count(log.pattern.unwrap_or(RoutePattern::Unknown), &method, status.as_u16(), seconds, queries);
+    if let (StatusCode::UNAUTHORIZED | StatusCode::TOO_MANY_REQUESTS, Some(auth_method)) = (status, log.auth_method) {
         app.counters.count_auth_failure(auth_method);
     }
     if let Some(exporter) = &app.trace_exporter {
         let method = standard_method(&method);
         let (status, end) = (status.as_u16(), app.engine.clock.now().into());
-        let route = trace.pattern.map(|pattern| format!("/api/{pattern}"));
-        let scheme = if trace.is_https { "https" } else { "http" };
-        let client = trace.client;
+        let route = log.pattern.map(|pattern| format!("/api/{pattern}"));
+        let scheme = if log.is_https { "https" } else { "http" };
+        let client = log.client;
         exporter.record(RequestSpan {
             id: &id,
             parent,
@@ -81,12 +80,12 @@ pub(crate) async fn handle(app: &App, request: axum::http::Request<Body>) -> Htt
             statements: queries,
         });
     }
-    common_headers(response.headers_mut(), app, &id, took, &trace);
+    common_headers(response.headers_mut(), app, &id, took, &log);
     if app.options.debug_headers {
         response.headers_mut().insert(HeaderName::from_static("x-api-query-count"), HeaderValue::from(queries));
     }
-    let client = trace.client.map_or_else(|| "-".to_owned(), |address| address.to_string());
-    let actor = trace.actor.as_deref().unwrap_or("-");
+    let client = log.client.map_or_else(|| "-".to_owned(), |address| address.to_string());
+    let actor = log.actor.as_deref().unwrap_or("-");
     let (status, milliseconds) = (status.as_u16(), seconds * 1000.0);
     if app.options.slow_request.is_some_and(|slow| took >= slow) {
         tracing::warn!(request = %id, actor, client, %method, %path, status, milliseconds, queries, "slow request");
@@ -96,7 +95,7 @@ pub(crate) async fn handle(app: &App, request: axum::http::Request<Body>) -> Htt
     response
 }
 
-fn message(panic: &Box<dyn Any + Send>) -> &str {
+fn panic_message(panic: &Box<dyn Any + Send>) -> &str {
     panic
         .downcast_ref::<&str>()
         .copied()
@@ -104,8 +103,8 @@ fn message(panic: &Box<dyn Any + Send>) -> &str {
         .unwrap_or("no message")
 }
 
-/// The headers that are the same on every answer, whatever the answer says itself.
-const FIXED_HEADERS: [(HeaderName, &str); 6] = [
+/// Headers with the same value on every response.
+const STATIC_HEADERS: [(HeaderName, &str); 6] = [
     (header::SERVER, service_info::SERVER_NAME),
     (header::VARY, "Accept, Accept-Language, Origin, Cookie"),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -114,14 +113,14 @@ const FIXED_HEADERS: [(HeaderName, &str); 6] = [
     (HeaderName::from_static("x-api-product-name"), "AWX"),
 ];
 
-fn common_headers(headers: &mut HeaderMap, app: &App, id: &str, took: Duration, trace: &Trace) {
-    // At once, for the map would grow, and sort itself anew, several times.
-    headers.reserve(2 * FIXED_HEADERS.len());
-    for (name, value) in FIXED_HEADERS {
+fn common_headers(headers: &mut HeaderMap, app: &App, id: &str, took: Duration, log: &RequestLog) {
+    // Once, so that the map does not grow and rehash several times.
+    headers.reserve(2 * STATIC_HEADERS.len());
+    for (name, value) in STATIC_HEADERS {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    let fresh = HeaderValue::from_static("no-cache, no-store, must-revalidate");
-    headers.entry(header::CACHE_CONTROL).or_insert(fresh);
+    let not_cached = HeaderValue::from_static("no-cache, no-store, must-revalidate");
+    headers.entry(header::CACHE_CONTROL).or_insert(not_cached);
     let mut set = |name: &'static str, value: HeaderValue| headers.insert(HeaderName::from_static(name), value);
     if let Ok(node) = HeaderValue::from_str(&app.options.node) {
         set("x-api-node", node);
@@ -134,42 +133,40 @@ fn common_headers(headers: &mut HeaderMap, app: &App, id: &str, took: Duration, 
         set("x-api-time", took.clone());
         set("x-api-total-time", took);
     }
-    if trace.is_tls && app.options.hsts > 0 {
+    if log.is_tls && app.options.hsts > 0 {
         let hsts = HeaderValue::try_from(format!("max-age={}", app.options.hsts));
         hsts.map(|hsts| set("strict-transport-security", hsts)).ok();
     }
-    if trace.known {
+    if log.is_authenticated {
         set("x-api-product-version", HeaderValue::from_static(service_info::AWX_VERSION));
     }
 }
 
-async fn answer(app: &App, request: axum::http::Request<Body>, trace: &mut Trace) -> Response {
+async fn process(app: &App, request: axum::http::Request<Body>, log: &mut RequestLog) -> Response {
     let (parts, incoming) = request.into_parts();
     let path = parts.uri.path().to_owned();
     let query: Vec<_> = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
-    // One that is not known is believed nothing but what it sends.
     let peer = parts.extensions.get().copied().unwrap_or(PeerAddr::Unknown);
-    trace.client = peer.ip();
-    trace.is_tls = peer.is_tls();
-    let mut wanted = negotiate(&parts.headers, &query);
+    log.client = peer.ip();
+    log.is_tls = peer.is_tls();
+    let mut format = negotiate(&parts.headers, &query);
     let registry = app.engine.registry;
     let Some(route) = Route::find(registry, &path) else {
-        let slashed = format!("{path}/");
-        if is_safe(&parts.method) && Route::find(registry, &slashed).is_some() {
-            let suffix = parts.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
-            return Response::redirect(StatusCode::MOVED_PERMANENTLY, slashed + &suffix);
+        let with_slash = format!("{path}/");
+        if Route::find(registry, &with_slash).is_some() {
+            return redirect_to_slash(&parts.method, with_slash, parts.uri.query());
         }
-        return if wanted == Format::Html { browse::not_found_page() } else { Response::unknown_path() };
+        return if format == Format::Html { browse::not_found_page() } else { Response::not_found() };
     };
-    trace.pattern = Some(route.pattern());
-    trace.auth_method = auth_method(&route, &parts.headers, &parts.method);
-    // Of the paths that have pages, this one has a text beside them.
-    if !route.has_pages() || (matches!(route, Route::Metrics) && prefers_plain_text(&parts.headers, &query)) {
-        wanted = Format::Json;
+    log.pattern = Some(route.pattern());
+    log.auth_method = auth_method(&route, &parts.headers, &parts.method);
+    // Metrics are plain text, too.
+    if !route.has_html() || (matches!(route, Route::Metrics) && prefers_plain_text(&parts.headers, &query)) {
+        format = Format::Json;
     }
     let Authentication { settings, client, outcome } =
-        authorized(app, &route, &parts.headers, &parts.method, peer, trace).await;
-    (trace.client, trace.is_https) = (client.address, client.is_https);
+        authenticate(app, &route, &parts.headers, &parts.method, peer, log).await;
+    (log.client, log.is_https) = (client.address, client.is_https);
     let (method, headers) = (parts.method, parts.headers);
     let mut request = Request { method, path, query, headers, body: vec![], is_form: false, settings, client };
     let (actor, session_renewed, rejection) = match outcome {
@@ -179,30 +176,30 @@ async fn answer(app: &App, request: axum::http::Request<Body>, trace: &mut Trace
     };
     let response = match rejection {
         Some(response) => response,
-        None => match receive(incoming, &mut request, actor.as_ref()).await {
+        None => match read_body(incoming, &mut request, actor.as_ref()).await {
             Err(response) => response,
             Ok(()) => match route {
                 Route::OAuth(endpoint) => Box::pin(oauth::respond(app, endpoint, &request)).await,
-                _ => respond(app, &route, actor.as_ref(), &request, wanted).await,
+                _ => call_handler(app, &route, actor.as_ref(), &request, format).await,
             },
         },
     };
-    let elsewhere = request.settings.text(&LOGIN_REDIRECT_OVERRIDE);
-    if wanted == Format::Html
+    let login_url = request.settings.text(&LOGIN_REDIRECT_OVERRIDE);
+    if format == Format::Html
         && response.status == StatusCode::UNAUTHORIZED
         && is_safe(&request.method)
-        && !elsewhere.is_empty()
+        && !login_url.is_empty()
     {
-        return Response::redirect(StatusCode::FOUND, elsewhere);
+        return Response::redirect(StatusCode::FOUND, login_url);
     }
-    let mut response = response.with(header::ALLOW, allow(&route));
+    let mut response = response.with(header::ALLOW, route.allowed_methods());
     if actor.as_ref().is_some_and(|actor| actor.session.is_some()) {
         response = response.with(SESSION_TIMEOUT, session_age::age(&request.settings).as_secs().to_string());
     }
     if let (true, Some(secret)) = (session_renewed, cookie(&request.headers, SESSION_COOKIE)) {
         response = with_session_cookie(response, &request, secret);
     }
-    match wanted {
+    match format {
         Format::Html => {}
         Format::Yaml => return response.in_yaml(),
         _ => return response,
@@ -210,14 +207,21 @@ async fn answer(app: &App, request: axum::http::Request<Body>, trace: &mut Trace
     if request.is_form {
         response = browse::redirect_after_form(&route, &request, response);
     }
-    let described = match (&response.content, &actor) {
-        (Content::Json(_), Some(actor)) => Box::pin(described(app, &route, actor, &request)).await,
+    let options = match (&response.content, &actor) {
+        (Content::Json(_), Some(actor)) => Box::pin(options_of(app, &route, actor, &request)).await,
         _ => None,
     };
-    browse::render_page(PageContext { route: &route, actor: actor.as_ref(), request: &request, described }, response)
+    browse::render_page(PageContext { route: &route, actor: actor.as_ref(), request: &request, options }, response)
 }
 
-/// What a request brings to prove who sends it, as far as failing to is counted.
+/// Redirects to the path with its slash. 308 keeps the method and the body: after a 301, clients repeat a write as GET.
+fn redirect_to_slash(method: &Method, path: String, query: Option<&str>) -> Response {
+    let status = if is_safe(method) { StatusCode::MOVED_PERMANENTLY } else { StatusCode::PERMANENT_REDIRECT };
+    let query = query.map(|query| format!("?{query}")).unwrap_or_default();
+    Response::redirect(status, path + &query)
+}
+
+/// The authentication method of a request, for the count of failures.
 fn auth_method(route: &Route, headers: &HeaderMap, method: &Method) -> Option<AuthMethod> {
     if matches!(route, Route::Login) {
         return (*method == Method::POST).then_some(AuthMethod::LoginForm);
@@ -227,33 +231,33 @@ fn auth_method(route: &Route, headers: &HeaderMap, method: &Method) -> Option<Au
     schemes.into_iter().find(|(known, _)| scheme.eq_ignore_ascii_case(known)).map(|(_, auth_method)| auth_method)
 }
 
-/// Reads the body. What a session sent as a form becomes the request that the form means.
-async fn receive(incoming: Body, request: &mut Request, actor: Option<&Actor>) -> Result<(), Response> {
+/// Reads the body, and decodes a form that a session sent.
+async fn read_body(incoming: Body, request: &mut Request, actor: Option<&Actor>) -> Result<(), Response> {
     body::check_headers(&request.headers)?;
     request.body = body::read(incoming).await?;
     let has_session = actor.is_some_and(|actor| actor.session.is_some());
     if has_session && form::is_form(&request.method, &request.headers) { form::decode(request) } else { Ok(()) }
 }
 
-/// What OPTIONS tells this actor of the path, for the page around another answer.
-async fn described(app: &App, route: &Route, actor: &Actor, request: &Request) -> Option<Map<String, Json>> {
-    let asked = Request { method: Method::OPTIONS, body: vec![], ..request.clone() };
-    match known(app, route.clone(), actor, &asked).await.ok()?.content {
-        // Paths that do not describe themselves answer as to GET.
-        Content::Json(Json::Object(words)) if words.contains_key("actions") => Some(words),
+/// The response to OPTIONS for this actor and path, for the HTML page around another response.
+async fn options_of(app: &App, route: &Route, actor: &Actor, request: &Request) -> Option<Map<String, Json>> {
+    let options = Request { method: Method::OPTIONS, body: vec![], ..request.clone() };
+    match call_authenticated(app, route.clone(), actor, &options).await.ok()?.content {
+        // Some paths answer OPTIONS as GET.
+        Content::Json(Json::Object(options)) if options.contains_key("actions") => Some(options),
         _ => None,
     }
 }
 
-/// The actor, if the request may go on: the one place that enforces who must
-/// be known, and that a token without the `write` scope changes nothing.
-async fn authorized(
+/// Authenticates a request: the only place that requires authentication and the `write`
+/// scope of tokens.
+async fn authenticate(
     app: &App,
     route: &Route,
     headers: &HeaderMap,
     method: &Method,
     peer: PeerAddr,
-    trace: &mut Trace,
+    log: &mut RequestLog,
 ) -> Authentication {
     let head = RequestHead { headers, method, peer };
     // Login, logout and OAuth2 endpoints read their credentials themselves.
@@ -263,13 +267,13 @@ async fn authorized(
     let mut authentication = head.authenticate(app).await;
     match &authentication.outcome {
         AuthOutcome::Authenticated { actor, .. } => {
-            trace.actor = Some(actor.username.clone());
-            trace.known = true;
+            log.actor = Some(actor.username.clone());
+            log.is_authenticated = true;
             if !actor.can_write && !is_safe(method) {
                 authentication.outcome = AuthOutcome::Rejected(error_response(Error::forbidden(), method.as_str()));
             }
         }
-        AuthOutcome::Anonymous if !route.is_public() && !is_open(route, &authentication.settings) => {
+        AuthOutcome::Anonymous if !route.is_public() && !is_public_by_setting(route, &authentication.settings) => {
             authentication.outcome = AuthOutcome::Rejected(unauthenticated());
         }
         AuthOutcome::Anonymous | AuthOutcome::Rejected(_) => {}
@@ -277,24 +281,24 @@ async fn authorized(
     authentication
 }
 
-/// Whether the settings let anybody ask.
-fn is_open(route: &Route, settings: &Settings) -> bool {
+/// Whether the settings allow requests without authentication.
+fn is_public_by_setting(route: &Route, settings: &Settings) -> bool {
     matches!(route, Route::Metrics) && settings.boolean(&ALLOW_METRICS_FOR_ANONYMOUS_USERS)
 }
 
-async fn respond(app: &App, route: &Route, actor: Option<&Actor>, request: &Request, wanted: Format) -> Response {
-    match wanted {
-        Format::Unknown => return Response::detail(StatusCode::NOT_FOUND, "Not found."),
+async fn call_handler(app: &App, route: &Route, actor: Option<&Actor>, request: &Request, format: Format) -> Response {
+    match format {
+        Format::Unknown => return Response::not_found(),
         Format::NotAcceptable => {
             return Response::detail(StatusCode::NOT_ACCEPTABLE, "Could not satisfy the request Accept header.");
         }
         Format::Json | Format::Yaml | Format::Html => {}
     }
     let outcome = match actor {
-        Some(actor) => known(app, route.clone(), actor, request).await,
-        None => Box::pin(public(app, route.clone(), request)).await,
+        Some(actor) => call_authenticated(app, route.clone(), actor, request).await,
+        None => Box::pin(call_public(app, route.clone(), request)).await,
     };
-    let mut response = outcome.unwrap_or_else(|failure| error_response(failure, request.method.as_str()));
+    let mut response = outcome.unwrap_or_else(|error| error.into_response(request.method.as_str()));
     if let (Some(format @ ("json" | "yaml")), Content::Json(json)) =
         (request.parameter("format"), &mut response.content)
     {
@@ -303,21 +307,21 @@ async fn respond(app: &App, route: &Route, actor: Option<&Actor>, request: &Requ
     response
 }
 
-/// What anybody may ask.
-async fn public(app: &App, route: Route, request: &Request) -> Result<Response, Error> {
+/// Calls the handler of a request without an actor.
+async fn call_public(app: &App, route: Route, request: &Request) -> HandlerResult {
     if matches!(route, Route::Login) {
-        return login::login(app, request).await;
+        return Ok(login::login(app, request).await?);
     }
     if matches!(route, Route::Logout) {
-        return login::logout(app, request).await;
+        return Ok(login::logout(app, request).await?);
     }
     if !is_safe(&request.method) {
-        return Err(Error::MethodNotAllowed);
+        return Err(Error::MethodNotAllowed.into());
     }
     if request.method == Method::OPTIONS
-        && let Some(words) = service_info::options(&route)
+        && let Some(options) = service_info::options(&route)
     {
-        return Ok(words);
+        return Ok(options);
     }
     match route {
         Route::ApiRoot => Ok(with_csrf_cookie(service_info::api_root(&request.settings), request)),
@@ -331,7 +335,7 @@ async fn public(app: &App, route: Route, request: &Request) -> Result<Response, 
     }
 }
 
-async fn known(app: &App, route: Route, actor: &Actor, request: &Request) -> Result<Response, Error> {
+async fn call_authenticated(app: &App, route: Route, actor: &Actor, request: &Request) -> HandlerResult {
     let engine = &app.engine;
     match route {
         Route::ApiRoot
@@ -341,20 +345,22 @@ async fn known(app: &App, route: Route, actor: &Actor, request: &Request) -> Res
         | Route::OAuth(_)
         | Route::Login
         | Route::Logout
-        | Route::Stylesheet => Box::pin(public(app, route, request)).await,
-        Route::Metrics if actor.is_superuser || actor.is_system_auditor || is_open(&route, &request.settings) => {
-            Box::pin(public(app, route, request)).await
+        | Route::Stylesheet => Box::pin(call_public(app, route, request)).await,
+        Route::Metrics
+            if actor.is_superuser || actor.is_system_auditor || is_public_by_setting(&route, &request.settings) =>
+        {
+            Box::pin(call_public(app, route, request)).await
         }
-        Route::Metrics => Err(Error::forbidden()),
+        Route::Metrics => Err(Error::forbidden().into()),
         Route::OpenApi if is_safe(&request.method) => Ok(Response::fixed("application/json", openapi::text())),
-        Route::OpenApi => Err(Error::MethodNotAllowed),
+        Route::OpenApi => Err(Error::MethodNotAllowed.into()),
         Route::Config if request.method == Method::OPTIONS => {
-            service_info::options(&route).ok_or_else(|| Error::Internal("config describes itself".into()))
+            service_info::options(&route).ok_or_else(|| Error::Internal("config has no OPTIONS".into()).into())
         }
         Route::Config if is_safe(&request.method) => Ok(service_info::config(actor)),
         Route::SettingList if request.method == Method::OPTIONS => Ok(Response::ok(settings::list_options())),
         Route::SettingList if is_safe(&request.method) => Ok(settings::list(actor)),
-        Route::Config | Route::SettingList => Err(Error::MethodNotAllowed),
+        Route::Config | Route::SettingList => Err(Error::MethodNotAllowed.into()),
         Route::SettingCategory(category) => Box::pin(settings::category(app, actor, &category, request)).await,
         Route::Me => Box::pin(resource_handlers::me(engine, actor, request)).await,
         Route::List(found) => Box::pin(resource_handlers::list(engine, actor, found, request)).await,
@@ -366,71 +372,11 @@ async fn known(app: &App, route: Route, actor: &Actor, request: &Request) -> Res
         Route::ExplainAccess(found, key) if is_safe(&request.method) => {
             Box::pin(resource_handlers::explain_access(engine, actor, found, &key, request)).await
         }
-        Route::ExplainAccess(..) => Err(Error::MethodNotAllowed),
-        Route::UserSignIn(key, path) => Box::pin(sign_in::respond(app, actor, &key, path, request)).await,
+        Route::ExplainAccess(..) => Err(Error::MethodNotAllowed.into()),
+        Route::UserSignIn(key, path) => Ok(Box::pin(sign_in::respond(app, actor, &key, path, request)).await?),
         Route::UnimplementedList(name) => resource_handlers::unimplemented_list(name, request),
         Route::UnimplementedSublist(found, key, name) => {
             Box::pin(resource_handlers::unimplemented_sublist(engine, actor, found, &key, name, request)).await
         }
     }
-}
-
-/// The methods of a path, as the `Allow` header lists them.
-fn allow(route: &Route) -> Cow<'static, str> {
-    if let Route::OAuth(endpoint) = route {
-        return endpoint.allow().into();
-    }
-    let mut verbs = vec!["GET"];
-    match route {
-        Route::List(found) if found.resource.creatable => verbs.push("POST"),
-        Route::Copy(..) => verbs.push("POST"),
-        Route::Sublist(_, _, sublist) if sublist.post != Post::Refused => verbs.push("POST"),
-        Route::Detail(found, _) => {
-            if found.resource.editable {
-                verbs.extend(["PUT", "PATCH"]);
-            }
-            if found.resource.deletable {
-                verbs.push("DELETE");
-            }
-        }
-        Route::SettingCategory(_) => verbs.extend(["PUT", "PATCH", "DELETE"]),
-        Route::UserSignIn(_, path) => {
-            verbs = path.methods().to_vec();
-            verbs.push("OPTIONS");
-            return verbs.join(", ").into();
-        }
-        Route::Login | Route::Logout => verbs.push("POST"),
-        _ => {}
-    }
-    verbs.extend(["HEAD", "OPTIONS"]);
-    verbs.join(", ").into()
-}
-
-/// Whoever asks with `?format=` gets links that keep it, as in AWX.
-fn keep_format(json: &mut Json, format: &str) {
-    match json {
-        Json::Array(list) => list.iter_mut().for_each(|value| keep_format(value, format)),
-        Json::Object(map) => {
-            for (key, value) in map.iter_mut() {
-                match (key.as_str(), value) {
-                    ("url", Json::String(link)) => add_format(link, format),
-                    ("related", Json::Object(links)) => {
-                        for (name, link) in links.iter_mut() {
-                            if let (true, Json::String(link)) = (name != "named_url", link) {
-                                add_format(link, format);
-                            }
-                        }
-                    }
-                    ("results", value) => keep_format(value, format),
-                    _ => {}
-                }
-            }
-        }
-        _ => {}
-    }
-}
-
-fn add_format(link: &mut String, format: &str) {
-    link.push_str("?format=");
-    link.push_str(format);
 }

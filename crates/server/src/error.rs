@@ -1,22 +1,59 @@
-//! From failures to statuses: the only such table.
+//! The error type of handlers, and the responses to errors: the only table of their statuses.
 
 use axum::http::{StatusCode, header};
+use hostler_database::Error as DatabaseError;
 use hostler_engine::Error;
 use serde_json::{Map, Value as Json, json};
 
 use crate::response::Response;
 
-/// What a client is told of a failure. Faults of ours go to the log, never to the client.
-pub(crate) fn error_response(failure: Error, method: &str) -> Response {
-    match failure {
-        Error::Invalid(problems) => {
+/// Why a handler failed.
+pub(crate) enum HandlerError {
+    Engine(Error),
+    /// An error with a response of its own.
+    Response(Response),
+}
+
+/// What a handler returns.
+pub(crate) type HandlerResult = Result<Response, HandlerError>;
+
+impl HandlerError {
+    pub(crate) fn into_response(self, method: &str) -> Response {
+        match self {
+            HandlerError::Engine(error) => error_response(error, method),
+            HandlerError::Response(response) => response,
+        }
+    }
+}
+
+impl From<Error> for HandlerError {
+    fn from(error: Error) -> Self {
+        HandlerError::Engine(error)
+    }
+}
+
+impl From<DatabaseError> for HandlerError {
+    fn from(error: DatabaseError) -> Self {
+        HandlerError::Engine(error.into())
+    }
+}
+
+impl From<Response> for HandlerError {
+    fn from(response: Response) -> Self {
+        HandlerError::Response(response)
+    }
+}
+
+/// The response to an error. Internal errors go to the log, without details for the client.
+pub(crate) fn error_response(error: Error, method: &str) -> Response {
+    match error {
+        Error::Invalid(fields) => {
             let body: Map<String, Json> =
-                problems.into_iter().map(|(field, messages)| (field, json!(messages))).collect();
+                fields.into_iter().map(|(field, messages)| (field, json!(messages))).collect();
             Response::json(StatusCode::BAD_REQUEST, body)
         }
-        Error::InvalidNested(field, problems) => {
-            let parts: Map<String, Json> =
-                problems.into_iter().map(|(part, messages)| (part, json!(messages))).collect();
+        Error::InvalidNested(field, parts) => {
+            let parts: Map<String, Json> = parts.into_iter().map(|(part, messages)| (part, json!(messages))).collect();
             Response::json(StatusCode::BAD_REQUEST, json!({ field: parts }))
         }
         Error::BadRequest(detail) => Response::detail(StatusCode::BAD_REQUEST, detail),
@@ -28,7 +65,7 @@ pub(crate) fn error_response(failure: Error, method: &str) -> Response {
         Error::NotFound(Some(label)) => {
             Response::detail(StatusCode::NOT_FOUND, format!("No {label} matches the given query."))
         }
-        Error::NotFound(None) => Response::unknown_path(),
+        Error::NotFound(None) => Response::not_found(),
         Error::InvalidPage => Response::detail(StatusCode::NOT_FOUND, "Invalid page."),
         Error::MethodNotAllowed => {
             Response::detail(StatusCode::METHOD_NOT_ALLOWED, format!("Method \"{method}\" not allowed."))
@@ -55,7 +92,7 @@ pub(crate) fn error_response(failure: Error, method: &str) -> Response {
             Response::detail(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "The connection to the database was lost while the change was being saved: it may have been made or \
-                 not. Look before you try again.",
+                 not. Check before you try again.",
             )
             .with(header::RETRY_AFTER, "5")
         }
@@ -68,15 +105,14 @@ pub(crate) fn error_response(failure: Error, method: &str) -> Response {
             tracing::error!("the disk is full");
             Response::detail(StatusCode::INSUFFICIENT_STORAGE, "The server's disk is full: nothing was changed.")
         }
-        Error::QueryTooExpensive => Response::detail(
-            StatusCode::BAD_REQUEST,
-            "The request asks too much of the database: use fewer or simpler filters.",
-        ),
+        Error::QueryTooExpensive => {
+            Response::detail(StatusCode::BAD_REQUEST, "The query is too expensive: use fewer or simpler filters.")
+        }
         Error::Internal(why) => {
             tracing::error!(%why, "internal error");
             Response::detail(
                 StatusCode::INTERNAL_SERVER_ERROR,
-                "An internal error happened; the server's log tells more under this request's id.",
+                "An internal error occurred; the server's log has details under the id in X-API-Request-Id.",
             )
         }
     }

@@ -1,12 +1,13 @@
-//! The resources over HTTP: lists, objects, and the lists below objects.
+//! Handlers of resources: lists, objects, sub-lists, copies, and what is not implemented yet.
 
 use axum::http::{Method as Verb, StatusCode, header};
 use hostler_engine::{Actions, Engine, Error, ListScope, ObjectKey, Registered, UpdateMethod, find_id};
 use hostler_resources::{USER, explain};
 use hostler_schema::{Actor, Post, Resource, Sublist, column};
 use sea_query::ExprTrait;
-use serde_json::json;
+use serde_json::{Map, Value as Json, json};
 
+use crate::error::HandlerResult;
 use crate::request::Request;
 use crate::response::Response;
 
@@ -16,25 +17,22 @@ pub(crate) async fn list(
     actor: &Actor,
     found: &'static Registered,
     request: &Request,
-) -> Result<Response, Error> {
+) -> HandlerResult {
     let resource = found.resource;
     match request.method {
         Verb::GET | Verb::HEAD => {
-            engine.list(actor, resource, ListScope::All, &request.path, &request.query).await.map(Response::ok)
+            Ok(Response::ok(engine.list(actor, resource, ListScope::All, &request.path, &request.query).await?))
         }
         Verb::OPTIONS => {
             let post = resource.creatable && actor.can_write && engine.can_create(actor, resource).await?;
             Ok(Response::ok(Actions { post, list: true, ..Actions::default() }.document(resource, resource.list_title)))
         }
         Verb::POST if resource.creatable => {
-            let body = match request.object() {
-                Ok(body) => body,
-                Err(response) => return Ok(response),
-            };
+            let body = request.object()?;
             let created = engine.create(actor, resource, &body, None).await?;
             Ok(Response::json(StatusCode::CREATED, created.json).with(header::LOCATION, resource.url(created.id)))
         }
-        _ => Err(Error::MethodNotAllowed),
+        _ => Err(Error::MethodNotAllowed.into()),
     }
 }
 
@@ -45,7 +43,7 @@ pub(crate) async fn detail(
     found: &'static Registered,
     key: &str,
     request: &Request,
-) -> Result<Response, Error> {
+) -> HandlerResult {
     let resource = found.resource;
     let target = ObjectKey::parse(resource, key)?;
     let wanted = request.if_match();
@@ -56,7 +54,7 @@ pub(crate) async fn detail(
     let method = match request.method {
         Verb::GET | Verb::HEAD => {
             let (json, version) = engine.show(actor, resource, &target).await?;
-            let tag = tag_of(resource, &json, version);
+            let tag = etag_of(resource, &json, version);
             let response = Response::ok(json);
             return Ok(if resource.editable { response.with(header::ETAG, tag) } else { response });
         }
@@ -71,14 +69,11 @@ pub(crate) async fn detail(
         }
         Verb::PATCH if resource.editable => UpdateMethod::Patch,
         Verb::PUT if resource.editable => UpdateMethod::Put,
-        _ => return Err(Error::MethodNotAllowed),
+        _ => return Err(Error::MethodNotAllowed.into()),
     };
-    let body = match request.object() {
-        Ok(body) => body,
-        Err(response) => return Ok(response),
-    };
+    let body = request.object()?;
     let (json, version) = Box::pin(engine.update(actor, resource, &target, method, &body, expected)).await?;
-    let tag = tag_of(resource, &json, version);
+    let tag = etag_of(resource, &json, version);
     Ok(Response::ok(json).with(header::ETAG, tag))
 }
 
@@ -90,7 +85,7 @@ pub(crate) async fn sublist(
     key: &str,
     sublist: &'static Sublist,
     request: &Request,
-) -> Result<Response, Error> {
+) -> HandlerResult {
     let parent = found.resource;
     let target = ObjectKey::parse(parent, key)?;
     let id = find_id(engine, actor, parent, &target).await?;
@@ -98,7 +93,7 @@ pub(crate) async fn sublist(
     match request.method {
         Verb::GET | Verb::HEAD => {
             let scope = ListScope::Sublist(parent, id, sublist);
-            engine.list(actor, listed, scope, &request.path, &request.query).await.map(Response::ok)
+            Ok(Response::ok(engine.list(actor, listed, scope, &request.path, &request.query).await?))
         }
         Verb::OPTIONS => {
             let post = sublist.post != Post::Refused
@@ -108,10 +103,7 @@ pub(crate) async fn sublist(
             Ok(Response::ok(Actions { post, put: false, attach, list: true }.document(listed, sublist.title)))
         }
         Verb::POST if sublist.post != Post::Refused => {
-            let body = match request.object() {
-                Ok(body) => body,
-                Err(response) => return Ok(response),
-            };
+            let body = request.object()?;
             Ok(match engine.post_sublist(actor, (parent, id), sublist, &body).await? {
                 Some(created) => {
                     Response::json(StatusCode::CREATED, created.json).with(header::LOCATION, listed.url(created.id))
@@ -119,7 +111,7 @@ pub(crate) async fn sublist(
                 None => Response::no_content(),
             })
         }
-        _ => Err(Error::MethodNotAllowed),
+        _ => Err(Error::MethodNotAllowed.into()),
     }
 }
 
@@ -130,7 +122,7 @@ pub(crate) async fn copy(
     found: &'static Registered,
     key: &str,
     request: &Request,
-) -> Result<Response, Error> {
+) -> HandlerResult {
     let resource = found.resource;
     let target = ObjectKey::parse(resource, key)?;
     match request.method {
@@ -143,7 +135,7 @@ pub(crate) async fn copy(
             let name = resource.field("name").map(|field| {
                 json!({
                     "type": "string", "required": true, "label": field.label, "max_length": field.max,
-                    "help_text": "What the copy is called; not what the original is called.", "filterable": false,
+                    "help_text": "The name of the copy. It must differ from the name of the original.", "filterable": false,
                 })
             });
             let actions = if can_copy { json!({"POST": {"name": name}}) } else { json!({}) };
@@ -151,7 +143,7 @@ pub(crate) async fn copy(
                 StatusCode::OK,
                 json!({
                     "name": format!("{} Copy", resource.type_label),
-                    "description": "Creates a copy of the object, secrets and all, under another name.",
+                    "description": "Creates a copy of the object, including its secrets, under another name.",
                     "renders": ["application/json", "text/html"],
                     "parses": ["application/json"],
                     "actions": actions,
@@ -159,29 +151,25 @@ pub(crate) async fn copy(
             ))
         }
         Verb::POST => {
-            let body = match request.object() {
-                Ok(body) => body,
-                Err(response) => return Ok(response),
-            };
+            let body = request.object()?;
             let created = engine.copy(actor, resource, &target, &body).await?;
             Ok(Response::json(StatusCode::CREATED, created.json).with(header::LOCATION, resource.url(created.id)))
         }
-        _ => Err(Error::MethodNotAllowed),
+        _ => Err(Error::MethodNotAllowed.into()),
     }
 }
 
-/// `/api/v2/me/`: a list of one, as in AWX.
-pub(crate) async fn me(engine: &Engine, actor: &Actor, request: &Request) -> Result<Response, Error> {
+/// `/api/v2/me/`: a list with the actor, as in AWX.
+pub(crate) async fn me(engine: &Engine, actor: &Actor, request: &Request) -> HandlerResult {
     match request.method {
         Verb::GET | Verb::HEAD => {
-            let oneself = column("this", "id").eq(actor.id);
-            engine
-                .list(actor, &USER, ListScope::Filtered(&oneself), &request.path, &request.query)
-                .await
-                .map(Response::ok)
+            let is_actor = column("this", "id").eq(actor.id);
+            Ok(Response::ok(
+                engine.list(actor, &USER, ListScope::Filtered(&is_actor), &request.path, &request.query).await?,
+            ))
         }
         Verb::OPTIONS => Ok(Response::ok(Actions { list: true, ..Actions::default() }.document(&USER, "Me"))),
-        _ => Err(Error::MethodNotAllowed),
+        _ => Err(Error::MethodNotAllowed.into()),
     }
 }
 
@@ -192,31 +180,31 @@ pub(crate) async fn explain_access(
     found: &'static Registered,
     key: &str,
     request: &Request,
-) -> Result<Response, Error> {
+) -> HandlerResult {
     let user = find_id(engine, actor, found.resource, &ObjectKey::parse(found.resource, key)?).await?;
     let object = request.query.iter().find(|(name, _)| name == "object").map(|(_, value)| value.as_str());
-    explain(engine, actor, user, object.unwrap_or_default()).await.map(Response::ok)
+    Ok(Response::ok(explain(engine, actor, user, object.unwrap_or_default()).await?))
 }
 
-/// A list that AWX has: it offers no action yet.
-pub(crate) fn unimplemented_list(name: &str, request: &Request) -> Result<Response, Error> {
-    let words = name.replace('_', " ");
+/// A list that AWX has: OPTIONS shows no actions, other methods are 501.
+pub(crate) fn unimplemented_list(name: &str, request: &Request) -> HandlerResult {
+    let title = name.replace('_', " ");
     match request.method {
         Verb::OPTIONS => Ok(Response::json(
             StatusCode::OK,
-            serde_json::json!({
-                "name": words,
-                "description": format!("Hostler does not serve {words} yet."),
+            json!({
+                "name": title,
+                "description": format!("Hostler does not serve {title} yet."),
                 "renders": ["application/json"],
                 "parses": ["application/json"],
                 "actions": {},
             }),
         )),
-        _ => Err(Error::NotImplemented(words)),
+        _ => Err(Error::NotImplemented(title).into()),
     }
 }
 
-/// A link that the object has in AWX, for an object that the actor may see.
+/// A path that AWX has below an object: 501 if the actor may see the object, and for POST may start it.
 pub(crate) async fn unimplemented_sublist(
     engine: &Engine,
     actor: &Actor,
@@ -224,17 +212,17 @@ pub(crate) async fn unimplemented_sublist(
     key: &str,
     name: &str,
     request: &Request,
-) -> Result<Response, Error> {
+) -> HandlerResult {
     let id = find_id(engine, actor, found.resource, &ObjectKey::parse(found.resource, key)?).await?;
     if request.method == Verb::POST {
         const ROW: &str = "started";
         engine.require_on((found.resource, id), ROW, found.hooks.can_start(actor, name, ROW)).await?;
     }
-    Err(Error::NotImplemented(name.replace('_', " ")))
+    Err(Error::NotImplemented(name.replace('_', " ")).into())
 }
 
-fn tag_of(resource: &Resource, json: &serde_json::Map<String, serde_json::Value>, version: i64) -> String {
-    etag(resource, json.get("id").and_then(serde_json::Value::as_i64).unwrap_or_default(), version)
+fn etag_of(resource: &Resource, json: &Map<String, Json>, version: i64) -> String {
+    etag(resource, json.get("id").and_then(Json::as_i64).unwrap_or_default(), version)
 }
 
 /// The entity tag of one state of an object (RFC 9110, section 8.8.3).

@@ -1,4 +1,4 @@
-//! Answers on their way out.
+//! The response type that handlers return.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::browse::CONTENT_SECURITY_POLICY;
 
-/// An answer before the headers that all answers have.
+/// A response without the headers that all responses have.
 pub(crate) struct Response {
     pub status: StatusCode,
     pub content: Content,
@@ -20,9 +20,8 @@ pub(crate) enum Content {
     Json(Json),
     Yaml(String),
     Html(String),
-    /// Plain text.
     Text(String),
-    /// A text that is part of the server, with its content type.
+    /// Static content with its content type.
     Fixed(&'static str, &'static str),
 }
 
@@ -55,11 +54,8 @@ impl Response {
         Response { status: StatusCode::OK, content: Content::Fixed(content_type, text), headers: vec![] }
     }
 
-    /// What AWX answers for a path that it does not know: a page, not JSON.
-    pub(crate) fn unknown_path() -> Self {
-        const PAGE: &str = "\n<!doctype html>\n<html lang=\"en\">\n<head>\n  <title>Not Found</title>\n</head>\n<body>\n  \
-                            <h1>Not Found</h1><p>The requested resource was not found on this server.</p>\n</body>\n</html>\n";
-        Response::html(StatusCode::NOT_FOUND, PAGE.to_owned())
+    pub(crate) fn not_found() -> Self {
+        Response::detail(StatusCode::NOT_FOUND, "Not found.")
     }
 
     pub(crate) fn redirect(status: StatusCode, location: impl Into<Cow<'static, str>>) -> Self {
@@ -72,24 +68,24 @@ impl Response {
         self
     }
 
-    /// The same answer in YAML, if it is one that can be.
+    /// Converts JSON to YAML. Other content stays.
     pub(crate) fn in_yaml(mut self) -> Self {
         if let Content::Json(json) = &self.content {
             match serde_saphyr::to_string(json) {
                 Ok(text) => self.content = Content::Yaml(text),
-                // It fails for no value that JSON can hold; should it ever, JSON is YAML too.
-                Err(error) => tracing::error!(%error, "an answer could not be written as YAML"),
+                // Never for a JSON value; if it happened, JSON is valid YAML.
+                Err(error) => tracing::error!(%error, "could not serialize a response as YAML"),
             }
         }
         self
     }
 
-    /// The answer as bytes. A header whose value cannot be one is left out.
+    /// Converts the response for hyper. A header with an invalid value is left out.
     pub(crate) fn into_http(self) -> HttpResponse<Body> {
         let is_page = matches!(self.content, Content::Html(_));
         let (body, content_type) = match self.content {
             Content::Empty => (Body::empty(), None),
-            Content::Json(json) => (Body::from(bytes(&json)), Some("application/json")),
+            Content::Json(json) => (Body::from(to_bytes(&json)), Some("application/json")),
             Content::Yaml(text) => (Body::from(text), Some("application/yaml")),
             Content::Html(html) => (Body::from(html), Some("text/html; charset=utf-8")),
             Content::Text(text) => (Body::from(text), Some("text/plain; charset=utf-8")),
@@ -108,7 +104,7 @@ impl Response {
         for (name, value) in self.headers {
             let value = match value {
                 Cow::Borrowed(value) => HeaderValue::from_str(value),
-                // Takes the text over instead of copying it.
+                // Without a copy.
                 Cow::Owned(value) => HeaderValue::try_from(value),
             };
             if let Ok(value) = value {
@@ -119,14 +115,43 @@ impl Response {
     }
 }
 
-/// What the answer with one object hardly ever exceeds, in bytes: room that need not grow piece by piece.
-const USUAL_LENGTH: usize = 2048;
+/// Enough bytes for most responses with one object.
+const INITIAL_CAPACITY: usize = 2048;
 
-/// As its `Display` writes it, but without a detour over the formatter's small pieces.
-fn bytes(json: &Json) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(USUAL_LENGTH);
-    // It fails for maps whose keys are no text only, which this type does not have.
+/// Like `to_string`, but without the small writes of `Display`.
+fn to_bytes(json: &Json) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(INITIAL_CAPACITY);
+    // Fails only for maps with keys that are not strings, which this type does not have.
     let written = serde_json::to_writer(&mut bytes, json);
     debug_assert!(written.is_ok());
     bytes
+}
+
+/// Adds `?format=` to the links of a response, as AWX does for requests with that parameter.
+pub(crate) fn keep_format(json: &mut Json, format: &str) {
+    match json {
+        Json::Array(list) => list.iter_mut().for_each(|value| keep_format(value, format)),
+        Json::Object(map) => {
+            for (key, value) in map.iter_mut() {
+                match (key.as_str(), value) {
+                    ("url", Json::String(link)) => add_format(link, format),
+                    ("related", Json::Object(links)) => {
+                        for (name, link) in links.iter_mut() {
+                            if let (true, Json::String(link)) = (name != "named_url", link) {
+                                add_format(link, format);
+                            }
+                        }
+                    }
+                    ("results", value) => keep_format(value, format),
+                    _ => {}
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+fn add_format(link: &mut String, format: &str) {
+    link.push_str("?format=");
+    link.push_str(format);
 }

@@ -1,17 +1,19 @@
-//! From a path to what it names. The paths of resources come from the registry.
+//! Routes: what each path is. The paths of resources come from the registry.
+
+use std::borrow::Cow;
 
 use hostler_engine::{Registered, Registry};
 use hostler_resources::USER;
-use hostler_schema::Sublist;
+use hostler_schema::{Post, Sublist};
 use percent_encoding::percent_decode_str;
 
 use crate::metrics::RoutePattern;
 use crate::oauth::Endpoint;
 use crate::sign_in::UserPath;
 
-/// The lists of AWX's API that Hostler does not serve yet. They say so (501), and
-/// describe themselves as offering no action: the `awx` command asks some of
-/// them what roles they have before it does anything with users or teams.
+/// The lists of AWX's API that Hostler does not serve yet. They answer 501, and OPTIONS
+/// without actions: the `awx` command reads OPTIONS of some of them before any command
+/// on users or teams.
 pub(crate) const UNIMPLEMENTED_LISTS: &[&str] = &[
     "ad_hoc_commands",
     "constructed_inventories",
@@ -40,7 +42,7 @@ pub(crate) const UNIMPLEMENTED_LISTS: &[&str] = &[
     "workflow_jobs",
 ];
 
-/// What a path names.
+/// What a path is.
 #[derive(Clone)]
 pub(crate) enum Route {
     ApiRoot,
@@ -60,20 +62,20 @@ pub(crate) enum Route {
     List(&'static Registered),
     Detail(&'static Registered, String),
     Sublist(&'static Registered, String, &'static Sublist),
-    /// How a user signs in: beyond AWX.
+    /// Sign-in status and second factor of a user; not in AWX.
     UserSignIn(String, UserPath),
-    /// Below an object that can be copied.
+    /// `copy/` of an object.
     Copy(&'static Registered, String),
-    /// Why a user may do what: beyond AWX.
+    /// Why a user has permissions; not in AWX.
     ExplainAccess(&'static Registered, String),
-    /// A list that AWX serves and Hostler does not yet.
+    /// A list that AWX has and Hostler does not serve yet.
     UnimplementedList(&'static str),
-    /// A link that AWX serves and Hostler does not yet.
+    /// A path below an object that AWX has and Hostler does not serve yet.
     UnimplementedSublist(&'static Registered, String, &'static str),
 }
 
 impl Route {
-    /// What a path names, if anything. All end with a slash but for files.
+    /// The route of a path. All paths but those of files end with a slash.
     pub(crate) fn find(registry: Registry, path: &str) -> Option<Route> {
         let rest = path.strip_prefix("/api/")?;
         match rest {
@@ -124,7 +126,7 @@ impl Route {
         }
     }
 
-    /// The kind of path that it is, for counting.
+    /// The label of the route in metrics and traces.
     pub(crate) fn pattern(&self) -> RoutePattern {
         match self {
             Route::ApiRoot => RoutePattern::Fixed(""),
@@ -161,7 +163,38 @@ impl Route {
         }
     }
 
-    /// Whether anybody may ask, logged in or not.
+    /// The value of the `Allow` header.
+    pub(crate) fn allowed_methods(&self) -> Cow<'static, str> {
+        if let Route::OAuth(endpoint) = self {
+            return endpoint.allow().into();
+        }
+        let mut methods = vec!["GET"];
+        match self {
+            Route::List(found) if found.resource.creatable => methods.push("POST"),
+            Route::Copy(..) => methods.push("POST"),
+            Route::Sublist(_, _, sublist) if sublist.post != Post::Refused => methods.push("POST"),
+            Route::Detail(found, _) => {
+                if found.resource.editable {
+                    methods.extend(["PUT", "PATCH"]);
+                }
+                if found.resource.deletable {
+                    methods.push("DELETE");
+                }
+            }
+            Route::SettingCategory(_) => methods.extend(["PUT", "PATCH", "DELETE"]),
+            Route::UserSignIn(_, path) => {
+                methods = path.methods().to_vec();
+                methods.push("OPTIONS");
+                return methods.join(", ").into();
+            }
+            Route::Login | Route::Logout => methods.push("POST"),
+            _ => {}
+        }
+        methods.extend(["HEAD", "OPTIONS"]);
+        methods.join(", ").into()
+    }
+
+    /// Whether the route needs no authentication.
     pub(crate) fn is_public(&self) -> bool {
         matches!(
             self,
@@ -175,18 +208,18 @@ impl Route {
         )
     }
 
-    /// Whether the path finds out by itself who asks.
+    /// Whether the handler authenticates the request itself.
     pub(crate) fn authenticates_itself(&self) -> bool {
         matches!(self, Route::Login | Route::Logout | Route::OAuth(_))
     }
 
-    /// Whether the answers are JSON that a browser may have as a page.
-    pub(crate) fn has_pages(&self) -> bool {
+    /// Whether responses are JSON that browsers get as HTML pages.
+    pub(crate) fn has_html(&self) -> bool {
         !matches!(self, Route::Login | Route::Logout | Route::OAuth(_) | Route::OpenApi | Route::Stylesheet)
     }
 }
 
-/// The parts of a path; none if one is empty or no UTF-8.
+/// The decoded parts of a path; `None` if one is empty or not UTF-8.
 fn decoded(path: &str) -> Option<Vec<String>> {
     path.split('/')
         .map(|part| {

@@ -78,7 +78,7 @@ impl UserRow {
         let missing = || DatabaseError::Internal("the generation of the settings is missing".into());
         let row = rows.into_iter().next().ok_or_else(missing)?;
         let generation = row.integer(GENERATION).ok_or_else(missing)?;
-        Ok(UserRow { settings: app.settings.of_generation(generation, &app.engine.database).await?, row })
+        Ok(UserRow { settings: app.settings.at_generation(generation, &app.engine.database).await?, row })
     }
 
     /// The user's id; none if there is no such user.

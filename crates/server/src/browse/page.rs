@@ -1,4 +1,4 @@
-//! The page around one answer.
+//! The HTML page around a JSON response.
 
 use axum::http::{HeaderName, Method, StatusCode, header};
 use hostler_schema::Actor;
@@ -13,72 +13,70 @@ use crate::request::Request;
 use crate::response::{Content, Response};
 use crate::route::Route;
 
-/// Headers that tell a reader something about the answer; others, cookies above all, are not for the page.
-const TELLING: [HeaderName; 5] =
+/// The response headers that the page shows.
+const SHOWN_HEADERS: [HeaderName; 5] =
     [header::ALLOW, header::ETAG, header::LOCATION, header::RETRY_AFTER, header::WWW_AUTHENTICATE];
-/// The key of what is wrong with several fields together.
-const WHOLE: &str = "__all__";
-/// Objects on one page of a list unless the query says otherwise.
-const PAGE_SIZE: u64 = 25;
+/// The key of messages about several fields together.
+const ALL_FIELDS: &str = "__all__";
+/// The default page size of lists.
+const DEFAULT_PAGE_SIZE: u64 = 25;
 
-/// What is known of the request that was answered.
+/// The request and what belongs to its page.
 pub(crate) struct PageContext<'a> {
     pub route: &'a Route,
-    /// Who asks, if it is known.
     pub actor: Option<&'a Actor>,
     pub request: &'a Request,
-    /// The answer to OPTIONS for the same path and actor, if there is one.
-    pub described: Option<Map<String, Json>>,
+    /// The response to OPTIONS for the same path and actor, if it describes actions.
+    pub options: Option<Map<String, Json>>,
 }
 
-/// What the reader may do here, as far as it can be told beforehand.
+/// The actions for which the page has forms.
 #[derive(Default)]
-struct May {
+struct AllowedActions {
     create: bool,
     change: bool,
     delete: bool,
 }
 
-/// The page for an answer. What is not JSON stays as it is.
-pub(crate) fn render_page(visit: PageContext<'_>, response: Response) -> Response {
+/// Renders a JSON response as a page. Other responses stay.
+pub(crate) fn render_page(page: PageContext<'_>, response: Response) -> Response {
     let Response { status, content, headers } = response;
     let body = match content {
         Content::Json(body) => body,
-        Content::Html(_) if status == StatusCode::NOT_FOUND => return not_found_page(),
         content => return Response { status, content, headers },
     };
-    let request = visit.request;
-    let has_session = visit.actor.is_some_and(|actor| actor.session.is_some());
+    let request = page.request;
+    let has_session = page.actor.is_some_and(|actor| actor.session.is_some());
     let token = has_session.then(|| csrf_token(&request.headers));
-    let may = if has_session { visit.may(&body) } else { May::default() };
+    let allowed = if has_session { page.allowed_actions(&body) } else { AllowedActions::default() };
     let header = |wanted: &HeaderName| {
         headers.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.clone().into_owned())
     };
     let was_read = request.method == Method::GET && status == StatusCode::OK;
     let tag =
         if was_read { header(&header::ETAG) } else { request.if_match().and_then(|tags| tags.into_iter().next()) };
-    let form = visit.form(&may, &body, was_read, status, tag.clone());
+    let form = page.form(&allowed, &body, was_read, status, tag.clone());
     let problems = if form.is_some() && !was_read { problems(&body) } else { vec![] };
-    let delete = (was_read && may.delete).then(|| match visit.route {
+    let delete = (was_read && allowed.delete).then(|| match page.route {
         Route::SettingCategory(_) => {
             context! { summary => "Reset…", question => "Yes, set all of these to their defaults", tag }
         }
         _ => context! { summary => "Delete…", question => "Yes, delete this for good", tag },
     });
-    let lines = TELLING.iter().filter_map(|name| Some((name, header(name)?)));
+    let lines = SHOWN_HEADERS.iter().filter_map(|name| Some((name, header(name)?)));
     let mut lines: Vec<Value> = lines.map(|(name, value)| context! { name => titled(name.as_str()), value }).collect();
     lines.push(context! { name => "Content-Type", value => "application/json" });
     let query = request.query_string();
     let target = if query.is_empty() { request.path.clone() } else { format!("{}?{query}", request.path) };
     let is_closed = status == StatusCode::UNAUTHORIZED;
-    let is_list = !is_closed && matches!(visit.route, Route::List(_) | Route::Sublist(..) | Route::Me);
+    let is_list = !is_closed && matches!(page.route, Route::List(_) | Route::Sublist(..) | Route::Me);
 
     let context = context! {
-        title => if is_closed { "You are not logged in".to_owned() } else { visit.title(status) },
-        subject => if was_read { visit.subject(&body) } else { None },
-        description => visit.described.as_ref().and_then(|words| words.get("description")).and_then(Json::as_str),
+        title => if is_closed { "You are not logged in".to_owned() } else { page.title(status) },
+        subject => if was_read { page.subject(&body) } else { None },
+        description => page.options.as_ref().and_then(|words| words.get("description")).and_then(Json::as_str),
         crumbs => crumbs(&request.path).map(|(name, path)| context! { name, path }).collect::<Vec<_>>(),
-        user => visit.actor.map(|actor| actor.username.as_str()),
+        user => page.actor.map(|actor| actor.username.as_str()),
         has_session,
         token => token.as_deref(),
         next => utf8_percent_encode(&target, NON_ALPHANUMERIC).to_string(),
@@ -94,7 +92,7 @@ pub(crate) fn render_page(visit: PageContext<'_>, response: Response) -> Respons
         is_list,
         search => request.parameter("search").unwrap_or_default(),
         list => if is_list && was_read { list(&body, request) } else { None },
-        fields => if form.is_some() { visit.fields() } else { vec![] },
+        fields => if form.is_some() { page.fields() } else { vec![] },
         form,
         problems,
         delete,
@@ -110,18 +108,17 @@ pub(crate) fn render_page(visit: PageContext<'_>, response: Response) -> Respons
     }
 }
 
-/// The page for a path that names nothing.
+/// The page for an unknown path.
 pub(crate) fn not_found_page() -> Response {
     render(StatusCode::NOT_FOUND, "unknown.html", context! {})
 }
 
-/// After a form that did what it should, the browser reads anew: reloading must
-/// not send the form again. What a POST created is shown at once, for a token is
-/// shown only then.
+/// Redirects after a successful form, so that reloading the page does not send the form again.
+/// What a POST created is shown at once, because tokens are shown only then.
 pub(crate) fn redirect_after_form(route: &Route, request: &Request, response: Response) -> Response {
     let place = match (request.method.as_str(), response.status) {
         ("PUT" | "PATCH", StatusCode::OK) => match &response.content {
-            // A path by name may have changed with the name.
+            // The path by name changes with the name.
             Content::Json(body) => body["url"].as_str().unwrap_or(&request.path).to_owned(),
             _ => request.path.clone(),
         },
@@ -134,7 +131,7 @@ pub(crate) fn redirect_after_form(route: &Route, request: &Request, response: Re
 
 impl PageContext<'_> {
     fn title(&self, status: StatusCode) -> String {
-        if let Some(name) = self.described.as_ref().and_then(|words| words.get("name")).and_then(Json::as_str) {
+        if let Some(name) = self.options.as_ref().and_then(|words| words.get("name")).and_then(Json::as_str) {
             return name.to_owned();
         }
         match self.route {
@@ -144,12 +141,12 @@ impl PageContext<'_> {
             Route::Config => "Configuration".into(),
             Route::SettingList => "Settings".into(),
             Route::SettingCategory(category) => format!("Settings: {category}"),
-            // Who may not see what it is is not told what it is.
+            // The title must not reveal what a hidden path is.
             _ => status.canonical_reason().filter(|_| !status.is_success()).unwrap_or("API").into(),
         }
     }
 
-    /// What the object is called.
+    /// The name of the object.
     fn subject(&self, body: &Json) -> Option<String> {
         let Route::Detail(found, _) = self.route else { return None };
         let name = found.resource.summarized_as.first()?;
@@ -157,44 +154,53 @@ impl PageContext<'_> {
     }
 
     fn action(&self, name: &str) -> Option<&Map<String, Json>> {
-        self.described.as_ref()?.get("actions")?.get(name)?.as_object()
+        self.options.as_ref()?.get("actions")?.get(name)?.as_object()
     }
 
-    fn may(&self, body: &Json) -> May {
+    fn allowed_actions(&self, body: &Json) -> AllowedActions {
         match self.route {
-            Route::List(_) | Route::Sublist(..) => May { create: self.action("POST").is_some(), ..May::default() },
-            Route::Detail(found, _) => May {
+            Route::List(_) | Route::Sublist(..) => {
+                AllowedActions { create: self.action("POST").is_some(), ..AllowedActions::default() }
+            }
+            Route::Detail(found, _) => AllowedActions {
                 change: self.action("PUT").is_some(),
                 delete: found.resource.deletable
                     && body["summary_fields"]["user_capabilities"]["delete"].as_bool().unwrap_or(true),
-                ..May::default()
+                ..AllowedActions::default()
             },
             Route::SettingCategory(category) => {
-                let may = category != "changed" && self.actor.is_some_and(|actor| actor.is_superuser);
-                May { change: may, delete: may, ..May::default() }
+                let can_change = category != "changed" && self.actor.is_some_and(|actor| actor.is_superuser);
+                AllowedActions { change: can_change, delete: can_change, ..AllowedActions::default() }
             }
-            _ => May::default(),
+            _ => AllowedActions::default(),
         }
     }
 
-    /// The form to write: after reading, filled with what is stored; after a
-    /// form that failed, with what was typed.
-    fn form(&self, may: &May, body: &Json, was_read: bool, status: StatusCode, tag: Option<String>) -> Option<Value> {
+    /// The form to create or change: after a read with the stored values, after a failed form with
+    /// the text that was sent.
+    fn form(
+        &self,
+        allowed: &AllowedActions,
+        body: &Json,
+        was_read: bool,
+        status: StatusCode,
+        tag: Option<String>,
+    ) -> Option<Value> {
         let typed = self.request.is_form && !status.is_success() && !self.request.body.is_empty();
-        if !(was_read || typed) || !(may.create || may.change) {
+        if !(was_read || typed) || !(allowed.create || allowed.change) {
             return None;
         }
         let content = if typed {
             String::from_utf8_lossy(&self.request.body).into_owned()
-        } else if may.create {
+        } else if allowed.create {
             "{}".to_owned()
         } else {
             self.writable(body)
         };
-        let (title, buttons) = if may.create {
-            ("Create or associate", vec![context! { method => "POST", words => "Send this" }])
+        let (title, buttons) = if allowed.create {
+            ("Create or associate", vec![context! { method => "POST", words => "Send this content" }])
         } else {
-            let patch = context! { method => "PATCH", words => "Change the fields that stand here" };
+            let patch = context! { method => "PATCH", words => "Change the fields above" };
             let put = context! { method => "PUT", words => "Replace the whole object" };
             ("Change", vec![patch, put])
         };
@@ -215,7 +221,7 @@ impl PageContext<'_> {
         serde_json::to_string_pretty(&values).unwrap_or_default()
     }
 
-    /// What OPTIONS tells of the fields that can be written.
+    /// OPTIONS' description of the writable fields.
     fn fields(&self) -> Vec<Value> {
         let Some(fields) = self.action("POST").or_else(|| self.action("PUT")) else { return vec![] };
         let text = |words: &Json, key: &str| words[key].as_str().unwrap_or_default().to_owned();
@@ -227,14 +233,14 @@ impl PageContext<'_> {
     }
 }
 
-/// What an answer says is wrong: the path of each field, empty for the whole, and the words.
+/// The messages of an error response, each with the path of its field; empty for the whole.
 fn problems(body: &Json) -> Vec<Value> {
     fn collect(path: &str, json: &Json, found: &mut Vec<Value>) {
         match json {
             Json::Object(map) => {
                 for (key, value) in map {
                     let path = match key.as_str() {
-                        "detail" | WHOLE => path.to_owned(),
+                        "detail" | ALL_FIELDS => path.to_owned(),
                         key if path.is_empty() => key.to_owned(),
                         key => format!("{path}.{key}"),
                     };
@@ -254,7 +260,8 @@ fn problems(body: &Json) -> Vec<Value> {
 fn list(body: &Json, request: &Request) -> Option<Value> {
     let count = body["count"].as_u64()?;
     let number = |name: &str| request.parameter(name).and_then(|text| text.trim().parse::<u64>().ok());
-    let size = number("page_size").filter(|size| *size > 0).unwrap_or(PAGE_SIZE).min(hostler_engine::MAX_PAGE_SIZE);
+    let size =
+        number("page_size").filter(|size| *size > 0).unwrap_or(DEFAULT_PAGE_SIZE).min(hostler_engine::MAX_PAGE_SIZE);
     let pages = count.div_ceil(size).max(1);
     let page = if request.parameter("page") == Some("last") { pages } else { number("page").unwrap_or(1) };
     let link = |key: &str| body[key].as_str().map(str::to_owned);
@@ -276,13 +283,13 @@ fn parent(path: &str) -> &str {
     &path[..=end]
 }
 
-/// The query that asks for the same as JSON.
+/// The query for the same response as JSON.
 fn with_format(query: &str) -> String {
     let kept = form_urlencoded::parse(query.as_bytes()).filter(|(key, _)| key != "format");
     form_urlencoded::Serializer::new(String::new()).extend_pairs(kept).append_pair("format", "json").finish()
 }
 
-/// A header's name as people write it.
+/// A header's name in its usual case.
 fn titled(name: &str) -> String {
     let words = name.split('-').map(|word| match word {
         "etag" => "ETag".to_owned(),

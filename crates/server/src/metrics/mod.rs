@@ -4,18 +4,18 @@ mod counters;
 mod families;
 
 use axum::http::StatusCode;
-use hostler_engine::Error;
 
 pub(crate) use counters::{AuthMethod, Counters, RoutePattern, standard_method};
 
 use crate::browse::prefers_plain_text;
+use crate::error::HandlerResult;
 use crate::request::Request;
 use crate::response::Response;
 use crate::state::App;
 
 /// `GET /api/v2/metrics/`, for whom the caller has found allowed. `dbonly=1` and `subsystemonly=1` leave out, as in AWX,
 /// what this server has counted, or what stands in the database.
-pub(crate) async fn show(app: &App, request: &Request) -> Result<Response, Error> {
+pub(crate) async fn show(app: &App, request: &Request) -> HandlerResult {
     let is_on = |name: &str| request.parameter(name) == Some("1");
     let mut found = vec![];
     if !is_on("subsystemonly") {

@@ -3,8 +3,9 @@
 use hostler_engine::{Engine, Error};
 use serde_json::{Map, Value as Json};
 
-use super::change::{Refused, change, reset};
+use super::change::{ChangeError, change, reset};
 use super::handlers::Selection;
+use super::value_type::Messages;
 use super::{Setting, Settings, definitions};
 
 /// Why a setting was not changed.

@@ -3,12 +3,13 @@
 use axum::http::StatusCode;
 use hostler_engine::Error;
 use hostler_schema::Actor;
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Value as Json, json};
 
 use super::change::{ChangeError, change, reset};
 use super::definitions::{self, CATEGORIES, Category};
 use super::options::category_options;
 use super::{Setting, Settings};
+use crate::error::{HandlerError, HandlerResult};
 use crate::request::{Request, is_safe};
 use crate::response::Response;
 use crate::state::App;
@@ -38,10 +39,10 @@ impl Selection {
     }
 
     /// The selected settings.
-    pub(super) fn settings(self, now: &Settings) -> impl Iterator<Item = (&'static Category, &'static Setting)> {
+    pub(super) fn settings(self, stored: &Settings) -> impl Iterator<Item = (&'static Category, &'static Setting)> {
         definitions::all().filter(move |(category, setting)| match self {
             Selection::All => true,
-            Selection::Changed => !setting.read_only && now.stored.contains_key(setting.name),
+            Selection::Changed => !setting.read_only && stored.stored.contains_key(setting.name),
             Selection::Category(wanted) => category.slug == wanted.slug,
             Selection::One(wanted) => setting.name == wanted.name,
         })
@@ -64,40 +65,43 @@ pub(crate) fn list(actor: &Actor) -> Response {
 }
 
 /// `/api/v2/settings/CATEGORY/`.
-pub(crate) async fn category(app: &App, actor: &Actor, slug: &str, request: &Request) -> Result<Response, Error> {
+pub(crate) async fn category(app: &App, actor: &Actor, slug: &str, request: &Request) -> HandlerResult {
     let Some(selection) = Selection::find(slug) else {
-        return Ok(Response::detail(StatusCode::NOT_FOUND, "Not found."));
+        return Ok(Response::not_found());
     };
-    let writes = !is_safe(&request.method);
-    if !(actor.is_superuser || (actor.is_system_auditor && !writes)) {
-        return Err(Error::forbidden());
+    if !(actor.is_superuser || (actor.is_system_auditor && is_safe(&request.method))) {
+        return Err(Error::forbidden().into());
     }
-    let outcome = match request.method.as_str() {
-        "GET" | "HEAD" => return Ok(values(selection, &request.settings)),
+    match request.method.as_str() {
+        "GET" | "HEAD" => Ok(values(selection, &request.settings)),
         "OPTIONS" => {
             let settings: Vec<_> = selection.settings(&request.settings).collect();
-            return Ok(Response::ok(category_options(&settings, actor.is_superuser && actor.can_write)));
+            Ok(Response::ok(category_options(&settings, actor.is_superuser && actor.can_write)))
         }
         "PATCH" | "PUT" => {
-            let body = match request.object() {
-                Ok(body) => body,
-                Err(response) => return Ok(response),
-            };
-            change(&app.engine, actor, selection, &body, request.method == "PUT").await
+            let body = request.object()?;
+            change(&app.engine, actor, selection, &body, request.method == "PUT").await?;
+            Ok(values(selection, &*app.settings.reload(&app.engine.database).await?))
         }
-        "DELETE" => reset(&app.engine, actor, selection).await,
-        _ => return Err(Error::MethodNotAllowed),
-    };
-    match outcome {
-        Ok(()) if request.method == "DELETE" => Ok(Response::no_content()),
-        Ok(()) => Ok(values(selection, &*app.settings.reload(&app.engine.database).await?)),
-        Err(ChangeError::Invalid(messages)) => Ok(Response::json(StatusCode::BAD_REQUEST, messages)),
-        Err(ChangeError::Failed(failure)) => Err(failure),
+        "DELETE" => {
+            reset(&app.engine, actor, selection).await?;
+            Ok(Response::no_content())
+        }
+        _ => Err(Error::MethodNotAllowed.into()),
+    }
+}
+
+impl From<ChangeError> for HandlerError {
+    fn from(error: ChangeError) -> Self {
+        match error {
+            ChangeError::Invalid(messages) => Response::json(StatusCode::BAD_REQUEST, messages).into(),
+            ChangeError::Failed(error) => error.into(),
+        }
     }
 }
 
 /// The values of the selected settings.
-fn values(selection: Selection, now: &Settings) -> Response {
-    let values = selection.settings(now).map(|(_, setting)| (setting.name.to_owned(), now.response_value(setting)));
-    Response::ok(values.collect::<Map<_, _>>())
+fn values(selection: Selection, settings: &Settings) -> Response {
+    let values = selection.settings(settings);
+    Response::ok(values.map(|(_, setting)| (setting.name.to_owned(), settings.response_value(setting))).collect())
 }

@@ -105,8 +105,8 @@ fn writable_field(category: &Category, setting: &Setting) -> Json {
     field.insert("required".into(), setting.required.into());
     field.insert("read_only".into(), setting.read_only.into());
     field.insert("default".into(), setting.default_value());
-    if let super::value_type::ValueType::Text { longest } = setting.value_type {
-        field.insert("max_length".into(), longest.into());
+    if let super::value_type::ValueType::String { max_length } = setting.value_type {
+        field.insert("max_length".into(), max_length.into());
     }
     if let Some(placeholder) = setting.placeholder {
         field.insert("placeholder".into(), placeholder());

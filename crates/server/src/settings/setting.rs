@@ -13,7 +13,7 @@ pub(crate) struct Setting {
     pub name: &'static str,
     pub value_type: ValueType,
     /// The value in force while none is stored.
-    pub default: DefaultValue,
+    pub default: SettingDefault,
     pub label: &'static str,
     /// One or two sentences about its effect.
     pub help: &'static str,
@@ -34,7 +34,7 @@ pub(crate) struct Setting {
 pub(crate) type Validator = fn(&Json) -> Result<(), Messages>;
 
 /// The value of a setting that is not stored.
-pub(crate) enum DefaultValue {
+pub(crate) enum SettingDefault {
     Boolean(bool),
     Integer(i64),
     String(&'static str),
@@ -45,7 +45,7 @@ pub(crate) enum DefaultValue {
 }
 
 impl Setting {
-    const fn new(name: &'static str, value_type: ValueType, default: DefaultValue) -> Self {
+    const fn new(name: &'static str, value_type: ValueType, default: SettingDefault) -> Self {
         Setting {
             name,
             value_type,
@@ -62,26 +62,26 @@ impl Setting {
     }
 
     pub(crate) const fn boolean(name: &'static str, default: bool) -> Self {
-        Setting::new(name, ValueType::Boolean, DefaultValue::Boolean(default))
+        Setting::new(name, ValueType::Boolean, SettingDefault::Boolean(default))
     }
 
     /// An integer; `min` and `max` are allowed values.
     pub(crate) const fn integer(name: &'static str, default: i64, min: i64, max: i64) -> Self {
-        Setting::new(name, ValueType::Integer { min, max }, DefaultValue::Integer(default))
+        Setting::new(name, ValueType::Integer { min, max }, SettingDefault::Integer(default))
     }
 
     /// A string of at most `max_length` characters, empty by default.
     pub(crate) const fn string(name: &'static str, max_length: usize) -> Self {
-        Setting::new(name, ValueType::String { max_length }, DefaultValue::String(""))
+        Setting::new(name, ValueType::String { max_length }, SettingDefault::String(""))
     }
 
     /// An http or https URL, empty by default.
     pub(crate) const fn url(name: &'static str) -> Self {
-        Setting::new(name, ValueType::Url, DefaultValue::String(""))
+        Setting::new(name, ValueType::Url, SettingDefault::String(""))
     }
 
     pub(crate) const fn string_list(name: &'static str, default: fn() -> Json) -> Self {
-        Setting::new(name, ValueType::StringList, DefaultValue::Json(default))
+        Setting::new(name, ValueType::StringList, SettingDefault::Json(default))
     }
 
     /// A setting of an LDAP directory.
@@ -90,18 +90,18 @@ impl Setting {
             label: ldap.label,
             help: ldap.help,
             nullable: ldap.is_nullable,
-            ..Setting::new(name, ValueType::Ldap(ldap), DefaultValue::Json(ldap.default))
+            ..Setting::new(name, ValueType::Ldap(ldap), SettingDefault::Json(ldap.default))
         }
     }
 
     /// A setting whose type has its own check.
     pub(crate) const fn custom(name: &'static str, custom: &'static CustomType, default: fn() -> Json) -> Self {
-        Setting::new(name, ValueType::Custom(custom), DefaultValue::Json(default))
+        Setting::new(name, ValueType::Custom(custom), SettingDefault::Json(default))
     }
 
     /// A read-only setting whose value follows from other settings.
     pub(crate) const fn derived(name: &'static str, value_type: ValueType, value: fn(&Settings) -> Json) -> Self {
-        Setting::new(name, value_type, DefaultValue::Derived(value)).read_only()
+        Setting::new(name, value_type, SettingDefault::Derived(value)).read_only()
     }
 
     pub(crate) const fn label(mut self, label: &'static str) -> Self {
@@ -153,11 +153,11 @@ impl Setting {
     /// The value in force while none is stored; null for a derived value.
     pub(crate) fn default_value(&self) -> Json {
         match self.default {
-            DefaultValue::Boolean(value) => value.into(),
-            DefaultValue::Integer(value) => value.into(),
-            DefaultValue::String(value) => value.into(),
-            DefaultValue::Json(value) => value(),
-            DefaultValue::Derived(_) => Json::Null,
+            SettingDefault::Boolean(value) => value.into(),
+            SettingDefault::Integer(value) => value.into(),
+            SettingDefault::String(value) => value.into(),
+            SettingDefault::Json(value) => value(),
+            SettingDefault::Derived(_) => Json::Null,
         }
     }
 

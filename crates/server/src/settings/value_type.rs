@@ -53,7 +53,7 @@ impl ValueType {
             ValueType::Integer { .. } => "integer",
             ValueType::String { .. } | ValueType::Url => "string",
             ValueType::StringList => "list",
-            ValueType::Ldap(setting) => setting.value_type,
+            ValueType::Ldap(setting) => setting.kind,
             ValueType::Custom(custom) => custom.name,
         }
     }
@@ -82,7 +82,7 @@ impl ValueType {
             ValueType::String { max_length } => json!({"type": "string", "maxLength": max_length}),
             ValueType::Url => json!({"type": "string"}),
             ValueType::StringList => json!({"type": "array", "items": {"type": "string", "minLength": 1}}),
-            ValueType::Ldap(setting) => match setting.value_type {
+            ValueType::Ldap(setting) => match setting.kind {
                 "boolean" => json!({"type": "boolean"}),
                 "list" => json!({"type": "array"}),
                 "nested object" => json!({"type": "object"}),

@@ -13,7 +13,7 @@ use super::definitions::system::{
     ACTIVITY_STREAM_ENABLED, CSRF_TRUSTED_ORIGINS, MANAGE_ORGANIZATION_AUTH, ORG_ADMINS_CAN_SEE_ALL_USERS,
     TOWER_URL_BASE,
 };
-use super::setting::DefaultValue;
+use super::setting::SettingDefault;
 use crate::trusted_proxies::TrustedProxies;
 
 /// The values in force at one moment.
@@ -89,7 +89,7 @@ impl Settings {
 
     /// The value of a setting.
     pub(crate) fn value(&self, setting: &Setting) -> Json {
-        if let DefaultValue::Derived(value) = setting.default {
+        if let SettingDefault::Derived(value) = setting.default {
             return value(self);
         }
         self.stored.get(setting.name).cloned().unwrap_or_else(|| setting.default_value())

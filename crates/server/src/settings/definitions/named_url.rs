@@ -1,7 +1,7 @@
 //! Settings that describe named URLs. They follow from the resources and are read-only.
 
 use hostler_resources::REGISTRY;
-use hostler_schema::{Key, Kind, Resource};
+use hostler_schema::{FieldKind, NaturalKeyPart, Resource};
 use serde_json::{Map, Value as Json, json};
 
 use super::Category;
@@ -35,16 +35,16 @@ fn named() -> impl Iterator<Item = &'static Resource> {
 
 fn fields(resource: &Resource) -> impl Iterator<Item = &'static str> {
     resource.natural_key.iter().filter_map(|key| match key {
-        Key::Field(name) => Some(*name),
-        Key::Link(_) => None,
+        NaturalKeyPart::Field(name) => Some(*name),
+        NaturalKeyPart::Link(_) => None,
     })
 }
 
 /// The links in a natural key with the resources that they lead to.
 fn links(resource: &Resource) -> impl Iterator<Item = (&'static str, &'static Resource)> {
     resource.natural_key.iter().filter_map(|key| {
-        let Key::Link(name) = key else { return None };
-        let Kind::Link(target) = resource.field(name)?.kind else { return None };
+        let NaturalKeyPart::Link(name) = key else { return None };
+        let FieldKind::Link(target) = resource.field(name)?.kind else { return None };
         Some((*name, target()))
     })
 }

@@ -33,9 +33,8 @@ fn check_logo(value: &Json) -> Result<(), Messages> {
         !data.is_empty() && data.bytes().all(is_letter)
     };
     let Some(data) = data.filter(is_plain) else {
-        let message =
-            "Invalid format for custom logo. Must be a data URL with a base64-encoded GIF, PNG or JPEG image.";
-        return Err(message(message));
+        let text = "Invalid format for custom logo. Must be a data URL with a base64-encoded GIF, PNG or JPEG image.";
+        return Err(message(text));
     };
     BASE64_STANDARD.decode(data).map(|_| ()).map_err(|_| message("Invalid base64-encoded data in data URL."))
 }
