@@ -47,5 +47,6 @@ mod text_search;
 mod tls;
 mod token_scopes;
 mod traces;
+mod unknown_paths;
 mod user_updates;
 mod usernames;

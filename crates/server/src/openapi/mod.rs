@@ -17,11 +17,12 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::cookies::{CSRF_COOKIE, CSRF_HEADER, SESSION_COOKIE};
 
-const DESCRIPTION: &str = "Hostler speaks the API of AWX 24.6.1. Beside what stands here, every path answers HEAD as \
-    GET does, and OPTIONS with a description of its fields for the actor at hand. A browser that asks for text/html \
-    gets the same answers as pages; `?format=json` asks for JSON whatever the Accept header says. Objects may carry \
-    more keys than their schemas name, and keys of a body that are unknown or read-only are ignored. GET without the \
-    slash at the end of a path is redirected. A server in trouble answers 503 or 507 with a `detail`.";
+const DESCRIPTION: &str = "Hostler speaks the API of AWX 24.6.1. Besides the operations listed here, every path answers \
+    HEAD like GET, and OPTIONS with a description of its fields for the current actor. A browser that asks for \
+    text/html gets the same responses as pages; `?format=json` asks for JSON regardless of the Accept header. Objects \
+    may have more keys than their schemas name, and keys of a request body that are unknown or read-only are ignored; \
+    unknown settings are rejected. A path without its slash is redirected: 301 for GET, HEAD and OPTIONS, 308 for \
+    other methods. A server in trouble answers 503 or 507 with a `detail`.";
 
 /// The document as it is sent.
 pub(crate) fn text() -> &'static str {

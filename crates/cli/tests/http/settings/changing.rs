@@ -7,12 +7,15 @@ use crate::settings::{ALL, AUTHENTICATION, CHANGED, SYSTEM, set, start};
 
 on_each_backend!(
     a_patch_changes_what_it_names,
-    a_category_changes_its_own_settings_only,
+    delete_resets_its_own_category_only,
+    unknown_settings_are_rejected,
+    settings_of_another_category_are_rejected,
+    read_only_settings_are_rejected_unless_unchanged,
     put_replaces_the_whole_category,
     delete_goes_back_to_the_defaults,
-    what_is_changed_can_be_changed_and_reset,
-    what_is_only_shown_stays,
-    a_mistake_changes_nothing,
+    changed_settings_can_be_changed_and_reset,
+    installation_uuid_never_changes,
+    invalid_value_changes_nothing,
 );
 
 fn a_patch_changes_what_it_names(backend: Backend) {
@@ -25,10 +28,8 @@ fn a_patch_changes_what_it_names(backend: Backend) {
     assert_eq!(server.as_admin().get(ALL).expect(200).json()["SESSIONS_PER_USER"], 5);
 }
 
-fn a_category_changes_its_own_settings_only(backend: Backend) {
+fn delete_resets_its_own_category_only(backend: Backend) {
     let server = start(backend);
-    set(&server, SYSTEM, json!({"SESSIONS_PER_USER": 5, "NO_SUCH_SETTING": 1}));
-    assert_eq!(server.as_admin().get(CHANGED).expect(200).json(), json!({}));
     set(&server, ALL, json!({"SESSIONS_PER_USER": 5, "MANAGE_ORGANIZATION_AUTH": false}));
     server.as_admin().delete(SYSTEM).expect(204);
     assert_eq!(server.as_admin().get(CHANGED).expect(200).json(), json!({"SESSIONS_PER_USER": 5}));
@@ -67,29 +68,31 @@ fn delete_goes_back_to_the_defaults(backend: Backend) {
     assert_eq!(server.as_admin().get(ALL).expect(200).json(), before);
 }
 
-fn what_is_changed_can_be_changed_and_reset(backend: Backend) {
+fn changed_settings_can_be_changed_and_reset(backend: Backend) {
     let server = start(backend);
     set(&server, ALL, json!({"SESSIONS_PER_USER": 5, "MANAGE_ORGANIZATION_AUTH": false}));
-    // What is left to its default is not among them.
-    set(&server, CHANGED, json!({"SESSIONS_PER_USER": 6, "LOCAL_PASSWORD_MIN_LENGTH": 8}));
+    // A setting with its default is not among them.
+    let body = json!({"SESSIONS_PER_USER": 6, "LOCAL_PASSWORD_MIN_LENGTH": 8});
+    server.as_admin().patch(CHANGED, body).expect(400);
+    set(&server, CHANGED, json!({"SESSIONS_PER_USER": 6}));
     let changed = server.as_admin().get(CHANGED).expect(200).json();
     assert_eq!(changed, json!({"SESSIONS_PER_USER": 6, "MANAGE_ORGANIZATION_AUTH": false}));
     server.as_admin().delete(CHANGED).expect(204);
     assert_eq!(server.as_admin().get(CHANGED).expect(200).json(), json!({}));
 }
 
-fn what_is_only_shown_stays(backend: Backend) {
+fn installation_uuid_never_changes(backend: Backend) {
     let server = start(backend);
     let id = server.as_admin().get(SYSTEM).expect(200).json()["INSTALL_UUID"].clone();
     assert_eq!(id, server.anonymous().get("/api/v2/ping/").expect(200).json()["install_uuid"]);
     let text = id.as_str().expect("a text");
     assert!(text.len() == 36 && text.split('-').nth(2).is_some_and(|part| part.starts_with('4')), "{text} is no UUID");
-    set(&server, SYSTEM, json!({"INSTALL_UUID": "0"}));
+    server.as_admin().patch(SYSTEM, json!({"INSTALL_UUID": "0"})).expect(400);
     server.as_admin().delete(ALL).expect(204);
     assert_eq!(server.as_admin().get(SYSTEM).expect(200).json()["INSTALL_UUID"], id);
 }
 
-fn a_mistake_changes_nothing(backend: Backend) {
+fn invalid_value_changes_nothing(backend: Backend) {
     let server = start(backend);
     let body = json!({"SESSIONS_PER_USER": 5, "SESSION_COOKIE_AGE": 1, "AUTH_BASIC_ENABLED": "perhaps"});
     let problems = server.as_admin().patch(AUTHENTICATION, body).expect(400).json();
@@ -103,4 +106,39 @@ fn a_mistake_changes_nothing(backend: Backend) {
     assert_eq!(server.as_admin().get(CHANGED).expect(200).json(), json!({}));
     server.as_admin().patch(AUTHENTICATION, json!([])).expect(400);
     server.as_admin().post(AUTHENTICATION, json!({})).expect(405);
+}
+
+fn unknown_settings_are_rejected(backend: Backend) {
+    let server = start(backend);
+    let unknown = json!(["There is no setting of this name."]);
+    for path in [AUTHENTICATION, ALL, CHANGED] {
+        let body = json!({"SESSIONS_PER_USER": 5, "PROJECT_UPDATE_VVV": true, "sessions_per_user": 5});
+        let response = server.as_admin().patch(path, &body).expect(400).json();
+        assert_eq!(response["PROJECT_UPDATE_VVV"], unknown, "{path}");
+        assert_eq!(response["sessions_per_user"], unknown, "{path}");
+    }
+    let mut whole = server.as_admin().get(ALL).expect(200).json();
+    whole["SESSIONS_PER_USER"] = json!(5);
+    whole["NO_SUCH_SETTING"] = json!(null);
+    let response = server.as_admin().put(ALL, &whole).expect(400).json();
+    assert_eq!(response, json!({"NO_SUCH_SETTING": unknown}));
+    assert_eq!(server.as_admin().get(CHANGED).expect(200).json(), json!({}));
+}
+
+fn settings_of_another_category_are_rejected(backend: Backend) {
+    let server = start(backend);
+    let response = server.as_admin().patch(SYSTEM, json!({"SESSIONS_PER_USER": 5})).expect(400).json();
+    let message = "This setting belongs to /api/v2/settings/authentication/.";
+    assert_eq!(response, json!({"SESSIONS_PER_USER": [message]}));
+    assert_eq!(server.as_admin().get(CHANGED).expect(200).json(), json!({}));
+}
+
+/// Clients send back what they read: PUT of everything that GET shows changes nothing.
+fn read_only_settings_are_rejected_unless_unchanged(backend: Backend) {
+    let server = start(backend);
+    let whole = server.as_admin().get(ALL).expect(200).json();
+    assert_eq!(server.as_admin().put(ALL, &whole).expect(200).json(), whole);
+    let response = server.as_admin().patch(ALL, json!({"IS_K8S": true, "SESSIONS_PER_USER": 5})).expect(400).json();
+    assert_eq!(response, json!({"IS_K8S": ["This setting is read-only."]}));
+    assert_eq!(server.as_admin().get(CHANGED).expect(200).json(), json!({}));
 }

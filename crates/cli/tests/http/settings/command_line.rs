@@ -64,7 +64,7 @@ fn mistakes_are_told_and_change_nothing(backend: Backend) {
     for (arguments, words) in [
         (&["set", "NO_SUCH_SETTING", "1"][..], "there is no setting NO_SUCH_SETTING"),
         (&["reset", "no_such_setting"], "there is no setting no_such_setting"),
-        (&["set", "INSTALL_UUID", "1"], "INSTALL_UUID can only be read"),
+        (&["set", "INSTALL_UUID", "1"], "INSTALL_UUID is read-only"),
         (&["set", "SESSION_COOKIE_AGE", "1"], "SESSION_COOKIE_AGE was not changed: Ensure this value is greater than"),
         (&["set", "DISABLE_LOCAL_AUTH", "true"], "There are no remote authentication systems configured."),
         (

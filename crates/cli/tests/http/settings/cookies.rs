@@ -1,11 +1,15 @@
-//! Cookies go by https only where people come by https: TOWER_URL_BASE and PROXY_IP_ALLOWED_LIST.
+//! Secure cookies and trusted pages: TOWER_URL_BASE, PROXY_IP_ALLOWED_LIST and CSRF_TRUSTED_ORIGINS.
 
 use hostler_testkit::{Backend, Browser, Response, TestServer, on_each_backend};
 use serde_json::json;
 
 use crate::settings::{SYSTEM, set, start};
 
-on_each_backend!(cookies_are_secure_where_the_client_came_by_https, a_page_of_the_servers_address_is_our_own);
+on_each_backend!(
+    cookies_are_secure_if_the_client_uses_https,
+    pages_of_the_base_url_may_write,
+    pages_of_trusted_origins_may_write,
+);
 
 /// The answer to a log-in with these headers.
 fn log_in(server: &TestServer, headers: &[(&str, &str)]) -> Response {
@@ -24,7 +28,7 @@ fn is_secure(answer: &Response) -> bool {
     secure > 0
 }
 
-fn cookies_are_secure_where_the_client_came_by_https(backend: Backend) {
+fn cookies_are_secure_if_the_client_uses_https(backend: Backend) {
     let server = start(backend);
     let (proto, page) = (("X-Forwarded-Proto", "https"), ("Origin", "https://awx.example.org"));
     let host = ("Host", "awx.example.org");
@@ -43,7 +47,7 @@ fn cookies_are_secure_where_the_client_came_by_https(backend: Backend) {
     assert!(answer.headers.get_all("set-cookie").iter().all(|cookie| cookie.as_bytes().ends_with(b"; Secure")));
 }
 
-fn a_page_of_the_servers_address_is_our_own(backend: Backend) {
+fn pages_of_the_base_url_may_write(backend: Backend) {
     let server = start(backend);
     let browser = Browser::logged_in(&server, "admin", "password");
     let post = |origin: &str, name: &str| {
@@ -60,5 +64,21 @@ fn a_page_of_the_servers_address_is_our_own(backend: Backend) {
     assert_eq!(post("https://awx.example.org", "b"), 201);
     for origin in ["http://awx.example.org", "https://awx.example.org.evil.example", "https://example.org", "null"] {
         assert_eq!(post(origin, "c"), 403, "{origin}");
+    }
+}
+
+fn pages_of_trusted_origins_may_write(backend: Backend) {
+    let server = start(backend);
+    let browser = Browser::logged_in(&server, "admin", "password");
+    let post = |origin: &str, name: &str| {
+        let request = browser.write("POST", "/api/v2/organizations/").header("Origin", origin);
+        request.json(json!({"name": name})).send().status
+    };
+    assert_eq!(post("https://proxy.example.org", "a"), 403);
+    set(&server, SYSTEM, json!({"CSRF_TRUSTED_ORIGINS": ["https://proxy.example.org", "https://*.example.com"]}));
+    assert_eq!(post("https://proxy.example.org", "b"), 201);
+    assert_eq!(post("https://awx.example.com", "c"), 201);
+    for origin in ["http://proxy.example.org", "https://proxy.example.org:8443", "https://other.example.org"] {
+        assert_eq!(post(origin, "d"), 403, "{origin}");
     }
 }

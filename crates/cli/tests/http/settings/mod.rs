@@ -13,6 +13,7 @@ mod organization_admins;
 mod passwords;
 mod permissions;
 mod proxies;
+mod read_only;
 mod recording;
 mod session_age;
 mod sessions;

@@ -18,6 +18,11 @@ fn values_are_checked_by_their_kind(backend: Backend) {
         ("TOWER_URL_BASE", json!("http://awx:8052"), json!("http://awx:8052")),
         ("REMOTE_HOST_HEADERS", json!(["HTTP_X_REAL_IP", "REMOTE_ADDR"]), json!(["HTTP_X_REAL_IP", "REMOTE_ADDR"])),
         ("PROXY_IP_ALLOWED_LIST", json!(["10.0.0.0/8", "2001:db8::1"]), json!(["10.0.0.0/8", "2001:db8::1"])),
+        (
+            "CSRF_TRUSTED_ORIGINS",
+            json!(["https://*.example.org", "http://awx:8052"]),
+            json!(["https://*.example.org", "http://awx:8052"]),
+        ),
         ("CUSTOM_LOGO", json!("data:image/png;base64,AAAA"), json!("data:image/png;base64,AAAA")),
     ];
     for (name, sent, stored) in taken {
@@ -67,6 +72,15 @@ fn values_are_checked_by_their_kind(backend: Backend) {
             "PROXY_IP_ALLOWED_LIST",
             json!(["10.0.0.1", "proxy"]),
             json!({"1": ["\"proxy\" is neither an IP address nor a network such as 10.0.0.0/8."]}),
+        ),
+        (
+            "CSRF_TRUSTED_ORIGINS",
+            json!(["https://a.example.org", "a.example.org", "https://a.example.org/x", "ftp://a.example.org"]),
+            json!({
+                "1": ["\"a.example.org\" is not an origin such as https://awx.example.org."],
+                "2": ["\"https://a.example.org/x\" is not an origin such as https://awx.example.org."],
+                "3": ["\"ftp://a.example.org\" is not an origin such as https://awx.example.org."],
+            }),
         ),
         ("OAUTH2_PROVIDER", json!([]), json!(["Expected a dictionary of items but got type \"list\"."])),
         ("OAUTH2_PROVIDER", json!({"FOR_EVER": 1}), json!(["Invalid key names: FOR_EVER"])),
