@@ -158,6 +158,10 @@ impl InputField {
     }
 
     fn text_problem(&self, text: &str) -> Option<String> {
+        // No environment variable, argument or INI file of a job can contain NUL.
+        if text.contains('\0') {
+            return Some("Null characters are not allowed.".into());
+        }
         if !self.choices.is_empty() && !self.choices.iter().any(|choice| choice == text) {
             let choices: Vec<_> = self.choices.iter().map(|choice| quoted(choice)).collect();
             return Some(format!("{} is not one of [{}]", quoted(text), choices.join(", ")));

@@ -5,7 +5,7 @@ use hostler_schema::{Charset, DefaultValue, Field, FieldKind};
 use jiff::Timestamp;
 use serde_json::{Map, Value as Json};
 
-use crate::scalars::{BLANK, NULL, boolean, check_length, integer, no_choice, string};
+use crate::scalars::{BLANK, NULL, NULL_CHARACTER, boolean, check_length, integer, no_choice, string};
 use crate::{Edit, UpdateMethod};
 
 /// Messages by field, in the order in which they were found.
@@ -105,6 +105,9 @@ fn value(field: &Field, json: &Json) -> Result<Sent, String> {
         }
         FieldKind::Link(_) | FieldKind::Reserved => link(json).map(Sent::Value),
         FieldKind::Time => time(json).map(|value| Sent::Value(Value::Time(value))),
+        // No environment variable or argument of a job can contain NUL. The values of a
+        // credential are checked one by one, by its type.
+        FieldKind::Json if has_null_character(json) => Err(NULL_CHARACTER.into()),
         FieldKind::Json | FieldKind::Inputs => Ok(Sent::Value(Value::Json(json.clone()))),
         FieldKind::Choice(words) => match json.as_str().map(|word| normalized(field, word)) {
             Some(word) if words.iter().any(|(known, _)| *known == word) => Ok(Sent::Value(Value::Text(word))),
@@ -147,6 +150,16 @@ fn text(field: &Field, json: &Json) -> Result<String, String> {
 /// The text in the form in which the field is stored.
 fn normalized(field: &Field, text: &str) -> String {
     field.normalize.map_or_else(|| text.to_owned(), |normalize| normalize(text))
+}
+
+/// Whether any text in a document, keys included, has a NUL.
+fn has_null_character(json: &Json) -> bool {
+    match json {
+        Json::String(text) => text.contains('\0'),
+        Json::Array(items) => items.iter().any(has_null_character),
+        Json::Object(map) => map.iter().any(|(key, value)| key.contains('\0') || has_null_character(value)),
+        _ => false,
+    }
 }
 
 fn link(json: &Json) -> Result<Value, String> {

@@ -6,8 +6,15 @@ use hostler_vault::VaultError;
 pub enum Error {
     /// The body breaks rules: messages by field, `__all__` for the whole.
     Invalid(Vec<(String, Vec<String>)>),
-    /// Parts of one field break rules: messages by part, below the field.
-    InvalidNested(String, Vec<(String, Vec<String>)>),
+    /// Parts of one field break rules.
+    InvalidNested {
+        /// The field.
+        field: String,
+        /// Messages by part, which the answer nests below the field.
+        parts: Vec<(String, Vec<String>)>,
+        /// Messages by other fields.
+        others: Vec<(String, Vec<String>)>,
+    },
     /// The request makes no sense: `{"detail": …}`.
     BadRequest(String),
     /// The request makes no sense, in the older shape of sub-lists: `{"msg": …}`.

@@ -15,6 +15,7 @@ pub fn decode(resource: &'static Resource, actor: &Actor, body: &Map<String, Jso
         let mut edit = Edit {
             actor,
             new: old.clone().unwrap_or_else(|| Record::empty(resource)),
+            replaces: old.is_some() && method == UpdateMethod::Put,
             old,
             secrets: BTreeMap::new(),
             digests: BTreeMap::new(),

@@ -67,6 +67,8 @@ pub struct Edit<'a> {
     pub old: Option<Record>,
     /// The object as it shall be.
     pub new: Record,
+    /// Whether the request replaces the object (PUT). False for PATCH and for a new object.
+    pub replaces: bool,
     /// The plain text of secrets that were sent, by field name. Never logged.
     pub secrets: BTreeMap<&'static str, String>,
     /// What will be stored for them, by field name.

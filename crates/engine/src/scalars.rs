@@ -6,6 +6,8 @@ use serde_json::Value as Json;
 pub const BLANK: &str = "This field may not be blank.";
 /// What a client is told of a null where none is allowed.
 pub const NULL: &str = "This field may not be null.";
+/// The message for a text that contains NUL.
+pub const NULL_CHARACTER: &str = "Null characters are not allowed.";
 
 /// A text, as it was sent; a number will do.
 ///
@@ -18,7 +20,7 @@ pub fn string(json: &Json) -> Result<String, String> {
         _ => return Err("Not a valid string.".into()),
     };
     if text.contains('\0') {
-        return Err("Null characters are not allowed.".into());
+        return Err(NULL_CHARACTER.into());
     }
     Ok(text)
 }

@@ -11,8 +11,7 @@ use sea_query::{Alias, Asterisk, Condition, Expr, ExprTrait, Func, Query, Select
 use serde_json::{Map, Value as Json};
 
 use crate::{
-    APPLICATION, CREDENTIAL, CREDENTIAL_INPUT_SOURCE, CREDENTIAL_TYPE, LABEL, ORGANIZATION, PROJECT, REGISTRY, ROLE,
-    TEAM, TOKEN, USER,
+    APPLICATION, CREDENTIAL, CREDENTIAL_TYPE, LABEL, ORGANIZATION, PROJECT, REGISTRY, ROLE, TEAM, TOKEN, USER,
 };
 
 const OPERATIONS: &[(&str, &str)] = &[
@@ -86,7 +85,6 @@ pub static ACTIVITY: Resource = Resource {
         about("project", || &PROJECT),
         about("credential", || &CREDENTIAL),
         about("credential_type", || &CREDENTIAL_TYPE),
-        about("credential_input_source", || &CREDENTIAL_INPUT_SOURCE),
         about("role", || &ROLE),
         about("label", || &LABEL),
         about("o_auth2_application", || &APPLICATION),

@@ -1,4 +1,4 @@
-//! Who may see, make, move, use and administer credentials.
+//! Permissions on credentials.
 
 use hostler_access::{can_create_in_organization, has_role_or_permission, has_role_or_permission_on, rule_on_object};
 use hostler_schema::{Access, Action, Actor, Draft, Resource, Rule, column};
@@ -7,7 +7,7 @@ use sea_query::ExprTrait;
 use crate::credentials::ORGANIZATION_LINK;
 use crate::{CREDENTIAL, ORGANIZATION, TEAM, USER};
 
-/// Who may do what with credentials.
+/// The permissions on credentials. Managed credentials cannot be changed or deleted.
 pub struct CredentialAccess;
 
 impl Access for CredentialAccess {
@@ -20,8 +20,8 @@ impl Access for CredentialAccess {
         }
     }
 
-    /// Everybody for themselves; otherwise whoever may administer the user, the
-    /// team, or the credentials of the organization.
+    /// Users create credentials for themselves. For another owner they need change
+    /// permission on the user or team, or may add credentials to the organization.
     fn create(&self, actor: &Actor, draft: Draft<'_>) -> Rule {
         let changes = |resource: &'static Resource, id| {
             rule_on_object(resource, Some(id), |row| resource.access.rows(actor, Action::Change, row))
@@ -39,7 +39,7 @@ impl Access for CredentialAccess {
         rule
     }
 
-    /// Whoever moves a credential takes it from one organization and gives it to another.
+    /// A move needs permission to add credentials in both organizations.
     fn relink(&self, actor: &Actor, name: &str, from: Option<i64>, to: Option<i64>) -> Rule {
         if name != ORGANIZATION_LINK.name {
             return Rule::All;
@@ -48,17 +48,17 @@ impl Access for CredentialAccess {
     }
 }
 
-/// Whether the actor may put credentials into this organization.
+/// Whether the actor may add credentials to this organization.
 fn creates_in(actor: &Actor, organization: i64) -> Rule {
     can_create_in_organization(&CREDENTIAL, &ORGANIZATION, "credential_admin_role", actor, Some(organization))
 }
 
-/// Whether the actor may have work done with this credential.
+/// Whether the actor may use this credential.
 pub fn can_use(actor: &Actor, credential: i64) -> Rule {
     has_role_or_permission_on(&CREDENTIAL, "use_role", "use", actor, Some(credential))
 }
 
-/// Whether the actor may change this credential, or any if none is named.
+/// Whether the actor may change this credential, or any one if there is no id.
 pub fn can_administer(actor: &Actor, credential: Option<i64>) -> Rule {
     has_role_or_permission_on(&CREDENTIAL, "admin_role", "change", actor, credential)
 }

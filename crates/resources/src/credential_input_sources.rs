@@ -1,7 +1,8 @@
-//! Input sources: values of a credential that are looked up elsewhere, by means
-//! of another credential of an external type.
+//! Credential input sources: inputs of a credential that are looked up in an external
+//! system with another credential.
 
 use async_trait::async_trait;
+use hostler_access::has_role_or_permission;
 use hostler_database::{Transaction, Type};
 use hostler_engine::{Edit, Engine, Error, Hooks, RenderContext, ResponseObject};
 use hostler_schema::{
@@ -9,42 +10,44 @@ use hostler_schema::{
     column, fields,
 };
 use sea_query::{Alias, ExprTrait, JoinType, Query};
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
+use crate::CREDENTIAL;
 use crate::common::{BY_CREATOR, BY_MODIFIER, CREATED, CREATED_BY, MODIFIED, MODIFIED_BY};
+use crate::credential_access::{can_administer, can_use};
 use crate::credential_inputs::TypeDefinition;
-use crate::{CREDENTIAL, credential_access};
 
 const DESCRIPTION: Field = fields::text("description")
     .label("Description")
     .default(DefaultValue::Text(""))
-    .help("What the value is looked up for.");
+    .help("A description of this input source.");
 const INPUT_FIELD_NAME: Field = fields::text("input_field_name")
     .label("Input field name")
     .max(1024)
     .required()
-    .help("The field of the target credential whose value is looked up.");
+    .help("The input of the target credential that is looked up.");
 const METADATA: Field = fields::json("metadata")
     .label("Metadata")
     .default(DefaultValue::EmptyObject)
     .kept_on_put()
-    .help("Where the value is found, as the type of the source credential defines it.");
+    .help("The parameters of the lookup, as the type of the source credential defines them.");
 const TARGET: Field = fields::link("target_credential", "target_credential_id", || &CREDENTIAL)
     .label("Target credential")
     .required()
-    .help("The credential whose value is looked up.");
+    .help("The credential that receives the value.");
 const SOURCE: Field = fields::link("source_credential", "source_credential_id", || &CREDENTIAL)
     .label("Source credential")
     .required()
-    .help("The credential of an external type with which it is looked up.");
+    .help("The credential for the external system; its type must be external.");
 
 /// Input sources.
 pub static CREDENTIAL_INPUT_SOURCE: Resource = Resource {
     type_label: "Credential Input Source",
     list_title: "Credential Input Source List",
     detail_title: "Credential Input Source Detail",
-    description: "Values of credentials that are looked up in an external store. Whoever sees the target credential sees \
-                  its sources; whoever administers the target may name a source that they may use.",
+    description: "Inputs of credentials that are looked up in an external system. Readers of the target credential see \
+                  its input sources. Creating or changing one needs the admin role of the target and the use role of \
+                  the source.",
     relations: &[
         BY_CREATOR,
         BY_MODIFIER,
@@ -76,26 +79,39 @@ pub static CREDENTIAL_INPUT_SOURCE: Resource = Resource {
 struct InputSourceAccess;
 
 impl Access for InputSourceAccess {
-    /// Who may do with the target what is asked may do it with its sources.
+    /// Reading needs read permission on the target credential, deleting needs change
+    /// permission on it. As in AWX, changing also needs use permission on the source.
     fn rows(&self, actor: &Actor, action: Action, row: &str) -> Rule {
-        // Taking a source away changes the target.
-        let action = if action == Action::Delete { Action::Change } else { action };
-        match CREDENTIAL.access.rows(actor, action, "target_of") {
-            targets @ Rule::When(_) => {
-                Rule::When(column(row, "target_credential_id").in_subquery(targets.ids(CREDENTIAL.table, "target_of")))
-            }
-            rule => rule,
+        let target_action = if action == Action::Delete { Action::Change } else { action };
+        let target = linked(row, TARGET.column, CREDENTIAL.access.rows(actor, target_action, "linked"));
+        match action {
+            Action::Change => target.and(linked(
+                row,
+                SOURCE.column,
+                has_role_or_permission(&CREDENTIAL, "use_role", "use", actor, "linked"),
+            )),
+            Action::Read | Action::Delete => target,
         }
     }
 
     fn create(&self, actor: &Actor, draft: Draft<'_>) -> Rule {
-        let target = credential_access::can_administer(actor, draft(TARGET.name));
-        let source = draft(SOURCE.name).map_or(Rule::All, |id| credential_access::can_use(actor, id));
+        let target = can_administer(actor, draft(TARGET.name));
+        let source = draft(SOURCE.name).map_or(Rule::All, |id| can_use(actor, id));
         target.and(source)
     }
 }
 
-/// Checks that sources fit their targets.
+/// The rows whose credential in this column satisfies a rule over the table `linked`.
+fn linked(row: &str, link: &'static str, credentials: Rule) -> Rule {
+    match credentials {
+        credentials @ Rule::When(_) => {
+            Rule::When(column(row, link).in_subquery(credentials.ids(CREDENTIAL.table, "linked")))
+        }
+        rule => rule,
+    }
+}
+
+/// Checks that an input source fits its target and its source.
 pub struct InputSourceHooks;
 
 #[async_trait]
@@ -106,21 +122,33 @@ impl Hooks for InputSourceHooks {
         };
         let target = TypeDefinition::load_for_credential(tx, target).await?;
         let source = TypeDefinition::load_for_credential(tx, source).await?;
+        let mut errors = vec![];
+        let mut add = |field: &Field, message: String| errors.push((field.name.to_owned(), vec![message]));
         if target.is_external() {
-            return Err(Error::field(TARGET.name, "Target must be a non-external credential"));
+            add(&TARGET, "Target must be a non-external credential".into());
         }
         if !source.is_external() {
-            return Err(Error::field(SOURCE.name, "Source must be an external credential"));
+            add(&SOURCE, "Source must be an external credential".into());
         }
-        let field = edit.new.text(&INPUT_FIELD_NAME);
-        let mut known = target.field_names();
-        if !known.contains(&field) {
-            known.sort_unstable();
-            let message =
-                format!("Input field must be defined on target credential (options are {}).", known.join(", "));
-            return Err(Error::field(INPUT_FIELD_NAME.name, message));
+        let mut ids = target.field_names();
+        if !ids.contains(&edit.new.text(&INPUT_FIELD_NAME)) {
+            ids.sort_unstable();
+            let options = ids.join(", ");
+            add(
+                &INPUT_FIELD_NAME,
+                format!("Input field must be defined on target credential (options are {options})."),
+            );
         }
-        source.check_metadata(&METADATA, edit.new.get(&METADATA))
+        // As in AWX, the errors of all fields are reported together.
+        match source.check_metadata(&METADATA, edit.new.get(&METADATA)) {
+            Ok(()) if errors.is_empty() => Ok(()),
+            Ok(()) => Err(Error::Invalid(errors)),
+            Err(Error::Invalid(found)) => Err(Error::Invalid([errors, found].concat())),
+            Err(Error::InvalidNested { field, parts, .. }) => {
+                Err(Error::InvalidNested { field, parts, others: errors })
+            }
+            Err(other) => Err(other),
+        }
     }
 
     async fn enrich(
@@ -130,20 +158,28 @@ impl Hooks for InputSourceHooks {
         page: &mut [ResponseObject],
     ) -> Result<(), Error> {
         for shown in page {
-            // As in AWX they tell only whether one may take the source away.
-            let may = view.actor.can_write && shown.loaded.deletable;
-            shown.add_summary("user_capabilities", json!({"delete": may}));
+            // AWX shows only this capability.
+            let can_delete = view.actor.can_write && shown.loaded.deletable;
+            shown.add_summary("user_capabilities", json!({"delete": can_delete}));
+            // AWX leaves this key out here, though other summaries of credentials have it.
+            let summaries = shown.json.get_mut("summary_fields").and_then(Json::as_object_mut);
+            for (_, summary) in summaries.into_iter().flatten() {
+                if let Some(summary) = summary.as_object_mut() {
+                    summary.shift_remove("kubernetes");
+                }
+            }
         }
         Ok(())
     }
 }
 
-/// Gives a credential the sources of another, as far as the actor may use them.
+/// Copies the input sources of a credential to another one. Sources that the actor may
+/// not use are left out.
 ///
 /// # Errors
-/// What the database says.
+/// Database errors.
 pub async fn copy(engine: &Engine, tx: &mut Transaction, actor: &Actor, from: i64, to: i64) -> Result<(), Error> {
-    let usable = hostler_access::has_role_or_permission(&CREDENTIAL, "use_role", "use", actor, "usable");
+    let usable = has_role_or_permission(&CREDENTIAL, "use_role", "use", actor, "usable");
     let query = Query::select()
         .exprs(
             [&DESCRIPTION, &INPUT_FIELD_NAME, &METADATA, &SOURCE]
@@ -161,7 +197,7 @@ pub async fn copy(engine: &Engine, tx: &mut Transaction, actor: &Actor, from: i6
         .to_owned();
     let now = engine.clock.now();
     for row in tx.read(&query, &[Type::Text, Type::Text, Type::Text, Type::Integer]).await? {
-        let text = |place| row.text(place).unwrap_or_default().to_owned();
+        let text = |index| row.text(index).unwrap_or_default().to_owned();
         let insert = Query::insert()
             .into_table(Alias::new(CREDENTIAL_INPUT_SOURCE.table))
             .columns(

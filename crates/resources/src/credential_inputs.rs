@@ -1,5 +1,5 @@
-//! The values of credentials on their way to and from the database: what is
-//! secret among them is stored sealed, each bound to its credential and its name.
+//! Validation, encryption and decryption of credential inputs. Each secret input is
+//! encrypted on its own, bound to its credential and its name.
 
 use hostler_credential_types::{CredentialTypeInfo, InputErrors, InputSchema};
 use hostler_database::{Transaction, Type, Value};
@@ -11,23 +11,23 @@ use serde_json::{Map, Value as Json};
 
 use crate::{CREDENTIAL, CREDENTIAL_TYPE};
 
-/// The definition that a credential has to fit.
+/// The credential type of a credential, as far as its inputs depend on it.
 pub struct TypeDefinition {
-    /// The type's name.
+    /// The name of the type.
     pub name: String,
-    /// Its kind.
+    /// The kind of the type, such as `cloud`.
     pub kind: String,
-    /// What names it, if it is managed.
+    /// The fixed identifier of a managed type; `None` for a custom type.
     pub namespace: Option<String>,
-    /// What a credential consists of.
+    /// The definition of the inputs.
     pub inputs: InputSchema,
 }
 
 impl TypeDefinition {
-    /// That of the credential type with this id.
+    /// Loads a credential type by its id.
     ///
     /// # Errors
-    /// What the database says; [`Error::Conflict`] if the type is gone.
+    /// Database errors; [`Error::Conflict`] if the type was deleted.
     pub async fn load(tx: &mut Transaction, id: i64) -> Result<Self, Error> {
         let query = Query::select()
             .exprs(COLUMNS.map(|name| column(CREDENTIAL_TYPE.table, name)))
@@ -37,7 +37,7 @@ impl TypeDefinition {
         Self::read(tx, query).await
     }
 
-    /// That of the type of the credential with this id.
+    /// Loads the type of the credential with this id.
     ///
     /// # Errors
     /// As [`TypeDefinition::load`].
@@ -60,7 +60,7 @@ impl TypeDefinition {
             .into_iter()
             .next()
             .ok_or_else(|| Error::Conflict("The credential type was deleted at the same moment.".into()))?;
-        let text = |place| row.text(place).map(str::to_owned);
+        let text = |index| row.text(index).map(str::to_owned);
         let (name, kind, namespace) = (text(0).unwrap_or_default(), text(1).unwrap_or_default(), text(2));
         let inputs = match row.0.into_iter().nth(3) {
             Some(Value::Json(json)) => InputSchema::read(&json),
@@ -69,37 +69,41 @@ impl TypeDefinition {
         Ok(TypeDefinition { name, kind, namespace, inputs })
     }
 
-    /// Whether values are looked up with such credentials.
+    /// Whether credentials of this type look up values in an external system.
     pub fn is_external(&self) -> bool {
         self.kind == "external"
     }
 
-    /// The names of the fields of such a credential.
+    /// The ids of the input fields.
     pub fn field_names(&self) -> Vec<&str> {
         self.inputs.fields.iter().map(|field| field.id.as_str()).collect()
     }
 
-    /// Whether this value of this field has to be sealed.
+    /// Whether this value of this field must be encrypted.
     fn is_secret(&self, name: &str, value: &str) -> bool {
         let Some(field) = self.inputs.field(name) else { return false };
-        // The word by which somebody is asked for the value at launch is no secret.
         let asks = field.ask_at_runtime && value == ASK;
         field.secret && !value.is_empty() && !asks
     }
+
+    /// Whether the field with this name is a secret one.
+    fn is_secret_field(&self, name: &str) -> bool {
+        self.inputs.field(name).is_some_and(|field| field.secret)
+    }
 }
 
-/// What is read of a type.
+/// The columns of a credential type that [`TypeDefinition`] needs.
 const COLUMNS: [&str; 4] = ["name", "kind", "namespace", "inputs"];
 
-/// In the place of a value that is asked for when work starts.
+/// The value that makes a job ask for the input at launch. It is not a secret.
 const ASK: &str = "ASK";
 
-/// Checks the values that a credential shall have and makes them ready to be
-/// stored: those of an existing one are sealed where they are secret; the secrets
-/// of a new one wait for [`encrypt_new`], because they are bound to its id.
+/// Checks the new inputs of a credential and prepares them for storage. Secrets of an
+/// existing credential are encrypted here. Secrets of a new one are encrypted by
+/// [`encrypt_new`], because they are bound to the id.
 ///
 /// # Errors
-/// [`Error::Invalid`] and [`Error::InvalidNested`] for values that do not fit the definition.
+/// [`Error::Invalid`] and [`Error::InvalidNested`] for inputs that do not fit the definition.
 pub async fn prepare(
     engine: &Engine,
     tx: &mut Transaction,
@@ -107,58 +111,85 @@ pub async fn prepare(
     field: &'static Field,
     definition: &TypeDefinition,
 ) -> Result<(), Error> {
-    let stored = edit.old.as_ref().map(|old| values(old, field)).unwrap_or_default();
-    let sent = match edit.new.get(field) {
-        Value::Json(Json::Object(sent)) => sent.clone(),
-        other => return Err(not_an_object(field, other)),
-    };
-    let id = edit.new.id;
-    let mut plain = Map::new();
-    for (name, value) in sent {
-        let value = match (value.as_str(), stored.get(&name).and_then(Json::as_str)) {
-            // The client keeps what is stored, or did not send any inputs but another type.
-            (Some(text), Some(kept)) if is_encrypted(kept) && (text == ENCRYPTED || text == kept) => {
-                open(engine, id, field, &name, kept)?.into()
-            }
-            (Some(ENCRYPTED), Some(kept)) => kept.into(),
-            // What a new one may not hold is for its type to say.
-            (Some(ENCRYPTED), None) if !edit.is_new() => {
-                let message =
-                    format!("{ENCRYPTED} keeps the value that is stored, but none is: send the value itself.");
-                return Err(part(field, &name, message));
-            }
-            (Some(text), _) if is_encrypted(text) => {
-                return Err(part(field, &name, "This text cannot be told from one that is stored encrypted."));
-            }
-            _ => value,
-        };
-        plain.insert(name, value);
-    }
+    let stored = edit.old.as_ref().map(|old| inputs_of(old, field)).unwrap_or_default();
+    let mut plain = merge_with_stored(engine, edit, field, definition, &stored)?;
     definition.check(field, &mut plain, edit.old.is_some().then_some(&stored))?;
+    // As in AWX, an empty secret is not stored at all.
+    plain.retain(|name, value| !(value == "" && definition.is_secret_field(name)));
     if edit.is_new() {
         edit.secrets.insert(field.name, Json::Object(plain.clone()).to_string());
         plain.retain(|name, value| !value.as_str().is_some_and(|value| definition.is_secret(name, value)));
         edit.new.set(field, Value::Json(plain.into()));
         return Ok(());
     }
+    let id = edit.new.id;
     let encryptor = engine.vault.encryptor(tx).await?;
     for (name, value) in &mut plain {
         let Some(text) = value.as_str().filter(|text| definition.is_secret(name, text)) else { continue };
-        // What stays the same stays as it is, so that nothing counts as changed.
-        let kept = match stored.get(name).and_then(Json::as_str).filter(|kept| is_encrypted(kept)) {
-            Some(kept) if open(engine, id, field, name, kept)? == text => Some(kept.to_owned()),
+        // Encryption is randomized: reuse the stored text of an unchanged secret, so that it does not count as changed.
+        let unchanged = match stored.get(name).and_then(Json::as_str).filter(|old| is_encrypted(old)) {
+            Some(old) if decrypt(engine, id, field, name, old)? == text => Some(old.to_owned()),
             _ => None,
         };
-        *value = kept.unwrap_or_else(|| encryptor.encrypt(&place(id, &key(field, name)), text)).into();
+        *value = unchanged.unwrap_or_else(|| encryptor.encrypt(&context(id, &key(field, name)), text)).into();
     }
     edit.new.set(field, Value::Json(plain.into()));
     Ok(())
 }
 
-/// Seals the secrets of a credential that has just been created.
+/// The sent inputs in plain text, with the stored value for each one that the client
+/// wants to keep.
+fn merge_with_stored(
+    engine: &Engine,
+    edit: &Edit<'_>,
+    field: &'static Field,
+    definition: &TypeDefinition,
+    stored: &Map<String, Json>,
+) -> Result<Map<String, Json>, Error> {
+    let sent = match edit.new.get(field) {
+        Value::Json(Json::Object(sent)) => sent,
+        other => return Err(not_an_object(field, other)),
+    };
+    let mut plain = Map::new();
+    for (name, value) in sent {
+        let value = match (value.as_str(), stored.get(name).and_then(Json::as_str)) {
+            // The stored text itself is in `sent` if the request changes only the type.
+            (Some(text), Some(old))
+                if text == ENCRYPTED || text == old || keeps_empty(edit, definition, sent, name) =>
+            {
+                if is_encrypted(old) { decrypt(engine, edit.new.id, field, name, old)?.into() } else { old.into() }
+            }
+            // For a new credential the check against the type rejects it.
+            (Some(ENCRYPTED), None) if !edit.is_new() => {
+                let message = format!("{ENCRYPTED} keeps the stored value, but there is none: send the value itself.");
+                return Err(input_error(field, name, message));
+            }
+            (Some(text), _) if is_encrypted(text) => {
+                return Err(input_error(field, name, "This text has the form of a stored, encrypted value."));
+            }
+            _ => value.clone(),
+        };
+        plain.insert(name.clone(), value);
+    }
+    Ok(plain)
+}
+
+/// Whether an empty text keeps the stored secret: `awx import` sends PUT with an empty
+/// text for each `$encrypted$` of an export. PATCH empties the secret.
+fn keeps_empty(edit: &Edit<'_>, definition: &TypeDefinition, sent: &Map<String, Json>, name: &str) -> bool {
+    let text = |name: &str| sent.get(name).and_then(Json::as_str).unwrap_or_default();
+    if !edit.replaces || !text(name).is_empty() || !definition.is_secret_field(name) {
+        return false;
+    }
+    // A new private key does not keep the passphrase of the old one.
+    let has_new_key = !matches!(text("ssh_key_data"), "" | ENCRYPTED);
+    !(name == "ssh_key_unlock" && has_new_key)
+}
+
+/// Encrypts the secrets of a credential that has just been created.
 ///
 /// # Errors
-/// What the vault and the database say.
+/// Vault and database errors.
 pub async fn encrypt_new(
     engine: &Engine,
     tx: &mut Transaction,
@@ -169,14 +200,14 @@ pub async fn encrypt_new(
     let Some(Ok(Json::Object(mut inputs))) = edit.secrets.get(field.name).map(|text| serde_json::from_str(text)) else {
         return Ok(());
     };
-    let open = values(&edit.new, field);
-    if open.len() == inputs.len() {
+    let public = inputs_of(&edit.new, field);
+    if public.len() == inputs.len() {
         return Ok(());
     }
     let encryptor = engine.vault.encryptor(tx).await?;
-    for (name, value) in inputs.iter_mut().filter(|(name, _)| !open.contains_key(*name)) {
+    for (name, value) in inputs.iter_mut().filter(|(name, _)| !public.contains_key(*name)) {
         if let Some(text) = value.as_str() {
-            *value = encryptor.encrypt(&place(id, &key(field, name)), text).into();
+            *value = encryptor.encrypt(&context(id, &key(field, name)), text).into();
         }
     }
     let update = Query::update()
@@ -188,45 +219,46 @@ pub async fn encrypt_new(
     Ok(())
 }
 
-/// The values of a credential with its secrets in plain text.
+/// The inputs of a credential with its secrets in plain text.
 ///
 /// # Errors
-/// What the vault says.
-pub fn decrypted(engine: &Engine, record: &Record, field: &'static Field) -> Result<Json, Error> {
-    let mut inputs = values(record, field);
+/// Vault errors.
+pub fn decrypted(engine: &Engine, record: &Record, field: &'static Field) -> Result<Map<String, Json>, Error> {
+    let mut inputs = inputs_of(record, field);
     for (name, value) in &mut inputs {
-        if let Some(sealed) = value.as_str().filter(|text| is_encrypted(text)) {
-            *value = open(engine, record.id, field, name, sealed)?.into();
+        if let Some(text) = value.as_str().filter(|text| is_encrypted(text)) {
+            *value = decrypt(engine, record.id, field, name, text)?.into();
         }
     }
-    Ok(inputs.into())
+    Ok(inputs)
 }
 
-fn values(record: &Record, field: &Field) -> Map<String, Json> {
+fn inputs_of(record: &Record, field: &Field) -> Map<String, Json> {
     match record.get(field) {
-        Value::Json(Json::Object(values)) => values.clone(),
+        Value::Json(Json::Object(inputs)) => inputs.clone(),
         _ => Map::new(),
     }
 }
 
-/// What a sealed value is bound to: the credential and the value's own name.
+/// The name by which an encrypted input is bound to its credential.
 fn key(field: &Field, name: &str) -> String {
     format!("{}.{name}", field.name)
 }
 
-fn place(id: i64, key: &str) -> SecretContext<'_> {
+fn context(id: i64, key: &str) -> SecretContext<'_> {
     SecretContext::new(CREDENTIAL.name, id, key)
 }
 
-fn open(engine: &Engine, id: i64, field: &Field, name: &str, sealed: &str) -> Result<String, Error> {
-    Ok(engine.vault.decrypt(&place(id, &key(field, name)), sealed)?.to_string())
+fn decrypt(engine: &Engine, id: i64, field: &Field, name: &str, text: &str) -> Result<String, Error> {
+    Ok(engine.vault.decrypt(&context(id, &key(field, name)), text)?.to_string())
 }
 
-fn part(field: &Field, name: &str, message: impl Into<String>) -> Error {
-    Error::InvalidNested(field.name.to_owned(), vec![(name.to_owned(), vec![message.into()])])
+fn input_error(field: &Field, name: &str, message: impl Into<String>) -> Error {
+    let parts = vec![(name.to_owned(), vec![message.into()])];
+    Error::InvalidNested { field: field.name.to_owned(), parts, others: vec![] }
 }
 
-/// A value's type as AWX names it.
+/// The name of a value's type in AWX's messages.
 fn type_name(value: &Value) -> &'static str {
     match value {
         Value::Json(Json::String(_)) => "str",
@@ -240,7 +272,8 @@ fn type_name(value: &Value) -> &'static str {
 }
 
 impl TypeDefinition {
-    fn info(&self) -> CredentialTypeInfo<'_> {
+    /// What the checks of values need besides the inputs.
+    pub fn info(&self) -> CredentialTypeInfo<'_> {
         CredentialTypeInfo { name: &self.name, kind: &self.kind, managed: self.namespace.is_some() }
     }
 
@@ -250,23 +283,24 @@ impl TypeDefinition {
         values: &mut Map<String, Json>,
         stored: Option<&Map<String, Json>>,
     ) -> Result<(), Error> {
-        self.inputs.check_values(self.info(), values, stored).map_err(|problems| failure(field, problems))
+        self.inputs.check_values(self.info(), values, stored).map_err(|errors| failure(field, errors))
     }
 
-    /// Whether this may stand beside a source of such a type.
+    /// Checks the metadata of an input source against its source credential's type.
     ///
     /// # Errors
-    /// [`Error::Invalid`].
+    /// [`Error::Invalid`] and [`Error::InvalidNested`].
     pub fn check_metadata(&self, field: &Field, metadata: &Value) -> Result<(), Error> {
         let Value::Json(Json::Object(values)) = metadata else { return Err(not_an_object(field, metadata)) };
-        self.inputs.check_metadata(self.info(), values).map_err(|problems| failure(field, problems))
+        self.inputs.check_metadata(self.info(), values).map_err(|errors| failure(field, errors))
     }
 }
 
-fn failure(field: &Field, problems: InputErrors) -> Error {
-    match problems {
-        InputErrors::General(messages) => Error::Invalid(vec![(field.name.to_owned(), messages)]),
-        InputErrors::PerInput(parts) => Error::InvalidNested(field.name.to_owned(), parts),
+fn failure(field: &Field, errors: InputErrors) -> Error {
+    let field = field.name.to_owned();
+    match errors {
+        InputErrors::General(messages) => Error::Invalid(vec![(field, messages)]),
+        InputErrors::PerInput(parts) => Error::InvalidNested { field, parts, others: vec![] },
     }
 }
 

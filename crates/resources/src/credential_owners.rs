@@ -1,5 +1,5 @@
-//! To whom credentials belong: the users and teams that hold their admin role,
-//! the team that they were made for, and their organization.
+//! Owners of credentials: users and teams with the admin role, the team that the
+//! credential was created for, and the organization.
 
 use hostler_database::{Row, Type};
 use hostler_engine::{Engine, Error, ResponseObject};
@@ -9,13 +9,13 @@ use serde_json::{Value as Json, json};
 
 use crate::{CREDENTIAL, ORGANIZATION, TEAM, USER};
 
-/// The condition that this credential belongs to team `other`.
+/// The condition that team `other` owns this credential.
 pub fn owner_teams(credential: Expr, other: &str) -> Expr {
-    let made_for = Query::select()
-        .expr(column("made", "team_id"))
-        .from_as(Alias::new(CREDENTIAL.table), Alias::new("made"))
-        .and_where(column("made", "id").eq(credential.clone()))
-        .and_where(column("made", "team_id").is_not_null())
+    let created_for = Query::select()
+        .expr(column("created_for", "team_id"))
+        .from_as(Alias::new(CREDENTIAL.table), Alias::new("created_for"))
+        .and_where(column("created_for", "id").eq(credential.clone()))
+        .and_where(column("created_for", "team_id").is_not_null())
         .to_owned();
     let granted = Query::select()
         .expr(column("grants", "team_id"))
@@ -26,11 +26,11 @@ pub fn owner_teams(credential: Expr, other: &str) -> Expr {
         .and_where(column("roles", "object_id").eq(credential))
         .and_where(column("grants", "team_id").is_not_null())
         .to_owned();
-    column(other, "id").in_subquery(made_for).or(column(other, "id").in_subquery(granted))
+    column(other, "id").in_subquery(created_for).or(column(other, "id").in_subquery(granted))
 }
 
-/// The condition that credential `other` was made for this team, or that the
-/// team was granted to use or to administer it.
+/// The condition that credential `other` was created for this team, or that the team
+/// has its use role or admin role.
 pub fn belongs_to_team(team: Expr, other: &str) -> Expr {
     let granted = Query::select()
         .expr(column("roles", "object_id"))
@@ -43,11 +43,11 @@ pub fn belongs_to_team(team: Expr, other: &str) -> Expr {
     column(other, "team_id").eq(team).or(column(other, "id").in_subquery(granted))
 }
 
-/// Adds the owners of the credentials of a page, as far as the actor may see
-/// them: two statements for all.
+/// Adds `summary_fields.owners` to the credentials of a page, without owners that the
+/// actor may not see. Two statements for the whole page.
 ///
 /// # Errors
-/// What the database says.
+/// Database errors.
 pub async fn add_owners(engine: &Engine, actor: &Actor, page: &mut [ResponseObject]) -> Result<(), Error> {
     let ids: Vec<i64> = page.iter().map(|shown| shown.loaded.record.id).collect();
     let users = owning_users(engine, actor, &ids).await?;
@@ -56,12 +56,12 @@ pub async fn add_owners(engine: &Engine, actor: &Actor, page: &mut [ResponseObje
         let id = Some(shown.loaded.record.id);
         let mut owners = vec![];
         for row in users.iter().filter(|row| row.integer(0) == id) {
-            let name = |place| row.text(place).unwrap_or_default();
+            let name = |index| row.text(index).unwrap_or_default();
             let full_name = format!("{} {}", name(3), name(4));
             owners.push(owner(USER.name, USER.url(row.integer(1).unwrap_or_default()), row, name(2), &full_name));
         }
         for row in teams.iter().filter(|row| row.integer(0) == id) {
-            let name = |place| row.text(place).unwrap_or_default();
+            let name = |index| row.text(index).unwrap_or_default();
             owners.push(owner(TEAM.name, TEAM.url(row.integer(1).unwrap_or_default()), row, name(2), name(3)));
         }
         let organization = shown.json.get("summary_fields").and_then(|summaries| summaries.get(ORGANIZATION.name));
@@ -72,7 +72,7 @@ pub async fn add_owners(engine: &Engine, actor: &Actor, page: &mut [ResponseObje
             summary.insert("url".into(), url.into());
             owners.push(summary.into());
         }
-        // As in AWX a link leads to the owner, if it is not the organization, which has a link anyway.
+        // As in AWX, `related` links to the first owner if there is no organization.
         if shown.loaded.links.first().is_none_or(Option::is_none)
             && let Some(first) = owners.first()
             && let (Some(kind), Some(url)) = (first["type"].as_str(), first["url"].as_str())

@@ -1,7 +1,8 @@
-//! Credential types: what a credential consists of, and what is made of it for a
-//! job. The managed ones come with Hostler, superusers make others.
+//! Credential types: the inputs of credentials, and how a job receives them. Managed
+//! types are part of Hostler; superusers create custom ones.
 
 use async_trait::async_trait;
+use hostler_credential_types::managed::MANAGED_TYPES;
 use hostler_credential_types::{InputSchema, check_injectors, check_inputs};
 use hostler_database::{Database, Transaction, Type, Value};
 use hostler_engine::{Edit, Engine, Error, Hooks, Record};
@@ -29,47 +30,44 @@ const KINDS: &[(&str, &str)] = &[
     ("galaxy", "Galaxy/Automation Hub"),
     ("cryptography", "Cryptography"),
 ];
-/// The kinds that custom types can be of.
+/// The kinds of custom types.
 const CUSTOM_KINDS: &[(&str, &str)] = &[("net", "Network"), ("cloud", "Cloud")];
 
 const NAME: Field =
-    fields::text("name").label("Name").max(512).required().help("What the type is called; unique among its kind.");
-const DESCRIPTION: Field = fields::text("description")
-    .label("Description")
-    .default(DefaultValue::Text(""))
-    .help("What credentials of this type are for.");
+    fields::text("name").label("Name").max(512).required().help("The name of the type; unique within its kind.");
+const DESCRIPTION: Field =
+    fields::text("description").label("Description").default(DefaultValue::Text("")).help("A description of the type.");
 const KIND: Field = fields::choice("kind", KINDS)
     .label("Kind")
     .required()
     .offers(CUSTOM_KINDS)
-    .help("What credentials of this type are used with.");
+    .help("The kind of system that credentials of this type are for.");
 const NAMESPACE: Field = fields::text("namespace")
     .label("Namespace")
     .nullable()
     .read_only()
-    .help("What names a managed type whatever it is called; null for others.");
+    .help("The fixed identifier of a managed type; null for custom types.");
 const MANAGED: Field = fields::boolean("managed")
     .label("Managed")
     .read_only()
-    .help("Whether the type comes with the server: then it cannot be changed.");
+    .help("Whether the type is part of the server. Managed types cannot be changed.");
 const INPUTS: Field = fields::json("inputs")
     .label("Inputs")
     .default(DefaultValue::EmptyObject)
     .kept_on_put()
-    .help("What a credential of this type consists of: a list of fields, and which of them are required.");
-const INJECTORS: Field = fields::json("injectors")
-    .label("Injectors")
-    .default(DefaultValue::EmptyObject)
-    .kept_on_put()
-    .help("The files, environment variables and extra variables that a job is given of a credential of this type.");
+    .help("The inputs of credentials of this type: a list of fields, and which of them are required.");
+const INJECTORS: Field =
+    fields::json("injectors").label("Injectors").default(DefaultValue::EmptyObject).kept_on_put().help(
+        "The files, environment variables and extra variables that a job receives from a credential of this type.",
+    );
 
 /// Credential types.
 pub static CREDENTIAL_TYPE: Resource = Resource {
     type_label: "Credential Type",
     list_title: "Credential Type List",
     detail_title: "Credential Type Detail",
-    description: "What credentials consist of. Everybody sees all types; superusers make and change those that do not \
-                  come with the server.",
+    description: "Credential types define the inputs of credentials. Every user can read all types; superusers create \
+                  and change custom ones.",
     relations: &[
         BY_CREATOR,
         BY_MODIFIER,
@@ -112,7 +110,7 @@ impl Access for CredentialTypeAccess {
     fn rows(&self, actor: &Actor, action: Action, _row: &str) -> Rule {
         match action {
             Action::Read => Rule::All,
-            // As in AWX these are capabilities on managed types too; the hooks refuse with a reason.
+            // As in AWX, `user_capabilities` of managed types are true; the hooks reject the request with a reason.
             Action::Change | Action::Delete => Rule::from_bool(actor.is_superuser),
         }
     }
@@ -122,19 +120,24 @@ impl Access for CredentialTypeAccess {
     }
 }
 
-/// Checks definitions, and protects the types that are managed or in use.
+/// Checks definitions, and protects managed types and types in use.
 pub struct CredentialTypeHooks;
 
 #[async_trait]
 impl Hooks for CredentialTypeHooks {
     fn authorize(&self, edit: &Edit<'_>) -> Result<(), Error> {
-        refuse_managed(edit.old.as_ref(), "Modifications not allowed for managed credential types")
+        reject_managed(edit.old.as_ref(), "Modifications not allowed for managed credential types")
     }
 
     async fn validate(&self, _engine: &Engine, tx: &mut Transaction, edit: &mut Edit<'_>) -> Result<(), Error> {
         let kind = edit.new.text(&KIND);
         if !CUSTOM_KINDS.iter().any(|(known, _)| *known == kind) {
             return Err(Error::field(KIND.name, format!("Must be 'cloud' or 'net', not {kind}")));
+        }
+        // Clients look types up by their name: two types named `Machine` would be ambiguous.
+        let name = edit.new.text(&NAME).to_lowercase();
+        if edit.changes(&NAME) && MANAGED_TYPES.iter().any(|managed| managed.name.to_lowercase() == name) {
+            return Err(Error::field(NAME.name, "A managed credential type has this name."));
         }
         if edit.changes(&INPUTS) || edit.changes(&INJECTORS) {
             check_definition(edit)?;
@@ -153,7 +156,7 @@ impl Hooks for CredentialTypeHooks {
         if edit.is_new() || !edit.changes(&KIND) {
             return Ok(());
         }
-        // What credentials show of their type has changed with it.
+        // Credentials repeat the kind of their type.
         let kind = edit.new.text(&KIND);
         let update = Query::update()
             .table(Alias::new(CREDENTIAL.table))
@@ -172,7 +175,7 @@ impl Hooks for CredentialTypeHooks {
         _actor: &Actor,
         record: &Record,
     ) -> Result<(), Error> {
-        refuse_managed(Some(record), "Deletion not allowed for managed credential types")?;
+        reject_managed(Some(record), "Deletion not allowed for managed credential types")?;
         if is_in_use(tx, record.id).await? {
             let message = "Credential types that are in use cannot be deleted";
             return Err(Error::Forbidden(Some(message.into())));
@@ -181,7 +184,7 @@ impl Hooks for CredentialTypeHooks {
     }
 }
 
-/// Checks what a type says of its inputs, and that its injectors use nothing else.
+/// Checks the inputs, and that the injectors use only these inputs.
 fn check_definition(edit: &mut Edit<'_>) -> Result<(), Error> {
     let json = |field| match edit.new.get(field) {
         Value::Json(json) => json.clone(),
@@ -195,7 +198,7 @@ fn check_definition(edit: &mut Edit<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-fn refuse_managed(record: Option<&Record>, message: &str) -> Result<(), Error> {
+fn reject_managed(record: Option<&Record>, message: &str) -> Result<(), Error> {
     match record {
         Some(record) if record.boolean(&MANAGED) => Err(Error::Forbidden(Some(message.into()))),
         _ => Ok(()),
@@ -212,13 +215,13 @@ async fn is_in_use(tx: &mut Transaction, id: i64) -> Result<bool, Error> {
     Ok(!tx.read(&query, &[Type::Integer]).await?.is_empty())
 }
 
-/// Brings what credentials show of their types up to date: a release may have
-/// made a managed type of a custom one.
+/// Updates the columns that credentials repeat from their types: a release may turn a
+/// custom type into a managed one.
 ///
 /// # Errors
-/// What the database says.
+/// Database errors.
 pub async fn sync_type_columns(database: &Database) -> Result<(), hostler_database::Error> {
-    let of_type = |what: Expr| {
+    let from_type = |what: Expr| {
         Query::select()
             .expr(what)
             .from(Alias::new(CREDENTIAL_TYPE.table))
@@ -226,20 +229,20 @@ pub async fn sync_type_columns(database: &Database) -> Result<(), hostler_databa
             .to_owned()
     };
     let text = |table: &str, name: &str| Expr::from(Func::coalesce([column(table, name), Expr::val("")]));
-    let mut stale = of_type(Expr::val(1));
-    stale.and_where(text(CREDENTIAL_TYPE.table, "namespace").ne(text(CREDENTIAL.table, "kind")));
+    let mut outdated = from_type(Expr::val(1));
+    outdated.and_where(text(CREDENTIAL_TYPE.table, "namespace").ne(text(CREDENTIAL.table, "kind")));
     let is_kind = |kind: &str| {
         let is_it = column(CREDENTIAL_TYPE.table, "kind").eq(kind);
-        Expr::SubQuery(None, Box::new(of_type(is_it).into()))
+        Expr::SubQuery(None, Box::new(from_type(is_it).into()))
     };
-    let namespace = of_type(column(CREDENTIAL_TYPE.table, "namespace"));
+    let namespace = from_type(column(CREDENTIAL_TYPE.table, "namespace"));
     let update = Query::update()
         .table(Alias::new(CREDENTIAL.table))
         .value(Alias::new("kind"), Expr::SubQuery(None, Box::new(namespace.into())))
         .value(Alias::new("cloud"), is_kind("cloud"))
         .value(Alias::new("kubernetes"), is_kind("kubernetes"))
         .value(Alias::new("version"), column(CREDENTIAL.table, "version").add(1))
-        .and_where(Expr::exists(stale))
+        .and_where(Expr::exists(outdated))
         .to_owned();
     let mut tx = database.begin().await?;
     tx.execute(&update).await?;

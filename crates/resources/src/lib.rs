@@ -6,8 +6,11 @@ mod activity;
 pub mod applications;
 mod common;
 mod credential_access;
+mod credential_hooks;
 mod credential_input_sources;
 mod credential_inputs;
+mod credential_lookup_test;
+mod credential_managed;
 mod credential_owners;
 mod credential_types;
 mod credentials;
@@ -27,6 +30,7 @@ pub mod users;
 pub use activity::ACTIVITY;
 pub use applications::APPLICATION;
 pub use credential_input_sources::CREDENTIAL_INPUT_SOURCE;
+pub use credential_lookup_test::{require_lookup_permission, test_lookup};
 pub use credential_types::CREDENTIAL_TYPE;
 pub use credentials::CREDENTIAL;
 pub use explain_access::explain;
@@ -50,7 +54,7 @@ pub const REGISTRY: Registry = Registry(&[
     Registered { resource: &TEAM, hooks: &teams::TeamHooks },
     Registered { resource: &PROJECT, hooks: &projects::ProjectHooks },
     Registered { resource: &CREDENTIAL_TYPE, hooks: &credential_types::CredentialTypeHooks },
-    Registered { resource: &CREDENTIAL, hooks: &credentials::CredentialHooks },
+    Registered { resource: &CREDENTIAL, hooks: &credential_hooks::CredentialHooks },
     Registered { resource: &CREDENTIAL_INPUT_SOURCE, hooks: &credential_input_sources::InputSourceHooks },
     Registered { resource: &APPLICATION, hooks: &applications::ApplicationHooks },
     Registered { resource: &TOKEN, hooks: &tokens::TokenHooks },
@@ -63,11 +67,13 @@ pub const REGISTRY: Registry = Registry(&[
     Registered { resource: &ACTIVITY, hooks: &activity::ActivityHooks },
 ]);
 
-/// Brings into the database what every server has from its start: AWX's credential types.
+/// Creates the objects that every server has: AWX's managed credential types and the
+/// managed credential for Ansible Galaxy.
 ///
 /// # Errors
-/// What the database says.
+/// Database errors.
 pub async fn preload(engine: &Engine) -> Result<(), hostler_database::Error> {
     hostler_credential_types::managed::sync(&engine.database, engine.clock.now()).await?;
-    credential_types::sync_type_columns(&engine.database).await
+    credential_types::sync_type_columns(&engine.database).await?;
+    credential_managed::create_galaxy_credential(engine).await
 }

@@ -369,6 +369,9 @@ async fn call_authenticated(app: &App, route: Route, actor: &Actor, request: &Re
             Box::pin(resource_handlers::sublist(engine, actor, found, &key, sublist, request)).await
         }
         Route::Copy(found, key) => Box::pin(resource_handlers::copy(engine, actor, found, &key, request)).await,
+        Route::LookupTest(found, key) => {
+            Box::pin(resource_handlers::lookup_test(engine, actor, found, &key, request)).await
+        }
         Route::ExplainAccess(found, key) if is_safe(&request.method) => {
             Box::pin(resource_handlers::explain_access(engine, actor, found, &key, request)).await
         }

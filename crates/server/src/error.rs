@@ -52,9 +52,12 @@ pub(crate) fn error_response(error: Error, method: &str) -> Response {
                 fields.into_iter().map(|(field, messages)| (field, json!(messages))).collect();
             Response::json(StatusCode::BAD_REQUEST, body)
         }
-        Error::InvalidNested(field, parts) => {
+        Error::InvalidNested { field, parts, others } => {
             let parts: Map<String, Json> = parts.into_iter().map(|(part, messages)| (part, json!(messages))).collect();
-            Response::json(StatusCode::BAD_REQUEST, json!({ field: parts }))
+            let mut body: Map<String, Json> =
+                others.into_iter().map(|(field, messages)| (field, json!(messages))).collect();
+            body.insert(field, parts.into());
+            Response::json(StatusCode::BAD_REQUEST, body)
         }
         Error::BadRequest(detail) => Response::detail(StatusCode::BAD_REQUEST, detail),
         Error::BadRequestMsg(message) => Response::json(StatusCode::BAD_REQUEST, json!({"msg": message})),

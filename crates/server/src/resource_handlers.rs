@@ -2,7 +2,7 @@
 
 use axum::http::{Method as Verb, StatusCode, header};
 use hostler_engine::{Actions, Engine, Error, ListScope, ObjectKey, Registered, UpdateMethod, find_id};
-use hostler_resources::{USER, explain};
+use hostler_resources::{USER, explain, require_lookup_permission, test_lookup};
 use hostler_schema::{Actor, Post, Resource, Sublist, column};
 use sea_query::ExprTrait;
 use serde_json::{Map, Value as Json, json};
@@ -154,6 +154,40 @@ pub(crate) async fn copy(
             let body = request.object()?;
             let created = engine.copy(actor, resource, &target, &body).await?;
             Ok(Response::json(StatusCode::CREATED, created.json).with(header::LOCATION, resource.url(created.id)))
+        }
+        _ => Err(Error::MethodNotAllowed.into()),
+    }
+}
+
+/// `/api/v2/credentials/KEY/test/` and `/api/v2/credential_types/KEY/test/`.
+pub(crate) async fn lookup_test(
+    engine: &Engine,
+    actor: &Actor,
+    found: &'static Registered,
+    key: &str,
+    request: &Request,
+) -> HandlerResult {
+    let resource = found.resource;
+    let id = find_id(engine, actor, resource, &ObjectKey::parse(resource, key)?).await?;
+    match request.method {
+        Verb::GET | Verb::HEAD => {
+            require_lookup_permission(engine, actor, resource, id).await?;
+            Ok(Response::ok(serde_json::Map::new()))
+        }
+        Verb::OPTIONS => Ok(Response::json(
+            StatusCode::OK,
+            json!({
+                "name": format!("{} Test", resource.type_label),
+                "description": "Tests a lookup in an external system with these inputs and metadata.",
+                "renders": ["application/json", "text/html"],
+                "parses": ["application/json"],
+                "actions": {},
+            }),
+        )),
+        Verb::POST => {
+            let body = request.object()?;
+            let reason = test_lookup(engine, actor, resource, id, &body).await?;
+            Ok(Response::json(StatusCode::BAD_REQUEST, json!({"inputs": reason})))
         }
         _ => Err(Error::MethodNotAllowed.into()),
     }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use hostler_engine::{Registered, Registry};
-use hostler_resources::USER;
+use hostler_resources::{CREDENTIAL, CREDENTIAL_TYPE, USER};
 use hostler_schema::{Post, Sublist};
 use percent_encoding::percent_decode_str;
 
@@ -66,6 +66,8 @@ pub(crate) enum Route {
     UserSignIn(String, UserPath),
     /// `copy/` of an object.
     Copy(&'static Registered, String),
+    /// The test of a lookup, below a credential or a credential type.
+    LookupTest(&'static Registered, String),
     /// Why a user has permissions; not in AWX.
     ExplainAccess(&'static Registered, String),
     /// A list that AWX has and Hostler does not serve yet.
@@ -113,6 +115,9 @@ impl Route {
                 if *plural == USER.plural && *below == "explain_access" {
                     return Some(Route::ExplainAccess(found, (*key).to_owned()));
                 }
+                if *below == "test" && [CREDENTIAL.plural, CREDENTIAL_TYPE.plural].contains(plural) {
+                    return Some(Route::LookupTest(found, (*key).to_owned()));
+                }
                 if found.resource.copyable && *below == "copy" {
                     return Some(Route::Copy(found, (*key).to_owned()));
                 }
@@ -158,6 +163,7 @@ impl Route {
                 },
             ),
             Route::Copy(found, _) => RoutePattern::Below(found.resource.plural, "copy"),
+            Route::LookupTest(found, _) => RoutePattern::Below(found.resource.plural, "test"),
             Route::ExplainAccess(found, _) => RoutePattern::Below(found.resource.plural, "explain_access"),
             Route::UnimplementedSublist(found, _, name) => RoutePattern::Below(found.resource.plural, name),
         }
@@ -171,7 +177,7 @@ impl Route {
         let mut methods = vec!["GET"];
         match self {
             Route::List(found) if found.resource.creatable => methods.push("POST"),
-            Route::Copy(..) => methods.push("POST"),
+            Route::Copy(..) | Route::LookupTest(..) => methods.push("POST"),
             Route::Sublist(_, _, sublist) if sublist.post != Post::Refused => methods.push("POST"),
             Route::Detail(found, _) => {
                 if found.resource.editable {

@@ -110,7 +110,7 @@ pub(super) static AZURE_KEY_VAULT: ManagedType = ManagedType {
             secret("secret", "Client Secret"),
             text("tenant", "Tenant ID"),
             text("cloud_name", "Cloud Environment")
-                .choices(&["AzureCloud", "AzureChinaCloud", "AzureGermanCloud", "AzureUSGovernment"])
+                .choices(&["AzureUSGovernment", "AzureCloud", "AzureGermanCloud", "AzureChinaCloud"])
                 .default("AzureCloud")
                 .help("The cloud in which the vault is."),
         ],

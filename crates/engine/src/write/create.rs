@@ -78,6 +78,7 @@ impl Engine {
             actor,
             old: None,
             new: Record::empty(resource),
+            replaces: false,
             secrets: BTreeMap::new(),
             digests: BTreeMap::new(),
             revealed: BTreeMap::new(),

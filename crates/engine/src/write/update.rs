@@ -159,6 +159,7 @@ impl Engine {
             actor,
             new: loaded.record.clone(),
             old: Some(loaded.record),
+            replaces: sent.method == UpdateMethod::Put,
             secrets: BTreeMap::new(),
             digests: BTreeMap::new(),
             revealed: BTreeMap::new(),

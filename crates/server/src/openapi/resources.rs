@@ -4,6 +4,7 @@ use hostler_engine::Registry;
 use hostler_engine::openapi::{
     RequestBody, association, component, key_parameter, list_parameters, page, page_component, reference, shown,
 };
+use hostler_resources::{CREDENTIAL, CREDENTIAL_TYPE};
 use hostler_schema::{Post, Resource, Sublist};
 use serde_json::{Map, Value as Json, json};
 
@@ -56,6 +57,9 @@ pub(super) fn paths(registry: Registry) -> Map<String, Json> {
                 .describe("AWX has this list; Hostler does not serve it yet and says so.")
                 .responses(vec![], &[&[403, 404, 501], ALWAYS].concat());
             paths.insert(format!("{one}{name}/"), json!({"parameters": [key_parameter(resource)], "get": later.0}));
+        }
+        if [CREDENTIAL.name, CREDENTIAL_TYPE.name].contains(&resource.name) {
+            paths.insert(format!("{one}test/"), lookup_test(resource));
         }
         if resource.copyable {
             paths.insert(format!("{one}copy/"), copy(resource));
@@ -162,6 +166,22 @@ fn copy(resource: &Resource) -> Json {
         .writes()
         .body(body, true)
         .responses(vec![("201", object(resource, "The new object.", &["Location"]))], WRITING);
+    json!({"parameters": [key_parameter(resource)], "get": get.0, "post": post.0})
+}
+
+fn lookup_test(resource: &Resource) -> Json {
+    let title = |verb: &str| format!("{}: {verb}", resource.type_label);
+    let get = Operation::new(format!("{}_test_read", resource.plural), resource.plural, title("may test a lookup"))
+        .responses(
+            vec![("200", json_response("An empty object.", json!({"type": "object"}), &[]))],
+            &[&[403, 404], ALWAYS].concat(),
+        );
+    let object = json!({"type": "object"});
+    let body = json!({"type": "object", "properties": {"inputs": object, "metadata": object}});
+    let post = Operation::new(format!("{}_test", resource.plural), resource.plural, title("test a lookup"))
+        .writes()
+        .body(body, false)
+        .responses(vec![], WRITING);
     json!({"parameters": [key_parameter(resource)], "get": get.0, "post": post.0})
 }
 

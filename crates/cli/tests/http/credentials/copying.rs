@@ -27,7 +27,7 @@ fn copying_needs_more_than_reading(backend: Backend) {
     let reader = boss.token("read");
     assert_eq!(reader.get(&copy).expect(200).json(), json!({"can_copy": false}));
     reader.post(&copy, json!({"name": "stolen"})).expect(403);
-    assert_eq!(fixture.admin.results("/api/v2/credentials/").len(), 1);
+    assert_eq!(fixture.admin.results("/api/v2/credentials/?managed=false").len(), 1);
     assert_eq!(boss.client.get(&copy).expect(200).json(), json!({"can_copy": true}));
     boss.client.post(&copy, json!({"name": "fair"})).expect(201);
 }

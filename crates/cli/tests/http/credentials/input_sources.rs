@@ -5,7 +5,14 @@ use serde_json::{Value, json};
 
 use crate::credentials::fixture::{CredentialsFixture, path};
 
-on_each_backend!(a_source_has_to_fit_its_target, a_source_needs_power_over_both_ends, copies_keep_their_sources);
+on_each_backend!(
+    a_source_has_to_fit_its_target,
+    a_source_needs_power_over_both_ends,
+    copies_keep_their_sources,
+    malformed_input_sources_are_rejected,
+    errors_of_an_input_source_are_reported_together,
+    change_of_an_input_source_needs_use_of_the_source,
+);
 
 const LIST: &str = "/api/v2/credential_input_sources/";
 
@@ -109,4 +116,64 @@ fn copies_keep_their_sources(backend: Backend) {
     let twin = made["id"].as_i64().expect("an id");
     let sources = fixture.admin.results(&format!("{}input_sources/", path(twin)));
     assert_eq!(sources[0]["metadata"], json!({"secret_path": "kv/ours", "secret_key": "token"}));
+}
+
+fn malformed_input_sources_are_rejected(backend: Backend) {
+    let fixture = CredentialsFixture::new(backend);
+    let (target, vault) = (fixture.of_home("target"), external(&fixture, "vault", fixture.home));
+    for (field, value) in [
+        ("metadata", json!("x")),
+        ("metadata", json!(["x"])),
+        ("metadata", json!(5)),
+        ("metadata", json!(null)),
+        ("metadata", json!({"secret_path": "a\0", "secret_key": "k"})),
+        ("target_credential", json!(null)),
+        ("target_credential", json!("x")),
+        ("source_credential", json!(null)),
+        ("input_field_name", json!(null)),
+        ("input_field_name", json!(["token"])),
+    ] {
+        let mut body = source(target, vault);
+        body[field] = value;
+        let answer = fixture.admin.post(LIST, &body).expect(400).json();
+        assert!(!answer[field].is_null(), "{body}: {answer}");
+    }
+    assert!(fixture.admin.results(LIST).is_empty());
+}
+
+fn errors_of_an_input_source_are_reported_together(backend: Backend) {
+    let fixture = CredentialsFixture::new(backend);
+    let (target, vault) = (fixture.of_home("target"), external(&fixture, "vault", fixture.home));
+    let mut body = source(target, target);
+    assert_eq!(
+        fixture.admin.post(LIST, &body).expect(400).json(),
+        json!({
+            "metadata": ["Additional properties are not allowed ('secret_key', 'secret_path' were unexpected)"],
+            "source_credential": ["Source must be an external credential"],
+        })
+    );
+    body = source(vault, vault);
+    body["metadata"] = json!({"secret_path": "a"});
+    assert_eq!(
+        fixture.admin.post(LIST, &body).expect(400).json(),
+        json!({
+            "metadata": {"secret_key": ["required for HashiCorp Vault Secret Lookup"]},
+            "target_credential": ["Target must be a non-external credential"],
+        })
+    );
+}
+
+fn change_of_an_input_source_needs_use_of_the_source(backend: Backend) {
+    let fixture = CredentialsFixture::new(backend);
+    let (target, vault) = (fixture.of_home("target"), external(&fixture, "vault", fixture.home));
+    let made = fixture.admin.post(LIST, source(target, vault)).expect(201).json();
+    let detail = made["url"].as_str().expect("a path");
+    let person = fixture.server.user("person");
+    fixture.server.join(fixture.home, &person);
+    fixture.grant(target, "admin_role", &person);
+    person.client.get(detail).expect(200);
+    person.client.patch(detail, json!({"description": "x"})).expect(403);
+    fixture.grant(vault, "use_role", &person);
+    person.client.patch(detail, json!({"description": "x"})).expect(200);
+    person.client.delete(detail).expect(204);
 }

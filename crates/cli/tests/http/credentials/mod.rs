@@ -4,7 +4,10 @@
 mod copying;
 mod fixture;
 mod grants;
+mod input_checks;
 mod input_sources;
+mod lookup_tests;
+mod managed_galaxy;
 mod owners;
 mod secrets;
 mod types;

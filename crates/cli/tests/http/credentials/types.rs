@@ -12,6 +12,7 @@ on_each_backend!(
     a_credential_shows_what_its_type_is,
     changing_the_type_checks_the_inputs_again,
     managed_types_survive_a_restart,
+    custom_types_cannot_have_the_name_of_a_managed_type,
 );
 
 const LIST: &str = "/api/v2/credential_types/";
@@ -117,4 +118,20 @@ fn managed_types_survive_a_restart(backend: Backend) {
     let after = fixture.admin.get(&format!("{LIST}?managed=true&page_size=200")).expect(200).json();
     assert_eq!(before, after);
     assert!(before["count"].as_i64() >= Some(30), "{}", before["count"]);
+}
+
+fn custom_types_cannot_have_the_name_of_a_managed_type(backend: Backend) {
+    let fixture = CredentialsFixture::new(backend);
+    for name in ["Machine", "machine", " MACHINE ", "Network", "Amazon web services"] {
+        for kind in ["cloud", "net"] {
+            let answer = fixture.admin.post(LIST, json!({"name": name, "kind": kind})).expect(400).json();
+            assert!(answer["name"].is_array(), "{name}: {answer}");
+        }
+    }
+    let detail = format!("{LIST}{}/", fixture.kind);
+    let answer = fixture.admin.patch(&detail, json!({"name": "vault"})).expect(400).json();
+    assert!(answer["name"].is_array(), "{answer}");
+    // A type of an older server that has such a name can still be changed.
+    fixture.server.execute(&format!("UPDATE credential_types SET name = 'Machine' WHERE id = {}", fixture.kind));
+    fixture.admin.patch(&detail, json!({"description": "old"})).expect(200);
 }

@@ -1,0 +1,71 @@
+//! The managed credential for public collections and roles.
+
+use hostler_database::{Error, Type};
+use hostler_engine::Engine;
+use hostler_schema::column;
+use sea_query::{Alias, ExprTrait, Query, SelectStatement};
+use serde_json::json;
+
+use crate::{CREDENTIAL, CREDENTIAL_TYPE};
+
+/// AWX's name of it, which playbooks refer to.
+const NAME: &str = "Ansible Galaxy";
+const NAMESPACE: &str = "galaxy_api_token";
+
+/// Creates the managed credential `Ansible Galaxy` unless it exists. It has no
+/// organization, no secret, and nobody can change or delete it.
+///
+/// # Errors
+/// Database errors.
+pub async fn create_galaxy_credential(engine: &Engine) -> Result<(), Error> {
+    let existing = existing();
+    if !engine.database.read(&existing, &[Type::Integer]).await?.is_empty() {
+        return Ok(());
+    }
+    let mut tx = engine.database.begin().await?;
+    // Several servers may start at the same time.
+    tx.lock("managed credentials").await?;
+    if !tx.read(&existing, &[Type::Integer]).await?.is_empty() {
+        return Ok(());
+    }
+    let credential_type = Query::select()
+        .expr(column(CREDENTIAL_TYPE.table, "id"))
+        .from(Alias::new(CREDENTIAL_TYPE.table))
+        .and_where(column(CREDENTIAL_TYPE.table, "namespace").eq(NAMESPACE))
+        .to_owned();
+    let rows = tx.read(&credential_type, &[Type::Integer]).await?;
+    let Some(credential_type) = rows.first().and_then(|row| row.integer(0)) else {
+        return Err(Error::Internal(format!("no credential type has the namespace {NAMESPACE}")));
+    };
+    let now = engine.clock.now();
+    let insert = Query::insert()
+        .into_table(Alias::new(CREDENTIAL.table))
+        .columns(["created", "modified", "name", "credential_type_id", "managed", "inputs", "kind"].map(Alias::new))
+        .values_panic([
+            now.into(),
+            now.into(),
+            NAME.into(),
+            credential_type.into(),
+            true.into(),
+            json!({"url": "https://galaxy.ansible.com/"}).to_string().into(),
+            NAMESPACE.into(),
+        ])
+        .to_owned();
+    let id = tx.insert(&insert).await?;
+    let mut roles = Query::insert();
+    roles.into_table(Alias::new("roles")).columns(["content_type", "object_id", "role_field"].map(Alias::new));
+    for role in CREDENTIAL.roles {
+        roles.values_panic([CREDENTIAL.name.into(), id.into(), role.field.into()]);
+    }
+    tx.execute(&roles).await?;
+    tx.commit().await
+}
+
+fn existing() -> SelectStatement {
+    Query::select()
+        .expr(column(CREDENTIAL.table, "id"))
+        .from(Alias::new(CREDENTIAL.table))
+        .and_where(column(CREDENTIAL.table, "name").eq(NAME))
+        .and_where(column(CREDENTIAL.table, "managed").eq(true))
+        .to_owned()
+}
