@@ -34,7 +34,7 @@ pub use error::Error;
 pub use grants::{DEFINITION_ROLE_PREFIX, Grantee, can_grant_roles, grant_in_transaction, set_system_role};
 pub use hooks::{Hooks, NoHooks, RenderContext, ResponseObject, SystemWrite};
 pub use list::ListScope;
-pub use options::{Actions, MAX_PAGE_SIZE};
+pub use options::{Actions, MAX_PAGE_SIZE, object_roles};
 pub use query_cache::QueryCache;
 pub use read::{ObjectKey, find_id};
 pub use record::{Edit, Record};

@@ -48,15 +48,20 @@ impl Actions {
             if !related.is_empty() {
                 document.insert("related_search_fields".into(), related.into());
             }
-            if !resource.roles.is_empty() {
-                let mut roles: Vec<&str> = resource.roles.iter().map(|role| role.field).collect();
-                roles.sort_unstable();
-                document.insert("object_roles".into(), roles.into());
-            }
             document.insert("max_page_size".into(), MAX_PAGE_SIZE.into());
+        }
+        if !resource.roles.is_empty() {
+            document.insert("object_roles".into(), object_roles(resource).into());
         }
         document
     }
+}
+
+/// The names of a resource's object roles, sorted.
+pub fn object_roles(resource: &'static Resource) -> Vec<&'static str> {
+    let mut roles: Vec<_> = resource.roles.iter().map(|role| role.field).collect();
+    roles.sort_unstable();
+    roles
 }
 
 fn readable(resource: &'static Resource) -> Map<String, Json> {

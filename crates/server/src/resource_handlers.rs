@@ -1,7 +1,7 @@
 //! Handlers of resources: lists, objects, sub-lists, copies, and what is not implemented yet.
 
 use axum::http::{Method as Verb, StatusCode, header};
-use hostler_engine::{Actions, Engine, Error, ListScope, ObjectKey, Registered, UpdateMethod, find_id};
+use hostler_engine::{Actions, Engine, Error, ListScope, ObjectKey, Registered, UpdateMethod, find_id, object_roles};
 use hostler_resources::{USER, explain, require_lookup_permission, test_lookup};
 use hostler_schema::{Actor, Post, Resource, Sublist, column};
 use sea_query::ExprTrait;
@@ -132,20 +132,29 @@ pub(crate) async fn copy(
         }
         Verb::OPTIONS => {
             let can_copy = actor.can_write && engine.can_copy(actor, resource, &target).await?;
-            let name = resource.field("name").map(|field| {
-                json!({
-                    "type": "string", "required": true, "label": field.label, "max_length": field.max,
-                    "help_text": "The name of the copy. It must differ from the name of the original.", "filterable": false,
-                })
-            });
-            let actions = if can_copy { json!({"POST": {"name": name}}) } else { json!({}) };
+            let name = |required: Option<bool>| {
+                let field = resource.field("name")?;
+                let mut name = json!({
+                    "type": "string", "label": field.label, "max_length": field.max, "filterable": false,
+                    "help_text": "The name of the copy. It must differ from the name of the original.",
+                });
+                if let Some(required) = required {
+                    name["required"] = required.into();
+                }
+                Some(name)
+            };
+            let mut actions = json!({"GET": {"name": name(None)}});
+            if can_copy {
+                actions["POST"] = json!({"name": name(Some(true))});
+            }
             Ok(Response::json(
                 StatusCode::OK,
                 json!({
                     "name": format!("{} Copy", resource.type_label),
-                    "description": "Creates a copy of the object, including its secrets, under another name.",
+                    "description": "Creates a copy of the object, including secrets, under another name.",
                     "renders": ["application/json", "text/html"],
                     "parses": ["application/json"],
+                    "object_roles": object_roles(resource),
                     "actions": actions,
                 }),
             ))

@@ -169,7 +169,7 @@ fn change_of_an_input_source_needs_use_of_the_source(backend: Backend) {
     let made = fixture.admin.post(LIST, source(target, vault)).expect(201).json();
     let detail = made["url"].as_str().expect("a path");
     let person = fixture.server.user("person");
-    fixture.server.join(fixture.home, &person);
+    fixture.server.add_member(fixture.home, &person);
     fixture.grant(target, "admin_role", &person);
     person.client.get(detail).expect(200);
     person.client.patch(detail, json!({"description": "x"})).expect(403);

@@ -35,7 +35,7 @@ fn lookup_test_of_a_credential_checks_its_values(backend: Backend) {
     // Only users of the credential may test it.
     let person = fixture.server.user("person");
     person.client.post(&test, json!({"metadata": metadata})).expect(403);
-    fixture.server.join(fixture.home, &person);
+    fixture.server.add_member(fixture.home, &person);
     fixture.grant(vault, "read_role", &person);
     person.client.post(&test, json!({"metadata": metadata})).expect(403);
     person.client.get(&test).expect(403);
