@@ -150,7 +150,8 @@ impl Hooks for CredentialHooks {
     fn can_copy(&self, actor: &Actor, row: &str) -> Rule {
         let organizations = has_role(&ORGANIZATION, "credential_admin_role", actor, "target");
         let addable = match organizations {
-            Rule::All => return Rule::All,
+            // The change rule of a superuser: everything but managed credentials.
+            Rule::All => return CREDENTIAL.access.rows(actor, Action::Change, row),
             by_role => by_role.or(Rule::When(column("target", "id").in_subquery(objects_with_permission(
                 ORGANIZATION.name,
                 &CREDENTIAL.permission("add"),

@@ -48,7 +48,10 @@ fn a_source_has_to_fit_its_target(backend: Backend) {
     );
     assert_eq!(
         refused(json!({"source_credential": target})),
-        json!({"source_credential": ["Source must be an external credential"]})
+        json!({
+            "source_credential": ["Source must be an external credential"],
+            "metadata": ["Additional properties are not allowed ('secret_key', 'secret_path' were unexpected)"],
+        })
     );
     assert_eq!(
         refused(json!({"input_field_name": "nope"})),

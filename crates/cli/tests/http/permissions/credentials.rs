@@ -45,7 +45,7 @@ fn holders(fixture: &AccessFixture, name: &str, path: &str) -> Vec<Actor> {
 }
 
 const ACTIONS: &[(&str, &str)] = &[
-    ("list", "GET credentials/"),
+    ("list", "GET credentials/?managed=false"),
     ("see", "GET the credential"),
     ("change", "PATCH its description"),
     ("secret", "PATCH its inputs"),
@@ -107,7 +107,7 @@ fn credentials(backend: Backend) {
         table.block(title, &fixture, &actors, ACTIONS, |_, action| {
             let below = |list: &str| format!("{path}{list}/");
             Some(match action {
-                "list" => Action::see("/api/v2/credentials/"),
+                "list" => Action::see("/api/v2/credentials/?managed=false"),
                 "see" => Action::see(path),
                 "change" => Action::change(path, json!({"description": "other"})),
                 "secret" => Action::change(path, json!({"inputs": {"username": "other", "password": "$encrypted$"}})),
