@@ -1,14 +1,14 @@
-//! Checks what a custom credential type says of its inputs.
+//! Checks the inputs of custom credential types.
 
 use serde_json::{Map, Value as Json};
 
 use crate::python_repr::{quoted, repr, str, type_name, unexpected};
 
-/// What has been found wrong, each with where it stands.
+/// Error messages, in the order in which AWX reports them.
 #[derive(Default)]
 pub(crate) struct SchemaErrors(pub(crate) Vec<String>);
 
-/// Where something stands in a document, in the form that messages tell.
+/// A position in a document, as messages show it.
 #[derive(Clone, Default)]
 pub(crate) struct Path(Vec<String>);
 
@@ -37,7 +37,7 @@ impl SchemaErrors {
         self.0.push(message.into());
     }
 
-    /// The object at `path`, or else what stands there instead.
+    /// The object at `path`; adds an error if the value is not an object.
     pub(crate) fn object<'a>(&mut self, value: &'a Json, path: &Path) -> Option<&'a Map<String, Json>> {
         let object = value.as_object();
         if object.is_none() {
@@ -46,7 +46,7 @@ impl SchemaErrors {
         object
     }
 
-    /// Keys that may not be there.
+    /// Adds an error for unknown keys.
     pub(crate) fn only(&mut self, object: &Map<String, Json>, known: &[&str], path: &Path) {
         if let Some(message) = unexpected(object.keys().map(String::as_str).filter(|key| !known.contains(key))) {
             self.add(format!("Schema validation error in relative path {path} ({message})"));
@@ -54,10 +54,10 @@ impl SchemaErrors {
     }
 
     pub(crate) fn wrong_type(&mut self, value: &Json, path: &Path, expected: &str) {
-        let found = type_name(value);
+        let type_name = type_name(value);
         self.add(match path.0.is_empty() {
-            true => format!("{found} provided, expected {expected}"),
-            false => format!("{found} provided in relative path {path}, expected {expected}"),
+            true => format!("{type_name} provided, expected {expected}"),
+            false => format!("{type_name} provided in relative path {path}, expected {expected}"),
         });
     }
 
@@ -95,82 +95,82 @@ impl SchemaErrors {
     }
 }
 
-/// Everything that a field of a definition may say.
+/// The allowed keys of a field definition.
 const KEYS: &[&str] =
     &["type", "format", "choices", "id", "label", "help_text", "multiline", "secret", "ask_at_runtime", "default"];
 
-/// Checks the inputs of a custom credential type, and names the type of those
-/// that do not say one, as AWX does.
+/// Checks the inputs of a custom credential type. Like AWX, it adds the type `string` to
+/// fields without a type.
 ///
 /// # Errors
-/// Messages for the field `inputs`, in AWX's words.
+/// Messages for the field `inputs`, as AWX words them.
 pub fn check_inputs(inputs: &mut Json) -> Result<(), Vec<String>> {
     if inputs.get("dependencies").is_some() {
         return Err(vec!["'dependencies' is not supported for custom credentials.".into()]);
     }
-    let found = shape(inputs);
-    if !found.0.is_empty() {
-        return Err(found.0);
+    let errors = check_structure(inputs);
+    if !errors.0.is_empty() {
+        return Err(errors.0);
     }
-    rules(inputs).map_err(|message| vec![message])
+    check_rules(inputs).map_err(|message| vec![message])
 }
 
-/// What does not have the right shape, in the order in which AWX's schema looks at it.
-fn shape(inputs: &Json) -> SchemaErrors {
-    let (mut found, root) = (SchemaErrors::default(), Path::default());
-    let Some(object) = found.object(inputs, &root) else { return found };
-    found.only(object, &["required", "fields"], &root);
+/// Checks the structure, in the order of AWX's JSON Schema.
+fn check_structure(inputs: &Json) -> SchemaErrors {
+    let (mut errors, root) = (SchemaErrors::default(), Path::default());
+    let Some(object) = errors.object(inputs, &root) else { return errors };
+    errors.only(object, &["required", "fields"], &root);
     if let Some(required) = object.get("required") {
-        found.strings(required, &root.key("required"));
+        errors.strings(required, &root.key("required"));
     }
     if let Some(fields) = object.get("fields") {
         let path = root.key("fields");
-        for (index, field) in found.array(fields, &path).iter().enumerate() {
-            field_shape(&mut found, field, &path.item(index));
+        for (index, field) in errors.array(fields, &path).iter().enumerate() {
+            check_field(&mut errors, field, &path.item(index));
         }
     }
-    found
+    errors
 }
 
-fn field_shape(found: &mut SchemaErrors, field: &Json, path: &Path) {
-    let Some(field) = found.object(field, path) else { return };
+fn check_field(errors: &mut SchemaErrors, field: &Json, path: &Path) {
+    let Some(field) = errors.object(field, path) else { return };
     let get = |key: &str| field.get(key).map(|value| (value, path.key(key)));
     if let Some((value, _)) = get("type") {
-        found.one_of(value, &["string", "boolean"]);
+        errors.one_of(value, &["string", "boolean"]);
     }
     if let Some((value, _)) = get("format") {
-        found.one_of(value, &["ssh_private_key", "url"]);
+        errors.one_of(value, &["ssh_private_key", "url"]);
     }
     if let Some((value, path)) = get("choices") {
-        let choices = found.array(value, &path);
+        let choices = errors.array(value, &path);
         if value.is_array() && choices.is_empty() {
-            found.add("[] should be non-empty");
+            errors.add("[] should be non-empty");
         }
-        found.strings_of(choices, &path);
+        errors.strings_of(choices, &path);
         if choices.iter().enumerate().any(|(index, choice)| choices[..index].contains(choice)) {
-            found.add(format!("{} has non-unique elements", repr(value)));
+            errors.add(format!("{} has non-unique elements", repr(value)));
         }
     }
     if let Some((value, path)) = get("id") {
-        found.string(value, &path);
+        errors.string(value, &path);
         if let Some(id) = value.as_str().filter(|id| !is_name(id)) {
-            found.add(format!("{id} is an invalid variable name"));
+            errors.add(format!("{id} is an invalid variable name"));
         }
     }
     for key in ["label", "help_text"] {
         if let Some((value, path)) = get(key) {
-            found.string(value, &path);
+            errors.string(value, &path);
         }
     }
     for key in ["multiline", "secret", "ask_at_runtime"] {
         if let Some((value, path)) = get(key) {
-            found.boolean(value, &path);
+            errors.boolean(value, &path);
         }
     }
-    found.only(field, KEYS, path);
+    errors.only(field, KEYS, path);
     for key in ["id", "label"] {
         if !field.contains_key(key) {
-            found.add(format!("{} is a required property", quoted(key)));
+            errors.add(format!("{} is a required property", quoted(key)));
         }
     }
 }
@@ -183,14 +183,14 @@ impl SchemaErrors {
     }
 }
 
-/// Whether a text can be a variable of a template.
+/// Whether a text is a valid variable name in templates.
 pub(crate) fn is_name(text: &str) -> bool {
     text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
         && text.chars().all(|character| character.is_ascii_alphanumeric() || character == '_')
 }
 
-/// The rules that are about more than the shape; the first that is broken is told.
-fn rules(inputs: &mut Json) -> Result<(), String> {
+/// Checks the rules beyond the structure. Returns the first error.
+fn check_rules(inputs: &mut Json) -> Result<(), String> {
     let fields = inputs.get_mut("fields").and_then(Json::as_array_mut);
     let mut ids: Vec<String> = vec![];
     let mut asks = false;
@@ -214,8 +214,8 @@ fn rules(inputs: &mut Json) -> Result<(), String> {
         {
             return Err(format!("{} is not a {kind}", str(default)));
         }
-        let texts_only = ["choices", "multiline", "format", "secret"];
-        if let Some(key) = texts_only.into_iter().find(|key| field.contains_key(*key) && kind != "string") {
+        let string_only = ["choices", "multiline", "format", "secret"];
+        if let Some(key) = string_only.into_iter().find(|key| field.contains_key(*key) && kind != "string") {
             return Err(format!("{key} not allowed for {kind} type ({id})"));
         }
         asks |= field.get("ask_at_runtime") == Some(&Json::Bool(true));
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn good_definitions_are_taken() {
+    fn valid_definitions_are_accepted() {
         for inputs in [
             json!({}),
             json!({"fields": []}),
@@ -251,15 +251,15 @@ mod tests {
     }
 
     #[test]
-    fn a_field_without_a_type_is_a_text() {
+    fn default_field_type_is_string() {
         let mut inputs = json!({"fields": [{"id": "a", "label": "A"}]});
         check_inputs(&mut inputs).unwrap();
         assert_eq!(inputs["fields"][0]["type"], "string");
     }
 
-    // Recorded, or what the schema of AWX 24.6.1 says by jsonschema 4.21.1.
+    // Recorded from AWX 24.6.1, or the output of jsonschema 4.21.1.
     #[test]
-    fn wrong_shapes_are_told_as_awx_does() {
+    fn structure_errors_have_the_messages_of_awx() {
         for (inputs, expected) in [
             (json!("x"), vec!["str provided, expected dict"]),
             (json!([]), vec!["list provided, expected dict"]),
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn broken_rules_are_told_as_awx_does() {
+    fn rule_errors_have_the_messages_of_awx() {
         for (fields, expected) in [
             (json!([{"id": "tower", "label": "x"}]), "\"tower\" is a reserved field name"),
             (json!([{"id": "a", "label": "x"}, {"id": "a", "label": "y"}]), "field IDs must be unique (a)"),

@@ -2,40 +2,40 @@ use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
-/// What the credentials of a type consist of.
+/// The inputs of a credential type.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct InputSchema {
-    /// The values of a credential.
+    /// The inputs of a credential.
     pub fields: Vec<InputField>,
-    /// What must be told at each look-up, for types with which values are looked up elsewhere.
+    /// The parameters of a lookup, for external types.
     pub metadata: Vec<InputField>,
-    /// The ids of what work cannot do without. As in AWX a credential may lack
-    /// them while it is stored, because they may come from another credential.
+    /// The ids of required inputs. As in AWX, a stored credential may lack them, because
+    /// another credential may provide them.
     pub required: Vec<String>,
-    /// Fields that mean nothing unless others are set, by id.
+    /// By id, the ids of the inputs that an input depends on.
     pub dependencies: BTreeMap<String, Vec<String>>,
 }
 
-/// One value of a credential.
+/// The definition of one input.
 #[derive(Clone, Debug, PartialEq)]
 pub struct InputField {
-    /// The key among the values of a credential, and the variable in templates.
+    /// The key in the credential's inputs, and the variable name in templates.
     pub id: String,
-    /// Its name for people.
+    /// The label on forms.
     pub label: String,
-    /// Whether it is a text.
+    /// The type of the value.
     pub kind: InputType,
-    /// The form that the text must have.
+    /// The format of the text.
     pub format: Option<Format>,
-    /// The only texts allowed; any if empty.
+    /// The allowed texts; any text if empty.
     pub choices: Vec<String>,
-    /// The value in forms that have not been filled in.
+    /// The initial value on forms.
     pub default: Option<Json>,
-    /// Whether it must be kept sealed and never be shown.
+    /// Whether the value is stored encrypted and never returned.
     pub secret: bool,
     /// Whether it may have several lines.
     pub multiline: bool,
-    /// Whether the text `ASK` means to ask when work starts.
+    /// Whether the text `ASK` makes a job ask for the value at launch.
     pub ask_at_runtime: bool,
 }
 
@@ -48,20 +48,20 @@ pub enum InputType {
     Boolean,
 }
 
-/// The form of a text.
+/// The format of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// One or more private keys, and certificates, in PEM.
     SshPrivateKey,
     /// A URL with scheme and host.
     Url,
-    /// The name of a vault, which has no `@`.
+    /// A vault identifier, which has no `@`.
     VaultId,
 }
 
 impl InputSchema {
-    /// Reads a stored definition. It was checked when it was stored: what makes
-    /// no sense all the same is left out.
+    /// Reads a stored definition. It was checked when it was stored; invalid parts are
+    /// ignored.
     pub fn read(inputs: &Json) -> InputSchema {
         let list = |key: &str| inputs.get(key).and_then(Json::as_array).into_iter().flatten();
         let texts = |value: &Json| -> Vec<String> {
@@ -76,7 +76,7 @@ impl InputSchema {
         }
     }
 
-    /// The field of this id.
+    /// The field with this id.
     pub fn field(&self, id: &str) -> Option<&InputField> {
         self.fields.iter().find(|field| field.id == id)
     }
@@ -105,7 +105,7 @@ impl InputField {
         })
     }
 
-    /// The value that stands for nothing.
+    /// The value that replaces null and other empty values.
     pub(crate) fn empty_value(&self) -> Json {
         match (self.choices.first(), self.kind) {
             (Some(first), _) => first.as_str().into(),

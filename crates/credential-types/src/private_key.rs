@@ -1,25 +1,25 @@
-//! Private keys in PEM: whether they can be ones, and whether they need a passphrase.
+//! Validation of private keys in PEM.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use der::{Decode, Tag, Tagged, asn1::AnyRef};
 use std::borrow::Cow;
 use zeroize::Zeroizing;
 
-/// Why a text is no private key, in AWX's words where AWX has any. A message may
-/// quote the text: it is for whoever sent it, and for no log.
+/// Why a text is not a private key, with AWX's messages where AWX has one. A message may
+/// quote the text: return it to the client, never log it.
 #[derive(Clone, PartialEq, Eq)]
 pub enum PrivateKeyError {
-    /// There is no PEM block where one must start; with the text from there.
+    /// No PEM block starts here; with the text from this position.
     NotPem(String),
-    /// A private key of a kind that SSH has no use for.
+    /// A private key of a kind that SSH does not support.
     UnknownKey(String),
-    /// A block that is neither a key nor a certificate.
+    /// A block that is neither a private key nor a certificate.
     UnknownBlock(String),
-    /// What stands between BEGIN and END is not base64.
+    /// The content between BEGIN and END is not base64.
     NotBase64,
-    /// The key is cut short or otherwise not what its heading says.
+    /// The key is truncated or does not have the format that its label names.
     Unreadable,
-    /// There is no private key among the blocks.
+    /// No block is a private key.
     NoKey,
 }
 
@@ -30,15 +30,15 @@ impl std::fmt::Display for PrivateKeyError {
             PrivateKeyError::UnknownKey(kind) => write!(formatter, "Invalid private key: unsupported type \"{kind}\""),
             PrivateKeyError::UnknownBlock(kind) => write!(formatter, "Unsupported PEM object type: \"{kind}\""),
             PrivateKeyError::NotBase64 => formatter.write_str("Invalid base64-encoded data"),
-            PrivateKeyError::Unreadable => formatter.write_str(
-                "Invalid private key: its content cannot be read. Was it copied from the first line to the last?",
-            ),
+            PrivateKeyError::Unreadable => {
+                formatter.write_str("Invalid private key: its content cannot be parsed. Check that it is complete.")
+            }
             PrivateKeyError::NoKey => formatter.write_str("At least one private key is required."),
         }
     }
 }
 
-// A message may quote the key, which must not get into a log by way of Debug.
+// The message may quote the key, so Debug must not show it.
 impl std::fmt::Debug for PrivateKeyError {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str(match self {
@@ -52,17 +52,17 @@ impl std::fmt::Debug for PrivateKeyError {
     }
 }
 
-/// The kinds of private keys, by what precedes `PRIVATE KEY` in their heading:
-/// PKCS#1, the two of OpenSSL, OpenSSH's own, PKCS#8.
+/// The kinds of private keys, by the text before `PRIVATE KEY` in their label: PKCS#1,
+/// DSA and SEC 1 as OpenSSL writes them, OpenSSH, PKCS#8.
 const KINDS: &[&str] = &["RSA", "DSA", "EC", "OPENSSH", ""];
 
-/// Checks a text of one or more private keys in PEM, certificates allowed among
-/// them, and tells whether any key needs a passphrase.
+/// Checks one or more private keys in PEM, possibly with certificates, and returns
+/// whether any key needs a passphrase.
 ///
 /// # Errors
 /// [`PrivateKeyError`].
 pub fn needs_passphrase(text: &str) -> Result<bool, PrivateKeyError> {
-    let (mut keys, mut locked) = (0, false);
+    let (mut keys, mut needs) = (0, false);
     let mut rest = text.trim_start();
     while !rest.is_empty() {
         let block = Block::read(rest).ok_or_else(|| PrivateKeyError::NotPem(rest.chars().take(100).collect()))?;
@@ -70,22 +70,22 @@ pub fn needs_passphrase(text: &str) -> Result<bool, PrivateKeyError> {
         match block.label.strip_suffix("PRIVATE KEY") {
             Some(kind) => {
                 keys += 1;
-                locked |= key_is_locked(kind, block.body)?;
+                needs |= key_is_encrypted(kind, block.body)?;
             }
             None if block.label == "CERTIFICATE" => drop(decoded(block.body)?),
             None => return Err(PrivateKeyError::UnknownBlock(block.label.to_owned())),
         }
     }
-    if keys == 0 { Err(PrivateKeyError::NoKey) } else { Ok(locked) }
+    if keys == 0 { Err(PrivateKeyError::NoKey) } else { Ok(needs) }
 }
 
-/// Keys that come out of a JSON file may still have its escape of `=`, which AWX
-/// reads, too.
+/// Replaces the JSON escape of `=`, which remains in keys copied from a JSON file. AWX
+/// accepts it, too.
 pub(crate) fn without_escapes(text: &str) -> Cow<'_, str> {
     if text.contains("\\u003d") { text.replace("\\u003d", "=").into() } else { text.into() }
 }
 
-fn key_is_locked(kind: &str, body: &str) -> Result<bool, PrivateKeyError> {
+fn key_is_encrypted(kind: &str, body: &str) -> Result<bool, PrivateKeyError> {
     let encrypted = kind.trim_end() == "ENCRYPTED";
     let kind = kind.replace("ENCRYPTED", "");
     let kind = kind.trim();
@@ -97,7 +97,7 @@ fn key_is_locked(kind: &str, body: &str) -> Result<bool, PrivateKeyError> {
         let key = ssh_key::PrivateKey::from_bytes(&data).map_err(|_| PrivateKeyError::Unreadable)?;
         return Ok(key.is_encrypted());
     }
-    // The older way (RFC 1421), where all of the content is encrypted.
+    // The older format (RFC 1421), where all of the content is encrypted.
     if !encrypted && body.contains("ENCRYPTED") {
         return Ok(true);
     }
@@ -107,7 +107,7 @@ fn key_is_locked(kind: &str, body: &str) -> Result<bool, PrivateKeyError> {
     }
 }
 
-/// The content of a block without its headers.
+/// The decoded content of a block, without its headers.
 fn decoded(body: &str) -> Result<Zeroizing<Vec<u8>>, PrivateKeyError> {
     let mut base64 = Zeroizing::new(String::with_capacity(body.len()));
     let mut continues = false;
@@ -124,7 +124,8 @@ fn decoded(body: &str) -> Result<Zeroizing<Vec<u8>>, PrivateKeyError> {
     }
 }
 
-/// One block of PEM. AWX takes other numbers of dashes than five, and spaces beside them.
+/// One block of PEM. Like AWX, it may have other numbers of dashes than five, and spaces
+/// beside them.
 struct Block<'a> {
     label: &'a str,
     body: &'a str,
@@ -143,7 +144,6 @@ impl<'a> Block<'a> {
         if label.is_empty() || !label.chars().all(|c| c.is_ascii_uppercase() || c == ' ') {
             return None;
         }
-        // A block without content ends where it begins: it is none.
         let mut from = 0;
         loop {
             let end = from + content[from..].find(dashes)?;

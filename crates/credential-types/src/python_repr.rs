@@ -1,8 +1,8 @@
-//! JSON values as AWX, which is written in Python, names them in its messages.
+//! JSON values in Python's notation, which AWX's messages contain.
 
 use serde_json::Value as Json;
 
-/// The name of a value's type.
+/// The name of a value's type in Python.
 pub(crate) fn type_name(value: &Json) -> &'static str {
     match value {
         Json::Null => "NoneType",
@@ -15,7 +15,7 @@ pub(crate) fn type_name(value: &Json) -> &'static str {
     }
 }
 
-/// Whether a value counts as nothing.
+/// Whether a value is false in Python.
 pub(crate) fn is_false(value: &Json) -> bool {
     match value {
         Json::Null => true,
@@ -27,7 +27,7 @@ pub(crate) fn is_false(value: &Json) -> bool {
     }
 }
 
-/// A value as `str()` writes it: texts bare, all else as [`repr`].
+/// A value as `str()` writes it: texts without quotes, everything else as [`repr`].
 pub(crate) fn str(value: &Json) -> String {
     match value {
         Json::String(text) => text.clone(),
@@ -51,7 +51,7 @@ pub(crate) fn repr(value: &Json) -> String {
     }
 }
 
-/// A text in the quotes that Python gives it.
+/// A text in Python's quotes.
 pub(crate) fn quoted(text: &str) -> String {
     let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
     let mut quoted = String::with_capacity(text.len() + 2);
@@ -73,7 +73,7 @@ pub(crate) fn quoted(text: &str) -> String {
     quoted
 }
 
-/// What is said of keys that may not be there.
+/// The message of Python's `jsonschema` about unknown keys.
 pub(crate) fn unexpected<'a>(keys: impl Iterator<Item = &'a str>) -> Option<String> {
     let mut keys: Vec<&str> = keys.collect();
     keys.sort_unstable();
@@ -91,16 +91,16 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    // What Python 3 says of the same values.
+    // The output of Python 3.
     #[test]
-    fn values_look_as_in_python() {
+    fn values_have_python_notation() {
         let value = json!({"a": [true, null, 1.5, "x'y", "x\"'", "tab\t\\", "ß\u{1}"]});
         assert_eq!(repr(&value), r#"{'a': [True, None, 1.5, "x'y", 'x"\'', 'tab\t\\', 'ß\x01']}"#);
         assert_eq!((str(&json!("x")), str(&json!(true))), ("x".into(), "True".into()));
     }
 
     #[test]
-    fn keys_are_told_in_order() {
+    fn unexpected_keys_are_sorted() {
         assert_eq!(
             unexpected(["b", "a"].into_iter()).unwrap(),
             "Additional properties are not allowed ('a', 'b' were unexpected)"

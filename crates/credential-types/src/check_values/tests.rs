@@ -2,8 +2,8 @@ use super::*;
 use crate::managed;
 use serde_json::json;
 
-const LOCKED: &str = include_str!("../private_key/samples/openssh_ed25519_locked.pem");
-const OPEN: &str = include_str!("../private_key/samples/openssh_ed25519.pem");
+const ENCRYPTED_KEY: &str = include_str!("../private_key/samples/openssh_ed25519_locked.pem");
+const KEY: &str = include_str!("../private_key/samples/openssh_ed25519.pem");
 
 fn object(value: Json) -> Map<String, Json> {
     value.as_object().unwrap().clone()
@@ -14,7 +14,7 @@ fn managed(namespace: &str) -> (InputSchema, CredentialTypeInfo<'static>) {
     (InputSchema::read(&found.inputs()), CredentialTypeInfo { name: found.name, kind: found.kind, managed: true })
 }
 
-/// Checks the values of a new credential and tells them as they would be stored.
+/// Checks the inputs of a new credential and returns them as they would be stored.
 fn create(namespace: &str, values: Json) -> Result<Json, InputErrors> {
     let (inputs, of) = managed(namespace);
     let mut values = object(values);
@@ -26,26 +26,26 @@ fn change(namespace: &str, stored: Json, values: Json) -> Result<(), InputErrors
     inputs.check_values(of, &mut object(values), Some(&object(stored)))
 }
 
-fn whole(message: &str) -> Result<Json, InputErrors> {
+fn general(message: &str) -> Result<Json, InputErrors> {
     Err(InputErrors::General(vec![message.into()]))
 }
 
-fn part(id: &str, message: &str) -> Result<Json, InputErrors> {
+fn per_input(id: &str, message: &str) -> Result<Json, InputErrors> {
     Err(InputErrors::PerInput(vec![(id.into(), vec![message.into()])]))
 }
 
 #[test]
-fn good_values_are_taken_as_they_are() {
+fn valid_inputs_are_unchanged() {
     for (namespace, values) in [
         ("ssh", json!({})),
         ("ssh", json!({"username": "deploy", "password": "ASK", "become_method": "sudo"})),
-        ("ssh", json!({"ssh_key_data": OPEN})),
-        ("ssh", json!({"ssh_key_data": LOCKED, "ssh_key_unlock": "pass"})),
-        ("ssh", json!({"ssh_key_data": LOCKED, "ssh_key_unlock": "ASK"})),
+        ("ssh", json!({"ssh_key_data": KEY})),
+        ("ssh", json!({"ssh_key_data": ENCRYPTED_KEY, "ssh_key_unlock": "pass"})),
+        ("ssh", json!({"ssh_key_data": ENCRYPTED_KEY, "ssh_key_unlock": "ASK"})),
         ("net", json!({"username": "u", "authorize": true, "authorize_password": "p"})),
         ("kubernetes_bearer_token", json!({"host": "x", "verify_ssl": false})),
         ("hashivault_kv", json!({"url": "https://vault.example.com:8200", "api_version": "v2"})),
-        // As in AWX: what is required may come from elsewhere.
+        // As in AWX, an input source may provide required inputs.
         ("aws", json!({})),
     ] {
         assert_eq!(create(namespace, values.clone()), Ok(values), "{namespace}");
@@ -53,7 +53,7 @@ fn good_values_are_taken_as_they_are() {
 }
 
 #[test]
-fn nothing_stands_for_nothing() {
+fn empty_values_are_normalized() {
     assert_eq!(create("ssh", json!({"username": null, "password": 0})), Ok(json!({"username": "", "password": ""})));
     assert_eq!(create("net", json!({"authorize": null})), Ok(json!({"authorize": false})));
     assert_eq!(
@@ -63,22 +63,22 @@ fn nothing_stands_for_nothing() {
 }
 
 #[test]
-fn strangers_are_refused() {
+fn unknown_inputs_are_rejected() {
     assert_eq!(
         create("ssh", json!({"username": "deploy2", "nonsense": 1})),
-        whole("Additional properties are not allowed ('nonsense' was unexpected)")
+        general("Additional properties are not allowed ('nonsense' was unexpected)")
     );
     assert_eq!(
         create("vault", json!({"password": "", "username": "x"})),
-        whole("Additional properties are not allowed ('password', 'username' were unexpected)")
+        general("Additional properties are not allowed ('password', 'username' were unexpected)")
     );
 }
 
 #[test]
-fn wrong_types_are_refused() {
-    assert_eq!(create("ssh", json!({"username": 5})), part("username", "5 is not of type 'string'"));
-    assert_eq!(create("ssh", json!({"username": ["a"]})), part("username", "['a'] is not of type 'string'"));
-    assert_eq!(create("net", json!({"authorize": "yes"})), part("authorize", "'yes' is not of type 'boolean'"));
+fn inputs_of_the_wrong_type_are_rejected() {
+    assert_eq!(create("ssh", json!({"username": 5})), per_input("username", "5 is not of type 'string'"));
+    assert_eq!(create("ssh", json!({"username": ["a"]})), per_input("username", "['a'] is not of type 'string'"));
+    assert_eq!(create("net", json!({"authorize": "yes"})), per_input("authorize", "'yes' is not of type 'boolean'"));
     assert_eq!(
         change("ssh", json!({}), json!({"password": 5})),
         Err(InputErrors::General(vec!["secret values must be of type string, not int".into()]))
@@ -86,18 +86,18 @@ fn wrong_types_are_refused() {
 }
 
 #[test]
-fn the_word_for_keeping_keeps_nothing_in_a_new_credential() {
+fn encrypted_placeholder_in_a_new_credential_is_rejected() {
     assert_eq!(
         create("ssh", json!({"password": "$encrypted$"})),
-        whole("$encrypted$ is a reserved keyword, and cannot be used for password.")
+        general("$encrypted$ is a reserved keyword, and cannot be used for password.")
     );
 }
 
 #[test]
-fn formats_are_checked() {
+fn formats_and_choices_are_checked() {
     assert_eq!(
         create("ssh", json!({"ssh_key_data": "not a key"})),
-        part("ssh_key_data", "Invalid certificate or key: not a key...")
+        per_input("ssh_key_data", "Invalid certificate or key: not a key...")
     );
     let missing = "Invalid URL: Missing url scheme (http, https, etc.)";
     for (url, message) in [
@@ -108,44 +108,44 @@ fn formats_are_checked() {
         ("https://", "Invalid URL: https://"),
         ("https:///path", "Invalid URL: https:///path"),
     ] {
-        assert_eq!(create("conjur", json!({"url": url})), part("url", message), "{url}");
+        assert_eq!(create("conjur", json!({"url": url})), per_input("url", message), "{url}");
     }
-    assert_eq!(create("vault", json!({"vault_id": "a@b"})), part("vault_id", "@ is not an allowed character"));
+    assert_eq!(create("vault", json!({"vault_id": "a@b"})), per_input("vault_id", "@ is not an allowed character"));
     assert_eq!(
         create("hashivault_kv", json!({"url": "https://x", "api_version": "v3"})),
-        part("api_version", "'v3' is not one of ['v1', 'v2']")
+        per_input("api_version", "'v3' is not one of ['v1', 'v2']")
     );
-    // As it is copied out of the JSON file of a Google account.
-    let escaped = OPEN.replace('=', "\\u003d");
+    // As in the JSON file of a Google service account.
+    let escaped = KEY.replace('=', "\\u003d");
     assert!(create("gce", json!({"ssh_key_data": escaped})).is_ok());
 }
 
 #[test]
-fn a_passphrase_belongs_to_a_locked_key() {
+fn encrypted_key_needs_a_passphrase() {
     let needed = "must be set when SSH key is encrypted.";
-    let needless = "should not be set when SSH key is not encrypted.";
+    let unexpected = "should not be set when SSH key is not encrypted.";
     for namespace in ["ssh", "scm", "net"] {
-        assert_eq!(create(namespace, json!({"ssh_key_data": LOCKED})), part("ssh_key_unlock", needed));
-        let both = json!({"ssh_key_data": OPEN, "ssh_key_unlock": "pass"});
-        assert_eq!(create(namespace, both), part("ssh_key_unlock", needless));
+        assert_eq!(create(namespace, json!({"ssh_key_data": ENCRYPTED_KEY})), per_input("ssh_key_unlock", needed));
+        let both = json!({"ssh_key_data": KEY, "ssh_key_unlock": "pass"});
+        assert_eq!(create(namespace, both), per_input("ssh_key_unlock", unexpected));
     }
-    assert!(create("ssh", json!({"ssh_key_unlock": "pass"})).is_ok(), "the key may come from elsewhere");
+    assert!(create("ssh", json!({"ssh_key_unlock": "pass"})).is_ok(), "an input source may provide the key");
     assert_eq!(
         create("ssh", json!({"ssh_key_data": "x", "ssh_key_unlock": "pass"})),
-        part("ssh_key_data", "Invalid certificate or key: x...")
+        per_input("ssh_key_data", "Invalid certificate or key: x...")
     );
 }
 
 #[test]
-fn what_depends_on_another_field_needs_it() {
+fn dependent_input_needs_the_other_input() {
     assert_eq!(
         create("net", json!({"authorize_password": "p"})),
-        part("authorize_password", "cannot be set unless \"Authorize\" is set")
+        per_input("authorize_password", "cannot be set unless \"Authorize\" is set")
     );
 }
 
 #[test]
-fn the_name_of_a_vault_stays() {
+fn vault_id_cannot_be_changed() {
     let refused = Err(InputErrors::General(vec!["Vault IDs cannot be changed once they have been created.".into()]));
     assert_eq!(change("vault", json!({"vault_id": "a"}), json!({"vault_id": "b"})), refused);
     assert_eq!(change("vault", json!({"vault_id": "a"}), json!({"vault_id": "a"})), Ok(()));
@@ -153,7 +153,7 @@ fn the_name_of_a_vault_stays() {
 }
 
 #[test]
-fn look_ups_are_told_all_they_need() {
+fn metadata_is_checked() {
     let (inputs, of) = managed("hashivault_kv");
     let check = |values: Json| inputs.check_metadata(of, &object(values));
     assert_eq!(check(json!({"secret_path": "a", "secret_key": "b"})), Ok(()));

@@ -11,67 +11,73 @@ use crate::InputSchema;
 use crate::check_inputs::{Path, SchemaErrors, is_name};
 use crate::python_repr::{quoted, repr};
 
-/// Checks the injectors of a custom credential type, whose inputs have been
-/// checked: every template must be one, and use nothing but the inputs.
+/// Checks the injectors of a custom credential type with valid inputs: each template must
+/// be valid and must not use anything but the inputs.
 ///
 /// # Errors
-/// Messages for the field `injectors`, in AWX's words.
+/// Messages for the field `injectors`, as AWX words them.
 pub fn check_injectors(injectors: &Json, inputs: &InputSchema) -> Result<(), Vec<String>> {
-    let found = shape(injectors);
-    match (found.0.is_empty(), injectors.as_object()) {
+    let errors = check_structure(injectors);
+    match (errors.0.is_empty(), injectors.as_object()) {
         (true, Some(injectors)) => templates(injectors, inputs).map_err(|message| vec![message]),
-        _ => Err(found.0),
+        _ => Err(errors.0),
     }
 }
 
-/// What does not have the right shape, in the order in which AWX's schema looks at it.
-fn shape(injectors: &Json) -> SchemaErrors {
-    let (mut found, root) = (SchemaErrors::default(), Path::default());
-    let Some(object) = found.object(injectors, &root) else { return found };
-    found.only(object, &["file", "env", "extra_vars"], &root);
+/// Checks the structure, in the order of AWX's JSON Schema.
+fn check_structure(injectors: &Json) -> SchemaErrors {
+    let (mut errors, root) = (SchemaErrors::default(), Path::default());
+    let Some(object) = errors.object(injectors, &root) else { return errors };
+    errors.only(object, &["file", "env", "extra_vars"], &root);
     if let Some(files) = object.get("file") {
         let path = root.key("file");
-        if let Some(files) = found.object(files, &path) {
+        if let Some(files) = errors.object(files, &path) {
             let known = |key: &str| file_name(key).is_some();
-            texts(&mut found, files, &path, known, false);
-            found.matching(files, &path, known, r"^template(\.[a-zA-Z_]+[a-zA-Z0-9_]*)?$");
+            texts(&mut errors, files, &path, known, false);
+            errors.matching(files, &path, known, r"^template(\.[a-zA-Z_]+[a-zA-Z0-9_]*)?$");
         }
     }
     if let Some(variables) = object.get("env") {
         let path = root.key("env");
-        if let Some(variables) = found.object(variables, &path) {
-            texts(&mut found, variables, &path, is_name, true);
-            found.matching(variables, &path, is_name, "^[a-zA-Z_]+[a-zA-Z0-9_]*$");
+        if let Some(variables) = errors.object(variables, &path) {
+            texts(&mut errors, variables, &path, is_name, true);
+            errors.matching(variables, &path, is_name, "^[a-zA-Z_]+[a-zA-Z0-9_]*$");
         }
     }
     if let Some(variables) = object.get("extra_vars") {
         let path = root.key("extra_vars");
-        if let Some(variables) = found.object(variables, &path) {
+        if let Some(variables) = errors.object(variables, &path) {
             for (_, value) in variables.iter().filter(|(key, _)| is_variable(key)) {
                 if !is_extra_value(value) {
-                    found.add(format!("{} is not valid under any of the given schemas", repr(value)));
+                    errors.add(format!("{} is not valid under any of the given schemas", repr(value)));
                 }
             }
-            found.matching(variables, &path, is_variable, r"^[a-zA-Z_\{\}]+[a-zA-Z0-9_\{\}]*$");
+            errors.matching(variables, &path, is_variable, r"^[a-zA-Z_\{\}]+[a-zA-Z0-9_\{\}]*$");
         }
     }
-    found
+    errors
 }
 
-fn texts(found: &mut SchemaErrors, object: &Map<String, Json>, path: &Path, known: impl Fn(&str) -> bool, ascii: bool) {
+fn texts(
+    errors: &mut SchemaErrors,
+    object: &Map<String, Json>,
+    path: &Path,
+    known: impl Fn(&str) -> bool,
+    ascii: bool,
+) {
     for (key, value) in object.iter().filter(|(key, _)| known(key)) {
         match value.as_str() {
-            None => found.wrong_type(value, &path.key(key), "string"),
-            // What a variable holds goes through a terminal, which takes only ASCII.
+            None => errors.wrong_type(value, &path.key(key), "string"),
+            // As in AWX, environment variables have only ASCII.
             Some(text) if ascii && !text.is_ascii() => {
-                found.add(format!(r"{} does not match '^[\x00-\x7f]*$'", quoted(text)));
+                errors.add(format!(r"{} does not match '^[\x00-\x7f]*$'", quoted(text)));
             }
             Some(_) => {}
         }
     }
 }
 
-/// Whether a text can be the name of an extra variable, which may be a template itself.
+/// Whether a text can be the name of an extra variable. It may be a template.
 fn is_variable(key: &str) -> bool {
     let begins = |c: char| c.is_ascii_alphabetic() || "_{}".contains(c);
     key.starts_with(begins) && key.chars().all(|c| begins(c) || c.is_ascii_digit())
@@ -86,7 +92,7 @@ fn is_extra_value(value: &Json) -> bool {
 }
 
 impl SchemaErrors {
-    /// Keys of another form than `pattern`, which is told.
+    /// Adds an error for keys that do not match `pattern`.
     fn matching(&mut self, object: &Map<String, Json>, path: &Path, known: impl Fn(&str) -> bool, pattern: &str) {
         let mut others: Vec<&str> = object.keys().map(String::as_str).filter(|key| !known(key)).collect();
         if others.is_empty() {
@@ -100,7 +106,7 @@ impl SchemaErrors {
     }
 }
 
-/// Renders every template with examples; the first problem is told.
+/// Renders every template with example values. Returns the first error.
 fn templates(injectors: &Map<String, Json>, inputs: &InputSchema) -> Result<(), String> {
     let part = |name: &str| injectors.get(name).and_then(Json::as_object).into_iter().flatten();
     let names: Vec<_> = part("file").filter_map(|(key, _)| file_name(key)).collect();
@@ -147,20 +153,20 @@ impl Check {
         }
     }
 
-    /// A variable and what is in it; `place` is where the object stands that it is in.
-    fn variable(&self, place: Option<&str>, name: &str, value: &Json) -> Result<(), String> {
-        self.template("extra_vars", place.unwrap_or("a key"), name)?;
-        let place = place.map_or_else(|| name.to_owned(), |place| format!("{place}.{name}"));
-        self.value(&place, value)
+    /// Checks a variable and its value. `parent` is the path of the object that contains it.
+    fn variable(&self, parent: Option<&str>, name: &str, value: &Json) -> Result<(), String> {
+        self.template("extra_vars", parent.unwrap_or("a key"), name)?;
+        let path = parent.map_or_else(|| name.to_owned(), |parent| format!("{parent}.{name}"));
+        self.value(&path, value)
     }
 
-    fn value(&self, place: &str, value: &Json) -> Result<(), String> {
+    fn value(&self, path: &str, value: &Json) -> Result<(), String> {
         match value {
-            Json::String(template) => self.template("extra_vars", place, template),
+            Json::String(template) => self.template("extra_vars", path, template),
             Json::Array(items) => {
-                items.iter().enumerate().try_for_each(|(index, item)| self.value(&format!("{place}[{index}]"), item))
+                items.iter().enumerate().try_for_each(|(index, item)| self.value(&format!("{path}[{index}]"), item))
             }
-            Json::Object(object) => object.iter().try_for_each(|(name, value)| self.variable(Some(place), name, value)),
+            Json::Object(object) => object.iter().try_for_each(|(name, value)| self.variable(Some(path), name, value)),
             _ => Ok(()),
         }
     }

@@ -1,5 +1,5 @@
-//! What a job is given of a credential: environment variables, extra variables
-//! and files, made of templates over the credential's values.
+//! Injectors: templates that turn credential inputs into environment variables, extra
+//! variables and files of a job.
 
 mod check;
 mod render;
@@ -8,12 +8,12 @@ mod sandbox;
 pub use check::check_injectors;
 pub use render::{RenderError, RenderedInjectors, render_injectors};
 
-/// What stands in the place of a file's content in templates: `tower.filename`,
-/// or `tower.filename.NAME` where there are several.
+/// The key of a file's template, possibly with `.NAME`. Other templates refer to the path
+/// as `tower.filename` or `tower.filename.NAME`.
 const FILE: &str = "template";
 
-/// The name of a file by the key of its template: `template` has none,
-/// `template.NAME` has one. `None` if the key is neither.
+/// The name in the key of a file's template: `template` has none, `template.NAME` has
+/// one. `None` if the key is neither.
 fn file_name(key: &str) -> Option<Option<&str>> {
     match key.strip_prefix(FILE)? {
         "" => Some(None),
@@ -21,10 +21,10 @@ fn file_name(key: &str) -> Option<Option<&str>> {
     }
 }
 
-/// Why a variable may not be set, in AWX's words. Some belong to the server's own
-/// way of running Ansible, and all of Ansible's could change what it does.
+/// The error, as AWX words it, for an environment variable that credentials must not set:
+/// those that configure Ansible, and those that AWX sets itself.
 fn forbidden_variable(name: &str) -> Option<String> {
-    /// As AWX has them.
+    /// AWX's list.
     const RESERVED: &[&str] = &[
         "VIRTUAL_ENV",
         "PATH",

@@ -8,50 +8,49 @@ use super::sandbox::{TemplateContext, TemplateError, render};
 use super::{file_name, forbidden_variable};
 use crate::{Format, InputSchema, InputType};
 
-/// What stands in the place of a secret where people can see it.
+/// The replacement of a secret in values that are shown.
 const MASK: &str = "**********";
 
-/// What a job is given of a credential.
+/// What a job receives from a credential.
 #[derive(Default)]
 pub struct RenderedInjectors {
     /// Environment variables.
     pub env: BTreeMap<String, Zeroizing<String>>,
-    /// The same without secrets, to be kept with the job and shown.
+    /// The environment variables with secrets masked, for the job's record.
     pub masked_env: BTreeMap<String, String>,
-    /// Extra variables; they may hold secrets.
+    /// Extra variables; they may contain secrets.
     pub extra_vars: Map<String, Json>,
-    /// Files by their names, of which only one that stands alone has none; they may hold secrets.
+    /// Files by name; a single file may have no name. They may contain secrets.
     pub files: Vec<(Option<String>, Zeroizing<String>)>,
 }
 
-// Most of it is secret.
+// Shows no secrets.
 impl std::fmt::Debug for RenderedInjectors {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("RenderedInjectors").field("env", &self.masked_env).finish_non_exhaustive()
     }
 }
 
-/// Why nothing can be made of a credential; without any value of it.
+/// A template that cannot be rendered. It contains no input of the credential.
 #[derive(Debug, PartialEq, Eq)]
 pub struct RenderError {
-    /// Where the template stands that cannot be rendered, such as `env.TOKEN`.
-    pub place: String,
+    /// The path of the template, such as `env.TOKEN`.
+    pub path: String,
 }
 
 impl std::fmt::Display for RenderError {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "the template of {} cannot be rendered with the values of this credential", self.place)
+        write!(formatter, "the template of {} cannot be rendered with the values of this credential", self.path)
     }
 }
 
 impl std::error::Error for RenderError {}
 
-/// Renders the injectors of a type with the values of a credential, secrets in
-/// plain text. `path_of` tells where a file of this name will be.
+/// Renders the injectors of a type with the inputs of a credential, secrets in plain
+/// text. `path_of` returns the path of a file by its name.
 ///
-/// As in AWX, what does not exist renders as nothing, booleans that are not
-/// given are false, private keys end with a line break, and variables that must
-/// not be set are left out.
+/// As in AWX, undefined names render as an empty text, missing booleans are false,
+/// private keys end with a line break, and forbidden variables are left out.
 ///
 /// # Errors
 /// [`RenderError`].
@@ -64,21 +63,21 @@ pub fn render_injectors(
     let part = |name: &str| injectors.get(name).and_then(Json::as_object).into_iter().flatten();
     let texts = |name: &str| part(name).filter_map(|(key, template)| Some((key.clone(), template.as_str()?)));
     let mut injected = RenderedInjectors::default();
-    // A file cannot know where files are.
-    let fileless = TemplateContext::new(plain(inputs, values), vec![]);
+    // Templates of files cannot refer to the paths of files.
+    let without_files = TemplateContext::new(plain(inputs, values), vec![]);
     let mut paths = vec![];
     for (key, template) in texts("file") {
         let Some(name) = file_name(&key) else { continue };
-        let content = rendered(render(template, &fileless, false), || format!("file.{key}"))?;
+        let content = rendered(render(template, &without_files, false), || format!("file.{key}"))?;
         paths.push((name.map(str::to_owned), path_of(name)));
         injected.files.push((name.map(str::to_owned), content));
     }
     let context = TemplateContext::new(plain(inputs, values), paths.clone());
-    let shown = TemplateContext::new(masked(inputs, values), paths);
+    let masked_context = TemplateContext::new(masked(inputs, values), paths);
     for (key, template) in texts("env").filter(|(key, _)| forbidden_variable(key).is_none()) {
-        let place = || format!("env.{key}");
-        injected.masked_env.insert(key.clone(), rendered(render(template, &shown, false), place)?.to_string());
-        injected.env.insert(key.clone(), rendered(render(template, &context, false), place)?);
+        let path = || format!("env.{key}");
+        injected.masked_env.insert(key.clone(), rendered(render(template, &masked_context, false), path)?.to_string());
+        injected.env.insert(key.clone(), rendered(render(template, &context, false), path)?);
     }
     let text = |template: &str| rendered(render(template, &context, false), || "extra_vars".into());
     injected.extra_vars = part("extra_vars")
@@ -89,10 +88,10 @@ pub fn render_injectors(
 
 fn rendered(
     outcome: Result<Zeroizing<String>, TemplateError>,
-    place: impl Fn() -> String,
+    path: impl Fn() -> String,
 ) -> Result<Zeroizing<String>, RenderError> {
-    // The problem's own words may hold a value.
-    outcome.map_err(|_| RenderError { place: place() })
+    // The message of the template engine may contain a secret.
+    outcome.map_err(|_| RenderError { path: path() })
 }
 
 fn filled(value: &Json, text: &impl Fn(&str) -> Result<Zeroizing<String>, RenderError>) -> Result<Json, RenderError> {
@@ -107,7 +106,7 @@ fn filled(value: &Json, text: &impl Fn(&str) -> Result<Zeroizing<String>, Render
     })
 }
 
-/// The values as templates see them.
+/// The variables of the templates.
 fn plain(inputs: &InputSchema, values: &Map<String, Json>) -> Vec<(String, Value)> {
     let mut names = vec![];
     for field in &inputs.fields {
@@ -126,7 +125,7 @@ fn plain(inputs: &InputSchema, values: &Map<String, Json>) -> Vec<(String, Value
     names
 }
 
-/// The same with the secrets made unreadable.
+/// The variables with secrets masked.
 fn masked(inputs: &InputSchema, values: &Map<String, Json>) -> Vec<(String, Value)> {
     let secret = |id: &str| inputs.field(id).is_some_and(|field| field.secret);
     let mask = |(id, value): (String, Value)| if secret(&id) { (id, Value::from(MASK)) } else { (id, value) };

@@ -1,5 +1,5 @@
-//! Where templates are rendered: they see the values that they are given and
-//! nothing else, load nothing, and are stopped when they go on for too long.
+//! Renders templates that users write. They have access to the given variables only,
+//! cannot load other templates, and have limits for instructions, recursion and output.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -9,24 +9,24 @@ use minijinja::value::Object;
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value};
 use zeroize::Zeroizing;
 
-/// Instructions that one template may take: thousands of times what real ones need.
+/// Limit of instructions of one template: thousands of times what real ones need.
 const FUEL: u64 = 20_000;
-/// Bytes that one template may yield.
+/// Limit of the output of one template, in bytes.
 const MAX_OUTPUT: usize = 1024 * 1024;
-/// How deep macros may call each other.
+/// Limit of nested macro calls.
 const MAX_RECURSION: usize = 40;
 
-/// Why a template was not rendered.
+/// Why a template cannot be rendered.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum TemplateError {
-    /// It uses what does not exist; in words as Jinja's.
+    /// It uses an undefined name; with Jinja's message.
     Undefined(String),
-    /// Anything else.
+    /// Any other error.
     Other(String),
 }
 
-/// Renders with the names of `context`. `strict` fails where something does not
-/// exist, which is empty otherwise.
+/// Renders a template with the variables of `context`. An undefined name is an error if
+/// `strict`, and renders as an empty text otherwise.
 pub(super) fn render(
     template: &str,
     context: &Arc<TemplateContext>,
@@ -36,7 +36,7 @@ pub(super) fn render(
     environment.set_undefined_behavior(if strict { UndefinedBehavior::Strict } else { UndefinedBehavior::Lenient });
     environment.set_fuel(Some(FUEL));
     environment.set_recursion_limit(MAX_RECURSION);
-    // Jinja's values are Python's, and templates call their methods: `host.split(':')`.
+    // Jinja templates call methods of Python values, such as `host.split(':')`.
     environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
     let missed = &context.missed;
     let forbidden = &context.tower.forbidden;
@@ -46,27 +46,27 @@ pub(super) fn render(
     let rendered = environment
         .template_from_str(template)
         .and_then(|template| template.render_captured_to(Value::from_dyn_object(context.clone()), &mut output));
-    // To fail while it is being written would be a panic where it is joined to a text.
+    // minijinja panics if an object fails to render inside a concatenation.
     if let Some(message) = forbidden.take() {
         return Err(TemplateError::Undefined(message));
     }
     match rendered {
         Ok(_) => {}
-        Err(error) => return Err(problem(&error, missed.take())),
+        Err(error) => return Err(template_error(&error, missed.take())),
     }
     match String::from_utf8(std::mem::take(&mut *output.0)) {
         Ok(text) => Ok(Zeroizing::new(text)),
-        Err(_) => Err(TemplateError::Other("the result is no text".into())),
+        Err(_) => Err(TemplateError::Other("the output is not UTF-8".into())),
     }
 }
 
-fn problem(error: &Error, missed: Option<String>) -> TemplateError {
+fn template_error(error: &Error, missed: Option<String>) -> TemplateError {
     let about_undefined = match error.kind() {
         ErrorKind::UndefinedError
         | ErrorKind::UnknownFunction
         | ErrorKind::WriteFailure
         | ErrorKind::BadSerialization => true,
-        // These have other causes, too.
+        // These kinds also have other causes.
         ErrorKind::InvalidOperation | ErrorKind::UnknownMethod => {
             error.detail().is_some_and(|detail| detail.contains("undefined"))
         }
@@ -79,7 +79,7 @@ fn problem(error: &Error, missed: Option<String>) -> TemplateError {
     }
 }
 
-/// The last name that was looked for in vain, in the words of a message.
+/// Shared storage for the last message about an undefined or forbidden name.
 #[derive(Clone, Debug, Default)]
 pub(super) struct MessageCell(Arc<Mutex<Option<String>>>);
 
@@ -97,7 +97,7 @@ impl MessageCell {
     }
 }
 
-/// The names that a template can use: the credential's values, and `tower`.
+/// The variables of a template: the credential's inputs, and `tower`.
 #[derive(Debug)]
 pub(super) struct TemplateContext {
     values: Vec<(String, Value)>,
@@ -106,7 +106,8 @@ pub(super) struct TemplateContext {
 }
 
 impl TemplateContext {
-    /// These values, and these paths of files by their names; one without a name stands alone.
+    /// A context with these values and these paths of files by name. A single file may have
+    /// no name.
     pub(super) fn new(values: Vec<(String, Value)>, files: Vec<(Option<String>, String)>) -> Arc<Self> {
         let missed = MessageCell::default();
         let tower = Arc::new(Tower { files, missed: missed.clone(), forbidden: MessageCell::default() });
@@ -128,12 +129,12 @@ impl Object for TemplateContext {
     }
 }
 
-/// `tower`: AWX's old name is part of its interface.
+/// The variable `tower`, which has the paths of files.
 #[derive(Debug)]
 struct Tower {
     files: Vec<(Option<String>, String)>,
     missed: MessageCell,
-    /// The message for a template that writes what only holds other things.
+    /// The error if a template outputs `tower` or `tower.filename` itself.
     forbidden: MessageCell,
 }
 
@@ -157,7 +158,7 @@ impl Object for Tower {
     }
 }
 
-/// `tower.filename` where files have names.
+/// `tower.filename` if files have names.
 #[derive(Debug)]
 struct Files(Arc<Tower>);
 
@@ -178,13 +179,13 @@ impl Object for Files {
     }
 }
 
-/// What a template yields, up to a length.
+/// Output with a limited length.
 struct BoundedOutput(Zeroizing<Vec<u8>>);
 
 impl Write for BoundedOutput {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.0.len() + bytes.len() > MAX_OUTPUT {
-            return Err(io::Error::other("the result is too long"));
+            return Err(io::Error::other("the output is too long"));
         }
         self.0.extend_from_slice(bytes);
         Ok(bytes.len())

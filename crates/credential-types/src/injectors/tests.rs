@@ -16,7 +16,7 @@ fn messages(injectors: Json) -> Vec<String> {
 }
 
 #[test]
-fn good_injectors_are_taken() {
+fn valid_injectors_are_accepted() {
     for injectors in [
         json!({}),
         json!({"env": {"X_TOKEN": "{{ token }}"}, "extra_vars": {"h": "{{ host }}"}}),
@@ -31,9 +31,9 @@ fn good_injectors_are_taken() {
     }
 }
 
-// Recorded, or what the schema of AWX 24.6.1 says by jsonschema 4.21.1.
+// Recorded from AWX 24.6.1, or the output of jsonschema 4.21.1.
 #[test]
-fn wrong_shapes_are_told_as_awx_does() {
+fn structure_errors_have_the_messages_of_awx() {
     for (injectors, expected) in [
         (json!("x"), "str provided, expected dict"),
         (
@@ -59,7 +59,7 @@ fn wrong_shapes_are_told_as_awx_does() {
 }
 
 #[test]
-fn undefined_names_are_refused() {
+fn undefined_names_are_rejected() {
     for (injectors, expected) in [
         (json!({"env": {"X": "{{ missing }}"}}), "X uses an undefined field ('missing' is undefined)"),
         (json!({"env": {"X": "{{ missing.x }}"}}), "X uses an undefined field ('missing' is undefined)"),
@@ -120,7 +120,7 @@ fn what_is_no_template_or_reaches_too_far_is_refused() {
 }
 
 #[test]
-fn reserved_variables_are_refused() {
+fn reserved_variables_are_rejected() {
     assert_eq!(
         messages(json!({"env": {"ANSIBLE_CONFIG": "x"}})),
         vec![
@@ -134,7 +134,7 @@ fn reserved_variables_are_refused() {
 }
 
 #[test]
-fn one_file_or_files_with_names() {
+fn several_files_need_names() {
     assert_eq!(
         messages(json!({"file": {"template": "", "template.a": ""}})),
         vec!["Must use multi-file syntax when injecting multiple files"]
@@ -162,7 +162,7 @@ fn path_of(name: Option<&str>) -> String {
 }
 
 #[test]
-fn a_job_is_given_what_the_templates_say() {
+fn injectors_are_rendered() {
     let injectors = json!({
         "file": {"template.ini": "[x]\ntoken={{ token }}", "template.key": "{{ key }}"},
         "env": {"X_TOKEN": "{{ token }}", "X_URL": "https://{{ host }}/?t={{ token }}", "X_VERIFY": "{{ verify }}",
@@ -190,7 +190,7 @@ fn a_job_is_given_what_the_templates_say() {
 }
 
 #[test]
-fn a_managed_type_gives_what_awx_gives() {
+fn managed_type_renders_as_in_awx() {
     let managed = managed::MANAGED_TYPES.iter().find(|managed| managed.namespace == "rhv").unwrap();
     let inputs = InputSchema::read(&managed.inputs());
     let values = object(json!({"host": "h", "username": "u", "password": "p", "ca_file": ""}));
@@ -200,7 +200,7 @@ fn a_managed_type_gives_what_awx_gives() {
 }
 
 #[test]
-fn what_cannot_be_rendered_tells_where_and_no_value() {
+fn render_error_names_the_path_and_no_secret() {
     let injectors = json!({"env": {"X": "{{ token.nope() }}"}});
     let values = object(json!({"token": "s3cret"}));
     let problem = render_injectors(&inputs(), &injectors, &values, path_of).unwrap_err();

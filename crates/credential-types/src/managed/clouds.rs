@@ -1,4 +1,4 @@
-//! Types for clouds and for what manages machines.
+//! Types for clouds, virtualization and controllers.
 
 use super::{Injectors, ManagedType, boolean, key, secret, text};
 
@@ -50,8 +50,7 @@ pub(super) static SATELLITE: ManagedType = ManagedType::new(
     "cloud",
     "satellite6",
     &[
-        text("host", "Satellite 6 URL")
-            .help("Where the Satellite server answers, such as https://satellite.example.com."),
+        text("host", "Satellite 6 URL").help("The URL of the Satellite server, such as https://satellite.example.com."),
         text("username", "Username"),
         secret("password", "Password"),
     ],
@@ -63,8 +62,7 @@ pub(super) static GOOGLE: ManagedType = ManagedType::new(
     "cloud",
     "gce",
     &[
-        text("username", "Service Account Email Address")
-            .help("The address of the service account that does the work."),
+        text("username", "Service Account Email Address").help("The email address of the service account."),
         text("project", "Project").help("The id of the project to work in, such as adjective-noun-000."),
         key("ssh_key_data", "RSA Private Key")
             .help("The service account's private key in PEM: the private_key of its JSON file."),
@@ -109,7 +107,7 @@ pub(super) static VIRTUALIZATION: ManagedType = ManagedType {
         "rhv",
         &[
             text("host", "Host (Authentication URL)")
-                .help("Where the engine answers, such as https://rhv.example.com/api."),
+                .help("The URL of the engine, such as https://rhv.example.com/api."),
             text("username", "Username"),
             secret("password", "Password"),
             text("ca_file", "CA File")
@@ -141,10 +139,9 @@ pub(super) static CONTROLLER: ManagedType = ManagedType {
         "cloud",
         "controller",
         &[
-            text("host", "Red Hat Ansible Automation Platform").help(
-                "Where the controller answers: an AWX, a Red Hat Ansible Automation Platform or another Hostler.",
-            ),
-            text("username", "Username").help("Whom to log in as there. Leave it empty if a token is given below."),
+            text("host", "Red Hat Ansible Automation Platform")
+                .help("The URL of the controller: AWX, Red Hat Ansible Automation Platform or Hostler."),
+            text("username", "Username").help("The user name. Leave it empty if you enter a token below."),
             secret("password", "Password"),
             secret("oauth_token", "OAuth Token")
                 .help("A token of that controller, instead of a user name and password."),
@@ -161,7 +158,7 @@ pub(super) static TERRAFORM: ManagedType = ManagedType::new(
     &[
         secret("configuration", "Backend configuration")
             .multiline()
-            .help("What a Terraform backend block holds: where the state is and how to get at it."),
+            .help("The content of a Terraform backend block, which configures where the state is stored."),
         secret("gce_credentials", "Google Cloud Platform account credentials")
             .multiline()
             .help("The JSON file of a Google service account, for state in a bucket of Google Cloud Storage."),

@@ -1,4 +1,4 @@
-//! Types with which other credentials' values are looked up where they are kept.
+//! External types, which look up inputs of other credentials in a secret store.
 
 use super::{Field, ManagedType, boolean, secret, text, url};
 
@@ -23,32 +23,32 @@ pub(super) static CONJUR: ManagedType = ManagedType {
 };
 
 const HASHICORP_AUTH_PATH: Field = text("auth_path", "Path to Auth")
-    .help("Where the authentication is mounted, if it is not where the credential says.");
+    .help("The path where the authentication is mounted, if it differs from the credential's.");
 
 /// The two types for HashiCorp Vault log in by the same fields.
 macro_rules! hashicorp_fields {
     ($($more:expr),*) => {
         &[
-            url("url", "Server URL").help("Where the Vault server answers."),
-            secret("token", "Token").help("A token of Vault, to log in by."),
+            url("url", "Server URL").help("The URL of the Vault server."),
+            secret("token", "Token").help("A token for Vault."),
             text("cacert", "CA Certificate").multiline().help("The certificate authority of the server, in PEM."),
-            text("role_id", "AppRole role_id").help("The role to log in as by AppRole."),
-            secret("secret_id", "AppRole secret_id").help("The secret that belongs to the role of AppRole."),
+            text("role_id", "AppRole role_id").help("The role for AppRole."),
+            secret("secret_id", "AppRole secret_id").help("The secret of the role for AppRole."),
             text("client_cert_public", "Client Certificate")
                 .multiline()
-                .help("The certificate to log in by over TLS, in PEM, with the authorities between it and one that Vault knows."),
+                .help("The client certificate for TLS authentication, in PEM, with intermediate certificates."),
             secret("client_cert_private", "Client Certificate Key")
                 .multiline()
                 .help("The private key of the certificate, in PEM."),
             text("client_cert_role", "TLS Authentication Role")
-                .help("The role to log in as by certificate; any that the certificate fits if empty."),
+                .help("The role for TLS authentication; any matching role if empty."),
             text("namespace", "Namespace name (Vault Enterprise only)").help("The namespace to log in to and to read from."),
-            text("kubernetes_role", "Kubernetes role").help("The role to log in as by the pod's service account."),
-            text("username", "Username").help("The user to log in as by name and password."),
+            text("kubernetes_role", "Kubernetes role").help("The role for authentication with the pod's service account."),
+            text("username", "Username").help("The user name for authentication by password."),
             secret("password", "Password").help("The password of that user."),
             text("default_auth_path", "Path to Auth")
                 .default("approle")
-                .help("Where the authentication is mounted, unless a look-up says otherwise."),
+                .help("The path where the authentication is mounted, unless a lookup names another one."),
             $($more),*
         ]
     };
@@ -60,7 +60,7 @@ pub(super) static HASHICORP_SECRET: ManagedType = ManagedType {
             .help("Where the secrets engine is mounted; the first part of the path if empty."),
         text("secret_path", "Path to Secret").help("The path of the secret, such as /path/secret1."),
         HASHICORP_AUTH_PATH,
-        text("secret_key", "Key Name").help("The key within the secret whose value is wanted."),
+        text("secret_key", "Key Name").help("The key within the secret."),
         text("secret_version", "Secret Version (v2 only)").help("Which version to take; the newest if empty."),
     ],
     ..ManagedType::new(
@@ -80,11 +80,11 @@ pub(super) static HASHICORP_SECRET: ManagedType = ManagedType {
 pub(super) static HASHICORP_SSH: ManagedType = ManagedType {
     metadata: &[
         text("public_key", "Unsigned Public Key").multiline(),
-        text("secret_path", "Path to Secret").help("Where the SSH secrets engine is mounted, such as ssh."),
+        text("secret_path", "Path to Secret").help("The path where the SSH secrets engine is mounted, such as ssh."),
         HASHICORP_AUTH_PATH,
         text("role", "Role Name").help("The role that the key is signed for."),
         text("valid_principals", "Valid Principals")
-            .help("The user names for which the certificate shall be good, if not those of the role."),
+            .help("The user names for which the certificate is valid, if they differ from those of the role."),
     ],
     ..ManagedType::new(
         "HashiCorp Vault Signed SSH",
@@ -121,10 +121,10 @@ pub(super) static AZURE_KEY_VAULT: ManagedType = ManagedType {
 pub(super) static CYBERARK: ManagedType = ManagedType {
     metadata: &[
         text("object_query", "Object Query")
-            .help("What finds the account, such as Safe=TestSafe;Object=testAccountName123."),
+            .help("The query for the account, such as Safe=TestSafe;Object=testAccountName123."),
         text("object_query_format", "Object Query Format").choices(&["Exact", "Regexp"]).default("Exact"),
-        text("object_property", "Object Property").help("The property whose value is wanted; the password if empty."),
-        text("reason", "Reason").help("Why it is asked for, where the policy of the object demands a reason."),
+        text("object_property", "Object Property").help("The property to return; the password if empty."),
+        text("reason", "Reason").help("The reason for the access, if the policy of the object requires one."),
     ],
     ..ManagedType::new(
         "CyberArk Central Credential Provider Lookup",
@@ -144,7 +144,7 @@ pub(super) static CYBERARK: ManagedType = ManagedType {
 
 pub(super) static CENTRIFY: ManagedType = ManagedType {
     metadata: &[
-        text("account-name", "Account Name").help("The account whose password is wanted, of a system or a domain."),
+        text("account-name", "Account Name").help("The account of a system or a domain."),
         text("system-name", "System Name").help("The system that the account is on."),
     ],
     ..ManagedType::new(
@@ -152,15 +152,11 @@ pub(super) static CENTRIFY: ManagedType = ManagedType {
         "external",
         "centrify_vault_kv",
         &[
-            url("url", "Centrify Tenant URL").help("Where the tenant answers."),
+            url("url", "Centrify Tenant URL").help("The URL of the tenant."),
             text("client_id", "Centrify API User").help("A user who may use the API, and see the accounts."),
             secret("client_password", "Centrify API Password").help("The password of that user."),
-            text("oauth_application_id", "OAuth2 Application ID")
-                .default("awx")
-                .help("The application that was registered for this, awx unless it was called otherwise."),
-            text("oauth_scope", "OAuth2 Scope")
-                .default("awx")
-                .help("The scope that the application gives, awx unless it was called otherwise."),
+            text("oauth_application_id", "OAuth2 Application ID").default("awx").help("The registered application."),
+            text("oauth_scope", "OAuth2 Scope").default("awx").help("The scope of the application."),
         ],
         &["url", "account-name", "system-name", "client_id", "client_password"],
     )
@@ -169,7 +165,7 @@ pub(super) static CENTRIFY: ManagedType = ManagedType {
 pub(super) static DEVOPS_SECRETS_VAULT: ManagedType = ManagedType {
     metadata: &[
         text("path", "Secret Path").help("The path of the secret, such as /test/secret1."),
-        text("secret_field", "Secret Field").help("The field of the secret whose value is wanted."),
+        text("secret_field", "Secret Field").help("The field of the secret."),
         text("secret_decoding", "Should the secret be base64 decoded?")
             .choices(&["No Decoding", "Decode Base64"])
             .default("No Decoding")
@@ -196,7 +192,7 @@ pub(super) static DEVOPS_SECRETS_VAULT: ManagedType = ManagedType {
 pub(super) static SECRET_SERVER: ManagedType = ManagedType {
     metadata: &[
         text("secret_id", "Secret ID").help("The number of the secret."),
-        text("secret_field", "Secret Field").help("The field of the secret whose value is wanted."),
+        text("secret_field", "Secret Field").help("The field of the secret."),
     ],
     ..ManagedType::new(
         "Thycotic Secret Server",
@@ -204,7 +200,7 @@ pub(super) static SECRET_SERVER: ManagedType = ManagedType {
         "thycotic_tss",
         &[
             text("server_url", "Secret Server URL")
-                .help("Where the server answers, such as https://acme.secretservercloud.com."),
+                .help("The URL of the server, such as https://acme.secretservercloud.com."),
             text("username", "Username").help("A user of the server, or of the domain below."),
             text("domain", "Domain").help("The domain of the user; empty for one of the server itself."),
             secret("password", "Password").help("The password of that user."),

@@ -1,4 +1,4 @@
-//! Types for reaching machines, repositories of code and what Ansible Vault has encrypted.
+//! Types for machines, source control and Ansible Vault.
 
 use super::{ManagedType, boolean, key, secret, text};
 
@@ -40,8 +40,8 @@ pub(super) static VAULT: ManagedType = ManagedType::new(
     &[
         secret("vault_password", "Vault Password").ask_at_runtime(),
         text("vault_id", "Vault Identifier").format("vault_id").help(
-            "The name before the @ of Ansible's --vault-id, for work with several vault passwords. Leave it empty where \
-             there is only one. It stays as it is once it is set.",
+            "The name before the @ of Ansible's --vault-id, for several vault passwords. Leave it empty if there is \
+             only one. It cannot be changed later.",
         ),
     ],
     &["vault_password"],

@@ -1,8 +1,8 @@
 //! The credential types that every AWX 24.6.1 has.
 //!
-//! Names, kinds, namespaces, ids and labels are AWX's, which clients rely on; the
-//! help texts are ours. Like AWX, types whose credentials are put to work by
-//! code of their own show no injectors.
+//! Names, kinds, namespaces, ids and labels are AWX's, because clients rely on them; the
+//! help texts are ours. As in AWX, types that need code instead of templates show no
+//! injectors.
 
 mod clouds;
 mod external;
@@ -14,24 +14,24 @@ use serde_json::{Map, Value as Json, json};
 
 pub use sync::sync;
 
-/// A type that comes with the server.
+/// A credential type that is part of the server.
 #[derive(Debug)]
 pub struct ManagedType {
-    /// Its name.
+    /// The name.
     pub name: &'static str,
-    /// Its kind.
+    /// The kind, such as `cloud`.
     pub kind: &'static str,
-    /// What names it for good, whatever it is called.
+    /// The fixed identifier, which stays the same if the name changes.
     pub namespace: &'static str,
     fields: &'static [Field],
     metadata: &'static [Field],
     required: &'static [&'static str],
-    /// A field that means nothing without another one.
+    /// A field and the field that it depends on.
     dependency: Option<(&'static str, &'static str)>,
     injectors: Injectors,
 }
 
-/// What a job is given of such a credential.
+/// The templates of a type.
 #[derive(Debug)]
 struct Injectors {
     file: Option<&'static str>,
@@ -41,7 +41,7 @@ struct Injectors {
 
 const NONE: Injectors = Injectors { file: None, env: &[], extra_vars: &[] };
 
-/// All of them, in the order of their ids in a new AWX.
+/// All managed types, in the order of their ids in a new AWX.
 pub static MANAGED_TYPES: &[&ManagedType] = &[
     &machines::MACHINE,
     &machines::SOURCE_CONTROL,
@@ -86,7 +86,7 @@ impl ManagedType {
         ManagedType { name, kind, namespace, fields, metadata: &[], required, dependency: None, injectors: NONE }
     }
 
-    /// What its credentials consist of, as `inputs` shows it.
+    /// The value of the field `inputs`.
     pub fn inputs(&self) -> Json {
         let mut inputs = Map::new();
         inputs.insert("fields".into(), self.fields.iter().map(Field::json).collect());
@@ -102,7 +102,7 @@ impl ManagedType {
         inputs.into()
     }
 
-    /// What a job is given of its credentials, as `injectors` shows it.
+    /// The value of the field `injectors`.
     pub fn injectors(&self) -> Json {
         let pairs = |pairs: &[(&str, &str)]| -> Json {
             pairs
@@ -162,7 +162,7 @@ const fn text(id: &'static str, label: &'static str) -> Field {
     }
 }
 
-/// A text that nobody gets to see again.
+/// A secret text.
 const fn secret(id: &'static str, label: &'static str) -> Field {
     Field { secret: true, ..text(id, label) }
 }
@@ -187,7 +187,7 @@ impl Field {
         self.multiline = true;
         self
     }
-    /// `ASK` in its place asks when work starts.
+    /// The value `ASK` makes a job ask for the input at launch.
     const fn ask_at_runtime(mut self) -> Self {
         self.ask_at_runtime = true;
         self
@@ -214,27 +214,27 @@ impl Field {
     }
 
     fn json(&self) -> Json {
-        let mut words = Map::new();
-        words.insert("id".into(), self.id.into());
-        words.insert("label".into(), self.label.into());
-        words.insert("type".into(), if self.boolean { "boolean" } else { "string" }.into());
+        let mut json = Map::new();
+        json.insert("id".into(), self.id.into());
+        json.insert("label".into(), self.label.into());
+        json.insert("type".into(), if self.boolean { "boolean" } else { "string" }.into());
         if let Some(format) = self.format {
-            words.insert("format".into(), format.into());
+            json.insert("format".into(), format.into());
         }
         let flags = [("secret", self.secret), ("multiline", self.multiline), ("ask_at_runtime", self.ask_at_runtime)];
-        words.extend(flags.into_iter().filter(|(_, on)| *on).map(|(name, on)| (name.to_owned(), on.into())));
+        json.extend(flags.into_iter().filter(|(_, on)| *on).map(|(name, on)| (name.to_owned(), on.into())));
         if !self.choices.is_empty() {
-            words.insert("choices".into(), json!(self.choices));
+            json.insert("choices".into(), json!(self.choices));
         }
         match self.default {
-            Some(Default::Text(text)) => drop(words.insert("default".into(), text.into())),
-            Some(Default::True) => drop(words.insert("default".into(), true.into())),
+            Some(Default::Text(text)) => drop(json.insert("default".into(), text.into())),
+            Some(Default::True) => drop(json.insert("default".into(), true.into())),
             None => {}
         }
         if !self.help.is_empty() {
-            words.insert("help_text".into(), self.help.into());
+            json.insert("help_text".into(), self.help.into());
         }
-        words.into()
+        json.into()
     }
 }
 

@@ -1,4 +1,4 @@
-//! Types for services that work draws on: forges, registries, Galaxy, Kubernetes.
+//! Types for source forges, registries, Galaxy and Kubernetes.
 
 use super::{Injectors, ManagedType, boolean, secret, text};
 
@@ -6,7 +6,8 @@ pub(super) static GITHUB: ManagedType = ManagedType::new(
     "GitHub Personal Access Token",
     "token",
     "github_token",
-    &[secret("token", "Token").help("A personal access token, made in the developer settings of the GitHub account.")],
+    &[secret("token", "Token")
+        .help("A personal access token, created in the developer settings of the GitHub account.")],
     &["token"],
 );
 
@@ -14,7 +15,7 @@ pub(super) static GITLAB: ManagedType = ManagedType::new(
     "GitLab Personal Access Token",
     "token",
     "gitlab_token",
-    &[secret("token", "Token").help("A personal access token, made in the preferences of the GitLab account.")],
+    &[secret("token", "Token").help("A personal access token, created in the preferences of the GitLab account.")],
     &["token"],
 );
 
@@ -22,7 +23,7 @@ pub(super) static BITBUCKET: ManagedType = ManagedType::new(
     "Bitbucket Data Center HTTP Access Token",
     "token",
     "bitbucket_dc_token",
-    &[secret("token", "Token").help("An HTTP access token, made in the settings of the Bitbucket account.")],
+    &[secret("token", "Token").help("An HTTP access token, created in the settings of the Bitbucket account.")],
     &["token"],
 );
 
@@ -46,7 +47,7 @@ pub(super) static KUBERNETES: ManagedType = ManagedType::new(
     "kubernetes",
     "kubernetes_bearer_token",
     &[
-        text("host", "OpenShift or Kubernetes API Endpoint").help("Where the cluster's API answers, as a URL."),
+        text("host", "OpenShift or Kubernetes API Endpoint").help("The URL of the cluster's API."),
         secret("bearer_token", "API authentication bearer token"),
         boolean("verify_ssl", "Verify SSL").default_true(),
         secret("ssl_ca_cert", "Certificate Authority data").multiline(),
@@ -63,7 +64,7 @@ pub(super) static REGISTRY: ManagedType = ManagedType::new(
             .default("quay.io")
             .help("The registry to log in to when an image is pulled."),
         text("username", "Username"),
-        secret("password", "Password or Token").help("The password, or a token that may be used in its place."),
+        secret("password", "Password or Token").help("The password, or a token."),
         boolean("verify_ssl", "Verify SSL").default_true(),
     ],
     &["host"],
@@ -74,10 +75,10 @@ pub(super) static GALAXY: ManagedType = ManagedType::new(
     "galaxy",
     "galaxy_api_token",
     &[
-        text("url", "Galaxy Server URL").help("The server that collections and roles come from."),
+        text("url", "Galaxy Server URL").help("The server for collections and roles."),
         text("auth_url", "Auth Server URL")
-            .help("Where the token is exchanged for a session, if the server has single sign-on."),
-        secret("token", "API Token").help("The token of the account; public content needs none."),
+            .help("The URL that exchanges the token for a session, if the server has single sign-on."),
+        secret("token", "API Token").help("The token of the account. Public content needs no token."),
     ],
     &["url"],
 );
@@ -88,6 +89,6 @@ pub(super) static GPG: ManagedType = ManagedType::new(
     "gpg_public_key",
     &[secret("gpg_public_key", "GPG Public Key")
         .multiline()
-        .help("The public key, in ASCII armor, against which the signature of content is checked.")],
+        .help("The public key for checking signatures of content, in ASCII armor.")],
     &["gpg_public_key"],
 );

@@ -1,4 +1,4 @@
-//! Brings the managed types into the database.
+//! Stores the managed types in the database.
 
 use hostler_database::{Database, Error, Row, Transaction, Type};
 use jiff::Timestamp;
@@ -10,22 +10,20 @@ const TABLE: &str = "credential_types";
 const COLUMNS: [&str; 7] = ["id", "name", "kind", "namespace", "inputs", "injectors", "managed"];
 const READ_AS: [Type; 7] = [Type::Integer, Type::Text, Type::Text, Type::Text, Type::Json, Type::Json, Type::Boolean];
 
-/// Stores the managed types at the start of a server: those that are missing are
-/// made, those that an older version stored are brought up to date, each keeping
-/// its id. Does nothing but look if all is as it should be.
+/// Creates missing managed types and updates those of an older version, which keep their
+/// ids. Only reads if all are up to date.
 ///
-/// A custom type that has the name and kind of a managed one becomes that one,
-/// as in AWX.
+/// As in AWX, a custom type with the name and kind of a managed type becomes that type.
 ///
 /// # Errors
-/// What the database says.
+/// Database errors.
 pub async fn sync(database: &Database, now: Timestamp) -> Result<(), Error> {
     let rows = database.read(&stored(), &READ_AS).await?;
     if MANAGED_TYPES.iter().all(|managed| find(&rows, managed).is_some_and(|row| is_current(row, managed))) {
         return Ok(());
     }
     let mut tx = database.begin().await?;
-    // Servers that start at the same moment do this one after the other.
+    // Several servers may start at the same time.
     tx.lock("managed credential types").await?;
     let rows = tx.read(&stored(), &READ_AS).await?;
     for managed in MANAGED_TYPES {
@@ -42,7 +40,7 @@ fn stored() -> SelectStatement {
     Query::select().columns(COLUMNS.map(Alias::new)).from(Alias::new(TABLE)).to_owned()
 }
 
-/// The row of a type: that of its namespace, or else that of its name and kind.
+/// The row of a type, by its namespace or else by its name and kind.
 fn find<'a>(rows: &'a [Row], managed: &ManagedType) -> Option<&'a Row> {
     let named = |row: &&Row| row.text(1) == Some(managed.name) && row.text(2) == Some(managed.kind);
     rows.iter().find(|row| row.text(3) == Some(managed.namespace)).or_else(|| rows.iter().find(named))

@@ -1,7 +1,7 @@
 use super::*;
 use crate::InputSchema;
 
-/// Recorded from AWX 24.6.1: name, kind and namespace of each, by name.
+/// Recorded from AWX 24.6.1: name, kind and namespace of each type.
 const RECORDED: &[(&str, &str, &str)] = &[
     ("AWS Secrets Manager lookup", "external", "aws_secretsmanager_credential"),
     ("Amazon Web Services", "cloud", "aws"),
@@ -36,7 +36,7 @@ const RECORDED: &[(&str, &str, &str)] = &[
 ];
 
 #[test]
-fn they_are_those_of_awx() {
+fn managed_types_match_awx() {
     let mut types: Vec<_> =
         MANAGED_TYPES.iter().map(|managed| (managed.name, managed.kind, managed.namespace)).collect();
     types.sort_unstable();
@@ -44,7 +44,7 @@ fn they_are_those_of_awx() {
 }
 
 #[test]
-fn the_machine_type_is_as_recorded() {
+fn machine_type_matches_the_recorded_one() {
     let mut inputs = machines::MACHINE.inputs();
     for field in inputs["fields"].as_array_mut().unwrap() {
         field.as_object_mut().unwrap().shift_remove("help_text");
@@ -64,14 +64,14 @@ fn the_machine_type_is_as_recorded() {
 }
 
 #[test]
-fn definitions_make_sense() {
+fn definitions_are_consistent() {
     for managed in MANAGED_TYPES {
         let name = managed.name;
         let inputs = InputSchema::read(&managed.inputs());
         assert_eq!(inputs.fields.len(), managed.fields.len(), "{name}");
         let all: Vec<_> = inputs.fields.iter().chain(&inputs.metadata).collect();
         for (index, field) in all.iter().enumerate() {
-            assert!(!all[..index].iter().any(|other| other.id == field.id), "{name}: {} stands twice", field.id);
+            assert!(!all[..index].iter().any(|other| other.id == field.id), "{name}: {} is defined twice", field.id);
             assert!(!field.label.is_empty(), "{name}: {} has no label", field.id);
             if let Some(default) = field.default.as_ref().and_then(Json::as_str).filter(|_| !field.choices.is_empty()) {
                 assert!(field.choices.iter().any(|choice| choice == default), "{name}: {}", field.id);
@@ -80,7 +80,7 @@ fn definitions_make_sense() {
         for field in managed.fields.iter().chain(managed.metadata) {
             assert!(
                 field.help.is_empty() || field.help.ends_with('.'),
-                "{name}: the help of {} is no sentence",
+                "{name}: the help of {} is not a sentence",
                 field.id
             );
         }
@@ -94,7 +94,7 @@ fn definitions_make_sense() {
     }
 }
 
-/// But for what only managed types may say, each passes the check of custom ones.
+/// Without the keys that only managed types may have, each definition passes the check of custom types.
 #[test]
 fn definitions_pass_the_check_of_custom_types() {
     for managed in MANAGED_TYPES {

@@ -18,19 +18,19 @@ const LOCKED: &[(&str, &str)] = &[
 const CERTIFICATE: &str = include_str!("samples/certificate.pem");
 
 #[test]
-fn keys_are_known_and_locked_ones_told_apart() {
+fn private_keys_are_recognized_as_encrypted_or_not() {
     for (keys, locked) in [(OPEN, false), (LOCKED, true)] {
         for (name, key) in keys {
             assert_eq!(needs_passphrase(key), Ok(locked), "{name}");
             assert_eq!(needs_passphrase(&key.replace('\n', "\r\n")), Ok(locked), "{name} with CRLF");
-            assert_eq!(needs_passphrase(&format!("\n  {}", key.trim())), Ok(locked), "{name} with space around");
+            assert_eq!(needs_passphrase(&format!("\n  {}", key.trim())), Ok(locked), "{name} with spaces around");
             assert_eq!(needs_passphrase(&key.replace("-----", "----")), Ok(locked), "{name} with four dashes");
         }
     }
 }
 
 #[test]
-fn certificates_and_further_keys_may_follow() {
+fn several_blocks_are_accepted() {
     assert_eq!(needs_passphrase(&[OPEN[3].1, CERTIFICATE].concat()), Ok(false));
     assert_eq!(needs_passphrase(&[OPEN[0].1, LOCKED[3].1].concat()), Ok(true));
     assert_eq!(needs_passphrase(CERTIFICATE), Err(PrivateKeyError::NoKey));
@@ -38,7 +38,7 @@ fn certificates_and_further_keys_may_follow() {
 }
 
 #[test]
-fn a_key_that_is_cut_short_is_noticed() {
+fn truncated_key_is_rejected() {
     for (name, key) in OPEN {
         let lines: Vec<_> = key.lines().collect();
         let cut = [&lines[..lines.len() - 2], &lines[lines.len() - 1..]].concat().join("\n");
@@ -51,24 +51,25 @@ fn a_key_that_is_cut_short_is_noticed() {
 }
 
 #[test]
-fn what_is_no_key_is_told_as_awx_does() {
-    let told = |text: &str| needs_passphrase(text).unwrap_err().to_string();
-    assert_eq!(told("not a key"), "Invalid certificate or key: not a key...");
-    assert_eq!(told(&"x".repeat(200)), format!("Invalid certificate or key: {}...", "x".repeat(100)));
-    assert_eq!(told(&"ü".repeat(200)), format!("Invalid certificate or key: {}...", "ü".repeat(100)));
+fn invalid_keys_have_the_messages_of_awx() {
+    let message = |text: &str| needs_passphrase(text).unwrap_err().to_string();
+    assert_eq!(message("not a key"), "Invalid certificate or key: not a key...");
+    assert_eq!(message(&"x".repeat(200)), format!("Invalid certificate or key: {}...", "x".repeat(100)));
+    assert_eq!(message(&"ü".repeat(200)), format!("Invalid certificate or key: {}...", "ü".repeat(100)));
     let block = |label: &str, body: &str| format!("-----BEGIN {label}-----\n{body}\n-----END {label}-----\n");
-    assert_eq!(told(&block("PQC PRIVATE KEY", "AAAA")), "Invalid private key: unsupported type \"PQC\"");
-    assert_eq!(told(&block("PUBLIC KEY", "AAAA")), "Unsupported PEM object type: \"PUBLIC KEY\"");
-    assert_eq!(told(&block("RSA PRIVATE KEY", "not base64!")), "Invalid base64-encoded data");
+    assert_eq!(message(&block("PQC PRIVATE KEY", "AAAA")), "Invalid private key: unsupported type \"PQC\"");
+    assert_eq!(message(&block("PUBLIC KEY", "AAAA")), "Unsupported PEM object type: \"PUBLIC KEY\"");
+    assert_eq!(message(&block("RSA PRIVATE KEY", "not base64!")), "Invalid base64-encoded data");
     assert!(
-        told("-----BEGIN RSA PRIVATE KEY-----\nAAAA\n-----END EC PRIVATE KEY-----").starts_with("Invalid certificate")
+        message("-----BEGIN RSA PRIVATE KEY-----\nAAAA\n-----END EC PRIVATE KEY-----")
+            .starts_with("Invalid certificate")
     );
-    assert!(told("-----BEGIN RSA PRIVATE KEY-----").starts_with("Invalid certificate"));
-    assert!(told("-----").starts_with("Invalid certificate"));
+    assert!(message("-----BEGIN RSA PRIVATE KEY-----").starts_with("Invalid certificate"));
+    assert!(message("-----").starts_with("Invalid certificate"));
 }
 
 #[test]
-fn debug_quotes_nothing() {
+fn debug_does_not_show_the_key() {
     let problem = needs_passphrase("s3cret").unwrap_err();
     assert!(problem.to_string().contains("s3cret") && !format!("{problem:?}").contains("s3cret"));
 }
