@@ -100,7 +100,9 @@ fn walk(admin: &Client, path: &str, paths: &mut BTreeSet<String>) {
     let mut body = answer.json();
     if let Some(results) = body.get_mut("results") {
         // Each kind of object once is enough: all of a kind have the same links.
-        let one_of_each: Vec<Value> = results.as_array().into_iter().flatten().take(1).cloned().collect();
+        // The managed credential has fewer links than others, and spaces in its named URL.
+        let others = results.as_array().into_iter().flatten().filter(|object| object["name"] != "Ansible Galaxy");
+        let one_of_each: Vec<Value> = others.take(1).cloned().collect();
         *results = one_of_each.into();
     }
     let mut links = BTreeSet::new();
