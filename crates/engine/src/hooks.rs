@@ -178,7 +178,22 @@ pub trait Hooks: Send + Sync {
         Err(Error::MethodNotAllowed)
     }
 
-    /// A POST to a sub-list whose description says [`hostler_schema::Post::Attach`] or [`hostler_schema::Post::Hook`].
+    /// Rules about which objects may be associated with this one, in the transaction of the association.
+    ///
+    /// # Errors
+    /// Prevents the association, usually [`Error::BadRequestMsg`].
+    async fn check_association(
+        &self,
+        _engine: &Engine,
+        _tx: &mut Transaction,
+        _parent: i64,
+        _sublist: &'static Sublist,
+        _id: i64,
+    ) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// A POST to a sub-list whose description says [`hostler_schema::Post::GrantByHook`] or [`hostler_schema::Post::Hook`].
     ///
     /// # Errors
     /// Whatever makes the request fail.

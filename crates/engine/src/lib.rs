@@ -5,6 +5,7 @@
 //! what goes wrong is a [`Error`], which the server translates.
 
 mod activity;
+mod associations;
 mod decode;
 mod engine;
 mod error;
@@ -34,11 +35,11 @@ pub use error::Error;
 pub use grants::{DEFINITION_ROLE_PREFIX, Grantee, can_grant_roles, grant_in_transaction, set_system_role};
 pub use hooks::{Hooks, NoHooks, RenderContext, ResponseObject, SystemWrite};
 pub use list::ListScope;
-pub use options::{Actions, MAX_PAGE_SIZE, object_roles};
+pub use options::{Actions, MAX_PAGE_SIZE, PostBody, object_roles};
 pub use query_cache::QueryCache;
 pub use read::{ObjectKey, find_id};
 pub use record::{Edit, Record};
 pub use render::{summarize, time_text};
 pub use select::LoadedObject;
-pub use sublist::Association;
+pub use sublist::AssociationRequest;
 pub use write::{CreatedObject, IfMatch, UpdateMethod};

@@ -1,6 +1,6 @@
 //! The answer to OPTIONS: what a resource looks like and what may be done with it.
 
-use hostler_schema::{DefaultValue, Field, FieldKind, Resource};
+use hostler_schema::{DefaultValue, Field, FieldKind, Post, Resource};
 use serde_json::{Map, Value as Json, json};
 
 /// Most objects on one page, whatever `page_size` says.
@@ -13,10 +13,33 @@ pub struct Actions {
     pub post: bool,
     /// PUT, for those who may change the object.
     pub put: bool,
-    /// Whether POST takes nothing but the id of an object to associate.
-    pub attach: bool,
+    /// What a body of POST contains.
+    pub post_body: PostBody,
     /// Whether the path is a list, which can be searched and paged.
     pub list: bool,
+}
+
+/// What a body of POST contains.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PostBody {
+    /// The fields of a new object.
+    #[default]
+    NewObject,
+    /// The id of an object to associate.
+    Id,
+    /// Either of them.
+    IdOrNewObject,
+}
+
+impl PostBody {
+    /// The body that POST to a sub-list takes.
+    pub fn of(post: Post) -> Self {
+        match post {
+            post if post.takes_only_id() => PostBody::Id,
+            Post::Associate(_) | Post::Grant(_) => PostBody::IdOrNewObject,
+            _ => PostBody::NewObject,
+        }
+    }
 }
 
 impl Actions {
@@ -28,7 +51,15 @@ impl Actions {
         }
         actions.insert("GET".into(), readable(resource).into());
         if self.post {
-            let fields = if self.attach { associated(resource) } else { writable(resource, true) };
+            let fields = match self.post_body {
+                PostBody::NewObject => writable(resource, true),
+                PostBody::Id => associated(resource),
+                PostBody::IdOrNewObject => {
+                    let mut fields = associated(resource);
+                    fields.extend(writable(resource, true));
+                    fields
+                }
+            };
             actions.insert("POST".into(), fields.into());
         }
         let mut document = Map::new();

@@ -232,7 +232,8 @@ impl Engine {
     ) -> Result<bool, Error> {
         match sublist.post {
             Post::Refused => Ok(false),
-            Post::Attach | Post::Hook => Ok(true),
+            Post::GrantByHook | Post::Hook => Ok(true),
+            Post::Associate(_) => self.can_change(actor, parent, &ObjectKey::Id(id)).await,
             Post::Grant(_) => permitted(require_administer_object(self, actor, parent, id).await),
             Post::Create(link) => {
                 let draft = |name: &str| (name == link).then_some(id);

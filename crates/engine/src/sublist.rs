@@ -22,14 +22,22 @@ impl Engine {
         match sublist.post {
             Post::Refused => Err(Error::MethodNotAllowed),
             Post::Create(_) => self.create(actor, (sublist.target)(), body, below).await.map(Some),
-            Post::Attach | Post::Hook => {
+            Post::Associate(ref association) => match AssociationRequest::parse(body)? {
+                Some(request) => {
+                    self.change_association(actor, parent, sublist, association, request).await?;
+                    Ok(None)
+                }
+                None if association.creates => self.create(actor, (sublist.target)(), body, below).await.map(Some),
+                None => Err(Error::BadRequestMsg("\"id\" field is missing.".into())),
+            },
+            Post::GrantByHook | Post::Hook => {
                 let hooks = self.registry.hooks(parent.0);
                 let made = hooks.post_sublist(self, actor, parent.1, sublist, body).await?;
                 Ok(made
                     .map(|json| CreatedObject { id: json.get("id").and_then(Json::as_i64).unwrap_or_default(), json }))
             }
-            Post::Grant(role) => match Association::parse(body)? {
-                Some(Association { id, attach }) => {
+            Post::Grant(role) => match AssociationRequest::parse(body)? {
+                Some(AssociationRequest { id, attach }) => {
                     self.change_membership(actor, parent, role, id, attach).await?;
                     Ok(None)
                 }
@@ -41,14 +49,14 @@ impl Engine {
 
 /// What a body like `{"id": 5, "disassociate": true}` asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Association {
+pub struct AssociationRequest {
     /// The object to associate.
     pub id: i64,
     /// False to disassociate.
     pub attach: bool,
 }
 
-impl Association {
+impl AssociationRequest {
     /// Reads a body; `None` if it names no id and so asks to create an object.
     ///
     /// # Errors
@@ -65,7 +73,7 @@ impl Association {
                     other => other.as_i64(),
                 };
                 let id = number.ok_or_else(|| Error::BadRequestMsg("\"id\" field must be an integer.".into()))?;
-                Ok(Some(Association { id, attach }))
+                Ok(Some(AssociationRequest { id, attach }))
             }
         }
     }

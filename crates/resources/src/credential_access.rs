@@ -53,6 +53,11 @@ fn creates_in(actor: &Actor, organization: i64) -> Rule {
     can_create_in_organization(&CREDENTIAL, &ORGANIZATION, "credential_admin_role", actor, Some(organization))
 }
 
+/// The credentials that the actor may use.
+pub fn usable_credentials(actor: &Actor, row: &str) -> Rule {
+    has_role_or_permission(&CREDENTIAL, "use_role", "use", actor, row)
+}
+
 /// Whether the actor may use this credential.
 pub fn can_use(actor: &Actor, credential: i64) -> Rule {
     has_role_or_permission_on(&CREDENTIAL, "use_role", "use", actor, Some(credential))

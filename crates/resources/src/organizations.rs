@@ -2,22 +2,20 @@
 
 use async_trait::async_trait;
 use hostler_access::has_role_or_permission;
-use hostler_database::{Row, Type};
-use hostler_engine::{
-    ActivityEntry, Association, Engine, Error, Hooks, ObjectKey, RenderContext, ResponseObject, find_id,
-};
+use hostler_database::{Row, Transaction, Type};
+use hostler_engine::{Engine, Error, Hooks, RenderContext, ResponseObject};
 use hostler_schema::{
-    Access, Action, Actor, DefaultValue, Draft, Field, ImpliedBy, Join, NaturalKeyPart, ObjectRole, Post, Relation,
-    Resource, Rule, Singleton, Sublist, UniqueConstraint, column, fields,
+    Access, Action, Actor, Association, DefaultValue, Draft, Field, ImpliedBy, Join, NaturalKeyPart, ObjectRole, Post,
+    Relation, Resource, Rule, Singleton, Sublist, UniqueConstraint, column, fields,
 };
 use sea_query::{Alias, Asterisk, Expr, ExprTrait, Func, Query, UnionType};
-use serde_json::{Map, Value as Json, json};
+use serde_json::json;
 
 use crate::common::{
     BY_CREATOR, BY_MODIFIER, CREATED, CREATED_BY, InheritedAccess, MODIFIED, MODIFIED_BY, absent, activity_of,
     identity, roles_of, users_with_role,
 };
-use crate::credential_access::can_use;
+use crate::credential_access::usable_credentials;
 use crate::credential_inputs::TypeDefinition;
 use crate::{ACTIVITY, APPLICATION, CREDENTIAL, LABEL, PROJECT, ROLE, TEAM, USER, access_paths};
 
@@ -167,7 +165,10 @@ const SUBLISTS: &[Sublist] = &[
     Sublist::new("credentials", "Organization Credentials List", || &CREDENTIAL, Join::Reverse("organization_id"))
         .post(Post::Create("organization")),
     Sublist::new(GALAXY_CREDENTIALS, "Organization Galaxy Credentials List", || &CREDENTIAL, ITS_GALAXY_CREDENTIALS)
-        .post(Post::Attach),
+        .post(Post::Associate(Association::new(
+            "awx.main.models.organization.Organization_galaxy_credentials",
+            usable_credentials,
+        ))),
     Sublist::new("applications", "Organization Applications List", || &APPLICATION, Join::Reverse("organization_id"))
         .post(Post::Create("organization")),
     Sublist::new("activity_stream", "Organization Activity Stream List", || &ACTIVITY, activity_of("organization")),
@@ -247,23 +248,22 @@ pub struct OrganizationHooks;
 
 #[async_trait]
 impl Hooks for OrganizationHooks {
-    async fn post_sublist(
+    async fn check_association(
         &self,
-        engine: &Engine,
-        actor: &Actor,
-        parent: i64,
+        _engine: &Engine,
+        tx: &mut Transaction,
+        _parent: i64,
         sublist: &'static Sublist,
-        body: &Map<String, Json>,
-    ) -> Result<Option<Map<String, Json>>, Error> {
-        match sublist.name {
-            GALAXY_CREDENTIALS => {
-                let asked =
-                    Association::parse(body)?.ok_or_else(|| Error::BadRequestMsg("\"id\" field is missing.".into()))?;
-                change_galaxy_credential(engine, actor, parent, asked).await?;
-                Ok(None)
+        id: i64,
+    ) -> Result<(), Error> {
+        if sublist.name == GALAXY_CREDENTIALS {
+            let definition = TypeDefinition::load_for_credential(tx, id).await?;
+            if definition.kind != "galaxy" {
+                let message = format!("Credential must be a Galaxy credential, not {}.", definition.name);
+                return Err(Error::BadRequestMsg(message));
             }
-            _ => Err(Error::MethodNotAllowed),
         }
+        Ok(())
     }
 
     async fn enrich(&self, engine: &Engine, view: RenderContext<'_>, page: &mut [ResponseObject]) -> Result<(), Error> {
@@ -287,74 +287,6 @@ impl Hooks for OrganizationHooks {
         }
         Ok(())
     }
-}
-
-/// Adds a Galaxy credential to an organization, or removes it.
-async fn change_galaxy_credential(
-    engine: &Engine,
-    actor: &Actor,
-    organization: i64,
-    Association { id: credential, attach }: Association,
-) -> Result<(), Error> {
-    if !engine.can_change(actor, &ORGANIZATION, &ObjectKey::Id(organization)).await? {
-        return Err(Error::forbidden());
-    }
-    if attach {
-        // Unknown and hidden ones answer as when they are read.
-        find_id(engine, actor, &CREDENTIAL, &ObjectKey::Id(credential)).await?;
-        engine.require(can_use(actor, credential)).await?;
-    }
-    let mut tx = engine.database.begin().await?;
-    if attach {
-        let definition = TypeDefinition::load_for_credential(&mut tx, credential).await?;
-        if definition.kind != "galaxy" {
-            let message = format!("Credential must be a Galaxy credential, not {}.", definition.name);
-            return Err(Error::BadRequestMsg(message));
-        }
-    }
-    let linked = Query::select()
-        .expr(column(GALAXY_TABLE, "id"))
-        .from(Alias::new(GALAXY_TABLE))
-        .and_where(column(GALAXY_TABLE, "organization_id").eq(organization))
-        .and_where(column(GALAXY_TABLE, "credential_id").eq(credential))
-        .to_owned();
-    let row = tx.read(&linked, &[Type::Integer]).await?.first().and_then(|row| row.integer(0));
-    match (row, attach) {
-        (None, true) => {
-            let insert = Query::insert()
-                .into_table(Alias::new(GALAXY_TABLE))
-                .columns(["organization_id", "credential_id"].map(Alias::new))
-                .values_panic([organization.into(), credential.into()])
-                .to_owned();
-            tx.insert(&insert).await?;
-        }
-        (Some(row), false) => {
-            let delete = Query::delete()
-                .from_table(Alias::new(GALAXY_TABLE))
-                .and_where(column(GALAXY_TABLE, "id").eq(row))
-                .to_owned();
-            tx.execute(&delete).await?;
-        }
-        _ => return Ok(()),
-    }
-    let operation = if attach { "associate" } else { "disassociate" };
-    let entry = ActivityEntry {
-        operation,
-        changes: json!({
-            "object1": ORGANIZATION.name, "object1_pk": organization, "object2": CREDENTIAL.name,
-            "object2_pk": credential, "action": operation,
-            "relationship": "awx.main.models.organization.Organization_galaxy_credentials",
-        }),
-        object1: ORGANIZATION.name.into(),
-        object2: CREDENTIAL.name.into(),
-        association: GALAXY_CREDENTIALS,
-        object_type: ORGANIZATION.name.into(),
-        links: vec![(ORGANIZATION.name.into(), organization), (CREDENTIAL.name.into(), credential)],
-        setting: None,
-    };
-    entry.write(engine, &mut tx, actor).await?;
-    tx.commit().await?;
-    Ok(())
 }
 
 /// How many members, admins, teams and projects each of these organizations has, in one statement: rows of

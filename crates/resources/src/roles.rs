@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use hostler_database::{Row, Type};
 use hostler_engine::{
-    Association, DEFINITION_ROLE_PREFIX, Engine, Error, Grantee, Hooks, RenderContext, ResponseObject,
+    AssociationRequest, DEFINITION_ROLE_PREFIX, Engine, Error, Grantee, Hooks, RenderContext, ResponseObject,
 };
 use hostler_schema::{
     Access, Action, Actor, Draft, Field, ImpliedBy, Join, ObjectRole, Post, Relation, Resource, Rule, Singleton,
@@ -65,14 +65,14 @@ pub static ROLE: Resource = Resource {
             || &USER,
             Join::JoinTable { table: "grants", left: "role_id", right: "user_id", filter: None },
         )
-        .post(Post::Attach),
+        .post(Post::GrantByHook),
         Sublist::new(
             "teams",
             "Role Teams List",
             || &TEAM,
             Join::JoinTable { table: "grants", left: "role_id", right: "team_id", filter: None },
         )
-        .post(Post::Attach),
+        .post(Post::GrantByHook),
         Sublist::new("parents", "Role Parents List", || &ROLE, Join::Condition(parents_of)).unlinked(),
         Sublist::new("children", "Role Children List", || &ROLE, Join::Condition(children_of)).unlinked(),
     ],
@@ -273,8 +273,8 @@ impl Hooks for RoleHooks {
     ) -> Result<Option<Map<String, Json>>, Error> {
         let missing = |what: &str| Error::BadRequestMsg(format!("{what} 'id' field is missing."));
         let grantee = |id| if sublist.name == "teams" { Grantee::Team(id) } else { Grantee::User(id) };
-        let asked =
-            Association::parse(body)?.ok_or_else(|| missing(if sublist.name == "teams" { "Team" } else { "User" }))?;
+        let asked = AssociationRequest::parse(body)?
+            .ok_or_else(|| missing(if sublist.name == "teams" { "Team" } else { "User" }))?;
         engine.change_grant(actor, parent, grantee(asked.id), asked.attach).await?;
         Ok(None)
     }

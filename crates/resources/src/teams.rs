@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use hostler_access::{has_role_on, has_role_or_permission, implying_roles, objects_with_role};
 use hostler_database::Transaction;
-use hostler_engine::{ActivityEntry, Association, Edit, Engine, Error, Grantee, Hooks};
+use hostler_engine::{ActivityEntry, AssociationRequest, Edit, Engine, Error, Grantee, Hooks};
 use hostler_schema::{
     Access, Action, Actor, DefaultValue, Draft, Field, ImpliedBy, Join, NaturalKeyPart, ObjectRole, Post, Relation,
     Resource, Rule, Singleton, Sublist, Summary, UniqueConstraint, column, fields,
@@ -72,7 +72,7 @@ const SUBLISTS: &[Sublist] = &[
         Join::Condition(|id, other| users_with_role("team", "member_role", id, other)),
     )
     .post(Post::Grant("member_role")),
-    Sublist::new(ROLES_LIST, "Team Roles List", || &ROLE, granted_roles("team_id")).post(Post::Attach),
+    Sublist::new(ROLES_LIST, "Team Roles List", || &ROLE, granted_roles("team_id")).post(Post::GrantByHook),
     Sublist::new("projects", "Team Projects List", || &PROJECT, Join::Condition(projects::granted_to_team)),
     Sublist::new("credentials", "Team Credentials List", || &CREDENTIAL, Join::Condition(belongs_to_team))
         .post(Post::Create("team")),
@@ -218,7 +218,7 @@ impl Hooks for TeamHooks {
     ) -> Result<Option<Map<String, Json>>, Error> {
         match sublist.name {
             ROLES_LIST => {
-                let asked = Association::parse(body)?
+                let asked = AssociationRequest::parse(body)?
                     .ok_or_else(|| Error::BadRequestMsg("Role 'id' field is missing.".into()))?;
                 engine.change_grant(actor, asked.id, Grantee::Team(parent), asked.attach).await?;
                 Ok(None)

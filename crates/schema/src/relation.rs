@@ -1,6 +1,6 @@
 use sea_query::{Alias, Expr, ExprTrait, Query, SelectStatement};
 
-use crate::{Resource, column};
+use crate::{Actor, Resource, Rule, column};
 
 /// How the rows of one resource are joined to the rows of another.
 #[derive(Clone, Copy, Debug)]
@@ -122,8 +122,40 @@ impl Relation {
     }
 }
 
+/// How a sub-list associates objects with its parent. Each association is a row of the sub-list's [`Join::JoinTable`].
+///
+/// The actor must be allowed to change the parent.
+#[derive(Clone, Copy, Debug)]
+pub struct Association {
+    /// The name of the relationship in activity entries: AWX's module, model and field.
+    pub relationship: &'static str,
+    /// The rows of the target, under this alias, that the actor may associate.
+    pub permit: fn(actor: &Actor, row: &str) -> Rule,
+    /// Whether removing an association needs that permission too.
+    pub removal_needs_permit: bool,
+    /// Whether a body without `id` creates an object and associates it.
+    pub creates: bool,
+}
+
+impl Association {
+    /// Associates existing objects only; everybody who may change the parent may remove them.
+    pub const fn new(relationship: &'static str, permit: fn(actor: &Actor, row: &str) -> Rule) -> Self {
+        Association { relationship, permit, removal_needs_permit: false, creates: false }
+    }
+    /// Removing an association needs the same permission on the object as adding it.
+    pub const fn permit_removal(mut self) -> Self {
+        self.removal_needs_permit = true;
+        self
+    }
+    /// A body without `id` creates an object and associates it.
+    pub const fn or_create(mut self) -> Self {
+        self.creates = true;
+        self
+    }
+}
+
 /// What POST to a sub-list does.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug)]
 pub enum Post {
     /// Nothing: 405.
     Refused,
@@ -132,10 +164,29 @@ pub enum Post {
     Grant(&'static str),
     /// Creates an object of the target whose field of this name is the parent.
     Create(&'static str),
-    /// Associates an existing object or takes it away, by the parent resource's hook.
-    Attach,
+    /// Associates an existing object, removes it with `disassociate`, or creates one.
+    Associate(Association),
+    /// Grants a role or revokes it, by the parent resource's hook.
+    GrantByHook,
     /// The parent resource's hook decides.
     Hook,
+}
+
+impl Post {
+    /// Whether POST is allowed at all.
+    pub const fn is_allowed(&self) -> bool {
+        !matches!(self, Post::Refused)
+    }
+
+    /// Whether the body can only name an existing object.
+    pub const fn takes_only_id(&self) -> bool {
+        matches!(self, Post::GrantByHook | Post::Associate(Association { creates: false, .. }))
+    }
+
+    /// Whether the body can name an existing object.
+    pub const fn takes_id(&self) -> bool {
+        matches!(self, Post::Grant(_) | Post::GrantByHook | Post::Associate(_))
+    }
 }
 
 /// A list below one object, such as `/organizations/1/users/`.

@@ -1,9 +1,11 @@
 //! Handlers of resources: lists, objects, sub-lists, copies, and what is not implemented yet.
 
 use axum::http::{Method as Verb, StatusCode, header};
-use hostler_engine::{Actions, Engine, Error, ListScope, ObjectKey, Registered, UpdateMethod, find_id, object_roles};
+use hostler_engine::{
+    Actions, Engine, Error, ListScope, ObjectKey, PostBody, Registered, UpdateMethod, find_id, object_roles,
+};
 use hostler_resources::{USER, explain, require_lookup_permission, test_lookup};
-use hostler_schema::{Actor, Post, Resource, Sublist, column};
+use hostler_schema::{Actor, Resource, Sublist, column};
 use sea_query::ExprTrait;
 use serde_json::{Map, Value as Json, json};
 
@@ -96,13 +98,15 @@ pub(crate) async fn sublist(
             Ok(Response::ok(engine.list(actor, listed, scope, &request.path, &request.query).await?))
         }
         Verb::OPTIONS => {
-            let post = sublist.post != Post::Refused
+            let post = sublist.post.is_allowed()
                 && actor.can_write
                 && engine.can_post_sublist(actor, (parent, id), sublist).await?;
-            let attach = sublist.post == Post::Attach;
-            Ok(Response::ok(Actions { post, put: false, attach, list: true }.document(listed, sublist.title)))
+            Ok(Response::ok(
+                Actions { post, put: false, list: true, post_body: PostBody::of(sublist.post) }
+                    .document(listed, sublist.title),
+            ))
         }
-        Verb::POST if sublist.post != Post::Refused => {
+        Verb::POST if sublist.post.is_allowed() => {
             let body = request.object()?;
             Ok(match engine.post_sublist(actor, (parent, id), sublist, &body).await? {
                 Some(created) => {

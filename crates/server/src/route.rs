@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use hostler_engine::{Registered, Registry};
 use hostler_resources::{CREDENTIAL, CREDENTIAL_TYPE, USER};
-use hostler_schema::{Post, Sublist};
+use hostler_schema::Sublist;
 use percent_encoding::percent_decode_str;
 
 use crate::metrics::RoutePattern;
@@ -178,7 +178,7 @@ impl Route {
         match self {
             Route::List(found) if found.resource.creatable => methods.push("POST"),
             Route::Copy(..) | Route::LookupTest(..) => methods.push("POST"),
-            Route::Sublist(_, _, sublist) if sublist.post != Post::Refused => methods.push("POST"),
+            Route::Sublist(_, _, sublist) if sublist.post.is_allowed() => methods.push("POST"),
             Route::Detail(found, _) => {
                 if found.resource.editable {
                     methods.extend(["PUT", "PATCH"]);

@@ -13,7 +13,7 @@ use crate::decode::{Problems, decode};
 use crate::grants::ADMIN;
 use crate::hooks::SystemWrite;
 use crate::read::{Source, load};
-use crate::{Edit, Engine, Error, ObjectKey, Record};
+use crate::{AssociationRequest, Edit, Engine, Error, ObjectKey, Record};
 use crate::{activity, grants, object_roles};
 
 /// The answer to a request that created an object.
@@ -95,12 +95,12 @@ impl Engine {
             Some((parent, id, Sublist { post: Post::Grant(_), .. })) => {
                 grants::require_administer_object(self, actor, parent, id).await?;
             }
-            _ if cause.is_some() => {}
-            _ => {
-                let draft = edit.new.clone();
-                let links = move |name: &str| resource.field(name).and_then(|field| draft.integer(field));
-                require(self, resource.access.create(actor, &links)).await?;
+            Some((parent, id, Sublist { post: Post::Associate(_), .. })) => {
+                self.require_change(actor, (parent, id)).await?;
+                require_create(self, actor, &edit).await?;
             }
+            _ if cause.is_some() => {}
+            _ => require_create(self, actor, &edit).await?,
         }
         hooks.authorize(&edit)?;
         hooks.prepare(self, &mut edit).await.or_else(|failure| keep(failure, &mut problems))?;
@@ -162,6 +162,11 @@ impl Engine {
             grants::grant_to_creator(self, &mut tx, actor, resource, id).await?;
             loaded = Some(load(self, &mut Source::Transaction(&mut tx), resource, &ObjectKey::Id(id), actor).await?);
         }
+        if let Some((parent, parent_id, sublist @ Sublist { post: Post::Associate(association), .. })) = below {
+            let request = AssociationRequest { id, attach: true };
+            self.registry.hooks(parent).check_association(self, &mut tx, parent_id, sublist, id).await?;
+            self.write_association(&mut tx, actor, (parent, parent_id), sublist, association, request).await?;
+        }
         if let Some((parent, parent_id, Sublist { post: Post::Grant(role), .. })) = below {
             grants::grant_on_creation(self, &mut tx, actor, (parent, parent_id), role, id).await?;
         }
@@ -178,4 +183,12 @@ impl Engine {
         hooks.extend_created(&edit, &mut json);
         Ok(CreatedObject { id, json })
     }
+}
+
+/// Fails unless the actor may create an object with the links that were sent.
+async fn require_create(engine: &Engine, actor: &Actor, edit: &Edit<'_>) -> Result<(), Error> {
+    let new = &edit.new;
+    let links = |name: &str| new.resource.field(name).and_then(|field| new.integer(field));
+    let rule = new.resource.access.create(actor, &links);
+    require(engine, rule).await
 }

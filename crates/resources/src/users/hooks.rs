@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use hostler_database::{Transaction, Type};
 use hostler_engine::{
-    ActivityEntry, Association, Edit, Engine, Error, Grantee, Hooks, Record, RenderContext, ResponseObject,
+    ActivityEntry, AssociationRequest, Edit, Engine, Error, Grantee, Hooks, Record, RenderContext, ResponseObject,
     set_system_role,
 };
 use hostler_identity::{
@@ -175,7 +175,7 @@ impl Hooks for UserHooks {
     ) -> Result<Option<Map<String, Json>>, Error> {
         match sublist.name {
             "roles" => {
-                let asked = Association::parse(body)?
+                let asked = AssociationRequest::parse(body)?
                     .ok_or_else(|| Error::BadRequestMsg("Role 'id' field is missing.".into()))?;
                 engine.change_grant(actor, asked.id, Grantee::User(parent), asked.attach).await?;
                 Ok(None)

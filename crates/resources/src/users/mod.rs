@@ -171,7 +171,7 @@ const SUBLISTS: &[Sublist] = &[
         || &ORGANIZATION,
         Join::Condition(|id, other| granted_to_user("organization", &["admin_role"], id, other)),
     ),
-    Sublist::new("roles", "User Roles List", || &ROLE, granted_roles("user_id")).post(Post::Attach),
+    Sublist::new("roles", "User Roles List", || &ROLE, granted_roles("user_id")).post(Post::GrantByHook),
     Sublist::new(
         "projects",
         "User Projects List",

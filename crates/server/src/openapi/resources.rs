@@ -199,13 +199,15 @@ fn below(resource: &Resource, sublist: &Sublist) -> Json {
         Post::Refused => return item.into(),
         Post::Create(_) => ("create", create(), vec![created]),
         Post::Grant(_) => ("associate or create", json!({"anyOf": [associate(), create()]}), vec![created, associated]),
-        Post::Attach => ("associate", associate(), vec![associated]),
+        post if post.takes_only_id() => ("associate", associate(), vec![associated]),
         // The description does not say which of the two a hook takes.
-        Post::Hook => ("associate or create", json!({"anyOf": [associate(), create()]}), vec![created, associated]),
+        Post::Hook | Post::Associate(_) | Post::GrantByHook => {
+            ("associate or create", json!({"anyOf": [associate(), create()]}), vec![created, associated])
+        }
     };
     let post = Operation::new(id("post"), resource.plural, format!("{}: {summary}", sublist.title))
         .writes()
-        .body(body, sublist.post == Post::Attach || RequestBody::Create.is_needed(target))
+        .body(body, sublist.post.takes_only_id() || RequestBody::Create.is_needed(target))
         .responses(good, WRITING);
     item.insert("post".into(), post.into());
     item.into()

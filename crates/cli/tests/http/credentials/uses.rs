@@ -110,7 +110,8 @@ fn organizations_fetch_with_galaxy_credentials(backend: Backend) {
     let answer = fixture.admin.post(&list, json!({"id": other})).expect(400).json();
     assert_eq!(answer, json!({"msg": "Credential must be a Galaxy credential, not cloudy."}));
     fixture.admin.post(&list, json!({"name": "x"})).expect(400);
-    fixture.admin.post(&list, json!({"id": 4711})).expect(404);
+    let answer = fixture.admin.post(&list, json!({"id": 4711})).expect(400).json();
+    assert_eq!(answer, json!({"detail": "Credential matching query does not exist."}));
     for _ in 0..2 {
         fixture.admin.post(&list, json!({"id": key})).expect(204);
     }
