@@ -76,7 +76,7 @@ pub(crate) async fn handle(app: &App, request: axum::http::Request<Body>) -> Htt
             client,
             status,
             end,
-            took,
+            duration: took,
             statements: queries,
         });
     }

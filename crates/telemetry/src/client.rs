@@ -1,4 +1,6 @@
-//! HTTP towards a collector, in the thread that sends.
+//! The HTTP client of the OTLP exporter.
+//!
+//! It blocks: the batch span processor exports from a thread of its own, outside the Tokio runtime.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -9,21 +11,21 @@ use rustls::crypto::ring;
 use ureq::Agent;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
-/// The most that is read of what a collector answers, in bytes.
-const MOST: u64 = 64 * 1024;
+/// The longest response body that is read, in bytes.
+const MAX_RESPONSE: u64 = 64 * 1024;
 
-/// What was wrong when the collector could not be reached last; the exporter keeps it to itself.
-pub(crate) type Problem = Arc<Mutex<Option<String>>>;
+/// The error of the last request. The exporter itself reports only that a request failed.
+pub(crate) type LastError = Arc<Mutex<Option<String>>>;
 
 #[derive(Debug)]
-pub(crate) struct Collector {
+pub(crate) struct CollectorClient {
     agent: Agent,
-    problem: Problem,
+    last_error: LastError,
 }
 
-impl Collector {
-    pub(crate) fn new(patience: Duration) -> Collector {
-        // Some of the system's files may be unreadable; what can be read is trusted.
+impl CollectorClient {
+    pub(crate) fn new(timeout: Duration) -> CollectorClient {
+        // Unreadable certificate files of the system are skipped.
         let roots = rustls_native_certs::load_native_certs().certs;
         let roots: Vec<_> = roots.iter().map(|root| Certificate::from_der(root.as_ref()).to_owned()).collect();
         let tls = TlsConfig::builder()
@@ -32,29 +34,28 @@ impl Collector {
             .build();
         let agent = Agent::config_builder()
             .tls_config(tls)
-            .timeout_global(Some(patience))
+            .timeout_global(Some(timeout))
             .http_status_as_error(false)
             .max_redirects(0)
             .build()
             .new_agent();
-        Collector { agent, problem: Problem::default() }
+        CollectorClient { agent, last_error: LastError::default() }
     }
 
-    pub(crate) fn problem(&self) -> Problem {
-        Arc::clone(&self.problem)
+    pub(crate) fn last_error(&self) -> LastError {
+        Arc::clone(&self.last_error)
     }
 }
 
 #[async_trait]
-impl HttpClient for Collector {
-    /// Blocks: there is nothing else to do in that thread.
+impl HttpClient for CollectorClient {
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
         let (parts, body) = request.into_parts();
         let sent = self.agent.run(Request::from_parts(parts, body.to_vec()));
-        let problem = sent.as_ref().err().map(ToString::to_string);
-        *self.problem.lock().unwrap_or_else(PoisonError::into_inner) = problem;
+        let error = sent.as_ref().err().map(ToString::to_string);
+        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = error;
         let (parts, mut body) = sent?.into_parts();
-        let body = body.with_config().limit(MOST).read_to_vec()?;
+        let body = body.with_config().limit(MAX_RESPONSE).read_to_vec()?;
         Ok(Response::from_parts(parts, body.into()))
     }
 }

@@ -1,13 +1,12 @@
-//! TraceExporter of requests, for a collector of OpenTelemetry: each request that was answered becomes one span, sent by OTLP
-//! (Protobuf over HTTP).
+//! Traces of requests: each request becomes one OpenTelemetry span, exported with OTLP (Protobuf over HTTP).
 //!
-//! It never holds up a request. Spans wait in a queue of a fixed length for a thread that sends them; what finds no
-//! place there, or cannot be sent, is lost, counted, and told of in the log.
+//! Requests never wait for the collector: OpenTelemetry's batch span processor queues spans and exports them from a
+//! thread of its own. It drops spans while its queue is full. The variables `OTEL_BSP_*` configure it.
 //!
-//! A span tells what the log tells of a request: never its query, its headers or its body.
+//! A span has the same data as the log line of a request: no query, no headers, no body.
 
 mod client;
-mod queue;
+mod exporter;
 mod span;
 
 use std::time::Duration;
@@ -15,94 +14,92 @@ use std::time::Duration;
 use opentelemetry::Key;
 use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig as _, WithHttpConfig as _};
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::trace::SpanExporter as _;
+use opentelemetry_sdk::trace::{BatchConfigBuilder, BatchSpanProcessor, SpanExporter as _, SpanProcessor as _};
 use url::Url;
 
-use crate::client::Collector;
-use crate::queue::Queue;
+use crate::client::CollectorClient;
+use crate::exporter::LoggingExporter;
 pub use crate::span::{ParentSpan, RequestSpan};
 
-/// Where a collector takes traces, below its address.
+/// The path of the collector's trace endpoint, below its address.
 const PATH: [&str; 2] = ["v1", "traces"];
-/// How long the collector may take, with all attempts.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// What the semantic conventions call the name of a service.
+/// The timeout of one export, retries included, and of the export at shutdown.
+const TIMEOUT: Duration = Duration::from_secs(5);
+/// The resource attribute with the name of the service (semantic conventions).
 const SERVICE_NAME: &str = "service.name";
 
-/// Why traces cannot be sent.
+/// Why traces cannot be exported.
 #[derive(Debug, thiserror::Error)]
 pub enum TraceExportError {
-    /// The address is none of a collector.
-    #[error("{0} is not the address of a collector, such as http://127.0.0.1:4318")]
-    Address(String),
-    /// Names and passwords would be shown wherever the address is.
+    /// It is not the URL of a collector.
+    #[error("{0} is not the URL of a collector, such as http://127.0.0.1:4318")]
+    Url(String),
+    /// The URL contains credentials. They would be shown wherever the URL is shown.
     #[error(
-        "the address of a collector holds neither name, password nor query: OTEL_EXPORTER_OTLP_HEADERS is the place for what proves who sends"
+        "the URL of a collector must not contain a user name, a password or a query: set credentials in OTEL_EXPORTER_OTLP_HEADERS"
     )]
-    Secret,
-    /// What the exporter says of its configuration, of which some stands in variables of OpenTelemetry.
-    #[error("traces cannot be sent: {0}")]
+    Credentials,
+    /// The exporter rejected its configuration, part of which comes from environment variables.
+    #[error("traces cannot be exported: {0}")]
     Exporter(#[from] opentelemetry_otlp::ExporterBuildError),
-    /// There is no thread to be had.
-    #[error("the thread that sends traces could not be started: {0}")]
-    Thread(#[from] std::io::Error),
 }
 
-/// Sends spans of requests to a collector.
-pub struct TraceExporter(Queue);
+/// Exports spans of requests to a collector.
+pub struct TraceExporter(BatchSpanProcessor);
 
 impl TraceExporter {
-    /// Begins to send to the collector at this address, as that of `OTEL_EXPORTER_OTLP_ENDPOINT` without the path of
-    /// traces. The variables `OTEL_EXPORTER_OTLP_HEADERS`, `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` count, too.
-    /// The collector need not be there yet.
+    /// Starts exporting to the collector at this URL (as `OTEL_EXPORTER_OTLP_ENDPOINT`: the path of the trace endpoint
+    /// is appended). The collector need not be running yet.
     ///
     /// # Errors
     /// [`TraceExportError`].
     pub fn start(collector: &str, node: &str, version: &'static str) -> Result<TraceExporter, TraceExportError> {
         let endpoint = endpoint(collector)?;
-        let client = Collector::new(PATIENCE);
-        let problem = client.problem();
+        let client = CollectorClient::new(TIMEOUT);
+        let last_error = client.last_error();
         let mut exporter = SpanExporter::builder()
             .with_http()
             .with_http_client(client)
             .with_endpoint(endpoint.as_str())
             .with_protocol(Protocol::HttpBinary)
-            .with_timeout(PATIENCE)
+            .with_timeout(TIMEOUT)
             .build()?;
         exporter.set_resource(&resource(node, version));
-        Ok(TraceExporter(Queue::start(exporter, problem)?))
+        let exporter = LoggingExporter::new(exporter, last_error);
+        Ok(TraceExporter(BatchSpanProcessor::new(exporter, BatchConfigBuilder::default().build())))
     }
 
-    /// Sends what a request came to, later. It takes no time to speak of, and waits for nothing.
-    pub fn record(&self, answered: RequestSpan<'_>) {
-        if let Some(span) = answered.into_span() {
-            self.0.push(span);
+    /// Queues the span of a request. It never blocks.
+    pub fn record(&self, request: RequestSpan<'_>) {
+        if let Some(span) = request.into_span() {
+            self.0.on_end(span);
         }
     }
 
-    /// Waits until all that was recorded has been sent, but not for long. Blocks.
+    /// Exports what is queued, and stops. It blocks, for [`TIMEOUT`] at most.
     pub fn shutdown(&self) {
-        self.0.flush(PATIENCE);
+        // The processor logs a timeout itself.
+        let _ = self.0.shutdown_with_timeout(TIMEOUT);
     }
 }
 
 fn endpoint(text: &str) -> Result<Url, TraceExportError> {
-    // First, for the other error repeats the text.
+    // Checked first: the other error repeats the text.
     if text.contains(['@', '?']) {
-        return Err(TraceExportError::Secret);
+        return Err(TraceExportError::Credentials);
     }
-    let bad = || TraceExportError::Address(text.to_owned());
-    let mut url = Url::parse(text).map_err(|_| bad())?;
+    let invalid = || TraceExportError::Url(text.to_owned());
+    let mut url = Url::parse(text).map_err(|_| invalid())?;
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() || url.fragment().is_some() {
-        return Err(bad());
+        return Err(invalid());
     }
-    url.path_segments_mut().map_err(|()| bad())?.pop_if_empty().extend(PATH);
+    url.path_segments_mut().map_err(|()| invalid())?.pop_if_empty().extend(PATH);
     Ok(url)
 }
 
-/// What all spans have in common.
+/// The attributes that all spans share.
 fn resource(node: &str, version: &'static str) -> Resource {
-    // What the environment says of the service is found by OpenTelemetry itself.
+    // OpenTelemetry reads OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES.
     let found = Resource::builder().build().get(&Key::new(SERVICE_NAME));
     let is_named = found.is_some_and(|name| !name.as_str().starts_with("unknown_service"));
     let mut resource = Resource::builder().with_attributes([
@@ -121,19 +118,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn traces_have_their_path_below_the_collector() {
+    fn trace_endpoint_is_below_the_collector_url() {
         for (text, expected) in [
             ("http://127.0.0.1:4318", "http://127.0.0.1:4318/v1/traces"),
             ("http://127.0.0.1:4318/", "http://127.0.0.1:4318/v1/traces"),
             ("https://collector.example.org/otlp", "https://collector.example.org/otlp/v1/traces"),
         ] {
-            assert_eq!(endpoint(text).expect("an address").as_str(), expected);
+            assert_eq!(endpoint(text).expect("a URL").as_str(), expected);
         }
         for text in ["", "127.0.0.1:4318", "grpc://host:4317", "unix:/run/x", "http://"] {
-            assert!(matches!(endpoint(text), Err(TraceExportError::Address(_))), "{text}");
+            assert!(matches!(endpoint(text), Err(TraceExportError::Url(_))), "{text}");
         }
+    }
+
+    #[test]
+    fn collector_url_with_credentials_is_rejected_without_repeating_them() {
         for text in ["http://me:secret@host", "http://token@host", "https://host/?key=secret", "me:secret@host"] {
-            let problem = endpoint(text).expect_err("a secret").to_string();
+            let problem = endpoint(text).expect_err("credentials").to_string();
             assert!(
                 !problem.contains("secret@") && !problem.contains("key=") && !problem.contains("token@"),
                 "{problem}"

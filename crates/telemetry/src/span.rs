@@ -1,4 +1,4 @@
-//! What a request becomes.
+//! The span of a request.
 
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
@@ -13,14 +13,14 @@ use opentelemetry_http::HeaderExtractor;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::{IdGenerator as _, RandomIdGenerator, SpanData, SpanEvents, SpanLinks};
 
-/// The span of which a request is part, as its headers `traceparent` and `tracestate` say (W3C Trace Context).
+/// The parent span of a request, from its headers `traceparent` and `tracestate` (W3C Trace Context).
 ///
-/// These are believed of anybody: they lead to nothing but the place in the traces where a request is found.
+/// Any client may set these headers: they decide only where in the traces a request appears.
 #[derive(Clone, Debug)]
 pub struct ParentSpan(SpanContext);
 
 impl ParentSpan {
-    /// The one that these headers name.
+    /// The parent span in these headers, if they have a valid one.
     pub fn from_headers(headers: &HeaderMap) -> Option<ParentSpan> {
         let found = TraceContextPropagator::new().extract_with_context(&Context::new(), &HeaderExtractor(headers));
         let context = found.span().span_context().clone();
@@ -28,35 +28,35 @@ impl ParentSpan {
     }
 }
 
-/// A request that was answered.
+/// What is known of a request after its response.
 pub struct RequestSpan<'a> {
-    /// Its id, 32 hexadecimal digits. It is the id of the trace, too, unless the request is part of another.
+    /// Its id, 32 hexadecimal digits. It is the trace id, too, if the request has no parent span.
     pub id: &'a str,
-    /// Of what it is part.
+    /// The parent span.
     pub parent: Option<ParentSpan>,
-    /// The method; none if it is none of HTTP's usual ones.
+    /// The method; `None` if it is not a standard one.
     pub method: Option<&'static str>,
-    /// The kind of path, such as `/api/v2/users/{id}/`; none if there is no such path.
+    /// The route, such as `/api/v2/users/{id}/`; `None` for an unknown path.
     pub route: Option<String>,
     /// The path, without the query.
     pub path: &'a str,
     /// `http` or `https`.
     pub scheme: &'static str,
-    /// The client's address, as far as it is known.
+    /// The client's address, if known.
     pub client: Option<IpAddr>,
-    /// The status of the answer.
+    /// The status of the response.
     pub status: u16,
-    /// When it was answered.
+    /// The time of the response.
     pub end: SystemTime,
-    /// How long that took.
-    pub took: Duration,
-    /// How many statements the database got for it.
+    /// The duration of the request.
+    pub duration: Duration,
+    /// The number of SQL statements.
     pub statements: u32,
 }
 
 impl RequestSpan<'_> {
-    /// The span, in the words of OpenTelemetry's semantic conventions for HTTP servers; none if the one that it is part
-    /// of is not sampled.
+    /// The span, with the attributes of OpenTelemetry's semantic conventions for HTTP servers; `None` if the parent span
+    /// is not sampled.
     pub(crate) fn into_span(self) -> Option<SpanData> {
         let ids = RandomIdGenerator::default();
         let (trace, parent, state) = match &self.parent {
@@ -78,7 +78,7 @@ impl RequestSpan<'_> {
         if let Some(client) = self.client {
             attributes.push(KeyValue::new("client.address", client.to_string()));
         }
-        // What the client does wrong is no error of a server.
+        // A 4xx is not an error of a server span (semantic conventions).
         let is_error = self.status >= 500;
         if is_error {
             attributes.push(KeyValue::new("error.type", self.status.to_string()));
@@ -98,7 +98,7 @@ impl RequestSpan<'_> {
             parent_span_is_remote: self.parent.is_some(),
             span_kind: SpanKind::Server,
             name,
-            start_time: self.end.checked_sub(self.took).unwrap_or(self.end),
+            start_time: self.end.checked_sub(self.duration).unwrap_or(self.end),
             end_time: self.end,
             attributes,
             dropped_attributes_count: 0,

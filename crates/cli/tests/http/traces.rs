@@ -95,8 +95,8 @@ fn receive(stream: TcpStream, sender: &Sender<Sent>) {
 }
 
 fn start(backend: Backend, environment: &[(&str, &str)]) -> TestServer {
-    // Whatever proxy the machine has.
-    let environment = [environment, &[("NO_PROXY", "127.0.0.1")]].concat();
+    // No proxy of the machine, and short waits for a batch.
+    let environment = [environment, &[("NO_PROXY", "127.0.0.1"), ("OTEL_BSP_SCHEDULE_DELAY", "50")]].concat();
     TestServer::start_with(env!("CARGO_BIN_EXE_hostler"), backend, &environment)
 }
 
@@ -214,14 +214,14 @@ fn a_collector_that_is_not_there_is_told_of_and_no_more() {
     for _ in 0..3 {
         server.anonymous().get("/api/v2/ping/").expect(200);
     }
-    server.wait_for_log(&["WARN", "traces do not reach the collector", "lost=", "refused"]);
+    server.wait_for_log(&["WARN", "spans could not be exported", "dropped=", "refused"]);
     assert!(server.stop().success());
 }
 
 #[test]
 fn addresses_of_no_collector_are_refused() {
     for (address, words) in [
-        ("127.0.0.1:4318", "is not the address of a collector"),
+        ("127.0.0.1:4318", "is not the URL of a collector"),
         ("http://me:tellnobody@127.0.0.1:4318", "OTEL_EXPORTER_OTLP_HEADERS"),
     ] {
         let folder = tempfile::TempDir::new().expect("a directory");
