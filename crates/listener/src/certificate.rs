@@ -1,4 +1,4 @@
-//! TLS by rustls, with a certificate that can be replaced while the server runs.
+//! The TLS certificate, which can be reloaded while the server runs.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
@@ -14,36 +14,36 @@ use tokio_rustls::rustls::server::{ClientHello, ResolvesServerCert};
 use tokio_rustls::rustls::sign::CertifiedKey;
 use tokio_rustls::rustls::{self, ServerConfig};
 
-/// How often the files are looked at. A change counts once they stayed the same from one look to the next: they are
-/// replaced one after the other, and one alone would not fit.
-const LOOK: Duration = Duration::from_secs(1);
+/// How often the files are checked for changes. The files are reloaded once they are the same in two successive checks:
+/// certificate and key are replaced one after the other, and do not match in between.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Why a certificate cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum CertificateError {
-    /// A file cannot be read, or does not hold what it should.
+    /// A file cannot be read, or has no usable content.
     #[error("{what} {} cannot be used: {problem}", path.display())]
     File {
-        /// What the file is for.
+        /// The kind of file.
         what: &'static str,
-        /// The file.
+        /// The path.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The error.
         problem: String,
     },
-    /// The certificate and the key do not belong together, or are of a kind that is not supported.
+    /// The key does not match the certificate, or is of an unsupported type.
     #[error("the TLS certificate {} and the key {} cannot be used together: {problem}", certificate.display(), key.display())]
     Pair {
-        /// The file of the certificates.
+        /// The file of the certificate chain.
         certificate: PathBuf,
         /// The file of the key.
         key: PathBuf,
-        /// What is wrong with them.
+        /// The error.
         problem: String,
     },
 }
 
-/// The certificate of the server, and the files it comes from.
+/// The certificate chain and key of the server, with the files that they are read from.
 #[derive(Debug)]
 pub struct Certificate {
     certificate: PathBuf,
@@ -51,12 +51,12 @@ pub struct Certificate {
     current: RwLock<Arc<CertifiedKey>>,
 }
 
-/// What changes of a file when it is replaced: device, number, length, and the time of the last change.
-type Look = [Option<(u64, u64, u64, i64, i64)>; 2];
+/// Device, inode, length and modification time of both files; `None` for a missing file.
+type FileVersions = [Option<(u64, u64, u64, i64, i64)>; 2];
 
 impl Certificate {
-    /// Reads a chain of certificates, the server's own first, and its key, both in PEM. It warns of a key that others
-    /// can read.
+    /// Reads a certificate chain, the server's certificate first, and its key, both in PEM. Logs a warning if other users
+    /// can read the key.
     ///
     /// # Errors
     /// [`CertificateError`].
@@ -65,38 +65,39 @@ impl Certificate {
         Ok(Arc::new(Certificate { certificate, key, current }))
     }
 
-    /// Reads the files again, and says in the log what came of it. Connections that are open keep the certificate they
-    /// have; if the files cannot be used, all others keep the one from before, too.
+    /// Reads the files again and logs the result. Open connections keep their certificate. If the files cannot be used,
+    /// the previous certificate stays in use.
     pub fn reload(&self) {
         match read(&self.certificate, &self.key) {
             Ok(pair) => {
                 *self.current.write().unwrap_or_else(PoisonError::into_inner) = pair;
-                tracing::info!(certificate = %self.certificate.display(), "the TLS certificate was read again");
+                tracing::info!(certificate = %self.certificate.display(), "reloaded the TLS certificate");
             }
-            Err(problem) => tracing::error!(%problem, "the TLS certificate stays as it was"),
+            Err(problem) => tracing::error!(%problem, "could not reload the TLS certificate"),
         }
     }
 
-    /// Reads the files again whenever they have changed; does not end.
-    pub async fn follow(self: Arc<Self>) {
-        let mut known = self.look();
-        let mut last = known;
+    /// Reloads the files whenever they change. It never completes.
+    pub async fn reload_on_change(self: Arc<Self>) {
+        let mut loaded = self.file_versions();
+        let mut last = loaded;
         loop {
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
             let certificate = Arc::clone(&self);
-            // Files of a network may keep whoever looks at them waiting.
-            let Ok(now) = tokio::task::spawn_blocking(move || certificate.look()).await else { return };
-            if now == last && now != known {
-                known = now;
+            // On a network file system this may block.
+            let check = tokio::task::spawn_blocking(move || certificate.file_versions());
+            let Ok(current) = check.await else { return };
+            if current == last && current != loaded {
+                loaded = current;
                 let certificate = Arc::clone(&self);
-                // It fails only when the server ends.
+                // It fails only while the runtime shuts down.
                 let _ = tokio::task::spawn_blocking(move || certificate.reload()).await;
             }
-            last = now;
+            last = current;
         }
     }
 
-    fn look(&self) -> Look {
+    fn file_versions(&self) -> FileVersions {
         [&self.certificate, &self.key].map(|path| {
             let found = fs::metadata(path).ok()?;
             Some((found.dev(), found.ino(), found.len(), found.mtime(), found.mtime_nsec()))
@@ -106,43 +107,43 @@ impl Certificate {
     pub(crate) fn acceptor(self: &Arc<Self>) -> Result<TlsAcceptor, CertificateError> {
         let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
-            .map_err(|problem| self.unusable(problem.to_string()))?
+            .map_err(|problem| self.pair_error(problem.to_string()))?
             .with_no_client_auth()
-            .with_cert_resolver(Arc::new(Current(Arc::clone(self))));
+            .with_cert_resolver(Arc::new(CurrentCertificate(Arc::clone(self))));
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(TlsAcceptor::from(Arc::new(config)))
     }
 
-    fn unusable(&self, problem: String) -> CertificateError {
+    fn pair_error(&self, problem: String) -> CertificateError {
         CertificateError::Pair { certificate: self.certificate.clone(), key: self.key.clone(), problem }
     }
 }
 
-/// Gives each connection the certificate of its time.
+/// Resolves the certificate at the time of each handshake.
 #[derive(Debug)]
-struct Current(Arc<Certificate>);
+struct CurrentCertificate(Arc<Certificate>);
 
-impl ResolvesServerCert for Current {
+impl ResolvesServerCert for CurrentCertificate {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         Some(Arc::clone(&self.0.current.read().unwrap_or_else(PoisonError::into_inner)))
     }
 }
 
 fn read(certificate: &Path, key: &Path) -> Result<Arc<CertifiedKey>, CertificateError> {
-    let bad = |what, path: &Path, problem| CertificateError::File { what, path: path.to_owned(), problem };
+    let file_error = |what, path: &Path, problem| CertificateError::File { what, path: path.to_owned(), problem };
     let chain = CertificateDer::pem_file_iter(certificate)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|problem| bad("the TLS certificate", certificate, words(problem)))?;
+        .map_err(|problem| file_error("the TLS certificate", certificate, pem_error(problem)))?;
     if chain.is_empty() {
-        return Err(bad("the TLS certificate", certificate, "it holds no certificate in PEM".to_owned()));
+        return Err(file_error("the TLS certificate", certificate, "it has no certificate in PEM".to_owned()));
     }
-    warn_of_open(key);
+    warn_if_world_readable(key);
     let private = PrivateKeyDer::from_pem_file(key).map_err(|problem| {
         let problem = match problem {
-            pem::Error::NoItemsFound => "it holds no private key in PEM that is not encrypted".to_owned(),
-            other => words(other),
+            pem::Error::NoItemsFound => "it has no unencrypted private key in PEM".to_owned(),
+            other => pem_error(other),
         };
-        bad("the TLS key", key, problem)
+        file_error("the TLS key", key, problem)
     })?;
     let pair = CertifiedKey::from_der(chain, private, &ring::default_provider()).map_err(|problem| {
         let problem = match problem {
@@ -154,18 +155,17 @@ fn read(certificate: &Path, key: &Path) -> Result<Arc<CertifiedKey>, Certificate
     Ok(Arc::new(pair))
 }
 
-fn words(problem: pem::Error) -> String {
+fn pem_error(problem: pem::Error) -> String {
     match problem {
         pem::Error::Io(problem) => problem.to_string(),
         other => format!("it is not PEM: {other}"),
     }
 }
 
-/// A group may read it, such as that of all who serve by TLS. It is no reason to refuse: where secrets are mounted
-/// into containers, everybody inside can read them.
-fn warn_of_open(key: &Path) {
+/// Read access for a group is fine. Read access for all is not an error: secrets mounted into containers often have it.
+fn warn_if_world_readable(key: &Path) {
     let mode = fs::metadata(key).map_or(0, |found| found.permissions().mode() & 0o7777);
     if mode & 0o007 != 0 {
-        tracing::warn!(key = %key.display(), mode = format!("{mode:04o}"), "everybody on this machine can read the TLS key: run chmod o= on it");
+        tracing::warn!(key = %key.display(), mode = format!("{mode:04o}"), "all users of this machine can read the TLS key: run chmod o= on it");
     }
 }

@@ -9,7 +9,7 @@ use axum::body::Body;
 use hyper::body::Incoming as IncomingBody;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Request, Response};
+use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
@@ -17,16 +17,16 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tower::{Service, ServiceExt as _};
 
-use crate::listener::{Incoming, PeerAddr};
+use crate::listener::{Accepted, PeerAddr};
 use crate::plain_http;
 use crate::serve::Shutdown;
 use crate::slow_clients::{Phase, SlowClientGuard};
-use crate::timeouts::{HANDSHAKE, LONGEST_HEAD, Timeouts};
+use crate::timeouts::{HANDSHAKE, MAX_HEADER, Timeouts};
 
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
-/// What answers requests: an [`axum::Router`], say.
+/// Answers requests, such as an [`axum::Router`].
 pub trait HttpService:
     Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send> + Clone + Send + 'static
 {
@@ -36,50 +36,49 @@ impl<S> HttpService for S where
 {
 }
 
-/// Serves a connection to its end.
+/// Serves a connection until it closes.
 pub(crate) async fn run(
-    incoming: Incoming,
+    accepted: Accepted,
     tls: Option<TlsAcceptor>,
-    app: impl HttpService,
+    service: impl HttpService,
     timeouts: Timeouts,
-    mut stage: watch::Receiver<Shutdown>,
+    mut shutdown: watch::Receiver<Shutdown>,
 ) {
-    let (stream, peer): (Box<dyn Stream>, PeerAddr) = match (incoming, tls) {
-        (Incoming::Unix(stream), _) => (Box::new(stream), PeerAddr::Unix),
-        (Incoming::Tcp(stream, address), None) => (Box::new(stream), PeerAddr::Tcp { address, is_tls: false }),
-        (Incoming::Tcp(stream, address), Some(acceptor)) => {
-            let agreed = tokio::select! {
-                agreed = timeout(HANDSHAKE, agree(stream, &acceptor)) => agreed,
-                _ = stage.changed() => return,
+    let (stream, peer): (Box<dyn Stream>, PeerAddr) = match (accepted, tls) {
+        (Accepted::Unix(stream), _) => (Box::new(stream), PeerAddr::Unix),
+        (Accepted::Tcp(stream, address), None) => (Box::new(stream), PeerAddr::Tcp { address, is_tls: false }),
+        (Accepted::Tcp(stream, address), Some(acceptor)) => {
+            let handshake = tokio::select! {
+                handshake = timeout(HANDSHAKE, handshake(stream, &acceptor)) => handshake,
+                _ = shutdown.changed() => return,
             };
-            match agreed {
+            match handshake {
                 Ok(Ok(Some(stream))) => (stream, PeerAddr::Tcp { address, is_tls: true }),
                 Ok(Ok(None)) => {
-                    tracing::info!(client = %address, "a client spoke http at a port of https");
+                    tracing::info!(client = %address, "plain HTTP request on TLS port");
                     return;
                 }
                 Ok(Err(problem)) => {
-                    tracing::info!(client = %address, %problem, "a client did not agree on TLS");
+                    tracing::info!(client = %address, %problem, "TLS handshake failed");
                     return;
                 }
                 Err(_) => {
-                    tracing::info!(client = %address, "a client took too long to agree on TLS");
+                    tracing::info!(client = %address, "TLS handshake timed out");
                     return;
                 }
             }
         }
     };
-    let ended = requests(stream, peer, app, timeouts, stage).await;
-    if let Err(problem) = ended {
+    if let Err(problem) = requests(stream, peer, service, timeouts, shutdown).await {
         let problem: &dyn std::error::Error = &problem;
-        tracing::debug!(?peer, problem, "a connection broke off");
+        tracing::debug!(?peer, problem, "connection failed");
     }
 }
 
-/// TLS with a client; nothing if it speaks HTTP, which is answered.
-async fn agree(stream: tokio::net::TcpStream, acceptor: &TlsAcceptor) -> io::Result<Option<Box<dyn Stream>>> {
+/// The TLS handshake; `None` if the client sends plain HTTP, which gets a response.
+async fn handshake(stream: tokio::net::TcpStream, acceptor: &TlsAcceptor) -> io::Result<Option<Box<dyn Stream>>> {
     if plain_http::is_plain_http(&stream).await? {
-        plain_http::explain(stream).await?;
+        plain_http::respond(stream).await?;
         return Ok(None);
     }
     Ok(Some(Box::new(acceptor.accept(stream).await?)))
@@ -88,9 +87,9 @@ async fn agree(stream: tokio::net::TcpStream, acceptor: &TlsAcceptor) -> io::Res
 async fn requests(
     stream: Box<dyn Stream>,
     peer: PeerAddr,
-    app: impl HttpService,
+    service: impl HttpService,
     timeouts: Timeouts,
-    mut stage: watch::Receiver<Shutdown>,
+    mut shutdown: watch::Receiver<Shutdown>,
 ) -> hyper::Result<()> {
     let phase = Arc::new(Phase::default());
     let stream = TokioIo::new(SlowClientGuard::new(stream, Arc::clone(&phase), timeouts.header));
@@ -98,27 +97,82 @@ async fn requests(
         phase.advance();
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(peer);
-        let (answer, phase) = (app.clone().oneshot(request), Arc::clone(&phase));
+        let (response, phase) = (service.clone().oneshot(request), Arc::clone(&phase));
         async move {
-            let answer = answer.await;
-            phase.advance();
-            answer
+            let response = response.await;
+            // After an upgrade no request header follows.
+            if response.as_ref().is_ok_and(|response| response.status() != StatusCode::SWITCHING_PROTOCOLS) {
+                phase.advance();
+            }
+            response
         }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        // It runs from the end of an answer on.
+        // It starts at the end of a response.
         .header_read_timeout(timeouts.idle)
-        .max_header_size(LONGEST_HEAD)
-        .serve_connection(stream, service);
+        .max_header_size(MAX_HEADER)
+        .serve_connection(stream, service)
+        .with_upgrades();
     let mut connection = pin!(connection);
     loop {
         tokio::select! {
             ended = connection.as_mut() => return ended,
-            changed = stage.changed() => match *stage.borrow_and_update() {
-                Shutdown::Finishing if changed.is_ok() => connection.as_mut().graceful_shutdown(),
+            changed = shutdown.changed() => match *shutdown.borrow_and_update() {
+                Shutdown::Graceful if changed.is_ok() => connection.as_mut().graceful_shutdown(),
                 _ => return Ok(()),
             },
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::expect_used, reason = "tests report by panicking")]
+mod tests {
+    use std::future::pending;
+    use std::time::Duration;
+
+    use hyper::header::{CONNECTION, UPGRADE};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpStream;
+
+    use super::*;
+    use crate::{ListenAddr, Listener, Socket, serve};
+
+    /// Switches to a protocol that repeats each byte.
+    async fn upgrade(request: Request<Body>) -> Result<Response<Body>, Infallible> {
+        tokio::spawn(async move {
+            let upgraded = hyper::upgrade::on(request).await.expect("an upgrade");
+            let (mut reader, mut writer) = tokio::io::split(TokioIo::new(upgraded));
+            tokio::io::copy(&mut reader, &mut writer).await
+        });
+        let response = Response::builder().status(StatusCode::SWITCHING_PROTOCOLS);
+        let response = response.header(CONNECTION, "upgrade").header(UPGRADE, "echo").body(Body::empty());
+        Ok(response.expect("a response"))
+    }
+
+    #[tokio::test]
+    async fn upgraded_connection_has_no_header_timeout() {
+        let address = ListenAddr::Tcp(([127, 0, 0, 1], 0).into());
+        let socket = Socket::bind(&address, 0o600).await.expect("a free port");
+        let listener = Listener::new(socket, None).expect("no TLS");
+        let url = listener.address().expect("an address");
+        let header = Duration::from_millis(50);
+        let timeouts = Timeouts { header, idle: Duration::from_secs(60), shutdown: Duration::ZERO };
+        tokio::spawn(serve(vec![listener], tower::service_fn(upgrade), timeouts, pending(), pending()));
+
+        let mut client = TcpStream::connect(url.trim_start_matches("http://")).await.expect("a connection");
+        let request = "GET / HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n";
+        client.write_all(request.as_bytes()).await.expect("a request");
+        let mut response = vec![];
+        while !response.ends_with(b"\r\n\r\n") {
+            response.push(client.read_u8().await.expect("a response"));
+        }
+        assert!(response.starts_with(b"HTTP/1.1 101 "), "{}", String::from_utf8_lossy(&response));
+        for byte in [b'a', b'b'] {
+            client.write_u8(byte).await.expect("written");
+            assert_eq!(client.read_u8().await.ok(), Some(byte));
+            tokio::time::sleep(3 * header).await;
         }
     }
 }

@@ -1,7 +1,7 @@
-//! The ways into the server: where it listens ([`ListenAddr`], [`Listener`]), with which certificate ([`Certificate`]), and how
-//! connections are served ([`serve`]) without one of them holding up the others ([`Timeouts`]).
+//! Listening sockets (TCP, Unix, systemd socket activation), TLS with certificate reload, timeouts for slow clients, and
+//! graceful shutdown.
 //!
-//! It knows HTTP no further than that: what is asked and answered is the application's.
+//! Requests are answered by an [`HttpService`], such as an [`axum::Router`].
 
 mod certificate;
 mod connection;

@@ -1,4 +1,4 @@
-//! Sockets to listen at, and what comes in there.
+//! Listening sockets and accepted connections.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -9,27 +9,27 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::certificate::{Certificate, CertificateError};
 use crate::listen_addr::{ListenAddr, UNIX};
-use crate::timeouts::WAITING;
-use crate::unix_socket;
+use crate::timeouts::BACKLOG;
+use crate::unix_socket::{self, SocketFile};
 
-/// The other end of a connection.
+/// The peer of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PeerAddr {
-    /// Over the network.
+    /// A TCP connection.
     Tcp {
-        /// Its address.
+        /// The peer's address.
         address: SocketAddr,
-        /// Whether TLS ends here.
+        /// Whether the connection uses TLS.
         is_tls: bool,
     },
-    /// On this machine, over a Unix socket: one of those whom its permissions let in.
+    /// A process on this machine, connected to a Unix socket: the permissions of the socket allow it.
     Unix,
-    /// Of a request that came by no listener, as one that a test makes.
+    /// The request did not come from a [`Listener`], such as a request made by a test.
     Unknown,
 }
 
 impl PeerAddr {
-    /// Its address on the network.
+    /// The peer's IP address.
     pub fn ip(self) -> Option<IpAddr> {
         match self {
             PeerAddr::Tcp { address, .. } => Some(address.ip()),
@@ -37,31 +37,30 @@ impl PeerAddr {
         }
     }
 
-    /// Whether TLS ends here.
+    /// Whether the connection uses TLS.
     pub fn is_tls(self) -> bool {
         matches!(self, PeerAddr::Tcp { is_tls: true, .. })
     }
 }
 
-/// A socket that listens.
+/// A listening socket.
 pub enum Socket {
-    /// On the network.
+    /// A TCP socket.
     Tcp(TcpListener),
-    /// In the file system.
-    Unix(UnixListener, unix_socket::SocketFile),
+    /// A Unix socket.
+    Unix(UnixListener, SocketFile),
 }
 
 impl Socket {
-    /// Begins to listen. A Unix socket gets these permissions, and takes the place of one that nobody listens at any
-    /// more.
+    /// Listens. A Unix socket gets the permissions `mode`, and replaces a socket file on which no process listens.
     ///
     /// # Errors
-    /// What the operating system says; `AddrInUse` if somebody listens there.
-    pub async fn bind(place: &ListenAddr, mode: u32) -> io::Result<Socket> {
-        match place {
+    /// The error of the operating system; `AddrInUse` if another process listens there.
+    pub async fn bind(address: &ListenAddr, mode: u32) -> io::Result<Socket> {
+        match address {
             ListenAddr::Tcp(address) => listen(*address).map(Socket::Tcp),
             ListenAddr::Unix(path) => {
-                unix_socket::bind(path, mode).await.map(|(listener, name)| Socket::Unix(listener, name))
+                unix_socket::bind(path, mode).await.map(|(listener, file)| Socket::Unix(listener, file))
             }
         }
     }
@@ -69,23 +68,23 @@ impl Socket {
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    // Else the port stays taken for a minute after an end.
+    // Without it, the port stays in use for a minute after the process ends.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
-    socket.listen(WAITING)
+    socket.listen(BACKLOG)
 }
 
-/// A place that requests come in at.
+/// A listening socket with its TLS configuration.
 pub struct Listener {
     pub(crate) socket: Socket,
     pub(crate) tls: Option<TlsAcceptor>,
 }
 
 impl Listener {
-    /// Requests over the network come by TLS if there is a certificate; those over a Unix socket, never.
+    /// A TCP socket uses TLS if there is a certificate. A Unix socket never does.
     ///
     /// # Errors
-    /// [`CertificateError`] if rustls does not take it.
+    /// [`CertificateError`] if rustls rejects the certificate.
     pub fn new(socket: Socket, certificate: Option<&Arc<Certificate>>) -> Result<Listener, CertificateError> {
         let tls = match (&socket, certificate) {
             (Socket::Tcp(_), Some(certificate)) => Some(certificate.acceptor()?),
@@ -94,40 +93,40 @@ impl Listener {
         Ok(Listener { socket, tls })
     }
 
-    /// Whether requests come by TLS.
+    /// Whether connections use TLS.
     pub fn has_tls(&self) -> bool {
         self.tls.is_some()
     }
 
-    /// Where clients find it, such as `https://127.0.0.1:8052` or `unix:/run/hostler.sock`.
+    /// The address for clients, such as `https://127.0.0.1:8052` or `unix:/run/hostler.sock`.
     ///
     /// # Errors
-    /// What the operating system says of the socket's address.
+    /// The error of the operating system.
     pub fn address(&self) -> io::Result<String> {
         Ok(match &self.socket {
             Socket::Tcp(listener) => {
                 let scheme = if self.has_tls() { "https" } else { "http" };
                 format!("{scheme}://{}", listener.local_addr()?)
             }
-            Socket::Unix(_, name) => format!("{UNIX}{}", name.path().display()),
+            Socket::Unix(_, file) => format!("{UNIX}{}", file.path().display()),
         })
     }
 
-    pub(crate) async fn accept(&self) -> io::Result<Incoming> {
+    pub(crate) async fn accept(&self) -> io::Result<Accepted> {
         match &self.socket {
             Socket::Tcp(listener) => {
                 let (stream, address) = listener.accept().await?;
-                // Answers are written whole: to wait for more only makes them late.
+                // Responses are written whole: Nagle's algorithm would only delay them.
                 let _ = stream.set_nodelay(true);
-                Ok(Incoming::Tcp(stream, address))
+                Ok(Accepted::Tcp(stream, address))
             }
-            Socket::Unix(listener, _) => Ok(Incoming::Unix(listener.accept().await?.0)),
+            Socket::Unix(listener, _) => Ok(Accepted::Unix(listener.accept().await?.0)),
         }
     }
 }
 
-/// A connection as it comes in.
-pub(crate) enum Incoming {
+/// A connection before the TLS handshake.
+pub(crate) enum Accepted {
     Tcp(TcpStream, SocketAddr),
     Unix(UnixStream),
 }

@@ -1,4 +1,4 @@
-//! Serving until the end.
+//! The accept loops and the graceful shutdown.
 
 use std::future::Future;
 use std::io;
@@ -11,75 +11,81 @@ use crate::connection::{self, HttpService};
 use crate::listener::Listener;
 use crate::timeouts::Timeouts;
 
-/// What connections are to do.
+/// The state of the shutdown, as connections see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shutdown {
-    Open,
-    /// Finish what they are at.
-    Finishing,
-    /// End at once.
-    Over,
+    NotStarted,
+    /// Finish the running request, then close.
+    Graceful,
+    /// Close at once.
+    Forced,
 }
 
-/// How long to wait where a connection cannot be accepted for a reason that is not its own, such as too many open files.
-const PAUSE: Duration = Duration::from_secs(1);
-/// How long connections that are cut off may take to end.
-const LAST: Duration = Duration::from_secs(1);
+/// The delay before the next accept after an error that no client has caused, such as too many open files.
+const ACCEPT_RETRY_DELAY: Duration = Duration::from_secs(1);
+/// How long to wait for connections to end after a forced shutdown.
+const FORCED_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Answers requests until `stop` is done, then lets the running ones finish: until [`Timeouts::shutdown`] is over, or `force`
-/// is done. Each request carries its [`PeerAddr`](crate::PeerAddr) as an extension.
-pub async fn serve<A: HttpService>(
+/// Answers requests until `stop` completes. Then running requests may finish until [`Timeouts::shutdown`] expires or
+/// `force` completes. Each request carries its [`PeerAddr`](crate::PeerAddr) as an extension.
+pub async fn serve<S: HttpService>(
     listeners: Vec<Listener>,
-    app: A,
+    service: S,
     timeouts: Timeouts,
     stop: impl Future<Output = ()>,
     force: impl Future<Output = ()>,
 ) {
-    let (stage, seen) = watch::channel(Shutdown::Open);
+    let (shutdown, receiver) = watch::channel(Shutdown::NotStarted);
     for listener in listeners {
-        tokio::spawn(listen(listener, app.clone(), timeouts, seen.clone()));
+        tokio::spawn(accept_loop(listener, service.clone(), timeouts, receiver.clone()));
     }
-    drop(seen);
+    drop(receiver);
     stop.await;
-    stage.send_replace(Shutdown::Finishing);
-    let mut ended = pin!(stage.closed());
-    let patience = async {
+    shutdown.send_replace(Shutdown::Graceful);
+    let mut all_closed = pin!(shutdown.closed());
+    let deadline = async {
         tokio::select! {
             () = tokio::time::sleep(timeouts.shutdown) => {}
             () = force => {}
         }
     };
     tokio::select! {
-        () = ended.as_mut() => return,
-        () = patience => {}
+        () = all_closed.as_mut() => return,
+        () = deadline => {}
     }
-    tracing::warn!(connections = stage.receiver_count(), "requests that did not finish in time are cut off");
-    stage.send_replace(Shutdown::Over);
-    // Whatever does not even end now ends with the process.
-    let _ = tokio::time::timeout(LAST, ended).await;
+    tracing::warn!(connections = shutdown.receiver_count(), "closing connections with unfinished requests");
+    shutdown.send_replace(Shutdown::Forced);
+    // A connection that does not end even now ends with the process.
+    let _ = tokio::time::timeout(FORCED_SHUTDOWN_TIMEOUT, all_closed).await;
 }
 
-async fn listen(listener: Listener, app: impl HttpService, timeouts: Timeouts, mut stage: watch::Receiver<Shutdown>) {
+async fn accept_loop(
+    listener: Listener,
+    service: impl HttpService,
+    timeouts: Timeouts,
+    mut shutdown: watch::Receiver<Shutdown>,
+) {
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            _ = stage.changed() => return,
+            _ = shutdown.changed() => return,
         };
         match accepted {
-            Ok(incoming) => {
-                tokio::spawn(connection::run(incoming, listener.tls.clone(), app.clone(), timeouts, stage.clone()));
+            Ok(accepted) => {
+                let (tls, service) = (listener.tls.clone(), service.clone());
+                tokio::spawn(connection::run(accepted, tls, service, timeouts, shutdown.clone()));
             }
-            Err(problem) if is_of_the_client(&problem) => {}
+            Err(problem) if is_client_error(&problem) => {}
             Err(problem) => {
-                tracing::error!(%problem, "no connection can be accepted");
-                tokio::time::sleep(PAUSE).await;
+                tracing::error!(%problem, "could not accept a connection");
+                tokio::time::sleep(ACCEPT_RETRY_DELAY).await;
             }
         }
     }
 }
 
-/// Whether the client gave up before it was let in.
-fn is_of_the_client(problem: &io::Error) -> bool {
+/// Whether the client closed the connection before it was accepted.
+fn is_client_error(problem: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     matches!(problem.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }

@@ -1,4 +1,4 @@
-//! A connection whose client must keep going.
+//! Timeouts for clients that send request headers or read responses too slowly.
 
 use std::io;
 use std::pin::Pin;
@@ -10,49 +10,49 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
-use crate::timeouts::STALL;
+use crate::timeouts::WRITE_STALL;
 
-/// What is going on at a connection: an even number while its client is to send the head of a request, an odd one
-/// while a request is answered; it never comes back to an earlier number.
+/// The phase of a connection: even while the client sends a request header, odd while the request is answered. It only
+/// grows.
 #[derive(Default)]
 pub(crate) struct Phase(AtomicUsize);
 
 impl Phase {
-    /// The head of a request has arrived, or an answer is ready.
+    /// A request header has arrived, or a response is ready.
     pub(crate) fn advance(&self) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn now(&self) -> usize {
+    fn current(&self) -> usize {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-/// Ends the connection of a client that sends the head of a request too slowly, or takes nothing of an answer for too
-/// long. How long it may send nothing at all between requests is for whoever reads it to say.
+/// Fails reads when a request header takes longer than a timeout, and writes when the client reads nothing for
+/// [`WRITE_STALL`]. The time between requests is limited elsewhere.
 pub(crate) struct SlowClientGuard<S> {
     stream: S,
     phase: Arc<Phase>,
-    longest_head: Duration,
-    /// When a head began, and in which phase.
-    began: Option<(usize, Instant)>,
-    head: Option<Pin<Box<Sleep>>>,
-    stall: Option<Pin<Box<Sleep>>>,
+    header_timeout: Duration,
+    /// The phase and the time of the first byte of a request header.
+    header_start: Option<(usize, Instant)>,
+    header_timer: Option<Pin<Box<Sleep>>>,
+    write_timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> SlowClientGuard<S> {
-    pub(crate) fn new(stream: S, phase: Arc<Phase>, longest_head: Duration) -> Self {
-        SlowClientGuard { stream, phase, longest_head, began: None, head: None, stall: None }
+    pub(crate) fn new(stream: S, phase: Arc<Phase>, header_timeout: Duration) -> Self {
+        SlowClientGuard { stream, phase, header_timeout, header_start: None, header_timer: None, write_timer: None }
     }
 
-    /// What a write came to, unless nothing moved for too long.
-    fn moved<T>(&mut self, context: &mut Context<'_>, outcome: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        if outcome.is_ready() {
-            self.stall = None;
-            return outcome;
+    /// The result of a write, or a timeout.
+    fn check_write<T>(&mut self, context: &mut Context<'_>, result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if result.is_ready() {
+            self.write_timer = None;
+            return result;
         }
-        let stall = self.stall.get_or_insert_with(|| Box::pin(sleep(STALL)));
-        stall.as_mut().poll(context).map(|()| Err(io::ErrorKind::TimedOut.into()))
+        let timer = self.write_timer.get_or_insert_with(|| Box::pin(sleep(WRITE_STALL)));
+        timer.as_mut().poll(context).map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
@@ -63,30 +63,30 @@ impl<S: AsyncRead + Unpin> AsyncRead for SlowClientGuard<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        let outcome = Pin::new(&mut self.stream).poll_read(context, buffer);
-        let phase = self.phase.now();
+        let result = Pin::new(&mut self.stream).poll_read(context, buffer);
+        let phase = self.phase.current();
         let is_answering = !phase.is_multiple_of(2);
-        if is_answering || self.began.is_some_and(|(began, _)| began != phase) {
-            (self.began, self.head) = (None, None);
+        if is_answering || self.header_start.is_some_and(|(start, _)| start != phase) {
+            (self.header_start, self.header_timer) = (None, None);
         }
-        if outcome.is_ready() {
+        if result.is_ready() {
             if !is_answering && buffer.filled().len() > before {
-                // Most heads arrive at once, and need no clock to be set.
-                self.began.get_or_insert_with(|| (phase, Instant::now()));
+                // Most headers arrive at once: the timer is created only when a read has to wait.
+                self.header_start.get_or_insert_with(|| (phase, Instant::now()));
             }
-            return outcome;
+            return result;
         }
-        let Some((_, began)) = self.began else { return outcome };
-        let end = began + self.longest_head;
-        let head = self.head.get_or_insert_with(|| Box::pin(sleep_until(end)));
-        head.as_mut().poll(context).map(|()| Err(io::ErrorKind::TimedOut.into()))
+        let Some((_, start)) = self.header_start else { return result };
+        let deadline = start + self.header_timeout;
+        let timer = self.header_timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        timer.as_mut().poll(context).map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for SlowClientGuard<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let outcome = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.moved(context, outcome)
+        let result = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.check_write(context, result)
     }
 
     fn poll_write_vectored(
@@ -94,8 +94,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for SlowClientGuard<S> {
         context: &mut Context<'_>,
         bytes: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let outcome = Pin::new(&mut self.stream).poll_write_vectored(context, bytes);
-        self.moved(context, outcome)
+        let result = Pin::new(&mut self.stream).poll_write_vectored(context, bytes);
+        self.check_write(context, result)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -103,12 +103,12 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for SlowClientGuard<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let outcome = Pin::new(&mut self.stream).poll_flush(context);
-        self.moved(context, outcome)
+        let result = Pin::new(&mut self.stream).poll_flush(context);
+        self.check_write(context, result)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let outcome = Pin::new(&mut self.stream).poll_shutdown(context);
-        self.moved(context, outcome)
+        let result = Pin::new(&mut self.stream).poll_shutdown(context);
+        self.check_write(context, result)
     }
 }

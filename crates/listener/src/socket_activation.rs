@@ -1,4 +1,4 @@
-//! Sockets that systemd, or whoever speaks its protocol (sd_listen_fds(3)), hands over.
+//! Sockets passed by systemd (`LISTEN_FDS`, sd_listen_fds(3)).
 
 use std::io;
 use std::path::Path;
@@ -9,37 +9,35 @@ use tokio::net::{TcpListener, UnixListener};
 use crate::listener::Socket;
 use crate::unix_socket::SocketFile;
 
-/// Why a socket that was handed over cannot be used.
+/// Why a passed socket cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum SocketActivationError {
-    /// It is of another kind, such as one for datagrams.
-    #[error(
-        "the socket {0} that was handed over (LISTEN_FDS) takes no connections, neither of TCP nor in the file system"
-    )]
-    Kind(usize),
-    /// What the operating system says of it.
-    #[error("the socket that was handed over (LISTEN_FDS) cannot be used: {0}")]
+    /// It is neither a TCP nor a Unix stream socket.
+    #[error("socket {0} of LISTEN_FDS is neither a TCP nor a Unix stream socket")]
+    Type(usize),
+    /// The operating system reports an error.
+    #[error("a socket of LISTEN_FDS cannot be used: {0}")]
     Io(#[from] io::Error),
 }
 
-/// The sockets that were handed over to this process; none if nobody did.
+/// The sockets passed to this process; empty if there are none.
 ///
 /// # Errors
 /// [`SocketActivationError`].
-pub fn activated_sockets(mut handed: ListenFd) -> Result<Vec<Socket>, SocketActivationError> {
-    (0..handed.len()).map(|number| one(&mut handed, number)).collect()
+pub fn activated_sockets(mut passed: ListenFd) -> Result<Vec<Socket>, SocketActivationError> {
+    (0..passed.len()).map(|index| take(&mut passed, index)).collect()
 }
 
-fn one(handed: &mut ListenFd, number: usize) -> Result<Socket, SocketActivationError> {
-    if let Ok(Some(listener)) = handed.take_tcp_listener(number) {
+fn take(passed: &mut ListenFd, index: usize) -> Result<Socket, SocketActivationError> {
+    if let Ok(Some(listener)) = passed.take_tcp_listener(index) {
         listener.set_nonblocking(true)?;
         return Ok(Socket::Tcp(TcpListener::from_std(listener)?));
     }
-    if let Ok(Some(listener)) = handed.take_unix_listener(number) {
+    if let Ok(Some(listener)) = passed.take_unix_listener(index) {
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let path = address.as_pathname().unwrap_or(Path::new("")).to_owned();
         return Ok(Socket::Unix(UnixListener::from_std(listener)?, SocketFile::not_owned(path)));
     }
-    Err(SocketActivationError::Kind(number))
+    Err(SocketActivationError::Type(index))
 }

@@ -1,25 +1,25 @@
-//! How long things may take.
+//! Timeouts and limits.
 
 use std::time::Duration;
 
-/// How long clients, and the end, may take.
+/// Timeouts of connections and of the shutdown.
 #[derive(Clone, Copy, Debug)]
 pub struct Timeouts {
     /// From the first byte of a request to the end of its headers.
     pub header: Duration,
-    /// From an answer, or from the beginning of a connection, to the headers of the next request.
+    /// From a response, or from the start of a connection, to the headers of the next request.
     pub idle: Duration,
-    /// From when the server is asked to stop until requests that still run are cut off.
+    /// From the start of the shutdown to the end of running requests.
     pub shutdown: Duration,
 }
 
-/// How many connections may wait to be accepted, if the system allows it. A client that finds no room tries again only
-/// after a second, and the usual 128 are less than what comes at once when a proxy starts.
-pub(crate) const WAITING: u32 = 4096;
-/// How long a client may take to agree on TLS.
+/// The accept backlog, as far as the system allows it. The usual 128 are fewer than the connections that a proxy opens at
+/// once when it starts, and a client whose connection is dropped retries only after a second.
+pub(crate) const BACKLOG: u32 = 4096;
+/// The timeout of the TLS handshake.
 pub(crate) const HANDSHAKE: Duration = Duration::from_secs(10);
-/// How long a client may take nothing of an answer.
-pub(crate) const STALL: Duration = Duration::from_secs(60);
-/// Longest headers of a request with its first line, in bytes; longer ones answer 431. Addresses with many filters are
-/// long, and AWX's own web server takes up to 32 KiB.
-pub(crate) const LONGEST_HEAD: usize = 64 * 1024;
+/// How long a client may read nothing of a response.
+pub(crate) const WRITE_STALL: Duration = Duration::from_secs(60);
+/// The longest request line with headers, in bytes; a longer one gets 431. URLs with many filters are long, and AWX's web
+/// server accepts 32 KiB.
+pub(crate) const MAX_HEADER: usize = 64 * 1024;

@@ -1,4 +1,4 @@
-//! Sockets in the file system.
+//! Unix sockets.
 
 use std::fs;
 use std::io;
@@ -7,18 +7,18 @@ use std::path::{Path, PathBuf};
 
 use tokio::net::{UnixListener, UnixStream};
 
-/// The name of a socket in the file system, which goes when this does if we made it.
+/// The file of a Unix socket. It is deleted on drop if this process has created it.
 #[derive(Debug)]
 pub struct SocketFile {
     path: PathBuf,
-    /// Device and number of the socket that we made.
-    made: Option<(u64, u64)>,
+    /// Device and inode of the file that this process has created.
+    created: Option<(u64, u64)>,
 }
 
 impl SocketFile {
-    /// That of a socket which somebody else has made, and will remove.
+    /// The file of a socket that another process has created, and deletes.
     pub(crate) fn not_owned(path: PathBuf) -> SocketFile {
-        SocketFile { path, made: None }
+        SocketFile { path, created: None }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -28,18 +28,18 @@ impl SocketFile {
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        // Somebody may have removed it before, or put another one in its place.
-        if self.made.is_some() && self.made == identity(&self.path) {
+        // Another process may have deleted or replaced the file.
+        if self.created.is_some() && self.created == inode(&self.path) {
             let _ = fs::remove_file(&self.path);
         }
     }
 }
 
-fn identity(path: &Path) -> Option<(u64, u64)> {
+fn inode(path: &Path) -> Option<(u64, u64)> {
     path.symlink_metadata().ok().map(|found| (found.dev(), found.ino()))
 }
 
-/// Makes a socket, in the place of one that nobody listens at any more.
+/// Creates a socket. It replaces a socket file on which no process listens any more.
 pub(crate) async fn bind(path: &Path, mode: u32) -> io::Result<(UnixListener, SocketFile)> {
     if path.symlink_metadata().is_ok_and(|found| found.file_type().is_socket()) {
         match UnixStream::connect(path).await {
@@ -48,15 +48,15 @@ pub(crate) async fn bind(path: &Path, mode: u32) -> io::Result<(UnixListener, So
             Err(problem) => return Err(problem),
         }
     }
-    // Under another name until it has its permissions: nobody may come in before.
-    let mut fresh = path.as_os_str().to_owned();
-    fresh.push(format!(".{}", std::process::id()));
-    let fresh = PathBuf::from(fresh);
-    let listener = UnixListener::bind(&fresh)?;
-    let named = fs::set_permissions(&fresh, fs::Permissions::from_mode(mode))
-        // Unlike a rename, this replaces nothing.
-        .and_then(|()| fs::hard_link(&fresh, path));
-    fs::remove_file(&fresh)?;
-    named?;
-    Ok((listener, SocketFile { path: path.to_owned(), made: identity(path) }))
+    // Created under a temporary name: no client may connect before the permissions are set.
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(format!(".{}", std::process::id()));
+    let temporary = PathBuf::from(temporary);
+    let listener = UnixListener::bind(&temporary)?;
+    let linked = fs::set_permissions(&temporary, fs::Permissions::from_mode(mode))
+        // Unlike a rename, a link replaces no existing file.
+        .and_then(|()| fs::hard_link(&temporary, path));
+    fs::remove_file(&temporary)?;
+    linked?;
+    Ok((listener, SocketFile { path: path.to_owned(), created: inode(path) }))
 }

@@ -115,7 +115,7 @@ fn the_end_does_not_wait_for_ever() {
     let mut server = start(&[("HOSTLER_STOP_TIMEOUT", "1")]);
     let stream = endless(&server);
     server.terminate();
-    server.wait_for_log(&["WARN", "cut off", "connections=1"]);
+    server.wait_for_log(&["WARN", "closing connections with unfinished requests", "connections=1"]);
     assert!(server.wait().success());
     assert_eq!(rest(stream), " Continue\r\n\r\n");
 }
@@ -127,7 +127,7 @@ fn a_second_signal_ends_at_once() {
     server.terminate();
     server.wait_for_log(&["stopping"]);
     server.terminate();
-    server.wait_for_log(&["WARN", "cut off", "connections=1"]);
+    server.wait_for_log(&["WARN", "closing connections with unfinished requests", "connections=1"]);
     assert!(server.wait().success());
     assert_eq!(rest(stream), " Continue\r\n\r\n");
 }
