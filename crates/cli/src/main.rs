@@ -25,13 +25,12 @@ use listenfd::ListenFd;
 use crate::options::{Command, ConfigCommand};
 use crate::output::StdoutClosed;
 
-/// Faster than the C library's, whose place it takes for SQLite too; and it gives
-/// back what the hashing of passwords took, which the other keeps once for each thread.
+/// Faster than the C library's allocator, which it replaces for SQLite, too. It returns the memory of password hashing
+/// to the system; the C library's keeps it in an arena for each thread.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// What a shell tells of a program that SIGPIPE has ended, as it ends most others in the place of a write to a pipe that
-/// nobody reads.
+/// The exit status when standard output is closed: what a shell reports for a program killed by SIGPIPE.
 const STDOUT_CLOSED: u8 = 141;
 
 fn main() -> ExitCode {
@@ -46,9 +45,9 @@ fn run() -> Result<()> {
     let (cli, matches, config) = config::parse()?;
     match cli.command {
         Command::Serve(options) => {
-            // It changes the environment: before there are threads that could read it.
-            let handed = ListenFd::from_env();
-            on_runtime(serve::run(*options, handed))
+            // It changes environment variables, so it must run before any thread is started.
+            let activated = ListenFd::from_env();
+            on_runtime(serve::run(*options, activated))
         }
         Command::User(command) => on_runtime(users::run(command)),
         Command::Setting(command) => on_runtime(settings::run(command)),
@@ -69,7 +68,7 @@ fn on_runtime(command: impl Future<Output = Result<()>>) -> Result<()> {
     runtime.context("the runtime could not be started")?.block_on(command)
 }
 
-/// One clear line for whoever started the program, with the causes that it does not tell of itself.
+/// Prints the error with its causes in one line.
 fn fail(problem: &anyhow::Error) -> ExitCode {
     let mut line = String::new();
     for cause in problem.chain().map(|cause| cause.to_string().replace('\n', " ")) {
@@ -77,7 +76,7 @@ fn fail(problem: &anyhow::Error) -> ExitCode {
             line = if line.is_empty() { cause } else { format!("{line}: {cause}") };
         }
     }
-    // If that cannot be written either, the status is all that is left to say.
+    // If this fails, only the exit status reports the error.
     let _ = writeln!(std::io::stderr(), "hostler: {line}");
     ExitCode::FAILURE
 }

@@ -1,4 +1,4 @@
-//! `hostler completions` and `hostler manual`, both made from the definitions of the commands.
+//! `hostler completions` and `hostler manual`, both generated from the definitions of the commands.
 
 use std::fs;
 use std::path::Path;
@@ -12,23 +12,23 @@ use clap_mangen::roff::{Roff, bold, roman};
 use crate::options::Cli;
 use crate::output::print_bytes;
 
-/// What the definitions of the commands do not tell: the files, and how commands end.
+/// The sections of the manual page that are not in the definitions of the commands.
 const FILES: [(&str, &str); 3] = [
     (
         "/etc/hostler/hostler.toml",
-        "The configuration, unless --config names another file. A line is option = \"value\".",
+        "The configuration file, unless --config names another one. Each line is option = \"value\".",
     ),
-    ("secret.key, keys/", "In the data folder: what sessions are signed with, and what secrets are sealed with."),
+    ("secret.key, keys/", "In the data folder: the key that signs sessions, and the keys that encrypt secrets."),
     ("hostler.db", "In the data folder: the embedded database."),
 ];
 const STATUSES: [(&str, &str); 4] = [
-    ("0", "The command did what it was asked to do."),
-    ("1", "It did not; one line on standard error says why."),
-    ("2", "The command line is wrong; nothing was done."),
-    ("141", "Nobody reads any more what it prints, as behind | head."),
+    ("0", "Success."),
+    ("1", "Failure; one line on standard error says why."),
+    ("2", "Invalid command line; nothing was done."),
+    ("141", "Standard output was closed, as by | head."),
 ];
 
-/// Prints what a shell needs to complete our commands.
+/// Prints the completion script of a shell.
 pub fn completions(shell: Shell) -> Result<()> {
     print_bytes(&script(shell))
 }
@@ -51,21 +51,21 @@ fn script(shell: Shell) -> Vec<u8> {
     script
 }
 
-/// The commands as the manual tells of them: without `help`, of which each page would tell again.
+/// The commands without the `help` subcommands, which would be in each page.
 fn documented() -> Command {
     let mut command = Cli::command().disable_help_subcommand(true);
     command.build();
     command
 }
 
-/// A command and all those below it.
+/// A command and all its subcommands.
 fn tree(command: &Command) -> Vec<&Command> {
     let mut all = vec![command];
     all.extend(command.get_subcommands().filter(|below| !below.is_hide_set()).flat_map(tree));
     all
 }
 
-/// What its page is called, such as `hostler-user-create`.
+/// The name of its page, such as `hostler-user-create`.
 fn title(command: &Command) -> &str {
     command.get_display_name().unwrap_or_else(|| command.get_name())
 }
@@ -94,7 +94,7 @@ mod tests {
 
     use super::*;
 
-    /// The flags of a command that a person is to know of.
+    /// The visible flags of a command.
     fn flags(command: &Command) -> Vec<String> {
         let visible = command.get_arguments().filter(|option| !option.is_hide_set());
         visible.filter_map(|option| Some(format!("--{}", option.get_long()?))).collect()
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn each_page_tells_everything_of_its_command() {
+    fn manual_page_lists_options_variables_and_subcommands() {
         let command = documented();
         for command in tree(&command) {
             let page = text(page(command).expect("a page")).replace("\\-", "-");
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn the_page_of_the_program_tells_its_files() {
+    fn main_manual_page_lists_files_and_exit_statuses() {
         let page = text(page(&documented()).expect("a page"));
         for (name, _) in FILES.iter().chain(&STATUSES) {
             assert!(page.contains(name), "{name} is missing:\n{page}");
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn the_scripts_know_every_option_and_command() {
+    fn completion_scripts_contain_options_and_commands() {
         let command = documented();
         for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
             let script = text(script(shell));
@@ -144,15 +144,15 @@ mod tests {
                 for word in names.chain(flags(command)) {
                     // Fish names options without their dashes.
                     let word = word.trim_start_matches('-');
-                    assert!(script.contains(word), "{shell} does not know {word} of {}", title(command));
+                    assert!(script.contains(word), "{word} of {} is not in the script for {shell}", title(command));
                 }
             }
         }
     }
 
-    /// Bash itself is asked what it would offer behind each command.
+    /// Runs the completion function in Bash for each command.
     #[test]
-    fn bash_offers_the_options_of_each_command() {
+    fn bash_completes_the_options_of_each_command() {
         let command = documented();
         let commands = tree(&command);
         let mut script = text(script(Shell::Bash));

@@ -1,4 +1,4 @@
-//! The command line. Each option has an environment variable.
+//! The command line. Options have environment variables.
 
 use std::path::PathBuf;
 
@@ -10,29 +10,29 @@ use tracing_subscriber::EnvFilter;
 #[derive(Parser)]
 #[command(name = "hostler", version, about)]
 pub struct Cli {
-    /// File that sets options; flags and variables win over it. Without this, /etc/hostler/hostler.toml if it exists
+    /// Configuration file; flags and environment variables override it. By default /etc/hostler/hostler.toml, if it exists
     #[arg(long, global = true, env = "HOSTLER_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// What to do.
+    /// The command.
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// What to do.
+/// The commands.
 #[derive(Subcommand)]
 pub enum Command {
     /// Run the server
     Serve(Box<ServeOptions>),
-    /// Manage users on the data itself, with or without a running server: the way back in when everybody is locked out
+    /// Manage users directly in the database, with or without a running server: for when nobody can log in
     #[command(subcommand)]
     User(UserCommand),
-    /// Read and change settings on the data itself, with or without a running server: the way back when one of them keeps everybody out
+    /// Read and change settings directly in the database, with or without a running server: for when a setting prevents logging in
     #[command(subcommand)]
     Setting(SettingCommand),
-    /// Manage the keys that seal the secrets in the database
+    /// Manage the keys that encrypt the secrets in the database
     #[command(subcommand)]
     Secrets(SecretsCommand),
-    /// Write everything (the database and the keys) into one file, while the server may go on running
+    /// Back up the database and the keys into one file; the server may keep running
     Backup {
         #[command(flatten)]
         data: DataOptions,
@@ -42,199 +42,198 @@ pub enum Command {
         #[arg(long)]
         force: bool,
     },
-    /// Restore what `backup` wrote, of either database, into an empty data folder or an empty PostgreSQL database
+    /// Restore a backup, of either database, into an empty data folder or an empty PostgreSQL database
     Restore {
         #[command(flatten)]
         data: DataOptions,
         /// The file that `backup` wrote
         file: PathBuf,
-        /// Restore though there are data already. Files in their place are set aside; what is in PostgreSQL is deleted
+        /// Restore even if there is data already: existing files are moved aside, existing tables in PostgreSQL are deleted
         #[arg(long)]
         force: bool,
     },
     /// Show the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
-    /// Print a script that completes commands and options in a shell
+    /// Print the completion script of a shell
     Completions {
         /// The shell
         shell: clap_complete::Shell,
     },
-    /// Print the manual page, or write those of all commands into a folder
+    /// Print the manual page, or write the manual pages of all commands into a folder
     Manual {
-        /// The folder, which is created if it is not there
+        /// The folder; created if it does not exist
         #[arg(long, value_name = "DIR")]
         to: Option<PathBuf>,
     },
-    /// Look for what is wrong with the data, and say what to do; ends with status 1 if anything is
+    /// Check the data and suggest corrections; exits with status 1 if there are problems
     Check {
         #[command(flatten)]
         data: DataOptions,
     },
-    /// Ask the running server whether it can serve, and end with status 1 if not: for health checks of containers
+    /// Check whether the running server is ready, for health checks of containers; exits with status 1 if not
     Probe(ProbeOptions),
-    /// Copy the embedded database to PostgreSQL, and compare what has arrived; the server must be stopped
+    /// Copy the embedded database to PostgreSQL and compare the copy; the server must be stopped
     Migrate {
-        /// Folder of the embedded database, which is left as it is
+        /// Folder of the embedded database, which is not changed
         #[arg(long, env = "HOSTLER_DATA", default_value = "./hostler-data", value_name = "DIR")]
         data: PathBuf,
-        /// An empty PostgreSQL database, as postgres://user@host/name; behind it ?sslmode=verify-full and other words of
-        /// libpq for TLS
+        /// URL of an empty PostgreSQL database, such as postgres://user@host/name?sslmode=verify-full; TLS is configured
+        /// with libpq's parameters
         #[arg(long, value_name = "URL")]
         to: String,
     },
 }
 
-/// Where the data is.
+/// The location of the data.
 #[derive(Args, Clone)]
 pub struct DataOptions {
-    /// Folder for the embedded database and the keys, which `serve` creates if it is not there
+    /// Folder of the embedded database and the keys; `serve` creates it if it does not exist
     #[arg(long, env = "HOSTLER_DATA", default_value = "./hostler-data", value_name = "DIR")]
     pub data: PathBuf,
-    /// PostgreSQL to use instead of the embedded database, as postgres://user@host/name; behind it ?sslmode=verify-full
-    /// and other words of libpq for TLS
+    /// URL of a PostgreSQL database to use instead of the embedded one, such as
+    /// postgres://user@host/name?sslmode=verify-full; TLS is configured with libpq's parameters
     #[arg(long, env = "HOSTLER_DATABASE", value_name = "URL", hide_env_values = true)]
     pub database: Option<String>,
 }
 
-/// Which server to ask, and what.
+/// The options of `hostler probe`.
 #[derive(Args)]
 pub struct ProbeOptions {
-    /// Where the server listens, as it was told itself; of several, a Unix socket is asked first
+    /// The server's --listen; of several addresses, a Unix socket is preferred
     #[arg(
         long,
         env = "HOSTLER_LISTEN",
         default_value = "127.0.0.1:8052",
-        value_name = "PLACE",
+        value_name = "ADDRESS",
         value_delimiter = ',',
         num_args = 1
     )]
     pub listen: Vec<ListenAddr>,
-    /// Only whether it is alive, not whether its database is
+    /// Check only whether the server is alive, not whether its database is available
     #[arg(long)]
     pub alive: bool,
 }
 
-/// How to serve.
+/// The options of `hostler serve`.
 #[derive(Args)]
 pub struct ServeOptions {
-    /// Where to listen: an address and a port (0 for any free one), or unix:/PATH; several with commas between them.
-    /// Sockets that systemd hands over take their place
+    /// Addresses to listen on, separated by commas: an IP address with a port (0 for any free port), or unix:/PATH.
+    /// Ignored if systemd passes sockets
     #[arg(
         long,
         env = "HOSTLER_LISTEN",
         default_value = "127.0.0.1:8052",
-        value_name = "PLACE",
+        value_name = "ADDRESS",
         value_delimiter = ',',
         num_args = 1
     )]
     pub listen: Vec<ListenAddr>,
-    /// Permissions of a Unix socket: whoever may write to it is believed what it says of its clients' addresses
+    /// Permissions of Unix sockets. Their clients are trusted as proxies: X-Forwarded-For and X-Forwarded-Proto are used
     #[arg(long, env = "HOSTLER_LISTEN_MODE", default_value = "660", value_name = "OCTAL", value_parser = mode)]
     pub listen_mode: u32,
-    /// Certificates in PEM, the server's own first: what comes over the network must then come by TLS. They are read
-    /// again when the files change, and on SIGHUP
+    /// TLS certificate chain in PEM, the server's certificate first. All TCP ports then require TLS. The certificate is
+    /// reloaded when the files change, and on SIGHUP
     #[arg(long, env = "HOSTLER_TLS_CERTIFICATE", value_name = "FILE")]
     pub tls_certificate: Option<PathBuf>,
-    /// Key of the certificate, in PEM
+    /// Private key of the TLS certificate, in PEM
     #[arg(long, env = "HOSTLER_TLS_KEY", value_name = "FILE")]
     pub tls_key: Option<PathBuf>,
-    /// Seconds for which browsers that came by TLS are told to come by nothing else, to any port of that host; 0 for
-    /// never
+    /// HSTS max-age in seconds, sent on TLS connections to this server; it applies to all ports of the host; 0 disables it
     #[arg(long, env = "HOSTLER_HSTS", default_value = "15768000", value_name = "SECONDS")]
     pub hsts: u32,
-    /// Seconds that a client may take from the first byte of a request to the end of its headers
+    /// Timeout in seconds from the first byte of a request to the end of its headers
     #[arg(long, env = "HOSTLER_HEADER_TIMEOUT", default_value = "10", value_name = "SECONDS", value_parser = value_parser!(u32).range(1..))]
     pub header_timeout: u32,
-    /// Seconds that a connection may stay open without a request: more than a proxy in front keeps it
+    /// Timeout in seconds of a connection without a request; longer than that of a reverse proxy
     #[arg(long, env = "HOSTLER_IDLE_TIMEOUT", default_value = "75", value_name = "SECONDS", value_parser = value_parser!(u32).range(1..))]
     pub idle_timeout: u32,
-    /// Seconds that running requests may take to finish after SIGTERM; a second one cuts them off at once
+    /// Seconds that running requests may take to finish after SIGTERM; a second SIGTERM closes them at once
     #[arg(long, env = "HOSTLER_STOP_TIMEOUT", default_value = "30", value_name = "SECONDS")]
     pub stop_timeout: u32,
     #[command(flatten)]
     pub data: DataOptions,
-    /// Name of the first superuser, who is created in an empty database
+    /// Name of the first superuser, created in an empty database
     #[arg(long, env = "HOSTLER_ADMIN_USER", default_value = "admin", value_name = "NAME")]
     pub admin_user: String,
-    /// Password of the first superuser; without it, or if it is empty, one is made up and shown once. Better given by the environment than
-    /// here, where other users of the machine can read it
+    /// Password of the first superuser. If it is missing or empty, a random password is generated and printed once. Prefer
+    /// the environment variable: other users of the machine can read the command line
     #[arg(long, env = "HOSTLER_ADMIN_PASSWORD", value_name = "PASSWORD", hide_env_values = true)]
     pub admin_password: Option<String>,
-    /// Name of this node, in answers and in the activity stream; the default is AWX's own for a single node
+    /// Name of this node, in responses and in the activity stream; the default is that of a single AWX node
     #[arg(long, env = "HOSTLER_NODE", default_value = "awx-1", value_name = "NAME", value_parser = node)]
     pub node: String,
-    /// What to log: error, warn, info, debug or trace, also by module as in info,hostler_server=debug
+    /// Log level: off, error, warn, info, debug or trace; also for a module, as in info,hostler_server=debug
     #[arg(long, env = "HOSTLER_LOG", default_value = "info", value_name = "LEVEL", value_parser = levels)]
     pub log: String,
-    /// How to log
+    /// Log format
     #[arg(long, env = "HOSTLER_LOG_FORMAT", default_value = "human", value_name = "FORMAT")]
     pub log_format: LogFormat,
-    /// Collector of OpenTelemetry that gets a trace of each request by OTLP over HTTP, as http://127.0.0.1:4318; none
-    /// without this. Headers for it stand in OTEL_EXPORTER_OTLP_HEADERS
+    /// URL of an OpenTelemetry collector that receives a trace of each request (OTLP over HTTP), such as
+    /// http://127.0.0.1:4318. Set headers for it in OTEL_EXPORTER_OTLP_HEADERS
     #[arg(long, env = "HOSTLER_OTLP_ENDPOINT", value_name = "URL")]
     pub otlp_endpoint: Option<String>,
-    /// Milliseconds from which on a request is logged as slow, as a warning; 0 for never
+    /// Requests that take at least this many milliseconds are logged as warnings; 0 disables it
     #[arg(long, env = "HOSTLER_SLOW_REQUEST", default_value = "1000", value_name = "MILLISECONDS")]
     pub slow_request: u32,
-    /// Tell in each answer how many statements it took, as X-API-Query-Count
+    /// Send the number of SQL statements of each request in the header X-API-Query-Count
     #[arg(long, env = "HOSTLER_DEBUG_HEADERS", value_parser = clap::builder::BoolishValueParser::new(), default_value = "false", num_args = 0..=1, default_missing_value = "true")]
     pub debug_headers: bool,
 }
 
-/// What to log. A word alone would name a module, and for a misspelt level everything else would be silent.
+/// Validates log levels. `EnvFilter` would take a misspelt level for the name of a module, and log nothing else.
 fn levels(text: &str) -> Result<String, String> {
     const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
     let mut parts = text.split(',').map(str::trim);
     if let Some(part) = parts.find(|part| !part.contains('=') && !LEVELS.contains(&part.to_lowercase().as_str())) {
-        return Err(format!("{part:?} is not a level, which are {}, nor like MODULE=LEVEL", LEVELS.join(", ")));
+        return Err(format!("{part:?} is neither a level ({}) nor MODULE=LEVEL", LEVELS.join(", ")));
     }
     match EnvFilter::try_new(text) {
         Ok(_) => Ok(text.to_owned()),
-        Err(_) => Err("it takes levels and parts like MODULE=LEVEL, with commas between them".to_owned()),
+        Err(_) => Err("expected levels and MODULE=LEVEL, separated by commas".to_owned()),
     }
 }
 
-/// The name of a node, which every answer tells in a header.
+/// Validates the name of a node, which is sent in a response header.
 fn node(text: &str) -> Result<String, &'static str> {
     /// As many bytes as a DNS name has at most (RFC 1035, section 2.3.4).
     const LONGEST: usize = 255;
     if text.is_empty() || text.len() > LONGEST || text.chars().any(|c| c.is_control() || c.is_whitespace()) {
-        return Err("a node has a name of at most 255 bytes without spaces");
+        return Err("the name of a node has at most 255 bytes and no spaces");
     }
     Ok(text.to_owned())
 }
 
-/// Permissions in octal digits.
+/// Parses permissions in octal.
 fn mode(text: &str) -> Result<u32, &'static str> {
     match u32::from_str_radix(text, 8) {
         Ok(mode) if mode <= 0o777 => Ok(mode),
-        _ => Err("permissions are octal digits, such as 660"),
+        _ => Err("permissions must be octal, such as 660"),
     }
 }
 
-/// How to log.
+/// A log format.
 #[derive(Clone, Copy, ValueEnum)]
 pub enum LogFormat {
-    /// Lines for people.
+    /// Text lines.
     Human,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
-/// Managing users on the data itself.
+/// The subcommands of `hostler user`.
 #[derive(Subcommand)]
 pub enum UserCommand {
-    /// Create a user; the password is read from the terminal, or from standard input if that is no terminal
+    /// Create a user; the password is read from the terminal, or from standard input if it is not a terminal
     Create {
         #[command(flatten)]
         data: DataOptions,
-        /// The name to log in with
+        /// Username
         username: String,
         /// Make it a superuser
         #[arg(long)]
         superuser: bool,
-        /// Where mail reaches the user
+        /// Email address
         #[arg(long, default_value = "")]
         email: String,
     },
@@ -242,35 +241,35 @@ pub enum UserCommand {
     Password {
         #[command(flatten)]
         data: DataOptions,
-        /// The name to log in with
+        /// Username
         username: String,
     },
-    /// Let nobody sign in as this user, by whatever way, and end all sessions
+    /// Disable a user and end all sessions of the user
     Disable {
         #[command(flatten)]
         data: DataOptions,
-        /// The name to log in with
+        /// Username
         username: String,
     },
-    /// Let a disabled user sign in again
+    /// Enable a disabled user
     Enable {
         #[command(flatten)]
         data: DataOptions,
-        /// The name to log in with
+        /// Username
         username: String,
     },
-    /// Forgive the failed attempts to sign in as this user, and end a lock
+    /// Reset the failed login attempts of a user, and end a lockout
     Unlock {
         #[command(flatten)]
         data: DataOptions,
-        /// The name to log in with
+        /// Username
         username: String,
     },
-    /// Take a user's second factor away, for a device that is lost
+    /// Remove the second factor of a user, such as a lost device
     ResetSecondFactor {
         #[command(flatten)]
         data: DataOptions,
-        /// The name to log in with
+        /// Username
         username: String,
     },
     /// List all users
@@ -280,7 +279,7 @@ pub enum UserCommand {
     },
 }
 
-/// Settings on the data itself.
+/// The subcommands of `hostler setting`.
 #[derive(Subcommand)]
 pub enum SettingCommand {
     /// List all settings with their values
@@ -288,17 +287,17 @@ pub enum SettingCommand {
         #[command(flatten)]
         data: DataOptions,
     },
-    /// Give a setting a value
+    /// Set a setting
     Set {
         #[command(flatten)]
         data: DataOptions,
         /// The setting, such as DISABLE_LOCAL_AUTH
         name: String,
-        /// The value as JSON; what is none is taken as a text
+        /// The value as JSON; anything that is not JSON is taken as a string
         #[arg(allow_hyphen_values = true)]
         value: String,
     },
-    /// Set a setting back to its default
+    /// Reset a setting to its default
     Reset {
         #[command(flatten)]
         data: DataOptions,
@@ -307,25 +306,25 @@ pub enum SettingCommand {
     },
 }
 
-/// Managing the keys that seal secrets.
+/// The subcommands of `hostler secrets`.
 #[derive(Subcommand)]
 pub enum SecretsCommand {
-    /// Make a new key, seal every secret by it and remove the old one. Servers may go on running; stopped half-way, it
-    /// goes on where it was when it is run again
+    /// Create a new key, encrypt every secret with it and remove the old key. Servers may keep running. If it is
+    /// interrupted, run it again: it continues where it stopped
     Rotate {
         #[command(flatten)]
         data: DataOptions,
     },
-    /// Tell how many secrets each key has sealed
+    /// Print how many secrets are encrypted with each key
     Status {
         #[command(flatten)]
         data: DataOptions,
     },
 }
 
-/// Showing the configuration.
+/// The subcommands of `hostler config`.
 #[derive(Subcommand)]
 pub enum ConfigCommand {
-    /// Print the value of each option of `serve`, as a configuration file, and where it comes from; secrets are masked
+    /// Print the options of `serve` as a configuration file, with the origin of each value; secrets are masked
     Show(Box<ServeOptions>),
 }

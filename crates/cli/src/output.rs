@@ -1,26 +1,26 @@
-//! What commands print.
+//! Output of commands.
 
 use std::io::{ErrorKind, Write};
 
 use anyhow::{Context, Result};
 
-/// Nobody reads standard output any more, as behind `| head`: nothing went wrong, but there is nobody to print for.
+/// Standard output was closed by its reader, as in `hostler ... | head`. It is not an error of the command.
 #[derive(Debug, thiserror::Error)]
-#[error("nobody reads standard output any more")]
+#[error("standard output is closed")]
 pub struct StdoutClosed;
 
-/// One line on standard output.
+/// Prints a line on standard output.
 ///
 /// # Errors
-/// [`StdoutClosed`], or if it cannot be written.
+/// [`StdoutClosed`], or a write error.
 pub fn print_line(line: &str) -> Result<()> {
     print_bytes(format!("{line}\n").as_bytes())
 }
 
-/// Bytes on standard output, which do not wait there for more.
+/// Prints bytes on standard output and flushes it.
 ///
 /// # Errors
-/// [`StdoutClosed`], or if they cannot be written.
+/// [`StdoutClosed`], or a write error.
 pub fn print_bytes(bytes: &[u8]) -> Result<()> {
     let mut out = std::io::stdout();
     match out.write_all(bytes).and_then(|()| out.flush()) {
@@ -29,8 +29,8 @@ pub fn print_bytes(bytes: &[u8]) -> Result<()> {
     }
 }
 
-/// One line on standard error, for what needs attention but stops nothing.
+/// Prints a warning on standard error.
 pub fn warn(line: &str) {
-    // Where it cannot be written there is no other place to say so.
+    // If this fails, it cannot be reported either.
     let _ = writeln!(std::io::stderr(), "hostler: warning: {line}");
 }

@@ -20,24 +20,26 @@ use crate::output::print_line;
 use crate::{log, storage, supervisor};
 
 /// Runs the server until SIGTERM or SIGINT.
-pub async fn run(options: ServeOptions, handed: ListenFd) -> Result<()> {
-    log::start(&options)?;
+pub async fn run(options: ServeOptions, activated: ListenFd) -> Result<()> {
+    let log = log::start(&options)?;
+    tokio::spawn(log.report_dropped_lines());
     let valid = USERNAME.charset.is_none_or(|charset| options.admin_user.chars().all(charset.allows));
     anyhow::ensure!(
         valid && !options.admin_user.is_empty(),
-        "the name of the first superuser may hold only letters, digits and @ . + - _"
+        "the name of the first superuser may contain only letters, digits and @ . + - _"
     );
     raise_open_files_limit();
-    survive_small_files()?;
+    ignore_file_size_signal()?;
     let trace_exporter = trace_exporter(&options)?;
     let certificate = certificate(&options)?;
-    // The port first: whoever starts a second server by mistake must not touch the data.
-    let listeners = listeners(&options, handed, certificate.as_ref()).await?;
-    let given = options.admin_password.filter(|password| !password.is_empty());
-    let made_up = if given.is_none() { Some(new_token().plain) } else { None };
-    // A folder without a key is new, and so most likely is the database.
+    // Before the data is opened: a second server started by mistake must fail without touching the data.
+    let listeners = listeners(&options, activated, certificate.as_ref()).await?;
+    // An environment variable that is set but empty counts as not set: an empty password must never work.
+    let configured = options.admin_password.filter(|password| !password.is_empty());
+    let generated = if configured.is_none() { Some(new_token().plain) } else { None };
+    // A data folder without a key is new, so most likely the database is new, too.
     let is_new = !options.data.data.join(storage::KEY_FILE).exists();
-    let password = FirstPassword::new(given.or_else(|| made_up.clone()).unwrap_or_default(), is_new);
+    let password = FirstPassword::new(configured.or_else(|| generated.clone()).unwrap_or_default(), is_new);
     let (database, keys) = storage::open(&options.data).await?;
     let slow_request = (options.slow_request > 0).then(|| Duration::from_millis(options.slow_request.into()));
     let app = App::new(
@@ -49,22 +51,21 @@ pub async fn run(options: ServeOptions, handed: ListenFd) -> Result<()> {
 
     ensure_install_uuid(&database).await?;
     hostler_resources::preload(&app.engine).await?;
-    // An empty one is what a variable holds that nobody has set: nobody is to get in with it.
     let first = create_first_superuser(&app.engine, &options.admin_user, password);
     if first.await? == FirstUser::Created {
-        announce_first_user(&options.admin_user, made_up.as_deref())?;
+        announce_first_user(&options.admin_user, generated.as_deref())?;
     }
 
-    // Before the line that tells the port: whoever waits for it may stop us at once.
+    // Before the line with the port: a test that waits for that line may send a signal at once.
     let signals = Signals::new()?;
     tokio::spawn(reload_on(signal(SignalKind::hangup())?, certificate.clone()));
     if let Some(certificate) = certificate {
-        tokio::spawn(certificate.follow());
+        tokio::spawn(certificate.reload_on_change());
     }
     for listener in &listeners {
         if let Err(problem) = print_line(&format!("Hostler is listening on {}", listener.address()?)) {
-            // A server is for its clients, whoever watches it start.
-            tracing::warn!("it cannot be told where the server listens: {problem:#}");
+            // The server can still serve.
+            tracing::warn!("could not print the listen address: {problem:#}");
         }
     }
     let seconds = |number: u32| Duration::from_secs(number.into());
@@ -74,11 +75,11 @@ pub async fn run(options: ServeOptions, handed: ListenFd) -> Result<()> {
         shutdown: seconds(options.stop_timeout),
     };
     supervisor::ready();
-    tokio::spawn(supervisor::keep_telling());
+    tokio::spawn(supervisor::send_watchdog());
     let (stop, force) = signals.wait();
     let stop = async move {
         stop.await;
-        tracing::info!("stopping: running requests are finished first");
+        tracing::info!("stopping: waiting for running requests");
         supervisor::stopping();
     };
     hostler_server::serve(listeners, app, timeouts, stop, force).await;
@@ -89,10 +90,10 @@ pub async fn run(options: ServeOptions, handed: ListenFd) -> Result<()> {
     Ok(())
 }
 
-/// Lets a write to a file that may not grow any more fail, as on a full disk, instead of ending the process.
-fn survive_small_files() -> Result<()> {
+/// Makes a write past the file size limit fail with `EFBIG`, as on a full disk, instead of killing the process.
+fn ignore_file_size_signal() -> Result<()> {
     let signal_number = rustix::process::Signal::XFSZ.as_raw();
-    // Caught once, it is to the end.
+    // A handler that Tokio has installed stays until the process ends.
     let _ = signal(SignalKind::from_raw(signal_number)).context("the signal SIGXFSZ could not be caught")?;
     Ok(())
 }
@@ -103,53 +104,51 @@ fn trace_exporter(options: &ServeOptions) -> Result<Option<Arc<TraceExporter>>> 
 }
 
 fn certificate(options: &ServeOptions) -> Result<Option<Arc<Certificate>>> {
-    // The parser cannot tell: each may come from another place, such as a flag and the configuration file.
+    // Clap cannot check this: one may be a flag and the other may be in the configuration file.
     match (&options.tls_certificate, &options.tls_key) {
         (Some(certificate), Some(key)) => Ok(Some(Certificate::load(certificate.clone(), key.clone())?)),
         (None, None) => Ok(None),
-        _ => bail!("TLS takes both a certificate and its key: --tls-certificate and --tls-key"),
+        _ => bail!("TLS needs both a certificate and its key: --tls-certificate and --tls-key"),
     }
 }
 
-/// Begins to listen: at the sockets that were handed over, or else where the options say.
+/// Listens on the sockets that systemd passed, or else on the addresses of the options.
 async fn listeners(
     options: &ServeOptions,
-    handed: ListenFd,
+    activated: ListenFd,
     certificate: Option<&Arc<Certificate>>,
 ) -> Result<Vec<Listener>> {
-    let mut sockets = activated_sockets(handed)?;
+    let mut sockets = activated_sockets(activated)?;
     if sockets.is_empty() {
-        for place in &options.listen {
-            let socket = Socket::bind(place, options.listen_mode).await;
-            sockets.push(socket.with_context(|| format!("cannot listen on {place}"))?);
+        for address in &options.listen {
+            let socket = Socket::bind(address, options.listen_mode).await;
+            sockets.push(socket.with_context(|| format!("cannot listen on {address}"))?);
         }
     }
     let listeners: Vec<Listener> =
         sockets.into_iter().map(|socket| Listener::new(socket, certificate)).collect::<Result<_, _>>()?;
     if certificate.is_some() && !listeners.iter().any(Listener::has_tls) {
-        tracing::warn!(
-            "the TLS certificate is of no use: TLS is for the network, and the server listens at Unix sockets only"
-        );
+        tracing::warn!("the TLS certificate is not used: the server listens on Unix sockets only");
     }
     Ok(listeners)
 }
 
-/// Reads again on SIGHUP what can be read again.
+/// Reloads the TLS certificate on SIGHUP.
 async fn reload_on(mut hangup: Signal, certificate: Option<Arc<Certificate>>) {
     while hangup.recv().await.is_some() {
         supervisor::reloading();
         match certificate.clone() {
             Some(certificate) => {
-                // It fails only when the server ends.
+                // It fails only while the runtime shuts down.
                 let _ = tokio::task::spawn_blocking(move || certificate.reload()).await;
             }
-            None => tracing::info!("there is no TLS certificate to be read again"),
+            None => tracing::info!("SIGHUP: there is no TLS certificate to reload"),
         }
         supervisor::ready();
     }
 }
 
-/// What asks the server to end.
+/// The number of SIGTERM and SIGINT signals received.
 struct Signals(watch::Receiver<u8>);
 
 impl Signals {
@@ -168,28 +167,30 @@ impl Signals {
         Ok(Signals(seen))
     }
 
-    /// The first signal, and the second.
+    /// Futures that complete with the first and with the second signal.
     fn wait(self) -> (impl Future<Output = ()>, impl Future<Output = ()>) {
         let after = |mut seen: watch::Receiver<u8>, number: u8| async move {
-            // The sender goes only with the process.
+            // The sender lives as long as the process.
             let _ = seen.wait_for(|count| *count >= number).await;
         };
         (after(self.0.clone(), 1), after(self.0, 2))
     }
 }
 
-/// Tells how to log in for the first time. A password that was made up is
-/// shown here and nowhere else: it goes to the terminal, not to the log.
-fn announce_first_user(name: &str, made_up: Option<&str>) -> Result<()> {
+/// Prints how to log in for the first time. A generated password is printed here only: on standard error, never in the
+/// log.
+fn announce_first_user(name: &str, generated: Option<&str>) -> Result<()> {
     let mut terminal = std::io::stderr();
-    let written = match made_up {
+    let written = match generated {
         Some(password) => {
             writeln!(terminal, "Created the superuser {name} with the password {password} (shown only this once).")
         }
-        None => writeln!(terminal, "Created the superuser {name} with the password that was given."),
+        None => writeln!(terminal, "Created the superuser {name} with the configured password."),
     };
-    if written.is_err() && made_up.is_some() {
-        bail!("the password of the new superuser {name} could not be shown: give another with hostler user password");
+    if written.is_err() && generated.is_some() {
+        bail!(
+            "the generated password of the new superuser {name} could not be printed: set one with hostler user password"
+        );
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! What whoever supervises the server, such as systemd, is told of it (sd_notify(3)). Nobody is where it asks for nothing.
+//! Notifications to the service manager (sd_notify(3)). They do nothing without `NOTIFY_SOCKET`.
 
 use std::time::Duration;
 
@@ -6,35 +6,35 @@ use sd_notify::NotifyState;
 
 /// The server answers requests.
 pub fn ready() {
-    tell(&[NotifyState::Ready]);
+    notify(&[NotifyState::Ready]);
 }
 
-/// It reads its files again; [`ready`] follows.
+/// The server reloads files; [`ready`] follows.
 pub fn reloading() {
     match NotifyState::monotonic_usec_now() {
-        Ok(now) => tell(&[NotifyState::Reloading, now]),
-        Err(problem) => tracing::warn!(%problem, "the supervisor is not told of the reload"),
+        Ok(now) => notify(&[NotifyState::Reloading, now]),
+        Err(problem) => tracing::warn!(%problem, "could not notify the service manager of the reload"),
     }
 }
 
-/// It ends.
+/// The server stops.
 pub fn stopping() {
-    tell(&[NotifyState::Stopping]);
+    notify(&[NotifyState::Stopping]);
 }
 
-/// Tells for as long as the server goes on that it does, if that is asked for; does not end.
-pub async fn keep_telling() {
-    let Some(patience) = sd_notify::watchdog_enabled() else { return };
-    // Late once is not too late.
-    let mut beat = tokio::time::interval((patience / 3).max(Duration::from_millis(1)));
+/// Sends watchdog notifications if the service manager expects them. Otherwise it completes at once.
+pub async fn send_watchdog() {
+    let Some(timeout) = sd_notify::watchdog_enabled() else { return };
+    // Three for each timeout: one may be late.
+    let mut interval = tokio::time::interval((timeout / 3).max(Duration::from_millis(1)));
     loop {
-        beat.tick().await;
-        tell(&[NotifyState::Watchdog]);
+        interval.tick().await;
+        notify(&[NotifyState::Watchdog]);
     }
 }
 
-fn tell(state: &[NotifyState<'_>]) {
+fn notify(state: &[NotifyState<'_>]) {
     if let Err(problem) = sd_notify::notify(state) {
-        tracing::warn!(%problem, "the supervisor (NOTIFY_SOCKET) could not be told");
+        tracing::warn!(%problem, "could not notify the service manager (NOTIFY_SOCKET)");
     }
 }

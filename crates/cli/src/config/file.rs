@@ -1,7 +1,7 @@
-//! The configuration file, and where each value comes from.
+//! Reading the configuration file.
 //!
-//! What a file says becomes the default of the option of that name, so that variables and flags win over it, and the
-//! same parser checks its values.
+//! Its values become the defaults of the options of the same name, so that environment variables and flags override them,
+//! and clap validates all three alike.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -14,14 +14,14 @@ use toml::de::{DeTable, DeValue};
 
 use crate::options::Cli;
 
-/// The file that is read unless another is named.
+/// The file that is read without `--config`.
 const DEFAULT_FILE: &str = "/etc/hostler/hostler.toml";
-/// The option that names the file, which cannot stand in it.
+/// The option with the path of the file; not allowed in the file itself.
 const OPTION: &str = "config";
-/// The command whose options can stand in the file; other commands take those that they share with it.
+/// The command whose options the file may set. Other commands use the options that they share with it.
 pub const SERVE: &str = "serve";
 
-/// What a configuration file says.
+/// A configuration file.
 #[derive(Default)]
 pub struct ConfigFile {
     path: PathBuf,
@@ -34,11 +34,11 @@ struct Entry {
     line: usize,
 }
 
-/// Parses the command line with a configuration file behind it. Ends the process as clap does where the command line
-/// is wrong or asks for help.
+/// Parses the command line and the configuration file. Exits as clap does if the command line is invalid or requests
+/// help.
 ///
 /// # Errors
-/// If the file cannot be read or is wrong.
+/// If the file cannot be read or is invalid.
 pub fn parse() -> Result<(Cli, ArgMatches, ConfigFile)> {
     let first = Cli::command().get_matches();
     let config = ConfigFile::load(first.get_one::<PathBuf>(OPTION).map(PathBuf::as_path))?;
@@ -49,12 +49,12 @@ pub fn parse() -> Result<(Cli, ArgMatches, ConfigFile)> {
 }
 
 impl ConfigFile {
-    /// Reads the file that is named, which must exist, or the default one, which need not.
-    fn load(named: Option<&Path>) -> Result<ConfigFile> {
-        let path = named.unwrap_or(Path::new(DEFAULT_FILE));
+    /// Reads the given file, which must exist, or the default one, which need not.
+    fn load(given: Option<&Path>) -> Result<ConfigFile> {
+        let path = given.unwrap_or(Path::new(DEFAULT_FILE));
         let text = match fs::read_to_string(path) {
             Ok(text) => text,
-            Err(error) if error.kind() == ErrorKind::NotFound && named.is_none() => return Ok(ConfigFile::default()),
+            Err(error) if error.kind() == ErrorKind::NotFound && given.is_none() => return Ok(ConfigFile::default()),
             Err(error) => {
                 return Err(error).with_context(|| format!("cannot read the configuration file {}", path.display()));
             }
@@ -68,7 +68,7 @@ impl ConfigFile {
             Ok(table) => table.into_inner(),
             Err(error) => {
                 let line = line(error.span().map_or(0, |span| span.start));
-                // The message alone: with its context it would quote the line, which may hold a password.
+                // Only the message: the full error quotes the line, which may contain a password.
                 bail!("{}:{line}: {}", path.display(), error.message());
             }
         };
@@ -79,9 +79,9 @@ impl ConfigFile {
             let value = match value.get_ref() {
                 DeValue::String(text) => text.to_string(),
                 DeValue::Integer(number) if number.radix() == 10 => number.as_str().to_owned(),
-                DeValue::Integer(_) => bail!("{}:{line}: {key} takes decimal digits, or a text", path.display()),
+                DeValue::Integer(_) => bail!("{}:{line}: {key} must be a decimal number or a string", path.display()),
                 DeValue::Boolean(value) => value.to_string(),
-                _ => bail!("{}:{line}: {key} takes a text, a number, or true or false", path.display()),
+                _ => bail!("{}:{line}: {key} must be a string, a number or a boolean", path.display()),
             };
             entries.push(Entry { key, value, line });
         }
@@ -89,29 +89,29 @@ impl ConfigFile {
         Ok(ConfigFile { path: path.to_owned(), entries })
     }
 
-    /// Refuses keys that are no options, and values that their options do not take.
+    /// Rejects unknown options and invalid values.
     fn check(&self) -> Result<()> {
         let command = Cli::command();
-        let serve = command.find_subcommand(SERVE).context("there is a command to serve")?;
+        let serve = command.find_subcommand(SERVE).context("the command serve is missing")?;
         for Entry { key, value, line } in &self.entries {
-            let place = format!("{}:{line}", self.path.display());
+            let location = format!("{}:{line}", self.path.display());
             let Some(option) = serve.get_arguments().find(|option| is_configurable(option, key)) else {
                 let known: Vec<&str> = configurable(serve).map(|option| option.get_id().as_str()).collect();
-                bail!("{place}: there is no option {key}; there are {}", known.join(", "));
+                bail!("{location}: unknown option {key}; known options: {}", known.join(", "));
             };
             let flag = format!("--{}={value}", option.get_long().unwrap_or_default());
             if let Err(error) = Cli::command().try_get_matches_from(["hostler", SERVE, &flag]) {
-                // It names the value, which is no secret: those options take every text. Behind a line without anything
-                // stands where to read on.
+                // It repeats the value, which is not a secret: options for secrets accept any text. A hint to --help follows
+                // after a blank line.
                 let text = error.to_string();
                 let problem = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
-                bail!("{place}: {}", problem.split_whitespace().collect::<Vec<_>>().join(" "));
+                bail!("{location}: {}", problem.split_whitespace().collect::<Vec<_>>().join(" "));
             }
         }
         Ok(())
     }
 
-    /// The command with what the file says as its defaults.
+    /// The command with the values of the file as defaults.
     fn apply(&self, mut command: Command) -> Command {
         let names: Vec<String> = command.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
         for name in names {
@@ -125,7 +125,7 @@ impl ConfigFile {
         command
     }
 
-    /// Where an option of a command has its value from, in the words of whoever set it.
+    /// Where the value of an option comes from: a flag, an environment variable, a line of the file, or the default.
     pub fn origin(&self, option: &clap::Arg, matches: &ArgMatches) -> String {
         let key = option.get_id().as_str();
         match matches.value_source(key) {
@@ -140,18 +140,18 @@ impl ConfigFile {
         }
     }
 
-    /// The file, if it was there.
+    /// The path of the file, if it exists.
     pub fn path(&self) -> Option<&Path> {
         (!self.path.as_os_str().is_empty()).then_some(self.path.as_path())
     }
 
-    /// What the file says of an option.
+    /// The value of an option in the file.
     pub fn value(&self, key: &str) -> Option<&str> {
         self.entries.iter().find(|entry| entry.key == key).map(|entry| entry.value.as_str())
     }
 }
 
-/// The options of a command that can stand in the file: those that a variable can set, too.
+/// The options of a command that the file may set: those with an environment variable.
 pub fn configurable(command: &Command) -> impl Iterator<Item = &clap::Arg> {
     command.get_arguments().filter(|option| option.get_env().is_some() && option.get_id() != OPTION)
 }

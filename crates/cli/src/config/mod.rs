@@ -1,4 +1,4 @@
-//! The configuration: a file behind variables and flags.
+//! The configuration file. Environment variables and flags override it.
 
 mod file;
 mod show;

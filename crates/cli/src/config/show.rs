@@ -1,4 +1,4 @@
-//! `hostler config show`: each value in force, and its origin.
+//! `hostler config show`: the effective value of each option, and where it comes from.
 
 use anyhow::{Context, Result};
 use clap::{ArgMatches, CommandFactory};
@@ -8,14 +8,14 @@ use super::file::{ConfigFile, SERVE, configurable};
 use crate::options::Cli;
 use crate::output::print_line;
 
-/// What stands in the place of a secret.
+/// Replaces a secret.
 const MASK: &str = "********";
 
-/// Prints the options of `hostler serve` as a configuration file, with the origin of each behind it.
+/// Prints the options of `hostler serve` as a configuration file, with the origin of each value in a comment.
 pub fn show(config: &ConfigFile, matches: &ArgMatches) -> Result<()> {
     let command = Cli::command();
-    let serve = command.find_subcommand(SERVE).context("there is a command to serve")?;
-    // `hostler config show`, which takes the options of `serve`.
+    let serve = command.find_subcommand(SERVE).context("the command serve is missing")?;
+    // The options of `hostler config show`, which are those of `serve`.
     let matches = matches.subcommand().and_then(|(_, config)| config.subcommand()).context("the command")?.1;
     for option in configurable(serve) {
         let key = option.get_id().as_str();
@@ -41,18 +41,19 @@ fn is_number(text: &str) -> bool {
     text.parse::<i64>().is_ok_and(|number| number.to_string() == text)
 }
 
-/// A value without what must not be shown.
+/// A value with its secrets masked.
 pub fn mask_secret(key: &str, value: &str) -> String {
     match key {
         "admin_password" => MASK.to_owned(),
-        // The server refuses an address with these in it.
+        // The server rejects such a URL, but it is shown before.
         "otlp_endpoint" if value.contains(['@', '?']) => MASK.to_owned(),
         "database" => match Url::parse(value) {
             Ok(mut url) => {
                 let is_masked = url.password().is_none() || url.set_password(Some(MASK)).is_ok();
-                // The driver takes a password from here, too; libpq also that of a key, which is refused.
-                let hides = url.query_pairs().all(|(name, _)| name != "password" && name != "sslpassword");
-                if is_masked && hides { url.to_string() } else { MASK.to_owned() }
+                // libpq accepts these parameters for the password, and for that of a key.
+                let has_no_secret_parameter =
+                    url.query_pairs().all(|(name, _)| name != "password" && name != "sslpassword");
+                if is_masked && has_no_secret_parameter { url.to_string() } else { MASK.to_owned() }
             }
             Err(_) => MASK.to_owned(),
         },
@@ -65,7 +66,7 @@ mod tests {
     use super::mask_secret;
 
     #[test]
-    fn passwords_are_masked_and_the_rest_is_not() {
+    fn only_secrets_are_masked() {
         for (key, value, expected) in [
             ("admin_password", "secret", "********"),
             ("database", "postgres://me:secret@db:5433/x?a=b", "postgres://me:********@db:5433/x?a=b"),

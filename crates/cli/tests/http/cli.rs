@@ -403,7 +403,7 @@ fn an_empty_password_lets_nobody_in() {
     server.as_user(ADMIN, "").get("/api/v2/me/").expect(401);
     let told = server.stderr();
     let password = told.split_once(" with the password ").and_then(|(_, rest)| rest.split(' ').next());
-    server.as_user(ADMIN, password.expect("a password that was made up")).get("/api/v2/me/").expect(200);
+    server.as_user(ADMIN, password.expect("a generated password")).get("/api/v2/me/").expect(200);
 }
 
 /// Several servers that start at the same moment on the same new data all come up, and share them.
