@@ -1,32 +1,30 @@
-//! What this server counts while it runs.
-
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+//! The metrics that this process counts while it runs.
 
 use axum::http::Method;
+use prometheus::core::Collector;
+use prometheus::proto::MetricFamily;
+use prometheus::{HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry};
 
-/// Upper ends of the classes of durations, in seconds.
-pub(crate) const DURATION_BUCKETS: [f64; 12] =
-    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
+/// Upper bounds of the duration histogram, in seconds.
+const DURATION_BUCKETS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
 
-/// Which kind of path was asked. Never the path itself: there are as many patterns as there are kinds of paths, however
-/// many objects there are and whatever clients make up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// The route of a request, as a label. The path itself would make a time series for each object, and for each path that
+/// a client invents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RoutePattern {
-    /// A path that leads nowhere.
+    /// An unknown path.
     Unknown,
-    /// A path that is the same for all.
+    /// A path without parameters.
     Fixed(&'static str),
     /// The list of a resource.
     List(&'static str),
     /// An object of a resource.
     Detail(&'static str),
-    /// What is below an object.
+    /// A path below an object.
     Below(&'static str, &'static str),
 }
 
-/// Without `/api/`, as it is no path that anybody could follow.
+/// Without `/api/`, so that it does not look like a link.
 impl std::fmt::Display for RoutePattern {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -39,82 +37,123 @@ impl std::fmt::Display for RoutePattern {
     }
 }
 
-/// By what somebody wanted to prove who they are.
+/// How a request authenticates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AuthMethod {
-    /// Name and password with the request.
+    /// HTTP Basic.
     Basic,
-    /// A token with the request.
+    /// A Bearer token.
     Token,
-    /// The form of the log-in.
+    /// The login form.
     LoginForm,
 }
 
 impl AuthMethod {
-    pub(crate) const ALL: [(AuthMethod, &'static str); 3] =
-        [(AuthMethod::Basic, "basic"), (AuthMethod::Token, "token"), (AuthMethod::LoginForm, "login")];
+    const ALL: [AuthMethod; 3] = [AuthMethod::Basic, AuthMethod::Token, AuthMethod::LoginForm];
+
+    fn label(self) -> &'static str {
+        match self {
+            AuthMethod::Basic => "basic",
+            AuthMethod::Token => "token",
+            AuthMethod::LoginForm => "login",
+        }
+    }
 }
 
-/// Requests of one pattern and method.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Requests {
-    /// How many were answered by each status.
-    pub by_status: BTreeMap<u16, u64>,
-    /// How many took at most as long as each class, and none of the shorter ones, allows; those beyond the last are
-    /// in none.
-    pub classes: [u64; DURATION_BUCKETS.len()],
-    /// In seconds.
-    pub total: f64,
-}
-
-/// What was counted since the server started.
-#[derive(Default)]
+/// The counters since the start of the process.
 pub(crate) struct Counters {
-    requests: Mutex<BTreeMap<(RoutePattern, &'static str), Requests>>,
-    statements: AtomicU64,
-    failures: [AtomicU64; AuthMethod::ALL.len()],
+    registry: Registry,
+    requests: IntCounterVec,
+    durations: HistogramVec,
+    auth_failures: IntCounterVec,
+    statements: IntCounter,
+}
+
+impl Default for Counters {
+    #[expect(clippy::expect_used, reason = "names and labels are constants, and a test creates them")]
+    fn default() -> Self {
+        Counters::new().expect("valid metric names")
+    }
 }
 
 impl Counters {
-    /// Counts a request that was answered.
-    pub(crate) fn count(&self, pattern: RoutePattern, method: &Method, status: u16, seconds: f64, statements: u32) {
-        self.statements.fetch_add(statements.into(), Ordering::Relaxed);
-        let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
-        let counted = requests.entry((pattern, standard_method(method).unwrap_or("other"))).or_default();
-        *counted.by_status.entry(status).or_default() += 1;
-        counted.total += seconds;
-        if let Some(class) = DURATION_BUCKETS.iter().position(|end| seconds <= *end) {
-            counted.classes[class] += 1;
+    fn new() -> prometheus::Result<Self> {
+        let registry = Registry::new();
+        let counters = Counters {
+            requests: register(
+                &registry,
+                IntCounterVec::new(
+                    Opts::new("hostler_http_requests_total", "Requests, by route."),
+                    &["route", "method", "status"],
+                )?,
+            )?,
+            durations: register(
+                &registry,
+                HistogramVec::new(
+                    HistogramOpts::new("hostler_http_request_duration_seconds", "Durations of requests, by route.")
+                        .buckets(DURATION_BUCKETS.to_vec()),
+                    &["route", "method"],
+                )?,
+            )?,
+            auth_failures: register(
+                &registry,
+                IntCounterVec::new(
+                    Opts::new(
+                        "hostler_sign_in_failures_total",
+                        "Requests with a wrong password or token, or rejected after too many of them.",
+                    ),
+                    &["by"],
+                )?,
+            )?,
+            statements: register(
+                &registry,
+                IntCounter::new("hostler_database_statements_total", "SQL statements executed for requests.")?,
+            )?,
+            registry,
+        };
+        for method in AuthMethod::ALL {
+            counters.auth_failures.with_label_values(&[method.label()]);
         }
+        Ok(counters)
     }
 
-    /// Counts somebody who could not prove who they are.
-    pub(crate) fn count_auth_failure(&self, presented: AuthMethod) {
-        for ((kind, _), failures) in AuthMethod::ALL.iter().zip(&self.failures) {
-            if *kind == presented {
-                failures.fetch_add(1, Ordering::Relaxed);
-            }
-        }
+    /// Counts a request after its response.
+    pub(crate) fn count(&self, route: RoutePattern, method: &Method, status: u16, seconds: f64, statements: u32) {
+        let (route, method) = (route.to_string(), standard_method(method).unwrap_or("other"));
+        self.requests.with_label_values(&[route.as_str(), method, &status.to_string()]).inc();
+        self.durations.with_label_values(&[route.as_str(), method]).observe(seconds);
+        self.statements.inc_by(statements.into());
     }
 
-    /// The requests by pattern and method.
-    pub(crate) fn requests(&self) -> BTreeMap<(RoutePattern, &'static str), Requests> {
-        self.requests.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// Counts a failed authentication.
+    pub(crate) fn count_auth_failure(&self, method: AuthMethod) {
+        self.auth_failures.with_label_values(&[method.label()]).inc();
     }
 
-    /// How many statements the requests took.
-    pub(crate) fn statements(&self) -> u64 {
-        self.statements.load(Ordering::Relaxed)
-    }
-
-    /// How often somebody could not prove who they are, by what they presented.
-    pub(crate) fn failures(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        AuthMethod::ALL.iter().zip(&self.failures).map(|((_, word), count)| (*word, count.load(Ordering::Relaxed)))
+    /// The current values.
+    pub(super) fn gather(&self) -> Vec<MetricFamily> {
+        self.registry.gather()
     }
 }
 
-/// The method, if it is one that we know: clients may make up others without end.
+fn register<C: Collector + Clone + 'static>(registry: &Registry, collector: C) -> prometheus::Result<C> {
+    registry.register(Box::new(collector.clone()))?;
+    Ok(collector)
+}
+
+/// The method if it is a standard one: clients may send any others.
 pub(crate) fn standard_method(method: &Method) -> Option<&'static str> {
-    const KNOWN: [&str; 7] = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"];
-    KNOWN.into_iter().find(|known| *known == method.as_str())
+    const STANDARD: [&str; 7] = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"];
+    STANDARD.into_iter().find(|standard| *standard == method.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counters_are_valid_and_start_at_zero() {
+        let names: Vec<String> = Counters::default().gather().iter().map(|family| family.name().to_owned()).collect();
+        assert_eq!(names, ["hostler_database_statements_total", "hostler_sign_in_failures_total"]);
+    }
 }

@@ -1,9 +1,12 @@
-//! `/api/v2/metrics/`: figures for Prometheus, in AWX's names where AWX counts the same.
+//! `/api/v2/metrics/`: metrics for Prometheus, with AWX's names where AWX has the same metric.
 
 mod counters;
-mod families;
+mod gauges;
+mod json;
 
 use axum::http::StatusCode;
+use hostler_engine::Error;
+use prometheus::TextEncoder;
 
 pub(crate) use counters::{AuthMethod, Counters, RoutePattern, standard_method};
 
@@ -13,20 +16,22 @@ use crate::request::Request;
 use crate::response::Response;
 use crate::state::App;
 
-/// `GET /api/v2/metrics/`, for whom the caller has found allowed. `dbonly=1` and `subsystemonly=1` leave out, as in AWX,
-/// what this server has counted, or what stands in the database.
+/// `GET /api/v2/metrics/`; the caller has checked the permission. As in AWX, `dbonly=1` selects the metrics of the
+/// database, and `subsystemonly=1` those of this process.
 pub(crate) async fn show(app: &App, request: &Request) -> HandlerResult {
-    let is_on = |name: &str| request.parameter(name) == Some("1");
-    let mut found = vec![];
-    if !is_on("subsystemonly") {
-        found.extend(families::of_the_database(app, &request.settings).await?);
+    let is_set = |name: &str| request.parameter(name) == Some("1");
+    let mut families = vec![];
+    if !is_set("subsystemonly") {
+        families.extend(gauges::database(app, &request.settings).await?);
     }
-    if !is_on("dbonly") {
-        found.extend(families::of_this_server(&app.counters));
+    if !is_set("dbonly") {
+        families.extend(app.counters.gather());
+        families.extend(gauges::process()?);
     }
-    Ok(if prefers_plain_text(&request.headers, &request.query) {
-        Response::text(StatusCode::OK, families::text(&found))
-    } else {
-        Response::ok(families::json(&found))
-    })
+    if prefers_plain_text(&request.headers, &request.query) {
+        let text = TextEncoder::new().encode_to_string(&families);
+        let text = text.map_err(|problem| Error::Internal(format!("metrics: {problem}")))?;
+        return Ok(Response::text(StatusCode::OK, text));
+    }
+    Ok(Response::ok(json::encode(&families)))
 }

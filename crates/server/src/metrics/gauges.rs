@@ -1,0 +1,82 @@
+//! The metrics that are measured when they are requested.
+
+use hostler_database::Type;
+use hostler_engine::Error;
+use hostler_schema::column;
+use prometheus::proto::MetricFamily;
+use prometheus::{Gauge, Opts, Registry};
+use sea_query::{Alias, Expr, ExprTrait, Func, Query, SelectStatement};
+
+use crate::service_info::AWX_VERSION;
+use crate::settings::Settings;
+use crate::settings::definitions::system::{INSTALL_UUID, TOWER_URL_BASE};
+use crate::state::App;
+
+/// The gauges of the database, with AWX's names. They take one SQL statement.
+pub(super) async fn database(app: &App, settings: &Settings) -> Result<Vec<MetricFamily>, Error> {
+    const COUNTED: [(&str, &str, &str); 4] = [
+        ("organizations", "awx_organizations_total", "Number of organizations."),
+        ("users", "awx_users_total", "Number of users."),
+        ("teams", "awx_teams_total", "Number of teams."),
+        ("projects", "awx_projects_total", "Number of projects."),
+    ];
+    let count = |table: &str| -> SelectStatement {
+        Query::select().expr(Func::count(column(table, "id"))).from(Alias::new(table)).to_owned()
+    };
+    let mut sessions = count("sessions");
+    sessions.and_where(column("sessions", "expires").gt(app.engine.clock.now()));
+    let mut query = Query::select();
+    for (table, ..) in COUNTED {
+        query.expr(Expr::SubQuery(None, Box::new(count(table).into())));
+    }
+    query.expr(Expr::SubQuery(None, Box::new(sessions.into())));
+    let rows = app.engine.database.read(&query, &[Type::Integer; COUNTED.len() + 1]).await?;
+    let value = |index: usize| rows.first().and_then(|row| row.integer(index)).unwrap_or_default() as f64;
+
+    let registry = Registry::new();
+    let system = [
+        ("install_uuid", settings.text(&INSTALL_UUID)),
+        ("tower_url_base", settings.text(&TOWER_URL_BASE)),
+        ("tower_version", AWX_VERSION.to_owned()),
+        ("license_type", "open".to_owned()),
+    ];
+    let help = "This installation, and the release of AWX whose API it serves.";
+    gauge(&registry, "awx_system_info", help, &system, 1.0)?;
+    for (index, (_, name, help)) in COUNTED.into_iter().enumerate() {
+        gauge(&registry, name, help, &[], value(index))?;
+    }
+    // There are no anonymous sessions.
+    let sessions = value(COUNTED.len());
+    for (kind, count) in [("all", sessions), ("user", sessions), ("anonymous", 0.0)] {
+        let labels = [("type", kind.to_owned())];
+        gauge(&registry, "awx_sessions_total", "Number of browser sessions.", &labels, count)?;
+    }
+    Ok(registry.gather())
+}
+
+/// The gauges of this process.
+pub(super) fn process() -> Result<Vec<MetricFamily>, Error> {
+    let registry = Registry::new();
+    if let Some(bytes) = resident_memory() {
+        gauge(&registry, "process_resident_memory_bytes", "Resident memory size in bytes.", &[], bytes)?;
+    }
+    Ok(registry.gather())
+}
+
+fn gauge(registry: &Registry, name: &str, help: &str, labels: &[(&str, String)], value: f64) -> Result<(), Error> {
+    let labels = labels.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+    Gauge::with_opts(Opts::new(name, help).const_labels(labels))
+        .and_then(|gauge| {
+            gauge.set(value);
+            registry.register(Box::new(gauge))
+        })
+        .map_err(|problem| Error::Internal(format!("metric {name}: {problem}")))
+}
+
+/// The resident memory in bytes, where the operating system reports it.
+fn resident_memory() -> Option<f64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kilobytes: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kilobytes * 1024.0)
+}
