@@ -1,5 +1,5 @@
-//! Reading of BER (X.690) as far as LDAP's answers need it (RFC 4511, section 5.1): single-byte tags, definite lengths.
-//! Nothing here recurses or copies, and what cannot be read is an error: answers come from outside.
+//! Reading BER (X.690) as far as LDAP responses need it (RFC 4511, section 5.1): single-byte tags, definite lengths.
+//! It neither recurses nor copies, and any invalid input is an error.
 
 /// An element: its tag and its content.
 #[derive(Clone, Copy, Debug)]
@@ -8,17 +8,17 @@ pub(crate) struct Element<'a> {
     pub(crate) content: &'a [u8],
 }
 
-/// What cannot be read.
+/// Invalid BER.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct BerError;
 
 impl<'a> Element<'a> {
-    /// The elements inside.
+    /// The contained elements.
     pub(crate) fn parts(self) -> Reader<'a> {
         Reader(self.content)
     }
 
-    /// The content as a whole number that fits.
+    /// The content as a non-negative integer of at most four bytes.
     pub(crate) fn number(self) -> Result<u32, BerError> {
         match self.content {
             [] => Err(BerError),
@@ -28,13 +28,13 @@ impl<'a> Element<'a> {
         }
     }
 
-    /// The content as text; what is no UTF-8 is replaced.
+    /// The content as text, with invalid UTF-8 replaced.
     pub(crate) fn text(self) -> String {
         String::from_utf8_lossy(self.content).into_owned()
     }
 }
 
-/// Elements one after the other.
+/// Reads successive elements.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Reader<'a>(pub(crate) &'a [u8]);
 
@@ -43,7 +43,7 @@ impl<'a> Reader<'a> {
         self.0.is_empty()
     }
 
-    /// The next element, of any kind.
+    /// The next element.
     pub(crate) fn next(&mut self) -> Result<Element<'a>, BerError> {
         let (header, length) = match *self.0 {
             [_, length, ..] if length < 0x80 => (2, usize::from(length)),
@@ -63,7 +63,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// A length written in up to four bytes; `form` tells in how many.
+/// A length of up to four bytes; `form` has their number.
 pub(crate) fn long_length(form: u8, bytes: &[u8]) -> Result<usize, BerError> {
     let count = usize::from(form & 0x7f);
     match bytes.get(..count) {
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_off_or_oversized_is_refused() {
+    fn truncated_and_oversized_elements_are_errors() {
         for bytes in [
             &[][..],
             &[0x30],

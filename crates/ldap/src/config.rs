@@ -1,5 +1,5 @@
-//! What the settings of one directory say. The names are AWX's (`AUTH_LDAP_SERVER_URI` and so on, and the same with
-//! `AUTH_LDAP_1_` to `AUTH_LDAP_5_`), and so are the messages about values that make no sense.
+//! The configuration of one directory. The names of the settings (`AUTH_LDAP_SERVER_URI` and so on, also with the prefixes
+//! `AUTH_LDAP_1_` to `AUTH_LDAP_5_`) and the messages about invalid values are AWX's.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,19 +10,19 @@ use zeroize::Zeroizing;
 use crate::groups::GroupType;
 use crate::setting_values;
 
-/// The fields of a user that a directory may fill.
+/// The fields of a user that attributes can be mapped to.
 pub const USER_FIELDS: [&str; 3] = ["first_name", "last_name", "email"];
-/// The flags of a user that groups may decide.
+/// The flags of a user that groups can be mapped to.
 pub const USER_FLAGS: [&str; 2] = ["is_superuser", "is_system_auditor"];
 
-/// The numbers of the families of settings, in the order in which directories are asked; the first has none.
+/// The prefixes of the settings, in the order in which directories are tried.
 pub const SETTING_PREFIXES: [&str; 6] =
     ["AUTH_LDAP_", "AUTH_LDAP_1_", "AUTH_LDAP_2_", "AUTH_LDAP_3_", "AUTH_LDAP_4_", "AUTH_LDAP_5_"];
 
-/// A directory to sign in through.
+/// A configured directory.
 #[derive(Debug)]
 pub struct Directory {
-    /// What the names of its settings begin with, such as `AUTH_LDAP_1_`.
+    /// The prefix of its settings, such as `AUTH_LDAP_1_`.
     pub prefix: &'static str,
     pub(crate) addresses: Vec<ServerAddr>,
     pub(crate) bind_dn: String,
@@ -40,15 +40,15 @@ pub struct Directory {
     pub(crate) teams: Vec<TeamRule>,
 }
 
-/// Why a directory cannot be used as it is set up: the setting's name and what is wrong with it.
+/// An invalid setting: its name and the error.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}: {1}")]
 pub struct InvalidSetting(pub String, pub String);
 
-/// Where a directory listens.
+/// The address of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ServerAddr {
-    /// `ldaps`: TLS from the first byte.
+    /// `ldaps`: TLS from the start of the connection.
     pub(crate) has_tls: bool,
     pub(crate) host: String,
     pub(crate) port: u16,
@@ -62,25 +62,25 @@ impl std::fmt::Display for ServerAddr {
     }
 }
 
-/// How to connect.
+/// Connection options.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ConnectionOptions {
-    /// For connecting to one address, TLS included.
+    /// The timeout of connecting to one address, TLS included.
     pub(crate) network_timeout: Duration,
-    /// For each answer.
+    /// The timeout of each response.
     pub(crate) timeout: Duration,
-    /// Whether the directory must show a certificate that we trust.
+    /// Whether the server's certificate is verified.
     pub(crate) verifies: bool,
-    /// The certificates to trust instead of the system's, in PEM.
+    /// CA certificates in PEM, instead of the system's.
     pub(crate) ca_file: Option<PathBuf>,
 }
 
 /// How the entry of a user is found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum UserLookup {
-    /// Its name is made of the user's.
+    /// Its DN is built from the username.
     Template(String),
-    /// By searches of which one must find it.
+    /// The searches must find exactly one entry in all.
     Search(Vec<Search>),
 }
 
@@ -92,7 +92,7 @@ pub(crate) struct Search {
     pub(crate) filter: String,
 }
 
-/// How far down a search goes (RFC 4511, section 4.5.1.2).
+/// The scope of a search (RFC 4511, section 4.5.1.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scope {
     Base = 0,
@@ -100,34 +100,34 @@ pub(crate) enum Scope {
     Subtree = 2,
 }
 
-/// Who has a role.
+/// Which users get a role.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RoleRule {
     pub(crate) who: Members,
-    /// Whether the role is taken from those who are not among them.
+    /// Whether other users lose the role.
     pub(crate) removes: bool,
 }
 
-/// To whom a map gives a role.
+/// The users that a map gives a role to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Members {
-    /// The map says nothing.
+    /// The role is not in the map.
     Unspecified,
     Everybody,
     Nobody,
-    /// The members of any of these groups, by normalized name.
+    /// The members of any of these groups, by normalized DN.
     Groups(Vec<String>),
 }
 
-/// What the map says of one organization.
+/// The entry of an organization in `ORGANIZATION_MAP`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct OrganizationRule {
     pub(crate) name: String,
-    /// By the role's field.
+    /// By the field of the role.
     pub(crate) roles: Vec<(&'static str, RoleRule)>,
 }
 
-/// What the map says of one team.
+/// The entry of a team in `TEAM_MAP`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TeamRule {
     pub(crate) name: String,
@@ -136,16 +136,16 @@ pub(crate) struct TeamRule {
 }
 
 impl Directory {
-    /// Reads a family of settings; `value` answers with a setting's value by its name after the prefix. `None` if
-    /// it names no server, which switches it off.
+    /// Reads the settings with a prefix; `value` returns the value of a setting by its name after the prefix. `None` if there
+    /// is no server, which disables it.
     ///
     /// # Errors
-    /// What is wrong with the first setting that makes no sense.
+    /// The first invalid setting.
     pub fn from_settings(prefix: &'static str, value: &dyn Fn(&str) -> Json) -> Result<Option<Self>, InvalidSetting> {
-        let named = |name: &str, message: String| InvalidSetting(format!("{prefix}{name}"), message);
+        let invalid = |name: &str, message: String| InvalidSetting(format!("{prefix}{name}"), message);
         macro_rules! setting {
             ($name:literal, $read:expr) => {
-                $read(&value($name)).map_err(|message| named($name, message))?
+                $read(&value($name)).map_err(|message| invalid($name, message))?
             };
         }
         let addresses = setting!("SERVER_URI", setting_values::server_uri);
@@ -157,10 +157,10 @@ impl Directory {
             None => UserLookup::Search(setting!("USER_SEARCH", setting_values::user_search)),
         };
         if lookup == UserLookup::Search(vec![]) {
-            return Err(named("USER_SEARCH", "Neither a search nor a template says where users are.".into()));
+            return Err(invalid("USER_SEARCH", "A user search or a user DN template is required.".into()));
         }
         let group_type = setting_values::group_type(&value("GROUP_TYPE"), &value("GROUP_TYPE_PARAMS"))
-            .map_err(|message| named("GROUP_TYPE", message))?;
+            .map_err(|message| invalid("GROUP_TYPE", message))?;
         let directory = Directory {
             prefix,
             addresses,
@@ -179,21 +179,24 @@ impl Directory {
             teams: setting!("TEAM_MAP", setting_values::team_map),
         };
         if directory.group_search.is_none() && directory.uses_groups() {
-            return Err(named("GROUP_SEARCH", "Groups are asked for, but nothing says where they are.".into()));
+            return Err(invalid(
+                "GROUP_SEARCH",
+                "A group search is required, since other settings depend on groups.".into(),
+            ));
         }
         if !directory.bind_dn.is_empty() && directory.bind_password.is_empty() {
-            // A directory would take that for an anonymous bind, and say that all is well (RFC 4513, section 5.1.2).
-            return Err(named("BIND_PASSWORD", "There is no password for the name to bind with.".into()));
+            // A server would treat it as an anonymous bind, which succeeds (RFC 4513, section 5.1.2).
+            return Err(invalid("BIND_PASSWORD", "A password is required for BIND_DN.".into()));
         }
         Ok(Some(directory))
     }
 
-    /// The fields and flags of its users that the directory decides, besides the username.
+    /// The fields and flags of its users that the directory manages, besides the username.
     pub fn managed_fields(&self) -> impl Iterator<Item = &'static str> {
         self.attributes.iter().map(|(field, _)| *field).chain(self.flags.iter().map(|(flag, _)| *flag))
     }
 
-    /// Whether anything depends on the groups of a user.
+    /// Whether any setting depends on groups.
     pub(crate) fn uses_groups(&self) -> bool {
         let by_group = |rule: &RoleRule| matches!(rule.who, Members::Groups(_));
         self.require_group.is_some()

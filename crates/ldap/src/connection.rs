@@ -1,5 +1,5 @@
-//! A connection to a directory: the four operations of LDAP (RFC 4511) that signing in takes, one after the other.
-//! What a server may send is bounded in size, number and time, and nothing it sends can do worse than fail.
+//! A connection to an LDAP server: the operations (RFC 4511) that authentication needs, one at a time. Responses are
+//! limited in size, number and time; an invalid response is an error.
 
 use std::io;
 use std::sync::Arc;
@@ -22,10 +22,10 @@ use crate::filter;
 use crate::groups::Attributes;
 use crate::tls;
 
-/// The largest message that is read, in bytes. Only named attributes of users and only the names of groups are asked for.
-const LARGEST_MESSAGE: usize = 1 << 20;
-/// The most that one search may yield, in bytes.
-const LARGEST_ANSWER: usize = 16 << 20;
+/// The largest message that is accepted, in bytes. Requests ask for named attributes of users, and for DNs of groups.
+const MAX_MESSAGE: usize = 1 << 20;
+/// The largest result of one search that is accepted, in bytes.
+const MAX_SEARCH_RESULT: usize = 16 << 20;
 
 /// Result codes (RFC 4511, appendix A).
 pub(crate) mod code {
@@ -36,7 +36,7 @@ pub(crate) mod code {
     pub(crate) const INVALID_CREDENTIALS: u32 = 49;
 }
 
-/// Tags of messages and of their parts.
+/// BER tags.
 mod tag {
     pub(super) const INTEGER: u8 = 0x02;
     pub(super) const OCTETS: u8 = 0x04;
@@ -51,20 +51,20 @@ mod tag {
     pub(super) const INTERMEDIATE_RESPONSE: u8 = 0x79;
 }
 
-/// What goes wrong on the way to a directory and back.
+/// Why an operation failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LdapError {
     #[error("{0}")]
     Connection(#[from] io::Error),
-    #[error("it took too long")]
-    TooSlow,
-    #[error("an answer is not LDAP, or larger than it may be")]
+    #[error("timed out")]
+    Timeout,
+    #[error("a response is not LDAP, or too large")]
     InvalidResponse,
     #[error("{0}")]
     Tls(String),
-    #[error("a filter cannot be read with this name in it")]
-    Filter,
-    #[error("it answered {code} to {what}{}", if .text.is_empty() { String::new() } else { format!(": {}", .text) })]
+    #[error("the filter is invalid with this username")]
+    InvalidFilter,
+    #[error("{what} failed with result code {code}{}", if .text.is_empty() { String::new() } else { format!(": {}", .text) })]
     Refused { what: &'static str, code: u32, text: String },
 }
 
@@ -74,11 +74,11 @@ impl From<BerError> for LdapError {
     }
 }
 
-/// What a server says of an operation.
+/// The result of an operation (LDAPResult, RFC 4511, section 4.1.9).
 #[derive(Debug)]
 pub(crate) struct LdapResult {
     pub(crate) code: u32,
-    /// The server's own words, shortened.
+    /// The diagnostic message, shortened.
     pub(crate) text: String,
 }
 
@@ -97,25 +97,24 @@ impl LdapResult {
         let code = parts.tagged(tag::ENUMERATED)?.number()?;
         parts.tagged(tag::OCTETS)?;
         let text = parts.tagged(tag::OCTETS)?.text();
-        // It ends up in the log: no lines of the server's making, and no end of them.
+        // It is logged: without control characters, and limited in length.
         let text = text.chars().take(200).map(|c| if c.is_control() { ' ' } else { c }).collect();
         Ok(LdapResult { code, text })
     }
 }
 
-/// An entry that a search found.
+/// An entry found by a search.
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) dn: String,
     pub(crate) attributes: Attributes,
 }
 
-/// Something to read from and to write to.
 trait Stream: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin> Stream for T {}
 
-/// A connection; closed when it is dropped.
+/// A connection. It closes on drop.
 pub(crate) struct Connection {
     stream: BufStream<Box<dyn Stream>>,
     last_id: u32,
@@ -123,15 +122,15 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// Connects to the first of a directory's addresses that answers, with TLS if that is wanted.
+    /// Connects to the first address of a directory that responds, with TLS if configured.
     ///
     /// # Errors
-    /// What went wrong at each address.
+    /// The error of each address.
     pub(crate) async fn open(directory: &Directory) -> Result<Self, String> {
         let mut problems = vec![];
         for address in &directory.addresses {
             let opening = Connection::open_one(address, &directory.options, directory.start_tls);
-            match timeout(directory.options.network_timeout, opening).await.unwrap_or(Err(LdapError::TooSlow)) {
+            match timeout(directory.options.network_timeout, opening).await.unwrap_or(Err(LdapError::Timeout)) {
                 Ok(connection) => return Ok(connection),
                 Err(problem) => problems.push(format!("{address}: {problem}")),
             }
@@ -155,7 +154,7 @@ impl Connection {
             None => Box::new(tcp),
             Some(configuration) => {
                 if !address.has_tls {
-                    ask_for_tls(&mut tcp).await?;
+                    start_tls_request(&mut tcp).await?;
                 }
                 Box::new(encrypt(tcp, &address.host, configuration).await?)
             }
@@ -163,8 +162,8 @@ impl Connection {
         Ok(Connection { stream: BufStream::new(stream), last_id: 1, timeout: options.timeout })
     }
 
-    /// A simple bind (RFC 4511, section 4.2). An empty name with an empty password is an anonymous one; a name
-    /// without a password must not come here, because servers take it for anonymous and say yes.
+    /// A simple bind (RFC 4511, section 4.2). Without DN and password it is anonymous. The caller must reject a DN without
+    /// password: servers treat it as anonymous, so that it succeeds.
     pub(crate) async fn bind(&mut self, dn: &str, password: &str) -> Result<LdapResult, LdapError> {
         let request = application(
             0,
@@ -183,18 +182,17 @@ impl Connection {
         Ok(LdapResult::read(operation)?)
     }
 
-    /// Searches, and yields at most `limit` entries with these attributes (`1.1` for none). References to other
-    /// servers are passed over.
+    /// Searches for at most `limit` entries with these attributes (`1.1` for none). Referrals are ignored.
     ///
     /// # Errors
-    /// Also for more entries than that: the code is then [`code::SIZE_LIMIT_EXCEEDED`].
+    /// [`code::SIZE_LIMIT_EXCEEDED`] for more entries than `limit`.
     pub(crate) async fn search(
         &mut self,
         search: &Search,
         attributes: &[&str],
         limit: usize,
     ) -> Result<Vec<Entry>, LdapError> {
-        let parsed = filter::parse(&search.filter).ok_or(LdapError::Filter)?;
+        let parsed = filter::parse(&search.filter).ok_or(LdapError::InvalidFilter)?;
         let number = |value: i64| Tag::Integer(Integer { inner: value, ..Integer::default() });
         let choice = |value: i64| Tag::Enumerated(Enumerated { inner: value, ..Enumerated::default() });
         let request = application(
@@ -202,7 +200,7 @@ impl Connection {
             vec![
                 octets(&search.base),
                 choice(search.scope as i64),
-                // Aliases are not followed: an entry says nothing about where its aliases are.
+                // neverDerefAliases: an alias may point to an entry outside the search base.
                 choice(0),
                 number(i64::try_from(limit).unwrap_or(i64::MAX)),
                 number(i64::try_from(self.timeout.as_secs()).unwrap_or(i64::MAX)),
@@ -219,14 +217,14 @@ impl Connection {
         loop {
             let message = self.receive().await?;
             size = size.saturating_add(message.len());
-            if size > LARGEST_ANSWER {
+            if size > MAX_SEARCH_RESULT {
                 return Err(LdapError::InvalidResponse);
             }
             let operation = operation(&message, id)?;
             match operation.tag {
                 tag::SEARCH_ENTRY if entries.len() < limit => entries.push(entry(operation)?),
                 tag::SEARCH_ENTRY => {
-                    let text = "more entries than asked for".into();
+                    let text = "more entries than the size limit".into();
                     return Err(LdapError::Refused { what: "the search", code: code::SIZE_LIMIT_EXCEEDED, text });
                 }
                 tag::SEARCH_REFERENCE | tag::INTERMEDIATE_RESPONSE => {}
@@ -246,18 +244,18 @@ impl Connection {
             self.stream.write_all(&bytes).await?;
             self.stream.flush().await
         };
-        timeout(self.timeout, writing).await.map_err(|_| LdapError::TooSlow)??;
+        timeout(self.timeout, writing).await.map_err(|_| LdapError::Timeout)??;
         Ok(self.last_id)
     }
 
     async fn receive(&mut self) -> Result<Vec<u8>, LdapError> {
-        timeout(self.timeout, receive(&mut self.stream)).await.map_err(|_| LdapError::TooSlow)?
+        timeout(self.timeout, receive(&mut self.stream)).await.map_err(|_| LdapError::Timeout)?
     }
 }
 
-/// StartTLS (RFC 4511, section 4.14). Reads its answer and not a byte more, so that nothing that came unencrypted is
-/// taken for something that came after.
-async fn ask_for_tls(tcp: &mut TcpStream) -> Result<(), LdapError> {
+/// StartTLS (RFC 4511, section 4.14). It reads exactly the response, so that no unencrypted byte that an attacker has
+/// injected is treated as part of the TLS connection.
+async fn start_tls_request(tcp: &mut TcpStream) -> Result<(), LdapError> {
     const ID: u32 = 1;
     let name = OctetString { class: TagClass::Context, id: 0, inner: b"1.3.6.1.4.1.1466.20037".to_vec() };
     tcp.write_all(&message(ID, application(23, vec![Tag::OctetString(name)]))?).await?;
@@ -313,10 +311,10 @@ async fn receive(stream: &mut (impl AsyncRead + Unpin)) -> Result<Vec<u8>, LdapE
             long_length(form, bytes)?
         }
     };
-    if length > LARGEST_MESSAGE {
+    if length > MAX_MESSAGE {
         return Err(LdapError::InvalidResponse);
     }
-    // Grows with what really comes.
+    // The buffer grows with the received data, not with the announced length.
     let mut content = vec![];
     let read = stream.take(u64::try_from(length).unwrap_or(u64::MAX)).read_to_end(&mut content).await?;
     if read < length {
@@ -325,13 +323,13 @@ async fn receive(stream: &mut (impl AsyncRead + Unpin)) -> Result<Vec<u8>, LdapE
     Ok(content)
 }
 
-/// What a message with this number says.
+/// The operation in a message with this message id.
 fn operation(message: &[u8], id: u32) -> Result<Element<'_>, LdapError> {
     let mut parts = Reader(message);
     let number = parts.tagged(tag::INTEGER)?.number()?;
     let operation = parts.next()?;
     match number {
-        // A notice of disconnection (RFC 4511, section 4.4.1).
+        // Notice of Disconnection (RFC 4511, section 4.4.1).
         0 => {
             let LdapResult { code, text } = LdapResult::read(operation)?;
             Err(LdapError::Refused { what: "the connection", code, text })
@@ -352,7 +350,7 @@ fn entry(operation: Element<'_>) -> Result<Entry, BerError> {
         let mut values = attribute.tagged(tag::SET)?.parts();
         let mut texts = vec![];
         while !values.is_empty() {
-            // Pictures and the like are no values of ours.
+            // Binary values, such as photos, are ignored.
             texts.extend(std::str::from_utf8(values.tagged(tag::OCTETS)?.content).map(str::to_owned));
         }
         attributes.add(&name, texts);
@@ -360,7 +358,7 @@ fn entry(operation: Element<'_>) -> Result<Entry, BerError> {
     Ok(Entry { dn, attributes })
 }
 
-/// Reads a message in each way in which one is read.
+/// Parses a message in every way.
 #[cfg(feature = "fuzzing")]
 pub(crate) fn read(message: &[u8]) {
     if let Ok(operation) = operation(message, 1) {
@@ -381,14 +379,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_message_is_read_whole_and_no_further() {
+    async fn receive_reads_exactly_one_message() {
         let mut wire: &[u8] = &[0x30, 0x82, 0, 3, 2, 1, 1, 0x30, 2];
         assert_eq!(receive(&mut wire).await.ok(), Some(vec![2, 1, 1]));
         assert_eq!(wire, [0x30, 2]);
     }
 
     #[tokio::test]
-    async fn what_is_no_message_or_too_large_is_refused() {
+    async fn invalid_and_oversized_messages_are_errors() {
         for wire in [
             &b"HTTP/1.1 400 Bad Request"[..],
             &[0x30, 0x80],
@@ -404,7 +402,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_awaited_answer_is_taken() {
+    fn response_with_other_message_id_is_an_error() {
         let result = element(tag::BIND_RESPONSE, &[&[0x0a, 1, 49, 4, 0, 4, 2, b'n', b'o']]);
         let of = |id: u8| [&[2, 1, id][..], &result].concat();
         let taken = of(7);
@@ -416,7 +414,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_has_text_values_by_name_in_any_case() {
+    fn attribute_names_are_case_insensitive_and_binary_values_ignored() {
         let values = element(tag::SET, &[&element(tag::OCTETS, &[&[0xff]]), &element(tag::OCTETS, &[b"Ann"])]);
         let attribute = element(tag::SEQUENCE, &[&element(tag::OCTETS, &[b"givenName"]), &values]);
         let list = element(tag::SEQUENCE, &[&attribute]);
@@ -428,7 +426,7 @@ mod tests {
     }
 
     #[test]
-    fn words_of_a_server_are_fit_for_a_log() {
+    fn diagnostic_messages_have_no_control_characters() {
         let long = vec![b'x'; 100];
         let parts: [&[u8]; 3] = [&[0x0a, 1, 1], &[4, 0], &element(tag::OCTETS, &[b"a\nb", &long])];
         let whole = element(tag::SEARCH_DONE, &parts);

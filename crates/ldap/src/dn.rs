@@ -2,16 +2,16 @@
 
 use std::fmt::Write as _;
 
-/// The longest name that is read, in bytes.
-const LONGEST: usize = 4096;
+/// The longest DN that is parsed, in bytes.
+const MAX_LENGTH: usize = 4096;
 
-/// Brings a name into the one form in which equal names are equal strings: attribute types and values in lower case,
-/// no spaces around separators, runs of spaces in values as one, the parts of a relative name in order. Values that
-/// an attribute's own rules would compare otherwise are taken as case-insensitive text, as directories and AWX do.
+/// Normalizes a DN, so that equal DNs are equal strings: attribute types and values in lower case, no spaces around
+/// separators, runs of spaces in values as one, the parts of a multi-valued RDN sorted. All values compare as
+/// case-insensitive text, whatever the attribute's matching rule, as in AWX.
 ///
-/// `None` for what is no name. The empty name is one (of the root of the directory), and yields "".
+/// `None` for an invalid DN. The empty DN (of the root) is valid, and results in "".
 pub fn normalize(dn: &str) -> Option<String> {
-    if dn.len() > LONGEST {
+    if dn.len() > MAX_LENGTH {
         return None;
     }
     if dn.trim().is_empty() {
@@ -30,12 +30,12 @@ pub fn normalize(dn: &str) -> Option<String> {
     Some(relative_names.join(","))
 }
 
-/// Writes a value so that it is one inside a name, whatever it contains (RFC 4514, section 2.4).
+/// Escapes a value for a DN (RFC 4514, section 2.4).
 pub fn escape(value: &str) -> String {
     ldap3::dn_escape(value).into_owned()
 }
 
-/// Splits at separators that are neither escaped nor quoted. `None` for an escape that ends the text.
+/// Splits at separators that are neither escaped nor quoted. `None` for an unfinished escape or quote.
 fn split<'a>(text: &'a str, separators: &[char]) -> Option<Vec<&'a str>> {
     let (mut parts, mut start, mut is_quoted) = (vec![], 0, false);
     let mut characters = text.char_indices();
@@ -56,7 +56,7 @@ fn split<'a>(text: &'a str, separators: &[char]) -> Option<Vec<&'a str>> {
     (!is_quoted).then_some(parts)
 }
 
-/// A short name, such as `cn`, or a dotted number.
+/// A short name, such as `cn`, or an OID.
 fn attribute_type(text: &str) -> Option<String> {
     let text = text.trim_matches(' ');
     let is_name = text.starts_with(|c: char| c.is_ascii_alphabetic())
@@ -73,7 +73,7 @@ fn attribute_value(text: &str) -> Option<String> {
             && hexadecimal.bytes().all(|digit| digit.is_ascii_hexdigit());
         return is_valid.then(|| format!("#{}", hexadecimal.to_ascii_lowercase()));
     }
-    // RFC 2253 still read quoted values, and some settings hold them.
+    // RFC 2253 has quoted values, and existing settings may use them.
     let trimmed = text.trim_end_matches(' ');
     let (text, is_quoted) = match trimmed.strip_prefix('"').and_then(|inner| inner.strip_suffix('"')) {
         Some(inner) => (inner, true),
@@ -88,7 +88,6 @@ fn attribute_value(text: &str) -> Option<String> {
         for character in word.chars() {
             match character {
                 '\\' | ',' | '+' | '"' | '<' | '>' | ';' | '=' | '#' | '\0' => {
-                    // Writing to a string cannot fail.
                     let _ = write!(out, "\\{:02x}", u32::from(character));
                 }
                 _ => out.push(character),
@@ -98,7 +97,7 @@ fn attribute_value(text: &str) -> Option<String> {
     Some(out)
 }
 
-/// Resolves `\,` and `\2c`. `None` for what must be escaped and is not, and for bytes that are no text.
+/// Resolves `\,` and `\2c`. `None` for characters that should be escaped, and for invalid UTF-8.
 fn unescaped(text: &str, is_quoted: bool) -> Option<String> {
     let mut bytes = vec![];
     let mut characters = text.chars();
@@ -127,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn equal_names_have_one_form() {
+    fn equal_dns_normalize_to_the_same_string() {
         for (one, other) in [
             ("cn=Ops,ou=Groups,dc=example,dc=org", "CN=ops , OU=groups,DC=example, DC=org"),
             ("cn=a+uid=b,dc=c", "UID=B + CN=a,dc=c"),
@@ -147,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn different_names_stay_different() {
+    fn different_dns_stay_different() {
         for (one, other) in [
             ("cn=a,dc=b", "cn=a,dc=c"),
             (r"cn=a\,dc=b", "cn=a,dc=b"),
@@ -160,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_name_is_refused() {
+    fn invalid_dns_are_rejected() {
         let long = format!("cn={}", "a".repeat(5000));
         for text in [
             "ops",
@@ -188,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn an_escaped_value_is_one_value() {
+    fn escaped_value_stays_one_value() {
         for value in ["ann", "ann,ou=admins", "a+b=c", "#a", " a ", "a\\", "a\"b", "a\0b", "<>;", "jürgen", ""] {
             let name = format!("uid={},dc=org", escape(value));
             let parts = split(&name, &[',', ';']).map(|parts| parts.len());

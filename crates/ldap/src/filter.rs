@@ -1,14 +1,14 @@
-//! Search filters (RFC 4515), and names put into them.
+//! Search filters (RFC 4515), and usernames inserted into them.
 
-/// What stands in templates for the name that was typed, as in AWX.
+/// The placeholder for the username in templates, as in AWX.
 pub const USER: &str = "%(user)s";
 
-/// The longest filter that is read, in bytes.
-const LONGEST: usize = 8192;
-/// The deepest nesting that is read: parsers of filters recurse.
-const DEEPEST: usize = 32;
+/// The longest filter that is parsed, in bytes.
+const MAX_LENGTH: usize = 8192;
+/// The deepest nesting that is parsed: the parser recurses.
+const MAX_DEPTH: usize = 32;
 
-/// Whether this is a filter, with or without [`USER`] in it.
+/// Whether this is a valid filter, with or without [`USER`].
 pub fn is_filter(filter: &str) -> bool {
     match fill(filter, "user") {
         Some(filled) => parse(&filled).is_some(),
@@ -16,23 +16,23 @@ pub fn is_filter(filter: &str) -> bool {
     }
 }
 
-/// The filter with the name in place of [`USER`], escaped so that it is a value whatever it contains, and with `%`
-/// for `%%`: filters are written as Python's format strings. `None` for any other use of `%`.
+/// The filter with the escaped username in place of [`USER`], and `%` in place of `%%`: filters are Python format strings.
+/// `None` for any other use of `%`.
 pub fn fill(filter: &str, name: &str) -> Option<String> {
     substitute(filter, &ldap3::ldap_escape(name))
 }
 
-/// The name of an entry, made of a template in which [`USER`] stands for the name that was typed.
+/// The DN from a template, with the escaped username in place of [`USER`].
 pub fn fill_dn(template: &str, name: &str) -> Option<String> {
     substitute(template, &crate::dn::escape(name))
 }
 
-/// A value as it must be written in a filter.
+/// Escapes a value for a filter.
 pub(crate) fn escape(value: &str) -> String {
     ldap3::ldap_escape(value).into_owned()
 }
 
-/// Reads a filter into what goes over the wire.
+/// Parses a filter into BER.
 pub(crate) fn parse(filter: &str) -> Option<ldap3::asn1::Tag> {
     let mut depth = 0usize;
     for character in filter.bytes() {
@@ -41,13 +41,13 @@ pub(crate) fn parse(filter: &str) -> Option<ldap3::asn1::Tag> {
             b')' => depth = depth.saturating_sub(1),
             _ => {}
         }
-        if depth > DEEPEST {
+        if depth > MAX_DEPTH {
             return None;
         }
     }
-    // The grammar wants brackets, which some parsers can do without.
-    let is_bracketed = filter.starts_with('(') && filter.ends_with(')');
-    if filter.len() > LONGEST || !is_bracketed {
+    // RFC 4515 requires the parentheses, the parser does not.
+    let is_parenthesized = filter.starts_with('(') && filter.ends_with(')');
+    if filter.len() > MAX_LENGTH || !is_parenthesized {
         return None;
     }
     ldap3::parse_filter(filter).ok()
@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn filters_are_told_from_other_text() {
+    fn valid_filters_are_recognized() {
         for filter in [
             "(uid=%(user)s)",
             "(objectClass=*)",
@@ -110,20 +110,20 @@ mod tests {
     }
 
     #[test]
-    fn a_name_stays_a_value() {
+    fn username_in_filter_is_escaped() {
         let filled = |name: &str| fill("(uid=%(user)s)", name);
         assert_eq!(filled("ann").as_deref(), Some("(uid=ann)"));
         assert_eq!(filled("*").as_deref(), Some(r"(uid=\2a)"));
         assert_eq!(filled(")(uid=*").as_deref(), Some(r"(uid=\29\28uid=\2a)"));
         assert_eq!(filled(r"a\29").as_deref(), Some(r"(uid=a\5c29)"));
         assert_eq!(filled("a\0").as_deref(), Some(r"(uid=a\00)"));
-        // A name that looks like the placeholder is not filled in again.
+        // A username that is the placeholder is not replaced again.
         assert_eq!(filled(USER).as_deref(), Some(r"(uid=%\28user\29s)"));
         assert_eq!(filled("%").as_deref(), Some("(uid=%)"));
     }
 
     #[test]
-    fn a_name_stays_one_part_of_a_dn() {
+    fn username_in_dn_is_escaped() {
         let filled = |name: &str| fill_dn("uid=%(user)s,dc=org", name);
         assert_eq!(filled("ann").as_deref(), Some("uid=ann,dc=org"));
         assert_eq!(filled("ann,ou=x").as_deref(), Some(r"uid=ann\2cou\3dx,dc=org"));

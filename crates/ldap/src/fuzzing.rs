@@ -1,13 +1,13 @@
-//! What the targets in `fuzz/` reach of the inside; it is compiled for them only.
+//! Private functions for the targets in `fuzz/`; compiled for them only.
 
 use crate::{connection, filter};
 
-/// Reads a message of a directory, in each way in which one is read.
+/// Parses an LDAP message in every way.
 pub fn read(message: &[u8]) {
     connection::read(message);
 }
 
-/// Reads a filter, and fills a name into it.
+/// Parses a filter and inserts a username.
 pub fn filter(text: &str) {
     if filter::is_filter(text) {
         let _ = filter::fill(text, text);

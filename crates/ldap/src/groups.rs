@@ -1,41 +1,41 @@
-//! Kinds of groups, and who is in them. The names are django-auth-ldap's, which AWX's settings use.
+//! Group types and memberships. The names are those of django-auth-ldap, which AWX's settings use.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::filter::escape;
 
-/// The type of groups of those who say nothing.
+/// The default group type.
 pub const DEFAULT_TYPE: &str = "MemberDNGroupType";
 
-/// How a group tells its members.
+/// How a group lists its members.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum GroupType {
-    /// By their names, in this attribute.
-    Names {
+    /// By DN, in this attribute.
+    MemberDns {
         attribute: String,
         /// Whether members of a member group are members too.
         nested: bool,
     },
-    /// POSIX groups (RFC 2307): by an attribute of the user in `memberUid`, or as the user's primary group.
+    /// POSIX groups (RFC 2307): the value of a user attribute in `memberUid`, or the primary group of the user.
     Posix { user_attribute: String },
 }
 
 type Parameter<'a> = &'a dyn Fn(&str) -> Option<&'a str>;
 
-/// A type that a setting may name.
+/// A group type that can be configured.
 pub(crate) struct GroupTypeDefinition {
     pub(crate) name: &'static str,
-    /// The parameters it takes.
+    /// The allowed parameters.
     pub(crate) parameters: &'static [&'static str],
-    /// `None` if one of them is missing.
+    /// `None` if a parameter is missing.
     pub(crate) build: fn(Parameter<'_>) -> Option<GroupType>,
 }
 
 const NAME: &[&str] = &["name_attr"];
 const MEMBER: &[&str] = &["member_attr", "name_attr"];
 
-fn names(attribute: &str, nested: bool) -> Option<GroupType> {
-    Some(GroupType::Names { attribute: attribute.to_owned(), nested })
+fn member_dns(attribute: &str, nested: bool) -> Option<GroupType> {
+    Some(GroupType::MemberDns { attribute: attribute.to_owned(), nested })
 }
 
 fn posix(attribute: &str) -> Option<GroupType> {
@@ -52,46 +52,54 @@ const KINDS: &[GroupTypeDefinition] = &[
     GroupTypeDefinition {
         name: DEFAULT_TYPE,
         parameters: MEMBER,
-        build: |parameter| names(parameter("member_attr")?, false),
+        build: |parameter| member_dns(parameter("member_attr")?, false),
     },
     GroupTypeDefinition {
         name: "NestedMemberDNGroupType",
         parameters: MEMBER,
-        build: |parameter| names(parameter("member_attr")?, true),
+        build: |parameter| member_dns(parameter("member_attr")?, true),
     },
-    GroupTypeDefinition { name: "GroupOfNamesType", parameters: NAME, build: |_| names("member", false) },
-    GroupTypeDefinition { name: "NestedGroupOfNamesType", parameters: NAME, build: |_| names("member", true) },
-    GroupTypeDefinition { name: "GroupOfUniqueNamesType", parameters: NAME, build: |_| names("uniqueMember", false) },
+    GroupTypeDefinition { name: "GroupOfNamesType", parameters: NAME, build: |_| member_dns("member", false) },
+    GroupTypeDefinition { name: "NestedGroupOfNamesType", parameters: NAME, build: |_| member_dns("member", true) },
+    GroupTypeDefinition {
+        name: "GroupOfUniqueNamesType",
+        parameters: NAME,
+        build: |_| member_dns("uniqueMember", false),
+    },
     GroupTypeDefinition {
         name: "NestedGroupOfUniqueNamesType",
         parameters: NAME,
-        build: |_| names("uniqueMember", true),
+        build: |_| member_dns("uniqueMember", true),
     },
-    GroupTypeDefinition { name: "ActiveDirectoryGroupType", parameters: NAME, build: |_| names("member", false) },
-    GroupTypeDefinition { name: "NestedActiveDirectoryGroupType", parameters: NAME, build: |_| names("member", true) },
+    GroupTypeDefinition { name: "ActiveDirectoryGroupType", parameters: NAME, build: |_| member_dns("member", false) },
+    GroupTypeDefinition {
+        name: "NestedActiveDirectoryGroupType",
+        parameters: NAME,
+        build: |_| member_dns("member", true),
+    },
     GroupTypeDefinition {
         name: "OrganizationalRoleGroupType",
         parameters: NAME,
-        build: |_| names("roleOccupant", false),
+        build: |_| member_dns("roleOccupant", false),
     },
     GroupTypeDefinition {
         name: "NestedOrganizationalRoleGroupType",
         parameters: NAME,
-        build: |_| names("roleOccupant", true),
+        build: |_| member_dns("roleOccupant", true),
     },
 ];
 
-/// The type of this name.
+/// The group type with this name.
 pub(crate) fn kind(name: &str) -> Option<&'static GroupTypeDefinition> {
     KINDS.iter().find(|kind| kind.name == name)
 }
 
-/// The names of all types.
+/// The names of all group types.
 pub fn type_names() -> impl Iterator<Item = &'static str> {
     KINDS.iter().map(|kind| kind.name)
 }
 
-/// An entry's attributes. The names of attributes are the same in any case, so here they are in lower case.
+/// The attributes of an entry. Their names are case-insensitive, so they are stored in lower case.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Attributes(BTreeMap<String, Vec<String>>);
 
@@ -100,30 +108,30 @@ impl Attributes {
         self.0.entry(name.to_ascii_lowercase()).or_default().extend(values);
     }
 
-    /// The first value, if there is one.
+    /// The first value, if any.
     pub(crate) fn first(&self, name: &str) -> Option<&str> {
         self.0.get(&name.to_ascii_lowercase()).and_then(|values| values.first()).map(String::as_str)
     }
 }
 
 impl GroupType {
-    /// The attributes of a user that decide which groups the user is in.
+    /// The user attributes that memberships depend on.
     pub(crate) fn user_attributes(&self) -> Vec<&str> {
         match self {
-            GroupType::Names { .. } => vec![],
+            GroupType::MemberDns { .. } => vec![],
             GroupType::Posix { user_attribute } => vec![user_attribute, "gidNumber"],
         }
     }
 
-    /// Whether groups are members of groups.
+    /// Whether groups can be members of groups.
     pub(crate) fn is_nested(&self) -> bool {
-        matches!(self, GroupType::Names { nested: true, .. })
+        matches!(self, GroupType::MemberDns { nested: true, .. })
     }
 
-    /// The filter for groups with this user in them; `None` if the entry lacks what groups would name.
+    /// The filter for the groups of a user; `None` if the entry lacks the attribute that groups refer to.
     pub(crate) fn membership(&self, dn: &str, attributes: &Attributes) -> Option<String> {
         match self {
-            GroupType::Names { attribute, .. } => Some(format!("({attribute}={})", escape(dn))),
+            GroupType::MemberDns { attribute, .. } => Some(format!("({attribute}={})", escape(dn))),
             GroupType::Posix { user_attribute } => {
                 let uid = format!("(memberUid={})", escape(attributes.first(user_attribute)?));
                 Some(match attributes.first("gidNumber") {
@@ -134,25 +142,25 @@ impl GroupType {
         }
     }
 
-    /// The filter for groups with any of these groups in them.
+    /// The filter for groups that have any of these groups as members.
     pub(crate) fn containing(&self, groups: &[String]) -> Option<String> {
-        let GroupType::Names { attribute, .. } = self else { return None };
+        let GroupType::MemberDns { attribute, .. } = self else { return None };
         let terms: String = groups.iter().map(|dn| format!("({attribute}={})", escape(dn))).collect();
         Some(format!("(|{terms})"))
     }
 }
 
-/// The groups of a user, by normalized name.
+/// The groups of a user, by normalized DN.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Groups {
     searched: HashSet<String>,
-    /// Those that were asked for one by one.
-    asked: HashMap<String, bool>,
+    /// Memberships that were checked one by one.
+    checked: HashMap<String, bool>,
 }
 
 impl Groups {
-    /// Notes a group that a search found; false if it was known.
-    pub(crate) fn found(&mut self, normalized: String) -> bool {
+    /// Adds a group that a search found; false if it is already there.
+    pub(crate) fn add_found(&mut self, normalized: String) -> bool {
         self.searched.insert(normalized)
     }
 
@@ -160,19 +168,19 @@ impl Groups {
         self.searched.len()
     }
 
-    /// Notes the answer about one group.
-    pub(crate) fn answered(&mut self, normalized: String, is_member: bool) {
-        self.asked.insert(normalized, is_member);
+    /// Adds the result of checking one group.
+    pub(crate) fn add_checked(&mut self, normalized: String, is_member: bool) {
+        self.checked.insert(normalized, is_member);
     }
 
-    /// Whether a search found this group.
-    pub(crate) fn has(&self, normalized: &str) -> bool {
+    /// Whether the group search found this group.
+    pub(crate) fn is_found(&self, normalized: &str) -> bool {
         self.searched.contains(normalized)
     }
 
-    /// The same, or what the directory answered about it.
+    /// Whether the group search found this group, or a check of this group did.
     pub(crate) fn is_member(&self, normalized: &str) -> bool {
-        self.has(normalized) || self.asked.get(normalized).copied().unwrap_or_default()
+        self.is_found(normalized) || self.checked.get(normalized).copied().unwrap_or_default()
     }
 }
 
@@ -181,7 +189,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_type_can_be_built() {
+    fn every_group_type_can_be_built() {
         let parameter = |name: &str| ["member_attr", "ldap_group_user_attr"].contains(&name).then_some("x");
         for kind in KINDS {
             assert!((kind.build)(&parameter).is_some(), "{}", kind.name);
@@ -192,9 +200,9 @@ mod tests {
     }
 
     #[test]
-    fn members_are_asked_for_by_escaped_names() {
+    fn membership_filters_are_escaped() {
         let mut attributes = Attributes::default();
-        let by_name = GroupType::Names { attribute: "member".into(), nested: false };
+        let by_name = GroupType::MemberDns { attribute: "member".into(), nested: false };
         assert_eq!(
             by_name.membership(r"cn=a\2a(b),dc=org", &attributes).as_deref(),
             Some(r"(member=cn=a\5c2a\28b\29,dc=org)")

@@ -1,10 +1,10 @@
-//! Signing in through a directory (LDAP, RFC 4510 to 4519), with the settings that AWX has for it.
+//! Authentication with LDAP (RFC 4510 to 4519), with AWX's settings.
 //!
-//! [`Directory::from_settings`] reads what the settings say, [`validate_setting`] judges a value before it is stored, and
-//! [`Directory::sign_in`] asks the directory whether a name and a password belong together, and what they make of a
-//! user. Storing that user is the caller's part: this crate knows no database.
+//! [`Directory::from_settings`] reads the settings, [`validate_setting`] validates a value before it is stored, and
+//! [`Directory::sign_in`] checks a password and maps the entry and groups to a user. The caller stores that user: this crate
+//! does not use the database.
 
-// A test that meets what it did not expect should stop right there.
+// Tests report by panicking.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod ber;

@@ -1,4 +1,4 @@
-//! What a directory's entry and groups make of a user. Computes only.
+//! Maps an entry and its groups to a user.
 
 use std::collections::BTreeMap;
 
@@ -6,91 +6,92 @@ use crate::config::{Directory, Members, RoleRule};
 use crate::dn;
 use crate::groups::{Attributes, Groups};
 
-/// What a user is to be, as far as the directory decides it.
+/// A user as the directory defines it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LdapUser {
-    /// The name of the entry, in lower case as AWX keeps it.
+    /// The DN of the entry in lower case, as AWX stores it.
     pub dn: String,
-    /// Values of fields; those for which the entry has none are left as they are.
+    /// Values of mapped fields that the entry has. Other fields keep their value.
     pub fields: BTreeMap<&'static str, String>,
-    /// Flags, set or not.
+    /// Values of mapped flags.
     pub flags: BTreeMap<&'static str, bool>,
-    /// The organizations that must exist, by name.
+    /// The names of organizations that must exist.
     pub organizations: Vec<String>,
-    /// The teams that must exist, as organization and name.
+    /// The teams that must exist, as (organization, name).
     pub teams: Vec<(String, String)>,
-    /// Roles that the user is to hold or not to hold; of others nothing is known.
+    /// Roles to grant or to revoke. Other roles are kept.
     pub roles: Vec<RoleAssignment>,
 }
 
-/// A role that a map decides.
+/// A role to grant or to revoke.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoleAssignment {
     /// The name of the organization.
     pub organization: String,
-    /// The name of the team in it, if it is the team's role.
+    /// The name of the team in it, for a role of a team.
     pub team: Option<String>,
-    /// The role's field, such as `member_role`.
+    /// The field of the role, such as `member_role`.
     pub field: &'static str,
-    /// Whether the user is to hold it.
+    /// Whether to grant it.
     pub granted: bool,
 }
 
-/// The longest first and last names and addresses, as AWX keeps them; longer ones are cut.
-const LONGEST: [(&str, usize); 3] = [("first_name", 150), ("last_name", 150), ("email", 254)];
+/// The longest values in characters, as in AWX; longer ones are truncated.
+const MAX_LENGTHS: [(&str, usize); 3] = [("first_name", 150), ("last_name", 150), ("email", 254)];
 
 impl Directory {
-    /// What the directory makes of the user of this entry, who is in these groups.
-    pub(crate) fn person(&self, dn: &str, attributes: &Attributes, groups: &Groups) -> LdapUser {
-        let mut person = LdapUser { dn: dn.to_lowercase(), ..LdapUser::default() };
+    /// The user of an entry with these groups.
+    pub(crate) fn map_user(&self, dn: &str, attributes: &Attributes, groups: &Groups) -> LdapUser {
+        let mut user = LdapUser { dn: dn.to_lowercase(), ..LdapUser::default() };
         for (field, attribute) in &self.attributes {
             match attributes.first(attribute) {
                 Some(value) => {
-                    let longest = LONGEST.iter().find(|(name, _)| name == field).map_or(usize::MAX, |(_, most)| *most);
-                    person.fields.insert(field, value.trim().chars().take(longest).collect());
+                    let longest =
+                        MAX_LENGTHS.iter().find(|(name, _)| name == field).map_or(usize::MAX, |(_, most)| *most);
+                    user.fields.insert(field, value.trim().chars().take(longest).collect());
                 }
-                None => tracing::debug!(dn, attribute, "the entry has no value of an attribute that is mapped"),
+                None => tracing::debug!(dn, attribute, "the entry has no value for a mapped attribute"),
             }
         }
         for (flag, names) in &self.flags {
             let is_in = |name: &String| dn::normalize(name).is_some_and(|name| groups.is_member(&name));
-            person.flags.insert(flag, names.iter().any(is_in));
+            user.flags.insert(flag, names.iter().any(is_in));
         }
         for rule in &self.organizations {
-            person.organizations.push(rule.name.clone());
+            user.organizations.push(rule.name.clone());
             for (field, role) in &rule.roles {
                 let organization = rule.name.clone();
                 let decided =
                     role.decide(groups).map(|granted| RoleAssignment { organization, team: None, field, granted });
-                person.roles.extend(decided);
+                user.roles.extend(decided);
             }
         }
         for rule in &self.teams {
-            person.organizations.push(rule.organization.clone());
-            person.teams.push((rule.organization.clone(), rule.name.clone()));
-            person.roles.extend(rule.members.decide(groups).map(|granted| RoleAssignment {
+            user.organizations.push(rule.organization.clone());
+            user.teams.push((rule.organization.clone(), rule.name.clone()));
+            user.roles.extend(rule.members.decide(groups).map(|granted| RoleAssignment {
                 organization: rule.organization.clone(),
                 team: Some(rule.name.clone()),
                 field: "member_role",
                 granted,
             }));
         }
-        person.organizations.sort_unstable();
-        person.organizations.dedup();
-        person
+        user.organizations.sort_unstable();
+        user.organizations.dedup();
+        user
     }
 }
 
 impl RoleRule {
-    /// Whether a user in these groups is to hold the role; `None` if that is left as it is.
+    /// Whether to grant the role to a user with these groups; `None` if it is not managed.
     pub(crate) fn decide(&self, groups: &Groups) -> Option<bool> {
-        let is_among = match &self.who {
+        let is_member = match &self.who {
             Members::Unspecified => return None,
             Members::Everybody => true,
             Members::Nobody => false,
-            Members::Groups(names) => names.iter().any(|name| groups.has(name)),
+            Members::Groups(names) => names.iter().any(|name| groups.is_found(name)),
         };
-        if is_among { Some(true) } else { self.removes.then_some(false) }
+        if is_member { Some(true) } else { self.removes.then_some(false) }
     }
 }
 
@@ -114,48 +115,48 @@ mod tests {
         Directory::from_settings("AUTH_LDAP_", &value).unwrap().unwrap()
     }
 
-    /// Somebody in the group [`OPS`] and no other.
-    fn person(settings: &Json) -> LdapUser {
+    /// A user in the group [`OPS`] only.
+    fn user(settings: &Json) -> LdapUser {
         let mut attributes = Attributes::default();
         attributes.add("givenName", vec![" Ann ".into(), "Anna".into()]);
         attributes.add("SN", vec!["x".repeat(200)]);
         let mut groups = Groups::default();
-        groups.found(OPS.into());
-        directory(settings).person("UID=Ann,DC=org", &attributes, &groups)
+        groups.add_found(OPS.into());
+        directory(settings).map_user("UID=Ann,DC=org", &attributes, &groups)
     }
 
-    /// What becomes of a role, by who has it and whether others lose it.
+    /// The result for a role, by its members and whether others lose it.
     fn role(who: &Json, removes: Option<bool>) -> Option<bool> {
         let mut rule = json!({"organization": "Acme", "users": who});
         if let Some(removes) = removes {
             rule["remove"] = removes.into();
         }
-        let person = person(&json!({"TEAM_MAP": {"Ops": rule}}));
-        assert_eq!(person.organizations, ["Acme"]);
-        assert_eq!(person.teams, [("Acme".to_owned(), "Ops".to_owned())]);
-        person.roles.first().map(|role| role.granted)
+        let user = user(&json!({"TEAM_MAP": {"Ops": rule}}));
+        assert_eq!(user.organizations, ["Acme"]);
+        assert_eq!(user.teams, [("Acme".to_owned(), "Ops".to_owned())]);
+        user.roles.first().map(|role| role.granted)
     }
 
     #[test]
-    fn the_first_value_of_an_attribute_fills_a_field() {
+    fn field_has_first_value_of_attribute() {
         let map = json!({"first_name": "GIVENNAME", "last_name": "sn", "email": "mail"});
-        let person = person(&json!({"USER_ATTR_MAP": map}));
-        assert_eq!(person.dn, "uid=ann,dc=org");
-        assert_eq!(person.fields["first_name"], "Ann");
-        assert_eq!(person.fields["last_name"].len(), 150);
-        assert!(!person.fields.contains_key("email"));
+        let user = user(&json!({"USER_ATTR_MAP": map}));
+        assert_eq!(user.dn, "uid=ann,dc=org");
+        assert_eq!(user.fields["first_name"], "Ann");
+        assert_eq!(user.fields["last_name"].len(), 150);
+        assert!(!user.fields.contains_key("email"));
     }
 
     #[test]
-    fn any_of_a_flags_groups_sets_it() {
+    fn flag_is_set_by_any_of_its_groups() {
         let flags =
             json!({"is_superuser": ["cn=gone,dc=org", "CN=Ops, DC=org"], "is_system_auditor": "cn=gone,dc=org"});
-        let person = person(&json!({"USER_FLAGS_BY_GROUP": flags}));
-        assert_eq!(person.flags, BTreeMap::from([("is_superuser", true), ("is_system_auditor", false)]));
+        let user = user(&json!({"USER_FLAGS_BY_GROUP": flags}));
+        assert_eq!(user.flags, BTreeMap::from([("is_superuser", true), ("is_system_auditor", false)]));
     }
 
     #[test]
-    fn maps_give_and_take_roles_or_leave_them() {
+    fn team_map_grants_revokes_or_keeps_roles() {
         for (who, by_default, if_removing, if_not) in [
             (json!(null), None, None, None),
             (json!(""), None, None, None),
@@ -175,12 +176,12 @@ mod tests {
     }
 
     #[test]
-    fn each_role_of_an_organization_is_decided_by_itself() {
+    fn organization_roles_are_independent() {
         let map =
             json!({"Acme": {"admins": false, "remove_admins": false, "auditors": OPS, "users": false}, "Beta": {}});
-        let person = person(&json!({"ORGANIZATION_MAP": map}));
-        assert_eq!(person.organizations, ["Acme", "Beta"]);
-        let roles: Vec<(&str, bool)> = person.roles.iter().map(|role| (role.field, role.granted)).collect();
+        let user = user(&json!({"ORGANIZATION_MAP": map}));
+        assert_eq!(user.organizations, ["Acme", "Beta"]);
+        let roles: Vec<(&str, bool)> = user.roles.iter().map(|role| (role.field, role.granted)).collect();
         assert_eq!(roles, [("auditor_role", true), ("member_role", false)]);
     }
 }

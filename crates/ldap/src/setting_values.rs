@@ -1,5 +1,5 @@
-//! Reading the values of settings: one function for each, for those who change it and for those who sign in. The
-//! messages about values that make no sense are AWX's where AWX has any.
+//! Parsing the values of settings, both for changes of settings and for sign-ins. The messages about invalid values are
+//! AWX's if AWX has one.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -18,12 +18,12 @@ use crate::{dn, groups};
 const NOT_A_STRING: &str = "Not a valid string.";
 const BLANK: &str = "This field may not be blank.";
 
-/// How long AWX waits for a network unless it is told otherwise.
+/// AWX's default network timeout.
 const NETWORK_TIMEOUT: Duration = Duration::from_secs(30);
-/// The longest that anybody is made to wait, in seconds.
-const LONGEST_TIMEOUT: u64 = 300;
+/// The maximum of timeouts, in seconds.
+const MAX_TIMEOUT: u64 = 300;
 
-/// What Python calls the type of a value, which AWX's messages show.
+/// The Python type of a value, for AWX's messages.
 fn type_name(value: &Json) -> &'static str {
     match value {
         Json::Null => "NoneType",
@@ -44,14 +44,14 @@ fn list(value: &Json) -> Result<&Vec<Json>, String> {
     value.as_array().ok_or_else(|| format!("Expected a list of items but got type \"{}\".", type_name(value)))
 }
 
-/// Names in quotes, as a JSON list without its brackets.
+/// Quoted names, separated by commas.
 fn quoted<'a>(names: impl Iterator<Item = &'a String>) -> String {
     let mut names: Vec<String> = names.map(|name| Json::from(name.as_str()).to_string()).collect();
     names.sort_unstable();
     names.join(", ")
 }
 
-/// A text, which may be empty; null counts as empty.
+/// A string, which may be empty; null counts as empty.
 ///
 /// # Errors
 /// Anything else.
@@ -71,7 +71,7 @@ fn filled_text(value: &Json) -> Result<&str, String> {
     }
 }
 
-/// Yes or no.
+/// A boolean.
 ///
 /// # Errors
 /// Anything else.
@@ -84,7 +84,7 @@ pub(crate) fn boolean(value: &Json) -> Result<bool, String> {
     }
 }
 
-/// SERVER_URI: one or more addresses with commas or spaces between them, tried in this order.
+/// SERVER_URI: addresses separated by commas or spaces, tried in order.
 pub(crate) fn server_uri(value: &Json) -> Result<Vec<ServerAddr>, String> {
     let text = text(value)?;
     text.split([',', ' ']).filter(|uri| !uri.is_empty()).map(address).collect()
@@ -111,7 +111,7 @@ fn address(uri: &str) -> Result<ServerAddr, String> {
     Ok(ServerAddr { has_tls, host: host.to_owned(), port })
 }
 
-/// BIND_DN: the name to search with, or what Active Directory takes in its place (`DOMAIN\user`, `user@domain`).
+/// BIND_DN: a DN, or a username of Active Directory (`DOMAIN\user`, `user@domain`).
 pub(crate) fn bind_dn(value: &Json) -> Result<String, String> {
     let text = text(value)?;
     let name = text.trim();
@@ -127,7 +127,7 @@ pub(crate) fn bind_dn(value: &Json) -> Result<String, String> {
     }
 }
 
-/// CONNECTION_OPTIONS: those of python-ldap's options that mean something here.
+/// CONNECTION_OPTIONS: the supported options of python-ldap.
 pub(crate) fn connection_options(value: &Json) -> Result<ConnectionOptions, String> {
     const KNOWN: [&str; 6] = [
         "OPT_REFERRALS",
@@ -146,18 +146,18 @@ pub(crate) fn connection_options(value: &Json) -> Result<ConnectionOptions, Stri
     let seconds = |name: &str| match sent.get(name) {
         None => Ok(None),
         Some(value) => match value.as_u64() {
-            Some(seconds @ 1..=LONGEST_TIMEOUT) => Ok(Some(Duration::from_secs(seconds))),
-            _ => Err(format!("{name}: a number of seconds from 1 to {LONGEST_TIMEOUT} is required.")),
+            Some(seconds @ 1..=MAX_TIMEOUT) => Ok(Some(Duration::from_secs(seconds))),
+            _ => Err(format!("{name}: a number of seconds from 1 to {MAX_TIMEOUT} is required.")),
         },
     };
-    // Referrals lead to servers that nobody here has chosen.
+    // A referral may lead to a server that is not configured.
     if sent.get("OPT_REFERRALS").is_some_and(|value| value.as_i64() != Some(0) && *value != Json::Bool(false)) {
         return Err("OPT_REFERRALS: referrals are not followed, so this can only be 0.".into());
     }
     if sent.get("OPT_X_TLS_NEWCTX").is_some_and(|value| !value.is_u64()) {
         return Err("OPT_X_TLS_NEWCTX: a number is required.".into());
     }
-    // As in OpenLDAP: 0 never, 1 hard, 2 demand, 3 allow (which goes on whatever the certificate is), 4 try.
+    // As in OpenLDAP: 0 never, 1 hard, 2 demand, 3 allow (which accepts any certificate), 4 try.
     let verifies = match sent.get("OPT_X_TLS_REQUIRE_CERT").map(Json::as_u64) {
         None | Some(Some(1 | 2 | 4)) => true,
         Some(Some(0 | 3)) => false,
@@ -183,7 +183,7 @@ fn required_dn(value: &Json) -> Result<&str, String> {
     }
 }
 
-/// REQUIRE_GROUP and DENY_GROUP: the name of a group, or none.
+/// REQUIRE_GROUP and DENY_GROUP: the DN of a group, or none.
 pub(crate) fn optional_dn(value: &Json) -> Result<Option<String>, String> {
     match value {
         Json::Null => Ok(None),
@@ -231,7 +231,7 @@ fn search(value: &Json, for_user: bool) -> Result<Option<Search>, String> {
     if for_user && !filter.contains(USER) {
         return Err(without_user(filter));
     }
-    // A group is not found by the name that was typed.
+    // The username is not inserted into the filter for groups.
     if !is_filter(filter) || (!for_user && filter.contains(USER)) {
         return Err(format!("Invalid filter: {filter}"));
     }
@@ -264,7 +264,7 @@ pub(crate) fn user_search(value: &Json) -> Result<Vec<Search>, String> {
     Ok(searches)
 }
 
-/// USER_ATTR_MAP: the attributes that fill fields of a user.
+/// USER_ATTR_MAP: the attributes for fields of a user.
 pub(crate) fn user_attr_map(value: &Json) -> Result<Vec<(&'static str, String)>, String> {
     let sent = dictionary(value)?;
     let known = |name: &str| USER_FIELDS.into_iter().find(|field| *field == name);
@@ -283,13 +283,13 @@ pub(crate) fn user_attr_map(value: &Json) -> Result<Vec<(&'static str, String)>,
     Ok(map)
 }
 
-/// Whether this can name an attribute, perhaps with options (RFC 4512, section 2.5).
+/// Whether this is an attribute description, possibly with options (RFC 4512, section 2.5).
 fn is_attribute(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_alphanumeric())
         && name.chars().all(|c| c.is_ascii_alphanumeric() || "-.;_".contains(c))
 }
 
-/// GROUP_TYPE, with what GROUP_TYPE_PARAMS says of it.
+/// GROUP_TYPE with GROUP_TYPE_PARAMS.
 pub(crate) fn group_type(value: &Json, params: &Json) -> Result<GroupType, String> {
     let word = match value {
         Json::Null => groups::DEFAULT_TYPE,
@@ -300,7 +300,7 @@ pub(crate) fn group_type(value: &Json, params: &Json) -> Result<GroupType, Strin
     (kind.build)(&parameter).ok_or_else(|| "Missing required parameters in GROUP_TYPE_PARAMS.".to_owned())
 }
 
-/// GROUP_TYPE_PARAMS: which attributes the type looks at.
+/// GROUP_TYPE_PARAMS: the attributes that the type uses.
 pub(crate) fn group_type_params(value: &Json, group_type: &Json) -> Result<(), String> {
     let sent = dictionary(value)?;
     let Some(kind) = group_type.as_str().and_then(groups::kind) else { return Ok(()) };
@@ -316,7 +316,7 @@ pub(crate) fn group_type_params(value: &Json, group_type: &Json) -> Result<(), S
     Ok(())
 }
 
-/// USER_FLAGS_BY_GROUP: the groups whose members have a flag, and nobody else.
+/// USER_FLAGS_BY_GROUP: the groups whose members have a flag. Other users lose it.
 pub(crate) fn user_flags(value: &Json) -> Result<Vec<(&'static str, Vec<String>)>, String> {
     let mut flags = vec![];
     for (name, sent) in dictionary(value)? {
@@ -334,7 +334,7 @@ pub(crate) fn user_flags(value: &Json) -> Result<Vec<(&'static str, Vec<String>)
     Ok(flags)
 }
 
-fn who(value: Option<&Json>) -> Result<Members, String> {
+fn members(value: Option<&Json>) -> Result<Members, String> {
     let group = |value: &Json| {
         let text = required_dn(value)?;
         dn::normalize(text).ok_or_else(|| format!("Invalid DN: {text}"))
@@ -356,7 +356,7 @@ fn who(value: Option<&Json>) -> Result<Members, String> {
     }
 }
 
-/// Puts before a message where in a map it belongs.
+/// Prefixes a message with its position in a map.
 fn at(name: &str, key: &str) -> impl Fn(String) -> String {
     move |message| format!("{name}: {key}: {message}")
 }
@@ -368,7 +368,7 @@ fn refuse_unknown(name: &str, sent: &Map<String, Json>, known: &[&str]) -> Resul
     }
 }
 
-/// ORGANIZATION_MAP: who has which role in which organization.
+/// ORGANIZATION_MAP: the roles of organizations.
 pub(crate) fn organization_map(value: &Json) -> Result<Vec<OrganizationRule>, String> {
     const ROLES: [(&str, &str, &str); 3] = [
         ("admins", "remove_admins", "admin_role"),
@@ -382,7 +382,7 @@ pub(crate) fn organization_map(value: &Json) -> Result<Vec<OrganizationRule>, St
         refuse_unknown(name, sent, &known)?;
         let mut roles = vec![];
         for (key, remove, field) in ROLES {
-            let who = who(sent.get(key)).map_err(at(name, key))?;
+            let who = members(sent.get(key)).map_err(at(name, key))?;
             let removes = sent.get(remove).map_or(Ok(true), boolean).map_err(at(name, remove))?;
             roles.push((field, RoleRule { who, removes }));
         }
@@ -391,7 +391,7 @@ pub(crate) fn organization_map(value: &Json) -> Result<Vec<OrganizationRule>, St
     Ok(rules)
 }
 
-/// TEAM_MAP: who is in which team.
+/// TEAM_MAP: the members of teams.
 pub(crate) fn team_map(value: &Json) -> Result<Vec<TeamRule>, String> {
     let mut rules = vec![];
     for (name, sent) in dictionary(value)? {
@@ -402,14 +402,14 @@ pub(crate) fn team_map(value: &Json) -> Result<Vec<TeamRule>, String> {
             Some(value) => filled_text(value).and_then(object_name),
         };
         let organization = organization.map_err(at(name, "organization"))?;
-        let who = who(sent.get("users")).map_err(at(name, "users"))?;
+        let who = members(sent.get("users")).map_err(at(name, "users"))?;
         let removes = sent.get("remove").map_or(Ok(true), boolean).map_err(at(name, "remove"))?;
         rules.push(TeamRule { name: object_name(name)?, organization, members: RoleRule { who, removes } });
     }
     Ok(rules)
 }
 
-/// The name of an organization or a team, which may have to be created.
+/// The name of an organization or a team, which is created if it does not exist.
 fn object_name(name: &str) -> Result<String, String> {
     let trimmed = name.trim();
     if trimmed.is_empty() {

@@ -1,25 +1,25 @@
-//! Judging values of settings before they are stored.
+//! The settings of a directory, and their validation.
 
 use serde_json::{Value as Json, json};
 
 use crate::groups::DEFAULT_TYPE;
 use crate::setting_values;
 
-/// One setting of each family.
+/// A setting that exists with each of the prefixes.
 pub struct LdapSetting {
-    /// Its name after the prefix of its family, as in AWX.
+    /// Its name after the prefix, as in AWX.
     pub name: &'static str,
     /// The label, as in AWX.
     pub label: &'static str,
-    /// What OPTIONS calls its type.
+    /// Its type in OPTIONS.
     pub kind: &'static str,
-    /// What it means.
+    /// Its help text.
     pub help: &'static str,
-    /// Whether it must never be shown.
+    /// Whether it is encrypted and never shown.
     pub is_secret: bool,
-    /// Whether null is a value of its own, which means none.
+    /// Whether null is allowed.
     pub is_nullable: bool,
-    /// The value of those who set none.
+    /// The default value.
     pub default: fn() -> Json,
 }
 
@@ -37,136 +37,130 @@ const fn nullable(setting: LdapSetting) -> LdapSetting {
     LdapSetting { is_nullable: true, ..setting }
 }
 
-/// All settings of a family.
+/// All settings.
 pub static SETTINGS: &[LdapSetting] = &[
     setting(
         "SERVER_URI",
         "LDAP Server URI",
         "string",
         || json!(""),
-        "Where the directory is, such as ldaps://ldap.example.org:636; several, with spaces or commas between them, \
-         are tried in turn. Empty: nobody signs in through it.",
+        "Address of the directory, such as ldaps://ldap.example.org:636; several, separated by spaces or commas, are \
+         tried in order. Empty: disabled.",
     ),
     setting(
         "BIND_DN",
         "LDAP Bind DN",
         "string",
         || json!(""),
-        "The name to search the directory with. Empty: searches are anonymous, and groups are read as the user.",
+        "DN to search the directory with. Empty: searches are anonymous, and groups are read as the user.",
     ),
     LdapSetting {
         is_secret: true,
-        ..setting(
-            "BIND_PASSWORD",
-            "LDAP Bind Password",
-            "string",
-            || json!(""),
-            "The password that goes with the bind DN.",
-        )
+        ..setting("BIND_PASSWORD", "LDAP Bind Password", "string", || json!(""), "Password of the bind DN.")
     },
     setting(
         "START_TLS",
         "LDAP Start TLS",
         "boolean",
         || json!(false),
-        "Whether a connection to an ldap:// address is encrypted before anything is sent.",
+        "Whether to encrypt connections to an ldap:// address with StartTLS.",
     ),
     setting(
         "CONNECTION_OPTIONS",
         "LDAP Connection Options",
         "nested object",
         || json!({"OPT_REFERRALS": 0, "OPT_NETWORK_TIMEOUT": 30}),
-        "OPT_NETWORK_TIMEOUT (seconds to connect), OPT_TIMEOUT (seconds for each answer), OPT_X_TLS_REQUIRE_CERT (0: \
-         any certificate will do), OPT_X_TLS_CACERTFILE (a file of certificates to trust instead of the system's), \
-         OPT_REFERRALS (0: they are never followed).",
+        "OPT_NETWORK_TIMEOUT (seconds to connect), OPT_TIMEOUT (seconds for each response), OPT_X_TLS_REQUIRE_CERT \
+         (0: the certificate is not verified), OPT_X_TLS_CACERTFILE (a file of CA certificates instead of the \
+         system's), OPT_REFERRALS (0: referrals are never followed).",
     ),
     setting(
         "USER_SEARCH",
         "LDAP User Search",
         "list",
         || json!([]),
-        "Where users are found: base, scope and filter with %(user)s in it, or a list of such lists. Exactly one \
-         entry must be found.",
+        "Search for users: base, scope and filter with %(user)s, or a list of such lists. Exactly one entry must be \
+         found.",
     ),
     nullable(setting(
         "USER_DN_TEMPLATE",
         "LDAP User DN Template",
         "string",
         || Json::Null,
-        "The name of a user's entry with %(user)s in it, where all are made alike; used instead of searching.",
+        "DN of users with %(user)s, used instead of the user search.",
     )),
     setting(
         "USER_ATTR_MAP",
         "LDAP User Attribute Map",
         "nested object",
         || json!({}),
-        "Which attributes fill first_name, last_name and email, at each sign-in.",
+        "The attributes for first_name, last_name and email, read at each login.",
     ),
     setting(
         "GROUP_SEARCH",
         "LDAP Group Search",
         "list",
         || json!([]),
-        "Where groups are found: base, scope and filter. Needed if anything depends on groups.",
+        "Search for groups: base, scope and filter. Required if other settings depend on groups.",
     ),
     setting(
         "GROUP_TYPE",
         "LDAP Group Type",
         "choice",
         || json!(DEFAULT_TYPE),
-        "How a group tells its members; in nested types, members of a member group are members too.",
+        "How a group lists its members; in nested types, members of a member group are members, too.",
     ),
     setting(
         "GROUP_TYPE_PARAMS",
         "LDAP Group Type Parameters",
         "nested object",
         default_parameters,
-        "Which attributes the group type looks at: member_attr, or ldap_group_user_attr for PosixUIDGroupType.",
+        "The attributes that the group type uses: member_attr, or ldap_group_user_attr for PosixUIDGroupType.",
     ),
     nullable(setting(
         "REQUIRE_GROUP",
         "LDAP Require Group",
         "string",
         || Json::Null,
-        "The name of a group: nobody else signs in through this directory.",
+        "DN of a group whose members only can log in with this directory.",
     )),
     nullable(setting(
         "DENY_GROUP",
         "LDAP Deny Group",
         "string",
         || Json::Null,
-        "The name of a group: nobody in it signs in through this directory.",
+        "DN of a group whose members cannot log in with this directory.",
     )),
     setting(
         "USER_FLAGS_BY_GROUP",
         "LDAP User Flags By Group",
         "nested object",
         || json!({}),
-        "Which groups make users is_superuser or is_system_auditor, and leaving them takes it away.",
+        "The groups whose members get is_superuser or is_system_auditor; other users lose the flag.",
     ),
     setting(
         "ORGANIZATION_MAP",
         "LDAP Organization Map",
         "nested object",
         || json!({}),
-        "Of each organization: admins, auditors and users (true, false, a group or a list of groups), and \
-         remove_admins, remove_auditors and remove_users (whether others lose the role; they do unless told otherwise).",
+        "For each organization: admins, auditors and users (true, false, a group or a list of groups), and \
+         remove_admins, remove_auditors and remove_users (whether other users lose the role; true by default).",
     ),
     setting(
         "TEAM_MAP",
         "LDAP Team Map",
         "nested object",
         || json!({}),
-        "Of each team: its organization, users (true, false, a group or a list of groups), and remove (whether others \
-         leave the team; they do unless told otherwise).",
+        "For each team: its organization, users (true, false, a group or a list of groups), and remove (whether \
+         other users leave the team; true by default).",
     ),
 ];
 
-/// Judges the value of a setting, by its name after the prefix, and yields the one to store. `other` answers with the
-/// values that the other settings of the family have, or are about to have.
+/// Validates the value of a setting, by its name after the prefix, and returns the value to store. `other` returns the values
+/// of other settings with the same prefix, as they will be after the change.
 ///
 /// # Errors
-/// What is wrong with it, in AWX's words where AWX has words for it.
+/// The error message; AWX's message if AWX has one.
 pub fn validate_setting(name: &str, value: &Json, other: &dyn Fn(&str) -> Json) -> Result<Json, String> {
     match name {
         "SERVER_URI" => setting_values::server_uri(value).map(drop),
@@ -179,7 +173,7 @@ pub fn validate_setting(name: &str, value: &Json, other: &dyn Fn(&str) -> Json) 
         "USER_ATTR_MAP" => setting_values::user_attr_map(value).map(drop),
         "GROUP_SEARCH" => setting_values::group_search(value).map(drop),
         "GROUP_TYPE" => setting_values::group_type(value, &other("GROUP_TYPE_PARAMS")).map(drop),
-        // What nobody has changed fits every type, as it fits where nobody has set it.
+        // The default is valid for every group type.
         "GROUP_TYPE_PARAMS" if *value == default_parameters() => Ok(()),
         "GROUP_TYPE_PARAMS" => setting_values::group_type_params(value, &other("GROUP_TYPE")),
         "REQUIRE_GROUP" | "DENY_GROUP" => setting_values::optional_dn(value).map(drop),
@@ -191,7 +185,7 @@ pub fn validate_setting(name: &str, value: &Json, other: &dyn Fn(&str) -> Json) 
     Ok(value.clone())
 }
 
-/// The value of a setting that nobody has set, by its name after the prefix.
+/// The default value of a setting, by its name after the prefix.
 pub fn default_value(name: &str) -> Json {
     SETTINGS.iter().find(|setting| setting.name == name).map_or(Json::Null, |setting| (setting.default)())
 }

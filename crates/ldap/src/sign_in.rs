@@ -1,4 +1,4 @@
-//! Asking a directory whether a name and a password belong together.
+//! Checking a username and password with a directory.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,52 +12,53 @@ use crate::filter::{fill, fill_dn};
 use crate::groups::{Attributes, Groups};
 use crate::mapping::LdapUser;
 
-/// How long one directory may take in all.
-const LONGEST: Duration = Duration::from_secs(60);
-/// The most groups of one user.
-const MOST_GROUPS: usize = 10_000;
-/// The most groups of which one search asks for the groups that contain them.
-const GROUPS_AT_ONCE: usize = 100;
-/// What a search asks for that wants no attributes (RFC 4511, section 4.5.1.8).
+/// The timeout of all operations with one directory.
+const TIMEOUT: Duration = Duration::from_secs(60);
+/// The maximum number of groups of a user.
+const MAX_GROUPS: usize = 10_000;
+/// The maximum number of groups in the filter of a search for parent groups.
+const GROUPS_PER_SEARCH: usize = 100;
+/// The attribute list for no attributes (RFC 4511, section 4.5.1.8).
 const NO_ATTRIBUTES: [&str; 1] = ["1.1"];
 const ANY_ENTRY: &str = "(objectClass=*)";
 
-/// Why nobody signed in.
+/// Why a sign-in failed.
 #[derive(Debug, thiserror::Error)]
 pub enum SignInError {
-    /// The directory has no such user, or several.
-    #[error("it has {0} entries for this name")]
+    /// The directory has no entry for the user, or several.
+    #[error("{0} entries found for this username")]
     NotFound(usize),
-    /// The directory refused the password.
-    #[error("it refused the password")]
+    /// The password is wrong.
+    #[error("wrong password")]
     WrongPassword,
-    /// A setting keeps the user out: its name.
-    #[error("{0} keeps this user out")]
+    /// The setting with this name excludes the user.
+    #[error("{0} excludes this user")]
     ExcludedByGroup(String),
-    /// It could not be asked, or did not answer as it should. Names addresses and settings, never a password.
+    /// The directory is unavailable, or its response is invalid. The text may contain addresses and settings, but no
+    /// password.
     #[error("{0}")]
     Unavailable(String),
 }
 
 impl From<LdapError> for SignInError {
-    fn from(trouble: LdapError) -> Self {
-        SignInError::Unavailable(trouble.to_string())
+    fn from(problem: LdapError) -> Self {
+        SignInError::Unavailable(problem.to_string())
     }
 }
 
 impl Directory {
-    /// Whether this name and password belong together, and what the directory makes of their user.
+    /// Checks a username and password, and maps the entry to a user.
     ///
     /// # Errors
-    /// Why not. All but [`SignInError::Unavailable`] are the directory's own decision.
+    /// [`SignInError`]. All but [`SignInError::Unavailable`] are decisions of the directory.
     pub async fn sign_in(&self, username: &str, password: &str) -> Result<LdapUser, SignInError> {
-        self.in_time(self.sign_in_slowly(username.trim(), password)).await
+        self.with_timeout(self.check(username.trim(), password)).await
     }
 
-    /// Looks for the user as [`Directory::sign_in`] does and tells nothing: so that an answer without the directory
-    /// takes as long as one with it.
+    /// Searches for the user as [`Directory::sign_in`] does and ignores the result, so that a rejection without the
+    /// directory takes as long as one by the directory.
     pub async fn simulate_sign_in(&self, username: &str) {
-        let looking = async {
+        let search = async {
             let mut connection = self.connect().await?;
             match &self.lookup {
                 UserLookup::Template(template) => {
@@ -70,33 +71,33 @@ impl Directory {
             }
             Ok(())
         };
-        // Whatever comes of it.
-        let _ = self.in_time(looking).await;
+        // Only its duration matters.
+        let _ = self.with_timeout(search).await;
     }
 
-    /// Whether an entry of this name, which was once found for this user, can still be one of the directory's users.
+    /// Whether a DN that was once found for this username can still be an entry of this directory.
     ///
     /// # Errors
     /// [`SignInError::Unavailable`].
     pub async fn is_entry_of_user(&self, dn: &str, username: &str) -> Result<bool, SignInError> {
         if let UserLookup::Template(template) = &self.lookup {
-            // Whoever made the name by the template is the only one who could make it again.
-            let made = fill_dn(template, username.trim()).and_then(|made| dn::normalize(&made));
-            return Ok(made.is_some() && made == dn::normalize(dn));
+            // With a template, only this username leads to this DN.
+            let filled = fill_dn(template, username.trim()).and_then(|filled| dn::normalize(&filled));
+            return Ok(filled.is_some() && filled == dn::normalize(dn));
         }
-        let reading = async {
+        let lookup = async {
             let mut connection = self.connect().await?;
             Ok(self.entry(&mut connection, dn).await?.is_some())
         };
-        self.in_time(reading).await
+        self.with_timeout(lookup).await
     }
 
-    async fn in_time<T>(&self, work: impl Future<Output = Result<T, SignInError>>) -> Result<T, SignInError> {
-        timeout(LONGEST, work).await.unwrap_or_else(|_| Err(SignInError::Unavailable("it took too long".into())))
+    async fn with_timeout<T>(&self, work: impl Future<Output = Result<T, SignInError>>) -> Result<T, SignInError> {
+        timeout(TIMEOUT, work).await.unwrap_or_else(|_| Err(SignInError::Unavailable("timed out".into())))
     }
 
-    async fn sign_in_slowly(&self, username: &str, password: &str) -> Result<LdapUser, SignInError> {
-        // A bind without a password is an anonymous one, which succeeds whoever's name it has (RFC 4513, 5.1.2).
+    async fn check(&self, username: &str, password: &str) -> Result<LdapUser, SignInError> {
+        // A bind without a password is anonymous, and succeeds for any DN (RFC 4513, section 5.1.2).
         if password.is_empty() {
             return Err(SignInError::WrongPassword);
         }
@@ -115,13 +116,13 @@ impl Directory {
                 (connection, found)
             }
         };
-        // The root of a directory has no name, and a bind without one is anonymous too.
+        // The DN of the root is empty, and a bind with an empty DN is anonymous, too.
         if dn::normalize(&found.dn).is_none_or(|dn| dn.is_empty()) {
             return Err(SignInError::NotFound(0));
         }
         self.check_password(&mut connection, &found.dn, password).await?;
 
-        // Without a name to search with, the user is the one who may look.
+        // Without BIND_DN, the groups are read as the user.
         if !self.bind_dn.is_empty() {
             self.bind(&mut connection).await?;
         }
@@ -130,11 +131,11 @@ impl Directory {
             UserLookup::Search(_) => found,
         };
         let groups = self.groups(&mut connection, &found).await?;
-        self.require(&groups)?;
-        Ok(self.person(&found.dn, &found.attributes, &groups))
+        self.check_group_restrictions(&groups)?;
+        Ok(self.map_user(&found.dn, &found.attributes, &groups))
     }
 
-    /// A connection that may search.
+    /// A connection, bound with BIND_DN if there is one.
     async fn connect(&self) -> Result<Connection, SignInError> {
         let mut connection = Connection::open(self).await.map_err(SignInError::Unavailable)?;
         if !self.bind_dn.is_empty() {
@@ -149,25 +150,25 @@ impl Directory {
     }
 
     async fn check_password(&self, connection: &mut Connection, dn: &str, password: &str) -> Result<(), SignInError> {
-        /// What servers say to a name that does not exist or cannot be one.
+        /// Some servers use the other codes for a DN that does not exist or is invalid.
         const WRONG: [u32; 3] = [code::INVALID_CREDENTIALS, code::NO_SUCH_OBJECT, code::INVALID_DN_SYNTAX];
         let outcome = connection.bind(dn, password).await?;
         if WRONG.contains(&outcome.code) {
             return Err(SignInError::WrongPassword);
         }
-        outcome.success("the bind of the user").map_err(SignInError::from)
+        outcome.success("the bind as the user").map_err(SignInError::from)
     }
 
-    /// The one entry that the searches find for a name.
+    /// The only entry that the searches find for a username.
     async fn find(&self, connection: &mut Connection, username: &str) -> Result<Entry, SignInError> {
         let UserLookup::Search(searches) = &self.lookup else { return Err(SignInError::NotFound(0)) };
-        let wanted = self.wanted();
+        let attributes = self.required_attributes();
         let mut found = BTreeMap::new();
         for search in searches {
             let Some(filter) = fill(&search.filter, username) else { continue };
             let search = Search { filter, ..search.clone() };
-            // One more than there may be tells that there are too many.
-            match entries(connection.search(&search, &wanted, 2).await) {
+            // Two are enough to know that the username is ambiguous.
+            match entries(connection.search(&search, &attributes, 2).await) {
                 Err(LdapError::Refused { code: code::SIZE_LIMIT_EXCEEDED, .. }) => {
                     return Err(SignInError::NotFound(2));
                 }
@@ -182,20 +183,20 @@ impl Directory {
         }
     }
 
-    /// The entry of this name.
+    /// The entry with this DN.
     async fn entry(&self, connection: &mut Connection, dn: &str) -> Result<Option<Entry>, SignInError> {
         let search = Search { base: dn.to_owned(), scope: Scope::Base, filter: ANY_ENTRY.to_owned() };
-        Ok(entries(connection.search(&search, &self.wanted(), 1).await)?.into_iter().next())
+        Ok(entries(connection.search(&search, &self.required_attributes(), 1).await)?.into_iter().next())
     }
 
-    /// The attributes of users that anything here looks at.
-    fn wanted(&self) -> Vec<&str> {
+    /// The user attributes that the settings use.
+    fn required_attributes(&self) -> Vec<&str> {
         let mut names: Vec<&str> = self.attributes.iter().map(|(_, attribute)| attribute.as_str()).collect();
         names.extend(self.group_type.user_attributes());
         if names.is_empty() { NO_ATTRIBUTES.to_vec() } else { names }
     }
 
-    /// The groups of a user, as far as anything depends on them.
+    /// The groups of a user, as far as settings depend on them.
     async fn groups(&self, connection: &mut Connection, user: &Entry) -> Result<Groups, SignInError> {
         let mut groups = Groups::default();
         let Some(search) = self.group_search.as_ref().filter(|_| self.uses_groups()) else { return Ok(groups) };
@@ -203,7 +204,7 @@ impl Directory {
         let mut new = find_groups(connection, search, &membership, &mut groups).await?;
         while self.group_type.is_nested() && !new.is_empty() {
             let mut further = vec![];
-            for some in new.chunks(GROUPS_AT_ONCE) {
+            for some in new.chunks(GROUPS_PER_SEARCH) {
                 if let Some(filter) = self.group_type.containing(some) {
                     further.extend(find_groups(connection, search, &filter, &mut groups).await?);
                 }
@@ -211,14 +212,14 @@ impl Directory {
             new = further;
         }
         if !self.group_type.is_nested() {
-            self.ask_for_named(connection, &membership, &mut groups).await?;
+            self.check_named_groups(connection, &membership, &mut groups).await?;
         }
         Ok(groups)
     }
 
-    /// Groups that decide who may come in and who has flags count wherever they are, as in AWX: they are asked for
-    /// by name.
-    async fn ask_for_named(
+    /// Checks the groups of REQUIRE_GROUP, DENY_GROUP and USER_FLAGS_BY_GROUP by DN: as in AWX, they may be outside the group
+    /// search.
+    async fn check_named_groups(
         &self,
         connection: &mut Connection,
         membership: &str,
@@ -232,12 +233,12 @@ impl Directory {
             }
             let search = Search { base: name.clone(), scope: Scope::Base, filter: membership.to_owned() };
             let found = entries(connection.search(&search, &NO_ATTRIBUTES, 1).await)?;
-            groups.answered(normalized, !found.is_empty());
+            groups.add_checked(normalized, !found.is_empty());
         }
         Ok(())
     }
 
-    fn require(&self, groups: &Groups) -> Result<(), SignInError> {
+    fn check_group_restrictions(&self, groups: &Groups) -> Result<(), SignInError> {
         let is_in = |name: &String| dn::normalize(name).is_some_and(|name| groups.is_member(&name));
         if self.require_group.as_ref().is_some_and(|name| !is_in(name)) {
             return Err(SignInError::ExcludedByGroup(format!("{}REQUIRE_GROUP", self.prefix)));
@@ -249,7 +250,7 @@ impl Directory {
     }
 }
 
-/// A search where nothing is finds nothing.
+/// The entries of a search; none if its base does not exist.
 fn entries(found: Result<Vec<Entry>, LdapError>) -> Result<Vec<Entry>, LdapError> {
     match found {
         Err(LdapError::Refused { code: code::NO_SUCH_OBJECT, .. }) => Ok(vec![]),
@@ -257,7 +258,7 @@ fn entries(found: Result<Vec<Entry>, LdapError>) -> Result<Vec<Entry>, LdapError
     }
 }
 
-/// Adds the groups that a search finds, and tells those that are new.
+/// Adds the groups that a search finds, and returns the new ones.
 async fn find_groups(
     connection: &mut Connection,
     search: &Search,
@@ -267,13 +268,13 @@ async fn find_groups(
     let filter = fill(&search.filter, "").unwrap_or_default();
     let narrowed = Search { filter: format!("(&{filter}{members})"), ..search.clone() };
     let mut new = vec![];
-    for entry in entries(connection.search(&narrowed, &NO_ATTRIBUTES, MOST_GROUPS).await)? {
-        if dn::normalize(&entry.dn).is_some_and(|normalized| groups.found(normalized)) {
+    for entry in entries(connection.search(&narrowed, &NO_ATTRIBUTES, MAX_GROUPS).await)? {
+        if dn::normalize(&entry.dn).is_some_and(|normalized| groups.add_found(normalized)) {
             new.push(entry.dn);
         }
     }
-    if groups.count() > MOST_GROUPS {
-        return Err(SignInError::Unavailable(format!("a user is in more than {MOST_GROUPS} groups")));
+    if groups.count() > MAX_GROUPS {
+        return Err(SignInError::Unavailable(format!("a user is in more than {MAX_GROUPS} groups")));
     }
     Ok(new)
 }

@@ -1,4 +1,4 @@
-//! TLS towards a directory: rustls, with the system's certificates or those of a file.
+//! TLS to LDAP servers, with the CA certificates of the system or of a file.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,10 +11,10 @@ use tokio_rustls::rustls::{self, ClientConfig, DigitallySignedStruct, RootCertSt
 
 use crate::config::ConnectionOptions;
 
-/// What a connection needs for TLS. Reads files, so it blocks.
+/// The TLS configuration of a connection. It reads files, so it blocks.
 ///
 /// # Errors
-/// A file that cannot be read, or without certificates.
+/// If a file cannot be read or has no certificate.
 pub(crate) fn configuration(options: &ConnectionOptions) -> Result<ClientConfig, String> {
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
@@ -26,15 +26,15 @@ pub(crate) fn configuration(options: &ConnectionOptions) -> Result<ClientConfig,
     }
     let certificates = match &options.ca_file {
         Some(file) => certificates_in(file)?,
-        // Some of the system's files may be unreadable; what can be read is trusted.
+        // Unreadable certificate files of the system are skipped.
         None => rustls_native_certs::load_native_certs().certs,
     };
     let mut roots = RootCertStore::empty();
     let (added, _) = roots.add_parsable_certificates(certificates);
     if added == 0 {
         return Err(match &options.ca_file {
-            Some(file) => format!("{} has no certificate that can be trusted", file.display()),
-            None => "the system trusts no certificates: name a file of them in OPT_X_TLS_CACERTFILE".into(),
+            Some(file) => format!("{} has no CA certificate", file.display()),
+            None => "the system has no CA certificates: set OPT_X_TLS_CACERTFILE".into(),
         });
     }
     Ok(builder.with_root_certificates(roots).with_no_client_auth())
@@ -46,8 +46,8 @@ fn certificates_in(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> 
         .map_err(|problem| format!("{} could not be read: {problem}", file.display()))
 }
 
-/// Takes any certificate, for those who ask for it (OPT_X_TLS_REQUIRE_CERT of 0 or 3). That the server holds the
-/// certificate's key is still checked.
+/// Accepts any certificate (OPT_X_TLS_REQUIRE_CERT 0 or 3). That the server has the certificate's private key is still
+/// verified.
 #[derive(Debug)]
 struct AnyCertificate(Arc<CryptoProvider>);
 

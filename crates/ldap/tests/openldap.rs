@@ -59,7 +59,7 @@ fn unavailable(directory: &Directory) -> String {
 }
 
 #[test]
-fn search_and_bind_tell_who_somebody_is() {
+fn user_signs_in_by_search_and_bind() {
     let Some(slapd) = Slapd::start() else { return };
     let directory = searching(&slapd, json!({}));
     let ann = person(&directory, "ann");
@@ -73,7 +73,7 @@ fn search_and_bind_tell_who_somebody_is() {
 }
 
 #[test]
-fn only_the_right_password_will_do() {
+fn wrong_password_is_rejected() {
     let Some(slapd) = Slapd::start() else { return };
     let by_template = directory(json!({
         "SERVER_URI": slapd.uri(), "USER_DN_TEMPLATE": format!("uid=%(user)s,ou=people,{BASE}"),
@@ -90,7 +90,7 @@ fn only_the_right_password_will_do() {
 }
 
 #[test]
-fn a_name_cannot_say_more_than_a_name() {
+fn username_cannot_inject_filters_or_dns() {
     let Some(slapd) = Slapd::start() else { return };
     let template = directory(json!({
         "SERVER_URI": slapd.uri(), "USER_DN_TEMPLATE": format!("uid=%(user)s,ou=people,{BASE}"),
@@ -126,7 +126,7 @@ fn a_name_cannot_say_more_than_a_name() {
 }
 
 #[test]
-fn a_name_of_several_entries_is_nobody() {
+fn ambiguous_username_is_rejected() {
     let Some(slapd) = Slapd::start() else { return };
     let everywhere = searching(&slapd, json!({"USER_SEARCH": [BASE, "SCOPE_SUBTREE", "(uid=%(user)s)"]}));
     assert!(matches!(sign_in(&everywhere, "twin", &password_of("twin")), Err(SignInError::NotFound(2))));
@@ -141,7 +141,7 @@ fn a_name_of_several_entries_is_nobody() {
 }
 
 #[test]
-fn the_scope_of_a_search_holds() {
+fn search_scope_is_respected() {
     let Some(slapd) = Slapd::start() else { return };
     for (base, scope, is_found) in [
         (BASE.to_owned(), "SCOPE_SUBTREE", true),
@@ -156,7 +156,7 @@ fn the_scope_of_a_search_holds() {
 }
 
 #[test]
-fn connections_are_encrypted_and_certificates_verified() {
+fn tls_certificates_are_verified() {
     let Some(slapd) = Slapd::start() else { return };
     let tls = [json!({"SERVER_URI": slapd.uri(), "START_TLS": true}), json!({"SERVER_URI": slapd.tls_uri()})];
     for mut settings in tls {
@@ -182,7 +182,7 @@ fn connections_are_encrypted_and_certificates_verified() {
 }
 
 #[test]
-fn addresses_are_tried_in_turn() {
+fn server_addresses_are_tried_in_order() {
     let Some(mut slapd) = Slapd::start() else { return };
     let closed = "ldap://127.0.0.1:1";
     let both = searching(&slapd, json!({"SERVER_URI": format!("{closed}, {}", slapd.uri())}));
@@ -195,14 +195,14 @@ fn addresses_are_tried_in_turn() {
 }
 
 #[test]
-fn a_wrong_name_to_search_with_is_no_wrong_password() {
+fn wrong_bind_dn_is_not_a_wrong_password() {
     let Some(slapd) = Slapd::start() else { return };
     let why = unavailable(&searching(&slapd, json!({"BIND_PASSWORD": "wrong"})));
     assert!(why.contains("BIND_DN") && !why.contains("wrong"), "{why}");
 }
 
 #[test]
-fn without_a_name_to_search_with_the_user_looks() {
+fn groups_are_read_as_the_user_without_bind_dn() {
     let Some(slapd) = Slapd::start() else { return };
     // Anonymous clients see nothing in this directory.
     let directory = directory(json!({
@@ -236,7 +236,7 @@ fn is_member(slapd: &Slapd, kind: &str, params: Json, group: &str, uid: &str) ->
 }
 
 #[test]
-fn each_kind_of_group_has_its_members() {
+fn every_group_type_finds_memberships() {
     let Some(slapd) = Slapd::start() else { return };
     let (name, member) = (json!({"name_attr": "cn"}), json!({"member_attr": "member"}));
     for (kind, params, group, members) in [
@@ -266,7 +266,7 @@ fn each_kind_of_group_has_its_members() {
 }
 
 #[test]
-fn groups_let_in_and_keep_out() {
+fn require_and_deny_groups_are_enforced() {
     let Some(slapd) = Slapd::start() else { return };
     let group = |name: &str| format!("cn={name},ou=groups,{BASE}");
     let kept_out = |settings: Json, uid: &str| match sign_in(&searching(&slapd, settings), uid, &password_of(uid)) {
@@ -291,7 +291,7 @@ fn groups_let_in_and_keep_out() {
 }
 
 #[test]
-fn an_entry_that_exists_is_claimed() {
+fn existing_entry_belongs_to_its_user() {
     let Some(slapd) = Slapd::start() else { return };
     let searched = searching(&slapd, json!({}));
     let claims = |directory: &Directory, dn: &str| wait(directory.is_entry_of_user(dn, "ann")).ok();

@@ -8,21 +8,21 @@ fn default(name: &str) -> Json {
     (SETTINGS.iter().find(|setting| setting.name == name).unwrap().default)()
 }
 
-fn refusal(name: &str, value: &Json) -> Option<String> {
+fn error(name: &str, value: &Json) -> Option<String> {
     validate_setting(name, value, &default).err()
 }
 
 #[test]
-fn defaults_are_taken_and_switch_everything_off() {
+fn defaults_are_valid_and_disable_the_directory() {
     for setting in SETTINGS {
-        assert_eq!(refusal(setting.name, &default(setting.name)), None, "{}", setting.name);
+        assert_eq!(error(setting.name, &default(setting.name)), None, "{}", setting.name);
     }
     assert!(Directory::from_settings("AUTH_LDAP_", &default).unwrap().is_none());
-    assert!(refusal("NO_SUCH_SETTING", &json!("")).is_some());
+    assert!(error("NO_SUCH_SETTING", &json!("")).is_some());
 }
 
 #[test]
-fn values_that_make_sense_are_taken() {
+fn valid_values_are_accepted() {
     for (name, value) in [
         ("SERVER_URI", json!("ldap://ldap.example.org")),
         ("SERVER_URI", json!("ldaps://a.example.org:3269,ldap://[::1]:3389/ ldap://localhost")),
@@ -47,12 +47,12 @@ fn values_that_make_sense_are_taken() {
         ("ORGANIZATION_MAP", json!({"A": {"admins": true, "users": ["cn=a"], "remove_users": false}, "B": {}})),
         ("TEAM_MAP", json!({"T": {"organization": "A", "users": "cn=a", "remove": true}})),
     ] {
-        assert_eq!(refusal(name, &value), None, "{name} {value}");
+        assert_eq!(error(name, &value), None, "{name} {value}");
     }
 }
 
 #[test]
-fn others_are_refused_in_the_words_of_awx() {
+fn invalid_values_are_rejected_with_awx_messages() {
     let long = "x".repeat(600);
     for (name, value, message) in [
         ("SERVER_URI", json!(["ldap://a"]), "Not a valid string."),
@@ -134,13 +134,13 @@ fn others_are_refused_in_the_words_of_awx() {
         ("TEAM_MAP", json!({"T": {"organization": ""}}), "T: organization: This field may not be blank."),
         ("TEAM_MAP", json!({"T": {"organization": "A", "admins": true}}), "T: admins: Invalid field."),
     ] {
-        assert_eq!(refusal(name, &value).as_deref(), Some(message), "{name} {value}");
+        assert_eq!(error(name, &value).as_deref(), Some(message), "{name} {value}");
     }
-    assert!(refusal("TEAM_MAP", &json!({long: {"organization": "A"}})).is_some());
+    assert!(error("TEAM_MAP", &json!({long: {"organization": "A"}})).is_some());
 }
 
 #[test]
-fn settings_of_a_family_are_judged_together() {
+fn dependent_settings_are_validated_together() {
     let with =
         |name: &'static str, value: Json| move |asked: &str| if asked == name { value.clone() } else { default(asked) };
     let missing = validate_setting("GROUP_TYPE", &json!("MemberDNGroupType"), &with("GROUP_TYPE_PARAMS", json!({})));
@@ -157,7 +157,7 @@ fn settings_of_a_family_are_judged_together() {
 }
 
 #[test]
-fn what_can_only_fail_is_no_directory() {
+fn incomplete_configuration_is_an_error() {
     let read = |settings: &Json| {
         let value = |name: &str| settings.get(name).cloned().unwrap_or_else(|| default(name));
         Directory::from_settings("AUTH_LDAP_1_", &value).map(|found| found.is_some()).map_err(|problem| problem.0)
