@@ -1,7 +1,7 @@
-//! Removes what has expired: sessions, and tokens that nobody can refresh any more.
+//! Deletes expired sessions, and expired tokens whose refresh token has expired, too.
 //!
-//! Nothing depends on it, for what has expired counts for nothing anyway; it keeps the tables small. It works in
-//! small steps, so that nobody waits for it for long.
+//! Expired rows are ignored everywhere; deleting them only keeps the tables small. Rows are deleted in small batches, so
+//! that other writers do not wait.
 
 use std::time::Duration;
 
@@ -14,49 +14,49 @@ use sea_query::{Alias, Expr, ExprTrait, Query, SelectStatement};
 use crate::settings::Settings;
 use crate::state::App;
 
-/// How long to rest after everything was removed.
-const PAUSE: Duration = Duration::from_secs(3600);
-/// How long to let others write between two steps.
-const BREATH: Duration = Duration::from_millis(100);
-/// Rows to remove in one step.
-const STEP: u64 = 100;
+/// The time between two runs.
+const INTERVAL: Duration = Duration::from_secs(3600);
+/// The time between two batches, for other writers.
+const BATCH_DELAY: Duration = Duration::from_millis(100);
+/// The rows deleted in one batch.
+const BATCH_SIZE: u64 = 100;
 
-/// Removes what has expired, now and every hour, until it is dropped.
+/// Deletes expired rows, now and every hour. It never completes.
 pub(crate) async fn run(app: App) {
     loop {
-        if let Err(problem) = clean(&app).await {
-            tracing::warn!(?problem, "what has expired could not be removed");
+        if let Err(problem) = delete_expired(&app).await {
+            tracing::warn!(?problem, "could not delete expired sessions and tokens");
         }
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(INTERVAL).await;
     }
 }
 
-async fn clean(app: &App) -> Result<(), Error> {
+async fn delete_expired(app: &App) -> Result<(), Error> {
     let (mut sessions, mut tokens) = (0, 0);
     loop {
-        let step = remove_sessions(app).await?;
-        sessions += step;
-        if step < STEP {
+        let deleted = delete_sessions(app).await?;
+        sessions += deleted;
+        if deleted < BATCH_SIZE {
             break;
         }
-        tokio::time::sleep(BREATH).await;
+        tokio::time::sleep(BATCH_DELAY).await;
     }
     loop {
-        let step = remove_tokens(app).await?;
-        tokens += step;
-        if step < STEP {
+        let deleted = delete_tokens(app).await?;
+        tokens += deleted;
+        if deleted < BATCH_SIZE {
             break;
         }
-        tokio::time::sleep(BREATH).await;
+        tokio::time::sleep(BATCH_DELAY).await;
     }
     if sessions + tokens > 0 {
-        tracing::info!(sessions, tokens, "removed what has expired");
+        tracing::info!(sessions, tokens, "deleted expired sessions and tokens");
     }
     Ok(())
 }
 
-/// Removes some sessions; answers how many.
-async fn remove_sessions(app: &App) -> Result<u64, Error> {
+/// Deletes a batch of sessions and returns their number.
+async fn delete_sessions(app: &App) -> Result<u64, Error> {
     let expired = column("sessions", "expires").lt(app.engine.clock.now());
     let ids = ids(app, Query::select().from(Alias::new("sessions")).and_where(expired), "sessions").await?;
     if ids.is_empty() {
@@ -71,10 +71,10 @@ async fn remove_sessions(app: &App) -> Result<u64, Error> {
     Ok(count)
 }
 
-/// Removes some tokens, as an operator would; answers how many.
-async fn remove_tokens(app: &App) -> Result<u64, Error> {
+/// Deletes a batch of tokens through the engine, with entries in the activity stream, and returns their number.
+async fn delete_tokens(app: &App) -> Result<u64, Error> {
     let now = app.engine.clock.now();
-    // While the family can be refreshed the token is its place.
+    // A refresh token that is still valid belongs to this row.
     let refreshable = Query::select()
         .expr(Expr::val(1))
         .from(Alias::new("refresh_tokens"))
@@ -92,7 +92,7 @@ async fn remove_tokens(app: &App) -> Result<u64, Error> {
     }
     let operator = Settings::load(&app.engine.database).await?.system_actor();
     let mut tx = app.engine.database.begin().await?;
-    // Of several nodes one is enough; the others find nothing left.
+    // One node deletes; the others wait and find nothing left.
     tx.lock("cleanup").await?;
     for id in &ids {
         match app.engine.delete_in_transaction(&mut tx, &operator, &TOKEN, &ObjectKey::Id(*id), None).await {
@@ -104,9 +104,9 @@ async fn remove_tokens(app: &App) -> Result<u64, Error> {
     Ok(ids.len() as u64)
 }
 
-/// The ids of the first rows that a query finds.
+/// The ids of the first [`BATCH_SIZE`] rows of a query.
 async fn ids(app: &App, query: &mut SelectStatement, table: &'static str) -> Result<Vec<i64>, Error> {
-    let query = query.expr(column(table, "id")).limit(STEP).to_owned();
+    let query = query.expr(column(table, "id")).limit(BATCH_SIZE).to_owned();
     let rows = app.engine.database.read(&query, &[Type::Integer]).await?;
     Ok(rows.iter().filter_map(|row| row.integer(0)).collect())
 }

@@ -1,7 +1,6 @@
-//! What load balancers and supervisors ask: whether the server lives, and whether it can serve.
+//! The health endpoints for load balancers and service managers: `/healthz` (alive) and `/readyz` (ready).
 //!
-//! Both answer anybody and outside of the API, so they tell nothing but fixed words, and many who ask at once cost no
-//! more than one.
+//! They need no authentication, so responses contain only fixed texts, and many requests at once cost as much as one.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,57 +16,57 @@ use tokio::sync::Mutex;
 
 use crate::response::Response;
 
-/// How long an answer is given again without looking.
-const MEMORY: Duration = Duration::from_secs(1);
-/// How long the database may take to answer: less than the patience of who asks.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// How long a result is cached.
+const CACHE_TTL: Duration = Duration::from_secs(1);
+/// The timeout of the checks: less than the usual timeout of load balancers.
+const TIMEOUT: Duration = Duration::from_secs(3);
 
-const UNREACHABLE: &str = "The database does not answer.";
+const UNREACHABLE: &str = "The database does not respond.";
 const OTHER_SCHEMA: &str = "The schema of the database belongs to another version of Hostler.";
-const READ_ONLY: &str = "The database takes no changes: it is a standby, or was made read-only.";
-const NO_KEY: &str = "The key that seals secrets is missing.";
+const READ_ONLY: &str = "The database is read-only: it may be a standby.";
+const NO_KEY: &str = "The key that encrypts secrets is missing.";
 
-/// What is needed to tell whether requests can be served.
+/// The state of the readiness check.
 struct Readiness {
     engine: Engine,
-    /// What was found last, and when.
+    /// The last result with its time.
     last: Mutex<Option<(Instant, Vec<&'static str>)>>,
 }
 
 /// The paths of [`routes`].
 pub(crate) const PATHS: [&str; 2] = ["/healthz", "/readyz"];
 
-/// Answers at [`PATHS`].
+/// The routes of [`PATHS`].
 pub(crate) fn routes(engine: Engine) -> Router {
     let readiness = Arc::new(Readiness { engine, last: Mutex::default() });
     Router::new().route(PATHS[0], get(live)).route(PATHS[1], get(ready)).with_state(readiness)
 }
 
 async fn live() -> HttpResponse<Body> {
-    answer(StatusCode::OK, json!({"status": "live"}))
+    response(StatusCode::OK, json!({"status": "live"}))
 }
 
 async fn ready(State(readiness): State<Arc<Readiness>>) -> HttpResponse<Body> {
     let reasons = readiness.reasons().await;
     if reasons.is_empty() {
-        answer(StatusCode::OK, json!({"status": "ready"}))
+        response(StatusCode::OK, json!({"status": "ready"}))
     } else {
-        answer(StatusCode::SERVICE_UNAVAILABLE, json!({"status": "not ready", "reasons": reasons}))
+        response(StatusCode::SERVICE_UNAVAILABLE, json!({"status": "not ready", "reasons": reasons}))
     }
 }
 
-fn answer(status: StatusCode, body: Value) -> HttpResponse<Body> {
+fn response(status: StatusCode, body: Value) -> HttpResponse<Body> {
     Response::json(status, body).with(header::CACHE_CONTROL, "no-store").into_http()
 }
 
 impl Readiness {
-    /// Why requests cannot be served; empty if they can. Whoever asks while another finds out waits for that.
+    /// Why the server is not ready; empty if it is. Concurrent requests wait for one check.
     async fn reasons(&self) -> Vec<&'static str> {
         let mut last = self.last.lock().await;
-        if let Some((_, reasons)) = last.as_ref().filter(|(found, _)| found.elapsed() < MEMORY) {
+        if let Some((_, reasons)) = last.as_ref().filter(|(checked, _)| checked.elapsed() < CACHE_TTL) {
             return reasons.clone();
         }
-        let reasons = tokio::time::timeout(PATIENCE, self.look()).await.unwrap_or_else(|_| vec![UNREACHABLE]);
+        let reasons = tokio::time::timeout(TIMEOUT, self.check()).await.unwrap_or_else(|_| vec![UNREACHABLE]);
         if !reasons.is_empty() {
             tracing::warn!(?reasons, "not ready");
         }
@@ -75,13 +74,13 @@ impl Readiness {
         reasons
     }
 
-    async fn look(&self) -> Vec<&'static str> {
+    async fn check(&self) -> Vec<&'static str> {
         let mut reasons = vec![];
         match self.engine.database.is_current().await {
             Ok(true) => {}
             Ok(false) => reasons.push(OTHER_SCHEMA),
             Err(problem) => {
-                tracing::warn!(%problem, "the database does not answer");
+                tracing::warn!(%problem, "the database does not respond");
                 return vec![UNREACHABLE];
             }
         }
@@ -89,12 +88,12 @@ impl Readiness {
             Ok(true) => {}
             Ok(false) => reasons.push(READ_ONLY),
             Err(problem) => {
-                tracing::warn!(%problem, "the database does not answer");
+                tracing::warn!(%problem, "the database does not respond");
                 return vec![UNREACHABLE];
             }
         }
         if let Err(problem) = self.engine.vault.check(&self.engine.database).await {
-            tracing::warn!(%problem, "secrets cannot be sealed");
+            tracing::warn!(%problem, "secrets cannot be encrypted");
             reasons.push(NO_KEY);
         }
         reasons

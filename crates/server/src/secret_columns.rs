@@ -1,12 +1,11 @@
-//! Where sealed secrets stand: what a rotation of keys has to go through.
+//! The columns with encrypted secrets, for the rotation of keys.
 
 use hostler_resources::REGISTRY;
 use hostler_schema::FieldKind;
 use hostler_vault::{Encoding, SecretColumn};
 
-/// Every column with sealed secrets: those of resources by their kind, and those
-/// of tables that are no resource. One that is missing here would become
-/// unreadable when the key is rotated; `tests/http/secret_keys.rs` looks for such.
+/// All columns with encrypted secrets: those of resources by the kind of their fields, and those of other tables. A column
+/// missing here would become unreadable when keys are rotated; `tests/http/secret_keys.rs` looks for such columns.
 pub fn secret_columns() -> Vec<SecretColumn> {
     let fields = REGISTRY.0.iter().flat_map(|entry| entry.resource.fields.iter().map(|field| (entry.resource, field)));
     let mut columns: Vec<SecretColumn> = fields

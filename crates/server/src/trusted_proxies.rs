@@ -1,8 +1,7 @@
-//! Where a request really comes from, when proxies stand between.
+//! The client's address and scheme behind reverse proxies.
 //!
-//! A header can be written by anybody. So what headers say of the client's address, and of https, is believed only if
-//! the other end of the connection is one of the proxies that the settings name, of which there are none by default, or
-//! has come in by a Unix socket, whose permissions let only those in who are to be believed.
+//! Any client can send `X-Forwarded-For` and `X-Forwarded-Proto`. They are used only if the peer is one of the proxies in
+//! the settings (none by default), or is connected to a Unix socket, whose permissions restrict who can connect.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -14,20 +13,20 @@ use serde_json::{Map, Value as Json, json};
 use crate::settings::Settings;
 use crate::settings::definitions::system::{PROXY_IP_ALLOWED_LIST, REMOTE_HOST_HEADERS};
 
-/// What stands for the other end of the connection, in AWX's words.
+/// The names of the peer address in `REMOTE_HOST_HEADERS`.
 const CONNECTION: [&str; 2] = ["REMOTE_ADDR", "REMOTE_HOST"];
-/// What stands before the name of a header, in AWX's words.
+/// The prefix of the name of a header in `REMOTE_HOST_HEADERS`.
 const HEADER: &str = "HTTP_";
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
-/// Which proxies are believed, and where they write.
+/// The trusted proxies, and where to find the client's address.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TrustedProxies {
     networks: Vec<IpNet>,
     sources: Vec<AddressSource>,
 }
 
-/// Where the address of a client stands.
+/// A source of the client's address.
 #[derive(Clone, Debug, PartialEq)]
 enum AddressSource {
     Connection,
@@ -36,7 +35,7 @@ enum AddressSource {
 
 impl TrustedProxies {
     pub(crate) fn of(settings: &Settings) -> Self {
-        // What cannot be read was not stored by us, and is not believed.
+        // The settings API rejects invalid values; any others are ignored.
         TrustedProxies {
             networks: settings.strings(&PROXY_IP_ALLOWED_LIST).iter().filter_map(|text| network(text)).collect(),
             sources: settings.strings(&REMOTE_HOST_HEADERS).iter().filter_map(|text| address_source(text)).collect(),
@@ -57,24 +56,24 @@ impl TrustedProxies {
 
     /// The address of the client that made a request over a connection from `peer`.
     pub(crate) fn client_address(&self, peer: PeerAddr, headers: &HeaderMap) -> Option<IpAddr> {
-        let other_end = peer.ip().map(|address| address.to_canonical());
+        let peer_address = peer.ip().map(|address| address.to_canonical());
         if !self.is_trusted_peer(peer) {
-            return other_end;
+            return peer_address;
         }
-        let found = self.sources.iter().find_map(|place| match place {
-            AddressSource::Connection => other_end,
-            AddressSource::Header(name) => self.written(headers, name),
+        let found = self.sources.iter().find_map(|source| match source {
+            AddressSource::Connection => peer_address,
+            AddressSource::Header(name) => self.from_header(headers, name),
         });
-        found.or(other_end)
+        found.or(peer_address)
     }
 
-    /// The address in a header. Each proxy adds the one it was asked from, so what is right of our own proxies is
-    /// what they saw; whatever stands left of that, the client may have made up.
-    fn written(&self, headers: &HeaderMap, name: &HeaderName) -> Option<IpAddr> {
+    /// The address in a header. Each proxy appends the address of its own peer, so the rightmost addresses come from
+    /// trusted proxies. The client may have sent anything left of the first address that is not a trusted proxy.
+    fn from_header(&self, headers: &HeaderMap, name: &HeaderName) -> Option<IpAddr> {
         let values: Vec<&str> = headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
         let mut last = None;
         for item in values.iter().rev().flat_map(|value| value.rsplit(',')) {
-            // From here on leftwards nothing can be trusted.
+            // Nothing left of an invalid entry can be trusted.
             let Some(address) = address(item.trim()) else { break };
             last = Some(address);
             if !self.is_trusted(address) {
@@ -84,7 +83,7 @@ impl TrustedProxies {
         last
     }
 
-    /// Whether the client spoke https: to the proxy, if one that is believed tells; else to us.
+    /// Whether the client used HTTPS: as a trusted proxy reports, or else on this connection.
     pub(crate) fn is_https(&self, peer: PeerAddr, headers: &HeaderMap) -> bool {
         let value = headers.get_all(FORWARDED_PROTO).iter().next_back().and_then(|value| value.to_str().ok());
         match value.and_then(|value| value.rsplit(',').next()) {
@@ -94,14 +93,14 @@ impl TrustedProxies {
     }
 }
 
-/// An address, with or without a port.
+/// Parses an address with or without a port.
 fn address(text: &str) -> Option<IpAddr> {
     let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
     let address = bare.parse().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|socket| socket.ip()));
     address.map(|address: IpAddr| address.to_canonical())
 }
 
-/// A network, or one address.
+/// Parses a network or a single address.
 fn network(text: &str) -> Option<IpNet> {
     text.parse().ok().or_else(|| address(text).map(IpNet::from))
 }
@@ -114,12 +113,12 @@ fn address_source(text: &str) -> Option<AddressSource> {
     HeaderName::try_from(name).ok().map(AddressSource::Header)
 }
 
-/// Whether all of these are addresses or networks.
+/// Validates `PROXY_IP_ALLOWED_LIST`.
 pub(crate) fn check_proxies(value: &Json) -> Result<(), Json> {
     each(value, |text| network(text).is_some(), "is neither an IP address nor a network such as 10.0.0.0/8.")
 }
 
-/// Whether all of these name a header or the connection.
+/// Validates `REMOTE_HOST_HEADERS`.
 pub(crate) fn check_headers(value: &Json) -> Result<(), Json> {
     each(
         value,
@@ -163,16 +162,16 @@ mod tests {
     }
 
     #[test]
-    fn headers_of_strangers_are_ignored() {
+    fn forwarded_headers_of_untrusted_peers_are_ignored() {
         let sources = ["HTTP_X_FORWARDED_FOR", "REMOTE_ADDR"];
-        let stranger = peer("192.0.2.1", false);
-        assert_eq!(client(&proxies(&[], &sources), stranger, &["198.51.100.7"]), "192.0.2.1");
-        assert_eq!(client(&proxies(&["10.0.0.0/8"], &sources), stranger, &["198.51.100.7"]), "192.0.2.1");
+        let untrusted = peer("192.0.2.1", false);
+        assert_eq!(client(&proxies(&[], &sources), untrusted, &["198.51.100.7"]), "192.0.2.1");
+        assert_eq!(client(&proxies(&["10.0.0.0/8"], &sources), untrusted, &["198.51.100.7"]), "192.0.2.1");
         assert_eq!(client(&proxies(&["10.0.0.0/8"], &sources), PeerAddr::Unknown, &["198.51.100.7"]), "");
     }
 
     #[test]
-    fn a_proxy_tells_what_it_saw_and_not_what_it_was_told() {
+    fn client_address_is_the_rightmost_untrusted_one() {
         let behind = proxies(&["10.0.0.0/8", "2001:db8::1"], &["HTTP_X_FORWARDED_FOR", "REMOTE_ADDR"]);
         for (forwarded, expected) in [
             (&["198.51.100.7"][..], "198.51.100.7"),
@@ -194,13 +193,13 @@ mod tests {
     }
 
     #[test]
-    fn the_order_of_places_counts() {
+    fn address_sources_are_tried_in_order() {
         let behind = proxies(&["10.0.0.0/8"], &["REMOTE_ADDR", "HTTP_X_FORWARDED_FOR"]);
         assert_eq!(client(&behind, peer("10.0.0.1", false), &["198.51.100.7"]), "10.0.0.1");
     }
 
     #[test]
-    fn who_comes_by_a_unix_socket_is_believed() {
+    fn unix_socket_peers_are_trusted() {
         let sources = ["REMOTE_ADDR", "HTTP_X_FORWARDED_FOR"];
         assert_eq!(client(&proxies(&[], &sources), PeerAddr::Unix, &["203.0.113.9, 198.51.100.7"]), "198.51.100.7");
         assert_eq!(client(&proxies(&[], &sources), PeerAddr::Unix, &[]), "");
@@ -208,20 +207,20 @@ mod tests {
     }
 
     #[test]
-    fn https_is_believed_of_proxies_only() {
+    fn forwarded_proto_is_used_for_trusted_peers_only() {
         let behind = proxies(&["10.0.0.0/8"], &[]);
-        let (proxy, stranger) = (peer("10.0.0.1", false), peer("192.0.2.1", false));
+        let (proxy, untrusted) = (peer("10.0.0.1", false), peer("192.0.2.1", false));
         for (peer, scheme, expected) in [
             (proxy, "https", true),
             (proxy, "HTTPS", true),
             (proxy, "http", false),
             (proxy, "https, http", false),
-            (stranger, "https", false),
+            (untrusted, "https", false),
             (PeerAddr::Unix, "https", true),
             (PeerAddr::Unix, "http", false),
             (PeerAddr::Unknown, "https", false),
             (peer("192.0.2.1", true), "http", true),
-            // It speaks TLS to us, and http to the client.
+            // The proxy uses TLS to this server, and its client does not.
             (peer("10.0.0.1", true), "http", false),
         ] {
             let headers = HeaderMap::from_iter([(FORWARDED_PROTO, HeaderValue::from_static(scheme))]);

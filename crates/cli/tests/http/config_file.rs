@@ -111,7 +111,7 @@ fn mistakes_are_named_with_their_line() {
         ("log = \"verbose\"\n", 1, vec!["verbose", "info", "MODULE=LEVEL"]),
         ("log = \"\"\n", 1, vec!["info"]),
         ("log = \"info,hostler_server=loud\"\n", 1, vec!["MODULE=LEVEL"]),
-        ("node = \"two words\"\n", 1, vec!["two words", "without spaces"]),
+        ("node = \"two words\"\n", 1, vec!["two words", "no spaces"]),
         ("node = \"\"\n", 1, vec!["255"]),
         ("hsts = 0x10\n", 1, vec!["hsts must be a decimal number"]),
         ("log = \"info\"\nlog = \"warn\"\n", 2, vec![]),

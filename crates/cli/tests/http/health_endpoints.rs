@@ -54,7 +54,7 @@ fn a_missing_key_is_not_ready(backend: Backend) {
     let server = start(backend);
     server.execute("UPDATE vault SET current_key = '0123456789abcdef'");
     let answer = broken(&server);
-    assert_eq!(reasons(&answer), json!(["The key that seals secrets is missing."]));
+    assert_eq!(reasons(&answer), json!(["The key that encrypts secrets is missing."]));
     for secret in ["0123456789abcdef", server.data().to_str().expect("a path")] {
         assert!(!answer.text().contains(secret), "{answer}");
     }
@@ -67,5 +67,5 @@ fn a_database_that_is_gone_is_not_ready(backend: Backend) {
         Backend::Sqlite => server.execute("DROP TABLE refinery_schema_history"),
         Backend::Postgres => server.reject_connections(),
     }
-    assert_eq!(reasons(&broken(&server)), json!(["The database does not answer."]));
+    assert_eq!(reasons(&broken(&server)), json!(["The database does not respond."]));
 }

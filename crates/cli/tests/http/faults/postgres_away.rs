@@ -124,11 +124,8 @@ fn a_standby_only_shows() {
     let arrived = || -> i64 { there.query_one("SELECT count(*) FROM organizations", &[]).expect("a count").get(0) };
     wait_for(arrived, 2);
     primary.stop();
-    let ready = until(
-        "seen as read-only",
-        || server.anonymous().get("/readyz"),
-        |answer| answer.text().contains("takes no changes"),
-    );
+    let ready =
+        until("seen as read-only", || server.anonymous().get("/readyz"), |answer| answer.text().contains("read-only"));
     assert_eq!(ready.status, 503);
     assert_eq!(admin.get(ORGANIZATIONS).expect(200).json()["count"], 2);
     let refused = admin.post(ORGANIZATIONS, json!({"name": "on a standby"}));
