@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::os::fd::AsFd as _;
 use std::time::Duration;
 
@@ -59,6 +59,8 @@ pub fn start(options: &ServeOptions) -> Result<Log> {
 
 /// A writer that drops lines instead of blocking while its buffer is full.
 fn lossy_writer(target: impl Write + Send + 'static) -> (NonBlocking, WorkerGuard) {
+    // The worker flushes when no line is waiting, so lines share a system call under load only.
+    let target = BufWriter::new(target);
     NonBlockingBuilder::default().lossy(true).buffered_lines_limit(BUFFERED_LINES).thread_name("log").finish(target)
 }
 

@@ -113,8 +113,8 @@ pub(crate) struct RoleRule {
 pub(crate) enum Members {
     /// The role is not in the map.
     Unspecified,
-    Everybody,
-    Nobody,
+    AllUsers,
+    NoUsers,
     /// The members of any of these groups, by normalized DN.
     Groups(Vec<String>),
 }

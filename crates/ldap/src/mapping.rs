@@ -87,8 +87,8 @@ impl RoleRule {
     pub(crate) fn decide(&self, groups: &Groups) -> Option<bool> {
         let is_member = match &self.who {
             Members::Unspecified => return None,
-            Members::Everybody => true,
-            Members::Nobody => false,
+            Members::AllUsers => true,
+            Members::NoUsers => false,
             Members::Groups(names) => names.iter().any(|name| groups.is_found(name)),
         };
         if is_member { Some(true) } else { self.removes.then_some(false) }

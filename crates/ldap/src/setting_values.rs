@@ -341,13 +341,13 @@ fn members(value: Option<&Json>) -> Result<Members, String> {
     };
     match value {
         None | Some(Json::Null) => Ok(Members::Unspecified),
-        Some(Json::Bool(true)) => Ok(Members::Everybody),
-        Some(Json::Bool(false)) => Ok(Members::Nobody),
+        Some(Json::Bool(true)) => Ok(Members::AllUsers),
+        Some(Json::Bool(false)) => Ok(Members::NoUsers),
         Some(Json::String(word)) if word.is_empty() => Ok(Members::Unspecified),
-        Some(Json::String(word)) if word.eq_ignore_ascii_case("true") => Ok(Members::Everybody),
-        Some(Json::String(word)) if word.eq_ignore_ascii_case("false") => Ok(Members::Nobody),
+        Some(Json::String(word)) if word.eq_ignore_ascii_case("true") => Ok(Members::AllUsers),
+        Some(Json::String(word)) if word.eq_ignore_ascii_case("false") => Ok(Members::NoUsers),
         Some(name @ Json::String(_)) => Ok(Members::Groups(vec![group(name)?])),
-        Some(Json::Array(names)) if names.is_empty() => Ok(Members::Nobody),
+        Some(Json::Array(names)) if names.is_empty() => Ok(Members::NoUsers),
         Some(Json::Array(names)) => Ok(Members::Groups(names.iter().map(group).collect::<Result<_, _>>()?)),
         Some(other) => Err(format!(
             "Expected None, True, False, a string or list of strings but got {} instead.",

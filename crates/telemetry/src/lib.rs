@@ -115,6 +115,9 @@ fn resource(node: &str, version: &'static str) -> Resource {
 #[cfg(test)]
 #[allow(clippy::expect_used, reason = "tests report by panicking")]
 mod tests {
+    use std::net::TcpListener;
+    use std::time::SystemTime;
+
     use super::*;
 
     #[test]
@@ -128,6 +131,29 @@ mod tests {
         }
         for text in ["", "127.0.0.1:4318", "grpc://host:4317", "unix:/run/x", "http://"] {
             assert!(matches!(endpoint(text), Err(TraceExportError::Url(_))), "{text}");
+        }
+    }
+
+    #[test]
+    fn record_does_not_block_while_the_collector_is_silent() {
+        let silent = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = format!("http://{}", silent.local_addr().expect("its address"));
+        let exporter = TraceExporter::start(&address, "node", "0").expect("an exporter");
+        // More than the queue takes: a call that blocks would never return.
+        for _ in 0..10_000 {
+            exporter.record(RequestSpan {
+                id: "0123456789abcdef0123456789abcdef",
+                parent: None,
+                method: Some("GET"),
+                route: None,
+                path: "/",
+                scheme: "http",
+                client: None,
+                status: 200,
+                end: SystemTime::UNIX_EPOCH,
+                duration: Duration::ZERO,
+                statements: 0,
+            });
         }
     }
 

@@ -169,7 +169,7 @@ fn incomplete_configuration_is_an_error() {
     // An empty password would make an anonymous bind of it.
     let settings = json!({"SERVER_URI": "ldap://a", "USER_DN_TEMPLATE": template, "BIND_DN": "cn=a"});
     assert_eq!(read(&settings), Err("AUTH_LDAP_1_BIND_PASSWORD".into()));
-    // Groups that cannot be found would be groups that nobody is in.
+    // Without a group search, every group would seem to be empty.
     for (name, value) in [
         ("DENY_GROUP", json!("cn=a")),
         ("REQUIRE_GROUP", json!("cn=a")),
@@ -180,7 +180,7 @@ fn incomplete_configuration_is_an_error() {
         let settings = json!({"SERVER_URI": "ldap://a", "USER_DN_TEMPLATE": template, name: value});
         assert_eq!(read(&settings), Err("AUTH_LDAP_1_GROUP_SEARCH".into()), "{name}");
     }
-    let everybody = json!({"A": {"users": true}});
-    let settings = json!({"SERVER_URI": "ldap://a", "USER_DN_TEMPLATE": template, "ORGANIZATION_MAP": everybody});
+    let all_users = json!({"A": {"users": true}});
+    let settings = json!({"SERVER_URI": "ldap://a", "USER_DN_TEMPLATE": template, "ORGANIZATION_MAP": all_users});
     assert_eq!(read(&settings), Ok(true));
 }
