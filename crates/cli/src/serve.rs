@@ -21,8 +21,7 @@ use crate::{log, storage, supervisor};
 
 /// Runs the server until SIGTERM or SIGINT.
 pub async fn run(options: ServeOptions, activated: ListenFd) -> Result<()> {
-    let log = log::start(&options)?;
-    tokio::spawn(log.report_dropped_lines());
+    log::start(&options)?;
     let valid = USERNAME.charset.is_none_or(|charset| options.admin_user.chars().all(charset.allows));
     anyhow::ensure!(
         valid && !options.admin_user.is_empty(),

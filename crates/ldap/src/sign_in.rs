@@ -29,7 +29,7 @@ pub enum SignInError {
     #[error("{0} entries found for this username")]
     NotFound(usize),
     /// The password is wrong.
-    #[error("wrong password")]
+    #[error("password rejected")]
     WrongPassword,
     /// The setting with this name excludes the user.
     #[error("{0} excludes this user")]
