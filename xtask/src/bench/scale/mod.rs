@@ -95,6 +95,8 @@ pub fn run(options: &Options, root: &Path, release: &Path, folder: &Path) -> Res
     };
     println!("\n{scale}");
     if !options.is_quick {
+        let file = root.join("docs").join(scale.data_file());
+        std::fs::write(&file, scale.data()).with_context(|| format!("{} cannot be written", file.display()))?;
         document::write(&root.join("docs/benchmarks.md"), scale.key, &scale.to_string())?;
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! The comparison of two worlds as a part of docs/benchmarks.md.
+//! The comparison of a small and a large database: a summary in docs/benchmarks.md, and a data file.
 
 use std::fmt;
 
@@ -56,33 +56,9 @@ impl Row {
     }
 }
 
-impl fmt::Display for Row {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Row { who, name, small, large } = self;
-        writeln!(
-            out,
-            "| `{name}` | {} | {:.2} | {:.2} | {:.2} | {:.2} | {:.1} | {:.0} | {:.0} | {} |",
-            who.name(),
-            small.p50,
-            large.p50,
-            small.p99,
-            large.p99,
-            self.ratio(),
-            small.processor,
-            large.processor,
-            large.statements,
-        )
-    }
-}
-
 impl fmt::Display for Scale {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [small, large] = self.users;
-        let header = format!(
-            "\
-| GET /api/v2/… | As | p50 ms, {small} | p50 ms, {large} | p99 ms, {small} | p99 ms, {large} | Times | µs, {small} | µs, {large} | Statements |
-|---|---|--:|--:|--:|--:|--:|--:|--:|--:|"
-        );
         writeln!(
             out,
             "`{}` on {}: {}. {}.\n",
@@ -91,33 +67,54 @@ impl fmt::Display for Scale {
             self.machine,
             self.database
         )?;
-        let mut rows: Vec<&Row> = self.rows.iter().collect();
-        rows.sort_by(|a, b| b.ratio().total_cmp(&a.ratio()));
-        let (chosen, plain): (Vec<&Row>, Vec<&Row>) = rows.into_iter().partition(|row| row.is_chosen());
+        let (chosen, plain): (Vec<&Row>, Vec<&Row>) = self.rows.iter().partition(|row| row.is_chosen());
         for (what, rows) in [
             ("lists and details, as the server links to them,", plain),
             ("of the same, filtered, ordered or at another page,", chosen),
         ] {
-            let (over, within): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|row| row.is_over());
+            let within = rows.iter().filter(|row| !row.is_over()).count();
             writeln!(
                 out,
-                "Of {} {what} {} take at most twice as long (p99) with {large} users as with {small}, or less than {FLOOR:.0} ms.",
+                "Of {} {what} {within} take at most twice as long (p99) with {large} users as with {small}, or less than {FLOOR:.0} ms.",
                 rows.len(),
-                within.len(),
             )?;
-            if !over.is_empty() {
-                writeln!(out, "These {} take longer:\n\n{header}", over.len())?;
-            }
-            for row in over {
-                row.fmt(out)?;
-            }
-            writeln!(out, "\n<details><summary>The others</summary>\n\n{header}")?;
-            for row in within {
-                row.fmt(out)?;
-            }
-            writeln!(out, "\n</details>\n")?;
         }
+        writeln!(out, "Each of them is in [{0}]({0}), largest growth first.\n", self.data_file())?;
         aims(out, self.aims())
+    }
+}
+
+impl Scale {
+    /// The data file beside the document, relative to it.
+    pub fn data_file(&self) -> String {
+        format!("benchmarks/{}.tsv", self.key.replace(' ', "-"))
+    }
+
+    /// All rows as tab-separated values, largest growth first.
+    pub fn data(&self) -> String {
+        let [small, large] = self.users;
+        let mut text = format!(
+            "path below /api/v2/\tactor\tp50 ms, {small} users\tp50 ms, {large} users\tp99 ms, {small} users\t\
+             p99 ms, {large} users\tp99 ratio\tprocessor µs, {small} users\tprocessor µs, {large} users\tstatements\n"
+        );
+        let mut rows: Vec<&Row> = self.rows.iter().collect();
+        rows.sort_by(|a, b| b.ratio().total_cmp(&a.ratio()));
+        for row in rows {
+            let Row { who, name, small, large } = row;
+            text += &format!(
+                "{name}\t{}\t{:.2}\t{:.2}\t{:.2}\t{:.2}\t{:.1}\t{:.0}\t{:.0}\t{}\n",
+                who.name(),
+                small.p50,
+                large.p50,
+                small.p99,
+                large.p99,
+                row.ratio(),
+                small.processor,
+                large.processor,
+                large.statements,
+            );
+        }
+        text
     }
 }
 
