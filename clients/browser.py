@@ -42,7 +42,7 @@ FLAGS = [
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]}
 
 
-class Unmet(Exception):
+class CheckFailed(Exception):
     """Something that was asked for does not hold."""
 
 
@@ -68,7 +68,7 @@ class Browser:
         self.driver.quit()
 
     def begin(self):
-        """Forgets whoever was here before, and what was complained of then."""
+        """Deletes the cookies and the recorded errors."""
         self.driver.execute_cdp_cmd("Network.clearBrowserCookies", {})
         self.driver.get("about:blank")
         self.driver.get_log("browser")
@@ -106,7 +106,7 @@ class Browser:
         try:
             return self.driver.find_element(by, selector)
         except NoSuchElementException:
-            raise Unmet(f"there is no {what} on {self.place()}, which reads {self.text()[:600]!r}") from None
+            raise CheckFailed(f"there is no {what} on {self.place()}, which reads {self.text()[:600]!r}") from None
 
     def has(self, selector):
         return bool(self.driver.find_elements(By.CSS_SELECTOR, selector))
@@ -122,7 +122,7 @@ class Browser:
         found = self.find(f"label {label!r}", f"//label[starts-with(normalize-space(), '{label}')]", By.XPATH)
         field = self.driver.execute_script("return arguments[0].control", found)
         if field is None:
-            raise Unmet(f"the label {label!r} on {self.place()} belongs to no field")
+            raise CheckFailed(f"the label {label!r} on {self.place()} belongs to no field")
         return field
 
     def type(self, label, words):
@@ -137,13 +137,13 @@ class Browser:
         text = self.text()
         for part in parts:
             if part not in text:
-                raise Unmet(f"{self.place()} does not show {part!r} but {text!r}")
+                raise CheckFailed(f"{self.place()} does not show {part!r} but {text!r}")
 
     def lacks(self, *parts):
         text = self.text()
         for part in parts:
             if part in text:
-                raise Unmet(f"{self.place()} shows {part!r}")
+                raise CheckFailed(f"{self.place()} shows {part!r}")
 
     def answer(self):
         """The JSON of the page, as it is read there."""
@@ -155,7 +155,7 @@ class Browser:
 
     def at(self, place):
         if self.place() != place:
-            raise Unmet(f"this is {self.place()}, not {place}; it reads {self.text()[:600]!r}")
+            raise CheckFailed(f"this is {self.place()}, not {place}; it reads {self.text()[:600]!r}")
 
     # What it looks like.
 
@@ -176,7 +176,7 @@ class Browser:
             self.scheme(scheme)
             needed = self.driver.execute_script("return document.documentElement.scrollWidth")
             if needed > width:
-                raise Unmet(f"{self.place()} needs {needed} pixels, and the window has {width}")
+                raise CheckFailed(f"{self.place()} needs {needed} pixels, and the window has {width}")
             # axe is a script that waits, which does not work where scripts are forbidden.
             if self.scripts:
                 self.accessible(f"{width} pixels wide, {scheme}")
@@ -193,9 +193,9 @@ class Browser:
             for node in violation["nodes"][:3]
         ]
         if told:
-            raise Unmet(f"{self.place()}, {how}, is hard to use: {'; '.join(told)}")
+            raise CheckFailed(f"{self.place()}, {how}, is hard to use: {'; '.join(told)}")
         if not found["passes"]:
-            raise Unmet(f"axe looked at nothing on {self.place()}")
+            raise CheckFailed(f"axe looked at nothing on {self.place()}")
 
     def picture(self, name):
         if self.screenshots:
@@ -226,4 +226,4 @@ class Browser:
         return told + [f"{path} was never answered with {status}" for status, path in missing]
 
 
-__all__ = ["Browser", "Keys", "Unmet"]
+__all__ = ["Browser", "Keys", "CheckFailed"]

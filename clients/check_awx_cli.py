@@ -26,7 +26,7 @@ import yaml
 NOT_YET = {}
 
 
-class Unmet(Exception):
+class CheckFailed(Exception):
     """Something that was asked for does not hold."""
 
 
@@ -49,7 +49,7 @@ class Awx:
         """Standard output of a call that has to succeed."""
         done = self.run(*words)
         if done.returncode != 0:
-            raise Unmet(f"awx {' '.join(map(str, words))} ended with {done.returncode}: {done.stdout}{done.stderr}")
+            raise CheckFailed(f"awx {' '.join(map(str, words))} ended with {done.returncode}: {done.stdout}{done.stderr}")
         return done.stdout
 
     def json(self, *words):
@@ -57,13 +57,13 @@ class Awx:
         try:
             return json.loads(text)
         except ValueError:
-            raise Unmet(f"awx {' '.join(map(str, words))} printed no JSON: {text!r}") from None
+            raise CheckFailed(f"awx {' '.join(map(str, words))} printed no JSON: {text!r}") from None
 
     def refused(self, *words, status=1):
         """What a call that has to fail printed."""
         done = self.run(*words)
         if done.returncode != status:
-            raise Unmet(f"awx {' '.join(map(str, words))} ended with {done.returncode}, not {status}: {done.stdout}{done.stderr}")
+            raise CheckFailed(f"awx {' '.join(map(str, words))} ended with {done.returncode}, not {status}: {done.stdout}{done.stderr}")
         return done.stdout + done.stderr
 
     def request(self, path, body=None):
@@ -77,7 +77,7 @@ class Awx:
             with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=60) as answer:
                 return json.load(answer)
         except urllib.error.HTTPError as problem:
-            raise Unmet(f"{request.method} {path} was answered with {problem.code}") from None
+            raise CheckFailed(f"{request.method} {path} was answered with {problem.code}") from None
 
     def other(self, **environment):
         """The same server, with other settings."""
@@ -88,19 +88,19 @@ class Awx:
 
 def equal(got, wanted):
     if got != wanted:
-        raise Unmet(f"wanted {wanted!r}, got {got!r}")
+        raise CheckFailed(f"wanted {wanted!r}, got {got!r}")
 
 
 def contains(text, *words):
     for word in words:
         if word not in text:
-            raise Unmet(f"{word!r} is not in {text!r}")
+            raise CheckFailed(f"{word!r} is not in {text!r}")
 
 
 def lacks(text, *words):
     for word in words:
         if word in text:
-            raise Unmet(f"{word!r} is in {text!r}")
+            raise CheckFailed(f"{word!r} is in {text!r}")
 
 
 def without_secrets(exported):
@@ -134,7 +134,7 @@ class Checks:
         me = self.awx.json("me")
         equal((me["count"], me["results"][0]["username"]), (1, self.awx.settings["CONTROLLER_USERNAME"]))
 
-    def wrong_password_is_told(self):
+    def wrong_password_is_reported(self):
         stranger = self.awx.other(CONTROLLER_PASSWORD="wrong")
         contains(stranger.refused("users", "list"), "Valid credentials were not provided")
 
@@ -165,7 +165,7 @@ class Checks:
         changed = self.awx.json("organizations", "modify", self.organization["id"], "--description", "Second")
         equal((changed["id"], changed["description"]), (self.organization["id"], "Second"))
 
-    def organizations_create_refuses_a_second_of_a_name(self):
+    def organizations_create_rejects_duplicate_name(self):
         contains(self.awx.refused("organizations", "create", "--name", "Acme Corp"), '"name"', "already exists")
 
     # Users.
@@ -180,14 +180,14 @@ class Checks:
         words = ("--username", "eve", "--password", "Sekret-Pw1", "--is_system_auditor", "true")
         equal(self.awx.json("users", "create", *words)["is_system_auditor"], True)
 
-    def users_create_wants_a_password(self):
+    def users_create_requires_password(self):
         contains(self.awx.refused("users", "create", "--username", "zoe", status=2), "required: --password")
 
-    def users_create_refuses_a_second_of_a_name(self):
+    def users_create_rejects_duplicate_name(self):
         refusal = json.loads(self.awx.refused("users", "create", "--username", "bob", "--password", "Sekret-Pw1"))
         equal(list(refusal), ["username"])
 
-    def users_create_refuses_an_odd_name(self):
+    def users_create_rejects_invalid_name(self):
         refusal = json.loads(self.awx.refused("users", "create", "--username", "a b", "--password", "Sekret-Pw1"))
         equal(list(refusal), ["username"])
 
@@ -209,10 +209,10 @@ class Checks:
     def users_get_finds_an_id(self):
         equal(self.awx.json("users", "get", self.user["id"])["username"], "bob")
 
-    def users_get_tells_of_an_unknown_name(self):
+    def users_get_reports_unknown_name(self):
         contains(self.awx.refused("users", "get", "nobody", status=2), "Could not find any users with that username")
 
-    def users_get_tells_of_an_unknown_id(self):
+    def users_get_reports_unknown_id(self):
         contains(self.awx.refused("users", "get", "987654"), "No User matches")
 
     def users_list_is_a_page(self):
@@ -231,7 +231,7 @@ class Checks:
         names = [user["username"] for user in self.awx.json("users", "list", "--all", "--order_by", "id")["results"]]
         equal((len(names), len(set(names))), (33, 33))
 
-    def users_list_for_people(self):
+    def users_list_as_table(self):
         lines = self.awx.text("users", "list", "--username", "bob", "-f", "human").splitlines()
         equal([line.split() for line in (lines[0], lines[2])], [["id", "username"], [str(self.user["id"]), "bob"]])
 
@@ -251,7 +251,7 @@ class Checks:
         self.awx.json("users", "modify", "bob", "--password", "Other-Pw2")
         equal(self.awx.other(CONTROLLER_USERNAME="bob", CONTROLLER_PASSWORD="Other-Pw2").json("me")["results"][0]["username"], "bob")
 
-    def users_without_rights_cannot_create(self):
+    def users_without_permission_cannot_create(self):
         bob = self.awx.other(CONTROLLER_USERNAME="bob", CONTROLLER_PASSWORD="Other-Pw2")
         # OPTIONS offers them no POST, so the command offers no `create`.
         contains(bob.refused("users", "create", "--username", "x", "--password", "Sekret-Pw1", status=2), "invalid choice: 'create'")
@@ -269,7 +269,7 @@ class Checks:
     def teams_modify(self):
         equal(self.awx.json("teams", "modify", "Ops", "--description", "On call")["description"], "On call")
 
-    def teams_create_wants_an_organization(self):
+    def teams_create_requires_organization(self):
         contains(self.awx.refused("teams", "create", "--name", "Lost", status=2), "required: --organization")
 
     # Roles.
@@ -277,7 +277,7 @@ class Checks:
     def users_are_granted_and_revoked_every_role(self):
         self.every_role("users", "bob", self.user["id"], lambda kind, role: True)
 
-    def teams_are_granted_and_revoked_every_role_that_teams_may_hold(self):
+    def teams_are_granted_and_revoked_every_allowed_role(self):
         def allowed(kind, role):
             return kind != "teams" and (kind, role) not in (("organizations", "member"), ("organizations", "admin"))
 
@@ -315,7 +315,7 @@ class Checks:
         with concurrent.futures.ThreadPoolExecutor(max_workers=4) as pool:
             list(pool.map(check, jobs))
 
-    def users_grant_knows_no_other_role(self):
+    def users_grant_rejects_unknown_role(self):
         words = ("bob", "--organization", "Acme Corp", "--role", "emperor")
         contains(self.awx.refused("users", "grant", *words, status=2), "invalid choice: 'emperor'")
 
@@ -339,7 +339,7 @@ class Checks:
         changed = self.awx.json("credential_types", "modify", "Depot", "--description", "Spare parts")
         equal((changed["id"], changed["description"]), (self.credential_type["id"], "Spare parts"))
 
-    def credential_types_create_refuses_a_managed_kind(self):
+    def credential_types_create_rejects_managed_kind(self):
         refusal = self.awx.refused("credential_types", "create", "--name", "Own", "--kind", "ssh", status=2)
         contains(refusal, "invalid choice")
 
@@ -350,11 +350,11 @@ class Checks:
         equal(self.credential["inputs"], {"username": "deploy", "password": "$encrypted$"})
         equal((self.credential["kind"], self.credential["organization"]), ("ssh", self.organization["id"]))
 
-    def credentials_create_wants_an_owner(self):
+    def credentials_create_requires_owner(self):
         refusal = self.awx.refused("credentials", "create", "--name", "Orphan", "--credential_type", "Machine")
         contains(refusal, "Missing 'user', 'team', or 'organization'.")
 
-    def credentials_modify_keeps_what_is_masked(self):
+    def credentials_modify_keeps_masked_values(self):
         inputs = {"username": "deployer", "password": "$encrypted$"}
         changed = self.awx.json("credentials", "modify", "Deploy", "--inputs", json.dumps(inputs))
         equal((changed["id"], changed["inputs"]), (self.credential["id"], inputs))
@@ -386,30 +386,30 @@ class Checks:
 
     # From one server to another.
 
-    def export_tells_no_secret(self):
+    def export_contains_no_secret(self):
         text = self.awx.text("export")
         lacks(text, "Sekret-")
         self.exported = json.loads(text)
         kinds = ("users", "organizations", "teams", "credential_types", "credentials")
         equal([bool(self.exported[kind]) for kind in kinds], [True] * len(kinds))
 
-    def export_chooses(self):
+    def export_selects_objects(self):
         equal([found["name"] for found in self.awx.json("export", "--teams", "Ops")["teams"]], ["Ops"])
 
     # Not projects: the command waits for minutes until a new one has been synchronized.
     CARRIED = ("--users", "--organizations", "--teams", "--credential_types", "--credentials")
 
-    def import_makes_the_same(self):
+    def import_creates_equal_objects(self):
         self.exported = self.awx.json("export", *self.CARRIED)
-        self.carry()
+        self.export_and_import()
 
     def import_again_changes_nothing(self):
-        self.carry()
+        self.export_and_import()
 
-    def carry(self):
+    def export_and_import(self):
         done = self.empty.run("import", stdin=json.dumps(self.exported))
         if done.returncode != 0:
-            raise Unmet(f"awx import ended with {done.returncode}: {done.stdout}{done.stderr}")
+            raise CheckFailed(f"awx import ended with {done.returncode}: {done.stdout}{done.stderr}")
         equal(without_secrets(self.empty.json("export", *self.CARRIED)), without_secrets(self.exported))
 
     def credentials_delete(self):
@@ -435,7 +435,7 @@ class Checks:
         stranger = self.awx.other(CONTROLLER_PASSWORD="wrong")
         equal(stranger.json("--conf.token", self.token, "users", "get", "bob")["id"], self.user["id"])
 
-    def tokens_for_reading_do_not_write(self):
+    def read_tokens_do_not_write(self):
         token = self.awx.json("tokens", "create", "--scope", "read")["token"]
         reader = self.awx.other(CONTROLLER_PASSWORD="wrong", TOWER_OAUTH_TOKEN=token)
         equal(reader.json("users", "get", "bob")["id"], self.user["id"])
@@ -446,15 +446,15 @@ class Checks:
     def tokens_are_listed_masked(self):
         lacks(self.awx.text("tokens", "list"), self.token)
 
-    def wrong_token_is_told(self):
+    def wrong_token_is_reported(self):
         bearer = self.awx.other(TOWER_OAUTH_TOKEN="nonsense")
         contains(bearer.refused("users", "list"), "Valid credentials were not provided")
 
-    def login_makes_a_token(self):
+    def login_creates_token(self):
         token = self.awx.json("login", "--description", "by login")["token"]
         equal(self.awx.other(CONTROLLER_PASSWORD="wrong", TOWER_OAUTH_TOKEN=token).json("me")["count"], 1)
 
-    def login_for_people_prints_an_export(self):
+    def login_prints_export_command(self):
         contains(self.awx.text("login", "-f", "human"), "export CONTROLLER_OAUTH_TOKEN=")
 
     # The end.
@@ -477,7 +477,7 @@ def outcome(name, check):
     try:
         check()
         problem = None
-    except (Unmet, KeyError, IndexError, TypeError, ValueError, subprocess.TimeoutExpired) as caught:
+    except (CheckFailed, KeyError, IndexError, TypeError, ValueError, subprocess.TimeoutExpired) as caught:
         problem = f"{type(caught).__name__}: {caught}"
     if name in NOT_YET:
         return None if problem else "passes now: take it off the list NOT_YET"
@@ -493,7 +493,7 @@ def main():
     options = parser.parse_args()
     checks = Checks(*(Awx(base, options.user, options.password) for base in (options.base, options.empty)))
     tally = {"passed": 0, "failed": 0}
-    methods = [name for name, value in vars(Checks).items() if callable(value) and name not in ("__init__", "every_role", "carry")]
+    methods = [name for name, value in vars(Checks).items() if callable(value) and name not in ("__init__", "every_role", "export_and_import")]
     for method in methods:
         name = method.replace("_", " ")
         problem = outcome(name, getattr(checks, method))

@@ -48,27 +48,27 @@ class Server:
         self.authorization = "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
         self.opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
-    def ask(self, path, body=None, authorization=None):
+    def request(self, path, body=None, authorization=None):
         headers = {"Content-Type": "application/json", "Authorization": authorization or self.authorization}
         data = None if body is None else json.dumps(body).encode()
         with self.opener.open(urllib.request.Request(self.base + path, data, headers), timeout=60) as answer:
             text = answer.read()
         return json.loads(text) if text else None
 
-    def furnish(self):
+    def populate(self):
         """Something of everything, so that answers have something to show; and a superuser of our own with a token."""
-        organization = self.ask("/api/v2/organizations/", {"name": "Acme", "description": "Makes everything"})["id"]
-        team = self.ask("/api/v2/teams/", {"name": "Operators", "organization": organization})["id"]
-        self.ask("/api/v2/labels/", {"name": "blue", "organization": organization})
+        organization = self.request("/api/v2/organizations/", {"name": "Acme", "description": "Makes everything"})["id"]
+        team = self.request("/api/v2/teams/", {"name": "Operators", "organization": organization})["id"]
+        self.request("/api/v2/labels/", {"name": "blue", "organization": organization})
         for name in ("alice", "bob", "carol"):
-            user = self.ask("/api/v2/users/", {"username": name, "password": "Quite-Long-1"})["id"]
-            self.ask(f"/api/v2/organizations/{organization}/users/", {"id": user})
-            self.ask(f"/api/v2/teams/{team}/users/", {"id": user})
-            self.ask("/api/v2/tokens/", {"description": name})
+            user = self.request("/api/v2/users/", {"username": name, "password": "Quite-Long-1"})["id"]
+            self.request(f"/api/v2/organizations/{organization}/users/", {"id": user})
+            self.request(f"/api/v2/teams/{team}/users/", {"id": user})
+            self.request("/api/v2/tokens/", {"description": name})
         password = "Quite-Long-1"
-        checker = self.ask("/api/v2/users/", {"username": OWN_NAME, "password": password, "is_superuser": True})["id"]
+        checker = self.request("/api/v2/users/", {"username": OWN_NAME, "password": password, "is_superuser": True})["id"]
         own = "Basic " + base64.b64encode(f"{OWN_NAME}:{password}".encode()).decode()
-        token = self.ask("/api/v2/tokens/", {"scope": "write"}, own)
+        token = self.request("/api/v2/tokens/", {"scope": "write"}, own)
         return checker, token["id"], token["token"]
 
 
@@ -83,7 +83,7 @@ def is_valid(document):
 
 
 def fuzz(options, checker, token_id, token):
-    """Whether every answer is as the document says; schemathesis prints what is not."""
+    """Whether every response matches the document; schemathesis prints what is not."""
     here = os.path.dirname(os.path.abspath(__file__))
     environment = {name: os.environ[name] for name in ("PATH", "HOME", "LC_ALL", "LANG") if name in os.environ}
     environment |= {
@@ -125,8 +125,8 @@ def main():
     options = parser.parse_args()
     server = Server(options.base, options.user, options.password)
     checks = [
-        ("the document is OpenAPI 3.1", lambda: is_valid(server.ask("/api/v2/openapi.json"))),
-        ("every answer is as the document says", lambda: fuzz(options, *server.furnish())),
+        ("the document is OpenAPI 3.1", lambda: is_valid(server.request("/api/v2/openapi.json"))),
+        ("every response matches the document", lambda: fuzz(options, *server.populate())),
     ]
     passed = failed = 0
     for name, check in checks:
@@ -148,7 +148,7 @@ if __name__ == "__main__":
 import schemathesis  # noqa: E402  Only its second loading needs it.
 
 
-def aim(case):
+def fill_path(case):
     """Most made-up keys name nothing: lets three in four be the id of something that may exist."""
     key = (case.path_parameters or {}).get("key")
     number = zlib.crc32(str(key).encode(errors="surrogatepass"))
@@ -173,5 +173,5 @@ def keep_caller(case):
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
-    aim(case)
+    fill_path(case)
     keep_caller(case)

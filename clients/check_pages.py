@@ -30,7 +30,7 @@ import urllib.request
 
 from selenium.common.exceptions import WebDriverException
 
-from browser import Browser, Keys, Unmet
+from browser import Browser, Keys, CheckFailed
 
 PASSWORD = "correct horse battery"
 # Those of RFC 7636, appendix B.
@@ -46,7 +46,7 @@ class Server:
         self.authorization = "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
         self.opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
-    def ask(self, path, body=None, **headers):
+    def request(self, path, body=None, **headers):
         headers = {"Content-Type": "application/json", "Authorization": self.authorization, **headers}
         data = json.dumps(body).encode() if isinstance(body, dict) else body
         with self.opener.open(urllib.request.Request(self.base + path, data, headers), timeout=60) as answer:
@@ -55,7 +55,7 @@ class Server:
 
     def status(self, path):
         try:
-            self.ask(path)
+            self.request(path)
             return 200
         except urllib.error.HTTPError as problem:
             return problem.code
@@ -63,7 +63,7 @@ class Server:
     def user(self, name, **more):
         """A superuser, unless told otherwise; people who may do little see fewer forms."""
         body = {"username": name, "password": PASSWORD, "is_superuser": True, **more}
-        return self.ask("/api/v2/users/", body)["url"]
+        return self.request("/api/v2/users/", body)["url"]
 
 
 class Application:
@@ -96,7 +96,7 @@ class Checks:
     def __init__(self, server, browser, application, walk):
         self._server, self._browser, self._application, self._walk = server, browser, application, walk
 
-    def _enter(self, name, path="/api/v2/", **more):
+    def _log_in_as(self, name, path="/api/v2/", **more):
         """Makes a user, who logs in and is there; the path of the user."""
         name = f"{name}-{self._walk}"
         url = self._server.user(name, **more)
@@ -105,43 +105,43 @@ class Checks:
         self._browser.at(path)
         return url
 
-    def _look(self, station):
+    def _screenshot(self, station):
         self._browser.look(f"{self._walk}-{station}")
 
     # Signing in and out.
 
-    def a_wrong_password_is_told_and_the_right_one_lets_in(self):
+    def login_rejects_wrong_password(self):
         browser, name = self._browser, f"ada-{self._walk}"
         self._server.user(name)
         browser.expect(401, "/api/v2/users/?order_by=username")
         browser.open("/api/v2/users/?order_by=username")
         browser.shows("You are not logged in")
         browser.lacks(name)
-        self._look("closed")
+        self._screenshot("closed")
         browser.follow(browser.driver.find_elements("link text", "Log in")[0])
-        self._look("login")
+        self._screenshot("login")
         browser.expect(401, "/api/login/")
         browser.log_in(name, "wrong")
         equal(browser.find("error", ".login [role=alert]").text, "Your username or password was incorrect.")
         equal(browser.field("Username").get_attribute("value"), name)
         equal(browser.field("Password").get_attribute("value"), "")
-        self._look("login-refused")
+        self._screenshot("login-refused")
         equal(self._sessions(), [])
         browser.type("Password", PASSWORD)
         browser.follow(browser.button("Log in"))
         browser.at("/api/v2/users/?order_by=username")
         browser.shows(name, "Log out")
 
-    def a_second_factor_is_asked_for(self):
+    def login_asks_for_second_factor(self):
         browser, name = self._browser, f"factor-{self._walk}"
         own = Server(self._server.base, name, PASSWORD)
         factor = self._server.user(name) + "second_factor/"
-        secret = own.ask(factor, {"password": PASSWORD})["secret"]
-        codes = own.ask(factor + "verify/", {"code": one_time_code(secret)})["recovery_codes"]
+        secret = own.request(factor, {"password": PASSWORD})["secret"]
+        codes = own.request(factor + "verify/", {"code": one_time_code(secret)})["recovery_codes"]
         browser.open("/api/login/?next=/api/v2/me/")
         browser.expect(401, "/api/login/")
         browser.log_in(name, PASSWORD)
-        self._look("login-code")
+        self._screenshot("login-code")
         browser.type("Code of your device", "000000")
         browser.expect(401, "/api/login/")
         browser.follow(browser.button("Log in"))
@@ -152,7 +152,7 @@ class Checks:
         browser.at("/api/v2/me/")
         browser.shows(name, "Log out")
 
-    def the_form_to_log_in_needs_no_mouse(self):
+    def login_form_works_with_keyboard(self):
         browser, name = self._browser, f"keys-{self._walk}"
         self._server.user(name)
         browser.open("/api/login/?next=/api/v2/me/")
@@ -167,9 +167,9 @@ class Checks:
         skip = browser.driver.switch_to.active_element
         equal((skip.text, skip.rect["x"] >= 0), ("Skip to the content", True))
 
-    def logging_out_ends_the_session(self):
+    def logout_ends_session(self):
         browser = self._browser
-        url = self._enter("out")
+        url = self._log_in_as("out")
         browser.open(url)
         cookies = "; ".join(f"{cookie['name']}={cookie['value']}" for cookie in browser.driver.get_cookies())
         browser.follow(browser.button("Log out"))
@@ -179,7 +179,7 @@ class Checks:
         browser.open(url)
         browser.shows("You are not logged in")
         browser.lacks("out-")
-        # Going back shows nothing of before either, and the cookie is worth nothing, whoever has kept it.
+        # Going back shows nothing of before either, and the old cookie is rejected.
         browser.expect(401, url)
         browser.driver.back()
         browser.driver.back()
@@ -187,7 +187,7 @@ class Checks:
         request = urllib.request.Request(browser.base + url, headers={"Cookie": cookies})
         try:
             self._server.opener.open(request, timeout=60).close()
-            raise Unmet("the session goes on after logging out")
+            raise CheckFailed("the session goes on after logging out")
         except urllib.error.HTTPError as problem:
             equal(problem.code, 401)
 
@@ -196,32 +196,32 @@ class Checks:
 
     # Reading.
 
-    def links_lead_from_the_root_to_a_user(self):
+    def links_from_root_to_user(self):
         browser = self._browser
-        url = self._enter("links")
+        url = self._log_in_as("links")
         browser.open("/api/")
         browser.follow(browser.link('"/api/v2/"'))
-        self._look("root")
+        self._screenshot("root")
         browser.follow(browser.link('"/api/v2/users/"'))
         browser.at("/api/v2/users/")
-        self._look("users")
+        self._screenshot("users")
         browser.type("Search", f"links-{self._walk}")
         browser.follow(browser.button("Search"))
         browser.shows("1 object")
         browser.follow(browser.link(json.dumps(url)))
         browser.at(url)
         equal(browser.find("heading", "h1").text.split()[0], f"links-{self._walk}")
-        self._look("user")
+        self._screenshot("user")
         browser.follow(browser.link(json.dumps(url + "activity_stream/")))
         browser.follow(browser.link("users"))
         browser.at("/api/v2/users/")
 
-    def lists_are_turned_page_by_page(self):
+    def lists_have_pages(self):
         browser = self._browser
-        self._enter("pages")
+        self._log_in_as("pages")
         names = [f"paged-{self._walk}-{number}" for number in range(5)]
         for name in names:
-            self._server.ask("/api/v2/organizations/", {"name": name})
+            self._server.request("/api/v2/organizations/", {"name": name})
         browser.open(f"/api/v2/organizations/?page_size=2&order_by=name&search=paged-{self._walk}")
         listed = lambda: [found["name"] for found in browser.answer()["results"]]
         equal(listed(), names[:2])
@@ -229,40 +229,40 @@ class Checks:
         equal(browser.has("[rel=prev]"), False)
         browser.follow(browser.link("Next"))
         equal(listed(), names[2:4])
-        self._look("page-of-a-list")
+        self._screenshot("page-of-a-list")
         browser.follow(browser.link("Next"))
         equal(listed(), names[4:])
         equal(browser.has("[rel=next]"), False)
         browser.follow(browser.link("Previous"))
         equal(listed(), names[2:4])
 
-    def what_is_not_there_has_a_page(self):
+    def unknown_path_has_error_page(self):
         browser = self._browser
-        self._enter("lost")
+        self._log_in_as("lost")
         for path, words in [("/api/v2/users/999999/", "No User matches"), ("/api/v2/users/?page=99", "Invalid page.")]:
             browser.expect(404, path)
             browser.open(path)
             browser.shows("404 Not Found", words)
         browser.expect(404, "/api/v2/nothing/")
         browser.open("/api/v2/nothing/")
-        self._look("unknown")
+        self._screenshot("unknown")
         browser.follow(browser.link("All that there is"))
         browser.at("/api/v2/")
 
-    def options_are_a_button(self):
+    def options_button(self):
         browser = self._browser
-        url = self._enter("options")
+        url = self._log_in_as("options")
         browser.open(url)
         browser.follow(browser.button("OPTIONS"))
         equal("first_name" in browser.answer()["actions"]["PUT"], True)
         browser.shows("OPTIONS " + url)
-        self._look("options")
+        self._screenshot("options")
 
     # Writing.
 
-    def a_first_name_is_changed(self):
+    def form_changes_first_name(self):
         browser = self._browser
-        url = self._enter("change")
+        url = self._log_in_as("change")
         for button, name in [("PATCH", "Ada"), ("PUT", "Augusta")]:
             browser.open(url)
             content = json.loads(browser.field("Content").get_attribute("value"))
@@ -272,17 +272,17 @@ class Checks:
             browser.at(url)
             equal(browser.answer()["first_name"], name)
             equal(json.loads(browser.field("Content").get_attribute("value"))["first_name"], name)
-            equal(self._server.ask(url)["first_name"], name)
+            equal(self._server.request(url)["first_name"], name)
             # Loading the page again sends nothing again.
             browser.driver.refresh()
             equal(browser.answer()["first_name"], name)
-        self._look("changed")
-        changes = self._server.ask(url + "activity_stream/?operation=update&order_by=id")["results"]
+        self._screenshot("changed")
+        changes = self._server.request(url + "activity_stream/?operation=update&order_by=id")["results"]
         equal([change["changes"].get("first_name") for change in changes], [["", "Ada"], ["Ada", "Augusta"]])
 
-    def what_is_refused_stays_in_the_form(self):
+    def rejected_form_keeps_input(self):
         browser = self._browser
-        url = self._enter("refuse", first_name="Before")
+        url = self._log_in_as("refuse", first_name="Before")
         typed = '{"email": "no address", "first_name": "After"}'
         browser.open(url)
         browser.type("Content", typed)
@@ -293,22 +293,22 @@ class Checks:
         field = browser.field("Content")
         equal(field.get_attribute("value"), typed)
         equal(field.get_attribute("aria-invalid"), "true")
-        self._look("refused")
-        equal(self._server.ask(url)["first_name"], "Before")
+        self._screenshot("refused")
+        equal(self._server.request(url)["first_name"], "Before")
         # Mended, it goes through.
         browser.type("Content", typed.replace("no address", "ada@example.org"))
         browser.follow(browser.button("PATCH"))
         browser.at(url)
-        equal(self._server.ask(url)["email"], "ada@example.org")
+        equal(self._server.request(url)["email"], "ada@example.org")
         browser.type("Content", '{"first_name": ')
         browser.expect(400, url)
         browser.follow(browser.button("PATCH"))
         equal("JSON parse error" in browser.find("error at the form", ".write [role=alert]").text, True)
         equal(browser.field("Content").get_attribute("value"), '{"first_name": ')
 
-    def nobody_overwrites_what_changed_meanwhile(self):
+    def form_rejects_stale_object(self):
         browser = self._browser
-        url = self._enter("stale")
+        url = self._log_in_as("stale")
         browser.open(url)
         request = urllib.request.Request(self._server.base + url, b'{"first_name": "Other"}', method="PATCH", headers={
             "Authorization": self._server.authorization, "Content-Type": "application/json"})
@@ -319,11 +319,11 @@ class Checks:
         browser.shows("412 Precondition Failed")
         equal("has changed since" in browser.find("error at the form", ".write [role=alert]").text, True)
         equal(browser.field("Content").get_attribute("value"), '{"first_name": "Mine"}')
-        equal(self._server.ask(url)["first_name"], "Other")
+        equal(self._server.request(url)["first_name"], "Other")
 
-    def an_organization_is_created_and_deleted(self):
+    def form_creates_and_deletes_organization(self):
         browser, name = self._browser, f"made-{self._walk}"
-        self._enter("maker", "/api/v2/organizations/")
+        self._log_in_as("maker", "/api/v2/organizations/")
         browser.type("Content", json.dumps({"name": ""}))
         browser.expect(400, "/api/v2/organizations/")
         browser.follow(browser.button("POST"))
@@ -331,20 +331,20 @@ class Checks:
         browser.type("Content", json.dumps({"name": name}))
         browser.follow(browser.button("POST"))
         browser.shows("201 Created")
-        self._look("created")
-        url = self._server.ask(f"/api/v2/organizations/?name={name}")["results"][0]["url"]
+        self._screenshot("created")
+        url = self._server.request(f"/api/v2/organizations/?name={name}")["results"][0]["url"]
         browser.follow(browser.link(json.dumps(url)))
         browser.find("summary", "//summary[starts-with(., 'Delete')]", "xpath").click()
-        self._look("delete")
+        self._screenshot("delete")
         browser.field("Yes, delete").click()
         browser.follow(browser.button("DELETE"))
         browser.at("/api/v2/organizations/")
         equal(self._server.status(url), 404)
 
-    def deleting_takes_a_second_thought(self):
+    def deleting_asks_for_confirmation(self):
         browser = self._browser
-        self._enter("thought")
-        url = self._server.ask("/api/v2/organizations/", {"name": f"kept-{self._walk}"})["url"]
+        self._log_in_as("thought")
+        url = self._server.request("/api/v2/organizations/", {"name": f"kept-{self._walk}"})["url"]
         browser.open(url)
         browser.find("summary", "//summary[starts-with(., 'Delete')]", "xpath").click()
         # Without the tick the form is not sent.
@@ -353,18 +353,18 @@ class Checks:
         equal(browser.find("tick", "input[type=checkbox]:invalid").is_displayed(), True)
         equal(self._server.status(url), 200)
 
-    def names_are_text(self):
+    def names_are_escaped(self):
         browser = self._browser
-        self._enter("names")
+        self._log_in_as("names")
         name = f"<script>document.title='{self._walk}'</script><img src=x onerror=\"document.title=1\">"
-        url = self._server.ask("/api/v2/organizations/", {"name": name})["url"]
+        url = self._server.request("/api/v2/organizations/", {"name": name})["url"]
         browser.open(url)
         browser.shows(json.dumps(name))
         equal(browser.answer()["name"], name)
         equal(browser.find("heading", "h1").text.startswith(name), True)
         equal(browser.driver.title.startswith(name), True)
         equal((browser.has("script"), browser.has("img")), (False, False))
-        self._look("hostile-name")
+        self._screenshot("hostile-name")
         named = browser.answer()["related"]["named_url"]
         browser.follow(browser.link(json.dumps(named)))
         equal(browser.answer()["url"], url)
@@ -374,7 +374,7 @@ class Checks:
 
     # Applications.
 
-    def a_person_lets_an_application_act(self):
+    def consent_issues_code(self):
         browser, application = self._browser, self._register()
         asked = {
             "client_id": application["client_id"], "redirect_uri": application["redirect_uris"], "response_type": "code",
@@ -385,7 +385,7 @@ class Checks:
         browser.open("/api/o/authorize/?" + urllib.parse.urlencode(asked))
         browser.log_in(name, PASSWORD)
         browser.shows(f"Walk {self._walk}", name, "see everything that you can see, and change nothing", "127.0.0.1")
-        self._look("consent")
+        self._screenshot("consent")
         browser.follow(browser.button("Refuse"))
         browser.shows("Back at the application.")
         brought = self._application.brought.pop()
@@ -402,20 +402,20 @@ class Checks:
         request = urllib.request.Request(browser.base + "/api/o/token/", form.encode())
         with self._server.opener.open(request, timeout=60) as answer:
             token = json.load(answer)["access_token"]
-        me = self._server.ask("/api/v2/me/", Authorization=f"Bearer {token}")
+        me = self._server.request("/api/v2/me/", Authorization=f"Bearer {token}")
         equal(me["results"][0]["username"], name)
 
-    def an_address_that_is_not_registered_is_told(self):
+    def unregistered_redirect_uri_is_reported(self):
         browser, application = self._browser, self._register()
-        self._enter("stray")
+        self._log_in_as("stray")
         asked = {"client_id": application["client_id"], "redirect_uri": "http://127.0.0.1:1/", "response_type": "code"}
         path = "/api/o/authorize/?" + urllib.parse.urlencode(asked)
         browser.expect(400, path)
         browser.open(path)
         equal("not registered" in browser.find("error", "[role=alert]").text, True)
-        self._look("consent-fault")
+        self._screenshot("consent-fault")
 
-    def an_application_that_is_trusted_is_not_asked_about(self):
+    def trusted_application_skips_consent(self):
         browser, application = self._browser, self._register(skip_authorization=True)
         name = f"trusting-{self._walk}"
         self._server.user(name)
@@ -428,14 +428,14 @@ class Checks:
 
     def _register(self, **more):
         """A public application, registered here, which sends browsers back to this program."""
-        organization = self._server.ask("/api/v2/organizations/", {"name": f"org-{os.urandom(4).hex()}"})["id"]
-        return self._server.ask("/api/v2/applications/", {
+        organization = self._server.request("/api/v2/organizations/", {"name": f"org-{os.urandom(4).hex()}"})["id"]
+        return self._server.request("/api/v2/applications/", {
             "name": f"Walk {self._walk}", "organization": organization, "client_type": "public",
             "authorization_grant_type": "authorization-code", "redirect_uris": self._application.callback, **more})
 
     # The walk itself.
 
-    def what_the_policy_forbids_would_be_noticed(self):
+    def policy_violations_are_detected(self):
         browser = self._browser
         browser.open("/api/login/")
         browser.driver.execute_script("document.body.setAttribute('style', 'color: red')")
@@ -454,7 +454,7 @@ def one_time_code(secret):
 
 def equal(found, wanted):
     if found != wanted:
-        raise Unmet(f"found {found!r} instead of {wanted!r}")
+        raise CheckFailed(f"found {found!r} instead of {wanted!r}")
 
 
 def outcome(browser, check):
@@ -466,7 +466,7 @@ def outcome(browser, check):
         return f"the browser complains: {'; '.join(complaints)}" if complaints else None
     except urllib.error.HTTPError as problem:
         return f"{problem.url} was answered with {problem.code}: {problem.read().decode()}"
-    except (Unmet, KeyError, IndexError, TypeError, ValueError, OSError, WebDriverException) as caught:
+    except (CheckFailed, KeyError, IndexError, TypeError, ValueError, OSError, WebDriverException) as caught:
         return f"{type(caught).__name__}: {caught}"
 
 

@@ -214,7 +214,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_the_recap_of_a_play() {
+    fn play_recap_is_parsed() {
         let line = "localhost                  : ok=9    changed=4    unreachable=1    failed=1    skipped=0";
         assert_eq!(recap(line), Some(Counts { passed: 9, failed: 2, skipped: 0 }));
         assert_eq!(recap("TASK [localhost : x]"), None);

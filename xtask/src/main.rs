@@ -1,16 +1,16 @@
 //! What developers and CI run; `cargo xtask help` tells.
 
-mod attack;
 mod bench;
 mod clients;
+mod disposable_root;
 mod documents;
 mod fuzz;
-mod leftovers;
 mod package;
+mod password_attack;
 mod report;
 mod rust;
+mod scratch;
 mod server;
-mod throw_away;
 mod words;
 
 use std::process::ExitCode;
@@ -121,7 +121,7 @@ fn main() -> Result<ExitCode> {
     if let Some((command, flags)) = arguments.split_first()
         && command == "attack"
     {
-        attack::run(flags)?;
+        password_attack::run(flags)?;
         return Ok(ExitCode::SUCCESS);
     }
     if let Some((command, flags)) = arguments.split_first()

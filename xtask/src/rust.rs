@@ -9,8 +9,8 @@ use anyhow::{Context as _, Result};
 use hostler_testkit::Cluster;
 use hostler_testkit::skip::{FORBIDDEN, SKIPS_VARIABLE};
 
-use crate::leftovers::Scratch;
 use crate::report::{Counts, Report};
+use crate::scratch::Scratch;
 
 const VARIABLE: &str = "HOSTLER_TEST_POSTGRES";
 

@@ -313,7 +313,7 @@ fn is_ready(data: &Path, process: u32) -> bool {
     let file = fs::read_to_string(data.join("postmaster.pid")).unwrap_or_default();
     let lines: Vec<&str> = file.lines().map(str::trim).collect();
     lines.first() == Some(&process.to_string().as_str())
-        // A standby takes whoever only reads.
+        // A standby accepts read-only connections.
         && lines.get(7).is_some_and(|state| ["ready", "standby"].contains(state))
 }
 

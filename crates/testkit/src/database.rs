@@ -130,7 +130,7 @@ pub fn drop_abandoned() -> Result<(), postgres::Error> {
     for row in client.query("SELECT datname::text FROM pg_database WHERE NOT datistemplate", &[])? {
         let name: String = row.get(0);
         if began(&name).is_some_and(|began| began + A_DAY < seconds()) {
-            // Without FORCE, which would end the connections of whoever uses it.
+            // Without FORCE, which would end connections of other tests.
             let _ = client.batch_execute(&format!("DROP DATABASE IF EXISTS {name}"));
         }
     }

@@ -303,7 +303,7 @@ impl TestServer {
         self.anonymous().with_password(name, password)
     }
 
-    /// Whoever owns this token.
+    /// The owner of this token.
     pub fn with_token(&self, token: &str) -> Client {
         self.anonymous().with_token(token)
     }

@@ -13,7 +13,7 @@ pub struct Connection {
 }
 
 /// What came back.
-pub struct Answer {
+pub struct Response {
     pub status: u16,
     pub body: Vec<u8>,
     /// How many statements it took, if the server tells.
@@ -33,7 +33,7 @@ impl Connection {
     }
 
     /// Asks for a path and waits for the whole answer.
-    pub fn get(&mut self, path: &str, authorization: &str) -> Result<Answer> {
+    pub fn get(&mut self, path: &str, authorization: &str) -> Result<Response> {
         let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: {authorization}\r\n\r\n");
         let start = Instant::now();
         self.stream.get_mut().write_all(request.as_bytes())?;
@@ -52,7 +52,7 @@ impl Connection {
         }
         let mut body = vec![0; length];
         self.stream.read_exact(&mut body)?;
-        Ok(Answer { status, body, statements, time: start.elapsed() })
+        Ok(Response { status, body, statements, time: start.elapsed() })
     }
 
     fn line(&mut self) -> Result<String> {

@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result};
 use postgres::{Client, NoTls};
 
 /// A new database that no other program uses; one on a PostgreSQL server is dropped with this value.
-pub enum Place {
+pub enum BenchDatabase {
     /// The file in the server's data folder.
     Sqlite,
     /// A database on a server.
@@ -16,19 +16,19 @@ pub enum Place {
     },
 }
 
-impl Place {
+impl BenchDatabase {
     /// Makes a database on that server, or leaves the file to Hostler. One run may have several, by their names.
     pub fn create(server: Option<&str>, name: &str) -> Result<Self> {
-        let Some(server) = server else { return Ok(Place::Sqlite) };
+        let Some(server) = server else { return Ok(BenchDatabase::Sqlite) };
         let name = format!("hostler_bench_{}_{name}", std::process::id());
         let mut client = Client::connect(server, NoTls).context("the PostgreSQL server cannot be reached")?;
         client.batch_execute(&format!("CREATE DATABASE {name}"))?;
-        Ok(Place::Postgres { server: server.to_owned(), name })
+        Ok(BenchDatabase::Postgres { server: server.to_owned(), name })
     }
 
     /// What `--database` takes.
     pub fn url(&self) -> Option<String> {
-        let Place::Postgres { server, name } = self else { return None };
+        let BenchDatabase::Postgres { server, name } = self else { return None };
         let (address, query) = match server.split_once('?') {
             Some((address, query)) => (address, format!("?{query}")),
             None => (server.as_str(), String::new()),
@@ -40,7 +40,7 @@ impl Place {
 
     /// What it is and how far an answered write is safe, in words.
     pub fn described(&self) -> Result<String> {
-        let Place::Postgres { .. } = self else {
+        let BenchDatabase::Postgres { .. } = self else {
             return Ok("SQLite in WAL mode with synchronous=FULL: an answered write is on the disk".to_owned());
         };
         let [version, fsync, commit] = self.settings(["server_version", "fsync", "synchronous_commit"])?;
@@ -61,7 +61,7 @@ impl Place {
     /// Settings of the server; empty for a file.
     fn settings<const N: usize>(&self, names: [&str; N]) -> Result<[String; N]> {
         let mut values = names.map(|_| String::new());
-        if let Place::Postgres { server, .. } = self {
+        if let BenchDatabase::Postgres { server, .. } = self {
             let mut client = Client::connect(server, NoTls)?;
             for (value, name) in values.iter_mut().zip(names) {
                 *value = client.query_one(&format!("SHOW {name}"), &[])?.get(0);
@@ -71,9 +71,9 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for BenchDatabase {
     fn drop(&mut self) {
-        let Place::Postgres { server, name } = self else { return };
+        let BenchDatabase::Postgres { server, name } = self else { return };
         let dropped = Client::connect(server, NoTls)
             .and_then(|mut client| client.batch_execute(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")));
         if let Err(problem) = dropped {
@@ -87,15 +87,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_name_goes_into_the_url() {
+    fn url_contains_database_name() {
         for (server, url) in [
             ("postgres://a@h:1/postgres", "postgres://a@h:1/it"),
             ("postgres://a@h", "postgres://a@h/it"),
             ("postgres://a@h/x?sslmode=disable", "postgres://a@h/it?sslmode=disable"),
         ] {
             // Forgotten, since there is nothing to drop.
-            let place = std::mem::ManuallyDrop::new(Place::Postgres { server: server.into(), name: "it".into() });
-            assert_eq!(place.url().as_deref(), Some(url));
+            let database =
+                std::mem::ManuallyDrop::new(BenchDatabase::Postgres { server: server.into(), name: "it".into() });
+            assert_eq!(database.url().as_deref(), Some(url));
         }
     }
 }

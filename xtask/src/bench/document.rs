@@ -1,4 +1,4 @@
-//! The table, and its place in docs/benchmarks.md.
+//! The table, and its database in docs/benchmarks.md.
 
 use std::fmt;
 use std::fs;
@@ -104,16 +104,16 @@ impl fmt::Display for Measured {
             "\nWhile 32 connections send PATCH, a GET over another takes {:.2} ms (p99).\n",
             self.reads_meanwhile
         )?;
-        aims(out, self.aims())
+        targets(out, self.targets())
     }
 }
 
 impl Measured {
-    fn aims(&self) -> Vec<Aim> {
+    fn targets(&self) -> Vec<Target> {
         let mut list = vec![];
         for row in self.rows.iter().filter(|row| row.awx.is_some()) {
             let times = row.speed.rate() / row.awx.unwrap_or(f64::INFINITY);
-            list.push(Aim::least(
+            list.push(Target::least(
                 format!("{} over {}, compared with AWX", row.name, row.connections),
                 times,
                 100.0,
@@ -122,26 +122,26 @@ impl Measured {
         }
         for row in self.rows.iter().filter(|row| row.name == "GET user, token") {
             let what = format!("{} over {}, compared with the bare handler", row.name, row.connections);
-            list.push(Aim::least(what, row.share(), 0.33, ""));
+            list.push(Target::least(what, row.share(), 0.33, ""));
         }
         if self.is_durable {
             for row in self.rows.iter().filter(|row| row.name == "PATCH user, token" && row.connections == 32) {
-                list.push(Aim::least("PATCH user, token over 32, a second", row.speed.rate(), 2000.0, ""));
+                list.push(Target::least("PATCH user, token over 32, a second", row.speed.rate(), 2000.0, ""));
             }
         }
-        list.push(Aim::below("p99 of a GET meanwhile", self.reads_meanwhile, 5.0, "ms"));
-        list.push(Aim::below("resident memory idle", self.idle, 40.0, "MB"));
-        list.push(Aim::below("resident memory at the end", self.after, 120.0, "MB"));
+        list.push(Target::below("p99 of a GET meanwhile", self.reads_meanwhile, 5.0, "ms"));
+        list.push(Target::below("resident memory idle", self.idle, 40.0, "MB"));
+        list.push(Target::below("resident memory at the end", self.after, 120.0, "MB"));
         for (what, found) in [("this", self.start), ("a new", self.new_start)] {
             let what = format!("from exec to the first answer on {what} database");
-            list.push(Aim::below(what, found * 1000.0, 100.0, "ms"));
+            list.push(Target::below(what, found * 1000.0, 100.0, "ms"));
         }
         list
     }
 }
 
 /// Something that a run shall show.
-pub struct Aim {
+pub struct Target {
     what: String,
     found: f64,
     wanted: f64,
@@ -149,7 +149,7 @@ pub struct Aim {
     is_met: bool,
 }
 
-impl Aim {
+impl Target {
     /// It shall be less than that.
     pub fn below(what: impl Into<String>, found: f64, wanted: f64, unit: &'static str) -> Self {
         Self { what: what.into(), found, wanted, unit, is_met: found < wanted }
@@ -161,10 +161,10 @@ impl Aim {
     }
 }
 
-/// Writes a table of aims.
-pub fn aims(out: &mut fmt::Formatter<'_>, aims: Vec<Aim>) -> fmt::Result {
-    writeln!(out, "| Aim | Wanted | Found | |\n|---|--:|--:|---|")?;
-    for Aim { what, found, wanted, unit, is_met } in aims {
+/// Writes a table of targets.
+pub fn targets(out: &mut fmt::Formatter<'_>, targets: Vec<Target>) -> fmt::Result {
+    writeln!(out, "| Target | Wanted | Found | |\n|---|--:|--:|---|")?;
+    for Target { what, found, wanted, unit, is_met } in targets {
         // As many digits as tell the two apart.
         let digits = if wanted < 1.0 {
             2
@@ -185,10 +185,10 @@ pub fn today() -> String {
     jiff::Timestamp::now().strftime("%Y-%m-%d").to_string()
 }
 
-/// Puts the run into the document, in place of the last one on such a database.
+/// Puts the run into the document, in database of the last one on such a database.
 pub fn write(file: &Path, key: &str, content: &str) -> Result<()> {
     let text = fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
-    let text = replaced(&text, key, content).with_context(|| format!("{} has no place for it", file.display()))?;
+    let text = replaced(&text, key, content).with_context(|| format!("{} has no database for it", file.display()))?;
     fs::write(file, text)?;
     println!("written into {}", file.display());
     Ok(())
@@ -207,7 +207,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_part_between_its_markers_changes() {
+    fn text_between_markers_is_replaced() {
         let text = "a\n<!-- begin x -->\nold\n<!-- end x -->\nb\n<!-- begin y -->\n<!-- end y -->\n";
         let new = replaced(text, "x", "new\n");
         let wanted = "a\n<!-- begin x -->\n\nnew\n\n<!-- end x -->\nb\n<!-- begin y -->\n<!-- end y -->\n";

@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_what_the_script_tells() -> Result<()> {
+    fn script_output_is_parsed() -> Result<()> {
         let speed = result("Running 2s test\nresult 3000 2000000 125 2500 0\n")?;
         assert_eq!(speed, Speed { requests: 3000.0, seconds: 2.0, p50: 0.125, p99: 2.5 });
         assert_eq!(speed.rate(), 1500.0);
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn failed_answers_make_no_figure() {
+    fn failed_requests_are_an_error() {
         assert!(result("result 3000 2000000 125 2500 1\n").is_err());
         assert!(result("result 0 2000000 0 0 0\n").is_err());
         assert!(result("unable to connect\n").is_err());

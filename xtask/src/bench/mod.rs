@@ -3,12 +3,12 @@
 mod cases;
 mod client;
 mod database;
+mod dataset;
 mod document;
 mod load;
+mod measured_server;
 pub mod process;
 mod scale;
-mod subject;
-mod world;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -23,11 +23,11 @@ use tempfile::TempDir;
 use crate::server::Server;
 use cases::{CASES, Kind};
 use client::Connection;
-use database::Place;
+use database::BenchDatabase;
+use dataset::Dataset;
 use document::{Measured, Row};
 use load::Load;
-use subject::{Subject, Talker};
-use world::World;
+use measured_server::{ApiClient, MeasuredServer};
 
 /// What was asked for.
 pub struct Options {
@@ -59,7 +59,11 @@ impl Options {
                 other => bail!("bench takes no {other}; cargo xtask help tells what there is"),
             }
         }
-        ensure!((world::FEWEST..=1_000_000).contains(&options.users), "--users takes {} to 1000000", world::FEWEST);
+        ensure!(
+            (dataset::MIN_USERS..=1_000_000).contains(&options.users),
+            "--users takes {} to 1000000",
+            dataset::MIN_USERS
+        );
         ensure!((1..=600).contains(&options.seconds), "--seconds takes 1 to 600");
         Ok(options)
     }
@@ -101,25 +105,25 @@ fn build() -> Result<()> {
 
 /// A database with all that there shall be in it.
 struct Prepared {
-    world: World,
+    dataset: Dataset,
     /// Seconds from exec to the first answer while it was new.
     new_start: f64,
 }
 
-fn prepare(subject: &Subject, place: &Place, users: i64) -> Result<Prepared> {
+fn prepare(subject: &MeasuredServer, database: &BenchDatabase, users: i64) -> Result<Prepared> {
     let (server, new_start) = subject.start(&[])?;
-    Talker::new(&server.base).make_examples()?;
+    ApiClient::new(&server.base).make_examples()?;
     drop(server);
     println!("{users} users are made");
-    Ok(Prepared { world: World::create(place, &subject.file(), users)?, new_start })
+    Ok(Prepared { dataset: Dataset::create(database, &subject.file(), users)?, new_start })
 }
 
 fn measure(options: &Options, release: &Path, folder: &Path) -> Result<Measured> {
     let sync = sync_time(folder)?;
-    let place = Place::create(options.database.as_deref(), "world")?;
-    let subject = Subject::new(release.join("hostler"), folder.to_owned(), place.url());
-    let Prepared { world, new_start } = prepare(&subject, &place, options.users)?;
-    let ids = (world.first_user(), world.last_user());
+    let database = BenchDatabase::create(options.database.as_deref(), "dataset")?;
+    let subject = MeasuredServer::new(release.join("hostler"), folder.to_owned(), database.url());
+    let Prepared { dataset, new_start } = prepare(&subject, &database, options.users)?;
+    let ids = (dataset.first_user(), dataset.last_user());
     let mut starts = (0..STARTS).map(|_| Ok(subject.start(&[])?.1)).collect::<Result<Vec<f64>>>()?;
     starts.sort_by(f64::total_cmp);
 
@@ -127,7 +131,7 @@ fn measure(options: &Options, release: &Path, folder: &Path) -> Result<Measured>
     let user = format!("/api/v2/users/{}/", ids.0);
     let list = "/api/v2/users/?page_size=25".to_owned();
     let (counting, _) = subject.start(&["--debug-headers"])?;
-    let talker = Talker::new(&counting.base);
+    let talker = ApiClient::new(&counting.base);
     let token = talker.token()?;
     let mut statements = BTreeMap::new();
     for case in &CASES {
@@ -188,7 +192,7 @@ fn measure(options: &Options, release: &Path, folder: &Path) -> Result<Measured>
         rows,
         command: command(options),
         key: if options.database.is_some() { "postgresql" } else { "sqlite" },
-        database: place.described()?,
+        database: database.described()?,
         users: options.users,
         seconds: options.seconds,
         sync,
@@ -197,7 +201,7 @@ fn measure(options: &Options, release: &Path, folder: &Path) -> Result<Measured>
         idle,
         after: process::memory(server.id(), "VmRSS")?,
         reads_meanwhile,
-        is_durable: place.is_durable()?,
+        is_durable: database.is_durable()?,
         machine: machine()?,
     })
 }
@@ -206,7 +210,7 @@ fn measure(options: &Options, release: &Path, folder: &Path) -> Result<Measured>
 fn machine() -> Result<String> {
     let cores = std::thread::available_parallelism()?;
     let memory = process::machine_memory()?;
-    Ok(format!("{cores} cores with {memory:.0} GB of memory, shared by the server and whoever asks it"))
+    Ok(format!("{cores} cores with {memory:.0} GB of memory, shared by the server and the load generator"))
 }
 
 /// The time in milliseconds within which 99 of 100 GETs are answered, one after
@@ -270,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn options_are_read() -> Result<()> {
+    fn options_are_parsed() -> Result<()> {
         let options = parse("--seconds 3 --quick --database postgres://u:p@h/d")?;
         assert_eq!((options.users, options.seconds, options.is_quick), (1000, 3, true));
         assert_eq!(command(&options), "cargo xtask bench --users 1000 --seconds 3 --database postgres://…");

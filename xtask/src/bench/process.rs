@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_the_kernels_tables() {
+    fn proc_files_are_parsed() {
         assert_eq!(kilobytes("Name:\tx\nVmHWM:\t   2048 kB\nVmRSS:\t    1024 kB\n", "VmRSS"), Some(1024.0));
         let stat = "7 (a) b) S 1 7 7 0 -1 4194304 100 0 0 0 250 50 0 0 20 0 3 0 100 1000 200";
         assert_eq!(ticks(stat), Some(300.0));

@@ -129,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn blocks_are_found_with_what_is_said_of_them() {
+    fn blocks_and_their_annotations_are_parsed() {
         let text = "\
 # A
 <!-- needs: postgresql, ldap -->
@@ -163,7 +163,7 @@ $ four
     }
 
     #[test]
-    fn what_nobody_understands_is_refused() {
+    fn unknown_annotations_are_rejected() {
         for text in ["```sh\nx\n", "```\nx\n```\n", "<!-- run: perhaps -->\n```sh\nx\n```\n", "```console\nx\n```\n"] {
             assert!(read("a.md", text).is_err(), "{text}");
         }

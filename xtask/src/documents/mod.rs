@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use tempfile::TempDir;
 
+use crate::disposable_root;
 use crate::report::{Counts, Report};
-use crate::throw_away;
 use markdown::{Block, Document, Kind, read};
 
 /// Runs the commands of all documents, or of those that are named; `clients` is where the `awx` command is, or why it is not there.
@@ -62,7 +62,7 @@ fn run(report: &mut Report, document: &Document, package: &Path, clients: &Resul
     let file = folder.path().join("document.sh");
     fs::write(&file, script(document, &blocks, &bin)?)?;
     let prelude = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/documents/prelude.sh");
-    match throw_away::run("bash", &[&file, &prelude, package]) {
+    match disposable_root::run("bash", &[&file, &prelude, package]) {
         Ok(()) => {
             println!("{}: {} blocks", document.path, blocks.len());
             report.add(Counts { passed: blocks.len() as u64, ..Counts::default() });
@@ -72,7 +72,7 @@ fn run(report: &mut Report, document: &Document, package: &Path, clients: &Resul
     Ok(())
 }
 
-/// The blocks one after the other in one shell, so that they share variables as they do for whoever types them.
+/// The blocks one after the other in one shell, so that they share variables.
 fn script(document: &Document, blocks: &[&Block], clients: &str) -> Result<String> {
     let mut script = format!("prelude=$1 package=$2 clients={}\n", quoted(clients));
     writeln!(
@@ -125,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_become_words_of_the_shell() {
+    fn texts_are_quoted_for_the_shell() {
         assert_eq!(quoted("it's"), r"'it'\''s'");
         assert_eq!(pattern("a* … [b]"), r"'a\* * \[b\]'");
     }

@@ -188,5 +188,5 @@ prepare() {
     systemctl start hostler
 }
 
-# Whoever asks for a password is told one.
+# Answers password prompts.
 exec < <(yes 'correct horse battery')

@@ -65,7 +65,7 @@ pub fn build(binary: &Path, to: &Path, compression: &str) -> Result<PathBuf> {
         .replace("@SIZE@", &size.to_string());
     stage.write("DEBIAN/control", &control)?;
 
-    // Whatever the umask of whoever builds it.
+    // Independent of the umask.
     output(&mut stage.shell("find . -type d -exec chmod 0755 {} +"))?;
     fs::create_dir_all(to)?;
     let package = to.join(format!("hostler_{version}_{architecture}.deb"));

@@ -12,7 +12,7 @@ use super::{licences, output};
 
 /// Whom the program runs as; `USER` in the Containerfile says the same.
 const USER: u64 = 65532;
-/// Authorities that vouch for directories reached by TLS.
+/// Certificate authorities for LDAP over TLS.
 const AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
 
 /// Writes the archive into a folder and answers the file.
@@ -85,7 +85,7 @@ mod tests {
     use super::library;
 
     #[test]
-    fn libraries_are_found_in_what_ldd_says() {
+    fn ldd_output_is_parsed() {
         for (line, expected) in [
             ("\tlinux-vdso.so.1 (0x00007fb92b217000)", None),
             ("\tlibm.so.6 => /lib/x86_64-linux-gnu/libm.so.6 (0x0)", Some("/lib/x86_64-linux-gnu/libm.so.6")),

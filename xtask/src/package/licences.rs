@@ -75,7 +75,7 @@ fn linked(metadata: &Value) -> Result<Vec<&Value>> {
     Ok(linked)
 }
 
-/// The files of a package that licences are told in.
+/// The licence files of a package.
 fn notices(folder: &Path) -> Result<Vec<String>> {
     let mut texts = vec![];
     for entry in fs::read_dir(folder)? {
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn libraries_are_told_with_their_licences() {
+    fn licences_of_dependencies_are_listed() {
         let text = third_party().expect("cargo tells what is linked");
         for expected in ["\nserde_json 1.", ": MIT OR Apache-2.0\n", "Permission is hereby granted"] {
             assert!(text.contains(expected), "{expected:?} is not in what the package tells of others");

@@ -7,8 +7,8 @@ use anyhow::{Result, ensure};
 use tempfile::TempDir;
 
 use super::{debian, image, output, root};
+use crate::disposable_root;
 use crate::report::{Counts, Report};
-use crate::throw_away;
 
 /// What the trials need, and what it is for.
 const PROGRAMS: [(&str, &str); 6] = [
@@ -79,7 +79,7 @@ fn obstacle() -> Option<Obstacle> {
         return Some(Obstacle::Missing(format!("there is no {program}, which {use_of_it}")));
     }
     // Overlays may not lie on every file system, and not every container may mount.
-    let problem = throw_away::run("true", &[]).err()?;
+    let problem = disposable_root::run("true", &[]).err()?;
     Some(Obstacle::Forbidden(format!("no throw-away copy of this machine can be made: {problem:#}")))
 }
 
@@ -90,5 +90,5 @@ fn is_there(program: &str) -> bool {
 /// Runs one of our scripts in a copy, with these files as its arguments.
 fn in_a_copy(script: &str, files: &[&Path]) -> Result<()> {
     let script = root()?.join("xtask/src/package").join(script);
-    throw_away::run("bash", &[&[script.as_path()], files].concat())
+    disposable_root::run("bash", &[&[script.as_path()], files].concat())
 }

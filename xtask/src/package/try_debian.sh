@@ -66,7 +66,7 @@ has "the configuration is not read" "$(hostler config show)" 'data = "/var/lib/h
 
 step "commands before its first start change nothing"
 hostler user create rescue --superuser <<<"$password" >/tmp/said 2>&1 && fail "a user is created without a server"
-has "no reason is told" "$(cat /tmp/said)" 'hostler serve'
+has "no reason is printed" "$(cat /tmp/said)" 'hostler serve'
 hostler check >/tmp/said 2>&1 && fail "nothing is wrong before the first start"
 expect "files of root in the data" "$(find /var/lib/hostler ! -user hostler)" ''
 

@@ -295,7 +295,7 @@ fn user_created_below_a_team_is_not_administered(backend: Backend) {
     boss.patch(member["url"].as_str().expect("a path"), json!({"first_name": "x"})).expect(200);
 }
 
-/// Roles on projects and the like make nobody a member, whoever grants them.
+/// Roles on projects and other objects make no user a member.
 fn users_granted_roles_in_one_organization_are_changed_by_superusers_only(backend: Backend) {
     let TakeoverFixture { server, home, crew, boss, .. } = fixture(backend);
     let organization = format!("/api/v2/organizations/{home}/");

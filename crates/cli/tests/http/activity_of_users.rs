@@ -4,11 +4,11 @@ use hostler_testkit::{Backend, PASSWORD, TestServer, TestUser, on_each_backend};
 use serde_json::{Value, json};
 
 on_each_backend!(
-    one_entry_tells_what_changed,
-    the_auditor_flag_has_an_entry_of_its_own,
-    the_actor_is_the_caller,
-    what_is_refused_or_the_same_is_not_recorded,
-    memberships_are_recorded_once,
+    update_entry_contains_all_changed_fields,
+    auditor_flag_change_has_own_entry,
+    entry_actor_is_the_caller,
+    rejected_or_unchanged_update_has_no_entry,
+    membership_change_has_one_entry,
 );
 
 fn start(backend: Backend) -> TestServer {
@@ -27,7 +27,7 @@ fn changes(entries: &[Value]) -> Vec<&Value> {
     entries.iter().map(|entry| &entry["changes"]).collect()
 }
 
-fn one_entry_tells_what_changed(backend: Backend) {
+fn update_entry_contains_all_changed_fields(backend: Backend) {
     let server = start(backend);
     let ann = server.user_with("ann", json!({"first_name": "Ann", "email": "a@example.org"}));
     let admin = server.as_admin();
@@ -51,7 +51,7 @@ fn one_entry_tells_what_changed(backend: Backend) {
     assert_eq!(changes(&entries), [&json!({"last_name": ["", "Berg"]})]);
 }
 
-fn the_auditor_flag_has_an_entry_of_its_own(backend: Backend) {
+fn auditor_flag_change_has_own_entry(backend: Backend) {
     let server = start(backend);
     let ann = server.user("ann");
     let admin = server.as_admin();
@@ -67,7 +67,7 @@ fn the_auditor_flag_has_an_entry_of_its_own(backend: Backend) {
     assert_eq!(changes(&entries), [&json!({"is_system_auditor": [true, false]})]);
 }
 
-fn the_actor_is_the_caller(backend: Backend) {
+fn entry_actor_is_the_caller(backend: Backend) {
     let server = start(backend);
     let org = server.organization("Acme");
     let (boss, ann) = (server.user("boss"), server.user("ann"));
@@ -89,7 +89,7 @@ fn the_actor_is_the_caller(backend: Backend) {
     assert_eq!(told, expected);
 }
 
-fn what_is_refused_or_the_same_is_not_recorded(backend: Backend) {
+fn rejected_or_unchanged_update_has_no_entry(backend: Backend) {
     let server = start(backend);
     let fields = json!({"first_name": "Ann", "email": "a@example.org", "is_system_auditor": true});
     let ann = server.user_with("ann", fields.clone());
@@ -113,7 +113,7 @@ fn what_is_refused_or_the_same_is_not_recorded(backend: Backend) {
     assert_eq!(total(), before, "{:?}", admin.results("/api/v2/activity_stream/?order_by=-id").first());
 }
 
-fn memberships_are_recorded_once(backend: Backend) {
+fn membership_change_has_one_entry(backend: Backend) {
     let server = start(backend);
     let org = server.organization("Acme");
     let ann = server.user("ann");

@@ -11,7 +11,7 @@ fn start(backend: Backend) -> TestServer {
 }
 
 #[test]
-fn programs_get_json_and_browsers_get_pages() {
+fn accept_header_selects_json_or_html() {
     let server = start(Backend::Sqlite);
     let admin = server.as_admin();
     let ask = |path: &str, accept: &str| admin.request("GET", path).header("Accept", accept).send();
@@ -29,7 +29,7 @@ fn programs_get_json_and_browsers_get_pages() {
 
 /// Who asks for YAML gets what JSON says, whatever the words in it look like.
 #[test]
-fn answers_come_in_yaml_too() {
+fn accept_header_selects_yaml() {
     let server = start(Backend::Sqlite);
     let admin = server.as_admin();
     let odd = [
@@ -91,7 +91,7 @@ fn answers_come_in_yaml_too() {
 }
 
 #[test]
-fn every_kind_of_path_has_a_page_with_the_status_of_its_answer() {
+fn html_page_has_status_of_json_response() {
     for backend in backends() {
         let server = start(backend);
         let browser = PageBrowser::logged_in(&server, ADMIN, ADMIN_PASSWORD);
@@ -123,7 +123,7 @@ fn every_kind_of_path_has_a_page_with_the_status_of_its_answer() {
 }
 
 #[test]
-fn every_page_is_under_a_strict_policy() {
+fn pages_have_strict_content_security_policy() {
     let server = start(Backend::Sqlite);
     let browser = PageBrowser::new(&server);
     let policy = "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
@@ -150,7 +150,7 @@ fn every_page_is_under_a_strict_policy() {
 }
 
 #[test]
-fn nobody_is_shown_the_way_in() {
+fn anonymous_page_links_to_login() {
     let server = start(Backend::Sqlite);
     let page = PageBrowser::new(&server).get("/api/v2/users/?search=a%26b").expect(401);
     assert!(page.header("WWW-Authenticate").is_some_and(|value| !value.contains("Basic")));
@@ -165,7 +165,7 @@ fn nobody_is_shown_the_way_in() {
 }
 
 #[test]
-fn what_cannot_be_written_shows_no_form() {
+fn page_without_permission_has_no_form() {
     let server = start(Backend::Sqlite);
     let carol = server.user("carol").path();
     let has_form = |page: &Response| page.text().contains("<textarea");
@@ -204,7 +204,7 @@ fn what_cannot_be_written_shows_no_form() {
 
 /// Who may not see what a thing is sees at least what happened.
 #[test]
-fn what_went_wrong_is_the_heading() {
+fn error_page_shows_error_as_heading() {
     let server = start(Backend::Sqlite);
     let browser = PageBrowser::logged_in(&server, ADMIN, ADMIN_PASSWORD);
     for (path, heading) in [("/api/v2/users/999/", "Not Found"), ("/api/v2/users/?nonsense=1", "User List")] {
@@ -214,7 +214,7 @@ fn what_went_wrong_is_the_heading() {
 }
 
 #[test]
-fn hostile_names_stay_text() {
+fn html_in_names_is_escaped() {
     let server = start(Backend::Sqlite);
     let admin = server.as_admin();
     let browser = PageBrowser::logged_in(&server, ADMIN, ADMIN_PASSWORD);
@@ -248,7 +248,7 @@ fn hostile_names_stay_text() {
 }
 
 #[test]
-fn only_own_paths_are_links() {
+fn only_own_paths_become_links() {
     let server = start(Backend::Sqlite);
     let admin = server.as_admin();
     let browser = PageBrowser::logged_in(&server, ADMIN, ADMIN_PASSWORD);
@@ -264,7 +264,7 @@ fn only_own_paths_are_links() {
 }
 
 #[test]
-fn lists_are_paged_and_searched() {
+fn list_page_has_paging_and_search() {
     let server = start(Backend::Sqlite);
     for number in 0..5 {
         server.user(&format!("user-{number}"));
@@ -281,7 +281,7 @@ fn lists_are_paged_and_searched() {
 }
 
 #[test]
-fn a_wrong_password_keeps_the_way_back_and_the_name() {
+fn failed_login_keeps_next_and_username() {
     let server = start(Backend::Sqlite);
     let browser = PageBrowser::new(&server);
     browser.get("/api/login/?next=/api/v2/users/").expect(200);

@@ -20,7 +20,7 @@ fn problems(page: &Response) -> Vec<String> {
 }
 
 #[test]
-fn a_name_is_changed_through_the_form() {
+fn form_updates_object() {
     for backend in backends() {
         let server = start(backend);
         let url = server.user("carol").path();
@@ -46,7 +46,7 @@ fn a_name_is_changed_through_the_form() {
 }
 
 #[test]
-fn what_is_refused_comes_back_with_what_was_typed() {
+fn rejected_form_keeps_input() {
     let server = start(Backend::Sqlite);
     let url = server.user("carol").path();
     let browser = PageBrowser::logged_in(&server, ADMIN, ADMIN_PASSWORD);
@@ -65,7 +65,7 @@ fn what_is_refused_comes_back_with_what_was_typed() {
 
 /// Each field and each of its faults, how deep it may be, and what is wrong with several of them together.
 #[test]
-fn every_fault_stands_at_the_form() {
+fn rejected_form_shows_all_errors() {
     let server = start(Backend::Sqlite);
     let browser = PageBrowser::logged_in(&server, ADMIN, ADMIN_PASSWORD);
     let send = |path: &str, body: serde_json::Value| {
@@ -85,7 +85,7 @@ fn every_fault_stands_at_the_form() {
 }
 
 #[test]
-fn objects_are_created_and_deleted_through_forms() {
+fn form_creates_and_deletes_objects() {
     let server = start(Backend::Sqlite);
     let browser = PageBrowser::logged_in(&server, ADMIN, ADMIN_PASSWORD);
     assert_eq!(content(&browser.get("/api/v2/organizations/")), "{}");
@@ -109,7 +109,7 @@ fn objects_are_created_and_deleted_through_forms() {
 }
 
 #[test]
-fn a_token_made_by_a_form_is_shown_once() {
+fn form_shows_new_token_once() {
     let server = start(Backend::Sqlite);
     let browser = PageBrowser::logged_in(&server, ADMIN, ADMIN_PASSWORD);
     let made = browser.form("/api/v2/tokens/", &[("_method", "POST"), ("_content", "{}")]).expect(201).text();
@@ -120,7 +120,7 @@ fn a_token_made_by_a_form_is_shown_once() {
 }
 
 #[test]
-fn forged_forms_are_refused() {
+fn forged_form_is_rejected() {
     for backend in backends() {
         let server = start(backend);
         let url = server.user("carol").path();
@@ -157,7 +157,7 @@ fn forged_forms_are_refused() {
 }
 
 #[test]
-fn a_form_that_means_no_method_is_no_json() {
+fn form_without_method_override_is_rejected() {
     let server = start(Backend::Sqlite);
     let browser = PageBrowser::logged_in(&server, ADMIN, ADMIN_PASSWORD);
     let page = browser.form("/api/v2/organizations/", &[("name", "Acme")]).expect(415);
@@ -167,7 +167,7 @@ fn a_form_that_means_no_method_is_no_json() {
 }
 
 #[test]
-fn forms_are_for_sessions_only() {
+fn form_requires_session() {
     let server = start(Backend::Sqlite);
     let url = server.user("carol").path();
     let browser = PageBrowser::logged_in(&server, ADMIN, ADMIN_PASSWORD);
@@ -179,7 +179,7 @@ fn forms_are_for_sessions_only() {
         let call = client.request(method, &url).header("Cookie", &cookies).header("Content-Type", FORM);
         call.header("Accept", ACCEPT).body(encode(&fields)).send()
     };
-    // Whoever says who they are in the request itself sends JSON; the session beside it does not count.
+    // A request with credentials of its own must send JSON; the session does not count.
     let made = |scope: &str| server.as_admin().post("/api/v2/tokens/", json!({"scope": scope})).expect(201).json();
     let (read, write) = (made("read"), made("write"));
     let with = |token: &serde_json::Value| server.with_token(token["token"].as_str().expect("a token"));
@@ -198,7 +198,7 @@ fn forms_are_for_sessions_only() {
 }
 
 #[test]
-fn logging_out_needs_the_form() {
+fn logout_requires_form() {
     let server = start(Backend::Sqlite);
     let browser = PageBrowser::logged_in(&server, ADMIN, ADMIN_PASSWORD);
     browser.raw_form("/api/logout/", &[]).expect(403);

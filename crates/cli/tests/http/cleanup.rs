@@ -6,9 +6,9 @@ use std::time::Duration;
 use hostler_testkit::{Backend, Browser, TestServer, on_each_backend};
 use serde_json::json;
 
-on_each_backend!(what_has_expired_goes_and_what_can_be_refreshed_stays);
+on_each_backend!(expired_tokens_and_sessions_are_deleted);
 
-fn what_has_expired_goes_and_what_can_be_refreshed_stays(backend: Backend) {
+fn expired_tokens_and_sessions_are_deleted(backend: Backend) {
     let mut server = TestServer::start(env!("CARGO_BIN_EXE_hostler"), backend);
     let admin = server.as_admin();
     let application = json!({

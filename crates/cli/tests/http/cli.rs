@@ -35,7 +35,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn help_names_the_environment() {
+fn help_lists_environment_variables() {
     let output = hostler(&["serve", "--help"]).output().expect("the binary runs");
     assert!(output.status.success());
     let help = text(&output.stdout);
@@ -45,13 +45,13 @@ fn help_names_the_environment() {
 }
 
 #[test]
-fn an_unknown_command_is_a_usage_error() {
+fn unknown_command_is_usage_error() {
     let output = hostler(&["dance"]).output().expect("the binary runs");
     assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
 }
 
 #[test]
-fn the_environment_alone_suffices() {
+fn serve_is_configured_by_environment() {
     let folder = TempDir::new().expect("a directory");
     let mut child = hostler(&["serve"])
         .env("HOSTLER_LISTEN", "127.0.0.1:0")
@@ -69,7 +69,7 @@ fn the_environment_alone_suffices() {
 }
 
 #[test]
-fn standard_output_holds_one_line() {
+fn stdout_contains_one_line() {
     let server = start(Backend::Sqlite);
     server.as_admin().get("/api/v2/me/").expect(200);
     assert!(server.anonymous().get("/api/v2/me/").status == 401);
@@ -78,7 +78,7 @@ fn standard_output_holds_one_line() {
 
 /// Neither ours nor those of libraries that log in another way.
 #[test]
-fn lines_of_the_log_do_not_tell_where_in_the_source_they_come_from() {
+fn log_lines_have_no_source_location() {
     for backend in backends() {
         let log = [("HOSTLER_LOG_FORMAT", "json"), ("HOSTLER_LOG", "debug,refinery_core=info")];
         let server = TestServer::start_with(BINARY, backend, &log);
@@ -100,7 +100,7 @@ fn lines_of_the_log_do_not_tell_where_in_the_source_they_come_from() {
 }
 
 #[test]
-fn queries_are_counted_only_on_demand() {
+fn query_count_header_is_opt_in() {
     assert!(start(Backend::Sqlite).as_admin().get("/api/v2/users/").queries() > 0);
     let plain = TestServer::start_with(BINARY, Backend::Sqlite, &[("HOSTLER_DEBUG_HEADERS", "0")]);
     assert_eq!(plain.as_admin().get("/api/v2/users/").header("X-API-Query-Count"), None);
@@ -122,7 +122,7 @@ fn refusal(listen: &str, data: &Path) -> String {
 }
 
 #[test]
-fn a_port_in_use_is_refused() {
+fn port_in_use_is_reported() {
     let folder = TempDir::new().expect("a directory");
     let taken = TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("its address");
     let _listener = TcpListener::bind(taken).expect("the port again");
@@ -131,7 +131,7 @@ fn a_port_in_use_is_refused() {
 }
 
 #[test]
-fn a_data_directory_that_cannot_be_written_is_refused() {
+fn readonly_data_directory_is_reported() {
     // Below a plain file nobody can write, not even root, whom modes do not stop.
     let file = tempfile::NamedTempFile::new().expect("a file");
     let data = file.path().join("data");
@@ -139,9 +139,9 @@ fn a_data_directory_that_cannot_be_written_is_refused() {
     assert!(line.contains(&data.display().to_string()), "{line}");
 }
 
-/// Whoever starts it, such as systemd, tries again.
+/// systemd restarts it.
 #[test]
-fn a_postgres_that_is_not_there_is_told() {
+fn unreachable_postgres_is_reported() {
     let folder = TempDir::new().expect("a directory");
     let closed = TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("its address");
     let output = hostler(&["serve", "--listen", "127.0.0.1:0", "--data"])
@@ -156,7 +156,7 @@ fn a_postgres_that_is_not_there_is_told() {
 }
 
 #[test]
-fn a_newer_database_is_refused() {
+fn newer_database_schema_is_rejected() {
     let mut server = start(Backend::Sqlite);
     assert!(server.stop().success());
     let database = sqlite_file(&server.data());
@@ -191,7 +191,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn data_are_private() {
+fn data_directory_is_private() {
     let server = start(Backend::Sqlite);
     server.as_admin().get("/api/v2/me/").expect(200);
     let mode = |path: &Path| fs::metadata(path).expect("a file").permissions().mode() & 0o777;
@@ -205,7 +205,7 @@ fn data_are_private() {
 }
 
 #[test]
-fn sigterm_ends_with_success() {
+fn sigterm_exits_with_zero() {
     for backend in backends() {
         let mut server = start(backend);
         // A connection kept open and silent must not hold up the end.
@@ -217,7 +217,7 @@ fn sigterm_ends_with_success() {
 }
 
 #[test]
-fn sigterm_lets_a_request_under_way_finish() {
+fn sigterm_finishes_running_requests() {
     let mut server = start(Backend::Sqlite);
     let token = server.as_admin().post("/api/v2/tokens/", json!({"scope": "write"})).expect(201).json();
     let body = json!({"name": "unfinished"}).to_string();
@@ -229,7 +229,7 @@ fn sigterm_lets_a_request_under_way_finish() {
     );
     let mut stream = TcpStream::connect(server.base().trim_start_matches("http://")).expect("a connection");
     stream.write_all(head.as_bytes()).expect("the head is sent");
-    // The server has to have read the head when it is told to stop.
+    // The server has to have read the head before it stops.
     sleep(Duration::from_millis(300));
     server.terminate();
     sleep(Duration::from_millis(300));
@@ -241,7 +241,7 @@ fn sigterm_lets_a_request_under_way_finish() {
 }
 
 #[test]
-fn answered_writes_survive_a_kill() {
+fn acknowledged_writes_survive_kill() {
     for backend in backends() {
         let mut server = start(backend);
         let token = server.as_admin().post("/api/v2/tokens/", json!({"scope": "write"})).expect(201).json();
@@ -300,7 +300,7 @@ fn user_done(server: &TestServer, arguments: &[&str], password: &str) -> String 
 }
 
 #[test]
-fn users_are_made_and_listed_and_get_new_passwords() {
+fn users_command_creates_lists_and_resets_passwords() {
     for backend in backends() {
         // While the server runs: that is when someone is locked out of it.
         let server = start(backend);
@@ -325,7 +325,7 @@ fn users_are_made_and_listed_and_get_new_passwords() {
 }
 
 #[test]
-fn commands_for_users_refuse_what_makes_no_sense() {
+fn users_command_rejects_bad_input() {
     let server = start(Backend::Sqlite);
     for arguments in [&["create", ADMIN][..], &["password", "nobody"], &["create", "has space"]] {
         let output = user(&server, arguments, "Some-Pass-1");
@@ -337,7 +337,7 @@ fn commands_for_users_refuse_what_makes_no_sense() {
 
 /// Who mistypes the folder is not to mend an empty database, and think the real one mended.
 #[test]
-fn commands_on_the_data_create_none() {
+fn commands_do_not_create_data() {
     let folder = TempDir::new().expect("a directory");
     let missing = folder.path().join("missing");
     for data in [missing.as_path(), folder.path()] {
@@ -359,7 +359,7 @@ fn commands_on_the_data_create_none() {
 
 /// The server has a user of its own, and its administrator is root.
 #[test]
-fn what_root_makes_in_the_data_belongs_to_their_owner() {
+fn files_created_by_root_get_data_owner() {
     const SOMEBODY: u32 = 12345;
     let folder = TempDir::new().expect("a directory");
     let data = folder.path().join("data");
@@ -398,7 +398,7 @@ fn what_root_makes_in_the_data_belongs_to_their_owner() {
 }
 
 #[test]
-fn an_empty_password_lets_nobody_in() {
+fn empty_admin_password_is_rejected() {
     let server = TestServer::start_with(BINARY, Backend::Sqlite, &[("HOSTLER_ADMIN_PASSWORD", "")]);
     server.as_user(ADMIN, "").get("/api/v2/me/").expect(401);
     let told = server.stderr();
@@ -408,7 +408,7 @@ fn an_empty_password_lets_nobody_in() {
 
 /// Several servers that start at the same moment on the same new data all come up, and share them.
 #[test]
-fn servers_that_start_at_once_share_a_new_database() {
+fn concurrent_first_starts_share_database() {
     for backend in backends() {
         let database = (backend == Backend::Postgres).then(PostgresDatabase::create);
         let folder = TempDir::new().expect("a directory");
@@ -448,7 +448,7 @@ fn servers_that_start_at_once_share_a_new_database() {
 
 /// As behind `| head`, which ends before all is printed.
 #[test]
-fn what_nobody_reads_ends_quietly() {
+fn closed_stdout_is_no_error() {
     let server = start(Backend::Sqlite);
     let data = server.data();
     let data = data.to_str().expect("a path in letters");
@@ -475,7 +475,7 @@ fn what_nobody_reads_ends_quietly() {
 }
 
 #[test]
-fn the_manual_is_written_into_a_folder() {
+fn manual_pages_are_written_to_folder() {
     let folder = TempDir::new().expect("a directory");
     let pages = folder.path().join("new/man1");
     let output = hostler(&["manual", "--to"]).arg(&pages).output().expect("the binary runs");
@@ -491,7 +491,7 @@ fn the_manual_is_written_into_a_folder() {
 }
 
 #[test]
-fn completions_are_scripts_that_their_shell_reads() {
+fn completions_are_valid_shell_scripts() {
     let output = hostler(&["completions", "bash"]).output().expect("the binary runs");
     assert!(output.status.success(), "{}", text(&output.stderr));
     let script = text(&output.stdout);

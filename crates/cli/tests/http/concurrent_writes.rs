@@ -7,15 +7,15 @@ use hostler_testkit::{Backend, Client, Response, TestServer, on_each_backend};
 use serde_json::{Value, json};
 
 on_each_backend!(
-    the_tag_tells_one_state_from_another,
-    a_write_that_demands_another_state_is_refused,
-    the_permission_comes_before_the_state,
-    of_two_writers_with_one_tag_one_wins,
-    writers_of_different_fields_both_win,
-    two_who_change_each_other_both_win,
-    one_name_goes_to_one_user,
-    the_last_two_superusers_cannot_both_resign,
-    nobody_is_taken_for_another,
+    etag_changes_with_state,
+    if_match_with_other_etag_is_rejected,
+    permission_is_checked_before_if_match,
+    concurrent_writes_with_one_etag_have_one_winner,
+    concurrent_writes_of_different_fields_both_apply,
+    users_who_update_each_other_both_succeed,
+    concurrent_creates_of_one_username_have_one_winner,
+    last_two_superusers_cannot_both_be_demoted,
+    concurrent_requests_keep_their_user,
 );
 
 fn start(backend: Backend) -> TestServer {
@@ -66,7 +66,7 @@ fn statuses(answers: &[Response]) -> Vec<u16> {
     statuses
 }
 
-fn the_tag_tells_one_state_from_another(backend: Backend) {
+fn etag_changes_with_state(backend: Backend) {
     let server = start(backend);
     let admin = server.as_admin();
     let org = server.organization("Acme");
@@ -94,7 +94,7 @@ fn the_tag_tells_one_state_from_another(backend: Backend) {
     assert!(tag(&admin, &user.path()) != tag(&admin, "/api/v2/users/1/"));
 }
 
-fn a_write_that_demands_another_state_is_refused(backend: Backend) {
+fn if_match_with_other_etag_is_rejected(backend: Backend) {
     let server = start(backend);
     let admin = server.as_admin();
     let ann = server.user("ann");
@@ -136,7 +136,7 @@ fn a_write_that_demands_another_state_is_refused(backend: Backend) {
     write(&admin, "PATCH", &path, Some("*"), json!({})).expect(404);
 }
 
-fn the_permission_comes_before_the_state(backend: Backend) {
+fn permission_is_checked_before_if_match(backend: Backend) {
     let server = start(backend);
     let (ann, bob) = (server.user("ann"), server.user("bob"));
     let right = tag(&server.as_admin(), &ann.path());
@@ -148,7 +148,7 @@ fn the_permission_comes_before_the_state(backend: Backend) {
     }
 }
 
-fn of_two_writers_with_one_tag_one_wins(backend: Backend) {
+fn concurrent_writes_with_one_etag_have_one_winner(backend: Backend) {
     let server = start(backend);
     let admin = server.as_admin();
     let ann = server.user("ann");
@@ -163,7 +163,7 @@ fn of_two_writers_with_one_tag_one_wins(backend: Backend) {
     }
 }
 
-fn writers_of_different_fields_both_win(backend: Backend) {
+fn concurrent_writes_of_different_fields_both_apply(backend: Backend) {
     let server = start(backend);
     let admin = server.as_admin();
     let ann = server.user("ann");
@@ -188,7 +188,7 @@ fn writers_of_different_fields_both_win(backend: Backend) {
     assert_eq!(entries.len(), 5, "each change is recorded once");
 }
 
-fn two_who_change_each_other_both_win(backend: Backend) {
+fn users_who_update_each_other_both_succeed(backend: Backend) {
     let server = start(backend);
     let [ann, bob] = ["ann", "bob"].map(|name| server.user_with(name, json!({"is_superuser": true})));
     for round in 0..5 {
@@ -202,7 +202,7 @@ fn two_who_change_each_other_both_win(backend: Backend) {
     }
 }
 
-fn one_name_goes_to_one_user(backend: Backend) {
+fn concurrent_creates_of_one_username_have_one_winner(backend: Backend) {
     let server = start(backend);
     let admin = server.as_admin();
     let admin = &admin;
@@ -225,7 +225,7 @@ fn one_name_goes_to_one_user(backend: Backend) {
     assert!(answers.iter().all(|answer| [200, 400, 409].contains(&answer.status)), "{}", told(&answers));
 }
 
-fn the_last_two_superusers_cannot_both_resign(backend: Backend) {
+fn last_two_superusers_cannot_both_be_demoted(backend: Backend) {
     let server = start(backend);
     let second = server.user_with("second", json!({"is_superuser": true}));
     let first = server.as_admin();
@@ -256,7 +256,7 @@ fn the_last_two_superusers_cannot_both_resign(backend: Backend) {
     }
 }
 
-fn nobody_is_taken_for_another(backend: Backend) {
+fn concurrent_requests_keep_their_user(backend: Backend) {
     let server = start(backend);
     let people = [server.user("ann"), server.user("bob")];
     let clients: Vec<_> =

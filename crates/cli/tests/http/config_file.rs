@@ -50,7 +50,7 @@ fn assert_has(lines: &[String], expected: &str) {
 }
 
 #[test]
-fn flags_win_over_variables_over_the_file_over_defaults() {
+fn precedence_is_flag_environment_file_default() {
     let file = file("# ours\nlog = \"warn\"\nlisten = \"127.0.0.1:1\"\nnode = \"n1\"\ndebug_headers = true\n");
     let place = file.path.display();
     let lines = file.shown(&[("HOSTLER_LISTEN", "127.0.0.1:2"), ("HOSTLER_NODE", "n2")], &["--listen", "127.0.0.1:3"]);
@@ -63,7 +63,7 @@ fn flags_win_over_variables_over_the_file_over_defaults() {
 }
 
 #[test]
-fn what_is_shown_can_be_a_file() {
+fn config_show_output_is_a_valid_file() {
     let first = file("tls_key = \"a \\\"quoted\\\" = # text\"\nadmin_user = \"7\"\n");
     let shown = first.shown(&[], &[]);
     let again = file(&shown.join("\n")).shown(&[], &[]);
@@ -74,7 +74,7 @@ fn what_is_shown_can_be_a_file() {
 }
 
 #[test]
-fn secrets_are_not_shown() {
+fn config_show_hides_secrets() {
     let file = file("database = \"postgres://me:tellnobody@db/x\"\nadmin_password = \"tellnobody\"\n");
     for lines in [
         file.shown(&[], &[]),
@@ -89,7 +89,7 @@ fn secrets_are_not_shown() {
 }
 
 #[test]
-fn a_password_that_everybody_can_read_is_found() {
+fn world_readable_password_is_reported() {
     let folder = TempDir::new().expect("a directory");
     let file = file("admin_password = \"x\"\n");
     let check = || {
@@ -103,7 +103,7 @@ fn a_password_that_everybody_can_read_is_found() {
 }
 
 #[test]
-fn mistakes_are_named_with_their_line() {
+fn config_errors_name_the_line() {
     for (content, line, words) in [
         ("log = \"info\"\n\nlisen = \"x\"\n", 3, vec!["unknown option lisen", "listen"]),
         ("listen = \"nowhere\"\n", 1, vec!["nowhere", "--listen"]),
@@ -131,7 +131,7 @@ fn mistakes_are_named_with_their_line() {
 }
 
 #[test]
-fn a_file_that_is_named_must_be_there() {
+fn named_config_file_must_exist() {
     let mut command = hostler_testkit::command(env!("CARGO_BIN_EXE_hostler"));
     let output =
         command.args(["--config", "/nowhere/hostler.toml", "config", "show"]).output().expect("the binary runs");
@@ -141,7 +141,7 @@ fn a_file_that_is_named_must_be_there() {
 }
 
 #[test]
-fn commands_on_the_data_read_the_file_too() {
+fn all_commands_read_config_file() {
     let folder = TempDir::new().expect("a directory");
     let data = folder.path().join("from-the-file");
     let file = file(&format!("data = {:?}\n", data.to_str().expect("a path")));

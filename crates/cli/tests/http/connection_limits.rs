@@ -31,7 +31,7 @@ fn rest(mut stream: TcpStream) -> String {
 }
 
 #[test]
-fn headers_that_do_not_end_are_not_waited_for() {
+fn slow_headers_time_out() {
     let server = start(&[("HOSTLER_HEADER_TIMEOUT", "1"), ("HOSTLER_IDLE_TIMEOUT", FOREVER)]);
     let mut slow = connect(&server);
     slow.write_all(b"GET /healthz HTTP/1.1\r\nHost: local").expect("a beginning");
@@ -54,7 +54,7 @@ fn headers_that_do_not_end_are_not_waited_for() {
 }
 
 #[test]
-fn a_connection_may_be_idle_for_longer_than_headers_may_take() {
+fn idle_timeout_exceeds_header_timeout() {
     let server = start(&[("HOSTLER_HEADER_TIMEOUT", "1"), ("HOSTLER_IDLE_TIMEOUT", FOREVER)]);
     let mut stream = connect(&server);
     let mut reader = BufReader::new(stream.try_clone().expect("a descriptor"));
@@ -78,7 +78,7 @@ fn a_connection_may_be_idle_for_longer_than_headers_may_take() {
 }
 
 #[test]
-fn idle_connections_end() {
+fn idle_connections_are_closed() {
     let server = start(&[("HOSTLER_IDLE_TIMEOUT", "1")]);
     let silent = connect(&server);
     let mut used = connect(&server);
@@ -88,7 +88,7 @@ fn idle_connections_end() {
 }
 
 #[test]
-fn headers_that_are_too_long_are_refused() {
+fn oversized_headers_are_rejected() {
     let server = start(&[]);
     for (header, status) in [("x".repeat(60_000), "200"), ("x".repeat(70_000), "431")] {
         let mut stream = connect(&server);
@@ -111,7 +111,7 @@ fn endless(server: &TestServer) -> TcpStream {
 }
 
 #[test]
-fn the_end_does_not_wait_for_ever() {
+fn shutdown_has_a_deadline() {
     let mut server = start(&[("HOSTLER_STOP_TIMEOUT", "1")]);
     let stream = endless(&server);
     server.terminate();
@@ -121,7 +121,7 @@ fn the_end_does_not_wait_for_ever() {
 }
 
 #[test]
-fn a_second_signal_ends_at_once() {
+fn second_signal_exits_immediately() {
     let mut server = start(&[("HOSTLER_STOP_TIMEOUT", FOREVER)]);
     let stream = endless(&server);
     server.terminate();

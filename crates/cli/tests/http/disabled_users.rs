@@ -5,23 +5,23 @@ use hostler_testkit::{Backend, PASSWORD, TestServer, on_each_backend};
 use serde_json::json;
 
 on_each_backend!(
-    disabling_ends_every_way_in,
-    enabling_again_revives_tokens_but_no_session,
-    a_user_made_disabled_never_gets_in,
-    only_who_may_change_the_user_disables_it,
-    nobody_disables_themselves,
-    the_last_superuser_stays,
-    answers_and_descriptions_do_not_show_it,
-    lists_are_filtered_by_it,
-    it_is_recorded_when_it_changes,
-    words_that_are_no_boolean_are_refused,
+    disabled_user_cannot_authenticate,
+    enabling_restores_tokens_not_sessions,
+    user_created_disabled_cannot_authenticate,
+    disabling_requires_change_permission,
+    user_cannot_disable_self,
+    last_superuser_cannot_be_disabled,
+    is_active_is_not_shown,
+    users_filter_by_is_active,
+    disabling_is_recorded,
+    is_active_rejects_non_boolean,
 );
 
 fn start(backend: Backend) -> TestServer {
     TestServer::start(env!("CARGO_BIN_EXE_hostler"), backend)
 }
 
-fn disabling_ends_every_way_in(backend: Backend) {
+fn disabled_user_cannot_authenticate(backend: Backend) {
     let server = start(backend);
     let ann = server.user("ann");
     let (session, token) = (Browser::logged_in(&server, "ann", PASSWORD), ann.token("write"));
@@ -37,7 +37,7 @@ fn disabling_ends_every_way_in(backend: Backend) {
     assert_eq!(sessions["count"], 0, "{sessions}");
 }
 
-fn enabling_again_revives_tokens_but_no_session(backend: Backend) {
+fn enabling_restores_tokens_not_sessions(backend: Backend) {
     let server = start(backend);
     let ann = server.user("ann");
     let (session, token) = (Browser::logged_in(&server, "ann", PASSWORD), ann.token("write"));
@@ -50,7 +50,7 @@ fn enabling_again_revives_tokens_but_no_session(backend: Backend) {
     session.get("/api/v2/me/").expect(401);
 }
 
-fn a_user_made_disabled_never_gets_in(backend: Backend) {
+fn user_created_disabled_cannot_authenticate(backend: Backend) {
     let server = start(backend);
     let ann = server.user_with("ann", json!({"is_active": false}));
     ann.client.get("/api/v2/me/").expect(401);
@@ -62,7 +62,7 @@ fn a_user_made_disabled_never_gets_in(backend: Backend) {
     ann.client.get("/api/v2/me/").expect(200);
 }
 
-fn only_who_may_change_the_user_disables_it(backend: Backend) {
+fn disabling_requires_change_permission(backend: Backend) {
     let server = start(backend);
     let (home, away) = (server.organization("home"), server.organization("away"));
     let (boss, rival, member, target) =
@@ -88,7 +88,7 @@ fn only_who_may_change_the_user_disables_it(backend: Backend) {
     target.client.get("/api/v2/me/").expect(200);
 }
 
-fn nobody_disables_themselves(backend: Backend) {
+fn user_cannot_disable_self(backend: Backend) {
     let server = start(backend);
     let ann = server.user("ann");
     let root = server.user_with("root", json!({"is_superuser": true}));
@@ -100,7 +100,7 @@ fn nobody_disables_themselves(backend: Backend) {
     }
 }
 
-fn the_last_superuser_stays(backend: Backend) {
+fn last_superuser_cannot_be_disabled(backend: Backend) {
     let server = start(backend);
     let root = server.user_with("root", json!({"is_superuser": true}));
     let admin = server.as_admin();
@@ -114,7 +114,7 @@ fn the_last_superuser_stays(backend: Backend) {
     root.client.delete(&root.path()).expect(403);
 }
 
-fn answers_and_descriptions_do_not_show_it(backend: Backend) {
+fn is_active_is_not_shown(backend: Backend) {
     let server = start(backend);
     let admin = server.as_admin();
     let user = admin.get("/api/v2/users/1/").expect(200).json();
@@ -129,7 +129,7 @@ fn answers_and_descriptions_do_not_show_it(backend: Backend) {
     }
 }
 
-fn lists_are_filtered_by_it(backend: Backend) {
+fn users_filter_by_is_active(backend: Backend) {
     let server = start(backend);
     server.user_with("ann", json!({"is_active": false}));
     server.user("bob");
@@ -143,7 +143,7 @@ fn lists_are_filtered_by_it(backend: Backend) {
     server.as_admin().get("/api/v2/users/?is_active=perhaps").expect(400);
 }
 
-fn it_is_recorded_when_it_changes(backend: Backend) {
+fn disabling_is_recorded(backend: Backend) {
     let server = start(backend);
     let (ann, bob) = (server.user("ann"), server.user_with("bob", json!({"is_active": false})));
     let admin = server.as_admin();
@@ -158,7 +158,7 @@ fn it_is_recorded_when_it_changes(backend: Backend) {
     assert_eq!(made["changes"]["is_active"], false, "{made}");
 }
 
-fn words_that_are_no_boolean_are_refused(backend: Backend) {
+fn is_active_rejects_non_boolean(backend: Backend) {
     let server = start(backend);
     let ann = server.user("ann");
     for word in [json!("perhaps"), json!(7), json!([]), json!({}), json!(null)] {

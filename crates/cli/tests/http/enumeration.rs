@@ -7,13 +7,13 @@ use hostler_testkit::{Backend, Client, PASSWORD, Response, TestServer, on_each_b
 use serde_json::json;
 
 on_each_backend!(
-    a_wrong_password_does_not_tell_who_exists,
-    the_form_does_not_tell_who_exists,
-    a_name_does_not_tell_who_exists,
-    another_organization_cannot_be_seen,
-    another_organization_cannot_be_guessed,
-    another_organization_s_team_on_one_s_own_is_not_named,
-    what_one_may_not_link_to_does_not_tell_whether_it_exists,
+    wrong_password_does_not_reveal_users,
+    login_form_does_not_reveal_users,
+    username_conflict_does_not_reveal_users,
+    other_organization_is_invisible,
+    other_organization_cannot_be_probed_by_filters,
+    team_of_other_organization_is_not_named,
+    invisible_link_target_looks_nonexistent,
 );
 
 fn start(backend: Backend) -> TestServer {
@@ -24,7 +24,7 @@ fn start(backend: Backend) -> TestServer {
 fn essence(answer: &Response) -> (u16, BTreeMap<String, String>, String) {
     let varying = ["date", "x-api-request-id", "x-api-time", "x-api-total-time"];
     let headers = answer.headers.keys().map(|name| name.as_str()).filter(|name| !varying.contains(name));
-    // The number of statements is told in tests only.
+    // Only tests get the number of statements.
     let headers = headers.filter(|name| *name != "x-api-query-count" && *name != "set-cookie");
     let headers = headers.map(|name| (name.to_owned(), answer.header(name).unwrap_or_default())).collect();
     (answer.status, headers, answer.text())
@@ -34,7 +34,7 @@ fn assert_alike(one: &Response, other: &Response) {
     assert_eq!(essence(one), essence(other), "{one}\n{other}");
 }
 
-fn a_wrong_password_does_not_tell_who_exists(backend: Backend) {
+fn wrong_password_does_not_reveal_users(backend: Backend) {
     let server = start(backend);
     let ann = server.user("ann");
     server.user("gone");
@@ -49,7 +49,7 @@ fn a_wrong_password_does_not_tell_who_exists(backend: Backend) {
     }
 }
 
-fn the_form_does_not_tell_who_exists(backend: Backend) {
+fn login_form_does_not_reveal_users(backend: Backend) {
     let server = start(backend);
     server.user("ann");
     server.user("gone");
@@ -71,7 +71,7 @@ fn the_form_does_not_tell_who_exists(backend: Backend) {
     }
 }
 
-fn a_name_does_not_tell_who_exists(backend: Backend) {
+fn username_conflict_does_not_reveal_users(backend: Backend) {
     let server = start(backend);
     let org = server.organization("Hidden");
     server.team("secret", org);
@@ -97,7 +97,7 @@ fn a_name_does_not_tell_who_exists(backend: Backend) {
                 assert_alike(&call(known), &call(unknown));
             }
         }
-        // By id nobody learns anything without logging in; whoever did gets AWX's 403 and no word more.
+        // Access by id requires login; a user without permission gets AWX's 403 and nothing more.
         let by_id = client.get(&ann.path());
         assert!([401, 403].contains(&by_id.status) && !by_id.text().contains("ann"), "{by_id}");
         if by_id.status == 401 {
@@ -107,7 +107,7 @@ fn a_name_does_not_tell_who_exists(backend: Backend) {
 }
 
 /// Two organizations that know nothing of each other. Everything in the other one has `secret` in its name.
-struct TwoHouses {
+struct TwoOrganizations {
     server: TestServer,
     /// A plain member of the first organization.
     member: Client,
@@ -121,7 +121,7 @@ struct TwoHouses {
     ids: Vec<(&'static str, i64)>,
 }
 
-fn two_houses(backend: Backend) -> TwoHouses {
+fn two_organizations(backend: Backend) -> TwoOrganizations {
     let server = start(backend);
     let admin = server.as_admin();
     let (own, other) = (server.organization("own"), server.organization("secret-org"));
@@ -155,13 +155,13 @@ fn two_houses(backend: Backend) -> TwoHouses {
     ];
     let ids = paths.to_vec();
     let paths = paths.iter().map(|(plural, id)| format!("/api/v2/{plural}/{id}/")).collect();
-    TwoHouses { member: member.client, sailor: sailor.client, server, own, other, paths, ids }
+    TwoOrganizations { member: member.client, sailor: sailor.client, server, own, other, paths, ids }
 }
 
-fn another_organization_cannot_be_seen(backend: Backend) {
-    let houses = two_houses(backend);
-    let own = format!("/api/v2/organizations/{}/", houses.own);
-    for client in [&houses.member, &houses.sailor] {
+fn other_organization_is_invisible(backend: Backend) {
+    let fixture = two_organizations(backend);
+    let own = format!("/api/v2/organizations/{}/", fixture.own);
+    for client in [&fixture.member, &fixture.sailor] {
         let mut paths: Vec<String> =
             ["users", "organizations", "teams", "labels", "tokens", "roles", "activity_stream", "me"]
                 .map(|plural| format!("/api/v2/{plural}/?page_size=200"))
@@ -179,7 +179,7 @@ fn another_organization_cannot_be_seen(backend: Backend) {
             assert!([200, 403].contains(&answer.status), "{answer}");
             assert!(!answer.text().contains("secret"), "{answer}");
         }
-        for path in &houses.paths {
+        for path in &fixture.paths {
             for method in ["GET", "OPTIONS", "PATCH", "PUT", "DELETE"] {
                 let call = client.request(method, path);
                 let answer = if method.starts_with('P') { call.json(json!({})).send() } else { call.send() };
@@ -191,7 +191,7 @@ fn another_organization_cannot_be_seen(backend: Backend) {
         let teams = client.get("/api/v2/teams/").expect(200).json();
         assert!(!teams.to_string().contains("secret"), "{teams}");
     }
-    let seen = houses.sailor.get("/api/v2/teams/").expect(200).json();
+    let seen = fixture.sailor.get("/api/v2/teams/").expect(200).json();
     assert_eq!(seen["count"], 1, "{seen}");
     let team = &seen["results"][0];
     assert!(
@@ -201,8 +201,8 @@ fn another_organization_cannot_be_seen(backend: Backend) {
 }
 
 /// Filters, searches and orders that would tell about the other organization if they could.
-fn another_organization_cannot_be_guessed(backend: Backend) {
-    let houses = two_houses(backend);
+fn other_organization_cannot_be_probed_by_filters(backend: Backend) {
+    let fixture = two_organizations(backend);
     let guesses = [
         "teams/?organization__name__startswith=secret",
         "teams/?name__startswith=secret",
@@ -238,7 +238,7 @@ fn another_organization_cannot_be_guessed(backend: Backend) {
         "tokens/?description__startswith=secret",
     ];
     let mut complaints = vec![];
-    for client in [&houses.member, &houses.sailor] {
+    for client in [&fixture.member, &fixture.sailor] {
         for guess in guesses {
             let answer = client.get(&format!("/api/v2/{guess}"));
             // A field that cannot be filtered by tells nothing either; but then the guess has to be a better one.
@@ -246,16 +246,16 @@ fn another_organization_cannot_be_guessed(backend: Backend) {
                 complaints.push(answer.to_string());
             }
         }
-        for (plural, id) in &houses.ids {
+        for (plural, id) in &fixture.ids {
             let by_id = client.get(&format!("/api/v2/{plural}/?id={id}")).expect(200);
             assert_eq!(by_id.json()["count"], 0, "{by_id}");
         }
-        let by_link = client.get(&format!("/api/v2/teams/?organization={}", houses.other)).expect(200);
+        let by_link = client.get(&format!("/api/v2/teams/?organization={}", fixture.other)).expect(200);
         assert_eq!(by_link.json()["count"], 0, "{by_link}");
     }
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
     // The same guesses are right for those who may know.
-    let admin = houses.server.as_admin();
+    let admin = fixture.server.as_admin();
     for guess in
         ["teams/?organization__name__startswith=secret", "organizations/?modified_by__username__startswith=secret"]
     {
@@ -267,7 +267,7 @@ fn another_organization_cannot_be_guessed(backend: Backend) {
 }
 
 /// A team of another organization holds a role here, and so does one of its members.
-fn another_organization_s_team_on_one_s_own_is_not_named(backend: Backend) {
+fn team_of_other_organization_is_not_named(backend: Backend) {
     let server = start(backend);
     let admin = server.as_admin();
     let (own, other) = (server.organization("own"), server.organization("other"));
@@ -293,19 +293,19 @@ fn another_organization_s_team_on_one_s_own_is_not_named(backend: Backend) {
     assert!(all.text().contains("secret-team"), "{all}");
 }
 
-fn what_one_may_not_link_to_does_not_tell_whether_it_exists(backend: Backend) {
-    let houses = two_houses(backend);
+fn invisible_link_target_looks_nonexistent(backend: Backend) {
+    let fixture = two_organizations(backend);
     for (list, name) in [("labels", "new"), ("teams", "new"), ("labels", "secret-label"), ("teams", "secret-team")] {
         let post = |organization: i64| {
-            houses.member.post(&format!("/api/v2/{list}/"), json!({"name": name, "organization": organization}))
+            fixture.member.post(&format!("/api/v2/{list}/"), json!({"name": name, "organization": organization}))
         };
-        assert_alike(&post(houses.other).expect(403), &post(999_999));
+        assert_alike(&post(fixture.other).expect(403), &post(999_999));
     }
-    let label = houses.member.create("/api/v2/labels/", json!({"name": "mine", "organization": houses.own}));
+    let label = fixture.member.create("/api/v2/labels/", json!({"name": "mine", "organization": fixture.own}));
     let move_to = |organization: i64| {
-        houses
+        fixture
             .member
             .patch(&format!("/api/v2/labels/{label}/"), json!({"organization": organization, "name": "secret-label"}))
     };
-    assert_alike(&move_to(houses.other).expect(403), &move_to(999_999));
+    assert_alike(&move_to(fixture.other).expect(403), &move_to(999_999));
 }

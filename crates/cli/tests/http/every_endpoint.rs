@@ -1,22 +1,22 @@
-//! Every endpoint there is, called by nobody and by somebody without any right.
-//! The lists of exceptions may only shrink.
+//! Every endpoint, called anonymously and by a user without any grant.
 
 use std::collections::BTreeSet;
 
-use hostler_testkit::{Backend, Client, Response, TestServer, on_each_backend};
+use hostler_resources::REGISTRY;
+use hostler_testkit::{Backend, Client, Fixture, Response, TestServer, TestUser, on_each_backend};
 use serde_json::{Value, json};
 
 on_each_backend!(
-    nobody_gets_in,
-    a_user_without_rights_learns_nothing,
-    a_user_without_rights_changes_nothing,
-    no_endpoint_fails,
-    every_endpoint_says_what_it_allows,
+    anonymous_requests_are_rejected,
+    user_without_grants_reads_nothing,
+    user_without_grants_changes_nothing,
+    no_endpoint_answers_500,
+    allow_header_matches_accepted_methods,
 );
 
-/// What anybody may call.
+/// Paths that need no authentication.
 const PUBLIC: &[&str] = &["/api/", "/api/v2/", "/api/v2/ping/", "/api/login/", "/api/logout/"];
-/// What everybody who is known may read, whatever their rights.
+/// Paths that every user may read.
 const FOR_ALL_USERS: &[&str] = &[
     "/api/v2/config/",
     "/api/v2/credential_types/",
@@ -26,10 +26,10 @@ const FOR_ALL_USERS: &[&str] = &[
     "/api/v2/role_definitions/",
     "/api/v2/role_definitions/1/",
 ];
-/// Where everybody may create something that is their own.
-const CREATE_FOR_ONESELF: &[&str] =
+/// Paths where every user may create an object of their own.
+const CREATE_FOR_SELF: &[&str] =
     &["/api/v2/credential_types/1/credentials/", "/api/v2/credentials/", "/api/v2/tokens/"];
-/// The links of AWX that lead to kinds of objects which are not built yet.
+/// Links of AWX to kinds of objects that are not built yet.
 const NOT_BUILT: &[&str] = &[
     "execution_environments",
     "instance_groups",
@@ -46,45 +46,30 @@ const NOT_BUILT: &[&str] = &[
     "system_job_templates",
     "workflow_job_templates",
 ];
-/// Where a body that names no role is refused before the caller is, as in AWX.
-const ASKS_WHICH_ROLE: &[&str] = &["/api/v2/users/1/roles/"];
+/// Paths that reject a body without a role before they check permissions, as AWX does.
+const ROLE_REQUIRED: &[&str] = &["/api/v2/users/1/roles/"];
 const METHODS: &[&str] = &["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"];
 
-/// A server with an object of each kind, and all paths that lead anywhere.
-struct Fixture {
+/// A server with an object of each kind, and all paths that its links lead to.
+struct LinkedPaths {
     server: TestServer,
+    /// A member of an organization and of a team.
+    member: TestUser,
     paths: BTreeSet<String>,
 }
 
-fn build(backend: Backend) -> Fixture {
+fn build(backend: Backend) -> LinkedPaths {
     let server = TestServer::start(env!("CARGO_BIN_EXE_hostler"), backend);
-    let admin = server.as_admin();
-    let org = server.organization("Acme");
-    let team = server.team("ops", org);
-    let member = server.user("member");
-    server.add_member(org, &member);
-    admin.attach(&format!("/api/v2/teams/{team}/users/"), member.id);
-    admin.create("/api/v2/labels/", json!({"name": "urgent", "organization": org}));
-    admin.create("/api/v2/tokens/", json!({"scope": "write"}));
-    let kind = |name: &str| admin.results(&format!("/api/v2/credential_types/?namespace={name}"))[0]["id"].clone();
-    let credential = |name: &str, inputs: Value| {
-        let body = json!({"name": name, "organization": org, "credential_type": kind(name), "inputs": inputs});
-        admin.create("/api/v2/credentials/", body)
-    };
-    let machine = credential("ssh", json!({"username": "root", "password": "secret"}));
-    let hub = credential("galaxy_api_token", json!({"url": "https://galaxy.example"}));
-    let vault = credential("hashivault_kv", json!({"url": "https://vault.example", "api_version": "v2"}));
-    admin.attach(&format!("/api/v2/organizations/{org}/galaxy_credentials/"), hub);
-    let source = json!({
-        "target_credential": machine, "source_credential": vault, "input_field_name": "password",
-        "metadata": {"secret_path": "kv", "secret_key": "key"},
-    });
-    admin.create("/api/v2/credential_input_sources/", source);
+    let member = Fixture::populate(&server, backend, 1).bea;
     let mut paths: BTreeSet<String> = PUBLIC.iter().map(|path| (*path).to_owned()).collect();
+    // Not linked, because it is not built.
     paths.insert("/api/v2/jobs/".to_owned());
-    walk(&admin, "/api/v2/", &mut paths);
-    assert!(paths.len() > 60, "the walk found only {paths:?}");
-    Fixture { server, paths }
+    walk(&server.as_admin(), "/api/v2/", &mut paths);
+    for resource in REGISTRY.0 {
+        let list = format!("/api/v2/{}/", resource.resource.plural);
+        assert!(paths.contains(&list), "no link leads to {list}");
+    }
+    LinkedPaths { server, member, paths }
 }
 
 /// Follows every link of an answer, to the first object of a list only.
@@ -135,8 +120,8 @@ fn is_built(path: &str) -> bool {
     !NOT_BUILT.iter().any(|name| path.ends_with(&format!("/{name}/")))
 }
 
-/// Whether an answer says no more than that this is not built yet.
-fn is_excused(answer: &Response, path: &str) -> bool {
+/// Whether a response only says that this is not built yet.
+fn is_unbuilt(answer: &Response, path: &str) -> bool {
     answer.status == 501 && !is_built(path)
 }
 
@@ -152,9 +137,9 @@ fn report(complaints: &[String]) {
     assert!(complaints.is_empty(), "{} complaints:\n{}", complaints.len(), complaints.join("\n"));
 }
 
-fn nobody_gets_in(backend: Backend) {
+fn anonymous_requests_are_rejected(backend: Backend) {
     let fixture = build(backend);
-    // Or so many wrong passwords would be slowed down.
+    // So many wrong passwords would be delayed.
     fixture.server.configure("authentication", json!({"LOGIN_FAILURES_UNTIL_DELAY": 0}));
     let mut complaints = vec![];
     let anonymous = fixture.server.anonymous();
@@ -174,7 +159,7 @@ fn nobody_gets_in(backend: Backend) {
                     complaints.push(answer.to_string());
                 }
                 if answer.header("X-API-Product-Version").is_some() {
-                    complaints.push(format!("the version is told to nobody: {answer}"));
+                    complaints.push(format!("an anonymous response names the version: {answer}"));
                 }
             }
         }
@@ -182,27 +167,27 @@ fn nobody_gets_in(backend: Backend) {
     report(&complaints);
 }
 
-fn a_user_without_rights_learns_nothing(backend: Backend) {
+fn user_without_grants_reads_nothing(backend: Backend) {
     let fixture = build(backend);
-    let stranger = fixture.server.user("stranger");
+    let user = fixture.server.user("stranger");
     let mut complaints = vec![];
     for path in fixture.paths.iter().filter(|path| !PUBLIC.contains(&path.as_str())) {
-        let answer = stranger.client.get(path);
-        let learned = match answer.status {
+        let answer = user.client.get(path);
+        let is_visible = match answer.status {
             403 | 404 => false,
             501 => is_built(path),
             200 if FOR_ALL_USERS.contains(&path.as_str()) => false,
-            200 => !is_harmless(&answer.json(), stranger.id),
+            200 => !is_harmless(&answer.json(), user.id),
             _ => true,
         };
-        if learned {
+        if is_visible {
             complaints.push(answer.to_string());
         }
     }
     report(&complaints);
 }
 
-/// Whether an answer shows nothing but the caller and the superuser, whom everybody may see.
+/// Whether a response shows only the caller and superusers, who are visible to all.
 fn is_harmless(body: &Value, caller: i64) -> bool {
     let objects = match body.get("results") {
         Some(Value::Array(results)) if body["count"] == results.len() => results.clone(),
@@ -213,7 +198,7 @@ fn is_harmless(body: &Value, caller: i64) -> bool {
         let summaries = &object["summary_fields"];
         match object["type"].as_str() {
             Some("user") => object["id"] == caller || object["is_superuser"] == true,
-            // What was done to the caller.
+            // Changes of the caller.
             Some("activity_stream") => {
                 let about =
                     summaries["user"].as_array().is_some_and(|users| users.iter().all(|user| user["id"] == caller));
@@ -227,9 +212,9 @@ fn is_harmless(body: &Value, caller: i64) -> bool {
     })
 }
 
-fn a_user_without_rights_changes_nothing(backend: Backend) {
+fn user_without_grants_changes_nothing(backend: Backend) {
     let fixture = build(backend);
-    let stranger = fixture.server.user("stranger");
+    let user = fixture.server.user("stranger");
     let admin = fixture.server.as_admin();
     let state = || {
         let lists = ["users", "organizations", "teams", "labels", "credential_types", "activity_stream"];
@@ -241,37 +226,36 @@ fn a_user_without_rights_changes_nothing(backend: Backend) {
         for method in ["POST", "PUT", "PATCH", "DELETE"] {
             for body in [
                 json!({}),
-                json!({"id": stranger.id}),
+                json!({"id": user.id}),
                 json!({"id": 1, "disassociate": true}),
                 json!({"name": "made", "organization": 1, "username": "made", "password": "Made-Up-1"}),
             ] {
-                if CREATE_FOR_ONESELF.contains(&path.as_str()) && method == "POST" {
+                if CREATE_FOR_SELF.contains(&path.as_str()) && method == "POST" {
                     continue;
                 }
-                let asks = ASKS_WHICH_ROLE.contains(&path.as_str()) && body.get("id").is_none();
-                let answer = stranger.client.request(method, path).json(body).send();
+                let asks = ROLE_REQUIRED.contains(&path.as_str()) && body.get("id").is_none();
+                let answer = user.client.request(method, path).json(body).send();
                 if asks && method == "POST" && answer.status == 400 {
                     continue;
                 }
-                if ![403, 404, 405].contains(&answer.status) && !is_excused(&answer, path) {
+                if ![403, 404, 405].contains(&answer.status) && !is_unbuilt(&answer, path) {
                     complaints.push(answer.to_string());
                 }
             }
         }
     }
     report(&complaints);
-    assert!(state() == before, "a stranger changed something");
+    assert!(state() == before, "a user without grants changed something");
 }
 
-fn no_endpoint_fails(backend: Backend) {
+fn no_endpoint_answers_500(backend: Backend) {
     let fixture = build(backend);
-    let member = fixture.server.as_user("member", hostler_testkit::PASSWORD);
     let mut complaints = vec![];
-    for (is_superuser, client) in [(true, fixture.server.as_admin()), (false, member)] {
+    for (is_superuser, client) in [(true, fixture.server.as_admin()), (false, fixture.member.client.clone())] {
         for path in &fixture.paths {
             for method in ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH"] {
                 let answer = call(&client, method, path);
-                if answer.status >= 500 && !is_excused(&answer, path) {
+                if answer.status >= 500 && !is_unbuilt(&answer, path) {
                     complaints.push(answer.to_string());
                 }
                 if is_superuser && method == "GET" && answer.status >= 400 && is_built(path) {
@@ -286,8 +270,8 @@ fn no_endpoint_fails(backend: Backend) {
     report(&complaints);
 }
 
-/// `Allow` tells the truth: what it names is not 405, what it does not name is.
-fn every_endpoint_says_what_it_allows(backend: Backend) {
+/// A method answers 405 exactly if `Allow` does not name it.
+fn allow_header_matches_accepted_methods(backend: Backend) {
     let fixture = build(backend);
     let admin = fixture.server.as_admin();
     let mut complaints = vec![];

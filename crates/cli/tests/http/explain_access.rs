@@ -6,14 +6,14 @@ use hostler_testkit::{Backend, PASSWORD, TestServer, TestUser, on_each_backend};
 use serde_json::{Value, json};
 
 on_each_backend!(
-    a_chain_through_a_team_is_told,
-    the_shortest_chain_wins_and_superusers_need_no_grant,
-    only_oneself_admins_and_those_above_all_learn_it,
-    what_names_no_object_is_a_clear_error,
-    it_says_what_the_server_does,
-    a_chain_through_a_custom_role_is_told,
-    chains_lead_through_nothing_that_the_asker_may_not_see,
-    it_takes_the_same_statements_however_much_was_granted,
+    path_through_team_is_explained,
+    shortest_path_is_explained,
+    explain_access_requires_permission,
+    unknown_object_is_rejected,
+    explanation_matches_server_decision,
+    path_through_custom_role_is_explained,
+    invisible_objects_are_not_in_paths,
+    statements_are_constant,
 );
 
 struct AccessPathsFixture {
@@ -50,7 +50,7 @@ fn role<'a>(explained: &'a Value, field: &str) -> &'a Value {
     roles.iter().find(|role| role["role_field"] == field).expect("the role")
 }
 
-fn a_chain_through_a_team_is_told(backend: Backend) {
+fn path_through_team_is_explained(backend: Backend) {
     let server = &TestServer::start(env!("CARGO_BIN_EXE_hostler"), backend);
     let AccessPathsFixture { project, ada, ops, .. } = fixture(server);
     let path = format!("/api/v2/users/{ada}/explain_access/?object=/api/v2/projects/{project}/");
@@ -66,7 +66,7 @@ fn a_chain_through_a_team_is_told(backend: Backend) {
     assert_eq!(because[2], json!({"implies": "read_role", "of": "project"}));
 }
 
-fn the_shortest_chain_wins_and_superusers_need_no_grant(backend: Backend) {
+fn shortest_path_is_explained(backend: Backend) {
     let server = &TestServer::start(env!("CARGO_BIN_EXE_hostler"), backend);
     let AccessPathsFixture { organization, project, bob, ops, .. } = fixture(server);
     let admin = server.as_admin();
@@ -89,7 +89,7 @@ fn the_shortest_chain_wins_and_superusers_need_no_grant(backend: Backend) {
     }
 }
 
-fn only_oneself_admins_and_those_above_all_learn_it(backend: Backend) {
+fn explain_access_requires_permission(backend: Backend) {
     let server = &TestServer::start(env!("CARGO_BIN_EXE_hostler"), backend);
     let AccessPathsFixture { project, ada, bob, .. } = fixture(server);
     let path = |user: i64| format!("/api/v2/users/{user}/explain_access/?object=/api/v2/projects/{project}/");
@@ -101,7 +101,7 @@ fn only_oneself_admins_and_those_above_all_learn_it(backend: Backend) {
     server.anonymous().get(&path(ada)).expect(401);
 }
 
-fn what_names_no_object_is_a_clear_error(backend: Backend) {
+fn unknown_object_is_rejected(backend: Backend) {
     let server = &TestServer::start(env!("CARGO_BIN_EXE_hostler"), backend);
     for object in ["", "x", "/api/v2/", "/api/v2/nothing/1/", "/api/v2/users/", "https://example.org/api/v2/users/1/"] {
         let answer = server.as_admin().get(&format!("/api/v2/users/1/explain_access/?object={object}"));
@@ -128,7 +128,7 @@ fn permission<'a>(explained: &'a Value, name: &str) -> &'a Value {
     permissions.iter().find(|one| one["permission"] == name).unwrap_or_else(|| panic!("no {name} in {explained}"))
 }
 
-fn a_chain_through_a_custom_role_is_told(backend: Backend) {
+fn path_through_custom_role_is_explained(backend: Backend) {
     let server = &TestServer::start(env!("CARGO_BIN_EXE_hostler"), backend);
     let AccessPathsFixture { organization, project, ops, .. } = fixture(server);
     let admin = server.as_admin();
@@ -167,7 +167,7 @@ fn a_chain_through_a_custom_role_is_told(backend: Backend) {
     assert_eq!(permission(&of_gina, "awx.update_project")["allowed"], false);
 }
 
-fn chains_lead_through_nothing_that_the_asker_may_not_see(backend: Backend) {
+fn invisible_objects_are_not_in_paths(backend: Backend) {
     let server = &TestServer::start(env!("CARGO_BIN_EXE_hostler"), backend);
     let AccessPathsFixture { project, .. } = fixture(server);
     let admin = server.as_admin();
@@ -195,7 +195,7 @@ fn chains_lead_through_nothing_that_the_asker_may_not_see(backend: Backend) {
     }
 }
 
-fn it_takes_the_same_statements_however_much_was_granted(backend: Backend) {
+fn statements_are_constant(backend: Backend) {
     let server = &TestServer::start(env!("CARGO_BIN_EXE_hostler"), backend);
     let AccessPathsFixture { organization, project, ops, .. } = fixture(server);
     let admin = server.as_admin();
@@ -220,7 +220,7 @@ fn it_takes_the_same_statements_however_much_was_granted(backend: Backend) {
 
 /// Everybody who may hold something here, everything there is, and every permission: what is
 /// told is what a request gets, and every yes has its reason.
-fn it_says_what_the_server_does(backend: Backend) {
+fn explanation_matches_server_decision(backend: Backend) {
     let server = &TestServer::start(env!("CARGO_BIN_EXE_hostler"), backend);
     let admin = server.as_admin();
     let [home, away] = ["home", "away"].map(|name| server.organization(name));

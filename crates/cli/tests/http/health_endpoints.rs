@@ -4,17 +4,17 @@ use hostler_testkit::{Backend, Response, TestServer, on_each_backend};
 use serde_json::json;
 
 on_each_backend!(
-    both_answer_anybody,
-    a_schema_of_another_version_is_not_ready,
-    a_missing_key_is_not_ready,
-    a_database_that_is_gone_is_not_ready,
+    health_endpoints_are_public,
+    other_schema_version_is_not_ready,
+    missing_key_is_not_ready,
+    missing_database_is_not_ready,
 );
 
 fn start(backend: Backend) -> TestServer {
     TestServer::start(env!("CARGO_BIN_EXE_hostler"), backend)
 }
 
-fn both_answer_anybody(backend: Backend) {
+fn health_endpoints_are_public(backend: Backend) {
     let server = start(backend);
     let live = server.anonymous().get("/healthz").expect(200);
     assert_eq!(live.json(), json!({"status": "live"}));
@@ -40,7 +40,7 @@ fn reasons(answer: &Response) -> serde_json::Value {
     body["reasons"].clone()
 }
 
-fn a_schema_of_another_version_is_not_ready(backend: Backend) {
+fn other_schema_version_is_not_ready(backend: Backend) {
     let server = start(backend);
     server.execute(
         "INSERT INTO refinery_schema_history (version, name, applied_on, checksum)
@@ -50,7 +50,7 @@ fn a_schema_of_another_version_is_not_ready(backend: Backend) {
     assert_eq!(reasons(&broken(&server)), expected);
 }
 
-fn a_missing_key_is_not_ready(backend: Backend) {
+fn missing_key_is_not_ready(backend: Backend) {
     let server = start(backend);
     server.execute("UPDATE vault SET current_key = '0123456789abcdef'");
     let answer = broken(&server);
@@ -60,7 +60,7 @@ fn a_missing_key_is_not_ready(backend: Backend) {
     }
 }
 
-fn a_database_that_is_gone_is_not_ready(backend: Backend) {
+fn missing_database_is_not_ready(backend: Backend) {
     let server = start(backend);
     match &backend {
         // What a file that broke looks like: the table is not there.

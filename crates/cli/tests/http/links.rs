@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use hostler_testkit::{Backend, Client, Fixture, TestServer, on_each_backend};
 use serde_json::Value;
 
-on_each_backend!(every_link_leads_somewhere);
+on_each_backend!(all_links_resolve);
 
 struct Walk<'a> {
     client: &'a Client,
@@ -99,7 +99,7 @@ fn template(path: &str) -> String {
     parts.join("/")
 }
 
-fn every_link_leads_somewhere(backend: Backend) {
+fn all_links_resolve(backend: Backend) {
     let server = TestServer::start(env!("CARGO_BIN_EXE_hostler"), backend);
     let fixture = Fixture::populate(&server, backend, 1);
     let later: BTreeSet<String> = fixture

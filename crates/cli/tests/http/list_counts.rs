@@ -101,7 +101,7 @@ fn organization_admin_pages_through_visible_roles(backend: Backend) {
         let ids: Vec<i64> = whole.iter().filter_map(|role| role["id"].as_i64()).collect();
         assert_eq!(ids.iter().copied().collect::<BTreeSet<_>>(), seen, "{list}");
         assert_eq!(ids.len(), seen.len(), "{list} shows some twice");
-        // Whoever sees everything has it in the same order.
+        // A user who sees everything gets the same order.
         let same = admin.results(&list);
         let same: Vec<i64> =
             same.iter().filter_map(|role| role["id"].as_i64()).filter(|id| seen.contains(id)).collect();

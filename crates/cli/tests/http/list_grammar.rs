@@ -4,14 +4,14 @@ use hostler_testkit::{Backend, Client, PASSWORD, TestServer, on_each_backend};
 use serde_json::{Value, json};
 
 on_each_backend!(
-    filters_across_a_list_meet_in_one_object_unless_chained,
-    filters_may_be_alternatives_or_negated,
-    relations_can_be_crossed_and_ordered_by,
-    a_search_may_cross_a_relation,
-    links_to_what_a_name_tells_are_followed,
-    pages_follow_each_other,
-    upper_and_lower_case_are_those_of_all_letters,
-    a_list_of_another_type_is_empty,
+    filters_across_relation_match_one_object_unless_chained,
+    or_and_not_filters,
+    filters_and_order_cross_relations,
+    related_search,
+    named_urls_resolve,
+    next_page_links_are_followed,
+    case_insensitive_filters_use_unicode,
+    type_filter_of_other_type_is_empty,
 );
 
 fn start(backend: Backend) -> TestServer {
@@ -44,7 +44,7 @@ fn teams(server: &TestServer) {
     }
 }
 
-fn filters_across_a_list_meet_in_one_object_unless_chained(backend: Backend) {
+fn filters_across_relation_match_one_object_unless_chained(backend: Backend) {
     let server = start(backend);
     teams(&server);
     let admin = server.as_admin();
@@ -57,7 +57,7 @@ fn filters_across_a_list_meet_in_one_object_unless_chained(backend: Backend) {
     assert_eq!(admin.get("/api/v2/organizations/?teams__name__contains=e").json()["count"], 3);
 }
 
-fn filters_may_be_alternatives_or_negated(backend: Backend) {
+fn or_and_not_filters(backend: Backend) {
     let server = start(backend);
     teams(&server);
     let admin = server.as_admin();
@@ -74,7 +74,7 @@ fn filters_may_be_alternatives_or_negated(backend: Backend) {
     assert_eq!(list("not__name__in=a"), ["b", "c"]);
 }
 
-fn relations_can_be_crossed_and_ordered_by(backend: Backend) {
+fn filters_and_order_cross_relations(backend: Backend) {
     let server = start(backend);
     teams(&server);
     let admin = server.as_admin();
@@ -101,7 +101,7 @@ fn relations_can_be_crossed_and_ordered_by(backend: Backend) {
     }
 }
 
-fn a_search_may_cross_a_relation(backend: Backend) {
+fn related_search(backend: Backend) {
     let server = start(backend);
     teams(&server);
     let admin = server.as_admin();
@@ -114,7 +114,7 @@ fn a_search_may_cross_a_relation(backend: Backend) {
     assert_eq!(teams("search=nothing-like-it"), Vec::<String>::new());
 }
 
-fn links_to_what_a_name_tells_are_followed(backend: Backend) {
+fn named_urls_resolve(backend: Backend) {
     let server = start(backend);
     teams(&server);
     let admin = server.as_admin();
@@ -157,7 +157,7 @@ fn links_to_what_a_name_tells_are_followed(backend: Backend) {
     }
 }
 
-fn pages_follow_each_other(backend: Backend) {
+fn next_page_links_are_followed(backend: Backend) {
     let server = start(backend);
     teams(&server);
     let admin = server.as_admin();
@@ -186,7 +186,7 @@ fn pages_follow_each_other(backend: Backend) {
     assert_eq!(most["results"].as_array().map(Vec::len), Some(5));
 }
 
-fn upper_and_lower_case_are_those_of_all_letters(backend: Backend) {
+fn case_insensitive_filters_use_unicode(backend: Backend) {
     let server = start(backend);
     let admin = server.as_admin();
     server.user_with("oe", json!({"first_name": "\u{d6}dipus", "last_name": "100%_a"}));
@@ -202,7 +202,7 @@ fn upper_and_lower_case_are_those_of_all_letters(backend: Backend) {
     assert_eq!(list("last_name__startswith=100%25"), ["oe"]);
 }
 
-fn a_list_of_another_type_is_empty(backend: Backend) {
+fn type_filter_of_other_type_is_empty(backend: Backend) {
     let server = start(backend);
     teams(&server);
     let admin = server.as_admin();

@@ -8,22 +8,22 @@ use hostler_testkit::{Backend, Client, PASSWORD, Response, TestServer, TestUser,
 use serde_json::{Value, json};
 
 on_each_backend!(
-    guessing_is_slowed_whether_somebody_is_called_so_or_not,
-    what_is_slowed_is_slowed_on_all_nodes_and_after_a_restart,
-    the_owner_gets_in_from_where_they_were_before,
-    many_at_once_are_no_faster,
-    a_place_that_is_wrong_about_many_is_slowed,
-    whoever_looks_after_a_user_sees_the_attempts,
-    a_lock_keeps_out_whoever_has_the_password,
-    a_lock_looks_the_same_for_nobody,
-    a_lock_is_ended_by_those_who_may_change_the_user,
-    a_lock_is_ended_on_the_command_line,
-    a_lock_ends_by_itself,
-    without_limits_nothing_is_slowed,
-    how_long_it_takes_is_a_setting,
+    failed_logins_are_delayed_for_known_and_unknown_names,
+    delay_applies_on_all_nodes_and_after_restart,
+    known_location_is_not_delayed,
+    concurrent_attempts_are_delayed,
+    address_with_many_failures_is_delayed,
+    user_admin_sees_failed_attempts,
+    locked_account_rejects_right_password,
+    lock_does_not_reveal_users,
+    user_admin_unlocks_account,
+    command_line_unlocks_account,
+    lock_expires,
+    disabled_limits_do_not_delay,
+    delay_follows_settings,
     variants_of_a_username_are_counted_together,
-    common_passwords_are_refused_on_demand,
-    a_weak_password_of_the_first_superuser_is_told,
+    common_passwords_are_rejected_by_setting,
+    weak_admin_password_is_logged,
 );
 
 /// A proxy tells from where requests come, so that tests can come from anywhere.
@@ -76,7 +76,7 @@ fn seconds(answer: &Response) -> u64 {
     answer.header("Retry-After").and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("no wait in {answer}"))
 }
 
-fn guessing_is_slowed_whether_somebody_is_called_so_or_not(backend: Backend) {
+fn failed_logins_are_delayed_for_known_and_unknown_names(backend: Backend) {
     let server = start(backend, json!({}));
     let (ann, gone) = (server.user("ann"), server.user_with("gone", json!({"is_active": false})));
     let other = server.user("other");
@@ -99,7 +99,7 @@ fn guessing_is_slowed_whether_somebody_is_called_so_or_not(backend: Backend) {
     assert_eq!(state(&server, &other)["failed_attempts"], 0);
 }
 
-fn what_is_slowed_is_slowed_on_all_nodes_and_after_a_restart(backend: Backend) {
+fn delay_applies_on_all_nodes_and_after_restart(backend: Backend) {
     let mut server = start(backend, json!({}));
     let ann = server.user("ann");
     after_many_failures(&server, &ann, &["nobody"]);
@@ -115,7 +115,7 @@ fn what_is_slowed_is_slowed_on_all_nodes_and_after_a_restart(backend: Backend) {
     }
 }
 
-fn the_owner_gets_in_from_where_they_were_before(backend: Backend) {
+fn known_location_is_not_delayed(backend: Backend) {
     let mut server = start(backend, json!({}));
     let ann = server.user("ann");
     attempt(&server, OWNER, "ann", PASSWORD).expect(200);
@@ -146,7 +146,7 @@ fn at_once(server: &TestServer, names: &[String]) -> Vec<u16> {
     })
 }
 
-fn many_at_once_are_no_faster(backend: Backend) {
+fn concurrent_attempts_are_delayed(backend: Backend) {
     let server = start(backend, json!({}));
     server.user("ann");
     let statuses = at_once(&server, &vec!["ann".to_owned(); 40]);
@@ -156,7 +156,7 @@ fn many_at_once_are_no_faster(backend: Backend) {
     assert!(checked < 30, "{checked} of 40 guesses were checked: {statuses:?}");
 }
 
-fn a_place_that_is_wrong_about_many_is_slowed(backend: Backend) {
+fn address_with_many_failures_is_delayed(backend: Backend) {
     let server = start(backend, json!({"LOGIN_FAILURES_UNTIL_DELAY": 1}));
     let ann = server.user("ann");
     attempt(&server, STRANGER, "ann", PASSWORD).expect(200);
@@ -164,12 +164,12 @@ fn a_place_that_is_wrong_about_many_is_slowed(backend: Backend) {
     let statuses = at_once(&server, &names);
     assert!(statuses.iter().all(|status| [401, 429].contains(status)), "{statuses:?}");
     assert!(statuses.contains(&429), "{statuses:?}");
-    // Whoever was here before is not held responsible for the neighbours.
+    // A known location is not delayed because of other clients at its address.
     attempt(&server, STRANGER, "ann", PASSWORD).expect(200);
     assert_eq!(state(&server, &ann)["failed_attempts"], 0);
 }
 
-fn whoever_looks_after_a_user_sees_the_attempts(backend: Backend) {
+fn user_admin_sees_failed_attempts(backend: Backend) {
     let server = start(backend, json!({}));
     let home = server.organization("home");
     let (ann, boss, colleague) = (server.user("ann"), server.user("boss"), server.user("colleague"));
@@ -225,7 +225,7 @@ fn lock(server: &TestServer, name: &str) -> Response {
     attempt(server, STRANGER, name, PASSWORD).expect(429)
 }
 
-fn a_lock_keeps_out_whoever_has_the_password(backend: Backend) {
+fn locked_account_rejects_right_password(backend: Backend) {
     let mut server = start(backend, json!({LOCKING: 3, "LOGIN_FAILURES_UNTIL_DELAY": 0}));
     let ann = server.user("ann");
     let (session, token) = (Browser::logged_in(&server, "ann", PASSWORD), ann.token("write"));
@@ -248,7 +248,7 @@ fn a_lock_keeps_out_whoever_has_the_password(backend: Backend) {
     session.get("/api/v2/me/").expect(200);
 }
 
-fn a_lock_looks_the_same_for_nobody(backend: Backend) {
+fn lock_does_not_reveal_users(backend: Backend) {
     let server = start(backend, json!({LOCKING: 3, "LOGIN_FAILURES_UNTIL_DELAY": 0}));
     server.user("ann");
     server.user_with("gone", json!({"is_active": false}));
@@ -258,7 +258,7 @@ fn a_lock_looks_the_same_for_nobody(backend: Backend) {
     }
 }
 
-fn a_lock_is_ended_by_those_who_may_change_the_user(backend: Backend) {
+fn user_admin_unlocks_account(backend: Backend) {
     let server = start(backend, json!({LOCKING: 3, "LOGIN_FAILURES_UNTIL_DELAY": 0}));
     let home = server.organization("home");
     let (ann, boss, root) =
@@ -291,7 +291,7 @@ fn hostler(server: &TestServer, arguments: &[&str]) -> std::process::Output {
     command.output().expect("the binary runs")
 }
 
-fn a_lock_is_ended_on_the_command_line(backend: Backend) {
+fn command_line_unlocks_account(backend: Backend) {
     let server = start(backend, json!({LOCKING: 3, "LOGIN_FAILURES_UNTIL_DELAY": 0}));
     let ann = server.user("ann");
     lock(&server, "ann");
@@ -309,7 +309,7 @@ fn a_lock_is_ended_on_the_command_line(backend: Backend) {
     assert!(!refused.status.success(), "{refused:?}");
 }
 
-fn a_lock_ends_by_itself(backend: Backend) {
+fn lock_expires(backend: Backend) {
     let server = start(backend, json!({LOCKING: 3, "LOGIN_FAILURES_UNTIL_DELAY": 0}));
     let ann = server.user("ann");
     lock(&server, "ann");
@@ -322,7 +322,7 @@ fn a_lock_ends_by_itself(backend: Backend) {
     lock(&server, "ann");
 }
 
-fn without_limits_nothing_is_slowed(backend: Backend) {
+fn disabled_limits_do_not_delay(backend: Backend) {
     let server = start(backend, json!({"LOGIN_FAILURES_UNTIL_DELAY": 0}));
     let ann = server.user("ann");
     after_many_failures(&server, &ann, &[]);
@@ -332,7 +332,7 @@ fn without_limits_nothing_is_slowed(backend: Backend) {
     attempt(&server, STRANGER, "ann", PASSWORD).expect(200);
 }
 
-fn how_long_it_takes_is_a_setting(backend: Backend) {
+fn delay_follows_settings(backend: Backend) {
     let server = start(backend, json!({"LOGIN_LONGEST_DELAY": 600}));
     let ann = server.user("ann");
     after_many_failures(&server, &ann, &[]);
@@ -360,7 +360,7 @@ fn variants_of_a_username_are_counted_together(backend: Backend) {
     attempt(&server, STRANGER, fullwidth, PASSWORD).expect(429);
 }
 
-fn common_passwords_are_refused_on_demand(backend: Backend) {
+fn common_passwords_are_rejected_by_setting(backend: Backend) {
     let server = start(backend, json!({}));
     let ann = server.user("ann");
     let admin = server.as_admin();
@@ -377,7 +377,7 @@ fn common_passwords_are_refused_on_demand(backend: Backend) {
     admin.post("/api/v2/users/", json!({"username": "bob", "password": "123456"})).expect(400);
 }
 
-fn a_weak_password_of_the_first_superuser_is_told(backend: Backend) {
+fn weak_admin_password_is_logged(backend: Backend) {
     let server = start(backend, json!({}));
     let log = server.stderr();
     assert!(log.contains("easily guessed"), "{log}");

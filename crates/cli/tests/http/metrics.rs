@@ -8,12 +8,12 @@ use hostler_testkit::{Backend, Browser, PASSWORD, Response, TestServer, on_each_
 use serde_json::json;
 
 on_each_backend!(
-    superusers_and_auditors_see_them,
-    anybody_sees_them_where_a_setting_says_so,
-    they_come_as_text_or_json,
-    what_there_is_is_counted_by_one_statement,
-    requests_are_counted_by_kinds_of_paths,
-    failures_to_sign_in_are_counted,
+    metrics_require_superuser_or_auditor,
+    anonymous_metrics_follow_setting,
+    metrics_as_text_or_json,
+    object_counts_take_one_statement,
+    requests_are_counted_by_route,
+    failed_logins_are_counted,
 );
 
 const METRICS: &str = "/api/v2/metrics/";
@@ -42,7 +42,7 @@ fn value(samples: &BTreeMap<String, f64>, name: &str) -> f64 {
     *samples.get(name).unwrap_or_else(|| panic!("{name} is not in {samples:#?}"))
 }
 
-fn superusers_and_auditors_see_them(backend: Backend) {
+fn metrics_require_superuser_or_auditor(backend: Backend) {
     let server = start(backend);
     let auditor = server.user_with("auditor", json!({"is_system_auditor": true}));
     let ann = server.user("ann");
@@ -56,7 +56,7 @@ fn superusers_and_auditors_see_them(backend: Backend) {
     assert_eq!(root["metrics"], METRICS);
 }
 
-fn anybody_sees_them_where_a_setting_says_so(backend: Backend) {
+fn anonymous_metrics_follow_setting(backend: Backend) {
     let server = start(backend);
     let ann = server.user("ann");
     server.configure("authentication", json!({"ALLOW_METRICS_FOR_ANONYMOUS_USERS": true}));
@@ -69,7 +69,7 @@ fn anybody_sees_them_where_a_setting_says_so(backend: Backend) {
     ann.client.get(METRICS).expect(403);
 }
 
-fn they_come_as_text_or_json(backend: Backend) {
+fn metrics_as_text_or_json(backend: Backend) {
     let server = start(backend);
     let admin = server.as_admin();
     let prometheus = "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3,*/*;q=0.1";
@@ -95,7 +95,7 @@ fn they_come_as_text_or_json(backend: Backend) {
     assert!(half.get("awx_users_total").is_none() && half.get("hostler_http_requests_total").is_some());
 }
 
-fn what_there_is_is_counted_by_one_statement(backend: Backend) {
+fn object_counts_take_one_statement(backend: Backend) {
     let server = start(backend);
     // The first request with a password costs more.
     server.as_admin().get(METRICS).expect(200);
@@ -125,7 +125,7 @@ fn what_there_is_is_counted_by_one_statement(backend: Backend) {
     assert_eq!(server.as_admin().get(METRICS).expect(200).queries(), before);
 }
 
-fn requests_are_counted_by_kinds_of_paths(backend: Backend) {
+fn requests_are_counted_by_route(backend: Backend) {
     let server = start(backend);
     let admin = server.as_admin();
     for path in ["/api/v2/users/1/", "/api/v2/users/4711/", "/api/v2/users/admin/", "/api/v2/users/1/teams/"] {
@@ -157,7 +157,7 @@ fn requests_are_counted_by_kinds_of_paths(backend: Backend) {
     }
 }
 
-fn failures_to_sign_in_are_counted(backend: Backend) {
+fn failed_logins_are_counted(backend: Backend) {
     let server = start(backend);
     server.as_user("admin", "wrong").get("/api/v2/me/").expect(401);
     server.as_user("nobody", "wrong").get("/api/v2/me/").expect(401);
@@ -184,7 +184,7 @@ fn log_of(server: &TestServer, words: &str) -> String {
 }
 
 #[test]
-fn slow_requests_are_logged_as_such() {
+fn slow_requests_are_logged() {
     let start = |slow| {
         TestServer::start_with(env!("CARGO_BIN_EXE_hostler"), Backend::Sqlite, &[("HOSTLER_SLOW_REQUEST", slow)])
     };

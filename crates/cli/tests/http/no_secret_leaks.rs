@@ -1,4 +1,4 @@
-//! A broad use of the server with secrets that can be told from everything else,
+//! A broad use of the server with recognizable secrets,
 //! and a search for each of them in all that is kept and shown.
 
 use std::collections::{BTreeSet, VecDeque};
@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use hostler_testkit::{Backend, Browser, Client, TestServer, command, on_each_backend};
 use serde_json::{Value as Json, json};
 
-on_each_backend!(no_secret_is_kept_or_shown, every_sealed_text_is_known_to_the_rotation);
+on_each_backend!(secrets_are_not_stored_or_shown, rotation_covers_all_encrypted_texts);
 
 const ADMIN: &str = "admin";
 /// Paths that the walk through the API takes: enough for some of each kind.
@@ -230,7 +230,7 @@ fn links(json: &Json, found: &mut impl FnMut(&str)) {
     }
 }
 
-fn no_secret_is_kept_or_shown(backend: Backend) {
+fn secrets_are_not_stored_or_shown(backend: Backend) {
     let mut fixture = use_everything(backend);
     assert!(fixture.secrets.0.len() > 20);
     assert!(fixture.walk() > 100, "the walk found its way");
@@ -253,8 +253,8 @@ fn no_secret_is_kept_or_shown(backend: Backend) {
     }
 }
 
-/// Whatever is sealed by whatever part of the server is counted, and so will be sealed anew.
-fn every_sealed_text_is_known_to_the_rotation(backend: Backend) {
+/// Every encrypted text is counted, and so will be encrypted again.
+fn rotation_covers_all_encrypted_texts(backend: Backend) {
     let mut fixture = use_everything(backend);
     let counted = |fixture: &SecretsFixture| -> Vec<usize> {
         let status = fixture.hostler(&["secrets", "status"]);
@@ -267,7 +267,7 @@ fn every_sealed_text_is_known_to_the_rotation(backend: Backend) {
     fixture.server.stop();
     let dump = fixture.server.dump();
     let keys: BTreeSet<&str> = dump.split("$hostler$1$").skip(1).map(|rest| &rest[..16]).collect();
-    assert_eq!(keys.len(), 1, "all are sealed by one key");
+    assert_eq!(keys.len(), 1, "all are encrypted by one key");
     let texts = dump.matches("$hostler$1$").count();
-    assert_eq!(texts, after[0], "sealed texts in the database, and those that are counted");
+    assert_eq!(texts, after[0], "encrypted texts in the database, and those that are counted");
 }

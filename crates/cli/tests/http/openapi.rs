@@ -53,7 +53,7 @@ fn resolve<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
 }
 
 #[test]
-fn only_the_known_may_read_it_and_it_is_the_same_for_all() {
+fn openapi_requires_login_and_is_equal_for_all() {
     for backend in backends() {
         let server = TestServer::start(BINARY, backend);
         server.anonymous().get(PATH).expect(401);
@@ -69,7 +69,7 @@ fn only_the_known_may_read_it_and_it_is_the_same_for_all() {
 }
 
 #[test]
-fn every_reference_leads_somewhere_and_every_component_is_used() {
+fn openapi_references_resolve_and_components_are_used() {
     let document = any_document();
     let mut used = BTreeSet::new();
     walk(&document, &mut |key, value| {
@@ -90,7 +90,7 @@ fn every_reference_leads_somewhere_and_every_component_is_used() {
 }
 
 #[test]
-fn operations_are_named_once_and_say_what_they_answer() {
+fn openapi_operations_are_unique_and_describe_responses() {
     let document = any_document();
     let tags: BTreeSet<&str> =
         document["tags"].as_array().expect("tags").iter().filter_map(|tag| tag["name"].as_str()).collect();
@@ -126,7 +126,7 @@ fn operations_are_named_once_and_say_what_they_answer() {
 }
 
 #[test]
-fn everything_registered_is_described() {
+fn openapi_describes_all_resources() {
     let document = any_document();
     let has = |path: &str, verb: &str| document["paths"][path].get(verb).is_some();
     for resource in REGISTRY.0.iter().map(|entry| entry.resource) {
@@ -164,7 +164,7 @@ fn everything_registered_is_described() {
 }
 
 #[test]
-fn the_document_knows_every_link_and_every_allowed_method() {
+fn openapi_covers_all_links_and_methods() {
     for backend in backends() {
         let server = TestServer::start(BINARY, backend);
         let admin = server.as_admin();

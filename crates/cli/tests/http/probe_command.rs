@@ -35,7 +35,7 @@ fn authority(server: &TestServer) -> String {
 }
 
 #[test]
-fn a_server_is_asked_where_it_listens() {
+fn probe_uses_listen_address() {
     let folder = TempDir::new().expect("a directory");
     let socket = socket(&folder);
     let mut server =
@@ -55,7 +55,7 @@ fn a_server_is_asked_where_it_listens() {
 }
 
 #[test]
-fn a_server_without_its_keys_is_alive_and_not_ready() {
+fn server_without_keys_is_alive_not_ready() {
     let server = TestServer::start(BINARY, Backend::Sqlite);
     server.execute("UPDATE vault SET current_key = '0123456789abcdef'");
     let said = complaint(&probe(&authority(&server), &[]));
@@ -64,7 +64,7 @@ fn a_server_without_its_keys_is_alive_and_not_ready() {
 }
 
 #[test]
-fn where_tls_is_wanted_a_probe_says_what_to_do() {
+fn probe_with_tls_explains_option() {
     let folder = TempDir::new().expect("a directory");
     let files = Files::below(folder.path());
     Identity::default().write(&files);

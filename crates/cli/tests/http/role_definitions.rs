@@ -4,10 +4,10 @@ use hostler_testkit::{Backend, TestServer, on_each_backend};
 use serde_json::{Value, json};
 
 on_each_backend!(
-    managed_definitions_are_there_and_cannot_be_changed,
-    a_grant_made_in_one_view_shows_in_the_other,
-    a_custom_definition_gives_what_it_says_and_no_more,
-    what_makes_no_sense_is_refused,
+    managed_definitions_are_read_only,
+    roles_and_assignments_show_the_same_grants,
+    custom_definition_grants_only_its_permissions,
+    invalid_definitions_are_rejected,
     access_lists_show_custom_definitions,
     spellings_of_types_and_permissions_are_canonical,
 );
@@ -34,7 +34,7 @@ fn fixture(server: &TestServer) -> RoleDefinitionsFixture {
     RoleDefinitionsFixture { organization, project, ada }
 }
 
-fn managed_definitions_are_there_and_cannot_be_changed(backend: Backend) {
+fn managed_definitions_are_read_only(backend: Backend) {
     let server = &TestServer::start(env!("CARGO_BIN_EXE_hostler"), backend);
     let admin = server.as_admin();
     let list = admin.get("/api/v2/role_definitions/?page_size=200&order_by=name").expect(200).json();
@@ -55,7 +55,7 @@ fn managed_definitions_are_there_and_cannot_be_changed(backend: Backend) {
     assert_eq!(admin.get(&path).expect(200).json()["name"], "Project Admin");
 }
 
-fn a_grant_made_in_one_view_shows_in_the_other(backend: Backend) {
+fn roles_and_assignments_show_the_same_grants(backend: Backend) {
     let server = &TestServer::start(env!("CARGO_BIN_EXE_hostler"), backend);
     let RoleDefinitionsFixture { organization, project, ada } = fixture(server);
     let admin = server.as_admin();
@@ -88,7 +88,7 @@ fn a_grant_made_in_one_view_shows_in_the_other(backend: Backend) {
     assert_eq!(admin.get(&format!("/api/v2/users/{ada}/roles/?role_field=use_role")).json()["count"], 0);
 }
 
-fn a_custom_definition_gives_what_it_says_and_no_more(backend: Backend) {
+fn custom_definition_grants_only_its_permissions(backend: Backend) {
     let server = &TestServer::start(env!("CARGO_BIN_EXE_hostler"), backend);
     let RoleDefinitionsFixture { organization, project, ada } = fixture(server);
     let admin = server.as_admin();
@@ -132,7 +132,7 @@ fn a_custom_definition_gives_what_it_says_and_no_more(backend: Backend) {
     admin.post("/api/v2/role_user_assignments/", body).expect(201);
     as_ada.get(&path).expect(200);
     as_ada.patch(&path, json!({"description": "no"})).expect(403);
-    // Whoever adds something administers it, though they may not even see what others add.
+    // The creator of an object administers it, without seeing what others add.
     let hers = as_ada.post("/api/v2/projects/", json!({"name": "hers", "organization": organization})).expect(201);
     let hers = hers.json()["url"].as_str().expect("a url").to_owned();
     as_ada.patch(&hers, json!({"description": "mine"})).expect(200);
@@ -140,7 +140,7 @@ fn a_custom_definition_gives_what_it_says_and_no_more(backend: Backend) {
     assert!(roles.iter().any(|role| role["related"]["project"] == hers), "{roles:?}");
 }
 
-fn what_makes_no_sense_is_refused(backend: Backend) {
+fn invalid_definitions_are_rejected(backend: Backend) {
     let server = &TestServer::start(env!("CARGO_BIN_EXE_hostler"), backend);
     let RoleDefinitionsFixture { project, ada, .. } = fixture(server);
     let admin = server.as_admin();
@@ -234,7 +234,7 @@ fn access_lists_show_custom_definitions(backend: Backend) {
     assert_eq!(superuser[0]["role"]["id"], Value::Null, "{superuser:?}");
     assert_eq!(superuser[0]["descendant_roles"], json!(["admin_role", "use_role", "update_role", "read_role"]));
 
-    // What may be taken away is told to who may: and then it can be.
+    // A user who may revoke a grant sees that, and can revoke it.
     let seen_by_bob = bob.client.results(&path);
     let own = seen_by_bob.iter().find(|user| user["id"] == bob.id).expect("oneself");
     assert_eq!(own["summary_fields"]["indirect_access"][0]["role"]["user_capabilities"]["unattach"], false);

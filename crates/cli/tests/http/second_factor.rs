@@ -8,20 +8,20 @@ use serde_json::{Value, json};
 use totp_rs::{Algorithm, Builder, Secret};
 
 on_each_backend!(
-    a_device_counts_once_it_is_verified,
-    logging_in_takes_the_code_in_a_second_step,
-    logging_in_takes_the_code_at_once,
-    a_code_is_taken_once,
-    a_password_alone_opens_nothing,
-    what_shows_that_the_password_was_right_opens_nothing,
-    a_recovery_code_is_taken_once,
-    recovery_codes_are_made_anew,
-    doing_without_takes_password_and_code,
-    somebody_else_can_only_take_it_away,
-    wrong_codes_are_counted,
-    only_passwords_that_are_kept_here_have_one,
-    nothing_secret_is_recorded_or_stored,
-    the_command_line_takes_it_away,
+    device_is_active_after_verification,
+    login_asks_for_code_in_second_step,
+    login_accepts_code_with_password,
+    code_is_single_use,
+    password_alone_is_rejected,
+    mfa_challenge_alone_is_rejected,
+    recovery_code_is_single_use,
+    recovery_codes_are_regenerated,
+    disabling_requires_password_and_code,
+    admin_can_only_disable_second_factor,
+    wrong_codes_are_rate_limited,
+    second_factor_requires_local_password,
+    secrets_are_not_recorded_or_stored,
+    command_line_disables_second_factor,
 );
 
 fn start(backend: Backend) -> TestServer {
@@ -83,7 +83,7 @@ fn has_session(browser: &Browser) -> bool {
     browser.cookies.contains_key(SESSION_COOKIE) && browser.get("/api/v2/me/").status == 200
 }
 
-fn a_device_counts_once_it_is_verified(backend: Backend) {
+fn device_is_active_after_verification(backend: Backend) {
     let server = start(backend);
     let ann = server.user("ann");
     let path = format!("{}second_factor/", ann.path());
@@ -117,7 +117,7 @@ fn a_device_counts_once_it_is_verified(backend: Backend) {
     here.write("POST", &path).json(json!({"password": PASSWORD})).send().expect(400);
 }
 
-fn logging_in_takes_the_code_in_a_second_step(backend: Backend) {
+fn login_asks_for_code_in_second_step(backend: Backend) {
     let server = start(backend);
     let ann = arm(&server, "ann");
     let mut browser = Browser::open(&server);
@@ -135,7 +135,7 @@ fn logging_in_takes_the_code_in_a_second_step(backend: Backend) {
     assert!(has_session(&browser));
 }
 
-fn logging_in_takes_the_code_at_once(backend: Backend) {
+fn login_accepts_code_with_password(backend: Backend) {
     let server = start(backend);
     let ann = arm(&server, "ann");
     let log_in = |password: &str, otp: &str| {
@@ -145,7 +145,7 @@ fn logging_in_takes_the_code_at_once(backend: Backend) {
     log_in(PASSWORD, "000000").expect(401);
     log_in(PASSWORD, "").expect(401);
     log_in(PASSWORD, &code(&ann.secret, 0)).expect(302);
-    // To whoever does not know the password, a user with a second factor is like any other.
+    // Without the right password, a user with a second factor looks like any other.
     server.user("bob");
     let wrong = |name: &str| {
         let mut browser = Browser::open(&server);
@@ -160,7 +160,7 @@ fn logging_in_takes_the_code_at_once(backend: Backend) {
     assert_eq!(by_basic("ann"), by_basic("bob"));
 }
 
-fn a_code_is_taken_once(backend: Backend) {
+fn code_is_single_use(backend: Backend) {
     let server = start(backend);
     let ann = arm(&server, "ann");
     let log_in = |server: &TestServer, otp: &str| {
@@ -181,7 +181,7 @@ fn a_code_is_taken_once(backend: Backend) {
     }
 }
 
-fn a_password_alone_opens_nothing(backend: Backend) {
+fn password_alone_is_rejected(backend: Backend) {
     let server = start(backend);
     let ann = arm(&server, "ann");
     let refused = ann.person.client.get("/api/v2/me/").expect(401);
@@ -215,7 +215,7 @@ fn a_password_alone_opens_nothing(backend: Backend) {
     assert_eq!(call.expect(400).json()["error"], "invalid_grant");
 }
 
-fn what_shows_that_the_password_was_right_opens_nothing(backend: Backend) {
+fn mfa_challenge_alone_is_rejected(backend: Backend) {
     let server = start(backend);
     let (ann, bob) = (arm(&server, "ann"), server.user("bob"));
     let mut browser = Browser::open(&server);
@@ -241,7 +241,7 @@ fn what_shows_that_the_password_was_right_opens_nothing(backend: Backend) {
     browser.log_in(&[("mfa_challenge", &token), ("otp", &current)]).expect(302);
 }
 
-fn a_recovery_code_is_taken_once(backend: Backend) {
+fn recovery_code_is_single_use(backend: Backend) {
     let server = start(backend);
     let ann = arm(&server, "ann");
     let log_in =
@@ -254,7 +254,7 @@ fn a_recovery_code_is_taken_once(backend: Backend) {
     assert_eq!(log_in(&other.recovery[0]), 401, "the code of somebody else");
 }
 
-fn recovery_codes_are_made_anew(backend: Backend) {
+fn recovery_codes_are_regenerated(backend: Backend) {
     let server = start(backend);
     let ann = arm(&server, "ann");
     let path = format!("{}recovery_codes/", ann.path);
@@ -274,7 +274,7 @@ fn recovery_codes_are_made_anew(backend: Backend) {
     assert_eq!((log_in(&ann.recovery[0]), log_in(made[0])), (401, 302));
 }
 
-fn doing_without_takes_password_and_code(backend: Backend) {
+fn disabling_requires_password_and_code(backend: Backend) {
     let server = start(backend);
     let ann = arm(&server, "ann");
     let path = format!("{}disable/", ann.path);
@@ -294,7 +294,7 @@ fn doing_without_takes_password_and_code(backend: Backend) {
     ann.token.post(&path, json!({"password": PASSWORD, "code": code(&ann.secret, 1)})).expect(400);
 }
 
-fn somebody_else_can_only_take_it_away(backend: Backend) {
+fn admin_can_only_disable_second_factor(backend: Backend) {
     let server = start(backend);
     let ann = arm(&server, "ann");
     let home = server.organization("home");
@@ -328,7 +328,7 @@ fn somebody_else_can_only_take_it_away(backend: Backend) {
     boss.client.delete(&ann.path).expect(204);
 }
 
-fn wrong_codes_are_counted(backend: Backend) {
+fn wrong_codes_are_rate_limited(backend: Backend) {
     let server = start(backend);
     server.configure("authentication", json!({"LOGIN_FAILURES_UNTIL_LOCK": 4, "LOGIN_FAILURES_UNTIL_DELAY": 0}));
     let ann = arm(&server, "ann");
@@ -344,7 +344,7 @@ fn wrong_codes_are_counted(backend: Backend) {
     ann.token.post(&format!("{}disable/", ann.path), disable).expect(429);
 }
 
-fn only_passwords_that_are_kept_here_have_one(backend: Backend) {
+fn second_factor_requires_local_password(backend: Backend) {
     let server = start(backend);
     let ann = server.user("ann");
     let token = ann.token("write");
@@ -353,7 +353,7 @@ fn only_passwords_that_are_kept_here_have_one(backend: Backend) {
     assert_eq!(refused.status, 400, "{refused}");
 }
 
-fn nothing_secret_is_recorded_or_stored(backend: Backend) {
+fn secrets_are_not_recorded_or_stored(backend: Backend) {
     let server = start(backend);
     let ann = arm(&server, "ann");
     let used = code(&ann.secret, 0);
@@ -375,7 +375,7 @@ fn nothing_secret_is_recorded_or_stored(backend: Backend) {
     let log = server.stderr();
     let told = format!("{entries:?}{log}");
     for secret in [&ann.secret, &ann.recovery[0], &ann.recovery[0].replace('-', ""), &PASSWORD.to_owned()] {
-        assert!(!told.contains(secret.as_str()), "{secret} was told");
+        assert!(!told.contains(secret.as_str()), "{secret} was shown");
     }
     if backend == Backend::Sqlite {
         let other = arm(&server, "bob");
@@ -388,7 +388,7 @@ fn nothing_secret_is_recorded_or_stored(backend: Backend) {
     }
 }
 
-fn the_command_line_takes_it_away(backend: Backend) {
+fn command_line_disables_second_factor(backend: Backend) {
     let server = start(backend);
     let ann = arm(&server, "ann");
     let mut command = hostler_testkit::command(env!("CARGO_BIN_EXE_hostler"));

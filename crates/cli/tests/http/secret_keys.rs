@@ -8,11 +8,7 @@ use hostler_testkit::{Backend, TestServer, command, on_each_backend};
 use hostler_vault::{SecretContext, Vault};
 use sea_query::{Alias, Query};
 
-on_each_backend!(
-    keys_are_rotated_under_a_running_server,
-    a_rotation_that_is_killed_is_brought_to_its_end,
-    a_lost_key_is_named,
-);
+on_each_backend!(keys_are_rotated_while_server_runs, killed_rotation_is_completed, lost_key_is_reported,);
 
 /// Many batches of the rotation.
 const USERS: i64 = 1_000;
@@ -116,7 +112,7 @@ fn only(generation: &str) -> Vec<(String, i64, String)> {
     vec![(generation.into(), USERS, "seals".into())]
 }
 
-fn keys_are_rotated_under_a_running_server(backend: Backend) {
+fn keys_are_rotated_while_server_runs(backend: Backend) {
     let server = start(backend);
     seal_many(&server);
     assert_eq!(status(&server), only("1"));
@@ -128,7 +124,7 @@ fn keys_are_rotated_under_a_running_server(backend: Backend) {
     server.as_admin().get("/api/v2/me/").expect(200);
 }
 
-fn a_rotation_that_is_killed_is_brought_to_its_end(backend: Backend) {
+fn killed_rotation_is_completed(backend: Backend) {
     let server = start(backend);
     seal_many(&server);
     let mut rotation =
@@ -153,7 +149,7 @@ fn a_rotation_that_is_killed_is_brought_to_its_end(backend: Backend) {
 }
 
 /// Instead of making another key, which would leave all secrets unreadable.
-fn a_lost_key_is_named(backend: Backend) {
+fn lost_key_is_reported(backend: Backend) {
     let mut server = start(backend);
     seal_many(&server);
     server.stop();

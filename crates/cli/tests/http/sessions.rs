@@ -5,20 +5,20 @@ use hostler_testkit::{Backend, PASSWORD, Response, TestServer, on_each_backend};
 use serde_json::json;
 
 on_each_backend!(
-    the_form_opens_a_session,
-    a_wrong_password_opens_none,
-    the_form_itself_is_guarded,
-    the_next_page_is_one_of_ours,
-    writes_need_the_token_of_a_page_of_ours,
-    a_new_password_ends_the_other_sessions,
-    somebody_else_s_new_password_ends_all_sessions,
-    logging_out_ends_one_session,
-    an_expired_session_is_nobody_s,
-    a_session_ends_with_its_user,
-    hashes_of_awx_are_taken_and_renewed,
+    login_creates_session,
+    wrong_password_creates_no_session,
+    login_requires_csrf_token,
+    next_must_be_own_path,
+    session_writes_require_csrf_token,
+    own_password_change_ends_other_sessions,
+    admin_password_change_ends_all_sessions,
+    logout_ends_one_session,
+    expired_session_is_rejected,
+    deleted_user_has_no_session,
+    django_hashes_are_accepted_and_rehashed,
     sessions_are_listed_without_their_secrets,
-    a_session_is_ended_from_elsewhere,
-    sessions_are_their_owner_s_alone,
+    session_can_be_deleted_from_another,
+    sessions_are_visible_to_owner_only,
 );
 
 fn start(backend: Backend) -> TestServer {
@@ -36,7 +36,7 @@ fn cookie(answer: &Response, name: &str) -> Option<String> {
     cookies.into_iter().find(|text| text.starts_with(&format!("{name}="))).map(|text| text.into_owned())
 }
 
-fn the_form_opens_a_session(backend: Backend) {
+fn login_creates_session(backend: Backend) {
     let server = start(backend);
     let ann = server.user("ann");
     assert!(server.as_admin().get(&ann.path()).json()["last_login"].is_null());
@@ -58,7 +58,7 @@ fn the_form_opens_a_session(backend: Backend) {
     assert!(shown["last_login"].is_string() && shown["modified"] == shown["last_login"], "{shown}");
 }
 
-fn a_wrong_password_opens_none(backend: Backend) {
+fn wrong_password_creates_no_session(backend: Backend) {
     let server = start(backend);
     server.user("ann");
     for fields in [
@@ -77,7 +77,7 @@ fn a_wrong_password_opens_none(backend: Backend) {
     }
 }
 
-fn the_form_itself_is_guarded(backend: Backend) {
+fn login_requires_csrf_token(backend: Backend) {
     let server = start(backend);
     server.user("ann");
     let body = format!("username=ann&password={PASSWORD}");
@@ -102,7 +102,7 @@ fn the_form_itself_is_guarded(backend: Backend) {
     post(&browser, &format!("{body}&csrfmiddlewaretoken={token}"), &[("Origin", &server.base())]).expect(302);
 }
 
-fn the_next_page_is_one_of_ours(backend: Backend) {
+fn next_must_be_own_path(backend: Backend) {
     let server = start(backend);
     let places = [
         ("/api/v2/users/?page=2", "/api/v2/users/?page=2"),
@@ -131,7 +131,7 @@ fn the_next_page_is_one_of_ours(backend: Backend) {
     assert!(!form.text().contains("<script>"), "{form}");
 }
 
-fn writes_need_the_token_of_a_page_of_ours(backend: Backend) {
+fn session_writes_require_csrf_token(backend: Backend) {
     let server = start(backend);
     let browser = Browser::logged_in(&server, "admin", "password");
     let token = browser.cookies[CSRF_COOKIE].clone();
@@ -165,7 +165,7 @@ fn writes_need_the_token_of_a_page_of_ours(backend: Backend) {
     post("page", &[good, ("Referer", &format!("{own}/api/v2/"))]).expect(201);
 }
 
-fn a_new_password_ends_the_other_sessions(backend: Backend) {
+fn own_password_change_ends_other_sessions(backend: Backend) {
     let server = start(backend);
     let ann = server.user("ann");
     let (here, there) = (Browser::logged_in(&server, "ann", PASSWORD), Browser::logged_in(&server, "ann", PASSWORD));
@@ -184,7 +184,7 @@ fn a_new_password_ends_the_other_sessions(backend: Backend) {
     assert!(is_alive(&here));
 }
 
-fn somebody_else_s_new_password_ends_all_sessions(backend: Backend) {
+fn admin_password_change_ends_all_sessions(backend: Backend) {
     let server = start(backend);
     let ann = server.user("ann");
     let (session, token) = (Browser::logged_in(&server, "ann", PASSWORD), ann.token("write"));
@@ -193,13 +193,13 @@ fn somebody_else_s_new_password_ends_all_sessions(backend: Backend) {
     assert!(!is_alive(&session), "the session outlived the password");
     assert!(is_alive(&admin), "the caller's own session ended");
     token.get("/api/v2/me/").expect(200);
-    // The hash is what a session hangs on, whoever wrote it.
+    // A session depends on the password hash, also if it was written directly.
     let session = Browser::logged_in(&server, "ann", "Another-Word-1");
     server.execute("UPDATE users SET password = '' WHERE username = 'ann'");
     assert!(!is_alive(&session), "the session outlived the hash");
 }
 
-fn logging_out_ends_one_session(backend: Backend) {
+fn logout_ends_one_session(backend: Backend) {
     let server = start(backend);
     server.user("ann");
     let mut here = Browser::logged_in(&server, "ann", PASSWORD);
@@ -218,7 +218,7 @@ fn logging_out_ends_one_session(backend: Backend) {
     server.anonymous().get("/api/logout/").expect(302);
 }
 
-fn an_expired_session_is_nobody_s(backend: Backend) {
+fn expired_session_is_rejected(backend: Backend) {
     let server = start(backend);
     let browser = Browser::logged_in(&server, "admin", "password");
     assert!(is_alive(&browser));
@@ -237,7 +237,7 @@ fn an_expired_session_is_nobody_s(backend: Backend) {
     }
 }
 
-fn a_session_ends_with_its_user(backend: Backend) {
+fn deleted_user_has_no_session(backend: Backend) {
     let server = start(backend);
     let (ann, bob) = (server.user("ann"), server.user("bob"));
     let sessions = [Browser::logged_in(&server, "ann", PASSWORD), Browser::logged_in(&server, "bob", PASSWORD)];
@@ -251,7 +251,7 @@ fn a_session_ends_with_its_user(backend: Backend) {
     Browser::open(&server).log_in(&[("username", "bob"), ("password", PASSWORD)]).expect(401);
 }
 
-fn hashes_of_awx_are_taken_and_renewed(backend: Backend) {
+fn django_hashes_are_accepted_and_rehashed(backend: Backend) {
     let server = start(backend);
     let ann = server.user("ann");
     // What Django's own hasher makes of "Moved-House-1" with this salt.
@@ -314,7 +314,7 @@ fn sessions_are_listed_without_their_secrets(backend: Backend) {
     assert!(user["related"].get("sessions").is_none(), "clients of AWX know no such link: {user}");
 }
 
-fn a_session_is_ended_from_elsewhere(backend: Backend) {
+fn session_can_be_deleted_from_another(backend: Backend) {
     let server = start(backend);
     let ann = server.user("ann");
     let (here, there) = (Browser::logged_in(&server, "ann", PASSWORD), Browser::logged_in(&server, "ann", PASSWORD));
@@ -338,7 +338,7 @@ fn a_session_is_ended_from_elsewhere(backend: Backend) {
     );
 }
 
-fn sessions_are_their_owner_s_alone(backend: Backend) {
+fn sessions_are_visible_to_owner_only(backend: Backend) {
     let server = start(backend);
     let home = server.organization("home");
     let (ann, boss) = (server.user("ann"), server.user("boss"));

@@ -42,7 +42,7 @@ fn answer(mut stream: impl std::io::Read + std::io::Write, request: &str, header
 }
 
 #[test]
-fn a_unix_socket_is_there_while_the_server_is() {
+fn unix_socket_exists_while_server_runs() {
     let (_folder, path) = socket();
     let mut server = start(&path, &[]);
     assert!(ask(&path, "GET /api/v2/ping/", "").starts_with("HTTP/1.1 200 OK\r\n"));
@@ -57,14 +57,14 @@ fn a_unix_socket_is_there_while_the_server_is() {
 }
 
 #[test]
-fn its_permissions_are_the_operator_s() {
+fn unix_socket_permissions_are_kept() {
     let (_folder, path) = socket();
     let _server = start(&path, &[("HOSTLER_LISTEN_MODE", "606")]);
     assert_eq!(fs::metadata(&path).expect("a socket").permissions().mode() & 0o777, 0o606);
 }
 
 #[test]
-fn only_a_socket_that_nobody_listens_at_is_replaced() {
+fn only_stale_unix_socket_is_replaced() {
     let (_folder, path) = socket();
     drop(UnixListener::bind(&path).expect("a socket that is left over"));
     let mut server = start(&path, &[]);
@@ -100,7 +100,7 @@ fn refusal(path: &Path) -> String {
 }
 
 #[test]
-fn who_comes_by_a_unix_socket_is_believed() {
+fn unix_socket_clients_are_trusted_proxies() {
     let (_folder, path) = socket();
     let server = start(&path, &[]);
     let headers = "X-Forwarded-For: 203.0.113.9, 198.51.100.7\r\nX-Forwarded-Proto: https\r\nAccept: text/html\r\n";
@@ -127,7 +127,7 @@ fn who_comes_by_a_unix_socket_is_believed() {
 }
 
 #[test]
-fn tls_is_for_the_network() {
+fn unix_socket_rejects_tls() {
     let (folder, path) = socket();
     let files = Files::below(folder.path());
     let identity = Identity::default();
@@ -150,7 +150,7 @@ fn handed(socket: OwnedFd, data: &Path) -> Command {
 }
 
 #[test]
-fn sockets_of_systemd_are_taken() {
+fn systemd_sockets_are_used() {
     let folder = TempDir::new().expect("a directory");
     let path = folder.path().join("hostler.sock");
     let network = TcpListener::bind("127.0.0.1:0").expect("a free port");
@@ -186,7 +186,7 @@ fn stop(child: &mut std::process::Child) {
 }
 
 #[test]
-fn sockets_that_take_no_connections_are_refused() {
+fn non_listening_sockets_are_rejected() {
     let folder = TempDir::new().expect("a directory");
     let socket = UnixDatagram::bind(folder.path().join("datagrams")).expect("a socket");
     let output = handed(socket.into(), &folder.path().join("data")).output().expect("the binary runs");
@@ -207,7 +207,7 @@ fn told(socket: &UnixDatagram, last: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_supervisor_is_told() {
+fn systemd_is_notified() {
     let folder = TempDir::new().expect("a directory");
     let path = folder.path().join("notify");
     let socket = UnixDatagram::bind(&path).expect("a socket");

@@ -40,7 +40,7 @@ fn analyze(folder: &TempDir, arguments: &[&str], units: &[&str]) -> String {
 }
 
 #[test]
-fn systemd_takes_the_units() {
+fn units_pass_systemd_analyze() {
     let Some(folder) = units() else { return };
     let said = analyze(&folder, &["verify", "--man=no"], &UNITS);
     // It tells of what it ignores, and ends well.
@@ -48,7 +48,7 @@ fn systemd_takes_the_units() {
 }
 
 #[test]
-fn the_service_is_kept_in() {
+fn service_is_sandboxed() {
     let Some(folder) = units() else { return };
     let threshold = format!("--threshold={MOST_EXPOSED}");
     analyze(&folder, &["security", "--offline=true", "--no-pager", &threshold], &UNITS[..1]);

@@ -46,7 +46,7 @@ impl Secured {
 }
 
 #[test]
-fn requests_come_by_either_version() {
+fn tls_1_2_and_1_3_are_accepted() {
     let secured = start(&[]);
     for version in [&TLS12, &TLS13] {
         let connection = secured.identity.connect(&secured.address(), &[version], &["h2", "http/1.1"]);
@@ -59,7 +59,7 @@ fn requests_come_by_either_version() {
 }
 
 #[test]
-fn browsers_are_told_to_stay_with_tls() {
+fn hsts_header_is_sent() {
     let secured = start(&[]);
     let form = secured.ask("GET /api/login/", "Accept: text/html\r\n");
     let cookies: Vec<&str> = form.lines().filter(|line| line.starts_with("set-cookie: ")).collect();
@@ -75,7 +75,7 @@ fn browsers_are_told_to_stay_with_tls() {
 }
 
 #[test]
-fn a_form_s_origin_is_one_of_https() {
+fn form_origin_must_be_https() {
     let secured = start(&[]);
     let form = secured.ask("GET /api/login/", "Accept: text/html\r\n");
     let token = form.split("csrftoken=").nth(1).and_then(|rest| rest.split(';').next()).expect("a cookie");
@@ -92,7 +92,7 @@ fn a_form_s_origin_is_one_of_https() {
 }
 
 #[test]
-fn a_new_certificate_is_taken_without_a_restart() {
+fn renewed_certificate_is_used_without_restart() {
     let secured = start(&[]);
     let address = secured.address();
     let mut open = secured.identity.connect(&address, rustls::ALL_VERSIONS, &[]).expect("a connection");
@@ -115,7 +115,7 @@ fn a_new_certificate_is_taken_without_a_restart() {
 }
 
 #[test]
-fn a_bad_certificate_changes_nothing() {
+fn bad_certificate_keeps_the_old_one() {
     let secured = start(&[]);
     let address = secured.address();
     let other = Identity::default();
@@ -141,7 +141,7 @@ fn a_bad_certificate_changes_nothing() {
 }
 
 #[test]
-fn http_at_a_port_of_https_is_told_so() {
+fn plain_http_on_tls_port_is_reported() {
     let secured = start(&[]);
     let mut stream = TcpStream::connect(secured.address()).expect("a connection");
     stream.write_all(b"GET /api/ HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("a request");
@@ -164,7 +164,7 @@ fn http_at_a_port_of_https_is_told_so() {
 }
 
 #[test]
-fn clients_that_never_agree_hold_up_nobody() {
+fn stalled_handshakes_do_not_block() {
     let mut secured = start(&[]);
     let silent: Vec<_> = (0..200).map(|_| TcpStream::connect(secured.address()).expect("a connection")).collect();
     assert!(secured.ask("GET /healthz", "").starts_with("HTTP/1.1 200 "));
@@ -187,7 +187,7 @@ fn refusal(variables: &[(&str, &str)]) -> String {
 }
 
 #[test]
-fn wrong_files_are_refused_at_the_start() {
+fn bad_tls_files_are_rejected_at_start() {
     let folder = TempDir::new().expect("a directory");
     let files = Files::below(folder.path());
     let (first, second) = (Identity::default(), Identity::default());
@@ -216,7 +216,7 @@ fn wrong_files_are_refused_at_the_start() {
 }
 
 #[test]
-fn the_files_can_stand_in_the_configuration_file() {
+fn tls_files_from_config_file() {
     let folder = TempDir::new().expect("a directory");
     let files = Files::below(folder.path());
     let identity = Identity::default();
@@ -230,7 +230,7 @@ fn the_files_can_stand_in_the_configuration_file() {
 }
 
 #[test]
-fn a_key_that_everybody_can_read_is_told_of() {
+fn world_readable_key_is_reported() {
     let folder = TempDir::new().expect("a directory");
     let files = Files::below(folder.path());
     Identity::default().write(&files);

@@ -4,17 +4,17 @@ use hostler_testkit::{Backend, Client, Fixture, TestServer, on_each_backend};
 use serde_json::{Value, json};
 
 on_each_backend!(
-    a_token_to_read_changes_nothing,
-    a_token_to_read_offers_no_action,
-    a_scope_is_one_of_the_known_words,
-    a_token_ends_at_its_time,
-    a_token_lives_as_long_as_settings_say,
+    read_token_cannot_write,
+    read_token_shows_no_actions,
+    unknown_scope_is_rejected,
+    token_expires,
+    token_lifetime_follows_settings,
     awx_token_lifetimes_are_accepted_and_capped,
-    a_token_ends_when_it_is_revoked,
-    a_token_ends_with_its_user,
-    a_token_written_to_is_still_good,
-    tokens_are_their_owner_s_alone,
-    what_is_no_token_is_nobody,
+    revoked_token_is_rejected,
+    token_of_deleted_user_is_rejected,
+    updated_token_still_works,
+    tokens_are_visible_to_owner_only,
+    unknown_token_is_rejected,
 );
 
 fn start(backend: Backend) -> TestServer {
@@ -60,7 +60,7 @@ fn state(admin: &Client) -> Vec<Value> {
     state
 }
 
-fn a_token_to_read_changes_nothing(backend: Backend) {
+fn read_token_cannot_write(backend: Backend) {
     let server = start(backend);
     let paths = paths(&server, backend);
     assert!(paths.len() > 100, "only {paths:?}");
@@ -98,7 +98,7 @@ fn a_token_to_read_changes_nothing(backend: Backend) {
     }
 }
 
-fn a_token_to_read_offers_no_action(backend: Backend) {
+fn read_token_shows_no_actions(backend: Backend) {
     let server = start(backend);
     let admin = server.as_admin();
     let org = server.organization("Acme");
@@ -111,7 +111,7 @@ fn a_token_to_read_offers_no_action(backend: Backend) {
     assert_eq!(shown["summary_fields"]["user_capabilities"], json!({"edit": false, "delete": false}));
 }
 
-fn a_scope_is_one_of_the_known_words(backend: Backend) {
+fn unknown_scope_is_rejected(backend: Backend) {
     let server = start(backend);
     let admin = server.as_admin();
     for scope in ["", "admin", "write,read", "WRITE", "read admin", "*"] {
@@ -138,7 +138,7 @@ fn a_scope_is_one_of_the_known_words(backend: Backend) {
     reader.patch("/api/v2/users/1/", json!({})).expect(403);
 }
 
-fn a_token_ends_at_its_time(backend: Backend) {
+fn token_expires(backend: Backend) {
     let server = start(backend);
     let admin = server.as_admin();
     let (client, made) = make(&admin, json!({"scope": "write", "expires": "2199-01-02T03:04:05Z"}));
@@ -163,7 +163,7 @@ fn a_token_ends_at_its_time(backend: Backend) {
     client.patch("/api/v2/users/1/", json!({"first_name": "x"})).expect(401);
 }
 
-fn a_token_lives_as_long_as_settings_say(backend: Backend) {
+fn token_lifetime_follows_settings(backend: Backend) {
     let server = start(backend);
     let admin = server.as_admin();
     let year = |token: &Value, field: &str| token[field].as_str().and_then(|time| time[..4].parse::<i32>().ok());
@@ -193,7 +193,7 @@ fn awx_token_lifetimes_are_accepted_and_capped(backend: Backend) {
     client.get("/api/v2/me/").expect(200);
 }
 
-fn a_token_ends_when_it_is_revoked(backend: Backend) {
+fn revoked_token_is_rejected(backend: Backend) {
     let server = start(backend);
     let ann = server.user("ann");
     let (client, made) = make(&ann.client, json!({"scope": "write"}));
@@ -204,7 +204,7 @@ fn a_token_ends_when_it_is_revoked(backend: Backend) {
     other.get("/api/v2/me/").expect(200);
 }
 
-fn a_token_ends_with_its_user(backend: Backend) {
+fn token_of_deleted_user_is_rejected(backend: Backend) {
     let server = start(backend);
     let (ann, bob) = (server.user("ann"), server.user("bob"));
     let (of_ann, _) = make(&ann.client, json!({}));
@@ -219,8 +219,8 @@ fn a_token_ends_with_its_user(backend: Backend) {
     assert_eq!(server.as_admin().get("/api/v2/tokens/?user__username=ann").expect(200).json()["count"], 0);
 }
 
-/// Whoever reads a token and writes it back sends the mask that stands in its place.
-fn a_token_written_to_is_still_good(backend: Backend) {
+/// Writing a token back as read sends the mask in place of its value.
+fn updated_token_still_works(backend: Backend) {
     let server = start(backend);
     let ann = server.user("ann");
     let (client, made) = make(&ann.client, json!({"description": "ci"}));
@@ -247,7 +247,7 @@ fn a_token_written_to_is_still_good(backend: Backend) {
     assert_eq!(last["changes"], json!({"description": ["ci", "nightly"]}));
 }
 
-fn tokens_are_their_owner_s_alone(backend: Backend) {
+fn tokens_are_visible_to_owner_only(backend: Backend) {
     let server = start(backend);
     let (ann, bob) = (server.user("ann"), server.user("bob"));
     let (_, made) = make(&ann.client, json!({"description": "ci"}));
@@ -272,7 +272,7 @@ fn tokens_are_their_owner_s_alone(backend: Backend) {
     assert_eq!(forged["user"], bob.id, "a token for somebody else");
 }
 
-fn what_is_no_token_is_nobody(backend: Backend) {
+fn unknown_token_is_rejected(backend: Backend) {
     let server = start(backend);
     for header in ["Bearer", "Bearer ", "Bearer x", "Bearer ' OR 1=1", "Basic", "Basic x", "Basic Og=="] {
         let answer = server.anonymous().request("GET", "/api/v2/me/").header("Authorization", header).send();

@@ -18,7 +18,7 @@ use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use prost::Message as _;
 use serde_json::json;
 
-on_each_backend!(each_request_is_a_span);
+on_each_backend!(request_creates_span);
 
 /// What a collector got at once.
 #[derive(Clone)]
@@ -117,7 +117,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn each_request_is_a_span(backend: Backend) {
+fn request_creates_span(backend: Backend) {
     let collector = Collector::start();
     let more = [("OTEL_EXPORTER_OTLP_HEADERS", "x-key=tellnobody"), ("OTEL_RESOURCE_ATTRIBUTES", "zone=here")];
     let server = collector.server(backend, &more);
@@ -158,7 +158,7 @@ fn each_request_is_a_span(backend: Backend) {
 }
 
 #[test]
-fn requests_become_part_of_the_trace_that_they_name() {
+fn traceparent_is_continued() {
     let collector = Collector::start();
     let server = collector.server(Backend::Sqlite, &[]);
     let ask = |parent: &str| {
@@ -177,7 +177,7 @@ fn requests_become_part_of_the_trace_that_they_name() {
 }
 
 #[test]
-fn what_is_recorded_is_sent_at_the_end() {
+fn spans_are_flushed_at_shutdown() {
     let collector = Collector::start();
     let mut server = collector.server(Backend::Sqlite, &[]);
     let answer = server.anonymous().get("/api/v2/ping/").expect(200);
@@ -186,7 +186,7 @@ fn what_is_recorded_is_sent_at_the_end() {
 }
 
 #[test]
-fn secrets_stay_here() {
+fn spans_contain_no_secrets() {
     let collector = Collector::start();
     let mut server = collector.server(Backend::Sqlite, &[]);
     let token = server.as_admin().post("/api/v2/tokens/", json!({"scope": "write"})).expect(201).json();
@@ -195,7 +195,7 @@ fn secrets_stay_here() {
     server.as_user(ADMIN, "not the password").get("/api/v2/me/").expect(401);
     assert!(server.stop().success());
     let mut count = 0;
-    // The collector is told of everything before the server ends.
+    // The server sends all spans before it exits.
     while let Ok(sent) = collector.sent.recv_timeout(Duration::from_millis(100)) {
         count += sent.spans().count();
         let bytes = sent.content.encode_to_vec();
@@ -207,7 +207,7 @@ fn secrets_stay_here() {
 }
 
 #[test]
-fn a_collector_that_is_not_there_is_told_of_and_no_more() {
+fn unreachable_collector_is_logged_once() {
     let gone = TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("its address");
     let address = format!("http://{gone}");
     let mut server = start(Backend::Sqlite, &[("HOSTLER_OTLP_ENDPOINT", &address)]);
@@ -219,7 +219,7 @@ fn a_collector_that_is_not_there_is_told_of_and_no_more() {
 }
 
 #[test]
-fn addresses_of_no_collector_are_refused() {
+fn invalid_collector_url_is_rejected() {
     for (address, words) in [
         ("127.0.0.1:4318", "is not the URL of a collector"),
         ("http://me:tellnobody@127.0.0.1:4318", "OTEL_EXPORTER_OTLP_HEADERS"),

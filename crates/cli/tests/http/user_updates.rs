@@ -4,26 +4,26 @@ use hostler_testkit::{ADMIN, ADMIN_PASSWORD, Backend, Client, PASSWORD, Response
 use serde_json::{Value, json};
 
 on_each_backend!(
-    put_keeps_the_flags_that_it_does_not_name,
-    keeping_a_password_is_exempt_from_the_policy,
-    passwords_stand_in_no_answer,
-    the_same_password_changes_nothing,
-    words_for_yes_and_no,
-    null_is_nothing_to_change,
-    keys_that_cannot_be_written_are_ignored,
-    an_object_written_back_as_read_is_unchanged,
-    a_new_name_keeps_everything_else,
-    the_last_superuser_stays,
-    nobody_deletes_themselves,
-    organization_admins_may_be_barred_from_accounts,
-    the_accounts_of_a_directory_keep_what_it_manages,
+    put_keeps_unnamed_flags,
+    unchanged_password_skips_policy,
+    responses_contain_no_password,
+    same_password_changes_nothing,
+    boolean_spellings_are_accepted,
+    null_keeps_value,
+    read_only_keys_are_ignored,
+    writing_back_response_changes_nothing,
+    renaming_keeps_everything_else,
+    last_superuser_cannot_be_demoted_or_deleted,
+    user_cannot_delete_self,
+    organization_admins_without_manage_setting_are_rejected,
+    ldap_managed_fields_are_rejected,
 );
 
 fn start(backend: Backend) -> TestServer {
     TestServer::start(env!("CARGO_BIN_EXE_hostler"), backend)
 }
 
-fn put_keeps_the_flags_that_it_does_not_name(backend: Backend) {
+fn put_keeps_unnamed_flags(backend: Backend) {
     let server = start(backend);
     for flag in ["is_superuser", "is_system_auditor"] {
         let user = server.user_with(&format!("holder-of-{flag}"), json!({flag: true}));
@@ -34,7 +34,7 @@ fn put_keeps_the_flags_that_it_does_not_name(backend: Backend) {
     }
 }
 
-fn keeping_a_password_is_exempt_from_the_policy(backend: Backend) {
+fn unchanged_password_skips_policy(backend: Backend) {
     let server = start(backend);
     let admin = server.as_admin();
     let user = server.user("ann");
@@ -48,7 +48,7 @@ fn keeping_a_password_is_exempt_from_the_policy(backend: Backend) {
     user.client.get("/api/v2/me/").expect(200);
 }
 
-fn passwords_stand_in_no_answer(backend: Backend) {
+fn responses_contain_no_password(backend: Backend) {
     let server = start(backend);
     let admin = server.as_admin();
     let passwords = ["First-Secret-417", "Second-Secret-418", "Third-Secret-419", "Refused 420 \u{e9}"];
@@ -114,7 +114,7 @@ fn assert_no_password_key(json: &Value, answer: &Response) {
     }
 }
 
-fn the_same_password_changes_nothing(backend: Backend) {
+fn same_password_changes_nothing(backend: Backend) {
     let server = start(backend);
     let admin = server.as_admin();
     let user = server.user("ann");
@@ -130,7 +130,7 @@ fn the_same_password_changes_nothing(backend: Backend) {
     assert_eq!(admin.results(&stream).len(), entries, "the same password was recorded");
 }
 
-fn words_for_yes_and_no(backend: Backend) {
+fn boolean_spellings_are_accepted(backend: Backend) {
     let server = start(backend);
     let admin = server.as_admin();
     let user = server.user("ann");
@@ -164,7 +164,7 @@ fn words_for_yes_and_no(backend: Backend) {
     assert_eq!(shown["first_name"], "", "a refused request changed the user");
 }
 
-fn null_is_nothing_to_change(backend: Backend) {
+fn null_keeps_value(backend: Backend) {
     let server = start(backend);
     let admin = server.as_admin();
     let user = server.user_with("ann", json!({"is_superuser": true, "first_name": "Ann", "email": "a@example.org"}));
@@ -179,7 +179,7 @@ fn null_is_nothing_to_change(backend: Backend) {
     user.client.get("/api/v2/me/").expect(200);
 }
 
-fn keys_that_cannot_be_written_are_ignored(backend: Backend) {
+fn read_only_keys_are_ignored(backend: Backend) {
     let server = start(backend);
     let user = server.user("ann");
     let before = server.as_admin().get(&user.path()).expect(200).json();
@@ -194,7 +194,7 @@ fn keys_that_cannot_be_written_are_ignored(backend: Backend) {
     user.client.get("/api/v2/me/").expect(200);
 }
 
-fn an_object_written_back_as_read_is_unchanged(backend: Backend) {
+fn writing_back_response_changes_nothing(backend: Backend) {
     let server = start(backend);
     let admin = server.as_admin();
     let org = server.organization("Acme");
@@ -223,7 +223,7 @@ fn an_object_written_back_as_read_is_unchanged(backend: Backend) {
     server.with_token(token["token"].as_str().expect("a token")).get("/api/v2/me/").expect(200);
 }
 
-fn a_new_name_keeps_everything_else(backend: Backend) {
+fn renaming_keeps_everything_else(backend: Backend) {
     let server = start(backend);
     let admin = server.as_admin();
     let org = server.organization("Acme");
@@ -252,7 +252,7 @@ fn a_new_name_keeps_everything_else(backend: Backend) {
     admin.get("/api/v2/users/ann/").expect(404);
 }
 
-fn the_last_superuser_stays(backend: Backend) {
+fn last_superuser_cannot_be_demoted_or_deleted(backend: Backend) {
     let server = start(backend);
     let admin = server.as_admin();
     let administrators = "/api/v2/roles/1/";
@@ -284,7 +284,7 @@ fn the_last_superuser_stays(backend: Backend) {
     assert_eq!(admin.get(&second.path()).expect(200).json()["is_superuser"], false);
 }
 
-fn nobody_deletes_themselves(backend: Backend) {
+fn user_cannot_delete_self(backend: Backend) {
     let server = start(backend);
     let org = server.organization("Acme");
     let people = [
@@ -304,7 +304,7 @@ fn nobody_deletes_themselves(backend: Backend) {
     }
 }
 
-fn organization_admins_may_be_barred_from_accounts(backend: Backend) {
+fn organization_admins_without_manage_setting_are_rejected(backend: Backend) {
     let server = start(backend);
     let org = server.organization("Acme");
     let (boss, member) = (server.user("boss"), server.user("member"));
@@ -330,7 +330,7 @@ fn organization_admins_may_be_barred_from_accounts(backend: Backend) {
     server.as_admin().patch(&member.path(), json!({"first_name": "After"})).expect(200);
 }
 
-fn the_accounts_of_a_directory_keep_what_it_manages(backend: Backend) {
+fn ldap_managed_fields_are_rejected(backend: Backend) {
     let server = start(backend);
     let admin = server.as_admin();
     let user = server.user_with("ann", json!({"first_name": "Ann"}));

@@ -5,7 +5,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::Value as Json;
 
 use crate::bench::client::Connection;
-use crate::bench::world::World;
+use crate::bench::dataset::Dataset;
 
 /// Who asks.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,12 +28,12 @@ impl Who {
     }
 }
 
-/// A request that means the same in worlds of any size.
+/// A request that means the same in datasets of any size.
 #[derive(Clone)]
 pub struct Request {
     /// The path with N for each id.
     pub name: String,
-    /// The path in this world.
+    /// The path in this dataset.
     pub path: String,
 }
 
@@ -104,8 +104,8 @@ const FILTERED: &[&str] = &[
     "users/{user}/explain_access/?object=/api/v2/organizations/{organization}/",
 ];
 
-/// All requests of this actor: what answers in this world with anything but an object is left out.
-pub fn requests(connection: &mut Connection, authorization: &str, world: &World) -> Result<Vec<Request>> {
+/// All requests of this actor: what answers in this dataset with anything but an object is left out.
+pub fn requests(connection: &mut Connection, authorization: &str, dataset: &Dataset) -> Result<Vec<Request>> {
     let mut ask = |path: &str| -> Result<Option<Json>> {
         let answer = connection.get(&path.replace(' ', "%20"), authorization)?;
         ensure!(answer.status < 500 || answer.status == 501, "{path} answers {}", answer.status);
@@ -138,8 +138,8 @@ pub fn requests(connection: &mut Connection, authorization: &str, world: &World)
     }
     for path in FILTERED {
         let mut path = format!("/api/v2/{path}")
-            .replace("{organization}", &world.organization().to_string())
-            .replace("{user}", &world.member().to_string());
+            .replace("{organization}", &dataset.organization().to_string())
+            .replace("{user}", &dataset.member().to_string());
         if path.contains("{middle}") {
             let list = path.split('?').next().unwrap_or_default();
             let count = ask(list)?.and_then(|answer| answer["count"].as_i64()).unwrap_or(0);
@@ -156,7 +156,7 @@ pub fn requests(connection: &mut Connection, authorization: &str, world: &World)
     Ok(requests)
 }
 
-/// The path as it reads in any world: `/api/v2/users/7/teams/` is `users/N/teams/`.
+/// The path as it reads in any dataset: `/api/v2/users/7/teams/` is `users/N/teams/`.
 fn without_ids(path: &str) -> String {
     let path = path.strip_prefix("/api/v2/").unwrap_or(path);
     let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
@@ -182,7 +182,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn requests_have_the_same_name_in_all_worlds() {
+    fn request_names_do_not_depend_on_ids() {
         for (path, name) in [
             ("/api/v2/users/17/teams/", "users/N/teams/"),
             ("/api/v2/users/?page=4000", "users/?page=N"),

@@ -4,12 +4,12 @@ use std::fmt;
 
 use super::requests::Who;
 use super::{FILTERED_AND_ORDERED, Times};
-use crate::bench::document::{Aim, aims};
+use crate::bench::document::{Target, targets};
 
 /// What one run found.
 pub struct Scale {
     pub rows: Vec<Row>,
-    /// How many users the two worlds have.
+    /// How many users the two datasets have.
     pub users: [i64; 2],
     /// What was typed.
     pub command: String,
@@ -19,7 +19,7 @@ pub struct Scale {
     pub machine: String,
     /// The database in words.
     pub database: String,
-    /// Seconds from exec to the first answer in the large world.
+    /// Seconds from exec to the first answer in the large dataset.
     pub start: f64,
     /// Resident megabytes there before the first request.
     pub idle: f64,
@@ -35,9 +35,9 @@ pub struct Row {
     pub large: Times,
 }
 
-/// How much slower the large world may be.
+/// How much slower the large dataset may be.
 const TWICE: f64 = 2.0;
-/// Milliseconds that nobody waits for: the small world often needs a fraction of one, of which twice is less than the
+/// Milliseconds that nobody waits for: the small dataset often needs a fraction of one, of which twice is less than the
 /// noise of a machine.
 const FLOOR: f64 = 2.0;
 
@@ -80,7 +80,7 @@ impl fmt::Display for Scale {
             )?;
         }
         writeln!(out, "Each of them is in [{0}]({0}), largest growth first.\n", self.data_file())?;
-        aims(out, self.aims())
+        targets(out, self.targets())
     }
 }
 
@@ -119,15 +119,15 @@ impl Scale {
 }
 
 impl Scale {
-    fn aims(&self) -> Vec<Aim> {
+    fn targets(&self) -> Vec<Target> {
         let mut list = vec![];
         for row in self.rows.iter().filter(|row| row.name == FILTERED_AND_ORDERED && row.who != Who::Member) {
             let what = format!("p99 of 25 of {} users, filtered and ordered, as {}", self.users[1], row.who.name());
-            list.push(Aim::below(what, row.large.p99, 10.0, "ms"));
+            list.push(Target::below(what, row.large.p99, 10.0, "ms"));
         }
-        list.push(Aim::below("resident memory idle", self.idle, 40.0, "MB"));
-        list.push(Aim::below("resident memory at the end", self.after, 120.0, "MB"));
-        list.push(Aim::below("from exec to the first answer", self.start * 1000.0, 100.0, "ms"));
+        list.push(Target::below("resident memory idle", self.idle, 40.0, "MB"));
+        list.push(Target::below("resident memory at the end", self.after, 120.0, "MB"));
+        list.push(Target::below("from exec to the first answer", self.start * 1000.0, 100.0, "ms"));
         list
     }
 }

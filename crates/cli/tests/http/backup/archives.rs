@@ -30,7 +30,7 @@ fn position(bytes: &[u8], needle: &str) -> usize {
 }
 
 #[test]
-fn a_changed_byte_is_noticed_wherever_it_is() {
+fn changed_byte_is_detected() {
     let bytes = archive();
     // Each entry begins with its name, and its content 512 bytes later.
     let content = |name: &str| position(&bytes, name) + 512 + 10;
@@ -55,7 +55,7 @@ fn a_changed_byte_is_noticed_wherever_it_is() {
 }
 
 #[test]
-fn an_archive_that_was_cut_off_is_refused() {
+fn truncated_archive_is_rejected() {
     let bytes = archive();
     for length in [0, 100, 512, bytes.len() / 2, bytes.len() - 1024 - 512, bytes.len() - 1024 - 1024] {
         let line = refused(&bytes[..length]);
@@ -66,7 +66,7 @@ fn an_archive_that_was_cut_off_is_refused() {
 }
 
 #[test]
-fn a_newer_format_is_refused_by_its_number() {
+fn newer_format_is_rejected() {
     let mut bytes = archive();
     let place = position(&bytes, "\"format\": 1") + 10;
     bytes[place] = b'9';
@@ -75,7 +75,7 @@ fn a_newer_format_is_refused_by_its_number() {
 }
 
 #[test]
-fn a_missing_file_is_named() {
+fn missing_file_is_reported() {
     let server = TestServer::stopped(BINARY, Backend::Sqlite);
     let line = fails(restore(&server, Path::new("/nowhere/backup.tar")));
     assert!(line.contains("/nowhere/backup.tar"), "{line}");

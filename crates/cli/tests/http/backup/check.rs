@@ -9,11 +9,11 @@ use hostler_testkit::{Backend, TestServer, on_each_backend};
 use crate::backup::*;
 
 on_each_backend!(
-    a_sound_installation_has_nothing_wrong,
-    roles_without_objects_and_objects_without_roles_are_found,
-    secrets_without_their_key_are_found,
-    flags_that_contradict_grants_are_found,
-    open_doors_are_found,
+    check_passes_on_valid_data,
+    check_reports_orphaned_roles,
+    check_reports_secrets_without_key,
+    check_reports_flags_that_contradict_grants,
+    check_reports_insecure_permissions,
 );
 
 /// What `check` says is wrong, a line each.
@@ -31,12 +31,12 @@ fn assert_one(server: &TestServer, words: &[&str]) {
     }
 }
 
-fn a_sound_installation_has_nothing_wrong(backend: Backend) {
+fn check_passes_on_valid_data(backend: Backend) {
     // While it runs, and though some of what the activity stream is about is gone.
     assert_eq!(works(populated(backend).command(&["check"])), "Nothing is wrong.\n");
 }
 
-fn roles_without_objects_and_objects_without_roles_are_found(backend: Backend) {
+fn check_reports_orphaned_roles(backend: Backend) {
     let server = populated(backend);
     server.execute("DELETE FROM roles WHERE content_type = 'team' AND role_field = 'read_role'");
     assert_one(&server, &["1 of teams have no read_role"]);
@@ -45,17 +45,17 @@ fn roles_without_objects_and_objects_without_roles_are_found(backend: Backend) {
     assert!(found.iter().any(|line| line.starts_with("1 roles belong to no team")), "{found:?}");
 }
 
-fn secrets_without_their_key_are_found(backend: Backend) {
+fn check_reports_secrets_without_key(backend: Backend) {
     let server = populated(backend);
-    let sealed = "$hostler$1$0123456789abcdef$AAAA";
-    server.execute(&format!("UPDATE organizations SET description = 'x{sealed}' WHERE name = 'home'"));
+    let encrypted = "$hostler$1$0123456789abcdef$AAAA";
+    server.execute(&format!("UPDATE organizations SET description = 'x{encrypted}' WHERE name = 'home'"));
     assert_one(&server, &["secrets in 1 rows of organizations need the key 0123456789abcdef"]);
     fs::remove_file(server.data().join("keys/1.key")).expect("a key");
     let found = wrong(&server);
     assert!(found.iter().any(|line| line.contains("which seals secrets, is not in keys")), "{found:?}");
 }
 
-fn flags_that_contradict_grants_are_found(backend: Backend) {
+fn check_reports_flags_that_contradict_grants(backend: Backend) {
     let server = populated(backend);
     server.execute("UPDATE users SET is_superuser = true WHERE username = 'ann'");
     assert_one(&server, &["is_superuser of 1 users"]);
@@ -64,7 +64,7 @@ fn flags_that_contradict_grants_are_found(backend: Backend) {
     assert!(found.iter().any(|line| line.contains("no active user is a superuser")), "{found:?}");
 }
 
-fn open_doors_are_found(backend: Backend) {
+fn check_reports_insecure_permissions(backend: Backend) {
     let server = populated(backend);
     let open = |name: &str, mode: u32| {
         let path = server.data().join(name);
@@ -78,7 +78,7 @@ fn open_doors_are_found(backend: Backend) {
 }
 
 #[test]
-fn a_broken_file_is_found() {
+fn check_reports_corrupt_file() {
     let mut server = populated(Backend::Sqlite);
     server.execute("PRAGMA foreign_keys = OFF; UPDATE teams SET organization_id = 4711");
     let found = wrong(&server);
@@ -92,7 +92,7 @@ fn a_broken_file_is_found() {
 
 /// A disk that fails, seldom in one place only.
 #[test]
-fn a_damaged_database_is_called_damaged() {
+fn check_reports_corrupt_database() {
     let mut server = populated(Backend::Sqlite);
     assert!(server.stop().success());
     let path = server.data().join("hostler.db");

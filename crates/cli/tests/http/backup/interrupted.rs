@@ -7,7 +7,7 @@ use hostler_testkit::{Backend, TestServer, on_each_backend};
 
 use crate::backup::*;
 
-on_each_backend!(a_restore_that_is_killed_can_be_run_again);
+on_each_backend!(killed_restore_can_be_repeated);
 
 /// Adds enough rows for the work to take a while.
 fn fill(server: &TestServer) {
@@ -52,7 +52,7 @@ fn serve(server: &TestServer) -> Command {
     server.command(&["serve", "--listen", "127.0.0.1:0"])
 }
 
-fn a_restore_that_is_killed_can_be_run_again(backend: Backend) {
+fn killed_restore_can_be_repeated(backend: Backend) {
     let server = populated(backend);
     fill(&server);
     let before = state(&server.as_admin());
@@ -69,7 +69,7 @@ fn a_restore_that_is_killed_can_be_run_again(backend: Backend) {
 }
 
 #[test]
-fn a_migration_that_is_killed_can_be_run_again() {
+fn killed_migration_can_be_repeated() {
     if !hostler_testkit::backends().contains(&Backend::Postgres) {
         return hostler_testkit::skip::skip("there is no PostgreSQL");
     }

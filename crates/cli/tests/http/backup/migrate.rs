@@ -24,7 +24,7 @@ pub fn take_keys(from: &TestServer, to: &TestServer) {
 }
 
 #[test]
-fn everything_moves_to_postgres() {
+fn migrate_copies_everything_to_postgres() {
     if !hostler_testkit::backends().contains(&Backend::Postgres) {
         return hostler_testkit::skip::skip("there is no PostgreSQL");
     }
@@ -48,7 +48,7 @@ fn everything_moves_to_postgres() {
 }
 
 #[test]
-fn only_the_url_of_a_database_is_taken() {
+fn migrate_rejects_other_urls() {
     let server = populated(Backend::Sqlite);
     let mut command = hostler_testkit::command(BINARY);
     command.args(["migrate", "--to", "mysql://me:secret@db/hostler", "--data"]).arg(server.data());

@@ -6,13 +6,9 @@ use hostler_testkit::{Backend, TestServer, on_each_backend};
 
 use crate::backup::*;
 
-on_each_backend!(
-    a_backup_replaces_no_file_unasked,
-    a_newer_schema_is_not_backed_up,
-    nothing_is_restored_under_a_running_server,
-);
+on_each_backend!(backup_does_not_overwrite_files, backup_rejects_newer_schema, restore_rejects_running_server,);
 
-fn a_backup_replaces_no_file_unasked(backend: Backend) {
+fn backup_does_not_overwrite_files(backend: Backend) {
     let server = start(backend);
     let (folder, file) = backed_up(&server);
     let before = fs::read(&file).expect("the backup");
@@ -25,7 +21,7 @@ fn a_backup_replaces_no_file_unasked(backend: Backend) {
     assert!(line.contains("/nowhere/backup.tar"), "{line}");
 }
 
-fn a_newer_schema_is_not_backed_up(backend: Backend) {
+fn backup_rejects_newer_schema(backend: Backend) {
     let server = start(backend);
     server.execute(
         "INSERT INTO refinery_schema_history (version, name, applied_on, checksum)
@@ -37,7 +33,7 @@ fn a_newer_schema_is_not_backed_up(backend: Backend) {
     assert!(line.contains("newer") && !file.exists(), "{line}");
 }
 
-fn nothing_is_restored_under_a_running_server(backend: Backend) {
+fn restore_rejects_running_server(backend: Backend) {
     let server = start(backend);
     let (_folder, file) = backed_up(&server);
     let line = fails(server.command(&["restore", "--force", path(&file)]));
@@ -46,7 +42,7 @@ fn nothing_is_restored_under_a_running_server(backend: Backend) {
 }
 
 #[test]
-fn a_database_that_another_server_uses_is_not_replaced() {
+fn restore_rejects_database_in_use() {
     if !hostler_testkit::backends().contains(&Backend::Postgres) {
         return hostler_testkit::skip::skip("there is no PostgreSQL");
     }
@@ -62,7 +58,7 @@ fn a_database_that_another_server_uses_is_not_replaced() {
 }
 
 #[test]
-fn what_is_not_there_is_not_backed_up() {
+fn backup_rejects_missing_data() {
     let server = TestServer::stopped(BINARY, Backend::Sqlite);
     let folder = TempDir::new().expect("a directory");
     let line = fails(backup(&server, &folder.path().join("backup.tar")));

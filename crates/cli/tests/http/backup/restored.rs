@@ -10,13 +10,9 @@ use serde_json::json;
 
 use crate::backup::*;
 
-on_each_backend!(
-    everything_is_as_it_was_in_either_database,
-    a_backup_beside_writers_is_of_one_moment,
-    what_is_replaced_is_set_aside,
-);
+on_each_backend!(restored_state_equals_backup, backup_during_writes_is_consistent, restore_keeps_replaced_data,);
 
-fn everything_is_as_it_was_in_either_database(backend: Backend) {
+fn restored_state_equals_backup(backend: Backend) {
     let server = populated(backend);
     let ann = server.as_user("ann", PASSWORD);
     let token = ann.post("/api/v2/tokens/", json!({"scope": "read"})).expect(201).json();
@@ -51,7 +47,7 @@ fn everything_is_as_it_was_in_either_database(backend: Backend) {
     }
 }
 
-fn a_backup_beside_writers_is_of_one_moment(backend: Backend) {
+fn backup_during_writes_is_consistent(backend: Backend) {
     let server = start(backend);
     let admin = server.as_admin();
     let (written, stop) = (AtomicUsize::new(0), AtomicUsize::new(0));
@@ -86,7 +82,7 @@ fn a_backup_beside_writers_is_of_one_moment(backend: Backend) {
     assert!(works(restored.command(&["check"])).contains("Nothing is wrong."));
 }
 
-fn what_is_replaced_is_set_aside(backend: Backend) {
+fn restore_keeps_replaced_data(backend: Backend) {
     let server = populated(backend);
     let before = state(&server.as_admin());
     let (_folder, file) = backed_up(&server);

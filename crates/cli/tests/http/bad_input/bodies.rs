@@ -6,14 +6,14 @@ use serde_json::json;
 use super::{USERS, start};
 
 on_each_backend!(
-    bodies_that_are_no_object,
-    bodies_that_are_too_long,
-    bodies_that_are_too_deep,
-    values_of_the_wrong_kind,
-    wrong_content_types,
+    body_that_is_no_object_is_rejected,
+    oversized_body_is_rejected,
+    deeply_nested_body_is_rejected,
+    values_of_wrong_type_are_rejected,
+    wrong_content_type_is_rejected,
 );
 
-fn bodies_that_are_no_object(backend: Backend) {
+fn body_that_is_no_object_is_rejected(backend: Backend) {
     let fixture = start(backend);
     let bodies: [&[u8]; 14] = [
         b"{",
@@ -45,7 +45,7 @@ fn bodies_that_are_no_object(backend: Backend) {
     fixture.unchanged();
 }
 
-fn bodies_that_are_too_long(backend: Backend) {
+fn oversized_body_is_rejected(backend: Backend) {
     let fixture = start(backend);
     let body = json!({"first_name": "x".repeat(10_000_000)}).to_string();
     let token = fixture.admin.post("/api/v2/tokens/", json!({"scope": "write"})).expect(201).json();
@@ -69,7 +69,7 @@ fn bodies_that_are_too_long(backend: Backend) {
     assert_eq!(fixture.admin.get(&fixture.user).expect(200).json()["first_name"], "");
 }
 
-fn bodies_that_are_too_deep(backend: Backend) {
+fn deeply_nested_body_is_rejected(backend: Backend) {
     let fixture = start(backend);
     for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
         let deep = format!("{}1{}", open.repeat(10_000), close.repeat(10_000));
@@ -81,7 +81,7 @@ fn bodies_that_are_too_deep(backend: Backend) {
     fixture.unchanged();
 }
 
-fn values_of_the_wrong_kind(backend: Backend) {
+fn values_of_wrong_type_are_rejected(backend: Backend) {
     let fixture = start(backend);
     for value in [json!([]), json!({}), json!([1]), json!({"a": 1}), json!(true)] {
         for field in ["username", "first_name", "last_name", "email", "password"] {
@@ -105,7 +105,7 @@ fn values_of_the_wrong_kind(backend: Backend) {
     fixture.unchanged();
 }
 
-fn wrong_content_types(backend: Backend) {
+fn wrong_content_type_is_rejected(backend: Backend) {
     let fixture = start(backend);
     for media in ["text/plain", "text/html", "multipart/form-data", "application/jsonp", "nonsense", ""] {
         for (method, path) in [("POST", USERS), ("PATCH", &fixture.user), ("PUT", &fixture.user)] {

@@ -8,17 +8,17 @@ use serde_json::json;
 use super::{USERS, start, state};
 
 on_each_backend!(
-    numbers_beyond_64_bits,
-    nul_bytes,
-    queries_that_ask_too_much,
-    patterns_that_explode,
-    pages_that_are_none,
-    methods_that_are_not_offered,
-    paths_that_are_none,
-    requests_that_are_no_http,
+    numbers_beyond_64_bits_are_rejected,
+    nul_bytes_are_rejected,
+    too_complex_queries_are_rejected,
+    explosive_regexes_are_rejected,
+    invalid_page_numbers_are_rejected,
+    unsupported_methods_are_rejected,
+    unknown_paths_are_rejected,
+    malformed_http_is_rejected,
 );
 
-fn numbers_beyond_64_bits(backend: Backend) {
+fn numbers_beyond_64_bits_are_rejected(backend: Backend) {
     let fixture = start(backend);
     let org = fixture.server.organization("Acme");
     let before = state(&fixture.admin);
@@ -60,7 +60,7 @@ fn numbers_beyond_64_bits(backend: Backend) {
     assert!(state(&fixture.admin) == before, "something was written");
 }
 
-fn nul_bytes(backend: Backend) {
+fn nul_bytes_are_rejected(backend: Backend) {
     let fixture = start(backend);
     for field in ["username", "first_name", "email", "password"] {
         fixture.refused(fixture.admin.patch(&fixture.user, json!({field: "a\u{0}b"})));
@@ -88,7 +88,7 @@ fn nul_bytes(backend: Backend) {
     fixture.unchanged();
 }
 
-fn queries_that_ask_too_much(backend: Backend) {
+fn too_complex_queries_are_rejected(backend: Backend) {
     let fixture = start(backend);
     let many = |part: &str, times: usize, between: &str| vec![part; times].join(between);
     let deep = many("created_by", 200, "__");
@@ -136,7 +136,7 @@ fn queries_that_ask_too_much(backend: Backend) {
     fixture.lives();
 }
 
-fn patterns_that_explode(backend: Backend) {
+fn explosive_regexes_are_rejected(backend: Backend) {
     let fixture = start(backend);
     fixture.admin.patch(&fixture.user, json!({"first_name": "a".repeat(30)})).expect(200);
     // These take long only where patterns are tried step by step; here an answer comes at once.
@@ -153,7 +153,7 @@ fn patterns_that_explode(backend: Backend) {
     }
 }
 
-fn pages_that_are_none(backend: Backend) {
+fn invalid_page_numbers_are_rejected(backend: Backend) {
     let fixture = start(backend);
     for page in ["0", "-1", "x", "1.5", "9223372036854775807", "99999999999999999999", "2"] {
         fixture.refused(fixture.admin.get(&format!("{USERS}?page={page}")));
@@ -165,7 +165,7 @@ fn pages_that_are_none(backend: Backend) {
     }
 }
 
-fn methods_that_are_not_offered(backend: Backend) {
+fn unsupported_methods_are_rejected(backend: Backend) {
     let fixture = start(backend);
     for (path, methods) in [
         (USERS, &["PUT", "PATCH", "DELETE"][..]),
@@ -191,7 +191,7 @@ fn methods_that_are_not_offered(backend: Backend) {
     fixture.unchanged();
 }
 
-fn paths_that_are_none(backend: Backend) {
+fn unknown_paths_are_rejected(backend: Backend) {
     let fixture = start(backend);
     for path in [
         "/",
@@ -227,7 +227,7 @@ fn paths_that_are_none(backend: Backend) {
     }
 }
 
-fn requests_that_are_no_http(backend: Backend) {
+fn malformed_http_is_rejected(backend: Backend) {
     let fixture = start(backend);
     let basic = STANDARD.encode("admin:password");
     let with = |line: &str, headers: &str| {

@@ -1,13 +1,13 @@
-//! Copies, which hold secrets that whoever copies has never seen.
+//! Copies of credentials, with secrets that the user who copies has never seen.
 
 use hostler_testkit::{Backend, on_each_backend};
 use serde_json::json;
 
 use crate::credentials::fixture::{CredentialsFixture, path};
 
-on_each_backend!(copying_needs_more_than_reading, a_copy_is_a_credential_of_its_own);
+on_each_backend!(copy_requires_more_than_read, copy_is_independent);
 
-fn copying_needs_more_than_reading(backend: Backend) {
+fn copy_requires_more_than_read(backend: Backend) {
     let fixture = CredentialsFixture::new(backend);
     let key = fixture.of_home("key");
     let copy = format!("{}copy/", path(key));
@@ -32,7 +32,7 @@ fn copying_needs_more_than_reading(backend: Backend) {
     boss.client.post(&copy, json!({"name": "fair"})).expect(201);
 }
 
-fn a_copy_is_a_credential_of_its_own(backend: Backend) {
+fn copy_is_independent(backend: Backend) {
     let fixture = CredentialsFixture::new(backend);
     let key = fixture.of_home("key");
     let copy = format!("{}copy/", path(key));
@@ -46,7 +46,7 @@ fn a_copy_is_a_credential_of_its_own(backend: Backend) {
     fixture.admin.delete(&path(key)).expect(204);
     // Its secret is its own: it opens, and can be copied on.
     fixture.admin.post(&format!("{twin}copy/"), json!({"name": "third"})).expect(201);
-    // What belongs to one person is copied for whoever copies it.
+    // The copy of a user's credential belongs to the user who copies it.
     let ann = fixture.server.user("ann");
     let mine = ann.client.post("/api/v2/credentials/", fixture.body("mine", "user", ann.id)).expect(201).json();
     let mine = path(mine["id"].as_i64().expect("an id"));

@@ -6,13 +6,13 @@ use serde_json::json;
 use crate::credentials::fixture::{CredentialsFixture, path};
 
 on_each_backend!(
-    roles_are_granted_within_the_organization,
-    private_credentials_stay_private,
-    the_newer_view_grants_the_same_roles,
-    custom_definitions_give_exactly_their_permissions,
+    credential_roles_are_granted_within_organization,
+    private_credential_cannot_be_shared,
+    role_assignments_grant_credential_roles,
+    custom_role_definition_grants_only_its_permissions,
 );
 
-fn roles_are_granted_within_the_organization(backend: Backend) {
+fn credential_roles_are_granted_within_organization(backend: Backend) {
     let fixture = CredentialsFixture::new(backend);
     let (boss, inside, outside) =
         (fixture.server.user("boss"), fixture.server.user("inside"), fixture.server.user("outside"));
@@ -43,7 +43,7 @@ fn roles_are_granted_within_the_organization(backend: Backend) {
     assert_eq!(answer, json!({"msg": message}));
 }
 
-fn private_credentials_stay_private(backend: Backend) {
+fn private_credential_cannot_be_shared(backend: Backend) {
     let fixture = CredentialsFixture::new(backend);
     let (ann, bob) = (fixture.server.user("ann"), fixture.server.user("bob"));
     for person in [&ann, &bob] {
@@ -61,7 +61,7 @@ fn private_credentials_stay_private(backend: Backend) {
     bob.client.get(&path(mine)).expect(200);
 }
 
-fn the_newer_view_grants_the_same_roles(backend: Backend) {
+fn role_assignments_grant_credential_roles(backend: Backend) {
     let fixture = CredentialsFixture::new(backend);
     let (ann, outside) = (fixture.server.user("ann"), fixture.server.user("outside"));
     fixture.server.add_member(fixture.home, &ann);
@@ -90,7 +90,7 @@ fn the_newer_view_grants_the_same_roles(backend: Backend) {
     assert!(names.contains(&json!("Credential Read Compat")), "{names:?}");
 }
 
-fn custom_definitions_give_exactly_their_permissions(backend: Backend) {
+fn custom_role_definition_grants_only_its_permissions(backend: Backend) {
     let fixture = CredentialsFixture::new(backend);
     let key = fixture.of_home("key");
     for (name, permissions, edit, usable) in [
@@ -114,7 +114,7 @@ fn custom_definitions_give_exactly_their_permissions(backend: Backend) {
         assert_eq!(changed.status == 200, edit, "{changed}");
         person.client.delete(&path(key)).expect(403);
     }
-    // Whoever may add credentials to the organization sees what they added.
+    // Users who may add credentials to the organization see what they added.
     let maker = fixture.server.user("maker");
     let body = json!({
         "name": "maker", "content_type": "shared.organization",

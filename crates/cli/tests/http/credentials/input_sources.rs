@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 use crate::credentials::fixture::{CredentialsFixture, path};
 
 on_each_backend!(
-    a_source_has_to_fit_its_target,
-    a_source_needs_power_over_both_ends,
-    copies_keep_their_sources,
+    input_source_must_fit_target,
+    input_source_requires_permission_on_both_credentials,
+    copy_keeps_input_sources,
     malformed_input_sources_are_rejected,
     errors_of_an_input_source_are_reported_together,
     change_of_an_input_source_needs_use_of_the_source,
@@ -32,7 +32,7 @@ fn source(target: i64, source: i64) -> Value {
     })
 }
 
-fn a_source_has_to_fit_its_target(backend: Backend) {
+fn input_source_must_fit_target(backend: Backend) {
     let fixture = CredentialsFixture::new(backend);
     let (target, vault) = (fixture.of_home("target"), external(&fixture, "vault", fixture.home));
     let refused = |change: Value| {
@@ -78,7 +78,7 @@ fn a_source_has_to_fit_its_target(backend: Backend) {
     assert!(fixture.admin.results(&below).is_empty());
 }
 
-fn a_source_needs_power_over_both_ends(backend: Backend) {
+fn input_source_requires_permission_on_both_credentials(backend: Backend) {
     let fixture = CredentialsFixture::new(backend);
     let person = fixture.server.user("person");
     fixture.server.add_member(fixture.home, &person);
@@ -111,7 +111,7 @@ fn a_source_needs_power_over_both_ends(backend: Backend) {
     person.client.delete(&detail).expect(204);
 }
 
-fn copies_keep_their_sources(backend: Backend) {
+fn copy_keeps_input_sources(backend: Backend) {
     let fixture = CredentialsFixture::new(backend);
     let (target, vault) = (fixture.of_home("target"), external(&fixture, "vault", fixture.home));
     fixture.admin.post(LIST, source(target, vault)).expect(201);

@@ -6,18 +6,18 @@ use serde_json::{Value, json};
 use crate::credentials::fixture::{CredentialsFixture, path};
 
 on_each_backend!(
-    a_new_credential_belongs_to_exactly_one,
-    one_creates_for_oneself,
-    a_team_uses_what_its_admins_administer,
-    admins_create_for_their_own,
-    owners_are_shown_to_those_who_see_them,
-    moving_needs_both_organizations,
-    names_are_unique_where_they_belong,
+    new_credential_has_exactly_one_owner,
+    user_creates_own_credential,
+    team_credential_is_usable_by_members,
+    organization_admin_creates_for_own_members,
+    owners_are_shown_only_if_visible,
+    moving_requires_permission_on_both_organizations,
+    credential_names_are_unique_per_organization_and_type,
 );
 
 const LIST: &str = "/api/v2/credentials/";
 
-fn a_new_credential_belongs_to_exactly_one(backend: Backend) {
+fn new_credential_has_exactly_one_owner(backend: Backend) {
     let fixture = CredentialsFixture::new(backend);
     let person = fixture.server.user("ann");
     let team = fixture.server.team("crew", fixture.home);
@@ -42,7 +42,7 @@ fn a_new_credential_belongs_to_exactly_one(backend: Backend) {
     fixture.admin.post(LIST, &body).expect(201);
 }
 
-fn one_creates_for_oneself(backend: Backend) {
+fn user_creates_own_credential(backend: Backend) {
     let fixture = CredentialsFixture::new(backend);
     let (ann, bob) = (fixture.server.user("ann"), fixture.server.user("bob"));
     let made = ann.client.post(LIST, fixture.body("mine", "user", ann.id)).expect(201).json();
@@ -72,7 +72,7 @@ fn one_creates_for_oneself(backend: Backend) {
     ann.client.delete(&mine).expect(204);
 }
 
-fn a_team_uses_what_its_admins_administer(backend: Backend) {
+fn team_credential_is_usable_by_members(backend: Backend) {
     let fixture = CredentialsFixture::new(backend);
     let (captain, sailor) = (fixture.server.user("captain"), fixture.server.user("sailor"));
     let team = fixture.server.team("crew", fixture.home);
@@ -115,7 +115,7 @@ fn a_team_uses_what_its_admins_administer(backend: Backend) {
     assert!(names("owner_teams").is_empty());
 }
 
-fn admins_create_for_their_own(backend: Backend) {
+fn organization_admin_creates_for_own_members(backend: Backend) {
     let fixture = CredentialsFixture::new(backend);
     let (boss, keeper, rival, member) = (
         fixture.server.user("boss"),
@@ -140,13 +140,13 @@ fn admins_create_for_their_own(backend: Backend) {
             person.client.post(&below, &body).expect(*expected);
         }
     }
-    // Whoever administers a user may create for them.
+    // A user's admin may create credentials for the user.
     boss.client.post(LIST, fixture.body("for member", "user", member.id)).expect(201);
     keeper.client.post(LIST, fixture.body("no", "user", member.id)).expect(403);
     rival.client.post(LIST, fixture.body("no", "user", member.id)).expect(403);
 }
 
-fn owners_are_shown_to_those_who_see_them(backend: Backend) {
+fn owners_are_shown_only_if_visible(backend: Backend) {
     let fixture = CredentialsFixture::new(backend);
     let (ann, bob) = (fixture.server.user("ann"), fixture.server.user("bob"));
     for person in [&ann, &bob] {
@@ -177,7 +177,7 @@ fn owners_are_shown_to_those_who_see_them(backend: Backend) {
     assert!(shown["related"].get("named_url").is_none(), "{shown}");
 }
 
-fn moving_needs_both_organizations(backend: Backend) {
+fn moving_requires_permission_on_both_organizations(backend: Backend) {
     let fixture = CredentialsFixture::new(backend);
     let (boss, both, holder) =
         (fixture.server.user("boss"), fixture.server.user("both"), fixture.server.user("holder"));
@@ -198,7 +198,7 @@ fn moving_needs_both_organizations(backend: Backend) {
     both.client.patch(&path(key), &there).expect(200);
 }
 
-fn names_are_unique_where_they_belong(backend: Backend) {
+fn credential_names_are_unique_per_organization_and_type(backend: Backend) {
     let fixture = CredentialsFixture::new(backend);
     let ann = fixture.server.user("ann");
     fixture.of_home("key");

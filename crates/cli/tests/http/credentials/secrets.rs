@@ -6,15 +6,15 @@ use serde_json::json;
 use crate::credentials::fixture::{CredentialsFixture, SECRET, path};
 
 on_each_backend!(
-    no_answer_shows_a_secret,
-    the_mask_keeps_what_is_stored,
-    writing_what_is_stored_changes_nothing,
-    filters_cannot_ask_for_inputs,
-    what_is_stored_is_sealed_and_bound_to_its_row,
-    a_mask_without_a_secret_is_refused,
+    responses_contain_no_secret,
+    encrypted_placeholder_keeps_stored_value,
+    writing_stored_value_changes_nothing,
+    filtering_by_inputs_is_rejected,
+    stored_secrets_are_encrypted_and_bound_to_row,
+    encrypted_placeholder_without_stored_value_is_rejected,
 );
 
-fn no_answer_shows_a_secret(backend: Backend) {
+fn responses_contain_no_secret(backend: Backend) {
     let fixture = CredentialsFixture::new(backend);
     let created =
         fixture.admin.post("/api/v2/credentials/", fixture.body("key", "organization", fixture.home)).expect(201);
@@ -44,7 +44,7 @@ fn no_answer_shows_a_secret(backend: Backend) {
     assert!(!fixture.server.stderr().contains(SECRET), "the log shows the secret");
 }
 
-fn the_mask_keeps_what_is_stored(backend: Backend) {
+fn encrypted_placeholder_keeps_stored_value(backend: Backend) {
     let fixture = CredentialsFixture::new(backend);
     let detail = path(fixture.of_home("key"));
     let sent = json!({"inputs": {"token": "$encrypted$", "host": "other.example"}});
@@ -63,7 +63,7 @@ fn the_mask_keeps_what_is_stored(backend: Backend) {
     assert_eq!((&shown["inputs"], &shown["organization"]), (&json!({"host": "h"}), &json!(fixture.home)));
 }
 
-fn writing_what_is_stored_changes_nothing(backend: Backend) {
+fn writing_stored_value_changes_nothing(backend: Backend) {
     let fixture = CredentialsFixture::new(backend);
     let detail = path(fixture.of_home("key"));
     let before = fixture.admin.get(&detail).expect(200);
@@ -78,7 +78,7 @@ fn writing_what_is_stored_changes_nothing(backend: Backend) {
     assert_eq!(entries["results"][0]["changes"], json!({"inputs": ["hidden", "hidden"]}));
 }
 
-fn filters_cannot_ask_for_inputs(backend: Backend) {
+fn filtering_by_inputs_is_rejected(backend: Backend) {
     let fixture = CredentialsFixture::new(backend);
     let id = fixture.of_home("key");
     fixture.admin.create("/api/v2/projects/", json!({"name": "p", "organization": fixture.home}));
@@ -92,8 +92,8 @@ fn filters_cannot_ask_for_inputs(backend: Backend) {
     assert!(found.is_empty(), "{id}: {found:?}");
 }
 
-/// Whoever can write to the database cannot move a secret to a credential of their own.
-fn what_is_stored_is_sealed_and_bound_to_its_row(backend: Backend) {
+/// A secret copied to another row in the database cannot be decrypted.
+fn stored_secrets_are_encrypted_and_bound_to_row(backend: Backend) {
     let fixture = CredentialsFixture::new(backend);
     let (theirs, mine) = (fixture.of_home("theirs"), fixture.of_home("mine"));
     fixture.server.execute(&format!(
@@ -106,7 +106,7 @@ fn what_is_stored_is_sealed_and_bound_to_its_row(backend: Backend) {
     fixture.admin.post(&format!("{}copy/", path(theirs)), json!({"name": "fair"})).expect(201);
 }
 
-fn a_mask_without_a_secret_is_refused(backend: Backend) {
+fn encrypted_placeholder_without_stored_value_is_rejected(backend: Backend) {
     let fixture = CredentialsFixture::new(backend);
     let mut body = fixture.body("key", "organization", fixture.home);
     body["inputs"]["token"] = json!("$encrypted$");

@@ -6,18 +6,18 @@ use serde_json::{Value, json};
 use crate::credentials::fixture::{CredentialsFixture, a_type, path};
 
 on_each_backend!(
-    only_superusers_make_types,
-    managed_types_stay_as_they_are,
-    types_in_use_are_protected,
-    a_credential_shows_what_its_type_is,
-    changing_the_type_checks_the_inputs_again,
+    only_superusers_create_credential_types,
+    managed_types_are_read_only,
+    types_in_use_cannot_change_inputs,
+    credential_shows_kind_and_cloud,
+    changing_type_revalidates_inputs,
     managed_types_survive_a_restart,
     custom_types_cannot_have_the_name_of_a_managed_type,
 );
 
 const LIST: &str = "/api/v2/credential_types/";
 
-fn only_superusers_make_types(backend: Backend) {
+fn only_superusers_create_credential_types(backend: Backend) {
     let fixture = CredentialsFixture::new(backend);
     let (boss, auditor) =
         (fixture.server.user("boss"), fixture.server.user_with("auditor", json!({"is_system_auditor": true})));
@@ -38,7 +38,7 @@ fn only_superusers_make_types(backend: Backend) {
     assert_eq!(answer, json!({"__all__": ["Credential type with this Name and Kind already exists."]}));
 }
 
-fn managed_types_stay_as_they_are(backend: Backend) {
+fn managed_types_are_read_only(backend: Backend) {
     let fixture = CredentialsFixture::new(backend);
     let machine = format!("{LIST}{}/", fixture.managed("ssh"));
     let before = fixture.admin.get(&machine).expect(200).json();
@@ -56,12 +56,12 @@ fn managed_types_stay_as_they_are(backend: Backend) {
     assert_eq!((&made["managed"], &made["namespace"]), (&json!(false), &Value::Null));
 }
 
-fn types_in_use_are_protected(backend: Backend) {
+fn types_in_use_cannot_change_inputs(backend: Backend) {
     let fixture = CredentialsFixture::new(backend);
     let key = fixture.of_home("key");
     let detail = format!("{LIST}{}/", fixture.kind);
     let mut inputs = a_type("")["inputs"].clone();
-    // Whoever could make a secret field an open one would see the secret.
+    // Making a secret field public would show its stored value.
     inputs["fields"][0]["secret"] = json!(false);
     let answer = fixture.admin.patch(&detail, json!({"inputs": inputs})).expect(403).json();
     let message = "Modifications to inputs are not allowed for credential types that are in use";
@@ -77,7 +77,7 @@ fn types_in_use_are_protected(backend: Backend) {
     assert_eq!(operations, ["create", "update", "update", "delete"]);
 }
 
-fn a_credential_shows_what_its_type_is(backend: Backend) {
+fn credential_shows_kind_and_cloud(backend: Backend) {
     let fixture = CredentialsFixture::new(backend);
     let key = path(fixture.of_home("key"));
     let shown = fixture.admin.get(&key).expect(200);
@@ -97,7 +97,7 @@ fn a_credential_shows_what_its_type_is(backend: Backend) {
     assert_eq!(found.len(), 1);
 }
 
-fn changing_the_type_checks_the_inputs_again(backend: Backend) {
+fn changing_type_revalidates_inputs(backend: Backend) {
     let fixture = CredentialsFixture::new(backend);
     let key = path(fixture.of_home("key"));
     let vault = fixture.managed("vault");

@@ -1,4 +1,4 @@
-//! What credentials are used for: whoever names one must be allowed to use it,
+//! Uses of credentials: naming one requires permission to use it,
 //! or else work would be done with the secrets of others.
 
 use hostler_testkit::{Backend, Client, on_each_backend};
@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 use crate::credentials::fixture::CredentialsFixture;
 
 on_each_backend!(
-    projects_use_only_what_one_may_use,
-    projects_use_only_what_fits,
-    organizations_fetch_with_galaxy_credentials,
-    one_cannot_fetch_with_the_credentials_of_others,
+    project_credential_requires_use,
+    project_credential_must_be_scm,
+    galaxy_credentials_attach_to_organization,
+    galaxy_credential_of_other_organization_is_rejected,
 );
 
 fn scm(fixture: &CredentialsFixture, name: &str, organization: i64) -> i64 {
@@ -28,7 +28,7 @@ fn git(name: &str, organization: i64, credential: i64) -> Value {
     })
 }
 
-fn projects_use_only_what_one_may_use(backend: Backend) {
+fn project_credential_requires_use(backend: Backend) {
     let fixture = CredentialsFixture::new(backend);
     let rival = fixture.server.user("rival");
     fixture.server.add_admin(fixture.away, &rival);
@@ -64,7 +64,7 @@ fn projects_use_only_what_one_may_use(backend: Backend) {
     rival.client.patch(detail, json!({"credential": null})).expect(200);
 }
 
-fn projects_use_only_what_fits(backend: Backend) {
+fn project_credential_must_be_scm(backend: Backend) {
     let fixture = CredentialsFixture::new(backend);
     let other = fixture.of_home("cloud");
     let answer = fixture.admin.post("/api/v2/projects/", git("p", fixture.home, other)).expect(400).json();
@@ -103,7 +103,7 @@ fn names(client: &Client, list: &str) -> Vec<Value> {
     client.results(list).iter().map(|found| found["name"].clone()).collect()
 }
 
-fn organizations_fetch_with_galaxy_credentials(backend: Backend) {
+fn galaxy_credentials_attach_to_organization(backend: Backend) {
     let fixture = CredentialsFixture::new(backend);
     let list = list_of(fixture.home);
     let (key, other) = (galaxy(&fixture, "hub", fixture.home), fixture.of_home("other"));
@@ -132,7 +132,7 @@ fn organizations_fetch_with_galaxy_credentials(backend: Backend) {
     assert_eq!(answer, json!({"organization": ["Galaxy credentials must be owned by an Organization."]}));
 }
 
-fn one_cannot_fetch_with_the_credentials_of_others(backend: Backend) {
+fn galaxy_credential_of_other_organization_is_rejected(backend: Backend) {
     let fixture = CredentialsFixture::new(backend);
     let (rival, member) = (fixture.server.user("rival"), fixture.server.user("member"));
     fixture.server.add_admin(fixture.away, &rival);

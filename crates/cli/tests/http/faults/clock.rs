@@ -12,12 +12,12 @@ use crate::faults::activity_entries::balanced;
 use crate::faults::{BINARY, HERE, ORGANIZATIONS, token, until};
 
 on_each_backend!(
-    whoever_was_in_stays_in_and_others_get_in,
-    what_changes_is_changed_after_it_was_created,
-    the_stream_keeps_its_order,
-    a_lock_ends,
-    a_code_of_a_device_is_taken,
-    any_time_will_do,
+    sessions_and_logins_work_after_clock_change,
+    modified_is_never_before_created,
+    activity_stream_order_survives_clock_change,
+    account_lock_expires_after_clock_change,
+    totp_code_is_accepted_after_clock_change,
+    server_starts_at_any_time,
 );
 
 /// In seconds.
@@ -47,7 +47,7 @@ fn is_near(time: Timestamp, second: i64) -> bool {
     (time.as_second() - second).abs() < 3600
 }
 
-fn whoever_was_in_stays_in_and_others_get_in(backend: Backend) {
+fn sessions_and_logins_work_after_clock_change(backend: Backend) {
     let Some((server, clock)) = start(backend) else { return };
     let ann = server.user("ann");
     let (session, writer) = (Browser::logged_in(&server, "ann", PASSWORD), ann.token("write"));
@@ -71,7 +71,7 @@ fn whoever_was_in_stays_in_and_others_get_in(backend: Backend) {
     assert!(!server.stderr().contains("panicked"), "{}", server.stderr());
 }
 
-fn what_changes_is_changed_after_it_was_created(backend: Backend) {
+fn modified_is_never_before_created(backend: Backend) {
     let Some((server, clock)) = start(backend) else { return };
     let id = server.organization("Acme");
     let path = format!("{ORGANIZATIONS}{id}/");
@@ -88,7 +88,7 @@ fn what_changes_is_changed_after_it_was_created(backend: Backend) {
     assert!(time(&changed, "modified") > time(&changed, "created"), "{changed}");
 }
 
-fn the_stream_keeps_its_order(backend: Backend) {
+fn activity_stream_order_survives_clock_change(backend: Backend) {
     let Some((server, clock)) = start(backend) else { return };
     let admin = token(&server);
     for (name, offset) in [("first", 0), ("second", -3 * DAY), ("third", -DAY), ("fourth", -9 * DAY)] {
@@ -102,12 +102,12 @@ fn the_stream_keeps_its_order(backend: Backend) {
     };
     assert_eq!(told(""), ["first", "second", "third", "fourth"]);
     assert_eq!(told("&order_by=-id"), ["fourth", "third", "second", "first"]);
-    // Whoever asks for the time is told what the clock said.
+    // Responses contain the time of the clock.
     assert_eq!(told("&order_by=timestamp"), ["fourth", "second", "third", "first"]);
     assert_eq!(balanced(&server).len(), 4);
 }
 
-fn a_lock_ends(backend: Backend) {
+fn account_lock_expires_after_clock_change(backend: Backend) {
     let Some((server, clock)) = start(backend) else { return };
     let ann = server.user("ann");
     let admin = token(&server);
@@ -142,7 +142,7 @@ fn code(secret: &str, time: i64) -> String {
     device.generate(time.try_into().expect("a time after 1970")).to_string()
 }
 
-fn a_code_of_a_device_is_taken(backend: Backend) {
+fn totp_code_is_accepted_after_clock_change(backend: Backend) {
     let Some((server, clock)) = start(backend) else { return };
     let ann = server.user("ann");
     let (path, writer) = (format!("{}second_factor/", ann.path()), ann.token("write"));
@@ -160,7 +160,7 @@ fn a_code_of_a_device_is_taken(backend: Backend) {
     assert!(!signs_in(&then), "a code was taken twice");
 }
 
-fn any_time_will_do(backend: Backend) {
+fn server_starts_at_any_time(backend: Backend) {
     let Some((server, clock)) = start(backend) else { return };
     let admin = server.as_admin();
     for (number, offset) in [-56 * YEAR, -30 * YEAR, 70 * YEAR, 0].into_iter().enumerate() {

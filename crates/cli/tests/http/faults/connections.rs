@@ -53,7 +53,7 @@ fn wait_until_files(server: &TestServer, holds: impl Fn(usize) -> bool) {
 }
 
 #[test]
-fn thousands_that_are_silent_disturb_nobody() {
+fn thousands_of_silent_connections_do_not_block() {
     if !may_open(CONNECTIONS as u64 + 1_000) {
         return;
     }
@@ -88,7 +88,7 @@ fn thousands_that_are_silent_disturb_nobody() {
 }
 
 #[test]
-fn those_that_say_nothing_more_are_dropped() {
+fn silent_connections_are_dropped() {
     let limits = [("HOSTLER_IDLE_TIMEOUT", "1"), ("HOSTLER_HEADER_TIMEOUT", "1")];
     let server = TestServer::start_with(BINARY, Backend::Sqlite, &limits);
     let admin = token(&server);
@@ -110,7 +110,7 @@ fn those_that_say_nothing_more_are_dropped() {
 }
 
 #[test]
-fn a_body_that_comes_byte_by_byte_is_not_waited_for() {
+fn slow_body_times_out() {
     let server = start(Backend::Sqlite);
     let admin = token(&server);
     let mut slow = connect(&server);

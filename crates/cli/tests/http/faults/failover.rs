@@ -19,7 +19,7 @@ fn connect(server: &TestServer) -> postgres::Client {
 }
 
 /// Begins to create an organization, does something once a statement of that waits in this way, and answers what the
-/// client was told.
+/// client received.
 fn interrupted(
     admin: &Client,
     watcher: &mut postgres::Client,
@@ -59,7 +59,7 @@ fn interrupt_half_way(server: &TestServer, admin: &Client, name: &str) -> Respon
 }
 
 #[test]
-fn a_change_that_was_cut_off_is_not_made() {
+fn aborted_transaction_is_rolled_back() {
     let Some((server, _cluster)) = start_on_cluster() else { return };
     let admin = token(&server);
     let answer = interrupt_half_way(&server, &admin, "half");
@@ -71,7 +71,7 @@ fn a_change_that_was_cut_off_is_not_made() {
 
 /// The server has committed, and its answer is lost on the way.
 #[test]
-fn nobody_is_told_what_nobody_knows() {
+fn unknown_commit_is_reported_as_unknown() {
     let Some((server, cluster)) = start_on_cluster() else { return };
     let admin = token(&server);
     let mut watcher = connect(&server);
@@ -108,7 +108,7 @@ fn wait_for_standby(cluster: &Cluster, waits: bool) {
 }
 
 #[test]
-fn writers_go_on_after_the_server_was_stopped_under_them() {
+fn writes_resume_after_failover() {
     let Some((server, mut cluster)) = start_on_cluster() else { return };
     let admin = token(&server);
     let told: Vec<Vec<(String, Response)>> = thread::scope(|scope| {

@@ -1,4 +1,4 @@
-//! A disk that is full: what writes is told so, what reads goes on, and so does everything once there is room.
+//! A full disk: writes are rejected, reads are served, and writes resume once there is space.
 
 use std::thread;
 
@@ -28,7 +28,7 @@ fn write_until_refused(client: &Client, name: &str) -> usize {
 }
 
 #[test]
-fn writes_are_refused_and_reads_go_on_until_there_is_room() {
+fn full_disk_rejects_writes_and_serves_reads() {
     let Some(disk) = SmallDisk::mount(SIZE) else { return };
     let mut server = TestServer::stopped(BINARY, Backend::Sqlite);
     server.move_to(disk.path());
@@ -76,7 +76,7 @@ fn writes_are_refused_and_reads_go_on_until_there_is_room() {
 }
 
 #[test]
-fn a_server_that_starts_on_one_says_what_to_do() {
+fn start_on_full_disk_is_reported() {
     let Some(disk) = SmallDisk::mount(SIZE) else { return };
     let mut server = TestServer::stopped(BINARY, Backend::Sqlite);
     server.move_to(disk.path());
@@ -92,7 +92,7 @@ fn a_server_that_starts_on_one_says_what_to_do() {
 
 /// As with a quota, or a limit of the service.
 #[test]
-fn a_file_that_may_not_grow_is_a_full_disk() {
+fn file_size_limit_is_reported_as_full_disk() {
     let server = start(Backend::Sqlite);
     let admin = token(&server);
     server.organization("before");
@@ -105,7 +105,7 @@ fn a_file_that_may_not_grow_is_a_full_disk() {
 }
 
 #[test]
-fn a_log_that_cannot_be_written_stops_nothing() {
+fn unwritable_log_does_not_stop_requests() {
     let mut server = TestServer::stopped(BINARY, Backend::Sqlite);
     // Refuses every write as a full disk does.
     server.log_to("/dev/full");

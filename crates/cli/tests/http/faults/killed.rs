@@ -11,12 +11,12 @@ use serde_json::json;
 use crate::faults::activity_entries::balanced;
 use crate::faults::{ORGANIZATIONS, PATIENCE, start, token};
 
-on_each_backend!(every_answered_write_is_there);
+on_each_backend!(acknowledged_writes_survive_kill);
 
-/// What one writer was told was made: each organization, with the description it was last given.
+/// The acknowledged writes of one client: each organization, with its last description.
 type Told = BTreeMap<String, String>;
 
-fn every_answered_write_is_there(backend: Backend) {
+fn acknowledged_writes_survive_kill(backend: Backend) {
     let mut server = start(backend);
     let admin = token(&server);
     let mut known = BTreeMap::new();
@@ -52,7 +52,7 @@ fn every_answered_write_is_there(backend: Backend) {
             );
         }
         let unanswered = rows.len() - known.len();
-        assert!(unanswered <= 8 * (round + 1), "{unanswered} were made that nobody was told of");
+        assert!(unanswered <= 8 * (round + 1), "{unanswered} were created without a response");
     }
 }
 

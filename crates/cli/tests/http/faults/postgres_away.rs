@@ -45,7 +45,7 @@ fn assert_unavailable(answers: &[Response]) {
 }
 
 #[test]
-fn everything_is_refused_for_now_and_goes_on_by_itself() {
+fn postgres_outage_answers_503_and_recovers() {
     let Some((server, mut cluster)) = start_on_cluster() else { return };
     let (token, browser) = (token(&server), Browser::logged_in(&server, "admin", "password"));
     server.organization("before");
@@ -67,7 +67,7 @@ fn everything_is_refused_for_now_and_goes_on_by_itself() {
 
 /// A host that is gone without a word, or hangs: nothing tells that no answer will come.
 #[test]
-fn one_that_does_not_answer_is_given_up() {
+fn unresponsive_postgres_times_out() {
     let Some((server, cluster)) = start_on_cluster() else { return };
     let token = token(&server);
     let name = server.database_url().and_then(|url| Some(url.rsplit_once('/')?.1.to_owned())).expect("a database");
@@ -94,7 +94,7 @@ fn one_that_does_not_answer_is_given_up() {
 }
 
 #[test]
-fn a_server_does_not_start_without_it_and_says_so() {
+fn start_without_postgres_is_reported() {
     let Some(mut cluster) = Cluster::start_for_test() else { return };
     let mut server = TestServer::start_on(BINARY, &cluster);
     server.stop();
@@ -109,7 +109,7 @@ fn a_server_does_not_start_without_it_and_says_so() {
 
 /// What a failover leads to before it is complete.
 #[test]
-fn a_standby_only_shows() {
+fn standby_serves_reads_only() {
     let Some((mut server, mut primary)) = start_on_cluster() else { return };
     server.organization("before");
     let standby = primary.standby();

@@ -6,13 +6,13 @@ use serde_json::json;
 use crate::faults::{HERE, start};
 
 on_each_backend!(
-    a_token_that_is_revoked_is_none_on_the_other,
-    a_role_that_is_revoked_is_none_on_the_other,
-    a_user_who_is_disabled_is_nobody_on_the_other,
-    a_password_that_was_changed_is_wrong_on_the_other,
-    a_setting_holds_on_the_other,
-    a_second_factor_is_asked_for_on_the_other,
-    a_lock_holds_on_the_other,
+    token_revocation_applies_on_second_server,
+    role_revocation_applies_on_second_server,
+    disabling_user_applies_on_second_server,
+    password_change_applies_on_second_server,
+    setting_applies_on_second_server,
+    second_factor_applies_on_second_server,
+    account_lock_applies_on_second_server,
 );
 
 /// Often enough that what is remembered for a moment would be found.
@@ -25,7 +25,7 @@ fn two(backend: Backend) -> (TestServer, TestServer, TestUser) {
     (here, there, ann)
 }
 
-fn a_token_that_is_revoked_is_none_on_the_other(backend: Backend) {
+fn token_revocation_applies_on_second_server(backend: Backend) {
     let (here, there, ann) = two(backend);
     for _ in 0..ROUNDS {
         let made = ann.client.post("/api/v2/tokens/", json!({"scope": "write"})).expect(201).json();
@@ -38,7 +38,7 @@ fn a_token_that_is_revoked_is_none_on_the_other(backend: Backend) {
     }
 }
 
-fn a_role_that_is_revoked_is_none_on_the_other(backend: Backend) {
+fn role_revocation_applies_on_second_server(backend: Backend) {
     let (here, there, ann) = two(backend);
     let organization = here.organization("Acme");
     let project = here.as_admin().create("/api/v2/projects/", json!({"name": "site", "organization": organization}));
@@ -59,7 +59,7 @@ fn a_role_that_is_revoked_is_none_on_the_other(backend: Backend) {
     }
 }
 
-fn a_user_who_is_disabled_is_nobody_on_the_other(backend: Backend) {
+fn disabling_user_applies_on_second_server(backend: Backend) {
     let (here, there, ann) = two(backend);
     let (by_token, by_password) = (there.with_token(&secret(&ann)), there.as_user("ann", PASSWORD));
     for _ in 0..ROUNDS {
@@ -75,7 +75,7 @@ fn a_user_who_is_disabled_is_nobody_on_the_other(backend: Backend) {
     }
 }
 
-fn a_password_that_was_changed_is_wrong_on_the_other(backend: Backend) {
+fn password_change_applies_on_second_server(backend: Backend) {
     let (here, there, ann) = two(backend);
     let mut old = PASSWORD.to_owned();
     for round in 0..ROUNDS {
@@ -93,7 +93,7 @@ fn a_password_that_was_changed_is_wrong_on_the_other(backend: Backend) {
     }
 }
 
-fn a_setting_holds_on_the_other(backend: Backend) {
+fn setting_applies_on_second_server(backend: Backend) {
     let (here, there, ann) = two(backend);
     let path = "/api/v2/settings/authentication/";
     let admin = here.with_token(&secret(&TestUser { client: here.as_admin(), ..ann.clone() }));
@@ -105,7 +105,7 @@ fn a_setting_holds_on_the_other(backend: Backend) {
     }
 }
 
-fn a_second_factor_is_asked_for_on_the_other(backend: Backend) {
+fn second_factor_applies_on_second_server(backend: Backend) {
     let (here, there, ann) = two(backend);
     let by_password = there.as_user("ann", PASSWORD);
     for _ in 0..2 {
@@ -119,7 +119,7 @@ fn a_second_factor_is_asked_for_on_the_other(backend: Backend) {
     by_password.get(HERE).expect(401);
 }
 
-fn a_lock_holds_on_the_other(backend: Backend) {
+fn account_lock_applies_on_second_server(backend: Backend) {
     let (here, there, _) = two(backend);
     let settings = json!({"LOGIN_FAILURES_UNTIL_LOCK": 3, "LOGIN_FAILURES_UNTIL_DELAY": 0});
     here.as_admin().patch("/api/v2/settings/authentication/", settings).expect(200);
@@ -130,7 +130,7 @@ fn a_lock_holds_on_the_other(backend: Backend) {
         here.as_user("ann", "wrong").get(HERE).expect(401);
     }
     here.as_user("ann", PASSWORD).get(HERE).expect(429);
-    // Whoever was found right a moment ago is still let in where that was; anybody else is not.
+    // A password that was verified a moment ago is still cached there; others are rejected.
     crate::faults::until(
         "locked",
         || there.as_user("ann", "not yet asked there").get(HERE),

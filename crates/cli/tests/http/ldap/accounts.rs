@@ -8,22 +8,22 @@ use serde_json::json;
 use crate::ldap::fixture::{BASE, LdapFixture, entry, group};
 
 on_each_backend!(
-    the_first_sign_in_makes_a_user,
-    every_way_with_a_password_leads_in,
-    attributes_are_refreshed_at_each_sign_in,
-    requests_at_once_make_one_user,
-    a_wrong_password_tells_nothing,
-    names_of_local_users_stay_theirs,
-    what_the_directory_takes_away_is_gone,
-    disabled_users_stay_out,
-    a_user_stays_the_same_entry,
-    a_user_follows_a_move,
-    the_directory_alone_may_let_people_in,
-    tokens_of_external_users_are_a_setting,
-    managed_fields_are_locked,
+    first_login_creates_user,
+    all_password_logins_use_ldap,
+    login_updates_attributes,
+    concurrent_logins_create_one_user,
+    wrong_password_reveals_nothing,
+    local_user_is_not_taken_over,
+    removed_entry_cannot_log_in,
+    disabled_user_cannot_log_in,
+    user_is_bound_to_entry,
+    user_follows_moved_entry,
+    local_logins_can_be_disabled,
+    external_user_tokens_follow_setting,
+    managed_fields_are_read_only,
 );
 
-fn the_first_sign_in_makes_a_user(backend: Backend) {
+fn first_login_creates_user(backend: Backend) {
     let Some(fixture) = LdapFixture::start(backend) else { return };
     let ann = fixture.me("ann");
     for (field, value) in [
@@ -52,7 +52,7 @@ fn the_first_sign_in_makes_a_user(backend: Backend) {
     assert_eq!(fixture.activity("ann").len(), 1);
 }
 
-fn every_way_with_a_password_leads_in(backend: Backend) {
+fn all_password_logins_use_ldap(backend: Backend) {
     let Some(fixture) = LdapFixture::start(backend) else { return };
     fixture.server.configure("authentication", json!({"ALLOW_OAUTH2_FOR_EXTERNAL_USERS": true}));
     let browser = Browser::logged_in(&fixture.server, "bob", &password_of("bob"));
@@ -88,7 +88,7 @@ fn every_way_with_a_password_leads_in(backend: Backend) {
     assert_eq!(token.get("/api/v2/me/").expect(200).json()["results"][0]["username"], "carol");
 }
 
-fn attributes_are_refreshed_at_each_sign_in(backend: Backend) {
+fn login_updates_attributes(backend: Backend) {
     let Some(fixture) = LdapFixture::start(backend) else { return };
     fixture.log_in("ann").expect(302);
     let before = fixture.user("ann");
@@ -118,7 +118,7 @@ fn attributes_are_refreshed_at_each_sign_in(backend: Backend) {
     assert_eq!(fixture.activity("ann").len(), entries.len());
 }
 
-fn requests_at_once_make_one_user(backend: Backend) {
+fn concurrent_logins_create_one_user(backend: Backend) {
     let Some(fixture) = LdapFixture::start(backend) else { return };
     fixture.configure(json!({
         "ORGANIZATION_MAP": {"Acme": {"users": true}}, "TEAM_MAP": {"Operators": {"organization": "Acme", "users": true}},
@@ -133,7 +133,7 @@ fn requests_at_once_make_one_user(backend: Backend) {
     assert_eq!(fixture.server.as_admin().results("/api/v2/teams/Operators++Acme/users/").len(), 1);
 }
 
-fn a_wrong_password_tells_nothing(backend: Backend) {
+fn wrong_password_reveals_nothing(backend: Backend) {
     let Some(fixture) = LdapFixture::start(backend) else { return };
     fixture.me("ann");
     let answer = |name: &str, password: &str| {
@@ -166,7 +166,7 @@ fn a_wrong_password_tells_nothing(backend: Backend) {
     assert!(log.contains("password rejected"), "{log}");
 }
 
-fn names_of_local_users_stay_theirs(backend: Backend) {
+fn local_user_is_not_taken_over(backend: Backend) {
     let Some(fixture) = LdapFixture::start(backend) else { return };
     let bob = fixture.server.user("bob");
     // The directory knows an admin and a bob, with other passwords.
@@ -183,7 +183,7 @@ fn names_of_local_users_stay_theirs(backend: Backend) {
     assert_eq!(fixture.server.as_admin().results("/api/v2/users/").len(), 2);
 }
 
-fn what_the_directory_takes_away_is_gone(backend: Backend) {
+fn removed_entry_cannot_log_in(backend: Backend) {
     let Some(fixture) = LdapFixture::start(backend) else { return };
     for uid in ["ann", "bob", "carol"] {
         fixture.log_in(uid).expect(302);
@@ -204,7 +204,7 @@ fn what_the_directory_takes_away_is_gone(backend: Backend) {
     assert_eq!(fixture.user("ann")["external_account"], "ldap");
 }
 
-fn disabled_users_stay_out(backend: Backend) {
+fn disabled_user_cannot_log_in(backend: Backend) {
     let Some(fixture) = LdapFixture::start(backend) else { return };
     fixture.log_in("ann").expect(302);
     fixture.me("ann");
@@ -216,7 +216,7 @@ fn disabled_users_stay_out(backend: Backend) {
     fixture.log_in("ann").expect(302);
 }
 
-fn a_user_stays_the_same_entry(backend: Backend) {
+fn user_is_bound_to_entry(backend: Backend) {
     let Some(fixture) = LdapFixture::start(backend) else { return };
     fixture.log_in("carol").expect(302);
     // Bob finds a way to be called carol.
@@ -232,7 +232,7 @@ fn a_user_stays_the_same_entry(backend: Backend) {
     assert!(log.contains("belongs to another LDAP entry"), "{log}");
 }
 
-fn a_user_follows_a_move(backend: Backend) {
+fn user_follows_moved_entry(backend: Backend) {
     let Some(fixture) = LdapFixture::start(backend) else { return };
     fixture.configure(json!({"USER_SEARCH": [BASE, "SCOPE_SUBTREE", "(uid=%(user)s)"]}));
     fixture.log_in("ann").expect(302);
@@ -246,7 +246,7 @@ fn a_user_follows_a_move(backend: Backend) {
     assert_eq!((&after["id"], &after["ldap_dn"]), (&before["id"], &json!(format!("uid=ann,ou=contractors,{BASE}"))));
 }
 
-fn the_directory_alone_may_let_people_in(backend: Backend) {
+fn local_logins_can_be_disabled(backend: Backend) {
     let Some(fixture) = LdapFixture::start(backend) else { return };
     fixture.configure(json!({"USER_FLAGS_BY_GROUP": {"is_superuser": group("admins")}}));
     fixture.log_in("ann").expect(302);
@@ -263,7 +263,7 @@ fn the_directory_alone_may_let_people_in(backend: Backend) {
     ann.get("/api/v2/me/").expect(401);
 }
 
-fn tokens_of_external_users_are_a_setting(backend: Backend) {
+fn external_user_tokens_follow_setting(backend: Backend) {
     let Some(fixture) = LdapFixture::start(backend) else { return };
     let ann = fixture.person("ann");
     ann.post("/api/v2/tokens/", json!({"scope": "read"})).expect(403);
@@ -271,7 +271,7 @@ fn tokens_of_external_users_are_a_setting(backend: Backend) {
     ann.post("/api/v2/tokens/", json!({"scope": "read"})).expect(201);
 }
 
-fn managed_fields_are_locked(backend: Backend) {
+fn managed_fields_are_read_only(backend: Backend) {
     let Some(fixture) = LdapFixture::start(backend) else { return };
     fixture.configure(json!({
         "USER_ATTR_MAP": {"first_name": "givenName", "email": "mail"},

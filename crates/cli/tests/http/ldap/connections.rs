@@ -8,11 +8,11 @@ use crate::ldap::fixture::{BASE, LdapFixture, entry};
 
 on_each_backend!(
     connections_are_encrypted,
-    a_directory_that_is_down_keeps_only_its_own_out,
-    passwords_with_each_request_are_not_asked_about_each_time,
-    directories_are_asked_in_turn,
-    a_template_needs_no_search,
-    a_directory_that_can_only_fail_lets_nobody_in,
+    unreachable_directory_does_not_block_local_users,
+    basic_auth_is_cached,
+    directories_are_tried_in_order,
+    dn_template_needs_no_search,
+    misconfigured_directory_rejects_logins,
 );
 
 fn connections_are_encrypted(backend: Backend) {
@@ -31,7 +31,7 @@ fn connections_are_encrypted(backend: Backend) {
     }
 }
 
-fn a_directory_that_is_down_keeps_only_its_own_out(backend: Backend) {
+fn unreachable_directory_does_not_block_local_users(backend: Backend) {
     let Some(mut fixture) = LdapFixture::start(backend) else { return };
     fixture.log_in("ann").expect(302);
     fixture.slapd.stop();
@@ -45,7 +45,7 @@ fn a_directory_that_is_down_keeps_only_its_own_out(backend: Backend) {
     fixture.log_in("ann").expect(302);
 }
 
-fn passwords_with_each_request_are_not_asked_about_each_time(backend: Backend) {
+fn basic_auth_is_cached(backend: Backend) {
     let Some(mut fixture) = LdapFixture::start(backend) else { return };
     fixture.me("ann");
     fixture.slapd.stop();
@@ -60,7 +60,7 @@ fn passwords_with_each_request_are_not_asked_about_each_time(backend: Backend) {
     fixture.person("ann").get("/api/v2/me/").expect(401);
 }
 
-fn directories_are_asked_in_turn(backend: Backend) {
+fn directories_are_tried_in_order(backend: Backend) {
     let Some(fixture) = LdapFixture::start(backend) else { return };
     let search = json!([format!("ou=contractors,{BASE}"), "SCOPE_ONELEVEL", "(uid=%(user)s)"]);
     fixture.configure_family(
@@ -77,7 +77,7 @@ fn directories_are_asked_in_turn(backend: Backend) {
         users.iter().map(|user| user["username"].clone()).collect::<Vec<_>>()
     };
     assert_eq!(names("/api/v2/organizations/Contractors/users/"), ["dave"]);
-    // The first directory lets somebody in under this name; whoever has it in the second is somebody else.
+    // The first directory has a user of this name; the one in the second directory is another user.
     fixture.log_in("twin").expect(302);
     assert_eq!(fixture.user("twin")["ldap_dn"], entry("twin"));
     fixture
@@ -91,7 +91,7 @@ fn directories_are_asked_in_turn(backend: Backend) {
     fixture.log_in("dave").expect(302);
 }
 
-fn a_template_needs_no_search(backend: Backend) {
+fn dn_template_needs_no_search(backend: Backend) {
     let Some(fixture) = LdapFixture::start(backend) else { return };
     fixture.configure(json!({
         "BIND_DN": "", "BIND_PASSWORD": "", "USER_DN_TEMPLATE": format!("uid=%(user)s,ou=people,{BASE}"),
@@ -104,7 +104,7 @@ fn a_template_needs_no_search(backend: Backend) {
     }
 }
 
-fn a_directory_that_can_only_fail_lets_nobody_in(backend: Backend) {
+fn misconfigured_directory_rejects_logins(backend: Backend) {
     let Some(fixture) = LdapFixture::start(backend) else { return };
     fixture.configure(json!({"BIND_PASSWORD": "wrong"}));
     fixture.log_in("ann").expect(401);

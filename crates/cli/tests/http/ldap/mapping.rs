@@ -6,11 +6,11 @@ use serde_json::{Value as Json, json};
 use crate::ldap::fixture::{LdapFixture, group};
 
 on_each_backend!(
-    flags_follow_groups,
-    the_last_superuser_stays_one,
-    maps_give_and_take_roles,
-    maps_that_do_not_remove_leave_roles,
-    teams_belong_to_their_organization,
+    user_flags_follow_groups,
+    last_superuser_keeps_flag,
+    organization_map_grants_and_revokes_roles,
+    map_without_remove_keeps_roles,
+    team_map_creates_team_in_organization,
 );
 
 /// Who holds a role of an organization or a team, by the list that shows it.
@@ -22,7 +22,7 @@ fn members(fixture: &LdapFixture, list: &str) -> Vec<String> {
     names
 }
 
-fn flags_follow_groups(backend: Backend) {
+fn user_flags_follow_groups(backend: Backend) {
     let Some(fixture) = LdapFixture::start(backend) else { return };
     let flags = json!({"is_superuser": [group("admins"), group("gone")], "is_system_auditor": group("auditors")});
     fixture.configure(json!({"USER_FLAGS_BY_GROUP": flags}));
@@ -46,7 +46,7 @@ fn flags_follow_groups(backend: Backend) {
     assert_eq!(names, [&json!("System Auditor")]);
 }
 
-fn the_last_superuser_stays_one(backend: Backend) {
+fn last_superuser_keeps_flag(backend: Backend) {
     let Some(fixture) = LdapFixture::start(backend) else { return };
     fixture.configure(json!({"USER_FLAGS_BY_GROUP": {"is_superuser": group("admins")}}));
     let ann = fixture.person("ann");
@@ -58,7 +58,7 @@ fn the_last_superuser_stays_one(backend: Backend) {
     assert!(log.contains("an LDAP attribute is not valid"), "{log}");
 }
 
-fn maps_give_and_take_roles(backend: Backend) {
+fn organization_map_grants_and_revokes_roles(backend: Backend) {
     let Some(fixture) = LdapFixture::start(backend) else { return };
     fixture.server.organization("Acme");
     fixture.configure(json!({
@@ -96,7 +96,7 @@ fn maps_give_and_take_roles(backend: Backend) {
     assert_eq!(members(&fixture, "teams/Operators++Acme/users/"), ["bob"]);
 }
 
-fn maps_that_do_not_remove_leave_roles(backend: Backend) {
+fn map_without_remove_keeps_roles(backend: Backend) {
     let Some(fixture) = LdapFixture::start(backend) else { return };
     fixture.configure(json!({
         "ORGANIZATION_MAP": {"Acme": {
@@ -119,7 +119,7 @@ fn maps_that_do_not_remove_leave_roles(backend: Backend) {
     assert_eq!(members(&fixture, "teams/Operators++Acme/users/"), ["ann"]);
 }
 
-fn teams_belong_to_their_organization(backend: Backend) {
+fn team_map_creates_team_in_organization(backend: Backend) {
     let Some(fixture) = LdapFixture::start(backend) else { return };
     // A team of this name exists elsewhere: the map means another one.
     let elsewhere = fixture.server.organization("Elsewhere");

@@ -9,14 +9,14 @@ use crate::ldap::fixture::{BASE, LdapFixture};
 const LDAP: &str = "/api/v2/settings/ldap/";
 
 on_each_backend!(
-    there_are_six_families,
-    the_bind_password_is_kept_and_never_shown,
-    values_that_make_no_sense_change_nothing,
-    settings_of_a_family_are_judged_together,
-    only_superusers_change_them,
+    six_directories_can_be_configured,
+    bind_password_is_stored_and_never_shown,
+    invalid_values_are_rejected,
+    settings_of_one_directory_are_validated_together,
+    ldap_settings_require_superuser,
 );
 
-fn there_are_six_families(backend: Backend) {
+fn six_directories_can_be_configured(backend: Backend) {
     let Some(fixture) = LdapFixture::start(backend) else { return };
     let settings = fixture.server.as_admin().get(LDAP).expect(200).json();
     let settings = settings.as_object().expect("settings");
@@ -33,7 +33,7 @@ fn there_are_six_families(backend: Backend) {
     assert_eq!(options["GET"]["AUTH_LDAP_USER_SEARCH"]["type"], "list");
 }
 
-fn the_bind_password_is_kept_and_never_shown(backend: Backend) {
+fn bind_password_is_stored_and_never_shown(backend: Backend) {
     let Some(fixture) = LdapFixture::start(backend) else { return };
     let admin = fixture.server.as_admin();
     for path in [LDAP, "/api/v2/settings/all/", "/api/v2/settings/changed/"] {
@@ -69,7 +69,7 @@ fn the_bind_password_is_kept_and_never_shown(backend: Backend) {
     }
 }
 
-fn values_that_make_no_sense_change_nothing(backend: Backend) {
+fn invalid_values_are_rejected(backend: Backend) {
     let Some(fixture) = LdapFixture::start(backend) else { return };
     let admin = fixture.server.as_admin();
     let before = admin.get(LDAP).expect(200).json();
@@ -99,7 +99,7 @@ fn values_that_make_no_sense_change_nothing(backend: Backend) {
     assert_eq!(admin.get(LDAP).expect(200).json(), before);
 }
 
-fn settings_of_a_family_are_judged_together(backend: Backend) {
+fn settings_of_one_directory_are_validated_together(backend: Backend) {
     let Some(fixture) = LdapFixture::start(backend) else { return };
     let admin = fixture.server.as_admin();
     let answer = admin.patch(
@@ -117,7 +117,7 @@ fn settings_of_a_family_are_judged_together(backend: Backend) {
     fixture.configure_family("1_", json!({"GROUP_TYPE_PARAMS": {"member_attr": "x"}}));
 }
 
-fn only_superusers_change_them(backend: Backend) {
+fn ldap_settings_require_superuser(backend: Backend) {
     let Some(fixture) = LdapFixture::start(backend) else { return };
     let ann = fixture.person("ann");
     ann.get(LDAP).expect(403);

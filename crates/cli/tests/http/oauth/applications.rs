@@ -14,7 +14,7 @@ fn new(organization: i64, more: Value) -> Value {
 }
 
 #[test]
-fn the_rules() {
+fn application_fields_are_validated() {
     each(|fixture| {
         let post = |more| fixture.admin.post("/api/v2/applications/", new(fixture.acme, more));
         let app = post(json!({"client_id": "chosen", "client_secret": "chosen"})).expect(201).json();
@@ -59,7 +59,7 @@ fn the_rules() {
 }
 
 #[test]
-fn who_may_do_what() {
+fn application_permissions() {
     each(|fixture| {
         let admin = &fixture.admin;
         let made = fixture.user("ann").post("/api/v2/applications/", new(fixture.acme, json!({}))).expect(201).json();

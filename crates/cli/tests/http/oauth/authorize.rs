@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::oauth::fixture::{Browser, CALLBACK, CHALLENGE, each, encode, request, sent_back};
 
 #[test]
-fn a_person_is_asked_and_sent_back() {
+fn consent_redirects_with_code() {
     each(|fixture| {
         let name = "Tool <script>alert(1)</script>";
         let application = fixture.application("confidential", "authorization-code", json!({"name": name}));
@@ -57,7 +57,7 @@ fn a_person_is_asked_and_sent_back() {
 }
 
 #[test]
-fn a_consent_cannot_be_forged() {
+fn forged_consent_is_rejected() {
     each(|fixture| {
         let application = fixture.application("confidential", "authorization-code", json!({}));
         let browser = Browser::new(fixture);
@@ -81,7 +81,7 @@ fn a_consent_cannot_be_forged() {
 }
 
 #[test]
-fn nobody_is_sent_to_an_address_that_is_not_registered() {
+fn unregistered_redirect_uri_is_rejected() {
     each(|fixture| {
         let application = fixture.application("confidential", "authorization-code", json!({}));
         let two = json!({"redirect_uris": "https://one.example/ https://two.example/"});
@@ -121,7 +121,7 @@ fn nobody_is_sent_to_an_address_that_is_not_registered() {
 }
 
 #[test]
-fn mistakes_are_told_to_the_application() {
+fn errors_are_sent_to_redirect_uri() {
     each(|fixture| {
         let confidential = fixture.application("confidential", "authorization-code", json!({}));
         let public = fixture.application("public", "authorization-code", json!({}));
@@ -150,7 +150,7 @@ fn mistakes_are_told_to_the_application() {
 }
 
 #[test]
-fn only_a_superuser_lets_an_application_skip_the_consent() {
+fn skip_authorization_requires_superuser() {
     each(|fixture| {
         let application =
             fixture.application("confidential", "authorization-code", json!({"skip_authorization": true}));

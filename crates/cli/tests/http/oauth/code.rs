@@ -11,7 +11,7 @@ const GRANT: (&str, &str) = ("grant_type", "authorization_code");
 const PROOF: [(&str, &str); 2] = [("code_challenge", CHALLENGE), ("code_challenge_method", "S256")];
 
 #[test]
-fn a_confidential_application_exchanges_a_code() {
+fn confidential_client_exchanges_code() {
     each(|fixture| {
         let application = fixture.application("confidential", "authorization-code", json!({}));
         let code = fixture.code("bob", &application, &[("redirect_uri", CALLBACK), ("scope", "read")]);
@@ -40,7 +40,7 @@ fn a_confidential_application_exchanges_a_code() {
 }
 
 #[test]
-fn a_public_application_needs_the_verifier() {
+fn public_client_requires_pkce() {
     each(|fixture| {
         let application = fixture.application("public", "authorization-code", json!({}));
         let code = fixture.code("bob", &application, &PROOF);
@@ -63,7 +63,7 @@ fn a_public_application_needs_the_verifier() {
 }
 
 #[test]
-fn a_code_used_again_revokes_what_came_of_it() {
+fn reused_code_revokes_its_tokens() {
     each(|fixture| {
         let application = fixture.application("confidential", "authorization-code", json!({}));
         let code = fixture.code("bob", &application, &[]);
@@ -84,7 +84,7 @@ fn a_code_used_again_revokes_what_came_of_it() {
 }
 
 #[test]
-fn of_many_at_once_one_gets_a_token_at_most() {
+fn concurrent_code_exchanges_have_one_winner() {
     each(|fixture| {
         let application = fixture.application("confidential", "authorization-code", json!({}));
         let code = fixture.code("bob", &application, &[]);
@@ -98,7 +98,7 @@ fn of_many_at_once_one_gets_a_token_at_most() {
 }
 
 #[test]
-fn a_code_is_bound_to_its_application_address_user_and_time() {
+fn code_is_bound_to_client_redirect_uri_user_and_time() {
     each(|fixture| {
         let application = fixture.application("confidential", "authorization-code", json!({}));
         let other = fixture.application("confidential", "authorization-code", json!({"name": "other"}));
@@ -125,7 +125,7 @@ fn a_code_is_bound_to_its_application_address_user_and_time() {
 }
 
 #[test]
-fn an_application_must_prove_itself() {
+fn client_authentication_is_required() {
     each(|fixture| {
         let application = fixture.application("confidential", "authorization-code", json!({}));
         let code = fixture.code("bob", &application, &[]);

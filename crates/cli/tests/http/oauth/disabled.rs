@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::oauth::fixture::{PASSWORD, each, refused};
 
 #[test]
-fn nothing_works_while_the_user_is_disabled() {
+fn grants_of_disabled_user_are_rejected() {
     each(|fixture| {
         let by_code = fixture.application("confidential", "authorization-code", json!({}));
         let by_password = fixture.application("confidential", "password", json!({}));

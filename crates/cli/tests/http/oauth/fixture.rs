@@ -86,7 +86,7 @@ impl OauthFixture {
             401 => return "nothing",
             status => assert_eq!(status, 200),
         }
-        // Without a name no label is made, whoever may.
+        // Without a name no label is created.
         match client.post("/api/v2/labels/", json!({})).status {
             403 if client.options("/api/v2/tokens/").expect(200).json()["actions"]["POST"].is_null() => "read",
             _ => "write",

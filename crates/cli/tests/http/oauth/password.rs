@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::oauth::fixture::{PASSWORD, each, refused};
 
 #[test]
-fn a_password_gets_a_token() {
+fn password_grant_issues_token() {
     each(|fixture| {
         let application = fixture.application("confidential", "password", json!({"redirect_uris": ""}));
         let grant = |name, password, scope| {

@@ -1,4 +1,4 @@
-//! Refreshing, its rotation, and what happens to whoever refreshes twice.
+//! Refresh tokens: rotation, and reuse.
 
 use std::thread::sleep;
 use std::time::Duration;
@@ -19,7 +19,7 @@ fn reach(fixture: &OauthFixture, tokens: &Value) -> &'static str {
 }
 
 #[test]
-fn a_refresh_token_is_used_once() {
+fn refresh_token_is_single_use() {
     each(|fixture| {
         let application = fixture.application("confidential", "authorization-code", json!({}));
         let first = fixture.tokens_of("bob", &application, "write");
@@ -30,7 +30,7 @@ fn a_refresh_token_is_used_once() {
         let third = refresh(fixture, &application, &second, "").expect(200).json();
         let bystander = fixture.tokens_of("bob", &application, "write");
 
-        // Whoever uses an old one ends the whole family, and no other.
+        // Reuse of an old token revokes its whole family, and no other.
         refused(refresh(fixture, &application, &first, ""), 400, "invalid_grant");
         assert_eq!(reach(fixture, &third), "nothing");
         refused(refresh(fixture, &application, &third, ""), 400, "invalid_grant");
@@ -50,7 +50,7 @@ fn a_refresh_token_is_used_once() {
 }
 
 #[test]
-fn a_scope_is_narrowed_and_never_widened() {
+fn refresh_never_widens_scope() {
     each(|fixture| {
         let application = fixture.application("confidential", "authorization-code", json!({}));
         let read = fixture.tokens_of("bob", &application, "read");
@@ -75,7 +75,7 @@ fn a_scope_is_narrowed_and_never_widened() {
 }
 
 #[test]
-fn a_refresh_token_is_bound_to_its_application_user_and_time() {
+fn refresh_token_is_bound_to_client_user_and_time() {
     each(|fixture| {
         let application = fixture.application("public", "password", json!({}));
         let other = fixture.application("public", "password", json!({"name": "other"}));
@@ -113,7 +113,7 @@ fn a_refresh_token_is_bound_to_its_application_user_and_time() {
 }
 
 #[test]
-fn of_many_at_once_one_is_refreshed_at_most() {
+fn concurrent_refreshes_have_one_winner() {
     each(|fixture| {
         let application = fixture.application("confidential", "authorization-code", json!({}));
         let tokens = fixture.tokens_of("bob", &application, "write");

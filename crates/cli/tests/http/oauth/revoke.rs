@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::oauth::fixture::{each, form, refused};
 
 #[test]
-fn an_application_revokes_its_own_tokens() {
+fn client_revokes_own_tokens() {
     each(|fixture| {
         let application = fixture.application("confidential", "authorization-code", json!({}));
         let other = fixture.application("confidential", "authorization-code", json!({"name": "other"}));
@@ -38,7 +38,7 @@ fn an_application_revokes_its_own_tokens() {
 }
 
 #[test]
-fn the_root_lists_the_endpoints() {
+fn oauth_root_lists_endpoints() {
     each(|fixture| {
         let links =
             json!({"authorize": "/api/o/authorize/", "token": "/api/o/token/", "revoke_token": "/api/o/revoke_token/"});

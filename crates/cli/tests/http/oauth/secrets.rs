@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::oauth::fixture::{OauthFixture, PASSWORD};
 
 #[test]
-fn secrets_are_nowhere_in_the_data_the_log_or_the_activity_stream() {
+fn oauth_secrets_are_not_stored_or_logged() {
     let mut fixture = OauthFixture::new(Backend::Sqlite);
     let application = fixture.application("confidential", "authorization-code", json!({}));
     let code = fixture.code("bob", &application, &[]);

@@ -12,7 +12,7 @@ fn id_of(fixture: &OauthFixture, name: &str) -> i64 {
 }
 
 #[test]
-fn personal_and_authorized_tokens_are_told_apart() {
+fn personal_and_authorized_tokens_are_listed_separately() {
     each(|fixture| {
         let application = fixture.application("confidential", "password", json!({}));
         let (bob, id) = (fixture.user("bob"), id_of(fixture, "bob"));
@@ -37,7 +37,7 @@ fn personal_and_authorized_tokens_are_told_apart() {
 }
 
 #[test]
-fn who_runs_an_application_revokes_its_tokens_but_never_raises_them() {
+fn application_admin_revokes_but_does_not_widen_tokens() {
     each(|fixture| {
         let application = fixture.application("confidential", "password", json!({}));
         let tokens = format!("/api/v2/applications/{}/tokens/", application.id);
@@ -58,7 +58,7 @@ fn who_runs_an_application_revokes_its_tokens_but_never_raises_them() {
 }
 
 #[test]
-fn the_summary_shows_the_first_tokens_in_a_constant_number_of_queries() {
+fn token_summary_takes_constant_queries() {
     each(|fixture| {
         let application = fixture.application("confidential", "password", json!({}));
         let url = format!("/api/v2/applications/{}/", application.id);
@@ -76,7 +76,7 @@ fn the_summary_shows_the_first_tokens_in_a_constant_number_of_queries() {
 }
 
 #[test]
-fn a_token_that_may_only_read_begets_none_that_may_write() {
+fn read_token_cannot_create_write_token() {
     each(|fixture| {
         let application = fixture.application("confidential", "password", json!({}));
         let bob = id_of(fixture, "bob");
@@ -108,7 +108,7 @@ fn a_token_that_may_only_read_begets_none_that_may_write() {
 }
 
 #[test]
-fn a_change_that_names_the_token_keeps_it() {
+fn update_keeps_token_value() {
     each(|fixture| {
         let bob = fixture.user("bob");
         let made = bob.post("/api/v2/tokens/", json!({})).expect(201).json();
@@ -119,7 +119,7 @@ fn a_change_that_names_the_token_keeps_it() {
 }
 
 #[test]
-fn the_last_use_is_recorded_beside_the_requests() {
+fn last_used_is_recorded() {
     each(|fixture| {
         let token = fixture.user("bob").post("/api/v2/tokens/", json!({})).expect(201).json();
         let client = fixture.server.with_token(token["token"].as_str().expect("a token"));

@@ -14,7 +14,7 @@ fn with(name: &str) -> String {
 }
 
 #[test]
-fn a_certificate_takes_the_place_of_a_password() {
+fn client_certificate_replaces_password() {
     let Some(mut fixture) = PostgresTlsFixture::new() else { return };
     for name in ["known", "careful"] {
         fixture.write_identity(name, &fixture.authority.user(name));
@@ -32,11 +32,12 @@ fn a_certificate_takes_the_place_of_a_password() {
 }
 
 #[test]
-fn certificates_of_ours_that_do_not_fit_are_told_of() {
+fn bad_client_certificate_is_reported() {
     let Some(mut fixture) = PostgresTlsFixture::new() else { return };
     fixture.write_identity("known", &fixture.authority.user("known"));
     fixture.write_identity("strange", &CertificateAuthority::new("another authority").user("known"));
-    fixture.write("sealed.key", "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n");
+    fixture
+        .write("encrypted.key", "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n");
     for (query, words) in [
         (with("strange"), ["refuses the certificate in FOLDER/strange.crt", "ssl_ca_file"]),
         (format!("{VERIFIED}&sslcert=FOLDER/known.crt"), ["sslcert needs its key", "sslkey"]),
@@ -45,8 +46,8 @@ fn certificates_of_ours_that_do_not_fit_are_told_of() {
             ["FOLDER/strange.key cannot be used together", "does not belong"],
         ),
         (
-            format!("{VERIFIED}&sslcert=FOLDER/known.crt&sslkey=FOLDER/sealed.key"),
-            ["sslkey FOLDER/sealed.key cannot be used", "not encrypted"],
+            format!("{VERIFIED}&sslcert=FOLDER/known.crt&sslkey=FOLDER/encrypted.key"),
+            ["sslkey FOLDER/encrypted.key cannot be used", "not encrypted"],
         ),
         (
             format!("{VERIFIED}&sslcert=FOLDER/none.crt&sslkey=FOLDER/known.key"),
@@ -58,7 +59,7 @@ fn certificates_of_ours_that_do_not_fit_are_told_of() {
 }
 
 #[test]
-fn a_key_that_everybody_can_read_is_told_of() {
+fn world_readable_key_is_reported() {
     let Some(mut fixture) = PostgresTlsFixture::new() else { return };
     fixture.write_identity("known", &fixture.authority.user("known"));
     let key = fixture.file("known.key");

@@ -29,7 +29,7 @@ fn another(fixture: &PostgresTlsFixture, name: &str) -> String {
 }
 
 #[test]
-fn backups_checks_and_users_go_by_tls() {
+fn commands_connect_with_tls() {
     let Some(mut fixture) = PostgresTlsFixture::new() else { return };
     fixture.serves("encrypted", VERIFIED);
     fixture.server.organization("kept");
@@ -59,7 +59,7 @@ fn backups_checks_and_users_go_by_tls() {
 }
 
 #[test]
-fn the_way_to_postgresql_goes_by_tls() {
+fn migrate_connects_with_tls() {
     let Some(fixture) = PostgresTlsFixture::new() else { return };
     let mut embedded = TestServer::start(BINARY, Backend::Sqlite);
     embedded.organization("moved");

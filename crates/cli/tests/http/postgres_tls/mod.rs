@@ -1,4 +1,4 @@
-//! TLS to PostgreSQL: each `sslmode`, certificates of both sides, and what an operator is told when they do not fit.
+//! TLS to PostgreSQL: each `sslmode`, certificates of both sides, and error messages when they do not fit.
 
 mod clients;
 mod commands;
@@ -64,7 +64,7 @@ impl PostgresTlsFixture {
         Some(fixture)
     }
 
-    /// Writes a file that the server can be told of.
+    /// Writes a file that the URL can name.
     fn write(&self, name: &str, content: &str) {
         replace(&self.file(name), content);
     }

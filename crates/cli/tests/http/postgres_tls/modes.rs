@@ -5,7 +5,7 @@ use hostler_testkit::{CertificateAndKey, CertificateAuthority};
 use crate::postgres_tls::{HOST, PostgresTlsFixture};
 
 #[test]
-fn each_mode_encrypts_as_much_as_it_says() {
+fn sslmode_decides_encryption() {
     let Some(mut fixture) = PostgresTlsFixture::new() else { return };
     for (user, query, encrypted) in [
         // The server takes this user in both ways.
@@ -27,7 +27,7 @@ fn each_mode_encrypts_as_much_as_it_says() {
 }
 
 #[test]
-fn each_mode_verifies_as_much_as_it_says() {
+fn sslmode_decides_verification() {
     let Some(mut fixture) = PostgresTlsFixture::new() else { return };
     let ca = "sslrootcert=FOLDER/ca.crt";
     for (host, query) in [
@@ -47,7 +47,7 @@ fn each_mode_verifies_as_much_as_it_says() {
 
 /// As it comes from `openssl req -x509`, and is copied to those who connect.
 #[test]
-fn a_certificate_that_signs_itself_is_trusted_by_its_copy() {
+fn self_signed_certificate_is_trusted_as_root() {
     let shown = CertificateAndKey::self_signed(&[HOST]);
     let Some(mut fixture) = PostgresTlsFixture::showing(CertificateAuthority::new("another"), &shown) else { return };
     fixture.write("server.crt", &shown.certificate);
@@ -61,7 +61,7 @@ fn a_certificate_that_signs_itself_is_trusted_by_its_copy() {
 }
 
 #[test]
-fn there_is_no_tls_on_a_socket_whatever_the_url_says() {
+fn unix_socket_never_uses_tls() {
     let Some(mut fixture) = PostgresTlsFixture::new() else { return };
     let folder = fixture.cluster.socket_folder().to_str().expect("a path in UTF-8").replace('/', "%2F");
     let (port, database) = (fixture.cluster.port(), &fixture.database);

@@ -7,7 +7,7 @@ use crate::postgres_tls::{BINARY, HOST, PostgresTlsFixture};
 const VERIFIED: &str = "sslmode=verify-full&sslrootcert=FOLDER/ca.crt";
 
 #[test]
-fn certificates_that_do_not_fit_are_told_of() {
+fn bad_server_certificate_is_reported() {
     let Some(mut fixture) = PostgresTlsFixture::new() else { return };
     fixture.write("other.crt", &CertificateAuthority::new("another authority").certificate());
     fixture.write("empty.crt", "");
@@ -49,7 +49,7 @@ fn certificates_that_do_not_fit_are_told_of() {
 }
 
 #[test]
-fn a_server_without_tls_is_told_of() {
+fn server_without_tls_is_reported() {
     let Some(cluster) = Cluster::start_for_test() else { return };
     let mut server = TestServer::start_on(BINARY, &cluster);
     let url = server.database_url().expect("a database");
@@ -68,7 +68,7 @@ fn a_server_without_tls_is_told_of() {
 }
 
 #[test]
-fn what_does_not_speak_tls_is_told_of() {
+fn non_tls_server_is_reported() {
     let Some(mut fixture) = PostgresTlsFixture::new() else { return };
     // Before version 17 PostgreSQL does not understand who begins with TLS.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -86,7 +86,7 @@ fn what_does_not_speak_tls_is_told_of() {
 }
 
 #[test]
-fn what_says_nothing_is_given_up() {
+fn silent_server_times_out() {
     let Some(mut fixture) = PostgresTlsFixture::new() else { return };
     // The system takes connections for it, and nobody ever reads from them.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");

@@ -10,7 +10,7 @@ use crate::postgres_tls::{HOST, PostgresTlsFixture};
 const PATIENCE: Duration = Duration::from_secs(45);
 
 #[test]
-fn new_connections_take_the_certificates_that_are_there_now() {
+fn new_connections_use_renewed_certificates() {
     let Some(mut fixture) = PostgresTlsFixture::new() else { return };
     fixture.serves("encrypted", "sslmode=verify-full&sslrootcert=FOLDER/ca.crt");
     let next = CertificateAuthority::new("the next authority");
@@ -33,7 +33,7 @@ fn new_connections_take_the_certificates_that_are_there_now() {
 
 /// As without TLS.
 #[test]
-fn a_restart_of_postgresql_fails_no_request_after_it() {
+fn requests_succeed_after_postgres_restart() {
     let Some(mut fixture) = PostgresTlsFixture::new() else { return };
     fixture.serves("encrypted", "sslmode=verify-full&sslrootcert=FOLDER/ca.crt");
     for name in ["once", "twice"] {

@@ -5,9 +5,9 @@ use serde_json::json;
 
 use crate::settings::{SYSTEM, entries, set, start};
 
-on_each_backend!(nothing_is_recorded_without_it_but_the_switch_itself);
+on_each_backend!(disabled_activity_stream_records_only_the_switch);
 
-fn nothing_is_recorded_without_it_but_the_switch_itself(backend: Backend) {
+fn disabled_activity_stream_records_only_the_switch(backend: Backend) {
     let server = start(backend);
     let admin = server.as_admin();
     let count = || admin.get("/api/v2/activity_stream/").expect(200).json()["count"].as_i64().expect("a number");

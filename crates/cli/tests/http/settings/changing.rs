@@ -6,19 +6,19 @@ use serde_json::json;
 use crate::settings::{ALL, AUTHENTICATION, CHANGED, SYSTEM, set, start};
 
 on_each_backend!(
-    a_patch_changes_what_it_names,
+    patch_changes_named_settings,
     delete_resets_its_own_category_only,
     unknown_settings_are_rejected,
     settings_of_another_category_are_rejected,
     read_only_settings_are_rejected_unless_unchanged,
-    put_replaces_the_whole_category,
-    delete_goes_back_to_the_defaults,
+    put_replaces_category,
+    delete_restores_defaults,
     changed_settings_can_be_changed_and_reset,
     installation_uuid_never_changes,
     invalid_value_changes_nothing,
 );
 
-fn a_patch_changes_what_it_names(backend: Backend) {
+fn patch_changes_named_settings(backend: Backend) {
     let server = start(backend);
     let before = server.as_admin().get(AUTHENTICATION).expect(200).json();
     let after = set(&server, AUTHENTICATION, json!({"SESSIONS_PER_USER": 5})).json();
@@ -37,7 +37,7 @@ fn delete_resets_its_own_category_only(backend: Backend) {
     assert_eq!(server.as_admin().get(CHANGED).expect(200).json(), json!({}));
 }
 
-fn put_replaces_the_whole_category(backend: Backend) {
+fn put_replaces_category(backend: Backend) {
     let server = start(backend);
     let admin = server.as_admin();
     set(&server, AUTHENTICATION, json!({"LOCAL_PASSWORD_MIN_LENGTH": 8, "SESSIONS_PER_USER": 5}));
@@ -55,7 +55,7 @@ fn put_replaces_the_whole_category(backend: Backend) {
     assert_eq!((&values["SESSIONS_PER_USER"], &values["LOCAL_PASSWORD_MIN_LENGTH"]), (&json!(7), &json!(0)));
 }
 
-fn delete_goes_back_to_the_defaults(backend: Backend) {
+fn delete_restores_defaults(backend: Backend) {
     let server = start(backend);
     let before = server.as_admin().get(ALL).expect(200).json();
     set(

@@ -8,9 +8,9 @@ use serde_json::json;
 use crate::settings::{AUTHENTICATION, SYSTEM, UI, entries, start};
 
 on_each_backend!(
-    what_the_operator_sets_holds_at_once,
-    the_operator_lets_everybody_in_again,
-    mistakes_are_told_and_change_nothing,
+    command_line_settings_apply_at_once,
+    command_line_enables_local_logins_again,
+    invalid_command_line_settings_are_rejected,
 );
 
 fn setting(server: &TestServer, arguments: &[&str]) -> Output {
@@ -27,7 +27,7 @@ fn well(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-fn what_the_operator_sets_holds_at_once(backend: Backend) {
+fn command_line_settings_apply_at_once(backend: Backend) {
     let server = start(backend);
     let value = |path: &str, name: &str| server.as_admin().get(path).expect(200).json()[name].clone();
     for round in 2..5 {
@@ -51,7 +51,7 @@ fn what_the_operator_sets_holds_at_once(backend: Backend) {
     assert!(latest["summary_fields"]["actor"].is_null(), "{latest}");
 }
 
-fn the_operator_lets_everybody_in_again(backend: Backend) {
+fn command_line_enables_local_logins_again(backend: Backend) {
     let server = start(backend);
     server.execute("INSERT INTO settings (name, value) VALUES ('DISABLE_LOCAL_AUTH', 'true')");
     server.as_admin().get("/api/v2/me/").expect(401);
@@ -59,7 +59,7 @@ fn the_operator_lets_everybody_in_again(backend: Backend) {
     server.as_admin().get("/api/v2/me/").expect(200);
 }
 
-fn mistakes_are_told_and_change_nothing(backend: Backend) {
+fn invalid_command_line_settings_are_rejected(backend: Backend) {
     let server = start(backend);
     for (arguments, words) in [
         (&["set", "NO_SUCH_SETTING", "1"][..], "there is no setting NO_SUCH_SETTING"),

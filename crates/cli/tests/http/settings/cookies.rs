@@ -33,14 +33,14 @@ fn cookies_are_secure_if_the_client_uses_https(backend: Backend) {
     let (proto, page) = (("X-Forwarded-Proto", "https"), ("Origin", "https://awx.example.org"));
     let host = ("Host", "awx.example.org");
     assert!(!is_secure(&log_in(&server, &[])));
-    assert!(!is_secure(&log_in(&server, &[proto])), "a stranger was believed");
+    assert!(!is_secure(&log_in(&server, &[proto])), "an untrusted client set the scheme");
     set(&server, SYSTEM, json!({"PROXY_IP_ALLOWED_LIST": ["127.0.0.1"]}));
     assert!(is_secure(&log_in(&server, &[proto, host, page])));
     assert!(!is_secure(&log_in(&server, &[("X-Forwarded-Proto", "http")])));
     server.as_admin().delete(SYSTEM).expect(204);
     set(&server, SYSTEM, json!({"TOWER_URL_BASE": "https://awx.example.org"}));
     assert!(is_secure(&log_in(&server, &[host, page])));
-    // Who comes by another name, to set things right, gets in.
+    // Requests to another host name are served, so that the setting can be corrected.
     assert!(!is_secure(&log_in(&server, &[])));
     let logged_out = Browser::logged_in(&server, "admin", "password");
     let answer = logged_out.write("POST", "/api/logout/").header("Host", host.1).header("Origin", page.1).send();

@@ -9,7 +9,7 @@ use crate::settings::{ALL, start};
 const DOCUMENT: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/settings.md"));
 
 #[test]
-fn the_document_tells_every_setting() {
+fn document_lists_every_setting() {
     let server = start(Backend::Sqlite);
     let options = server.as_admin().options(ALL).expect(200).json();
     let mut settings = options["actions"]["GET"].as_object().expect("an object").clone();

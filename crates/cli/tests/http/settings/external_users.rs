@@ -5,9 +5,9 @@ use serde_json::json;
 
 use crate::settings::{AUTHENTICATION, set, start};
 
-on_each_backend!(external_users_make_tokens_only_if_they_may);
+on_each_backend!(external_users_create_tokens_by_setting);
 
-fn external_users_make_tokens_only_if_they_may(backend: Backend) {
+fn external_users_create_tokens_by_setting(backend: Backend) {
     let server = start(backend);
     let eve = server.user("eve");
     let earlier = eve.token("write");

@@ -5,13 +5,13 @@ use serde_json::json;
 
 use crate::settings::{AUTHENTICATION, UI, set, start};
 
-on_each_backend!(a_page_for_the_known_sends_others_elsewhere, the_log_in_page_shows_words_and_a_picture);
+on_each_backend!(login_redirect_override_is_used, login_page_shows_custom_text_and_logo);
 
 fn page(server: &TestServer, path: &str) -> hostler_testkit::Response {
     server.anonymous().request("GET", path).header("Accept", "text/html").send()
 }
 
-fn a_page_for_the_known_sends_others_elsewhere(backend: Backend) {
+fn login_redirect_override_is_used(backend: Backend) {
     let server = start(backend);
     page(&server, "/api/v2/users/").expect(401);
     let elsewhere = "https://sso.example.org/start?a=b";
@@ -19,7 +19,7 @@ fn a_page_for_the_known_sends_others_elsewhere(backend: Backend) {
     assert_eq!(server.anonymous().get("/api/").expect(200).json()["login_redirect_override"], elsewhere);
     let answer = page(&server, "/api/v2/users/").expect(302);
     assert_eq!(answer.header("Location").as_deref(), Some(elsewhere));
-    // Programs are told as ever, pages for anybody are shown, and our own form stays a way in.
+    // API clients get the usual response, public pages are shown, and our own form still works.
     server.anonymous().get("/api/v2/users/").expect(401);
     page(&server, "/api/v2/").expect(200);
     page(&server, "/api/login/").expect(200);
@@ -28,7 +28,7 @@ fn a_page_for_the_known_sends_others_elsewhere(backend: Backend) {
     page(&server, "/api/v2/users/").expect(401);
 }
 
-fn the_log_in_page_shows_words_and_a_picture(backend: Backend) {
+fn login_page_shows_custom_text_and_logo(backend: Backend) {
     let server = start(backend);
     let before = page(&server, "/api/login/").expect(200);
     assert!(!before.header("Content-Security-Policy").is_some_and(|policy| policy.contains("img-src")));

@@ -5,9 +5,9 @@ use serde_json::json;
 
 use crate::settings::{AUTHENTICATION, SYSTEM, UI, set, start};
 
-on_each_backend!(what_one_server_is_told_holds_on_the_other_at_once, a_change_costs_no_statement_afterwards);
+on_each_backend!(setting_change_applies_on_other_node, setting_change_adds_no_statements);
 
-fn what_one_server_is_told_holds_on_the_other_at_once(backend: Backend) {
+fn setting_change_applies_on_other_node(backend: Backend) {
     let here = start(backend);
     let there = here.start_second();
     let ann = here.user("ann");
@@ -32,7 +32,7 @@ fn what_one_server_is_told_holds_on_the_other_at_once(backend: Backend) {
     token.patch(&path, json!({"password": "Too-Short-1"})).expect(200);
 }
 
-fn a_change_costs_no_statement_afterwards(backend: Backend) {
+fn setting_change_adds_no_statements(backend: Backend) {
     let server = start(backend);
     let client = server.with_token(&here_token(&server));
     client.get("/api/v2/users/1/").expect(200);

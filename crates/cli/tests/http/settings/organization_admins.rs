@@ -5,9 +5,9 @@ use serde_json::json;
 
 use crate::settings::{SYSTEM, set, start};
 
-on_each_backend!(organization_admins_see_all_or_their_own, organization_admins_manage_people_or_do_not);
+on_each_backend!(org_admins_can_see_all_users_setting, manage_organization_auth_setting);
 
-fn organization_admins_see_all_or_their_own(backend: Backend) {
+fn org_admins_can_see_all_users_setting(backend: Backend) {
     let server = start(backend);
     let (acme, other) = (server.organization("Acme"), server.organization("Other"));
     let (ann, member, stranger) = (server.user("ann"), server.user("member"), server.user("stranger"));
@@ -28,7 +28,7 @@ fn organization_admins_see_all_or_their_own(backend: Backend) {
     assert_eq!((see(), count()), (vec![200, 200, 200, 200], 2));
 }
 
-fn organization_admins_manage_people_or_do_not(backend: Backend) {
+fn manage_organization_auth_setting(backend: Backend) {
     let server = start(backend);
     let acme = server.organization("Acme");
     let (ann, member) = (server.user("ann"), server.user("member"));

@@ -5,9 +5,9 @@ use serde_json::json;
 
 use crate::settings::{AUTHENTICATION, set, start};
 
-on_each_backend!(a_new_password_keeps_the_rules);
+on_each_backend!(new_password_follows_policy);
 
-fn a_new_password_keeps_the_rules(backend: Backend) {
+fn new_password_follows_policy(backend: Backend) {
     let server = start(backend);
     let ann = server.user("ann");
     let refused = |password: &str| {

@@ -5,9 +5,9 @@ use serde_json::json;
 
 use crate::settings::{AUTHENTICATION, CHANGED, start};
 
-on_each_backend!(superusers_write_auditors_read_and_others_do_neither);
+on_each_backend!(settings_permissions_by_role);
 
-fn superusers_write_auditors_read_and_others_do_neither(backend: Backend) {
+fn settings_permissions_by_role(backend: Backend) {
     let server = start(backend);
     let admin = server.as_admin();
     let (ann, auditor) = (server.user("ann"), server.user("auditor"));

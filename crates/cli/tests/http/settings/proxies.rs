@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::settings::{SYSTEM, set, start};
 
-on_each_backend!(the_address_in_a_header_counts_if_a_proxy_wrote_it);
+on_each_backend!(forwarded_address_counts_only_from_trusted_proxy);
 
 /// The address that the log tells of a request that says to come from this one.
 fn logged(server: &TestServer, forwarded: &str) -> String {
@@ -23,12 +23,12 @@ fn logged(server: &TestServer, forwarded: &str) -> String {
     panic!("the log tells nothing of {id}:\n{}", server.stderr());
 }
 
-fn the_address_in_a_header_counts_if_a_proxy_wrote_it(backend: Backend) {
+fn forwarded_address_counts_only_from_trusted_proxy(backend: Backend) {
     let server = start(backend);
     assert_eq!(logged(&server, "198.51.100.7"), "127.0.0.1");
     let headers = json!(["HTTP_X_FORWARDED_FOR", "REMOTE_ADDR"]);
     set(&server, SYSTEM, json!({"REMOTE_HOST_HEADERS": headers}));
-    // In AWX anybody would be believed now.
+    // AWX would trust any client now.
     assert_eq!(logged(&server, "198.51.100.7"), "127.0.0.1");
     set(&server, SYSTEM, json!({"PROXY_IP_ALLOWED_LIST": ["127.0.0.0/8"]}));
     assert_eq!(logged(&server, "198.51.100.7"), "198.51.100.7");

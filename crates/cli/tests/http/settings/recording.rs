@@ -5,9 +5,9 @@ use serde_json::json;
 
 use crate::settings::{AUTHENTICATION, SYSTEM, entries, set, start};
 
-on_each_backend!(each_change_of_a_setting_is_recorded, only_superusers_and_auditors_see_it);
+on_each_backend!(setting_changes_are_recorded, setting_entries_require_superuser_or_auditor);
 
-fn each_change_of_a_setting_is_recorded(backend: Backend) {
+fn setting_changes_are_recorded(backend: Backend) {
     let server = start(backend);
     set(
         &server,
@@ -29,7 +29,7 @@ fn each_change_of_a_setting_is_recorded(backend: Backend) {
     );
     assert_eq!(entry["related"]["setting"], AUTHENTICATION);
     assert_eq!(entry["summary_fields"]["actor"]["username"], "admin");
-    // A value with parts is told as its text, as in AWX.
+    // A list or an object is recorded as its text, as in AWX.
     assert!(
         lifetimes["changes"]["value"].as_str().is_some_and(|text| text.starts_with("{\"ACCESS_TOKEN")),
         "{lifetimes}"
@@ -56,7 +56,7 @@ fn each_change_of_a_setting_is_recorded(backend: Backend) {
     assert_eq!(by_name.len(), 2, "{by_name:?}");
 }
 
-fn only_superusers_and_auditors_see_it(backend: Backend) {
+fn setting_entries_require_superuser_or_auditor(backend: Backend) {
     let server = start(backend);
     let (ann, auditor) = (server.user("ann"), server.user("auditor"));
     server.add_admin(server.organization("Acme"), &ann);

@@ -7,9 +7,9 @@ use serde_json::json;
 use crate::settings::{AUTHENTICATION, holds, set, start};
 
 on_each_backend!(
-    a_request_renews_the_session,
-    a_page_that_asks_by_itself_does_not,
-    a_shorter_time_binds_sessions_that_exist,
+    request_renews_session,
+    background_request_does_not_renew_session,
+    shorter_age_applies_to_existing_sessions,
     awx_maximum_session_age_is_accepted_and_capped
 );
 
@@ -34,7 +34,7 @@ fn session_cookie(answer: &Response) -> Option<String> {
     cookies.into_iter().find(|cookie| cookie.starts_with(&format!("{SESSION_COOKIE}=")))
 }
 
-fn a_request_renews_the_session(backend: Backend) {
+fn request_renews_session(backend: Backend) {
     let server = start(backend);
     set(&server, AUTHENTICATION, json!({"SESSION_COOKIE_AGE": 3600}));
     let browser = Browser::logged_in(&server, "admin", "password");
@@ -60,7 +60,7 @@ fn a_request_renews_the_session(backend: Backend) {
     assert_eq!(server.as_admin().get("/api/v2/me/").header("Session-Timeout"), None, "without a session");
 }
 
-fn a_page_that_asks_by_itself_does_not(backend: Backend) {
+fn background_request_does_not_renew_session(backend: Backend) {
     let server = start(backend);
     let browser = Browser::logged_in(&server, "admin", "password");
     let end = from_now(backend, 1000);
@@ -69,7 +69,7 @@ fn a_page_that_asks_by_itself_does_not(backend: Backend) {
     assert!(session_cookie(&answer).is_none() && !outlasts(&server, &end));
 }
 
-fn a_shorter_time_binds_sessions_that_exist(backend: Backend) {
+fn shorter_age_applies_to_existing_sessions(backend: Backend) {
     let server = start(backend);
     let browser = Browser::logged_in(&server, "admin", "password");
     let end = from_now(backend, 900);

@@ -6,10 +6,10 @@ use serde_json::json;
 use crate::settings::{AUTHENTICATION, set, start};
 
 on_each_backend!(
-    a_log_in_beyond_the_limit_ends_the_oldest_session,
-    passwords_with_each_request_can_be_ignored,
-    local_passwords_stay_while_there_is_no_other_way_in,
-    local_users_are_kept_out,
+    login_over_session_limit_ends_oldest,
+    basic_auth_can_be_disabled,
+    local_passwords_need_an_alternative,
+    local_logins_can_be_disabled,
 );
 
 fn is_alive(browser: &Browser) -> bool {
@@ -20,7 +20,7 @@ fn log_in(server: &TestServer, name: &str) -> Browser {
     Browser::logged_in(server, name, PASSWORD)
 }
 
-fn a_log_in_beyond_the_limit_ends_the_oldest_session(backend: Backend) {
+fn login_over_session_limit_ends_oldest(backend: Backend) {
     let server = start(backend);
     server.user("ann");
     server.user("bob");
@@ -39,28 +39,28 @@ fn a_log_in_beyond_the_limit_ends_the_oldest_session(backend: Backend) {
     assert!(more.iter().chain([&latest, &unlimited[3]]).all(is_alive));
 }
 
-fn passwords_with_each_request_can_be_ignored(backend: Backend) {
+fn basic_auth_can_be_disabled(backend: Backend) {
     let server = start(backend);
     let ann = server.user("ann");
     let (token, session) = (ann.token("read"), log_in(&server, "ann"));
     set(&server, AUTHENTICATION, json!({"AUTH_BASIC_ENABLED": false}));
     for client in [&ann.client, &server.as_user("ann", "wrong"), &server.as_user("nobody", PASSWORD)] {
         client.get("/api/v2/me/").expect(401);
-        // What anybody may see they see, whoever they say they are.
+        // Public paths are served with any credentials.
         client.get("/api/v2/ping/").expect(200);
     }
     token.get("/api/v2/me/").expect(200);
     assert!(is_alive(&session) && is_alive(&log_in(&server, "ann")));
 }
 
-fn local_passwords_stay_while_there_is_no_other_way_in(backend: Backend) {
+fn local_passwords_need_an_alternative(backend: Backend) {
     let server = start(backend);
     let refused = server.as_admin().patch(AUTHENTICATION, json!({"DISABLE_LOCAL_AUTH": true})).expect(400);
     assert_eq!(refused.json(), json!({"__all__": ["There are no remote authentication systems configured."]}));
     server.as_admin().get("/api/v2/me/").expect(200);
 }
 
-fn local_users_are_kept_out(backend: Backend) {
+fn local_logins_can_be_disabled(backend: Backend) {
     let server = start(backend);
     let (ann, eve) = (server.user("ann"), server.user("eve"));
     let (local, external) = (log_in(&server, "ann"), log_in(&server, "eve"));
@@ -69,7 +69,7 @@ fn local_users_are_kept_out(backend: Backend) {
     // As if another way in had been taken away since.
     server.execute("INSERT INTO settings (name, value) VALUES ('DISABLE_LOCAL_AUTH', 'true')");
     ann.client.get("/api/v2/me/").expect(401);
-    // A password that is kept here counts for nobody, whoever else vouches for them.
+    // Local passwords are rejected, also of users who exist in a directory.
     eve.client.get("/api/v2/me/").expect(401);
     Browser::open(&server).log_in(&[("username", "ann"), ("password", PASSWORD)]).expect(401);
     assert!(!is_alive(&local) && is_alive(&external));

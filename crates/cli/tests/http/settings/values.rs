@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 
 use crate::settings::{ALL, start};
 
-on_each_backend!(values_are_checked_by_their_kind);
+on_each_backend!(values_are_validated_by_type);
 
-fn values_are_checked_by_their_kind(backend: Backend) {
+fn values_are_validated_by_type(backend: Backend) {
     let server = start(backend);
     let admin = server.as_admin();
     let taken = [

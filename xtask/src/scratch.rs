@@ -32,7 +32,7 @@ impl Drop for Scratch {
     fn drop(&mut self) {
         let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
         for place in mounted_below(self.path(), &mounts) {
-            // Whatever does not go is left to whoever looks after the machine.
+            // What cannot be unmounted stays.
             let _ = Command::new("umount").arg("--lazy").arg(place).stderr(Stdio::null()).status();
         }
     }
@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_lies_below_is_found() {
+    fn mounts_below_a_folder_are_found() {
         let mounts = "tmpfs /tmp/a/disk tmpfs rw 0 0\n/dev/x / ext4 rw 0 0\ntmpfs /tmp/ab tmpfs rw 0 0\n";
         assert_eq!(mounted_below(Path::new("/tmp/a"), mounts), [PathBuf::from("/tmp/a/disk")]);
     }

@@ -17,11 +17,11 @@ use crate::bench::process;
 use crate::server::{PASSWORD, Server, hostler};
 
 /// Wrong passwords a second.
-const GUESSES: u32 = 50;
+const ATTEMPTS_PER_SECOND: u32 = 50;
 /// Connections that guess, so that a slow answer does not make the attack slower.
 const ATTACKERS: u32 = 25;
 /// Requests a second of each kind that is measured.
-const PROBES: u32 = 20;
+const PROBES_PER_SECOND: u32 = 20;
 const VICTIM: &str = "owner";
 const BYSTANDER: &str = "bystander";
 const USER_PASSWORD: &str = "Kalmar-Union-1397";
@@ -64,7 +64,7 @@ fn measure(binary: &Path, folder: &Path, duration: Duration) -> Result<()> {
     ];
     println!("measuring for {} s without an attack", duration.as_secs());
     let (quiet, quiet_logins, _) = phase(base, &probes, duration, false);
-    println!("measuring for {} s under {GUESSES} wrong passwords a second", duration.as_secs());
+    println!("measuring for {} s under {ATTEMPTS_PER_SECOND} wrong passwords a second", duration.as_secs());
     let before = process::processor_time(server.id())?;
     let (loud, loud_logins, guesses) = phase(base, &probes, duration, true);
     let spent = process::processor_time(server.id())? - before;
@@ -103,7 +103,7 @@ impl Probe {
 }
 
 #[derive(Default)]
-struct Guesses {
+struct Attempts {
     sent: AtomicUsize,
     checked: AtomicUsize,
     refused: AtomicUsize,
@@ -115,15 +115,15 @@ fn agent() -> Agent {
 }
 
 /// Sends all probes, and log-ins, for a while; the times that each took, in milliseconds and in order.
-fn phase(base: &str, probes: &[Probe], duration: Duration, attacks: bool) -> (Vec<Vec<f64>>, Vec<f64>, Guesses) {
-    let (is_over, guesses) = (AtomicBool::new(false), Guesses::default());
+fn phase(base: &str, probes: &[Probe], duration: Duration, attacks: bool) -> (Vec<Vec<f64>>, Vec<f64>, Attempts) {
+    let (is_over, guesses) = (AtomicBool::new(false), Attempts::default());
     let (times, logins) = scope(|scope| {
         let threads: Vec<_> = probes
             .iter()
             .map(|probe| {
                 scope.spawn(|| {
                     let agent = agent();
-                    repeat(&is_over, PROBES, || {
+                    repeat(&is_over, PROBES_PER_SECOND, || {
                         let request = agent.get(format!("{base}/api/v2/me/")).header(probe.header, &probe.value);
                         request.call().is_ok_and(|answer| answer.status() == 200)
                     })
@@ -158,10 +158,10 @@ fn repeat(is_over: &AtomicBool, per_second: u32, mut act: impl FnMut() -> bool) 
     times
 }
 
-fn attack(base: &str, attacker: u32, is_over: &AtomicBool, guesses: &Guesses) {
+fn attack(base: &str, attacker: u32, is_over: &AtomicBool, guesses: &Attempts) {
     let agent = agent();
     let mut number = 0;
-    let pause = Duration::from_secs(1) * ATTACKERS / GUESSES;
+    let pause = Duration::from_secs(1) * ATTACKERS / ATTEMPTS_PER_SECOND;
     let mut next = Instant::now() + pause * attacker / ATTACKERS;
     while !is_over.load(Ordering::Relaxed) {
         sleep(next.saturating_duration_since(Instant::now()));

@@ -4,29 +4,29 @@ use anyhow::{Context as _, Result, ensure};
 use postgres::{Client, NoTls};
 use rusqlite::Connection;
 
-use super::database::Place;
+use super::database::BenchDatabase;
 
-const SQL: &str = include_str!("world.sql");
+const SQL: &str = include_str!("dataset.sql");
 
 /// People, what they work with, and who may do what. How many there are of
 /// each follows from the number of users, so that an organization has as many
-/// members in a small world as in a large one.
-pub struct World {
+/// members in a small dataset as in a large one.
+pub struct Dataset {
     pub users: i64,
     organizations: i64,
     /// The greatest ids before: of users, organizations, teams and projects.
     before: [i64; 4],
 }
 
-/// The least that a world can have.
-pub const FEWEST: i64 = 200;
+/// The least that a dataset can have.
+pub const MIN_USERS: i64 = 200;
 
-impl World {
+impl Dataset {
     /// Fills a database in which there is at least one organization, team and
     /// project, after whose example the roles of all others are made.
-    pub fn create(place: &Place, file: &std::path::Path, users: i64) -> Result<Self> {
-        ensure!(users >= FEWEST, "a world needs at least {FEWEST} users");
-        let mut session = match place.url() {
+    pub fn create(database: &BenchDatabase, file: &std::path::Path, users: i64) -> Result<Self> {
+        ensure!(users >= MIN_USERS, "a dataset needs at least {MIN_USERS} users");
+        let mut session = match database.url() {
             None => Session::Sqlite(Connection::open(file)?),
             Some(url) => Session::Postgres(Box::new(Client::connect(&url, NoTls)?)),
         };
@@ -34,14 +34,14 @@ impl World {
         for (id, table) in before.iter_mut().zip(["users", "organizations", "teams", "projects"]) {
             *id = session.number(&format!("SELECT max(id) FROM {table}"))?;
         }
-        let world = World { users, organizations: users / 100, before };
-        session.run(&world.sql(matches!(session, Session::Sqlite(_))))?;
+        let dataset = Dataset { users, organizations: users / 100, before };
+        session.run(&dataset.sql(matches!(session, Session::Sqlite(_))))?;
         ensure!(
-            session.number("SELECT max(id) FROM users")? == world.last_user(),
+            session.number("SELECT max(id) FROM users")? == dataset.last_user(),
             "somebody else has written into the database"
         );
         session.settle()?;
-        Ok(world)
+        Ok(dataset)
     }
 
     fn sql(&self, is_sqlite: bool) -> String {

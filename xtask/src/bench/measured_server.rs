@@ -14,13 +14,13 @@ use super::cases::{By, Kind};
 use crate::server::{PASSWORD, Server, hostler};
 
 /// How to start the server, again and again on the same data.
-pub struct Subject {
+pub struct MeasuredServer {
     binary: PathBuf,
     folder: PathBuf,
     database: Option<String>,
 }
 
-impl Subject {
+impl MeasuredServer {
     /// With its data and its log in this folder.
     pub fn new(binary: PathBuf, folder: PathBuf, database: Option<String>) -> Self {
         Self { binary, folder, database }
@@ -40,7 +40,7 @@ impl Subject {
         }
         let start = Instant::now();
         let server = Server::start(&mut command, &self.folder.join("server.log"))?;
-        Talker::new(&server.base).agent.get(format!("{}/api/v2/ping/", server.base)).call()?;
+        ApiClient::new(&server.base).agent.get(format!("{}/api/v2/ping/", server.base)).call()?;
         Ok((server, start.elapsed().as_secs_f64()))
     }
 }
@@ -50,12 +50,12 @@ fn basic(name: &str) -> String {
 }
 
 /// Asks single questions.
-pub struct Talker {
+pub struct ApiClient {
     agent: Agent,
     base: String,
 }
 
-impl Talker {
+impl ApiClient {
     /// Of the server at this address.
     pub fn new(base: &str) -> Self {
         // The server is on loopback, whatever proxy the environment names.
@@ -92,7 +92,7 @@ impl Talker {
         Ok(answer["token"].as_str().context("no token")?.to_owned())
     }
 
-    /// One of each object after whose example a world is made.
+    /// One of each object after whose example a dataset is made.
     pub fn make_examples(&self) -> Result<()> {
         let by = self.authorization(By::Basic, "");
         let organization = &self.post("/api/v2/organizations/", &by, &json!({"name": "Example"}))?["id"];

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 /// If no copy can be made, or the program fails in it.
 pub fn run(program: &str, files: &[&Path]) -> Result<()> {
     let place = TempDir::with_prefix("hostler-copy-")?;
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/throw_away.sh");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/disposable_root.sh");
     let mut unshare = Command::new("unshare");
     unshare.args(["--mount", "--net", "--pid", "--fork", "--kill-child", "bash"]).arg(script);
     let status = unshare.arg(place.path()).arg(program).args(files).stdin(Stdio::null()).status();
