@@ -24,6 +24,19 @@ pub const CREATED_BY: Summary = Summary { name: "created_by", column: "created_b
 pub const MODIFIED_BY: Summary =
     Summary { name: "modified_by", column: "modified_by_id", target: || &USER, linked: true };
 
+/// The id of the user who created the object, in answers of the newer views of roles.
+pub const CREATOR: Field = fields::link("created_by", "created_by_id", || &USER)
+    .label("Created by")
+    .nullable()
+    .read_only()
+    .help("The user who created this object.");
+/// The id of the user who changed the object last.
+pub const MODIFIER: Field = fields::link("modified_by", "modified_by_id", || &USER)
+    .label("Modified by")
+    .nullable()
+    .read_only()
+    .help("The user who changed this object last.");
+
 /// Filters by who created the object.
 pub const BY_CREATOR: Relation = Relation::new("created_by", || &USER, Join::Column("created_by_id"));
 /// Filters by who changed the object last.

@@ -4,16 +4,20 @@
 use async_trait::async_trait;
 use hostler_access::has_role_on;
 use hostler_database::Type;
-use hostler_engine::{Engine, Error, Grantee, Hooks, ObjectKey, RenderContext, ResponseObject, find_id};
+use hostler_engine::{Engine, Error, Grantee, Hooks, ObjectKey, RenderContext, ResponseObject, find_id, summarize};
 use hostler_schema::{Access, Action, Actor, Draft, Field, Join, Relation, Resource, Rule, Summary, column, fields};
 use sea_query::{Alias, Expr, ExprTrait, Query, UnionType};
 use serde_json::{Map, Value as Json};
 
-use crate::common::{BY_CREATOR, CREATED, CREATED_BY, TYPES_WITH_ROLES};
+use crate::common::{BY_CREATOR, CREATED, CREATED_BY, CREATOR, TYPES_WITH_ROLES};
 use crate::{ROLE_DEFINITION, TEAM, USER};
 
-const CONTENT_TYPE: Field =
-    fields::text("content_type").label("Content type").nullable().read_only().help("The type of the object.");
+const CONTENT_TYPE: Field = fields::text("content_type")
+    .type_name("id")
+    .label("Content type")
+    .nullable()
+    .read_only()
+    .help("The type of the object.");
 const OBJECT_ID: Field =
     fields::text("object_id").label("Object id").nullable().help("The object on which the role is assigned.");
 const OBJECT_TYPE: Field = fields::text("object_type")
@@ -28,8 +32,10 @@ const OBJECT_NUMBER: Field = fields::integer("object_number")
     .read_only()
     .hidden()
     .help("The object's id as a number.");
-const OBJECT_ANSIBLE_ID: Field =
-    fields::computed("object_ansible_id").label("Object ansible id").help("The object's identity across systems.");
+const OBJECT_ANSIBLE_ID: Field = fields::computed("object_ansible_id")
+    .type_name("string")
+    .label("Object ansible id")
+    .help("The object's identity across systems.");
 const DEFINITION: Field = fields::link("role_definition", "role_definition_id", || &ROLE_DEFINITION)
     .label("Role definition")
     .required()
@@ -38,10 +44,14 @@ const USER_LINK: Field =
     fields::link("user", "user_id", || &USER).label("User").required().help("Who is assigned the role.");
 const TEAM_LINK: Field =
     fields::link("team", "team_id", || &TEAM).label("Team").required().help("Which team is assigned the role.");
-const USER_ANSIBLE_ID: Field =
-    fields::computed("user_ansible_id").label("User ansible id").help("The user's identity across systems.");
-const TEAM_ANSIBLE_ID: Field =
-    fields::computed("team_ansible_id").label("Team ansible id").help("The team's identity across systems.");
+const USER_ANSIBLE_ID: Field = fields::computed("user_ansible_id")
+    .type_name("string")
+    .label("User ansible id")
+    .help("The user's identity across systems.");
+const TEAM_ANSIBLE_ID: Field = fields::computed("team_ansible_id")
+    .type_name("string")
+    .label("Team ansible id")
+    .help("The team's identity across systems.");
 
 const DEFINITION_SUMMARY: Summary =
     Summary { name: "role_definition", column: "role_definition_id", target: || &ROLE_DEFINITION, linked: true };
@@ -67,6 +77,7 @@ pub static USER_ASSIGNMENT: Resource = Resource {
         &[
             fields::id(),
             CREATED,
+            CREATOR,
             CONTENT_TYPE,
             OBJECT_ID,
             OBJECT_ANSIBLE_ID,
@@ -99,6 +110,7 @@ pub static TEAM_ASSIGNMENT: Resource = Resource {
         &[
             fields::id(),
             CREATED,
+            CREATOR,
             CONTENT_TYPE,
             OBJECT_ID,
             OBJECT_ANSIBLE_ID,
@@ -202,7 +214,7 @@ impl Hooks for AssignmentHooks {
     async fn enrich(
         &self,
         engine: &Engine,
-        _view: RenderContext<'_>,
+        context: RenderContext<'_>,
         page: &mut [ResponseObject],
     ) -> Result<(), Error> {
         let (link, key, target) = self.grantee();
@@ -222,10 +234,17 @@ impl Hooks for AssignmentHooks {
                 .filter(of_type)
                 .filter_map(|shown| shown.loaded.record.integer(&OBJECT_NUMBER))
                 .collect();
+            if ids.is_empty() {
+                continue;
+            }
+            let summaries = summarize(engine, context.actor, resource, &ids).await?;
             let objects = ansible_ids(engine, resource, ids).await?;
             for shown in page.iter_mut().filter(of_type) {
                 let Some(id) = shown.loaded.record.integer(&OBJECT_NUMBER) else { continue };
                 shown.add_related("content_object", resource.url(id).into());
+                if let Some((_, summary)) = summaries.iter().find(|(object, _)| *object == id) {
+                    shown.add_summary("content_object", summary.clone().into());
+                }
                 if let Some((_, ansible_id)) = objects.iter().find(|(object, _)| *object == id) {
                     shown.json.insert(OBJECT_ANSIBLE_ID.name.into(), ansible_id.as_str().into());
                 }

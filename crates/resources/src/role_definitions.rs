@@ -10,7 +10,7 @@ use hostler_schema::{
 use sea_query::{Alias, ExprTrait, Query};
 use serde_json::Value as Json;
 
-use crate::common::{BY_CREATOR, BY_MODIFIER, CREATED, CREATED_BY, MODIFIED, MODIFIED_BY};
+use crate::common::{BY_CREATOR, BY_MODIFIER, CREATED, CREATED_BY, CREATOR, MODIFIED, MODIFIED_BY, MODIFIER};
 use crate::{TEAM_ASSIGNMENT, USER_ASSIGNMENT};
 
 /// The types of objects on which definitions can be assigned, as AWX names them.
@@ -54,12 +54,15 @@ const MANAGED: Field = fields::boolean("managed")
     .help("Whether the server manages the role. Managed roles cannot be changed.");
 const CONTENT_TYPE: Field = fields::choice("content_type", CONTENT_TYPES)
     .label("Content type")
+    .type_name("id")
     .normalize(|name| canonical_type(name).map_or_else(|| name.to_owned(), str::to_owned))
     .nullable()
     .create_only()
     .help("The type of the objects on which it can be assigned.");
 const PERMISSIONS_FIELD: Field = fields::json("permissions")
     .label("Permissions")
+    .type_name("list")
+    .filter_unlisted()
     .required()
     .help("The permissions that the role gives, as a list such as [\"awx.view_project\"].");
 
@@ -98,7 +101,18 @@ pub static ROLE_DEFINITION: Resource = Resource {
         "role_definition",
         "role_definitions",
         "RoleDefinition",
-        &[fields::id(), CREATED, MODIFIED, NAME, DESCRIPTION, MANAGED, CONTENT_TYPE, PERMISSIONS_FIELD],
+        &[
+            fields::id(),
+            CREATED,
+            MODIFIED,
+            CREATOR,
+            MODIFIER,
+            NAME,
+            DESCRIPTION,
+            MANAGED,
+            CONTENT_TYPE,
+            PERMISSIONS_FIELD,
+        ],
         &DefinitionAccess,
     )
 };
