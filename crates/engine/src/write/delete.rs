@@ -47,10 +47,11 @@ impl Engine {
         if !loaded.deletable {
             return Err(Error::forbidden());
         }
+        // A refusal of the hook comes first: it does not depend on what the client has seen.
+        self.registry.hooks(resource).before_delete(self, tx, actor, &loaded.record).await?;
         if expected.is_some_and(|matches| !matches(id, loaded.version)) {
             return Err(Error::PreconditionFailed);
         }
-        self.registry.hooks(resource).before_delete(self, tx, actor, &loaded.record).await?;
         activity::record_deletion(self, tx, actor, &loaded.record).await?;
         object_roles::delete(self, tx, resource, id).await?;
         let delete = Query::delete()
