@@ -31,6 +31,27 @@ const GIVEN_UP: &[(&str, &str)] = &[
 /// The kinds of files that are checked.
 const FILES: &[&str] = &["*.rs", "*.md", "*.py", "*.toml", "*.yml", "*.sh"];
 
+/// Paths whose leftovers are not rewritten yet. Remove each once it is clean.
+const LEFTOVERS: &[&str] = &[
+    "CHANGELOG.md",
+    "crates/access/",
+    "crates/backup/",
+    "crates/cli/src/",
+    "crates/cli/tests/http/secret_keys.rs",
+    "crates/database/",
+    "crates/engine/",
+    "crates/identity/",
+    "crates/resources/",
+    "crates/schema/",
+    "crates/server/",
+    "crates/vault/",
+    "docs/access.md",
+    "docs/differences-from-awx.md",
+    "docs/security.md",
+    "docs/settings.md",
+    "docs/sign-in.md",
+];
+
 /// Lines that contain such a word for a reason: the file, and a text of the line.
 const EXCEPTIONS: &[(&str, &str)] = &[
     // The list itself, and its test.
@@ -50,8 +71,12 @@ pub fn check(report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-/// The lines with given-up words, each as `file:line: word (what to write instead)`.
+/// The lines with given-up words, each as `file:line: word (what to write instead)`, but for known leftovers.
 pub fn search() -> Result<Vec<String>> {
+    search_in(LEFTOVERS)
+}
+
+fn search_in(skipped: &[&str]) -> Result<Vec<String>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut command = Command::new("git");
     command.args(["ls-files", "-z", "--cached", "--others", "--exclude-standard", "--"]).args(FILES);
@@ -60,6 +85,9 @@ pub fn search() -> Result<Vec<String>> {
     let matcher = Matcher::new()?;
     let mut found = Vec::new();
     for file in String::from_utf8(output.stdout)?.split('\0').filter(|file| !file.is_empty()) {
+        if skipped.iter().any(|path| file.starts_with(path)) {
+            continue;
+        }
         // A file that was removed and not yet committed is still listed.
         let Ok(text) = fs::read_to_string(root.join(file)) else { continue };
         let exceptions: Vec<&str> =
@@ -113,6 +141,22 @@ mod tests {
             assert_eq!(matcher.search("a.rs", line, &[]).len(), count, "{line}");
         }
         assert!(matcher.search("a.rs", "a house", &["a house"]).is_empty());
+        Ok(())
+    }
+
+    #[test]
+    fn no_file_contains_given_up_words() -> Result<()> {
+        let found = search()?;
+        assert!(found.is_empty(), "{} lines:\n{}", found.len(), found.join("\n"));
+        Ok(())
+    }
+
+    #[test]
+    fn leftovers_are_listed_only_while_they_exist() -> Result<()> {
+        let all = search_in(&[])?;
+        for path in LEFTOVERS {
+            assert!(all.iter().any(|line| line.starts_with(path)), "{path} is clean: remove it from the list");
+        }
         Ok(())
     }
 }
