@@ -310,10 +310,10 @@ async fn call_handler(app: &App, route: &Route, actor: Option<&Actor>, request: 
 /// Calls the handler of a request without an actor.
 async fn call_public(app: &App, route: Route, request: &Request) -> HandlerResult {
     if matches!(route, Route::Login) {
-        return Ok(login::login(app, request).await?);
+        return login::login(app, request).await;
     }
     if matches!(route, Route::Logout) {
-        return Ok(login::logout(app, request).await?);
+        return login::logout(app, request).await;
     }
     if !is_safe(&request.method) {
         return Err(Error::MethodNotAllowed.into());
@@ -376,7 +376,7 @@ async fn call_authenticated(app: &App, route: Route, actor: &Actor, request: &Re
             Box::pin(resource_handlers::explain_access(engine, actor, found, &key, request)).await
         }
         Route::ExplainAccess(..) => Err(Error::MethodNotAllowed.into()),
-        Route::UserSignIn(key, path) => Ok(Box::pin(sign_in::respond(app, actor, &key, path, request)).await?),
+        Route::UserSignIn(key, path) => Box::pin(sign_in::respond(app, actor, &key, path, request)).await,
         Route::UnimplementedList(name) => resource_handlers::unimplemented_list(name, request),
         Route::UnimplementedSublist(found, key, name) => {
             Box::pin(resource_handlers::unimplemented_sublist(engine, actor, found, &key, name, request)).await

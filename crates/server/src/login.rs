@@ -12,6 +12,7 @@ use sea_query::{Alias, ExprTrait, Order, Query};
 
 use crate::browse::LoginPage;
 use crate::cookies::{SESSION_COOKIE, SESSION_COOKIE_HEADER, cookie, csrf_token, with_csrf_token, with_session_cookie};
+use crate::error::HandlerResult;
 use crate::request::Request;
 use crate::response::Response;
 use crate::session_age;
@@ -22,29 +23,27 @@ use crate::state::App;
 use crate::user_row::UserRow;
 
 /// `GET`: a form. `POST`: opens a session.
-pub(crate) async fn login(app: &App, request: &Request) -> Result<Response, Error> {
+pub(crate) async fn login(app: &App, request: &Request) -> HandlerResult {
     match request.method {
         Method::GET | Method::HEAD => Ok(form(request, None, StatusCode::OK)),
         Method::POST => sign_in(app, request).await,
         Method::OPTIONS => Ok(Response::no_content()),
-        _ => Err(Error::MethodNotAllowed),
+        _ => Err(Error::MethodNotAllowed.into()),
     }
 }
 
 /// Ends the session.
-pub(crate) async fn logout(app: &App, request: &Request) -> Result<Response, Error> {
+pub(crate) async fn logout(app: &App, request: &Request) -> HandlerResult {
     match request.method {
         Method::GET | Method::POST => {}
         // A safe method: it ends nothing.
         Method::HEAD => return Ok(Response::redirect(StatusCode::FOUND, "/api/login/")),
         Method::OPTIONS => return Ok(Response::no_content()),
-        _ => return Err(Error::MethodNotAllowed),
+        _ => return Err(Error::MethodNotAllowed.into()),
     }
     // As in AWX a GET ends the session too; the cookie is SameSite=Lax, so no image or frame elsewhere can do it.
-    if request.method == Method::POST
-        && let Err(response) = request.check_csrf(csrf_sent(request).as_deref())
-    {
-        return Ok(response);
+    if request.method == Method::POST {
+        request.check_csrf(csrf_sent(request).as_deref())?;
     }
     if let Some(secret) = cookie(&request.headers, SESSION_COOKIE) {
         let delete = Query::delete()
@@ -74,10 +73,8 @@ fn csrf_sent(request: &Request) -> Option<String> {
     header.or_else(|| field(&fields(request), "csrfmiddlewaretoken"))
 }
 
-async fn sign_in(app: &App, request: &Request) -> Result<Response, Error> {
-    if let Err(response) = request.check_csrf(csrf_sent(request).as_deref()) {
-        return Ok(response);
-    }
+async fn sign_in(app: &App, request: &Request) -> HandlerResult {
+    request.check_csrf(csrf_sent(request).as_deref())?;
     let sent = fields(request);
     match field(&sent, "mfa_challenge") {
         Some(challenge) => second_step(app, request, &sent, &challenge).await,
@@ -86,7 +83,7 @@ async fn sign_in(app: &App, request: &Request) -> Result<Response, Error> {
 }
 
 /// The username and the password, and for users with a second factor the code if it is sent along.
-async fn first_step(app: &App, request: &Request, sent: &[(String, String)]) -> Result<Response, Error> {
+async fn first_step(app: &App, request: &Request, sent: &[(String, String)]) -> HandlerResult {
     let text = |name| field(sent, name).unwrap_or_default();
     let (username, password) = (text("username"), text("password"));
     let credentials = PasswordCredentials { username: &username, password: &password, address: request.client.address };
@@ -114,12 +111,7 @@ async fn first_step(app: &App, request: &Request, sent: &[(String, String)]) -> 
 }
 
 /// The code, and the challenge that proves that the password was right a moment ago.
-async fn second_step(
-    app: &App,
-    request: &Request,
-    sent: &[(String, String)],
-    challenge: &str,
-) -> Result<Response, Error> {
+async fn second_step(app: &App, request: &Request, sent: &[(String, String)], challenge: &str) -> HandlerResult {
     let expired = || form(request, Some("That took too long: please begin again."), StatusCode::UNAUTHORIZED);
     let Some(id) = mfa_challenge::user_id(challenge) else { return Ok(expired()) };
     let user = UserRow::by_id(app, id).await?;
@@ -140,7 +132,7 @@ async fn check_code(
     actor: &Actor,
     password_hash: &str,
     code: &str,
-) -> Result<Response, Error> {
+) -> HandlerResult {
     let address = request.client.address;
     let subject = AttemptSubject { username: &actor.username, user: Some(actor.id), address };
     let form = |words: &str, status| code_form(app, request, actor, password_hash, Some(words), status);
@@ -157,20 +149,15 @@ async fn check_code(
 }
 
 /// Shows the form again, with `Retry-After`.
-fn too_many_attempts(error: Error, page: impl FnOnce(&str) -> Response) -> Result<Response, Error> {
-    let Error::TooManyAttempts(seconds) = error else { return Err(error) };
+fn too_many_attempts(error: Error, page: impl FnOnce(&str) -> Response) -> HandlerResult {
+    let Error::TooManyAttempts(seconds) = error else { return Err(error.into()) };
     let words = format!("Too many failed attempts to sign in: try again in {seconds} seconds.");
     Ok(page(&words).with(header::RETRY_AFTER, seconds.to_string()))
 }
 
 const WRONG_PASSWORD: &str = "Your username or password was incorrect.";
 
-async fn open_session(
-    app: &App,
-    request: &Request,
-    sent: &[(String, String)],
-    actor: &Actor,
-) -> Result<Response, Error> {
+async fn open_session(app: &App, request: &Request, sent: &[(String, String)], actor: &Actor) -> HandlerResult {
     let user = actor.id;
     let secret = new_session();
     let now = app.engine.clock.now();

@@ -1,5 +1,6 @@
 //! Settings in OPTIONS and in the OpenAPI document.
 
+use hostler_engine::MAX_PAGE_SIZE;
 use serde_json::{Map, Value as Json, json};
 
 use super::change::ENCRYPTED;
@@ -28,7 +29,9 @@ pub(crate) fn list_options() -> Map<String, Json> {
         "slug": field("Slug", "The last part of the path."),
         "name": field("Name", "The name of the category."),
     });
-    document("Setting Categories", "The categories of settings.", json!({"GET": fields}))
+    let mut options = document("Setting Categories", "The categories of settings.", json!({"GET": fields}));
+    options.insert("max_page_size".into(), MAX_PAGE_SIZE.into());
+    options
 }
 
 /// The response to OPTIONS of a category with these settings.
@@ -78,6 +81,9 @@ fn field(category: &Category, setting: &Setting) -> Map<String, Json> {
         ValueType::Custom(custom) => {
             if let Some(child) = custom.child {
                 set("child", child());
+            }
+            if !custom.choices.is_empty() {
+                set("choices", custom.choices.iter().map(|choice| json!([choice, choice])).collect());
             }
         }
         ValueType::Ldap(ldap) if ldap.kind == "choice" => {

@@ -33,6 +33,8 @@ pub(crate) enum ValueType {
 pub(crate) struct CustomType {
     /// The type's name in OPTIONS.
     pub name: &'static str,
+    /// The allowed strings, if the type is a choice.
+    pub choices: &'static [&'static str],
     /// OPTIONS' description of each part, if all parts are alike.
     pub child: Option<fn() -> Json>,
     /// Checks a value from a client and returns the value to store.

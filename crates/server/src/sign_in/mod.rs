@@ -27,18 +27,13 @@ use hostler_engine::Error;
 use hostler_schema::Actor;
 use serde_json::json;
 
+use crate::error::HandlerResult;
 use crate::request::Request;
 use crate::response::Response;
 use crate::state::App;
 
 /// Handles the paths below a user that are about signing in.
-pub(crate) async fn respond(
-    app: &App,
-    actor: &Actor,
-    key: &str,
-    path: UserPath,
-    request: &Request,
-) -> Result<Response, Error> {
+pub(crate) async fn respond(app: &App, actor: &Actor, key: &str, path: UserPath, request: &Request) -> HandlerResult {
     if request.method == Method::OPTIONS {
         sign_in_status::Subject::find(&app.engine, actor, key).await?;
         let described = json!({
@@ -50,7 +45,7 @@ pub(crate) async fn respond(
         return Ok(Response::json(StatusCode::OK, described));
     }
     if !path.methods().contains(&request.method.as_str()) {
-        return Err(Error::MethodNotAllowed);
+        return Err(Error::MethodNotAllowed.into());
     }
     match path {
         UserPath::SignIn => sign_in_status::respond(app, actor, key, request).await,

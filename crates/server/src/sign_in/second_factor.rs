@@ -15,22 +15,17 @@ use serde_json::{Map, Value as Json, json};
 use super::second_factor_store::{self, SecondFactor};
 use super::sign_in_status::Subject;
 use super::{AttemptSubject, CheckedPassword, PasswordCredentials, UserPath, admit, compare_password, consume_code};
+use crate::error::HandlerResult;
 use crate::request::Request;
 use crate::response::Response;
 use crate::service_info::OWN_NAME;
 use crate::state::App;
 
 /// Handles the paths of a second factor.
-pub(super) async fn respond(
-    app: &App,
-    actor: &Actor,
-    key: &str,
-    path: UserPath,
-    request: &Request,
-) -> Result<Response, Error> {
+pub(super) async fn respond(app: &App, actor: &Actor, key: &str, path: UserPath, request: &Request) -> HandlerResult {
     let subject = Subject::find(&app.engine, actor, key).await?;
     match (path, &request.method) {
-        (UserPath::SecondFactor, &Method::GET | &Method::HEAD) => show(app, subject.id).await,
+        (UserPath::SecondFactor, &Method::GET | &Method::HEAD) => Ok(show(app, subject.id).await?),
         (UserPath::SecondFactor, &Method::DELETE) => {
             subject.require_other()?;
             remove(app, actor, subject.id).await?;
@@ -38,22 +33,19 @@ pub(super) async fn respond(
         }
         (_, &Method::POST) => {
             if !subject.is_self {
-                return Err(Error::forbidden());
+                return Err(Error::forbidden().into());
             }
-            let body = match request.object() {
-                Ok(body) => body,
-                Err(response) => return Ok(response),
-            };
+            let body = request.object()?;
             let own = OwnRequest { app, actor, request, body };
-            match path {
-                UserPath::SecondFactor => own.set_up().await,
-                UserPath::VerifySecondFactor => own.verify().await,
-                UserPath::RecoveryCodes => own.renew_recovery_codes().await,
-                UserPath::DisableSecondFactor => own.disable().await,
-                UserPath::SignIn => Err(Error::MethodNotAllowed),
-            }
+            Ok(match path {
+                UserPath::SecondFactor => own.set_up().await?,
+                UserPath::VerifySecondFactor => own.verify().await?,
+                UserPath::RecoveryCodes => own.renew_recovery_codes().await?,
+                UserPath::DisableSecondFactor => own.disable().await?,
+                UserPath::SignIn => return Err(Error::MethodNotAllowed.into()),
+            })
         }
-        _ => Err(Error::MethodNotAllowed),
+        _ => Err(Error::MethodNotAllowed.into()),
     }
 }
 

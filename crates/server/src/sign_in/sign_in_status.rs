@@ -12,6 +12,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::second_factor_store::{self, SecondFactor};
 use super::{LoginLimits, failure_store};
+use crate::error::HandlerResult;
 use crate::request::Request;
 use crate::response::Response;
 use crate::settings::Settings;
@@ -52,17 +53,14 @@ impl Subject {
 }
 
 /// `GET` reads; `PATCH` with `{"failed_attempts": 0}` resets the failed attempts and ends a lock.
-pub(super) async fn respond(app: &App, actor: &Actor, key: &str, request: &Request) -> Result<Response, Error> {
+pub(super) async fn respond(app: &App, actor: &Actor, key: &str, request: &Request) -> HandlerResult {
     let subject = Subject::find(&app.engine, actor, key).await?;
     if request.method == Method::PATCH {
         subject.require_other()?;
-        let body = match request.object() {
-            Ok(body) => body,
-            Err(response) => return Ok(response),
-        };
+        let body = request.object()?;
         match body.get("failed_attempts") {
             Some(value) if value.as_i64() == Some(0) => reset_failures(app, actor, subject.id).await?,
-            Some(_) => return Err(Error::field("failed_attempts", "Only 0 can be set, which resets them.")),
+            Some(_) => return Err(Error::field("failed_attempts", "Only 0 can be set, which resets them.").into()),
             None => {}
         }
     }

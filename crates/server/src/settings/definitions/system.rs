@@ -116,6 +116,7 @@ pub(crate) static LICENSE: Setting = Setting::custom("LICENSE", &LICENSE_TYPE, |
 
 static LICENSE_TYPE: CustomType = CustomType {
     name: "nested object",
+    choices: &[],
     child: None,
     check: |value| Ok(value.clone()),
     json_schema: || json!({"type": "object"}),

@@ -47,6 +47,7 @@ pub(crate) static PENDO_TRACKING_STATE: Setting =
 
 static TRACKING_TYPE: CustomType = CustomType {
     name: "choice",
+    choices: &["off", "anonymous", "detailed"],
     child: None,
     check: |value| Ok(value.clone()),
     json_schema: || json!({"type": "string", "enum": ["off"]}),
