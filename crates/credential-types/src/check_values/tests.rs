@@ -146,8 +146,8 @@ fn dependent_input_needs_the_other_input() {
 
 #[test]
 fn vault_id_cannot_be_changed() {
-    let refused = Err(InputErrors::General(vec!["Vault IDs cannot be changed once they have been created.".into()]));
-    assert_eq!(change("vault", json!({"vault_id": "a"}), json!({"vault_id": "b"})), refused);
+    let rejected = Err(InputErrors::General(vec!["Vault IDs cannot be changed once they have been created.".into()]));
+    assert_eq!(change("vault", json!({"vault_id": "a"}), json!({"vault_id": "b"})), rejected);
     assert_eq!(change("vault", json!({"vault_id": "a"}), json!({"vault_id": "a"})), Ok(()));
     assert_eq!(change("vault", json!({}), json!({"vault_id": "a"})), Ok(()));
 }

@@ -96,7 +96,7 @@ fn undefined_names_are_rejected() {
 }
 
 #[test]
-fn what_is_no_template_or_reaches_too_far_is_refused() {
+fn invalid_and_expensive_templates_are_rejected() {
     for (template, word) in [
         ("{{ host", "end of input"),
         ("{{ host | nope }}", "nope"),
