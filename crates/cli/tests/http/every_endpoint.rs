@@ -2,8 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use hostler_resources::REGISTRY;
-use hostler_testkit::{Backend, Client, Fixture, Response, TestServer, TestUser, on_each_backend};
+use hostler_testkit::{Backend, Client, Response, TestServer, on_each_backend};
 use serde_json::{Value, json};
 
 on_each_backend!(
@@ -50,26 +49,41 @@ const NOT_BUILT: &[&str] = &[
 const ROLE_REQUIRED: &[&str] = &["/api/v2/users/1/roles/"];
 const METHODS: &[&str] = &["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"];
 
-/// A server with an object of each kind, and all paths that its links lead to.
+/// A server with an object of each kind, and all paths that lead anywhere.
 struct LinkedPaths {
     server: TestServer,
-    /// A member of an organization and of a team.
-    member: TestUser,
     paths: BTreeSet<String>,
 }
 
 fn build(backend: Backend) -> LinkedPaths {
     let server = TestServer::start(env!("CARGO_BIN_EXE_hostler"), backend);
-    let member = Fixture::populate(&server, backend, 1).bea;
+    let admin = server.as_admin();
+    let org = server.organization("Acme");
+    let team = server.team("ops", org);
+    let member = server.user("member");
+    server.add_member(org, &member);
+    admin.attach(&format!("/api/v2/teams/{team}/users/"), member.id);
+    admin.create("/api/v2/labels/", json!({"name": "urgent", "organization": org}));
+    admin.create("/api/v2/tokens/", json!({"scope": "write"}));
+    let kind = |name: &str| admin.results(&format!("/api/v2/credential_types/?namespace={name}"))[0]["id"].clone();
+    let credential = |name: &str, inputs: Value| {
+        let body = json!({"name": name, "organization": org, "credential_type": kind(name), "inputs": inputs});
+        admin.create("/api/v2/credentials/", body)
+    };
+    let machine = credential("ssh", json!({"username": "root", "password": "secret"}));
+    let hub = credential("galaxy_api_token", json!({"url": "https://galaxy.example"}));
+    let vault = credential("hashivault_kv", json!({"url": "https://vault.example", "api_version": "v2"}));
+    admin.attach(&format!("/api/v2/organizations/{org}/galaxy_credentials/"), hub);
+    let source = json!({
+        "target_credential": machine, "source_credential": vault, "input_field_name": "password",
+        "metadata": {"secret_path": "kv", "secret_key": "key"},
+    });
+    admin.create("/api/v2/credential_input_sources/", source);
     let mut paths: BTreeSet<String> = PUBLIC.iter().map(|path| (*path).to_owned()).collect();
-    // Not linked, because it is not built.
     paths.insert("/api/v2/jobs/".to_owned());
-    walk(&server.as_admin(), "/api/v2/", &mut paths);
-    for resource in REGISTRY.0 {
-        let list = format!("/api/v2/{}/", resource.resource.plural);
-        assert!(paths.contains(&list), "no link leads to {list}");
-    }
-    LinkedPaths { server, member, paths }
+    walk(&admin, "/api/v2/", &mut paths);
+    assert!(paths.len() > 60, "the walk found only {paths:?}");
+    LinkedPaths { server, paths }
 }
 
 /// Follows every link of an answer, to the first object of a list only.
@@ -251,7 +265,9 @@ fn user_without_grants_changes_nothing(backend: Backend) {
 fn no_endpoint_answers_500(backend: Backend) {
     let fixture = build(backend);
     let mut complaints = vec![];
-    for (is_superuser, client) in [(true, fixture.server.as_admin()), (false, fixture.member.client.clone())] {
+    for (is_superuser, client) in
+        [(true, fixture.server.as_admin()), (false, fixture.server.as_user("member", hostler_testkit::PASSWORD))]
+    {
         for path in &fixture.paths {
             for method in ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH"] {
                 let answer = call(&client, method, path);
