@@ -4,8 +4,7 @@ use sea_query::ExprTrait;
 use crate::grants::{objects_with_role, rule_on_object};
 use crate::{has_role, implying_roles};
 
-/// The usual rule for what simply belongs to an organization and has no roles
-/// of its own: roles of the organization decide.
+/// Access to objects of an organization that have no roles of their own: roles of the organization decide.
 pub struct ByOrganization {
     /// The description of organizations.
     pub organization: fn() -> &'static Resource,
@@ -50,7 +49,7 @@ impl Access for ByOrganization {
     }
 }
 
-/// Whether `actor` holds `role` on the object with this id, or on any if none is named; refers to no row.
+/// Whether `actor` has `role` on the object with this id, or on any if none is named; refers to no row.
 pub fn has_role_on(resource: &'static Resource, role: &'static str, actor: &Actor, id: Option<i64>) -> Rule {
     rule_on_object(resource, id, |row| has_role(resource, role, actor, row))
 }

@@ -5,7 +5,7 @@ use sea_query::{Alias, Expr, ExprTrait, Query, SelectStatement, UnionType};
 use crate::by_organization::has_role_on;
 use crate::graph::{ImplyingRoles, implying_roles};
 
-/// The rows on which `actor` holds `role`, by whatever way it is implied.
+/// The rows on which `actor` has `role`, directly, through a team or through another role.
 ///
 /// `row` is the name of the resource's table in the query.
 pub fn has_role(resource: &'static Resource, role: &'static str, actor: &Actor, row: &str) -> Rule {
@@ -33,7 +33,7 @@ pub fn has_role(resource: &'static Resource, role: &'static str, actor: &Actor, 
     rule
 }
 
-/// Whether `actor` holds `role` on the object with this id, or on any if none is
+/// Whether `actor` has `role` on the object with this id, or on any if none is
 /// named, or may do `action` with it by a custom role definition; refers to no row.
 pub fn has_role_or_permission_on(
     resource: &'static Resource,
@@ -45,8 +45,8 @@ pub fn has_role_or_permission_on(
     rule_on_object(resource, id, |row| has_role_or_permission(resource, role, action, actor, row))
 }
 
-/// Whether the object with this id, or any if none is named, meets a rule; refers to no row. The rule is told what the
-/// object is called in it.
+/// Whether the object with this id, or any if none is named, meets a rule; refers to no row. The rule gets the
+/// alias of the object's table.
 pub fn rule_on_object(resource: &'static Resource, id: Option<i64>, rule: impl FnOnce(&str) -> Rule) -> Rule {
     const OBJECT: &str = "target";
     match rule(OBJECT) {
@@ -80,7 +80,7 @@ pub fn can_create_in_organization(
     has_role_on(organizations, role, actor, organization).or(Rule::When(by_definition))
 }
 
-/// The rows on which `actor` holds `role`, or a custom role definition with the
+/// The rows on which `actor` has `role`, or a custom role definition with the
 /// permission to do `action` (`view`, `change`, `delete`, ...).
 pub fn has_role_or_permission(
     resource: &'static Resource,

@@ -2,7 +2,7 @@ use std::collections::VecDeque;
 
 use hostler_schema::{ImpliedBy, ObjectRole, Resource, Singleton};
 
-/// Every role whose holders hold a certain role of an object too.
+/// All roles that imply a certain role of an object.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ImplyingRoles {
     /// Roles of the object itself, by `role_field`; the role asked for comes first.
@@ -38,7 +38,7 @@ pub fn implying_roles(resource: &'static Resource, field: &'static str) -> Imply
     found
 }
 
-/// The roles of the same object that a holder of `field` holds too, itself included,
+/// The roles of the same object that `field` implies, itself included,
 /// in the order in which the resource lists its roles.
 pub fn implied_roles(resource: &'static Resource, field: &'static str) -> Vec<&'static str> {
     resource
@@ -78,23 +78,27 @@ fn add<T: PartialEq>(list: &mut Vec<T>, item: T) {
     }
 }
 
-/// The shortest way from a role that is held to a role of an object: the role
-/// held first, then each role that the one before implies, the last of them
+/// The shortest path from a granted role to a role of an object: the granted role
+/// first, then each role that the one before implies, the last of them
 /// `field` of the object itself. None if the one does not imply the other.
-pub fn implication_path(resource: &'static Resource, field: &'static str, held: ImpliedBy) -> Option<Vec<ImpliedBy>> {
+pub fn implication_path(
+    resource: &'static Resource,
+    field: &'static str,
+    granted: ImpliedBy,
+) -> Option<Vec<ImpliedBy>> {
     // Breadth first from the role asked for to the roles that imply it.
     let mut open = VecDeque::from([vec![ImpliedBy::Own(field)]]);
     let mut seen = vec![ImpliedBy::Own(field)];
-    while let Some(way) = open.pop_front() {
-        let node = *way.first()?;
-        if node == held {
-            return Some(way);
+    while let Some(path) = open.pop_front() {
+        let node = *path.first()?;
+        if node == granted {
+            return Some(path);
         }
         for cause in causes(resource, node) {
             if !seen.contains(&cause) {
                 seen.push(cause);
                 let mut longer = vec![cause];
-                longer.extend(&way);
+                longer.extend(&path);
                 open.push_back(longer);
             }
         }

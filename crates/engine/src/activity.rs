@@ -163,8 +163,8 @@ pub(crate) async fn record_deletion(
     Ok(())
 }
 
-/// Whether an entry about the whole object leaves a field out: what answers do
-/// not show is told only where it is not as usual.
+/// Whether an entry about a whole object leaves a field out: hidden fields are recorded only if they differ from their
+/// default.
 fn is_left_out(field: &Field, value: &Value) -> bool {
     !field.shown && !field.kind.is_secret() && *value == initial(field)
 }

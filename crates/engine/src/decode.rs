@@ -1,14 +1,14 @@
-//! From the body of a request to values, by the description.
+//! Decodes the body of a request into values, by the description.
 
 use hostler_database::Value;
 use hostler_schema::{Charset, DefaultValue, Field, FieldKind};
 use jiff::Timestamp;
 use serde_json::{Map, Value as Json};
 
-use crate::scalars::{BLANK, NULL, NULL_CHARACTER, boolean, check_length, integer, no_choice, string};
+use crate::scalars::{BLANK, NULL, NULL_CHARACTER, boolean, check_length, integer, invalid_choice, string};
 use crate::{Edit, UpdateMethod};
 
-/// Messages by field, in the order in which they were found.
+/// Validation messages by field, in the order in which they were found.
 #[derive(Default)]
 pub(crate) struct Problems(pub Vec<(String, Vec<String>)>);
 
@@ -25,11 +25,10 @@ impl Problems {
     }
 }
 
-/// What a client sends to keep a stored secret, and what AWX shows in its place.
+/// Stands for a stored secret in responses. A client that sends it keeps the secret.
 pub const ENCRYPTED: &str = "$encrypted$";
 
-/// Takes the writable values of `body` into `edit.new`. Keys that are unknown
-/// or read-only are ignored, as AWX does.
+/// Sets the writable values of `body` in `edit.new`. As in AWX, unknown and read-only keys are ignored.
 pub(crate) fn decode(edit: &mut Edit<'_>, body: &Map<String, Json>, method: UpdateMethod, problems: &mut Problems) {
     let creating = edit.is_new();
     for field in edit.new.resource.fields {
@@ -39,12 +38,12 @@ pub(crate) fn decode(edit: &mut Edit<'_>, body: &Map<String, Json>, method: Upda
         let sent = body.get(field.name);
         match sent {
             Some(json) => match value(field, json) {
-                Ok(Sent::Value(value)) => edit.new.set(field, value),
-                Ok(Sent::Secret(secret)) => {
+                Ok(Decoded::Value(value)) => edit.new.set(field, value),
+                Ok(Decoded::Secret(secret)) => {
                     edit.secrets.insert(field.name, secret);
                 }
-                Ok(Sent::Keep) if creating => edit.new.set(field, initial(field)),
-                Ok(Sent::Keep) => {}
+                Ok(Decoded::Keep) if creating => edit.new.set(field, initial(field)),
+                Ok(Decoded::Keep) => {}
                 Err(message) => problems.add(field.name, message),
             },
             None if creating => {
@@ -79,54 +78,54 @@ pub(crate) fn initial(field: &Field) -> Value {
     }
 }
 
-enum Sent {
+/// A decoded value of a field.
+enum Decoded {
     Value(Value),
     Secret(String),
     Keep,
 }
 
-fn value(field: &Field, json: &Json) -> Result<Sent, String> {
+fn value(field: &Field, json: &Json) -> Result<Decoded, String> {
     if json.is_null() {
         return null(field);
     }
     match field.kind {
-        FieldKind::Text | FieldKind::Email | FieldKind::Uuid => Ok(Sent::Value(Value::Text(text(field, json)?))),
+        FieldKind::Text | FieldKind::Email | FieldKind::Uuid => Ok(Decoded::Value(Value::Text(text(field, json)?))),
         FieldKind::Digest | FieldKind::Encrypted => {
             let secret = string(json)?;
             match secret.as_str() {
                 "" if !field.blank => Err(BLANK.into()),
-                ENCRYPTED => Ok(Sent::Keep),
-                _ => Ok(Sent::Secret(secret)),
+                ENCRYPTED => Ok(Decoded::Keep),
+                _ => Ok(Decoded::Secret(secret)),
             }
         }
-        FieldKind::Boolean => boolean(json).map(|value| Sent::Value(Value::Boolean(value))),
-        FieldKind::Integer => {
-            integer(json, field.range.unwrap_or((i64::MIN, i64::MAX))).map(|value| Sent::Value(Value::Integer(value)))
-        }
-        FieldKind::Link(_) | FieldKind::Reserved => link(json).map(Sent::Value),
-        FieldKind::Time => time(json).map(|value| Sent::Value(Value::Time(value))),
+        FieldKind::Boolean => boolean(json).map(|value| Decoded::Value(Value::Boolean(value))),
+        FieldKind::Integer => integer(json, field.range.unwrap_or((i64::MIN, i64::MAX)))
+            .map(|value| Decoded::Value(Value::Integer(value))),
+        FieldKind::Link(_) | FieldKind::Reserved => link(json).map(Decoded::Value),
+        FieldKind::Time => time(json).map(|value| Decoded::Value(Value::Time(value))),
         // No environment variable or argument of a job can contain NUL. The values of a
         // credential are checked one by one, by its type.
         FieldKind::Json if has_null_character(json) => Err(NULL_CHARACTER.into()),
-        FieldKind::Json | FieldKind::Inputs => Ok(Sent::Value(Value::Json(json.clone()))),
+        FieldKind::Json | FieldKind::Inputs => Ok(Decoded::Value(Value::Json(json.clone()))),
         FieldKind::Choice(words) => match json.as_str().map(|word| normalized(field, word)) {
-            Some(word) if words.iter().any(|(known, _)| *known == word) => Ok(Sent::Value(Value::Text(word))),
-            _ => Err(no_choice(json)),
+            Some(word) if words.iter().any(|(known, _)| *known == word) => Ok(Decoded::Value(Value::Text(word))),
+            _ => Err(invalid_choice(json)),
         },
-        FieldKind::Id | FieldKind::Computed => Ok(Sent::Keep),
+        FieldKind::Id | FieldKind::Computed => Ok(Decoded::Keep),
     }
 }
 
-fn null(field: &Field) -> Result<Sent, String> {
+fn null(field: &Field) -> Result<Decoded, String> {
     match (field.kind, field.charset) {
-        (FieldKind::Boolean, _) if field.nullable => Ok(Sent::Keep),
+        (FieldKind::Boolean, _) if field.nullable => Ok(Decoded::Keep),
         (FieldKind::Digest, _) => Err(NULL.into()),
         // No secret, where none is needed.
-        (FieldKind::Encrypted, _) if field.nullable => Ok(Sent::Secret(String::new())),
-        _ if field.nullable => Ok(Sent::Value(Value::Null)),
+        (FieldKind::Encrypted, _) if field.nullable => Ok(Decoded::Secret(String::new())),
+        _ if field.nullable => Ok(Decoded::Value(Value::Null)),
         // AWX takes null for "" in texts, where "" is allowed.
         (FieldKind::Text | FieldKind::Email, Some(Charset { message, .. })) if !field.blank => Err(message.into()),
-        (FieldKind::Text | FieldKind::Email, _) if field.blank => Ok(Sent::Value(Value::Text(String::new()))),
+        (FieldKind::Text | FieldKind::Email, _) if field.blank => Ok(Decoded::Value(Value::Text(String::new()))),
         _ => Err(NULL.into()),
     }
 }
@@ -180,7 +179,7 @@ fn link(json: &Json) -> Result<Value, String> {
     Err(format!("Incorrect type. IfMatch pk value, received {type_name}."))
 }
 
-/// What a client is told about a link to an object that does not exist.
+/// The message for a link to an object that does not exist.
 pub(crate) fn no_such(id: &str) -> String {
     format!("Invalid pk \"{id}\" - object does not exist.")
 }
@@ -200,8 +199,7 @@ fn time(json: &Json) -> Result<Timestamp, String> {
     Timestamp::from_microsecond(time.as_microsecond()).map_err(|_| wrong())
 }
 
-/// Whether a text has the form of an email address: one that mail programs
-/// accept, not all that RFC 5322 allows. Empty is allowed.
+/// Whether a text is an email address in the form that AWX accepts, which is narrower than RFC 5322, or empty.
 pub(crate) fn is_email(text: &str) -> bool {
     let Some((local, domain)) = text.rsplit_once('@') else { return text.is_empty() };
     let local_ok = !local.is_empty()

@@ -1,10 +1,10 @@
 use hostler_database::Error as DatabaseError;
 use hostler_vault::VaultError;
 
-/// What can go wrong with a request, in terms of the API's promises.
+/// Why a request failed. The server maps each variant to a status and a body.
 #[derive(Debug)]
 pub enum Error {
-    /// The body breaks rules: messages by field, `__all__` for the whole.
+    /// The body is invalid: messages by field, `__all__` for the whole.
     Invalid(Vec<(String, Vec<String>)>),
     /// Parts of one field break rules.
     InvalidNested {
@@ -19,7 +19,7 @@ pub enum Error {
     BadRequest(String),
     /// The request makes no sense, in the older shape of sub-lists: `{"msg": …}`.
     BadRequestMsg(String),
-    /// The actor may not do that; `None` says no more than that.
+    /// The actor lacks the permission; `None` for the default text.
     Forbidden(Option<String>),
     /// There is no such object, of this type if one is named.
     NotFound(Option<&'static str>),
@@ -39,11 +39,11 @@ pub enum Error {
     CommitUnknown,
     /// The disk is full.
     StorageFull,
-    /// Too many attempts to sign in failed; after so many seconds another one is worth while.
+    /// Too many attempts to sign in failed; retry after so many seconds.
     TooManyAttempts(u64),
-    /// The question takes the database too long or is too large for it.
+    /// The query takes the database too long or is too large for it.
     QueryTooExpensive,
-    /// A fault of ours. The text is for the log, never for the client.
+    /// A bug or an inconsistent database. The text is for the log, never for the client.
     Internal(String),
 }
 
@@ -53,15 +53,14 @@ impl Error {
         Error::Invalid(vec![(field.to_owned(), vec![message.into()])])
     }
 
-    /// The actor may not do that, without further words.
+    /// The actor lacks the permission; with the default text.
     pub fn forbidden() -> Self {
         Error::Forbidden(None)
     }
 }
 
 impl Error {
-    /// The failure to show what has been changed already: that the database cannot be reached does not mean that the
-    /// change was not made.
+    /// Reading the object failed after it was changed: if the database is unavailable, the change may have been made.
     pub(crate) fn after_change(self) -> Self {
         match self {
             Error::Unavailable(_) => Error::CommitUnknown,
@@ -94,7 +93,7 @@ impl From<VaultError> for Error {
     fn from(error: VaultError) -> Self {
         match error {
             VaultError::Database(error) => error.into(),
-            // Nothing that a client could mend; the texts tell no secret.
+            // A client cannot correct these. The texts contain no secret.
             error => Error::Internal(error.to_string()),
         }
     }

@@ -1,7 +1,7 @@
 //! Granting roles to users and teams.
 //!
-//! The one place in the engine that knows two types by name: roles are held by
-//! users and by teams.
+//! This module names users, teams and organizations: grantees are users and teams, and the roles of organizations and
+//! teams follow rules of their own.
 
 use hostler_access::has_role;
 use hostler_database::{Transaction, Type};
@@ -13,7 +13,7 @@ use crate::activity::ActivityEntry;
 use crate::select::ROW;
 use crate::{Engine, Error, ObjectKey, UpdateMethod};
 
-/// Who is granted a role.
+/// The user or team that is granted a role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Grantee {
     /// A user.
@@ -42,7 +42,7 @@ struct RoleRow {
 /// What the `role_field` of a role begins with that stands for a custom role definition.
 pub const DEFINITION_ROLE_PREFIX: &str = "definition_";
 
-/// The role that gives its holders everything on an object.
+/// The role with all permissions on an object.
 pub(crate) const ADMIN: &str = "admin_role";
 
 /// The roles that decide who may administer the people of an organization:
@@ -77,7 +77,7 @@ impl Engine {
             self.registry.hooks(resource).authorize_grant(self, actor, object, grantee).await?;
         }
         if let (true, true, Grantee::User(user)) = (participation, grant, grantee) {
-            self.require_may_adopt(actor, user).await?;
+            self.check_membership_permission(actor, user).await?;
         }
         let mut tx = self.database.begin().await?;
         write_grant(self, &mut tx, actor, &role, grantee, grant).await?;
@@ -184,10 +184,9 @@ impl Engine {
         }
     }
 
-    /// Taking somebody into an organization gives its admins power over them, so
-    /// an admin may do it only to themselves and to those whom they may
-    /// administer already, or who are in no organization: the rule for deleting.
-    async fn require_may_adopt(&self, actor: &Actor, user: i64) -> Result<(), Error> {
+    /// Membership of an organization gives its admins power over the user. So an admin may add only themselves and users
+    /// whom they may delete: those whom they administer already, and those who were granted nothing.
+    async fn check_membership_permission(&self, actor: &Actor, user: i64) -> Result<(), Error> {
         if user == actor.id {
             return Ok(());
         }
@@ -231,7 +230,7 @@ pub(crate) async fn require_administer_object(
 }
 
 /// Grants a role of an object that the same transaction may have created,
-/// whoever the actor is: the caller has found that it follows from what they may do.
+/// without checking the actor's permission: the caller has checked it.
 ///
 /// # Errors
 /// What the database says.
@@ -264,7 +263,7 @@ pub(crate) async fn grant_on_creation(
 }
 
 /// Makes who created an object its admin, unless they may do everything with it already.
-/// AWX does the same: whoever may only add objects could not even see their own.
+/// As in AWX: an actor who may only add objects could not see their own otherwise.
 pub(crate) async fn grant_to_creator(
     engine: &Engine,
     tx: &mut Transaction,
@@ -290,7 +289,7 @@ pub async fn set_system_role(
     actor: Option<i64>,
     singleton: Singleton,
     user: i64,
-    holds: bool,
+    granted: bool,
 ) -> Result<(), Error> {
     let query = system_role_query(singleton.field());
     let rows = tx.read(&query, &[Type::Integer]).await?;
@@ -298,7 +297,7 @@ pub async fn set_system_role(
         .first()
         .and_then(|row| row.integer(0))
         .ok_or_else(|| Error::Internal("a system-wide role is missing".into()))?;
-    set_grant(engine, tx, actor, role, Grantee::User(user), holds).await.map(|_| ())
+    set_grant(engine, tx, actor, role, Grantee::User(user), granted).await.map(|_| ())
 }
 
 fn object_role_query((resource, object): (&'static Resource, i64), field: &str) -> SelectStatement {
@@ -412,7 +411,7 @@ async fn ensure_definition(
     Ok(())
 }
 
-/// Adds or removes the row; tells whether anything changed.
+/// Inserts or deletes the grant. Returns whether anything changed.
 async fn set_grant(
     engine: &Engine,
     tx: &mut Transaction,
@@ -421,19 +420,19 @@ async fn set_grant(
     grantee: Grantee,
     grant: bool,
 ) -> Result<bool, Error> {
-    let (_, holder, id) = grantee.parts();
-    let held = Query::select()
+    let (_, grantee_column, id) = grantee.parts();
+    let existing = Query::select()
         .expr(column("grants", "id"))
         .from(Alias::new("grants"))
         .and_where(column("grants", "role_id").eq(role))
-        .and_where(column("grants", holder).eq(id))
+        .and_where(column("grants", grantee_column).eq(id))
         .to_owned();
-    let row = tx.read(&held, &[Type::Integer]).await?.first().and_then(|row| row.integer(0));
+    let row = tx.read(&existing, &[Type::Integer]).await?.first().and_then(|row| row.integer(0));
     match (row, grant) {
         (None, true) => {
             let insert = Query::insert()
                 .into_table(Alias::new("grants"))
-                .columns(["role_id", holder, "created", "created_by_id"].map(Alias::new))
+                .columns(["role_id", grantee_column, "created", "created_by_id"].map(Alias::new))
                 .values_panic([role.into(), id.into(), engine.clock.now().into(), actor.into()])
                 .to_owned();
             tx.insert(&insert).await?;

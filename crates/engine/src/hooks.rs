@@ -5,12 +5,12 @@ use serde_json::{Map, Value};
 
 use crate::{CreatedObject, Edit, Engine, Error, Grantee, LoadedObject, ObjectKey, Record};
 
-/// Where an object is being shown.
+/// The context in which objects are serialized.
 #[derive(Clone, Copy)]
 pub struct RenderContext<'a> {
-    /// Who looks.
+    /// The user who gets the response.
     pub actor: &'a Actor,
-    /// Whether the object is shown on its own, which shows a little more than in a list.
+    /// Whether it is a detail view, which contains a little more than a list.
     pub detail: bool,
     /// Whether the object has just been created.
     pub created: bool,
@@ -18,11 +18,11 @@ pub struct RenderContext<'a> {
     pub below: Option<(&'static Resource, i64, &'static Sublist)>,
 }
 
-/// An object on its way out.
+/// An object of a response that is being serialized.
 pub struct ResponseObject {
     /// The row it comes from.
     pub loaded: LoadedObject,
-    /// The answer so far: complete but for what the hooks add.
+    /// The JSON so far, without what the hooks add.
     pub json: Map<String, Value>,
 }
 
@@ -44,14 +44,14 @@ fn insert_into(json: &mut Map<String, Value>, part: &str, key: &str, value: Valu
     }
 }
 
-/// What a resource does beyond its description. Every point does nothing unless overridden.
+/// What a resource does beyond its description. The defaults do nothing.
 #[async_trait]
 pub trait Hooks: Send + Sync {
     /// Before the transaction and after a first check of permission: slow work
     /// on what was sent, such as hashing a password.
     ///
     /// # Errors
-    /// Whatever makes the request fail.
+    /// Any error: the request fails.
     async fn prepare(&self, _engine: &Engine, _edit: &mut Edit<'_>) -> Result<(), Error> {
         Ok(())
     }
@@ -104,7 +104,7 @@ pub trait Hooks: Send + Sync {
     /// that the number of queries does not depend on the page's size.
     ///
     /// # Errors
-    /// Whatever makes the request fail.
+    /// Any error: the request fails.
     async fn enrich(
         &self,
         _engine: &Engine,
@@ -123,7 +123,7 @@ pub trait Hooks: Send + Sync {
     /// Adds to the answer of the request that created the object, and only there.
     fn extend_created(&self, _edit: &Edit<'_>, _json: &mut Map<String, Value>) {}
 
-    /// Creates an object of a resource that is a view of other rows, and tells
+    /// Creates an object of a resource that is a view of other rows, and returns
     /// its id; `None` for a resource that has a table of its own.
     async fn create_override(
         &self,
@@ -148,7 +148,7 @@ pub trait Hooks: Send + Sync {
     /// Rules about who may be granted roles of this object, beside the actor's right to grant them.
     ///
     /// # Errors
-    /// Whatever makes the request fail, usually [`Error::BadRequestMsg`].
+    /// Usually [`Error::BadRequestMsg`].
     async fn authorize_grant(
         &self,
         _engine: &Engine,
@@ -167,7 +167,7 @@ pub trait Hooks: Send + Sync {
     /// Creates a copy of an object that the actor may copy, under another name.
     ///
     /// # Errors
-    /// Whatever makes the request fail.
+    /// Any error: the request fails.
     async fn copy(
         &self,
         _engine: &Engine,
@@ -196,7 +196,7 @@ pub trait Hooks: Send + Sync {
     /// A POST to a sub-list whose description says [`hostler_schema::Post::GrantByHook`] or [`hostler_schema::Post::Hook`].
     ///
     /// # Errors
-    /// Whatever makes the request fail.
+    /// Any error: the request fails.
     async fn post_sublist(
         &self,
         _engine: &Engine,
@@ -209,19 +209,18 @@ pub trait Hooks: Send + Sync {
     }
 }
 
-/// What entitles the server to write an object in a user's name where that
-/// user's own permissions are not the point, such as the consent that an
-/// authorization code stands for, or a directory's word about who somebody is.
+/// A write in a user's name that does not depend on that user's permissions, such as a token for an authorization code,
+/// or an update of a user from LDAP.
 #[async_trait]
 pub trait SystemWrite: Send + Sync {
-    /// Before anything is checked: sets what no client can send.
+    /// Before validation: sets values that clients cannot send.
     fn prefill(&self, _edit: &mut Edit<'_>) {}
 
-    /// In the transaction, after the row is written: uses up what entitles to
-    /// it, so that nothing is created twice for the same reason.
+    /// In the transaction, after the row is written: consumes the reason for the write, such as an authorization code,
+    /// so that it cannot be used twice.
     ///
     /// # Errors
-    /// Undoes the whole write; [`Error::Conflict`] if it was used up already.
+    /// Undoes the whole write; [`Error::Conflict`] if it was consumed already.
     async fn consume(&self, _engine: &Engine, _tx: &mut Transaction, _actor: &Actor, _id: i64) -> Result<(), Error> {
         Ok(())
     }

@@ -1,7 +1,8 @@
 //! The engine that lists, shows, writes and documents every resource.
 //!
-//! It names no resource: all it knows comes from a [`hostler_schema::Resource`]
-//! and from the [`Hooks`] registered beside it. It knows no HTTP status either:
+//! It works from a [`hostler_schema::Resource`] and the [`Hooks`] registered with it. It names resources only where
+//! roles are granted and deleted (`grants`, `object_roles`): grantees are users and teams, and an object's roles are
+//! deleted with its organization. It knows no HTTP status either:
 //! what goes wrong is a [`Error`], which the server translates.
 
 mod activity;
@@ -18,6 +19,7 @@ mod named_url;
 mod object_roles;
 pub mod openapi;
 mod options;
+mod permissions;
 pub mod query;
 mod query_cache;
 mod read;

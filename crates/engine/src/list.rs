@@ -6,10 +6,10 @@ use sea_query::{Alias, Asterisk, Condition, Expr, Func, Order, Query, SelectStat
 use serde_json::{Map, Value as Json};
 
 use crate::hooks::RenderContext;
+use crate::permissions::is_met;
 use crate::query::{self, PageNumber};
 use crate::read::Source;
 use crate::select::{LoadedObject, ROW, Selection};
-use crate::write::holds;
 use crate::{Engine, Error};
 
 /// Which objects a list is about.
@@ -54,7 +54,7 @@ impl Engine {
             _ => None,
         };
         let leads_to_all = match below.and_then(|(_, id, sublist)| Some((sublist.whole?)(Expr::val(id)))) {
-            Some(condition) => holds(&mut Source::Database(&self.database), Rule::When(condition)).await?,
+            Some(condition) => is_met(&mut Source::Database(&self.database), Rule::When(condition)).await?,
             None => false,
         };
         let scope = if leads_to_all { ListScope::All } else { scope };

@@ -44,9 +44,9 @@ pub(crate) fn of(loaded: &LoadedObject) -> Option<String> {
                 let values = loaded.summaries.get(position)?.as_ref()?;
                 let mut group = vec![];
                 for key in target.natural_key {
-                    let NaturalKeyPart::Field(wanted) = key else { return None };
-                    let place = linked_fields(target).position(|field| field.name == *wanted)?;
-                    let Value::Text(text) = values.get(place)? else { return None };
+                    let NaturalKeyPart::Field(name) = key else { return None };
+                    let position = linked_fields(target).position(|field| field.name == *name)?;
+                    let Value::Text(text) = values.get(position)? else { return None };
                     group.push(text.clone());
                 }
                 groups.push(group);
@@ -123,9 +123,9 @@ fn shape_of(resource: &'static Resource) -> Vec<usize> {
 
 /// Splits at `++` and `+`, but not within `[+]`; the path is percent-decoded already.
 fn split(name: &str) -> Vec<Vec<String>> {
-    // No path holds this character: it would be refused before.
-    const KEPT: &str = "\0";
-    let kept = name.replace("[+]", KEPT);
-    let parts = |group: &str| group.split(JOINER).map(|part| part.replace(KEPT, "+")).collect();
-    kept.split(SEPARATOR).map(parts).collect()
+    // Paths with this character are rejected before.
+    const PLACEHOLDER: &str = "\0";
+    let replaced = name.replace("[+]", PLACEHOLDER);
+    let parts = |group: &str| group.split(JOINER).map(|part| part.replace(PLACEHOLDER, "+")).collect();
+    replaced.split(SEPARATOR).map(parts).collect()
 }

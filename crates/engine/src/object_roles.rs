@@ -1,4 +1,4 @@
-//! The rows of the roles that objects have: they come and go with the object.
+//! The rows of the roles of objects. They are created and deleted with the object.
 
 use hostler_database::{Transaction, Type};
 use hostler_schema::{Resource, column};
@@ -8,7 +8,7 @@ use serde_json::{Map, json};
 use crate::hooks::ResponseObject;
 use crate::{Engine, Error};
 
-/// Gives a new object its roles.
+/// Inserts the roles of a new object.
 pub(crate) async fn create(tx: &mut Transaction, resource: &'static Resource, id: i64) -> Result<(), Error> {
     if resource.roles.is_empty() {
         return Ok(());
@@ -21,8 +21,7 @@ pub(crate) async fn create(tx: &mut Transaction, resource: &'static Resource, id
     Ok(tx.execute_deferred(&insert).await?)
 }
 
-/// Takes the roles, and with them all grants, of an object that is about to be
-/// deleted and of everything that will be deleted with it.
+/// Deletes the roles and grants of an object before it is deleted, and of the objects that are deleted with it.
 pub(crate) async fn delete(
     engine: &Engine,
     tx: &mut Transaction,
@@ -48,8 +47,8 @@ pub(crate) async fn delete(
         } else {
             continue;
         };
-        for (table, wanted) in [("roles", !child.roles.is_empty()), ("activity_links", child.recorded)] {
-            if wanted {
+        for (table, applies) in [("roles", !child.roles.is_empty()), ("activity_links", child.recorded)] {
+            if applies {
                 let delete = Query::delete()
                     .from_table(Alias::new(table))
                     .and_where(column(table, "content_type").eq(child.name))
@@ -101,11 +100,11 @@ pub(crate) async fn show(
         let mut roles = Map::new();
         for row in rows.iter().filter(|row| row.integer(1) == id) {
             if let Some(role) = row.text(2).and_then(|field| resource.role(field)) {
-                let mut words = json!({"description": role.description, "name": role.name, "id": row.integer(0)});
-                if let (true, Some(words)) = (role.user_only, words.as_object_mut()) {
-                    words.insert("user_only".into(), true.into());
+                let mut summary = json!({"description": role.description, "name": role.name, "id": row.integer(0)});
+                if let (true, Some(summary)) = (role.user_only, summary.as_object_mut()) {
+                    summary.insert("user_only".into(), true.into());
                 }
-                roles.insert(role.field.into(), words);
+                roles.insert(role.field.into(), summary);
             }
         }
         shown.add_summary("object_roles", roles.into());

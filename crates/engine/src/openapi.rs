@@ -1,9 +1,9 @@
 //! The parts of an OpenAPI 3.1 document that follow from the descriptions: the
-//! JSON Schemas of what answers show and bodies may hold, and the parameters of
+//! JSON Schemas of responses and request bodies, and the parameters of
 //! lists. Paths, methods and statuses are the server's to add.
 //!
 //! Schemas leave objects open: hooks add keys to what the description shows, and
-//! keys of a body that nobody knows are ignored.
+//! unknown keys of a body are ignored.
 
 use hostler_schema::{DefaultValue, Field, FieldKind, NaturalKeyPart, Resource};
 use serde_json::{Map, Value as Json, json};
@@ -38,7 +38,7 @@ impl RequestBody {
     /// Whether the resource takes such a body anywhere.
     pub fn is_taken(self, resource: &Resource) -> bool {
         match self {
-            // Sub-lists create objects too, so a description cannot tell that nobody does.
+            // Sub-lists create objects too, so any resource with writable fields may be created.
             RequestBody::Create => resource.fields.iter().any(|field| field.writable),
             RequestBody::Replace | RequestBody::Change => resource.editable,
         }
@@ -152,7 +152,7 @@ pub fn page(resource: &Resource) -> Json {
 pub fn list_parameters() -> Map<String, Json> {
     let text = || json!({"type": "string"});
     let page = json!({"anyOf": [{"type": "integer", "minimum": 1}, {"const": "last"}]});
-    let most = format!("How many objects one page holds. More than {MAX_PAGE_SIZE} count as {MAX_PAGE_SIZE}.");
+    let most = format!("The number of objects on a page. More than {MAX_PAGE_SIZE} count as {MAX_PAGE_SIZE}.");
     let order = "Names of fields, separated by commas, each with a - before it for the reverse order.";
     let search = "Words that must all occur, each in any of the fields that OPTIONS lists as search_fields.";
     let known = [
@@ -222,7 +222,7 @@ fn link(words: &str) -> Json {
 fn related(resource: &Resource) -> Json {
     let mut properties = Map::new();
     if !resource.natural_key.is_empty() {
-        // As in AWX it may hold spaces, so it is no URI reference in the strict sense.
+        // As in AWX it may contain spaces, so it is not a URI reference.
         let words = "The path that names this object by its natural key.";
         properties.insert("named_url".into(), json!({"type": "string", "description": words}));
     }

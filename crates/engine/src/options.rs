@@ -1,4 +1,4 @@
-//! The answer to OPTIONS: what a resource looks like and what may be done with it.
+//! Responses to OPTIONS: the fields of a resource, and the methods that the actor may use.
 
 use hostler_schema::{DefaultValue, Field, FieldKind, Post, Resource};
 use serde_json::{Map, Value as Json, json};
@@ -123,8 +123,7 @@ fn readable(resource: &'static Resource) -> Map<String, Json> {
     fields
 }
 
-/// What names an object to associate. `awx export` tells by it that such a list
-/// can be filled with what is there already.
+/// The field that names an object to associate. By it `awx export` recognizes lists of existing objects.
 fn associated(resource: &'static Resource) -> Map<String, Json> {
     let mut fields = Map::new();
     if let Some(id) = resource.field("id") {

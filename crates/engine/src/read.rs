@@ -8,11 +8,11 @@ use serde_json::{Map, Value as Json};
 use crate::grants::require_administer_object;
 use crate::hooks::{RenderContext, ResponseObject};
 use crate::named_url;
+use crate::permissions::require;
 use crate::query::QueryError;
 use crate::query_cache::{parameters, selection};
 use crate::render::render;
 use crate::select::{LoadedObject, ROW, RowDecoder, visible};
-use crate::write::require;
 use crate::{Engine, Error};
 
 /// Which object a path names.

@@ -59,21 +59,21 @@ impl Record {
     }
 }
 
-/// A write that is under way.
+/// A write in progress.
 pub struct Edit<'a> {
-    /// Who writes.
+    /// The actor who writes.
     pub actor: &'a Actor,
     /// The object as it is stored; `None` while creating one.
     pub old: Option<Record>,
-    /// The object as it shall be.
+    /// The object as it will be stored.
     pub new: Record,
     /// Whether the request replaces the object (PUT). False for PATCH and for a new object.
     pub replaces: bool,
-    /// The plain text of secrets that were sent, by field name. Never logged.
+    /// The plain text of secrets in the request, by field name. Never logged.
     pub secrets: BTreeMap<&'static str, String>,
-    /// What will be stored for them, by field name.
+    /// The digests that will be stored for them, by field name.
     pub digests: BTreeMap<&'static str, String>,
-    /// The plain text of secrets that the server made up, by field name, for the one answer that shows them.
+    /// The plain text of secrets that the server generated, by field name, for the one response that shows them.
     pub revealed: BTreeMap<&'static str, String>,
 }
 

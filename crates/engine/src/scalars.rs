@@ -1,18 +1,18 @@
-//! Plain values as clients send them, read as Django REST framework reads them, with its words for what is wrong.
+//! Decodes scalar values of requests as Django REST framework does, with its messages for invalid ones.
 
 use serde_json::Value as Json;
 
-/// What a client is told of an empty text where none is allowed.
+/// The message for an empty text where none is allowed.
 pub const BLANK: &str = "This field may not be blank.";
-/// What a client is told of a null where none is allowed.
+/// The message for a null where none is allowed.
 pub const NULL: &str = "This field may not be null.";
 /// The message for a text that contains NUL.
 pub const NULL_CHARACTER: &str = "Null characters are not allowed.";
 
-/// A text, as it was sent; a number will do.
+/// A text. A number is converted.
 ///
 /// # Errors
-/// What the client is told.
+/// The message for the client.
 pub fn string(json: &Json) -> Result<String, String> {
     let text = match json {
         Json::String(text) => text.clone(),
@@ -25,10 +25,10 @@ pub fn string(json: &Json) -> Result<String, String> {
     Ok(text)
 }
 
-/// Refuses a text of more characters.
+/// Rejects a text with more characters than `longest`.
 ///
 /// # Errors
-/// What the client is told.
+/// The message for the client.
 pub fn check_length(text: &str, longest: usize) -> Result<(), String> {
     if text.chars().count() > longest {
         return Err(format!("Ensure this field has no more than {longest} characters."));
@@ -36,10 +36,10 @@ pub fn check_length(text: &str, longest: usize) -> Result<(), String> {
     Ok(())
 }
 
-/// A truth value, or one of the words for it that Django REST framework knows.
+/// A boolean, or one of the words for it that Django REST framework accepts.
 ///
 /// # Errors
-/// What the client is told.
+/// The message for the client.
 pub fn boolean(json: &Json) -> Result<bool, String> {
     let word = match json {
         Json::Bool(value) => return Ok(*value),
@@ -56,16 +56,16 @@ pub fn boolean(json: &Json) -> Result<bool, String> {
 
 const NOT_BOOLEAN: &str = "Must be a valid boolean.";
 
-/// A whole number between these two, both allowed; a text of digits will do.
+/// An integer within these inclusive bounds, also as a text of digits.
 ///
 /// # Errors
-/// What the client is told.
+/// The message for the client.
 pub fn integer(json: &Json, (least, greatest): (i64, i64)) -> Result<i64, String> {
     let wrong = || "A valid integer is required.".to_owned();
     let number = match json {
         Json::Number(number) => match (number.as_i64(), number.as_f64()) {
             (Some(number), _) => number,
-            // Whole numbers beyond 64 bits are numbers all the same, only too great.
+            // An integer beyond 64 bits is out of range, not malformed.
             (None, Some(float)) if float.fract() == 0.0 => float as i64,
             _ => return Err(wrong()),
         },
@@ -81,8 +81,8 @@ pub fn integer(json: &Json, (least, greatest): (i64, i64)) -> Result<i64, String
     Ok(number)
 }
 
-/// What a client is told of a word that is none of the choices.
-pub fn no_choice(json: &Json) -> String {
+/// The message for a value that is none of the choices.
+pub fn invalid_choice(json: &Json) -> String {
     match json {
         Json::String(text) => format!("\"{text}\" is not a valid choice."),
         other => format!("\"{other}\" is not a valid choice."),

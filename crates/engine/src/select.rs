@@ -38,7 +38,7 @@ pub(crate) struct Selection {
     pub reading: RowDecoder,
 }
 
-/// How the rows of a [`Selection`] are read.
+/// Decodes the rows of a [`Selection`].
 #[derive(Clone, Copy)]
 pub(crate) struct RowDecoder {
     resource: &'static Resource,
@@ -62,13 +62,13 @@ pub(crate) fn type_of(kind: FieldKind) -> Type {
     }
 }
 
-/// Whether a read fetches anything of this field.
+/// Whether a SELECT reads this field.
 fn is_read(field: &Field) -> bool {
     field.is_stored() && !matches!(field.kind, FieldKind::Digest)
 }
 
-/// What a read fetches of a field. Secrets stay in the database: of a sealed one
-/// it tells whether it is set, by what answers show in its place.
+/// The expression that a SELECT reads for a field. Secrets stay in the database: an encrypted one is read as
+/// `$encrypted$` if it is set.
 fn read_as(field: &Field) -> Expr {
     let stored = column(ROW, field.column);
     match field.kind {
@@ -103,8 +103,8 @@ impl Selection {
 
     /// The objects with the ids that this query finds, which must be visible to the actor.
     ///
-    /// It stands first, so that both databases begin with it: what is told of
-    /// each object is looked up for these only, however many there are.
+    /// The subquery comes first in the FROM clause, so that both databases start with it and join the rest for these ids
+    /// only.
     pub(crate) fn for_ids(resource: &'static Resource, actor: &Actor, ids: SelectStatement) -> Self {
         const FOUND: &str = "found";
         let mut query = Query::select();

@@ -47,7 +47,7 @@ impl Engine {
     }
 }
 
-/// What a body like `{"id": 5, "disassociate": true}` asks for.
+/// A body like `{"id": 5, "disassociate": true}`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AssociationRequest {
     /// The object to associate.
@@ -79,7 +79,7 @@ impl AssociationRequest {
     }
 }
 
-/// AWX takes any value that Python holds for true.
+/// As in AWX, any value that is true in Python.
 fn truthy(value: Option<&Json>) -> bool {
     match value {
         None | Some(Json::Null) => false,

@@ -23,7 +23,7 @@ pub struct Policy {
     pub token_seconds: i64,
     /// Seconds for which a new refresh token is good.
     pub refresh_token_seconds: i64,
-    /// ALLOW_OAUTH2_FOR_EXTERNAL_USERS: users whom a directory or an identity provider vouches for may make tokens.
+    /// ALLOW_OAUTH2_FOR_EXTERNAL_USERS: users of LDAP and of identity providers may create tokens.
     pub tokens_for_external_users: bool,
     /// The AUTH_LDAP_ settings: what directories fill.
     pub managed: LdapManagedFields,
@@ -71,10 +71,10 @@ impl LdapManagedFields {
     }
 }
 
-/// Who makes the request.
+/// The user who makes the request.
 #[derive(Clone, Debug)]
 pub struct Actor {
-    /// The user's id; 0 for whoever works on the data itself and is no user.
+    /// The user's id; 0 for the system and the command line.
     pub id: i64,
     /// The user's name, for logs.
     pub username: String,
@@ -89,7 +89,7 @@ pub struct Actor {
     pub can_write: bool,
     /// The session by which the actor is signed in, if it is one.
     pub session: Option<i64>,
-    /// What vouches for the user, `ldap` for one, if it is not a password that is kept here.
+    /// The source of an external account, such as `ldap`; none for a user with a local password.
     pub external_account: Option<String>,
     /// The settings in force.
     pub policy: Policy,
@@ -102,7 +102,7 @@ impl Actor {
     }
 }
 
-/// What somebody wants to do with a row.
+/// An action on a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     /// See it.
@@ -211,7 +211,7 @@ pub trait Access: Send + Sync {
     fn rows(&self, actor: &Actor, action: Action, row: &str) -> Rule;
 
     /// The roles of an object's organization that alone allow this action, for a
-    /// type without roles of its own: they explain why somebody may do it.
+    /// type without roles of its own, for explain_access.
     fn organization_roles(&self, _action: Action) -> Vec<&'static str> {
         vec![]
     }

@@ -1,6 +1,6 @@
 use crate::Resource;
 
-/// What a field holds, and with it how it is stored, read, filtered and shown.
+/// The kind of a field's values, which decides how it is stored, read, filtered and shown.
 #[derive(Clone, Copy, Debug)]
 pub enum FieldKind {
     /// The integer primary key.
@@ -34,9 +34,8 @@ pub enum FieldKind {
     /// in filters, masked in the activity stream. Its column is
     /// `TEXT NOT NULL DEFAULT ''`, where the empty text means that none is set.
     Encrypted,
-    /// A JSON object some of whose values are secrets, which the resource's hooks
-    /// seal before they are stored: shown with the sealed ones masked, refused in
-    /// filters, masked in the activity stream.
+    /// A JSON object some of whose values are secrets, which the resource's hooks encrypt before they are stored: masked in
+    /// responses and in the activity stream, rejected in filters.
     Inputs,
     /// A value that is computed by a hook and has no column of its own.
     Computed,
@@ -48,8 +47,7 @@ impl FieldKind {
         matches!(self, FieldKind::Digest | FieldKind::Encrypted)
     }
 
-    /// Whether values of this kind hold something that must never be compared by
-    /// a filter nor stand in the activity stream.
+    /// Whether values of this kind contain secrets, which filters must not compare and the activity stream must not show.
     pub const fn contains_secrets(&self) -> bool {
         self.is_secret() || matches!(self, FieldKind::Inputs)
     }
@@ -75,7 +73,7 @@ pub enum DefaultValue {
 pub struct Charset {
     /// Whether this character may stand in the text.
     pub allows: fn(char) -> bool,
-    /// What a client is told when one may not, or when the text is empty.
+    /// The message for a forbidden character or an empty text.
     pub message: &'static str,
 }
 
@@ -86,7 +84,7 @@ pub struct Field {
     pub name: &'static str,
     /// The column in the resource's table; empty if it has none.
     pub column: &'static str,
-    /// What it holds.
+    /// The kind of its values.
     pub kind: FieldKind,
     /// Its short name for people, as OPTIONS shows it.
     pub label: &'static str,
@@ -123,7 +121,7 @@ pub struct Field {
     pub filter_listed: bool,
     /// Whether answers show it.
     pub shown: bool,
-    /// The type that OPTIONS tells, where AWX tells another than the kind's own.
+    /// The type in OPTIONS, where AWX names another than the kind's own.
     pub type_name: Option<&'static str>,
     /// Whether the activity stream records it.
     pub recorded: bool,
@@ -249,7 +247,7 @@ impl Field {
         self.shown = false;
         self
     }
-    /// OPTIONS tells this type.
+    /// Sets the type in OPTIONS.
     pub const fn type_name(mut self, name: &'static str) -> Self {
         self.type_name = Some(name);
         self

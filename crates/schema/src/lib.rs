@@ -2,8 +2,8 @@
 //!
 //! A resource (user, organization, team, ...) is one `static` value of type
 //! [`Resource`]. The engine in `hostler-engine` reads nothing else to list, filter,
-//! show, validate, write and document it. This crate does no IO: it holds
-//! descriptions and builds conditions, it never runs them.
+//! show, validate, write and document it. This crate does no IO: it contains
+//! descriptions and builds conditions, it does not run them.
 
 mod access;
 mod field;

@@ -9,7 +9,7 @@ pub enum NaturalKeyPart {
     Link(&'static str),
 }
 
-/// Fields that together must be unique, and what a client is told otherwise.
+/// Fields whose values together must be unique, and the message for a violation.
 #[derive(Clone, Copy)]
 pub struct UniqueConstraint {
     /// The names of the fields.
@@ -25,7 +25,7 @@ pub struct UniqueConstraint {
 pub struct Summary {
     /// The key in `summary_fields`, and in `related` if `linked`.
     pub name: &'static str,
-    /// The column that holds the other object's id.
+    /// The foreign key to the other object.
     pub column: &'static str,
     /// What it links to.
     pub target: fn() -> &'static Resource,
@@ -85,7 +85,7 @@ pub struct Resource {
     pub copyable: bool,
     /// Whether answers show `summary_fields.user_capabilities`.
     pub capabilities: bool,
-    /// Whether rows tell who created them and who changed them last.
+    /// Whether rows record who created them and who changed them last.
     pub audited: bool,
     /// Whether rows carry an `ansible_id`, shown as `summary_fields.resource` with this type.
     pub shared_type: Option<&'static str>,

@@ -37,11 +37,11 @@ pub struct ObjectRole {
     pub field: &'static str,
     /// Its name for people.
     pub name: &'static str,
-    /// What its holders may do.
+    /// What it permits.
     pub description: &'static str,
     /// Whether it can be granted to users only, not to teams.
     pub user_only: bool,
-    /// The roles whose holders hold this one too.
+    /// The roles that imply this one.
     pub implied_by: &'static [ImpliedBy],
     /// The permissions of the role definition that stands for it in the newer
     /// view, if that is made only when the role is first granted, as in AWX.

@@ -13,7 +13,7 @@ pub(super) struct Hop {
     pub name: &'static str,
     pub join: Join,
     pub target: &'static Resource,
-    /// The column of the row itself that holds the other row's id and that answers show.
+    /// The row's own foreign key to the other row, if responses show it.
     pub link: Option<&'static str>,
 }
 
@@ -35,8 +35,8 @@ pub(super) struct Filter {
 }
 
 impl Filter {
-    /// Whether the filter also holds where the path leads to no row at all.
-    fn holds_without_row(&self) -> bool {
+    /// Whether the filter also matches where the path leads to no row at all.
+    fn matches_without_row(&self) -> bool {
         !self.path.is_empty() && matches!(self.predicate, Predicate::Test(_, Test::Null(true)))
     }
 }
@@ -54,7 +54,7 @@ impl Group {
     fn new(filters: &[Filter]) -> Group {
         let mut root = Group::default();
         let (absences, others): (Vec<&Filter>, Vec<&Filter>) =
-            filters.iter().partition(|filter| filter.holds_without_row());
+            filters.iter().partition(|filter| filter.matches_without_row());
         for filter in others {
             root.at(&filter.path).predicates.push(filter.predicate.clone());
         }

@@ -1,4 +1,4 @@
-//! Bounds on what one request may ask, so that no statement outgrows what the
+//! Limits on the parameters of one request, so that no statement exceeds what the
 //! databases accept: SQLite takes 32,766 variables and expressions 1,000 deep.
 
 use super::QueryError;
@@ -51,7 +51,7 @@ impl Budget {
     }
 }
 
-/// Refuses a text that is too long, or that PostgreSQL cannot hold.
+/// Rejects a text that is too long, or that PostgreSQL cannot store.
 pub(super) fn check_text(text: &str) -> Result<(), QueryError> {
     if text.len() > LENGTH {
         return Err(QueryError::bad(format!("Values may have at most {LENGTH} bytes.")));

@@ -240,12 +240,12 @@ fn as_text(leaf: Leaf, column: Expr) -> Expr {
     if leaf.class == Class::Text { column } else { column.cast_as("text") }
 }
 
-/// A condition that holds for every text in which the term occurs.
+/// The condition that the term occurs in the text.
 pub(super) fn occurs(leaf: Leaf, term: &str, row: &str, dialect: Dialect) -> Result<Expr, QueryError> {
     Test::Text(TextLookup::IContains, term.to_owned()).condition(leaf, row, dialect)
 }
 
-/// True or false, written out: as variables, PostgreSQL could not tell their type.
+/// A literal boolean: PostgreSQL cannot infer the type of a parameter here.
 pub(super) fn constant(truth: bool) -> Expr {
     Expr::Constant(Value::Bool(Some(truth)))
 }

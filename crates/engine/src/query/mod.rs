@@ -31,7 +31,7 @@ use join::{Compiler, Filter};
 use limits::Budget;
 use parse::{Clause, Combine};
 
-/// What a client wants of a list.
+/// The parsed parameters of a list.
 #[derive(Clone, Debug)]
 pub struct ListQuery {
     /// Which rows. The visibility of the listed rows themselves is not part of it.
@@ -44,7 +44,7 @@ pub struct ListQuery {
     pub count: bool,
 }
 
-/// Parameters that name no field: they are read elsewhere or mean nothing here.
+/// Parameters that name no field. They are read elsewhere or ignored, as in AWX.
 const RESERVED: &[&str] =
     &["page", "page_size", "format", "type", "count_disabled", "no_truncate", "limit", "validate"];
 
@@ -94,8 +94,7 @@ pub fn parse(
         Rule::All => filter,
         rule => filter.add(rule.condition()),
     });
-    // Without a filter this stays empty: then nobody has to count.
-    let filter = if holds_type(resource, pairs) { filter } else { filter.add(Expr::val(1).eq(0)) };
+    let filter = if includes_type(resource, pairs) { filter } else { filter.add(Expr::val(1).eq(0)) };
     let order = order::order(resource, &orders, &mut budget, &mut compiler, row)?;
     let page = Page::parse(pairs)?;
     let count = !pairs.iter().any(|(key, _)| key == "count_disabled");
@@ -119,11 +118,11 @@ fn role_level(resource: &'static Resource, field: &str, actor: &Actor, row: &str
     Ok(has_role_or_permission(resource, role.field, action, actor, row))
 }
 
-/// Whether the list holds what is wanted: the parameter `type` names types of objects, separated by commas, and a list
-/// holds one. Of several such parameters the last one counts, as in AWX.
-fn holds_type(resource: &Resource, pairs: &[(String, String)]) -> bool {
-    let wanted = pairs.iter().rev().find(|(key, _)| key == "type");
-    wanted.is_none_or(|(_, types)| types.split(',').any(|name| name == resource.name))
+/// Whether the parameter `type`, a list of types separated by commas, contains the type of this list. Of several such
+/// parameters the last one counts, as in AWX.
+fn includes_type(resource: &Resource, pairs: &[(String, String)]) -> bool {
+    let types = pairs.iter().rev().find(|(key, _)| key == "type");
+    types.is_none_or(|(_, types)| types.split(',').any(|name| name == resource.name))
 }
 
 fn combine(clauses: Vec<Clause>, compiler: &mut Compiler<'_>, row: &str) -> Result<Condition, QueryError> {

@@ -8,7 +8,7 @@ const MAX_SIZE: u64 = 200;
 /// Everything that AWX escapes in a link; a space becomes a plus sign.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
-/// Which part of the list is wanted.
+/// The requested page of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Page {
     /// Which page.
@@ -17,7 +17,7 @@ pub struct Page {
     pub size: u64,
 }
 
-/// Which page of a list is wanted.
+/// The number of the requested page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PageNumber {
     /// This one, counted from 1. Its offset, `(number - 1) * size`, fits into an `i64`.

@@ -21,7 +21,7 @@ pub(super) enum Combine {
     Search,
 }
 
-/// One parameter: all its filters must hold, or with `negated` not all.
+/// One parameter: all its filters must match, or with `negated` not all.
 pub(super) struct Clause {
     pub combine: Combine,
     pub negated: bool,
@@ -189,7 +189,7 @@ fn field_end(field: &'static Field, relation: Option<Hop>) -> End {
     };
     match relation {
         Some(hop) => {
-            // Only a link's column holds what `<relation>__id` asks for, and only a shown one gives nothing away.
+            // `<relation>__id` compares the row's own foreign key, but only if responses show it.
             let same =
                 matches!((field.kind, hop.join), (FieldKind::Link(_), Join::Column(column)) if column == field.column);
             let link = same && field.shown;

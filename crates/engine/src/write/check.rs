@@ -1,4 +1,4 @@
-//! What must hold before a row is written.
+//! Validation before a row is written.
 
 use hostler_database::{Transaction, Type, Value};
 use hostler_schema::{FieldKind, Resource, UniqueConstraint, column};
@@ -9,9 +9,8 @@ use crate::decode::{Problems, is_email, no_such};
 use crate::select::ROW;
 use crate::{Edit, Engine, Error};
 
-/// Everything that must hold before the row is written: links first, with what
-/// decoding found; then, if all is well so far, the rules that compare with
-/// other rows, as AWX reports them.
+/// Validates a row before it is written. As in AWX, links and decoding errors are reported first; only without those
+/// are the rules checked that compare with other rows.
 pub(super) async fn check(
     engine: &Engine,
     tx: &mut Transaction,
@@ -45,12 +44,12 @@ pub(super) async fn check(
         }
     }
     let hooks = engine.registry.hooks(resource);
-    hooks.validate(engine, tx, edit).await.or_else(|failure| keep(failure, &mut problems))?;
+    hooks.validate(engine, tx, edit).await.or_else(|failure| collect_messages(failure, &mut problems))?;
     if problems.0.is_empty() { Ok(()) } else { Err(Error::Invalid(problems.0)) }
 }
 
-/// Messages of a hook join those of the description; any other failure ends the request.
-pub(super) fn keep(failure: Error, problems: &mut Problems) -> Result<(), Error> {
+/// Adds the validation messages of a hook to the others; any other error ends the request.
+pub(super) fn collect_messages(failure: Error, problems: &mut Problems) -> Result<(), Error> {
     match failure {
         Error::Invalid(found) => {
             for (field, messages) in found {

@@ -7,11 +7,12 @@ use hostler_schema::{Actor, Post, Resource, Sublist, column};
 use sea_query::{Alias, ExprTrait, Query, Value as SqlValue};
 use serde_json::{Map, Value as Json};
 
-use super::check::{check, keep};
-use super::{UpdateMethod, has_column, require, sealed, stored};
+use super::check::{check, collect_messages};
+use super::{UpdateMethod, encrypt_secrets, has_column, stored};
 use crate::decode::{Problems, decode};
 use crate::grants::ADMIN;
 use crate::hooks::SystemWrite;
+use crate::permissions::require;
 use crate::read::{Source, load};
 use crate::{AssociationRequest, Edit, Engine, Error, ObjectKey, Record};
 use crate::{activity, grants, object_roles};
@@ -40,19 +41,18 @@ impl Engine {
         self.create_by(actor, resource, body, below, None).await
     }
 
-    /// Creates an object in the actor's name, for a reason that takes the place
-    /// of the actor's own permission to create it.
+    /// Creates an object in the actor's name, without checking the actor's own permission to create it.
     ///
     /// # Errors
-    /// As [`Engine::create`], and what the cause says.
+    /// As [`Engine::create`], and those of the system write.
     pub async fn create_as_system(
         &self,
         actor: &Actor,
         resource: &'static Resource,
         body: &Map<String, Json>,
-        cause: &dyn SystemWrite,
+        system_write: &dyn SystemWrite,
     ) -> Result<CreatedObject, Error> {
-        self.create_by(actor, resource, body, None, Some(cause)).await
+        self.create_by(actor, resource, body, None, Some(system_write)).await
     }
 
     async fn create_by(
@@ -61,7 +61,7 @@ impl Engine {
         resource: &'static Resource,
         body: &Map<String, Json>,
         below: Option<(&'static Resource, i64, &'static Sublist)>,
-        cause: Option<&dyn SystemWrite>,
+        system_write: Option<&dyn SystemWrite>,
     ) -> Result<CreatedObject, Error> {
         let hooks = self.registry.hooks(resource);
         if let Some(made) = hooks.create_override(self, actor, body).await {
@@ -85,13 +85,13 @@ impl Engine {
         };
         let mut problems = Problems::default();
         decode(&mut edit, &body, UpdateMethod::Put, &mut problems);
-        if let Some(cause) = cause {
-            cause.prefill(&mut edit);
+        if let Some(system_write) = system_write {
+            system_write.prefill(&mut edit);
         }
 
         // Permission comes before everything else that an answer could reveal.
         match below {
-            // Who may grant the role that comes with the sub-list may create users there.
+            // An actor who may grant the role of the sub-list may create users there.
             Some((parent, id, Sublist { post: Post::Grant(_), .. })) => {
                 grants::require_administer_object(self, actor, parent, id).await?;
             }
@@ -99,11 +99,11 @@ impl Engine {
                 self.require_change(actor, (parent, id)).await?;
                 require_create(self, actor, &edit).await?;
             }
-            _ if cause.is_some() => {}
+            _ if system_write.is_some() => {}
             _ => require_create(self, actor, &edit).await?,
         }
         hooks.authorize(&edit)?;
-        hooks.prepare(self, &mut edit).await.or_else(|failure| keep(failure, &mut problems))?;
+        hooks.prepare(self, &mut edit).await.or_else(|failure| collect_messages(failure, &mut problems))?;
 
         let mut tx = self.database.begin().await?;
         check(self, &mut tx, &mut edit, problems).await?;
@@ -135,8 +135,8 @@ impl Engine {
         if let Some(field) = resource.field("id") {
             edit.new.set(field, Value::Integer(id));
         }
-        // Only now is it known to which row they are bound.
-        let secrets = sealed(self, &mut tx, &edit, id).await?;
+        // Each ciphertext is bound to the row, whose id is known only now.
+        let secrets = encrypt_secrets(self, &mut tx, &edit, id).await?;
         if !secrets.is_empty() {
             let mut update = Query::update();
             update.table(Alias::new(resource.table)).and_where(column(resource.table, "id").eq(id));
@@ -146,12 +146,11 @@ impl Engine {
         object_roles::create(&mut tx, resource, id).await?;
         activity::record_edit(self, &mut tx, &edit, id).await?;
         hooks.after_save(self, &mut tx, &edit, id).await?;
-        if let Some(cause) = cause {
-            cause.consume(self, &mut tx, actor, id).await?;
+        if let Some(system_write) = system_write {
+            system_write.consume(self, &mut tx, actor, id).await?;
         }
 
-        // What the creator may do with the object is told as of before it joins the
-        // sub-list's parent, as AWX does: so the answer is composed here.
+        // As in AWX, `user_capabilities` are those before the object is added to the parent of the sub-list.
         let mut loaded = match load(self, &mut Source::Transaction(&mut tx), resource, &ObjectKey::Id(id), actor).await
         {
             Ok(loaded) => Some(loaded),

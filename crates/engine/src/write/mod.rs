@@ -1,6 +1,5 @@
-//! Creating, changing and deleting objects, always in this order: load what is
-//! visible, check the permission on the row, decode and validate, let the hooks
-//! have their say, then one transaction for row, relations and activity.
+//! Creating, changing and deleting objects, always in this order: load the visible row, check the permission on it,
+//! decode and validate, run the hooks, then write the row, its relations and the activity in one transaction.
 
 mod check;
 mod copy;
@@ -8,15 +7,14 @@ mod create;
 mod delete;
 mod update;
 
-use hostler_database::{Transaction, Type, Value};
-use hostler_schema::{Actor, Field, FieldKind, Resource, Rule, column};
+use hostler_database::{Transaction, Value};
+use hostler_schema::{Actor, Field, FieldKind, Resource};
 use hostler_vault::SecretContext;
-use sea_query::{Alias, Expr, ExprTrait, Query, Value as SqlValue};
+use sea_query::Value as SqlValue;
 use serde_json::{Map, Value as Json};
 
 pub use self::create::CreatedObject;
 use crate::hooks::RenderContext;
-use crate::read::Source;
 use crate::select::LoadedObject;
 use crate::{Edit, Engine, Error};
 
@@ -33,33 +31,6 @@ pub enum UpdateMethod {
 pub type IfMatch<'a> = &'a (dyn Fn(i64, i64) -> bool + Sync);
 
 impl Engine {
-    /// Fails unless a rule that refers to no row holds.
-    ///
-    /// # Errors
-    /// [`Error::Forbidden`].
-    pub async fn require(&self, rule: Rule) -> Result<(), Error> {
-        require(self, rule).await
-    }
-
-    /// Fails unless a rule over the table `row` holds for this object.
-    ///
-    /// # Errors
-    /// [`Error::Forbidden`].
-    pub async fn require_on(&self, (resource, id): (&Resource, i64), row: &str, rule: Rule) -> Result<(), Error> {
-        let rule = match rule {
-            Rule::When(condition) => Rule::When(Expr::exists(
-                Query::select()
-                    .expr(Expr::val(1))
-                    .from_as(Alias::new(resource.table), Alias::new(row))
-                    .and_where(column(row, "id").eq(id))
-                    .and_where(condition)
-                    .to_owned(),
-            )),
-            rule => rule,
-        };
-        require(self, rule).await
-    }
-
     /// The object as the actor sees it after writing it.
     async fn show_loaded(
         &self,
@@ -96,9 +67,8 @@ fn stored(edit: &Edit<'_>) -> (Vec<&'static str>, Vec<SqlValue>) {
     (columns, values)
 }
 
-/// The columns of the sealed secrets that were sent for the object `id`, and
-/// what is to be stored in them.
-async fn sealed(
+/// The columns of the encrypted secrets in the request for the object `id`, and the ciphertexts to store in them.
+async fn encrypt_secrets(
     engine: &Engine,
     tx: &mut Transaction,
     edit: &Edit<'_>,
@@ -142,27 +112,5 @@ pub(crate) fn sql_value(value: &Value, kind: FieldKind) -> SqlValue {
             FieldKind::Time => SqlValue::JiffTimestamp(None),
             _ => SqlValue::String(None),
         },
-    }
-}
-
-/// Fails unless a rule that refers to no row holds.
-pub(crate) async fn require(engine: &Engine, rule: Rule) -> Result<(), Error> {
-    require_from(&mut Source::Database(&engine.database), rule).await
-}
-
-async fn require_from(source: &mut Source<'_>, rule: Rule) -> Result<(), Error> {
-    if holds(source, rule).await? { Ok(()) } else { Err(Error::forbidden()) }
-}
-
-/// Whether a rule that refers to no row holds.
-pub(crate) async fn holds(source: &mut Source<'_>, rule: Rule) -> Result<bool, Error> {
-    match rule {
-        Rule::All => Ok(true),
-        Rule::None => Ok(false),
-        Rule::When(condition) => {
-            let query = Query::select().expr(condition).to_owned();
-            let rows = source.read(&query, &[Type::Boolean]).await?;
-            Ok(rows.first().is_some_and(|row| row.boolean(0)))
-        }
     }
 }

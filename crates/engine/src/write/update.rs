@@ -1,4 +1,4 @@
-//! Changing objects: field by field, by whoever may, against whatever others write meanwhile.
+//! Changing objects, with retries when another transaction changed the same row.
 
 use std::collections::BTreeMap;
 
@@ -8,24 +8,25 @@ use jiff::Timestamp;
 use sea_query::{Alias, ExprTrait, Query};
 use serde_json::{Map, Value as Json};
 
-use super::check::{check, keep};
-use super::{IfMatch, UpdateMethod, has_column, require_from, sealed, stored};
+use super::check::{check, collect_messages};
+use super::{IfMatch, UpdateMethod, encrypt_secrets, has_column, stored};
 use crate::activity;
 use crate::decode::{Problems, decode};
 use crate::hooks::SystemWrite;
+use crate::permissions::require_from;
 use crate::read::{Source, load, load_and_commit};
 use crate::select::LoadedObject;
 use crate::{Edit, Engine, Error, ObjectKey};
 
-/// How often a change is tried that loses against other writers.
+/// How often an update is tried that conflicts with other transactions.
 const ATTEMPTS: u32 = 3;
 
-/// What an update is to do.
-struct Sent<'a> {
+/// The parameters of an update.
+struct UpdateRequest<'a> {
     method: UpdateMethod,
     body: &'a Map<String, Json>,
     expected: Option<IfMatch<'a>>,
-    cause: Option<&'a dyn SystemWrite>,
+    system_write: Option<&'a dyn SystemWrite>,
 }
 
 impl Engine {
@@ -43,23 +44,24 @@ impl Engine {
         body: &Map<String, Json>,
         expected: Option<IfMatch<'_>>,
     ) -> Result<(Map<String, Json>, i64), Error> {
-        self.update_by(actor, resource, target, &Sent { method, body, expected, cause: None }).await
+        self.update_by(actor, resource, target, &UpdateRequest { method, body, expected, system_write: None }).await
     }
 
-    /// Changes the fields in `body`, and what the cause brings.
+    /// Changes the fields in `body`, and those that the system write prefills.
     ///
     /// # Errors
-    /// As [`Engine::update`], and what the cause says.
+    /// As [`Engine::update`], and those of the system write.
     pub async fn update_as_system(
         &self,
         actor: &Actor,
         resource: &'static Resource,
         target: &ObjectKey,
         body: &Map<String, Json>,
-        cause: &dyn SystemWrite,
+        system_write: &dyn SystemWrite,
     ) -> Result<(), Error> {
-        let sent = Sent { method: UpdateMethod::Patch, body, expected: None, cause: Some(cause) };
-        self.update_by(actor, resource, target, &sent).await.map(|_| ())
+        let request =
+            UpdateRequest { method: UpdateMethod::Patch, body, expected: None, system_write: Some(system_write) };
+        self.update_by(actor, resource, target, &request).await.map(|_| ())
     }
 
     async fn update_by(
@@ -67,13 +69,13 @@ impl Engine {
         actor: &Actor,
         resource: &'static Resource,
         target: &ObjectKey,
-        sent: &Sent<'_>,
+        request: &UpdateRequest<'_>,
     ) -> Result<(Map<String, Json>, i64), Error> {
         let mut attempts = ATTEMPTS;
         loop {
             attempts -= 1;
-            match self.update_once(actor, resource, target, sent).await {
-                // Whoever lost against another writer starts from what that one left.
+            match self.update_once(actor, resource, target, request).await {
+                // Retry from the row as the other transaction left it.
                 Err(Error::Conflict(_)) if attempts > 0 => {}
                 outcome => return outcome,
             }
@@ -85,23 +87,23 @@ impl Engine {
         actor: &Actor,
         resource: &'static Resource,
         target: &ObjectKey,
-        sent: &Sent<'_>,
+        request: &UpdateRequest<'_>,
     ) -> Result<(Map<String, Json>, i64), Error> {
         let hooks = self.registry.hooks(resource);
         let mut early = None;
         // Slow work on a secret must not hold a transaction open, nor be done for those who may not write.
-        if resource.fields.iter().any(|field| field.kind.is_secret() && sent.body.contains_key(field.name)) {
+        if resource.fields.iter().any(|field| field.kind.is_secret() && request.body.contains_key(field.name)) {
             let loaded = load(self, &mut Source::Database(&self.database), resource, target, actor).await?;
-            let (mut edit, mut problems) = self.begin_edit(actor, loaded, sent)?;
+            let (mut edit, mut problems) = self.begin_edit(actor, loaded, request)?;
             let failed = hooks.prepare(self, &mut edit).await;
-            failed.or_else(|failure| keep(failure, &mut problems))?;
+            failed.or_else(|failure| collect_messages(failure, &mut problems))?;
             early = Some((edit.secrets, edit.digests, problems));
         }
 
         let mut tx = self.database.begin().await?;
         let loaded = load(self, &mut Source::Transaction(&mut tx), resource, target, actor).await?;
         let (id, version) = (loaded.record.id, loaded.version);
-        let (mut edit, mut problems) = self.begin_edit(actor, loaded, sent)?;
+        let (mut edit, mut problems) = self.begin_edit(actor, loaded, request)?;
         if let Some((secrets, digests, found)) = early {
             (edit.secrets, edit.digests) = (secrets, digests);
             problems = found;
@@ -115,7 +117,7 @@ impl Engine {
             for (name, value) in columns.into_iter().zip(values) {
                 update.value(Alias::new(name), value);
             }
-            for (name, text) in sealed(self, &mut tx, &edit, id).await? {
+            for (name, text) in encrypt_secrets(self, &mut tx, &edit, id).await? {
                 update.value(Alias::new(name), text);
             }
             if has_column(resource, "modified") {
@@ -129,10 +131,10 @@ impl Engine {
             activity::record_edit(self, &mut tx, &edit, id).await?;
             hooks.after_save(self, &mut tx, &edit, id).await?;
         }
-        if let Some(cause) = sent.cause {
-            cause.consume(self, &mut tx, actor, id).await?;
+        if let Some(system_write) = request.system_write {
+            system_write.consume(self, &mut tx, actor, id).await?;
         }
-        // The actor may have moved the object out of their own sight; they see it once more.
+        // The update may have made the object invisible to the actor: then the response is empty.
         let seen = match load_and_commit(self, tx, resource, id, actor).await {
             Err(Error::Forbidden(_)) => return Ok((Map::new(), version + 1)),
             other => other?,
@@ -147,27 +149,27 @@ impl Engine {
         &self,
         actor: &'a Actor,
         loaded: LoadedObject,
-        sent: &Sent<'_>,
+        request: &UpdateRequest<'_>,
     ) -> Result<(Edit<'a>, Problems), Error> {
         if !loaded.changeable {
             return Err(Error::forbidden());
         }
-        if sent.expected.is_some_and(|matches| !matches(loaded.record.id, loaded.version)) {
+        if request.expected.is_some_and(|matches| !matches(loaded.record.id, loaded.version)) {
             return Err(Error::PreconditionFailed);
         }
         let mut edit = Edit {
             actor,
             new: loaded.record.clone(),
             old: Some(loaded.record),
-            replaces: sent.method == UpdateMethod::Put,
+            replaces: request.method == UpdateMethod::Put,
             secrets: BTreeMap::new(),
             digests: BTreeMap::new(),
             revealed: BTreeMap::new(),
         };
         let mut problems = Problems::default();
-        decode(&mut edit, sent.body, sent.method, &mut problems);
-        if let Some(cause) = sent.cause {
-            cause.prefill(&mut edit);
+        decode(&mut edit, request.body, request.method, &mut problems);
+        if let Some(system_write) = request.system_write {
+            system_write.prefill(&mut edit);
         }
         self.registry.hooks(edit.new.resource).authorize(&edit)?;
         Ok((edit, problems))
@@ -185,8 +187,7 @@ fn changed(edit: &Edit<'_>) -> bool {
     edit.new.resource.fields.iter().any(|field| edit.changes(field))
 }
 
-/// Whoever links an object to another one, as to another organization, must be
-/// allowed to.
+/// Checks that the actor may change the links of an object, for example to another organization.
 async fn check_relink_permission(tx: &mut Transaction, edit: &Edit<'_>) -> Result<(), Error> {
     let Some(old) = &edit.old else { return Ok(()) };
     let resource = edit.new.resource;
