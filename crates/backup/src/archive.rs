@@ -23,7 +23,7 @@ const LONGEST_KEY: u64 = 1 << 20;
 /// The longest row, in bytes: ours are much shorter, and no line may fill the memory.
 const LONGEST_ROW: u64 = 1 << 30;
 
-/// An archive of which every byte was found to be as it was written.
+/// An archive whose checksums were verified.
 pub struct Archive {
     path: PathBuf,
     file: File,
@@ -32,7 +32,7 @@ pub struct Archive {
     ranges: HashMap<String, EntryRange>,
 }
 
-/// Where the content of an entry stands.
+/// The position of an entry's content.
 #[derive(Clone, Copy)]
 struct EntryRange {
     start: u64,

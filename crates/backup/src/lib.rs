@@ -1,7 +1,7 @@
 //! A whole installation in one file: the rows of its database, and its key files.
 //!
 //! The file is a tar archive: `manifest.json`, the key files, `tables/NAME.jsonl.gz` with a JSON list for each row, and
-//! at the end `manifest.sha256`. The manifest tells the SHA-256 sum of every other entry. Rows are in the form of
+//! at the end `manifest.sha256`. The manifest contains the SHA-256 sum of every other entry. Rows are in the format of
 //! [`hostler_database::copy`], so that a backup of either database can be restored into either.
 
 mod archive;
@@ -18,13 +18,13 @@ pub use manifest::{FORMAT, Manifest};
 pub use transfer::{TransferSummary, encryption_key_ids, transfer};
 pub use writer::{BackupOrigin, KeyFile, write};
 
-/// Why a backup could not be made, read or restored. The texts are for the operator.
+/// Why a backup could not be written, read or restored. The messages are for the operator.
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
     /// A file cannot be used.
     #[error("cannot {doing} {}: {source}", path.display())]
     File {
-        /// What was tried, such as "read".
+        /// The operation, such as "read".
         doing: &'static str,
         /// The file.
         path: PathBuf,
@@ -54,10 +54,10 @@ pub enum BackupError {
         /// The version that wrote it.
         version: String,
     },
-    /// The database, or the way into it.
+    /// The database failed.
     #[error(transparent)]
     Copy(#[from] CopyError),
-    /// What arrived differs from what was sent.
+    /// The rows that were written differ from the rows that were read.
     #[error(
         "table {table} did not arrive as it was sent ({sent} rows sent, {arrived} arrived): nothing was changed; please report this"
     )]

@@ -1,4 +1,4 @@
-//! The way of rows from anywhere into a database, and whether they arrived.
+//! Copies rows into a database and verifies the copy.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +17,7 @@ pub struct TransferSummary {
     pub rows: u64,
 }
 
-/// Adds up the rows of a table as lines of JSON.
+/// Counts and hashes the rows of a table as lines of JSON.
 #[derive(Default)]
 pub(crate) struct RowDigest {
     rows: u64,
@@ -66,7 +66,7 @@ pub fn transfer(
         })?;
         sent.push(digest.finish());
     }
-    // What was written is read again only now: the constraints and types of the database have had their say.
+    // Read back after everything was written, so that types and triggers have taken effect.
     let mut rows = 0;
     for (table, sent) in tables.iter().zip(&sent) {
         let mut digest = RowDigest::default();
@@ -82,7 +82,7 @@ pub fn transfer(
     Ok(TransferSummary { tables: tables.len(), rows })
 }
 
-/// The ids of the keys that sealed what stands in a row, as a whole value or inside of one.
+/// Collects the ids of the keys that encrypted the secrets of a row, which may be whole values or parts of one.
 pub fn encryption_key_ids(row: &[Json], found: &mut BTreeSet<String>) {
     const START: &str = "$hostler$";
     for text in row.iter().filter_map(Json::as_str) {

@@ -25,7 +25,7 @@ pub struct KeyFile {
     pub bytes: Zeroizing<Vec<u8>>,
 }
 
-/// Who makes an archive, and of what.
+/// The origin of an archive.
 pub struct BackupOrigin {
     /// The version of Hostler.
     pub hostler: String,
@@ -80,7 +80,7 @@ pub fn write<E: From<BackupError>>(
     Ok(summary)
 }
 
-/// Compresses a table into a file without a name: an archive tells sizes before contents.
+/// Compresses a table into a temporary file: an archive contains the size of an entry before its content.
 fn stage(
     source: &mut dyn Source,
     table: Table,
@@ -113,7 +113,7 @@ fn assemble(
     keys: &[KeyFile],
     tables: &mut [(TableEntry, File)],
 ) -> io::Result<()> {
-    // BackupOrigin with mode 0600, and removed again unless it gets its name.
+    // Created with mode 0600, and removed unless it is renamed.
     let mut file = tempfile::Builder::new().prefix(".hostler-backup-").tempfile_in(folder)?;
     let text = serde_json::to_vec_pretty(manifest)?;
     let mut archive = Builder::new(io::BufWriter::new(file.as_file_mut()));
@@ -139,7 +139,7 @@ fn persist(file: NamedTempFile, path: &Path, folder: &Path, replace: bool) -> io
     } else {
         file.persist_noclobber(path)?;
     }
-    // The name, too, must outlast a power cut.
+    // The name must survive a power cut, too.
     File::open(folder)?.sync_all()
 }
 

@@ -50,7 +50,7 @@ pub fn run(options: &DataOptions, file: &Path, replace: bool) -> Result<()> {
             ids.sort_unstable();
             for current in current.iter().flatten().filter_map(serde_json::Value::as_str) {
                 if ids.binary_search_by(|id| id.as_str().cmp(current)).is_err() {
-                    bail!("the key that seals secrets is not in {VAULT_FOLDER}: hostler check tells more");
+                    bail!("the current encryption key is not in {VAULT_FOLDER}: run hostler check");
                 }
             }
             Ok(keys.into_iter().map(|(name, bytes)| KeyFile { name, bytes }).collect())

@@ -89,7 +89,7 @@ fn check_config(config: &ConfigFile, client_key: Option<&Path>, findings: &mut F
     }
 }
 
-/// Checks the folder and the key files, and answers the ids of the keys that seal.
+/// Checks the folder and the key files; answers the ids of the encryption keys.
 fn check_keys(folder: &Path, findings: &mut Findings) -> BTreeSet<String> {
     const CLOSE: &str = "run chmod 700 on it, for whoever can look in can read the keys";
     match folder.metadata().map(|metadata| metadata.permissions().mode() & 0o7777) {
@@ -110,28 +110,28 @@ fn check_keys(folder: &Path, findings: &mut Findings) -> BTreeSet<String> {
     match key_ids(&folder.join(VAULT_FOLDER)) {
         Ok(ids) => ids.into_iter().collect(),
         Err(problem) => {
-            findings.note(problem, "what it sealed cannot be read");
+            findings.note(problem, "secrets encrypted with it cannot be read");
             BTreeSet::new()
         }
     }
 }
 
 fn check_database(snapshot: &mut Snapshot, keys: &BTreeSet<String>, findings: &mut Findings) -> Result<(), CopyError> {
-    for damage in snapshot.damage() {
-        findings.note(format!("the database is damaged: {damage}"), "restore a backup");
+    for integrity_problems in snapshot.integrity_problems() {
+        findings.note(format!("the database is damaged: {integrity_problems}"), "restore a backup");
     }
-    check_sealed(snapshot, keys, findings)?;
+    check_secrets(snapshot, keys, findings)?;
     check_ids(snapshot, findings)?;
     check_roles(snapshot, findings)?;
     check_superusers(snapshot, findings)
 }
 
-/// What is sealed must have its key, and there must be one to seal with.
-fn check_sealed(snapshot: &mut Snapshot, keys: &BTreeSet<String>, findings: &mut Findings) -> Result<(), CopyError> {
+/// Every encrypted secret must have its key, and the current key must exist.
+fn check_secrets(snapshot: &mut Snapshot, keys: &BTreeSet<String>, findings: &mut Findings) -> Result<(), CopyError> {
     const FIND: &str = "put the key file back, from a backup or from another server of the same installation";
     for current in snapshot.query("SELECT current_key FROM vault")?.iter().flatten().filter_map(Json::as_str) {
         if !keys.contains(current) {
-            findings.note(format!("the key {current}, which seals secrets, is not in {VAULT_FOLDER}"), FIND);
+            findings.note(format!("the current encryption key {current} is not in {VAULT_FOLDER}"), FIND);
         }
     }
     for table in snapshot.tables().to_vec() {

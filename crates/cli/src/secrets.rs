@@ -1,4 +1,4 @@
-//! `hostler secrets`: the keys that seal the secrets in the database.
+//! `hostler secrets`: the keys that encrypt the secrets in the database.
 
 use anyhow::Result;
 use hostler_server::secret_columns;
@@ -28,8 +28,8 @@ async fn rotate(data: &DataOptions) -> Result<()> {
 fn line(progress: &Progress) -> String {
     match progress {
         Progress::Resumed => "An earlier rotation was interrupted: it is brought to its end.".into(),
-        Progress::Current { key, generation } => format!("Key {key} (generation {generation}) seals from now on."),
-        Progress::Encrypted(texts) => format!("{texts} secrets sealed anew."),
+        Progress::Current { key, generation } => format!("Key {key} (generation {generation}) is the current key now."),
+        Progress::Encrypted(texts) => format!("{texts} secrets encrypted again."),
         Progress::Undecryptable { location } => format!("This secret cannot be decrypted: {location}."),
         Progress::Retired { key, generation } => format!("Key {key} (generation {generation}) is removed."),
     }
@@ -42,7 +42,7 @@ async fn status(data: &DataOptions) -> Result<()> {
     for KeyUse { key, generation, current, texts } in uses {
         let generation = generation.map_or_else(|| "-".to_owned(), |generation| generation.to_string());
         let word = match (current, generation.as_str()) {
-            (true, _) => "seals",
+            (true, _) => "current",
             (false, "-") => "missing: its secrets cannot be read",
             (false, _) => "being replaced: run hostler secrets rotate",
         };

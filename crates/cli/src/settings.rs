@@ -1,4 +1,4 @@
-//! `hostler setting`: settings on the data itself, for whoever can read the data folder.
+//! `hostler setting`: settings on the data itself, for anyone who can read the data folder.
 
 use anyhow::{Result, anyhow};
 use hostler_server::{list_settings, reset_setting, set_setting};

@@ -19,7 +19,7 @@ pub const DATABASE_FILE: &str = "hostler.db";
 pub const RESTORING_FILE: &str = "hostler.db.restoring";
 /// The secret key in the data folder.
 pub const KEY_FILE: &str = "secret.key";
-/// The folder of the keys that seal secrets, in the data folder.
+/// The folder of the keys that encrypt secrets, in the data folder.
 pub const VAULT_FOLDER: &str = "keys";
 /// The file that says that a restore has begun to change the data folder, and not ended.
 pub const UNFINISHED_FILE: &str = "unfinished-restore";
@@ -47,7 +47,7 @@ pub async fn open(options: &DataOptions) -> Result<(Database, Keys)> {
     Ok((database, Keys { secret, vault }))
 }
 
-/// Opens what the options name, and creates nothing: who mistypes the folder is not to work on an empty database.
+/// Opens the data without creating anything: a mistyped folder must not give an empty database.
 ///
 /// # Errors
 /// If no server has ever started there.
@@ -122,7 +122,7 @@ pub fn claim(folder: &Path) -> Result<()> {
 
 fn hold(folder: &Path, lock: fn(&File) -> Result<(), TryLockError>, other: &str) -> Result<()> {
     // Closing the file would end the lock.
-    static HELD: OnceLock<File> = OnceLock::new();
+    static LOCK: OnceLock<File> = OnceLock::new();
     let path = folder.join(LOCK_FILE);
     let failed = || format!("{} cannot be locked", path.display());
     make_file(&path).with_context(failed)?;
@@ -132,7 +132,7 @@ fn hold(folder: &Path, lock: fn(&File) -> Result<(), TryLockError>, other: &str)
         Err(TryLockError::WouldBlock) => bail!("{other} {} is running: stop it first", folder.display()),
         Err(TryLockError::Error(problem)) => return Err(problem).with_context(failed),
     }
-    HELD.get_or_init(|| file);
+    LOCK.get_or_init(|| file);
     Ok(())
 }
 

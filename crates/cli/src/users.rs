@@ -1,4 +1,4 @@
-//! `hostler user`: users on the data itself, for whoever can read the data folder.
+//! `hostler user`: users on the data itself, for anyone who can read the data folder.
 
 use std::io::{BufRead, IsTerminal};
 
@@ -64,7 +64,7 @@ async fn change(app: &App, username: &str, field: &str, value: Json) -> Result<(
     Ok(())
 }
 
-/// Whoever can read the data may do everything, with the password policy in force.
+/// Access to the data allows everything, under the password policy in force.
 async fn operator(app: &App) -> Result<Actor> {
     let settings = Settings::load(&app.engine.database).await?;
     Ok(settings.system_actor())

@@ -1,4 +1,4 @@
-//! What SQLite and PostgreSQL say differently.
+//! Differences between the SQL of SQLite and PostgreSQL.
 
 use sea_query::{Expr, ExprTrait, Func, LikeExpr, NullOrdering, Order, SelectStatement};
 

@@ -1,10 +1,10 @@
-//! What can go wrong, in words that both databases share.
+//! Errors of both databases.
 
 use std::path::PathBuf;
 
 /// Why a statement or a transaction failed.
 ///
-/// The texts never contain values that were bound, so that they can be logged.
+/// The messages never contain bound values, so that they can be logged.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// A row with the same unique columns exists. As far as the database says,
@@ -14,21 +14,21 @@ pub enum Error {
     /// A row refers to one that does not exist, or is still referred to.
     #[error("a row refers to one that does not exist, or is still referred to")]
     ForeignKey,
-    /// The transaction was given up in favour of another one that changed the
-    /// same rows: the same will succeed at once.
-    #[error("the transaction was given up in favour of another")]
+    /// The transaction was aborted because another one changed the same rows: a
+    /// retry will succeed.
+    #[error("the transaction was aborted because of a conflict with another")]
     Contended,
-    /// The database cannot be reached or is too busy: the same may succeed later.
+    /// The database cannot be reached or is too busy: a retry may succeed later.
     #[error("the database is unavailable: {0}")]
     Unavailable(String),
-    /// The connection was lost before the database said whether it committed:
-    /// everything may have happened, or nothing.
-    #[error("the connection was lost while committing: whether that happened is unknown")]
+    /// The connection was lost before the database confirmed the commit: the
+    /// transaction may be committed or not.
+    #[error("the connection was lost while committing: the outcome is unknown")]
     CommitUnknown,
     /// The disk of the database is full.
     #[error("the disk of the database is full")]
     Full,
-    /// The statement ran for too long and was stopped.
+    /// The statement ran for too long and was interrupted.
     #[error("the statement took too long")]
     Timeout,
     /// The database cannot run a statement of this size or depth, or a regular
@@ -54,7 +54,7 @@ pub enum OpenError {
         /// What to do.
         remedy: &'static str,
     },
-    /// The PostgreSQL server does not answer, or lets us not in.
+    /// The PostgreSQL server does not answer, or rejects the connection.
     #[error(
         "cannot connect to PostgreSQL at {place}: {problem}; check that the server runs and the user, password and database in the URL"
     )]
@@ -64,10 +64,10 @@ pub enum OpenError {
         /// What went wrong.
         problem: String,
     },
-    /// The URL of the PostgreSQL server is none.
+    /// The URL of the PostgreSQL server is invalid.
     #[error("the database URL cannot be understood; write it as postgres://user:password@host:5432/database")]
     Url,
-    /// What the URL says of TLS is unknown or contradicts itself, or names a file that cannot be used.
+    /// A TLS parameter of the URL is unknown, contradicts another, or names a file that cannot be used.
     #[error("the URL of the database at {place} cannot be used: {problem}")]
     TlsSettings {
         /// Host, port and database.
@@ -75,7 +75,7 @@ pub enum OpenError {
         /// What is wrong, and what to write.
         problem: String,
     },
-    /// The PostgreSQL server and we do not agree on TLS, or its certificate is not the right one.
+    /// The TLS handshake with the PostgreSQL server failed, or its certificate is not trusted.
     #[error("cannot connect to PostgreSQL at {place} by TLS: {problem}; {remedy}")]
     Tls {
         /// Host, port and database.
@@ -85,7 +85,7 @@ pub enum OpenError {
         /// What to do.
         remedy: String,
     },
-    /// Somebody began to restore it and did not finish.
+    /// A restore into it was interrupted.
     #[error("the database {place} was not restored to the end: restore it again, or give Hostler an empty one")]
     UnfinishedRestore {
         /// Host, port and database.

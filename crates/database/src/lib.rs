@@ -56,13 +56,13 @@ use sqlite::Sqlite;
 pub enum Location {
     /// A SQLite file; it is created if it does not exist.
     Sqlite(PathBuf),
-    /// The URL of a PostgreSQL server: `postgres://user:password@host:5432/database`. What it says of TLS means what it
-    /// means to libpq: `sslmode`, `sslrootcert`, `sslcert`, `sslkey`.
+    /// The URL of a PostgreSQL server: `postgres://user:password@host:5432/database`. TLS
+    /// parameters mean what they mean to libpq: `sslmode`, `sslrootcert`, `sslcert`, `sslkey`.
     Postgres(String),
 }
 
 impl Location {
-    /// The file of the key that proves to PostgreSQL who we are, if the URL names one.
+    /// The file of the client certificate's key, if the URL names one (`sslkey`).
     pub fn client_key(&self) -> Option<PathBuf> {
         match self {
             Location::Sqlite(_) => None,
@@ -96,7 +96,7 @@ impl Database {
     /// or single-threaded tokio runtime with time and IO, as does all the rest.
     ///
     /// # Errors
-    /// [`OpenError`], in words for the operator.
+    /// [`OpenError`], whose messages are for the operator.
     pub async fn open(location: &Location) -> Result<Database, OpenError> {
         Ok(Database(match location {
             Location::Sqlite(path) => Backend::Sqlite(Sqlite::open(path.clone()).await?),
@@ -113,7 +113,7 @@ impl Database {
     }
 
     /// Reads rows that are committed; `types` says how to decode each column.
-    /// Every call sees one moment of the database, and two calls may see different ones.
+    /// Each call reads one snapshot; two calls may read different ones.
     ///
     /// # Errors
     /// Any but [`Error::Unique`] and [`Error::ForeignKey`].
@@ -131,7 +131,7 @@ impl Database {
         }
     }
 
-    /// [Reads](Database::read) what a question asks, with these values told.
+    /// [Reads](Database::read) a prepared query with these parameters.
     ///
     /// # Errors
     /// As [`Database::read`].
@@ -159,7 +159,7 @@ impl Database {
         }))
     }
 
-    /// Tells whether the database answers.
+    /// Checks that the database answers.
     ///
     /// # Errors
     /// Usually [`Error::Unavailable`].
@@ -172,8 +172,7 @@ impl Database {
         Ok(())
     }
 
-    /// Whether changes can be made: not on a standby, nor where the operator of a
-    /// PostgreSQL server has made it read-only.
+    /// Whether the database accepts writes: a standby or read-only PostgreSQL server does not.
     ///
     /// # Errors
     /// As [`Database::read`].
@@ -195,8 +194,8 @@ impl Database {
         Ok(rows.first().and_then(|row| row.integer(0)) == Some(migrate::known(self.dialect())))
     }
 
-    /// Waits for what is being written and closes the database; whoever uses it
-    /// afterwards gets [`Error::Unavailable`].
+    /// Waits for running writes and closes the database; later calls fail with
+    /// [`Error::Unavailable`].
     pub async fn close(&self) {
         match &self.0 {
             Backend::Sqlite(backend) => backend.close().await,

@@ -42,7 +42,7 @@ fn newest(runner: &Runner) -> i64 {
     runner.get_migrations().iter().map(|migration| i64::from(migration.version())).max().unwrap_or(0)
 }
 
-/// Tells the log that the schema changes, which takes its time in a large database.
+/// Logs that the schema is migrated, which takes long for a large database.
 pub(crate) fn announce(found: Option<i64>, runner: &Runner) {
     let (from, to) = (found.unwrap_or(0), newest(runner));
     if from < to {

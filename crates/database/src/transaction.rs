@@ -62,7 +62,7 @@ impl Transaction {
         self.end(result)
     }
 
-    /// [Reads](Transaction::read) what a question asks, with these values told.
+    /// [Reads](Transaction::read) a prepared query with these parameters.
     ///
     /// # Errors
     /// As [`Transaction::read`].
@@ -151,8 +151,8 @@ impl Transaction {
         self.end(result)
     }
 
-    /// As [`Transaction::execute_inline`], where nothing depends on how many rows changed: PostgreSQL is told with the
-    /// next statement, or with the commit, and what goes wrong is that one's error.
+    /// As [`Transaction::execute_inline`], if the number of changed rows does not matter: on PostgreSQL it is sent with the
+    /// next statement or the commit, which then returns its error.
     ///
     /// # Errors
     /// Any [`Error`].
@@ -201,8 +201,7 @@ impl Transaction {
         }
     }
 
-    /// [Asks](Transaction::read_prepared) and [commits](Transaction::commit), whatever the answer: on PostgreSQL in one way to
-    /// the server and back.
+    /// [Reads](Transaction::read_prepared) and [commits](Transaction::commit), on PostgreSQL in one round trip.
     ///
     /// # Errors
     /// Those of both; only after [`Error::CommitUnknown`] may anything have happened.

@@ -1,4 +1,4 @@
-//! One key, and the text form of what it seals.
+//! Encryption by one key, and the text format of encrypted secrets.
 
 use aes_gcm::aead::{Aead, KeyInit, Payload};
 use aes_gcm::{Aes256Gcm, Key, Nonce};
@@ -8,30 +8,30 @@ use zeroize::Zeroizing;
 
 use crate::{SecretContext, VaultError};
 
-/// What every sealed text starts with: the name of the form, and its version.
+/// The prefix of every encrypted secret: the name of the format, and its version.
 /// `$hostler$1$<key id>$<base64 of nonce, ciphertext and tag>`.
-pub(crate) const BEGINNING: &str = "$hostler$1$";
-/// Bytes of a nonce (NIST SP 800-38D: 96 bits). Drawn at random, which is safe
-/// for 2^32 texts under one key.
+pub(crate) const PREFIX: &str = "$hostler$1$";
+/// Bytes of a nonce (NIST SP 800-38D: 96 bits). Random nonces are safe
+/// for 2^32 secrets under one key.
 const NONCE: usize = 12;
 
-/// Whether a text has the form of a sealed secret.
+/// Whether a text has the format of an encrypted secret.
 pub fn is_encrypted(text: &str) -> bool {
     key_id(text).is_some()
 }
 
-/// The id of the key that sealed a text, if it has the form of a sealed secret.
+/// The id of the key that encrypted a secret; none if the text has another format.
 pub fn key_id(encrypted: &str) -> Option<&str> {
     parts(encrypted).map(|(id, _)| id)
 }
 
-/// Key id and base64 of a sealed text.
+/// Key id and base64 of an encrypted secret.
 fn parts(encrypted: &str) -> Option<(&str, &str)> {
-    let (id, data) = encrypted.strip_prefix(BEGINNING)?.split_once('$')?;
+    let (id, data) = encrypted.strip_prefix(PREFIX)?.split_once('$')?;
     (id.len() == 16 && id.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some((id, data))
 }
 
-/// A key ready for use.
+/// AES-256-GCM with one key of the installation.
 pub(crate) struct Cipher {
     id: String,
     cipher: Aes256Gcm,
@@ -40,7 +40,7 @@ pub(crate) struct Cipher {
 impl Cipher {
     pub(crate) fn new(key: &SecretKey) -> Self {
         let derived = Zeroizing::new(key.derive("vault aes-256-gcm"));
-        // Tells keys apart and says nothing of them.
+        // Identifies the key without revealing it.
         let id = hex::encode(&key.derive("vault key id")[..8]);
         Cipher { id, cipher: Aes256Gcm::new(&Key::<Aes256Gcm>::from(*derived)) }
     }
@@ -49,15 +49,18 @@ impl Cipher {
         &self.id
     }
 
-    #[expect(clippy::expect_used, reason = "randomness is given, and AES-GCM refuses only texts beyond 64 GB")]
+    #[expect(
+        clippy::expect_used,
+        reason = "the operating system provides randomness, and AES-GCM rejects only texts beyond 64 GB"
+    )]
     pub(crate) fn encrypt(&self, context: &SecretContext<'_>, plain: &str) -> String {
         let mut nonce = [0; NONCE];
-        getrandom::fill(&mut nonce).expect("the operating system gives randomness");
-        let payload = Payload { msg: plain.as_bytes(), aad: &self.bound(context) };
+        getrandom::fill(&mut nonce).expect("randomness from the operating system");
+        let payload = Payload { msg: plain.as_bytes(), aad: &self.additional_data(context) };
         let encrypted = self.cipher.encrypt(&Nonce::from(nonce), payload).expect("a secret fits into memory");
         let mut data = nonce.to_vec();
         data.extend(encrypted);
-        format!("{BEGINNING}{}${}", self.id, BASE64_STANDARD_NO_PAD.encode(data))
+        format!("{PREFIX}{}${}", self.id, BASE64_STANDARD_NO_PAD.encode(data))
     }
 
     pub(crate) fn decrypt(
@@ -68,7 +71,7 @@ impl Cipher {
         let (_, data) = parts(encrypted).ok_or(VaultError::Malformed)?;
         let data = BASE64_STANDARD_NO_PAD.decode(data).map_err(|_| VaultError::Malformed)?;
         let (nonce, encrypted) = data.split_first_chunk::<NONCE>().ok_or(VaultError::Malformed)?;
-        let payload = Payload { msg: encrypted, aad: &self.bound(context) };
+        let payload = Payload { msg: encrypted, aad: &self.additional_data(context) };
         let mut plain = Zeroizing::new(
             self.cipher.decrypt(&Nonce::from(*nonce), payload).map_err(|_| VaultError::DecryptionFailed)?,
         );
@@ -76,9 +79,9 @@ impl Cipher {
         Ok(Zeroizing::new(text))
     }
 
-    /// What the ciphertext is bound to: form, key and place.
-    fn bound(&self, context: &SecretContext<'_>) -> Vec<u8> {
-        let mut bytes = [BEGINNING, &self.id, "$"].concat().into_bytes();
+    /// The additional authenticated data: format, key and context.
+    fn additional_data(&self, context: &SecretContext<'_>) -> Vec<u8> {
+        let mut bytes = [PREFIX, &self.id, "$"].concat().into_bytes();
         bytes.extend(context.bytes());
         bytes
     }
@@ -95,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_sealed_opens_at_its_place() {
+    fn encrypted_secret_decrypts_in_its_context() {
         for plain in ["", "secret", "größer 💥\n", &"x".repeat(100_000)] {
             let encrypted = cipher(1).encrypt(&HERE, plain);
             assert!(is_encrypted(&encrypted) && encrypted.is_ascii());
@@ -106,7 +109,7 @@ mod tests {
 
     #[test]
     fn agrees_with_another_implementation() {
-        // By Python's cryptography, from RFC 5869 and the form above:
+        // By Python's cryptography, from RFC 5869 and the format above:
         // derive = lambda info: HKDF(SHA256(), 32, None, info).derive(bytes([1]) * 64)
         // header = b"$hostler$1$" + derive(b"vault key id")[:8].hex().encode() + b"$"
         // part = lambda b: len(b).to_bytes(8, "big") + b
@@ -117,12 +120,12 @@ mod tests {
     }
 
     #[test]
-    fn the_same_secret_never_looks_the_same() {
+    fn encryption_is_not_deterministic() {
         assert_ne!(cipher(1).encrypt(&HERE, "secret"), cipher(1).encrypt(&HERE, "secret"));
     }
 
     #[test]
-    fn elsewhere_it_does_not_open() {
+    fn another_context_is_rejected() {
         let encrypted = cipher(1).encrypt(&HERE, "secret");
         for context in [
             SecretContext::new("credential", 8, "password"),
@@ -135,16 +138,16 @@ mod tests {
     }
 
     #[test]
-    fn under_another_key_it_does_not_open() {
+    fn another_key_is_rejected() {
         let encrypted = cipher(1).encrypt(&HERE, "secret");
         assert!(matches!(cipher(2).decrypt(&HERE, &encrypted), Err(VaultError::DecryptionFailed)));
-        // Nor does it when it claims to be of that key.
+        // The key id is authenticated, too.
         let claimed = encrypted.replace(cipher(1).id(), cipher(2).id());
         assert!(matches!(cipher(2).decrypt(&HERE, &claimed), Err(VaultError::DecryptionFailed)));
     }
 
     #[test]
-    fn changed_it_does_not_open() {
+    fn changed_ciphertext_is_rejected() {
         let encrypted = cipher(1).encrypt(&HERE, "secret");
         let start = encrypted.rfind('$').unwrap() + 1;
         for index in start..encrypted.len() {
@@ -159,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn other_texts_are_not_sealed_ones() {
+    fn other_texts_are_malformed() {
         for text in
             ["", "secret", "$encrypted$", "$hostler$1$", "$hostler$1$xyz$AAAA", "$hostler$2$0011223344556677$AA"]
         {
@@ -169,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_tell_nothing() {
+    fn errors_contain_no_secrets() {
         let encrypted = cipher(1).encrypt(&HERE, "secret");
         let error = cipher(2).decrypt(&HERE, &encrypted).unwrap_err();
         let told = format!("{error} {error:?}");

@@ -1,4 +1,4 @@
-//! The folder of key files: `N.key`, N counting the generations.
+//! The folder of key files: `N.key`, where N is the generation.
 
 use std::fs::{self, DirBuilder};
 use std::io::{self, ErrorKind};
@@ -10,7 +10,7 @@ use hostler_identity::key::{KeyError, SecretKey};
 use crate::VaultError;
 use crate::cipher::Cipher;
 
-/// All keys of the folder with their generations, the oldest first; none if there is no folder.
+/// All keys of the folder with their generations, oldest first; none without a folder.
 pub(crate) fn read(folder: &Path) -> Result<Vec<(u64, Cipher)>, VaultError> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
@@ -25,14 +25,14 @@ pub(crate) fn read(folder: &Path) -> Result<Vec<(u64, Cipher)>, VaultError> {
     numbers.sort_unstable();
     let load = |number| match SecretKey::load(&path(folder, number)) {
         Ok(key) => Some(Ok((number, Cipher::new(&key)))),
-        // Retired since the folder was listed.
+        // Removed by a rotation since the folder was listed.
         Err(KeyError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => None,
         Err(problem) => Some(Err(problem.into())),
     };
     numbers.into_iter().filter_map(load).collect()
 }
 
-/// The ids of all keys in a folder, the oldest first; none if there is no folder.
+/// The ids of all keys in a folder, oldest first; none without a folder.
 ///
 /// # Errors
 /// [`VaultError::Io`], [`VaultError::Key`].
@@ -40,14 +40,14 @@ pub fn key_ids(folder: &Path) -> Result<Vec<String>, VaultError> {
     Ok(read(folder)?.iter().map(|(_, cipher)| cipher.id().to_owned()).collect())
 }
 
-/// Makes the key of a generation, unless another process has made it already.
+/// Creates the key of a generation, or loads the one that another process has created.
 pub(crate) fn create(folder: &Path, number: u64) -> Result<(u64, Cipher), VaultError> {
-    make(folder).map_err(|source| VaultError::Io { doing: "create", path: folder.to_owned(), source })?;
+    create_folder(folder).map_err(|source| VaultError::Io { doing: "create", path: folder.to_owned(), source })?;
     Ok((number, Cipher::new(&SecretKey::load_or_create(&path(folder, number))?)))
 }
 
-/// Makes the folder, unless there is one. What root makes belongs to the owner of the folder above, as the keys do.
-fn make(folder: &Path) -> io::Result<()> {
+/// Creates the folder if it does not exist. If root creates it, it gets the owner of its parent, as the keys do.
+fn create_folder(folder: &Path) -> io::Result<()> {
     match DirBuilder::new().mode(0o700).create(folder) {
         Ok(()) => {}
         Err(problem) if problem.kind() == ErrorKind::AlreadyExists => return Ok(()),
@@ -63,7 +63,7 @@ fn make(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Removes the key of a generation for good.
+/// Removes the key of a generation and syncs the folder.
 pub(crate) fn remove(folder: &Path, number: u64) -> Result<(), VaultError> {
     let path = path(folder, number);
     let removed = fs::remove_file(&path).and_then(|()| fs::File::open(folder)?.sync_all());
@@ -77,6 +77,6 @@ fn path(folder: &Path, number: u64) -> PathBuf {
 /// The generation of a key file; `None` for other files.
 fn number(name: &str) -> Option<u64> {
     let number: u64 = name.strip_suffix(".key")?.parse().ok()?;
-    // No two names for one number.
+    // `01.key` is not a second name of `1.key`.
     (name == format!("{number}.key")).then_some(number)
 }

@@ -1,17 +1,17 @@
 //! Secrets at rest.
 //!
 //! What must be read back (a credential's password, the bind password of a
-//! directory, the secret of a second factor) is stored sealed: encrypted by
+//! directory, the secret of a second factor) is stored encrypted, by
 //! AES-256-GCM under a key of this installation, and bound to its [`SecretContext`], so
-//! that a sealed text copied to another row, column or installation does not
-//! open. What need not be read back is stored as a digest instead and is no
+//! that a ciphertext copied to another row, column or installation cannot be
+//! decrypted. What need not be read back is stored as a digest instead and is no
 //! business of this crate.
 //!
 //! # How to keep a secret
 //!
-//! A field of a resource only has to say so: `Kind::Sealed`, and the engine does
-//! the rest. Code that writes rows of its own (settings, second factors) seals
-//! in the transaction that stores the text, and opens what it has read:
+//! A field of a resource only has to say so: `FieldKind::Encrypted`, and the engine does
+//! the rest. Code that writes rows of its own (settings, second factors) encrypts
+//! in the transaction that stores the secret, and decrypts what it has read:
 //!
 //! ```no_run
 //! # use hostler_database::Transaction;
@@ -25,21 +25,20 @@
 //! # }
 //! ```
 //!
-//! A setting has no row while it has its default: its place is
+//! A setting has no row while it has its default: its context is
 //! `SecretContext::new("setting", 0, "AUTH_LDAP_BIND_PASSWORD")`.
 //!
-//! Each column where sealed texts stand must be known to the rotation of keys, as
-//! a [`SecretColumn`]: the server's list of them has those of resources by itself.
+//! The rotation of keys must know each column with encrypted secrets, as
+//! a [`SecretColumn`]: the server's list of them includes those of resources.
 //!
 //! # Keys
 //!
-//! A key is a file `keys/N.key` in the data folder, N counting the generations.
-//! The database says which one seals; all that are there can open. A server
-//! that meets a key it does not know looks into the folder again, so that
-//! running servers follow a rotation by themselves. Sealing asks the database
-//! in the transaction that will store the text, and so holds off a rotation
-//! until that transaction ends: no text sealed by the old key can appear after
-//! the rotation has looked for the last of them.
+//! A key is a file `keys/N.key` in the data folder, where N is the generation.
+//! The database names the current key, which encrypts; all keys in the folder can
+//! decrypt. A server that finds an unknown key id reads the folder again, so that
+//! running servers follow a rotation. Encrypting locks the current key in the
+//! transaction that stores the secret, so that a rotation waits for it: no secret
+//! under the old key can appear after the rotation has searched for the last one.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 

@@ -1,14 +1,14 @@
-//! A new key for an installation: everything sealed is sealed anew.
+//! Key rotation: all secrets are encrypted again under a new key.
 //!
-//! 1. A key file of the next generation is made.
-//! 2. The database is told that it seals from now on. That waits for the
-//!    transactions that are sealing by the old one, so that nothing sealed by
-//!    the old key can appear after this.
-//! 3. Row by row, in batches of one transaction each, the rest is sealed anew.
-//! 4. Once nothing is left of it, the old key is removed.
+//! 1. A key file of the next generation is created.
+//! 2. The database records it as the current key. That waits for the transactions
+//!    that encrypt under the old one, so that no secret under the old key can
+//!    appear afterwards.
+//! 3. All other secrets are encrypted again, in batches of one transaction each.
+//! 4. Once no secret uses it, the old key is removed.
 //!
-//! Stopped anywhere, both keys are there and all can be read; the next rotation
-//! goes on where it was. Servers that run go on running.
+//! If it is interrupted, both keys exist and all secrets can be read; the next
+//! rotation continues. Servers keep running meanwhile.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -24,33 +24,33 @@ use crate::secret_column::{Reencrypted, SecretColumn, SecretRow};
 use crate::vault::{TABLE, Vault};
 use crate::{VaultError, key_files};
 
-/// Rows of one transaction.
+/// Rows per transaction.
 const BATCH: u64 = 50;
-/// How often a batch is tried that loses against other writers.
+/// Attempts at a batch that conflicts with other writers.
 const ATTEMPTS: u32 = 10;
-/// Who holds a lock on this file in the folder of the keys rotates them.
+/// The file in the folder of the keys whose lock a rotation takes.
 const LOCK: &str = "rotation.lock";
 
-/// What a rotation tells while it goes on.
+/// Progress of a rotation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Progress {
-    /// An earlier rotation did not end; it is ended now, and no further key is made.
+    /// An interrupted rotation continues; no further key is created.
     Resumed,
-    /// This key seals from now on.
+    /// This is the current key from now on.
     Current {
         /// Its id.
         key: String,
         /// Its generation.
         generation: u64,
     },
-    /// So many texts were sealed anew so far.
+    /// The number of secrets encrypted again so far.
     Encrypted(u64),
-    /// This secret could not be opened, and stays as it is.
+    /// This secret could not be decrypted, and was left unchanged.
     Undecryptable {
-        /// Where it stands.
+        /// Its context, table and row.
         location: String,
     },
-    /// This key seals nothing any more, and its file was removed.
+    /// No secret uses this key any more, and its file was removed.
     Retired {
         /// Its id.
         key: String,
@@ -59,16 +59,16 @@ pub enum Progress {
     },
 }
 
-/// Why keys could not be rotated. What was done until then is no loss.
+/// Why keys could not be rotated. The next rotation continues where this one failed.
 #[derive(Debug, thiserror::Error)]
 pub enum RotationError {
-    /// Another process is at it.
+    /// Another process rotates the keys.
     #[error("the keys are being rotated by another process: wait for it to end")]
     Busy,
-    /// Some secrets cannot be opened.
+    /// Some secrets cannot be decrypted.
     #[error(
-        "{0} secrets cannot be opened by the key that sealed them, which therefore stays: set them again (see above where \
-         they stand), then run this once more"
+        "{0} secrets cannot be decrypted by the key that encrypted them, so this key stays: set these secrets again (they \
+         are listed above), then run this again"
     )]
     Undecryptable(u64),
     /// The folder, a key or the database.
@@ -82,22 +82,22 @@ impl From<Error> for RotationError {
     }
 }
 
-/// How many texts a key has sealed.
+/// How many secrets a key has encrypted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyUse {
     /// Its id.
     pub key: String,
     /// Its generation; `None` if it is not in the folder.
     pub generation: Option<u64>,
-    /// Whether it is the one that seals.
+    /// Whether it is the current key.
     pub current: bool,
-    /// How many texts it has sealed.
+    /// How many secrets it has encrypted.
     pub texts: u64,
 }
 
 impl Vault {
-    /// Seals everything on these columns by a new key, and removes the old one;
-    /// or ends a rotation that was interrupted.
+    /// Encrypts everything in these columns under a new key and removes the old one,
+    /// or continues an interrupted rotation.
     ///
     /// # Errors
     /// [`RotationError`].
@@ -128,11 +128,11 @@ impl Vault {
         if undecryptable == 0 { Ok(()) } else { Err(RotationError::Undecryptable(undecryptable)) }
     }
 
-    /// How many texts on these columns each key has sealed: those in the folder
-    /// by generation, then others.
+    /// How many secrets in these columns each key has encrypted: keys in the folder
+    /// by generation, then missing ones.
     ///
     /// # Errors
-    /// What the folder or the database says.
+    /// Errors of the folder and the database.
     pub async fn key_uses(&self, database: &Database, columns: &[SecretColumn]) -> Result<Vec<KeyUse>, VaultError> {
         let mut counts: BTreeMap<String, u64> = BTreeMap::new();
         for column in columns {
@@ -163,7 +163,7 @@ impl Vault {
         Ok(uses)
     }
 
-    /// Keeps other processes from rotating for as long as the file is held.
+    /// Prevents rotations by other processes until the file is closed.
     fn lock(&self) -> Result<File, RotationError> {
         let path = self.folder().join(LOCK);
         let problem = |source| VaultError::Io { doing: "lock", path: path.clone(), source };
@@ -177,8 +177,8 @@ impl Vault {
         }
     }
 
-    /// Makes the newest key in the folder the one that seals: a new one, unless
-    /// an earlier rotation did not end.
+    /// Makes the newest key in the folder the current one: a new key, unless
+    /// an earlier rotation was interrupted.
     async fn turn(
         &self,
         database: &Database,
@@ -188,7 +188,7 @@ impl Vault {
         match known.last() {
             Some(_) if known.len() > 1 => report(Progress::Resumed),
             Some((newest, _)) => known.push(key_files::create(self.folder(), newest + 1)?),
-            // The folder held the key that seals when the vault was started.
+            // Opening the vault has found the current key in the folder.
             None => return Err(VaultError::Malformed.into()),
         }
         let Some((generation, newest)) = known.pop() else { return Err(VaultError::Malformed.into()) };
@@ -203,7 +203,7 @@ impl Vault {
         Ok(self.find(newest.id())?)
     }
 
-    /// Seals anew what `old` has sealed on a column, and tells how many texts could not be opened.
+    /// Encrypts again what `old` has encrypted in a column; answers how many secrets could not be decrypted.
     async fn sweep(
         &self,
         database: &Database,
@@ -242,7 +242,7 @@ impl Vault {
         after: i64,
     ) -> Result<Option<(i64, Vec<Reencrypted>)>, VaultError> {
         let mut tx = database.begin().await?;
-        // Rows that are being written are waited for: what is written there may be of the old key.
+        // Waits for concurrent writers of these rows, which may have encrypted under the old key.
         let mut query = column.rows(after, Some(old.id()), BATCH);
         query.lock(LockType::NoKeyUpdate);
         let rows = tx.read(&query, &SecretColumn::TYPES).await?;
@@ -255,7 +255,7 @@ impl Vault {
                 old.decrypt(context, text).ok().map(|plain| encryptor.encrypt(context, &plain))
             });
             if let Some(text) = outcome.text.take() {
-                // Neither version nor time of change: to whoever uses the row nothing has changed.
+                // Neither version nor time of change: the secret is the same.
                 let update = Query::update()
                     .table(Alias::new(column.table))
                     .value(Alias::new(column.column), text)

@@ -1,51 +1,51 @@
-//! Where sealed texts stand in the database.
+//! The columns of the database that contain encrypted secrets.
 
 use hostler_database::Type;
 use sea_query::{Alias, Expr, ExprTrait, Order, Query, SelectStatement};
 use serde_json::Value as Json;
 
 use crate::SecretContext;
-use crate::cipher::{BEGINNING, key_id};
+use crate::cipher::{PREFIX, key_id};
 
-/// A column in which sealed texts stand. Every one must be known to a rotation
-/// of keys, which would leave its secrets unreadable otherwise.
+/// A column that contains encrypted secrets. A rotation of keys must know all of them: the secrets of others would become
+/// unreadable.
 #[derive(Clone, Copy, Debug)]
 pub struct SecretColumn {
-    /// The kind in their places.
+    /// The kind in the context of its secrets.
     pub kind: &'static str,
     /// The table, whose primary key is `id`.
     pub table: &'static str,
     /// The column.
     pub column: &'static str,
-    /// How they stand there.
+    /// How secrets are stored in it.
     pub encoding: Encoding,
 }
 
-/// How sealed texts stand in a column.
+/// How encrypted secrets are stored in a column.
 #[derive(Clone, Copy, Debug)]
 pub enum Encoding {
-    /// The column is a sealed text, of the place with this field and the id in the column `owner`.
+    /// The column is an encrypted secret; its context has this field, and the id in the column `owner`.
     Text {
         /// The field.
         field: &'static str,
         /// The column with the id.
         owner: &'static str,
     },
-    /// The column is a JSON object with sealed texts among its values. The field
+    /// The column is a JSON object with encrypted secrets among its values. The field of each context
     /// is this one, a dot and the key.
     Members {
         /// The field.
         field: &'static str,
     },
-    /// The column is a JSON text that is sealed, of a place with the id 0 and
-    /// what the column `name` says as field.
+    /// The column is a JSON string that is an encrypted secret; its context has the id 0, and the value of the column
+    /// `name` as field.
     Named {
         /// The column with the field.
         name: &'static str,
     },
 }
 
-/// A row of a column.
+/// A row with encrypted secrets.
 pub(crate) struct SecretRow {
     /// Its primary key.
     pub id: i64,
@@ -54,14 +54,14 @@ pub(crate) struct SecretRow {
     text: String,
 }
 
-/// What came of sealing a row anew.
+/// The result of encrypting a row again.
 #[derive(Default)]
 pub(crate) struct Reencrypted {
-    /// What to store, if anything is different.
+    /// The new value of the column, if it changes.
     pub text: Option<String>,
-    /// How many texts were sealed anew.
+    /// How many secrets were encrypted again.
     pub encrypted: u64,
-    /// The places of those that could not be opened.
+    /// The locations of those that could not be decrypted.
     pub undecryptable: Vec<String>,
 }
 
@@ -79,7 +79,7 @@ impl SecretRow {
 }
 
 impl SecretColumn {
-    /// Rows that hold sealed texts, of this key if one is named, in the order of their ids.
+    /// Selects the rows with encrypted secrets, under this key if one is given, by id.
     pub(crate) fn rows(&self, after: i64, key: Option<&str>, limit: u64) -> SelectStatement {
         let column = |name: &'static str| Expr::col((Alias::new(self.table), Alias::new(name)));
         let (owner, name) = match self.encoding {
@@ -87,7 +87,7 @@ impl SecretColumn {
             Encoding::Members { .. } => (column("id"), Expr::Constant("".into())),
             Encoding::Named { name } => (Expr::Constant(0i64.into()), column(name)),
         };
-        let pattern = format!("%{BEGINNING}{}%", key.map(|key| format!("{key}$")).unwrap_or_default());
+        let pattern = format!("%{PREFIX}{}%", key.map(|key| format!("{key}$")).unwrap_or_default());
         Query::select()
             .exprs([column("id"), owner, name, column(self.column)])
             .from(Alias::new(self.table))
@@ -101,7 +101,7 @@ impl SecretColumn {
     /// The types of the columns of [`SecretColumn::rows`].
     pub(crate) const TYPES: [Type; 4] = [Type::Integer, Type::Integer, Type::Text, Type::Text];
 
-    /// The ids of the keys of all sealed texts in a row.
+    /// The ids of the keys of all encrypted secrets in a row.
     pub(crate) fn keys(&self, row: &SecretRow) -> Vec<String> {
         let mut keys = vec![];
         self.each(row, &mut |_, text| {
@@ -111,7 +111,8 @@ impl SecretColumn {
         keys
     }
 
-    /// Seals anew what the key `old` has sealed; `reencrypt` does it for one text, and says `None` if it cannot be opened.
+    /// Encrypts again what the key `old` has encrypted; `reencrypt` does it for one secret, and answers `None` if it cannot
+    /// be decrypted.
     pub(crate) fn reencrypt(
         &self,
         row: &SecretRow,
@@ -136,8 +137,8 @@ impl SecretColumn {
         outcome
     }
 
-    /// Calls `change` for each text that might be sealed, and tells what the
-    /// column is with the texts that it gives in their places.
+    /// Calls `change` for each text that may be an encrypted secret; answers the column with the texts that `change`
+    /// returns instead.
     fn each(
         &self,
         row: &SecretRow,

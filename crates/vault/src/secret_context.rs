@@ -1,4 +1,5 @@
-/// Where a secret stands. Sealed for one place, it opens at no other.
+/// What a secret belongs to, used as additional authenticated data: encrypted for one context, it cannot be decrypted in
+/// another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SecretContext<'a> {
     kind: &'a str,
@@ -7,14 +8,14 @@ pub struct SecretContext<'a> {
 }
 
 impl<'a> SecretContext<'a> {
-    /// The field of the row `id` of what is called `kind`: a resource's `name`,
-    /// or `setting` with the id 0 and the setting's name as field.
+    /// A field of the row `id` of a resource, whose `name` is the `kind`; for a setting the kind is `setting`, the id 0,
+    /// and the field its name.
     pub const fn new(kind: &'a str, id: i64, field: &'a str) -> Self {
         SecretContext { kind, id, field }
     }
 
-    /// The place in bytes. Each part goes in behind its length, so that
-    /// different places are different bytes.
+    /// The context in bytes. Each part follows its length, so that
+    /// different contexts are different bytes.
     pub(crate) fn bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(self.kind.len() + self.field.len() + 24);
         for part in [self.kind.as_bytes(), &self.id.to_be_bytes(), self.field.as_bytes()] {

@@ -9,30 +9,30 @@ use zeroize::Zeroizing;
 use crate::cipher::{Cipher, key_id};
 use crate::{SecretContext, VaultError, key_files};
 
-/// The table that says which key seals.
+/// The table with the id of the current key.
 pub(crate) const TABLE: &str = "vault";
 
-/// Seals and opens secrets by the keys of the installation.
+/// Encrypts and decrypts secrets with the keys of the installation.
 pub struct Vault {
     folder: PathBuf,
-    /// By id. A key stays known until the process ends, so that a request that
-    /// is under way while a key is retired can still read what it has loaded.
+    /// By id. A key stays in memory until the process ends, so that a request that
+    /// runs while a key is removed can still decrypt what it has loaded.
     keys: RwLock<BTreeMap<String, Arc<Cipher>>>,
 }
 
-/// Seals for one transaction, which must be the one that stores the sealed texts.
+/// Encrypts for one transaction, which must be the one that stores the secrets.
 pub struct Encryptor(Arc<Cipher>);
 
 impl Vault {
-    /// The vault whose keys are in `folder`. On a new installation it makes the first key.
+    /// Opens the vault whose keys are in `folder`. On a new installation it creates the first key.
     ///
     /// # Errors
-    /// [`VaultError::MissingKey`] if the database has a key already that is not
-    /// in the folder: making another one would leave what is sealed unreadable.
-    /// Otherwise what the folder or the database says.
+    /// [`VaultError::MissingKey`] if the current key of the database is not
+    /// in the folder: with another one the secrets would stay unreadable.
+    /// Otherwise errors of the folder and the database.
     pub async fn open(folder: &Path, database: &Database) -> Result<Vault, VaultError> {
         let vault = Vault { folder: folder.to_owned(), keys: RwLock::default() };
-        vault.look_again()?;
+        vault.reload()?;
         let current = match Self::current(database).await? {
             Some(id) => id,
             None => vault.begin(database).await?,
@@ -41,8 +41,8 @@ impl Vault {
         Ok(vault)
     }
 
-    /// Makes the first key, and tells the database. Of several servers that do
-    /// so at once one is first, and its key is the key.
+    /// Creates the first key, and records it in the database. If several servers do
+    /// so at once, the first one's key is the current key of all.
     async fn begin(&self, database: &Database) -> Result<String, VaultError> {
         let (_, newest) = match key_files::read(&self.folder)?.pop() {
             Some(newest) => newest,
@@ -66,25 +66,24 @@ impl Vault {
         &self.folder
     }
 
-    /// The id of the key that seals now, if there is one yet.
+    /// The id of the current key, if there is one yet.
     pub(crate) async fn current(database: &Database) -> Result<Option<String>, VaultError> {
         Ok(current_key(&database.read(&current_query(), &[Type::Text]).await?))
     }
 
-    /// Finds out whether the key that seals now is there.
+    /// Checks that the current key is in the folder.
     ///
     /// # Errors
-    /// [`VaultError::MissingKey`], and what the database says.
+    /// [`VaultError::MissingKey`], and errors of the database.
     pub async fn check(&self, database: &Database) -> Result<(), VaultError> {
         let current = Self::current(database).await?;
         self.find(&current.ok_or(VaultError::Malformed)?).map(drop)
     }
 
-    /// What seals in this transaction. Until the transaction ends, a rotation
-    /// of keys waits for it.
+    /// Encrypts in this transaction. A rotation of keys waits until the transaction ends.
     ///
     /// # Errors
-    /// [`VaultError::MissingKey`], and what the database says.
+    /// [`VaultError::MissingKey`], and errors of the database.
     pub async fn encryptor(&self, tx: &mut Transaction) -> Result<Encryptor, VaultError> {
         let mut query = current_query();
         query.lock(LockType::Share);
@@ -92,7 +91,7 @@ impl Vault {
         Ok(Encryptor(self.find(&current)?))
     }
 
-    /// Seals one secret, to be stored at `place` by this same transaction.
+    /// Encrypts one secret, which the same transaction must store.
     ///
     /// # Errors
     /// As [`Vault::encryptor`].
@@ -105,7 +104,7 @@ impl Vault {
         Ok(self.encryptor(tx).await?.encrypt(context, plain))
     }
 
-    /// The secret that is stored at `place` as this text.
+    /// Decrypts a secret.
     ///
     /// # Errors
     /// [`VaultError::Malformed`], [`VaultError::DecryptionFailed`], [`VaultError::MissingKey`].
@@ -114,12 +113,12 @@ impl Vault {
         self.find(id)?.decrypt(context, encrypted)
     }
 
-    /// The key of this id: one that is known, or else one that is in the folder by now.
+    /// The key of this id, from memory or from the folder.
     pub(crate) fn find(&self, id: &str) -> Result<Arc<Cipher>, VaultError> {
         if let Some(known) = self.known(id) {
             return Ok(known);
         }
-        self.look_again()?;
+        self.reload()?;
         self.known(id).ok_or_else(|| VaultError::MissingKey { id: id.to_owned(), folder: self.folder.clone() })
     }
 
@@ -127,7 +126,7 @@ impl Vault {
         self.keys.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
     }
 
-    fn look_again(&self) -> Result<(), VaultError> {
+    fn reload(&self) -> Result<(), VaultError> {
         let found = key_files::read(&self.folder)?;
         let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
         for (_, cipher) in found {
@@ -144,7 +143,7 @@ impl std::fmt::Debug for Vault {
 }
 
 impl Encryptor {
-    /// Seals one secret, to be stored at `place`.
+    /// Encrypts one secret.
     pub fn encrypt(&self, context: &SecretContext<'_>, plain: &str) -> String {
         self.0.encrypt(context, plain)
     }

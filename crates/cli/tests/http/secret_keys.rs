@@ -109,7 +109,7 @@ fn status(server: &TestServer) -> Vec<(String, i64, String)> {
 }
 
 fn only(generation: &str) -> Vec<(String, i64, String)> {
-    vec![(generation.into(), USERS, "seals".into())]
+    vec![(generation.into(), USERS, "current".into())]
 }
 
 fn keys_are_rotated_while_server_runs(backend: Backend) {
@@ -117,7 +117,10 @@ fn keys_are_rotated_while_server_runs(backend: Backend) {
     seal_many(&server);
     assert_eq!(status(&server), only("1"));
     let text = told(&server, &["secrets", "rotate"]);
-    assert!(text.contains("(generation 2) seals from now on") && text.contains("1000 secrets sealed anew"), "{text}");
+    assert!(
+        text.contains("(generation 2) is the current key now") && text.contains("1000 secrets encrypted again"),
+        "{text}"
+    );
     assert!(text.contains("(generation 1) is removed"), "{text}");
     assert_eq!(status(&server), only("2"));
     assert_all_there(&server);
@@ -131,7 +134,7 @@ fn killed_rotation_is_completed(backend: Backend) {
         hostler(&server, &["secrets", "rotate"]).stdout(Stdio::piped()).spawn().expect("the binary runs");
     let lines = BufReader::new(rotation.stdout.take().expect("a pipe")).lines();
     let mut lines = lines.map_while(Result::ok);
-    assert!(lines.any(|line| line.contains("sealed anew")), "the first batch is done");
+    assert!(lines.any(|line| line.contains("encrypted again")), "the first batch is done");
     rotation.kill().expect("a process to kill");
     rotation.wait().expect("its end");
 

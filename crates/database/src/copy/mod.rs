@@ -1,7 +1,7 @@
-//! Whole databases in one form, whichever database they are in: for backups, and to move from one to the other.
+//! Reads and writes whole databases in one format, for backups and to migrate from SQLite to PostgreSQL.
 //!
 //! A row is a list of JSON values as SQLite stores them: moments are microseconds since 1970, booleans 0 and 1. The rows
-//! of a table come in the order of its key. All here blocks its thread, so it is for commands and not for the server.
+//! of a table are ordered by its key. Everything here blocks its thread: it is for commands, not for the server.
 
 mod postgres;
 mod sqlite;
@@ -26,10 +26,10 @@ pub struct Table {
     pub last_id: Option<i64>,
 }
 
-/// Takes the rows of a table, one after the other.
+/// Receives the rows of a table one by one.
 pub type Sink<'s> = dyn FnMut(&[Json]) -> Result<(), CopyError> + 's;
 
-/// Where rows come from.
+/// A source of rows.
 pub trait Source {
     /// The version of the schema that the rows are in.
     fn schema(&self) -> i64;
@@ -44,7 +44,7 @@ pub trait Source {
     fn rows(&mut self, table: &Table, sink: &mut Sink<'_>) -> Result<(), CopyError>;
 }
 
-/// Why something could not be copied. The texts are for the operator, and hold no values.
+/// Why something could not be copied. The messages are for the operator and contain no values.
 #[derive(Debug, thiserror::Error)]
 pub enum CopyError {
     /// The database could not be opened.
@@ -81,7 +81,7 @@ pub enum CopyError {
         /// The column.
         column: String,
     },
-    /// The rows to copy have no place in the schema of this version.
+    /// The schema of this version has no such table.
     #[error("the table {0} is not known to this version of Hostler")]
     UnknownTable(String),
     /// What a source that is no database says.
@@ -89,27 +89,27 @@ pub enum CopyError {
     Source(String),
 }
 
-/// One moment of a database, which is only read; writers go on meanwhile.
-pub struct Snapshot(View);
+/// A consistent, read-only snapshot of a database; writers are not blocked.
+pub struct Snapshot(Reader);
 
-enum View {
-    Sqlite(sqlite::View),
-    Postgres(Box<postgres::View>),
+enum Reader {
+    Sqlite(sqlite::Reader),
+    Postgres(Box<postgres::Reader>),
 }
 
 impl Snapshot {
-    /// Looks at a database, which is neither created nor migrated.
+    /// Opens a database without creating or migrating it.
     ///
     /// # Errors
     /// [`CopyError::NoDatabase`], [`CopyError::UnfinishedRestore`], and what opening says; a newer schema is refused.
     pub fn open(location: &Location) -> Result<Snapshot, CopyError> {
         Ok(Snapshot(match location {
-            Location::Sqlite(path) => View::Sqlite(sqlite::View::open(path)?),
-            Location::Postgres(url) => View::Postgres(Box::new(postgres::View::open(url)?)),
+            Location::Sqlite(path) => Reader::Sqlite(sqlite::Reader::open(path)?),
+            Location::Postgres(url) => Reader::Postgres(Box::new(postgres::Reader::open(url)?)),
         }))
     }
 
-    /// Runs a query that holds no values of outside, the same on both databases.
+    /// Runs a query that contains no outside data and is the same on both databases.
     ///
     /// # Errors
     /// What the database says.
@@ -120,19 +120,18 @@ impl Snapshot {
             Ok(())
         };
         match &mut self.0 {
-            View::Sqlite(view) => view.select("a query", &[], sql, sink)?,
-            View::Postgres(view) => view.select("a query", &[], sql, sink)?,
+            Reader::Sqlite(reader) => reader.select("a query", &[], sql, sink)?,
+            Reader::Postgres(reader) => reader.select("a query", &[], sql, sink)?,
         }
         Ok(found)
     }
 
-    /// What the database finds wrong with its own files, and rows that refer to rows that do not exist.
-    ///
-    pub fn damage(&mut self) -> Vec<String> {
+    /// Damage that the database finds in its own files, and rows that refer to rows that do not exist.
+    pub fn integrity_problems(&mut self) -> Vec<String> {
         match &mut self.0 {
-            View::Sqlite(view) => view.damage(),
-            // The server checks pages as it reads them, and never lets a constraint be broken.
-            View::Postgres(_) => vec![],
+            Reader::Sqlite(reader) => reader.integrity_problems(),
+            // The server verifies pages when it reads them, and enforces constraints.
+            Reader::Postgres(_) => vec![],
         }
     }
 }
@@ -140,32 +139,32 @@ impl Snapshot {
 impl Source for Snapshot {
     fn schema(&self) -> i64 {
         match &self.0 {
-            View::Sqlite(view) => view.schema,
-            View::Postgres(view) => view.schema,
+            Reader::Sqlite(reader) => reader.schema,
+            Reader::Postgres(reader) => reader.schema,
         }
     }
 
     fn tables(&self) -> &[Table] {
         match &self.0 {
-            View::Sqlite(view) => &view.tables,
-            View::Postgres(view) => &view.tables,
+            Reader::Sqlite(reader) => &reader.tables,
+            Reader::Postgres(reader) => &reader.tables,
         }
     }
 
     fn rows(&mut self, table: &Table, sink: &mut Sink<'_>) -> Result<(), CopyError> {
         match &mut self.0 {
-            View::Sqlite(view) => view.rows(table, sink),
-            View::Postgres(view) => view.rows(table, sink),
+            Reader::Sqlite(reader) => reader.rows(table, sink),
+            Reader::Postgres(reader) => reader.rows(table, sink),
         }
     }
 }
 
 /// A database that is being filled: all of it is there after [`Import::commit`], or nothing.
-pub struct Import(Target);
+pub struct Import(Writer);
 
-enum Target {
-    Sqlite(sqlite::Target),
-    Postgres(Box<postgres::Target>),
+enum Writer {
+    Sqlite(sqlite::Writer),
+    Postgres(Box<postgres::Writer>),
 }
 
 /// Where to import.
@@ -192,9 +191,9 @@ impl Import {
     /// [`CopyError::NotEmpty`], [`CopyError::InUse`], and what opening says; a newer schema is refused.
     pub fn begin(destination: &Destination, schema: i64) -> Result<Import, CopyError> {
         Ok(Import(match destination {
-            Destination::Sqlite(path) => Target::Sqlite(sqlite::Target::begin(path, schema)?),
+            Destination::Sqlite(path) => Writer::Sqlite(sqlite::Writer::begin(path, schema)?),
             Destination::Postgres { url, replace } => {
-                Target::Postgres(Box::new(postgres::Target::begin(url, *replace, schema)?))
+                Writer::Postgres(Box::new(postgres::Writer::begin(url, *replace, schema)?))
             }
         }))
     }
@@ -209,8 +208,8 @@ impl Import {
         fill: &mut dyn FnMut(&mut Sink<'_>) -> Result<(), CopyError>,
     ) -> Result<(), CopyError> {
         match &mut self.0 {
-            Target::Sqlite(target) => target.load(table, fill),
-            Target::Postgres(target) => target.load(table, fill),
+            Writer::Sqlite(writer) => writer.load(table, fill),
+            Writer::Postgres(writer) => writer.load(table, fill),
         }
     }
 
@@ -220,8 +219,8 @@ impl Import {
     /// What reading says, or the sink.
     pub fn rows(&mut self, table: &Table, sink: &mut Sink<'_>) -> Result<(), CopyError> {
         match &mut self.0 {
-            Target::Sqlite(target) => target.rows(table, sink),
-            Target::Postgres(target) => target.rows(table, sink),
+            Writer::Sqlite(writer) => writer.rows(table, sink),
+            Writer::Postgres(writer) => writer.rows(table, sink),
         }
     }
 
@@ -231,8 +230,8 @@ impl Import {
     /// [`Error::ForeignKey`] if rows refer to rows that do not exist, and what the database says.
     pub fn commit(self) -> Result<(), CopyError> {
         match self.0 {
-            Target::Sqlite(target) => target.commit(),
-            Target::Postgres(target) => target.commit(),
+            Writer::Sqlite(writer) => writer.commit(),
+            Writer::Postgres(writer) => writer.commit(),
         }
     }
 }

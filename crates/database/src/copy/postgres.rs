@@ -21,21 +21,21 @@ const IMPORTING: i64 = 0x686f_7374_6c65_7202;
 /// How long to wait for others to leave the database.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-pub(super) struct View {
+pub(super) struct Reader {
     client: Client,
     pub(super) schema: i64,
     pub(super) tables: Vec<Table>,
 }
 
-pub(super) struct Target {
+pub(super) struct Writer {
     client: Client,
     tables: Vec<Table>,
     /// The statements that put the foreign keys back, which are gone while tables are filled in any order.
     keys: Vec<String>,
 }
 
-impl View {
-    pub(super) fn open(url: &str) -> Result<View, CopyError> {
+impl Reader {
+    pub(super) fn open(url: &str) -> Result<Reader, CopyError> {
         let (mut client, place) = connect(url, "hostler-copy")?;
         run(&mut client, "START TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")?;
         if exists(&mut client, UNFINISHED)? {
@@ -49,7 +49,7 @@ impl View {
         let schema = found.ok_or(CopyError::NoDatabase(place))?;
         migrate::refuse_newer(Some(schema), migrate::postgres_runner())?;
         let tables = tables(&mut client)?;
-        Ok(View { client, schema, tables })
+        Ok(Reader { client, schema, tables })
     }
 
     pub(super) fn rows(&mut self, table: &Table, sink: &mut Sink<'_>) -> Result<(), CopyError> {
@@ -67,8 +67,8 @@ impl View {
     }
 }
 
-impl Target {
-    pub(super) fn begin(url: &str, replace: bool, schema: i64) -> Result<Target, CopyError> {
+impl Writer {
+    pub(super) fn begin(url: &str, replace: bool, schema: i64) -> Result<Writer, CopyError> {
         migrate::refuse_newer(Some(schema), migrate::postgres_runner())?;
         let (mut client, place) = connect(url, "hostler-copy")?;
         wait_until_alone(&mut client, &place)?;
@@ -96,7 +96,7 @@ impl Target {
             let sql = format!("ALTER TABLE {name} DISABLE TRIGGER USER; DELETE FROM {name}");
             run(&mut client, &sql)?;
         }
-        Ok(Target { client, tables, keys })
+        Ok(Writer { client, tables, keys })
     }
 
     pub(super) fn load(

@@ -16,14 +16,14 @@ use crate::{Error, OpenError, migrate};
 /// Derived data of the schema versions 15 to 18, which is not copied.
 const TEXTS_CHANGED: &str = "texts_changed";
 
-/// Whoever writes goes on beside a reader, and a reader sees the moment at which it began.
-pub(super) struct View {
+/// Reads a snapshot of the moment at which it began; writers are not blocked.
+pub(super) struct Reader {
     connection: Connection,
     pub(super) schema: i64,
     pub(super) tables: Vec<Table>,
 }
 
-pub(super) struct Target {
+pub(super) struct Writer {
     connection: Connection,
     path: PathBuf,
     /// The statements that make the triggers, which are gone while rows are copied: what they do was done already.
@@ -32,8 +32,8 @@ pub(super) struct Target {
     tables: Vec<Table>,
 }
 
-impl View {
-    pub(super) fn open(path: &Path) -> Result<View, CopyError> {
+impl Reader {
+    pub(super) fn open(path: &Path) -> Result<Reader, CopyError> {
         if !path.exists() {
             return Err(CopyError::NoDatabase(path.display().to_string()));
         }
@@ -45,7 +45,7 @@ impl View {
         let schema = found.ok_or_else(|| CopyError::NoDatabase(path.display().to_string()))?;
         migrate::refuse_newer(Some(schema), migrate::sqlite_runner())?;
         let tables = tables(&connection)?;
-        Ok(View { connection, schema, tables })
+        Ok(Reader { connection, schema, tables })
     }
 
     pub(super) fn rows(&mut self, table: &Table, sink: &mut Sink<'_>) -> Result<(), CopyError> {
@@ -62,7 +62,7 @@ impl View {
         read(&self.connection, table, columns, sql, sink)
     }
 
-    pub(super) fn damage(&mut self) -> Vec<String> {
+    pub(super) fn integrity_problems(&mut self) -> Vec<String> {
         let mut found = vec![];
         let pages = read(&self.connection, "integrity_check", &[], "PRAGMA integrity_check(20)", &mut |row| {
             found.extend(row.first().and_then(Json::as_str).filter(|text| *text != "ok").map(str::to_owned));
@@ -73,15 +73,15 @@ impl View {
             found.push(format!("row {} of {} refers to a row of {} that does not exist", text(1), text(0), text(2)));
             Ok(())
         });
-        // With some damage SQLite cannot even tell all of it.
+        // With some integrity_problems SQLite cannot even tell all of it.
         let first = [pages, links].into_iter().find_map(Result::err);
-        found.extend(first.map(|problem| format!("it cannot be looked through to its end ({problem})")));
+        found.extend(first.map(|problem| format!("it cannot be checked completely ({problem})")));
         found
     }
 }
 
-impl Target {
-    pub(super) fn begin(path: &Path, schema: i64) -> Result<Target, CopyError> {
+impl Writer {
+    pub(super) fn begin(path: &Path, schema: i64) -> Result<Writer, CopyError> {
         migrate::refuse_newer(Some(schema), migrate::sqlite_runner())?;
         for leftover in [path.to_owned(), beside(path, "-journal")] {
             match fs::remove_file(&leftover) {
@@ -119,7 +119,7 @@ impl Target {
             connection.execute_batch(&sql).map_err(statement_error).map_err(blame(&table.name))?;
         }
         let triggers = found.into_iter().map(|(_, sql)| sql).collect();
-        Ok(Target { connection, path: path.to_owned(), triggers, tables })
+        Ok(Writer { connection, path: path.to_owned(), triggers, tables })
     }
 
     pub(super) fn load(

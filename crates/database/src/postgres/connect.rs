@@ -1,4 +1,4 @@
-//! One connection to a server, with as much TLS as its URL asks for.
+//! Connecting to a server with the TLS settings of its URL.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -13,7 +13,7 @@ use tokio_postgres::{Client, Config, Error};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::open::{APPLICATION, CONNECT};
-use super::tls::{self, Mode, Settings, Trouble, is_handshake, trouble};
+use super::tls::{self, Mode, Settings, TlsProblem, is_handshake, tls_problem};
 use crate::{OpenError, migrate};
 
 /// Where a server is, and how to connect to it.
@@ -21,12 +21,12 @@ use crate::{OpenError, migrate};
 pub(crate) struct Server {
     pub(crate) config: Config,
     pub(crate) place: String,
-    way: Way,
+    connector: Connector,
 }
 
-/// With how much TLS to connect.
+/// Connects with the TLS settings of the URL.
 #[derive(Clone)]
-pub(super) struct Way {
+pub(super) struct Connector {
     settings: Settings,
     tls: MakeRustlsConnect,
 }
@@ -62,33 +62,32 @@ impl Server {
         if config.get_application_name().is_none() {
             config.application_name(APPLICATION);
         }
-        Ok(Server { config, place, way: Way { settings, tls: MakeRustlsConnect::new(tls) } })
+        Ok(Server { config, place, connector: Connector { settings, tls: MakeRustlsConnect::new(tls) } })
     }
 
-    pub(super) fn way(&self) -> Way {
-        self.way.clone()
+    pub(super) fn connector(&self) -> Connector {
+        self.connector.clone()
     }
 
-    /// Tells the log what an operator may not have meant with the URL.
+    /// Logs warnings about a URL that is likely to be a mistake.
     pub(super) fn warn(&self) {
-        tls::warn(&self.way.settings, &self.place);
+        tls::warn(&self.connector.settings, &self.place);
     }
 
     /// Connects; the task ends with the connection.
     pub(super) async fn connect(&self) -> Result<(Client, JoinHandle<()>), OpenError> {
-        match timeout(self.patience(), self.way.connect(&self.config)).await {
+        match timeout(self.connect_timeout(), self.connector.connect(&self.config)).await {
             Ok(connected) => connected.map_err(|error| self.failed(&error)),
             Err(_) => Err(OpenError::Server {
                 place: self.place.clone(),
-                problem: "it takes connections and does not answer, so it may be something else than PostgreSQL"
-                    .to_owned(),
+                problem: "it accepts connections but does not answer; it may not be a PostgreSQL server".to_owned(),
             }),
         }
     }
 
     /// How long all hosts together may take. The driver's own limit ends with the handshake of TCP, and counts for each
-    /// address of a host and for each way, with TLS and without.
-    fn patience(&self) -> Duration {
+    /// address of a host and for each attempt, with TLS and without.
+    fn connect_timeout(&self) -> Duration {
         let hosts = u32::try_from(self.config.get_hosts().len()).unwrap_or(u32::MAX);
         let each = self.config.get_connect_timeout().copied().unwrap_or(CONNECT);
         each.saturating_mul(hosts).saturating_mul(4)
@@ -98,9 +97,9 @@ impl Server {
     pub(crate) fn connect_blocking(&self) -> Result<postgres::Client, OpenError> {
         let connect = |mode| {
             let config = postgres::Config::from(with_mode(&self.config, mode));
-            config.connect(self.way.tls.clone())
+            config.connect(self.connector.tls.clone())
         };
-        let (first, then) = self.way.settings.mode.attempts();
+        let (first, then) = self.connector.settings.mode.attempts();
         let outcome = match (connect(first), then) {
             (Err(refusal), Some(then)) if is_refused(&refusal) => decide(refusal, connect(then)),
             (outcome, _) => outcome,
@@ -111,14 +110,14 @@ impl Server {
     /// What an error of connecting, or of what was asked then, means to the operator.
     pub(super) fn failed(&self, error: &Error) -> OpenError {
         let place = self.place.clone();
-        match trouble(error, &self.way.settings) {
-            Some(Trouble { problem, remedy }) => OpenError::Tls { place, problem, remedy },
+        match tls_problem(error, &self.connector.settings) {
+            Some(TlsProblem { problem, remedy }) => OpenError::Tls { place, problem, remedy },
             None => OpenError::Server { place, problem: migrate::problem(error) },
         }
     }
 }
 
-impl Way {
+impl Connector {
     async fn connect(&self, config: &Config) -> Result<(Client, JoinHandle<()>), Error> {
         let tls = self.tls().await;
         let (first, then) = self.settings.mode.attempts();
@@ -139,7 +138,7 @@ impl Way {
             Ok(Err(problem)) => problem,
             Err(_) => "the server ends".to_owned(),
         };
-        tracing::error!(%problem, "the certificates for PostgreSQL stay as they were");
+        tracing::error!(%problem, "cannot reload the certificates for PostgreSQL, keeping the old ones");
         self.tls.clone()
     }
 
@@ -148,13 +147,13 @@ impl Way {
     }
 }
 
-impl Connect for Way {
+impl Connect for Connector {
     fn connect(
         &self,
         config: &Config,
     ) -> Pin<Box<dyn Future<Output = Result<(Client, JoinHandle<()>), Error>> + Send + '_>> {
         let config = config.clone();
-        Box::pin(async move { Way::connect(self, &config).await })
+        Box::pin(async move { Connector::connect(self, &config).await })
     }
 }
 
@@ -162,7 +161,7 @@ async fn connect(config: &Config, mode: SslMode, tls: &MakeRustlsConnect) -> Res
     let (client, connection) = with_mode(config, mode).connect(tls.clone()).await?;
     let task = tokio::spawn(async move {
         if let Err(error) = connection.await {
-            tracing::warn!(problem = migrate::problem(&error), "a connection to PostgreSQL has broken off");
+            tracing::warn!(problem = migrate::problem(&error), "lost a connection to PostgreSQL");
         }
     });
     Ok((client, task))
@@ -174,20 +173,20 @@ fn with_mode(config: &Config, mode: SslMode) -> Config {
     config
 }
 
-/// Whether the server might let us in with TLS instead of without, or the other way round: its `pg_hba.conf` has no
-/// place for us, or the handshake fails. A wrong password is no reason to try again.
+/// Whether the server may accept a connection with TLS instead of without, or vice versa: no entry of its `pg_hba.conf`
+/// matches, or the handshake fails. A wrong password is no reason to try again.
 fn is_refused(error: &Error) -> bool {
     error.code() == Some(&SqlState::INVALID_AUTHORIZATION_SPECIFICATION) || is_handshake(error)
 }
 
-/// What to tell of two attempts: if both ways are closed, why the one that was wanted is.
+/// The result of two attempts: if both are rejected, the error of the first.
 fn decide<T>(first: Error, second: Result<T, Error>) -> Result<T, Error> {
     match second {
         Ok(client) => {
             if is_handshake(&first) {
                 tracing::warn!(
                     problem = migrate::problem(&first),
-                    "PostgreSQL is used without TLS, for sslmode is prefer"
+                    "connected to PostgreSQL without TLS because sslmode is prefer"
                 );
             }
             Ok(client)
@@ -255,9 +254,9 @@ mod tests {
     #[test]
     fn there_is_no_tls_on_a_socket() {
         let server = Server::parse("postgres://me@%2Frun%2Fpostgresql/x?sslmode=verify-full&sslrootcert=/not/there");
-        assert_eq!(server.unwrap().way.settings.mode, Mode::Disable);
+        assert_eq!(server.unwrap().connector.settings.mode, Mode::Disable);
         let both = "postgres://me@%2Frun%2Fpostgresql,db/x";
         assert!(matches!(refused(&format!("{both}?sslmode=require")), OpenError::TlsSettings { .. }));
-        assert_eq!(Server::parse(both).unwrap().way.settings.mode, Mode::Prefer);
+        assert_eq!(Server::parse(both).unwrap().connector.settings.mode, Mode::Prefer);
     }
 }

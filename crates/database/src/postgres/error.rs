@@ -1,13 +1,13 @@
-//! PostgreSQL's errors in our words.
+//! Maps PostgreSQL's errors.
 
 use deadpool_postgres::PoolError;
 use tokio_postgres::error::{DbError, SqlState};
 
 use super::closed;
-use super::tls::{Settings, Trouble, cause, trouble};
+use super::tls::{Settings, TlsProblem, cause, tls_problem};
 use crate::Error;
 
-/// What an error of a statement, or of a connection, means.
+/// Maps an error of a statement or of a connection.
 pub(crate) fn statement_error(error: tokio_postgres::Error) -> Error {
     let Some(problem) = error.as_db_error() else {
         return if error.is_closed() || is_io(&error) || cause(&error).is_some() {
@@ -43,18 +43,18 @@ pub(crate) fn statement_error(error: tokio_postgres::Error) -> Error {
     }
 }
 
-/// What an error of the pool means.
+/// Maps an error of the pool.
 pub(super) fn pool_error(error: PoolError, settings: &Settings) -> Error {
     match error {
         PoolError::Backend(error) if error.as_db_error().is_none() => {
-            Error::Unavailable(match trouble(&error, settings) {
-                Some(Trouble { problem, remedy }) => {
+            Error::Unavailable(match tls_problem(&error, settings) {
+                Some(TlsProblem { problem, remedy }) => {
                     format!("PostgreSQL cannot be reached by TLS: {problem}; {remedy}")
                 }
                 None => "PostgreSQL cannot be reached".to_owned(),
             })
         }
-        // However it refuses us now, it did accept us at the start.
+        // It accepted us at the start, so this is temporary.
         PoolError::Backend(error) => match statement_error(error) {
             Error::Internal(problem) => Error::Unavailable(problem),
             error => error,

@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row as DriverRow, Statement};
 
-use self::connect::Way;
+use self::connect::Connector;
 pub(crate) use self::error::statement_error;
 use self::error::{needs_preparing, pool_error};
 pub(crate) use self::open::APPLICATION;
@@ -46,7 +46,7 @@ const LONGEST: Duration = Duration::from_secs(15);
 #[derive(Clone)]
 pub(crate) struct Postgres {
     pool: Pool,
-    way: Arc<Way>,
+    connector: Arc<Connector>,
     /// How many transactions may be open: fewer than there are connections, so that reads need not wait for them.
     turns: Arc<Semaphore>,
 }
@@ -75,8 +75,8 @@ enum State {
 impl Postgres {
     /// Connects and brings the schema up to date.
     pub(crate) async fn open(url: &str) -> Result<Postgres, OpenError> {
-        let (pool, way) = open::open(url).await?;
-        Ok(Postgres { pool, way: Arc::new(way), turns: Arc::new(Semaphore::new(TRANSACTIONS)) })
+        let (pool, connector) = open::open(url).await?;
+        Ok(Postgres { pool, connector: Arc::new(connector), turns: Arc::new(Semaphore::new(TRANSACTIONS)) })
     }
 
     pub(crate) async fn read(&self, sql: &str, values: &Values, types: &[Type]) -> Result<Vec<Row>, Error> {
@@ -118,7 +118,7 @@ impl Postgres {
     }
 
     async fn lease(&self) -> Result<Lease, Error> {
-        let client = self.pool.get().await.map_err(|error| pool_error(error, self.way.settings()))?;
+        let client = self.pool.get().await.map_err(|error| pool_error(error, self.connector.settings()))?;
         Ok(Lease { client: Some(client), state: State::Idle, turn: None })
     }
 }

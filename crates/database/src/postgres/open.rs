@@ -5,7 +5,7 @@ use std::time::Duration;
 use deadpool_postgres::{Manager, ManagerConfig, Pool, QueueMode, RecyclingMethod, Runtime};
 use tokio_postgres::Client;
 
-use super::connect::{Server, Way, append_options};
+use super::connect::{Connector, Server, append_options};
 use crate::OpenError;
 use crate::copy::UNFINISHED;
 use crate::migrate;
@@ -30,11 +30,11 @@ const MISSED: u32 = 3;
 const MIGRATING: i64 = 0x686f_7374_6c65_7201;
 
 /// Connects, migrates, and answers the pool, and how it connects.
-pub(super) async fn open(url: &str) -> Result<(Pool, Way), OpenError> {
+pub(super) async fn open(url: &str) -> Result<(Pool, Connector), OpenError> {
     let mut server = Server::parse(url)?;
     server.warn();
     migrate(&server).await?;
-    let way = server.way();
+    let connector = server.connector();
     let config = &mut server.config;
     // A server restarts and drops our connections: a statement must not wait
     // for ever, nor may a forgotten transaction hold its locks.
@@ -51,7 +51,7 @@ pub(super) async fn open(url: &str) -> Result<(Pool, Way), OpenError> {
         config.keepalives_interval(SIGN_OF_LIFE).keepalives_retries(MISSED);
     }
     let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-    let pool = Pool::builder(Manager::from_connect(server.config, way.clone(), recycling))
+    let pool = Pool::builder(Manager::from_connect(server.config, connector.clone(), recycling))
         .max_size(CONNECTIONS)
         // The one used last has its plans at hand.
         .queue_mode(QueueMode::Lifo)
@@ -60,7 +60,7 @@ pub(super) async fn open(url: &str) -> Result<(Pool, Way), OpenError> {
         .runtime(Runtime::Tokio1)
         .build()
         .map_err(|error| OpenError::Server { place: server.place, problem: error.to_string() })?;
-    Ok((pool, way))
+    Ok((pool, connector))
 }
 
 /// Migrates over a connection of its own, which has all the time it takes.

@@ -1,7 +1,6 @@
-//! A transaction, in as few ways to the server and back as its statements allow.
+//! A transaction, in as few round trips as its statements allow.
 //!
-//! The server answers in the order in which it is asked, so that nobody has to wait for the answer to one statement
-//! before sending the next: BEGIN goes with the first statement if that only reads, what
+//! The server answers in order, so that a statement can be sent before the answer to the one before has arrived: BEGIN goes with the first statement if that only reads, what
 //! [`PostgresTransaction::execute_deferred`] is given with the next statement, COMMIT with the last ones. Once one of them
 //! has failed, the server refuses the rest, and takes COMMIT for a ROLLBACK.
 

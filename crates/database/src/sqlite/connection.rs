@@ -81,7 +81,7 @@ pub(super) fn limited<T>(
     let internal = |_| Error::Internal("SQLite takes no time limit".to_owned());
     connection.progress_handler(STEPS, Some(move || Instant::now() >= deadline || stop())).map_err(internal)?;
     let result = work(connection);
-    // Else a later COMMIT or ROLLBACK would be stopped.
+    // Otherwise a later COMMIT or ROLLBACK would be interrupted.
     connection.progress_handler(0, None::<fn() -> bool>).map_err(internal)?;
     result
 }

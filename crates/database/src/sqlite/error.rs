@@ -1,4 +1,4 @@
-//! SQLite's errors in our words.
+//! Maps SQLite's errors.
 
 use rusqlite::ffi;
 
@@ -29,7 +29,7 @@ pub(crate) fn statement_error(error: rusqlite::Error) -> Error {
             }
             ffi::SQLITE_CANTOPEN => Error::Unavailable("the database file cannot be opened".to_owned()),
             ffi::SQLITE_CORRUPT | ffi::SQLITE_NOTADB => {
-                Error::Internal("the database file is damaged: hostler check tells more".to_owned())
+                Error::Internal("the database file is damaged: run hostler check".to_owned())
             }
             ffi::SQLITE_IOERR => {
                 Error::Internal(format!("the database file cannot be read or written (SQLite error {code})"))

@@ -11,10 +11,10 @@ use super::error::is_full;
 use crate::OpenError;
 use crate::migrate;
 
-/// Creates the file unless it is there, and migrates it.
+/// Creates the file if it does not exist, and migrates it.
 pub(super) fn prepare(path: &Path) -> Result<(), OpenError> {
-    // Of several processes that start at once one migrates, and the others wait
-    // here and then find nothing to do. Closing the directory unlocks.
+    // If several processes start at once, one migrates, and the others wait here and
+    // then have nothing to do. Closing the directory unlocks.
     let _alone = alone(path)?;
     create(path)?;
     let file_error = |error| file_error(path, &error);
@@ -44,15 +44,15 @@ pub(super) fn prepare(path: &Path) -> Result<(), OpenError> {
     connection::update_statistics(&connection).map(drop).map_err(file_error)
 }
 
-/// Holds the directory of the file locked, for SQLite's own locks last for one
-/// transaction only. It stays readable and writable for everybody else.
+/// Locks the directory of the file: SQLite's own locks last for one transaction only. It stays readable and
+/// writable.
 fn alone(path: &Path) -> Result<File, OpenError> {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let locked = File::open(directory).and_then(|directory| directory.lock().map(|()| directory));
     locked.map_err(|error| OpenError::File {
         path: path.to_owned(),
         problem: format!("its directory cannot be locked: {error}"),
-        remedy: "check that the directory exists, and that it is on a file system that knows locks",
+        remedy: "check that the directory exists, and that it is on a file system that supports locks",
     })
 }
 

@@ -31,7 +31,7 @@ pub(crate) struct Sqlite {
 pub(crate) struct SqliteTransaction {
     writer: Arc<Mutex<write::Writer>>,
     /// Empty once a statement was cancelled.
-    held: Option<write::Held>,
+    guard: Option<write::WriteGuard>,
 }
 
 impl Sqlite {
@@ -55,38 +55,38 @@ impl Sqlite {
     }
 
     pub(crate) async fn begin(&self) -> Result<SqliteTransaction, Error> {
-        let held = write::begin(&self.writer).await?;
-        Ok(SqliteTransaction { writer: self.writer.clone(), held: Some(held) })
+        let guard = write::begin(&self.writer).await?;
+        Ok(SqliteTransaction { writer: self.writer.clone(), guard: Some(guard) })
     }
 
     pub(crate) async fn close(&self) {
         self.readers.close();
         let mut writer = self.writer.clone().lock_owned().await;
         if tokio::task::spawn_blocking(move || writer.close()).await.is_err() {
-            tracing::warn!("interrupted while closing the database");
+            tracing::warn!("closing the database was interrupted");
         }
     }
 }
 
 impl SqliteTransaction {
     pub(crate) async fn read(&mut self, sql: &str, values: Values, types: &[Type]) -> Result<Vec<Row>, Error> {
-        write::Held::read(&mut self.held, sql, values, types).await
+        write::WriteGuard::read(&mut self.guard, sql, values, types).await
     }
 
     pub(crate) fn insert(&mut self, sql: &str, values: &Values) -> Result<Vec<Row>, Error> {
-        write::Held::insert(&mut self.held, sql, values)
+        write::WriteGuard::insert(&mut self.guard, sql, values)
     }
 
     pub(crate) async fn execute(&mut self, sql: String, values: Values) -> Result<u64, Error> {
-        write::Held::execute(&mut self.held, sql, values).await
+        write::WriteGuard::execute(&mut self.guard, sql, values).await
     }
 
     pub(crate) fn execute_inline(&mut self, sql: &str, values: &Values) -> Result<u64, Error> {
-        write::Held::execute_inline(&mut self.held, sql, values)
+        write::WriteGuard::execute_inline(&mut self.guard, sql, values)
     }
 
     pub(crate) async fn commit(mut self) -> Result<(), Error> {
-        let held = self.held.take().ok_or_else(write::gone)?;
-        write::commit(&self.writer, held).await
+        let guard = self.guard.take().ok_or_else(write::gone)?;
+        write::commit(&self.writer, guard).await
     }
 }

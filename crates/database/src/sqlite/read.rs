@@ -32,7 +32,7 @@ pub(super) struct Readers {
     slow: Arc<Semaphore>,
 }
 
-/// Connections that nobody uses.
+/// Unused connections.
 #[derive(Default)]
 struct Idle {
     connections: Vec<Connection>,
@@ -48,7 +48,7 @@ struct Reader {
     _permit: OwnedSemaphorePermit,
 }
 
-/// Stops the statement on the blocking thread when nobody waits for it any more.
+/// Interrupts the statement on the blocking thread when the request is cancelled.
 pub(super) struct StopOnDrop(pub(super) Arc<AtomicBool>);
 
 impl Drop for StopOnDrop {
@@ -109,7 +109,7 @@ impl Readers {
         task.await.unwrap_or_else(|_| Err(Error::Unavailable("the server is stopping".to_owned())))
     }
 
-    /// Lets nobody read any more, and closes the connections.
+    /// Refuses further reads, and closes the connections.
     pub(super) fn close(&self) {
         self.free.close();
         self.slow.close();
@@ -156,15 +156,15 @@ impl Reader {
     }
 }
 
-/// The error of whoever comes too late.
+/// The error of a read after closing.
 pub(super) fn closed() -> Error {
     Error::Unavailable("the database was closed".to_owned())
 }
 
 async fn permit(semaphore: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Error> {
-    // The timer costs more than the rest: it is for those who have to wait.
+    // The timer costs more than the rest: only waiters need it.
     if let Ok(permit) = semaphore.clone().try_acquire_owned() {
-        // Keeps the runtime fair to other tasks, as each await that never waits would not.
+        // An await that never waits would not yield to other tasks.
         tokio::task::coop::consume_budget().await;
         return Ok(permit);
     }

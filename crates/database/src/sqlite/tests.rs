@@ -162,6 +162,6 @@ async fn another_process_is_waited_for() {
 
 impl SqliteTransaction {
     fn refuse_commits(&mut self) {
-        self.held.as_mut().unwrap().refuse_commits();
+        self.guard.as_mut().unwrap().refuse_commits();
     }
 }

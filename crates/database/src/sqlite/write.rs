@@ -1,16 +1,16 @@
-//! The writer: one connection, one transaction at a time, commits joined.
+//! The writer: one connection, one transaction at a time, with group commit.
 //!
-//! A commit has to wait for the disk, and that takes longer than all the rest.
-//! So transactions of ours are savepoints of one outer transaction of SQLite's:
+//! Group commit. A commit waits for the disk, which takes longer than everything
+//! else. So our transactions are savepoints of one outer SQLite transaction:
 //! `begin` opens the outer one if there is none, `commit` releases the savepoint
-//! and queues for the committer, which commits the outer one for all who are
-//! done by then. Nobody's `commit` returns before the disk has it. The mutex is
-//! fair, so that whoever waits for the connection when the committer comes is
-//! joined, and whoever comes later is not.
+//! and queues for the committer, which commits the outer one for all queued
+//! transactions. No `commit` returns before the data is on disk. The mutex is
+//! fair: transactions that wait for the connection when the committer comes join
+//! the commit, later ones do not.
 //!
-//! What joins shares its fate: when the outer transaction fails, because the
-//! disk is full, say, all in it get the error. Deferred constraints, which fail
-//! only then, would let one writer fail the others: the schema must have none.
+//! If the outer transaction fails, for example because the disk is full, all
+//! transactions in it get the error. Deferred constraints, which fail only on
+//! commit, would let one writer fail the others: the schema must have none.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ use super::read::{INLINE, LONGEST, Readers, closed};
 use super::value;
 use crate::{Error, Row, Type};
 
-/// How long to wait for other transactions of ours: longer than any statement.
+/// How long to wait for other transactions of this process: longer than any statement.
 const WAIT: Duration = Duration::from_secs(15);
 
 /// How long to wait for another process to end its transaction, and between tries.
@@ -40,9 +40,9 @@ pub(super) struct Writer {
     pub(super) connection: Connection,
     /// Whether an outer transaction is open.
     open: bool,
-    /// Who waits for the outer transaction to be committed.
+    /// Commits that wait for the outer transaction.
     pending: Vec<oneshot::Sender<Result<(), Error>>>,
-    /// Whether a committer is on its way.
+    /// Whether a committer is queued for the mutex.
     committing: bool,
     closed: bool,
     /// How many rows had changed when the planner statistics were checked last.
@@ -55,7 +55,7 @@ pub(super) struct Writer {
 
 /// A transaction: the right to use the writer, and a savepoint in it, which
 /// dropping this undoes.
-pub(super) struct Held {
+pub(super) struct WriteGuard {
     writer: OwnedMutexGuard<Writer>,
     /// Whether the savepoint is still there.
     alive: bool,
@@ -76,7 +76,7 @@ impl Writer {
         })
     }
 
-    /// Commits for all who wait. Blocks until the disk has it.
+    /// Commits the outer transaction. Blocks until the data is on disk.
     fn commit(&mut self) {
         if !self.open || self.pending.is_empty() {
             return;
@@ -110,13 +110,13 @@ impl Writer {
         }
     }
 
-    /// Ends the outer transaction without committing; whoever waits gets the error.
+    /// Rolls the outer transaction back; all waiting commits get the error.
     fn abandon(&mut self, error: &Error) {
         if !self.connection.is_autocommit()
             && let Err(error) = run(&self.connection, "ROLLBACK")
         {
-            // What nobody may see is still there: to go on would commit it with the next.
-            tracing::error!("cannot roll a transaction back, so no more writes: {}", statement_error(error));
+            // The next commit would include its changes.
+            tracing::error!("cannot roll back a transaction, refusing further writes: {}", statement_error(error));
             self.closed = true;
         }
         self.open = false;
@@ -125,24 +125,24 @@ impl Writer {
 
     fn answer(&mut self, result: &Result<(), Error>) {
         for waiting in self.pending.drain(..) {
-            // Whoever no longer waits was cancelled.
+            // The receiver is gone if the request was cancelled.
             let _ = waiting.send(result.clone());
         }
     }
 
-    /// Lets nobody write any more, and brings the file up to date with its log.
+    /// Refuses further writes, and writes the WAL into the database file.
     pub(super) fn close(&mut self) {
         self.commit();
         self.closed = true;
         if let Err(error) = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
-            // Harmless: the next start finds everything in the log.
-            tracing::warn!("cannot write the log into the database: {}", statement_error(error));
+            // Harmless: the next start reads the WAL.
+            tracing::warn!("cannot checkpoint the WAL: {}", statement_error(error));
         }
     }
 }
 
 /// Waits for the writer and opens a savepoint.
-pub(super) async fn begin(writer: &Arc<Mutex<Writer>>) -> Result<Held, Error> {
+pub(super) async fn begin(writer: &Arc<Mutex<Writer>>) -> Result<WriteGuard, Error> {
     let mut guard = lock(writer).await?;
     if guard.closed {
         return Err(closed());
@@ -155,8 +155,8 @@ pub(super) async fn begin(writer: &Arc<Mutex<Writer>>) -> Result<Held, Error> {
             Err(error) => return Err(statement_error(error)),
         }
     }
-    // From here on dropping it undoes everything.
-    let mut held = Held { writer: guard, alive: true };
+    // From here on, dropping it rolls back.
+    let mut held = WriteGuard { writer: guard, alive: true };
     match run(&held.writer.connection, "SAVEPOINT w") {
         Ok(()) => Ok(held),
         Err(error) => Err(held.failed(statement_error(error))),
@@ -164,18 +164,18 @@ pub(super) async fn begin(writer: &Arc<Mutex<Writer>>) -> Result<Held, Error> {
 }
 
 async fn lock(writer: &Arc<Mutex<Writer>>) -> Result<OwnedMutexGuard<Writer>, Error> {
-    // Nobody is overtaken: the mutex is handed to whoever waits, and never free then.
+    // This overtakes no waiter: the mutex is fair, and never free while others wait.
     if let Ok(guard) = writer.clone().try_lock_owned() {
         tokio::task::coop::consume_budget().await;
         return Ok(guard);
     }
     tokio::time::timeout(WAIT, writer.clone().lock_owned())
         .await
-        .map_err(|_| Error::Unavailable("another transaction does not end".to_owned()))
+        .map_err(|_| Error::Unavailable("another transaction takes too long".to_owned()))
 }
 
-/// Ends a transaction; returns when the disk has what it did.
-pub(super) async fn commit(writer: &Arc<Mutex<Writer>>, mut held: Held) -> Result<(), Error> {
+/// Commits a transaction; returns when it is on disk.
+pub(super) async fn commit(writer: &Arc<Mutex<Writer>>, mut held: WriteGuard) -> Result<(), Error> {
     held.check()?;
     if let Err(error) = run(&held.writer.connection, "RELEASE w") {
         return Err(held.failed(statement_error(error)));
@@ -196,46 +196,58 @@ pub(super) async fn commit(writer: &Arc<Mutex<Writer>>, mut held: Held) -> Resul
     waiting.await.unwrap_or_else(|_| Err(closed()))
 }
 
-impl Held {
+impl WriteGuard {
     /// Runs a query on this thread, or on a blocking one if it takes long.
     pub(super) async fn read(
-        slot: &mut Option<Held>,
+        slot: &mut Option<WriteGuard>,
         sql: &str,
         values: sea_query::Values,
         types: &[Type],
     ) -> Result<Vec<Row>, Error> {
         let held = slot.as_mut().ok_or_else(gone)?;
-        // A query that is stopped undoes nothing, unlike a change.
+        // Interrupting a query rolls nothing back, unlike a change.
         match held.limited(INLINE, |c| value::query(c, sql, &values.0, types)) {
             Err(Error::Timeout) => {}
             result => return result,
         }
         let (sql, types) = (sql.to_owned(), types.to_vec());
-        Held::blocking(slot, move |connection| value::query(connection, &sql, &values.0, &types)).await
+        WriteGuard::blocking(slot, move |connection| value::query(connection, &sql, &values.0, &types)).await
     }
 
     /// Runs an INSERT that returns the row's id.
-    pub(super) fn insert(slot: &mut Option<Held>, sql: &str, values: &sea_query::Values) -> Result<Vec<Row>, Error> {
+    pub(super) fn insert(
+        slot: &mut Option<WriteGuard>,
+        sql: &str,
+        values: &sea_query::Values,
+    ) -> Result<Vec<Row>, Error> {
         let held = slot.as_mut().ok_or_else(gone)?;
         held.limited(LONGEST, |c| value::query(c, sql, &values.0, &[Type::Integer]))
     }
 
     /// Runs a change of a few rows.
-    pub(super) fn execute_inline(slot: &mut Option<Held>, sql: &str, values: &sea_query::Values) -> Result<u64, Error> {
+    pub(super) fn execute_inline(
+        slot: &mut Option<WriteGuard>,
+        sql: &str,
+        values: &sea_query::Values,
+    ) -> Result<u64, Error> {
         let held = slot.as_mut().ok_or_else(gone)?;
         held.limited(LONGEST, |c| value::execute(c, sql, &values.0))
     }
 
-    /// Runs a change that may touch many rows; to stop it would undo the
-    /// transactions that were joined, so it is on a blocking thread at once.
-    pub(super) async fn execute(slot: &mut Option<Held>, sql: String, values: sea_query::Values) -> Result<u64, Error> {
-        Held::blocking(slot, move |connection| value::execute(connection, &sql, &values.0)).await
+    /// Runs a change that may touch many rows on a blocking thread: interrupting it would roll back
+    /// the other transactions of the group.
+    pub(super) async fn execute(
+        slot: &mut Option<WriteGuard>,
+        sql: String,
+        values: sea_query::Values,
+    ) -> Result<u64, Error> {
+        WriteGuard::blocking(slot, move |connection| value::execute(connection, &sql, &values.0)).await
     }
 
     /// Runs `work` on a blocking thread. Cancelled, it leaves the slot empty, and the
     /// thread undoes the transaction when it is done.
     async fn blocking<T: Send + 'static>(
-        slot: &mut Option<Held>,
+        slot: &mut Option<WriteGuard>,
         work: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         let mut held = slot.take().ok_or_else(gone)?;
@@ -262,7 +274,7 @@ impl Held {
         if self.alive { Ok(()) } else { Err(gone()) }
     }
 
-    /// Notices when SQLite has, because of an error, rolled everything back.
+    /// Detects that SQLite has rolled back the outer transaction because of an error.
     fn failed(&mut self, error: Error) -> Error {
         if self.writer.connection.is_autocommit() {
             self.alive = false;
@@ -272,7 +284,7 @@ impl Held {
     }
 }
 
-impl Drop for Held {
+impl Drop for WriteGuard {
     fn drop(&mut self) {
         if !self.alive {
             return;
@@ -282,7 +294,7 @@ impl Drop for Held {
         if let Err(error) = undone {
             self.writer.abandon(&statement_error(error));
         } else if self.writer.pending.is_empty() {
-            // Nothing to commit: others may have the file.
+            // Nothing to commit: release the lock of the file.
             let nothing = Error::Internal("the transaction was rolled back".to_owned());
             self.writer.abandon(&nothing);
         }
@@ -299,7 +311,7 @@ fn run(connection: &Connection, sql: &str) -> Result<(), rusqlite::Error> {
 }
 
 #[cfg(test)]
-impl Held {
+impl WriteGuard {
     /// Makes every commit fail from now on.
     pub(super) fn refuse_commits(&mut self) {
         let refused = self.writer.connection.commit_hook(Some(|| true));

@@ -22,7 +22,7 @@ fn new_connections_use_renewed_certificates() {
     // Half of a file is no reason to forget the whole one.
     fixture.write("ca.crt", "-----BEGIN CERTIFICATE-----\n");
     assert_eq!(fixture.server.as_admin().get("/api/v2/me/").status, 503);
-    fixture.server.wait_for_log(&["the certificates for PostgreSQL stay as they were"]);
+    fixture.server.wait_for_log(&["cannot reload the certificates for PostgreSQL, keeping the old ones"]);
     fixture.write("ca.crt", &format!("{}{}", fixture.authority.certificate(), next.certificate()));
     let deadline = Instant::now() + PATIENCE;
     while fixture.server.as_admin().get("/api/v2/me/").status != 200 {

@@ -1,4 +1,4 @@
-//! TLS to PostgreSQL: what the URL says of it, in libpq's words, and what rustls is told.
+//! TLS to PostgreSQL: libpq's parameters of the URL as a rustls configuration.
 
 mod problem;
 mod settings;
@@ -14,13 +14,13 @@ use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 
-pub(super) use self::problem::{Trouble, cause, is_handshake, trouble};
+pub(super) use self::problem::{TlsProblem, cause, is_handshake, tls_problem};
 use self::settings::Root;
 pub(crate) use self::settings::{Identity, separate};
 pub(super) use self::settings::{Mode, Settings};
 use self::verifier::{Trust, Verifier};
 
-/// What PostgreSQL calls its protocol, which it wants to hear of those who begin with TLS (`sslnegotiation=direct`).
+/// The ALPN protocol, which PostgreSQL requires of clients that begin with TLS (`sslnegotiation=direct`).
 const PROTOCOL: &[u8] = b"postgresql";
 
 /// What a connection needs for TLS. Reads files, so it blocks.
@@ -100,12 +100,12 @@ fn words(problem: pem::Error) -> String {
     }
 }
 
-/// Tells the log what an operator may not have meant.
+/// Logs warnings about settings that are likely to be mistakes.
 pub(super) fn warn(settings: &Settings, place: &str) {
     if settings.mode == Mode::Require && settings.root.is_none() {
         tracing::warn!(
             place,
-            "the way to PostgreSQL is encrypted, but whoever is at its end is believed: sslmode=verify-full checks the certificate"
+            "the connection to PostgreSQL is encrypted, but the server's certificate is not verified: use sslmode=verify-full"
         );
     }
     // libpq refuses it. It may be right where secrets are mounted into containers: everybody inside can read them.

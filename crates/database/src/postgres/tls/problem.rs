@@ -1,4 +1,4 @@
-//! What went wrong with TLS, and what to do about it, for whoever has to mend it.
+//! TLS problems and their remedies, for the operator.
 
 use std::error::Error as StdError;
 use std::io;
@@ -9,15 +9,15 @@ use rustls::{AlertDescription, CertificateError, Error};
 
 use super::{Identity, Root, Settings};
 
-/// What went wrong, and what to do.
+/// A problem and its remedy.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Trouble {
+pub(crate) struct TlsProblem {
     pub(crate) problem: String,
     pub(crate) remedy: String,
 }
 
-/// The trouble with TLS that an error tells of, if it does.
-pub(crate) fn trouble(error: &tokio_postgres::Error, settings: &Settings) -> Option<Trouble> {
+/// The TLS problem behind an error, if there is one.
+pub(crate) fn tls_problem(error: &tokio_postgres::Error, settings: &Settings) -> Option<TlsProblem> {
     if let Some(problem) = cause(error) {
         return Some(explain(problem, settings));
     }
@@ -27,13 +27,13 @@ pub(crate) fn trouble(error: &tokio_postgres::Error, settings: &Settings) -> Opt
     let problem = crate::migrate::problem(error);
     // So the driver says it.
     Some(if problem.ends_with("server does not support TLS") {
-        Trouble {
+        TlsProblem {
             problem: "the server does not speak TLS".into(),
             remedy: "set ssl = on in its postgresql.conf, or, if nobody else can read along on the way to it, write sslmode=prefer".into(),
         }
     } else {
         let problem = problem.strip_prefix("error performing TLS handshake: ").unwrap_or(&problem);
-        Trouble {
+        TlsProblem {
             problem: format!("no agreement on TLS was reached ({problem})"),
             remedy: "the log of the server tells why; sslnegotiation=direct is understood from PostgreSQL 17 on".into(),
         }
@@ -58,7 +58,7 @@ pub(crate) fn cause(error: &tokio_postgres::Error) -> Option<&Error> {
     None
 }
 
-fn explain(error: &Error, settings: &Settings) -> Trouble {
+fn explain(error: &Error, settings: &Settings) -> TlsProblem {
     let (problem, remedy) = match error {
         Error::InvalidCertificate(problem) => certificate(problem, settings),
         Error::AlertReceived(alert) => refused(*alert, settings),
@@ -72,7 +72,7 @@ fn explain(error: &Error, settings: &Settings) -> Trouble {
         ),
         _ => (error.to_string(), "look at the certificate of the server, and at its log".to_owned()),
     };
-    Trouble { problem, remedy }
+    TlsProblem { problem, remedy }
 }
 
 fn certificate(problem: &CertificateError, settings: &Settings) -> (String, String) {
@@ -141,7 +141,7 @@ fn refused(alert: AlertDescription, settings: &Settings) -> (String, String) {
             "it has to be valid, and signed by an authority in the file that ssl_ca_file names in the server's postgresql.conf".to_owned(),
         ),
         (A::CertificateRequired | A::HandshakeFailure, None) => (
-            format!("the server wants no TLS with us ({alert:?})"),
+            format!("the server rejected the TLS handshake ({alert:?})"),
             "it may want a certificate: name one in sslcert, and its key in sslkey; else its log tells more".to_owned(),
         ),
         _ => (format!("the server refuses TLS ({alert:?})"), "its log tells more".to_owned()),
