@@ -19,9 +19,9 @@ use crate::common::{CREATED, MODIFIED, absent, activity_of};
 use crate::tokens::MASK;
 use crate::{ACTIVITY, ORGANIZATION, TOKEN, USER};
 
-/// A kind of application that can keep a secret (RFC 6749, section 2.1).
+/// The type of an application that can keep a secret (RFC 6749, section 2.1).
 pub const CONFIDENTIAL: &str = "confidential";
-/// A kind of application that cannot, such as one in a browser.
+/// The type of an application that cannot, such as one in a browser.
 pub const PUBLIC: &str = "public";
 /// The grant by which users consent in their browser.
 pub const AUTHORIZATION_CODE: &str = "authorization-code";
@@ -40,12 +40,12 @@ const CLIENT_ID: Field = fields::text("client_id")
     .label("Client id")
     .read_only()
     .recorded()
-    .help("The public name by which the application presents itself.");
+    .help("The public identifier of the application.");
 const CLIENT_SECRET: Field = fields::digest("client_secret")
     .label("Client Secret")
     .read_only()
     .recorded()
-    .help("The secret with which a confidential application proves itself, shown once.");
+    .help("The secret with which a confidential application authenticates, shown once.");
 const CLIENT_TYPE: Field = fields::choice("client_type", &[(CONFIDENTIAL, "Confidential"), (PUBLIC, "Public")])
     .label("Client Type")
     .required()
@@ -79,7 +79,7 @@ pub static APPLICATION: Resource = Resource {
                   members and auditors see them.",
     relations: &[
         Relation::new("organization", || &ORGANIZATION, Join::Column("organization_id")),
-        // AWX knows an owner, whom its API never sets.
+        // AWX has an owner here, which its API never sets.
         absent("user", || &USER),
     ],
     sublists: &[
@@ -124,7 +124,7 @@ pub static APPLICATION: Resource = Resource {
 
 struct ApplicationAccess;
 
-/// What a member of the organization may do, with one role to read.
+/// Access by roles of the organization, with one role to read.
 const fn by_organization(read: &'static str) -> ByOrganization {
     ByOrganization {
         organization: || &ORGANIZATION,
@@ -157,9 +157,9 @@ pub fn redirect_uris(text: &str) -> impl Iterator<Item = &str> {
     text.split_whitespace()
 }
 
-/// Why an address cannot be registered. Exact comparison later needs nothing
-/// but plain characters; a fragment is refused by RFC 6749, section 3.1.2.
-fn fault(uri: &str) -> Option<&'static str> {
+/// Why an address cannot be registered. Addresses are compared exactly later, so only
+/// plain characters are allowed; RFC 6749, section 3.1.2, rejects a fragment.
+fn redirect_uri_problem(uri: &str) -> Option<&'static str> {
     let Ok(url) = Url::parse(uri) else { return Some("is no full address") };
     if !["http", "https"].contains(&url.scheme()) {
         return Some("must start with http:// or https://");
@@ -167,7 +167,7 @@ fn fault(uri: &str) -> Option<&'static str> {
     if !uri.bytes().all(|byte| byte.is_ascii_graphic() && !b"\\\"<>^`{|}".contains(&byte)) {
         return Some("contains characters that must be percent-encoded");
     }
-    // The parser reads some addresses that lack the slashes or have too many.
+    // The parser accepts some addresses with too few or too many slashes.
     if uri.split_once("://").is_none_or(|(_, rest)| rest.starts_with('/')) {
         return Some("is no full address");
     }
@@ -180,7 +180,7 @@ fn fault(uri: &str) -> Option<&'static str> {
     None
 }
 
-/// Makes, checks and masks what identifies applications.
+/// Generates, checks and masks the credentials of applications.
 pub struct ApplicationHooks;
 
 #[async_trait]
@@ -199,8 +199,8 @@ impl Hooks for ApplicationHooks {
     }
 
     fn authorize(&self, edit: &Edit<'_>) -> Result<(), Error> {
-        // Whoever decides where an application that asks nobody sends its codes can act as
-        // any user who follows a link. That is more than an organization admin may.
+        // An application without a consent page can act as any user who follows a link, so
+        // its settings are not for organization admins.
         let decisive = [&SKIP_AUTHORIZATION, &REDIRECT_URIS, &CLIENT_TYPE, &ORGANIZATION_LINK];
         let skips = edit.new.boolean(&SKIP_AUTHORIZATION) && decisive.iter().any(|field| edit.changes(field));
         if skips && !edit.actor.is_superuser {
@@ -229,12 +229,12 @@ impl Hooks for ApplicationHooks {
             let message = format!("redirect_uris cannot be empty with grant_type {AUTHORIZATION_CODE}");
             return Err(Error::field("__all__", message));
         }
-        let faults: Vec<String> = redirect_uris(uris)
-            .filter_map(|uri| fault(uri).map(|fault| format!("The redirect URI {uri} {fault}.")))
+        let problems: Vec<String> = redirect_uris(uris)
+            .filter_map(|uri| redirect_uri_problem(uri).map(|problem| format!("The redirect URI {uri} {problem}.")))
             .collect();
-        match faults.is_empty() || !edit.changes(&REDIRECT_URIS) {
+        match problems.is_empty() || !edit.changes(&REDIRECT_URIS) {
             true => Ok(()),
-            false => Err(Error::Invalid(vec![(REDIRECT_URIS.name.into(), faults)])),
+            false => Err(Error::Invalid(vec![(REDIRECT_URIS.name.into(), problems)])),
         }
     }
 
@@ -266,8 +266,8 @@ impl Hooks for ApplicationHooks {
 /// How many tokens of an application its summary shows, as in AWX.
 const SUMMARIZED_TOKENS: i64 = 10;
 
-/// Of each of these applications the first tokens that the actor may see:
-/// application, id, scope, and how many there are in all.
+/// The first tokens of each application that the actor may see, with application, id,
+/// scope and the total number.
 async fn first_tokens(engine: &Engine, actor: &Actor, ids: &[i64]) -> Result<Vec<Row>, Error> {
     let numbered = Query::select()
         .exprs(["application_id", "id", "scope"].map(|name| column("listed", name)))
@@ -291,12 +291,12 @@ async fn first_tokens(engine: &Engine, actor: &Actor, ids: &[i64]) -> Result<Vec
 
 #[cfg(test)]
 mod tests {
-    use super::fault;
+    use super::redirect_uri_problem;
 
     #[test]
     fn addresses_that_can_be_registered() {
         for uri in ["https://example.org", "https://example.org/cb?x=1", "http://127.0.0.1:8080/cb", "http://[::1]/"] {
-            assert_eq!(fault(uri), None, "{uri}");
+            assert_eq!(redirect_uri_problem(uri), None, "{uri}");
         }
     }
 
@@ -319,7 +319,7 @@ mod tests {
             "https://exämple.org/",
             "https://example.org/\"<script>",
         ] {
-            assert!(fault(uri).is_some(), "{uri}");
+            assert!(redirect_uri_problem(uri).is_some(), "{uri}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Sessions of browsers, beyond AWX: where one is signed in, and the way to end it.
+//! Browser sessions, which AWX does not list.
 
 use async_trait::async_trait;
 use hostler_engine::{Engine, Error, Hooks, RenderContext, ResponseObject};
@@ -9,13 +9,13 @@ use crate::USER;
 use crate::common::CREATED;
 
 const USER_LINK: Field =
-    fields::link("user", "user_id", || &USER).label("User").read_only().recorded().help("Who is signed in.");
+    fields::link("user", "user_id", || &USER).label("User").read_only().recorded().help("The user who is signed in.");
 const LAST_USED: Field = fields::time("last_used")
     .label("Last used")
     .nullable()
     .read_only()
     .help("When the session was last used, to the minute.");
-const EXPIRES: Field = fields::time("expires").label("Expires").read_only().help("Until when the session is good.");
+const EXPIRES: Field = fields::time("expires").label("Expires").read_only().help("When the session expires.");
 const ADDRESS: Field = fields::text("address")
     .label("Address")
     .read_only()
@@ -24,13 +24,13 @@ const ADDRESS: Field = fields::text("address")
 const USER_AGENT: Field = fields::text("user_agent")
     .label("User agent")
     .read_only()
-    .help("What the browser that opened the session said of itself.");
+    .help("The User-Agent header of the browser that opened the session.");
 const CURRENT: Field = fields::computed("current")
     .label("Current")
     .type_name("boolean")
-    .help("Whether this request came in this session.");
+    .help("Whether this is the session of the request.");
 
-/// Sessions. Their secrets and what binds them to a password are no fields, so nothing can show them.
+/// Sessions. Their digests and bindings are not fields, so no response can show them.
 pub static SESSION: Resource = Resource {
     type_label: "Session",
     list_title: "Sessions",
@@ -65,13 +65,13 @@ impl Access for SessionAccess {
         }
     }
 
-    /// Signing in opens them.
+    /// Sessions are created by signing in.
     fn create(&self, _actor: &Actor, _draft: Draft<'_>) -> Rule {
         Rule::None
     }
 }
 
-/// Tells which session is the caller's.
+/// Marks the session of the request.
 pub struct SessionHooks;
 
 #[async_trait]

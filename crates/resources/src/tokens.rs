@@ -14,15 +14,13 @@ use serde_json::{Map, Value as Json};
 use crate::common::{CREATED, MODIFIED, absent, activity_of};
 use crate::{ACTIVITY, APPLICATION, USER};
 
-const DESCRIPTION: Field = fields::text("description")
-    .label("Description")
-    .default(DefaultValue::Text(""))
-    .help("What the token is for, to know it again.");
+const DESCRIPTION: Field =
+    fields::text("description").label("Description").default(DefaultValue::Text("")).help("What the token is for.");
 const USER_LINK: Field = fields::link("user", "user_id", || &USER)
     .label("User")
     .read_only()
     .recorded()
-    .help("The user as whom the token acts.");
+    .help("The user that the token acts as.");
 const TOKEN_FIELD: Field = fields::digest("token")
     .column("digest")
     .label("Token")
@@ -31,7 +29,7 @@ const TOKEN_FIELD: Field = fields::digest("token")
     .help("The token itself, shown once.");
 const REFRESH_TOKEN: Field = fields::computed("refresh_token")
     .label("Refresh token")
-    .help("What an application gets its next token for, shown once; personal tokens have none.");
+    .help("The token with which an application gets its next token, shown once; personal tokens have none.");
 const APPLICATION_LINK: Field = fields::link("application", "application_id", || &APPLICATION)
     .label("Application")
     .nullable()
@@ -40,12 +38,12 @@ const APPLICATION_LINK: Field = fields::link("application", "application_id", ||
 const EXPIRES: Field = fields::time("expires")
     .label("Expires")
     .create_only()
-    .help("Until when the token is good. Left out, the server's default counts from now.");
+    .help("When the token expires. The default is the server's token lifetime from now.");
 const SCOPE: Field = fields::text("scope")
     .label("Scope")
     .default(DefaultValue::Text("write"))
     .help("Whether the token may only read or also write: the words read and write, separated by spaces.");
-/// Filters know it; answers, like AWX's, do not show it.
+/// A filter; like in AWX, responses do not show it.
 const LAST_USED: Field = fields::time("last_used")
     .label("Last used")
     .nullable()
@@ -54,7 +52,7 @@ const LAST_USED: Field = fields::time("last_used")
     .hidden()
     .help("When the token was last used, to the minute.");
 
-/// What stands in answers in place of a secret.
+/// Replaces a secret in responses.
 pub(crate) const MASK: &str = "************";
 
 /// Tokens.
@@ -116,10 +114,10 @@ impl Access for TokenAccess {
         }
         let own = Rule::When(column(row, "user_id").eq(actor.id));
         match action {
-            // Whoever runs an application must not raise the scope of what its users granted.
+            // The admin of an application must not widen the scope that its users granted.
             Action::Change => own,
             Action::Read | Action::Delete => {
-                // Gathered first, so that a list looks at these tokens and not at all there are.
+                // A subquery, so that a list reads these tokens and not all.
                 let among = |condition: Expr| {
                     Query::select()
                         .expr(column("seen", "id"))
@@ -140,8 +138,8 @@ impl Access for TokenAccess {
         }
     }
 
-    /// Everybody makes tokens for themselves, of applications that they see. Of
-    /// one that does not exist the hooks tell.
+    /// Users create tokens for themselves, of applications that they can see. The hooks
+    /// reject an application that does not exist.
     fn create(&self, actor: &Actor, draft: Draft<'_>) -> Rule {
         let Some(id) = draft(APPLICATION_LINK.name) else { return Rule::All };
         let hidden = match APPLICATION.access.rows(actor, Action::Read, "wanted") {
@@ -159,7 +157,7 @@ impl Access for TokenAccess {
     }
 }
 
-/// The body of a POST to one of the lists of a user's tokens.
+/// The body of a POST to one of a user's lists of tokens.
 pub(crate) fn body_below(list: &str, body: &Map<String, Json>) -> Result<Map<String, Json>, Error> {
     let mut body = body.clone();
     match list {
@@ -174,13 +172,13 @@ pub(crate) fn body_below(list: &str, body: &Map<String, Json>) -> Result<Map<Str
     Ok(body)
 }
 
-/// Makes, times and masks tokens.
+/// Generates, expires and masks tokens.
 pub struct TokenHooks;
 
 #[async_trait]
 impl Hooks for TokenHooks {
     async fn prepare(&self, engine: &Engine, edit: &mut Edit<'_>) -> Result<(), Error> {
-        // The name of a secret in the body of a change is no reason to replace it.
+        // A change never replaces the token.
         if !edit.is_new() {
             return Ok(());
         }
@@ -248,7 +246,7 @@ impl Hooks for TokenHooks {
             .to_owned();
         let refreshable = engine.database.read(&query, &[Type::Integer]).await?;
         for shown in page {
-            // In the order of AWX's answers.
+            // In the order of AWX's responses.
             for field in [EXPIRES, SCOPE] {
                 if let Some(value) = shown.json.shift_remove(field.name) {
                     let position = shown.json.len();
@@ -279,7 +277,7 @@ async fn exists(engine: &Engine, application: i64) -> Result<bool, Error> {
     Ok(!engine.database.read(&query, &[Type::Integer]).await?.is_empty())
 }
 
-/// So many seconds later, or the end of time as far as it can be told.
+/// The time this many seconds later, at most the latest possible one.
 fn after(now: Timestamp, seconds: i64) -> Timestamp {
     now.checked_add(SignedDuration::from_secs(seconds)).unwrap_or(Timestamp::MAX)
 }

@@ -16,28 +16,28 @@ use crate::settings::SettingsCache;
 use crate::sign_in::{DjangoHashes, RateLimiter};
 use crate::user_row::UserQueries;
 
-/// How the server presents itself.
+/// Options of the server.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The name of this node in headers and in the activity stream.
     pub node: String,
-    /// Whether answers tell how many statements they took (`X-API-Query-Count`).
+    /// Whether responses have `X-API-Query-Count`, the number of SQL statements.
     pub debug_headers: bool,
-    /// From when on a request is logged as slow; none is without this.
+    /// A request that takes longer is logged as slow; none if unset.
     pub slow_request: Option<Duration>,
-    /// For how many seconds browsers are told to come by https only, where TLS ends here (RFC 6797); 0 for not at all.
+    /// The HSTS max-age in seconds for connections with TLS (RFC 6797); 0 disables it.
     pub hsts: u32,
 }
 
-/// The secrets of the installation, which stand outside the database.
+/// The keys of the installation, which are not in the database.
 pub struct Keys {
-    /// What sessions are made with.
+    /// The key for sessions and other HMACs.
     pub secret: SecretKey,
-    /// What seals the secrets in the database.
+    /// Encrypts the secrets in the database.
     pub vault: Vault,
 }
 
-/// What every request shares.
+/// The state that all requests share.
 #[derive(Clone)]
 pub struct App {
     /// The engine behind the API.
@@ -81,7 +81,7 @@ impl App {
         }
     }
 
-    /// The same server, which tells a collector of its requests.
+    /// The same server, which exports traces of its requests.
     #[must_use]
     pub fn with_trace_exporter(self, trace_exporter: Option<Arc<TraceExporter>>) -> Self {
         App { trace_exporter, ..self }
