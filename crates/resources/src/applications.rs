@@ -1,5 +1,5 @@
 //! Applications: programs that act for users through OAuth2 (RFC 6749). The
-//! client secret is shown once, to whoever creates the application; only a
+//! client secret is shown once, when the application is created; only a
 //! digest is stored.
 
 use async_trait::async_trait;

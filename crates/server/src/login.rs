@@ -1,4 +1,4 @@
-//! Sessions for people: `/api/login/` and `/api/logout/`.
+//! Browser sessions: `/api/login/` and `/api/logout/`.
 
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use hostler_database::Transaction;
@@ -41,7 +41,7 @@ pub(crate) async fn logout(app: &App, request: &Request) -> HandlerResult {
         Method::OPTIONS => return Ok(Response::no_content()),
         _ => return Err(Error::MethodNotAllowed.into()),
     }
-    // As in AWX a GET ends the session too; the cookie is SameSite=Lax, so no image or frame elsewhere can do it.
+    // As in AWX, a GET ends the session too. The cookie is SameSite=Lax, so images and frames of other sites cannot do it.
     if request.method == Method::POST {
         request.check_csrf(csrf_sent(request).as_deref())?;
     }
@@ -54,10 +54,10 @@ pub(crate) async fn logout(app: &App, request: &Request) -> HandlerResult {
         tx.execute(&delete).await?;
         tx.commit().await?;
     }
-    let gone = |name: &str| request.cookie(format!("{name}=; Path=/; Max-Age=0; SameSite=Lax"));
+    let delete_cookie = |name: &str| request.cookie(format!("{name}=; Path=/; Max-Age=0; SameSite=Lax"));
     Ok(Response::redirect(StatusCode::FOUND, "/api/login/")
-        .with(header::SET_COOKIE, gone(SESSION_COOKIE))
-        .with(header::SET_COOKIE, gone("userLoggedIn")))
+        .with(header::SET_COOKIE, delete_cookie(SESSION_COOKIE))
+        .with(header::SET_COOKIE, delete_cookie("userLoggedIn")))
 }
 
 fn fields(request: &Request) -> Vec<(String, String)> {
@@ -164,7 +164,7 @@ async fn open_session(app: &App, request: &Request, sent: &[(String, String)], a
     let expires = now.checked_add(session_age::age(&request.settings)).unwrap_or(now);
 
     let mut tx = app.engine.database.begin().await?;
-    // The hash may have been renewed by this very login.
+    // This login may have replaced the hash.
     let stored = Query::select()
         .expr(column("users", "password"))
         .from(Alias::new("users"))
@@ -187,25 +187,25 @@ async fn open_session(app: &App, request: &Request, sent: &[(String, String)], a
         .to_owned();
     tx.insert(&insert).await?;
     end_oldest_sessions(&mut tx, user, request.settings.integer(&SESSIONS_PER_USER)).await?;
-    let seen = Query::update()
+    let last_login = Query::update()
         .table(Alias::new("users"))
         .value(Alias::new("last_login"), now)
         .and_where(column("users", "id").eq(user))
         .to_owned();
-    tx.execute(&seen).await?;
+    tx.execute(&last_login).await?;
     tx.commit().await?;
 
     let next = field(sent, "next").filter(|next| is_local(next)).unwrap_or_else(|| "/api/".to_owned());
     let response = with_session_cookie(Response::redirect(StatusCode::FOUND, next), request, &secret.plain)
         .with(header::SET_COOKIE, request.cookie("userLoggedIn=true; Path=/; SameSite=Lax"));
-    // A fresh token, so that one planted before the login is worth nothing after it.
+    // A new token, so that one that was planted before the login is invalid after it.
     Ok(with_csrf_token(response, request, &csrf::new_token()).with(SESSION_COOKIE_HEADER, SESSION_COOKIE))
 }
 
 /// Ends the oldest sessions of a user who has more than this many; less than 0 sets no limit.
 async fn end_oldest_sessions(tx: &mut Transaction, user: i64, most: i64) -> Result<(), Error> {
     let Ok(most) = u64::try_from(most) else { return Ok(()) };
-    // Of two log-ins at once neither would see the other's session.
+    // Two concurrent logins would not see each other's session.
     tx.lock(&format!("sessions of user {user}")).await?;
     let kept = Query::select()
         .expr(column("kept", "id"))
@@ -223,19 +223,19 @@ async fn end_oldest_sessions(tx: &mut Transaction, user: i64, most: i64) -> Resu
     Ok(())
 }
 
-/// What a browser says of itself, as far as it is worth keeping.
+/// The start of the `User-Agent` header.
 fn user_agent(headers: &HeaderMap) -> String {
-    const LONGEST: usize = 256;
-    let said = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    said.chars().take(LONGEST).collect()
+    const MAX_LENGTH: usize = 256;
+    let user_agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    user_agent.chars().take(MAX_LENGTH).collect()
 }
 
-/// Whether a redirect stays on this server: a path, and not one that browsers read as another host.
+/// Whether a redirect stays on this server: a path that browsers do not take for another host.
 fn is_local(next: &str) -> bool {
     next.starts_with('/') && !next.starts_with("//") && !next.contains(['\\', '\r', '\n', '\t'])
 }
 
-/// The form for name and password.
+/// The form for username and password.
 fn form(request: &Request, error: Option<&str>, status: StatusCode) -> Response {
     form_with(request, None, error, status)
 }
@@ -257,11 +257,11 @@ fn code_form(
 fn form_with(request: &Request, challenge: Option<&str>, error: Option<&str>, status: StatusCode) -> Response {
     let token = csrf_token(&request.headers);
     let sent = fields(request);
-    // After a wrong password the way back is in the form.
+    // After a wrong password `next` is in the form.
     let next = request.parameter("next").map(str::to_owned).or_else(|| field(&sent, "next"));
     let next = next.filter(|next| is_local(next)).unwrap_or_else(|| "/api/".to_owned());
-    // An application that skips the consent is a redirect further, and browsers hold redirects
-    // after a form to `form-action` too.
+    // An application without a consent page redirects further, and browsers apply `form-action`
+    // to redirects after a form too.
     let targets = if next.starts_with("/api/o/authorize/") { "'self' https: http:" } else { "'self'" };
     let (notice, logo) = (request.settings.text(&CUSTOM_LOGIN_INFO), request.settings.text(&CUSTOM_LOGO));
     let username = field(&sent, "username").unwrap_or_default();

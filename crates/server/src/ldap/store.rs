@@ -216,14 +216,16 @@ async fn roles(
             continue;
         };
         // Two maps may name one role: a member by either of them gets it.
-        let holds = changes.entry(*id).or_insert(false);
-        *holds |= role.granted;
+        let is_granted = changes.entry(*id).or_insert(false);
+        *is_granted |= role.granted;
     }
     // Revoked first, so that the user never has more than before or after.
-    let (granted, taken): (Vec<_>, Vec<_>) =
-        changes.into_iter().filter(|(id, holds)| granted_roles.contains(id) != *holds).partition(|(_, holds)| *holds);
-    for (role, holds) in taken.into_iter().chain(granted) {
-        engine.change_grant(operator, role, Grantee::User(user), holds).await?;
+    let (granted, taken): (Vec<_>, Vec<_>) = changes
+        .into_iter()
+        .filter(|(id, is_granted)| granted_roles.contains(id) != *is_granted)
+        .partition(|(_, is_granted)| *is_granted);
+    for (role, is_granted) in taken.into_iter().chain(granted) {
+        engine.change_grant(operator, role, Grantee::User(user), is_granted).await?;
     }
     Ok(())
 }

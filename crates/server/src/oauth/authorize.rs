@@ -113,7 +113,7 @@ impl<'a> AuthorizationRequest<'a> {
         }
         let (code_challenge, method) = (params.get("code_challenge")?, params.get("code_challenge_method")?);
         match (code_challenge, method) {
-            // RFC 9700, section 2.1.1: nobody but its maker may use a public application's code.
+            // RFC 9700, section 2.1.1: only the client that requested a public application's code may use it.
             (None, _) if !client.is_confidential => {
                 protocol_error("invalid_request", "Public applications must send a code_challenge.")
             }

@@ -6,8 +6,8 @@
 //!   failures do not slow down the owner.
 //! - A network that fails for many usernames is slowed down for users who never signed in from it.
 //!
-//! Usernames of nobody are counted like those of users: nothing here may depend on whether there is such a user, except
-//! what only the right password leads to.
+//! Unknown usernames are counted like those of users: before the password is right, nothing here may depend on whether
+//! the user exists.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -170,7 +170,7 @@ impl RateLimiter {
         let AttemptSubject { username, user, address } = subject;
         let (name_digest, network) = (self.name_digest(username), self.network_digest(address));
         let stored = failure_store::load(engine, &name_digest).await?;
-        // Read for nobody too, so that it takes the same time.
+        // Also read for unknown users, so that it takes the same time.
         let is_known_location = known_locations::is_known(engine, user.unwrap_or_default(), &network).await?;
         let now = engine.clock.now();
         let locked_until = stored.as_ref().and_then(|stored| stored.locked_until);

@@ -44,7 +44,7 @@ impl Subject {
     pub(super) fn require_other(&self) -> Result<(), Error> {
         match self {
             Subject { is_self: true, .. } => {
-                Err(Error::Forbidden(Some("Somebody else who may change you has to do that.".into())))
+                Err(Error::Forbidden(Some("Another user who may change you has to do that.".into())))
             }
             Subject { is_changeable: true, .. } => Ok(()),
             _ => Err(Error::forbidden()),
