@@ -17,6 +17,8 @@ pub struct Actions {
     pub post_body: PostBody,
     /// Whether the path is a list, which can be searched and paged.
     pub list: bool,
+    /// The fields that POST requires here, beyond those that the resource always requires.
+    pub required: &'static [&'static str],
 }
 
 /// What a body of POST contains.
@@ -51,7 +53,7 @@ impl Actions {
         }
         actions.insert("GET".into(), readable(resource).into());
         if self.post {
-            let fields = match self.post_body {
+            let mut fields = match self.post_body {
                 PostBody::NewObject => writable(resource, true),
                 PostBody::Id => associated(resource),
                 PostBody::IdOrNewObject => {
@@ -60,6 +62,11 @@ impl Actions {
                     fields
                 }
             };
+            for name in self.required {
+                if let Some(field) = fields.get_mut(*name) {
+                    field["required"] = true.into();
+                }
+            }
             actions.insert("POST".into(), fields.into());
         }
         let mut document = Map::new();

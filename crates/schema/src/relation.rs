@@ -207,6 +207,8 @@ pub struct Sublist {
     pub visible_to_readers: bool,
     /// What POST does.
     pub post: Post,
+    /// The fields that POST requires here, beyond those that the target always requires.
+    pub required: &'static [&'static str],
     /// Whether the parent shows a link to it in `related`.
     pub linked: bool,
 }
@@ -214,7 +216,17 @@ pub struct Sublist {
 impl Sublist {
     /// A read-only sub-list that the parent links to.
     pub const fn new(name: &'static str, title: &'static str, target: fn() -> &'static Resource, join: Join) -> Self {
-        Sublist { name, target, title, join, whole: None, visible_to_readers: false, post: Post::Refused, linked: true }
+        Sublist {
+            name,
+            target,
+            title,
+            join,
+            whole: None,
+            visible_to_readers: false,
+            post: Post::Refused,
+            required: &[],
+            linked: true,
+        }
     }
     /// Lists all rows for a parent that meets this condition.
     pub const fn whole_if(mut self, condition: fn(this_id: Expr) -> Expr) -> Self {
@@ -229,6 +241,11 @@ impl Sublist {
     /// Sets what POST does.
     pub const fn post(mut self, post: Post) -> Self {
         self.post = post;
+        self
+    }
+    /// Sets the fields that POST requires here.
+    pub const fn requires(mut self, fields: &'static [&'static str]) -> Self {
+        self.required = fields;
         self
     }
     /// The parent's `related` does not name it.

@@ -101,10 +101,9 @@ pub(crate) async fn sublist(
             let post = sublist.post.is_allowed()
                 && actor.can_write
                 && engine.can_post_sublist(actor, (parent, id), sublist).await?;
-            Ok(Response::ok(
-                Actions { post, put: false, list: true, post_body: PostBody::of(sublist.post) }
-                    .document(listed, sublist.title),
-            ))
+            let post_body = PostBody::of(sublist.post);
+            let actions = Actions { post, put: false, post_body, list: true, required: sublist.required };
+            Ok(Response::ok(actions.document(listed, sublist.title)))
         }
         Verb::POST if sublist.post.is_allowed() => {
             let body = request.object()?;

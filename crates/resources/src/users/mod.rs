@@ -205,7 +205,8 @@ const SUBLISTS: &[Sublist] = &[
         || &TOKEN,
         Join::Condition(|id, other| column(other, "user_id").eq(id).and(column(other, "application_id").is_not_null())),
     )
-    .post(Post::Hook),
+    .post(Post::Hook)
+    .requires(&["application"]),
     Sublist::new(
         "personal_tokens",
         "User Personal Tokens List",

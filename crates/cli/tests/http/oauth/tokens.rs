@@ -21,6 +21,10 @@ fn personal_and_authorized_tokens_are_listed_separately() {
         let made = json!({"description": "theirs", "application": application.id});
         let made = bob.post(&list("authorized_tokens"), made).expect(201).json();
         bob.post(&list("authorized_tokens"), json!({"description": "whose?"})).expect(400);
+        for (name, required) in [("authorized_tokens", true), ("tokens", false)] {
+            let options = bob.options(&list(name)).expect(200).json();
+            assert_eq!(options["actions"]["POST"]["application"]["required"], required, "{name}");
+        }
         bob.post(&list("tokens"), json!({"description": "mine too"})).expect(201);
         let names = |list: &str| -> Vec<Value> {
             let results = bob.get(list).expect(200).json()["results"].as_array().cloned().unwrap_or_default();
