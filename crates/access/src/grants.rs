@@ -1,4 +1,4 @@
-use hostler_database::{HELD, HOLDER};
+use hostler_database::{GRANTED_USER, USER_GRANTS};
 use hostler_schema::{Actor, Resource, Rule, Singleton, column};
 use sea_query::{Alias, Expr, ExprTrait, Query, SelectStatement, UnionType};
 
@@ -26,8 +26,8 @@ pub fn has_role(resource: &'static Resource, role: &'static str, actor: &Actor, 
     }
     if let Some((link, teams)) = resource.link("team") {
         for role in team {
-            let held = has_role(teams, role, actor, "owning").ids(teams.table, "owning");
-            rule = rule.or(Rule::When(column(row, link).in_subquery(held)));
+            let ids = has_role(teams, role, actor, "owning").ids(teams.table, "owning");
+            rule = rule.or(Rule::When(column(row, link).in_subquery(ids)));
         }
     }
     rule
@@ -119,10 +119,10 @@ pub fn objects_with_permission(content_type: &str, permission: &str, user: impl 
         query.inner_join(Alias::new(PERMISSIONS), given).and_where(column(PERMISSIONS, "permission").eq(permission));
         query
     };
-    holding(permitted, user.into())
+    among_grants(permitted, user.into())
 }
 
-/// The ids of the objects of this type on which the user holds one of these
+/// The ids of the objects of this type on which the user has one of these
 /// roles, directly or through a team.
 pub fn objects_with_role(content_type: &str, fields: &[&'static str], user: impl Into<Expr>) -> SelectStatement {
     let with_role = |source: &str| {
@@ -130,24 +130,24 @@ pub fn objects_with_role(content_type: &str, fields: &[&'static str], user: impl
         query.and_where(column(source, "role_field").is_in(fields.iter().copied()));
         query
     };
-    holding(with_role, user.into())
+    among_grants(with_role, user.into())
 }
 
-/// What `query` selects among what the user holds. A user who is known before the
-/// statement runs is asked once in it; those that it finds itself, each by themselves.
-fn holding(query: impl Fn(&str) -> SelectStatement, user: Expr) -> SelectStatement {
+/// What `query` selects from the effective grants of the user. For a user who is known before the statement runs, this
+/// reads [`USER_GRANTS`]; for users that the statement itself finds, it is a subquery over the tables.
+fn among_grants(query: impl Fn(&str) -> SelectStatement, user: Expr) -> SelectStatement {
     match user {
-        Expr::Value(user) => query(HELD).and_where(column(HELD, HOLDER).eq(user)).to_owned(),
+        Expr::Value(user) => query(USER_GRANTS).and_where(column(USER_GRANTS, GRANTED_USER).eq(user)).to_owned(),
         user => directly_or_by_team(query("roles"), user),
     }
 }
 
-/// `SELECT object_id` of what is held, or of granted roles, of this type.
+/// `SELECT object_id` from [`USER_GRANTS`], or from the grants with their roles, for objects of this type.
 fn objects(source: &str, content_type: &str) -> SelectStatement {
     let mut query = Query::select();
     query.column((Alias::new(source), Alias::new("object_id")));
-    if source == HELD {
-        query.from(Alias::new(HELD));
+    if source == USER_GRANTS {
+        query.from(Alias::new(USER_GRANTS));
     } else {
         query
             .from(Alias::new("grants"))
@@ -156,8 +156,8 @@ fn objects(source: &str, content_type: &str) -> SelectStatement {
     query.and_where(column(source, "content_type").eq(content_type)).to_owned()
 }
 
-/// The rows of `query`, over `grants`, that are the user's own or one of the
-/// user's teams'. Two questions rather than one with OR: each has its index.
+/// The rows of `query`, over `grants`, of the user and of the user's teams. A UNION instead of an OR, so that each part
+/// uses its index.
 fn directly_or_by_team(query: SelectStatement, user: Expr) -> SelectStatement {
     let mut own = query.clone();
     own.and_where(column("grants", "user_id").eq(user.clone()));
@@ -170,19 +170,19 @@ fn directly_or_by_team(query: SelectStatement, user: Expr) -> SelectStatement {
 /// Whether this user administers any organization. Only users are granted that
 /// role, never teams.
 pub fn is_organization_admin(user: Expr) -> Expr {
-    let mut administered = held("organization", &["admin_role"]);
+    let mut administered = granted_objects("organization", &["admin_role"]);
     administered.and_where(column("grants", "user_id").eq(user));
     Expr::exists(administered)
 }
 
 /// The ids of the teams whose grants extend to this user: as member or admin
 /// of the team, or as admin of its organization (who is implied to be both, as in AWX).
-/// What is behind [`HELD`] says the same of a user who is known before.
+/// [`USER_GRANTS`] has the same rule for a user who is known before the statement runs.
 pub fn teams_of_user(user: impl Into<Expr>) -> SelectStatement {
     let user = user.into();
-    let mut direct = held("team", &["admin_role", "member_role"]);
+    let mut direct = granted_objects("team", &["admin_role", "member_role"]);
     direct.and_where(column("grants", "user_id").eq(user.clone()));
-    let mut administered = held("organization", &["admin_role"]);
+    let mut administered = granted_objects("organization", &["admin_role"]);
     administered.and_where(column("grants", "user_id").eq(user));
     let by_organization = Query::select()
         .column((Alias::new("administered_teams"), Alias::new("id")))
@@ -207,8 +207,8 @@ pub fn users_with_role(content_type: &str, fields: &[&'static str], condition: E
         .to_owned()
 }
 
-/// The ids of the objects of this type of which these roles were granted, to whomever.
-fn held(content_type: &str, fields: &[&'static str]) -> SelectStatement {
+/// The ids of the objects of this type of which these roles were granted to any user or team.
+fn granted_objects(content_type: &str, fields: &[&'static str]) -> SelectStatement {
     objects("roles", content_type).and_where(one_of(fields)).to_owned()
 }
 

@@ -26,7 +26,6 @@
 pub mod copy;
 mod dialect;
 mod error;
-mod held;
 mod migrate;
 mod postgres;
 mod prepared_query;
@@ -34,6 +33,7 @@ mod sqlite;
 mod statement;
 mod statement_count;
 mod transaction;
+mod user_grants;
 mod value;
 
 use std::path::PathBuf;
@@ -42,10 +42,10 @@ use sea_query::{Expr, Func, Query, SelectStatement};
 
 pub use dialect::{Dialect, InvalidRegex, TextLookup};
 pub use error::{Error, OpenError};
-pub use held::{HELD, HOLDER};
 pub use prepared_query::PreparedQuery;
 pub use statement_count::count_statements;
 pub use transaction::Transaction;
+pub use user_grants::{GRANTED_USER, USER_GRANTS};
 pub use value::{Row, Type, Value};
 
 use postgres::Postgres;

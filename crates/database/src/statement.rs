@@ -1,4 +1,4 @@
-//! From statements to the text and the values that a database takes.
+//! The SQL text and the bound values of a statement.
 
 use std::fmt::{self, Write};
 
@@ -6,16 +6,16 @@ use sea_query::{
     PostgresQueryBuilder, QueryBuilder, QueryStatementWriter, SqlWriter, SqliteQueryBuilder, Value, Values,
 };
 
-use crate::held;
+use crate::user_grants;
 
-/// The statement as SQLite takes it.
+/// The statement for SQLite.
 pub(crate) fn for_sqlite(statement: &impl QueryStatementWriter) -> (String, Values) {
     let mut text = Text::new('?');
     statement.build_collect_any_into(&SqliteQueryBuilder, &mut text);
     text.finish()
 }
 
-/// The statement as PostgreSQL takes it.
+/// The statement for PostgreSQL.
 pub(crate) fn for_postgres(statement: &impl QueryStatementWriter) -> (String, Values) {
     let mut text = Text::new('$');
     statement.build_collect_any_into(&PostgresQueryBuilder, &mut text);
@@ -24,44 +24,43 @@ pub(crate) fn for_postgres(statement: &impl QueryStatementWriter) -> (String, Va
 
 /// Collects the text and the values.
 ///
-/// How many rows are wanted is part of the text: both databases keep plans of
-/// statements, and PostgreSQL would take a bound number for a tenth of all rows,
-/// SQLite for all of them, and prepare what is asked of each row for that many.
+/// A LIMIT is part of the text and not bound: both databases cache plans of statements. For a bound limit PostgreSQL
+/// plans with a tenth of all rows, and SQLite with all of them.
 ///
-/// Where the statement asks for what a user holds, that goes before it: see [`held`].
+/// A statement that reads [`user_grants::USER_GRANTS`] gets its WITH clause.
 struct Text {
     sql: String,
     values: Vec<Value>,
     placeholder: char,
-    /// The parameters that are users who are asked what they hold.
-    holders: Vec<usize>,
+    /// The numbers of the parameters that are users of `user_grants`.
+    granted_users: Vec<usize>,
 }
 
 impl Text {
     fn new(placeholder: char) -> Self {
-        Text { sql: String::with_capacity(1024), values: Vec::new(), placeholder, holders: Vec::new() }
+        Text { sql: String::with_capacity(1024), values: Vec::new(), placeholder, granted_users: Vec::new() }
     }
 
     fn finish(mut self) -> (String, Values) {
-        if !self.holders.is_empty() {
-            let users = self.holders.iter().map(|number| format!("{}{number}", self.placeholder));
-            self.sql.insert_str(0, &held::clause(users));
+        if !self.granted_users.is_empty() {
+            let users = self.granted_users.iter().map(|number| format!("{}{number}", self.placeholder));
+            self.sql.insert_str(0, &user_grants::clause(users));
         }
         (self.sql, Values(self.values))
     }
 
     /// The number of the parameter that this value is bound to.
     fn bind(&mut self, value: Value) -> usize {
-        if !self.sql.ends_with(held::ASKED_FOR) {
+        if !self.sql.ends_with(user_grants::BEFORE_USER) {
             self.values.push(value);
             return self.values.len();
         }
-        let known = self.holders.iter().find(|number| self.values.get(**number - 1) == Some(&value));
+        let known = self.granted_users.iter().find(|number| self.values.get(**number - 1) == Some(&value));
         if let Some(number) = known {
             return *number;
         }
         self.values.push(value);
-        self.holders.push(self.values.len());
+        self.granted_users.push(self.values.len());
         self.values.len()
     }
 }
@@ -87,7 +86,7 @@ impl SqlWriter for Text {
                 write!(self.sql, "{}{number}", self.placeholder)
             }
         };
-        // A String takes whatever is written to it.
+        // Writing to a String does not fail.
         debug_assert!(written.is_ok());
     }
 
@@ -103,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn databases_are_told_how_many_rows_are_wanted() {
+    fn limit_is_part_of_the_text() {
         let page = Query::select()
             .column("id")
             .from("users")
@@ -119,17 +118,17 @@ mod tests {
         assert_eq!(values.0, ["a LIMIT ".into(), 50u64.into()]);
     }
 
-    fn held_by(user: i64) -> sea_query::SelectStatement {
+    fn grants_of(user: i64) -> sea_query::SelectStatement {
         Query::select()
-            .column(("held", "object_id"))
-            .from("held")
-            .and_where(Expr::col(("held", "user_id")).eq(user))
+            .column(("user_grants", "object_id"))
+            .from("user_grants")
+            .and_where(Expr::col(("user_grants", "user_id")).eq(user))
             .to_owned()
     }
 
     #[test]
-    fn what_a_user_holds_is_worked_out_once() {
-        let seen = |user| Expr::col("id").in_subquery(held_by(user));
+    fn grants_of_each_user_are_computed_once() {
+        let seen = |user| Expr::col("id").in_subquery(grants_of(user));
         let query =
             Query::select().column("id").from("teams").and_where(seen(7).or(seen(9))).and_where(seen(7)).to_owned();
         let (sql, values) = for_postgres(&query);

@@ -75,7 +75,7 @@ async fn reads_do_not_wait_for_transactions() {
     for _ in 0..20 {
         assert!(database.read(&words(), &[Type::Text]).await.unwrap().is_empty());
     }
-    // There is no place for another one, which is told after a while.
+    // One more transaction exceeds the limit and fails after the timeout.
     let Err(error) = database.begin().await else { panic!("there are too many transactions") };
     assert!(matches!(error, Error::Unavailable(_)), "{error}");
     drop(held);
@@ -100,7 +100,7 @@ async fn what_is_sent_together_happens_together() {
     transaction.commit().await.unwrap();
     assert_eq!(database.read(&self::words(), &types).await.unwrap().len(), 3);
 
-    // What fails on the server, and what cannot even be sent, is told by the next statement, and undoes the rest.
+    // An error of a deferred statement, of the server or before it is sent, is returned by the next statement, and rolls back the rest.
     let twice = |name: &str| {
         let values = [[name.into(), "1".into()], [name.into(), "2".into()]];
         let mut insert = Query::insert().into_table("settings").columns(["name", "value"]).to_owned();

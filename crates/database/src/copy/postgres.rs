@@ -154,8 +154,8 @@ fn connect(url: &str, name: &str) -> Result<(Client, String), CopyError> {
     Ok((server.connect_blocking()?, server.place))
 }
 
-/// Waits until nobody else uses the database, and keeps out whoever wants to fill it too, until the connection is closed.
-/// The connections of a process that was killed go soon, but not at once.
+/// Waits until no server uses the database, and locks out other imports until the connection is closed.
+/// The connections of a killed process end after a moment.
 fn wait_until_alone(client: &mut Client, place: &str) -> Result<(), CopyError> {
     let lock = format!("SELECT pg_try_advisory_lock({IMPORTING})");
     let servers = format!(

@@ -46,8 +46,8 @@ impl Server {
         let place = place(&config);
         let unusable = |problem| OpenError::TlsSettings { place: place.clone(), problem };
         let mut settings = settings.map_err(unusable)?;
-        // Whoever can read what goes through a socket can read everything else, too: there is no TLS there, whatever the
-        // URL says. So it is with libpq.
+        // A Unix socket has no TLS, whatever the URL says, as in libpq: a process that can read its traffic can read
+        // everything else on the machine too.
         let sockets = config.get_hosts().iter().filter(|host| is_socket(host)).count();
         if sockets == config.get_hosts().len() {
             settings = Settings { mode: Mode::Disable, ..Settings::default() };

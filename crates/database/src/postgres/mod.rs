@@ -201,7 +201,7 @@ async fn prepare(client: &Object, sql: &str, values: &Values) -> Result<Statemen
     Ok(statement)
 }
 
-/// The error of whoever comes too late.
+/// The error of statements after the database was closed.
 fn closed() -> Error {
     Error::Unavailable("the database was closed".to_owned())
 }

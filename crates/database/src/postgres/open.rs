@@ -83,7 +83,7 @@ async fn migrate(server: &Server) -> Result<(), OpenError> {
     let migrated = migrate::postgres_runner().run_async(&mut client).await;
     migrated.map_err(|error| OpenError::Migration { place: place.clone(), problem: migrate::problem(&error) })?;
     drop(client);
-    // Ends once the server has been told that we leave; that failing changes nothing.
+    // Ends once the termination message is sent. An error changes nothing.
     let _ = connection.await;
     Ok(())
 }

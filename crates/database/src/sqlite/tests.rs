@@ -109,7 +109,7 @@ async fn a_full_disk_does_not_lie_to_those_who_joined() {
             Err(error) => assert_eq!(error, Error::Full),
         }
     }
-    // Each who was told so is there, and nobody else.
+    // Exactly the committed rows exist.
     assert_eq!(count(&sqlite).await, committed);
 }
 
@@ -117,7 +117,7 @@ async fn a_full_disk_does_not_lie_to_those_who_joined() {
 async fn a_failed_commit_fails_all_and_leaves_the_writer_usable() {
     let (sqlite, _directory) = fresh().await;
     let writers: Vec<_> = {
-        // A commit hook that refuses stands for a disk that fails.
+        // A commit hook that rejects simulates a failing disk.
         let first = sqlite.begin().await.unwrap();
         let writers = (0..5)
             .map(|number| {

@@ -6,14 +6,14 @@ use std::path::PathBuf;
 use percent_encoding::percent_decode_str;
 use tokio_postgres::config::SslMode;
 
-/// How much TLS is wanted, in libpq's order.
+/// libpq's `sslmode`, in its order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Mode {
-    /// None.
+    /// No TLS.
     Disable,
-    /// Only if the server refuses whoever comes without.
+    /// Only if the server rejects unencrypted connections.
     Allow,
-    /// If the server has it and lets us in with it.
+    /// If the server supports it and accepts the connection with it.
     #[default]
     Prefer,
     /// Encrypted. The certificate is verified only if an authority is named.
