@@ -84,20 +84,20 @@ fn check_config(config: &ConfigFile, client_key: Option<&Path>, findings: &mut F
         || config.value("database").is_some_and(|url| config::mask_secret("database", url) != url);
     let file = config.path().and_then(|path| Some((path, mode(path)?)));
     if let Some((path, mode)) = file.filter(|(_, mode)| has_secret && mode & 0o007 != 0) {
-        let problem = format!("{} holds a password and is open to everybody (mode {mode:04o})", path.display());
+        let problem = format!("{} contains a password and all users can access it (mode {mode:04o})", path.display());
         findings.note(problem, CLOSE);
     }
 }
 
-/// Checks the folder and the key files; answers the ids of the encryption keys.
+/// Checks the folder and the key files; returns the ids of the encryption keys.
 fn check_keys(folder: &Path, findings: &mut Findings) -> BTreeSet<String> {
-    const CLOSE: &str = "run chmod 700 on it, for whoever can look in can read the keys";
+    const CLOSE: &str = "run chmod 700 on it: users who can open it can read the keys";
     match folder.metadata().map(|metadata| metadata.permissions().mode() & 0o7777) {
         Ok(mode) if mode & 0o077 != 0 => {
-            findings.note(format!("{} is open to others (mode {mode:04o})", folder.display()), CLOSE);
+            findings.note(format!("{} is accessible to other users (mode {mode:04o})", folder.display()), CLOSE);
         }
         Ok(_) => {}
-        Err(problem) => findings.note(format!("{} cannot be looked at", folder.display()), &problem.to_string()),
+        Err(problem) => findings.note(format!("{} cannot be read", folder.display()), &problem.to_string()),
     }
     match SecretKey::load(&folder.join(KEY_FILE)) {
         Err(problem @ KeyError::Io { .. }) => {

@@ -76,13 +76,13 @@ impl Engine {
             }
         };
         let skipped = (number - 1).saturating_mul(size);
-        // The last page is the first one from the other end: nothing is read only to be skipped.
+        // The last page is read in reverse order, so that no rows are read only to be skipped.
         let backwards = known.and_then(|count| Some((reversed(&list.order)?, count.saturating_sub(skipped))));
         let (order, limit, offset) = match &backwards {
             Some((order, rest)) => (order, *rest, 0),
             None => (&list.order, size, skipped),
         };
-        // Which rows, first: what is told of each is asked of those only, not of all that are sorted or skipped.
+        // The ids of the page come first: the columns are computed for those rows only, not for all that are sorted or skipped.
         let ids = visible.ids(order, limit, offset);
         let mut selection = Selection::for_ids(resource, actor, ids);
         for (expr, direction) in order {

@@ -92,7 +92,7 @@ pub(crate) fn parameters(actor: &Actor, id: i64) -> [Value; 2] {
 
 impl CacheKey {
     fn new(resource: &'static Resource, actor: &Actor, locks: bool) -> CacheKey {
-        // Without `..`, so that whoever adds a field decides here whether rules may look at it.
+        // Without `..`: a new field does not compile until it is decided here whether rules may read it.
         let Actor {
             id: _,
             username: _,

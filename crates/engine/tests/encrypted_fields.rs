@@ -1,4 +1,4 @@
-//! Fields that hold sealed secrets, from the body of a request to the row and back.
+//! Encrypted fields, from the request body to the row and back.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests report by panicking")]
 
 use std::sync::Arc;
@@ -16,10 +16,10 @@ use sea_query::{Alias, ExprTrait, Query};
 use serde_json::{Map, Value as Json, json};
 
 on_each_backend!(
-    a_secret_is_stored_sealed_and_shown_as_a_word,
-    the_word_keeps_and_the_empty_text_clears,
-    the_stream_tells_that_it_changed_and_no_more,
-    filters_are_refused,
+    secret_is_stored_encrypted_and_masked,
+    mask_keeps_and_empty_text_clears_secret,
+    activity_stream_masks_secret,
+    secret_cannot_be_filtered,
 );
 
 struct Everybody;
@@ -83,11 +83,11 @@ fn on(backend: Backend, test: impl AsyncFnOnce(World)) {
     });
 }
 
-/// Whoever works on the data itself.
+/// The actor of commands that work on the data directly.
 fn nobody() -> Actor {
     Actor {
         id: 0,
-        username: "operator".into(),
+        username: "cli".into(),
         is_superuser: true,
         is_system_auditor: false,
         is_organization_admin: false,
@@ -113,7 +113,7 @@ impl World {
         Ok(self.engine.update(&self.actor, &SAFE, &target, UpdateMethod::Patch, &body, None).await?.0)
     }
 
-    /// What stands in the row.
+    /// The stored value.
     async fn stored(&self, id: i64, name: &str) -> String {
         let query = Query::select()
             .column(Alias::new(name.to_owned()))
@@ -123,7 +123,7 @@ impl World {
         self.engine.database.read(&query, &[Type::Text]).await.unwrap()[0].text(0).unwrap().to_owned()
     }
 
-    async fn opened(&self, id: i64, name: &str) -> String {
+    async fn decrypted(&self, id: i64, name: &str) -> String {
         let stored = self.stored(id, name).await;
         self.engine.vault.decrypt(&SecretContext::new("safe", id, name), &stored).unwrap().to_string()
     }
@@ -139,26 +139,29 @@ impl World {
     }
 }
 
-fn a_secret_is_stored_sealed_and_shown_as_a_word(backend: Backend) {
+fn secret_is_stored_encrypted_and_masked(backend: Backend) {
     on(backend, async |world| {
         let (id, json) = world.create(json!({"name": "one", "pin": " 1234 "})).await;
         assert_eq!((&json["pin"], &json["code"]), (&json!("$encrypted$"), &json!("")));
         assert!(is_encrypted(&world.stored(id, "pin").await));
-        assert_eq!(world.opened(id, "pin").await, " 1234 ");
+        assert_eq!(world.decrypted(id, "pin").await, " 1234 ");
         assert_eq!(world.stored(id, "code").await, "");
         let json = world.patch(id, json!({"code": "abcd"})).await.unwrap();
         assert_eq!(json["code"], "$encrypted$");
-        assert_eq!((world.opened(id, "pin").await, world.opened(id, "code").await), (" 1234 ".into(), "abcd".into()));
+        assert_eq!(
+            (world.decrypted(id, "pin").await, world.decrypted(id, "code").await),
+            (" 1234 ".into(), "abcd".into())
+        );
     });
 }
 
-fn the_word_keeps_and_the_empty_text_clears(backend: Backend) {
+fn mask_keeps_and_empty_text_clears_secret(backend: Backend) {
     on(backend, async |world| {
         let (id, _) = world.create(json!({"name": "one", "pin": "1234", "code": "abcd"})).await;
         let before = world.stored(id, "pin").await;
         world.patch(id, json!({"pin": "$encrypted$", "code": "$encrypted$", "name": "two"})).await.unwrap();
         assert_eq!(world.stored(id, "pin").await, before);
-        assert_eq!(world.opened(id, "code").await, "abcd");
+        assert_eq!(world.decrypted(id, "code").await, "abcd");
         for nothing in [json!(null), json!("")] {
             world.patch(id, json!({"code": "abcd"})).await.unwrap();
             assert_eq!(world.patch(id, json!({"code": nothing})).await.unwrap()["code"], "");
@@ -166,11 +169,11 @@ fn the_word_keeps_and_the_empty_text_clears(backend: Backend) {
             let refused = world.patch(id, json!({"pin": nothing})).await;
             assert!(matches!(refused, Err(Error::Invalid(_))), "{refused:?}");
         }
-        assert_eq!(world.opened(id, "pin").await, "1234");
+        assert_eq!(world.decrypted(id, "pin").await, "1234");
     });
 }
 
-fn the_stream_tells_that_it_changed_and_no_more(backend: Backend) {
+fn activity_stream_masks_secret(backend: Backend) {
     on(backend, async |world| {
         let (id, _) = world.create(json!({"name": "one", "pin": "1234"})).await;
         world.patch(id, json!({"pin": "5678"})).await.unwrap();
@@ -182,7 +185,7 @@ fn the_stream_tells_that_it_changed_and_no_more(backend: Backend) {
     });
 }
 
-fn filters_are_refused(backend: Backend) {
+fn secret_cannot_be_filtered(backend: Backend) {
     on(backend, async |world| {
         for (key, value) in [("pin", "1"), ("pin__startswith", "$"), ("code__isnull", "true"), ("order_by", "pin")] {
             let pairs = vec![(key.to_owned(), value.to_owned())];

@@ -1,5 +1,5 @@
-//! The registry is whole: every description fits the migrated schema of both
-//! databases, and says everything that clients and people are told.
+//! The registry is complete: every resource matches the migrated schema of both
+//! databases, and has all texts that responses and pages show.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 

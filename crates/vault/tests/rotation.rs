@@ -1,4 +1,4 @@
-//! New keys, while others go on writing, and after interruptions.
+//! Key rotation, with concurrent writers and after interruptions.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests report by panicking")]
 
 mod common;
@@ -6,7 +6,7 @@ mod common;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use common::{World, on};
+use common::{Fixture, on};
 use hostler_database::{Database, Type};
 use hostler_testkit::{Backend, on_each_backend};
 use hostler_vault::{Encoding, KeyUse, Progress, RotationError, SecretColumn, SecretContext, Vault, key_id};
@@ -14,17 +14,17 @@ use sea_query::{Alias, Expr, ExprTrait, LockType, Query};
 use serde_json::{Value as Json, json};
 
 on_each_backend!(
-    every_form_is_sealed_anew,
-    a_server_that_runs_follows,
-    what_is_written_meanwhile_is_not_lost,
-    a_rotation_waits_for_those_who_are_sealing,
-    an_interrupted_rotation_is_brought_to_its_end,
-    what_cannot_be_opened_keeps_its_key,
-    one_rotates_at_a_time,
+    rotation_encrypts_every_encoding_again,
+    running_server_uses_new_key,
+    concurrent_writes_are_not_lost,
+    rotation_waits_for_encrypting_transactions,
+    interrupted_rotation_is_resumed,
+    undecryptable_secret_keeps_its_key,
+    concurrent_rotations_are_rejected,
 );
 
 /// The columns of the table `safes`, and settings.
-const SHELVES: &[SecretColumn] = &[
+const SECRET_COLUMNS: &[SecretColumn] = &[
     SecretColumn {
         kind: "safe",
         table: "safes",
@@ -41,7 +41,7 @@ fn pin(id: i64) -> String {
     format!("pin {id}")
 }
 
-async fn fill(world: &World, vault: &Vault) {
+async fn fill(world: &Fixture, vault: &Vault) {
     let mut tx = world.database.begin().await.unwrap();
     let encryptor = vault.encryptor(&mut tx).await.unwrap();
     for id in 1..=ROWS {
@@ -72,11 +72,11 @@ async fn fill(world: &World, vault: &Vault) {
     tx.commit().await.unwrap();
 }
 
-/// How many texts `fill` seals.
+/// How many texts `fill` encrypts.
 const TEXTS: u64 = 3 * ROWS as u64 + 1;
 
-/// Every text opens by what a new server finds, and says what it said.
-async fn assert_all_there(world: &World) {
+/// A newly opened vault decrypts every text to its original value.
+async fn assert_all_there(world: &Fixture) {
     let vault = world.vault().await;
     let query = Query::select().columns(["id", "pin", "papers"].map(Alias::new)).from(Alias::new("safes")).to_owned();
     let rows = world.database.read(&query, &[Type::Integer, Type::Text, Type::Json]).await.unwrap();
@@ -105,18 +105,18 @@ async fn assert_all_there(world: &World) {
     }
 }
 
-async fn rotate(world: &World, vault: &Vault) -> (Result<(), RotationError>, Vec<Progress>) {
-    let mut told = vec![];
-    let outcome = vault.rotate(&world.database, SHELVES, &mut |progress| told.push(progress)).await;
-    (outcome, told)
+async fn rotate(world: &Fixture, vault: &Vault) -> (Result<(), RotationError>, Vec<Progress>) {
+    let mut progress = vec![];
+    let outcome = vault.rotate(&world.database, SECRET_COLUMNS, &mut |step| progress.push(step)).await;
+    (outcome, progress)
 }
 
-async fn uses(world: &World) -> Vec<(Option<u64>, bool, u64)> {
-    let uses = world.vault().await.key_uses(&world.database, SHELVES).await.unwrap();
+async fn uses(world: &Fixture) -> Vec<(Option<u64>, bool, u64)> {
+    let uses = world.vault().await.key_uses(&world.database, SECRET_COLUMNS).await.unwrap();
     uses.into_iter().map(|KeyUse { generation, current, texts, .. }| (generation, current, texts)).collect()
 }
 
-fn files(world: &World) -> Vec<String> {
+fn files(world: &Fixture) -> Vec<String> {
     let entries = std::fs::read_dir(world.keys()).unwrap();
     let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.retain(|name| name.ends_with(".key"));
@@ -124,15 +124,15 @@ fn files(world: &World) -> Vec<String> {
     names
 }
 
-fn every_form_is_sealed_anew(backend: Backend) {
+fn rotation_encrypts_every_encoding_again(backend: Backend) {
     on(backend, async |world| {
         let vault = world.vault().await;
         fill(&world, &vault).await;
         assert_eq!(uses(&world).await, [(Some(1), true, TEXTS)]);
-        let (outcome, told) = rotate(&world, &vault).await;
+        let (outcome, progress) = rotate(&world, &vault).await;
         outcome.unwrap();
-        assert!(told.contains(&Progress::Encrypted(TEXTS)), "{told:?}");
-        assert!(matches!(told.last(), Some(Progress::Retired { generation: 1, .. })), "{told:?}");
+        assert!(progress.contains(&Progress::Encrypted(TEXTS)), "{progress:?}");
+        assert!(matches!(progress.last(), Some(Progress::Retired { generation: 1, .. })), "{progress:?}");
         assert_eq!((files(&world), uses(&world).await), (vec!["2.key".to_owned()], vec![(Some(2), true, TEXTS)]));
         assert_all_there(&world).await;
         rotate(&world, &world.vault().await).await.0.unwrap();
@@ -141,20 +141,20 @@ fn every_form_is_sealed_anew(backend: Backend) {
     });
 }
 
-fn a_server_that_runs_follows(backend: Backend) {
+fn running_server_uses_new_key(backend: Backend) {
     on(backend, async |world| {
         let running = world.vault().await;
         let before = world.encrypt(&running, "before").await;
         rotate(&world, &world.vault().await).await.0.unwrap();
         let after = world.encrypt(&running, "after").await;
         assert_ne!(key_id(&before), key_id(&after));
-        assert_eq!(*world.vault().await.decrypt(&common::HERE, &after).unwrap(), "after");
-        // What it had read before the old key was removed it can still open.
-        assert_eq!(*running.decrypt(&common::HERE, &before).unwrap(), "before");
+        assert_eq!(*world.vault().await.decrypt(&common::CONTEXT, &after).unwrap(), "after");
+        // It can still decrypt with the old key that it had read before the removal.
+        assert_eq!(*running.decrypt(&common::CONTEXT, &before).unwrap(), "before");
     });
 }
 
-/// Writes as servers do until told to stop: now a new secret, now all others of the row as they were.
+/// Writes as servers do until `done`: encrypts one secret again and writes back the others of the row unchanged.
 async fn keep_writing(database: Database, vault: Vault, done: Arc<AtomicBool>, writer: i64) -> u64 {
     let mut writes = 0;
     while !done.load(Ordering::Relaxed) {
@@ -183,7 +183,7 @@ async fn keep_writing(database: Database, vault: Vault, done: Arc<AtomicBool>, w
     writes
 }
 
-fn what_is_written_meanwhile_is_not_lost(backend: Backend) {
+fn concurrent_writes_are_not_lost(backend: Backend) {
     on(backend, async |world| {
         fill(&world, &world.vault().await).await;
         let done = Arc::new(AtomicBool::new(false));
@@ -204,15 +204,15 @@ fn what_is_written_meanwhile_is_not_lost(backend: Backend) {
     });
 }
 
-fn a_rotation_waits_for_those_who_are_sealing(backend: Backend) {
+fn rotation_waits_for_encrypting_transactions(backend: Backend) {
     on(backend, async |world| {
         let vault = world.vault().await;
         fill(&world, &vault).await;
         let mut tx = world.database.begin().await.unwrap();
         let encrypted = vault.encrypt(&mut tx, &SecretContext::new("safe", 5, "pin"), &pin(5)).await.unwrap();
         let (database, rotating) = (world.database.clone(), world.vault().await);
-        let rotation = tokio::spawn(async move { rotating.rotate(&database, SHELVES, &mut |_| {}).await });
-        // Time enough to go wrong: without waiting it would be through by now.
+        let rotation = tokio::spawn(async move { rotating.rotate(&database, SECRET_COLUMNS, &mut |_| {}).await });
+        // Without waiting the rotation would be complete by now.
         tokio::time::sleep(std::time::Duration::from_millis(500)).await;
         let update = Query::update()
             .table(Alias::new("safes"))
@@ -227,8 +227,8 @@ fn a_rotation_waits_for_those_who_are_sealing(backend: Backend) {
     });
 }
 
-/// Dropping the future stops it as a kill would, wherever it is waiting.
-fn an_interrupted_rotation_is_brought_to_its_end(backend: Backend) {
+/// Dropping the future stops it like a kill, at any await.
+fn interrupted_rotation_is_resumed(backend: Backend) {
     on(backend, async |world| {
         fill(&world, &world.vault().await).await;
         let mut generation = 1;
@@ -245,18 +245,18 @@ fn an_interrupted_rotation_is_brought_to_its_end(backend: Backend) {
             tokio::select! {
                 biased;
                 _ = stopped => {}
-                outcome = vault.rotate(&world.database, SHELVES, &mut report) => outcome.unwrap(),
+                outcome = vault.rotate(&world.database, SECRET_COLUMNS, &mut report) => outcome.unwrap(),
             }
             assert_all_there(&world).await;
             let texts: u64 = uses(&world).await.iter().map(|(_, _, texts)| texts).sum();
             assert_eq!(texts, TEXTS, "after {wanted}");
-            let (outcome, told) = rotate(&world, &world.vault().await).await;
+            let (outcome, progress) = rotate(&world, &world.vault().await).await;
             outcome.unwrap();
             if files(&world) == [format!("{}.key", generation + 1)] {
-                assert_eq!(told[0], Progress::Resumed, "after {wanted}");
+                assert_eq!(progress[0], Progress::Resumed, "after {wanted}");
                 generation += 1;
             } else {
-                // It was through before it could be stopped, and this was another one.
+                // The rotation completed before it could be stopped; the second was a new one.
                 generation += 2;
             }
             assert_eq!(uses(&world).await, [(Some(generation), true, TEXTS)]);
@@ -265,7 +265,7 @@ fn an_interrupted_rotation_is_brought_to_its_end(backend: Backend) {
     });
 }
 
-fn what_cannot_be_opened_keeps_its_key(backend: Backend) {
+fn undecryptable_secret_keeps_its_key(backend: Backend) {
     on(backend, async |world| {
         let vault = world.vault().await;
         fill(&world, &vault).await;
@@ -281,16 +281,16 @@ fn what_cannot_be_opened_keeps_its_key(backend: Backend) {
         tx.execute(&set(3, foreign)).await.unwrap();
         tx.commit().await.unwrap();
         for resumed in [false, true] {
-            let (outcome, told) = rotate(&world, &world.vault().await).await;
+            let (outcome, progress) = rotate(&world, &world.vault().await).await;
             assert!(matches!(outcome, Err(RotationError::Undecryptable(1))), "{outcome:?}");
-            assert_eq!(told.contains(&Progress::Resumed), resumed);
+            assert_eq!(progress.contains(&Progress::Resumed), resumed);
             assert!(
-                told.contains(&Progress::Undecryptable { location: "safe 3 pin (row 3 of safes)".into() }),
-                "{told:?}"
+                progress.contains(&Progress::Undecryptable { location: "safe 3 pin (row 3 of safes)".into() }),
+                "{progress:?}"
             );
             assert_eq!(uses(&world).await, [(Some(1), false, 1), (Some(2), true, TEXTS - 1)]);
         }
-        // Set again, it stands in nobody's way.
+        // After the secret is set again, the rotation completes.
         let mut tx = world.database.begin().await.unwrap();
         let again = vault.encrypt(&mut tx, &SecretContext::new("safe", 3, "pin"), &pin(3)).await.unwrap();
         tx.execute(&set(3, again)).await.unwrap();
@@ -301,12 +301,12 @@ fn what_cannot_be_opened_keeps_its_key(backend: Backend) {
     });
 }
 
-fn one_rotates_at_a_time(backend: Backend) {
+fn concurrent_rotations_are_rejected(backend: Backend) {
     on(backend, async |world| {
         let (one, other) = (world.vault().await, world.vault().await);
         fill(&world, &one).await;
         let (one, other) = tokio::join!(rotate(&world, &one), rotate(&world, &other));
-        // The second either found the first at it or came after it.
+        // The second either ran during the first or after it.
         assert!(one.0.is_ok() || other.0.is_ok());
         for (outcome, _) in [one, other] {
             assert!(matches!(outcome, Ok(()) | Err(RotationError::Busy)), "{outcome:?}");

@@ -7,7 +7,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-use common::{HERE, on};
+use common::{CONTEXT, on};
 use hostler_testkit::{Backend, on_each_backend};
 use hostler_vault::{SecretContext, Vault, VaultError, is_encrypted, key_id};
 
@@ -22,7 +22,7 @@ fn what_one_seals_another_on_the_same_data_opens(backend: Backend) {
     on(backend, async |world| {
         let encrypted = world.encrypt(&world.vault().await, "s3cret").await;
         assert!(is_encrypted(&encrypted) && !encrypted.contains("s3cret"));
-        assert_eq!(*world.vault().await.decrypt(&HERE, &encrypted).unwrap(), "s3cret");
+        assert_eq!(*world.vault().await.decrypt(&CONTEXT, &encrypted).unwrap(), "s3cret");
         let elsewhere = world.vault().await.decrypt(&SecretContext::new("credential", 8, "password"), &encrypted);
         assert!(matches!(elsewhere, Err(VaultError::DecryptionFailed)));
         let mode = |path: PathBuf| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
@@ -55,7 +55,7 @@ fn a_lost_key_is_asked_for_and_not_made_again(backend: Backend) {
         assert!(error.to_string().contains(key_id(&encrypted).unwrap()), "{error}");
         fs::remove_dir_all(world.keys()).unwrap();
         fs::rename(world.elsewhere(), world.keys()).unwrap();
-        assert_eq!(*world.vault().await.decrypt(&HERE, &encrypted).unwrap(), "secret");
+        assert_eq!(*world.vault().await.decrypt(&CONTEXT, &encrypted).unwrap(), "secret");
     });
 }
 

@@ -167,7 +167,7 @@ pub fn read(
     parse(resource, &pairs(query), &actor(superuser), dialect, "this")
 }
 
-/// What a superuser is told about a query that makes no sense.
+/// The error that a superuser gets for an invalid query.
 pub fn refusal(resource: &'static Resource, query: &str) -> QueryError {
     match read(resource, query, true, Dialect::Sqlite) {
         Ok(_) => panic!("{query} was not refused"),

@@ -1,10 +1,9 @@
-//! Requests inside forms. HTML sends GET and POST only, and no JSON; so a page's
-//! form is a POST that carries the real method and body in its fields.
+//! HTML forms as API requests. HTML sends GET and POST only, and no JSON, so a page's form is a POST with the real
+//! method and body in its fields.
 //!
-//! This is a door for sessions and nobody else: a request with an Authorization
-//! header is never taken for a form, and every form of a session must carry the
-//! token against forgeries. What comes out is an ordinary request, which all
-//! further checks see as if it had been sent that way.
+//! Only sessions can use it: a request with an Authorization header is never read as a form, and each form of a session
+//! needs the CSRF token. The result is an ordinary request, which all further checks see as if it had been sent that
+//! way.
 
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 

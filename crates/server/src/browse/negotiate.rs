@@ -8,13 +8,13 @@ pub(crate) enum Format {
     Json,
     Yaml,
     Html,
-    /// None of what we have.
+    /// No supported format is acceptable.
     NotAcceptable,
-    /// `?format=` with a word that we do not know.
+    /// `?format=` with an unknown name.
     Unknown,
 }
 
-/// What a request wants. Whoever does not care gets JSON.
+/// The format of the response. The default is JSON.
 pub(crate) fn negotiate(headers: &HeaderMap, pairs: &[(String, String)]) -> Format {
     if let Some((_, format)) = pairs.iter().rfind(|(key, format)| key == "format" && !format.is_empty()) {
         return match format.as_str() {
@@ -88,13 +88,13 @@ impl<'a> Range<'a> {
     }
 }
 
-/// How welcome a type is: what the range that names it most exactly says.
+/// The quality of a type: that of the most specific range that matches it.
 fn quality(ranges: &[Range<'_>], main: &str, sub: &str) -> u32 {
     let fitting = ranges.iter().filter_map(|range| Some((range.fits(main, sub)?, range.quality)));
     fitting.max().map_or(0, |(_, quality)| quality)
 }
 
-/// The same for a type that has to be named: whoever takes anything does not mean it.
+/// The same for a type that must be named: wildcards do not count.
 fn named(ranges: &[Range<'_>], main: &str, sub: &str) -> u32 {
     let exact = ranges.iter().filter(|range| range.fits(main, sub) == Some(2));
     exact.map(|range| range.quality).max().unwrap_or(0)

@@ -59,12 +59,12 @@ pub(crate) struct LoginPage<'a> {
     pub next: &'a str,
     /// What shows that the password was right, to ask for the code of a second factor.
     pub challenge: Option<&'a str>,
-    /// What was typed as the name before.
+    /// The username of the previous attempt.
     pub username: &'a str,
     pub error: Option<&'a str>,
-    /// Where the browser may be sent after it.
+    /// Where the browser may be redirected afterwards.
     pub targets: &'a str,
-    /// Words for whoever is about to log in; empty for none.
+    /// The notice on the login page; may be empty.
     pub notice: &'a str,
     /// A picture as a data URL; empty for none.
     pub logo: &'a str,

@@ -1,4 +1,4 @@
-//! A database of either kind, and folders for keys.
+//! A database of either backend, and a folder for keys.
 #![allow(dead_code, reason = "each test binary uses a part")]
 
 use std::path::PathBuf;
@@ -8,20 +8,20 @@ use hostler_testkit::Backend;
 use hostler_testkit::database::PostgresDatabase;
 use hostler_vault::{SecretContext, Vault};
 
-/// Where single texts are sealed for.
-pub const HERE: SecretContext<'static> = SecretContext::new("credential", 7, "password");
+/// The context of single encrypted texts.
+pub const CONTEXT: SecretContext<'static> = SecretContext::new("credential", 7, "password");
 
 /// A table beside those of the migrations, with a column for texts and one for documents.
 const TABLE: &str =
     "CREATE TABLE safes (id INTEGER PRIMARY KEY, pin TEXT NOT NULL DEFAULT '', papers TEXT NOT NULL DEFAULT '{}')";
 
-/// A database and a folder.
-pub struct World {
+/// A database and a key folder.
+pub struct Fixture {
     pub database: Database,
     folder: tempfile::TempDir,
 }
 
-impl World {
+impl Fixture {
     /// The folder of the keys.
     pub fn keys(&self) -> PathBuf {
         self.folder.path().join("keys")
@@ -39,13 +39,13 @@ impl World {
 
     pub async fn encrypt(&self, vault: &Vault, plain: &str) -> String {
         let mut tx = self.database.begin().await.unwrap();
-        let encrypted = vault.encrypt(&mut tx, &HERE, plain).await.unwrap();
+        let encrypted = vault.encrypt(&mut tx, &CONTEXT, plain).await.unwrap();
         tx.commit().await.unwrap();
         encrypted
     }
 }
 
-pub fn on(backend: Backend, test: impl AsyncFnOnce(World)) {
+pub fn on(backend: Backend, test: impl AsyncFnOnce(Fixture)) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("test.db");
     let server = (backend == Backend::Postgres).then(PostgresDatabase::create);
@@ -61,6 +61,6 @@ pub fn on(backend: Backend, test: impl AsyncFnOnce(World)) {
     };
     tokio::runtime::Runtime::new().unwrap().block_on(async {
         let database = Database::open(&location).await.unwrap();
-        test(World { database, folder }).await;
+        test(Fixture { database, folder }).await;
     });
 }
