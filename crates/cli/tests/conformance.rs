@@ -1,4 +1,4 @@
-//! Replays what AWX 24.6.1 answered, one test per recorded case and backend.
+//! Compares responses with those recorded from AWX 24.6.1, one test per recorded case and backend.
 #![allow(clippy::expect_used, clippy::panic, reason = "tests report by panicking")]
 
 use std::path::Path;
@@ -19,7 +19,7 @@ fn main() -> ExitCode {
     let available = backends();
     for backend in [Backend::Sqlite, Backend::Postgres] {
         for case in &cases {
-            // Ignored rather than left out: then the summary counts it as skipped.
+            // Ignored instead of omitted, so that the summary counts it as skipped.
             let is_ignored = !available.contains(&backend) || known.is_waiting(case);
             let name = format!("{backend}::{}", case.name);
             let (case, known) = (case.clone(), Arc::clone(&known));

@@ -1,4 +1,4 @@
-//! A browser as far as sessions need one: it keeps cookies.
+//! An HTTP client with the cookies of a session.
 
 use std::collections::BTreeMap;
 
@@ -7,9 +7,9 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use crate::client::{Client, RequestBuilder, Response};
 use crate::server::TestServer;
 
-/// The cookie that names a session.
+/// The session cookie.
 pub const SESSION_COOKIE: &str = "awx_sessionid";
-/// The cookie whose value must come back with every write.
+/// The CSRF cookie.
 pub const CSRF_COOKIE: &str = "csrftoken";
 
 /// The content type of forms.
@@ -24,12 +24,12 @@ pub struct Browser {
 }
 
 impl Browser {
-    /// A browser that has never been here.
+    /// A browser without cookies.
     pub fn new(server: &TestServer) -> Self {
         Self { client: server.anonymous(), cookies: BTreeMap::new() }
     }
 
-    /// A browser that has seen the form to log in, and so has a CSRF cookie.
+    /// A browser that has loaded the login form, and so has a CSRF cookie.
     pub fn open(server: &TestServer) -> Self {
         let mut browser = Self::new(server);
         let form = browser.call("GET", "/api/login/").send().expect(200);
@@ -44,7 +44,7 @@ impl Browser {
         browser
     }
 
-    /// Sends the form to log in, with the CSRF cookie's value.
+    /// Sends the login form with the CSRF token.
     pub fn log_in(&mut self, fields: &[(&str, &str)]) -> Response {
         let form = encode(fields);
         let answer = self.write("POST", "/api/login/").header("Content-Type", FORM).body(form).send();
@@ -67,13 +67,13 @@ impl Browser {
         call.header("Cookie", &pairs.join("; "))
     }
 
-    /// A request with the cookies and the header that proves that a page of this server sent it.
+    /// A request with the cookies and the CSRF header.
     pub fn write(&self, method: &str, path: &str) -> RequestBuilder<'_> {
         let token = self.cookies.get(CSRF_COOKIE).cloned().unwrap_or_default();
         self.call(method, path).header("X-CSRFToken", &token)
     }
 
-    /// Takes the cookies that an answer sets, and drops those that it ends.
+    /// Stores the cookies of a response, and removes expired ones.
     pub fn keep(&mut self, answer: &Response) {
         for cookie in answer.headers.get_all("set-cookie") {
             let text = String::from_utf8_lossy(cookie.as_bytes()).into_owned();
@@ -88,7 +88,7 @@ impl Browser {
     }
 }
 
-/// Fields as a form sends them.
+/// Fields as an encoded form.
 pub fn encode(fields: &[(&str, &str)]) -> String {
     let pairs: Vec<_> =
         fields.iter().map(|(name, value)| format!("{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC))).collect();

@@ -1,10 +1,10 @@
-//! An authority that signs certificates.
+//! A certificate authority.
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose, date_time_ymd,
 };
 
-/// An authority.
+/// A certificate authority.
 pub struct CertificateAuthority(CertifiedIssuer<'static, KeyPair>);
 
 /// A certificate and its key, both in PEM.
@@ -16,7 +16,7 @@ pub struct CertificateAndKey {
 }
 
 impl CertificateAuthority {
-    /// An authority of this name.
+    /// An authority with this name.
     pub fn new(name: &str) -> Self {
         let issuer = CertifiedIssuer::self_signed(authority(name, &[]), key());
         Self(issuer.expect("an authority"))
@@ -27,12 +27,12 @@ impl CertificateAuthority {
         self.0.pem()
     }
 
-    /// A certificate for a server of these names.
+    /// A certificate for a server with these names.
     pub fn server(&self, names: &[&str]) -> CertificateAndKey {
         self.sign(&params("a server", names))
     }
 
-    /// One that was valid once.
+    /// An expired one.
     pub fn expired_server(&self, names: &[&str]) -> CertificateAndKey {
         let mut params = params("a server", names);
         params.not_after = date_time_ymd(2020, 2, 29);
@@ -52,7 +52,7 @@ impl CertificateAuthority {
 }
 
 impl CertificateAndKey {
-    /// A certificate for a server that signs itself, marked as an authority, as `openssl req -x509` makes it.
+    /// A self-signed server certificate, marked as an authority, like those of `openssl req -x509`.
     pub fn self_signed(names: &[&str]) -> Self {
         let key = key();
         let certificate = authority("a server", names).self_signed(&key).expect("a certificate");

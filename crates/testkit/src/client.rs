@@ -1,5 +1,4 @@
-//! A blocking HTTP client that hides nothing: no redirects followed, no status
-//! turned into an error, no cookies kept, any method, any body.
+//! A blocking HTTP client without redirects and cookies, with any method and body. An error status is not an error.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,7 +21,7 @@ impl Address {
         Self(Arc::new(Mutex::new(base.into())))
     }
 
-    /// The address now.
+    /// The current address.
     pub fn get(&self) -> String {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -32,7 +31,7 @@ impl Address {
     }
 }
 
-/// Talks to one server in one caller's name.
+/// A client of one server with the credentials of one user.
 #[derive(Debug, Clone)]
 pub struct Client {
     agent: Agent,
@@ -41,14 +40,14 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client that says nothing about who it is.
+    /// A client without credentials.
     pub fn new(address: Address) -> Self {
         let agent = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
-            // The servers are on loopback, whatever proxy the environment names.
+            // The servers are on loopback: no proxy of the environment.
             .proxy(None)
-            // A connection kept over a kill and a restart would fail the next request.
+            // Connections that are kept open would fail after a restart of the server.
             .max_idle_connections(0)
             .timeout_global(Some(Duration::from_secs(60)))
             .build()
@@ -56,14 +55,14 @@ impl Client {
         Self { agent, address, authorization: None }
     }
 
-    /// The same server, called with a user name and a password.
+    /// The same server, with a username and a password.
     #[must_use]
     pub fn with_password(&self, name: &str, password: &str) -> Self {
         let pair = STANDARD.encode(format!("{name}:{password}"));
         Self { authorization: Some(format!("Basic {pair}")), ..self.clone() }
     }
 
-    /// The same server, called with a token.
+    /// The same server, with a token.
     #[must_use]
     pub fn with_token(&self, token: &str) -> Self {
         Self { authorization: Some(format!("Bearer {token}")), ..self.clone() }
@@ -99,10 +98,9 @@ impl Client {
         self.request("PATCH", path).json(body).send()
     }
 
-    /// Any request; headers and body to be added before it is sent.
+    /// A request without headers and body.
     ///
-    /// `path` is a path with its query, percent-encoded where that is needed,
-    /// or a whole address that starts with `http://`.
+    /// `path` is a path with its query, percent-encoded where needed, or an address that starts with `http://`.
     pub fn request(&self, method: &str, path: &str) -> RequestBuilder<'_> {
         let mut headers = HeaderMap::new();
         headers.insert("Accept", HeaderValue::from_static("application/json"));
@@ -114,7 +112,7 @@ impl Client {
     }
 }
 
-/// A request not yet sent.
+/// A request that is not sent yet.
 #[derive(Debug)]
 pub struct RequestBuilder<'a> {
     client: &'a Client,
@@ -125,7 +123,7 @@ pub struct RequestBuilder<'a> {
 }
 
 impl RequestBuilder<'_> {
-    /// Sets a header, in place of an earlier one of that name.
+    /// Sets a header, replacing an earlier one of that name.
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {
         let name: HeaderName = name.parse().expect("a header's name");
@@ -133,21 +131,21 @@ impl RequestBuilder<'_> {
         self
     }
 
-    /// Sends these bytes as they are; the content type is the caller's business.
+    /// Sets the body to these bytes, without a content type.
     #[must_use]
     pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.body = Some(body.into());
         self
     }
 
-    /// Sends this as JSON.
+    /// Sets a JSON body.
     #[must_use]
     pub fn json(self, body: impl Serialize) -> Self {
         let body = serde_json::to_vec(&body).expect("a body that can be written as JSON");
         self.header("Content-Type", "application/json").body(body)
     }
 
-    /// Sends the request; panics only when no answer comes.
+    /// Sends the request; panics only if there is no response.
     pub fn send(self) -> Response {
         let line = format!("{} {}", self.method, self.uri);
         self.try_send().unwrap_or_else(|problem| panic!("{line}: {problem}"))
@@ -170,7 +168,7 @@ impl RequestBuilder<'_> {
     }
 }
 
-/// What a server answered.
+/// A response.
 #[derive(Debug, Clone)]
 pub struct Response {
     line: String,
@@ -178,12 +176,12 @@ pub struct Response {
     pub status: u16,
     /// The headers.
     pub headers: HeaderMap,
-    /// The body, byte for byte.
+    /// The raw body.
     pub body: Vec<u8>,
 }
 
 impl Response {
-    /// A header, its values joined by commas if it came more than once.
+    /// A header; several values are joined by commas.
     pub fn header(&self, name: &str) -> Option<String> {
         let values: Vec<_> =
             self.headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
@@ -200,13 +198,13 @@ impl Response {
         serde_json::from_slice(&self.body).unwrap_or_else(|problem| panic!("{self}\nis not JSON: {problem}"))
     }
 
-    /// How many database queries the answer took.
+    /// The number of SQL statements of the request.
     pub fn queries(&self) -> u64 {
         let count = self.header("X-API-Query-Count").and_then(|count| count.parse().ok());
         count.unwrap_or_else(|| panic!("{self}\ncarries no X-API-Query-Count"))
     }
 
-    /// The same answer, if its status is this one.
+    /// Returns the response if its status is this one, and panics otherwise.
     pub fn expect(self, status: u16) -> Self {
         assert!(self.status == status, "wanted {status} from {self}");
         self

@@ -1,6 +1,6 @@
-//! A clock that a test sets, for the whole process of a server.
+//! A clock for the process of a server that a test can set.
 //!
-//! Debian's `faketime` would do the same, but for processes with an allocator of their own.
+//! Debian's `faketime` does the same, but not for processes with their own allocator.
 
 use std::fs;
 use std::path::PathBuf;
@@ -13,12 +13,12 @@ use crate::skip::skip;
 
 const SOURCE: &str = include_str!("clock.c");
 
-/// The clock of the servers that were given it.
+/// The clock of the servers that it was attached to.
 #[derive(Debug)]
 pub struct FakeClock(TempDir);
 
 impl FakeClock {
-    /// A clock that goes right at first; says so and yields nothing where there is no compiler of C.
+    /// A clock with the right time; none if there is no C compiler, which is reported.
     pub fn build() -> Option<Self> {
         let folder = TempDir::with_prefix("hostler-clock-").expect("a folder for the clock");
         let clock = Self(folder);
@@ -38,16 +38,15 @@ impl FakeClock {
         Some(clock)
     }
 
-    /// Lets a server go by this clock from its next start on. Only the time of day changes: how long something takes
-    /// is measured as ever.
+    /// A server uses this clock from its next start on. Only the time of day changes, not the monotonic clock.
     pub fn preload_into(&self, server: &mut TestServer) {
         server.set_variable("LD_PRELOAD", &self.library().display().to_string());
         server.set_variable("TEST_CLOCK_FILE", &self.file().display().to_string());
     }
 
-    /// Sets the clock so many seconds from the right time.
+    /// Sets the clock this number of seconds from the right time.
     pub fn set(&self, offset: i64) {
-        // At once: the server may read it at any moment.
+        // Atomically: the server may read it at any moment.
         let new = self.0.path().join("new");
         fs::write(&new, offset.to_string()).expect("the clock is set");
         fs::rename(new, self.file()).expect("the clock is set");

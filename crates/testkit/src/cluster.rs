@@ -1,4 +1,4 @@
-//! PostgreSQL clusters that live as long as the tests do: one for a whole run, or one for a test that stops it.
+//! PostgreSQL clusters for a test run, or for one test that stops its cluster.
 
 use std::fs;
 use std::net::TcpListener;
@@ -15,12 +15,12 @@ use crate::certificate_authority::{CertificateAndKey, CertificateAuthority};
 use crate::skip::skip;
 use crate::tls::replace;
 
-/// What tests need of PostgreSQL.
+/// The PostgreSQL programs that tests need.
 const PROGRAMS: [&str; 4] = ["initdb", "postgres", "pg_ctl", "pg_basebackup"];
 
-/// Generous: starting takes a second or two on a quiet machine.
+/// Long enough: a start takes a second or two on an idle machine.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How long to wait between two looks.
+/// The interval of polling.
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// A cluster; stopped and removed on drop.
@@ -32,7 +32,7 @@ pub struct Cluster {
     port: u16,
 }
 
-/// Where PostgreSQL's programs are, and as whom they run.
+/// The folder of PostgreSQL's programs, and the user that runs them.
 #[derive(Clone, Debug)]
 struct Programs {
     folder: PathBuf,
@@ -43,7 +43,7 @@ impl Programs {
     fn find() -> Result<Self, String> {
         let mut folders: Vec<PathBuf> =
             std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default();
-        // Debian keeps the server's programs out of PATH, one folder per version.
+        // Debian installs the server's programs outside of PATH, in one folder per version.
         let mut versions: Vec<(u32, PathBuf)> = fs::read_dir("/usr/lib/postgresql")
             .into_iter()
             .flatten()
@@ -65,19 +65,19 @@ impl Programs {
         if let Some((user, group)) = self.user {
             command.uid(user).gid(group);
         }
-        // The caller's directory may be closed to that user.
+        // That user may not be able to read the current directory.
         command.current_dir("/").stdin(Stdio::null());
         command
     }
 
-    /// Runs one that ends by itself.
+    /// Runs a program to its end.
     fn run(&self, program: &str, arguments: &[&str]) {
         let output = self.command(program).args(arguments).output();
         let output = output.unwrap_or_else(|problem| panic!("{program} does not run: {problem}"));
         assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
     }
 
-    /// Puts a certificate where PostgreSQL looks for its own.
+    /// Writes the certificate where PostgreSQL reads it.
     fn show(&self, data: &Path, shown: &CertificateAndKey) {
         self.write(&data.join("server.crt"), &shown.certificate);
         self.write(&data.join("server.key"), &shown.key);
@@ -101,7 +101,7 @@ impl Programs {
     }
 }
 
-/// PostgreSQL refuses to run as root: its own user then, or one who owns nothing.
+/// PostgreSQL does not run as root: its own user is used then, or an unprivileged one.
 fn unprivileged() -> Result<Option<(u32, u32)>, String> {
     let own = fs::metadata("/proc/self").map_err(|problem| problem.to_string())?.uid();
     if own != 0 {
@@ -125,12 +125,12 @@ impl Cluster {
     /// Starts a cluster.
     ///
     /// # Errors
-    /// What is not installed here.
+    /// If PostgreSQL is not installed.
     pub fn start() -> Result<Self, String> {
         Self::start_with(|_, _| ())
     }
 
-    /// Starts a cluster once `prepare` has had its folder of data.
+    /// Starts a cluster after `prepare` has changed its data folder.
     fn start_with(prepare: impl FnOnce(&Programs, &Path)) -> Result<Self, String> {
         let programs = Programs::find()?;
         let folder = programs.make_folder();
@@ -150,13 +150,13 @@ impl Cluster {
         Ok(Self::on(programs, folder))
     }
 
-    /// Starts a cluster for one test, or says why it is skipped.
+    /// Starts a cluster for one test, or returns why it is skipped.
     pub fn start_for_test() -> Option<Self> {
         Self::start().inspect_err(|because| skip(because)).ok()
     }
 
-    /// Starts a cluster that speaks TLS, for one test, or says why it is skipped. `clients` signs the certificates of
-    /// clients; `access` is the whole of `pg_hba.conf`.
+    /// Starts a cluster with TLS for one test, or returns why it is skipped. `clients` signs the certificates of
+    /// clients; `access` is the content of `pg_hba.conf`.
     pub fn start_encrypted_for_test(
         shown: &CertificateAndKey,
         clients: &CertificateAuthority,
@@ -173,7 +173,7 @@ impl Cluster {
         started.inspect_err(|because| skip(because)).ok()
     }
 
-    /// Starts it again with another certificate.
+    /// Restarts it with another certificate.
     pub fn set_certificate(&mut self, shown: &CertificateAndKey) {
         self.stop();
         self.programs.show(&data(&self.folder), shown);
@@ -182,7 +182,7 @@ impl Cluster {
 
     fn on(programs: Programs, folder: TempDir) -> Self {
         let mut cluster = Self { server: None, programs, folder, port: 0 };
-        // A free port may be taken before PostgreSQL binds it: then another one.
+        // The free port may be taken before PostgreSQL binds it: then another one is used.
         for _ in 0..5 {
             let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
             cluster.port = listener.local_addr().expect("an address").port();
@@ -194,7 +194,7 @@ impl Cluster {
         panic!("PostgreSQL does not start:\n{}", cluster.log())
     }
 
-    /// Makes another cluster that follows this one and can only be read until it is promoted.
+    /// Creates a read-only standby of this cluster.
     #[must_use]
     pub fn standby(&self) -> Self {
         let folder = self.programs.make_folder();
@@ -213,16 +213,16 @@ impl Cluster {
         Self::on(self.programs.clone(), folder)
     }
 
-    /// Lets a standby be a server of its own.
+    /// Promotes a standby to a primary.
     pub fn promote(&self) {
         self.programs.run("pg_ctl", &["promote", "--silent", "--pgdata", &path(&data(&self.folder))]);
     }
 
-    /// Stops it as a failure would, in the middle of whatever it does.
+    /// Stops it immediately, like a crash.
     pub fn stop(&mut self) {
         let Some(mut server) = self.server.take() else { return };
-        // Through pg_ctl, for the server's own children have to end as well. A
-        // failure leaves a stray process, and nothing that could be done about it.
+        // Through pg_ctl, because the server's child processes must end as well. An error leaves a process behind and
+        // is ignored.
         let _ = self
             .programs
             .command("pg_ctl")
@@ -234,13 +234,13 @@ impl Cluster {
         let _ = server.wait();
     }
 
-    /// Starts it again on the same port and data.
+    /// Restarts it with the same port and data.
     pub fn restart(&mut self) {
         assert!(self.server.is_none(), "the cluster runs already");
         assert!(self.run(), "PostgreSQL does not start again:\n{}", self.log());
     }
 
-    /// The URL under which tests reach the cluster.
+    /// The URL for the tests.
     pub fn url(&self) -> String {
         format!("postgres://hostler@{}/postgres", self.address())
     }
@@ -264,7 +264,7 @@ impl Cluster {
         fs::read_to_string(log(&self.folder)).unwrap_or_default()
     }
 
-    /// Starts the server; answers whether it did.
+    /// Starts the server; returns whether it started.
     fn run(&mut self) -> bool {
         let log = fs::File::create(log(&self.folder)).expect("a file for PostgreSQL's log");
         let mut command = self.programs.command("postgres");
@@ -274,7 +274,7 @@ impl Cluster {
             .arg("-k")
             .arg(self.folder.path())
             .args(["-p", &self.port.to_string()]);
-        // The data are thrown away: what is committed has to survive the server, but no power cut.
+        // The data are temporary: commits must survive the server, but not a power failure.
         for setting in ["listen_addresses=127.0.0.1", "fsync=off", "full_page_writes=off", "max_connections=300"] {
             command.args(["-c", setting]);
         }
@@ -308,7 +308,7 @@ fn log(folder: &TempDir) -> PathBuf {
     folder.path().join("log")
 }
 
-/// The server writes its number and its state into its lock file, which outlives a failure.
+/// The server writes its process id and its state into its lock file, which remains after a crash.
 fn is_ready(data: &Path, process: u32) -> bool {
     let file = fs::read_to_string(data.join("postmaster.pid")).unwrap_or_default();
     let lines: Vec<&str> = file.lines().map(str::trim).collect();

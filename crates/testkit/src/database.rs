@@ -1,4 +1,4 @@
-//! The databases that tests run on.
+//! The databases of tests.
 
 use std::fmt;
 use std::thread;
@@ -8,10 +8,10 @@ use postgres::{Client, NoTls};
 use ureq::http::Uri;
 use ureq::http::uri::PathAndQuery;
 
-/// Names the PostgreSQL server on which tests may create databases, as a URL.
+/// The environment variable with the URL of the PostgreSQL server on which tests may create databases.
 pub const POSTGRES_VARIABLE: &str = "HOSTLER_TEST_POSTGRES";
 
-/// Begins the names of databases of tests; behind it stands when they were made.
+/// The prefix of the names of test databases, which is followed by the time of creation.
 const PREFIX: &str = "hostler_test_";
 /// In seconds: longer than any test takes.
 const A_DAY: u64 = 24 * 60 * 60;
@@ -21,7 +21,7 @@ const A_DAY: u64 = 24 * 60 * 60;
 pub enum Backend {
     /// A file in the server's data directory.
     Sqlite,
-    /// A database of its own on the server that `HOSTLER_TEST_POSTGRES` names.
+    /// A database on the server of `HOSTLER_TEST_POSTGRES`.
     Postgres,
 }
 
@@ -34,7 +34,7 @@ impl fmt::Display for Backend {
     }
 }
 
-/// The backends that can be tested here: PostgreSQL only where a server is named.
+/// The backends that can be tested on this machine: PostgreSQL only if `HOSTLER_TEST_POSTGRES` is set.
 pub fn backends() -> Vec<Backend> {
     match postgres_url() {
         Some(_) => vec![Backend::Sqlite, Backend::Postgres],
@@ -59,12 +59,12 @@ impl PostgresDatabase {
         Self::create_on(postgres_url().unwrap_or_else(|| panic!("{POSTGRES_VARIABLE} names no server")))
     }
 
-    /// Creates the database with options of `CREATE DATABASE`; none if no server is named.
+    /// Creates the database with options of `CREATE DATABASE`; none if `HOSTLER_TEST_POSTGRES` is not set.
     pub fn create_with(options: &str) -> Option<Self> {
         Some(Self::make(postgres_url()?, options))
     }
 
-    /// Creates a database on another server than the one that all tests share.
+    /// Creates a database on another server than that of `HOSTLER_TEST_POSTGRES`.
     pub fn create_on(server: String) -> Self {
         Self::make(server, "")
     }
@@ -76,7 +76,7 @@ impl PostgresDatabase {
         database
     }
 
-    /// The URL that a server takes as `--database`.
+    /// The value of the server's option `--database`.
     pub fn url(&self) -> String {
         let mut parts = self.server.parse::<Uri>().expect("HOSTLER_TEST_POSTGRES is a URL").into_parts();
         let query = parts.path_and_query.as_ref().and_then(PathAndQuery::query);
@@ -93,7 +93,7 @@ impl PostgresDatabase {
         run(&self.url(), statement)
     }
 
-    /// Ends all connections to this database and lets nobody connect any more.
+    /// Ends all connections to this database and rejects new ones.
     pub fn reject_connections(&self) {
         self.execute(&format!(
             "ALTER DATABASE {0} ALLOW_CONNECTIONS false;
@@ -108,36 +108,36 @@ impl PostgresDatabase {
     }
 }
 
-/// On a thread of its own, for the driver has a runtime of its own, and some tests have one, too.
+/// On its own thread, because the driver has its own runtime, and some tests have one too.
 fn run(url: &str, statement: &str) -> Result<(), postgres::Error> {
     let run = || Client::connect(url, NoTls)?.batch_execute(statement);
     thread::scope(|scope| scope.spawn(run).join()).expect("the driver does not panic")
 }
 
-#[expect(clippy::disallowed_methods, reason = "no server's clock: it tells tests that ended long ago")]
+#[expect(clippy::disallowed_methods, reason = "not the server's clock: it finds databases of old tests")]
 fn seconds() -> u64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
-/// Drops what tests that were killed have left on the server that `HOSTLER_TEST_POSTGRES` names, if it does: databases
-/// of tests that began more than a day ago and that nobody is connected to.
+/// Drops databases of killed tests on the server of `HOSTLER_TEST_POSTGRES`: those that were created more than a day
+/// ago and have no connections.
 ///
 /// # Errors
-/// If the server cannot be asked. A database that cannot be dropped stays.
+/// If the server cannot be reached. A database that cannot be dropped stays.
 pub fn drop_abandoned() -> Result<(), postgres::Error> {
     let Some(url) = postgres_url() else { return Ok(()) };
     let mut client = Client::connect(&url, NoTls)?;
     for row in client.query("SELECT datname::text FROM pg_database WHERE NOT datistemplate", &[])? {
         let name: String = row.get(0);
         if began(&name).is_some_and(|began| began + A_DAY < seconds()) {
-            // Without FORCE, which would end connections of other tests.
+            // Without FORCE, which would end the connections of other tests.
             let _ = client.batch_execute(&format!("DROP DATABASE IF EXISTS {name}"));
         }
     }
     Ok(())
 }
 
-/// When the test began whose database has this name, in seconds since 1970; none for other databases.
+/// The time of creation of the database with this name, in seconds since 1970; none for other databases.
 fn began(name: &str) -> Option<u64> {
     let (seconds, rest) = name.strip_prefix(PREFIX)?.split_once('_')?;
     let is_ours = !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -146,9 +146,9 @@ fn began(name: &str) -> Option<u64> {
 
 impl Drop for PostgresDatabase {
     fn drop(&mut self) {
-        // FORCE: the connections of a killed server may linger for a moment.
+        // FORCE: the connections of a killed server may remain for a moment.
         let dropped = self.execute(&format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name));
-        // A database left behind is a nuisance, not a failure of the test.
+        // A remaining database is not a failure of the test.
         if let Err(problem) = dropped {
             eprintln!("could not drop {}: {problem}", self.name);
         }

@@ -1,11 +1,11 @@
-//! All that a server keeps in its database, as text.
+//! The content of a server's database as text.
 
 use std::io::Read as _;
 
 use postgres::{Client, NoTls};
 use rusqlite::types::ValueRef;
 
-/// Every row of every table of an SQLite file, a line each, the cells apart by tabs.
+/// Every row of every table of an SQLite file, one per line, with tabs between the columns.
 pub(crate) fn sqlite(connection: &rusqlite::Connection) -> rusqlite::Result<String> {
     let mut dump = String::new();
     for table in names(connection)? {
@@ -34,7 +34,7 @@ fn names(connection: &rusqlite::Connection) -> rusqlite::Result<Vec<String>> {
     statement.query_map([], |row| row.get(0))?.collect()
 }
 
-/// The same of a PostgreSQL database.
+/// The same for a PostgreSQL database.
 pub(crate) fn postgres(url: &str) -> Result<String, postgres::Error> {
     let mut client = Client::connect(url, NoTls)?;
     let mut dump = String::new();

@@ -1,9 +1,6 @@
-//! A server with something of everything, and every path that it describes:
-//! for tests that must not forget an endpoint.
+//! A server with objects of each kind, and all paths of its OpenAPI document, for tests that must cover every endpoint.
 //!
-//! The paths come from the server's own OpenAPI document, so that a new one is
-//! in every such test at once; the test then fails until [`Fixture::populate`] makes
-//! what it shows.
+//! A new path is in every such test at once; the test fails until [`Fixture::populate`] creates the objects for it.
 
 use std::collections::BTreeMap;
 
@@ -15,35 +12,34 @@ use crate::database::Backend;
 use crate::server::TestServer;
 use crate::users::{PASSWORD, TestUser};
 
-/// One path that the server describes.
+/// A path of the OpenAPI document.
 #[derive(Debug, Clone)]
 pub struct Endpoint {
-    /// As the document has it, such as `/api/v2/users/{key}/roles/`.
+    /// The template, such as `/api/v2/users/{key}/roles/`.
     pub template: String,
-    /// With an object that there is.
+    /// The path of an existing object.
     pub path: String,
-    /// The methods that it describes, in capitals.
+    /// The methods of the path, in capitals.
     pub methods: Vec<String>,
     /// Whether it is a list with pages.
     pub is_list: bool,
-    /// Whether it is described as not built yet.
+    /// Whether it is described as not implemented yet.
     pub is_later: bool,
 }
 
-/// What a server was filled with.
+/// The objects of a fixture.
 #[derive(Debug)]
 pub struct Fixture {
-    /// A member of everything, admin of the first organization.
+    /// A member of everything, and admin of the first organization.
     pub ann: TestUser,
-    /// A member of the first organization and team, nothing more.
+    /// A member of the first organization and team only.
     pub bea: TestUser,
-    /// Which object stands for its kind: by the words of the path that need it.
+    /// The object for each kind, by the part of the path.
     keys: BTreeMap<&'static str, String>,
 }
 
 impl Fixture {
-    /// Makes `size` of each kind of object, so linked that each list below one of
-    /// them shows as many, where that is possible.
+    /// Creates `size` objects of each kind, linked so that each sub-list shows as many, where possible.
     pub fn populate(server: &TestServer, backend: Backend, size: usize) -> Self {
         let admin = server.with_token(&token(server));
         let (ann, bea) = (server.user("ann"), server.user("bea"));
@@ -72,7 +68,7 @@ impl Fixture {
         let credentials = Credentials::begin(&admin, home, size);
         let mut last_token = 0;
         for number in 0..size {
-            // Each with other links, so that what is looked up once for all cannot hide what is looked up for each.
+            // Each with other links, so that a query per object is not hidden by a cache.
             let organization = if number == 0 { home } else { server.organization(&format!("org-{number}")) };
             if number > 0 {
                 named("teams", format!("team-{number}"), organization);
@@ -130,7 +126,7 @@ impl Fixture {
             ("users", ann.id.to_string()),
         ]);
         let fixture = Fixture { ann, bea, keys };
-        // What happened to each of these, by two people.
+        // Changes of each of these objects, by two users.
         for plural in ["applications", "credentials", "organizations", "projects", "teams", "users", "tokens"] {
             let path = format!("/api/v2/{plural}/{}/", fixture.keys[plural]);
             let field = if plural == "users" { "last_name" } else { "description" };
@@ -142,7 +138,7 @@ impl Fixture {
         fixture
     }
 
-    /// Every path that the server describes, filled in with objects of this fixture.
+    /// Every path of the OpenAPI document, filled with objects of this fixture.
     pub fn endpoints(&self, server: &TestServer) -> Vec<Endpoint> {
         let document = server.as_admin().get("/api/v2/openapi.json").expect(200).json();
         let paths = document["paths"].as_object().expect("paths");
@@ -189,7 +185,7 @@ fn token(server: &TestServer) -> String {
     made["token"].as_str().expect("a token").to_owned()
 }
 
-/// A credential with many owners and sources, and others that stand in lists.
+/// A credential with many owners and input sources, and others for other lists.
 struct Credentials {
     home: i64,
     custom: i64,
@@ -200,7 +196,7 @@ struct Credentials {
 }
 
 impl Credentials {
-    /// A type with `size` fields, a credential of it, and one with which values are looked up.
+    /// A type with `size` fields, a credential of it, and credentials for lookups.
     fn begin(admin: &Client, home: i64, size: usize) -> Self {
         let managed = |namespace: &str| {
             admin.results(&format!("/api/v2/credential_types/?namespace={namespace}"))[0]["id"].clone()
@@ -220,7 +216,7 @@ impl Credentials {
         Credentials { home, custom, target, admin_role, store, galaxy: managed("galaxy_api_token") }
     }
 
-    /// One more of each.
+    /// One more object of each kind.
     fn add(&self, admin: &Client, number: usize, team: i64, crew: i64) {
         let own = json!({"name": format!("own-{number}"), "credential_type": self.custom});
         admin.create(&format!("/api/v2/teams/{team}/credentials/"), own);
@@ -239,7 +235,7 @@ impl Credentials {
     }
 }
 
-/// People without slow hashes, who hold these roles.
+/// Users without passwords, with these roles.
 fn copies(server: &TestServer, backend: Backend, size: usize, roles: &[i64]) {
     let now = if backend == Backend::Sqlite { "0" } else { "now()" };
     let rows: Vec<_> = (0..size).map(|number| format!("('id-{number}', {now}, 'copy-{number}')")).collect();

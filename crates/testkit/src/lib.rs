@@ -1,9 +1,7 @@
-//! What Hostler's tests stand on: the real binary started on a free port with a
-//! database of its own, a small HTTP client that hides nothing, and the replay
-//! of recorded conversations. No product logic lives here.
+//! Support for Hostler's tests: it starts the real binary on a free port with its own database, and has a small HTTP
+//! client and the replay of recorded conversations. It contains no product code.
 //!
-//! Failures panic: every caller is a test, and the message of the panic is what
-//! its reader needs.
+//! Errors panic: every caller is a test, and the message of the panic is the failure of the test.
 #![allow(clippy::expect_used, clippy::panic, reason = "a test helper reports by panicking")]
 
 pub mod browser;
@@ -36,9 +34,8 @@ pub use slapd::Slapd;
 pub use small_disk::SmallDisk;
 pub use users::{PASSWORD, TestUser};
 
-/// Runs each of these functions, which take a [`Backend`], as two tests: one on
-/// SQLite and one on PostgreSQL. Without a PostgreSQL server the second says so
-/// and does nothing.
+/// Runs each of these functions, which take a [`Backend`], as two tests: one on SQLite and one on PostgreSQL. Without a
+/// PostgreSQL server the second is skipped, which is reported.
 #[macro_export]
 macro_rules! on_each_backend {
     ($($body:ident),+ $(,)?) => {

@@ -1,4 +1,4 @@
-//! A browser, as far as our pages need one: it asks for HTML, keeps cookies and sends forms.
+//! A browser for the HTML pages: it accepts HTML, keeps cookies and sends forms.
 
 use std::cell::RefCell;
 
@@ -6,35 +6,35 @@ use crate::browser::{Browser, CSRF_COOKIE, FORM, encode};
 use crate::client::Response;
 use crate::server::TestServer;
 
-/// What browsers send as Accept.
+/// The Accept header of browsers.
 pub const ACCEPT: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8";
 
-/// A browser without scripts: it asks for pages and sends their forms.
+/// A browser without scripts.
 #[derive(Debug)]
 pub struct PageBrowser {
     browser: RefCell<Browser>,
 }
 
 impl PageBrowser {
-    /// A browser that has never been here.
+    /// A browser without cookies.
     pub fn new(server: &TestServer) -> Self {
         PageBrowser { browser: RefCell::new(Browser::new(server)) }
     }
 
-    /// A browser in which this user has logged in through the form.
+    /// A browser in which this user is logged in.
     pub fn logged_in(server: &TestServer, name: &str, password: &str) -> Self {
         let browser = PageBrowser::new(server);
         browser.log_in(name, password);
         browser
     }
 
-    /// Logs in through the form.
+    /// Logs in with the form.
     pub fn log_in(&self, name: &str, password: &str) {
         self.get("/api/login/").expect(200);
         self.form("/api/login/", &[("username", name), ("password", password), ("next", "/api/v2/")]).expect(302);
     }
 
-    /// The value of a cookie; empty if there is none.
+    /// The value of a cookie; empty if it does not exist.
     pub fn cookie(&self, name: &str) -> String {
         self.browser.borrow().cookies.get(name).cloned().unwrap_or_default()
     }
@@ -59,7 +59,7 @@ impl PageBrowser {
         self.send("GET", path, &[], None)
     }
 
-    /// Sends a form with the token that the pages carry.
+    /// Sends a form with the CSRF token.
     pub fn form(&self, path: &str, fields: &[(&str, &str)]) -> Response {
         let token = self.cookie(CSRF_COOKIE);
         self.raw_form(path, &[&[("csrfmiddlewaretoken", token.as_str())], fields].concat())
@@ -71,7 +71,7 @@ impl PageBrowser {
     }
 }
 
-/// The text that HTML stands for, as far as our pages escape it.
+/// Decodes the HTML entities that the pages use.
 pub fn unescaped(html: &str) -> String {
     let pairs = [
         ("&lt;", "<"),
@@ -85,7 +85,7 @@ pub fn unescaped(html: &str) -> String {
     pairs.iter().fold(html.to_owned(), |text, (escape, plain)| text.replace(escape, plain))
 }
 
-/// What the form on a page would send as content.
+/// The content that the form on a page would send.
 pub fn content(page: &Response) -> String {
     let html = page.text();
     let (_, rest) = html.split_once("<textarea").unwrap_or_else(|| panic!("no form in {page}"));
@@ -100,7 +100,7 @@ pub fn hidden_fields(page: &Response, name: &str) -> Vec<String> {
     html.split(&start).skip(1).map(|rest| unescaped(rest.split('"').next().unwrap_or_default())).collect()
 }
 
-/// Whether the answer is HTML.
+/// Whether the response is HTML.
 pub fn is_page(answer: &Response) -> bool {
     answer.header("Content-Type").as_deref() == Some("text/html; charset=utf-8")
 }

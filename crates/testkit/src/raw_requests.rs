@@ -1,4 +1,4 @@
-//! Requests byte for byte, for what no HTTP client would send.
+//! Raw requests, for what no HTTP client would send.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -6,23 +6,23 @@ use std::time::Duration;
 
 use crate::server::TestServer;
 
-/// What came back: the status and all after the headers.
+/// A response: the status and everything after the headers.
 #[derive(Debug, Clone)]
 pub struct RawResponse {
-    /// The HTTP status; none if the server closed the connection without a word.
+    /// The HTTP status; none if the server closed the connection without a response.
     pub status: Option<u16>,
     /// The body.
     pub body: String,
 }
 
 impl TestServer {
-    /// Sends these bytes, and reads until the server closes the connection: the
-    /// request should ask for that.
+    /// Sends these bytes, and reads until the server closes the connection. The request should have `Connection:
+    /// close`.
     pub fn send_raw(&self, request: &[u8]) -> RawResponse {
         let mut stream = TcpStream::connect(self.base().trim_start_matches("http://")).expect("a connection");
         stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a timeout");
-        // A server that has heard enough answers and stops listening: then writing, and the
-        // end of reading, fail, and what was read before counts.
+        // A server may respond and close the connection before it has read the whole request: then writing, or the last
+        // read, fails, and the bytes that were read before count.
         let _ = stream.write_all(request);
         let mut bytes = vec![];
         let _ = stream.read_to_end(&mut bytes);

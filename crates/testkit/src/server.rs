@@ -1,4 +1,4 @@
-//! The real binary, started for one test.
+//! Starts the real binary for one test.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -18,19 +18,19 @@ use crate::cluster::Cluster;
 use crate::database::{Backend, PostgresDatabase};
 use crate::dump;
 
-/// The user name of every test server's first superuser.
+/// The username of every test server's first superuser.
 pub const ADMIN: &str = "admin";
 /// The password of every test server's first superuser.
 pub const ADMIN_PASSWORD: &str = "password";
 
 /// Where the server keeps an SQLite database, in its data directory.
 const SQLITE_FILE: &str = "hostler.db";
-/// What the server prints once it answers, before its address.
+/// The text before the address in the server's first line of output.
 const READY: &str = "Hostler is listening on ";
-/// Generous: a debug build on a busy machine migrates a database in this time.
+/// Long enough: a debug build on a busy machine migrates a database in this time.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The binary without the settings of the developer's own Hostler.
+/// The binary without the environment variables of the developer's own Hostler.
 pub fn command(binary: impl AsRef<Path>) -> Command {
     let mut command = Command::new(binary.as_ref());
     for (name, _) in std::env::vars_os() {
@@ -38,37 +38,36 @@ pub fn command(binary: impl AsRef<Path>) -> Command {
             command.env_remove(name);
         }
     }
-    // Nor that of the machine.
+    // Without the machine's configuration file.
     command.env("HOSTLER_CONFIG", "/dev/null");
     command.stdin(Stdio::null());
     command
 }
 
-/// A running server, killed on drop; its data are removed with the last server on them.
+/// A running server; killed on drop. Its data are removed with the last server that uses them.
 #[derive(Debug)]
 pub struct TestServer {
-    // First, because fields are dropped in order: the process must be gone before its data are.
+    // The first field, because fields are dropped in order: the process must end before its data are removed.
     process: Option<Process>,
     binary: PathBuf,
     environment: Vec<(String, String)>,
     folder: Arc<TempDir>,
     data: PathBuf,
     database: Option<Arc<PostgresDatabase>>,
-    /// Where the database is, if not where `database` says.
+    /// The URL of the database, if it differs from that of `database`.
     database_url: Option<String>,
-    /// Where the log goes, if it is not gathered.
+    /// The file for the log, if it is not captured.
     log: Option<PathBuf>,
     address: Address,
 }
 
 impl TestServer {
-    /// Starts the binary, `env!("CARGO_BIN_EXE_hostler")` of the calling test,
-    /// and waits until it answers.
+    /// Starts the binary, `env!("CARGO_BIN_EXE_hostler")` of the calling test, and waits until it listens.
     pub fn start(binary: impl Into<PathBuf>, backend: Backend) -> Self {
         Self::start_with(binary, backend, &[])
     }
 
-    /// Like `start`, with more environment variables.
+    /// Like `start`, with additional environment variables.
     pub fn start_with(binary: impl Into<PathBuf>, backend: Backend, environment: &[(&str, &str)]) -> Self {
         let mut server = Self::stopped(binary, backend);
         server.environment =
@@ -77,12 +76,12 @@ impl TestServer {
         server
     }
 
-    /// A server without any data that does not run yet: `restart` starts it.
+    /// A server without data that is not started yet: `restart` starts it.
     pub fn stopped(binary: impl Into<PathBuf>, backend: Backend) -> Self {
         Self::stopped_on(binary.into(), (backend == Backend::Postgres).then(PostgresDatabase::create))
     }
 
-    /// Starts a server with a database of its own on a cluster that the test may stop; it must outlive the server.
+    /// Starts a server with its own database on a cluster that the test may stop; it must outlive the server.
     pub fn start_on(binary: impl Into<PathBuf>, cluster: &Cluster) -> Self {
         let mut server = Self::stopped_on(binary.into(), Some(PostgresDatabase::create_on(cluster.url())));
         server.run();
@@ -104,7 +103,7 @@ impl TestServer {
         }
     }
 
-    /// Keeps the data below this folder from its next start on.
+    /// Stores the data below this folder from its next start on.
     pub fn move_to(&mut self, folder: &Path) {
         self.data = folder.join("data");
     }
@@ -114,7 +113,7 @@ impl TestServer {
         self.log = Some(file.into());
     }
 
-    /// Looks for its database under this URL from its next start on, which leads to the same database on other ways.
+    /// Uses this URL of its database from its next start on, which must lead to the same database.
     pub fn connect_to(&mut self, url: impl Into<String>) {
         self.database_url = Some(url.into());
     }
@@ -152,8 +151,8 @@ impl TestServer {
         command
     }
 
-    /// Stops the server if it runs, and starts it again on the same data. Clients
-    /// made before go on working, though the port may have changed.
+    /// Stops the server if it runs, and restarts it with the same data. Existing clients stay usable, though the port
+    /// may change.
     pub fn restart(&mut self) {
         if self.process.is_some() {
             self.stop();
@@ -177,30 +176,30 @@ impl TestServer {
         self.process = Some(process);
     }
 
-    /// Asks the server to stop (SIGTERM), and waits for nothing.
+    /// Sends SIGTERM, without waiting.
     pub fn terminate(&self) {
         self.process.as_ref().expect("a running server").terminate();
     }
 
-    /// Asks the server to read its files again (SIGHUP), and waits for nothing.
+    /// Sends SIGHUP, which reloads the certificates, without waiting.
     pub fn reload(&self) {
         self.process.as_ref().expect("a running server").signal(Signal::HUP);
     }
 
-    /// Waits until the server ends by itself, and says how it did.
+    /// Waits for the end of the server, and returns its exit status.
     pub fn wait(&mut self) -> ExitStatus {
         self.process.take().expect("a running server").wait()
     }
 
-    /// Asks the server to stop (SIGTERM) and says how it ended.
+    /// Sends SIGTERM, and returns the exit status.
     pub fn stop(&mut self) -> ExitStatus {
         self.terminate();
         self.wait()
     }
 
-    /// Kills the server as a power cut would (SIGKILL).
+    /// Kills the server (SIGKILL).
     pub fn kill9(&mut self) {
-        // Process kills on drop.
+        // Dropping the process kills it.
         self.process.take().expect("a running server");
     }
 
@@ -217,39 +216,39 @@ impl TestServer {
         }
     }
 
-    /// What the running server logged so far.
+    /// The log of the running server.
     pub fn stderr(&self) -> String {
         self.process.as_ref().expect("a running server").stderr()
     }
 
-    /// What the running server printed on standard output after its first line.
+    /// The standard output of the running server after its first line.
     pub fn remaining_stdout(&self) -> Vec<String> {
         self.process.as_ref().expect("a running server").lines.try_iter().collect()
     }
 
-    /// The directory given as `--data`, which the server makes itself.
+    /// The directory of `--data`, which the server creates itself.
     pub fn data(&self) -> PathBuf {
         self.data.clone()
     }
 
-    /// The URL given as `--database`, when the backend is PostgreSQL.
+    /// The URL of `--database`, if the backend is PostgreSQL.
     pub fn database_url(&self) -> Option<String> {
         self.database_url.clone().or_else(|| self.database.as_deref().map(PostgresDatabase::url))
     }
 
-    /// The number of the running process.
+    /// The process id.
     pub fn id(&self) -> u32 {
         self.process.as_ref().expect("a running server").child.id()
     }
 
-    /// Limits the running process from now on, or no more.
+    /// Limits the size of files that the running process writes, or removes the limit.
     pub fn limit(&self, resource: Resource, most: Option<u64>) {
         let process = Pid::from_child(&self.process.as_ref().expect("a running server").child);
         let known = prlimit(Some(process), resource, Rlimit { current: most, ..getrlimit(resource) });
         known.expect("a limit of the server");
     }
 
-    /// Runs SQL on the server's data, for states that no request leads to.
+    /// Runs SQL on the server's data, for states that no request creates.
     pub fn execute(&self, statement: &str) {
         match &self.database {
             Some(database) => database.execute_inside(statement).expect("PostgreSQL takes the statement"),
@@ -273,22 +272,22 @@ impl TestServer {
         }
     }
 
-    /// Runs SQL that may fail in the server's PostgreSQL, which need not hold any data yet.
+    /// Runs SQL that may fail in the server's PostgreSQL database, which may be empty.
     pub fn try_execute(&self, statement: &str) -> Result<(), postgres::Error> {
         self.database.as_ref().expect("a server on PostgreSQL").execute_inside(statement)
     }
 
-    /// Makes PostgreSQL end the server's connections and take no new ones.
+    /// Makes PostgreSQL end the server's connections and reject new ones.
     pub fn reject_connections(&self) {
         self.database.as_ref().expect("a server on PostgreSQL").reject_connections();
     }
 
-    /// Where the server listens, such as `http://127.0.0.1:40123`.
+    /// The address of the server, such as `http://127.0.0.1:40123`.
     pub fn base(&self) -> String {
         self.address.get()
     }
 
-    /// A client that says nothing about who it is.
+    /// A client without credentials.
     pub fn anonymous(&self) -> Client {
         Client::new(self.address.clone())
     }
@@ -298,18 +297,18 @@ impl TestServer {
         self.as_user(ADMIN, ADMIN_PASSWORD)
     }
 
-    /// A user by name and password.
+    /// A user with a name and a password.
     pub fn as_user(&self, name: &str, password: &str) -> Client {
         self.anonymous().with_password(name, password)
     }
 
-    /// The owner of this token.
+    /// The user of this token.
     pub fn with_token(&self, token: &str) -> Client {
         self.anonymous().with_token(token)
     }
 }
 
-/// A child process whose output is gathered while it runs.
+/// A child process whose output is captured while it runs.
 #[derive(Debug)]
 struct Process {
     child: Child,
@@ -331,7 +330,7 @@ impl Process {
             .unwrap_or_else(|problem| panic!("could not run {command:?}: {problem}"));
         let (sender, lines) = channel();
         let stdout = BufReader::new(child.stdout.take().expect("a pipe"));
-        // Both pipes are read to their end, or a talkative server would block on a full one.
+        // Both pipes are read to their end, because the process would block on a full one.
         thread::spawn(move || {
             for line in stdout.lines().map_while(Result::ok) {
                 let _ = sender.send(line);
@@ -362,7 +361,7 @@ impl Process {
             }
             Err(RecvTimeoutError::Disconnected) => {
                 let status = self.wait();
-                // Its last words may still be on their way.
+                // Its last output may not have been read yet.
                 let _ = self.stderr_reader.take().map(JoinHandle::join);
                 panic!("the server ended with {status} before it was ready; its log:\n{}", self.stderr())
             }

@@ -5,12 +5,12 @@ use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::thread;
 
-/// Names the file to which each skipped test adds a line.
+/// The environment variable with the file to which each skipped test adds a line.
 pub const SKIPS_VARIABLE: &str = "HOSTLER_TEST_SKIPS";
 
-/// Begins the lines of tests that need something that can be installed.
+/// The prefix of tests that need something that can be installed.
 pub const MISSING: &str = "missing";
-/// Begins the lines of tests that this machine does not allow, whatever is installed.
+/// The prefix of tests that this machine does not allow.
 pub const FORBIDDEN: &str = "forbidden";
 
 /// Marks the running test as skipped because something is not installed.
@@ -18,7 +18,7 @@ pub fn skip(reason: &str) {
     record(MISSING, reason);
 }
 
-/// Marks the running test as skipped because this machine, or this user, is not allowed what it needs.
+/// Marks the running test as skipped because this machine, or this user, lacks the permission.
 pub fn skip_forbidden(reason: &str) {
     record(FORBIDDEN, reason);
 }
@@ -35,7 +35,7 @@ fn record(kind: &str, reason: &str) {
 }
 
 /// The binary and the name of the running test. libtest names the thread of a test after it; nextest runs each test in
-/// a process whose arguments name it.
+/// a process with its name as an argument.
 fn test_name() -> String {
     let binary = std::env::current_exe().unwrap_or_default();
     let binary = binary.file_stem().unwrap_or_default().to_string_lossy().into_owned();

@@ -1,4 +1,4 @@
-//! A directory for one test: OpenLDAP's slapd on loopback, with data and certificates of its own.
+//! An LDAP directory for one test: OpenLDAP's slapd on loopback, with its own data and certificates.
 
 use std::fs;
 use std::io::Write as _;
@@ -13,11 +13,11 @@ use tempfile::TempDir;
 
 use crate::skip::skip;
 
-/// The directory's own administrator, who may read and write everything.
+/// The administrator of the directory, who may read and write everything.
 pub const MANAGER: &str = "cn=manager,dc=example,dc=org";
 /// The password of [`MANAGER`].
 pub const MANAGER_PASSWORD: &str = "the manager's password";
-/// The name to search with.
+/// The bind DN of searches.
 pub const READER: &str = "cn=reader,dc=example,dc=org";
 /// The password of [`READER`].
 pub const READER_PASSWORD: &str = "the reader's password";
@@ -28,10 +28,10 @@ const SCHEMAS: &str = "/etc/ldap/schema";
 const MODIFY: &str = "/usr/bin/ldapmodify";
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// People and groups. Everybody's password is [`password_of`].
+/// Users and groups. The password of each user is [`password_of`].
 const DATA: &str = include_str!("slapd.ldif");
 
-/// The password of somebody in the directory.
+/// The password of a user in the directory.
 pub fn password_of(uid: &str) -> String {
     format!("{uid} knows this")
 }
@@ -39,7 +39,7 @@ pub fn password_of(uid: &str) -> String {
 /// A running directory; stopped, and its data removed, on drop.
 #[derive(Debug)]
 pub struct Slapd {
-    // First, because fields are dropped in order: the process must be gone before its data are.
+    // The first field, because fields are dropped in order: the process must end before its data are removed.
     process: Option<Running>,
     folder: TempDir,
     port: u16,
@@ -47,7 +47,7 @@ pub struct Slapd {
 }
 
 impl Slapd {
-    /// Starts a directory; says so and yields nothing where slapd is not installed.
+    /// Starts a directory; none if slapd is not installed, which is reported.
     pub fn start() -> Option<Self> {
         if let Some(missing) = [SLAPD, SLAPADD, SCHEMAS, MODIFY].iter().find(|path| !Path::new(path).exists()) {
             skip(&format!("there is no {missing}, which comes with the packages slapd and ldap-utils"));
@@ -63,22 +63,22 @@ impl Slapd {
         Some(slapd)
     }
 
-    /// Where it listens without TLS, and takes StartTLS.
+    /// The URL without TLS, which supports StartTLS.
     pub fn uri(&self) -> String {
         format!("ldap://127.0.0.1:{}", self.port)
     }
 
-    /// Where it listens with TLS.
+    /// The URL with TLS.
     pub fn tls_uri(&self) -> String {
         format!("ldaps://127.0.0.1:{}", self.tls_port)
     }
 
-    /// The certificate that its own was issued by.
+    /// The certificate of the directory's issuer.
     pub fn ca_file(&self) -> PathBuf {
         self.folder.path().join("ca.pem")
     }
 
-    /// Another issuer's certificate, with which its own cannot be verified.
+    /// The certificate of another issuer, which does not verify the directory's.
     pub fn unrelated_ca_file(&self) -> PathBuf {
         self.folder.path().join("strange.pem")
     }
@@ -88,14 +88,14 @@ impl Slapd {
         self.process.take().expect("a running slapd");
     }
 
-    /// Starts it again on the same ports and data.
+    /// Restarts it with the same ports and data.
     pub fn restart(&mut self) {
         assert!(self.process.is_none(), "slapd runs already");
         self.process = Some(self.spawn());
         self.wait_until_ready().expect("slapd starts again");
     }
 
-    /// Makes changes that are written as LDIF.
+    /// Applies changes in LDIF.
     pub fn modify(&self, ldif: &str) {
         let mut child = Command::new(MODIFY)
             .args(["-x", "-H", &self.uri(), "-D", MANAGER, "-w", MANAGER_PASSWORD])
@@ -108,7 +108,7 @@ impl Slapd {
         assert!(child.wait().expect("ldapmodify ends").success(), "slapd refused\n{ldif}");
     }
 
-    /// Puts somebody into a group, or takes them out.
+    /// Adds a user to a group, or removes it.
     pub fn change_member(&self, operation: &str, group: &str, uid: &str) {
         self.modify(&format!(
             "dn: cn={group},ou=groups,dc=example,dc=org\nchangetype: modify\n{operation}: member\n\
@@ -122,7 +122,7 @@ impl Slapd {
         for line in DATA.lines() {
             ldif.push_str(line);
             ldif.push('\n');
-            // One password rule for everybody, written once.
+            // One password rule for all users.
             if let Some(uid) = line.strip_prefix("uid: ") {
                 ldif.push_str(&format!("userPassword: {}\n", password_of(uid)));
             }
@@ -139,7 +139,7 @@ impl Slapd {
     }
 
     fn run(&mut self) {
-        // Somebody else may take a free port before slapd does.
+        // The free port may be taken before slapd binds it.
         for _ in 0..5 {
             (self.port, self.tls_port) = (free_port(), free_port());
             self.process = Some(self.spawn());
@@ -195,8 +195,8 @@ fn free_port() -> u16 {
     listener.local_addr().expect("an address").port()
 }
 
-/// Anonymous clients may bind and nothing else; those who are bound may read. Binds without a password, in anybody's
-/// name, succeed as anonymous ones, as RFC 4513 has it and some directories do: nobody may sign in by them.
+/// Anonymous clients may only bind; bound ones may read. Binds without a password succeed as anonymous ones for any DN
+/// (RFC 4513): they must not sign in users.
 fn configuration(folder: &Path) -> String {
     let schemas: String =
         ["core", "cosine", "nis", "inetorgperson"].map(|name| format!("include {SCHEMAS}/{name}.schema\n")).concat();

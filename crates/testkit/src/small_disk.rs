@@ -1,4 +1,4 @@
-//! A disk so small that a test can fill it.
+//! A disk that a test can fill.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
@@ -16,7 +16,7 @@ pub struct SmallDisk {
 }
 
 impl SmallDisk {
-    /// Mounts one of so many MiB; says so and yields nothing where that is not allowed, as only root may.
+    /// Mounts one with this number of MiB; none if that is not allowed, which is reported. Only root may.
     pub fn mount(size: u32) -> Option<Self> {
         let folder = TempDir::with_prefix("hostler-disk-").expect("a folder to mount on");
         let output = Command::new("mount")
@@ -38,12 +38,12 @@ impl SmallDisk {
         }
     }
 
-    /// Where it is.
+    /// The mount point.
     pub fn path(&self) -> &Path {
         self.folder.path()
     }
 
-    /// Writes until nothing fits any more.
+    /// Fills the disk.
     pub fn fill(&self) {
         let mut file = OpenOptions::new().create(true).append(true).open(self.ballast()).expect("a file that fills");
         // The last bytes too.
@@ -53,7 +53,7 @@ impl SmallDisk {
         }
     }
 
-    /// Makes room again.
+    /// Frees the space again.
     pub fn empty(&self) {
         fs::remove_file(self.ballast()).expect("the file that fills is there");
     }
@@ -65,7 +65,7 @@ impl SmallDisk {
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        // Lazily, for a server that was killed may still be on its way out.
+        // Lazily, because a killed server may still be ending.
         let unmounted = Command::new("umount").arg("--lazy").arg(self.path()).stdin(Stdio::null()).status();
         if !matches!(unmounted, Ok(status) if status.success()) {
             eprintln!("could not unmount {}", self.path().display());

@@ -1,4 +1,4 @@
-//! Certificates for servers, and a client that shows which one it was given.
+//! Certificates for servers, and a client that shows the certificate of a server.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -12,7 +12,7 @@ use rustls::crypto::ring;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion};
 
-/// The name that all certificates are for.
+/// The name in all certificates.
 const NAME: &str = "localhost";
 
 /// A certificate with its key.
@@ -35,16 +35,16 @@ impl Identity {
         self.0.signing_key.serialize_pem()
     }
 
-    /// Puts both into files, in place of what is there, as those do who take care: each file is always whole.
+    /// Writes both into files, replacing each file atomically.
     pub fn write(&self, files: &Files) {
         replace(&files.certificate, &self.certificate());
         replace(&files.key, &self.key());
     }
 
-    /// Connects to a server, with TLS that trusts nothing but this certificate.
+    /// Connects to a server with TLS that trusts only this certificate.
     ///
     /// # Errors
-    /// What is wrong with the connection, or with the certificate.
+    /// If the connection or the certificate fails.
     pub fn connect(
         &self,
         address: &str,
@@ -70,13 +70,13 @@ impl Identity {
         Ok(TlsConnection(stream))
     }
 
-    /// Whether a server shows this certificate to a client that asks now.
+    /// Whether a server currently presents this certificate.
     pub fn is_presented_at(&self, address: &str) -> bool {
         self.connect(address, rustls::ALL_VERSIONS, &[]).is_ok()
     }
 }
 
-/// The files that a server reads its certificate from.
+/// The certificate files of a server.
 pub struct Files {
     /// The certificate.
     pub certificate: PathBuf,
@@ -85,12 +85,12 @@ pub struct Files {
 }
 
 impl Files {
-    /// In this folder; they are not there yet.
+    /// In this folder; they do not exist yet.
     pub fn below(folder: &Path) -> Self {
         Files { certificate: folder.join("tls.crt"), key: folder.join("tls.key") }
     }
 
-    /// What tells a server of them.
+    /// The environment variables with these files.
     pub fn environment(&self) -> [(&'static str, &str); 2] {
         [
             ("HOSTLER_TLS_CERTIFICATE", self.certificate.to_str().expect("a path in UTF-8")),
@@ -99,7 +99,7 @@ impl Files {
     }
 }
 
-/// Puts a file in the place of another, at once; only its owner may read it.
+/// Replaces a file atomically; only its owner may read it.
 pub fn replace(path: &Path, content: &str) {
     use std::os::unix::fs::OpenOptionsExt as _;
     let fresh = path.with_extension("new");
@@ -108,14 +108,14 @@ pub fn replace(path: &Path, content: &str) {
     fs::rename(&fresh, path).expect("a file in the place of another");
 }
 
-/// A connection by TLS.
+/// A TLS connection.
 pub struct TlsConnection(StreamOwned<ClientConnection, TcpStream>);
 
 impl TlsConnection {
-    /// Sends these bytes, and reads all that comes until the server ends the connection.
+    /// Sends these bytes, and reads until the server closes the connection.
     ///
     /// # Errors
-    /// What is wrong with the connection; a server that ends it without saying so in TLS is not.
+    /// If the connection fails; a missing TLS close message is not an error.
     pub fn send(mut self, request: &str) -> std::io::Result<String> {
         self.0.write_all(request.as_bytes())?;
         let mut answer = String::new();
@@ -125,10 +125,10 @@ impl TlsConnection {
         }
     }
 
-    /// Asks for a path, and leaves the connection open.
+    /// Sends a GET, and leaves the connection open.
     ///
     /// # Errors
-    /// What is wrong with the connection.
+    /// If the connection fails.
     pub fn keep_alive(&mut self, path: &str) -> std::io::Result<()> {
         write!(self.0, "GET {path} HTTP/1.1\r\nHost: {NAME}\r\n\r\n")?;
         let mut start = [0; 12];
@@ -137,7 +137,7 @@ impl TlsConnection {
         Ok(())
     }
 
-    /// The protocol that both agreed on (ALPN).
+    /// The negotiated protocol (ALPN).
     pub fn protocol(&self) -> Option<String> {
         self.0.conn.alpn_protocol().map(|name| String::from_utf8_lossy(name).into_owned())
     }

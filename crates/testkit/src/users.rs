@@ -1,21 +1,21 @@
-//! Users, organizations and teams made through the API, in a word each.
+//! Shortcuts that create users, organizations and teams through the API.
 
 use serde_json::{Value, json};
 
 use crate::client::Client;
 use crate::server::TestServer;
 
-/// The password of every user that [`TestServer::user`] makes.
+/// The password of the users of [`TestServer::user`].
 pub const PASSWORD: &str = "Kalmar-Union-1397";
 
-/// A user, and a client that calls as them.
+/// A user, and a client with its password.
 #[derive(Debug, Clone)]
 pub struct TestUser {
     /// The user's id.
     pub id: i64,
     /// The user's name.
     pub name: String,
-    /// Calls as this user, with their password.
+    /// A client with the user's password.
     pub client: Client,
 }
 
@@ -25,7 +25,7 @@ impl TestUser {
         format!("/api/v2/users/{}/", self.id)
     }
 
-    /// A client that calls with a new token of this user.
+    /// A client with a new token of this user.
     pub fn token(&self, scope: &str) -> Client {
         let made = self.client.post("/api/v2/tokens/", json!({"scope": scope})).expect(201).json();
         self.client.with_token(made["token"].as_str().expect("a token"))
@@ -33,18 +33,18 @@ impl TestUser {
 }
 
 impl Client {
-    /// Creates an object and tells its id.
+    /// Creates an object and returns its id.
     pub fn create(&self, list: &str, body: Value) -> i64 {
         let created = self.post(list, body).expect(201).json();
         created["id"].as_i64().unwrap_or_else(|| panic!("{created} has no id"))
     }
 
-    /// Adds an object to the list below another.
+    /// Adds an object to a sub-list.
     pub fn attach(&self, list: &str, id: i64) {
         self.post(list, json!({"id": id})).expect(204);
     }
 
-    /// All results of a list; the list must fit on one page.
+    /// All results of a list, which must fit on one page.
     pub fn results(&self, list: &str) -> Vec<Value> {
         let separator = if list.contains('?') { '&' } else { '?' };
         let mut page = self.get(&format!("{list}{separator}page_size=200")).expect(200).json();
@@ -57,12 +57,12 @@ impl Client {
 }
 
 impl TestServer {
-    /// A new user without any right.
+    /// A new user without grants.
     pub fn user(&self, name: &str) -> TestUser {
         self.user_with(name, json!({}))
     }
 
-    /// A new user with these fields beside name and password.
+    /// A new user with these additional fields.
     pub fn user_with(&self, name: &str, fields: Value) -> TestUser {
         let mut body = json!({"username": name, "password": PASSWORD});
         for (field, value) in fields.as_object().expect("an object of fields") {
@@ -82,12 +82,12 @@ impl TestServer {
         self.as_admin().create("/api/v2/teams/", json!({"name": name, "organization": organization}))
     }
 
-    /// Makes somebody a member of an organization.
+    /// Makes a user a member of an organization.
     pub fn add_member(&self, organization: i64, person: &TestUser) {
         self.as_admin().attach(&format!("/api/v2/organizations/{organization}/users/"), person.id);
     }
 
-    /// Makes somebody an admin of an organization.
+    /// Makes a user an admin of an organization.
     pub fn add_admin(&self, organization: i64, person: &TestUser) {
         self.as_admin().attach(&format!("/api/v2/organizations/{organization}/admins/"), person.id);
     }

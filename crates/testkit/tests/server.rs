@@ -1,4 +1,4 @@
-//! How `TestServer` treats its process, tried on a stand-in for the binary.
+//! Tests of how `TestServer` handles its process, with a stand-in for the binary.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! Who sees teams, and what `access_list` shows to whom.
+//! Visibility of teams, and the content of `access_list` for different users.
 
 use hostler_testkit::{Backend, Client, TestServer, TestUser, on_each_backend};
 use serde_json::{Value, json};
@@ -64,14 +64,14 @@ fn organization_members_see_its_teams(backend: Backend) {
     assert_eq!(names(&member.client, &of_organization, "name"), ["idle", "ops"]);
     assert_eq!(names(&boss.client, &of_organization, "name"), ["idle", "ops"]);
     teammate.client.get(&of_organization).expect(403);
-    // To see a team is not to change it, nor to have its roles.
+    // Permission to see a team gives neither permission to change it nor its roles.
     for (method, body) in [("PATCH", json!({"description": "x"})), ("DELETE", Value::Null)] {
         member.client.request(method, &path(empty_team)).json(body).send().expect(403);
     }
     let shown = member.client.get(&path(empty_team)).expect(200).json();
     assert_eq!(shown["summary_fields"]["user_capabilities"], json!({"edit": false, "delete": false}));
     member.client.post(&format!("{}users/", path(empty_team)), json!({"id": member.id})).expect(403);
-    // Other roles of the organization show it, but not its teams.
+    // Other roles of the organization show the organization, but not its teams.
     let reader = server.user("reader");
     let roles = server.as_admin().get(&format!("/api/v2/organizations/{organization}/")).json();
     let role = roles["summary_fields"]["object_roles"]["read_role"]["id"].as_i64().expect("a role");
@@ -117,7 +117,7 @@ fn access_lists_show_everyone_to_readers(backend: Backend) {
         }
         outsider.client.get(&list).expect(403);
     }
-    // Other lists of users are as they were.
+    // Other lists of users are unchanged.
     assert_eq!(names(&teammate.client, "/api/v2/users/", "username"), ["admin", "teammate"]);
     assert_eq!(names(&teammate.client, &format!("/api/v2/teams/{team}/users/"), "username"), ["teammate"]);
 }

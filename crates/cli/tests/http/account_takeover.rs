@@ -1,5 +1,5 @@
-//! Organization admins change the passwords of their members. So no grant that an admin can make may give power over
-//! a user of whom the admin had none.
+//! Organization admins set the passwords of their members. So no grant by an admin may let the admin change a user whom
+//! the admin could not change before.
 
 use hostler_testkit::{Backend, Client, PASSWORD, TestServer, TestUser, on_each_backend};
 use serde_json::{Value, json};
@@ -21,7 +21,7 @@ struct TakeoverFixture {
     away: i64,
     /// A team of `home`.
     crew: i64,
-    /// Administers `home`.
+    /// An admin of `home`.
     boss: Client,
 }
 
@@ -63,7 +63,7 @@ fn definition(server: &TestServer, name: &str, content_type: &str, permissions: 
     server.as_admin().create("/api/v2/role_definitions/", body)
 }
 
-/// Users over whom `boss` has no power, each for another reason.
+/// Users whom `boss` cannot change, each for another reason.
 fn users_out_of_reach(fixture: &TakeoverFixture) -> Vec<TestUser> {
     let TakeoverFixture { server, home, away, .. } = fixture;
     let admin = server.as_admin();
@@ -109,7 +109,7 @@ fn users_out_of_reach(fixture: &TakeoverFixture) -> Vec<TestUser> {
     ]
 }
 
-/// Fails if `boss` can do anything to this user.
+/// Fails if `boss` can change this user in any way.
 fn assert_no_power(boss: &Client, user: &TestUser, after: &str) {
     let path = user.path();
     for (method, path, body) in [
@@ -218,7 +218,7 @@ fn no_grant_through_a_custom_definition_gives_power_over_a_user(backend: Backend
         boss.post("/api/v2/role_user_assignments/", body).expect(201);
         assert_no_power(boss, &user, "an assignment");
     }
-    // Nor does such a definition give its holders power over the members.
+    // Such a definition does not let its users change the members either.
     let member = server.user("member");
     server.add_member(*home, &member);
     let editor = server.user("editor");
@@ -248,7 +248,7 @@ fn team_membership_gives_no_power_over_a_user(backend: Backend) {
     boss.patch(&newcomer.path(), json!({"first_name": "x"})).expect(403);
     boss.post(&format!("/api/v2/teams/{crew}/users/"), json!({"id": newcomer.id})).expect(204);
     boss.patch(&newcomer.path(), json!({"password": "taken"})).expect(403);
-    // What the user was granted in the organization does not keep them out of it.
+    // A role in the organization does not prevent the admin from adding the user.
     boss.post(&format!("/api/v2/organizations/{home}/users/"), json!({"id": newcomer.id})).expect(204);
     boss.patch(&newcomer.path(), json!({"first_name": "x"})).expect(200);
 }
@@ -260,7 +260,7 @@ fn user_with_grants_elsewhere_cannot_be_added_to_an_organization(backend: Backen
         for list in ["users", "admins"] {
             boss.post(&format!("/api/v2/organizations/{home}/{list}/"), json!({"id": user.id})).expect(403);
         }
-        // A superuser can, and that gives no power over members of other organizations and their teams.
+        // A superuser can add the user. Members of other organizations and their teams still cannot be changed.
         let is_member_elsewhere = ["away-member", "away-admin", "of-both", "in-away-team", "away-team-admin"];
         if is_member_elsewhere.contains(&user.name.as_str()) {
             server.add_member(*home, &user);

@@ -1,4 +1,4 @@
-//! What the activity stream tells of changes to users: once each, and no secret.
+//! Activity entries about changes of users: one for each change, without secrets.
 
 use hostler_testkit::{Backend, PASSWORD, TestServer, TestUser, on_each_backend};
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ fn start(backend: Backend) -> TestServer {
     TestServer::start(env!("CARGO_BIN_EXE_hostler"), backend)
 }
 
-/// The changes recorded about a user while something is done, oldest first.
+/// The changes recorded about a user during an action, oldest first.
 fn recorded(server: &TestServer, person: &TestUser, act: impl FnOnce()) -> Vec<Value> {
     let stream = format!("{}activity_stream/?order_by=id", person.path());
     let before = server.as_admin().results(&stream).len();
@@ -58,9 +58,9 @@ fn auditor_flag_change_has_own_entry(backend: Backend) {
     let entries = recorded(&server, &ann, || {
         admin.patch(&ann.path(), json!({"is_system_auditor": true, "first_name": "Ann"})).expect(200);
     });
-    let mut told = changes(&entries);
-    told.sort_by_key(|changes| changes.to_string());
-    assert_eq!(told, [&json!({"first_name": ["", "Ann"]}), &json!({"is_system_auditor": [false, true]})]);
+    let mut found = changes(&entries);
+    found.sort_by_key(|changes| changes.to_string());
+    assert_eq!(found, [&json!({"first_name": ["", "Ann"]}), &json!({"is_system_auditor": [false, true]})]);
     let entries = recorded(&server, &ann, || {
         admin.patch(&ann.path(), json!({"is_system_auditor": false})).expect(200);
     });
@@ -79,14 +79,14 @@ fn entry_actor_is_the_caller(backend: Backend) {
         ann.client.patch(&ann.path(), json!({"first_name": "3"})).expect(200);
         ann.token("write").patch(&ann.path(), json!({"first_name": "4"})).expect(200);
     });
-    let told: Vec<_> = entries
+    let recorded: Vec<_> = entries
         .iter()
         .filter(|entry| entry["object1"] == "user")
         .map(|entry| (&entry["changes"]["first_name"][1], &entry["summary_fields"]["actor"]["id"]))
         .collect();
     let (one, boss, ann) = (json!(1), json!(boss.id), json!(ann.id));
     let expected = [(&json!("1"), &one), (&json!("2"), &boss), (&json!("3"), &ann), (&json!("4"), &ann)];
-    assert_eq!(told, expected);
+    assert_eq!(recorded, expected);
 }
 
 fn rejected_or_unchanged_update_has_no_entry(backend: Backend) {

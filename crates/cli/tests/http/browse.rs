@@ -1,4 +1,4 @@
-//! The pages that a browser gets: what they show, and that they show it as text.
+//! HTML pages: their content, and the escaping of values.
 
 use hostler_testkit::pages::{ACCEPT, content, hidden_fields, is_page, unescaped};
 use hostler_testkit::{ADMIN, ADMIN_PASSWORD, Backend, PASSWORD, PageBrowser, Response, TestServer, backends};
@@ -27,7 +27,7 @@ fn accept_header_selects_json_or_html() {
     assert!(!is_page(&ask("/api/v2/users/", "image/png").expect(406)));
 }
 
-/// Who asks for YAML gets what JSON says, whatever the words in it look like.
+/// YAML responses have the same values as JSON, also for texts that look like YAML.
 #[test]
 fn accept_header_selects_yaml() {
     let server = start(Backend::Sqlite);
@@ -139,9 +139,9 @@ fn pages_have_strict_content_security_policy() {
             assert!(!html.contains(forbidden), "{forbidden} in {page}");
         }
     }
-    // After an upgrade it has another name, under which no browser has the old one.
+    // The link contains a hash of the stylesheet, so that browsers load a new version.
     let page = browser.get("/api/login/").text();
-    let (_, link) = page.split_once("/api/static/hostler.css?").expect("a link that tells which stylesheet");
+    let (_, link) = page.split_once("/api/static/hostler.css?").expect("a link to the stylesheet");
     let version: String = link.chars().take_while(|letter| *letter != '"').collect();
     assert_eq!(version.len(), 16, "{page}");
     let style = server.anonymous().get(&format!("/api/static/hostler.css?{version}")).expect(200);
@@ -158,7 +158,7 @@ fn anonymous_page_links_to_login() {
     assert!(page.text().contains(next), "{page}");
     assert!(!page.text().contains("User List"), "{page}");
     assert!(hidden_fields(&page, "csrfmiddlewaretoken").is_empty());
-    // The form leads back there.
+    // The login form redirects back to the page.
     assert_eq!(hidden_fields(&PageBrowser::new(&server).get(next), "next"), ["/api/v2/users/?search=a%26b"]);
     let elsewhere = PageBrowser::new(&server).get("/api/login/?next=//example.org/");
     assert_eq!(hidden_fields(&elsewhere, "next"), ["/api/"]);
@@ -184,7 +184,7 @@ fn page_without_permission_has_no_form() {
     }
     let page = admin.get(&carol).expect(200);
     assert!(has_form(&page) && has_delete(&page));
-    // Nobody deletes oneself.
+    // The own user has no delete form.
     let page = admin.get("/api/v2/users/admin/").expect(200);
     assert!(has_form(&page) && !has_delete(&page));
     let page = admin.get("/api/v2/settings/authentication/").expect(200);
@@ -197,12 +197,12 @@ fn page_without_permission_has_no_form() {
         let page = plain.get(path).expect(200);
         assert!(!has_form(&page) && !has_delete(&page), "{path}");
     }
-    // Basic authentication has no session to write with.
+    // With Basic authentication there is no session that could write.
     let page = server.as_admin().request("GET", &carol).header("Accept", ACCEPT).send().expect(200);
     assert!(!has_form(&page) && !page.text().contains("<form"), "{page}");
 }
 
-/// Who may not see what a thing is sees at least what happened.
+/// The heading is the error if the object is not visible.
 #[test]
 fn error_page_shows_error_as_heading() {
     let server = start(Backend::Sqlite);
@@ -238,7 +238,7 @@ fn html_in_names_is_escaped() {
         let shown: serde_json::Value = serde_json::from_str(&content(&browser.get(url))).expect("JSON in the form");
         assert_eq!(shown["name"], name);
     }
-    // What comes from the address is text as well.
+    // Values from the URL are escaped too.
     for path in
         ["/api/v2/users/?search=%22%3E%3Cscript%3E", "/api/v2/users/?%3Cscript%3E=1", "/api/v2/users/%3Cscript%3E/"]
     {
@@ -290,7 +290,7 @@ fn failed_login_keeps_next_and_username() {
     let page = browser.form("/api/login/", &fields).expect(401);
     assert!(page.text().contains("Your username or password was incorrect."), "{page}");
     assert_eq!(hidden_fields(&page, "next"), ["/api/v2/users/"]);
-    // The name need not be typed again, the password has to be.
+    // The form keeps the username, but not the password.
     let html = page.text();
     assert!(unescaped(&html).contains(&format!("value=\"{name}\"")), "{page}");
     assert!(!html.contains("x=\"<b>") && !html.contains("wrong"), "{page}");

@@ -1,4 +1,4 @@
-//! Writing through the forms of pages: what a session can do with them, and what nobody can make it do.
+//! Writes through the forms of pages, and CSRF attempts.
 
 use hostler_testkit::browser::{FORM, encode};
 use hostler_testkit::pages::{ACCEPT, content, hidden_fields, is_page};
@@ -11,7 +11,7 @@ fn start(backend: Backend) -> TestServer {
     TestServer::start(BINARY, backend)
 }
 
-/// What the form of a page says is wrong, as HTML.
+/// The error message in the form of a page, as HTML.
 fn problems(page: &Response) -> Vec<String> {
     let html = page.text();
     let Some((_, rest)) = html.split_once("id=\"problems\"") else { return vec![] };
@@ -37,7 +37,7 @@ fn form_updates_object() {
         assert!(browser.get(&url).expect(200).text().contains("&quot;Carol&quot;"), "{backend}");
         assert_eq!(server.as_admin().get(&url).json()["first_name"], "Carol", "{backend}");
 
-        // The same form again is about a state that is gone.
+        // The same form again refers to an outdated state.
         let stale = browser.form(&url, &fields).expect(412);
         assert!(is_page(&stale) && stale.text().contains("has changed since"), "{backend}: {stale}");
         browser.form(&url, &[("_method", "PUT"), ("_content", "{\"username\": \"caro\"}")]).expect(303);
@@ -58,12 +58,12 @@ fn rejected_form_keeps_input() {
     assert_eq!(problems(&page), ["<strong>email</strong>: Enter a valid email address."]);
     let broken = browser.form(&url, &[("_method", "PATCH"), ("_content", "{")]).expect(400);
     assert!(problems(&broken)[0].starts_with("JSON parse error"), "{broken}");
-    // Nothing is wrong before anything was sent.
+    // An unsent form shows no errors.
     let untouched = browser.get(&url).expect(200);
     assert!(problems(&untouched).is_empty() && !untouched.text().contains("aria-invalid"), "{untouched}");
 }
 
-/// Each field and each of its faults, how deep it may be, and what is wrong with several of them together.
+/// All errors of each field, of nested fields, and of several fields together.
 #[test]
 fn rejected_form_shows_all_errors() {
     let server = start(Backend::Sqlite);
@@ -131,7 +131,7 @@ fn forged_form_is_rejected() {
         browser.raw_form(&url, &wanted).expect(403);
         browser.raw_form(&url, &[&[("csrfmiddlewaretoken", wrong.as_str())], &wanted[..]].concat()).expect(403);
         browser.raw_form(&url, &[&[("csrfmiddlewaretoken", "")], &wanted[..]].concat()).expect(403);
-        // The token in the address proves nothing.
+        // The CSRF token in the URL is not accepted.
         let query = format!("{url}?csrfmiddlewaretoken={token}");
         browser.raw_form(&query, &wanted).expect(403);
         browser.send("POST", &url, &[("X-CSRFToken", &wrong)], Some(encode(&wanted))).expect(403);
@@ -142,12 +142,12 @@ fn forged_form_is_rejected() {
         {
             browser.send("POST", &url, &headers, Some(right.clone())).expect(403);
         }
-        // Other content types are no forms, and need the header.
+        // Other content types are not forms, and need the CSRF header.
         let cookies = format!("awx_sessionid={}; csrftoken={token}", browser.cookie("awx_sessionid"));
         let anonymous = server.anonymous();
         let call = anonymous.request("POST", &url).header("Cookie", &cookies).header("Content-Type", "text/plain");
         call.body(right.clone()).send().expect(403);
-        // The method of the request is the form's, never a header's.
+        // The method comes from the form, not from a header.
         browser
             .send("POST", &url, &[("X-HTTP-Method-Override", "DELETE")], Some(right.replace("PATCH", "GET")))
             .expect(400);
@@ -179,7 +179,7 @@ fn form_requires_session() {
         let call = client.request(method, &url).header("Cookie", &cookies).header("Content-Type", FORM);
         call.header("Accept", ACCEPT).body(encode(&fields)).send()
     };
-    // A request with credentials of its own must send JSON; the session does not count.
+    // A request with an Authorization header must send JSON; the session is ignored.
     let made = |scope: &str| server.as_admin().post("/api/v2/tokens/", json!({"scope": scope})).expect(201).json();
     let (read, write) = (made("read"), made("write"));
     let with = |token: &serde_json::Value| server.with_token(token["token"].as_str().expect("a token"));
@@ -188,10 +188,10 @@ fn form_requires_session() {
     assert_eq!(send(with(&read), "POST").status, 403);
     assert_eq!(send(server.anonymous().with_token("wrong"), "POST").status, 401);
     assert_eq!(send(server.anonymous().with_password(ADMIN, "wrong"), "POST").status, 401);
-    // Only POST carries another method.
+    // Only POST can carry another method.
     assert_eq!(send(server.anonymous(), "PATCH").status, 403);
     assert_eq!(server.as_admin().get(&url).json()["first_name"], "");
-    // Without a session there is nobody.
+    // Without a session the request is anonymous.
     let anonymous = server.anonymous();
     let call = anonymous.request("POST", &url).header("Cookie", &format!("csrftoken={token}"));
     call.header("Content-Type", FORM).body(encode(&fields)).send().expect(401);

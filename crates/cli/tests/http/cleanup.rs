@@ -1,4 +1,4 @@
-//! What has expired is removed by itself.
+//! Expired rows are deleted in the background.
 
 use std::thread::sleep;
 use std::time::Duration;
@@ -20,7 +20,7 @@ fn expired_tokens_and_sessions_are_deleted(backend: Backend) {
         admin
             .create("/api/v2/tokens/", json!({"scope": "read", "description": description, "application": application}))
     };
-    // More than one step takes.
+    // More rows than one batch.
     let rows: Vec<_> = (0..250).map(|number| format!("('{number}')")).collect();
     token("refreshable", Some(application));
     let used_up = token("used up", Some(application));
@@ -42,7 +42,7 @@ fn expired_tokens_and_sessions_are_deleted(backend: Backend) {
         let tokens = server.as_admin().results("/api/v2/tokens/?order_by=id&description__isnull=false&page_size=200");
         tokens.iter().map(|token| token["description"].as_str().expect("a text").to_owned()).collect::<Vec<_>>()
     };
-    // It begins with the server and takes a moment.
+    // The cleanup begins at start and takes a moment.
     let count = || server.as_admin().get("/api/v2/tokens/").expect(200).json()["count"].as_i64().expect("a number");
     for _ in 0..3000 {
         if count() == 2 {

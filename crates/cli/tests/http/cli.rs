@@ -1,5 +1,4 @@
-//! The command line: starting, refusing to start, stopping, surviving, and the
-//! commands for users.
+//! The command line: start, failed starts, stop, crashes, and the commands for users.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -76,7 +75,7 @@ fn stdout_contains_one_line() {
     assert_eq!(server.remaining_stdout(), Vec::<String>::new());
 }
 
-/// Neither ours nor those of libraries that log in another way.
+/// No log lines either, neither ours nor those of libraries.
 #[test]
 fn log_lines_have_no_source_location() {
     for backend in backends() {
@@ -89,7 +88,7 @@ fn log_lines_have_no_source_location() {
             modules.insert(event["target"].as_str().expect("a target").to_owned());
             let mut keys = event.as_object().expect("an object").keys();
             assert!(keys.all(|key| !key.starts_with("log.")), "{backend}: {line}");
-            // Only so, since a statement may name a file in a comment.
+            // Only `src/` is checked, because a statement may name a file in a comment.
             assert!(!line.contains("src/"), "{backend}: {line}");
         }
         assert!(modules.iter().any(|module| module.starts_with("refinery")), "{backend}: {modules:?}");
@@ -106,7 +105,7 @@ fn query_count_header_is_opt_in() {
     assert_eq!(plain.as_admin().get("/api/v2/users/").header("X-API-Query-Count"), None);
 }
 
-/// Runs `serve`, which has to refuse: exit code 1, and one line that says why.
+/// Runs `serve`, which must fail: exit code 1, and a one-line reason.
 fn refusal(listen: &str, data: &Path) -> String {
     let output = hostler(&["serve", "--listen", listen, "--data"])
         .arg(data)
@@ -132,14 +131,14 @@ fn port_in_use_is_reported() {
 
 #[test]
 fn readonly_data_directory_is_reported() {
-    // Below a plain file nobody can write, not even root, whom modes do not stop.
+    // Below a plain file no user can write, not even root, for whom file modes do not apply.
     let file = tempfile::NamedTempFile::new().expect("a file");
     let data = file.path().join("data");
     let line = refusal("127.0.0.1:0", &data);
     assert!(line.contains(&data.display().to_string()), "{line}");
 }
 
-/// systemd restarts it.
+/// The server exits instead of retrying: systemd restarts it.
 #[test]
 fn unreachable_postgres_is_reported() {
     let folder = TempDir::new().expect("a directory");
@@ -151,7 +150,7 @@ fn unreachable_postgres_is_reported() {
         .expect("the binary runs");
     let stderr = text(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{stderr}");
-    assert_eq!(text(&output.stdout), "", "it must not tell where it listens");
+    assert_eq!(text(&output.stdout), "", "it must not print an address");
     assert!(stderr.contains(&format!("{closed}/hostler")) && !stderr.contains("tellnobody"), "{stderr}");
 }
 
@@ -180,7 +179,7 @@ fn sqlite_file(data: &Path) -> PathBuf {
     files(data).into_iter().find(is_database).expect("an SQLite database in the data directory")
 }
 
-/// Every file below a directory.
+/// All files below a directory.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).expect("a directory") {
@@ -208,7 +207,7 @@ fn data_directory_is_private() {
 fn sigterm_exits_with_zero() {
     for backend in backends() {
         let mut server = start(backend);
-        // A connection kept open and silent must not hold up the end.
+        // An open idle connection must not delay the shutdown.
         let _idle = TcpStream::connect(server.base().trim_start_matches("http://")).expect("a connection");
         let asked = Instant::now();
         assert_eq!(server.stop().code(), Some(0), "{backend}");
@@ -229,7 +228,7 @@ fn sigterm_finishes_running_requests() {
     );
     let mut stream = TcpStream::connect(server.base().trim_start_matches("http://")).expect("a connection");
     stream.write_all(head.as_bytes()).expect("the head is sent");
-    // The server has to have read the head before it stops.
+    // The server must have read the request head before it stops.
     sleep(Duration::from_millis(300));
     server.terminate();
     sleep(Duration::from_millis(300));
@@ -266,7 +265,7 @@ fn acknowledged_writes_survive_kill() {
             while answered.lock().expect("no panic").len() < 20 && Instant::now() < deadline {
                 sleep(Duration::from_millis(5));
             }
-            // In the midst of writing.
+            // During writes.
             server.kill9();
         });
         server.restart();
@@ -279,7 +278,7 @@ fn acknowledged_writes_survive_kill() {
     }
 }
 
-/// Runs a command for users on a server's data, with this password on standard input.
+/// Runs a `user` command on a server's data, with this password on standard input.
 fn user(server: &TestServer, arguments: &[&str], password: &str) -> Output {
     let mut command = hostler(&["user"]);
     command.args(arguments).env("HOSTLER_DATA", server.data());
@@ -288,7 +287,7 @@ fn user(server: &TestServer, arguments: &[&str], password: &str) -> Output {
     }
     let mut child =
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary runs");
-    // A command that refuses its arguments does not read: the broken pipe is no matter.
+    // A command that rejects its arguments does not read standard input: a broken pipe is expected.
     let _ = writeln!(child.stdin.take().expect("a pipe"), "{password}");
     child.wait_with_output().expect("the command ends")
 }
@@ -302,7 +301,7 @@ fn user_done(server: &TestServer, arguments: &[&str], password: &str) -> String 
 #[test]
 fn users_command_creates_lists_and_resets_passwords() {
     for backend in backends() {
-        // While the server runs: that is when someone is locked out of it.
+        // The server runs: users are locked out of a running server.
         let server = start(backend);
         user_done(&server, &["create", "carol"], "First-Pass-1");
         user_done(&server, &["create", "dave", "--superuser"], "First-Pass-1");
@@ -335,7 +334,7 @@ fn users_command_rejects_bad_input() {
     }
 }
 
-/// Who mistypes the folder is not to mend an empty database, and think the real one mended.
+/// A mistyped folder must be an error, instead of a new empty database.
 #[test]
 fn commands_do_not_create_data() {
     let folder = TempDir::new().expect("a directory");
@@ -357,7 +356,7 @@ fn commands_do_not_create_data() {
     }
 }
 
-/// The server has a user of its own, and its administrator is root.
+/// The server runs as its own user, the administrator is root.
 #[test]
 fn files_created_by_root_get_data_owner() {
     const SOMEBODY: u32 = 12345;
@@ -401,12 +400,12 @@ fn files_created_by_root_get_data_owner() {
 fn empty_admin_password_is_rejected() {
     let server = TestServer::start_with(BINARY, Backend::Sqlite, &[("HOSTLER_ADMIN_PASSWORD", "")]);
     server.as_user(ADMIN, "").get("/api/v2/me/").expect(401);
-    let told = server.stderr();
-    let password = told.split_once(" with the password ").and_then(|(_, rest)| rest.split(' ').next());
+    let log = server.stderr();
+    let password = log.split_once(" with the password ").and_then(|(_, rest)| rest.split(' ').next());
     server.as_user(ADMIN, password.expect("a generated password")).get("/api/v2/me/").expect(200);
 }
 
-/// Several servers that start at the same moment on the same new data all come up, and share them.
+/// Several servers that start at the same time on the same new data all start, and share it.
 #[test]
 fn concurrent_first_starts_share_database() {
     for backend in backends() {
@@ -446,7 +445,7 @@ fn concurrent_first_starts_share_database() {
     }
 }
 
-/// As behind `| head`, which ends before all is printed.
+/// Like `| head`, which ends before all output is written.
 #[test]
 fn closed_stdout_is_no_error() {
     let server = start(Backend::Sqlite);
@@ -467,7 +466,7 @@ fn closed_stdout_is_no_error() {
         assert_eq!(text(&output.stderr), "", "{arguments:?}");
         assert_eq!(output.status.code(), Some(141), "{arguments:?}");
     }
-    // On a full disk, on the other hand, something is lost.
+    // A full disk is an error, because output is lost.
     let full = fs::File::options().write(true).open("/dev/full").expect("a full disk");
     let output = hostler(&["config", "show"]).stdout(full).output().expect("the binary runs");
     assert_eq!(output.status.code(), Some(1));
@@ -483,7 +482,7 @@ fn manual_pages_are_written_to_folder() {
     let page = fs::read_to_string(pages.join("hostler-user-reset-second-factor.1")).expect("a page of a deep command");
     assert!(page.contains("lost device"), "{page}");
 
-    // Below a plain file nobody can write, not even root.
+    // Below a plain file no user can write, not even root.
     let output = hostler(&["manual", "--to"]).arg(pages.join("hostler.1/man1")).output().expect("the binary runs");
     assert_eq!(output.status.code(), Some(1));
     let stderr = text(&output.stderr);

@@ -1,4 +1,4 @@
-//! Several writers at once, with and without `If-Match`.
+//! Concurrent writes, with and without `If-Match`.
 
 use std::sync::Barrier;
 use std::thread;
@@ -35,10 +35,10 @@ fn write(client: &Client, method: &str, path: &str, expected: Option<&str>, body
     }
 }
 
-/// One of several requests at the same moment.
+/// One of several simultaneous requests.
 type Act<'a> = Box<dyn Fn() -> Response + Send + Sync + 'a>;
 
-/// Does all of these at the same moment.
+/// Sends all requests at the same time.
 fn at_once(acts: Vec<Act<'_>>) -> Vec<Response> {
     let barrier = Barrier::new(acts.len());
     thread::scope(|scope| {
@@ -56,7 +56,7 @@ fn at_once(acts: Vec<Act<'_>>) -> Vec<Response> {
     })
 }
 
-fn told(answers: &[Response]) -> String {
+fn summary(answers: &[Response]) -> String {
     answers.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
@@ -79,14 +79,14 @@ fn etag_changes_with_state(backend: Backend) {
     ] {
         let first = tag(&admin, &path);
         assert!(first.starts_with('"') && first.ends_with('"'), "{first} is no strong tag");
-        assert_eq!(tag(&admin, &path), first, "{path}: the tag changed by itself");
+        assert_eq!(tag(&admin, &path), first, "{path}: the tag changed without a write");
         let changed = admin.patch(&path, json!({field: "other"})).expect(200);
         let second = tag(&admin, &path);
         assert!(second != first, "{path}: the change left the tag");
         assert_eq!(changed.header("ETag").as_ref(), Some(&second), "{path}: the answer to PATCH has another tag");
         admin.patch(&path, json!({field: "other"})).expect(200);
         assert_eq!(tag(&admin, &path), second, "{path}: the same value changed the tag");
-        // Back to the old value is not back to the old state.
+        // The version differs although the value is the old one again.
         admin.patch(&path, json!({field: ""})).expect(200);
         assert!(tag(&admin, &path) != first, "{path}");
     }
@@ -119,7 +119,7 @@ fn if_match_with_other_etag_is_rejected(backend: Backend) {
     }
     assert_eq!(admin.get(&path).expect(200).json(), before);
     ann.client.get("/api/v2/me/").expect(200);
-    // The tag of another object's state is not this one's.
+    // The ETag of another object does not match.
     let foreign = tag(&admin, "/api/v2/users/1/");
     write(&admin, "PATCH", &path, Some(&foreign), json!({"last_name": "X"})).expect(412);
     for (number, expected) in ["*", "the tag", "\"x\", the tag", "the tag ,\"x\""].iter().enumerate() {
@@ -142,7 +142,8 @@ fn permission_is_checked_before_if_match(backend: Backend) {
     let right = tag(&server.as_admin(), &ann.path());
     for expected in [right.as_str(), "\"wrong\"", "*"] {
         for method in ["PATCH", "PUT", "DELETE"] {
-            // The same answer whether the guess is right or wrong, or it would tell how often Ann was changed.
+            // The response is the same for a right and a wrong guess. Otherwise it would reveal the number of changes
+            // to Ann.
             write(&bob.client, method, &ann.path(), Some(expected), json!({"username": "x"})).expect(403);
         }
     }
@@ -198,7 +199,7 @@ fn users_who_update_each_other_both_succeed(backend: Backend) {
             Box::new(|| bob.client.patch(&ann.path(), body("ann"))),
         ];
         let answers = at_once(acts);
-        assert_eq!(statuses(&answers), [200, 200], "round {round}: {}", told(&answers));
+        assert_eq!(statuses(&answers), [200, 200], "round {round}: {}", summary(&answers));
     }
 }
 
@@ -211,18 +212,18 @@ fn concurrent_creates_of_one_username_have_one_winner(backend: Backend) {
         Box::new(move || admin.post("/api/v2/users/", &body)) as Act<'_>
     });
     let answers = at_once(acts.collect());
-    assert_eq!(answers.iter().filter(|answer| answer.status == 201).count(), 1, "{}", told(&answers));
+    assert_eq!(answers.iter().filter(|answer| answer.status == 201).count(), 1, "{}", summary(&answers));
     for answer in &answers {
         assert!([201, 400, 409].contains(&answer.status), "{answer}");
     }
     assert_eq!(admin.get("/api/v2/users/?username=wanted").expect(200).json()["count"], 1);
-    // Existing users who all want the same new name.
+    // Existing users that are renamed to the same name.
     let users: Vec<_> = (0..4).map(|number| server.user(&format!("user-{number}"))).collect();
     let acts =
         users.iter().map(|user| Box::new(move || admin.patch(&user.path(), json!({"username": "renamed"}))) as Act<'_>);
     let answers = at_once(acts.collect());
-    assert_eq!(answers.iter().filter(|answer| answer.status == 200).count(), 1, "{}", told(&answers));
-    assert!(answers.iter().all(|answer| [200, 400, 409].contains(&answer.status)), "{}", told(&answers));
+    assert_eq!(answers.iter().filter(|answer| answer.status == 200).count(), 1, "{}", summary(&answers));
+    assert!(answers.iter().all(|answer| [200, 400, 409].contains(&answer.status)), "{}", summary(&answers));
 }
 
 fn last_two_superusers_cannot_both_be_demoted(backend: Backend) {
@@ -232,7 +233,7 @@ fn last_two_superusers_cannot_both_be_demoted(backend: Backend) {
     let (first, second_path) = (&first, &second.path());
     let demoted = json!({"is_superuser": false});
     for round in 0..4 {
-        // Each demotes themselves, then each the other; both are superusers again before that.
+        // Each superuser demotes themselves, then the other. Before each round both are superusers.
         let (a, b) = if round % 2 == 0 {
             ("/api/v2/users/1/", second_path.as_str())
         } else {
@@ -245,7 +246,7 @@ fn last_two_superusers_cannot_both_be_demoted(backend: Backend) {
         assert!(
             done == 1 && answers.iter().all(|answer| [200, 400, 403].contains(&answer.status)),
             "{}",
-            told(&answers)
+            summary(&answers)
         );
         let left = [first, &second.client]
             .into_iter()

@@ -1,4 +1,4 @@
-//! The configuration file: what wins over what, what is refused, and what `config show` tells.
+//! The configuration file: precedence, errors, and the output of `config show`.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -7,7 +7,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-/// A configuration file in a folder of its own.
+/// A configuration file in a temporary folder.
 struct File {
     _folder: TempDir,
     path: PathBuf,
@@ -35,7 +35,7 @@ impl File {
         String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()
     }
 
-    /// The one line that refuses the file.
+    /// The one-line error for an invalid file.
     fn refused(&self) -> String {
         let output = self.command(&["config", "show"]).output().expect("the binary runs");
         let stderr = String::from_utf8_lossy(&output.stderr).into_owned();

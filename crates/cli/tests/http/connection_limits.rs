@@ -1,4 +1,4 @@
-//! How long clients may take, and how long the end may.
+//! Timeouts of clients and of the shutdown.
 
 use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
@@ -19,7 +19,7 @@ fn connect(server: &TestServer) -> TcpStream {
     stream
 }
 
-/// Waits until the server ends the connection, and answers what it sent before.
+/// Waits until the server closes the connection, and returns what it sent before.
 fn rest(mut stream: TcpStream) -> String {
     let mut bytes = vec![];
     match stream.read_to_end(&mut bytes) {
@@ -37,7 +37,7 @@ fn slow_headers_time_out() {
     slow.write_all(b"GET /healthz HTTP/1.1\r\nHost: local").expect("a beginning");
     assert_eq!(rest(slow), "");
 
-    // The same after a request of the same connection, and byte by byte.
+    // The same after another request on the connection, and byte by byte.
     let mut slow = connect(&server);
     slow.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("a request");
     let mut writer = slow.try_clone().expect("a descriptor");
@@ -93,13 +93,13 @@ fn oversized_headers_are_rejected() {
     for (header, status) in [("x".repeat(60_000), "200"), ("x".repeat(70_000), "431")] {
         let mut stream = connect(&server);
         let request = format!("GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX: {header}\r\n\r\n");
-        // It may close before it has read all.
+        // The server may close before it has read the whole request.
         let _ = stream.write_all(request.as_bytes());
         assert!(rest(stream).starts_with(&format!("HTTP/1.1 {status} ")), "{status}");
     }
 }
 
-/// A request that is under way and does not end: its body does not come.
+/// A request whose body does not arrive.
 fn endless(server: &TestServer) -> TcpStream {
     let mut stream = connect(server);
     let head = "POST /api/login/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\nExpect: 100-continue\r\n\r\n";

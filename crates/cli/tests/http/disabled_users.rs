@@ -1,4 +1,4 @@
-//! Users who may not sign in (`is_active`), instead of being deleted.
+//! Disabled users (`is_active`).
 
 use hostler_testkit::browser::Browser;
 use hostler_testkit::{Backend, PASSWORD, TestServer, on_each_backend};
@@ -25,7 +25,7 @@ fn disabled_user_cannot_authenticate(backend: Backend) {
     let server = start(backend);
     let ann = server.user("ann");
     let (session, token) = (Browser::logged_in(&server, "ann", PASSWORD), ann.token("write"));
-    // Verified just now, and so remembered.
+    // Just verified, and so cached.
     ann.client.get("/api/v2/me/").expect(200);
     server.as_admin().patch(&ann.path(), json!({"is_active": false})).expect(200);
     ann.client.get("/api/v2/me/").expect(401);
@@ -54,7 +54,7 @@ fn user_created_disabled_cannot_authenticate(backend: Backend) {
     let server = start(backend);
     let ann = server.user_with("ann", json!({"is_active": false}));
     ann.client.get("/api/v2/me/").expect(401);
-    // PUT leaves alone what is not sent.
+    // PUT keeps the field if it is missing.
     let admin = server.as_admin();
     admin.put(&ann.path(), json!({"username": "ann"})).expect(200);
     ann.client.get("/api/v2/me/").expect(401);
@@ -95,7 +95,7 @@ fn user_cannot_disable_self(backend: Backend) {
     for person in [&ann, &root] {
         let refused = person.client.patch(&person.path(), json!({"is_active": false})).expect(403);
         assert_eq!(refused.json()["detail"], "Cannot change is_active.");
-        // The value that is stored already is no change.
+        // Sending the stored value is not a change.
         person.client.patch(&person.path(), json!({"is_active": true})).expect(200);
     }
 }
@@ -105,7 +105,7 @@ fn last_superuser_cannot_be_disabled(backend: Backend) {
     let root = server.user_with("root", json!({"is_superuser": true}));
     let admin = server.as_admin();
     admin.patch(&root.path(), json!({"is_active": false})).expect(200);
-    // Who cannot sign in does not count as a superuser who is left.
+    // A disabled superuser does not count as a remaining one.
     let refused = admin.patch("/api/v2/users/1/", json!({"is_superuser": false})).expect(400);
     assert!(refused.json()["is_superuser"].is_array(), "{refused}");
     admin.patch(&root.path(), json!({"is_active": true})).expect(200);
@@ -153,7 +153,7 @@ fn disabling_is_recorded(backend: Backend) {
     assert_eq!(entries.len(), 2, "{entries:?}");
     assert!(entries[0]["changes"].get("is_active").is_none(), "{}", entries[0]);
     assert_eq!(entries[1]["changes"], json!({"first_name": ["", "Ann"], "is_active": [true, false]}));
-    // What is as usual goes without saying; what is not does not.
+    // The entry about a new user contains `is_active` only if it is false.
     let made = &admin.results(&format!("{}activity_stream/", bob.path()))[0];
     assert_eq!(made["changes"]["is_active"], false, "{made}");
 }

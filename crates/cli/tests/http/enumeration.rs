@@ -1,4 +1,4 @@
-//! What outsiders can find out: who exists, and what other organizations hold.
+//! What unauthorized clients can find out: existing usernames, and objects of other organizations.
 
 use std::collections::BTreeMap;
 
@@ -20,11 +20,11 @@ fn start(backend: Backend) -> TestServer {
     TestServer::start(env!("CARGO_BIN_EXE_hostler"), backend)
 }
 
-/// All of an answer but what differs from request to request.
+/// All of a response except the parts that differ between requests.
 fn essence(answer: &Response) -> (u16, BTreeMap<String, String>, String) {
     let varying = ["date", "x-api-request-id", "x-api-time", "x-api-total-time"];
     let headers = answer.headers.keys().map(|name| name.as_str()).filter(|name| !varying.contains(name));
-    // Only tests get the number of statements.
+    // The header with the number of statements exists in tests only.
     let headers = headers.filter(|name| *name != "x-api-query-count" && *name != "set-cookie");
     let headers = headers.map(|name| (name.to_owned(), answer.header(name).unwrap_or_default())).collect();
     (answer.status, headers, answer.text())
@@ -57,7 +57,7 @@ fn login_form_does_not_reveal_users(backend: Backend) {
     let mut browser = Browser::open(&server);
     let mut attempt = |name: &str, password: &str| {
         let mut answer = browser.log_in(&[("username", name), ("password", password)]).expect(401);
-        // The form keeps what was typed.
+        // The form keeps the username.
         let typed = format!("value=\"{}\"", name.replace('<', "&lt;").replace('>', "&gt;"));
         let text = answer.text();
         assert!(text.contains(&typed), "{text}");
@@ -106,12 +106,12 @@ fn username_conflict_does_not_reveal_users(backend: Backend) {
     }
 }
 
-/// Two organizations that know nothing of each other. Everything in the other one has `secret` in its name.
+/// Two organizations. Everything in the other one has `secret` in its name.
 struct TwoOrganizations {
     server: TestServer,
-    /// A plain member of the first organization.
+    /// A member of the first organization.
     member: Client,
-    /// A member of a team of the first, and of no organization.
+    /// A member of a team of the first organization, but of no organization.
     sailor: Client,
     own: i64,
     other: i64,
@@ -137,7 +137,7 @@ fn two_organizations(backend: Backend) -> TwoOrganizations {
     let label = boss.client.create("/api/v2/labels/", json!({"name": "secret-label", "organization": other}));
     boss.client.patch(&format!("/api/v2/organizations/{other}/"), json!({"description": "secret"})).expect(200);
     let token = theirs.client.create("/api/v2/tokens/", json!({"description": "secret-token"}));
-    // They were here once: what they made here stays, and names them to nobody.
+    // Former members: the objects that they created here remain, but their names are hidden.
     server.add_admin(own, &boss);
     boss.client.create("/api/v2/teams/", json!({"name": "made-by-them", "organization": own}));
     boss.client.create("/api/v2/labels/", json!({"name": "made-by-them", "organization": own}));
@@ -187,7 +187,7 @@ fn other_organization_is_invisible(backend: Backend) {
                 assert!(!answer.text().contains("secret"), "{answer}");
             }
         }
-        // A team without its organization's name tells no name in its URL either.
+        // The named URL of a team contains no name of a hidden organization either.
         let teams = client.get("/api/v2/teams/").expect(200).json();
         assert!(!teams.to_string().contains("secret"), "{teams}");
     }
@@ -200,7 +200,7 @@ fn other_organization_is_invisible(backend: Backend) {
     );
 }
 
-/// Filters, searches and orders that would tell about the other organization if they could.
+/// Filters, searches and orders that would reveal the other organization without access conditions.
 fn other_organization_cannot_be_probed_by_filters(backend: Backend) {
     let fixture = two_organizations(backend);
     let guesses = [
@@ -241,7 +241,7 @@ fn other_organization_cannot_be_probed_by_filters(backend: Backend) {
     for client in [&fixture.member, &fixture.sailor] {
         for guess in guesses {
             let answer = client.get(&format!("/api/v2/{guess}"));
-            // A field that cannot be filtered by tells nothing either; but then the guess has to be a better one.
+            // Guesses for a field that cannot be filtered reveal nothing; the guess must be on another field.
             if answer.status != 200 || answer.json()["count"] != 0 {
                 complaints.push(answer.to_string());
             }
@@ -254,7 +254,7 @@ fn other_organization_cannot_be_probed_by_filters(backend: Backend) {
         assert_eq!(by_link.json()["count"], 0, "{by_link}");
     }
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
-    // The same guesses are right for those who may know.
+    // The same guesses match for users who may see the objects.
     let admin = fixture.server.as_admin();
     for guess in
         ["teams/?organization__name__startswith=secret", "organizations/?modified_by__username__startswith=secret"]
@@ -266,7 +266,7 @@ fn other_organization_cannot_be_probed_by_filters(backend: Backend) {
     }
 }
 
-/// A team of another organization holds a role here, and so does one of its members.
+/// A team of another organization has a role here, and so does one of its members.
 fn team_of_other_organization_is_not_named(backend: Backend) {
     let server = start(backend);
     let admin = server.as_admin();

@@ -1,4 +1,4 @@
-//! Every endpoint, called anonymously and by a user without any grant.
+//! Every endpoint, called anonymously and by a user without grants.
 
 use std::collections::BTreeSet;
 
@@ -25,10 +25,10 @@ const FOR_ALL_USERS: &[&str] = &[
     "/api/v2/role_definitions/",
     "/api/v2/role_definitions/1/",
 ];
-/// Paths where every user may create an object of their own.
+/// Paths where every user may create their own objects.
 const CREATE_FOR_SELF: &[&str] =
     &["/api/v2/credential_types/1/credentials/", "/api/v2/credentials/", "/api/v2/tokens/"];
-/// Links of AWX to kinds of objects that are not built yet.
+/// Links of AWX to kinds of objects that are not implemented yet.
 const NOT_BUILT: &[&str] = &[
     "execution_environments",
     "instance_groups",
@@ -49,7 +49,7 @@ const NOT_BUILT: &[&str] = &[
 const ROLE_REQUIRED: &[&str] = &["/api/v2/users/1/roles/"];
 const METHODS: &[&str] = &["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"];
 
-/// A server with an object of each kind, and all paths that lead anywhere.
+/// A server with an object of each kind, and the paths of all links.
 struct LinkedPaths {
     server: TestServer,
     paths: BTreeSet<String>,
@@ -86,7 +86,7 @@ fn build(backend: Backend) -> LinkedPaths {
     LinkedPaths { server, paths }
 }
 
-/// Follows every link of an answer, to the first object of a list only.
+/// Follows all links of a response; of a list only those of the first object.
 fn walk(admin: &Client, path: &str, paths: &mut BTreeSet<String>) {
     let is_new = paths.insert(path.to_owned());
     if !is_new && path != "/api/v2/" {
@@ -98,14 +98,14 @@ fn walk(admin: &Client, path: &str, paths: &mut BTreeSet<String>) {
     }
     let mut body = answer.json();
     if let Some(results) = body.get_mut("results") {
-        // Each kind of object once is enough: all of a kind have the same links.
-        // The managed credential has fewer links than others, and spaces in its named URL.
+        // One object of each kind is enough: all objects of a kind have the same links. The managed credential has
+        // fewer links, and spaces in its named URL.
         let others = results.as_array().into_iter().flatten().filter(|object| object["name"] != "Ansible Galaxy");
         let one_of_each: Vec<Value> = others.take(1).cloned().collect();
         *results = one_of_each.into();
     }
     let mut links = BTreeSet::new();
-    gather(&body, &mut links);
+    collect_links(&body, &mut links);
     for link in links {
         let kind = |path: &str| {
             path.split('/')
@@ -119,13 +119,13 @@ fn walk(admin: &Client, path: &str, paths: &mut BTreeSet<String>) {
     }
 }
 
-fn gather(json: &Value, links: &mut BTreeSet<String>) {
+fn collect_links(json: &Value, links: &mut BTreeSet<String>) {
     match json {
         Value::String(text) if text.starts_with("/api/v2/") && !text.contains('?') => {
             links.insert(text.clone());
         }
-        Value::Array(list) => list.iter().for_each(|value| gather(value, links)),
-        Value::Object(map) => map.values().for_each(|value| gather(value, links)),
+        Value::Array(list) => list.iter().for_each(|value| collect_links(value, links)),
+        Value::Object(map) => map.values().for_each(|value| collect_links(value, links)),
         _ => {}
     }
 }
@@ -134,7 +134,7 @@ fn is_built(path: &str) -> bool {
     !NOT_BUILT.iter().any(|name| path.ends_with(&format!("/{name}/")))
 }
 
-/// Whether a response only says that this is not built yet.
+/// Whether a response says that the feature is not implemented yet.
 fn is_unbuilt(answer: &Response, path: &str) -> bool {
     answer.status == 501 && !is_built(path)
 }
@@ -146,7 +146,7 @@ fn call(client: &Client, method: &str, path: &str) -> Response {
     }
 }
 
-/// Fails with all complaints at once.
+/// Fails with all problems at once.
 fn report(complaints: &[String]) {
     assert!(complaints.is_empty(), "{} complaints:\n{}", complaints.len(), complaints.join("\n"));
 }
@@ -160,7 +160,7 @@ fn anonymous_requests_are_rejected(backend: Backend) {
     let callers = [anonymous.clone(), anonymous.with_password("admin", "wrong"), anonymous.with_token("wrong")];
     for path in &fixture.paths {
         for method in METHODS {
-            // A wrong password costs as much time as a right one: once for each path.
+            // A wrong password takes as long as a right one, so it is tried once per path.
             let callers = if *method == "GET" { &callers[..] } else { &callers[..1] };
             for (caller, client) in callers.iter().enumerate() {
                 let answer = call(client, method, path);
@@ -201,7 +201,7 @@ fn user_without_grants_reads_nothing(backend: Backend) {
     report(&complaints);
 }
 
-/// Whether a response shows only the caller and superusers, who are visible to all.
+/// Whether a response contains only the caller and superusers, whom all users see.
 fn is_harmless(body: &Value, caller: i64) -> bool {
     let objects = match body.get("results") {
         Some(Value::Array(results)) if body["count"] == results.len() => results.clone(),
@@ -212,7 +212,7 @@ fn is_harmless(body: &Value, caller: i64) -> bool {
         let summaries = &object["summary_fields"];
         match object["type"].as_str() {
             Some("user") => object["id"] == caller || object["is_superuser"] == true,
-            // Changes of the caller.
+            // Writes that change the caller.
             Some("activity_stream") => {
                 let about =
                     summaries["user"].as_array().is_some_and(|users| users.iter().all(|user| user["id"] == caller));
@@ -294,7 +294,7 @@ fn allow_header_matches_accepted_methods(backend: Backend) {
     for path in fixture.paths.iter().filter(|path| is_built(path)) {
         let allowed = admin.options(path).header("Allow").unwrap_or_default();
         let allowed: Vec<_> = allowed.split(", ").collect();
-        // DELETE last, and of nothing: a body that demands another state is refused.
+        // DELETE comes last, with an If-Match that fails, so that nothing is deleted.
         for method in ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE"] {
             let call = admin.request(method, path).header("If-Match", "\"none\"");
             let answer =

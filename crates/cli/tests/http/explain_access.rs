@@ -1,4 +1,4 @@
-//! Why somebody may do something, told as the shortest chain of grants.
+//! Explanations of access as the shortest chain of grants.
 
 use std::collections::BTreeSet;
 
@@ -95,7 +95,7 @@ fn explain_access_requires_permission(backend: Backend) {
     let path = |user: i64| format!("/api/v2/users/{user}/explain_access/?object=/api/v2/projects/{project}/");
     server.as_user("ada", "pw-of-ada").get(&path(ada)).expect(200);
     server.as_user("bob", "pw-of-bob").get(&path(ada)).expect(200);
-    // Ada may see user 1, a superuser, but not how that one comes to their rights.
+    // Ada may see user 1, a superuser, but not the reason of the superuser's permissions.
     server.as_user("ada", "pw-of-ada").get(&path(1)).expect(403);
     server.as_user("ada", "pw-of-ada").get(&path(bob)).expect(403);
     server.anonymous().get(&path(ada)).expect(401);
@@ -112,7 +112,7 @@ fn unknown_object_is_rejected(backend: Backend) {
     server.as_admin().post("/api/v2/users/1/explain_access/", json!({})).expect(405);
 }
 
-/// A definition with these permissions, assigned to somebody on an object.
+/// A definition with these permissions, assigned to a user on an object.
 fn assign(server: &TestServer, who: (&str, i64), content_type: &str, object: i64, permissions: &[&str]) -> i64 {
     let admin = server.as_admin();
     let name = format!("{permissions:?} for {who:?} on {object}");
@@ -180,18 +180,18 @@ fn invisible_objects_are_not_in_paths(backend: Backend) {
     let id_of = |field: &str| roles[field]["id"].as_i64().expect("a role");
     admin.attach(&format!("/api/v2/teams/{secret}/roles/"), id_of("use_role"));
     admin.attach(&format!("/api/v2/users/{}/roles/", keeper.id), id_of("admin_role"));
-    // The keeper must be able to see Eve to ask about her.
+    // The keeper must be able to see Eve to explain her access.
     let common = server.organization("common");
     server.add_member(common, &eve);
     server.add_member(common, &keeper);
     let path = format!("{}explain_access/?object=/api/v2/projects/{project}/", eve.path());
-    for (client, told) in [(&admin, true), (&eve.client, true), (&keeper.client, false)] {
+    for (client, visible) in [(&admin, true), (&eve.client, true), (&keeper.client, false)] {
         let answer = client.get(&path).expect(200);
         let explained = answer.json();
         let view = permission(&explained, "awx.view_project");
         assert_eq!(view["allowed"], true);
-        assert_eq!(view["because"].is_array(), told, "{view}");
-        assert_eq!(answer.text().contains("secret"), told, "{answer}");
+        assert_eq!(view["because"].is_array(), visible, "{view}");
+        assert_eq!(answer.text().contains("secret"), visible, "{answer}");
     }
 }
 
@@ -203,7 +203,7 @@ fn statements_are_constant(backend: Backend) {
     let ask = || {
         let token = eve.token("read");
         let path = format!("{}explain_access/?object=/api/v2/projects/{project}/", eve.path());
-        // Once in a while a request also reads the settings.
+        // The settings are reloaded at times, which adds a statement.
         (0..3).map(|_| token.get(&path).expect(200).queries()).min().expect("a number")
     };
     let grant = |number: i64| {
@@ -218,8 +218,8 @@ fn statements_are_constant(backend: Backend) {
     assert_eq!(ask(), few);
 }
 
-/// Everybody who may hold something here, everything there is, and every permission: what is
-/// told is what a request gets, and every yes has its reason.
+/// Compares the explanations for all users, objects and permissions with the responses to requests, and checks that
+/// each permission has a reason.
 fn explanation_matches_server_decision(backend: Backend) {
     let server = &TestServer::start(env!("CARGO_BIN_EXE_hostler"), backend);
     let admin = server.as_admin();
@@ -291,7 +291,7 @@ fn explanation_matches_server_decision(backend: Backend) {
         assign(server, ("team", team), content_type, object, &permissions);
         people.push(member);
     }
-    // Somebody who has it by two ways at once, and the admin of the organization of a team that holds a role.
+    // A user with two chains to the same role, and the admin of the organization of a team with a role.
     let both = server.user("both");
     server.add_member(home, &both);
     admin.attach(&format!("/api/v2/teams/{crew}/users/"), both.id);
@@ -301,7 +301,7 @@ fn explanation_matches_server_decision(backend: Backend) {
     people.push(both);
 
     if backend == Backend::Postgres {
-        // Which plans each of these statements for tens of milliseconds: every third is enough there.
+        // PostgreSQL plans each of these statements for tens of milliseconds, so every third is checked there.
         people = people.into_iter().step_by(3).collect();
     }
     let mut wrong = vec![];
@@ -312,14 +312,14 @@ fn explanation_matches_server_decision(backend: Backend) {
         for object in &objects {
             let path = format!("{}explain_access/?object={object}", person.path());
             let explained = admin.get(&path).expect(200).json();
-            for told in explained["permissions"].as_array().expect("permissions") {
-                let (name, action) = (told["permission"].as_str(), told["action"].as_str());
+            for entry in explained["permissions"].as_array().expect("permissions") {
+                let (name, action) = (entry["permission"].as_str(), entry["action"].as_str());
                 let (name, action) = (name.expect("a name"), action.expect("an action"));
                 let id = explained["object"]["id"].clone();
                 let answer = match action {
                     "view" => client.get(object),
                     "change" => client.patch(object, json!({})),
-                    // In a state that it is not in: 412 comes after the permission.
+                    // If-Match does not match: 412 comes after the permission check.
                     "delete" => client.request("DELETE", object).header("If-Match", "\"other\"").send(),
                     "update" => client.post(&format!("{object}update/"), json!({})),
                     "add" => {
@@ -333,9 +333,9 @@ fn explanation_matches_server_decision(backend: Backend) {
                     "audit" if person.name != "auditor" => {
                         let stream = format!("/api/v2/activity_stream/?operation=create&organization={id}");
                         let seen = client.get(&stream).expect(200).json()["count"] == 1;
-                        let admin_too = told["allowed"] == true || role(&explained, "admin_role")["allowed"] == true;
+                        let admin_too = entry["allowed"] == true || role(&explained, "admin_role")["allowed"] == true;
                         if seen != admin_too {
-                            wrong.push(format!("{} {object} {told} but sees it: {seen}", person.name));
+                            wrong.push(format!("{} {object} {entry} but sees it: {seen}", person.name));
                         }
                         continue;
                     }
@@ -343,19 +343,19 @@ fn explanation_matches_server_decision(backend: Backend) {
                 };
                 let may = match answer.status {
                     401 | 403 | 405 => false,
-                    // No name was sent, the state is another, or it is not built yet.
+                    // The name is missing, the state differs, or it is not implemented yet.
                     200 | 400 | 412 | 501 => true,
                     _ => panic!("{answer}"),
                 };
                 compared += 1;
-                if may != (told["allowed"] == true) {
-                    wrong.push(format!("{} {object} {told} but {answer}", person.name));
+                if may != (entry["allowed"] == true) {
+                    wrong.push(format!("{} {object} {entry} but {answer}", person.name));
                 }
-                let because = told["because"].as_array();
-                // That an organization admin sees all teams is a setting and no grant.
+                let because = entry["because"].as_array();
+                // It is a setting and not a grant that organization admins see all teams.
                 let by_setting = object.contains("/teams/") && action == "view";
                 if because.is_some() != may && !(may && by_setting) {
-                    wrong.push(format!("{} {object} {told} lacks its reason", person.name));
+                    wrong.push(format!("{} {object} {entry} lacks its reason", person.name));
                 }
                 steps.extend(
                     because.into_iter().flatten().filter(|step| step["role"].is_string()).map(Value::to_string),
@@ -368,7 +368,7 @@ fn explanation_matches_server_decision(backend: Backend) {
     assert!(wrong.is_empty(), "{backend}: {} of {compared}:\n{}", wrong.len(), wrong.join("\n"));
 }
 
-/// What is wrong with a step that names a grant.
+/// The problem of a step that names a grant.
 fn untrue(server: &TestServer, step: &Value) -> Option<String> {
     let holder = &step["holder"];
     let role = step["role"].as_str()?;

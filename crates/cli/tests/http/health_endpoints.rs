@@ -1,4 +1,4 @@
-//! What load balancers ask: is the server alive, and can it serve.
+//! The health endpoints `/healthz` and `/readyz`.
 
 use hostler_testkit::{Backend, Response, TestServer, on_each_backend};
 use serde_json::json;
@@ -28,7 +28,7 @@ fn health_endpoints_are_public(backend: Backend) {
     server.anonymous().get("/readyz/").expect(404);
 }
 
-/// The answer of `/readyz` in a state that the server did not see before: what it found last is good for a second.
+/// The response of `/readyz` after a change of state; the previous result is cached for a second.
 fn broken(server: &TestServer) -> Response {
     server.anonymous().get("/healthz").expect(200);
     server.anonymous().get("/readyz").expect(503)
@@ -63,7 +63,7 @@ fn missing_key_is_not_ready(backend: Backend) {
 fn missing_database_is_not_ready(backend: Backend) {
     let server = start(backend);
     match &backend {
-        // What a file that broke looks like: the table is not there.
+        // Simulates a damaged database file: the table is missing.
         Backend::Sqlite => server.execute("DROP TABLE refinery_schema_history"),
         Backend::Postgres => server.reject_connections(),
     }

@@ -1,5 +1,5 @@
-//! Every link of every object that somebody sees leads somewhere: to an answer
-//! with OPTIONS of its own, or to a part that is named as not built yet.
+//! Each link in a response leads to a path that exists: to a response with OPTIONS, or to a path that is described as
+//! not implemented yet.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ on_each_backend!(all_links_resolve);
 struct Walk<'a> {
     client: &'a Client,
     who: &'a str,
-    /// The paths that are described as not built, as templates.
+    /// The templates of paths that are described as not implemented.
     later: &'a BTreeSet<String>,
     open: Vec<(String, String)>,
     seen: BTreeSet<String>,
@@ -19,7 +19,7 @@ struct Walk<'a> {
     wrong: Vec<String>,
 }
 
-/// The walker to whom nothing is closed.
+/// The client that may see everything.
 const SUPERUSER: &str = "a superuser";
 
 impl Walk<'_> {
@@ -35,7 +35,8 @@ impl Walk<'_> {
             let answer = self.client.get(&path);
             let bare = path.split('?').next().unwrap_or(&path);
             let is_later = self.later.contains(&template(bare));
-            // The root names the metrics to everybody, as AWX's does; they are for those who see everything.
+            // The API root shows all users the link to the metrics, as in AWX; only superusers and auditors may follow
+            // it.
             if bare == "/api/v2/metrics/" && self.who != SUPERUSER && answer.status == 403 {
                 continue;
             }
@@ -64,11 +65,11 @@ impl Walk<'_> {
         }
     }
 
-    /// The links of one object, and of what its answer summarizes.
+    /// The links of an object and of its `summary_fields`.
     fn object(&mut self, path: &str, object: &Value) {
         let roots = if object["type"].is_string() { vec![&object["url"], &object["related"]] } else { vec![object] };
         for value in roots {
-            gather(value, &mut |link| self.follow(path, link));
+            collect_links(value, &mut |link| self.follow(path, link));
         }
         if let (Some(named), Some(url)) = (object["related"]["named_url"].as_str(), object["url"].as_str()) {
             self.named.insert(encoded(named), url.to_owned());
@@ -76,21 +77,21 @@ impl Walk<'_> {
     }
 }
 
-/// AWX leaves spaces in named URLs as they are, and browsers encode them.
+/// AWX does not encode spaces in named URLs, but browsers do.
 fn encoded(link: &str) -> String {
     link.replace(' ', "%20")
 }
 
-fn gather(json: &Value, found: &mut impl FnMut(&str)) {
+fn collect_links(json: &Value, found: &mut impl FnMut(&str)) {
     match json {
         Value::String(text) => found(text),
-        Value::Array(list) => list.iter().for_each(|value| gather(value, found)),
-        Value::Object(map) => map.values().for_each(|value| gather(value, found)),
+        Value::Array(list) => list.iter().for_each(|value| collect_links(value, found)),
+        Value::Object(map) => map.values().for_each(|value| collect_links(value, found)),
         _ => {}
     }
 }
 
-/// A path with `{key}` in the place of what names the object.
+/// A path with `{key}` instead of the part that names the object.
 fn template(path: &str) -> String {
     let mut parts: Vec<_> = path.split('/').collect();
     if parts.len() > 5 {

@@ -11,7 +11,7 @@ on_each_backend!(
     projects_of_a_superuser_are_all_projects,
 );
 
-/// Compares each list's count with the count of the same list under a filter that every row meets.
+/// Compares each list's count with that of the list with a filter that matches all rows.
 fn assert_counts(admin: &Client, when: &str) {
     let root = admin.get("/api/v2/").expect(200).json();
     let mut compared = 0;
@@ -57,14 +57,14 @@ fn counts_match_filtered_counts(backend: Backend) {
     admin.patch(&bob.path(), json!({"is_superuser": false})).expect(200);
     assert_counts(&admin, "after taking away");
 
-    // With them go tokens, teams, roles, and the grants of all these.
+    // This also deletes tokens, teams, roles and their grants.
     admin.delete(&bob.path()).expect(204);
     assert_counts(&admin, "after deleting a user");
     admin.delete(&format!("/api/v2/organizations/{organization}/")).expect(204);
     assert_counts(&admin, "after deleting an organization");
 }
 
-/// Organization admins see the roles of all teams, and of other objects those that a rule gives them.
+/// Organization admins see the roles of all teams, and the roles of other objects that they can read.
 fn organization_admin_pages_through_visible_roles(backend: Backend) {
     let server = TestServer::start(env!("CARGO_BIN_EXE_hostler"), backend);
     let admin = server.as_admin();
@@ -81,7 +81,7 @@ fn organization_admin_pages_through_visible_roles(backend: Backend) {
             visible.push(format!("/api/v2/organizations/{organization}/"));
             visible.push(format!("/api/v2/projects/{project}/"));
         } else {
-            // Of what she does not see, she sees the role that she holds; of a team she sees all anyway.
+            // Of hidden objects she sees the roles that she has; of a team she sees all roles.
             let roles = admin.get(&format!("/api/v2/teams/{team}/object_roles/")).expect(200).json();
             admin.attach(&format!("{}roles/", ann.path()), roles["results"][0]["id"].as_i64().expect("an id"));
         }
@@ -142,7 +142,7 @@ fn projects_of_a_superuser_are_all_projects(backend: Backend) {
         assert_eq!(projects(&admin, &of_ann), Some(3), "{flag}");
         assert_eq!(projects(&admin, &format!("{of_ann}?name__startswith=t")), Some(2), "{flag}");
         if flag == "is_superuser" {
-            // Bob, who sees who is one, sees of these projects no more than of all.
+            // Bob can see Ann's flag, but none of these projects.
             assert_eq!(projects(&bob.client, &of_ann), Some(0));
         }
         admin.patch(&ann.path(), json!({flag: false})).expect(200);

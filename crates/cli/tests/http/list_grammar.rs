@@ -1,4 +1,4 @@
-//! The grammar of lists, where no recorded case shows it.
+//! Filters, orders and pages of lists that no recorded case covers.
 
 use hostler_testkit::{Backend, Client, PASSWORD, TestServer, on_each_backend};
 use serde_json::{Value, json};
@@ -52,7 +52,7 @@ fn filters_across_relation_match_one_object_unless_chained(backend: Backend) {
     assert_eq!(list("teams__name__startswith=red&teams__description=large"), ["a"]);
     assert_eq!(list("chain__teams__name__startswith=red&chain__teams__description=large"), ["a", "b"]);
     assert_eq!(list("chain__teams__name__startswith=red"), ["a", "b"]);
-    // Several matches of one object show it once.
+    // An object with several matches is listed once.
     assert_eq!(list("teams__name__contains=e"), ["a", "b", "c"]);
     assert_eq!(admin.get("/api/v2/organizations/?teams__name__contains=e").json()["count"], 3);
 }
@@ -130,12 +130,12 @@ fn named_urls_resolve(backend: Backend) {
     assert_eq!(list("not__created_by__username=admin"), ["of-ann"]);
     assert_eq!(list("or__created_by__username=ann&or__name=red-1"), ["of-ann", "red-1"]);
     assert_eq!(list("organization__created_by__username=admin&organization__name=d"), ["of-ann"]);
-    // Whose creator is gone has none.
+    // A row whose creator was deleted has no creator.
     admin.delete(&ann.path()).expect(204);
     assert_eq!(list("not__created_by__username=admin"), ["of-ann"]);
     let count =
         |path: &str| admin.get(&format!("/api/v2/{path}")).expect(200).json()["count"].as_u64().expect("a count");
-    // The roles of the system are of no object; neither a filter nor its contrary may lose them.
+    // System-wide roles belong to no object; neither a filter nor its negation may lose them.
     let (all, of_teams) = (count("roles/"), count("roles/?content_type__model=team"));
     assert!(0 < of_teams && of_teams < all, "{of_teams} of {all}");
     assert_eq!(count("roles/?not__content_type__model=team"), all - of_teams);
@@ -197,7 +197,7 @@ fn case_insensitive_filters_use_unicode(backend: Backend) {
     assert_eq!(list("first_name__contains=%C3%B6"), Vec::<String>::new());
     assert_eq!(list("first_name__iregex=%5E%C3%B6.i"), ["oe"]);
     assert_eq!(list("first_name__regex=%5E%C3%B6"), Vec::<String>::new());
-    // Characters that mean something to the databases mean nothing here.
+    // Special characters of the databases are literal here.
     assert_eq!(list("last_name__contains=%25_"), ["oe"]);
     assert_eq!(list("last_name__startswith=100%25"), ["oe"]);
 }
@@ -222,7 +222,7 @@ fn type_filter_of_other_type_is_empty(backend: Backend) {
     }
     assert_eq!(names(&admin, "/api/v2/organizations/?type=organization&name=b"), ["b"]);
     assert!(names(&admin, "/api/v2/organizations/?type=team&or__name=a&or__name=b").is_empty());
-    // What happened is an activity_stream, whatever it happened to.
+    // The type of activity entries is activity_stream for all kinds of objects.
     assert_eq!(count("/api/v2/activity_stream/?type=organization"), 0);
     assert_ne!(count("/api/v2/activity_stream/?type=activity_stream"), 0);
     let organization = admin.get("/api/v2/organizations/?name=a").json()["results"][0]["id"].clone();

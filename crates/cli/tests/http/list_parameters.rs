@@ -1,4 +1,4 @@
-//! Parameters of lists beside filters of fields: `role_level`, `search`, filters by roles, and unknown parameters.
+//! Parameters of lists other than field filters: `role_level`, `search`, filters by roles, and unknown parameters.
 
 use hostler_testkit::{Backend, Client, PASSWORD, TestServer, on_each_backend};
 use serde_json::json;
@@ -200,7 +200,7 @@ fn host_filter_is_rejected_where_unknown(backend: Backend) {
     let admin = server.as_admin();
     assert_eq!(rejected(&admin, "users/?host_filter=name=a"), "User has no field named 'host_filter'");
     rejected(&admin, "organizations/?host_filter=");
-    // AWX's other parameters of lists mean nothing here and are ignored.
+    // Other parameters of AWX's lists are ignored.
     admin.get("/api/v2/users/?no_truncate=1&validate=1&limit=2").expect(200);
 }
 

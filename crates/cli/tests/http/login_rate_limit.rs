@@ -1,4 +1,4 @@
-//! Guessing passwords: what it costs those who guess, and nobody else.
+//! Rate limits of failed sign-ins: attackers are delayed, other users are not.
 
 use std::process::Command;
 use std::thread::scope;
@@ -26,7 +26,7 @@ on_each_backend!(
     weak_admin_password_is_logged,
 );
 
-/// A proxy tells from where requests come, so that tests can come from anywhere.
+/// A proxy header sets the client's address, so that tests can use any address.
 fn start(backend: Backend, settings: Value) -> TestServer {
     let server = TestServer::start(env!("CARGO_BIN_EXE_hostler"), backend);
     let proxy = json!({"REMOTE_HOST_HEADERS": ["HTTP_X_FORWARDED_FOR"], "PROXY_IP_ALLOWED_LIST": ["127.0.0.1"]});
@@ -63,7 +63,7 @@ fn after_many_failures(server: &TestServer, person: &TestUser, others: &[&str]) 
     server.execute("UPDATE failed_sign_ins SET failures = 1000");
 }
 
-/// What an answer tells, but for how long to wait.
+/// A response without its Retry-After.
 fn essence(answer: &Response) -> (u16, bool, Vec<String>, String) {
     let varying = ["date", "x-api-request-id", "x-api-time", "x-api-total-time", "x-api-query-count", "retry-after"];
     let headers = answer.headers.keys().map(|name| name.as_str().to_owned());
@@ -81,7 +81,7 @@ fn failed_logins_are_delayed_for_known_and_unknown_names(backend: Backend) {
     let (ann, gone) = (server.user("ann"), server.user_with("gone", json!({"is_active": false})));
     let other = server.user("other");
     let token = ann.token("read");
-    // A token was made with the password, from the place where the tests run.
+    // A token was created with the password from the address of the tests.
     after_many_failures(&server, &ann, &["nobody", &gone.name]);
     let refused = attempt(&server, STRANGER, "ann", "wrong again").expect(429);
     assert!((2..=60).contains(&seconds(&refused)), "{refused}");
@@ -93,7 +93,7 @@ fn failed_logins_are_delayed_for_known_and_unknown_names(backend: Backend) {
     let form = call.header("Content-Type", "application/x-www-form-urlencoded").body("username=ann&password=x").send();
     assert!(form.expect(429).text().contains("Too many failed attempts"), "the form says nothing");
     browser.cookies.clear();
-    // Tokens, other users and other places are as they were.
+    // Tokens, other users and other locations are unaffected.
     token.request("GET", "/api/v2/me/").header("X-Forwarded-For", STRANGER).send().expect(200);
     attempt(&server, STRANGER, "other", PASSWORD).expect(200);
     assert_eq!(state(&server, &other)["failed_attempts"], 0);
@@ -120,11 +120,11 @@ fn known_location_is_not_delayed(backend: Backend) {
     let ann = server.user("ann");
     attempt(&server, OWNER, "ann", PASSWORD).expect(200);
     after_many_failures(&server, &ann, &[]);
-    // A restart empties the cache of passwords.
+    // A restart clears the password cache.
     server.restart();
     attempt(&server, STRANGER, "ann", PASSWORD).expect(429);
     attempt(&server, OWNER, "ann", PASSWORD).expect(200);
-    // Half an address of IPv6 is one place.
+    // The first 64 bits of an IPv6 address are one location.
     attempt(&server, "2001:db8:1:2::1", "ann", PASSWORD).expect(429);
     server.as_admin().patch(&format!("{}sign_in/", ann.path()), json!({"failed_attempts": 0})).expect(200);
     attempt(&server, "2001:db8:1:2::1", "ann", PASSWORD).expect(200);
@@ -134,7 +134,7 @@ fn known_location_is_not_delayed(backend: Backend) {
     attempt(&server, "2001:db8:1:3::1", "ann", PASSWORD).expect(429);
 }
 
-/// The statuses of attempts that come at once, each with another wrong password.
+/// The statuses of simultaneous attempts, each with another wrong password.
 fn at_once(server: &TestServer, names: &[String]) -> Vec<u16> {
     let clients: Vec<Client> =
         names.iter().enumerate().map(|(number, name)| server.as_user(name, &format!("wrong-{number}"))).collect();
@@ -152,7 +152,7 @@ fn concurrent_attempts_are_delayed(backend: Backend) {
     let statuses = at_once(&server, &vec!["ann".to_owned(); 40]);
     let checked = statuses.iter().filter(|status| **status == 401).count();
     assert!(statuses.iter().all(|status| [401, 429].contains(status)), "{statuses:?}");
-    // Five are free, and a few wait for their turn; debug builds on busy machines are slow to send all at once.
+    // Five attempts are free, and a few wait; debug builds on busy machines are slow to send all at once.
     assert!(checked < 30, "{checked} of 40 guesses were checked: {statuses:?}");
 }
 
@@ -229,7 +229,7 @@ fn locked_account_rejects_right_password(backend: Backend) {
     let mut server = start(backend, json!({LOCKING: 3, "LOGIN_FAILURES_UNTIL_DELAY": 0}));
     let ann = server.user("ann");
     let (session, token) = (Browser::logged_in(&server, "ann", PASSWORD), ann.token("write"));
-    // Remembered as right a moment ago.
+    // Just verified, and so cached.
     attempt(&server, OWNER, "ann", PASSWORD).expect(200);
     let refused = lock(&server, "ann");
     assert!((800..=900).contains(&seconds(&refused)), "{refused}");
@@ -304,7 +304,7 @@ fn command_line_unlocks_account(backend: Backend) {
         assert!(hostler(&server, &[word, "ann"]).status.success());
         attempt(&server, STRANGER, "ann", PASSWORD).expect(status);
     }
-    // The way back in for the last one who could let others in.
+    // The last user who could enable others.
     let refused = hostler(&server, &["disable", "admin"]);
     assert!(!refused.status.success(), "{refused:?}");
 }
@@ -316,7 +316,7 @@ fn lock_expires(backend: Backend) {
     expect_failures(&server, &ann, 3);
     let past = if backend == Backend::Sqlite { "1" } else { "'2001-01-01T00:00:00Z'" };
     server.execute(&format!("UPDATE failed_sign_ins SET locked_until = {past}"));
-    // And it takes as many again until the next.
+    // The counter starts again.
     attempt(&server, STRANGER, "ann", "wrong").expect(401);
     attempt(&server, STRANGER, "ann", PASSWORD).expect(200);
     lock(&server, "ann");
@@ -348,7 +348,7 @@ fn delay_follows_settings(backend: Backend) {
 fn variants_of_a_username_are_counted_together(backend: Backend) {
     let server = start(backend, json!({LOCKING: 3, "LOGIN_FAILURES_UNTIL_DELAY": 0}));
     let ann = server.user("ann");
-    // NFKC makes both of them "ann".
+    // NFKC normalizes both to "ann".
     let fullwidth = "\u{ff41}\u{ff4e}\u{ff4e}";
     let me = attempt(&server, STRANGER, fullwidth, PASSWORD).expect(200).json();
     assert_eq!(me["results"][0]["username"], "ann", "{me}");
@@ -371,7 +371,7 @@ fn common_passwords_are_rejected_by_setting(backend: Backend) {
         let refused = set(&admin, common).expect(400);
         assert!(refused.json()["password"].is_array(), "{refused}");
     }
-    // The one that is set already is no new one.
+    // Sending the stored password is not a change.
     set(&admin, "qwerty").expect(200);
     set(&admin, PASSWORD).expect(200);
     admin.post("/api/v2/users/", json!({"username": "bob", "password": "123456"})).expect(400);

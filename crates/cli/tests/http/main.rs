@@ -1,4 +1,5 @@
-//! Tests of the whole program, most of them over HTTP: one binary, because linking takes longer than compiling.
+//! Tests of the whole program, most of them over HTTP. They are one binary, because linking takes longer than
+//! compiling.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests report by panicking")]
 
 mod access_lists;

@@ -1,4 +1,4 @@
-//! `/api/v2/metrics/`: who may see it, in which form, and that it counts.
+//! `/api/v2/metrics/`: permissions, formats and counts.
 
 use std::collections::BTreeMap;
 use std::thread::sleep;
@@ -97,7 +97,7 @@ fn metrics_as_text_or_json(backend: Backend) {
 
 fn object_counts_take_one_statement(backend: Backend) {
     let server = start(backend);
-    // The first request with a password costs more.
+    // The first request with a password is more expensive.
     server.as_admin().get(METRICS).expect(200);
     let before = server.as_admin().get(METRICS).expect(200).queries();
     let home = server.organization("home");
@@ -149,7 +149,7 @@ fn requests_are_counted_by_route(backend: Backend) {
     assert!(value(&found, &format!("hostler_http_request_duration_seconds_sum{{{labels}}}")) > 0.0);
     assert!(value(&found, "hostler_database_statements_total") > 0.0);
     assert!(value(&found, "process_resident_memory_bytes") > 1e6);
-    // Not the values, nor the id of the installation: any digits may stand there.
+    // Without the values and the id of the installation, which may contain any digits.
     for name in found.keys().filter(|name| name.starts_with("hostler_")) {
         for made_up in ["secret-path", "BREW", "4711", "admin"] {
             assert!(!name.contains(made_up), "{made_up} is in {name}");
@@ -170,7 +170,7 @@ fn failed_logins_are_counted(backend: Backend) {
     }
 }
 
-/// What the server has logged once it has logged these words.
+/// The lines that the server has logged up to the line with these words.
 fn log_of(server: &TestServer, words: &str) -> String {
     let deadline = Instant::now() + Duration::from_secs(60);
     loop {
@@ -188,7 +188,7 @@ fn slow_requests_are_logged() {
     let start = |slow| {
         TestServer::start_with(env!("CARGO_BIN_EXE_hostler"), Backend::Sqlite, &[("HOSTLER_SLOW_REQUEST", slow)])
     };
-    // A wrong password costs the time that hashing one does.
+    // A wrong password takes as long as its hash.
     let server = start("1");
     server.as_user("admin", "wrong-and-secret").get("/api/v2/me/?first_name=personal").expect(401);
     let log = log_of(&server, "slow request");

@@ -1,5 +1,4 @@
-//! A broad use of the server with recognizable secrets,
-//! and a search for each of them in all that is kept and shown.
+//! Uses all features with recognizable secrets, and searches for them in all stored data, logs and responses.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::process::Command;
@@ -12,28 +11,28 @@ use serde_json::{Value as Json, json};
 on_each_backend!(secrets_are_not_stored_or_shown, rotation_covers_all_encrypted_texts);
 
 const ADMIN: &str = "admin";
-/// Paths that the walk through the API takes: enough for some of each kind.
+/// The maximum number of paths that the crawl of the API visits: enough for several of each kind.
 const PATHS: usize = 130;
 
-/// Secrets that were used, each with what it is.
+/// The secrets, each with its description.
 #[derive(Default)]
 struct Secrets(Vec<(String, String)>);
 
 impl Secrets {
-    /// A new secret, to be found by its beginning.
+    /// A new secret with a recognizable prefix.
     fn make(&mut self, what: &str) -> String {
         let secret = format!("Zq7Leak{:03}-Sekret-{}", self.0.len(), what.replace(' ', "-"));
         self.keep(what, &secret);
         secret
     }
 
-    /// A secret that the server made.
+    /// A secret that the server generated.
     fn keep(&mut self, what: &str, secret: &str) {
         assert!(secret.len() > 7, "{what} {secret} could be found by accident");
         self.0.push((what.to_owned(), secret.to_owned()));
     }
 
-    /// Which of them stand in a text, plain or as a client sends a password.
+    /// The secrets that a text contains, plain or Base64-encoded as in Basic authentication.
     fn found_in(&self, text: &[u8]) -> Vec<&str> {
         let stands = |secret: &str| text.windows(secret.len()).any(|window| window == secret.as_bytes());
         let forms =
@@ -46,7 +45,7 @@ impl Secrets {
     }
 }
 
-/// What somebody does who uses all that has secrets.
+/// Uses each feature that has secrets.
 struct SecretsFixture {
     server: TestServer,
     admin: Client,
@@ -56,7 +55,7 @@ struct SecretsFixture {
 fn use_everything(backend: Backend) -> SecretsFixture {
     let mut secrets = Secrets::default();
     let password = secrets.make("password of the first superuser");
-    // As much as can be logged.
+    // The most verbose log.
     let environment = [("HOSTLER_LOG", "trace"), ("HOSTLER_ADMIN_PASSWORD", password.as_str())];
     let server = TestServer::start_with(env!("CARGO_BIN_EXE_hostler"), backend, &environment);
     let admin = server.as_user(ADMIN, &password);
@@ -145,7 +144,7 @@ impl SecretsFixture {
         self.admin.patch(&path, json!({"inputs": changed})).expect(200);
         self.admin.patch(&path, json!({"inputs": {"username": "other-login", "password": "$encrypted$"}})).expect(200);
         self.admin.post(&format!("{path}copy/"), json!({"name": "copy"})).expect(201);
-        // Told to the sender alone.
+        // Sent to the owner only.
         let broken = json!({"ssh_key_data": self.secrets.make("broken key")});
         self.admin.patch(&path, json!({"inputs": broken})).expect(400);
         let strange = json!({"username": 5, "password": self.secrets.make("password beside a mistake")});
@@ -183,13 +182,13 @@ impl SecretsFixture {
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
-    /// Fails if a secret stands in what was found at this place.
+    /// Fails if this text contains a secret.
     fn search(&self, place: &str, text: impl AsRef<[u8]>) {
         let found = self.secrets.found_in(text.as_ref());
-        assert!(found.is_empty(), "{place} tells: {}", found.join(", "));
+        assert!(found.is_empty(), "{place} contains: {}", found.join(", "));
     }
 
-    /// Goes through the API from link to link, as JSON, as pages, and by OPTIONS.
+    /// Visits all links of the API, as JSON, as HTML, and with OPTIONS.
     fn walk(&self) -> usize {
         let starts = [
             "/api/v2/",
@@ -220,7 +219,7 @@ impl SecretsFixture {
     }
 }
 
-/// The paths of the API that stand in a document.
+/// The paths of the API in a response.
 fn links(json: &Json, found: &mut impl FnMut(&str)) {
     match json {
         Json::String(text) if text.starts_with("/api/v2/") => found(text),
@@ -236,15 +235,15 @@ fn secrets_are_not_stored_or_shown(backend: Backend) {
     assert!(fixture.walk() > 100, "the walk found its way");
     fixture.hostler(&["secrets", "rotate"]);
     let log = fixture.server.stderr();
-    assert!(log.contains("visible-name"), "the log tells who did what");
+    assert!(log.contains("visible-name"), "the log contains the actor");
     fixture.search("the log", &log);
     let stream = fixture.admin.get("/api/v2/activity_stream/?page_size=200").expect(200).text();
-    assert!(stream.contains("visible-name") && stream.contains("hidden"), "the stream tells what happened");
+    assert!(stream.contains("visible-name") && stream.contains("hidden"), "the stream contains the change");
     fixture.server.stop();
     let dump = fixture.server.dump();
     assert!(dump.contains("visible-name") && dump.contains("other-login"), "the dump shows what is no secret");
     fixture.search("the database", &dump);
-    // What was overwritten or deleted must not stand in the files either.
+    // The database files must not contain overwritten or deleted secrets either.
     for entry in std::fs::read_dir(fixture.server.data()).expect("the data folder") {
         let file = entry.expect("a file").path();
         if file.is_file() {
@@ -253,7 +252,7 @@ fn secrets_are_not_stored_or_shown(backend: Backend) {
     }
 }
 
-/// Every encrypted text is counted, and so will be encrypted again.
+/// Every encrypted text is counted, and so is included in a key rotation.
 fn rotation_covers_all_encrypted_texts(backend: Backend) {
     let mut fixture = use_everything(backend);
     let counted = |fixture: &SecretsFixture| -> Vec<usize> {

@@ -1,4 +1,4 @@
-//! The OpenAPI document: its form, that it is complete, and that it tells the truth about answers.
+//! The OpenAPI document: validity, completeness, and agreement with responses.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +16,7 @@ fn document(server: &TestServer) -> Value {
     server.as_admin().get(PATH).expect(200).json()
 }
 
-/// The document of a server that is not needed any more.
+/// The document of a short-lived server.
 fn any_document() -> Value {
     document(&TestServer::start(BINARY, Backend::Sqlite))
 }
@@ -42,7 +42,7 @@ fn walk<'a>(value: &'a Value, visit: &mut impl FnMut(&'a str, &'a Value)) {
     }
 }
 
-/// What a reference, or the value itself, stands for.
+/// Resolves a reference; any other value is returned.
 fn resolve<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
     match value.get("$ref").and_then(Value::as_str) {
         Some(pointer) => {
@@ -63,7 +63,7 @@ fn openapi_requires_login_and_is_equal_for_all() {
         let page = server.as_admin().request("GET", PATH).header("Accept", "text/html").send().expect(200);
         assert_eq!(page.body, answer.body, "{backend}");
         server.as_admin().request("DELETE", PATH).send().expect(405);
-        // It is a file: no slash, and no redirect to one.
+        // The path has no final slash and no redirect.
         server.as_admin().get("/api/v2/openapi.json/").expect(404);
     }
 }
@@ -82,7 +82,7 @@ fn openapi_references_resolve_and_components_are_used() {
         for name in document["components"][kind].as_object().expect("components").keys() {
             assert!(name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c)), "{name}");
             let pointer = format!("#/components/{kind}/{name}");
-            // A body that only some path takes may be left over; a shape or an answer may not.
+            // A schema of a request body may be unused, other schemas and responses may not.
             let is_body = kind == "schemas" && RequestBody::ALL.iter().any(|body| name.ends_with(&format!("{body:?}")));
             assert!(is_body || used.contains(pointer.as_str()), "nothing refers to {pointer}");
         }
@@ -157,7 +157,7 @@ fn openapi_describes_all_resources() {
                 let needed = schema["required"].as_array().is_some_and(|names| names.contains(&field.name.into()));
                 assert_eq!(needed, takes && field.required && body != RequestBody::Change, "{body:?}: {field:?}");
             }
-            // A secret that somebody writes never stands in an answer.
+            // Secrets in request bodies do not appear in responses.
             assert!(!(field.kind.is_secret() && field.writable && property.is_object()), "{field:?}");
         }
     }

@@ -1,4 +1,4 @@
-//! What becomes of the objects of an organization that is deleted.
+//! Objects of a deleted organization.
 
 use hostler_testkit::{Backend, TestServer, on_each_backend};
 use serde_json::json;
@@ -13,7 +13,7 @@ fn projects_outlive_their_organization(backend: Backend) {
     let server = TestServer::start(env!("CARGO_BIN_EXE_hostler"), backend);
     let admin = server.as_admin();
     let mut projects = vec![];
-    // Both are called the same: names are unique within an organization only.
+    // Both have the same name: names are unique within an organization only.
     for name in ["one", "two"] {
         let organization = server.organization(name);
         let body = json!({"name": "site", "organization": organization, "scm_type": "git",

@@ -1,4 +1,4 @@
-//! `hostler probe`, as health checks of containers run it.
+//! `hostler probe`, the health check of containers.
 
 use std::path::Path;
 use std::process::Output;
@@ -18,7 +18,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// The one line of a probe that found no healthy server.
+/// The one-line error of a probe of an unhealthy server.
 fn complaint(output: &Output) -> String {
     let stderr = text(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{stderr}");

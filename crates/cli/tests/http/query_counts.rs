@@ -1,4 +1,4 @@
-//! The number of statements of a list does not depend on its length: every list that the server describes.
+//! The number of statements does not depend on the number of objects, for every list in the OpenAPI document.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -9,12 +9,12 @@ use serde_json::Value;
 
 on_each_backend!(statements_of_a_list_are_constant);
 
-/// How many objects each list shows; more than two by more than there are kinds of objects in one list.
+/// The numbers of objects per list. The difference is greater than the number of kinds of objects in one list.
 const MANY: usize = 12;
-/// Lists that cannot be that long, with their length and why.
+/// Lists that cannot be that long, with their length and the reason.
 const SHORT: &[(&str, usize, &str)] = &[
     ("/api/v2/me/", 1, "one is one"),
-    ("/api/v2/credential_types/{key}/activity_stream/", 0, "nobody but superusers changes types"),
+    ("/api/v2/credential_types/{key}/activity_stream/", 0, "only superusers change types"),
     ("/api/v2/credentials/{key}/object_roles/", 3, "a credential has so many roles"),
     ("/api/v2/organizations/{key}/object_roles/", 13, "an organization has so many roles"),
     ("/api/v2/teams/{key}/object_roles/", 3, "a team has so many roles"),
@@ -48,13 +48,13 @@ fn statements_of_a_list_are_constant(backend: Backend) {
                 let answer = client.get(&path).expect(200);
                 let shown = answer.json()["results"].as_array().map_or(0, Vec::len);
                 let wanted = SHORT.iter().find(|short| short.0 == template).map_or(size, |short| short.1.min(size));
-                // The superuser sees all there is; the others see something.
+                // The superuser sees all objects, the others see some.
                 if shown < if name == "admin" { wanted } else { wanted.min(1) } {
                     wrong.push(format!("{name} sees only {shown} of {wanted} in {path}"));
                 }
                 (answer.queries(), kinds(&answer.json()))
             });
-            // Roles, access lists and the activity stream name objects of several kinds, and read each kind at once.
+            // Roles, access lists and the activity stream contain objects of several kinds, and load each kind at once.
             let kinds = many.1.len() as u64;
             let (two, many) = (two.0, many.0);
             if many > two + kinds {
@@ -66,7 +66,7 @@ fn statements_of_a_list_are_constant(backend: Backend) {
     assert!(wrong.is_empty(), "{backend}: {}\n{table}", wrong.join("\n"));
 }
 
-/// The kinds of objects that the links of a body name.
+/// The kinds of objects in the links of a body.
 fn kinds(body: &Value) -> BTreeSet<String> {
     match body {
         Value::String(text) => {

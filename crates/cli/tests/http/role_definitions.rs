@@ -1,4 +1,4 @@
-//! Roles in the newer view: definitions and assignments, over the same grants as the older view.
+//! Role definitions and assignments: the newer API for the same grants.
 
 use hostler_testkit::{Backend, TestServer, on_each_backend};
 use serde_json::{Value, json};
@@ -59,7 +59,8 @@ fn roles_and_assignments_show_the_same_grants(backend: Backend) {
     let server = &TestServer::start(env!("CARGO_BIN_EXE_hostler"), backend);
     let RoleDefinitionsFixture { organization, project, ada } = fixture(server);
     let admin = server.as_admin();
-    // Older to newer, also for a role whose definition comes with its first grant.
+    // Grants of the older API appear in the newer one, also for a role whose definition is created with its first
+    // grant.
     admin.post(&format!("/api/v2/organizations/{organization}/users/"), json!({"id": ada})).expect(204);
     let roles = admin.get(&format!("/api/v2/organizations/{organization}/object_roles/?role_field=execute_role"));
     let execute = roles.expect(200).json()["results"][0]["id"].clone();
@@ -75,7 +76,7 @@ fn roles_and_assignments_show_the_same_grants(backend: Backend) {
     assert_eq!(seen["results"][0]["object_id"], organization.to_string());
     assert_eq!(seen["results"][0]["content_type"], "shared.organization");
 
-    // Newer to older, and away again.
+    // Grants of the newer API appear in the older one, and can be revoked.
     let body = json!({"role_definition": definition(server, "Project Use"), "user": ada, "object_id": project});
     let assigned = admin.post("/api/v2/role_user_assignments/", body.clone()).expect(201).json();
     let again = admin.post("/api/v2/role_user_assignments/", body).expect(201).json();
@@ -114,14 +115,14 @@ fn custom_definition_grants_only_its_permissions(backend: Backend) {
     let roles = admin.get(&format!("/api/v2/projects/{project}/object_roles/")).json();
     assert_eq!(roles["count"], 4, "the older view has the older roles");
 
-    // A definition takes its assignments along.
+    // Deleting a definition deletes its assignments.
     let assignment = format!("/api/v2/role_team_assignments/{}/", assigned["id"]);
     admin.get(&assignment).expect(200);
     admin.delete(&format!("/api/v2/role_definitions/{editor}/")).expect(204);
     admin.get(&assignment).expect(404);
     as_ada.get(&path).expect(403);
 
-    // On an organization it reaches what is in it.
+    // On an organization a definition applies to its objects.
     let auditor = make(
         server,
         "/api/v2/role_definitions/",

@@ -1,4 +1,4 @@
-//! Codes of a device beside the password (RFC 6238).
+//! The second factor: codes of an authenticator app (RFC 6238).
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -28,9 +28,10 @@ fn start(backend: Backend) -> TestServer {
     TestServer::start(env!("CARGO_BIN_EXE_hostler"), backend)
 }
 
-/// The code of a device, so many steps from now: of codes that are good at the same time, the server takes later ones only.
+/// The code of the device, this number of steps from now. Of the codes that are valid at a time, the server accepts
+/// each later one once.
 fn code(secret: &str, steps: i64) -> String {
-    #[expect(clippy::disallowed_methods, reason = "a device has a clock of its own")]
+    #[expect(clippy::disallowed_methods, reason = "a device has its own clock")]
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a time after 1970").as_secs();
     let secret = Secret::try_from_base32(secret).expect("Base32");
     let totp = Builder::new().with_algorithm(Algorithm::SHA1).with_secret(secret).build().expect("a device");
@@ -62,7 +63,7 @@ fn arm(server: &TestServer, name: &str) -> Armed {
 }
 
 impl Armed {
-    /// Lets codes that were used be used again, so that no test has to wait for the next.
+    /// Resets the used codes, so that no test waits for the next one.
     fn forget_steps(&self, server: &TestServer) {
         server.execute("UPDATE second_factors SET last_step = 0");
     }
@@ -97,7 +98,7 @@ fn device_is_active_after_verification(backend: Backend) {
     let begun = ann.client.post(&path, json!({"password": PASSWORD})).expect(201).json();
     let (secret, uri) = (begun["secret"].as_str().expect("a secret"), begun["uri"].as_str().expect("an address"));
     assert!(uri.starts_with("otpauth://totp/Hostler:ann?") && uri.contains(secret), "{uri}");
-    // Not yet: who does not finish is not locked out.
+    // The second factor is not enabled yet, so that a user who does not finish is not locked out.
     ann.client.get("/api/v2/me/").expect(200);
     assert_eq!(ann.client.get(&path).expect(200).json()["enabled"], false);
     let again = begin(&ann);
@@ -151,7 +152,7 @@ fn login_accepts_code_with_password(backend: Backend) {
         let mut browser = Browser::open(&server);
         browser.cookies.insert("csrftoken".to_owned(), "A".repeat(43));
         let answer = browser.log_in(&[("username", name), ("password", "wrong"), ("otp", "123456")]).expect(401);
-        // The form keeps what was typed.
+        // The form keeps the username.
         answer.text().replace(&format!("value=\"{name}\""), "")
     };
     assert_eq!(wrong("ann"), wrong("bob"));
@@ -166,14 +167,14 @@ fn code_is_single_use(backend: Backend) {
     let log_in = |server: &TestServer, otp: &str| {
         Browser::open(server).log_in(&[("username", "ann"), ("password", PASSWORD), ("otp", otp)]).status
     };
-    // The one that verified the device.
+    // The code that verified the device is used.
     assert_eq!(log_in(&server, &code(&ann.secret, -1)), 401);
     let current = code(&ann.secret, 0);
     assert_eq!(log_in(&server, &current), 302);
     let there = server.start_second();
     assert_eq!((log_in(&server, &current), log_in(&there, &current)), (401, 401));
     assert_eq!(log_in(&there, &code(&ann.secret, 1)), 302);
-    // An older one than the last is no better.
+    // A code older than the last one is rejected.
     assert_eq!(log_in(&server, &code(&ann.secret, 0)), 401);
     ann.forget_steps(&server);
     for far in [-3, 3] {
@@ -187,7 +188,7 @@ fn password_alone_is_rejected(backend: Backend) {
     let refused = ann.person.client.get("/api/v2/me/").expect(401);
     assert!(refused.json()["detail"].as_str().is_some_and(|text| text.contains("second factor")), "{refused}");
     assert!(refused.header("WWW-Authenticate").is_some_and(|value| value.starts_with("Bearer")), "{refused}");
-    // Twice, for a right password is remembered.
+    // Twice, because right passwords are cached.
     ann.person.client.get("/api/v2/me/").expect(401);
     ann.person.client.post("/api/v2/tokens/", json!({"scope": "write"})).expect(401);
     ann.token.get("/api/v2/me/").expect(200);
@@ -230,7 +231,7 @@ fn mfa_challenge_alone_is_rejected(backend: Backend) {
     let mut foreign = browser.clone();
     foreign.cookies.clear();
     foreign.log_in(&[("mfa_challenge", &token), ("otp", &current)]).expect(403);
-    // A new password, or a user who is disabled, ends it.
+    // A new password and disabling the user end the challenge.
     server.as_admin().patch(&ann.person.path(), json!({"password": "Another-Word-1"})).expect(200);
     browser.log_in(&[("mfa_challenge", &token), ("otp", &current)]).expect(401);
     let asked = browser.log_in(&[("username", "ann"), ("password", "Another-Word-1")]).expect(401);
@@ -251,7 +252,7 @@ fn recovery_code_is_single_use(backend: Backend) {
     assert_eq!(log_in(&ann.recovery[1]), 302);
     assert_eq!(ann.state()["recovery_codes_left"], 8);
     let other = arm(&server, "bob");
-    assert_eq!(log_in(&other.recovery[0]), 401, "the code of somebody else");
+    assert_eq!(log_in(&other.recovery[0]), 401, "the code of another user");
 }
 
 fn recovery_codes_are_regenerated(backend: Backend) {
@@ -324,7 +325,7 @@ fn admin_can_only_disable_second_factor(backend: Backend) {
     boss.client.delete(&ann.path).expect(204);
     assert_eq!(ann.state()["enabled"], false);
     ann.person.client.get("/api/v2/me/").expect(200);
-    // There is nothing to take away any more, which is no mistake.
+    // A second removal is not an error.
     boss.client.delete(&ann.path).expect(204);
 }
 
@@ -373,9 +374,9 @@ fn secrets_are_not_recorded_or_stored(backend: Backend) {
         assert!(changes.contains(&wanted), "{wanted} is not in {changes:?}");
     }
     let log = server.stderr();
-    let told = format!("{entries:?}{log}");
+    let shown = format!("{entries:?}{log}");
     for secret in [&ann.secret, &ann.recovery[0], &ann.recovery[0].replace('-', ""), &PASSWORD.to_owned()] {
-        assert!(!told.contains(secret.as_str()), "{secret} was shown");
+        assert!(!shown.contains(secret.as_str()), "{secret} was shown");
     }
     if backend == Backend::Sqlite {
         let other = arm(&server, "bob");

@@ -1,4 +1,4 @@
-//! `hostler secrets`: new keys while a server runs, killed half-way or not.
+//! `hostler secrets`: key rotation while a server runs, and after a kill.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -10,7 +10,7 @@ use sea_query::{Alias, Query};
 
 on_each_backend!(keys_are_rotated_while_server_runs, killed_rotation_is_completed, lost_key_is_reported,);
 
-/// Many batches of the rotation.
+/// More rows than several batches of the rotation.
 const USERS: i64 = 1_000;
 
 fn start(backend: Backend) -> TestServer {
@@ -25,7 +25,7 @@ fn place(user: i64) -> SecretContext<'static> {
     SecretContext::new("user", user, "second_factor")
 }
 
-/// The server's own data and keys.
+/// The server's data and keys.
 fn on_its_data<T>(server: &TestServer, work: impl AsyncFnOnce(&Database, Vault) -> T) -> T {
     let location = match server.database_url() {
         Some(url) => Location::Postgres(url),
@@ -64,7 +64,7 @@ fn seal_many(server: &TestServer) {
     });
 }
 
-/// Every secret opens with the keys that are there, and is what it was.
+/// Every secret can be decrypted with the current keys, and is unchanged.
 fn assert_all_there(server: &TestServer) {
     on_its_data(server, async |database, vault| {
         let query = Query::select()
@@ -90,16 +90,16 @@ fn hostler(server: &TestServer, words: &[&str]) -> Command {
     command
 }
 
-fn told(server: &TestServer, words: &[&str]) -> String {
+fn output_of(server: &TestServer, words: &[&str]) -> String {
     let output = hostler(server, words).output().expect("the binary runs");
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{words:?}: {out}{err}");
     out.into_owned()
 }
 
-/// Generation, number of secrets and what is said of each key.
+/// The generation, number of secrets and state of each key.
 fn status(server: &TestServer) -> Vec<(String, i64, String)> {
-    let text = told(server, &["secrets", "status"]);
+    let text = output_of(server, &["secrets", "status"]);
     let words = |line: &str| -> Vec<String> { line.split('\t').map(str::to_owned).collect() };
     text.lines()
         .skip(1)
@@ -116,7 +116,7 @@ fn keys_are_rotated_while_server_runs(backend: Backend) {
     let server = start(backend);
     seal_many(&server);
     assert_eq!(status(&server), only("1"));
-    let text = told(&server, &["secrets", "rotate"]);
+    let text = output_of(&server, &["secrets", "rotate"]);
     assert!(
         text.contains("(generation 2) is the current key now") && text.contains("1000 secrets encrypted again"),
         "{text}"
@@ -145,13 +145,13 @@ fn killed_rotation_is_completed(backend: Backend) {
     assert_eq!(half[0].2, "being replaced: run hostler secrets rotate");
     assert_all_there(&server);
 
-    let text = told(&server, &["secrets", "rotate"]);
+    let text = output_of(&server, &["secrets", "rotate"]);
     assert!(text.contains("An earlier rotation was interrupted"), "{text}");
     assert_eq!(status(&server), only("2"), "no third key was made");
     assert_all_there(&server);
 }
 
-/// Instead of making another key, which would leave all secrets unreadable.
+/// The server must not create another key, which would make all secrets unreadable.
 fn lost_key_is_reported(backend: Backend) {
     let mut server = start(backend);
     seal_many(&server);

@@ -1,4 +1,4 @@
-//! docs/security.md names the tests of what it promises: each of them has to run.
+//! Each test that docs/security.md names must exist and run.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -7,7 +7,7 @@ use std::process::Command;
 
 use regex::Regex;
 
-/// The tests of this binary as `module::name`, with whether they are ignored everywhere.
+/// The tests of this binary as `module::name`, with whether they are ignored on all backends.
 fn tests() -> BTreeMap<String, bool> {
     let listed = |arguments: &[&str]| {
         let binary = std::env::current_exe().expect("the path of this binary");
@@ -34,7 +34,7 @@ fn security_document_names_existing_tests() {
         }
         for found in names {
             let name = format!("{}::{}", found[1].replace('/', "::"), &found[2]);
-            // A test on each backend is a module with a test for each.
+            // A test for each backend is a module with two tests.
             let variants = [name.clone(), format!("{name}::sqlite")];
             match variants.iter().find_map(|name| tests.get(name)) {
                 None => problems.push(format!("{name} does not exist")),

@@ -1,4 +1,4 @@
-//! Sessions: logging in and out with a form, and what a session may do.
+//! Sessions: login and logout with the form, and their permissions.
 
 use hostler_testkit::browser::{Browser, CSRF_COOKIE, SESSION_COOKIE};
 use hostler_testkit::{Backend, PASSWORD, Response, TestServer, on_each_backend};
@@ -98,7 +98,7 @@ fn login_requires_csrf_token(backend: Backend) {
     ] {
         assert!(refused.status == 403 && cookie(&refused, SESSION_COOKIE).is_none(), "{refused}");
     }
-    // As the form itself sends it.
+    // The Content-Type of the form.
     post(&browser, &format!("{body}&csrfmiddlewaretoken={token}"), &[("Origin", &server.base())]).expect(302);
 }
 
@@ -176,10 +176,10 @@ fn own_password_change_ends_other_sessions(backend: Backend) {
     here.write("PATCH", &ann.path()).json(json!({"password": "Another-Word-1"})).send().expect(200);
     assert!(is_alive(&here), "the caller's own session ended");
     assert!(!is_alive(&there), "another session outlived the password");
-    assert!(is_alive(&bystander), "somebody else's session ended");
+    assert!(is_alive(&bystander), "the session of another user ended");
     token.get("/api/v2/me/").expect(200);
     ann.client.get("/api/v2/me/").expect(401);
-    // And once more: the session that was kept is as good as new.
+    // The kept session is still valid.
     here.write("PATCH", &ann.path()).json(json!({"password": "Another-Word-2"})).send().expect(200);
     assert!(is_alive(&here));
 }
@@ -193,7 +193,7 @@ fn admin_password_change_ends_all_sessions(backend: Backend) {
     assert!(!is_alive(&session), "the session outlived the password");
     assert!(is_alive(&admin), "the caller's own session ended");
     token.get("/api/v2/me/").expect(200);
-    // A session depends on the password hash, also if it was written directly.
+    // A session depends on the password hash, also if the hash was changed in the database.
     let session = Browser::logged_in(&server, "ann", "Another-Word-1");
     server.execute("UPDATE users SET password = '' WHERE username = 'ann'");
     assert!(!is_alive(&session), "the session outlived the hash");
@@ -212,7 +212,7 @@ fn logout_ends_one_session(backend: Backend) {
     assert!(!here.cookies.contains_key(SESSION_COOKIE), "the cookie stayed: {answer:?}");
     assert!(!is_alive(&copy), "the session outlived the logout");
     assert!(is_alive(&there), "another session ended");
-    // Logging out twice, or never having been in, is no matter.
+    // Logging out twice, or without a session, is not an error.
     let answer = here.write("POST", "/api/logout/").send();
     assert!(answer.status < 500, "{answer}");
     server.anonymous().get("/api/logout/").expect(302);
@@ -222,7 +222,7 @@ fn expired_session_is_rejected(backend: Backend) {
     let server = start(backend);
     let browser = Browser::logged_in(&server, "admin", "password");
     assert!(is_alive(&browser));
-    // No setting lets a session be short enough to wait for its end.
+    // No setting allows a session that is short enough to wait for its end.
     let past = match backend {
         Backend::Sqlite => "1",
         Backend::Postgres => "'2001-01-01T00:00:00Z'",
@@ -254,7 +254,7 @@ fn deleted_user_has_no_session(backend: Backend) {
 fn django_hashes_are_accepted_and_rehashed(backend: Backend) {
     let server = start(backend);
     let ann = server.user("ann");
-    // What Django's own hasher makes of "Moved-House-1" with this salt.
+    // The hash by Django's own hasher for "Moved-House-1" with this salt.
     let hash = "pbkdf2_sha256$1000$seasalt2$vrlSw78uZdMvz9QYtUtM8uvEt5HsKKiNTzeYSmwL3js=";
     server.execute(&format!("UPDATE users SET password = '{hash}' WHERE username = 'ann'"));
     ann.client.get("/api/v2/me/").expect(401);
@@ -308,7 +308,7 @@ fn sessions_are_listed_without_their_secrets(backend: Backend) {
         assert!(!page.text().contains(name), "{page}");
         assert!(here.get(&format!("/api/v2/sessions/?{name}__startswith=a")).status >= 400);
     }
-    // A password and a token are no session.
+    // A password or a token is not a session.
     assert!(ann.client.results("/api/v2/sessions/").iter().all(|session| session["current"] == false));
     let user = here.get(&ann.path()).expect(200).json();
     assert!(user["related"].get("sessions").is_none(), "clients of AWX know no such link: {user}");
@@ -326,7 +326,7 @@ fn session_can_be_deleted_from_another(backend: Backend) {
     here.write("DELETE", &other).send().expect(204);
     assert!(is_alive(&here) && !is_alive(&there));
     here.get(&other).expect(404);
-    // And one's own, as logging out does.
+    // Ending the own session works like logging out.
     let own = listed(&here, ann.id)[0]["url"].as_str().expect("a path").to_owned();
     here.write("DELETE", &own).send().expect(204);
     assert!(!is_alive(&here));

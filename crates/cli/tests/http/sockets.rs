@@ -1,4 +1,4 @@
-//! Where the server listens: several places, Unix sockets, and sockets that systemd hands over.
+//! Listeners: several addresses, Unix sockets, and sockets of systemd.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -23,13 +23,13 @@ fn socket() -> (TempDir, PathBuf) {
     (folder, path)
 }
 
-/// A server that listens at a free port and at a Unix socket.
+/// A server with a TCP port and a Unix socket.
 fn start(path: &Path, more: &[(&str, &str)]) -> TestServer {
     let places = format!("127.0.0.1:0,unix:{}", path.display());
     TestServer::start_with(BINARY, Backend::Sqlite, &[&[("HOSTLER_LISTEN", places.as_str())], more].concat())
 }
 
-/// The answer over a Unix socket to a request with these headers.
+/// The response over a Unix socket to a request with these headers.
 fn ask(path: &Path, request: &str, headers: &str) -> String {
     answer(UnixStream::connect(path).expect("a connection"), request, headers)
 }
@@ -72,22 +72,22 @@ fn only_stale_unix_socket_is_replaced() {
     assert!(refusal(&path).contains(path.to_str().expect("a path")));
     assert!(ask(&path, "GET /healthz", "").starts_with("HTTP/1.1 200 "), "the other server's socket is gone");
 
-    // Killed, it leaves its socket behind.
+    // A killed server leaves its socket file.
     server.kill9();
     assert!(path.exists());
     server.restart();
     assert!(ask(&path, "GET /healthz", "").starts_with("HTTP/1.1 200 "));
 
-    // What somebody else has put there since is not ours to remove.
+    // A file that replaced the socket is not removed.
     fs::remove_file(&path).expect("a file to remove");
-    fs::write(&path, "somebody's").expect("a file");
+    fs::write(&path, "other").expect("a file");
     assert!(server.stop().success());
-    assert_eq!(fs::read_to_string(&path).expect("a file"), "somebody's");
+    assert_eq!(fs::read_to_string(&path).expect("a file"), "other");
     assert!(refusal(&path).contains("exists"));
-    assert_eq!(fs::read_to_string(&path).expect("a file"), "somebody's");
+    assert_eq!(fs::read_to_string(&path).expect("a file"), "other");
 }
 
-/// The one line that refuses to listen at this socket.
+/// The one-line error for a socket that cannot be used.
 fn refusal(path: &Path) -> String {
     let data = TempDir::new().expect("a directory");
     let mut command = hostler_testkit::command(BINARY);
@@ -113,7 +113,7 @@ fn unix_socket_clients_are_trusted_proxies() {
         let client = line.split("client=").nth(1).and_then(|rest| rest.split(' ').next()).expect("a client");
         (client.trim_matches('"').to_owned(), answer)
     };
-    // The settings do not name the header.
+    // REMOTE_HOST_HEADERS does not contain the header yet.
     assert_eq!(client("GET /api/login/").0, "-");
     let settings = json!({"REMOTE_HOST_HEADERS": ["HTTP_X_FORWARDED_FOR"]});
     server.as_admin().patch("/api/v2/settings/system/", settings).expect(200);
@@ -121,7 +121,7 @@ fn unix_socket_clients_are_trusted_proxies() {
     assert_eq!(address, "198.51.100.7");
     assert!(form.contains("; Secure\r\n"), "{form}");
 
-    // Over the network it is one of the proxies that are not named.
+    // Over TCP the client is not a trusted proxy.
     let network = TcpStream::connect(server.base().trim_start_matches("http://")).expect("a connection");
     assert!(!answer(network, "GET /api/login/", headers).contains("; Secure"));
 }
@@ -137,14 +137,14 @@ fn unix_socket_rejects_tls() {
     assert!(ask(&path, "GET /healthz", "").starts_with("HTTP/1.1 200 "));
 }
 
-/// Runs `serve` with this socket, as systemd hands it over: as descriptor 3, with the number of sockets and the id of the
-/// process in its environment.
+/// Runs `serve` with this socket as systemd passes it: descriptor 3, with the number of sockets and the process id in
+/// the environment.
 fn handed(socket: OwnedFd, data: &Path) -> Command {
     const SCRIPT: &str =
         "exec 3<&0 </dev/null; LISTEN_FDS=1 LISTEN_PID=$$; export LISTEN_FDS LISTEN_PID; exec \"$0\" \"$@\"";
     let mut command = hostler_testkit::command("/bin/sh");
     command.args(["-c", SCRIPT, BINARY, "serve", "--data"]).arg(data).stdin(Stdio::from(socket));
-    // It would be refused.
+    // The server would reject it.
     command.env("HOSTLER_LISTEN", "192.0.2.1:1").env("HOSTLER_ADMIN_PASSWORD", ADMIN_PASSWORD);
     command
 }
@@ -160,7 +160,7 @@ fn systemd_sockets_are_used() {
         (OwnedFd::from(network.try_clone().expect("a descriptor")), format!("http://{address}")),
         (OwnedFd::from(unix.try_clone().expect("a descriptor")), format!("unix:{}", path.display())),
     ] {
-        // The first request is there before the server, and waits for it.
+        // The first request is sent before the server starts, and waits.
         let early: Box<dyn ReadWrite> = match name.starts_with("unix:") {
             true => Box::new(UnixStream::connect(&path).expect("a connection")),
             false => Box::new(TcpStream::connect(address).expect("a connection")),
@@ -195,8 +195,8 @@ fn non_listening_sockets_are_rejected() {
     assert!(stderr.contains("LISTEN_FDS") && !folder.path().join("data").exists(), "{stderr}");
 }
 
-/// What the server tells its supervisor, until a line is this one.
-fn told(socket: &UnixDatagram, last: &str) -> Vec<String> {
+/// The notifications of the server, until one is this line.
+fn notifications(socket: &UnixDatagram, last: &str) -> Vec<String> {
     let mut lines = vec![];
     while lines.last().is_none_or(|line| line != last) {
         let mut bytes = [0; 1024];
@@ -214,14 +214,14 @@ fn systemd_is_notified() {
     socket.set_read_timeout(Some(std::time::Duration::from_secs(60))).expect("a timeout");
     let environment = [("NOTIFY_SOCKET", path.to_str().expect("a path")), ("WATCHDOG_USEC", "3000000")];
     let mut server = TestServer::start_with(BINARY, Backend::Sqlite, &environment);
-    assert_eq!(told(&socket, "READY=1"), ["READY=1"]);
-    told(&socket, "WATCHDOG=1");
-    told(&socket, "WATCHDOG=1");
+    assert_eq!(notifications(&socket, "READY=1"), ["READY=1"]);
+    notifications(&socket, "WATCHDOG=1");
+    notifications(&socket, "WATCHDOG=1");
     server.reload();
-    let lines: Vec<_> = told(&socket, "READY=1").into_iter().filter(|line| line != "WATCHDOG=1").collect();
+    let lines: Vec<_> = notifications(&socket, "READY=1").into_iter().filter(|line| line != "WATCHDOG=1").collect();
     assert_eq!(lines[0], "RELOADING=1");
     assert!(lines[1].starts_with("MONOTONIC_USEC="), "{lines:?}");
     server.as_user(ADMIN, ADMIN_PASSWORD).get("/api/v2/me/").expect(200);
     assert!(server.stop().success());
-    told(&socket, "STOPPING=1");
+    notifications(&socket, "STOPPING=1");
 }

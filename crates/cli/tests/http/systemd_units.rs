@@ -1,4 +1,4 @@
-//! The units of systemd in `packaging`: that systemd takes them, and that they keep the server in.
+//! The systemd units in `packaging`: valid, and sandboxed.
 
 use std::fs;
 use std::path::Path;
@@ -7,10 +7,10 @@ use std::process::Command;
 use tempfile::TempDir;
 
 const UNITS: [&str; 2] = ["hostler.service", "hostler.socket"];
-/// What `systemd-analyze security` may find at most, of 100; it calls this "OK".
+/// The maximum exposure of `systemd-analyze security`, of 100; it calls this "OK".
 const MOST_EXPOSED: &str = "20";
 
-/// The units, with this binary as the one they start; none if systemd is not on this machine.
+/// The units, with this binary as ExecStart; none if systemd is not installed.
 fn units() -> Option<TempDir> {
     if Command::new("systemd-analyze").arg("--version").output().is_err() {
         hostler_testkit::skip::skip("there is no systemd-analyze");
@@ -43,7 +43,7 @@ fn analyze(folder: &TempDir, arguments: &[&str], units: &[&str]) -> String {
 fn units_pass_systemd_analyze() {
     let Some(folder) = units() else { return };
     let said = analyze(&folder, &["verify", "--man=no"], &UNITS);
-    // It tells of what it ignores, and ends well.
+    // It prints what it ignores, and exits with 0.
     assert!(!UNITS.iter().any(|name| said.contains(name)), "{said}");
 }
 

@@ -5,7 +5,7 @@ use serde_json::json;
 
 on_each_backend!(text_filters_match_unicode_and_special_characters, search_covers_every_search_field);
 
-/// Names with what means something to databases, and with letters whose lower case is not what one would think.
+/// Names with special characters of the databases, and with letters whose lower case is unusual.
 const NAMES: &[&str] = &[
     "O'Brien \"Bob\"",
     "100%_\\ab",

@@ -1,4 +1,4 @@
-//! TLS that ends in the server: certificates, their replacement, and clients that do not speak it.
+//! TLS listeners: certificates, their replacement, and clients without TLS.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -37,7 +37,7 @@ impl Secured {
         self.server.base().strip_prefix("https://").expect("it listens for https").to_owned()
     }
 
-    /// The answer to a request with these headers, as it came.
+    /// The raw response to a request with these headers.
     fn ask(&self, request: &str, headers: &str) -> String {
         let connection = self.identity.connect(&self.address(), rustls::ALL_VERSIONS, &["http/1.1"]);
         let request = format!("{request} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n");
@@ -103,7 +103,7 @@ fn renewed_certificate_is_used_without_restart() {
     secured.server.wait_for_log(&["reloaded the TLS certificate"]);
     assert!(second.is_presented_at(&address) && !secured.identity.is_presented_at(&address));
 
-    // Nobody tells of this one.
+    // This change is not signalled to the server.
     let third = Identity::default();
     third.write(&secured.files);
     let is_shown = (0..3000).any(|_| {
@@ -157,7 +157,7 @@ fn plain_http_on_tls_port_is_reported() {
     let mut stream = TcpStream::connect(secured.address()).expect("a connection");
     stream.write_all(&[0x80, 0x2e, 1, 0, 2]).expect("a greeting of SSL 2");
     let mut answer = vec![];
-    // It may end with an alert, or with a reset: in no case does it hang.
+    // The connection ends with an alert or a reset, and does not hang.
     let _ = stream.read_to_end(&mut answer);
     secured.server.wait_for_log(&["TLS handshake failed", "127.0.0.1:"]);
     assert!(secured.identity.is_presented_at(&secured.address()));
@@ -168,12 +168,12 @@ fn stalled_handshakes_do_not_block() {
     let mut secured = start(&[]);
     let silent: Vec<_> = (0..200).map(|_| TcpStream::connect(secured.address()).expect("a connection")).collect();
     assert!(secured.ask("GET /healthz", "").starts_with("HTTP/1.1 200 "));
-    // Not even the end.
+    // The shutdown does not wait either.
     assert!(secured.server.stop().success());
     drop(silent);
 }
 
-/// The one line that refuses to start with these files.
+/// The one-line error for these files.
 fn refusal(variables: &[(&str, &str)]) -> String {
     let data = TempDir::new().expect("a directory");
     let mut command = hostler_testkit::command(BINARY);
@@ -236,7 +236,7 @@ fn world_readable_key_is_reported() {
     Identity::default().write(&files);
     let config = folder.path().join("hostler.toml");
     fs::write(&config, format!("tls_key = {:?}\n", files.key.to_str().expect("a path"))).expect("a file");
-    // Both the server that starts, and who is asked what is wrong.
+    // Both the starting server and `hostler check` warn.
     let warns = || {
         let server = TestServer::start_with(BINARY, Backend::Sqlite, &files.environment());
         let check = server.command(&["check"]).env("HOSTLER_CONFIG", &config).output().expect("the binary runs");

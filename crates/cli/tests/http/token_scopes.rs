@@ -1,4 +1,4 @@
-//! Tokens: what their scope allows, and when they end.
+//! Tokens: scopes and expiration.
 
 use hostler_testkit::{Backend, Client, Fixture, TestServer, on_each_backend};
 use serde_json::{Value, json};
@@ -21,17 +21,17 @@ fn start(backend: Backend) -> TestServer {
     TestServer::start(env!("CARGO_BIN_EXE_hostler"), backend)
 }
 
-/// A token and its description as the answer to its creation told them.
+/// A token and its description in the response to its creation.
 fn make(client: &Client, body: Value) -> (Client, Value) {
     let made = client.post("/api/v2/tokens/", body).expect(201).json();
     (client.with_token(made["token"].as_str().expect("a token")), made)
 }
 
-/// Every path that the server describes, and some that it does not.
+/// Every path of the OpenAPI document, and some others.
 fn paths(server: &TestServer, backend: Backend) -> Vec<String> {
     let fixture = Fixture::populate(server, backend, 1);
     let described = fixture.endpoints(server).into_iter().map(|endpoint| endpoint.path);
-    // Of nobody who is logged in: everybody may ask for the form and end a session.
+    // These work without a user: the login form, and logout.
     let mut paths: Vec<_> =
         described.filter(|path| !["/api/login/", "/api/logout/"].contains(&path.as_str())).collect();
     paths.extend(["all", "authentication", "changed"].map(|slug| format!("/api/v2/settings/{slug}/")));
@@ -39,7 +39,7 @@ fn paths(server: &TestServer, backend: Backend) -> Vec<String> {
     paths
 }
 
-/// Everything that a write could change.
+/// All data that a write could change.
 fn state(admin: &Client) -> Vec<Value> {
     let lists = [
         "users",
@@ -65,7 +65,7 @@ fn read_token_cannot_write(backend: Backend) {
     let paths = paths(&server, backend);
     assert!(paths.len() > 100, "only {paths:?}");
     let admin = server.as_admin();
-    // Of a superuser, so that nothing but the scope can be the reason.
+    // A token of a superuser, so that only the scope can be the reason.
     let (reader, _) = make(&admin, json!({"scope": "read"}));
     let before = state(&admin);
     let bodies = [
@@ -79,12 +79,12 @@ fn read_token_cannot_write(backend: Backend) {
                 let answer = reader.request(method, path).json(body).send();
                 assert_eq!(answer.status, 403, "{answer}");
             }
-            // Before anything is read of the body.
+            // The check comes before the body is read.
             let broken = reader.request(method, path).header("Content-Type", "text/plain").body("{").send();
             assert_eq!(broken.status, 403, "{broken}");
         }
     }
-    // Headers by which some frameworks take one method for another.
+    // Headers by which some frameworks override the method.
     for header in ["X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override"] {
         for method in ["GET", "POST"] {
             let call = reader.request(method, "/api/v2/organizations/1/").header(header, "DELETE");
@@ -124,14 +124,14 @@ fn unknown_scope_is_rejected(backend: Backend) {
         let status = client.patch("/api/v2/users/1/", json!({})).status;
         assert_eq!(status, if may_write { 200 } else { 403 }, "{scope:?}");
     }
-    // A token of less scope makes none of more.
+    // A read token cannot create a write token.
     let (reader, made) = make(&admin, json!({"scope": "read"}));
     let path = format!("/api/v2/tokens/{}/", made["id"]);
     reader.patch(&path, json!({"scope": "write"})).expect(403);
     for list in ["/api/v2/tokens/", "/api/v2/users/1/tokens/", "/api/v2/users/1/personal_tokens/"] {
         reader.post(list, json!({"scope": "write"})).expect(403);
     }
-    // Its owner may widen it, and narrow it again at once.
+    // The owner can widen the scope, and narrow it again, with immediate effect.
     admin.patch(&path, json!({"scope": "write"})).expect(200);
     reader.patch("/api/v2/users/1/", json!({})).expect(200);
     admin.patch(&path, json!({"scope": "read"})).expect(200);
@@ -261,7 +261,7 @@ fn tokens_are_visible_to_owner_only(backend: Backend) {
     for list in ["tokens", "personal_tokens"] {
         let below = format!("{}{list}/", ann.path());
         assert!([403, 404].contains(&bob.client.get(&below).status), "{below}");
-        // Not even a superuser has a token made that acts as somebody else.
+        // Superusers cannot create tokens for other users either.
         for client in [&bob.client, &server.as_admin()] {
             assert_eq!(client.post(&below, json!({"scope": "write"})).status, 403, "{below}");
         }
@@ -269,7 +269,7 @@ fn tokens_are_visible_to_owner_only(backend: Backend) {
         assert_eq!(ann.client.results(&below).len(), 1, "{below}");
     }
     let forged = bob.client.post("/api/v2/tokens/", json!({"user": ann.id})).expect(201).json();
-    assert_eq!(forged["user"], bob.id, "a token for somebody else");
+    assert_eq!(forged["user"], bob.id, "a token for another user");
 }
 
 fn unknown_token_is_rejected(backend: Backend) {

@@ -1,4 +1,4 @@
-//! Traces of requests, at a collector that stands here.
+//! Traces of requests, sent to a collector in this test.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -20,7 +20,7 @@ use serde_json::json;
 
 on_each_backend!(request_creates_span);
 
-/// What a collector got at once.
+/// One request to the collector.
 #[derive(Clone)]
 struct Sent {
     /// The request's line and headers.
@@ -52,7 +52,7 @@ impl Collector {
         start(backend, &[&[("HOSTLER_OTLP_ENDPOINT", self.address.as_str())], more].concat())
     }
 
-    /// The span of this answer, and what it came with.
+    /// The span of this response, and its export request.
     fn span_of(&self, answer: &Response) -> (Span, Sent) {
         let id = id_of(answer);
         loop {
@@ -85,7 +85,7 @@ fn receive(stream: TcpStream, sender: &Sender<Sent>) {
         let mut body = vec![0; length.parse().expect("a length")];
         reader.read_exact(&mut body).expect("a body");
         let content = ExportTraceServiceRequest::decode(body.as_slice()).expect("traces");
-        // The test may be over.
+        // The test may have ended.
         let _ = sender.send(Sent { head, content });
         let answer = b"HTTP/1.1 200 OK\r\nContent-Type: application/x-protobuf\r\nContent-Length: 0\r\n\r\n";
         if reader.get_mut().write_all(answer).is_err() {
@@ -95,7 +95,7 @@ fn receive(stream: TcpStream, sender: &Sender<Sent>) {
 }
 
 fn start(backend: Backend, environment: &[(&str, &str)]) -> TestServer {
-    // No proxy of the machine, and short waits for a batch.
+    // Without a proxy, and with short batch delays.
     let environment = [environment, &[("NO_PROXY", "127.0.0.1"), ("OTEL_BSP_SCHEDULE_DELAY", "50")]].concat();
     TestServer::start_with(env!("CARGO_BIN_EXE_hostler"), backend, &environment)
 }

@@ -1,4 +1,4 @@
-//! Paths without the slash at their end, and paths that do not exist.
+//! Paths without their final slash, and unknown paths.
 
 use hostler_testkit::{Backend, TestServer, on_each_backend};
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! *Update a User*: what the recorded conversations cannot show of it.
+//! Updates of users that no recorded conversation covers.
 
 use hostler_testkit::{ADMIN, ADMIN_PASSWORD, Backend, Client, PASSWORD, Response, TestServer, on_each_backend};
 use serde_json::{Value, json};
@@ -87,7 +87,7 @@ fn responses_contain_no_password(backend: Backend) {
         }
     }
     for secret in passwords.iter().chain(&[ADMIN_PASSWORD, "argon2"]) {
-        // The first superuser's password is also a word of the log: only as a value would it be one.
+        // The first superuser's password is also a word in the log, so only its value in JSON is searched.
         let needle = if *secret == ADMIN_PASSWORD { "\"password\":\"password\"" } else { secret };
         assert!(!server.stderr().contains(needle), "{secret} is in the log");
     }
@@ -99,7 +99,7 @@ fn assert_no_secret(text: &str, passwords: &[&str], answer: &Response) {
     }
 }
 
-/// No key `password` but in the changes of the activity stream, hidden, and in complaints.
+/// A key `password` appears only in activity entries, masked, and in errors.
 fn assert_no_password_key(json: &Value, answer: &Response) {
     match json {
         Value::Object(map) => {
@@ -219,7 +219,7 @@ fn writing_back_response_changes_nothing(backend: Backend) {
         assert_eq!(after.header("ETag"), before.header("ETag"), "{path}");
         assert_eq!(admin.get("/api/v2/activity_stream/?page_size=1").json()["count"], entries, "{path}");
     }
-    // The answer to GET shows a mask in place of the token: written back it must not become the token.
+    // GET shows a mask instead of the token; the written-back mask must not become the token.
     server.with_token(token["token"].as_str().expect("a token")).get("/api/v2/me/").expect(200);
 }
 
@@ -272,12 +272,12 @@ fn last_superuser_cannot_be_demoted_or_deleted(backend: Backend) {
         let still = admin.get(me).expect(200).json();
         assert!(still["is_superuser"] == true && still["is_system_auditor"] == false, "after {answer}: {still}");
     }
-    // With a second one it goes, and then that one is the last.
+    // With a second superuser the first can be demoted; then the second is the last.
     let second = server.user_with("second", json!({"is_superuser": true}));
     admin.patch(me, json!({"is_superuser": false})).expect(200);
     let answer = second.client.patch(&second.path(), json!({"is_superuser": false}));
     assert!([400, 403].contains(&answer.status), "{answer}");
-    // The role and the flag are one thing.
+    // Granting the system role sets the flag, and the other way round.
     second.client.post("/api/v2/users/1/roles/", json!({"id": 1})).expect(204);
     assert_eq!(admin.get(me).expect(200).json()["is_superuser"], true);
     admin.post("/api/v2/roles/1/users/", json!({"id": second.id, "disassociate": true})).expect(204);
@@ -350,10 +350,10 @@ fn ldap_managed_fields_are_rejected(backend: Backend) {
         assert_eq!(answer.json(), json!({field: [format!("Unable to change {field} on user managed by LDAP.")]}));
     }
     admin.patch(&user.path(), json!({"first_name": "Ann", "is_system_auditor": true})).expect(200);
-    // Without a directory nothing is managed, and what was a password here is one again, as in AWX.
+    // Without a directory the fields can be changed, and the local password is valid, as in AWX.
     server.configure("ldap", json!({"AUTH_LDAP_SERVER_URI": ""}));
     admin.patch(&user.path(), json!({"first_name": "Anna"})).expect(200);
-    // A password for such an account is taken and skipped.
+    // A password for such an account is accepted and ignored.
     admin.patch(&user.path(), json!({"password": "Another-Word-99"})).expect(200);
     user.client.get("/api/v2/me/").expect(200);
     server.as_user("ann", "Another-Word-99").get("/api/v2/me/").expect(401);

@@ -22,7 +22,7 @@ fn usernames_are_stored_in_nfkc(backend: Backend) {
         for name in [sent, stored] {
             server.as_user(name, PASSWORD).get("/api/v2/me/").expect(200);
         }
-        // The same name in another spelling is no change.
+        // The same name in another Unicode form is not a change.
         assert_eq!(admin.patch(path, json!({"username": sent})).expect(200).json()["username"], stored);
         assert_eq!(admin.put(path, json!({"username": sent})).expect(200).json()["username"], stored);
         assert_eq!(admin.get(&format!("{path}activity_stream/?operation=update")).json()["count"], 0);
@@ -30,7 +30,7 @@ fn usernames_are_stored_in_nfkc(backend: Backend) {
     let plain = server.user("plain");
     assert_eq!(admin.patch(&plain.path(), json!({"username": "\u{ff50}2"})).expect(200).json()["username"], "p2");
     assert_eq!(admin.put(&plain.path(), json!({"username": "\u{ff50}3"})).expect(200).json()["username"], "p3");
-    // The length counts in normal form: this ligature becomes eighteen characters.
+    // The length is that of the normal form: this ligature becomes eighteen characters.
     let long = "\u{fdfa}".repeat(9);
     let refused = admin.post("/api/v2/users/", json!({"username": long, "password": PASSWORD})).expect(400).json();
     assert!(refused["username"].is_array(), "{refused}");

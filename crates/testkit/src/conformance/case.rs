@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Case {
-    /// Its folder and file, such as `users/update`.
+    /// The folder and file, such as `users/update`.
     pub name: String,
     /// The requests, in order.
     pub steps: Vec<Step>,
@@ -20,24 +20,23 @@ pub struct Case {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Step {
-    /// Who sends it: `"admin"`, null for an anonymous request, `{username, password}` or `{bearer}`.
+    /// The user of the request: `"admin"`, null for an anonymous request, `{username, password}` or `{bearer}`.
     #[serde(rename = "as", default = "admin")]
     pub caller: Value,
     /// The HTTP method, or `SINK`: read what the sink received instead of sending a request.
     pub method: String,
-    /// The path with its query, symbols to be filled in.
+    /// The path with its query, with symbols.
     pub path: String,
-    /// The body: null for none, text to be sent as it is, anything else as JSON.
+    /// The body: null for none, a string is sent as text, anything else as JSON.
     #[serde(default)]
     pub body: Value,
-    /// Headers beside those every request has.
+    /// Additional headers.
     #[serde(default)]
     pub headers: Map<String, Value>,
-    /// Signs the body with an HMAC, as a webhook does.
+    /// Signs the body with an HMAC, like a webhook.
     #[serde(default)]
     pub sign: Option<Sign>,
-    /// Symbols to take out of the response, and where they are in it; in order,
-    /// because of two names for one object the later is used.
+    /// The symbols to read from the response, and their paths. If two names refer to one object, the later one is used.
     #[serde(default)]
     pub save: Map<String, Value>,
     /// What to wait for before the request is sent.
@@ -64,7 +63,7 @@ pub struct Step {
     /// The headers of the response that are compared.
     #[serde(default)]
     pub headers_kept: Vec<String>,
-    /// The recorded response; a step without one only prepares others.
+    /// The recorded response. A step without one is not compared.
     #[serde(default)]
     pub expect: Option<Expect>,
 }
@@ -84,9 +83,9 @@ pub struct Until {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sign {
-    /// The header that carries the signature.
+    /// The header with the signature.
     pub header: String,
-    /// The key, symbols to be filled in.
+    /// The key, with symbols.
     pub key: String,
     /// The hash function.
     #[serde(default)]
@@ -113,10 +112,10 @@ pub enum SignAlgorithm {
 pub struct Expect {
     /// The HTTP status.
     pub status: u16,
-    /// The body, its changing parts replaced by symbols.
+    /// The body, with symbols for changing parts.
     #[serde(default)]
     pub body: Value,
-    /// The headers that were kept.
+    /// The recorded headers.
     #[serde(default)]
     pub headers: Map<String, Value>,
 }

@@ -14,18 +14,18 @@ use super::symbols::sort_unordered;
 pub struct Actual {
     /// The HTTP status.
     pub status: u16,
-    /// The body, or the fields that the step picks.
+    /// The body, or the fields that the step selects.
     pub body: Value,
-    /// The headers that the step keeps.
+    /// The headers that the step compares.
     pub headers: Map<String, Value>,
-    /// Where the body contradicts itself, see [`inconsistencies`].
+    /// Contradictions within the body, see [`inconsistencies`].
     pub inconsistencies: Vec<Difference>,
 }
 
-/// How close a response is, best first.
+/// The result of a comparison, best first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// Nothing differs.
+    /// No difference.
     Same,
     /// Only the wording of error messages differs, not their number.
     Text,
@@ -38,7 +38,7 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// Whether the step passes: the wording of error messages may be our own.
+    /// Whether the step passes: the texts of error messages may differ.
     pub fn is_passed(self) -> bool {
         matches!(self, Verdict::Same | Verdict::Text)
     }
@@ -82,7 +82,7 @@ pub fn compare(step: &Step, actual: &Actual) -> (Verdict, Vec<Difference>) {
     let status = |wanted: Value, got: Value| {
         (Verdict::Status, vec![Difference { kind: Kind::Status, path: String::new(), wanted, got }])
     };
-    // A crash of the recorded server, not to be copied: anything but a crash passes.
+    // The recorded server crashed: anything but a crash passes.
     if expected.status == 500 {
         return if actual.status < 500 {
             (Verdict::Same, Vec::new())
@@ -102,7 +102,7 @@ pub fn compare(step: &Step, actual: &Actual) -> (Verdict, Vec<Difference>) {
     found.extend(actual.inconsistencies.iter().cloned());
     let is_error = expected.status >= 400;
     if is_error {
-        // The wording of error messages is free, their number is not.
+        // The text of error messages may differ, their number must not.
         for it in found.iter_mut().filter(|it| it.path.ends_with("[]")) {
             it.kind = Kind::Shape;
         }
@@ -120,9 +120,9 @@ pub fn compare(step: &Step, actual: &Actual) -> (Verdict, Vec<Difference>) {
     (verdict, found)
 }
 
-/// Where a body names different objects for one link. Recordings replace ids by `#`, so only the body itself can show
-/// that: the integer of a field, its URL in `related` and its id in `summary_fields` must agree, and an object's `id`
-/// with its `url`.
+/// Contradictions within a body about the target of a link. Recordings contain `#` instead of ids, so only the body
+/// itself can show them: the integer of a field, its URL in `related` and its id in `summary_fields` must agree, and an
+/// object's `id` with its `url`.
 pub fn inconsistencies(body: &Value) -> Vec<Difference> {
     let mut found = Vec::new();
     check_links(body, "", &mut found);
@@ -170,7 +170,7 @@ fn id_in_url(url: &Value) -> Option<u64> {
     url.as_str()?.strip_prefix("/api/v2/")?.strip_suffix('/')?.rsplit_once('/')?.1.parse().ok()
 }
 
-/// Where two values differ; paths that a loose pattern matches are left out.
+/// The paths where two values differ; paths that a loose pattern matches are ignored.
 pub fn differences(wanted: &Value, got: &Value, path: &str, loose: &[Regex]) -> Vec<Difference> {
     let mut found = Vec::new();
     walk(wanted, got, path.to_owned(), loose, &mut found);

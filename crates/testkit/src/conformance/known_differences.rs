@@ -1,4 +1,4 @@
-//! The list of steps whose responses are known to differ from the recording, and the list of cases that wait.
+//! The list of steps whose responses differ from the recording, and the list of cases that are not replayed yet.
 
 use std::collections::HashSet;
 use std::fs;
@@ -10,35 +10,35 @@ use super::case::Case;
 use super::python::full_match;
 use super::replay::Outcome;
 
-/// A step that differs, how, and why.
+/// A step that differs, with the reason.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KnownDifference {
     /// The name of the case.
     pub case: String,
-    /// The number of the step in it, from 1.
+    /// The number of the step in the case, from 1.
     pub step: usize,
-    /// The HTTP status that the server answers; any other fails.
+    /// The HTTP status of the server; any other fails.
     pub status: u16,
     /// Patterns of the paths that differ, where the status is the recorded one; any other difference fails.
     #[serde(default)]
     pub paths: Vec<String>,
-    /// Why the response differs: on purpose, or what is not built yet.
+    /// Why the response differs: deliberately, or because of an unimplemented feature.
     pub reason: String,
 }
 
-/// Cases that are not replayed, and what they wait for.
+/// Cases that are not replayed yet, and the feature that they need.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Waiting {
-    /// What has to be built first.
+    /// The missing feature.
     #[serde(rename = "for")]
     pub reason: String,
     /// The names of the cases.
     pub cases: Vec<String>,
 }
 
-/// What is known not to agree with the recordings.
+/// The known differences from the recordings.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KnownDifferences {
@@ -58,12 +58,12 @@ impl KnownDifferences {
         Self { difference: read(differences).difference, waiting: read(waiting).waiting }
     }
 
-    /// Whether a case waits for something that is not built.
+    /// Whether a case needs an unimplemented feature.
     pub fn is_waiting(&self, case: &Case) -> bool {
         self.waiting.iter().any(|waiting| waiting.cases.contains(&case.name))
     }
 
-    /// What is wrong with the lists themselves.
+    /// The errors in the lists themselves.
     pub fn faults(&self, cases: &[Case]) -> Vec<String> {
         let mut faults = Vec::new();
         let mut seen = HashSet::new();
@@ -105,8 +105,8 @@ impl KnownDifferences {
         faults
     }
 
-    /// What is wrong with a replayed case: steps that differ and are not listed, that differ otherwise than listed, and
-    /// listed ones that no longer differ.
+    /// The errors of a replayed case: unlisted differences, differences other than the listed ones, and listed ones
+    /// that no longer differ.
     pub fn complaints(&self, case: &Case, outcomes: &[Outcome]) -> Vec<String> {
         let mut complaints = Vec::new();
         for outcome in outcomes {

@@ -1,8 +1,8 @@
-//! The replay of recorded conversations: what AWX 24.6.1 answered, step by step, compared with what the server under
-//! test answers.
+//! Replays recorded conversations: the responses of AWX 24.6.1 are compared step by step with those of the tested
+//! server.
 //!
-//! Ids, times, UUIDs and secrets are replaced by symbols on both sides before the comparison, so a case holds on any
-//! server with a superuser.
+//! Ids, times, UUIDs and secrets are replaced by symbols on both sides before the comparison, so that a case passes on
+//! any server with a superuser.
 
 mod case;
 mod compare;

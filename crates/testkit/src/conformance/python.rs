@@ -1,4 +1,4 @@
-//! Conversions as the recorder, a Python program, does them: the recordings contain their results.
+//! Conversions as in the recorder, a Python program, because the recordings contain their results.
 
 use regex::Regex;
 use serde_json::Value;
@@ -28,7 +28,7 @@ pub(super) fn lookup<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
     })
 }
 
-/// The name of the value's type, with integers apart from other numbers.
+/// The name of the value's type in Python, which distinguishes integers from other numbers.
 pub(super) fn type_name(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",

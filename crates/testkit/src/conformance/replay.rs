@@ -21,13 +21,13 @@ use crate::server::{ADMIN, ADMIN_PASSWORD};
 
 /// The method of steps that read what the sink received.
 const SINK: &str = "SINK";
-/// The final statuses of a job: a wait for another status ends with them.
+/// The final statuses of a job: waiting for another status ends with them.
 const ENDED: &[&str] = &["successful", "failed", "error", "canceled"];
 /// How long an `until` step waits by default.
 const UNTIL_TIMEOUT: u64 = 180;
 /// How long a `SINK` step waits by default.
 const SINK_TIMEOUT: u64 = 60;
-/// How long an `until` step retries error responses, and a project that is not being updated.
+/// How long an `until` step retries error responses, and projects without an update.
 const HOPELESS_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// What is percent-encoded in the recorded paths.
@@ -70,7 +70,7 @@ pub struct Outcome {
     pub differences: Vec<Difference>,
 }
 
-/// Replays a case; `anonymous` is a client of the server, whose superuser is that of every test server.
+/// Replays a case; `anonymous` is a client of the server with the superuser of all test servers.
 pub fn replay(anonymous: &Client, case: &Case) -> Vec<Outcome> {
     let suffix = uuid::Uuid::new_v4().simple().to_string();
     let symbols = Symbols::new(&format!("r{}", &suffix[..9]));
@@ -115,7 +115,7 @@ impl Run<'_> {
         Actual { status: response.status, body: normalized, headers: kept.collect(), inconsistencies }
     }
 
-    /// Makes the repositories and the sink that a step names.
+    /// Creates the repositories and the sink that a step uses.
     fn provide(&mut self, step: &Step) {
         let body = step.body.to_string();
         for (name, make) in [("repo", repository::small as fn() -> TempDir), ("rich", repository::rich)] {
@@ -154,7 +154,7 @@ impl Run<'_> {
             let value = lookup(&body, &until.field);
             let is_ended =
                 until.field == "status" && value.and_then(Value::as_str).is_some_and(|status| ENDED.contains(&status));
-            // An object that does not exist, or a part that is not built, will not come later.
+            // An object that does not exist, or an unimplemented feature, will not appear later.
             let is_hopeless = response.status == 501
                 || path.contains("missing-")
                 || ((response.status >= 400 || value.is_some_and(|value| value == "never updated"))
@@ -240,7 +240,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// A header without the number of a job, which stands in names of downloads.
+/// A header without the number of a job, which is part of the names of downloads.
 fn without_number(value: &str) -> String {
     super::python::replace_all(value, r"_\d+\.", "_#.")
 }

@@ -34,7 +34,7 @@ const SMALL: &[(&str, &str)] = &[
 /// The files of `{rich}`, a folder for each commit.
 const RICH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/conformance/rich");
 
-/// Makes `{repo}`, which lives as long as the directory.
+/// Creates `{repo}`, which is deleted with the directory.
 pub(super) fn small() -> TempDir {
     let repository = init();
     for (name, text) in SMALL {
@@ -46,8 +46,8 @@ pub(super) fn small() -> TempDir {
     repository
 }
 
-/// Makes `{rich}`: `rich/main` on branch main (tagged v1), `rich/dev` over it on branch dev, and `rich/pull` over it as
-/// `refs/pull/1/head`, which is on no branch.
+/// Creates `{rich}`: `rich/main` on branch main (tagged v1), `rich/dev` on branch dev after it, and `rich/pull` after
+/// it as `refs/pull/1/head`, which is on no branch.
 pub(super) fn rich() -> TempDir {
     let repository = init();
     let source = Path::new(RICH);

@@ -49,8 +49,8 @@ impl Sink {
         Self { url, requests, runtime: Some(runtime) }
     }
 
-    /// Waits until this many requests to a path came, or the time is over; returns all of them as a list, each with
-    /// its method, path, body and the named headers.
+    /// Waits until this number of requests to a path arrived, or until the timeout. Returns all of them as a list, each
+    /// with its method, path, body and the named headers.
     pub fn wait(&self, path: &str, at_least: usize, timeout: Duration, headers: &[String]) -> Value {
         let deadline = Instant::now() + timeout;
         loop {
@@ -88,7 +88,7 @@ fn describe(received: &Received, headers: &[String]) -> Value {
     Value::Object(fields)
 }
 
-/// Answers 404 below `/gone`, a redirect below `/moved`, and 200 to everything else.
+/// Responds with 404 below `/gone`, a redirect below `/moved`, and 200 on other paths.
 async fn record(
     State(requests): State<Requests>,
     method: Method,

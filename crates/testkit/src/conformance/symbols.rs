@@ -1,4 +1,4 @@
-//! Symbols for values of one run, so that two runs can be compared.
+//! Symbols for the values of one run, so that two runs can be compared.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -33,7 +33,7 @@ const LINK_KEYS: &[&str] = &[
     "notification_template", "node_templates_missing", "node_prompts_rejected",
 ];
 
-/// Keys that are not compared: help texts are our own, the others depend on the machine.
+/// Keys that are not compared: help texts differ, the others depend on the machine.
 const IGNORED_KEYS: &[&str] = &["help_text", "elapsed", "version", "install_uuid", "active_node"];
 
 /// Keys with paths and commands of the machine: only whether they are empty is compared.
@@ -43,7 +43,7 @@ const MACHINE_KEYS: &[&str] = &["job_args", "job_cwd", "job_env", "project_base_
 const UNORDERED_KEYS: &[&str] =
     &["related_search_fields", "search_fields", "object_roles", "descendant_roles", "hosts", "children"];
 
-/// Keys of OPTIONS whose texts are our own.
+/// Keys of OPTIONS whose texts differ.
 const IGNORED_OPTIONS_KEYS: &[&str] = &["description"];
 
 /// Symbols whose value is a URL that other texts contain.
@@ -68,10 +68,10 @@ static COPY_NUMBER: LazyLock<Regex> = LazyLock::new(|| pattern(r"\{run\} \(\d+\)
 static DELETED_NAME: LazyLock<Regex> = LazyLock::new(|| pattern(r"^_\d+__"));
 static NUMBERED_RUN: LazyLock<Regex> = LazyLock::new(|| pattern(r"\{run\}-\d+"));
 
-/// What a response is normalized for.
+/// The context of the normalization.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Normalize {
-    /// It answers OPTIONS.
+    /// The response is to OPTIONS.
     pub is_options: bool,
     /// Times are compared as they are.
     pub keeps_times: bool,
@@ -82,18 +82,18 @@ pub struct Normalize {
 pub struct Symbols {
     run: String,
     values: HashMap<String, Value>,
-    /// Saved identifiers by collection and number, to name them in links.
+    /// Saved ids by collection and number, to name them in links.
     kinds: HashMap<(String, String), String>,
 }
 
 impl Symbols {
-    /// The symbols of a run whose objects have this suffix.
+    /// The symbols of a run with this suffix in the names of objects.
     pub fn new(run: &str) -> Self {
         let values = HashMap::from([("run".to_owned(), Value::from(run))]);
         Self { run: run.to_owned(), values, kinds: HashMap::new() }
     }
 
-    /// Gives a value a name; `url` is the URL of the object that contains it.
+    /// Saves a value under a name; `url` is the URL of the object that contains it.
     pub fn save(&mut self, name: &str, value: Value, url: Option<&str>) {
         if let Some(found) = RESOURCE_URL.captures(url.unwrap_or_default()) {
             self.kinds.insert((found[1].to_owned(), text(&value)), name.to_owned());
@@ -101,7 +101,7 @@ impl Symbols {
         self.values.insert(name.to_owned(), value);
     }
 
-    /// Marks a value as not found, unless an earlier one is saved.
+    /// Marks a value as not found, unless one is already saved.
     pub fn save_missing(&mut self, name: &str) {
         self.values.entry(name.to_owned()).or_insert_with(|| Value::from(format!("missing-{name}")));
     }
@@ -134,7 +134,7 @@ impl Symbols {
         SYMBOL.replace_all(thing, fill).into_owned()
     }
 
-    /// Replaces what differs from run to run by symbols.
+    /// Replaces the values that differ between runs by symbols.
     pub fn normalize(&self, value: &Value, options: Normalize) -> Value {
         self.normalize_value(value, None, options)
     }
@@ -165,14 +165,14 @@ impl Symbols {
         let mut normalized = Map::new();
         for (key, value) in map {
             let is_ignored = IGNORED_KEYS.contains(&key.as_str())
-                // Write-only in the contract; AWX shows a placeholder.
+                // Write-only in Hostler; AWX shows a placeholder.
                 || (is_user && key == "password")
                 || (options.is_options && IGNORED_OPTIONS_KEYS.contains(&key.as_str()) && value.is_string());
             if is_ignored {
                 continue;
             }
             let value = if is_user && (key == "last_login" || key == "modified") {
-                // They depend on who logged in before.
+                // They depend on earlier logins.
                 Value::from("<time or null>")
             } else {
                 self.normalize_value(value, Some(key), options)
@@ -227,7 +227,7 @@ pub fn sort_unordered(value: &Value) -> Value {
 fn sort_at(value: &Value, key: Option<&str>) -> Value {
     match value {
         Value::Object(map) => {
-            // A picked field is named by its whole path.
+            // The key of a selected field is its whole path.
             let name = |path: &str| path.rsplit('.').next().unwrap_or_default().to_owned();
             Value::Object(map.iter().map(|(key, value)| (key.clone(), sort_at(value, Some(&name(key))))).collect())
         }
@@ -242,7 +242,7 @@ fn sort_at(value: &Value, key: Option<&str>) -> Value {
     }
 }
 
-/// Whether Python takes the value for false.
+/// Whether the value is false in Python.
 fn is_empty(value: &Value) -> bool {
     match value {
         Value::Null => true,

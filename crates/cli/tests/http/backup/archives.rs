@@ -1,4 +1,4 @@
-//! Archives that are not what was written are refused before anything is touched.
+//! Damaged archives are rejected before anything is written.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use hostler_testkit::{Backend, TestServer};
 
 use crate::backup::*;
 
-/// Restores these bytes, which has to fail and to leave no trace.
+/// Restores these bytes; must fail and change nothing.
 fn refused(bytes: &[u8]) -> String {
     let server = TestServer::stopped(BINARY, Backend::Sqlite);
     let folder = TempDir::new().expect("a directory");
@@ -23,7 +23,7 @@ fn archive() -> Vec<u8> {
     fs::read(file).expect("the backup")
 }
 
-/// Where a text stands in the archive.
+/// The position of a text in the archive.
 fn position(bytes: &[u8], needle: &str) -> usize {
     let found = bytes.windows(needle.len()).position(|window| window == needle.as_bytes());
     found.unwrap_or_else(|| panic!("{needle} is not in the archive"))
@@ -32,7 +32,7 @@ fn position(bytes: &[u8], needle: &str) -> usize {
 #[test]
 fn changed_byte_is_detected() {
     let bytes = archive();
-    // Each entry begins with its name, and its content 512 bytes later.
+    // The name of an entry is at its start, its content 512 bytes later.
     let content = |name: &str| position(&bytes, name) + 512 + 10;
     let places = [
         content("manifest.json\0"),

@@ -1,4 +1,4 @@
-//! `hostler check` finds what is wrong, and nothing where nothing is.
+//! `hostler check` reports problems, and nothing for intact data.
 
 use std::fs;
 use std::io::Write as _;
@@ -16,7 +16,7 @@ on_each_backend!(
     check_reports_insecure_permissions,
 );
 
-/// What `check` says is wrong, a line each.
+/// The problems that `check` reports, one per line.
 fn wrong(server: &TestServer) -> Vec<String> {
     let output = server.command(&["check"]).output().expect("the binary runs");
     assert_eq!(output.status.code(), Some(1), "{}", text(&output.stdout));
@@ -32,7 +32,7 @@ fn assert_one(server: &TestServer, words: &[&str]) {
 }
 
 fn check_passes_on_valid_data(backend: Backend) {
-    // While it runs, and though some of what the activity stream is about is gone.
+    // While the server runs, and after some objects of activity entries were deleted.
     assert_eq!(works(populated(backend).command(&["check"])), "Nothing is wrong.\n");
 }
 
@@ -90,7 +90,7 @@ fn check_reports_corrupt_file() {
     assert!(found.iter().any(|line| line.contains("hostler.db")), "{found:?}");
 }
 
-/// A disk that fails, seldom in one place only.
+/// Simulates a failing disk, which seldom damages one page only.
 #[test]
 fn check_reports_corrupt_database() {
     let mut server = populated(Backend::Sqlite);

@@ -1,4 +1,4 @@
-//! A restore or a migration that is killed in its middle.
+//! A restore or a migration that is killed.
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use crate::backup::*;
 
 on_each_backend!(killed_restore_can_be_repeated);
 
-/// Adds enough rows for the work to take a while.
+/// Adds enough rows that the command takes a while.
 fn fill(server: &TestServer) {
     let (numbers, now) = match server.database_url() {
         None => {
@@ -23,7 +23,7 @@ fn fill(server: &TestServer) {
     ));
 }
 
-/// Runs a command and kills it as soon as `begun` says that it has begun.
+/// Runs a command and kills it as soon as `begun` returns true.
 fn kill_when(mut command: Command, begun: impl Fn() -> bool) {
     let mut child = command.stdout(std::process::Stdio::null()).spawn().expect("the binary runs");
     let deadline = Instant::now() + Duration::from_secs(60);
@@ -35,7 +35,7 @@ fn kill_when(mut command: Command, begun: impl Fn() -> bool) {
     child.kill().and_then(|()| child.wait()).expect("the command can be killed");
 }
 
-/// Whether PostgreSQL holds a database that is being filled.
+/// Whether PostgreSQL contains a database that is being filled.
 fn is_marked(server: &TestServer) -> bool {
     let marked = "DO $$ BEGIN ASSERT to_regclass('hostler_unfinished_restore') IS NOT NULL; END $$";
     server.try_execute(marked).is_ok()
@@ -85,7 +85,7 @@ fn killed_migration_can_be_repeated() {
     works(crate::backup::migrate::migrate(&server, &target));
     target.restart();
     assert_same(&before, &state(&target.as_admin()));
-    // And where it came from is as it was.
+    // The source is unchanged.
     server.restart();
     assert_same(&before, &state(&server.as_admin()));
 }

@@ -1,4 +1,4 @@
-//! From the embedded database to PostgreSQL.
+//! Migration from SQLite to PostgreSQL.
 
 use std::fs;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -7,7 +7,7 @@ use hostler_testkit::{Backend, TestServer};
 
 use crate::backup::*;
 
-/// The command that copies one server's database into another's.
+/// The command that copies the database of one server to that of another.
 pub fn migrate(from: &TestServer, to: &TestServer) -> Command {
     let mut command = hostler_testkit::command(BINARY);
     let url = to.database_url().expect("a server on PostgreSQL");
@@ -15,7 +15,7 @@ pub fn migrate(from: &TestServer, to: &TestServer) -> Command {
     command
 }
 
-/// Gives a server the keys of another, which stay in the data folder when the database moves.
+/// Copies the keys of one server to another: they stay in the data folder when the database moves.
 pub fn take_keys(from: &TestServer, to: &TestServer) {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(to.data().join("keys")).expect("a folder");
     for name in ["secret.key", "keys/1.key"] {
@@ -34,8 +34,8 @@ fn migrate_copies_everything_to_postgres() {
     let line = fails(migrate(&server, &target));
     assert!(line.contains("stop it first"), "{line}");
     server.stop();
-    let told = works(migrate(&server, &target));
-    assert!(told.contains("is the same"), "{told}");
+    let output = works(migrate(&server, &target));
+    assert!(output.contains("is the same"), "{output}");
     take_keys(&server, &target);
     target.restart();
     assert_same(&before, &state(&target.as_admin()));

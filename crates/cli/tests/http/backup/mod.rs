@@ -1,4 +1,4 @@
-//! Everything in one file and back, from one database to the other, and what happens when that is interrupted.
+//! Backup and restore, between both databases, and after interruptions.
 
 mod archives;
 mod check;
@@ -20,7 +20,7 @@ fn start(backend: Backend) -> TestServer {
     TestServer::start(BINARY, backend)
 }
 
-/// A server with something of each kind.
+/// A server with objects of each kind.
 fn populated(backend: Backend) -> TestServer {
     let server = start(backend);
     let (home, away) = (server.organization("home"), server.organization("größer 💥"));
@@ -36,13 +36,13 @@ fn populated(backend: Backend) -> TestServer {
         "authorization_grant_type": "password"});
     admin.create("/api/v2/applications/", application);
     server.configure("system", json!({"ORG_ADMINS_CAN_SEE_ALL_USERS": false}));
-    // An id that must not be given again.
+    // An id that must not be used again.
     let gone = server.user("gone");
     admin.delete(&gone.path()).expect(204);
     server
 }
 
-/// What the API shows of everything.
+/// All objects as the API shows them.
 fn state(client: &Client) -> Vec<(&'static str, Value)> {
     [
         "users",
@@ -63,7 +63,7 @@ fn state(client: &Client) -> Vec<(&'static str, Value)> {
     .to_vec()
 }
 
-/// Compares part by part, for the whole is too long to be read.
+/// Compares each part separately, because a diff of everything would be too long to read.
 fn assert_same(left: &[(&str, Value)], right: &[(&str, Value)]) {
     for ((name, left), (_, right)) in left.iter().zip(right) {
         assert!(left == right, "{name} differs:\n{left:#}\n{right:#}");
@@ -74,14 +74,14 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// Runs a command that has to work, and answers what it printed.
+/// Runs a command that must succeed, and returns its output.
 fn works(mut command: Command) -> String {
     let output = command.output().expect("the binary runs");
     assert!(output.status.success(), "{command:?}: {}", text(&output.stderr));
     text(&output.stdout)
 }
 
-/// Runs a command that has to fail in one line, and answers that.
+/// Runs a command that must fail with a one-line message, and returns the message.
 fn fails(mut command: Command) -> String {
     let Output { status, stderr, .. } = command.output().expect("the binary runs");
     let stderr = text(&stderr);
@@ -90,7 +90,7 @@ fn fails(mut command: Command) -> String {
     stderr
 }
 
-/// A folder, and a backup of the server in it.
+/// A folder with a backup of the server.
 fn backed_up(server: &TestServer) -> (TempDir, PathBuf) {
     let folder = TempDir::new().expect("a directory");
     let file = folder.path().join("backup.tar");

@@ -1,4 +1,4 @@
-//! What is not done by mistake.
+//! Backups and restores that are rejected because they would overwrite data.
 
 use std::fs;
 

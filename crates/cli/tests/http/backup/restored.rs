@@ -1,4 +1,4 @@
-//! What was backed up is there again.
+//! Data after a restore.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -22,12 +22,12 @@ fn restored_state_equals_backup(backend: Backend) {
     assert_eq!(fs::metadata(&file).expect("the backup").permissions().mode() & 0o777, 0o600);
     for other in backends() {
         let mut restored = TestServer::stopped(BINARY, other);
-        let told = works(restore(&restored, &file));
-        assert!(told.starts_with("Restored "), "{told}");
+        let output = works(restore(&restored, &file));
+        assert!(output.starts_with("Restored "), "{output}");
         assert!(works(restored.command(&["check"])).contains("Nothing is wrong."));
         restored.restart();
         assert_same(&before, &state(&restored.as_admin()));
-        // Indexes are made anew.
+        // Indexes are created again.
         for (list, count) in
             [("users/?search=ann", 1), ("organizations/?search=GRÖSS", 0), ("organizations/?search=GRÖßER", 1)]
         {
@@ -37,11 +37,11 @@ fn restored_state_equals_backup(backend: Backend) {
                 "{list}"
             );
         }
-        // The keys came along: what was handed out before is still good.
+        // The keys are part of the backup: tokens and encrypted secrets are still valid.
         restored.with_token(token["token"].as_str().expect("a token")).get("/api/v2/me/").expect(200);
         let cookie = format!("awx_sessionid={}", session.cookies["awx_sessionid"]);
         restored.anonymous().request("GET", "/api/v2/me/").header("Cookie", &cookie).send().expect(200);
-        // No id is given twice, not even one whose object is gone.
+        // No id is used again, not even that of a deleted object.
         let ids = before[0].1["results"].as_array().expect("users").iter().filter_map(|user| user["id"].as_i64());
         assert!(restored.user("new").id > ids.max().expect("a user") + 1);
     }
@@ -76,7 +76,7 @@ fn backup_during_writes_is_consistent(backend: Backend) {
     let count = |path: &str| admin.get(path).expect(200).json()["count"].as_u64().expect("a count");
     let organizations = count("/api/v2/organizations/");
     assert!((before as u64..=written.load(Ordering::SeqCst) as u64).contains(&organizations), "{organizations}");
-    // Each came with its entry in the activity stream, and with its roles.
+    // Each has its activity entry and its roles.
     assert_eq!(count("/api/v2/activity_stream/?object1=organization&operation=create"), organizations);
     assert_eq!(count("/api/v2/organizations/?name__startswith=o"), organizations);
     assert!(works(restored.command(&["check"])).contains("Nothing is wrong."));

@@ -1,4 +1,4 @@
-//! Bodies that are not what was asked for.
+//! Invalid request bodies.
 
 use hostler_testkit::{Backend, on_each_backend};
 use serde_json::json;
@@ -54,10 +54,10 @@ fn oversized_body_is_rejected(backend: Backend) {
         fixture.user,
         token["token"].as_str().expect("a token")
     );
-    // Its length told: refused before it is sent.
-    let told = fixture.server.send_raw(format!("{head}Content-Length: {}\r\n\r\n", body.len()).as_bytes());
-    assert!(told.status == Some(413) && told.body.contains("detail"), "{told:?}");
-    // Its length not told: refused when it has become too long.
+    // With Content-Length: rejected before the body is sent.
+    let answer = fixture.server.send_raw(format!("{head}Content-Length: {}\r\n\r\n", body.len()).as_bytes());
+    assert!(answer.status == Some(413) && answer.body.contains("detail"), "{answer:?}");
+    // Without Content-Length: rejected when the limit is exceeded.
     let chunk = "x".repeat(0x10000);
     let mut chunked = format!("{head}Transfer-Encoding: chunked\r\n\r\n").into_bytes();
     for _ in 0..41 {
@@ -121,7 +121,7 @@ fn wrong_content_type_is_rejected(backend: Backend) {
     assert_eq!(answer.status, 415, "a form: {answer}");
     fixture.refused(answer);
     fixture.unchanged();
-    // What curl sends with -d and no word about its type.
+    // The request of curl with -d and without a content type.
     let call = fixture.admin.request("PATCH", &fixture.user).header("Content-Type", FORM);
     call.body("{\"first_name\": \"Ada\"}").send().expect(200);
     let call = fixture.admin.request("PATCH", &fixture.user).header("Content-Type", "Application/JSON; charset=utf-8");

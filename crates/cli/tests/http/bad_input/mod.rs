@@ -1,4 +1,4 @@
-//! Requests that make no sense: each is refused in words, writes nothing, and leaves the server alive.
+//! Invalid requests: each is rejected with a message and writes nothing, and the server keeps running.
 
 mod bodies;
 mod requests;
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 const USERS: &str = "/api/v2/users/";
 
-/// A server with one user, and what it held at first.
+/// A server with one user, and the initial content of its database.
 struct BadInputFixture {
     server: TestServer,
     admin: Client,
@@ -32,13 +32,14 @@ fn state(admin: &Client) -> Vec<Value> {
 }
 
 impl BadInputFixture {
-    /// The answer is a 4xx whose body says what is wrong.
+    /// The response is a 4xx with an error message.
     fn refused(&self, answer: Response) {
         let name: String = answer.to_string().chars().take(500).collect();
         assert!((400..500).contains(&answer.status), "{name}");
         let body: Value = serde_json::from_slice(&answer.body).unwrap_or_else(|_| panic!("no JSON: {name}"));
-        let has_words =
-            body.as_object().is_some_and(|fields| fields.values().any(|told| told.is_string() || told[0].is_string()));
+        let has_words = body
+            .as_object()
+            .is_some_and(|fields| fields.values().any(|error| error.is_string() || error[0].is_string()));
         assert!(has_words, "no words: {name}");
         assert!(!body.to_string().contains("SQL") && !name.contains("panic"), "too many words: {name}");
         self.lives();
@@ -48,7 +49,7 @@ impl BadInputFixture {
         self.server.anonymous().get("/api/v2/ping/").expect(200);
     }
 
-    /// Nothing was written meanwhile.
+    /// Nothing was written.
     fn unchanged(&self) {
         assert!(state(&self.admin) == self.before, "something was written");
     }

@@ -1,4 +1,4 @@
-//! Paths, queries, numbers, methods and headers.
+//! Invalid paths, queries, numbers, methods and headers.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -50,7 +50,7 @@ fn numbers_beyond_64_bits_are_rejected(backend: Backend) {
         ));
         for query in [format!("id={number}"), format!("id__in=1,{number}"), format!("id__gt={number}")] {
             let answer = fixture.admin.get(&format!("{USERS}?{query}"));
-            // No user has such an id: to say so is an answer too.
+            // No user has this id: 404 is a correct response too.
             if answer.status != 200 {
                 fixture.refused(answer);
             }
@@ -120,7 +120,7 @@ fn too_complex_queries_are_rejected(backend: Backend) {
     ] {
         fixture.refused(fixture.admin.get(&format!("{USERS}?{query}")));
     }
-    // Bob may see some roles only, so that each step of these asks whether he does. SQLite cannot run so much at once.
+    // Bob may see only some roles, so each relation adds an access condition. SQLite has a limit for such statements.
     let bob = fixture.server.user("bob");
     fixture.server.add_admin(fixture.server.organization("administered"), &bob);
     let roles = format!("/api/v2/roles/?{}", many("chain__ancestors__id=1&chain__parents__parents__id=1", 12, "&"));
@@ -129,7 +129,7 @@ fn too_complex_queries_are_rejected(backend: Backend) {
         Backend::Sqlite => fixture.refused(answer),
         Backend::Postgres => drop(answer.expect(200)),
     }
-    // 10,000 of them make a request line that no server need read; but it has to say so.
+    // 10,000 of them exceed the limit of the request line; the server must say so.
     let query = many("a=1", 10_000, "&");
     let answer = fixture.admin.get(&format!("{USERS}?{query}"));
     assert!((400..500).contains(&answer.status), "{}", answer.status);
@@ -139,7 +139,7 @@ fn too_complex_queries_are_rejected(backend: Backend) {
 fn explosive_regexes_are_rejected(backend: Backend) {
     let fixture = start(backend);
     fixture.admin.patch(&fixture.user, json!({"first_name": "a".repeat(30)})).expect(200);
-    // These take long only where patterns are tried step by step; here an answer comes at once.
+    // These are slow in regex engines that backtrack; here the response is immediate.
     for pattern in ["(a%2B)%2B$", "(a|aa)%2Bb", "(.*)*x", "(a?){30}a{30}"] {
         let answer = fixture.admin.get(&format!("{USERS}?first_name__regex=^{pattern}"));
         assert!([200, 400].contains(&answer.status), "{answer}");
@@ -158,7 +158,7 @@ fn invalid_page_numbers_are_rejected(backend: Backend) {
     for page in ["0", "-1", "x", "1.5", "9223372036854775807", "99999999999999999999", "2"] {
         fixture.refused(fixture.admin.get(&format!("{USERS}?page={page}")));
     }
-    // As in AWX a size that is none counts as not given, and a great one as the greatest.
+    // As in AWX an invalid page size is ignored, and a large one is limited to the maximum.
     for size in ["0", "-1", "x", "1.5", "", "201", "9223372036854775807", "99999999999999999999999"] {
         let answer = fixture.admin.get(&format!("{USERS}?page_size={size}")).expect(200);
         assert_eq!(answer.json()["results"].as_array().map(Vec::len), Some(2), "{answer}");
@@ -214,7 +214,7 @@ fn unknown_paths_are_rejected(backend: Backend) {
         assert_eq!(answer.status, 404, "{answer}");
         fixture.lives();
     }
-    // Percent signs that encode nothing are letters of a name that nobody has.
+    // Invalid percent-encodings are read as letters of a name that does not exist.
     for path in
         ["/api/v2/users/%zz/", "/api/v2/users/%/", "/api/v2/users/-1/", "/api/v2/users/1.0/", "/api/v2/users/0/"]
     {
@@ -254,7 +254,7 @@ fn malformed_http_is_rejected(backend: Backend) {
     ];
     for request in requests {
         let answer = fixture.server.send_raw(&request);
-        // Below HTTP there are no words: an empty 400, or no answer at all.
+        // Errors below HTTP: an empty 400, or a closed connection.
         assert!(
             answer.status.is_none_or(|status| (400..500).contains(&status)),
             "{answer:?} to {:?}",

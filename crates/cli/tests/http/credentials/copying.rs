@@ -1,4 +1,4 @@
-//! Copies of credentials, with secrets that the user who copies has never seen.
+//! Copies of credentials whose secrets the copying user cannot see.
 
 use hostler_testkit::{Backend, on_each_backend};
 use serde_json::json;
@@ -44,7 +44,7 @@ fn copy_is_independent(backend: Backend) {
     let twin = path(made["id"].as_i64().expect("an id"));
     assert_eq!(made["inputs"], json!({"token": "$encrypted$", "host": "example.org"}));
     fixture.admin.delete(&path(key)).expect(204);
-    // Its secret is its own: it opens, and can be copied on.
+    // The secret of the copy is encrypted for the copy: it can be decrypted, and copied again.
     fixture.admin.post(&format!("{twin}copy/"), json!({"name": "third"})).expect(201);
     // The copy of a user's credential belongs to the user who copies it.
     let ann = fixture.server.user("ann");

@@ -1,9 +1,9 @@
-//! What most of these tests start from.
+//! The fixture of most of these tests.
 
 use hostler_testkit::{Backend, Client, TestServer, TestUser};
 use serde_json::{Value, json};
 
-/// A text that must never be seen again once it is stored.
+/// A secret that no response may contain.
 pub const SECRET: &str = "hush-hush-4711";
 
 /// Two organizations, `home` and `away`, and a custom type with a secret field.
@@ -12,7 +12,7 @@ pub struct CredentialsFixture {
     pub admin: Client,
     pub home: i64,
     pub away: i64,
-    /// A type of the kind cloud with the fields `token` (secret) and `host`.
+    /// A type of the kind `cloud` with the fields `token` (secret) and `host`.
     pub kind: i64,
 }
 
@@ -25,12 +25,12 @@ impl CredentialsFixture {
         CredentialsFixture { server, admin, home, away, kind }
     }
 
-    /// A credential of `home` that holds the secret.
+    /// A credential of `home` with the secret.
     pub fn of_home(&self, name: &str) -> i64 {
         self.admin.create("/api/v2/credentials/", self.body(name, "organization", self.home))
     }
 
-    /// What creates a credential that holds the secret, for this owner.
+    /// The body that creates a credential with the secret for this owner.
     pub fn body(&self, name: &str, owner: &str, id: i64) -> Value {
         json!({
             "name": name, "credential_type": self.kind, owner: id,
@@ -56,7 +56,7 @@ impl CredentialsFixture {
     }
 }
 
-/// What creates a type with the fields `token` (secret) and `host`.
+/// The body that creates a type with the fields `token` (secret) and `host`.
 pub fn a_type(name: &str) -> Value {
     json!({
         "name": name, "kind": "cloud",

@@ -1,4 +1,4 @@
-//! Roles of credentials, in both views.
+//! Roles of credentials, in both APIs.
 
 use hostler_testkit::{Backend, on_each_backend};
 use serde_json::json;
@@ -28,7 +28,7 @@ fn credential_roles_are_granted_within_organization(backend: Backend) {
     }
     let below = format!("/api/v2/roles/{}/users/", role["id"]);
     fixture.admin.post(&below, json!({"id": outside.id})).expect(400);
-    // Who holds it may still lose it, wherever they are by now.
+    // A role can be revoked from users who have left the organization.
     fixture
         .admin
         .post(&format!("/api/v2/organizations/{}/users/", fixture.home), json!({"id": inside.id, "disassociate": true}))
@@ -83,7 +83,7 @@ fn role_assignments_grant_credential_roles(backend: Backend) {
     ann.client.patch(&path(key), json!({"description": "x"})).expect(200);
     let owners = fixture.admin.results(&format!("{}owner_users/", path(key)));
     assert_eq!(owners[0]["username"], "ann");
-    // And back.
+    // Back to the first organization.
     fixture.grant(key, "read_role", &ann);
     let shown = fixture.admin.results(&format!("/api/v2/role_user_assignments/?user={}", ann.id));
     let names: Vec<_> = shown.iter().map(|found| found["summary_fields"]["role_definition"]["name"].clone()).collect();

@@ -1,4 +1,4 @@
-//! Checks of credential inputs that AWX lacks or answers with a crash.
+//! Checks of credential inputs that AWX does not make or answers with 500.
 
 use hostler_testkit::{Backend, on_each_backend};
 use serde_json::{Value, json};
@@ -77,7 +77,7 @@ fn empty_secrets_are_not_stored(backend: Backend) {
     assert_eq!(created["inputs"], json!({"username": ""}));
 }
 
-/// `awx import` replaces each `$encrypted$` of an export by an empty text and sends PUT.
+/// `awx import` replaces each `$encrypted$` of an export by an empty string and sends PUT.
 fn put_with_empty_secret_keeps_the_stored_secret(backend: Backend) {
     let fixture = CredentialsFixture::new(backend);
     let inputs = json!({
@@ -93,7 +93,7 @@ fn put_with_empty_secret_keeps_the_stored_secret(backend: Backend) {
     let imported = fixture.admin.put(&path(id), machine(&fixture, "machine", inputs)).expect(200);
     assert_eq!(imported.json()["inputs"], exported.json()["inputs"]);
     assert_eq!(imported.header("etag"), exported.header("etag"), "nothing has changed");
-    // The stored password is still the same: to send it changes nothing.
+    // Sending the stored password changes nothing.
     let body = json!({"inputs": {
         "username": "u", "password": SECRET, "ssh_key_data": ENCRYPTED_KEY, "ssh_key_unlock": "pass",
         "become_password": "ASK",

@@ -1,4 +1,4 @@
-//! Values that are looked up elsewhere.
+//! Credential input sources.
 
 use hostler_testkit::{Backend, on_each_backend};
 use serde_json::{Value, json};
@@ -93,7 +93,7 @@ fn input_source_requires_permission_on_both_credentials(backend: Backend) {
     person.token("read").post(LIST, &body).expect(403);
     let made = person.client.post(LIST, &body).expect(201).json();
     let detail = made["url"].as_str().expect("a path").to_owned();
-    // Another source, or another target, has to be one's own too.
+    // A change of the source or the target needs permission on the new one too.
     let (elsewhere, other) = (external(&fixture, "elsewhere", fixture.away), fixture.of_home("other"));
     person.client.patch(&detail, json!({"source_credential": elsewhere})).expect(403);
     person.client.patch(&detail, json!({"target_credential": other})).expect(403);

@@ -32,7 +32,7 @@ fn lookup_test_of_a_credential_checks_its_values(backend: Backend) {
     let not_external = format!("{}test/", path(fixture.of_home("key")));
     let response = fixture.admin.post(&not_external, json!({})).expect(400).json();
     assert!(response["inputs"].as_str().is_some_and(|reason| reason.contains("external")), "{response}");
-    // Only users of the credential may test it.
+    // Testing a credential requires its use role.
     let person = fixture.server.user("person");
     person.client.post(&test, json!({"metadata": metadata})).expect(403);
     fixture.server.add_member(fixture.home, &person);

@@ -36,7 +36,7 @@ fn managed_galaxy_credential_exists_once(backend: Backend) {
     assert!(user.client.results(FOUND).is_empty());
 }
 
-/// A server of an older version left a database without it.
+/// The database of an older version does not contain it.
 fn managed_galaxy_credential_cannot_be_changed(backend: Backend) {
     let mut fixture = CredentialsFixture::new(backend);
     let id = galaxy(&fixture)["id"].as_i64().expect("an id");

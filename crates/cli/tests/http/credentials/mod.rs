@@ -1,5 +1,4 @@
-//! Credentials from the outside: what is secret, whose they are, who may use
-//! them and for what.
+//! Credentials: secrets, owners, and the permission to use them.
 
 mod copying;
 mod fixture;

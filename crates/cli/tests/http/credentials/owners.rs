@@ -1,4 +1,4 @@
-//! Whose credentials are, and who may create them for whom.
+//! Owners of credentials, and who may create credentials for whom.
 
 use hostler_testkit::{Backend, on_each_backend};
 use serde_json::{Value, json};
@@ -63,7 +63,7 @@ fn user_creates_own_credential(backend: Backend) {
         ann.client.post(LIST, fixture.body("other", owner, id)).expect(403);
     }
     ann.client.post(&format!("{}credentials/", bob.path()), fixture.body("other", "user", ann.id)).expect(403);
-    // Below oneself the owner goes without saying.
+    // In the list of the own user the owner need not be given.
     let below = format!("{}credentials/", ann.path());
     let body = json!({"name": "second", "credential_type": fixture.kind});
     ann.client.post(&below, body).expect(201);
@@ -103,13 +103,13 @@ fn team_credential_is_usable_by_members(backend: Backend) {
     assert_eq!(access, ["admin", "captain", "sailor"]);
     assert_eq!(fixture.admin.results(&format!("{crew}credentials/")).len(), 1);
 
-    // Why the captain may: through the team's own role.
+    // The captain has access through the team's role.
     let why = format!("{}explain_access/?object={key}", captain.path());
     let why = captain.client.get(&why).expect(200).json();
     assert_eq!(why["actions"], json!({"read": true, "change": true, "delete": true}));
     assert_eq!(why["roles"][0]["because"][1], json!({"implies": "admin_role", "of": "credential"}), "{why}");
 
-    // In another organization the team has no say any more.
+    // The team loses access when the credential moves to another organization.
     fixture.admin.patch(&key, json!({"organization": fixture.away})).expect(200);
     captain.client.patch(&key, json!({"description": "y"})).expect(403);
     assert!(names("owner_teams").is_empty());
@@ -170,7 +170,7 @@ fn owners_are_shown_only_if_visible(backend: Backend) {
     };
     assert_eq!(owners(&fixture.admin), ["ann", "home"]);
     assert_eq!(owners(&ann.client), ["ann", "home"]);
-    // Who is not in the organization sees neither it nor its people.
+    // A user outside of the organization sees neither the credential nor its owner.
     assert!(owners(&bob.client).is_empty());
     assert!(bob.client.results(&format!("{}owner_users/", path(key))).is_empty());
     let shown = bob.client.get(&path(key)).json();
@@ -191,7 +191,7 @@ fn moving_requires_permission_on_both_organizations(backend: Backend) {
     fixture.grant(key, "admin_role", &holder);
     let there = json!({"organization": fixture.away});
     boss.client.patch(&path(key), &there).expect(403);
-    // Who administers the credential but not the credentials of its organization cannot take it along.
+    // An admin of the credential who is not credential admin of the organization cannot move it.
     holder.client.patch(&path(key), &there).expect(403);
     holder.client.patch(&path(key), json!({"organization": null})).expect(403);
     holder.client.patch(&path(key), json!({"description": "x"})).expect(200);
@@ -208,7 +208,7 @@ fn credential_names_are_unique_per_organization_and_type(backend: Backend) {
     let team = fixture.server.team("crew", fixture.home);
     fixture.admin.post(LIST, fixture.body("key", "team", team)).expect(400);
     fixture.admin.post(LIST, fixture.body("key", "organization", fixture.away)).expect(201);
-    // Those of people are nobody else's business.
+    // Names of credentials that belong to users need not be unique.
     fixture.admin.post(LIST, fixture.body("key", "user", ann.id)).expect(201);
     fixture.admin.post(LIST, fixture.body("key", "user", ann.id)).expect(201);
     let named = "/api/v2/credentials/key++cloudy+cloud++home/";

@@ -1,4 +1,4 @@
-//! What is secret stays so, on every way out.
+//! Secrets of credentials appear in no response.
 
 use hostler_testkit::{Backend, on_each_backend};
 use serde_json::json;
@@ -50,11 +50,11 @@ fn encrypted_placeholder_keeps_stored_value(backend: Backend) {
     let sent = json!({"inputs": {"token": "$encrypted$", "host": "other.example"}});
     let shown = fixture.admin.patch(&detail, &sent).expect(200).json();
     assert_eq!(shown["inputs"], sent["inputs"]);
-    // The stored secret is still the same one: writing it changes nothing.
+    // Writing the stored secret changes nothing.
     let tag = fixture.admin.get(&detail).header("etag");
     fixture.admin.patch(&detail, json!({"inputs": {"token": SECRET, "host": "other.example"}})).expect(200);
     assert_eq!(fixture.admin.get(&detail).header("etag"), tag);
-    // A value that is not sent is gone.
+    // An input that is not sent is removed.
     let shown = fixture.admin.patch(&detail, json!({"inputs": {"host": "h"}})).expect(200).json();
     assert_eq!(shown["inputs"], json!({"host": "h"}));
     // PUT without inputs keeps them.
@@ -99,7 +99,7 @@ fn stored_secrets_are_encrypted_and_bound_to_row(backend: Backend) {
     fixture.server.execute(&format!(
         "UPDATE credentials SET inputs = (SELECT inputs FROM credentials WHERE id = {theirs}) WHERE id = {mine}"
     ));
-    // It is shown as a secret, but it does not open here.
+    // The copied text is shown as a secret, but cannot be decrypted.
     let shown = fixture.admin.get(&path(mine)).expect(200).json();
     assert_eq!(shown["inputs"]["token"], "$encrypted$");
     fixture.admin.post(&format!("{}copy/", path(mine)), json!({"name": "loot"})).expect(500);

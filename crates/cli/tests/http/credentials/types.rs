@@ -1,4 +1,4 @@
-//! Credential types: who makes them, and what protects them.
+//! Credential types: permissions and rules.
 
 use hostler_testkit::{Backend, on_each_backend};
 use serde_json::{Value, json};
@@ -48,7 +48,7 @@ fn managed_types_are_read_only(backend: Backend) {
     fixture.admin.put(&machine, &before).expect(403);
     let answer = fixture.admin.delete(&machine).expect(403).json();
     assert_eq!(answer, json!({"detail": "Deletion not allowed for managed credential types"}));
-    // Nor can a custom type pretend to be one.
+    // A custom type cannot set `managed` either.
     let mut body = a_type("fake");
     body["managed"] = json!(true);
     body["namespace"] = json!("ssh");
@@ -61,7 +61,7 @@ fn types_in_use_cannot_change_inputs(backend: Backend) {
     let key = fixture.of_home("key");
     let detail = format!("{LIST}{}/", fixture.kind);
     let mut inputs = a_type("")["inputs"].clone();
-    // Making a secret field public would show its stored value.
+    // Making a secret field public would reveal its stored values.
     inputs["fields"][0]["secret"] = json!(false);
     let answer = fixture.admin.patch(&detail, json!({"inputs": inputs})).expect(403).json();
     let message = "Modifications to inputs are not allowed for credential types that are in use";
@@ -131,7 +131,7 @@ fn custom_types_cannot_have_the_name_of_a_managed_type(backend: Backend) {
     let detail = format!("{LIST}{}/", fixture.kind);
     let answer = fixture.admin.patch(&detail, json!({"name": "vault"})).expect(400).json();
     assert!(answer["name"].is_array(), "{answer}");
-    // A type of an older server that has such a name can still be changed.
+    // A type with such a name from an older version can still be changed.
     fixture.server.execute(&format!("UPDATE credential_types SET name = 'Machine' WHERE id = {}", fixture.kind));
     fixture.admin.patch(&detail, json!({"description": "old"})).expect(200);
 }

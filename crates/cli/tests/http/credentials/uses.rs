@@ -1,5 +1,4 @@
-//! Uses of credentials: naming one requires permission to use it,
-//! or else work would be done with the secrets of others.
+//! Links to credentials require permission to use the credential, because jobs use its secrets.
 
 use hostler_testkit::{Backend, Client, on_each_backend};
 use serde_json::{Value, json};
@@ -47,7 +46,8 @@ fn project_credential_requires_use(backend: Backend) {
     let shown = rival.client.get(detail).json();
     assert_eq!(shown["credential"], own);
 
-    // Who may read it only cannot use it either; and a name that one may not see is not told.
+    // A user with only the read role cannot use it either. The response does not contain the name of a hidden
+    // credential.
     let reader = fixture.server.user("reader");
     fixture.server.add_member(fixture.home, &reader);
     fixture.grant(theirs, "read_role", &reader);
@@ -57,7 +57,7 @@ fn project_credential_requires_use(backend: Backend) {
     reader.client.patch(detail, json!({"credential": theirs})).expect(200);
     let shown = rival.client.get(detail).expect(200).json();
     assert!(shown["summary_fields"].get("credential").is_none(), "{shown}");
-    // What is there already may stay.
+    // An existing link may stay.
     rival.client.patch(detail, json!({"description": "x", "credential": theirs})).expect(200);
     let read = reader.token("read");
     read.patch(detail, json!({"credential": null})).expect(403);
@@ -77,7 +77,7 @@ fn project_credential_must_be_scm(backend: Backend) {
     body["signature_validation_credential"] = Value::Null;
     let project = fixture.admin.post("/api/v2/projects/", &body).expect(201).json();
     let detail = project["url"].as_str().expect("a path");
-    // A credential that is used cannot become one of another type.
+    // A credential that is in use cannot change its type.
     let change = json!({"credential_type": fixture.kind, "inputs": {}});
     let answer = fixture.admin.patch(&format!("/api/v2/credentials/{source}/"), change).expect(400).json();
     assert!(answer["credential_type"].is_array(), "{answer}");
@@ -144,7 +144,7 @@ fn galaxy_credential_of_other_organization_is_rejected(backend: Backend) {
     rival.token("read").post(&list_of(fixture.away), json!({"id": own})).expect(403);
     rival.client.post(&list_of(fixture.away), json!({"id": own})).expect(204);
     assert_eq!(names(&rival.client, &list_of(fixture.away)), ["own"]);
-    // A list shows only what one may see of it.
+    // The list contains only the credentials that the user may see.
     fixture.admin.post(&list_of(fixture.away), json!({"id": theirs})).expect(204);
     assert_eq!(names(&rival.client, &list_of(fixture.away)), ["own"]);
 }

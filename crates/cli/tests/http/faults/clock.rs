@@ -1,4 +1,4 @@
-//! A clock that is set back: nobody is locked out for it, nothing breaks, and what happened later is still told later.
+//! A clock that is set back: no user is locked out, nothing fails, and the order of entries stays the same.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -32,7 +32,7 @@ fn start(backend: Backend) -> Option<(TestServer, FakeClock)> {
     Some((server, clock))
 }
 
-/// The right time, in seconds since 1970.
+/// The real time, in seconds since 1970.
 fn now() -> i64 {
     #[expect(clippy::disallowed_methods, reason = "the test's own clock is the right one")]
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a time after 1970");
@@ -62,7 +62,7 @@ fn sessions_and_logins_work_after_clock_change(backend: Backend) {
             server.as_user("ann", "wrong").get(HERE).expect(401);
         }
     }
-    // Used once more, a session lasts as long as any other from then on, and not three days longer.
+    // After its next use the session lasts as long as any other, not three days longer.
     clock.set(-2 * DAY);
     session.get(HERE).expect(401);
     writer.get(HERE).expect(200);
@@ -96,14 +96,14 @@ fn activity_stream_order_survives_clock_change(backend: Backend) {
         admin.post(ORGANIZATIONS, json!({"name": name})).expect(201);
     }
     clock.set(0);
-    let told = |order: &str| -> Vec<String> {
+    let listed = |order: &str| -> Vec<String> {
         let entries = admin.results(&format!("/api/v2/activity_stream/?object1=organization&operation=create{order}"));
         entries.iter().map(|entry| entry["changes"]["name"].as_str().expect("a name").to_owned()).collect()
     };
-    assert_eq!(told(""), ["first", "second", "third", "fourth"]);
-    assert_eq!(told("&order_by=-id"), ["fourth", "third", "second", "first"]);
+    assert_eq!(listed(""), ["first", "second", "third", "fourth"]);
+    assert_eq!(listed("&order_by=-id"), ["fourth", "third", "second", "first"]);
     // Responses contain the time of the clock.
-    assert_eq!(told("&order_by=timestamp"), ["fourth", "second", "third", "first"]);
+    assert_eq!(listed("&order_by=timestamp"), ["fourth", "second", "third", "first"]);
     assert_eq!(balanced(&server).len(), 4);
 }
 
@@ -119,23 +119,23 @@ fn account_lock_expires_after_clock_change(backend: Backend) {
             server.as_user("ann", "wrong").get(HERE).expect(401);
         }
         ann.client.get(HERE).expect(429);
-        // It is written a moment later.
+        // The write follows a moment later.
         until("recorded", state, |answer| answer.json()["locked_until"].is_string());
     };
     lock();
-    // The lock of another day would last for ten years.
+    // With the wrong clock the lock would last for ten years.
     clock.set(-10 * YEAR);
     ann.client.get(HERE).expect(200);
     let after = state().json();
     assert!(after["locked_until"].is_null(), "{after}");
     lock();
-    // When both are over.
+    // When both have expired.
     clock.set(DAY);
     ann.client.get(HERE).expect(200);
     lock();
 }
 
-/// What an authenticator app shows at a time.
+/// The code of an authenticator app at a time.
 fn code(secret: &str, time: i64) -> String {
     let secret = Secret::try_from_base32(secret).expect("Base32");
     let device = Builder::new().with_algorithm(Algorithm::SHA1).with_secret(secret).build().expect("a device");

@@ -1,4 +1,4 @@
-//! Clients that are slow, silent or gone.
+//! Slow, silent and disconnected clients.
 
 use std::fs;
 use std::io::{ErrorKind, Read as _, Write as _};
@@ -13,7 +13,7 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 use crate::faults::{BINARY, HERE, PATIENCE, start, token};
 
 const CONNECTIONS: usize = 5_000;
-/// What a connection that does nothing may cost, in bytes: its buffers and its task.
+/// The memory limit for an idle connection, in bytes: its buffers and its task.
 const EACH: u64 = 16 << 10;
 
 fn connect(server: &TestServer) -> TcpStream {
@@ -22,7 +22,7 @@ fn connect(server: &TestServer) -> TcpStream {
     stream
 }
 
-/// Lets this process open so many files; says so where it may not.
+/// Raises the limit of open files of this process; skips the test if that is not allowed.
 fn may_open(files: u64) -> bool {
     let limit = getrlimit(Resource::Nofile);
     if limit.maximum.is_some_and(|most| most < files) {
@@ -33,15 +33,15 @@ fn may_open(files: u64) -> bool {
     true
 }
 
-/// How much memory the server has, in bytes.
+/// The memory of the server, in bytes.
 fn memory(server: &TestServer) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{}/status", server.id())).expect("what Linux tells of a process");
+    let status = fs::read_to_string(format!("/proc/{}/status", server.id())).expect("the process in /proc");
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its memory");
     line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024
 }
 
 fn open_files(server: &TestServer) -> usize {
-    fs::read_dir(format!("/proc/{}/fd", server.id())).expect("what Linux tells of a process").count()
+    fs::read_dir(format!("/proc/{}/fd", server.id())).expect("the process in /proc").count()
 }
 
 fn wait_until_files(server: &TestServer, holds: impl Fn(usize) -> bool) {
@@ -57,7 +57,7 @@ fn thousands_of_silent_connections_do_not_block() {
     if !may_open(CONNECTIONS as u64 + 1_000) {
         return;
     }
-    // However long it takes to open them all.
+    // Includes the time to open all of them.
     let limits = [("HOSTLER_IDLE_TIMEOUT", "3600"), ("HOSTLER_HEADER_TIMEOUT", "3600")];
     let server = TestServer::start_with(BINARY, Backend::Sqlite, &limits);
     let admin = token(&server);
@@ -68,7 +68,7 @@ fn thousands_of_silent_connections_do_not_block() {
     let silent: Vec<TcpStream> = (0..CONNECTIONS)
         .map(|number| {
             let mut stream = connect(&server);
-            // Some have not said anything, some have not finished.
+            // Some have sent nothing, some an incomplete request.
             if number % 2 == 0 {
                 stream.write_all(b"GET /api/v2/me/ HTTP/1.1\r\nHost: loc").expect("half a request");
             }
@@ -93,7 +93,7 @@ fn silent_connections_are_dropped() {
     let server = TestServer::start_with(BINARY, Backend::Sqlite, &limits);
     let admin = token(&server);
     let files = open_files(&server);
-    // As the server sees clients whose machine is gone: connected, and never heard of again.
+    // Clients whose machine is gone, as the server sees them: connected, but silent.
     let gone: Vec<TcpStream> = (0..100)
         .map(|number| {
             let mut stream = connect(&server);
@@ -102,7 +102,7 @@ fn silent_connections_are_dropped() {
             stream
         })
         .collect();
-    // So many would be cut off before they are counted only on a machine that stands still.
+    // Connections time out before they are counted only on a machine that is stalled.
     wait_until_files(&server, |open| open >= files + gone.len() / 2);
     wait_until_files(&server, |open| open <= files + 10);
     admin.get(HERE).expect(200);

@@ -1,4 +1,4 @@
-//! PostgreSQL that goes away in the middle of a change.
+//! A PostgreSQL server that fails during a change.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,13 +13,13 @@ use crate::faults::{ORGANIZATIONS, PATIENCE, detail, start_on_cluster, token, un
 const NOT_MADE: &str = "The database cannot be reached right now: try again in a few seconds.";
 const MAY_BE_MADE: &str = "may have been made or not";
 
-/// A connection of the test's own.
+/// The test's own connection.
 fn connect(server: &TestServer) -> postgres::Client {
     postgres::Client::connect(&server.database_url().expect("PostgreSQL"), NoTls).expect("a connection")
 }
 
-/// Begins to create an organization, does something once a statement of that waits in this way, and answers what the
-/// client received.
+/// Begins to create an organization, runs `then` once a statement waits for `waiting`, and returns the
+/// client's response.
 fn interrupted(
     admin: &Client,
     watcher: &mut postgres::Client,
@@ -49,7 +49,7 @@ fn terminate(watcher: &mut postgres::Client, process: i32) {
     watcher.execute("SELECT pg_terminate_backend($1)", &[&process]).expect("the connection is ended");
 }
 
-/// The row is there, and its entry in the stream is about to be.
+/// The row is written, and its activity entry is not written yet.
 fn interrupt_half_way(server: &TestServer, admin: &Client, name: &str) -> Response {
     let mut watcher = connect(server);
     let mut blocker = connect(server);
@@ -69,21 +69,21 @@ fn aborted_transaction_is_rolled_back() {
     assert_eq!(balanced(&server).len(), 1);
 }
 
-/// The server has committed, and its answer is lost on the way.
+/// The server has committed, and its response is lost.
 #[test]
 fn unknown_commit_is_reported_as_unknown() {
     let Some((server, cluster)) = start_on_cluster() else { return };
     let admin = token(&server);
     let mut watcher = connect(&server);
-    // Commits wait for a standby that there is not.
+    // Commits wait for a standby that does not exist.
     wait_for_standby(&cluster, true);
-    // Connections of the server follow.
+    // Connections of the server use the setting too.
     let answer = interrupted(&admin, &mut watcher, "IPCSyncRep", "unknown", terminate);
     assert_eq!(answer.status, 503, "{answer}");
     assert!(detail(&answer).contains(MAY_BE_MADE), "{answer}");
     assert!(answer.header("Retry-After").is_some(), "{answer}");
     wait_for_standby(&cluster, false);
-    // Here it was; and with all that belongs to it.
+    // The organization was committed, with all that belongs to it.
     assert_eq!(balanced(&server).into_keys().collect::<Vec<_>>(), ["unknown"]);
     admin.post(ORGANIZATIONS, json!({"name": "known"})).expect(201);
     assert_eq!(balanced(&server).len(), 2);
@@ -92,7 +92,7 @@ fn unknown_commit_is_reported_as_unknown() {
 fn wait_for_standby(cluster: &Cluster, waits: bool) {
     let mut operator = postgres::Client::connect(&cluster.url(), NoTls).expect("a connection");
     let (names, commit) = if waits { ("nobody", "on") } else { ("", "off") };
-    // Statements of their own, for this cannot be part of a transaction.
+    // Separate statements, because this cannot run in a transaction.
     for statement in [
         "SET synchronous_commit = off".to_owned(),
         format!("ALTER ROLE hostler SET synchronous_commit = {commit}"),
@@ -101,7 +101,7 @@ fn wait_for_standby(cluster: &Cluster, waits: bool) {
     ] {
         operator.batch_execute(&statement).expect("PostgreSQL takes the setting");
     }
-    // A setting of a role holds for new connections.
+    // A setting of a role applies to new connections.
     let sql = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
                WHERE backend_type = 'client backend' AND state = 'idle' AND application_name = 'hostler'";
     operator.query(sql, &[]).expect("the connections are ended");
@@ -111,14 +111,14 @@ fn wait_for_standby(cluster: &Cluster, waits: bool) {
 fn writes_resume_after_failover() {
     let Some((server, mut cluster)) = start_on_cluster() else { return };
     let admin = token(&server);
-    let told: Vec<Vec<(String, Response)>> = thread::scope(|scope| {
+    let answers: Vec<Vec<(String, Response)>> = thread::scope(|scope| {
         let writers: Vec<_> = (0..4)
             .map(|writer| {
                 let admin = admin.clone();
                 scope.spawn(move || write(&admin, writer))
             })
             .collect();
-        // In the middle of them.
+        // During the requests.
         until("some were made", || admin.get(ORGANIZATIONS), |answer| answer.json()["count"].as_u64() > Some(20));
         cluster.stop();
         thread::sleep(Duration::from_millis(100));
@@ -127,32 +127,32 @@ fn writes_resume_after_failover() {
     });
     let rows = balanced(&server);
     let mut refused = 0;
-    for (name, answer) in told.iter().flatten() {
+    for (name, answer) in answers.iter().flatten() {
         match answer.status {
-            201 => assert!(rows.contains_key(name), "told that it was made: {name}"),
+            201 => assert!(rows.contains_key(name), "the response was 201: {name}"),
             503 if detail(answer) == NOT_MADE => {
                 refused += 1;
-                assert!(!rows.contains_key(name), "told that it was not made: {name}");
+                assert!(!rows.contains_key(name), "the response was an error: {name}");
             }
             503 => assert!(detail(answer).contains(MAY_BE_MADE), "{answer}"),
             _ => panic!("{answer}"),
         }
     }
-    assert!(refused > 0, "the server was not stopped under anybody");
-    let last = told.iter().filter_map(|told| told.last());
+    assert!(refused > 0, "the server was not stopped during a request");
+    let last = answers.iter().filter_map(|answers| answers.last());
     for (name, answer) in last {
-        assert!(answer.status == 201 && rows.contains_key(name), "not back to work: {answer}");
+        assert!(answer.status == 201 && rows.contains_key(name), "not recovered: {answer}");
     }
 }
 
-/// Creates organizations until enough were after the first that was not.
+/// Creates organizations until enough were created after the first failure.
 fn write(admin: &Client, writer: usize) -> Vec<(String, Response)> {
     let deadline = Instant::now() + PATIENCE;
-    let mut told = vec![];
+    let mut answers = vec![];
     let mut since_refused = None;
     while since_refused < Some(5) {
-        assert!(Instant::now() < deadline, "no end: {since_refused:?} since one was refused");
-        let name = format!("{writer}-{}", told.len());
+        assert!(Instant::now() < deadline, "timeout: {since_refused:?} since a rejection");
+        let name = format!("{writer}-{}", answers.len());
         let answer = admin.post(ORGANIZATIONS, json!({"name": name}));
         match (answer.status, &mut since_refused) {
             (201, Some(count)) => *count += 1,
@@ -162,7 +162,7 @@ fn write(admin: &Client, writer: usize) -> Vec<(String, Response)> {
                 thread::sleep(Duration::from_millis(20));
             }
         }
-        told.push((name, answer));
+        answers.push((name, answer));
     }
-    told
+    answers
 }

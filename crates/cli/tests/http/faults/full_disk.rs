@@ -9,11 +9,11 @@ use serde_json::json;
 use crate::faults::activity_entries::balanced;
 use crate::faults::{BINARY, HERE, ORGANIZATIONS, detail, start, token};
 
-/// In MiB: the database and its log fit with some room.
+/// In MiB: enough for the database and its write-ahead log.
 const SIZE: u32 = 12;
 const FULL: &str = "The server's disk is full: nothing was changed.";
 
-/// Creates organizations until that is refused; answers how many were.
+/// Creates organizations until that fails; returns how many were created.
 fn write_until_refused(client: &Client, name: &str) -> usize {
     let words = "x".repeat(100_000);
     for number in 0..1_000 {
@@ -37,7 +37,7 @@ fn full_disk_rejects_writes_and_serves_reads() {
     let ann = server.user("ann");
     let browser = Browser::logged_in(&server, "admin", "password");
     disk.fill();
-    // The log has some room that it was given before: several at once use it up.
+    // The write-ahead log has some preallocated space, which several concurrent writes use up.
     let created: usize = thread::scope(|scope| {
         let writers = [0, 1, 2, 3].map(|writer| {
             scope.spawn({
@@ -55,7 +55,7 @@ fn full_disk_rejects_writes_and_serves_reads() {
         }),
     ];
     for (what, answer) in refusals {
-        // What is small may still fit into a page that the log has.
+        // A small write may still fit into a page of the log.
         assert!([200, 201, 507].contains(&answer.status), "{what}: {answer}");
     }
     assert_eq!(balanced(&server).len(), created, "a refused one was created, or one that was created is gone");
@@ -90,7 +90,7 @@ fn start_on_full_disk_is_reported() {
     server.organization("there is room");
 }
 
-/// As with a quota, or a limit of the service.
+/// Like a quota, or a limit of the service.
 #[test]
 fn file_size_limit_is_reported_as_full_disk() {
     let server = start(Backend::Sqlite);
@@ -107,7 +107,7 @@ fn file_size_limit_is_reported_as_full_disk() {
 #[test]
 fn unwritable_log_does_not_stop_requests() {
     let mut server = TestServer::stopped(BINARY, Backend::Sqlite);
-    // Refuses every write as a full disk does.
+    // Rejects every write, like a full disk.
     server.log_to("/dev/full");
     server.set_variable("HOSTLER_LOG", "debug");
     server.restart();

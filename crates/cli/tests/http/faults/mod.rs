@@ -1,5 +1,5 @@
-//! What goes wrong in the world, and what the server makes of it: nothing half done, nothing untrue, and back to work
-//! by itself.
+//! Faults of disk, database, clock, network and process: no partial writes, no wrong responses, and recovery without a
+//! restart.
 
 mod activity_entries;
 mod clock;
@@ -19,7 +19,7 @@ const BINARY: &str = env!("CARGO_BIN_EXE_hostler");
 const ORGANIZATIONS: &str = "/api/v2/organizations/";
 const HERE: &str = "/api/v2/me/";
 
-/// By when something must have happened: a limit, not a measure of speed.
+/// The timeout of waits, not a measure of speed.
 const PATIENCE: Duration = Duration::from_secs(45);
 
 fn start(backend: Backend) -> TestServer {
@@ -38,7 +38,7 @@ fn token(server: &TestServer) -> Client {
     server.with_token(made["token"].as_str().expect("a token"))
 }
 
-/// Asks until this holds of the answer.
+/// Repeats the request until the condition is true for the response.
 fn until(what: &str, ask: impl Fn() -> Response, holds: impl Fn(&Response) -> bool) -> Response {
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -51,7 +51,7 @@ fn until(what: &str, ask: impl Fn() -> Response, holds: impl Fn(&Response) -> bo
     }
 }
 
-/// The text in `detail`, which every refusal has.
+/// The text in `detail`, which each error has.
 fn detail(answer: &Response) -> String {
     answer.json()["detail"].as_str().unwrap_or_else(|| panic!("no detail in {answer}")).to_owned()
 }

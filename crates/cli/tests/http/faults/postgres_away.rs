@@ -1,4 +1,4 @@
-//! PostgreSQL that is not there for a while.
+//! A PostgreSQL server that is unreachable for a while.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::faults::activity_entries::balanced;
 use crate::faults::{BINARY, HERE, ORGANIZATIONS, detail, start_on_cluster, token, until};
 
-/// What clients with every kind of credentials read and write.
+/// Reads and writes with each kind of credentials.
 fn requests(server: &TestServer, token: &Client, browser: &Browser) -> Vec<Response> {
     let admin = server.as_admin();
     vec![
@@ -33,11 +33,11 @@ fn requests(server: &TestServer, token: &Client, browser: &Browser) -> Vec<Respo
     ]
 }
 
-/// That each says when to come again.
+/// Each response has Retry-After.
 fn assert_unavailable(answers: &[Response]) {
     for answer in answers {
         assert_eq!(answer.status, 503, "{answer}");
-        // A load balancer has an interval of its own.
+        // Load balancers use their own interval.
         if !answer.to_string().contains("/readyz") {
             assert_eq!(answer.header("Retry-After").as_deref(), Some("5"), "{answer}");
         }
@@ -55,7 +55,7 @@ fn postgres_outage_answers_503_and_recovers() {
         server.anonymous().get("/healthz").expect(200);
         assert_unavailable(&requests(&server, &token, &browser));
         cluster.restart();
-        // No request has to fail for others to find the server again.
+        // The first request after the outage succeeds.
         token.get(HERE).expect(200);
         browser.get(HERE).expect(200);
         until("ready", || server.anonymous().get("/readyz"), |answer| answer.status == 200);
@@ -65,7 +65,7 @@ fn postgres_outage_answers_503_and_recovers() {
     assert_eq!(balanced(&server).len(), 2);
 }
 
-/// A host that is gone without a word, or hangs: nothing tells that no answer will come.
+/// A host that is gone or hangs: no packet says that no response will come.
 #[test]
 fn unresponsive_postgres_times_out() {
     let Some((server, cluster)) = start_on_cluster() else { return };
@@ -78,7 +78,7 @@ fn unresponsive_postgres_times_out() {
     for backend in &backends {
         kill_process(*backend, Signal::STOP).expect("a backend to stop");
     }
-    // Each uses up one connection; then there are new ones.
+    // Each uses up one connection; then new ones are opened.
     let outcome = std::thread::scope(|scope| {
         let asked = scope.spawn(|| until("found", || token.get(HERE), |answer| answer.status == 200));
         let written = token.post(ORGANIZATIONS, json!({"name": "once"}));
@@ -107,7 +107,7 @@ fn start_without_postgres_is_reported() {
     server.organization("after");
 }
 
-/// What a failover leads to before it is complete.
+/// The state during an unfinished failover.
 #[test]
 fn standby_serves_reads_only() {
     let Some((mut server, mut primary)) = start_on_cluster() else { return };
@@ -118,7 +118,7 @@ fn standby_serves_reads_only() {
     server.restart();
     let admin = token(&server);
     server.organization("on the first");
-    // What the standby has not got yet is lost with the first, as in every failover without waiting for it.
+    // Writes that the standby has not received are lost with the primary, as in every asynchronous failover.
     let mut there = postgres::Client::connect(&format!("postgres://hostler@{}/{database}", standby.address()), NoTls)
         .expect("the standby takes readers");
     let arrived = || -> i64 { there.query_one("SELECT count(*) FROM organizations", &[]).expect("a count").get(0) };

@@ -1,4 +1,4 @@
-//! Two servers on one database: what is taken away on one is gone on the other with the next request.
+//! Two servers on one database: a permission that is removed on one is invalid on the other from the next request on.
 
 use hostler_testkit::{Backend, Browser, PASSWORD, TestServer, TestUser, on_each_backend};
 use serde_json::json;
@@ -15,7 +15,7 @@ on_each_backend!(
     account_lock_applies_on_second_server,
 );
 
-/// Often enough that what is remembered for a moment would be found.
+/// Often enough to detect a short-lived cache.
 const ROUNDS: usize = 5;
 
 fn two(backend: Backend) -> (TestServer, TestServer, TestUser) {
@@ -48,7 +48,7 @@ fn role_revocation_applies_on_second_server(backend: Backend) {
     let roles = here.as_admin().get(&path).expect(200).json()["summary_fields"]["object_roles"].clone();
     let role = roles["admin_role"]["id"].as_i64().expect("a role");
     let ann_there = there.with_token(&secret(&ann));
-    // Of their own, and through a team.
+    // Directly, and through a team.
     for holders in [format!("/api/v2/users/{}/roles/", ann.id), format!("/api/v2/teams/{team}/roles/")] {
         for round in 0..ROUNDS {
             here.as_admin().attach(&holders, role);
@@ -80,7 +80,7 @@ fn password_change_applies_on_second_server(backend: Backend) {
     let mut old = PASSWORD.to_owned();
     for round in 0..ROUNDS {
         let session = Browser::logged_in(&there, "ann", &old);
-        // The second time it is remembered as right.
+        // The second request uses the password cache.
         for _ in 0..2 {
             there.as_user("ann", &old).get(HERE).expect(200);
         }
@@ -130,7 +130,7 @@ fn account_lock_applies_on_second_server(backend: Backend) {
         here.as_user("ann", "wrong").get(HERE).expect(401);
     }
     here.as_user("ann", PASSWORD).get(HERE).expect(429);
-    // A password that was verified a moment ago is still cached there; others are rejected.
+    // A password that was just verified is still cached there; others are rejected.
     crate::faults::until(
         "locked",
         || there.as_user("ann", "not yet asked there").get(HERE),
@@ -138,7 +138,7 @@ fn account_lock_applies_on_second_server(backend: Backend) {
     );
 }
 
-/// A new token of somebody.
+/// A new token of a user.
 fn secret(person: &TestUser) -> String {
     let made = person.client.post("/api/v2/tokens/", json!({"scope": "write"})).expect(201).json();
     made["token"].as_str().expect("a token").to_owned()

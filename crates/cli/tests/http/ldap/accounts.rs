@@ -1,4 +1,4 @@
-//! Who is let in, and as whom.
+//! Which LDAP users can sign in, and with which account.
 
 use hostler_testkit::browser::Browser;
 use hostler_testkit::slapd::password_of;
@@ -41,11 +41,11 @@ fn first_login_creates_user(backend: Backend) {
     let made = fixture.activity("ann");
     let [made] = made.as_slice() else { panic!("{made:?}") };
     assert_eq!(made["operation"], "create");
-    // Nobody here has done it.
+    // The entry has no actor.
     assert!(made["summary_fields"]["actor"].is_null(), "{made}");
     assert!(!made.to_string().contains(&password_of("ann")));
 
-    // Names are the same in any case, and so is the user.
+    // Usernames are compared without regard to case.
     assert_eq!(fixture.me("ann")["id"], ann["id"]);
     let shouted = fixture.server.as_user(" ANN ", &password_of("ann")).get("/api/v2/me/").expect(200).json();
     assert_eq!(shouted["results"][0]["id"], ann["id"]);
@@ -101,7 +101,7 @@ fn login_updates_attributes(backend: Backend) {
     let after = fixture.user("ann");
     assert_eq!((&after["id"], &after["email"]), (&before["id"], &json!("ann.miller@example.org")));
     assert_eq!(after["last_name"], "Miller");
-    // What the entry has no more is left as it was, as in AWX.
+    // An attribute that is missing in the entry keeps its stored value, as in AWX.
     assert_eq!(after["first_name"], "Ann");
     let entries = fixture.activity("ann");
     let update = entries.iter().find(|entry| entry["operation"] == "update").expect("an entry");
@@ -111,7 +111,7 @@ fn login_updates_attributes(backend: Backend) {
     );
     assert!(update["summary_fields"]["actor"].is_null());
 
-    // An address that is none cannot be taken over, and keeps nobody out.
+    // An invalid email address is not stored, and does not prevent the sign-in.
     fixture.slapd.modify(&format!("dn: {}\nchangetype: modify\nreplace: mail\nmail: not an address\n", entry("ann")));
     fixture.log_in("ann").expect(302);
     assert_eq!(fixture.user("ann")["email"], "ann.miller@example.org");
@@ -157,9 +157,9 @@ fn wrong_password_reveals_nothing(backend: Backend) {
     ] {
         assert_eq!(answer(name, password), nobody, "{name} {password}");
     }
-    // Who was refused was not made either.
+    // A rejected user was not created either.
     assert_eq!(fixture.server.as_admin().results("/api/v2/users/").len(), 2);
-    // People type passwords where names belong.
+    // Users type passwords into the username field.
     answer("Hunter2Hunter2", "wrong");
     let log = fixture.server.stderr();
     assert!(!log.contains(&password_of("ann")) && !log.contains("wrong") && !log.contains("Hunter2"), "{log}");
@@ -169,7 +169,7 @@ fn wrong_password_reveals_nothing(backend: Backend) {
 fn local_user_is_not_taken_over(backend: Backend) {
     let Some(fixture) = LdapFixture::start(backend) else { return };
     let bob = fixture.server.user("bob");
-    // The directory knows an admin and a bob, with other passwords.
+    // The directory has an admin and a bob with other passwords.
     for name in [ADMIN, "ADMIN", "Admin", " admin", "bob", "BOB"] {
         fixture.server.as_user(name, &password_of(&name.trim().to_lowercase())).get("/api/v2/me/").expect(401);
     }
@@ -200,7 +200,7 @@ fn removed_entry_cannot_log_in(backend: Backend) {
     fixture.log_in("carol").expect(401);
     fixture.configure(json!({"REQUIRE_GROUP": group("auditors")}));
     fixture.log_in("carol").expect(302);
-    // Nobody was deleted here.
+    // No user was deleted here.
     assert_eq!(fixture.user("ann")["external_account"], "ldap");
 }
 
@@ -219,7 +219,7 @@ fn disabled_user_cannot_log_in(backend: Backend) {
 fn user_is_bound_to_entry(backend: Backend) {
     let Some(fixture) = LdapFixture::start(backend) else { return };
     fixture.log_in("carol").expect(302);
-    // Bob finds a way to be called carol.
+    // Bob renames his entry to carol.
     fixture
         .slapd
         .modify(&format!("dn: {}\nchangetype: modify\nadd: employeeType\nemployeeType: carol\n", entry("bob")));
@@ -255,7 +255,7 @@ fn local_logins_can_be_disabled(backend: Backend) {
     Browser::open(&fixture.server).log_in(&[("username", ADMIN), ("password", ADMIN_PASSWORD)]).expect(401);
     let ann = fixture.person("ann");
     ann.get("/api/v2/me/").expect(200);
-    // The way in cannot be taken away now.
+    // The last authentication system cannot be disabled now.
     ann.patch("/api/v2/settings/ldap/", json!({"AUTH_LDAP_SERVER_URI": ""})).expect(400);
     ann.patch("/api/v2/settings/authentication/", json!({"DISABLE_LOCAL_AUTH": false})).expect(200);
     fixture.server.as_admin().get("/api/v2/me/").expect(200);
@@ -289,16 +289,16 @@ fn managed_fields_are_read_only(backend: Backend) {
         let answer = admin.patch(&path, json!({field: value})).expect(400);
         assert_eq!(answer.json(), json!({field: [format!("Unable to change {field} on user managed by LDAP.")]}));
     }
-    // The value that is there is no change, and what the directory does not fill is free.
+    // Sending the stored value is not a change, and fields that the directory does not set can be changed.
     admin.patch(&path, json!({"username": "ann", "first_name": "Ann", "last_name": "Miller"})).expect(200);
     admin.patch(&path, json!({"is_superuser": true})).expect(200);
     fixture.log_in("ann").expect(302);
     let ann = fixture.user("ann");
     assert_eq!((&ann["last_name"], &ann["is_superuser"]), (&json!("Miller"), &json!(true)));
-    // A password of ours is skipped, and does not let her in.
+    // A local password is ignored, and does not let her sign in.
     admin.patch(&path, json!({"password": PASSWORD})).expect(200);
     fixture.server.as_user("ann", PASSWORD).get("/api/v2/me/").expect(401);
-    // Nobody manages her while no directory is set up.
+    // Without a configured directory her fields are not read-only.
     fixture.configure(json!({"SERVER_URI": ""}));
     admin.patch(&path, json!({"first_name": "Anna"})).expect(200);
     fixture.server.as_user("ann", PASSWORD).get("/api/v2/me/").expect(401);

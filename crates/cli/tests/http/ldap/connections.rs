@@ -1,4 +1,4 @@
-//! Directories that are encrypted, several, or away.
+//! Directories with TLS, several directories, and unreachable ones.
 
 use hostler_testkit::slapd::{READER, READER_PASSWORD};
 use hostler_testkit::{Backend, on_each_backend};
@@ -50,12 +50,12 @@ fn basic_auth_is_cached(backend: Backend) {
     fixture.me("ann");
     fixture.slapd.stop();
     fixture.me("ann");
-    // No other password, no other name, and no session on the word of a moment ago.
+    // The cache does not accept another password, another name, or a session.
     fixture.server.as_user("ann", "wrong").get("/api/v2/me/").expect(401);
     fixture.person("bob").get("/api/v2/me/").expect(401);
     fixture.log_in("ann").expect(401);
     fixture.me("ann");
-    // Nor after any change of settings.
+    // The cache is empty after a change of settings.
     fixture.configure(json!({"START_TLS": true}));
     fixture.person("ann").get("/api/v2/me/").expect(401);
 }
@@ -77,7 +77,7 @@ fn directories_are_tried_in_order(backend: Backend) {
         users.iter().map(|user| user["username"].clone()).collect::<Vec<_>>()
     };
     assert_eq!(names("/api/v2/organizations/Contractors/users/"), ["dave"]);
-    // The first directory has a user of this name; the one in the second directory is another user.
+    // The first directory has a user with this name; that of the second directory is another user.
     fixture.log_in("twin").expect(302);
     assert_eq!(fixture.user("twin")["ldap_dn"], entry("twin"));
     fixture
@@ -85,7 +85,7 @@ fn directories_are_tried_in_order(backend: Backend) {
         .modify(&format!("dn: {}\nchangetype: modify\nreplace: userPassword\nuserPassword: new\n", entry("twin")));
     fixture.log_in("twin").expect(401);
     assert_eq!(names("/api/v2/organizations/Contractors/users/"), ["dave"]);
-    // A first directory that is away does not hide the second.
+    // An unreachable first directory does not hide the second.
     fixture.configure(json!({"SERVER_URI": "ldap://127.0.0.1:1"}));
     fixture.log_in("ann").expect(401);
     fixture.log_in("dave").expect(302);

@@ -1,4 +1,4 @@
-//! A server and the directory that it asks.
+//! A server and its LDAP directory.
 
 use hostler_testkit::browser::Browser;
 use hostler_testkit::slapd::{READER, READER_PASSWORD, password_of};
@@ -18,13 +18,13 @@ pub fn group(name: &str) -> String {
     format!("cn={name},ou=groups,{BASE}")
 }
 
-/// The name of somebody's entry.
+/// The DN of a user's entry.
 pub fn entry(uid: &str) -> String {
     format!("uid={uid},ou=people,{BASE}")
 }
 
 impl LdapFixture {
-    /// Both, with the usual settings: search, then bind. Nothing where slapd is not installed.
+    /// Both, with the usual settings: search, then bind. None if slapd is not installed.
     pub fn start(backend: Backend) -> Option<Self> {
         let slapd = Slapd::start()?;
         let server = TestServer::start(env!("CARGO_BIN_EXE_hostler"), backend);
@@ -53,17 +53,17 @@ impl LdapFixture {
         self.server.configure("ldap", Json::Object(named.collect()));
     }
 
-    /// Somebody of the directory, who sends name and password with each request.
+    /// A client of an LDAP user that sends name and password with each request.
     pub fn person(&self, uid: &str) -> Client {
         self.server.as_user(uid, &password_of(uid))
     }
 
-    /// The same, after a sign-in.
+    /// The same client, after a sign-in.
     pub fn me(&self, uid: &str) -> Json {
         self.person(uid).get("/api/v2/me/").expect(200).json()["results"][0].clone()
     }
 
-    /// Opens a session, which asks the directory each time.
+    /// Opens a session, which always asks the directory.
     pub fn log_in(&self, uid: &str) -> Response {
         Browser::open(&self.server).log_in(&[("username", uid), ("password", &password_of(uid))])
     }
@@ -73,7 +73,7 @@ impl LdapFixture {
         self.server.as_admin().get(&format!("/api/v2/users/{name}/")).expect(200).json()
     }
 
-    /// The entries of the activity stream about a user, without those of the sessions' own making.
+    /// The activity entries about a user, without those of new sessions.
     pub fn activity(&self, name: &str) -> Vec<Json> {
         let id = self.user(name)["id"].as_i64().expect("an id");
         self.server.as_admin().results(&format!("/api/v2/users/{id}/activity_stream/"))

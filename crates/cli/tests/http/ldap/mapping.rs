@@ -1,4 +1,4 @@
-//! What groups make of users.
+//! Flags, organizations and teams by LDAP groups.
 
 use hostler_testkit::{Backend, on_each_backend};
 use serde_json::{Value as Json, json};
@@ -13,7 +13,7 @@ on_each_backend!(
     team_map_creates_team_in_organization,
 );
 
-/// Who holds a role of an organization or a team, by the list that shows it.
+/// The users with a role of an organization or a team.
 fn members(fixture: &LdapFixture, list: &str) -> Vec<String> {
     let users = fixture.server.as_admin().results(&format!("/api/v2/{list}"));
     let mut names: Vec<String> =
@@ -40,7 +40,7 @@ fn user_flags_follow_groups(backend: Backend) {
     fixture.slapd.change_member("add", "admins", "bob");
     assert_eq!(flags("ann"), (false, true));
     assert_eq!(flags("bob"), (true, false));
-    // The roles that stand for the flags go with them.
+    // The system-wide roles follow the flags.
     let roles = fixture.server.as_admin().results(&format!("/api/v2/users/{}/roles/", fixture.user("ann")["id"]));
     let names: Vec<&Json> = roles.iter().map(|role| &role["name"]).collect();
     assert_eq!(names, [&json!("System Auditor")]);
@@ -79,7 +79,7 @@ fn organization_map_grants_and_revokes_roles(backend: Backend) {
     let auditor = auditors.iter().find(|role| role["name"] == "Auditor").expect("a role");
     assert_eq!(members(&fixture, &format!("roles/{}/users/", auditor["id"])), ["carol"]);
 
-    // The sign-in has done it, not a user; and what is so already is not done again.
+    // The entry has no actor, and a second sign-in changes nothing.
     let entries = fixture.activity("ann");
     let granted: Vec<_> = entries.iter().filter(|entry| entry["operation"] == "associate").collect();
     assert_eq!(granted.len(), 4, "{granted:?}");
@@ -112,7 +112,7 @@ fn map_without_remove_keeps_roles(backend: Backend) {
     assert_eq!(members(&fixture, "organizations/Acme/admins/"), ["ann"]);
     assert_eq!(members(&fixture, "organizations/Acme/users/"), [""; 0]);
     assert_eq!(members(&fixture, "teams/Operators++Acme/users/"), ["ann"]);
-    // What a map does not mention, it does not touch.
+    // Organizations and teams that a map does not contain are unchanged.
     fixture.configure(json!({"ORGANIZATION_MAP": {"Acme": {"users": null}}, "TEAM_MAP": {}}));
     fixture.log_in("ann").expect(302);
     assert_eq!(members(&fixture, "organizations/Acme/admins/"), ["ann"]);
@@ -121,7 +121,7 @@ fn map_without_remove_keeps_roles(backend: Backend) {
 
 fn team_map_creates_team_in_organization(backend: Backend) {
     let Some(fixture) = LdapFixture::start(backend) else { return };
-    // A team of this name exists elsewhere: the map means another one.
+    // Another organization has a team of this name; the map means a new one.
     let elsewhere = fixture.server.organization("Elsewhere");
     fixture.server.team("Operators", elsewhere);
     fixture.configure(json!({"TEAM_MAP": {"Operators": {"organization": "Acme", "users": true}}}));

@@ -1,4 +1,4 @@
-//! Signing in through LDAP, against OpenLDAP: who gets in, what becomes of them, and the settings.
+//! Sign-in through LDAP, against OpenLDAP: accounts, mapping of groups, and the settings.
 
 mod accounts;
 mod connections;

@@ -1,4 +1,4 @@
-//! The settings of directories.
+//! The LDAP settings.
 
 use hostler_testkit::slapd::READER_PASSWORD;
 use hostler_testkit::{Backend, on_each_backend};
@@ -42,7 +42,7 @@ fn bind_password_is_stored_and_never_shown(backend: Backend) {
     }
     let entries = || admin.results("/api/v2/activity_stream/?object1=setting");
     let before = entries();
-    // What was shown can be sent back, and what is set already is no change.
+    // The response of GET can be sent back, and stored values are no changes.
     for kept in ["$encrypted$", READER_PASSWORD] {
         fixture.configure(json!({"BIND_PASSWORD": kept}));
     }
@@ -55,10 +55,10 @@ fn bind_password_is_stored_and_never_shown(backend: Backend) {
     fixture.log_in("ann").expect(401);
     fixture.configure(json!({"BIND_PASSWORD": ""}));
     assert_eq!(admin.get(LDAP).expect(200).json()["AUTH_LDAP_BIND_PASSWORD"], "");
-    // Neither the activity stream nor the log tells it, nor the data at rest.
+    // The password appears neither in the activity stream, nor in the log, nor in the database.
     fixture.configure(json!({"BIND_PASSWORD": READER_PASSWORD}));
-    let told = format!("{:?} {}", entries(), fixture.server.stderr());
-    assert!(!told.contains(READER_PASSWORD) && !told.contains("another one"), "{told}");
+    let recorded = format!("{:?} {}", entries(), fixture.server.stderr());
+    assert!(!recorded.contains(READER_PASSWORD) && !recorded.contains("another one"), "{recorded}");
     if backend == Backend::Sqlite {
         for file in std::fs::read_dir(fixture.server.data()).expect("the data") {
             let path = file.expect("a file").path();
@@ -113,7 +113,7 @@ fn settings_of_one_directory_are_validated_together(backend: Backend) {
     );
     let missing = "Missing required parameters in GROUP_TYPE_PARAMS.";
     assert_eq!(answer.expect(400).json(), json!({"AUTH_LDAP_GROUP_TYPE": [missing]}));
-    // The other families have values of their own.
+    // Each further directory has its own values.
     fixture.configure_family("1_", json!({"GROUP_TYPE_PARAMS": {"member_attr": "x"}}));
 }
 

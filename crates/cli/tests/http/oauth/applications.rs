@@ -1,4 +1,4 @@
-//! Applications as objects: their rules and who may do what.
+//! Applications as objects: rules and permissions.
 
 use serde_json::{Value, json};
 
@@ -85,12 +85,12 @@ fn application_permissions() {
                 client.post("/api/v2/tokens/", json!({"application": made["id"]})).expect(403);
             }
         }
-        // An admin moves applications between the organizations they administer, and nowhere else.
+        // An admin moves applications only between organizations of which they are an admin.
         fixture.user("ann").patch(url, json!({"organization": fixture.evil})).expect(403);
         grant_admin(fixture, "ann", fixture.evil);
         fixture.user("ann").patch(url, json!({"organization": fixture.evil})).expect(200);
         fixture.user("eve").get(url).expect(200);
-        // Eve sees what happened to the applications of her organization.
+        // Eve sees activity entries about the applications of her organization.
         let seen = fixture.user("eve").get(&format!("{url}activity_stream/")).expect(200).json();
         assert!(seen["count"].as_i64() > Some(0), "{seen}");
         fixture.user("ann").delete(url).expect(204);

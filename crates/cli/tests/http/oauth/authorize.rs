@@ -1,4 +1,4 @@
-//! The page on which users consent.
+//! The authorization endpoint and its consent page.
 
 use hostler_testkit::pages::unescaped;
 use serde_json::json;
@@ -12,7 +12,7 @@ fn consent_redirects_with_code() {
         let application = fixture.application("confidential", "authorization-code", json!({"name": name}));
         let browser = Browser::new(fixture);
 
-        // Logging in comes first, and leads back to the question.
+        // Without a session the login form comes first, and redirects back.
         let asked = browser.ask(&application, &[("state", "a b&c"), ("redirect_uri", CALLBACK)]).expect(302);
         let login = asked.header("Location").expect("a Location");
         assert!(login.starts_with("/api/login/?next=%2Fapi%2Fo%2Fauthorize%2F%3F"), "{login}");
@@ -66,7 +66,7 @@ fn forged_consent_is_rejected() {
         browser.post("/api/o/authorize/", &sent).expect(403);
         sent.push(("csrfmiddlewaretoken", "nonsense"));
         browser.post("/api/o/authorize/", &sent).expect(403);
-        // Nothing but a session counts, least of all a token that may only read.
+        // Only a session is accepted, not a token.
         let token = fixture.user("bob").post("/api/v2/tokens/", json!({"scope": "read"})).expect(201).json();
         let path = format!("/api/o/authorize/?{}", encode(&request(&application, &[])));
         let token = fixture.server.with_token(token["token"].as_str().expect("a token"));
@@ -109,7 +109,7 @@ fn unregistered_redirect_uri_is_rejected() {
             "a\0b",
         ] {
             stays(browser.ask(&application, &[("redirect_uri", uri)]));
-            // Not even to tell of another mistake.
+            // No redirect, not even with another error.
             stays(browser.ask(&application, &[("redirect_uri", uri), ("response_type", "token")]));
         }
         stays(browser.ask(&two, &[]));

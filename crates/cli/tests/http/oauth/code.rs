@@ -1,4 +1,4 @@
-//! From a code to a token.
+//! The grant type `authorization_code`.
 
 use std::thread::sleep;
 use std::time::Duration;
@@ -30,7 +30,7 @@ fn confidential_client_exchanges_code() {
         assert_eq!(listed["results"][0]["application"], application.id);
         assert_eq!(listed["results"][0]["refresh_token"], "************");
 
-        // By the header as well.
+        // Also by the Authorization header.
         let code = fixture.code("bob", &application, &[]);
         let basic = fixture.server.as_user(&application.client_id, &application.secret);
         let answer = form(&basic, "/api/o/token/", &[GRANT, ("code", &code)]).expect(200).json();
@@ -51,8 +51,8 @@ fn public_client_requires_pkce() {
         }
         let sent = application.prove(&[GRANT, ("code", &code), ("code_verifier", VERIFIER)]);
         fixture.token(&sent).expect(200);
-        // A confidential one may use it too, and then is held to it; a verifier
-        // without a challenge shows a tampered request.
+        // PKCE is optional for confidential applications, but enforced if it is used. A verifier without a challenge
+        // indicates a tampered request.
         let application = fixture.application("confidential", "authorization-code", json!({}));
         let code = fixture.code("bob", &application, &PROOF);
         refused(fixture.token(&application.prove(&[GRANT, ("code", &code)])), 400, "invalid_grant");
@@ -69,7 +69,7 @@ fn reused_code_revokes_its_tokens() {
         let code = fixture.code("bob", &application, &[]);
         let sent = application.prove(&[GRANT, ("code", &code)]);
         let first = fixture.token(&sent).expect(200).json();
-        // Refreshing does not shake it off.
+        // The restriction also applies after a refresh.
         let refresh = first["refresh_token"].as_str().expect("a refresh token");
         let next = application.prove(&[("grant_type", "refresh_token"), ("refresh_token", refresh)]);
         let next = fixture.token(&next).expect(200).json();
@@ -140,11 +140,11 @@ fn client_authentication_is_required() {
             assert!(answer.header("WWW-Authenticate").expect("a challenge").starts_with("Basic "));
             refused(answer, 401, "invalid_client");
         }
-        // A user's token or password is no client's.
+        // A user's token or password does not authenticate a client.
         let bearer = fixture.user("bob").post("/api/v2/tokens/", json!({})).expect(201).json();
         let bearer = fixture.server.with_token(bearer["token"].as_str().expect("a token"));
         refused(form(&bearer, "/api/o/token/", &[GRANT, ("code", &code)]), 401, "invalid_client");
-        // One way to prove it, and no way around the form.
+        // Exactly one kind of client authentication is accepted, and only form bodies.
         let basic = fixture.server.as_user(id, &application.secret);
         let both = [GRANT, ("code", code.as_str()), ("client_secret", application.secret.as_str())];
         refused(form(&basic, "/api/o/token/", &both), 400, "invalid_request");

@@ -1,4 +1,4 @@
-//! What applications hold of a user who is disabled.
+//! Tokens and codes of a disabled user.
 
 use serde_json::json;
 
@@ -26,7 +26,7 @@ fn grants_of_disabled_user_are_rejected() {
         refused(fixture.token(&by_code.prove(&exchange)), 400, "invalid_grant");
         refused(fixture.token(&by_password.prove(&password)), 400, "invalid_grant");
         set(true);
-        // Tokens come back, a consent that was not used yet does not.
+        // Tokens are valid again, an unused code is not.
         assert_eq!(fixture.reach(access), "write");
         refused(fixture.token(&by_code.prove(&exchange)), 400, "invalid_grant");
         fixture.token(&by_password.prove(&password)).expect(200);

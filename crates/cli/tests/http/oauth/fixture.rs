@@ -1,4 +1,4 @@
-//! A server with two organizations, people, applications, and a browser.
+//! A server with two organizations, users, applications, and a browser.
 
 use std::collections::BTreeMap;
 
@@ -10,11 +10,11 @@ use serde_json::{Value, json};
 /// The example of RFC 7636, appendix B.
 pub const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 pub const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
-/// Where the applications of the tests send their users.
+/// The redirect URI of the applications.
 pub const CALLBACK: &str = "https://app.example/cb?keep=1";
 pub const PASSWORD: &str = "Sekret-Pw1";
 
-/// A running server. Ann administers Acme and Bob is its member; Eve administers Evil.
+/// A running server. Ann is admin of Acme and Bob its member; Eve is admin of Evil.
 pub struct OauthFixture {
     pub server: TestServer,
     pub admin: Client,
@@ -22,14 +22,14 @@ pub struct OauthFixture {
     pub evil: i64,
 }
 
-/// An application as its makers know it.
+/// An application with its secret.
 pub struct Application {
     pub id: i64,
     pub client_id: String,
     pub secret: String,
 }
 
-/// Runs a test on each database.
+/// Runs a test on each backend.
 pub fn each(test: impl Fn(&OauthFixture)) {
     for backend in backends() {
         test(&OauthFixture::new(backend));
@@ -57,7 +57,7 @@ impl OauthFixture {
         self.server.as_user(name, PASSWORD)
     }
 
-    /// Makes an application of Acme with these further values.
+    /// Creates an application of Acme with these additional fields.
     pub fn application(&self, client_type: &str, grant: &str, more: Value) -> Application {
         let mut body = json!({
             "name": format!("{client_type} {grant} {more}").chars().take(250).collect::<String>(),
@@ -79,7 +79,7 @@ impl OauthFixture {
         self.admin.patch("/api/v2/settings/authentication/", values).expect(200);
     }
 
-    /// What this token may do: nothing (401), read, or write.
+    /// What a token may do: nothing (401), read, or write.
     pub fn reach(&self, token: &str) -> &'static str {
         let client = self.server.with_token(token);
         match client.get("/api/v2/me/").status {
@@ -93,12 +93,12 @@ impl OauthFixture {
         }
     }
 
-    /// Asks the token endpoint.
+    /// A request to the token endpoint.
     pub fn token(&self, pairs: &[(&str, &str)]) -> Response {
         form(&self.server.anonymous(), "/api/o/token/", pairs)
     }
 
-    /// Asks the token endpoint the same six times at once, for the statuses.
+    /// Sends the same request six times simultaneously to the token endpoint; returns the statuses.
     pub fn all_at_once(&self, pairs: &[(&str, &str)]) -> Vec<u16> {
         let client = &self.server.anonymous();
         std::thread::scope(|scope| {
@@ -108,14 +108,14 @@ impl OauthFixture {
         })
     }
 
-    /// A code for this user, who consents to this request.
+    /// An authorization code for this user, who consents.
     pub fn code(&self, user: &str, application: &Application, more: &[(&str, &str)]) -> String {
         let browser = Browser::new(self);
         browser.login(user);
         browser.consent(application, more)
     }
 
-    /// The tokens that a code is exchanged for.
+    /// The tokens for a code.
     pub fn tokens_of(&self, user: &str, application: &Application, scope: &str) -> Value {
         let code = self.code(user, application, &[("scope", scope)]);
         self.token(&application.prove(&[("grant_type", "authorization_code"), ("code", &code)])).expect(200).json()
@@ -131,7 +131,7 @@ impl Application {
         }
     }
 
-    /// The parameters with the application's own name and secret.
+    /// The parameters with the application's client id and secret.
     pub fn prove<'a>(&'a self, pairs: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
         let mut all = pairs.to_vec();
         all.push(("client_id", &self.client_id));
@@ -152,14 +152,14 @@ pub fn form(client: &Client, path: &str, pairs: &[(&str, &str)]) -> Response {
     client.request("POST", path).header("Content-Type", FORM).body(body).send()
 }
 
-/// Fails unless the endpoint refused in the words of the standard.
+/// Fails unless the endpoint responded with this error of RFC 6749.
 pub fn refused(answer: Response, status: u16, error: &str) {
     let answer = answer.expect(status);
     assert_eq!(answer.json()["error"], error, "{answer}");
     assert!(answer.header("Cache-Control").expect("Cache-Control").contains("no-store"));
 }
 
-/// The decoded parameters of a redirect to the application, its own left out.
+/// The decoded parameters of a redirect to the application, without its own.
 pub fn sent_back(answer: &Response) -> BTreeMap<String, String> {
     assert_eq!(answer.status, 302, "{answer}");
     let location = answer.header("Location").expect("a Location");
@@ -167,7 +167,7 @@ pub fn sent_back(answer: &Response) -> BTreeMap<String, String> {
     form_urlencoded::parse(query.as_bytes()).into_owned().collect()
 }
 
-/// A browser that is sent here by applications.
+/// A browser that applications redirect to the authorization endpoint.
 pub struct Browser(PageBrowser);
 
 impl Browser {
@@ -195,7 +195,7 @@ impl Browser {
         self.get(&format!("/api/o/authorize/?{}", encode(&request(application, more))))
     }
 
-    /// Asks, and sends the form of the page with this decision.
+    /// Opens the consent page and sends its form with this decision.
     pub fn decide(&self, application: &Application, more: &[(&str, &str)], decision: &str) -> Response {
         let page = self.ask(application, more).expect(200).text();
         let mut sent: Vec<(String, String)> = page
@@ -216,7 +216,7 @@ impl Browser {
     }
 }
 
-/// A request for a code; an empty value leaves a parameter out.
+/// An authorization request; an empty value omits the parameter.
 pub fn request<'a>(application: &'a Application, more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
     let mut pairs = vec![("response_type", "code"), ("client_id", application.client_id.as_str())];
     pairs.retain(|(name, _)| !more.iter().any(|(other, _)| other == name));

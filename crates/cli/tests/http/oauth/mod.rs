@@ -1,5 +1,4 @@
-//! OAuth2 from the outside: applications, the user's consent, and everything
-//! that an application can do with what it got.
+//! OAuth2: applications, consent of users, and the tokens of applications.
 
 mod applications;
 mod authorize;

@@ -1,4 +1,4 @@
-//! The grant by the user's password.
+//! The grant type `password`.
 
 use serde_json::json;
 
@@ -24,7 +24,7 @@ fn password_grant_issues_token() {
         refused(grant("bob", "", ""), 400, "invalid_request");
         refused(grant("bob", PASSWORD, "admin"), 400, "invalid_scope");
         refused(grant("b\0b", PASSWORD, ""), 400, "invalid_request");
-        // The application asks for tokens in no other way.
+        // The application cannot use another grant type.
         let sent = [("grant_type", "authorization_code"), ("code", "x")];
         refused(fixture.token(&application.prove(&sent)), 400, "unauthorized_client");
     });

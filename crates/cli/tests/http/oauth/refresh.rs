@@ -65,7 +65,7 @@ fn refresh_never_widens_scope() {
         assert_eq!(reach(fixture, &narrowed), "read");
         refused(refresh(fixture, &application, &narrowed, "write"), 400, "invalid_scope");
 
-        // What the owner takes away stays away.
+        // A scope that the owner removed is not restored.
         let write = fixture.tokens_of("bob", &application, "write");
         let bob = fixture.user("bob");
         let listed = bob.get("/api/v2/tokens/?order_by=-id").json()["results"][0]["url"].clone();
@@ -88,7 +88,7 @@ fn refresh_token_is_bound_to_client_user_and_time() {
         refused(refresh(fixture, &application, &json!({"refresh_token": "nonsense"}), ""), 400, "invalid_grant");
         let access = json!({"refresh_token": tokens["access_token"]});
         refused(refresh(fixture, &application, &access, ""), 400, "invalid_grant");
-        // And it is no token to ask the API with.
+        // A refresh token does not authenticate API requests.
         assert_eq!(fixture.reach(tokens["refresh_token"].as_str().expect("a refresh token")), "nothing");
 
         // An access token that has expired can still be refreshed.
@@ -104,7 +104,7 @@ fn refresh_token_is_bound_to_client_user_and_time() {
         assert_eq!(reach(fixture, &short), "write");
         refused(refresh(fixture, &application, &short, ""), 400, "invalid_grant");
 
-        // The user who deletes the token means the refresh token too.
+        // Deleting the access token deletes its refresh token.
         let bob = fixture.user("bob");
         let newest = bob.get("/api/v2/tokens/?order_by=id").json()["results"][0]["url"].clone();
         bob.delete(newest.as_str().expect("a url")).expect(204);

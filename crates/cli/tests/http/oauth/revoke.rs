@@ -1,4 +1,4 @@
-//! Giving tokens back.
+//! Token revocation (RFC 7009).
 
 use serde_json::json;
 
@@ -29,7 +29,7 @@ fn client_revokes_own_tokens() {
         }
         revoke(&application.prove(&[("token", "nonsense")])).expect(200);
         refused(revoke(&application.prove(&[])), 400, "invalid_request");
-        // A personal token is no application's.
+        // A personal token belongs to no application.
         let personal = fixture.user("bob").post("/api/v2/tokens/", json!({})).expect(201).json();
         let personal = personal["token"].as_str().expect("a token");
         revoke(&application.prove(&[("token", personal)])).expect(200);

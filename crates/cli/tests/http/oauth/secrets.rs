@@ -1,4 +1,4 @@
-//! No secret is kept where it can be read again.
+//! OAuth2 secrets are not stored in readable form.
 
 use std::fs;
 
@@ -36,7 +36,7 @@ fn oauth_secrets_are_not_stored_or_logged() {
     }
     assert_eq!(secrets.len(), 7);
     for secret in secrets {
-        assert!(!log.contains(secret), "the log tells a secret");
+        assert!(!log.contains(secret), "the log contains a secret");
         for answer in &shown {
             assert!(!answer.text().contains(secret), "{answer}");
         }

@@ -33,7 +33,7 @@ fn personal_and_authorized_tokens_are_listed_separately() {
         assert_eq!(names(&format!("{}?order_by=id", list("personal_tokens"))), ["mine", "mine too"]);
         assert_eq!(names(&list("authorized_tokens")), ["theirs"]);
         assert_eq!(names(&list("tokens")).len(), 3);
-        // What the API makes can be refreshed like any other.
+        // A token from the API can be refreshed like any other.
         let refresh = made["refresh_token"].as_str().expect("a refresh token");
         let sent = [("grant_type", "refresh_token"), ("refresh_token", refresh)];
         fixture.token(&application.prove(&sent)).expect(200);

@@ -1,4 +1,4 @@
-//! The activity stream: who sees what happened to what. Nobody changes it.
+//! The activity stream: visibility of entries. No user can change it.
 
 use hostler_testkit::{Backend, on_each_backend};
 use serde_json::json;
@@ -35,7 +35,7 @@ fn activity(backend: Backend) {
     admin.delete(&format!("/api/v2/projects/{}/", {
         admin.create("/api/v2/projects/", json!({"name": "gone", "organization": fixture.home}))
     }));
-    // About what somebody sees, and about something else that they do not see, or no more.
+    // An entry about a visible object and a hidden or deleted one.
     let key = admin.results("/api/v2/credential_types/?namespace=ssh")[0]["id"].clone();
     let key = json!({"name": "key", "organization": fixture.home, "credential_type": key, "inputs": {}});
     let key = admin.create("/api/v2/credentials/", key);

@@ -1,4 +1,4 @@
-//! Assignments of roles, to users and to teams: the newer view of grants.
+//! Role assignments to users and to teams: the newer API of grants.
 
 use hostler_testkit::{Backend, on_each_backend};
 use serde_json::json;
@@ -11,7 +11,7 @@ on_each_backend!(assignments);
 const ACTIONS: &[(&str, &str)] = &[
     ("list", "GET the assignments"),
     ("see", "GET the assignment"),
-    ("create", "POST one of the same role on the same object to somebody else"),
+    ("create", "POST one of the same role on the same object to another user"),
     ("delete", "DELETE it"),
 ];
 
@@ -77,7 +77,7 @@ fn assignments(backend: Backend) {
         let list = format!("/api/v2/{list}/");
         let body = |id: i64| json!({"role_definition": definition, who: id, "object_id": object});
         table.block(title, &fixture, &actors, ACTIONS, |_, action| {
-            // Assigning anew what is assigned changes nothing.
+            // Repeating an assignment changes nothing.
             let path = format!("{list}{}/", admin.create(&list, body(holder)));
             Some(match action {
                 "list" => Action::see(&list),

@@ -1,4 +1,4 @@
-//! Credentials: of an organization, of a team, of one person; and their input sources.
+//! Credentials of an organization, a team and a user, and their input sources.
 
 use hostler_testkit::{Backend, on_each_backend};
 use serde_json::{Value, json};
@@ -27,13 +27,13 @@ fn id_of(path: &str) -> i64 {
     path.trim_end_matches('/').rsplit('/').next().and_then(|id| id.parse().ok()).expect("an id")
 }
 
-/// One member of home for each role of the credential, and one who has it through a team.
+/// A member of home for each role of the credential, and a user who has a role through a team.
 fn holders(fixture: &AccessFixture, name: &str, path: &str) -> Vec<Actor> {
     let admin = fixture.server.as_admin();
     let mut actors: Vec<Actor> = ROLES
         .iter()
         .map(|field| {
-            let what = format!("member of home, holds {field} of {name}");
+            let what = format!("member of home, has {field} of {name}");
             let actor = fixture.user(&format!("{name}.{}", field.trim_end_matches("_role")), &what, json!({}));
             admin.attach(&format!("{}users/", fixture.home_path()), actor.id);
             admin.attach(&format!("/api/v2/users/{}/roles/", actor.id), fixture.role(path, field));
@@ -86,7 +86,7 @@ fn credentials(backend: Backend) {
     actors.push(owner);
     let everybody = admin.create("/api/v2/organizations/", json!({"name": "everybody"}));
     for actor in actors.iter().filter(|actor| actor.id != 0 && actor.name != "root, token to read") {
-        // So that it is the target that decides, everybody may use the source.
+        // All of them may use the source, so that the permission on the target decides.
         admin.attach(&format!("{}users/", fixture.home_path()), actor.id);
         admin.attach(&format!("/api/v2/users/{}/roles/", actor.id), fixture.role(&vault, "use_role"));
         if !["home.member", "key.admin", "key.use", "key.read"].contains(&actor.name.as_str())
@@ -111,7 +111,7 @@ fn credentials(backend: Backend) {
                 "see" => Action::see(path),
                 "change" => Action::change(path, json!({"description": "other"})),
                 "secret" => Action::change(path, json!({"inputs": {"username": "other", "password": "$encrypted$"}})),
-                // It would leave the team for good.
+                // The team would lose it permanently.
                 "move" if *path == of_crew => return None,
                 "move" => Action::change(path, json!({"organization": everybody})),
                 "copy" => {
@@ -191,13 +191,13 @@ fn new_credentials(backend: Backend) {
 }
 
 const USES: &[(&str, &str)] = &[
-    ("project", "PATCH the credential of a project that everybody may change"),
+    ("project", "PATCH the credential of a project that all may change"),
     ("sign", "PATCH its signature_validation_credential"),
-    ("galaxy", "POST to galaxy_credentials/ below an organization that everybody may change"),
-    ("source", "POST an input source for a target that everybody may change"),
+    ("galaxy", "POST to galaxy_credentials/ below an organization that all may change"),
+    ("source", "POST an input source for a target that all may change"),
 ];
 
-/// Of each kind one credential of home; what they are named in is everybody's.
+/// A credential of home of each kind; the objects that link to them can be changed by all.
 fn uses(backend: Backend) {
     let fixture = AccessFixture::new(backend);
     let admin = fixture.server.as_admin();
@@ -219,7 +219,7 @@ fn uses(backend: Backend) {
     actors.retain(|actor| actor.id != 0);
     actors.extend(fixture.holders_of_home());
     for field in ROLES {
-        let what = format!("member of home, holds {field} of the credentials");
+        let what = format!("member of home, has {field} of the credentials");
         let actor = fixture.user(&format!("all.{}", field.trim_end_matches("_role")), &what, json!({}));
         admin.attach(&format!("{}users/", fixture.home_path()), actor.id);
         for path in all {

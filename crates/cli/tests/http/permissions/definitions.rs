@@ -1,4 +1,4 @@
-//! Role definitions: everybody sees them, superusers make them.
+//! Role definitions: all users see them, superusers create them.
 
 use hostler_testkit::{Backend, on_each_backend};
 use serde_json::json;

@@ -1,20 +1,19 @@
-//! The people and things that the tables are about. Each table has a server of
-//! its own, and always the same ids.
+//! The users and objects of the permission tables. Each table has its own server and always the same ids.
 
 use std::cell::Cell;
 
 use hostler_testkit::{Backend, Client, TestServer};
 use serde_json::{Value, json};
 
-/// Somebody who tries things.
+/// A user who makes the requests.
 pub struct Actor {
-    /// How the table calls them.
+    /// The name in the table.
     pub name: String,
-    /// What they are.
+    /// A description for the table.
     pub what: String,
-    /// Calls in their name.
+    /// A client with the user's token.
     pub client: Client,
-    /// Their id; 0 for nobody.
+    /// The user's id; 0 for anonymous requests.
     pub id: i64,
 }
 
@@ -62,13 +61,13 @@ impl AccessFixture {
         AccessFixture { server, home, away, crew, site, urgent, counter: Cell::new(0) }
     }
 
-    /// A name that nothing else has.
+    /// A unique name.
     pub fn new_name(&self) -> String {
         self.counter.set(self.counter.get() + 1);
         format!("new-{}", self.counter.get())
     }
 
-    /// A new user with these fields, who calls with a token: passwords may change.
+    /// A new user with these fields, and a client with a token, because the password may change.
     pub fn user(&self, name: &str, what: &str, fields: Value) -> Actor {
         let person = self.server.user_with(name, fields);
         Actor { name: name.to_owned(), what: what.to_owned(), client: person.token("write"), id: person.id }
@@ -96,20 +95,20 @@ impl AccessFixture {
         format!("/api/v2/projects/{}/", self.site)
     }
 
-    /// A new user who holds this one role.
+    /// A new user with this role only.
     pub fn holder(&self, object_name: &str, object: &str, field: &str) -> Actor {
-        // Users' names are short, and the tables narrow.
+        // Short usernames keep the tables narrow.
         let short = field.trim_end_matches("_role").replace("execution_environment", "environment");
-        let what = format!("holds {field} of {object_name}");
+        let what = format!("has {field} of {object_name}");
         let actor = self.user(&format!("{object_name}.{short}"), &what, json!({}));
         self.server.as_admin().attach(&format!("/api/v2/users/{}/roles/", actor.id), self.role(object, field));
         actor
     }
 
-    /// A new user who is in a new team of `home` which holds this one role.
+    /// A new user in a new team of `home` with this role.
     pub fn through_team(&self, object_name: &str, object: &str, field: &str) -> Actor {
         let short = field.trim_end_matches("_role");
-        let what = format!("is in a team that holds {field} of {object_name}");
+        let what = format!("is in a team that has {field} of {object_name}");
         let actor = self.user(&format!("team.{object_name}.{short}"), &what, json!({}));
         let team = self.server.team(&actor.name, self.home);
         let admin = self.server.as_admin();
@@ -118,12 +117,12 @@ impl AccessFixture {
         actor
     }
 
-    /// A new user who was assigned a new definition with these permissions.
+    /// A new user with a new definition with these permissions.
     pub fn defined(&self, name: &str, content_type: &str, object: i64, permissions: &[&str]) -> Actor {
         self.assign(self.user(name, "", json!({})), content_type, object, permissions)
     }
 
-    /// The same user, who was assigned a new definition with these permissions.
+    /// The same user, with a new definition with these permissions.
     pub fn assign(&self, mut actor: Actor, content_type: &str, object: i64, permissions: &[&str]) -> Actor {
         let short: Vec<_> =
             permissions.iter().map(|name| name.split_once('.').map_or(*name, |(_, name)| name)).collect();
@@ -138,7 +137,7 @@ impl AccessFixture {
         actor
     }
 
-    /// Those who stand in every table.
+    /// The actors of every table.
     pub fn usual(&self) -> Vec<Actor> {
         let server = &self.server;
         let root = self.user("root", "superuser", json!({"is_superuser": true}));
@@ -151,16 +150,16 @@ impl AccessFixture {
         let token = root.client.post("/api/v2/tokens/", json!({"scope": "read"})).expect(201).json();
         let reader = Actor {
             name: "root, token to read".to_owned(),
-            what: "superuser with a token that has not the scope write".to_owned(),
+            what: "superuser with a token without the scope write".to_owned(),
             client: server.with_token(token["token"].as_str().expect("a token")),
             id: root.id,
         };
-        let nobody =
-            Actor { name: "nobody".to_owned(), what: "not logged in".to_owned(), client: server.anonymous(), id: 0 };
-        vec![root, auditor, rival, visitor, stranger, reader, nobody]
+        let anonymous =
+            Actor { name: "anonymous".to_owned(), what: "not logged in".to_owned(), client: server.anonymous(), id: 0 };
+        vec![root, auditor, rival, visitor, stranger, reader, anonymous]
     }
 
-    /// Makes these actors members of `home` too, so that they see whom they grant roles to.
+    /// Makes these actors members of `home` too, so that they see the users to whom they grant roles.
     pub fn all_members(&self, actors: Vec<Actor>) -> Vec<Actor> {
         for actor in &actors {
             self.server.as_admin().attach(&format!("{}users/", self.home_path()), actor.id);
@@ -178,7 +177,7 @@ impl AccessFixture {
         TEAM_ROLES.iter().map(|field| self.holder("crew", &self.crew_path(), field)).collect()
     }
 
-    /// One user for each role of `site`, and one for some who have it through a team.
+    /// One user for each role of `site`, and one for some roles through a team.
     pub fn holders_of_site(&self) -> Vec<Actor> {
         let site = self.site_path();
         let own = PROJECT_ROLES.iter().map(|field| self.holder("site", &site, field));

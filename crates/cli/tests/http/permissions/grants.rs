@@ -1,4 +1,4 @@
-//! Granting roles and taking them away, from each side and in both views.
+//! Granting and revoking roles, through the lists of each object and in both APIs.
 
 use hostler_testkit::{Backend, on_each_backend};
 use serde_json::json;
@@ -38,7 +38,7 @@ fn grants(backend: Backend) {
     insiders.push(fixture.defined("custom.change", "awx.project", fixture.site, &[view, "awx.change_project"]));
     actors.extend(fixture.all_members(insiders));
 
-    // Two of each: one is given the role, from the other it is taken.
+    // Two of each: one gets the role, the other loses it.
     let [without, with] = ["t-without", "t-with"].map(|name| server.user(name));
     for person in [&without, &with] {
         server.add_member(fixture.home, person);
@@ -59,7 +59,7 @@ fn grants(backend: Backend) {
         let for_teams = name != "crew" && !(name == "home" && ["admin_role", "member_role"].contains(&field));
         let users = format!("/api/v2/roles/{role}/users/");
         let teams = format!("/api/v2/roles/{role}/teams/");
-        // Membership of home they have already.
+        // They already are members of home.
         let newcomer = if (name, field) == ("home", "member_role") { server.user("t-new").id } else { without.id };
         admin.post(&users, json!({"id": with.id})).expect(204);
         if for_teams {

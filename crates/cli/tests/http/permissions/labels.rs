@@ -1,4 +1,4 @@
-//! Labels, which have no roles of their own: those of their organization decide.
+//! Labels, which have no roles: the roles of their organization decide.
 
 use hostler_testkit::{Backend, on_each_backend};
 use serde_json::json;
@@ -13,7 +13,7 @@ const ACTIONS: &[(&str, &str)] = &[
     ("see", "GET the label"),
     ("change", "PATCH its name"),
     ("move", "PATCH its organization"),
-    ("delete", "DELETE it: nobody can, as in AWX"),
+    ("delete", "DELETE it: no user can, as in AWX"),
 ];
 
 fn labels(backend: Backend) {

@@ -1,10 +1,9 @@
-//! Who may do what, for every type: tables that people can read, one file for
-//! each type beside this one. After a deliberate change of the rules, write them
-//! anew with `HOSTLER_REWRITE=1 cargo nextest run -p hostler --test http permissions::`
-//! and read the difference line by line.
+//! Permission tables: one table for each resource, and one file with its test beside this one. After a deliberate
+//! change of the rules, update the tables with `HOSTLER_REWRITE=1 cargo nextest run -p hostler --test http
+//! permissions::` and review the diff line by line.
 //!
-//! A type is a module and a table: the module says who tries what on which
-//! objects, `table` tries it and puts everything back, `fixture` has the people.
+//! Each test module defines actors, actions and objects; `table` runs the actions and restores the objects, `fixture`
+//! has the users.
 
 mod activity;
 mod applications;

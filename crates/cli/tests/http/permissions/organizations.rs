@@ -22,9 +22,9 @@ const PEOPLE: &[(&str, &str)] = &[
     ("roles", "GET object_roles/ below it"),
     ("activity", "GET activity_stream/ below it: whether it is shown"),
     ("take in", "add a user without any grant to its users"),
-    ("put out", "take a member away from its users"),
+    ("put out", "remove a member from its users"),
     ("promote", "add that member to its admins"),
-    ("demote", "take an admin away from its admins"),
+    ("demote", "remove an admin from its admins"),
     ("new user", "POST a user to its users"),
 ];
 const THINGS: &[(&str, &str)] = &[
@@ -73,7 +73,7 @@ fn organizations(backend: Backend) {
             "admins" => Action::see(below("admins")),
             "access" => Action::see(below("access_list")),
             "roles" => Action::see(below("object_roles")),
-            // Not how many: the tables before this one left entries.
+            // Without the count: the tables before this one left entries.
             "activity" => Action::see(format!("{}?count_disabled=true", below("activity_stream"))),
             "take in" => Action::attach(below("users"), orphan.id),
             "put out" => Action::detach(below("users"), member.id),

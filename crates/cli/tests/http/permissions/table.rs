@@ -1,4 +1,4 @@
-//! Trying actions one by one, and writing down what they answered.
+//! Runs actions one by one, and writes the responses into a table.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -8,28 +8,28 @@ use serde_json::{Value, json};
 
 use crate::permissions::fixture::{AccessFixture, Actor};
 
-/// How long the names of actors are at most.
+/// The maximum length of an actor's name.
 const NAMES: usize = 32;
 
-/// How things are put back after an action that worked.
+/// How to restore the state after a successful action.
 enum Undo {
-    /// There is nothing to put back.
+    /// Nothing to restore.
     Nothing,
-    /// What was watched is written back.
+    /// Write back the observed object.
     PutBack,
-    /// What was made is deleted.
+    /// Delete the created object.
     DeleteMade,
-    /// This is posted.
+    /// Send this POST.
     Post(String, Value),
 }
 
-/// One action: the request, and what it should change.
+/// An action: the request, and the change that it should make.
 pub struct Action {
     method: &'static str,
     path: String,
     body: Option<Value>,
     watched: Option<String>,
-    /// Whether what is watched shows that the action worked.
+    /// Whether the observed object shows that the action worked.
     shows: bool,
     undo: Undo,
 }
@@ -39,7 +39,7 @@ impl Action {
         Action { method, path: path.into(), body, watched: None, shows: true, undo }
     }
 
-    /// Looks at an object, or at a list: then the cell tells how many it shows.
+    /// Reads an object or a list; for a list the cell contains the count.
     pub fn see(path: impl Into<String>) -> Self {
         Self::new("GET", path, None, Undo::Nothing)
     }
@@ -50,25 +50,24 @@ impl Action {
         Self { watched: Some(path.clone()), ..Self::new("PATCH", path, Some(body), Undo::PutBack) }
     }
 
-    /// Deletes an object: in a state that it is not in, for 412 comes after the
-    /// permission and leaves all as it is.
+    /// Deletes an object, with an If-Match that fails: 412 comes after the permission check, and nothing is deleted.
     pub fn delete(path: impl Into<String>) -> Self {
         let path = path.into();
         Self { watched: Some(path.clone()), ..Self::new("DELETE", path, None, Undo::Nothing) }
     }
 
-    /// Deletes what was made only to be deleted.
+    /// Deletes an object that was created for this.
     pub fn delete_for_good(path: impl Into<String>) -> Self {
         Self::new("DELETE", path, None, Undo::Nothing)
     }
 
-    /// Creates an object, which is deleted again if it can be.
+    /// Creates an object, and deletes it again if possible.
     pub fn create(list: impl Into<String>, body: Value) -> Self {
         let list = list.into();
         Self { watched: Some(list.clone()), ..Self::new("POST", list, Some(body), Undo::DeleteMade) }
     }
 
-    /// Creates an object that stands in another list than the one that is posted to.
+    /// Creates an object that appears in another list than the one of the POST.
     pub fn create_elsewhere(path: impl Into<String>, list: &str, body: Value) -> Self {
         Self { watched: Some(list.to_owned()), ..Self::new("POST", path, Some(body), Undo::DeleteMade) }
     }
@@ -80,7 +79,7 @@ impl Action {
         Self { watched: Some(list.clone()), ..Self::new("POST", list, Some(json!({"id": id})), undo) }
     }
 
-    /// Takes an object out of a list.
+    /// Removes an object from a list.
     pub fn detach(list: impl Into<String>, id: i64) -> Self {
         let list = list.into();
         let undo = Undo::Post(list.clone(), json!({"id": id}));
@@ -88,18 +87,18 @@ impl Action {
         Self { watched: Some(list.clone()), ..Self::new("POST", list, Some(body), undo) }
     }
 
-    /// Asks for something to be done of which nothing can be seen.
+    /// A POST without a visible effect.
     pub fn post(path: impl Into<String>, body: Value) -> Self {
         Self::new("POST", path, Some(body), Undo::Nothing)
     }
 
-    /// What is changed cannot be seen.
+    /// The change cannot be observed.
     pub fn unseen(mut self) -> Self {
         self.shows = false;
         self
     }
 
-    /// What the action answered; all is as it was before, afterwards.
+    /// The response of the action; afterwards the state is restored.
     fn cell(self, admin: &Client, actor: &Actor) -> String {
         let look = |path: &String| without_timestamps(admin.get(path).expect(200).json());
         let before = self.watched.as_ref().map(|path| (path, admin.get(path).expect(200).json()));
@@ -139,7 +138,7 @@ impl Action {
     }
 }
 
-/// An answer without what tells when and by whom it was changed last.
+/// A response without the time and the author of the last change.
 fn without_timestamps(mut body: Value) -> Value {
     match &mut body {
         Value::Object(map) => {
@@ -156,16 +155,16 @@ fn without_timestamps(mut body: Value) -> Value {
     body
 }
 
-/// The table of one type.
+/// The table of one resource.
 pub struct Table {
     text: String,
     width: usize,
 }
 
 impl Table {
-    /// A table of these actions, each with what it means.
+    /// A table of these actions, each with a description.
     pub fn new(actions: &[(&str, &str)]) -> Self {
-        let mut text = String::from("What is tried:\n");
+        let mut text = String::from("Actions:\n");
         let longest = actions.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
         for (name, meaning) in actions {
             let _ = writeln!(text, "  {name:<longest$}  {meaning}");
@@ -173,16 +172,16 @@ impl Table {
         Table { text, width: longest.max(8) + 2 }
     }
 
-    /// Tells what the names of actors mean.
+    /// Adds the descriptions of the actors.
     pub fn explain(&mut self, actors: &[Actor]) {
-        self.text.push_str("\nWho tries it:\n");
+        self.text.push_str("\nActors:\n");
         for actor in actors {
             let _ = writeln!(self.text, "  {:<NAMES$}  {}", actor.name, actor.what);
         }
     }
 
-    /// Lets each of the actors try each action on one object. `attempt` makes the
-    /// request; none if it makes no sense for this actor.
+    /// Adds the responses of each action by each actor on one object. `attempt` makes the request; none if it does not
+    /// apply to this actor.
     pub fn block(
         &mut self,
         title: &str,
@@ -209,7 +208,7 @@ impl Table {
         }
     }
 
-    /// Fails if this is not what stands in the file of this name.
+    /// Fails if the text differs from the file of this name.
     pub fn compare(&self, backend: Backend, name: &str) {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/http/permissions/{name}.txt"));
         let found = &self.text;

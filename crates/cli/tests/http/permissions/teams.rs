@@ -19,11 +19,11 @@ const PEOPLE: &[(&str, &str)] = &[
     ("people", "GET users/ below it"),
     ("access", "GET access_list/ below it"),
     ("roles", "GET object_roles/ below it"),
-    ("held", "GET roles/ below it: what it was granted"),
+    ("grants", "GET roles/ below it: the roles granted to it"),
     ("projects", "GET projects/ below it"),
     ("activity", "GET activity_stream/ below it: whether it is shown"),
     ("take in", "add a user without any grant to its users"),
-    ("put out", "take a member away from its users"),
+    ("put out", "remove a member from its users"),
 ];
 
 fn teams(backend: Backend) {
@@ -61,7 +61,7 @@ fn teams(backend: Backend) {
             "people" => Action::see(below("users")),
             "access" => Action::see(below("access_list")),
             "roles" => Action::see(below("object_roles")),
-            "held" => Action::see(below("roles")),
+            "grants" => Action::see(below("roles")),
             "projects" => Action::see(below("projects")),
             "activity" => Action::see(format!("{}?count_disabled=true", below("activity_stream"))),
             "take in" => Action::attach(below("users"), orphan.id),

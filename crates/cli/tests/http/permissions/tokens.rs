@@ -1,4 +1,4 @@
-//! Tokens: everybody's are their own.
+//! Tokens: users have access to their own only.
 
 use hostler_testkit::{Backend, on_each_backend};
 use serde_json::json;

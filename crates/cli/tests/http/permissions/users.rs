@@ -1,4 +1,4 @@
-//! Users, by what they and the others are.
+//! Users, by the flags and memberships of both users.
 
 use hostler_testkit::{Backend, on_each_backend};
 use serde_json::{Value, json};
@@ -19,7 +19,7 @@ const ACTIONS: &[(&str, &str)] = &[
 ];
 const OF_ALL: &[(&str, &str)] = &[("list", "GET users/"), ("create", "POST to users/")];
 
-/// Flags and places of those who are acted upon. The flags, not the membership, must be what protects the first two.
+/// Flags and memberships of the target users. The flags, not the memberships, must protect the first two.
 const TARGETS: &[(&str, &str)] = &[
     ("a superuser", "t-root"),
     ("an auditor", "t-auditor"),

@@ -1,4 +1,4 @@
-//! Certificates that prove to PostgreSQL who Hostler is.
+//! Client certificates.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -20,7 +20,7 @@ fn client_certificate_replaces_password() {
         fixture.write_identity(name, &fixture.authority.user(name));
         fixture.serves(name, &with(name));
         assert_eq!(fixture.is_encrypted(), Some(true), "{name}");
-        // It is for this name only.
+        // The certificate is valid for this name only.
         fixture.refuses(
             if name == "known" { "careful" } else { "known" },
             HOST,

@@ -1,4 +1,4 @@
-//! Commands come to PostgreSQL as the server does.
+//! Commands connect to PostgreSQL like the server.
 
 use std::process::Command;
 
@@ -21,7 +21,7 @@ fn works(command: Command) -> String {
     said
 }
 
-/// An empty database beside that of the server, and the URL that leads there by TLS.
+/// An empty database on the server's cluster, and its URL with TLS.
 fn another(fixture: &PostgresTlsFixture, name: &str) -> String {
     let mut admin = postgres::Client::connect(&fixture.cluster.url(), NoTls).expect("a connection");
     admin.batch_execute(&format!("CREATE DATABASE {name}")).expect("a database");

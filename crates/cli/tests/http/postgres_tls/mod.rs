@@ -1,4 +1,4 @@
-//! TLS to PostgreSQL: each `sslmode`, certificates of both sides, and error messages when they do not fit.
+//! TLS to PostgreSQL: each `sslmode`, server and client certificates, and error messages.
 
 mod clients;
 mod commands;
@@ -15,11 +15,11 @@ use postgres::NoTls;
 use tempfile::TempDir;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_hostler");
-/// The name that certificates of the cluster are for; it is reached by its address.
+/// The host name in the cluster's certificates; the tests connect by its address.
 const HOST: &str = "db.example.org";
 const PASSWORD: &str = "sesame";
 
-/// Who may come in which way. The tests themselves come without TLS, as hostler.
+/// The pg_hba.conf. The tests themselves connect without TLS, as `hostler`.
 const ACCESS: &str = "
     local    all  all                        trust
     host     all  hostler    127.0.0.1/32    trust
@@ -29,9 +29,9 @@ const ACCESS: &str = "
     hostssl  all  careful    127.0.0.1/32    scram-sha-256 clientcert=verify-full
 ";
 
-/// A cluster that speaks TLS, and a server on it that does not run yet.
+/// A cluster with TLS, and a server that is not started yet.
 struct PostgresTlsFixture {
-    // First, because fields are dropped in order: the server must be gone before its database is.
+    // The first field, because fields are dropped in order: the server must end before its database is dropped.
     server: TestServer,
     cluster: Cluster,
     authority: CertificateAuthority,
@@ -64,12 +64,12 @@ impl PostgresTlsFixture {
         Some(fixture)
     }
 
-    /// Writes a file that the URL can name.
+    /// Writes a file that the URL refers to.
     fn write(&self, name: &str, content: &str) {
         replace(&self.file(name), content);
     }
 
-    /// Writes what proves who a client is, as `NAME.crt` and `NAME.key`.
+    /// Writes a client certificate as `NAME.crt` and `NAME.key`.
     fn write_identity(&self, name: &str, issued: &CertificateAndKey) {
         self.write(&format!("{name}.crt"), &issued.certificate);
         self.write(&format!("{name}.key"), &issued.key);
@@ -79,7 +79,7 @@ impl PostgresTlsFixture {
         self.folder.path().join(name)
     }
 
-    /// A URL that leads to the cluster by this name; `FOLDER` in the query stands for that of the files.
+    /// The URL of the cluster for this user; `FOLDER` in the query is replaced by the folder of the files.
     fn url(&self, user: &str, host: &str, query: &str) -> String {
         let query = query.replace("FOLDER", self.folder.path().to_str().expect("a path in UTF-8"));
         let (port, database) = (self.cluster.port(), &self.database);
@@ -88,7 +88,7 @@ impl PostgresTlsFixture {
             .to_owned()
     }
 
-    /// Starts the server with a URL of its own, and has it read and write.
+    /// Starts the server with this URL, and reads and writes.
     fn serves(&mut self, user: &str, query: &str) {
         self.serves_at(self.url(user, HOST, query));
     }
@@ -104,7 +104,7 @@ impl PostgresTlsFixture {
         admin.delete(path).expect(204);
     }
 
-    /// Whether all connections of the server are encrypted; none if some are and some are not.
+    /// Whether all connections of the server are encrypted; none if only some are.
     fn is_encrypted(&self) -> Option<bool> {
         let mut admin = postgres::Client::connect(&self.cluster.url(), NoTls).expect("a connection");
         let sql = "SELECT ssl FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE application_name = 'hostler'";
@@ -113,7 +113,7 @@ impl PostgresTlsFixture {
         found.iter().all(|is| *is == found[0]).then_some(found[0])
     }
 
-    /// The one line that a start ends with, which must not work with this URL.
+    /// Starts the server with this URL, which must fail; returns the one-line error.
     fn refused(&mut self, url: &str) -> String {
         self.server.connect_to(url);
         let Output { status, stderr, .. } =
@@ -124,7 +124,7 @@ impl PostgresTlsFixture {
         stderr.lines().last().unwrap_or_default().to_owned()
     }
 
-    /// The same for what the URL says of TLS.
+    /// The same for an error in the TLS parameters of the URL.
     fn refuses(&mut self, user: &str, host: &str, query: &str, words: &[&str]) {
         let said = self.refused(&self.url(user, host, query));
         for word in words {

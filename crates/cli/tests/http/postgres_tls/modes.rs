@@ -1,4 +1,4 @@
-//! Each `sslmode` does what it does with libpq.
+//! Each `sslmode` behaves as in libpq.
 
 use hostler_testkit::{CertificateAndKey, CertificateAuthority};
 
@@ -8,13 +8,13 @@ use crate::postgres_tls::{HOST, PostgresTlsFixture};
 fn sslmode_decides_encryption() {
     let Some(mut fixture) = PostgresTlsFixture::new() else { return };
     for (user, query, encrypted) in [
-        // The server takes this user in both ways.
+        // The cluster accepts this user with and without TLS.
         ("hostler", "", true),
         ("hostler", "sslmode=disable", false),
         ("hostler", "sslmode=allow", false),
         ("hostler", "sslmode=prefer", true),
         ("hostler", "sslmode=require", true),
-        // And these in one only.
+        // These users in one way only.
         ("encrypted", "sslmode=allow", true),
         ("encrypted", "sslmode=require&channel_binding=require", true),
         ("encrypted", "sslmode=verify-full&sslrootcert=FOLDER/ca.crt&channel_binding=require", true),
@@ -45,7 +45,7 @@ fn sslmode_decides_verification() {
     }
 }
 
-/// As it comes from `openssl req -x509`, and is copied to those who connect.
+/// A certificate of `openssl req -x509`, which clients have as a copy.
 #[test]
 fn self_signed_certificate_is_trusted_as_root() {
     let shown = CertificateAndKey::self_signed(&[HOST]);

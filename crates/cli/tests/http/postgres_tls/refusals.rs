@@ -1,4 +1,4 @@
-//! What cannot work ends the start at once, and says what to do.
+//! An invalid TLS configuration ends the start at once with an error message.
 
 use hostler_testkit::{CertificateAndKey, CertificateAuthority, Cluster, TestServer};
 
@@ -35,7 +35,7 @@ fn bad_server_certificate_is_reported() {
     ] {
         fixture.refuses("encrypted", host, query, &words);
     }
-    // Nobody is let in by a certificate that was valid once, even if the operator has named it.
+    // An expired certificate is rejected, even if the operator has configured it as trusted.
     let expired = fixture.authority.expired_server(&[HOST]);
     fixture.cluster.set_certificate(&expired);
     fixture.write("expired.crt", &expired.certificate);
@@ -70,7 +70,7 @@ fn server_without_tls_is_reported() {
 #[test]
 fn non_tls_server_is_reported() {
     let Some(mut fixture) = PostgresTlsFixture::new() else { return };
-    // Before version 17 PostgreSQL does not understand who begins with TLS.
+    // Before version 17 PostgreSQL does not support direct TLS connections.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("an address").port();
     let answering = std::thread::spawn(move || {
@@ -88,7 +88,7 @@ fn non_tls_server_is_reported() {
 #[test]
 fn silent_server_times_out() {
     let Some(mut fixture) = PostgresTlsFixture::new() else { return };
-    // The system takes connections for it, and nobody ever reads from them.
+    // The kernel accepts connections, but no process reads from them.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("an address").port();
     for query in ["sslmode=disable", "sslmode=require"] {

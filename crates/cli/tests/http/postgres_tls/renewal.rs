@@ -1,4 +1,4 @@
-//! Certificates that are renewed while the server runs.
+//! Renewal of certificates while the server runs.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,7 @@ use hostler_testkit::CertificateAuthority;
 
 use crate::postgres_tls::{HOST, PostgresTlsFixture};
 
-/// By when something must have happened: a limit, not a measure of speed.
+/// The timeout of waits, not a measure of speed.
 const PATIENCE: Duration = Duration::from_secs(45);
 
 #[test]
@@ -19,7 +19,7 @@ fn new_connections_use_renewed_certificates() {
     assert_eq!(answer.status, 503, "{answer}");
     assert!(!answer.to_string().contains("certificate"), "{answer}");
     fixture.server.wait_for_log(&["PostgreSQL cannot be reached by TLS", "ca.crt does not hold"]);
-    // Half of a file is no reason to forget the whole one.
+    // An incomplete file does not replace the loaded certificates.
     fixture.write("ca.crt", "-----BEGIN CERTIFICATE-----\n");
     assert_eq!(fixture.server.as_admin().get("/api/v2/me/").status, 503);
     fixture.server.wait_for_log(&["cannot reload the certificates for PostgreSQL, keeping the old ones"]);
@@ -31,7 +31,7 @@ fn new_connections_use_renewed_certificates() {
     assert_eq!(fixture.is_encrypted(), Some(true));
 }
 
-/// As without TLS.
+/// The same works without TLS.
 #[test]
 fn requests_succeed_after_postgres_restart() {
     let Some(mut fixture) = PostgresTlsFixture::new() else { return };
@@ -43,7 +43,7 @@ fn requests_succeed_after_postgres_restart() {
         fixture.server.as_admin().get("/api/v2/me/").expect(200);
         fixture.server.organization(name);
     }
-    // Nobody tells the server of this one before its next statement.
+    // The server notices this restart with its next statement only.
     fixture.cluster.stop();
     fixture.cluster.restart();
     fixture.server.as_admin().get("/api/v2/me/").expect(200);

@@ -71,7 +71,7 @@ fn delete_restores_defaults(backend: Backend) {
 fn changed_settings_can_be_changed_and_reset(backend: Backend) {
     let server = start(backend);
     set(&server, ALL, json!({"SESSIONS_PER_USER": 5, "MANAGE_ORGANIZATION_AUTH": false}));
-    // A setting with its default is not among them.
+    // Settings with their defaults are not in `changed`.
     let body = json!({"SESSIONS_PER_USER": 6, "LOCAL_PASSWORD_MIN_LENGTH": 8});
     server.as_admin().patch(CHANGED, body).expect(400);
     set(&server, CHANGED, json!({"SESSIONS_PER_USER": 6}));

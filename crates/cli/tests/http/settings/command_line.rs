@@ -36,7 +36,7 @@ fn command_line_settings_apply_at_once(backend: Backend) {
     }
     well(&setting(&server, &["set", "SESSIONS_PER_USER", "-1"]));
     assert_eq!(value(AUTHENTICATION, "SESSIONS_PER_USER"), -1);
-    // What is no JSON is a text.
+    // A value that is not JSON is a string.
     well(&setting(&server, &["set", "CUSTOM_LOGIN_INFO", "Only for staff"]));
     assert_eq!(value(UI, "CUSTOM_LOGIN_INFO"), "Only for staff");
     well(&setting(&server, &["set", "PROXY_IP_ALLOWED_LIST", "[\"10.0.0.1\"]"]));
@@ -73,8 +73,8 @@ fn invalid_command_line_settings_are_rejected(backend: Backend) {
         ),
     ] {
         let output = setting(&server, arguments);
-        let told = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(!output.status.success() && told.contains(words), "{arguments:?}: {told}");
+        let output_text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && output_text.contains(words), "{arguments:?}: {output_text}");
     }
     assert_eq!(server.as_admin().get("/api/v2/settings/changed/").expect(200).json(), json!({}));
 }

@@ -11,7 +11,7 @@ on_each_backend!(
     pages_of_trusted_origins_may_write,
 );
 
-/// The answer to a log-in with these headers.
+/// The response to a login with these headers.
 fn log_in(server: &TestServer, headers: &[(&str, &str)]) -> Response {
     let browser = Browser::open(server);
     let call = browser.write("POST", "/api/login/").header("Content-Type", "application/x-www-form-urlencoded");
@@ -40,7 +40,7 @@ fn cookies_are_secure_if_the_client_uses_https(backend: Backend) {
     server.as_admin().delete(SYSTEM).expect(204);
     set(&server, SYSTEM, json!({"TOWER_URL_BASE": "https://awx.example.org"}));
     assert!(is_secure(&log_in(&server, &[host, page])));
-    // Requests to another host name are served, so that the setting can be corrected.
+    // Requests with another Host are served, so that the setting can be corrected.
     assert!(!is_secure(&log_in(&server, &[])));
     let logged_out = Browser::logged_in(&server, "admin", "password");
     let answer = logged_out.write("POST", "/api/logout/").header("Host", host.1).header("Origin", page.1).send();
@@ -59,7 +59,7 @@ fn pages_of_the_base_url_may_write(backend: Backend) {
             .status
     };
     assert_eq!(post("https://awx.example.org", "a"), 403);
-    // With a proxy that hides the name by which it was asked.
+    // A proxy that changes the Host header.
     set(&server, SYSTEM, json!({"TOWER_URL_BASE": "https://awx.example.org/"}));
     assert_eq!(post("https://awx.example.org", "b"), 201);
     for origin in ["http://awx.example.org", "https://awx.example.org.evil.example", "https://example.org", "null"] {

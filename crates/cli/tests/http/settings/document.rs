@@ -1,4 +1,4 @@
-//! The document for people says what the server says.
+//! docs/settings.md contains the texts of the server.
 
 use std::fmt::Write as _;
 
@@ -13,7 +13,7 @@ fn document_lists_every_setting() {
     let server = start(Backend::Sqlite);
     let options = server.as_admin().options(ALL).expect(200).json();
     let mut settings = options["actions"]["GET"].as_object().expect("an object").clone();
-    // The further directories have the settings of the first.
+    // Further directories have the same settings as the first.
     settings
         .retain(|name, _| !name.starts_with("AUTH_LDAP_") || !name.contains(|letter: char| letter.is_ascii_digit()));
     let (mut tables, mut category) = (String::new(), String::new());
@@ -33,15 +33,15 @@ fn document_lists_every_setting() {
         let _ = writeln!(tables, "| `{name}` | {default} | {} |", words["help_text"].as_str().expect("a text"));
     }
     assert!(DOCUMENT.contains(&tables), "docs/settings.md must contain these tables:\n{tables}");
-    let told = DOCUMENT.lines().filter(|line| line.starts_with("| `")).count();
-    assert_eq!(told, settings.len(), "docs/settings.md tells of settings that do not exist");
+    let rows = DOCUMENT.lines().filter(|line| line.starts_with("| `")).count();
+    assert_eq!(rows, settings.len(), "docs/settings.md contains settings that do not exist");
 }
 
 #[test]
 fn every_setting_is_named_by_a_test_of_its_effect() {
     let server = start(Backend::Sqlite);
     let settings = server.as_admin().get(ALL).expect(200).json();
-    // These try values and words, and not what they do.
+    // These tests check values and texts, not effects.
     let apart = ["document.rs", "values.rs", "options.rs", "recording.rs"];
     let mut tests = String::new();
     let mut folders = vec![std::path::PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests"))];
@@ -56,7 +56,7 @@ fn every_setting_is_named_by_a_test_of_its_effect() {
             }
         }
     }
-    // Those of directories are named there as each of the families has them.
+    // LDAP settings are named there without the number of the directory.
     let named = |name: &String| match name.strip_prefix("AUTH_LDAP_") {
         Some(rest) => {
             format!("\"{}\"", rest.trim_start_matches(|letter: char| letter.is_ascii_digit() || letter == '_'))

@@ -20,7 +20,7 @@ fn external_users_create_tokens_by_setting(backend: Backend) {
         let refused = eve.client.post(list, json!({"scope": "read"})).expect(403);
         assert_eq!(refused.json(), json!({"detail": detail}), "{list}");
     }
-    // By a token of before, either.
+    // Also with an existing token.
     earlier.post("/api/v2/tokens/", json!({"scope": "read"})).expect(403);
     let application = json!({
         "name": "app", "organization": server.organization("Acme"), "client_type": "confidential",
@@ -45,6 +45,6 @@ fn external_users_create_tokens_by_setting(backend: Backend) {
     }
     server.as_admin().delete(AUTHENTICATION).expect(204);
     get_token().expect(403);
-    // Tokens that exist stay.
+    // Existing tokens stay valid.
     earlier.get("/api/v2/me/").expect(200);
 }

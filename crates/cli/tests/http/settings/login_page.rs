@@ -19,7 +19,7 @@ fn login_redirect_override_is_used(backend: Backend) {
     assert_eq!(server.anonymous().get("/api/").expect(200).json()["login_redirect_override"], elsewhere);
     let answer = page(&server, "/api/v2/users/").expect(302);
     assert_eq!(answer.header("Location").as_deref(), Some(elsewhere));
-    // API clients get the usual response, public pages are shown, and our own form still works.
+    // API clients get the usual response, public pages are shown, and the built-in form still works.
     server.anonymous().get("/api/v2/users/").expect(401);
     page(&server, "/api/v2/").expect(200);
     page(&server, "/api/login/").expect(200);

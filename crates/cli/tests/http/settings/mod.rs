@@ -1,4 +1,4 @@
-//! Settings: what can be set and by whom, and of each setting the effect that it has.
+//! Settings: permissions, values, and the effect of each setting.
 
 mod activity_stream;
 mod changing;
@@ -42,7 +42,7 @@ fn entries(server: &TestServer) -> Vec<Value> {
     server.as_admin().results("/api/v2/activity_stream/?object1=setting&order_by=-id")
 }
 
-/// Whether this holds in the database.
+/// Whether this condition is true in the database.
 fn holds(server: &TestServer, condition: &str) -> bool {
     server.execute("UPDATE users SET last_name = '' WHERE id = 1");
     server.execute(&format!("UPDATE users SET last_name = 'holds' WHERE id = 1 AND {condition}"));

@@ -1,4 +1,4 @@
-//! What OPTIONS tells of settings.
+//! OPTIONS of settings.
 
 use hostler_testkit::{Backend, on_each_backend};
 use serde_json::json;
@@ -29,7 +29,7 @@ fn options_describe_every_setting(backend: Backend) {
     assert_eq!(system["PUT"]["PROXY_IP_ALLOWED_LIST"]["default"], json!([]));
     assert!(system["GET"]["INSTALL_UUID"].is_object() && system["PUT"]["INSTALL_UUID"].is_null());
 
-    // Every setting is described, and every default is a value that it takes.
+    // Every setting has a description, and every default is a valid value.
     let values = admin.get(ALL).expect(200).json();
     let all = admin.options(ALL).expect(200).json()["actions"].clone();
     for (name, value) in values.as_object().expect("an object") {

@@ -11,10 +11,10 @@ fn new_password_follows_policy(backend: Backend) {
     let server = start(backend);
     let ann = server.user("ann");
     let refused = |password: &str| {
-        let told = ann.client.patch(&ann.path(), json!({"password": password})).expect(400).json();
+        let errors = ann.client.patch(&ann.path(), json!({"password": password})).expect(400).json();
         let user = json!({"username": "bob", "password": password});
-        assert_eq!(server.as_admin().post("/api/v2/users/", user).expect(400).json(), told, "{password}");
-        told["password"][0].as_str().expect("a message").to_owned()
+        assert_eq!(server.as_admin().post("/api/v2/users/", user).expect(400).json(), errors, "{password}");
+        errors["password"][0].as_str().expect("a message").to_owned()
     };
     set(&server, AUTHENTICATION, json!({"LOCAL_PASSWORD_MIN_LENGTH": 12}));
     assert_eq!(refused("short"), "Password must be at least 12 characters long.");
@@ -24,7 +24,7 @@ fn new_password_follows_policy(backend: Backend) {
     assert_eq!(refused("longenough12plain"), "Password must contain at least 1 uppercase characters.");
     set(&server, AUTHENTICATION, json!({"LOCAL_PASSWORD_MIN_SPECIAL": 1}));
     assert_eq!(refused("Longenough12plain"), "Password must contain at least 1 special characters.");
-    // Passwords of before go on counting.
+    // Existing passwords stay valid.
     server.as_user("ann", PASSWORD).get("/api/v2/me/").expect(200);
     ann.client.patch(&ann.path(), json!({"password": "Longenough12!plain"})).expect(200);
     server.as_admin().delete(AUTHENTICATION).expect(204);

@@ -1,4 +1,4 @@
-//! Who may see and change settings.
+//! Permissions to see and change settings.
 
 use hostler_testkit::{Backend, PASSWORD, on_each_backend};
 use serde_json::json;

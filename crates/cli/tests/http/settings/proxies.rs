@@ -7,12 +7,12 @@ use crate::settings::{SYSTEM, set, start};
 
 on_each_backend!(forwarded_address_counts_only_from_trusted_proxy);
 
-/// The address that the log tells of a request that says to come from this one.
+/// The client's address in the log, for a request with this forwarded address.
 fn logged(server: &TestServer, forwarded: &str) -> String {
     let answer =
         server.anonymous().request("GET", "/api/v2/ping/").header("X-Forwarded-For", forwarded).send().expect(200);
     let id = answer.header("X-API-Request-Id").expect("an id");
-    // The line is written before the answer, and read a moment later.
+    // The line is written before the response, and read a moment later.
     for _ in 0..1000 {
         if let Some(line) = server.stderr().lines().find(|line| line.contains(&id)) {
             let rest = line.split("client=").nth(1).expect("an address in the line");
@@ -20,7 +20,7 @@ fn logged(server: &TestServer, forwarded: &str) -> String {
         }
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
-    panic!("the log tells nothing of {id}:\n{}", server.stderr());
+    panic!("the log has no line for {id}:\n{}", server.stderr());
 }
 
 fn forwarded_address_counts_only_from_trusted_proxy(backend: Backend) {
@@ -28,7 +28,7 @@ fn forwarded_address_counts_only_from_trusted_proxy(backend: Backend) {
     assert_eq!(logged(&server, "198.51.100.7"), "127.0.0.1");
     let headers = json!(["HTTP_X_FORWARDED_FOR", "REMOTE_ADDR"]);
     set(&server, SYSTEM, json!({"REMOTE_HOST_HEADERS": headers}));
-    // AWX would trust any client now.
+    // AWX would trust any client in this state.
     assert_eq!(logged(&server, "198.51.100.7"), "127.0.0.1");
     set(&server, SYSTEM, json!({"PROXY_IP_ALLOWED_LIST": ["127.0.0.0/8"]}));
     assert_eq!(logged(&server, "198.51.100.7"), "198.51.100.7");

@@ -1,4 +1,4 @@
-//! Settings that can only be read: what they show.
+//! Read-only settings.
 
 use hostler_testkit::{Backend, on_each_backend};
 use serde_json::json;

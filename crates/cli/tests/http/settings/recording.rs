@@ -1,4 +1,4 @@
-//! What the activity stream tells of settings.
+//! Activity entries about settings.
 
 use hostler_testkit::{Backend, on_each_backend};
 use serde_json::json;
@@ -29,13 +29,13 @@ fn setting_changes_are_recorded(backend: Backend) {
     );
     assert_eq!(entry["related"]["setting"], AUTHENTICATION);
     assert_eq!(entry["summary_fields"]["actor"]["username"], "admin");
-    // A list or an object is recorded as its text, as in AWX.
+    // A list or an object is recorded as JSON text, as in AWX.
     assert!(
         lifetimes["changes"]["value"].as_str().is_some_and(|text| text.starts_with("{\"ACCESS_TOKEN")),
         "{lifetimes}"
     );
 
-    // What does not change is not told, whether it is stored or left to the default.
+    // Unchanged settings are not recorded, whether stored or default.
     set(&server, AUTHENTICATION, json!({"SESSIONS_PER_USER": "5", "AUTH_BASIC_ENABLED": true}));
     set(&server, SYSTEM, json!({}));
     assert_eq!(entries(&server).len(), 2);

@@ -13,7 +13,7 @@ on_each_backend!(
     awx_maximum_session_age_is_accepted_and_capped
 );
 
-/// So many seconds from now, as the database writes it.
+/// The time this number of seconds from now, as the database stores it.
 fn from_now(backend: Backend, seconds: u64) -> String {
     match backend {
         Backend::Sqlite => format!("(strftime('%s') + {seconds}) * 1000000"),
@@ -49,11 +49,11 @@ fn request_renews_session(backend: Backend) {
     assert!(cookie.starts_with(&format!("{SESSION_COOKIE}={secret}; ")) && cookie.contains("Max-Age=3600"), "{cookie}");
     assert!(outlasts(&server, &later), "the session was not renewed");
     assert_eq!(session_cookie(&browser.get("/api/v2/me/")), None, "it was renewed twice");
-    // In a page, too.
+    // HTML pages renew the session too.
     end_at(&server, &from_now(backend, 1000));
     let page = browser.call("GET", "/api/v2/me/").header("Accept", "text/html").send().expect(200);
     assert!(session_cookie(&page).is_some(), "{page:?}");
-    // What is refused renews nothing.
+    // Rejected requests do not renew the session.
     end_at(&server, &from_now(backend, 1000));
     browser.call("PATCH", "/api/v2/users/1/").json(json!({})).send().expect(403);
     assert!(!outlasts(&server, &later));
@@ -77,7 +77,7 @@ fn shorter_age_applies_to_existing_sessions(backend: Backend) {
     set(&server, AUTHENTICATION, json!({"SESSION_COOKIE_AGE": 600}));
     assert!(!outlasts(&server, &end), "the session is as long as before");
     browser.get("/api/v2/me/").expect(200);
-    // A longer one begins with the next request.
+    // A longer age applies from the next request on.
     set(&server, AUTHENTICATION, json!({"SESSION_COOKIE_AGE": 3600}));
     assert!(!outlasts(&server, &end));
     browser.get("/api/v2/me/").expect(200);

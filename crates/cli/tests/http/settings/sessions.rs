@@ -31,7 +31,7 @@ fn login_over_session_limit_ends_oldest(backend: Backend) {
     let latest = log_in(&server, "ann");
     let alive: Vec<bool> = unlimited.iter().chain([&latest, &bob]).map(is_alive).collect();
     assert_eq!(alive, [false, false, false, true, true, true]);
-    // A wrong password ends nothing.
+    // A wrong password ends no session.
     Browser::open(&server).log_in(&[("username", "ann"), ("password", "wrong")]).expect(401);
     assert!(is_alive(&unlimited[3]));
     server.as_admin().delete(AUTHENTICATION).expect(204);
@@ -66,7 +66,7 @@ fn local_logins_can_be_disabled(backend: Backend) {
     let (local, external) = (log_in(&server, "ann"), log_in(&server, "eve"));
     let tokens = [ann.token("read"), eve.token("read")];
     server.execute("UPDATE users SET external_account = 'ldap' WHERE username = 'eve'");
-    // As if another way in had been taken away since.
+    // As if the other authentication system had been disabled later.
     server.execute("INSERT INTO settings (name, value) VALUES ('DISABLE_LOCAL_AUTH', 'true')");
     ann.client.get("/api/v2/me/").expect(401);
     // Local passwords are rejected, also of users who exist in a directory.

@@ -1,4 +1,4 @@
-//! Which values each kind of setting takes, and what it says to others.
+//! Valid values of each kind of setting, and the errors for others.
 
 use hostler_testkit::{Backend, on_each_backend};
 use serde_json::{Value, json};
