@@ -1,7 +1,6 @@
-"""Chromium as a person uses it: pages are opened, links and buttons found by their words and fields by their labels.
+"""A Chromium that is controlled with Selenium. Links and buttons are found by their texts, fields by their labels.
 
-Selenium drives it through chromedriver. Nothing is downloaded, no host but 127.0.0.1 is found, and whatever the browser
-complains of is kept until somebody asks.
+Nothing is downloaded, only the host 127.0.0.1 resolves, and errors in the browser's console are recorded.
 """
 import base64
 import json
@@ -16,15 +15,15 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
-# Seconds in which a page has to be there.
+# The page load timeout in seconds.
 PATIENCE = 20
-# A desk and a small phone, in CSS pixels.
+# A desktop and a small phone, in CSS pixels.
 WIDE, NARROW = (1280, 900), (360, 740)
 FLAGS = [
     "--headless=new",
-    # Chromium refuses to run as root with its sandbox, and containers forbid what the sandbox needs.
+    # Chromium does not start as root with its sandbox, and containers forbid the system calls of the sandbox.
     "--no-sandbox",
-    # What containers offer there is too small.
+    # /dev/shm of containers is too small.
     "--disable-dev-shm-usage",
     "--disable-gpu",
     "--no-first-run",
@@ -38,16 +37,16 @@ FLAGS = [
     "--disable-sync",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ]
-# What WCAG asks for, and what axe recommends beside it.
+# The WCAG rules, and the best practices of axe.
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]}
 
 
 class CheckFailed(Exception):
-    """Something that was asked for does not hold."""
+    """A check failed."""
 
 
 class Browser:
-    """One Chromium, with scripts or without, at a desk or on a phone."""
+    """A Chromium, with or without scripts, with a desktop or a phone window."""
 
     def __init__(self, program, driver, base, scripts, narrow, screenshots):
         options = webdriver.ChromeOptions()
@@ -57,7 +56,7 @@ class Browser:
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
         if not scripts:
             options.add_experimental_option("prefs", {"profile.managed_default_content_settings.javascript": 2})
-        # Told where both are, Selenium looks for none and fetches none.
+        # With both paths set, Selenium downloads nothing.
         self.driver = webdriver.Chrome(options=options, service=Service(driver))
         self.driver.set_page_load_timeout(PATIENCE)
         self.base, self.scripts, self.narrow, self.screenshots = base, scripts, narrow, screenshots
@@ -74,33 +73,33 @@ class Browser:
         self.driver.get_log("browser")
         self.expected = []
 
-    # Ways to somewhere.
+    # Navigation.
 
     def open(self, path):
         self.driver.get(self.base + path)
 
     def follow(self, element, action=None):
-        """Clicks something, or does something else with it, and waits for the page that comes of it."""
+        """Clicks an element, or calls the action, and waits for the next page."""
         self.driver.execute_script("document.isLeft = true")
         (action or element.click)()
-        # Between two documents there is none to ask.
+        # Between two documents there is no body.
         waiting = WebDriverWait(self.driver, PATIENCE, poll_frequency=0.05, ignored_exceptions=[WebDriverException])
         waiting.until(lambda driver: driver.execute_script("return !document.isLeft && document.readyState === 'complete'"))
 
     def press(self, *keys):
-        """Presses keys wherever the focus is."""
+        """Sends keys to the focused element."""
         self.driver.switch_to.active_element.send_keys(*keys)
 
     def press_and_follow(self, *keys):
         self.follow(None, lambda: self.press(*keys))
 
     def log_in(self, name, password):
-        """By the form that is open."""
+        """Logs in with the open form."""
         self.type("Username", name)
         self.type("Password", password)
         self.follow(self.button("Log in"))
 
-    # What there is on a page.
+    # Content of the page.
 
     def find(self, what, selector, by=By.CSS_SELECTOR):
         try:
@@ -118,7 +117,7 @@ class Browser:
         return self.find(f"button {words!r}", f"//button[normalize-space()='{words}']", By.XPATH)
 
     def field(self, label):
-        """The field that a label belongs to."""
+        """The field of a label."""
         found = self.find(f"label {label!r}", f"//label[starts-with(normalize-space(), '{label}')]", By.XPATH)
         field = self.driver.execute_script("return arguments[0].control", found)
         if field is None:
@@ -146,18 +145,18 @@ class Browser:
                 raise CheckFailed(f"{self.place()} shows {part!r}")
 
     def answer(self):
-        """The JSON of the page, as it is read there."""
+        """The JSON that the page shows."""
         return json.loads(self.find("answer", ".exchange pre").text)
 
     def place(self):
-        """The path and the query that are open."""
+        """The path and the query of the open page."""
         return self.driver.current_url.removeprefix(self.base)
 
     def at(self, place):
         if self.place() != place:
             raise CheckFailed(f"this is {self.place()}, not {place}; it reads {self.text()[:600]!r}")
 
-    # What it looks like.
+    # Screenshots and accessibility.
 
     def resize(self, narrow):
         width, height = NARROW if narrow else WIDE
@@ -170,14 +169,14 @@ class Browser:
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
 
     def look(self, station):
-        """Looks at the page at a desk by day and on a phone by night, and keeps a picture of the one that it is."""
+        """Checks the page with a light desktop and a dark phone window, and saves a screenshot of the current one."""
         for narrow, scheme in ((False, "light"), (True, "dark")):
             width = self.resize(narrow)
             self.scheme(scheme)
             needed = self.driver.execute_script("return document.documentElement.scrollWidth")
             if needed > width:
                 raise CheckFailed(f"{self.place()} needs {needed} pixels, and the window has {width}")
-            # axe is a script that waits, which does not work where scripts are forbidden.
+            # axe runs as an asynchronous script, which the content security policy of the pages forbids.
             if self.scripts:
                 self.accessible(f"{width} pixels wide, {scheme}")
             if narrow == self.narrow:
@@ -187,13 +186,13 @@ class Browser:
 
     def accessible(self, how):
         found = Axe().run(self.driver, options=RULES)
-        told = [
+        violations = [
             f"{violation['help']} ({violation['id']}): {node['html']}"
             for violation in found["violations"]
             for node in violation["nodes"][:3]
         ]
-        if told:
-            raise CheckFailed(f"{self.place()}, {how}, is hard to use: {'; '.join(told)}")
+        if violations:
+            raise CheckFailed(f"{self.place()}, {how}, is hard to use: {'; '.join(violations)}")
         if not found["passes"]:
             raise CheckFailed(f"axe looked at nothing on {self.place()}")
 
@@ -204,17 +203,17 @@ class Browser:
             with open(os.path.join(self.screenshots, f"{name}.png"), "wb") as file:
                 file.write(base64.b64decode(data))
 
-    # What the browser complains of.
+    # Errors in the browser's console.
 
     def expect(self, status, path):
-        """An answer that the browser will complain of, and should."""
+        """Expects an error response in the browser's console."""
         self.expected.append((status, path))
 
     def complaints(self):
-        """What the browser complained of, without what was expected; and what was, if it did not come."""
-        missing, told = list(self.expected), []
+        """The unexpected errors in the browser's console, and the expected ones that are missing."""
+        missing, messages = list(self.expected), []
         for entry in self.driver.get_log("browser"):
-            # Remarks are none, such as that somebody was faster than `autofocus`.
+            # Informational messages are ignored, such as that another element has the focus before `autofocus`.
             if entry["level"] not in ("SEVERE", "WARNING"):
                 continue
             refused = re.fullmatch(r"(\S+) - Failed to load resource: .* status of (\d+) .*", entry["message"])
@@ -222,8 +221,8 @@ class Browser:
             if known in missing:
                 missing.remove(known)
             else:
-                told.append(entry["message"])
-        return told + [f"{path} was never answered with {status}" for status, path in missing]
+                messages.append(entry["message"])
+        return messages + [f"{path} never responded with {status}" for status, path in missing]
 
 
 __all__ = ["Browser", "Keys", "CheckFailed"]

@@ -4,9 +4,9 @@
     check_awx_cli.py [--base URL] [--empty URL] [--user NAME] [--password PASSWORD]
 
 The defaults come from CONTROLLER_HOST, CONTROLLER_USERNAME and
-CONTROLLER_PASSWORD. What is exported is imported into a second server, as fresh
-as the first, at the URL of --empty or CONTROLLER_EMPTY_HOST. The command is the one beside the Python that runs this
-file. One line per check, `ok - ...` or `FAIL - ...`; the last line reads
+CONTROLLER_PASSWORD. The export is imported into a second, empty server at the
+URL of --empty or CONTROLLER_EMPTY_HOST. The command is the one in the folder of
+the Python that runs this file. One line per check, `ok - ...` or `FAIL - ...`; the last line reads
 `N passed, N failed`, and the exit status is 1 when something failed.
 """
 import argparse
@@ -21,24 +21,24 @@ import urllib.request
 
 import yaml
 
-# Checks of what is not built yet, with the reason. They have to fail: one that
-# passes must be taken off this list, which may only shrink.
+# Checks of features that are not implemented yet, with the reason. They must fail: a check that passes must be removed
+# from this list.
 NOT_YET = {}
 
 
 class CheckFailed(Exception):
-    """Something that was asked for does not hold."""
+    """A check failed."""
 
 
 class Awx:
-    """The command, as one caller."""
+    """The command, with the credentials of one user."""
 
     def __init__(self, base, user, password, **environment):
         self.settings = {"CONTROLLER_HOST": base, "CONTROLLER_USERNAME": user, "CONTROLLER_PASSWORD": password}
         self.settings.update(environment)
         kept = ("PATH", "HOME", "LC_ALL")
         self.environment = {name: os.environ[name] for name in kept if name in os.environ}
-        # Argparse folds its help to the width of the terminal.
+        # Argparse wraps its help to the width of the terminal.
         self.environment.update(self.settings, CONTROLLER_COLOR="f", COLUMNS="200")
 
     def run(self, *words, stdin=None):
@@ -46,7 +46,7 @@ class Awx:
         return subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=120, input=stdin or "")
 
     def text(self, *words):
-        """Standard output of a call that has to succeed."""
+        """The standard output of a call that must succeed."""
         done = self.run(*words)
         if done.returncode != 0:
             raise CheckFailed(f"awx {' '.join(map(str, words))} ended with {done.returncode}: {done.stdout}{done.stderr}")
@@ -60,14 +60,14 @@ class Awx:
             raise CheckFailed(f"awx {' '.join(map(str, words))} printed no JSON: {text!r}") from None
 
     def refused(self, *words, status=1):
-        """What a call that has to fail printed."""
+        """The output of a call that must fail."""
         done = self.run(*words)
         if done.returncode != status:
             raise CheckFailed(f"awx {' '.join(map(str, words))} ended with {done.returncode}, not {status}: {done.stdout}{done.stderr}")
         return done.stdout + done.stderr
 
     def request(self, path, body=None):
-        """A request without the command, where only its effect matters: GET, or POST of a body."""
+        """A request without the command: GET, or POST of a body."""
         settings = self.settings
         pair = f"{settings['CONTROLLER_USERNAME']}:{settings['CONTROLLER_PASSWORD']}"
         headers = {"Content-Type": "application/json", "Authorization": "Basic " + base64.b64encode(pair.encode()).decode()}
@@ -104,7 +104,7 @@ def lacks(text, *words):
 
 
 def without_secrets(exported):
-    """What was exported but for secrets, which an export does not tell, and an import leaves empty."""
+    """The export without secrets: an export has only placeholders, and an import leaves them empty."""
     for credential in exported["credentials"]:
         inputs = credential["inputs"]
         credential["inputs"] = {name: "" if value == "$encrypted$" else value for name, value in inputs.items()}
@@ -112,14 +112,14 @@ def without_secrets(exported):
 
 
 class Checks:
-    """All checks, in order: later ones use what earlier ones made."""
+    """All checks, in order: later ones use objects of earlier ones."""
 
     def __init__(self, awx, empty):
         self.awx, self.empty = awx, empty
         self.credential_type = self.credential = self.exported = None
         self.token = self.organization = self.user = self.team = self.project = None
 
-    # The command itself and the endpoints without rows.
+    # The command itself, and endpoints without objects.
 
     def ping_answers(self):
         contains(self.awx.text("ping"), '"version"', '"active_node"', '"instance_groups"')
@@ -192,7 +192,7 @@ class Checks:
         equal(list(refusal), ["username"])
 
     def users_create_help_is_built_from_options(self):
-        # The command prints its help, and complains of what was not given.
+        # The command prints its help, and the missing arguments.
         text = self.awx.refused("users", "create", "--help", status=2)
         contains(text, "required arguments:", "--username TEXT", "--password TEXT", "--is_superuser BOOLEAN", "--email TEXT")
         lacks(text, "--last_login", "--ldap_dn")
@@ -253,7 +253,7 @@ class Checks:
 
     def users_without_permission_cannot_create(self):
         bob = self.awx.other(CONTROLLER_USERNAME="bob", CONTROLLER_PASSWORD="Other-Pw2")
-        # OPTIONS offers them no POST, so the command offers no `create`.
+        # OPTIONS has no POST, so the command has no `create`.
         contains(bob.refused("users", "create", "--username", "x", "--password", "Sekret-Pw1", status=2), "invalid choice: 'create'")
 
     # Teams.
@@ -284,7 +284,7 @@ class Checks:
         self.every_role("teams", "Ops", self.team["id"], allowed)
 
     def every_role(self, holders, holder, number, allowed):
-        """Grants and revokes each role of each type that Hostler has, by the name of its object."""
+        """Grants and revokes each role of each type that Hostler has, with the object given by name."""
         if self.project is None:
             body = {"name": "Site", "organization": self.organization["id"]}
             self.project = self.awx.request("/api/v2/projects/", body)
@@ -311,7 +311,7 @@ class Checks:
             self.awx.text(holders, "revoke", *words)
             equal((kind, name, held(role)), (kind, name, 0))
 
-        # Most of the time goes into starting the command.
+        # Most of the time is spent on starting the command.
         with concurrent.futures.ThreadPoolExecutor(max_workers=4) as pool:
             list(pool.map(check, jobs))
 
@@ -396,7 +396,7 @@ class Checks:
     def export_selects_objects(self):
         equal([found["name"] for found in self.awx.json("export", "--teams", "Ops")["teams"]], ["Ops"])
 
-    # Not projects: the command waits for minutes until a new one has been synchronized.
+    # Without projects: the command waits for minutes until a new project is synchronized.
     CARRIED = ("--users", "--organizations", "--teams", "--credential_types", "--credentials")
 
     def import_creates_equal_objects(self):
@@ -439,7 +439,7 @@ class Checks:
         token = self.awx.json("tokens", "create", "--scope", "read")["token"]
         reader = self.awx.other(CONTROLLER_PASSWORD="wrong", TOWER_OAUTH_TOKEN=token)
         equal(reader.json("users", "get", "bob")["id"], self.user["id"])
-        # The command offers no change to whom OPTIONS offers none: it prints how it is used.
+        # The command has no subcommand for actions that OPTIONS does not list: it prints its usage.
         reader.run("users", "modify", "bob", "--email", "x@example.org")
         lacks(self.awx.text("users", "get", "bob"), "x@example.org")
 
@@ -457,7 +457,7 @@ class Checks:
     def login_prints_export_command(self):
         contains(self.awx.text("login", "-f", "human"), "export CONTROLLER_OAUTH_TOKEN=")
 
-    # The end.
+    # Deletion.
 
     def teams_delete(self):
         equal(self.awx.text("teams", "delete", self.team["id"]), "")
@@ -473,7 +473,7 @@ class Checks:
 
 
 def outcome(name, check):
-    """None when a check went as it should, otherwise what is wrong."""
+    """None if the check passes, otherwise the problem."""
     try:
         check()
         problem = None

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Checks that a fresh server does what its OpenAPI document says.
+"""Checks that the responses of a fresh server match its OpenAPI document.
 
     check_openapi.py [--base URL] [--user NAME] [--password PASSWORD] [--examples N] [--seed N] [--phases PHASES]
 
 The defaults of the first three come from CONTROLLER_HOST, CONTROLLER_USERNAME
 and CONTROLLER_PASSWORD. The document is validated as OpenAPI 3.1; then
-schemathesis, the one beside the Python that runs this file, asks every
-operation as a superuser and compares the answers with the document. The seed
-is fixed, so a failure comes again. One line per check, `ok - ...` or
+schemathesis, from the folder of the Python that runs this file, calls every
+operation as a superuser and compares the responses with the document. The seed
+is fixed, so failures are reproducible. One line per check, `ok - ...` or
 `FAIL - ...`; the last line reads `N passed, N failed`, and the exit status is 1
 when something failed.
 
@@ -31,17 +31,17 @@ CHECKS = ",".join([
     "response_headers_conformance",
     "response_schema_conformance",
 ])
-# What is not served yet says so; elsewhere 501 is not in the document, so another check finds it.
+# Paths that are not implemented respond with 501; on other paths 501 is not in the document, so another check finds it.
 CONFIGURATION = """
 [checks.not_a_server_error]
 expected-statuses = ["2xx", "3xx", "4xx", "501"]
 """
-# Tells the hooks which user and which token the requests are made with.
+# Passes the user and the token of the requests to the hooks.
 OWN_USER, OWN_TOKEN, OWN_NAME = "HOSTLER_CHECK_USER", "HOSTLER_CHECK_TOKEN", "checker"
 
 
 class Server:
-    """The server, as the user who sets the scene."""
+    """The server, with the user who creates the objects."""
 
     def __init__(self, base, user, password):
         self.base = base.rstrip("/")
@@ -56,7 +56,7 @@ class Server:
         return json.loads(text) if text else None
 
     def populate(self):
-        """Something of everything, so that answers have something to show; and a superuser of our own with a token."""
+        """Creates objects of each kind, and a separate superuser with a token."""
         organization = self.request("/api/v2/organizations/", {"name": "Acme", "description": "Makes everything"})["id"]
         team = self.request("/api/v2/teams/", {"name": "Operators", "organization": organization})["id"]
         self.request("/api/v2/labels/", {"name": "blue", "organization": organization})
@@ -73,7 +73,7 @@ class Server:
 
 
 def is_valid(document):
-    """Whether the document has the form of OpenAPI 3.1; prints what is wrong with it."""
+    """Whether the document is valid OpenAPI 3.1; prints the errors."""
     from openapi_spec_validator import OpenAPIV31SpecValidator
 
     problems = [f"{'/'.join(map(str, problem.path))}: {problem.message}" for problem in OpenAPIV31SpecValidator(document).iter_errors()]
@@ -83,7 +83,7 @@ def is_valid(document):
 
 
 def fuzz(options, checker, token_id, token):
-    """Whether every response matches the document; schemathesis prints what is not."""
+    """Whether every response matches the document; schemathesis prints the differences."""
     here = os.path.dirname(os.path.abspath(__file__))
     environment = {name: os.environ[name] for name in ("PATH", "HOME", "LC_ALL", "LANG") if name in os.environ}
     environment |= {
@@ -100,14 +100,14 @@ def fuzz(options, checker, token_id, token):
         "--phases", options.phases,
         "--max-examples", str(options.examples),
         "--seed", str(options.seed),
-        # More than one would spoil the order, and Python 3.11 has a fault that only threads meet.
+        # Several workers would change the order, and Python 3.11 has a bug with threads.
         "--workers", "1",
         "--suppress-health-check", "all",
         "--continue-on-failure",
         "--no-shrink",
         "--warnings", "off",
     ]
-    # What schemathesis remembers of a run must not change the next one.
+    # The examples that schemathesis stores in a run must not change the next one.
     with tempfile.TemporaryDirectory() as folder:
         with open(os.path.join(folder, "schemathesis.toml"), "w", encoding="utf-8") as file:
             file.write(CONFIGURATION)
@@ -149,7 +149,7 @@ import schemathesis  # noqa: E402  Only its second loading needs it.
 
 
 def fill_path(case):
-    """Most made-up keys name nothing: lets three in four be the id of something that may exist."""
+    """Most random keys do not exist: replaces three in four by an id that may exist."""
     key = (case.path_parameters or {}).get("key")
     number = zlib.crc32(str(key).encode(errors="surrogatepass"))
     if key is not None and number % 4:
@@ -157,7 +157,7 @@ def fill_path(case):
 
 
 def keep_caller(case):
-    """Turns a request that would take away our own user or token into one about nothing."""
+    """Changes a request that would delete the own user or token, so that it affects no object."""
     if case.method.upper() in ("GET", "OPTIONS"):
         return
     own = {

@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
-"""Walks the pages of a fresh server in a headless Chromium, as people do: at a desk with scripts, on a phone without.
+"""Opens the pages of a fresh server in a headless Chromium: in a desktop window with scripts, in a phone window without.
 
     check_pages.py [--base URL] [--user NAME] [--password PASSWORD] [--chromium FILE] [--chromedriver FILE]
                    [--screenshots DIR] [CHECK ...]
 
 The defaults of the first three come from CONTROLLER_HOST, CONTROLLER_USERNAME
 and CONTROLLER_PASSWORD, of the others from CHROMIUM and CHROMEDRIVER (or they
-are found in PATH) and from SCREENSHOTS. Each check begins with
-a browser that was never here and with users of its own, so that any can be
-named alone (with `_` between its words). A check fails, too, when the browser
-complains of anything that the check does not expect: a script's error, a
-violation of the policy, an answer that is missing. Screenshots go to DIR.
+are found in PATH) and from SCREENSHOTS. Each check begins with a new browser
+profile and its own users, so that it can run alone (named with `_` between its
+words). A check also fails if the console of the browser has an unexpected
+error: an error of a script, a violation of the content security policy, an
+error response. Screenshots are saved in DIR.
 One line per check, `ok - ...` or `FAIL - ...`; the last line reads
 `N passed, N failed`, and the exit status is 1 when something failed.
 """
@@ -33,13 +33,13 @@ from selenium.common.exceptions import WebDriverException
 from browser import Browser, Keys, CheckFailed
 
 PASSWORD = "correct horse battery"
-# Those of RFC 7636, appendix B.
+# The values of RFC 7636, appendix B.
 VERIFIER = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
 CHALLENGE = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
 
 
 class Server:
-    """The server, as the user who sets the scene and looks what came of it."""
+    """The server, with the user who creates the objects and checks the results."""
 
     def __init__(self, base, user, password):
         self.base = base.rstrip("/")
@@ -61,13 +61,13 @@ class Server:
             return problem.code
 
     def user(self, name, **more):
-        """A superuser, unless told otherwise; people who may do little see fewer forms."""
+        """A superuser by default; other users see fewer forms."""
         body = {"username": name, "password": PASSWORD, "is_superuser": True, **more}
         return self.request("/api/v2/users/", body)["url"]
 
 
 class Application:
-    """An application on this machine, to which browsers are sent back: it keeps what they bring."""
+    """An application on this machine that browsers are redirected to; it records their requests."""
 
     def __init__(self):
         brought = self.brought = []
@@ -91,13 +91,13 @@ class Application:
 
 
 class Checks:
-    """What a person does, check by check."""
+    """The checks, in order."""
 
     def __init__(self, server, browser, application, walk):
         self._server, self._browser, self._application, self._walk = server, browser, application, walk
 
     def _log_in_as(self, name, path="/api/v2/", **more):
-        """Makes a user, who logs in and is there; the path of the user."""
+        """Creates a user and logs in; returns the path of the user."""
         name = f"{name}-{self._walk}"
         url = self._server.user(name, **more)
         self._browser.open("/api/login/?next=" + urllib.parse.quote(path))
@@ -156,13 +156,13 @@ class Checks:
         browser, name = self._browser, f"keys-{self._walk}"
         self._server.user(name)
         browser.open("/api/login/?next=/api/v2/me/")
-        # The cursor waits where one begins.
+        # The username field has the focus.
         browser.press(name, Keys.TAB)
         browser.press(PASSWORD, Keys.TAB)
         equal(browser.driver.switch_to.active_element.text, "Log in")
         browser.press_and_follow(Keys.ENTER)
         browser.at("/api/v2/me/")
-        # The first key leads past what is on every page.
+        # The first key press goes to the skip link.
         browser.press(Keys.TAB)
         skip = browser.driver.switch_to.active_element
         equal((skip.text, skip.rect["x"] >= 0), ("Skip to the content", True))
@@ -179,7 +179,7 @@ class Checks:
         browser.open(url)
         browser.shows("You are not logged in")
         browser.lacks("out-")
-        # Going back shows nothing of before either, and the old cookie is rejected.
+        # Going back does not show the previous page, and the old cookie is rejected.
         browser.expect(401, url)
         browser.driver.back()
         browser.driver.back()
@@ -273,7 +273,7 @@ class Checks:
             equal(browser.answer()["first_name"], name)
             equal(json.loads(browser.field("Content").get_attribute("value"))["first_name"], name)
             equal(self._server.request(url)["first_name"], name)
-            # Loading the page again sends nothing again.
+            # Reloading the page does not send the form again.
             browser.driver.refresh()
             equal(browser.answer()["first_name"], name)
         self._screenshot("changed")
@@ -295,7 +295,7 @@ class Checks:
         equal(field.get_attribute("aria-invalid"), "true")
         self._screenshot("refused")
         equal(self._server.request(url)["first_name"], "Before")
-        # Mended, it goes through.
+        # The corrected form is accepted.
         browser.type("Content", typed.replace("no address", "ada@example.org"))
         browser.follow(browser.button("PATCH"))
         browser.at(url)
@@ -347,7 +347,7 @@ class Checks:
         url = self._server.request("/api/v2/organizations/", {"name": f"kept-{self._walk}"})["url"]
         browser.open(url)
         browser.find("summary", "//summary[starts-with(., 'Delete')]", "xpath").click()
-        # Without the tick the form is not sent.
+        # The form is not sent unless the checkbox is set.
         browser.button("DELETE").click()
         browser.at(url)
         equal(browser.find("tick", "input[type=checkbox]:invalid").is_displayed(), True)
@@ -427,13 +427,13 @@ class Checks:
         equal(sorted(self._application.brought.pop()), ["code", "state"])
 
     def _register(self, **more):
-        """A public application, registered here, which sends browsers back to this program."""
+        """Creates a public application that redirects browsers to this program."""
         organization = self._server.request("/api/v2/organizations/", {"name": f"org-{os.urandom(4).hex()}"})["id"]
         return self._server.request("/api/v2/applications/", {
             "name": f"Walk {self._walk}", "organization": organization, "client_type": "public",
             "authorization_grant_type": "authorization-code", "redirect_uris": self._application.callback, **more})
 
-    # The walk itself.
+    # The crawl of all pages.
 
     def policy_violations_are_detected(self):
         browser = self._browser
@@ -445,7 +445,7 @@ class Checks:
 
 
 def one_time_code(secret):
-    """The code of now (RFC 6238, RFC 4226)."""
+    """The current code (RFC 6238, RFC 4226)."""
     key = base64.b32decode(secret + "=" * (-len(secret) % 8))
     digest = hmac.digest(key, int(time.time() // 30).to_bytes(8, "big"), "sha1")
     offset = digest[-1] & 15
@@ -458,7 +458,7 @@ def equal(found, wanted):
 
 
 def outcome(browser, check):
-    """None when a check went as it should, otherwise what is wrong."""
+    """None if the check passes, otherwise the problem."""
     try:
         browser.begin()
         check()
@@ -495,8 +495,8 @@ def main():
             for name in names:
                 problem = outcome(browser, getattr(checks, name))
                 tally["failed" if problem else "passed"] += 1
-                told = f"pages: {walk}: {name.replace('_', ' ')}"
-                print(f"FAIL - {told}: {problem}" if problem else f"ok - {told}", flush=True)
+                label = f"pages: {walk}: {name.replace('_', ' ')}"
+                print(f"FAIL - {label}: {problem}" if problem else f"ok - {label}", flush=True)
         finally:
             browser.quit()
     print(f"{tally['passed']} passed, {tally['failed']} failed")

@@ -1,6 +1,5 @@
-//! The real clients: the `awx` command and the awx.awx collection, unmodified;
-//! schemathesis, which compares the answers with the OpenAPI document; and
-//! Chromium, which walks through the pages.
+//! Runs real clients: the `awx` command and the awx.awx collection, unmodified; schemathesis, which compares responses
+//! with the OpenAPI document; and Chromium, which opens the pages.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -13,18 +12,18 @@ use tempfile::TempDir;
 use crate::report::{Counts, Report};
 use crate::server::{PASSWORD, Server, hostler};
 
-/// The oldest Python that the clients' releases run on.
+/// The oldest Python version that the clients support.
 const OLDEST_PYTHON: &str = "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))";
 
-/// What there is, by the names with which each can be run alone.
+/// The clients, by the names with which each can be run alone.
 pub const NAMES: [&str; 4] = ["awx", "openapi", "pages", "collection"];
 
-/// Runs these clients, all if none is named, against a server of their own each.
+/// Runs these clients, all if none is named, each against its own server.
 pub fn check(report: &mut Report, names: &[String]) -> Result<()> {
     report.part("clients");
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the workspace")?;
     let clients = root.join("clients");
-    // This program lies in a profile's folder of the target directory.
+    // The executable is in a profile's folder of the target directory.
     let target = std::env::current_exe()?.ancestors().nth(2).context("the target directory")?.to_owned();
     let bin = match environment()? {
         Ok(bin) => bin,
@@ -49,13 +48,13 @@ pub fn check(report: &mut Report, names: &[String]) -> Result<()> {
 }
 
 fn awx(report: &mut Report, bin: &Path, clients: &Path, target: &Path) -> Result<()> {
-    // What is exported from one server is imported into another, which has nothing yet.
+    // The export of one server is imported into another, empty one.
     let Some((empty, _data)) = server(report, "awx-empty", target) else { return Ok(()) };
     let other = [("CONTROLLER_EMPTY_HOST", OsStr::new(&empty.base))];
     script(report, "awx", &clients.join("check_awx_cli.py"), bin, target, &other)
 }
 
-/// The pages, as people use them. What they looked like is kept in `target/pages`.
+/// The HTML pages in a browser. Screenshots are kept in `target/pages`.
 fn pages(report: &mut Report, bin: &Path, clients: &Path, target: &Path) -> Result<()> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let find = |names: &[&str]| {
@@ -64,7 +63,7 @@ fn pages(report: &mut Report, bin: &Path, clients: &Path, target: &Path) -> Resu
             .flat_map(|name| std::env::split_paths(&path).map(move |folder| folder.join(name)))
             .find(|file| file.is_file())
     };
-    // As Debian, other distributions and its makers call it.
+    // The names of the executable in Debian, other distributions and upstream.
     let chromium = find(&["chromium", "chromium-browser", "google-chrome"]);
     let (Some(chromium), Some(driver)) = (chromium, find(&["chromedriver"])) else {
         report.skip("the walk through the pages", "Chromium or its chromedriver is not installed", 1);
@@ -80,12 +79,12 @@ fn pages(report: &mut Report, bin: &Path, clients: &Path, target: &Path) -> Resu
         ("SCREENSHOTS", screenshots.as_os_str()),
     ];
     script(report, "pages", &clients.join("check_pages.py"), bin, target, &programs)?;
-    println!("What the pages looked like is in {}", screenshots.display());
+    println!("The screenshots are in {}", screenshots.display());
     Ok(())
 }
 
-/// The folder with the clients' programs, in a virtual environment that is kept while its requirements stand; the
-/// inner error says what is missing here.
+/// The folder with the clients' executables, in a virtual environment that is kept while its requirements stay the
+/// same; the inner error says what is missing on this machine.
 pub fn environment() -> Result<Result<PathBuf, String>> {
     let target = std::env::current_exe()?.ancestors().nth(2).context("the target directory")?.to_owned();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the workspace")?;
@@ -120,7 +119,7 @@ fn prepare(folder: &Path, requirements: &Path) -> Result<Result<PathBuf, String>
     Ok(Ok(bin))
 }
 
-/// A server for one client with data of its own, unless it does not start.
+/// A server for one client with its own data; an error if it does not start.
 fn server(report: &mut Report, client: &str, target: &Path) -> Option<(Server, TempDir)> {
     match start(&target.join(format!("clients-{client}.log"))) {
         Ok(started) => Some(started),
@@ -134,26 +133,26 @@ fn server(report: &mut Report, client: &str, target: &Path) -> Option<(Server, T
 fn start(log: &Path) -> Result<(Server, TempDir)> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     ensure!(Command::new(cargo).args(["build", "--package", "hostler"]).status()?.success(), "it cannot be built");
-    // Cargo puts it beside this program, wherever the target directory is.
+    // Cargo puts the binary beside this executable, wherever the target directory is.
     let binary = std::env::current_exe()?.with_file_name("hostler");
     let folder = TempDir::with_prefix("hostler-clients-")?;
     Ok((Server::start(&mut hostler(&binary, &folder.path().join("data")), log)?, folder))
 }
 
-/// A program that sees neither the settings of this machine's user nor a proxy.
+/// A command without the settings of this machine's user and without a proxy.
 fn program(program: &Path, home: &Path, server: &Server) -> Command {
     let mut command = Command::new(program);
     let path = std::env::var_os("PATH").unwrap_or_default();
     command.env_clear().env("PATH", path).env("HOME", home).env("TMPDIR", home).env("LC_ALL", "C.UTF-8");
     command.env("CONTROLLER_HOST", &server.base).env("CONTROLLER_USERNAME", "admin");
-    // The scripts lie among the sources, where nothing is to be written.
+    // Python must not write cache files beside the scripts in the source tree.
     command.env("PYTHONDONTWRITEBYTECODE", "1");
     command.env("CONTROLLER_PASSWORD", PASSWORD).env("CONTROLLER_VERIFY_SSL", "false");
     command.stdin(Stdio::null());
     command
 }
 
-/// A script whose last line counts its checks.
+/// Runs a script whose last line has the numbers of its checks.
 fn script(
     report: &mut Report,
     name: &str,
@@ -199,7 +198,7 @@ fn collection(report: &mut Report, bin: &Path, clients: &Path, target: &Path) ->
     Ok(())
 }
 
-/// Counts the tasks in the play's recap: `localhost : ok=9 changed=4 failed=0 ...`.
+/// Counts the tasks in the recap of the play: `localhost : ok=9 changed=4 failed=0 ...`.
 fn recap(line: &str) -> Option<Counts> {
     let (_, counts) = line.strip_prefix("localhost")?.split_once(" : ")?;
     let of = |key: &str| {

@@ -1,4 +1,4 @@
-//! A copy of this machine in which root may do as it likes, and which is gone afterwards.
+//! Runs programs as root in a disposable copy of this machine.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result, ensure};
 use tempfile::TempDir;
 
-/// Runs a program in a copy, with copies of files as its arguments; takes root, and namespaces and an overlay.
+/// Runs a program in a copy, with copies of files as its arguments. Needs root, namespaces and an overlay file system.
 ///
 /// # Errors
 /// If no copy can be made, or the program fails in it.
@@ -17,6 +17,6 @@ pub fn run(program: &str, files: &[&Path]) -> Result<()> {
     unshare.args(["--mount", "--net", "--pid", "--fork", "--kill-child", "bash"]).arg(script);
     let status = unshare.arg(place.path()).arg(program).args(files).stdin(Stdio::null()).status();
     let status = status.context("unshare does not run")?;
-    ensure!(status.success(), "it ends with {status}");
+    ensure!(status.success(), "it exits with {status}");
     Ok(())
 }

@@ -1,7 +1,8 @@
-//! Mutates what comes from outside until something breaks.
+//! Runs the fuzz targets.
 //!
-//! The targets are those of `fuzz/`, which cargo-fuzz runs as well. It wants a nightly compiler, for the sanitizers of
-//! unsafe code; there is none in the code under test, so the stable one will do, with the same instrumentation.
+//! The targets are those of `fuzz/`, which cargo-fuzz runs as well. It needs a nightly compiler for the sanitizers of
+//! unsafe code. There is no unsafe code in the tested code, so the stable compiler is enough, with the same
+//! instrumentation.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,24 +10,24 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-/// What libFuzzer needs to see where an input leads.
+/// The instrumentation with which libFuzzer sees the coverage of an input.
 const INSTRUMENTED: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
     -Cllvm-args=-sanitizer-coverage-trace-compares";
 /// An input that takes longer, in seconds, is a finding.
 const LONGEST: u32 = 10;
-/// And one that takes more memory, in MiB.
+/// An input that takes more memory, in MiB, is a finding.
 const LARGEST: u32 = 1024;
 
-/// How long to go on.
+/// How long to run.
 enum Until {
-    /// For so many seconds, by another way each time.
+    /// For this number of seconds, with a random seed.
     Seconds(u32),
-    /// For so many inputs, which are the same each time.
+    /// For this number of inputs, which are the same in each run.
     Inputs(u32),
 }
 
-/// What to run.
+/// The options of `fuzz`.
 struct Options {
     until: Until,
     targets: Vec<String>,
@@ -44,7 +45,7 @@ impl Options {
             match flag.as_str() {
                 "--seconds" => options.until = Until::Seconds(number()?),
                 "--inputs" => options.until = Until::Inputs(number()?),
-                flag if flag.starts_with('-') => bail!("fuzz takes no {flag}; cargo xtask help tells what there is"),
+                flag if flag.starts_with('-') => bail!("fuzz has no option {flag}: see cargo xtask help"),
                 target => options.targets.push(target.to_owned()),
             }
         }
@@ -52,14 +53,14 @@ impl Options {
     }
 }
 
-/// Builds the targets and runs each for a while.
+/// Builds the targets and runs each.
 pub fn run(flags: &[String]) -> Result<()> {
     let options = Options::parse(flags)?;
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask has a folder around it")?;
     let folder = root.join("fuzz");
     let known = targets(&folder)?;
     if let Some(unknown) = options.targets.iter().find(|name| !known.contains(name)) {
-        bail!("there is no target {unknown}; there are {}", known.join(", "));
+        bail!("unknown target {unknown}; the targets are {}", known.join(", "));
     }
     let built = root.join("target/fuzz");
     build(&folder, &built)?;
@@ -70,7 +71,7 @@ pub fn run(flags: &[String]) -> Result<()> {
             broken.push(name.as_str());
         }
     }
-    ensure!(broken.is_empty(), "broken by the inputs in {}/artifacts: {}", folder.display(), broken.join(", "));
+    ensure!(broken.is_empty(), "failed with the inputs in {}/artifacts: {}", folder.display(), broken.join(", "));
     Ok(())
 }
 
@@ -84,12 +85,12 @@ fn targets(folder: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// The machine that the compiler builds for, which is named so that build scripts are not instrumented.
+/// The target triple of the compiler, which is set so that build scripts are not instrumented.
 fn machine() -> Result<String> {
     let output = Command::new("rustc").arg("-vV").output().context("rustc does not run")?;
     let text = String::from_utf8(output.stdout)?;
     let host = text.lines().find_map(|line| line.strip_prefix("host: "));
-    Ok(host.context("rustc does not tell its host")?.to_owned())
+    Ok(host.context("rustc prints no host")?.to_owned())
 }
 
 fn build(folder: &Path, built: &Path) -> Result<()> {
@@ -105,11 +106,11 @@ fn build(folder: &Path, built: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Runs a target; answers whether it held.
+/// Runs a target; returns whether it passed.
 fn fuzz(folder: &Path, built: &Path, name: &str, until: &Until) -> Result<bool> {
     let artifacts = folder.join("artifacts").join(name);
     let passing = tempfile::tempdir()?;
-    // What is found on the way goes beside the build, unless it would lead the next run elsewhere.
+    // New corpus inputs go into the build folder, unless they would change the next run.
     let (limits, found) = match until {
         Until::Seconds(seconds) => (vec![format!("-max_total_time={seconds}")], built.join("corpus").join(name)),
         Until::Inputs(inputs) => (vec![format!("-runs={inputs}"), "-seed=1".to_owned()], passing.path().to_owned()),
@@ -127,7 +128,7 @@ fn fuzz(folder: &Path, built: &Path, name: &str, until: &Until) -> Result<bool> 
             "-print_final_stats=1".to_owned(),
             "-verbosity=0".to_owned(),
         ])
-        // The first folder is the one that libFuzzer writes to.
+        // libFuzzer writes to the first folder.
         .arg(found);
     let seeds = folder.join("corpus").join(name);
     if seeds.is_dir() {

@@ -1,4 +1,4 @@
-//! What developers and CI run; `cargo xtask help` tells.
+//! The tasks of developers and CI; `cargo xtask help` lists them.
 
 mod bench;
 mod clients;
@@ -22,56 +22,56 @@ use report::Report;
 
 const HELP: &str = "\
 cargo xtask test      formatting, lints, the tests on both databases, and the real clients
-cargo xtask words     searches the sources and documents for words that were given up
-cargo xtask clients   the real clients only, or those of awx, openapi, pages and collection that are named behind it
-cargo xtask try       the Debian package and the container only: installed, called and removed in a copy of this
-                      machine that is thrown away (takes root)
-cargo xtask documents the commands in README.md and docs only, or of the documents that are named behind it (the same)
-cargo xtask package   a Debian package, and what containers are made of, in target/package
-cargo xtask bench     how fast the release build is; writes docs/benchmarks.md
-cargo xtask attack    what guessing at one password does to everybody else
-cargo xtask fuzz      mutates what comes from outside until something breaks
+cargo xtask words     searches the sources and documents for words that the project does not use
+cargo xtask clients   only the real clients, or those that are named: awx, openapi, pages, collection
+cargo xtask try       only the Debian package and the container: installs, runs and removes them in a disposable copy of
+                      this machine (needs root)
+cargo xtask documents only the commands in README.md and docs, or in the documents that are named (needs root)
+cargo xtask package   builds a Debian package and the content of a container image in target/package
+cargo xtask bench     benchmarks the release build and writes docs/benchmarks.md
+cargo xtask attack    measures the effect of a password attack on other users
+cargo xtask fuzz      runs the fuzz targets
 
   --no-clients        without the real clients
-  --only-rust         without packages and documents, too: nothing but the Rust toolchain and the databases
-  --require-all       what cannot run here fails instead of being skipped
+  --only-rust         also without packages and documents: needs only the Rust toolchain and the databases
+  --require-all       checks that cannot run on this machine fail instead of being skipped
 
-  bench takes these instead:
-  --scale             compares every list and detail with those of 200 users instead
+  Options of bench:
+  --scale             compares every list and detail with those of a database with 200 users
   --users N           users in the database (100000)
-  --seconds S         how long each figure is measured (4)
-  --database URL      a PostgreSQL server to make a database on, instead of SQLite
-  --quick             few users, one second each, and nothing is written
+  --seconds S         duration of each measurement (4)
+  --database URL      a PostgreSQL server to create a database on, instead of SQLite
+  --quick             few users, one second each, and no output file
 
-  package takes:
-  --binary FILE       the program to pack, instead of building the release
-  --to DIR            where the packages go
+  Options of package:
+  --binary FILE       the binary to pack, instead of building the release
+  --to DIR            the output folder
 
-  attack takes:
-  --seconds S         how long it measures without and with an attack (60)
+  Options of attack:
+  --seconds S         duration of the measurement without and with an attack (60)
 
-  fuzz takes names of targets, all without any, and:
-  --seconds S         how long each of them runs (60)
-  --inputs N          how many inputs each of them tries instead, the same each time
+  fuzz runs the named targets, or all, with these options:
+  --seconds S         duration of each target (60)
+  --inputs N          the number of inputs of each target instead, the same in each run
 
-HOSTLER_TEST_POSTGRES names a PostgreSQL server on which databases may be made;
-without it a throw-away cluster is started where PostgreSQL is installed.
+HOSTLER_TEST_POSTGRES is the URL of a PostgreSQL server on which databases can be created;
+without it a temporary cluster is started if PostgreSQL is installed.
 ";
 
-/// What is tried of the packages.
+/// Which of the package trials to run.
 const PACKED: &str = "the packages, and the commands of the documents";
 
-/// What was asked for of the checks.
+/// Which checks to run.
 #[derive(Default)]
 struct Options {
     has_rust: bool,
     has_words: bool,
     has_packages: bool,
     has_documents: bool,
-    /// Which documents; none for all.
+    /// The documents to run; empty for all.
     documents: Vec<String>,
     has_clients: bool,
-    /// Which clients; none for all.
+    /// The clients to run; empty for all.
     clients: Vec<String>,
     requires_all: bool,
 }
@@ -89,7 +89,7 @@ fn options(arguments: &[String]) -> Result<Option<Options>> {
         "words" => options.has_words = true,
         "clients" => options.has_clients = true,
         "help" | "--help" | "-h" => return Ok(None),
-        other => bail!("there is no command {other}; cargo xtask help tells what there is"),
+        other => bail!("unknown command {other}: see cargo xtask help"),
     }
     for flag in flags {
         match flag.as_str() {
@@ -104,7 +104,7 @@ fn options(arguments: &[String]) -> Result<Option<Options>> {
             client if command == "clients" && clients::NAMES.contains(&client) => {
                 options.clients.push(client.to_owned());
             }
-            other => bail!("{command} takes no {other}; cargo xtask help tells what there is"),
+            other => bail!("{command} has no option {other}: see cargo xtask help"),
         }
     }
     Ok(Some(options))

@@ -1,4 +1,4 @@
-//! What guessing at one password does to everybody else.
+//! Measures the effect of a password attack on other users.
 
 use std::path::Path;
 use std::process::Command;
@@ -16,22 +16,22 @@ use ureq::Agent;
 use crate::bench::process;
 use crate::server::{PASSWORD, Server, hostler};
 
-/// Wrong passwords a second.
+/// Wrong passwords per second.
 const ATTEMPTS_PER_SECOND: u32 = 50;
-/// Connections that guess, so that a slow answer does not make the attack slower.
+/// Connections of the attacker, so that slow responses do not slow down the attack.
 const ATTACKERS: u32 = 25;
-/// Requests a second of each kind that is measured.
+/// Requests per second of each measured kind.
 const PROBES_PER_SECOND: u32 = 20;
 const VICTIM: &str = "owner";
 const BYSTANDER: &str = "bystander";
 const USER_PASSWORD: &str = "Kalmar-Union-1397";
 
-/// Measures for so many seconds without an attack and for so many with one, and prints a table.
+/// Measures without and with an attack, this number of seconds each, and prints a table.
 pub fn run(flags: &[String]) -> Result<()> {
     let seconds = match flags {
         [] => 60,
-        [flag, value] if flag == "--seconds" => value.parse().context("--seconds wants a number")?,
-        _ => bail!("attack takes --seconds S and nothing else"),
+        [flag, value] if flag == "--seconds" => value.parse().context("--seconds needs a number")?,
+        _ => bail!("attack has only the option --seconds S"),
     };
     ensure!((5..=600).contains(&seconds), "--seconds takes 5 to 600");
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
@@ -89,7 +89,7 @@ fn measure(binary: &Path, folder: &Path, duration: Duration) -> Result<()> {
     Ok(())
 }
 
-/// One kind of request, sent again and again.
+/// A kind of request, sent repeatedly.
 struct Probe {
     name: &'static str,
     header: &'static str,
@@ -114,7 +114,7 @@ fn agent() -> Agent {
     config.timeout_global(Some(Duration::from_secs(60))).build().new_agent()
 }
 
-/// Sends all probes, and log-ins, for a while; the times that each took, in milliseconds and in order.
+/// Sends all probes and logins for a while; returns the sorted response times in milliseconds.
 fn phase(base: &str, probes: &[Probe], duration: Duration, attacks: bool) -> (Vec<Vec<f64>>, Vec<f64>, Attempts) {
     let (is_over, guesses) = (AtomicBool::new(false), Attempts::default());
     let (times, logins) = scope(|scope| {
@@ -143,7 +143,7 @@ fn phase(base: &str, probes: &[Probe], duration: Duration, attacks: bool) -> (Ve
     (times, logins, guesses)
 }
 
-/// Does something so often a second, and tells how long it took each time. What fails took for ever.
+/// Calls `act` at this rate, and returns the duration of each call. A failed call counts as infinite.
 fn repeat(is_over: &AtomicBool, per_second: u32, mut act: impl FnMut() -> bool) -> Vec<f64> {
     let mut times = vec![];
     let mut next = Instant::now();
@@ -190,7 +190,7 @@ fn send(base: &str, path: &str, authorization: &str, body: Json) -> Result<Json>
 
 /// The cookie of a new session.
 fn session(base: &str, name: &str) -> Result<String> {
-    // Any token will do that stands in the cookie and in the header.
+    // Any CSRF token is accepted that is the same in the cookie and in the header.
     let token = "A".repeat(43);
     let request = agent().post(format!("{base}/api/login/")).header("Cookie", format!("csrftoken={token}"));
     let request = request.header("X-CSRFToken", &token).header("Content-Type", "application/x-www-form-urlencoded");
@@ -201,7 +201,7 @@ fn session(base: &str, name: &str) -> Result<String> {
     session.map(str::to_owned).context("no session")
 }
 
-/// The median, the ninety-ninth of a hundred, and the longest.
+/// The median, the 99th percentile, and the maximum.
 fn three(times: &[f64]) -> String {
     let at = |share: f64| {
         let place = (times.len() as f64 * share) as usize;

@@ -61,7 +61,7 @@ impl Report {
         self.counts.skipped += count as u64;
     }
 
-    /// Takes back checks that were counted as passed and did nothing.
+    /// Subtracts checks that were counted as passed but did nothing.
     pub fn uncount_passed(&mut self, count: usize) {
         self.counts.passed = self.counts.passed.saturating_sub(count as u64);
     }
@@ -80,8 +80,7 @@ impl fmt::Display for Report {
 }
 
 impl Counts {
-    /// Reads every `N word` of a line such as `3 passed, 1 failed`; what a
-    /// runner writes in brackets is detail.
+    /// Reads every `N word` of a line such as `3 passed, 1 failed`; text in brackets is ignored.
     pub fn parse(line: &str) -> Self {
         let mut counts = Self::default();
         for part in line.split([',', ';']) {

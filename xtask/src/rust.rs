@@ -1,4 +1,4 @@
-//! Formatting, lints and the tests of the workspace.
+//! Formatting, lints and tests of the workspace.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -14,7 +14,7 @@ use crate::scratch::Scratch;
 
 const VARIABLE: &str = "HOSTLER_TEST_POSTGRES";
 
-/// Checks the workspace with nothing but the toolchain and the databases.
+/// Checks the workspace; needs only the toolchain and the databases.
 pub fn check(report: &mut Report) -> Result<()> {
     step(report, "formatting", &["fmt", "--all", "--check"])?;
     step(report, "lints", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
@@ -49,7 +49,7 @@ fn tests(report: &mut Report) -> Result<()> {
         },
     };
     if let Err(problem) = hostler_testkit::database::drop_abandoned() {
-        println!("databases that earlier tests have left cannot be dropped: {problem}");
+        println!("databases of earlier tests cannot be dropped: {problem}");
     }
     let scratch = Scratch::make()?;
     let skips = scratch.path().join("skips");
@@ -65,7 +65,7 @@ fn tests(report: &mut Report) -> Result<()> {
     }
     command.env("TMPDIR", scratch.path()).env(SKIPS_VARIABLE, &skips);
     let (is_success, counts) = if has_nextest {
-        // It reports on standard error, and sums up once.
+        // nextest reports on standard error, and prints one summary.
         let mut child = command.stderr(Stdio::piped()).spawn()?;
         let counts = follow(child.stderr.take().context("a pipe")?, |line| Some(line.split_once("run: ")?.1));
         (child.wait()?.success(), counts?)
@@ -82,14 +82,14 @@ fn tests(report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-/// Counts tests as skipped that the runner counted as passed: each of them wrote a line of its kind, name and reason.
+/// Counts tests as skipped that the runner counted as passed: each of them wrote a line with its kind, name and reason.
 fn count_skips(report: &mut Report, lines: &str) {
     let mut tests: BTreeMap<(&str, &str), BTreeSet<&str>> = BTreeMap::new();
     let mut seen = BTreeSet::new();
     for line in lines.lines() {
         let mut parts = line.splitn(3, '\t');
         let (Some(kind), Some(name), Some(reason)) = (parts.next(), parts.next(), parts.next()) else { continue };
-        // A test may have two reasons, and counts once.
+        // A test may have two reasons, and is counted once.
         if seen.insert(name) {
             tests.entry((kind, reason)).or_default().insert(name);
         }
@@ -105,7 +105,7 @@ fn count_skips(report: &mut Report, lines: &str) {
     }
 }
 
-/// Prints the lines of a test runner and adds up its summaries.
+/// Prints the output of a test runner and adds up its summaries.
 fn follow(pipe: impl Read, sum: impl Fn(&str) -> Option<&str>) -> Result<Counts> {
     let mut total = Counts::default();
     for line in BufReader::new(pipe).lines() {

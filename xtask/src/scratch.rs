@@ -1,4 +1,4 @@
-//! What tests leave behind that are killed.
+//! Cleanup after killed tests.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -10,19 +10,20 @@ use tempfile::TempDir;
 
 const PREFIX: &str = "hostler-tests-";
 
-/// A folder for the temporary files of a whole run. What is left in it goes with it, what is mounted there first.
+/// A folder for the temporary files of a whole run. It is deleted with its content, after unmounting file systems below
+/// it.
 pub struct Scratch(TempDir);
 
 impl Scratch {
-    /// Makes the folder.
+    /// Creates the folder.
     pub fn make() -> Result<Self> {
         let folder = TempDir::with_prefix(PREFIX).context("a folder for the tests' temporary files")?;
-        // PostgreSQL runs as a user of its own, and has to get through.
+        // PostgreSQL runs as its own user, which needs access.
         fs::set_permissions(folder.path(), Permissions::from_mode(0o711))?;
         Ok(Self(folder))
     }
 
-    /// Where it is.
+    /// The path of the folder.
     pub fn path(&self) -> &Path {
         self.0.path()
     }
@@ -32,13 +33,13 @@ impl Drop for Scratch {
     fn drop(&mut self) {
         let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
         for place in mounted_below(self.path(), &mounts) {
-            // What cannot be unmounted stays.
+            // File systems that cannot be unmounted stay.
             let _ = Command::new("umount").arg("--lazy").arg(place).stderr(Stdio::null()).status();
         }
     }
 }
 
-/// What is mounted below a folder, as `/proc/self/mounts` tells.
+/// The mount points below a folder, from `/proc/self/mounts`.
 fn mounted_below(folder: &Path, mounts: &str) -> Vec<PathBuf> {
     let places = mounts.lines().filter_map(|line| line.split(' ').nth(1)).map(PathBuf::from);
     places.filter(|place| place.starts_with(folder)).collect()

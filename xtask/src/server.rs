@@ -1,4 +1,4 @@
-//! Starting a server and stopping it.
+//! Starts and stops a server.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
@@ -16,12 +16,12 @@ pub const PASSWORD: &str = "password";
 /// A running server; killed on drop.
 pub struct Server {
     child: Child,
-    /// Where it listens.
+    /// The address of the server.
     pub base: String,
 }
 
 impl Server {
-    /// Starts a program that prints where it is listening, and waits until it does.
+    /// Starts a program that prints its address, and waits for that line.
     pub fn start(command: &mut Command, log: &Path) -> Result<Self> {
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(File::create(log)?).spawn()?;
         let stdout = child.stdout.take().context("a pipe")?;
@@ -29,7 +29,7 @@ impl Server {
         let (sender, receiver) = channel();
         thread::spawn(move || {
             for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                // The receiver is gone after the first line, which is all it wants.
+                // The receiver is dropped after the first line.
                 let _ = sender.send(line);
             }
         });
@@ -41,7 +41,7 @@ impl Server {
         Ok(server)
     }
 
-    /// Its process.
+    /// The process id.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
@@ -55,7 +55,7 @@ impl Drop for Server {
     }
 }
 
-/// `hostler serve` on this folder, on any free port, with nothing of the developer's own Hostler.
+/// `hostler serve` on this folder and any free port, without the environment variables of the developer's own Hostler.
 pub fn hostler(binary: &Path, data: &Path) -> Command {
     let mut command = Command::new(binary);
     for (name, _) in std::env::vars_os() {

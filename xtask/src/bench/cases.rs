@@ -1,40 +1,40 @@
-//! What is measured.
+//! The benchmark cases.
 
-/// How the requests say who makes them.
+/// The authentication of the requests.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum By {
     /// A personal token.
     Token,
-    /// Name and password with every request.
+    /// Username and password with each request.
     Basic,
 }
 
-/// What the requests do.
+/// The kind of request.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     /// Show a user.
     Get,
-    /// Show the first 25 of all users, with their number.
+    /// The first 25 users of the list, with the count.
     List,
-    /// Change the first name of one user after the other.
+    /// PATCH of the first name of one user after the other.
     Patch,
 }
 
-/// A request measured over several numbers of connections.
+/// A request that is measured with several numbers of connections.
 pub struct Case {
-    /// What the requests do.
+    /// The kind of request.
     pub kind: Kind,
-    /// How they say who makes them.
+    /// The authentication.
     pub by: By,
-    /// The numbers of connections, each with what AWX answers a second, where that is known.
+    /// The numbers of connections, each with AWX's requests per second if known.
     pub connections: &'static [(u32, Option<f64>)],
 }
 
-/// AWX 24.6.1 on an equal machine of 2 cores, for orientation. Over one
-/// connection only its time for one warm GET is known: 28 ms.
+/// AWX 24.6.1 on a similar machine with 2 cores, for orientation. For one connection only the time of one warm GET is
+/// known: 28 ms.
 const AWX_ONE_GET: f64 = 1.0 / 0.028;
 
-/// All of them.
+/// All cases.
 pub const CASES: [Case; 5] = [
     Case { kind: Kind::Get, by: By::Token, connections: &[(1, Some(AWX_ONE_GET)), (8, Some(60.0))] },
     Case { kind: Kind::List, by: By::Token, connections: &[(1, None), (8, Some(11.0))] },

@@ -1,5 +1,5 @@
-//! One connection over which requests go one after the other: what a person or
-//! a playbook waits for, without the queue of a load test.
+//! A client with one connection and sequential requests: the response time that a user or a playbook sees, without the
+//! queue of a load test.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
@@ -12,27 +12,27 @@ pub struct Connection {
     stream: BufReader<TcpStream>,
 }
 
-/// What came back.
+/// A response.
 pub struct Response {
     pub status: u16,
     pub body: Vec<u8>,
-    /// How many statements it took, if the server tells.
+    /// The number of SQL statements, if the server reports it.
     pub statements: Option<u32>,
-    /// How long it took from the first byte of the request to the last of the answer.
+    /// The time from the first byte of the request to the last byte of the response.
     pub time: Duration,
 }
 
 impl Connection {
-    /// To the server at an address such as `http://127.0.0.1:8052`.
+    /// Connects to an address such as `http://127.0.0.1:8052`.
     pub fn open(base: &str) -> Result<Self> {
-        let address = base.strip_prefix("http://").context("the server is asked by plain HTTP")?;
+        let address = base.strip_prefix("http://").context("the address must begin with http://")?;
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(Duration::from_secs(60)))?;
         Ok(Self { stream: BufReader::with_capacity(1 << 16, stream) })
     }
 
-    /// Asks for a path and waits for the whole answer.
+    /// Sends a GET and waits for the whole response.
     pub fn get(&mut self, path: &str, authorization: &str) -> Result<Response> {
         let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: {authorization}\r\n\r\n");
         let start = Instant::now();
@@ -46,7 +46,7 @@ impl Connection {
             match name {
                 "content-length" => length = value.parse()?,
                 "x-api-query-count" => statements = value.parse().ok(),
-                "transfer-encoding" => bail!("the answer to {path} comes in pieces"),
+                "transfer-encoding" => bail!("the response to {path} is chunked"),
                 _ => {}
             }
         }

@@ -1,23 +1,24 @@
-//! The database to measure on.
+//! The database of a benchmark.
 
 use anyhow::{Context as _, Result};
 use postgres::{Client, NoTls};
 
-/// A new database that no other program uses; one on a PostgreSQL server is dropped with this value.
+/// A new database that no other program uses; a PostgreSQL database is dropped with this value.
 pub enum BenchDatabase {
-    /// The file in the server's data folder.
+    /// The SQLite file in the server's data folder.
     Sqlite,
-    /// A database on a server.
+    /// A database on a PostgreSQL server.
     Postgres {
-        /// Where databases can be made.
+        /// The URL of the server.
         server: String,
-        /// The one made here.
+        /// The created database.
         name: String,
     },
 }
 
 impl BenchDatabase {
-    /// Makes a database on that server, or leaves the file to Hostler. One run may have several, by their names.
+    /// Creates the database on that server, or leaves the file to Hostler. One run may have several, with different
+    /// names.
     pub fn create(server: Option<&str>, name: &str) -> Result<Self> {
         let Some(server) = server else { return Ok(BenchDatabase::Sqlite) };
         let name = format!("hostler_bench_{}_{name}", std::process::id());
@@ -26,7 +27,7 @@ impl BenchDatabase {
         Ok(BenchDatabase::Postgres { server: server.to_owned(), name })
     }
 
-    /// What `--database` takes.
+    /// The value of `--database`.
     pub fn url(&self) -> Option<String> {
         let BenchDatabase::Postgres { server, name } = self else { return None };
         let (address, query) = match server.split_once('?') {
@@ -38,7 +39,7 @@ impl BenchDatabase {
         Some(format!("{host}/{name}{query}"))
     }
 
-    /// What it is and how far an answered write is safe, in words.
+    /// A description of the database and its durability.
     pub fn described(&self) -> Result<String> {
         let BenchDatabase::Postgres { .. } = self else {
             return Ok("SQLite in WAL mode with synchronous=FULL: an answered write is on the disk".to_owned());
@@ -53,12 +54,12 @@ impl BenchDatabase {
         Ok(format!("PostgreSQL {version} with fsync={fsync} and synchronous_commit={commit}: {safety}"))
     }
 
-    /// Whether an answered write survives a power cut.
+    /// Whether an acknowledged write survives a power failure.
     pub fn is_durable(&self) -> Result<bool> {
         Ok(self.settings(["fsync", "synchronous_commit"])?.iter().all(|value| value != "off"))
     }
 
-    /// Settings of the server; empty for a file.
+    /// The server's settings; empty for a file.
     fn settings<const N: usize>(&self, names: [&str; N]) -> Result<[String; N]> {
         let mut values = names.map(|_| String::new());
         if let BenchDatabase::Postgres { server, .. } = self {
@@ -77,7 +78,7 @@ impl Drop for BenchDatabase {
         let dropped = Client::connect(server, NoTls)
             .and_then(|mut client| client.batch_execute(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")));
         if let Err(problem) = dropped {
-            eprintln!("the database {name} is left behind: {problem}");
+            eprintln!("the database {name} cannot be dropped: {problem}");
         }
     }
 }
@@ -93,7 +94,7 @@ mod tests {
             ("postgres://a@h", "postgres://a@h/it"),
             ("postgres://a@h/x?sslmode=disable", "postgres://a@h/it?sslmode=disable"),
         ] {
-            // Forgotten, since there is nothing to drop.
+            // Forgotten, because there is nothing to drop.
             let database =
                 std::mem::ManuallyDrop::new(BenchDatabase::Postgres { server: server.into(), name: "it".into() });
             assert_eq!(database.url().as_deref(), Some(url));

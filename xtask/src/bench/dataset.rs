@@ -1,4 +1,4 @@
-//! Who and what is in a database that is measured.
+//! The dataset of a benchmark.
 
 use anyhow::{Context as _, Result, ensure};
 use postgres::{Client, NoTls};
@@ -8,22 +8,21 @@ use super::database::BenchDatabase;
 
 const SQL: &str = include_str!("dataset.sql");
 
-/// People, what they work with, and who may do what. How many there are of
-/// each follows from the number of users, so that an organization has as many
-/// members in a small dataset as in a large one.
+/// Users, their objects and their grants. The number of each depends on the number of users, so that an organization
+/// has as many members in a small dataset as in a large one.
 pub struct Dataset {
     pub users: i64,
     organizations: i64,
-    /// The greatest ids before: of users, organizations, teams and projects.
+    /// The greatest existing ids of users, organizations, teams and projects.
     before: [i64; 4],
 }
 
-/// The least that a dataset can have.
+/// The minimum number of users.
 pub const MIN_USERS: i64 = 200;
 
 impl Dataset {
-    /// Fills a database in which there is at least one organization, team and
-    /// project, after whose example the roles of all others are made.
+    /// Fills a database that has at least one organization, team and project, whose roles are the template for those of
+    /// all others.
     pub fn create(database: &BenchDatabase, file: &std::path::Path, users: i64) -> Result<Self> {
         ensure!(users >= MIN_USERS, "a dataset needs at least {MIN_USERS} users");
         let mut session = match database.url() {
@@ -38,7 +37,7 @@ impl Dataset {
         session.run(&dataset.sql(matches!(session, Session::Sqlite(_))))?;
         ensure!(
             session.number("SELECT max(id) FROM users")? == dataset.last_user(),
-            "somebody else has written into the database"
+            "another program wrote into the database"
         );
         session.settle()?;
         Ok(dataset)
@@ -78,7 +77,7 @@ impl Dataset {
         words.iter().fold(sql, |sql, (name, word)| sql.replace(name, word))
     }
 
-    /// The id of the first user who is not there for the test itself.
+    /// The id of the first user of the dataset.
     pub fn first_user(&self) -> i64 {
         self.before[0] + 1
     }
@@ -114,7 +113,7 @@ enum Session {
 impl Session {
     fn run(&mut self, sql: &str) -> Result<()> {
         match self {
-            // Nothing here has to survive a power cut.
+            // Durability is not needed here.
             Session::Sqlite(connection) => {
                 connection.execute_batch(&format!("PRAGMA synchronous = OFF; BEGIN; {sql} COMMIT;"))?
             }
@@ -128,10 +127,10 @@ impl Session {
             Session::Sqlite(connection) => connection.query_row(sql, [], |row| row.get(0))?,
             Session::Postgres(client) => client.query_one(sql, &[])?.get(0),
         };
-        number.context("there is nothing whose example could be followed")
+        number.context("the database has no object to copy")
     }
 
-    /// What a server does by itself sooner or later.
+    /// PostgreSQL does this automatically after a while.
     fn settle(&mut self) -> Result<()> {
         match self {
             Session::Sqlite(connection) => {
@@ -139,9 +138,9 @@ impl Session {
             }
             Session::Postgres(client) => {
                 client.batch_execute("VACUUM ANALYZE")?;
-                // Not everybody may ask for it: then it comes on its own, maybe while something is measured.
+                // Only the owner of the tables may run it; otherwise autovacuum runs, possibly during a measurement.
                 if let Err(problem) = client.batch_execute("CHECKPOINT") {
-                    eprintln!("PostgreSQL makes no checkpoint now: {problem}");
+                    eprintln!("CHECKPOINT failed: {problem}");
                 }
             }
         }

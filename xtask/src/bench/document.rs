@@ -1,4 +1,4 @@
-//! The table, and its database in docs/benchmarks.md.
+//! The table of a benchmark run, and its place in docs/benchmarks.md.
 
 use std::fmt;
 use std::fs;
@@ -8,48 +8,48 @@ use anyhow::{Context as _, Result};
 
 use super::load::Speed;
 
-/// What one run found.
+/// The results of a run.
 pub struct Measured {
     pub rows: Vec<Row>,
-    /// What was typed.
+    /// The command line.
     pub command: String,
-    /// Which part of the document it replaces.
+    /// The key of the document's section.
     pub key: &'static str,
-    /// The database in words.
+    /// A description of the database.
     pub database: String,
     pub users: i64,
     pub seconds: u32,
-    /// Milliseconds until the disk has a small write.
+    /// Milliseconds until a small write is on disk.
     pub sync: f64,
-    /// Seconds from exec to the first answer on a new database.
+    /// Seconds from exec to the first response with a new database.
     pub new_start: f64,
-    /// The same on the seeded database.
+    /// The same with the seeded database.
     pub start: f64,
     /// Resident megabytes before the first request.
     pub idle: f64,
-    /// The same after the last one.
+    /// Resident megabytes after the last request.
     pub after: f64,
-    /// Milliseconds within which 99 of 100 GETs are answered while 32 connections write.
+    /// The 99th percentile of GETs in milliseconds while 32 connections write.
     pub reads_meanwhile: f64,
-    /// Whether an answered write survives a power cut.
+    /// Whether an acknowledged write survives a power failure.
     pub is_durable: bool,
-    /// The machine in words.
+    /// A description of the machine.
     pub machine: String,
 }
 
-/// One request over one number of connections.
+/// One request with one number of connections.
 pub struct Row {
     pub name: &'static str,
     pub connections: u32,
     pub speed: Speed,
-    /// The bare handler over as many connections.
+    /// The minimal handler with the same number of connections.
     pub bare: Speed,
-    /// Microseconds of processor time for one request.
+    /// Microseconds of processor time per request.
     pub processor: f64,
     pub statements: u32,
-    /// Resident megabytes at its end.
+    /// Resident megabytes at the end.
     pub memory: f64,
-    /// Requests per second of AWX, where that is known.
+    /// AWX's requests per second, if known.
     pub awx: Option<f64>,
 }
 
@@ -140,7 +140,7 @@ impl Measured {
     }
 }
 
-/// Something that a run shall show.
+/// A target of a benchmark.
 pub struct Target {
     what: String,
     found: f64,
@@ -150,22 +150,22 @@ pub struct Target {
 }
 
 impl Target {
-    /// It shall be less than that.
+    /// The value should be less than this.
     pub fn below(what: impl Into<String>, found: f64, wanted: f64, unit: &'static str) -> Self {
         Self { what: what.into(), found, wanted, unit, is_met: found < wanted }
     }
 
-    /// It shall be at least that.
+    /// The value should be at least this.
     pub fn least(what: impl Into<String>, found: f64, wanted: f64, unit: &'static str) -> Self {
         Self { what: what.into(), found, wanted, unit, is_met: found >= wanted }
     }
 }
 
-/// Writes a table of targets.
+/// Formats a table of targets.
 pub fn targets(out: &mut fmt::Formatter<'_>, targets: Vec<Target>) -> fmt::Result {
     writeln!(out, "| Target | Wanted | Found | |\n|---|--:|--:|---|")?;
     for Target { what, found, wanted, unit, is_met } in targets {
-        // As many digits as tell the two apart.
+        // As many digits as the comparison needs.
         let digits = if wanted < 1.0 {
             2
         } else if found < 10.0 {
@@ -179,22 +179,22 @@ pub fn targets(out: &mut fmt::Formatter<'_>, targets: Vec<Target>) -> fmt::Resul
     Ok(())
 }
 
-/// The day of the run.
-#[expect(clippy::disallowed_methods, reason = "the document tells on which day it was measured")]
+/// The date of the run.
+#[expect(clippy::disallowed_methods, reason = "the document contains the date of the run")]
 pub fn today() -> String {
     jiff::Timestamp::now().strftime("%Y-%m-%d").to_string()
 }
 
-/// Puts the run into the document, in database of the last one on such a database.
+/// Writes the run into the document, in place of the last run with such a database.
 pub fn write(file: &Path, key: &str, content: &str) -> Result<()> {
     let text = fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
-    let text = replaced(&text, key, content).with_context(|| format!("{} has no database for it", file.display()))?;
+    let text = replaced(&text, key, content).with_context(|| format!("{} has no section for it", file.display()))?;
     fs::write(file, text)?;
     println!("written into {}", file.display());
     Ok(())
 }
 
-/// The text with another content between the two markers of this key.
+/// The text with new content between the two markers of this key.
 fn replaced(text: &str, key: &str, content: &str) -> Option<String> {
     let (begin, end) = (format!("<!-- begin {key} -->\n"), format!("<!-- end {key} -->"));
     let (before, rest) = text.split_once(&begin)?;

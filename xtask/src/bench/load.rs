@@ -1,4 +1,4 @@
-//! Load by wrk.
+//! Load tests with wrk.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -7,12 +7,12 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 const SCRIPT: &str = include_str!("load.lua");
 
-/// What is sent.
+/// The requests of a load test.
 #[derive(Clone, Copy)]
 pub struct Load<'a> {
-    /// Where to.
+    /// The address of the server.
     pub base: &'a str,
-    /// The path and the query of a GET.
+    /// The path and query of a GET.
     pub path: &'a str,
     /// The value of the header `Authorization`.
     pub authorization: &'a str,
@@ -20,16 +20,16 @@ pub struct Load<'a> {
     pub changes: Option<(i64, i64)>,
 }
 
-/// How a server did.
+/// The result of a load test.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Speed {
-    /// How many requests were answered.
+    /// The number of responses.
     pub requests: f64,
-    /// In how many seconds.
+    /// The duration in seconds.
     pub seconds: f64,
-    /// The median time to an answer, in milliseconds.
+    /// The median response time in milliseconds.
     pub p50: f64,
-    /// The time within which 99 of 100 were answered, in milliseconds.
+    /// The 99th percentile of the response time in milliseconds.
     pub p99: f64,
 }
 
@@ -40,9 +40,9 @@ impl Speed {
     }
 }
 
-/// Whether wrk is there.
+/// Whether wrk is installed.
 pub fn require() -> Result<()> {
-    // It ends with an error after having told its version.
+    // wrk exits with an error after printing its version.
     let answer = Command::new("wrk").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
     if answer.is_err() {
         bail!(
@@ -53,13 +53,12 @@ pub fn require() -> Result<()> {
 }
 
 impl Load<'_> {
-    /// Sends as many requests as are answered in that time, over so many connections.
-    /// `folder` is for wrk's script.
+    /// Sends requests for this duration over this number of connections. `folder` contains wrk's script.
     pub fn run(&self, folder: &Path, connections: u32, seconds: u32) -> Result<Speed> {
         let script = folder.join("load.lua");
         std::fs::write(&script, SCRIPT)?;
         let mut command = Command::new("wrk");
-        // One thread is enough for wrk, which leaves the rest of the machine to the server.
+        // One thread is enough for wrk; the server uses the rest of the machine.
         command.args(["--threads", "1", "--latency", "--timeout", "30s"]);
         command.args(["--connections", &connections.to_string(), "--duration", &format!("{seconds}s")]);
         command.arg("--script").arg(&script);
@@ -75,14 +74,18 @@ impl Load<'_> {
     }
 }
 
-/// Reads what the script tells; a figure over answers that failed would be none.
+/// Reads the output of the script; fails if a response was an error.
 fn result(text: &str) -> Result<Speed> {
     let line = text.lines().find_map(|line| line.strip_prefix("result "));
-    let numbers: Vec<f64> =
-        line.unwrap_or_default().split(' ').map(str::parse).collect::<Result<_, _>>().context("wrk told no result")?;
-    let [requests, microseconds, p50, p99, failed] = numbers[..] else { bail!("wrk told another result: {text}") };
+    let numbers: Vec<f64> = line
+        .unwrap_or_default()
+        .split(' ')
+        .map(str::parse)
+        .collect::<Result<_, _>>()
+        .context("wrk printed no result")?;
+    let [requests, microseconds, p50, p99, failed] = numbers[..] else { bail!("unexpected output of wrk: {text}") };
     ensure!(failed == 0.0, "{failed} of {requests} requests failed");
-    ensure!(requests > 0.0, "nothing was answered");
+    ensure!(requests > 0.0, "no responses");
     Ok(Speed { requests, seconds: microseconds / 1e6, p50: p50 / 1000.0, p99: p99 / 1000.0 })
 }
 

@@ -1,4 +1,4 @@
-//! The server that is measured, and what is asked of it beside the load.
+//! The measured server, and requests to it outside of the load tests.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use ureq::http::Response;
 use super::cases::{By, Kind};
 use crate::server::{PASSWORD, Server, hostler};
 
-/// How to start the server, again and again on the same data.
+/// The command that starts the server, repeatedly with the same data.
 pub struct MeasuredServer {
     binary: PathBuf,
     folder: PathBuf,
@@ -21,7 +21,7 @@ pub struct MeasuredServer {
 }
 
 impl MeasuredServer {
-    /// With its data and its log in this folder.
+    /// A server with its data and its log in this folder.
     pub fn new(binary: PathBuf, folder: PathBuf, database: Option<String>) -> Self {
         Self { binary, folder, database }
     }
@@ -31,7 +31,7 @@ impl MeasuredServer {
         self.folder.join("data").join("hostler.db")
     }
 
-    /// Starts it, and tells how many seconds after that it answered for the first time.
+    /// Starts the server; returns the seconds until its first response.
     pub fn start(&self, flags: &[&str]) -> Result<(Server, f64)> {
         let mut command = hostler(&self.binary, &self.folder.join("data"));
         command.args(["--log", "warn"]).args(flags);
@@ -49,16 +49,16 @@ fn basic(name: &str) -> String {
     format!("Basic {}", STANDARD.encode(format!("{name}:{PASSWORD}")))
 }
 
-/// Asks single questions.
+/// A client for single requests.
 pub struct ApiClient {
     agent: Agent,
     base: String,
 }
 
 impl ApiClient {
-    /// Of the server at this address.
+    /// A client for this address.
     pub fn new(base: &str) -> Self {
-        // The server is on loopback, whatever proxy the environment names.
+        // The server is on loopback: no proxy of the environment.
         let agent = Agent::config_builder().proxy(None).timeout_global(Some(Duration::from_secs(60))).build();
         Self { agent: agent.new_agent(), base: base.to_owned() }
     }
@@ -71,12 +71,12 @@ impl ApiClient {
         }
     }
 
-    /// A new token of the superuser that may write.
+    /// A new token of the superuser with the scope `write`.
     pub fn token(&self) -> Result<String> {
         self.make_token(&self.authorization(By::Basic, ""))
     }
 
-    /// A new token of a user, who gets a password for that.
+    /// A new token of a user, who gets a password for it.
     pub fn token_of(&self, user: i64) -> Result<String> {
         let by_superuser = self.authorization(By::Basic, "");
         let path = format!("/api/v2/users/{user}/");
@@ -92,7 +92,7 @@ impl ApiClient {
         Ok(answer["token"].as_str().context("no token")?.to_owned())
     }
 
-    /// One of each object after whose example a dataset is made.
+    /// Creates one object of each kind, the template of the dataset.
     pub fn make_examples(&self) -> Result<()> {
         let by = self.authorization(By::Basic, "");
         let organization = &self.post("/api/v2/organizations/", &by, &json!({"name": "Example"}))?["id"];
@@ -109,14 +109,14 @@ impl ApiClient {
         Ok(serde_json::from_slice(&answer.body_mut().read_to_vec()?)?)
     }
 
-    /// The bytes of an answer.
+    /// The body of a response.
     pub fn body(&self, path: &str, authorization: &str) -> Result<Vec<u8>> {
         Ok(self.ask(Kind::Get, path, authorization, "")?.body_mut().read_to_vec()?)
     }
 
-    /// How many statements a request takes once the server is warm.
+    /// The number of statements of a request when the caches are filled.
     pub fn statements(&self, kind: Kind, path: &str, authorization: &str) -> Result<u32> {
-        // The first after a change of settings reads them.
+        // The first request after a change of settings reloads them.
         self.ask(kind, path, authorization, "Ada")?;
         let answer = self.ask(kind, path, authorization, "Grace")?;
         let count = answer.headers().get("X-API-Query-Count").context("the server does not count")?;

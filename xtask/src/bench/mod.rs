@@ -1,4 +1,4 @@
-//! How fast Hostler answers, beside a handler that does nothing but answer.
+//! Benchmarks of Hostler, compared with a minimal HTTP handler.
 
 mod cases;
 mod client;
@@ -29,19 +29,19 @@ use document::{Measured, Row};
 use load::Load;
 use measured_server::{ApiClient, MeasuredServer};
 
-/// What was asked for.
+/// The options of `bench`.
 pub struct Options {
     users: i64,
     seconds: u32,
     database: Option<String>,
-    /// To see that it works: short, and nothing is written.
+    /// A short run without output, to check that the benchmark works.
     is_quick: bool,
-    /// To compare a large installation with a small one instead.
+    /// Compares a large installation with a small one instead.
     is_scale: bool,
 }
 
 impl Options {
-    /// Reads the words after `bench`.
+    /// Parses the arguments after `bench`.
     pub fn parse(flags: &[String]) -> Result<Self> {
         let mut options = Self { users: 100_000, seconds: 4, database: None, is_quick: false, is_scale: false };
         if flags.iter().any(|flag| flag == "--quick") {
@@ -49,14 +49,14 @@ impl Options {
         }
         let mut flags = flags.iter();
         while let Some(flag) = flags.next() {
-            let mut value = || flags.next().with_context(|| format!("{flag} wants a value"));
+            let mut value = || flags.next().with_context(|| format!("{flag} needs a value"));
             match flag.as_str() {
-                "--users" => options.users = value()?.parse().context("--users wants a number")?,
-                "--seconds" => options.seconds = value()?.parse().context("--seconds wants a number")?,
+                "--users" => options.users = value()?.parse().context("--users needs a number")?,
+                "--seconds" => options.seconds = value()?.parse().context("--seconds needs a number")?,
                 "--database" => options.database = Some(value()?.clone()),
                 "--quick" => {}
                 "--scale" => options.is_scale = true,
-                other => bail!("bench takes no {other}; cargo xtask help tells what there is"),
+                other => bail!("bench has no option {other}: see cargo xtask help"),
             }
         }
         ensure!(
@@ -69,17 +69,17 @@ impl Options {
     }
 }
 
-/// How often the server is started to tell how long that takes.
+/// How often the start of the server is measured.
 const STARTS: usize = 7;
-/// How long to send before counting.
+/// The warm-up time.
 const WARM_UP: u32 = 1;
 
-/// Measures, prints the table, and writes it into the document.
+/// Runs the benchmark, prints the table, and writes it into the document.
 pub fn run(options: &Options) -> Result<()> {
     load::require()?;
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the workspace")?;
-    // This program lies in a profile's folder of the target directory, which is on
-    // a disk: the folder for temporary files may be in memory, where a sync is free.
+    // The profile's folder of the target directory is on a disk. The folder for temporary files may be in memory, where
+    // fsync is free.
     let target = std::env::current_exe()?.ancestors().nth(2).context("the target directory")?.to_owned();
     build()?;
     let folder = TempDir::with_prefix_in("bench-", &target)?;
@@ -103,10 +103,10 @@ fn build() -> Result<()> {
     Ok(())
 }
 
-/// A database with all that there shall be in it.
+/// A database filled with the dataset.
 struct Prepared {
     dataset: Dataset,
-    /// Seconds from exec to the first answer while it was new.
+    /// Seconds from exec to the first response with the new database.
     new_start: f64,
 }
 
@@ -114,7 +114,7 @@ fn prepare(subject: &MeasuredServer, database: &BenchDatabase, users: i64) -> Re
     let (server, new_start) = subject.start(&[])?;
     ApiClient::new(&server.base).make_examples()?;
     drop(server);
-    println!("{users} users are made");
+    println!("{users} users are created");
     Ok(Prepared { dataset: Dataset::create(database, &subject.file(), users)?, new_start })
 }
 
@@ -127,7 +127,7 @@ fn measure(options: &Options, release: &Path, folder: &Path) -> Result<Measured>
     let mut starts = (0..STARTS).map(|_| Ok(subject.start(&[])?.1)).collect::<Result<Vec<f64>>>()?;
     starts.sort_by(f64::total_cmp);
 
-    // Counting costs a header, so that the server which is measured does not do it.
+    // Counting statements adds a header, so the measured server does not do it.
     let user = format!("/api/v2/users/{}/", ids.0);
     let list = "/api/v2/users/?page_size=25".to_owned();
     let (counting, _) = subject.start(&["--debug-headers"])?;
@@ -162,7 +162,7 @@ fn measure(options: &Options, release: &Path, folder: &Path) -> Result<Measured>
             let before = process::processor_time(server.id())?;
             let speed = load.run(folder, *connections, options.seconds)?;
             let processor = process::processor_time(server.id())? - before;
-            // Who the requests say they are makes no difference to the bare handler.
+            // The minimal handler ignores the authentication.
             let bare = match bares.get(&(case.kind, *connections)) {
                 Some(known) => *known,
                 None => {
@@ -206,15 +206,14 @@ fn measure(options: &Options, release: &Path, folder: &Path) -> Result<Measured>
     })
 }
 
-/// The machine in words.
+/// A description of the machine.
 fn machine() -> Result<String> {
     let cores = std::thread::available_parallelism()?;
     let memory = process::machine_memory()?;
     Ok(format!("{cores} cores with {memory:.0} GB of memory, shared by the server and the load generator"))
 }
 
-/// The time in milliseconds within which 99 of 100 GETs are answered, one after
-/// the other, while 32 other connections write as fast as they can.
+/// The 99th percentile in milliseconds of sequential GETs while 32 other connections write at full speed.
 fn reads_meanwhile(writes: Load<'_>, folder: &Path, seconds: u32) -> Result<f64> {
     std::thread::scope(|scope| {
         let writing = scope.spawn(|| writes.run(folder, 32, seconds + WARM_UP));
@@ -229,11 +228,11 @@ fn reads_meanwhile(writes: Load<'_>, folder: &Path, seconds: u32) -> Result<f64>
         }
         writing.join().map_err(|_| anyhow!("the load ended early"))??;
         times.sort_by(f64::total_cmp);
-        times.get(times.len() * 99 / 100).copied().context("nothing was answered")
+        times.get(times.len() * 99 / 100).copied().context("no responses")
     })
 }
 
-/// The yardstick, answering with these bytes.
+/// The minimal handler, which responds with these bytes.
 fn bare(release: &Path, folder: &Path, name: &str, answer: &[u8]) -> Result<Server> {
     let file = folder.join(name);
     fs::write(&file, answer)?;
@@ -241,7 +240,7 @@ fn bare(release: &Path, folder: &Path, name: &str, answer: &[u8]) -> Result<Serv
     Server::start(command.arg(file), &folder.join(format!("bare-{name}.log")))
 }
 
-/// The command that repeats the run. The URL of a server is the reader's own.
+/// The command that repeats the run, without the URL of the database server.
 fn command(options: &Options) -> String {
     let database = if options.database.is_some() { " --database postgres://…" } else { "" };
     if options.is_scale {
@@ -250,8 +249,8 @@ fn command(options: &Options) -> String {
     format!("cargo xtask bench --users {} --seconds {}{database}", options.users, options.seconds)
 }
 
-/// The median time in milliseconds until a small write is on the disk: what no
-/// durable write can be faster than, unless several share one.
+/// The median time in milliseconds until a small write is on disk: the lower limit of a durable write, unless several
+/// share one fsync.
 fn sync_time(folder: &Path) -> Result<f64> {
     let mut file = File::create(folder.join("sync"))?;
     let mut times = vec![];

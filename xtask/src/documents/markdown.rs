@@ -1,14 +1,14 @@
-//! The commands in a Markdown document, and what the document says of how to run them.
+//! The commands in a Markdown document, and the comments on how to run them.
 //!
-//! A fenced block of `sh` is a script; one of `console` has commands behind `$ `, and below each what it prints. What
-//! stands in an HTML comment on the line before the fence says otherwise:
+//! A fenced block of `sh` is a script; one of `console` has commands behind `$ `, each followed by its output. An HTML
+//! comment on the line before the fence changes that:
 //!
 //! - `<!-- not run: REASON -->`
-//! - `<!-- is refused -->`: it has to fail
-//! - `<!-- until it listens -->`: it starts the server, and does not end by itself
-//! - `<!-- with the clients -->`: it needs the `awx` command; blocks of `yaml` that say so are playbooks
+//! - `<!-- is refused -->`: it must fail
+//! - `<!-- until it listens -->`: it starts the server, and does not end
+//! - `<!-- with the clients -->`: it needs the `awx` command; blocks of `yaml` with this comment are playbooks
 //!
-//! A comment `<!-- needs: WORDS -->` anywhere says what has to be there before the first block.
+//! A comment `<!-- needs: WORDS -->` anywhere names what the first block requires.
 
 use anyhow::{Result, bail, ensure};
 
@@ -16,27 +16,27 @@ use anyhow::{Result, bail, ensure};
 pub struct Document {
     /// Its path in the repository.
     pub path: String,
-    /// What has to be there, such as `postgresql`.
+    /// The requirements, such as `postgresql`.
     pub needs: Vec<String>,
-    /// What is run, in this order.
+    /// The blocks to run, in order.
     pub blocks: Vec<Block>,
-    /// What is not run: the line, and why.
+    /// The blocks that are not run: the line, and the reason.
     pub left_out: Vec<(usize, String)>,
 }
 
-/// A block that is run.
+/// A block to run.
 pub struct Block {
     /// The line of its fence.
     pub line: usize,
     /// The text to run.
     pub text: String,
-    /// How.
+    /// How to run it.
     pub kind: Kind,
-    /// What it prints, if the document shows that.
+    /// The expected output, if the document shows it.
     pub printed: Option<String>,
-    /// Whether it has to fail.
+    /// Whether it must fail.
     pub is_refused: bool,
-    /// Whether the real clients have to be there.
+    /// Whether it needs the real clients.
     pub has_clients: bool,
 }
 
@@ -45,9 +45,9 @@ pub struct Block {
 pub enum Kind {
     /// By a shell.
     Commands,
-    /// By a shell, until the end of the document.
+    /// By a shell, in the background until the end of the document.
     Server,
-    /// It is for `ansible-playbook`.
+    /// By `ansible-playbook`.
     Playbook,
     /// It is a configuration file.
     Configuration,
@@ -56,7 +56,7 @@ pub enum Kind {
 /// Finds the commands of a document.
 ///
 /// # Errors
-/// If a comment says what the runner does not know.
+/// If a comment is unknown.
 pub fn read(path: &str, text: &str) -> Result<Document> {
     let mut document = Document { path: path.to_owned(), needs: vec![], blocks: vec![], left_out: vec![] };
     let mut lines = text.lines().enumerate().map(|(index, line)| (index + 1, line));
@@ -93,10 +93,10 @@ fn block(document: &mut Document, line: usize, language: &str, body: &str, comme
         "toml" => Kind::Configuration,
         "yaml" if comment == Some("with the clients") => Kind::Playbook,
         "json" | "yaml" | "ini" | "nginx" | "text" => {
-            ensure!(comment.is_none(), "{language} is not run, whatever a comment says");
+            ensure!(comment.is_none(), "{language} blocks are never run");
             return Ok(());
         }
-        other => bail!("nobody knows what to do with a block of {other:?}"),
+        other => bail!("unknown block language {other:?}"),
     };
     let (mut has_clients, mut is_refused) = (false, false);
     match comment {
@@ -108,7 +108,7 @@ fn block(document: &mut Document, line: usize, language: &str, body: &str, comme
                 document.left_out.push((line, reason.to_owned()));
                 return Ok(());
             }
-            None => bail!("nobody knows what {said:?} means"),
+            None => bail!("unknown comment {said:?}"),
         },
         None => {}
     }

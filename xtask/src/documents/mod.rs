@@ -1,5 +1,5 @@
-//! Every command in README.md and `docs` is run as it is written, in a throw-away copy of this machine with the Debian
-//! package installed; what documents show of its output is compared.
+//! Runs every command in README.md and `docs` in a disposable copy of this machine with the Debian package installed,
+//! and compares the output that documents show.
 
 mod markdown;
 
@@ -14,7 +14,8 @@ use crate::disposable_root;
 use crate::report::{Counts, Report};
 use markdown::{Block, Document, Kind, read};
 
-/// Runs the commands of all documents, or of those that are named; `clients` is where the `awx` command is, or why it is not there.
+/// Runs the commands of all documents, or of the named ones; `clients` is the folder of the `awx` command, or the
+/// reason why it is missing.
 pub fn check(report: &mut Report, package: &Path, clients: &Result<PathBuf, String>, only: &[String]) -> Result<()> {
     report.part("documents");
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the workspace")?;
@@ -72,7 +73,7 @@ fn run(report: &mut Report, document: &Document, package: &Path, clients: &Resul
     Ok(())
 }
 
-/// The blocks one after the other in one shell, so that they share variables.
+/// The blocks run in sequence in one shell, so that they share variables.
 fn script(document: &Document, blocks: &[&Block], clients: &str) -> Result<String> {
     let mut script = format!("prelude=$1 package=$2 clients={}\n", quoted(clients));
     writeln!(
@@ -102,12 +103,12 @@ fn script(document: &Document, blocks: &[&Block], clients: &str) -> Result<Strin
     Ok(script)
 }
 
-/// A word of the shell that is this text.
+/// The text as a quoted word of the shell.
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 
-/// What a document shows, with `…` for anything, as a word of the shell that is a pattern.
+/// The expected output as a shell pattern; `…` matches anything.
 fn pattern(printed: &str) -> String {
     let mut pattern = String::new();
     for character in printed.chars() {

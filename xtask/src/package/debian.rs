@@ -1,4 +1,4 @@
-//! The Debian package: everything laid out in a folder, which `dpkg-deb` packs.
+//! The Debian package: a folder with all files, packed by `dpkg-deb`.
 
 use std::fs::{self, DirBuilder, Permissions};
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use super::{hostler, licences, output, root};
 
-/// Packs a program into a folder and answers the file; `compression` is one that `dpkg-deb -Z` knows.
+/// Packs a binary into a folder and returns the file; `compression` is one of `dpkg-deb -Z`.
 pub fn build(binary: &Path, to: &Path, compression: &str) -> Result<PathBuf> {
     let packaging = root()?.join("packaging");
     let debian = packaging.join("debian");
@@ -71,45 +71,45 @@ pub fn build(binary: &Path, to: &Path, compression: &str) -> Result<PathBuf> {
     let package = to.join(format!("hostler_{version}_{architecture}.deb"));
     let mut pack = Command::new("dpkg-deb");
     pack.args(["--root-owner-group", &format!("-Z{compression}"), "--build"]).arg(staging.path()).arg(&package);
-    // The same sources make the same package.
+    // Reproducible: the same sources give the same package.
     output(pack.env("SOURCE_DATE_EPOCH", committed("%ct")?))?;
     Ok(package)
 }
 
-/// The packages with the libraries that the program is linked to.
+/// The packages with the shared libraries of the binary.
 fn libraries(binary: &Path) -> Result<String> {
-    // It wants to be called in the sources of a Debian package.
+    // dpkg-shlibdeps must run in the source tree of a Debian package.
     let sources = TempDir::new()?;
     fs::create_dir(sources.path().join("debian"))?;
     fs::write(sources.path().join("debian/control"), "Source: hostler\n\nPackage: hostler\nArchitecture: any\n")?;
     let mut command = Command::new("dpkg-shlibdeps");
-    let told = output(command.arg("-O").arg(binary.canonicalize()?).current_dir(sources.path()))?;
-    let depends = told.trim().strip_prefix("shlibs:Depends=");
-    depends.map(str::to_owned).with_context(|| format!("dpkg-shlibdeps says {told:?}"))
+    let text = output(command.arg("-O").arg(binary.canonicalize()?).current_dir(sources.path()))?;
+    let depends = text.trim().strip_prefix("shlibs:Depends=");
+    depends.map(str::to_owned).with_context(|| format!("dpkg-shlibdeps printed {text:?}"))
 }
 
-/// The changelog that Debian wants; ours is for people, and lies beside it.
+/// Debian requires a changelog in its format; the project's own is installed beside it.
 fn changelog(version: &str, control: &str) -> Result<String> {
     let maintainer = control.lines().find_map(|line| line.strip_prefix("Maintainer: ")).context("a maintainer")?;
-    let entry = "hostler (@VERSION@) unstable; urgency=medium\n\n  * What is new stands in CHANGELOG.md.\n\n -- @BY@\n";
+    let entry = "hostler (@VERSION@) unstable; urgency=medium\n\n  * See CHANGELOG.md.\n\n -- @BY@\n";
     let date = committed("%cD")?;
     Ok(entry.replace("@VERSION@", version).replace("@BY@", &format!("{maintainer}  {date}")))
 }
 
-/// When the sources were committed, in a format of git.
+/// The date of the commit, in a format of git.
 fn committed(format: &str) -> Result<String> {
     let mut git = Command::new("git");
-    let told = output(git.args(["log", "-1", &format!("--format={format}")]).current_dir(root()?))?;
-    Ok(told.trim().to_owned())
+    let text = output(git.args(["log", "-1", &format!("--format={format}")]).current_dir(root()?))?;
+    Ok(text.trim().to_owned())
 }
 
-/// The folder in which the package is laid out.
+/// The folder with the files of the package.
 struct Stage<'a> {
     root: &'a Path,
 }
 
 impl Stage<'_> {
-    /// Makes the folders above a file, which everybody may read.
+    /// Creates the parent folders of a file, readable by all users.
     fn place(&self, path: &str) -> Result<PathBuf> {
         let file = self.root.join(path);
         DirBuilder::new().recursive(true).mode(0o755).create(file.parent().context("a folder")?)?;

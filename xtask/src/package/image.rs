@@ -1,4 +1,4 @@
-//! The root of a container: the program, the libraries that it is linked to, and next to nothing else.
+//! The root file system of a container image: the binary, its shared libraries, and little else.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -10,12 +10,12 @@ use tempfile::TempDir;
 
 use super::{licences, output};
 
-/// Whom the program runs as; `USER` in the Containerfile says the same.
+/// The user id of the process; the same as `USER` in the Containerfile.
 const USER: u64 = 65532;
 /// Certificate authorities for LDAP over TLS.
 const AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
 
-/// Writes the archive into a folder and answers the file.
+/// Writes the archive into a folder and returns the file.
 pub fn build(binary: &Path, to: &Path) -> Result<PathBuf> {
     fs::create_dir_all(to)?;
     let file = to.join("hostler-rootfs.tar");
@@ -47,16 +47,15 @@ pub fn build(binary: &Path, to: &Path) -> Result<PathBuf> {
     Ok(file)
 }
 
-/// The files that the program is linked to, the loader among them.
+/// The shared libraries of the binary, including the loader.
 fn libraries(binary: &Path) -> Result<Vec<String>> {
-    let told = output(Command::new("ldd").arg(binary))?;
-    let libraries: Vec<String> = told.lines().filter_map(library).map(str::to_owned).collect();
-    ensure!(!libraries.is_empty(), "ldd names no library of {}: {told}", binary.display());
+    let text = output(Command::new("ldd").arg(binary))?;
+    let libraries: Vec<String> = text.lines().filter_map(library).map(str::to_owned).collect();
+    ensure!(!libraries.is_empty(), "ldd names no library of {}: {text}", binary.display());
     Ok(libraries)
 }
 
-/// The path in a line such as `libm.so.6 => /lib/libm.so.6 (0x0)` or `/lib64/ld.so (0x0)`; none for what the kernel
-/// brings.
+/// The path in a line such as `libm.so.6 => /lib/libm.so.6 (0x0)` or `/lib64/ld.so (0x0)`; none for the kernel's vDSO.
 fn library(line: &str) -> Option<&str> {
     line.split_whitespace().find(|word| word.starts_with('/'))
 }

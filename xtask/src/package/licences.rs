@@ -1,4 +1,4 @@
-//! What the licences of the libraries in the program want told beside it.
+//! The license texts of the libraries in the binary.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -9,17 +9,16 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
-/// How the files begin that licences, and what they want told, stand in.
+/// The prefixes of the names of license and notice files.
 const FILES: [&str; 5] = ["LICENSE", "LICENCE", "COPYING", "COPYRIGHT", "NOTICE"];
 
-/// Every library that is linked into the program, with its licence and the files that tell it. Texts that several
-/// share stand there once.
+/// Every library that is linked into the binary, with its license and license files. Each text appears once.
 pub fn third_party() -> Result<String> {
     let metadata = metadata()?;
     let mut libraries = String::from("The program contains these libraries.\n\n");
     let mut texts: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for package in linked(&metadata)? {
-        let of = |key: &str| package[key].as_str().unwrap_or("not told").to_owned();
+        let of = |key: &str| package[key].as_str().unwrap_or("unknown").to_owned();
         let name = format!("{} {}", of("name"), of("version"));
         writeln!(libraries, "{name}: {}", of("license"))?;
         let folder = of("manifest_path");
@@ -47,12 +46,12 @@ fn output(command: &mut Command) -> Result<String> {
     Ok(String::from_utf8(output.stdout)?)
 }
 
-/// The packages of others that `hostler` depends on, itself or through others, when it runs.
+/// The third-party packages that `hostler` depends on at run time, directly or indirectly.
 fn linked(metadata: &Value) -> Result<Vec<&Value>> {
     let list = |value: &'static str, of: &Value| -> Result<Vec<Value>> {
-        of[value].as_array().cloned().with_context(|| format!("cargo tells no {value}"))
+        of[value].as_array().cloned().with_context(|| format!("cargo metadata has no {value}"))
     };
-    let packages = metadata["packages"].as_array().context("cargo tells no packages")?;
+    let packages = metadata["packages"].as_array().context("cargo metadata has no packages")?;
     let root = packages.iter().find(|package| package["name"] == "hostler").context("there is no hostler")?;
     let nodes = list("nodes", &metadata["resolve"])?;
     let mut found = BTreeSet::new();
@@ -75,7 +74,7 @@ fn linked(metadata: &Value) -> Result<Vec<&Value>> {
     Ok(linked)
 }
 
-/// The licence files of a package.
+/// The license files of a package.
 fn notices(folder: &Path) -> Result<Vec<String>> {
     let mut texts = vec![];
     for entry in fs::read_dir(folder)? {
@@ -95,13 +94,13 @@ mod tests {
 
     #[test]
     fn licences_of_dependencies_are_listed() {
-        let text = third_party().expect("cargo tells what is linked");
+        let text = third_party().expect("cargo metadata");
         for expected in ["\nserde_json 1.", ": MIT OR Apache-2.0\n", "Permission is hereby granted"] {
-            assert!(text.contains(expected), "{expected:?} is not in what the package tells of others");
+            assert!(text.contains(expected), "{expected:?} is not in the licenses of the package");
         }
         assert!(!text.contains("hostler-"), "our own crates are not others'");
         assert!(!text.contains("\nhostler_testkit"), "tests are not part of the program");
         assert!(!text.contains("\nlibtest-mimic "), "what only tests use is not part of the program");
-        assert!(!text.contains(": not told\n"), "a library tells no licence");
+        assert!(!text.contains(": unknown\n"), "a library has no license");
     }
 }

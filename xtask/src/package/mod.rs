@@ -1,4 +1,4 @@
-//! `cargo xtask package`: the program as others install it.
+//! `cargo xtask package`: the Debian package and the container image.
 
 mod debian;
 mod image;
@@ -12,14 +12,14 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 pub use trial::{Obstacle, build, check};
 
-/// What `cargo xtask package` was asked for.
+/// The options of `cargo xtask package`.
 pub struct Options {
     binary: Option<PathBuf>,
     to: PathBuf,
 }
 
 impl Options {
-    /// Reads the flags.
+    /// Parses the flags.
     pub fn parse(flags: &[String]) -> Result<Options> {
         let mut options = Options { binary: None, to: root()?.join("target/package") };
         let mut flags = flags.iter();
@@ -28,14 +28,15 @@ impl Options {
             match flag.as_str() {
                 "--binary" => options.binary = Some(value()?.into()),
                 "--to" => options.to = value()?.into(),
-                other => bail!("package takes no {other}; cargo xtask help tells what there is"),
+                other => bail!("package has no option {other}: see cargo xtask help"),
             }
         }
         Ok(options)
     }
 }
 
-/// Builds the Debian package and the root of a container, of the release unless a binary is given.
+/// Builds the Debian package and the root file system of the container, from the release binary unless another is
+/// given.
 pub fn run(options: &Options) -> Result<()> {
     let binary = match &options.binary {
         Some(binary) => binary.clone(),
@@ -43,7 +44,7 @@ pub fn run(options: &Options) -> Result<()> {
             let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
             let built = Command::new(cargo).args(["build", "--release", "--package", "hostler"]).status()?;
             ensure!(built.success(), "the release cannot be built");
-            // This program lies in a profile's folder of the target directory, beside that of the release.
+            // This executable is in a profile's folder of the target directory, beside that of the release.
             let target = std::env::current_exe()?.ancestors().nth(2).context("the target directory")?.to_owned();
             target.join("release/hostler")
         }
@@ -58,7 +59,7 @@ fn root() -> Result<PathBuf> {
     Ok(Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the workspace")?.to_owned())
 }
 
-/// Runs a program that has to work, and answers what it printed.
+/// Runs a program that must succeed, and returns its output.
 fn output(command: &mut Command) -> Result<String> {
     let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output();
     let output = output.with_context(|| format!("{command:?} does not run"))?;
@@ -66,7 +67,7 @@ fn output(command: &mut Command) -> Result<String> {
     Ok(String::from_utf8(output.stdout)?)
 }
 
-/// A command for the program to be packed that sees nothing of the developer's own Hostler.
+/// A command for the packaged binary without the environment variables of the developer's own Hostler.
 fn hostler(binary: &Path) -> Command {
     let mut command = Command::new(binary);
     for (name, _) in std::env::vars_os() {

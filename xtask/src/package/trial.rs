@@ -1,4 +1,4 @@
-//! The Debian package and the root of a container, tried in a throw-away copy of this machine.
+//! Tests the Debian package and the container's root file system in a disposable copy of this machine.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -10,7 +10,7 @@ use super::{debian, image, output, root};
 use crate::disposable_root;
 use crate::report::{Counts, Report};
 
-/// What the trials need, and what it is for.
+/// The required programs, and their use.
 const PROGRAMS: [(&str, &str); 6] = [
     ("dpkg-deb", "packs"),
     ("dpkg-shlibdeps", "finds the packages of libraries"),
@@ -28,29 +28,29 @@ pub struct Built {
     pub package: PathBuf,
 }
 
-/// Why nothing can be tried here.
+/// Why the packages cannot be tested on this machine.
 pub enum Obstacle {
     /// A program is missing, which could be installed.
     Missing(String),
-    /// The machine does not allow it, whatever is installed.
+    /// The machine does not allow it.
     Forbidden(String),
 }
 
-/// Builds what is tried, which takes root; the inner error says why that cannot be here.
+/// Builds the packages, which needs root; the inner error says why that is impossible on this machine.
 pub fn build() -> Result<Result<Built, Obstacle>> {
     if let Some(because) = obstacle() {
         return Ok(Err(because));
     }
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     ensure!(Command::new(cargo).args(["build", "--package", "hostler"]).status()?.success(), "it cannot be built");
-    // This program lies in a profile's folder of the target directory, and so does the server.
+    // This executable is in a profile's folder of the target directory, and so is the server.
     let binary = std::env::current_exe()?.with_file_name("hostler");
     let folder = TempDir::with_prefix("hostler-packages-")?;
     let package = debian::build(&binary, folder.path(), "gzip")?;
     Ok(Ok(Built { binary, folder, package }))
 }
 
-/// Installs, calls and removes the packages; nothing changes outside of the copy in which it is done.
+/// Installs, runs and removes the packages, in a disposable copy of this machine.
 pub fn check(report: &mut Report, built: &Built) -> Result<()> {
     report.part("packages");
     let Built { binary, folder, package } = built;
@@ -78,7 +78,7 @@ fn obstacle() -> Option<Obstacle> {
     if let Some((program, use_of_it)) = PROGRAMS.iter().find(|(program, _)| !is_there(program)) {
         return Some(Obstacle::Missing(format!("there is no {program}, which {use_of_it}")));
     }
-    // Overlays may not lie on every file system, and not every container may mount.
+    // Not all file systems support overlays, and not all containers may mount them.
     let problem = disposable_root::run("true", &[]).err()?;
     Some(Obstacle::Forbidden(format!("no throw-away copy of this machine can be made: {problem:#}")))
 }
@@ -87,7 +87,7 @@ fn is_there(program: &str) -> bool {
     Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
 }
 
-/// Runs one of our scripts in a copy, with these files as its arguments.
+/// Runs one of the project's scripts in a copy, with these files as its arguments.
 fn in_a_copy(script: &str, files: &[&Path]) -> Result<()> {
     let script = root()?.join("xtask/src/package").join(script);
     disposable_root::run("bash", &[&[script.as_path()], files].concat())

@@ -1,5 +1,4 @@
-//! Whether a large installation answers as fast as a small one: every request
-//! in two datasets, side by side.
+//! Compares a large installation with a small one: every request in two datasets.
 
 mod requests;
 mod table;
@@ -19,34 +18,33 @@ use crate::server::Server;
 use requests::{Request, Who, requests};
 pub use table::Scale;
 
-/// The list whose speed is aimed at in milliseconds: filtered within names and ordered.
+/// The list whose response time is a target: filtered by a part of a name and ordered.
 pub const FILTERED_AND_ORDERED: &str = "users/?last_name__icontains=son&order_by=last_name,username&page_size=25";
 
-/// How often each request is measured in both datasets, one after the other: what
-/// disturbs the machine for a moment spoils one round.
+/// How often each request is measured in both datasets alternately: a short disturbance of the machine affects one
+/// round only.
 const ROUNDS: usize = 3;
-/// How long a round lasts at most for one request in one dataset, and how many requests it has.
+/// The maximum duration of a round for one request in one dataset, and its maximum number of requests.
 const ROUND: Duration = Duration::from_millis(160);
 const LEAST: usize = 5;
-/// Requests that are not measured at the beginning of a round: after one in the other dataset the caches of the machine
-/// hold that dataset.
+/// Warm-up requests of a round: after a request to the other dataset the caches of the machine contain that dataset.
 const WARM_UP_REQUESTS: usize = 5;
 const MOST: usize = 200;
 
-/// A dataset that is being asked.
+/// A running dataset.
 struct PopulatedServer {
     dataset: Dataset,
     server: Server,
     connection: Connection,
     authorizations: BTreeMap<Who, String>,
-    /// Seconds from exec to the first answer.
+    /// Seconds from exec to the first response.
     start: f64,
     /// Megabytes before the first request.
     idle: f64,
     database: BenchDatabase,
 }
 
-/// How one request did in one dataset.
+/// The results of a request in one dataset.
 #[derive(Clone, Copy, Default)]
 pub struct Times {
     /// In milliseconds.
@@ -58,7 +56,7 @@ pub struct Times {
     pub statements: u32,
 }
 
-/// Measures, prints the table and writes it into the document.
+/// Runs the comparison, prints the table and writes it into the document.
 pub fn run(options: &Options, root: &Path, release: &Path, folder: &Path) -> Result<()> {
     let mut small = start_populated(options, "small", MIN_USERS, release, folder)?;
     let mut large = start_populated(options, "large", options.users, release, folder)?;
@@ -68,11 +66,11 @@ pub fn run(options: &Options, root: &Path, release: &Path, folder: &Path) -> Res
         let of_large = requests(&mut large.connection, &large.authorizations[&who], &large.dataset)?;
         println!("{} requests as {}", of_large.len(), who.name());
         for request in of_large {
-            // What only one of the two datasets has cannot be compared.
+            // Requests that only one of the datasets has cannot be compared.
             let Some(same) = of_small.iter().find(|same| same.name == request.name) else { continue };
             let shown = [shown(&mut small, who, same)?, shown(&mut large, who, &request)?];
             let [same, alike] = match shown {
-                // A page that the small dataset cannot fill would be compared with a full one.
+                // A page that the small dataset does not fill is not comparable with a full one.
                 [few, many] if 0 < few && few < many && !request.path.contains("page") => {
                     [same.limited_to(few), request.limited_to(few)]
                 }
@@ -132,20 +130,20 @@ fn start_populated(
     Ok(PopulatedServer { dataset, server, connection, authorizations, start, idle, database })
 }
 
-/// How many objects a list shows at once; none for anything else.
+/// The number of objects on a page of a list; none for other requests.
 fn shown(dataset: &mut PopulatedServer, who: Who, request: &Request) -> Result<usize> {
     let answer = dataset.connection.get(&request.path, &dataset.authorizations[&who])?;
     let json: serde_json::Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     Ok(json["results"].as_array().map_or(0, Vec::len))
 }
 
-/// One request in two datasets, in turns.
+/// Measures a request in two datasets alternately.
 fn compare(who: Who, mut datasets: [(&mut PopulatedServer, &Request); 2]) -> Result<[Times; 2]> {
     let mut rounds = [vec![], vec![]];
     for round in 0..=ROUNDS {
         for ((dataset, request), rounds) in datasets.iter_mut().zip(&mut rounds) {
             let times = measure(dataset, who, request)?;
-            // The first warms up.
+            // The first round is the warm-up.
             if round > 0 {
                 rounds.push(times);
             }
@@ -172,7 +170,7 @@ fn measure(dataset: &mut PopulatedServer, who: Who, request: &Request) -> Result
         let answer = dataset.connection.get(&request.path, authorization)?;
         ensure!(answer.status == 200, "{} answers {}", request.path, answer.status);
         times.push(answer.time.as_secs_f64() * 1000.0);
-        // Once a second the settings are read besides.
+        // Once a second the settings are reloaded too.
         statements = statements.min(answer.statements.context("the server does not count")?);
     }
     let processor = process::precise_processor_time(dataset.server.id())? - before;
@@ -180,7 +178,7 @@ fn measure(dataset: &mut PopulatedServer, who: Who, request: &Request) -> Result
     times.sort_by(f64::total_cmp);
     Ok(Times {
         p50: times[count / 2],
-        // What 99 of 100 do not exceed.
+        // The 99th percentile.
         p99: times[(count * 99).div_ceil(100) - 1],
         processor: processor * 1e6 / count as f64,
         statements,

@@ -1,5 +1,5 @@
-//! What is asked: every list and detail that the server itself names, and lists
-//! filtered and ordered in the ways that cost most.
+//! The compared requests: every list and detail of the OpenAPI document, and the most expensive filters and orders of
+//! lists.
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value as Json;
@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use crate::bench::client::Connection;
 use crate::bench::dataset::Dataset;
 
-/// Who asks.
+/// The actors.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Who {
     Superuser,
@@ -18,7 +18,7 @@ pub enum Who {
 impl Who {
     pub const ALL: [Who; 3] = [Who::Superuser, Who::OrganizationAdmin, Who::Member];
 
-    /// In words.
+    /// A description.
     pub fn name(self) -> &'static str {
         match self {
             Who::Superuser => "superuser",
@@ -28,7 +28,7 @@ impl Who {
     }
 }
 
-/// A request that means the same in datasets of any size.
+/// A request that is comparable between datasets of any size.
 #[derive(Clone)]
 pub struct Request {
     /// The path with N for each id.
@@ -38,16 +38,15 @@ pub struct Request {
 }
 
 impl Request {
-    /// The same with pages of this many objects.
+    /// The same with this page size.
     pub fn limited_to(&self, count: usize) -> Self {
         let separator = if self.path.contains('?') { '&' } else { '?' };
         Self { path: format!("{}{separator}page_size={count}", self.path), name: self.name.clone() }
     }
 }
 
-/// The lists that hold most, asked in ways other than the plain one. `{organization}`
-/// is an organization of the actor, `{user}` one of its members, `{middle}` the
-/// number of a page in the middle.
+/// Expensive requests to the largest lists. `{organization}` is an organization of the actor, `{user}` one of its
+/// members, `{middle}` the number of a page in the middle.
 const FILTERED: &[&str] = &[
     super::FILTERED_AND_ORDERED,
     "users/?page_size=200",
@@ -104,7 +103,7 @@ const FILTERED: &[&str] = &[
     "users/{user}/explain_access/?object=/api/v2/organizations/{organization}/",
 ];
 
-/// All requests of this actor: what answers in this dataset with anything but an object is left out.
+/// All requests of this actor, except those whose response in this dataset is not an object.
 pub fn requests(connection: &mut Connection, authorization: &str, dataset: &Dataset) -> Result<Vec<Request>> {
     let mut ask = |path: &str| -> Result<Option<Json>> {
         let answer = connection.get(&path.replace(' ', "%20"), authorization)?;
@@ -112,7 +111,7 @@ pub fn requests(connection: &mut Connection, authorization: &str, dataset: &Data
         if answer.status != 200 {
             return Ok(None);
         }
-        // The metrics are no JSON: there is nothing in them to follow.
+        // The metrics are not JSON, and have no links.
         Ok(Some(serde_json::from_slice(&answer.body).unwrap_or_default()))
     };
     let mut paths = vec![];
@@ -124,7 +123,7 @@ pub fn requests(connection: &mut Connection, authorization: &str, dataset: &Data
         if answer.get("count").is_none() {
             continue;
         }
-        // The last one is nobody's exception, as the first ones are.
+        // The last object is an ordinary one, unlike the first ones.
         let last = ask(&format!("{list}?order_by=-id&page_size=1"))?.context("a list cannot be ordered")?;
         let Some(object) = last["results"].get(0) else { continue };
         let Some(url) = object["url"].as_str() else { continue };
@@ -156,7 +155,7 @@ pub fn requests(connection: &mut Connection, authorization: &str, dataset: &Data
     Ok(requests)
 }
 
-/// The path as it reads in any dataset: `/api/v2/users/7/teams/` is `users/N/teams/`.
+/// The path without ids: `/api/v2/users/7/teams/` becomes `users/N/teams/`.
 fn without_ids(path: &str) -> String {
     let path = path.strip_prefix("/api/v2/").unwrap_or(path);
     let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));

@@ -1,4 +1,4 @@
-//! The comparison of a small and a large database: a summary in docs/benchmarks.md, and a data file.
+//! The comparison of a small and a large dataset: a summary in docs/benchmarks.md, and a data file.
 
 use std::fmt;
 
@@ -6,28 +6,28 @@ use super::requests::Who;
 use super::{FILTERED_AND_ORDERED, Times};
 use crate::bench::document::{Target, targets};
 
-/// What one run found.
+/// The results of a run.
 pub struct Scale {
     pub rows: Vec<Row>,
-    /// How many users the two datasets have.
+    /// The numbers of users of the two datasets.
     pub users: [i64; 2],
-    /// What was typed.
+    /// The command line.
     pub command: String,
-    /// Which part of the document it replaces.
+    /// The key of the document's section.
     pub key: &'static str,
-    /// The machine in words.
+    /// A description of the machine.
     pub machine: String,
-    /// The database in words.
+    /// A description of the database.
     pub database: String,
-    /// Seconds from exec to the first answer in the large dataset.
+    /// Seconds from exec to the first response in the large dataset.
     pub start: f64,
-    /// Resident megabytes there before the first request.
+    /// Resident megabytes before the first request in the large dataset.
     pub idle: f64,
-    /// The same after the last one.
+    /// The same after the last request.
     pub after: f64,
 }
 
-/// One request of one actor.
+/// A request of an actor.
 pub struct Row {
     pub who: Who,
     pub name: String,
@@ -35,10 +35,10 @@ pub struct Row {
     pub large: Times,
 }
 
-/// How much slower the large dataset may be.
+/// The maximum slowdown in the large dataset.
 const TWICE: f64 = 2.0;
-/// Milliseconds that nobody waits for: the small dataset often needs a fraction of one, of which twice is less than the
-/// noise of a machine.
+/// Differences in milliseconds that do not count: requests to the small dataset often take less than one, and twice
+/// that is within the noise of the machine.
 const FLOOR: f64 = 2.0;
 
 impl Row {
@@ -46,7 +46,7 @@ impl Row {
         self.ratio() > TWICE && self.large.p99 > FLOOR
     }
 
-    /// Whether it is asked in a way of our own choosing: filtered, ordered, or for another page than the first.
+    /// Whether the request is a chosen one: filtered, ordered, or for another page than the first.
     fn is_chosen(&self) -> bool {
         self.name.contains('?')
     }
@@ -85,7 +85,7 @@ impl fmt::Display for Scale {
 }
 
 impl Scale {
-    /// The data file beside the document, relative to it.
+    /// The path of the data file, relative to the document.
     pub fn data_file(&self) -> String {
         format!("benchmarks/{}.tsv", self.key.replace(' ', "-"))
     }
