@@ -84,7 +84,7 @@ fn role_level_lists_objects_with_role(backend: Backend) {
         ("custom", "admin_role", &[]),
     ] {
         let client = server.as_user(who, PASSWORD);
-        let path = format!("credentials/?order_by=name&role_level={level}");
+        let path = format!("credentials/?managed=false&order_by=name&role_level={level}");
         assert_eq!(names(&client, &path), expected, "{who} {level}");
         assert_eq!(count(&client, &path), expected.len() as u64, "{who} {level}");
     }
