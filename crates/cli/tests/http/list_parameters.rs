@@ -88,7 +88,7 @@ fn role_level_lists_objects_with_role(backend: Backend) {
         assert_eq!(names(&client, &path), expected, "{who} {level}");
         assert_eq!(count(&client, &path), expected.len() as u64, "{who} {level}");
     }
-    assert_eq!(names(&admin, "credentials/?order_by=name&role_level=admin_role"), ["a", "b", "c"]);
+    assert_eq!(names(&admin, "credentials/?managed=false&order_by=name&role_level=admin_role"), ["a", "b", "c"]);
     let client = server.as_user("direct", PASSWORD);
     assert_eq!(names(&client, "credentials/?role_level=read_role&role_level=use_role"), ["a"]);
     assert_eq!(names(&client, "credentials/?role_level=read_role&name=b"), ["b"]);
