@@ -110,6 +110,7 @@ impl Engine {
         if changed == 0 {
             return Ok(());
         }
+        self.registry.hooks(parent).after_association(tx, parent_id, sublist, id, attach).await?;
         let target = (sublist.target)();
         let operation = if attach { "associate" } else { "disassociate" };
         let entry = ActivityEntry {

@@ -193,6 +193,21 @@ pub trait Hooks: Send + Sync {
         Ok(())
     }
 
+    /// In the transaction of an association, after it was added, or removed with `attach` false.
+    ///
+    /// # Errors
+    /// Prevents the change.
+    async fn after_association(
+        &self,
+        _tx: &mut Transaction,
+        _parent: i64,
+        _sublist: &'static Sublist,
+        _id: i64,
+        _attach: bool,
+    ) -> Result<(), Error> {
+        Ok(())
+    }
+
     /// A POST to a sub-list whose description says [`hostler_schema::Post::GrantByHook`] or [`hostler_schema::Post::Hook`].
     ///
     /// # Errors

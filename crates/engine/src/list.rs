@@ -48,11 +48,18 @@ impl Engine {
         path: &str,
         pairs: &[(String, String)],
     ) -> Result<Map<String, Json>, Error> {
-        let list = query::parse(resource, pairs, actor, self.database.dialect(), ROW)?;
+        let mut list = query::parse(resource, pairs, actor, self.database.dialect(), ROW)?;
         let below = match scope {
             ListScope::Sublist(parent, id, sublist) => Some((parent, id, sublist)),
             _ => None,
         };
+        if let Some((_, parent, sublist)) = below
+            && sublist.ordered
+            && !pairs.iter().any(|(name, _)| name == "order_by" || name == "order")
+            && let Some(position) = sublist.join.position(parent, ROW)
+        {
+            list.order.insert(0, (position, Order::Asc));
+        }
         let leads_to_all = match below.and_then(|(_, id, sublist)| Some((sublist.whole?)(Expr::val(id)))) {
             Some(condition) => is_met(&mut Source::Database(&self.database), Rule::When(condition)).await?,
             None => false,

@@ -161,6 +161,13 @@ fn writable(resource: &'static Resource, creating: bool) -> Map<String, Json> {
             Some(DefaultValue::EmptyObject) => words.insert("default".into(), json!({})),
             None => None,
         };
+        if let Some(example) = field.example {
+            words.insert("default".into(), serde_json::from_str(example).unwrap_or_default());
+        }
+        if let Some(items) = field.items {
+            let child = json!({"type": items, "required": true, "hidden": false, "read_only": false});
+            words.insert("child".into(), child);
+        }
         if let Some(offered) = field.offered {
             words.insert("choices".into(), choices(offered));
         }
@@ -186,7 +193,12 @@ fn shape(field: &Field) -> Map<String, Json> {
     words.insert("filterable".into(), field.filter_listed.into());
     if let Some((least, greatest)) = field.range {
         words.insert("min_value".into(), least.into());
-        words.insert("max_value".into(), greatest.into());
+        if greatest != i64::MAX {
+            words.insert("max_value".into(), greatest.into());
+        }
+    }
+    if let Some(items) = field.items {
+        words.insert("child".into(), json!({"type": items, "hidden": false}));
     }
     if let FieldKind::Choice(choices) = field.kind {
         words.insert("choices".into(), self::choices(choices));

@@ -125,6 +125,10 @@ pub struct Field {
     pub type_name: Option<&'static str>,
     /// Whether the activity stream records it.
     pub recorded: bool,
+    /// The default that OPTIONS shows, as JSON text, where it is not the value that POST takes.
+    pub example: Option<&'static str>,
+    /// The type of the items of a list, as OPTIONS shows it.
+    pub items: Option<&'static str>,
 }
 
 impl Field {
@@ -152,6 +156,8 @@ impl Field {
             shown: true,
             type_name: None,
             recorded: true,
+            example: None,
+            items: None,
         }
     }
     /// Sets the label that people read.
@@ -250,6 +256,21 @@ impl Field {
     /// Sets the type in OPTIONS.
     pub const fn type_name(mut self, name: &'static str) -> Self {
         self.type_name = Some(name);
+        self
+    }
+    /// OPTIONS shows this JSON text as the default.
+    pub const fn example(mut self, json: &'static str) -> Self {
+        self.example = Some(json);
+        self
+    }
+    /// OPTIONS says that it is a list of items of this type.
+    pub const fn items(mut self, type_name: &'static str) -> Self {
+        self.items = Some(type_name);
+        self
+    }
+    /// Least number; OPTIONS names no greatest one.
+    pub const fn least(mut self, least: i64) -> Self {
+        self.range = Some((least, i64::MAX));
         self
     }
     /// The activity stream records it although clients cannot write it.

@@ -63,6 +63,16 @@ impl Join {
         }
     }
 
+    /// The id of the row of the join table that joins row `other` to the row with this id; none for other joins.
+    pub fn position(&self, this_id: i64, other: &str) -> Option<Expr> {
+        let Join::JoinTable { table, left, right, filter } = self else { return None };
+        let position = select_column(table, "id", *filter)
+            .and_where(column(table, left).eq(this_id))
+            .and_where(column(table, right).eq(column(other, "id")))
+            .to_owned();
+        Some(Expr::SubQuery(None, Box::new(position.into())))
+    }
+
     /// The condition that row `this` is joined to one of the rows of a subquery. `others` builds that subquery for the
     /// column it is given. None for the joins that cannot be written so.
     ///
@@ -211,6 +221,9 @@ pub struct Sublist {
     pub required: &'static [&'static str],
     /// Whether the parent shows a link to it in `related`.
     pub linked: bool,
+    /// Whether it lists the rows in the order in which they were associated, the order of the ids of its
+    /// [`Join::JoinTable`], unless the client asks for another.
+    pub ordered: bool,
 }
 
 impl Sublist {
@@ -226,6 +239,7 @@ impl Sublist {
             post: Post::Refused,
             required: &[],
             linked: true,
+            ordered: false,
         }
     }
     /// Lists all rows for a parent that meets this condition.
@@ -246,6 +260,11 @@ impl Sublist {
     /// Sets the fields that POST requires here.
     pub const fn requires(mut self, fields: &'static [&'static str]) -> Self {
         self.required = fields;
+        self
+    }
+    /// Lists the rows in the order in which they were associated.
+    pub const fn ordered(mut self) -> Self {
+        self.ordered = true;
         self
     }
     /// The parent's `related` does not name it.
