@@ -47,7 +47,7 @@ pub(crate) async fn delete(
         } else {
             continue;
         };
-        for (table, applies) in [("roles", !child.roles.is_empty()), ("activity_links", child.recorded)] {
+        for (table, applies) in [("roles", child.role_resource.is_some()), ("activity_links", child.recorded)] {
             if applies {
                 let delete = Query::delete()
                     .from_table(Alias::new(table))

@@ -11,7 +11,8 @@ use sea_query::{Alias, Asterisk, Condition, Expr, ExprTrait, Func, Query, Select
 use serde_json::{Map, Value as Json};
 
 use crate::{
-    APPLICATION, CREDENTIAL, CREDENTIAL_TYPE, LABEL, ORGANIZATION, PROJECT, REGISTRY, ROLE, TEAM, TOKEN, USER,
+    APPLICATION, CREDENTIAL, CREDENTIAL_TYPE, EXECUTION_ENVIRONMENT, LABEL, ORGANIZATION, PROJECT, REGISTRY, ROLE,
+    TEAM, TOKEN, USER,
 };
 
 const OPERATIONS: &[(&str, &str)] = &[
@@ -75,7 +76,7 @@ pub static ACTIVITY: Resource = Resource {
     detail_title: "Activity Stream Detail",
     description: "What was done, when and by which user. Secrets are not recorded. Users see their own entries, those about \
                   teams, projects, credentials and applications that they see, and those about organizations that they \
-                  administer or audit, with their members and labels.",
+                  administer or audit, with their members, labels and execution environments.",
     table: "activity",
     relations: &[
         Relation::new("actor", || &USER, Join::Column("actor_id")).unlisted(),
@@ -87,6 +88,7 @@ pub static ACTIVITY: Resource = Resource {
         about("credential_type", || &CREDENTIAL_TYPE),
         about("role", || &ROLE),
         about("label", || &LABEL),
+        about("execution_environment", || &EXECUTION_ENVIRONMENT),
         about("o_auth2_application", || &APPLICATION),
         about("o_auth2_access_token", || &TOKEN),
     ],
@@ -107,6 +109,7 @@ struct ActivityAccess;
 impl Access for ActivityAccess {
     /// Superusers and system auditors see all. Others see an entry if it is
     /// about an organization that they administer or audit, or a label or
+    /// execution environment or
     /// member of it; about a team, project, credential, application or token that they
     /// can read; about themselves, or done by themselves; and never if it is also
     /// about an organization, team, project or credential hidden from them.
@@ -152,6 +155,7 @@ impl Access for ActivityAccess {
         let entries = [
             Some(about(ORGANIZATION.name, linked_to(audited()))),
             of_audited(&LABEL, "organization_id"),
+            of_audited(&EXECUTION_ENVIRONMENT, "organization_id"),
             Some(about(USER.name, linked_to(members))),
             Some(about(USER.name, column("link", "object_id").eq(actor.id))),
             readable(&TEAM, teams),

@@ -1,6 +1,8 @@
 //! Fields, relations, conditions and rules that several resources share.
 
-use hostler_access::{ImplyingRoles, has_role_on, implying_roles, objects_with_permission, objects_with_role};
+use hostler_access::{
+    ImplyingRoles, has_role_on, implying_roles, objects_with_permission, objects_with_role, rule_on_object,
+};
 use hostler_database::{Row, Type};
 use hostler_engine::{Engine, Error, can_grant_roles};
 use hostler_schema::{Access, Action, Actor, Draft, Field, Join, Relation, Resource, Rule, Summary, column, fields};
@@ -8,9 +10,15 @@ use sea_query::{Alias, Expr, ExprTrait, Query, UnionType};
 
 use crate::users::USER;
 
-/// The types of objects that have roles.
-pub const TYPES_WITH_ROLES: &[fn() -> &'static Resource] =
-    &[|| &crate::ORGANIZATION, || &crate::TEAM, || &crate::PROJECT, || &crate::CREDENTIAL];
+/// The types of objects on which roles are granted. Execution environments have no roles of their own: they are granted
+/// by role definitions only.
+pub const TYPES_WITH_ROLES: &[fn() -> &'static Resource] = &[
+    || &crate::ORGANIZATION,
+    || &crate::TEAM,
+    || &crate::PROJECT,
+    || &crate::CREDENTIAL,
+    || &crate::EXECUTION_ENVIRONMENT,
+];
 
 /// When the object was created.
 pub const CREATED: Field = fields::time("created").label("Created").help("When this object was created.").read_only();
@@ -161,6 +169,11 @@ pub const fn identity(table: &'static str, access: &'static dyn Access) -> Resou
     let mut resource = Resource::new("resource", table, "Resource", FIELDS, access);
     resource.search = &["ansible_id"];
     resource
+}
+
+/// Whether the actor may do this with the object with this id, or with any if none is named; the rule refers to no row.
+pub fn rows_of(resource: &'static Resource, id: Option<i64>, actor: &Actor, action: Action) -> Rule {
+    rule_on_object(resource, id, |row| resource.access.rows(actor, action, row))
 }
 
 /// Whether the actor administers any organization; the rule refers to no row.

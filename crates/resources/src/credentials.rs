@@ -11,7 +11,8 @@ use crate::common::{
 use crate::credential_access::CredentialAccess;
 use crate::credential_owners::owner_teams;
 use crate::{
-    ACTIVITY, CREDENTIAL_INPUT_SOURCE, CREDENTIAL_TYPE, ORGANIZATION, PROJECT, ROLE, TEAM, USER, access_paths,
+    ACTIVITY, CREDENTIAL_INPUT_SOURCE, CREDENTIAL_TYPE, EXECUTION_ENVIRONMENT, ORGANIZATION, PROJECT, ROLE, TEAM, USER,
+    access_paths,
 };
 
 /// The name.
@@ -177,7 +178,7 @@ pub static CREDENTIAL: Resource = Resource {
             Join::Reverse("signature_validation_credential_id"),
         ),
         absent("ad_hoc_commands", || &CREDENTIAL),
-        absent("executionenvironments", || &CREDENTIAL),
+        Relation::new("executionenvironments", || &EXECUTION_ENVIRONMENT, Join::Reverse("credential_id")),
         absent("instancegroups", || &CREDENTIAL),
         absent("joblaunchconfigs", || &CREDENTIAL),
         absent("jobs", || &CREDENTIAL),

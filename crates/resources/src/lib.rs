@@ -5,6 +5,7 @@ mod access_paths;
 mod activity;
 pub mod applications;
 mod common;
+mod container_images;
 mod credential_access;
 mod credential_hooks;
 mod credential_input_sources;
@@ -14,6 +15,7 @@ mod credential_managed;
 mod credential_owners;
 mod credential_types;
 mod credentials;
+mod execution_environments;
 mod explain_access;
 mod labels;
 mod organizations;
@@ -33,6 +35,7 @@ pub use credential_input_sources::CREDENTIAL_INPUT_SOURCE;
 pub use credential_lookup_test::{require_lookup_permission, test_lookup};
 pub use credential_types::CREDENTIAL_TYPE;
 pub use credentials::CREDENTIAL;
+pub use execution_environments::EXECUTION_ENVIRONMENT;
 pub use explain_access::explain;
 pub use labels::LABEL;
 pub use organizations::ORGANIZATION;
@@ -56,6 +59,7 @@ pub const REGISTRY: Registry = Registry(&[
     Registered { resource: &CREDENTIAL_TYPE, hooks: &credential_types::CredentialTypeHooks },
     Registered { resource: &CREDENTIAL, hooks: &credential_hooks::CredentialHooks },
     Registered { resource: &CREDENTIAL_INPUT_SOURCE, hooks: &credential_input_sources::InputSourceHooks },
+    Registered { resource: &EXECUTION_ENVIRONMENT, hooks: &execution_environments::ExecutionEnvironmentHooks },
     Registered { resource: &APPLICATION, hooks: &applications::ApplicationHooks },
     Registered { resource: &TOKEN, hooks: &tokens::TokenHooks },
     Registered { resource: &SESSION, hooks: &sessions::SessionHooks },
@@ -67,13 +71,14 @@ pub const REGISTRY: Registry = Registry(&[
     Registered { resource: &ACTIVITY, hooks: &activity::ActivityHooks },
 ]);
 
-/// Creates the objects that every server has: AWX's managed credential types and the
-/// managed credential for Ansible Galaxy.
+/// Creates the objects that every server has: AWX's managed credential types, the
+/// managed credential for Ansible Galaxy, and AWX's execution environments.
 ///
 /// # Errors
 /// Database errors.
 pub async fn preload(engine: &Engine) -> Result<(), hostler_database::Error> {
     hostler_credential_types::managed::sync(&engine.database, engine.clock.now()).await?;
     credential_types::sync_type_columns(&engine.database).await?;
-    credential_managed::create_galaxy_credential(engine).await
+    credential_managed::create_galaxy_credential(engine).await?;
+    execution_environments::preload(engine).await
 }

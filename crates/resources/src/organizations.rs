@@ -6,7 +6,7 @@ use hostler_database::{Row, Transaction, Type};
 use hostler_engine::{Engine, Error, Hooks, RenderContext, ResponseObject};
 use hostler_schema::{
     Access, Action, Actor, Association, DefaultValue, Draft, Field, ImpliedBy, Join, NaturalKeyPart, ObjectRole, Post,
-    Relation, Resource, Rule, Singleton, Sublist, UniqueConstraint, column, fields,
+    Relation, Resource, Rule, Singleton, Sublist, Summary, UniqueConstraint, column, fields,
 };
 use sea_query::{Alias, Asterisk, Expr, ExprTrait, Func, Query, UnionType};
 use serde_json::json;
@@ -17,7 +17,10 @@ use crate::common::{
 };
 use crate::credential_access::usable_credentials;
 use crate::credential_inputs::TypeDefinition;
-use crate::{ACTIVITY, APPLICATION, CREDENTIAL, LABEL, PROJECT, ROLE, TEAM, USER, access_paths};
+use crate::{
+    ACTIVITY, APPLICATION, CREDENTIAL, EXECUTION_ENVIRONMENT, LABEL, PROJECT, ROLE, TEAM, USER, access_paths,
+    execution_environments,
+};
 
 const NAME: Field =
     fields::text("name").label("Name").max(512).required().help("The name of the organization; unique.");
@@ -35,9 +38,11 @@ const CUSTOM_VIRTUALENV: Field = fields::text("custom_virtualenv")
     .nullable()
     .read_only()
     .help("Kept for old clients; execution environments took its place.");
-const DEFAULT_ENVIRONMENT: Field = fields::reserved("default_environment")
-    .label("Default environment")
-    .help("The execution environment for jobs that name none.");
+const DEFAULT_ENVIRONMENT: Field =
+    fields::link("default_environment", "default_environment_id", || &EXECUTION_ENVIRONMENT)
+        .label("Default environment")
+        .nullable()
+        .help("The execution environment for jobs that name none.");
 
 /// Each of these roles allows to see the organization.
 const READ_IMPLIED_BY: &[ImpliedBy] = &[
@@ -121,8 +126,8 @@ const RELATIONS: &[Relation] = &[
     Relation::new("labels", || &LABEL, Join::Reverse("organization_id")),
     Relation::new("applications", || &APPLICATION, Join::Reverse("organization_id")),
     Relation::new("credentials", || &CREDENTIAL, Join::Reverse("organization_id")),
-    absent("default_environment", || &ORGANIZATION),
-    absent("executionenvironments", || &ORGANIZATION),
+    Relation::new("default_environment", || &EXECUTION_ENVIRONMENT, Join::Column("default_environment_id")),
+    Relation::new("executionenvironments", || &EXECUTION_ENVIRONMENT, Join::Reverse("organization_id")),
     Relation::new("galaxy_credentials", || &CREDENTIAL, ITS_GALAXY_CREDENTIALS),
     absent("instance_groups", || &ORGANIZATION),
     absent("inventories", || &ORGANIZATION),
@@ -169,6 +174,7 @@ const SUBLISTS: &[Sublist] = &[
             "awx.main.models.organization.Organization_galaxy_credentials",
             usable_credentials,
         ))),
+    execution_environments::OF_ORGANIZATION,
     Sublist::new("applications", "Organization Applications List", || &APPLICATION, Join::Reverse("organization_id"))
         .post(Post::Create("organization")),
     Sublist::new("activity_stream", "Organization Activity Stream List", || &ACTIVITY, activity_of("organization")),
@@ -196,7 +202,6 @@ pub static ORGANIZATION: Resource = Resource {
     relations: RELATIONS,
     sublists: SUBLISTS,
     unimplemented: &[
-        "execution_environments",
         "inventories",
         "job_templates",
         "workflow_job_templates",
@@ -207,7 +212,16 @@ pub static ORGANIZATION: Resource = Resource {
         "notification_templates_approvals",
         "instance_groups",
     ],
-    summaries: &[CREATED_BY, MODIFIED_BY],
+    summaries: &[
+        Summary {
+            name: "default_environment",
+            column: "default_environment_id",
+            target: || &EXECUTION_ENVIRONMENT,
+            linked: true,
+        },
+        CREATED_BY,
+        MODIFIED_BY,
+    ],
     natural_key: &[NaturalKeyPart::Field("name")],
     unique: &[UniqueConstraint {
         fields: &["name"],
@@ -240,6 +254,10 @@ impl Access for OrganizationAccess {
 
     fn create(&self, actor: &Actor, _draft: Draft<'_>) -> Rule {
         Rule::from_bool(actor.is_superuser)
+    }
+
+    fn relink(&self, actor: &Actor, _name: &str, _from: Option<i64>, to: Option<i64>) -> Rule {
+        to.map_or(Rule::All, |environment| execution_environments::can_read(actor, environment))
     }
 }
 

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use hostler_access::{can_create_in_organization, has_role_or_permission};
 use hostler_database::{Transaction, Type};
-use hostler_engine::{Edit, Engine, Error, Hooks, RenderContext, ResponseObject};
+use hostler_engine::{Edit, Engine, Error, Hooks, RenderContext, ResponseObject, summarize};
 use hostler_schema::{
     Access, Action, Actor, DefaultValue, Draft, Field, ImpliedBy, Join, NaturalKeyPart, ObjectRole, Relation, Resource,
     Rule, Singleton, Sublist, Summary, UniqueConstraint, column, fields,
@@ -17,7 +17,9 @@ use crate::common::{
 use crate::credential_access::can_use;
 use crate::credential_inputs::TypeDefinition;
 use crate::project_sources::{has_control_characters, is_allowed_scm_url, slug};
-use crate::{ACTIVITY, CREDENTIAL, ORGANIZATION, ROLE, TEAM, USER, access_paths};
+use crate::{
+    ACTIVITY, CREDENTIAL, EXECUTION_ENVIRONMENT, ORGANIZATION, ROLE, TEAM, USER, access_paths, execution_environments,
+};
 
 const SCM_TYPES: &[(&str, &str)] = &[
     ("", "Manual"),
@@ -86,6 +88,12 @@ const SIGNATURE_LINK: Field =
         .nullable()
         .help("The credential that checks the content's signature.");
 
+const DEFAULT_ENVIRONMENT: Field =
+    fields::link("default_environment", "default_environment_id", || &EXECUTION_ENVIRONMENT)
+        .label("Default environment")
+        .nullable()
+        .help("The execution environment for jobs of this project.");
+
 const fn flag(name: &'static str, label: &'static str, help: &'static str) -> Field {
     fields::boolean(name).label(label).default(DefaultValue::Boolean(false)).help(help)
 }
@@ -136,9 +144,7 @@ const PROJECT_FIELDS: &[Field] = &[
         .nullable()
         .read_only()
         .help("Kept for old clients; execution environments took its place."),
-    fields::reserved("default_environment")
-        .label("Default environment")
-        .help("The execution environment for jobs of this project."),
+    DEFAULT_ENVIRONMENT,
     SIGNATURE_LINK,
     fields::boolean("last_update_failed")
         .column("last_job_failed")
@@ -211,7 +217,7 @@ pub static PROJECT: Resource = Resource {
         Relation::new("credential", || &CREDENTIAL, Join::Column("credential_id")),
         absent("credentials", || &CREDENTIAL),
         absent("current_job", || &PROJECT),
-        absent("default_environment", || &PROJECT),
+        Relation::new("default_environment", || &EXECUTION_ENVIRONMENT, Join::Column("default_environment_id")),
         absent("execution_environment", || &PROJECT),
         absent("instance_groups", || &PROJECT),
         absent("jobs", || &PROJECT),
@@ -257,6 +263,12 @@ pub static PROJECT: Resource = Resource {
             target: || &CREDENTIAL,
             linked: true,
         },
+        Summary {
+            name: DEFAULT_ENVIRONMENT.name,
+            column: DEFAULT_ENVIRONMENT.column,
+            target: || &EXECUTION_ENVIRONMENT,
+            linked: true,
+        },
         CREATED_BY,
         MODIFIED_BY,
     ],
@@ -287,12 +299,16 @@ impl Access for ProjectAccess {
 
     fn create(&self, actor: &Actor, draft: Draft<'_>) -> Rule {
         let used = CREDENTIALS.iter().filter_map(|field| draft(field.name));
-        used.map(|credential| can_use(actor, credential)).fold(creates_in(actor, draft("organization")), Rule::and)
+        let environment = draft(DEFAULT_ENVIRONMENT.name).map(|id| execution_environments::can_read(actor, id));
+        used.map(|credential| can_use(actor, credential))
+            .chain(environment)
+            .fold(creates_in(actor, draft("organization")), Rule::and)
     }
 
     fn relink(&self, actor: &Actor, name: &str, _from: Option<i64>, to: Option<i64>) -> Rule {
         match (name, to) {
             ("organization", _) => creates_in(actor, to),
+            ("default_environment", Some(environment)) => execution_environments::can_read(actor, environment),
             // Updates of the project use its credentials.
             (_, Some(credential)) => can_use(actor, credential),
             (_, None) => Rule::All,
@@ -422,6 +438,15 @@ impl Hooks for ProjectHooks {
             .and_where(column("updatable", "id").is_in(ids))
             .to_owned();
         let rows = engine.database.read(&query, &[Type::Integer, Type::Boolean]).await?;
+        if let (true, [shown]) = (view.detail, &mut *page) {
+            let organization = shown.loaded.record.integer(&ORGANIZATION_LINK);
+            if let Some(id) = execution_environments::default_environment(engine, organization).await? {
+                let summaries = summarize(engine, view.actor, &EXECUTION_ENVIRONMENT, &[id]).await?;
+                if let Some((_, environment)) = summaries.into_iter().next() {
+                    shown.add_summary("resolved_environment", environment.into());
+                }
+            }
+        }
         for shown in page {
             let id = Some(shown.loaded.record.id);
             let may_update = view.actor.can_write && rows.iter().any(|row| row.integer(0) == id && row.boolean(1));

@@ -17,7 +17,6 @@ use crate::sign_in::UserPath;
 pub(crate) const UNIMPLEMENTED_LISTS: &[&str] = &[
     "ad_hoc_commands",
     "constructed_inventories",
-    "execution_environments",
     "groups",
     "hosts",
     "instance_groups",

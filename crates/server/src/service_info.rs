@@ -51,7 +51,6 @@ pub(crate) fn options(route: &Route) -> Option<Response> {
 /// asked for none of them: by the name that the root gives them, and their path.
 /// Until they are built they say so (501).
 const LISTS_REQUIRED_BY_AWXKIT: &[(&str, &str)] = &[
-    ("execution_environments", "execution_environments"),
     ("inventory", "inventories"),
     ("inventory_sources", "inventory_sources"),
     ("job_templates", "job_templates"),

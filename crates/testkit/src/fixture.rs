@@ -77,6 +77,11 @@ impl Fixture {
             }
             server.add_member(organization, &ann);
             named("labels", format!("label-{number}"), organization);
+            let image = json!({"name": format!("environment-{number}"), "organization": home, "image": "a/b"});
+            let environment = admin.create("/api/v2/execution_environments/", image);
+            admin
+                .patch(&format!("/api/v2/organizations/{organization}/"), json!({"default_environment": environment}))
+                .expect(200);
             let crew = named("teams", format!("crew-{number}"), home);
             admin.attach(&format!("/api/v2/teams/{crew}/users/"), ann.id);
             admin.attach(&format!("/api/v2/teams/{crew}/roles/"), use_role);
@@ -110,6 +115,7 @@ impl Fixture {
             ("credential_input_sources", first("/api/v2/credential_input_sources/")),
             ("credential_types", credentials.custom.to_string()),
             ("credentials", credentials.target.to_string()),
+            ("execution_environments", first("/api/v2/execution_environments/?name=environment-0")),
             ("labels", first("/api/v2/labels/")),
             ("organizations", home.to_string()),
             ("projects", project.to_string()),
@@ -127,7 +133,16 @@ impl Fixture {
         ]);
         let fixture = Fixture { ann, bea, keys };
         // Changes of each of these objects, by two users.
-        for plural in ["applications", "credentials", "organizations", "projects", "teams", "users", "tokens"] {
+        for plural in [
+            "applications",
+            "credentials",
+            "execution_environments",
+            "organizations",
+            "projects",
+            "teams",
+            "users",
+            "tokens",
+        ] {
             let path = format!("/api/v2/{plural}/{}/", fixture.keys[plural]);
             let field = if plural == "users" { "last_name" } else { "description" };
             for number in 0..size {

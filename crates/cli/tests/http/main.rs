@@ -18,6 +18,7 @@ mod credentials;
 mod disabled_users;
 mod enumeration;
 mod every_endpoint;
+mod execution_environments;
 mod explain_access;
 mod faults;
 mod health_endpoints;

@@ -58,6 +58,13 @@ fn everything_else_is_deleted_with_the_organization(backend: Backend) {
             admin.create("/api/v2/labels/", json!({"name": "l", "organization": organization}))
         ),
         format!("/api/v2/applications/{}/", admin.create("/api/v2/applications/", application)),
+        format!(
+            "/api/v2/execution_environments/{}/",
+            admin.create(
+                "/api/v2/execution_environments/",
+                json!({"name": "e", "image": "a/b", "organization": organization})
+            )
+        ),
     ];
     for path in &paths {
         admin.get(path).expect(200);

@@ -47,6 +47,7 @@ fn state(admin: &Client) -> Vec<Value> {
         "teams",
         "projects",
         "labels",
+        "execution_environments",
         "applications",
         "tokens",
         "role_definitions",

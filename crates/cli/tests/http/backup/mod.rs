@@ -49,6 +49,7 @@ fn state(client: &Client) -> Vec<(&'static str, Value)> {
         "organizations",
         "teams",
         "labels",
+        "execution_environments",
         "projects",
         "applications",
         "tokens",

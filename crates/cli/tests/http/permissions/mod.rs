@@ -10,6 +10,7 @@ mod applications;
 mod assignments;
 mod credentials;
 mod definitions;
+mod execution_environments;
 mod fixture;
 mod grants;
 mod labels;
