@@ -34,7 +34,7 @@ impl Access for ByOrganization {
         match has_role(organization, role, actor, row) {
             Rule::When(_) => {
                 let roles = implying_roles(organization, role).own;
-                Rule::When(column(row, self.column).in_subquery(objects_with_role(organization.name, &roles, actor.id)))
+                Rule::When(column(row, self.column).in_subquery(objects_with_role(organization.name, &roles)))
             }
             rule => rule,
         }

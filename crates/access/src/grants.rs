@@ -1,9 +1,9 @@
-use hostler_database::{GRANTED_USER, USER_GRANTS};
 use hostler_schema::{Actor, Resource, Rule, Singleton, column};
 use sea_query::{Alias, Expr, ExprTrait, Query, SelectStatement, UnionType};
 
 use crate::by_organization::has_role_on;
 use crate::graph::{ImplyingRoles, implying_roles};
+use crate::user_grants::USER_GRANTS;
 
 /// The rows on which `actor` has `role`, directly, through a team or through another role.
 ///
@@ -15,14 +15,10 @@ pub fn has_role(resource: &'static Resource, role: &'static str, actor: &Actor, 
     }
     let mut rule = Rule::None;
     if !own.is_empty() {
-        rule = rule.or(Rule::When(column(row, "id").in_subquery(objects_with_role(resource.name, &own, actor.id))));
+        rule = rule.or(Rule::When(column(row, "id").in_subquery(objects_with_role(resource.name, &own))));
     }
     if let (false, Some(link)) = (organization.is_empty(), resource.organization_column()) {
-        rule = rule.or(Rule::When(column(row, link).in_subquery(objects_with_role(
-            "organization",
-            &organization,
-            actor.id,
-        ))));
+        rule = rule.or(Rule::When(column(row, link).in_subquery(objects_with_role("organization", &organization))));
     }
     if let Some((link, teams)) = resource.link("team") {
         for role in team {
@@ -72,7 +68,7 @@ pub fn can_create_in_organization(
     actor: &Actor,
     organization: Option<i64>,
 ) -> Rule {
-    let defined = objects_with_permission(organizations.name, &resource.permission("add"), actor.id);
+    let defined = objects_with_permission(organizations.name, &resource.permission("add"));
     let by_definition = match organization {
         Some(id) => Expr::val(id).cast_as("bigint").in_subquery(defined),
         None => Expr::exists(defined),
@@ -91,74 +87,75 @@ pub fn has_role_or_permission(
 ) -> Rule {
     match has_role(resource, role, actor, row) {
         Rule::All => Rule::All,
-        by_role => by_role.or(by_definition(resource, &resource.permission(action), actor, row)),
+        by_role => by_role.or(by_definition(resource, &resource.permission(action), row)),
     }
 }
 
-/// The rows for which a custom role definition gives `actor` this permission,
+/// The rows for which a custom role definition gives the actor this permission,
 /// on the object itself or on its organization.
-fn by_definition(resource: &'static Resource, permission: &str, actor: &Actor, row: &str) -> Rule {
-    let own = Rule::When(column(row, "id").in_subquery(objects_with_permission(resource.name, permission, actor.id)));
+fn by_definition(resource: &'static Resource, permission: &str, row: &str) -> Rule {
+    let own = Rule::When(column(row, "id").in_subquery(objects_with_permission(resource.name, permission)));
     match resource.organization_column() {
-        Some(link) => own.or(Rule::When(column(row, link).in_subquery(objects_with_permission(
-            "organization",
-            permission,
-            actor.id,
-        )))),
+        Some(link) => {
+            own.or(Rule::When(column(row, link).in_subquery(objects_with_permission("organization", permission))))
+        }
         None => own,
     }
 }
 
-/// The ids of the objects of this type on which the user was assigned, directly
-/// or through a team, a custom role definition with this permission.
-pub fn objects_with_permission(content_type: &str, permission: &str, user: impl Into<Expr>) -> SelectStatement {
+/// The ids of the objects of this type on which the actor was assigned, directly or through a team, a custom role
+/// definition with this permission. The query needs [`crate::with_user_grants`].
+pub fn objects_with_permission(content_type: &str, permission: &str) -> SelectStatement {
+    with_permission(objects_of_actor(content_type), USER_GRANTS, permission)
+}
+
+/// As [`objects_with_permission`], for any user.
+pub fn objects_with_permission_of(content_type: &str, permission: &str, user: impl Into<Expr>) -> SelectStatement {
+    granted_directly_or_by_team(with_permission(granted_objects(content_type), "roles", permission), user.into())
+}
+
+/// The ids of the objects of this type on which the actor has one of these roles, directly or through a team. The query
+/// needs [`crate::with_user_grants`].
+pub fn objects_with_role(content_type: &str, fields: &[&'static str]) -> SelectStatement {
+    objects_of_actor(content_type).and_where(one_of(USER_GRANTS, fields)).to_owned()
+}
+
+/// As [`objects_with_role`], for any user.
+pub fn objects_with_role_of(content_type: &str, fields: &[&'static str], user: impl Into<Expr>) -> SelectStatement {
+    granted_directly_or_by_team(objects_with_granted_role(content_type, fields), user.into())
+}
+
+fn with_permission(mut query: SelectStatement, source: &str, permission: &str) -> SelectStatement {
     const PERMISSIONS: &str = "role_definition_permissions";
-    let permitted = |source: &str| {
-        let given = column(PERMISSIONS, "definition_id").eq(column(source, "definition_id"));
-        let mut query = objects(source, content_type);
-        query.inner_join(Alias::new(PERMISSIONS), given).and_where(column(PERMISSIONS, "permission").eq(permission));
-        query
-    };
-    among_grants(permitted, user.into())
+    let same_definition = column(PERMISSIONS, "definition_id").eq(column(source, "definition_id"));
+    query
+        .inner_join(Alias::new(PERMISSIONS), same_definition)
+        .and_where(column(PERMISSIONS, "permission").eq(permission))
+        .to_owned()
 }
 
-/// The ids of the objects of this type on which the user has one of these
-/// roles, directly or through a team.
-pub fn objects_with_role(content_type: &str, fields: &[&'static str], user: impl Into<Expr>) -> SelectStatement {
-    let with_role = |source: &str| {
-        let mut query = objects(source, content_type);
-        query.and_where(column(source, "role_field").is_in(fields.iter().copied()));
-        query
-    };
-    among_grants(with_role, user.into())
+/// `SELECT object_id` of the objects of this type on which the actor has any role.
+fn objects_of_actor(content_type: &str) -> SelectStatement {
+    Query::select()
+        .expr(column(USER_GRANTS, "object_id"))
+        .from(Alias::new(USER_GRANTS))
+        .and_where(column(USER_GRANTS, "content_type").eq(content_type))
+        .to_owned()
 }
 
-/// What `query` selects from the effective grants of the user. For a user who is known before the statement runs, this
-/// reads [`USER_GRANTS`]; for users that the statement itself finds, it is a subquery over the tables.
-fn among_grants(query: impl Fn(&str) -> SelectStatement, user: Expr) -> SelectStatement {
-    match user {
-        Expr::Value(user) => query(USER_GRANTS).and_where(column(USER_GRANTS, GRANTED_USER).eq(user)).to_owned(),
-        user => directly_or_by_team(query("roles"), user),
-    }
+/// `SELECT object_id` of the objects of this type on which any role is granted, over `grants` and `roles`.
+fn granted_objects(content_type: &str) -> SelectStatement {
+    Query::select()
+        .expr(column("roles", "object_id"))
+        .from(Alias::new("grants"))
+        .inner_join(Alias::new("roles"), column("roles", "id").eq(column("grants", "role_id")))
+        .and_where(column("roles", "content_type").eq(content_type))
+        .to_owned()
 }
 
-/// `SELECT object_id` from [`USER_GRANTS`], or from the grants with their roles, for objects of this type.
-fn objects(source: &str, content_type: &str) -> SelectStatement {
-    let mut query = Query::select();
-    query.column((Alias::new(source), Alias::new("object_id")));
-    if source == USER_GRANTS {
-        query.from(Alias::new(USER_GRANTS));
-    } else {
-        query
-            .from(Alias::new("grants"))
-            .inner_join(Alias::new("roles"), column("roles", "id").eq(column("grants", "role_id")));
-    }
-    query.and_where(column(source, "content_type").eq(content_type)).to_owned()
-}
-
-/// The rows of `query`, over `grants`, of the user and of the user's teams. A UNION instead of an OR, so that each part
-/// uses its index.
-fn directly_or_by_team(query: SelectStatement, user: Expr) -> SelectStatement {
+/// The rows of `query`, over `grants`, that are granted to the user or to one of the user's teams. Two queries rather than
+/// one with OR: each has its index.
+pub(crate) fn granted_directly_or_by_team(query: SelectStatement, user: Expr) -> SelectStatement {
     let mut own = query.clone();
     own.and_where(column("grants", "user_id").eq(user.clone()));
     let mut by_team = query;
@@ -170,19 +167,18 @@ fn directly_or_by_team(query: SelectStatement, user: Expr) -> SelectStatement {
 /// Whether this user administers any organization. Only users are granted that
 /// role, never teams.
 pub fn is_organization_admin(user: Expr) -> Expr {
-    let mut administered = granted_objects("organization", &["admin_role"]);
+    let mut administered = objects_with_granted_role("organization", &["admin_role"]);
     administered.and_where(column("grants", "user_id").eq(user));
     Expr::exists(administered)
 }
 
 /// The ids of the teams whose grants extend to this user: as member or admin
 /// of the team, or as admin of its organization (who is implied to be both, as in AWX).
-/// [`USER_GRANTS`] has the same rule for a user who is known before the statement runs.
 pub fn teams_of_user(user: impl Into<Expr>) -> SelectStatement {
     let user = user.into();
-    let mut direct = granted_objects("team", &["admin_role", "member_role"]);
+    let mut direct = objects_with_granted_role("team", &["admin_role", "member_role"]);
     direct.and_where(column("grants", "user_id").eq(user.clone()));
-    let mut administered = granted_objects("organization", &["admin_role"]);
+    let mut administered = objects_with_granted_role("organization", &["admin_role"]);
     administered.and_where(column("grants", "user_id").eq(user));
     let by_organization = Query::select()
         .column((Alias::new("administered_teams"), Alias::new("id")))
@@ -201,17 +197,17 @@ pub fn users_with_role(content_type: &str, fields: &[&'static str], condition: E
         .from(Alias::new("grants"))
         .inner_join(Alias::new("roles"), column("roles", "id").eq(column("grants", "role_id")))
         .and_where(column("roles", "content_type").eq(content_type))
-        .and_where(one_of(fields))
+        .and_where(one_of("roles", fields))
         .and_where(column("grants", "user_id").is_not_null())
         .and_where(condition)
         .to_owned()
 }
 
-/// The ids of the objects of this type of which these roles were granted to any user or team.
-fn granted_objects(content_type: &str, fields: &[&'static str]) -> SelectStatement {
-    objects("roles", content_type).and_where(one_of(fields)).to_owned()
+/// The ids of the objects of this type on which one of these roles is granted, over `grants` and `roles`.
+fn objects_with_granted_role(content_type: &str, fields: &[&'static str]) -> SelectStatement {
+    granted_objects(content_type).and_where(one_of("roles", fields)).to_owned()
 }
 
-fn one_of(fields: &[&'static str]) -> Expr {
-    column("roles", "role_field").is_in(fields.iter().copied())
+fn one_of(source: &str, fields: &[&'static str]) -> Expr {
+    column(source, "role_field").is_in(fields.iter().copied())
 }

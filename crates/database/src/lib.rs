@@ -33,7 +33,6 @@ mod sqlite;
 mod statement;
 mod statement_count;
 mod transaction;
-mod user_grants;
 mod value;
 
 use std::path::PathBuf;
@@ -45,7 +44,6 @@ pub use error::{Error, OpenError};
 pub use prepared_query::PreparedQuery;
 pub use statement_count::count_statements;
 pub use transaction::Transaction;
-pub use user_grants::{GRANTED_USER, USER_GRANTS};
 pub use value::{Row, Type, Value};
 
 use postgres::Postgres;

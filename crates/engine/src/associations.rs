@@ -61,7 +61,7 @@ impl Engine {
             .from_as(Alias::new(target.table), Alias::new(ROW))
             .and_where(column(ROW, "id").eq(id))
             .to_owned();
-        let rows = self.database.read(&query, &[Type::Boolean]).await?;
+        let rows = self.read_with_rules(actor, query, &[Type::Boolean]).await?;
         let Some(row) = rows.first() else {
             return Err(Error::BadRequest(format!("{} matching query does not exist.", model_name(target))));
         };

@@ -191,7 +191,7 @@ impl Engine {
             return Ok(());
         }
         let users = self.registry.by_name("user").ok_or(Error::NotFound(None))?.resource;
-        self.require_on((users, user), ROW, users.access.rows(actor, Action::Delete, ROW)).await
+        self.require_on(actor, (users, user), ROW, users.access.rows(actor, Action::Delete, ROW)).await
     }
 
     /// The system-wide roles are the two flags of a user: the same rules apply.
@@ -226,7 +226,7 @@ pub(crate) async fn require_administer_object(
     resource: &'static Resource,
     id: i64,
 ) -> Result<(), Error> {
-    engine.require_on((resource, id), ROW, can_grant_roles(resource, actor, ROW)).await
+    engine.require_on(actor, (resource, id), ROW, can_grant_roles(resource, actor, ROW)).await
 }
 
 /// Grants a role of an object that the same transaction may have created,

@@ -61,7 +61,7 @@ impl Engine {
             list.order.insert(0, (position, Order::Asc));
         }
         let leads_to_all = match below.and_then(|(_, id, sublist)| Some((sublist.whole?)(Expr::val(id)))) {
-            Some(condition) => is_met(&mut Source::Database(&self.database), Rule::When(condition)).await?,
+            Some(condition) => is_met(&mut Source::Database(&self.database), actor, Rule::When(condition)).await?,
             None => false,
         };
         let scope = if leads_to_all { ListScope::All } else { scope };
@@ -78,7 +78,7 @@ impl Engine {
         let (number, known) = match list.page.number {
             PageNumber::At(number) => (number, None),
             PageNumber::Last => {
-                let count = self.count(&visible).await?;
+                let count = self.count(actor, &visible).await?;
                 (Ord::max(count.div_ceil(size), 1), Some(count))
             }
         };
@@ -108,7 +108,7 @@ impl Engine {
             Some(count) => Some(count),
             // The last page tells the count by itself.
             None if (loaded.len() as u64) < size => Some((number - 1) * size + loaded.len() as u64),
-            None => Some(self.count(&visible).await?),
+            None => Some(self.count(actor, &visible).await?),
         };
 
         let page = self
@@ -144,8 +144,8 @@ impl Engine {
         }
     }
 
-    async fn count(&self, rows: &VisibleRows) -> Result<u64, Error> {
-        Ok(number(&self.database.read(&rows.count(), &[Type::Integer]).await?))
+    async fn count(&self, actor: &Actor, rows: &VisibleRows) -> Result<u64, Error> {
+        Ok(number(&self.read_with_rules(actor, rows.count(), &[Type::Integer]).await?))
     }
 }
 

@@ -136,7 +136,7 @@ pub async fn find_id(
         .from_as(Alias::new(resource.table), Alias::new(ROW))
         .cond_where(target.condition(resource)?)
         .to_owned();
-    let rows = engine.database.read(&query, &[Type::Integer, Type::Boolean]).await?;
+    let rows = engine.read_with_rules(actor, query, &[Type::Integer, Type::Boolean]).await?;
     let row = rows.first().ok_or(Error::NotFound(Some(resource.label)))?;
     match (row.integer(0), row.boolean(1), target) {
         (Some(id), true, _) => Ok(id),
@@ -204,7 +204,7 @@ impl Engine {
     /// # Errors
     /// What the database says.
     pub async fn can_create(&self, actor: &Actor, resource: &'static Resource) -> Result<bool, Error> {
-        permitted(require(self, resource.access.create(actor, &|_| None)).await)
+        permitted(require(self, actor, resource.access.create(actor, &|_| None)).await)
     }
 
     /// Whether the actor may change this object.
@@ -237,7 +237,7 @@ impl Engine {
             Post::Grant(_) => permitted(require_administer_object(self, actor, parent, id).await),
             Post::Create(link) => {
                 let draft = |name: &str| (name == link).then_some(id);
-                permitted(require(self, (sublist.target)().access.create(actor, &draft)).await)
+                permitted(require(self, actor, (sublist.target)().access.create(actor, &draft)).await)
             }
         }
     }

@@ -130,7 +130,7 @@ pub async fn summarize(
         types.push(type_of(field.kind));
     }
     query.and_where(column(ROW, "id").is_in(ids.iter().copied())).cond_where(visible(target, actor).condition());
-    let rows = engine.database.read(&query, &types).await?;
+    let rows = engine.read_with_rules(actor, query, &types).await?;
     let summary = |row: &Row| row.integer(0).map(|id| (id, summary_of(target, id, &row.0[1..])));
     Ok(rows.iter().filter_map(summary).collect())
 }

@@ -1,5 +1,6 @@
 //! The query that loads objects of a resource, and the reading of its rows.
 
+use hostler_access::with_user_grants;
 use hostler_database::{Row, Type, Value};
 use hostler_schema::{Action, Actor, Field, FieldKind, NaturalKeyPart, Resource, Rule, column};
 use sea_query::{Alias, CaseStatement, Condition, Expr, ExprTrait, JoinType, Query, SelectStatement};
@@ -152,6 +153,7 @@ impl Selection {
             query.expr(rule.expression());
             types.push(Type::Boolean);
         }
+        let query = with_user_grants(query, actor);
         Selection { query, types, reading: RowDecoder { resource, with_visible } }
     }
 }

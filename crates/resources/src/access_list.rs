@@ -116,7 +116,7 @@ async fn team_organizations(engine: &Engine, actor: &Actor, teams: &[i64]) -> Re
         .and_where(column(TEAM.table, "id").is_in(teams.iter().copied()))
         .cond_where(ORGANIZATION.access.rows(actor, Action::Read, OWNER).condition())
         .to_owned();
-    let rows = engine.database.read(&query, &[Type::Integer, Type::Text]).await?;
+    let rows = engine.read_with_rules(actor, query, &[Type::Integer, Type::Text]).await?;
     Ok(rows.iter().filter_map(|row| Some((row.integer(0)?, row.text(1)?.to_owned()))).collect())
 }
 

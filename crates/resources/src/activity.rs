@@ -129,7 +129,7 @@ impl Access for ActivityAccess {
                 .to_owned()
         };
         let linked_to = |ids: SelectStatement| column("link", "object_id").in_subquery(ids);
-        let audited = || objects_with_role(ORGANIZATION.name, &["admin_role", "auditor_role"], actor.id);
+        let audited = || objects_with_role(ORGANIZATION.name, &["admin_role", "auditor_role"]);
         let readable = |resource: &'static Resource, rule: Rule| match rule {
             Rule::None => None,
             Rule::All => Some(about(resource.name, Expr::Constant(true.into()))),

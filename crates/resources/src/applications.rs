@@ -210,15 +210,11 @@ impl Hooks for ApplicationHooks {
         Ok(())
     }
 
-    async fn validate(&self, _engine: &Engine, tx: &mut Transaction, edit: &mut Edit<'_>) -> Result<(), Error> {
+    async fn validate(&self, engine: &Engine, tx: &mut Transaction, edit: &mut Edit<'_>) -> Result<(), Error> {
         if !edit.is_new() && edit.changes(&ORGANIZATION_LINK) {
             let organization = edit.new.integer(&ORGANIZATION_LINK);
             let rule = ApplicationAccess.create(edit.actor, &|_| organization);
-            let query = Query::select().expr(rule.expression()).to_owned();
-            let rows = tx.read(&query, &[Type::Boolean]).await?;
-            if !rows.first().is_some_and(|row| row.boolean(0)) {
-                return Err(Error::forbidden());
-            }
+            engine.require_in(tx, edit.actor, rule).await?;
         }
         if !edit.is_new() && edit.changes(&CLIENT_TYPE) && edit.new.text(&CLIENT_TYPE) == CONFIDENTIAL {
             let message = "A public application has no secret and cannot become confidential: create a new one.";
@@ -286,7 +282,7 @@ async fn first_tokens(engine: &Engine, actor: &Actor, ids: &[i64]) -> Result<Vec
         .and_where(column("numbered", "number").lte(SUMMARIZED_TOKENS))
         .order_by((Alias::new("numbered"), Alias::new("id")), Order::Asc)
         .to_owned();
-    Ok(engine.database.read(&query, &[Type::Integer, Type::Integer, Type::Text, Type::Integer]).await?)
+    Ok(engine.read_with_rules(actor, query, &[Type::Integer, Type::Integer, Type::Text, Type::Integer]).await?)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Fields, relations, conditions and rules that several resources share.
 
 use hostler_access::{
-    ImplyingRoles, has_role_on, implying_roles, objects_with_permission, objects_with_role, rule_on_object,
+    ImplyingRoles, has_role_on, implying_roles, objects_with_permission_of, objects_with_role_of, rule_on_object,
 };
 use hostler_database::{Row, Type};
 use hostler_engine::{Engine, Error, can_grant_roles};
@@ -121,20 +121,20 @@ pub fn readable_by(resource: &'static Resource, user: Expr, other: &str) -> Expr
             .to_owned()
     };
     // Selected first, so that a list reads these objects instead of testing all.
-    let mut all = objects_with_role(resource.name, &readable.own, user.clone());
-    all.union(UnionType::All, objects_with_permission(resource.name, &view, user.clone()));
+    let mut all = objects_with_role_of(resource.name, &readable.own, user.clone());
+    all.union(UnionType::All, objects_with_permission_of(resource.name, &view, user.clone()));
     if let Some(link) = resource.organization_column() {
-        let organizations = objects_with_role(crate::ORGANIZATION.name, &readable.organization, user.clone());
+        let organizations = objects_with_role_of(crate::ORGANIZATION.name, &readable.organization, user.clone());
         all.union(UnionType::All, with(column("readable", link).in_subquery(organizations)));
-        let organizations = objects_with_permission(crate::ORGANIZATION.name, &view, user.clone());
+        let organizations = objects_with_permission_of(crate::ORGANIZATION.name, &view, user.clone());
         all.union(UnionType::All, with(column("readable", link).in_subquery(organizations)));
     }
     if let Some((link, teams)) = resource.link("team") {
         let implying: Vec<ImplyingRoles> = readable.team.iter().map(|role| implying_roles(teams, role)).collect();
         let own: Vec<_> = implying.iter().flat_map(|closure| closure.own.clone()).collect();
         let of_organization: Vec<_> = implying.iter().flat_map(|closure| closure.organization.clone()).collect();
-        let own = column("owning", "id").in_subquery(objects_with_role(teams.name, &own, user.clone()));
-        let organizations = objects_with_role(crate::ORGANIZATION.name, &of_organization, user);
+        let own = column("owning", "id").in_subquery(objects_with_role_of(teams.name, &own, user.clone()));
+        let organizations = objects_with_role_of(crate::ORGANIZATION.name, &of_organization, user);
         let by_organization = column("owning", "organization_id").in_subquery(organizations);
         let owning = Rule::When(own).or(Rule::When(by_organization)).ids(teams.table, "owning");
         all.union(UnionType::All, with(column("readable", link).in_subquery(owning)));
@@ -209,7 +209,7 @@ pub async fn visible_objects(
         .and_where(column("visible", "id").is_in(ids))
         .cond_where(resource.access.rows(actor, Action::Read, "visible").condition())
         .to_owned();
-    let rows = engine.database.read(&query, &[Type::Integer, Type::Text, Type::Boolean]).await?;
+    let rows = engine.read_with_rules(actor, query, &[Type::Integer, Type::Text, Type::Boolean]).await?;
     let object = |row: &Row| {
         Some(ObjectWithRoles { id: row.integer(0)?, name: row.text(1)?.to_owned(), administered: row.boolean(2) })
     };

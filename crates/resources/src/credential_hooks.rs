@@ -1,7 +1,9 @@
 //! Hooks of credentials: owners, checks of inputs, grants and copies.
 
 use async_trait::async_trait;
-use hostler_access::{has_role, has_role_or_permission, implying_roles, objects_with_permission, objects_with_role};
+use hostler_access::{
+    has_role, has_role_or_permission, implying_roles, objects_with_permission, objects_with_role_of,
+};
 use hostler_database::{Transaction, Type, Value};
 use hostler_engine::{
     CreatedObject, Edit, Engine, Error, Grantee, Hooks, Record, RenderContext, ResponseObject, SystemWrite,
@@ -111,7 +113,7 @@ impl Hooks for CredentialHooks {
             .from_as(Alias::new(CREDENTIAL.table), Alias::new("usable"))
             .and_where(column("usable", "id").is_in(page.iter().map(|shown| shown.loaded.record.id)))
             .to_owned();
-        let rows = engine.database.read(&query, &[Type::Integer, Type::Boolean, Type::Boolean]).await?;
+        let rows = engine.read_with_rules(view.actor, query, &[Type::Integer, Type::Boolean, Type::Boolean]).await?;
         for shown in page.iter_mut() {
             let id = Some(shown.loaded.record.id);
             let can_write = view.actor.can_write;
@@ -155,11 +157,10 @@ impl Hooks for CredentialHooks {
         let addable = match organizations {
             // The change rule of a superuser: everything but managed credentials.
             Rule::All => return CREDENTIAL.access.rows(actor, Action::Change, row),
-            by_role => by_role.or(Rule::When(column("target", "id").in_subquery(objects_with_permission(
-                ORGANIZATION.name,
-                &CREDENTIAL.permission("add"),
-                actor.id,
-            )))),
+            by_role => by_role.or(Rule::When(
+                column("target", "id")
+                    .in_subquery(objects_with_permission(ORGANIZATION.name, &CREDENTIAL.permission("add"))),
+            )),
         };
         let targets = Query::select()
             .expr(column("target", "id"))
@@ -239,7 +240,11 @@ async fn is_member(engine: &Engine, user: i64, organization: i64) -> Result<bool
         .from(Alias::new(USER.table))
         .and_where(column(USER.table, "id").eq(user))
         .and_where(column(USER.table, "is_superuser").eq(true).or(
-            Expr::val(organization).cast_as("bigint").in_subquery(objects_with_role(ORGANIZATION.name, &member, user)),
+            Expr::val(organization).cast_as("bigint").in_subquery(objects_with_role_of(
+                ORGANIZATION.name,
+                &member,
+                user,
+            )),
         ))
         .to_owned();
     Ok(!engine.database.read(&query, &[Type::Integer]).await?.is_empty())

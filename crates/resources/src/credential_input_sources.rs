@@ -196,7 +196,8 @@ pub async fn copy(engine: &Engine, tx: &mut Transaction, actor: &Actor, from: i6
         .cond_where(usable.condition())
         .to_owned();
     let now = engine.clock.now();
-    for row in tx.read(&query, &[Type::Text, Type::Text, Type::Text, Type::Integer]).await? {
+    let types = [Type::Text, Type::Text, Type::Text, Type::Integer];
+    for row in engine.read_with_rules_in(tx, actor, query, &types).await? {
         let text = |index| row.text(index).unwrap_or_default().to_owned();
         let insert = Query::insert()
             .into_table(Alias::new(CREDENTIAL_INPUT_SOURCE.table))

@@ -24,7 +24,7 @@ pub async fn require_lookup_permission(
     id: i64,
 ) -> Result<(), Error> {
     let rule = if resource.name == CREDENTIAL.name { can_use(actor, id) } else { Rule::from_bool(actor.is_superuser) };
-    engine.require(rule).await
+    engine.require(actor, rule).await
 }
 
 /// Checks a test of a lookup and returns the reason why it fails. The `inputs` of the

@@ -107,7 +107,8 @@ async fn owning_users(engine: &Engine, actor: &Actor, ids: &[i64]) -> Result<Vec
         .cond_where(USER.access.rows(actor, Action::Read, "owner").condition())
         .order_by((Alias::new("grants"), Alias::new("id")), Order::Asc)
         .to_owned();
-    Ok(engine.database.read(&query, &[Type::Integer, Type::Integer, Type::Text, Type::Text, Type::Text]).await?)
+    let types = [Type::Integer, Type::Integer, Type::Text, Type::Text, Type::Text];
+    Ok(engine.read_with_rules(actor, query, &types).await?)
 }
 
 async fn owning_teams(engine: &Engine, actor: &Actor, ids: &[i64]) -> Result<Vec<Row>, Error> {
@@ -125,5 +126,5 @@ async fn owning_teams(engine: &Engine, actor: &Actor, ids: &[i64]) -> Result<Vec
         .cond_where(TEAM.access.rows(actor, Action::Read, "owner").condition())
         .order_by((Alias::new("owner"), Alias::new("id")), Order::Asc)
         .to_owned();
-    Ok(engine.database.read(&query, &[Type::Integer, Type::Integer, Type::Text, Type::Text]).await?)
+    Ok(engine.read_with_rules(actor, query, &[Type::Integer, Type::Integer, Type::Text, Type::Text]).await?)
 }

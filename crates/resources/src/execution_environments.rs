@@ -131,7 +131,7 @@ impl Access for ExecutionEnvironmentAccess {
                 Rule::All => Rule::All,
                 organizations => Rule::When(column(row, ORGANIZATION_LINK.column).is_null())
                     .or(in_organizations(row, organizations.ids(ORGANIZATION.table, "owner")))
-                    .or(by_definition(actor, "change", row)),
+                    .or(by_definition("change", row)),
             },
             Action::Change => administered(actor, "change", row),
             Action::Delete => administered(actor, "delete", row).and(unmanaged()),
@@ -172,9 +172,9 @@ fn administered(actor: &Actor, action: &str, row: &str) -> Rule {
     }
     let roles = implying_roles(&ORGANIZATION, ADMIN).own;
     let permission = EXECUTION_ENVIRONMENT.permission(action);
-    in_organizations(row, objects_with_role(ORGANIZATION.name, &roles, actor.id))
-        .or(in_organizations(row, objects_with_permission(ORGANIZATION.name, &permission, actor.id)))
-        .or(by_definition(actor, action, row))
+    in_organizations(row, objects_with_role(ORGANIZATION.name, &roles))
+        .or(in_organizations(row, objects_with_permission(ORGANIZATION.name, &permission)))
+        .or(by_definition(action, row))
 }
 
 fn in_organizations(row: &str, organizations: SelectStatement) -> Rule {
@@ -182,9 +182,9 @@ fn in_organizations(row: &str, organizations: SelectStatement) -> Rule {
 }
 
 /// The rows on which a role definition gives the actor this permission.
-fn by_definition(actor: &Actor, action: &str, row: &str) -> Rule {
+fn by_definition(action: &str, row: &str) -> Rule {
     let permission = EXECUTION_ENVIRONMENT.permission(action);
-    let objects = objects_with_permission(EXECUTION_ENVIRONMENT.name, &permission, actor.id);
+    let objects = objects_with_permission(EXECUTION_ENVIRONMENT.name, &permission);
     Rule::When(column(row, "id").in_subquery(objects))
 }
 
@@ -238,7 +238,7 @@ impl Hooks for ExecutionEnvironmentHooks {
             .and_where(column("copied", "id").is_in(page.iter().map(|shown| shown.loaded.record.id)))
             .cond_where(self.can_copy(view.actor, "copied").condition())
             .to_owned();
-        let copyable = engine.database.read(&query, &[Type::Integer]).await?;
+        let copyable = engine.read_with_rules(view.actor, query, &[Type::Integer]).await?;
         for shown in page {
             let id = Some(shown.loaded.record.id);
             let can_write = view.actor.can_write;
@@ -258,7 +258,7 @@ impl Hooks for ExecutionEnvironmentHooks {
             Rule::All => Rule::All,
             by_role => {
                 let permission = EXECUTION_ENVIRONMENT.permission("add");
-                let addable = objects_with_permission(ORGANIZATION.name, &permission, actor.id);
+                let addable = objects_with_permission(ORGANIZATION.name, &permission);
                 in_organizations(row, by_role.ids(ORGANIZATION.table, "target")).or(in_organizations(row, addable))
             }
         }
@@ -279,7 +279,7 @@ impl Hooks for ExecutionEnvironmentHooks {
         }
         body.insert(ORGANIZATION_LINK.name.into(), original.integer(&ORGANIZATION_LINK).into());
         if let Some(credential) = original.integer(&CREDENTIAL_LINK) {
-            match engine.require(can_use(actor, credential)).await {
+            match engine.require(actor, can_use(actor, credential)).await {
                 Ok(()) => {
                     body.insert(CREDENTIAL_LINK.name.into(), credential.into());
                 }

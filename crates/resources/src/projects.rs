@@ -437,7 +437,7 @@ impl Hooks for ProjectHooks {
             .from_as(Alias::new("projects"), Alias::new("updatable"))
             .and_where(column("updatable", "id").is_in(ids))
             .to_owned();
-        let rows = engine.database.read(&query, &[Type::Integer, Type::Boolean]).await?;
+        let rows = engine.read_with_rules(view.actor, query, &[Type::Integer, Type::Boolean]).await?;
         if let (true, [shown]) = (view.detail, &mut *page) {
             let organization = shown.loaded.record.integer(&ORGANIZATION_LINK);
             if let Some(id) = execution_environments::default_environment(engine, organization).await? {

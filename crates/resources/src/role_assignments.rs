@@ -262,7 +262,7 @@ impl AssignmentHooks {
 
     async fn assign(&self, engine: &Engine, actor: &Actor, body: &Map<String, Json>) -> Result<i64, Error> {
         let listed = if self.to_team { &TEAM_ASSIGNMENT } else { &USER_ASSIGNMENT };
-        engine.require(listed.access.create(actor, &|_| None)).await?;
+        engine.require(actor, listed.access.create(actor, &|_| None)).await?;
         let (link, key, target) = self.grantee();
         let definition =
             number(body, DEFINITION.name)?.ok_or_else(|| Error::field(DEFINITION.name, "This field is required."))?;

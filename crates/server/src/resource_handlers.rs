@@ -262,7 +262,7 @@ pub(crate) async fn unimplemented_sublist(
     let id = find_id(engine, actor, found.resource, &ObjectKey::parse(found.resource, key)?).await?;
     if request.method == Verb::POST {
         const ROW: &str = "started";
-        engine.require_on((found.resource, id), ROW, found.hooks.can_start(actor, name, ROW)).await?;
+        engine.require_on(actor, (found.resource, id), ROW, found.hooks.can_start(actor, name, ROW)).await?;
     }
     Err(Error::NotImplemented(name.replace('_', " ")).into())
 }

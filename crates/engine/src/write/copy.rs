@@ -63,7 +63,7 @@ impl Engine {
             .from_as(Alias::new(resource.table), Alias::new(ROW))
             .and_where(column(ROW, "id").eq(loaded.record.id))
             .to_owned();
-        let rows = self.database.read(&query, &[Type::Boolean]).await?;
+        let rows = self.read_with_rules(actor, query, &[Type::Boolean]).await?;
         Ok((loaded.record, rows.first().is_some_and(|row| row.boolean(0))))
     }
 }

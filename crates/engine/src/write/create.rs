@@ -189,5 +189,5 @@ async fn require_create(engine: &Engine, actor: &Actor, edit: &Edit<'_>) -> Resu
     let new = &edit.new;
     let links = |name: &str| new.resource.field(name).and_then(|field| new.integer(field));
     let rule = new.resource.access.create(actor, &links);
-    require(engine, rule).await
+    require(engine, actor, rule).await
 }

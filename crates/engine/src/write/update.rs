@@ -197,5 +197,5 @@ async fn check_relink_permission(tx: &mut Transaction, edit: &Edit<'_>) -> Resul
         let (from, to) = (old.integer(field), edit.new.integer(field));
         rule = rule.and(resource.access.relink(edit.actor, field.name, from, to));
     }
-    require_from(&mut Source::Transaction(tx), rule).await
+    require_from(&mut Source::Transaction(tx), edit.actor, rule).await
 }

@@ -37,7 +37,8 @@ pub async fn explain(engine: &Engine, actor: &Actor, user: i64, object_path: &st
         return Err(Error::forbidden());
     }
     let checks = checks(engine, &subject, resource, id);
-    let allowed = evaluate(engine, checks.iter().map(|check| check.rule.clone()).collect(), resource, id).await?;
+    let allowed =
+        evaluate(engine, &subject, checks.iter().map(|check| check.rule.clone()).collect(), resource, id).await?;
     let chains = AccessChains::gather(engine, actor, &subject, resource, id).await?;
     let (mut roles, mut permissions) = (vec![], vec![]);
     for (check, allowed) in checks.iter().zip(allowed) {
@@ -100,7 +101,7 @@ async fn subject(engine: &Engine, actor: &Actor, user: i64) -> Result<Actor, Err
 /// Whether the actor may change the object.
 async fn may_change(engine: &Engine, actor: &Actor, resource: &'static Resource, id: i64) -> Result<bool, Error> {
     let rule = resource.access.rows(actor, Action::Change, OBJECT);
-    Ok(evaluate(engine, vec![rule], resource, id).await?.first().copied().unwrap_or(false))
+    Ok(evaluate(engine, actor, vec![rule], resource, id).await?.first().copied().unwrap_or(false))
 }
 
 /// One role or permission to check.
@@ -182,15 +183,21 @@ fn checks(engine: &Engine, subject: &Actor, resource: &'static Resource, id: i64
     checks
 }
 
-/// Whether each of the rules allows the object, in one statement.
-async fn evaluate(engine: &Engine, rules: Vec<Rule>, resource: &'static Resource, id: i64) -> Result<Vec<bool>, Error> {
+/// Whether each of the rules for this user allows the object, in one statement.
+async fn evaluate(
+    engine: &Engine,
+    subject: &Actor,
+    rules: Vec<Rule>,
+    resource: &'static Resource,
+    id: i64,
+) -> Result<Vec<bool>, Error> {
     let types = vec![Type::Boolean; rules.len()];
     let query = Query::select()
         .exprs(rules.into_iter().map(Rule::expression))
         .from_as(Alias::new(resource.table), Alias::new(OBJECT))
         .and_where(column(OBJECT, "id").eq(id))
         .to_owned();
-    let rows = engine.database.read(&query, &types).await?;
+    let rows = engine.read_with_rules(subject, query, &types).await?;
     let row = rows.first();
     Ok((0..types.len()).map(|place| row.is_some_and(|row| row.boolean(place))).collect())
 }
