@@ -20,7 +20,7 @@ use crate::options::DataOptions;
 use crate::output::print_line;
 use crate::storage::{self, DATABASE_FILE, RESTORING_FILE, UNFINISHED_FILE};
 
-/// Puts an archive into the place that the options name.
+/// Restores an archive into the data folder or database that the options name.
 pub fn run(options: &DataOptions, file: &Path, force: bool) -> Result<()> {
     // All of it is read before anything is touched.
     let mut archive = Archive::open(file)?;
@@ -119,17 +119,17 @@ fn change(
     let marker = folder.join(UNFINISHED_FILE);
     write_file(&marker, b"").map_err(failed(&marker))?;
     if !in_the_way.is_empty() {
-        let place = new_folder(folder).map_err(failed(folder))?;
+        let replaced = new_folder(folder).map_err(failed(folder))?;
         for path in in_the_way {
             let below = path.strip_prefix(folder).unwrap_or(path);
-            let target = place.join(below);
+            let target = replaced.join(below);
             let parent = match target.parent() {
                 Some(parent) => fs::create_dir_all(parent),
                 None => Ok(()),
             };
             parent.and_then(|()| fs::rename(path, &target)).map_err(failed(path))?;
         }
-        *aside = Some(place);
+        *aside = Some(replaced);
     }
     for key in keys {
         let path = folder.join(&key.name);
@@ -145,10 +145,10 @@ fn change(
 fn new_folder(folder: &Path) -> std::io::Result<PathBuf> {
     let mut number = 1;
     loop {
-        let place = folder.join(format!("replaced-{number}"));
-        match DirBuilder::new().mode(0o700).create(&place) {
+        let path = folder.join(format!("replaced-{number}"));
+        match DirBuilder::new().mode(0o700).create(&path) {
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => number += 1,
-            made => return made.map(|()| place),
+            made => return made.map(|()| path),
         }
     }
 }

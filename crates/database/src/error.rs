@@ -56,11 +56,11 @@ pub enum OpenError {
     },
     /// The PostgreSQL server does not answer, or rejects the connection.
     #[error(
-        "cannot connect to PostgreSQL at {place}: {problem}; check that the server runs and the user, password and database in the URL"
+        "cannot connect to PostgreSQL at {database}: {problem}; check that the server runs and the user, password and database in the URL"
     )]
     Server {
         /// Host, port and database.
-        place: String,
+        database: String,
         /// What went wrong.
         problem: String,
     },
@@ -68,28 +68,28 @@ pub enum OpenError {
     #[error("the database URL cannot be understood; write it as postgres://user:password@host:5432/database")]
     Url,
     /// A TLS parameter of the URL is unknown, contradicts another, or names a file that cannot be used.
-    #[error("the URL of the database at {place} cannot be used: {problem}")]
+    #[error("the URL of the database at {database} cannot be used: {problem}")]
     TlsSettings {
         /// Host, port and database.
-        place: String,
+        database: String,
         /// What is wrong, and what to write.
         problem: String,
     },
     /// The TLS handshake with the PostgreSQL server failed, or its certificate is not trusted.
-    #[error("cannot connect to PostgreSQL at {place} by TLS: {problem}; {remedy}")]
+    #[error("cannot connect to PostgreSQL at {database} by TLS: {problem}; {remedy}")]
     Tls {
         /// Host, port and database.
-        place: String,
+        database: String,
         /// What went wrong.
         problem: String,
         /// What to do.
         remedy: String,
     },
     /// A restore into it was interrupted.
-    #[error("the database {place} was not restored to the end: restore it again, or give Hostler an empty one")]
+    #[error("the database {database} was not restored to the end: restore it again, or give Hostler an empty one")]
     UnfinishedRestore {
         /// Host, port and database.
-        place: String,
+        database: String,
     },
     /// The schema was migrated by a newer version of this software; nothing was changed.
     #[error(
@@ -102,10 +102,12 @@ pub enum OpenError {
         known: i64,
     },
     /// The schema could not be brought up to date; a migration that fails changes nothing.
-    #[error("cannot migrate the database {place}: {problem}; restore the schema that Hostler created, or report this")]
+    #[error(
+        "cannot migrate the database {database}: {problem}; restore the schema that Hostler created, or report this"
+    )]
     Migration {
         /// The file, or host, port and database.
-        place: String,
+        database: String,
         /// What went wrong.
         problem: String,
     },

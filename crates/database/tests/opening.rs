@@ -84,6 +84,6 @@ async fn a_file_that_is_no_database_is_refused() {
 async fn a_server_that_is_not_there_is_refused() {
     let location = Location::Postgres("postgres://me:s3cret@127.0.0.1:1/hostler".to_owned());
     let error = refused(&location).await;
-    assert!(matches!(&error, OpenError::Server { place, .. } if place == "127.0.0.1:1/hostler"), "{error}");
+    assert!(matches!(&error, OpenError::Server { database, .. } if database == "127.0.0.1:1/hostler"), "{error}");
     assert!(!format!("{location:?}").contains("s3cret"));
 }

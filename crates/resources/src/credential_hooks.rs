@@ -1,9 +1,7 @@
 //! Hooks of credentials: owners, checks of inputs, grants and copies.
 
 use async_trait::async_trait;
-use hostler_access::{
-    has_role, has_role_or_permission, implying_roles, objects_with_permission, objects_with_role_of,
-};
+use hostler_access::{has_role, has_role_or_permission, implying_roles, objects_with_permission, objects_with_role_of};
 use hostler_database::{Transaction, Type, Value};
 use hostler_engine::{
     CreatedObject, Edit, Engine, Error, Grantee, Hooks, Record, RenderContext, ResponseObject, SystemWrite,

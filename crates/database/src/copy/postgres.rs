@@ -36,17 +36,17 @@ pub(super) struct Writer {
 
 impl Reader {
     pub(super) fn open(url: &str) -> Result<Reader, CopyError> {
-        let (mut client, place) = connect(url, "hostler-copy")?;
+        let (mut client, database) = connect(url, "hostler-copy")?;
         run(&mut client, "START TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")?;
         if exists(&mut client, UNFINISHED)? {
-            return Err(CopyError::UnfinishedRestore(place));
+            return Err(CopyError::UnfinishedRestore(database));
         }
         if !exists(&mut client, migrate::TABLE)? {
-            return Err(CopyError::NoDatabase(place));
+            return Err(CopyError::NoDatabase(database));
         }
         let sql = format!("SELECT max(version)::bigint FROM {}", migrate::TABLE);
         let found: Option<i64> = one(&mut client, &sql)?;
-        let schema = found.ok_or(CopyError::NoDatabase(place))?;
+        let schema = found.ok_or(CopyError::NoDatabase(database))?;
         migrate::refuse_newer(Some(schema), migrate::postgres_runner())?;
         let tables = tables(&mut client)?;
         Ok(Reader { client, schema, tables })
@@ -70,11 +70,11 @@ impl Reader {
 impl Writer {
     pub(super) fn begin(url: &str, replace: bool, schema: i64) -> Result<Writer, CopyError> {
         migrate::refuse_newer(Some(schema), migrate::postgres_runner())?;
-        let (mut client, place) = connect(url, "hostler-copy")?;
-        wait_until_alone(&mut client, &place)?;
+        let (mut client, database) = connect(url, "hostler-copy")?;
+        wait_until_alone(&mut client, &database)?;
         let objects = objects(&mut client)?;
         if !objects.is_empty() && !replace && !exists(&mut client, UNFINISHED)? {
-            return Err(CopyError::NotEmpty(place));
+            return Err(CopyError::NotEmpty(database));
         }
         let drops: String = objects.iter().map(|object| format!("DROP {object} CASCADE;\n")).collect();
         let now = "timestamptz NOT NULL DEFAULT now()";
@@ -85,7 +85,7 @@ impl Writer {
             ),
         )?;
         let migrated = migrate::postgres_runner().set_target(migrate::target(schema)).run(&mut client);
-        migrated.map_err(|error| OpenError::Migration { place, problem: migrate::problem(&error) })?;
+        migrated.map_err(|error| OpenError::Migration { database, problem: migrate::problem(&error) })?;
 
         run(&mut client, "BEGIN")?;
         let keys = drop_keys(&mut client)?;
@@ -151,12 +151,12 @@ fn connect(url: &str, name: &str) -> Result<(Client, String), CopyError> {
     let mut server = Server::parse(url)?;
     server.config.application_name(name);
     append_options(&mut server.config, "-c statement_timeout=0 -c timezone=UTC");
-    Ok((server.connect_blocking()?, server.place))
+    Ok((server.connect_blocking()?, server.database))
 }
 
 /// Waits until no server uses the database, and locks out other imports until the connection is closed.
 /// The connections of a killed process end after a moment.
-fn wait_until_alone(client: &mut Client, place: &str) -> Result<(), CopyError> {
+fn wait_until_alone(client: &mut Client, database: &str) -> Result<(), CopyError> {
     let lock = format!("SELECT pg_try_advisory_lock({IMPORTING})");
     let servers = format!(
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = '{APPLICATION}'"
@@ -169,7 +169,7 @@ fn wait_until_alone(client: &mut Client, place: &str) -> Result<(), CopyError> {
             return Ok(());
         }
         if Instant::now() >= patience {
-            return Err(CopyError::InUse(place.to_owned()));
+            return Err(CopyError::InUse(database.to_owned()));
         }
         std::thread::sleep(Duration::from_millis(100));
     }

@@ -99,7 +99,7 @@ impl Writer {
         let target = migrate::target(schema);
         let migrated = migrate::sqlite_runner().set_target(target).run(&mut connection);
         migrated.map_err(|error| OpenError::Migration {
-            place: path.display().to_string(),
+            database: path.display().to_string(),
             problem: migrate::problem(&error),
         })?;
         connection.execute_batch("BEGIN IMMEDIATE").map_err(statement_error)?;
@@ -130,8 +130,8 @@ impl Writer {
         let known = self.tables.iter_mut().find(|known| known.name == table.name);
         known.ok_or_else(|| CopyError::UnknownTable(table.name.clone()))?.last_id = table.last_id;
         let blame = blame(&table.name);
-        let places = vec!["?"; table.columns.len()].join(", ");
-        let sql = format!("INSERT INTO {} ({}) VALUES ({places})", quote(&table.name), quoted(&table.columns));
+        let placeholders = vec!["?"; table.columns.len()].join(", ");
+        let sql = format!("INSERT INTO {} ({}) VALUES ({placeholders})", quote(&table.name), quoted(&table.columns));
         let mut statement = self.connection.prepare(&sql).map_err(statement_error).map_err(&blame)?;
         fill(&mut |row| {
             for (index, value) in row.iter().enumerate() {

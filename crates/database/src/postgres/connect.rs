@@ -16,11 +16,12 @@ use super::open::{APPLICATION, CONNECT};
 use super::tls::{self, Mode, Settings, TlsProblem, is_handshake, tls_problem};
 use crate::{OpenError, migrate};
 
-/// Where a server is, and how to connect to it.
+/// A server, and how to connect to it.
 #[derive(Clone)]
 pub(crate) struct Server {
     pub(crate) config: Config,
-    pub(crate) place: String,
+    /// Host, port and database, for messages.
+    pub(crate) database: String,
     connector: Connector,
 }
 
@@ -43,8 +44,8 @@ impl Server {
         if config.get_hosts().is_empty() {
             return Err(OpenError::Url);
         }
-        let place = place(&config);
-        let unusable = |problem| OpenError::TlsSettings { place: place.clone(), problem };
+        let database = without_secrets(&config);
+        let unusable = |problem| OpenError::TlsSettings { database: database.clone(), problem };
         let mut settings = settings.map_err(unusable)?;
         // A Unix socket has no TLS, whatever the URL says, as in libpq: a process that can read its traffic can read
         // everything else on the machine too.
@@ -62,7 +63,7 @@ impl Server {
         if config.get_application_name().is_none() {
             config.application_name(APPLICATION);
         }
-        Ok(Server { config, place, connector: Connector { settings, tls: MakeRustlsConnect::new(tls) } })
+        Ok(Server { config, database, connector: Connector { settings, tls: MakeRustlsConnect::new(tls) } })
     }
 
     pub(super) fn connector(&self) -> Connector {
@@ -71,7 +72,7 @@ impl Server {
 
     /// Logs warnings about a URL that is likely to be a mistake.
     pub(super) fn warn(&self) {
-        tls::warn(&self.connector.settings, &self.place);
+        tls::warn(&self.connector.settings, &self.database);
     }
 
     /// Connects; the task ends with the connection.
@@ -79,7 +80,7 @@ impl Server {
         match timeout(self.connect_timeout(), self.connector.connect(&self.config)).await {
             Ok(connected) => connected.map_err(|error| self.failed(&error)),
             Err(_) => Err(OpenError::Server {
-                place: self.place.clone(),
+                database: self.database.clone(),
                 problem: "it accepts connections but does not answer; it may not be a PostgreSQL server".to_owned(),
             }),
         }
@@ -109,10 +110,10 @@ impl Server {
 
     /// What an error of connecting, or of what was asked then, means to the operator.
     pub(super) fn failed(&self, error: &Error) -> OpenError {
-        let place = self.place.clone();
+        let database = self.database.clone();
         match tls_problem(error, &self.connector.settings) {
-            Some(TlsProblem { problem, remedy }) => OpenError::Tls { place, problem, remedy },
-            None => OpenError::Server { place, problem: migrate::problem(error) },
+            Some(TlsProblem { problem, remedy }) => OpenError::Tls { database, problem, remedy },
+            None => OpenError::Server { database, problem: migrate::problem(error) },
         }
     }
 }
@@ -211,8 +212,8 @@ pub(crate) fn append_options(config: &mut Config, more: &str) {
     config.options(options);
 }
 
-/// Host, port and database: all of a URL that is no secret.
-fn place(config: &Config) -> String {
+/// Host, port and database: all of a URL that is not secret.
+fn without_secrets(config: &Config) -> String {
     let ports = config.get_ports();
     let hosts = config.get_hosts().iter().enumerate().map(|(index, host)| {
         let port = ports.get(index).or(ports.first()).unwrap_or(&5432);
@@ -235,7 +236,7 @@ mod tests {
     use super::*;
 
     fn refused(url: &str) -> OpenError {
-        Server::parse(url).map(|server| server.place).unwrap_err()
+        Server::parse(url).map(|server| server.database).unwrap_err()
     }
 
     #[test]

@@ -59,7 +59,7 @@ pub(super) async fn open(url: &str) -> Result<(Pool, Connector), OpenError> {
         .create_timeout(Some(CONNECT))
         .runtime(Runtime::Tokio1)
         .build()
-        .map_err(|error| OpenError::Server { place: server.place, problem: error.to_string() })?;
+        .map_err(|error| OpenError::Server { database: server.database, problem: error.to_string() })?;
     Ok((pool, connector))
 }
 
@@ -68,20 +68,20 @@ async fn migrate(server: &Server) -> Result<(), OpenError> {
     let mut server = server.clone();
     append_options(&mut server.config, "-c statement_timeout=0 -c timezone=UTC");
     let (mut client, connection) = server.connect().await?;
-    let place = &server.place;
+    let database = &server.database;
     let failed = |error| server.failed(&error);
     // Of several servers that start at once one migrates, and the others wait
     // here and then find nothing to do. Closing the connection unlocks.
     client.execute("SELECT pg_advisory_lock($1)", &[&MIGRATING]).await.map_err(failed)?;
     let unfinished = client.query_one("SELECT to_regclass($1) IS NOT NULL", &[&UNFINISHED]).await.map_err(failed)?;
     if unfinished.try_get(0).map_err(failed)? {
-        return Err(OpenError::UnfinishedRestore { place: place.clone() });
+        return Err(OpenError::UnfinishedRestore { database: database.clone() });
     }
     let found = recorded_version(&client).await.map_err(failed)?;
     migrate::refuse_newer(found, migrate::postgres_runner())?;
     migrate::announce(found, &migrate::postgres_runner());
     let migrated = migrate::postgres_runner().run_async(&mut client).await;
-    migrated.map_err(|error| OpenError::Migration { place: place.clone(), problem: migrate::problem(&error) })?;
+    migrated.map_err(|error| OpenError::Migration { database: database.clone(), problem: migrate::problem(&error) })?;
     drop(client);
     // Ends once the termination message is sent. An error changes nothing.
     let _ = connection.await;

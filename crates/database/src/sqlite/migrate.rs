@@ -18,7 +18,7 @@ pub(super) fn prepare(path: &Path) -> Result<(), OpenError> {
     let _alone = alone(path)?;
     create(path)?;
     let file_error = |error| file_error(path, &error);
-    let migration = |problem: String| OpenError::Migration { place: path.display().to_string(), problem };
+    let migration = |problem: String| OpenError::Migration { database: path.display().to_string(), problem };
     let mut connection = connection::open(path, Purpose::Migrate).map_err(file_error)?;
     // Before anything else, which might change the file.
     let found = recorded_version(&connection).map_err(file_error)?;

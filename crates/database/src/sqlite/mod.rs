@@ -37,7 +37,7 @@ pub(crate) struct SqliteTransaction {
 impl Sqlite {
     /// Creates the file unless it is there, brings its schema up to date, and opens it.
     pub(crate) async fn open(path: PathBuf) -> Result<Sqlite, OpenError> {
-        let place = path.clone();
+        let file = path.clone();
         let open = move || {
             migrate::prepare(&path)?;
             let file_error = |error| migrate::file_error(&path, &error);
@@ -46,7 +46,7 @@ impl Sqlite {
             Ok(Sqlite { readers, writer: Arc::new(Mutex::new(writer)) })
         };
         tokio::task::spawn_blocking(open).await.unwrap_or_else(|_| {
-            Err(OpenError::File { path: place, problem: "interrupted".to_owned(), remedy: "start again" })
+            Err(OpenError::File { path: file, problem: "interrupted".to_owned(), remedy: "start again" })
         })
     }
 

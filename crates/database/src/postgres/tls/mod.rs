@@ -101,10 +101,10 @@ fn words(problem: pem::Error) -> String {
 }
 
 /// Logs warnings about settings that are likely to be mistakes.
-pub(super) fn warn(settings: &Settings, place: &str) {
+pub(super) fn warn(settings: &Settings, database: &str) {
     if settings.mode == Mode::Require && settings.root.is_none() {
         tracing::warn!(
-            place,
+            database,
             "the connection to PostgreSQL is encrypted, but the server's certificate is not verified: use sslmode=verify-full"
         );
     }

@@ -121,7 +121,7 @@ pub(crate) fn separate(url: &str) -> (String, Result<Settings, String>) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         let name = percent_decode_str(name).decode_utf8_lossy();
         let value = percent_decode_str(value).decode_utf8_lossy().into_owned();
-        let place = match &*name {
+        let setting = match &*name {
             "sslmode" => &mut given.mode,
             "sslrootcert" => &mut given.root,
             "sslcert" => &mut given.certificate,
@@ -144,7 +144,7 @@ pub(crate) fn separate(url: &str) -> (String, Result<Settings, String>) {
         if value.is_empty() {
             problem.get_or_insert(format!("{name} has no value: give it one, or leave it out"));
         }
-        if place.replace(value).is_some() {
+        if setting.replace(value).is_some() {
             problem.get_or_insert(format!("{name} stands in it twice: leave one out"));
         }
     }

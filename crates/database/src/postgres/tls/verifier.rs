@@ -11,7 +11,7 @@ use rustls::{CertificateError, DigitallySignedStruct, RootCertStore, SignatureSc
 use x509_cert::Certificate;
 use x509_cert::der::Decode as _;
 
-/// Whom to believe.
+/// The certificates to trust.
 #[derive(Debug)]
 pub(super) struct Trust {
     /// The authorities.
