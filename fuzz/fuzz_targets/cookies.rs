@@ -1,4 +1,4 @@
-//! Cookies and the other secrets that headers bring.
+//! Cookies and other secrets in headers.
 #![no_main]
 
 use hostler_identity::header::{cookie, parse_authorization};
@@ -19,7 +19,7 @@ fuzz_target!(|data: &[u8]| {
     }
     let key = SecretKey::from_bytes([7; 64]);
     if let Some(user) = mfa_challenge::user_id(sent) {
-        // Nobody can make one without the key.
+        // A valid value cannot be created without the key.
         assert!(!mfa_challenge::is_valid(&key, sent, user, "hash", 1_000), "{sent:?}");
     }
     let _ = csrf::origin_allowed(Some(sent), header, true, &[sent.to_owned()]);

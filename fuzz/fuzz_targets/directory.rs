@@ -1,4 +1,4 @@
-//! What a directory answers, and what settings tell of one.
+//! Entries of LDAP directories, and LDAP settings.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -6,7 +6,7 @@ use libfuzzer_sys::fuzz_target;
 fuzz_target!(|data: &[u8]| {
     hostler_ldap::fuzzing::read(data);
     let Ok(text) = std::str::from_utf8(data) else { return };
-    // What is escaped becomes longer, and may then be too long to be read.
+    // Escaping lengthens a text, which may then exceed the parser's limit.
     if text.len() < 1024
         && let Some(name) = hostler_ldap::normalize_dn(text)
     {

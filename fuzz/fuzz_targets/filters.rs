@@ -1,4 +1,4 @@
-//! Queries of lists: whatever a client writes is refused or becomes a statement.
+//! Queries of lists: every query is rejected or becomes a statement.
 #![no_main]
 
 use hostler_database::Dialect;
@@ -20,7 +20,7 @@ fuzz_target!(|data: &[u8]| {
             Dialect::Sqlite => select.build(SqliteQueryBuilder).0,
             Dialect::Postgres => select.build(PostgresQueryBuilder).0,
         };
-        // Whatever a client writes is bound, never part of the statement.
+        // Texts of the client are bound, never part of the statement.
         assert!(text.len() < 1 << 20, "a statement of {} bytes", text.len());
     }
 });

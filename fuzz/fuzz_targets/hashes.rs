@@ -1,4 +1,4 @@
-//! Stored passwords: ours, Django's, and whatever else stands in their place.
+//! Stored passwords: Hostler's, Django's, and arbitrary texts.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! Custom credential types: their inputs, their templates, and what a job is given.
+//! Custom credential types: inputs, templates, and rendering.
 #![no_main]
 
 use hostler_credential_types::{InputSchema, check_injectors, check_inputs, render_injectors};
@@ -6,7 +6,7 @@ use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, json};
 
 fuzz_target!(|data: &[u8]| {
-    // What is no JSON is the text of one template.
+    // A text that is not JSON is used as a template.
     let injectors = match serde_json::from_slice::<Value>(data) {
         Ok(json @ Value::Object(_)) => json,
         _ => match std::str::from_utf8(data) {

@@ -1,4 +1,4 @@
-//! Names of objects in paths.
+//! Named URLs in paths.
 #![no_main]
 
 use hostler_fuzz::resource;

@@ -6,15 +6,15 @@ use crate::{has_role, implying_roles};
 
 /// Access to objects of an organization that have no roles of their own: roles of the organization decide.
 pub struct ByOrganization {
-    /// The description of organizations.
+    /// The resource of organizations.
     pub organization: fn() -> &'static Resource,
     /// The column of the row that links to its organization.
     pub column: &'static str,
-    /// The role of the organization that shows its rows.
+    /// The role of the organization that allows to read its rows.
     pub read: &'static str,
-    /// The role that changes and deletes them.
+    /// The role that allows to change and delete them.
     pub change: &'static str,
-    /// The role that creates them; the draft names the organization as `organization`.
+    /// The role that allows to create them; the draft has the organization as `organization`.
     pub create: &'static str,
 }
 
@@ -49,7 +49,7 @@ impl Access for ByOrganization {
     }
 }
 
-/// Whether `actor` has `role` on the object with this id, or on any if none is named; refers to no row.
+/// Whether `actor` has `role` on the object with this id, or on any if the id is `None`. The rule refers to no row.
 pub fn has_role_on(resource: &'static Resource, role: &'static str, actor: &Actor, id: Option<i64>) -> Rule {
     rule_on_object(resource, id, |row| has_role(resource, role, actor, row))
 }

@@ -29,8 +29,8 @@ pub fn has_role(resource: &'static Resource, role: &'static str, actor: &Actor, 
     rule
 }
 
-/// Whether `actor` has `role` on the object with this id, or on any if none is
-/// named, or may do `action` with it by a custom role definition; refers to no row.
+/// Whether `actor` has `role` on the object with this id, or on any if the id is `None`, or may do `action` with it by
+/// a custom role definition. The rule refers to no row.
 pub fn has_role_or_permission_on(
     resource: &'static Resource,
     role: &'static str,
@@ -41,8 +41,8 @@ pub fn has_role_or_permission_on(
     rule_on_object(resource, id, |row| has_role_or_permission(resource, role, action, actor, row))
 }
 
-/// Whether the object with this id, or any if none is named, meets a rule; refers to no row. The rule gets the
-/// alias of the object's table.
+/// Whether the object with this id, or any if the id is `None`, matches a rule. The rule gets the alias of the object's
+/// table; the result refers to no row.
 pub fn rule_on_object(resource: &'static Resource, id: Option<i64>, rule: impl FnOnce(&str) -> Rule) -> Rule {
     const OBJECT: &str = "target";
     match rule(OBJECT) {
@@ -58,9 +58,9 @@ pub fn rule_on_object(resource: &'static Resource, id: Option<i64>, rule: impl F
     }
 }
 
-/// Whether `actor` may put an object of this resource into the organization with
-/// this id, or into any if none is named: by this role of the organization, or by
-/// a custom role definition that lets them add such objects. Refers to no row.
+/// Whether `actor` may put an object of this resource into the organization with this id, or into any if it is `None`:
+/// by this role of the organization, or by a custom role definition with the permission to add such objects. The rule
+/// refers to no row.
 pub fn can_create_in_organization(
     resource: &'static Resource,
     organizations: &'static Resource,
@@ -164,8 +164,7 @@ pub(crate) fn granted_directly_or_by_team(query: SelectStatement, user: Expr) ->
     own
 }
 
-/// Whether this user administers any organization. Only users are granted that
-/// role, never teams.
+/// Whether this user is an admin of any organization. Only users are granted that role, never teams.
 pub fn is_organization_admin(user: Expr) -> Expr {
     let mut administered = objects_with_granted_role("organization", &["admin_role"]);
     administered.and_where(column("grants", "user_id").eq(user));

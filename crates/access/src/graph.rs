@@ -9,8 +9,8 @@ pub struct ImplyingRoles {
     pub own: Vec<&'static str>,
     /// Roles of the object's organization, by `role_field`.
     pub organization: Vec<&'static str>,
-    /// Roles of the team that the object belongs to, by `role_field`. What implies
-    /// these is for the team's own graph to say.
+    /// Roles of the team that the object belongs to, by `role_field`. The roles that imply these are in the team's own
+    /// graph.
     pub team: Vec<&'static str>,
     /// System-wide roles.
     pub system: Vec<Singleton>,
@@ -49,7 +49,7 @@ pub fn implied_roles(resource: &'static Resource, field: &'static str) -> Vec<&'
         .collect()
 }
 
-/// Walks from `field` to all roles of `roles` that imply it; other causes go to `elsewhere`.
+/// Adds all roles of `roles` that imply `field`; other sources are passed to `elsewhere`.
 fn follow(
     roles: &'static [ObjectRole],
     field: &'static str,
@@ -86,7 +86,7 @@ pub fn implication_path(
     field: &'static str,
     granted: ImpliedBy,
 ) -> Option<Vec<ImpliedBy>> {
-    // Breadth first from the role asked for to the roles that imply it.
+    // Breadth first, from the requested role to the roles that imply it.
     let mut open = VecDeque::from([vec![ImpliedBy::Own(field)]]);
     let mut seen = vec![ImpliedBy::Own(field)];
     while let Some(path) = open.pop_front() {
@@ -106,7 +106,7 @@ pub fn implication_path(
     None
 }
 
-/// The roles that imply this one directly, all as seen from the object.
+/// The roles that directly imply this one, from the object's point of view.
 fn causes(resource: &'static Resource, node: ImpliedBy) -> Vec<ImpliedBy> {
     match node {
         ImpliedBy::Own(field) => resource.role(field).map(|role| role.implied_by.to_vec()).unwrap_or_default(),

@@ -1,10 +1,8 @@
-//! Roles, what they imply, and the conditions that follow for the rows of each resource.
+//! Roles, implied roles, and the SQL conditions for the rows of each resource.
 //!
-//! A grant gives a role on an object to a user or to a team. Roles imply one
-//! another in a static graph (see [`hostler_schema::ObjectRole`]), so
-//! "may this actor do that" becomes one SQL condition over `grants` and `roles`:
-//! there is no table of computed permissions that could go stale. A query that contains
-//! such a condition needs the common table expression that [`with_user_grants`] adds.
+//! A grant gives a role on an object to a user or to a team. Roles imply each other in a static graph (see
+//! [`hostler_schema::ObjectRole`]), so each permission check is one SQL condition over `grants` and `roles`. There is
+//! no table of computed permissions that could become stale.
 
 mod by_organization;
 mod grants;

@@ -20,7 +20,7 @@ use crate::{BackupError, KeyFile};
 const LONGEST_MANIFEST: u64 = 16 << 20;
 /// The longest key file, in bytes.
 const LONGEST_KEY: u64 = 1 << 20;
-/// The longest row, in bytes: ours are much shorter, and no line may fill the memory.
+/// The longest row, in bytes. Hostler's rows are much shorter; the limit protects the memory.
 const LONGEST_ROW: u64 = 1 << 30;
 
 /// An archive whose checksums were verified.
@@ -57,7 +57,7 @@ impl Archive {
             Ok(bytes)
         };
         let text = content(&mut file, MANIFEST, LONGEST_MANIFEST)?;
-        // Before anything else, for the rest may be of another form.
+        // The first check, because the rest may have another format.
         let format: Json = serde_json::from_slice(&text).map_err(|_| damaged("its manifest cannot be read"))?;
         match format["format"].as_u64() {
             Some(found) if found > FORMAT => {
@@ -65,7 +65,7 @@ impl Archive {
                 return Err(BackupError::NewerFormat { path: path.to_owned(), found, version });
             }
             Some(_) => {}
-            None => return Err(damaged("its manifest tells no format")),
+            None => return Err(damaged("its manifest has no format")),
         }
         if content(&mut file, SUM, 64)? != sum(&text).as_bytes() {
             return Err(damaged("its manifest was changed"));
@@ -93,7 +93,7 @@ impl Archive {
         Ok(Archive { path: path.to_owned(), file, manifest, tables, ranges })
     }
 
-    /// What the archive says about itself.
+    /// The archive's manifest.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
     }
@@ -159,9 +159,9 @@ impl Source for Archive {
 /// The name and the sum of each entry, in their order.
 type Sums = Vec<(String, String)>;
 
-/// The sum of each entry, and where it stands.
+/// The checksum of each entry, and its position.
 fn read_entries(file: &File) -> Result<(Sums, HashMap<String, EntryRange>), String> {
-    // What the reader of archives says would quote what it found, which may be anything.
+    // The error of the tar reader may quote the file, which may contain anything.
     let unreadable = |_: io::Error| "it is not a whole archive of tar".to_owned();
     let (mut sums, mut ranges) = (vec![], HashMap::new());
     let mut archive = tar::Archive::new(BufReader::new(file));
@@ -186,7 +186,7 @@ fn part(file: &mut File, range: EntryRange) -> io::Result<impl Read> {
     Ok(file.take(range.length))
 }
 
-/// Whether a name is one that key files have: nothing else may be written into a data folder.
+/// Whether this is the name of a key file: no other file may be written into a data folder.
 fn is_key_file(name: &str) -> bool {
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     name == "secret.key" || name.strip_prefix("keys/").and_then(|name| name.strip_suffix(".key")).is_some_and(is_number)

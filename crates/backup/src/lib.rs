@@ -1,8 +1,8 @@
-//! A whole installation in one file: the rows of its database, and its key files.
+//! Backup of a whole installation in one file: the rows of its database, and its key files.
 //!
 //! The file is a tar archive: `manifest.json`, the key files, `tables/NAME.jsonl.gz` with a JSON list for each row, and
-//! at the end `manifest.sha256`. The manifest contains the SHA-256 sum of every other entry. Rows are in the format of
-//! [`hostler_database::copy`], so that a backup of either database can be restored into either.
+//! at the end `manifest.sha256`. The manifest contains the SHA-256 checksum of every other entry. Rows have the format
+//! of [`hostler_database::copy`], so that a backup of either database can be restored into either.
 
 mod archive;
 mod manifest;
@@ -28,18 +28,18 @@ pub enum BackupError {
         doing: &'static str,
         /// The file.
         path: PathBuf,
-        /// What the operating system says.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// The file to write is there already.
+    /// The backup file already exists.
     #[error("{} exists already: name another file, or give --force to replace it", .0.display())]
     Exists(PathBuf),
-    /// The file is no archive of ours, or was changed or cut off since it was written.
+    /// The file is not a Hostler backup, or was changed or truncated.
     #[error("{} is not a complete backup of Hostler: {problem}; nothing was changed", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The problem.
         problem: String,
     },
     /// The file was written by a newer version of Hostler.
@@ -49,9 +49,9 @@ pub enum BackupError {
     NewerFormat {
         /// The file.
         path: PathBuf,
-        /// The format that it has.
+        /// Its format.
         found: u64,
-        /// The version that wrote it.
+        /// The version that wrote the file.
         version: String,
     },
     /// The database failed.
@@ -64,9 +64,9 @@ pub enum BackupError {
     Mismatch {
         /// The table.
         table: String,
-        /// The rows that were sent.
+        /// The number of rows that were read.
         sent: u64,
-        /// The rows that arrived.
+        /// The number of rows that were written.
         arrived: u64,
     },
 }

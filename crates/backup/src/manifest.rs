@@ -1,28 +1,28 @@
-//! What an archive says about itself.
+//! The manifest of an archive.
 
 use hostler_database::copy::Table;
 use serde::{Deserialize, Serialize};
 
-/// The format that is written, and the newest one that is read.
+/// The format of new archives, and the newest one that can be read.
 pub const FORMAT: u64 = 1;
 
-/// The entry that holds the manifest: the first.
+/// The entry with the manifest: the first.
 pub(crate) const MANIFEST: &str = "manifest.json";
-/// The entry that holds the sum of the manifest: the last.
+/// The entry with the checksum of the manifest: the last.
 pub(crate) const SUM: &str = "manifest.sha256";
 
-/// What an archive says about itself.
+/// The manifest of an archive.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Manifest {
     /// The format of the archive.
     pub format: u64,
     /// The version of Hostler that wrote it.
     pub hostler: String,
-    /// The version of the schema that the rows are in.
+    /// The schema version of the rows.
     pub schema: i64,
-    /// When it was written, as RFC 3339 has it.
+    /// The time of the backup (RFC 3339).
     pub created: String,
-    /// Which database it was made from: `sqlite` or `postgresql`.
+    /// The database of the backup: `sqlite` or `postgresql`.
     pub database: String,
     /// The key files.
     pub keys: Vec<FileEntry>,
@@ -35,7 +35,7 @@ pub struct Manifest {
 pub struct FileEntry {
     /// The entry, which is the path below the data folder.
     pub name: String,
-    /// SHA-256 of its bytes, in hexadecimal digits.
+    /// The SHA-256 checksum, in hexadecimal digits.
     pub sha256: String,
 }
 
@@ -46,13 +46,13 @@ pub struct TableEntry {
     pub name: String,
     /// The columns, in the order of the values of a row.
     pub columns: Vec<String>,
-    /// The greatest id that was ever given to a row.
+    /// The greatest id that any row ever had.
     pub last_id: Option<i64>,
-    /// How many rows it has.
+    /// The number of rows.
     pub rows: u64,
-    /// SHA-256 of its rows as lines.
+    /// The SHA-256 checksum of its rows as lines.
     pub rows_sha256: String,
-    /// SHA-256 of the entry, which is compressed.
+    /// The SHA-256 checksum of the compressed entry.
     pub sha256: String,
 }
 

@@ -8,12 +8,12 @@ use sha2::{Digest, Sha256};
 
 use crate::BackupError;
 
-/// What was copied.
+/// The result of a copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TransferSummary {
-    /// How many tables.
+    /// The number of tables.
     pub tables: usize,
-    /// How many rows.
+    /// The number of rows.
     pub rows: u64,
 }
 
@@ -26,10 +26,10 @@ pub(crate) struct RowDigest {
 }
 
 impl RowDigest {
-    /// Counts a row, and answers the line that it is.
+    /// Counts a row, and returns its line.
     pub(crate) fn add(&mut self, row: &[Json]) -> Result<&[u8], CopyError> {
         self.line.clear();
-        // Fails for maps only whose keys are no texts, which rows do not have.
+        // Fails only for maps with keys that are not strings, which rows do not have.
         serde_json::to_writer(&mut self.line, row).map_err(|problem| CopyError::Source(problem.to_string()))?;
         self.line.push(b'\n');
         self.hash.update(&self.line);
@@ -37,17 +37,17 @@ impl RowDigest {
         Ok(&self.line)
     }
 
-    /// How many rows there were, and the sum of their lines.
+    /// The number of rows, and the checksum of their lines.
     pub(crate) fn finish(self) -> (u64, String) {
         (self.rows, hex::encode(self.hash.finalize()))
     }
 }
 
-/// Copies everything into a database, compares what has arrived, and calls `ready` before all of it is made durable:
-/// when that fails, or anything else, nothing was changed.
+/// Copies all rows into a database, verifies the written rows, and calls `ready` before the commit. After an error of
+/// `ready` or any other error nothing is changed.
 ///
 /// # Errors
-/// [`BackupError::Mismatch`], and what the source, the database or `ready` says.
+/// [`BackupError::Mismatch`], and errors of the source, the database or `ready`.
 pub fn transfer(
     source: &mut dyn Source,
     destination: &Destination,
@@ -66,7 +66,7 @@ pub fn transfer(
         })?;
         sent.push(digest.finish());
     }
-    // Read back after everything was written, so that types and triggers have taken effect.
+    // The rows are read after everything was written, so that types and triggers have taken effect.
     let mut rows = 0;
     for (table, sent) in tables.iter().zip(&sent) {
         let mut digest = RowDigest::default();
@@ -82,7 +82,7 @@ pub fn transfer(
     Ok(TransferSummary { tables: tables.len(), rows })
 }
 
-/// Collects the ids of the keys that encrypted the secrets of a row, which may be whole values or parts of one.
+/// Collects the ids of the keys that encrypted the secrets of a row, which may be whole values or parts of values.
 pub fn encryption_key_ids(row: &[Json], found: &mut BTreeSet<String>) {
     const START: &str = "$hostler$";
     for text in row.iter().filter_map(Json::as_str) {

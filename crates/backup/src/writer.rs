@@ -1,4 +1,4 @@
-//! Writing an archive.
+//! Writes archives.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
@@ -17,30 +17,30 @@ use crate::manifest::{FORMAT, FileEntry, MANIFEST, Manifest, SUM, TableEntry};
 use crate::transfer::RowDigest;
 use crate::{BackupError, TransferSummary};
 
-/// A key file to go into an archive, or out of one.
+/// A key file in an archive.
 pub struct KeyFile {
     /// Its path below the data folder.
     pub name: String,
-    /// Its bytes.
+    /// Its content.
     pub bytes: Zeroizing<Vec<u8>>,
 }
 
-/// The origin of an archive.
+/// The source of an archive.
 pub struct BackupOrigin {
     /// The version of Hostler.
     pub hostler: String,
-    /// When, as RFC 3339 has it.
+    /// The time (RFC 3339).
     pub created: String,
-    /// Which database: `sqlite` or `postgresql`.
+    /// The database: `sqlite` or `postgresql`.
     pub database: &'static str,
 }
 
-/// Writes an archive to `path`, complete or not at all; only its owner may read it.
+/// Writes an archive to `path`, completely or not at all; only its owner can read it.
 ///
-/// `keys` is asked for once all rows were read, and `each` sees every row.
+/// `keys` is called after all rows were read, and `each` is called for every row.
 ///
 /// # Errors
-/// [`BackupError::Exists`] unless it is to be replaced; what the source, `keys` or the file system says.
+/// [`BackupError::Exists`] unless the file may be replaced; errors of the source, `keys` or the file system.
 pub fn write<E: From<BackupError>>(
     source: &mut dyn Source,
     path: &Path,
@@ -139,7 +139,7 @@ fn persist(file: NamedTempFile, path: &Path, folder: &Path, replace: bool) -> io
     } else {
         file.persist_noclobber(path)?;
     }
-    // The name must survive a power cut, too.
+    // The name must survive a power failure, too.
     File::open(folder)?.sync_all()
 }
 
@@ -155,7 +155,7 @@ pub(crate) fn sum(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes))
 }
 
-/// Hashes what is written to it.
+/// Hashes the written bytes.
 pub(crate) struct HashWriter<'h>(pub(crate) &'h mut Sha256);
 
 impl Write for HashWriter<'_> {

@@ -4,56 +4,56 @@ use sea_query::{Expr, ExprTrait, Func, LikeExpr, NullOrdering, Order, SelectStat
 
 /// The name of the SQL function that SQLite connections register for Unicode lower case.
 pub(crate) const FOLD: &str = "hostler_fold";
-/// The name of the SQL function that SQLite connections register to find a folded text in another, whatever its case.
+/// The name of the SQL function that SQLite connections register to search for a case-folded text, ignoring case.
 pub(crate) const OCCURS: &str = "hostler_occurs";
 /// The name of the SQL function that SQLite connections register for regular expressions.
 pub(crate) const REGEX: &str = "hostler_regex";
 
-/// Longest regular expression, in characters.
+/// The maximum length of a regular expression, in characters.
 const LONGEST_PATTERN: usize = 1000;
 
-/// Which database a statement is for.
+/// The database of a statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
-    /// The embedded database.
+    /// SQLite.
     Sqlite,
-    /// A PostgreSQL server.
+    /// PostgreSQL.
     Postgres,
 }
 
-/// How a text is compared with a given one, as in a filter `name__icontains=x`.
+/// How a text is compared with a value, as in a filter `name__icontains=x`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TextLookup {
-    /// The same text.
+    /// Equal.
     Exact,
-    /// The same text but for case.
+    /// Equal, ignoring case.
     IExact,
-    /// Contains it.
+    /// Contains the value.
     Contains,
-    /// Contains it but for case.
+    /// Contains the value, ignoring case.
     IContains,
-    /// Starts with it.
+    /// Starts with the value.
     StartsWith,
-    /// Starts with it but for case.
+    /// Starts with the value, ignoring case.
     IStartsWith,
-    /// Ends with it.
+    /// Ends with the value.
     EndsWith,
-    /// Ends with it but for case.
+    /// Ends with the value, ignoring case.
     IEndsWith,
     /// Matches the regular expression.
     Regex,
-    /// Matches the regular expression but for case.
+    /// Matches the regular expression, ignoring case.
     IRegex,
 }
 
-/// A regular expression that cannot be used, and why.
+/// An invalid regular expression, with the reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidRegex(pub String);
 
 impl Dialect {
-    /// The condition that `expr` is one of the selected ids, which are all selected before anything is compared with them.
+    /// The condition that `expr` is one of the selected ids, which are all selected before the comparison.
     ///
-    /// PostgreSQL gets an array: it estimates the rows of a subquery it knows nothing about as few or many at random.
+    /// PostgreSQL gets an array: for a subquery without statistics it would estimate few or many rows at random.
     pub fn in_array(self, expr: Expr, ids: SelectStatement) -> Expr {
         match self {
             Dialect::Sqlite => expr.in_subquery(ids),
@@ -64,12 +64,11 @@ impl Dialect {
         }
     }
 
-    /// The condition that the text `expr` compares with `value` as `lookup` says.
+    /// The condition that the text `expr` matches `value` by `lookup`.
     ///
     /// # Errors
-    /// [`InvalidRegex`] if `lookup` is a regular expression that does not parse, or
-    /// that is too large: both databases accept only what the `regex` crate does,
-    /// which has no back-references, so that none can explode.
+    /// [`InvalidRegex`] for a regular expression that is invalid or too large. Both databases accept only the syntax of
+    /// the `regex` crate, which has no back-references, so that matching takes linear time.
     pub fn text_lookup(self, expr: Expr, lookup: TextLookup, value: &str) -> Result<Expr, InvalidRegex> {
         use TextLookup::*;
         Ok(match lookup {
@@ -87,10 +86,9 @@ impl Dialect {
         })
     }
 
-    /// Orders the rows of `query` by `expr`, after what orders them already. On both
-    /// databases NULL is greater than any value, as PostgreSQL has it: last when
-    /// ascending, first when descending. Say that `expr` is not `nullable` where
-    /// it is not, since SQLite then has more ways to use an index.
+    /// Orders the rows of `query` by `expr`, after existing orders. On both databases NULL is greater than any value,
+    /// as in PostgreSQL: last when ascending, first when descending. Set `nullable` to false for columns without NULL,
+    /// because SQLite can then use more indexes.
     pub fn order_by(self, query: &mut SelectStatement, expr: Expr, order: Order, nullable: bool) {
         let nulls = match order {
             _ if self == Dialect::Postgres || !nullable => None,
@@ -104,8 +102,8 @@ impl Dialect {
         };
     }
 
-    /// Compares a text with a value in lower case. Unicode's lower case costs several times what that of ASCII does,
-    /// which costs as much as the comparison: either is asked for only where it can make a difference.
+    /// Compares a text with a lower-case value. Unicode's lower case is several times as expensive as that of ASCII,
+    /// which costs as much as the comparison: each is used only where it can make a difference.
     fn ignoring_case(self, expr: Expr, value: &str, compare: impl Fn(Expr, &str) -> Expr) -> Expr {
         let value = &fold(value);
         if value.chars().all(|character| character.is_ascii() && !character.is_ascii_alphabetic()) {
@@ -118,7 +116,7 @@ impl Dialect {
         self.in_lower_case(expr, value, |expr| compare(lower(expr), value), |expr| compare(self.fold(expr), value))
     }
 
-    /// `ascii` compares texts of which it lowers A to Z, `unicode` any; both with this value, which is in lower case.
+    /// `ascii` compares texts by lowering A to Z, `unicode` by lowering all letters; both with this lower-case value.
     fn in_lower_case(
         self,
         expr: Expr,
@@ -133,8 +131,8 @@ impl Dialect {
         if !value.is_ascii() {
             beyond_ascii(expr)
         } else if value.contains(['i', 'k']) {
-            // The only letters of ASCII that are the lower case of others, too: of the dotted capital I and the sign
-            // of Kelvin.
+            // The only ASCII letters that are also the lower case of other characters: of the dotted capital I and the
+            // Kelvin sign.
             ascii(expr.clone()).or(beyond_ascii(expr))
         } else {
             ascii(expr)
@@ -144,7 +142,7 @@ impl Dialect {
     fn fold(self, expr: Expr) -> Expr {
         match self {
             Dialect::Sqlite => Func::cust(FOLD).arg(expr).into(),
-            // The server's own collation may be "C", which lowers ASCII only.
+            // The server's collation may be "C", whose lower() changes ASCII only.
             Dialect::Postgres => Expr::cust_with_exprs("LOWER($1 COLLATE \"und-x-icu\")", [expr]),
         }
     }
@@ -157,12 +155,12 @@ impl Dialect {
         Func::cust(name).arg(expr).arg(value).into()
     }
 
-    /// As a range of what an index orders byte by byte, which it is on both in UTF-8.
+    /// A range, because indexes are ordered bytewise in UTF-8 on both databases.
     fn starts(self, expr: Expr, value: &str) -> Expr {
         let Some(end) = successor(value) else { return starts(expr, value) };
         match self {
             Dialect::Sqlite => expr.clone().gte(value).and(expr.lt(end)),
-            // Whatever the collation: these compare bytes, and an index with text_pattern_ops serves them.
+            // Independent of the collation: these operators compare bytes, and use an index with text_pattern_ops.
             Dialect::Postgres => Expr::cust_with_exprs(
                 "($1 ~>=~ $2 AND $3 ~<~ $4)",
                 [expr.clone(), Expr::val(value), expr, Expr::val(end)],
@@ -189,7 +187,7 @@ impl Dialect {
             .map_err(|problem| InvalidRegex(format!("Invalid regular expression: {problem}")))?;
         Ok(match self {
             Dialect::Sqlite => Func::cust(REGEX).arg(pattern).arg(expr).arg(i64::from(ignore_case)).into(),
-            // Case and classes of letters depend on the collation, too: see `fold`.
+            // Case and character classes depend on the collation, too: see `fold`.
             Dialect::Postgres => {
                 let template =
                     if ignore_case { "($1 COLLATE \"und-x-icu\") ~* $2" } else { "($1 COLLATE \"und-x-icu\") ~ $2" };
@@ -199,7 +197,7 @@ impl Dialect {
     }
 }
 
-/// SQLite's LIKE ignores the case of A to Z, and costs a fraction of a function that is not its own.
+/// SQLite's LIKE ignores the case of A to Z, and is much faster than a custom function.
 fn occurs_in_any_case(expr: Expr, value: &str) -> Expr {
     let value = &fold(value);
     let like = |expr: Expr| expr.like(LikeExpr::new(format!("%{}%", literally(value))).escape('\\'));
@@ -207,7 +205,7 @@ fn occurs_in_any_case(expr: Expr, value: &str) -> Expr {
     Dialect::Sqlite.in_lower_case(expr, value, like, occurs)
 }
 
-/// A text as it stands in a pattern of LIKE, with `\` as its escape.
+/// Escapes a text for LIKE, with `\` as escape character.
 fn literally(text: &str) -> String {
     let mut pattern = String::with_capacity(text.len() + 2);
     for character in text.chars() {
@@ -224,12 +222,12 @@ fn starts(expr: Expr, value: &str) -> Expr {
     Expr::from(Func::cust("substr").arg(expr).arg(1).arg(length)).eq(value)
 }
 
-/// The first text, in the order of code points, that is greater than all that
-/// begin with this one. None for a text after all of whose extensions nothing comes.
+/// The first text, in the order of code points, that is greater than all texts with this prefix. None if there is no
+/// such text.
 fn successor(text: &str) -> Option<String> {
     let mut text = text.to_owned();
     while let Some(last) = text.pop() {
-        // `(last..)` leaves out the surrogates.
+        // `(last..)` skips the surrogates.
         if let Some(next) = (last..=char::MAX).nth(1) {
             text.push(next);
             return Some(text);
@@ -238,14 +236,14 @@ fn successor(text: &str) -> Option<String> {
     None
 }
 
-/// Lower case as both databases see it.
+/// Lower case, the same for both databases.
 pub(crate) fn fold(text: &str) -> String {
     text.to_lowercase()
 }
 
-/// Whether a text that is folded already occurs in another, whatever the case of that.
+/// Whether a text contains a case-folded one, ignoring case.
 pub(crate) fn occurs(folded: &str, text: &str) -> bool {
-    // Most texts are ASCII: those need neither tables nor memory.
+    // The fast path for ASCII, which most texts are.
     if !text.is_ascii() {
         return fold(text).contains(folded);
     }
@@ -253,7 +251,7 @@ pub(crate) fn occurs(folded: &str, text: &str) -> bool {
     folded.is_empty() || text.windows(folded.len()).any(|part| part.eq_ignore_ascii_case(folded))
 }
 
-/// Compiles a regular expression with bounds on its size.
+/// Compiles a regular expression with size limits.
 pub(crate) fn compile(pattern: &str, ignore_case: bool) -> Result<regex::Regex, regex::Error> {
     regex::RegexBuilder::new(pattern).case_insensitive(ignore_case).size_limit(1 << 20).dfa_size_limit(1 << 20).build()
 }

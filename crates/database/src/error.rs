@@ -1,4 +1,4 @@
-//! Errors of both databases.
+//! Database errors.
 
 use std::path::PathBuf;
 
@@ -7,8 +7,8 @@ use std::path::PathBuf;
 /// The messages never contain bound values, so that they can be logged.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// A row with the same unique columns exists. As far as the database says,
-    /// the text names the constraint (PostgreSQL) or the columns (SQLite).
+    /// A row with the same unique columns exists. The text names the constraint (PostgreSQL) or the columns (SQLite),
+    /// if the database reports them.
     #[error("a row with these values exists already ({0})")]
     Unique(String),
     /// A row refers to one that does not exist, or is still referred to.
@@ -47,11 +47,11 @@ pub enum OpenError {
     /// The file cannot be created, opened or read as a database.
     #[error("cannot open the SQLite database {path}: {problem}; {remedy}", path = path.display())]
     File {
-        /// Where the file is.
+        /// The path of the file.
         path: PathBuf,
-        /// What went wrong.
+        /// The error.
         problem: String,
-        /// What to do.
+        /// The remedy.
         remedy: &'static str,
     },
     /// The PostgreSQL server does not answer, or rejects the connection.
@@ -82,7 +82,7 @@ pub enum OpenError {
         database: String,
         /// What went wrong.
         problem: String,
-        /// What to do.
+        /// The remedy.
         remedy: String,
     },
     /// A restore into it was interrupted.
@@ -91,14 +91,14 @@ pub enum OpenError {
         /// Host, port and database.
         database: String,
     },
-    /// The schema was migrated by a newer version of this software; nothing was changed.
+    /// The schema was migrated by a newer version of Hostler; nothing was changed.
     #[error(
         "the database has schema version {found}, but this version of Hostler knows only up to {known}; run the newer Hostler, or restore a backup from before its upgrade"
     )]
     NewerSchema {
-        /// The version that the database records.
+        /// The schema version of the database.
         found: i64,
-        /// The newest version known here.
+        /// The newest version that this program knows.
         known: i64,
     },
     /// The schema could not be brought up to date; a migration that fails changes nothing.

@@ -49,7 +49,7 @@ pub use value::{Row, Type, Value};
 use postgres::Postgres;
 use sqlite::Sqlite;
 
-/// Where a database is.
+/// The location of a database.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Location {
     /// A SQLite file; it is created if it does not exist.
@@ -69,7 +69,7 @@ impl Location {
     }
 }
 
-// The URL may hold a password.
+// The URL may contain a password.
 impl std::fmt::Debug for Location {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -102,7 +102,7 @@ impl Database {
         }))
     }
 
-    /// Which database this is.
+    /// The kind of the database.
     pub fn dialect(&self) -> Dialect {
         match self.0 {
             Backend::Sqlite(_) => Dialect::Sqlite,
@@ -110,8 +110,8 @@ impl Database {
         }
     }
 
-    /// Reads rows that are committed; `types` says how to decode each column.
-    /// Each call reads one snapshot; two calls may read different ones.
+    /// Reads committed rows; `types` are the types of the columns. Each call reads one snapshot; two calls may read
+    /// different ones.
     ///
     /// # Errors
     /// Any but [`Error::Unique`] and [`Error::ForeignKey`].
@@ -146,7 +146,7 @@ impl Database {
         }
     }
 
-    /// Begins a transaction; on SQLite, waits for those that have begun before.
+    /// Begins a transaction; on SQLite, waits for earlier transactions.
     ///
     /// # Errors
     /// [`Error::Unavailable`], [`Error::Full`].
@@ -157,7 +157,7 @@ impl Database {
         }))
     }
 
-    /// Checks that the database answers.
+    /// Checks that the database responds.
     ///
     /// # Errors
     /// Usually [`Error::Unavailable`].
@@ -181,8 +181,7 @@ impl Database {
         }
     }
 
-    /// Whether the schema is the one that this version works with; another server
-    /// of a newer version may have changed it meanwhile.
+    /// Whether the schema has the version of this program; a newer server may have migrated it meanwhile.
     ///
     /// # Errors
     /// As [`Database::read`].

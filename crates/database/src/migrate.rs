@@ -1,10 +1,10 @@
-//! The schema's history, embedded in the binary.
+//! The migrations, embedded in the binary.
 
 use refinery::{Runner, Target};
 
 use crate::{Dialect, OpenError};
 
-/// The table in which refinery records what it has run: its default name.
+/// The table in which refinery records migrations: its default name.
 pub(crate) const TABLE: &str = "refinery_schema_history";
 
 mod sqlite {
@@ -25,7 +25,7 @@ pub(crate) fn postgres_runner() -> Runner {
     postgres::migrations::runner().set_grouped(true)
 }
 
-/// The version of the schema that this version of the software works with.
+/// The schema version of this program.
 pub(crate) fn known(dialect: Dialect) -> i64 {
     newest(&match dialect {
         Dialect::Sqlite => sqlite_runner(),
@@ -33,7 +33,7 @@ pub(crate) fn known(dialect: Dialect) -> i64 {
     })
 }
 
-/// As far as this version of the schema.
+/// Up to this schema version.
 pub(crate) fn target(version: i64) -> Target {
     i32::try_from(version).map_or(Target::Latest, Target::Version)
 }
@@ -42,7 +42,7 @@ fn newest(runner: &Runner) -> i64 {
     runner.get_migrations().iter().map(|migration| i64::from(migration.version())).max().unwrap_or(0)
 }
 
-/// Logs that the schema is migrated, which takes long for a large database.
+/// Logs a migration, because it takes long for a large database.
 pub(crate) fn announce(found: Option<i64>, runner: &Runner) {
     let (from, to) = (found.unwrap_or(0), newest(runner));
     if from < to {
@@ -50,7 +50,7 @@ pub(crate) fn announce(found: Option<i64>, runner: &Runner) {
     }
 }
 
-/// Refuses a database that was migrated further than `runner` knows.
+/// Rejects a database with a newer schema than that of `runner`.
 pub(crate) fn refuse_newer(found: Option<i64>, runner: Runner) -> Result<(), OpenError> {
     let known = newest(&runner);
     match found {
@@ -59,7 +59,7 @@ pub(crate) fn refuse_newer(found: Option<i64>, runner: Runner) -> Result<(), Ope
     }
 }
 
-/// An error and its causes in one line.
+/// An error with its causes, in one line.
 pub(crate) fn problem(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

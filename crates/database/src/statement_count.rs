@@ -1,4 +1,4 @@
-//! Counts statements, so that tests and logs can tell when a request runs too many.
+//! Counts SQL statements, for tests and logs.
 
 use std::cell::Cell;
 use std::future::Future;
@@ -7,10 +7,9 @@ tokio::task_local! {
     static STATEMENTS: Cell<u32>;
 }
 
-/// Runs a future and tells how many reads, inserts and executes it started.
+/// Runs a future and counts the reads, inserts and executes that it starts.
 ///
-/// Counts what runs in this task only: not what the future spawns. Where two of
-/// these are nested, the outer one counts what the inner one does, too.
+/// Only those in this task are counted, not those in spawned tasks. Nested calls count in the outer one, too.
 pub async fn count_statements<F: Future>(future: F) -> (F::Output, u32) {
     let (output, count) = STATEMENTS
         .scope(Cell::new(0), async {
@@ -22,12 +21,12 @@ pub async fn count_statements<F: Future>(future: F) -> (F::Output, u32) {
     (output, count)
 }
 
-/// Notes that one statement runs.
+/// Counts a statement.
 pub(crate) fn count() {
     add(1);
 }
 
 fn add(more: u32) {
-    // Outside of `count_statements` nobody wants to know.
+    // Outside of `count_statements` nothing is counted.
     let _ = STATEMENTS.try_with(|count| count.set(count.get().saturating_add(more)));
 }

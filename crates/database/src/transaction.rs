@@ -7,24 +7,21 @@ use crate::sqlite::SqliteTransaction;
 use crate::statement_count::count;
 use crate::{Dialect, Error, PreparedQuery, Row, Type, Value, statement};
 
-/// A transaction: all of it happens, or nothing. Dropped without
-/// [`commit`](Transaction::commit), nothing does.
+/// A transaction. Dropped without [`commit`](Transaction::commit), it is rolled back.
 ///
-/// While one is open on SQLite, no other can be: keep it short, wait for nothing
-/// but the database in it, and begin no other one in it.
+/// On SQLite only one can be open: keep it short, await only the database in it, and begin no other one in it.
 ///
-/// After a statement has failed, or its future was dropped before it was done,
-/// the transaction can only be dropped: further statements and the commit fail.
+/// After a failed statement, or a dropped future of one, the transaction can only be dropped: further statements and
+/// the commit fail.
 pub struct Transaction {
     backend: Backend,
-    /// Whether a statement failed or did not end. PostgreSQL would answer a
-    /// commit then as if all was well, and roll back.
+    /// Whether a statement failed or did not end. PostgreSQL would report success for a COMMIT then, and roll back.
     broken: bool,
 }
 
 pub(crate) enum Backend {
     Sqlite(SqliteTransaction),
-    // Boxed, as it is ten times the size of the other.
+    // Boxed, because it is ten times the size of the other.
     Postgres(Box<PostgresTransaction>),
 }
 
@@ -33,7 +30,7 @@ impl Transaction {
         Transaction { backend, broken: false }
     }
 
-    /// Which database this is on.
+    /// The kind of the database.
     pub fn dialect(&self) -> Dialect {
         match self.backend {
             Backend::Sqlite(_) => Dialect::Sqlite,
@@ -41,8 +38,7 @@ impl Transaction {
         }
     }
 
-    /// Reads rows, with what this transaction has changed so far; `types` says
-    /// how to decode each column.
+    /// Reads rows, including the changes of this transaction; `types` are the types of the columns.
     ///
     /// # Errors
     /// Any but [`Error::Unique`] and [`Error::ForeignKey`].
@@ -81,9 +77,8 @@ impl Transaction {
         self.end(result)
     }
 
-    /// Inserts one row into a table that has an integer `id`, and answers that.
-    /// The statement must have no RETURNING of its own; one that may insert
-    /// nothing, because of a conflict, is for [`execute`](Transaction::execute).
+    /// Inserts a row into a table with an integer `id`, and returns the id. The statement must have no RETURNING; for
+    /// one that may insert nothing, because of a conflict, use [`execute`](Transaction::execute).
     ///
     /// # Errors
     /// Any [`Error`].
@@ -108,8 +103,8 @@ impl Transaction {
         self.end(id)
     }
 
-    /// Runs a statement that returns no rows, and answers how many rows it
-    /// inserted, changed or deleted; what cascades is not counted.
+    /// Runs a statement that returns no rows, and returns the number of inserted, changed or deleted rows, without
+    /// cascades.
     ///
     /// # Errors
     /// Any [`Error`].
@@ -129,9 +124,8 @@ impl Transaction {
         self.end(result)
     }
 
-    /// As [`Transaction::execute`], for a change of a few rows that an index
-    /// finds: on SQLite it runs at once on this thread, as INSERTs do, which
-    /// costs less than handing it to another.
+    /// Like [`Transaction::execute`], for a change of a few rows by an index: on SQLite it runs on this thread, like
+    /// INSERTs, which is cheaper than another thread.
     ///
     /// # Errors
     /// Any [`Error`].
@@ -151,8 +145,8 @@ impl Transaction {
         self.end(result)
     }
 
-    /// As [`Transaction::execute_inline`], if the number of changed rows does not matter: on PostgreSQL it is sent with the
-    /// next statement or the commit, which then returns its error.
+    /// Like [`Transaction::execute_inline`], if the number of changed rows does not matter: on PostgreSQL it is sent
+    /// with the next statement or the commit, which then returns its error.
     ///
     /// # Errors
     /// Any [`Error`].
@@ -172,11 +166,11 @@ impl Transaction {
         self.end(result)
     }
 
-    /// Waits until no other transaction holds the lock of this name, and holds
-    /// it till the end of this one. On SQLite every transaction excludes all others anyway.
+    /// Waits for the lock of this name, and keeps it until the end of the transaction. On SQLite every transaction
+    /// excludes all others anyway.
     ///
     /// # Errors
-    /// [`Error::Timeout`] if another holds it for long; [`Error::Unavailable`].
+    /// [`Error::Timeout`] if another transaction has it for long; [`Error::Unavailable`].
     pub async fn lock(&mut self, name: &str) -> Result<(), Error> {
         self.start()?;
         let result = match &mut self.backend {
@@ -186,13 +180,11 @@ impl Transaction {
         self.end(result)
     }
 
-    /// Makes everything happen; returns only when it survives a power cut.
-    /// If the future is dropped, it may have happened or not.
+    /// Commits; returns when the changes are durable. If the future is dropped, the outcome is unknown.
     ///
     /// # Errors
-    /// [`Error::CommitUnknown`], after which it may have happened or not; [`Error::Full`]
-    /// and [`Error::Unavailable`], after which it has not; [`Error::Internal`] if a statement
-    /// of the transaction failed before.
+    /// [`Error::CommitUnknown`] if the outcome is unknown; [`Error::Full`] and [`Error::Unavailable`] if nothing was
+    /// committed; [`Error::Internal`] if a statement of the transaction failed before.
     pub async fn commit(mut self) -> Result<(), Error> {
         self.start()?;
         match self.backend {
@@ -204,7 +196,7 @@ impl Transaction {
     /// [Reads](Transaction::read_prepared) and [commits](Transaction::commit), on PostgreSQL in one round trip.
     ///
     /// # Errors
-    /// Those of both; only after [`Error::CommitUnknown`] may anything have happened.
+    /// Those of both; only after [`Error::CommitUnknown`] may the changes have been committed.
     pub async fn read_prepared_and_commit(
         mut self,
         query: &PreparedQuery,
@@ -223,7 +215,7 @@ impl Transaction {
         }
     }
 
-    /// Notes that a statement begins, which breaks the transaction unless it ends well.
+    /// Records that a statement begins; the transaction is unusable unless it ends successfully.
     fn start(&mut self) -> Result<(), Error> {
         if std::mem::replace(&mut self.broken, true) {
             return Err(Error::Internal("a statement of this transaction failed before".to_owned()));

@@ -1,26 +1,26 @@
-//! Rows as they come out of a database.
+//! Rows and values of query results.
 
 use std::ops::Index;
 
-/// How to decode a column.
+/// The type of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Type {
-    /// A whole number of up to 64 bits.
+    /// A 64-bit integer.
     Integer,
-    /// True or false.
+    /// A boolean.
     Boolean,
     /// Text.
     Text,
-    /// A moment, to the microsecond.
+    /// A time, with microseconds.
     Time,
     /// A JSON document, which both databases store as text.
     Json,
 }
 
-/// The value of one column of one row.
+/// The value of a column in a row.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
-    /// No value; every column may have it.
+    /// NULL; every column may be NULL.
     Null,
     /// Of a [`Type::Integer`].
     Integer(i64),
@@ -34,11 +34,10 @@ pub enum Value {
     Json(serde_json::Value),
 }
 
-/// One row: its columns in the order they were selected.
+/// A row, with its columns in the order of the query.
 ///
-/// The accessors answer a column that is absent or of another type as if it
-/// were NULL; which columns there are and their types is what the caller of
-/// `read` said.
+/// The accessors return NULL for a column that is missing or of another type; the caller of `read` defines the columns
+/// and their types.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row(pub Vec<Value>);
 
@@ -64,7 +63,7 @@ impl Row {
         }
     }
 
-    /// The moment in a column, unless it is NULL.
+    /// The time in a column, unless it is NULL.
     pub fn time(&self, column: usize) -> Option<jiff::Timestamp> {
         match self.0.get(column) {
             Some(Value::Time(value)) => Some(*value),
@@ -80,7 +79,7 @@ impl Row {
         }
     }
 
-    /// Moves the value of a column out, leaving NULL behind.
+    /// Takes the value out of a column, which becomes NULL.
     pub fn take(&mut self, column: usize) -> Value {
         self.0.get_mut(column).map_or(Value::Null, |value| std::mem::replace(value, Value::Null))
     }
@@ -94,9 +93,9 @@ impl Index<usize> for Row {
     }
 }
 
-/// The moment so many microseconds after 1970, `None` if there is none.
+/// The time this number of microseconds after 1970, `None` if it is out of range.
 pub(crate) fn moment(microseconds: i64) -> Option<jiff::Timestamp> {
-    // jiff's own conversion refuses the last millisecond of what it can express.
+    // jiff's own conversion rejects the last millisecond of its range.
     let nanoseconds = i32::try_from(microseconds.rem_euclid(1_000_000)).ok()? * 1000;
     jiff::Timestamp::new(microseconds.div_euclid(1_000_000), nanoseconds).ok()
 }

@@ -1,4 +1,4 @@
-//! The activity stream: what was done, by whom, to which objects.
+//! The activity stream: actions, their actors and their objects.
 
 use hostler_database::{Transaction, Value};
 use hostler_schema::{Actor, Field, FieldKind, Resource, column};
@@ -10,26 +10,26 @@ use crate::render::json_value;
 use crate::select::ROW;
 use crate::{Edit, Engine, Error, Record};
 
-/// What stands in the activity stream in place of a secret.
+/// The mask of secrets in the activity stream.
 pub const HIDDEN: &str = "hidden";
 
-/// One entry, before it is written.
+/// An entry that is not written yet.
 pub struct ActivityEntry {
     /// `create`, `update`, `delete`, `associate` or `disassociate`.
     pub operation: &'static str,
-    /// What changed.
+    /// The changes.
     pub changes: Json,
     /// The type of the object.
     pub object1: String,
     /// The type of the object that was associated, if any.
     pub object2: String,
-    /// Through what it was associated.
+    /// The relationship of the association.
     pub association: &'static str,
     /// The type of the object that owns the association.
     pub object_type: String,
-    /// The objects it is about, by type and id.
+    /// The objects of the entry, by type and id.
     pub links: Vec<(String, i64)>,
-    /// The setting it is about, if it is about one: its `category` and `name`.
+    /// The setting of the entry, if it is about one: its `category` and `name`.
     pub setting: Option<Json>,
 }
 
@@ -48,11 +48,10 @@ impl ActivityEntry {
         }
     }
 
-    /// Writes the entry in the transaction of the change itself, unless the settings in force say that nothing is
-    /// recorded.
+    /// Writes the entry in the transaction of the change, unless the settings disable the activity stream.
     ///
     /// # Errors
-    /// What the database says.
+    /// Database errors.
     pub async fn write(self, engine: &Engine, tx: &mut Transaction, actor: &Actor) -> Result<(), Error> {
         if !actor.policy.activity_stream {
             return Ok(());
@@ -102,7 +101,7 @@ impl ActivityEntry {
     }
 }
 
-/// Records that an object was created or changed; writes nothing if nothing changed.
+/// Records the creation or change of an object; writes nothing if nothing changed.
 pub(crate) async fn record_edit(engine: &Engine, tx: &mut Transaction, edit: &Edit<'_>, id: i64) -> Result<(), Error> {
     let resource = edit.new.resource;
     if !resource.recorded {
@@ -139,8 +138,7 @@ pub(crate) async fn record_edit(engine: &Engine, tx: &mut Transaction, edit: &Ed
     ActivityEntry::about(resource, id, operation, changes).write(engine, tx, edit.actor).await
 }
 
-/// Records that an object is about to be deleted, and cuts the links of earlier
-/// entries to it: they stay, but lead nowhere.
+/// Records that an object is about to be deleted, and removes the links of earlier entries to it: the entries stay.
 pub(crate) async fn record_deletion(
     engine: &Engine,
     tx: &mut Transaction,
@@ -179,7 +177,7 @@ async fn forget_links(tx: &mut Transaction, resource: &Resource, id: i64) -> Res
     Ok(())
 }
 
-/// A value as the stream shows it: a link as `name-id`, as AWX does.
+/// A value in the activity stream. A link is shown as `name-id`, as in AWX.
 async fn described(tx: &mut Transaction, field: &Field, value: &Value) -> Result<Json, Error> {
     let (FieldKind::Link(target), Value::Integer(id)) = (field.kind, value) else { return Ok(json_value(value)) };
     let target = target();

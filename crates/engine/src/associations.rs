@@ -9,12 +9,11 @@ use crate::select::ROW;
 use crate::{ActivityEntry, AssociationRequest, Engine, Error, ObjectKey};
 
 impl Engine {
-    /// Associates an object with the parent or removes the association. Nothing happens, and nothing is recorded, if it
-    /// is so already.
+    /// Associates an object with the parent or removes the association. If there is no change, nothing is recorded.
     ///
     /// # Errors
     /// 403 for an actor who may not change the parent or not use the object, 400 for an object that does not exist (as
-    /// AWX), and what [`crate::Hooks::check_association`] refuses.
+    /// in AWX), and errors of [`crate::Hooks::check_association`].
     pub(crate) async fn change_association(
         &self,
         actor: &Actor,
@@ -47,7 +46,7 @@ impl Engine {
         if self.can_change(actor, resource, &ObjectKey::Id(id)).await? { Ok(()) } else { Err(Error::forbidden()) }
     }
 
-    /// Whether the actor sees this object and may associate it.
+    /// Whether the actor may see this object and associate it.
     async fn may_associate(
         &self,
         actor: &Actor,
@@ -71,7 +70,7 @@ impl Engine {
     /// Writes or deletes the row of the join table and the activity entry, in the transaction of the caller.
     ///
     /// # Errors
-    /// What the database says.
+    /// Database errors.
     pub(crate) async fn write_association(
         &self,
         tx: &mut Transaction,

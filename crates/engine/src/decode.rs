@@ -1,4 +1,4 @@
-//! Decodes the body of a request into values, by the description.
+//! Decodes request bodies into values, by the description of the resource.
 
 use hostler_database::Value;
 use hostler_schema::{Charset, DefaultValue, Field, FieldKind};
@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json};
 use crate::scalars::{BLANK, NULL, NULL_CHARACTER, boolean, check_length, integer, invalid_choice, string};
 use crate::{Edit, UpdateMethod};
 
-/// Validation messages by field, in the order in which they were found.
+/// Validation messages by field, in the order of the checks.
 #[derive(Default)]
 pub(crate) struct Problems(pub Vec<(String, Vec<String>)>);
 
@@ -25,7 +25,7 @@ impl Problems {
     }
 }
 
-/// Stands for a stored secret in responses. A client that sends it keeps the secret.
+/// The mask of a stored secret in responses. A client that sends it keeps the secret.
 pub const ENCRYPTED: &str = "$encrypted$";
 
 /// Sets the writable values of `body` in `edit.new`. As in AWX, unknown and read-only keys are ignored.
@@ -64,7 +64,7 @@ pub(crate) fn decode(edit: &mut Edit<'_>, body: &Map<String, Json>, method: Upda
     }
 }
 
-/// The value of a field that a client did not name while creating the object.
+/// The value of a field in POST if the key is missing.
 pub(crate) fn initial(field: &Field) -> Value {
     match (field.default, field.kind) {
         (Some(DefaultValue::Text(text)), _) => Value::Text(text.to_owned()),
@@ -104,8 +104,8 @@ fn value(field: &Field, json: &Json) -> Result<Decoded, String> {
             .map(|value| Decoded::Value(Value::Integer(value))),
         FieldKind::Link(_) | FieldKind::Reserved => link(json).map(Decoded::Value),
         FieldKind::Time => time(json).map(|value| Decoded::Value(Value::Time(value))),
-        // No environment variable or argument of a job can contain NUL. The values of a
-        // credential are checked one by one, by its type.
+        // Environment variables and arguments of a job cannot contain NUL. The values of a credential are checked one
+        // by one, by its type.
         FieldKind::Json if has_null_character(json) => Err(NULL_CHARACTER.into()),
         FieldKind::Json | FieldKind::Inputs => Ok(Decoded::Value(Value::Json(json.clone()))),
         FieldKind::Choice(words) => match json.as_str().map(|word| normalized(field, word)) {
@@ -120,10 +120,10 @@ fn null(field: &Field) -> Result<Decoded, String> {
     match (field.kind, field.charset) {
         (FieldKind::Boolean, _) if field.nullable => Ok(Decoded::Keep),
         (FieldKind::Digest, _) => Err(NULL.into()),
-        // No secret, where none is needed.
+        // The empty text for an optional secret means none.
         (FieldKind::Encrypted, _) if field.nullable => Ok(Decoded::Secret(String::new())),
         _ if field.nullable => Ok(Decoded::Value(Value::Null)),
-        // AWX takes null for "" in texts, where "" is allowed.
+        // AWX reads null as "" in texts that may be empty.
         (FieldKind::Text | FieldKind::Email, Some(Charset { message, .. })) if !field.blank => Err(message.into()),
         (FieldKind::Text | FieldKind::Email, _) if field.blank => Ok(Decoded::Value(Value::Text(String::new()))),
         _ => Err(NULL.into()),
@@ -146,12 +146,12 @@ fn text(field: &Field, json: &Json) -> Result<String, String> {
     Ok(text)
 }
 
-/// The text in the form in which the field is stored.
+/// The text in the normal form of the field.
 fn normalized(field: &Field, text: &str) -> String {
     field.normalize.map_or_else(|| text.to_owned(), |normalize| normalize(text))
 }
 
-/// Whether any text in a document, keys included, has a NUL.
+/// Whether any text in a document, including keys, contains NUL.
 fn has_null_character(json: &Json) -> bool {
     match json {
         Json::String(text) => text.contains('\0'),
@@ -199,7 +199,7 @@ fn time(json: &Json) -> Result<Timestamp, String> {
     Timestamp::from_microsecond(time.as_microsecond()).map_err(|_| wrong())
 }
 
-/// Whether a text is an email address in the form that AWX accepts, which is narrower than RFC 5322, or empty.
+/// Whether a text is empty or an email address as AWX accepts it, which is narrower than RFC 5322.
 pub(crate) fn is_email(text: &str) -> bool {
     let Some((local, domain)) = text.rsplit_once('@') else { return text.is_empty() };
     let local_ok = !local.is_empty()

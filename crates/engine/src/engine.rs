@@ -9,29 +9,29 @@ use jiff::Timestamp;
 use crate::hooks::Hooks;
 use crate::query_cache::QueryCache;
 
-/// Where the time comes from, so that tests can set it.
+/// The source of the time, which tests can replace.
 pub trait Clock: Send + Sync {
-    /// The present moment, to the microsecond that both databases keep.
+    /// The current time, rounded to microseconds as in both databases.
     fn now(&self) -> Timestamp;
 }
 
-/// The clock of the machine.
+/// The clock of the operating system.
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "this is the one place where time comes in")]
+    #[expect(clippy::disallowed_methods, reason = "this is the only source of the time")]
     fn now(&self) -> Timestamp {
         let now = Timestamp::now();
         Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
     }
 }
 
-/// A resource and the code that goes with it.
+/// A resource with its hooks.
 #[derive(Clone, Copy)]
 pub struct Registered {
     /// The description.
     pub resource: &'static Resource,
-    /// What the description cannot say.
+    /// The hooks.
     pub hooks: &'static dyn Hooks,
 }
 
@@ -40,7 +40,7 @@ pub struct Registered {
 pub struct Registry(pub &'static [Registered]);
 
 impl Registry {
-    /// The resource whose path starts with this word.
+    /// The resource whose path starts with this segment.
     pub fn by_plural(&self, plural: &str) -> Option<&'static Registered> {
         self.0.iter().find(|entry| entry.resource.plural == plural)
     }
@@ -50,7 +50,7 @@ impl Registry {
         self.0.iter().find(|entry| entry.resource.name == name)
     }
 
-    /// The hooks that go with a resource.
+    /// The hooks of a resource.
     pub fn hooks(&self, resource: &'static Resource) -> &'static dyn Hooks {
         match self.by_name(resource.name) {
             Some(entry) => entry.hooks,
@@ -59,21 +59,21 @@ impl Registry {
     }
 }
 
-/// What every request works with.
+/// The dependencies of every request.
 #[derive(Clone)]
 pub struct Engine {
     /// The database.
     pub database: Database,
     /// The resources.
     pub registry: Registry,
-    /// The time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// The key of this installation.
+    /// The secret key of this installation.
     pub secret: Arc<SecretKey>,
-    /// What seals and opens secrets that are kept in the database.
+    /// Encrypts and decrypts stored secrets.
     pub vault: Arc<Vault>,
-    /// The SQL of reads of single objects.
+    /// The cached SQL of reads of single objects.
     pub query_cache: Arc<QueryCache>,
-    /// The name of this node, as the activity stream records it.
+    /// The name of this node in activity entries.
     pub node: Arc<str>,
 }

@@ -1,66 +1,66 @@
 use hostler_database::Error as DatabaseError;
 use hostler_vault::VaultError;
 
-/// Why a request failed. The server maps each variant to a status and a body.
+/// The error of a request. The server maps each variant to a status and a body.
 #[derive(Debug)]
 pub enum Error {
     /// The body is invalid: messages by field, `__all__` for the whole.
     Invalid(Vec<(String, Vec<String>)>),
-    /// Parts of one field break rules.
+    /// Errors in parts of one field.
     InvalidNested {
         /// The field.
         field: String,
-        /// Messages by part, which the answer nests below the field.
+        /// Messages by part, which the response nests below the field.
         parts: Vec<(String, Vec<String>)>,
-        /// Messages by other fields.
+        /// Messages for other fields.
         others: Vec<(String, Vec<String>)>,
     },
-    /// The request makes no sense: `{"detail": …}`.
+    /// An invalid request: `{"detail": …}`.
     BadRequest(String),
-    /// The request makes no sense, in the older shape of sub-lists: `{"msg": …}`.
+    /// An invalid request, in the older format of sub-lists: `{"msg": …}`.
     BadRequestMsg(String),
     /// The actor lacks the permission; `None` for the default text.
     Forbidden(Option<String>),
-    /// There is no such object, of this type if one is named.
+    /// The object does not exist, with its type if it is known.
     NotFound(Option<&'static str>),
-    /// The page asked for does not exist.
+    /// The requested page does not exist.
     InvalidPage,
-    /// The path exists, but not for this method.
+    /// The path does not support the method.
     MethodNotAllowed,
-    /// `If-Match` names another state of the object than the stored one.
+    /// `If-Match` does not match the version of the object.
     PreconditionFailed,
-    /// Another request changed the same thing at the same moment.
+    /// A conflict with a concurrent request.
     Conflict(String),
-    /// Hostler does not serve this part of AWX's API yet.
+    /// This part of AWX's API is not implemented yet.
     NotImplemented(String),
-    /// The database cannot be reached now; trying again later may help.
+    /// The database is unreachable; the client may retry.
     Unavailable(String),
-    /// The connection to the database was lost before it said whether a change was made.
+    /// The connection to the database was lost during the commit: the change may or may not have been made.
     CommitUnknown,
     /// The disk is full.
     StorageFull,
-    /// Too many attempts to sign in failed; retry after so many seconds.
+    /// Too many failed sign-ins; retry after this number of seconds.
     TooManyAttempts(u64),
-    /// The query takes the database too long or is too large for it.
+    /// The query takes too long or is too large for the database.
     QueryTooExpensive,
-    /// A bug or an inconsistent database. The text is for the log, never for the client.
+    /// A bug or an inconsistent database. The text is for the log only, not for the client.
     Internal(String),
 }
 
 impl Error {
-    /// One message about one field.
+    /// A message about one field.
     pub fn field(field: &str, message: impl Into<String>) -> Self {
         Error::Invalid(vec![(field.to_owned(), vec![message.into()])])
     }
 
-    /// The actor lacks the permission; with the default text.
+    /// The actor lacks the permission, with the default text.
     pub fn forbidden() -> Self {
         Error::Forbidden(None)
     }
 }
 
 impl Error {
-    /// Reading the object failed after it was changed: if the database is unavailable, the change may have been made.
+    /// Reading the object failed after the change: if the database is unavailable, the change may have been made.
     pub(crate) fn after_change(self) -> Self {
         match self {
             Error::Unavailable(_) => Error::CommitUnknown,
@@ -72,7 +72,7 @@ impl Error {
 impl From<DatabaseError> for Error {
     fn from(error: DatabaseError) -> Self {
         match error {
-            // Rules are checked before the row is written, so this is a race between two writers.
+            // The rules were checked before the row was written, so this is a race between two writers.
             DatabaseError::Unique(_) => {
                 Error::Conflict("An object with these values was created at the same moment.".into())
             }
@@ -93,7 +93,7 @@ impl From<VaultError> for Error {
     fn from(error: VaultError) -> Self {
         match error {
             VaultError::Database(error) => error.into(),
-            // A client cannot correct these. The texts contain no secret.
+            // Clients cannot correct these. The texts contain no secret.
             error => Error::Internal(error.to_string()),
         }
     }

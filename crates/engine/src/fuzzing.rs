@@ -1,4 +1,4 @@
-//! What the targets in `fuzz/` reach of the inside; it is compiled for them only.
+//! Access to internals for the targets in `fuzz/`; compiled for them only.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use serde_json::{Map, Value as Json};
 use crate::decode::{self, Problems};
 use crate::{Edit, Record, UpdateMethod, named_url};
 
-/// Decodes the body of a new object and of a changed one; answers what is wrong with the new one.
+/// Decodes the body of a new object and of a changed one; returns the errors of the new one.
 pub fn decode(resource: &'static Resource, actor: &Actor, body: &Map<String, Json>) -> Vec<(String, Vec<String>)> {
     let decoded = |old: Option<Record>, method| {
         let mut edit = Edit {
@@ -37,7 +37,7 @@ pub fn fits(resource: &'static Resource, name: &str) -> bool {
     named_url::fits(resource, name)
 }
 
-/// The condition that a name in a path stands for.
+/// The condition for a name in a path.
 pub fn named(resource: &'static Resource, name: &str) -> Option<Condition> {
     named_url::condition(resource, name, "row")
 }

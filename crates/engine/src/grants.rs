@@ -1,7 +1,7 @@
 //! Granting roles to users and teams.
 //!
 //! This module names users, teams and organizations: grantees are users and teams, and the roles of organizations and
-//! teams follow rules of their own.
+//! teams have special rules.
 
 use hostler_access::has_role;
 use hostler_database::{Transaction, Type};
@@ -13,12 +13,12 @@ use crate::activity::ActivityEntry;
 use crate::select::ROW;
 use crate::{Engine, Error, ObjectKey, UpdateMethod};
 
-/// The user or team that is granted a role.
+/// The user or team that gets a role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Grantee {
     /// A user.
     User(i64),
-    /// Every member of a team.
+    /// A team, with all its members.
     Team(i64),
 }
 
@@ -39,23 +39,21 @@ struct RoleRow {
     field: String,
 }
 
-/// What the `role_field` of a role begins with that stands for a custom role definition.
+/// The prefix of the `role_field` of roles of custom role definitions.
 pub const DEFINITION_ROLE_PREFIX: &str = "definition_";
 
 /// The role with all permissions on an object.
 pub(crate) const ADMIN: &str = "admin_role";
 
-/// The roles that decide who may administer the people of an organization:
-/// AWX calls them participation roles.
+/// The roles that give power over the members of an organization; AWX calls them participation roles.
 const PARTICIPATION: [&str; 2] = ["admin_role", "member_role"];
 
 impl Engine {
-    /// Grants a role, or takes it away with `grant` false. Nothing happens, and
-    /// nothing is recorded, if it is so already.
+    /// Grants a role, or revokes it if `grant` is false. If there is no change, nothing is recorded.
     ///
     /// # Errors
-    /// 400 for a role, user or team that does not exist and for what AWX
-    /// refuses; 403 for those who do not administer the role's object.
+    /// 400 for a role, user or team that does not exist, and for grants that AWX rejects; 403 for actors who do not
+    /// administer the role's object.
     pub async fn change_grant(&self, actor: &Actor, role: i64, grantee: Grantee, grant: bool) -> Result<(), Error> {
         let role = self.role(role).await?;
         let (type_name, _, grantee_id) = grantee.parts();
@@ -85,7 +83,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Grants or takes away the role of an object that a sub-list stands for.
+    /// Grants or revokes the role of a sub-list.
     pub(crate) async fn change_membership(
         &self,
         actor: &Actor,
@@ -98,10 +96,10 @@ impl Engine {
         self.change_grant(actor, role, Grantee::User(user), grant).await
     }
 
-    /// The role that a custom role definition is on one object, made if it is not there yet.
+    /// The role of a custom role definition on one object, created if it does not exist.
     ///
     /// # Errors
-    /// [`Error::Forbidden`] for those who do not administer the object.
+    /// [`Error::Forbidden`] for actors who do not administer the object.
     pub async fn definition_role(
         &self,
         actor: &Actor,
@@ -136,10 +134,10 @@ impl Engine {
         Ok(id)
     }
 
-    /// The id of a role above all objects by its `role_field`.
+    /// The id of a system-wide role by its `role_field`.
     ///
     /// # Errors
-    /// [`Error::Internal`] if the database has lost it.
+    /// [`Error::Internal`] if it is missing in the database.
     pub async fn system_role(&self, field: &str) -> Result<i64, Error> {
         let query = system_role_query(field);
         let rows = self.database.read(&query, &[Type::Integer]).await?;
@@ -184,8 +182,8 @@ impl Engine {
         }
     }
 
-    /// Membership of an organization gives its admins power over the user. So an admin may add only themselves and users
-    /// whom they may delete: those whom they administer already, and those who were granted nothing.
+    /// Admins of an organization can set the passwords of its members. So an admin may add only themselves and users
+    /// whom they may delete: users whom they already administer, and users without grants elsewhere.
     async fn check_membership_permission(&self, actor: &Actor, user: i64) -> Result<(), Error> {
         if user == actor.id {
             return Ok(());
@@ -194,7 +192,7 @@ impl Engine {
         self.require_on(actor, (users, user), ROW, users.access.rows(actor, Action::Delete, ROW)).await
     }
 
-    /// The system-wide roles are the two flags of a user: the same rules apply.
+    /// The system-wide roles are the two flags of a user, with the same rules.
     async fn change_singleton(&self, actor: &Actor, field: &str, grantee: Grantee, grant: bool) -> Result<(), Error> {
         let Grantee::User(user) = grantee else {
             return Err(Error::BadRequestMsg("You cannot grant system-level permissions to a team.".into()));
@@ -209,9 +207,9 @@ impl Engine {
     }
 }
 
-/// Whether `actor` may grant the roles of objects of this resource: over the table `row`.
+/// Whether `actor` may grant the roles of objects of this resource, as a rule over the table `row`.
 pub fn can_grant_roles(resource: &'static Resource, actor: &Actor, row: &str) -> Rule {
-    // Who belongs to organizations and teams is left to superusers if the setting says so.
+    // If the setting says so, only superusers change the members of organizations and teams.
     let participation = ["organization", "team"].contains(&resource.name);
     if participation && !actor.policy.manage_organization_auth && !actor.is_superuser {
         return Rule::None;
@@ -229,11 +227,11 @@ pub(crate) async fn require_administer_object(
     engine.require_on(actor, (resource, id), ROW, can_grant_roles(resource, actor, ROW)).await
 }
 
-/// Grants a role of an object that the same transaction may have created,
-/// without checking the actor's permission: the caller has checked it.
+/// Grants a role of an object that may have been created in the same transaction, without checking the actor's
+/// permission.
 ///
 /// # Errors
-/// What the database says.
+/// Database errors.
 pub async fn grant_in_transaction(
     engine: &Engine,
     tx: &mut Transaction,
@@ -248,7 +246,7 @@ pub async fn grant_in_transaction(
     write_grant(engine, tx, actor, &role, grantee, true).await
 }
 
-/// Gives the creator's new user the role of the sub-list in which it was created.
+/// Grants the role of the sub-list to a user who was created through it.
 pub(crate) async fn grant_on_creation(
     engine: &Engine,
     tx: &mut Transaction,
@@ -262,8 +260,8 @@ pub(crate) async fn grant_on_creation(
     write_grant(engine, tx, actor, &role, Grantee::User(user), true).await
 }
 
-/// Makes who created an object its admin, unless they may do everything with it already.
-/// As in AWX: an actor who may only add objects could not see their own otherwise.
+/// Makes the creator of an object its admin, unless their grants already allow to do everything with it. As in AWX: an
+/// actor who may only add objects could not see their own otherwise.
 pub(crate) async fn grant_to_creator(
     engine: &Engine,
     tx: &mut Transaction,
@@ -279,10 +277,10 @@ pub(crate) async fn grant_to_creator(
     write_grant(engine, tx, actor, &role, Grantee::User(user), true).await
 }
 
-/// Keeps the grant of a system-wide role in step with the flag of a user.
+/// Updates the grant of a system-wide role after a change of the user's flag.
 ///
 /// # Errors
-/// What the database says.
+/// Database errors.
 pub async fn set_system_role(
     engine: &Engine,
     tx: &mut Transaction,
@@ -327,7 +325,7 @@ async fn write_grant(
     grantee: Grantee,
     grant: bool,
 ) -> Result<(), Error> {
-    // Before the grant, which is kept with its definition.
+    // Before the grant, which refers to its definition.
     if let (true, Some((resource, _))) = (grant, role.object)
         && let Some(known) = resource.role(&role.field)
     {
@@ -357,8 +355,8 @@ async fn write_grant(
     entry.write(engine, tx, actor).await
 }
 
-/// Makes the definition that stands for a role in the newer view, if it is one
-/// of those that come with the first grant and is not there yet.
+/// Creates the managed role definition of a role, if it is one that is created with the first grant and does not exist
+/// yet.
 async fn ensure_definition(
     engine: &Engine,
     tx: &mut Transaction,

@@ -10,19 +10,19 @@ use crate::{CreatedObject, Edit, Engine, Error, Grantee, LoadedObject, ObjectKey
 pub struct RenderContext<'a> {
     /// The user who gets the response.
     pub actor: &'a Actor,
-    /// Whether it is a detail view, which contains a little more than a list.
+    /// Whether the response is a detail view, which contains more than a list.
     pub detail: bool,
     /// Whether the object has just been created.
     pub created: bool,
-    /// The sub-list in which it stands, with the parent's resource and id.
+    /// The sub-list of the object, with the parent's resource and id.
     pub below: Option<(&'static Resource, i64, &'static Sublist)>,
 }
 
-/// An object of a response that is being serialized.
+/// An object that is being serialized.
 pub struct ResponseObject {
-    /// The row it comes from.
+    /// The loaded row.
     pub loaded: LoadedObject,
-    /// The JSON so far, without what the hooks add.
+    /// The JSON, without the keys of the hooks.
     pub json: Map<String, Value>,
 }
 
@@ -44,11 +44,10 @@ fn insert_into(json: &mut Map<String, Value>, part: &str, key: &str, value: Valu
     }
 }
 
-/// What a resource does beyond its description. The defaults do nothing.
+/// The behaviour of a resource beyond its description. The defaults do nothing.
 #[async_trait]
 pub trait Hooks: Send + Sync {
-    /// Before the transaction and after a first check of permission: slow work
-    /// on what was sent, such as hashing a password.
+    /// Before the transaction and after a first permission check: slow work on the body, such as hashing a password.
     ///
     /// # Errors
     /// Any error: the request fails.
@@ -56,7 +55,7 @@ pub trait Hooks: Send + Sync {
         Ok(())
     }
 
-    /// Rules about who may write which value, after the permission on the row is certain.
+    /// Rules for writing certain values, after the permission on the row was checked.
     ///
     /// # Errors
     /// [`Error::Forbidden`].
@@ -64,7 +63,7 @@ pub trait Hooks: Send + Sync {
         Ok(())
     }
 
-    /// Rules about values that the description cannot express. May change the new values.
+    /// Validation that the description cannot express. May change the new values.
     ///
     /// # Errors
     /// Usually [`Error::Invalid`].
@@ -75,7 +74,7 @@ pub trait Hooks: Send + Sync {
     /// In the transaction, after the row is written.
     ///
     /// # Errors
-    /// Undoes the whole write.
+    /// Rolls back the whole write.
     async fn after_save(
         &self,
         _engine: &Engine,
@@ -100,8 +99,8 @@ pub trait Hooks: Send + Sync {
         Ok(())
     }
 
-    /// Adds to objects that are about to be shown, all of one page at once, so
-    /// that the number of queries does not depend on the page's size.
+    /// Adds keys to objects that are about to be serialized, all of one page at once, so that the number of statements
+    /// does not depend on the size of the page.
     ///
     /// # Errors
     /// Any error: the request fails.
@@ -114,17 +113,17 @@ pub trait Hooks: Send + Sync {
         Ok(())
     }
 
-    /// On which rows of the table `row` the actor may start the action of this
-    /// name, which stands in [`hostler_schema::Resource::unimplemented`].
+    /// The rows of the table `row` for which the actor may start the action of this name in
+    /// [`hostler_schema::Resource::unimplemented`].
     fn can_start(&self, _actor: &Actor, _action: &str, _row: &str) -> Rule {
         Rule::All
     }
 
-    /// Adds to the answer of the request that created the object, and only there.
+    /// Adds keys to the response of the request that created the object.
     fn extend_created(&self, _edit: &Edit<'_>, _json: &mut Map<String, Value>) {}
 
-    /// Creates an object of a resource that is a view of other rows, and returns
-    /// its id; `None` for a resource that has a table of its own.
+    /// Creates an object of a resource that is a view of other rows, and returns its id; `None` for a resource with its
+    /// own table.
     async fn create_override(
         &self,
         _engine: &Engine,
@@ -134,8 +133,7 @@ pub trait Hooks: Send + Sync {
         None
     }
 
-    /// Deletes an object of a resource that is a view of other rows; `None` for
-    /// a resource that has a table of its own.
+    /// Deletes an object of a resource that is a view of other rows; `None` for a resource with its own table.
     async fn delete_override(
         &self,
         _engine: &Engine,
@@ -145,7 +143,7 @@ pub trait Hooks: Send + Sync {
         None
     }
 
-    /// Rules about who may be granted roles of this object, beside the actor's right to grant them.
+    /// Rules about the grantees of roles of this object, in addition to the actor's permission to grant.
     ///
     /// # Errors
     /// Usually [`Error::BadRequestMsg`].
@@ -164,7 +162,7 @@ pub trait Hooks: Send + Sync {
         Rule::None
     }
 
-    /// Creates a copy of an object that the actor may copy, under another name.
+    /// Creates a copy, with another name, of an object that the actor may copy.
     ///
     /// # Errors
     /// Any error: the request fails.
@@ -178,7 +176,7 @@ pub trait Hooks: Send + Sync {
         Err(Error::MethodNotAllowed)
     }
 
-    /// Rules about which objects may be associated with this one, in the transaction of the association.
+    /// Rules about the objects that may be associated with this one, in the transaction of the association.
     ///
     /// # Errors
     /// Prevents the association, usually [`Error::BadRequestMsg`].
@@ -235,13 +233,13 @@ pub trait SystemWrite: Send + Sync {
     /// so that it cannot be used twice.
     ///
     /// # Errors
-    /// Undoes the whole write; [`Error::Conflict`] if it was consumed already.
+    /// Rolls back the whole write; [`Error::Conflict`] if it was already consumed.
     async fn consume(&self, _engine: &Engine, _tx: &mut Transaction, _actor: &Actor, _id: i64) -> Result<(), Error> {
         Ok(())
     }
 }
 
-/// The hooks of a resource that needs none.
+/// The hooks of a resource without hooks.
 pub struct NoHooks;
 
 impl Hooks for NoHooks {}

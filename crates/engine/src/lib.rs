@@ -1,9 +1,8 @@
 //! The engine that lists, shows, writes and documents every resource.
 //!
-//! It works from a [`hostler_schema::Resource`] and the [`Hooks`] registered with it. It names resources only where
-//! roles are granted and deleted (`grants`, `object_roles`): grantees are users and teams, and an object's roles are
-//! deleted with its organization. It knows no HTTP status either:
-//! what goes wrong is a [`Error`], which the server translates.
+//! It works with a [`hostler_schema::Resource`] and its [`Hooks`]. It names resources only where roles are granted and
+//! deleted (`grants`, `object_roles`): grantees are users and teams, and an object's roles are deleted with its
+//! organization. It does not know HTTP statuses: it returns an [`Error`], which the server maps to a response.
 
 mod activity;
 mod associations;

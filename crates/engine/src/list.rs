@@ -1,4 +1,4 @@
-//! Pages of lists, always of what the actor may see.
+//! Pages of lists, with the rows that the actor may see.
 
 use hostler_database::{Dialect, Row, Type};
 use hostler_schema::{Action, Actor, Resource, Rule, Sublist, column};
@@ -12,14 +12,14 @@ use crate::read::Source;
 use crate::select::{LoadedObject, ROW, Selection};
 use crate::{Engine, Error};
 
-/// Which objects a list is about.
+/// The objects of a list.
 #[derive(Clone, Copy)]
 pub enum ListScope<'a> {
-    /// All of the resource.
+    /// All objects of the resource.
     All,
-    /// Those below one object.
+    /// The objects of a sub-list.
     Sublist(&'static Resource, i64, &'static Sublist),
-    /// Those that meet a condition on the table `this`.
+    /// The objects that match a condition on the table `this`.
     Filtered(&'a Expr),
 }
 
@@ -39,7 +39,7 @@ impl Engine {
     /// One page of a list: `count`, `next`, `previous` and `results`.
     ///
     /// # Errors
-    /// A filter that cannot be understood or is not allowed, or a page that is not there.
+    /// An invalid or forbidden filter, or a page that does not exist.
     pub async fn list(
         &self,
         actor: &Actor,
@@ -83,13 +83,14 @@ impl Engine {
             }
         };
         let skipped = (number - 1).saturating_mul(size);
-        // The last page is read in reverse order, so that no rows are read only to be skipped.
+        // The last page is read in reverse order, so that no skipped rows are read.
         let backwards = known.and_then(|count| Some((reversed(&list.order)?, count.saturating_sub(skipped))));
         let (order, limit, offset) = match &backwards {
             Some((order, rest)) => (order, *rest, 0),
             None => (&list.order, size, skipped),
         };
-        // The ids of the page come first: the columns are computed for those rows only, not for all that are sorted or skipped.
+        // The ids of the page come first, so that the columns are computed for those rows only, not for all that are
+        // sorted or skipped.
         let ids = visible.ids(order, limit, offset);
         let mut selection = Selection::for_ids(resource, actor, ids);
         for (expr, direction) in order {
@@ -106,7 +107,7 @@ impl Engine {
         let count = match known {
             _ if !list.count => None,
             Some(count) => Some(count),
-            // The last page tells the count by itself.
+            // A page that is not full is the last one and gives the count.
             None if (loaded.len() as u64) < size => Some((number - 1) * size + loaded.len() as u64),
             None => Some(self.count(actor, &visible).await?),
         };
@@ -126,9 +127,9 @@ impl Engine {
         Ok(answer)
     }
 
-    /// The rule for the rows of a list. SQLite plans it as it stands. PostgreSQL cannot estimate how many rows it matches,
-    /// and would choose a plan for few or for many at random: it materializes the visible ids first, so that the cost of
-    /// a list depends on them alone.
+    /// The rule for the rows of a list. SQLite uses it unchanged. PostgreSQL cannot estimate how many rows it matches,
+    /// and would choose a plan for few or for many at random: it materializes the visible ids first, so that the cost
+    /// of a list depends on them alone.
     fn visible_rows(&self, resource: &'static Resource, actor: &Actor) -> Rule {
         const VISIBLE: &str = "visible";
         let rule = |row: &str| resource.access.rows(actor, Action::Read, row);
@@ -178,14 +179,14 @@ impl VisibleRows {
         ids
     }
 
-    /// How many rows there are.
+    /// The number of rows.
     fn count(&self) -> SelectStatement {
-        // Of rows, not of a column: SQLite then counts a whole table by its pages.
+        // count(*) and not a column: SQLite then counts a whole table by its pages.
         self.select().expr(Func::count(Expr::col(Asterisk))).to_owned()
     }
 }
 
-/// The order from the other end. NULLs change ends too: that of each term is its own on both databases.
+/// The reversed order. The positions of NULLs are reversed too, as each term defines them on both databases.
 fn reversed(order: &[(Expr, Order)]) -> Option<Vec<(Expr, Order)>> {
     let turned = |(expr, order): &(Expr, Order)| match order {
         Order::Asc => Some((expr.clone(), Order::Desc)),
@@ -195,7 +196,7 @@ fn reversed(order: &[(Expr, Order)]) -> Option<Vec<(Expr, Order)>> {
     order.iter().map(turned).collect()
 }
 
-/// The one number that a query counts.
+/// The result of a count query.
 fn number(rows: &[Row]) -> u64 {
     rows.first().and_then(|row| row.integer(0)).and_then(|count| count.try_into().ok()).unwrap_or(0)
 }

@@ -1,8 +1,7 @@
 //! URLs that name an object by its natural key, such as `/teams/ops++acme/`.
 //!
-//! As in AWX an object's own parts are joined by `+` and followed by those of the
-//! objects it links to, each after a `++`; a plus sign within a part is written
-//! `[+]`, and characters with a meaning in URLs are percent-encoded.
+//! As in AWX an object's own parts are joined by `+` and followed by those of the linked objects, each after a `++`; a
+//! plus sign within a part is written `[+]`, and reserved characters of URLs are percent-encoded.
 
 use std::iter::Peekable;
 
@@ -13,16 +12,16 @@ use sea_query::{Alias, Condition, ExprTrait, Query};
 
 use crate::select::{LoadedObject, linked_fields};
 
-/// Between an object and one that it links to.
+/// The separator between an object and a linked one.
 const SEPARATOR: &str = "++";
-/// Between the parts of one object.
+/// The separator between the parts of one object.
 const JOINER: &str = "+";
-/// What must not stand in a part as it is.
+/// The characters that are percent-encoded in a part.
 const RESERVED: &AsciiSet =
     &CONTROLS.add(b';').add(b'/').add(b'?').add(b':').add(b'@').add(b'=').add(b'&').add(b'%').add(b'#');
 
-/// The named URL of an object; none if the resource has no natural key, or if
-/// a part of it is an object that the actor may not see.
+/// The named URL of an object; none if the resource has no natural key, or if a linked object in it is hidden from the
+/// actor.
 pub(crate) fn of(loaded: &LoadedObject) -> Option<String> {
     let resource = loaded.record.resource;
     if resource.natural_key.is_empty() {
@@ -36,11 +35,11 @@ pub(crate) fn of(loaded: &LoadedObject) -> Option<String> {
                 let position = resource.summaries.iter().position(|summary| summary.name == *name)?;
                 let target = (resource.summaries[position].target)();
                 if loaded.links.get(position)?.is_none() {
-                    // An object that links nowhere has an empty part.
+                    // A null link has an empty part.
                     groups.push(vec![String::new()]);
                     continue;
                 }
-                // One that links to something hidden has no named URL.
+                // A link to a hidden object: no named URL.
                 let values = loaded.summaries.get(position)?.as_ref()?;
                 let mut group = vec![];
                 for key in target.natural_key {
@@ -62,20 +61,19 @@ fn encode(part: &str) -> String {
     utf8_percent_encode(part, RESERVED).to_string().replace('[', "%5B").replace(']', "%5D").replace('+', "[+]")
 }
 
-/// Whether the rest of a path can be a named URL of this resource at all.
+/// Whether the rest of a path can be a named URL of this resource.
 pub(crate) fn fits(resource: &'static Resource, name: &str) -> bool {
     !resource.natural_key.is_empty() && shape_of(resource) == split(name).iter().map(Vec::len).collect::<Vec<_>>()
 }
 
-/// The condition that the row `row` has this natural key, or `None` if the name
-/// has not the right number of parts.
+/// The condition that the row `row` has this natural key, or `None` if the name has the wrong number of parts.
 pub(crate) fn condition(resource: &'static Resource, name: &str, row: &str) -> Option<Condition> {
     let mut groups = split(name).into_iter().peekable();
     let condition = matching(resource, &mut groups, row)?;
     groups.next().is_none().then_some(condition)
 }
 
-/// The groups of a named URL that are still to be read.
+/// The groups of a named URL that are not read yet.
 type Groups = Peekable<std::vec::IntoIter<Vec<String>>>;
 
 fn matching(resource: &'static Resource, groups: &mut Groups, row: &str) -> Option<Condition> {
@@ -108,7 +106,7 @@ fn matching(resource: &'static Resource, groups: &mut Groups, row: &str) -> Opti
     own.next().is_none().then_some(all)
 }
 
-/// How many parts each group of a named URL has.
+/// The number of parts of each group of a named URL.
 fn shape_of(resource: &'static Resource) -> Vec<usize> {
     let own = resource.natural_key.iter().filter(|key| matches!(key, NaturalKeyPart::Field(_))).count();
     let linked = resource.natural_key.iter().filter_map(|key| match key {
@@ -121,9 +119,9 @@ fn shape_of(resource: &'static Resource) -> Vec<usize> {
     std::iter::once(vec![own]).chain(linked).flatten().collect()
 }
 
-/// Splits at `++` and `+`, but not within `[+]`; the path is percent-decoded already.
+/// Splits at `++` and `+`, but not within `[+]`; the path is already percent-decoded.
 fn split(name: &str) -> Vec<Vec<String>> {
-    // Paths with this character are rejected before.
+    // Paths with this character are rejected earlier.
     const PLACEHOLDER: &str = "\0";
     let replaced = name.replace("[+]", PLACEHOLDER);
     let parts = |group: &str| group.split(JOINER).map(|part| part.replace(PLACEHOLDER, "+")).collect();

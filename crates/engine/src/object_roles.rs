@@ -1,4 +1,4 @@
-//! The rows of the roles of objects. They are created and deleted with the object.
+//! The rows of `roles` of objects, which are created and deleted with the object.
 
 use hostler_database::{Transaction, Type};
 use hostler_schema::{Resource, column};
@@ -61,7 +61,7 @@ pub(crate) async fn delete(
     Ok(())
 }
 
-/// Makes the objects of an organization belong to none; they keep their roles.
+/// Sets the organization of an organization's objects to null; they keep their roles.
 async fn release(
     tx: &mut Transaction,
     resource: &'static Resource,
@@ -74,7 +74,7 @@ async fn release(
         .value(Alias::new(link), Option::<i64>::None)
         .and_where(column(resource.table, link).eq(organization));
     if resource.editable {
-        // Their entity tags change with them.
+        // Their ETags change too.
         update.value(Alias::new("version"), Expr::col(Alias::new("version")).add(1));
     }
     tx.execute(&update).await?;

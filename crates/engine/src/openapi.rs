@@ -1,31 +1,29 @@
-//! The parts of an OpenAPI 3.1 document that follow from the descriptions: the
-//! JSON Schemas of responses and request bodies, and the parameters of
-//! lists. Paths, methods and statuses are the server's to add.
+//! The parts of an OpenAPI 3.1 document that are derived from the descriptions: the JSON Schemas of responses and
+//! request bodies, and the parameters of lists. The server adds paths, methods and statuses.
 //!
-//! Schemas leave objects open: hooks add keys to what the description shows, and
-//! unknown keys of a body are ignored.
+//! Schemas allow additional properties: hooks add keys to responses, and unknown keys of a body are ignored.
 
 use hostler_schema::{DefaultValue, Field, FieldKind, NaturalKeyPart, Resource};
 use serde_json::{Map, Value as Json, json};
 
 use crate::options::MAX_PAGE_SIZE;
 
-/// What a request is going to do with its body.
+/// The kind of a request body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RequestBody {
     /// POST: a new object.
     Create,
     /// PUT: the whole object.
     Replace,
-    /// PATCH: some fields of it.
+    /// PATCH: some fields of an object.
     Change,
 }
 
 impl RequestBody {
-    /// All of them.
+    /// All kinds.
     pub const ALL: [RequestBody; 3] = [RequestBody::Create, RequestBody::Replace, RequestBody::Change];
 
-    /// The name of the component that describes this body.
+    /// The name of the component with the schema of this body.
     pub fn component(self, resource: &Resource) -> String {
         let word = match self {
             RequestBody::Create => "Create",
@@ -35,7 +33,7 @@ impl RequestBody {
         component(resource) + word
     }
 
-    /// Whether the resource takes such a body anywhere.
+    /// Whether the resource accepts such a body on any path.
     pub fn is_taken(self, resource: &Resource) -> bool {
         match self {
             // Sub-lists create objects too, so any resource with writable fields may be created.
@@ -44,7 +42,7 @@ impl RequestBody {
         }
     }
 
-    /// Whether it must name something.
+    /// Whether it has required fields.
     pub fn is_needed(self, resource: &Resource) -> bool {
         self != RequestBody::Change && resource.fields.iter().any(|field| field.writable && field.required)
     }
@@ -73,7 +71,7 @@ impl RequestBody {
     }
 }
 
-/// The name of the component that describes an object of this resource: `o_auth2_access_token` is `OAuth2AccessToken`.
+/// The name of the component with the schema of an object: `o_auth2_access_token` is `OAuth2AccessToken`.
 pub fn component(resource: &Resource) -> String {
     let words = resource.name.split('_').map(|word| {
         let mut letters = word.chars();
@@ -82,7 +80,7 @@ pub fn component(resource: &Resource) -> String {
     words.collect()
 }
 
-/// The name of the component that describes one page of a list.
+/// The name of the component with the schema of a page of a list.
 pub fn page_component(resource: &Resource) -> String {
     component(resource) + "Page"
 }
@@ -92,7 +90,7 @@ pub fn reference(kind: &str, name: &str) -> Json {
     json!({"$ref": format!("#/components/{kind}/{name}")})
 }
 
-/// An object of the resource as answers show it.
+/// The schema of an object in responses.
 pub fn shown(resource: &'static Resource) -> Json {
     let mut properties = Map::new();
     let mut fields = resource.fields.iter();
@@ -111,7 +109,7 @@ pub fn shown(resource: &'static Resource) -> Json {
             masked.push(field);
         }
     }
-    // All that the description shows is always there; a hook may show a secret in some answers.
+    // All fields of the description are always present; a hook may show a secret in some responses.
     let required: Vec<String> = properties.keys().cloned().collect();
     for field in masked {
         properties.insert(field.name.into(), answered(field).into());
@@ -125,7 +123,7 @@ pub fn shown(resource: &'static Resource) -> Json {
     })
 }
 
-/// One page of a list of the resource.
+/// The schema of a page of a list.
 pub fn page(resource: &Resource) -> Json {
     let neighbour = |words: &str| json!({"type": ["string", "null"], "format": "uri-reference", "description": words});
     json!({
@@ -134,10 +132,10 @@ pub fn page(resource: &Resource) -> Json {
             "count": {
                 "type": "integer",
                 "minimum": 0,
-                "description": "How many objects match. Left out, like the links, with the parameter count_disabled.",
+                "description": "The number of matching objects. Absent, like the links, with the parameter count_disabled.",
             },
             "next": neighbour("The path of the next page."),
-            "previous": neighbour("The path of the page before."),
+            "previous": neighbour("The path of the previous page."),
             "results": {
                 "type": "array",
                 "maxItems": MAX_PAGE_SIZE,
@@ -148,15 +146,15 @@ pub fn page(resource: &Resource) -> Json {
     })
 }
 
-/// The parameters that every list takes, by the name of their component.
+/// The parameters of every list, by the name of their component.
 pub fn list_parameters() -> Map<String, Json> {
     let text = || json!({"type": "string"});
     let page = json!({"anyOf": [{"type": "integer", "minimum": 1}, {"const": "last"}]});
-    let most = format!("The number of objects on a page. More than {MAX_PAGE_SIZE} count as {MAX_PAGE_SIZE}.");
-    let order = "Names of fields, separated by commas, each with a - before it for the reverse order.";
-    let search = "Words that must all occur, each in any of the fields that OPTIONS lists as search_fields.";
+    let most = format!("The number of objects on a page, limited to {MAX_PAGE_SIZE}.");
+    let order = "Field names, separated by commas; the prefix - reverses the order.";
+    let search = "Terms that must all match, each in any of the search_fields of OPTIONS.";
     let known = [
-        ("page", page, "Which page, counted from 1, or the word last."),
+        ("page", page, "The number of the page, from 1, or `last`."),
         ("page_size", json!({"type": "integer", "minimum": 1, "default": 25}), most.as_str()),
         ("order_by", text(), order),
         ("search", text(), search),
@@ -186,7 +184,7 @@ const FILTER: &str = "Any number of filters, each a parameter of its own: a fiel
     `<relation>__search` searches related objects. Before it may stand `not__`, `or__` (any of these) and `chain__` \
     (about a related object of its own). A secret cannot be filtered by.";
 
-/// The parameter that names one object of the resource in a path.
+/// The path parameter for one object of the resource.
 pub fn key_parameter(resource: &Resource) -> Json {
     if resource.natural_key.is_empty() {
         let schema = json!({"type": "integer", "format": "int64", "minimum": 1});
@@ -202,11 +200,11 @@ pub fn key_parameter(resource: &Resource) -> Json {
     json!({"name": "key", "in": "path", "required": true, "schema": schema, "description": words})
 }
 
-/// The body that associates an existing object with another one, or takes it away.
+/// The body that associates an existing object with another one, or removes the association.
 pub fn association() -> Json {
     json!({
         "type": "object",
-        "description": "Associates the object with this id, or with `disassociate` takes it away.",
+        "description": "Associates the object with this id, or disassociates it with `disassociate`.",
         "properties": {
             "id": {"type": "integer", "format": "int64"},
             "disassociate": {"type": "boolean", "default": false},
@@ -233,12 +231,12 @@ fn related(resource: &Resource) -> Json {
         properties.insert(sublist.name.into(), link(sublist.title));
     }
     for name in resource.unimplemented {
-        properties.insert((*name).into(), link("Not served yet: answers 501."));
+        properties.insert((*name).into(), link("Not implemented yet: 501."));
     }
     let others = json!({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]});
     json!({
         "type": "object",
-        "description": "Paths that belong to this object.",
+        "description": "Paths of related objects and lists.",
         "properties": properties,
         "additionalProperties": others,
     })
@@ -261,7 +259,7 @@ fn summaries(resource: &'static Resource) -> Json {
     if resource.capabilities {
         let may = json!({
             "type": "object",
-            "description": "What you may do with this object.",
+            "description": "What the caller may do with this object.",
             "properties": {"edit": {"type": "boolean"}, "delete": {"type": "boolean"}},
         });
         properties.insert("user_capabilities".into(), may);
@@ -277,7 +275,7 @@ fn summaries(resource: &'static Resource) -> Json {
     }
     json!({
         "type": "object",
-        "description": "A few words about linked objects, as far as you may see them.",
+        "description": "Some fields of linked objects that the caller may see.",
         "properties": properties,
     })
 }
@@ -291,7 +289,7 @@ fn summary_of(target: &'static Resource) -> Json {
     json!({"type": "object", "properties": properties, "required": ["id"]})
 }
 
-/// The schema of a field in answers.
+/// The schema of a field in responses.
 fn answered(field: &Field) -> Map<String, Json> {
     let mut schema = of_kind(field.kind, field.nullable);
     if !field.writable {
@@ -319,7 +317,7 @@ fn sent(field: &Field) -> Map<String, Json> {
     if field.kind.is_secret() || !field.shown {
         set(&mut schema, "writeOnly", true.into());
     } else if let Some(default) = field.default {
-        // What a secret defaults to is none: its own rules would refuse it.
+        // The default of a secret is empty, which its own schema would reject.
         let value = match default {
             DefaultValue::Text(text) => Json::from(text),
             DefaultValue::Boolean(boolean) => boolean.into(),
@@ -335,16 +333,16 @@ fn sent(field: &Field) -> Map<String, Json> {
 fn of_kind(kind: FieldKind, nullable: bool) -> Json {
     let (type_name, format) = match kind {
         FieldKind::Id | FieldKind::Integer | FieldKind::Link(_) => ("integer", Some("int64")),
-        // Not as `format: email`, for the empty text is allowed too.
+        // Not as `format: email`, because the empty text is allowed too.
         FieldKind::Text | FieldKind::Email | FieldKind::Digest | FieldKind::Encrypted | FieldKind::Choice(_) => {
             ("string", None)
         }
         FieldKind::Boolean => ("boolean", None),
         FieldKind::Time => ("string", Some("date-time")),
         FieldKind::Uuid => ("string", Some("uuid")),
-        // No object of that kind exists, so no id would do.
+        // No object of that kind exists, so no id is valid.
         FieldKind::Reserved => return json!({"type": "null"}),
-        // Anything that JSON can say.
+        // Any JSON value.
         FieldKind::Json | FieldKind::Computed => return json!({}),
         FieldKind::Inputs => return json!({"type": "object"}),
     };

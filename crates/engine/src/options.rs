@@ -3,25 +3,25 @@
 use hostler_schema::{DefaultValue, Field, FieldKind, Post, Resource};
 use serde_json::{Map, Value as Json, json};
 
-/// Most objects on one page, whatever `page_size` says.
+/// The maximum page size.
 pub const MAX_PAGE_SIZE: u64 = 200;
 
-/// Which actions an OPTIONS answer describes beside GET.
+/// The actions that an OPTIONS response describes beside GET.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Actions {
-    /// POST, for those who may create an object here.
+    /// POST, for actors who may create an object here.
     pub post: bool,
-    /// PUT, for those who may change the object.
+    /// PUT, for actors who may change the object.
     pub put: bool,
-    /// What a body of POST contains.
+    /// The content of a POST body.
     pub post_body: PostBody,
-    /// Whether the path is a list, which can be searched and paged.
+    /// Whether the path is a list, with search and pages.
     pub list: bool,
     /// The fields that POST requires here, beyond those that the resource always requires.
     pub required: &'static [&'static str],
 }
 
-/// What a body of POST contains.
+/// The content of a POST body.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PostBody {
     /// The fields of a new object.
@@ -34,7 +34,7 @@ pub enum PostBody {
 }
 
 impl PostBody {
-    /// The body that POST to a sub-list takes.
+    /// The body of a POST to a sub-list.
     pub fn of(post: Post) -> Self {
         match post {
             post if post.takes_only_id() => PostBody::Id,
@@ -45,7 +45,7 @@ impl PostBody {
 }
 
 impl Actions {
-    /// The answer for a path that shows objects of this resource under this title.
+    /// The response for a path with objects of this resource and this title.
     pub fn document(self, resource: &'static Resource, title: &str) -> Map<String, Json> {
         let mut actions = Map::new();
         if self.put {
@@ -115,7 +115,7 @@ fn readable(resource: &'static Resource) -> Map<String, Json> {
         json!({"type": "choice", "help_text": "What type of object this is.", "hidden": false, "label": "Type", "choices": choices}),
     );
     fields.insert("url".into(), plain("string", "Url", "The path of this object."));
-    fields.insert("related".into(), plain("object", "Related", "Paths that belong to this object."));
+    fields.insert("related".into(), plain("object", "Related", "Paths of related objects and lists."));
     fields.insert(
         "summary_fields".into(),
         plain(
@@ -130,7 +130,7 @@ fn readable(resource: &'static Resource) -> Map<String, Json> {
     fields
 }
 
-/// The field that names an object to associate. By it `awx export` recognizes lists of existing objects.
+/// The field with the id of an object to associate. `awx export` recognizes lists of existing objects by it.
 fn associated(resource: &'static Resource) -> Map<String, Json> {
     let mut fields = Map::new();
     if let Some(id) = resource.field("id") {
@@ -141,10 +141,10 @@ fn associated(resource: &'static Resource) -> Map<String, Json> {
     fields
 }
 
-/// `creating` also shows what only POST accepts.
+/// `creating` includes fields that only POST accepts.
 fn writable(resource: &'static Resource, creating: bool) -> Map<String, Json> {
     let mut fields = Map::new();
-    // What answers do not show, AWX does not describe either, unless it makes a new object.
+    // As in AWX, a field that responses do not contain is described for POST only.
     let described = |field: &&Field| field.shown || field.create_only || field.kind.is_secret();
     let written = |field: &&Field| field.writable && (creating || !field.create_only);
     for field in resource.fields.iter().filter(described).filter(written) {
@@ -183,7 +183,7 @@ fn choices(words: &[(&str, &str)]) -> Json {
     words.iter().map(|(word, label)| json!([word, label])).collect()
 }
 
-/// What is said of a field for every action.
+/// The description of a field that is the same for every action.
 fn shape(field: &Field) -> Map<String, Json> {
     let mut words = Map::new();
     words.insert("type".into(), field.type_name.unwrap_or(type_name(field.kind)).into());

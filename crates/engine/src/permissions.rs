@@ -52,7 +52,7 @@ impl Engine {
         require_from(&mut Source::Transaction(tx), actor, rule).await
     }
 
-    /// Fails unless this object meets a rule over the table `row`.
+    /// Fails unless this object matches a rule over the table `row`.
     ///
     /// # Errors
     /// [`Error::Forbidden`].

@@ -1,4 +1,4 @@
-//! The SQL of reads of single objects. Most requests run one or two of these, and building the SQL took 15 % of a GET.
+//! Cached SQL for reads of single objects: most requests have one or two, which differ in ids only.
 
 use std::ptr;
 use std::sync::Arc;
@@ -33,10 +33,10 @@ pub(crate) struct CachedQuery {
     pub reading: RowDecoder,
 }
 
-/// All that the SQL of a read depends on: the access rules may look at nothing else of an actor.
+/// Everything that the SQL of a read depends on.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct CacheKey {
-    /// The address of the description.
+    /// The address of the resource's description.
     resource: usize,
     locks: bool,
     is_superuser: bool,
@@ -122,13 +122,13 @@ fn has_id(id: i64) -> Condition {
     Condition::all().add(column(ROW, "id").eq(id))
 }
 
-/// The objects that meet the condition, with whether the actor may see each.
+/// The objects that match the condition, with whether the actor may see each.
 pub(crate) fn selection(resource: &'static Resource, condition: Condition, actor: &Actor, locks: bool) -> Selection {
     let mut selection = Selection::with_visibility(resource, actor);
     selection.query.cond_where(condition);
     if locks {
-        // Not so strong as to keep others from referring to the row, as entries of the activity stream do:
-        // two users who change each other would wait for each other.
+        // FOR NO KEY UPDATE does not block foreign keys to the row, such as those of activity entries: two users who
+        // change each other would wait for each other.
         selection.query.lock_with_tables(LockType::NoKeyUpdate, [Alias::new(ROW)]);
     }
     selection

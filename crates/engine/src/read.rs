@@ -1,4 +1,4 @@
-//! Single objects, always through what the actor may see.
+//! Reads of single objects, with the access rules.
 
 use hostler_database::{Database, Error as DatabaseError, Row, Transaction, Type};
 use hostler_schema::{Actor, Post, Resource, Sublist, column};
@@ -15,17 +15,17 @@ use crate::render::render;
 use crate::select::{LoadedObject, ROW, RowDecoder, visible};
 use crate::{Engine, Error};
 
-/// Which object a path names.
+/// The object that a path names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ObjectKey {
-    /// By its id.
+    /// By id.
     Id(i64),
-    /// By its natural key, as in a named URL.
+    /// By natural key, as in a named URL.
     Name(String),
 }
 
 impl ObjectKey {
-    /// Reads the second part of a path. A number beyond 64 bits names no object.
+    /// Parses the second segment of a path. A number beyond 64 bits names no object.
     ///
     /// # Errors
     /// [`Error::NotFound`] if it can be neither an id nor a name of this resource.
@@ -47,7 +47,7 @@ impl ObjectKey {
     }
 }
 
-/// Reads from the database, or inside a write.
+/// Reads from the database, or in a transaction.
 pub(crate) enum Source<'a> {
     Database(&'a Database),
     Transaction(&'a mut Transaction),
@@ -62,10 +62,10 @@ impl Source<'_> {
     }
 }
 
-/// Loads one object for an actor.
+/// Loads an object for an actor.
 ///
-/// An object that exists but may not be seen is 403 by id, as in AWX, and 404
-/// by name, so that nobody can find out which names exist.
+/// An object that exists but is hidden is 403 by id, as in AWX, and 404 by name, so that existing names are not
+/// revealed.
 pub(crate) async fn load(
     engine: &Engine,
     source: &mut Source<'_>,
@@ -122,7 +122,7 @@ fn found(
 /// The id of an object that the actor may see.
 ///
 /// # Errors
-/// As for showing the object: unknown, or not to be seen.
+/// As for [`Engine::show`].
 pub async fn find_id(
     engine: &Engine,
     actor: &Actor,
@@ -146,7 +146,7 @@ pub async fn find_id(
 }
 
 impl Engine {
-    /// One object as the actor sees it, with its version.
+    /// An object as the actor sees it, with its version.
     ///
     /// # Errors
     /// [`Error::NotFound`] or [`Error::Forbidden`].
@@ -164,7 +164,7 @@ impl Engine {
         Ok((shown.json, version))
     }
 
-    /// Turns loaded rows into answers: the description first, then object roles, then the hooks.
+    /// Serializes loaded rows: the fields first, then object roles, then the keys of the hooks.
     pub(crate) async fn serialize_page(
         &self,
         resource: &'static Resource,
@@ -199,10 +199,10 @@ impl From<QueryError> for Error {
 }
 
 impl Engine {
-    /// Whether the actor may create objects of this resource, as far as can be known without a body.
+    /// Whether the actor may create objects of this resource, without looking at a body.
     ///
     /// # Errors
-    /// What the database says.
+    /// Database errors.
     pub async fn can_create(&self, actor: &Actor, resource: &'static Resource) -> Result<bool, Error> {
         permitted(require(self, actor, resource.access.create(actor, &|_| None)).await)
     }
@@ -210,7 +210,7 @@ impl Engine {
     /// Whether the actor may change this object.
     ///
     /// # Errors
-    /// As for showing the object.
+    /// As for [`Engine::show`].
     pub async fn can_change(
         &self,
         actor: &Actor,
@@ -223,7 +223,7 @@ impl Engine {
     /// Whether the actor may post to this sub-list.
     ///
     /// # Errors
-    /// What the database says.
+    /// Database errors.
     pub async fn can_post_sublist(
         &self,
         actor: &Actor,
@@ -243,7 +243,7 @@ impl Engine {
     }
 }
 
-/// A refusal as a plain no.
+/// Maps a permission error to false.
 fn permitted(outcome: Result<(), Error>) -> Result<bool, Error> {
     match outcome {
         Ok(()) => Ok(true),

@@ -3,14 +3,14 @@ use std::collections::BTreeMap;
 use hostler_database::Value;
 use hostler_schema::{Actor, Field, Resource};
 
-/// The stored values of one object, by the fields of its description.
+/// The stored values of an object, by the fields of its description.
 #[derive(Clone, Debug)]
 pub struct Record {
     /// The description.
     pub resource: &'static Resource,
     /// The id; 0 for an object that is not stored yet.
     pub id: i64,
-    /// One value for each field of the description; Null where nothing is stored.
+    /// One value for each field of the description; Null if nothing is stored.
     pub values: Vec<Value>,
 }
 
@@ -33,7 +33,7 @@ impl Record {
         }
     }
 
-    /// The text in a field; "" if there is none.
+    /// The text of a field; "" if there is none.
     pub fn text(&self, field: &Field) -> &str {
         match self.get(field) {
             Value::Text(text) => text,
@@ -41,12 +41,12 @@ impl Record {
         }
     }
 
-    /// The truth value in a field; false if there is none.
+    /// The boolean of a field; false if there is none.
     pub fn boolean(&self, field: &Field) -> bool {
         matches!(self.get(field), Value::Boolean(true))
     }
 
-    /// The number in a field.
+    /// The number of a field.
     pub fn integer(&self, field: &Field) -> Option<i64> {
         match self.get(field) {
             Value::Integer(number) => Some(*number),
@@ -63,9 +63,9 @@ impl Record {
 pub struct Edit<'a> {
     /// The actor who writes.
     pub actor: &'a Actor,
-    /// The object as it is stored; `None` while creating one.
+    /// The stored object; `None` for a new one.
     pub old: Option<Record>,
-    /// The object as it will be stored.
+    /// The object after the write.
     pub new: Record,
     /// Whether the request replaces the object (PUT). False for PATCH and for a new object.
     pub replaces: bool,
@@ -73,7 +73,7 @@ pub struct Edit<'a> {
     pub secrets: BTreeMap<&'static str, String>,
     /// The digests that will be stored for them, by field name.
     pub digests: BTreeMap<&'static str, String>,
-    /// The plain text of secrets that the server generated, by field name, for the one response that shows them.
+    /// The plain text of generated secrets, by field name, for the one response that shows them.
     pub revealed: BTreeMap<&'static str, String>,
 }
 
@@ -83,8 +83,7 @@ impl Edit<'_> {
         self.old.is_none()
     }
 
-    /// Whether the stored value of this field is going to change. All fields of
-    /// a new object do.
+    /// Whether the stored value of this field changes. All fields of a new object do.
     pub fn changes(&self, field: &Field) -> bool {
         if self.secrets.contains_key(field.name) {
             return true;

@@ -1,4 +1,4 @@
-//! From a loaded object to its JSON.
+//! Serializes a loaded object to JSON.
 
 use hostler_database::{Row, Type, Value};
 use hostler_schema::{Actor, FieldKind, Resource, column};
@@ -12,13 +12,13 @@ use crate::named_url;
 use crate::select::{LoadedObject, ROW, summary_fields, type_of, visible};
 use crate::{Engine, Error};
 
-/// A moment as answers show it: in UTC.
+/// A time in responses: in UTC.
 pub fn time_text(time: Timestamp) -> String {
-    // As AWX does: microseconds, unless there are none.
+    // As in AWX: with microseconds, unless they are zero.
     if time.subsec_nanosecond() == 0 { time.to_string() } else { format!("{time:.6}") }
 }
 
-/// A stored value as answers show it.
+/// A stored value in responses.
 pub(crate) fn json_value(value: &Value) -> Json {
     match value {
         Value::Null => Json::Null,
@@ -30,7 +30,7 @@ pub(crate) fn json_value(value: &Value) -> Json {
     }
 }
 
-/// The object as JSON, but for what the hooks add.
+/// The object as JSON, without the keys of the hooks.
 pub(crate) fn render(loaded: &LoadedObject, view: RenderContext<'_>) -> Map<String, Json> {
     let record = &loaded.record;
     let resource = record.resource;
@@ -52,7 +52,7 @@ pub(crate) fn render(loaded: &LoadedObject, view: RenderContext<'_>) -> Map<Stri
     json
 }
 
-/// The values of a document of inputs, with a mask in the place of each secret.
+/// The values of an `inputs` document, with a mask for each secret.
 fn masked(mut inputs: Json) -> Json {
     if let Json::Object(values) = &mut inputs {
         for value in values.values_mut().filter(|value| value.as_str().is_some_and(hostler_vault::is_encrypted)) {
@@ -102,7 +102,7 @@ fn summaries(loaded: &LoadedObject, view: RenderContext<'_>) -> Map<String, Json
     summaries
 }
 
-/// The few fields that other objects show of an object.
+/// The fields of an object in the `summary_fields` of others.
 pub(crate) fn summary_of(target: &'static Resource, id: i64, values: &[Value]) -> Map<String, Json> {
     let mut summary = Map::new();
     summary.insert("id".into(), id.into());
@@ -115,7 +115,7 @@ pub(crate) fn summary_of(target: &'static Resource, id: i64, values: &[Value]) -
 /// The summaries of those of these objects that the actor may see, by id.
 ///
 /// # Errors
-/// What the database says.
+/// Database errors.
 pub async fn summarize(
     engine: &Engine,
     actor: &Actor,

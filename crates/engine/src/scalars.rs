@@ -2,11 +2,11 @@
 
 use serde_json::Value as Json;
 
-/// The message for an empty text where none is allowed.
+/// The message for a forbidden empty text.
 pub const BLANK: &str = "This field may not be blank.";
-/// The message for a null where none is allowed.
+/// The message for a forbidden null.
 pub const NULL: &str = "This field may not be null.";
-/// The message for a text that contains NUL.
+/// The message for a text with NUL.
 pub const NULL_CHARACTER: &str = "Null characters are not allowed.";
 
 /// A text. A number is converted.
@@ -36,7 +36,7 @@ pub fn check_length(text: &str, longest: usize) -> Result<(), String> {
     Ok(())
 }
 
-/// A boolean, or one of the words for it that Django REST framework accepts.
+/// A boolean, or one of the texts that Django REST framework accepts.
 ///
 /// # Errors
 /// The message for the client.
@@ -81,7 +81,7 @@ pub fn integer(json: &Json, (least, greatest): (i64, i64)) -> Result<i64, String
     Ok(number)
 }
 
-/// The message for a value that is none of the choices.
+/// The message for a value that is not one of the choices.
 pub fn invalid_choice(json: &Json) -> String {
     match json {
         Json::String(text) => format!("\"{text}\" is not a valid choice."),

@@ -1,4 +1,4 @@
-//! The query that loads objects of a resource, and the reading of its rows.
+//! The query that loads objects of a resource, and the decoding of its rows.
 
 use hostler_access::with_user_grants;
 use hostler_database::{Row, Type, Value};
@@ -8,21 +8,21 @@ use sea_query::{Alias, CaseStatement, Condition, Expr, ExprTrait, JoinType, Quer
 use crate::Record;
 use crate::decode::ENCRYPTED;
 
-/// The name of the listed resource's table in every query of the engine.
+/// The alias of the listed resource's table in every query of the engine.
 pub(crate) const ROW: &str = "this";
 
-/// One object as loaded: its values, what it links to, and what the actor may do with it.
+/// A loaded object: its values, its links, and the actor's permissions on it.
 #[derive(Clone, Debug)]
 pub struct LoadedObject {
     /// The stored values.
     pub record: Record,
-    /// How often it was changed; its ETag is made of this.
+    /// The version, which the ETag contains.
     pub version: i64,
     /// Its identity across systems, if the resource has one.
     pub ansible_id: Option<String>,
-    /// The ids it links to, one for each summary of the description.
+    /// The ids of the linked objects, one for each summary of the description.
     pub links: Vec<Option<i64>>,
-    /// The values summarized of the linked objects, as far as the actor may see them.
+    /// The summarized values of the linked objects that the actor may see.
     pub summaries: Vec<Option<Vec<Value>>>,
     /// Whether the actor may see it.
     pub visible: bool,
@@ -32,7 +32,7 @@ pub struct LoadedObject {
     pub deletable: bool,
 }
 
-/// A SELECT over one resource, with what is needed to read its rows.
+/// A SELECT over one resource, with the decoder of its rows.
 pub(crate) struct Selection {
     pub query: SelectStatement,
     pub types: Vec<Type>,
@@ -46,7 +46,7 @@ pub(crate) struct RowDecoder {
     with_visible: bool,
 }
 
-/// How a field of this kind is read from a row.
+/// The type with which a field of this kind is read.
 pub(crate) fn type_of(kind: FieldKind) -> Type {
     match kind {
         FieldKind::Id | FieldKind::Integer | FieldKind::Link(_) => Type::Integer,
@@ -78,13 +78,12 @@ fn read_as(field: &Field) -> Expr {
     }
 }
 
-/// The fields of a linked object that a summary shows.
+/// The fields of a linked object in a summary.
 pub(crate) fn summary_fields(target: &'static Resource) -> impl Iterator<Item = &'static Field> {
     target.summarized_as.iter().filter_map(|name| target.field(name))
 }
 
-/// The fields that are read of a linked object: what a summary shows, then the
-/// rest of its natural key, of which named URLs are made.
+/// The columns that are read of a linked object: those of the summary, then the rest of its natural key for named URLs.
 pub(crate) fn linked_fields(target: &'static Resource) -> impl Iterator<Item = &'static Field> {
     let unsummarized = target.natural_key.iter().filter_map(|key| match key {
         NaturalKeyPart::Field(name) if !target.summarized_as.contains(name) => target.field(name),
@@ -94,22 +93,21 @@ pub(crate) fn linked_fields(target: &'static Resource) -> impl Iterator<Item = &
 }
 
 impl Selection {
-    /// Objects of this resource, with whether the actor may see each, for a
-    /// request that must tell 403 from 404.
+    /// Objects of this resource, with whether the actor may see each, for requests that distinguish 403 from 404.
     pub(crate) fn with_visibility(resource: &'static Resource, actor: &Actor) -> Self {
         let mut query = Query::select();
         query.from_as(Alias::new(resource.table), Alias::new(ROW));
         Self::new(resource, actor, true, query)
     }
 
-    /// The objects with the ids that this query finds, which must be visible to the actor.
+    /// The objects with the ids of this query, which are visible to the actor.
     ///
-    /// The subquery comes first in the FROM clause, so that both databases start with it and join the rest for these ids
-    /// only.
+    /// The subquery comes first in the FROM clause, so that both databases start with it and join the rest for these
+    /// ids only.
     pub(crate) fn for_ids(resource: &'static Resource, actor: &Actor, ids: SelectStatement) -> Self {
         const FOUND: &str = "found";
         let mut query = Query::select();
-        // By CROSS JOIN, since SQLite keeps that order of tables, which else is its own guess.
+        // CROSS JOIN, because SQLite then keeps the order of the tables; otherwise its planner chooses it.
         query
             .from_subquery(ids, Alias::new(FOUND))
             .join_as(JoinType::CrossJoin, Alias::new(resource.table), Alias::new(ROW), Condition::all())
@@ -138,7 +136,7 @@ impl Selection {
                 query.expr(column(&alias, field.column));
                 types.push(type_of(field.kind));
             }
-            // What the actor cannot see must not show its name here either.
+            // A summary must not show the name of a hidden object.
             let visible = target.access.rows(actor, Action::Read, &alias).condition();
             let joined = Condition::all().add(column(&alias, "id").eq(column(ROW, summary.column))).add(visible);
             query.join_as(JoinType::LeftJoin, Alias::new(target.table), Alias::new(alias), joined);
@@ -159,7 +157,7 @@ impl Selection {
 }
 
 impl RowDecoder {
-    /// Reads one row.
+    /// Decodes a row.
     pub(crate) fn load(self, row: Row) -> LoadedObject {
         let mut cells = row.0.into_iter();
         let mut next = || cells.next().unwrap_or(Value::Null);

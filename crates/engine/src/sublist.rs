@@ -6,11 +6,10 @@ use serde_json::{Map, Value as Json};
 use crate::{CreatedObject, Engine, Error};
 
 impl Engine {
-    /// Handles a POST to a sub-list of an object that the actor may see.
-    /// Answers with the new object if one was created.
+    /// Handles a POST to a sub-list of an object that the actor may see. Returns the new object if one was created.
     ///
     /// # Errors
-    /// In the shapes of AWX: `{"msg": …}` for a body without a usable `id`.
+    /// In AWX's format: `{"msg": …}` for a body without a valid `id`.
     pub async fn post_sublist(
         &self,
         actor: &Actor,
@@ -52,16 +51,15 @@ impl Engine {
 pub struct AssociationRequest {
     /// The object to associate.
     pub id: i64,
-    /// False to disassociate.
+    /// Whether to associate it; false to disassociate.
     pub attach: bool,
 }
 
 impl AssociationRequest {
-    /// Reads a body; `None` if it names no id and so asks to create an object.
+    /// Parses a body; `None` if it has no id and so creates an object.
     ///
     /// # Errors
-    /// [`Error::BadRequestMsg`] for an id that is no integer, or for
-    /// disassociating nothing.
+    /// [`Error::BadRequestMsg`] for an id that is not an integer, or for `disassociate` without an id.
     pub fn parse(body: &Map<String, Json>) -> Result<Option<Self>, Error> {
         let attach = !truthy(body.get("disassociate"));
         match body.get("id") {

@@ -1,10 +1,9 @@
 //! Protection against cross-site request forgery.
 //!
-//! Only sessions need it, because browsers send their cookies by themselves. A request
-//! that changes something must pass two checks: the token in the cookie is repeated in
-//! a header or form, which another site cannot do because it cannot read the cookie
-//! ([`matches()`]); and the request comes from one of our own pages
-//! ([`origin_allowed`]), in case a sibling domain managed to set the cookie.
+//! Only sessions need it, because browsers send their cookies automatically. A request that changes something must pass
+//! two checks: the token in the cookie is repeated in a header or form, which another site cannot do because it cannot
+//! read the cookie ([`matches()`]); and the request comes from a page of this server ([`origin_allowed`]), in case a
+//! sibling domain managed to set the cookie.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use subtle::ConstantTimeEq;

@@ -1,12 +1,11 @@
-//! Authentication primitives: passwords, tokens, sessions, and the secrets behind them.
+//! Authentication primitives: passwords, tokens, sessions, and their secrets.
 //!
-//! This crate only computes. It opens no database and handles no request: the
-//! server reads and stores. The one file it touches is the installation's secret
-//! key ([`key`]), and the one thing it needs from the system is randomness.
+//! This crate only computes. It uses no database and handles no request. Its only file is the installation's secret key
+//! ([`key`]), and it needs randomness of the operating system.
 //!
-//! Nothing here prints a secret: types that contain one have their own `Debug`.
+//! No secret is printed: types that contain one have their own `Debug`.
 
-// A test that meets what it did not expect should stop right there.
+// A test that finds something unexpected should stop.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod common_passwords;

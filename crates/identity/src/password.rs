@@ -138,11 +138,9 @@ impl Passwords {
         self.verify_constant_work(password, Some(stored), DjangoHashCost::default()).await
     }
 
-    /// As [`Passwords::verify`], for sign-in: a wrong password takes the same work for
-    /// every username and every form of the stored hash, so that the response time
-    /// does not tell who exists (CVE-2020-14337). `stored` is `None` for an unknown
-    /// user, and `django_cost` is the cost of the hashes in Django's forms in this
-    /// installation.
+    /// As [`Passwords::verify`], for sign-in: a wrong password takes the same time for every username and every form of
+    /// the stored hash, so that the response time does not reveal which users exist (CVE-2020-14337). `stored` is
+    /// `None` for an unknown user, and `django_cost` is the cost of the hashes in Django's forms in this installation.
     ///
     /// A right password takes no longer than its own form does.
     pub async fn verify_constant_work(

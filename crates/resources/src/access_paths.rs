@@ -30,7 +30,7 @@ pub fn with_access_to(resource: &'static Resource, this_id: Expr, other: &str) -
         &["member_role", "admin_role"],
         column("roles", "object_id").in_subquery(teams.clone()),
     );
-    // Admins of a team's organization are implied to be its admins.
+    // Admins of a team's organization are implicitly its admins.
     let organizations = Query::select()
         .expr(column("granted", "organization_id"))
         .from_as(Alias::new(TEAM.table), Alias::new("granted"))

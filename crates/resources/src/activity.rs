@@ -23,7 +23,7 @@ const OPERATIONS: &[(&str, &str)] = &[
     ("disassociate", "Entity was Disassociated with another Entity"),
 ];
 
-/// Filters know it; answers summarize it.
+/// Used by filters and summaries.
 const SETTING: Field = fields::json("setting")
     .label("Setting")
     .nullable()
@@ -107,12 +107,10 @@ pub static ACTIVITY: Resource = Resource {
 struct ActivityAccess;
 
 impl Access for ActivityAccess {
-    /// Superusers and system auditors see all. Others see an entry if it is
-    /// about an organization that they administer or audit, or a label or
-    /// execution environment or
-    /// member of it; about a team, project, credential, application or token that they
-    /// can read; about themselves, or done by themselves; and never if it is also
-    /// about an organization, team, project or credential hidden from them.
+    /// Superusers and system auditors see all entries. Others see an entry if it is about an organization that they
+    /// administer or audit, or a label or member of it; about a team, project, credential, application or token that
+    /// they can read; about themselves, or done by themselves; but never if it is also about an organization, team,
+    /// project or credential that is hidden from them.
     fn rows(&self, actor: &Actor, action: Action, row: &str) -> Rule {
         if action != Action::Read {
             return Rule::None;

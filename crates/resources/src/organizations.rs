@@ -293,7 +293,7 @@ impl Hooks for OrganizationHooks {
                 let row = counts.iter().find(|row| row.integer(0) == id && row.text(1) == Some(kind));
                 row.and_then(|row| row.integer(2)).unwrap_or(0)
             };
-            // Inventories, job templates and hosts are not built yet.
+            // Inventories, job templates and hosts are not implemented yet.
             let mut counts = json!({
                 "users": count("member_role"), "admins": count("admin_role"), "teams": count(TEAM.table),
                 "projects": count(PROJECT.table), "inventories": 0, "job_templates": 0,

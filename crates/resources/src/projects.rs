@@ -1,4 +1,4 @@
-//! Projects: the sources of playbooks. They are stored and granted; fetching their content is not built yet.
+//! Projects: the sources of playbooks. They are stored and granted; synchronization is not implemented yet.
 
 use async_trait::async_trait;
 use hostler_access::{can_create_in_organization, has_role_or_permission};
@@ -202,7 +202,7 @@ const SUBLISTS: &[Sublist] = &[
     .visible_to_readers(),
 ];
 
-/// Where AWX serves the inventory files, which it links to under another name.
+/// The path of AWX's list of inventory files, which `related` has under another name.
 const INVENTORY_FILES: (&str, &str) = ("inventory_files", "inventories");
 
 /// Projects.

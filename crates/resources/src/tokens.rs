@@ -1,4 +1,4 @@
-//! Bearer tokens. A token is shown once, to the one who made it; only a digest is stored.
+//! Bearer tokens. A token is shown once, to the user who created it; only a digest is stored.
 
 use async_trait::async_trait;
 use hostler_database::{Transaction, Type, Value};

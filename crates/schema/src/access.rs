@@ -2,37 +2,38 @@ use sea_query::{Alias, BinOper, Condition, Expr, ExprTrait, Query, SelectStateme
 
 use crate::column;
 
-/// Settings that decide who may do what; read once for each request.
+/// Settings that access rules read; loaded once for each request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Policy {
-    /// MANAGE_ORGANIZATION_AUTH: without it only superusers change users and teams.
+    /// MANAGE_ORGANIZATION_AUTH: if false, only superusers change users and teams.
     pub manage_organization_auth: bool,
-    /// ORG_ADMINS_CAN_SEE_ALL_USERS: an organization admin sees every user and team.
+    /// ORG_ADMINS_CAN_SEE_ALL_USERS: organization admins see all users and teams.
     pub org_admins_see_all_users: bool,
-    /// LOCAL_PASSWORD_MIN_LENGTH: fewest characters of a new password.
+    /// LOCAL_PASSWORD_MIN_LENGTH: the minimum number of characters in a new password.
     pub password_min_length: u32,
-    /// LOCAL_PASSWORD_MIN_DIGITS: fewest digits in a new password.
+    /// LOCAL_PASSWORD_MIN_DIGITS: the minimum number of digits in a new password.
     pub password_min_digits: u32,
-    /// LOCAL_PASSWORD_MIN_UPPER: fewest upper-case letters in a new password.
+    /// LOCAL_PASSWORD_MIN_UPPER: the minimum number of upper-case letters in a new password.
     pub password_min_upper: u32,
-    /// LOCAL_PASSWORD_MIN_SPECIAL: fewest characters in a new password that are neither letter nor digit.
+    /// LOCAL_PASSWORD_MIN_SPECIAL: the minimum number of characters in a new password that are neither letter nor
+    /// digit.
     pub password_min_special: u32,
-    /// LOCAL_PASSWORD_REFUSE_COMMON: a new password must not be one that turned up often in leaks.
+    /// LOCAL_PASSWORD_REFUSE_COMMON: a new password must not be a common one of leaked lists.
     pub password_refuse_common: bool,
-    /// Seconds for which a new token is good unless it says otherwise.
+    /// The default lifetime of a new token in seconds.
     pub token_seconds: i64,
-    /// Seconds for which a new refresh token is good.
+    /// The lifetime of a new refresh token in seconds.
     pub refresh_token_seconds: i64,
     /// ALLOW_OAUTH2_FOR_EXTERNAL_USERS: users of LDAP and of identity providers may create tokens.
     pub tokens_for_external_users: bool,
-    /// The AUTH_LDAP_ settings: what directories fill.
+    /// The fields that the AUTH_LDAP_ settings manage.
     pub managed: LdapManagedFields,
-    /// ACTIVITY_STREAM_ENABLED: what is done is recorded in the activity stream.
+    /// ACTIVITY_STREAM_ENABLED: changes are recorded in the activity stream.
     pub activity_stream: bool,
 }
 
 impl Default for Policy {
-    /// What is in force where nothing was ever set, as far as it is a matter of yes or no.
+    /// The default of each boolean setting, and no limits.
     fn default() -> Self {
         Policy {
             manage_organization_auth: true,
@@ -51,21 +52,21 @@ impl Default for Policy {
     }
 }
 
-/// Which fields of users who come from a directory are not changed here: the directory fills them at each sign-in.
+/// The fields of LDAP users that cannot be changed here, because each sign-in sets them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct LdapManagedFields(u8);
 
 impl LdapManagedFields {
-    /// What directories can fill, and the name that users are found by.
+    /// The fields that directories can set, and the username.
     pub const FIELDS: [&str; 6] = ["username", "first_name", "last_name", "email", "is_superuser", "is_system_auditor"];
 
-    /// These fields; others than [`LdapManagedFields::FIELDS`] are ignored.
+    /// A set of these fields; fields other than [`LdapManagedFields::FIELDS`] are ignored.
     pub fn of<'a>(fields: impl IntoIterator<Item = &'a str>) -> Self {
         let known = |field: &str| Self::FIELDS.iter().position(|known| *known == field);
         LdapManagedFields(fields.into_iter().filter_map(known).fold(0, |set, position| set | 1 << position))
     }
 
-    /// Whether this field is one of them.
+    /// Whether the set contains this field.
     pub fn has(self, field: &str) -> bool {
         Self::FIELDS.iter().position(|known| *known == field).is_some_and(|position| self.0 & 1 << position != 0)
     }
@@ -78,16 +79,16 @@ pub struct Actor {
     pub id: i64,
     /// The user's name, for logs.
     pub username: String,
-    /// May do everything.
+    /// Has all permissions.
     pub is_superuser: bool,
-    /// May see everything.
+    /// Sees everything.
     pub is_system_auditor: bool,
-    /// Administers at least one organization. Read with the user, as the two flags above: a question that
-    /// rules ask of every row must not cost anything there.
+    /// Whether the user is an admin of at least one organization. It is loaded with the user, like the two flags above,
+    /// so that rules need not compute it for each row.
     pub is_organization_admin: bool,
-    /// False for a token without the `write` scope: then nothing may be changed.
+    /// False for a token without the scope `write`: nothing may be changed.
     pub can_write: bool,
-    /// The session by which the actor is signed in, if it is one.
+    /// The session of the request, if there is one.
     pub session: Option<i64>,
     /// The source of an external account, such as `ldap`; none for a user with a local password.
     pub external_account: Option<String>,
@@ -96,7 +97,7 @@ pub struct Actor {
 }
 
 impl Actor {
-    /// The user as whom what the actor does is recorded, if it is one.
+    /// The user for activity entries and `created_by`, if there is one.
     pub fn user(&self) -> Option<i64> {
         (self.id != 0).then_some(self.id)
     }
@@ -105,7 +106,7 @@ impl Actor {
 /// An action on a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// See it.
+    /// Read it.
     Read,
     /// Change its fields.
     Change,
@@ -113,24 +114,24 @@ pub enum Action {
     Delete,
 }
 
-/// To which rows a permission extends.
+/// The rows that a permission applies to.
 #[derive(Clone, Debug)]
 pub enum Rule {
-    /// To all.
+    /// All rows.
     All,
-    /// To none.
+    /// No row.
     None,
-    /// To those that meet the condition.
+    /// The rows that match the condition.
     When(Expr),
 }
 
 impl Rule {
-    /// Everything or nothing.
+    /// All rows or none.
     pub fn from_bool(allowed: bool) -> Self {
         if allowed { Rule::All } else { Rule::None }
     }
 
-    /// To the rows of either.
+    /// The rows of either rule.
     pub fn or(self, other: Rule) -> Rule {
         match (self, other) {
             (Rule::All, _) | (_, Rule::All) => Rule::All,
@@ -139,7 +140,7 @@ impl Rule {
         }
     }
 
-    /// To the rows of both.
+    /// The rows of both rules.
     pub fn and(self, other: Rule) -> Rule {
         match (self, other) {
             (Rule::None, _) | (_, Rule::None) => Rule::None,
@@ -157,8 +158,8 @@ impl Rule {
         }
     }
 
-    /// The ids of the rows of `table` to which it extends, where the rule calls these rows `row`. Each alternative is
-    /// looked up by itself: an OR would have PostgreSQL try it on every row there is.
+    /// The ids of the rows of `table` that the rule applies to; `row` is the alias in the rule. Each alternative is a
+    /// separate SELECT, because PostgreSQL would evaluate an OR for every row of the table.
     pub fn ids(self, table: &'static str, row: &str) -> SelectStatement {
         let ids_of = |rule: Rule| {
             let mut ids = Query::select();
@@ -179,7 +180,7 @@ impl Rule {
         found.unwrap_or_else(|| ids_of(Rule::None))
     }
 
-    /// The same as an expression that yields a truth value, for a SELECT list.
+    /// The rule as a boolean expression for a SELECT list.
     pub fn expression(self) -> Expr {
         match self {
             Rule::All => Expr::Constant(sea_query::Value::Bool(Some(true))),
@@ -189,7 +190,7 @@ impl Rule {
     }
 }
 
-/// The conditions of which one suffices.
+/// The operands of the OR.
 fn alternatives(condition: Expr) -> Vec<Expr> {
     match condition {
         Expr::Binary(left, BinOper::Or, right) => [alternatives(*left), alternatives(*right)].concat(),
@@ -200,30 +201,25 @@ fn alternatives(condition: Expr) -> Vec<Expr> {
 /// The links of an object that is about to be created, by field name.
 pub type Draft<'a> = &'a dyn Fn(&str) -> Option<i64>;
 
-/// Who may do what with the rows of one resource.
+/// The access rules of a resource.
 ///
-/// There is no default: a resource that forgets to say cannot be compiled.
-/// Rules do not look at the token's scope; one place in the server refuses all
-/// writes without it, and the engine shows no capability then.
+/// There is no default: a resource without rules does not compile. Rules do not check the scope of a token: the server
+/// rejects all writes without it in one place, and the engine then shows no capabilities.
 pub trait Access: Send + Sync {
     /// The rows on which `actor` may do `action`. `row` is the name of the
     /// resource's table in the query.
     fn rows(&self, actor: &Actor, action: Action, row: &str) -> Rule;
 
-    /// The roles of an object's organization that alone allow this action, for a
-    /// type without roles of its own, for explain_access.
+    /// The roles of an object's organization that allow this action, for explain_access and types without roles.
     fn organization_roles(&self, _action: Action) -> Vec<&'static str> {
         vec![]
     }
 
-    /// Whether `actor` may create an object with these links. A condition, if
-    /// one is returned, refers to no row.
+    /// Whether `actor` may create an object with these links. A returned condition refers to no row.
     fn create(&self, actor: &Actor, draft: Draft<'_>) -> Rule;
 
-    /// Whether `actor`, who may change the row, may make its link `name` lead to
-    /// another object, or nowhere. A condition, if one is returned, refers to no
-    /// row. Unless a resource says otherwise one may link to what one may create
-    /// such an object with.
+    /// Whether `actor`, who may change the row, may set its link `name` to another object or to null. A returned
+    /// condition refers to no row. By default the rule is that for creating an object with the new link.
     fn relink(&self, actor: &Actor, name: &str, _from: Option<i64>, to: Option<i64>) -> Rule {
         self.create(actor, &|link| if link == name { to } else { None })
     }

@@ -1,127 +1,125 @@
 use crate::Resource;
 
-/// The kind of a field's values, which decides how it is stored, read, filtered and shown.
+/// The kind of a field's values. It determines storage, parsing, filters and serialization.
 #[derive(Clone, Copy, Debug)]
 pub enum FieldKind {
     /// The integer primary key.
     Id,
-    /// Text without structure.
+    /// Text.
     Text,
-    /// Text in the form of an email address, or empty.
+    /// An email address, or empty.
     Email,
     /// True or false.
     Boolean,
-    /// A whole number of at most 64 bits.
+    /// A 64-bit integer.
     Integer,
-    /// A moment in UTC, kept to the microsecond.
+    /// A time in UTC, with microseconds.
     Time,
-    /// A JSON document, kept as text.
+    /// A JSON document, stored as text.
     Json,
-    /// A UUID, kept as text.
+    /// A UUID, stored as text.
     Uuid,
-    /// One of a fixed set of words, each with its label for people.
+    /// One of a fixed set of values, each with its label.
     Choice(&'static [(&'static str, &'static str)]),
-    /// The id of one row of another resource.
+    /// The id of an object of another resource.
     Link(fn() -> &'static Resource),
-    /// A link to a kind of object that Hostler does not keep yet: always null,
-    /// and any id sent is answered as one that does not exist.
+    /// A link to a kind of object that is not implemented yet: always null, and any id in a request is rejected as one
+    /// that does not exist.
     Reserved,
-    /// A secret of which only a digest is stored: write-only, refused in
-    /// filters, masked in the activity stream.
+    /// A secret that is stored as a digest: write-only, rejected in filters, masked in the activity stream.
     Digest,
-    /// A secret that is stored encrypted and bound to its row, for what has to
-    /// be read back: write-only, shown as `$encrypted$` where it is set, refused
-    /// in filters, masked in the activity stream. Its column is
-    /// `TEXT NOT NULL DEFAULT ''`, where the empty text means that none is set.
+    /// A secret that is stored encrypted and bound to its row, because it must be read back: write-only, shown as
+    /// `$encrypted$` if it is set, rejected in filters, masked in the activity stream. Its column is `TEXT NOT NULL
+    /// DEFAULT ''`; the empty text means that no secret is set.
     Encrypted,
-    /// A JSON object some of whose values are secrets, which the resource's hooks encrypt before they are stored: masked in
-    /// responses and in the activity stream, rejected in filters.
+    /// A JSON object with secrets among its values, which the resource's hooks encrypt before they are stored: masked
+    /// in responses and in the activity stream, rejected in filters.
     Inputs,
-    /// A value that is computed by a hook and has no column of its own.
+    /// A value that a hook computes, without a column.
     Computed,
 }
 
 impl FieldKind {
-    /// Whether values of this kind must never leave the server.
+    /// Whether responses must not contain values of this kind.
     pub const fn is_secret(&self) -> bool {
         matches!(self, FieldKind::Digest | FieldKind::Encrypted)
     }
 
-    /// Whether values of this kind contain secrets, which filters must not compare and the activity stream must not show.
+    /// Whether values of this kind contain secrets, which filters must not compare and the activity stream must not
+    /// show.
     pub const fn contains_secrets(&self) -> bool {
         self.is_secret() || matches!(self, FieldKind::Inputs)
     }
 }
 
-/// The value that a field takes when a client creates an object without naming it.
+/// The default of a field in POST.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum DefaultValue {
     /// A text.
     Text(&'static str),
-    /// A truth value.
+    /// A boolean.
     Boolean(bool),
-    /// A whole number.
+    /// An integer.
     Integer(i64),
-    /// Null, where OPTIONS says so.
+    /// Null, if OPTIONS shows it as default.
     Null,
-    /// A JSON object without keys.
+    /// An empty JSON object.
     EmptyObject,
 }
 
 /// The characters that a text field accepts.
 #[derive(Clone, Copy, Debug)]
 pub struct Charset {
-    /// Whether this character may stand in the text.
+    /// Whether the text may contain this character.
     pub allows: fn(char) -> bool,
     /// The message for a forbidden character or an empty text.
     pub message: &'static str,
 }
 
-/// One field of a resource: its key in answers, its column, its rules and its words.
+/// A field of a resource: its key, its column, its rules and its texts.
 #[derive(Clone, Copy, Debug)]
 pub struct Field {
-    /// The key in requests and answers.
+    /// The key in requests and responses.
     pub name: &'static str,
     /// The column in the resource's table; empty if it has none.
     pub column: &'static str,
     /// The kind of its values.
     pub kind: FieldKind,
-    /// Its short name for people, as OPTIONS shows it.
+    /// The label in OPTIONS.
     pub label: &'static str,
-    /// What it means, in a sentence, as OPTIONS shows it.
+    /// The help text in OPTIONS.
     pub help: &'static str,
-    /// Whether a client may write it.
+    /// Whether clients may write it.
     pub writable: bool,
-    /// Whether POST and PUT must name it.
+    /// Whether POST and PUT require it.
     pub required: bool,
-    /// Whether a client may write it only while creating the object.
+    /// Whether clients may write it only in POST.
     pub create_only: bool,
-    /// Whether null is a value of its own. Otherwise null in a text means "";
-    /// for a boolean, which has no null, it means "leave it as it is".
+    /// Whether null is a value. Otherwise null in a text means ""; for a boolean it means "unchanged".
     pub nullable: bool,
     /// Whether the empty text is allowed.
     pub blank: bool,
-    /// Greatest number of characters.
+    /// The maximum number of characters.
     pub max: Option<u32>,
-    /// Least and greatest number.
+    /// The minimum and maximum number.
     pub range: Option<(i64, i64)>,
-    /// What POST takes when the key is absent.
+    /// The value in POST if the key is missing.
     pub default: Option<DefaultValue>,
-    /// Whether PUT leaves the stored value alone when the key is absent.
+    /// Whether PUT keeps the stored value if the key is missing.
     pub kept_on_put: bool,
-    /// The characters that are allowed.
+    /// The allowed characters.
     pub charset: Option<Charset>,
-    /// The form in which a text is stored, whatever spelling a client sends. Applied before all checks.
+    /// The normal form in which a text is stored. Applied before all checks.
     pub normalize: Option<fn(&str) -> String>,
-    /// The words of a choice that clients may write, where they are fewer than all.
+    /// The values of a choice that clients may write, if they are fewer than all.
     pub offered: Option<&'static [(&'static str, &'static str)]>,
     /// Whether lists can be filtered and ordered by it.
     pub filterable: bool,
-    /// Whether OPTIONS says that lists can be filtered by it.
+    /// Whether OPTIONS shows it as filterable.
     pub filter_listed: bool,
-    /// Whether answers show it.
+    /// Whether responses contain it.
     pub shown: bool,
-    /// The type in OPTIONS, where AWX names another than the kind's own.
+    /// The type in OPTIONS, if AWX's differs from that of the kind.
     pub type_name: Option<&'static str>,
     /// Whether the activity stream records it.
     pub recorded: bool,
@@ -160,64 +158,64 @@ impl Field {
             items: None,
         }
     }
-    /// Sets the label that people read.
+    /// Sets the label.
     pub const fn label(mut self, label: &'static str) -> Self {
         self.label = label;
         self
     }
-    /// Sets the sentence that OPTIONS shows.
+    /// Sets the help text.
     pub const fn help(mut self, help: &'static str) -> Self {
         self.help = help;
         self
     }
-    /// Uses a column whose name differs from the key.
+    /// Sets the column, if it differs from the key.
     pub const fn column(mut self, column: &'static str) -> Self {
         self.column = column;
         self
     }
-    /// POST and PUT must name it, and it may not be empty.
+    /// POST and PUT require it, and it must not be empty.
     pub const fn required(mut self) -> Self {
         self.required = true;
         self.blank = false;
         self
     }
-    /// Clients cannot write it; sent anyway, it is ignored. Not recorded as activity.
+    /// Clients cannot write it; a sent value is ignored. It is not recorded in the activity stream.
     pub const fn read_only(mut self) -> Self {
         self.writable = false;
         self.recorded = false;
         self
     }
-    /// Clients write it when they create the object and never after.
+    /// Clients write it in POST only.
     pub const fn create_only(mut self) -> Self {
         self.create_only = true;
         self
     }
-    /// Null is a value of its own.
+    /// Null is a value.
     pub const fn nullable(mut self) -> Self {
         self.nullable = true;
         self
     }
-    /// The empty text is refused.
+    /// The empty text is rejected.
     pub const fn not_blank(mut self) -> Self {
         self.blank = false;
         self
     }
-    /// Greatest number of characters.
+    /// Sets the maximum number of characters.
     pub const fn max(mut self, characters: u32) -> Self {
         self.max = Some(characters);
         self
     }
-    /// Least and greatest number, both allowed.
+    /// Sets the minimum and maximum number, both allowed.
     pub const fn range(mut self, least: i64, greatest: i64) -> Self {
         self.range = Some((least, greatest));
         self
     }
-    /// The value when POST does not name it.
+    /// Sets the value in POST if the key is missing.
     pub const fn default(mut self, value: DefaultValue) -> Self {
         self.default = Some(value);
         self
     }
-    /// PUT without this key keeps the stored value.
+    /// PUT keeps the stored value if the key is missing.
     pub const fn kept_on_put(mut self) -> Self {
         self.kept_on_put = true;
         self
@@ -227,28 +225,28 @@ impl Field {
         self.charset = Some(charset);
         self
     }
-    /// Stores a text in the form that this function gives it.
+    /// Stores a text in the normal form that this function returns.
     pub const fn normalize(mut self, normalize: fn(&str) -> String) -> Self {
         self.normalize = Some(normalize);
         self
     }
-    /// OPTIONS offers only these words of a choice; the resource's hooks refuse the others.
+    /// OPTIONS shows only these values of a choice; the resource's hooks reject the others.
     pub const fn offers(mut self, words: &'static [(&'static str, &'static str)]) -> Self {
         self.offered = Some(words);
         self
     }
-    /// Lists can be neither filtered nor ordered by it.
+    /// Lists cannot be filtered or ordered by it.
     pub const fn not_filterable(mut self) -> Self {
         self.filterable = false;
         self.filter_listed = false;
         self
     }
-    /// Filters work, but OPTIONS does not say so (as AWX for a user's `created`).
+    /// Filters work, but OPTIONS does not show it as filterable (as in AWX for a user's `created`).
     pub const fn filter_unlisted(mut self) -> Self {
         self.filter_listed = false;
         self
     }
-    /// Answers leave it out.
+    /// Responses do not contain it.
     pub const fn hidden(mut self) -> Self {
         self.shown = false;
         self
@@ -278,13 +276,12 @@ impl Field {
         self.recorded = true;
         self
     }
-    /// The activity stream leaves it out.
+    /// The activity stream does not record it.
     pub const fn unrecorded(mut self) -> Self {
         self.recorded = false;
         self
     }
-    /// Clients write it when they create the object, and it is never seen again:
-    /// the resource's hooks do something with it.
+    /// Clients write it in POST only, and responses do not contain it: the resource's hooks use it.
     pub const fn only_for_creation(mut self) -> Self {
         self.column = "";
         self.create_only = true;
@@ -299,7 +296,7 @@ impl Field {
     }
 }
 
-/// The constructors of fields, one for each kind, to be imported together.
+/// Constructors of fields, one for each kind, to be imported together.
 pub mod fields {
     use super::{Field, FieldKind};
     use crate::Resource;
@@ -319,15 +316,15 @@ pub mod fields {
     pub const fn email(name: &'static str) -> Field {
         Field::new(name, FieldKind::Email)
     }
-    /// A truth value.
+    /// A boolean.
     pub const fn boolean(name: &'static str) -> Field {
         Field::new(name, FieldKind::Boolean)
     }
-    /// A whole number.
+    /// An integer.
     pub const fn integer(name: &'static str) -> Field {
         Field::new(name, FieldKind::Integer)
     }
-    /// A moment in time.
+    /// A time.
     pub const fn time(name: &'static str) -> Field {
         Field::new(name, FieldKind::Time)
     }
@@ -339,19 +336,19 @@ pub mod fields {
     pub const fn uuid(name: &'static str) -> Field {
         Field::new(name, FieldKind::Uuid)
     }
-    /// One of a fixed set of words.
+    /// One of a fixed set of values.
     pub const fn choice(name: &'static str, words: &'static [(&'static str, &'static str)]) -> Field {
         Field::new(name, FieldKind::Choice(words))
     }
-    /// The id of another object.
+    /// The id of an object of another resource.
     pub const fn link(name: &'static str, column: &'static str, target: fn() -> &'static Resource) -> Field {
         Field::new(name, FieldKind::Link(target)).column(column)
     }
-    /// A link to a kind of object that does not exist yet.
+    /// A link to a kind of object that is not implemented yet.
     pub const fn reserved(name: &'static str) -> Field {
         Field::new(name, FieldKind::Reserved).column("").nullable()
     }
-    /// A secret that is stored as a digest only.
+    /// A secret that is stored as a digest.
     pub const fn digest(name: &'static str) -> Field {
         Field::new(name, FieldKind::Digest).hidden()
     }
@@ -363,7 +360,7 @@ pub mod fields {
     pub const fn inputs(name: &'static str) -> Field {
         Field::new(name, FieldKind::Inputs)
     }
-    /// A value that a hook computes for answers.
+    /// A value that a hook computes.
     pub const fn computed(name: &'static str) -> Field {
         Field::new(name, FieldKind::Computed).column("").read_only().not_filterable()
     }

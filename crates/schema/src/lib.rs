@@ -1,9 +1,8 @@
-//! The vocabulary in which Hostler's resources are described.
+//! The types that describe Hostler's resources.
 //!
-//! A resource (user, organization, team, ...) is one `static` value of type
-//! [`Resource`]. The engine in `hostler-engine` reads nothing else to list, filter,
-//! show, validate, write and document it. This crate does no IO: it contains
-//! descriptions and builds conditions, it does not run them.
+//! A resource (user, organization, team, ...) is one `static` value of type [`Resource`]. The engine in
+//! `hostler-engine` derives lists, filters, responses, validation, writes and documentation from it. This crate does no
+//! IO: it builds SQL conditions, but does not run them.
 
 mod access;
 mod field;
@@ -19,7 +18,7 @@ pub use role::{ImpliedBy, ObjectRole, Singleton};
 
 use sea_query::{DynIden, Expr};
 
-/// The column `name` of the table that the query calls `row`.
+/// The column `name` of the table with the alias `row`.
 pub fn column(row: &str, name: &str) -> Expr {
     // An `Alias` would copy each name twice.
     Expr::col((DynIden::from(row.to_owned()), DynIden::from(name.to_owned())))

@@ -46,7 +46,7 @@ impl Join {
 
     /// The condition that joins row `other` to the row with this id.
     ///
-    /// For [`Join::Column`] the id must be that of the row linked to.
+    /// For [`Join::Column`] it is the id of the linked row.
     pub fn condition_for_id(&self, this_id: Expr, other: &str) -> Expr {
         match self {
             Join::Column(_) | Join::SameRow => column(other, "id").eq(this_id),
@@ -76,7 +76,7 @@ impl Join {
     /// The condition that row `this` is joined to one of the rows of a subquery. `others` builds that subquery for the
     /// column it is given. None for the joins that cannot be written so.
     ///
-    /// The condition may be NULL instead of false where the foreign key is NULL.
+    /// The condition may be NULL instead of false if the foreign key is NULL.
     pub fn condition_for_any(&self, this: &str, others: impl FnOnce(&'static str) -> SelectStatement) -> Option<Expr> {
         Some(match self {
             Join::Column(name) => column(this, name).in_subquery(others("id")),
@@ -107,25 +107,25 @@ fn select_column(
     query
 }
 
-/// A relation that filters, searches and orderings may cross.
+/// A relation that filters, searches and orders may follow.
 #[derive(Clone, Copy)]
 pub struct Relation {
-    /// Its name in a filter, as in `organization__name=x`.
+    /// Its name in filters, as in `organization__name=x`.
     pub name: &'static str,
-    /// What it leads to.
+    /// The target resource.
     pub target: fn() -> &'static Resource,
-    /// How.
+    /// The join.
     pub join: Join,
-    /// Whether OPTIONS offers `<name>__search`.
+    /// Whether OPTIONS lists `<name>__search`.
     pub searchable: bool,
 }
 
 impl Relation {
-    /// A relation that OPTIONS offers for searching.
+    /// A relation that OPTIONS lists for searches.
     pub const fn new(name: &'static str, target: fn() -> &'static Resource, join: Join) -> Self {
         Relation { name, target, join, searchable: true }
     }
-    /// Keeps the relation out of OPTIONS; filters may still cross it.
+    /// OPTIONS does not list it; filters may still follow it.
     pub const fn unlisted(mut self) -> Self {
         self.searchable = false;
         self
@@ -148,7 +148,7 @@ pub struct Association {
 }
 
 impl Association {
-    /// Associates existing objects only; everybody who may change the parent may remove them.
+    /// Associates existing objects only; every user who may change the parent may remove them.
     pub const fn new(relationship: &'static str, permit: fn(actor: &Actor, row: &str) -> Rule) -> Self {
         Association { relationship, permit, removal_needs_permit: false, creates: false }
     }
@@ -164,19 +164,18 @@ impl Association {
     }
 }
 
-/// What POST to a sub-list does.
+/// The effect of POST to a sub-list.
 #[derive(Clone, Copy, Debug)]
 pub enum Post {
     /// Nothing: 405.
     Refused,
-    /// Grants (or, with `disassociate`, takes away) this role of the parent;
-    /// a body without `id` creates the user first.
+    /// Grants this role of the parent, or revokes it with `disassociate`; a body without `id` creates the user first.
     Grant(&'static str),
-    /// Creates an object of the target whose field of this name is the parent.
+    /// Creates an object of the target, with the parent in the field of this name.
     Create(&'static str),
     /// Associates an existing object, removes it with `disassociate`, or creates one.
     Associate(Association),
-    /// Grants a role or revokes it, by the parent resource's hook.
+    /// Grants or revokes a role, in the parent resource's hook.
     GrantByHook,
     /// The parent resource's hook decides.
     Hook,
@@ -202,24 +201,25 @@ impl Post {
 /// A list below one object, such as `/organizations/1/users/`.
 #[derive(Clone, Copy)]
 pub struct Sublist {
-    /// Last part of its path, and its key in `related`.
+    /// The last part of its path, and its key in `related`.
     pub name: &'static str,
-    /// What it lists.
+    /// The resource of its objects.
     pub target: fn() -> &'static Resource,
-    /// Its name for people, as OPTIONS shows it.
+    /// Its title in OPTIONS.
     pub title: &'static str,
-    /// Which rows it lists.
+    /// The join that selects its rows.
     pub join: Join,
-    /// The condition that the parent with this id leads to all rows there are, be it by `join` or not. Asked first, it
-    /// spares gathering them.
+    /// The condition that the list of the parent with this id contains all rows of the target, whether by `join` or
+    /// not. If it is true, the join is skipped.
     pub whole: Option<fn(this_id: Expr) -> Expr>,
-    /// Who may read the parent sees every row of the list, also those that the target's own rules hide.
+    /// Whether users who may read the parent see every row of the list, including rows that the target's own rules
+    /// hide.
     pub visible_to_readers: bool,
-    /// What POST does.
+    /// The effect of POST.
     pub post: Post,
     /// The fields that POST requires here, beyond those that the target always requires.
     pub required: &'static [&'static str],
-    /// Whether the parent shows a link to it in `related`.
+    /// Whether the parent's `related` contains it.
     pub linked: bool,
     /// Whether it lists the rows in the order in which they were associated, the order of the ids of its
     /// [`Join::JoinTable`], unless the client asks for another.
@@ -227,7 +227,7 @@ pub struct Sublist {
 }
 
 impl Sublist {
-    /// A read-only sub-list that the parent links to.
+    /// A read-only sub-list in the parent's `related`.
     pub const fn new(name: &'static str, title: &'static str, target: fn() -> &'static Resource, join: Join) -> Self {
         Sublist {
             name,
@@ -242,17 +242,17 @@ impl Sublist {
             ordered: false,
         }
     }
-    /// Lists all rows for a parent that meets this condition.
+    /// The list contains all rows for a parent that matches this condition.
     pub const fn whole_if(mut self, condition: fn(this_id: Expr) -> Expr) -> Self {
         self.whole = Some(condition);
         self
     }
-    /// Shows every row to those who may read the parent.
+    /// Users who may read the parent see every row.
     pub const fn visible_to_readers(mut self) -> Self {
         self.visible_to_readers = true;
         self
     }
-    /// Sets what POST does.
+    /// Sets the effect of POST.
     pub const fn post(mut self, post: Post) -> Self {
         self.post = post;
         self

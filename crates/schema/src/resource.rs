@@ -20,60 +20,60 @@ pub struct UniqueConstraint {
     pub message: &'static str,
 }
 
-/// A linked object of which answers show a few fields in `summary_fields`.
+/// A linked object with some fields in `summary_fields`.
 #[derive(Clone, Copy)]
 pub struct Summary {
     /// The key in `summary_fields`, and in `related` if `linked`.
     pub name: &'static str,
     /// The foreign key to the other object.
     pub column: &'static str,
-    /// What it links to.
+    /// The target resource.
     pub target: fn() -> &'static Resource,
     /// Whether `related` links to the object too.
     pub linked: bool,
 }
 
-/// Everything Hostler knows about one type of object.
+/// The description of a type of object.
 pub struct Resource {
-    /// The `type` in answers, such as `user`.
+    /// The `type` in responses, such as `user`.
     pub name: &'static str,
     /// The first part of the path, such as `users`.
     pub plural: &'static str,
     /// The name in error messages, such as `User`.
     pub label: &'static str,
-    /// The name of the type for people, as OPTIONS shows it, such as `Access Token`.
+    /// The verbose name in OPTIONS, such as `Access Token`.
     pub type_label: &'static str,
-    /// The name of the list for people, as OPTIONS shows it.
+    /// The title of the list in OPTIONS.
     pub list_title: &'static str,
-    /// The name of the detail view for people, as OPTIONS shows it.
+    /// The title of the detail view in OPTIONS.
     pub detail_title: &'static str,
-    /// What the resource is, in a sentence or two, as OPTIONS shows it.
+    /// The description in OPTIONS, a sentence or two.
     pub description: &'static str,
     /// The table.
     pub table: &'static str,
-    /// The fields, in the order of answers.
+    /// The fields, in the order of responses.
     pub fields: &'static [Field],
-    /// What filters may cross.
+    /// The relations that filters may follow.
     pub relations: &'static [Relation],
-    /// The lists below an object.
+    /// The sub-lists of an object.
     pub sublists: &'static [Sublist],
-    /// Links that AWX shows and Hostler does not serve yet: 501, never an empty list.
+    /// Links of AWX that are not implemented yet: 501, never an empty list.
     pub unimplemented: &'static [&'static str],
-    /// Linked objects that answers summarize.
+    /// The linked objects in `summary_fields`.
     pub summaries: &'static [Summary],
-    /// The fields that other objects' answers show of this one, after `id`.
+    /// The fields in `summary_fields` of other objects, after `id`.
     pub summarized_as: &'static [&'static str],
-    /// The fields that `search` looks at.
+    /// The fields that `search` compares.
     pub search: &'static [&'static str],
     /// The parts of a named URL; empty if the resource has none.
     pub natural_key: &'static [NaturalKeyPart],
-    /// What must be unique.
+    /// The unique constraints.
     pub unique: &'static [UniqueConstraint],
-    /// The roles that every object of the type has.
+    /// The roles of each object of the type.
     pub roles: &'static [ObjectRole],
-    /// Whether objects outlive their organization, and then belong to none. Others are deleted with it.
+    /// Whether objects remain without an organization when theirs is deleted. Others are deleted with it.
     pub outlives_organization: bool,
-    /// The resource of the roles themselves, for filters such as `admin_role__members__username`.
+    /// The resource of roles, for filters such as `admin_role__members__username`.
     pub role_resource: Option<fn() -> &'static Resource>,
     /// Whether clients can create objects by POST to the list.
     pub creatable: bool,
@@ -83,15 +83,15 @@ pub struct Resource {
     pub deletable: bool,
     /// Whether clients can copy objects, by POST to `copy/` below them.
     pub copyable: bool,
-    /// Whether answers show `summary_fields.user_capabilities`.
+    /// Whether responses contain `summary_fields.user_capabilities`.
     pub capabilities: bool,
     /// Whether rows record who created them and who changed them last.
     pub audited: bool,
-    /// Whether rows carry an `ansible_id`, shown as `summary_fields.resource` with this type.
+    /// Whether rows have an `ansible_id`, shown as `summary_fields.resource` with this type.
     pub shared_type: Option<&'static str>,
-    /// Whether writes leave a trace in the activity stream.
+    /// Whether writes are recorded in the activity stream.
     pub recorded: bool,
-    /// Who may do what.
+    /// The access rules.
     pub access: &'static dyn Access,
 }
 
@@ -162,8 +162,8 @@ impl Resource {
         format!("/api/v2/{}/{}/", self.plural, id)
     }
 
-    /// The name of a permission on objects of this type in role definitions,
-    /// such as `awx.view_project`: AWX keeps shared types apart from its own.
+    /// The name of a permission on objects of this type in role definitions, such as `awx.view_project`; AWX has
+    /// another prefix for shared types.
     pub fn permission(&self, action: &str) -> String {
         format!("{}.{action}_{}", self.app(), self.name.replace('_', ""))
     }
@@ -182,7 +182,7 @@ impl Resource {
         self.link("organization").map(|(column, _)| column)
     }
 
-    /// The column of the link with this key that is stored, and what it links to.
+    /// The column of the stored link with this key, and its target.
     pub fn link(&self, name: &str) -> Option<(&'static str, &'static Resource)> {
         let field = self.field(name).filter(|field| field.is_stored())?;
         match field.kind {
@@ -192,7 +192,7 @@ impl Resource {
     }
 }
 
-/// Two descriptions are the same when they describe the same type.
+/// Two descriptions are equal if they describe the same type.
 impl PartialEq for Resource {
     fn eq(&self, other: &Self) -> bool {
         self.name == other.name

@@ -1,9 +1,9 @@
-/// The two roles that stand above all objects.
+/// The two system-wide roles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Singleton {
-    /// May do everything: `system_administrator`, the users with `is_superuser`.
+    /// Has all permissions: `system_administrator`, the users with `is_superuser`.
     Administrator,
-    /// May see everything: `system_auditor`, the users with `is_system_auditor`.
+    /// Sees everything: `system_auditor`, the users with `is_system_auditor`.
     Auditor,
 }
 
@@ -24,27 +24,27 @@ pub enum ImpliedBy {
     Own(&'static str),
     /// A role of the object's organization.
     Organization(&'static str),
-    /// A role of the team that the object belongs to, if it belongs to one.
+    /// A role of the team that the object belongs to, if there is one.
     Team(&'static str),
     /// A system-wide role.
     System(Singleton),
 }
 
-/// One role that every object of a type has, such as `admin_role` of an organization.
+/// A role that each object of a type has, such as `admin_role` of an organization.
 #[derive(Clone, Copy, Debug)]
 pub struct ObjectRole {
     /// Its `role_field`, unique among the roles of the type.
     pub field: &'static str,
-    /// Its name for people.
+    /// Its display name.
     pub name: &'static str,
-    /// What it permits.
+    /// Its description.
     pub description: &'static str,
     /// Whether it can be granted to users only, not to teams.
     pub user_only: bool,
     /// The roles that imply this one.
     pub implied_by: &'static [ImpliedBy],
-    /// The permissions of the role definition that stands for it in the newer
-    /// view, if that is made only when the role is first granted, as in AWX.
+    /// The permissions of the managed role definition of this role, if the definition is created only when the role is
+    /// first granted, as in AWX.
     pub compatible: &'static [&'static str],
 }
 
@@ -59,13 +59,13 @@ impl ObjectRole {
         ObjectRole { field, name, description, user_only: false, implied_by, compatible: &[] }
     }
 
-    /// Its definition in the newer view is made when it is first granted, with these permissions.
+    /// Its role definition is created when it is first granted, with these permissions.
     pub const fn compatible(mut self, permissions: &'static [&'static str]) -> Self {
         self.compatible = permissions;
         self
     }
 
-    /// Only users can be granted it.
+    /// Only users can get it.
     pub const fn user_only(mut self) -> Self {
         self.user_only = true;
         self

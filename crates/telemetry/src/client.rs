@@ -1,6 +1,6 @@
 //! The HTTP client of the OTLP exporter.
 //!
-//! It blocks: the batch span processor exports from a thread of its own, outside the Tokio runtime.
+//! It blocks: the batch span processor exports on its own thread, outside of the Tokio runtime.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

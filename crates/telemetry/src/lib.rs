@@ -1,7 +1,7 @@
 //! Traces of requests: each request becomes one OpenTelemetry span, exported with OTLP (Protobuf over HTTP).
 //!
-//! Requests never wait for the collector: OpenTelemetry's batch span processor queues spans and exports them from a
-//! thread of its own. It drops spans while its queue is full. The variables `OTEL_BSP_*` configure it.
+//! Requests never wait for the collector: OpenTelemetry's batch span processor queues spans and exports them on its own
+//! thread. It drops spans while its queue is full. The variables `OTEL_BSP_*` configure it.
 //!
 //! A span has the same data as the log line of a request: no query, no headers, no body.
 
@@ -76,7 +76,7 @@ impl TraceExporter {
         }
     }
 
-    /// Exports what is queued, and stops. It blocks, for [`TIMEOUT`] at most.
+    /// Exports the queued spans, and stops. It blocks for at most [`TIMEOUT`].
     pub fn shutdown(&self) {
         // The processor logs a timeout itself.
         let _ = self.0.shutdown_with_timeout(TIMEOUT);
@@ -139,7 +139,7 @@ mod tests {
         let silent = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = format!("http://{}", silent.local_addr().expect("its address"));
         let exporter = TraceExporter::start(&address, "node", "0").expect("an exporter");
-        // More than the queue takes: a call that blocks would never return.
+        // More spans than the queue has space for: a call that blocks would never return.
         for _ in 0..10_000 {
             exporter.record(RequestSpan {
                 id: "0123456789abcdef0123456789abcdef",

@@ -28,7 +28,7 @@ impl ParentSpan {
     }
 }
 
-/// What is known of a request after its response.
+/// The data of a request after its response.
 pub struct RequestSpan<'a> {
     /// Its id, 32 hexadecimal digits. It is the trace id, too, if the request has no parent span.
     pub id: &'a str,

@@ -1,7 +1,7 @@
-//! Reads and writes whole databases in one format, for backups and to migrate from SQLite to PostgreSQL.
+//! Reads and writes whole databases in one format, for backups and for migrations from SQLite to PostgreSQL.
 //!
-//! A row is a list of JSON values as SQLite stores them: moments are microseconds since 1970, booleans 0 and 1. The rows
-//! of a table are ordered by its key. Everything here blocks its thread: it is for commands, not for the server.
+//! A row is a list of JSON values as SQLite stores them: times are microseconds since 1970, booleans 0 and 1. The rows
+//! of a table are ordered by its primary key. All functions block: they are for commands, not for the server.
 
 mod postgres;
 mod sqlite;
@@ -12,7 +12,7 @@ use serde_json::Value as Json;
 
 use crate::{Error, Location, OpenError};
 
-/// The table that says, on PostgreSQL, that a restore has begun and not ended.
+/// The table that marks a PostgreSQL database with an unfinished restore.
 pub(crate) const UNFINISHED: &str = "hostler_unfinished_restore";
 
 /// A table with rows to copy.
@@ -22,7 +22,7 @@ pub struct Table {
     pub name: String,
     /// Its columns, in the order of the values of a row.
     pub columns: Vec<String>,
-    /// The greatest id that was ever given to a row, if the database counts that: the next one is greater.
+    /// The greatest id that any row ever had, if the database records it: the next one is greater.
     pub last_id: Option<i64>,
 }
 
@@ -31,49 +31,49 @@ pub type Sink<'s> = dyn FnMut(&[Json]) -> Result<(), CopyError> + 's;
 
 /// A source of rows.
 pub trait Source {
-    /// The version of the schema that the rows are in.
+    /// The schema version of the rows.
     fn schema(&self) -> i64;
 
     /// The tables.
     fn tables(&self) -> &[Table];
 
-    /// Hands the rows of a table to `sink`; no more than a few are in memory at a time.
+    /// Passes the rows of a table to `sink`; only a few are in memory at a time.
     ///
     /// # Errors
-    /// What reading says, or the sink.
+    /// Errors of the source and of the sink.
     fn rows(&mut self, table: &Table, sink: &mut Sink<'_>) -> Result<(), CopyError>;
 }
 
-/// Why something could not be copied. The messages are for the operator and contain no values.
+/// Why a copy failed. The messages are for the operator and contain no values.
 #[derive(Debug, thiserror::Error)]
 pub enum CopyError {
     /// The database could not be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
-    /// There is no database to copy from.
+    /// The source database does not exist.
     #[error("there is no database at {0}")]
     NoDatabase(String),
-    /// A restore into it has not ended.
+    /// The source database has an unfinished restore.
     #[error("the database {0} was not restored to the end: restore it again")]
     UnfinishedRestore(String),
-    /// The database to copy into is one already.
+    /// The target database already exists.
     #[error("the database {0} is not empty: name an empty one")]
     NotEmpty(String),
-    /// Others use the database to copy into.
+    /// Other processes use the target database.
     #[error("the database {0} is in use: stop the servers that use it")]
     InUse(String),
-    /// Reading or writing failed.
+    /// A statement about a table failed.
     #[error("table {table}: {problem}")]
     Table {
         /// The table.
         table: String,
-        /// What the database says.
+        /// The database error.
         problem: Error,
     },
-    /// A statement about no table in particular failed.
+    /// A statement about no specific table failed.
     #[error(transparent)]
     Database(#[from] Error),
-    /// A value is of a kind that is not copied.
+    /// The value has a type that cannot be copied.
     #[error("column {column} of table {table} holds a value that cannot be copied")]
     Value {
         /// The table.
@@ -84,7 +84,7 @@ pub enum CopyError {
     /// The schema of this version has no such table.
     #[error("the table {0} is not known to this version of Hostler")]
     UnknownTable(String),
-    /// What a source that is no database says.
+    /// An error of a source that is not a database.
     #[error("{0}")]
     Source(String),
 }
@@ -101,7 +101,7 @@ impl Snapshot {
     /// Opens a database without creating or migrating it.
     ///
     /// # Errors
-    /// [`CopyError::NoDatabase`], [`CopyError::UnfinishedRestore`], and what opening says; a newer schema is refused.
+    /// [`CopyError::NoDatabase`], [`CopyError::UnfinishedRestore`], and errors of opening; a newer schema is rejected.
     pub fn open(location: &Location) -> Result<Snapshot, CopyError> {
         Ok(Snapshot(match location {
             Location::Sqlite(path) => Reader::Sqlite(sqlite::Reader::open(path)?),
@@ -109,10 +109,10 @@ impl Snapshot {
         }))
     }
 
-    /// Runs a query that contains no outside data and is the same on both databases.
+    /// Runs a constant query that is the same on both databases.
     ///
     /// # Errors
-    /// What the database says.
+    /// Database errors.
     pub fn query(&mut self, sql: &str) -> Result<Vec<Vec<Json>>, CopyError> {
         let mut found = vec![];
         let sink = &mut |row: &[Json]| {
@@ -126,11 +126,11 @@ impl Snapshot {
         Ok(found)
     }
 
-    /// Damage that the database finds in its own files, and rows that refer to rows that do not exist.
+    /// Corruption that the database detects in its files, and rows with broken foreign keys.
     pub fn integrity_problems(&mut self) -> Vec<String> {
         match &mut self.0 {
             Reader::Sqlite(reader) => reader.integrity_problems(),
-            // The server verifies pages when it reads them, and enforces constraints.
+            // PostgreSQL verifies pages when it reads them, and enforces constraints.
             Reader::Postgres(_) => vec![],
         }
     }
@@ -159,7 +159,7 @@ impl Source for Snapshot {
     }
 }
 
-/// A database that is being filled: all of it is there after [`Import::commit`], or nothing.
+/// An import into a database: all rows are there after [`Import::commit`], or none.
 pub struct Import(Writer);
 
 enum Writer {
@@ -167,28 +167,28 @@ enum Writer {
     Postgres(Box<postgres::Writer>),
 }
 
-/// Where to import.
+/// The target of an import.
 #[derive(Clone)]
 pub enum Destination {
-    /// A new file, in the place of one from an earlier try. It is a database only once the import is committed.
+    /// A new file, which replaces that of an earlier attempt. It becomes the database only when the import is
+    /// committed.
     Sqlite(PathBuf),
-    /// The URL of a PostgreSQL server. A database that does not belong to an earlier try is refused unless it is empty
-    /// or to be replaced.
+    /// The URL of a PostgreSQL database. It must be empty, or from an earlier attempt, or `replace` must be set.
     Postgres {
         /// As in [`Location::Postgres`].
         url: String,
-        /// Whether everything that is in the database goes.
+        /// Whether existing tables are deleted.
         replace: bool,
     },
 }
 
 impl Import {
-    /// Makes the schema of this version in the destination, without any rows.
+    /// Creates the schema of this version in the target, without rows.
     ///
-    /// Until the import is committed, PostgreSQL is marked as unfinished, and no server starts on it.
+    /// Until the import is committed, a PostgreSQL database is marked as unfinished, and no server starts with it.
     ///
     /// # Errors
-    /// [`CopyError::NotEmpty`], [`CopyError::InUse`], and what opening says; a newer schema is refused.
+    /// [`CopyError::NotEmpty`], [`CopyError::InUse`], and errors of opening; a newer schema is rejected.
     pub fn begin(destination: &Destination, schema: i64) -> Result<Import, CopyError> {
         Ok(Import(match destination {
             Destination::Sqlite(path) => Writer::Sqlite(sqlite::Writer::begin(path, schema)?),
@@ -198,10 +198,10 @@ impl Import {
         }))
     }
 
-    /// Fills a table with what `fill` hands to its sink.
+    /// Fills a table with the rows that `fill` passes to its sink.
     ///
     /// # Errors
-    /// [`CopyError::UnknownTable`], and what writing or `fill` says.
+    /// [`CopyError::UnknownTable`], and errors of writing or of `fill`.
     pub fn load(
         &mut self,
         table: &Table,
@@ -213,10 +213,10 @@ impl Import {
         }
     }
 
-    /// Hands the rows that a table has now to `sink`, as [`Source::rows`] does.
+    /// Passes the written rows of a table to `sink`, like [`Source::rows`].
     ///
     /// # Errors
-    /// What reading says, or the sink.
+    /// Errors of reading and of the sink.
     pub fn rows(&mut self, table: &Table, sink: &mut Sink<'_>) -> Result<(), CopyError> {
         match &mut self.0 {
             Writer::Sqlite(writer) => writer.rows(table, sink),
@@ -224,10 +224,10 @@ impl Import {
         }
     }
 
-    /// Puts the constraints in force and makes everything durable.
+    /// Enables the constraints and commits.
     ///
     /// # Errors
-    /// [`Error::ForeignKey`] if rows refer to rows that do not exist, and what the database says.
+    /// [`Error::ForeignKey`] for broken foreign keys, and database errors.
     pub fn commit(self) -> Result<(), CopyError> {
         match self.0 {
             Writer::Sqlite(writer) => writer.commit(),
@@ -236,12 +236,12 @@ impl Import {
     }
 }
 
-/// Blames a table for what the database says.
+/// Adds the name of the table to a database error.
 fn blame(table: &str) -> impl Fn(Error) -> CopyError {
     move |problem| CopyError::Table { table: table.to_owned(), problem }
 }
 
-/// The columns of a table for a statement. Names come from a catalog or are looked up there first.
+/// The columns of a table for a statement. The names come from the catalog or were looked up there.
 fn quoted(columns: &[String]) -> String {
     columns.iter().map(|name| quote(name)).collect::<Vec<_>>().join(", ")
 }
@@ -250,7 +250,7 @@ fn quote(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// The statement that reads the rows of a table in the order of its key.
+/// The statement that reads the rows of a table ordered by its primary key.
 fn select(table: &Table, key: &[String]) -> String {
     format!("SELECT {} FROM {} ORDER BY {}", quoted(&table.columns), quote(&table.name), quoted(key))
 }

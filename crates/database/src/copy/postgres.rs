@@ -1,4 +1,4 @@
-//! Copying out of and into a database on a PostgreSQL server.
+//! Copies from and to PostgreSQL.
 
 use std::time::{Duration, Instant};
 
@@ -15,10 +15,10 @@ use crate::postgres::value::{EPOCH, Problem, float, integer, text};
 use crate::postgres::{APPLICATION, statement_error};
 use crate::{OpenError, migrate};
 
-/// Our key among the server's advisory locks while a database is filled.
+/// The key of the advisory lock of imports.
 const IMPORTING: i64 = 0x686f_7374_6c65_7202;
 
-/// How long to wait for others to leave the database.
+/// How long to wait until no server uses the database.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 pub(super) struct Reader {
@@ -30,7 +30,7 @@ pub(super) struct Reader {
 pub(super) struct Writer {
     client: Client,
     tables: Vec<Table>,
-    /// The statements that put the foreign keys back, which are gone while tables are filled in any order.
+    /// The statements that create the foreign keys again, which are dropped while tables are filled in any order.
     keys: Vec<String>,
 }
 
@@ -91,7 +91,7 @@ impl Writer {
         let keys = drop_keys(&mut client)?;
         let tables = tables(&mut client)?;
         for table in &tables {
-            // What triggers do was done already where the rows come from.
+            // The source rows already contain the effects of triggers.
             let name = quote(&table.name);
             let sql = format!("ALTER TABLE {name} DISABLE TRIGGER USER; DELETE FROM {name}");
             run(&mut client, &sql)?;
@@ -188,7 +188,7 @@ fn exists(client: &mut Client, table: &str) -> Result<bool, CopyError> {
     one(client, &format!("SELECT to_regclass('{table}') IS NOT NULL"))
 }
 
-/// Everything in the schema that a server makes, as DROP names it.
+/// All objects in the schema that a server creates, by their names in DROP.
 fn objects(client: &mut Client) -> Result<Vec<String>, CopyError> {
     let sql = "SELECT CASE relkind WHEN 'v' THEN 'VIEW ' WHEN 'm' THEN 'MATERIALIZED VIEW ' ELSE 'TABLE ' END
                    || 'IF EXISTS ' || oid::regclass::text
@@ -201,7 +201,7 @@ fn objects(client: &mut Client) -> Result<Vec<String>, CopyError> {
     Ok(rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().map_err(statement_error)?)
 }
 
-/// Drops the foreign keys, and answers the statements that put them back, which check every row.
+/// Drops the foreign keys, and returns the statements that create them again, which check every row.
 fn drop_keys(client: &mut Client) -> Result<Vec<String>, CopyError> {
     let sql = "SELECT conrelid::regclass::text, quote_ident(conname), pg_get_constraintdef(oid)
                FROM pg_constraint WHERE contype = 'f' AND connamespace = current_schema()::regnamespace";
@@ -254,7 +254,7 @@ fn rows(client: &mut Client, table: &Table, sink: &mut Sink<'_>) -> Result<(), C
 
 fn read(client: &mut Client, table: &str, columns: &[String], sql: &str, sink: &mut Sink<'_>) -> Result<(), CopyError> {
     let blame = |error| blame(table)(statement_error(error));
-    // Comes as it is asked for, not all at once.
+    // The rows are streamed, not loaded at once.
     let mut found = client.query_raw(sql, std::iter::empty::<i64>()).map_err(blame)?;
     let mut cells = vec![];
     while let Some(row) = found.next().map_err(blame)? {
@@ -274,7 +274,7 @@ fn read(client: &mut Client, table: &str, columns: &[String], sql: &str, sink: &
     Ok(())
 }
 
-/// A value as SQLite stores it; no error is a type that is not known here.
+/// A value as SQLite stores it; fails for an unknown type.
 fn decode(row: &Row, index: usize) -> Result<Json, Option<postgres::Error>> {
     fn get<'r, T: postgres::types::FromSql<'r>>(row: &'r Row, index: usize) -> Result<Option<T>, postgres::Error> {
         row.try_get(index)
@@ -295,7 +295,7 @@ fn decode(row: &Row, index: usize) -> Result<Json, Option<postgres::Error>> {
     Ok(json.unwrap_or(Json::Null))
 }
 
-/// A value to bind, written as the column wants it.
+/// A value to bind, encoded as the type of the column.
 #[derive(Debug)]
 struct Cell<'v>(&'v Json);
 
@@ -317,7 +317,7 @@ impl ToSql for Cell<'_> {
         Ok(IsNull::No)
     }
 
-    // What fits is for `to_sql` to see, which knows the value.
+    // `to_sql` checks whether the value fits the type.
     fn accepts(_: &ColumnType) -> bool {
         true
     }

@@ -1,4 +1,4 @@
-//! Copying out of and into a file of SQLite.
+//! Copies from and to an SQLite file.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -16,7 +16,7 @@ use crate::{Error, OpenError, migrate};
 /// Derived data of the schema versions 15 to 18, which is not copied.
 const TEXTS_CHANGED: &str = "texts_changed";
 
-/// Reads a snapshot of the moment at which it began; writers are not blocked.
+/// Reads a snapshot from the time of its beginning; writers are not blocked.
 pub(super) struct Reader {
     connection: Connection,
     pub(super) schema: i64,
@@ -26,9 +26,10 @@ pub(super) struct Reader {
 pub(super) struct Writer {
     connection: Connection,
     path: PathBuf,
-    /// The statements that make the triggers, which are gone while rows are copied: what they do was done already.
+    /// The statements that create the triggers again, which are dropped while rows are copied: the rows already contain
+    /// their effects.
     triggers: Vec<String>,
-    /// What the schema has, and the last ids to be remembered.
+    /// The columns of the tables, and the last ids to restore.
     tables: Vec<Table>,
 }
 
@@ -39,7 +40,7 @@ impl Reader {
         }
         let file_error = |error| file_error(path, &error);
         let connection = connection::open(path, Purpose::Read).map_err(file_error)?;
-        // The first statement that reads fixes the moment.
+        // The first read determines the time of the snapshot.
         connection.execute_batch("BEGIN").map_err(file_error)?;
         let found = recorded_version(&connection).map_err(file_error)?;
         let schema = found.ok_or_else(|| CopyError::NoDatabase(path.display().to_string()))?;
@@ -73,7 +74,7 @@ impl Reader {
             found.push(format!("row {} of {} refers to a row of {} that does not exist", text(1), text(0), text(2)));
             Ok(())
         });
-        // With some integrity_problems SQLite cannot even tell all of it.
+        // With some kinds of corruption SQLite cannot report everything.
         let first = [pages, links].into_iter().find_map(Result::err);
         found.extend(first.map(|problem| format!("it cannot be checked completely ({problem})")));
         found
@@ -94,7 +95,7 @@ impl Writer {
         }
         crate::sqlite::create(path)?;
         let file_error = |error| file_error(path, &error);
-        // It checks no foreign keys, for tables come in any order; all keys are checked at the end.
+        // Foreign keys are not checked here, because tables are filled in any order; all are checked at the end.
         let mut connection = connection::open(path, Purpose::Migrate).map_err(file_error)?;
         let target = migrate::target(schema);
         let migrated = migrate::sqlite_runner().set_target(target).run(&mut connection);
@@ -149,7 +150,7 @@ impl Writer {
     pub(super) fn commit(self) -> Result<(), CopyError> {
         for table in &self.tables {
             let Some(last) = table.last_id else { continue };
-            // The rows have set it to the greatest id that is still there.
+            // The inserted rows have set it to the greatest existing id.
             let connection = &self.connection;
             let set = connection
                 .execute("DELETE FROM sqlite_sequence WHERE name = ?1", [&table.name])
@@ -178,7 +179,7 @@ impl Writer {
     }
 }
 
-/// A file that SQLite keeps beside the database.
+/// A file that SQLite creates beside the database.
 fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
@@ -188,7 +189,7 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
 fn tables(connection: &Connection) -> Result<Vec<Table>, CopyError> {
     let counts = "SELECT 1 FROM sqlite_master WHERE name = 'sqlite_sequence'";
     let counts = connection.prepare(counts).and_then(|mut found| found.exists([])).map_err(statement_error)?;
-    // Neither views nor indexes that are tables to SQLite.
+    // Without views, and without indexes that are tables in SQLite.
     let sql = "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' \
                AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name NOT IN (?1, ?2) ORDER BY name";
     let names: Vec<String> = connection
@@ -197,7 +198,7 @@ fn tables(connection: &Connection) -> Result<Vec<Table>, CopyError> {
         .map_err(statement_error)?;
     let mut tables = vec![];
     for name in names {
-        // Computed columns are hidden.
+        // Generated columns are hidden.
         let columns = "SELECT name FROM pragma_table_xinfo(?1) WHERE hidden = 0 ORDER BY cid";
         let columns = connection
             .prepare(columns)

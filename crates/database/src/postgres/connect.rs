@@ -16,7 +16,7 @@ use super::open::{APPLICATION, CONNECT};
 use super::tls::{self, Mode, Settings, TlsProblem, is_handshake, tls_problem};
 use crate::{OpenError, migrate};
 
-/// A server, and how to connect to it.
+/// The address of a server, and how to connect to it.
 #[derive(Clone)]
 pub(crate) struct Server {
     pub(crate) config: Config,
@@ -33,13 +33,13 @@ pub(super) struct Connector {
 }
 
 impl Server {
-    /// Reads a URL, and the files that it names.
+    /// Parses a URL, and reads its files.
     ///
     /// # Errors
     /// [`OpenError::Url`], [`OpenError::TlsSettings`].
     pub(crate) fn parse(url: &str) -> Result<Server, OpenError> {
         let (url, settings) = tls::separate(url);
-        // The parser's errors may quote pieces of the URL: a password with a "/" in it, say.
+        // The parser's errors may quote the URL, for example a password with a "/".
         let mut config: Config = url.parse().map_err(|_| OpenError::Url)?;
         if config.get_hosts().is_empty() {
             return Err(OpenError::Url);
@@ -53,7 +53,8 @@ impl Server {
         if sockets == config.get_hosts().len() {
             settings = Settings { mode: Mode::Disable, ..Settings::default() };
         } else if sockets > 0 && settings.mode >= Mode::Require {
-            let problem = "it names a Unix socket, on which there is no TLS, and a host, to which there has to be: name only one of both";
+            let problem =
+                "it has a Unix socket, which does not support TLS, and a host, which requires it: use only one of them";
             return Err(unusable(problem.to_owned()));
         }
         let tls = tls::configuration(&settings).map_err(unusable)?;
@@ -70,7 +71,7 @@ impl Server {
         self.connector.clone()
     }
 
-    /// Logs warnings about a URL that is likely to be a mistake.
+    /// Logs warnings about probable mistakes in a URL.
     pub(super) fn warn(&self) {
         tls::warn(&self.connector.settings, &self.database);
     }
@@ -86,15 +87,15 @@ impl Server {
         }
     }
 
-    /// How long all hosts together may take. The driver's own limit ends with the handshake of TCP, and counts for each
-    /// address of a host and for each attempt, with TLS and without.
+    /// The timeout for all hosts together. The driver's own timeout covers only the TCP handshake, and applies to each
+    /// address of a host and to each attempt, with TLS and without.
     fn connect_timeout(&self) -> Duration {
         let hosts = u32::try_from(self.config.get_hosts().len()).unwrap_or(u32::MAX);
         let each = self.config.get_connect_timeout().copied().unwrap_or(CONNECT);
         each.saturating_mul(hosts).saturating_mul(4)
     }
 
-    /// Connects with a driver that blocks.
+    /// Connects with the blocking driver.
     pub(crate) fn connect_blocking(&self) -> Result<postgres::Client, OpenError> {
         let connect = |mode| {
             let config = postgres::Config::from(with_mode(&self.config, mode));
@@ -108,7 +109,7 @@ impl Server {
         outcome.map_err(|error| self.failed(&error))
     }
 
-    /// What an error of connecting, or of what was asked then, means to the operator.
+    /// Maps an error of connecting, or of the first queries, to one for the operator.
     pub(super) fn failed(&self, error: &Error) -> OpenError {
         let database = self.database.clone();
         match tls_problem(error, &self.connector.settings) {
@@ -128,7 +129,7 @@ impl Connector {
         }
     }
 
-    /// Certificates are renewed: each connection takes those that are in the files now, as with libpq.
+    /// Certificates may be renewed: each connection uses the current files, as in libpq.
     async fn tls(&self) -> MakeRustlsConnect {
         if !self.settings.names_files() {
             return self.tls.clone();

@@ -13,7 +13,7 @@ pub(crate) fn statement_error(error: tokio_postgres::Error) -> Error {
         return if error.is_closed() || is_io(&error) || cause(&error).is_some() {
             Error::Unavailable("the connection to PostgreSQL was lost".to_owned())
         } else {
-            // About encoding and decoding: names types and positions, not values.
+            // Errors of encoding and decoding: they name types and positions, not values.
             Error::Internal(crate::migrate::problem(&error))
         };
     };
@@ -24,7 +24,7 @@ pub(crate) fn statement_error(error: tokio_postgres::Error) -> Error {
         SqlState::FOREIGN_KEY_VIOLATION | SqlState::RESTRICT_VIOLATION => Error::ForeignKey,
         SqlState::DISK_FULL => Error::Full,
         SqlState::QUERY_CANCELED => Error::Timeout,
-        // Both accept only what the `regex` crate does, but PostgreSQL not all of it.
+        // Hostler checks with the `regex` crate, but PostgreSQL does not accept all of its syntax.
         SqlState::INVALID_REGULAR_EXPRESSION => Error::TooComplex,
         SqlState::READ_ONLY_SQL_TRANSACTION
         | SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT
@@ -33,7 +33,7 @@ pub(crate) fn statement_error(error: tokio_postgres::Error) -> Error {
         _ => match code.code().get(..2).unwrap_or_default() {
             // Deadlocks and conflicts with other transactions.
             "40" => Error::Contended,
-            // Connections, resources, the administrator.
+            // Connections, resources, operator intervention.
             "08" | "53" | "57" => Error::Unavailable(problem.message().to_owned()),
             "54" => Error::TooComplex,
             // These messages quote the data.
@@ -54,7 +54,7 @@ pub(super) fn pool_error(error: PoolError, settings: &Settings) -> Error {
                 None => "PostgreSQL cannot be reached".to_owned(),
             })
         }
-        // It accepted us at the start, so this is temporary.
+        // The server accepted the connection at start, so this is temporary.
         PoolError::Backend(error) => match statement_error(error) {
             Error::Internal(problem) => Error::Unavailable(problem),
             error => error,
@@ -73,7 +73,7 @@ pub(super) fn needs_preparing(error: &tokio_postgres::Error) -> bool {
 }
 
 fn is_stale(problem: &DbError) -> bool {
-    // "cached plan must not change result type" has no code of its own, and its text depends on the locale.
+    // "cached plan must not change result type" has no SQLSTATE of its own, and its text depends on the locale.
     *problem.code() == SqlState::INVALID_SQL_STATEMENT_NAME || problem.routine() == Some("RevalidateCachedQuery")
 }
 
@@ -81,7 +81,7 @@ fn is_io(error: &tokio_postgres::Error) -> bool {
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {
         if let Some(error) = error.downcast_ref::<std::io::Error>() {
-            // The protocol's encoder reports values that are too large, or hold a NUL, as such.
+            // The protocol's encoder reports values that are too large, or contain NUL, this way.
             return !matches!(error.kind(), std::io::ErrorKind::InvalidInput | std::io::ErrorKind::InvalidData);
         }
         cause = error.source();

@@ -1,4 +1,4 @@
-//! A PostgreSQL server.
+//! PostgreSQL.
 
 pub(crate) mod connect;
 mod error;
@@ -27,53 +27,51 @@ pub(crate) use self::transaction::PostgresTransaction;
 use self::value::{Bound, decode};
 use crate::{Error, OpenError, Row, Type};
 
-/// Prepared statements that a connection keeps; a filter can be written in many
-/// ways, and both ends pay for each.
+/// The number of prepared statements per connection. Filters have many variants, and each statement costs memory in the
+/// client and the server.
 const STATEMENTS: usize = 500;
 
-/// How many connections are tried for what can be tried again. After a restart of the
-/// server the pool may hold some that nobody has yet noticed to be closed.
+/// The number of connections to try for retriable statements. After a restart of the server the pool may contain closed
+/// connections.
 const ATTEMPTS: u32 = 3;
 
-/// What the protocol can number.
+/// The maximum number of parameters in the protocol.
 const MOST_PARAMETERS: usize = u16::MAX as usize;
 
-/// How long the server may take to answer anything: longer than it lets a statement
-/// run. One that takes longer is gone, though nobody has told us.
+/// The timeout of any response of the server: longer than its statement timeout. After it the server counts as gone.
 const LONGEST: Duration = Duration::from_secs(15);
 
-/// Connections to a server.
+/// The connection pool.
 #[derive(Clone)]
 pub(crate) struct Postgres {
     pool: Pool,
     connector: Arc<Connector>,
-    /// How many transactions may be open: fewer than there are connections, so that reads need not wait for them.
+    /// The limit of open transactions: less than the number of connections, so that reads do not wait for them.
     turns: Arc<Semaphore>,
 }
 
-/// A connection from the pool. It goes back there only when it is known to be
-/// idle and outside of a transaction.
+/// A connection from the pool. It is returned only if it is idle and outside of a transaction.
 struct Lease {
     client: Option<Object>,
     state: State,
-    /// What entitles a transaction to be open; kept until it is not.
+    /// The permit of an open transaction.
     turn: Option<OwnedSemaphorePermit>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// Nothing is going on.
+    /// Idle.
     Idle,
-    /// A statement runs; its result may have been given up.
+    /// A statement runs; its result may have been dropped.
     Busy,
     /// A transaction is open.
     Transaction,
-    /// The server does not answer.
+    /// The server does not respond.
     Lost,
 }
 
 impl Postgres {
-    /// Connects and brings the schema up to date.
+    /// Connects and migrates the schema.
     pub(crate) async fn open(url: &str) -> Result<Postgres, OpenError> {
         let (pool, connector) = open::open(url).await?;
         Ok(Postgres { pool, connector: Arc::new(connector), turns: Arc::new(Semaphore::new(TRANSACTIONS)) })
@@ -94,7 +92,7 @@ impl Postgres {
         }
     }
 
-    /// Whether the server takes changes.
+    /// Whether the server accepts writes.
     pub(crate) async fn is_writable(&self) -> Result<bool, Error> {
         let sql = "SELECT current_setting('transaction_read_only') = 'off'";
         let rows = self.read(sql, &Values(vec![]), &[Type::Boolean]).await?;
@@ -128,13 +126,13 @@ impl Lease {
         self.client.as_ref().ok_or_else(|| Error::Internal("the connection was given back".to_owned()))
     }
 
-    /// Whether an error that the server is unavailable was about this connection only, which is given up then: the
-    /// server may have ended it a moment ago, and take another.
+    /// Whether an unavailable server may be an error of this connection only: the server may have closed it and accept
+    /// another one. The connection is discarded.
     fn broke_off(&mut self) -> bool {
         std::mem::replace(&mut self.state, State::Lost) != State::Lost
     }
 
-    /// What was answered, unless time ran out; then the connection is of no more use.
+    /// The response, or a timeout, after which the connection is unusable.
     fn answered<T>(&mut self, answer: Result<Result<T, Error>, Elapsed>) -> Result<T, Error> {
         answer.unwrap_or_else(|_| {
             self.state = State::Lost;
@@ -158,7 +156,7 @@ impl Drop for Lease {
                     }
                 });
             }
-            // To close it is all that is left. The pool makes a new one.
+            // The connection is closed, and the pool opens a new one.
             _ => drop(Object::take(client)),
         }
     }
@@ -170,7 +168,7 @@ async fn query(client: &Object, sql: &str, values: &Values, types: &[Type]) -> R
     rows.iter().map(|row| decode(row, types)).collect()
 }
 
-/// What a prepared statement answers.
+/// The result of a prepared statement.
 async fn fetch(client: &Object, statement: &Statement, values: &Values) -> Result<Vec<DriverRow>, Error> {
     let parameters: Vec<Bound<'_>> = bind(values).collect();
     let parameters: Vec<&(dyn ToSql + Sync)> = parameters.iter().map(|value| value as _).collect();

@@ -1,4 +1,4 @@
-//! Connects to a server and brings its schema up to date.
+//! Connects to a server and migrates the schema.
 
 use std::time::Duration;
 
@@ -10,50 +10,49 @@ use crate::OpenError;
 use crate::copy::UNFINISHED;
 use crate::migrate;
 
-/// Connections at most.
+/// The maximum number of connections.
 const CONNECTIONS: usize = 16;
-/// Transactions at most. More at a time write no more: they wait for each other in the server, and reads for them.
+/// The maximum number of transactions. More would not increase the throughput of writes: they wait for each other in
+/// the server, and reads wait for them.
 pub(super) const TRANSACTIONS: usize = 8;
 /// How long to wait for a free connection.
 pub(super) const WAIT: Duration = Duration::from_secs(10);
-/// What the server's own list of connections calls us.
+/// The application name in pg_stat_activity.
 pub(crate) const APPLICATION: &str = "hostler";
-/// How long connecting may take.
+/// The timeout of connecting.
 pub(super) const CONNECT: Duration = Duration::from_secs(5);
-/// How long the other end may leave what we sent unacknowledged, and the pauses
-/// after which an idle one is asked for a sign of life.
-const SILENCE: Duration = Duration::from_secs(15);
-const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
-/// How many signs of life may fail to come.
-const MISSED: u32 = 3;
-/// Our key among the server's advisory locks: any number that others hardly use.
+/// The TCP user timeout, and the keepalive interval of idle connections.
+const TCP_TIMEOUT: Duration = Duration::from_secs(15);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
+/// The number of lost keepalives after which a connection is closed.
+const KEEPALIVE_RETRIES: u32 = 3;
+/// The key of the advisory lock of migrations: an arbitrary number.
 const MIGRATING: i64 = 0x686f_7374_6c65_7201;
 
-/// Connects, migrates, and answers the pool, and how it connects.
+/// Connects, migrates, and returns the pool with its configuration.
 pub(super) async fn open(url: &str) -> Result<(Pool, Connector), OpenError> {
     let mut server = Server::parse(url)?;
     server.warn();
     migrate(&server).await?;
     let connector = server.connector();
     let config = &mut server.config;
-    // A server restarts and drops our connections: a statement must not wait
-    // for ever, nor may a forgotten transaction hold its locks.
+    // After a restart or a lost connection a statement must not wait forever, and an idle transaction must not keep its
+    // locks.
     append_options(config, "-c statement_timeout=10s -c idle_in_transaction_session_timeout=60s -c timezone=UTC");
-    // Conditions on who may see what look costly to the planner and are not:
-    // compiling one took seconds, running it milliseconds.
+    // The planner estimates access conditions as expensive, and would compile them with JIT: that took seconds, running
+    // them milliseconds.
     append_options(config, "-c jit=off");
-    // For the same reason they take longer to plan than to run. A plan that is good for
-    // any user is made once for each connection, rather than one for each question.
+    // They also take longer to plan than to run: a generic plan is made once per connection, instead of one per query.
     append_options(config, "-c plan_cache_mode=force_generic_plan");
-    // The host of the server may be gone without a word, which the defaults notice after hours.
+    // The host of the server may be gone without closing connections, which the defaults detect after hours.
     if config.get_tcp_user_timeout().is_none() {
-        config.tcp_user_timeout(SILENCE).keepalives_idle(SILENCE);
-        config.keepalives_interval(SIGN_OF_LIFE).keepalives_retries(MISSED);
+        config.tcp_user_timeout(TCP_TIMEOUT).keepalives_idle(TCP_TIMEOUT);
+        config.keepalives_interval(KEEPALIVE_INTERVAL).keepalives_retries(KEEPALIVE_RETRIES);
     }
     let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
     let pool = Pool::builder(Manager::from_connect(server.config, connector.clone(), recycling))
         .max_size(CONNECTIONS)
-        // The one used last has its plans at hand.
+        // The last used connection has the most cached plans.
         .queue_mode(QueueMode::Lifo)
         .wait_timeout(Some(WAIT))
         .create_timeout(Some(CONNECT))
@@ -63,15 +62,15 @@ pub(super) async fn open(url: &str) -> Result<(Pool, Connector), OpenError> {
     Ok((pool, connector))
 }
 
-/// Migrates over a connection of its own, which has all the time it takes.
+/// Migrates on a separate connection without a statement timeout.
 async fn migrate(server: &Server) -> Result<(), OpenError> {
     let mut server = server.clone();
     append_options(&mut server.config, "-c statement_timeout=0 -c timezone=UTC");
     let (mut client, connection) = server.connect().await?;
     let database = &server.database;
     let failed = |error| server.failed(&error);
-    // Of several servers that start at once one migrates, and the others wait
-    // here and then find nothing to do. Closing the connection unlocks.
+    // If several servers start at once, one migrates; the others wait here and find nothing to do. Closing the
+    // connection releases the lock.
     client.execute("SELECT pg_advisory_lock($1)", &[&MIGRATING]).await.map_err(failed)?;
     let unfinished = client.query_one("SELECT to_regclass($1) IS NOT NULL", &[&UNFINISHED]).await.map_err(failed)?;
     if unfinished.try_get(0).map_err(failed)? {

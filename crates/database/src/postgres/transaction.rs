@@ -1,8 +1,9 @@
-//! A transaction, in as few round trips as its statements allow.
+//! A transaction with as few round trips as possible.
 //!
-//! The server answers in order, so that a statement can be sent before the answer to the one before has arrived: BEGIN goes with the first statement if that only reads, what
-//! [`PostgresTransaction::execute_deferred`] is given with the next statement, COMMIT with the last ones. Once one of them
-//! has failed, the server refuses the rest, and takes COMMIT for a ROLLBACK.
+//! The server responds in order, so a statement can be sent before the response to the previous one has arrived: BEGIN
+//! is sent with the first statement if that is a read, statements of [`PostgresTransaction::execute_deferred`] with the
+//! next statement, and COMMIT with the last ones. If one of them fails, the server rejects the rest, and COMMIT becomes
+//! a ROLLBACK.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -15,20 +16,20 @@ use super::value::decode;
 use super::{ATTEMPTS, LONGEST, Lease, Postgres, State, change, fetch, prepare, statement_error};
 use crate::{Error, Row, Type};
 
-/// How many statements wait for the next one.
+/// The maximum number of deferred statements.
 const LATER: usize = 16;
 
-/// A transaction on a connection of its own.
+/// A transaction on its own connection.
 pub(crate) struct PostgresTransaction {
     postgres: Postgres,
     lease: Lease,
-    /// What was not sent yet.
+    /// Deferred statements.
     later: Vec<(String, Values)>,
 }
 
-/// What the server has answered to several statements.
+/// The responses to several statements.
 struct Answers {
-    /// How many rows each change changed.
+    /// The number of rows of each change.
     changed: Vec<u64>,
     rows: Vec<DriverRow>,
 }
@@ -47,7 +48,7 @@ impl PostgresTransaction {
         decoded(&rows, types)
     }
 
-    /// A read, which the transaction ends with.
+    /// A read at the end of the transaction.
     pub(crate) async fn read_and_commit(
         mut self,
         sql: &str,
@@ -62,7 +63,7 @@ impl PostgresTransaction {
         Ok(self.send(None, false).await?.changed.last().copied().unwrap_or(0))
     }
 
-    /// A change that is sent with the next statement, which then fails if this one does.
+    /// A change that is sent with the next statement, which fails if this one does.
     pub(crate) async fn execute_deferred(&mut self, sql: String, values: Values) -> Result<(), Error> {
         self.later.push((sql, values));
         if self.later.len() >= LATER {
@@ -87,7 +88,7 @@ impl PostgresTransaction {
         self.lease.state == State::Transaction
     }
 
-    /// Begins, and reads if that is asked for: what a read does is no harm if the server refuses to begin.
+    /// Begins the transaction, with the read if there is one: a read has no effect if BEGIN fails.
     async fn begin(&mut self, read: Option<(&str, &Values)>) -> Result<Vec<DriverRow>, Error> {
         let mut attempts = ATTEMPTS;
         loop {
@@ -113,7 +114,7 @@ impl PostgresTransaction {
         }
     }
 
-    /// Sends what waits, then the read, then COMMIT if that is wanted; only then waits for the answers.
+    /// Sends the deferred statements, then the read, then COMMIT if requested, and then waits for the responses.
     async fn send(&mut self, read: Option<(&str, &Values)>, commits: bool) -> Result<Answers, Error> {
         if !self.has_begun() {
             self.begin(None).await?;
@@ -121,12 +122,12 @@ impl PostgresTransaction {
         let later = std::mem::take(&mut self.later);
         let client = self.lease.client()?;
         if commits && client.is_closed() {
-            // It was never told to commit.
+            // COMMIT was not sent.
             return Err(Error::Unavailable("the connection to PostgreSQL was lost".to_owned()));
         }
         let all = timeout(LONGEST, async {
-            // All before the first is sent: to prepare one takes a way to the server, and what it is sent after that
-            // would overtake it.
+            // All are prepared before the first is sent: preparing takes a round trip, and later statements would
+            // overtake it.
             let mut prepared = Vec::with_capacity(later.len());
             for (sql, values) in &later {
                 prepared.push((prepare(client, sql, values).await?, values));
@@ -135,7 +136,7 @@ impl PostgresTransaction {
                 Some((sql, values)) => Some((prepare(client, sql, values).await?, values)),
                 None => None,
             };
-            // The futures are polled, and so their statements sent, in this order.
+            // The futures are polled in this order, so their statements are sent in this order.
             let has_failed = AtomicBool::new(false);
             let note = |is_failed: bool| has_failed.fetch_or(is_failed, Ordering::Relaxed);
             let changes = join_all(prepared.iter().map(async |(statement, values)| {
@@ -150,7 +151,7 @@ impl PostgresTransaction {
                 rows
             };
             let committed = async {
-                // One that could not even be sent would not keep the server from committing.
+                // A statement that could not be sent would not prevent the commit on the server.
                 if !commits || has_failed.load(Ordering::Relaxed) {
                     return Ok(false);
                 }
@@ -165,7 +166,7 @@ impl PostgresTransaction {
         if !commits {
             return self.lease.answered(all).and_then(|(answers, _)| answers);
         }
-        // All may have been done before the answers were lost.
+        // The commit may have succeeded before the responses were lost.
         let uncertain = |error| if matches!(error, Error::Unavailable(_)) { Error::CommitUnknown } else { error };
         let (answers, committed) = self.lease.answered(all).map_err(uncertain)?;
         if committed.map_err(uncertain)? {

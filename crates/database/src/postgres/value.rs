@@ -1,6 +1,6 @@
-//! Values to and from PostgreSQL.
+//! Conversions of values to and from PostgreSQL.
 //!
-//! Moments are TIMESTAMPTZ, booleans BOOLEAN, JSON documents TEXT.
+//! Times are TIMESTAMPTZ, booleans BOOLEAN, JSON documents TEXT.
 
 use std::error::Error as StdError;
 
@@ -13,10 +13,10 @@ use crate::{Error, Row, Type, Value};
 
 pub(crate) type Problem = Box<dyn StdError + Sync + Send>;
 
-/// Microseconds from 1970, where ours begin, to 2000, where PostgreSQL's do.
+/// Microseconds from 1970, Hostler's epoch, to 2000, that of PostgreSQL.
 pub(crate) const EPOCH: i64 = 946_684_800_000_000;
 
-/// A value to bind, written as whatever type the server expects in its place.
+/// A value to bind, encoded as the type that the server expects.
 #[derive(Debug)]
 pub(super) struct Bound<'v>(pub(super) &'v sea_query::Value);
 
@@ -39,12 +39,12 @@ impl ToSql for Bound<'_> {
             V::Char(value) => write(*value, |value| text(value.encode_utf8(&mut [0; 4]), column, out)),
             V::Bytes(value) => write(value.as_deref(), |value| bytes(value, column, out)),
             V::JiffTimestamp(value) => write(value.as_deref(), |value| time(*value, column, out)),
-            // The features of sea-query decide which variants there are: any crate may add some.
+            // The features of sea-query determine the variants, and any crate may enable some.
             _ => Err("a value of a kind that the database does not store".into()),
         }
     }
 
-    // What fits is for `to_sql` to see, which knows the value.
+    // `to_sql` checks whether the value fits the type.
     fn accepts(_: &ColumnType) -> bool {
         true
     }
@@ -83,7 +83,7 @@ pub(crate) fn integer(value: i64, column: &ColumnType, out: &mut BytesMut) -> Re
     Ok(())
 }
 
-/// A NUMERIC is its digits in base 10000, the first of them times 10000^weight.
+/// A NUMERIC consists of digits in base 10000, the first of them times 10000^weight.
 fn numeric(value: i64, out: &mut BytesMut) {
     let mut digits = Vec::with_capacity(5);
     let mut rest = value.unsigned_abs();

@@ -1,4 +1,4 @@
-//! Opens connections to the file and sets them up.
+//! Opens and configures connections to the file.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use rusqlite::{Connection, OpenFlags};
 use crate::Error;
 use crate::dialect::{self, FOLD, OCCURS, REGEX};
 
-/// What a connection is for.
+/// The use of a connection.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Purpose {
     Migrate,
@@ -19,50 +19,50 @@ pub(crate) enum Purpose {
     Write,
 }
 
-/// Prepared statements that a connection keeps.
+/// The number of cached prepared statements per connection.
 const STATEMENTS: usize = 256;
 
-/// How long a connection waits, sleeping on its thread, for a lock of another process.
+/// The busy timeout for locks of other processes, which blocks the thread.
 const BUSY: Duration = Duration::from_secs(5);
 
-/// Steps of SQLite's virtual machine between two looks at the clock: well below a millisecond.
+/// SQLite virtual machine steps between checks of the time: well below a millisecond.
 const STEPS: i32 = 1000;
 
 /// Opens the file, which must exist.
 pub(crate) fn open(path: &Path, purpose: Purpose) -> Result<Connection, rusqlite::Error> {
-    // Each connection is used by one thread at a time: SQLite need not lock it.
+    // Each connection is used by one thread at a time: no mutex is needed.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
-    // A misspelt column in double quotes would be a text.
+    // Otherwise an unknown column in double quotes would be a string.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DDL, false)?;
-    // Else SQLite looks at bound values when it plans, and plans a kept statement anew whenever they change.
+    // Otherwise SQLite plans with bound values, and plans cached statements again when they change.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     connection.busy_timeout(BUSY)?;
     connection.pragma_update(None, "synchronous", "FULL")?;
-    // In KiB. The kernel caches the file as well; memory-mapping it would count
-    // as ours, and turn an error of the disk into a signal that kills us.
+    // In KiB. The kernel caches the file as well. A memory mapping would count as memory of this process, and turn a
+    // disk error into a fatal signal.
     connection.pragma_update(None, "cache_size", if purpose == Purpose::Read { -1024 } else { -4096 })?;
     connection.pragma_update(None, "mmap_size", 0)?;
-    // A burst of writes must not leave a huge log behind. In bytes.
+    // A burst of writes must not leave a huge WAL file. In bytes.
     connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
-    // Rebuilding a table, which is how SQLite changes one, must not cascade: a migration checks the keys at its end.
+    // SQLite changes a table by rebuilding it, which must not cascade: a migration checks foreign keys at its end.
     connection.pragma_update(None, "foreign_keys", purpose != Purpose::Migrate)?;
     match purpose {
         Purpose::Migrate => {}
         Purpose::Read => connection.pragma_update(None, "query_only", true)?,
-        // The writer waits for a lock without blocking a thread: see `begin`.
+        // The writer waits for a lock asynchronously: see `begin`.
         Purpose::Write => connection.busy_timeout(Duration::ZERO)?,
     }
     add_functions(&connection)?;
     Ok(connection)
 }
 
-/// Collects planner statistics of the tables that have none yet or whose size has changed tenfold, from a sample of
-/// their rows; answers whether there were any. Other connections use them once they are opened again.
+/// Collects planner statistics of the tables that have none or whose size has changed tenfold, from a sample of their
+/// rows. Returns whether there were any. Other connections use them after they are reopened.
 pub(super) fn update_statistics(connection: &Connection) -> Result<bool, rusqlite::Error> {
-    // 0x10000: all tables, 0x10: with a limit on the rows, 0x2: by ANALYZE, 0x1: only tell what is to be done.
+    // 0x10000: all tables, 0x10: with a limit on the rows, 0x2: run ANALYZE, 0x1: only list the statements.
     let is_due = connection.prepare("PRAGMA optimize = 0x10013")?.exists([])?;
     if is_due {
         connection.execute_batch("PRAGMA optimize = 0x10012")?;
@@ -70,8 +70,7 @@ pub(super) fn update_statistics(connection: &Connection) -> Result<bool, rusqlit
     Ok(is_due)
 }
 
-/// Runs `work`, stopping a statement in it that has not ended at `deadline`, or
-/// once `stop` says so, with [`Error::Timeout`].
+/// Runs `work`, and interrupts a statement in it at `deadline`, or when `stop` returns true, with [`Error::Timeout`].
 pub(super) fn limited<T>(
     connection: &mut Connection,
     deadline: Instant,
@@ -96,10 +95,9 @@ fn add_functions(connection: &Connection) -> Result<(), rusqlite::Error> {
     connection.create_scalar_function(REGEX, 3, flags, |context| {
         let Some(subject) = text(context, 1)? else { return Ok(None) };
         let ignore_case = context.get::<bool>(2)?;
-        // SQLite keeps this as long as the statement runs, since pattern and
-        // case are bound values, the same for every row.
+        // SQLite caches this for the whole statement, because pattern and case are the same for every row.
         let pattern = context.get_or_create_aux(0, |pattern| {
-            // The reason would quote the pattern.
+            // The error would quote the pattern.
             let pattern = pattern.as_str().map_err(|_| "the pattern is no text")?;
             dialect::compile(pattern, ignore_case).map_err(|_| "the pattern is no regular expression")
         })?;
@@ -107,7 +105,7 @@ fn add_functions(connection: &Connection) -> Result<(), rusqlite::Error> {
     })
 }
 
-/// The text in an argument, `None` for NULL.
+/// The text of an argument, `None` for NULL.
 fn text<'c>(context: &'c Context<'_>, argument: usize) -> Result<Option<&'c str>, rusqlite::Error> {
     match context.get_raw(argument) {
         ValueRef::Null => Ok(None),

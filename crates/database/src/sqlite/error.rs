@@ -4,14 +4,14 @@ use rusqlite::ffi;
 
 use crate::Error;
 
-/// What an error of a statement means.
+/// Maps an error of a statement.
 pub(crate) fn statement_error(error: rusqlite::Error) -> Error {
     let (code, message) = match &error {
         rusqlite::Error::SqliteFailure(failure, message) => {
             (failure.extended_code, message.clone().unwrap_or_default())
         }
         rusqlite::Error::SqlInputError { error, msg, .. } => (error.extended_code, msg.clone()),
-        // The other kinds are about decoding and about our own use of the driver; some quote values.
+        // The other kinds are errors of decoding and of using the driver; some quote values.
         _ => return Error::Internal("the SQLite driver refused the statement".to_owned()),
     };
     match code {
@@ -36,20 +36,20 @@ pub(crate) fn statement_error(error: rusqlite::Error) -> Error {
             }
             ffi::SQLITE_TOOBIG => Error::TooComplex,
             ffi::SQLITE_ERROR if is_too_complex(&message) => Error::TooComplex,
-            // Their texts can come from a function or quote a part of the data.
+            // These texts may come from a function or quote the data.
             ffi::SQLITE_ERROR | ffi::SQLITE_CONSTRAINT => Error::Internal(message),
             _ => Error::Internal(format!("SQLite error {code}")),
         },
     }
 }
 
-/// Whether an error is about a full disk.
+/// Whether the disk is full.
 pub(super) fn is_full(error: &rusqlite::Error) -> bool {
     matches!(error, rusqlite::Error::SqliteFailure(failure, _) if means_full(failure.extended_code))
 }
 
-/// Whether an extended code of SQLite's is about a full disk. A file system may report that, or a quota that is used
-/// up, as a failed write.
+/// Whether an extended result code means that the disk is full. A file system may report that, or an exceeded quota, as
+/// a failed write.
 fn means_full(code: i32) -> bool {
     let failed_writes = [
         ffi::SQLITE_IOERR_WRITE,
@@ -62,12 +62,12 @@ fn means_full(code: i32) -> bool {
     code & 0xff == ffi::SQLITE_FULL || failed_writes.contains(&code)
 }
 
-/// Whether another try may find the file unlocked.
+/// Whether the file was locked, so that a retry may succeed.
 pub(super) fn is_busy(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked))
 }
 
-// SQLite has no code of its own for its limits.
+// SQLite has no result code for these limits.
 fn is_too_complex(message: &str) -> bool {
     [
         "too many",

@@ -1,4 +1,4 @@
-//! Creates the file and brings its schema up to date.
+//! Creates the file and migrates the schema.
 
 use std::fs::{File, OpenOptions};
 use std::io::ErrorKind;
@@ -13,14 +13,14 @@ use crate::migrate;
 
 /// Creates the file if it does not exist, and migrates it.
 pub(super) fn prepare(path: &Path) -> Result<(), OpenError> {
-    // If several processes start at once, one migrates, and the others wait here and
-    // then have nothing to do. Closing the directory unlocks.
+    // If several processes start at once, one migrates; the others wait here and find nothing to do. Closing the
+    // directory releases the lock.
     let _alone = alone(path)?;
     create(path)?;
     let file_error = |error| file_error(path, &error);
     let migration = |problem: String| OpenError::Migration { database: path.display().to_string(), problem };
     let mut connection = connection::open(path, Purpose::Migrate).map_err(file_error)?;
-    // Before anything else, which might change the file.
+    // Before anything that might change the file.
     let found = recorded_version(&connection).map_err(file_error)?;
     migrate::refuse_newer(found, migrate::sqlite_runner())?;
 
@@ -44,8 +44,8 @@ pub(super) fn prepare(path: &Path) -> Result<(), OpenError> {
     connection::update_statistics(&connection).map(drop).map_err(file_error)
 }
 
-/// Locks the directory of the file: SQLite's own locks last for one transaction only. It stays readable and
-/// writable.
+/// Locks the directory of the file, because SQLite's own locks last for one transaction only. The directory stays
+/// readable and writable.
 fn alone(path: &Path) -> Result<File, OpenError> {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let locked = File::open(directory).and_then(|directory| directory.lock().map(|()| directory));
@@ -56,7 +56,7 @@ fn alone(path: &Path) -> Result<File, OpenError> {
     })
 }
 
-/// What an error of the driver says about the file.
+/// Maps a driver error for this file.
 pub(crate) fn file_error(path: &Path, error: &rusqlite::Error) -> OpenError {
     use rusqlite::ErrorCode::*;
     let remedy = match error.sqlite_error_code() {
@@ -69,8 +69,7 @@ pub(crate) fn file_error(path: &Path, error: &rusqlite::Error) -> OpenError {
     OpenError::File { path: path.to_owned(), problem: error.to_string(), remedy }
 }
 
-/// Only the owner may read the file, from its first moment on; SQLite gives the
-/// files beside it the same mode.
+/// The file is created with mode 0600; SQLite uses the same mode for its other files.
 pub(crate) fn create(path: &Path) -> Result<(), OpenError> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);

@@ -1,4 +1,4 @@
-//! The embedded database: readers inline, one writer.
+//! SQLite: readers on the async threads, and one writer.
 
 pub(crate) mod connection;
 mod error;
@@ -30,12 +30,12 @@ pub(crate) struct Sqlite {
 /// A transaction on the file.
 pub(crate) struct SqliteTransaction {
     writer: Arc<Mutex<write::Writer>>,
-    /// Empty once a statement was cancelled.
+    /// Empty after a cancelled statement.
     guard: Option<write::WriteGuard>,
 }
 
 impl Sqlite {
-    /// Creates the file unless it is there, brings its schema up to date, and opens it.
+    /// Creates the file if it does not exist, migrates the schema, and opens it.
     pub(crate) async fn open(path: PathBuf) -> Result<Sqlite, OpenError> {
         let file = path.clone();
         let open = move || {

@@ -1,4 +1,4 @@
-//! Readers: a few connections that see what is committed.
+//! Readers: a small pool of connections that see committed data.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,11 +13,11 @@ use super::error::statement_error;
 use super::value::query;
 use crate::{Error, Row, Type};
 
-/// How long a statement may keep an async worker busy. Few take even one
-/// millisecond; a longer one starts again on a blocking thread.
+/// How long a statement may run on an async thread. Few take even one millisecond; a longer one is restarted on a
+/// blocking thread.
 pub(super) const INLINE: Duration = Duration::from_millis(20);
 
-/// How long a statement may take at all.
+/// The statement timeout.
 pub(super) const LONGEST: Duration = Duration::from_secs(10);
 
 /// How long to wait for a free connection.
@@ -28,19 +28,19 @@ pub(super) struct Readers {
     path: PathBuf,
     idle: Mutex<Idle>,
     free: Arc<Semaphore>,
-    /// Bounds the slow statements, so that a connection stays free for the quick ones.
+    /// Limits the slow statements, so that connections are left for the fast ones.
     slow: Arc<Semaphore>,
 }
 
-/// Unused connections.
+/// Idle connections.
 #[derive(Default)]
 struct Idle {
     connections: Vec<Connection>,
-    /// How often the connections were replaced.
+    /// The number of times that the connections were replaced.
     generation: u64,
 }
 
-/// A connection taken from the pool, which goes back there.
+/// A connection from the pool, which is returned on drop.
 struct Reader {
     connection: Option<Connection>,
     generation: u64,
@@ -71,7 +71,7 @@ impl Drop for Reader {
 }
 
 impl Readers {
-    /// A pool of as many connections as the machine can use.
+    /// A pool with as many connections as the machine can use.
     pub(super) fn new(path: PathBuf) -> Readers {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let count = (2 * cores).clamp(4, 16);
@@ -109,7 +109,7 @@ impl Readers {
         task.await.unwrap_or_else(|_| Err(Error::Unavailable("the server is stopping".to_owned())))
     }
 
-    /// Refuses further reads, and closes the connections.
+    /// Rejects further reads, and closes the connections.
     pub(super) fn close(&self) {
         self.free.close();
         self.slow.close();
@@ -137,7 +137,7 @@ impl Readers {
     }
 
     fn idle(&self) -> std::sync::MutexGuard<'_, Idle> {
-        // A push or pop leaves nothing half done.
+        // A push or pop is atomic, so a poisoned lock is harmless.
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -162,9 +162,9 @@ pub(super) fn closed() -> Error {
 }
 
 async fn permit(semaphore: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Error> {
-    // The timer costs more than the rest: only waiters need it.
+    // The timer is expensive, so it is created only for waiters.
     if let Ok(permit) = semaphore.clone().try_acquire_owned() {
-        // An await that never waits would not yield to other tasks.
+        // An await that is always ready would not yield to other tasks.
         tokio::task::coop::consume_budget().await;
         return Ok(permit);
     }

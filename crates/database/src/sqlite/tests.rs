@@ -1,4 +1,4 @@
-//! What only the inside can see: how often is committed, and a full disk.
+//! Tests of internals: the number of commits, and a full disk.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -41,7 +41,7 @@ async fn limit_pages(sqlite: &Sqlite, pages: i64) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn waiting_writers_are_committed_together() {
     let (sqlite, _directory) = fresh().await;
-    // All queue up behind this one.
+    // All wait for this one.
     let first = sqlite.begin().await.unwrap();
     let writers: Vec<_> = (0..50)
         .map(|number| {
@@ -80,7 +80,7 @@ async fn a_full_disk_is_told_and_survived() {
     write(&sqlite, "before", 1).await.unwrap();
     limit_pages(&sqlite, 20).await;
     assert_eq!(write(&sqlite, "big", 1 << 20).await, Err(Error::Full));
-    // Nothing is left behind, and small things still fit.
+    // Nothing is left of the failed write, and small writes still fit.
     write(&sqlite, "small", 1).await.unwrap();
     assert_eq!(count(&sqlite).await, 2);
     limit_pages(&sqlite, 1 << 20).await;
@@ -154,7 +154,7 @@ async fn another_process_is_waited_for() {
     assert!(!writing.is_finished());
     other.execute_batch("COMMIT").unwrap();
     writing.await.unwrap().unwrap();
-    // And when nothing is going on here, it is not kept waiting.
+    // Without other transactions it does not wait.
     drop(sqlite.begin().await.unwrap());
     other.busy_timeout(std::time::Duration::ZERO).unwrap();
     other.execute_batch("BEGIN IMMEDIATE; COMMIT").unwrap();

@@ -1,7 +1,6 @@
-//! Values to and from SQLite.
+//! Conversions of values to and from SQLite.
 //!
-//! Moments are stored as INTEGER microseconds since 1970 in UTC, booleans as 0
-//! and 1, JSON documents as TEXT.
+//! Times are stored as INTEGER microseconds since 1970 in UTC, booleans as 0 and 1, JSON documents as TEXT.
 
 use rusqlite::types::{ToSqlOutput, Value as Owned, ValueRef};
 use rusqlite::{Connection, Statement};
@@ -10,7 +9,7 @@ use super::error::statement_error;
 use crate::value::moment;
 use crate::{Error, Row, Type, Value};
 
-/// Runs a statement to its end and decodes what it returns.
+/// Runs a statement to its end and decodes its rows.
 pub(super) fn query(
     connection: &Connection,
     sql: &str,
@@ -34,7 +33,7 @@ pub(super) fn query(
     Ok(found)
 }
 
-/// Runs a statement that returns no rows; answers how many it changed.
+/// Runs a statement that returns no rows; returns the number of changed rows.
 pub(super) fn execute(connection: &Connection, sql: &str, values: &[sea_query::Value]) -> Result<u64, Error> {
     let changed = prepare(connection, sql, values)?.raw_execute().map_err(statement_error)?;
     Ok(changed as u64)
@@ -77,7 +76,7 @@ fn encode(value: &sea_query::Value) -> Result<ToSqlOutput<'_>, Error> {
         V::Bytes(value) => {
             return Ok(ToSqlOutput::Borrowed(value.as_deref().map_or(ValueRef::Null, ValueRef::Blob)));
         }
-        // The features of sea-query decide which variants there are: any crate may add some.
+        // The features of sea-query determine the variants, and any crate may enable some.
         _ => return Err(Error::Internal("a value of a kind that the database does not store".to_owned())),
     };
     Ok(ToSqlOutput::Owned(number.map_or(Owned::Null, Owned::Integer)))

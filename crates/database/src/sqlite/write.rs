@@ -32,7 +32,7 @@ const WAIT: Duration = Duration::from_secs(15);
 const BUSY: Duration = Duration::from_secs(5);
 const BUSY_PAUSE: Duration = Duration::from_millis(10);
 
-/// After how many changed rows the planner statistics are checked.
+/// The number of changed rows after which the planner statistics are checked.
 const CHANGES: u64 = 10_000;
 
 /// The writing connection and the state of its outer transaction.
@@ -45,19 +45,18 @@ pub(super) struct Writer {
     /// Whether a committer is queued for the mutex.
     committing: bool,
     closed: bool,
-    /// How many rows had changed when the planner statistics were checked last.
+    /// The number of changed rows at the last check of the planner statistics.
     checked: u64,
     readers: Arc<Readers>,
-    /// How often something was committed, for the tests.
+    /// The number of commits, for the tests.
     #[cfg(test)]
     pub(super) commits: usize,
 }
 
-/// A transaction: the right to use the writer, and a savepoint in it, which
-/// dropping this undoes.
+/// A transaction: exclusive access to the writer, and a savepoint, which is rolled back on drop.
 pub(super) struct WriteGuard {
     writer: OwnedMutexGuard<Writer>,
-    /// Whether the savepoint is still there.
+    /// Whether the savepoint still exists.
     alive: bool,
 }
 
@@ -156,10 +155,10 @@ pub(super) async fn begin(writer: &Arc<Mutex<Writer>>) -> Result<WriteGuard, Err
         }
     }
     // From here on, dropping it rolls back.
-    let mut held = WriteGuard { writer: guard, alive: true };
-    match run(&held.writer.connection, "SAVEPOINT w") {
-        Ok(()) => Ok(held),
-        Err(error) => Err(held.failed(statement_error(error))),
+    let mut guard = WriteGuard { writer: guard, alive: true };
+    match run(&guard.writer.connection, "SAVEPOINT w") {
+        Ok(()) => Ok(guard),
+        Err(error) => Err(guard.failed(statement_error(error))),
     }
 }
 
@@ -175,16 +174,16 @@ async fn lock(writer: &Arc<Mutex<Writer>>) -> Result<OwnedMutexGuard<Writer>, Er
 }
 
 /// Commits a transaction; returns when it is on disk.
-pub(super) async fn commit(writer: &Arc<Mutex<Writer>>, mut held: WriteGuard) -> Result<(), Error> {
-    held.check()?;
-    if let Err(error) = run(&held.writer.connection, "RELEASE w") {
-        return Err(held.failed(statement_error(error)));
+pub(super) async fn commit(writer: &Arc<Mutex<Writer>>, mut guard: WriteGuard) -> Result<(), Error> {
+    guard.check()?;
+    if let Err(error) = run(&guard.writer.connection, "RELEASE w") {
+        return Err(guard.failed(statement_error(error)));
     }
-    held.alive = false;
+    guard.alive = false;
     let (done, waiting) = oneshot::channel();
-    held.writer.pending.push(done);
-    if !held.writer.committing {
-        held.writer.committing = true;
+    guard.writer.pending.push(done);
+    if !guard.writer.committing {
+        guard.writer.committing = true;
         let writer = writer.clone();
         tokio::task::spawn_blocking(move || {
             let mut writer = writer.blocking_lock();
@@ -192,7 +191,7 @@ pub(super) async fn commit(writer: &Arc<Mutex<Writer>>, mut held: WriteGuard) ->
             writer.commit();
         });
     }
-    drop(held);
+    drop(guard);
     waiting.await.unwrap_or_else(|_| Err(closed()))
 }
 
@@ -204,9 +203,9 @@ impl WriteGuard {
         values: sea_query::Values,
         types: &[Type],
     ) -> Result<Vec<Row>, Error> {
-        let held = slot.as_mut().ok_or_else(gone)?;
+        let guard = slot.as_mut().ok_or_else(gone)?;
         // Interrupting a query rolls nothing back, unlike a change.
-        match held.limited(INLINE, |c| value::query(c, sql, &values.0, types)) {
+        match guard.limited(INLINE, |c| value::query(c, sql, &values.0, types)) {
             Err(Error::Timeout) => {}
             result => return result,
         }
@@ -220,8 +219,8 @@ impl WriteGuard {
         sql: &str,
         values: &sea_query::Values,
     ) -> Result<Vec<Row>, Error> {
-        let held = slot.as_mut().ok_or_else(gone)?;
-        held.limited(LONGEST, |c| value::query(c, sql, &values.0, &[Type::Integer]))
+        let guard = slot.as_mut().ok_or_else(gone)?;
+        guard.limited(LONGEST, |c| value::query(c, sql, &values.0, &[Type::Integer]))
     }
 
     /// Runs a change of a few rows.
@@ -230,8 +229,8 @@ impl WriteGuard {
         sql: &str,
         values: &sea_query::Values,
     ) -> Result<u64, Error> {
-        let held = slot.as_mut().ok_or_else(gone)?;
-        held.limited(LONGEST, |c| value::execute(c, sql, &values.0))
+        let guard = slot.as_mut().ok_or_else(gone)?;
+        guard.limited(LONGEST, |c| value::execute(c, sql, &values.0))
     }
 
     /// Runs a change that may touch many rows on a blocking thread: interrupting it would roll back
@@ -250,13 +249,13 @@ impl WriteGuard {
         slot: &mut Option<WriteGuard>,
         work: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        let mut held = slot.take().ok_or_else(gone)?;
+        let mut guard = slot.take().ok_or_else(gone)?;
         let task = tokio::task::spawn_blocking(move || {
-            let result = held.limited(LONGEST, work);
-            (held, result)
+            let result = guard.limited(LONGEST, work);
+            (guard, result)
         });
-        let (held, result) = task.await.map_err(|_| closed())?;
-        *slot = Some(held);
+        let (guard, result) = task.await.map_err(|_| closed())?;
+        *slot = Some(guard);
         result
     }
 

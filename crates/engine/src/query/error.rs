@@ -2,14 +2,14 @@ use std::fmt;
 
 use hostler_database::InvalidRegex;
 
-/// Why a list cannot be answered. The text is what the client reads as `detail`.
+/// Why a query is rejected. Clients get the text as `detail`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum QueryError {
-    /// The query makes no sense: 400.
+    /// The query is invalid: 400.
     BadRequest(String),
-    /// The query asks about something secret: 403.
+    /// The query refers to a secret: 403.
     Forbidden(String),
-    /// There is no such page: 404.
+    /// The page does not exist: 404.
     NotFound(String),
 }
 
@@ -18,7 +18,7 @@ impl QueryError {
         QueryError::BadRequest(detail.into())
     }
 
-    /// A complaint about a value, which AWX sends as a JSON list inside the text.
+    /// A message about a value, which AWX sends as a JSON list inside the text.
     pub(super) fn value(text: &str, complaint: &str) -> Self {
         let text: String = text.chars().map(escape).collect();
         QueryError::BadRequest(format!("[\"\u{201c}{text}\u{201d} {complaint}\"]"))

@@ -1,4 +1,4 @@
-//! From filters to conditions: each relation becomes an EXISTS of its own level.
+//! Compiles filters to conditions: each relation becomes an EXISTS.
 
 use hostler_database::{Dialect, TextLookup};
 use hostler_schema::{Action, Actor, Field, Join, Resource, Rule, column};
@@ -17,17 +17,17 @@ pub(super) struct Hop {
     pub link: Option<&'static str>,
 }
 
-/// What is asked of the row at the end of a path.
+/// The condition on the row at the end of a path.
 #[derive(Clone, Debug)]
 pub(super) enum Predicate {
     Test(Leaf, Test),
     /// The term occurs in one of these columns.
     Occurs(Vec<Leaf>, String),
-    /// The row meets one of these filters.
+    /// The row matches one of these filters.
     AnyOf(Vec<Filter>),
 }
 
-/// Something asked of a row that a path leads to.
+/// A condition on a row at the end of a path.
 #[derive(Clone, Debug)]
 pub(super) struct Filter {
     pub path: Vec<Hop>,
@@ -35,17 +35,17 @@ pub(super) struct Filter {
 }
 
 impl Filter {
-    /// Whether the filter also matches where the path leads to no row at all.
+    /// Whether the filter also matches if the path leads to no row.
     fn matches_without_row(&self) -> bool {
         !self.path.is_empty() && matches!(self.predicate, Predicate::Test(_, Test::Null(true)))
     }
 }
 
-/// Everything asked of one row and, level by level, of the rows related to it.
+/// All conditions on one row and, recursively, on its related rows.
 #[derive(Default)]
 struct Group {
     predicates: Vec<Predicate>,
-    /// Paths that lead to no row, or to one that meets the predicate.
+    /// Paths that lead to no row, or to one that matches the predicate.
     absences: Vec<Filter>,
     hops: Vec<(Hop, Group)>,
 }
@@ -64,7 +64,7 @@ impl Group {
         root
     }
 
-    /// The level at the end of a path, made if need be.
+    /// The level at the end of a path, created if it does not exist.
     fn at(&mut self, path: &[Hop]) -> &mut Group {
         let Some((hop, rest)) = path.split_first() else {
             return self;
@@ -79,7 +79,7 @@ impl Group {
         self.hops[index].1.at(rest)
     }
 
-    /// Where other filters already demand a row, it is that row that must lead nowhere further.
+    /// Where other filters already require a row, the rest of the path is missing from that row.
     fn absence(&mut self, path: &[Hop], predicate: &Predicate) {
         match path.split_first() {
             None => self.predicates.push(predicate.clone()),
@@ -91,12 +91,12 @@ impl Group {
     }
 }
 
-/// Builds conditions for one statement.
+/// Compiles the conditions of one statement.
 pub(super) struct Compiler<'a> {
     actor: &'a Actor,
     dialect: Dialect,
     aliases: usize,
-    /// Whether the condition being built will be negated, and so must not be NULL.
+    /// Whether the condition will be negated, and so must not be NULL.
     is_negated: bool,
 }
 
@@ -109,13 +109,13 @@ impl<'a> Compiler<'a> {
         self.dialect
     }
 
-    /// The condition that the row meets all filters, related ones by the same rows.
+    /// The condition that the row matches all filters, with the same related rows for all.
     pub fn all(&mut self, filters: &[Filter], row: &str) -> Result<Condition, QueryError> {
         self.group(&Group::new(filters), row)
     }
 
-    /// The condition that the row does not meet all of these filters, each taken by
-    /// itself. What is unknown because of a NULL counts as not met.
+    /// The condition that the row does not match all of these filters, each with its own related rows. NULL counts as
+    /// no match.
     pub fn not_all(&mut self, filters: &[Filter], row: &str) -> Result<Expr, QueryError> {
         let mut condition = Condition::all();
         let outer = std::mem::replace(&mut self.is_negated, true);
@@ -124,13 +124,13 @@ impl<'a> Compiler<'a> {
         }
         self.is_negated = outer;
         let met = Expr::from(condition);
-        // EXISTS is never NULL, and bare the databases can plan it as an anti-join.
+        // EXISTS is never NULL. Without a wrapper the databases can plan it as an anti-join.
         let certain = filters.iter().all(|filter| !filter.path.is_empty());
         Ok(if certain { met.not() } else { Expr::from(Func::coalesce([met, constant(false)])).not() })
     }
 
-    /// A name for the hop's table in the query and the condition that its row
-    /// belongs to this one and may be seen; None if there can be no such row.
+    /// An alias for the related table, and the condition that its row belongs to this one and is visible; None if there
+    /// can be no such row.
     pub fn reach(&mut self, hop: &Hop, row: &str) -> Option<(String, Condition)> {
         if matches!(hop.join, Join::Unavailable) {
             return None;
@@ -181,10 +181,10 @@ impl<'a> Compiler<'a> {
 
     fn exists(&mut self, hop: &Hop, group: &Group, row: &str) -> Result<Expr, QueryError> {
         if let (Join::SameRow, false) = (hop.join, self.is_negated) {
-            // It is this very row, which is seen already: there is nothing to look up.
+            // It is the same row, which is already visible: no lookup is needed.
             return Ok(self.group(group, row)?.into());
         }
-        // Bare, what is negated can be planned as an anti-join.
+        // Without a wrapper a negated condition can be planned as an anti-join.
         if let (Join::Column(link), false) = (hop.join, self.is_negated)
             && names_one(hop.target, group)
         {
@@ -206,20 +206,20 @@ impl<'a> Compiler<'a> {
         Ok(Expr::exists(select))
     }
 
-    /// As [`Self::exists`], with the related rows selected first.
+    /// Like [`Self::exists`], with the related rows selected first.
     fn among(&mut self, hop: &Hop, group: &Group, row: &str) -> Result<Expr, QueryError> {
         let Some(others) = self.others(hop, group)? else { return Ok(constant(false)) };
         Ok(hop.join.condition_for_any(row, others).unwrap_or_else(|| constant(false)))
     }
 
-    /// As [`Self::exists`], of a link to what can be one object at most: compared with one value, the link's index leads
-    /// to the rows in their order.
+    /// Like [`Self::exists`], for a link to at most one object: with a single value, the index of the link returns the
+    /// rows in their order.
     fn only(&mut self, hop: &Hop, link: &str, group: &Group, row: &str) -> Result<Expr, QueryError> {
         let Some(others) = self.others(hop, group)? else { return Ok(constant(false)) };
         Ok(column(row, link).eq(Expr::SubQuery(None, Box::new(others("id").into()))))
     }
 
-    /// Selects a column of the related rows that may be seen and meet the group; None if none may be seen.
+    /// Selects a column of the visible related rows that match the group; None if no row is visible.
     fn others(
         &mut self,
         hop: &Hop,
@@ -248,7 +248,7 @@ impl<'a> Compiler<'a> {
         let no_row = Expr::from(self.group(&rows, row)?).not();
         self.is_negated = outer;
         if matches!(&filter.predicate, Predicate::Test(leaf, _) if leaf.column == "id") {
-            // A row without id is no row: nothing to add.
+            // A row without id does not exist.
             return Ok(no_row);
         }
         let mut such = Group::default();
@@ -257,8 +257,8 @@ impl<'a> Compiler<'a> {
     }
 }
 
-/// Whether at most one object of this resource can meet the conditions, since they name it: what is unique in a
-/// description is unique in the database.
+/// Whether at most one object of this resource can match, because the conditions include a unique key: unique fields of
+/// a description are unique in the database.
 fn names_one(target: &Resource, group: &Group) -> bool {
     let names = |field: &Field| {
         group.predicates.iter().any(|predicate| {

@@ -1,24 +1,24 @@
-//! Limits on the parameters of one request, so that no statement exceeds what the
-//! databases accept: SQLite takes 32,766 variables and expressions 1,000 deep.
+//! Limits for the parameters of one request, so that no statement exceeds the limits of the databases: SQLite accepts
+//! 32,766 variables and an expression depth of 1,000.
 
 use super::QueryError;
 
-/// Most query parameters that filter, search or order.
+/// The maximum number of parameters that filter, search or order.
 const PARAMETERS: usize = 100;
-/// Most values that all filters together compare with.
+/// The maximum number of values in all filters together.
 const VALUES: usize = 4_000;
-/// Most values of one `in`.
+/// The maximum number of values of one `in`.
 const LIST: usize = 2_000;
-/// Most relations that all filters and orderings together cross.
+/// The maximum number of relations in all filters and orders together.
 const HOPS: usize = 150;
-/// Most relations that one path crosses.
+/// The maximum number of relations in one path.
 const DEPTH: usize = 6;
-/// Most terms that all searches together look for.
+/// The maximum number of terms in all searches together.
 const TERMS: usize = 50;
-/// Longest value, in bytes.
+/// The maximum length of a value, in bytes.
 const LENGTH: usize = 8 * 1024;
 
-/// What one request has asked for so far.
+/// What a request has used of its limits so far.
 #[derive(Default)]
 pub(super) struct Budget {
     parameters: usize,

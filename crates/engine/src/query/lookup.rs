@@ -1,4 +1,4 @@
-//! How one column is compared with the value of a parameter.
+//! Comparisons of a column with the value of a parameter.
 
 use hostler_database::{Dialect, TextLookup};
 use hostler_schema::{Field, FieldKind, column};
@@ -7,7 +7,7 @@ use sea_query::{Expr, ExprTrait, Value};
 use super::limits::{Budget, check_text};
 use super::{QueryError, value};
 
-/// The last word of a key, as in `name__icontains`.
+/// The last part of a key, as in `name__icontains`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Lookup {
     Text(TextLookup),
@@ -45,7 +45,7 @@ impl Lookup {
     }
 }
 
-/// The column at the end of a path; without a name, one that is always NULL.
+/// The column at the end of a path; without a name it is NULL in every row.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Leaf {
     pub column: &'static str,
@@ -53,14 +53,14 @@ pub(super) struct Leaf {
     pub nullable: bool,
 }
 
-/// What may be done with a column.
+/// The kind of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Class {
     Text,
     Integer,
     Boolean,
     Time,
-    /// The id of another object: compared, but not looked into as a text.
+    /// The id of another object: it can be compared, but has no text lookups.
     Link,
 }
 
@@ -88,7 +88,7 @@ impl Leaf {
         Leaf { column, class, nullable: field.nullable || class == Class::Link }
     }
 
-    /// Something of an object that does not exist, whatever it may be.
+    /// A field of an object that does not exist.
     pub const NOTHING: Leaf = Leaf { column: "", class: Class::Text, nullable: true };
 
     /// Whether there is no column.
@@ -111,7 +111,7 @@ pub(super) enum Test {
     Text(TextLookup, String),
 }
 
-/// Where a value must stand in the order of values.
+/// The order relation.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Relative {
     Same,
@@ -121,7 +121,7 @@ pub(super) enum Relative {
     LessOrEqual,
 }
 
-/// Checks a parameter and says what it tests.
+/// Checks a parameter and returns its test.
 pub(super) fn test(leaf: Leaf, lookup: Lookup, text: &str, budget: &mut Budget) -> Result<Test, QueryError> {
     let relative = match lookup {
         Lookup::IsNull => return Ok(Test::Null(value::boolean(text)?)),
@@ -142,7 +142,7 @@ fn list(leaf: Leaf, text: &str, budget: &mut Budget) -> Result<Test, QueryError>
         return Err(QueryError::bad("cannot provide empty value for __in"));
     }
     budget.values(text.split(',').count())?;
-    // NULL is in no list, so it may as well be left out.
+    // NULL is in no list, so it can be removed.
     let values: Result<Vec<_>, _> = text.split(',').filter_map(|item| convert(leaf, item).transpose()).collect();
     Ok(Test::In(values?))
 }
@@ -160,7 +160,7 @@ fn text_test(leaf: Leaf, lookup: TextLookup, text: &str, budget: &mut Budget) ->
     check_text(text)?;
     match leaf.class {
         Class::Text => {}
-        // AWX wants a number here too, though it then looks for its digits.
+        // AWX requires a number here too, although it then compares its digits.
         Class::Integer if matches!(lookup, Regex | IRegex) => {}
         Class::Integer => return Ok(Test::Text(lookup, value::integer(text)?.to_string())),
         Class::Link => {
@@ -207,7 +207,7 @@ fn convert(leaf: Leaf, text: &str) -> Result<Option<Value>, QueryError> {
 }
 
 impl Test {
-    /// The condition for the row of this name.
+    /// The condition for the row with this alias.
     pub fn condition(&self, leaf: Leaf, row: &str, dialect: Dialect) -> Result<Expr, QueryError> {
         let Some(column) = leaf.expression(row) else {
             return Ok(constant(matches!(self, Test::Null(true))));
@@ -217,7 +217,7 @@ impl Test {
             Test::Null(false) => column.is_not_null(),
             Test::Compare(relative, value) => {
                 let value = match value {
-                    // Written out, so that both databases see whether it is the rare one, for which there may be an index.
+                    // A literal, so that both databases recognize the rare value, for which there may be an index.
                     Value::Bool(_) => Expr::Constant(value.clone()),
                     value => Expr::val(value.clone()),
                 };
@@ -240,7 +240,7 @@ fn as_text(leaf: Leaf, column: Expr) -> Expr {
     if leaf.class == Class::Text { column } else { column.cast_as("text") }
 }
 
-/// The condition that the term occurs in the text.
+/// The condition that the text contains the term.
 pub(super) fn occurs(leaf: Leaf, term: &str, row: &str, dialect: Dialect) -> Result<Expr, QueryError> {
     Test::Text(TextLookup::IContains, term.to_owned()).condition(leaf, row, dialect)
 }

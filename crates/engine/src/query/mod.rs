@@ -1,13 +1,12 @@
-//! The grammar of list queries: from the parameters of a request to the
-//! conditions, the order and the page of a statement.
+//! Query parameters of lists, compiled to the conditions, the order and the page of a statement.
 //!
 //! ```text
 //! [or__|chain__|not__]* path [__lookup] [__int] = value
 //! path = name (__ name)*        relations, then a field or a relation
 //! ```
 //!
-//! What a client may ask is read from the description of the resource, and
-//! every relation that is crossed shows only rows that the actor may see.
+//! The description of the resource determines the allowed fields and relations. Each relation includes only rows that
+//! the actor may see.
 
 mod error;
 mod join;
@@ -34,26 +33,26 @@ use parse::{Clause, Combine};
 /// The parsed parameters of a list.
 #[derive(Clone, Debug)]
 pub struct ListQuery {
-    /// Which rows. The visibility of the listed rows themselves is not part of it.
+    /// The condition of the filters, without the visibility of the listed rows.
     pub filter: Condition,
-    /// In which order; always ends with the id.
+    /// The order; it always ends with the id.
     pub order: Vec<(Expr, Order)>,
-    /// Which part of them.
+    /// The page.
     pub page: Page,
-    /// Whether the answer counts the rows and links to other pages.
+    /// Whether the response contains the count and links to other pages.
     pub count: bool,
 }
 
-/// Parameters that name no field. They are read elsewhere or ignored, as in AWX.
+/// Parameters that are not filters. They are used elsewhere or ignored, as in AWX.
 const RESERVED: &[&str] =
     &["page", "page_size", "format", "type", "count_disabled", "no_truncate", "limit", "validate"];
 
-/// Reads the parameters of a list, decoded and in their order.
+/// Parses the decoded parameters of a list, in their order.
 ///
-/// `row` is the name of the resource's table in the query.
+/// `row` is the alias of the resource's table in the query.
 ///
 /// # Errors
-/// [`QueryError`] says what the client did wrong, in AWX's words where they are known.
+/// [`QueryError`], with AWX's messages where they are known.
 pub fn parse(
     resource: &'static Resource,
     pairs: &[(String, String)],
@@ -64,7 +63,7 @@ pub fn parse(
     let mut budget = Budget::default();
     let mut clauses = Vec::new();
     let mut orders = Vec::new();
-    // Of several, the last one counts, as in AWX.
+    // If the parameter is repeated, the last value counts, as in AWX.
     let mut searched = None;
     let mut role_levels = Vec::new();
     for (key, text) in pairs {
@@ -101,8 +100,8 @@ pub fn parse(
     Ok(ListQuery { filter, order, page, count })
 }
 
-/// The objects on which the actor has this role, directly, through a team or through another role, or has its permission
-/// by a custom role definition.
+/// The objects on which the actor has this role, directly, through a team or through another role, or has its
+/// permission by a custom role definition.
 fn role_level(resource: &'static Resource, field: &str, actor: &Actor, row: &str) -> Result<Rule, QueryError> {
     if resource.roles.is_empty() {
         let detail = format!("role_level does not apply to this list: {} has no roles.", resource.label);
@@ -118,8 +117,8 @@ fn role_level(resource: &'static Resource, field: &str, actor: &Actor, row: &str
     Ok(has_role_or_permission(resource, role.field, action, actor, row))
 }
 
-/// Whether the parameter `type`, a list of types separated by commas, contains the type of this list. Of several such
-/// parameters the last one counts, as in AWX.
+/// Whether the parameter `type`, a comma-separated list of types, contains the type of this list. If it is repeated,
+/// the last one counts, as in AWX.
 fn includes_type(resource: &Resource, pairs: &[(String, String)]) -> bool {
     let types = pairs.iter().rev().find(|(key, _)| key == "type");
     types.is_none_or(|(_, types)| types.split(',').any(|name| name == resource.name))
@@ -131,7 +130,7 @@ fn combine(clauses: Vec<Clause>, compiler: &mut Compiler<'_>, row: &str) -> Resu
     let mut alternatives = Condition::any();
     let mut found = Condition::any();
     for clause in clauses {
-        // An empty search asks for nothing.
+        // An empty search has no effect.
         if clause.filters.is_empty() {
             continue;
         }
@@ -151,7 +150,7 @@ fn combine(clauses: Vec<Clause>, compiler: &mut Compiler<'_>, row: &str) -> Resu
     Ok(parts.chain(alone).fold(Condition::all(), Condition::add))
 }
 
-/// The condition of one parameter, each of its filters about related rows of its own.
+/// The condition of one parameter, where each of its filters may match other related rows.
 fn by_itself(clause: &Clause, compiler: &mut Compiler<'_>, row: &str) -> Result<Condition, QueryError> {
     if clause.negated {
         return Ok(Condition::all().add(compiler.not_all(&clause.filters, row)?));

@@ -10,8 +10,8 @@ use super::limits::Budget;
 use super::lookup::Leaf;
 use super::parse::resolve;
 
-/// The ORDER BY of a list. It always ends with the id, so that pages neither overlap nor skip; in the direction of
-/// what comes before it, so that an index is read in one direction, too.
+/// The ORDER BY of a list. It always ends with the id, so that pages neither overlap nor skip rows. The direction of
+/// the id is that of the previous term, so that an index is read in one direction.
 pub(super) fn order(
     resource: &'static Resource,
     values: &[&str],
@@ -29,7 +29,7 @@ pub(super) fn order(
         };
         budget.parameter()?;
         let (path, leaf) = resolve(resource, &name.split("__").collect::<Vec<_>>())?.column();
-        // Rows that are sorted by their id, or by the same field before, are in order already.
+        // After the id, or with a repeated field, the order is already complete.
         if has_id || seen.contains(&name) {
             continue;
         }
@@ -39,7 +39,7 @@ pub(super) fn order(
         let Some(expression) = scalar(&path, leaf, name, compiler, row)? else {
             continue;
         };
-        // PostgreSQL takes NULL for the greatest value, SQLite for the least.
+        // PostgreSQL sorts NULL as the greatest value, SQLite as the least.
         if compiler.dialect() == Dialect::Sqlite && (leaf.nullable || !path.is_empty()) && !has_id {
             terms.push((expression.clone().is_null(), order.clone()));
         }
@@ -52,7 +52,7 @@ pub(super) fn order(
     Ok(terms)
 }
 
-/// The value to sort by; None if it is NULL for every row.
+/// The expression to sort by; None if it is NULL for every row.
 fn scalar(
     path: &[Hop],
     leaf: Leaf,

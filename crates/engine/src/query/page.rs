@@ -5,24 +5,24 @@ use super::QueryError;
 const DEFAULT_SIZE: u64 = 25;
 const MAX_SIZE: u64 = 200;
 
-/// Everything that AWX escapes in a link; a space becomes a plus sign.
+/// The characters that AWX escapes in a link; a space becomes a plus sign.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// The requested page of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Page {
-    /// Which page.
+    /// The number of the page.
     pub number: PageNumber,
-    /// How many rows a page has: 1 to 200.
+    /// The page size: 1 to 200.
     pub size: u64,
 }
 
 /// The number of the requested page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PageNumber {
-    /// This one, counted from 1. Its offset, `(number - 1) * size`, fits into an `i64`.
+    /// This number, from 1. Its offset, `(number - 1) * size`, fits into an `i64`.
     At(u64),
-    /// The last one, wherever the list ends.
+    /// The last page.
     Last,
 }
 
@@ -46,14 +46,14 @@ impl Page {
     }
 }
 
-/// The value that counts when a parameter is repeated.
+/// If the parameter is repeated, the last value counts.
 fn last<'a>(pairs: &'a [(String, String)], key: &str) -> Option<&'a str> {
     pairs.iter().rfind(|(name, _)| name == key).map(|(_, value)| value.as_str())
 }
 
 /// The link to another page of the same list, without scheme and host.
 ///
-/// The parameters are sorted by name, as in AWX, and `page` is always there.
+/// The parameters are sorted by name, as in AWX, and include `page`.
 pub fn page_link(path: &str, pairs: &[(String, String)], page: u64) -> String {
     let page = page.to_string();
     let mut parameters: Vec<(&str, &str)> = pairs

@@ -1,4 +1,4 @@
-//! From the keys of parameters to filters: prefixes, paths and lookups.
+//! Parses the keys of parameters: prefixes, paths and lookups.
 
 use hostler_schema::{Field, FieldKind, Join, Resource};
 
@@ -8,20 +8,20 @@ use super::limits::Budget;
 use super::lookup::{Leaf, Lookup, test};
 use super::{search, value};
 
-/// How a parameter combines with the others.
+/// How a parameter is combined with the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Combine {
-    /// Together with all other plain ones, about the same related rows.
+    /// By AND with all plain ones, for the same related rows.
     And,
-    /// As one of several alternatives.
+    /// By OR with the other alternatives.
     Or,
-    /// By itself.
+    /// By AND, with its own related rows.
     Chain,
-    /// As one of several alternatives, like all plain `<relation>__search`.
+    /// By OR, like all plain `<relation>__search`.
     Search,
 }
 
-/// One parameter: all its filters must match, or with `negated` not all.
+/// One parameter: all its filters must match, or if `negated` not all.
 pub(super) struct Clause {
     pub combine: Combine,
     pub negated: bool,
@@ -46,7 +46,7 @@ pub(super) fn clause(
     }
     if parts.len() > 1 && parts.last() == Some(&"search") {
         parts.pop();
-        // AWX takes several of these as alternatives, and the terms within one together.
+        // In AWX several of these are alternatives, and the terms within one must all match.
         if combine == Combine::And && !negated {
             combine = Combine::Search;
         }
@@ -67,8 +67,8 @@ pub(super) fn clause(
     Ok(Clause { combine, negated, filters })
 }
 
-/// Splits off `or__`, `chain__` and `not__`, in any order. An alternative is
-/// about a related row of its own anyway, so `or__` outweighs `chain__`.
+/// Splits off `or__`, `chain__` and `not__`, in any order. An alternative has its own related rows anyway, so `chain__`
+/// has no effect with `or__`.
 fn prefixes(mut key: &str) -> (Combine, bool, &str) {
     let mut combine = Combine::And;
     let mut negated = false;
@@ -90,16 +90,16 @@ fn prefixes(mut key: &str) -> (Combine, bool, &str) {
     }
 }
 
-/// What a path leads to.
+/// The target of a path.
 pub(super) struct ResolvedPath {
-    /// The relations it crosses, without one at its end.
+    /// The relations in it, without one at its end.
     pub path: Vec<Hop>,
     pub end: End,
 }
 
 /// The last part of a path.
 pub(super) enum End {
-    /// A column of its own.
+    /// A column that is not a link.
     Column(Leaf),
     /// A link, which is both a column and a relation.
     Link(Leaf, Hop),
@@ -120,7 +120,7 @@ impl ResolvedPath {
     }
 }
 
-/// Follows a path from field to field.
+/// Resolves a path field by field.
 pub(super) fn resolve(resource: &'static Resource, parts: &[&str]) -> Result<ResolvedPath, QueryError> {
     let mut path: Vec<Hop> = Vec::new();
     let mut here = resource;
@@ -128,7 +128,7 @@ pub(super) fn resolve(resource: &'static Resource, parts: &[&str]) -> Result<Res
     while let Some((name, after)) = rest.split_first() {
         let name = if *name == "pk" { "id" } else { name };
         let end = match step(here, name) {
-            // Hostler does not know the fields of objects that it does not store. No row can match.
+            // The fields of objects that are not implemented are unknown. No row matches.
             Err(QueryError::BadRequest(_)) if path.last().is_some_and(|hop| matches!(hop.join, Join::Unavailable)) => {
                 return Ok(ResolvedPath { path, end: End::Column(Leaf::NOTHING) });
             }
@@ -143,7 +143,7 @@ pub(super) fn resolve(resource: &'static Resource, parts: &[&str]) -> Result<Res
                 here = hop.target;
                 path.push(hop);
             }
-            // What such a link will lead to is not known yet, but no row does.
+            // The target of such a link is unknown, and no row matches.
             End::Column(leaf) if leaf.is_absent() => return Ok(ResolvedPath { path, end: End::Column(Leaf::NOTHING) }),
             End::Column(_) => return Err(QueryError::bad(format!("No related model for field {next}."))),
         }

@@ -1,4 +1,4 @@
-//! `search=...` in the resource's own fields, `<relation>__search=...` in those of related ones.
+//! `search=...` in the resource's own fields, `<relation>__search=...` in those of related objects.
 
 use hostler_schema::Resource;
 
@@ -43,7 +43,7 @@ pub(super) fn related(
     fields.filters(&path, terms, budget)
 }
 
-/// The fields that a search compares with each term. Secrets are never among them.
+/// The fields that a search compares with each term, without secrets.
 struct SearchFields {
     /// Columns of the resource itself.
     own: Vec<Leaf>,
@@ -58,7 +58,7 @@ impl SearchFields {
         let own = own.filter(|field| field.is_stored() && !field.kind.contains_secrets());
         let related = related.into_iter().filter_map(|name| {
             let parts: Vec<&str> = name.split("__").collect();
-            // The tests of the registry resolve each name.
+            // A registry test resolves each name.
             resolve(resource, &parts).ok().map(ResolvedPath::column)
         });
         SearchFields { own: own.map(Leaf::of).collect(), related: related.collect() }
@@ -68,7 +68,7 @@ impl SearchFields {
         self.own.is_empty() && self.related.is_empty()
     }
 
-    /// One filter for each term: it occurs in one of the fields of the object at the end of `path`.
+    /// One filter for each term: one of the fields of the object at the end of `path` contains it.
     fn filters(&self, path: &[Hop], terms: Vec<String>, budget: &mut Budget) -> Result<Vec<Filter>, QueryError> {
         budget.terms(terms.len())?;
         for _ in &terms {
@@ -105,7 +105,7 @@ fn terms(text: &str) -> Vec<String> {
                 terms.push(std::mem::take(&mut term));
             }
             Some(_) => term.push(character),
-            // Within a word, as in O'Brien, a quote is a letter like any other.
+            // Within a word, as in O'Brien, a quote is an ordinary character.
             None if term.is_empty() && matches!(character, '"' | '\'') => quote = Some(character),
             None if character == ',' || character.is_whitespace() => terms.push(std::mem::take(&mut term)),
             None => term.push(character),

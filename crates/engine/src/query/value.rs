@@ -1,4 +1,4 @@
-//! From the text of a parameter to the value that a column is compared with.
+//! Parses the text of a parameter as a value of the column's type.
 
 use jiff::civil::{Date, Time};
 use jiff::{Timestamp, tz::Offset};
@@ -32,7 +32,7 @@ pub(super) fn integer(text: &str) -> Result<i64, QueryError> {
     })
 }
 
-/// An id of another object, or the value of `<field>__int`: AWX words the complaint differently.
+/// An id of another object, or the value of `<field>__int`: AWX's message differs.
 pub(super) fn literal(text: &str) -> Result<i64, QueryError> {
     let trimmed = text.trim();
     trimmed.parse().map_err(|_| {
@@ -49,7 +49,7 @@ fn is_numeral(text: &str) -> bool {
     !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// A moment; without a time of day midnight is meant, without a zone UTC.
+/// A time; the default time of day is midnight, the default zone UTC.
 pub(super) fn time(text: &str) -> Result<Timestamp, QueryError> {
     let mut scanner = Scanner(text.trim());
     let Some(written) = scanner.written() else {
@@ -64,7 +64,7 @@ pub(super) fn time(text: &str) -> Result<Timestamp, QueryError> {
     })
 }
 
-/// A date as written, whose numbers may still be out of range.
+/// A date as written, whose numbers may be out of range.
 struct Written {
     year: i16,
     month: i8,
@@ -77,13 +77,13 @@ struct Clock {
     minute: i8,
     second: i8,
     microsecond: i32,
-    /// Seconds east of Greenwich.
+    /// The offset east of UTC in seconds.
     offset: i32,
 }
 
 impl Written {
     fn moment(&self) -> Option<Timestamp> {
-        // Year 0 is a year for the parser but for neither Python nor the databases.
+        // The parser accepts year 0, but neither Python nor the databases do.
         if self.year < 1 {
             return None;
         }
@@ -96,7 +96,7 @@ impl Written {
     }
 }
 
-/// Reads a moment from left to right.
+/// Parses a time from left to right.
 struct Scanner<'a>(&'a str);
 
 impl<'a> Scanner<'a> {
@@ -152,11 +152,11 @@ impl<'a> Scanner<'a> {
             self.0 = self.0.strip_prefix(':').unwrap_or(self.0);
             self.number(2, 2)?
         };
-        // Nothing may follow, and a day has no more hours.
+        // The end of the text, and a valid hour.
         (self.0.is_empty() && hours < 24 && minutes < 60).then_some(sign * (hours * 3600 + minutes * 60))
     }
 
-    /// Microseconds from up to twelve digits; the databases keep six.
+    /// Microseconds from up to twelve digits; the databases store six.
     fn fraction(&mut self) -> Option<i32> {
         let digits = self.digits(12);
         if digits.is_empty() {
@@ -170,7 +170,7 @@ impl<'a> Scanner<'a> {
         if digits.len() < least { None } else { digits.parse().ok() }
     }
 
-    /// Up to so many digits.
+    /// Up to this number of digits.
     fn digits(&mut self, most: usize) -> &'a str {
         let end = self.0.bytes().take(most).take_while(u8::is_ascii_digit).count();
         let (digits, rest) = self.0.split_at(end);

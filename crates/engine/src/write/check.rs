@@ -9,8 +9,8 @@ use crate::decode::{Problems, is_email, no_such};
 use crate::select::ROW;
 use crate::{Edit, Engine, Error};
 
-/// Validates a row before it is written. As in AWX, links and decoding errors are reported first; only without those
-/// are the rules checked that compare with other rows.
+/// Validates a row before it is written. As in AWX, decoding and link errors are reported first; rules that compare
+/// with other rows are checked only if there are none.
 pub(super) async fn check(
     engine: &Engine,
     tx: &mut Transaction,
@@ -48,7 +48,7 @@ pub(super) async fn check(
     if problems.0.is_empty() { Ok(()) } else { Err(Error::Invalid(problems.0)) }
 }
 
-/// Adds the validation messages of a hook to the others; any other error ends the request.
+/// Adds the validation messages of a hook to the others; returns any other error.
 pub(super) fn collect_messages(failure: Error, problems: &mut Problems) -> Result<(), Error> {
     match failure {
         Error::Invalid(found) => {
@@ -72,7 +72,7 @@ async fn exists(tx: &mut Transaction, target: &'static Resource, id: i64) -> Res
     Ok(!tx.read(&query, &[Type::Integer]).await?.is_empty())
 }
 
-/// Whether another row has the values that must be unique.
+/// Whether another row has the same values of unique fields.
 async fn taken(tx: &mut Transaction, edit: &Edit<'_>, unique: &UniqueConstraint) -> Result<bool, Error> {
     let resource = edit.new.resource;
     let fields: Vec<_> = unique.fields.iter().filter_map(|name| resource.field(name)).collect();

@@ -10,14 +10,14 @@ use crate::read::{Source, load};
 use crate::select::ROW;
 use crate::{Engine, Error, ObjectKey, Record};
 
-/// The field that has to differ.
+/// The field that must differ.
 const NAME: &str = "name";
 
 impl Engine {
     /// Whether the actor, who must see the object, may copy it.
     ///
     /// # Errors
-    /// As for showing the object.
+    /// As for [`Engine::show`].
     pub async fn can_copy(
         &self,
         actor: &Actor,
@@ -27,10 +27,10 @@ impl Engine {
         self.original(actor, resource, target).await.map(|(_, copyable)| copyable)
     }
 
-    /// Creates a copy of an object under the name in the body.
+    /// Creates a copy of an object with the name in the body.
     ///
     /// # Errors
-    /// As for showing the object and for creating one.
+    /// As for [`Engine::show`] and [`Engine::create`].
     pub async fn copy(
         &self,
         actor: &Actor,

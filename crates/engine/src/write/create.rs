@@ -1,4 +1,4 @@
-//! Creating objects, on their own or below the object they are linked to.
+//! Creating objects, alone or through a sub-list.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ use crate::read::{Source, load};
 use crate::{AssociationRequest, Edit, Engine, Error, ObjectKey, Record};
 use crate::{activity, grants, object_roles};
 
-/// The answer to a request that created an object.
+/// The result of a creation.
 pub struct CreatedObject {
     /// Its id.
     pub id: i64,
@@ -26,8 +26,7 @@ pub struct CreatedObject {
 }
 
 impl Engine {
-    /// Creates an object. `below` is the sub-list that was posted to, whose
-    /// parent the object is linked to.
+    /// Creates an object. `below` is the sub-list of the POST, whose parent the object is linked to.
     ///
     /// # Errors
     /// [`Error::Forbidden`] first, then [`Error::Invalid`].
@@ -89,7 +88,7 @@ impl Engine {
             system_write.prefill(&mut edit);
         }
 
-        // Permission comes before everything else that an answer could reveal.
+        // Permission errors come first, because other errors could reveal something.
         match below {
             // An actor who may grant the role of the sub-list may create users there.
             Some((parent, id, Sublist { post: Post::Grant(_), .. })) => {
@@ -135,7 +134,7 @@ impl Engine {
         if let Some(field) = resource.field("id") {
             edit.new.set(field, Value::Integer(id));
         }
-        // Each ciphertext is bound to the row, whose id is known only now.
+        // Each ciphertext is bound to the row, whose id exists only now.
         let secrets = encrypt_secrets(self, &mut tx, &edit, id).await?;
         if !secrets.is_empty() {
             let mut update = Query::update();
@@ -184,7 +183,7 @@ impl Engine {
     }
 }
 
-/// Fails unless the actor may create an object with the links that were sent.
+/// Fails unless the actor may create an object with these links.
 async fn require_create(engine: &Engine, actor: &Actor, edit: &Edit<'_>) -> Result<(), Error> {
     let new = &edit.new;
     let links = |name: &str| new.resource.field(name).and_then(|field| new.integer(field));

@@ -1,4 +1,4 @@
-//! Deleting objects, and with them their roles.
+//! Deleting objects with their roles.
 
 use hostler_database::Transaction;
 use hostler_schema::{Actor, Resource, column};
@@ -47,7 +47,7 @@ impl Engine {
         if !loaded.deletable {
             return Err(Error::forbidden());
         }
-        // A refusal of the hook comes first: it does not depend on what the client has seen.
+        // An error of the hook comes first: it does not depend on the client's version.
         self.registry.hooks(resource).before_delete(self, tx, actor, &loaded.record).await?;
         if expected.is_some_and(|matches| !matches(id, loaded.version)) {
             return Err(Error::PreconditionFailed);

@@ -1,5 +1,5 @@
 //! Creating, changing and deleting objects, always in this order: load the visible row, check the permission on it,
-//! decode and validate, run the hooks, then write the row, its relations and the activity in one transaction.
+//! decode and validate, run the hooks, then write the row, its relations and the activity entry in one transaction.
 
 mod check;
 mod copy;
@@ -21,17 +21,17 @@ use crate::{Edit, Engine, Error};
 /// How an existing object is changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UpdateMethod {
-    /// Only the fields that are sent.
+    /// PATCH: only the fields in the body.
     Patch,
-    /// The whole object; required fields must be sent.
+    /// PUT: the whole object; required fields must be in the body.
     Put,
 }
 
-/// Tells whether an object's id and version are what `If-Match` demands.
+/// Whether an object's id and version match `If-Match`.
 pub type IfMatch<'a> = &'a (dyn Fn(i64, i64) -> bool + Sync);
 
 impl Engine {
-    /// The object as the actor sees it after writing it.
+    /// The object as the actor sees it after the write.
     async fn show_loaded(
         &self,
         resource: &'static Resource,
@@ -46,12 +46,12 @@ impl Engine {
     }
 }
 
-/// Whether the engine keeps this column: a field of that name may lead elsewhere.
+/// Whether the resource has a field with this name in the column of the same name.
 fn has_column(resource: &Resource, name: &str) -> bool {
     resource.field(name).is_some_and(|field| field.column == name)
 }
 
-/// The columns to write and their values: all of a new object, the changed ones of an old.
+/// The columns to write and their values: all for a new object, the changed ones for an existing one.
 fn stored(edit: &Edit<'_>) -> (Vec<&'static str>, Vec<SqlValue>) {
     let mut columns = vec![];
     let mut values = vec![];
@@ -92,13 +92,12 @@ async fn encrypt_secrets(
     Ok(sent.into_iter().map(|(field, plain)| (field.column, seal(field, plain))).collect())
 }
 
-/// Whether a field is written: on a new object those that clients write, and
-/// of the others those that a hook has set.
+/// Whether a field is written: on a new object those that clients write, and of the others those that a hook has set.
 fn is_given(edit: &Edit<'_>, field: &Field) -> bool {
     !edit.is_new() || field.writable || *edit.new.get(field) != Value::Null
 }
 
-/// A value for a statement. Nulls carry their type, which PostgreSQL wants to know.
+/// A value for a statement. NULL has a type too, which PostgreSQL requires.
 pub(crate) fn sql_value(value: &Value, kind: FieldKind) -> SqlValue {
     match value {
         Value::Integer(number) => (*number).into(),

@@ -18,7 +18,7 @@ use crate::read::{Source, load, load_and_commit};
 use crate::select::LoadedObject;
 use crate::{Edit, Engine, Error, ObjectKey};
 
-/// How often an update is tried that conflicts with other transactions.
+/// The maximum number of attempts at an update that conflicts with other transactions.
 const ATTEMPTS: u32 = 3;
 
 /// The parameters of an update.
@@ -30,11 +30,10 @@ struct UpdateRequest<'a> {
 }
 
 impl Engine {
-    /// Changes an object and shows it as it is now, with its new version.
-    /// `expected` is the version that `If-Match` demands.
+    /// Changes an object and returns it with its new version. `expected` is the version of `If-Match`.
     ///
     /// # Errors
-    /// In this order: unknown, not visible, [`Error::PreconditionFailed`], forbidden, invalid.
+    /// In this order: unknown, hidden, [`Error::PreconditionFailed`], forbidden, invalid.
     pub async fn update(
         &self,
         actor: &Actor,
@@ -75,7 +74,7 @@ impl Engine {
         loop {
             attempts -= 1;
             match self.update_once(actor, resource, target, request).await {
-                // Retry from the row as the other transaction left it.
+                // Retry with the row that the other transaction has written.
                 Err(Error::Conflict(_)) if attempts > 0 => {}
                 outcome => return outcome,
             }
@@ -91,7 +90,7 @@ impl Engine {
     ) -> Result<(Map<String, Json>, i64), Error> {
         let hooks = self.registry.hooks(resource);
         let mut early = None;
-        // Slow work on a secret must not hold a transaction open, nor be done for those who may not write.
+        // Slow work on a secret must neither run in the transaction nor for actors who may not write.
         if resource.fields.iter().any(|field| field.kind.is_secret() && request.body.contains_key(field.name)) {
             let loaded = load(self, &mut Source::Database(&self.database), resource, target, actor).await?;
             let (mut edit, mut problems) = self.begin_edit(actor, loaded, request)?;
@@ -134,7 +133,7 @@ impl Engine {
         if let Some(system_write) = request.system_write {
             system_write.consume(self, &mut tx, actor, id).await?;
         }
-        // The update may have made the object invisible to the actor: then the response is empty.
+        // The update may have hidden the object from the actor: then the response is empty.
         let seen = match load_and_commit(self, tx, resource, id, actor).await {
             Err(Error::Forbidden(_)) => return Ok((Map::new(), version + 1)),
             other => other?,
@@ -176,13 +175,13 @@ impl Engine {
     }
 }
 
-/// When the object was created: no later than it is changed, though the clock may have been set back.
+/// The time of the creation: the earliest time of a change, also if the clock was set back.
 fn created(edit: &Edit<'_>) -> Timestamp {
     let created = edit.new.resource.field("created").map(|field| edit.new.get(field));
     if let Some(Value::Time(created)) = created { *created } else { Timestamp::MIN }
 }
 
-/// Whether anything stored is going to change.
+/// Whether any stored value changes.
 fn changed(edit: &Edit<'_>) -> bool {
     edit.new.resource.fields.iter().any(|field| edit.changes(field))
 }

@@ -1,11 +1,11 @@
-//! What the targets in `fuzz/` reach of the inside; it is compiled for them only.
+//! Access to internals for the targets in `fuzz/`; compiled for them only.
 
 use argon2::Params;
 
 use super::stored::Stored;
 use super::{PasswordCheck, WorkDone};
 
-/// Reads what is stored, and verifies a password against it unless that takes long.
+/// Parses a stored hash, and verifies a password against it unless that takes long.
 pub fn verify_if_cheap(stored: &str, password: &str) -> Option<PasswordCheck> {
     let stored = Stored::parse(stored, &Params::DEFAULT)?;
     let is_cheap = match stored.spent() {

@@ -38,9 +38,9 @@ impl Access for UserAccess {
     }
 }
 
-/// The ids of the users whom an actor sees who administers no organization: themselves, superusers, and the
-/// members of organizations that they can read. The ids are selected first, so that a list looks its rows up
-/// by them: with OR the databases would scan all users.
+/// The ids of the users that an actor sees who is not an organization admin: themselves, superusers, and the members of
+/// organizations that they can read. The ids are selected first, so that a list looks its rows up by them: with OR the
+/// databases would scan all users.
 fn seen_by(actor: &Actor) -> SelectStatement {
     let among_users = |condition: Expr| {
         Query::select()
@@ -52,7 +52,7 @@ fn seen_by(actor: &Actor) -> SelectStatement {
     let readable = implying_roles(&ORGANIZATION, "read_role").own;
     let shared = column("roles", "object_id").in_subquery(objects_with_role("organization", &readable));
     let mut seen = among_users(column("seen", "id").eq(actor.id));
-    // The constant, unlike a bound value, tells PostgreSQL that these are few.
+    // A constant instead of a parameter, so that PostgreSQL plans for few rows.
     seen.union(UnionType::All, among_users(column("seen", "is_superuser").eq(Expr::Constant(true.into()))));
     seen.union(UnionType::All, users_with_role("organization", &["member_role"], shared));
     seen
@@ -63,10 +63,10 @@ fn ordinary(row: &str) -> Rule {
     Rule::When(column(row, "is_superuser").eq(false).and(column(row, "is_system_auditor").eq(false)))
 }
 
-/// The actor administers this user: an ordinary user who is in at least one organization, and in no organization,
-/// nor in a team of one, that the actor does not administer.
+/// Whether the actor administers this user: an ordinary user who is in at least one organization, and in no
+/// organization, nor in a team of one, that the actor does not administer.
 ///
-/// Membership of a team alone gives the admins of its organization no power over the user: anyone can be added to a
+/// Membership of a team alone does not let the admins of its organization change the user: any user can be added to a
 /// team, whereas only [`UserAccess`]'s rule for deleting lets an admin add a user to an organization.
 fn administered(row: &str) -> Rule {
     let in_organization = memberships(row).and_where(column("roles", "content_type").eq(ORGANIZATION.name)).to_owned();

@@ -34,7 +34,7 @@ impl Hooks for UserHooks {
     async fn prepare(&self, engine: &Engine, edit: &mut Edit<'_>) -> Result<(), Error> {
         let external = !edit.old.as_ref().unwrap_or(&edit.new).text(&EXTERNAL_ACCOUNT).is_empty();
         if external {
-            // External accounts have no password here.
+            // External accounts have no local password.
             edit.secrets.remove(PASSWORD.name);
         }
         let Some(password) = edit.secrets.get(PASSWORD.name) else {
@@ -157,7 +157,7 @@ impl Hooks for UserHooks {
             }
             _ => {
                 for shown in page {
-                    // External accounts (provider and uid) are not built yet.
+                    // External accounts (provider and uid) are not implemented yet.
                     shown.json.insert("auth".into(), json!([]));
                 }
                 Ok(())
@@ -239,8 +239,8 @@ async fn end_sessions(tx: &mut Transaction, user: i64, keep: Option<(i64, String
     Ok(())
 }
 
-/// Ends the sessions and pending authorizations of a user who is disabled, so that they do not work again when the
-/// user is enabled. Tokens stay, and are refused meanwhile.
+/// Ends the sessions and pending authorizations of a user who is disabled, so that they are not valid again when the
+/// user is enabled. Tokens stay, and are rejected meanwhile.
 async fn disable(tx: &mut Transaction, user: i64) -> Result<(), Error> {
     end_sessions(tx, user, None).await?;
     let codes = Query::delete()

@@ -22,7 +22,7 @@ const USERNAME_MESSAGE: &str =
 
 const LONGEST_USERNAME: u32 = 150;
 
-/// The name to log in with.
+/// The username.
 pub const USERNAME: Field = fields::text("username")
     .label("Username")
     .max(LONGEST_USERNAME)
@@ -52,7 +52,7 @@ fn lowercase_domain(address: &str) -> String {
     }
 }
 
-/// May do everything.
+/// Has all permissions.
 pub const IS_SUPERUSER: Field = fields::boolean("is_superuser")
     .label("Superuser status")
     .default(DefaultValue::Boolean(false))
@@ -66,7 +66,7 @@ const IS_SYSTEM_AUDITOR: Field = fields::boolean("is_system_auditor")
     .not_filterable()
     .unrecorded()
     .help("The user may see everything and change nothing.");
-/// Whether the user may sign in, by any method. Answers, like AWX's, do not show it.
+/// Whether the user may sign in, by any method. As in AWX, responses do not contain it.
 pub const IS_ACTIVE: Field = fields::boolean("is_active")
     .label("Active")
     .default(DefaultValue::Boolean(true))

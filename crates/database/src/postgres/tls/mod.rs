@@ -20,13 +20,13 @@ pub(crate) use self::settings::{Identity, separate};
 pub(super) use self::settings::{Mode, Settings};
 use self::verifier::{Trust, Verifier};
 
-/// The ALPN protocol, which PostgreSQL requires of clients that begin with TLS (`sslnegotiation=direct`).
+/// The ALPN protocol, which PostgreSQL requires for direct TLS connections (`sslnegotiation=direct`).
 const PROTOCOL: &[u8] = b"postgresql";
 
-/// What a connection needs for TLS. Reads files, so it blocks.
+/// The TLS configuration of a connection. Reads files, so it blocks.
 ///
 /// # Errors
-/// A file that cannot be read, or does not hold what it should.
+/// A file that cannot be read, or has invalid content.
 pub(super) fn configuration(settings: &Settings) -> Result<ClientConfig, String> {
     let provider = Arc::new(ring::default_provider());
     let trust = settings.root.as_ref().map(trust).transpose()?;
@@ -108,7 +108,7 @@ pub(super) fn warn(settings: &Settings, database: &str) {
             "the connection to PostgreSQL is encrypted, but the server's certificate is not verified: use sslmode=verify-full"
         );
     }
-    // libpq refuses it. It may be right where secrets are mounted into containers: everybody inside can read them.
+    // libpq rejects it. It may be correct in containers with mounted secrets, which all their users can read.
     if let Some(Identity { key, .. }) = &settings.identity {
         let mode = fs::metadata(key).map_or(0, |found| found.permissions().mode() & 0o7777);
         if mode & 0o007 != 0 {

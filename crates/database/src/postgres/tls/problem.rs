@@ -25,27 +25,27 @@ pub(crate) fn tls_problem(error: &tokio_postgres::Error, settings: &Settings) ->
         return None;
     }
     let problem = crate::migrate::problem(error);
-    // So the driver says it.
+    // The text of the driver.
     Some(if problem.ends_with("server does not support TLS") {
         TlsProblem {
             problem: "the server does not speak TLS".into(),
-            remedy: "set ssl = on in its postgresql.conf, or, if nobody else can read along on the way to it, write sslmode=prefer".into(),
+            remedy: "set ssl = on in its postgresql.conf, or use sslmode=prefer if the network is trusted".into(),
         }
     } else {
         let problem = problem.strip_prefix("error performing TLS handshake: ").unwrap_or(&problem);
         TlsProblem {
             problem: format!("no agreement on TLS was reached ({problem})"),
-            remedy: "the log of the server tells why; sslnegotiation=direct is understood from PostgreSQL 17 on".into(),
+            remedy: "see the log of the server; sslnegotiation=direct requires PostgreSQL 17".into(),
         }
     })
 }
 
-/// Whether an error is one of the handshake. The driver tells kinds of errors apart by their text only.
+/// Whether it is a handshake error. The driver distinguishes kinds of errors by their text only.
 pub(crate) fn is_handshake(error: &tokio_postgres::Error) -> bool {
     error.to_string() == "error performing TLS handshake"
 }
 
-/// What rustls says, which both the handshake and what comes after it hand on inside of an error of IO.
+/// The error of rustls, which both the handshake and later operations wrap in an IO error.
 pub(crate) fn cause(error: &tokio_postgres::Error) -> Option<&Error> {
     let mut cause = StdError::source(error);
     while let Some(error) = cause {
@@ -109,7 +109,7 @@ fn certificate(problem: &CertificateError, settings: &Settings) -> (String, Stri
         ),
         C::NotValidYetContext { not_before, .. } => (
             format!("the server's certificate, or one above it, is not valid yet{}", moment(": it is from ", *not_before)),
-            "look at the clocks of this machine and of the one that made it".to_owned(),
+            "check the clocks of this machine and of the one that issued it".to_owned(),
         ),
         C::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => (
             "the server's certificate is marked as that of an authority".to_owned(),
@@ -123,7 +123,7 @@ fn certificate(problem: &CertificateError, settings: &Settings) -> (String, Stri
     }
 }
 
-/// What the server says of us.
+/// The server's TLS alert.
 fn refused(alert: AlertDescription, settings: &Settings) -> (String, String) {
     use AlertDescription as A;
     match (alert, &settings.identity) {
@@ -142,13 +142,13 @@ fn refused(alert: AlertDescription, settings: &Settings) -> (String, String) {
         ),
         (A::CertificateRequired | A::HandshakeFailure, None) => (
             format!("the server rejected the TLS handshake ({alert:?})"),
-            "it may want a certificate: name one in sslcert, and its key in sslkey; else its log tells more".to_owned(),
+            "it may require a client certificate: set sslcert and sslkey; otherwise see its log".to_owned(),
         ),
-        _ => (format!("the server refuses TLS ({alert:?})"), "its log tells more".to_owned()),
+        _ => (format!("the server refuses TLS ({alert:?})"), "see its log".to_owned()),
     }
 }
 
-/// A name as webpki tells of it: `DnsName("db.example.org")`.
+/// A name in webpki's format: `DnsName("db.example.org")`.
 fn readable(name: &str) -> &str {
     name.split_once('"').and_then(|(_, rest)| rest.split_once('"')).map_or(name, |(name, _)| name)
 }

@@ -1,5 +1,6 @@
-//! What the URL says of TLS. Names and meanings are those of libpq
-//! (<https://www.postgresql.org/docs/current/libpq-ssl.html>); what libpq would pass over in silence is refused.
+//! The TLS parameters of the URL. Names and meanings are those of libpq
+//! (<https://www.postgresql.org/docs/current/libpq-ssl.html>); parameters that libpq would silently ignore are
+//! rejected.
 
 use std::path::PathBuf;
 
@@ -18,13 +19,13 @@ pub(crate) enum Mode {
     Prefer,
     /// Encrypted. The certificate is verified only if an authority is named.
     Require,
-    /// The certificate must come from an authority that is named.
+    /// The certificate must be issued by a trusted authority.
     VerifyCa,
-    /// And it must be for the host in the URL.
+    /// The certificate must also be for the host in the URL.
     VerifyFull,
 }
 
-/// The names of the modes, as libpq has them.
+/// The names of the modes, as in libpq.
 const MODES: [(&str, Mode); 6] = [
     ("disable", Mode::Disable),
     ("allow", Mode::Allow),
@@ -39,7 +40,7 @@ impl Mode {
         let known = MODES.iter().find(|(name, _)| *name == text);
         known.map(|(_, mode)| *mode).ok_or_else(|| {
             format!(
-                "there is no sslmode={text}; there are {}",
+                "unknown sslmode={text}; valid values are {}",
                 MODES.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
             )
         })
@@ -49,7 +50,7 @@ impl Mode {
         MODES.iter().find(|(_, mode)| *mode == self).map_or("", |(name, _)| name)
     }
 
-    /// What to ask the driver for first, and then, if the server refuses that.
+    /// The driver's mode for the first attempt, and for a second one if the server rejects the first.
     pub(crate) fn attempts(self) -> (SslMode, Option<SslMode>) {
         match self {
             Mode::Disable => (SslMode::Disable, None),
@@ -60,25 +61,25 @@ impl Mode {
     }
 }
 
-/// Whose certificates are trusted.
+/// The trusted authorities.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Root {
-    /// Those that the system trusts.
+    /// Those of the system.
     System,
     /// Those in a file.
     File(PathBuf),
 }
 
-/// What proves who we are: files in PEM.
+/// The client certificate: files in PEM.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Identity {
-    /// Our certificate, and after it those between it and the authority.
+    /// The certificate, followed by intermediate ones.
     pub(crate) certificate: PathBuf,
-    /// Its key.
+    /// Its private key.
     pub(crate) key: PathBuf,
 }
 
-/// What a URL says of TLS.
+/// The TLS parameters of a URL.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Settings {
     pub(crate) mode: Mode,
@@ -93,7 +94,7 @@ impl Settings {
     }
 }
 
-/// What stands in the URL.
+/// The parameters in the URL.
 #[derive(Default)]
 struct Given {
     mode: Option<String>,
@@ -102,14 +103,14 @@ struct Given {
     key: Option<String>,
 }
 
-/// What the driver knows, of those whose name begins as ours do.
+/// The driver's own parameters with the prefix `ssl`.
 const DRIVERS: &str = "sslnegotiation";
 
-/// Splits a URL into one that the driver understands, and what it says of TLS.
+/// Splits a URL into one for the driver, and its TLS parameters.
 ///
 /// # Errors
-/// What is unknown or contradicts itself, and what to write instead. Never holds more of the URL than names of
-/// parameters and values that belong to TLS.
+/// Unknown or contradictory parameters, with the correct form. The text contains only names of parameters and values of
+/// TLS parameters.
 pub(crate) fn separate(url: &str) -> (String, Result<Settings, String>) {
     let (base, query) = halves(url);
     let Some(query) = query else { return (base.to_owned(), Ok(Settings::default())) };
@@ -156,7 +157,7 @@ pub(crate) fn separate(url: &str) -> (String, Result<Settings, String>) {
     (known, settings)
 }
 
-/// A URL before and after its question mark, found as the driver finds it: a password may hold one.
+/// A URL before and after its question mark, found as the driver does: a password may contain one.
 fn halves(url: &str) -> (&str, Option<&str>) {
     let host = url.find('@').map_or(0, |at| at + 1);
     match url[host..].find('?') {
@@ -183,10 +184,10 @@ impl Given {
         let root = match (root, mode) {
             (Some(Root::File(_)), Mode::Disable | Mode::Allow | Mode::Prefer) => {
                 return Err(format!(
-                    "sslrootcert is of no use with sslmode={name}, which goes on without TLS: write sslmode=verify-full, or leave sslrootcert out"
+                    "sslrootcert has no effect with sslmode={name}, which falls back to no TLS: use sslmode=verify-full, or remove sslrootcert"
                 ));
             }
-            // Anybody can have a certificate from one of them.
+            // Any client can get a certificate from one of them.
             (Some(Root::System), mode) if mode != Mode::VerifyFull => {
                 return Err(format!(
                     "sslmode={name} proves nothing with sslrootcert=system, for anybody can have a certificate from there: write sslmode=verify-full"
@@ -269,14 +270,14 @@ mod tests {
     #[test]
     fn what_is_unknown_or_contradicts_itself_is_refused_with_what_to_write() {
         for (query, says) in [
-            ("sslmode=verify_full", "there is no sslmode=verify_full; there are disable, allow, prefer"),
+            ("sslmode=verify_full", "unknown sslmode=verify_full; valid values are disable, allow, prefer"),
             ("sslmode=", "sslmode has no value"),
             ("sslmode", "sslmode has no value"),
-            ("sslmode=require&sslmode=disable", "sslmode stands in it twice"),
+            ("sslmode=require&sslmode=disable", "sslmode is set twice"),
             ("sslrootcert=/ca.pem", "add sslmode=verify-full"),
-            ("sslmode=prefer&sslrootcert=/ca.pem", "goes on without TLS"),
-            ("sslmode=allow&sslrootcert=/ca.pem", "goes on without TLS"),
-            ("sslmode=disable&sslrootcert=/ca.pem", "goes on without TLS"),
+            ("sslmode=prefer&sslrootcert=/ca.pem", "falls back to no TLS"),
+            ("sslmode=allow&sslrootcert=/ca.pem", "falls back to no TLS"),
+            ("sslmode=disable&sslrootcert=/ca.pem", "falls back to no TLS"),
             ("sslmode=verify-ca&sslrootcert=system", "write sslmode=verify-full"),
             ("sslmode=require&sslrootcert=system", "write sslmode=verify-full"),
             ("sslmode=verify-ca", "name its file in sslrootcert"),

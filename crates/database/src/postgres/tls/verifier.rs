@@ -1,4 +1,4 @@
-//! Whether a certificate is the one that a server should have.
+//! Verification of the server's certificate.
 
 use std::sync::Arc;
 
@@ -11,16 +11,16 @@ use rustls::{CertificateError, DigitallySignedStruct, RootCertStore, SignatureSc
 use x509_cert::Certificate;
 use x509_cert::der::Decode as _;
 
-/// The certificates to trust.
+/// The trusted certificates.
 #[derive(Debug)]
 pub(super) struct Trust {
     /// The authorities.
     pub(super) roots: RootCertStore,
-    /// The certificates that the operator has named one by one.
+    /// Certificates that the operator has configured as trusted.
     pub(super) named: Vec<CertificateDer<'static>>,
 }
 
-/// Verifies what libpq's modes want verified.
+/// Verifies certificates as libpq's modes do.
 #[derive(Debug)]
 pub(super) struct Verifier {
     provider: Arc<CryptoProvider>,
@@ -29,8 +29,8 @@ pub(super) struct Verifier {
 }
 
 impl Verifier {
-    /// Without trust any certificate will do. That the server holds the certificate's key is always checked: channel
-    /// binding would prove nothing otherwise.
+    /// Without trust settings any certificate is accepted. The signature of the handshake is always verified, because
+    /// channel binding depends on it.
     pub(super) fn new(provider: Arc<CryptoProvider>, trust: Option<Trust>, wants_name: bool) -> Verifier {
         Verifier { provider, trust, wants_name }
     }
@@ -45,8 +45,8 @@ impl Trust {
         now: UnixTime,
         provider: &CryptoProvider,
     ) -> Result<(), rustls::Error> {
-        // One that signs itself is usually marked as an authority (`openssl req -x509`), and webpki takes no authority
-        // for a server. Nothing is left to prove of a certificate that the operator has named.
+        // Self-signed certificates are usually marked as authority (`openssl req -x509`), which webpki rejects as
+        // server certificate. A certificate that the operator has configured needs no further verification.
         if self.named.iter().any(|named| named == shown) {
             return verify_time(shown, now);
         }
