@@ -17,7 +17,7 @@ use crate::options::DataOptions;
 use crate::output::{print_line, warn};
 use crate::storage::{self, KEY_FILE, VAULT_FOLDER};
 
-/// Writes an archive of everything to `file`.
+/// Writes a backup to `file`.
 pub fn run(options: &DataOptions, file: &Path, replace: bool) -> Result<()> {
     let folder = &options.data;
     if !folder.is_dir() {
@@ -43,7 +43,7 @@ pub fn run(options: &DataOptions, file: &Path, replace: bool) -> Result<()> {
         origin,
         &mut |_, row| encryption_key_ids(row, &mut used),
         || {
-            // Keys may be made or retired meanwhile: what the snapshot needs was there before it or is there now.
+            // Keys may be created or removed meanwhile: those of the snapshot existed before it or still exist.
             let mut keys = before;
             keys.extend(read_keys(folder)?);
             ids = key_ids(&folder.join(VAULT_FOLDER))?;
@@ -71,7 +71,7 @@ pub fn run(options: &DataOptions, file: &Path, replace: bool) -> Result<()> {
     ))
 }
 
-/// The key files in a data folder, by their names there.
+/// The key files in a data folder, by name.
 pub fn read_keys(folder: &Path) -> Result<BTreeMap<String, Zeroizing<Vec<u8>>>> {
     let mut keys = BTreeMap::new();
     let secret = folder.join(KEY_FILE);
@@ -94,7 +94,7 @@ pub fn read_keys(folder: &Path) -> Result<BTreeMap<String, Zeroizing<Vec<u8>>>> 
         }
         match fs::read(&path) {
             Ok(bytes) => drop(keys.insert(format!("{VAULT_FOLDER}/{name}"), Zeroizing::new(bytes))),
-            // Retired since the folder was listed.
+            // Removed since the folder was listed.
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(source) => return Err(BackupError::File { doing: "read", path, source }.into()),
         }

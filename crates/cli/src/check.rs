@@ -1,4 +1,4 @@
-//! `hostler check`: what is wrong with the data, and what to do about it. It changes nothing.
+//! `hostler check`: finds problems in the data and suggests corrections. It changes nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::PermissionsExt;
@@ -18,18 +18,18 @@ use crate::options::DataOptions;
 use crate::output::print_line;
 use crate::storage::{self, KEY_FILE, VAULT_FOLDER};
 
-/// What was found.
+/// The problems found.
 #[derive(Default)]
 struct Findings(Vec<String>);
 
 impl Findings {
-    /// Notes what is wrong, and what to do.
+    /// Adds a problem and its correction.
     fn note(&mut self, problem: impl std::fmt::Display, remedy: &str) {
         self.0.push(format!("{problem}: {remedy}"));
     }
 }
 
-/// Looks at everything, and says what is wrong.
+/// Runs all checks, and prints the problems.
 pub fn run(options: &DataOptions, config: &ConfigFile) -> Result<()> {
     let folder = &options.data;
     if !folder.is_dir() {
@@ -46,15 +46,17 @@ pub fn run(options: &DataOptions, config: &ConfigFile) -> Result<()> {
     match Snapshot::open(&location) {
         Ok(mut snapshot) => {
             if let Err(problem) = check_database(&mut snapshot, &keys, &mut findings) {
-                findings.note(problem, "what comes after it could not be checked");
+                findings.note(problem, "later checks were skipped");
             }
         }
         Err(problem @ CopyError::NoDatabase(_)) if keys.is_empty() => {
             findings.note(problem, "hostler serve creates it")
         }
         Err(problem @ CopyError::NoDatabase(_)) => {
-            findings
-                .note(problem, "restore a backup, for the keys show that there was one; hostler serve makes it anew");
+            findings.note(
+                problem,
+                "restore a backup, because the keys show that there was a database; hostler serve creates a new one",
+            );
         }
         Err(problem) => findings.note(problem, "nothing in it could be checked"),
     }
@@ -68,8 +70,8 @@ pub fn run(options: &DataOptions, config: &ConfigFile) -> Result<()> {
     }
 }
 
-/// A configuration file with a password in it, and the keys of certificates, are nobody else's business; their group may
-/// be that of the service.
+/// A configuration file with a password, and the private keys of certificates, must not be readable by all users. Their
+/// group may be that of the service.
 fn check_config(config: &ConfigFile, client_key: Option<&Path>, findings: &mut Findings) {
     const CLOSE: &str = "run chmod o= on it";
     let mode = |path: &Path| path.metadata().map(|found| found.permissions().mode() & 0o7777).ok();
@@ -103,7 +105,7 @@ fn check_keys(folder: &Path, findings: &mut Findings) -> BTreeSet<String> {
         Err(problem @ KeyError::Io { .. }) => {
             findings.note(problem, "a server without it makes a new one, which ends all sessions");
         }
-        // The others say what to do.
+        // The other errors contain the correction.
         Err(problem) => findings.0.push(problem.to_string()),
         Ok(_) => {}
     }
@@ -151,7 +153,7 @@ fn check_secrets(snapshot: &mut Snapshot, keys: &BTreeSet<String>, findings: &mu
     Ok(())
 }
 
-/// The next id must be greater than all that there are.
+/// The next id must be greater than all existing ones.
 fn check_ids(snapshot: &mut Snapshot, findings: &mut Findings) -> Result<(), CopyError> {
     for table in snapshot.tables().to_vec() {
         let Some(last) = table.last_id else { continue };
@@ -164,7 +166,7 @@ fn check_ids(snapshot: &mut Snapshot, findings: &mut Findings) -> Result<(), Cop
     Ok(())
 }
 
-/// Every object has its roles, and every role its object.
+/// Every object has its roles, and every role has its object.
 fn check_roles(snapshot: &mut Snapshot, findings: &mut Findings) -> Result<(), CopyError> {
     const REPORT: &str = "restore a backup from before, or report this";
     let holding: Vec<&Resource> =
@@ -203,7 +205,7 @@ fn check_roles(snapshot: &mut Snapshot, findings: &mut Findings) -> Result<(), C
     Ok(())
 }
 
-/// The flags of a user say the same as the grants, and somebody can administer.
+/// The flags of users agree with the grants, and there is an active superuser.
 fn check_superusers(snapshot: &mut Snapshot, findings: &mut Findings) -> Result<(), CopyError> {
     for (flag, singleton) in [("is_superuser", Singleton::Administrator), ("is_system_auditor", Singleton::Auditor)] {
         let field = singleton.field();
@@ -226,7 +228,7 @@ fn check_superusers(snapshot: &mut Snapshot, findings: &mut Findings) -> Result<
     Ok(())
 }
 
-/// The number that a query answers; 0 if it answers none.
+/// The number that a query returns; 0 if it returns none.
 fn number(snapshot: &mut Snapshot, sql: &str) -> Result<i64, CopyError> {
     let rows = snapshot.query(sql)?;
     Ok(rows.first().and_then(|row| row.first()).and_then(Json::as_i64).unwrap_or_default())

@@ -1,9 +1,8 @@
 //! `hostler restore` and `hostler migrate`.
 //!
-//! Until everything has arrived and was compared, nothing is changed but a file of its own name or, on PostgreSQL, a
-//! database that is marked as unfinished. Then a file in the data folder says that the change has begun, and goes when
-//! it is done. So whenever the process is killed, either nothing has changed, or no server starts until a restore has
-//! run to its end.
+//! Until all data were written and verified, only a temporary file is created or, on PostgreSQL, a database that is
+//! marked as unfinished. Then a file in the data folder records that the change has begun; it is deleted at the end. If
+//! the process is killed, either nothing has changed, or no server starts until a restore has completed.
 
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::Write;
@@ -20,9 +19,9 @@ use crate::options::DataOptions;
 use crate::output::print_line;
 use crate::storage::{self, DATABASE_FILE, RESTORING_FILE, UNFINISHED_FILE};
 
-/// Restores an archive into the data folder or database that the options name.
+/// Restores an archive to the data folder or database of the options.
 pub fn run(options: &DataOptions, file: &Path, force: bool) -> Result<()> {
-    // All of it is read before anything is touched.
+    // All of it is read before anything is changed.
     let mut archive = Archive::open(file)?;
     let keys = archive.keys()?;
     let folder = &options.data;
@@ -47,7 +46,7 @@ pub fn run(options: &DataOptions, file: &Path, force: bool) -> Result<()> {
     let summary = match transfer(&mut archive, &destination, ready) {
         Ok(summary) => summary,
         Err(problem) => {
-            // Whatever is left of it is of no use.
+            // A partial file is useless.
             let _ = fs::remove_file(&restoring);
             return Err(problem.into());
         }
@@ -86,11 +85,11 @@ pub fn migrate(folder: &Path, to: &str) -> Result<()> {
         summary.rows, summary.tables
     ))?;
     print_line(&format!(
-        "Start the server with the same --data and with --database; {DATABASE_FILE} was left as it is and is not used then."
+        "Start the server with the same --data and with --database; {DATABASE_FILE} is unchanged and no longer used."
     ))
 }
 
-/// What a restore would replace: the embedded database, and keys other than those in the archive.
+/// The data that a restore would replace: the embedded database, and keys other than those in the archive.
 fn in_the_way(folder: &Path, location: &Location, keys: &[KeyFile]) -> Result<Vec<PathBuf>> {
     let mut found = vec![];
     if matches!(location, Location::Sqlite(_)) {
@@ -105,7 +104,7 @@ fn in_the_way(folder: &Path, location: &Location, keys: &[KeyFile]) -> Result<Ve
     Ok(found)
 }
 
-/// Begins to change the data folder: sets aside what is in the way, and writes the keys. The database follows.
+/// Begins to change the data folder: moves existing files aside, and writes the keys. The database follows.
 fn change(
     folder: &Path,
     in_the_way: &[PathBuf],
@@ -141,7 +140,7 @@ fn change(
     Ok(())
 }
 
-/// A folder for what is set aside: the first `replaced-N` that is free.
+/// A folder for existing files: the first unused `replaced-N`.
 fn new_folder(folder: &Path) -> std::io::Result<PathBuf> {
     let mut number = 1;
     loop {
@@ -153,7 +152,7 @@ fn new_folder(folder: &Path) -> std::io::Result<PathBuf> {
     }
 }
 
-/// Writes a file that only its owner may read, and waits until the disk has it and its name.
+/// Writes a file that only its owner can read, and syncs it and its directory.
 fn write_file(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;

@@ -8,7 +8,7 @@ use crate::options::{DataOptions, SecretsCommand};
 use crate::output::print_line;
 use crate::storage;
 
-/// Runs one of the commands about secrets.
+/// Runs a `secrets` command.
 pub async fn run(command: SecretsCommand) -> Result<()> {
     match command {
         SecretsCommand::Rotate { data } => rotate(&data).await,
@@ -18,7 +18,7 @@ pub async fn run(command: SecretsCommand) -> Result<()> {
 
 async fn rotate(data: &DataOptions) -> Result<()> {
     let (database, keys) = storage::existing(data).await?;
-    // Whether anybody still listens makes no difference: what has begun is brought to its end.
+    // A closed standard output does not interrupt the rotation.
     let mut report = |progress: Progress| drop(print_line(&line(&progress)));
     let outcome = keys.vault.rotate(&database, &secret_columns(), &mut report).await;
     database.close().await;

@@ -1,4 +1,4 @@
-//! `hostler setting`: settings on the data itself, for anyone who can read the data folder.
+//! `hostler setting`: changes settings directly in the database, for users who can read the data folder.
 
 use anyhow::{Result, anyhow};
 use hostler_server::{list_settings, reset_setting, set_setting};
@@ -7,7 +7,7 @@ use crate::options::SettingCommand;
 use crate::output::print_line;
 use crate::storage;
 
-/// Runs one of the commands.
+/// Runs a `setting` command.
 pub async fn run(command: SettingCommand) -> Result<()> {
     match command {
         SettingCommand::List { data } => {

@@ -1,4 +1,4 @@
-//! The data folder: what is in it, and opening it.
+//! The data folder: its files, and opening them.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::os::unix::fs::DirBuilderExt;
@@ -15,24 +15,24 @@ use crate::options::DataOptions;
 
 /// The database file in the data folder.
 pub const DATABASE_FILE: &str = "hostler.db";
-/// What a restore fills; it gets the name of the database when it is complete.
+/// The file that a restore fills; it is renamed to the database file when it is complete.
 pub const RESTORING_FILE: &str = "hostler.db.restoring";
 /// The secret key in the data folder.
 pub const KEY_FILE: &str = "secret.key";
 /// The folder of the keys that encrypt secrets, in the data folder.
 pub const VAULT_FOLDER: &str = "keys";
-/// The file that says that a restore has begun to change the data folder, and not ended.
+/// The file that records an unfinished restore into the data folder.
 pub const UNFINISHED_FILE: &str = "unfinished-restore";
-/// The file whose lock says that the data folder is in use.
+/// The lock file of the data folder.
 const LOCK_FILE: &str = ".lock";
 
-/// Opens, and if need be creates, what the options name.
+/// Opens the data of the options, and creates it if it does not exist.
 pub async fn open(options: &DataOptions) -> Result<(Database, Keys)> {
     let folder = &options.data;
     make_private(folder)?;
     share(folder)?;
     refuse_unfinished(folder)?;
-    // A key that is of no use is said before the database is touched, and none is made for a database that is refused.
+    // An unusable key is reported before the database is opened, and no key is created for a rejected database.
     let key = folder.join(KEY_FILE);
     if key.exists() {
         SecretKey::load(&key)?;
@@ -47,10 +47,10 @@ pub async fn open(options: &DataOptions) -> Result<(Database, Keys)> {
     Ok((database, Keys { secret, vault }))
 }
 
-/// Opens the data without creating anything: a mistyped folder must not give an empty database.
+/// Opens existing data: a mistyped folder must be an error instead of a new empty database.
 ///
 /// # Errors
-/// If no server has ever started there.
+/// If no server has been started with this folder.
 pub async fn existing(options: &DataOptions) -> Result<(Database, Keys)> {
     let folder = &options.data;
     let remedy = "name the one that the server uses by --data or HOSTLER_DATA; hostler serve creates what is not there";
@@ -66,7 +66,7 @@ pub async fn existing(options: &DataOptions) -> Result<(Database, Keys)> {
     open(options).await
 }
 
-/// What the options name, to work on it without serving it.
+/// Opens the data of the options for a command.
 ///
 /// # Errors
 /// As [`existing`].
@@ -79,7 +79,7 @@ pub async fn app(options: &DataOptions) -> Result<App> {
     ))
 }
 
-/// Where the database is.
+/// The location of the database.
 pub fn location(options: &DataOptions) -> Result<Location> {
     match &options.database {
         None => Ok(Location::Sqlite(options.data.join(DATABASE_FILE))),
@@ -87,7 +87,7 @@ pub fn location(options: &DataOptions) -> Result<Location> {
     }
 }
 
-/// A PostgreSQL server by its URL.
+/// The location of a PostgreSQL database by its URL.
 pub fn postgres(url: &str) -> Result<Location> {
     if url.starts_with("postgres://") || url.starts_with("postgresql://") {
         return Ok(Location::Postgres(url.to_owned()));
@@ -95,7 +95,7 @@ pub fn postgres(url: &str) -> Result<Location> {
     bail!("a PostgreSQL database is named by a URL like postgres://user@host/name")
 }
 
-/// Refuses a folder in which a restore was interrupted: it may hold keys of one installation and data of another.
+/// Rejects a folder with an interrupted restore: it may contain keys of one installation and data of another.
 pub fn refuse_unfinished(folder: &Path) -> Result<()> {
     let has = |name: &str| folder.join(name).exists();
     if has(UNFINISHED_FILE) || (has(RESTORING_FILE) && !has(DATABASE_FILE)) {
@@ -104,15 +104,15 @@ pub fn refuse_unfinished(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Says that this process uses the data folder, until it ends; several may.
+/// Takes a shared lock on the data folder until the process ends.
 ///
 /// # Errors
-/// If a restore or a migration has it for itself.
+/// If a restore or a migration has an exclusive lock.
 pub fn share(folder: &Path) -> Result<()> {
     hold(folder, File::try_lock_shared, "a restore or a migration of the data folder")
 }
 
-/// Has the data folder for this process alone, until it ends.
+/// Takes an exclusive lock on the data folder until the process ends.
 ///
 /// # Errors
 /// If another process uses it.
@@ -121,7 +121,7 @@ pub fn claim(folder: &Path) -> Result<()> {
 }
 
 fn hold(folder: &Path, lock: fn(&File) -> Result<(), TryLockError>, other: &str) -> Result<()> {
-    // Closing the file would end the lock.
+    // Closing the file would release the lock.
     static LOCK: OnceLock<File> = OnceLock::new();
     let path = folder.join(LOCK_FILE);
     let failed = || format!("{} cannot be locked", path.display());
@@ -136,7 +136,7 @@ fn hold(folder: &Path, lock: fn(&File) -> Result<(), TryLockError>, other: &str)
     Ok(())
 }
 
-/// The folder holds secrets: nobody else may look in.
+/// The folder contains secrets: other users must not have access.
 pub fn make_private(folder: &Path) -> Result<()> {
     if !folder.exists() {
         DirBuilder::new()
@@ -148,8 +148,8 @@ pub fn make_private(folder: &Path) -> Result<()> {
     if !folder.is_dir() {
         bail!("the data folder {} is not a folder", folder.display());
     }
-    // Find out now, with a clear message, rather than by an odd error of the database.
-    // A name of this process: others may start in the same folder at this moment.
+    // Detect an unwritable folder now, with a clear message. The file name contains the process id, because other
+    // processes may start in the same folder at the same time.
     let probe = folder.join(format!(".written-{}", std::process::id()));
     fs::write(&probe, b"").with_context(|| format!("the data folder {} cannot be written", folder.display()))?;
     fs::remove_file(&probe).with_context(|| format!("the data folder {} cannot be written", folder.display()))
@@ -160,7 +160,7 @@ pub fn database_files(folder: &Path) -> Vec<PathBuf> {
     ["", "-wal", "-shm"].map(|suffix| folder.join(format!("{DATABASE_FILE}{suffix}"))).to_vec()
 }
 
-/// Makes names in a folder outlast a power cut.
+/// Syncs a directory, so that its entries survive a power failure.
 pub fn sync(folder: &Path) -> Result<()> {
     File::open(folder)
         .and_then(|file| file.sync_all())

@@ -1,4 +1,4 @@
-//! `hostler user`: users on the data itself, for anyone who can read the data folder.
+//! `hostler user`: changes users directly in the database, for users who can read the data folder.
 
 use std::io::{BufRead, IsTerminal};
 
@@ -15,7 +15,7 @@ use crate::options::UserCommand;
 use crate::output::print_line;
 use crate::storage;
 
-/// Runs one of the user commands.
+/// Runs a `user` command.
 pub async fn run(command: UserCommand) -> Result<()> {
     match command {
         UserCommand::Create { data, username, superuser, email } => {
@@ -56,7 +56,7 @@ pub async fn run(command: UserCommand) -> Result<()> {
     }
 }
 
-/// Changes one field of a user.
+/// Changes a field of a user.
 async fn change(app: &App, username: &str, field: &str, value: Json) -> Result<()> {
     let body: Map<String, Json> = [(field.to_owned(), value)].into_iter().collect();
     let (actor, target) = (operator(app).await?, ObjectKey::Name(username.to_owned()));
@@ -64,7 +64,7 @@ async fn change(app: &App, username: &str, field: &str, value: Json) -> Result<(
     Ok(())
 }
 
-/// Access to the data allows everything, under the password policy in force.
+/// No permission check: only the password policy applies.
 async fn operator(app: &App) -> Result<Actor> {
     let settings = Settings::load(&app.engine.database).await?;
     Ok(settings.system_actor())
@@ -109,7 +109,7 @@ fn read_password() -> Result<String> {
     Ok(password)
 }
 
-/// A failure in one line.
+/// An error in one line.
 fn explain(failure: Error) -> anyhow::Error {
     let text = match failure {
         Error::Invalid(problems) => {

@@ -33,7 +33,7 @@ const NOT_AUTHENTICATED: &str =
 const CODE_REQUIRED: &str =
     "This user has a second factor, which Basic authentication cannot carry: use a token, or log in.";
 
-/// 401, the same for missing and wrong credentials: it does not tell whether the user exists.
+/// 401 with the same body for missing and wrong credentials, so that it does not reveal whether the user exists.
 pub(crate) fn unauthenticated() -> Response {
     Response::detail(StatusCode::UNAUTHORIZED, NOT_AUTHENTICATED)
         .with(header::WWW_AUTHENTICATE, "Bearer realm=api authorization_url=/api/o/authorize/")
@@ -44,9 +44,9 @@ fn code_required() -> Response {
     Response { content: Content::Json(json!({"detail": CODE_REQUIRED})), ..unauthenticated() }
 }
 
-/// What is known of a request before its body is read.
+/// The authentication result of a request, before its body is read.
 pub(crate) struct Authentication {
-    /// The settings in force; if the database did not answer, the last known ones.
+    /// The settings in force; if the database is unavailable, the cached ones.
     pub settings: Arc<Settings>,
     pub client: ClientInfo,
     pub outcome: AuthOutcome,
@@ -106,7 +106,7 @@ impl<'a> RequestCredentials<'a> {
 pub(crate) struct RequestHead<'a> {
     pub headers: &'a HeaderMap,
     pub method: &'a Method,
-    /// The other end of the connection.
+    /// The peer address of the connection.
     pub peer: PeerAddr,
 }
 
@@ -131,7 +131,7 @@ impl RequestHead<'_> {
         self.conclude(app, verified)
     }
 
-    /// Takes the request for anonymous, whatever its credentials.
+    /// Treats the request as anonymous, whatever its credentials.
     pub(crate) async fn anonymous(self, app: &App) -> Authentication {
         let verified = self.count_as_none(app).await;
         self.conclude(app, verified)
@@ -156,7 +156,7 @@ impl RequestHead<'_> {
         let username: Cow<'_, str> = normalize_username(username);
         let user = UserRow::by_name(app, &username).await?;
         let settings = Arc::clone(&user.settings);
-        // Ignored, as in AWX: what anybody may read is answered.
+        // Invalid credentials are ignored on public paths, as in AWX.
         if !settings.boolean(&AUTH_BASIC_ENABLED) {
             return Ok((settings, AuthOutcome::Anonymous));
         }

@@ -9,9 +9,9 @@ use serde_json::{Map, Value as Json};
 
 use crate::response::Response;
 
-/// Longest body, in bytes: as AWX's own limit.
+/// The maximum body size, in bytes, as in AWX.
 pub(crate) const LONGEST_BODY: usize = 2_621_440;
-/// Longest time to wait for the whole body.
+/// The timeout for the whole body.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 const WRONG_TYPE: &str = "You did not use correct Content-Type in your HTTP request. If you are using our REST API, the \
@@ -35,7 +35,7 @@ fn too_long() -> Response {
     Response::detail(StatusCode::PAYLOAD_TOO_LARGE, format!("The request's body is longer than {LONGEST_BODY} bytes."))
 }
 
-/// Refuses a body by what its headers say, before a byte of it is read.
+/// Rejects a body by its headers, before it is read.
 pub(crate) fn check_headers(headers: &HeaderMap) -> Result<(), Response> {
     let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if length.is_some_and(|length| length > LONGEST_BODY) { Err(too_long()) } else { Ok(()) }
@@ -49,7 +49,7 @@ pub(crate) fn object(headers: &HeaderMap, bytes: &[u8]) -> Result<Map<String, Js
     }
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let media_type = content_type.split(';').next().unwrap_or_default().trim();
-    // `curl -d '{…}'` says so of every body that it is not told the type of. What is not JSON is still refused.
+    // curl sends this type for `-d '{…}'` without a content type. A body that is not JSON is still rejected.
     let from_curl = media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded")
         && bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
     if !(media_type.eq_ignore_ascii_case("application/json") || from_curl) {
@@ -65,7 +65,7 @@ pub(crate) fn object(headers: &HeaderMap, bytes: &[u8]) -> Result<Map<String, Js
             serde_json::json!({"__all__": ["This field may not be null."]}),
         )),
         Ok(_) => Err(bad("not a JSON object".into())),
-        // serde_json tells line and column, and nothing of the content.
+        // serde_json reports line and column, but no content.
         Err(problem) => Err(bad(format!("{problem}\nPossible cause: trailing comma."))),
     }
 }

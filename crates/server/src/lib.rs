@@ -1,4 +1,4 @@
-//! Hostler over HTTP: the only place that knows statuses and headers.
+//! Hostler's HTTP server: the only crate with HTTP statuses and headers.
 
 mod authenticate;
 mod body;
@@ -43,8 +43,7 @@ use axum::http::Request;
 use hostler_listener::{Listener, Timeouts};
 use tower::{ServiceExt as _, service_fn};
 
-/// Answers requests until `stop` is done, then lets the running ones finish, until `force` is done or the limit is
-/// reached.
+/// Serves requests until `stop` completes, then waits for running ones until `force` completes or the timeout expires.
 pub async fn serve(
     listeners: Vec<Listener>,
     app: App,
@@ -55,7 +54,7 @@ pub async fn serve(
     let cleanup = tokio::spawn(cleanup::run(app.clone()));
     let probes = health::routes(app.engine.clone());
     let app = Arc::new(app);
-    // Not by a router: `dispatch` is one.
+    // `dispatch` routes requests itself.
     let service = service_fn(move |request: Request<Body>| {
         let app = Arc::clone(&app);
         let probe = health::PATHS.contains(&request.uri().path()).then(|| probes.clone());
@@ -67,6 +66,6 @@ pub async fn serve(
         }
     });
     hostler_listener::serve(listeners, service, timeouts, stop, force).await;
-    // What it was about to remove stays for the next time.
+    // Interrupted cleanup continues at the next start.
     cleanup.abort();
 }

@@ -39,8 +39,8 @@ impl Request {
         form_urlencoded::Serializer::new(String::new()).extend_pairs(&self.query).finish()
     }
 
-    /// Rejects a session request that another site could have made the browser send. `sent` is the CSRF token from
-    /// the header or the form.
+    /// Rejects a session request that another site may have forged. `sent` is the CSRF token from the header or the
+    /// form.
     pub(crate) fn check_csrf(&self, sent: Option<&str>) -> Result<(), Response> {
         check_csrf(&self.settings, self.client, &self.headers, sent)
     }

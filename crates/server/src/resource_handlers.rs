@@ -232,7 +232,7 @@ pub(crate) async fn explain_access(
     Ok(Response::ok(explain(engine, actor, user, object.unwrap_or_default()).await?))
 }
 
-/// A list that AWX has: OPTIONS shows no actions, other methods are 501.
+/// A list of AWX that is not implemented: OPTIONS shows no actions, other methods are 501.
 pub(crate) fn unimplemented_list(name: &str, request: &Request) -> HandlerResult {
     let title = name.replace('_', " ");
     match request.method {
@@ -250,7 +250,8 @@ pub(crate) fn unimplemented_list(name: &str, request: &Request) -> HandlerResult
     }
 }
 
-/// A path that AWX has below an object: 501 if the actor may see the object, and for POST may start it.
+/// A path of AWX below an object that is not implemented: 501 if the actor may see the object, and for POST may start
+/// the action.
 pub(crate) async fn unimplemented_sublist(
     engine: &Engine,
     actor: &Actor,
@@ -271,7 +272,7 @@ fn etag_of(resource: &Resource, json: &Map<String, Json>, version: i64) -> Strin
     etag(resource, json.get("id").and_then(Json::as_i64).unwrap_or_default(), version)
 }
 
-/// The entity tag of one state of an object (RFC 9110, section 8.8.3).
+/// The ETag of an object (RFC 9110, section 8.8.3).
 fn etag(resource: &Resource, id: i64, version: i64) -> String {
     format!("\"{}-{id}-{version}\"", resource.name)
 }

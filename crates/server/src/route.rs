@@ -1,4 +1,4 @@
-//! Routes: what each path is. The paths of resources come from the registry.
+//! Routes. The paths of resources come from the registry.
 
 use std::borrow::Cow;
 
@@ -11,9 +11,8 @@ use crate::metrics::RoutePattern;
 use crate::oauth::Endpoint;
 use crate::sign_in::UserPath;
 
-/// The lists of AWX's API that Hostler does not serve yet. They answer 501, and OPTIONS
-/// without actions: the `awx` command reads OPTIONS of some of them before any command
-/// on users or teams.
+/// Lists of AWX's API that are not implemented yet. They respond with 501, and to OPTIONS without actions: the `awx`
+/// command requests OPTIONS of some of them before any command on users or teams.
 pub(crate) const UNIMPLEMENTED_LISTS: &[&str] = &[
     "ad_hoc_commands",
     "constructed_inventories",
@@ -41,7 +40,7 @@ pub(crate) const UNIMPLEMENTED_LISTS: &[&str] = &[
     "workflow_jobs",
 ];
 
-/// What a path is.
+/// The route of a path.
 #[derive(Clone)]
 pub(crate) enum Route {
     ApiRoot,
@@ -69,9 +68,9 @@ pub(crate) enum Route {
     LookupTest(&'static Registered, String),
     /// Why a user has permissions; not in AWX.
     ExplainAccess(&'static Registered, String),
-    /// A list that AWX has and Hostler does not serve yet.
+    /// A list of AWX that is not implemented yet.
     UnimplementedList(&'static str),
-    /// A path below an object that AWX has and Hostler does not serve yet.
+    /// A path of AWX below an object that is not implemented yet.
     UnimplementedSublist(&'static Registered, String, &'static str),
 }
 

@@ -1,4 +1,4 @@
-//! The paths that are no resource: roots, ping, config.
+//! The paths that are not resources: roots, ping, config.
 
 use axum::http::StatusCode;
 use hostler_engine::Registry;
@@ -13,7 +13,7 @@ use crate::settings::definitions::system::INSTALL_UUID;
 use crate::settings::definitions::ui::{CUSTOM_LOGIN_INFO, CUSTOM_LOGO};
 use crate::state::App;
 
-/// The release of AWX whose API we speak.
+/// The AWX version of the API.
 pub(crate) const AWX_VERSION: &str = "24.6.1";
 
 /// `GET /api/`.
@@ -32,7 +32,7 @@ pub(crate) fn api_root(settings: &Settings) -> Response {
     )
 }
 
-/// The answer to OPTIONS of a path that is no list and no object; none for other routes.
+/// The OPTIONS response of a path that is neither list nor object; none for other routes.
 pub(crate) fn options(route: &Route) -> Option<Response> {
     let (name, description) = match route {
         Route::ApiRoot => ("REST API", "The versions of the API that this server speaks."),
@@ -47,9 +47,8 @@ pub(crate) fn options(route: &Route) -> Option<Response> {
     Some(Response::json(StatusCode::OK, words))
 }
 
-/// Lists without which `awx export` and `awx import` do nothing at all, even if
-/// asked for none of them: by the name that the root gives them, and their path.
-/// Until they are built they say so (501).
+/// Lists that `awx export` and `awx import` require to start, even if they are not exported: by their name in the API
+/// root, and their path. Until they are implemented they respond with 501.
 const LISTS_REQUIRED_BY_AWXKIT: &[(&str, &str)] = &[
     ("inventory", "inventories"),
     ("inventory_sources", "inventory_sources"),
@@ -60,7 +59,7 @@ const LISTS_REQUIRED_BY_AWXKIT: &[(&str, &str)] = &[
     ("workflow_job_templates", "workflow_job_templates"),
 ];
 
-/// `GET /api/v2/`: what exists, and what clients rely on.
+/// `GET /api/v2/`: the lists that exist, and those that clients require.
 pub(crate) fn version_root(registry: Registry) -> Response {
     let mut links = Map::new();
     for name in ["ping", "config", "settings", "me", "metrics"] {
@@ -76,7 +75,7 @@ pub(crate) fn version_root(registry: Registry) -> Response {
     Response::ok(links)
 }
 
-/// `GET /api/v2/ping/`: for anybody, so it tells nothing about the inside.
+/// `GET /api/v2/ping/`: without authentication, so it reveals no internals.
 pub(crate) fn ping(app: &App, settings: &Settings) -> Response {
     Response::json(
         StatusCode::OK,
@@ -125,8 +124,8 @@ pub(crate) fn config(actor: &Actor) -> Response {
     Response::json(StatusCode::OK, body)
 }
 
-/// Our own name.
+/// The product name.
 pub(crate) const OWN_NAME: &str = "Hostler";
 
-/// What we call ourselves.
+/// The product name with its version, in the header `Server`.
 pub(crate) const SERVER_NAME: &str = concat!("Hostler/", env!("CARGO_PKG_VERSION"));

@@ -1,4 +1,4 @@
-//! How long a session lasts after its latest request.
+//! The lifetime of a session after its latest request.
 
 use axum::http::{HeaderMap, HeaderName};
 use hostler_database::Error;
@@ -10,21 +10,21 @@ use crate::settings::Settings;
 use crate::settings::definitions::authentication::session_seconds;
 use crate::state::App;
 
-/// The header that tells a client for how many seconds its session still lasts, as in AWX.
+/// The header with the remaining lifetime of the session in seconds, as in AWX.
 pub(crate) const SESSION_TIMEOUT: HeaderName = HeaderName::from_static("session-timeout");
-/// A request with this header does not renew the session, as in AWX: a page sends it by itself, not the person.
+/// A request with this header does not renew the session, as in AWX: pages send it for background requests.
 const QUIET_HEADER: HeaderName = HeaderName::from_static("x-ws-session-quiet");
-/// A session is renewed when this much of its time has passed; a tenth for short ones.
+/// The part of the lifetime after which a session is renewed.
 const RENEWAL_INTERVAL: SignedDuration = SignedDuration::from_secs(60);
 
-/// How long a session lasts.
+/// The lifetime of a session.
 pub(crate) fn age(settings: &Settings) -> SignedDuration {
     SignedDuration::from_secs(session_seconds(settings))
 }
 
-/// Extends a session to its whole time from now. Returns whether that was written, so that its cookie must be set again.
-/// It is not written at each request, but often enough that hardly any time is lost. A session that ends later than that
-/// was renewed before the clock was set back, and is shortened.
+/// Extends a session to its full lifetime from now. Returns whether that was written, so that its cookie must be set
+/// again. It is not written with each request, but often enough to lose little time. A session that ends later than
+/// that was renewed before the clock was set back, and is shortened.
 pub(crate) async fn renew(app: &App, settings: &Settings, headers: &HeaderMap, id: i64, expires: Timestamp) -> bool {
     let (now, age) = (app.engine.clock.now(), age(settings));
     let new_expires = now.checked_add(age).unwrap_or(expires);
@@ -35,7 +35,7 @@ pub(crate) async fn renew(app: &App, settings: &Settings, headers: &HeaderMap, i
     match write(app, id, new_expires).await {
         Ok(()) => true,
         Err(error) => {
-            // The request itself does not depend on it, and the next one tries again.
+            // The request does not depend on it, and the next one retries.
             tracing::warn!(%error, "could not renew a session");
             false
         }

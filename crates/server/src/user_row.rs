@@ -1,7 +1,7 @@
-//! One row about one user, found by a token, a session, a username or an id, and the actor it makes.
+//! One row about a user, found by a token, a session, a username or an id, and the actor of that user.
 //!
-//! The same statement reads the generation of the settings, so each request knows the settings in force at no further
-//! round trip.
+//! The same statement reads the generation of the settings, so each request knows the settings in force without a
+//! further round trip.
 
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ const IS_ORGANIZATION_ADMIN: usize = GENERATION + 1;
 /// The first column that depends on the query.
 const FIRST_EXTRA: usize = IS_ORGANIZATION_ADMIN + 1;
 
-/// The answer to one of the [`UserQueries`]: nulls if there is no such user.
+/// The result of one of the [`UserQueries`]: nulls if there is no such user.
 pub(crate) struct UserRow {
     /// The settings in force when the row was read.
     pub settings: Arc<Settings>,
@@ -91,7 +91,7 @@ impl UserRow {
         self.row.text(5).unwrap_or_default()
     }
 
-    /// Whether there is such a user, whose password is kept here and not in a directory.
+    /// Whether the user exists and has a local password.
     pub(crate) fn is_local(&self) -> bool {
         self.id().is_some() && self.row.text(6).is_none()
     }

@@ -125,7 +125,7 @@ impl ConfigFile {
         command
     }
 
-    /// Where the value of an option comes from: a flag, an environment variable, a line of the file, or the default.
+    /// The source of an option's value: a flag, an environment variable, a line of the file, or the default.
     pub fn origin(&self, option: &clap::Arg, matches: &ArgMatches) -> String {
         let key = option.get_id().as_str();
         match matches.value_source(key) {

@@ -1,4 +1,4 @@
-//! `hostler config show`: the effective value of each option, and where it comes from.
+//! `hostler config show`: the effective value of each option, with its source.
 
 use anyhow::{Context, Result};
 use clap::{ArgMatches, CommandFactory};
@@ -45,7 +45,7 @@ fn is_number(text: &str) -> bool {
 pub fn mask_secret(key: &str, value: &str) -> String {
     match key {
         "admin_password" => MASK.to_owned(),
-        // The server rejects such a URL, but it is shown before.
+        // The server rejects such a URL, but it is shown here.
         "otlp_endpoint" if value.contains(['@', '?']) => MASK.to_owned(),
         "database" => match Url::parse(value) {
             Ok(mut url) => {

@@ -9,7 +9,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::options::LogFormat;
 
-/// How long to wait for the reader before a line is dropped. Requests wait for the log meanwhile.
+/// How long to wait for the reader before a line is dropped. Requests wait for the log during this time.
 const TIMEOUT: Duration = Duration::from_millis(200);
 /// The bytes that a writable pipe or socket accepts without blocking (PIPE_BUF: POSIX requires 512, Linux has 4096).
 const CHUNK: usize = 4096;
@@ -99,7 +99,7 @@ mod tests {
         let mut writer = LossyWriter::new(&pipe, LogFormat::Json).expect("a writer");
         drop(pipe);
         let line = format!("{}\n", "x".repeat(999));
-        // More than any pipe buffers: a writer that blocks would never finish.
+        // More than any pipe buffers: a blocking writer would never finish.
         for _ in 0..2000 {
             writer.write_all(line.as_bytes()).expect("a line");
         }

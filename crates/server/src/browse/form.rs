@@ -12,16 +12,16 @@ use crate::request::Request;
 use crate::response::Response;
 
 const MEDIA_TYPE: &str = "application/x-www-form-urlencoded";
-/// The method that is meant.
+/// The real method.
 pub(super) const METHOD: &str = "_method";
-/// The JSON that is meant as the body.
+/// The real JSON body.
 pub(super) const CONTENT: &str = "_content";
-/// The state of the object that the form was made from.
+/// The version of the object when the form was rendered.
 pub(super) const IF_MATCH: &str = "_if_match";
-/// The token against forgeries, named as clients of AWX know it.
+/// The CSRF token, with the name that AWX's clients use.
 pub(super) const TOKEN: &str = "csrfmiddlewaretoken";
 
-/// Whether a request has the outside of a form.
+/// Whether a request may be a form.
 pub(crate) fn is_form(method: &Method, headers: &HeaderMap) -> bool {
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let media_type = content_type.split(';').next().unwrap_or_default().trim();
@@ -30,11 +30,11 @@ pub(crate) fn is_form(method: &Method, headers: &HeaderMap) -> bool {
         && !headers.contains_key(header::AUTHORIZATION)
 }
 
-/// Turns a session's form into the request that it means. One that names no
-/// method means itself, once its token is checked.
+/// Decodes a session's form to the request that it contains. A form without a method is the request itself, after its
+/// CSRF token is checked.
 ///
 /// # Errors
-/// 403 without the right token, 400 for a method that a form cannot mean.
+/// 403 without the right token, 400 for a method that forms cannot send.
 pub(crate) fn decode(request: &mut Request) -> Result<(), Response> {
     let mut fields: Vec<(String, String)> = form_urlencoded::parse(&request.body).into_owned().collect();
     let mut take = |name: &str| {

@@ -1,10 +1,10 @@
-//! JSON as HTML: indented, coloured by class, with our own paths as links.
+//! JSON as HTML: indented, with CSS classes, and paths of this server as links.
 
 use std::fmt::Write as _;
 
 use serde_json::Value as Json;
 
-/// The JSON as HTML that may stand inside `<pre>`; every text in it is escaped.
+/// The JSON as HTML for `<pre>`; all texts are escaped.
 pub(super) fn markup(json: &Json) -> String {
     let mut out = String::new();
     write(&mut out, json, 0);
@@ -37,7 +37,7 @@ fn write(out: &mut String, json: &Json, depth: usize) {
             out.push_str("</a>");
         }
         Json::String(text) => quoted(out, "text", text),
-        // Numbers, words and what is empty.
+        // Numbers, literals and empty values.
         other => {
             let _ = write!(out, "<span class=\"word\">{}</span>", escape(&other.to_string()));
         }
@@ -65,19 +65,18 @@ fn quoted(out: &mut String, class: &str, text: &str) {
     let _ = write!(out, "<span class=\"{class}\">{}</span>", escape(&Json::from(text).to_string()));
 }
 
-/// Whether a text is a path of this server that may be followed without doing
-/// anything: it stays on this server however a browser reads it, and does not
-/// log people out because somebody chose such a name.
+/// Whether a text is a path of this server that is safe as a link: it stays on this server however a browser parses it,
+/// and is not the logout path, because users can choose the names of objects.
 fn is_own_path(text: &str) -> bool {
     text.starts_with("/api/")
         && !text.starts_with("/api/logout")
         && !text.contains(|c: char| c == '\\' || c.is_control())
-        // Browsers resolve these, and then it is another path.
+        // Browsers resolve these to another path.
         && !text.split(['/', '?', '#']).any(|part| part == "..")
         && !text.to_ascii_lowercase().contains("%2e")
 }
 
-/// Text as it may stand in HTML, in an attribute too.
+/// Escapes text for HTML, including attributes.
 fn escape(text: &str) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
         match c {

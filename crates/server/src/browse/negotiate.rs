@@ -1,8 +1,8 @@
-//! JSON, YAML or a page: what the Accept header (RFC 9110, section 12.5.1) and `?format=` ask for.
+//! The format of responses: JSON, YAML or HTML, by the Accept header (RFC 9110, section 12.5.1) and `?format=`.
 
 use axum::http::{HeaderMap, header};
 
-/// The form in which a client wants its answer.
+/// The format of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
     Json,
@@ -29,7 +29,7 @@ pub(crate) fn negotiate(headers: &HeaderMap, pairs: &[(String, String)]) -> Form
         return Format::Json;
     }
     let (json, html) = (quality(&ranges, "application", "json"), quality(&ranges, "text", "html"));
-    // Its name by RFC 9512, and what it was called before.
+    // The media type of RFC 9512, and older names.
     let yaml = [("application", "yaml"), ("application", "x-yaml"), ("text", "yaml")];
     let yaml = yaml.iter().map(|(main, sub)| named(&ranges, main, sub)).max().unwrap_or(0);
     match json.max(html).max(yaml) {
@@ -40,7 +40,7 @@ pub(crate) fn negotiate(headers: &HeaderMap, pairs: &[(String, String)]) -> Form
     }
 }
 
-/// Whether a request wants plain text, where there is such: it does unless it prefers another of our forms.
+/// Whether a request prefers plain text to the other formats.
 pub(crate) fn prefers_plain_text(headers: &HeaderMap, pairs: &[(String, String)]) -> bool {
     if let Some((_, format)) = pairs.iter().rfind(|(key, format)| key == "format" && !format.is_empty()) {
         return format == "txt";
@@ -56,11 +56,11 @@ fn ranges(headers: &HeaderMap) -> Vec<Range<'_>> {
     values.flat_map(|value| value.split(',')).filter_map(Range::parse).collect()
 }
 
-/// One part of an Accept header.
+/// A media range of an Accept header.
 struct Range<'a> {
     main: &'a str,
     sub: &'a str,
-    /// In thousandths, as fine as the standard goes.
+    /// In thousandths, the precision of the standard.
     quality: u32,
 }
 
@@ -69,7 +69,7 @@ impl<'a> Range<'a> {
         let mut parts = text.split(';').map(str::trim);
         let (main, sub) = parts.next()?.split_once('/')?;
         let quality = parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
-        // A weight that cannot be read counts for nothing.
+        // An invalid weight counts as 0.
         let quality = match quality {
             None => 1.0,
             Some(text) => text.trim().parse::<f64>().ok().filter(|q| (0.0..=1.0).contains(q)).unwrap_or(0.0),
@@ -77,7 +77,7 @@ impl<'a> Range<'a> {
         Some(Range { main: main.trim(), sub: sub.trim(), quality: (quality * 1000.0).round() as u32 })
     }
 
-    /// How exactly the range names this type; none if it does not.
+    /// How specifically the range matches this type; none if it does not.
     fn fits(&self, main: &str, sub: &str) -> Option<u8> {
         match (self.main.eq_ignore_ascii_case(main), self.sub.eq_ignore_ascii_case(sub)) {
             (true, true) => Some(2),
@@ -140,7 +140,7 @@ mod tests {
             &["text/*"],
             &["Text/HTML; charset=utf-8, application/json; q=0.9"],
             &["application/json;q=0.5", "text/html;q=0.6"],
-            // The more exact range counts, not the more welcome one.
+            // The more specific range counts, not the one with the higher quality.
             &["*/*, application/json;q=0.1"],
         ] {
             assert_eq!(wanted(accept, None), Format::Html, "{accept:?}");

@@ -23,11 +23,11 @@ const TEMPLATES: [(&str, &str); 6] = [
     ("unknown.html", include_str!("templates/unknown.html")),
 ];
 
-/// Every template escapes what it is given, whatever its name.
+/// All templates escape values, whatever their file name.
 static ENVIRONMENT: LazyLock<Result<Environment<'static>, TemplateError>> = LazyLock::new(|| {
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
-    // Browsers keep it for a while: another one needs another name.
+    // Browsers cache it, so its URL contains a hash.
     let mut hasher = DefaultHasher::new();
     STYLESHEET.hash(&mut hasher);
     environment.add_global("stylesheet_version", format!("{:016x}", hasher.finish()));
@@ -37,7 +37,7 @@ static ENVIRONMENT: LazyLock<Result<Environment<'static>, TemplateError>> = Lazy
     Ok(environment)
 });
 
-/// A page; a template that fails is a fault of ours.
+/// Renders a page; an error is a bug.
 pub(super) fn render(status: StatusCode, template: &str, context: Value) -> Response {
     let environment = ENVIRONMENT.as_ref().map_err(ToString::to_string);
     let rendered = environment.and_then(|environment| {
@@ -50,14 +50,14 @@ pub(super) fn render(status: StatusCode, template: &str, context: Value) -> Resp
     }
 }
 
-/// The form to log in.
+/// The login form.
 pub(crate) struct LoginPage<'a> {
     pub status: StatusCode,
-    /// The token against forgeries.
+    /// The CSRF token.
     pub token: &'a str,
-    /// Where to go after it.
+    /// The redirect after the login.
     pub next: &'a str,
-    /// What shows that the password was right, to ask for the code of a second factor.
+    /// The challenge of a second factor, to ask for the code.
     pub challenge: Option<&'a str>,
     /// The username of the previous attempt.
     pub username: &'a str,
@@ -82,17 +82,17 @@ impl LoginPage<'_> {
     }
 }
 
-/// The question whether an application may act for somebody.
+/// The consent page of OAuth2.
 pub(crate) struct ConsentPage<'a> {
     pub application: &'a str,
     pub organization: &'a str,
-    /// Who is asked.
+    /// The username.
     pub username: &'a str,
     /// What the application could do.
     pub may: &'a str,
-    /// Where the browser is sent with the answer.
+    /// The redirect target of the decision.
     pub origin: &'a str,
-    /// Sent back with the answer: the request, and the token against forgeries.
+    /// The hidden fields: the request, and the CSRF token.
     pub hidden: &'a [(&'a str, &'a str)],
 }
 
@@ -107,13 +107,13 @@ impl ConsentPage<'_> {
     }
 }
 
-/// The page for an application's request that leads nowhere safe.
+/// The error page for an OAuth2 request without a safe redirect.
 pub(crate) fn consent_error_page(status: StatusCode, words: &str) -> Response {
     render(status, "consent_error.html", context! { words })
 }
 
-/// What such a page may do whose form leads to these places in the end: browsers hold redirects after a form to
-/// `form-action` too.
+/// The policy of a page whose form is finally redirected to these places: browsers apply `form-action` to redirects
+/// after a form too.
 fn policy_with(targets: &str) -> String {
     CONTENT_SECURITY_POLICY.replace("form-action 'self'", &format!("form-action {targets}"))
 }

@@ -1,7 +1,7 @@
-//! Sign-in through LDAP directories, as the settings say.
+//! Sign-in through the LDAP directories of the settings.
 //!
 //! The names of local users are never looked up in a directory. For any other name the directories are asked in turn;
-//! the first one that accepts the password decides the user's attributes and roles.
+//! the first one that accepts the password determines the user's attributes and roles.
 
 mod store;
 
@@ -200,11 +200,11 @@ async fn sign_in(
     Ok(None)
 }
 
-/// Whether the stored user is the entry that a directory accepted.
+/// Whether the stored user belongs to the entry that a directory accepted.
 ///
-/// Names can move to other people: a person who can choose the attribute that is searched for, or has the name in a second
-/// directory, must not get the account of somebody else. So an account moves to another entry only if no directory has the
-/// old one any more.
+/// A name can be given to another person: a person who can choose the searched attribute, or has the name in a second
+/// directory, must not get another person's account. So an account moves to another entry only if no directory contains
+/// the old one any more.
 async fn is_same_user(directories: &[Directory], known: &KnownUser, ldap_user: &LdapUser) -> bool {
     let username = known.username.as_str();
     if known.dn.is_empty() {

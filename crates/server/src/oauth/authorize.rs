@@ -109,7 +109,7 @@ impl<'a> AuthorizationRequest<'a> {
         }
         let scope = params.get("scope")?.unwrap_or(DEFAULT_SCOPE);
         if parse_scope(scope).is_err() {
-            return protocol_error("invalid_scope", "The scope must be made of the words read and write.");
+            return protocol_error("invalid_scope", "The scope can contain the words read and write.");
         }
         let (code_challenge, method) = (params.get("code_challenge")?, params.get("code_challenge_method")?);
         match (code_challenge, method) {

@@ -1,10 +1,9 @@
 //! The OAuth2 server: `/api/o/`.
 //!
-//! Applications and tokens are resources; here is what RFC 6749 adds to them: the
-//! user's consent, its exchange for a token, refreshing and revoking. These paths
-//! do not accept access tokens as credentials: consent needs a session, the others
-//! need the application's own credentials. So no token can create one with a wider
-//! scope here (compare CVE-2024-11483).
+//! Applications and tokens are resources; this module adds the protocol of RFC 6749: the user's consent, its exchange
+//! for a token, refreshing and revoking. These paths do not accept access tokens as credentials: consent needs a
+//! session, the others need the application's own credentials. So no token can create one with a wider scope here
+//! (compare CVE-2024-11483).
 
 mod authorize;
 mod client;
@@ -28,11 +27,11 @@ use crate::state::App;
 /// A path of the OAuth2 server that does not need the API's authentication.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Endpoint {
-    /// Users consent here.
+    /// The authorization endpoint.
     Authorize,
-    /// Applications get tokens here.
+    /// The token endpoint.
     Token,
-    /// Applications revoke tokens here.
+    /// The revocation endpoint.
     Revoke,
 }
 
@@ -56,7 +55,7 @@ impl Endpoint {
     }
 }
 
-/// `GET /api/o/`: for anybody, as in AWX. Clients look here for OAuth2.
+/// `GET /api/o/`: without authentication, as in AWX. Clients use it to detect OAuth2.
 pub(crate) fn root() -> Response {
     Response::json(
         StatusCode::OK,

@@ -48,7 +48,7 @@ async fn by_password(app: &App, client: &Client, params: &Params, request: &Requ
     let (username, password) = (params.required("username")?, params.required("password")?);
     let scope = params.get("scope")?.unwrap_or(DEFAULT_SCOPE);
     if parse_scope(scope).is_err() {
-        return Err(OAuthError::Protocol("invalid_scope", "The scope must be made of the words read and write."));
+        return Err(OAuthError::Protocol("invalid_scope", "The scope can contain the words read and write."));
     }
     let credentials = PasswordCredentials { username, password, address: request.client.address };
     let verified = check_password(app, credentials).await?.ok_or_else(OAuthError::invalid_grant)?;

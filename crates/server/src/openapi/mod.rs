@@ -1,8 +1,7 @@
-//! The OpenAPI 3.1 document of everything that the server answers to.
+//! The OpenAPI 3.1 document of all paths.
 //!
-//! It is made from the registry, once: a resource that is registered is
-//! documented. It is plain JSON rather than a typed model of OpenAPI, because
-//! most of it is JSON Schema, of which 3.1 allows all.
+//! It is generated from the registry, so each registered resource is documented. It is plain JSON instead of a typed
+//! model of OpenAPI, because most of it is JSON Schema, of which 3.1 allows all.
 
 mod resources;
 mod responses;
@@ -24,7 +23,7 @@ const DESCRIPTION: &str = "Hostler speaks the API of AWX 24.6.1. Besides the ope
     unknown settings are rejected. A path without its slash is redirected: 301 for GET, HEAD and OPTIONS, 308 for \
     other methods. A server in trouble answers 503 or 507 with a `detail`.";
 
-/// The document as it is sent.
+/// The serialized document.
 pub(crate) fn text() -> &'static str {
     static TEXT: LazyLock<String> = LazyLock::new(|| document(REGISTRY).to_string());
     &TEXT
@@ -46,7 +45,7 @@ fn document(registry: Registry) -> Json {
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/"}],
-        // Reading needs one of these; a session that writes proves with the token that the request is its own.
+        // Authentication needs one of these; a write with a session also needs the CSRF token.
         "security": [{"bearer": []}, {"basic": []}, {"session": []}],
         "tags": tags(registry),
         "paths": paths,
@@ -70,30 +69,30 @@ fn security() -> Json {
         "bearer": {
             "type": "http",
             "scheme": "bearer",
-            "description": "A token from /api/v2/tokens/. Without the scope write it only reads.",
+            "description": "A token from /api/v2/tokens/. Without the scope `write` it is read-only.",
         },
         "session": {
             "type": "apiKey",
             "in": "cookie",
             "name": SESSION_COOKIE,
-            "description": "The session that /api/login/ opens.",
+            "description": "The session of /api/login/.",
         },
         "csrf": {
             "type": "apiKey",
             "in": "header",
             "name": CSRF_HEADER,
-            "description": format!("The value of the cookie {CSRF_COOKIE}, sent back by sessions that write."),
+            "description": format!("The value of the cookie {CSRF_COOKIE}, required for writes with a session."),
         },
     })
 }
 
 fn tags(registry: Registry) -> Vec<Json> {
     let of_resource = |name: &str, words: &str| json!({"name": name, "description": words});
-    let mut tags = vec![of_resource(service::TAG, "The server itself, and who one is.")];
+    let mut tags = vec![of_resource(service::TAG, "The server and the current user.")];
     tags.extend(registry.0.iter().map(|entry| of_resource(entry.resource.plural, entry.resource.description)));
     tags.push(of_resource(
         resources::UNIMPLEMENTED_TAG,
-        "Parts of AWX's API that Hostler does not serve yet: all answer 501.",
+        "Paths of AWX's API that are not implemented yet: all respond with 501.",
     ));
     tags
 }
@@ -110,7 +109,7 @@ impl Operation {
         Operation(map)
     }
 
-    /// Everybody may, logged in or not.
+    /// No authentication.
     fn public(mut self) -> Self {
         self.0.insert("security".into(), json!([]));
         self
@@ -126,7 +125,7 @@ impl Operation {
         self
     }
 
-    /// Writes, so a session must also send the token against forgeries.
+    /// A write: with a session it also needs the CSRF token.
     fn writes(mut self) -> Self {
         self.0.insert("security".into(), json!([{"bearer": []}, {"basic": []}, {"session": [], "csrf": []}]));
         self
@@ -138,7 +137,7 @@ impl Operation {
         self
     }
 
-    /// The answers: those of success, and the statuses of the errors that may happen.
+    /// The responses: those of success, and the possible errors.
     fn responses(mut self, good: Vec<(&str, Json)>, errors: &[u16]) -> Self {
         let mut responses: Map<String, Json> =
             good.into_iter().map(|(status, answer)| (status.to_owned(), answer)).collect();

@@ -1,4 +1,4 @@
-//! The paths of resources: lists, objects, the lists below them, and what is not served yet.
+//! The paths of resources: lists, objects, sub-lists, and paths that are not implemented yet.
 
 use hostler_engine::Registry;
 use hostler_engine::openapi::{
@@ -12,7 +12,7 @@ use super::Operation;
 use super::responses::{ALWAYS, WRITING, empty_response, json_response};
 use crate::route::UNIMPLEMENTED_LISTS;
 
-/// The tag of what answers 501.
+/// The tag of paths with 501.
 pub(super) const UNIMPLEMENTED_TAG: &str = "not served yet";
 const ASSOCIATION: &str = "Association";
 const IF_MATCH: &str = "if_match";
@@ -37,7 +37,7 @@ pub(super) fn parameters() -> Map<String, Json> {
         "in": "header",
         "required": false,
         "schema": {"type": "string"},
-        "description": "The ETag of the state that the request is about: in any other state the object stays as it is.",
+        "description": "The ETag of the expected version: an object with another version is not changed.",
     });
     parameters.insert(IF_MATCH.into(), if_match);
     parameters
@@ -54,7 +54,7 @@ pub(super) fn paths(registry: Registry) -> Map<String, Json> {
         }
         for name in resource.unimplemented {
             let later = Operation::new(format!("{}_{name}_list", resource.plural), UNIMPLEMENTED_TAG, words(name))
-                .describe("AWX has this list; Hostler does not serve it yet and says so.")
+                .describe("A list of AWX that is not implemented yet.")
                 .responses(vec![], &[&[403, 404, 501], ALWAYS].concat());
             paths.insert(format!("{one}{name}/"), json!({"parameters": [key_parameter(resource)], "get": later.0}));
         }
@@ -66,17 +66,17 @@ pub(super) fn paths(registry: Registry) -> Map<String, Json> {
         }
         paths.insert(one, detail(resource));
     }
-    // A list that has come is found before one that is still to come.
+    // Implemented lists come before those that are not.
     for name in UNIMPLEMENTED_LISTS.iter().filter(|name| registry.by_plural(name).is_none()) {
         let later = Operation::new(format!("{name}_list"), UNIMPLEMENTED_TAG, words(name))
-            .describe("AWX has this list; Hostler does not serve it yet and says so.")
+            .describe("A list of AWX that is not implemented yet.")
             .responses(vec![], &[&[501], ALWAYS].concat());
         paths.insert(format!("/api/v2/{name}/"), json!({"get": later.0}));
     }
     paths
 }
 
-/// A name in a path as people write it.
+/// A name in a path, as a title.
 fn words(name: &str) -> String {
     let words = name.replace('_', " ");
     let mut letters = words.chars();
@@ -129,7 +129,7 @@ fn detail(resource: &Resource) -> Json {
     let errors = [&[412], WRITING].concat();
     let if_match = || vec![reference("parameters", IF_MATCH)];
     if resource.editable {
-        let changed = || vec![("200", object(resource, "The object as it is now.", &["ETag"]))];
+        let changed = || vec![("200", object(resource, "The changed object.", &["ETag"]))];
         let put = operation("replace", "replace")
             .writes()
             .parameters(if_match())
@@ -147,7 +147,7 @@ fn detail(resource: &Resource) -> Json {
         item.insert("patch".into(), patch.into());
     }
     if resource.deletable {
-        let gone = vec![("204", empty_response("The object is gone."))];
+        let gone = vec![("204", empty_response("The object was deleted."))];
         let delete = operation("delete", "delete").writes().parameters(if_match()).responses(gone, &errors);
         item.insert("delete".into(), delete.into());
     }
@@ -159,8 +159,11 @@ fn copy(resource: &Resource) -> Json {
     let may = json!({"type": "object", "properties": {"can_copy": {"type": "boolean"}}, "required": ["can_copy"]});
     let get =
         Operation::new(format!("{}_copy_read", resource.plural), resource.plural, title("whether you may copy it"))
-            .responses(vec![("200", json_response("Whether you may.", may, &[]))], &[&[403, 404], ALWAYS].concat());
-    let name = json!({"type": "string", "minLength": 1, "description": "What the copy is called."});
+            .responses(
+                vec![("200", json_response("Whether the caller may copy the object.", may, &[]))],
+                &[&[403, 404], ALWAYS].concat(),
+            );
+    let name = json!({"type": "string", "minLength": 1, "description": "The name of the copy."});
     let body = json!({"type": "object", "properties": {"name": name}, "required": ["name"]});
     let post = Operation::new(format!("{}_copy", resource.plural), resource.plural, title("copy"))
         .writes()
@@ -194,13 +197,13 @@ fn below(resource: &Resource, sublist: &Sublist) -> Json {
     let create = || reference("schemas", &RequestBody::Create.component(target));
     let associate = || reference("schemas", ASSOCIATION);
     let created = ("201", object(target, "The new object.", &["Location"]));
-    let associated = ("204", empty_response("Associated, or taken away."));
+    let associated = ("204", empty_response("Associated or disassociated."));
     let (summary, body, good) = match sublist.post {
         Post::Refused => return item.into(),
         Post::Create(_) => ("create", create(), vec![created]),
         Post::Grant(_) => ("associate or create", json!({"anyOf": [associate(), create()]}), vec![created, associated]),
         post if post.takes_only_id() => ("associate", associate(), vec![associated]),
-        // The description does not say which of the two a hook takes.
+        // The description does not say which of the two a hook accepts.
         Post::Hook | Post::Associate(_) | Post::GrantByHook => {
             ("associate or create", json!({"anyOf": [associate(), create()]}), vec![created, associated])
         }

@@ -1,78 +1,63 @@
-//! The answers that many operations share: errors, their shapes, headers.
+//! Components of responses: errors, their schemas, headers.
 
 use hostler_engine::openapi::reference;
 use serde_json::{Map, Value as Json, json};
 
-/// What the body of an error is.
+/// The schema of an error's body.
 enum Shape {
     /// `{"detail": …}`.
     Detail,
-    /// As `Detail`, or a page where the path itself cannot name anything.
+    /// Like `Detail`, or HTML if the path itself is unknown.
     DetailOrPage,
-    /// One of the shapes of refused input.
+    /// One of the formats of validation errors.
     Invalid,
 }
 
-/// Every error: its status, the name of its component, its meaning and its shape.
+/// All errors: status, name of the component, description and schema.
 const ERRORS: &[(u16, &str, &str, Shape)] = &[
+    (400, "BadRequest", "The request is invalid: messages by field, or for the whole request.", Shape::Invalid),
+    (401, "Unauthenticated", "Missing or wrong credentials: the response does not say which.", Shape::Detail),
     (
-        400,
-        "BadRequest",
-        "The request breaks rules: the messages tell which, by field where one is at fault.",
-        Shape::Invalid,
-    ),
-    (
-        401,
-        "Unauthenticated",
-        "Nobody is logged in, or the credentials are wrong: the answer does not tell which.",
+        403,
+        "Forbidden",
+        "The caller lacks the permission, cannot see the object, or filters by a secret.",
         Shape::Detail,
     ),
-    (403, "Forbidden", "One may not do that, may not see the object, or asks about a secret.", Shape::Detail),
-    (
-        404,
-        "NotFound",
-        "There is no such object or page, or it is named in a way that names nothing.",
-        Shape::DetailOrPage,
-    ),
+    (404, "NotFound", "The object or page does not exist.", Shape::DetailOrPage),
     (
         405,
         "MethodNotAllowed",
-        "The path exists, but takes no such request; the Allow header lists the methods it takes.",
+        "The path does not support the method; the Allow header lists the supported ones.",
         Shape::Detail,
     ),
     (406, "NotAcceptable", "The Accept header allows neither JSON nor HTML.", Shape::Detail),
     (408, "TooSlow", "The body did not arrive in time.", Shape::Detail),
-    (
-        409,
-        "Conflict",
-        "Another request changed the same thing at the same moment, or the object is in use.",
-        Shape::Detail,
-    ),
-    (412, "PreconditionFailed", "The object is no longer in the state that If-Match names.", Shape::Detail),
+    (409, "Conflict", "A conflict with a concurrent request, or the object is in use.", Shape::Detail),
+    (412, "PreconditionFailed", "The version of the object differs from If-Match.", Shape::Detail),
     (413, "TooLarge", "The body is too long.", Shape::Detail),
     (415, "UnsupportedMediaType", "The body is not JSON.", Shape::Detail),
     (
         429,
         "TooManyAttempts",
-        "Too many attempts to sign in failed: the Retry-After header tells when to try again.",
+        "Too many failed sign-ins: the Retry-After header contains the seconds until the next attempt.",
         Shape::Detail,
     ),
-    (501, "NotImplemented", "Hostler does not serve this part of AWX's API yet.", Shape::Detail),
+    (501, "NotImplemented", "This part of AWX's API is not implemented yet.", Shape::Detail),
     (
         503,
         "Unavailable",
-        "The database cannot be reached right now; the detail says so if a change may have been made all the same.",
+        "The database is unavailable; the detail says whether a change may have been made.",
         Shape::Detail,
     ),
     (507, "StorageFull", "The server's disk is full; nothing was changed.", Shape::Detail),
 ];
 
-/// Errors of every request that needs a known actor.
+/// The errors of every request that requires authentication.
 pub(super) const ALWAYS: &[u16] = &[401, 406, 429, 503];
-/// Errors of every request with a body, or that writes without one.
+/// The errors of every request with a body, or of a write without one.
 pub(super) const WRITING: &[u16] = &[400, 401, 403, 404, 406, 408, 409, 413, 415, 429, 503, 507];
 
-/// The answers to errors of these statuses, in their order.
+/// The error responses of these statuses, in their order.
 pub(super) fn errors(statuses: &[u16]) -> Map<String, Json> {
     let wanted = ERRORS.iter().filter(|(status, ..)| statuses.contains(status));
     wanted.map(|(status, name, ..)| (status.to_string(), reference("responses", name))).collect()
@@ -108,10 +93,10 @@ pub(super) fn responses() -> Map<String, Json> {
 pub(super) fn headers() -> Json {
     let text = |words: &str| json!({"description": words, "schema": {"type": "string"}});
     json!({
-        "Allow": text("The methods that the path takes."),
-        "ETag": text("The state of the object, for If-Match."),
+        "Allow": text("The methods that the path supports."),
+        "ETag": text("The version of the object, for If-Match."),
         "Location": text("The path of the new object."),
-        "Retry-After": {"description": "After how many seconds to try again.", "schema": {"type": "integer"}},
+        "Retry-After": {"description": "The seconds until the next attempt.", "schema": {"type": "integer"}},
         "WWW-Authenticate": text("How to authenticate."),
     })
 }
@@ -122,18 +107,18 @@ pub(super) fn schemas() -> Map<String, Json> {
     let schemas = json!({
         "Detail": {
             "type": "object",
-            "properties": {"detail": {"type": "string", "description": "What went wrong, for people."}},
+            "properties": {"detail": {"type": "string", "description": "The error message."}},
             "required": ["detail"],
         },
         "Message": {
             "type": "object",
-            "description": "The older shape, of lists that associate objects.",
+            "description": "The older format, of lists that associate objects.",
             "properties": {"msg": {"type": "string"}},
             "required": ["msg"],
         },
         "FieldMessages": {
             "type": "object",
-            "description": "What is wrong, by field; __all__ for the whole. Of a field with parts, by part.",
+            "description": "Messages by field; __all__ for the whole request. For a field with parts, by part.",
             "additionalProperties": {"anyOf": [messages, {"type": "object", "additionalProperties": messages}]},
         },
         "Invalid": {"anyOf": any},
@@ -144,7 +129,7 @@ pub(super) fn schemas() -> Map<String, Json> {
     }
 }
 
-/// An answer of this shape, with these of the headers.
+/// A response with this schema and these headers.
 pub(super) fn json_response(words: &str, schema: Json, headers: &[&str]) -> Json {
     let mut answer = Map::new();
     answer.insert("description".into(), words.into());
@@ -156,7 +141,7 @@ pub(super) fn json_response(words: &str, schema: Json, headers: &[&str]) -> Json
     answer.into()
 }
 
-/// An answer without a body.
+/// A response without a body.
 pub(super) fn empty_response(words: &str) -> Json {
     json!({"description": words})
 }

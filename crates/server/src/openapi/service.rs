@@ -1,4 +1,4 @@
-//! The paths that are no resource: roots, ping, config, oneself, settings, sessions.
+//! The paths that are not resources: roots, ping, config, me, settings, sessions.
 
 use hostler_engine::openapi::{key_parameter, list_parameters, page_component, reference};
 use hostler_resources::USER;
@@ -15,11 +15,11 @@ pub(super) fn paths() -> Map<String, Json> {
     let mut paths = Map::new();
     for (path, item) in [
         ("/api/", json!({"get": read("root", "Versions of the API", api_root()).public().0})),
-        ("/api/v2/", json!({"get": read("version_root", "What this version has", links()).public().0})),
-        ("/api/v2/ping/", json!({"get": read("ping", "Whether the server works", ping()).public().0})),
+        ("/api/v2/", json!({"get": read("version_root", "Lists of this version", links()).public().0})),
+        ("/api/v2/ping/", json!({"get": read("ping", "Status of the server", ping()).public().0})),
         ("/api/v2/metrics/", json!({"get": read_metrics()})),
         ("/api/v2/openapi.json", json!({"get": read("openapi", "This document", json!({"type": "object"})).0})),
-        ("/api/v2/config/", json!({"get": read("config", "How the server is set up", config()).0})),
+        ("/api/v2/config/", json!({"get": read("config", "Configuration of the server", config()).0})),
         ("/api/v2/me/", me()),
         ("/api/v2/users/{key}/explain_access/", explain_access()),
         ("/api/v2/settings/", json!({"get": read("settings_list", "Categories of settings", categories()).0})),
@@ -62,7 +62,7 @@ fn ping() -> Json {
         "type": "object",
         "properties": {
             "ha": {"type": "boolean"},
-            "version": {"type": "string", "description": "The release of AWX whose API is spoken."},
+            "version": {"type": "string", "description": "The AWX version of the API."},
             "active_node": {"type": "string"},
             "install_uuid": {"type": "string", "format": "uuid"},
             "instances": {"type": "array"},
@@ -73,9 +73,9 @@ fn ping() -> Json {
     })
 }
 
-/// In text, and in JSON for who asks for it; not for everybody.
+/// As text, or as JSON if requested; not for all users.
 fn read_metrics() -> Json {
-    let words = "Figures for Prometheus";
+    let words = "Metrics for Prometheus";
     let mut answer = json_response(words, metrics(), &[]);
     if let Some(content) = answer.get_mut("content").and_then(Json::as_object_mut) {
         content.insert("text/plain".into(), json!({"schema": {"type": "string"}}));
@@ -83,7 +83,7 @@ fn read_metrics() -> Json {
     Operation::new("metrics", TAG, words).responses(vec![("200", answer)], &[401, 403, 406, 429, 503]).0.into()
 }
 
-/// The figures in JSON.
+/// The metrics as JSON.
 fn metrics() -> Json {
     let sample = json!({
         "type": "object",
@@ -103,7 +103,7 @@ fn metrics() -> Json {
         },
         "required": ["help_text", "type", "samples"],
     });
-    json!({"type": "object", "description": "Each figure by its name.", "additionalProperties": family})
+    json!({"type": "object", "description": "Each metric by its name.", "additionalProperties": family})
 }
 
 fn config() -> Json {
@@ -125,8 +125,8 @@ fn config() -> Json {
 }
 
 fn me() -> Json {
-    let answer = json_response("A list of one.", reference("schemas", &page_component(&USER)), &[]);
-    let get = Operation::new("me", TAG, "The user that one is")
+    let answer = json_response("A list with one user.", reference("schemas", &page_component(&USER)), &[]);
+    let get = Operation::new("me", TAG, "The current user")
         .parameters(list_parameters().keys().map(|name| reference("parameters", name)).collect())
         .responses(vec![("200", answer)], &[&[400, 403, 404], ALWAYS].concat());
     json!({"get": get.0})
@@ -140,7 +140,7 @@ fn explain_access() -> Json {
     let yes = || json!({"type": "boolean"});
     let because = json!({
         "type": ["array", "null"], "items": {"type": "object"},
-        "description": "The shortest chain of grants and implications; null if no grant that the caller may see gives it.",
+        "description": "The shortest chain of grants and implied roles; null if no grant that the caller may see gives it.",
     });
     let one = |names: &[&str]| {
         let mut properties = Map::new();
@@ -165,10 +165,10 @@ fn explain_access() -> Json {
         },
         "required": ["user", "type", "url", "object", "actions", "permissions", "roles"],
     });
-    let get = Operation::new("users_explain_access", TAG, "Why a user may do something with an object")
+    let get = Operation::new("users_explain_access", TAG, "Explain the access of a user to an object")
         .parameters(vec![object])
         .responses(
-            vec![("200", json_response("Yes or no, and why.", schema, &[]))],
+            vec![("200", json_response("The permissions and roles, with the grants that give them.", schema, &[]))],
             &[&[400, 403, 404], ALWAYS].concat(),
         );
     json!({"parameters": [key_parameter(&USER)], "get": get.0})
@@ -199,7 +199,7 @@ fn category() -> Json {
     let operation = |verb: &str, id: &str| Operation::new(format!("settings_{id}"), TAG, format!("Settings: {verb}"));
     let schema = settings::schema();
     let values = || vec![("200", json_response("The settings of the category.", schema.clone(), &[]))];
-    // The category of what is changed can only be read.
+    // The category `changed` is read-only.
     let errors = [&[405], WRITING].concat();
     let slugs: Vec<&str> = settings::slugs().collect();
     json!({
@@ -233,22 +233,21 @@ fn login() -> Json {
             "username": text(),
             "password": {"type": "string", "format": "password"},
             "otp": {"type": "string", "description": "The code of a second factor, or a recovery code."},
-            "pending": {"type": "string", "description": "In place of name and password: what the form that asks for the code holds."},
+            "mfa_challenge": {"type": "string", "description": "The challenge from the form that asks for the code, instead of username and password."},
             "next": text(),
             "csrfmiddlewaretoken": text(),
         },
     });
-    let get = Operation::new("login_form", TAG, "A form to log in")
-        .public()
-        .responses(vec![("200", page("The form."))], &[503]);
+    let get =
+        Operation::new("login_form", TAG, "Login form").public().responses(vec![("200", page("The form."))], &[503]);
     let mut post = Operation::new("login", TAG, "Open a session")
         .public()
-        .describe("The CSRF token goes into the field or into the header X-CSRFToken.")
+        .describe("The CSRF token is sent in the field or in the header X-CSRFToken.")
         .responses(
             vec![
-                ("302", moved("Logged in; the cookies hold the session.")),
-                ("401", page("The name, the password or the code is wrong, or a code is needed.")),
-                ("429", page("Too many attempts failed; Retry-After tells when to try again.")),
+                ("302", moved("Logged in; the session is in the cookies.")),
+                ("401", page("The username, the password or the code is wrong, or a code is required.")),
+                ("429", page("Too many failed sign-ins; Retry-After contains the seconds until the next attempt.")),
             ],
             &[400, 403, 408, 413, 503, 507],
         );

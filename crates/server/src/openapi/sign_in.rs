@@ -1,4 +1,4 @@
-//! The paths below a user that are about signing in.
+//! The paths of a user's sign-in and second factor.
 
 use hostler_engine::openapi::key_parameter;
 use hostler_resources::USER;
@@ -22,16 +22,16 @@ pub(super) fn paths() -> Map<String, Json> {
             below("second_factor/verify"),
             with_key(json!({"post": post(
                 "verify",
-                "Show that the device of a new second factor works",
+                "Verify and enable a new second factor",
                 &["code"],
-                ("200", json_response("From now on a code is asked for. These are shown once.", codes(), &[])),
+                ("200", json_response("The second factor is enabled. The recovery codes are shown once.", codes(), &[])),
             )})),
         ),
         (
             below("second_factor/recovery_codes"),
             with_key(json!({"post": post(
                 "recovery_codes",
-                "Make new recovery codes in place of the old",
+                "Replace the recovery codes",
                 &["password", "code"],
                 ("200", json_response("The new codes, shown once.", codes(), &[])),
             )})),
@@ -40,9 +40,9 @@ pub(super) fn paths() -> Map<String, Json> {
             below("second_factor/disable"),
             with_key(json!({"post": post(
                 "disable",
-                "Do without a second factor",
+                "Disable the second factor",
                 &["password", "code"],
-                ("204", empty_response("No code is asked for any more.")),
+                ("204", empty_response("The second factor is disabled.")),
             )})),
         ),
     ]
@@ -74,7 +74,7 @@ fn post(id: &str, summary: &str, fields: &[&str], good: (&'static str, Json)) ->
     let properties: Map<String, Json> = fields.iter().map(|name| ((*name).to_owned(), text())).collect();
     let body = json!({"type": "object", "properties": properties, "required": fields});
     Operation::new(format!("users_second_factor_{id}"), USER.plural, summary)
-        .describe("For oneself only.")
+        .describe("For the user only.")
         .writes()
         .body(body, true)
         .responses(vec![good], WRITING)
@@ -82,7 +82,7 @@ fn post(id: &str, summary: &str, fields: &[&str], good: (&'static str, Json)) ->
 }
 
 fn sign_in() -> Json {
-    let left = json!({"type": ["integer", "null"], "description": "Recovery codes left, of a second factor."});
+    let left = json!({"type": ["integer", "null"], "description": "The number of unused recovery codes."});
     let schema = json!({
         "type": "object",
         "properties": {
@@ -90,23 +90,28 @@ fn sign_in() -> Json {
             "type": {"type": "string", "const": "sign_in"},
             "url": text(),
             "is_active": {"type": "boolean", "description": "Whether the user may sign in."},
-            "failed_attempts": number("Failed attempts, with less than an hour from one to the next and to now."),
-            "last_failure": time("When the last attempt failed."),
-            "last_failure_address": {"type": ["string", "null"], "description": "From where it came."},
-            "locked_until": time("Until when the user is locked out."),
-            "second_factor": {"type": "boolean", "description": "Whether a code is asked for beside the password."},
+            "failed_attempts": number("Failed attempts, each less than an hour after the previous one, the last within the last hour."),
+            "last_failure": time("The time of the last failed attempt."),
+            "last_failure_address": {"type": ["string", "null"], "description": "The client address of the last failed attempt."},
+            "locked_until": time("The end of the lock."),
+            "second_factor": {"type": "boolean", "description": "Whether a code is required in addition to the password."},
             "recovery_codes_left": left,
-            "sessions": number("Sessions that are open."),
+            "sessions": number("The number of open sessions."),
         },
         "required": ["user", "is_active", "failed_attempts", "locked_until", "second_factor", "sessions"],
     });
-    let state = || vec![("200", json_response("How signing in stands for the user.", schema.clone(), &[]))];
-    let get = Operation::new("users_sign_in_read", USER.plural, "How signing in stands for a user")
-        .describe("For oneself, superusers, system auditors, and those who may change the user.")
+    let state = || {
+        vec![(
+            "200",
+            json_response("The user's failed attempts, lock, second factor and sessions.", schema.clone(), &[]),
+        )]
+    };
+    let get = Operation::new("users_sign_in_read", USER.plural, "Show the sign-in status of a user")
+        .describe("For the user, superusers, system auditors, and users who may change the user.")
         .responses(state(), &[&[403, 404], ALWAYS].concat());
     let body = json!({"type": "object", "properties": {"failed_attempts": {"type": "integer", "const": 0}}});
-    let patch = Operation::new("users_sign_in_forgive", USER.plural, "Forgive failed attempts, and end a lock")
-        .describe("For those who may change the user, but not for oneself.")
+    let patch = Operation::new("users_sign_in_forgive", USER.plural, "Reset failed attempts, and end a lock")
+        .describe("For users who may change the user, but not for the user.")
         .writes()
         .body(body, false)
         .responses(state(), WRITING);
@@ -120,33 +125,33 @@ fn second_factor() -> Json {
             "user": {"type": "integer"},
             "type": {"type": "string", "const": "second_factor"},
             "url": text(),
-            "enabled": {"type": "boolean", "description": "Whether a code is asked for beside the password."},
-            "created": time("When the device was set up."),
-            "confirmed": time("Since when a code is asked for."),
+            "enabled": {"type": "boolean", "description": "Whether a code is required in addition to the password."},
+            "created": time("The time of the setup."),
+            "confirmed": time("The time since when a code is required."),
             "recovery_codes_left": {"type": ["integer", "null"]},
         },
         "required": ["user", "enabled"],
     });
     let get = Operation::new("users_second_factor_read", USER.plural, "The second factor of a user")
-        .describe("For oneself, superusers, system auditors, and those who may change the user.")
+        .describe("For the user, superusers, system auditors, and users who may change the user.")
         .responses(vec![("200", json_response("The second factor.", schema, &[]))], &[&[403, 404], ALWAYS].concat());
     let made = json!({
         "type": "object",
         "properties": {
-            "secret": {"type": "string", "description": "The secret in Base32, to be typed into the device."},
-            "uri": {"type": "string", "description": "The same as an otpauth address, to be shown as a picture."},
+            "secret": {"type": "string", "description": "The secret in Base32, for manual input into the device."},
+            "uri": {"type": "string", "description": "The secret as an otpauth URI, for a QR code."},
         },
         "required": ["secret", "uri"],
     });
     let begin = post(
         "begin",
-        "Begin with a new device",
+        "Set up a second factor",
         &["password"],
-        ("201", json_response("What the device needs, shown once. It counts once it is verified.", made, &[])),
+        ("201", json_response("The secret for the device, shown once. It must be verified.", made, &[])),
     );
-    let delete = Operation::new("users_second_factor_reset", USER.plural, "Take a user's second factor away")
-        .describe("For those who may change the user, but not for oneself.")
+    let delete = Operation::new("users_second_factor_reset", USER.plural, "Remove a user's second factor")
+        .describe("For users who may change the user, but not for the user.")
         .writes()
-        .responses(vec![("204", empty_response("The user has none now."))], WRITING);
+        .responses(vec![("204", empty_response("The second factor was removed."))], WRITING);
     json!({"get": get.0, "post": begin, "delete": delete.0})
 }

@@ -1,9 +1,9 @@
 //! Settings, stored in the database.
 //!
 //! Each is described once ([`Setting`], in [`definitions`]); responses, OPTIONS, validation and the OpenAPI document
-//! follow from the description. The values in force ([`Settings`]) are cached with their generation, a number that the
-//! database raises with each change. A request reads the generation in the same statement as its actor, so it honours
-//! every change that any node made before, without a further statement.
+//! are derived from the description. The values in force ([`Settings`]) are cached with their generation, a number that
+//! the database increments with each change. A request reads the generation in the same statement as its actor, so it
+//! sees every earlier change of any node without a further statement.
 
 mod change;
 mod cli;

@@ -138,7 +138,7 @@ impl QueueSlot {
         self.queue.count().add(now);
     }
 
-    /// Forgets the failures in memory, and returns how many they were.
+    /// Resets the failures in memory, and returns their number.
     pub(super) fn reset(&self, now: Timestamp) -> u32 {
         std::mem::take(&mut *self.queue.count()).recent(now)
     }

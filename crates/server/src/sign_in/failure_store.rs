@@ -24,10 +24,10 @@ pub(crate) struct StoredFailures {
 }
 
 impl StoredFailures {
-    /// The failures that count. Those that led to a lock are paid for when it is over.
+    /// The number of failures that count. Those that led to an expired lock do not.
     pub(super) fn count(&self, limits: &LoginLimits, now: Timestamp) -> FailureCount {
-        let is_paid = self.locked_until.is_some_and(|until| limits.remaining_lock(now, until).is_none());
-        if is_paid {
+        let is_expired = self.locked_until.is_some_and(|until| limits.remaining_lock(now, until).is_none());
+        if is_expired {
             FailureCount::default()
         } else {
             FailureCount { failures: self.failures, last_failure: Some(self.last_failure) }
@@ -67,8 +67,8 @@ pub(super) async fn record(
     let lock_end = add(SignedDuration::try_from(limits.lock_duration).unwrap_or_default());
     let latest_lock_end = add(SignedDuration::try_from(limits.longest_lock()).unwrap_or_default());
 
-    // The failures that led to a lock are paid for with it: after its end counting starts again. So it does after a
-    // lock that ends too late to be one of these limits, which was made before the clock was set back.
+    // The failures that led to a lock do not count after its end. The same applies to a lock that ends too late for
+    // these limits: it was created before the clock was set back.
     let locked_until = || column(TABLE, "locked_until");
     let lock_is_over = locked_until().lt(now).or(locked_until().gt(latest_lock_end));
     let is_forgotten = column(TABLE, "last_failure").lt(subtract(ttl)).or(lock_is_over.clone());

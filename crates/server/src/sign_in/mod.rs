@@ -1,7 +1,7 @@
 //! Sign-in by password and second factor.
 //!
-//! Every password and every code is checked here, behind the [`RateLimiter`]: for sessions, for Basic authentication, for
-//! OAuth2, and where a user confirms a change with the password.
+//! Every password and every code is checked here, behind the [`RateLimiter`]: for sessions, for Basic authentication,
+//! for OAuth2, and where a user confirms a change with the password.
 
 mod attempt_queue;
 mod check_password;
@@ -32,7 +32,7 @@ use crate::request::Request;
 use crate::response::Response;
 use crate::state::App;
 
-/// Handles the paths below a user that are about signing in.
+/// Handles the paths of a user's sign-in and second factor.
 pub(crate) async fn respond(app: &App, actor: &Actor, key: &str, path: UserPath, request: &Request) -> HandlerResult {
     if request.method == Method::OPTIONS {
         sign_in_status::Subject::find(&app.engine, actor, key).await?;
@@ -53,7 +53,7 @@ pub(crate) async fn respond(app: &App, actor: &Actor, key: &str, path: UserPath,
     }
 }
 
-/// A path below a user that is about signing in: beyond AWX.
+/// A path of a user's sign-in; not in AWX.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum UserPath {
     /// `sign_in/`
@@ -69,7 +69,7 @@ pub(crate) enum UserPath {
 }
 
 impl UserPath {
-    /// The path of these parts below a user.
+    /// The path below a user.
     pub(crate) fn find(parts: &[&str]) -> Option<Self> {
         match parts {
             ["sign_in"] => Some(UserPath::SignIn),
@@ -81,7 +81,7 @@ impl UserPath {
         }
     }
 
-    /// The methods it answers beside OPTIONS, as the `Allow` header lists them.
+    /// The allowed methods beside OPTIONS, as in the `Allow` header.
     pub(crate) fn methods(self) -> &'static [&'static str] {
         match self {
             UserPath::SignIn => &["GET", "PATCH", "HEAD"],

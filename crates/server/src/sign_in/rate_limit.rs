@@ -148,7 +148,7 @@ impl RateLimiter {
         self.locked.contains_key(&self.name_digest(username))
     }
 
-    /// Forgets all failures for a username, and its lock.
+    /// Resets all failures for a username, and its lock.
     ///
     /// # Errors
     /// Errors of the database.
@@ -246,7 +246,7 @@ impl AttemptPermit {
         match &self.network_slot {
             None => self.slot.fail(now),
             Some(network_slot) => {
-                // A network is judged by how many usernames it fails for, not by one person who tries again and again.
+                // A network is limited by the number of usernames with failures, not by repeated attempts of one user.
                 let pair = (self.network.clone(), self.name_digest.clone());
                 if !self.limiter.failed_pairs.contains_key(&pair) {
                     self.limiter.failed_pairs.insert(pair, ());
@@ -262,7 +262,7 @@ impl AttemptPermit {
         Ok(())
     }
 
-    /// Forgives the failures that delayed this attempt, and remembers the location.
+    /// Resets the failures that delayed this attempt, and stores the location.
     pub(crate) async fn succeeded(self) {
         let now = self.engine.clock.now();
         let forgiven = match &self.network_slot {

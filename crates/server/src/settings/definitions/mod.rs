@@ -1,4 +1,4 @@
-//! Every setting that Hostler honours, by category. Others are neither listed nor accepted.
+//! All settings with an effect, by category. Others are neither listed nor accepted.
 
 pub(crate) mod authentication;
 pub(crate) mod ldap;
