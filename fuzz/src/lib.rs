@@ -10,7 +10,7 @@ pub fn resource(data: &[u8]) -> Option<(&'static Resource, &[u8])> {
     Some((entry.resource, rest))
 }
 
-/// Somebody without any right, for whom every condition is written out.
+/// A user without permissions, for whom every condition is in the statement.
 pub fn nobody() -> Actor {
     Actor {
         id: 7,

@@ -11,6 +11,7 @@ use crate::report::Report;
 
 /// The words as patterns, each with a replacement.
 const GIVEN_UP: &[(&str, &str)] = &[
+    ("anew", "again"),
     ("begets?", "create, issue"),
     ("(comes?|came) by", "get, connect through"),
     ("doors?", "listener"),
@@ -18,11 +19,13 @@ const GIVEN_UP: &[(&str, &str)] = &[
     ("homeless", "without an organization"),
     ("houses?", "fixture, server"),
     ("(is|are|was|were|be|been) believed", "trust"),
-    ("(is|are|was|were|be|been) told", "receive, parameter, message"),
     ("lanes?", "rate limit, queue"),
+    ("mend(s|ed|ing)?", "correct, repair"),
     ("(made|makes?|making) up", "generate"),
     ("shelf|shelves", "secret column"),
     ("sealed", "encrypted"),
+    ("somebody", "a user, a client"),
+    ("told|tells", "report, contain, show"),
     ("vouch(es|ed|ing)?", "confirm, verify"),
     ("wears?|wearing", "have"),
     ("whoever", "anyone who, the user who"),

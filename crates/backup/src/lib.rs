@@ -32,7 +32,7 @@ pub enum BackupError {
         source: std::io::Error,
     },
     /// The backup file already exists.
-    #[error("{} exists already: name another file, or give --force to replace it", .0.display())]
+    #[error("{} already exists: use another file, or --force to replace it", .0.display())]
     Exists(PathBuf),
     /// The file is not a Hostler backup, or was changed or truncated.
     #[error("{} is not a complete backup of Hostler: {problem}; nothing was changed", path.display())]
@@ -59,7 +59,7 @@ pub enum BackupError {
     Copy(#[from] CopyError),
     /// The rows that were written differ from the rows that were read.
     #[error(
-        "table {table} did not arrive as it was sent ({sent} rows sent, {arrived} arrived): nothing was changed; please report this"
+        "table {table} differs from its source ({sent} rows read, {arrived} written): nothing was changed; please report this"
     )]
     Mismatch {
         /// The table.

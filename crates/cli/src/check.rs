@@ -38,7 +38,7 @@ pub fn run(options: &DataOptions, config: &ConfigFile) -> Result<()> {
     storage::share(folder)?;
     let mut findings = Findings::default();
     if let Err(problem) = storage::refuse_unfinished(folder) {
-        findings.note(problem, "until then no server starts on it");
+        findings.note(problem, "no server starts with it until then");
     }
     let location = storage::location(options)?;
     check_config(config, location.client_key().as_deref(), &mut findings);
@@ -64,9 +64,9 @@ pub fn run(options: &DataOptions, config: &ConfigFile) -> Result<()> {
         print_line(&finding.replace('\n', " "))?;
     }
     match findings.0.len() {
-        0 => print_line("Nothing is wrong."),
-        1 => bail!("one thing is wrong"),
-        count => bail!("{count} things are wrong"),
+        0 => print_line("No problems found."),
+        1 => bail!("1 problem found"),
+        count => bail!("{count} problems found"),
     }
 }
 
@@ -78,7 +78,8 @@ fn check_config(config: &ConfigFile, client_key: Option<&Path>, findings: &mut F
     for (key, whose) in [(config.value("tls_key").map(Path::new), "TLS"), (client_key, "PostgreSQL")] {
         let Some(key) = key else { continue };
         if let Some(mode) = mode(key).filter(|mode| mode & 0o007 != 0) {
-            let problem = format!("{} is the key for {whose} and open to everybody (mode {mode:04o})", key.display());
+            let problem =
+                format!("{} is the key for {whose} and all users can read it (mode {mode:04o})", key.display());
             findings.note(problem, CLOSE);
         }
     }

@@ -31,7 +31,7 @@ pub fn run(options: &DataOptions, file: &Path, force: bool) -> Result<()> {
     let in_the_way = in_the_way(folder, &location, &keys)?;
     if !in_the_way.is_empty() && !force && !folder.join(UNFINISHED_FILE).exists() {
         bail!(
-            "there are data in {} already ({}): name an empty folder, or give --force, which sets them aside",
+            "{} already contains data ({}): use an empty folder, or --force, which moves the data aside",
             folder.display(),
             in_the_way.iter().filter_map(|path| path.file_name()?.to_str()).collect::<Vec<_>>().join(", ")
         );
@@ -52,13 +52,16 @@ pub fn run(options: &DataOptions, file: &Path, force: bool) -> Result<()> {
         }
     };
     if matches!(destination, Destination::Sqlite(_)) {
-        fs::rename(&restoring, folder.join(DATABASE_FILE)).context("the restored database cannot get its name")?;
+        fs::rename(&restoring, folder.join(DATABASE_FILE)).context("cannot rename the restored database")?;
         storage::sync(folder)?;
     }
-    fs::remove_file(folder.join(UNFINISHED_FILE)).context("the restore cannot be marked as done")?;
+    fs::remove_file(folder.join(UNFINISHED_FILE)).context("cannot mark the restore as complete")?;
     storage::sync(folder)?;
     if let Some(aside) = aside {
-        print_line(&format!("What was there before is in {}: delete it when you need it no more.", aside.display()))?;
+        print_line(&format!(
+            "The previous data are in {}: delete them when they are no longer needed.",
+            aside.display()
+        ))?;
     }
     print_line(&format!(
         "Restored {} rows of {} tables, and the keys, of {}.",
@@ -71,7 +74,7 @@ pub fn run(options: &DataOptions, file: &Path, force: bool) -> Result<()> {
 /// Copies the embedded database to PostgreSQL.
 pub fn migrate(folder: &Path, to: &str) -> Result<()> {
     let Location::Postgres(url) = storage::postgres(to).context("--to")? else {
-        bail!("--to takes the URL of a PostgreSQL database");
+        bail!("--to must be the URL of a PostgreSQL database");
     };
     if !folder.is_dir() {
         bail!("there is no data folder {}", folder.display());

@@ -53,13 +53,13 @@ pub async fn open(options: &DataOptions) -> Result<(Database, Keys)> {
 /// If no server has been started with this folder.
 pub async fn existing(options: &DataOptions) -> Result<(Database, Keys)> {
     let folder = &options.data;
-    let remedy = "name the one that the server uses by --data or HOSTLER_DATA; hostler serve creates what is not there";
+    let remedy = "set --data or HOSTLER_DATA to the folder of the server; hostler serve creates a new one";
     if !folder.is_dir() {
         bail!("there is no data folder {}: {remedy}", folder.display());
     }
     refuse_unfinished(folder)?;
     let is_there = folder.join(DATABASE_FILE).try_exists();
-    let is_there = is_there.with_context(|| format!("cannot look into the data folder {}", folder.display()))?;
+    let is_there = is_there.with_context(|| format!("cannot read the data folder {}", folder.display()))?;
     if options.database.is_none() && !is_there {
         bail!("there is no {DATABASE_FILE} in the data folder {}: {remedy}", folder.display());
     }
@@ -92,7 +92,7 @@ pub fn postgres(url: &str) -> Result<Location> {
     if url.starts_with("postgres://") || url.starts_with("postgresql://") {
         return Ok(Location::Postgres(url.to_owned()));
     }
-    bail!("a PostgreSQL database is named by a URL like postgres://user@host/name")
+    bail!("the URL of a PostgreSQL database must be like postgres://user@host/name")
 }
 
 /// Rejects a folder with an interrupted restore: it may contain keys of one installation and data of another.

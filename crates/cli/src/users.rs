@@ -104,7 +104,7 @@ fn read_password() -> Result<String> {
         line.trim_end_matches(['\r', '\n']).to_owned()
     };
     if password.is_empty() {
-        bail!("a password is needed: type it, or give it on standard input");
+        bail!("a password is required: type it, or pass it on standard input");
     }
     Ok(password)
 }

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 pub enum Error {
     /// A row with the same unique columns exists. The text names the constraint (PostgreSQL) or the columns (SQLite),
     /// if the database reports them.
-    #[error("a row with these values exists already ({0})")]
+    #[error("a row with these values already exists ({0})")]
     Unique(String),
     /// A row refers to one that does not exist, or is still referred to.
     #[error("a row refers to one that does not exist, or is still referred to")]
@@ -65,7 +65,7 @@ pub enum OpenError {
         problem: String,
     },
     /// The URL of the PostgreSQL server is invalid.
-    #[error("the database URL cannot be understood; write it as postgres://user:password@host:5432/database")]
+    #[error("the database URL is invalid; the format is postgres://user:password@host:5432/database")]
     Url,
     /// A TLS parameter of the URL is unknown, contradicts another, or names a file that cannot be used.
     #[error("the URL of the database at {database} cannot be used: {problem}")]

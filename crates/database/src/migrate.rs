@@ -46,7 +46,7 @@ fn newest(runner: &Runner) -> i64 {
 pub(crate) fn announce(found: Option<i64>, runner: &Runner) {
     let (from, to) = (found.unwrap_or(0), newest(runner));
     if from < to {
-        tracing::info!(from, to, "bringing the schema of the database up to date");
+        tracing::info!(from, to, "migrating the database schema");
     }
 }
 

@@ -1,4 +1,4 @@
-//! Opening databases: migrations, refusals, files.
+//! Opening databases: migrations, errors, files.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -57,7 +57,7 @@ both!(servers_that_start_at_once_agree, |database| {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn only_the_owner_may_read_the_files() {
+async fn database_files_are_private() {
     use std::os::unix::fs::PermissionsExt;
     let directory = tempfile::tempdir().unwrap();
     let database = Database::open(&Location::Sqlite(directory.path().join("db"))).await.unwrap();
@@ -69,7 +69,7 @@ async fn only_the_owner_may_read_the_files() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_no_database_is_refused() {
+async fn file_of_other_format_is_rejected() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("notes.txt");
     let notes = "no database ".repeat(200);
@@ -81,7 +81,7 @@ async fn a_file_that_is_no_database_is_refused() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_there_is_refused() {
+async fn unreachable_server_is_reported() {
     let location = Location::Postgres("postgres://me:s3cret@127.0.0.1:1/hostler".to_owned());
     let error = refused(&location).await;
     assert!(matches!(&error, OpenError::Server { database, .. } if database == "127.0.0.1:1/hostler"), "{error}");

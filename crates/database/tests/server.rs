@@ -1,4 +1,4 @@
-//! What a PostgreSQL server does to its clients.
+//! Failures of a PostgreSQL server.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -25,7 +25,7 @@ fn insert() -> InsertStatement {
     Query::insert().into_table("sample").columns(["words"]).values_panic(["x".into()]).to_owned()
 }
 
-/// Reads until it works; answers whether it did within a few tries.
+/// Reads until it works; returns whether it did within a few attempts.
 async fn recovers(database: &Database) -> bool {
     for _ in 0..40 {
         match database.read(&words(), &[Type::Text]).await {
@@ -56,7 +56,7 @@ async fn lost_connections_are_replaced() {
 }
 
 #[tokio::test]
-async fn a_changed_column_is_noticed() {
+async fn changed_column_type_is_detected() {
     let Some(database) = server().await else { return };
     assert!(recovers(&database).await);
     database.raw("ALTER TABLE sample ALTER COLUMN words TYPE VARCHAR(9)").await;
@@ -83,7 +83,7 @@ async fn reads_do_not_wait_for_transactions() {
 }
 
 #[tokio::test]
-async fn what_is_sent_together_happens_together() {
+async fn deferred_statements_are_atomic() {
     let Some(database) = server().await else { return };
     let types = [Type::Text];
     let words =

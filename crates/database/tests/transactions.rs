@@ -9,7 +9,7 @@ use std::time::Duration;
 use hostler_database::{Database, Dialect, Error, Transaction, Type, count_statements};
 use sea_query::{Expr, ExprTrait, InsertStatement, Query, SelectStatement};
 
-/// Takes about as many steps as it says.
+/// A query with about this number of steps.
 fn slow(steps: u64) -> Expr {
     Expr::cust(format!(
         "(WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {steps}) SELECT count(*) FROM n)"
@@ -42,7 +42,7 @@ both!(insert_answers_ids_and_commit_shows, |database| {
     let first = is_send(transaction.insert(&setting("a"))).await.unwrap();
     let second = transaction.insert(&setting("b")).await.unwrap();
     assert!(second > first);
-    // The transaction sees it, others do not yet.
+    // The transaction sees its own row, others do not yet.
     assert_eq!(is_send(transaction.read(&count(), &[Type::Integer])).await.unwrap()[0].integer(0), Some(2));
     assert_eq!(counted_settings(&database).await, 0);
     is_send(transaction.commit()).await.unwrap();
@@ -70,12 +70,12 @@ both!(dropping_rolls_back, |database| {
     assert_eq!(counted_settings(&database).await, 1);
 });
 
-both!(unique_and_foreign_keys_are_told_apart, |database| {
+both!(unique_and_foreign_key_errors_differ, |database| {
     let mut transaction = database.begin().await.unwrap();
     transaction.insert(&setting("a")).await.unwrap();
     let Err(Error::Unique(what)) = transaction.insert(&setting("a")).await else { panic!("not unique") };
     assert!(what.contains("settings") && what.contains("name"), "{what}");
-    // It is broken now, and must not pretend to commit.
+    // The transaction is broken, and its commit must fail.
     assert!(matches!(transaction.insert(&setting("b")).await, Err(Error::Internal(_))));
     assert!(matches!(transaction.commit().await, Err(Error::Internal(_))));
     assert_eq!(counted_settings(&database).await, 0);
@@ -93,7 +93,7 @@ both!(unique_and_foreign_keys_are_told_apart, |database| {
     assert_eq!(transaction.execute(&delete).await, Err(Error::ForeignKey));
 });
 
-both!(errors_do_not_tell_values, |database| {
+both!(errors_do_not_contain_values, |database| {
     let mut transaction = database.begin().await.unwrap();
     transaction.insert(&setting("s3cret")).await.unwrap();
     let error = transaction.insert(&setting("s3cret")).await.unwrap_err();
@@ -111,7 +111,7 @@ both!(fifty_writers_all_commit, |database| {
             tokio::spawn(async move {
                 let mut transaction = database.begin().await?;
                 transaction.insert(&setting(&format!("writer {number}"))).await?;
-                // Some give up, which must not touch the others.
+                // Some are cancelled, which must not affect the others.
                 if number % 5 == 0 { Ok(()) } else { transaction.commit().await }
             })
         })
@@ -184,7 +184,7 @@ both!(a_cancelled_begin_wedges_nothing, |database| {
         assert!(tokio::time::timeout(Duration::from_millis(2), database.begin()).await.is_err());
     }
     drop(held);
-    // Cancelled wherever it may be by then.
+    // Cancelled at an arbitrary point.
     for delay in 0..50 {
         let _ = tokio::time::timeout(Duration::from_micros(delay * 20), database.begin()).await;
     }
@@ -234,7 +234,7 @@ both!(slow_reads_finish_and_let_others_pass, |database| {
     for read in slow_reads {
         assert_eq!(within(read).await.unwrap().unwrap()[0].integer(0), Some(1_500_000));
     }
-    // In a transaction, too, and it goes on.
+    // Also in a transaction, which stays usable.
     let mut transaction = database.begin().await.unwrap();
     transaction.insert(&setting("a")).await.unwrap();
     assert_eq!(transaction.read(&query, &[Type::Integer]).await.unwrap()[0].integer(0), Some(1_500_000));

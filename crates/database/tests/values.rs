@@ -1,4 +1,4 @@
-//! What goes in comes out, and lookups mean the same, on both databases.
+//! Values are read as they were written, and lookups match the same rows, on both databases.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -101,7 +101,7 @@ both!(integers_of_every_width_bind, |database| {
     }
     let query = select(&["id"]).and_where(Expr::col("number").eq(u64::MAX)).to_owned();
     assert!(matches!(database.read(&query, &[Type::Integer]).await, Err(Error::Internal(_))));
-    // The server takes a narrower integer here, or a wider number.
+    // The server expects a narrower integer here, or a wider number.
     let narrow = Query::select().expr(Expr::cust_with_values("substr('abc', $1)", [i64::MAX])).to_owned();
     if database.dialect() == Dialect::Postgres {
         assert!(matches!(database.read(&narrow, &[Type::Text]).await, Err(Error::Internal(_))));
@@ -156,7 +156,7 @@ both!(nulls_sort_as_the_greatest, |database| {
     }
 });
 
-/// The sign of Kelvin and the dotted capital I are in lower case letters of ASCII.
+/// The lower case of the Kelvin sign and of the dotted capital I are ASCII letters.
 const WORDS: [&str; 11] = [
     "",
     "Équipe",
@@ -247,7 +247,7 @@ both!(bad_patterns_are_refused, |database| {
             assert!(matches!(result, Err(InvalidRegex(_))), "{pattern}");
         }
     }
-    // What only PostgreSQL does not understand comes out as an error that says so.
+    // A syntax that only PostgreSQL does not support is an error with a message.
     insert(&database, &["words"], vec!["x".into()]).await.unwrap();
     let condition = dialect.text_lookup(Expr::col("words"), TextLookup::Regex, r"(?P<name>x)").unwrap();
     let result = database.read(&select(&["words"]).and_where(condition).to_owned(), &[Type::Text]).await;
@@ -260,7 +260,7 @@ both!(bad_patterns_are_refused, |database| {
 both!(too_much_is_too_complex, |database| {
     let many = select(&["id"]).and_where(Expr::col("number").is_in((0..70_000).collect::<Vec<i64>>())).to_owned();
     assert_eq!(database.read(&many, &[Type::Integer]).await, Err(Error::TooComplex));
-    // Nested so deeply that SQLite refuses it; PostgreSQL can do more.
+    // Nested too deeply for SQLite; PostgreSQL accepts more.
     if database.dialect() == Dialect::Sqlite {
         let deep = Expr::cust(format!("number{}", " + 1".repeat(1100)));
         let deep = select(&["id"]).and_where(deep.gt(0)).to_owned();

@@ -178,11 +178,11 @@ pub fn list_parameters() -> Map<String, Json> {
     parameters
 }
 
-const FILTER: &str = "Any number of filters, each a parameter of its own: a field's name, also across relations \
+const FILTER: &str = "Any number of filters, each a separate parameter: a field's name, also across relations \
     (`organization__name=x`), with an optional lookup at its end (`name__icontains=x`): exact, iexact, contains, \
     icontains, startswith, istartswith, endswith, iendswith, regex, iregex, gt, gte, lt, lte, in, isnull. \
-    `<relation>__search` searches related objects. Before it may stand `not__`, `or__` (any of these) and `chain__` \
-    (about a related object of its own). A secret cannot be filtered by.";
+    `<relation>__search` searches related objects. Prefixes are `not__`, `or__` (any of these) and `chain__` \
+    (with its own related object). A secret cannot be filtered by.";
 
 /// The path parameter for one object of the resource.
 pub fn key_parameter(resource: &Resource) -> Json {

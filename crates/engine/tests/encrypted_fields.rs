@@ -63,7 +63,7 @@ fn on(backend: Backend, test: impl AsyncFnOnce(World)) {
     match &server {
         Some(server) => server.execute_inside(table).unwrap(),
         None => {
-            // Private, as Hostler's own file is.
+            // Private, like Hostler's own file.
             rusqlite::Connection::open(&file).unwrap().execute_batch(table).unwrap();
         }
     }

@@ -38,7 +38,7 @@ mod tests {
     }
 
     #[test]
-    fn case_does_not_make_a_password_rare() {
+    fn common_password_check_ignores_case() {
         for common in ["password", "PassWord", "123456", " qwerty ", "ПАРОЛЬ"] {
             assert!(is_common(common), "{common}");
         }

@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_matches_itself_only() {
+    fn token_matches_only_itself() {
         let (token, other) = (new_token(), new_token());
         assert_eq!(token.len(), TOKEN_LENGTH);
         assert!(matches(&token, &token));
@@ -116,14 +116,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_token_matches_nothing() {
+    fn malformed_token_matches_nothing() {
         for wrong in ["", "x", &"x".repeat(42), &"x".repeat(44), &" ".repeat(43), &"ü".repeat(21)] {
             assert!(!matches(wrong, wrong), "{wrong:?}");
         }
     }
 
     #[test]
-    fn our_own_pages_are_allowed() {
+    fn pages_of_own_origin_are_allowed() {
         for (origin, host, is_https) in [
             ("https://us.example", "us.example", HTTPS),
             ("https://us.example/login?next=/", "us.example", HTTPS),
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn other_pages_are_refused() {
+    fn pages_of_other_origins_are_rejected() {
         for (origin, host, is_https) in [
             ("https://them.example", "us.example", HTTPS),
             ("http://them.example", "us.example", HTTP),
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn no_header_will_do_over_http_only() {
+    fn missing_header_is_accepted_over_http_only() {
         assert!(origin_allowed(None, "us.example", HTTP, &[]));
         assert!(!origin_allowed(None, "us.example", HTTPS, &[]));
         assert!(!origin_allowed(None, "us.example", HTTPS, &["https://them.example".to_owned()]));
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn trusted_domains_with_all_below() {
+    fn wildcard_origins_match_subdomains() {
         let domain = "https://*.them.example";
         assert!(trusted("https://a.them.example", domain));
         assert!(trusted("https://a.b.them.example", domain));

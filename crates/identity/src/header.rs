@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_cookie_of_a_name_counts() {
+    fn first_cookie_of_a_name_is_used() {
         for (header, value) in [
             ("a=1", Some("1")),
             ("b=2; a=1", Some("1")),
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn the_examples_of_the_rfcs() {
+    fn examples_of_rfcs_are_parsed() {
         let pair = ("Aladdin".to_owned(), "open sesame".to_owned());
         assert_eq!(basic("Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="), pair);
         assert_eq!(basic("Basic dGVzdDoxMjPCow=="), ("test".to_owned(), "123£".to_owned()));
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn scheme_spaces_and_padding_are_taken_lightly() {
+    fn scheme_case_spaces_and_padding_are_tolerated() {
         let pair = ("Aladdin".to_owned(), "open sesame".to_owned());
         for value in [
             "basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==",
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_colon_splits() {
+    fn first_colon_separates_username() {
         let table = [
             ("ann:a:b:", "ann", "a:b:"),
             (":", "", ""),
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_value_is_read() {
+    fn value_of_maximum_length_is_parsed() {
         let value = format!("Bearer {}", "a".repeat(MAX_LENGTH - "Bearer ".len()));
         assert_eq!(bearer(&value).len(), MAX_LENGTH - 7);
     }

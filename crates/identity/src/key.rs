@@ -33,7 +33,7 @@ pub enum KeyError {
         source: io::Error,
     },
     /// Others than the owner may read or write the file.
-    #[error("the secret key {} is open to others (mode {mode:04o}): run chmod 600 on it", path.display())]
+    #[error("the secret key {} is accessible to other users (mode {mode:04o}): run chmod 600 on it", path.display())]
     Open {
         /// The key file.
         path: PathBuf,

@@ -44,7 +44,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_do_not_run_together() {
+    fn parts_are_length_prefixed() {
         let key = MacKey::new(&[7; 32]);
         assert_ne!(key.of(&[b"ab", b"c"]), key.of(&[b"a", b"bc"]));
         assert_ne!(key.of(&[b"ab"]), key.of(&[b"ab", b""]));

@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_challenge_is_valid_for_one_user_password_key_and_time() {
+    fn challenge_is_bound_to_user_password_key_and_time() {
         let (key, other) = (SecretKey::from_bytes([1; 64]), SecretKey::from_bytes([2; 64]));
         let token = create(&key, 7, "hash", 1000);
         assert_eq!(user_id(&token), Some(7));

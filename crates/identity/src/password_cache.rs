@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_expires() {
+    fn entry_expires() {
         let cache = PasswordCache::new(Duration::from_millis(20));
         cache.insert("here", "ann", "secret", HASH);
         std::thread::sleep(Duration::from_millis(40));
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn the_cache_is_bounded() {
+    fn cache_size_is_limited() {
         let cache = PasswordCache::new(DEFAULT_TTL);
         for user in 0..15_000 {
             cache.insert("here", &format!("user{user}"), "secret", HASH);

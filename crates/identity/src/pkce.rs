@@ -30,13 +30,13 @@ mod tests {
     const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
     #[test]
-    fn the_example_of_the_standard() {
+    fn example_of_rfc_7636_matches() {
         assert!(is_challenge(CHALLENGE));
         assert!(verify(CHALLENGE, VERIFIER));
     }
 
     #[test]
-    fn other_verifiers_are_refused() {
+    fn other_verifiers_are_rejected() {
         let short = BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest("short"));
         for (challenge, verifier) in [
             (CHALLENGE, ""),
@@ -51,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_challenge() {
+    fn malformed_challenges_are_rejected() {
         for wrong in ["", "short", &CHALLENGE[1..], &format!("{CHALLENGE}="), &CHALLENGE.replace('-', "+")] {
             assert!(!is_challenge(wrong), "{wrong}");
         }

@@ -61,7 +61,7 @@ mod tests {
         PasswordPolicy { min_length: 8, min_digits: 2, min_upper: 2, min_special: 2, refuse_common: false };
 
     #[test]
-    fn the_first_broken_rule_answers() {
+    fn first_violated_rule_is_reported() {
         let table = [
             ("", "Password must be at least 8 characters long."),
             ("A1!", "Password must be at least 8 characters long."),
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_asked_by_default_but_the_longest_length() {
+    fn default_policy_limits_length_only() {
         let policy = PasswordPolicy::default();
         assert_eq!(policy.check(""), Ok(()));
         assert_eq!(policy.check(&"x".repeat(128)), Ok(()));
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn too_long_comes_before_too_short() {
+    fn length_limit_is_checked_first() {
         let impossible = PasswordPolicy { min_length: 200, ..PasswordPolicy::default() };
         assert_eq!(impossible.check(&"x".repeat(129)).unwrap_err(), "Password max length is 128");
         assert_eq!(impossible.check("x").unwrap_err(), "Password must be at least 200 characters long.");

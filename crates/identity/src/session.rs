@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_ends_at_its_time() {
+    fn session_expires() {
         let session = Session { user_id: 7, binding: binding(&key(), 7, "hash"), expires_at: at(100) };
         let current = binding(&key(), 7, "hash");
         assert!(session.is_valid(at(99), &current));
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_ends_with_the_password_the_user_and_the_key() {
+    fn session_is_bound_to_password_user_and_key() {
         let session = Session { user_id: 7, binding: binding(&key(), 7, "hash"), expires_at: at(100) };
         assert!(!session.is_valid(at(1), &binding(&key(), 7, "another hash")));
         assert!(!session.is_valid(at(1), &binding(&key(), 8, "hash")));
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn no_binding_never_counts() {
+    fn empty_binding_is_invalid() {
         let session = Session { user_id: 7, binding: String::new(), expires_at: at(100) };
         assert!(!session.is_valid(at(1), ""));
     }

@@ -182,14 +182,14 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_in_the_future_delays_nothing_but_within_the_clock_skew() {
+    fn future_failure_is_ignored_beyond_clock_skew() {
         let count = FailureCount { failures: 1000, last_failure: Some(at(1000)) };
         assert_eq!(POLICY.retry_after(&count, at(990)), Duration::from_secs(60));
         assert_eq!(POLICY.retry_after(&count, at(100)), Duration::ZERO);
     }
 
     #[test]
-    fn a_network_is_an_ipv4_address_or_half_an_ipv6_address() {
+    fn network_is_ipv4_address_or_ipv6_prefix() {
         for (address, same) in [
             ("192.0.2.7", "192.0.2.7"),
             ("::ffff:192.0.2.7", "192.0.2.7"),

@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_known_by_its_digest_only() {
+    fn secret_matches_its_digest_only() {
         let (secret, id) = (new_client_secret(), new_client_id());
         assert_eq!((secret.plain.len(), id.len()), (128, 40));
         assert!(is_digest_of(&secret.digest, &secret.plain));
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn words_that_are_no_scope() {
+    fn invalid_scopes_are_rejected() {
         for wrong in ["", "  ", "Read", "admin", "read admin", "read,write", "read read", "write write", "read\0"] {
             assert_eq!(parse_scope(wrong), Err(ScopeError), "{wrong:?}");
         }

@@ -82,7 +82,7 @@ mod tests {
     const SECRET: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
 
     #[test]
-    fn codes_are_those_of_the_standard() {
+    fn codes_match_rfc_6238() {
         // The last six of the eight digits in the table of appendix B.
         for (time, code) in [(59, "287082"), (1_111_111_109, "081804"), (1_234_567_890, "005924")] {
             assert_eq!(check(SECRET, code, time, 0), Some(time / 30), "{time}");
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn clocks_may_be_a_step_off() {
+    fn codes_of_adjacent_steps_are_accepted() {
         let time = 1_111_111_109;
         for (off, taken) in [(-60, false), (-30, true), (0, true), (30, true), (60, false)] {
             assert_eq!(check(SECRET, "081804", time + off, 0).is_some(), taken, "{off}");
@@ -98,14 +98,14 @@ mod tests {
     }
 
     #[test]
-    fn a_code_is_taken_once() {
+    fn code_is_accepted_once() {
         let step = check(SECRET, "287 082", 59, 0).unwrap();
         assert_eq!(check(SECRET, "287082", 59, step), None);
         assert_eq!(check(SECRET, "287082", 59, step - 1), Some(step));
     }
 
     #[test]
-    fn a_step_that_is_still_to_come_locks_nobody_out() {
+    fn future_step_does_not_lock_user_out() {
         for (last_step, taken) in [(1, false), (2, false), (3, true), (1_000_000, true), (i64::MAX, true)] {
             assert_eq!(check(SECRET, "287082", 59, last_step).is_some(), taken, "{last_step}");
         }
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_code_is_refused() {
+    fn malformed_codes_are_rejected() {
         for code in ["", "28708", "2870823", "a87082", "287081", "２８７０８２", "-87082", "287082\0"] {
             assert_eq!(check(SECRET, code, 59, 0), None, "{code}");
         }
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn recovery_codes_are_long_and_forgiving() {
+    fn recovery_codes_are_long_and_normalized() {
         let codes = new_recovery_codes();
         assert_eq!(codes.len(), RECOVERY_CODES);
         let different: std::collections::BTreeSet<_> = codes.iter().map(|code| &code.digest).collect();

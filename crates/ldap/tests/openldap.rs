@@ -9,7 +9,7 @@ use serde_json::{Map, Value as Json, json};
 
 const BASE: &str = "dc=example,dc=org";
 
-/// A directory with these settings over the defaults.
+/// A directory with these settings, and defaults for the others.
 fn directory(settings: Json) -> Directory {
     let settings: Map<String, Json> = settings.as_object().expect("settings").clone();
     let value = |name: &str| {
@@ -46,7 +46,7 @@ fn sign_in(directory: &Directory, username: &str, password: &str) -> Result<Ldap
     wait(directory.sign_in(username, password))
 }
 
-/// Somebody of the directory, with the right password.
+/// A user of the directory, with the right password.
 fn person(directory: &Directory, uid: &str) -> LdapUser {
     sign_in(directory, uid, &password_of(uid)).unwrap_or_else(|refusal| panic!("{uid}: {refusal}"))
 }
@@ -66,9 +66,9 @@ fn user_signs_in_by_search_and_bind() {
     assert_eq!(ann.dn, format!("uid=ann,ou=people,{BASE}"));
     let fields: Vec<(&str, &str)> = ann.fields.iter().map(|(field, value)| (*field, value.as_str())).collect();
     assert_eq!(fields, [("email", "ann@example.org"), ("first_name", "Ann"), ("last_name", "Smith")]);
-    // What the entry lacks is not emptied.
+    // Attributes that the entry lacks keep their values.
     assert!(!person(&directory, "carol").fields.contains_key("email"));
-    // As in AWX, spaces around a name do not count.
+    // As in AWX, spaces around a username are ignored.
     assert!(sign_in(&directory, " ann ", &password_of("ann")).is_ok());
 }
 
@@ -135,7 +135,7 @@ fn ambiguous_username_is_rejected() {
     assert!(matches!(sign_in(&both, "twin", &password_of("twin")), Err(SignInError::NotFound(2))));
     assert_eq!(person(&both, "ann").fields["first_name"], "Ann");
     assert_eq!(person(&both, "dave").fields["first_name"], "Dave");
-    // The same entry found twice is one.
+    // An entry that is found twice is not ambiguous.
     let twice = searching(&slapd, json!({"USER_SEARCH": [search("people"), search("people")]}));
     assert_eq!(person(&twice, "ann").fields["first_name"], "Ann");
 }
@@ -164,7 +164,7 @@ fn tls_certificates_are_verified() {
         assert_eq!(person(&searching(&slapd, settings.clone()), "ann").fields["first_name"], "Ann");
         settings["CONNECTION_OPTIONS"] = json!({"OPT_X_TLS_REQUIRE_CERT": 0});
         assert_eq!(person(&searching(&slapd, settings.clone()), "ann").fields["first_name"], "Ann");
-        // Not issued by whom we trust, whether that is the system's certificates, which may be none, or a file's.
+        // The issuer is not trusted, neither by the system, which may have no certificates, nor by the file.
         settings["CONNECTION_OPTIONS"] = json!({"OPT_X_TLS_CACERTFILE": slapd.unrelated_ca_file()});
         let why = unavailable(&searching(&slapd, settings.clone()));
         assert!(why.contains("certificate"), "{why}");
@@ -175,7 +175,7 @@ fn tls_certificates_are_verified() {
         let why = unavailable(&searching(&slapd, settings));
         assert!(why.contains("/nonexistent/ca.pem"), "{why}");
     }
-    // Neither kind of port takes the other for what it is.
+    // Each kind of port rejects the other protocol.
     let plain_as_tls = slapd.uri().replace("ldap:", "ldaps:");
     let why = unavailable(&searching(&slapd, json!({"SERVER_URI": plain_as_tls})));
     assert!(why.contains("127.0.0.1"), "{why}");
@@ -204,7 +204,7 @@ fn wrong_bind_dn_is_not_a_wrong_password() {
 #[test]
 fn groups_are_read_as_the_user_without_bind_dn() {
     let Some(slapd) = Slapd::start() else { return };
-    // Anonymous clients see nothing in this directory.
+    // Anonymous clients can read nothing in this directory.
     let directory = directory(json!({
         "SERVER_URI": slapd.uri(),
         "USER_DN_TEMPLATE": format!("uid=%(user)s,ou=people,{BASE}"),
@@ -218,7 +218,7 @@ fn groups_are_read_as_the_user_without_bind_dn() {
     assert!(!person(&directory, "bob").flags["is_superuser"]);
 }
 
-/// Whether somebody is in a group as this kind of group tells it.
+/// Whether a user is in a group of this type.
 fn is_member(slapd: &Slapd, kind: &str, params: Json, group: &str, uid: &str) -> bool {
     let group = format!("CN={group}, ou=groups,{BASE}");
     let by_map = searching(
@@ -282,10 +282,10 @@ fn require_and_deny_groups_are_enforced() {
     assert_eq!(kept_out(json!({"DENY_GROUP": group("admins")}), "ann"), denied);
     assert_eq!(kept_out(json!({"DENY_GROUP": group("admins")}), "bob"), None);
     assert_eq!(kept_out(json!({"DENY_GROUP": group("gone")}), "bob"), None);
-    // Also groups that are not where groups are searched for.
+    // Groups outside of the group search too.
     assert_eq!(kept_out(json!({"DENY_GROUP": format!("cn=elsewhere,{BASE}")}), "bob"), denied);
     assert_eq!(kept_out(json!({"REQUIRE_GROUP": format!("cn=elsewhere,{BASE}")}), "bob"), None);
-    // The password is asked for first: nobody learns who is in a group.
+    // The password is checked first, so that group memberships are not revealed.
     let directory = searching(&slapd, json!({"REQUIRE_GROUP": group("admins")}));
     assert!(matches!(sign_in(&directory, "bob", "wrong"), Err(SignInError::WrongPassword)));
 }
@@ -298,9 +298,9 @@ fn existing_entry_belongs_to_its_user() {
     let (ann, gone) = (format!("uid=ann,ou=people,{BASE}"), format!("uid=ann,ou=gone,{BASE}"));
     assert_eq!(claims(&searched, &ann), Some(true));
     assert_eq!(claims(&searched, &gone), Some(false));
-    // Another directory's.
+    // An entry of another directory.
     assert_eq!(claims(&searched, "uid=ann,dc=example,dc=net"), Some(false));
-    // A template needs nobody to ask.
+    // A DN template needs no search.
     let template = directory(json!({
         "SERVER_URI": "ldap://127.0.0.1:1", "USER_DN_TEMPLATE": format!("uid=%(user)s,ou=people,{BASE}"),
     }));

@@ -28,10 +28,11 @@ pub const AUTHORIZATION_CODE: &str = "authorization-code";
 /// The grant by which users give their password to the application.
 pub const PASSWORD: &str = "password";
 
-const NAME: Field =
-    fields::text("name").label("Name").max(255).required().help(
-        "What the application is called; unique in its organization. Users see it when they are asked to consent.",
-    );
+const NAME: Field = fields::text("name")
+    .label("Name")
+    .max(255)
+    .required()
+    .help("The name of the application; unique in its organization. Users see it on the consent page.");
 const DESCRIPTION: Field = fields::text("description")
     .label("Description")
     .default(DefaultValue::Text(""))

@@ -31,7 +31,7 @@ fn every_field_is_named_and_explained() {
         let mut names = BTreeSet::new();
         for field in resource.fields {
             let place = format!("{}.{}", resource.name, field.name);
-            assert!(names.insert(field.name), "{place} stands twice");
+            assert!(names.insert(field.name), "{place} occurs twice");
             assert!(!field.label.is_empty(), "{place} has no label");
             assert!(field.help.ends_with('.'), "{place} has no help text in a sentence");
             assert!(
@@ -88,9 +88,9 @@ fn descriptions_refer_to_what_exists() {
     }
 }
 
-/// What is a part of a row is filtered without asking whether it may be seen, since the row may.
+/// A same-row relation is filtered without an access condition, because the row itself is visible.
 #[test]
-fn parts_of_a_row_are_seen_with_it() {
+fn same_row_relations_are_visible_with_row() {
     let mut compared = 0;
     for resource in resources() {
         for relation in resource.relations.iter().filter(|relation| matches!(relation.join, Join::SameRow)) {
@@ -118,7 +118,7 @@ fn parts_of_a_row_are_seen_with_it() {
 }
 
 #[test]
-fn secrets_are_nothing_but_fields() {
+fn secrets_are_only_in_secret_fields() {
     for resource in resources() {
         let named = resource.natural_key.iter().map(|(NaturalKeyPart::Field(name) | NaturalKeyPart::Link(name))| name);
         let unique = resource.unique.iter().flat_map(|unique| unique.fields);
@@ -129,7 +129,7 @@ fn secrets_are_nothing_but_fields() {
     }
 }
 
-/// Reads every column that a description names, of no row.
+/// Reads every column of a description, without matching a row.
 async fn fits(database: &Database) {
     for resource in resources() {
         let mut columns: Vec<&str> =

@@ -14,7 +14,7 @@ pub(crate) const SESSION_COOKIE: &str = "awx_sessionid";
 /// The cookie with the CSRF token, which session requests that write must repeat in a header or a form field.
 pub(crate) const CSRF_COOKIE: &str = "csrftoken";
 pub(crate) const CSRF_HEADER: &str = "x-csrftoken";
-/// The header that tells clients the name of the session cookie.
+/// The header with the name of the session cookie.
 pub(crate) const SESSION_COOKIE_HEADER: HeaderName = HeaderName::from_static("x-api-session-cookie-name");
 
 /// The value of a request cookie.

@@ -102,7 +102,7 @@ async fn first_step(app: &App, request: &Request, sent: &[(String, String)]) -> 
     let Some(actor) = user.actor() else {
         return Ok(form(request, Some(WRONG_PASSWORD), StatusCode::UNAUTHORIZED));
     };
-    // Only the password was right: no failure is forgiven yet, and the code is an attempt of its own.
+    // Only the password was right: no failure is reset yet, and the code is another attempt.
     drop(verified);
     match field(sent, "otp").filter(|code| !code.is_empty()) {
         Some(code) => check_code(app, request, sent, &actor, user.password_hash(), &code).await,

@@ -160,7 +160,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_databases_of_tests_tell_when_they_began() {
+    fn creation_time_is_parsed_from_test_database_names() {
         assert_eq!(began("hostler_test_1700000000_00ff"), Some(1_700_000_000));
         for name in
             ["hostler", "hostler_test_", "hostler_test_00ff", "hostler_test_17_", "hostler_test_17_x; y", "x_17_00"]
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn databases_of_tests_that_ended_long_ago_are_dropped() {
+    fn databases_of_old_tests_are_dropped() {
         let (Some(new), Some(url)) = (PostgresDatabase::create_with(""), postgres_url()) else {
             return crate::skip::skip("there is no PostgreSQL");
         };

@@ -7,7 +7,7 @@ use hostler_testkit::{Backend, TestServer};
 const STAND_IN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/stand-in");
 
 #[test]
-fn a_server_starts_stops_and_starts_again() {
+fn server_can_be_restarted() {
     let mut server = TestServer::start(STAND_IN, Backend::Sqlite);
     assert_eq!(server.base(), "http://127.0.0.1:9");
     let deadline = Instant::now() + Duration::from_secs(10);
@@ -21,7 +21,7 @@ fn a_server_starts_stops_and_starts_again() {
 }
 
 #[test]
-fn the_server_is_told_where_to_listen_and_to_keep_its_data() {
+fn server_gets_listen_address_and_data_folder() {
     let server = TestServer::start(STAND_IN, Backend::Sqlite);
     let wanted = [format!("serve --listen 127.0.0.1:0 --data {}", server.data().display())];
     let deadline = Instant::now() + Duration::from_secs(10);

@@ -175,7 +175,7 @@ mod tests {
     fn errors_contain_no_secrets() {
         let encrypted = cipher(1).encrypt(&HERE, "secret");
         let error = cipher(2).decrypt(&HERE, &encrypted).unwrap_err();
-        let told = format!("{error} {error:?}");
-        assert!(!told.contains("secret,") && !told.contains(&encrypted), "{told}");
+        let text = format!("{error} {error:?}");
+        assert!(!text.contains("secret,") && !text.contains(&encrypted), "{text}");
     }
 }

@@ -10,7 +10,7 @@
 //! # How to keep a secret
 //!
 //! A field of a resource only has to say so: `FieldKind::Encrypted`, and the engine does
-//! the rest. Code that writes rows of its own (settings, second factors) encrypts
+//! the rest. Code that writes its own rows (settings, second factors) encrypts
 //! in the transaction that stores the secret, and decrypts what it has read:
 //!
 //! ```no_run

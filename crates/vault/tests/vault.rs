@@ -1,4 +1,4 @@
-//! The vault on a real database and a real folder.
+//! The vault with a real database and a real folder.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests report by panicking")]
 
 mod common;
@@ -12,13 +12,13 @@ use hostler_testkit::{Backend, on_each_backend};
 use hostler_vault::{SecretContext, Vault, VaultError, is_encrypted, key_id};
 
 on_each_backend!(
-    what_one_seals_another_on_the_same_data_opens,
-    several_at_once_make_one_key,
-    a_lost_key_is_asked_for_and_not_made_again,
-    a_key_that_others_can_read_is_refused,
+    vaults_share_keys_of_same_data,
+    concurrent_starts_create_one_key,
+    missing_key_is_reported_and_not_recreated,
+    key_readable_by_others_is_rejected,
 );
 
-fn what_one_seals_another_on_the_same_data_opens(backend: Backend) {
+fn vaults_share_keys_of_same_data(backend: Backend) {
     on(backend, async |world| {
         let encrypted = world.encrypt(&world.vault().await, "s3cret").await;
         assert!(is_encrypted(&encrypted) && !encrypted.contains("s3cret"));
@@ -30,7 +30,7 @@ fn what_one_seals_another_on_the_same_data_opens(backend: Backend) {
     });
 }
 
-fn several_at_once_make_one_key(backend: Backend) {
+fn concurrent_starts_create_one_key(backend: Backend) {
     on(backend, async |world| {
         let (a, b, c) = tokio::join!(world.vault(), world.vault(), world.vault());
         let mut keys = vec![];
@@ -41,14 +41,14 @@ fn several_at_once_make_one_key(backend: Backend) {
     });
 }
 
-fn a_lost_key_is_asked_for_and_not_made_again(backend: Backend) {
+fn missing_key_is_reported_and_not_recreated(backend: Backend) {
     on(backend, async |world| {
         let encrypted = world.encrypt(&world.vault().await, "secret").await;
         fs::rename(world.keys(), world.elsewhere()).unwrap();
         let error = Vault::open(&world.keys(), &world.database).await.unwrap_err();
         assert!(matches!(&error, VaultError::MissingKey { id, .. } if id == key_id(&encrypted).unwrap()), "{error}");
         assert!(!world.keys().exists(), "no other key was made");
-        // A folder with another installation's key is no better.
+        // A folder with the key of another installation fails as well.
         fs::create_dir(world.keys()).unwrap();
         hostler_identity::key::SecretKey::load_or_create(&world.keys().join("1.key")).unwrap();
         let error = Vault::open(&world.keys(), &world.database).await.unwrap_err();
@@ -59,7 +59,7 @@ fn a_lost_key_is_asked_for_and_not_made_again(backend: Backend) {
     });
 }
 
-fn a_key_that_others_can_read_is_refused(backend: Backend) {
+fn key_readable_by_others_is_rejected(backend: Backend) {
     on(backend, async |world| {
         world.vault().await;
         fs::set_permissions(world.keys().join("1.key"), fs::Permissions::from_mode(0o644)).unwrap();

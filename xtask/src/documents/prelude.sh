@@ -20,7 +20,7 @@ at_the_end() {
 }
 trap at_the_end EXIT
 
-# An answer that tells of an error ends a block.
+# An error response ends a block.
 curl() { command curl --silent --fail-with-body "$@"; }
 
 listens() {
@@ -44,7 +44,7 @@ configuration() {
     hostler config show --config /run/configuration.toml >/run/printed
 }
 
-# Stands in for systemd's: starts the service as its unit says, and waits until it is ready.
+# Replaces systemd's: starts the service as its unit says, and waits until it is ready.
 cat >/usr/local/bin/systemctl <<'SYSTEMCTL'
 #!/bin/bash
 set -euo pipefail
@@ -80,7 +80,7 @@ esac
 SYSTEMCTL
 chmod +x /usr/local/bin/systemctl
 
-# Stands in for cargo: a build is there already.
+# Replaces cargo: the binary is already built.
 cat >/usr/local/bin/cargo <<'CARGO'
 #!/bin/bash
 case "$*" in

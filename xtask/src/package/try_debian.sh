@@ -67,7 +67,7 @@ has "the configuration is not read" "$(hostler config show)" 'data = "/var/lib/h
 step "commands before its first start change nothing"
 hostler user create rescue --superuser <<<"$password" >/tmp/said 2>&1 && fail "a user is created without a server"
 has "no reason is printed" "$(cat /tmp/said)" 'hostler serve'
-hostler check >/tmp/said 2>&1 && fail "nothing is wrong before the first start"
+hostler check >/tmp/said 2>&1 && fail "check passed before the first start"
 expect "files of root in the data" "$(find /var/lib/hostler ! -user hostler)" ''
 
 step "it starts as its unit says"
@@ -80,7 +80,7 @@ has "a name is not changed" "$(api --request PATCH --data '{"first_name": "Ada"}
 has "the server is not ready by its own account" "$(hostler probe 2>&1)" ready
 
 step "root may use its commands, beside the server and without it"
-hostler check || fail "something is wrong with the data"
+hostler check || fail "check found a problem"
 has "the users are not listed" "$(hostler user list)" admin
 has "no key is replaced" "$(hostler secrets rotate)" 'is removed'
 stop
@@ -116,7 +116,7 @@ dpkg --remove hostler >/tmp/dpkg 2>&1 || fail "$(cat /tmp/dpkg)"
 
 step "it is purged, and the data stay"
 dpkg --purge hostler >/tmp/dpkg 2>&1 || fail "$(cat /tmp/dpkg)"
-has "purging does not tell that the data are kept" "$(cat /tmp/dpkg)" 'kept: /var/lib/hostler'
+has "purging does not report that the data are kept" "$(cat /tmp/dpkg)" 'kept: /var/lib/hostler'
 [[ ! -e /etc/hostler ]] || fail "purging leaves the configuration: $(find /etc/hostler)"
 [[ -e /var/lib/hostler/secret.key ]] || fail "purging takes the keys"
 

@@ -52,4 +52,4 @@ step "it stops, and is no longer healthy"
 kill "-$(says STOPSIGNAL | sed s/SIG//)" $server
 wait $server || fail "it ends with status $?: $(tail -n 3 /tmp/log)"
 (run "${check[@]}") 2>/dev/null && fail "its health check finds a server that has ended"
-[[ -z $(find "$root$(says VOLUME)" ! -uid "${user%:*}") ]] || fail "data belong to somebody else"
+[[ -z $(find "$root$(says VOLUME)" ! -uid "${user%:*}") ]] || fail "data belong to another user"

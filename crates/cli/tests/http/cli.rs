@@ -92,7 +92,7 @@ fn log_lines_have_no_source_location() {
             assert!(!line.contains("src/"), "{backend}: {line}");
         }
         assert!(modules.iter().any(|module| module.starts_with("refinery")), "{backend}: {modules:?}");
-        assert!(log.contains("bringing the schema of the database up to date"), "{backend}:\n{log}");
+        assert!(log.contains("migrating the database schema"), "{backend}:\n{log}");
         let quiet = TestServer::start(BINARY, backend);
         assert!(!quiet.stderr().contains("refinery"), "{backend}:\n{}", quiet.stderr());
     }
@@ -359,18 +359,18 @@ fn commands_do_not_create_data() {
 /// The server runs as its own user, the administrator is root.
 #[test]
 fn files_created_by_root_get_data_owner() {
-    const SOMEBODY: u32 = 12345;
+    const OTHER_USER: u32 = 12345;
     let folder = TempDir::new().expect("a directory");
     let data = folder.path().join("data");
     fs::create_dir(&data).expect("a directory");
-    if chown(&data, Some(SOMEBODY), Some(SOMEBODY)).is_err() {
+    if chown(&data, Some(OTHER_USER), Some(OTHER_USER)).is_err() {
         return hostler_testkit::skip::skip_forbidden("only root may give a folder away");
     }
     fs::set_permissions(&data, fs::Permissions::from_mode(0o700)).expect("a mode");
     let is_theirs = |moment: &str| {
         for file in files(&data).iter().chain([&data.join("keys")]) {
             let found = fs::metadata(file).expect("a file");
-            assert_eq!((found.uid(), found.gid()), (SOMEBODY, SOMEBODY), "{moment}: {}", file.display());
+            assert_eq!((found.uid(), found.gid()), (OTHER_USER, OTHER_USER), "{moment}: {}", file.display());
         }
     };
     let run = |arguments: &[&str]| {

@@ -97,9 +97,9 @@ fn world_readable_password_is_reported() {
         String::from_utf8_lossy(&output.stdout).into_owned()
     };
     fs::set_permissions(&file.path, fs::Permissions::from_mode(0o644)).expect("a mode");
-    assert!(check().contains("holds a password and is open to everybody (mode 0644)"), "{}", check());
+    assert!(check().contains("contains a password and all users can access it (mode 0644)"), "{}", check());
     fs::set_permissions(&file.path, fs::Permissions::from_mode(0o640)).expect("a mode");
-    assert!(!check().contains("holds a password"), "{}", check());
+    assert!(!check().contains("contains a password"), "{}", check());
 }
 
 #[test]

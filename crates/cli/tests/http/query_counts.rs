@@ -13,15 +13,15 @@ on_each_backend!(statements_of_a_list_are_constant);
 const MANY: usize = 12;
 /// Lists that cannot be that long, with their length and the reason.
 const SHORT: &[(&str, usize, &str)] = &[
-    ("/api/v2/me/", 1, "one is one"),
+    ("/api/v2/me/", 1, "the current user"),
     ("/api/v2/credential_types/{key}/activity_stream/", 0, "only superusers change types"),
-    ("/api/v2/credentials/{key}/object_roles/", 3, "a credential has so many roles"),
-    ("/api/v2/organizations/{key}/object_roles/", 13, "an organization has so many roles"),
-    ("/api/v2/teams/{key}/object_roles/", 3, "a team has so many roles"),
-    ("/api/v2/projects/{key}/object_roles/", 4, "a project has so many roles"),
+    ("/api/v2/credentials/{key}/object_roles/", 3, "the number of roles of a credential"),
+    ("/api/v2/organizations/{key}/object_roles/", 13, "the number of roles of an organization"),
+    ("/api/v2/teams/{key}/object_roles/", 3, "the number of roles of a team"),
+    ("/api/v2/projects/{key}/object_roles/", 4, "the number of roles of a project"),
     ("/api/v2/roles/{key}/parents/", 1, "the member role is implied by the admin role only"),
     ("/api/v2/roles/{key}/children/", 1, "the member role implies the read role only"),
-    ("/api/v2/users/{key}/access_list/", 1, "a user has no roles: only who is above all"),
+    ("/api/v2/users/{key}/access_list/", 1, "users have no roles: only superusers"),
 ];
 
 fn statements_of_a_list_are_constant(backend: Backend) {

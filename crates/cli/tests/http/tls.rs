@@ -240,7 +240,7 @@ fn world_readable_key_is_reported() {
     let warns = || {
         let server = TestServer::start_with(BINARY, Backend::Sqlite, &files.environment());
         let check = server.command(&["check"]).env("HOSTLER_CONFIG", &config).output().expect("the binary runs");
-        let found = String::from_utf8_lossy(&check.stdout).contains("is the key for TLS and open to everybody");
+        let found = String::from_utf8_lossy(&check.stdout).contains("is the key for TLS and all users can read it");
         if found {
             server.wait_for_log(&["WARN", "run chmod o= on it"]);
         } else {

@@ -54,10 +54,10 @@ pub enum CopyError {
     #[error("there is no database at {0}")]
     NoDatabase(String),
     /// The source database has an unfinished restore.
-    #[error("the database {0} was not restored to the end: restore it again")]
+    #[error("the database {0} has an unfinished restore: restore it again")]
     UnfinishedRestore(String),
     /// The target database already exists.
-    #[error("the database {0} is not empty: name an empty one")]
+    #[error("the database {0} is not empty: use an empty one")]
     NotEmpty(String),
     /// Other processes use the target database.
     #[error("the database {0} is in use: stop the servers that use it")]
@@ -74,7 +74,7 @@ pub enum CopyError {
     #[error(transparent)]
     Database(#[from] Error),
     /// The value has a type that cannot be copied.
-    #[error("column {column} of table {table} holds a value that cannot be copied")]
+    #[error("column {column} of table {table} contains a value that cannot be copied")]
     Value {
         /// The table.
         table: String,

@@ -87,7 +87,7 @@ impl Writer {
         for leftover in [path.to_owned(), beside(path, "-journal")] {
             match fs::remove_file(&leftover) {
                 Err(error) if error.kind() != ErrorKind::NotFound => {
-                    let remedy = "check that this user may write there";
+                    let remedy = "check that this user has write permission there";
                     return Err(OpenError::File { path: leftover, problem: error.to_string(), remedy }.into());
                 }
                 _ => {}

@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_url_does_not_tell_its_password() {
+    fn invalid_url_error_hides_password() {
         for url in ["postgres://me:sec/ret@db:x/hostler", "postgres://me:secret@db/x?colour=secret", "secret", ""] {
             assert_eq!(refused(url), OpenError::Url);
         }
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn there_is_no_tls_on_a_socket() {
+    fn unix_socket_has_no_tls() {
         let server = Server::parse("postgres://me@%2Frun%2Fpostgresql/x?sslmode=verify-full&sslrootcert=/not/there");
         assert_eq!(server.unwrap().connector.settings.mode, Mode::Disable);
         let both = "postgres://me@%2Frun%2Fpostgresql,db/x";

@@ -49,7 +49,7 @@ pub(super) fn pool_error(error: PoolError, settings: &Settings) -> Error {
         PoolError::Backend(error) if error.as_db_error().is_none() => {
             Error::Unavailable(match tls_problem(&error, settings) {
                 Some(TlsProblem { problem, remedy }) => {
-                    format!("PostgreSQL cannot be reached by TLS: {problem}; {remedy}")
+                    format!("PostgreSQL cannot be reached with TLS: {problem}; {remedy}")
                 }
                 None => "PostgreSQL cannot be reached".to_owned(),
             })

@@ -61,7 +61,7 @@ pub(crate) fn file_error(path: &Path, error: &rusqlite::Error) -> OpenError {
     use rusqlite::ErrorCode::*;
     let remedy = match error.sqlite_error_code() {
         _ if is_full(error) => "free some space on its disk",
-        Some(NotADatabase) => "name a SQLite database, or a file that does not exist yet",
+        Some(NotADatabase) => "use an SQLite database, or a file that does not exist yet",
         Some(DatabaseCorrupt) => "restore it from a backup",
         Some(DatabaseBusy | DatabaseLocked) => "end the other process that uses it",
         _ => "check that this user may read and write the file and its directory",
@@ -81,7 +81,7 @@ pub(crate) fn create(path: &Path) -> Result<(), OpenError> {
         Err(error) => Err(OpenError::File {
             path: path.to_owned(),
             problem: error.to_string(),
-            remedy: "check that its directory exists and that this user may write there",
+            remedy: "check that its directory exists and that this user has write permission there",
         }),
     }
 }

@@ -75,7 +75,7 @@ async fn one_thread_is_enough() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_full_disk_is_told_and_survived() {
+async fn full_disk_is_reported_and_survived() {
     let (sqlite, _directory) = fresh().await;
     write(&sqlite, "before", 1).await.unwrap();
     limit_pages(&sqlite, 20).await;
@@ -89,7 +89,7 @@ async fn a_full_disk_is_told_and_survived() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_full_disk_does_not_lie_to_those_who_joined() {
+async fn full_disk_reports_correct_outcome_of_grouped_commits() {
     let (sqlite, _directory) = fresh().await;
     limit_pages(&sqlite, 40).await;
     let first = sqlite.begin().await.unwrap();
@@ -114,7 +114,7 @@ async fn a_full_disk_does_not_lie_to_those_who_joined() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_failed_commit_fails_all_and_leaves_the_writer_usable() {
+async fn failed_commit_fails_its_group_and_keeps_writer_usable() {
     let (sqlite, _directory) = fresh().await;
     let writers: Vec<_> = {
         // A commit hook that rejects simulates a failing disk.
@@ -142,7 +142,7 @@ async fn a_failed_commit_fails_all_and_leaves_the_writer_usable() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn another_process_is_waited_for() {
+async fn writer_waits_for_other_process() {
     let (sqlite, directory) = fresh().await;
     let other = rusqlite::Connection::open(directory.path().join("db")).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();

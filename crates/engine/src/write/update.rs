@@ -33,7 +33,7 @@ impl Engine {
     /// Changes an object and returns it with its new version. `expected` is the version of `If-Match`.
     ///
     /// # Errors
-    /// In this order: unknown, hidden, [`Error::PreconditionFailed`], forbidden, invalid.
+    /// In this order: unknown, hidden, forbidden, [`Error::PreconditionFailed`], invalid.
     pub async fn update(
         &self,
         actor: &Actor,

@@ -1,4 +1,4 @@
-//! A small world of cities, people and tags, and an SQLite database that holds it.
+//! A small SQLite database with cities, people and tags.
 
 use hostler_database::Dialect;
 use hostler_engine::query::{ListQuery, QueryError, parse};
@@ -9,7 +9,7 @@ use hostler_schema::{
 use rusqlite::{Connection, functions::FunctionFlags, types::Value as Stored};
 use sea_query::{Alias, ExprTrait, PostgresQueryBuilder, Query, SelectStatement, SqliteQueryBuilder, Value};
 
-/// Superusers see every row, others those that are not hidden.
+/// Superusers see every row, others only rows that are not hidden.
 struct NotHidden;
 
 impl Access for NotHidden {
@@ -21,7 +21,7 @@ impl Access for NotHidden {
     }
 }
 
-/// Only superusers see anything.
+/// Only superusers see rows.
 struct Closed;
 
 impl Access for Closed {
@@ -185,13 +185,13 @@ fn statement(resource: &'static Resource, list: ListQuery) -> SelectStatement {
     select
 }
 
-/// The statement for PostgreSQL, with its values written in.
+/// The statement for PostgreSQL, with inlined values.
 pub fn postgres(resource: &'static Resource, query: &str, superuser: bool) -> String {
     let list = read(resource, query, superuser, Dialect::Postgres).unwrap_or_else(|error| panic!("{query}: {error}"));
     statement(resource, list).to_string(PostgresQueryBuilder)
 }
 
-/// The ids of the rows that a superuser, or somebody else, is shown.
+/// The ids of the rows that a superuser, or another user, sees.
 pub fn ids(resource: &'static Resource, query: &str, superuser: bool) -> Vec<i64> {
     let list = read(resource, query, superuser, Dialect::Sqlite).unwrap_or_else(|error| panic!("{query}: {error}"));
     assert!(postgres(resource, query, superuser).starts_with("SELECT"));
@@ -203,12 +203,12 @@ pub fn ids(resource: &'static Resource, query: &str, superuser: bool) -> Vec<i64
     rows.unwrap_or_else(|error| panic!("{query}: {sql}: {error}"))
 }
 
-/// The ids of people, for a superuser.
+/// The ids of people that a superuser sees.
 pub fn people(query: &str) -> Vec<i64> {
     ids(&PERSON, query, true)
 }
 
-/// The ids of people, for somebody who does not see hidden rows.
+/// The ids of users, for an actor who does not see hidden rows.
 pub fn people_seen(query: &str) -> Vec<i64> {
     ids(&PERSON, query, false)
 }

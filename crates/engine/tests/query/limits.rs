@@ -1,4 +1,4 @@
-//! Queries that would grow beyond what a database accepts.
+//! Queries that would exceed the limits of a database.
 
 use std::time::Instant;
 

@@ -75,7 +75,7 @@ fn truths_and_nulls() {
         ("age__in=12,null", vec![2]),
         ("age__in=null", vec![]),
         ("nick=NULL", vec![1, 5]),
-        // Where NULL is no value, the word is a text like any other.
+        // For a field that is not nullable, the word is an ordinary text.
         ("name=null", vec![]),
         ("agent=1", vec![]),
         ("agent__isnull=true", vec![1, 2, 3, 4, 5]),
@@ -115,7 +115,7 @@ fn combinations() {
         ("active=true&name__contains=n", vec![1, 2]),
         ("not__name=Ann", vec![2, 3, 4, 5]),
         ("not__name=Ann&not__name=Ben", vec![3, 4, 5]),
-        // Unknown is not equal.
+        // NULL is not equal to any value.
         ("not__age=12", vec![1, 3, 4, 5]),
         ("not__age__gt=12", vec![2, 3]),
         ("not__age__in=12,31", vec![3, 4, 5]),
@@ -147,7 +147,7 @@ fn the_statement_for_postgres() {
 }
 
 #[test]
-fn what_filters_nothing_leaves_no_condition() {
+fn query_without_filters_has_no_condition() {
     for query in ["", "order_by=name&page=2&format=json", "search=&type=job,person"] {
         assert!(read(&PERSON, query, true, Dialect::Sqlite).unwrap().filter.is_empty(), "{query}");
     }

@@ -1,4 +1,4 @@
-//! The grammar of list queries: what it refuses, and which rows it finds.
+//! Queries of lists: rejected ones, and the rows that valid ones match.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod fixture;

@@ -31,9 +31,9 @@ fn fields() {
 #[test]
 fn fields_of_linked_objects() {
     assert_eq!(people("order_by=city__name"), [4, 3, 1, 2, 5]);
-    // Where that does not decide, the id does, in the same direction.
+    // Rows with equal values are ordered by id, in the same direction.
     assert_eq!(people("order_by=-city__name"), [5, 2, 1, 3, 4]);
-    // Where the city is hidden, its name does not decide.
+    // A hidden city has no effect on the order.
     assert_eq!(people_seen("order_by=city__name"), [3, 1, 2, 4, 5]);
     assert_eq!(people("order_by=-boss__city__name"), [5, 4, 1, 3, 2]);
     assert_eq!(people("order_by=birthplace"), [2, 1, 3, 4, 5]);
@@ -59,7 +59,7 @@ fn not_through_many() {
 }
 
 #[test]
-fn always_ends_with_the_id() {
+fn order_always_ends_with_id() {
     let last = |query| read(&PERSON, query, true, Dialect::Postgres).unwrap().order.len();
     assert_eq!(last(""), 1);
     assert_eq!(last("order_by=name"), 2);

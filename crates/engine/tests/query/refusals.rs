@@ -1,4 +1,4 @@
-//! The exact words in which queries are refused.
+//! The exact error messages of rejected queries.
 
 use hostler_engine::query::QueryError::{self, BadRequest, Forbidden};
 

@@ -1,4 +1,4 @@
-//! Filters that cross relations, and what of them is seen by whom.
+//! Filters that cross relations, and their access conditions.
 
 use crate::fixture::{CITY, GUARD, PERSON, TAG, ids, people, people_seen, postgres};
 
@@ -70,7 +70,7 @@ fn many() {
 }
 
 #[test]
-fn the_same_row_or_another() {
+fn chained_filters_may_match_other_rows() {
     for (query, expected) in [
         ("tags__name=red&tags__weight=1", vec![1, 2]),
         // No tag is both red and of weight 2 ...
@@ -95,7 +95,7 @@ fn the_same_row_or_another() {
 }
 
 #[test]
-fn hidden_rows_cannot_be_asked_about() {
+fn filters_do_not_match_hidden_rows() {
     for (query, all, seen) in [
         ("city__name=Atlantis", vec![4], vec![]),
         ("city__name__startswith=A", vec![4], vec![]),
@@ -121,7 +121,7 @@ fn hidden_rows_cannot_be_asked_about() {
     assert_eq!(ids(&CITY, "people__name=Eve", false), Vec::<i64>::new());
     assert_eq!(ids(&CITY, "people__boss__name=Eve", true), [3]);
     assert_eq!(ids(&CITY, "people__boss__name=Eve", false), Vec::<i64>::new());
-    // Nothing behind this relation is shown to others.
+    // Others see no row of this relation.
     assert_eq!(ids(&GUARD, "vault__name=Oslo", true), [1, 2]);
     assert_eq!(ids(&GUARD, "vault__name=Oslo", false), Vec::<i64>::new());
     assert_eq!(ids(&GUARD, "vault__isnull=true", false), [1, 2, 3, 4, 5]);

@@ -17,7 +17,7 @@ fn own() {
         ("search=%", vec![]),
         ("search=", vec![1, 2, 3, 4, 5]),
         ("search= , ", vec![1, 2, 3, 4, 5]),
-        // The description names the password, yet nobody can search in it.
+        // The description lists the password, but it is not searched.
         ("search=sesame", vec![]),
     ] {
         assert_eq!(people(query), expected, "{query}");

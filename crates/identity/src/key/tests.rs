@@ -10,7 +10,7 @@ fn mode(path: &Path) -> u32 {
 }
 
 #[test]
-fn a_new_key_is_private_and_stays_the_same() {
+fn new_key_is_private_and_persistent() {
     let directory = directory();
     let path = directory.path().join("key");
     let made = SecretKey::load_or_create(&path).unwrap();
@@ -21,7 +21,7 @@ fn a_new_key_is_private_and_stays_the_same() {
 }
 
 #[test]
-fn two_installations_have_two_keys() {
+fn keys_of_installations_differ() {
     let directory = directory();
     let one = SecretKey::load_or_create(&directory.path().join("one")).unwrap();
     let other = SecretKey::load_or_create(&directory.path().join("other")).unwrap();
@@ -29,7 +29,7 @@ fn two_installations_have_two_keys() {
 }
 
 #[test]
-fn many_at_once_get_the_same_key() {
+fn concurrent_starts_get_the_same_key() {
     let directory = directory();
     let path = directory.path().join("key");
     let start = std::sync::Barrier::new(8);
@@ -49,7 +49,7 @@ fn many_at_once_get_the_same_key() {
 }
 
 #[test]
-fn a_key_open_to_others_is_refused() {
+fn key_readable_by_others_is_rejected() {
     let directory = directory();
     let path = directory.path().join("key");
     SecretKey::load_or_create(&path).unwrap();
@@ -67,7 +67,7 @@ fn a_key_open_to_others_is_refused() {
 }
 
 #[test]
-fn a_key_of_another_length_is_refused_and_left_alone() {
+fn key_of_wrong_length_is_rejected_and_unchanged() {
     let directory = directory();
     let path = directory.path().join("key");
     for length in [0, 1, 63, 65, 4096] {
@@ -81,7 +81,7 @@ fn a_key_of_another_length_is_refused_and_left_alone() {
 }
 
 #[test]
-fn what_cannot_be_a_file_is_an_error() {
+fn invalid_path_is_an_error() {
     let directory = directory();
     let missing = directory.path().join("missing").join("key");
     let error = SecretKey::load_or_create(&missing).unwrap_err();

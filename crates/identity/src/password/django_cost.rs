@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_highest_cost_of_each_form_counts() {
+    fn highest_cost_of_each_form_is_used() {
         let mut cost = DjangoHashCost::default();
         let pbkdf2 = |iterations: u32| format!("pbkdf2_sha256${iterations}$salt${}=", "A".repeat(43));
         let argon2 =

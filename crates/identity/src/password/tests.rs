@@ -20,21 +20,21 @@ async fn verdict(password: &str, stored: &str) -> PasswordCheck {
 }
 
 #[test]
-fn the_default_cost_is_owasps() {
+fn default_cost_is_that_of_owasp() {
     let passwords = Passwords::new();
     let params = passwords.argon2.params();
     assert_eq!((params.m_cost(), params.t_cost(), params.p_cost()), (19 * 1024, 2, 1));
 }
 
 #[test]
-fn a_cost_that_does_not_exist_is_an_error() {
+fn invalid_cost_is_an_error() {
     for (memory, passes) in [(0, 1), (7, 1), (8, 0)] {
         assert!(matches!(Passwords::with_cost(memory, passes), Err(HashError::Argon2(_))));
     }
 }
 
 #[tokio::test]
-async fn what_is_hashed_verifies() {
+async fn hashed_password_verifies() {
     let long = "x".repeat(10_000);
     for password in ["secret", "", " ", "pässwörd🔑", "nul\0inside", &long] {
         let stored = cheap().hash(password.to_owned()).await.unwrap();
@@ -46,20 +46,20 @@ async fn what_is_hashed_verifies() {
 }
 
 #[tokio::test]
-async fn the_same_password_is_never_stored_the_same_way() {
+async fn hashes_of_same_password_differ() {
     let passwords = cheap();
     assert_ne!(passwords.hash("secret".into()).await.unwrap(), passwords.hash("secret".into()).await.unwrap());
 }
 
 #[tokio::test]
 async fn unicode_is_not_normalized() {
-    // Both look like "é"; Django tells them apart as well.
+    // Both look like "é"; Django distinguishes them as well.
     let stored = cheap().hash("\u{e9}".to_owned()).await.unwrap();
     assert_eq!(verdict("e\u{301}", &stored).await, PasswordCheck::Wrong);
 }
 
 #[tokio::test]
-async fn argon2_of_the_reference_implementation() {
+async fn argon2_matches_reference_implementation() {
     // The salt of eight bytes is shorter than ours, hence the rehash.
     assert_eq!(verdict("password", REFERENCE).await, PasswordCheck::CorrectNeedsRehash);
     assert_eq!(verdict("password", REFERENCE_PARALLEL).await, PasswordCheck::CorrectNeedsRehash);
@@ -82,7 +82,7 @@ async fn django_hashes() {
 }
 
 #[tokio::test]
-async fn a_rehash_is_asked_for_until_the_cost_is_ours() {
+async fn rehash_is_requested_until_cost_is_current() {
     let weaker = cheap().hash("secret".to_owned()).await.unwrap();
     for (memory, passes, expected) in [
         (8, 1, PasswordCheck::Correct),
@@ -139,7 +139,7 @@ async fn malformed_hashes_never_verify() {
 }
 
 #[tokio::test]
-async fn other_schemes_never_verify() {
+async fn unknown_hash_schemes_never_verify() {
     for stored in [
         "secret",
         "plain$$secret",
@@ -179,7 +179,7 @@ async fn work_is_bounded() {
 
 #[tokio::test]
 #[ignore = "measures time, which other work on the machine distorts"]
-async fn nobody_costs_as_much_as_somebody() {
+async fn unknown_user_takes_as_long_as_known_one() {
     let passwords = Passwords::with_cost(8 * 1024, 2).unwrap();
     let ours = passwords.hash("secret".to_owned()).await.unwrap();
     let django = |iterations: u32| format!("pbkdf2_sha256${iterations}$salt${}=", "A".repeat(43));
@@ -203,7 +203,7 @@ async fn nobody_costs_as_much_as_somebody() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_more_run_at_a_time_than_there_are_places() {
+async fn concurrency_is_limited() {
     let passwords = Arc::new(cheap());
     let cores = passwords.permits.available_permits();
     let most = Arc::new(std::sync::atomic::AtomicUsize::new(0));
@@ -230,7 +230,7 @@ async fn no_more_run_at_a_time_than_there_are_places() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_caller_that_goes_away_keeps_the_place_taken() {
+async fn cancelled_caller_keeps_its_permit() {
     let passwords = cheap();
     let cores = passwords.permits.available_permits();
     let (finish, wait) = std::sync::mpsc::channel::<()>();
@@ -244,7 +244,7 @@ async fn a_caller_that_goes_away_keeps_the_place_taken() {
 }
 
 #[tokio::test]
-async fn work_that_fails_is_interrupted_and_gives_its_place_back() {
+async fn failed_work_releases_its_permit() {
     let passwords = cheap();
     let cores = passwords.permits.available_permits();
     let failed: Result<(), _> = passwords.blocking(|_| panic!("this panic is part of the test")).await;

@@ -32,7 +32,7 @@ pub(super) struct AccessChains<'a> {
 
 impl<'a> AccessChains<'a> {
     /// Reads the grants of `subject` that `actor` may see.
-    pub async fn gather(
+    pub async fn load(
         engine: &Engine,
         actor: &Actor,
         subject: &'a Actor,

@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn who_names_yaml_gets_it() {
+    fn yaml_is_returned_if_accepted() {
         for accept in [
             &["application/yaml"][..],
             &["application/x-yaml, application/json;q=0.9"],
@@ -164,14 +164,14 @@ mod tests {
     }
 
     #[test]
-    fn others_get_nothing() {
+    fn unsupported_types_are_not_acceptable() {
         for accept in [&["image/png"][..], &["application/json;q=0"], &["text/plain, application/xml;q=0.9"]] {
             assert_eq!(wanted(accept, None), Format::NotAcceptable, "{accept:?}");
         }
     }
 
     #[test]
-    fn the_query_outweighs_the_header() {
+    fn format_parameter_overrides_accept_header() {
         assert_eq!(wanted(&["text/html"], Some("json")), Format::Json);
         assert_eq!(wanted(&["application/json"], Some("api")), Format::Html);
         assert_eq!(wanted(&["application/json"], Some("exe")), Format::Unknown);

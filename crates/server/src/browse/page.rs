@@ -98,7 +98,7 @@ pub(crate) fn render_page(page: PageContext<'_>, response: Response) -> Response
         delete,
     };
     let mut page = render(status, "page.html", context);
-    // A page with forms sets the token that stands in them.
+    // A page with forms sets the CSRF token that its forms contain.
     let is_token =
         |name: &HeaderName, value: &str| name == header::SET_COOKIE && value.starts_with(&format!("{CSRF_COOKIE}="));
     page.headers.extend(headers.into_iter().filter(|(name, value)| token.is_none() || !is_token(name, value)));
@@ -307,7 +307,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_crumb_for_each_part() {
+    fn breadcrumbs_have_one_entry_per_part() {
         let crumbs: Vec<_> = crumbs("/api/v2/teams/ops%20a++acme/").collect();
         let shown: Vec<_> = crumbs.iter().map(|(name, path)| (name.as_str(), *path)).collect();
         assert_eq!(
@@ -323,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn the_link_to_json_keeps_the_query() {
+    fn json_link_keeps_query() {
         assert_eq!(with_format("page=2&format=api&name=a%26b"), "page=2&name=a%26b&format=json");
         assert_eq!(with_format(""), "format=json");
     }

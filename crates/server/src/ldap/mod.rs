@@ -26,7 +26,7 @@ use store::{Account, store, wait_for_commits};
 /// password that the directory no longer accepts may work this much longer.
 const CACHE_TTL: Duration = Duration::from_secs(60);
 
-/// The shortest time of a rejection while directories are configured: its duration must not tell whether there is such a
+/// The shortest time of a rejection while directories are configured: its duration must not reveal whether there is such a
 /// user here or such an entry there.
 const MIN_REJECTION_TIME: Duration = Duration::from_millis(500);
 
@@ -44,7 +44,7 @@ impl Default for Directories {
 }
 
 impl Directories {
-    /// The directories in the settings, in the order in which they are asked.
+    /// The directories in the settings, in the order in which they are tried.
     fn get(&self, app: &App, settings: &Settings) -> Arc<Vec<Directory>> {
         let mut configured = self.configured.lock().unwrap_or_else(PoisonError::into_inner);
         if configured.0 != settings.generation() {
@@ -151,8 +151,8 @@ async fn sign_in(
             }
             Err(error) => {
                 // Unknown names are not logged: people type passwords into the username field.
-                let is_somebody = known.is_some() || matches!(error, SignInError::ExcludedByGroup(_));
-                let username = if is_somebody { username } else { "" };
+                let is_known = known.is_some() || matches!(error, SignInError::ExcludedByGroup(_));
+                let username = if is_known { username } else { "" };
                 tracing::info!(directory = directory.prefix, username, %error, "LDAP directory rejected a sign-in");
                 continue;
             }

@@ -24,7 +24,7 @@ pub(super) enum OAuthError {
 
 impl OAuthError {
     /// The grant is unknown, used, expired, revoked or of another application: the
-    /// response does not tell which.
+    /// response does not say which.
     pub(super) fn invalid_grant() -> Self {
         OAuthError::Protocol("invalid_grant", "The grant is invalid, expired, revoked or already used.")
     }

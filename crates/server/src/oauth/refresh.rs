@@ -127,7 +127,7 @@ mod tests {
     use super::narrowed;
 
     #[test]
-    fn a_scope_never_widens() {
+    fn scope_is_never_widened() {
         for (granted, asked, next) in [
             ("read", None, Some("read")),
             ("read write", None, Some("read write")),

@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn few_attempts_wait_and_the_others_are_refused() {
+    async fn excess_attempts_are_rejected() {
         let queue = with_failures(3);
         let first = enter(&queue).await.ok();
         let waiting: Vec<_> = (0..MAX_WAITING)
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_attempt_does_not_wait_for_a_long_delay() {
+    async fn attempt_does_not_wait_for_long_delay() {
         let queue = with_failures(80);
         let slot = enter(&queue).await.ok();
         if let Some(slot) = &slot {

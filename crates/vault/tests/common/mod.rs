@@ -11,7 +11,7 @@ use hostler_vault::{SecretContext, Vault};
 /// The context of single encrypted texts.
 pub const CONTEXT: SecretContext<'static> = SecretContext::new("credential", 7, "password");
 
-/// A table beside those of the migrations, with a column for texts and one for documents.
+/// An additional table with a text column and a JSON column.
 const TABLE: &str =
     "CREATE TABLE safes (id INTEGER PRIMARY KEY, pin TEXT NOT NULL DEFAULT '', papers TEXT NOT NULL DEFAULT '{}')";
 

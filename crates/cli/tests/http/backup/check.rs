@@ -33,7 +33,7 @@ fn assert_one(server: &TestServer, words: &[&str]) {
 
 fn check_passes_on_valid_data(backend: Backend) {
     // While the server runs, and after some objects of activity entries were deleted.
-    assert_eq!(works(populated(backend).command(&["check"])), "Nothing is wrong.\n");
+    assert_eq!(works(populated(backend).command(&["check"])), "No problems found.\n");
 }
 
 fn check_reports_orphaned_roles(backend: Backend) {
@@ -71,10 +71,10 @@ fn check_reports_insecure_permissions(backend: Backend) {
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("a mode");
     };
     open("", 0o755);
-    assert_one(&server, &["is open to others (mode 0755)", "chmod 700"]);
+    assert_one(&server, &["is accessible to other users (mode 0755)", "chmod 700"]);
     open("", 0o700);
     open("secret.key", 0o644);
-    assert_one(&server, &["secret.key is open to others"]);
+    assert_one(&server, &["secret.key is accessible to other users"]);
 }
 
 #[test]

@@ -81,7 +81,7 @@ fn killed_migration_can_be_repeated() {
     kill_when(crate::backup::migrate::migrate(&server, &target), || is_marked(&target));
     crate::backup::migrate::take_keys(&server, &target);
     let line = fails(serve(&target));
-    assert!(line.contains("was not restored to the end"), "{line}");
+    assert!(line.contains("has an unfinished restore"), "{line}");
     works(crate::backup::migrate::migrate(&server, &target));
     target.restart();
     assert_same(&before, &state(&target.as_admin()));

@@ -13,7 +13,7 @@ fn backup_does_not_overwrite_files(backend: Backend) {
     let (folder, file) = backed_up(&server);
     let before = fs::read(&file).expect("the backup");
     let line = fails(backup(&server, &file));
-    assert!(line.contains("exists already") && line.contains("--force"), "{line}");
+    assert!(line.contains("already exists") && line.contains("--force"), "{line}");
     assert!(fs::read(&file).expect("the backup") == before);
     works(server.command(&["backup", "--force", path(&file)]));
     assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 1, "something was left behind");

@@ -65,11 +65,11 @@ fn world_readable_key_is_reported() {
     let key = fixture.file("known.key");
     fs::set_permissions(&key, Permissions::from_mode(0o644)).expect("permissions");
     fixture.serves("known", &with("known"));
-    fixture.server.wait_for_log(&["everybody on this machine can read the key for PostgreSQL"]);
+    fixture.server.wait_for_log(&["all users of this machine can read the key for PostgreSQL"]);
     let output = fixture.server.command(&["check"]).output().expect("the binary runs");
     let said = String::from_utf8_lossy(&output.stdout);
-    assert!(said.contains("known.key is the key for PostgreSQL and open to everybody (mode 0644)"), "{said}");
+    assert!(said.contains("known.key is the key for PostgreSQL and all users can read it (mode 0644)"), "{said}");
     fs::set_permissions(&key, Permissions::from_mode(0o640)).expect("permissions");
     let output = fixture.server.command(&["check"]).output().expect("the binary runs");
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "Nothing is wrong.\n");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "No problems found.\n");
 }

@@ -36,7 +36,7 @@ fn commands_connect_with_tls() {
     let file = fixture.file("backup.tar");
     let file = file.to_str().expect("a path in UTF-8");
     works(fixture.server.command(&["backup", file]));
-    assert_eq!(works(fixture.server.command(&["check"])), "Nothing is wrong.\n");
+    assert_eq!(works(fixture.server.command(&["check"])), "No problems found.\n");
     works(fixture.server.command(&["setting", "list"]));
 
     let data = fixture.file("restored");

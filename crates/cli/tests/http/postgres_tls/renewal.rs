@@ -18,7 +18,7 @@ fn new_connections_use_renewed_certificates() {
     let answer = fixture.server.as_admin().get("/api/v2/me/");
     assert_eq!(answer.status, 503, "{answer}");
     assert!(!answer.to_string().contains("certificate"), "{answer}");
-    fixture.server.wait_for_log(&["PostgreSQL cannot be reached by TLS", "ca.crt does not hold"]);
+    fixture.server.wait_for_log(&["PostgreSQL cannot be reached with TLS", "ca.crt does not contain"]);
     // An incomplete file does not replace the loaded certificates.
     fixture.write("ca.crt", "-----BEGIN CERTIFICATE-----\n");
     assert_eq!(fixture.server.as_admin().get("/api/v2/me/").status, 503);

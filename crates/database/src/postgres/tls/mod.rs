@@ -112,7 +112,7 @@ pub(super) fn warn(settings: &Settings, database: &str) {
     if let Some(Identity { key, .. }) = &settings.identity {
         let mode = fs::metadata(key).map_or(0, |found| found.permissions().mode() & 0o7777);
         if mode & 0o007 != 0 {
-            tracing::warn!(key = %key.display(), mode = format!("{mode:04o}"), "everybody on this machine can read the key for PostgreSQL: run chmod o= on it");
+            tracing::warn!(key = %key.display(), mode = format!("{mode:04o}"), "all users of this machine can read the key for PostgreSQL: run chmod o= on it");
         }
     }
 }

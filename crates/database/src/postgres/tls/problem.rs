@@ -81,7 +81,7 @@ fn certificate(problem: &CertificateError, settings: &Settings) -> (String, Stri
         C::UnknownIssuer => {
             let (whom, remedy) = match &settings.root {
                 Some(Root::File(file)) => (
-                    format!("{} does not hold", file.display()),
+                    format!("{} does not contain", file.display()),
                     "put the certificate of the authority that signed the server's into that file, and those between them into the server's ssl_cert_file",
                 ),
                 _ => (

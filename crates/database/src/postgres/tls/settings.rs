@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn the_driver_gets_the_rest_of_the_url() {
+    fn driver_gets_url_without_tls_parameters() {
         for (url, expected) in [
             ("postgres://me@db/x", "postgres://me@db/x"),
             ("postgres://me@db/x?sslmode=require", "postgres://me@db/x"),
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_mean_what_they_mean_to_libpq() {
+    fn settings_match_libpq() {
         let file = |name: &str| Some(Root::File(name.into()));
         for (query, mode, root) in [
             ("", Mode::Prefer, None),
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unknown_or_contradicts_itself_is_refused_with_what_to_write() {
+    fn invalid_tls_parameters_are_rejected_with_remedy() {
         for (query, says) in [
             ("sslmode=verify_full", "unknown sslmode=verify_full; valid values are disable, allow, prefer"),
             ("sslmode=", "sslmode has no value"),

@@ -75,7 +75,7 @@ pub(crate) static AUTHENTICATION_BACKENDS: Setting =
     Setting::derived("AUTHENTICATION_BACKENDS", ValueType::StringList, authentication_backends)
         .label("Authentication backends")
         .help(
-            "The authentication systems in use, by the names of AWX's classes, in the order in which they are asked.",
+            "The authentication systems in use, by the names of AWX's classes, in the order in which they are tried.",
         );
 
 /// AWX's class of each configured directory, then that of local users.

@@ -68,7 +68,7 @@ fn find(prefix: &str, name: &str) -> Option<&'static Setting> {
 }
 
 impl Settings {
-    /// The configured directories, in the order in which they are asked. One whose configuration is invalid is left out
+    /// The configured directories, in the order in which they are tried. One whose configuration is invalid is left out
     /// and logged.
     pub(crate) fn directories(&self, vault: &Vault) -> Vec<Directory> {
         let mut directories = vec![];
