@@ -2,7 +2,8 @@
 //!
 //! A grant gives a role on an object to a user or to a team. Roles imply each other in a static graph (see
 //! [`hostler_schema::ObjectRole`]), so each permission check is one SQL condition over `grants` and `roles`. There is
-//! no table of computed permissions that could become stale.
+//! no table of computed permissions that could become stale. A query with such a condition needs the common table
+//! expression that [`with_user_grants`] adds.
 
 mod by_organization;
 mod grants;

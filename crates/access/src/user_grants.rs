@@ -1,8 +1,8 @@
 //! The effective grants of the actor as a common table expression.
 //!
-//! A statement asks several times on which objects the actor has certain roles: who may see a row, change it and delete
-//! it, and who may see what it links to. PostgreSQL took ten times as long to plan such a statement as to run it, as long
-//! as each condition read the tables itself.
+//! Several conditions of a statement need them: which rows the actor may see, change and delete, and which linked
+//! objects. With a subquery over the tables for each, PostgreSQL took ten times as long to plan a statement as to run
+//! it.
 
 use hostler_schema::{Actor, column};
 use sea_query::{Alias, CommonTableExpression, Expr, ExprTrait, Query, SelectStatement, WithClause};
@@ -15,8 +15,8 @@ pub(crate) const USER_GRANTS: &str = "user_grants";
 /// Its columns, which are those of `roles`.
 const COLUMNS: [&str; 4] = ["content_type", "role_field", "object_id", "definition_id"];
 
-/// Adds the effective grants of the actor to a query that contains rules for this actor. Rules refer to them by name, so
-/// that a query without them fails, unless the actor is a superuser, to whom every rule extends.
+/// Adds the effective grants of the actor to a query that contains rules for this actor. A query with such rules fails
+/// without them, unless the actor is a superuser, who has all permissions.
 pub fn with_user_grants(mut query: SelectStatement, actor: &Actor) -> SelectStatement {
     if !actor.is_superuser {
         let mut grants = Query::select();

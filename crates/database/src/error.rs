@@ -61,7 +61,7 @@ pub enum OpenError {
     Server {
         /// Host, port and database.
         database: String,
-        /// What went wrong.
+        /// The error.
         problem: String,
     },
     /// The URL of the PostgreSQL server is invalid.
@@ -72,7 +72,7 @@ pub enum OpenError {
     TlsSettings {
         /// Host, port and database.
         database: String,
-        /// What is wrong, and what to write.
+        /// The problem and the correct form.
         problem: String,
     },
     /// The TLS handshake with the PostgreSQL server failed, or its certificate is not trusted.
@@ -80,13 +80,13 @@ pub enum OpenError {
     Tls {
         /// Host, port and database.
         database: String,
-        /// What went wrong.
+        /// The error.
         problem: String,
         /// The remedy.
         remedy: String,
     },
-    /// A restore into it was interrupted.
-    #[error("the database {database} was not restored to the end: restore it again, or give Hostler an empty one")]
+    /// The database has an unfinished restore.
+    #[error("the database {database} has an unfinished restore: restore it again, or use an empty database")]
     UnfinishedRestore {
         /// Host, port and database.
         database: String,
@@ -101,14 +101,14 @@ pub enum OpenError {
         /// The newest version that this program knows.
         known: i64,
     },
-    /// The schema could not be brought up to date; a migration that fails changes nothing.
+    /// A migration failed, and changed nothing.
     #[error(
         "cannot migrate the database {database}: {problem}; restore the schema that Hostler created, or report this"
     )]
     Migration {
         /// The file, or host, port and database.
         database: String,
-        /// What went wrong.
+        /// The error.
         problem: String,
     },
 }

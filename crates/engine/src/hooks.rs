@@ -206,7 +206,7 @@ pub trait Hooks: Send + Sync {
         Ok(())
     }
 
-    /// A POST to a sub-list whose description says [`hostler_schema::Post::GrantByHook`] or [`hostler_schema::Post::Hook`].
+    /// A POST to a sub-list with [`hostler_schema::Post::GrantByHook`] or [`hostler_schema::Post::Hook`].
     ///
     /// # Errors
     /// Any error: the request fails.

@@ -36,7 +36,7 @@ impl Engine {
         Source::Transaction(tx).read_with_rules(actor, query, types).await
     }
 
-    /// Fails unless a rule that does not refer to a row is met.
+    /// Fails unless a rule that refers to no row is true.
     ///
     /// # Errors
     /// [`Error::Forbidden`].
@@ -79,8 +79,8 @@ impl Engine {
 }
 
 impl Source<'_> {
-    /// Runs a query that contains access rules for this actor. Every such query goes through here or is a `Selection`: a
-    /// rule refers to the common table expression that is added.
+    /// Runs a query that contains access rules for this actor. Every such query runs here or is a `Selection`, because
+    /// rules need the common table expression of the effective grants.
     pub(crate) async fn read_with_rules(
         &mut self,
         actor: &Actor,
@@ -91,7 +91,7 @@ impl Source<'_> {
     }
 }
 
-/// Fails unless a rule that does not refer to a row is met.
+/// Fails unless a rule that refers to no row is true.
 pub(crate) async fn require(engine: &Engine, actor: &Actor, rule: Rule) -> Result<(), Error> {
     require_from(&mut Source::Database(&engine.database), actor, rule).await
 }
@@ -100,7 +100,7 @@ pub(crate) async fn require_from(source: &mut Source<'_>, actor: &Actor, rule: R
     if is_met(source, actor, rule).await? { Ok(()) } else { Err(Error::forbidden()) }
 }
 
-/// Whether a rule that does not refer to a row is met.
+/// Whether a rule that refers to no row is true.
 pub(crate) async fn is_met(source: &mut Source<'_>, actor: &Actor, rule: Rule) -> Result<bool, Error> {
     match rule {
         Rule::All => Ok(true),

@@ -10,8 +10,8 @@ use sea_query::{Alias, Condition, ExprTrait, LockType, Value};
 
 use crate::select::{ROW, RowDecoder, Selection};
 
-/// Queries at most, of some kilobytes each: enough for 60 resources, two locks and four kinds of actor, and as many again
-/// after a change of the settings. The least used ones are evicted.
+/// The maximum number of queries, some kilobytes each: enough for 60 resources, two locks and four kinds of actor, and
+/// as many again after a change of the settings. The least used ones are evicted.
 const CAPACITY: u64 = 1000;
 
 /// Placeholders for the ids of the actor and of the object, which no row has.

@@ -56,10 +56,10 @@ const PULL: Field = fields::choice("pull", PULL_POLICIES)
     .default(DefaultValue::Text(""))
     .help("When the image is pulled before a job runs.");
 
-/// The role of an organization that creates, changes and deletes its execution environments.
+/// The role of an organization that allows to create, change and delete its execution environments.
 const ADMIN: &str = "execution_environment_admin_role";
 
-/// Lists execution environments below their organization, where they can be created.
+/// The list of execution environments below their organization, where they can be created.
 pub const OF_ORGANIZATION: Sublist = Sublist::new(
     "execution_environments",
     "Organization Execution Environments List",
@@ -126,7 +126,7 @@ impl Access for ExecutionEnvironmentAccess {
         let unmanaged = || Rule::When(column(row, MANAGED.column).eq(false));
         match action {
             Action::Read if actor.is_system_auditor => Rule::All,
-            // Who sees an organization sees its execution environments.
+            // Users who see an organization see its execution environments.
             Action::Read => match ORGANIZATION.access.rows(actor, Action::Read, "owner") {
                 Rule::All => Rule::All,
                 organizations => Rule::When(column(row, ORGANIZATION_LINK.column).is_null())
@@ -160,7 +160,7 @@ impl Access for ExecutionEnvironmentAccess {
     }
 }
 
-/// Whether the actor may create execution environments in this organization, or in any if none is named.
+/// Whether the actor may create execution environments in this organization, or in any if it is `None`.
 fn creates_in(actor: &Actor, organization: Option<i64>) -> Rule {
     can_create_in_organization(&EXECUTION_ENVIRONMENT, &ORGANIZATION, ADMIN, actor, organization)
 }
@@ -291,9 +291,9 @@ impl Hooks for ExecutionEnvironmentHooks {
     }
 }
 
-/// AWX's name of the managed execution environment, in which projects and inventories are updated.
+/// AWX's name of the managed execution environment, which updates of projects and inventories use.
 const CONTROL_PLANE: &str = "Control Plane Execution Environment";
-/// AWX's name of the execution environment for jobs that name none.
+/// AWX's name of the default execution environment for jobs.
 const DEFAULT: &str = "AWX EE (latest)";
 /// The image of both.
 const DEFAULT_IMAGE: &str = "quay.io/ansible/awx-ee:latest";
@@ -329,7 +329,7 @@ pub async fn preload(engine: &Engine) -> Result<(), hostler_database::Error> {
     tx.commit().await
 }
 
-/// The execution environment in which jobs run that name none: that of their organization, or the server's.
+/// The default execution environment of jobs: that of their organization, or the server's.
 ///
 /// # Errors
 /// Database errors.

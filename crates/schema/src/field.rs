@@ -123,9 +123,9 @@ pub struct Field {
     pub type_name: Option<&'static str>,
     /// Whether the activity stream records it.
     pub recorded: bool,
-    /// The default that OPTIONS shows, as JSON text, where it is not the value that POST takes.
+    /// The default in OPTIONS, as JSON text, if it differs from the value that POST uses.
     pub example: Option<&'static str>,
-    /// The type of the items of a list, as OPTIONS shows it.
+    /// The type of the items of a list, in OPTIONS.
     pub items: Option<&'static str>,
 }
 
@@ -261,17 +261,17 @@ impl Field {
         self.example = Some(json);
         self
     }
-    /// OPTIONS says that it is a list of items of this type.
+    /// OPTIONS shows a list with items of this type.
     pub const fn items(mut self, type_name: &'static str) -> Self {
         self.items = Some(type_name);
         self
     }
-    /// Least number; OPTIONS names no greatest one.
+    /// Sets the minimum number; OPTIONS shows no maximum.
     pub const fn least(mut self, least: i64) -> Self {
         self.range = Some((least, i64::MAX));
         self
     }
-    /// The activity stream records it although clients cannot write it.
+    /// The activity stream records it although it is read-only.
     pub const fn recorded(mut self) -> Self {
         self.recorded = true;
         self

@@ -73,8 +73,8 @@ impl Join {
         Some(Expr::SubQuery(None, Box::new(position.into())))
     }
 
-    /// The condition that row `this` is joined to one of the rows of a subquery. `others` builds that subquery for the
-    /// column it is given. None for the joins that cannot be written so.
+    /// The condition that row `this` is joined to one of the rows of a subquery. `others` builds that subquery for a
+    /// given column. None for joins that have no such form.
     ///
     /// The condition may be NULL instead of false if the foreign key is NULL.
     pub fn condition_for_any(&self, this: &str, others: impl FnOnce(&'static str) -> SelectStatement) -> Option<Expr> {
@@ -221,8 +221,8 @@ pub struct Sublist {
     pub required: &'static [&'static str],
     /// Whether the parent's `related` contains it.
     pub linked: bool,
-    /// Whether it lists the rows in the order in which they were associated, the order of the ids of its
-    /// [`Join::JoinTable`], unless the client asks for another.
+    /// Whether the rows are listed in the order of their association, that of the ids of its [`Join::JoinTable`],
+    /// unless the client requests another order.
     pub ordered: bool,
 }
 
@@ -262,12 +262,12 @@ impl Sublist {
         self.required = fields;
         self
     }
-    /// Lists the rows in the order in which they were associated.
+    /// The rows are listed in the order of their association.
     pub const fn ordered(mut self) -> Self {
         self.ordered = true;
         self
     }
-    /// The parent's `related` does not name it.
+    /// The parent's `related` does not contain it.
     pub const fn unlinked(mut self) -> Self {
         self.linked = false;
         self

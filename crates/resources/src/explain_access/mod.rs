@@ -39,7 +39,7 @@ pub async fn explain(engine: &Engine, actor: &Actor, user: i64, object_path: &st
     let checks = checks(engine, &subject, resource, id);
     let allowed =
         evaluate(engine, &subject, checks.iter().map(|check| check.rule.clone()).collect(), resource, id).await?;
-    let chains = AccessChains::gather(engine, actor, &subject, resource, id).await?;
+    let chains = AccessChains::load(engine, actor, &subject, resource, id).await?;
     let (mut roles, mut permissions) = (vec![], vec![]);
     for (check, allowed) in checks.iter().zip(allowed) {
         let because = if allowed { chains.shortest(&check.requirement) } else { None };

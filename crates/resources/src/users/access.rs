@@ -84,8 +84,8 @@ fn memberships(row: &str) -> SelectStatement {
     memberships
 }
 
-/// The user was granted a role outside of the organizations that the actor administers: power over the user
-/// would give the actor that role.
+/// Whether the user has a role outside of the organizations that the actor administers: the actor could use that role
+/// by setting the user's password.
 fn granted_elsewhere(row: &str) -> Expr {
     Expr::exists(grants_of(row).and_where(organization_is_administered().not()).to_owned())
 }

@@ -100,7 +100,7 @@ fn words(problem: pem::Error) -> String {
     }
 }
 
-/// Logs warnings about settings that are likely to be mistakes.
+/// Logs warnings about probable mistakes in the settings.
 pub(super) fn warn(settings: &Settings, database: &str) {
     if settings.mode == Mode::Require && settings.root.is_none() {
         tracing::warn!(

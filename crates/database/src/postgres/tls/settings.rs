@@ -146,7 +146,7 @@ pub(crate) fn separate(url: &str) -> (String, Result<Settings, String>) {
             problem.get_or_insert(format!("{name} has no value: give it one, or leave it out"));
         }
         if setting.replace(value).is_some() {
-            problem.get_or_insert(format!("{name} stands in it twice: leave one out"));
+            problem.get_or_insert(format!("{name} is set twice: remove one"));
         }
     }
     let known = if rest.is_empty() { base.to_owned() } else { format!("{base}?{}", rest.join("&")) };
