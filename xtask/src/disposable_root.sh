@@ -1,6 +1,6 @@
-# Runs a program as root in a copy of this machine that nobody sees and that is gone afterwards: files, processes and
-# network are its own. Wants the namespaces of `unshare --mount --net --pid --fork`, a folder to mount on, a program, and
-# the files that are its arguments.
+# Runs a program as root in a disposable copy of this machine, with separate files, processes and network. Needs the
+# namespaces of `unshare --mount --net --pid --fork`, a folder to mount on, a program, and the files that are its
+# arguments.
 set -euo pipefail
 place=$1 program=$2
 shift 2
@@ -10,7 +10,7 @@ mkdir "$place/changes" "$place/work" "$root"
 mount -t overlay overlay -o "lowerdir=/,upperdir=$place/changes,workdir=$place/work" "$root"
 mount -t proc proc "$root/proc"
 mount --rbind /dev "$root/dev"
-# Neither systemd nor any other service of the machine can be reached from here.
+# Neither systemd nor other services of the machine are reachable.
 mount -t tmpfs none "$root/run"
 mount -t tmpfs -o mode=1777 none "$root/tmp"
 ip link set lo up

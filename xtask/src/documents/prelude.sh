@@ -1,7 +1,7 @@
-# What the commands of a document find: the machine after the package was installed and the service was started, unless the
-# document needs it otherwise. For a throw-away copy, which has neither systemd nor a network.
+# The environment of the commands in a document: the package is installed and the service started, unless the document
+# needs something else. It runs in a disposable copy of the machine without systemd and network.
 set -Eeuo pipefail
-# Blocks whose output is compared print elsewhere.
+# Blocks whose output is compared redirect it.
 exec 4>&2
 password=password
 place=
@@ -44,7 +44,7 @@ configuration() {
     hostler config show --config /run/configuration.toml >/run/printed
 }
 
-# Replaces systemd's: starts the service as its unit says, and waits until it is ready.
+# Replaces systemd's: starts the service by its unit, and waits until it is ready.
 cat >/usr/local/bin/systemctl <<'SYSTEMCTL'
 #!/bin/bash
 set -euo pipefail
@@ -93,7 +93,7 @@ chmod +x /usr/local/bin/cargo
 PATH=/usr/local/bin:$PATH
 [[ -z $clients ]] || PATH=$PATH:$clients
 
-# A server at the port where documents expect one, with an empty database that is the user hostler's.
+# A server at the port of the documents, with an empty database that belongs to the user hostler.
 start_postgresql() {
     local bin data=/tmp/postgresql
     bin=$(printf '%s\n' /usr/lib/postgresql/*/bin | sort --version-sort | tail --lines=1)
@@ -107,7 +107,7 @@ start_postgresql() {
     cd - >/run/printed
 }
 
-# The directory that the examples name, reached by TLS with a certificate that this machine trusts.
+# The directory of the examples, with a TLS certificate that this machine trusts.
 start_ldap() {
     local data=/tmp/ldap
     mkdir $data $data/db

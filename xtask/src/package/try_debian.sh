@@ -1,5 +1,5 @@
-# Installs the Debian package, starts the server as its unit says, calls it, upgrades, removes and purges the package.
-# Changes the machine that it runs on: for a throw-away copy.
+# Installs the Debian package, starts the server by its unit, sends requests, upgrades, removes and purges the package.
+# Changes the machine: for a disposable copy only.
 set -euo pipefail
 package=$1
 password='correct horse battery'
@@ -10,16 +10,16 @@ fail() { echo "FAILED: $*" >&2; exit 1; }
 step() { echo "- $*"; }
 expect() { [[ $2 == "$3" ]] || fail "$1 is $2, wanted $3"; }
 has() { [[ $2 == *"$3"* ]] || fail "$1: $2"; }
-# What the unit says of one key.
+# The value of a key in the unit.
 unit_says() { sed --quiet "s/^$1=//p" $unit; }
 files() { find /etc /opt /usr /var /srv /home -xdev | grep --invert-match --extended-regexp "$untold" | sort; }
-# What dpkg and other programs of the system write for themselves.
+# Output of dpkg and other system programs.
 untold='^/var/(lib/dpkg|log|cache|lib/systemd)/|^/etc/(passwd|shadow|group|gshadow|subuid|subgid)-$|^/etc/\.pwd\.lock$'
 
 start() {
     local user
     user=$(unit_says User)
-    # As systemd makes it.
+    # Like systemd.
     install --directory --owner="$user" --group="$user" --mode=0755 /run/hostler
     local command
     read -ra command <<<"$(unit_says ExecStart)"
@@ -44,14 +44,14 @@ stop() {
 
 api() { curl --silent --show-error --fail --user "admin:$password" --header 'Content-Type: application/json' "$@"; }
 
-# Whatever is installed on this machine, it starts without.
+# The trial begins without an installed package.
 dpkg --purge hostler >/dev/null 2>&1 || true
 rm --recursive --force /var/lib/hostler /etc/hostler
 before=$(files)
 
 step "it installs"
 dpkg --install "$package" >/tmp/dpkg 2>&1 || fail "$(cat /tmp/dpkg)"
-# Small systems leave manuals and other documents out.
+# Small systems are installed without manual pages and documents.
 expect "what is installed otherwise than packed" "$(dpkg --verify hostler | grep --invert-match '^missing.*/usr/share/')" ''
 expect "the user's shell" "$(getent passwd hostler | cut --delimiter=: --fields=7)" /usr/sbin/nologin
 expect "mode of the data" "$(stat --format='%a %U:%G' /var/lib/hostler)" '700 hostler:hostler'
@@ -59,7 +59,7 @@ expect "mode of the configuration" "$(stat --format='%a %U:%G' /etc/hostler/host
 for path in man/man1/hostler.1.gz man/man1/hostler-serve.1.gz bash-completion/completions/hostler \
     zsh/vendor-completions/_hostler fish/vendor_completions.d/hostler.fish \
     doc/hostler/{copyright,changelog.gz,third-party.txt.gz}; do
-    # Not what lies there: small systems leave manuals out.
+    # Small systems are installed without manual pages.
     has "/usr/share/$path is not in the package" "$(dpkg --listfiles hostler)" "/usr/share/$path"
 done
 has "the configuration is not read" "$(hostler config show)" 'data = "/var/lib/hostler"  # /etc/hostler/hostler.toml:'

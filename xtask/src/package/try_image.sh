@@ -1,18 +1,18 @@
-# Runs the server in the root of a container, with nothing but what lies there, as the Containerfile says. Changes the
-# machine that it runs on: for a throw-away copy.
+# Runs the server in the root file system of the container, as in the Containerfile. Changes the machine: for a
+# disposable copy only.
 set -euo pipefail
 archive=$1 file=$2
 password='correct horse battery'
 
 fail() { echo "FAILED: $*" >&2; exit 1; }
 step() { echo "- $*"; }
-# What the Containerfile says behind a word.
+# The arguments of an instruction of the Containerfile.
 says() { sed --quiet "s/^$1 //p" "$file"; }
 # The words of a list such as ["a", "b"].
 words() { tr --delete '[]",' <<<"$1"; }
 
 step "it holds what the Containerfile says, of which the program can change next to nothing"
-# Layers on layers, as overlays, cannot be had in a copy that is an overlay itself.
+# An overlay cannot be stacked on the overlay of the copy.
 images() { buildah --storage-driver vfs "$@"; }
 if command -v buildah >/dev/null; then
     images build --quiet --network none --format docker --file "$file" --tag hostler "$(dirname "$archive")" >/dev/null
@@ -30,7 +30,7 @@ writable=$(find "$root" \( -user "${user%:*}" -o -perm /022 \) ! -type l -printf
 [[ $writable == $'/run/hostler\n/tmp\n/var/lib/hostler' ]] || fail "the program could change $writable"
 [[ -d $root$(says VOLUME) && -d $root$(says WORKDIR) ]] || fail "a folder that the Containerfile names is missing"
 
-# There is no env(1) in there: the variables are handed over.
+# The container has no env(1): the variables are passed by the shell.
 read -ra variables <<<"$(says ENV | tr '\n' ' ')"
 run() { exec env --ignore-environment "${variables[@]}" HOSTLER_ADMIN_PASSWORD="$password" "$chroot" --userspec="$user" "$root" "$@"; }
 chroot=$(command -v chroot)
