@@ -76,7 +76,7 @@ pub enum OpenError {
         problem: String,
     },
     /// The TLS handshake with the PostgreSQL server failed, or its certificate is not trusted.
-    #[error("cannot connect to PostgreSQL at {database} by TLS: {problem}; {remedy}")]
+    #[error("cannot connect to PostgreSQL at {database} with TLS: {problem}; {remedy}")]
     Tls {
         /// Host, port and database.
         database: String,

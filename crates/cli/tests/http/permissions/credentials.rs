@@ -53,7 +53,7 @@ const ACTIONS: &[(&str, &str)] = &[
     ("copy", "POST to copy/ below it"),
     ("delete", "DELETE it"),
     ("sources", "GET input_sources/ below it"),
-    ("source+", "POST an input source, whose source credential everybody may use"),
+    ("source+", "POST an input source, whose source credential all may use"),
     ("access", "GET access_list/ below it"),
     ("activity", "GET activity_stream/ below it"),
 ];

@@ -49,7 +49,7 @@ fn commands_connect_with_tls() {
     let url = another(&fixture, "restored");
     fixture.write("other.crt", &hostler_testkit::CertificateAuthority::new("another authority").certificate());
     let (worked, said) = run(restore(&url.replace("ca.crt", "other.crt")));
-    assert!(!worked && said.contains("by TLS") && said.contains("other.crt does not hold"), "{said}");
+    assert!(!worked && said.contains("with TLS") && said.contains("other.crt does not contain"), "{said}");
     let said = works(restore(&url));
     assert!(said.contains("Restored"), "{said}");
     let mut admin = postgres::Client::connect(&fixture.cluster.url().replace("/postgres", "/restored"), NoTls)

@@ -57,7 +57,7 @@ fn self_signed_certificate_is_trusted_as_root() {
     fixture.refuses("encrypted", "other.example.org", trusted, &["is for db.example.org", "names other.example.org"]);
     let other = CertificateAndKey::self_signed(&[HOST]);
     fixture.write("server.crt", &other.certificate);
-    fixture.refuses("encrypted", HOST, trusted, &["by TLS: the server's certificate"]);
+    fixture.refuses("encrypted", HOST, trusted, &["with TLS: the server's certificate"]);
 }
 
 #[test]

@@ -16,11 +16,11 @@ fn bad_server_certificate_is_reported() {
         (
             HOST,
             "sslmode=verify-full&sslrootcert=FOLDER/other.crt",
-            [place.as_str(), "by an authority that FOLDER/other.crt does not hold", "into that file"],
+            [place.as_str(), "by an authority that FOLDER/other.crt does not contain", "into that file"],
         ),
-        (HOST, "sslmode=verify-ca&sslrootcert=FOLDER/other.crt", ["by TLS", "does not hold", "ssl_cert_file"]),
-        (HOST, "sslmode=require&sslrootcert=FOLDER/other.crt", ["by TLS", "does not hold", "ssl_cert_file"]),
-        (HOST, "sslmode=verify-full", ["by TLS", "the system does not trust", "in sslrootcert"]),
+        (HOST, "sslmode=verify-ca&sslrootcert=FOLDER/other.crt", ["with TLS", "does not contain", "ssl_cert_file"]),
+        (HOST, "sslmode=require&sslrootcert=FOLDER/other.crt", ["with TLS", "does not contain", "ssl_cert_file"]),
+        (HOST, "sslmode=verify-full", ["with TLS", "the system does not trust", "in sslrootcert"]),
         (
             "other.example.org",
             VERIFIED,
@@ -29,7 +29,7 @@ fn bad_server_certificate_is_reported() {
         ("127.0.0.1", VERIFIED, ["certificate is for db.example.org", "URL names 127.0.0.1", "sslmode=verify-ca"]),
         (HOST, "sslmode=verify-full&sslrootcert=FOLDER/none", ["cannot be used", "FOLDER/none", "No such file"]),
         (HOST, "sslmode=verify-full&sslrootcert=FOLDER/empty.crt", ["sslrootcert", "empty.crt", "no certificate"]),
-        (HOST, "sslmode=verify_full", ["the URL of the database at", "no sslmode=verify_full", "verify-ca"]),
+        (HOST, "sslmode=verify_full", ["the URL of the database at", "unknown sslmode=verify_full", "verify-ca"]),
         (HOST, "sslmode=prefer&sslrootcert=FOLDER/ca.crt", ["sslrootcert", "sslmode=prefer", "verify-full"]),
         (HOST, "sslmode=disable", ["cannot connect", "pg_hba.conf", "check that"]),
     ] {
@@ -45,7 +45,7 @@ fn bad_server_certificate_is_reported() {
     fixture.cluster.set_certificate(&fixture.authority.server(&[]));
     fixture.refuses("encrypted", HOST, VERIFIED, &["names no host as its subjectAltName", "common name"]);
     fixture.cluster.set_certificate(&CertificateAndKey::self_signed(&[HOST]));
-    fixture.refuses("encrypted", HOST, VERIFIED, &["by TLS: the server's certificate", "sslrootcert"]);
+    fixture.refuses("encrypted", HOST, VERIFIED, &["with TLS: the server's certificate", "sslrootcert"]);
 }
 
 #[test]
