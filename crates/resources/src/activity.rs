@@ -11,8 +11,8 @@ use sea_query::{Alias, Asterisk, Condition, Expr, ExprTrait, Func, Query, Select
 use serde_json::{Map, Value as Json};
 
 use crate::{
-    APPLICATION, CREDENTIAL, CREDENTIAL_TYPE, EXECUTION_ENVIRONMENT, LABEL, ORGANIZATION, PROJECT, REGISTRY, ROLE,
-    TEAM, TOKEN, USER,
+    APPLICATION, CREDENTIAL, CREDENTIAL_TYPE, EXECUTION_ENVIRONMENT, INSTANCE, INSTANCE_GROUP, LABEL, ORGANIZATION,
+    PROJECT, REGISTRY, ROLE, TEAM, TOKEN, USER,
 };
 
 const OPERATIONS: &[(&str, &str)] = &[
@@ -89,6 +89,8 @@ pub static ACTIVITY: Resource = Resource {
         about("role", || &ROLE),
         about("label", || &LABEL),
         about("execution_environment", || &EXECUTION_ENVIRONMENT),
+        about("instance_group", || &INSTANCE_GROUP),
+        about("instance", || &INSTANCE),
         about("o_auth2_application", || &APPLICATION),
         about("o_auth2_access_token", || &TOKEN),
     ],
@@ -108,9 +110,9 @@ struct ActivityAccess;
 
 impl Access for ActivityAccess {
     /// Superusers and system auditors see all entries. Others see an entry if it is about an organization that they
-    /// administer or audit, or a label or member of it; about a team, project, credential, application or token that
-    /// they can read; about themselves, or done by themselves; but never if it is also about an organization, team,
-    /// project or credential that is hidden from them.
+    /// administer or audit, or a label, execution environment or member of it; about a team, project, credential,
+    /// application or token that they can read; about themselves, or done by themselves; but never if it is also about
+    /// an organization, team, project, credential or instance group that is hidden from them.
     fn rows(&self, actor: &Actor, action: Action, row: &str) -> Rule {
         if action != Action::Read {
             return Rule::None;
@@ -173,11 +175,11 @@ impl Access for ActivityAccess {
     }
 }
 
-/// The number of an entry's links to organizations, teams, projects and credentials that are hidden from the actor.
+/// The number of an entry's links to organizations, teams, projects, credentials and instance groups that are hidden from the actor.
 ///
 /// A count, not NOT EXISTS or NOT IN: for those PostgreSQL would read all hidden links of the table and all visible objects.
 fn hidden_links(actor: &Actor, row: &str) -> Expr {
-    let hidden = [&ORGANIZATION, &TEAM, &PROJECT, &CREDENTIAL].into_iter().filter_map(|resource| {
+    let hidden = [&ORGANIZATION, &TEAM, &PROJECT, &CREDENTIAL, &INSTANCE_GROUP].into_iter().filter_map(|resource| {
         let visible = match resource.access.rows(actor, Action::Read, "object") {
             Rule::All => return None,
             rule => rule.condition(),

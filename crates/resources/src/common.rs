@@ -18,6 +18,7 @@ pub const TYPES_WITH_ROLES: &[fn() -> &'static Resource] = &[
     || &crate::PROJECT,
     || &crate::CREDENTIAL,
     || &crate::EXECUTION_ENVIRONMENT,
+    || &crate::INSTANCE_GROUP,
 ];
 
 /// When the object was created.

@@ -17,7 +17,7 @@ use crate::credentials::{
     CLOUD, DESCRIPTION, INPUTS, KIND, KUBERNETES, NAME, ORGANIZATION_LINK, OWNING_TEAM, OWNING_USER, TYPE,
 };
 use crate::{
-    CREDENTIAL, CREDENTIAL_INPUT_SOURCE, EXECUTION_ENVIRONMENT, ORGANIZATION, PROJECT, TEAM, USER,
+    CREDENTIAL, CREDENTIAL_INPUT_SOURCE, EXECUTION_ENVIRONMENT, INSTANCE_GROUP, ORGANIZATION, PROJECT, TEAM, USER,
     credential_input_sources,
 };
 
@@ -214,6 +214,7 @@ async fn is_referred_to(tx: &mut Transaction, id: i64) -> Result<bool, Error> {
                 .or(refers(PROJECT.table, "signature_validation_credential_id"))
                 .or(refers("organization_galaxy_credentials", "credential_id"))
                 .or(refers(EXECUTION_ENVIRONMENT.table, "credential_id"))
+                .or(refers(INSTANCE_GROUP.table, "credential_id"))
                 .or(refers(CREDENTIAL_INPUT_SOURCE.table, "target_credential_id"))
                 .or(refers(CREDENTIAL_INPUT_SOURCE.table, "source_credential_id")),
         )

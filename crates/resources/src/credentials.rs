@@ -11,8 +11,8 @@ use crate::common::{
 use crate::credential_access::CredentialAccess;
 use crate::credential_owners::owner_teams;
 use crate::{
-    ACTIVITY, CREDENTIAL_INPUT_SOURCE, CREDENTIAL_TYPE, EXECUTION_ENVIRONMENT, ORGANIZATION, PROJECT, ROLE, TEAM, USER,
-    access_paths,
+    ACTIVITY, CREDENTIAL_INPUT_SOURCE, CREDENTIAL_TYPE, EXECUTION_ENVIRONMENT, INSTANCE_GROUP, ORGANIZATION, PROJECT,
+    ROLE, TEAM, USER, access_paths,
 };
 
 /// The name.
@@ -179,7 +179,7 @@ pub static CREDENTIAL: Resource = Resource {
         ),
         absent("ad_hoc_commands", || &CREDENTIAL),
         Relation::new("executionenvironments", || &EXECUTION_ENVIRONMENT, Join::Reverse("credential_id")),
-        absent("instancegroups", || &CREDENTIAL),
+        Relation::new("instancegroups", || &INSTANCE_GROUP, Join::Reverse("credential_id")),
         absent("joblaunchconfigs", || &CREDENTIAL),
         absent("jobs", || &CREDENTIAL),
         absent("jobtemplates", || &CREDENTIAL),

@@ -17,6 +17,8 @@ mod credential_types;
 mod credentials;
 mod execution_environments;
 mod explain_access;
+mod instance_groups;
+mod instances;
 mod labels;
 mod organizations;
 mod project_sources;
@@ -37,6 +39,8 @@ pub use credential_types::CREDENTIAL_TYPE;
 pub use credentials::CREDENTIAL;
 pub use execution_environments::EXECUTION_ENVIRONMENT;
 pub use explain_access::explain;
+pub use instance_groups::INSTANCE_GROUP;
+pub use instances::INSTANCE;
 pub use labels::LABEL;
 pub use organizations::ORGANIZATION;
 pub use projects::PROJECT;
@@ -60,6 +64,8 @@ pub const REGISTRY: Registry = Registry(&[
     Registered { resource: &CREDENTIAL, hooks: &credential_hooks::CredentialHooks },
     Registered { resource: &CREDENTIAL_INPUT_SOURCE, hooks: &credential_input_sources::InputSourceHooks },
     Registered { resource: &EXECUTION_ENVIRONMENT, hooks: &execution_environments::ExecutionEnvironmentHooks },
+    Registered { resource: &INSTANCE_GROUP, hooks: &instance_groups::InstanceGroupHooks },
+    Registered { resource: &INSTANCE, hooks: &instances::InstanceHooks },
     Registered { resource: &APPLICATION, hooks: &applications::ApplicationHooks },
     Registered { resource: &TOKEN, hooks: &tokens::TokenHooks },
     Registered { resource: &SESSION, hooks: &sessions::SessionHooks },
@@ -72,7 +78,8 @@ pub const REGISTRY: Registry = Registry(&[
 ]);
 
 /// Creates the objects that every server has: AWX's managed credential types, the
-/// managed credential for Ansible Galaxy, and AWX's execution environments.
+/// managed credential for Ansible Galaxy, AWX's execution environments and instance
+/// groups, and the instance of this node.
 ///
 /// # Errors
 /// Database errors.
@@ -80,5 +87,6 @@ pub async fn preload(engine: &Engine) -> Result<(), hostler_database::Error> {
     hostler_credential_types::managed::sync(&engine.database, engine.clock.now()).await?;
     credential_types::sync_type_columns(&engine.database).await?;
     credential_managed::create_galaxy_credential(engine).await?;
-    execution_environments::preload(engine).await
+    execution_environments::preload(engine).await?;
+    instance_groups::preload(engine).await
 }

@@ -18,8 +18,8 @@ use crate::common::{
 use crate::credential_access::usable_credentials;
 use crate::credential_inputs::TypeDefinition;
 use crate::{
-    ACTIVITY, APPLICATION, CREDENTIAL, EXECUTION_ENVIRONMENT, LABEL, PROJECT, ROLE, TEAM, USER, access_paths,
-    execution_environments,
+    ACTIVITY, APPLICATION, CREDENTIAL, EXECUTION_ENVIRONMENT, INSTANCE_GROUP, LABEL, PROJECT, ROLE, TEAM, USER,
+    access_paths, execution_environments, instance_groups,
 };
 
 const NAME: Field =
@@ -129,7 +129,7 @@ const RELATIONS: &[Relation] = &[
     Relation::new("default_environment", || &EXECUTION_ENVIRONMENT, Join::Column("default_environment_id")),
     Relation::new("executionenvironments", || &EXECUTION_ENVIRONMENT, Join::Reverse("organization_id")),
     Relation::new("galaxy_credentials", || &CREDENTIAL, ITS_GALAXY_CREDENTIALS),
-    absent("instance_groups", || &ORGANIZATION),
+    Relation::new("instance_groups", || &INSTANCE_GROUP, instance_groups::OF_ORGANIZATION),
     absent("inventories", || &ORGANIZATION),
     absent("notification_templates", || &ORGANIZATION),
     absent("notification_templates_approvals", || &ORGANIZATION),
@@ -175,6 +175,18 @@ const SUBLISTS: &[Sublist] = &[
             usable_credentials,
         ))),
     execution_environments::OF_ORGANIZATION,
+    Sublist::new(
+        "instance_groups",
+        "Organization Instance Groups List",
+        || &INSTANCE_GROUP,
+        instance_groups::OF_ORGANIZATION,
+    )
+    .ordered()
+    .post(Post::Associate(
+        Association::new("awx.main.models.organization.Organization_instance_groups", instance_groups::usable_groups)
+            .permit_removal()
+            .or_create(),
+    )),
     Sublist::new("applications", "Organization Applications List", || &APPLICATION, Join::Reverse("organization_id"))
         .post(Post::Create("organization")),
     Sublist::new("activity_stream", "Organization Activity Stream List", || &ACTIVITY, activity_of("organization")),
@@ -210,7 +222,6 @@ pub static ORGANIZATION: Resource = Resource {
         "notification_templates_success",
         "notification_templates_error",
         "notification_templates_approvals",
-        "instance_groups",
     ],
     summaries: &[
         Summary {

@@ -18,8 +18,6 @@ pub(crate) const UNIMPLEMENTED_LISTS: &[&str] = &[
     "constructed_inventories",
     "groups",
     "hosts",
-    "instance_groups",
-    "instances",
     "inventories",
     "inventory_sources",
     "inventory_updates",

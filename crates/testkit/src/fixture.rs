@@ -66,6 +66,7 @@ impl Fixture {
         let use_role = role(&project_path, "use_role");
         admin.attach(&format!("/api/v2/teams/{team}/users/"), bea.id);
         let credentials = Credentials::begin(&admin, home, size);
+        let instance = admin.results("/api/v2/instances/")[0]["id"].as_i64().expect("an id");
         let mut last_token = 0;
         for number in 0..size {
             // Each with other links, so that a query per object is not hidden by a cache.
@@ -77,6 +78,9 @@ impl Fixture {
             }
             server.add_member(organization, &ann);
             named("labels", format!("label-{number}"), organization);
+            let group = admin.create("/api/v2/instance_groups/", json!({"name": format!("group-{number}")}));
+            admin.attach(&format!("/api/v2/organizations/{home}/instance_groups/"), group);
+            admin.attach(&format!("/api/v2/instance_groups/{group}/instances/"), instance);
             let image = json!({"name": format!("environment-{number}"), "organization": home, "image": "a/b"});
             let environment = admin.create("/api/v2/execution_environments/", image);
             admin
@@ -94,6 +98,9 @@ impl Fixture {
             credentials.add(&admin, number, team, crew);
             Browser::logged_in(server, &ann.name, PASSWORD);
         }
+        let groups = admin.results("/api/v2/instance_groups/?name=group-0");
+        let first_group = groups[0]["url"].as_str().expect("a path").to_owned();
+        admin.attach(&format!("/api/v2/users/{}/roles/", ann.id), role(&first_group, "use_role"));
         let member_role = role(&format!("/api/v2/organizations/{home}/"), "member_role");
         let holds = [
             member_role,
@@ -101,6 +108,7 @@ impl Fixture {
             role(&format!("/api/v2/teams/{team}/"), "member_role"),
             role(&project_path, "read_role"),
             credentials.admin_role,
+            role(&first_group, "use_role"),
         ];
         copies(server, backend, size, &holds);
         let definition = |name: &str| {
@@ -116,6 +124,8 @@ impl Fixture {
             ("credential_types", credentials.custom.to_string()),
             ("credentials", credentials.target.to_string()),
             ("execution_environments", first("/api/v2/execution_environments/?name=environment-0")),
+            ("instance_groups", first("/api/v2/instance_groups/?name=group-0")),
+            ("instances", instance.to_string()),
             ("labels", first("/api/v2/labels/")),
             ("organizations", home.to_string()),
             ("projects", project.to_string()),

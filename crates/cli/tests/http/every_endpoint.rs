@@ -32,7 +32,6 @@ const CREATE_FOR_SELF: &[&str] =
     &["/api/v2/credential_types/1/credentials/", "/api/v2/credentials/", "/api/v2/tokens/"];
 /// Links of AWX to kinds of objects that are not implemented yet.
 const NOT_BUILT: &[&str] = &[
-    "instance_groups",
     "inventories",
     "inventory_sources",
     "job_templates",
@@ -42,6 +41,8 @@ const NOT_BUILT: &[&str] = &[
     "notification_templates_error",
     "notification_templates_started",
     "notification_templates_success",
+    "peers",
+    "receptor_addresses",
     "schedules",
     "system_job_templates",
     "unified_job_templates",

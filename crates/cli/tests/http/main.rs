@@ -22,6 +22,8 @@ mod execution_environments;
 mod explain_access;
 mod faults;
 mod health_endpoints;
+mod instance_groups;
+mod instances;
 mod ldap;
 mod links;
 mod list_counts;

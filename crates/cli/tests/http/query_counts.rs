@@ -14,6 +14,9 @@ const MANY: usize = 12;
 /// Lists that cannot be that long, with their length and the reason.
 const SHORT: &[(&str, usize, &str)] = &[
     ("/api/v2/me/", 1, "the current user"),
+    ("/api/v2/instances/", 1, "each server adds itself"),
+    ("/api/v2/instance_groups/{key}/instances/", 1, "each server adds itself"),
+    ("/api/v2/instance_groups/{key}/object_roles/", 3, "the number of roles of an instance group"),
     ("/api/v2/credential_types/{key}/activity_stream/", 0, "only superusers change types"),
     ("/api/v2/credentials/{key}/object_roles/", 3, "the number of roles of a credential"),
     ("/api/v2/organizations/{key}/object_roles/", 13, "the number of roles of an organization"),

@@ -48,6 +48,8 @@ fn state(admin: &Client) -> Vec<Value> {
         "projects",
         "labels",
         "execution_environments",
+        "instance_groups",
+        "instances",
         "applications",
         "tokens",
         "role_definitions",

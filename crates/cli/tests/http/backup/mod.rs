@@ -50,6 +50,8 @@ fn state(client: &Client) -> Vec<(&'static str, Value)> {
         "teams",
         "labels",
         "execution_environments",
+        "instance_groups",
+        "instances",
         "projects",
         "applications",
         "tokens",

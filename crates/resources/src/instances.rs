@@ -1,0 +1,352 @@
+//! Instances: the nodes of the installation. Each server adds itself when it starts; nothing runs jobs yet.
+
+use async_trait::async_trait;
+use hostler_database::{Transaction, Value};
+use hostler_engine::{Edit, Engine, Error, Hooks, RenderContext, ResponseObject};
+use hostler_schema::{
+    Access, Action, Actor, Association, DefaultValue, Draft, Field, Join, NaturalKeyPart, Post, Relation, Resource,
+    Rule, Sublist, UniqueConstraint, column, fields,
+};
+use sea_query::{Alias, ExprTrait, Query};
+use serde_json::{Value as Json, json};
+
+use crate::INSTANCE_GROUP;
+use crate::common::{CREATED, MODIFIED, absent};
+use crate::instance_groups::{self, ITS_GROUPS};
+
+/// The type of a node that both serves the API and runs jobs.
+pub const HYBRID: &str = "hybrid";
+
+const NODE_TYPES: &[(&str, &str)] = &[
+    ("control", "Control plane node"),
+    ("execution", "Execution plane node"),
+    (HYBRID, "Controller and execution"),
+    ("hop", "Message-passing node, no execution capability"),
+];
+const NODE_STATES: &[(&str, &str)] = &[
+    ("provisioning", "Provisioning"),
+    ("provision-fail", "Provisioning Failure"),
+    ("installed", "Installed"),
+    ("ready", "Ready"),
+    ("unavailable", "Unavailable"),
+    ("deprovisioning", "De-provisioning"),
+    ("deprovision-fail", "De-provisioning Failure"),
+];
+
+/// The release of AWX whose API the node speaks.
+const AWX_VERSION: &str = "24.6.1";
+/// The port that AWX shows for its own nodes.
+const LISTENER_PORT_NUMBER: i64 = 2222;
+
+const HOSTNAME: Field =
+    fields::text("hostname").label("Hostname").max(250).required().help("The name of the node; unique.");
+const NODE_TYPE: Field = fields::choice("node_type", NODE_TYPES)
+    .label("Node type")
+    .default(DefaultValue::Text("execution"))
+    .kept_on_put()
+    .help("What the node does.");
+const NODE_STATE: Field = fields::choice("node_state", NODE_STATES)
+    .label("Node state")
+    .default(DefaultValue::Text("installed"))
+    .kept_on_put()
+    .help("The state of the node.");
+const ENABLED: Field = fields::boolean("enabled")
+    .label("Enabled")
+    .default(DefaultValue::Boolean(true))
+    .help("Whether jobs may run on the node.");
+const MANAGED_BY_POLICY: Field = fields::boolean("managed_by_policy")
+    .label("Managed by policy")
+    .default(DefaultValue::Boolean(true))
+    .help("Whether the policies of instance groups apply to the node.");
+const CAPACITY_ADJUSTMENT: Field = fields::text("capacity_adjustment")
+    .label("Capacity adjustment")
+    .type_name("decimal")
+    .least(0)
+    .example("1.0")
+    .help("Where the capacity lies between that of the memory (0) and that of the processors (1).");
+const LISTENER_PORT: Field = fields::integer("listener_port")
+    .label("Listener port")
+    .nullable()
+    .not_filterable()
+    .help("The port on which the node accepts connections of other nodes.");
+const PEERS: Field = fields::json("peers")
+    .label("Peers")
+    .type_name("field")
+    .not_filterable()
+    .help("The addresses that the node connects to.");
+const PEERS_FROM_CONTROL_NODES: Field = fields::boolean("peers_from_control_nodes")
+    .label("Peers from control nodes")
+    .not_filterable()
+    .help("Whether the control nodes connect to the node.");
+
+const fn number(name: &'static str, label: &'static str, help: &'static str) -> Field {
+    fields::integer(name).label(label).read_only().help(help)
+}
+
+const fn moment(name: &'static str, label: &'static str, help: &'static str) -> Field {
+    fields::time(name).label(label).nullable().read_only().help(help)
+}
+
+const fn text(name: &'static str, label: &'static str, help: &'static str) -> Field {
+    fields::text(name).label(label).read_only().help(help)
+}
+
+const FIELDS: &[Field] = &[
+    fields::id(),
+    HOSTNAME,
+    fields::uuid("uuid").label("Uuid").read_only().help("The identity of the node."),
+    CREATED,
+    MODIFIED,
+    moment("last_seen", "Last seen", "When the node was last seen."),
+    moment("health_check_started", "Health check started", "When the last health check began."),
+    fields::computed("health_check_pending").label("Health check pending").help("Whether a health check is running."),
+    moment("last_health_check", "Last health check", "When the last health check ended."),
+    text("errors", "Errors", "What the last health check found."),
+    CAPACITY_ADJUSTMENT,
+    text("version", "Version", "The release of AWX whose API the node speaks.").column("awx_version"),
+    number("capacity", "Capacity", "How much the node can run; 0 until jobs run.").least(0),
+    fields::computed("consumed_capacity")
+        .label("Consumed capacity")
+        .help("How much of the capacity running jobs take."),
+    fields::computed("percent_capacity_remaining")
+        .label("Percent capacity remaining")
+        .help("The share of the capacity that is free."),
+    fields::computed("jobs_running").label("Jobs running").type_name("integer").help("How many jobs run on the node."),
+    fields::computed("jobs_total").label("Jobs total").type_name("integer").help("How many jobs have run on the node."),
+    text("cpu", "Cpu", "The number of processors.").type_name("decimal"),
+    number("memory", "Memory", "The memory in bytes."),
+    number("cpu_capacity", "Cpu capacity", "How many forks the processors allow."),
+    number("mem_capacity", "Mem capacity", "How many forks the memory allows."),
+    ENABLED,
+    MANAGED_BY_POLICY,
+    NODE_TYPE,
+    NODE_STATE,
+    fields::boolean("managed").label("Managed").read_only().help("Whether the node belongs to the control plane."),
+    text("ip_address", "Ip address", "The address of the node."),
+    PEERS,
+    fields::computed("reverse_peers").label("Reverse peers").help("The nodes that connect to this one."),
+    LISTENER_PORT,
+    PEERS_FROM_CONTROL_NODES,
+    fields::computed("protocol").label("Protocol").help("The protocol of the listener."),
+];
+
+/// Instances.
+pub static INSTANCE: Resource = Resource {
+    list_title: "Instances",
+    detail_title: "Instance Detail",
+    description: "The nodes of the installation. Each server adds itself. Users see the instances of the instance groups \
+                  that they see; superusers change them.",
+    relations: &[
+        Relation::new("rampart_groups", || &INSTANCE_GROUP, ITS_GROUPS),
+        absent("peers", || &INSTANCE),
+        absent("receptor_addresses", || &INSTANCE),
+    ],
+    sublists: &[Sublist::new("instance_groups", "Instance's Instance Groups", || &INSTANCE_GROUP, ITS_GROUPS).post(
+        Post::Associate(
+            Association::new("awx.main.models.ha.InstanceGroup_instances", instance_groups::changeable_groups)
+                .permit_removal()
+                .or_create(),
+        ),
+    )],
+    unimplemented: &["receptor_addresses", "jobs", "peers"],
+    summarized_as: &["hostname"],
+    search: &["hostname"],
+    natural_key: &[NaturalKeyPart::Field("hostname")],
+    unique: &[UniqueConstraint {
+        fields: &["hostname"],
+        key: "hostname",
+        message: "Instance with this Hostname already exists.",
+    }],
+    deletable: false,
+    capabilities: false,
+    audited: false,
+    ..Resource::new("instance", "instances", "Instance", FIELDS, &InstanceAccess)
+};
+
+struct InstanceAccess;
+
+impl Access for InstanceAccess {
+    fn rows(&self, actor: &Actor, action: Action, row: &str) -> Rule {
+        match action {
+            Action::Read => match INSTANCE_GROUP.access.rows(actor, Action::Read, "seen_group") {
+                Rule::When(groups) => {
+                    let Join::JoinTable { table, left, right, .. } = ITS_GROUPS else { return Rule::None };
+                    let instances = Query::select()
+                        .expr(column(table, left))
+                        .from(Alias::new(table))
+                        .and_where(
+                            column(table, right)
+                                .in_subquery(Rule::When(groups).ids(INSTANCE_GROUP.table, "seen_group")),
+                        )
+                        .to_owned();
+                    Rule::When(column(row, "id").in_subquery(instances))
+                }
+                rule => rule,
+            },
+            Action::Change => Rule::from_bool(actor.is_superuser),
+            Action::Delete => Rule::None,
+        }
+    }
+
+    fn create(&self, actor: &Actor, _draft: Draft<'_>) -> Rule {
+        Rule::from_bool(actor.is_superuser)
+    }
+}
+
+/// Rejects new instances and changes of what a node is.
+pub struct InstanceHooks;
+
+#[async_trait]
+impl Hooks for InstanceHooks {
+    async fn validate(&self, _engine: &Engine, _tx: &mut Transaction, edit: &mut Edit<'_>) -> Result<(), Error> {
+        if edit.is_new() {
+            return Err(match edit.new.text(&NODE_TYPE) {
+                "execution" | "hop" => Error::field("__all__", "Can only create instances on Kubernetes or OpenShift."),
+                _ => Error::field(NODE_TYPE.name, "Can only create execution or hop nodes."),
+            });
+        }
+        let mut problems = vec![];
+        let mut reject = |field: &Field, message: String| problems.push((field.name.to_owned(), vec![message]));
+        for (field, message) in [
+            (&HOSTNAME, "Cannot change hostname."),
+            (&NODE_TYPE, "Cannot change node type."),
+            (&NODE_STATE, "Can only change the state on Kubernetes or OpenShift."),
+            (&LISTENER_PORT, "Cannot change listener port."),
+            (&PEERS_FROM_CONTROL_NODES, "Cannot change peers_from_control_nodes for managed nodes."),
+        ] {
+            if edit.changes(field) {
+                reject(field, message.into());
+            }
+        }
+        if edit.changes(&PEERS) {
+            // No receptor address exists, so no id is valid.
+            match edit.new.get(&PEERS) {
+                Value::Json(Json::Array(items)) => {
+                    if let Some(item) = items.first() {
+                        reject(&PEERS, format!("Invalid pk \"{item}\" - object does not exist."));
+                    }
+                }
+                _ => reject(&PEERS, "Expected a list of items.".into()),
+            }
+        }
+        if edit.changes(&CAPACITY_ADJUSTMENT) {
+            match decimal(edit.new.text(&CAPACITY_ADJUSTMENT)) {
+                Ok(text) => edit.new.set(&CAPACITY_ADJUSTMENT, Value::Text(text)),
+                Err(message) => reject(&CAPACITY_ADJUSTMENT, message.into()),
+            }
+        }
+        if problems.is_empty() { Ok(()) } else { Err(Error::Invalid(problems)) }
+    }
+
+    async fn after_association(
+        &self,
+        tx: &mut Transaction,
+        parent: i64,
+        _sublist: &'static Sublist,
+        id: i64,
+        attach: bool,
+    ) -> Result<(), Error> {
+        instance_groups::change_policy_list(tx, id, parent, attach).await
+    }
+
+    async fn enrich(
+        &self,
+        _engine: &Engine,
+        view: RenderContext<'_>,
+        page: &mut [ResponseObject],
+    ) -> Result<(), Error> {
+        for shown in page {
+            // Nothing runs jobs yet.
+            for name in ["consumed_capacity", "jobs_running", "jobs_total"] {
+                shown.json.insert(name.into(), 0.into());
+            }
+            shown.json.insert("percent_capacity_remaining".into(), 0.0.into());
+            shown.json.insert("health_check_pending".into(), false.into());
+            shown.json.insert("reverse_peers".into(), json!([]));
+            shown.json.insert("protocol".into(), "tcp".into());
+            // As in AWX outside of Kubernetes, though superusers may change some fields.
+            shown.add_summary("user_capabilities", json!({"edit": false}));
+            if view.detail {
+                shown.add_summary("links", json!([]));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A number of at most three digits, two of them after the point, in the form in which it is stored.
+fn decimal(text: &str) -> Result<String, &'static str> {
+    let (negative, digits) = text.strip_prefix('-').map_or((false, text), |digits| (true, digits));
+    let (whole, rest) = digits.split_once('.').unwrap_or((digits, ""));
+    let is_number = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_number(whole) || !is_number(rest) || (whole.is_empty() && rest.is_empty()) {
+        return Err("A valid number is required.");
+    }
+    if negative && digits.bytes().any(|byte| (b'1'..=b'9').contains(&byte)) {
+        return Err("Ensure this value is greater than or equal to 0.");
+    }
+    let whole = whole.trim_start_matches('0');
+    if rest.len() > 2 {
+        return Err("Ensure that there are no more than 2 decimal places.");
+    }
+    if whole.len() > 1 {
+        return Err("Ensure that there are no more than 3 digits in total.");
+    }
+    Ok(format!("{}.{rest:0<2}", if whole.is_empty() { "0" } else { whole }))
+}
+
+/// Creates the instance of this node.
+///
+/// # Errors
+/// Database errors.
+pub async fn create(engine: &Engine, tx: &mut Transaction) -> Result<i64, hostler_database::Error> {
+    let now = engine.clock.now();
+    let insert = Query::insert()
+        .into_table(Alias::new(INSTANCE.table))
+        .columns(
+            [
+                "created",
+                "modified",
+                "last_seen",
+                "last_health_check",
+                "uuid",
+                "hostname",
+                "node_type",
+                "node_state",
+                "managed",
+                "listener_port",
+                "awx_version",
+            ]
+            .map(Alias::new),
+        )
+        .values_panic([
+            now.into(),
+            now.into(),
+            now.into(),
+            now.into(),
+            uuid::Uuid::new_v4().to_string().into(),
+            engine.node.to_string().into(),
+            HYBRID.into(),
+            "ready".into(),
+            true.into(),
+            LISTENER_PORT_NUMBER.into(),
+            AWX_VERSION.into(),
+        ])
+        .to_owned();
+    tx.insert(&insert).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::decimal;
+
+    #[test]
+    fn decimals_have_two_places() {
+        for (text, stored) in [("1.5", "1.50"), ("0", "0.00"), ("-0", "0.00"), (".5", "0.50"), ("01.25", "1.25")] {
+            assert_eq!(decimal(text).as_deref(), Ok(stored), "{text}");
+        }
+        for text in ["x", "", ".", "-1", "1.234", "12", "1e3", "1.5.0", "NaN"] {
+            assert!(decimal(text).is_err(), "{text}");
+        }
+    }
+}
