@@ -176,7 +176,7 @@ fn link(json: &Json) -> Result<Value, String> {
         Json::Array(_) => "list",
         _ => "dict",
     };
-    Err(format!("Incorrect type. IfMatch pk value, received {type_name}."))
+    Err(format!("Incorrect type. Expected pk value, received {type_name}."))
 }
 
 /// The message for a link to an object that does not exist.
