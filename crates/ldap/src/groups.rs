@@ -42,50 +42,51 @@ fn posix(attribute: &str) -> Option<GroupType> {
     Some(GroupType::Posix { user_attribute: attribute.to_owned() })
 }
 
+// In the order in which AWX offers them.
 const KINDS: &[GroupTypeDefinition] = &[
     GroupTypeDefinition { name: "PosixGroupType", parameters: NAME, build: |_| posix("uid") },
-    GroupTypeDefinition {
-        name: "PosixUIDGroupType",
-        parameters: &["ldap_group_user_attr", "name_attr"],
-        build: |parameter| posix(parameter("ldap_group_user_attr")?),
-    },
-    GroupTypeDefinition {
-        name: DEFAULT_TYPE,
-        parameters: MEMBER,
-        build: |parameter| member_dns(parameter("member_attr")?, false),
-    },
-    GroupTypeDefinition {
-        name: "NestedMemberDNGroupType",
-        parameters: MEMBER,
-        build: |parameter| member_dns(parameter("member_attr")?, true),
-    },
     GroupTypeDefinition { name: "GroupOfNamesType", parameters: NAME, build: |_| member_dns("member", false) },
-    GroupTypeDefinition { name: "NestedGroupOfNamesType", parameters: NAME, build: |_| member_dns("member", true) },
     GroupTypeDefinition {
         name: "GroupOfUniqueNamesType",
         parameters: NAME,
         build: |_| member_dns("uniqueMember", false),
     },
-    GroupTypeDefinition {
-        name: "NestedGroupOfUniqueNamesType",
-        parameters: NAME,
-        build: |_| member_dns("uniqueMember", true),
-    },
     GroupTypeDefinition { name: "ActiveDirectoryGroupType", parameters: NAME, build: |_| member_dns("member", false) },
-    GroupTypeDefinition {
-        name: "NestedActiveDirectoryGroupType",
-        parameters: NAME,
-        build: |_| member_dns("member", true),
-    },
     GroupTypeDefinition {
         name: "OrganizationalRoleGroupType",
         parameters: NAME,
         build: |_| member_dns("roleOccupant", false),
     },
     GroupTypeDefinition {
+        name: DEFAULT_TYPE,
+        parameters: MEMBER,
+        build: |parameter| member_dns(parameter("member_attr")?, false),
+    },
+    GroupTypeDefinition { name: "NestedGroupOfNamesType", parameters: NAME, build: |_| member_dns("member", true) },
+    GroupTypeDefinition {
+        name: "NestedGroupOfUniqueNamesType",
+        parameters: NAME,
+        build: |_| member_dns("uniqueMember", true),
+    },
+    GroupTypeDefinition {
+        name: "NestedActiveDirectoryGroupType",
+        parameters: NAME,
+        build: |_| member_dns("member", true),
+    },
+    GroupTypeDefinition {
         name: "NestedOrganizationalRoleGroupType",
         parameters: NAME,
         build: |_| member_dns("roleOccupant", true),
+    },
+    GroupTypeDefinition {
+        name: "NestedMemberDNGroupType",
+        parameters: MEMBER,
+        build: |parameter| member_dns(parameter("member_attr")?, true),
+    },
+    GroupTypeDefinition {
+        name: "PosixUIDGroupType",
+        parameters: &["ldap_group_user_attr", "name_attr"],
+        build: |parameter| posix(parameter("ldap_group_user_attr")?),
     },
 ];
 
