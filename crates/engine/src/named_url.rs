@@ -6,7 +6,7 @@
 use std::iter::Peekable;
 
 use hostler_database::Value;
-use hostler_schema::{FieldKind, NaturalKeyPart, Resource, column};
+use hostler_schema::{Field, FieldKind, NaturalKeyPart, Resource, column};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use sea_query::{Alias, Condition, ExprTrait, Query};
 
@@ -89,9 +89,9 @@ fn matching(resource: &'static Resource, groups: &mut Groups, row: &str) -> Opti
                 let field = resource.field(name)?;
                 let FieldKind::Link(target) = field.kind else { return None };
                 let target = target();
-                if field.nullable && groups.peek().is_some_and(|parts| parts.iter().all(String::is_empty)) {
+                // As in AWX an empty part leaves open what the object links to; `preferred` chooses.
+                if field.nullable && groups.peek().is_some_and(|parts| is_open(parts)) {
                     groups.next();
-                    all = all.add(column(row, field.column).is_null());
                     continue;
                 }
                 let found = Query::select()
@@ -104,6 +104,34 @@ fn matching(resource: &'static Resource, groups: &mut Groups, row: &str) -> Opti
         }
     }
     own.next().is_none().then_some(all)
+}
+
+fn is_open(parts: &[String]) -> bool {
+    parts.iter().all(String::is_empty)
+}
+
+/// The links of a resource that this name leaves open.
+pub(crate) fn open_links(resource: &'static Resource, name: &str) -> Vec<&'static Field> {
+    let mut groups = split(name).into_iter().skip(1);
+    let mut open = vec![];
+    for key in resource.natural_key {
+        let NaturalKeyPart::Link(name) = key else { continue };
+        let Some(field) = resource.field(name) else { continue };
+        let FieldKind::Link(target) = field.kind else { continue };
+        let size = shape_of(target()).len();
+        let own: Vec<_> = groups.by_ref().take(size).collect();
+        if field.nullable && own.iter().all(|parts| is_open(parts)) {
+            open.push(field);
+        }
+    }
+    open
+}
+
+/// Which of the objects with a name is meant: the one that links to nothing where the name leaves a link open, or the only
+/// one. None if several fit equally well.
+pub(crate) fn preferred<T>(found: Vec<T>, links_nowhere: impl Fn(&T) -> bool) -> Option<T> {
+    let is_only = found.len() == 1;
+    found.into_iter().find(|one| is_only || links_nowhere(one))
 }
 
 /// The number of parts of each group of a named URL.

@@ -111,11 +111,21 @@ fn found(
     resource: &'static Resource,
     target: &ObjectKey,
 ) -> Result<LoadedObject, Error> {
-    let loaded = rows.into_iter().next().map(|row| reading.load(row)).ok_or(Error::NotFound(Some(resource.label)))?;
-    match (loaded.visible, target) {
-        (true, _) => Ok(loaded),
-        (false, ObjectKey::Id(_)) => Err(Error::forbidden()),
-        (false, ObjectKey::Name(_)) => Err(Error::NotFound(Some(resource.label))),
+    let mut rows = rows.into_iter().map(|row| reading.load(row));
+    match target {
+        ObjectKey::Id(_) => match rows.next() {
+            None => Err(Error::NotFound(Some(resource.label))),
+            Some(loaded) if loaded.visible => Ok(loaded),
+            Some(_) => Err(Error::forbidden()),
+        },
+        ObjectKey::Name(name) => {
+            let open = named_url::open_links(resource, name);
+            let visible = rows.filter(|loaded| loaded.visible).collect();
+            named_url::preferred(visible, |loaded: &LoadedObject| {
+                open.iter().all(|link| loaded.record.integer(link).is_none())
+            })
+            .ok_or(Error::NotFound(Some(resource.label)))
+        }
     }
 }
 
@@ -130,18 +140,35 @@ pub async fn find_id(
     target: &ObjectKey,
 ) -> Result<i64, Error> {
     let may_see = visible(resource, actor).expression();
-    let query = Query::select()
+    let open = match target {
+        ObjectKey::Id(_) => vec![],
+        ObjectKey::Name(name) => named_url::open_links(resource, name),
+    };
+    let links_nowhere = open.iter().fold(Condition::all(), |all, link| all.add(column(ROW, link.column).is_null()));
+    let mut query = Query::select()
         .expr(column(ROW, "id"))
         .expr(may_see)
         .from_as(Alias::new(resource.table), Alias::new(ROW))
         .cond_where(target.condition(resource)?)
         .to_owned();
-    let rows = engine.read_with_rules(actor, query, &[Type::Integer, Type::Boolean]).await?;
-    let row = rows.first().ok_or(Error::NotFound(Some(resource.label)))?;
-    match (row.integer(0), row.boolean(1), target) {
-        (Some(id), true, _) => Ok(id),
-        (_, _, ObjectKey::Id(_)) => Err(Error::forbidden()),
-        _ => Err(Error::NotFound(Some(resource.label))),
+    let mut types = vec![Type::Integer, Type::Boolean];
+    if !open.is_empty() {
+        query.expr(links_nowhere);
+        types.push(Type::Boolean);
+    }
+    let rows = engine.read_with_rules(actor, query, &types).await?;
+    match target {
+        ObjectKey::Id(_) => match rows.first() {
+            None => Err(Error::NotFound(Some(resource.label))),
+            Some(row) if row.boolean(1) => row.integer(0).ok_or_else(Error::forbidden),
+            Some(_) => Err(Error::forbidden()),
+        },
+        ObjectKey::Name(_) => {
+            let visible = rows.iter().filter(|row| row.boolean(1)).collect();
+            named_url::preferred(visible, |row: &&Row| open.is_empty() || row.boolean(2))
+                .and_then(|row| row.integer(0))
+                .ok_or(Error::NotFound(Some(resource.label)))
+        }
     }
 }
 

@@ -13,6 +13,7 @@ on_each_backend!(
     owners_are_shown_only_if_visible,
     moving_requires_permission_on_both_organizations,
     credential_names_are_unique_per_organization_and_type,
+    named_url_without_organization_finds_the_only_or_the_unowned_credential,
 );
 
 const LIST: &str = "/api/v2/credentials/";
@@ -219,4 +220,27 @@ fn credential_names_are_unique_per_organization_and_type(backend: Backend) {
     let named = odd["related"]["named_url"].as_str().expect("a named URL").to_owned();
     assert_eq!(named, "/api/v2/credentials/a[+]b[+][+]c++cloudy+cloud++home/");
     assert_eq!(fixture.admin.get(&named.replace('[', "%5B").replace(']', "%5D")).expect(200).json()["id"], odd["id"]);
+}
+
+fn named_url_without_organization_finds_the_only_or_the_unowned_credential(backend: Backend) {
+    let fixture = CredentialsFixture::new(backend);
+    let ann = fixture.server.user("ann");
+    let named = "/api/v2/credentials/key++cloudy+cloud++/";
+    fixture.admin.get(named).expect(404);
+    let at_home = fixture.of_home("key");
+    assert_eq!(fixture.admin.get(named).expect(200).json()["id"], at_home);
+    assert_eq!(fixture.admin.get(&format!("{named}access_list/")).expect(200).json()["count"], 1);
+    ann.client.get(named).expect(404);
+    ann.client.get(&format!("{named}access_list/")).expect(404);
+    // Two organizations have one.
+    fixture.admin.post(LIST, fixture.body("key", "organization", fixture.away)).expect(201);
+    fixture.admin.get(named).expect(404);
+    fixture.admin.patch(named, json!({"description": "x"})).expect(404);
+    fixture.admin.get(&format!("{named}access_list/")).expect(404);
+    let of_ann = fixture.admin.post(LIST, fixture.body("key", "user", ann.id)).expect(201).json();
+    for client in [&fixture.admin, &ann.client] {
+        assert_eq!(client.get(named).expect(200).json()["id"], of_ann["id"]);
+        client.get(&format!("{named}access_list/")).expect(200);
+    }
+    fixture.admin.get("/api/v2/credentials/key++cloudy+cloud/").expect(404);
 }
