@@ -31,6 +31,15 @@ impl Grantee {
     }
 }
 
+/// Which object an activity entry about a grant names first: as in AWX, the one whose list was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum NamedFirst {
+    /// The object of the role.
+    Object,
+    /// The user or team.
+    Grantee,
+}
+
 /// A row of `roles`.
 struct RoleRow {
     id: i64,
@@ -55,6 +64,32 @@ impl Engine {
     /// 400 for a role, user or team that does not exist, and for grants that AWX rejects; 403 for actors who do not
     /// administer the role's object.
     pub async fn change_grant(&self, actor: &Actor, role: i64, grantee: Grantee, grant: bool) -> Result<(), Error> {
+        self.change_recorded_grant(actor, role, grantee, grant, NamedFirst::Object).await
+    }
+
+    /// As [`Engine::change_grant`], for a request to the list of the grantee's roles: the activity entry names the
+    /// grantee first.
+    ///
+    /// # Errors
+    /// Those of [`Engine::change_grant`].
+    pub async fn change_role_of_grantee(
+        &self,
+        actor: &Actor,
+        role: i64,
+        grantee: Grantee,
+        grant: bool,
+    ) -> Result<(), Error> {
+        self.change_recorded_grant(actor, role, grantee, grant, NamedFirst::Grantee).await
+    }
+
+    async fn change_recorded_grant(
+        &self,
+        actor: &Actor,
+        role: i64,
+        grantee: Grantee,
+        grant: bool,
+        first: NamedFirst,
+    ) -> Result<(), Error> {
         let role = self.role(role).await?;
         let (type_name, _, grantee_id) = grantee.parts();
         self.require_grantee(actor, type_name, grantee_id).await?;
@@ -78,7 +113,7 @@ impl Engine {
             self.check_membership_permission(actor, user).await?;
         }
         let mut tx = self.database.begin().await?;
-        write_grant(self, &mut tx, actor, &role, grantee, grant).await?;
+        write_grant(self, &mut tx, actor, &role, grantee, grant, first).await?;
         tx.commit().await?;
         Ok(())
     }
@@ -243,7 +278,7 @@ pub async fn grant_in_transaction(
     let rows = tx.read(&object_role_query((resource, object), field), &[Type::Integer]).await?;
     let id = rows.first().and_then(|row| row.integer(0)).ok_or(Error::NotFound(Some(resource.label)))?;
     let role = RoleRow { id, object: Some((resource, object)), field: field.to_owned() };
-    write_grant(engine, tx, actor, &role, grantee, true).await
+    write_grant(engine, tx, actor, &role, grantee, true, NamedFirst::Object).await
 }
 
 /// Grants the role of the sub-list to a user who was created through it.
@@ -257,7 +292,7 @@ pub(crate) async fn grant_on_creation(
 ) -> Result<(), Error> {
     let id = engine.object_role((resource, object), field).await?;
     let role = RoleRow { id, object: Some((resource, object)), field: field.to_owned() };
-    write_grant(engine, tx, actor, &role, Grantee::User(user), true).await
+    write_grant(engine, tx, actor, &role, Grantee::User(user), true, NamedFirst::Object).await
 }
 
 /// Makes the creator of an object its admin, unless their grants already allow to do everything with it. As in AWX: an
@@ -274,7 +309,7 @@ pub(crate) async fn grant_to_creator(
     let role = tx.read(&query, &[Type::Integer]).await?.first().and_then(|row| row.integer(0));
     let role = role.ok_or_else(|| Error::Internal("a new object has no roles".into()))?;
     let role = RoleRow { id: role, object: Some((resource, id)), field: ADMIN.to_owned() };
-    write_grant(engine, tx, actor, &role, Grantee::User(user), true).await
+    write_grant(engine, tx, actor, &role, Grantee::User(user), true, NamedFirst::Object).await
 }
 
 /// Updates the grant of a system-wide role after a change of the user's flag.
@@ -324,6 +359,7 @@ async fn write_grant(
     role: &RoleRow,
     grantee: Grantee,
     grant: bool,
+    first: NamedFirst,
 ) -> Result<(), Error> {
     // Before the grant, which refers to its definition.
     if let (true, Some((resource, _))) = (grant, role.object)
@@ -334,6 +370,11 @@ async fn write_grant(
     let changed = set_grant(engine, tx, actor.user(), role.id, grantee, grant).await?;
     let (Some((resource, object)), true) = (role.object, changed) else { return Ok(()) };
     let (type_name, _, grantee_id) = grantee.parts();
+    let mut named = [(resource.name, object), (type_name, grantee_id)];
+    if first == NamedFirst::Grantee {
+        named.reverse();
+    }
+    let [(name1, id1), (name2, id2)] = named;
     let operation = if grant { "associate" } else { "disassociate" };
     let relationship = match grantee {
         Grantee::User(_) => "awx.main.models.rbac.Role_members",
@@ -342,11 +383,11 @@ async fn write_grant(
     let entry = ActivityEntry {
         operation,
         changes: json!({
-            "object1": resource.name, "object1_pk": object, "object2": type_name, "object2_pk": grantee_id,
+            "object1": name1, "object1_pk": id1, "object2": name2, "object2_pk": id2,
             "action": operation, "relationship": relationship,
         }),
-        object1: resource.name.into(),
-        object2: type_name.into(),
+        object1: name1.into(),
+        object2: name2.into(),
         association: "role",
         object_type: resource.name.into(),
         links: vec![(resource.name.into(), object), (type_name.into(), grantee_id), ("role".into(), role.id)],

@@ -218,7 +218,7 @@ impl Hooks for TeamHooks {
             ROLES_LIST => {
                 let asked = AssociationRequest::parse(body)?
                     .ok_or_else(|| Error::BadRequestMsg("Role 'id' field is missing.".into()))?;
-                engine.change_grant(actor, asked.id, Grantee::Team(parent), asked.attach).await?;
+                engine.change_role_of_grantee(actor, asked.id, Grantee::Team(parent), asked.attach).await?;
                 Ok(None)
             }
             _ => Err(Error::MethodNotAllowed),

@@ -9,6 +9,7 @@ on_each_backend!(
     entry_actor_is_the_caller,
     rejected_or_unchanged_update_has_no_entry,
     membership_change_has_one_entry,
+    grant_names_first_the_object_whose_list_was_changed,
 );
 
 fn start(backend: Backend) -> TestServer {
@@ -132,4 +133,36 @@ fn membership_change_has_one_entry(backend: Backend) {
     });
     assert_eq!(entries.len(), 1, "{entries:?}");
     assert_eq!(entries[0]["operation"], "disassociate");
+}
+
+fn grant_names_first_the_object_whose_list_was_changed(backend: Backend) {
+    let server = start(backend);
+    let admin = server.as_admin();
+    let ann = server.user("ann");
+    let organization = server.organization("acme");
+    let team = server.team("crew", organization);
+    let roles = admin.get(&format!("/api/v2/organizations/{organization}/")).expect(200).json();
+    let role = |field: &str| roles["summary_fields"]["object_roles"][field]["id"].as_i64().expect("a role");
+    let named = |path: String, body: Value| {
+        admin.post(&path, body).expect(204);
+        let entry = &admin.results("/api/v2/activity_stream/?order_by=-id&page_size=1")[0];
+        let changes = &entry["changes"];
+        assert_eq!((&entry["object1"], &entry["object2"]), (&changes["object1"], &changes["object2"]));
+        assert_eq!(entry["object_type"], "organization");
+        let id = |key: &str| changes[key].as_i64().expect("an id");
+        (format!("{}-{}", entry["object1"], entry["object2"]).replace('"', ""), id("object1_pk"), id("object2_pk"))
+    };
+    let member = json!({"id": role("member_role")});
+    let execute = json!({"id": role("execute_role")});
+    let remove = |id: i64| json!({"id": id, "disassociate": true});
+    let (user_first, user_last) = ("user-organization".to_owned(), "organization-user".to_owned());
+    let of_user = format!("{}roles/", ann.path());
+    assert_eq!(named(of_user.clone(), member), (user_first.clone(), ann.id, organization));
+    assert_eq!(named(of_user, remove(role("member_role"))), (user_first, ann.id, organization));
+    let of_role = format!("/api/v2/roles/{}/users/", role("member_role"));
+    assert_eq!(named(of_role, json!({"id": ann.id})), (user_last.clone(), organization, ann.id));
+    let members = format!("/api/v2/organizations/{organization}/users/");
+    assert_eq!(named(members, remove(ann.id)), (user_last, organization, ann.id));
+    let of_team = format!("/api/v2/teams/{team}/roles/");
+    assert_eq!(named(of_team, execute), ("team-organization".to_owned(), team, organization));
 }

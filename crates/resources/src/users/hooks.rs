@@ -177,7 +177,7 @@ impl Hooks for UserHooks {
             "roles" => {
                 let asked = AssociationRequest::parse(body)?
                     .ok_or_else(|| Error::BadRequestMsg("Role 'id' field is missing.".into()))?;
-                engine.change_grant(actor, asked.id, Grantee::User(parent), asked.attach).await?;
+                engine.change_role_of_grantee(actor, asked.id, Grantee::User(parent), asked.attach).await?;
                 Ok(None)
             }
             "tokens" | "authorized_tokens" | "personal_tokens" => {
