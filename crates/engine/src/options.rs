@@ -1,6 +1,6 @@
 //! Responses to OPTIONS: the fields of a resource, and the methods that the actor may use.
 
-use hostler_schema::{DefaultValue, Field, FieldKind, Post, Resource};
+use hostler_schema::{DefaultValue, Field, FieldKind, Post, Relation, RelationSearch, Resource, Sublist};
 use serde_json::{Map, Value as Json, json};
 
 /// The maximum page size.
@@ -17,6 +17,8 @@ pub struct Actions {
     pub post_body: PostBody,
     /// Whether the path is a list, with search and pages.
     pub list: bool,
+    /// Whether the list is a sub-list of an object.
+    pub below_object: bool,
     /// The fields that POST requires here, beyond those that the resource always requires.
     pub required: &'static [&'static str],
 }
@@ -31,12 +33,15 @@ pub enum PostBody {
     Id,
     /// Either of them.
     IdOrNewObject,
+    /// The id of a role to grant or to take away.
+    RoleId,
 }
 
 impl PostBody {
     /// The body of a POST to a sub-list.
-    pub fn of(post: Post) -> Self {
-        match post {
+    pub fn of(sublist: &Sublist) -> Self {
+        match sublist.post {
+            Post::GrantByHook if (sublist.target)().name == "role" => PostBody::RoleId,
             post if post.takes_only_id() => PostBody::Id,
             Post::Associate(_) | Post::Grant(_) => PostBody::IdOrNewObject,
             _ => PostBody::NewObject,
@@ -56,6 +61,14 @@ impl Actions {
             let mut fields = match self.post_body {
                 PostBody::NewObject => writable(resource, true),
                 PostBody::Id => associated(resource),
+                PostBody::RoleId => {
+                    let mut fields = associated(resource);
+                    let help = "Whether to take the role away.";
+                    // AWX says so, although any value counts by its truth.
+                    let disassociate = json!({"type": "integer", "help_text": help, "label": "Disassociate"});
+                    fields.insert("disassociate".into(), disassociate);
+                    fields
+                }
                 PostBody::IdOrNewObject => {
                     let mut fields = associated(resource);
                     fields.extend(writable(resource, true));
@@ -80,8 +93,13 @@ impl Actions {
             let mut search: Vec<&str> = resource.search.to_vec();
             search.sort_unstable();
             document.insert("search_fields".into(), search.into());
+            let listed = |relation: &&Relation| match relation.offered {
+                RelationSearch::Everywhere => true,
+                RelationSearch::BelowObjects => self.below_object,
+                RelationSearch::Nowhere => false,
+            };
             let mut related: Vec<String> =
-                resource.relations.iter().filter(|r| r.searchable).map(|r| format!("{}__search", r.name)).collect();
+                resource.relations.iter().filter(listed).map(|r| format!("{}__search", r.name)).collect();
             related.sort_unstable();
             if !related.is_empty() {
                 document.insert("related_search_fields".into(), related.into());
@@ -201,7 +219,12 @@ fn shape(field: &Field) -> Map<String, Json> {
         words.insert("child".into(), json!({"type": items, "hidden": false}));
     }
     if let FieldKind::Choice(choices) = field.kind {
-        words.insert("choices".into(), self::choices(choices));
+        let mut choices = self::choices(choices);
+        // As in AWX null is the first choice where a client can send it.
+        if let (true, Json::Array(list)) = (field.nullable && field.writable, &mut choices) {
+            list.insert(0, json!([null, "---------"]));
+        }
+        words.insert("choices".into(), choices);
     }
     words
 }

@@ -66,7 +66,7 @@ const fn about(content_type: &'static str, target: fn() -> &'static Resource) ->
         right: "object_id",
         filter: Some(("content_type", content_type)),
     };
-    Relation::new(content_type, target, links).unlisted()
+    Relation::new(content_type, target, links).offered_below_objects()
 }
 
 /// The activity stream.
@@ -79,7 +79,7 @@ pub static ACTIVITY: Resource = Resource {
                   administer or audit, with their members, labels and execution environments.",
     table: "activity",
     relations: &[
-        Relation::new("actor", || &USER, Join::Column("actor_id")).unlisted(),
+        Relation::new("actor", || &USER, Join::Column("actor_id")).offered_below_objects(),
         about("user", || &USER),
         about("organization", || &ORGANIZATION),
         about("team", || &TEAM),

@@ -10,9 +10,10 @@ use sea_query::{Alias, Expr, ExprTrait, Query, UnionType};
 use serde_json::{Map, Value as Json};
 
 use crate::common::{BY_CREATOR, CREATED, CREATED_BY, CREATOR, TYPES_WITH_ROLES};
+use crate::role_definitions::CONTENT_TYPES;
 use crate::{ROLE_DEFINITION, TEAM, USER};
 
-const CONTENT_TYPE: Field = fields::text("content_type")
+const CONTENT_TYPE: Field = fields::choice("content_type", CONTENT_TYPES)
     .type_name("id")
     .label("Content type")
     .nullable()
@@ -35,22 +36,26 @@ const OBJECT_NUMBER: Field = fields::integer("object_number")
 const OBJECT_ANSIBLE_ID: Field = fields::computed("object_ansible_id")
     .type_name("string")
     .label("Object ansible id")
+    .sent_to_hooks()
     .help("The object's identity across systems.");
 const DEFINITION: Field = fields::link("role_definition", "role_definition_id", || &ROLE_DEFINITION)
     .label("Role definition")
     .required()
     .help("The role that is assigned.");
-const USER_LINK: Field =
-    fields::link("user", "user_id", || &USER).label("User").required().help("Who is assigned the role.");
+/// POST takes `user_ansible_id` instead.
+const USER_LINK: Field = fields::link("user", "user_id", || &USER).label("User").help("Who is assigned the role.");
+/// POST takes `team_ansible_id` instead.
 const TEAM_LINK: Field =
-    fields::link("team", "team_id", || &TEAM).label("Team").required().help("Which team is assigned the role.");
+    fields::link("team", "team_id", || &TEAM).label("Team").help("Which team is assigned the role.");
 const USER_ANSIBLE_ID: Field = fields::computed("user_ansible_id")
     .type_name("string")
     .label("User ansible id")
+    .sent_to_hooks()
     .help("The user's identity across systems.");
 const TEAM_ANSIBLE_ID: Field = fields::computed("team_ansible_id")
     .type_name("string")
     .label("Team ansible id")
+    .sent_to_hooks()
     .help("The team's identity across systems.");
 
 const DEFINITION_SUMMARY: Summary =
@@ -383,7 +388,9 @@ async fn by_ansible_id(
     resource: &'static Resource,
     sent: Option<&Json>,
 ) -> Result<Option<i64>, Error> {
-    let (Some(wanted), true) = (sent.and_then(Json::as_str), resource.shared_type.is_some()) else { return Ok(None) };
+    // PostgreSQL does not take a NUL in a text.
+    let sent = sent.and_then(Json::as_str).filter(|text| !text.contains('\0'));
+    let (Some(wanted), true) = (sent, resource.shared_type.is_some()) else { return Ok(None) };
     let query = Query::select()
         .expr(column(resource.table, "id"))
         .from(Alias::new(resource.table))

@@ -14,7 +14,7 @@ use crate::common::{BY_CREATOR, BY_MODIFIER, CREATED, CREATED_BY, CREATOR, MODIF
 use crate::{TEAM_ASSIGNMENT, USER_ASSIGNMENT};
 
 /// The types of objects on which definitions can be assigned, as AWX names them.
-const CONTENT_TYPES: &[(&str, &str)] = &[
+pub(crate) const CONTENT_TYPES: &[(&str, &str)] = &[
     ("awx.credential", "Credential"),
     ("awx.executionenvironment", "Execution Environment"),
     ("awx.instancegroup", "Instance Group"),

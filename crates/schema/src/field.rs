@@ -281,6 +281,12 @@ impl Field {
         self.recorded = false;
         self
     }
+    /// Clients send it when they create the object; the resource's hooks read it from the body.
+    pub const fn sent_to_hooks(mut self) -> Self {
+        self.writable = true;
+        self.create_only = true;
+        self
+    }
     /// Clients write it in POST only, and responses do not contain it: the resource's hooks use it.
     pub const fn only_for_creation(mut self) -> Self {
         self.column = "";

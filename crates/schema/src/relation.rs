@@ -116,18 +116,34 @@ pub struct Relation {
     pub target: fn() -> &'static Resource,
     /// The join.
     pub join: Join,
-    /// Whether OPTIONS lists `<name>__search`.
-    pub searchable: bool,
+    /// Where OPTIONS lists `<name>__search`.
+    pub offered: RelationSearch,
+}
+
+/// Where OPTIONS offers to search through a relation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RelationSearch {
+    /// In all lists of the resource.
+    Everywhere,
+    /// Only in sub-lists of other objects.
+    BelowObjects,
+    /// In no list.
+    Nowhere,
 }
 
 impl Relation {
     /// A relation that OPTIONS lists for searches.
     pub const fn new(name: &'static str, target: fn() -> &'static Resource, join: Join) -> Self {
-        Relation { name, target, join, searchable: true }
+        Relation { name, target, join, offered: RelationSearch::Everywhere }
     }
     /// OPTIONS does not list it; filters may still follow it.
     pub const fn unlisted(mut self) -> Self {
-        self.searchable = false;
+        self.offered = RelationSearch::Nowhere;
+        self
+    }
+    /// OPTIONS offers the relation only in sub-lists of other objects.
+    pub const fn offered_below_objects(mut self) -> Self {
+        self.offered = RelationSearch::BelowObjects;
         self
     }
 }

@@ -101,8 +101,9 @@ pub(crate) async fn sublist(
             let post = sublist.post.is_allowed()
                 && actor.can_write
                 && engine.can_post_sublist(actor, (parent, id), sublist).await?;
-            let post_body = PostBody::of(sublist.post);
-            let actions = Actions { post, put: false, post_body, list: true, required: sublist.required };
+            let post_body = PostBody::of(sublist);
+            let actions =
+                Actions { post, put: false, post_body, list: true, below_object: true, required: sublist.required };
             Ok(Response::ok(actions.document(listed, sublist.title)))
         }
         Verb::POST if sublist.post.is_allowed() => {

@@ -10,6 +10,7 @@ on_each_backend!(
     invalid_definitions_are_rejected,
     access_lists_show_custom_definitions,
     spellings_of_types_and_permissions_are_canonical,
+    options_describe_what_grants_a_role,
 );
 
 fn make(server: &TestServer, path: &str, body: Value) -> i64 {
@@ -297,4 +298,36 @@ fn spellings_of_types_and_permissions_are_canonical(backend: Backend) {
         let refused = admin.post("/api/v2/role_definitions/", body).expect(400).json();
         assert!(refused.get(field).is_some(), "{refused}");
     }
+}
+
+fn options_describe_what_grants_a_role(backend: Backend) {
+    let server = &TestServer::start(env!("CARGO_BIN_EXE_hostler"), backend);
+    let admin = server.as_admin();
+    let ada = server.user("ada");
+    let team = server.team("crew", server.organization("acme"));
+    let actions = |path: &str| admin.options(path).expect(200).json()["actions"].clone();
+    for (list, grantee) in [("role_user_assignments", "user"), ("role_team_assignments", "team")] {
+        let actions = actions(&format!("/api/v2/{list}/"));
+        let (identity, post) = (format!("{grantee}_ansible_id"), &actions["POST"]);
+        for (field, required) in
+            [(grantee, false), (&identity, false), ("object_ansible_id", false), ("role_definition", true)]
+        {
+            assert_eq!(post[field]["required"], required, "{list} {field}");
+        }
+        assert_eq!(post.get("content_type"), None);
+        assert_eq!(actions["GET"]["content_type"]["choices"][0][0], "awx.credential");
+    }
+    let definitions = actions("/api/v2/role_definitions/");
+    assert_eq!(definitions["POST"]["content_type"]["choices"][0], json!([null, "---------"]));
+    for list in [format!("{}roles/", ada.path()), format!("/api/v2/teams/{team}/roles/")] {
+        let post = &actions(&list)["POST"];
+        assert_eq!((&post["id"]["type"], &post["disassociate"]["type"]), (&json!("integer"), &json!("integer")));
+    }
+    let searches = |path: &str| admin.options(path).expect(200).json()["related_search_fields"].clone();
+    assert_eq!(searches("/api/v2/activity_stream/"), Value::Null);
+    let below = searches(&format!("{}activity_stream/", ada.path()));
+    assert!(below.as_array().expect("fields").contains(&json!("actor__search")), "{below}");
+    // A NUL names no object.
+    let body = json!({"role_definition": definition(server, "Organization Member"), "user_ansible_id": "a\0b"});
+    admin.post("/api/v2/role_user_assignments/", body).expect(400);
 }
