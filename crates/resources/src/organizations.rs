@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use hostler_access::has_role_or_permission;
 use hostler_database::{Row, Transaction, Type};
-use hostler_engine::{Engine, Error, Hooks, RenderContext, ResponseObject};
+use hostler_engine::{Edit, Engine, Error, Hooks, RenderContext, ResponseObject};
 use hostler_schema::{
     Access, Action, Actor, Association, DefaultValue, Draft, Field, ImpliedBy, Join, NaturalKeyPart, ObjectRole, Post,
     Relation, Resource, Rule, Singleton, Sublist, Summary, UniqueConstraint, column, fields,
@@ -277,6 +277,14 @@ pub struct OrganizationHooks;
 
 #[async_trait]
 impl Hooks for OrganizationHooks {
+    async fn validate(&self, _engine: &Engine, _tx: &mut Transaction, edit: &mut Edit<'_>) -> Result<(), Error> {
+        // The limit is set on the organization's admins, not by them.
+        if !edit.is_new() && edit.changes(&MAX_HOSTS) && !edit.actor.is_superuser {
+            return Err(Error::field("__all__", "Cannot change max_hosts."));
+        }
+        Ok(())
+    }
+
     async fn check_association(
         &self,
         _engine: &Engine,

@@ -35,6 +35,7 @@ mod no_secret_leaks;
 mod oauth;
 mod openapi;
 mod organization_deletion;
+mod organization_updates;
 mod permissions;
 mod postgres_tls;
 mod probe_command;
