@@ -326,6 +326,7 @@ fn explanation_matches_server_decision(backend: Backend) {
                         let list = match name {
                             _ if name.ends_with("team") => "teams",
                             _ if name.ends_with("credential") => "credentials",
+                            "awx.add_executionenvironment" => "execution_environments",
                             _ => "projects",
                         };
                         client.post(&format!("/api/v2/{list}/"), json!({"organization": id}))
