@@ -62,14 +62,14 @@ impl TrustedProxies {
         }
         let found = self.sources.iter().find_map(|source| match source {
             AddressSource::Connection => peer_address,
-            AddressSource::Header(name) => self.from_header(headers, name),
+            AddressSource::Header(name) => self.address_in_header(headers, name),
         });
         found.or(peer_address)
     }
 
     /// The address in a header. Each proxy appends the address of its own peer, so the rightmost addresses come from
     /// trusted proxies. The client may have sent anything left of the first address that is not a trusted proxy.
-    fn from_header(&self, headers: &HeaderMap, name: &HeaderName) -> Option<IpAddr> {
+    fn address_in_header(&self, headers: &HeaderMap, name: &HeaderName) -> Option<IpAddr> {
         let values: Vec<&str> = headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
         let mut last = None;
         for item in values.iter().rev().flat_map(|value| value.rsplit(',')) {
