@@ -132,6 +132,9 @@ fn assert_no_power(boss: &Client, user: &TestUser, after: &str) {
     boss.post("/api/v2/credentials/", body).expect(403);
 }
 
+/// The body of a request that grants something to a user.
+type RequestBody = Box<dyn Fn(&TestUser) -> Value>;
+
 fn no_grant_gives_power_over_a_user(backend: Backend) {
     let fixture = fixture(backend);
     let TakeoverFixture { server, home, crew, boss, .. } = &fixture;
@@ -142,7 +145,7 @@ fn no_grant_gives_power_over_a_user(backend: Backend) {
 
     let organization = format!("/api/v2/organizations/{home}/");
     let team = format!("/api/v2/teams/{crew}/");
-    let mut requests: Vec<(String, Box<dyn Fn(&TestUser) -> Value>)> = vec![];
+    let mut requests: Vec<(String, RequestBody)> = vec![];
     for list in [format!("{organization}users/"), format!("{organization}admins/"), format!("{team}users/")] {
         requests.push((list, Box::new(|user| json!({"id": user.id}))));
     }
