@@ -100,7 +100,8 @@ both!(integers_of_every_width_bind, |database| {
         assert!(database.read(&query, &[Type::Boolean]).await.unwrap()[0].boolean(0));
     }
     let query = select(&["id"]).and_where(Expr::col("number").eq(u64::MAX)).to_owned();
-    assert!(matches!(database.read(&query, &[Type::Integer]).await, Err(Error::Internal(_))));
+    // No stored integer is that large.
+    assert!(database.read(&query, &[Type::Integer]).await.unwrap().is_empty());
     // The server expects a narrower integer here, or a wider number.
     let narrow = Query::select().expr(Expr::cust_with_values("substr('abc', $1)", [i64::MAX])).to_owned();
     if database.dialect() == Dialect::Postgres {

@@ -5,6 +5,7 @@ use hostler_schema::{Action, Actor, Association, Join, Resource, Sublist, column
 use sea_query::{Alias, Expr, ExprTrait, OnConflict, Query};
 use serde_json::json;
 
+use crate::read::{Source, load};
 use crate::select::ROW;
 use crate::{ActivityEntry, AssociationRequest, Engine, Error, ObjectKey};
 
@@ -22,13 +23,17 @@ impl Engine {
         association: &Association,
         AssociationRequest { id, attach }: AssociationRequest,
     ) -> Result<(), Error> {
-        self.require_change(actor, parent).await?;
         let target = (sublist.target)();
         let needs_permit = attach || association.removal_needs_permit;
-        if !self.may_associate(actor, target, association, id).await? && needs_permit {
+        // Loading the parent locks its row: two associations of one parent run one after the other.
+        let mut tx = self.database.begin().await?;
+        let key = ObjectKey::Id(parent.1);
+        if !load(self, &mut Source::Transaction(&mut tx), parent.0, &key, actor).await?.changeable {
             return Err(Error::forbidden());
         }
-        let mut tx = self.database.begin().await?;
+        if !self.may_associate(&mut tx, actor, target, association, id).await? && needs_permit {
+            return Err(Error::forbidden());
+        }
         if attach {
             self.registry.hooks(parent.0).check_association(self, &mut tx, parent.1, sublist, id).await?;
         }
@@ -49,6 +54,7 @@ impl Engine {
     /// Whether the actor may see this object and associate it.
     async fn may_associate(
         &self,
+        tx: &mut Transaction,
         actor: &Actor,
         target: &'static Resource,
         association: &Association,
@@ -60,7 +66,7 @@ impl Engine {
             .from_as(Alias::new(target.table), Alias::new(ROW))
             .and_where(column(ROW, "id").eq(id))
             .to_owned();
-        let rows = self.read_with_rules(actor, query, &[Type::Boolean]).await?;
+        let rows = self.read_with_rules_in(tx, actor, query, &[Type::Boolean]).await?;
         let Some(row) = rows.first() else {
             return Err(Error::BadRequest(format!("{} matching query does not exist.", model_name(target))));
         };

@@ -131,7 +131,9 @@ pub(crate) fn open_links(resource: &'static Resource, name: &str) -> Vec<&'stati
 /// one. None if several fit equally well.
 pub(crate) fn preferred<T>(found: Vec<T>, links_nowhere: impl Fn(&T) -> bool) -> Option<T> {
     let is_only = found.len() == 1;
-    found.into_iter().find(|one| is_only || links_nowhere(one))
+    let mut fitting = found.into_iter().filter(|one| is_only || links_nowhere(one));
+    let first = fitting.next();
+    if fitting.next().is_some() { None } else { first }
 }
 
 /// The number of parts of each group of a named URL.

@@ -217,8 +217,12 @@ impl Access for InstanceGroupAccess {
         Rule::from_bool(actor.is_superuser)
     }
 
-    fn relink(&self, actor: &Actor, _name: &str, _from: Option<i64>, to: Option<i64>) -> Rule {
-        to.map_or(Rule::All, |credential| can_use(actor, credential))
+    fn relink(&self, actor: &Actor, name: &str, _from: Option<i64>, to: Option<i64>) -> Rule {
+        match (name, to) {
+            ("credential", Some(credential)) => can_use(actor, credential),
+            ("credential", None) => Rule::All,
+            _ => Rule::None,
+        }
     }
 }
 
@@ -378,7 +382,7 @@ fn python_type(json: &Json) -> &'static str {
 /// Adds the hostname of an instance to the policy list of a group that it was associated with, or removes it.
 ///
 /// # Errors
-/// 400 for removing a hybrid node from the control plane, and what the database says.
+/// 400 for removing a hybrid node from the control plane, and database errors.
 pub async fn change_policy_list(tx: &mut Transaction, group: i64, instance: i64, attach: bool) -> Result<(), Error> {
     let of_group = |name| column(INSTANCE_GROUP.table, name);
     let query = Query::select()

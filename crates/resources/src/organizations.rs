@@ -267,8 +267,12 @@ impl Access for OrganizationAccess {
         Rule::from_bool(actor.is_superuser)
     }
 
-    fn relink(&self, actor: &Actor, _name: &str, _from: Option<i64>, to: Option<i64>) -> Rule {
-        to.map_or(Rule::All, |environment| execution_environments::can_read(actor, environment))
+    fn relink(&self, actor: &Actor, name: &str, _from: Option<i64>, to: Option<i64>) -> Rule {
+        match (name, to) {
+            ("default_environment", Some(environment)) => execution_environments::can_read(actor, environment),
+            ("default_environment", None) => Rule::All,
+            _ => Rule::None,
+        }
     }
 }
 

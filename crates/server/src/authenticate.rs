@@ -156,7 +156,7 @@ impl RequestHead<'_> {
         let username: Cow<'_, str> = normalize_username(username);
         let user = UserRow::by_name(app, &username).await?;
         let settings = Arc::clone(&user.settings);
-        // Invalid credentials are ignored on public paths, as in AWX.
+        // With Basic authentication disabled the header counts as no credentials.
         if !settings.boolean(&AUTH_BASIC_ENABLED) {
             return Ok((settings, AuthOutcome::Anonymous));
         }

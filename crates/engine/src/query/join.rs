@@ -184,12 +184,12 @@ impl<'a> Compiler<'a> {
             // It is the same row, which is already visible: no lookup is needed.
             return Ok(self.group(group, row)?.into());
         }
-        // Without a wrapper a negated condition can be planned as an anti-join.
         if let (Join::Column(link), false) = (hop.join, self.is_negated)
             && names_one(hop.target, group)
         {
             return self.only(hop, link, group, row);
         }
+        // Without a wrapper a negated condition can be planned as an anti-join.
         if !self.is_negated && !matches!(hop.join, Join::Condition(_) | Join::Role { .. } | Join::Unavailable) {
             return self.among(hop, group, row);
         }

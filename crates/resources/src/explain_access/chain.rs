@@ -47,7 +47,7 @@ impl<'a> AccessChains<'a> {
             _ => None,
         };
         let mut found = match organization {
-            Some(_) if resource.roles.is_empty() => vec![],
+            Some(_) if resource.roles.is_empty() && resource.role_resource.is_none() => vec![],
             _ => access_paths(engine, resource, id, &[subject.id]).await?,
         };
         if let Some(organization) = organization {

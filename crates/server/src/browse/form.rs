@@ -51,7 +51,7 @@ pub(crate) fn decode(request: &mut Request) -> Result<(), Response> {
         "PATCH" => Method::PATCH,
         "DELETE" => Method::DELETE,
         "OPTIONS" => Method::OPTIONS,
-        _ => return Err(refused("The form means no method that there is.")),
+        _ => return Err(refused("The method of the form is not supported.")),
     };
     let has_body = [Method::POST, Method::PUT, Method::PATCH].contains(&request.method);
     request.body = take(CONTENT).filter(|_| has_body).unwrap_or_default().into_bytes();
@@ -59,7 +59,8 @@ pub(crate) fn decode(request: &mut Request) -> Result<(), Response> {
     // The length was that of the form.
     request.headers.remove(header::CONTENT_LENGTH);
     if let Some(tag) = take(IF_MATCH).filter(|tag| !tag.is_empty()) {
-        let tag = HeaderValue::from_str(&tag).map_err(|_| refused("The form's entity tag is none."))?;
+        let tag = HeaderValue::from_str(&tag)
+            .map_err(|_| refused("The entity tag of the form is not a valid header value."))?;
         request.headers.insert(header::IF_MATCH, tag);
     }
     request.is_form = true;

@@ -243,4 +243,12 @@ fn named_url_without_organization_finds_the_only_or_the_unowned_credential(backe
         client.get(&format!("{named}access_list/")).expect(200);
     }
     fixture.admin.get("/api/v2/credentials/key++cloudy+cloud/").expect(404);
+    // Two projects that lost their organizations have one name: it names neither.
+    for organization in ["first", "second"] {
+        let organization = fixture.server.organization(organization);
+        fixture.admin.create("/api/v2/projects/", json!({"name": "deploy", "organization": organization}));
+        fixture.admin.delete(&format!("/api/v2/organizations/{organization}/")).expect(204);
+    }
+    fixture.admin.get("/api/v2/projects/deploy++/").expect(404);
+    fixture.admin.delete("/api/v2/projects/deploy++/").expect(404);
 }

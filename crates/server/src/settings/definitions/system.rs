@@ -63,7 +63,7 @@ pub(crate) static REMOTE_HOST_HEADERS: Setting = Setting::string_list("REMOTE_HO
 );
 
 pub(crate) static PROXY_IP_ALLOWED_LIST: Setting = Setting::string_list("PROXY_IP_ALLOWED_LIST", || json!([]))
-    .label("TrustedTrusted proxies")
+    .label("Trusted proxies")
     .validator(check_proxies)
     .placeholder(|| json!(["10.0.1.100", "10.0.2.0/24"]))
     .help(
