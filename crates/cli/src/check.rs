@@ -171,7 +171,7 @@ fn check_ids(snapshot: &mut Snapshot, findings: &mut Findings) -> Result<(), Cop
 fn check_roles(snapshot: &mut Snapshot, findings: &mut Findings) -> Result<(), CopyError> {
     const REPORT: &str = "restore a backup from before, or report this";
     let holding: Vec<&Resource> =
-        REGISTRY.0.iter().map(|found| found.resource).filter(|resource| !resource.roles.is_empty()).collect();
+        REGISTRY.0.iter().map(|found| found.resource).filter(|resource| resource.role_resource.is_some()).collect();
     for resource in &holding {
         let (name, table) = (resource.name, resource.table);
         let orphans = format!(

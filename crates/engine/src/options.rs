@@ -211,7 +211,7 @@ fn shape(field: &Field) -> Map<String, Json> {
     words.insert("filterable".into(), field.filter_listed.into());
     if let Some((least, greatest)) = field.range {
         words.insert("min_value".into(), least.into());
-        if greatest != i64::MAX {
+        if field.lists_maximum {
             words.insert("max_value".into(), greatest.into());
         }
     }

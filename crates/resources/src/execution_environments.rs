@@ -5,7 +5,7 @@ use hostler_access::{
     can_create_in_organization, has_role, implying_roles, objects_with_permission, objects_with_role,
 };
 use hostler_database::{Transaction, Type};
-use hostler_engine::{CreatedObject, Edit, Engine, Error, Hooks, Record, RenderContext, ResponseObject};
+use hostler_engine::{CreatedObject, Edit, Engine, Error, Grantee, Hooks, Record, RenderContext, ResponseObject};
 use hostler_schema::{
     Access, Action, Actor, DefaultValue, Draft, Field, Join, NaturalKeyPart, Post, Relation, Resource, Rule, Sublist,
     Summary, UniqueConstraint, column, fields,
@@ -207,6 +207,28 @@ impl Hooks for ExecutionEnvironmentHooks {
         if old.boolean(&MANAGED) && protected.iter().any(|field| edit.changes(field)) {
             let message = "Only the 'pull' field can be edited for managed execution environments.";
             return Err(Error::Forbidden(Some(message.into())));
+        }
+        Ok(())
+    }
+
+    /// Managed and global execution environments have no organization: only superusers change them.
+    async fn authorize_grant(
+        &self,
+        engine: &Engine,
+        _actor: &Actor,
+        object: i64,
+        _grantee: Grantee,
+    ) -> Result<(), Error> {
+        let query = Query::select()
+            .expr(column(EXECUTION_ENVIRONMENT.table, "id"))
+            .from(Alias::new(EXECUTION_ENVIRONMENT.table))
+            .and_where(column(EXECUTION_ENVIRONMENT.table, "id").eq(object))
+            .and_where(column(EXECUTION_ENVIRONMENT.table, MANAGED.column).eq(false))
+            .and_where(column(EXECUTION_ENVIRONMENT.table, ORGANIZATION_LINK.column).is_not_null())
+            .to_owned();
+        if engine.database.read(&query, &[Type::Integer]).await?.is_empty() {
+            let message = "Roles of managed and global execution environments cannot be granted.";
+            return Err(Error::BadRequestMsg(message.into()));
         }
         Ok(())
     }

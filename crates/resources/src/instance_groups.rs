@@ -91,7 +91,7 @@ const INSTANCES: Field =
     fields::computed("instances").label("Instances").help("How many instances belong to the group.");
 
 const fn limit(name: &'static str, label: &'static str, help: &'static str) -> Field {
-    fields::integer(name).label(label).least(0).default(DefaultValue::Integer(0)).help(help)
+    fields::integer(name).label(label).at_least(0).default(DefaultValue::Integer(0)).help(help)
 }
 
 const ROLES: &[ObjectRole] = &[
@@ -326,9 +326,14 @@ impl Hooks for InstanceGroupHooks {
     }
 }
 
+/// The deepest nesting of a pod specification. Kubernetes needs some ten levels; parsing recurses.
+const MAX_DEPTH: usize = 32;
+
 /// Whether a text is empty or a YAML mapping.
 fn is_mapping(text: &str) -> bool {
-    text.is_empty() || serde_saphyr::from_str::<Json>(text).is_ok_and(|document| document.is_object())
+    let options = serde_saphyr::options! { budget: serde_saphyr::budget! { max_depth: MAX_DEPTH } };
+    text.is_empty()
+        || serde_saphyr::from_str_with_options::<Json>(text, options).is_ok_and(|document| document.is_object())
 }
 
 /// Checks that a value is a list of hostnames of instances, each once. The inner error is the message for the client.

@@ -61,7 +61,7 @@ const MANAGED_BY_POLICY: Field = fields::boolean("managed_by_policy")
 const CAPACITY_ADJUSTMENT: Field = fields::text("capacity_adjustment")
     .label("Capacity adjustment")
     .type_name("decimal")
-    .least(0)
+    .at_least(0)
     .example("1.0")
     .help("Where the capacity lies between that of the memory (0) and that of the processors (1).");
 const LISTENER_PORT: Field = fields::integer("listener_port")
@@ -104,7 +104,7 @@ const FIELDS: &[Field] = &[
     text("errors", "Errors", "What the last health check found."),
     CAPACITY_ADJUSTMENT,
     text("version", "Version", "The release of AWX whose API the node speaks.").column("awx_version"),
-    number("capacity", "Capacity", "How much the node can run; 0 until jobs run.").least(0),
+    number("capacity", "Capacity", "How much the node can run; 0 until jobs run.").at_least(0),
     fields::computed("consumed_capacity")
         .label("Consumed capacity")
         .help("How much of the capacity running jobs take."),

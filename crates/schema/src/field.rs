@@ -103,6 +103,8 @@ pub struct Field {
     pub max: Option<u32>,
     /// The minimum and maximum number.
     pub range: Option<(i64, i64)>,
+    /// Whether OPTIONS shows the maximum number.
+    pub lists_maximum: bool,
     /// The value in POST if the key is missing.
     pub default: Option<DefaultValue>,
     /// Whether PUT keeps the stored value if the key is missing.
@@ -144,6 +146,7 @@ impl Field {
             blank: true,
             max: None,
             range: None,
+            lists_maximum: true,
             default: None,
             kept_on_put: false,
             charset: None,
@@ -266,9 +269,10 @@ impl Field {
         self.items = Some(type_name);
         self
     }
-    /// Sets the minimum number; OPTIONS shows no maximum.
-    pub const fn least(mut self, least: i64) -> Self {
-        self.range = Some((least, i64::MAX));
+    /// Sets the minimum number. The maximum is that of AWX's integer columns, which OPTIONS does not show.
+    pub const fn at_least(mut self, least: i64) -> Self {
+        self.range = Some((least, i32::MAX as i64));
+        self.lists_maximum = false;
         self
     }
     /// The activity stream records it although it is read-only.

@@ -187,6 +187,11 @@ fn managed_role_definition_can_be_assigned(backend: Backend) {
     let id = admin.create(LIST, json!({"name": "x", "image": "a/b", "organization": home}));
     let definitions = admin.results("/api/v2/role_definitions/?name=ExecutionEnvironment%20Admin");
     user.client.get(&path(id)).expect(403);
+    let global = admin.create(LIST, json!({"name": "global", "image": "a/b"}));
+    for object in [json!(1), json!(global)] {
+        let assignment = json!({"role_definition": definitions[0]["id"], "user": user.id, "object_id": object});
+        admin.post("/api/v2/role_user_assignments/", assignment).expect(400);
+    }
     let assignment = json!({"role_definition": definitions[0]["id"], "user": user.id, "object_id": id});
     admin.create("/api/v2/role_user_assignments/", assignment);
     user.client.patch(&path(id), json!({"description": "mine"})).expect(200);

@@ -132,10 +132,16 @@ fn container_group_is_checked(backend: Backend) {
     let message = "Only Kubernetes credentials can be associated with an Instance Group";
     assert_eq!(group(json!({"credential": ssh})).expect(400).json(), json!({"credential": [message]}));
     assert_eq!(group(json!({"credential": kube})).expect(400).json(), needs);
-    for pod in ["{bad", "just text", "[1]", "a: 1\n---\nb: 2"] {
+    // Parsing recurses: deep nesting would overflow the stack.
+    let deep = format!("{}1{}", "{a: ".repeat(5000), "}".repeat(5000));
+    for pod in ["{bad", "just text", "[1]", "a: 1\n---\nb: 2", &deep] {
         let answer = group(json!({"is_container_group": true, "pod_spec_override": pod})).expect(400).json();
         assert!(answer["pod_spec_override"][0].is_string(), "{answer}");
     }
+    assert_eq!(
+        group(json!({"max_forks": 2_147_483_648_i64})).expect(400).json(),
+        json!({"max_forks": ["Ensure this value is less than or equal to 2147483647."]})
+    );
     let pod = "apiVersion: v1\nspec: {containers: []}";
     let made = group(json!({"is_container_group": true, "credential": kube, "pod_spec_override": pod}));
     let made = made.expect(201).json();

@@ -13,6 +13,8 @@ use zeroize::Zeroizing;
 const FUEL: u64 = 20_000;
 /// Limit of the output of one template, in bytes.
 const MAX_OUTPUT: usize = 1024 * 1024;
+/// Limit of the length of one template, in bytes: minijinja's parser recurses on long expressions.
+const MAX_TEMPLATE: usize = 4096;
 /// Limit of nested macro calls.
 const MAX_RECURSION: usize = 40;
 
@@ -32,6 +34,9 @@ pub(super) fn render(
     context: &Arc<TemplateContext>,
     strict: bool,
 ) -> Result<Zeroizing<String>, TemplateError> {
+    if template.len() > MAX_TEMPLATE {
+        return Err(TemplateError::Other(format!("the template is longer than {MAX_TEMPLATE} bytes")));
+    }
     let mut environment = Environment::new();
     environment.set_undefined_behavior(if strict { UndefinedBehavior::Strict } else { UndefinedBehavior::Lenient });
     environment.set_fuel(Some(FUEL));

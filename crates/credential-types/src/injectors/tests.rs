@@ -114,6 +114,9 @@ fn invalid_and_expensive_templates_are_rejected() {
             "{template}: {messages:?}"
         );
     }
+    // minijinja's parser would overflow the stack.
+    let long = messages(json!({"env": {"X": format!("{{{{ a{} }}}}", "+a".repeat(30_000))}}));
+    assert!(long[0].contains("longer than 4096 bytes"), "{long:?}");
     for template in ["{{ host.__class__ }}", "{{ self._TemplateReference__context }}", "{{ env }}", "{{ config }}"] {
         assert!(!messages(json!({"env": {"X": template}})).is_empty(), "{template}");
     }

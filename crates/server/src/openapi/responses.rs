@@ -118,8 +118,9 @@ pub(super) fn schemas() -> Map<String, Json> {
         },
         "FieldMessages": {
             "type": "object",
-            "description": "Messages by field; __all__ for the whole request. For a field with parts, by part.",
-            "additionalProperties": {"anyOf": [messages, {"type": "object", "additionalProperties": messages}]},
+            "description": "Messages by field; __all__ for the whole request. For a field with parts, by part. Tests of lookups \
+                have one message.",
+            "additionalProperties": {"anyOf": [{"type": "string"}, messages, {"type": "object", "additionalProperties": messages}]},
         },
         "Invalid": {"anyOf": any},
     });
