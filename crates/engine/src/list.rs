@@ -71,7 +71,7 @@ impl Engine {
                 Some((_, _, sublist)) if sublist.visible_to_readers => Rule::All,
                 _ => self.visible_rows(resource, actor),
             },
-            condition: Condition::all().add(scope.condition()).add(list.filter.clone()),
+            condition: all_of([scope.condition(), list.filter.clone()]),
         };
 
         let size = list.page.size;
@@ -159,11 +159,12 @@ struct VisibleRows {
 
 impl VisibleRows {
     fn select(&self) -> SelectStatement {
-        Query::select()
-            .from_as(Alias::new(self.table), Alias::new(ROW))
-            .cond_where(self.rule.clone().condition())
-            .cond_where(self.condition.clone())
-            .to_owned()
+        let mut rows = Query::select().from_as(Alias::new(self.table), Alias::new(ROW)).to_owned();
+        let condition = all_of([self.rule.clone().condition(), self.condition.clone()]);
+        if !condition.is_empty() {
+            rows.cond_where(condition);
+        }
+        rows
     }
 
     /// The ids of a page.
@@ -186,6 +187,12 @@ impl VisibleRows {
     }
 }
 
+/// All conditions together. Empty ones are left out: as `TRUE` in a WHERE they would keep SQLite from counting a table by
+/// its pages.
+fn all_of(conditions: [Condition; 2]) -> Condition {
+    conditions.into_iter().filter(|condition| !condition.is_empty()).fold(Condition::all(), Condition::add)
+}
+
 /// The reversed order. The positions of NULLs are reversed too, as each term defines them on both databases.
 fn reversed(order: &[(Expr, Order)]) -> Option<Vec<(Expr, Order)>> {
     let turned = |(expr, order): &(Expr, Order)| match order {
@@ -199,4 +206,18 @@ fn reversed(order: &[(Expr, Order)]) -> Option<Vec<(Expr, Order)>> {
 /// The result of a count query.
 fn number(rows: &[Row]) -> u64 {
     rows.first().and_then(|row| row.integer(0)).and_then(|count| count.try_into().ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use sea_query::SqliteQueryBuilder;
+
+    use super::*;
+
+    #[test]
+    fn count_without_filters_has_no_where_clause() {
+        let condition = all_of([ListScope::All.condition(), Condition::all()]);
+        let rows = VisibleRows { table: "users", rule: Rule::All, condition };
+        assert_eq!(rows.count().to_string(SqliteQueryBuilder), r#"SELECT COUNT(*) FROM "users" AS "this""#);
+    }
 }
