@@ -6,10 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use hostler_auth::{FirstPassword, FirstUser, create_first_superuser};
 use hostler_identity::token::new_token;
 use hostler_listener::{Certificate, Listener, Socket, Timeouts, activated_sockets, raise_open_files_limit};
 use hostler_resources::USERNAME;
-use hostler_server::{App, FirstPassword, FirstUser, Options, create_first_superuser, ensure_install_uuid};
+use hostler_server::{App, Options};
+use hostler_settings::ensure_install_uuid;
 use hostler_telemetry::TraceExporter;
 use listenfd::ListenFd;
 use tokio::signal::unix::{Signal, SignalKind, signal};

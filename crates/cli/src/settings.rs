@@ -1,7 +1,7 @@
 //! `hostler setting`: changes settings directly in the database, for users who can read the data folder.
 
 use anyhow::{Result, anyhow};
-use hostler_server::{list_settings, reset_setting, set_setting};
+use hostler_settings::{list_settings, reset_setting, set_setting};
 
 use crate::options::SettingCommand;
 use crate::output::print_line;

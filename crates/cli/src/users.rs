@@ -3,11 +3,13 @@
 use std::io::{BufRead, IsTerminal};
 
 use anyhow::{Result, bail};
+use hostler_auth::sign_in::{reset_second_factor, unlock};
 use hostler_database::Type;
 use hostler_engine::{Error, ObjectKey, UpdateMethod};
 use hostler_resources::{IS_ACTIVE, IS_SUPERUSER, PASSWORD, USER, USERNAME};
 use hostler_schema::{Actor, column};
-use hostler_server::{App, Settings, reset_second_factor, unlock};
+use hostler_server::App;
+use hostler_settings::Settings;
 use sea_query::{Alias, Order, Query};
 use serde_json::{Map, Value as Json};
 
@@ -44,12 +46,12 @@ pub async fn run(command: UserCommand) -> Result<()> {
         }
         UserCommand::Unlock { data, username } => {
             let app = storage::app(&data).await?;
-            unlock(&app, &operator(&app).await?, &username).await.map_err(explain)?;
+            unlock(&app.auth, &operator(&app).await?, &username).await.map_err(explain)?;
             print_line(&format!("Unlocked {username}."))
         }
         UserCommand::ResetSecondFactor { data, username } => {
             let app = storage::app(&data).await?;
-            reset_second_factor(&app, &operator(&app).await?, &username).await.map_err(explain)?;
+            reset_second_factor(&app.auth, &operator(&app).await?, &username).await.map_err(explain)?;
             print_line(&format!("{username} has no second factor now."))
         }
         UserCommand::List { data } => list(&storage::app(&data).await?).await,

@@ -9,9 +9,9 @@ use hostler_database::Type;
 use hostler_engine::{Error, ObjectKey};
 use hostler_resources::TOKEN;
 use hostler_schema::column;
+use hostler_settings::Settings;
 use sea_query::{Alias, Expr, ExprTrait, Query, SelectStatement};
 
-use crate::settings::Settings;
 use crate::state::App;
 
 /// The time between two runs.

@@ -8,25 +8,28 @@ use std::time::{Duration, Instant};
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Response as HttpResponse, StatusCode, header};
 use futures_util::FutureExt;
+use hostler_auth::{
+    AuthOutcome, Authentication, RequestHead, SESSION_TIMEOUT, login, logout, oauth, sign_in, unauthenticated,
+};
 use hostler_engine::Error;
+use hostler_http::{
+    Content, HandlerResult, Request, Response, SESSION_COOKIE, STYLESHEET, check_body_headers, cookie, decode_form,
+    error_response, is_form, is_safe, keep_format, read_body, with_csrf_cookie, with_session_cookie,
+};
 use hostler_listener::PeerAddr;
 use hostler_schema::Actor;
+use hostler_settings::Settings;
+use hostler_settings::definitions::authentication::{
+    ALLOW_METRICS_FOR_ANONYMOUS_USERS, LOGIN_REDIRECT_OVERRIDE, session_seconds,
+};
 use hostler_telemetry::{ParentSpan, RequestSpan};
 use serde_json::{Map, Value as Json};
 
-use crate::authenticate::{AuthOutcome, Authentication, RequestHead, unauthenticated};
-use crate::browse::{self, Format, PageContext, form, negotiate, prefers_plain_text};
-use crate::cookies::{SESSION_COOKIE, cookie, with_csrf_cookie, with_session_cookie};
-use crate::error::{HandlerResult, error_response};
+use crate::browse::{self, Format, PageContext, negotiate, prefers_plain_text};
 use crate::metrics::{AuthMethod, RoutePattern, standard_method};
-use crate::request::{Request, is_safe};
-use crate::response::{Content, Response, keep_format};
 use crate::route::Route;
-use crate::session_age::{self, SESSION_TIMEOUT};
-use crate::settings::Settings;
-use crate::settings::definitions::authentication::{ALLOW_METRICS_FOR_ANONYMOUS_USERS, LOGIN_REDIRECT_OVERRIDE};
 use crate::state::App;
-use crate::{body, login, metrics, oauth, openapi, resource_handlers, service_info, settings, sign_in};
+use crate::{metrics, openapi, resource_handlers, service_info, settings_handlers};
 
 /// What the log, the metrics and the traces record of a request besides its response.
 #[derive(Default)]
@@ -172,18 +175,19 @@ async fn process(app: &App, request: axum::http::Request<Body>, log: &mut Reques
     let (actor, session_renewed, rejection) = match outcome {
         AuthOutcome::Anonymous => (None, false, None),
         AuthOutcome::Authenticated { actor, session_renewed } => (Some(actor), session_renewed, None),
-        AuthOutcome::Rejected(response) => (None, false, Some(response)),
+        AuthOutcome::Rejected(error) => (None, false, Some(error)),
     };
-    let response = match rejection {
-        Some(response) => response,
-        None => match read_body(incoming, &mut request, actor.as_ref()).await {
-            Err(response) => response,
+    let result = match rejection {
+        Some(error) => Err(error),
+        None => match read_request_body(incoming, &mut request, actor.as_ref()).await {
+            Err(response) => Err(response.into()),
             Ok(()) => match route {
-                Route::OAuth(endpoint) => Box::pin(oauth::respond(app, endpoint, &request)).await,
+                Route::OAuth(endpoint) => Box::pin(oauth::respond(&app.auth, endpoint, &request)).await,
                 _ => call_handler(app, &route, actor.as_ref(), &request, format).await,
             },
         },
     };
+    let response = result.unwrap_or_else(|error| error.into_response(request.method.as_str()));
     let login_url = request.settings.text(&LOGIN_REDIRECT_OVERRIDE);
     if format == Format::Html
         && response.status == StatusCode::UNAUTHORIZED
@@ -194,7 +198,7 @@ async fn process(app: &App, request: axum::http::Request<Body>, log: &mut Reques
     }
     let mut response = response.with(header::ALLOW, route.allowed_methods());
     if actor.as_ref().is_some_and(|actor| actor.session.is_some()) {
-        response = response.with(SESSION_TIMEOUT, session_age::age(&request.settings).as_secs().to_string());
+        response = response.with(SESSION_TIMEOUT, session_seconds(&request.settings).to_string());
     }
     if let (true, Some(secret)) = (session_renewed, cookie(&request.headers, SESSION_COOKIE)) {
         response = with_session_cookie(response, &request, secret);
@@ -232,11 +236,11 @@ fn auth_method(route: &Route, headers: &HeaderMap, method: &Method) -> Option<Au
 }
 
 /// Reads the body, and decodes a form that a session sent.
-async fn read_body(incoming: Body, request: &mut Request, actor: Option<&Actor>) -> Result<(), Response> {
-    body::check_headers(&request.headers)?;
-    request.body = body::read(incoming).await?;
+async fn read_request_body(incoming: Body, request: &mut Request, actor: Option<&Actor>) -> Result<(), Response> {
+    check_body_headers(&request.headers)?;
+    request.body = read_body(incoming).await?;
     let has_session = actor.is_some_and(|actor| actor.session.is_some());
-    if has_session && form::is_form(&request.method, &request.headers) { form::decode(request) } else { Ok(()) }
+    if has_session && is_form(&request.method, &request.headers) { decode_form(request) } else { Ok(()) }
 }
 
 /// The response to OPTIONS for this actor and path, for the HTML page around another response.
@@ -262,19 +266,19 @@ async fn authenticate(
     let head = RequestHead { headers, method, peer };
     // Login, logout and OAuth2 endpoints read their credentials themselves.
     if route.authenticates_itself() {
-        return head.anonymous(app).await;
+        return head.anonymous(&app.auth).await;
     }
-    let mut authentication = head.authenticate(app).await;
+    let mut authentication = head.authenticate(&app.auth).await;
     match &authentication.outcome {
         AuthOutcome::Authenticated { actor, .. } => {
             log.actor = Some(actor.username.clone());
             log.is_authenticated = true;
             if !actor.can_write && !is_safe(method) {
-                authentication.outcome = AuthOutcome::Rejected(error_response(Error::forbidden(), method.as_str()));
+                authentication.outcome = AuthOutcome::Rejected(Error::forbidden().into());
             }
         }
         AuthOutcome::Anonymous if !route.is_public() && !is_public_by_setting(route, &authentication.settings) => {
-            authentication.outcome = AuthOutcome::Rejected(unauthenticated());
+            authentication.outcome = AuthOutcome::Rejected(unauthenticated().into());
         }
         AuthOutcome::Anonymous | AuthOutcome::Rejected(_) => {}
     }
@@ -286,34 +290,40 @@ fn is_public_by_setting(route: &Route, settings: &Settings) -> bool {
     matches!(route, Route::Metrics) && settings.boolean(&ALLOW_METRICS_FOR_ANONYMOUS_USERS)
 }
 
-async fn call_handler(app: &App, route: &Route, actor: Option<&Actor>, request: &Request, format: Format) -> Response {
+async fn call_handler(
+    app: &App,
+    route: &Route,
+    actor: Option<&Actor>,
+    request: &Request,
+    format: Format,
+) -> HandlerResult {
     match format {
-        Format::Unknown => return Response::not_found(),
+        Format::Unknown => return Ok(Response::not_found()),
         Format::NotAcceptable => {
-            return Response::detail(StatusCode::NOT_ACCEPTABLE, "Could not satisfy the request Accept header.");
+            let detail = "Could not satisfy the request Accept header.";
+            return Ok(Response::detail(StatusCode::NOT_ACCEPTABLE, detail));
         }
         Format::Json | Format::Yaml | Format::Html => {}
     }
-    let outcome = match actor {
-        Some(actor) => call_authenticated(app, route.clone(), actor, request).await,
-        None => Box::pin(call_public(app, route.clone(), request)).await,
+    let mut response = match actor {
+        Some(actor) => call_authenticated(app, route.clone(), actor, request).await?,
+        None => Box::pin(call_public(app, route.clone(), request)).await?,
     };
-    let mut response = outcome.unwrap_or_else(|error| error.into_response(request.method.as_str()));
     if let (Some(format @ ("json" | "yaml")), Content::Json(json)) =
         (request.parameter("format"), &mut response.content)
     {
         keep_format(json, format);
     }
-    response
+    Ok(response)
 }
 
 /// Calls the handler of a request without an actor.
 async fn call_public(app: &App, route: Route, request: &Request) -> HandlerResult {
     if matches!(route, Route::Login) {
-        return login::login(app, request).await;
+        return login(&app.auth, request).await;
     }
     if matches!(route, Route::Logout) {
-        return login::logout(app, request).await;
+        return logout(&app.auth, request).await;
     }
     if !is_safe(&request.method) {
         return Err(Error::MethodNotAllowed.into());
@@ -329,8 +339,10 @@ async fn call_public(app: &App, route: Route, request: &Request) -> HandlerResul
         Route::Ping => Ok(service_info::ping(app, &request.settings)),
         Route::OAuthRoot => Ok(oauth::root()),
         Route::Metrics => metrics::show(app, request).await,
-        Route::Stylesheet => Ok(Response::fixed("text/css; charset=utf-8", browse::STYLESHEET)
-            .with(header::CACHE_CONTROL, "public, max-age=3600")),
+        Route::Stylesheet => {
+            Ok(Response::fixed("text/css; charset=utf-8", STYLESHEET)
+                .with(header::CACHE_CONTROL, "public, max-age=3600"))
+        }
         _ => Ok(unauthenticated()),
     }
 }
@@ -358,10 +370,9 @@ async fn call_authenticated(app: &App, route: Route, actor: &Actor, request: &Re
             service_info::options(&route).ok_or_else(|| Error::Internal("config has no OPTIONS".into()).into())
         }
         Route::Config if is_safe(&request.method) => Ok(service_info::config(actor)),
-        Route::SettingList if request.method == Method::OPTIONS => Ok(Response::ok(settings::list_options())),
-        Route::SettingList if is_safe(&request.method) => Ok(settings::list(actor)),
-        Route::Config | Route::SettingList => Err(Error::MethodNotAllowed.into()),
-        Route::SettingCategory(category) => Box::pin(settings::category(app, actor, &category, request)).await,
+        Route::Config => Err(Error::MethodNotAllowed.into()),
+        Route::SettingList => settings_handlers::list(actor, request),
+        Route::SettingCategory(category) => Box::pin(settings_handlers::category(app, actor, &category, request)).await,
         Route::Me => Box::pin(resource_handlers::me(engine, actor, request)).await,
         Route::List(found) => Box::pin(resource_handlers::list(engine, actor, found, request)).await,
         Route::Detail(found, key) => resource_handlers::detail(engine, actor, found, &key, request).await,
@@ -376,7 +387,7 @@ async fn call_authenticated(app: &App, route: Route, actor: &Actor, request: &Re
             Box::pin(resource_handlers::explain_access(engine, actor, found, &key, request)).await
         }
         Route::ExplainAccess(..) => Err(Error::MethodNotAllowed.into()),
-        Route::UserSignIn(key, path) => Box::pin(sign_in::respond(app, actor, &key, path, request)).await,
+        Route::UserSignIn(key, path) => Box::pin(sign_in::respond(&app.auth, actor, &key, path, request)).await,
         Route::UnimplementedList(name) => resource_handlers::unimplemented_list(name, request),
         Route::UnimplementedSublist(found, key, name) => {
             Box::pin(resource_handlers::unimplemented_sublist(engine, actor, found, &key, name, request)).await

@@ -11,10 +11,9 @@ use axum::extract::State;
 use axum::http::{Response as HttpResponse, StatusCode, header};
 use axum::routing::get;
 use hostler_engine::Engine;
+use hostler_http::Response;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
-
-use crate::response::Response;
 
 /// How long a result is cached.
 const CACHE_TTL: Duration = Duration::from_secs(1);

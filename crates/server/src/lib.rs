@@ -1,38 +1,19 @@
-//! Hostler's HTTP server: the only crate with HTTP statuses and headers.
+//! Hostler's HTTP server: routes, dispatch, handlers, pages, OpenAPI, metrics.
 
-mod authenticate;
-mod body;
-mod bootstrap;
 mod browse;
 mod cleanup;
-mod client_info;
-mod cookies;
 mod dispatch;
-mod error;
 mod health;
-mod last_used;
-mod ldap;
-mod login;
 mod metrics;
-mod oauth;
 mod openapi;
-mod request;
 mod resource_handlers;
-mod response;
 mod route;
 mod secret_columns;
 mod service_info;
-mod session_age;
-mod settings;
-mod sign_in;
+mod settings_handlers;
 mod state;
-mod trusted_proxies;
-mod user_row;
 
-pub use bootstrap::{BootstrapError, FirstPassword, FirstUser, create_first_superuser};
 pub use secret_columns::secret_columns;
-pub use settings::{SettingError, Settings, ensure_install_uuid, list_settings, reset_setting, set_setting};
-pub use sign_in::{reset_second_factor, unlock};
 pub use state::{App, Keys, Options};
 
 use std::future::Future;

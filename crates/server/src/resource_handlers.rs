@@ -4,14 +4,11 @@ use axum::http::{Method as Verb, StatusCode, header};
 use hostler_engine::{
     Actions, Engine, Error, ListScope, ObjectKey, PostBody, Registered, UpdateMethod, find_id, object_roles,
 };
+use hostler_http::{HandlerResult, Request, Response};
 use hostler_resources::{USER, explain, require_lookup_permission, test_lookup};
 use hostler_schema::{Actor, Resource, Sublist, column};
 use sea_query::ExprTrait;
 use serde_json::{Map, Value as Json, json};
-
-use crate::error::HandlerResult;
-use crate::request::Request;
-use crate::response::Response;
 
 /// `/api/v2/RESOURCE/`.
 pub(crate) async fn list(

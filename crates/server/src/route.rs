@@ -2,14 +2,14 @@
 
 use std::borrow::Cow;
 
+use hostler_auth::oauth::Endpoint;
+use hostler_auth::sign_in::UserPath;
 use hostler_engine::{Registered, Registry};
 use hostler_resources::{CREDENTIAL, CREDENTIAL_TYPE, USER};
 use hostler_schema::Sublist;
 use percent_encoding::percent_decode_str;
 
 use crate::metrics::RoutePattern;
-use crate::oauth::Endpoint;
-use crate::sign_in::UserPath;
 
 /// Lists of AWX's API that are not implemented yet. They respond with 501, and to OPTIONS without actions: the `awx`
 /// command requests OPTIONS of some of them before any command on users or teams.

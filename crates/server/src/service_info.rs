@@ -2,15 +2,15 @@
 
 use axum::http::StatusCode;
 use hostler_engine::Registry;
+use hostler_http::Response;
 use hostler_schema::Actor;
+use hostler_settings::Settings;
+use hostler_settings::definitions::authentication::LOGIN_REDIRECT_OVERRIDE;
+use hostler_settings::definitions::system::INSTALL_UUID;
+use hostler_settings::definitions::ui::{CUSTOM_LOGIN_INFO, CUSTOM_LOGO};
 use serde_json::{Map, Value as Json, json};
 
-use crate::response::Response;
 use crate::route::Route;
-use crate::settings::Settings;
-use crate::settings::definitions::authentication::LOGIN_REDIRECT_OVERRIDE;
-use crate::settings::definitions::system::INSTALL_UUID;
-use crate::settings::definitions::ui::{CUSTOM_LOGIN_INFO, CUSTOM_LOGO};
 use crate::state::App;
 
 /// The AWX version of the API.
@@ -123,9 +123,6 @@ pub(crate) fn config(actor: &Actor) -> Response {
     }
     Response::json(StatusCode::OK, body)
 }
-
-/// The product name.
-pub(crate) const OWN_NAME: &str = "Hostler";
 
 /// The product name with its version, in the header `Server`.
 pub(crate) const SERVER_NAME: &str = concat!("Hostler/", env!("CARGO_PKG_VERSION"));

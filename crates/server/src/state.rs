@@ -1,20 +1,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use hostler_auth::Authenticator;
 use hostler_database::Database;
 use hostler_engine::{Engine, SystemClock};
 use hostler_identity::key::SecretKey;
-use hostler_identity::password_cache::{DEFAULT_TTL, PasswordCache};
 use hostler_resources::REGISTRY;
 use hostler_telemetry::TraceExporter;
 use hostler_vault::Vault;
 
-use crate::last_used::LastUsed;
-use crate::ldap::Directories;
 use crate::metrics::Counters;
-use crate::settings::SettingsCache;
-use crate::sign_in::{DjangoHashes, RateLimiter};
-use crate::user_row::UserQueries;
 
 /// Options of the server.
 #[derive(Clone, Debug)]
@@ -42,13 +37,8 @@ pub struct Keys {
 pub struct App {
     /// The engine behind the API.
     pub engine: Engine,
-    pub(crate) user_queries: Arc<UserQueries>,
-    pub(crate) password_cache: Arc<PasswordCache>,
-    pub(crate) settings: Arc<SettingsCache>,
-    pub(crate) last_used: Arc<LastUsed>,
-    pub(crate) directories: Arc<Directories>,
-    pub(crate) rate_limiter: Arc<RateLimiter>,
-    pub(crate) django_hashes: Arc<DjangoHashes>,
+    /// Authentication, and the settings in force.
+    pub auth: Authenticator,
     pub(crate) counters: Arc<Counters>,
     pub(crate) options: Arc<Options>,
     pub(crate) trace_exporter: Option<Arc<TraceExporter>>,
@@ -57,24 +47,18 @@ pub struct App {
 impl App {
     /// A server on this database.
     pub fn new(database: Database, keys: Keys, options: Options) -> Self {
-        let rate_limiter = Arc::new(RateLimiter::new(&keys.secret));
+        let engine = Engine {
+            database,
+            registry: REGISTRY,
+            clock: Arc::new(SystemClock),
+            secret: Arc::new(keys.secret),
+            vault: Arc::new(keys.vault),
+            query_cache: Arc::default(),
+            node: options.node.as_str().into(),
+        };
         App {
-            user_queries: Arc::new(UserQueries::new(database.dialect())),
-            engine: Engine {
-                database,
-                registry: REGISTRY,
-                clock: Arc::new(SystemClock),
-                secret: Arc::new(keys.secret),
-                vault: Arc::new(keys.vault),
-                query_cache: Arc::default(),
-                node: options.node.as_str().into(),
-            },
-            directories: Arc::default(),
-            rate_limiter,
-            django_hashes: Arc::default(),
-            password_cache: Arc::new(PasswordCache::new(DEFAULT_TTL)),
-            settings: Arc::default(),
-            last_used: Arc::default(),
+            auth: Authenticator::new(engine.clone()),
+            engine,
             counters: Arc::default(),
             options: Arc::new(options),
             trace_exporter: None,

@@ -1,16 +1,13 @@
 //! The HTML page around a JSON response.
 
 use axum::http::{HeaderName, Method, StatusCode, header};
+use hostler_http::{CSRF_COOKIE, Content, Request, Response, csrf_cookie, csrf_token, render_template};
 use hostler_schema::Actor;
 use minijinja::{Value, context};
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde_json::{Map, Value as Json};
 
 use super::markup::markup;
-use super::templates::render;
-use crate::cookies::{CSRF_COOKIE, csrf_cookie, csrf_token};
-use crate::request::Request;
-use crate::response::{Content, Response};
 use crate::route::Route;
 
 /// The response headers that the page shows.
@@ -97,7 +94,7 @@ pub(crate) fn render_page(page: PageContext<'_>, response: Response) -> Response
         problems,
         delete,
     };
-    let mut page = render(status, "page.html", context);
+    let mut page = render_template(status, "page.html", context);
     // A page with forms sets the CSRF token that its forms contain.
     let is_token =
         |name: &HeaderName, value: &str| name == header::SET_COOKIE && value.starts_with(&format!("{CSRF_COOKIE}="));
@@ -110,7 +107,7 @@ pub(crate) fn render_page(page: PageContext<'_>, response: Response) -> Response
 
 /// The page for an unknown path.
 pub(crate) fn not_found_page() -> Response {
-    render(StatusCode::NOT_FOUND, "unknown.html", context! {})
+    render_template(StatusCode::NOT_FOUND, "unknown.html", context! {})
 }
 
 /// Redirects after a successful form, so that reloading the page does not send the form again.

@@ -3,13 +3,13 @@
 use hostler_database::Type;
 use hostler_engine::Error;
 use hostler_schema::column;
+use hostler_settings::Settings;
+use hostler_settings::definitions::system::{INSTALL_UUID, TOWER_URL_BASE};
 use prometheus::proto::MetricFamily;
 use prometheus::{Gauge, Opts, Registry};
 use sea_query::{Alias, Expr, ExprTrait, Func, Query, SelectStatement};
 
 use crate::service_info::AWX_VERSION;
-use crate::settings::Settings;
-use crate::settings::definitions::system::{INSTALL_UUID, TOWER_URL_BASE};
 use crate::state::App;
 
 /// The gauges of the database, with AWX's names. They take one SQL statement.

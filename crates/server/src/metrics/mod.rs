@@ -6,14 +6,12 @@ mod json;
 
 use axum::http::StatusCode;
 use hostler_engine::Error;
+use hostler_http::{HandlerResult, Request, Response};
 use prometheus::TextEncoder;
 
 pub(crate) use counters::{AuthMethod, Counters, RoutePattern, standard_method};
 
 use crate::browse::prefers_plain_text;
-use crate::error::HandlerResult;
-use crate::request::Request;
-use crate::response::Response;
 use crate::state::App;
 
 /// `GET /api/v2/metrics/`; the caller has checked the permission. As in AWX, `dbonly=1` selects the metrics of the

@@ -11,10 +11,9 @@ mod sign_in;
 use std::sync::LazyLock;
 
 use hostler_engine::Registry;
+use hostler_http::{CSRF_COOKIE, CSRF_HEADER, SESSION_COOKIE};
 use hostler_resources::REGISTRY;
 use serde_json::{Map, Value as Json, json};
-
-use crate::cookies::{CSRF_COOKIE, CSRF_HEADER, SESSION_COOKIE};
 
 const DESCRIPTION: &str = "Hostler speaks the API of AWX 24.6.1. Besides the operations listed here, every path answers \
     HEAD like GET, and OPTIONS with a description of its fields for the current actor. A browser that asks for \

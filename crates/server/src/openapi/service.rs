@@ -2,11 +2,11 @@
 
 use hostler_engine::openapi::{key_parameter, list_parameters, page_component, reference};
 use hostler_resources::USER;
+use hostler_settings::{schema as settings_schema, slugs};
 use serde_json::{Map, Value as Json, json};
 
 use super::Operation;
 use super::responses::{ALWAYS, WRITING, empty_response, json_response};
-use crate::settings;
 
 /// The tag of these paths.
 pub(super) const TAG: &str = "server";
@@ -197,11 +197,11 @@ fn categories() -> Json {
 
 fn category() -> Json {
     let operation = |verb: &str, id: &str| Operation::new(format!("settings_{id}"), TAG, format!("Settings: {verb}"));
-    let schema = settings::schema();
+    let schema = settings_schema();
     let values = || vec![("200", json_response("The settings of the category.", schema.clone(), &[]))];
     // The category `changed` is read-only.
     let errors = [&[405], WRITING].concat();
-    let slugs: Vec<&str> = settings::slugs().collect();
+    let slugs: Vec<&str> = slugs().collect();
     json!({
         "parameters": [
             {"name": "category", "in": "path", "required": true, "schema": {"type": "string", "enum": slugs}},

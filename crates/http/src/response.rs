@@ -1,0 +1,178 @@
+//! The response type that handlers return.
+
+use std::borrow::Cow;
+
+use axum::body::Body;
+use axum::http::{HeaderName, HeaderValue, Response as HttpResponse, StatusCode, header};
+use serde_json::{Map, Value as Json, json};
+
+use crate::pages::CONTENT_SECURITY_POLICY;
+
+/// A response without the headers that all responses have.
+pub struct Response {
+    /// The status.
+    pub status: StatusCode,
+    /// The body.
+    pub content: Content,
+    /// The headers, beside those of the content.
+    pub headers: Vec<(HeaderName, Cow<'static, str>)>,
+}
+
+/// The body of a response.
+pub enum Content {
+    /// No body.
+    Empty,
+    /// JSON, which may still become YAML or a page.
+    Json(Json),
+    /// YAML.
+    Yaml(String),
+    /// An HTML page.
+    Html(String),
+    /// Plain text.
+    Text(String),
+    /// Static content with its content type.
+    Fixed(&'static str, &'static str),
+}
+
+impl Response {
+    /// A JSON value.
+    pub fn json(status: StatusCode, body: impl Into<Json>) -> Self {
+        Response { status, content: Content::Json(body.into()), headers: vec![] }
+    }
+
+    /// 200 with a JSON object.
+    pub fn ok(body: Map<String, Json>) -> Self {
+        Response::json(StatusCode::OK, body)
+    }
+
+    /// 204.
+    pub fn no_content() -> Self {
+        Response { status: StatusCode::NO_CONTENT, content: Content::Empty, headers: vec![] }
+    }
+
+    /// A status with AWX's `{"detail": ...}`.
+    pub fn detail(status: StatusCode, detail: impl Into<String>) -> Self {
+        Response::json(status, json!({"detail": detail.into()}))
+    }
+
+    /// An HTML page.
+    pub fn html(status: StatusCode, html: String) -> Self {
+        Response { status, content: Content::Html(html), headers: vec![] }
+    }
+
+    /// Plain text.
+    pub fn text(status: StatusCode, text: String) -> Self {
+        Response { status, content: Content::Text(text), headers: vec![] }
+    }
+
+    /// 200 with static content of this type.
+    pub fn fixed(content_type: &'static str, text: &'static str) -> Self {
+        Response { status: StatusCode::OK, content: Content::Fixed(content_type, text), headers: vec![] }
+    }
+
+    /// 404.
+    pub fn not_found() -> Self {
+        Response::detail(StatusCode::NOT_FOUND, "Not found.")
+    }
+
+    /// A redirect.
+    pub fn redirect(status: StatusCode, location: impl Into<Cow<'static, str>>) -> Self {
+        let headers = vec![(header::LOCATION, location.into())];
+        Response { status, content: Content::Empty, headers }
+    }
+
+    /// Adds a header.
+    #[must_use]
+    pub fn with(mut self, name: HeaderName, value: impl Into<Cow<'static, str>>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// Converts JSON to YAML. Other content stays.
+    #[must_use]
+    pub fn in_yaml(mut self) -> Self {
+        if let Content::Json(json) = &self.content {
+            match serde_saphyr::to_string(json) {
+                Ok(text) => self.content = Content::Yaml(text),
+                // Never for a JSON value; if it happened, JSON is valid YAML.
+                Err(error) => tracing::error!(%error, "could not serialize a response as YAML"),
+            }
+        }
+        self
+    }
+
+    /// Converts the response for hyper. A header with an invalid value is left out.
+    pub fn into_http(self) -> HttpResponse<Body> {
+        let is_page = matches!(self.content, Content::Html(_));
+        let (body, content_type) = match self.content {
+            Content::Empty => (Body::empty(), None),
+            Content::Json(json) => (Body::from(to_bytes(&json)), Some("application/json")),
+            Content::Yaml(text) => (Body::from(text), Some("application/yaml")),
+            Content::Html(html) => (Body::from(html), Some("text/html; charset=utf-8")),
+            Content::Text(text) => (Body::from(text), Some("text/plain; charset=utf-8")),
+            Content::Fixed(content_type, text) => (Body::from(text), Some(content_type)),
+        };
+        let mut response = HttpResponse::new(body);
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        if let Some(content_type) = content_type {
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        }
+        if is_page && !self.headers.iter().any(|(name, _)| name == header::CONTENT_SECURITY_POLICY) {
+            let policy = HeaderValue::from_static(CONTENT_SECURITY_POLICY);
+            headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+        }
+        for (name, value) in self.headers {
+            let value = match value {
+                Cow::Borrowed(value) => HeaderValue::from_str(value),
+                // Without a copy.
+                Cow::Owned(value) => HeaderValue::try_from(value),
+            };
+            if let Ok(value) = value {
+                headers.append(name, value);
+            }
+        }
+        response
+    }
+}
+
+/// Enough bytes for most responses with one object.
+const INITIAL_CAPACITY: usize = 2048;
+
+/// Like `to_string`, but without the small writes of `Display`.
+fn to_bytes(json: &Json) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(INITIAL_CAPACITY);
+    // Fails only for maps with keys that are not strings, which this type does not have.
+    let written = serde_json::to_writer(&mut bytes, json);
+    debug_assert!(written.is_ok());
+    bytes
+}
+
+/// Adds `?format=` to the links of a response, as AWX does for requests with that parameter.
+pub fn keep_format(json: &mut Json, format: &str) {
+    match json {
+        Json::Array(list) => list.iter_mut().for_each(|value| keep_format(value, format)),
+        Json::Object(map) => {
+            for (key, value) in map.iter_mut() {
+                match (key.as_str(), value) {
+                    ("url", Json::String(link)) => add_format(link, format),
+                    ("related", Json::Object(links)) => {
+                        for (name, link) in links.iter_mut() {
+                            if let (true, Json::String(link)) = (name != "named_url", link) {
+                                add_format(link, format);
+                            }
+                        }
+                    }
+                    ("results", value) => keep_format(value, format),
+                    _ => {}
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+fn add_format(link: &mut String, format: &str) {
+    link.push_str("?format=");
+    link.push_str(format);
+}
