@@ -1,7 +1,6 @@
 use hostler_schema::{Actor, Resource, Rule, Singleton, column};
 use sea_query::{Alias, Expr, ExprTrait, Query, SelectStatement, UnionType};
 
-use crate::by_organization::has_role_on;
 use crate::graph::{ImplyingRoles, implying_roles};
 use crate::user_grants::USER_GRANTS;
 
@@ -27,6 +26,11 @@ pub fn has_role(resource: &'static Resource, role: &'static str, actor: &Actor, 
         }
     }
     rule
+}
+
+/// Whether `actor` has `role` on the object with this id, or on any if the id is `None`. The rule refers to no row.
+pub fn has_role_on(resource: &'static Resource, role: &'static str, actor: &Actor, id: Option<i64>) -> Rule {
+    rule_on_object(resource, id, |row| has_role(resource, role, actor, row))
 }
 
 /// Whether `actor` has `role` on the object with this id, or on any if the id is `None`, or may do `action` with it by

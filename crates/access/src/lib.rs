@@ -5,16 +5,16 @@
 //! no table of computed permissions that could become stale. A query with such a condition needs the common table
 //! expression that [`with_user_grants`] adds.
 
-mod by_organization;
+mod by_parent;
 mod grants;
 mod graph;
 mod user_grants;
 
-pub use by_organization::{ByOrganization, has_role_on};
+pub use by_parent::{ByParent, OnParent};
 pub use grants::{
-    can_create_in_organization, has_role, has_role_or_permission, has_role_or_permission_on, is_organization_admin,
-    objects_with_permission, objects_with_permission_of, objects_with_role, objects_with_role_of, rule_on_object,
-    teams_of_user, users_with_role,
+    can_create_in_organization, has_role, has_role_on, has_role_or_permission, has_role_or_permission_on,
+    is_organization_admin, objects_with_permission, objects_with_permission_of, objects_with_role,
+    objects_with_role_of, rule_on_object, teams_of_user, users_with_role,
 };
 pub use graph::{ImplyingRoles, implication_path, implied_roles, implying_roles};
 pub use user_grants::with_user_grants;

@@ -3,7 +3,7 @@
 //! digest is stored.
 
 use async_trait::async_trait;
-use hostler_access::ByOrganization;
+use hostler_access::{ByParent, OnParent};
 use hostler_database::{Row, Transaction, Type, Value};
 use hostler_engine::{Edit, Engine, Error, Hooks, RenderContext, ResponseObject};
 use hostler_identity::token::{new_client_id, new_client_secret};
@@ -126,18 +126,17 @@ pub static APPLICATION: Resource = Resource {
 struct ApplicationAccess;
 
 /// Access by roles of the organization, with one role to read.
-const fn by_organization(read: &'static str) -> ByOrganization {
-    ByOrganization {
-        organization: || &ORGANIZATION,
-        column: "organization_id",
-        read,
-        change: "admin_role",
-        create: "admin_role",
+const fn by_organization(read: &'static str) -> ByParent {
+    ByParent {
+        link: ORGANIZATION_LINK,
+        read: OnParent::Role(read),
+        change: OnParent::Role("admin_role"),
+        create: OnParent::Role("admin_role"),
     }
 }
 
-const MEMBERS: ByOrganization = by_organization("member_role");
-const AUDITORS: ByOrganization = by_organization("auditor_role");
+const MEMBERS: ByParent = by_organization("member_role");
+const AUDITORS: ByParent = by_organization("auditor_role");
 
 impl Access for ApplicationAccess {
     fn rows(&self, actor: &Actor, action: Action, row: &str) -> Rule {

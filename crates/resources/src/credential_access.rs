@@ -62,8 +62,3 @@ pub fn usable_credentials(actor: &Actor, row: &str) -> Rule {
 pub fn can_use(actor: &Actor, credential: i64) -> Rule {
     has_role_or_permission_on(&CREDENTIAL, "use_role", "use", actor, Some(credential))
 }
-
-/// Whether the actor may change this credential, or any one if there is no id.
-pub fn can_administer(actor: &Actor, credential: Option<i64>) -> Rule {
-    has_role_or_permission_on(&CREDENTIAL, "admin_role", "change", actor, credential)
-}

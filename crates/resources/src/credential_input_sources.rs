@@ -2,7 +2,7 @@
 //! system with another credential.
 
 use async_trait::async_trait;
-use hostler_access::has_role_or_permission;
+use hostler_access::{ByParent, OnParent, has_role_or_permission};
 use hostler_database::{Transaction, Type};
 use hostler_engine::{Edit, Engine, Error, Hooks, RenderContext, ResponseObject};
 use hostler_schema::{
@@ -14,7 +14,7 @@ use serde_json::{Value as Json, json};
 
 use crate::CREDENTIAL;
 use crate::common::{BY_CREATOR, BY_MODIFIER, CREATED, CREATED_BY, MODIFIED, MODIFIED_BY};
-use crate::credential_access::{can_administer, can_use};
+use crate::credential_access::can_use;
 use crate::credential_inputs::TypeDefinition;
 
 const DESCRIPTION: Field = fields::text("description")
@@ -78,36 +78,29 @@ pub static CREDENTIAL_INPUT_SOURCE: Resource = Resource {
 
 struct InputSourceAccess;
 
+const BY_TARGET: ByParent = ByParent {
+    link: TARGET,
+    read: OnParent::Action(Action::Read),
+    change: OnParent::Action(Action::Change),
+    create: OnParent::RoleOrPermission("admin_role", "change"),
+};
+
+/// As in AWX, setting and changing an input source needs permission to use its source.
+const USABLE: OnParent = OnParent::RoleOrPermission("use_role", "use");
+const BY_SOURCE: ByParent = ByParent { link: SOURCE, read: USABLE, change: USABLE, create: USABLE };
+
 impl Access for InputSourceAccess {
-    /// Reading needs read permission on the target credential, deleting needs change
-    /// permission on it. As in AWX, changing also needs use permission on the source.
     fn rows(&self, actor: &Actor, action: Action, row: &str) -> Rule {
-        let target_action = if action == Action::Delete { Action::Change } else { action };
-        let target = linked(row, TARGET.column, CREDENTIAL.access.rows(actor, target_action, "linked"));
+        let by_target = BY_TARGET.rows(actor, action, row);
         match action {
-            Action::Change => target.and(linked(
-                row,
-                SOURCE.column,
-                has_role_or_permission(&CREDENTIAL, "use_role", "use", actor, "linked"),
-            )),
-            Action::Read | Action::Delete => target,
+            Action::Change => by_target.and(BY_SOURCE.rows(actor, action, row)),
+            Action::Read | Action::Delete => by_target,
         }
     }
 
     fn create(&self, actor: &Actor, draft: Draft<'_>) -> Rule {
-        let target = can_administer(actor, draft(TARGET.name));
-        let source = draft(SOURCE.name).map_or(Rule::All, |id| can_use(actor, id));
-        target.and(source)
-    }
-}
-
-/// The rows whose credential in this column satisfies a rule over the table `linked`.
-fn linked(row: &str, link: &'static str, credentials: Rule) -> Rule {
-    match credentials {
-        credentials @ Rule::When(_) => {
-            Rule::When(column(row, link).in_subquery(credentials.ids(CREDENTIAL.table, "linked")))
-        }
-        rule => rule,
+        let by_source = draft(SOURCE.name).map_or(Rule::All, |id| can_use(actor, id));
+        BY_TARGET.create(actor, draft).and(by_source)
     }
 }
 

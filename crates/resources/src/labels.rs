@@ -1,6 +1,6 @@
 //! Labels of an organization, for its templates and jobs.
 
-use hostler_access::ByOrganization;
+use hostler_access::{ByParent, OnParent};
 use hostler_schema::{Field, Join, NaturalKeyPart, Relation, Resource, Summary, UniqueConstraint, fields};
 
 use crate::ORGANIZATION;
@@ -42,10 +42,9 @@ pub static LABEL: Resource = Resource {
     ..Resource::new("label", "labels", "Label", &[fields::id(), CREATED, MODIFIED, NAME, ORGANIZATION_LINK], &ACCESS)
 };
 
-const ACCESS: ByOrganization = ByOrganization {
-    organization: || &ORGANIZATION,
-    column: "organization_id",
-    read: "read_role",
-    change: "admin_role",
-    create: "member_role",
+const ACCESS: ByParent = ByParent {
+    link: ORGANIZATION_LINK,
+    read: OnParent::Role("read_role"),
+    change: OnParent::Role("admin_role"),
+    create: OnParent::Role("member_role"),
 };

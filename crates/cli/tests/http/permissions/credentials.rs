@@ -12,23 +12,25 @@ on_each_backend!(credentials, new_credentials, uses);
 const ROLES: &[&str] = &["admin_role", "use_role", "read_role"];
 
 /// The path of a new credential for this owner.
-fn credential(fixture: &AccessFixture, name: &str, namespace: &str, owner: (&str, i64), inputs: Value) -> String {
+pub fn credential(fixture: &AccessFixture, name: &str, namespace: &str, owner: (&str, i64), inputs: Value) -> String {
     let admin = fixture.server.as_admin();
     let kind = admin.results(&format!("/api/v2/credential_types/?namespace={namespace}"))[0]["id"].clone();
     let body = json!({"name": name, "credential_type": kind, owner.0: owner.1, "inputs": inputs});
     format!("/api/v2/credentials/{}/", admin.create("/api/v2/credentials/", body))
 }
 
-fn machine(fixture: &AccessFixture, name: &str, owner: (&str, i64)) -> String {
+/// The path of a new Machine credential for this owner.
+pub fn machine(fixture: &AccessFixture, name: &str, owner: (&str, i64)) -> String {
     credential(fixture, name, "ssh", owner, json!({"username": "root", "password": "secret"}))
 }
 
-fn id_of(path: &str) -> i64 {
+/// The id in the path of an object.
+pub fn id_of(path: &str) -> i64 {
     path.trim_end_matches('/').rsplit('/').next().and_then(|id| id.parse().ok()).expect("an id")
 }
 
-/// A member of home for each role of the credential, and a user who has a role through a team.
-fn holders(fixture: &AccessFixture, name: &str, path: &str) -> Vec<Actor> {
+/// A member of home for each role of the credential, and users who have a role through a team.
+pub fn holders(fixture: &AccessFixture, name: &str, path: &str) -> Vec<Actor> {
     let admin = fixture.server.as_admin();
     let mut actors: Vec<Actor> = ROLES
         .iter()

@@ -13,6 +13,7 @@ mod definitions;
 mod execution_environments;
 mod fixture;
 mod grants;
+mod input_sources;
 mod instance_groups;
 mod labels;
 mod organizations;
