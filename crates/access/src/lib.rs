@@ -6,11 +6,13 @@
 //! expression that [`with_user_grants`] adds.
 
 mod by_parent;
+mod by_variant;
 mod grants;
 mod graph;
 mod user_grants;
 
 pub use by_parent::{ByParent, OnParent};
+pub use by_variant::ByVariant;
 pub use grants::{
     can_create_in_organization, has_role, has_role_on, has_role_or_permission, has_role_or_permission_on,
     is_organization_admin, objects_with_permission, objects_with_permission_of, objects_with_role,

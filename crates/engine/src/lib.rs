@@ -27,6 +27,7 @@ mod render;
 pub mod scalars;
 mod select;
 mod sublist;
+mod variants;
 mod write;
 
 pub use activity::{ActivityEntry, HIDDEN};

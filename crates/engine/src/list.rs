@@ -5,7 +5,7 @@ use hostler_schema::{Action, Actor, Resource, Rule, Sublist, column};
 use sea_query::{Alias, Asterisk, Condition, Expr, Func, Order, Query, SelectStatement};
 use serde_json::{Map, Value as Json};
 
-use crate::hooks::RenderContext;
+use crate::hooks::{RenderContext, ResponseObject};
 use crate::permissions::is_met;
 use crate::query::{self, PageNumber};
 use crate::read::Source;
@@ -92,29 +92,21 @@ impl Engine {
         // The ids of the page come first, so that the columns are computed for those rows only, not for all that are
         // sorted or skipped.
         let ids = visible.ids(order, limit, offset);
-        let mut selection = Selection::for_ids(resource, actor, ids);
-        for (expr, direction) in order {
-            selection.query.order_by_expr(expr.clone(), direction.clone());
-        }
-        let mut rows = self.database.read(&selection.query, &selection.types).await?;
-        if backwards.is_some() {
-            rows.reverse();
-        }
-        if rows.is_empty() && number > 1 {
+        let view = RenderContext { actor, detail: false, created: false, below };
+        let page = match resource.variants {
+            Some(variants) => self.page_of_variants(variants, ids, backwards.is_some(), view).await?,
+            None => self.page(resource, ids, order, backwards.is_some(), view).await?,
+        };
+        if page.rows == 0 && number > 1 {
             return Err(Error::InvalidPage);
         }
-        let loaded: Vec<LoadedObject> = rows.into_iter().map(|row| selection.reading.load(row)).collect();
         let count = match known {
             _ if !list.count => None,
             Some(count) => Some(count),
             // A page that is not full is the last one and gives the count.
-            None if (loaded.len() as u64) < size => Some((number - 1) * size + loaded.len() as u64),
+            None if page.rows < size => Some((number - 1) * size + page.rows),
             None => Some(self.count(actor, &visible).await?),
         };
-
-        let page = self
-            .serialize_page(resource, loaded, RenderContext { actor, detail: false, created: false, below })
-            .await?;
         let mut answer = Map::new();
         if let Some(count) = count {
             let next = (number * size < count).then(|| query::page_link(path, pairs, number + 1));
@@ -123,8 +115,30 @@ impl Engine {
             answer.insert("next".into(), next.into());
             answer.insert("previous".into(), previous.into());
         }
-        answer.insert("results".into(), page.into_iter().map(|shown| Json::Object(shown.json)).collect());
+        answer.insert("results".into(), page.objects.into_iter().map(|shown| Json::Object(shown.json)).collect());
         Ok(answer)
+    }
+
+    /// The page with the ids that this query selects; `backwards` reverses the order.
+    async fn page(
+        &self,
+        resource: &'static Resource,
+        ids: SelectStatement,
+        order: &[(Expr, Order)],
+        backwards: bool,
+        view: RenderContext<'_>,
+    ) -> Result<LoadedPage, Error> {
+        let mut selection = Selection::for_ids(resource, view.actor, ids);
+        for (expr, direction) in order {
+            selection.query.order_by_expr(expr.clone(), direction.clone());
+        }
+        let mut rows = self.database.read(&selection.query, &selection.types).await?;
+        if backwards {
+            rows.reverse();
+        }
+        let loaded: Vec<LoadedObject> = rows.into_iter().map(|row| selection.reading.load(row)).collect();
+        let rows = loaded.len() as u64;
+        Ok(LoadedPage { rows, objects: self.serialize_page(resource, loaded, view).await? })
     }
 
     /// The rule for the rows of a list. SQLite uses it unchanged. PostgreSQL cannot estimate how many rows it matches,
@@ -148,6 +162,14 @@ impl Engine {
     async fn count(&self, actor: &Actor, rows: &VisibleRows) -> Result<u64, Error> {
         Ok(number(&self.read_with_rules(actor, rows.count(), &[Type::Integer]).await?))
     }
+}
+
+/// A page of a list.
+pub(crate) struct LoadedPage {
+    /// The number of selected rows.
+    pub rows: u64,
+    /// The objects. There are fewer of them if some were deleted before they were loaded.
+    pub objects: Vec<ResponseObject>,
 }
 
 /// The rows of a list.

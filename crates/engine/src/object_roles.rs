@@ -68,11 +68,15 @@ async fn release(
     link: &str,
     organization: i64,
 ) -> Result<(), Error> {
+    let table = resource.stored_in();
     let mut update = Query::update();
     update
-        .table(Alias::new(resource.table))
+        .table(Alias::new(table))
         .value(Alias::new(link), Option::<i64>::None)
-        .and_where(column(resource.table, link).eq(organization));
+        .and_where(column(table, link).eq(organization));
+    if let Some((name, value)) = resource.own_type() {
+        update.and_where(column(table, name).eq(value));
+    }
     if resource.editable {
         // Their ETags change too.
         update.value(Alias::new("version"), Expr::col(Alias::new("version")).add(1));

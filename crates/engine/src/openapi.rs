@@ -92,6 +92,10 @@ pub fn reference(kind: &str, name: &str) -> Json {
 
 /// The schema of an object in responses.
 pub fn shown(resource: &'static Resource) -> Json {
+    if let Some(variants) = resource.variants {
+        let of_variant = |variant: &'static Resource| reference("schemas", &component(variant));
+        return json!({"oneOf": variants.iter().map(of_variant).collect::<Vec<_>>(), "title": resource.type_label});
+    }
     let mut properties = Map::new();
     let mut fields = resource.fields.iter();
     if let Some(id) = fields.next() {

@@ -88,7 +88,7 @@ impl Actions {
         document.insert("renders".into(), json!(["application/json", "text/html"]));
         document.insert("parses".into(), json!(["application/json"]));
         document.insert("actions".into(), actions.into());
-        document.insert("types".into(), json!([resource.name]));
+        document.insert("types".into(), types(resource).map(|resource| resource.name).collect());
         if self.list {
             let mut search: Vec<&str> = resource.search.to_vec();
             search.sort_unstable();
@@ -98,8 +98,10 @@ impl Actions {
                 RelationSearch::BelowObjects => self.below_object,
                 RelationSearch::Nowhere => false,
             };
+            let variants = resource.variants.into_iter().flat_map(|variants| variants.iter());
+            let relations = resource.relations.iter().filter(listed).map(|relation| relation.name);
             let mut related: Vec<String> =
-                resource.relations.iter().filter(listed).map(|r| format!("{}__search", r.name)).collect();
+                relations.chain(variants.map(|variant| variant.name)).map(|name| format!("{name}__search")).collect();
             related.sort_unstable();
             if !related.is_empty() {
                 document.insert("related_search_fields".into(), related.into());
@@ -120,6 +122,12 @@ pub fn object_roles(resource: &'static Resource) -> Vec<&'static str> {
     roles
 }
 
+/// The types of the objects in a list.
+fn types(resource: &'static Resource) -> impl Iterator<Item = &'static Resource> {
+    let itself = resource.variants.is_none().then_some(resource);
+    resource.variants.into_iter().flat_map(|variants| variants.iter()).chain(itself)
+}
+
 fn readable(resource: &'static Resource) -> Map<String, Json> {
     let mut fields = Map::new();
     let mut rest = resource.fields.iter();
@@ -127,11 +135,12 @@ fn readable(resource: &'static Resource) -> Map<String, Json> {
         fields.insert(id.name.into(), shape(id).into());
     }
     let plain = |kind: &str, label: &str, help: &str| json!({"type": kind, "help_text": help, "hidden": false, "label": label, "filterable": false});
-    let choices = json!([[resource.name, resource.type_label]]);
-    fields.insert(
-        "type".into(),
-        json!({"type": "choice", "help_text": "What type of object this is.", "hidden": false, "label": "Type", "choices": choices}),
-    );
+    let choices: Json = types(resource).map(|resource| json!([resource.name, resource.type_label])).collect();
+    let mut type_field = json!({"type": "choice", "help_text": "What type of object this is.", "hidden": false, "label": "Type", "choices": choices});
+    if resource.variant_column().is_some() {
+        type_field["filterable"] = true.into();
+    }
+    fields.insert("type".into(), type_field);
     fields.insert("url".into(), plain("string", "Url", "The path of this object."));
     fields.insert("related".into(), plain("object", "Related", "Paths of related objects and lists."));
     fields.insert(

@@ -11,7 +11,8 @@ use sea_query::{Alias, Condition, ExprTrait, LockType, Value};
 use crate::select::{ROW, RowDecoder, Selection};
 
 /// The maximum number of queries, some kilobytes each: enough for 60 resources, two locks and four kinds of actor, and
-/// as many again after a change of the settings. The least used ones are evicted.
+/// as many again after a change of the settings. The least used ones are evicted. A base resource adds none, however
+/// many variants it has: its rows are read as their variants.
 const CAPACITY: u64 = 1000;
 
 /// Placeholders for the ids of the actor and of the object, which no row has.

@@ -70,9 +70,11 @@ fn related(loaded: &LoadedObject, view: RenderContext<'_>) -> Map<String, Json> 
     {
         links.insert("named_url".into(), url.into());
     }
-    for (summary, id) in resource.summaries.iter().zip(&loaded.links) {
-        if let (true, Some(id)) = (summary.linked, id) {
-            links.insert(summary.name.into(), (summary.target)().url(*id).into());
+    for (position, (summary, id)) in resource.summaries.iter().zip(&loaded.links).enumerate() {
+        if let (true, Some(id)) = (summary.linked, id)
+            && let Some(target) = loaded.link_target(position)
+        {
+            links.insert(summary.name.into(), target.url(*id).into());
         }
     }
     let url = resource.url(loaded.record.id);

@@ -22,7 +22,8 @@ pub struct LoadedObject {
     pub ansible_id: Option<String>,
     /// The ids of the linked objects, one for each summary of the description.
     pub links: Vec<Option<i64>>,
-    /// The summarized values of the linked objects that the actor may see.
+    /// The summarized values of the linked objects that the actor may see, each with the name of the variant at the end if
+    /// the object has one.
     pub summaries: Vec<Option<Vec<Value>>>,
     /// Whether the actor may see it.
     pub visible: bool,
@@ -30,6 +31,22 @@ pub struct LoadedObject {
     pub changeable: bool,
     /// Whether the actor may delete it.
     pub deletable: bool,
+}
+
+impl LoadedObject {
+    /// The resource of the linked object of a summary, by its position in the description: for the base of variants the
+    /// object's variant, which is unknown if the actor may not see the object.
+    pub(crate) fn link_target(&self, position: usize) -> Option<&'static Resource> {
+        let target = (self.record.resource.summaries.get(position)?.target)();
+        match (target.variants, self.summaries.get(position)?) {
+            (None, _) => Some(target),
+            (Some(variants), Some(values)) => match values.last()? {
+                Value::Text(name) => variants.find(name),
+                _ => None,
+            },
+            (Some(_), None) => None,
+        }
+    }
 }
 
 /// A SELECT over one resource, with the decoder of its rows.
@@ -115,6 +132,15 @@ impl Selection {
         Self::new(resource, actor, false, query)
     }
 
+    /// The objects with these ids, which are visible to the actor.
+    pub(crate) fn with_ids(resource: &'static Resource, actor: &Actor, ids: &[i64]) -> Self {
+        let mut query = Query::select();
+        query
+            .from_as(Alias::new(resource.table), Alias::new(ROW))
+            .and_where(column(ROW, "id").is_in(ids.iter().copied()));
+        Self::new(resource, actor, false, query)
+    }
+
     fn new(resource: &'static Resource, actor: &Actor, with_visible: bool, mut query: SelectStatement) -> Self {
         let mut types = Vec::with_capacity(resource.fields.len() + 8);
         for field in resource.fields.iter().filter(|field| is_read(field)) {
@@ -135,6 +161,10 @@ impl Selection {
             for field in linked_fields(target) {
                 query.expr(column(&alias, field.column));
                 types.push(type_of(field.kind));
+            }
+            if let Some(variants) = target.variants {
+                query.expr(column(&alias, variants.column));
+                types.push(Type::Text);
             }
             // A summary must not show the name of a hidden object.
             let visible = target.access.rows(actor, Action::Read, &alias).condition();
@@ -178,7 +208,9 @@ impl RowDecoder {
         for summary in self.resource.summaries {
             links.push(integer(next()));
             let present = integer(next()).is_some();
-            let values: Vec<Value> = linked_fields((summary.target)()).map(|_| next()).collect();
+            let target = (summary.target)();
+            let columns = linked_fields(target).count() + usize::from(target.variants.is_some());
+            let values: Vec<Value> = (0..columns).map(|_| next()).collect();
             summaries.push(present.then_some(values));
         }
         let mut allowed = || matches!(next(), Value::Boolean(true));

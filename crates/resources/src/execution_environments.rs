@@ -19,7 +19,7 @@ use crate::common::{
 use crate::container_images::is_image_name;
 use crate::credential_access::can_use;
 use crate::credential_inputs::TypeDefinition;
-use crate::{ACTIVITY, CREDENTIAL, ORGANIZATION};
+use crate::{ACTIVITY, CREDENTIAL, ORGANIZATION, UNIFIED_JOB_TEMPLATE};
 
 const PULL_POLICIES: &[(&str, &str)] = &[
     ("", "---------"),
@@ -83,17 +83,24 @@ pub static EXECUTION_ENVIRONMENT: Resource = Resource {
         absent("joblaunchconfig_as_prompt", || &EXECUTION_ENVIRONMENT),
         absent("schedule_as_prompt", || &EXECUTION_ENVIRONMENT),
         absent("unifiedjobs", || &EXECUTION_ENVIRONMENT),
-        absent("unifiedjobtemplates", || &EXECUTION_ENVIRONMENT),
+        Relation::new("unifiedjobtemplates", || &UNIFIED_JOB_TEMPLATE, Join::Reverse("execution_environment_id")),
         absent("workflowjobnode_as_prompt", || &EXECUTION_ENVIRONMENT),
         absent("workflowjobtemplatenode_as_prompt", || &EXECUTION_ENVIRONMENT),
     ],
-    sublists: &[Sublist::new(
-        "activity_stream",
-        "Execution Environment Activity Stream List",
-        || &ACTIVITY,
-        activity_of("execution_environment"),
-    )],
-    unimplemented: &["unified_job_templates"],
+    sublists: &[
+        Sublist::new(
+            "activity_stream",
+            "Execution Environment Activity Stream List",
+            || &ACTIVITY,
+            activity_of("execution_environment"),
+        ),
+        Sublist::new(
+            "unified_job_templates",
+            "Execution Environment Unified Job Template List",
+            || &UNIFIED_JOB_TEMPLATE,
+            Join::Reverse("execution_environment_id"),
+        ),
+    ],
     summaries: &[
         Summary { name: "organization", column: "organization_id", target: || &ORGANIZATION, linked: true },
         Summary { name: "credential", column: "credential_id", target: || &CREDENTIAL, linked: true },

@@ -29,6 +29,7 @@ mod roles;
 mod sessions;
 mod teams;
 mod tokens;
+mod unified_job_templates;
 pub mod users;
 
 pub use activity::ACTIVITY;
@@ -50,6 +51,7 @@ pub use roles::ROLE;
 pub use sessions::SESSION;
 pub use teams::TEAM;
 pub use tokens::TOKEN;
+pub use unified_job_templates::UNIFIED_JOB_TEMPLATE;
 pub use users::{IS_ACTIVE, IS_SUPERUSER, PASSWORD, USER, USERNAME};
 
 use hostler_engine::{Engine, NoHooks, Registered, Registry};
@@ -74,6 +76,7 @@ pub const REGISTRY: Registry = Registry(&[
     Registered { resource: &USER_ASSIGNMENT, hooks: &role_assignments::AssignmentHooks { to_team: false } },
     Registered { resource: &TEAM_ASSIGNMENT, hooks: &role_assignments::AssignmentHooks { to_team: true } },
     Registered { resource: &LABEL, hooks: &NoHooks },
+    Registered { resource: &UNIFIED_JOB_TEMPLATE, hooks: &NoHooks },
     Registered { resource: &ACTIVITY, hooks: &activity::ActivityHooks },
 ]);
 

@@ -17,8 +17,10 @@ use crate::common::{
 use crate::credential_access::can_use;
 use crate::credential_inputs::TypeDefinition;
 use crate::project_sources::{has_control_characters, is_allowed_scm_url, slug};
+use crate::unified_job_templates::{LAST_JOB_FAILED, LAST_JOB_RUN, NEXT_JOB_RUN};
 use crate::{
-    ACTIVITY, CREDENTIAL, EXECUTION_ENVIRONMENT, ORGANIZATION, ROLE, TEAM, USER, access_paths, execution_environments,
+    ACTIVITY, CREDENTIAL, EXECUTION_ENVIRONMENT, ORGANIZATION, ROLE, TEAM, UNIFIED_JOB_TEMPLATE, USER, access_paths,
+    execution_environments,
 };
 
 const SCM_TYPES: &[(&str, &str)] = &[
@@ -123,13 +125,9 @@ const PROJECT_FIELDS: &[Field] = &[
         .default(DefaultValue::Integer(0))
         .help("How many seconds an update may take before it is canceled; 0 for any."),
     fields::text("scm_revision").label("SCM Revision").read_only().help("The commit that was fetched last."),
-    fields::time("last_job_run").label("Last job run").nullable().read_only().help("When the last update ended."),
-    fields::boolean("last_job_failed").label("Last job failed").read_only().help("Whether the last update failed."),
-    fields::time("next_job_run")
-        .label("Next job run")
-        .nullable()
-        .read_only()
-        .help("When the next update is scheduled."),
+    LAST_JOB_RUN,
+    LAST_JOB_FAILED,
+    NEXT_JOB_RUN,
     fields::choice("status", STATUSES).label("Status").read_only().help("How the last update went."),
     ORGANIZATION_LINK,
     flag("scm_update_on_launch", "Scm update on launch", "Update the project whenever a job that uses it starts."),
@@ -237,7 +235,7 @@ pub static PROJECT: Resource = Resource {
             Join::Column("signature_validation_credential_id"),
         ),
         absent("unifiedjob_unified_jobs", || &PROJECT),
-        absent("unifiedjobtemplate_ptr", || &PROJECT),
+        Relation::new("unifiedjobtemplate_ptr", || &UNIFIED_JOB_TEMPLATE, Join::Column("id")),
         absent("workflowjobnodes", || &PROJECT),
         absent("workflowjobtemplatenodes", || &PROJECT),
     ],
@@ -282,6 +280,7 @@ pub static PROJECT: Resource = Resource {
     // As in AWX, where jobs keep their project's name.
     outlives_organization: true,
     role_resource: Some(|| &crate::ROLE),
+    variant_of: Some(|| &UNIFIED_JOB_TEMPLATE),
     ..Resource::new("project", "projects", "Project", PROJECT_FIELDS, &ProjectAccess)
 };
 
@@ -414,9 +413,9 @@ impl Hooks for ProjectHooks {
         }
         let folder = format!("_{id}__{}", slug(edit.new.text(&NAME)));
         let update = Query::update()
-            .table(Alias::new("projects"))
+            .table(Alias::new(PROJECT.stored_in()))
             .value(Alias::new("local_path"), folder)
-            .and_where(column("projects", "id").eq(id))
+            .and_where(column(PROJECT.stored_in(), "id").eq(id))
             .to_owned();
         tx.execute_inline(&update).await?;
         Ok(())

@@ -149,6 +149,18 @@ impl Rule {
         }
     }
 
+    /// The rows of the rule that match this condition too. It is added to each alternative, so that [`Rule::ids`] still
+    /// selects each separately.
+    pub fn within(self, condition: Expr) -> Rule {
+        match self {
+            Rule::All => Rule::When(condition),
+            Rule::None => Rule::None,
+            Rule::When(rule) => alternatives(rule)
+                .into_iter()
+                .fold(Rule::None, |all, alternative| all.or(Rule::When(condition.clone().and(alternative)))),
+        }
+    }
+
     /// The condition for a WHERE clause.
     pub fn condition(self) -> Condition {
         match self {

@@ -13,7 +13,7 @@ mod role;
 pub use access::{Access, Action, Actor, Draft, LdapManagedFields, Policy, Rule};
 pub use field::{Charset, DefaultValue, Field, FieldKind, fields};
 pub use relation::{Association, Join, Post, Relation, RelationSearch, Sublist};
-pub use resource::{NaturalKeyPart, Resource, Summary, UniqueConstraint};
+pub use resource::{NaturalKeyPart, Resource, Summary, UniqueConstraint, Variants};
 pub use role::{ImpliedBy, ObjectRole, Singleton};
 
 use sea_query::{DynIden, Expr};

@@ -33,6 +33,30 @@ pub struct Summary {
     pub linked: bool,
 }
 
+/// The variants of a base resource: each row of its table is an object of one of them.
+///
+/// The name of its variant is in a column of the row. A variant is a resource with lists, objects and rules of its own,
+/// which reads its rows through a view of the table.
+#[derive(Clone, Copy)]
+pub struct Variants {
+    /// The column with the name of the row's variant.
+    pub column: &'static str,
+    /// The variants.
+    pub resources: &'static [fn() -> &'static Resource],
+}
+
+impl Variants {
+    /// The variants.
+    pub fn iter(&self) -> impl Iterator<Item = &'static Resource> + use<> {
+        self.resources.iter().map(|resource| resource())
+    }
+
+    /// The variant with this name.
+    pub fn find(&self, name: &str) -> Option<&'static Resource> {
+        self.iter().find(|variant| variant.name == name)
+    }
+}
+
 /// The description of a type of object.
 pub struct Resource {
     /// The `type` in responses, such as `user`.
@@ -49,8 +73,12 @@ pub struct Resource {
     pub detail_title: &'static str,
     /// The description in OPTIONS, a sentence or two.
     pub description: &'static str,
-    /// The table.
+    /// The table, or the view of a variant.
     pub table: &'static str,
+    /// The variants, if the rows are objects of several types. Such a resource has lists, but no objects of its own.
+    pub variants: Option<Variants>,
+    /// The base resource of a variant.
+    pub variant_of: Option<fn() -> &'static Resource>,
     /// The fields, in the order of responses.
     pub fields: &'static [Field],
     /// The relations that filters may follow.
@@ -113,6 +141,8 @@ impl Resource {
             detail_title: "",
             description: "",
             table: plural,
+            variants: None,
+            variant_of: None,
             fields,
             relations: &[],
             sublists: &[],
@@ -155,6 +185,22 @@ impl Resource {
     /// The role with this `role_field`.
     pub fn role(&self, field: &str) -> Option<&'static ObjectRole> {
         self.roles.iter().find(|role| role.field == field)
+    }
+
+    /// The table that stores the rows. The database cannot write to the view of a variant.
+    pub fn stored_in(&self) -> &'static str {
+        self.variant_of.map_or(self.table, |base| base().table)
+    }
+
+    /// The column with the name of a row's variant: of a base resource and of its variants.
+    pub fn variant_column(&self) -> Option<&'static str> {
+        let variants = self.variant_of.map_or(self.variants, |base| base().variants);
+        variants.map(|variants| variants.column)
+    }
+
+    /// The column and the value that the rows of a variant have in the table of its base.
+    pub fn own_type(&self) -> Option<(&'static str, &'static str)> {
+        self.variant_of.and(self.variant_column()).map(|column| (column, self.name))
     }
 
     /// The path of the object with this id.

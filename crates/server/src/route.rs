@@ -29,7 +29,6 @@ pub(crate) const UNIMPLEMENTED_LISTS: &[&str] = &[
     "schedules",
     "system_job_templates",
     "system_jobs",
-    "unified_job_templates",
     "unified_jobs",
     "workflow_approvals",
     "workflow_job_nodes",
@@ -102,12 +101,12 @@ impl Route {
                     UNIMPLEMENTED_LISTS.iter().find(|name| *name == plural).map(|name| Route::UnimplementedList(name))
                 }
             },
-            ["v2", plural, key] => registry.by_plural(plural).map(|found| Route::Detail(found, (*key).to_owned())),
+            ["v2", plural, key] => with_objects(registry, plural).map(|found| Route::Detail(found, (*key).to_owned())),
             ["v2", plural, key, rest @ ..] if *plural == USER.plural && UserPath::find(rest).is_some() => {
                 UserPath::find(rest).map(|path| Route::UserSignIn((*key).to_owned(), path))
             }
             ["v2", plural, key, below] => {
-                let found = registry.by_plural(plural)?;
+                let found = with_objects(registry, plural)?;
                 if *plural == USER.plural && *below == "explain_access" {
                     return Some(Route::ExplainAccess(found, (*key).to_owned()));
                 }
@@ -219,6 +218,11 @@ impl Route {
     pub(crate) fn has_html(&self) -> bool {
         !matches!(self, Route::Login | Route::Logout | Route::OAuth(_) | Route::OpenApi | Route::Stylesheet)
     }
+}
+
+/// The resource with this path, unless it has only a list, whose objects are those of its variants.
+fn with_objects(registry: Registry, plural: &str) -> Option<&'static Registered> {
+    registry.by_plural(plural).filter(|found| found.resource.variants.is_none())
 }
 
 /// The decoded parts of a path; `None` if one is empty or not UTF-8.

@@ -15,19 +15,27 @@ pub fn secret_columns() -> Vec<SecretColumn> {
                 FieldKind::Inputs => Encoding::Members { field: field.name },
                 _ => return None,
             };
-            Some(SecretColumn { kind: resource.name, table: resource.table, column: field.column, encoding })
+            Some(SecretColumn {
+                kind: resource.name,
+                table: resource.table,
+                stored_in: resource.stored_in(),
+                column: field.column,
+                encoding,
+            })
         })
         .collect();
     columns.extend([
         SecretColumn {
             kind: "setting",
             table: "settings",
+            stored_in: "settings",
             column: "value",
             encoding: Encoding::Named { name: "name" },
         },
         SecretColumn {
             kind: "user",
             table: "second_factors",
+            stored_in: "second_factors",
             column: "secret",
             encoding: Encoding::Text { field: "second_factor", owner: "user_id" },
         },

@@ -257,7 +257,7 @@ impl Vault {
             if let Some(text) = outcome.text.take() {
                 // Neither version nor time of change: the secret is the same.
                 let update = Query::update()
-                    .table(Alias::new(column.table))
+                    .table(Alias::new(column.stored_in))
                     .value(Alias::new(column.column), text)
                     .and_where(Expr::col(Alias::new("id")).eq(row.id))
                     .to_owned();

@@ -13,8 +13,10 @@ use crate::cipher::{PREFIX, key_id};
 pub struct SecretColumn {
     /// The kind in the context of its secrets.
     pub kind: &'static str,
-    /// The table, whose primary key is `id`.
+    /// The table, whose primary key is `id`, or a view of it.
     pub table: &'static str,
+    /// The table to write.
+    pub stored_in: &'static str,
     /// The column.
     pub column: &'static str,
     /// How secrets are stored in it.

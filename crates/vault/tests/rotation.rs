@@ -28,11 +28,24 @@ const SECRET_COLUMNS: &[SecretColumn] = &[
     SecretColumn {
         kind: "safe",
         table: "safes",
+        stored_in: "safes",
         column: "pin",
         encoding: Encoding::Text { field: "pin", owner: "id" },
     },
-    SecretColumn { kind: "safe", table: "safes", column: "papers", encoding: Encoding::Members { field: "papers" } },
-    SecretColumn { kind: "setting", table: "settings", column: "value", encoding: Encoding::Named { name: "name" } },
+    SecretColumn {
+        kind: "safe",
+        table: "safes",
+        stored_in: "safes",
+        column: "papers",
+        encoding: Encoding::Members { field: "papers" },
+    },
+    SecretColumn {
+        kind: "setting",
+        table: "settings",
+        stored_in: "settings",
+        column: "value",
+        encoding: Encoding::Named { name: "name" },
+    },
 ];
 /// More than the rows of a batch.
 const ROWS: i64 = 130;

@@ -29,8 +29,8 @@ SELECT '00000000-0000-4000-8002-' || substr('000000000000' || i, length('' || i)
     'Team ' || substr('000000' || i, length('' || i) + 1), {organization0} + 1 + i % {organizations} FROM n ORDER BY i;
 
 WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {projects})
-INSERT INTO projects (created, modified, created_by_id, modified_by_id, organization_id, name, scm_type, scm_url)
-SELECT {time}, {time}, 1, {user0} + 1 + i % {users}, {organization0} + 1 + i % {organizations},
+INSERT INTO unified_job_templates (type, created, modified, created_by_id, modified_by_id, organization_id, name, scm_type, scm_url)
+SELECT 'project', {time}, {time}, 1, {user0} + 1 + i % {users}, {organization0} + 1 + i % {organizations},
     'Project ' || substr('000000' || i, length('' || i) + 1), 'git', 'https://git.example.org/' || i FROM n ORDER BY i;
 
 WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {labels})

@@ -45,7 +45,6 @@ const NOT_BUILT: &[&str] = &[
     "receptor_addresses",
     "schedules",
     "system_job_templates",
-    "unified_job_templates",
     "workflow_job_templates",
 ];
 /// Paths that reject a body without a role before they check permissions, as AWX does.

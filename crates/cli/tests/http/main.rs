@@ -52,6 +52,7 @@ mod text_search;
 mod tls;
 mod token_scopes;
 mod traces;
+mod unified_job_templates;
 mod unknown_paths;
 mod user_updates;
 mod usernames;

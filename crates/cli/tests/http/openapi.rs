@@ -6,7 +6,7 @@ use hostler_engine::openapi::{RequestBody, component};
 use hostler_resources::REGISTRY;
 
 use hostler_testkit::{Backend, TestServer, backends};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_hostler");
 const PATH: &str = "/api/v2/openapi.json";
@@ -131,7 +131,16 @@ fn openapi_describes_all_resources() {
     let has = |path: &str, verb: &str| document["paths"][path].get(verb).is_some();
     for resource in REGISTRY.0.iter().map(|entry| entry.resource) {
         let (list, one) = (format!("/api/v2/{}/", resource.plural), format!("/api/v2/{}/{{key}}/", resource.plural));
-        assert!(has(&list, "get") && has(&one, "get"), "{list}");
+        assert!(has(&list, "get"), "{list}");
+        if let Some(variants) = resource.variants {
+            assert!(document["paths"].get(&one).is_none(), "{one}");
+            let schema = &document["components"]["schemas"][component(resource)];
+            let names = variants.iter().map(component);
+            let refers = |name: String| json!({"$ref": format!("#/components/schemas/{name}")});
+            assert_eq!(schema["oneOf"], names.map(refers).collect::<Value>(), "{list}");
+            continue;
+        }
+        assert!(has(&one, "get"), "{one}");
         assert_eq!(has(&list, "post"), resource.creatable, "{list}");
         assert_eq!((has(&one, "put"), has(&one, "patch")), (resource.editable, resource.editable), "{one}");
         assert_eq!(has(&one, "delete"), resource.deletable, "{one}");

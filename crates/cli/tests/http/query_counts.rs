@@ -14,6 +14,7 @@ const MANY: usize = 12;
 /// Lists that cannot be that long, with their length and the reason.
 const SHORT: &[(&str, usize, &str)] = &[
     ("/api/v2/me/", 1, "the current user"),
+    ("/api/v2/execution_environments/{key}/unified_job_templates/", 0, "projects have no environment of their own"),
     ("/api/v2/instances/", 1, "each server adds itself"),
     ("/api/v2/instance_groups/{key}/instances/", 1, "each server adds itself"),
     ("/api/v2/instance_groups/{key}/object_roles/", 3, "the number of roles of an instance group"),

@@ -20,7 +20,7 @@ mod value;
 
 use hostler_access::has_role_or_permission;
 use hostler_database::Dialect;
-use hostler_schema::{Actor, Resource, Rule};
+use hostler_schema::{Actor, Resource, Rule, column};
 use sea_query::{Condition, Expr, ExprTrait, Order};
 
 pub use error::QueryError;
@@ -43,7 +43,7 @@ pub struct ListQuery {
     pub count: bool,
 }
 
-/// Parameters that are not filters. They are used elsewhere or ignored, as in AWX.
+/// Parameters that are not filters by a field. They are used elsewhere or ignored, as in AWX.
 const RESERVED: &[&str] =
     &["page", "page_size", "format", "type", "count_disabled", "no_truncate", "limit", "validate"];
 
@@ -93,7 +93,7 @@ pub fn parse(
         Rule::All => filter,
         rule => filter.add(rule.condition()),
     });
-    let filter = if includes_type(resource, pairs) { filter } else { filter.add(Expr::val(1).eq(0)) };
+    let filter = of_types(resource, pairs, row).into_iter().fold(filter, Condition::add);
     let order = order::order(resource, &orders, &mut budget, &mut compiler, row)?;
     let page = Page::parse(pairs)?;
     let count = !pairs.iter().any(|(key, _)| key == "count_disabled");
@@ -103,25 +103,47 @@ pub fn parse(
 /// The objects on which the actor has this role, directly, through a team or through another role, or has its
 /// permission by a custom role definition.
 fn role_level(resource: &'static Resource, field: &str, actor: &Actor, row: &str) -> Result<Rule, QueryError> {
-    if resource.roles.is_empty() {
-        let detail = format!("role_level does not apply to this list: {} has no roles.", resource.label);
-        return Err(QueryError::bad(detail));
-    }
-    let role = resource.role(field);
-    let role = role.ok_or_else(|| QueryError::bad(format!("{} has no role named '{field}'", resource.label)))?;
+    let found = match resource.variants {
+        Some(variants) => variants
+            .iter()
+            .filter_map(|variant| {
+                let rule = rows_with_role(variant, field, actor, row)?;
+                Some(rule.within(column(row, variants.column).eq(variant.name)))
+            })
+            .reduce(Rule::or),
+        None if resource.roles.is_empty() => {
+            let detail = format!("role_level does not apply to this list: {} has no roles.", resource.label);
+            return Err(QueryError::bad(detail));
+        }
+        None => rows_with_role(resource, field, actor, row),
+    };
+    found.ok_or_else(|| QueryError::bad(format!("{} has no role named '{field}'", resource.label)))
+}
+
+/// None if the resource has no such role.
+fn rows_with_role(resource: &'static Resource, field: &str, actor: &Actor, row: &str) -> Option<Rule> {
+    let role = resource.role(field)?;
     let action = match role.field {
         "read_role" => "view",
         "admin_role" => "change",
         field => field.strip_suffix("_role").unwrap_or(field),
     };
-    Ok(has_role_or_permission(resource, role.field, action, actor, row))
+    Some(has_role_or_permission(resource, role.field, action, actor, row))
 }
 
-/// Whether the parameter `type`, a comma-separated list of types, contains the type of this list. If it is repeated,
+/// The condition of the parameter `type`, a comma-separated list of types, if it excludes any row. If it is repeated,
 /// the last one counts, as in AWX.
-fn includes_type(resource: &Resource, pairs: &[(String, String)]) -> bool {
-    let types = pairs.iter().rev().find(|(key, _)| key == "type");
-    types.is_none_or(|(_, types)| types.split(',').any(|name| name == resource.name))
+fn of_types(resource: &Resource, pairs: &[(String, String)], row: &str) -> Option<Expr> {
+    let (_, types) = pairs.iter().rev().find(|(key, _)| key == "type")?;
+    let is_listed = |resource: &Resource| types.split(',').any(|name| name == resource.name);
+    match resource.variants {
+        Some(variants) => {
+            let listed = variants.iter().filter(|variant| is_listed(variant));
+            Some(column(row, variants.column).is_in(listed.map(|variant| variant.name)))
+        }
+        None if is_listed(resource) => None,
+        None => Some(Expr::val(1).eq(0)),
+    }
 }
 
 fn combine(clauses: Vec<Clause>, compiler: &mut Compiler<'_>, row: &str) -> Result<Condition, QueryError> {

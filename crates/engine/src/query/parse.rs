@@ -5,7 +5,7 @@ use hostler_schema::{Field, FieldKind, Join, Resource};
 use super::QueryError;
 use super::join::{Filter, Hop, Predicate};
 use super::limits::Budget;
-use super::lookup::{Leaf, Lookup, test};
+use super::lookup::{Class, Leaf, Lookup, test};
 use super::{search, value};
 
 /// How a parameter is combined with the others.
@@ -153,6 +153,9 @@ pub(super) fn resolve(resource: &'static Resource, parts: &[&str]) -> Result<Res
 
 /// One part of a path.
 fn step(here: &'static Resource, name: &str) -> Result<End, QueryError> {
+    if let ("type", Some(column)) = (name, here.variant_column()) {
+        return Ok(End::Column(Leaf { column, class: Class::Text, nullable: false }));
+    }
     let field = here.field(name);
     if field.is_some_and(|field| field.kind.contains_secrets()) {
         return Err(QueryError::Forbidden(format!("Filtering on {name} is not allowed.")));
@@ -164,7 +167,7 @@ fn step(here: &'static Resource, name: &str) -> Result<End, QueryError> {
         target: (relation.target)(),
         link: None,
     });
-    let relation = relation.or_else(|| role(here, name));
+    let relation = relation.or_else(|| role(here, name)).or_else(|| variant(here, name));
     match (field, relation) {
         (Some(field), relation) => Ok(field_end(field, relation)),
         (None, Some(hop)) => Ok(End::Relation(hop)),
@@ -177,6 +180,16 @@ fn role(here: &'static Resource, name: &str) -> Option<Hop> {
     let (role, target) = (here.role(name)?, here.role_resource?);
     let join = Join::Role { content_type: here.name, field: role.field };
     Some(Hop { name: role.field, join, target: target(), link: None })
+}
+
+/// The relation from a row to itself as one of the variants, also by AWX's other spelling: `jobtemplate`.
+fn variant(here: &'static Resource, name: &str) -> Option<Hop> {
+    let is_named = |variant: &&Resource| {
+        let joined = variant.name.split('_').try_fold(name, |rest, part| rest.strip_prefix(part));
+        variant.name == name || joined.is_some_and(str::is_empty)
+    };
+    let target = here.variants?.iter().find(is_named)?;
+    Some(Hop { name: target.name, join: Join::Column("id"), target, link: None })
 }
 
 fn field_end(field: &'static Field, relation: Option<Hop>) -> End {

@@ -108,6 +108,10 @@ impl Engine {
         check(self, &mut tx, &mut edit, problems).await?;
         let now = self.clock.now();
         let (mut columns, mut values) = stored(&edit);
+        if let Some((name, value)) = resource.own_type() {
+            columns.push(name);
+            values.push(value.into());
+        }
         if resource.editable {
             columns.push("version");
             values.push(1i64.into());
@@ -125,7 +129,7 @@ impl Engine {
             values.extend([SqlValue::from(actor.user()), actor.user().into()]);
         }
         let insert = Query::insert()
-            .into_table(Alias::new(resource.table))
+            .into_table(Alias::new(resource.stored_in()))
             .columns(columns.into_iter().map(Alias::new))
             .values_panic(values.into_iter().map(Into::into))
             .to_owned();
@@ -138,7 +142,7 @@ impl Engine {
         let secrets = encrypt_secrets(self, &mut tx, &edit, id).await?;
         if !secrets.is_empty() {
             let mut update = Query::update();
-            update.table(Alias::new(resource.table)).and_where(column(resource.table, "id").eq(id));
+            update.table(Alias::new(resource.stored_in())).and_where(column(resource.stored_in(), "id").eq(id));
             update.values(secrets.into_iter().map(|(name, text)| (Alias::new(name), text.into())));
             tx.execute_inline(&update).await?;
         }

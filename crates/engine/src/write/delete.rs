@@ -55,8 +55,8 @@ impl Engine {
         activity::record_deletion(self, tx, actor, &loaded.record).await?;
         object_roles::delete(self, tx, resource, id).await?;
         let delete = Query::delete()
-            .from_table(Alias::new(resource.table))
-            .and_where(column(resource.table, "id").eq(id))
+            .from_table(Alias::new(resource.stored_in()))
+            .and_where(column(resource.stored_in(), "id").eq(id))
             .to_owned();
         tx.execute(&delete).await?;
         Ok(())

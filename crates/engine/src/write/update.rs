@@ -111,7 +111,7 @@ impl Engine {
         check(self, &mut tx, &mut edit, problems).await?;
         if changed(&edit) {
             let mut update = Query::update();
-            update.table(Alias::new(resource.table)).value(Alias::new("version"), version + 1);
+            update.table(Alias::new(resource.stored_in())).value(Alias::new("version"), version + 1);
             let (columns, values) = stored(&edit);
             for (name, value) in columns.into_iter().zip(values) {
                 update.value(Alias::new(name), value);
@@ -125,7 +125,7 @@ impl Engine {
             if resource.audited {
                 update.value(Alias::new("modified_by_id"), actor.user());
             }
-            update.and_where(column(resource.table, "id").eq(id));
+            update.and_where(column(resource.stored_in(), "id").eq(id));
             tx.execute_deferred(&update).await?;
             activity::record_edit(self, &mut tx, &edit, id).await?;
             hooks.after_save(self, &mut tx, &edit, id).await?;

@@ -49,6 +49,10 @@ pub(super) fn paths(registry: Registry) -> Map<String, Json> {
         let root = format!("/api/v2/{}/", resource.plural);
         let one = format!("{root}{{key}}/");
         paths.insert(root, list(resource));
+        if resource.variants.is_some() {
+            // Its objects are at the paths of their variants.
+            continue;
+        }
         for sublist in resource.sublists {
             paths.insert(format!("{one}{}/", sublist.name), below(resource, sublist));
         }

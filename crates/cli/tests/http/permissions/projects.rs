@@ -10,6 +10,7 @@ on_each_backend!(projects);
 
 const ACTIONS: &[(&str, &str)] = &[
     ("list", "GET projects/"),
+    ("unified", "GET unified_job_templates/"),
     ("see", "GET the project"),
     ("change", "PATCH its description"),
     ("move", "PATCH its organization"),
@@ -43,6 +44,7 @@ fn projects(backend: Backend) {
     table.block("site, a project of home", &fixture, &actors, ACTIONS, |_, action| {
         Some(match action {
             "list" => Action::see("/api/v2/projects/"),
+            "unified" => Action::see("/api/v2/unified_job_templates/"),
             "see" => Action::see(&path),
             "change" => Action::change(&path, json!({"description": "other"})),
             "move" => Action::change(&path, json!({"organization": fixture.away})),

@@ -1,0 +1,77 @@
+//! Unified job templates: everything that runs as a job. Each row is an object of one of the variants.
+
+use hostler_access::ByVariant;
+use hostler_schema::{Field, Join, Relation, Resource, Variants, fields};
+
+use crate::common::{BY_CREATOR, BY_MODIFIER, CREATED, MODIFIED};
+use crate::{EXECUTION_ENVIRONMENT, ORGANIZATION, PROJECT};
+
+const STATUSES: &[(&str, &str)] = &[
+    ("new", "New"),
+    ("pending", "Pending"),
+    ("waiting", "Waiting"),
+    ("running", "Running"),
+    ("successful", "Successful"),
+    ("failed", "Failed"),
+    ("error", "Error"),
+    ("canceled", "Canceled"),
+    ("never updated", "Never Updated"),
+    ("ok", "OK"),
+    ("missing", "Missing"),
+    ("none", "No Source"),
+    ("updating", "Updating"),
+];
+
+/// When the last job ended.
+pub const LAST_JOB_RUN: Field =
+    fields::time("last_job_run").label("Last job run").nullable().read_only().help("When the last job ended.");
+/// Whether the last job failed.
+pub const LAST_JOB_FAILED: Field =
+    fields::boolean("last_job_failed").label("Last job failed").read_only().help("Whether the last job failed.");
+/// When the next job is scheduled.
+pub const NEXT_JOB_RUN: Field =
+    fields::time("next_job_run").label("Next job run").nullable().read_only().help("When the next job is scheduled.");
+
+/// Unified job templates.
+pub static UNIFIED_JOB_TEMPLATE: Resource = Resource {
+    type_label: "Unified Job Template",
+    list_title: "Unified Job Template List",
+    description: "Everything that runs as a job, of all types. Users see what they see in the list of each type.",
+    variants: Some(Variants { column: "type", resources: &[|| &PROJECT] }),
+    relations: &[
+        BY_CREATOR,
+        BY_MODIFIER,
+        Relation::new("execution_environment", || &EXECUTION_ENVIRONMENT, Join::Column("execution_environment_id")),
+        Relation::new("organization", || &ORGANIZATION, Join::Column("organization_id")),
+    ],
+    creatable: false,
+    editable: false,
+    deletable: false,
+    capabilities: false,
+    // As objects of their types.
+    recorded: false,
+    ..Resource::new(
+        "unified_job_template",
+        "unified_job_templates",
+        "UnifiedJobTemplate",
+        &[
+            fields::id(),
+            CREATED,
+            MODIFIED,
+            fields::text("name").label("Name").read_only().help("The name."),
+            fields::text("description").label("Description").read_only().help("What it is for."),
+            LAST_JOB_RUN,
+            LAST_JOB_FAILED,
+            NEXT_JOB_RUN,
+            fields::choice("status", STATUSES).label("Status").read_only().help("How the last job went."),
+            fields::link("execution_environment", "execution_environment_id", || &EXECUTION_ENVIRONMENT)
+                .label("Execution Environment")
+                .nullable()
+                .read_only()
+                .help("The execution environment of its jobs."),
+        ],
+        &ACCESS,
+    )
+};
+
+const ACCESS: ByVariant = ByVariant(|| &UNIFIED_JOB_TEMPLATE);
