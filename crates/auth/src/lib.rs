@@ -2,6 +2,7 @@
 
 mod authenticate;
 mod authenticator;
+mod cleanup;
 mod first_superuser;
 mod last_used;
 mod ldap;
@@ -14,6 +15,7 @@ mod user_row;
 
 pub use authenticate::{AuthOutcome, Authentication, RequestHead, unauthenticated};
 pub use authenticator::Authenticator;
+pub use cleanup::{DeleteExpiredSessions, DeleteExpiredTokens};
 pub use first_superuser::{BootstrapError, FirstPassword, FirstUser, create_first_superuser};
 pub use login::{login, logout};
 pub use session_age::SESSION_TIMEOUT;

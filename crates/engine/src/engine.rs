@@ -3,6 +3,7 @@ use std::sync::Arc;
 use hostler_database::Database;
 use hostler_identity::key::SecretKey;
 use hostler_schema::Resource;
+use hostler_tasks::TaskQueue;
 use hostler_vault::Vault;
 use jiff::Timestamp;
 
@@ -74,6 +75,8 @@ pub struct Engine {
     pub vault: Arc<Vault>,
     /// The cached SQL of reads of single objects.
     pub query_cache: Arc<QueryCache>,
+    /// Takes background tasks.
+    pub tasks: TaskQueue,
     /// The name of this node in activity entries.
     pub node: Arc<str>,
 }

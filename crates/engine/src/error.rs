@@ -1,4 +1,5 @@
 use hostler_database::Error as DatabaseError;
+use hostler_tasks::TaskError;
 use hostler_vault::VaultError;
 
 /// The error of a request. The server maps each variant to a status and a body.
@@ -86,6 +87,12 @@ impl From<DatabaseError> for Error {
             DatabaseError::Timeout | DatabaseError::TooComplex => Error::QueryTooExpensive,
             DatabaseError::Internal(why) => Error::Internal(why),
         }
+    }
+}
+
+impl From<Error> for TaskError {
+    fn from(error: Error) -> Self {
+        TaskError(format!("{error:?}"))
     }
 }
 

@@ -9,6 +9,7 @@ use hostler_engine::{Engine, Error, NoHooks, ObjectKey, Registered, Registry, Sy
 use hostler_identity::key::SecretKey;
 use hostler_schema::fields::{encrypted, id, text};
 use hostler_schema::{Access, Action, Actor, Draft, Field, Policy, Resource, Rule, column};
+use hostler_tasks::TaskQueue;
 use hostler_testkit::database::PostgresDatabase;
 use hostler_testkit::{Backend, on_each_backend};
 use hostler_vault::{SecretContext, Vault, is_encrypted};
@@ -77,6 +78,7 @@ fn on(backend: Backend, test: impl AsyncFnOnce(World)) {
             secret: Arc::new(SecretKey::from_bytes([1; 64])),
             vault: Arc::new(vault),
             query_cache: Arc::default(),
+            tasks: TaskQueue::default(),
             node: "test".into(),
         };
         test(World { engine, actor: nobody() }).await;

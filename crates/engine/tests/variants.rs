@@ -15,6 +15,7 @@ use hostler_schema::fields::{boolean, id, integer, link, text};
 use hostler_schema::{
     Access, Action, Actor, Draft, Field, Join, ObjectRole, Policy, Relation, Resource, Rule, Summary, Variants, column,
 };
+use hostler_tasks::TaskQueue;
 use hostler_testkit::database::PostgresDatabase;
 use hostler_testkit::{Backend, on_each_backend};
 use hostler_vault::Vault;
@@ -161,6 +162,7 @@ fn on(backend: Backend, test: impl AsyncFnOnce(Library)) {
             secret: Arc::new(SecretKey::from_bytes([1; 64])),
             vault: Arc::new(vault),
             query_cache: Arc::default(),
+            tasks: TaskQueue::default(),
             node: "test".into(),
         };
         test(Library { engine, superuser: actor(0, true), reader: actor(7, false) }).await;

@@ -1,7 +1,7 @@
 //! Hostler's HTTP server: routes, dispatch, handlers, pages, OpenAPI, metrics.
 
+mod background;
 mod browse;
-mod cleanup;
 mod dispatch;
 mod health;
 mod metrics;
@@ -22,9 +22,11 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::http::Request;
 use hostler_listener::{Listener, Timeouts};
+use tokio_util::sync::CancellationToken;
 use tower::{ServiceExt as _, service_fn};
 
-/// Serves requests until `stop` completes, then waits for running ones until `force` completes or the timeout expires.
+/// Serves requests and runs background tasks until `stop` completes, then waits for running ones until `force` completes
+/// or the timeout expires.
 pub async fn serve(
     listeners: Vec<Listener>,
     app: App,
@@ -32,7 +34,8 @@ pub async fn serve(
     stop: impl Future<Output = ()>,
     force: impl Future<Output = ()>,
 ) {
-    let cleanup = tokio::spawn(cleanup::run(app.clone()));
+    let stop_tasks = CancellationToken::new();
+    let tasks = tokio::spawn(background::worker(&app).run(stop_tasks.clone()));
     let probes = health::routes(app.engine.clone());
     let app = Arc::new(app);
     // `dispatch` routes requests itself.
@@ -46,7 +49,14 @@ pub async fn serve(
             }
         }
     });
+    // Tasks stop while the running requests end.
+    let stop = async {
+        stop.await;
+        stop_tasks.cancel();
+    };
     hostler_listener::serve(listeners, service, timeouts, stop, force).await;
-    // Interrupted cleanup continues at the next start.
-    cleanup.abort();
+    stop_tasks.cancel();
+    if let Err(error) = tasks.await {
+        tracing::error!(%error, "the worker of background tasks ended early");
+    }
 }

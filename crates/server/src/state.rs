@@ -6,6 +6,7 @@ use hostler_database::Database;
 use hostler_engine::{Engine, SystemClock};
 use hostler_identity::key::SecretKey;
 use hostler_resources::REGISTRY;
+use hostler_tasks::TaskQueue;
 use hostler_telemetry::TraceExporter;
 use hostler_vault::Vault;
 
@@ -54,6 +55,7 @@ impl App {
             secret: Arc::new(keys.secret),
             vault: Arc::new(keys.vault),
             query_cache: Arc::default(),
+            tasks: TaskQueue::default(),
             node: options.node.as_str().into(),
         };
         App {

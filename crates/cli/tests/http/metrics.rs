@@ -14,6 +14,7 @@ on_each_backend!(
     object_counts_take_one_statement,
     requests_are_counted_by_route,
     failed_logins_are_counted,
+    failing_task_is_counted,
 );
 
 const METRICS: &str = "/api/v2/metrics/";
@@ -198,4 +199,35 @@ fn slow_requests_are_logged() {
     let server = start("0");
     server.as_user("admin", "wrong-and-secret").get("/api/v2/me/").expect(401);
     assert!(!log_of(&server, "/api/v2/me/").contains("slow request"));
+}
+
+fn failing_task_is_counted(backend: Backend) {
+    let mut server = start(backend);
+    let complete = "hostler_task_runs_total{result=\"complete\",task=\"delete_expired_sessions\"}";
+    let until = |server: &TestServer, name: &str, expected: f64| {
+        for _ in 0..3000 {
+            if samples(server).get(name) == Some(&expected) {
+                return;
+            }
+            sleep(Duration::from_millis(10));
+        }
+        panic!("{name} is not {expected}: {:#?}", samples(server));
+    };
+    until(&server, complete, 1.0);
+    assert_eq!(value(&samples(&server), "hostler_tasks_failing"), 0.0);
+    let past = if backend == Backend::Sqlite { "1" } else { "'2001-01-01T00:00:00Z'" };
+    // Arguments that this version cannot read, as another one may have stored them.
+    server.execute(&format!(
+        "INSERT INTO tasks (name, arguments, created, next_run) VALUES ('delete_expired_sessions', '1', {past}, {past})"
+    ));
+    let log = tempfile::NamedTempFile::new().expect("a file for the log");
+    server.log_to(log.path());
+    server.restart();
+    until(&server, "hostler_tasks_failing", 1.0);
+    until(&server, "hostler_tasks_unfinished", 1.0);
+    until(&server, "hostler_task_runs_total{result=\"failed\",task=\"delete_expired_sessions\"}", 1.0);
+    // Others still run.
+    until(&server, complete, 1.0);
+    let log = std::fs::read_to_string(log.path()).expect("the log");
+    assert!(log.contains("task failed"), "{log}");
 }

@@ -1,6 +1,7 @@
 //! The metrics that this process counts while it runs.
 
 use axum::http::Method;
+use hostler_tasks::RunResult;
 use prometheus::core::Collector;
 use prometheus::proto::MetricFamily;
 use prometheus::{HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry};
@@ -67,6 +68,7 @@ pub(crate) struct Counters {
     durations: HistogramVec,
     auth_failures: IntCounterVec,
     statements: IntCounter,
+    tasks: IntCounterVec,
 }
 
 impl Default for Counters {
@@ -109,6 +111,13 @@ impl Counters {
                 &registry,
                 IntCounter::new("hostler_database_statements_total", "SQL statements executed for requests.")?,
             )?,
+            tasks: register(
+                &registry,
+                IntCounterVec::new(
+                    Opts::new("hostler_task_runs_total", "Runs of background tasks, by their result."),
+                    &["task", "result"],
+                )?,
+            )?,
             registry,
         };
         for method in AuthMethod::ALL {
@@ -128,6 +137,16 @@ impl Counters {
     /// Counts a failed authentication.
     pub(crate) fn count_auth_failure(&self, method: AuthMethod) {
         self.auth_failures.with_label_values(&[method.label()]).inc();
+    }
+
+    /// Counts a run of a background task.
+    pub(crate) fn count_task(&self, task: &str, result: RunResult) {
+        let result = match result {
+            RunResult::Complete => "complete",
+            RunResult::Interrupted => "interrupted",
+            RunResult::Failed => "failed",
+        };
+        self.tasks.with_label_values(&[task, result]).inc();
     }
 
     /// The current values.

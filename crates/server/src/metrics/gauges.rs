@@ -12,7 +12,7 @@ use sea_query::{Alias, Expr, ExprTrait, Func, Query, SelectStatement};
 use crate::service_info::AWX_VERSION;
 use crate::state::App;
 
-/// The gauges of the database, with AWX's names. They take one SQL statement.
+/// The gauges of the database, with AWX's names where AWX has them. They take one SQL statement.
 pub(super) async fn database(app: &App, settings: &Settings) -> Result<Vec<MetricFamily>, Error> {
     const COUNTED: [(&str, &str, &str); 4] = [
         ("organizations", "awx_organizations_total", "Number of organizations."),
@@ -29,8 +29,12 @@ pub(super) async fn database(app: &App, settings: &Settings) -> Result<Vec<Metri
     for (table, ..) in COUNTED {
         query.expr(Expr::SubQuery(None, Box::new(count(table).into())));
     }
-    query.expr(Expr::SubQuery(None, Box::new(sessions.into())));
-    let rows = app.engine.database.read(&query, &[Type::Integer; COUNTED.len() + 1]).await?;
+    let mut unfinished = count("tasks");
+    unfinished.and_where(column("tasks", "periodic").is_null());
+    let mut failing = count("tasks");
+    failing.and_where(column("tasks", "failures").gt(0));
+    query.exprs([sessions, unfinished, failing].map(|count| Expr::SubQuery(None, Box::new(count.into()))));
+    let rows = app.engine.database.read(&query, &[Type::Integer; COUNTED.len() + 3]).await?;
     let value = |index: usize| rows.first().and_then(|row| row.integer(index)).unwrap_or_default() as f64;
 
     let registry = Registry::new();
@@ -50,6 +54,13 @@ pub(super) async fn database(app: &App, settings: &Settings) -> Result<Vec<Metri
     for (kind, count) in [("all", sessions), ("user", sessions), ("anonymous", 0.0)] {
         let labels = [("type", kind.to_owned())];
         gauge(&registry, "awx_sessions_total", "Number of browser sessions.", &labels, count)?;
+    }
+    let tasks = [
+        ("hostler_tasks_unfinished", "Background tasks that wait or run, without periodic ones."),
+        ("hostler_tasks_failing", "Background tasks whose latest run failed: they are retried."),
+    ];
+    for (index, (name, help)) in tasks.into_iter().enumerate() {
+        gauge(&registry, name, help, &[], value(COUNTED.len() + 1 + index))?;
     }
     Ok(registry.gather())
 }

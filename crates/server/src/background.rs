@@ -1,0 +1,23 @@
+//! The background tasks of a server.
+
+use std::sync::Arc;
+
+use hostler_auth::{DeleteExpiredSessions, DeleteExpiredTokens};
+use hostler_tasks::{Worker, WorkerOptions};
+use jiff::SignedDuration;
+
+use crate::state::App;
+
+/// The time between two deletions of expired rows.
+const CLEANUP_INTERVAL: SignedDuration = SignedDuration::from_hours(1);
+
+/// The worker of this server, with all tasks.
+pub(crate) fn worker(app: &App) -> Worker {
+    let (engine, counters) = (&app.engine, Arc::clone(&app.counters));
+    let clock = Arc::clone(&engine.clock);
+    let now = Arc::new(move || clock.now());
+    Worker::new(engine.database.clone(), engine.tasks.clone(), now, WorkerOptions::default())
+        .with_report(move |task, result| counters.count_task(task, result))
+        .with_periodic_task(&DeleteExpiredSessions {}, CLEANUP_INTERVAL, engine.clone())
+        .with_periodic_task(&DeleteExpiredTokens {}, CLEANUP_INTERVAL, engine.clone())
+}
