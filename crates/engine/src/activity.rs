@@ -1,12 +1,11 @@
 //! The activity stream: actions, their actors and their objects.
 
 use hostler_database::{Transaction, Value};
-use hostler_schema::{Actor, Field, FieldKind, Resource, column};
+use hostler_schema::{Actor, Field, Resource, column};
 use sea_query::{Alias, ExprTrait, Query};
 use serde_json::{Map, Value as Json, json};
 
-use crate::decode::initial;
-use crate::render::json_value;
+use crate::field_values::{initial, json_value};
 use crate::select::ROW;
 use crate::{Edit, Engine, Error, Record};
 
@@ -179,8 +178,9 @@ async fn forget_links(tx: &mut Transaction, resource: &Resource, id: i64) -> Res
 
 /// A value in the activity stream. A link is shown as `name-id`, as in AWX.
 async fn described(tx: &mut Transaction, field: &Field, value: &Value) -> Result<Json, Error> {
-    let (FieldKind::Link(target), Value::Integer(id)) = (field.kind, value) else { return Ok(json_value(value)) };
-    let target = target();
+    let (Some(target), Value::Integer(id)) = (field.kind.target(), value) else {
+        return Ok(json_value(field.kind, value));
+    };
     let Some(name) = target.summarized_as.first().and_then(|name| target.field(name)) else { return Ok(json!(id)) };
     let query = Query::select()
         .expr(column(ROW, name.column))

@@ -9,6 +9,7 @@ mod associations;
 mod decode;
 mod engine;
 mod error;
+mod field_values;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod grants;
@@ -31,9 +32,9 @@ mod variants;
 mod write;
 
 pub use activity::{ActivityEntry, HIDDEN};
-pub use decode::ENCRYPTED;
 pub use engine::{Clock, Engine, Registered, Registry, SystemClock};
 pub use error::Error;
+pub use field_values::{ENCRYPTED, python_type};
 pub use grants::{DEFINITION_ROLE_PREFIX, Grantee, can_grant_roles, grant_in_transaction, set_system_role};
 pub use hooks::{Hooks, NoHooks, RenderContext, ResponseObject, SystemWrite};
 pub use list::ListScope;

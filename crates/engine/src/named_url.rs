@@ -6,7 +6,7 @@
 use std::iter::Peekable;
 
 use hostler_database::Value;
-use hostler_schema::{Field, FieldKind, NaturalKeyPart, Resource, column};
+use hostler_schema::{Field, NaturalKeyPart, Resource, column};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use sea_query::{Alias, Condition, ExprTrait, Query};
 
@@ -87,8 +87,7 @@ fn matching(resource: &'static Resource, groups: &mut Groups, row: &str) -> Opti
             NaturalKeyPart::Field(name) => all = all.add(column(row, resource.field(name)?.column).eq(own.next()?)),
             NaturalKeyPart::Link(name) => {
                 let field = resource.field(name)?;
-                let FieldKind::Link(target) = field.kind else { return None };
-                let target = target();
+                let target = field.kind.target()?;
                 // As in AWX an empty part leaves open what the object links to; `preferred` chooses.
                 if field.nullable && groups.peek().is_some_and(|parts| is_open(parts)) {
                     groups.next();
@@ -117,8 +116,8 @@ pub(crate) fn open_links(resource: &'static Resource, name: &str) -> Vec<&'stati
     for key in resource.natural_key {
         let NaturalKeyPart::Link(name) = key else { continue };
         let Some(field) = resource.field(name) else { continue };
-        let FieldKind::Link(target) = field.kind else { continue };
-        let size = shape_of(target()).len();
+        let Some(target) = field.kind.target() else { continue };
+        let size = shape_of(target).len();
         let own: Vec<_> = groups.by_ref().take(size).collect();
         if field.nullable && own.iter().all(|parts| is_open(parts)) {
             open.push(field);
@@ -140,10 +139,7 @@ pub(crate) fn preferred<T>(found: Vec<T>, links_nowhere: impl Fn(&T) -> bool) ->
 fn shape_of(resource: &'static Resource) -> Vec<usize> {
     let own = resource.natural_key.iter().filter(|key| matches!(key, NaturalKeyPart::Field(_))).count();
     let linked = resource.natural_key.iter().filter_map(|key| match key {
-        NaturalKeyPart::Link(name) => match resource.field(name).map(|field| field.kind) {
-            Some(FieldKind::Link(target)) => Some(shape_of(target())),
-            _ => None,
-        },
+        NaturalKeyPart::Link(name) => resource.field(name)?.kind.target().map(shape_of),
         NaturalKeyPart::Field(_) => None,
     });
     std::iter::once(vec![own]).chain(linked).flatten().collect()

@@ -3,9 +3,10 @@
 //!
 //! Schemas allow additional properties: hooks add keys to responses, and unknown keys of a body are ignored.
 
-use hostler_schema::{DefaultValue, Field, FieldKind, NaturalKeyPart, Resource};
+use hostler_schema::{ColumnType, Field, FieldKind, JsonShape, NaturalKeyPart, Resource};
 use serde_json::{Map, Value as Json, json};
 
+use crate::field_values::default_json;
 use crate::options::MAX_PAGE_SIZE;
 
 /// The kind of a request body.
@@ -322,33 +323,26 @@ fn sent(field: &Field) -> Map<String, Json> {
         set(&mut schema, "writeOnly", true.into());
     } else if let Some(default) = field.default {
         // The default of a secret is empty, which its own schema would reject.
-        let value = match default {
-            DefaultValue::Text(text) => Json::from(text),
-            DefaultValue::Boolean(boolean) => boolean.into(),
-            DefaultValue::Integer(number) => number.into(),
-            DefaultValue::Null => Json::Null,
-            DefaultValue::EmptyObject => json!({}),
-        };
-        set(&mut schema, "default", value);
+        set(&mut schema, "default", default_json(default));
     }
     described(field, schema)
 }
 
 fn of_kind(kind: FieldKind, nullable: bool) -> Json {
-    let (type_name, format) = match kind {
-        FieldKind::Id | FieldKind::Integer | FieldKind::Link(_) => ("integer", Some("int64")),
-        // Not as `format: email`, because the empty text is allowed too.
-        FieldKind::Text | FieldKind::Email | FieldKind::Digest | FieldKind::Encrypted | FieldKind::Choice(_) => {
-            ("string", None)
-        }
-        FieldKind::Boolean => ("boolean", None),
-        FieldKind::Time => ("string", Some("date-time")),
-        FieldKind::Uuid => ("string", Some("uuid")),
+    let (type_name, format) = match (kind, kind.column_type()) {
+        (FieldKind::Uuid, _) => ("string", Some("uuid")),
+        (FieldKind::Decimal { .. }, _) => ("string", Some("decimal")),
         // No object of that kind exists, so no id is valid.
-        FieldKind::Reserved => return json!({"type": "null"}),
+        (FieldKind::Reserved, _) => return json!({"type": "null"}),
+        (FieldKind::Inputs | FieldKind::Json(JsonShape::Object), _) => return json!({"type": "object"}),
+        (FieldKind::Json(JsonShape::Texts), _) => return json!({"type": "array", "items": {"type": "string"}}),
         // Any JSON value.
-        FieldKind::Json | FieldKind::Computed => return json!({}),
-        FieldKind::Inputs => return json!({"type": "object"}),
+        (FieldKind::Json(JsonShape::Any) | FieldKind::Computed, _) => return json!({}),
+        (_, ColumnType::Integer) => ("integer", Some("int64")),
+        (_, ColumnType::Boolean) => ("boolean", None),
+        (_, ColumnType::Time) => ("string", Some("date-time")),
+        // Also email addresses, because the empty text is allowed too.
+        (_, ColumnType::Text | ColumnType::Json) => ("string", None),
     };
     let mut schema = json!({"type": if nullable { json!([type_name, "null"]) } else { json!(type_name) }});
     if let Some(format) = format {

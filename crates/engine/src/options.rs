@@ -1,7 +1,9 @@
 //! Responses to OPTIONS: the fields of a resource, and the methods that the actor may use.
 
-use hostler_schema::{DefaultValue, Field, FieldKind, Post, Relation, RelationSearch, Resource, Sublist};
+use hostler_schema::{Field, FieldKind, Post, Relation, RelationSearch, Resource, Sublist};
 use serde_json::{Map, Value as Json, json};
+
+use crate::field_values::default_json;
 
 /// The maximum page size.
 pub const MAX_PAGE_SIZE: u64 = 200;
@@ -180,14 +182,9 @@ fn writable(resource: &'static Resource, creating: bool) -> Map<String, Json> {
         if let Some(max) = field.max {
             words.insert("max_length".into(), max.into());
         }
-        match field.default {
-            Some(DefaultValue::Text(text)) => words.insert("default".into(), text.into()),
-            Some(DefaultValue::Boolean(boolean)) => words.insert("default".into(), boolean.into()),
-            Some(DefaultValue::Integer(number)) => words.insert("default".into(), number.into()),
-            Some(DefaultValue::Null) => words.insert("default".into(), Json::Null),
-            Some(DefaultValue::EmptyObject) => words.insert("default".into(), json!({})),
-            None => None,
-        };
+        if let Some(default) = field.default {
+            words.insert("default".into(), default_json(default));
+        }
         if let Some(example) = field.example {
             words.insert("default".into(), serde_json::from_str(example).unwrap_or_default());
         }
@@ -213,7 +210,7 @@ fn choices(words: &[(&str, &str)]) -> Json {
 /// The description of a field that is the same for every action.
 fn shape(field: &Field) -> Map<String, Json> {
     let mut words = Map::new();
-    words.insert("type".into(), field.type_name.unwrap_or(type_name(field.kind)).into());
+    words.insert("type".into(), field.type_name.unwrap_or(field.kind.type_name()).into());
     words.insert("help_text".into(), field.help.into());
     words.insert("hidden".into(), false.into());
     words.insert("label".into(), field.label.into());
@@ -235,18 +232,8 @@ fn shape(field: &Field) -> Map<String, Json> {
         }
         words.insert("choices".into(), choices);
     }
-    words
-}
-
-fn type_name(kind: FieldKind) -> &'static str {
-    match kind {
-        FieldKind::Id | FieldKind::Integer => "integer",
-        FieldKind::Text | FieldKind::Email | FieldKind::Uuid | FieldKind::Digest | FieldKind::Encrypted => "string",
-        FieldKind::Boolean => "boolean",
-        FieldKind::Time => "datetime",
-        FieldKind::Json | FieldKind::Inputs => "json",
-        FieldKind::Choice(_) => "choice",
-        FieldKind::Link(_) | FieldKind::Reserved => "id",
-        FieldKind::Computed => "field",
+    if let Some(details) = field.details {
+        words.extend(details());
     }
+    words
 }

@@ -6,28 +6,16 @@ use jiff::Timestamp;
 use sea_query::{Alias, ExprTrait, Query};
 use serde_json::{Map, Value as Json, json};
 
-use crate::decode::ENCRYPTED;
+use crate::field_values::{ENCRYPTED, json_value, type_of};
 use crate::hooks::RenderContext;
 use crate::named_url;
-use crate::select::{LoadedObject, ROW, summary_fields, type_of, visible};
+use crate::select::{LoadedObject, ROW, summary_fields, visible};
 use crate::{Engine, Error};
 
 /// A time in responses: in UTC.
 pub fn time_text(time: Timestamp) -> String {
     // As in AWX: with microseconds, unless they are zero.
     if time.subsec_nanosecond() == 0 { time.to_string() } else { format!("{time:.6}") }
-}
-
-/// A stored value in responses.
-pub(crate) fn json_value(value: &Value) -> Json {
-    match value {
-        Value::Null => Json::Null,
-        Value::Integer(number) => Json::from(*number),
-        Value::Boolean(boolean) => Json::from(*boolean),
-        Value::Text(text) => Json::from(text.as_str()),
-        Value::Time(time) => Json::from(time_text(*time)),
-        Value::Json(json) => json.clone(),
-    }
 }
 
 /// The object as JSON, without the keys of the hooks.
@@ -42,7 +30,7 @@ pub(crate) fn render(loaded: &LoadedObject, view: RenderContext<'_>) -> Map<Stri
     json.insert("summary_fields".into(), summaries(loaded, view).into());
     for (field, value) in resource.fields.iter().zip(&record.values) {
         if field.shown && !matches!(field.kind, FieldKind::Id) {
-            let shown = json_value(value);
+            let shown = json_value(field.kind, value);
             json.insert(field.name.into(), if matches!(field.kind, FieldKind::Inputs) { masked(shown) } else { shown });
         }
     }
@@ -109,7 +97,7 @@ pub(crate) fn summary_of(target: &'static Resource, id: i64, values: &[Value]) -
     let mut summary = Map::new();
     summary.insert("id".into(), id.into());
     for (field, value) in summary_fields(target).zip(values) {
-        summary.insert(field.name.into(), json_value(value));
+        summary.insert(field.name.into(), json_value(field.kind, value));
     }
     summary
 }

@@ -6,7 +6,7 @@ use hostler_schema::{Action, Actor, Field, FieldKind, NaturalKeyPart, Resource, 
 use sea_query::{Alias, CaseStatement, Condition, Expr, ExprTrait, JoinType, Query, SelectStatement};
 
 use crate::Record;
-use crate::decode::ENCRYPTED;
+use crate::field_values::{ENCRYPTED, type_of};
 
 /// The alias of the listed resource's table in every query of the engine.
 pub(crate) const ROW: &str = "this";
@@ -61,23 +61,6 @@ pub(crate) struct Selection {
 pub(crate) struct RowDecoder {
     resource: &'static Resource,
     with_visible: bool,
-}
-
-/// The type with which a field of this kind is read.
-pub(crate) fn type_of(kind: FieldKind) -> Type {
-    match kind {
-        FieldKind::Id | FieldKind::Integer | FieldKind::Link(_) => Type::Integer,
-        FieldKind::Boolean => Type::Boolean,
-        FieldKind::Time => Type::Time,
-        FieldKind::Json | FieldKind::Inputs => Type::Json,
-        FieldKind::Text
-        | FieldKind::Email
-        | FieldKind::Uuid
-        | FieldKind::Choice(_)
-        | FieldKind::Digest
-        | FieldKind::Encrypted => Type::Text,
-        FieldKind::Reserved | FieldKind::Computed => Type::Text,
-    }
 }
 
 /// Whether a SELECT reads this field.

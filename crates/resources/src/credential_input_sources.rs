@@ -28,7 +28,7 @@ const INPUT_FIELD_NAME: Field = fields::text("input_field_name")
     .help("The input of the target credential that is looked up.");
 const METADATA: Field = fields::json("metadata")
     .label("Metadata")
-    .default(DefaultValue::EmptyObject)
+    .default(DefaultValue::EMPTY_OBJECT)
     .kept_on_put()
     .help("The parameters of the lookup, as the type of the source credential defines them.");
 const TARGET: Field = fields::link("target_credential", "target_credential_id", || &CREDENTIAL)

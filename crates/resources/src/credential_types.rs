@@ -53,11 +53,11 @@ const MANAGED: Field = fields::boolean("managed")
     .help("Whether the type is part of the server. Managed types cannot be changed.");
 const INPUTS: Field = fields::json("inputs")
     .label("Inputs")
-    .default(DefaultValue::EmptyObject)
+    .default(DefaultValue::EMPTY_OBJECT)
     .kept_on_put()
     .help("The inputs of credentials of this type: a list of fields, and which of them are required.");
 const INJECTORS: Field =
-    fields::json("injectors").label("Injectors").default(DefaultValue::EmptyObject).kept_on_put().help(
+    fields::json("injectors").label("Injectors").default(DefaultValue::EMPTY_OBJECT).kept_on_put().help(
         "The files, environment variables and extra variables that a job receives from a credential of this type.",
     );
 

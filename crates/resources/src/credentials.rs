@@ -45,7 +45,7 @@ pub const MANAGED: Field = fields::boolean("managed")
     .help("Whether the credential is part of the server. Managed credentials cannot be changed.");
 /// The inputs, secret ones encrypted.
 pub const INPUTS: Field =
-    fields::inputs("inputs").label("Inputs").default(DefaultValue::EmptyObject).kept_on_put().help(
+    fields::inputs("inputs").label("Inputs").default(DefaultValue::EMPTY_OBJECT).kept_on_put().help(
         "The inputs that the type defines. Secret ones are shown as $encrypted$; sending $encrypted$ keeps the stored value.",
     );
 /// The namespace of the type.

@@ -79,9 +79,8 @@ const POLICY_MINIMUM: Field = limit(
     "Policy Instance Minimum",
     "The number of instances that new instances fill the group to.",
 );
-const POLICY_LIST: Field = fields::json("policy_instance_list")
+const POLICY_LIST: Field = fields::texts("policy_instance_list")
     .label("Policy Instance List")
-    .items("string")
     .help("The hostnames of the instances that always belong to the group.");
 const POD_SPEC_OVERRIDE: Field = fields::text("pod_spec_override")
     .label("Pod spec override")
@@ -242,9 +241,6 @@ pub struct InstanceGroupHooks;
 #[async_trait]
 impl Hooks for InstanceGroupHooks {
     async fn validate(&self, _engine: &Engine, tx: &mut Transaction, edit: &mut Edit<'_>) -> Result<(), Error> {
-        if *edit.new.get(&POLICY_LIST) == Value::Null {
-            edit.new.set(&POLICY_LIST, Value::Json(Json::Array(vec![])));
-        }
         let mut problems = vec![];
         let mut reject = |field: &Field, message: String| problems.push((field.name.to_owned(), vec![message]));
         let old_name = edit.old.as_ref().map(|old| old.text(&NAME)).unwrap_or_default();
@@ -336,20 +332,10 @@ fn is_mapping(text: &str) -> bool {
         || serde_saphyr::from_str_with_options::<Json>(text, options).is_ok_and(|document| document.is_object())
 }
 
-/// Checks that a value is a list of hostnames of instances, each once. The inner error is the message for the client.
+/// Checks that a list contains hostnames of instances, each once. The inner error is the message for the client.
 async fn check_hostnames(tx: &mut Transaction, list: &Value) -> Result<Result<(), String>, Error> {
-    let names = match list {
-        Value::Json(Json::Array(items)) => {
-            let names: Option<Vec<&str>> = items.iter().map(Json::as_str).collect();
-            let Some(names) = names else { return Ok(Err("Each item must be a hostname.".into())) };
-            names
-        }
-        Value::Json(other) => {
-            let message = format!("Expected a list of items but got type \"{}\".", python_type(other));
-            return Ok(Err(message));
-        }
-        _ => vec![],
-    };
+    let Value::Json(Json::Array(items)) = list else { return Ok(Ok(())) };
+    let names: Vec<&str> = items.iter().filter_map(Json::as_str).collect();
     if names.is_empty() {
         return Ok(Ok(()));
     }
@@ -369,19 +355,6 @@ async fn check_hostnames(tx: &mut Transaction, list: &Value) -> Result<Result<()
         }
     }
     Ok(Ok(()))
-}
-
-/// The name of a JSON type in AWX's messages.
-fn python_type(json: &Json) -> &'static str {
-    match json {
-        Json::Null => "NoneType",
-        Json::Bool(_) => "bool",
-        Json::Number(number) if number.is_f64() => "float",
-        Json::Number(_) => "int",
-        Json::String(_) => "str",
-        Json::Array(_) => "list",
-        Json::Object(_) => "dict",
-    }
 }
 
 /// Adds the hostname of an instance to the policy list of a group that it was associated with, or removes it.

@@ -58,9 +58,8 @@ const MANAGED_BY_POLICY: Field = fields::boolean("managed_by_policy")
     .label("Managed by policy")
     .default(DefaultValue::Boolean(true))
     .help("Whether the policies of instance groups apply to the node.");
-const CAPACITY_ADJUSTMENT: Field = fields::text("capacity_adjustment")
+const CAPACITY_ADJUSTMENT: Field = fields::decimal("capacity_adjustment", 3, 2)
     .label("Capacity adjustment")
-    .type_name("decimal")
     .at_least(0)
     .example("1.0")
     .help("Where the capacity lies between that of the memory (0) and that of the processors (1).");
@@ -113,7 +112,7 @@ const FIELDS: &[Field] = &[
         .help("The share of the capacity that is free."),
     fields::computed("jobs_running").label("Jobs running").type_name("integer").help("How many jobs run on the node."),
     fields::computed("jobs_total").label("Jobs total").type_name("integer").help("How many jobs have run on the node."),
-    text("cpu", "Cpu", "The number of processors.").type_name("decimal"),
+    fields::decimal("cpu", 4, 1).label("Cpu").read_only().help("The number of processors."),
     number("memory", "Memory", "The memory in bytes."),
     number("cpu_capacity", "Cpu capacity", "How many forks the processors allow."),
     number("mem_capacity", "Mem capacity", "How many forks the memory allows."),
@@ -229,12 +228,6 @@ impl Hooks for InstanceHooks {
                 _ => reject(&PEERS, "Expected a list of items.".into()),
             }
         }
-        if edit.changes(&CAPACITY_ADJUSTMENT) {
-            match decimal(edit.new.text(&CAPACITY_ADJUSTMENT)) {
-                Ok(text) => edit.new.set(&CAPACITY_ADJUSTMENT, Value::Text(text)),
-                Err(message) => reject(&CAPACITY_ADJUSTMENT, message.into()),
-            }
-        }
         if problems.is_empty() { Ok(()) } else { Err(Error::Invalid(problems)) }
     }
 
@@ -272,27 +265,6 @@ impl Hooks for InstanceHooks {
         }
         Ok(())
     }
-}
-
-/// A number of at most three digits, two of them after the point, in the form in which it is stored.
-fn decimal(text: &str) -> Result<String, &'static str> {
-    let (negative, digits) = text.strip_prefix('-').map_or((false, text), |digits| (true, digits));
-    let (whole, rest) = digits.split_once('.').unwrap_or((digits, ""));
-    let is_number = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
-    if !is_number(whole) || !is_number(rest) || (whole.is_empty() && rest.is_empty()) {
-        return Err("A valid number is required.");
-    }
-    if negative && digits.bytes().any(|byte| (b'1'..=b'9').contains(&byte)) {
-        return Err("Ensure this value is greater than or equal to 0.");
-    }
-    let whole = whole.trim_start_matches('0');
-    if rest.len() > 2 {
-        return Err("Ensure that there are no more than 2 decimal places.");
-    }
-    if whole.len() > 1 {
-        return Err("Ensure that there are no more than 3 digits in total.");
-    }
-    Ok(format!("{}.{rest:0<2}", if whole.is_empty() { "0" } else { whole }))
 }
 
 /// Creates the instance of this node.
@@ -334,19 +306,4 @@ pub async fn create(engine: &Engine, tx: &mut Transaction) -> Result<i64, hostle
         ])
         .to_owned();
     tx.insert(&insert).await
-}
-
-#[cfg(test)]
-mod tests {
-    use super::decimal;
-
-    #[test]
-    fn decimals_have_two_places() {
-        for (text, stored) in [("1.5", "1.50"), ("0", "0.00"), ("-0", "0.00"), (".5", "0.50"), ("01.25", "1.25")] {
-            assert_eq!(decimal(text).as_deref(), Ok(stored), "{text}");
-        }
-        for text in ["x", "", ".", "-1", "1.234", "12", "1e3", "1.5.0", "NaN"] {
-            assert!(decimal(text).is_err(), "{text}");
-        }
-    }
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use hostler_database::{Database, Location, Type};
 use hostler_resources::REGISTRY;
-use hostler_schema::{Action, Actor, FieldKind, Join, NaturalKeyPart, Policy, Resource, column};
+use hostler_schema::{Action, Actor, DefaultValue, FieldKind, Join, NaturalKeyPart, Policy, Resource, column};
 use hostler_testkit::database::PostgresDatabase;
 use sea_query::{Alias, Query};
 
@@ -66,13 +66,12 @@ fn descriptions_refer_to_what_exists() {
             assert!(resource.field(name).is_some(), "{}: the unknown field {name} is part of the name", resource.name);
         }
         for field in resource.fields {
-            if let FieldKind::Link(target) = field.kind {
-                assert!(
-                    REGISTRY.by_name(target().name).is_some(),
-                    "{}.{} links to a stranger",
-                    resource.name,
-                    field.name
-                );
+            let place = format!("{}.{}", resource.name, field.name);
+            if let Some(target) = field.kind.target() {
+                assert!(REGISTRY.by_name(target.name).is_some(), "{place} links to an unregistered resource");
+            }
+            if let Some(DefaultValue::Json(document)) = field.default {
+                assert!(serde_json::from_str::<serde_json::Value>(document).is_ok(), "{place}: the default is no JSON");
             }
         }
         for sublist in resource.sublists {

@@ -1,71 +1,6 @@
-use crate::Resource;
+use serde_json::{Map, Value as Json};
 
-/// The kind of a field's values. It determines storage, parsing, filters and serialization.
-#[derive(Clone, Copy, Debug)]
-pub enum FieldKind {
-    /// The integer primary key.
-    Id,
-    /// Text.
-    Text,
-    /// An email address, or empty.
-    Email,
-    /// True or false.
-    Boolean,
-    /// A 64-bit integer.
-    Integer,
-    /// A time in UTC, with microseconds.
-    Time,
-    /// A JSON document, stored as text.
-    Json,
-    /// A UUID, stored as text.
-    Uuid,
-    /// One of a fixed set of values, each with its label.
-    Choice(&'static [(&'static str, &'static str)]),
-    /// The id of an object of another resource.
-    Link(fn() -> &'static Resource),
-    /// A link to a kind of object that is not implemented yet: always null, and any id in a request is rejected as one
-    /// that does not exist.
-    Reserved,
-    /// A secret that is stored as a digest: write-only, rejected in filters, masked in the activity stream.
-    Digest,
-    /// A secret that is stored encrypted and bound to its row, because it must be read back: write-only, shown as
-    /// `$encrypted$` if it is set, rejected in filters, masked in the activity stream. Its column is `TEXT NOT NULL
-    /// DEFAULT ''`; the empty text means that no secret is set.
-    Encrypted,
-    /// A JSON object with secrets among its values, which the resource's hooks encrypt before they are stored: masked
-    /// in responses and in the activity stream, rejected in filters.
-    Inputs,
-    /// A value that a hook computes, without a column.
-    Computed,
-}
-
-impl FieldKind {
-    /// Whether responses must not contain values of this kind.
-    pub const fn is_secret(&self) -> bool {
-        matches!(self, FieldKind::Digest | FieldKind::Encrypted)
-    }
-
-    /// Whether values of this kind contain secrets, which filters must not compare and the activity stream must not
-    /// show.
-    pub const fn contains_secrets(&self) -> bool {
-        self.is_secret() || matches!(self, FieldKind::Inputs)
-    }
-}
-
-/// The default of a field in POST.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum DefaultValue {
-    /// A text.
-    Text(&'static str),
-    /// A boolean.
-    Boolean(bool),
-    /// An integer.
-    Integer(i64),
-    /// Null, if OPTIONS shows it as default.
-    Null,
-    /// An empty JSON object.
-    EmptyObject,
-}
+use crate::field_kind::{DefaultValue, FieldKind};
 
 /// The characters that a text field accepts.
 #[derive(Clone, Copy, Debug)]
@@ -129,6 +64,8 @@ pub struct Field {
     pub example: Option<&'static str>,
     /// The type of the items of a list, in OPTIONS.
     pub items: Option<&'static str>,
+    /// More keys of the field in OPTIONS.
+    pub details: Option<fn() -> Map<String, Json>>,
 }
 
 impl Field {
@@ -159,6 +96,7 @@ impl Field {
             recorded: true,
             example: None,
             items: None,
+            details: None,
         }
     }
     /// Sets the label.
@@ -269,6 +207,11 @@ impl Field {
         self.items = Some(type_name);
         self
     }
+    /// OPTIONS shows these keys too.
+    pub const fn details(mut self, details: fn() -> Map<String, Json>) -> Self {
+        self.details = Some(details);
+        self
+    }
     /// Sets the minimum number. The maximum is that of AWX's integer columns, which OPTIONS does not show.
     pub const fn at_least(mut self, least: i64) -> Self {
         self.range = Some((least, i32::MAX as i64));
@@ -308,8 +251,9 @@ impl Field {
 
 /// Constructors of fields, one for each kind, to be imported together.
 pub mod fields {
-    use super::{Field, FieldKind};
+    use super::Field;
     use crate::Resource;
+    use crate::field_kind::{FieldKind, JsonShape};
 
     /// The primary key.
     pub const fn id() -> Field {
@@ -334,13 +278,25 @@ pub mod fields {
     pub const fn integer(name: &'static str) -> Field {
         Field::new(name, FieldKind::Integer)
     }
+    /// A decimal number with at most this number of digits, this number of them after the point.
+    pub const fn decimal(name: &'static str, digits: u8, places: u8) -> Field {
+        Field::new(name, FieldKind::Decimal { digits, places })
+    }
     /// A time.
     pub const fn time(name: &'static str) -> Field {
         Field::new(name, FieldKind::Time)
     }
-    /// A JSON document.
+    /// Any JSON document.
     pub const fn json(name: &'static str) -> Field {
-        Field::new(name, FieldKind::Json)
+        Field::new(name, FieldKind::Json(JsonShape::Any))
+    }
+    /// A JSON object.
+    pub const fn object(name: &'static str) -> Field {
+        Field::new(name, FieldKind::Json(JsonShape::Object))
+    }
+    /// A list of texts.
+    pub const fn texts(name: &'static str) -> Field {
+        Field::new(name, FieldKind::Json(JsonShape::Texts)).items("string")
     }
     /// A UUID.
     pub const fn uuid(name: &'static str) -> Field {

@@ -6,12 +6,14 @@
 
 mod access;
 mod field;
+mod field_kind;
 mod relation;
 mod resource;
 mod role;
 
 pub use access::{Access, Action, Actor, Draft, LdapManagedFields, Policy, Rule};
-pub use field::{Charset, DefaultValue, Field, FieldKind, fields};
+pub use field::{Charset, Field, fields};
+pub use field_kind::{ColumnType, DefaultValue, FieldKind, JsonShape};
 pub use relation::{Association, Join, Post, Relation, RelationSearch, Sublist};
 pub use resource::{NaturalKeyPart, Resource, Summary, UniqueConstraint, Variants};
 pub use role::{ImpliedBy, ObjectRole, Singleton};

@@ -1,4 +1,4 @@
-use crate::{Access, Field, FieldKind, ObjectRole, Relation, Sublist};
+use crate::{Access, Field, ObjectRole, Relation, Sublist};
 
 /// One part of the natural key that forms a named URL.
 #[derive(Clone, Copy)]
@@ -231,10 +231,7 @@ impl Resource {
     /// The column of the stored link with this key, and its target.
     pub fn link(&self, name: &str) -> Option<(&'static str, &'static Resource)> {
         let field = self.field(name).filter(|field| field.is_stored())?;
-        match field.kind {
-            FieldKind::Link(target) => Some((field.column, target())),
-            _ => None,
-        }
+        Some((field.column, field.kind.target()?))
     }
 }
 

@@ -49,6 +49,16 @@ fn fixed_fields_of_an_instance_cannot_be_changed(backend: Backend) {
     }
     let changed = admin.patch(NODE, json!({"capacity_adjustment": 0.5, "enabled": false})).expect(200).json();
     assert_eq!((&changed["capacity_adjustment"], &changed["enabled"]), (&json!("0.50"), &json!(false)));
+    for (filter, count) in [("__lt=0.75", 1), ("=0.5", 1), ("=0.50", 1), ("__gt=0.5", 0), ("__in=1,0.5", 1)] {
+        let list = format!("/api/v2/instances/?capacity_adjustment{filter}&order_by=-capacity_adjustment");
+        assert_eq!(admin.results(&list).len(), count, "{filter}");
+    }
+    for filter in ["=x", "=0.505", "__startswith=0"] {
+        admin.get(&format!("/api/v2/instances/?capacity_adjustment{filter}")).expect(400);
+    }
+    for precise in ["0.505", "10", "1e-1"] {
+        admin.patch(NODE, json!({"capacity_adjustment": precise})).expect(400);
+    }
     let put = admin.put(NODE, &changed).expect(200).json();
     assert_eq!(put["node_type"], "hybrid");
 }

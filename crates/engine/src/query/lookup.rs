@@ -1,7 +1,7 @@
 //! Comparisons of a column with the value of a parameter.
 
 use hostler_database::{Dialect, TextLookup};
-use hostler_schema::{Field, FieldKind, column};
+use hostler_schema::{ColumnType, Field, FieldKind, column};
 use sea_query::{Expr, ExprTrait, Value};
 
 use super::limits::{Budget, check_text};
@@ -58,6 +58,11 @@ pub(super) struct Leaf {
 pub(super) enum Class {
     Text,
     Integer,
+    /// A decimal number, stored as an integer without its point.
+    Decimal {
+        /// The number of digits after the point.
+        places: u8,
+    },
     Boolean,
     Time,
     /// The id of another object: it can be compared, but has no text lookups.
@@ -69,20 +74,13 @@ impl Leaf {
     pub const RELATED: Leaf = Leaf { column: "id", class: Class::Link, nullable: true };
 
     pub fn of(field: &Field) -> Leaf {
-        let class = match field.kind {
-            FieldKind::Id | FieldKind::Integer => Class::Integer,
-            FieldKind::Boolean => Class::Boolean,
-            FieldKind::Time => Class::Time,
-            FieldKind::Link(_) | FieldKind::Reserved => Class::Link,
-            FieldKind::Text
-            | FieldKind::Email
-            | FieldKind::Json
-            | FieldKind::Inputs
-            | FieldKind::Uuid
-            | FieldKind::Choice(_)
-            | FieldKind::Digest
-            | FieldKind::Encrypted
-            | FieldKind::Computed => Class::Text,
+        let class = match (field.kind, field.kind.column_type()) {
+            (FieldKind::Link(_) | FieldKind::Reserved, _) => Class::Link,
+            (FieldKind::Decimal { places, .. }, _) => Class::Decimal { places },
+            (_, ColumnType::Integer) => Class::Integer,
+            (_, ColumnType::Boolean) => Class::Boolean,
+            (_, ColumnType::Time) => Class::Time,
+            (_, ColumnType::Text | ColumnType::Json) => Class::Text,
         };
         let column = if field.is_stored() { field.column } else { "" };
         Leaf { column, class, nullable: field.nullable || class == Class::Link }
@@ -166,6 +164,7 @@ fn text_test(leaf: Leaf, lookup: TextLookup, text: &str, budget: &mut Budget) ->
         Class::Link => {
             return Err(QueryError::bad(format!("Related Field got invalid lookup: {}", word(lookup))));
         }
+        Class::Decimal { .. } => return Err(unsupported(lookup, "DecimalField")),
         Class::Boolean => return Err(unsupported(lookup, "BooleanField")),
         Class::Time => return Err(unsupported(lookup, "DateTimeField")),
     }
@@ -200,6 +199,7 @@ fn convert(leaf: Leaf, text: &str) -> Result<Option<Value>, QueryError> {
     Ok(Some(match leaf.class {
         Class::Text => text.into(),
         Class::Integer => value::integer(text)?.into(),
+        Class::Decimal { places } => value::decimal(text, places)?.into(),
         Class::Link => value::literal(text)?.into(),
         Class::Boolean => value::boolean(text)?.into(),
         Class::Time => value::time(text)?.into(),

@@ -4,6 +4,7 @@ use jiff::civil::{Date, Time};
 use jiff::{Timestamp, tz::Offset};
 
 use super::QueryError;
+use crate::scalars::DecimalDigits;
 
 const DATE_FORMAT: &str = "YYYY-MM-DD";
 const TIME_FORMAT: &str = "YYYY-MM-DD HH:MM[:ss[.uuuuuu]][TZ]";
@@ -29,6 +30,14 @@ pub(super) fn integer(text: &str) -> Result<i64, QueryError> {
         } else {
             QueryError::value(text, "value must be an integer.")
         }
+    })
+}
+
+/// A decimal number without its point, with this number of places.
+pub(super) fn decimal(text: &str, places: u8) -> Result<i64, QueryError> {
+    let number = DecimalDigits::parse(text).ok_or_else(|| QueryError::value(text, "value must be a decimal number."))?;
+    number.scaled(places).ok_or_else(|| {
+        QueryError::value(text, &format!("value must have at most {places} decimal places and fit into 64 bits."))
     })
 }
 

@@ -4,8 +4,8 @@ use hostler_database::{Transaction, Type, Value};
 use hostler_schema::{FieldKind, Resource, UniqueConstraint, column};
 use sea_query::{Alias, ExprTrait, Query};
 
-use super::sql_value;
-use crate::decode::{Problems, is_email, no_such};
+use crate::decode::Problems;
+use crate::field_values::{is_email, no_such, sql_value};
 use crate::select::ROW;
 use crate::{Edit, Engine, Error};
 
@@ -22,12 +22,14 @@ pub(super) async fn check(
         if problems.has(field.name) || !edit.changes(field) {
             continue;
         }
-        match (field.kind, edit.new.get(field)) {
-            (FieldKind::Reserved, Value::Integer(id)) => problems.add(field.name, no_such(&id.to_string())),
-            (FieldKind::Link(target), Value::Integer(id)) if !exists(tx, target(), *id).await? => {
-                problems.add(field.name, no_such(&id.to_string()));
-            }
-            _ => {}
+        let Value::Integer(id) = *edit.new.get(field) else { continue };
+        let exists = match field.kind {
+            FieldKind::Reserved => false,
+            FieldKind::Link(target) => exists(tx, target(), id).await?,
+            _ => true,
+        };
+        if !exists {
+            problems.add(field.name, no_such(&id.to_string()));
         }
     }
     if !problems.0.is_empty() {

@@ -14,6 +14,7 @@ use sea_query::Value as SqlValue;
 use serde_json::{Map, Value as Json};
 
 pub use self::create::CreatedObject;
+use crate::field_values::sql_value;
 use crate::hooks::RenderContext;
 use crate::select::LoadedObject;
 use crate::{Edit, Engine, Error};
@@ -95,21 +96,4 @@ async fn encrypt_secrets(
 /// Whether a field is written: on a new object those that clients write, and of the others those that a hook has set.
 fn is_given(edit: &Edit<'_>, field: &Field) -> bool {
     !edit.is_new() || field.writable || *edit.new.get(field) != Value::Null
-}
-
-/// A value for a statement. NULL has a type too, which PostgreSQL requires.
-pub(crate) fn sql_value(value: &Value, kind: FieldKind) -> SqlValue {
-    match value {
-        Value::Integer(number) => (*number).into(),
-        Value::Boolean(boolean) => (*boolean).into(),
-        Value::Text(text) => text.clone().into(),
-        Value::Time(time) => (*time).into(),
-        Value::Json(json) => json.to_string().into(),
-        Value::Null => match kind {
-            FieldKind::Id | FieldKind::Integer | FieldKind::Link(_) => SqlValue::BigInt(None),
-            FieldKind::Boolean => SqlValue::Bool(None),
-            FieldKind::Time => SqlValue::JiffTimestamp(None),
-            _ => SqlValue::String(None),
-        },
-    }
 }

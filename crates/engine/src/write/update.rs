@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use hostler_database::{Transaction, Value};
-use hostler_schema::{Actor, FieldKind, Resource, Rule, column};
+use hostler_schema::{Actor, Resource, Rule, column};
 use jiff::Timestamp;
 use sea_query::{Alias, ExprTrait, Query};
 use serde_json::{Map, Value as Json};
@@ -191,8 +191,7 @@ async fn check_relink_permission(tx: &mut Transaction, edit: &Edit<'_>) -> Resul
     let Some(old) = &edit.old else { return Ok(()) };
     let resource = edit.new.resource;
     let mut rule = Rule::All;
-    for field in resource.fields.iter().filter(|field| matches!(field.kind, FieldKind::Link(_)) && edit.changes(field))
-    {
+    for field in resource.fields.iter().filter(|field| field.kind.target().is_some() && edit.changes(field)) {
         let (from, to) = (old.integer(field), edit.new.integer(field));
         rule = rule.and(resource.access.relink(edit.actor, field.name, from, to));
     }

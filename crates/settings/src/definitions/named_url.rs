@@ -1,7 +1,7 @@
 //! Settings that describe named URLs. They follow from the resources and are read-only.
 
 use hostler_resources::REGISTRY;
-use hostler_schema::{FieldKind, NaturalKeyPart, Resource};
+use hostler_schema::{NaturalKeyPart, Resource};
 use serde_json::{Map, Value as Json, json};
 
 use super::Category;
@@ -46,8 +46,7 @@ fn fields(resource: &Resource) -> impl Iterator<Item = &'static str> {
 fn links(resource: &Resource) -> impl Iterator<Item = (&'static str, &'static Resource)> {
     resource.natural_key.iter().filter_map(|key| {
         let NaturalKeyPart::Link(name) = key else { return None };
-        let FieldKind::Link(target) = resource.field(name)?.kind else { return None };
-        Some((*name, target()))
+        Some((*name, resource.field(name)?.kind.target()?))
     })
 }
 
