@@ -281,20 +281,6 @@ pub async fn grant_in_transaction(
     write_grant(engine, tx, actor, &role, grantee, true, NamedFirst::Object).await
 }
 
-/// Grants the role of the sub-list to a user who was created through it.
-pub(crate) async fn grant_on_creation(
-    engine: &Engine,
-    tx: &mut Transaction,
-    actor: &Actor,
-    (resource, object): (&'static Resource, i64),
-    field: &str,
-    user: i64,
-) -> Result<(), Error> {
-    let id = engine.object_role((resource, object), field).await?;
-    let role = RoleRow { id, object: Some((resource, object)), field: field.to_owned() };
-    write_grant(engine, tx, actor, &role, Grantee::User(user), true, NamedFirst::Object).await
-}
-
 /// Makes the creator of an object its admin, unless their grants already allow to do everything with it. As in AWX: an
 /// actor who may only add objects could not see their own otherwise.
 pub(crate) async fn grant_to_creator(

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use hostler_database::Value;
+use hostler_database::{Transaction, Value};
 use hostler_schema::{Actor, Post, Resource, Sublist, column};
-use sea_query::{Alias, ExprTrait, Query, Value as SqlValue};
+use sea_query::{Alias, ExprTrait, InsertStatement, Query, Value as SqlValue};
 use serde_json::{Map, Value as Json};
 
 use super::check::{check, collect_messages};
@@ -12,9 +12,10 @@ use super::{UpdateMethod, encrypt_secrets, has_column, stored};
 use crate::decode::{Problems, decode};
 use crate::grants::ADMIN;
 use crate::hooks::SystemWrite;
-use crate::permissions::require;
+use crate::permissions::require_from;
 use crate::read::{Source, load};
-use crate::{AssociationRequest, Edit, Engine, Error, ObjectKey, Record};
+use crate::select::LoadedObject;
+use crate::{AssociationRequest, Edit, Engine, Error, Grantee, ObjectKey, Record};
 use crate::{activity, grants, object_roles};
 
 /// The result of a creation.
@@ -23,6 +24,23 @@ pub struct CreatedObject {
     pub id: i64,
     /// The object as its creator sees it.
     pub json: Map<String, Json>,
+}
+
+/// The parameters of a creation.
+#[derive(Clone, Copy)]
+struct CreateRequest<'a> {
+    resource: &'static Resource,
+    body: &'a Map<String, Json>,
+    /// The sub-list of the POST, whose parent the object is linked to.
+    below: Option<(&'static Resource, i64, &'static Sublist)>,
+    system_write: Option<&'a dyn SystemWrite>,
+}
+
+/// An object that is written, in a transaction that is not committed yet.
+struct NewObject<'a> {
+    edit: Edit<'a>,
+    /// The object as its creator sees it; none if only what follows in the transaction makes it visible.
+    loaded: Option<LoadedObject>,
 }
 
 impl Engine {
@@ -37,7 +55,7 @@ impl Engine {
         body: &Map<String, Json>,
         below: Option<(&'static Resource, i64, &'static Sublist)>,
     ) -> Result<CreatedObject, Error> {
-        self.create_by(actor, resource, body, below, None).await
+        self.create_by(actor, CreateRequest { resource, body, below, system_write: None }).await
     }
 
     /// Creates an object in the actor's name, without checking the actor's own permission to create it.
@@ -51,44 +69,40 @@ impl Engine {
         body: &Map<String, Json>,
         system_write: &dyn SystemWrite,
     ) -> Result<CreatedObject, Error> {
-        self.create_by(actor, resource, body, None, Some(system_write)).await
+        self.create_by(actor, CreateRequest { resource, body, below: None, system_write: Some(system_write) }).await
     }
 
-    async fn create_by(
+    /// Creates an object as part of a larger transaction and returns its id. The hook `prepare`, which may be slow, runs
+    /// in the transaction.
+    ///
+    /// # Errors
+    /// As [`Engine::create`]; [`Error::Internal`] for a resource that is a view of other rows.
+    pub async fn create_in_transaction(
         &self,
+        tx: &mut Transaction,
         actor: &Actor,
         resource: &'static Resource,
         body: &Map<String, Json>,
-        below: Option<(&'static Resource, i64, &'static Sublist)>,
-        system_write: Option<&dyn SystemWrite>,
-    ) -> Result<CreatedObject, Error> {
+    ) -> Result<i64, Error> {
+        let request = CreateRequest { resource, body, below: None, system_write: None };
+        let (mut edit, mut problems) = new_edit(actor, request);
+        require_create(&mut Source::Transaction(tx), &edit).await?;
+        self.prepare_new(&mut edit, &mut problems).await?;
+        Ok(self.write_new(tx, edit, problems, request).await?.edit.new.id)
+    }
+
+    async fn create_by(&self, actor: &Actor, request: CreateRequest<'_>) -> Result<CreatedObject, Error> {
+        let CreateRequest { resource, below, .. } = request;
         let hooks = self.registry.hooks(resource);
-        if let Some(made) = hooks.create_override(self, actor, body).await {
+        if let Some(made) = hooks.create_override(self, actor, request.body).await {
             let id = made?;
             let shown = self.show(actor, resource, &ObjectKey::Id(id)).await;
             let (json, _) = shown.map_err(Error::after_change)?;
             return Ok(CreatedObject { id, json });
         }
-        let mut body = body.clone();
-        if let Some((_, parent, Sublist { post: Post::Create(field), .. })) = below {
-            body.insert((*field).into(), parent.into());
-        }
-        let mut edit = Edit {
-            actor,
-            old: None,
-            new: Record::empty(resource),
-            replaces: false,
-            secrets: BTreeMap::new(),
-            digests: BTreeMap::new(),
-            revealed: BTreeMap::new(),
-        };
-        let mut problems = Problems::default();
-        decode(&mut edit, &body, UpdateMethod::Put, &mut problems);
-        if let Some(system_write) = system_write {
-            system_write.prefill(&mut edit);
-        }
-
+        let (mut edit, mut problems) = new_edit(actor, request);
         // Permission errors come first, because other errors could reveal something.
+        let mut source = Source::Database(&self.database);
         match below {
             // An actor who may grant the role of the sub-list may create users there.
             Some((parent, id, Sublist { post: Post::Grant(_), .. })) => {
@@ -96,88 +110,34 @@ impl Engine {
             }
             Some((parent, id, Sublist { post: Post::Associate(_), .. })) => {
                 self.require_change(actor, (parent, id)).await?;
-                require_create(self, actor, &edit).await?;
+                require_create(&mut source, &edit).await?;
             }
-            _ if system_write.is_some() => {}
-            _ => require_create(self, actor, &edit).await?,
+            _ if request.system_write.is_some() => {}
+            _ => require_create(&mut source, &edit).await?,
         }
-        hooks.authorize(&edit)?;
-        hooks.prepare(self, &mut edit).await.or_else(|failure| collect_messages(failure, &mut problems))?;
+        self.prepare_new(&mut edit, &mut problems).await?;
 
         let mut tx = self.database.begin().await?;
-        check(self, &mut tx, &mut edit, problems).await?;
-        let now = self.clock.now();
-        let (mut columns, mut values) = stored(&edit);
-        if let Some((name, value)) = resource.own_type() {
-            columns.push(name);
-            values.push(value.into());
-        }
-        if resource.editable {
-            columns.push("version");
-            values.push(1i64.into());
-        }
-        if resource.shared_type.is_some() {
-            columns.push("ansible_id");
-            values.push(uuid::Uuid::new_v4().to_string().into());
-        }
-        for name in ["created", "modified"].into_iter().filter(|name| has_column(resource, name)) {
-            columns.push(name);
-            values.push(now.into());
-        }
-        if resource.audited {
-            columns.extend(["created_by_id", "modified_by_id"]);
-            values.extend([SqlValue::from(actor.user()), actor.user().into()]);
-        }
-        let insert = Query::insert()
-            .into_table(Alias::new(resource.stored_in()))
-            .columns(columns.into_iter().map(Alias::new))
-            .values_panic(values.into_iter().map(Into::into))
-            .to_owned();
-        let id = tx.insert(&insert).await?;
-        edit.new.id = id;
-        if let Some(field) = resource.field("id") {
-            edit.new.set(field, Value::Integer(id));
-        }
-        // Each ciphertext is bound to the row, whose id exists only now.
-        let secrets = encrypt_secrets(self, &mut tx, &edit, id).await?;
-        if !secrets.is_empty() {
-            let mut update = Query::update();
-            update.table(Alias::new(resource.stored_in())).and_where(column(resource.stored_in(), "id").eq(id));
-            update.values(secrets.into_iter().map(|(name, text)| (Alias::new(name), text.into())));
-            tx.execute_inline(&update).await?;
-        }
-        object_roles::create(&mut tx, resource, id).await?;
-        activity::record_edit(self, &mut tx, &edit, id).await?;
-        hooks.after_save(self, &mut tx, &edit, id).await?;
-        if let Some(system_write) = system_write {
-            system_write.consume(self, &mut tx, actor, id).await?;
-        }
-
-        // As in AWX, `user_capabilities` are those before the object is added to the parent of the sub-list.
-        let mut loaded = match load(self, &mut Source::Transaction(&mut tx), resource, &ObjectKey::Id(id), actor).await
-        {
-            Ok(loaded) => Some(loaded),
-            Err(Error::Forbidden(_)) => None,
-            Err(failure) => return Err(failure),
-        };
-        if !loaded.as_ref().is_some_and(|loaded| loaded.changeable) && resource.role(ADMIN).is_some() {
-            grants::grant_to_creator(self, &mut tx, actor, resource, id).await?;
-            loaded = Some(load(self, &mut Source::Transaction(&mut tx), resource, &ObjectKey::Id(id), actor).await?);
-        }
-        if let Some((parent, parent_id, sublist @ Sublist { post: Post::Associate(association), .. })) = below {
-            let request = AssociationRequest { id, attach: true };
-            self.registry.hooks(parent).check_association(self, &mut tx, parent_id, sublist, id).await?;
-            self.write_association(&mut tx, actor, (parent, parent_id), sublist, association, request).await?;
-        }
-        if let Some((parent, parent_id, Sublist { post: Post::Grant(role), .. })) = below {
-            grants::grant_on_creation(self, &mut tx, actor, (parent, parent_id), role, id).await?;
+        let NewObject { edit, loaded } = self.write_new(&mut tx, edit, problems, request).await?;
+        let id = edit.new.id;
+        match below {
+            Some((parent, parent_id, sublist @ Sublist { post: Post::Associate(association), .. })) => {
+                let request = AssociationRequest { id, attach: true };
+                self.registry.hooks(parent).check_association(self, &mut tx, parent_id, sublist, id).await?;
+                self.write_association(&mut tx, actor, (parent, parent_id), sublist, association, request).await?;
+            }
+            Some((parent, parent_id, Sublist { post: Post::Grant(role), .. })) => {
+                let object = (parent, parent_id);
+                grants::grant_in_transaction(self, &mut tx, actor, object, role, Grantee::User(id)).await?;
+            }
+            _ => {}
         }
         tx.commit().await?;
 
         let loaded = match loaded {
             Some(loaded) => loaded,
             None => {
-                let seen = load(self, &mut Source::Database(&self.database), resource, &ObjectKey::Id(id), actor).await;
+                let seen = load(self, &mut source, resource, &ObjectKey::Id(id), actor).await;
                 seen.map_err(Error::after_change)?
             }
         };
@@ -185,12 +145,115 @@ impl Engine {
         hooks.extend_created(&edit, &mut json);
         Ok(CreatedObject { id, json })
     }
+
+    /// Runs the hooks before the transaction.
+    async fn prepare_new(&self, edit: &mut Edit<'_>, problems: &mut Problems) -> Result<(), Error> {
+        let hooks = self.registry.hooks(edit.new.resource);
+        hooks.authorize(edit)?;
+        hooks.prepare(self, edit).await.or_else(|failure| collect_messages(failure, problems))
+    }
+
+    /// Checks and writes the row, its secrets, its roles, the activity entry and the grant of its creator.
+    async fn write_new<'a>(
+        &self,
+        tx: &mut Transaction,
+        mut edit: Edit<'a>,
+        problems: Problems,
+        request: CreateRequest<'_>,
+    ) -> Result<NewObject<'a>, Error> {
+        let (actor, resource) = (edit.actor, request.resource);
+        check(self, tx, &mut edit, problems).await?;
+        let id = tx.insert(&insertion(self, &edit)).await?;
+        edit.new.id = id;
+        if let Some(field) = resource.field("id") {
+            edit.new.set(field, Value::Integer(id));
+        }
+        // Each ciphertext is bound to the row, whose id exists only now.
+        let secrets = encrypt_secrets(self, tx, &edit, id).await?;
+        if !secrets.is_empty() {
+            let mut update = Query::update();
+            update.table(Alias::new(resource.stored_in())).and_where(column(resource.stored_in(), "id").eq(id));
+            update.values(secrets.into_iter().map(|(name, text)| (Alias::new(name), text.into())));
+            tx.execute_inline(&update).await?;
+        }
+        object_roles::create(tx, resource, id).await?;
+        activity::record_edit(self, tx, &edit, id).await?;
+        self.registry.hooks(resource).after_save(self, tx, &edit, id).await?;
+        if let Some(system_write) = request.system_write {
+            system_write.consume(self, tx, actor, id).await?;
+        }
+        // As in AWX, `user_capabilities` are those before the object is added to the parent of the sub-list.
+        let mut loaded = match load(self, &mut Source::Transaction(tx), resource, &ObjectKey::Id(id), actor).await {
+            Ok(loaded) => Some(loaded),
+            Err(Error::Forbidden(_)) => None,
+            Err(failure) => return Err(failure),
+        };
+        if !loaded.as_ref().is_some_and(|loaded| loaded.changeable) && resource.role(ADMIN).is_some() {
+            grants::grant_to_creator(self, tx, actor, resource, id).await?;
+            loaded = Some(load(self, &mut Source::Transaction(tx), resource, &ObjectKey::Id(id), actor).await?);
+        }
+        Ok(NewObject { edit, loaded })
+    }
+}
+
+/// The edit of a new object with the values of the request, and what is wrong with them.
+fn new_edit<'a>(actor: &'a Actor, request: CreateRequest<'_>) -> (Edit<'a>, Problems) {
+    let mut body = request.body.clone();
+    if let Some((_, parent, Sublist { post: Post::Create(field), .. })) = request.below {
+        body.insert((*field).into(), parent.into());
+    }
+    let mut edit = Edit {
+        actor,
+        old: None,
+        new: Record::empty(request.resource),
+        replaces: false,
+        secrets: BTreeMap::new(),
+        digests: BTreeMap::new(),
+        revealed: BTreeMap::new(),
+    };
+    let mut problems = Problems::default();
+    decode(&mut edit, &body, UpdateMethod::Put, &mut problems);
+    if let Some(system_write) = request.system_write {
+        system_write.prefill(&mut edit);
+    }
+    (edit, problems)
+}
+
+/// The statement that inserts the row of a new object.
+fn insertion(engine: &Engine, edit: &Edit<'_>) -> InsertStatement {
+    let resource = edit.new.resource;
+    let now = engine.clock.now();
+    let (mut columns, mut values) = stored(edit);
+    if let Some((name, value)) = resource.own_type() {
+        columns.push(name);
+        values.push(value.into());
+    }
+    if resource.editable {
+        columns.push("version");
+        values.push(1i64.into());
+    }
+    if resource.shared_type.is_some() {
+        columns.push("ansible_id");
+        values.push(uuid::Uuid::new_v4().to_string().into());
+    }
+    for name in ["created", "modified"].into_iter().filter(|name| has_column(resource, name)) {
+        columns.push(name);
+        values.push(now.into());
+    }
+    if resource.audited {
+        columns.extend(["created_by_id", "modified_by_id"]);
+        values.extend([SqlValue::from(edit.actor.user()), edit.actor.user().into()]);
+    }
+    Query::insert()
+        .into_table(Alias::new(resource.stored_in()))
+        .columns(columns.into_iter().map(Alias::new))
+        .values_panic(values.into_iter().map(Into::into))
+        .to_owned()
 }
 
 /// Fails unless the actor may create an object with these links.
-async fn require_create(engine: &Engine, actor: &Actor, edit: &Edit<'_>) -> Result<(), Error> {
+async fn require_create(source: &mut Source<'_>, edit: &Edit<'_>) -> Result<(), Error> {
     let new = &edit.new;
     let links = |name: &str| new.resource.field(name).and_then(|field| new.integer(field));
-    let rule = new.resource.access.create(actor, &links);
-    require(engine, actor, rule).await
+    require_from(source, edit.actor, new.resource.access.create(edit.actor, &links)).await
 }
