@@ -95,6 +95,31 @@ pub fn has_role_or_permission(
     }
 }
 
+/// The rows whose organization gives `actor` one of these roles, or on which a custom role definition allows `action`:
+/// for resources without roles of their own.
+pub fn has_organization_role_or_permission(
+    resource: &'static Resource,
+    organizations: &'static Resource,
+    roles: &[&'static str],
+    action: &str,
+    actor: &Actor,
+    row: &str,
+) -> Rule {
+    let implying: Vec<ImplyingRoles> = roles.iter().map(|role| implying_roles(organizations, role)).collect();
+    let by_auditor = implying.iter().any(|roles| roles.system.contains(&Singleton::Auditor));
+    if actor.is_superuser || (actor.is_system_auditor && by_auditor) {
+        return Rule::All;
+    }
+    let by_definition = by_definition(resource, &resource.permission(action), row);
+    match resource.organization_column() {
+        Some(link) => {
+            let roles: Vec<&'static str> = implying.into_iter().flat_map(|roles| roles.own).collect();
+            Rule::When(column(row, link).in_subquery(objects_with_role(organizations.name, &roles))).or(by_definition)
+        }
+        None => by_definition,
+    }
+}
+
 /// The rows for which a custom role definition gives the actor this permission,
 /// on the object itself or on its organization.
 fn by_definition(resource: &'static Resource, permission: &str, row: &str) -> Rule {

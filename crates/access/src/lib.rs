@@ -14,9 +14,9 @@ mod user_grants;
 pub use by_parent::{ByParent, OnParent};
 pub use by_variant::ByVariant;
 pub use grants::{
-    can_create_in_organization, has_role, has_role_on, has_role_or_permission, has_role_or_permission_on,
-    is_organization_admin, objects_with_permission, objects_with_permission_of, objects_with_role,
-    objects_with_role_of, rule_on_object, teams_of_user, users_with_role,
+    can_create_in_organization, has_organization_role_or_permission, has_role, has_role_on, has_role_or_permission,
+    has_role_or_permission_on, is_organization_admin, objects_with_permission, objects_with_permission_of,
+    objects_with_role, objects_with_role_of, rule_on_object, teams_of_user, users_with_role,
 };
 pub use graph::{ImplyingRoles, implication_path, implied_roles, implying_roles};
 pub use user_grants::with_user_grants;

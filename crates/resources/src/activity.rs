@@ -11,8 +11,8 @@ use sea_query::{Alias, Asterisk, Condition, Expr, ExprTrait, Func, Query, Select
 use serde_json::{Map, Value as Json};
 
 use crate::{
-    APPLICATION, CREDENTIAL, CREDENTIAL_TYPE, EXECUTION_ENVIRONMENT, INSTANCE, INSTANCE_GROUP, LABEL, ORGANIZATION,
-    PROJECT, REGISTRY, ROLE, TEAM, TOKEN, USER,
+    APPLICATION, CREDENTIAL, CREDENTIAL_TYPE, EXECUTION_ENVIRONMENT, INSTANCE, INSTANCE_GROUP, LABEL,
+    NOTIFICATION_TEMPLATE, ORGANIZATION, PROJECT, REGISTRY, ROLE, TEAM, TOKEN, USER,
 };
 
 const OPERATIONS: &[(&str, &str)] = &[
@@ -76,7 +76,8 @@ pub static ACTIVITY: Resource = Resource {
     detail_title: "Activity Stream Detail",
     description: "What was done, when and by which user. Secrets are not recorded. Users see their own entries, those about \
                   teams, projects, credentials and applications that they see, and those about organizations that they \
-                  administer or audit, with their members, labels and execution environments.",
+                  administer or audit, with their members, labels, execution environments and notification \
+                  templates.",
     table: "activity",
     relations: &[
         Relation::new("actor", || &USER, Join::Column("actor_id")).offered_below_objects(),
@@ -89,6 +90,7 @@ pub static ACTIVITY: Resource = Resource {
         about("role", || &ROLE),
         about("label", || &LABEL),
         about("execution_environment", || &EXECUTION_ENVIRONMENT),
+        about("notification_template", || &NOTIFICATION_TEMPLATE),
         about("instance_group", || &INSTANCE_GROUP),
         about("instance", || &INSTANCE),
         about("o_auth2_application", || &APPLICATION),
@@ -110,7 +112,7 @@ struct ActivityAccess;
 
 impl Access for ActivityAccess {
     /// Superusers and system auditors see all entries. Others see an entry if it is about an organization that they
-    /// administer or audit, or a label, execution environment or member of it; about a team, project, credential,
+    /// administer or audit, or a label, execution environment, notification template or member of it; about a team, project, credential,
     /// application or token that they can read; about themselves, or done by themselves; but never if it is also about
     /// an organization, team, project, credential or instance group that is hidden from them.
     fn rows(&self, actor: &Actor, action: Action, row: &str) -> Rule {
@@ -156,6 +158,7 @@ impl Access for ActivityAccess {
             Some(about(ORGANIZATION.name, linked_to(audited()))),
             of_audited(&LABEL, "organization_id"),
             of_audited(&EXECUTION_ENVIRONMENT, "organization_id"),
+            of_audited(&NOTIFICATION_TEMPLATE, "organization_id"),
             Some(about(USER.name, linked_to(members))),
             Some(about(USER.name, column("link", "object_id").eq(actor.id))),
             readable(&TEAM, teams),

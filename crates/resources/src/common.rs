@@ -10,8 +10,8 @@ use sea_query::{Alias, Expr, ExprTrait, Query, UnionType};
 
 use crate::users::USER;
 
-/// The types of objects on which roles are granted. Execution environments have no roles of their own: they are granted
-/// by role definitions only.
+/// The types of objects on which roles are granted. Execution environments and notification templates have no roles of
+/// their own: they are granted by role definitions only.
 pub const TYPES_WITH_ROLES: &[fn() -> &'static Resource] = &[
     || &crate::ORGANIZATION,
     || &crate::TEAM,
@@ -19,6 +19,7 @@ pub const TYPES_WITH_ROLES: &[fn() -> &'static Resource] = &[
     || &crate::CREDENTIAL,
     || &crate::EXECUTION_ENVIRONMENT,
     || &crate::INSTANCE_GROUP,
+    || &crate::NOTIFICATION_TEMPLATE,
 ];
 
 /// When the object was created.

@@ -18,7 +18,7 @@ use crate::credentials::{
 };
 use crate::{
     CREDENTIAL, CREDENTIAL_INPUT_SOURCE, EXECUTION_ENVIRONMENT, INSTANCE_GROUP, ORGANIZATION, PROJECT, TEAM, USER,
-    credential_input_sources,
+    credential_input_sources, encrypted_inputs,
 };
 
 /// Checks and encrypts inputs, and grants the roles of a new credential's owner.
@@ -93,7 +93,7 @@ impl Hooks for CredentialHooks {
         if !edit.is_new() {
             return Ok(());
         }
-        credential_inputs::encrypt_new(engine, tx, edit, &INPUTS, id).await?;
+        encrypted_inputs::encrypt_new(engine, tx, edit, &INPUTS, id).await?;
         if let Some(user) = edit.new.integer(&OWNING_USER) {
             grant_in_transaction(engine, tx, edit.actor, (&CREDENTIAL, id), "admin_role", Grantee::User(user)).await?;
         }
@@ -186,7 +186,7 @@ impl Hooks for CredentialHooks {
             Some(organization) => body.insert(ORGANIZATION_LINK.name.into(), organization.into()),
             None => body.insert(OWNING_USER.name.into(), actor.id.into()),
         };
-        body.insert(INPUTS.name.into(), credential_inputs::decrypted(engine, original, &INPUTS)?.into());
+        body.insert(INPUTS.name.into(), encrypted_inputs::decrypted(engine, original, &INPUTS)?.into());
         engine.create_as_system(actor, &CREDENTIAL, &body, &CopyInputSources(original.id)).await
     }
 }

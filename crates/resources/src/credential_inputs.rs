@@ -1,14 +1,13 @@
-//! Validation, encryption and decryption of credential inputs. Each secret input is
-//! encrypted on its own, bound to its credential and its name.
+//! Validation of credential inputs by the credential's type.
 
 use hostler_credential_types::{CredentialTypeInfo, InputErrors, InputSchema};
 use hostler_database::{Transaction, Type, Value};
-use hostler_engine::{ENCRYPTED, Edit, Engine, Error, Record};
+use hostler_engine::{ENCRYPTED, Edit, Engine, Error};
 use hostler_schema::{Field, column};
-use hostler_vault::{SecretContext, is_encrypted};
 use sea_query::{Alias, ExprTrait, Query};
 use serde_json::{Map, Value as Json};
 
+use crate::encrypted_inputs::{input_error, inputs_of, merge_with_stored, not_an_object, store};
 use crate::{CREDENTIAL, CREDENTIAL_TYPE};
 
 /// The credential type of a credential, as far as its inputs depend on it.
@@ -98,9 +97,7 @@ const COLUMNS: [&str; 4] = ["name", "kind", "namespace", "inputs"];
 /// The value that makes a job ask for the input at launch. It is not a secret.
 const ASK: &str = "ASK";
 
-/// Checks the new inputs of a credential and prepares them for storage. Secrets of an
-/// existing credential are encrypted here. Secrets of a new one are encrypted by
-/// [`encrypt_new`], because they are bound to the id.
+/// Checks the new inputs of a credential and prepares them for storage.
 ///
 /// # Errors
 /// [`Error::Invalid`] and [`Error::InvalidNested`] for inputs that do not fit the definition.
@@ -111,67 +108,18 @@ pub async fn prepare(
     field: &'static Field,
     definition: &TypeDefinition,
 ) -> Result<(), Error> {
-    let stored = edit.old.as_ref().map(|old| inputs_of(old, field)).unwrap_or_default();
-    let mut plain = merge_with_stored(engine, edit, field, definition, &stored)?;
-    definition.check(field, &mut plain, edit.old.is_some().then_some(&stored))?;
+    let stored = edit.old.as_ref().map(|old| inputs_of(old, field));
+    let keeps = |sent: &Map<String, Json>, name: &str| keeps_empty(edit, definition, sent, name);
+    let mut plain = merge_with_stored(engine, edit, field, keeps)?;
+    // For a new credential the check against the type rejects the mask.
+    if let Some((name, _)) = plain.iter().find(|(_, value)| !edit.is_new() && *value == ENCRYPTED) {
+        let message = format!("{ENCRYPTED} keeps the stored value, but there is none: send the value itself.");
+        return Err(input_error(field, name, message));
+    }
+    definition.check(field, &mut plain, stored.as_ref())?;
     // As in AWX, an empty secret is not stored at all.
     plain.retain(|name, value| !(value == "" && definition.is_secret_field(name)));
-    if edit.is_new() {
-        edit.secrets.insert(field.name, Json::Object(plain.clone()).to_string());
-        plain.retain(|name, value| !value.as_str().is_some_and(|value| definition.is_secret(name, value)));
-        edit.new.set(field, Value::Json(plain.into()));
-        return Ok(());
-    }
-    let id = edit.new.id;
-    let encryptor = engine.vault.encryptor(tx).await?;
-    for (name, value) in &mut plain {
-        let Some(text) = value.as_str().filter(|text| definition.is_secret(name, text)) else { continue };
-        // Encryption is randomized: reuse the stored text of an unchanged secret, so that it does not count as changed.
-        let unchanged = match stored.get(name).and_then(Json::as_str).filter(|old| is_encrypted(old)) {
-            Some(old) if decrypt(engine, id, field, name, old)? == text => Some(old.to_owned()),
-            _ => None,
-        };
-        *value = unchanged.unwrap_or_else(|| encryptor.encrypt(&context(id, &key(field, name)), text)).into();
-    }
-    edit.new.set(field, Value::Json(plain.into()));
-    Ok(())
-}
-
-/// The sent inputs in plain text, with the stored value for each one that the client
-/// wants to keep.
-fn merge_with_stored(
-    engine: &Engine,
-    edit: &Edit<'_>,
-    field: &'static Field,
-    definition: &TypeDefinition,
-    stored: &Map<String, Json>,
-) -> Result<Map<String, Json>, Error> {
-    let sent = match edit.new.get(field) {
-        Value::Json(Json::Object(sent)) => sent,
-        other => return Err(not_an_object(field, other)),
-    };
-    let mut plain = Map::new();
-    for (name, value) in sent {
-        let value = match (value.as_str(), stored.get(name).and_then(Json::as_str)) {
-            // The stored text itself is in `sent` if the request changes only the type.
-            (Some(text), Some(old))
-                if text == ENCRYPTED || text == old || keeps_empty(edit, definition, sent, name) =>
-            {
-                if is_encrypted(old) { decrypt(engine, edit.new.id, field, name, old)?.into() } else { old.into() }
-            }
-            // For a new credential the check against the type rejects it.
-            (Some(ENCRYPTED), None) if !edit.is_new() => {
-                let message = format!("{ENCRYPTED} keeps the stored value, but there is none: send the value itself.");
-                return Err(input_error(field, name, message));
-            }
-            (Some(text), _) if is_encrypted(text) => {
-                return Err(input_error(field, name, "This text has the form of a stored, encrypted value."));
-            }
-            _ => value.clone(),
-        };
-        plain.insert(name.clone(), value);
-    }
-    Ok(plain)
+    store(engine, tx, edit, field, plain, |name, value| definition.is_secret(name, value)).await
 }
 
 /// Whether an empty text keeps the stored secret: `awx import` sends PUT with an empty
@@ -184,91 +132,6 @@ fn keeps_empty(edit: &Edit<'_>, definition: &TypeDefinition, sent: &Map<String, 
     // A new private key does not keep the passphrase of the old one.
     let has_new_key = !matches!(text("ssh_key_data"), "" | ENCRYPTED);
     !(name == "ssh_key_unlock" && has_new_key)
-}
-
-/// Encrypts the secrets of a credential that has just been created.
-///
-/// # Errors
-/// Vault and database errors.
-pub async fn encrypt_new(
-    engine: &Engine,
-    tx: &mut Transaction,
-    edit: &Edit<'_>,
-    field: &'static Field,
-    id: i64,
-) -> Result<(), Error> {
-    let Some(Ok(Json::Object(mut inputs))) = edit.secrets.get(field.name).map(|text| serde_json::from_str(text)) else {
-        return Ok(());
-    };
-    let public = inputs_of(&edit.new, field);
-    if public.len() == inputs.len() {
-        return Ok(());
-    }
-    let encryptor = engine.vault.encryptor(tx).await?;
-    for (name, value) in inputs.iter_mut().filter(|(name, _)| !public.contains_key(*name)) {
-        if let Some(text) = value.as_str() {
-            *value = encryptor.encrypt(&context(id, &key(field, name)), text).into();
-        }
-    }
-    let update = Query::update()
-        .table(Alias::new(CREDENTIAL.table))
-        .value(Alias::new(field.column), Json::Object(inputs).to_string())
-        .and_where(column(CREDENTIAL.table, "id").eq(id))
-        .to_owned();
-    tx.execute_inline(&update).await?;
-    Ok(())
-}
-
-/// The inputs of a credential with its secrets in plain text.
-///
-/// # Errors
-/// Vault errors.
-pub fn decrypted(engine: &Engine, record: &Record, field: &'static Field) -> Result<Map<String, Json>, Error> {
-    let mut inputs = inputs_of(record, field);
-    for (name, value) in &mut inputs {
-        if let Some(text) = value.as_str().filter(|text| is_encrypted(text)) {
-            *value = decrypt(engine, record.id, field, name, text)?.into();
-        }
-    }
-    Ok(inputs)
-}
-
-fn inputs_of(record: &Record, field: &Field) -> Map<String, Json> {
-    match record.get(field) {
-        Value::Json(Json::Object(inputs)) => inputs.clone(),
-        _ => Map::new(),
-    }
-}
-
-/// The name by which an encrypted input is bound to its credential.
-fn key(field: &Field, name: &str) -> String {
-    format!("{}.{name}", field.name)
-}
-
-fn context(id: i64, key: &str) -> SecretContext<'_> {
-    SecretContext::new(CREDENTIAL.name, id, key)
-}
-
-fn decrypt(engine: &Engine, id: i64, field: &Field, name: &str, text: &str) -> Result<String, Error> {
-    Ok(engine.vault.decrypt(&context(id, &key(field, name)), text)?.to_string())
-}
-
-fn input_error(field: &Field, name: &str, message: impl Into<String>) -> Error {
-    let parts = vec![(name.to_owned(), vec![message.into()])];
-    Error::InvalidNested { field: field.name.to_owned(), parts, others: vec![] }
-}
-
-/// The name of a value's type in AWX's messages.
-fn type_name(value: &Value) -> &'static str {
-    match value {
-        Value::Json(Json::String(_)) => "str",
-        Value::Json(Json::Array(_)) => "list",
-        Value::Json(Json::Bool(_)) => "bool",
-        Value::Json(Json::Number(number)) if number.is_f64() => "float",
-        Value::Json(Json::Number(_)) => "int",
-        Value::Json(Json::Object(_)) => "dict",
-        _ => "NoneType",
-    }
 }
 
 impl TypeDefinition {
@@ -302,8 +165,4 @@ fn failure(field: &Field, errors: InputErrors) -> Error {
         InputErrors::General(messages) => Error::Invalid(vec![(field, messages)]),
         InputErrors::PerInput(parts) => Error::InvalidNested { field, parts, others: vec![] },
     }
-}
-
-fn not_an_object(field: &Field, value: &Value) -> Error {
-    Error::field(field.name, format!("{} provided, expected dict", type_name(value)))
 }

@@ -9,7 +9,8 @@ use sea_query::{Alias, ExprTrait, Query};
 use serde_json::{Map, Value as Json};
 
 use crate::credential_access::can_use;
-use crate::credential_inputs::{TypeDefinition, decrypted};
+use crate::credential_inputs::TypeDefinition;
+use crate::encrypted_inputs::decrypted;
 use crate::credentials::INPUTS;
 use crate::{CREDENTIAL, CREDENTIAL_TYPE};
 

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use hostler_access::{
-    can_create_in_organization, has_role, implying_roles, objects_with_permission, objects_with_role,
+    can_create_in_organization, has_organization_role_or_permission, has_role, objects_with_permission,
 };
 use hostler_database::{Transaction, Type};
 use hostler_engine::{CreatedObject, Edit, Engine, Error, Grantee, Hooks, Record, RenderContext, ResponseObject};
@@ -174,14 +174,7 @@ fn creates_in(actor: &Actor, organization: Option<i64>) -> Rule {
 
 /// The rows on which the actor may do this by a role of their organization or by a role definition.
 fn administered(actor: &Actor, action: &str, row: &str) -> Rule {
-    if actor.is_superuser {
-        return Rule::All;
-    }
-    let roles = implying_roles(&ORGANIZATION, ADMIN).own;
-    let permission = EXECUTION_ENVIRONMENT.permission(action);
-    in_organizations(row, objects_with_role(ORGANIZATION.name, &roles))
-        .or(in_organizations(row, objects_with_permission(ORGANIZATION.name, &permission)))
-        .or(by_definition(action, row))
+    has_organization_role_or_permission(&EXECUTION_ENVIRONMENT, &ORGANIZATION, &[ADMIN], action, actor, row)
 }
 
 fn in_organizations(row: &str, organizations: SelectStatement) -> Rule {

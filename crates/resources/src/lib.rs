@@ -15,11 +15,15 @@ mod credential_managed;
 mod credential_owners;
 mod credential_types;
 mod credentials;
+mod encrypted_inputs;
 mod execution_environments;
 mod explain_access;
 mod instance_groups;
 mod instances;
 mod labels;
+mod notification_messages;
+mod notification_templates;
+mod notification_types;
 mod organizations;
 mod project_sources;
 mod projects;
@@ -43,6 +47,7 @@ pub use explain_access::explain;
 pub use instance_groups::INSTANCE_GROUP;
 pub use instances::INSTANCE;
 pub use labels::LABEL;
+pub use notification_templates::NOTIFICATION_TEMPLATE;
 pub use organizations::ORGANIZATION;
 pub use projects::PROJECT;
 pub use role_assignments::{TEAM_ASSIGNMENT, USER_ASSIGNMENT};
@@ -77,6 +82,7 @@ pub const REGISTRY: Registry = Registry(&[
     Registered { resource: &TEAM_ASSIGNMENT, hooks: &role_assignments::AssignmentHooks { to_team: true } },
     Registered { resource: &LABEL, hooks: &NoHooks },
     Registered { resource: &UNIFIED_JOB_TEMPLATE, hooks: &NoHooks },
+    Registered { resource: &NOTIFICATION_TEMPLATE, hooks: &notification_templates::NotificationTemplateHooks },
     Registered { resource: &ACTIVITY, hooks: &activity::ActivityHooks },
 ]);
 

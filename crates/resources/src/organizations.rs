@@ -18,8 +18,8 @@ use crate::common::{
 use crate::credential_access::usable_credentials;
 use crate::credential_inputs::TypeDefinition;
 use crate::{
-    ACTIVITY, APPLICATION, CREDENTIAL, EXECUTION_ENVIRONMENT, INSTANCE_GROUP, LABEL, PROJECT, ROLE, TEAM, USER,
-    access_paths, execution_environments, instance_groups,
+    ACTIVITY, APPLICATION, CREDENTIAL, EXECUTION_ENVIRONMENT, INSTANCE_GROUP, LABEL, NOTIFICATION_TEMPLATE, PROJECT,
+    ROLE, TEAM, USER, access_paths, execution_environments, instance_groups, notification_templates,
 };
 
 const NAME: Field =
@@ -131,11 +131,11 @@ const RELATIONS: &[Relation] = &[
     Relation::new("galaxy_credentials", || &CREDENTIAL, ITS_GALAXY_CREDENTIALS),
     Relation::new("instance_groups", || &INSTANCE_GROUP, instance_groups::OF_ORGANIZATION),
     absent("inventories", || &ORGANIZATION),
-    absent("notification_templates", || &ORGANIZATION),
-    absent("notification_templates_approvals", || &ORGANIZATION),
-    absent("notification_templates_error", || &ORGANIZATION),
-    absent("notification_templates_started", || &ORGANIZATION),
-    absent("notification_templates_success", || &ORGANIZATION),
+    Relation::new("notification_templates", || &NOTIFICATION_TEMPLATE, Join::Reverse("organization_id")),
+    Relation::new(notification_templates::APPROVALS.name, || &NOTIFICATION_TEMPLATE, notification_templates::APPROVALS.join),
+    Relation::new(notification_templates::ERROR.name, || &NOTIFICATION_TEMPLATE, notification_templates::ERROR.join),
+    Relation::new(notification_templates::STARTED.name, || &NOTIFICATION_TEMPLATE, notification_templates::STARTED.join),
+    Relation::new(notification_templates::SUCCESS.name, || &NOTIFICATION_TEMPLATE, notification_templates::SUCCESS.join),
     absent("unifiedjobs", || &ORGANIZATION),
     absent("unifiedjobtemplates", || &ORGANIZATION),
 ];
@@ -189,6 +189,17 @@ const SUBLISTS: &[Sublist] = &[
     )),
     Sublist::new("applications", "Organization Applications List", || &APPLICATION, Join::Reverse("organization_id"))
         .post(Post::Create("organization")),
+    Sublist::new(
+        "notification_templates",
+        "Organization Notification Templates List",
+        || &NOTIFICATION_TEMPLATE,
+        Join::Reverse("organization_id"),
+    )
+    .post(Post::Create("organization")),
+    notification_templates::STARTED,
+    notification_templates::SUCCESS,
+    notification_templates::ERROR,
+    notification_templates::APPROVALS,
     Sublist::new("activity_stream", "Organization Activity Stream List", || &ACTIVITY, activity_of("organization")),
     Sublist::new(
         "object_roles",
@@ -217,11 +228,6 @@ pub static ORGANIZATION: Resource = Resource {
         "inventories",
         "job_templates",
         "workflow_job_templates",
-        "notification_templates",
-        "notification_templates_started",
-        "notification_templates_success",
-        "notification_templates_error",
-        "notification_templates_approvals",
     ],
     summaries: &[
         Summary {

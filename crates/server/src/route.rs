@@ -23,7 +23,6 @@ pub(crate) const UNIMPLEMENTED_LISTS: &[&str] = &[
     "inventory_updates",
     "job_templates",
     "jobs",
-    "notification_templates",
     "notifications",
     "project_updates",
     "schedules",

@@ -53,7 +53,6 @@ const LISTS_REQUIRED_BY_AWXKIT: &[(&str, &str)] = &[
     ("inventory", "inventories"),
     ("inventory_sources", "inventory_sources"),
     ("job_templates", "job_templates"),
-    ("notification_templates", "notification_templates"),
     ("schedules", "schedules"),
     ("system_job_templates", "system_job_templates"),
     ("workflow_job_templates", "workflow_job_templates"),

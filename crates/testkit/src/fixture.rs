@@ -81,6 +81,14 @@ impl Fixture {
             let group = admin.create("/api/v2/instance_groups/", json!({"name": format!("group-{number}")}));
             admin.attach(&format!("/api/v2/organizations/{home}/instance_groups/"), group);
             admin.attach(&format!("/api/v2/instance_groups/{group}/instances/"), instance);
+            let template = json!({
+                "name": format!("template-{number}"), "organization": home, "notification_type": "slack",
+                "notification_configuration": {"token": "t", "channels": ["#x"]},
+            });
+            let template = admin.create("/api/v2/notification_templates/", template);
+            for event in ["started", "success", "error", "approvals"] {
+                admin.attach(&format!("/api/v2/organizations/{home}/notification_templates_{event}/"), template);
+            }
             let image = json!({"name": format!("environment-{number}"), "organization": home, "image": "a/b"});
             let environment = admin.create("/api/v2/execution_environments/", image);
             admin
@@ -127,6 +135,7 @@ impl Fixture {
             ("instance_groups", first("/api/v2/instance_groups/?name=group-0")),
             ("instances", instance.to_string()),
             ("labels", first("/api/v2/labels/")),
+            ("notification_templates", first("/api/v2/notification_templates/?name=template-0")),
             ("organizations", home.to_string()),
             ("projects", project.to_string()),
             ("role_definitions", membership.to_string()),
@@ -147,6 +156,7 @@ impl Fixture {
             "applications",
             "credentials",
             "execution_environments",
+            "notification_templates",
             "organizations",
             "projects",
             "teams",

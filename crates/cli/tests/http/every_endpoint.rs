@@ -36,15 +36,15 @@ const NOT_BUILT: &[&str] = &[
     "inventory_sources",
     "job_templates",
     "jobs",
-    "notification_templates",
-    "notification_templates_approvals",
     "notification_templates_error",
     "notification_templates_started",
     "notification_templates_success",
+    "notifications",
     "peers",
     "receptor_addresses",
     "schedules",
     "system_job_templates",
+    "test",
     "workflow_job_templates",
 ];
 /// Paths that reject a body without a role before they check permissions, as AWX does.
@@ -69,6 +69,11 @@ fn build(backend: Backend) -> LinkedPaths {
     admin.create("/api/v2/tokens/", json!({"scope": "write"}));
     let image = json!({"name": "ours", "organization": org, "image": "quay.example/ours:1"});
     admin.create("/api/v2/execution_environments/", image);
+    let template = json!({
+        "name": "hook", "organization": org, "notification_type": "webhook",
+        "notification_configuration": {"url": "https://hook.example", "headers": {}},
+    });
+    admin.create("/api/v2/notification_templates/", template);
     let kind = |name: &str| admin.results(&format!("/api/v2/credential_types/?namespace={name}"))[0]["id"].clone();
     let credential = |name: &str, inputs: Value| {
         let body = json!({"name": name, "organization": org, "credential_type": kind(name), "inputs": inputs});
@@ -247,6 +252,7 @@ fn user_without_grants_changes_nothing(backend: Backend) {
             "labels",
             "credential_types",
             "execution_environments",
+            "notification_templates",
             "activity_stream",
         ];
         lists.map(|list| admin.results(&format!("/api/v2/{list}/?order_by=id")))

@@ -327,6 +327,7 @@ fn explanation_matches_server_decision(backend: Backend) {
                             _ if name.ends_with("team") => "teams",
                             _ if name.ends_with("credential") => "credentials",
                             "awx.add_executionenvironment" => "execution_environments",
+                            "awx.add_notificationtemplate" => "notification_templates",
                             _ => "projects",
                         };
                         client.post(&format!("/api/v2/{list}/"), json!({"organization": id}))

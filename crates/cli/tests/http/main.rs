@@ -32,6 +32,7 @@ mod list_parameters;
 mod login_rate_limit;
 mod metrics;
 mod no_secret_leaks;
+mod notification_templates;
 mod oauth;
 mod openapi;
 mod organization_deletion;

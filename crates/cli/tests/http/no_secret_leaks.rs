@@ -63,6 +63,7 @@ fn use_everything(backend: Backend) -> SecretsFixture {
     fixture.people();
     fixture.applications();
     fixture.credentials();
+    fixture.notifications();
     fixture.settings();
     fixture
 }
@@ -161,6 +162,24 @@ impl SecretsFixture {
             "inputs": {"url": "https://vault.invalid", "token": self.secrets.make("token of a vault")},
         });
         self.admin.create("/api/v2/credentials/", external);
+    }
+
+    fn notifications(&mut self) {
+        let organization = self.admin.create("/api/v2/organizations/", json!({"name": "Senders"}));
+        let chat = |token: String| json!({"token": token, "channels": ["#visible"]});
+        let body = json!({
+            "name": "chat", "organization": organization, "notification_type": "slack",
+            "notification_configuration": chat(self.secrets.make("token of a chat")),
+        });
+        let path = format!("/api/v2/notification_templates/{}/", self.admin.create("/api/v2/notification_templates/", body));
+        let changed = chat(self.secrets.make("changed token of a chat"));
+        self.admin.patch(&path, json!({"notification_configuration": changed})).expect(200);
+        self.admin.post(&format!("{path}copy/"), json!({"name": "copy"})).expect(201);
+        let refused = json!({
+            "name": "x", "organization": organization, "notification_type": "slack",
+            "notification_configuration": {"token": self.secrets.make("token of a refused chat")},
+        });
+        self.admin.post("/api/v2/notification_templates/", refused).expect(400);
     }
 
     fn settings(&mut self) {

@@ -65,6 +65,16 @@ fn everything_else_is_deleted_with_the_organization(backend: Backend) {
                 json!({"name": "e", "image": "a/b", "organization": organization})
             )
         ),
+        format!(
+            "/api/v2/notification_templates/{}/",
+            admin.create(
+                "/api/v2/notification_templates/",
+                json!({
+                    "name": "n", "organization": organization, "notification_type": "slack",
+                    "notification_configuration": {"token": "t", "channels": ["#x"]},
+                })
+            )
+        ),
     ];
     for path in &paths {
         admin.get(path).expect(200);

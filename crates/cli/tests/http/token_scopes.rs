@@ -48,6 +48,7 @@ fn state(admin: &Client) -> Vec<Value> {
         "projects",
         "labels",
         "execution_environments",
+        "notification_templates",
         "instance_groups",
         "instances",
         "applications",

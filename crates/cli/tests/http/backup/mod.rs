@@ -32,6 +32,12 @@ fn populated(backend: Backend) -> TestServer {
     admin.attach(&format!("/api/v2/teams/{team}/users/"), ann.id);
     admin.create("/api/v2/labels/", json!({"name": "blue", "organization": home}));
     admin.create("/api/v2/projects/", json!({"name": "site", "organization": home}));
+    let template = json!({
+        "name": "chat", "organization": home, "notification_type": "slack",
+        "notification_configuration": {"token": "t", "channels": ["#x"]},
+    });
+    let template = admin.create("/api/v2/notification_templates/", template);
+    admin.attach(&format!("/api/v2/organizations/{home}/notification_templates_error/"), template);
     let application = json!({"name": "app", "organization": home, "client_type": "confidential",
         "authorization_grant_type": "password"});
     admin.create("/api/v2/applications/", application);
@@ -50,6 +56,7 @@ fn state(client: &Client) -> Vec<(&'static str, Value)> {
         "teams",
         "labels",
         "execution_environments",
+        "notification_templates",
         "instance_groups",
         "instances",
         "projects",

@@ -16,6 +16,7 @@ mod grants;
 mod input_sources;
 mod instance_groups;
 mod labels;
+mod notification_templates;
 mod organizations;
 mod projects;
 mod table;

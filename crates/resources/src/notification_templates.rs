@@ -1,0 +1,280 @@
+//! Notification templates: how and where notifications about jobs are sent. They are stored and associated; nothing is
+//! sent yet.
+
+use async_trait::async_trait;
+use hostler_access::{can_create_in_organization, has_organization_role_or_permission};
+use hostler_database::{Transaction, Value};
+use hostler_engine::{CreatedObject, Edit, Engine, Error, Hooks, Record, RenderContext, ResponseObject};
+use hostler_schema::{
+    Access, Action, Actor, Association, DefaultValue, Draft, Field, Join, NaturalKeyPart, Post, Relation, Resource,
+    Rule, Sublist, Summary, UniqueConstraint, fields,
+};
+use serde_json::{Map, Value as Json, json};
+
+use crate::common::{BY_CREATOR, BY_MODIFIER, CREATED, CREATED_BY, MODIFIED, MODIFIED_BY, absent};
+use crate::notification_types::{TYPES, check_configuration, documented_settings, is_secret};
+use crate::{ORGANIZATION, encrypted_inputs, notification_messages};
+
+const NAME: Field = fields::text("name")
+    .label("Name")
+    .max(512)
+    .required()
+    .help("The name of the notification template; unique in its organization.");
+const DESCRIPTION: Field = fields::text("description")
+    .label("Description")
+    .default(DefaultValue::Text(""))
+    .help("What the notifications are for.");
+const ORGANIZATION_LINK: Field = fields::link("organization", "organization_id", || &ORGANIZATION)
+    .label("Organization")
+    .required()
+    .help("The organization that the notification template belongs to.");
+const TYPE: Field = fields::choice("notification_type", TYPES)
+    .label("Notification type")
+    .required()
+    .help("The service that delivers the notifications.");
+const CONFIGURATION: Field = fields::inputs("notification_configuration")
+    .label("Notification configuration")
+    .default(DefaultValue::EMPTY_OBJECT)
+    .kept_on_put()
+    .details(documented_settings)
+    .help(
+        "The address and the account, by the type. Secrets are shown as $encrypted$; sending $encrypted$ keeps the \
+         stored one.",
+    );
+const MESSAGES: Field = fields::object("messages")
+    .label("Messages")
+    .default(DefaultValue::Json(notification_messages::DEFAULT))
+    .kept_on_put()
+    .help("Templates of the subject (message) and the text (body) by event; null for the default text.");
+
+/// The role of an organization that allows everything with its notification templates.
+const ADMIN: &str = "notification_admin_role";
+/// The roles of an organization that allow to read them.
+const READERS: [&str; 2] = [ADMIN, "auditor_role"];
+
+/// The notification templates of an organization for an event.
+const fn of_organization(event: &'static str) -> Join {
+    Join::JoinTable {
+        table: "organization_notification_templates",
+        left: "organization_id",
+        right: "notification_template_id",
+        filter: Some(("event", event)),
+    }
+}
+
+/// The organizations of a notification template for an event.
+const fn by_organizations(name: &'static str, event: &'static str) -> Relation {
+    let join = Join::JoinTable {
+        table: "organization_notification_templates",
+        left: "notification_template_id",
+        right: "organization_id",
+        filter: Some(("event", event)),
+    };
+    Relation::new(name, || &ORGANIZATION, join)
+}
+
+/// A list of the notification templates of an organization for an event.
+const fn sublist(name: &'static str, title: &'static str, event: &'static str, relationship: &'static str) -> Sublist {
+    let changeable = |actor: &Actor, row: &str| NOTIFICATION_TEMPLATE.access.rows(actor, Action::Change, row);
+    Sublist::new(name, title, || &NOTIFICATION_TEMPLATE, of_organization(event))
+        .post(Post::Associate(Association::new(relationship, changeable).permit_removal().or_create()))
+}
+
+/// The notification templates of an organization for the start of its jobs.
+pub const STARTED: Sublist = sublist(
+    "notification_templates_started",
+    "Organization Notification Templates Started List",
+    "started",
+    "awx.main.models.organization.Organization_notification_templates_started",
+);
+/// Those for successful jobs.
+pub const SUCCESS: Sublist = sublist(
+    "notification_templates_success",
+    "Organization Notification Templates Success List",
+    "success",
+    "awx.main.models.organization.Organization_notification_templates_success",
+);
+/// Those for failed jobs.
+pub const ERROR: Sublist = sublist(
+    "notification_templates_error",
+    "Organization Notification Templates Error List",
+    "error",
+    "awx.main.models.organization.Organization_notification_templates_error",
+);
+/// Those for approvals in workflows.
+pub const APPROVALS: Sublist = sublist(
+    "notification_templates_approvals",
+    "Organization Notification Templates Approvals List",
+    "approvals",
+    "awx.main.models.organization.Organization_notification_templates_approvals",
+);
+
+/// Notification templates.
+pub static NOTIFICATION_TEMPLATE: Resource = Resource {
+    type_label: "Notification Template",
+    list_title: "Notification Template List",
+    detail_title: "Notification Template Detail",
+    description: "How and where notifications about jobs are sent. Notification admins of the organization manage them. \
+                  Hostler does not send notifications yet.",
+    relations: &[
+        BY_CREATOR,
+        BY_MODIFIER,
+        Relation::new("organization", || &ORGANIZATION, Join::Column("organization_id")),
+        by_organizations("organization_notification_templates_for_approvals", "approvals"),
+        by_organizations("organization_notification_templates_for_errors", "error"),
+        by_organizations("organization_notification_templates_for_started", "started"),
+        by_organizations("organization_notification_templates_for_success", "success"),
+        absent("notifications", || &NOTIFICATION_TEMPLATE),
+        absent("unifiedjobtemplate_notification_templates_for_errors", || &NOTIFICATION_TEMPLATE),
+        absent("unifiedjobtemplate_notification_templates_for_started", || &NOTIFICATION_TEMPLATE),
+        absent("unifiedjobtemplate_notification_templates_for_success", || &NOTIFICATION_TEMPLATE),
+        absent("workflowjobtemplate_notification_templates_for_approvals", || &NOTIFICATION_TEMPLATE),
+    ],
+    unimplemented: &[TEST, "notifications"],
+    summaries: &[
+        Summary { name: "organization", column: "organization_id", target: || &ORGANIZATION, linked: true },
+        CREATED_BY,
+        MODIFIED_BY,
+    ],
+    natural_key: &[NaturalKeyPart::Field("name"), NaturalKeyPart::Link("organization")],
+    unique: &[UniqueConstraint {
+        fields: &["organization", "name"],
+        key: "__all__",
+        message: "Notification template with this Organization and Name already exists.",
+    }],
+    // Role definitions only.
+    role_resource: Some(|| &crate::ROLE),
+    copyable: true,
+    ..Resource::new(
+        "notification_template",
+        "notification_templates",
+        "NotificationTemplate",
+        &[
+            fields::id(),
+            CREATED,
+            MODIFIED,
+            NAME,
+            DESCRIPTION,
+            ORGANIZATION_LINK,
+            TYPE,
+            CONFIGURATION,
+            MESSAGES,
+        ],
+        &NotificationTemplateAccess,
+    )
+};
+
+/// The action that sends a test notification.
+const TEST: &str = "test";
+
+struct NotificationTemplateAccess;
+
+impl Access for NotificationTemplateAccess {
+    fn rows(&self, actor: &Actor, action: Action, row: &str) -> Rule {
+        let permission = match action {
+            Action::Read => "view",
+            Action::Change => "change",
+            Action::Delete => "delete",
+        };
+        let roles = self.organization_roles(action);
+        has_organization_role_or_permission(&NOTIFICATION_TEMPLATE, &ORGANIZATION, &roles, permission, actor, row)
+    }
+
+    fn organization_roles(&self, action: Action) -> Vec<&'static str> {
+        match action {
+            Action::Read => READERS.to_vec(),
+            Action::Change | Action::Delete => vec![ADMIN],
+        }
+    }
+
+    fn create(&self, actor: &Actor, draft: Draft<'_>) -> Rule {
+        let organization = draft(ORGANIZATION_LINK.name);
+        can_create_in_organization(&NOTIFICATION_TEMPLATE, &ORGANIZATION, ADMIN, actor, organization)
+    }
+}
+
+/// Checks configurations and messages, encrypts secrets, and copies notification templates.
+pub struct NotificationTemplateHooks;
+
+#[async_trait]
+impl Hooks for NotificationTemplateHooks {
+    async fn validate(&self, engine: &Engine, tx: &mut Transaction, edit: &mut Edit<'_>) -> Result<(), Error> {
+        if edit.changes(&MESSAGES) {
+            let messages = checked_messages(edit).map_err(|message| Error::field(MESSAGES.name, message))?;
+            edit.new.set(&MESSAGES, Value::Json(messages));
+        }
+        if edit.changes(&CONFIGURATION) || edit.changes(&TYPE) {
+            let mut plain = encrypted_inputs::merge_with_stored(engine, edit, &CONFIGURATION, |_, _| false)?;
+            let type_name = edit.new.text(&TYPE).to_owned();
+            check_configuration(&type_name, &mut plain)
+                .map_err(|messages| Error::Invalid(vec![("__all__".into(), messages)]))?;
+            let secret = |name: &str, value: &str| !value.is_empty() && is_secret(&type_name, name);
+            encrypted_inputs::store(engine, tx, edit, &CONFIGURATION, plain, secret).await?;
+        }
+        Ok(())
+    }
+
+    async fn after_save(&self, engine: &Engine, tx: &mut Transaction, edit: &Edit<'_>, id: i64) -> Result<(), Error> {
+        if edit.is_new() { encrypted_inputs::encrypt_new(engine, tx, edit, &CONFIGURATION, id).await } else { Ok(()) }
+    }
+
+    async fn enrich(
+        &self,
+        _engine: &Engine,
+        view: RenderContext<'_>,
+        page: &mut [ResponseObject],
+    ) -> Result<(), Error> {
+        for shown in page {
+            let can_change = view.actor.can_write && shown.loaded.changeable;
+            let can_delete = view.actor.can_write && shown.loaded.deletable;
+            shown.add_summary(
+                "user_capabilities",
+                json!({"edit": can_change, "delete": can_delete, "copy": can_change}),
+            );
+            shown.add_summary("recent_notifications", json!([]));
+        }
+        Ok(())
+    }
+
+    /// Users who may read the notifications of a template may not send any.
+    fn can_start(&self, actor: &Actor, action: &str, row: &str) -> Rule {
+        if action == TEST { NOTIFICATION_TEMPLATE.access.rows(actor, Action::Change, row) } else { Rule::All }
+    }
+
+    fn can_copy(&self, actor: &Actor, row: &str) -> Rule {
+        NOTIFICATION_TEMPLATE.access.rows(actor, Action::Change, row)
+    }
+
+    async fn copy(
+        &self,
+        engine: &Engine,
+        actor: &Actor,
+        original: &Record,
+        name: &Json,
+    ) -> Result<CreatedObject, Error> {
+        let mut body = Map::new();
+        body.insert(NAME.name.into(), name.clone());
+        for field in [&DESCRIPTION, &TYPE] {
+            body.insert(field.name.into(), original.text(field).into());
+        }
+        body.insert(ORGANIZATION_LINK.name.into(), original.integer(&ORGANIZATION_LINK).into());
+        let configuration = encrypted_inputs::decrypted(engine, original, &CONFIGURATION)?;
+        body.insert(CONFIGURATION.name.into(), configuration.into());
+        if let Value::Json(messages) = original.get(&MESSAGES) {
+            body.insert(MESSAGES.name.into(), messages.clone());
+        }
+        engine.create(actor, &NOTIFICATION_TEMPLATE, &body, None).await
+    }
+}
+
+/// The messages to store. As in AWX, those that the request does not name stay.
+fn checked_messages(edit: &Edit<'_>) -> Result<Json, String> {
+    let empty = Json::Null;
+    let stored = match edit.old.as_ref().map(|old| old.get(&MESSAGES)) {
+        Some(Value::Json(stored)) => stored,
+        _ => &empty,
+    };
+    let Value::Json(Json::Object(sent)) = edit.new.get(&MESSAGES) else { return Ok(stored.clone()) };
+    notification_messages::check(sent)?;
+    Ok(notification_messages::merge(sent, stored))
+}
