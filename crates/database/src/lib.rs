@@ -26,6 +26,7 @@
 pub mod copy;
 mod dialect;
 mod error;
+mod from_row;
 mod migrate;
 mod postgres;
 mod prepared_query;
@@ -41,6 +42,7 @@ use sea_query::{Expr, Func, Query, SelectStatement};
 
 pub use dialect::{Dialect, InvalidRegex, TextLookup};
 pub use error::{Error, OpenError};
+pub use from_row::{FromRow, FromValue, typed};
 pub use prepared_query::PreparedQuery;
 pub use statement_count::count_statements;
 pub use transaction::Transaction;

@@ -1,7 +1,7 @@
 //! Checks of access rules in the database.
 
 use hostler_access::with_user_grants;
-use hostler_database::{Error as DatabaseError, Row, Transaction, Type};
+use hostler_database::{Error as DatabaseError, FromRow, Row, Transaction, Type, typed};
 use hostler_schema::{Actor, Resource, Rule, column};
 use sea_query::{Alias, Expr, ExprTrait, Query, SelectStatement};
 
@@ -20,6 +20,18 @@ impl Engine {
         types: &[Type],
     ) -> Result<Vec<Row>, DatabaseError> {
         Source::Database(&self.database).read_with_rules(actor, query, types).await
+    }
+
+    /// As [`Engine::read_with_rules`], with rows of this type.
+    ///
+    /// # Errors
+    /// Errors of the database; [`DatabaseError::Internal`] for a column that is NULL and must not be.
+    pub async fn read_with_rules_as<T: FromRow>(
+        &self,
+        actor: &Actor,
+        query: SelectStatement,
+    ) -> Result<Vec<T>, DatabaseError> {
+        typed(self.read_with_rules(actor, query, T::TYPES).await?)
     }
 
     /// As [`Engine::read_with_rules`], in a transaction.

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use hostler_access::{implied_roles, implying_roles};
-use hostler_database::Type;
 use hostler_engine::{Engine, Error, ResponseObject};
 use hostler_schema::{Action, Actor, Resource, Singleton, column};
 use sea_query::{Alias, ExprTrait, JoinType, Query};
@@ -116,8 +115,8 @@ async fn team_organizations(engine: &Engine, actor: &Actor, teams: &[i64]) -> Re
         .and_where(column(TEAM.table, "id").is_in(teams.iter().copied()))
         .cond_where(ORGANIZATION.access.rows(actor, Action::Read, OWNER).condition())
         .to_owned();
-    let rows = engine.read_with_rules(actor, query, &[Type::Integer, Type::Text]).await?;
-    Ok(rows.iter().filter_map(|row| Some((row.integer(0)?, row.text(1)?.to_owned()))).collect())
+    let rows: Vec<(i64, String)> = engine.read_with_rules_as(actor, query).await?;
+    Ok(rows.into_iter().collect())
 }
 
 /// An access path as AWX shows it, without the names of objects that the actor may not see.

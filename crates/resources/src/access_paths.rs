@@ -1,10 +1,10 @@
 //! Access paths: the grants through which users have access to an object.
 
 use hostler_access::implying_roles;
-use hostler_database::{Row, Type};
 use hostler_engine::{Engine, Error};
 use hostler_schema::{Resource, Rule, column};
 use sea_query::{Alias, Expr, ExprTrait, JoinType, Query, SelectStatement, UnionType};
+use serde_json::Value as Json;
 
 use crate::role_definitions::permissions_of;
 use crate::{ORGANIZATION, TEAM};
@@ -135,6 +135,11 @@ pub struct TeamMembership {
     pub field: String,
 }
 
+/// A grant: the user, the id of the role, its object's type and id, its field, and its custom definition.
+type GrantRow = (i64, i64, Option<String>, Option<i64>, String, Option<i64>);
+/// A grant of a team: as a [`GrantRow`], then the team, and the type and field of the role that makes the user a member.
+type GrantByTeamRow = (i64, i64, Option<String>, Option<i64>, String, Option<i64>, i64, String, String);
+
 /// All access paths of these users to the object.
 ///
 /// # Errors
@@ -162,18 +167,7 @@ pub async fn access_paths(
         .and_where(column("grants", "user_id").is_in(users.iter().copied()))
         .and_where(column("roles", "id").in_subquery(granting.clone()))
         .order_by((Alias::new("grants"), Alias::new("id")), sea_query::Order::Asc);
-    let types = [
-        Type::Integer,
-        Type::Integer,
-        Type::Text,
-        Type::Integer,
-        Type::Text,
-        Type::Integer,
-        Type::Integer,
-        Type::Text,
-        Type::Text,
-    ];
-    let mut rows = engine.database.read(&direct, &types[..6]).await?;
+    let direct: Vec<GrantRow> = engine.database.read_as(&direct).await?;
 
     // The roles that make a user a member of the team: its member or admin role, or the admin role of its organization.
     let in_team = column("membership_role", "content_type")
@@ -203,22 +197,18 @@ pub async fn access_paths(
         )
         .and_where(column("membership", "user_id").is_in(users.iter().copied()))
         .and_where(column("roles", "id").in_subquery(granting));
-    rows.extend(engine.database.read(&by_team, &types).await?);
-    let definitions = definitions(engine, rows.iter().filter_map(|row| row.integer(5)).collect()).await?;
-    let mut paths: Vec<AccessPath> = rows
-        .iter()
-        .map(|row| AccessPath {
-            user: row.integer(0).unwrap_or_default(),
-            role: row.integer(1).unwrap_or_default(),
-            content_type: row.text(2).map(str::to_owned),
-            object: row.integer(3),
-            field: row.text(4).unwrap_or_default().to_owned(),
-            definition: definitions.iter().find(|definition| Some(definition.id) == row.integer(5)).cloned(),
-            team: (row.0.len() > 6).then(|| TeamMembership {
-                id: row.integer(6).unwrap_or_default(),
-                as_organization_admin: row.text(7) == Some(ORGANIZATION.name),
-                field: row.text(8).unwrap_or_default().to_owned(),
-            }),
+    let by_team: Vec<GrantByTeamRow> = engine.database.read_as(&by_team).await?;
+    let by_team = by_team.into_iter().map(|(user, role, content_type, object, field, definition, team, kind, name)| {
+        let team = TeamMembership { id: team, as_organization_admin: kind == ORGANIZATION.name, field: name };
+        ((user, role, content_type, object, field, definition), Some(team))
+    });
+    let grants: Vec<_> = direct.into_iter().map(|grant| (grant, None)).chain(by_team).collect();
+    let definitions = definitions(engine, grants.iter().filter_map(|(grant, _)| grant.5).collect()).await?;
+    let mut paths: Vec<AccessPath> = grants
+        .into_iter()
+        .map(|((user, role, content_type, object, field, definition), team)| {
+            let definition = definitions.iter().find(|known| Some(known.id) == definition).cloned();
+            AccessPath { user, role, content_type, object, field, definition, team }
         })
         .collect();
     paths.extend(system_access_paths(engine, users).await?);
@@ -235,17 +225,13 @@ async fn definitions(engine: &Engine, ids: Vec<i64>) -> Result<Vec<Definition>, 
         .from(Alias::new("role_definitions"))
         .and_where(column("role_definitions", "id").is_in(ids))
         .to_owned();
-    let rows = engine.database.read(&query, &[Type::Integer, Type::Text, Type::Text, Type::Json]).await?;
-    let definition = |row: &Row| {
-        let permissions = row.json(3).and_then(serde_json::Value::as_array).into_iter().flatten();
-        Some(Definition {
-            id: row.integer(0)?,
-            name: row.text(1)?.to_owned(),
-            description: row.text(2)?.to_owned(),
-            permissions: permissions.filter_map(|name| name.as_str().map(str::to_owned)).collect(),
-        })
+    let rows: Vec<(i64, String, String, Json)> = engine.database.read_as(&query).await?;
+    let definition = |(id, name, description, permissions): (i64, String, String, Json)| {
+        let permissions = permissions.as_array().into_iter().flatten();
+        let permissions = permissions.filter_map(|name| name.as_str().map(str::to_owned)).collect();
+        Definition { id, name, description, permissions }
     };
-    Ok(rows.iter().filter_map(definition).collect())
+    Ok(rows.into_iter().map(definition).collect())
 }
 
 /// The grants of the two system-wide roles.
@@ -259,17 +245,15 @@ async fn system_access_paths(engine: &Engine, users: &[i64]) -> Result<Vec<Acces
         .and_where(column("grants", "user_id").is_in(users.iter().copied()))
         .and_where(column("roles", "content_type").is_null())
         .to_owned();
-    let rows = engine.database.read(&query, &[Type::Integer, Type::Integer, Type::Text]).await?;
-    Ok(rows
-        .iter()
-        .map(|row| AccessPath {
-            user: row.integer(0).unwrap_or_default(),
-            role: row.integer(1).unwrap_or_default(),
-            content_type: None,
-            object: None,
-            field: row.text(2).unwrap_or_default().to_owned(),
-            definition: None,
-            team: None,
-        })
-        .collect())
+    let rows: Vec<(i64, i64, String)> = engine.database.read_as(&query).await?;
+    let path = |(user, role, field)| AccessPath {
+        user,
+        role,
+        content_type: None,
+        object: None,
+        field,
+        definition: None,
+        team: None,
+    };
+    Ok(rows.into_iter().map(path).collect())
 }

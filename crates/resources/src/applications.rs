@@ -4,7 +4,7 @@
 
 use async_trait::async_trait;
 use hostler_access::{ByParent, OnParent};
-use hostler_database::{Row, Transaction, Type, Value};
+use hostler_database::{Transaction, Value};
 use hostler_engine::{Edit, Engine, Error, Hooks, RenderContext, ResponseObject};
 use hostler_identity::token::{new_client_id, new_client_secret};
 use hostler_schema::{
@@ -238,15 +238,17 @@ impl Hooks for ApplicationHooks {
         let ids: Vec<i64> = page.iter().map(|shown| shown.loaded.record.id).collect();
         let tokens = first_tokens(engine, view.actor, &ids).await?;
         for shown in page {
-            let id = Some(shown.loaded.record.id);
+            let id = shown.loaded.record.id;
             if shown.loaded.record.text(&CLIENT_TYPE) == CONFIDENTIAL {
                 let position = shown.json.keys().position(|key| key == CLIENT_ID.name).map_or(0, |index| index + 1);
                 shown.json.shift_insert(position, CLIENT_SECRET.name.into(), MASK.into());
             }
-            let mine: Vec<&Row> = tokens.iter().filter(|row| row.integer(0) == id).collect();
-            let count = mine.first().and_then(|row| row.integer(3)).unwrap_or(0);
-            let shown_tokens: Vec<Json> =
-                mine.iter().map(|row| json!({"id": row.integer(1), "token": MASK, "scope": row.text(2)})).collect();
+            let of_application: Vec<&ListedToken> = tokens.iter().filter(|token| token.0 == id).collect();
+            let count = of_application.first().map_or(0, |token| token.3);
+            let shown_tokens: Vec<Json> = of_application
+                .iter()
+                .map(|(_, id, scope, _)| json!({"id": id, "token": MASK, "scope": scope}))
+                .collect();
             shown.add_summary("tokens", json!({"count": count, "results": shown_tokens}));
         }
         Ok(())
@@ -262,9 +264,12 @@ impl Hooks for ApplicationHooks {
 /// How many tokens of an application its summary shows, as in AWX.
 const SUMMARIZED_TOKENS: i64 = 10;
 
+/// A token of an application: the application, the token's id and scope, and the number of the application's tokens.
+type ListedToken = (i64, i64, String, i64);
+
 /// The first tokens of each application that the actor may see, with application, id,
 /// scope and the total number.
-async fn first_tokens(engine: &Engine, actor: &Actor, ids: &[i64]) -> Result<Vec<Row>, Error> {
+async fn first_tokens(engine: &Engine, actor: &Actor, ids: &[i64]) -> Result<Vec<ListedToken>, Error> {
     let numbered = Query::select()
         .exprs(["application_id", "id", "scope"].map(|name| column("listed", name)))
         .expr_as(Expr::cust(r#"COUNT(*) OVER (PARTITION BY "listed"."application_id")"#), Alias::new("total"))
@@ -282,7 +287,7 @@ async fn first_tokens(engine: &Engine, actor: &Actor, ids: &[i64]) -> Result<Vec
         .and_where(column("numbered", "number").lte(SUMMARIZED_TOKENS))
         .order_by((Alias::new("numbered"), Alias::new("id")), Order::Asc)
         .to_owned();
-    Ok(engine.read_with_rules(actor, query, &[Type::Integer, Type::Integer, Type::Text, Type::Integer]).await?)
+    Ok(engine.read_with_rules_as(actor, query).await?)
 }
 
 #[cfg(test)]

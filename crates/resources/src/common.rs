@@ -3,7 +3,6 @@
 use hostler_access::{
     ImplyingRoles, has_role_on, implying_roles, objects_with_permission_of, objects_with_role_of, rule_on_object,
 };
-use hostler_database::{Row, Type};
 use hostler_engine::{Engine, Error, can_grant_roles};
 use hostler_schema::{Access, Action, Actor, Draft, Field, Join, Relation, Resource, Rule, Summary, column, fields};
 use sea_query::{Alias, Expr, ExprTrait, Query, UnionType};
@@ -211,9 +210,7 @@ pub async fn visible_objects(
         .and_where(column("visible", "id").is_in(ids))
         .cond_where(resource.access.rows(actor, Action::Read, "visible").condition())
         .to_owned();
-    let rows = engine.read_with_rules(actor, query, &[Type::Integer, Type::Text, Type::Boolean]).await?;
-    let object = |row: &Row| {
-        Some(ObjectWithRoles { id: row.integer(0)?, name: row.text(1)?.to_owned(), administered: row.boolean(2) })
-    };
-    Ok(rows.iter().filter_map(object).collect())
+    let rows: Vec<(i64, String, Option<bool>)> = engine.read_with_rules_as(actor, query).await?;
+    let object = |(id, name, administered)| ObjectWithRoles { id, name, administered: administered == Some(true) };
+    Ok(rows.into_iter().map(object).collect())
 }

@@ -3,7 +3,7 @@
 
 use async_trait::async_trait;
 use hostler_access::{ByParent, OnParent, has_role_or_permission};
-use hostler_database::{Transaction, Type};
+use hostler_database::{FromRow, Transaction, typed};
 use hostler_engine::{Edit, Engine, Error, Hooks, RenderContext, ResponseObject};
 use hostler_schema::{
     Access, Action, Actor, DefaultValue, Draft, Field, Join, Relation, Resource, Rule, Summary, UniqueConstraint,
@@ -189,38 +189,34 @@ pub async fn copy(engine: &Engine, tx: &mut Transaction, actor: &Actor, from: i6
         .cond_where(usable.condition())
         .to_owned();
     let now = engine.clock.now();
-    let types = [Type::Text, Type::Text, Type::Text, Type::Integer];
-    for row in engine.read_with_rules_in(tx, actor, query, &types).await? {
-        let text = |index| row.text(index).unwrap_or_default().to_owned();
-        let insert = Query::insert()
-            .into_table(Alias::new(CREDENTIAL_INPUT_SOURCE.table))
-            .columns(
-                [
-                    CREATED.column,
-                    MODIFIED.column,
-                    "created_by_id",
-                    "modified_by_id",
-                    DESCRIPTION.column,
-                    INPUT_FIELD_NAME.column,
-                    METADATA.column,
-                    SOURCE.column,
-                    TARGET.column,
-                ]
-                .map(Alias::new),
-            )
-            .values_panic([
-                now.into(),
-                now.into(),
-                actor.user().into(),
-                actor.user().into(),
-                text(0).into(),
-                text(1).into(),
-                text(2).into(),
-                row.integer(3).into(),
-                to.into(),
-            ])
-            .to_owned();
-        tx.insert(&insert).await?;
-    }
+    let rows = engine.read_with_rules_in(tx, actor, query, InputSourceRow::TYPES).await?;
+    let rows = typed::<InputSourceRow>(rows)?.into_iter().map(|(description, input_field_name, metadata, source)| {
+        [
+            now.into(),
+            now.into(),
+            actor.user().into(),
+            actor.user().into(),
+            description.into(),
+            input_field_name.into(),
+            metadata.into(),
+            source.into(),
+            to.into(),
+        ]
+    });
+    let columns = [
+        CREATED.column,
+        MODIFIED.column,
+        "created_by_id",
+        "modified_by_id",
+        DESCRIPTION.column,
+        INPUT_FIELD_NAME.column,
+        METADATA.column,
+        SOURCE.column,
+        TARGET.column,
+    ];
+    tx.insert_rows(CREDENTIAL_INPUT_SOURCE.table, columns, rows).await?;
     Ok(())
 }
+
+/// The description, the name of the input, the metadata as text, and the source credential.
+type InputSourceRow = (String, String, String, i64);

@@ -1,7 +1,7 @@
 //! Validation of credential inputs by the credential's type.
 
 use hostler_credential_types::{CredentialTypeInfo, InputErrors, InputSchema};
-use hostler_database::{Transaction, Type, Value};
+use hostler_database::{Transaction, Value};
 use hostler_engine::{ENCRYPTED, Edit, Engine, Error};
 use hostler_schema::{Field, column};
 use sea_query::{Alias, ExprTrait, Query};
@@ -54,17 +54,10 @@ impl TypeDefinition {
     }
 
     async fn read(tx: &mut Transaction, query: sea_query::SelectStatement) -> Result<Self, Error> {
-        let rows = tx.read(&query, &[Type::Text, Type::Text, Type::Text, Type::Json]).await?;
-        let row = rows
-            .into_iter()
-            .next()
-            .ok_or_else(|| Error::Conflict("The credential type was deleted at the same moment.".into()))?;
-        let text = |index| row.text(index).map(str::to_owned);
-        let (name, kind, namespace) = (text(0).unwrap_or_default(), text(1).unwrap_or_default(), text(2));
-        let inputs = match row.0.into_iter().nth(3) {
-            Some(Value::Json(json)) => InputSchema::read(&json),
-            _ => InputSchema::default(),
-        };
+        let row: Option<(String, String, Option<String>, Json)> = tx.read_first(&query).await?;
+        let (name, kind, namespace, inputs) =
+            row.ok_or_else(|| Error::Conflict("The credential type was deleted at the same moment.".into()))?;
+        let inputs = InputSchema::read(&inputs);
         Ok(TypeDefinition { name, kind, namespace, inputs })
     }
 

@@ -1,6 +1,6 @@
 //! The managed credential for public collections and roles.
 
-use hostler_database::{Error, Type};
+use hostler_database::Error;
 use hostler_engine::Engine;
 use hostler_schema::column;
 use sea_query::{Alias, ExprTrait, Query, SelectStatement};
@@ -19,13 +19,13 @@ const NAMESPACE: &str = "galaxy_api_token";
 /// Database errors.
 pub async fn create_galaxy_credential(engine: &Engine) -> Result<(), Error> {
     let existing = existing();
-    if !engine.database.read(&existing, &[Type::Integer]).await?.is_empty() {
+    if engine.database.read_first::<i64>(&existing).await?.is_some() {
         return Ok(());
     }
     let mut tx = engine.database.begin().await?;
     // Several servers may start at the same time.
     tx.lock("managed credentials").await?;
-    if !tx.read(&existing, &[Type::Integer]).await?.is_empty() {
+    if tx.read_first::<i64>(&existing).await?.is_some() {
         return Ok(());
     }
     let credential_type = Query::select()
@@ -33,8 +33,7 @@ pub async fn create_galaxy_credential(engine: &Engine) -> Result<(), Error> {
         .from(Alias::new(CREDENTIAL_TYPE.table))
         .and_where(column(CREDENTIAL_TYPE.table, "namespace").eq(NAMESPACE))
         .to_owned();
-    let rows = tx.read(&credential_type, &[Type::Integer]).await?;
-    let Some(credential_type) = rows.first().and_then(|row| row.integer(0)) else {
+    let Some(credential_type) = tx.read_first::<i64>(&credential_type).await? else {
         return Err(Error::Internal(format!("no credential type has the namespace {NAMESPACE}")));
     };
     let now = engine.clock.now();
@@ -52,12 +51,8 @@ pub async fn create_galaxy_credential(engine: &Engine) -> Result<(), Error> {
         ])
         .to_owned();
     let id = tx.insert(&insert).await?;
-    let mut roles = Query::insert();
-    roles.into_table(Alias::new("roles")).columns(["content_type", "object_id", "role_field"].map(Alias::new));
-    for role in CREDENTIAL.roles {
-        roles.values_panic([CREDENTIAL.name.into(), id.into(), role.field.into()]);
-    }
-    tx.execute(&roles).await?;
+    let roles = CREDENTIAL.roles.iter().map(|role| [CREDENTIAL.name.into(), id.into(), role.field.into()]);
+    tx.insert_rows("roles", ["content_type", "object_id", "role_field"], roles).await?;
     tx.commit().await
 }
 

@@ -1,9 +1,8 @@
 //! Owners of credentials: users and teams with the admin role, the team that the
 //! credential was created for, and the organization.
 
-use hostler_database::{Row, Type};
 use hostler_engine::{Engine, Error, ResponseObject};
-use hostler_schema::{Action, Actor, column};
+use hostler_schema::{Action, Actor, Resource, column};
 use sea_query::{Alias, Condition, Expr, ExprTrait, JoinType, Order, Query};
 use serde_json::{Value as Json, json};
 
@@ -53,16 +52,13 @@ pub async fn add_owners(engine: &Engine, actor: &Actor, page: &mut [ResponseObje
     let users = owning_users(engine, actor, &ids).await?;
     let teams = owning_teams(engine, actor, &ids).await?;
     for shown in page {
-        let id = Some(shown.loaded.record.id);
+        let credential = shown.loaded.record.id;
         let mut owners = vec![];
-        for row in users.iter().filter(|row| row.integer(0) == id) {
-            let name = |index| row.text(index).unwrap_or_default();
-            let full_name = format!("{} {}", name(3), name(4));
-            owners.push(owner(USER.name, USER.url(row.integer(1).unwrap_or_default()), row, name(2), &full_name));
+        for (_, id, username, first_name, last_name) in users.iter().filter(|owner| owner.0 == credential) {
+            owners.push(owner(&USER, *id, username, &format!("{first_name} {last_name}")));
         }
-        for row in teams.iter().filter(|row| row.integer(0) == id) {
-            let name = |index| row.text(index).unwrap_or_default();
-            owners.push(owner(TEAM.name, TEAM.url(row.integer(1).unwrap_or_default()), row, name(2), name(3)));
+        for (_, id, name, description) in teams.iter().filter(|owner| owner.0 == credential) {
+            owners.push(owner(&TEAM, *id, name, description));
         }
         let organization = shown.json.get("summary_fields").and_then(|summaries| summaries.get(ORGANIZATION.name));
         if let Some(Json::Object(summary)) = organization {
@@ -85,11 +81,18 @@ pub async fn add_owners(engine: &Engine, actor: &Actor, page: &mut [ResponseObje
     Ok(())
 }
 
-fn owner(kind: &str, url: String, row: &Row, name: &str, description: &str) -> Json {
-    json!({"id": row.integer(1), "type": kind, "name": name, "description": description, "url": url})
+fn owner(resource: &Resource, id: i64, name: &str, description: &str) -> Json {
+    json!({
+        "id": id, "type": resource.name, "name": name, "description": description, "url": resource.url(id),
+    })
 }
 
-async fn owning_users(engine: &Engine, actor: &Actor, ids: &[i64]) -> Result<Vec<Row>, Error> {
+/// A credential and its owner: the user's id, username, first and last name.
+type OwningUser = (i64, i64, String, String, String);
+/// A credential and its owner: the team's id, name and description.
+type OwningTeam = (i64, i64, String, String);
+
+async fn owning_users(engine: &Engine, actor: &Actor, ids: &[i64]) -> Result<Vec<OwningUser>, Error> {
     let query = Query::select()
         .expr(column("roles", "object_id"))
         .exprs(["id", "username", "first_name", "last_name"].map(|name| column("owner", name)))
@@ -107,11 +110,10 @@ async fn owning_users(engine: &Engine, actor: &Actor, ids: &[i64]) -> Result<Vec
         .cond_where(USER.access.rows(actor, Action::Read, "owner").condition())
         .order_by((Alias::new("grants"), Alias::new("id")), Order::Asc)
         .to_owned();
-    let types = [Type::Integer, Type::Integer, Type::Text, Type::Text, Type::Text];
-    Ok(engine.read_with_rules(actor, query, &types).await?)
+    Ok(engine.read_with_rules_as(actor, query).await?)
 }
 
-async fn owning_teams(engine: &Engine, actor: &Actor, ids: &[i64]) -> Result<Vec<Row>, Error> {
+async fn owning_teams(engine: &Engine, actor: &Actor, ids: &[i64]) -> Result<Vec<OwningTeam>, Error> {
     let query = Query::select()
         .expr(column("owned", "id"))
         .exprs(["id", "name", "description"].map(|name| column("owner", name)))
@@ -126,5 +128,5 @@ async fn owning_teams(engine: &Engine, actor: &Actor, ids: &[i64]) -> Result<Vec
         .cond_where(TEAM.access.rows(actor, Action::Read, "owner").condition())
         .order_by((Alias::new("owner"), Alias::new("id")), Order::Asc)
         .to_owned();
-    Ok(engine.read_with_rules(actor, query, &[Type::Integer, Type::Integer, Type::Text, Type::Text]).await?)
+    Ok(engine.read_with_rules_as(actor, query).await?)
 }

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use hostler_access::has_role_or_permission;
-use hostler_database::{Row, Transaction, Type, Value};
+use hostler_database::{Transaction, Value};
 use hostler_engine::{Edit, Engine, Error, Hooks, RenderContext, ResponseObject};
 use hostler_schema::{
     Access, Action, Actor, Association, DefaultValue, Draft, Field, ImpliedBy, Join, NaturalKeyPart, ObjectRole, Post,
@@ -307,10 +307,9 @@ impl Hooks for InstanceGroupHooks {
             .and_where(group().is_in(page.iter().map(|shown| shown.loaded.record.id)))
             .add_group_by([group()])
             .to_owned();
-        let counts = engine.database.read(&counts, &[Type::Integer, Type::Integer]).await?;
+        let counts: Vec<(i64, i64)> = engine.database.read_as(&counts).await?;
         for shown in page {
-            let id = Some(shown.loaded.record.id);
-            let count = counts.iter().find(|row| row.integer(0) == id).and_then(|row| row.integer(1)).unwrap_or(0);
+            let count = counts.iter().find(|(id, _)| *id == shown.loaded.record.id).map_or(0, |(_, count)| *count);
             shown.json.insert(INSTANCES.name.into(), count.into());
             // Nothing runs jobs yet.
             for name in ["capacity", "consumed_capacity", "jobs_running", "jobs_total"] {
@@ -344,10 +343,9 @@ async fn check_hostnames(tx: &mut Transaction, list: &Value) -> Result<Result<()
         .from(Alias::new(INSTANCE.table))
         .and_where(column(INSTANCE.table, "hostname").is_in(names.iter().copied()))
         .to_owned();
-    let rows = tx.read(&query, &[Type::Text]).await?;
-    let known: Vec<&str> = rows.iter().filter_map(|row| row.text(0)).collect();
+    let known: Vec<String> = tx.read_as(&query).await?;
     for (index, name) in names.iter().enumerate() {
-        if !known.contains(name) {
+        if !known.iter().any(|known| known == name) {
             return Ok(Err(format!("{name} is not a valid hostname of an existing instance.")));
         }
         if names[..index].contains(name) {
@@ -374,16 +372,9 @@ pub async fn change_policy_list(tx: &mut Transaction, group: i64, instance: i64,
         .and_where(of_group("id").eq(group))
         .and_where(column(INSTANCE.table, "id").eq(instance))
         .to_owned();
-    let rows = tx.read(&query, &[Type::Integer, Type::Text, Type::Json, Type::Text, Type::Text]).await?;
-    let Some(Row(values)) = rows.into_iter().next() else { return Ok(()) };
-    let [
-        Value::Integer(version),
-        Value::Text(name),
-        Value::Json(Json::Array(mut list)),
-        Value::Text(hostname),
-        Value::Text(node_type),
-    ] = <[Value; 5]>::try_from(values).map_err(|_| Error::Internal("a group has other columns".into()))?
-    else {
+    let row: Option<(i64, String, Json, String, String)> = tx.read_first(&query).await?;
+    let Some((version, name, list, hostname, node_type)) = row else { return Ok(()) };
+    let Json::Array(mut list) = list else {
         return Err(Error::Internal(format!("the policy list of instance group {group} is not a list")));
     };
     if !attach && name == CONTROL_PLANE && node_type == instances::HYBRID {
@@ -421,13 +412,13 @@ pub async fn preload(engine: &Engine) -> Result<(), hostler_database::Error> {
         .from(Alias::new(INSTANCE.table))
         .and_where(column(INSTANCE.table, "hostname").eq(&*engine.node))
         .to_owned();
-    if !engine.database.read(&of_node, &[Type::Integer]).await?.is_empty() {
+    if engine.database.read_first::<i64>(&of_node).await?.is_some() {
         return Ok(());
     }
     let mut tx = engine.database.begin().await?;
     // Several servers may start at the same time.
     tx.lock("instance groups").await?;
-    if !tx.read(&of_node, &[Type::Integer]).await?.is_empty() {
+    if tx.read_first::<i64>(&of_node).await?.is_some() {
         return Ok(());
     }
     let instance = instances::create(engine, &mut tx).await?;
@@ -454,7 +445,7 @@ async fn find_or_create(
         .from(Alias::new(INSTANCE_GROUP.table))
         .and_where(column(INSTANCE_GROUP.table, NAME.column).eq(name))
         .to_owned();
-    if let Some(id) = tx.read(&query, &[Type::Integer]).await?.first().and_then(|row| row.integer(0)) {
+    if let Some(id) = tx.read_first(&query).await? {
         return Ok(id);
     }
     let now = engine.clock.now();
@@ -464,11 +455,7 @@ async fn find_or_create(
         .values_panic([now.into(), now.into(), name.into(), 100.into()])
         .to_owned();
     let id = tx.insert(&insert).await?;
-    let mut roles = Query::insert();
-    roles.into_table(Alias::new("roles")).columns(["content_type", "object_id", "role_field"].map(Alias::new));
-    for role in INSTANCE_GROUP.roles {
-        roles.values_panic([INSTANCE_GROUP.name.into(), id.into(), role.field.into()]);
-    }
-    tx.execute(&roles).await?;
+    let roles = INSTANCE_GROUP.roles.iter().map(|role| [INSTANCE_GROUP.name.into(), id.into(), role.field.into()]);
+    tx.insert_rows("roles", ["content_type", "object_id", "role_field"], roles).await?;
     Ok(id)
 }

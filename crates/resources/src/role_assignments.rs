@@ -3,7 +3,6 @@
 
 use async_trait::async_trait;
 use hostler_access::has_role_on;
-use hostler_database::Type;
 use hostler_engine::{Engine, Error, Grantee, Hooks, ObjectKey, RenderContext, ResponseObject, find_id, summarize};
 use hostler_schema::{Access, Action, Actor, Draft, Field, Join, Relation, Resource, Rule, Summary, column, fields};
 use sea_query::{Alias, Expr, ExprTrait, Query, UnionType};
@@ -291,10 +290,8 @@ impl AssignmentHooks {
             .and_where(column("grants", "role_id").eq(role))
             .and_where(column("grants", link.column).eq(holder))
             .to_owned();
-        let rows = engine.database.read(&query, &[Type::Integer]).await?;
-        rows.first()
-            .and_then(|row| row.integer(0))
-            .ok_or_else(|| Error::Conflict("The role was revoked at the same moment.".into()))
+        let grant = engine.database.read_first(&query).await?;
+        grant.ok_or_else(|| Error::Conflict("The role was revoked at the same moment.".into()))
     }
 
     /// The role of this definition on the object that the body names.
@@ -306,17 +303,17 @@ impl AssignmentHooks {
         body: &Map<String, Json>,
     ) -> Result<i64, Error> {
         let query = Query::select()
-            .exprs(["content_type", "role_type", "role_field"].map(|name| column("role_definitions", name)))
+            .exprs(["content_type", "role_field"].map(|name| column("role_definitions", name)))
             .from(Alias::new("role_definitions"))
             .and_where(column("role_definitions", "id").eq(definition))
             .to_owned();
-        let rows = engine.database.read(&query, &[Type::Text; 3]).await?;
-        let row = rows.first().ok_or_else(|| {
+        let found: Option<(Option<String>, Option<String>)> = engine.database.read_first(&query).await?;
+        let (content_type, older) = found.ok_or_else(|| {
             Error::field(DEFINITION.name, format!("Invalid pk \"{definition}\" - object does not exist."))
         })?;
-        let (Some(content_type), older) = (row.text(0), row.text(2)) else {
+        let Some(content_type) = content_type else {
             // The only definition without a type is the system auditor.
-            return engine.system_role(row.text(2).unwrap_or_default()).await;
+            return engine.system_role(&older.unwrap_or_default()).await;
         };
         let resource =
             TYPES_WITH_ROLES.iter().map(|resource| resource()).find(|resource| resource.content_type() == content_type);
@@ -334,7 +331,7 @@ impl AssignmentHooks {
             other => other,
         })?;
         match older {
-            Some(field) => engine.object_role((resource, object), field).await,
+            Some(field) => engine.object_role((resource, object), &field).await,
             None => engine.definition_role(actor, definition, (resource, object)).await,
         }
     }
@@ -348,11 +345,8 @@ impl AssignmentHooks {
             .from(Alias::new("grants"))
             .and_where(column("grants", "id").eq(id))
             .to_owned();
-        let rows = engine.database.read(&query, &[Type::Integer, Type::Integer]).await?;
-        let (Some(role), Some(holder)) = rows.first().map_or((None, None), |row| (row.integer(0), row.integer(1)))
-        else {
-            return Err(Error::NotFound(Some(listed.label)));
-        };
+        let grant: Option<(i64, i64)> = engine.database.read_first(&query).await?;
+        let (role, holder) = grant.ok_or(Error::NotFound(Some(listed.label)))?;
         let grantee = if self.to_team { Grantee::Team(holder) } else { Grantee::User(holder) };
         engine.change_grant(actor, role, grantee, false).await
     }
@@ -378,8 +372,7 @@ async fn ansible_ids(engine: &Engine, resource: &'static Resource, ids: Vec<i64>
         .from(Alias::new(resource.table))
         .and_where(column(resource.table, "id").is_in(ids))
         .to_owned();
-    let rows = engine.database.read(&query, &[Type::Integer, Type::Text]).await?;
-    Ok(rows.iter().filter_map(|row| Some((row.integer(0)?, row.text(1)?.to_owned()))).collect())
+    Ok(engine.database.read_as(&query).await?)
 }
 
 /// The id of the object with this identity.
@@ -396,6 +389,5 @@ async fn by_ansible_id(
         .from(Alias::new(resource.table))
         .and_where(column(resource.table, "ansible_id").eq(wanted))
         .to_owned();
-    let rows = engine.database.read(&query, &[Type::Integer]).await?;
-    Ok(rows.first().and_then(|row| row.integer(0)))
+    Ok(engine.database.read_first(&query).await?)
 }

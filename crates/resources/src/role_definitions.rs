@@ -202,14 +202,9 @@ impl Hooks for RoleDefinitionHooks {
             .and_where(column("role_definition_permissions", "definition_id").eq(id))
             .to_owned();
         tx.execute(&clear).await?;
-        let mut insert = Query::insert();
-        insert
-            .into_table(Alias::new("role_definition_permissions"))
-            .columns(["definition_id", "permission"].map(Alias::new));
-        for permission in permissions(&edit.new).unwrap_or_default() {
-            insert.values_panic([id.into(), permission.into()]);
-        }
-        tx.execute(&insert).await?;
+        let rows = permissions(&edit.new).unwrap_or_default().into_iter();
+        let rows = rows.map(|permission| [id.into(), permission.into()]);
+        tx.insert_rows("role_definition_permissions", ["definition_id", "permission"], rows).await?;
         Ok(())
     }
 }

@@ -1,7 +1,6 @@
 //! Roles in AWX's older view: one row for each role of each object. The engine writes their grants.
 
 use async_trait::async_trait;
-use hostler_database::{Row, Type};
 use hostler_engine::{
     AssociationRequest, DEFINITION_ROLE_PREFIX, Engine, Error, Grantee, Hooks, RenderContext, ResponseObject,
 };
@@ -219,10 +218,9 @@ impl Hooks for RoleHooks {
             let field = shown.loaded.record.text(&ROLE_FIELD).to_owned();
             let known = type_of_object(shown).and_then(|resource| resource.role(&field));
             let id = shown.loaded.record.id;
-            let defined = definitions.iter().find(|row| row.integer(0) == Some(id));
-            if let Some(row) = defined {
-                shown.json.insert(NAME.name.into(), row.text(1).unwrap_or_default().into());
-                shown.json.insert(DESCRIPTION.name.into(), row.text(2).unwrap_or_default().into());
+            if let Some((_, name, description)) = definitions.iter().find(|(role, _, _)| *role == id) {
+                shown.json.insert(NAME.name.into(), name.as_str().into());
+                shown.json.insert(DESCRIPTION.name.into(), description.as_str().into());
                 continue;
             }
             let (name, description) = match known {
@@ -280,8 +278,8 @@ impl Hooks for RoleHooks {
     }
 }
 
-/// Names of the custom role definitions of the roles on this page, by role.
-async fn definitions_of(engine: &Engine, page: &[ResponseObject]) -> Result<Vec<Row>, Error> {
+/// The names and descriptions of the custom role definitions of the roles on this page, by role.
+async fn definitions_of(engine: &Engine, page: &[ResponseObject]) -> Result<Vec<(i64, String, String)>, Error> {
     let defined = |shown: &&ResponseObject| shown.loaded.record.text(&ROLE_FIELD).starts_with(DEFINITION_ROLE_PREFIX);
     let ids: Vec<i64> = page.iter().filter(defined).map(|shown| shown.loaded.record.id).collect();
     if ids.is_empty() {
@@ -297,7 +295,7 @@ async fn definitions_of(engine: &Engine, page: &[ResponseObject]) -> Result<Vec<
         )
         .and_where(column("roles", "id").is_in(ids))
         .to_owned();
-    Ok(engine.database.read(&query, &[Type::Integer, Type::Text, Type::Text]).await?)
+    Ok(engine.database.read_as(&query).await?)
 }
 
 fn is_of(shown: &ResponseObject, resource: &Resource) -> bool {

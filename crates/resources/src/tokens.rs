@@ -1,7 +1,7 @@
 //! Bearer tokens. A token is shown once, to the user who created it; only a digest is stored.
 
 use async_trait::async_trait;
-use hostler_database::{Transaction, Type, Value};
+use hostler_database::{Transaction, Value};
 use hostler_engine::{Edit, Engine, Error, Hooks, RenderContext, ResponseObject};
 use hostler_identity::token::{digest, new_token, parse_scope};
 use hostler_schema::{
@@ -244,7 +244,7 @@ impl Hooks for TokenHooks {
             .and_where(column("refresh_tokens", "token_id").is_in(ids))
             .and_where(column("refresh_tokens", "rotated").is_null())
             .to_owned();
-        let refreshable = engine.database.read(&query, &[Type::Integer]).await?;
+        let refreshable: Vec<i64> = engine.database.read_as(&query).await?;
         for shown in page {
             // In the order of AWX's responses.
             for field in [EXPIRES, SCOPE] {
@@ -254,8 +254,7 @@ impl Hooks for TokenHooks {
                 }
             }
             shown.json.insert(TOKEN_FIELD.name.into(), MASK.into());
-            let id = Some(shown.loaded.record.id);
-            let mask = refreshable.iter().any(|row| row.integer(0) == id).then_some(MASK);
+            let mask = refreshable.contains(&shown.loaded.record.id).then_some(MASK);
             shown.json.insert(REFRESH_TOKEN.name.into(), mask.into());
         }
         Ok(())
@@ -274,7 +273,7 @@ async fn exists(engine: &Engine, application: i64) -> Result<bool, Error> {
         .from(Alias::new(APPLICATION.table))
         .and_where(column(APPLICATION.table, "id").eq(application))
         .to_owned();
-    Ok(!engine.database.read(&query, &[Type::Integer]).await?.is_empty())
+    Ok(engine.database.read_first::<i64>(&query).await?.is_some())
 }
 
 /// The time this many seconds later, at most the latest possible one.
