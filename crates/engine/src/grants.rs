@@ -281,23 +281,6 @@ pub async fn grant_in_transaction(
     write_grant(engine, tx, actor, &role, grantee, true, NamedFirst::Object).await
 }
 
-/// Makes the creator of an object its admin, unless their grants already allow to do everything with it. As in AWX: an
-/// actor who may only add objects could not see their own otherwise.
-pub(crate) async fn grant_to_creator(
-    engine: &Engine,
-    tx: &mut Transaction,
-    actor: &Actor,
-    resource: &'static Resource,
-    id: i64,
-) -> Result<(), Error> {
-    let Some(user) = actor.user() else { return Ok(()) };
-    let query = object_role_query((resource, id), ADMIN);
-    let role = tx.read(&query, &[Type::Integer]).await?.first().and_then(|row| row.integer(0));
-    let role = role.ok_or_else(|| Error::Internal("a new object has no roles".into()))?;
-    let role = RoleRow { id: role, object: Some((resource, id)), field: ADMIN.to_owned() };
-    write_grant(engine, tx, actor, &role, Grantee::User(user), true, NamedFirst::Object).await
-}
-
 /// Updates the grant of a system-wide role after a change of the user's flag.
 ///
 /// # Errors

@@ -1,12 +1,13 @@
 //! The rows of `roles` of objects, which are created and deleted with the object.
 
 use hostler_database::{Transaction, Type};
-use hostler_schema::{Resource, column};
+use hostler_schema::{Actor, Resource, column};
 use sea_query::{Alias, Expr, ExprTrait, Query};
 use serde_json::{Map, json};
 
+use crate::grants::{ADMIN, grant_in_transaction};
 use crate::hooks::ResponseObject;
-use crate::{Engine, Error};
+use crate::{DEFINITION_ROLE_PREFIX, Engine, Error, Grantee};
 
 /// Inserts the roles of a new object.
 pub(crate) async fn create(tx: &mut Transaction, resource: &'static Resource, id: i64) -> Result<(), Error> {
@@ -19,6 +20,44 @@ pub(crate) async fn create(tx: &mut Transaction, resource: &'static Resource, id
         insert.values_panic([resource.name.into(), id.into(), role.field.into()]);
     }
     Ok(tx.execute_deferred(&insert).await?)
+}
+
+/// Makes the creator of an object its admin, unless their grants already allow to do everything with it. As in AWX: an
+/// actor who may only add objects could not see their own otherwise. Of a type without roles of its own the creator is
+/// assigned the managed definition.
+pub(crate) async fn grant_to_creator(
+    engine: &Engine,
+    tx: &mut Transaction,
+    actor: &Actor,
+    resource: &'static Resource,
+    id: i64,
+) -> Result<(), Error> {
+    let Some(user) = actor.user() else { return Ok(()) };
+    let role = match resource.role(ADMIN) {
+        Some(_) => ADMIN.to_owned(),
+        None => create_definition_role(tx, resource, id).await?,
+    };
+    grant_in_transaction(engine, tx, actor, (resource, id), &role, Grantee::User(user)).await
+}
+
+/// Inserts the role of the managed definition for this type and a new object, and returns its `role_field`.
+async fn create_definition_role(tx: &mut Transaction, resource: &'static Resource, id: i64) -> Result<String, Error> {
+    let definition = |name| column("role_definitions", name);
+    let query = Query::select()
+        .expr(definition("id"))
+        .from(Alias::new("role_definitions"))
+        .and_where(definition("content_type").eq(resource.content_type()))
+        .and_where(definition("managed").eq(true))
+        .and_where(definition("role_field").is_null())
+        .to_owned();
+    let definition: i64 = tx
+        .read_first(&query)
+        .await?
+        .ok_or_else(|| Error::Internal(format!("there is no managed role definition for {}", resource.name)))?;
+    let field = format!("{DEFINITION_ROLE_PREFIX}{definition}");
+    let role = [resource.name.into(), id.into(), field.as_str().into(), definition.into()];
+    tx.insert_rows("roles", ["content_type", "object_id", "role_field", "definition_id"], [role]).await?;
+    Ok(field)
 }
 
 /// Deletes the roles and grants of an object before it is deleted, and of the objects that are deleted with it.

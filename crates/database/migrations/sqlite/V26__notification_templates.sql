@@ -40,3 +40,20 @@ CREATE TABLE organization_notification_templates (
 );
 CREATE INDEX organization_notification_templates_template
     ON organization_notification_templates (notification_template_id);
+
+-- Notification templates have no older roles: the managed definition gives its permissions itself.
+INSERT INTO role_definition_permissions (definition_id, permission)
+SELECT role_definitions.id, permissions.value
+FROM role_definitions, json_each(role_definitions.permissions) AS permissions
+WHERE role_definitions.name = 'NotificationTemplate Admin' AND role_definitions.managed = 1;
+
+-- The notifications of templates of jobs, by event: started, success or error.
+CREATE TABLE unified_job_template_notification_templates (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    unified_job_template_id INTEGER NOT NULL REFERENCES unified_job_templates (id) ON DELETE CASCADE,
+    event TEXT NOT NULL,
+    notification_template_id INTEGER NOT NULL REFERENCES notification_templates (id) ON DELETE CASCADE,
+    UNIQUE (unified_job_template_id, event, notification_template_id)
+);
+CREATE INDEX unified_job_template_notification_templates_template
+    ON unified_job_template_notification_templates (notification_template_id);

@@ -35,7 +35,8 @@ pub(super) fn integer(text: &str) -> Result<i64, QueryError> {
 
 /// A decimal number without its point, with this number of places.
 pub(super) fn decimal(text: &str, places: u8) -> Result<i64, QueryError> {
-    let number = DecimalDigits::parse(text).ok_or_else(|| QueryError::value(text, "value must be a decimal number."))?;
+    let number =
+        DecimalDigits::parse(text).ok_or_else(|| QueryError::value(text, "value must be a decimal number."))?;
     number.scaled(places).ok_or_else(|| {
         QueryError::value(text, &format!("value must have at most {places} decimal places and fit into 64 bits."))
     })

@@ -10,7 +10,6 @@ use serde_json::{Map, Value as Json};
 use super::check::{check, collect_messages};
 use super::{UpdateMethod, encrypt_secrets, has_column, stored};
 use crate::decode::{Problems, decode};
-use crate::grants::ADMIN;
 use crate::hooks::SystemWrite;
 use crate::permissions::require_from;
 use crate::read::{Source, load};
@@ -188,8 +187,8 @@ impl Engine {
             Err(Error::Forbidden(_)) => None,
             Err(failure) => return Err(failure),
         };
-        if !loaded.as_ref().is_some_and(|loaded| loaded.changeable) && resource.role(ADMIN).is_some() {
-            grants::grant_to_creator(self, tx, actor, resource, id).await?;
+        if !loaded.as_ref().is_some_and(|loaded| loaded.changeable) && resource.role_resource.is_some() {
+            object_roles::grant_to_creator(self, tx, actor, resource, id).await?;
             loaded = Some(load(self, &mut Source::Transaction(tx), resource, &ObjectKey::Id(id), actor).await?);
         }
         Ok(NewObject { edit, loaded })

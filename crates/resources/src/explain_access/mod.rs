@@ -166,7 +166,9 @@ fn checks(engine: &Engine, subject: &Actor, resource: &'static Resource, id: i64
         {
             let permission = added.permission("add");
             let own = format!("{}_admin_role", added.name);
-            let role = resource.role(&own).map_or("admin_role", |role| role.field);
+            let by_organization = added.access.organization_roles(Action::Change);
+            let role = by_organization.first().copied().or(resource.role(&own).map(|role| role.field));
+            let role = role.unwrap_or("admin_role");
             let in_it = |name: &str| (name == ORGANIZATION.name).then_some(id);
             let requirement = Requirement {
                 role: Some((resource, role)),
