@@ -10,8 +10,8 @@ use serde_json::{Map, Value as Json};
 
 use crate::credential_access::can_use;
 use crate::credential_inputs::TypeDefinition;
-use crate::encrypted_inputs::decrypted;
 use crate::credentials::INPUTS;
+use crate::encrypted_inputs::decrypted;
 use crate::{CREDENTIAL, CREDENTIAL_TYPE};
 
 /// Fails unless the actor may test lookups with this credential or credential type.

@@ -27,16 +27,17 @@ pub fn merge_with_stored(
     let stored = edit.old.as_ref().map(|old| inputs_of(old, field)).unwrap_or_default();
     let mut plain = Map::new();
     for (name, value) in sent {
-        let value = match (value.as_str(), stored.get(name).and_then(Json::as_str)) {
-            // The stored text itself is in `sent` if the request changes only the type.
-            (Some(text), Some(old)) if text == ENCRYPTED || text == old || keeps(sent, name) => {
-                if is_encrypted(old) { decrypt(engine, &edit.new, field, name, old)?.into() } else { old.into() }
-            }
-            (Some(text), _) if is_encrypted(text) => {
-                return Err(input_error(field, name, "This text has the form of a stored, encrypted value."));
-            }
-            _ => value.clone(),
-        };
+        let value =
+            match (value.as_str(), stored.get(name).and_then(Json::as_str)) {
+                // The stored text itself is in `sent` if the request changes only the type.
+                (Some(text), Some(old)) if text == ENCRYPTED || text == old || keeps(sent, name) => {
+                    if is_encrypted(old) { decrypt(engine, &edit.new, field, name, old)?.into() } else { old.into() }
+                }
+                (Some(text), _) if is_encrypted(text) => {
+                    return Err(input_error(field, name, "This text has the form of a stored, encrypted value."));
+                }
+                _ => value.clone(),
+            };
         plain.insert(name.clone(), value);
     }
     Ok(plain)

@@ -21,6 +21,7 @@ mod explain_access;
 mod instance_groups;
 mod instances;
 mod labels;
+mod notification_lists;
 mod notification_messages;
 mod notification_templates;
 mod notification_types;

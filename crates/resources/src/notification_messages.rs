@@ -263,7 +263,10 @@ mod tests {
         let after = |stored: &Json, sent: Json| merge(sent.as_object().expect("an object"), stored);
         let none: Json = serde_json::from_str(DEFAULT).expect("a document");
         let first = after(&none, json!({"started": {"message": "a"}}));
-        assert_eq!(first, json!({"started": {"message": "a"}, "success": null, "error": null, "workflow_approval": null}));
+        assert_eq!(
+            first,
+            json!({"started": {"message": "a"}, "success": null, "error": null, "workflow_approval": null})
+        );
         let second = after(&first, json!({"started": {"body": "b"}, "workflow_approval": {"denied": {"body": "c"}}}));
         assert_eq!(second["started"], json!({"message": "a", "body": "b"}));
         let third = after(&second, json!({"started": {}, "workflow_approval": {"approved": {"body": "d"}}}));

@@ -6,12 +6,13 @@ use hostler_access::{can_create_in_organization, has_organization_role_or_permis
 use hostler_database::{Transaction, Value};
 use hostler_engine::{CreatedObject, Edit, Engine, Error, Hooks, Record, RenderContext, ResponseObject};
 use hostler_schema::{
-    Access, Action, Actor, Association, DefaultValue, Draft, Field, Join, NaturalKeyPart, Post, Relation, Resource,
-    Rule, Sublist, Summary, UniqueConstraint, fields,
+    Access, Action, Actor, DefaultValue, Draft, Field, Join, NaturalKeyPart, Relation, Resource, Rule, Summary,
+    UniqueConstraint, fields,
 };
 use serde_json::{Map, Value as Json, json};
 
 use crate::common::{BY_CREATOR, BY_MODIFIER, CREATED, CREATED_BY, MODIFIED, MODIFIED_BY, absent};
+use crate::notification_lists::{BY_JOB_TEMPLATES, BY_ORGANIZATIONS};
 use crate::notification_types::{TYPES, check_configuration, documented_settings, is_secret};
 use crate::{ORGANIZATION, encrypted_inputs, notification_messages};
 
@@ -52,63 +53,6 @@ const ADMIN: &str = "notification_admin_role";
 /// The roles of an organization that allow to read them.
 const READERS: [&str; 2] = [ADMIN, "auditor_role"];
 
-/// The notification templates of an organization for an event.
-const fn of_organization(event: &'static str) -> Join {
-    Join::JoinTable {
-        table: "organization_notification_templates",
-        left: "organization_id",
-        right: "notification_template_id",
-        filter: Some(("event", event)),
-    }
-}
-
-/// The organizations of a notification template for an event.
-const fn by_organizations(name: &'static str, event: &'static str) -> Relation {
-    let join = Join::JoinTable {
-        table: "organization_notification_templates",
-        left: "notification_template_id",
-        right: "organization_id",
-        filter: Some(("event", event)),
-    };
-    Relation::new(name, || &ORGANIZATION, join)
-}
-
-/// A list of the notification templates of an organization for an event.
-const fn sublist(name: &'static str, title: &'static str, event: &'static str, relationship: &'static str) -> Sublist {
-    let changeable = |actor: &Actor, row: &str| NOTIFICATION_TEMPLATE.access.rows(actor, Action::Change, row);
-    Sublist::new(name, title, || &NOTIFICATION_TEMPLATE, of_organization(event))
-        .post(Post::Associate(Association::new(relationship, changeable).permit_removal().or_create()))
-}
-
-/// The notification templates of an organization for the start of its jobs.
-pub const STARTED: Sublist = sublist(
-    "notification_templates_started",
-    "Organization Notification Templates Started List",
-    "started",
-    "awx.main.models.organization.Organization_notification_templates_started",
-);
-/// Those for successful jobs.
-pub const SUCCESS: Sublist = sublist(
-    "notification_templates_success",
-    "Organization Notification Templates Success List",
-    "success",
-    "awx.main.models.organization.Organization_notification_templates_success",
-);
-/// Those for failed jobs.
-pub const ERROR: Sublist = sublist(
-    "notification_templates_error",
-    "Organization Notification Templates Error List",
-    "error",
-    "awx.main.models.organization.Organization_notification_templates_error",
-);
-/// Those for approvals in workflows.
-pub const APPROVALS: Sublist = sublist(
-    "notification_templates_approvals",
-    "Organization Notification Templates Approvals List",
-    "approvals",
-    "awx.main.models.organization.Organization_notification_templates_approvals",
-);
-
 /// Notification templates.
 pub static NOTIFICATION_TEMPLATE: Resource = Resource {
     type_label: "Notification Template",
@@ -120,14 +64,14 @@ pub static NOTIFICATION_TEMPLATE: Resource = Resource {
         BY_CREATOR,
         BY_MODIFIER,
         Relation::new("organization", || &ORGANIZATION, Join::Column("organization_id")),
-        by_organizations("organization_notification_templates_for_approvals", "approvals"),
-        by_organizations("organization_notification_templates_for_errors", "error"),
-        by_organizations("organization_notification_templates_for_started", "started"),
-        by_organizations("organization_notification_templates_for_success", "success"),
+        BY_ORGANIZATIONS[0],
+        BY_ORGANIZATIONS[1],
+        BY_ORGANIZATIONS[2],
+        BY_ORGANIZATIONS[3],
+        BY_JOB_TEMPLATES[0],
+        BY_JOB_TEMPLATES[1],
+        BY_JOB_TEMPLATES[2],
         absent("notifications", || &NOTIFICATION_TEMPLATE),
-        absent("unifiedjobtemplate_notification_templates_for_errors", || &NOTIFICATION_TEMPLATE),
-        absent("unifiedjobtemplate_notification_templates_for_started", || &NOTIFICATION_TEMPLATE),
-        absent("unifiedjobtemplate_notification_templates_for_success", || &NOTIFICATION_TEMPLATE),
         absent("workflowjobtemplate_notification_templates_for_approvals", || &NOTIFICATION_TEMPLATE),
     ],
     unimplemented: &[TEST, "notifications"],
@@ -149,17 +93,7 @@ pub static NOTIFICATION_TEMPLATE: Resource = Resource {
         "notification_template",
         "notification_templates",
         "NotificationTemplate",
-        &[
-            fields::id(),
-            CREATED,
-            MODIFIED,
-            NAME,
-            DESCRIPTION,
-            ORGANIZATION_LINK,
-            TYPE,
-            CONFIGURATION,
-            MESSAGES,
-        ],
+        &[fields::id(), CREATED, MODIFIED, NAME, DESCRIPTION, ORGANIZATION_LINK, TYPE, CONFIGURATION, MESSAGES],
         &NotificationTemplateAccess,
     )
 };

@@ -276,8 +276,16 @@ mod tests {
         for (type_name, mut sent, message) in [
             ("slack", json!({}), "Missing required fields for Notification Configuration: ['token', 'channels']."),
             ("slack", json!({"token": "t", "channels": []}), "No values specified for field 'channels'"),
-            ("slack", json!({"token": "t", "channels": "x"}), "Configuration field 'channels' incorrect type, expected list."),
-            ("slack", json!({"token": 1, "channels": ["x"]}), "Configuration field 'token' incorrect type, expected password."),
+            (
+                "slack",
+                json!({"token": "t", "channels": "x"}),
+                "Configuration field 'channels' incorrect type, expected list.",
+            ),
+            (
+                "slack",
+                json!({"token": 1, "channels": ["x"]}),
+                "Configuration field 'token' incorrect type, expected password.",
+            ),
             (
                 "webhook",
                 json!({"url": "u", "headers": {}, "http_method": "GET"}),

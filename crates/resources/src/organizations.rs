@@ -17,9 +17,10 @@ use crate::common::{
 };
 use crate::credential_access::usable_credentials;
 use crate::credential_inputs::TypeDefinition;
+use crate::notification_lists::relation_of;
 use crate::{
     ACTIVITY, APPLICATION, CREDENTIAL, EXECUTION_ENVIRONMENT, INSTANCE_GROUP, LABEL, NOTIFICATION_TEMPLATE, PROJECT,
-    ROLE, TEAM, USER, access_paths, execution_environments, instance_groups, notification_templates,
+    ROLE, TEAM, USER, access_paths, execution_environments, instance_groups, notification_lists,
 };
 
 const NAME: Field =
@@ -132,10 +133,10 @@ const RELATIONS: &[Relation] = &[
     Relation::new("instance_groups", || &INSTANCE_GROUP, instance_groups::OF_ORGANIZATION),
     absent("inventories", || &ORGANIZATION),
     Relation::new("notification_templates", || &NOTIFICATION_TEMPLATE, Join::Reverse("organization_id")),
-    Relation::new(notification_templates::APPROVALS.name, || &NOTIFICATION_TEMPLATE, notification_templates::APPROVALS.join),
-    Relation::new(notification_templates::ERROR.name, || &NOTIFICATION_TEMPLATE, notification_templates::ERROR.join),
-    Relation::new(notification_templates::STARTED.name, || &NOTIFICATION_TEMPLATE, notification_templates::STARTED.join),
-    Relation::new(notification_templates::SUCCESS.name, || &NOTIFICATION_TEMPLATE, notification_templates::SUCCESS.join),
+    relation_of(notification_lists::ORGANIZATION_APPROVALS),
+    relation_of(notification_lists::ORGANIZATION_ERROR),
+    relation_of(notification_lists::ORGANIZATION_STARTED),
+    relation_of(notification_lists::ORGANIZATION_SUCCESS),
     absent("unifiedjobs", || &ORGANIZATION),
     absent("unifiedjobtemplates", || &ORGANIZATION),
 ];
@@ -196,10 +197,10 @@ const SUBLISTS: &[Sublist] = &[
         Join::Reverse("organization_id"),
     )
     .post(Post::Create("organization")),
-    notification_templates::STARTED,
-    notification_templates::SUCCESS,
-    notification_templates::ERROR,
-    notification_templates::APPROVALS,
+    notification_lists::ORGANIZATION_STARTED,
+    notification_lists::ORGANIZATION_SUCCESS,
+    notification_lists::ORGANIZATION_ERROR,
+    notification_lists::ORGANIZATION_APPROVALS,
     Sublist::new("activity_stream", "Organization Activity Stream List", || &ACTIVITY, activity_of("organization")),
     Sublist::new(
         "object_roles",
@@ -224,11 +225,7 @@ pub static ORGANIZATION: Resource = Resource {
                   organization see it.",
     relations: RELATIONS,
     sublists: SUBLISTS,
-    unimplemented: &[
-        "inventories",
-        "job_templates",
-        "workflow_job_templates",
-    ],
+    unimplemented: &["inventories", "job_templates", "workflow_job_templates"],
     summaries: &[
         Summary {
             name: "default_environment",

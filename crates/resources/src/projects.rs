@@ -16,11 +16,12 @@ use crate::common::{
 };
 use crate::credential_access::can_use;
 use crate::credential_inputs::TypeDefinition;
+use crate::notification_lists::relation_of;
 use crate::project_sources::{has_control_characters, is_allowed_scm_url, slug};
 use crate::unified_job_templates::{LAST_JOB_FAILED, LAST_JOB_RUN, NEXT_JOB_RUN};
 use crate::{
     ACTIVITY, CREDENTIAL, EXECUTION_ENVIRONMENT, ORGANIZATION, ROLE, TEAM, UNIFIED_JOB_TEMPLATE, USER, access_paths,
-    execution_environments,
+    execution_environments, notification_lists,
 };
 
 const SCM_TYPES: &[(&str, &str)] = &[
@@ -190,6 +191,9 @@ const SUBLISTS: &[Sublist] = &[
         || &ROLE,
         Join::Condition(|id, other| roles_of("project", id, other)),
     ),
+    notification_lists::PROJECT_STARTED,
+    notification_lists::PROJECT_SUCCESS,
+    notification_lists::PROJECT_ERROR,
     Sublist::new("activity_stream", "Project Activity Stream List", || &ACTIVITY, activity_of("project")),
     Sublist::new(
         "access_list",
@@ -223,9 +227,9 @@ pub static PROJECT: Resource = Resource {
         absent("labels", || &PROJECT),
         absent("last_job", || &PROJECT),
         absent("next_schedule", || &PROJECT),
-        absent("notification_templates_error", || &PROJECT),
-        absent("notification_templates_started", || &PROJECT),
-        absent("notification_templates_success", || &PROJECT),
+        relation_of(notification_lists::PROJECT_ERROR),
+        relation_of(notification_lists::PROJECT_STARTED),
+        relation_of(notification_lists::PROJECT_SUCCESS),
         absent("project_updates", || &PROJECT),
         absent("schedules", || &PROJECT),
         absent("scm_inventory_sources", || &PROJECT),
@@ -247,9 +251,6 @@ pub static PROJECT: Resource = Resource {
         "project_updates",
         "scm_inventory_sources",
         "schedules",
-        "notification_templates_started",
-        "notification_templates_success",
-        "notification_templates_error",
         "copy",
     ],
     summaries: &[

@@ -88,6 +88,9 @@ impl Fixture {
             let template = admin.create("/api/v2/notification_templates/", template);
             for event in ["started", "success", "error", "approvals"] {
                 admin.attach(&format!("/api/v2/organizations/{home}/notification_templates_{event}/"), template);
+                if event != "approvals" {
+                    admin.attach(&format!("{project_path}notification_templates_{event}/"), template);
+                }
             }
             let image = json!({"name": format!("environment-{number}"), "organization": home, "image": "a/b"});
             let environment = admin.create("/api/v2/execution_environments/", image);

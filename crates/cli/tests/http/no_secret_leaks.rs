@@ -171,7 +171,8 @@ impl SecretsFixture {
             "name": "chat", "organization": organization, "notification_type": "slack",
             "notification_configuration": chat(self.secrets.make("token of a chat")),
         });
-        let path = format!("/api/v2/notification_templates/{}/", self.admin.create("/api/v2/notification_templates/", body));
+        let path =
+            format!("/api/v2/notification_templates/{}/", self.admin.create("/api/v2/notification_templates/", body));
         let changed = chat(self.secrets.make("changed token of a chat"));
         self.admin.patch(&path, json!({"notification_configuration": changed})).expect(200);
         self.admin.post(&format!("{path}copy/"), json!({"name": "copy"})).expect(201);

@@ -8,6 +8,7 @@ on_each_backend!(
     configuration_is_checked_by_type,
     messages_are_checked_and_merged,
     templates_are_associated_by_event,
+    templates_are_associated_with_projects,
     association_needs_both_permissions,
     sending_is_not_implemented,
     options_describe_each_type,
@@ -132,10 +133,7 @@ fn messages_are_checked_and_merged(backend: Backend) {
     let patch = |messages: Value| admin.patch(&path(id), json!({"messages": messages}));
     for (messages, message) in [
         (json!({"started": {"message": "{{ job.nosuch }}"}}), "Field 'nosuch' unavailable"),
-        (
-            json!({"success": {"text": "x"}}),
-            "Message type 'text' invalid, must be either 'message' or 'body'",
-        ),
+        (json!({"success": {"text": "x"}}), "Message type 'text' invalid, must be either 'message' or 'body'"),
         (json!([]), "Expected a dictionary of items but got type \"list\"."),
         (json!("x"), "Expected a dictionary of items but got type \"str\"."),
         (json!({"error": {"body": "\u{0}"}}), "Null characters are not allowed."),
@@ -191,6 +189,28 @@ fn templates_are_associated_by_event(backend: Backend) {
     admin.post(&below("_error"), json!({"id": 99_999_999})).expect(400);
     admin.delete(&path(id)).expect(204);
     assert_eq!(counts(), [0, 0, 1, 0]);
+}
+
+fn templates_are_associated_with_projects(backend: Backend) {
+    let server = start(backend);
+    let admin = server.as_admin();
+    let organization = server.organization("Acme");
+    let project = admin.create("/api/v2/projects/", json!({"name": "site", "organization": organization}));
+    let id = admin.create(LIST, webhook("hook", organization));
+    let below = |event: &str| format!("/api/v2/projects/{project}/notification_templates_{event}/");
+    for event in ["started", "success", "error"] {
+        admin.attach(&below(event), id);
+        assert_eq!(admin.results(&below(event))[0]["id"], id);
+        let filter = format!("/api/v2/projects/?notification_templates_{event}__name=hook");
+        assert_eq!(admin.results(&filter).len(), 1);
+    }
+    let filter = format!("{LIST}?unifiedjobtemplate_notification_templates_for_errors__name=site");
+    assert_eq!(admin.results(&filter).len(), 1);
+    admin.get(&below("approvals")).expect(404);
+    admin.post(&below("error"), json!({"id": id, "disassociate": true})).expect(204);
+    assert_eq!(admin.results(&below("error")).len(), 0);
+    admin.delete(&format!("/api/v2/projects/{project}/")).expect(204);
+    admin.get(&path(id)).expect(200);
 }
 
 /// The organization must be changeable, and so must the template.
