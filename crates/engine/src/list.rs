@@ -2,7 +2,7 @@
 
 use hostler_database::{Dialect, Row, Type};
 use hostler_schema::{Action, Actor, Resource, Rule, Sublist, column};
-use sea_query::{Alias, Asterisk, Condition, Expr, Func, Order, Query, SelectStatement};
+use sea_query::{Alias, Asterisk, Condition, Expr, ExprTrait, Func, Order, Query, SelectStatement};
 use serde_json::{Map, Value as Json};
 
 use crate::hooks::{RenderContext, ResponseObject};
@@ -141,22 +141,28 @@ impl Engine {
         Ok(LoadedPage { rows, objects: self.serialize_page(resource, loaded, view).await? })
     }
 
-    /// The rule for the rows of a list. SQLite uses it unchanged. PostgreSQL cannot estimate how many rows it matches,
-    /// and would choose a plan for few or for many at random: it materializes the visible ids first, so that the cost
-    /// of a list depends on them alone.
+    /// The rule for the rows of a list. SQLite uses that of the resource unchanged. PostgreSQL cannot estimate how many rows
+    /// it matches, and would choose a plan for few or for many at random: it materializes the visible ids first, so that
+    /// the cost of a list depends on them alone. With variants SQLite does so too: it would search by type instead.
     fn visible_rows(&self, resource: &'static Resource, actor: &Actor) -> Rule {
         const VISIBLE: &str = "visible";
-        let rule = |row: &str| resource.access.rows(actor, Action::Read, row);
-        if self.database.dialect() == Dialect::Sqlite {
-            return rule(ROW);
+        let dialect = self.database.dialect();
+        if dialect == Dialect::Sqlite && resource.variant_column().is_none() {
+            return resource.access.rows(actor, Action::Read, ROW);
         }
-        match rule(VISIBLE) {
-            rule @ Rule::When(_) => {
-                let ids = rule.ids(resource.table, VISIBLE);
-                Rule::When(self.database.dialect().in_array(column(ROW, "id"), ids))
-            }
+        let visible = |resource: &'static Resource| match resource.access.rows(actor, Action::Read, VISIBLE) {
+            rule @ Rule::When(_) => Rule::When(dialect.in_array(column(ROW, "id"), rule.ids(resource.table, VISIBLE))),
             rule => rule,
+        };
+        let Some(variants) = resource.variants else { return visible(resource) };
+        let rules: Vec<(&str, Rule)> = variants.iter().map(|variant| (variant.name, visible(variant))).collect();
+        if rules.iter().all(|(_, rule)| matches!(rule, Rule::All)) {
+            return Rule::All;
         }
+        rules.into_iter().fold(Rule::None, |all, (name, rule)| match rule {
+            Rule::All => all.or(Rule::When(column(ROW, variants.column).eq(name))),
+            rule => all.or(rule),
+        })
     }
 
     async fn count(&self, actor: &Actor, rows: &VisibleRows) -> Result<u64, Error> {

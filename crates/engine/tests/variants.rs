@@ -270,6 +270,10 @@ fn base_is_filtered_by_fields_of_variants(backend: Backend) {
             ("long_film__minutes__gt=162", &["Solaris"][..]),
             ("longfilm__minutes=162", &["Stalker"]),
             ("book__isnull=true", &["Solaris", "Stalker"]),
+            ("book__isnull=false&book__pages__gt=500", &["Dune"]),
+            ("not__book__pages=600", &["Solaris", "Diary", "Stalker", "Emma"]),
+            ("or__book__pages=600&or__long_film__minutes=162", &["Dune", "Stalker"]),
+            ("order_by=-long_film__minutes,name&long_film__minutes__isnull=false", &["Solaris", "Stalker"]),
             ("long_film__search=sol", &["Solaris"]),
             ("search=sta", &["Stalker"]),
         ] {

@@ -9,7 +9,8 @@ pub enum Join {
     Column(&'static str),
     /// The other row's column is a foreign key to this row.
     Reverse(&'static str),
-    /// The other row is this row, under another description of the same table. An actor who sees this row sees that one.
+    /// The other row is this row, under another description of the same table, or as a variant. An actor who sees this
+    /// row sees that one.
     SameRow,
     /// A join table contains the ids of both rows.
     JoinTable {

@@ -182,7 +182,12 @@ impl<'a> Compiler<'a> {
     fn exists(&mut self, hop: &Hop, group: &Group, row: &str) -> Result<Expr, QueryError> {
         if let (Join::SameRow, false) = (hop.join, self.is_negated) {
             // It is the same row, which is already visible: no lookup is needed.
-            return Ok(self.group(group, row)?.into());
+            let below = self.group(group, row)?;
+            return Ok(match hop.target.own_type() {
+                Some((name, value)) if below.is_empty() => column(row, name).eq(value),
+                Some((name, value)) => column(row, name).eq(value).and(Expr::from(below)),
+                None => below.into(),
+            });
         }
         if let (Join::Column(link), false) = (hop.join, self.is_negated)
             && names_one(hop.target, group)

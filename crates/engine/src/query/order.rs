@@ -63,10 +63,11 @@ fn scalar(
     let Some((hop, rest)) = path.split_first() else {
         return Ok(leaf.expression(row));
     };
-    if matches!(hop.join, Join::SameRow) {
+    // A row of another type than the variant has no such value.
+    if matches!(hop.join, Join::SameRow) && hop.target.own_type().is_none() {
         return scalar(rest, leaf, name, compiler, row);
     }
-    if !matches!(hop.join, Join::Column(_) | Join::Role { .. } | Join::Unavailable) {
+    if !matches!(hop.join, Join::Column(_) | Join::SameRow | Join::Role { .. } | Join::Unavailable) {
         let problem = format!("Cannot order by '{name}': {} may lead to several objects.", hop.name);
         return Err(QueryError::bad(problem));
     }

@@ -189,7 +189,7 @@ fn variant(here: &'static Resource, name: &str) -> Option<Hop> {
         variant.name == name || joined.is_some_and(str::is_empty)
     };
     let target = here.variants?.iter().find(is_named)?;
-    Some(Hop { name: target.name, join: Join::Column("id"), target, link: None })
+    Some(Hop { name: target.name, join: Join::SameRow, target, link: None })
 }
 
 fn field_end(field: &'static Field, relation: Option<Hop>) -> End {
