@@ -11,6 +11,8 @@ use super::load::Speed;
 /// The results of a run.
 pub struct Measured {
     pub rows: Vec<Row>,
+    /// The targets of single measurements.
+    pub figures: Vec<Target>,
     /// The command line.
     pub command: String,
     /// The key of the document's section.
@@ -129,6 +131,7 @@ impl Measured {
                 list.push(Target::least("PATCH user, token over 32, a second", row.speed.rate(), 2000.0, ""));
             }
         }
+        list.extend(self.figures.iter().cloned());
         list.push(Target::below("p99 of a GET meanwhile", self.reads_meanwhile, 5.0, "ms"));
         list.push(Target::below("resident memory idle", self.idle, 40.0, "MB"));
         list.push(Target::below("resident memory at the end", self.after, 120.0, "MB"));
@@ -141,6 +144,7 @@ impl Measured {
 }
 
 /// A target of a benchmark.
+#[derive(Clone)]
 pub struct Target {
     what: String,
     found: f64,

@@ -1,23 +1,32 @@
--- What wrk sends and what it tells at the end. The arguments of a PATCH are the
--- ids of the first and the last user to change.
+-- What wrk sends and what it tells at the end. The arguments of writes are their kind, and the ids of the first and the
+-- last object to change.
 
-local first, last
+local first, last, group
 local count = 0
 -- Another run must not begin with the values that this one leaves behind.
 local run = os.time()
 
 function init(arguments)
-  first, last = tonumber(arguments[1]), tonumber(arguments[2])
+  first, last, group = tonumber(arguments[2]), tonumber(arguments[3]), arguments[4]
   if first then
     wrk.headers["Content-Type"] = "application/json"
-    request = patch
+    request = arguments[1] == "users" and patch_user or change_instance_groups
   end
 end
 
-function patch()
+function patch_user()
   count = count + 1
   local id = first + count % (last - first + 1)
   return wrk.format("PATCH", "/api/v2/users/" .. id .. "/", nil, '{"first_name": "Ada ' .. run .. " " .. count .. '"}')
+end
+
+-- Every second pass through the organizations removes the group again, so that each request changes something.
+function change_instance_groups()
+  local organizations = last - first + 1
+  local id, pass = first + count % organizations, math.floor(count / organizations)
+  count = count + 1
+  local remove = pass % 2 == 1 and ', "disassociate": true' or ""
+  return wrk.format("POST", "/api/v2/organizations/" .. id .. "/instance_groups/", nil, '{"id": ' .. group .. remove .. "}")
 end
 
 function done(summary, latency)

@@ -16,8 +16,30 @@ pub struct Load<'a> {
     pub path: &'a str,
     /// The value of the header `Authorization`.
     pub authorization: &'a str,
-    /// The users to change in turn, from the first id to the last; none for a GET.
-    pub changes: Option<(i64, i64)>,
+    /// The writes; none for a GET.
+    pub writes: Option<Writes>,
+}
+
+/// The writes of a load test.
+#[derive(Clone, Copy)]
+pub enum Writes {
+    /// PATCH of one user after the other, from the first id to the last.
+    Users(i64, i64),
+    /// Associates this instance group with one organization after the other, from the first id to the last, then removes
+    /// it from each, and so on.
+    InstanceGroup { group: i64, organizations: (i64, i64) },
+}
+
+impl Writes {
+    /// The arguments of the script.
+    fn arguments(self) -> Vec<String> {
+        match self {
+            Writes::Users(first, last) => vec!["users".to_owned(), first.to_string(), last.to_string()],
+            Writes::InstanceGroup { group, organizations: (first, last) } => {
+                vec!["instance_group".to_owned(), first.to_string(), last.to_string(), group.to_string()]
+            }
+        }
+    }
 }
 
 /// The result of a load test.
@@ -64,8 +86,8 @@ impl Load<'_> {
         command.arg("--script").arg(&script);
         command.arg("--header").arg(format!("Authorization: {}", self.authorization));
         command.arg(format!("{}{}", self.base, self.path));
-        if let Some((first, last)) = self.changes {
-            command.args(["--", &first.to_string(), &last.to_string()]);
+        if let Some(writes) = self.writes {
+            command.arg("--").args(writes.arguments());
         }
         let output = command.stderr(Stdio::inherit()).output().context("wrk does not run")?;
         let text = String::from_utf8_lossy(&output.stdout);

@@ -5,6 +5,7 @@ mod client;
 mod database;
 mod dataset;
 mod document;
+mod figures;
 mod load;
 mod measured_server;
 pub mod process;
@@ -26,7 +27,7 @@ use client::Connection;
 use database::BenchDatabase;
 use dataset::Dataset;
 use document::{Measured, Row};
-use load::Load;
+use load::{Load, Writes};
 use measured_server::{ApiClient, MeasuredServer};
 
 /// The options of `bench`.
@@ -156,7 +157,7 @@ fn measure(options: &Options, release: &Path, folder: &Path) -> Result<Measured>
                 base: &server.base,
                 path: if is_list { &list } else { &user },
                 authorization: &authorization,
-                changes: (case.kind == Kind::Patch).then_some(ids),
+                writes: (case.kind == Kind::Patch).then_some(Writes::Users(ids.0, ids.1)),
             };
             load.run(folder, *connections, WARM_UP)?;
             let before = process::processor_time(server.id())?;
@@ -186,9 +187,15 @@ fn measure(options: &Options, release: &Path, folder: &Path) -> Result<Measured>
             });
         }
     }
-    let writes = Load { base: &server.base, path: &user, authorization: &by_token, changes: Some(ids) };
+    let writes = Some(Writes::Users(ids.0, ids.1));
+    let writes = Load { base: &server.base, path: &user, authorization: &by_token, writes };
     let reads_meanwhile = reads_meanwhile(writes, folder, options.seconds)?;
+    let after = process::memory(server.id(), "VmRSS")?;
+    drop(server);
+    let figures =
+        figures::measure(&Bench { options, folder, database: &database, subject: &subject, dataset: &dataset })?;
     Ok(Measured {
+        figures,
         rows,
         command: command(options),
         key: if options.database.is_some() { "postgresql" } else { "sqlite" },
@@ -199,11 +206,20 @@ fn measure(options: &Options, release: &Path, folder: &Path) -> Result<Measured>
         new_start,
         start: starts[STARTS / 2],
         idle,
-        after: process::memory(server.id(), "VmRSS")?,
+        after,
         reads_meanwhile,
         is_durable: database.is_durable()?,
         machine: machine()?,
     })
+}
+
+/// What a measurement needs.
+struct Bench<'a> {
+    options: &'a Options,
+    folder: &'a Path,
+    database: &'a BenchDatabase,
+    subject: &'a MeasuredServer,
+    dataset: &'a Dataset,
 }
 
 /// A description of the machine.
@@ -218,18 +234,24 @@ fn reads_meanwhile(writes: Load<'_>, folder: &Path, seconds: u32) -> Result<f64>
     std::thread::scope(|scope| {
         let writing = scope.spawn(|| writes.run(folder, 32, seconds + WARM_UP));
         std::thread::sleep(Duration::from_secs(WARM_UP.into()));
-        let mut connection = Connection::open(writes.base)?;
-        let end = Instant::now() + Duration::from_secs(seconds.into());
-        let mut times = vec![];
-        while Instant::now() < end {
-            let answer = connection.get(writes.path, writes.authorization)?;
-            ensure!(answer.status == 200, "a GET answers {}", answer.status);
-            times.push(answer.time.as_secs_f64() * 1000.0);
-        }
+        let time = sequential_reads(writes.base, writes.path, writes.authorization, seconds)?;
         writing.join().map_err(|_| anyhow!("the load ended early"))??;
-        times.sort_by(f64::total_cmp);
-        times.get(times.len() * 99 / 100).copied().context("no responses")
+        Ok(time)
     })
+}
+
+/// The 99th percentile in milliseconds of sequential GETs.
+fn sequential_reads(base: &str, path: &str, authorization: &str, seconds: u32) -> Result<f64> {
+    let mut connection = Connection::open(base)?;
+    let end = Instant::now() + Duration::from_secs(seconds.into());
+    let mut times = vec![];
+    while Instant::now() < end {
+        let answer = connection.get(path, authorization)?;
+        ensure!(answer.status == 200, "GET {path} answers {}", answer.status);
+        times.push(answer.time.as_secs_f64() * 1000.0);
+    }
+    times.sort_by(f64::total_cmp);
+    times.get(times.len() * 99 / 100).copied().context("no responses")
 }
 
 /// The minimal handler, which responds with these bytes.
