@@ -44,7 +44,7 @@ pub use dialect::{Dialect, InvalidRegex, TextLookup};
 pub use error::{Error, OpenError};
 pub use from_row::{FromRow, FromValue, typed};
 pub use prepared_query::PreparedQuery;
-pub use statement_count::count_statements;
+pub use statement_count::{count_statements, count_statements_of};
 pub use transaction::Transaction;
 pub use value::{Row, Type, Value};
 

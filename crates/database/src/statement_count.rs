@@ -21,6 +21,16 @@ pub async fn count_statements<F: Future>(future: F) -> (F::Output, u32) {
     (output, count)
 }
 
+/// Like [`count_statements`], for a function such as the poll of a stream.
+pub fn count_statements_of<T>(function: impl FnOnce() -> T) -> (T, u32) {
+    let (output, count) = STATEMENTS.sync_scope(Cell::new(0), || {
+        let output = function();
+        (output, STATEMENTS.with(Cell::get))
+    });
+    add(count);
+    (output, count)
+}
+
 /// Counts a statement.
 pub(crate) fn count() {
     add(1);

@@ -19,4 +19,4 @@ pub use error::{HandlerError, HandlerResult, error_response};
 pub use form::{decode_form, is_form};
 pub use pages::{STYLESHEET, policy_with_form_targets, render_template};
 pub use request::{Request, is_safe};
-pub use response::{Content, Response, keep_format};
+pub use response::{Content, Response, StreamedContent, keep_format};

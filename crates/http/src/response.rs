@@ -2,8 +2,10 @@
 
 use std::borrow::Cow;
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::http::{HeaderName, HeaderValue, Response as HttpResponse, StatusCode, header};
+use futures_util::stream::{BoxStream, Stream, StreamExt as _};
+use hostler_engine::Error;
 use serde_json::{Map, Value as Json, json};
 
 use crate::pages::CONTENT_SECURITY_POLICY;
@@ -32,6 +34,18 @@ pub enum Content {
     Text(String),
     /// Static content with its content type.
     Fixed(&'static str, &'static str),
+    /// Content that is sent while it is produced.
+    Stream(StreamedContent),
+}
+
+/// Content that is produced in parts, each when the client has read the one before.
+pub struct StreamedContent {
+    /// The content type.
+    pub content_type: &'static str,
+    /// The exact length in bytes, if it is known.
+    pub length: Option<u64>,
+    /// The parts. After an error the connection is closed, so that the client knows that the content is incomplete.
+    pub parts: BoxStream<'static, Result<Bytes, Error>>,
 }
 
 impl Response {
@@ -70,6 +84,24 @@ impl Response {
         Response { status: StatusCode::OK, content: Content::Fixed(content_type, text), headers: vec![] }
     }
 
+    /// 200 with content that is sent while it is produced. The stream is not polled for HEAD.
+    pub fn stream(
+        content_type: &'static str,
+        length: Option<u64>,
+        parts: impl Stream<Item = Result<Bytes, Error>> + Send + 'static,
+    ) -> Self {
+        let content = Content::Stream(StreamedContent { content_type, length, parts: parts.boxed() });
+        Response { status: StatusCode::OK, content, headers: vec![] }
+    }
+
+    /// Makes browsers save the content as a file of this name, of which only letters, digits and `.`, `-`, `_` are sent.
+    #[must_use]
+    pub fn as_attachment(self, file_name: &str) -> Self {
+        let is_plain = |letter: &char| letter.is_ascii_alphanumeric() || ".-_".contains(*letter);
+        let file_name: String = file_name.chars().filter(is_plain).collect();
+        self.with(header::CONTENT_DISPOSITION, format!("attachment; filename=\"{file_name}\""))
+    }
+
     /// 404.
     pub fn not_found() -> Self {
         Response::detail(StatusCode::NOT_FOUND, "Not found.")
@@ -104,6 +136,7 @@ impl Response {
     /// Converts the response for hyper. A header with an invalid value is left out.
     pub fn into_http(self) -> HttpResponse<Body> {
         let is_page = matches!(self.content, Content::Html(_));
+        let mut length = None;
         let (body, content_type) = match self.content {
             Content::Empty => (Body::empty(), None),
             Content::Json(json) => (Body::from(to_bytes(&json)), Some("application/json")),
@@ -111,12 +144,21 @@ impl Response {
             Content::Html(html) => (Body::from(html), Some("text/html; charset=utf-8")),
             Content::Text(text) => (Body::from(text), Some("text/plain; charset=utf-8")),
             Content::Fixed(content_type, text) => (Body::from(text), Some(content_type)),
+            Content::Stream(content) => {
+                length = content.length;
+                // The client gets no details.
+                let parts = content.parts.map(|part| part.map_err(|error| std::io::Error::other(format!("{error:?}"))));
+                (Body::from_stream(parts), Some(content.content_type))
+            }
         };
         let mut response = HttpResponse::new(body);
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
         if let Some(content_type) = content_type {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        }
+        if let Some(length) = length {
+            headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
         }
         if is_page && !self.headers.iter().any(|(name, _)| name == header::CONTENT_SECURITY_POLICY) {
             let policy = HeaderValue::from_static(CONTENT_SECURITY_POLICY);

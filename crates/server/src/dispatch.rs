@@ -1,8 +1,8 @@
 //! Request processing: route, authentication, token scope, body, handler, common headers, log.
 
 use std::any::Any;
-use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
@@ -22,29 +22,18 @@ use hostler_settings::Settings;
 use hostler_settings::definitions::authentication::{
     ALLOW_METRICS_FOR_ANONYMOUS_USERS, LOGIN_REDIRECT_OVERRIDE, session_seconds,
 };
-use hostler_telemetry::{ParentSpan, RequestSpan};
+use hostler_telemetry::ParentSpan;
 use serde_json::{Map, Value as Json};
 
 use crate::browse::{self, Format, PageContext, negotiate, prefers_plain_text};
-use crate::metrics::{AuthMethod, RoutePattern, standard_method};
+use crate::metrics::AuthMethod;
+use crate::request_log::{AnsweredRequest, RecordedParts, RequestLog, ResponseEnd};
 use crate::route::Route;
 use crate::state::App;
 use crate::{metrics, openapi, resource_handlers, service_info, settings_handlers};
 
-/// What the log, the metrics and the traces record of a request besides its response.
-#[derive(Default)]
-struct RequestLog {
-    actor: Option<String>,
-    is_authenticated: bool,
-    client: Option<IpAddr>,
-    is_tls: bool,
-    is_https: bool,
-    pattern: Option<RoutePattern>,
-    auth_method: Option<AuthMethod>,
-}
-
 /// Handles a request. A panic in it becomes a 500.
-pub(crate) async fn handle(app: &App, request: axum::http::Request<Body>) -> HttpResponse<Body> {
+pub(crate) async fn handle(app: &Arc<App>, request: axum::http::Request<Body>) -> HttpResponse<Body> {
     let started = Instant::now();
     let id = uuid::Uuid::new_v4().simple().to_string();
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
@@ -52,50 +41,30 @@ pub(crate) async fn handle(app: &App, request: axum::http::Request<Body>) -> Htt
     let mut log = RequestLog::default();
     // Boxed: the future is large and moved several times.
     let work = Box::pin(AssertUnwindSafe(process(app, request, &mut log)).catch_unwind());
-    let (outcome, queries) = hostler_database::count_statements(work).await;
+    let (outcome, statements) = hostler_database::count_statements(work).await;
     let response = outcome
         .unwrap_or_else(|panic| error_response(Error::Internal(format!("panic: {}", panic_message(&panic))), ""));
+    let streamed = match &response.content {
+        Content::Stream(streamed) => Some(streamed.length),
+        _ => None,
+    };
     let mut response = response.into_http();
     let took = started.elapsed();
-    let seconds = took.as_secs_f64();
-    let status = response.status();
-    app.counters.count(log.pattern.unwrap_or(RoutePattern::Unknown), &method, status.as_u16(), seconds, queries);
-    if let (StatusCode::UNAUTHORIZED | StatusCode::TOO_MANY_REQUESTS, Some(auth_method)) = (status, log.auth_method) {
-        app.counters.count_auth_failure(auth_method);
-    }
-    if let Some(exporter) = &app.trace_exporter {
-        let method = standard_method(&method);
-        let (status, end) = (status.as_u16(), app.engine.clock.now().into());
-        let route = log.pattern.map(|pattern| format!("/api/{pattern}"));
-        let scheme = if log.is_https { "https" } else { "http" };
-        let client = log.client;
-        exporter.record(RequestSpan {
-            id: &id,
-            parent,
-            method,
-            route,
-            path: &path,
-            scheme,
-            client,
-            status,
-            end,
-            duration: took,
-            statements: queries,
-        });
-    }
     common_headers(response.headers_mut(), app, &id, took, &log);
     if app.options.debug_headers {
-        response.headers_mut().insert(HeaderName::from_static("x-api-query-count"), HeaderValue::from(queries));
+        response.headers_mut().insert(HeaderName::from_static("x-api-query-count"), HeaderValue::from(statements));
     }
-    let client = log.client.map_or_else(|| "-".to_owned(), |address| address.to_string());
-    let actor = log.actor.as_deref().unwrap_or("-");
-    let (status, milliseconds) = (status.as_u16(), seconds * 1000.0);
-    if app.options.slow_request.is_some_and(|slow| took >= slow) {
-        tracing::warn!(request = %id, actor, client, %method, %path, status, milliseconds, queries, "slow request");
-    } else {
-        tracing::info!(request = %id, actor, client, %method, %path, status, milliseconds, queries, "request");
+    let answered = AnsweredRequest { id, method, path, parent, log, status: response.status(), started };
+    match streamed {
+        None => {
+            answered.record(app, took, statements, ResponseEnd::Complete);
+            response
+        }
+        Some(length) => response.map(|body| {
+            let parts = body.into_data_stream();
+            Body::from_stream(RecordedParts::new(parts, length, Arc::clone(app), answered, statements))
+        }),
     }
-    response
 }
 
 fn panic_message(panic: &Box<dyn Any + Send>) -> &str {
@@ -364,7 +333,7 @@ async fn call_authenticated(app: &App, route: Route, actor: &Actor, request: &Re
             Box::pin(call_public(app, route, request)).await
         }
         Route::Metrics => Err(Error::forbidden().into()),
-        Route::OpenApi if is_safe(&request.method) => Ok(Response::fixed("application/json", openapi::text())),
+        Route::OpenApi if is_safe(&request.method) => Ok(openapi::response()),
         Route::OpenApi => Err(Error::MethodNotAllowed.into()),
         Route::Config if request.method == Method::OPTIONS => {
             service_info::options(&route).ok_or_else(|| Error::Internal("config has no OPTIONS".into()).into())

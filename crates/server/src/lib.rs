@@ -6,6 +6,7 @@ mod dispatch;
 mod health;
 mod metrics;
 mod openapi;
+mod request_log;
 mod resource_handlers;
 mod route;
 mod secret_columns;

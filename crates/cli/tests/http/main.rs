@@ -48,6 +48,7 @@ mod security_document;
 mod sessions;
 mod settings;
 mod sockets;
+mod streamed_responses;
 mod systemd_units;
 mod text_search;
 mod tls;

@@ -10,8 +10,9 @@ mod sign_in;
 
 use std::sync::LazyLock;
 
+use axum::body::Bytes;
 use hostler_engine::Registry;
-use hostler_http::{CSRF_COOKIE, CSRF_HEADER, SESSION_COOKIE};
+use hostler_http::{CSRF_COOKIE, CSRF_HEADER, Response, SESSION_COOKIE};
 use hostler_resources::REGISTRY;
 use serde_json::{Map, Value as Json, json};
 
@@ -22,8 +23,18 @@ const DESCRIPTION: &str = "Hostler speaks the API of AWX 24.6.1. Besides the ope
     unknown settings are rejected. A path without its slash is redirected: 301 for GET, HEAD and OPTIONS, 308 for \
     other methods. A server in trouble answers 503 or 507 with a `detail`.";
 
+/// The size of the parts in which the document is sent.
+const PART: usize = 16 * 1024;
+
+/// The document, some hundred kilobytes, which slow clients read in parts.
+pub(crate) fn response() -> Response {
+    let text = text();
+    let parts = text.as_bytes().chunks(PART).map(|part| Ok(Bytes::from_static(part)));
+    Response::stream("application/json", Some(text.len() as u64), futures_util::stream::iter(parts))
+}
+
 /// The serialized document.
-pub(crate) fn text() -> &'static str {
+fn text() -> &'static str {
     static TEXT: LazyLock<String> = LazyLock::new(|| document(REGISTRY).to_string());
     &TEXT
 }
