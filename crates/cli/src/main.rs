@@ -11,9 +11,9 @@ mod probe;
 mod restore;
 mod secrets;
 mod serve;
+mod service_manager;
 mod settings;
 mod storage;
-mod supervisor;
 mod users;
 
 use std::io::Write;

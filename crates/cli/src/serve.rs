@@ -19,7 +19,7 @@ use tokio::sync::watch;
 
 use crate::options::ServeOptions;
 use crate::output::print_line;
-use crate::{log, storage, supervisor};
+use crate::{log, service_manager, storage};
 
 /// Runs the server until SIGTERM or SIGINT.
 pub async fn run(options: ServeOptions, activated: ListenFd) -> Result<()> {
@@ -75,13 +75,13 @@ pub async fn run(options: ServeOptions, activated: ListenFd) -> Result<()> {
         idle: seconds(options.idle_timeout),
         shutdown: seconds(options.stop_timeout),
     };
-    supervisor::ready();
-    tokio::spawn(supervisor::send_watchdog());
+    service_manager::ready();
+    tokio::spawn(service_manager::send_watchdog());
     let (stop, force) = signals.wait();
     let stop = async move {
         stop.await;
         tracing::info!("stopping: waiting for running requests");
-        supervisor::stopping();
+        service_manager::stopping();
     };
     hostler_server::serve(listeners, app, timeouts, stop, force).await;
     database.close().await;
@@ -137,7 +137,7 @@ async fn listeners(
 /// Reloads the TLS certificate on SIGHUP.
 async fn reload_on(mut hangup: Signal, certificate: Option<Arc<Certificate>>) {
     while hangup.recv().await.is_some() {
-        supervisor::reloading();
+        service_manager::reloading();
         match certificate.clone() {
             Some(certificate) => {
                 // It fails only while the runtime shuts down.
@@ -145,7 +145,7 @@ async fn reload_on(mut hangup: Signal, certificate: Option<Arc<Certificate>>) {
             }
             None => tracing::info!("SIGHUP: there is no TLS certificate to reload"),
         }
-        supervisor::ready();
+        service_manager::ready();
     }
 }
 
