@@ -9,6 +9,7 @@ mod options;
 mod output;
 mod probe;
 mod restore;
+mod run_job;
 mod secrets;
 mod serve;
 mod service_manager;
@@ -42,6 +43,9 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<()> {
+    if let Some(directory) = run_job::directory() {
+        return run_job::run(&directory);
+    }
     let (cli, matches, config) = config::parse()?;
     match cli.command {
         Command::Serve(options) => {

@@ -1,0 +1,124 @@
+use std::fs;
+use std::process::Command;
+
+use hostler_supervisor::{Bubblewrap, Exit, Isolation, Program, Reason, request_cancel};
+use hostler_testkit::skip::{skip, skip_forbidden};
+
+use crate::job::{Job, is_running};
+
+/// Whether bubblewrap runs here; otherwise the test is reported as skipped.
+pub fn has_bubblewrap() -> bool {
+    match Command::new("bwrap").args(["--ro-bind", "/", "/", "--unshare-pid", "--proc", "/proc", "true"]).output() {
+        Err(_) => skip("there is no bubblewrap"),
+        Ok(output) if !output.status.success() => {
+            skip_forbidden(&format!("bubblewrap does not run here: {}", String::from_utf8_lossy(&output.stderr)));
+        }
+        Ok(_) => return true,
+    }
+    false
+}
+
+fn shell(script: &str) -> Program {
+    Program::Command(["sh", "-c", script].map(str::to_owned).to_vec())
+}
+
+#[test]
+fn isolated_job_sees_only_its_own_files() {
+    if !has_bubblewrap() {
+        return;
+    }
+    let other = Job::new(shell("true"));
+    fs::write(other.directory.join("work/secret"), "SECRET OF ANOTHER JOB").expect("a file");
+    let data = tempfile::tempdir().expect("a folder");
+    fs::create_dir(data.path().join("project")).expect("a folder");
+    fs::write(data.path().join("hostler.db"), "SECRET OF THE SERVER").expect("a file");
+    fs::write(data.path().join("project/site.yml"), "PLAYBOOK").expect("a file");
+
+    let mut job = Job::new(shell(""));
+    let own = job.directory.clone();
+    fs::write(own.join("work/inventory"), "INVENTORY").expect("a file");
+    job.description.program = shell(&format!(
+        "cat {other}/work/secret; cat {data}/hostler.db; cat {own}/job.json {own}/supervisor.json; echo x >{own}/cancel
+        cat site.yml {own}/work/inventory; echo x >new; echo y >{own}/work/result; echo z >/tmp/z
+        tr '\\0' '\\n' </proc/1/environ | grep SECRET; exit 7",
+        other = other.directory.display(),
+        data = data.path().display(),
+        own = own.display(),
+    ));
+    job.description.working_directory = data.path().join("project");
+    job.description.isolation =
+        Isolation::Bubblewrap(Bubblewrap { read_only: vec![data.path().join("project")], ..Bubblewrap::default() });
+    let outcome = job.run();
+    let text = outcome.text();
+    assert_eq!((outcome.last.reason, outcome.last.exit), (Reason::Exited, Some(Exit::Code(7))), "{text}");
+    assert!(!text.contains("SECRET"), "{text}");
+    assert!(!text.contains("working_directory") && !text.contains("boot_id"), "{text}");
+    assert!(text.contains("PLAYBOOK") && text.contains("INVENTORY"), "{text}");
+    assert_eq!(fs::read_to_string(own.join("work/result")).expect("the result"), "y\n");
+    assert!(!data.path().join("project/new").exists());
+}
+
+#[test]
+fn hidden_file_is_empty() {
+    if !has_bubblewrap() {
+        return;
+    }
+    let mut job = Job::new(shell("cat /etc/hostname; ls /etc/ssl; echo end"));
+    job.description.isolation = Isolation::Bubblewrap(Bubblewrap {
+        hidden: vec!["/etc/hostname".into(), "/etc/ssl".into(), "/etc/hostler-does-not-exist".into()],
+        ..Bubblewrap::default()
+    });
+    assert_eq!(job.run().text(), "end\n");
+}
+
+#[test]
+fn isolated_program_is_interrupted_and_its_descendants_end() {
+    if !has_bubblewrap() {
+        return;
+    }
+    let script = "
+try:
+    child = subprocess.Popen(['sleep', '987654'], start_new_session=True)
+    report('ready', 1)
+    time.sleep(1000)
+except KeyboardInterrupt:
+    event('interrupted', 'interrupted\\n')
+    sys.exit(99)
+";
+    let mut job = Job::script(script);
+    if let Program::Command(command) = &mut job.description.program {
+        // A Python that the system installed: others are not visible.
+        command[0] = "/usr/bin/python3".to_owned();
+    }
+    job.description.isolation = Isolation::Bubblewrap(Bubblewrap::default());
+    let running = job.start();
+    job.reported("ready");
+    let sleeping = || {
+        let entries = fs::read_dir("/proc").expect("/proc").flatten();
+        let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+        pids.filter(|pid| {
+            let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            command.starts_with(b"sleep\x00987654") && is_running(*pid)
+        })
+        .count()
+    };
+    assert_eq!(sleeping(), 1);
+    request_cancel(&job.directory).expect("the request");
+    let outcome = running.finish();
+    assert_eq!((outcome.last.reason, outcome.last.exit), (Reason::Canceled, Some(Exit::Code(99))));
+    assert_eq!(outcome.text(), "interrupted\n");
+    assert_eq!(sleeping(), 0);
+}
+
+#[test]
+fn missing_path_is_named() {
+    if !has_bubblewrap() {
+        return;
+    }
+    let mut job = Job::new(shell("true"));
+    job.description.isolation =
+        Isolation::Bubblewrap(Bubblewrap { read_only: vec!["/no/such/project".into()], ..Bubblewrap::default() });
+    let outcome = job.run();
+    assert_eq!(outcome.last.reason, Reason::NotStarted);
+    assert!(outcome.last.message.contains("/no/such/project"), "{}", outcome.last.message);
+}

@@ -1,0 +1,201 @@
+//! A job whose program is a script of the test.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Child;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use hostler_supervisor::{
+    FinalRecord, Isolation, JobDescription, Program, Record, Secrets, SpoolReader, start_supervisor,
+};
+use serde_json::Value;
+use tempfile::TempDir;
+
+pub const HOSTLER: &str = env!("CARGO_BIN_EXE_hostler");
+
+/// A test that waits longer has failed.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// What scripts may use: `event` writes an event, `wait_for` waits until the test creates a file in `work`.
+const PRELUDE: &str = r#"
+import json, os, signal, subprocess, sys, time
+pipe = int(os.environ["HOSTLER_EVENT_PIPE"])
+work = os.environ["HOSTLER_JOB_DIRECTORY"] + "/work/"
+def event(name, stdout="", **data):
+    event = {"event": name, "uuid": name, "created": "2026-01-01T00:00:00+00:00", "stdout": stdout, "event_data": data}
+    line = (json.dumps(event) + "\n").encode()
+    while line:
+        line = line[os.write(pipe, line):]
+def wait_for(name):
+    while not os.path.exists(work + name):
+        time.sleep(0.01)
+def report(name, value):
+    with open(work + name + ".new", "w") as file:
+        file.write(str(value))
+    os.rename(work + name + ".new", work + name)
+"#;
+
+pub struct Job {
+    // Removed on drop.
+    _folder: Option<TempDir>,
+    pub directory: PathBuf,
+    pub description: JobDescription,
+    pub secrets: Secrets,
+}
+
+impl Job {
+    /// Runs this Python script.
+    pub fn script(script: &str) -> Self {
+        let script = format!("{PRELUDE}\n{script}");
+        Self::new(Program::Command(vec!["python3".into(), "-uc".into(), script]))
+    }
+
+    pub fn new(program: Program) -> Self {
+        let folder = TempDir::with_prefix("hostler-job-").expect("a folder");
+        let directory = folder.path().canonicalize().expect("a real path");
+        Self { _folder: Some(folder), ..Self::in_directory(directory, program) }
+    }
+
+    pub fn in_directory(directory: PathBuf, program: Program) -> Self {
+        let work = directory.join("work");
+        fs::create_dir_all(&work).expect("the folder work");
+        let description = JobDescription {
+            program,
+            working_directory: work,
+            environment: BTreeMap::new(),
+            timeout: None,
+            cancel_grace: 60,
+            disk_full_wait: 60,
+            isolation: Isolation::None,
+        };
+        Self { _folder: None, directory, description, secrets: Secrets::default() }
+    }
+
+    pub fn start(&self) -> Running<'_> {
+        self.description.write(&self.directory).expect("the description is written");
+        let child = start_supervisor(Path::new(HOSTLER), &self.directory, &self.secrets).expect("it starts");
+        Running { job: self, child }
+    }
+
+    /// Runs the job to its end.
+    pub fn run(&self) -> Outcome {
+        self.start().finish()
+    }
+
+    /// What the script reported under this name, as soon as it has.
+    pub fn reported(&self, name: &str) -> String {
+        let path = self.directory.join("work").join(name);
+        wait_until(&format!("the script reports {name}"), || path.exists());
+        fs::read_to_string(path).expect("the report")
+    }
+
+    /// A process id that the script reported.
+    pub fn reported_pid(&self, name: &str) -> i32 {
+        self.reported(name).trim().parse().expect("a process id")
+    }
+
+    /// Creates the file for which the script waits.
+    pub fn signal(&self, name: &str) {
+        fs::write(self.directory.join("work").join(name), "").expect("the file");
+    }
+
+    /// Reads the spool until the final record.
+    pub fn outcome(&self) -> Outcome {
+        let begin = Instant::now();
+        let mut events = Vec::new();
+        wait_until("the spool exists", || self.directory.join("spool").exists());
+        let mut reader = SpoolReader::open(&self.directory, 0).expect("the spool");
+        loop {
+            match reader.next().expect("a valid record") {
+                Some(Record::Event(json)) => events.push(serde_json::from_slice(json).expect("JSON")),
+                Some(Record::Final(last)) => {
+                    assert_eq!(reader.next().expect("no error"), None, "nothing follows the final record");
+                    assert_eq!(last.events, events.len() as u64);
+                    return Outcome { events, last };
+                }
+                None => {
+                    assert!(begin.elapsed() < PATIENCE, "no final record: {}", self.log());
+                    reader.wait(Duration::from_millis(100)).expect("it waits");
+                }
+            }
+        }
+    }
+
+    /// The errors of the supervisor.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.directory.join("supervisor.log")).unwrap_or_default()
+    }
+}
+
+pub struct Running<'a> {
+    job: &'a Job,
+    pub child: Child,
+}
+
+impl Running<'_> {
+    pub fn finish(mut self) -> Outcome {
+        let outcome = self.job.outcome();
+        let status = self.child.wait().expect("it ends");
+        assert!(status.success(), "{status}: {}", self.job.log());
+        assert_eq!(self.job.log(), "");
+        outcome
+    }
+
+    /// The most memory that the supervisor used, in KiB.
+    pub fn peak_memory(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a line for the peak");
+        line.trim().trim_end_matches(" kB").parse().expect("a number")
+    }
+}
+
+pub struct Outcome {
+    pub events: Vec<Value>,
+    pub last: FinalRecord,
+}
+
+impl Outcome {
+    /// The output of the job.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        for event in &self.events {
+            text += event["stdout"].as_str().expect("a text");
+            if event["end_line"].as_u64() > event["start_line"].as_u64() {
+                text.push('\n');
+            }
+        }
+        text
+    }
+
+    /// The events with this name.
+    pub fn named(&self, name: &str) -> Vec<&Value> {
+        self.events.iter().filter(|event| event["event"] == name).collect()
+    }
+
+    /// Checks what holds for every job: numbers without gaps, and lines that follow each other.
+    pub fn check_numbers(&self) {
+        let mut line = 0;
+        for (event, counter) in self.events.iter().zip(1..) {
+            assert_eq!(event["counter"], counter);
+            assert_eq!(event["start_line"], line, "{event}");
+            line = event["end_line"].as_u64().expect("a number");
+        }
+        assert_eq!(self.last.lines, line);
+    }
+}
+
+pub fn wait_until(what: &str, condition: impl Fn() -> bool) {
+    let begin = Instant::now();
+    while !condition() {
+        assert!(begin.elapsed() < PATIENCE, "it does not happen: {what}");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Whether a process runs: it is there, and no zombie.
+pub fn is_running(pid: i32) -> bool {
+    fs::read_to_string(format!("/proc/{pid}/stat"))
+        .is_ok_and(|stat| stat.rsplit_once(')').is_some_and(|(_, fields)| !fields.trim_start().starts_with('Z')))
+}

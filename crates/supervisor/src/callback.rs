@@ -1,0 +1,19 @@
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::error::Error;
+
+/// The plugin. Ansible looks for `hostler.py` in the folders of callback plugins.
+const PLUGIN: &str = include_str!("callback/hostler.py");
+
+/// The environment variable with the file descriptor of the event pipe.
+pub const PIPE_VARIABLE: &str = "HOSTLER_EVENT_PIPE";
+
+/// Writes the plugin into a folder below `work`, and returns the folder.
+pub fn install(work: &Path) -> Result<PathBuf, Error> {
+    let folder = work.join("callback");
+    fs::create_dir_all(&folder).map_err(Error::file(&folder))?;
+    let file = folder.join("hostler.py");
+    fs::write(&file, PLUGIN).map_err(Error::file(&file))?;
+    Ok(folder)
+}

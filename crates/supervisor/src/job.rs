@@ -1,0 +1,141 @@
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+use crate::files;
+
+/// What a supervisor runs: the file `job.json`. It contains no secrets; see [`Secrets`](crate::Secrets).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JobDescription {
+    /// What is run.
+    pub program: Program,
+    /// The folder in which the program starts, usually the project.
+    pub working_directory: PathBuf,
+    /// Environment variables. The program gets these, those of the secrets, and from the supervisor's own environment
+    /// PATH, HOME, the user's name, the language and the time zone.
+    #[serde(default)]
+    pub environment: BTreeMap<String, String>,
+    /// Seconds after which the job is stopped; none for no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<u64>,
+    /// Seconds between SIGINT and SIGKILL when the job is stopped.
+    #[serde(default = "default_cancel_grace")]
+    pub cancel_grace: u64,
+    /// Seconds that the job waits for space on a full disk before it is stopped.
+    #[serde(default = "default_disk_full_wait")]
+    pub disk_full_wait: u64,
+    /// What the program may see of the machine.
+    #[serde(default)]
+    pub isolation: Isolation,
+}
+
+fn default_cancel_grace() -> u64 {
+    10
+}
+
+fn default_disk_full_wait() -> u64 {
+    60
+}
+
+/// What a job runs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Program {
+    /// Any program with its arguments.
+    Command(Vec<String>),
+    /// A playbook.
+    Playbook(Playbook),
+}
+
+/// A playbook and its options. Their meaning is that of `ansible-playbook`'s options.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Playbook {
+    /// The program `ansible-playbook`: a path, or a name that is searched in PATH.
+    pub ansible_playbook: PathBuf,
+    /// The file of the playbook, relative to the working directory.
+    pub playbook: String,
+    /// Inventory files.
+    pub inventories: Vec<PathBuf>,
+    /// Number of hosts at a time; 0 for Ansible's default.
+    pub forks: u32,
+    /// Restricts the hosts.
+    pub limit: String,
+    /// How much is printed, 0 to 5.
+    pub verbosity: u8,
+    /// Only tasks with these tags, separated by commas.
+    pub tags: String,
+    /// No tasks with these tags, separated by commas.
+    pub skip_tags: String,
+    /// The name of the first task.
+    pub start_at_task: String,
+    /// Reports changes, and makes none.
+    pub check: bool,
+    /// Shows the differences of files.
+    pub diff: bool,
+    /// Runs tasks as another user.
+    pub r#become: bool,
+    /// The method of becoming that user.
+    pub become_method: String,
+    /// That user.
+    pub become_user: String,
+    /// The user of connections.
+    pub remote_user: String,
+    /// A file with extra variables, in JSON or YAML.
+    pub extra_variables: Option<PathBuf>,
+}
+
+/// What a program may see of the machine.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Isolation {
+    /// Everything that the supervisor's user sees, including other jobs.
+    #[default]
+    None,
+    /// System folders and what is listed, by bubblewrap.
+    Bubblewrap(Bubblewrap),
+}
+
+/// What a program sees under bubblewrap, besides system folders and `work`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Bubblewrap {
+    /// Files and folders that it may read: the project, Ansible, and what an administrator lists.
+    pub read_only: Vec<PathBuf>,
+    /// Files and folders that it may change.
+    pub read_write: Vec<PathBuf>,
+    /// Files and folders that are empty for it, such as a configuration file below `/etc`.
+    pub hidden: Vec<PathBuf>,
+}
+
+impl JobDescription {
+    /// Reads the file of a job's directory.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read, or does not describe a job.
+    pub fn read(directory: &Path) -> Result<Self, Error> {
+        let path = directory.join(files::JOB);
+        let text = fs::read(&path).map_err(Error::file(&path))?;
+        serde_json::from_slice(&text).map_err(|problem| Error::Content { path, problem: problem.to_string() })
+    }
+
+    /// Writes the file into a job's directory, and creates the folder `work`, which it returns.
+    ///
+    /// # Errors
+    ///
+    /// If the disk refuses it.
+    pub fn write(&self, directory: &Path) -> Result<PathBuf, Error> {
+        let work = directory.join(files::WORK);
+        fs::create_dir_all(&work).map_err(Error::file(&work))?;
+        let path = directory.join(files::JOB);
+        let text = serde_json::to_vec_pretty(self)
+            .map_err(|problem| Error::Content { path: path.clone(), problem: problem.to_string() })?;
+        fs::write(&path, text).map_err(Error::file(&path))?;
+        Ok(work)
+    }
+}
