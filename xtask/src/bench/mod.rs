@@ -6,6 +6,7 @@ mod database;
 mod dataset;
 mod document;
 mod figures;
+mod jobs;
 mod load;
 mod measured_server;
 pub mod process;
@@ -39,12 +40,15 @@ pub struct Options {
     is_quick: bool,
     /// Compares a large installation with a small one instead.
     is_scale: bool,
+    /// Compares jobs with plain `ansible-playbook` instead.
+    is_jobs: bool,
 }
 
 impl Options {
     /// Parses the arguments after `bench`.
     pub fn parse(flags: &[String]) -> Result<Self> {
-        let mut options = Self { users: 100_000, seconds: 4, database: None, is_quick: false, is_scale: false };
+        let mut options =
+            Self { users: 100_000, seconds: 4, database: None, is_quick: false, is_scale: false, is_jobs: false };
         if flags.iter().any(|flag| flag == "--quick") {
             options = Self { users: 1000, seconds: 1, is_quick: true, ..options };
         }
@@ -57,6 +61,7 @@ impl Options {
                 "--database" => options.database = Some(value()?.clone()),
                 "--quick" => {}
                 "--scale" => options.is_scale = true,
+                "--jobs" => options.is_jobs = true,
                 other => bail!("bench has no option {other}: see cargo xtask help"),
             }
         }
@@ -77,7 +82,9 @@ const WARM_UP: u32 = 1;
 
 /// Runs the benchmark, prints the table, and writes it into the document.
 pub fn run(options: &Options) -> Result<()> {
-    load::require()?;
+    if !options.is_jobs {
+        load::require()?;
+    }
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the workspace")?;
     // The profile's folder of the target directory is on a disk. The folder for temporary files may be in memory, where
     // fsync is free.
@@ -85,6 +92,9 @@ pub fn run(options: &Options) -> Result<()> {
     build()?;
     let folder = TempDir::with_prefix_in("bench-", &target)?;
     let release = target.join("release");
+    if options.is_jobs {
+        return jobs::run(&release.join("hostler"), folder.path());
+    }
     if options.is_scale {
         return scale::run(options, root, &release, folder.path());
     }

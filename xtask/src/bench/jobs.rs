@@ -1,0 +1,129 @@
+//! What a job costs beside plain `ansible-playbook`. It needs Ansible in PATH or in `HOSTLER_TEST_ANSIBLE`.
+
+use std::env;
+use std::ffi::OsString;
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::json;
+
+use super::document::{Target, targets};
+use super::process;
+
+/// Runs of the smallest playbook, and of the one with many events.
+const SMALL_RUNS: usize = 15;
+const LARGE_RUNS: usize = 5;
+
+const INVENTORY: &str = "w1\nw2\nw3\nw4\nw5\n[all:vars]\nansible_connection=local\n";
+
+const SMALL: &str = "- hosts: w1\n  gather_facts: false\n  tasks: [{debug: {msg: x}}]\n";
+
+/// 10,014 events.
+const LARGE: &str = "- hosts: all\n  gather_facts: false\n  tasks: [{debug: {msg: x}, loop: '{{ range(2000) }}'}]\n";
+
+/// Measures, and prints the targets.
+pub fn run(hostler: &Path, folder: &Path) -> Result<()> {
+    let bench = Bench {
+        hostler: hostler.to_owned(),
+        ansible: env::var_os("HOSTLER_TEST_ANSIBLE").unwrap_or_else(|| "ansible-playbook".into()),
+        folder: folder.to_owned(),
+    };
+    fs::write(folder.join("inventory"), INVENTORY)?;
+    let (plain, job) = bench.compare(SMALL, SMALL_RUNS)?;
+    let share = (job - plain) * 1000.0;
+    println!("smallest playbook: {plain:.3} s plain, {job:.3} s as a job");
+    let (plain, job) = bench.compare(LARGE, LARGE_RUNS)?;
+    println!("10,014 events: {plain:.3} s plain, {job:.3} s as a job");
+    let memory = bench.memory()?;
+    println!(
+        "{}",
+        Table(vec![
+            Target::below("own share of the smallest playbook", share, 60.0, "ms"),
+            Target::below("10,014 events, compared with ansible-playbook", job / plain, 1.05, "×"),
+            Target::below("resident memory of a supervisor", memory, 4.0, "MB"),
+        ])
+    );
+    Ok(())
+}
+
+struct Table(Vec<Target>);
+
+impl fmt::Display for Table {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        targets(out, self.0.clone())
+    }
+}
+
+struct Bench {
+    hostler: PathBuf,
+    ansible: OsString,
+    folder: PathBuf,
+}
+
+impl Bench {
+    /// The medians of plain runs and of jobs, in seconds, alternating so that both meet the same noise.
+    fn compare(&self, playbook: &str, runs: usize) -> Result<(f64, f64)> {
+        fs::write(self.folder.join("site.yml"), playbook)?;
+        let mut plain = vec![];
+        let mut jobs = vec![];
+        for run in 0..=runs {
+            let begin = Instant::now();
+            ensure!(self.plain()?, "ansible-playbook failed");
+            let middle = Instant::now();
+            let status = self.job(&json!({"playbook": {
+                "ansible_playbook": self.ansible.to_string_lossy(),
+                "playbook": "site.yml",
+                "inventories": ["inventory"],
+            }}))?;
+            ensure!(status.wait_with_output()?.status.success(), "run-job failed");
+            // The first run of each fills caches.
+            if run > 0 {
+                plain.push((middle - begin).as_secs_f64());
+                jobs.push(middle.elapsed().as_secs_f64());
+            }
+        }
+        Ok((median(plain), median(jobs)))
+    }
+
+    fn plain(&self) -> Result<bool> {
+        let mut command = Command::new(&self.ansible);
+        command.args(["--inventory=inventory", "site.yml"]).current_dir(&self.folder);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        Ok(command.status().context("ansible-playbook does not run")?.success())
+    }
+
+    /// Starts a job in a new directory.
+    fn job(&self, program: &serde_json::Value) -> Result<Child> {
+        let directory = self.folder.join("job");
+        if directory.exists() {
+            fs::remove_dir_all(&directory)?;
+        }
+        fs::create_dir_all(directory.join("work"))?;
+        let description = json!({"program": program, "working_directory": self.folder});
+        fs::write(directory.join("job.json"), description.to_string())?;
+        let mut command = Command::new(&self.hostler);
+        Ok(command.arg("run-job").arg(directory).stdin(Stdio::null()).spawn()?)
+    }
+
+    /// The resident megabytes of a supervisor whose program has printed something and waits.
+    fn memory(&self) -> Result<f64> {
+        let mut supervisor = self.job(&json!({"command": ["sh", "-c", "seq 100000; exec sleep 1000"]}))?;
+        thread::sleep(Duration::from_secs(2));
+        let memory = process::memory(supervisor.id(), "VmRSS")?;
+        let anonymous = process::memory(supervisor.id(), "RssAnon")?;
+        println!("a supervisor has {memory:.1} MB, of which {anonymous:.1} MB are not shared with the server");
+        fs::write(self.folder.join("job/cancel"), "")?;
+        supervisor.wait()?;
+        Ok(memory)
+    }
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or_default()
+}
