@@ -85,6 +85,17 @@ impl Access for ByParent {
         Rule::When(column(row, self.link.column).in_subquery(parents))
     }
 
+    /// Those who see the entries about the parent.
+    fn activity(&self, actor: &Actor, row: &str) -> Rule {
+        let Some(parent) = self.parent() else { return Rule::None };
+        match parent.access.activity(actor, PARENT) {
+            rule @ Rule::When(_) => {
+                Rule::When(column(row, self.link.column).in_subquery(rule.ids(parent.table, PARENT)))
+            }
+            rule => rule,
+        }
+    }
+
     fn organization_roles(&self, action: Action) -> Vec<&'static str> {
         match (self.needed(action), self.parent()) {
             (OnParent::Role(role), Some(parent)) if parent.name == "organization" => vec![role],

@@ -1,13 +1,26 @@
 //! The activity stream: actions, their actors and their objects.
 
 use hostler_database::{Transaction, Value};
-use hostler_schema::{Actor, Field, Resource, column};
+use hostler_schema::{Actor, Field, Join, Resource, column};
 use sea_query::{Alias, ExprTrait, Query};
 use serde_json::{Map, Value as Json, json};
 
 use crate::field_values::{initial, json_value};
 use crate::select::ROW;
 use crate::{Edit, Engine, Error, Record};
+
+/// The table of the entries.
+pub(crate) const TABLE: &str = "activity";
+
+/// Leads from an entry to the objects of this type that it is about.
+pub(crate) const fn objects_of(content_type: &'static str) -> Join {
+    Join::JoinTable {
+        table: "activity_links",
+        left: "activity_id",
+        right: "object_id",
+        filter: Some(("content_type", content_type)),
+    }
+}
 
 /// The mask of secrets in the activity stream.
 pub const HIDDEN: &str = "hidden";
@@ -56,7 +69,7 @@ impl ActivityEntry {
             return Ok(());
         }
         let insert = Query::insert()
-            .into_table(Alias::new("activity"))
+            .into_table(Alias::new(TABLE))
             .columns(
                 [
                     "timestamp",
@@ -137,7 +150,7 @@ pub(crate) async fn record_edit(engine: &Engine, tx: &mut Transaction, edit: &Ed
     ActivityEntry::about(resource, id, operation, changes).write(engine, tx, edit.actor).await
 }
 
-/// Records that an object is about to be deleted, and removes the links of earlier entries to it: the entries stay.
+/// Records that an object is about to be deleted.
 pub(crate) async fn record_deletion(
     engine: &Engine,
     tx: &mut Transaction,
@@ -153,7 +166,6 @@ pub(crate) async fn record_deletion(
         changes.insert(field.name.into(), value);
     }
     changes.insert("id".into(), record.id.into());
-    forget_links(tx, resource, record.id).await?;
     if resource.recorded {
         ActivityEntry::about(resource, record.id, "delete", changes).write(engine, tx, actor).await?;
     }
@@ -164,16 +176,6 @@ pub(crate) async fn record_deletion(
 /// default.
 fn is_left_out(field: &Field, value: &Value) -> bool {
     !field.shown && !field.kind.is_secret() && *value == initial(field)
-}
-
-async fn forget_links(tx: &mut Transaction, resource: &Resource, id: i64) -> Result<(), Error> {
-    let delete = Query::delete()
-        .from_table(Alias::new("activity_links"))
-        .and_where(column("activity_links", "content_type").eq(resource.name))
-        .and_where(column("activity_links", "object_id").eq(id))
-        .to_owned();
-    tx.execute(&delete).await?;
-    Ok(())
 }
 
 /// A value in the activity stream. A link is shown as `name-id`, as in AWX.

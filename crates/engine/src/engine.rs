@@ -8,6 +8,7 @@ use hostler_vault::Vault;
 use jiff::Timestamp;
 
 use crate::hooks::Hooks;
+use crate::links::Links;
 use crate::query_cache::QueryCache;
 
 /// The source of the time, which tests can replace.
@@ -51,6 +52,16 @@ impl Registry {
         self.0.iter().find(|entry| entry.resource.name == name)
     }
 
+    /// The descriptions of all resources.
+    pub fn resources(self) -> impl Iterator<Item = &'static Resource> {
+        self.0.iter().map(|entry| entry.resource)
+    }
+
+    /// The resources on whose objects roles are granted.
+    pub fn resources_with_roles(self) -> impl Iterator<Item = &'static Resource> {
+        self.resources().filter(|resource| resource.role_resource.is_some())
+    }
+
     /// The hooks of a resource.
     pub fn hooks(&self, resource: &'static Resource) -> &'static dyn Hooks {
         match self.by_name(resource.name) {
@@ -67,6 +78,8 @@ pub struct Engine {
     pub database: Database,
     /// The resources.
     pub registry: Registry,
+    /// What follows from their links.
+    pub links: Arc<Links>,
     /// The clock.
     pub clock: Arc<dyn Clock>,
     /// The secret key of this installation.

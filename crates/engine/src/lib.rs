@@ -1,8 +1,7 @@
 //! The engine that lists, shows, writes and documents every resource.
 //!
-//! It works with a [`hostler_schema::Resource`] and its [`Hooks`]. It names resources only where roles are granted and
-//! deleted (`grants`, `object_roles`): grantees are users and teams, and an object's roles are deleted with its
-//! organization. It does not know HTTP statuses: it returns an [`Error`], which the server maps to a response.
+//! It works with a [`hostler_schema::Resource`] and its [`Hooks`]. It names resources only where roles are granted
+//! (`grants`): grantees are users and teams. It does not know HTTP statuses: it returns an [`Error`], which the server maps to a response.
 
 mod activity;
 mod associations;
@@ -14,6 +13,7 @@ mod field_values;
 pub mod fuzzing;
 mod grants;
 mod hooks;
+mod links;
 mod list;
 mod named_url;
 mod object_roles;
@@ -37,6 +37,7 @@ pub use error::Error;
 pub use field_values::{ENCRYPTED, python_type};
 pub use grants::{DEFINITION_ROLE_PREFIX, Grantee, can_grant_roles, grant_in_transaction, set_system_role};
 pub use hooks::{Hooks, NoHooks, RenderContext, ResponseObject, SystemWrite};
+pub use links::{Dependent, Hop, Links};
 pub use list::ListScope;
 pub use options::{Actions, MAX_PAGE_SIZE, PostBody, object_roles};
 pub use query_cache::QueryCache;

@@ -48,7 +48,7 @@ impl Engine {
         path: &str,
         pairs: &[(String, String)],
     ) -> Result<Map<String, Json>, Error> {
-        let mut list = query::parse(resource, pairs, actor, self.database.dialect(), ROW)?;
+        let mut list = query::parse(&self.links, resource, pairs, actor, self.database.dialect(), ROW)?;
         let below = match scope {
             ListScope::Sublist(parent, id, sublist) => Some((parent, id, sublist)),
             _ => None,

@@ -32,9 +32,9 @@ pub(crate) fn of(loaded: &LoadedObject) -> Option<String> {
         match key {
             NaturalKeyPart::Field(name) => groups[0].push(loaded.record.text(resource.field(name)?).to_owned()),
             NaturalKeyPart::Link(name) => {
-                let position = resource.summaries.iter().position(|summary| summary.name == *name)?;
-                let target = (resource.summaries[position].target)();
-                if loaded.links.get(position)?.is_none() {
+                let (position, (link, target)) =
+                    resource.summaries().enumerate().find(|(_, (link, _))| link.name == *name)?;
+                if loaded.record.integer(link).is_none() {
                     // A null link has an empty part.
                     groups.push(vec![String::new()]);
                     continue;

@@ -1,8 +1,8 @@
-//! The rows of `roles` of objects, which are created and deleted with the object.
+//! The rows of `roles` of objects, which are created with the object.
 
 use hostler_database::{Transaction, Type};
 use hostler_schema::{Actor, Resource, column};
-use sea_query::{Alias, Expr, ExprTrait, Query};
+use sea_query::{Alias, ExprTrait, Query};
 use serde_json::{Map, json};
 
 use crate::grants::{ADMIN, grant_in_transaction};
@@ -58,70 +58,6 @@ async fn create_definition_role(tx: &mut Transaction, resource: &'static Resourc
     let role = [resource.name.into(), id.into(), field.as_str().into(), definition.into()];
     tx.insert_rows("roles", ["content_type", "object_id", "role_field", "definition_id"], [role]).await?;
     Ok(field)
-}
-
-/// Deletes the roles and grants of an object before it is deleted, and of the objects that are deleted with it.
-pub(crate) async fn delete(
-    engine: &Engine,
-    tx: &mut Transaction,
-    resource: &'static Resource,
-    id: i64,
-) -> Result<(), Error> {
-    for registered in engine.registry.0 {
-        let child = registered.resource;
-        if let (true, true, Some(link)) =
-            (resource.name == "organization", child.outlives_organization, child.organization_column())
-        {
-            release(tx, child, link, id).await?;
-            continue;
-        }
-        let ids = if child == resource {
-            Query::select().expr(Expr::val(id).cast_as("bigint")).to_owned()
-        } else if let (true, Some(link)) = (resource.name == "organization", child.organization_column()) {
-            Query::select()
-                .expr(column(child.table, "id"))
-                .from(Alias::new(child.table))
-                .and_where(column(child.table, link).eq(id))
-                .to_owned()
-        } else {
-            continue;
-        };
-        for (table, applies) in [("roles", child.role_resource.is_some()), ("activity_links", child.recorded)] {
-            if applies {
-                let delete = Query::delete()
-                    .from_table(Alias::new(table))
-                    .and_where(column(table, "content_type").eq(child.name))
-                    .and_where(column(table, "object_id").in_subquery(ids.clone()))
-                    .to_owned();
-                tx.execute(&delete).await?;
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Sets the organization of an organization's objects to null; they keep their roles.
-async fn release(
-    tx: &mut Transaction,
-    resource: &'static Resource,
-    link: &str,
-    organization: i64,
-) -> Result<(), Error> {
-    let table = resource.stored_in();
-    let mut update = Query::update();
-    update
-        .table(Alias::new(table))
-        .value(Alias::new(link), Option::<i64>::None)
-        .and_where(column(table, link).eq(organization));
-    if let Some((name, value)) = resource.own_type() {
-        update.and_where(column(table, name).eq(value));
-    }
-    if resource.editable {
-        // Their ETags change too.
-        update.value(Alias::new("version"), Expr::col(Alias::new("version")).add(1));
-    }
-    tx.execute(&update).await?;
-    Ok(())
 }
 
 /// Adds `summary_fields.object_roles` to all objects of a page with one query.

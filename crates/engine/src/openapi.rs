@@ -222,15 +222,15 @@ fn link(words: &str) -> Json {
     json!({"type": "string", "format": "uri-reference", "description": words})
 }
 
-fn related(resource: &Resource) -> Json {
+fn related(resource: &'static Resource) -> Json {
     let mut properties = Map::new();
     if !resource.natural_key.is_empty() {
         // As in AWX it may contain spaces, so it is not a URI reference.
         let words = "The path that names this object by its natural key.";
         properties.insert("named_url".into(), json!({"type": "string", "description": words}));
     }
-    for summary in resource.summaries.iter().filter(|summary| summary.linked) {
-        properties.insert(summary.name.into(), link((summary.target)().type_label));
+    for (field, target) in resource.summaries() {
+        properties.insert(field.name.into(), link(target.type_label));
     }
     for sublist in resource.sublists.iter().filter(|sublist| sublist.linked) {
         properties.insert(sublist.name.into(), link(sublist.title));
@@ -258,8 +258,8 @@ fn summaries(resource: &'static Resource) -> Json {
         });
         properties.insert("resource".into(), resource);
     }
-    for summary in resource.summaries {
-        properties.insert(summary.name.into(), summary_of((summary.target)()));
+    for (field, target) in resource.summaries() {
+        properties.insert(field.name.into(), summary_of(target));
     }
     if resource.capabilities {
         let may = json!({

@@ -1,8 +1,9 @@
 //! Responses to OPTIONS: the fields of a resource, and the methods that the actor may use.
 
-use hostler_schema::{Field, FieldKind, Post, Relation, RelationSearch, Resource, Sublist};
+use hostler_schema::{Field, FieldKind, Post, RelatedSearch, Resource, Sublist};
 use serde_json::{Map, Value as Json, json};
 
+use crate::Links;
 use crate::field_values::default_json;
 
 /// The maximum page size.
@@ -53,7 +54,7 @@ impl PostBody {
 
 impl Actions {
     /// The response for a path with objects of this resource and this title.
-    pub fn document(self, resource: &'static Resource, title: &str) -> Map<String, Json> {
+    pub fn document(self, links: &Links, resource: &'static Resource, title: &str) -> Map<String, Json> {
         let mut actions = Map::new();
         if self.put {
             actions.insert("PUT".into(), writable(resource, false).into());
@@ -95,16 +96,10 @@ impl Actions {
             let mut search: Vec<&str> = resource.search.to_vec();
             search.sort_unstable();
             document.insert("search_fields".into(), search.into());
-            let listed = |relation: &&Relation| match relation.offered {
-                RelationSearch::Everywhere => true,
-                RelationSearch::BelowObjects => self.below_object,
-                RelationSearch::Nowhere => false,
+            let related = match resource.related_search {
+                RelatedSearch::BelowObjects if !self.below_object => vec![],
+                _ => related_search(links, resource),
             };
-            let variants = resource.variants.into_iter().flat_map(|variants| variants.iter());
-            let relations = resource.relations.iter().filter(listed).map(|relation| relation.name);
-            let mut related: Vec<String> =
-                relations.chain(variants.map(|variant| variant.name)).map(|name| format!("{name}__search")).collect();
-            related.sort_unstable();
             if !related.is_empty() {
                 document.insert("related_search_fields".into(), related.into());
             }
@@ -115,6 +110,15 @@ impl Actions {
         }
         document
     }
+}
+
+/// The parameters that search through the relations of a resource, sorted.
+fn related_search(links: &Links, resource: &'static Resource) -> Vec<String> {
+    let listed = links.relations(resource).iter().filter(|hop| hop.listed).map(|hop| hop.name);
+    let names = listed.chain(resource.unimplemented_relations.iter().copied());
+    let mut parameters: Vec<String> = names.map(|name| format!("{name}__search")).collect();
+    parameters.sort_unstable();
+    parameters
 }
 
 /// The names of a resource's object roles, sorted.

@@ -58,11 +58,11 @@ fn related(loaded: &LoadedObject, view: RenderContext<'_>) -> Map<String, Json> 
     {
         links.insert("named_url".into(), url.into());
     }
-    for (position, (summary, id)) in resource.summaries.iter().zip(&loaded.links).enumerate() {
-        if let (true, Some(id)) = (summary.linked, id)
-            && let Some(target) = loaded.link_target(position)
+    for (position, (link, target)) in resource.summaries().enumerate() {
+        if let Some(id) = loaded.record.integer(link)
+            && let Some(target) = loaded.link_target(position, target)
         {
-            links.insert(summary.name.into(), target.url(*id).into());
+            links.insert(link.name.into(), target.url(id).into());
         }
     }
     let url = resource.url(loaded.record.id);
@@ -75,13 +75,13 @@ fn related(loaded: &LoadedObject, view: RenderContext<'_>) -> Map<String, Json> 
 
 fn summaries(loaded: &LoadedObject, view: RenderContext<'_>) -> Map<String, Json> {
     let resource = loaded.record.resource;
-    let mut summaries = Map::with_capacity(resource.summaries.len() + 3);
+    let mut summaries = Map::with_capacity(loaded.summaries.len() + 3);
     if let (Some(shared_type), Some(ansible_id)) = (resource.shared_type, &loaded.ansible_id) {
         summaries.insert("resource".into(), json!({"ansible_id": ansible_id, "resource_type": shared_type}));
     }
-    for ((summary, id), values) in resource.summaries.iter().zip(&loaded.links).zip(&loaded.summaries) {
-        if let (Some(id), Some(values)) = (id, values) {
-            summaries.insert(summary.name.into(), summary_of((summary.target)(), *id, values).into());
+    for ((link, target), values) in resource.summaries().zip(&loaded.summaries) {
+        if let (Some(id), Some(values)) = (loaded.record.integer(link), values) {
+            summaries.insert(link.name.into(), summary_of(target, id, values).into());
         }
     }
     if resource.capabilities {

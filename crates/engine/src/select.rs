@@ -20,10 +20,8 @@ pub struct LoadedObject {
     pub version: i64,
     /// Its identity across systems, if the resource has one.
     pub ansible_id: Option<String>,
-    /// The ids of the linked objects, one for each summary of the description.
-    pub links: Vec<Option<i64>>,
-    /// The summarized values of the linked objects that the actor may see, each with the name of the variant at the end if
-    /// the object has one.
+    /// The summarized values of the linked objects that the actor may see, one for each summary of the description; each
+    /// with the name of the variant at the end if the object has one.
     pub summaries: Vec<Option<Vec<Value>>>,
     /// Whether the actor may see it.
     pub visible: bool,
@@ -34,10 +32,9 @@ pub struct LoadedObject {
 }
 
 impl LoadedObject {
-    /// The resource of the linked object of a summary, by its position in the description: for the base of variants the
-    /// object's variant, which is unknown if the actor may not see the object.
-    pub(crate) fn link_target(&self, position: usize) -> Option<&'static Resource> {
-        let target = (self.record.resource.summaries.get(position)?.target)();
+    /// The resource of the linked object of a summary with this target: for the base of variants the object's variant,
+    /// which is unknown if the actor may not see the object.
+    pub(crate) fn link_target(&self, position: usize, target: &'static Resource) -> Option<&'static Resource> {
         match (target.variants, self.summaries.get(position)?) {
             (None, _) => Some(target),
             (Some(variants), Some(values)) => match values.last()? {
@@ -136,11 +133,10 @@ impl Selection {
             query.expr(column(ROW, "ansible_id"));
             types.push(Type::Text);
         }
-        for (number, summary) in resource.summaries.iter().enumerate() {
-            let (target, alias) = ((summary.target)(), format!("summary{number}"));
-            query.expr(column(ROW, summary.column));
+        for (number, (link, target)) in resource.summaries().enumerate() {
+            let alias = format!("summary{number}");
             query.expr(column(&alias, "id"));
-            types.extend([Type::Integer, Type::Integer]);
+            types.push(Type::Integer);
             for field in linked_fields(target) {
                 query.expr(column(&alias, field.column));
                 types.push(type_of(field.kind));
@@ -151,7 +147,7 @@ impl Selection {
             }
             // A summary must not show the name of a hidden object.
             let visible = target.access.rows(actor, Action::Read, &alias).condition();
-            let joined = Condition::all().add(column(&alias, "id").eq(column(ROW, summary.column))).add(visible);
+            let joined = Condition::all().add(column(&alias, "id").eq(column(ROW, link.column))).add(visible);
             query.join_as(JoinType::LeftJoin, Alias::new(target.table), Alias::new(alias), joined);
         }
         let mut rules = vec![];
@@ -186,28 +182,16 @@ impl RowDecoder {
             Value::Text(text) => Some(text),
             _ => None,
         });
-        let mut links = Vec::with_capacity(self.resource.summaries.len());
-        let mut summaries = Vec::with_capacity(self.resource.summaries.len());
-        for summary in self.resource.summaries {
-            links.push(integer(next()));
+        let mut summaries = vec![];
+        for (_, target) in self.resource.summaries() {
             let present = integer(next()).is_some();
-            let target = (summary.target)();
             let columns = linked_fields(target).count() + usize::from(target.variants.is_some());
             let values: Vec<Value> = (0..columns).map(|_| next()).collect();
             summaries.push(present.then_some(values));
         }
         let mut allowed = || matches!(next(), Value::Boolean(true));
         let visible = !self.with_visible || allowed();
-        LoadedObject {
-            record,
-            version,
-            ansible_id,
-            links,
-            summaries,
-            visible,
-            changeable: allowed(),
-            deletable: allowed(),
-        }
+        LoadedObject { record, version, ansible_id, summaries, visible, changeable: allowed(), deletable: allowed() }
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use hostler_database::{Database, Location, Type};
 use hostler_engine::query::{QueryError, parse};
-use hostler_engine::{Engine, Error, NoHooks, ObjectKey, Registered, Registry, SystemClock, UpdateMethod};
+use hostler_engine::{Engine, Error, Links, NoHooks, ObjectKey, Registered, Registry, SystemClock, UpdateMethod};
 use hostler_identity::key::SecretKey;
 use hostler_schema::fields::{encrypted, id, text};
 use hostler_schema::{Access, Action, Actor, Draft, Field, Policy, Resource, Rule, column};
@@ -36,7 +36,6 @@ impl Access for Everybody {
 
 const FIELDS: &[Field] = &[id(), text("name").required(), encrypted("pin").not_blank(), encrypted("code").nullable()];
 static SAFE: Resource = Resource {
-    audited: false,
     summarized_as: &["name"],
     search: &["name"],
     ..Resource::new("safe", "safes", "Safe", FIELDS, &Everybody)
@@ -74,6 +73,7 @@ fn on(backend: Backend, test: impl AsyncFnOnce(World)) {
         let engine = Engine {
             database,
             registry: Registry(&REGISTERED),
+            links: Arc::new(Links::new(Registry(&REGISTERED))),
             clock: Arc::new(SystemClock),
             secret: Arc::new(SecretKey::from_bytes([1; 64])),
             vault: Arc::new(vault),
@@ -191,7 +191,8 @@ fn secret_cannot_be_filtered(backend: Backend) {
     on(backend, async |world| {
         for (key, value) in [("pin", "1"), ("pin__startswith", "$"), ("code__isnull", "true"), ("order_by", "pin")] {
             let pairs = vec![(key.to_owned(), value.to_owned())];
-            let outcome = parse(&SAFE, &pairs, &world.actor, world.engine.database.dialect(), "this");
+            let outcome =
+                parse(&world.engine.links, &SAFE, &pairs, &world.actor, world.engine.database.dialect(), "this");
             assert!(matches!(outcome, Err(QueryError::Forbidden(_))), "{key}={value}");
         }
     });

@@ -7,13 +7,13 @@ use async_trait::async_trait;
 use hostler_access::ByVariant;
 use hostler_database::{Database, Location, count_statements};
 use hostler_engine::{
-    Engine, Error, Hooks, ListScope, NoHooks, ObjectKey, Registered, Registry, RenderContext, ResponseObject,
+    Engine, Error, Hooks, Links, ListScope, NoHooks, ObjectKey, Registered, Registry, RenderContext, ResponseObject,
     SystemClock, UpdateMethod,
 };
 use hostler_identity::key::SecretKey;
 use hostler_schema::fields::{boolean, id, integer, link, text};
 use hostler_schema::{
-    Access, Action, Actor, Draft, Field, Join, ObjectRole, Policy, Relation, Resource, Rule, Summary, Variants, column,
+    Access, Action, Actor, Draft, Field, Join, ObjectRole, Policy, Relation, Resource, Rule, Variants, column,
 };
 use hostler_tasks::TaskQueue;
 use hostler_testkit::database::PostgresDatabase;
@@ -63,7 +63,6 @@ static ITEM: Resource = Resource {
     variants: Some(Variants { column: "kind", resources: &[|| &BOOK, || &LONG_FILM] }),
     creatable: false,
     editable: false,
-    audited: false,
     summarized_as: &["name"],
     search: &["name"],
     ..Resource::new("item", "items", "Item", ITEM_FIELDS, &ByVariant(|| &ITEM))
@@ -72,7 +71,6 @@ static ITEM: Resource = Resource {
 const BOOK_FIELDS: &[Field] = &[id(), text("name").required(), integer("pages"), boolean("hidden")];
 static BOOK: Resource = Resource {
     variant_of: Some(|| &ITEM),
-    audited: false,
     summarized_as: &["name"],
     search: &["name"],
     roles: &[ObjectRole::new("read_role", "Read", "May read it", &[])],
@@ -82,21 +80,15 @@ static BOOK: Resource = Resource {
 const FILM_FIELDS: &[Field] = &[id(), text("name").required(), integer("minutes")];
 static LONG_FILM: Resource = Resource {
     variant_of: Some(|| &ITEM),
-    audited: false,
     summarized_as: &["name"],
     search: &["name"],
     relations: &[Relation::new("item", || &ITEM, Join::Column("id"))],
     ..Resource::new("long_film", "long_films", "LongFilm", FILM_FIELDS, &Open)
 };
 
-const LOAN_FIELDS: &[Field] = &[id(), link("item", "item_id", || &ITEM)];
-static LOAN: Resource = Resource {
-    audited: false,
-    summaries: &[Summary { name: "item", column: "item_id", target: || &ITEM, linked: true }],
-    summarized_as: &[],
-    search: &[],
-    ..Resource::new("loan", "loans", "Loan", LOAN_FIELDS, &Open)
-};
+const LOAN_FIELDS: &[Field] = &[id(), link("item", "item_id", || &ITEM).summarized()];
+static LOAN: Resource =
+    Resource { summarized_as: &[], search: &[], ..Resource::new("loan", "loans", "Loan", LOAN_FIELDS, &Open) };
 
 /// Marks the objects that it enriches.
 struct Mark(&'static str);
@@ -158,6 +150,7 @@ fn on(backend: Backend, test: impl AsyncFnOnce(Library)) {
         let engine = Engine {
             database,
             registry: Registry(&REGISTERED),
+            links: Arc::new(Links::new(Registry(&REGISTERED))),
             clock: Arc::new(SystemClock),
             secret: Arc::new(SecretKey::from_bytes([1; 64])),
             vault: Arc::new(vault),

@@ -9,7 +9,7 @@ use sea_query::{Alias, ExprTrait, JoinType, Query};
 use serde_json::{Map, Value as Json, json};
 
 use crate::access_paths::{AccessPath, Definition, access_paths};
-use crate::common::{TYPES_WITH_ROLES, visible_objects};
+use crate::common::{types_with_roles, visible_objects};
 use crate::role_definitions::actions_of;
 use crate::{ORGANIZATION, TEAM};
 
@@ -68,7 +68,7 @@ impl VisibleNames {
     pub async fn read(engine: &Engine, actor: &Actor, paths: &[AccessPath]) -> Result<Self, Error> {
         let mut names = Self::default();
         let teams: Vec<i64> = paths.iter().filter_map(|path| path.team.as_ref()).map(|team| team.id).collect();
-        for resource in TYPES_WITH_ROLES.iter().map(|resource| resource()) {
+        for resource in types_with_roles() {
             let of_type = paths.iter().filter(|path| path.content_type.as_deref() == Some(resource.name));
             let mut ids: Vec<i64> = of_type.filter_map(|path| path.object).collect();
             if *resource == TEAM {
@@ -121,7 +121,7 @@ async fn team_organizations(engine: &Engine, actor: &Actor, teams: &[i64]) -> Re
 
 /// An access path as AWX shows it, without the names of objects that the actor may not see.
 fn describe(path: &AccessPath, resource: &'static Resource, actor: &Actor, names: &VisibleNames) -> Option<Json> {
-    let granted_on = TYPES_WITH_ROLES.iter().map(|r| r()).find(|r| Some(r.name) == path.content_type.as_deref());
+    let granted_on = types_with_roles().find(|r| Some(r.name) == path.content_type.as_deref());
     let Some(granted_on) = granted_on else {
         // It follows from a flag of the user, so it cannot be revoked here.
         let singleton = match path.field == Singleton::Administrator.field() {

@@ -3,17 +3,14 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use hostler_access::{has_role, objects_with_role};
 use hostler_database::{Type, Value};
 use hostler_engine::{Engine, Error, Hooks, RenderContext, ResponseObject, summarize};
-use hostler_schema::{Access, Action, Actor, Draft, Field, Join, Relation, Resource, Rule, Summary, column, fields};
-use sea_query::{Alias, Asterisk, Condition, Expr, ExprTrait, Func, Query, SelectStatement, UnionType};
+use hostler_schema::{Access, Action, Actor, Draft, Field, RelatedSearch, Resource, Rule, column, fields};
+use sea_query::{Alias, Asterisk, Condition, Expr, ExprTrait, Func, Query, UnionType};
 use serde_json::{Map, Value as Json};
 
-use crate::{
-    APPLICATION, CREDENTIAL, CREDENTIAL_TYPE, EXECUTION_ENVIRONMENT, INSTANCE, INSTANCE_GROUP, LABEL,
-    NOTIFICATION_TEMPLATE, ORGANIZATION, PROJECT, REGISTRY, ROLE, TEAM, TOKEN, USER,
-};
+use crate::common::types_with_roles;
+use crate::{REGISTRY, USER};
 
 const OPERATIONS: &[(&str, &str)] = &[
     ("create", "Entity Created"),
@@ -32,8 +29,18 @@ const SETTING: Field = fields::json("setting")
     .hidden()
     .help("The setting it was done to: its category and its name.");
 
+const ACTOR: Field = fields::link("actor", "actor_id", || &USER)
+    .label("Actor")
+    .nullable()
+    .read_only()
+    .hidden()
+    .summarized()
+    .reverse("activity_stream")
+    .help("The user who did it.");
+
 const ACTIVITY_FIELDS: &[Field] = &[
     fields::id(),
+    ACTOR,
     fields::time("timestamp").label("Timestamp").read_only().help("When it was done."),
     fields::choice("operation", OPERATIONS).label("Operation").read_only().help("What was done."),
     fields::json("changes")
@@ -58,17 +65,6 @@ const ACTIVITY_FIELDS: &[Field] = &[
     SETTING,
 ];
 
-/// A filter by the objects of this type that an entry is about.
-const fn about(content_type: &'static str, target: fn() -> &'static Resource) -> Relation {
-    let links = Join::JoinTable {
-        table: "activity_links",
-        left: "activity_id",
-        right: "object_id",
-        filter: Some(("content_type", content_type)),
-    };
-    Relation::new(content_type, target, links).offered_below_objects()
-}
-
 /// The activity stream.
 pub static ACTIVITY: Resource = Resource {
     type_label: "Activity Stream",
@@ -79,31 +75,35 @@ pub static ACTIVITY: Resource = Resource {
                   administer or audit, with their members, labels, execution environments and notification \
                   templates.",
     table: "activity",
-    relations: &[
-        Relation::new("actor", || &USER, Join::Column("actor_id")).offered_below_objects(),
-        about("user", || &USER),
-        about("organization", || &ORGANIZATION),
-        about("team", || &TEAM),
-        about("project", || &PROJECT),
-        about("credential", || &CREDENTIAL),
-        about("credential_type", || &CREDENTIAL_TYPE),
-        about("role", || &ROLE),
-        about("label", || &LABEL),
-        about("execution_environment", || &EXECUTION_ENVIRONMENT),
-        about("notification_template", || &NOTIFICATION_TEMPLATE),
-        about("instance_group", || &INSTANCE_GROUP),
-        about("instance", || &INSTANCE),
-        about("o_auth2_application", || &APPLICATION),
-        about("o_auth2_access_token", || &TOKEN),
+    related_search: RelatedSearch::BelowObjects,
+    unimplemented_relations: &[
+        "ad_hoc_command",
+        "group",
+        "host",
+        "inventory",
+        "inventory_source",
+        "inventory_update",
+        "job",
+        "job_template",
+        "notification",
+        "project_update",
+        "receptor_address",
+        "schedule",
+        "unified_job",
+        "unified_job_template",
+        "workflow_approval",
+        "workflow_approval_template",
+        "workflow_job",
+        "workflow_job_node",
+        "workflow_job_template",
+        "workflow_job_template_node",
     ],
-    summaries: &[Summary { name: "actor", column: "actor_id", target: || &USER, linked: true }],
     summarized_as: &[],
     search: &["changes"],
     creatable: false,
     editable: false,
     deletable: false,
     capabilities: false,
-    audited: false,
     recorded: false,
     ..Resource::new("activity_stream", "activity_stream", "ActivityStream", ACTIVITY_FIELDS, &ActivityAccess)
 };
@@ -111,10 +111,8 @@ pub static ACTIVITY: Resource = Resource {
 struct ActivityAccess;
 
 impl Access for ActivityAccess {
-    /// Superusers and system auditors see all entries. Others see an entry if it is about an organization that they
-    /// administer or audit, or a label, execution environment, notification template or member of it; about a team, project, credential,
-    /// application or token that they can read; about themselves, or done by themselves; but never if it is also about
-    /// an organization, team, project, credential or instance group that is hidden from them.
+    /// Superusers and system auditors see all entries. Others see those that they have caused, and those about objects
+    /// that [`Access::activity`] of the type names; but never one that is also about a hidden object with roles.
     fn rows(&self, actor: &Actor, action: Action, row: &str) -> Rule {
         if action != Action::Read {
             return Rule::None;
@@ -122,52 +120,24 @@ impl Access for ActivityAccess {
         if actor.is_superuser || actor.is_system_auditor {
             return Rule::All;
         }
-        let about = |content_type: &'static str, which: Expr| {
-            Query::select()
-                .expr(column("link", "activity_id"))
-                .from_as(Alias::new("activity_links"), Alias::new("link"))
-                .and_where(column("link", "content_type").eq(content_type))
-                .and_where(which)
-                .to_owned()
-        };
-        let linked_to = |ids: SelectStatement| column("link", "object_id").in_subquery(ids);
-        let audited = || objects_with_role(ORGANIZATION.name, &["admin_role", "auditor_role"]);
-        let readable = |resource: &'static Resource, rule: Rule| match rule {
-            Rule::None => None,
-            Rule::All => Some(about(resource.name, Expr::Constant(true.into()))),
-            rule => Some(about(resource.name, linked_to(rule.ids(resource.table, "readable")))),
-        };
-        let of_audited = |resource: &'static Resource, link: &'static str| {
-            readable(resource, Rule::When(column("readable", link).in_subquery(audited())))
-        };
-        // By role: organization admins and members see teams without having a role on them.
-        let teams = has_role(&TEAM, "read_role", actor, "readable");
-        let members = hostler_access::users_with_role(
-            ORGANIZATION.name,
-            &["member_role"],
-            column("roles", "object_id").in_subquery(audited()),
-        );
-        let visible = |resource: &'static Resource| resource.access.rows(actor, Action::Read, "readable");
         // Selected first, so that a list reads these entries instead of testing all.
         let mut seen = Query::select()
             .expr(column("own", "id"))
             .from_as(Alias::new("activity"), Alias::new("own"))
             .and_where(column("own", "actor_id").eq(actor.id))
             .to_owned();
-        let entries = [
-            Some(about(ORGANIZATION.name, linked_to(audited()))),
-            of_audited(&LABEL, "organization_id"),
-            of_audited(&EXECUTION_ENVIRONMENT, "organization_id"),
-            of_audited(&NOTIFICATION_TEMPLATE, "organization_id"),
-            Some(about(USER.name, linked_to(members))),
-            Some(about(USER.name, column("link", "object_id").eq(actor.id))),
-            readable(&TEAM, teams),
-            readable(&PROJECT, visible(&PROJECT)),
-            readable(&APPLICATION, visible(&APPLICATION)),
-            readable(&TOKEN, visible(&TOKEN)),
-            readable(&CREDENTIAL, visible(&CREDENTIAL)),
-        ];
-        for entries in entries.into_iter().flatten() {
+        for resource in REGISTRY.resources().filter(|resource| resource.recorded) {
+            let objects = match resource.access.activity(actor, "readable") {
+                Rule::None => continue,
+                Rule::All => Expr::Constant(true.into()),
+                rule => column("link", "object_id").in_subquery(rule.ids(resource.table, "readable")),
+            };
+            let entries = Query::select()
+                .expr(column("link", "activity_id"))
+                .from_as(Alias::new("activity_links"), Alias::new("link"))
+                .and_where(column("link", "content_type").eq(resource.name))
+                .and_where(objects)
+                .to_owned();
             seen.union(UnionType::All, entries);
         }
         Rule::When(column(row, "id").in_subquery(seen)).and(Rule::When(hidden_links(actor, row).eq(0)))
@@ -178,11 +148,11 @@ impl Access for ActivityAccess {
     }
 }
 
-/// The number of an entry's links to organizations, teams, projects, credentials and instance groups that are hidden from the actor.
+/// The number of an entry's links to objects with roles that are hidden from the actor.
 ///
 /// A count, not NOT EXISTS or NOT IN: for those PostgreSQL would read all hidden links of the table and all visible objects.
 fn hidden_links(actor: &Actor, row: &str) -> Expr {
-    let hidden = [&ORGANIZATION, &TEAM, &PROJECT, &CREDENTIAL, &INSTANCE_GROUP].into_iter().filter_map(|resource| {
+    let hidden = types_with_roles().filter_map(|resource| {
         let visible = match resource.access.rows(actor, Action::Read, "object") {
             Rule::All => return None,
             rule => rule.condition(),

@@ -8,16 +8,16 @@ use hostler_database::{Transaction, Value};
 use hostler_engine::{Edit, Engine, Error, Hooks, RenderContext, ResponseObject};
 use hostler_identity::token::{new_client_id, new_client_secret};
 use hostler_schema::{
-    Access, Action, Actor, DefaultValue, Draft, Field, Join, NaturalKeyPart, Post, Relation, Resource, Rule, Sublist,
-    Summary, UniqueConstraint, column, fields,
+    Access, Action, Actor, DefaultValue, Draft, Field, Join, NaturalKeyPart, Post, Resource, Rule, Sublist,
+    UniqueConstraint, column, fields,
 };
 use sea_query::{Alias, Expr, ExprTrait, Order, Query};
 use serde_json::{Map, Value as Json, json};
 use url::Url;
 
-use crate::common::{CREATED, MODIFIED, absent, activity_of};
+use crate::common::{CREATED, MODIFIED, activity_stream};
 use crate::tokens::MASK;
-use crate::{ACTIVITY, ORGANIZATION, TOKEN, USER};
+use crate::{ORGANIZATION, TOKEN};
 
 /// The type of an application that can keep a secret (RFC 6749, section 2.1).
 pub const CONFIDENTIAL: &str = "confidential";
@@ -69,6 +69,8 @@ const SKIP_AUTHORIZATION: Field = fields::boolean("skip_authorization")
 const ORGANIZATION_LINK: Field = fields::link("organization", "organization_id", || &ORGANIZATION)
     .label("Organization")
     .required()
+    .summarized()
+    .reverse("applications")
     .help("The organization whose admins manage the application.");
 
 /// Applications.
@@ -78,22 +80,13 @@ pub static APPLICATION: Resource = Resource {
     detail_title: "OAuth 2 Application Detail",
     description: "Applications act for users who let them. Organization admins manage those of their organization; \
                   members and auditors see them.",
-    relations: &[
-        Relation::new("organization", || &ORGANIZATION, Join::Column("organization_id")),
-        // AWX has an owner here, which its API never sets.
-        absent("user", || &USER),
-    ],
+    // AWX has an owner here, which its API never sets.
+    unimplemented_relations: &["user"],
     sublists: &[
         Sublist::new("tokens", "OAuth2 Application Tokens", || &TOKEN, Join::Reverse("application_id"))
             .post(Post::Create("application")),
-        Sublist::new(
-            "activity_stream",
-            "Application Activity Stream List",
-            || &ACTIVITY,
-            activity_of("o_auth2_application"),
-        ),
+        activity_stream("o_auth2_application", "Application Activity Stream List"),
     ],
-    summaries: &[Summary { name: "organization", column: "organization_id", target: || &ORGANIZATION, linked: true }],
     summarized_as: &["name"],
     natural_key: &[NaturalKeyPart::Field("name"), NaturalKeyPart::Link("organization")],
     unique: &[UniqueConstraint {
@@ -145,6 +138,10 @@ impl Access for ApplicationAccess {
 
     fn organization_roles(&self, action: Action) -> Vec<&'static str> {
         [MEMBERS.organization_roles(action), AUDITORS.organization_roles(action)].concat()
+    }
+
+    fn activity(&self, actor: &Actor, row: &str) -> Rule {
+        self.rows(actor, Action::Read, row)
     }
 
     fn create(&self, actor: &Actor, draft: Draft<'_>) -> Rule {

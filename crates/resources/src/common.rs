@@ -1,25 +1,20 @@
 //! Fields, relations, conditions and rules that several resources share.
 
 use hostler_access::{
-    ImplyingRoles, has_role_on, implying_roles, objects_with_permission_of, objects_with_role_of, rule_on_object,
+    ImplyingRoles, has_role_on, implying_roles, objects_with_permission_of, objects_with_role, objects_with_role_of,
+    rule_on_object,
 };
 use hostler_engine::{Engine, Error, can_grant_roles};
-use hostler_schema::{Access, Action, Actor, Draft, Field, Join, Relation, Resource, Rule, Summary, column, fields};
+use hostler_schema::{Access, Action, Actor, Draft, Field, Join, Resource, Rule, Sublist, column, fields};
 use sea_query::{Alias, Expr, ExprTrait, Query, UnionType};
 
 use crate::users::USER;
+use crate::{ACTIVITY, REGISTRY};
 
-/// The types of objects on which roles are granted. Execution environments and notification templates have no roles of
-/// their own: they are granted by role definitions only.
-pub const TYPES_WITH_ROLES: &[fn() -> &'static Resource] = &[
-    || &crate::ORGANIZATION,
-    || &crate::TEAM,
-    || &crate::PROJECT,
-    || &crate::CREDENTIAL,
-    || &crate::EXECUTION_ENVIRONMENT,
-    || &crate::INSTANCE_GROUP,
-    || &crate::NOTIFICATION_TEMPLATE,
-];
+/// The types of objects on which roles are granted.
+pub fn types_with_roles() -> impl Iterator<Item = &'static Resource> {
+    REGISTRY.resources_with_roles()
+}
 
 /// When the object was created.
 pub const CREATED: Field = fields::time("created").label("Created").help("When this object was created.").read_only();
@@ -27,43 +22,40 @@ pub const CREATED: Field = fields::time("created").label("Created").help("When t
 pub const MODIFIED: Field =
     fields::time("modified").label("Modified").help("When this object was last changed.").read_only();
 
-/// Who created the object.
-pub const CREATED_BY: Summary = Summary { name: "created_by", column: "created_by_id", target: || &USER, linked: true };
-/// Who changed the object last.
-pub const MODIFIED_BY: Summary =
-    Summary { name: "modified_by", column: "modified_by_id", target: || &USER, linked: true };
-
-/// The id of the user who created the object, in answers of the newer views of roles.
+/// The user who created the object, in responses of the newer views of roles.
 pub const CREATOR: Field = fields::link("created_by", "created_by_id", || &USER)
     .label("Created by")
     .nullable()
     .read_only()
+    .summarized()
     .help("The user who created this object.");
-/// The id of the user who changed the object last.
+/// The user who changed the object last, in responses of the newer views of roles.
 pub const MODIFIER: Field = fields::link("modified_by", "modified_by_id", || &USER)
     .label("Modified by")
     .nullable()
     .read_only()
+    .summarized()
     .help("The user who changed this object last.");
+/// Who created the object: in `summary_fields` only.
+pub const CREATED_BY: Field = CREATOR.hidden();
+/// Who changed the object last: in `summary_fields` only.
+pub const MODIFIED_BY: Field = MODIFIER.hidden();
 
-/// Filters by who created the object.
-pub const BY_CREATOR: Relation = Relation::new("created_by", || &USER, Join::Column("created_by_id"));
-/// Filters by who changed the object last.
-pub const BY_MODIFIER: Relation = Relation::new("modified_by", || &USER, Join::Column("modified_by_id"));
-
-/// A relation that AWX's filters accept and whose objects do not exist in Hostler yet.
-pub const fn absent(name: &'static str, stand_in: fn() -> &'static Resource) -> Relation {
-    Relation::new(name, stand_in, Join::Unavailable)
-}
-
-/// To the entries of the activity stream about an object of this type.
-pub const fn activity_of(content_type: &'static str) -> Join {
-    Join::JoinTable {
+/// The list of the entries of the activity stream about an object of this type.
+pub const fn activity_stream(content_type: &'static str, title: &'static str) -> Sublist {
+    let links = Join::JoinTable {
         table: "activity_links",
         left: "object_id",
         right: "activity_id",
         filter: Some(("content_type", content_type)),
-    }
+    };
+    Sublist::new("activity_stream", title, || &ACTIVITY, links)
+}
+
+/// The rows that belong, by this link, to organizations that the actor administers or audits.
+pub fn in_audited_organization(row: &str, link: &str) -> Rule {
+    let audited = objects_with_role(crate::ORGANIZATION.name, &["admin_role", "auditor_role"]);
+    Rule::When(column(row, link).in_subquery(audited))
 }
 
 /// The condition that `other` is a role of this object.

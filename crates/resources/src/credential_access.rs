@@ -20,6 +20,10 @@ impl Access for CredentialAccess {
         }
     }
 
+    fn activity(&self, actor: &Actor, row: &str) -> Rule {
+        self.rows(actor, Action::Read, row)
+    }
+
     /// Users create credentials for themselves. For another owner they need change
     /// permission on the user or team, or may add credentials to the organization.
     fn create(&self, actor: &Actor, draft: Draft<'_>) -> Rule {

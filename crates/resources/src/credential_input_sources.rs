@@ -6,14 +6,13 @@ use hostler_access::{ByParent, OnParent, has_role_or_permission};
 use hostler_database::{FromRow, Transaction, typed};
 use hostler_engine::{Edit, Engine, Error, Hooks, RenderContext, ResponseObject};
 use hostler_schema::{
-    Access, Action, Actor, DefaultValue, Draft, Field, Join, Relation, Resource, Rule, Summary, UniqueConstraint,
-    column, fields,
+    Access, Action, Actor, DefaultValue, Draft, Field, Resource, Rule, UniqueConstraint, column, fields,
 };
 use sea_query::{Alias, ExprTrait, JoinType, Query};
 use serde_json::{Value as Json, json};
 
 use crate::CREDENTIAL;
-use crate::common::{BY_CREATOR, BY_MODIFIER, CREATED, CREATED_BY, MODIFIED, MODIFIED_BY};
+use crate::common::{CREATED, CREATED_BY, MODIFIED, MODIFIED_BY};
 use crate::credential_access::can_use;
 use crate::credential_inputs::TypeDefinition;
 
@@ -34,10 +33,14 @@ const METADATA: Field = fields::json("metadata")
 const TARGET: Field = fields::link("target_credential", "target_credential_id", || &CREDENTIAL)
     .label("Target credential")
     .required()
+    .summarized()
+    .reverse("input_sources")
     .help("The credential that receives the value.");
 const SOURCE: Field = fields::link("source_credential", "source_credential_id", || &CREDENTIAL)
     .label("Source credential")
     .required()
+    .summarized()
+    .reverse("target_input_sources")
     .help("The credential for the external system; its type must be external.");
 
 /// Input sources.
@@ -48,18 +51,6 @@ pub static CREDENTIAL_INPUT_SOURCE: Resource = Resource {
     description: "Inputs of credentials that are looked up in an external system. Readers of the target credential see \
                   its input sources. Creating or changing one needs the admin role of the target and the use role of \
                   the source.",
-    relations: &[
-        BY_CREATOR,
-        BY_MODIFIER,
-        Relation::new("source_credential", || &CREDENTIAL, Join::Column("source_credential_id")),
-        Relation::new("target_credential", || &CREDENTIAL, Join::Column("target_credential_id")),
-    ],
-    summaries: &[
-        Summary { name: "source_credential", column: "source_credential_id", target: || &CREDENTIAL, linked: true },
-        Summary { name: "target_credential", column: "target_credential_id", target: || &CREDENTIAL, linked: true },
-        CREATED_BY,
-        MODIFIED_BY,
-    ],
     summarized_as: &["description", "input_field_name"],
     search: &["description", "input_field_name"],
     unique: &[UniqueConstraint {
@@ -71,7 +62,18 @@ pub static CREDENTIAL_INPUT_SOURCE: Resource = Resource {
         "credential_input_source",
         "credential_input_sources",
         "CredentialInputSource",
-        &[fields::id(), CREATED, MODIFIED, DESCRIPTION, INPUT_FIELD_NAME, METADATA, TARGET, SOURCE],
+        &[
+            fields::id(),
+            CREATED,
+            MODIFIED,
+            CREATED_BY,
+            MODIFIED_BY,
+            DESCRIPTION,
+            INPUT_FIELD_NAME,
+            METADATA,
+            TARGET,
+            SOURCE,
+        ],
         &InputSourceAccess,
     )
 };

@@ -6,6 +6,7 @@ use hostler_schema::{Action, Actor, Resource, column};
 use sea_query::{Alias, Condition, Expr, ExprTrait, JoinType, Order, Query};
 use serde_json::{Value as Json, json};
 
+use crate::credentials::ORGANIZATION_LINK;
 use crate::{CREDENTIAL, ORGANIZATION, TEAM, USER};
 
 /// The condition that team `other` owns this credential.
@@ -69,7 +70,7 @@ pub async fn add_owners(engine: &Engine, actor: &Actor, page: &mut [ResponseObje
             owners.push(summary.into());
         }
         // As in AWX, `related` links to the first owner if there is no organization.
-        if shown.loaded.links.first().is_none_or(Option::is_none)
+        if shown.loaded.record.integer(&ORGANIZATION_LINK).is_none()
             && let Some(first) = owners.first()
             && let (Some(kind), Some(url)) = (first["type"].as_str(), first["url"].as_str())
         {

@@ -7,14 +7,14 @@ use hostler_credential_types::{InputSchema, check_injectors, check_inputs};
 use hostler_database::{Database, Transaction, Type, Value};
 use hostler_engine::{Edit, Engine, Error, Hooks, Record};
 use hostler_schema::{
-    Access, Action, Actor, DefaultValue, Draft, Field, Join, NaturalKeyPart, Post, Relation, Resource, Rule, Sublist,
+    Access, Action, Actor, DefaultValue, Draft, Field, Join, NaturalKeyPart, Post, Resource, Rule, Sublist,
     UniqueConstraint, column, fields,
 };
 use sea_query::{Alias, Expr, ExprTrait, Func, Query};
 use serde_json::Value as Json;
 
-use crate::common::{BY_CREATOR, BY_MODIFIER, CREATED, CREATED_BY, MODIFIED, MODIFIED_BY, activity_of};
-use crate::{ACTIVITY, CREDENTIAL};
+use crate::CREDENTIAL;
+use crate::common::{CREATED, CREATED_BY, MODIFIED, MODIFIED_BY, activity_stream};
 
 const KINDS: &[(&str, &str)] = &[
     ("ssh", "Machine"),
@@ -68,11 +68,6 @@ pub static CREDENTIAL_TYPE: Resource = Resource {
     detail_title: "Credential Type Detail",
     description: "Credential types define the inputs of credentials. Every user can read all types; superusers create \
                   and change custom ones.",
-    relations: &[
-        BY_CREATOR,
-        BY_MODIFIER,
-        Relation::new("credentials", || &CREDENTIAL, Join::Reverse("credential_type_id")),
-    ],
     sublists: &[
         Sublist::new(
             "credentials",
@@ -81,14 +76,8 @@ pub static CREDENTIAL_TYPE: Resource = Resource {
             Join::Reverse("credential_type_id"),
         )
         .post(Post::Create("credential_type")),
-        Sublist::new(
-            "activity_stream",
-            "Credential Type Activity Stream List",
-            || &ACTIVITY,
-            activity_of("credential_type"),
-        ),
+        activity_stream("credential_type", "Credential Type Activity Stream List"),
     ],
-    summaries: &[CREATED_BY, MODIFIED_BY],
     natural_key: &[NaturalKeyPart::Field("name"), NaturalKeyPart::Field("kind")],
     unique: &[UniqueConstraint {
         fields: &["name", "kind"],
@@ -99,7 +88,20 @@ pub static CREDENTIAL_TYPE: Resource = Resource {
         "credential_type",
         "credential_types",
         "CredentialType",
-        &[fields::id(), CREATED, MODIFIED, NAME, DESCRIPTION, KIND, NAMESPACE, MANAGED, INPUTS, INJECTORS],
+        &[
+            fields::id(),
+            CREATED,
+            MODIFIED,
+            CREATED_BY,
+            MODIFIED_BY,
+            NAME,
+            DESCRIPTION,
+            KIND,
+            NAMESPACE,
+            MANAGED,
+            INPUTS,
+            INJECTORS,
+        ],
         &CredentialTypeAccess,
     )
 };

@@ -1,19 +1,14 @@
 //! Credentials: passwords, keys and tokens that jobs use.
 
 use hostler_schema::{
-    DefaultValue, Field, ImpliedBy, Join, NaturalKeyPart, ObjectRole, Post, Relation, Resource, Singleton, Sublist,
-    Summary, UniqueConstraint, fields,
+    DefaultValue, Field, ImpliedBy, Join, NaturalKeyPart, ObjectRole, OnDelete, Post, Resource, Singleton, Sublist,
+    UniqueConstraint, fields,
 };
 
-use crate::common::{
-    BY_CREATOR, BY_MODIFIER, CREATED, CREATED_BY, MODIFIED, MODIFIED_BY, absent, activity_of, roles_of, users_with_role,
-};
+use crate::common::{CREATED, CREATED_BY, MODIFIED, MODIFIED_BY, activity_stream, roles_of, users_with_role};
 use crate::credential_access::CredentialAccess;
 use crate::credential_owners::owner_teams;
-use crate::{
-    ACTIVITY, CREDENTIAL_INPUT_SOURCE, CREDENTIAL_TYPE, EXECUTION_ENVIRONMENT, INSTANCE_GROUP, ORGANIZATION, PROJECT,
-    ROLE, TEAM, USER, access_paths,
-};
+use crate::{CREDENTIAL_INPUT_SOURCE, CREDENTIAL_TYPE, ORGANIZATION, ROLE, TEAM, USER, access_paths};
 
 /// The name.
 pub const NAME: Field = fields::text("name")
@@ -32,11 +27,17 @@ pub const ORGANIZATION_LINK: Field = fields::link("organization", "organization_
     .nullable()
     .default(DefaultValue::Null)
     .kept_on_put()
+    .summarized()
+    .reverse("credentials")
+    .on_delete(OnDelete::Cascade)
     .help("The organization that owns the credential; null for the credential of a single user.");
 /// The credential type.
 pub const TYPE: Field = fields::link("credential_type", "credential_type_id", || &CREDENTIAL_TYPE)
     .label("Credential Type")
     .required()
+    .summarized()
+    .reverse("credentials")
+    .on_delete(OnDelete::Restrict)
     .help("The type, which defines the inputs.");
 /// Whether the credential is part of the server.
 pub const MANAGED: Field = fields::boolean("managed")
@@ -118,7 +119,7 @@ const ROLES: &[ObjectRole] = &[
 ];
 
 const SUBLISTS: &[Sublist] = &[
-    Sublist::new("activity_stream", "Credential Activity Stream List", || &ACTIVITY, activity_of("credential")),
+    activity_stream("credential", "Credential Activity Stream List"),
     Sublist::new(
         "access_list",
         "Credential Access List",
@@ -154,51 +155,21 @@ pub static CREDENTIAL: Resource = Resource {
     detail_title: "Credential Detail",
     description: "Passwords, keys and tokens that jobs use. Secret inputs are stored encrypted and never returned. A new \
                   credential is owned by a user, a team or an organization.",
-    relations: &[
-        BY_CREATOR,
-        BY_MODIFIER,
-        Relation::new("organization", || &ORGANIZATION, Join::Column("organization_id")),
-        Relation::new("credential_type", || &CREDENTIAL_TYPE, Join::Column("credential_type_id")),
-        Relation::new("input_sources", || &CREDENTIAL_INPUT_SOURCE, Join::Reverse("target_credential_id")),
-        Relation::new("target_input_sources", || &CREDENTIAL_INPUT_SOURCE, Join::Reverse("source_credential_id")),
-        Relation::new(
-            "organization_galaxy_credentials",
-            || &ORGANIZATION,
-            Join::JoinTable {
-                table: "organization_galaxy_credentials",
-                left: "credential_id",
-                right: "organization_id",
-                filter: None,
-            },
-        ),
-        Relation::new("projects", || &PROJECT, Join::Reverse("credential_id")),
-        Relation::new(
-            "projects_signature_validation",
-            || &PROJECT,
-            Join::Reverse("signature_validation_credential_id"),
-        ),
-        absent("ad_hoc_commands", || &CREDENTIAL),
-        Relation::new("executionenvironments", || &EXECUTION_ENVIRONMENT, Join::Reverse("credential_id")),
-        Relation::new("instancegroups", || &INSTANCE_GROUP, Join::Reverse("credential_id")),
-        absent("joblaunchconfigs", || &CREDENTIAL),
-        absent("jobs", || &CREDENTIAL),
-        absent("jobtemplates", || &CREDENTIAL),
-        absent("projectupdates", || &CREDENTIAL),
-        absent("schedules", || &CREDENTIAL),
-        absent("unifiedjobs", || &CREDENTIAL),
-        absent("unifiedjobtemplates", || &CREDENTIAL),
-        absent("workflowjobnodes", || &CREDENTIAL),
-        absent("workflowjobs", || &CREDENTIAL),
-        absent("workflowjobtemplatenodes", || &CREDENTIAL),
-        absent("workflowjobtemplates", || &CREDENTIAL),
+    unimplemented_relations: &[
+        "ad_hoc_commands",
+        "joblaunchconfigs",
+        "jobs",
+        "jobtemplates",
+        "projectupdates",
+        "schedules",
+        "unifiedjobs",
+        "unifiedjobtemplates",
+        "workflowjobnodes",
+        "workflowjobs",
+        "workflowjobtemplatenodes",
+        "workflowjobtemplates",
     ],
     sublists: SUBLISTS,
-    summaries: &[
-        Summary { name: "organization", column: "organization_id", target: || &ORGANIZATION, linked: true },
-        Summary { name: "credential_type", column: "credential_type_id", target: || &CREDENTIAL_TYPE, linked: true },
-        CREATED_BY,
-        MODIFIED_BY,
-    ],
     summarized_as: &["name", "description", "kind", "cloud", "kubernetes", "credential_type_id"],
     natural_key: &[
         NaturalKeyPart::Field("name"),
@@ -221,6 +192,8 @@ pub static CREDENTIAL: Resource = Resource {
             fields::id(),
             CREATED,
             MODIFIED,
+            CREATED_BY,
+            MODIFIED_BY,
             NAME,
             DESCRIPTION,
             ORGANIZATION_LINK,

@@ -7,19 +7,17 @@ use hostler_access::{
 use hostler_database::{Transaction, Type};
 use hostler_engine::{CreatedObject, Edit, Engine, Error, Grantee, Hooks, Record, RenderContext, ResponseObject};
 use hostler_schema::{
-    Access, Action, Actor, DefaultValue, Draft, Field, Join, NaturalKeyPart, Post, Relation, Resource, Rule, Sublist,
-    Summary, UniqueConstraint, column, fields,
+    Access, Action, Actor, DefaultValue, Draft, Field, Join, NaturalKeyPart, OnDelete, Post, Resource, Rule, Sublist,
+    UniqueConstraint, column, fields,
 };
 use sea_query::{Alias, Expr, ExprTrait, Query, SelectStatement};
 use serde_json::{Map, Value as Json, json};
 
-use crate::common::{
-    BY_CREATOR, BY_MODIFIER, CREATED, CREATED_BY, MODIFIED, MODIFIED_BY, absent, activity_of, rows_of,
-};
+use crate::common::{CREATED, CREATED_BY, MODIFIED, MODIFIED_BY, activity_stream, in_audited_organization, rows_of};
 use crate::container_images::is_image_name;
 use crate::credential_access::can_use;
 use crate::credential_inputs::TypeDefinition;
-use crate::{ACTIVITY, CREDENTIAL, ORGANIZATION, UNIFIED_JOB_TEMPLATE};
+use crate::{CREDENTIAL, ORGANIZATION, UNIFIED_JOB_TEMPLATE};
 
 const PULL_POLICIES: &[(&str, &str)] = &[
     ("", "---------"),
@@ -37,6 +35,9 @@ const DESCRIPTION: Field = fields::text("description")
 const ORGANIZATION_LINK: Field = fields::link("organization", "organization_id", || &ORGANIZATION)
     .label("Organization")
     .nullable()
+    .summarized()
+    .reverse("executionenvironments")
+    .on_delete(OnDelete::Cascade)
     .help("The organization whose jobs may use it; null for all organizations. It cannot be changed to another one.");
 const IMAGE: Field = fields::text("image")
     .label("Image location")
@@ -50,6 +51,8 @@ const MANAGED: Field = fields::boolean("managed")
 const CREDENTIAL_LINK: Field = fields::link("credential", "credential_id", || &CREDENTIAL)
     .label("Credential")
     .nullable()
+    .summarized()
+    .reverse("executionenvironments")
     .help("The credential of the registry.");
 const PULL: Field = fields::choice("pull", PULL_POLICIES)
     .label("Pull")
@@ -75,37 +78,21 @@ pub static EXECUTION_ENVIRONMENT: Resource = Resource {
     detail_title: "Execution Environment Detail",
     description: "Container images in which jobs run. Those without organization are visible to all users; superusers \
                   manage them.",
-    relations: &[
-        BY_CREATOR,
-        BY_MODIFIER,
-        Relation::new("organization", || &ORGANIZATION, Join::Column("organization_id")),
-        Relation::new("credential", || &CREDENTIAL, Join::Column("credential_id")),
-        absent("joblaunchconfig_as_prompt", || &EXECUTION_ENVIRONMENT),
-        absent("schedule_as_prompt", || &EXECUTION_ENVIRONMENT),
-        absent("unifiedjobs", || &EXECUTION_ENVIRONMENT),
-        Relation::new("unifiedjobtemplates", || &UNIFIED_JOB_TEMPLATE, Join::Reverse("execution_environment_id")),
-        absent("workflowjobnode_as_prompt", || &EXECUTION_ENVIRONMENT),
-        absent("workflowjobtemplatenode_as_prompt", || &EXECUTION_ENVIRONMENT),
+    unimplemented_relations: &[
+        "joblaunchconfig_as_prompt",
+        "schedule_as_prompt",
+        "unifiedjobs",
+        "workflowjobnode_as_prompt",
+        "workflowjobtemplatenode_as_prompt",
     ],
     sublists: &[
-        Sublist::new(
-            "activity_stream",
-            "Execution Environment Activity Stream List",
-            || &ACTIVITY,
-            activity_of("execution_environment"),
-        ),
+        activity_stream("execution_environment", "Execution Environment Activity Stream List"),
         Sublist::new(
             "unified_job_templates",
             "Execution Environment Unified Job Template List",
             || &UNIFIED_JOB_TEMPLATE,
             Join::Reverse("execution_environment_id"),
         ),
-    ],
-    summaries: &[
-        Summary { name: "organization", column: "organization_id", target: || &ORGANIZATION, linked: true },
-        Summary { name: "credential", column: "credential_id", target: || &CREDENTIAL, linked: true },
-        CREATED_BY,
-        MODIFIED_BY,
     ],
     summarized_as: &["name", "description", "image"],
     natural_key: &[NaturalKeyPart::Field("name")],
@@ -121,7 +108,20 @@ pub static EXECUTION_ENVIRONMENT: Resource = Resource {
         "execution_environment",
         "execution_environments",
         "ExecutionEnvironment",
-        &[fields::id(), CREATED, MODIFIED, NAME, DESCRIPTION, ORGANIZATION_LINK, IMAGE, MANAGED, CREDENTIAL_LINK, PULL],
+        &[
+            fields::id(),
+            CREATED,
+            MODIFIED,
+            CREATED_BY,
+            MODIFIED_BY,
+            NAME,
+            DESCRIPTION,
+            ORGANIZATION_LINK,
+            IMAGE,
+            MANAGED,
+            CREDENTIAL_LINK,
+            PULL,
+        ],
         &ExecutionEnvironmentAccess,
     )
 };
@@ -150,6 +150,10 @@ impl Access for ExecutionEnvironmentAccess {
             Action::Read => vec!["read_role"],
             Action::Change | Action::Delete => vec![ADMIN],
         }
+    }
+
+    fn activity(&self, _actor: &Actor, row: &str) -> Rule {
+        in_audited_organization(row, ORGANIZATION_LINK.column)
     }
 
     fn create(&self, actor: &Actor, draft: Draft<'_>) -> Rule {

@@ -6,12 +6,12 @@ use hostler_database::{Transaction, Value};
 use hostler_engine::{Edit, Engine, Error, Hooks, RenderContext, ResponseObject};
 use hostler_schema::{
     Access, Action, Actor, Association, DefaultValue, Draft, Field, ImpliedBy, Join, NaturalKeyPart, ObjectRole, Post,
-    Relation, Resource, Rule, Singleton, Sublist, Summary, UniqueConstraint, column, fields,
+    Resource, Rule, Singleton, Sublist, UniqueConstraint, column, fields,
 };
 use sea_query::{Alias, Asterisk, Expr, ExprTrait, Func, Query};
 use serde_json::Value as Json;
 
-use crate::common::{CREATED, MODIFIED, absent, roles_of};
+use crate::common::{CREATED, MODIFIED, roles_of};
 use crate::credential_access::can_use;
 use crate::credential_inputs::TypeDefinition;
 use crate::{CREDENTIAL, INSTANCE, ROLE, USER, access_paths, instances};
@@ -68,6 +68,8 @@ const IS_CONTAINER_GROUP: Field = fields::boolean("is_container_group")
 const CREDENTIAL_LINK: Field = fields::link("credential", "credential_id", || &CREDENTIAL)
     .label("Credential")
     .nullable()
+    .summarized()
+    .reverse("instancegroups")
     .help("The credential of the Kubernetes cluster.");
 const POLICY_PERCENTAGE: Field = fields::integer("policy_instance_percentage")
     .label("Policy Instance Percentage")
@@ -117,14 +119,12 @@ pub static INSTANCE_GROUP: Resource = Resource {
     detail_title: "Instance Group Detail",
     description: "Groups of instances, or Kubernetes clusters, in which jobs run. Superusers create them. Capacity is 0: \
                   Hostler does not run jobs yet.",
-    relations: &[
-        Relation::new("credential", || &CREDENTIAL, Join::Column("credential_id")),
-        Relation::new("instances", || &INSTANCE, ITS_INSTANCES),
-        absent("joblaunchconfigs", || &INSTANCE_GROUP),
-        absent("schedule_instance_groups", || &INSTANCE_GROUP),
-        absent("workflow_job_instance_groups", || &INSTANCE_GROUP),
-        absent("workflow_job_node_instance_groups", || &INSTANCE_GROUP),
-        absent("workflow_job_template_node_instance_groups", || &INSTANCE_GROUP),
+    unimplemented_relations: &[
+        "joblaunchconfigs",
+        "schedule_instance_groups",
+        "workflow_job_instance_groups",
+        "workflow_job_node_instance_groups",
+        "workflow_job_template_node_instance_groups",
     ],
     sublists: &[
         Sublist::new("instances", "Instance Group's Instance List", || &INSTANCE, ITS_INSTANCES).post(Post::Associate(
@@ -149,7 +149,6 @@ pub static INSTANCE_GROUP: Resource = Resource {
         ),
     ],
     unimplemented: &["jobs"],
-    summaries: &[Summary { name: "credential", column: "credential_id", target: || &CREDENTIAL, linked: true }],
     summarized_as: &["name", "is_container_group"],
     search: &["name"],
     natural_key: &[NaturalKeyPart::Field("name")],
@@ -160,7 +159,6 @@ pub static INSTANCE_GROUP: Resource = Resource {
     }],
     roles: ROLES,
     role_resource: Some(|| &ROLE),
-    audited: false,
     ..Resource::new(
         "instance_group",
         "instance_groups",

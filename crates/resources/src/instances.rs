@@ -4,14 +4,14 @@ use async_trait::async_trait;
 use hostler_database::{Transaction, Value};
 use hostler_engine::{Edit, Engine, Error, Hooks, RenderContext, ResponseObject};
 use hostler_schema::{
-    Access, Action, Actor, Association, DefaultValue, Draft, Field, Join, NaturalKeyPart, Post, Relation, Resource,
-    Rule, Sublist, UniqueConstraint, column, fields,
+    Access, Action, Actor, Association, DefaultValue, Draft, Field, Join, NaturalKeyPart, Post, Resource, Rule,
+    Sublist, UniqueConstraint, column, fields,
 };
 use sea_query::{Alias, ExprTrait, Query};
 use serde_json::{Value as Json, json};
 
 use crate::INSTANCE_GROUP;
-use crate::common::{CREATED, MODIFIED, absent};
+use crate::common::{CREATED, MODIFIED};
 use crate::instance_groups::{self, ITS_GROUPS};
 
 /// The type of a node that both serves the API and runs jobs.
@@ -135,18 +135,14 @@ pub static INSTANCE: Resource = Resource {
     detail_title: "Instance Detail",
     description: "The nodes of the installation. Each server adds itself. Users see the instances of the instance groups \
                   that they see; superusers change them.",
-    relations: &[
-        Relation::new("rampart_groups", || &INSTANCE_GROUP, ITS_GROUPS),
-        absent("peers", || &INSTANCE),
-        absent("receptor_addresses", || &INSTANCE),
-    ],
-    sublists: &[Sublist::new("instance_groups", "Instance's Instance Groups", || &INSTANCE_GROUP, ITS_GROUPS).post(
-        Post::Associate(
+    unimplemented_relations: &["peers", "receptor_addresses"],
+    sublists: &[Sublist::new("instance_groups", "Instance's Instance Groups", || &INSTANCE_GROUP, ITS_GROUPS)
+        .filter_name("rampart_groups")
+        .post(Post::Associate(
             Association::new("awx.main.models.ha.InstanceGroup_instances", instance_groups::changeable_groups)
                 .permit_removal()
                 .or_create(),
-        ),
-    )],
+        ))],
     unimplemented: &["receptor_addresses", "jobs", "peers"],
     summarized_as: &["hostname"],
     search: &["hostname"],
@@ -158,7 +154,6 @@ pub static INSTANCE: Resource = Resource {
     }],
     deletable: false,
     capabilities: false,
-    audited: false,
     ..Resource::new("instance", "instances", "Instance", FIELDS, &InstanceAccess)
 };
 

@@ -1,16 +1,18 @@
 //! Labels of an organization, for its templates and jobs.
 
 use hostler_access::{ByParent, OnParent};
-use hostler_schema::{Field, Join, NaturalKeyPart, Relation, Resource, Summary, UniqueConstraint, fields};
+use hostler_schema::{Field, NaturalKeyPart, Resource, UniqueConstraint, fields};
 
 use crate::ORGANIZATION;
-use crate::common::{BY_CREATOR, BY_MODIFIER, CREATED, CREATED_BY, MODIFIED, MODIFIED_BY};
+use crate::common::{CREATED, CREATED_BY, MODIFIED, MODIFIED_BY};
 
 const NAME: Field =
     fields::text("name").label("Name").max(512).required().help("The text of the label; unique in its organization.");
 const ORGANIZATION_LINK: Field = fields::link("organization", "organization_id", || &ORGANIZATION)
     .label("Organization")
     .required()
+    .summarized()
+    .reverse("labels")
     .help("The organization that the label belongs to.");
 
 /// Labels.
@@ -18,15 +20,14 @@ pub static LABEL: Resource = Resource {
     list_title: "Labels",
     detail_title: "Label Detail",
     description: "Labels group templates and jobs. Members of the organization create them, its admins rename them.",
-    relations: &[
-        BY_CREATOR,
-        BY_MODIFIER,
-        Relation::new("organization", || &ORGANIZATION, Join::Column("organization_id")),
-    ],
-    summaries: &[
-        Summary { name: "organization", column: "organization_id", target: || &ORGANIZATION, linked: true },
-        CREATED_BY,
-        MODIFIED_BY,
+    unimplemented_relations: &[
+        "inventory_labels",
+        "joblaunchconfig_labels",
+        "schedule_labels",
+        "unifiedjob_labels",
+        "unifiedjobtemplate_labels",
+        "workflowjobnode_labels",
+        "workflowjobtemplatenode_labels",
     ],
     summarized_as: &["name"],
     search: &["name"],
@@ -39,7 +40,13 @@ pub static LABEL: Resource = Resource {
     // As in AWX: a label is deleted with the last object that has it.
     deletable: false,
     capabilities: false,
-    ..Resource::new("label", "labels", "Label", &[fields::id(), CREATED, MODIFIED, NAME, ORGANIZATION_LINK], &ACCESS)
+    ..Resource::new(
+        "label",
+        "labels",
+        "Label",
+        &[fields::id(), CREATED, MODIFIED, CREATED_BY, MODIFIED_BY, NAME, ORGANIZATION_LINK],
+        &ACCESS,
+    )
 };
 
 const ACCESS: ByParent = ByParent {

@@ -1,8 +1,8 @@
 //! The lists of notification templates by event, below organizations and what runs as a job.
 
-use hostler_schema::{Action, Actor, Association, Join, Post, Relation, Resource, Sublist};
+use hostler_schema::{Action, Actor, Association, Join, Post, Sublist};
 
-use crate::{NOTIFICATION_TEMPLATE, ORGANIZATION, UNIFIED_JOB_TEMPLATE};
+use crate::NOTIFICATION_TEMPLATE;
 
 /// A join table of notification templates: its name, and its column with the id of the other object.
 type JoinTable = (&'static str, &'static str);
@@ -16,27 +16,11 @@ const fn templates((table, owner): JoinTable, event: &'static str) -> Join {
     Join::JoinTable { table, left: owner, right: TEMPLATE, filter: Some(("event", event)) }
 }
 
-/// From a notification template to the owners that have it for an event.
-const fn owners(
-    name: &'static str,
-    (table, owner): JoinTable,
-    event: &'static str,
-    target: fn() -> &'static Resource,
-) -> Relation {
-    let join = Join::JoinTable { table, left: TEMPLATE, right: owner, filter: Some(("event", event)) };
-    Relation::new(name, target, join)
-}
-
 /// A list below an owner. Associating needs permission to change both the owner and the notification template.
 const fn list(name: &'static str, title: &'static str, join: Join, relationship: &'static str) -> Sublist {
     let changeable = |actor: &Actor, row: &str| NOTIFICATION_TEMPLATE.access.rows(actor, Action::Change, row);
     Sublist::new(name, title, || &NOTIFICATION_TEMPLATE, join)
         .post(Post::Associate(Association::new(relationship, changeable).permit_removal().or_create()))
-}
-
-/// The relation with the name and the rows of a list.
-pub const fn relation_of(list: Sublist) -> Relation {
-    Relation::new(list.name, list.target, list.join)
 }
 
 const STARTED: &str = "notification_templates_started";
@@ -50,28 +34,32 @@ pub const ORGANIZATION_STARTED: Sublist = list(
     "Organization Notification Templates Started List",
     templates(OF_ORGANIZATION, "started"),
     "awx.main.models.organization.Organization_notification_templates_started",
-);
+)
+.reverse("organization_notification_templates_for_started");
 /// Those for its successful jobs.
 pub const ORGANIZATION_SUCCESS: Sublist = list(
     SUCCESS,
     "Organization Notification Templates Success List",
     templates(OF_ORGANIZATION, "success"),
     "awx.main.models.organization.Organization_notification_templates_success",
-);
+)
+.reverse("organization_notification_templates_for_success");
 /// Those for its failed jobs.
 pub const ORGANIZATION_ERROR: Sublist = list(
     ERROR,
     "Organization Notification Templates Error List",
     templates(OF_ORGANIZATION, "error"),
     "awx.main.models.organization.Organization_notification_templates_error",
-);
+)
+.reverse("organization_notification_templates_for_errors");
 /// Those for approvals in its workflows.
 pub const ORGANIZATION_APPROVALS: Sublist = list(
     APPROVALS,
     "Organization Notification Templates Approvals List",
     templates(OF_ORGANIZATION, "approvals"),
     "awx.main.models.organization.Organization_notification_templates_approvals",
-);
+)
+.reverse("organization_notification_templates_for_approvals");
 
 /// The notification templates of a project for the start of its updates.
 pub const PROJECT_STARTED: Sublist = list(
@@ -79,40 +67,21 @@ pub const PROJECT_STARTED: Sublist = list(
     "Project Notification Templates Started List",
     templates(OF_JOB_TEMPLATE, "started"),
     "awx.main.models.unified_jobs.UnifiedJobTemplate_notification_templates_started",
-);
+)
+.reverse("unifiedjobtemplate_notification_templates_for_started");
 /// Those for its successful updates.
 pub const PROJECT_SUCCESS: Sublist = list(
     SUCCESS,
     "Project Notification Templates Success List",
     templates(OF_JOB_TEMPLATE, "success"),
     "awx.main.models.unified_jobs.UnifiedJobTemplate_notification_templates_success",
-);
+)
+.reverse("unifiedjobtemplate_notification_templates_for_success");
 /// Those for its failed updates.
 pub const PROJECT_ERROR: Sublist = list(
     ERROR,
     "Project Notification Templates Error List",
     templates(OF_JOB_TEMPLATE, "error"),
     "awx.main.models.unified_jobs.UnifiedJobTemplate_notification_templates_error",
-);
-
-/// From a notification template to the organizations that use it, by event.
-pub const BY_ORGANIZATIONS: [Relation; 4] = [
-    by_organization("organization_notification_templates_for_approvals", "approvals"),
-    by_organization("organization_notification_templates_for_errors", "error"),
-    by_organization("organization_notification_templates_for_started", "started"),
-    by_organization("organization_notification_templates_for_success", "success"),
-];
-/// From a notification template to what runs as a job and uses it, by event.
-pub const BY_JOB_TEMPLATES: [Relation; 3] = [
-    by_job_template("unifiedjobtemplate_notification_templates_for_errors", "error"),
-    by_job_template("unifiedjobtemplate_notification_templates_for_started", "started"),
-    by_job_template("unifiedjobtemplate_notification_templates_for_success", "success"),
-];
-
-const fn by_organization(name: &'static str, event: &'static str) -> Relation {
-    owners(name, OF_ORGANIZATION, event, || &ORGANIZATION)
-}
-
-const fn by_job_template(name: &'static str, event: &'static str) -> Relation {
-    owners(name, OF_JOB_TEMPLATE, event, || &UNIFIED_JOB_TEMPLATE)
-}
+)
+.reverse("unifiedjobtemplate_notification_templates_for_errors");

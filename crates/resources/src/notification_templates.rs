@@ -6,13 +6,11 @@ use hostler_access::{can_create_in_organization, has_organization_role_or_permis
 use hostler_database::{Transaction, Value};
 use hostler_engine::{CreatedObject, Edit, Engine, Error, Hooks, Record, RenderContext, ResponseObject};
 use hostler_schema::{
-    Access, Action, Actor, DefaultValue, Draft, Field, Join, NaturalKeyPart, Relation, Resource, Rule, Summary,
-    UniqueConstraint, fields,
+    Access, Action, Actor, DefaultValue, Draft, Field, NaturalKeyPart, Resource, Rule, UniqueConstraint, fields,
 };
 use serde_json::{Map, Value as Json, json};
 
-use crate::common::{BY_CREATOR, BY_MODIFIER, CREATED, CREATED_BY, MODIFIED, MODIFIED_BY, absent};
-use crate::notification_lists::{BY_JOB_TEMPLATES, BY_ORGANIZATIONS};
+use crate::common::{CREATED, CREATED_BY, MODIFIED, MODIFIED_BY, in_audited_organization};
 use crate::notification_types::{TYPES, check_configuration, documented_settings, is_secret};
 use crate::{ORGANIZATION, encrypted_inputs, notification_messages};
 
@@ -28,6 +26,8 @@ const DESCRIPTION: Field = fields::text("description")
 const ORGANIZATION_LINK: Field = fields::link("organization", "organization_id", || &ORGANIZATION)
     .label("Organization")
     .required()
+    .summarized()
+    .reverse("notification_templates")
     .help("The organization that the notification template belongs to.");
 const TYPE: Field = fields::choice("notification_type", TYPES)
     .label("Notification type")
@@ -60,26 +60,8 @@ pub static NOTIFICATION_TEMPLATE: Resource = Resource {
     detail_title: "Notification Template Detail",
     description: "How and where notifications about jobs are sent. Notification admins of the organization manage them. \
                   Hostler does not send notifications yet.",
-    relations: &[
-        BY_CREATOR,
-        BY_MODIFIER,
-        Relation::new("organization", || &ORGANIZATION, Join::Column("organization_id")),
-        BY_ORGANIZATIONS[0],
-        BY_ORGANIZATIONS[1],
-        BY_ORGANIZATIONS[2],
-        BY_ORGANIZATIONS[3],
-        BY_JOB_TEMPLATES[0],
-        BY_JOB_TEMPLATES[1],
-        BY_JOB_TEMPLATES[2],
-        absent("notifications", || &NOTIFICATION_TEMPLATE),
-        absent("workflowjobtemplate_notification_templates_for_approvals", || &NOTIFICATION_TEMPLATE),
-    ],
+    unimplemented_relations: &["notifications", "workflowjobtemplate_notification_templates_for_approvals"],
     unimplemented: &[TEST, "notifications"],
-    summaries: &[
-        Summary { name: "organization", column: "organization_id", target: || &ORGANIZATION, linked: true },
-        CREATED_BY,
-        MODIFIED_BY,
-    ],
     natural_key: &[NaturalKeyPart::Field("name"), NaturalKeyPart::Link("organization")],
     unique: &[UniqueConstraint {
         fields: &["organization", "name"],
@@ -93,7 +75,19 @@ pub static NOTIFICATION_TEMPLATE: Resource = Resource {
         "notification_template",
         "notification_templates",
         "NotificationTemplate",
-        &[fields::id(), CREATED, MODIFIED, NAME, DESCRIPTION, ORGANIZATION_LINK, TYPE, CONFIGURATION, MESSAGES],
+        &[
+            fields::id(),
+            CREATED,
+            MODIFIED,
+            CREATED_BY,
+            MODIFIED_BY,
+            NAME,
+            DESCRIPTION,
+            ORGANIZATION_LINK,
+            TYPE,
+            CONFIGURATION,
+            MESSAGES,
+        ],
         &NotificationTemplateAccess,
     )
 };
@@ -119,6 +113,10 @@ impl Access for NotificationTemplateAccess {
             Action::Read => READERS.to_vec(),
             Action::Change | Action::Delete => vec![ADMIN],
         }
+    }
+
+    fn activity(&self, _actor: &Actor, row: &str) -> Rule {
+        in_audited_organization(row, ORGANIZATION_LINK.column)
     }
 
     fn create(&self, actor: &Actor, draft: Draft<'_>) -> Rule {

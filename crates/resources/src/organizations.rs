@@ -6,21 +6,20 @@ use hostler_database::{Row, Transaction, Type};
 use hostler_engine::{Edit, Engine, Error, Hooks, RenderContext, ResponseObject};
 use hostler_schema::{
     Access, Action, Actor, Association, DefaultValue, Draft, Field, ImpliedBy, Join, NaturalKeyPart, ObjectRole, Post,
-    Relation, Resource, Rule, Singleton, Sublist, Summary, UniqueConstraint, column, fields,
+    Relation, Resource, Rule, Singleton, Sublist, UniqueConstraint, column, fields,
 };
 use sea_query::{Alias, Asterisk, Expr, ExprTrait, Func, Query, UnionType};
 use serde_json::json;
 
 use crate::common::{
-    BY_CREATOR, BY_MODIFIER, CREATED, CREATED_BY, InheritedAccess, MODIFIED, MODIFIED_BY, absent, activity_of,
-    identity, roles_of, users_with_role,
+    CREATED, CREATED_BY, InheritedAccess, MODIFIED, MODIFIED_BY, activity_stream, identity, in_audited_organization,
+    roles_of, users_with_role,
 };
 use crate::credential_access::usable_credentials;
 use crate::credential_inputs::TypeDefinition;
-use crate::notification_lists::relation_of;
 use crate::{
-    ACTIVITY, APPLICATION, CREDENTIAL, EXECUTION_ENVIRONMENT, INSTANCE_GROUP, LABEL, NOTIFICATION_TEMPLATE, PROJECT,
-    ROLE, TEAM, USER, access_paths, execution_environments, instance_groups, notification_lists,
+    APPLICATION, CREDENTIAL, EXECUTION_ENVIRONMENT, INSTANCE_GROUP, NOTIFICATION_TEMPLATE, PROJECT, ROLE, TEAM, USER,
+    access_paths, execution_environments, instance_groups, notification_lists,
 };
 
 const NAME: Field =
@@ -43,6 +42,7 @@ const DEFAULT_ENVIRONMENT: Field =
     fields::link("default_environment", "default_environment_id", || &EXECUTION_ENVIRONMENT)
         .label("Default environment")
         .nullable()
+        .summarized()
         .help("The execution environment for jobs that name none.");
 
 /// Each of these roles allows to see the organization.
@@ -119,28 +119,6 @@ const ROLES: &[ObjectRole] = &[
 
 static IDENTITY: Resource = identity("organizations", &InheritedAccess(|| &ORGANIZATION));
 
-const RELATIONS: &[Relation] = &[
-    BY_CREATOR,
-    BY_MODIFIER,
-    Relation::new("resource", || &IDENTITY, Join::SameRow),
-    Relation::new("teams", || &TEAM, Join::Reverse("organization_id")),
-    Relation::new("labels", || &LABEL, Join::Reverse("organization_id")),
-    Relation::new("applications", || &APPLICATION, Join::Reverse("organization_id")),
-    Relation::new("credentials", || &CREDENTIAL, Join::Reverse("organization_id")),
-    Relation::new("default_environment", || &EXECUTION_ENVIRONMENT, Join::Column("default_environment_id")),
-    Relation::new("executionenvironments", || &EXECUTION_ENVIRONMENT, Join::Reverse("organization_id")),
-    Relation::new("galaxy_credentials", || &CREDENTIAL, ITS_GALAXY_CREDENTIALS),
-    Relation::new("instance_groups", || &INSTANCE_GROUP, instance_groups::OF_ORGANIZATION),
-    absent("inventories", || &ORGANIZATION),
-    Relation::new("notification_templates", || &NOTIFICATION_TEMPLATE, Join::Reverse("organization_id")),
-    relation_of(notification_lists::ORGANIZATION_APPROVALS),
-    relation_of(notification_lists::ORGANIZATION_ERROR),
-    relation_of(notification_lists::ORGANIZATION_STARTED),
-    relation_of(notification_lists::ORGANIZATION_SUCCESS),
-    absent("unifiedjobs", || &ORGANIZATION),
-    absent("unifiedjobtemplates", || &ORGANIZATION),
-];
-
 /// The list of the credentials that projects of an organization use to fetch roles and collections.
 const GALAXY_CREDENTIALS: &str = "galaxy_credentials";
 /// Its table.
@@ -171,6 +149,7 @@ const SUBLISTS: &[Sublist] = &[
     Sublist::new("credentials", "Organization Credentials List", || &CREDENTIAL, Join::Reverse("organization_id"))
         .post(Post::Create("organization")),
     Sublist::new(GALAXY_CREDENTIALS, "Organization Galaxy Credentials List", || &CREDENTIAL, ITS_GALAXY_CREDENTIALS)
+        .reverse("organization_galaxy_credentials")
         .post(Post::Associate(Association::new(
             "awx.main.models.organization.Organization_galaxy_credentials",
             usable_credentials,
@@ -201,7 +180,7 @@ const SUBLISTS: &[Sublist] = &[
     notification_lists::ORGANIZATION_SUCCESS,
     notification_lists::ORGANIZATION_ERROR,
     notification_lists::ORGANIZATION_APPROVALS,
-    Sublist::new("activity_stream", "Organization Activity Stream List", || &ACTIVITY, activity_of("organization")),
+    activity_stream("organization", "Organization Activity Stream List"),
     Sublist::new(
         "object_roles",
         "Organization Object Roles List",
@@ -223,19 +202,10 @@ pub static ORGANIZATION: Resource = Resource {
     detail_title: "Organization Detail",
     description: "Organizations have members, teams and the objects that these work with. Only users with a role on an \
                   organization see it.",
-    relations: RELATIONS,
+    relations: &[Relation::new("resource", || &IDENTITY, Join::SameRow)],
+    unimplemented_relations: &["inventories", "unifiedjobs"],
     sublists: SUBLISTS,
     unimplemented: &["inventories", "job_templates", "workflow_job_templates"],
-    summaries: &[
-        Summary {
-            name: "default_environment",
-            column: "default_environment_id",
-            target: || &EXECUTION_ENVIRONMENT,
-            linked: true,
-        },
-        CREATED_BY,
-        MODIFIED_BY,
-    ],
     natural_key: &[NaturalKeyPart::Field("name")],
     unique: &[UniqueConstraint {
         fields: &["name"],
@@ -249,7 +219,18 @@ pub static ORGANIZATION: Resource = Resource {
         "organization",
         "organizations",
         "Organization",
-        &[fields::id(), CREATED, MODIFIED, NAME, DESCRIPTION, MAX_HOSTS, CUSTOM_VIRTUALENV, DEFAULT_ENVIRONMENT],
+        &[
+            fields::id(),
+            CREATED,
+            MODIFIED,
+            CREATED_BY,
+            MODIFIED_BY,
+            NAME,
+            DESCRIPTION,
+            MAX_HOSTS,
+            CUSTOM_VIRTUALENV,
+            DEFAULT_ENVIRONMENT,
+        ],
         &OrganizationAccess,
     )
 };
@@ -264,6 +245,10 @@ impl Access for OrganizationAccess {
             Action::Delete => ("admin_role", "delete"),
         };
         has_role_or_permission(&ORGANIZATION, role, permission, actor, row)
+    }
+
+    fn activity(&self, _actor: &Actor, row: &str) -> Rule {
+        in_audited_organization(row, "id")
     }
 
     fn create(&self, actor: &Actor, _draft: Draft<'_>) -> Rule {

@@ -6,21 +6,18 @@ use hostler_database::{Transaction, Type};
 use hostler_engine::{Edit, Engine, Error, Hooks, RenderContext, ResponseObject, summarize};
 use hostler_schema::{
     Access, Action, Actor, DefaultValue, Draft, Field, ImpliedBy, Join, NaturalKeyPart, ObjectRole, Relation, Resource,
-    Rule, Singleton, Sublist, Summary, UniqueConstraint, column, fields,
+    Rule, Singleton, Sublist, UniqueConstraint, column, fields,
 };
 use sea_query::{Alias, Expr, ExprTrait, Query};
 use serde_json::{Value as Json, json};
 
-use crate::common::{
-    BY_CREATOR, BY_MODIFIER, CREATED, CREATED_BY, MODIFIED, MODIFIED_BY, absent, activity_of, roles_of,
-};
+use crate::common::{CREATED, CREATED_BY, MODIFIED, MODIFIED_BY, activity_stream, roles_of};
 use crate::credential_access::can_use;
 use crate::credential_inputs::TypeDefinition;
-use crate::notification_lists::relation_of;
 use crate::project_sources::{has_control_characters, is_allowed_scm_url, slug};
 use crate::unified_job_templates::{LAST_JOB_FAILED, LAST_JOB_RUN, NEXT_JOB_RUN};
 use crate::{
-    ACTIVITY, CREDENTIAL, EXECUTION_ENVIRONMENT, ORGANIZATION, ROLE, TEAM, UNIFIED_JOB_TEMPLATE, USER, access_paths,
+    CREDENTIAL, EXECUTION_ENVIRONMENT, ORGANIZATION, ROLE, TEAM, UNIFIED_JOB_TEMPLATE, USER, access_paths,
     execution_environments, notification_lists,
 };
 
@@ -79,22 +76,28 @@ const SCM_REFSPEC: Field = fields::text("scm_refspec")
 const ORGANIZATION_LINK: Field = fields::link("organization", "organization_id", || &ORGANIZATION)
     .label("Organization")
     .nullable()
+    .summarized()
     .help("The organization that the project belongs to.");
 
 const CREDENTIAL_LINK: Field = fields::link("credential", "credential_id", || &CREDENTIAL)
     .label("Credential")
     .nullable()
+    .summarized()
+    .reverse("projects")
     .help("The credential for the source.");
 const SIGNATURE_LINK: Field =
     fields::link("signature_validation_credential", "signature_validation_credential_id", || &CREDENTIAL)
         .label("Signature validation credential")
         .nullable()
+        .summarized()
+        .reverse("projects_signature_validation")
         .help("The credential that checks the content's signature.");
 
 const DEFAULT_ENVIRONMENT: Field =
     fields::link("default_environment", "default_environment_id", || &EXECUTION_ENVIRONMENT)
         .label("Default environment")
         .nullable()
+        .summarized()
         .help("The execution environment for jobs of this project.");
 
 const fn flag(name: &'static str, label: &'static str, help: &'static str) -> Field {
@@ -105,6 +108,8 @@ const PROJECT_FIELDS: &[Field] = &[
     fields::id(),
     CREATED,
     MODIFIED,
+    CREATED_BY,
+    MODIFIED_BY,
     NAME,
     DESCRIPTION,
     LOCAL_PATH,
@@ -194,7 +199,7 @@ const SUBLISTS: &[Sublist] = &[
     notification_lists::PROJECT_STARTED,
     notification_lists::PROJECT_SUCCESS,
     notification_lists::PROJECT_ERROR,
-    Sublist::new("activity_stream", "Project Activity Stream List", || &ACTIVITY, activity_of("project")),
+    activity_stream("project", "Project Activity Stream List"),
     Sublist::new(
         "access_list",
         "Project Access List",
@@ -212,36 +217,23 @@ pub static PROJECT: Resource = Resource {
     list_title: "Project List",
     detail_title: "Project Detail",
     description: "A project is a source of playbooks. Hostler stores projects and their grants; it does not fetch their content yet.",
-    relations: &[
-        BY_CREATOR,
-        BY_MODIFIER,
-        Relation::new("organization", || &ORGANIZATION, Join::Column("organization_id")),
-        Relation::new("credential", || &CREDENTIAL, Join::Column("credential_id")),
-        absent("credentials", || &CREDENTIAL),
-        absent("current_job", || &PROJECT),
-        Relation::new("default_environment", || &EXECUTION_ENVIRONMENT, Join::Column("default_environment_id")),
-        absent("execution_environment", || &PROJECT),
-        absent("instance_groups", || &PROJECT),
-        absent("jobs", || &PROJECT),
-        absent("jobtemplates", || &PROJECT),
-        absent("labels", || &PROJECT),
-        absent("last_job", || &PROJECT),
-        absent("next_schedule", || &PROJECT),
-        relation_of(notification_lists::PROJECT_ERROR),
-        relation_of(notification_lists::PROJECT_STARTED),
-        relation_of(notification_lists::PROJECT_SUCCESS),
-        absent("project_updates", || &PROJECT),
-        absent("schedules", || &PROJECT),
-        absent("scm_inventory_sources", || &PROJECT),
-        Relation::new(
-            "signature_validation_credential",
-            || &CREDENTIAL,
-            Join::Column("signature_validation_credential_id"),
-        ),
-        absent("unifiedjob_unified_jobs", || &PROJECT),
-        Relation::new("unifiedjobtemplate_ptr", || &UNIFIED_JOB_TEMPLATE, Join::Column("id")),
-        absent("workflowjobnodes", || &PROJECT),
-        absent("workflowjobtemplatenodes", || &PROJECT),
+    relations: &[Relation::new("unifiedjobtemplate_ptr", || &UNIFIED_JOB_TEMPLATE, Join::Column("id"))],
+    unimplemented_relations: &[
+        "credentials",
+        "current_job",
+        "execution_environment",
+        "instance_groups",
+        "jobs",
+        "jobtemplates",
+        "labels",
+        "last_job",
+        "next_schedule",
+        "project_updates",
+        "schedules",
+        "scm_inventory_sources",
+        "unifiedjob_unified_jobs",
+        "workflowjobnodes",
+        "workflowjobtemplatenodes",
     ],
     sublists: SUBLISTS,
     unimplemented: &[
@@ -253,24 +245,6 @@ pub static PROJECT: Resource = Resource {
         "schedules",
         "copy",
     ],
-    summaries: &[
-        Summary { name: "organization", column: "organization_id", target: || &ORGANIZATION, linked: true },
-        Summary { name: "credential", column: "credential_id", target: || &CREDENTIAL, linked: true },
-        Summary {
-            name: "signature_validation_credential",
-            column: "signature_validation_credential_id",
-            target: || &CREDENTIAL,
-            linked: true,
-        },
-        Summary {
-            name: DEFAULT_ENVIRONMENT.name,
-            column: DEFAULT_ENVIRONMENT.column,
-            target: || &EXECUTION_ENVIRONMENT,
-            linked: true,
-        },
-        CREATED_BY,
-        MODIFIED_BY,
-    ],
     natural_key: &[NaturalKeyPart::Field("name"), NaturalKeyPart::Link("organization")],
     unique: &[UniqueConstraint {
         fields: &["organization", "name"],
@@ -279,7 +253,6 @@ pub static PROJECT: Resource = Resource {
     }],
     roles: ROLES,
     // As in AWX, where jobs keep their project's name.
-    outlives_organization: true,
     role_resource: Some(|| &crate::ROLE),
     variant_of: Some(|| &UNIFIED_JOB_TEMPLATE),
     ..Resource::new("project", "projects", "Project", PROJECT_FIELDS, &ProjectAccess)
@@ -295,6 +268,10 @@ impl Access for ProjectAccess {
             Action::Delete => ("admin_role", "delete"),
         };
         has_role_or_permission(&PROJECT, role, permission, actor, row)
+    }
+
+    fn activity(&self, actor: &Actor, row: &str) -> Rule {
+        self.rows(actor, Action::Read, row)
     }
 
     fn create(&self, actor: &Actor, draft: Draft<'_>) -> Rule {

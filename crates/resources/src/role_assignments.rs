@@ -4,11 +4,11 @@
 use async_trait::async_trait;
 use hostler_access::has_role_on;
 use hostler_engine::{Engine, Error, Grantee, Hooks, ObjectKey, RenderContext, ResponseObject, find_id, summarize};
-use hostler_schema::{Access, Action, Actor, Draft, Field, Join, Relation, Resource, Rule, Summary, column, fields};
+use hostler_schema::{Access, Action, Actor, Draft, Field, Resource, Rule, column, fields};
 use sea_query::{Alias, Expr, ExprTrait, Query, UnionType};
 use serde_json::{Map, Value as Json};
 
-use crate::common::{BY_CREATOR, CREATED, CREATED_BY, CREATOR, TYPES_WITH_ROLES};
+use crate::common::{CREATED, CREATOR, types_with_roles};
 use crate::role_definitions::CONTENT_TYPES;
 use crate::{ROLE_DEFINITION, TEAM, USER};
 
@@ -40,12 +40,14 @@ const OBJECT_ANSIBLE_ID: Field = fields::computed("object_ansible_id")
 const DEFINITION: Field = fields::link("role_definition", "role_definition_id", || &ROLE_DEFINITION)
     .label("Role definition")
     .required()
+    .summarized()
     .help("The role that is assigned.");
 /// POST takes `user_ansible_id` instead.
-const USER_LINK: Field = fields::link("user", "user_id", || &USER).label("User").help("Who is assigned the role.");
+const USER_LINK: Field =
+    fields::link("user", "user_id", || &USER).label("User").summarized().help("Who is assigned the role.");
 /// POST takes `team_ansible_id` instead.
 const TEAM_LINK: Field =
-    fields::link("team", "team_id", || &TEAM).label("Team").help("Which team is assigned the role.");
+    fields::link("team", "team_id", || &TEAM).label("Team").summarized().help("Which team is assigned the role.");
 const USER_ANSIBLE_ID: Field = fields::computed("user_ansible_id")
     .type_name("string")
     .label("User ansible id")
@@ -57,23 +59,12 @@ const TEAM_ANSIBLE_ID: Field = fields::computed("team_ansible_id")
     .sent_to_hooks()
     .help("The team's identity across systems.");
 
-const DEFINITION_SUMMARY: Summary =
-    Summary { name: "role_definition", column: "role_definition_id", target: || &ROLE_DEFINITION, linked: true };
-const BY_DEFINITION: Relation =
-    Relation::new("role_definition", || &ROLE_DEFINITION, Join::Column("role_definition_id"));
-
 /// Assignments to users.
 pub static USER_ASSIGNMENT: Resource = Resource {
     type_label: "Role User Assignment",
     list_title: "Role User Assignment List",
     detail_title: "Role User Assignment Detail",
     description: "Roles assigned to users. Users see their own, and those on objects that they administer.",
-    relations: &[BY_CREATOR, BY_DEFINITION, Relation::new("user", || &USER, Join::Column("user_id"))],
-    summaries: &[
-        CREATED_BY,
-        DEFINITION_SUMMARY,
-        Summary { name: "user", column: "user_id", target: || &USER, linked: true },
-    ],
     ..assignment(
         "role_user_assignment",
         "role_user_assignments",
@@ -101,12 +92,6 @@ pub static TEAM_ASSIGNMENT: Resource = Resource {
     list_title: "Role Team Assignment List",
     detail_title: "Role Team Assignment Detail",
     description: "Roles assigned to teams. Users see those of their own teams, and those on objects that they administer.",
-    relations: &[BY_CREATOR, BY_DEFINITION, Relation::new("team", || &TEAM, Join::Column("team_id"))],
-    summaries: &[
-        CREATED_BY,
-        DEFINITION_SUMMARY,
-        Summary { name: "team", column: "team_id", target: || &TEAM, linked: true },
-    ],
     ..assignment(
         "role_team_assignment",
         "role_team_assignments",
@@ -140,7 +125,7 @@ const fn assignment(
     resource.search = &[];
     resource.editable = false;
     resource.capabilities = false;
-    resource.audited = false;
+    resource.is_view = true;
     resource.recorded = false;
     resource
 }
@@ -169,7 +154,7 @@ impl Access for AssignmentAccess {
             (Action::Read, _) => column("grants", "team_id").in_subquery(hostler_access::teams_of_user(actor.id)),
             _ => Expr::Constant(false.into()),
         });
-        for resource in TYPES_WITH_ROLES.iter().map(|resource| resource()) {
+        for resource in types_with_roles() {
             let administered = hostler_engine::can_grant_roles(resource, actor, "administered_object");
             if matches!(administered, Rule::When(_)) {
                 let objects = administered.ids(resource.table, "administered_object");
@@ -187,9 +172,8 @@ impl Access for AssignmentAccess {
 
     fn create(&self, actor: &Actor, _draft: Draft<'_>) -> Rule {
         // The object is known only from the body; granting checks the permission on it.
-        TYPES_WITH_ROLES
-            .iter()
-            .map(|resource| has_role_on(resource(), "admin_role", actor, None))
+        types_with_roles()
+            .map(|resource| has_role_on(resource, "admin_role", actor, None))
             .fold(Rule::from_bool(actor.is_superuser), Rule::or)
     }
 }
@@ -231,7 +215,7 @@ impl Hooks for AssignmentHooks {
             shown.json.insert(key.into(), known.into());
             shown.json.insert(OBJECT_ANSIBLE_ID.name.into(), Json::Null);
         }
-        for resource in TYPES_WITH_ROLES.iter().map(|resource| resource()) {
+        for resource in types_with_roles() {
             let of_type = |shown: &&mut ResponseObject| shown.loaded.record.text(&OBJECT_TYPE) == resource.name;
             let ids: Vec<i64> = page
                 .iter_mut()
@@ -315,8 +299,7 @@ impl AssignmentHooks {
             // The only definition without a type is the system auditor.
             return engine.system_role(&older.unwrap_or_default()).await;
         };
-        let resource =
-            TYPES_WITH_ROLES.iter().map(|resource| resource()).find(|resource| resource.content_type() == content_type);
+        let resource = types_with_roles().find(|resource| resource.content_type() == content_type);
         let resource = resource.ok_or_else(|| Error::NotImplemented(format!("objects of type {content_type}")))?;
         let object = match number(body, OBJECT_ID.name)? {
             Some(id) => id,

@@ -10,7 +10,7 @@ use hostler_schema::{
 use sea_query::{Alias, ExprTrait, Query};
 use serde_json::Value as Json;
 
-use crate::common::{BY_CREATOR, BY_MODIFIER, CREATED, CREATED_BY, CREATOR, MODIFIED, MODIFIED_BY, MODIFIER};
+use crate::common::{CREATED, CREATOR, MODIFIED, MODIFIER};
 use crate::{TEAM_ASSIGNMENT, USER_ASSIGNMENT};
 
 /// The types of objects on which definitions can be assigned, as AWX names them.
@@ -73,7 +73,6 @@ pub static ROLE_DEFINITION: Resource = Resource {
     detail_title: "Role Definition Detail",
     description: "Sets of permissions that can be assigned to users and teams on objects. All users see them; superusers \
                   create and change custom ones.",
-    relations: &[BY_CREATOR, BY_MODIFIER],
     sublists: &[
         Sublist::new(
             "user_assignments",
@@ -88,7 +87,6 @@ pub static ROLE_DEFINITION: Resource = Resource {
             Join::Reverse("role_definition_id"),
         ),
     ],
-    summaries: &[CREATED_BY, MODIFIED_BY],
     // AWX shows none.
     capabilities: false,
     summarized_as: &["name", "description", "managed"],

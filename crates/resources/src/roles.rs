@@ -5,14 +5,14 @@ use hostler_engine::{
     AssociationRequest, DEFINITION_ROLE_PREFIX, Engine, Error, Grantee, Hooks, RenderContext, ResponseObject,
 };
 use hostler_schema::{
-    Access, Action, Actor, Draft, Field, ImpliedBy, Join, ObjectRole, Post, Relation, Resource, Rule, Singleton,
-    Sublist, column, fields,
+    Access, Action, Actor, Draft, Field, ImpliedBy, Join, ObjectRole, OnDelete, Post, Relation, Resource, Rule,
+    Singleton, Sublist, column, fields,
 };
 use sea_query::{Alias, Expr, ExprTrait, Query};
 use serde_json::{Map, Value as Json, json};
 
-use crate::common::{InheritedAccess, TYPES_WITH_ROLES, visible_objects};
-use crate::{ORGANIZATION, TEAM, USER};
+use crate::common::{InheritedAccess, types_with_roles, visible_objects};
+use crate::{ORGANIZATION, ROLE_DEFINITION, TEAM, USER};
 
 const NAME: Field = fields::computed("name").label("Name").help("The name of the role.");
 const DESCRIPTION: Field = fields::computed("description").label("Description").help("What the role allows.");
@@ -30,6 +30,15 @@ const SINGLETON_NAME: Field = fields::text("singleton_name")
     .filter_unlisted()
     .hidden()
     .help("The name of a system-wide role.");
+
+const DEFINITION: Field = fields::link("definition", "definition_id", || &ROLE_DEFINITION)
+    .label("Definition")
+    .nullable()
+    .read_only()
+    .hidden()
+    .not_filterable()
+    .on_delete(OnDelete::Cascade)
+    .help("The custom role definition of the role.");
 
 /// What AWX's filters know as the content type: `content_type__model=organization`.
 static CONTENT_TYPE_MODEL: Resource = {
@@ -81,13 +90,11 @@ pub static ROLE: Resource = Resource {
     editable: false,
     deletable: false,
     capabilities: false,
-    audited: false,
-    recorded: false,
     ..Resource::new(
         "role",
         "roles",
         "Role",
-        &[fields::id(), NAME, DESCRIPTION, ROLE_FIELD, SINGLETON_NAME, CONTENT_TYPE, OBJECT_ID],
+        &[fields::id(), NAME, DESCRIPTION, ROLE_FIELD, SINGLETON_NAME, CONTENT_TYPE, OBJECT_ID, DEFINITION],
         &RoleRules,
     )
 };
@@ -103,7 +110,7 @@ impl Access for RoleRules {
         if actor.is_superuser || actor.is_system_auditor {
             return Rule::All;
         }
-        let types = TYPES_WITH_ROLES.iter().map(|resource| resource());
+        let types = types_with_roles();
         let visible =
             types.filter(|resource| matches!(resource.access.rows(actor, Action::Read, "visible"), Rule::All));
         let visible: Vec<&str> = visible.map(|resource| resource.name).collect();
@@ -127,7 +134,7 @@ fn visible_roles(actor: &Actor, row: &str) -> Rule {
         .and_where(column("grants", "user_id").eq(actor.id))
         .to_owned();
     let mut rule = Rule::When(column(row, "id").in_subquery(granted));
-    for resource in TYPES_WITH_ROLES.iter().map(|resource| resource()) {
+    for resource in types_with_roles() {
         if let visible @ Rule::When(_) = resource.access.rows(actor, Action::Read, "visible") {
             let objects = visible.ids(resource.table, "visible");
             let of_type = column(row, "content_type").eq(resource.name);
@@ -172,8 +179,7 @@ fn role_is(row: &str, (content_type, field): End) -> Expr {
 /// named `edge` and found by a subquery, are connected by an edge of the graph.
 fn edges(is_child: impl Fn(End) -> Expr, is_parent: impl Fn(End) -> Expr, child: &str, parent: &str) -> Expr {
     let mut any = Expr::Constant(false.into());
-    for resource in TYPES_WITH_ROLES {
-        let resource = resource();
+    for resource in types_with_roles() {
         for role in resource.roles {
             for cause in role.implied_by {
                 let (end, same_object) = match cause {
@@ -237,8 +243,7 @@ impl Hooks for RoleHooks {
                 shown.add_summary("user_capabilities", json!({"unattach": may}));
             }
         }
-        for resource in TYPES_WITH_ROLES {
-            let resource = resource();
+        for resource in types_with_roles() {
             let ids: Vec<i64> = page.iter().filter(|shown| is_of(shown, resource)).filter_map(object_id).collect();
             if ids.is_empty() {
                 continue;
@@ -307,5 +312,5 @@ fn object_id(shown: &ResponseObject) -> Option<i64> {
 }
 
 fn type_of_object(shown: &ResponseObject) -> Option<&'static Resource> {
-    TYPES_WITH_ROLES.iter().map(|resource| resource()).find(|resource| is_of(shown, resource))
+    types_with_roles().find(|resource| is_of(shown, resource))
 }

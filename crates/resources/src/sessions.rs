@@ -2,14 +2,18 @@
 
 use async_trait::async_trait;
 use hostler_engine::{Engine, Error, Hooks, RenderContext, ResponseObject};
-use hostler_schema::{Access, Action, Actor, Draft, Field, Join, Relation, Resource, Rule, Summary, column, fields};
+use hostler_schema::{Access, Action, Actor, Draft, Field, Resource, Rule, column, fields};
 use sea_query::ExprTrait;
 
 use crate::USER;
 use crate::common::CREATED;
 
-const USER_LINK: Field =
-    fields::link("user", "user_id", || &USER).label("User").read_only().recorded().help("The user who is signed in.");
+const USER_LINK: Field = fields::link("user", "user_id", || &USER)
+    .label("User")
+    .read_only()
+    .recorded()
+    .summarized()
+    .help("The user who is signed in.");
 const LAST_USED: Field = fields::time("last_used")
     .label("Last used")
     .nullable()
@@ -37,13 +41,10 @@ pub static SESSION: Resource = Resource {
     detail_title: "Session Detail",
     description: "Sessions of browsers. Everybody sees and ends their own; superusers see and end all. One that has \
                   expired may be listed for up to an hour.",
-    relations: &[Relation::new("user", || &USER, Join::Column("user_id"))],
-    summaries: &[Summary { name: "user", column: "user_id", target: || &USER, linked: true }],
     summarized_as: &[],
     search: &["address", "user_agent"],
     creatable: false,
     editable: false,
-    audited: false,
     ..Resource::new(
         "session",
         "sessions",

@@ -1,22 +1,22 @@
 //! Teams: groups of users that roles are granted to.
 
 use async_trait::async_trait;
-use hostler_access::{has_role_on, has_role_or_permission, implying_roles, objects_with_role};
+use hostler_access::{has_role, has_role_on, has_role_or_permission, implying_roles, objects_with_role};
 use hostler_database::Transaction;
 use hostler_engine::{ActivityEntry, AssociationRequest, Edit, Engine, Error, Grantee, Hooks};
 use hostler_schema::{
     Access, Action, Actor, DefaultValue, Draft, Field, ImpliedBy, Join, NaturalKeyPart, ObjectRole, Post, Relation,
-    Resource, Rule, Singleton, Sublist, Summary, UniqueConstraint, column, fields,
+    Resource, Rule, Singleton, Sublist, UniqueConstraint, column, fields,
 };
 use sea_query::ExprTrait;
 use serde_json::{Map, Value as Json, json};
 
 use crate::common::{
-    BY_CREATOR, BY_MODIFIER, CREATED, CREATED_BY, InheritedAccess, MODIFIED, MODIFIED_BY, activity_of, granted_roles,
-    identity, roles_of, users_with_role,
+    CREATED, CREATED_BY, InheritedAccess, MODIFIED, MODIFIED_BY, activity_stream, granted_roles, identity, roles_of,
+    users_with_role,
 };
 use crate::credential_owners::belongs_to_team;
-use crate::{ACTIVITY, CREDENTIAL, ORGANIZATION, PROJECT, ROLE, USER, access_paths, projects};
+use crate::{CREDENTIAL, ORGANIZATION, PROJECT, ROLE, USER, access_paths, projects};
 
 const NAME: Field =
     fields::text("name").label("Name").max(512).required().help("The name of the team; unique in its organization.");
@@ -25,6 +25,8 @@ const DESCRIPTION: Field =
 const ORGANIZATION_LINK: Field = fields::link("organization", "organization_id", || &ORGANIZATION)
     .label("Organization")
     .required()
+    .summarized()
+    .reverse("teams")
     .help("The organization that the team belongs to.");
 
 const ROLES: &[ObjectRole] = &[
@@ -52,9 +54,6 @@ const ROLES: &[ObjectRole] = &[
 static IDENTITY: Resource = identity("teams", &InheritedAccess(|| &TEAM));
 
 const RELATIONS: &[Relation] = &[
-    BY_CREATOR,
-    BY_MODIFIER,
-    Relation::new("organization", || &ORGANIZATION, Join::Column("organization_id")),
     Relation::new("resource", || &IDENTITY, Join::SameRow),
     Relation::new("member_roles", || &ROLE, granted_roles("team_id")),
     Relation::new("has_roles", || &ROLE, granted_roles("team_id")),
@@ -82,7 +81,7 @@ const SUBLISTS: &[Sublist] = &[
         || &ROLE,
         Join::Condition(|id, other| roles_of("team", id, other)),
     ),
-    Sublist::new("activity_stream", "Team Activity Stream List", || &ACTIVITY, activity_of("team")),
+    activity_stream("team", "Team Activity Stream List"),
     Sublist::new(
         "access_list",
         "Team Access List",
@@ -100,11 +99,6 @@ pub static TEAM: Resource = Resource {
                   the admins of its organization.",
     relations: RELATIONS,
     sublists: SUBLISTS,
-    summaries: &[
-        Summary { name: "organization", column: "organization_id", target: || &ORGANIZATION, linked: true },
-        CREATED_BY,
-        MODIFIED_BY,
-    ],
     natural_key: &[NaturalKeyPart::Field("name"), NaturalKeyPart::Link("organization")],
     unique: &[UniqueConstraint {
         fields: &["organization", "name"],
@@ -118,7 +112,7 @@ pub static TEAM: Resource = Resource {
         "team",
         "teams",
         "Team",
-        &[fields::id(), CREATED, MODIFIED, NAME, DESCRIPTION, ORGANIZATION_LINK],
+        &[fields::id(), CREATED, MODIFIED, CREATED_BY, MODIFIED_BY, NAME, DESCRIPTION, ORGANIZATION_LINK],
         &TeamAccess,
     )
 };
@@ -145,6 +139,11 @@ impl Access for TeamAccess {
             Action::Read => vec![MEMBER],
             Action::Change | Action::Delete => vec![],
         }
+    }
+
+    /// By role: organization admins and members see teams without having a role on them.
+    fn activity(&self, actor: &Actor, row: &str) -> Rule {
+        has_role(&TEAM, "read_role", actor, row)
     }
 
     fn create(&self, actor: &Actor, draft: Draft<'_>) -> Rule {

@@ -4,15 +4,13 @@ use async_trait::async_trait;
 use hostler_database::{Transaction, Value};
 use hostler_engine::{Edit, Engine, Error, Hooks, RenderContext, ResponseObject};
 use hostler_identity::token::{digest, new_token, parse_scope};
-use hostler_schema::{
-    Access, Action, Actor, DefaultValue, Draft, Field, Join, Relation, Resource, Rule, Sublist, Summary, column, fields,
-};
+use hostler_schema::{Access, Action, Actor, DefaultValue, Draft, Field, OnDelete, Resource, Rule, column, fields};
 use jiff::{SignedDuration, Timestamp};
 use sea_query::{Alias, Condition, Expr, ExprTrait, Query, UnionType};
 use serde_json::{Map, Value as Json};
 
-use crate::common::{CREATED, MODIFIED, absent, activity_of};
-use crate::{ACTIVITY, APPLICATION, USER};
+use crate::common::{CREATED, MODIFIED, activity_stream};
+use crate::{APPLICATION, USER};
 
 const DESCRIPTION: Field =
     fields::text("description").label("Description").default(DefaultValue::Text("")).help("What the token is for.");
@@ -20,6 +18,8 @@ const USER_LINK: Field = fields::link("user", "user_id", || &USER)
     .label("User")
     .read_only()
     .recorded()
+    .summarized()
+    .reverse("main_oauth2accesstoken")
     .help("The user that the token acts as.");
 const TOKEN_FIELD: Field = fields::digest("token")
     .column("digest")
@@ -34,6 +34,8 @@ const APPLICATION_LINK: Field = fields::link("application", "application_id", ||
     .label("Application")
     .nullable()
     .create_only()
+    .summarized()
+    .on_delete(OnDelete::Cascade)
     .help("The application that uses the token; none for a personal one.");
 const EXPIRES: Field = fields::time("expires")
     .label("Expires")
@@ -62,28 +64,12 @@ pub static TOKEN: Resource = Resource {
     detail_title: "OAuth2 Token Detail",
     description: "Tokens act as their user, as far as their scope allows. Everybody sees and revokes their own; admins \
                   of an organization see and revoke those of its applications; superusers see all.",
-    relations: &[
-        Relation::new("user", || &USER, Join::Column("user_id")),
-        Relation::new("application", || &APPLICATION, Join::Column("application_id")),
-        absent("id_token", || &TOKEN),
-        absent("refresh_token", || &TOKEN),
-        absent("source_refresh_token", || &TOKEN),
-    ],
-    sublists: &[Sublist::new(
-        "activity_stream",
-        "Access Token Activity Stream List",
-        || &ACTIVITY,
-        activity_of("o_auth2_access_token"),
-    )],
+    unimplemented_relations: &["id_token", "refresh_token", "source_refresh_token"],
+    sublists: &[activity_stream("o_auth2_access_token", "Access Token Activity Stream List")],
     table: "tokens",
-    summaries: &[
-        Summary { name: "user", column: "user_id", target: || &USER, linked: true },
-        Summary { name: "application", column: "application_id", target: || &APPLICATION, linked: true },
-    ],
     summarized_as: &["description", "scope"],
     search: &["description"],
     capabilities: false,
-    audited: false,
     ..Resource::new(
         "o_auth2_access_token",
         "tokens",
@@ -136,6 +122,10 @@ impl Access for TokenAccess {
                 }
             }
         }
+    }
+
+    fn activity(&self, actor: &Actor, row: &str) -> Rule {
+        self.rows(actor, Action::Read, row)
     }
 
     /// Users create tokens for themselves, of applications that they can see. The hooks

@@ -1,9 +1,9 @@
 //! Unified job templates: everything that runs as a job. Each row is an object of one of the variants.
 
 use hostler_access::ByVariant;
-use hostler_schema::{Field, Join, Relation, Resource, Variants, fields};
+use hostler_schema::{Field, Resource, Variants, fields};
 
-use crate::common::{BY_CREATOR, BY_MODIFIER, CREATED, MODIFIED};
+use crate::common::{CREATED, CREATED_BY, MODIFIED, MODIFIED_BY};
 use crate::{EXECUTION_ENVIRONMENT, ORGANIZATION, PROJECT};
 
 const STATUSES: &[(&str, &str)] = &[
@@ -38,12 +38,6 @@ pub static UNIFIED_JOB_TEMPLATE: Resource = Resource {
     list_title: "Unified Job Template List",
     description: "Everything that runs as a job, of all types. Users see what they see in the list of each type.",
     variants: Some(Variants { column: "type", resources: &[|| &PROJECT] }),
-    relations: &[
-        BY_CREATOR,
-        BY_MODIFIER,
-        Relation::new("execution_environment", || &EXECUTION_ENVIRONMENT, Join::Column("execution_environment_id")),
-        Relation::new("organization", || &ORGANIZATION, Join::Column("organization_id")),
-    ],
     creatable: false,
     editable: false,
     deletable: false,
@@ -58,6 +52,8 @@ pub static UNIFIED_JOB_TEMPLATE: Resource = Resource {
             fields::id(),
             CREATED,
             MODIFIED,
+            CREATED_BY,
+            MODIFIED_BY,
             fields::text("name").label("Name").read_only().help("The name."),
             fields::text("description").label("Description").read_only().help("What it is for."),
             LAST_JOB_RUN,
@@ -68,7 +64,15 @@ pub static UNIFIED_JOB_TEMPLATE: Resource = Resource {
                 .label("Execution Environment")
                 .nullable()
                 .read_only()
+                .reverse("unifiedjobtemplates")
                 .help("The execution environment of its jobs."),
+            fields::link("organization", "organization_id", || &ORGANIZATION)
+                .label("Organization")
+                .nullable()
+                .read_only()
+                .hidden()
+                .reverse("unifiedjobtemplates")
+                .help("The organization that it belongs to."),
         ],
         &ACCESS,
     )

@@ -222,6 +222,12 @@ pub trait Access: Send + Sync {
     /// resource's table in the query.
     fn rows(&self, actor: &Actor, action: Action, row: &str) -> Rule;
 
+    /// The rows whose entries in the activity stream `actor` may see. Superusers and system auditors see all entries;
+    /// by default nobody else does.
+    fn activity(&self, _actor: &Actor, _row: &str) -> Rule {
+        Rule::None
+    }
+
     /// The roles of an object's organization that allow this action, for explain_access and types without roles.
     fn organization_roles(&self, _action: Action) -> Vec<&'static str> {
         vec![]

@@ -1,6 +1,18 @@
 use serde_json::{Map, Value as Json};
 
+use crate::Resource;
 use crate::field_kind::{DefaultValue, FieldKind};
+
+/// What happens to an object when the object that it links to is deleted. The foreign key says the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnDelete {
+    /// It is deleted too.
+    Cascade,
+    /// The link becomes null.
+    SetNull,
+    /// The other object cannot be deleted.
+    Restrict,
+}
 
 /// The characters that a text field accepts.
 #[derive(Clone, Copy, Debug)]
@@ -66,6 +78,12 @@ pub struct Field {
     pub items: Option<&'static str>,
     /// More keys of the field in OPTIONS.
     pub details: Option<fn() -> Map<String, Json>>,
+    /// Whether `summary_fields` contains the linked object and `related` its path.
+    pub summarized: bool,
+    /// The name of the opposite relation, from the linked object to the objects that link to it.
+    pub reverse: Option<&'static str>,
+    /// What happens when the linked object is deleted, if it differs from the default. See [`Field::deletion`].
+    deletion: Option<OnDelete>,
 }
 
 impl Field {
@@ -97,6 +115,9 @@ impl Field {
             example: None,
             items: None,
             details: None,
+            summarized: false,
+            reverse: None,
+            deletion: None,
         }
     }
     /// Sets the label.
@@ -242,6 +263,30 @@ impl Field {
         self.shown = false;
         self.recorded = false;
         self.not_filterable()
+    }
+    /// `summary_fields` contains the linked object, and `related` its path.
+    pub const fn summarized(mut self) -> Self {
+        self.summarized = true;
+        self
+    }
+    /// Filters of the linked resource follow the link backwards under this name, as in `credentials/?projects__name=x`.
+    pub const fn reverse(mut self, name: &'static str) -> Self {
+        self.reverse = Some(name);
+        self
+    }
+    /// Sets what happens when the linked object is deleted. By default a nullable link becomes null, and an object with
+    /// another link is deleted.
+    pub const fn on_delete(mut self, effect: OnDelete) -> Self {
+        self.deletion = Some(effect);
+        self
+    }
+    /// What happens to the object when the object that this field links to is deleted.
+    pub fn deletion(&self) -> OnDelete {
+        self.deletion.unwrap_or(if self.nullable { OnDelete::SetNull } else { OnDelete::Cascade })
+    }
+    /// The resource of the linked objects, if the field is a link in a column.
+    pub fn target(&self) -> Option<&'static Resource> {
+        self.kind.target().filter(|_| self.is_stored())
     }
     /// Whether the field has a column in the table of its resource.
     pub const fn is_stored(&self) -> bool {

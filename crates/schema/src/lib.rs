@@ -12,10 +12,10 @@ mod resource;
 mod role;
 
 pub use access::{Access, Action, Actor, Draft, LdapManagedFields, Policy, Rule};
-pub use field::{Charset, Field, fields};
+pub use field::{Charset, Field, OnDelete, fields};
 pub use field_kind::{ColumnType, DefaultValue, FieldKind, JsonShape};
-pub use relation::{Association, Join, Post, Relation, RelationSearch, Sublist};
-pub use resource::{NaturalKeyPart, Resource, Summary, UniqueConstraint, Variants};
+pub use relation::{Association, Join, Post, RelatedSearch, Relation, Sublist};
+pub use resource::{NaturalKeyPart, Resource, UniqueConstraint, Variants};
 pub use role::{ImpliedBy, ObjectRole, Singleton};
 
 use sea_query::{DynIden, Expr};

@@ -32,11 +32,19 @@ pub enum Join {
     },
     /// A condition on this row's id and the other table's alias in the query.
     Condition(fn(this_id: Expr, other: &str) -> Expr),
-    /// Hostler does not store such objects: the relation is always empty.
-    Unavailable,
 }
 
 impl Join {
+    /// The join from the other row to this one, if this is a join table.
+    pub fn reversed(&self) -> Option<Join> {
+        match *self {
+            Join::JoinTable { table, left, right, filter } => {
+                Some(Join::JoinTable { table, left: right, right: left, filter })
+            }
+            _ => None,
+        }
+    }
+
     /// The condition that joins row `other` to row `this`, both aliases of tables in the query.
     pub fn condition(&self, this: &str, other: &str) -> Expr {
         match self {
@@ -60,7 +68,6 @@ impl Join {
                 .and(column(other, "content_type").eq(*content_type))
                 .and(column(other, "role_field").eq(*field)),
             Join::Condition(condition) => condition(this_id, other),
-            Join::Unavailable => Expr::Constant(sea_query::Value::Bool(Some(false))),
         }
     }
 
@@ -88,7 +95,13 @@ impl Join {
                     .and_where(column(table, right).in_subquery(others("id")))
                     .to_owned(),
             ),
-            Join::Role { .. } | Join::Condition(_) | Join::Unavailable => return None,
+            Join::Role { content_type, field } => column(this, "id").in_subquery(
+                select_column("roles", "object_id", Some(("content_type", content_type)))
+                    .and_where(column("roles", "role_field").eq(*field))
+                    .and_where(column("roles", "id").in_subquery(others("id")))
+                    .to_owned(),
+            ),
+            Join::Condition(_) => return None,
         })
     }
 }
@@ -117,34 +130,27 @@ pub struct Relation {
     pub target: fn() -> &'static Resource,
     /// The join.
     pub join: Join,
-    /// Where OPTIONS lists `<name>__search`.
-    pub offered: RelationSearch,
+    /// Whether OPTIONS lists `<name>__search`.
+    pub listed: bool,
 }
 
-/// Where OPTIONS offers to search through a relation.
+/// Where OPTIONS offers to search through the relations of a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RelationSearch {
+pub enum RelatedSearch {
     /// In all lists of the resource.
     Everywhere,
     /// Only in sub-lists of other objects.
     BelowObjects,
-    /// In no list.
-    Nowhere,
 }
 
 impl Relation {
     /// A relation that OPTIONS lists for searches.
     pub const fn new(name: &'static str, target: fn() -> &'static Resource, join: Join) -> Self {
-        Relation { name, target, join, offered: RelationSearch::Everywhere }
+        Relation { name, target, join, listed: true }
     }
     /// OPTIONS does not list it; filters may still follow it.
     pub const fn unlisted(mut self) -> Self {
-        self.offered = RelationSearch::Nowhere;
-        self
-    }
-    /// OPTIONS offers the relation only in sub-lists of other objects.
-    pub const fn offered_below_objects(mut self) -> Self {
-        self.offered = RelationSearch::BelowObjects;
+        self.listed = false;
         self
     }
 }
@@ -241,6 +247,10 @@ pub struct Sublist {
     /// Whether the rows are listed in the order of their association, that of the ids of its [`Join::JoinTable`],
     /// unless the client requests another order.
     pub ordered: bool,
+    /// The name of the relation that filters may follow, if it differs from the default. See [`Sublist::relation`].
+    filter_name: Option<&'static str>,
+    /// The name of the opposite relation, from the listed objects to the parent.
+    pub reverse: Option<&'static str>,
 }
 
 impl Sublist {
@@ -257,6 +267,8 @@ impl Sublist {
             required: &[],
             linked: true,
             ordered: false,
+            filter_name: None,
+            reverse: None,
         }
     }
     /// The list contains all rows for a parent that matches this condition.
@@ -283,6 +295,21 @@ impl Sublist {
     pub const fn ordered(mut self) -> Self {
         self.ordered = true;
         self
+    }
+    /// Filters follow the list as a relation of this name. A list with [`Post::Associate`] is a relation of its own name
+    /// by default.
+    pub const fn filter_name(mut self, name: &'static str) -> Self {
+        self.filter_name = Some(name);
+        self
+    }
+    /// Filters of the listed resource follow the list's [`Join::JoinTable`] backwards under this name.
+    pub const fn reverse(mut self, name: &'static str) -> Self {
+        self.reverse = Some(name);
+        self
+    }
+    /// The name of the relation that filters may follow from the parent to the listed objects, if there is one.
+    pub fn relation(&self) -> Option<&'static str> {
+        self.filter_name.or_else(|| matches!(self.post, Post::Associate(_)).then_some(self.name))
     }
     /// The parent's `related` does not contain it.
     pub const fn unlinked(mut self) -> Self {

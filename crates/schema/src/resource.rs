@@ -1,4 +1,4 @@
-use crate::{Access, Field, ObjectRole, Relation, Sublist};
+use crate::{Access, Field, ObjectRole, RelatedSearch, Relation, Sublist};
 
 /// One part of the natural key that forms a named URL.
 #[derive(Clone, Copy)]
@@ -18,19 +18,6 @@ pub struct UniqueConstraint {
     pub key: &'static str,
     /// The message.
     pub message: &'static str,
-}
-
-/// A linked object with some fields in `summary_fields`.
-#[derive(Clone, Copy)]
-pub struct Summary {
-    /// The key in `summary_fields`, and in `related` if `linked`.
-    pub name: &'static str,
-    /// The foreign key to the other object.
-    pub column: &'static str,
-    /// The target resource.
-    pub target: fn() -> &'static Resource,
-    /// Whether `related` links to the object too.
-    pub linked: bool,
 }
 
 /// The variants of a base resource: each row of its table is an object of one of them.
@@ -81,14 +68,16 @@ pub struct Resource {
     pub variant_of: Option<fn() -> &'static Resource>,
     /// The fields, in the order of responses.
     pub fields: &'static [Field],
-    /// The relations that filters may follow.
+    /// The relations that filters may follow beside those that follow from links and sub-lists.
     pub relations: &'static [Relation],
+    /// Relations that AWX's filters accept and whose objects are not implemented yet: they lead to no object.
+    pub unimplemented_relations: &'static [&'static str],
+    /// Where OPTIONS offers to search through the relations.
+    pub related_search: RelatedSearch,
     /// The sub-lists of an object.
     pub sublists: &'static [Sublist],
     /// Links of AWX that are not implemented yet: 501, never an empty list.
     pub unimplemented: &'static [&'static str],
-    /// The linked objects in `summary_fields`.
-    pub summaries: &'static [Summary],
     /// The fields in `summary_fields` of other objects, after `id`.
     pub summarized_as: &'static [&'static str],
     /// The fields that `search` compares.
@@ -99,8 +88,6 @@ pub struct Resource {
     pub unique: &'static [UniqueConstraint],
     /// The roles of each object of the type.
     pub roles: &'static [ObjectRole],
-    /// Whether objects remain without an organization when theirs is deleted. Others are deleted with it.
-    pub outlives_organization: bool,
     /// The resource of roles, for filters such as `admin_role__members__username`.
     pub role_resource: Option<fn() -> &'static Resource>,
     /// Whether clients can create objects by POST to the list.
@@ -113,8 +100,8 @@ pub struct Resource {
     pub copyable: bool,
     /// Whether responses contain `summary_fields.user_capabilities`.
     pub capabilities: bool,
-    /// Whether rows record who created them and who changed them last.
-    pub audited: bool,
+    /// Whether the table is a view: its rows disappear with those that it is made of.
+    pub is_view: bool,
     /// Whether rows have an `ansible_id`, shown as `summary_fields.resource` with this type.
     pub shared_type: Option<&'static str>,
     /// Whether writes are recorded in the activity stream.
@@ -145,22 +132,22 @@ impl Resource {
             variant_of: None,
             fields,
             relations: &[],
+            unimplemented_relations: &[],
+            related_search: RelatedSearch::Everywhere,
             sublists: &[],
             unimplemented: &[],
-            summaries: &[],
             summarized_as: &["name", "description"],
             search: &["name", "description"],
             natural_key: &[],
             unique: &[],
             roles: &[],
-            outlives_organization: false,
             role_resource: None,
             creatable: true,
             editable: true,
             deletable: true,
             copyable: false,
             capabilities: true,
-            audited: true,
+            is_view: false,
             shared_type: None,
             recorded: true,
             access,
@@ -172,9 +159,9 @@ impl Resource {
         self.fields.iter().find(|field| field.name == name)
     }
 
-    /// The relation with this name.
-    pub fn relation(&self, name: &str) -> Option<&'static Relation> {
-        self.relations.iter().find(|relation| relation.name == name)
+    /// The links whose objects are in `summary_fields`, each with its target.
+    pub fn summaries(&self) -> impl Iterator<Item = (&'static Field, &'static Resource)> + use<> {
+        self.fields.iter().filter(|field| field.summarized).filter_map(|field| Some((field, field.target()?)))
     }
 
     /// The sub-list with this name.
@@ -230,8 +217,8 @@ impl Resource {
 
     /// The column of the stored link with this key, and its target.
     pub fn link(&self, name: &str) -> Option<(&'static str, &'static Resource)> {
-        let field = self.field(name).filter(|field| field.is_stored())?;
-        Some((field.column, field.kind.target()?))
+        let field = self.field(name)?;
+        field.target().map(|target| (field.column, target))
     }
 }
 

@@ -24,7 +24,8 @@ pub(crate) async fn list(
         }
         Verb::OPTIONS => {
             let post = resource.creatable && actor.can_write && engine.can_create(actor, resource).await?;
-            Ok(Response::ok(Actions { post, list: true, ..Actions::default() }.document(resource, resource.list_title)))
+            let actions = Actions { post, list: true, ..Actions::default() };
+            Ok(Response::ok(actions.document(&engine.links, resource, resource.list_title)))
         }
         Verb::POST if resource.creatable => {
             let body = request.object()?;
@@ -60,7 +61,8 @@ pub(crate) async fn detail(
         Verb::OPTIONS => {
             let put =
                 resource.editable && actor.can_write && Box::pin(engine.can_change(actor, resource, &target)).await?;
-            return Ok(Response::ok(Actions { put, ..Actions::default() }.document(resource, resource.detail_title)));
+            let actions = Actions { put, ..Actions::default() };
+            return Ok(Response::ok(actions.document(&engine.links, resource, resource.detail_title)));
         }
         Verb::DELETE if resource.deletable => {
             Box::pin(engine.delete(actor, resource, &target, expected)).await?;
@@ -101,7 +103,7 @@ pub(crate) async fn sublist(
             let post_body = PostBody::of(sublist);
             let actions =
                 Actions { post, put: false, post_body, list: true, below_object: true, required: sublist.required };
-            Ok(Response::ok(actions.document(listed, sublist.title)))
+            Ok(Response::ok(actions.document(&engine.links, listed, sublist.title)))
         }
         Verb::POST if sublist.post.is_allowed() => {
             let body = request.object()?;
@@ -212,7 +214,10 @@ pub(crate) async fn me(engine: &Engine, actor: &Actor, request: &Request) -> Han
                 engine.list(actor, &USER, ListScope::Filtered(&is_actor), &request.path, &request.query).await?,
             ))
         }
-        Verb::OPTIONS => Ok(Response::ok(Actions { list: true, ..Actions::default() }.document(&USER, "Me"))),
+        Verb::OPTIONS => {
+            let actions = Actions { list: true, ..Actions::default() };
+            Ok(Response::ok(actions.document(&engine.links, &USER, "Me")))
+        }
         _ => Err(Error::MethodNotAllowed.into()),
     }
 }

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use hostler_auth::Authenticator;
 use hostler_database::Database;
-use hostler_engine::{Engine, SystemClock};
+use hostler_engine::{Engine, Links, SystemClock};
 use hostler_identity::key::SecretKey;
 use hostler_resources::REGISTRY;
 use hostler_tasks::TaskQueue;
@@ -51,6 +51,7 @@ impl App {
         let engine = Engine {
             database,
             registry: REGISTRY,
+            links: Arc::new(Links::new(REGISTRY)),
             clock: Arc::new(SystemClock),
             secret: Arc::new(keys.secret),
             vault: Arc::new(keys.vault),

@@ -210,7 +210,7 @@ fn filters_below_absent_relations_match_nothing(backend: Backend) {
     assert_eq!(count(&admin, "users/?enterprise_auth__provider=x"), 0);
     assert_eq!(count(&admin, "users/?not__enterprise_auth__provider=x"), 1);
     assert_eq!(count(&admin, "users/?enterprise_auth__isnull=true"), 1);
-    admin.get("/api/v2/users/?enterprise_auth__user__password=x").expect(403);
+    assert_eq!(count(&admin, "users/?enterprise_auth__user__password=x"), 0);
 }
 
 fn format_parameter_is_checked_as_in_awx(backend: Backend) {

@@ -41,6 +41,7 @@ mod permissions;
 mod postgres_tls;
 mod probe_command;
 mod query_counts;
+mod relations;
 mod role_definitions;
 mod second_factor;
 mod secret_keys;

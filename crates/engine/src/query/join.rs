@@ -6,16 +6,7 @@ use sea_query::{Alias, Condition, Expr, ExprTrait, Func, Query, SelectStatement,
 
 use super::QueryError;
 use super::lookup::{Leaf, Test, constant, occurs};
-
-/// One step from a resource to a related one.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Hop {
-    pub name: &'static str,
-    pub join: Join,
-    pub target: &'static Resource,
-    /// The row's own foreign key to the other row, if responses show it.
-    pub link: Option<&'static str>,
-}
+use crate::links::Hop;
 
 /// The condition on the row at the end of a path.
 #[derive(Clone, Debug)]
@@ -132,9 +123,6 @@ impl<'a> Compiler<'a> {
     /// An alias for the related table, and the condition that its row belongs to this one and is visible; None if there
     /// can be no such row.
     pub fn reach(&mut self, hop: &Hop, row: &str) -> Option<(String, Condition)> {
-        if matches!(hop.join, Join::Unavailable) {
-            return None;
-        }
         self.aliases += 1;
         let other = format!("hop{}", self.aliases);
         let joined = Condition::all().add(hop.join.condition(row, &other));
@@ -195,7 +183,7 @@ impl<'a> Compiler<'a> {
             return self.only(hop, link, group, row);
         }
         // Without a wrapper a negated condition can be planned as an anti-join.
-        if !self.is_negated && !matches!(hop.join, Join::Condition(_) | Join::Role { .. } | Join::Unavailable) {
+        if !self.is_negated && !matches!(hop.join, Join::Condition(_)) {
             return self.among(hop, group, row);
         }
         let Some((other, mut condition)) = self.reach(hop, row) else {

@@ -86,6 +86,9 @@ impl Leaf {
         Leaf { column, class, nullable: field.nullable || class == Class::Link }
     }
 
+    /// A relation to objects that are not implemented.
+    pub const NO_OBJECT: Leaf = Leaf { column: "", class: Class::Link, nullable: true };
+
     /// A field of an object that does not exist.
     pub const NOTHING: Leaf = Leaf { column: "", class: Class::Text, nullable: true };
 

@@ -30,6 +30,8 @@ use join::{Compiler, Filter};
 use limits::Budget;
 use parse::{Clause, Combine};
 
+use crate::links::Links;
+
 /// The parsed parameters of a list.
 #[derive(Clone, Debug)]
 pub struct ListQuery {
@@ -54,6 +56,7 @@ const RESERVED: &[&str] =
 /// # Errors
 /// [`QueryError`], with AWX's messages where they are known.
 pub fn parse(
+    links: &Links,
     resource: &'static Resource,
     pairs: &[(String, String)],
     actor: &Actor,
@@ -78,13 +81,13 @@ pub fn parse(
             key if RESERVED.contains(&key) => {}
             key => {
                 budget.parameter()?;
-                clauses.push(parse::clause(resource, key, text, &mut budget)?);
+                clauses.push(parse::clause(links, resource, key, text, &mut budget)?);
             }
         }
     }
     if let Some(text) = searched {
         budget.parameter()?;
-        let filters = search::own(resource, text, &mut budget)?;
+        let filters = search::own(links, resource, text, &mut budget)?;
         clauses.push(Clause { combine: Combine::And, negated: false, filters });
     }
     let mut compiler = Compiler::new(actor, dialect);
@@ -94,7 +97,7 @@ pub fn parse(
         rule => filter.add(rule.condition()),
     });
     let filter = of_types(resource, pairs, row).into_iter().fold(filter, Condition::add);
-    let order = order::order(resource, &orders, &mut budget, &mut compiler, row)?;
+    let order = order::order(links, resource, &orders, &mut budget, &mut compiler, row)?;
     let page = Page::parse(pairs)?;
     let count = !pairs.iter().any(|(key, _)| key == "count_disabled");
     Ok(ListQuery { filter, order, page, count })

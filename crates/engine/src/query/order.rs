@@ -5,14 +5,16 @@ use hostler_schema::{Join, Resource, column};
 use sea_query::{Alias, Expr, ExprTrait, Order, Query};
 
 use super::QueryError;
-use super::join::{Compiler, Hop};
+use super::join::Compiler;
 use super::limits::Budget;
 use super::lookup::Leaf;
 use super::parse::resolve;
+use crate::links::{Hop, Links};
 
 /// The ORDER BY of a list. It always ends with the id, so that pages neither overlap nor skip rows. The direction of
 /// the id is that of the previous term, so that an index is read in one direction.
 pub(super) fn order(
+    links: &Links,
     resource: &'static Resource,
     values: &[&str],
     budget: &mut Budget,
@@ -28,7 +30,7 @@ pub(super) fn order(
             None => (term, Order::Asc),
         };
         budget.parameter()?;
-        let (path, leaf) = resolve(resource, &name.split("__").collect::<Vec<_>>())?.column();
+        let (path, leaf) = resolve(links, resource, &name.split("__").collect::<Vec<_>>())?.column();
         // After the id, or with a repeated field, the order is already complete.
         if has_id || seen.contains(&name) {
             continue;
@@ -67,7 +69,7 @@ fn scalar(
     if matches!(hop.join, Join::SameRow) && hop.target.own_type().is_none() {
         return scalar(rest, leaf, name, compiler, row);
     }
-    if !matches!(hop.join, Join::Column(_) | Join::SameRow | Join::Role { .. } | Join::Unavailable) {
+    if !matches!(hop.join, Join::Column(_) | Join::SameRow | Join::Role { .. }) {
         let problem = format!("Cannot order by '{name}': {} may lead to several objects.", hop.name);
         return Err(QueryError::bad(problem));
     }

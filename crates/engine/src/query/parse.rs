@@ -1,12 +1,13 @@
 //! Parses the keys of parameters: prefixes, paths and lookups.
 
-use hostler_schema::{Field, FieldKind, Join, Resource};
+use hostler_schema::{FieldKind, Resource};
 
 use super::QueryError;
-use super::join::{Filter, Hop, Predicate};
+use super::join::{Filter, Predicate};
 use super::limits::Budget;
 use super::lookup::{Class, Leaf, Lookup, test};
 use super::{search, value};
+use crate::links::{Hop, Links};
 
 /// How a parameter is combined with the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +31,7 @@ pub(super) struct Clause {
 
 /// Reads `[prefixes__]path[__lookup][__int]=text`.
 pub(super) fn clause(
+    links: &Links,
     resource: &'static Resource,
     key: &str,
     text: &str,
@@ -50,7 +52,7 @@ pub(super) fn clause(
         if combine == Combine::And && !negated {
             combine = Combine::Search;
         }
-        let filters = search::related(resource, &parts, text, budget)?;
+        let filters = search::related(links, resource, &parts, text, budget)?;
         return Ok(Clause { combine, negated, filters });
     }
     let mut lookup = Lookup::EXACT;
@@ -60,7 +62,7 @@ pub(super) fn clause(
         parts.pop();
         lookup = found;
     }
-    let (path, leaf) = resolve(resource, &parts)?.column();
+    let (path, leaf) = resolve(links, resource, &parts)?.column();
     budget.path(path.len())?;
     let test = test(leaf, lookup, text, budget)?;
     let filters = vec![Filter { path, predicate: Predicate::Test(leaf, test) }];
@@ -121,19 +123,13 @@ impl ResolvedPath {
 }
 
 /// Resolves a path field by field.
-pub(super) fn resolve(resource: &'static Resource, parts: &[&str]) -> Result<ResolvedPath, QueryError> {
+pub(super) fn resolve(links: &Links, resource: &'static Resource, parts: &[&str]) -> Result<ResolvedPath, QueryError> {
     let mut path: Vec<Hop> = Vec::new();
     let mut here = resource;
     let mut rest = parts;
     while let Some((name, after)) = rest.split_first() {
         let name = if *name == "pk" { "id" } else { name };
-        let end = match step(here, name) {
-            // The fields of objects that are not implemented are unknown. No row matches.
-            Err(QueryError::BadRequest(_)) if path.last().is_some_and(|hop| matches!(hop.join, Join::Unavailable)) => {
-                return Ok(ResolvedPath { path, end: End::Column(Leaf::NOTHING) });
-            }
-            end => end?,
-        };
+        let end = step(links, here, name)?;
         rest = after;
         let Some(next) = rest.first() else {
             return Ok(ResolvedPath { end: shortened(&mut path, name, end), path });
@@ -152,7 +148,7 @@ pub(super) fn resolve(resource: &'static Resource, parts: &[&str]) -> Result<Res
 }
 
 /// One part of a path.
-fn step(here: &'static Resource, name: &str) -> Result<End, QueryError> {
+fn step(links: &Links, here: &'static Resource, name: &str) -> Result<End, QueryError> {
     if let ("type", Some(column)) = (name, here.variant_column()) {
         return Ok(End::Column(Leaf { column, class: Class::Text, nullable: false }));
     }
@@ -161,54 +157,14 @@ fn step(here: &'static Resource, name: &str) -> Result<End, QueryError> {
         return Err(QueryError::Forbidden(format!("Filtering on {name} is not allowed.")));
     }
     let field = field.filter(|field| field.filterable);
-    let relation = here.relation(name).map(|relation| Hop {
-        name: relation.name,
-        join: relation.join,
-        target: (relation.target)(),
-        link: None,
-    });
-    let relation = relation.or_else(|| role(here, name)).or_else(|| variant(here, name));
-    match (field, relation) {
-        (Some(field), relation) => Ok(field_end(field, relation)),
+    match (field, links.relation(here, name)) {
+        // Responses do not show the id, so only that of a visible object can be compared.
+        (Some(field), Some(hop)) if !field.shown && matches!(field.kind, FieldKind::Link(_)) => Ok(End::Relation(hop)),
+        (Some(field), Some(hop)) => Ok(End::Link(Leaf::of(field), hop)),
+        (Some(field), None) => Ok(End::Column(Leaf::of(field))),
         (None, Some(hop)) => Ok(End::Relation(hop)),
+        (None, None) if here.unimplemented_relations.contains(&name) => Ok(End::Column(Leaf::NO_OBJECT)),
         (None, None) => Err(QueryError::no_field(here.label, name)),
-    }
-}
-
-/// The relation to one of the object's roles.
-fn role(here: &'static Resource, name: &str) -> Option<Hop> {
-    let (role, target) = (here.role(name)?, here.role_resource?);
-    let join = Join::Role { content_type: here.name, field: role.field };
-    Some(Hop { name: role.field, join, target: target(), link: None })
-}
-
-/// The relation from a row to itself as one of the variants, also by AWX's other spelling: `jobtemplate`.
-fn variant(here: &'static Resource, name: &str) -> Option<Hop> {
-    let is_named = |variant: &&Resource| {
-        let joined = variant.name.split('_').try_fold(name, |rest, part| rest.strip_prefix(part));
-        variant.name == name || joined.is_some_and(str::is_empty)
-    };
-    let target = here.variants?.iter().find(is_named)?;
-    Some(Hop { name: target.name, join: Join::SameRow, target, link: None })
-}
-
-fn field_end(field: &'static Field, relation: Option<Hop>) -> End {
-    let leaf = Leaf::of(field);
-    let relation = match (field.kind, relation) {
-        (FieldKind::Link(target), None) => {
-            Some(Hop { name: field.name, join: Join::Column(field.column), target: target(), link: None })
-        }
-        (_, relation) => relation,
-    };
-    match relation {
-        Some(hop) => {
-            // `<relation>__id` compares the row's own foreign key, but only if responses show it.
-            let same =
-                matches!((field.kind, hop.join), (FieldKind::Link(_), Join::Column(column)) if column == field.column);
-            let link = same && field.shown;
-            End::Link(leaf, Hop { link: link.then_some(field.column), ..hop })
-        }
-        None => End::Column(leaf),
     }
 }
 

@@ -3,15 +3,21 @@
 use hostler_schema::Resource;
 
 use super::QueryError;
-use super::join::{Filter, Hop, Predicate};
+use super::join::{Filter, Predicate};
 use super::limits::{Budget, check_text};
 use super::lookup::Leaf;
 use super::parse::{End, ResolvedPath, resolve};
+use crate::links::{Hop, Links};
 
 /// The filters of `search=text`, one for each term.
-pub(super) fn own(resource: &'static Resource, text: &str, budget: &mut Budget) -> Result<Vec<Filter>, QueryError> {
+pub(super) fn own(
+    links: &Links,
+    resource: &'static Resource,
+    text: &str,
+    budget: &mut Budget,
+) -> Result<Vec<Filter>, QueryError> {
     check_text(text)?;
-    let fields = SearchFields::of(resource);
+    let fields = SearchFields::of(links, resource)?;
     if fields.is_empty() {
         return Ok(Vec::new());
     }
@@ -21,13 +27,14 @@ pub(super) fn own(resource: &'static Resource, text: &str, budget: &mut Budget) 
 /// The filters of `<relation>__search=text`, one for each term. Unlike in
 /// `search`, only commas separate terms.
 pub(super) fn related(
+    links: &Links,
     resource: &'static Resource,
     parts: &[&str],
     text: &str,
     budget: &mut Budget,
 ) -> Result<Vec<Filter>, QueryError> {
     check_text(text)?;
-    let ResolvedPath { mut path, end } = resolve(resource, parts)?;
+    let ResolvedPath { mut path, end } = resolve(links, resource, parts)?;
     let fields = match end {
         End::Column(leaf) if leaf.is_absent() => SearchFields { own: vec![leaf], related: vec![] },
         End::Column(_) => {
@@ -36,7 +43,7 @@ pub(super) fn related(
         }
         End::Link(_, hop) | End::Relation(hop) => {
             path.push(hop);
-            SearchFields::of(hop.target)
+            SearchFields::of(links, hop.target)?
         }
     };
     let terms = text.split(',').map(str::trim).filter(|term| !term.is_empty()).map(str::to_owned).collect();
@@ -52,16 +59,16 @@ struct SearchFields {
 }
 
 impl SearchFields {
-    fn of(resource: &'static Resource) -> Self {
+    /// The fields in the description; a registry test resolves each.
+    fn of(links: &Links, resource: &'static Resource) -> Result<Self, QueryError> {
         let (related, own): (Vec<&str>, Vec<&str>) = resource.search.iter().partition(|name| name.contains("__"));
         let own = own.into_iter().filter_map(|name| resource.field(name));
         let own = own.filter(|field| field.is_stored() && !field.kind.contains_secrets());
-        let related = related.into_iter().filter_map(|name| {
+        let related = related.into_iter().map(|name| {
             let parts: Vec<&str> = name.split("__").collect();
-            // A registry test resolves each name.
-            resolve(resource, &parts).ok().map(ResolvedPath::column)
+            resolve(links, resource, &parts).map(ResolvedPath::column)
         });
-        SearchFields { own: own.map(Leaf::of).collect(), related: related.collect() }
+        Ok(SearchFields { own: own.map(Leaf::of).collect(), related: related.collect::<Result<_, _>>()? })
     }
 
     fn is_empty(&self) -> bool {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use hostler_database::{Transaction, Value};
 use hostler_schema::{Actor, Post, Resource, Sublist, column};
-use sea_query::{Alias, ExprTrait, InsertStatement, Query, Value as SqlValue};
+use sea_query::{Alias, ExprTrait, InsertStatement, Query};
 use serde_json::{Map, Value as Json};
 
 use super::check::{check, collect_messages};
@@ -239,9 +239,9 @@ fn insertion(engine: &Engine, edit: &Edit<'_>) -> InsertStatement {
         columns.push(name);
         values.push(now.into());
     }
-    if resource.audited {
-        columns.extend(["created_by_id", "modified_by_id"]);
-        values.extend([SqlValue::from(edit.actor.user()), edit.actor.user().into()]);
+    for link in ["created_by", "modified_by"].into_iter().filter_map(|name| resource.field(name)) {
+        columns.push(link.column);
+        values.push(edit.actor.user().into());
     }
     Query::insert()
         .into_table(Alias::new(resource.stored_in()))

@@ -5,9 +5,10 @@ use hostler_schema::{Actor, Resource, column};
 use sea_query::{Alias, ExprTrait, Query};
 
 use super::IfMatch;
+use super::cascade::prepare_deletion;
+use crate::activity;
 use crate::read::{Source, load};
 use crate::{Engine, Error, ObjectKey};
-use crate::{activity, object_roles};
 
 impl Engine {
     /// Deletes an object.
@@ -53,7 +54,7 @@ impl Engine {
             return Err(Error::PreconditionFailed);
         }
         activity::record_deletion(self, tx, actor, &loaded.record).await?;
-        object_roles::delete(self, tx, resource, id).await?;
+        prepare_deletion(&self.links, tx, resource, id).await?;
         let delete = Query::delete()
             .from_table(Alias::new(resource.stored_in()))
             .and_where(column(resource.stored_in(), "id").eq(id))

@@ -1,6 +1,7 @@
 //! Creating, changing and deleting objects, always in this order: load the visible row, check the permission on it,
 //! decode and validate, run the hooks, then write the row, its relations and the activity entry in one transaction.
 
+mod cascade;
 mod check;
 mod copy;
 mod create;

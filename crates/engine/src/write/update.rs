@@ -122,8 +122,8 @@ impl Engine {
             if has_column(resource, "modified") {
                 update.value(Alias::new("modified"), Ord::max(self.clock.now(), created(&edit)));
             }
-            if resource.audited {
-                update.value(Alias::new("modified_by_id"), actor.user());
+            if let Some(link) = resource.field("modified_by") {
+                update.value(Alias::new(link.column), actor.user());
             }
             update.and_where(column(resource.stored_in(), "id").eq(id));
             tx.execute_deferred(&update).await?;

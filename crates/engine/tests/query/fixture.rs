@@ -1,7 +1,10 @@
 //! A small SQLite database with cities, people and tags.
 
+use std::sync::LazyLock;
+
 use hostler_database::Dialect;
 use hostler_engine::query::{ListQuery, QueryError, parse};
+use hostler_engine::{Links, NoHooks, Registered, Registry};
 use hostler_schema::{
     Access, Action, Actor, Draft, Field, Join, Policy, Relation, Resource, Rule, column,
     fields::{boolean, computed, digest, id, integer, json, link, reserved, text, time},
@@ -46,7 +49,6 @@ fn tag() -> &'static Resource {
 const CITY_FIELDS: &[Field] = &[id(), text("name"), text("country").nullable(), digest("seal")];
 pub static CITY: Resource = Resource {
     table: "cities",
-    relations: &[Relation::new("people", person, Join::Reverse("city_id"))],
     search: &["name", "country"],
     ..Resource::new("city", "cities", "City", CITY_FIELDS, &NotHidden)
 };
@@ -59,8 +61,8 @@ const PERSON_FIELDS: &[Field] = &[
     boolean("active"),
     time("born").nullable(),
     json("notes"),
-    link("city", "city_id", city),
-    link("boss", "boss_id", person),
+    link("city", "city_id", city).reverse("people"),
+    link("boss", "boss_id", person).reverse("minions"),
     digest("password"),
     computed("mood"),
     reserved("agent"),
@@ -68,16 +70,14 @@ const PERSON_FIELDS: &[Field] = &[
 pub static PERSON: Resource = Resource {
     table: "people",
     relations: &[
-        Relation::new("city", city, Join::Column("city_id")),
         Relation::new("birthplace", city, Join::Column("birthplace_id")),
         Relation::new(
             "tags",
             tag,
             Join::JoinTable { table: "people_tags", left: "person_id", right: "tag_id", filter: None },
         ),
-        Relation::new("minions", person, Join::Reverse("boss_id")),
-        Relation::new("robots", tag, Join::Unavailable),
     ],
+    unimplemented_relations: &["robots"],
     search: &["name", "nick", "password"],
     ..Resource::new("person", "people", "Person", PERSON_FIELDS, &NotHidden)
 };
@@ -106,6 +106,15 @@ pub static GUARD: Resource = Resource {
     relations: &[Relation::new("vault", vault, Join::Column("city_id"))],
     ..Resource::new("guard", "guards", "Guard", GUARD_FIELDS, &NotHidden)
 };
+
+static LINKS: LazyLock<Links> = LazyLock::new(|| {
+    const fn registered(resource: &'static Resource) -> Registered {
+        Registered { resource, hooks: &NoHooks }
+    }
+    static REGISTERED: [Registered; 5] =
+        [registered(&CITY), registered(&PERSON), registered(&TAG), registered(&VAULT), registered(&GUARD)];
+    Links::new(Registry(&REGISTERED))
+});
 
 const SCHEMA: &str = "
     CREATE TABLE cities (id INTEGER PRIMARY KEY, name TEXT NOT NULL, country TEXT, seal TEXT, hidden INTEGER NOT NULL);
@@ -164,7 +173,7 @@ pub fn read(
     superuser: bool,
     dialect: Dialect,
 ) -> Result<ListQuery, QueryError> {
-    parse(resource, &pairs(query), &actor(superuser), dialect, "this")
+    parse(&LINKS, resource, &pairs(query), &actor(superuser), dialect, "this")
 }
 
 /// The error that a superuser gets for an invalid query.

@@ -4,7 +4,7 @@ use hostler_access::{implying_roles, objects_with_role, users_with_role};
 use hostler_schema::{Access, Action, Actor, Draft, Rule, column};
 use sea_query::{Alias, Expr, ExprTrait, Query, SelectStatement, UnionType};
 
-use crate::common::{TYPES_WITH_ROLES, administers_any_organization};
+use crate::common::{administers_any_organization, types_with_roles};
 use crate::{ORGANIZATION, TEAM};
 
 /// The roles that make a user a member of an organization or of a team.
@@ -30,6 +30,14 @@ impl Access for UserAccess {
                 administered(row).or(ordinary(row).and(unattached)).and(Rule::When(is_self().not()))
             }
         }
+    }
+
+    /// Users see the entries about themselves and about the members of organizations that they administer or audit.
+    fn activity(&self, actor: &Actor, row: &str) -> Rule {
+        let audited = objects_with_role(ORGANIZATION.name, &["admin_role", "auditor_role"]);
+        let audited = column("roles", "object_id").in_subquery(audited);
+        let members = users_with_role(ORGANIZATION.name, &["member_role"], audited);
+        Rule::When(column(row, "id").eq(actor.id)).or(Rule::When(column(row, "id").in_subquery(members)))
     }
 
     fn create(&self, actor: &Actor, _draft: Draft<'_>) -> Rule {
@@ -106,7 +114,7 @@ fn organization_is_administered() -> Expr {
     let administered = objects_with_role(ORGANIZATION.name, &["admin_role"]);
     let mut organization =
         Expr::case(column("roles", "content_type").eq(ORGANIZATION.name), column("roles", "object_id"));
-    for resource in TYPES_WITH_ROLES.iter().map(|resource| resource()) {
+    for resource in types_with_roles() {
         let Some(link) = resource.organization_column() else { continue };
         let of_object = Query::select()
             .expr(column("granted", link))

@@ -11,9 +11,9 @@ use hostler_schema::{
 use sea_query::ExprTrait;
 
 use crate::common::{
-    InheritedAccess, absent, activity_of, granted_roles, granted_to_user, identity, readable_by, sees_everything,
+    InheritedAccess, activity_stream, granted_roles, granted_to_user, identity, readable_by, sees_everything,
 };
-use crate::{ACTIVITY, APPLICATION, CREDENTIAL, ORGANIZATION, PROJECT, ROLE, SESSION, TEAM, TOKEN, access_paths};
+use crate::{CREDENTIAL, ORGANIZATION, PROJECT, ROLE, SESSION, TEAM, TOKEN, access_paths};
 use access::UserAccess;
 pub use hooks::UserHooks;
 
@@ -141,15 +141,6 @@ const RELATIONS: &[Relation] = &[
     Relation::new("role_assignments", || &ROLE, granted_roles("user_id")),
     Relation::new("profile", || &PROFILE, Join::SameRow),
     Relation::new("resource", || &IDENTITY, Join::SameRow),
-    Relation::new("activity_stream", || &ACTIVITY, activity_of("user")),
-    Relation::new("main_oauth2accesstoken", || &TOKEN, Join::Reverse("user_id")),
-    // AWX's API never makes a user the owner of an application.
-    absent("main_oauth2application", || &APPLICATION),
-    absent("oauth2_provider_grant", || &TOKEN),
-    absent("oauth2_provider_idtoken", || &TOKEN),
-    absent("oauth2_provider_refreshtoken", || &TOKEN),
-    absent("enterprise_auth", || &TOKEN),
-    absent("social_auth", || &TOKEN),
 ];
 
 const SUBLISTS: &[Sublist] = &[
@@ -187,7 +178,7 @@ const SUBLISTS: &[Sublist] = &[
     )
     .whole_if(sees_everything)
     .post(Post::Create("user")),
-    Sublist::new("activity_stream", "User Activity Stream List", || &ACTIVITY, activity_of("user")),
+    activity_stream("user", "User Activity Stream List"),
     Sublist::new(
         "access_list",
         "User Access List",
@@ -225,6 +216,15 @@ pub static USER: Resource = Resource {
     description: "Users log in and are granted roles, directly or through teams. Users see themselves, the members of \
                   their organizations, and superusers; organization admins see all users unless a setting forbids it.",
     relations: RELATIONS,
+    // AWX's API never makes a user the owner of an application.
+    unimplemented_relations: &[
+        "main_oauth2application",
+        "oauth2_provider_grant",
+        "oauth2_provider_idtoken",
+        "oauth2_provider_refreshtoken",
+        "enterprise_auth",
+        "social_auth",
+    ],
     sublists: SUBLISTS,
     summarized_as: &["username", "first_name", "last_name"],
     search: &["username", "first_name", "last_name", "email"],
@@ -234,7 +234,6 @@ pub static USER: Resource = Resource {
         key: "username",
         message: "A user with that username already exists.",
     }],
-    audited: false,
     shared_type: Some("shared.user"),
     ..Resource::new("user", "users", "User", USER_FIELDS, &UserAccess)
 };

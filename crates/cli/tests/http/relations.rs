@@ -1,0 +1,108 @@
+//! Filters along the links between resources, in both directions.
+
+use hostler_resources::REGISTRY;
+use hostler_testkit::{Backend, Client, Fixture, TestServer, on_each_backend};
+use serde_json::json;
+
+on_each_backend!(
+    reverse_relations_filter_by_linking_objects,
+    reverse_relations_hide_invisible_objects,
+    unimplemented_relations_match_nothing,
+    relations_of_activity_filter_by_any_type,
+);
+
+fn start(backend: Backend) -> TestServer {
+    TestServer::start(env!("CARGO_BIN_EXE_hostler"), backend)
+}
+
+fn count(client: &Client, path: &str) -> i64 {
+    client.get(&format!("/api/v2/{path}")).expect(200).json()["count"].as_i64().expect("a count")
+}
+
+/// An organization with a project and an execution environment that use its credential of this type.
+fn organization_with_project(server: &TestServer, name: &str) -> i64 {
+    let admin = server.as_admin();
+    let organization = server.organization(name);
+    let credential = |namespace: &str| {
+        let kind = admin.results(&format!("/api/v2/credential_types/?namespace={namespace}"))[0]["id"].clone();
+        let body = json!({"name": namespace, "organization": organization, "credential_type": kind, "inputs": {}});
+        admin.create("/api/v2/credentials/", body)
+    };
+    let environment = json!({"name": format!("image of {name}"), "image": "a/b", "organization": organization,
+        "credential": credential("registry")});
+    let environment = admin.create("/api/v2/execution_environments/", environment);
+    let project = json!({"name": format!("site of {name}"), "organization": organization, "scm_type": "git",
+        "scm_url": "https://git.example/site.git", "credential": credential("scm"),
+        "default_environment": environment});
+    admin.create("/api/v2/projects/", project);
+    organization
+}
+
+fn reverse_relations_filter_by_linking_objects(backend: Backend) {
+    let server = start(backend);
+    organization_with_project(&server, "one");
+    organization_with_project(&server, "two");
+    let admin = server.as_admin();
+    for (filter, expected) in [
+        ("organizations/?unifiedjobtemplates__name=site of one", 1),
+        ("organizations/?executionenvironments__name__startswith=image", 2),
+        ("organizations/?credentials__name=scm", 2),
+        ("organizations/?credentials__projects__name=site of two", 1),
+        ("organizations/?not__credentials__projects__name=site of two", 1),
+        ("credentials/?projects__name=site of one", 1),
+        ("credentials/?projects__organization__name=one", 1),
+        ("credentials/?executionenvironments__organization__name=two", 1),
+        ("credentials/?executionenvironments__search=image", 2),
+        ("credential_types/?credentials__projects__name=site of one", 1),
+        ("projects/?default_environment__credential__name=registry", 2),
+        ("projects/?created_by__username=admin&modified_by__username=admin", 2),
+        ("users/?activity_stream__object1=project", 1),
+        ("users/?activity_stream__object1=nothing", 0),
+    ] {
+        assert_eq!(count(&admin, &filter.replace(' ', "%20")), expected, "{filter}");
+    }
+}
+
+fn reverse_relations_hide_invisible_objects(backend: Backend) {
+    let server = start(backend);
+    let organization = organization_with_project(&server, "one");
+    let member = server.user("member");
+    server.as_admin().attach(&format!("/api/v2/organizations/{organization}/users/"), member.id);
+    for relation in ["unifiedjobtemplates__name__startswith=site", "credentials__name=scm"] {
+        let filter = format!("organizations/?{relation}");
+        assert_eq!(count(&server.as_admin(), &filter), 1, "{filter}");
+        assert_eq!(count(&member.client, &filter), 0, "{filter}");
+    }
+    assert_eq!(count(&member.client, "organizations/"), 1);
+    assert_eq!(count(&member.client, "users/?activity_stream__object1=project"), 0);
+}
+
+fn unimplemented_relations_match_nothing(backend: Backend) {
+    let server = start(backend);
+    Fixture::populate(&server, backend, 1);
+    let admin = server.as_admin();
+    for resource in REGISTRY.resources() {
+        let list = resource.plural;
+        for name in resource.unimplemented_relations {
+            let all = count(&admin, &format!("{list}/"));
+            for filter in [name.to_string(), format!("{name}__name"), format!("{name}__created_by__id__in")] {
+                assert_eq!(count(&admin, &format!("{list}/?{filter}=1")), 0, "{list} {filter}");
+                assert!(count(&admin, &format!("{list}/?not__{filter}=1")) >= all, "{list} {filter}");
+            }
+            assert_eq!(count(&admin, &format!("{list}/?{name}__search=x")), 0, "{list} {name}");
+            assert!(count(&admin, &format!("{list}/?{name}__isnull=true&order_by={name}")) >= all, "{list} {name}");
+        }
+    }
+    admin.get("/api/v2/organizations/?inventory=1").expect(400);
+}
+
+fn relations_of_activity_filter_by_any_type(backend: Backend) {
+    let server = start(backend);
+    organization_with_project(&server, "one");
+    let admin = server.as_admin();
+    for resource in REGISTRY.resources().filter(|resource| resource.recorded) {
+        admin.get(&format!("/api/v2/activity_stream/?{}__id=1", resource.name)).expect(200);
+    }
+    assert_eq!(count(&admin, "activity_stream/?project__name=site%20of%20one&operation=create"), 1);
+    assert_eq!(count(&admin, "activity_stream/?execution_environment__organization__name=one"), 1);
+}
