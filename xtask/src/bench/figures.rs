@@ -9,7 +9,7 @@ use super::load::{Load, Writes};
 use super::measured_server::ApiClient;
 use super::{Bench, WARM_UP, sequential_reads};
 
-/// All measurements, one after the other. Each starts the server anew and leaves its data in the database.
+/// All measurements, one after the other. Each starts the server again and leaves its data in the database.
 const MEASUREMENTS: [fn(&Bench<'_>) -> Result<Vec<Target>>; 2] = [associations, list_with_variants];
 
 /// Measures all figures.
