@@ -1,6 +1,6 @@
 //! Differences between the SQL of SQLite and PostgreSQL.
 
-use sea_query::{Expr, ExprTrait, Func, LikeExpr, NullOrdering, Order, SelectStatement};
+use sea_query::{Alias, Expr, ExprTrait, Func, LikeExpr, NullOrdering, Order, Query, SelectStatement};
 
 /// The name of the SQL function that SQLite connections register for Unicode lower case.
 pub(crate) const FOLD: &str = "hostler_fold";
@@ -61,6 +61,20 @@ impl Dialect {
                 let ids = Expr::SubQuery(None, Box::new(ids.into()));
                 Expr::cust_with_exprs("$1 = ANY(ARRAY($2))", [expr, ids])
             }
+        }
+    }
+
+    /// The id of the row that this transaction has inserted last into a table, for statements that follow without waiting
+    /// for the response to the INSERT.
+    pub fn last_inserted_id(self, table: &'static str) -> Expr {
+        match self {
+            // No other transaction writes, and ids only grow.
+            Dialect::Sqlite => {
+                let greatest =
+                    Query::select().expr(Expr::col(Alias::new("id")).max()).from(Alias::new(table)).to_owned();
+                Expr::SubQuery(None, Box::new(greatest.into()))
+            }
+            Dialect::Postgres => Expr::cust(format!("currval(pg_get_serial_sequence('{table}', 'id'))")),
         }
     }
 

@@ -36,6 +36,36 @@ fn is_send<T: Send>(value: T) -> T {
     value
 }
 
+both!(rows_refer_to_the_last_inserted_row, |database| {
+    let label = |name: &str, organization: Expr| {
+        let columns = ["created", "modified", "name", "organization_id"];
+        let now = Expr::from(jiff::Timestamp::UNIX_EPOCH);
+        let values = [now.clone(), now, name.into(), organization];
+        Query::insert().into_table("labels").columns(columns).values_panic(values).to_owned()
+    };
+    let organization = |name: &str| {
+        let columns = ["ansible_id", "created", "modified", "name"];
+        let now = Expr::from(jiff::Timestamp::UNIX_EPOCH);
+        let values = [name.into(), now.clone(), now, name.into()];
+        Query::insert().into_table("organizations").columns(columns).values_panic(values).to_owned()
+    };
+    let dialect = database.dialect();
+    let mut other = database.begin().await.unwrap();
+    let first = other.insert(&organization("other")).await.unwrap();
+    other.commit().await.unwrap();
+    let mut transaction = database.begin().await.unwrap();
+    transaction.execute_deferred(&organization("home")).await.unwrap();
+    for name in ["red", "blue"] {
+        let insert = label(name, dialect.last_inserted_id("organizations"));
+        transaction.execute_deferred(&insert).await.unwrap();
+    }
+    transaction.commit().await.unwrap();
+    let query = Query::select().column("organization_id").from("labels").to_owned();
+    let rows = database.read(&query, &[Type::Integer]).await.unwrap();
+    let ids: Vec<_> = rows.iter().map(|row| row.integer(0)).collect();
+    assert_eq!(ids, [Some(first + 1), Some(first + 1)]);
+});
+
 both!(insert_answers_ids_and_commit_shows, |database| {
     let mut transaction = is_send(database.begin()).await.unwrap();
     assert_eq!(transaction.dialect(), database.dialect());

@@ -60,7 +60,8 @@ impl ActivityEntry {
         }
     }
 
-    /// Writes the entry in the transaction of the change, unless the settings disable the activity stream.
+    /// Writes the entry in the transaction of the change, unless the settings disable the activity stream. On PostgreSQL it
+    /// is sent with the next statement.
     ///
     /// # Errors
     /// Database errors.
@@ -68,6 +69,7 @@ impl ActivityEntry {
         if !actor.policy.activity_stream {
             return Ok(());
         }
+        const TABLE: &str = "activity";
         let insert = Query::insert()
             .into_table(Alias::new(TABLE))
             .columns(
@@ -98,14 +100,15 @@ impl ActivityEntry {
                 self.setting.map(|setting| setting.to_string()).into(),
             ])
             .to_owned();
-        let id = tx.insert(&insert).await?;
+        tx.execute_deferred(&insert).await?;
         if !self.links.is_empty() {
+            let id = tx.dialect().last_inserted_id(TABLE);
             let mut links = Query::insert();
             links
                 .into_table(Alias::new("activity_links"))
                 .columns(["activity_id", "content_type", "object_id"].map(Alias::new));
             for (content_type, object_id) in self.links {
-                links.values_panic([id.into(), content_type.into(), object_id.into()]);
+                links.values_panic([id.clone(), content_type.into(), object_id.into()]);
             }
             tx.execute_deferred(&links).await?;
         }
