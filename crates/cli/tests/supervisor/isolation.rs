@@ -3,8 +3,9 @@ use std::process::Command;
 
 use hostler_supervisor::{Bubblewrap, Exit, Isolation, Program, Reason, request_cancel};
 use hostler_testkit::skip::{skip, skip_forbidden};
+use rustix::process::{Pid, Signal, kill_process};
 
-use crate::job::{Job, is_running};
+use crate::job::{Job, is_running, wait_until};
 
 /// Whether bubblewrap runs here; otherwise the test is reported as skipped.
 pub fn has_bubblewrap() -> bool {
@@ -93,21 +94,39 @@ except KeyboardInterrupt:
     job.description.isolation = Isolation::Bubblewrap(Bubblewrap::default());
     let running = job.start();
     job.reported("ready");
-    let sleeping = || {
-        let entries = fs::read_dir("/proc").expect("/proc").flatten();
-        let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
-        pids.filter(|pid| {
-            let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-            command.starts_with(b"sleep\x00987654") && is_running(*pid)
-        })
-        .count()
-    };
-    assert_eq!(sleeping(), 1);
+    assert_eq!(sleeping("987654"), 1);
     request_cancel(&job.directory).expect("the request");
     let outcome = running.finish();
     assert_eq!((outcome.last.reason, outcome.last.exit), (Reason::Canceled, Some(Exit::Code(99))));
     assert_eq!(outcome.text(), "interrupted\n");
-    assert_eq!(sleeping(), 0);
+    assert_eq!(sleeping("987654"), 0);
+}
+
+#[test]
+fn isolated_processes_end_with_a_killed_supervisor() {
+    if !has_bubblewrap() {
+        return;
+    }
+    let mut job = Job::new(shell(""));
+    let ready = job.directory.join("work/ready");
+    let script = format!("setsid nohup sleep 876543 >/dev/null 2>&1 & echo >{}; wait", ready.display());
+    job.description.program = shell(&script);
+    job.description.isolation = Isolation::Bubblewrap(Bubblewrap::default());
+    let mut running = job.start();
+    job.reported("ready");
+    wait_until("the process runs", || sleeping("876543") == 1);
+    kill_process(Pid::from_child(&running.child), Signal::KILL).expect("the signal");
+    running.child.wait().expect("it ends");
+    wait_until("the process ends", || sleeping("876543") == 0);
+}
+
+/// The number of processes that sleep this many seconds.
+fn sleeping(seconds: &str) -> usize {
+    let entries = fs::read_dir("/proc").expect("/proc").flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    let command_line = format!("sleep\0{seconds}\0");
+    let sleeps = |pid: &i32| fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|it| it == command_line.as_bytes());
+    pids.filter(|pid| sleeps(pid) && is_running(*pid)).count()
 }
 
 #[test]

@@ -2,8 +2,10 @@
 
 mod supervision;
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io;
+use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::Instant;
@@ -11,7 +13,6 @@ use std::time::Instant;
 use rustix::fs::OFlags;
 use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::pipe::{PipeFlags, pipe_with};
-use std::os::fd::{AsRawFd as _, OwnedFd};
 
 use self::supervision::{Pipes, Supervision};
 use crate::error::Error;
@@ -36,6 +37,8 @@ const RESERVED: usize = 64 << 10;
 /// be written. A job that fails is no error, but a final record.
 pub fn run_job(directory: &Path) -> Result<(), Error> {
     let directory = &directory.canonicalize().map_err(Error::file(directory))?;
+    // Events may contain secrets, so only this user may read them.
+    fs::set_permissions(directory, Permissions::from_mode(0o700)).map_err(Error::file(directory))?;
     rustix::process::setsid().map_err(Error::system("setsid"))?;
     let own = rustix::process::getpid();
     rustix::process::set_child_subreaper(Some(own)).map_err(Error::system("PR_SET_CHILD_SUBREAPER"))?;
