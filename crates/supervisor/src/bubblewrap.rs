@@ -35,7 +35,7 @@ pub fn command_line(
     fs::write(empty, "").map_err(Error::file(empty))?;
     let program = find("bwrap").ok_or_else(|| Error::Preparation("bubblewrap (bwrap) is not installed".to_owned()))?;
     let mut command = vec![program.into_os_string()];
-    let mut add = |arguments: &[&Path]| command.extend(arguments.iter().map(|argument| OsString::from(argument)));
+    let mut add = |arguments: &[&Path]| command.extend(arguments.iter().map(OsString::from));
     for option in ["--die-with-parent", "--unshare-pid", "--unshare-ipc", "--unshare-uts"] {
         add(&[option.as_ref()]);
     }

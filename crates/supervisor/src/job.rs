@@ -48,7 +48,7 @@ pub enum Program {
     /// Any program with its arguments.
     Command(Vec<String>),
     /// A playbook.
-    Playbook(Playbook),
+    Playbook(Box<Playbook>),
 }
 
 /// A playbook and its options. Their meaning is that of `ansible-playbook`'s options.

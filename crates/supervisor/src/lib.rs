@@ -39,8 +39,8 @@
 //! event, with a line feed if `end_line` is greater than `start_line`. Text of an event that does not end with a line feed
 //! continues in an event of its own, of the type `verbose`. Whatever the program prints outside of events
 //! becomes events of the type `verbose`. Several whole lines may be one event; a line that is longer than 32 KiB
-//! becomes several. What was printed before an event of the pipe is written to the spool before it, unless more than
-//! one MiB of output waits.
+//! becomes several. What was printed before an event of the pipe is written to the spool before it; what was
+//! printed shortly after it may be, too.
 
 mod ansible;
 mod bubblewrap;

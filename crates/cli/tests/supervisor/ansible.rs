@@ -46,13 +46,13 @@ fn job(ansible: &AnsibleInstallation, playbook: &str) -> Job {
     fs::write(work.join("site.yml"), playbook).expect("the playbook");
     fs::write(work.join("inventory"), INVENTORY).expect("the inventory");
     job.description.environment.insert("ANSIBLE_HOME".to_owned(), work.join("ansible").display().to_string());
-    job.description.program = Program::Playbook(Playbook {
+    job.description.program = Program::Playbook(Box::new(Playbook {
         ansible_playbook: ansible.ansible_playbook.clone(),
         playbook: "site.yml".to_owned(),
         inventories: vec![work.join("inventory")],
         forks: 1,
         ..Playbook::default()
-    });
+    }));
     job
 }
 

@@ -108,10 +108,10 @@ impl Job {
         wait_until("the spool exists", || self.directory.join("spool").exists());
         let mut reader = SpoolReader::open(&self.directory, 0).expect("the spool");
         loop {
-            match reader.next().expect("a valid record") {
+            match reader.read_record().expect("a valid record") {
                 Some(Record::Event(json)) => events.push(serde_json::from_slice(json).expect("JSON")),
                 Some(Record::Final(last)) => {
-                    assert_eq!(reader.next().expect("no error"), None, "nothing follows the final record");
+                    assert_eq!(reader.read_record().expect("no error"), None, "nothing follows the final record");
                     assert_eq!(last.events, events.len() as u64);
                     return Outcome { events, last };
                 }

@@ -30,13 +30,13 @@ fn spool_is_read_from_any_stored_position() {
     let outcome = job.run();
     let mut positions = vec![0];
     let mut reader = SpoolReader::open(&job.directory, 0).expect("the spool");
-    while reader.next().expect("a record").is_some() {
+    while reader.read_record().expect("a record").is_some() {
         positions.push(reader.position());
     }
     assert_eq!(positions.len(), 7, "five events and the final record");
     for (number, position) in positions.iter().enumerate() {
         let mut reader = SpoolReader::open(&job.directory, *position).expect("the spool");
-        match reader.next().expect("a record") {
+        match reader.read_record().expect("a record") {
             Some(Record::Event(json)) => {
                 let event: serde_json::Value = serde_json::from_slice(json).expect("JSON");
                 assert_eq!(event["event"], format!("event {number}"));
@@ -57,13 +57,13 @@ fn torn_record_is_not_returned() {
     for length in 0..whole.iter().position(|byte| *byte == b'\n').expect("a record") {
         std::fs::write(&spool, &whole[..length]).expect("a shorter spool");
         let mut reader = SpoolReader::open(&job.directory, 0).expect("the spool");
-        assert_eq!(reader.next().expect("no error"), None, "{length} bytes");
+        assert_eq!(reader.read_record().expect("no error"), None, "{length} bytes");
         assert_eq!(reader.position(), 0);
     }
     let mut changed = whole;
     changed[30] ^= 1;
     std::fs::write(&spool, changed).expect("a changed spool");
-    SpoolReader::open(&job.directory, 0).expect("the spool").next().expect_err("an invalid checksum");
+    SpoolReader::open(&job.directory, 0).expect("the spool").read_record().expect_err("an invalid checksum");
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn beginning_of_a_line_is_shown() {
     crate::job::wait_until("the text is in the spool", || job.directory.join("spool").exists());
     while reader.is_none() {
         let mut new = SpoolReader::open(&job.directory, 0).expect("the spool");
-        if matches!(new.next().expect("a record"), Some(Record::Event(_))) {
+        if matches!(new.read_record().expect("a record"), Some(Record::Event(_))) {
             reader = Some(new);
         }
     }

@@ -24,11 +24,11 @@ use crate::output::{EventPipe, Output};
 use crate::processes::{Process, descendants};
 use crate::{files, time};
 
-/// Bytes that are read at a time.
+/// Bytes that are read at a time: the capacity of a pipe (pipe(7)).
 const CHUNK: usize = 64 << 10;
 
-/// Chunks of output that are read before events are written and other things are looked after.
-const CHUNKS_OF_OUTPUT: usize = 16;
+/// Chunks of output that are read before events are written. One would contain all that was written before the events.
+const CHUNKS_OF_OUTPUT: usize = 2;
 
 /// How often descendants are killed, until there are none.
 const KILL_INTERVAL: Duration = Duration::from_millis(20);

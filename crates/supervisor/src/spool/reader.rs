@@ -69,7 +69,7 @@ impl SpoolReader {
     /// # Errors
     ///
     /// [`Error::Corrupt`] if the bytes at the position are no record.
-    pub fn next(&mut self) -> Result<Option<Record<'_>>, Error> {
+    pub fn read_record(&mut self) -> Result<Option<Record<'_>>, Error> {
         let located = match self.locate() {
             Err(Error::Corrupt { .. }) => {
                 // The buffer may have a part of a record that was replaced, as on a full disk.
