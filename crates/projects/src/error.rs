@@ -118,7 +118,9 @@ pub(crate) fn from_git(text: &str, url: &str, host: &str) -> Error {
         return disk_full;
     }
     let host = if host.is_empty() { url } else { host }.to_owned();
-    if has(&["Host key verification failed", "REMOTE HOST IDENTIFICATION HAS CHANGED"]) {
+    if has(&["ssh: not found", "cannot run ssh"]) {
+        Error::ProgramMissing("ssh".to_owned())
+    } else if has(&["Host key verification failed", "REMOTE HOST IDENTIFICATION HAS CHANGED"]) {
         Error::HostKeyRejected(host)
     } else if has(&["error in libcrypto", "invalid format", "incorrect passphrase", "bad permissions"]) {
         Error::InvalidSshKey

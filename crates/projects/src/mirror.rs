@@ -67,8 +67,8 @@ impl Mirrors<'_> {
     pub async fn fetch_commit(&self, url: &GitUrl, credential: &GitCredential, commit: &str) -> Result<(), Error> {
         let repository = Repository { environment: self.environment, path: self.folder.mirror(url) };
         match self.git_fetch(&repository, url, credential, &[commit]).await {
-            // The server does not have the commit, or does not give it.
-            Err(Error::Failed { .. } | Error::UnknownRevision(_)) => Ok(()),
+            // The server does not have the commit, or does not give it: the repository itself was found before.
+            Err(Error::Failed { .. } | Error::UnknownRevision(_) | Error::RepositoryNotFound(_)) => Ok(()),
             result => result,
         }
     }

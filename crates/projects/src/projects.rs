@@ -53,7 +53,8 @@ impl Projects {
     }
 
     /// Fetches the repository with its submodules, and returns the commit of the source's branch. Dropping the future
-    /// cancels the update. Updates of the same project wait for each other; jobs never wait for an update.
+    /// cancels the update, which is also how a time limit of the project is kept. Updates of the same project wait for each
+    /// other; jobs never wait for an update.
     pub async fn update(
         &self,
         project: i64,
@@ -106,6 +107,7 @@ impl Projects {
         let environment = &self.environment;
         let mut planned = None;
         if source.track_submodules {
+            let _reading = self.locks.shared(&folder.reading_lock()).await?;
             planned = Some(plan(environment, &folder, source, commit, None).await?);
         }
         let key = planned.as_ref().map_or_else(|| commit.to_owned(), |plan| plan.key(source));

@@ -94,6 +94,23 @@ async fn server_of_a_redirect_gets_no_secret() {
 }
 
 #[tokio::test]
+async fn unknown_commit_is_reported_over_http_too() {
+    let fixture = Fixture::new().await;
+    let repository = fixture.repository("a");
+    repository.commit_file("a.yml", "1");
+    let server = HttpServer::serve(&repository, "ada", SECRET);
+    let missing = "0123456789012345678901234567890123456789";
+    let source = GitSource::new(&server.url(), false).unwrap().branch(missing).unwrap();
+    let error = fixture.update(&source.credential(credential(SECRET)).unwrap()).await.unwrap_err();
+    assert!(matches!(error, Error::UnknownRevision(_)), "{error}");
+    let error = fixture.update(&GitSource::new(&format!("{}/x", server.url()), false).unwrap()).await.unwrap_err();
+    assert!(matches!(error, Error::AuthenticationFailed(_)), "{error}");
+    let other = GitSource::new(&format!("{}/x", server.url()), false).unwrap().credential(credential(SECRET)).unwrap();
+    let error = fixture.update(&other).await.unwrap_err();
+    assert!(matches!(error, Error::RepositoryNotFound(_)), "{error}");
+}
+
+#[tokio::test]
 async fn proxy_is_used_except_for_some_hosts() {
     let fixture = Fixture::new().await;
     let repository = fixture.repository("a");

@@ -80,6 +80,16 @@ impl Fixture {
     }
 }
 
+impl Drop for Fixture {
+    /// Makes checkouts writable, so that the temporary folder can be removed.
+    fn drop(&mut self) {
+        for entry in walkdir::WalkDir::new(self.path()).into_iter().flatten().filter(|entry| entry.file_type().is_dir())
+        {
+            let _ = fs::set_permissions(entry.path(), fs::Permissions::from_mode(0o700));
+        }
+    }
+}
+
 pub struct Repository {
     pub path: PathBuf,
 }

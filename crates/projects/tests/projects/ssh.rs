@@ -104,6 +104,15 @@ async fn host_keys_can_be_unverified() {
 }
 
 #[tokio::test]
+async fn missing_ssh_is_named() {
+    let fixture = Fixture::with(|options, path| options.ssh = path.join("no/ssh")).await;
+    let repository = fixture.repository("a");
+    let source = source(&repository, "git@example.org:", GitCredential::default());
+    let error = fixture.update(&source).await.unwrap_err();
+    assert_eq!(error.to_string(), "The program ssh is not installed on the server.");
+}
+
+#[tokio::test]
 async fn failures_of_ssh_have_a_sentence() {
     for (text, expected) in [
         ("Host key verification failed.", "The SSH host key of example.org is unknown or has changed."),
