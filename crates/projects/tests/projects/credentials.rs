@@ -1,6 +1,7 @@
 use std::fs;
 
 use hostler_projects::{Error, GitCredential, GitSource, ProjectOptions, Projects, Proxy, Tls};
+use hostler_testkit::CertificateAuthority;
 
 use crate::fixture::{Fixture, script};
 use crate::http_server::HttpServer;
@@ -129,22 +130,34 @@ async fn proxy_is_used_except_for_some_hosts() {
 }
 
 #[tokio::test]
-async fn verification_of_tls_certificates_can_be_changed() {
-    for (tls, expected) in [
-        (Tls::Authorities("/etc/own.pem".into()), "http.sslCAInfo=/etc/own.pem"),
-        (Tls::Unverified, "http.sslVerify=false"),
+async fn tls_certificates_are_verified_unless_an_option_says_otherwise() {
+    let authority = CertificateAuthority::new("Own authority");
+    let identity = authority.server(&["localhost"]);
+    for (tls, is_trusted) in [
+        (Tls::System, false),
+        (Tls::Authorities("authority.pem".into()), true),
+        (Tls::Authorities("other.pem".into()), false),
+        (Tls::Unverified, true),
     ] {
         let change = |options: &mut ProjectOptions, path: &std::path::Path| {
-            let text = format!(r#"git config --list >>'{}'; exec git "$@""#, path.join("calls").display());
-            options.git = script(&path.join("git"), &text);
-            options.tls = tls;
+            fs::write(path.join("authority.pem"), authority.certificate()).unwrap();
+            fs::write(path.join("other.pem"), CertificateAuthority::new("Other").certificate()).unwrap();
+            options.tls = match tls.clone() {
+                Tls::Authorities(name) => Tls::Authorities(path.join(name)),
+                tls => tls,
+            };
         };
         let fixture = Fixture::with(change).await;
         let repository = fixture.repository("a");
-        repository.commit_file("a.yml", "1");
-        fixture.update(&repository.source()).await.unwrap();
-        let calls = fs::read_to_string(fixture.path().join("calls")).unwrap();
-        assert!(calls.to_lowercase().contains(&expected.to_lowercase()), "{calls}");
+        let commit = repository.commit_file("a.yml", "1");
+        let server = HttpServer::serve_tls(&repository, "ada", SECRET, &identity);
+        let url = format!("https://localhost:{}/repository", server.port);
+        let source = GitSource::new(&url, false).unwrap().credential(credential(SECRET)).unwrap();
+        match fixture.update(&source).await {
+            Ok(updated) => assert!(is_trusted && updated == commit, "{tls:?}"),
+            Err(error) => assert!(!is_trusted && matches!(error, Error::TlsNotTrusted(_)), "{tls:?}: {error}"),
+        }
+        assert_eq!(server.received.lock().unwrap().is_empty(), !is_trusted, "{tls:?}");
     }
 }
 
