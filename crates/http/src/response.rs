@@ -32,8 +32,8 @@ pub enum Content {
     Html(String),
     /// Plain text.
     Text(String),
-    /// Static content with its content type.
-    Fixed(&'static str, &'static str),
+    /// Text of this content type.
+    Fixed(&'static str, Cow<'static, str>),
     /// Content that is sent while it is produced.
     Stream(StreamedContent),
 }
@@ -79,9 +79,9 @@ impl Response {
         Response { status, content: Content::Text(text), headers: vec![] }
     }
 
-    /// 200 with static content of this type.
-    pub fn fixed(content_type: &'static str, text: &'static str) -> Self {
-        Response { status: StatusCode::OK, content: Content::Fixed(content_type, text), headers: vec![] }
+    /// 200 with text of this type.
+    pub fn fixed(content_type: &'static str, text: impl Into<Cow<'static, str>>) -> Self {
+        Response { status: StatusCode::OK, content: Content::Fixed(content_type, text.into()), headers: vec![] }
     }
 
     /// 200 with content that is sent while it is produced. The stream is not polled for HEAD.
