@@ -1,8 +1,10 @@
 //! Decodes request bodies into values, by the description of the resource.
 
+use hostler_database::Value;
+use hostler_schema::{Field, FieldKind};
 use serde_json::{Map, Value as Json};
 
-use crate::field_values::{Decoded, decode_value, initial};
+use crate::field_values::{Decoded, NOT_EMAIL, decode_value, initial, is_email};
 use crate::{Edit, UpdateMethod};
 
 /// Validation messages by field, in the order of the checks.
@@ -55,5 +57,17 @@ pub(crate) fn decode(edit: &mut Edit<'_>, body: &Map<String, Json>, method: Upda
             }
             None => {}
         }
+    }
+}
+
+/// The value of a field of an action's input; `None` if it was not sent and has no default.
+pub(crate) fn decode_input(field: &Field, sent: Option<&Json>) -> Result<Option<Value>, String> {
+    match sent.map(|json| decode_value(field, json)).transpose()? {
+        Some(Decoded::Value(Value::Text(text))) if matches!(field.kind, FieldKind::Email) && !is_email(&text) => {
+            Err(NOT_EMAIL.into())
+        }
+        Some(Decoded::Value(value)) => Ok(Some(value)),
+        Some(Decoded::Secret(secret)) => Ok(Some(Value::Text(secret))),
+        Some(Decoded::Keep) | None => Ok(field.default.map(|_| initial(field))),
     }
 }

@@ -241,6 +241,9 @@ fn time(json: &Json) -> Result<Timestamp, String> {
     Timestamp::from_microsecond(time.as_microsecond()).map_err(|_| wrong())
 }
 
+/// The message for a text that is not an email address.
+pub(crate) const NOT_EMAIL: &str = "Enter a valid email address.";
+
 /// Whether a text is empty or an email address as AWX accepts it, which is narrower than RFC 5322.
 pub(crate) fn is_email(text: &str) -> bool {
     let Some((local, domain)) = text.rsplit_once('@') else { return text.is_empty() };

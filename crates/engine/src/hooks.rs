@@ -1,9 +1,9 @@
 use async_trait::async_trait;
 use hostler_database::Transaction;
-use hostler_schema::{Actor, Resource, Rule, Sublist};
+use hostler_schema::{Actor, Resource, Sublist};
 use serde_json::{Map, Value};
 
-use crate::{CreatedObject, Edit, Engine, Error, Grantee, LoadedObject, ObjectKey, Record};
+use crate::{ActionHandler, Edit, Engine, Error, Grantee, LoadedObject, ObjectKey, Record};
 
 /// The context in which objects are serialized.
 #[derive(Clone, Copy)]
@@ -113,10 +113,9 @@ pub trait Hooks: Send + Sync {
         Ok(())
     }
 
-    /// The rows of the table `row` for which the actor may start the action of this name in
-    /// [`hostler_schema::Resource::unimplemented`].
-    fn can_start(&self, _actor: &Actor, _action: &str, _row: &str) -> Rule {
-        Rule::All
+    /// The handler of the action with this path.
+    fn action_handler(&self, _path: &str) -> Option<&'static dyn ActionHandler> {
+        None
     }
 
     /// Adds keys to the response of the request that created the object.
@@ -155,25 +154,6 @@ pub trait Hooks: Send + Sync {
         _grantee: Grantee,
     ) -> Result<(), Error> {
         Ok(())
-    }
-
-    /// The rows that the actor may copy, for a resource that is copyable.
-    fn can_copy(&self, _actor: &Actor, _row: &str) -> Rule {
-        Rule::None
-    }
-
-    /// Creates a copy, with another name, of an object that the actor may copy.
-    ///
-    /// # Errors
-    /// Any error: the request fails.
-    async fn copy(
-        &self,
-        _engine: &Engine,
-        _actor: &Actor,
-        _original: &Record,
-        _name: &Value,
-    ) -> Result<CreatedObject, Error> {
-        Err(Error::MethodNotAllowed)
     }
 
     /// Rules about the objects that may be associated with this one, in the transaction of the association.

@@ -3,6 +3,7 @@
 //! It works with a [`hostler_schema::Resource`] and its [`Hooks`]. It names resources only where roles are granted
 //! (`grants`): grantees are users and teams. It does not know HTTP statuses: it returns an [`Error`], which the server maps to a response.
 
+mod actions;
 mod activity;
 mod associations;
 mod decode;
@@ -31,6 +32,7 @@ mod sublist;
 mod variants;
 mod write;
 
+pub use actions::{ActionHandler, ActionInput, ActionRequest, ActionResponse};
 pub use activity::{ActivityEntry, HIDDEN};
 pub use engine::{Clock, Engine, Registered, Registry, SystemClock};
 pub use error::Error;

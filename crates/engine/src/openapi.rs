@@ -3,7 +3,7 @@
 //!
 //! Schemas allow additional properties: hooks add keys to responses, and unknown keys of a body are ignored.
 
-use hostler_schema::{ColumnType, Field, FieldKind, JsonShape, NaturalKeyPart, Resource};
+use hostler_schema::{ActionHandling, ColumnType, Field, FieldKind, JsonShape, NaturalKeyPart, Resource};
 use serde_json::{Map, Value as Json, json};
 
 use crate::field_values::default_json;
@@ -50,25 +50,8 @@ impl RequestBody {
 
     /// The schema of this body.
     pub fn schema(self, resource: &Resource) -> Json {
-        let fields = resource
-            .fields
-            .iter()
-            .filter(|field| field.writable && (self == RequestBody::Create || !field.create_only));
-        let mut required: Vec<&str> = vec![];
-        let mut properties = Map::new();
-        for field in fields {
-            if field.required && self != RequestBody::Change {
-                required.push(field.name);
-            }
-            properties.insert(field.name.into(), sent(field).into());
-        }
-        let mut schema = Map::new();
-        schema.insert("type".into(), "object".into());
-        schema.insert("properties".into(), properties.into());
-        if !required.is_empty() {
-            schema.insert("required".into(), required.into());
-        }
-        schema.into()
+        let fields = resource.fields.iter().filter(|field| self == RequestBody::Create || !field.create_only);
+        body_schema(fields, self != RequestBody::Change)
     }
 }
 
@@ -126,6 +109,42 @@ pub fn shown(resource: &'static Resource) -> Json {
         "properties": properties,
         "required": required,
     })
+}
+
+/// The schema of an object with these fields in responses, such as that of an action.
+pub fn answer_schema(fields: &[Field]) -> Json {
+    let properties: Map<String, Json> =
+        fields.iter().map(|field| (field.name.into(), answered(field).into())).collect();
+    let required: Vec<&str> = fields.iter().map(|field| field.name).collect();
+    json!({"type": "object", "properties": properties, "required": required})
+}
+
+/// The schema of a body with these fields, of which required ones may be missing in a PATCH.
+pub fn body_schema<'a>(fields: impl IntoIterator<Item = &'a Field>, requires: bool) -> Json {
+    let mut required: Vec<&str> = vec![];
+    let mut properties = Map::new();
+    for field in fields.into_iter().filter(|field| field.writable) {
+        if field.required && requires {
+            required.push(field.name);
+        }
+        properties.insert(field.name.into(), sent(field).into());
+    }
+    let mut schema = json!({"type": "object", "properties": properties});
+    if !required.is_empty() {
+        set(&mut schema, "required", required.into());
+    }
+    schema
+}
+
+/// The query parameters for these fields.
+pub fn query_parameters(fields: &[Field]) -> Vec<Json> {
+    let parameter = |field: &Field| {
+        let schema = of_kind(field.kind, false);
+        json!({
+            "name": field.name, "in": "query", "required": field.required, "schema": schema, "description": field.help,
+        })
+    };
+    fields.iter().map(parameter).collect()
 }
 
 /// The schema of a page of a list.
@@ -235,8 +254,10 @@ fn related(resource: &'static Resource) -> Json {
     for sublist in resource.sublists.iter().filter(|sublist| sublist.linked) {
         properties.insert(sublist.name.into(), link(sublist.title));
     }
-    for name in resource.unimplemented {
-        properties.insert((*name).into(), link("Not implemented yet: 501."));
+    for action in resource.actions {
+        let Some(key) = action.link else { continue };
+        let is_implemented = action.handling != ActionHandling::Unimplemented;
+        properties.insert(key.into(), link(if is_implemented { action.title } else { "Not implemented yet: 501." }));
     }
     let others = json!({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]});
     json!({
@@ -262,10 +283,13 @@ fn summaries(resource: &'static Resource) -> Json {
         properties.insert(field.name.into(), summary_of(target));
     }
     if resource.capabilities {
+        let others = resource.capability_rules().flat_map(|(keys, _)| keys);
+        let keys = ["edit", "delete"].iter().chain(others);
+        let keys: Map<String, Json> = keys.map(|key| ((*key).into(), json!({"type": "boolean"}))).collect();
         let may = json!({
             "type": "object",
             "description": "What the caller may do with this object.",
-            "properties": {"edit": {"type": "boolean"}, "delete": {"type": "boolean"}},
+            "properties": keys,
         });
         properties.insert("user_capabilities".into(), may);
     }

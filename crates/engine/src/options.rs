@@ -179,32 +179,37 @@ fn writable(resource: &'static Resource, creating: bool) -> Map<String, Json> {
     let mut fields = Map::new();
     // As in AWX, a field that responses do not contain is described for POST only.
     let described = |field: &&Field| field.shown || field.create_only || field.kind.is_secret();
-    let written = |field: &&Field| field.writable && (creating || !field.create_only);
-    for field in resource.fields.iter().filter(described).filter(written) {
-        let mut words = shape(field);
-        words.insert("required".into(), field.required.into());
-        if let Some(max) = field.max {
-            words.insert("max_length".into(), max.into());
-        }
-        if let Some(default) = field.default {
-            words.insert("default".into(), default_json(default));
-        }
-        if let Some(example) = field.example {
-            words.insert("default".into(), serde_json::from_str(example).unwrap_or_default());
-        }
-        if let Some(items) = field.items {
-            let child = json!({"type": items, "required": true, "hidden": false, "read_only": false});
-            words.insert("child".into(), child);
-        }
-        if let Some(offered) = field.offered {
-            words.insert("choices".into(), choices(offered));
-        }
-        if !field.shown && !field.kind.is_secret() {
-            words.insert("write_only".into(), true.into());
-        }
-        fields.insert(field.name.into(), words.into());
+    let is_written = |field: &&Field| field.writable && (creating || !field.create_only);
+    for field in resource.fields.iter().filter(described).filter(is_written) {
+        fields.insert(field.name.into(), written(field).into());
     }
     fields
+}
+
+/// The description of a field in a body.
+pub(crate) fn written(field: &Field) -> Map<String, Json> {
+    let mut words = shape(field);
+    words.insert("required".into(), field.required.into());
+    if let Some(max) = field.max {
+        words.insert("max_length".into(), max.into());
+    }
+    if let Some(default) = field.default {
+        words.insert("default".into(), default_json(default));
+    }
+    if let Some(example) = field.example {
+        words.insert("default".into(), serde_json::from_str(example).unwrap_or_default());
+    }
+    if let Some(items) = field.items {
+        let child = json!({"type": items, "required": true, "hidden": false, "read_only": false});
+        words.insert("child".into(), child);
+    }
+    if let Some(offered) = field.offered {
+        words.insert("choices".into(), choices(offered));
+    }
+    if !field.shown && !field.kind.is_secret() {
+        words.insert("write_only".into(), true.into());
+    }
+    words
 }
 
 fn choices(words: &[(&str, &str)]) -> Json {
@@ -212,7 +217,7 @@ fn choices(words: &[(&str, &str)]) -> Json {
 }
 
 /// The description of a field that is the same for every action.
-fn shape(field: &Field) -> Map<String, Json> {
+pub(crate) fn shape(field: &Field) -> Map<String, Json> {
     let mut words = Map::new();
     words.insert("type".into(), field.type_name.unwrap_or(field.kind.type_name()).into());
     words.insert("help_text".into(), field.help.into());

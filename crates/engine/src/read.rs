@@ -1,7 +1,7 @@
 //! Reads of single objects, with the access rules.
 
 use hostler_database::{Database, Error as DatabaseError, Row, Transaction, Type};
-use hostler_schema::{Actor, Post, Resource, Sublist, column};
+use hostler_schema::{Actor, Post, Resource, Rule, Sublist, column};
 use sea_query::{Alias, Condition, ExprTrait, Query, SelectStatement};
 use serde_json::{Map, Value as Json};
 
@@ -139,37 +139,48 @@ pub async fn find_id(
     resource: &'static Resource,
     target: &ObjectKey,
 ) -> Result<i64, Error> {
+    find_with_rules(engine, actor, resource, target, vec![]).await.map(|(id, _)| id)
+}
+
+/// The id of an object that the actor may see, and whether it matches each of these rules over the table [`ROW`], in
+/// one statement.
+pub(crate) async fn find_with_rules(
+    engine: &Engine,
+    actor: &Actor,
+    resource: &'static Resource,
+    target: &ObjectKey,
+    rules: Vec<Rule>,
+) -> Result<(i64, Vec<bool>), Error> {
     let may_see = visible(resource, actor).expression();
     let open = match target {
         ObjectKey::Id(_) => vec![],
         ObjectKey::Name(name) => named_url::open_links(resource, name),
     };
     let links_nowhere = open.iter().fold(Condition::all(), |all, link| all.add(column(ROW, link.column).is_null()));
-    let mut query = Query::select()
+    let mut types = vec![Type::Integer, Type::Boolean, Type::Boolean];
+    types.extend(rules.iter().map(|_| Type::Boolean));
+    let query = Query::select()
         .expr(column(ROW, "id"))
         .expr(may_see)
+        .expr(if open.is_empty() { Rule::All.expression() } else { links_nowhere.into() })
+        .exprs(rules.into_iter().map(Rule::expression))
         .from_as(Alias::new(resource.table), Alias::new(ROW))
         .cond_where(target.condition(resource)?)
         .to_owned();
-    let mut types = vec![Type::Integer, Type::Boolean];
-    if !open.is_empty() {
-        query.expr(links_nowhere);
-        types.push(Type::Boolean);
-    }
     let rows = engine.read_with_rules(actor, query, &types).await?;
-    match target {
+    let row = match target {
         ObjectKey::Id(_) => match rows.first() {
-            None => Err(Error::NotFound(Some(resource.label))),
-            Some(row) if row.boolean(1) => row.integer(0).ok_or_else(Error::forbidden),
-            Some(_) => Err(Error::forbidden()),
+            None => return Err(Error::NotFound(Some(resource.label))),
+            Some(row) if row.boolean(1) => row,
+            Some(_) => return Err(Error::forbidden()),
         },
         ObjectKey::Name(_) => {
             let visible = rows.iter().filter(|row| row.boolean(1)).collect();
-            named_url::preferred(visible, |row: &&Row| open.is_empty() || row.boolean(2))
-                .and_then(|row| row.integer(0))
-                .ok_or(Error::NotFound(Some(resource.label)))
+            named_url::preferred(visible, |row: &&Row| row.boolean(2)).ok_or(Error::NotFound(Some(resource.label)))?
         }
-    }
+    };
+    let id = row.integer(0).ok_or_else(|| Error::Internal(format!("a row of {} has no id", resource.table)))?;
+    Ok((id, (3..types.len()).map(|position| row.boolean(position)).collect()))
 }
 
 impl Engine {

@@ -34,9 +34,6 @@ pub(crate) fn render(loaded: &LoadedObject, view: RenderContext<'_>) -> Map<Stri
             json.insert(field.name.into(), if matches!(field.kind, FieldKind::Inputs) { masked(shown) } else { shown });
         }
     }
-    if let (true, Some(Json::Object(links))) = (resource.copyable, json.get_mut("related")) {
-        links.insert("copy".into(), format!("{}copy/", resource.url(record.id)).into());
-    }
     json
 }
 
@@ -52,7 +49,7 @@ fn masked(mut inputs: Json) -> Json {
 
 fn related(loaded: &LoadedObject, view: RenderContext<'_>) -> Map<String, Json> {
     let resource = loaded.record.resource;
-    let mut links = Map::with_capacity(resource.sublists.len() + resource.unimplemented.len() + 4);
+    let mut links = Map::with_capacity(resource.sublists.len() + resource.actions.len() + 4);
     if view.detail
         && let Some(url) = named_url::of(loaded)
     {
@@ -66,9 +63,10 @@ fn related(loaded: &LoadedObject, view: RenderContext<'_>) -> Map<String, Json> 
         }
     }
     let url = resource.url(loaded.record.id);
-    let below = resource.sublists.iter().filter(|sublist| sublist.linked).map(|sublist| sublist.name);
-    for name in below.chain(resource.unimplemented.iter().copied()) {
-        links.insert(name.into(), [&url, name, "/"].concat().into());
+    let lists = resource.sublists.iter().filter(|sublist| sublist.linked).map(|sublist| (sublist.name, sublist.name));
+    let actions = resource.actions.iter().filter_map(|action| Some((action.link?, action.path)));
+    for (key, path) in lists.chain(actions) {
+        links.insert(key.into(), [&url, path, "/"].concat().into());
     }
     links
 }
@@ -86,8 +84,13 @@ fn summaries(loaded: &LoadedObject, view: RenderContext<'_>) -> Map<String, Json
     }
     if resource.capabilities {
         let can_write = view.actor.can_write;
-        let capabilities = json!({"edit": can_write && loaded.changeable, "delete": can_write && loaded.deletable});
-        summaries.insert("user_capabilities".into(), capabilities);
+        let mut capabilities = Map::new();
+        capabilities.insert("edit".into(), (can_write && loaded.changeable).into());
+        capabilities.insert("delete".into(), (can_write && loaded.deletable).into());
+        for ((keys, _), allowed) in resource.capability_rules().zip(&loaded.capabilities) {
+            capabilities.extend(keys.iter().map(|key| ((*key).to_owned(), (can_write && *allowed).into())));
+        }
+        summaries.insert("user_capabilities".into(), capabilities.into());
     }
     summaries
 }

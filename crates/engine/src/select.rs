@@ -29,6 +29,8 @@ pub struct LoadedObject {
     pub changeable: bool,
     /// Whether the actor may delete it.
     pub deletable: bool,
+    /// Whether the actor has each of the other capabilities, in the order of the description.
+    pub capabilities: Vec<bool>,
 }
 
 impl LoadedObject {
@@ -156,6 +158,9 @@ impl Selection {
         }
         rules.push(resource.access.rows(actor, Action::Change, ROW));
         rules.push(resource.access.rows(actor, Action::Delete, ROW));
+        rules.extend(
+            resource.capability_rules().map(|(_, permit)| permit.map_or(Rule::All, |permit| permit(actor, ROW))),
+        );
         for rule in rules {
             query.expr(rule.expression());
             types.push(Type::Boolean);
@@ -191,7 +196,9 @@ impl RowDecoder {
         }
         let mut allowed = || matches!(next(), Value::Boolean(true));
         let visible = !self.with_visible || allowed();
-        LoadedObject { record, version, ansible_id, summaries, visible, changeable: allowed(), deletable: allowed() }
+        let (changeable, deletable) = (allowed(), allowed());
+        let capabilities = self.resource.capability_rules().map(|_| allowed()).collect();
+        LoadedObject { record, version, ansible_id, summaries, visible, changeable, deletable, capabilities }
     }
 }
 

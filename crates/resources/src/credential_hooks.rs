@@ -1,24 +1,22 @@
-//! Hooks of credentials: owners, checks of inputs, grants and copies.
+//! Hooks of credentials: owners, checks of inputs, and grants.
 
 use async_trait::async_trait;
-use hostler_access::{has_role, has_role_or_permission, implying_roles, objects_with_permission, objects_with_role_of};
+use hostler_access::{implying_roles, objects_with_role_of};
 use hostler_database::{Transaction, Type, Value};
 use hostler_engine::{
-    CreatedObject, Edit, Engine, Error, Grantee, Hooks, Record, RenderContext, ResponseObject, SystemWrite,
-    grant_in_transaction,
+    ActionHandler, Edit, Engine, Error, Grantee, Hooks, RenderContext, ResponseObject, grant_in_transaction,
 };
-use hostler_schema::{Action, Actor, Rule, column};
+use hostler_schema::{Actor, column};
 use sea_query::{Alias, Expr, ExprTrait, Query};
-use serde_json::{Map, Value as Json, json};
 
+use crate::credential_copy::Copying;
 use crate::credential_inputs::{self, TypeDefinition};
+use crate::credential_lookup_test::{LOOKUP_TEST, LookupTest};
 use crate::credential_owners::add_owners;
-use crate::credentials::{
-    CLOUD, DESCRIPTION, INPUTS, KIND, KUBERNETES, NAME, ORGANIZATION_LINK, OWNING_TEAM, OWNING_USER, TYPE,
-};
+use crate::credentials::{CLOUD, INPUTS, KIND, KUBERNETES, ORGANIZATION_LINK, OWNING_TEAM, OWNING_USER, TYPE};
 use crate::{
     CREDENTIAL, CREDENTIAL_INPUT_SOURCE, EXECUTION_ENVIRONMENT, INSTANCE_GROUP, ORGANIZATION, PROJECT, TEAM, USER,
-    credential_input_sources, encrypted_inputs,
+    encrypted_inputs,
 };
 
 /// Checks and encrypts inputs, and grants the roles of a new credential's owner.
@@ -104,24 +102,6 @@ impl Hooks for CredentialHooks {
     }
 
     async fn enrich(&self, engine: &Engine, view: RenderContext<'_>, page: &mut [ResponseObject]) -> Result<(), Error> {
-        let query = Query::select()
-            .expr(column("usable", "id"))
-            .expr(has_role_or_permission(&CREDENTIAL, "use_role", "use", view.actor, "usable").expression())
-            .expr(self.can_copy(view.actor, "usable").expression())
-            .from_as(Alias::new(CREDENTIAL.table), Alias::new("usable"))
-            .and_where(column("usable", "id").is_in(page.iter().map(|shown| shown.loaded.record.id)))
-            .to_owned();
-        let rows = engine.read_with_rules(view.actor, query, &[Type::Integer, Type::Boolean, Type::Boolean]).await?;
-        for shown in page.iter_mut() {
-            let id = Some(shown.loaded.record.id);
-            let can_write = view.actor.can_write;
-            let can = |index: usize| rows.iter().any(|row| row.integer(0) == id && row.boolean(index));
-            let capabilities = json!({
-                "edit": can_write && shown.loaded.changeable, "delete": can_write && shown.loaded.deletable,
-                "copy": can_write && can(2), "use": can(1),
-            });
-            shown.add_summary("user_capabilities", capabilities);
-        }
         add_owners(engine, view.actor, page).await
     }
 
@@ -149,55 +129,12 @@ impl Hooks for CredentialHooks {
         }
     }
 
-    /// Copying needs permission to change the credential and to add credentials to its organization.
-    fn can_copy(&self, actor: &Actor, row: &str) -> Rule {
-        let organizations = has_role(&ORGANIZATION, "credential_admin_role", actor, "target");
-        let addable = match organizations {
-            // The change rule of a superuser: everything but managed credentials.
-            Rule::All => return CREDENTIAL.access.rows(actor, Action::Change, row),
-            by_role => by_role.or(Rule::When(
-                column("target", "id")
-                    .in_subquery(objects_with_permission(ORGANIZATION.name, &CREDENTIAL.permission("add"))),
-            )),
-        };
-        let targets = Query::select()
-            .expr(column("target", "id"))
-            .from_as(Alias::new(ORGANIZATION.table), Alias::new("target"))
-            .cond_where(addable.condition())
-            .to_owned();
-        CREDENTIAL
-            .access
-            .rows(actor, Action::Change, row)
-            .and(Rule::When(column(row, ORGANIZATION_LINK.column).in_subquery(targets)))
-    }
-
-    async fn copy(
-        &self,
-        engine: &Engine,
-        actor: &Actor,
-        original: &Record,
-        name: &Json,
-    ) -> Result<CreatedObject, Error> {
-        let mut body = Map::new();
-        body.insert(NAME.name.into(), name.clone());
-        body.insert(DESCRIPTION.name.into(), original.text(&DESCRIPTION).into());
-        body.insert(TYPE.name.into(), original.integer(&TYPE).into());
-        match original.integer(&ORGANIZATION_LINK) {
-            Some(organization) => body.insert(ORGANIZATION_LINK.name.into(), organization.into()),
-            None => body.insert(OWNING_USER.name.into(), actor.id.into()),
-        };
-        body.insert(INPUTS.name.into(), encrypted_inputs::decrypted(engine, original, &INPUTS)?.into());
-        engine.create_as_system(actor, &CREDENTIAL, &body, &CopyInputSources(original.id)).await
-    }
-}
-
-/// Copies the input sources of the credential with this id to its copy.
-struct CopyInputSources(i64);
-
-#[async_trait]
-impl SystemWrite for CopyInputSources {
-    async fn consume(&self, engine: &Engine, tx: &mut Transaction, actor: &Actor, id: i64) -> Result<(), Error> {
-        credential_input_sources::copy(engine, tx, actor, self.0, id).await
+    fn action_handler(&self, path: &str) -> Option<&'static dyn ActionHandler> {
+        match path {
+            "copy" => Some(&Copying),
+            LOOKUP_TEST => Some(&LookupTest),
+            _ => None,
+        }
     }
 }
 

@@ -1,46 +1,63 @@
 //! `credentials/N/test/` and `credential_types/N/test/`: checks the inputs and metadata
 //! of a lookup. The lookup itself is not implemented.
 
+use async_trait::async_trait;
 use hostler_credential_types::InputErrors;
 use hostler_database::{Type, Value};
-use hostler_engine::{ENCRYPTED, Engine, Error, Record};
-use hostler_schema::{Actor, Resource, Rule, column};
+use hostler_engine::{ActionHandler, ActionInput, ActionRequest, ActionResponse, ENCRYPTED, Engine, Error, Record};
+use hostler_schema::{ActionAnswer, ActionMethod, Field, HttpMethod, Permit, Resource, ResourceAction, column, fields};
 use sea_query::{Alias, ExprTrait, Query};
-use serde_json::{Map, Value as Json};
+use serde_json::{Map, Value as Json, json};
 
-use crate::credential_access::can_use;
 use crate::credential_inputs::TypeDefinition;
 use crate::credentials::INPUTS;
 use crate::encrypted_inputs::decrypted;
 use crate::{CREDENTIAL, CREDENTIAL_TYPE};
 
-/// Fails unless the actor may test lookups with this credential or credential type.
-///
-/// # Errors
-/// [`Error::Forbidden`].
-pub async fn require_lookup_permission(
-    engine: &Engine,
-    actor: &Actor,
-    resource: &Resource,
-    id: i64,
-) -> Result<(), Error> {
-    let rule = if resource.name == CREDENTIAL.name { can_use(actor, id) } else { Rule::from_bool(actor.is_superuser) };
-    engine.require(actor, rule).await
+/// The path of the action.
+pub const LOOKUP_TEST: &str = "test";
+
+const SENT_INPUTS: Field = fields::json("inputs")
+    .label("Inputs")
+    .not_filterable()
+    .help("Inputs of the external system, as an object. They replace those of the credential one by one.");
+const METADATA: Field =
+    fields::json("metadata").label("Metadata").not_filterable().help("What to look up, as an object.");
+
+/// `test/`, for these credentials or credential types.
+pub const fn lookup_test(title: &'static str, permit: Permit) -> ResourceAction {
+    ResourceAction::new(LOOKUP_TEST, title)
+        .describe("Tests a lookup in an external system with these inputs and metadata.")
+        .get(ActionMethod::new("whether you may test a lookup", ActionAnswer::Fields(&[])).permit(permit))
+        .post(
+            ActionMethod::new("test a lookup", ActionAnswer::Accepted(&[]))
+                .permit(permit)
+                .input(&[SENT_INPUTS, METADATA]),
+        )
+        .unlinked()
 }
 
-/// Checks a test of a lookup and returns the reason why it fails. The `inputs` of the
-/// body replace those of the credential one by one.
-///
-/// # Errors
-/// [`Error::Forbidden`], vault and database errors.
-pub async fn test_lookup(
+/// Tests a lookup with a credential or a credential type.
+pub struct LookupTest;
+
+#[async_trait]
+impl ActionHandler for LookupTest {
+    async fn act(&self, engine: &Engine, request: ActionRequest<'_>) -> Result<ActionResponse, Error> {
+        if request.method == HttpMethod::Get {
+            return Ok(ActionResponse::Fields(json!({})));
+        }
+        let reason = reason_of_failure(engine, request.resource, request.id, &request.input).await?;
+        Ok(ActionResponse::Rejected(json!({ SENT_INPUTS.name: reason })))
+    }
+}
+
+/// Why the test of a lookup fails.
+async fn reason_of_failure(
     engine: &Engine,
-    actor: &Actor,
     resource: &Resource,
     id: i64,
-    body: &Map<String, Json>,
+    input: &ActionInput,
 ) -> Result<String, Error> {
-    require_lookup_permission(engine, actor, resource, id).await?;
     let mut tx = engine.database.begin().await?;
     let (definition, mut inputs) = if resource.name == CREDENTIAL_TYPE.name {
         (TypeDefinition::load(&mut tx, id).await?, Map::new())
@@ -51,11 +68,11 @@ pub async fn test_lookup(
     if !definition.is_external() {
         return Ok(format!("{} does not look up values: only external types do.", definition.name));
     }
-    let sent = match object(body, "inputs") {
+    let sent = match object(input, &SENT_INPUTS) {
         Ok(sent) => sent,
         Err(message) => return Ok(message),
     };
-    let metadata = match object(body, "metadata") {
+    let metadata = match object(input, &METADATA) {
         Ok(metadata) => metadata,
         Err(message) => return Ok(message),
     };
@@ -101,11 +118,11 @@ async fn stored_inputs(
     decrypted(engine, &record, &INPUTS)
 }
 
-fn object(body: &Map<String, Json>, key: &str) -> Result<Map<String, Json>, String> {
-    match body.get(key) {
+fn object(input: &ActionInput, field: &Field) -> Result<Map<String, Json>, String> {
+    match input.json(field) {
         None | Some(Json::Null) => Ok(Map::new()),
         Some(Json::Object(object)) => Ok(object.clone()),
-        Some(_) => Err(format!("{key} must be an object")),
+        Some(_) => Err(format!("{} must be an object", field.name)),
     }
 }
 

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use hostler_credential_types::managed::MANAGED_TYPES;
 use hostler_credential_types::{InputSchema, check_injectors, check_inputs};
 use hostler_database::{Database, Transaction, Type, Value};
-use hostler_engine::{Edit, Engine, Error, Hooks, Record};
+use hostler_engine::{ActionHandler, Edit, Engine, Error, Hooks, Record};
 use hostler_schema::{
     Access, Action, Actor, DefaultValue, Draft, Field, Join, NaturalKeyPart, Post, Resource, Rule, Sublist,
     UniqueConstraint, column, fields,
@@ -15,6 +15,7 @@ use serde_json::Value as Json;
 
 use crate::CREDENTIAL;
 use crate::common::{CREATED, CREATED_BY, MODIFIED, MODIFIED_BY, activity_stream};
+use crate::credential_lookup_test::{LOOKUP_TEST, LookupTest, lookup_test};
 
 const KINDS: &[(&str, &str)] = &[
     ("ssh", "Machine"),
@@ -78,6 +79,7 @@ pub static CREDENTIAL_TYPE: Resource = Resource {
         .post(Post::Create("credential_type")),
         activity_stream("credential_type", "Credential Type Activity Stream List"),
     ],
+    actions: &[lookup_test("Credential Type Test", |actor, _| Rule::from_bool(actor.is_superuser))],
     natural_key: &[NaturalKeyPart::Field("name"), NaturalKeyPart::Field("kind")],
     unique: &[UniqueConstraint {
         fields: &["name", "kind"],
@@ -127,6 +129,10 @@ pub struct CredentialTypeHooks;
 
 #[async_trait]
 impl Hooks for CredentialTypeHooks {
+    fn action_handler(&self, path: &str) -> Option<&'static dyn ActionHandler> {
+        (path == LOOKUP_TEST).then_some(&LookupTest)
+    }
+
     fn authorize(&self, edit: &Edit<'_>) -> Result<(), Error> {
         reject_managed(edit.old.as_ref(), "Modifications not allowed for managed credential types")
     }

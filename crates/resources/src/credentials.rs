@@ -1,12 +1,14 @@
 //! Credentials: passwords, keys and tokens that jobs use.
 
 use hostler_schema::{
-    DefaultValue, Field, ImpliedBy, Join, NaturalKeyPart, ObjectRole, OnDelete, Post, Resource, Singleton, Sublist,
-    UniqueConstraint, fields,
+    Capability, DefaultValue, Field, ImpliedBy, Join, NaturalKeyPart, ObjectRole, OnDelete, Post, Resource,
+    ResourceAction, Singleton, Sublist, UniqueConstraint, fields,
 };
 
 use crate::common::{CREATED, CREATED_BY, MODIFIED, MODIFIED_BY, activity_stream, roles_of, users_with_role};
-use crate::credential_access::CredentialAccess;
+use crate::credential_access::{CredentialAccess, usable_credentials};
+use crate::credential_copy::can_copy;
+use crate::credential_lookup_test::lookup_test;
 use crate::credential_owners::owner_teams;
 use crate::{CREDENTIAL_INPUT_SOURCE, CREDENTIAL_TYPE, ORGANIZATION, ROLE, TEAM, USER, access_paths};
 
@@ -170,6 +172,11 @@ pub static CREDENTIAL: Resource = Resource {
         "workflowjobtemplates",
     ],
     sublists: SUBLISTS,
+    actions: &[
+        ResourceAction::copy("Credential Copy", || &CREDENTIAL, can_copy),
+        lookup_test("Credential Test", usable_credentials),
+    ],
+    other_capabilities: &[Capability { name: "use", permit: usable_credentials }],
     summarized_as: &["name", "description", "kind", "cloud", "kubernetes", "credential_type_id"],
     natural_key: &[
         NaturalKeyPart::Field("name"),
@@ -183,7 +190,6 @@ pub static CREDENTIAL: Resource = Resource {
     }],
     roles: ROLES,
     role_resource: Some(|| &crate::ROLE),
-    copyable: true,
     ..Resource::new(
         "credential",
         "credentials",

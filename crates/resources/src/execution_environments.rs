@@ -5,13 +5,13 @@ use hostler_access::{
     can_create_in_organization, has_organization_role_or_permission, has_role, objects_with_permission,
 };
 use hostler_database::{Transaction, Type};
-use hostler_engine::{CreatedObject, Edit, Engine, Error, Grantee, Hooks, Record, RenderContext, ResponseObject};
+use hostler_engine::{ActionHandler, ActionRequest, ActionResponse, Edit, Engine, Error, Grantee, Hooks};
 use hostler_schema::{
-    Access, Action, Actor, DefaultValue, Draft, Field, Join, NaturalKeyPart, OnDelete, Post, Resource, Rule, Sublist,
-    UniqueConstraint, column, fields,
+    Access, Action, Actor, COPY_NAME, DefaultValue, Draft, Field, Join, NaturalKeyPart, OnDelete, Post, Resource,
+    ResourceAction, Rule, Sublist, UniqueConstraint, column, fields,
 };
 use sea_query::{Alias, Expr, ExprTrait, Query, SelectStatement};
-use serde_json::{Map, Value as Json, json};
+use serde_json::Map;
 
 use crate::common::{CREATED, CREATED_BY, MODIFIED, MODIFIED_BY, activity_stream, in_audited_organization, rows_of};
 use crate::container_images::is_image_name;
@@ -94,6 +94,7 @@ pub static EXECUTION_ENVIRONMENT: Resource = Resource {
             Join::Reverse("execution_environment_id"),
         ),
     ],
+    actions: &[ResourceAction::copy("Execution Environment Copy", || &EXECUTION_ENVIRONMENT, can_copy)],
     summarized_as: &["name", "description", "image"],
     natural_key: &[NaturalKeyPart::Field("name")],
     unique: &[UniqueConstraint {
@@ -103,7 +104,6 @@ pub static EXECUTION_ENVIRONMENT: Resource = Resource {
     }],
     // Role definitions only.
     role_resource: Some(|| &crate::ROLE),
-    copyable: true,
     ..Resource::new(
         "execution_environment",
         "execution_environments",
@@ -257,49 +257,33 @@ impl Hooks for ExecutionEnvironmentHooks {
         if problems.is_empty() { Ok(()) } else { Err(Error::Invalid(problems)) }
     }
 
-    async fn enrich(&self, engine: &Engine, view: RenderContext<'_>, page: &mut [ResponseObject]) -> Result<(), Error> {
-        let query = Query::select()
-            .expr(column("copied", "id"))
-            .from_as(Alias::new(EXECUTION_ENVIRONMENT.table), Alias::new("copied"))
-            .and_where(column("copied", "id").is_in(page.iter().map(|shown| shown.loaded.record.id)))
-            .cond_where(self.can_copy(view.actor, "copied").condition())
-            .to_owned();
-        let copyable = engine.read_with_rules(view.actor, query, &[Type::Integer]).await?;
-        for shown in page {
-            let id = Some(shown.loaded.record.id);
-            let can_write = view.actor.can_write;
-            let capabilities = json!({
-                "edit": can_write && shown.loaded.changeable,
-                "delete": can_write && shown.loaded.deletable,
-                "copy": can_write && copyable.iter().any(|row| row.integer(0) == id),
-            });
-            shown.add_summary("user_capabilities", capabilities);
-        }
-        Ok(())
+    fn action_handler(&self, path: &str) -> Option<&'static dyn ActionHandler> {
+        (path == "copy").then_some(&Copying)
     }
+}
 
-    /// Copying needs permission to create execution environments in the same organization.
-    fn can_copy(&self, actor: &Actor, row: &str) -> Rule {
-        match has_role(&ORGANIZATION, ADMIN, actor, "target") {
-            Rule::All => Rule::All,
-            by_role => {
-                let permission = EXECUTION_ENVIRONMENT.permission("add");
-                let addable = objects_with_permission(ORGANIZATION.name, &permission);
-                in_organizations(row, by_role.ids(ORGANIZATION.table, "target")).or(in_organizations(row, addable))
-            }
+/// Copying needs permission to create execution environments in the same organization.
+fn can_copy(actor: &Actor, row: &str) -> Rule {
+    match has_role(&ORGANIZATION, ADMIN, actor, "target") {
+        Rule::All => Rule::All,
+        by_role => {
+            let permission = EXECUTION_ENVIRONMENT.permission("add");
+            let addable = objects_with_permission(ORGANIZATION.name, &permission);
+            in_organizations(row, by_role.ids(ORGANIZATION.table, "target")).or(in_organizations(row, addable))
         }
     }
+}
 
+/// Copies an execution environment.
+struct Copying;
+
+#[async_trait]
+impl ActionHandler for Copying {
     /// The copy has the credential only if the actor may use it.
-    async fn copy(
-        &self,
-        engine: &Engine,
-        actor: &Actor,
-        original: &Record,
-        name: &Json,
-    ) -> Result<CreatedObject, Error> {
+    async fn act(&self, engine: &Engine, request: ActionRequest<'_>) -> Result<ActionResponse, Error> {
+        let (actor, original) = (request.actor, engine.original(&request).await?);
         let mut body = Map::new();
-        body.insert(NAME.name.into(), name.clone());
+        body.insert(NAME.name.into(), request.input.text(&COPY_NAME).into());
         for field in [&DESCRIPTION, &IMAGE, &PULL] {
             body.insert(field.name.into(), original.text(field).into());
         }
@@ -313,7 +297,7 @@ impl Hooks for ExecutionEnvironmentHooks {
                 Err(failure) => return Err(failure),
             }
         }
-        engine.create(actor, &EXECUTION_ENVIRONMENT, &body, None).await
+        engine.create(actor, &EXECUTION_ENVIRONMENT, &body, None).await.map(ActionResponse::NewObject)
     }
 }
 

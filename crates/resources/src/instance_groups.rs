@@ -6,7 +6,7 @@ use hostler_database::{Transaction, Value};
 use hostler_engine::{Edit, Engine, Error, Hooks, RenderContext, ResponseObject};
 use hostler_schema::{
     Access, Action, Actor, Association, DefaultValue, Draft, Field, ImpliedBy, Join, NaturalKeyPart, ObjectRole, Post,
-    Resource, Rule, Singleton, Sublist, UniqueConstraint, column, fields,
+    Resource, ResourceAction, Rule, Singleton, Sublist, UniqueConstraint, column, fields,
 };
 use sea_query::{Alias, Asterisk, Expr, ExprTrait, Func, Query};
 use serde_json::Value as Json;
@@ -148,7 +148,7 @@ pub static INSTANCE_GROUP: Resource = Resource {
             Join::Condition(|id, other| roles_of("instance_group", id, other)),
         ),
     ],
-    unimplemented: &["jobs"],
+    actions: &[ResourceAction::unimplemented("jobs")],
     summarized_as: &["name", "is_container_group"],
     search: &["name"],
     natural_key: &[NaturalKeyPart::Field("name")],

@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use hostler_database::{Transaction, Value};
 use hostler_engine::{Edit, Engine, Error, Hooks, RenderContext, ResponseObject};
 use hostler_schema::{
-    Access, Action, Actor, Association, DefaultValue, Draft, Field, Join, NaturalKeyPart, Post, Resource, Rule,
-    Sublist, UniqueConstraint, column, fields,
+    Access, Action, Actor, Association, DefaultValue, Draft, Field, Join, NaturalKeyPart, Post, Resource,
+    ResourceAction, Rule, Sublist, UniqueConstraint, column, fields,
 };
 use sea_query::{Alias, ExprTrait, Query};
 use serde_json::{Value as Json, json};
@@ -143,7 +143,11 @@ pub static INSTANCE: Resource = Resource {
                 .permit_removal()
                 .or_create(),
         ))],
-    unimplemented: &["receptor_addresses", "jobs", "peers"],
+    actions: &[
+        ResourceAction::unimplemented("receptor_addresses"),
+        ResourceAction::unimplemented("jobs"),
+        ResourceAction::unimplemented("peers"),
+    ],
     summarized_as: &["hostname"],
     search: &["hostname"],
     natural_key: &[NaturalKeyPart::Field("hostname")],

@@ -4,9 +4,12 @@
 use async_trait::async_trait;
 use hostler_access::{can_create_in_organization, has_organization_role_or_permission};
 use hostler_database::{Transaction, Value};
-use hostler_engine::{CreatedObject, Edit, Engine, Error, Hooks, Record, RenderContext, ResponseObject};
+use hostler_engine::{
+    ActionHandler, ActionRequest, ActionResponse, Edit, Engine, Error, Hooks, RenderContext, ResponseObject,
+};
 use hostler_schema::{
-    Access, Action, Actor, DefaultValue, Draft, Field, NaturalKeyPart, Resource, Rule, UniqueConstraint, fields,
+    Access, Action, ActionAnswer, ActionMethod, Actor, COPY_NAME, DefaultValue, Draft, Field, NaturalKeyPart, Resource,
+    ResourceAction, Rule, UniqueConstraint, fields,
 };
 use serde_json::{Map, Value as Json, json};
 
@@ -61,7 +64,14 @@ pub static NOTIFICATION_TEMPLATE: Resource = Resource {
     description: "How and where notifications about jobs are sent. Notification admins of the organization manage them. \
                   Hostler does not send notifications yet.",
     unimplemented_relations: &["notifications", "workflowjobtemplate_notification_templates_for_approvals"],
-    unimplemented: &[TEST, "notifications"],
+    actions: &[
+        ResourceAction::new("test", "Notification Template Test")
+            .post(ActionMethod::new("send a test notification", ActionAnswer::Accepted(&[])).permit(changeable))
+            .types(&[])
+            .not_implemented(),
+        ResourceAction::unimplemented("notifications"),
+        ResourceAction::copy("Notification Template Copy", || &NOTIFICATION_TEMPLATE, changeable),
+    ],
     natural_key: &[NaturalKeyPart::Field("name"), NaturalKeyPart::Link("organization")],
     unique: &[UniqueConstraint {
         fields: &["organization", "name"],
@@ -70,7 +80,6 @@ pub static NOTIFICATION_TEMPLATE: Resource = Resource {
     }],
     // Role definitions only.
     role_resource: Some(|| &crate::ROLE),
-    copyable: true,
     ..Resource::new(
         "notification_template",
         "notification_templates",
@@ -91,9 +100,6 @@ pub static NOTIFICATION_TEMPLATE: Resource = Resource {
         &NotificationTemplateAccess,
     )
 };
-
-/// The action that sends a test notification.
-const TEST: &str = "test";
 
 struct NotificationTemplateAccess;
 
@@ -153,49 +159,44 @@ impl Hooks for NotificationTemplateHooks {
     async fn enrich(
         &self,
         _engine: &Engine,
-        view: RenderContext<'_>,
+        _view: RenderContext<'_>,
         page: &mut [ResponseObject],
     ) -> Result<(), Error> {
         for shown in page {
-            let can_change = view.actor.can_write && shown.loaded.changeable;
-            let can_delete = view.actor.can_write && shown.loaded.deletable;
-            shown.add_summary(
-                "user_capabilities",
-                json!({"edit": can_change, "delete": can_delete, "copy": can_change}),
-            );
             shown.add_summary("recent_notifications", json!([]));
         }
         Ok(())
     }
 
-    /// Users who may read the notifications of a template may not send any.
-    fn can_start(&self, actor: &Actor, action: &str, row: &str) -> Rule {
-        if action == TEST { NOTIFICATION_TEMPLATE.access.rows(actor, Action::Change, row) } else { Rule::All }
+    fn action_handler(&self, path: &str) -> Option<&'static dyn ActionHandler> {
+        (path == "copy").then_some(&Copying)
     }
+}
 
-    fn can_copy(&self, actor: &Actor, row: &str) -> Rule {
-        NOTIFICATION_TEMPLATE.access.rows(actor, Action::Change, row)
-    }
+/// The notification templates that the actor may change: only those may be copied, and sent in tests.
+fn changeable(actor: &Actor, row: &str) -> Rule {
+    NOTIFICATION_TEMPLATE.access.rows(actor, Action::Change, row)
+}
 
-    async fn copy(
-        &self,
-        engine: &Engine,
-        actor: &Actor,
-        original: &Record,
-        name: &Json,
-    ) -> Result<CreatedObject, Error> {
+/// Copies a notification template with its secrets.
+struct Copying;
+
+#[async_trait]
+impl ActionHandler for Copying {
+    async fn act(&self, engine: &Engine, request: ActionRequest<'_>) -> Result<ActionResponse, Error> {
+        let (actor, original) = (request.actor, engine.original(&request).await?);
         let mut body = Map::new();
-        body.insert(NAME.name.into(), name.clone());
+        body.insert(NAME.name.into(), request.input.text(&COPY_NAME).into());
         for field in [&DESCRIPTION, &TYPE] {
             body.insert(field.name.into(), original.text(field).into());
         }
         body.insert(ORGANIZATION_LINK.name.into(), original.integer(&ORGANIZATION_LINK).into());
-        let configuration = encrypted_inputs::decrypted(engine, original, &CONFIGURATION)?;
+        let configuration = encrypted_inputs::decrypted(engine, &original, &CONFIGURATION)?;
         body.insert(CONFIGURATION.name.into(), configuration.into());
         if let Value::Json(messages) = original.get(&MESSAGES) {
             body.insert(MESSAGES.name.into(), messages.clone());
         }
-        engine.create(actor, &NOTIFICATION_TEMPLATE, &body, None).await
+        engine.create(actor, &NOTIFICATION_TEMPLATE, &body, None).await.map(ActionResponse::NewObject)
     }
 }
 

@@ -6,7 +6,7 @@ use hostler_database::{Row, Transaction, Type};
 use hostler_engine::{Edit, Engine, Error, Hooks, RenderContext, ResponseObject};
 use hostler_schema::{
     Access, Action, Actor, Association, DefaultValue, Draft, Field, ImpliedBy, Join, NaturalKeyPart, ObjectRole, Post,
-    Relation, Resource, Rule, Singleton, Sublist, UniqueConstraint, column, fields,
+    Relation, Resource, ResourceAction, Rule, Singleton, Sublist, UniqueConstraint, column, fields,
 };
 use sea_query::{Alias, Asterisk, Expr, ExprTrait, Func, Query, UnionType};
 use serde_json::json;
@@ -205,7 +205,11 @@ pub static ORGANIZATION: Resource = Resource {
     relations: &[Relation::new("resource", || &IDENTITY, Join::SameRow)],
     unimplemented_relations: &["inventories", "unifiedjobs"],
     sublists: SUBLISTS,
-    unimplemented: &["inventories", "job_templates", "workflow_job_templates"],
+    actions: &[
+        ResourceAction::unimplemented("inventories"),
+        ResourceAction::unimplemented("job_templates"),
+        ResourceAction::unimplemented("workflow_job_templates"),
+    ],
     natural_key: &[NaturalKeyPart::Field("name")],
     unique: &[UniqueConstraint {
         fields: &["name"],

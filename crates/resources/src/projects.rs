@@ -5,11 +5,10 @@ use hostler_access::{can_create_in_organization, has_role_or_permission};
 use hostler_database::{Transaction, Type};
 use hostler_engine::{Edit, Engine, Error, Hooks, RenderContext, ResponseObject, summarize};
 use hostler_schema::{
-    Access, Action, Actor, DefaultValue, Draft, Field, ImpliedBy, Join, NaturalKeyPart, ObjectRole, Relation, Resource,
-    Rule, Singleton, Sublist, UniqueConstraint, column, fields,
+    Access, Action, ActionAnswer, ActionMethod, Actor, DefaultValue, Draft, Field, ImpliedBy, Join, NaturalKeyPart,
+    ObjectRole, Relation, Resource, ResourceAction, Rule, Singleton, Sublist, UniqueConstraint, column, fields,
 };
 use sea_query::{Alias, Expr, ExprTrait, Query};
-use serde_json::{Value as Json, json};
 
 use crate::common::{CREATED, CREATED_BY, MODIFIED, MODIFIED_BY, activity_stream, roles_of};
 use crate::credential_access::can_use;
@@ -209,8 +208,23 @@ const SUBLISTS: &[Sublist] = &[
     .visible_to_readers(),
 ];
 
-/// The path of AWX's list of inventory files, which `related` has under another name.
-const INVENTORY_FILES: (&str, &str) = ("inventory_files", "inventories");
+const CAN_UPDATE: Field =
+    fields::boolean("can_update").label("Can update").read_only().help("Whether you may update the project.");
+
+const ACTIONS: &[ResourceAction] = &[
+    ResourceAction::unimplemented("playbooks"),
+    ResourceAction::unimplemented("inventories").linked_as("inventory_files"),
+    ResourceAction::new("update", "Project Update")
+        .get(ActionMethod::permission(&CAN_UPDATE))
+        .post(ActionMethod::new("update", ActionAnswer::Accepted(&[])).permit(can_update))
+        .capabilities(&["start", "schedule"])
+        .not_implemented(),
+    ResourceAction::unimplemented("project_updates"),
+    ResourceAction::unimplemented("scm_inventory_sources"),
+    ResourceAction::unimplemented("schedules"),
+    ResourceAction::copy("Project Copy", || &PROJECT, |actor, row| PROJECT.access.rows(actor, Action::Change, row))
+        .not_implemented(),
+];
 
 /// Projects.
 pub static PROJECT: Resource = Resource {
@@ -236,15 +250,7 @@ pub static PROJECT: Resource = Resource {
         "workflowjobtemplatenodes",
     ],
     sublists: SUBLISTS,
-    unimplemented: &[
-        "playbooks",
-        INVENTORY_FILES.1,
-        "update",
-        "project_updates",
-        "scm_inventory_sources",
-        "schedules",
-        "copy",
-    ],
+    actions: ACTIONS,
     natural_key: &[NaturalKeyPart::Field("name"), NaturalKeyPart::Link("organization")],
     unique: &[UniqueConstraint {
         fields: &["organization", "name"],
@@ -295,6 +301,11 @@ impl Access for ProjectAccess {
 
 /// The credentials of a project. The actor must be allowed to use those that they set.
 const CREDENTIALS: [Field; 2] = [CREDENTIAL_LINK, SIGNATURE_LINK];
+
+/// The projects that the actor may update.
+fn can_update(actor: &Actor, row: &str) -> Rule {
+    has_role_or_permission(&PROJECT, "update_role", "update", actor, row)
+}
 
 /// Whether the actor may put projects into this organization, or into any if none is named.
 fn creates_in(actor: &Actor, organization: Option<i64>) -> Rule {
@@ -399,46 +410,14 @@ impl Hooks for ProjectHooks {
         Ok(())
     }
 
-    fn can_start(&self, actor: &Actor, action: &str, row: &str) -> Rule {
-        match action {
-            "update" => has_role_or_permission(&PROJECT, "update_role", "update", actor, row),
-            _ => Rule::All,
-        }
-    }
-
     async fn enrich(&self, engine: &Engine, view: RenderContext<'_>, page: &mut [ResponseObject]) -> Result<(), Error> {
-        let ids = page.iter().map(|shown| shown.loaded.record.id);
-        let query = Query::select()
-            .expr(column("updatable", "id"))
-            .expr(self.can_start(view.actor, "update", "updatable").expression())
-            .from_as(Alias::new("projects"), Alias::new("updatable"))
-            .and_where(column("updatable", "id").is_in(ids))
-            .to_owned();
-        let rows = engine.read_with_rules(view.actor, query, &[Type::Integer, Type::Boolean]).await?;
-        if let (true, [shown]) = (view.detail, &mut *page) {
+        if let (true, [shown]) = (view.detail, page) {
             let organization = shown.loaded.record.integer(&ORGANIZATION_LINK);
             if let Some(id) = execution_environments::default_environment(engine, organization).await? {
                 let summaries = summarize(engine, view.actor, &EXECUTION_ENVIRONMENT, &[id]).await?;
                 if let Some((_, environment)) = summaries.into_iter().next() {
                     shown.add_summary("resolved_environment", environment.into());
                 }
-            }
-        }
-        for shown in page {
-            let id = Some(shown.loaded.record.id);
-            let may_update = view.actor.can_write && rows.iter().any(|row| row.integer(0) == id && row.boolean(1));
-            let may_change = view.actor.can_write && shown.loaded.changeable;
-            shown.add_summary(
-                "user_capabilities",
-                json!({
-                    "edit": may_change, "delete": view.actor.can_write && shown.loaded.deletable,
-                    "start": may_update, "schedule": may_update, "copy": may_change,
-                }),
-            );
-            if let Some(Json::Object(related)) = shown.json.get_mut("related")
-                && let Some(link) = related.shift_remove(INVENTORY_FILES.1)
-            {
-                related.insert(INVENTORY_FILES.0.into(), link);
             }
         }
         Ok(())

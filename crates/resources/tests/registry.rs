@@ -9,7 +9,10 @@ use hostler_database::{Database, Dialect, Location, Type};
 use hostler_engine::Links;
 use hostler_engine::query::parse;
 use hostler_resources::{ACTIVITY, CREDENTIAL, INSTANCE, INSTANCE_GROUP, ORGANIZATION, REGISTRY, TEAM};
-use hostler_schema::{Action, Actor, DefaultValue, FieldKind, Join, NaturalKeyPart, Policy, Resource, column};
+use hostler_schema::{
+    Action, ActionAnswer, ActionHandling, ActionMethod, ActionParent, Actor, DefaultValue, FieldKind, HttpMethod, Join,
+    NaturalKeyPart, Policy, Resource, column,
+};
 use hostler_testkit::database::PostgresDatabase;
 use sea_query::{Alias, Query};
 
@@ -85,12 +88,42 @@ fn descriptions_refer_to_what_exists() {
         for sublist in resource.sublists {
             let target = (sublist.target)().name;
             assert!(REGISTRY.by_name(target).is_some(), "{}/{} lists strangers", resource.plural, sublist.name);
-            assert!(
-                !resource.unimplemented.contains(&sublist.name),
-                "{}/{} is both built and not",
-                resource.plural,
-                sublist.name
-            );
+            let action = resource.action(ActionParent::Object, &[sublist.name]);
+            assert!(action.is_none(), "{}/{} is a sub-list and an action", resource.plural, sublist.name);
+        }
+    }
+}
+
+#[test]
+fn actions_have_handlers_and_texts() {
+    for registered in REGISTRY.0 {
+        let resource = registered.resource;
+        let mut paths = BTreeSet::new();
+        for action in resource.actions {
+            let place = format!("{}/{}", resource.plural, action.path);
+            assert!(paths.insert((action.parent as u8, action.path)), "{place} occurs twice");
+            assert!(action.capabilities.is_empty() || action.post.is_some(), "{place} has capabilities without POST");
+            if action.handling == ActionHandling::Unimplemented {
+                continue;
+            }
+            assert!(!action.title.is_empty() && action.description.ends_with('.'), "{place} has no texts");
+            assert!(action.methods().next().is_some(), "{place} has no method");
+            let answered_by_engine = |method: &ActionMethod| matches!(method.answer, ActionAnswer::Permission(_));
+            let needs_handler = action.handling == ActionHandling::Hooks
+                && action.methods().any(|(_, method)| !answered_by_engine(method));
+            let handler = registered.hooks.action_handler(action.path);
+            assert_eq!(handler.is_some(), needs_handler, "{place}: handler");
+            for (method, description) in action.methods() {
+                let is_write = method != HttpMethod::Get;
+                assert!(description.permit.is_some() || !is_write, "{place}: {method:?} has no permission rule");
+                for field in description.input.iter().chain(description.answer.fields()) {
+                    assert!(
+                        !field.label.is_empty() && field.help.ends_with('.'),
+                        "{place}.{} has no texts",
+                        field.name
+                    );
+                }
+            }
         }
     }
 }

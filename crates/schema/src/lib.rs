@@ -5,6 +5,7 @@
 //! IO: it builds SQL conditions, but does not run them.
 
 mod access;
+mod action;
 mod field;
 mod field_kind;
 mod relation;
@@ -12,6 +13,10 @@ mod resource;
 mod role;
 
 pub use access::{Access, Action, Actor, Draft, LdapManagedFields, Policy, Rule};
+pub use action::{
+    ActionAnswer, ActionFormat, ActionHandling, ActionMethod, ActionParent, COPY_NAME, Capability, HttpMethod, Permit,
+    ResourceAction,
+};
 pub use field::{Charset, Field, OnDelete, fields};
 pub use field_kind::{ColumnType, DefaultValue, FieldKind, JsonShape};
 pub use relation::{Association, Join, Post, RelatedSearch, Relation, Sublist};

@@ -1,4 +1,7 @@
-use crate::{Access, Field, ObjectRole, RelatedSearch, Relation, Sublist};
+use crate::{
+    Access, ActionParent, Capability, Field, HttpMethod, ObjectRole, Permit, RelatedSearch, Relation, ResourceAction,
+    Sublist,
+};
 
 /// One part of the natural key that forms a named URL.
 #[derive(Clone, Copy)]
@@ -76,8 +79,8 @@ pub struct Resource {
     pub related_search: RelatedSearch,
     /// The sub-lists of an object.
     pub sublists: &'static [Sublist],
-    /// Links of AWX that are not implemented yet: 501, never an empty list.
-    pub unimplemented: &'static [&'static str],
+    /// The actions below an object and below the list, and the paths of AWX that are not implemented yet.
+    pub actions: &'static [ResourceAction],
     /// The fields in `summary_fields` of other objects, after `id`.
     pub summarized_as: &'static [&'static str],
     /// The fields that `search` compares.
@@ -96,10 +99,10 @@ pub struct Resource {
     pub editable: bool,
     /// Whether clients can delete objects.
     pub deletable: bool,
-    /// Whether clients can copy objects, by POST to `copy/` below them.
-    pub copyable: bool,
     /// Whether responses contain `summary_fields.user_capabilities`.
     pub capabilities: bool,
+    /// The keys of `user_capabilities` beside `edit`, `delete` and those of the actions.
+    pub other_capabilities: &'static [Capability],
     /// Whether the table is a view: its rows disappear with those that it is made of.
     pub is_view: bool,
     /// Whether rows have an `ansible_id`, shown as `summary_fields.resource` with this type.
@@ -135,7 +138,7 @@ impl Resource {
             unimplemented_relations: &[],
             related_search: RelatedSearch::Everywhere,
             sublists: &[],
-            unimplemented: &[],
+            actions: &[],
             summarized_as: &["name", "description"],
             search: &["name", "description"],
             natural_key: &[],
@@ -145,8 +148,8 @@ impl Resource {
             creatable: true,
             editable: true,
             deletable: true,
-            copyable: false,
             capabilities: true,
+            other_capabilities: &[],
             is_view: false,
             shared_type: None,
             recorded: true,
@@ -167,6 +170,22 @@ impl Resource {
     /// The sub-list with this name.
     pub fn sublist(&self, name: &str) -> Option<&'static Sublist> {
         self.sublists.iter().find(|sublist| sublist.name == name)
+    }
+
+    /// The action with this parent and path. `segments` are the parts of the path below the parent.
+    pub fn action(&self, parent: ActionParent, segments: &[&str]) -> Option<&'static ResourceAction> {
+        let has_path = |action: &&ResourceAction| action.path.split('/').eq(segments.iter().copied());
+        self.actions.iter().filter(|action| action.parent == parent).find(has_path)
+    }
+
+    /// The keys of `user_capabilities` beside `edit` and `delete`, by the rule that they follow from. An action without
+    /// a rule is for all who see the object.
+    pub fn capability_rules(&self) -> impl Iterator<Item = (&'static [&'static str], Option<Permit>)> + use<> {
+        let of_actions = self.actions.iter().filter(|action| !action.capabilities.is_empty());
+        let of_actions = of_actions
+            .map(|action| (action.capabilities, action.method(HttpMethod::Post).and_then(|post| post.permit)));
+        let others = self.other_capabilities.iter();
+        of_actions.chain(others.map(|other| (std::slice::from_ref(&other.name), Some(other.permit))))
     }
 
     /// The role with this `role_field`.

@@ -8,9 +8,7 @@ use std::time::{Duration, Instant};
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Response as HttpResponse, StatusCode, header};
 use futures_util::FutureExt;
-use hostler_auth::{
-    AuthOutcome, Authentication, RequestHead, SESSION_TIMEOUT, login, logout, oauth, sign_in, unauthenticated,
-};
+use hostler_auth::{AuthOutcome, Authentication, RequestHead, SESSION_TIMEOUT, login, logout, oauth, unauthenticated};
 use hostler_engine::Error;
 use hostler_http::{
     Content, HandlerResult, Request, Response, SESSION_COOKIE, STYLESHEET, check_body_headers, cookie, decode_form,
@@ -30,7 +28,7 @@ use crate::metrics::AuthMethod;
 use crate::request_log::{AnsweredRequest, RecordedParts, RequestLog, ResponseEnd};
 use crate::route::Route;
 use crate::state::App;
-use crate::{metrics, openapi, resource_handlers, service_info, settings_handlers};
+use crate::{actions, metrics, openapi, resource_handlers, service_info, settings_handlers};
 
 /// Handles a request. A panic in it becomes a 500.
 pub(crate) async fn handle(app: &Arc<App>, request: axum::http::Request<Body>) -> HttpResponse<Body> {
@@ -121,15 +119,16 @@ async fn process(app: &App, request: axum::http::Request<Body>, log: &mut Reques
     let peer = parts.extensions.get().copied().unwrap_or(PeerAddr::Unknown);
     log.client = peer.ip();
     log.is_tls = peer.is_tls();
-    let mut format = negotiate(&parts.headers, &query);
     let registry = app.engine.registry;
     let Some(route) = Route::find(registry, &path) else {
         let with_slash = format!("{path}/");
         if Route::find(registry, &with_slash).is_some() {
             return redirect_to_slash(&parts.method, with_slash, parts.uri.query());
         }
+        let format = negotiate(&parts.headers, &query, &[]);
         return if format == Format::Html { browse::not_found_page() } else { Response::not_found() };
     };
+    let mut format = negotiate(&parts.headers, &query, route.formats());
     log.pattern = Some(route.pattern());
     log.auth_method = auth_method(&route, &parts.headers, &parts.method);
     // Metrics are plain text, too.
@@ -215,7 +214,7 @@ async fn read_request_body(incoming: Body, request: &mut Request, actor: Option<
 /// The response to OPTIONS for this actor and path, for the HTML page around another response.
 async fn options_of(app: &App, route: &Route, actor: &Actor, request: &Request) -> Option<Map<String, Json>> {
     let options = Request { method: Method::OPTIONS, body: vec![], ..request.clone() };
-    match call_authenticated(app, route.clone(), actor, &options).await.ok()?.content {
+    match call_authenticated(app, route.clone(), actor, &options, Format::Json).await.ok()?.content {
         // Some paths answer OPTIONS as GET.
         Content::Json(Json::Object(options)) if options.contains_key("actions") => Some(options),
         _ => None,
@@ -272,10 +271,10 @@ async fn call_handler(
             let detail = "Could not satisfy the request Accept header.";
             return Ok(Response::detail(StatusCode::NOT_ACCEPTABLE, detail));
         }
-        Format::Json | Format::Yaml | Format::Html => {}
+        Format::Json | Format::Yaml | Format::Html | Format::OfAction(_) => {}
     }
     let mut response = match actor {
-        Some(actor) => call_authenticated(app, route.clone(), actor, request).await?,
+        Some(actor) => call_authenticated(app, route.clone(), actor, request, format).await?,
         None => Box::pin(call_public(app, route.clone(), request)).await?,
     };
     if let (Some(format @ ("json" | "yaml")), Content::Json(json)) =
@@ -316,7 +315,13 @@ async fn call_public(app: &App, route: Route, request: &Request) -> HandlerResul
     }
 }
 
-async fn call_authenticated(app: &App, route: Route, actor: &Actor, request: &Request) -> HandlerResult {
+async fn call_authenticated(
+    app: &App,
+    route: Route,
+    actor: &Actor,
+    request: &Request,
+    format: Format,
+) -> HandlerResult {
     let engine = &app.engine;
     match route {
         Route::ApiRoot
@@ -348,18 +353,10 @@ async fn call_authenticated(app: &App, route: Route, actor: &Actor, request: &Re
         Route::Sublist(found, key, sublist) => {
             Box::pin(resource_handlers::sublist(engine, actor, found, &key, sublist, request)).await
         }
-        Route::Copy(found, key) => Box::pin(resource_handlers::copy(engine, actor, found, &key, request)).await,
-        Route::LookupTest(found, key) => {
-            Box::pin(resource_handlers::lookup_test(engine, actor, found, &key, request)).await
+        Route::Action(found, key, action) => {
+            let format = format.of_action();
+            Box::pin(actions::respond(app, actor, (found, key.as_deref()), action, format, request)).await
         }
-        Route::ExplainAccess(found, key) if is_safe(&request.method) => {
-            Box::pin(resource_handlers::explain_access(engine, actor, found, &key, request)).await
-        }
-        Route::ExplainAccess(..) => Err(Error::MethodNotAllowed.into()),
-        Route::UserSignIn(key, path) => Box::pin(sign_in::respond(&app.auth, actor, &key, path, request)).await,
         Route::UnimplementedList(name) => resource_handlers::unimplemented_list(name, request),
-        Route::UnimplementedSublist(found, key, name) => {
-            Box::pin(resource_handlers::unimplemented_sublist(engine, actor, found, &key, name, request)).await
-        }
     }
 }

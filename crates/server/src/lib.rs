@@ -1,5 +1,6 @@
 //! Hostler's HTTP server: routes, dispatch, handlers, pages, OpenAPI, metrics.
 
+mod actions;
 mod background;
 mod browse;
 mod dispatch;

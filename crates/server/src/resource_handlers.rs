@@ -1,11 +1,9 @@
-//! Handlers of resources: lists, objects, sub-lists, copies, and what is not implemented yet.
+//! Handlers of resources: lists, objects, sub-lists, and lists that are not implemented yet.
 
 use axum::http::{Method as Verb, StatusCode, header};
-use hostler_engine::{
-    Actions, Engine, Error, ListScope, ObjectKey, PostBody, Registered, UpdateMethod, find_id, object_roles,
-};
+use hostler_engine::{Actions, Engine, Error, ListScope, ObjectKey, PostBody, Registered, UpdateMethod, find_id};
 use hostler_http::{HandlerResult, Request, Response};
-use hostler_resources::{USER, explain, require_lookup_permission, test_lookup};
+use hostler_resources::USER;
 use hostler_schema::{Actor, Resource, Sublist, column};
 use sea_query::ExprTrait;
 use serde_json::{Map, Value as Json, json};
@@ -118,93 +116,6 @@ pub(crate) async fn sublist(
     }
 }
 
-/// `/api/v2/RESOURCE/KEY/copy/`.
-pub(crate) async fn copy(
-    engine: &Engine,
-    actor: &Actor,
-    found: &'static Registered,
-    key: &str,
-    request: &Request,
-) -> HandlerResult {
-    let resource = found.resource;
-    let target = ObjectKey::parse(resource, key)?;
-    match request.method {
-        Verb::GET | Verb::HEAD => {
-            let can_copy = actor.can_write && engine.can_copy(actor, resource, &target).await?;
-            Ok(Response::json(StatusCode::OK, json!({"can_copy": can_copy})))
-        }
-        Verb::OPTIONS => {
-            let can_copy = actor.can_write && engine.can_copy(actor, resource, &target).await?;
-            let name = |required: Option<bool>| {
-                let field = resource.field("name")?;
-                let mut name = json!({
-                    "type": "string", "label": field.label, "max_length": field.max, "filterable": false,
-                    "help_text": "The name of the copy. It must differ from the name of the original.",
-                });
-                if let Some(required) = required {
-                    name["required"] = required.into();
-                }
-                Some(name)
-            };
-            let mut actions = json!({"GET": {"name": name(None)}});
-            if can_copy {
-                actions["POST"] = json!({"name": name(Some(true))});
-            }
-            Ok(Response::json(
-                StatusCode::OK,
-                json!({
-                    "name": format!("{} Copy", resource.type_label),
-                    "description": "Creates a copy of the object, including secrets, under another name.",
-                    "renders": ["application/json", "text/html"],
-                    "parses": ["application/json"],
-                    "object_roles": object_roles(resource),
-                    "actions": actions,
-                }),
-            ))
-        }
-        Verb::POST => {
-            let body = request.object()?;
-            let created = engine.copy(actor, resource, &target, &body).await?;
-            Ok(Response::json(StatusCode::CREATED, created.json).with(header::LOCATION, resource.url(created.id)))
-        }
-        _ => Err(Error::MethodNotAllowed.into()),
-    }
-}
-
-/// `/api/v2/credentials/KEY/test/` and `/api/v2/credential_types/KEY/test/`.
-pub(crate) async fn lookup_test(
-    engine: &Engine,
-    actor: &Actor,
-    found: &'static Registered,
-    key: &str,
-    request: &Request,
-) -> HandlerResult {
-    let resource = found.resource;
-    let id = find_id(engine, actor, resource, &ObjectKey::parse(resource, key)?).await?;
-    match request.method {
-        Verb::GET | Verb::HEAD => {
-            require_lookup_permission(engine, actor, resource, id).await?;
-            Ok(Response::ok(serde_json::Map::new()))
-        }
-        Verb::OPTIONS => Ok(Response::json(
-            StatusCode::OK,
-            json!({
-                "name": format!("{} Test", resource.type_label),
-                "description": "Tests a lookup in an external system with these inputs and metadata.",
-                "renders": ["application/json", "text/html"],
-                "parses": ["application/json"],
-                "actions": {},
-            }),
-        )),
-        Verb::POST => {
-            let body = request.object()?;
-            let reason = test_lookup(engine, actor, resource, id, &body).await?;
-            Ok(Response::json(StatusCode::BAD_REQUEST, json!({"inputs": reason})))
-        }
-        _ => Err(Error::MethodNotAllowed.into()),
-    }
-}
-
 /// `/api/v2/me/`: a list with the actor, as in AWX.
 pub(crate) async fn me(engine: &Engine, actor: &Actor, request: &Request) -> HandlerResult {
     match request.method {
@@ -220,19 +131,6 @@ pub(crate) async fn me(engine: &Engine, actor: &Actor, request: &Request) -> Han
         }
         _ => Err(Error::MethodNotAllowed.into()),
     }
-}
-
-/// `/api/v2/users/KEY/explain_access/?object=PATH`.
-pub(crate) async fn explain_access(
-    engine: &Engine,
-    actor: &Actor,
-    found: &'static Registered,
-    key: &str,
-    request: &Request,
-) -> HandlerResult {
-    let user = find_id(engine, actor, found.resource, &ObjectKey::parse(found.resource, key)?).await?;
-    let object = request.query.iter().find(|(name, _)| name == "object").map(|(_, value)| value.as_str());
-    Ok(Response::ok(explain(engine, actor, user, object.unwrap_or_default()).await?))
 }
 
 /// A list of AWX that is not implemented: OPTIONS shows no actions, other methods are 501.
@@ -251,24 +149,6 @@ pub(crate) fn unimplemented_list(name: &str, request: &Request) -> HandlerResult
         )),
         _ => Err(Error::NotImplemented(title).into()),
     }
-}
-
-/// A path of AWX below an object that is not implemented: 501 if the actor may see the object, and for POST may start
-/// the action.
-pub(crate) async fn unimplemented_sublist(
-    engine: &Engine,
-    actor: &Actor,
-    found: &'static Registered,
-    key: &str,
-    name: &str,
-    request: &Request,
-) -> HandlerResult {
-    let id = find_id(engine, actor, found.resource, &ObjectKey::parse(found.resource, key)?).await?;
-    if request.method == Verb::POST {
-        const ROW: &str = "started";
-        engine.require_on(actor, (found.resource, id), ROW, found.hooks.can_start(actor, name, ROW)).await?;
-    }
-    Err(Error::NotImplemented(name.replace('_', " ")).into())
 }
 
 fn etag_of(resource: &Resource, json: &Map<String, Json>, version: i64) -> String {

@@ -3,10 +3,8 @@
 use std::borrow::Cow;
 
 use hostler_auth::oauth::Endpoint;
-use hostler_auth::sign_in::UserPath;
 use hostler_engine::{Registered, Registry};
-use hostler_resources::{CREDENTIAL, CREDENTIAL_TYPE, USER};
-use hostler_schema::Sublist;
+use hostler_schema::{ActionFormat, ActionParent, ResourceAction, Sublist};
 use percent_encoding::percent_decode_str;
 
 use crate::metrics::RoutePattern;
@@ -56,18 +54,10 @@ pub(crate) enum Route {
     List(&'static Registered),
     Detail(&'static Registered, String),
     Sublist(&'static Registered, String, &'static Sublist),
-    /// Sign-in status and second factor of a user; not in AWX.
-    UserSignIn(String, UserPath),
-    /// `copy/` of an object.
-    Copy(&'static Registered, String),
-    /// The test of a lookup, below a credential or a credential type.
-    LookupTest(&'static Registered, String),
-    /// Why a user has permissions; not in AWX.
-    ExplainAccess(&'static Registered, String),
+    /// An action, with the key of its object if it is below one.
+    Action(&'static Registered, Option<String>, &'static ResourceAction),
     /// A list of AWX that is not implemented yet.
     UnimplementedList(&'static str),
-    /// A path of AWX below an object that is not implemented yet.
-    UnimplementedSublist(&'static Registered, String, &'static str),
 }
 
 impl Route {
@@ -94,35 +84,51 @@ impl Route {
             ["v2", "me"] => Some(Route::Me),
             ["v2", "settings"] => Some(Route::SettingList),
             ["v2", "settings", category] => Some(Route::SettingCategory((*category).to_owned())),
-            ["v2", plural] => match registry.by_plural(plural) {
-                Some(found) => Some(Route::List(found)),
-                None => {
-                    UNIMPLEMENTED_LISTS.iter().find(|name| *name == plural).map(|name| Route::UnimplementedList(name))
-                }
+            ["v2", plural, rest @ ..] => match registry.by_plural(plural) {
+                Some(found) => Self::of_resource(found, rest),
+                None => Self::without_resource(registry, plural, rest),
             },
-            ["v2", plural, key] => with_objects(registry, plural).map(|found| Route::Detail(found, (*key).to_owned())),
-            ["v2", plural, key, rest @ ..] if *plural == USER.plural && UserPath::find(rest).is_some() => {
-                UserPath::find(rest).map(|path| Route::UserSignIn((*key).to_owned(), path))
-            }
-            ["v2", plural, key, below] => {
-                let found = with_objects(registry, plural)?;
-                if *plural == USER.plural && *below == "explain_access" {
-                    return Some(Route::ExplainAccess(found, (*key).to_owned()));
-                }
-                if *below == "test" && [CREDENTIAL.plural, CREDENTIAL_TYPE.plural].contains(plural) {
-                    return Some(Route::LookupTest(found, (*key).to_owned()));
-                }
-                if found.resource.copyable && *below == "copy" {
-                    return Some(Route::Copy(found, (*key).to_owned()));
-                }
-                if let Some(sublist) = found.resource.sublist(below) {
-                    return Some(Route::Sublist(found, (*key).to_owned(), sublist));
-                }
-                let name = found.resource.unimplemented.iter().find(|name| *name == below)?;
-                Some(Route::UnimplementedSublist(found, (*key).to_owned(), name))
-            }
             _ => None,
         }
+    }
+
+    /// The route below the list of a resource.
+    fn of_resource(found: &'static Registered, rest: &[&str]) -> Option<Route> {
+        let resource = found.resource;
+        let (key, below) = match rest {
+            [] => return Some(Route::List(found)),
+            [key, below @ ..] => ((*key).to_owned(), below),
+        };
+        if let Some(action) = resource.action(ActionParent::List, rest) {
+            return Some(Route::Action(found, None, action));
+        }
+        if resource.variants.is_some() {
+            // Its objects are those of the variants.
+            return None;
+        }
+        let sublist = match below {
+            [] => return Some(Route::Detail(found, key)),
+            [name] => resource.sublist(name),
+            _ => None,
+        };
+        if let Some(sublist) = sublist {
+            return Some(Route::Sublist(found, key, sublist));
+        }
+        resource.action(ActionParent::Object, below).map(|action| Route::Action(found, Some(key), action))
+    }
+
+    /// The route of a path that begins with the plural of no resource.
+    fn without_resource(registry: Registry, first: &str, rest: &[&str]) -> Option<Route> {
+        if rest.is_empty()
+            && let Some(name) = UNIMPLEMENTED_LISTS.iter().find(|name| **name == first)
+        {
+            return Some(Route::UnimplementedList(name));
+        }
+        let segments = [&[first], rest].concat();
+        registry.0.iter().find_map(|found| {
+            let action = found.resource.action(ActionParent::Root, &segments)?;
+            Some(Route::Action(found, None, action))
+        })
     }
 
     /// The label of the route in metrics and traces.
@@ -146,20 +152,11 @@ impl Route {
             Route::UnimplementedList(name) => RoutePattern::List(name),
             Route::Detail(found, _) => RoutePattern::Detail(found.resource.plural),
             Route::Sublist(found, _, sublist) => RoutePattern::Below(found.resource.plural, sublist.name),
-            Route::UserSignIn(_, path) => RoutePattern::Below(
-                USER.plural,
-                match path {
-                    UserPath::SignIn => "sign_in",
-                    UserPath::SecondFactor => "second_factor",
-                    UserPath::VerifySecondFactor => "second_factor/verify",
-                    UserPath::RecoveryCodes => "second_factor/recovery_codes",
-                    UserPath::DisableSecondFactor => "second_factor/disable",
-                },
-            ),
-            Route::Copy(found, _) => RoutePattern::Below(found.resource.plural, "copy"),
-            Route::LookupTest(found, _) => RoutePattern::Below(found.resource.plural, "test"),
-            Route::ExplainAccess(found, _) => RoutePattern::Below(found.resource.plural, "explain_access"),
-            Route::UnimplementedSublist(found, _, name) => RoutePattern::Below(found.resource.plural, name),
+            Route::Action(found, _, action) => match action.parent {
+                ActionParent::Object => RoutePattern::Below(found.resource.plural, action.path),
+                ActionParent::List => RoutePattern::BelowList(found.resource.plural, action.path),
+                ActionParent::Root => RoutePattern::List(action.path),
+            },
         }
     }
 
@@ -171,7 +168,6 @@ impl Route {
         let mut methods = vec!["GET"];
         match self {
             Route::List(found) if found.resource.creatable => methods.push("POST"),
-            Route::Copy(..) | Route::LookupTest(..) => methods.push("POST"),
             Route::Sublist(_, _, sublist) if sublist.post.is_allowed() => methods.push("POST"),
             Route::Detail(found, _) => {
                 if found.resource.editable {
@@ -182,16 +178,27 @@ impl Route {
                 }
             }
             Route::SettingCategory(_) => methods.extend(["PUT", "PATCH", "DELETE"]),
-            Route::UserSignIn(_, path) => {
-                methods = path.methods().to_vec();
-                methods.push("OPTIONS");
-                return methods.join(", ").into();
+            // What is not implemented may be read in AWX.
+            Route::Action(_, _, action) if action.methods().next().is_some() => {
+                methods = action.methods().map(|(method, _)| method.name()).collect();
+                if action.get.is_none() {
+                    methods.push("OPTIONS");
+                    return methods.join(", ").into();
+                }
             }
             Route::Login | Route::Logout => methods.push("POST"),
             _ => {}
         }
         methods.extend(["HEAD", "OPTIONS"]);
         methods.join(", ").into()
+    }
+
+    /// The formats of responses beside JSON, YAML and HTML pages.
+    pub(crate) fn formats(&self) -> &'static [ActionFormat] {
+        match self {
+            Route::Action(_, _, action) => action.formats,
+            _ => &[],
+        }
     }
 
     /// Whether the route needs no authentication.
@@ -217,11 +224,6 @@ impl Route {
     pub(crate) fn has_html(&self) -> bool {
         !matches!(self, Route::Login | Route::Logout | Route::OAuth(_) | Route::OpenApi | Route::Stylesheet)
     }
-}
-
-/// The resource with this path, unless it has only a list, whose objects are those of its variants.
-fn with_objects(registry: Registry, plural: &str) -> Option<&'static Registered> {
-    registry.by_plural(plural).filter(|found| found.resource.variants.is_none())
 }
 
 /// The decoded parts of a path; `None` if one is empty or not UTF-8.

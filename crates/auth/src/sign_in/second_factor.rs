@@ -4,58 +4,53 @@
 //! them can only remove it, for a lost device.
 
 use hostler_database::Type;
-use hostler_engine::{Error, HIDDEN, ObjectKey, find_id, time_text};
-use hostler_http::{HandlerResult, Request, Response};
+use hostler_engine::{ActionInput, ActionRequest, ActionResponse, Error, HIDDEN, ObjectKey, find_id, time_text};
+use hostler_http::Request;
 use hostler_identity::totp;
 use hostler_resources::USER;
-use hostler_schema::{Actor, column};
-use http::{Method, StatusCode};
+use hostler_resources::users::actions::{
+    CODE, CURRENT_PASSWORD, DISABLE_SECOND_FACTOR, RENEW_RECOVERY_CODES, SECOND_FACTOR, VERIFY_SECOND_FACTOR,
+};
+use hostler_schema::{Actor, HttpMethod, column};
 use sea_query::{Alias, ExprTrait, Query};
-use serde_json::{Map, Value as Json, json};
+use serde_json::json;
 
 use super::second_factor_store::{self, SecondFactor};
-use super::sign_in_status::Subject;
-use super::{AttemptSubject, CheckedPassword, PasswordCredentials, UserPath, admit, compare_password, consume_code};
+use super::{
+    AttemptSubject, CheckedPassword, PasswordCredentials, admit, compare_password, consume_code, require_other,
+};
 use crate::authenticator::Authenticator;
 
 /// The issuer that apps for codes show.
 const ISSUER: &str = "Hostler";
 
-/// Handles the paths of a second factor.
-pub(super) async fn respond(
+/// Handles the actions of a second factor. Only the user may POST.
+pub(super) async fn act(
     auth: &Authenticator,
-    actor: &Actor,
-    key: &str,
-    path: UserPath,
+    action: ActionRequest<'_>,
     request: &Request,
-) -> HandlerResult {
-    let subject = Subject::find(&auth.engine, actor, key).await?;
-    match (path, &request.method) {
-        (UserPath::SecondFactor, &Method::GET | &Method::HEAD) => Ok(show(auth, subject.id).await?),
-        (UserPath::SecondFactor, &Method::DELETE) => {
-            subject.require_other()?;
-            remove(auth, actor, subject.id).await?;
-            Ok(Response::no_content())
+) -> Result<ActionResponse, Error> {
+    let (actor, user) = (action.actor, action.id);
+    match action.method {
+        HttpMethod::Get => return show(auth, user).await,
+        HttpMethod::Delete => {
+            require_other(&action)?;
+            remove(auth, actor, user).await?;
+            return Ok(ActionResponse::Nothing);
         }
-        (_, &Method::POST) => {
-            if !subject.is_self {
-                return Err(Error::forbidden().into());
-            }
-            let body = request.object()?;
-            let own = OwnRequest { auth, actor, request, body };
-            Ok(match path {
-                UserPath::SecondFactor => own.set_up().await?,
-                UserPath::VerifySecondFactor => own.verify().await?,
-                UserPath::RecoveryCodes => own.renew_recovery_codes().await?,
-                UserPath::DisableSecondFactor => own.disable().await?,
-                UserPath::SignIn => return Err(Error::MethodNotAllowed.into()),
-            })
-        }
-        _ => Err(Error::MethodNotAllowed.into()),
+        _ => {}
+    }
+    let own = OwnRequest { auth, actor, request, input: action.input };
+    match action.action.path {
+        SECOND_FACTOR => own.set_up().await,
+        VERIFY_SECOND_FACTOR => own.verify().await,
+        RENEW_RECOVERY_CODES => own.renew_recovery_codes().await,
+        DISABLE_SECOND_FACTOR => own.disable().await,
+        path => Err(Error::Internal(format!("{path} has no handler"))),
     }
 }
 
-async fn show(auth: &Authenticator, user: i64) -> Result<Response, Error> {
+async fn show(auth: &Authenticator, user: i64) -> Result<ActionResponse, Error> {
     let factor = SecondFactor::load(&auth.engine, user).await?;
     let confirmed = factor.as_ref().and_then(|factor| factor.confirmed);
     let left = if confirmed.is_some() {
@@ -63,18 +58,15 @@ async fn show(auth: &Authenticator, user: i64) -> Result<Response, Error> {
     } else {
         None
     };
-    Ok(Response::json(
-        StatusCode::OK,
-        json!({
-            "user": user,
-            "type": "second_factor",
-            "url": format!("{}second_factor/", USER.url(user)),
-            "enabled": confirmed.is_some(),
-            "created": factor.as_ref().map(|factor| time_text(factor.created)),
-            "confirmed": confirmed.map(time_text),
-            "recovery_codes_left": left,
-        }),
-    ))
+    Ok(ActionResponse::Fields(json!({
+        "user": user,
+        "type": "second_factor",
+        "url": format!("{}second_factor/", USER.url(user)),
+        "enabled": confirmed.is_some(),
+        "created": factor.as_ref().map(|factor| time_text(factor.created)),
+        "confirmed": confirmed.map(time_text),
+        "recovery_codes_left": left,
+    })))
 }
 
 /// Removes a user's second factor, if there is one.
@@ -102,17 +94,10 @@ struct OwnRequest<'a> {
     auth: &'a Authenticator,
     actor: &'a Actor,
     request: &'a Request,
-    body: Map<String, Json>,
+    input: ActionInput,
 }
 
 impl OwnRequest<'_> {
-    fn text(&self, name: &str) -> Result<&str, Error> {
-        match self.body.get(name).and_then(Json::as_str) {
-            Some(text) if !text.is_empty() => Ok(text),
-            _ => Err(Error::field(name, "This field is required.")),
-        }
-    }
-
     async fn factor(&self) -> Result<Option<SecondFactor>, Error> {
         SecondFactor::load(&self.auth.engine, self.actor.id).await
     }
@@ -125,7 +110,7 @@ impl OwnRequest<'_> {
 
     /// Checks the password: an open session alone must not change a second factor.
     async fn check_password(&self) -> Result<(), Error> {
-        let password = self.text("password")?;
+        let password = self.input.text(&CURRENT_PASSWORD);
         let query = Query::select()
             .expr(column("users", "password"))
             .from(Alias::new("users"))
@@ -138,7 +123,7 @@ impl OwnRequest<'_> {
         match compare_password(self.auth, &self.request.settings, Some((self.actor.id, stored)), credentials).await? {
             CheckedPassword::Wrong(permit) => {
                 permit.failed().await?;
-                Err(Error::field("password", "This is not your password."))
+                Err(Error::field(CURRENT_PASSWORD.name, "This is not your password."))
             }
             // The request is not complete yet, so no failure is forgiven.
             CheckedPassword::Correct(_) | CheckedPassword::CorrectNeedsRehash(_) => Ok(()),
@@ -147,7 +132,7 @@ impl OwnRequest<'_> {
 
     /// Checks a code of the device, or a recovery code.
     async fn check_code(&self) -> Result<(), Error> {
-        let code = self.text("code")?;
+        let code = self.input.text(&CODE);
         let permit = admit(self.auth, &self.request.settings, self.subject()).await?;
         if consume_code(&self.auth.engine, self.actor, code).await? {
             permit.succeeded().await;
@@ -163,7 +148,7 @@ impl OwnRequest<'_> {
     }
 
     /// Sets up a new device, which counts once it is verified.
-    async fn set_up(&self) -> Result<Response, Error> {
+    async fn set_up(&self) -> Result<ActionResponse, Error> {
         if self.actor.external_account.is_some() {
             return Err(Error::BadRequest("Only users with a local password can have a second factor.".into()));
         }
@@ -175,16 +160,16 @@ impl OwnRequest<'_> {
         let uri = totp::uri(&secret, ISSUER, &self.actor.username)
             .ok_or_else(|| Error::Internal("no otpauth URI for a second factor".into()))?;
         second_factor_store::store_unconfirmed(&self.auth.engine, self.actor.id, &secret).await?;
-        Ok(Response::json(StatusCode::CREATED, json!({"secret": secret.as_str(), "uri": uri.as_str()})))
+        Ok(ActionResponse::NewFields(json!({"secret": secret.as_str(), "uri": uri.as_str()})))
     }
 
     /// Verifies the first code of a new device and enables it. Other sessions, which were opened without a code, end.
-    async fn verify(&self) -> Result<Response, Error> {
+    async fn verify(&self) -> Result<ActionResponse, Error> {
         let (engine, user) = (&self.auth.engine, self.actor.id);
         let Some(factor) = self.factor().await?.filter(|factor| factor.confirmed.is_none()) else {
             return Err(Error::BadRequest("There is no second factor to verify: set one up first.".into()));
         };
-        let code = self.text("code")?;
+        let code = self.input.text(&CODE);
         let permit = admit(self.auth, &self.request.settings, self.subject()).await?;
         let Some(step) = factor.step(engine, user, code)? else {
             permit.failed().await?;
@@ -208,7 +193,7 @@ impl OwnRequest<'_> {
         Ok(shown_once(&codes))
     }
 
-    async fn renew_recovery_codes(&self) -> Result<Response, Error> {
+    async fn renew_recovery_codes(&self) -> Result<ActionResponse, Error> {
         self.enabled().await?;
         self.check_password().await?;
         self.check_code().await?;
@@ -228,20 +213,20 @@ impl OwnRequest<'_> {
         Ok(shown_once(&codes))
     }
 
-    async fn disable(&self) -> Result<Response, Error> {
+    async fn disable(&self) -> Result<ActionResponse, Error> {
         self.enabled().await?;
         self.check_password().await?;
         self.check_code().await?;
         remove(self.auth, self.actor, self.actor.id).await?;
-        Ok(Response::no_content())
+        Ok(ActionResponse::Nothing)
     }
 }
 
 fn wrong_code() -> Error {
-    Error::field("code", "This code is wrong, too old, or was used before.")
+    Error::field(CODE.name, "This code is wrong, too old, or was used before.")
 }
 
-fn shown_once(codes: &[hostler_identity::token::NewSecret]) -> Response {
+fn shown_once(codes: &[hostler_identity::token::NewSecret]) -> ActionResponse {
     let codes: Vec<&str> = codes.iter().map(|code| code.plain.as_str()).collect();
-    Response::json(StatusCode::OK, json!({"recovery_codes": codes}))
+    ActionResponse::Fields(json!({"recovery_codes": codes}))
 }

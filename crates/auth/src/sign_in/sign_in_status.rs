@@ -1,71 +1,39 @@
 //! `/api/v2/users/N/sign_in/`: failed attempts, locks, second factor and sessions of a user.
 
 use hostler_database::Type;
-use hostler_engine::{Engine, Error, ObjectKey, find_id, time_text};
-use hostler_http::{HandlerResult, Request, Response};
+use hostler_engine::{ActionRequest, ActionResponse, Engine, Error, ObjectKey, find_id, time_text};
+use hostler_http::Request;
 use hostler_identity::throttle::FAILURE_TTL;
 use hostler_resources::USER;
-use hostler_schema::{Actor, column};
+use hostler_resources::users::actions::RESET_FAILED_ATTEMPTS;
+use hostler_schema::{Actor, HttpMethod, column};
 use hostler_settings::Settings;
-use http::Method;
 use jiff::SignedDuration;
 use sea_query::{Alias, Expr, ExprTrait, Func, Query};
-use serde_json::{Map, Value as Json, json};
+use serde_json::json;
 
 use super::second_factor_store::{self, SecondFactor};
-use super::{LoginLimits, failure_store};
+use super::{LoginLimits, failure_store, require_other};
 use crate::authenticator::Authenticator;
 
-/// The user of a path.
-pub(super) struct Subject {
-    pub id: i64,
-    pub is_self: bool,
-    /// Whether the actor may change the user, and so may unlock them.
-    pub is_changeable: bool,
-}
-
-impl Subject {
-    /// Finds the user of a path, for an actor who may see the user's sign-in.
-    ///
-    /// # Errors
-    /// As for reading the user, and [`Error::Forbidden`].
-    pub(super) async fn find(engine: &Engine, actor: &Actor, key: &str) -> Result<Self, Error> {
-        let target = ObjectKey::parse(&USER, key)?;
-        let id = find_id(engine, actor, &USER, &target).await?;
-        let is_changeable = engine.can_change(actor, &USER, &ObjectKey::Id(id)).await?;
-        let is_self = id == actor.id;
-        let can_see = is_self || is_changeable || actor.is_superuser || actor.is_system_auditor;
-        if can_see { Ok(Subject { id, is_self, is_changeable }) } else { Err(Error::forbidden()) }
-    }
-
-    /// Fails unless the actor may unlock the user. Nobody unlocks themselves.
-    pub(super) fn require_other(&self) -> Result<(), Error> {
-        match self {
-            Subject { is_self: true, .. } => {
-                Err(Error::Forbidden(Some("Another user who may change you has to do that.".into())))
-            }
-            Subject { is_changeable: true, .. } => Ok(()),
-            _ => Err(Error::forbidden()),
-        }
-    }
-}
-
 /// `GET` reads; `PATCH` with `{"failed_attempts": 0}` resets the failed attempts and ends a lock.
-pub(super) async fn respond(auth: &Authenticator, actor: &Actor, key: &str, request: &Request) -> HandlerResult {
-    let subject = Subject::find(&auth.engine, actor, key).await?;
-    if request.method == Method::PATCH {
-        subject.require_other()?;
-        let body = request.object()?;
-        match body.get("failed_attempts") {
-            Some(value) if value.as_i64() == Some(0) => reset_failures(auth, actor, subject.id).await?,
-            Some(_) => return Err(Error::field("failed_attempts", "Only 0 can be set, which resets them.").into()),
+pub(super) async fn act(
+    auth: &Authenticator,
+    action: ActionRequest<'_>,
+    request: &Request,
+) -> Result<ActionResponse, Error> {
+    if action.method == HttpMethod::Patch {
+        require_other(&action)?;
+        match action.input.integer(&RESET_FAILED_ATTEMPTS) {
+            Some(0) => reset_failures(auth, action.actor, action.id).await?,
+            Some(_) => return Err(Error::field(RESET_FAILED_ATTEMPTS.name, "Only 0 can be set, which resets them.")),
             None => {}
         }
     }
-    Ok(Response::ok(show(auth, &request.settings, subject.id).await?))
+    show(auth, &request.settings, action.id).await
 }
 
-async fn show(auth: &Authenticator, settings: &Settings, id: i64) -> Result<Map<String, Json>, Error> {
+async fn show(auth: &Authenticator, settings: &Settings, id: i64) -> Result<ActionResponse, Error> {
     let (engine, now) = (&auth.engine, auth.engine.clock.now());
     let sessions = Query::select()
         .expr(Func::count(column("sessions", "id")))
@@ -89,7 +57,7 @@ async fn show(auth: &Authenticator, settings: &Settings, id: i64) -> Result<Map<
     let locked_until = locked_until.filter(|until| limits.remaining_lock(now, *until).is_some());
     let factor = SecondFactor::load(engine, id).await?.filter(|factor| factor.confirmed.is_some());
     let codes = if factor.is_some() { Some(second_factor_store::recovery_codes_left(engine, id).await?) } else { None };
-    let answer = json!({
+    Ok(ActionResponse::Fields(json!({
         "user": id,
         "type": "sign_in",
         "url": format!("{}sign_in/", USER.url(id)),
@@ -101,11 +69,7 @@ async fn show(auth: &Authenticator, settings: &Settings, id: i64) -> Result<Map<
         "second_factor": factor.is_some(),
         "recovery_codes_left": codes,
         "sessions": row.integer(2),
-    });
-    match answer {
-        Json::Object(answer) => Ok(answer),
-        _ => Ok(Map::new()),
-    }
+    })))
 }
 
 async fn name_of(engine: &Engine, id: i64) -> Result<String, Error> {

@@ -4,6 +4,7 @@
 
 mod access_lists;
 mod account_takeover;
+mod actions;
 mod activity_of_users;
 mod backup;
 mod bad_input;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use hostler_engine::openapi::{RequestBody, component};
 use hostler_resources::REGISTRY;
+use hostler_schema::{ActionHandling, ActionParent, HttpMethod};
 
 use hostler_testkit::{Backend, TestServer, backends};
 use serde_json::{Value, json};
@@ -149,9 +150,27 @@ fn openapi_describes_all_resources() {
             assert!(has(&path, "get"), "{path}");
             assert_eq!(has(&path, "post"), sublist.post.is_allowed(), "{path}");
         }
-        for name in resource.unimplemented {
-            let path = format!("{one}{name}/");
-            assert!(document["paths"][&path]["get"]["responses"].get("501").is_some(), "{path}");
+        for action in resource.actions {
+            let path = match action.parent {
+                ActionParent::Object => format!("{one}{}/", action.path),
+                ActionParent::List => format!("{list}{}/", action.path),
+                ActionParent::Root => format!("/api/v2/{}/", action.path),
+            };
+            let is_implemented = action.handling != ActionHandling::Unimplemented;
+            for method in HttpMethod::ALL {
+                let verb = method.name().to_lowercase();
+                let is_list = action.methods().next().is_none() && method == HttpMethod::Get;
+                assert_eq!(has(&path, &verb), action.method(method).is_some() || is_list, "{verb} {path}");
+                if has(&path, &verb) {
+                    let responses = &document["paths"][&path][&verb]["responses"];
+                    assert_eq!(responses.get("501").is_none(), is_implemented, "{verb} {path}");
+                }
+                for field in action.method(method).filter(|_| method.has_body()).iter().flat_map(|post| post.input) {
+                    let body = &document["paths"][&path][&verb]["requestBody"]["content"]["application/json"];
+                    let property = &body["schema"]["properties"][field.name];
+                    assert_eq!(property["description"], field.help, "{verb} {path}: {}", field.name);
+                }
+            }
         }
 
         let schema = &document["components"]["schemas"][component(resource)];

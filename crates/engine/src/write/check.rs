@@ -5,7 +5,7 @@ use hostler_schema::{FieldKind, Resource, UniqueConstraint, column};
 use sea_query::{Alias, ExprTrait, Query};
 
 use crate::decode::Problems;
-use crate::field_values::{is_email, no_such, sql_value};
+use crate::field_values::{NOT_EMAIL, is_email, no_such, sql_value};
 use crate::select::ROW;
 use crate::{Edit, Engine, Error};
 
@@ -37,7 +37,7 @@ pub(super) async fn check(
     }
     for field in resource.fields.iter().filter(|field| matches!(field.kind, FieldKind::Email)) {
         if edit.changes(field) && !is_email(edit.new.text(field)) {
-            problems.add(field.name, "Enter a valid email address.");
+            problems.add(field.name, NOT_EMAIL);
         }
     }
     for unique in resource.unique {

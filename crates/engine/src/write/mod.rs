@@ -3,7 +3,6 @@
 
 mod cascade;
 mod check;
-mod copy;
 mod create;
 mod delete;
 mod update;

@@ -3,10 +3,13 @@
 
 mod chain;
 
+use async_trait::async_trait;
 use hostler_access::{has_role, has_role_or_permission, is_organization_admin};
 use hostler_database::Type;
-use hostler_engine::{Engine, Error, ObjectKey, find_id, summarize};
-use hostler_schema::{Action, Actor, ObjectRole, Resource, Rule, column};
+use hostler_engine::{ActionHandler, ActionRequest, ActionResponse, Engine, Error, ObjectKey, find_id, summarize};
+use hostler_schema::{
+    Action, ActionAnswer, ActionMethod, Actor, Field, ObjectRole, Resource, ResourceAction, Rule, column, fields,
+};
 use sea_query::{Alias, ExprTrait, Query};
 use serde_json::{Map, Value as Json, json};
 
@@ -21,6 +24,53 @@ const VIEW: &str = "view";
 const CHANGE: &str = "change";
 const DELETE: &str = "delete";
 
+const OBJECT_PATH: Field = fields::text("object")
+    .label("Object")
+    .not_filterable()
+    .help("The path of an object, such as /api/v2/organizations/1/.");
+
+const fn part(name: &'static str, label: &'static str, help: &'static str) -> Field {
+    fields::json(name).label(label).not_filterable().help(help)
+}
+
+const EXPLANATION: &[Field] = &[
+    part("user", "User", "A summary of the user."),
+    fields::text("type").label("Type").not_filterable().help("The type of the object."),
+    fields::text("url").label("URL").not_filterable().help("The path of the object."),
+    part("object", "Object", "A summary of the object."),
+    part("actions", "Actions", "Whether the user may read, change and delete the object."),
+    part("permissions", "Permissions", "Each permission on the object, whether the user has it, and why."),
+    part("roles", "Roles", "Each role of the object, whether the user has it, and why."),
+];
+
+/// The path of the action.
+pub const EXPLAIN_ACCESS: &str = "explain_access";
+
+/// The description of the action.
+pub const fn explain_access() -> ResourceAction {
+    ResourceAction::new(EXPLAIN_ACCESS, "Access of a User")
+        .describe("The permissions and roles of a user on an object, and the grants that give them.")
+        .get(
+            ActionMethod::new("explain the access to an object", ActionAnswer::Fields(EXPLANATION))
+                .input(&[OBJECT_PATH]),
+        )
+        .types(&[])
+        .unlinked()
+}
+
+/// Explains what a user may do with an object.
+pub struct ExplainAccess;
+
+#[async_trait]
+impl ActionHandler for ExplainAccess {
+    async fn act(&self, engine: &Engine, request: ActionRequest<'_>) -> Result<ActionResponse, Error> {
+        let object = request.input.text(&OBJECT_PATH);
+        explain(engine, request.actor, request.id, object)
+            .await
+            .map(|explanation| ActionResponse::Fields(explanation.into()))
+    }
+}
+
 /// Explains what user `user` may do with the object at `object_path`, to an
 /// actor who may see both.
 ///
@@ -28,7 +78,7 @@ const DELETE: &str = "delete";
 ///
 /// # Errors
 /// 400 for a path that names no object, 403 and 404 as for showing the object.
-pub async fn explain(engine: &Engine, actor: &Actor, user: i64, object_path: &str) -> Result<Map<String, Json>, Error> {
+async fn explain(engine: &Engine, actor: &Actor, user: i64, object_path: &str) -> Result<Map<String, Json>, Error> {
     let (resource, target) = parse(engine, object_path)?;
     let id = find_id(engine, actor, resource, &target).await?;
     let subject = subject(engine, actor, user).await?;

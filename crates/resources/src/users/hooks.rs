@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use hostler_database::{Transaction, Type};
 use hostler_engine::{
-    ActivityEntry, AssociationRequest, Edit, Engine, Error, Grantee, Hooks, Record, RenderContext, ResponseObject,
-    set_system_role,
+    ActionHandler, ActivityEntry, AssociationRequest, Edit, Engine, Error, Grantee, Hooks, Record, RenderContext,
+    ResponseObject, set_system_role,
 };
 use hostler_identity::{
     password::{PasswordCheck, passwords},
@@ -19,6 +19,7 @@ use super::{
     EMAIL, EXTERNAL_ACCOUNT, FIRST_NAME, IS_ACTIVE, IS_SUPERUSER, IS_SYSTEM_AUDITOR, LAST_NAME, LDAP_DN, PASSWORD,
     USER, USERNAME,
 };
+use crate::explain_access::{EXPLAIN_ACCESS, ExplainAccess};
 use crate::{TOKEN, access_list, tokens};
 
 /// Checks and side effects of changes to users.
@@ -31,6 +32,10 @@ const SUPERUSERS_LOCK: &str = "superusers";
 
 #[async_trait]
 impl Hooks for UserHooks {
+    fn action_handler(&self, path: &str) -> Option<&'static dyn ActionHandler> {
+        (path == EXPLAIN_ACCESS).then_some(&ExplainAccess)
+    }
+
     async fn prepare(&self, engine: &Engine, edit: &mut Edit<'_>) -> Result<(), Error> {
         let external = !edit.old.as_ref().unwrap_or(&edit.new).text(&EXTERNAL_ACCOUNT).is_empty();
         if external {

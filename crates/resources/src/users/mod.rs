@@ -1,6 +1,7 @@
 //! Users: people and machines that log in.
 
 mod access;
+pub mod actions;
 mod hooks;
 
 use hostler_identity::username::normalize_username;
@@ -226,6 +227,7 @@ pub static USER: Resource = Resource {
         "social_auth",
     ],
     sublists: SUBLISTS,
+    actions: actions::ACTIONS,
     summarized_as: &["username", "first_name", "last_name"],
     search: &["username", "first_name", "last_name", "email"],
     natural_key: &[NaturalKeyPart::Field("username")],

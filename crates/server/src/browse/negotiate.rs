@@ -1,6 +1,7 @@
 //! The format of responses: JSON, YAML or HTML, by the Accept header (RFC 9110, section 12.5.1) and `?format=`.
 
 use axum::http::{HeaderMap, header};
+use hostler_schema::ActionFormat;
 
 /// The format of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -8,20 +9,32 @@ pub(crate) enum Format {
     Json,
     Yaml,
     Html,
+    /// A format of the requested action.
+    OfAction(&'static ActionFormat),
     /// No supported format is acceptable.
     NotAcceptable,
     /// `?format=` with an unknown name.
     Unknown,
 }
 
-/// The format of the response. The default is JSON.
-pub(crate) fn negotiate(headers: &HeaderMap, pairs: &[(String, String)]) -> Format {
+impl Format {
+    /// The format of the requested action.
+    pub(crate) fn of_action(self) -> Option<&'static ActionFormat> {
+        match self {
+            Format::OfAction(format) => Some(format),
+            _ => None,
+        }
+    }
+}
+
+/// The format of the response, which may also be one of those of the requested action. The default is JSON.
+pub(crate) fn negotiate(headers: &HeaderMap, pairs: &[(String, String)], formats: &'static [ActionFormat]) -> Format {
     if let Some((_, format)) = pairs.iter().rfind(|(key, format)| key == "format" && !format.is_empty()) {
         return match format.as_str() {
             "json" => Format::Json,
             "yaml" => Format::Yaml,
             "api" => Format::Html,
-            _ => Format::Unknown,
+            name => formats.iter().find(|format| format.name == name).map_or(Format::Unknown, Format::OfAction),
         };
     }
     let ranges = ranges(headers);
@@ -32,6 +45,16 @@ pub(crate) fn negotiate(headers: &HeaderMap, pairs: &[(String, String)]) -> Form
     // The media type of RFC 9512, and older names.
     let yaml = [("application", "yaml"), ("application", "x-yaml"), ("text", "yaml")];
     let yaml = yaml.iter().map(|(main, sub)| named(&ranges, main, sub)).max().unwrap_or(0);
+    // Of formats with the same media type, the first one.
+    let of_action = formats.iter().rev().filter_map(|format| {
+        let (main, sub) = format.media_type.split_once('/')?;
+        Some((named(&ranges, main, sub), format))
+    });
+    if let Some((text, format)) = of_action.max_by_key(|(quality, _)| *quality)
+        && text > json.max(html).max(yaml)
+    {
+        return Format::OfAction(format);
+    }
     match json.max(html).max(yaml) {
         0 => Format::NotAcceptable,
         _ if yaml > json && yaml > html => Format::Yaml,
@@ -104,13 +127,17 @@ fn named(ranges: &[Range<'_>], main: &str, sub: &str) -> u32 {
 mod tests {
     use super::*;
 
+    const TEXT: ActionFormat = ActionFormat { name: "txt", media_type: "text/plain" };
+    const ANSI: ActionFormat = ActionFormat { name: "ansi", media_type: "text/plain" };
+    const FORMATS: &[ActionFormat] = &[TEXT, ANSI];
+
     fn wanted(accept: &[&'static str], format: Option<&str>) -> Format {
         let mut headers = HeaderMap::new();
         for value in accept {
             headers.append(header::ACCEPT, axum::http::HeaderValue::from_static(value));
         }
         let pairs: Vec<_> = format.map(|format| ("format".to_owned(), format.to_owned())).into_iter().collect();
-        negotiate(&headers, &pairs)
+        negotiate(&headers, &pairs, FORMATS)
     }
 
     #[test]
@@ -165,8 +192,23 @@ mod tests {
 
     #[test]
     fn unsupported_types_are_not_acceptable() {
-        for accept in [&["image/png"][..], &["application/json;q=0"], &["text/plain, application/xml;q=0.9"]] {
+        for accept in [&["image/png"][..], &["application/json;q=0"], &["application/xml;q=0.9"]] {
             assert_eq!(wanted(accept, None), Format::NotAcceptable, "{accept:?}");
+        }
+    }
+
+    #[test]
+    fn formats_of_actions_are_returned_if_requested() {
+        for (accept, format) in [
+            (&["text/plain"][..], None),
+            (&["text/plain, text/html;q=0.5, */*;q=0.1"], None),
+            (&["text/html"], Some("txt")),
+        ] {
+            assert_eq!(wanted(accept, format), Format::OfAction(&TEXT), "{accept:?} {format:?}");
+        }
+        assert_eq!(wanted(&[], Some("ansi")), Format::OfAction(&ANSI));
+        for accept in [&["*/*"][..], &["text/*;q=0.1, application/json"], &["text/plain, application/json"]] {
+            assert_eq!(wanted(accept, None), Format::Json, "{accept:?}");
         }
     }
 

@@ -156,7 +156,7 @@ impl PageContext<'_> {
 
     fn allowed_actions(&self, body: &Json) -> AllowedActions {
         match self.route {
-            Route::List(_) | Route::Sublist(..) => {
+            Route::List(_) | Route::Sublist(..) | Route::Action(..) => {
                 AllowedActions { create: self.action("POST").is_some(), ..AllowedActions::default() }
             }
             Route::Detail(found, _) => AllowedActions {
@@ -184,7 +184,9 @@ impl PageContext<'_> {
         tag: Option<String>,
     ) -> Option<Value> {
         let typed = self.request.is_form && !status.is_success() && !self.request.body.is_empty();
-        if !(was_read || typed) || !(allowed.create || allowed.change) {
+        // An action without GET has a form too.
+        let has_only_post = self.request.method == Method::GET && status == StatusCode::METHOD_NOT_ALLOWED;
+        if !(was_read || typed || has_only_post) || !(allowed.create || allowed.change) {
             return None;
         }
         let content = if typed {
@@ -201,7 +203,11 @@ impl PageContext<'_> {
             let put = context! { method => "PUT", words => "Replace the whole object" };
             ("Change", vec![patch, put])
         };
-        let title = if matches!(self.route, Route::List(_)) { "Create" } else { title };
+        let title = match self.route {
+            Route::List(_) => "Create",
+            Route::Action(..) => "Request",
+            _ => title,
+        };
         let rows = content.lines().count().clamp(4, 20) + 1;
         Some(context! { title, content, rows, tag, buttons })
     }

@@ -23,6 +23,8 @@ pub(crate) enum RoutePattern {
     Detail(&'static str),
     /// A path below an object.
     Below(&'static str, &'static str),
+    /// A path below the list of a resource.
+    BelowList(&'static str, &'static str),
 }
 
 /// Without `/api/`, so that it does not look like a link.
@@ -34,6 +36,7 @@ impl std::fmt::Display for RoutePattern {
             RoutePattern::List(plural) => write!(formatter, "v2/{plural}/"),
             RoutePattern::Detail(plural) => write!(formatter, "v2/{plural}/{{id}}/"),
             RoutePattern::Below(plural, below) => write!(formatter, "v2/{plural}/{{id}}/{below}/"),
+            RoutePattern::BelowList(plural, below) => write!(formatter, "v2/{plural}/{below}/"),
         }
     }
 }

@@ -3,10 +3,10 @@
 //! It is generated from the registry, so each registered resource is documented. It is plain JSON instead of a typed
 //! model of OpenAPI, because most of it is JSON Schema, of which 3.1 allows all.
 
+mod actions;
 mod resources;
 mod responses;
 mod service;
-mod sign_in;
 
 use std::sync::LazyLock;
 
@@ -42,7 +42,6 @@ fn text() -> &'static str {
 fn document(registry: Registry) -> Json {
     let mut paths = service::paths();
     paths.extend(resources::paths(registry));
-    paths.extend(sign_in::paths());
     let mut schemas = resources::schemas(registry);
     schemas.extend(responses::schemas());
     json!({

@@ -1,10 +1,9 @@
-//! The paths of resources: lists, objects, sub-lists, and paths that are not implemented yet.
+//! The paths of resources: lists, objects, sub-lists, and lists that are not implemented yet.
 
 use hostler_engine::Registry;
 use hostler_engine::openapi::{
     RequestBody, association, component, key_parameter, list_parameters, page, page_component, reference, shown,
 };
-use hostler_resources::{CREDENTIAL, CREDENTIAL_TYPE};
 use hostler_schema::{Post, Resource, Sublist};
 use serde_json::{Map, Value as Json, json};
 
@@ -49,24 +48,13 @@ pub(super) fn paths(registry: Registry) -> Map<String, Json> {
         let root = format!("/api/v2/{}/", resource.plural);
         let one = format!("{root}{{key}}/");
         paths.insert(root, list(resource));
+        paths.extend(super::actions::paths(resource));
         if resource.variants.is_some() {
             // Its objects are at the paths of their variants.
             continue;
         }
         for sublist in resource.sublists {
             paths.insert(format!("{one}{}/", sublist.name), below(resource, sublist));
-        }
-        for name in resource.unimplemented {
-            let later = Operation::new(format!("{}_{name}_list", resource.plural), UNIMPLEMENTED_TAG, words(name))
-                .describe("A list of AWX that is not implemented yet.")
-                .responses(vec![], &[&[403, 404, 501], ALWAYS].concat());
-            paths.insert(format!("{one}{name}/"), json!({"parameters": [key_parameter(resource)], "get": later.0}));
-        }
-        if [CREDENTIAL.name, CREDENTIAL_TYPE.name].contains(&resource.name) {
-            paths.insert(format!("{one}test/"), lookup_test(resource));
-        }
-        if resource.copyable {
-            paths.insert(format!("{one}copy/"), copy(resource));
         }
         paths.insert(one, detail(resource));
     }
@@ -81,7 +69,7 @@ pub(super) fn paths(registry: Registry) -> Map<String, Json> {
 }
 
 /// A name in a path, as a title.
-fn words(name: &str) -> String {
+pub(super) fn words(name: &str) -> String {
     let words = name.replace('_', " ");
     let mut letters = words.chars();
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
@@ -156,40 +144,6 @@ fn detail(resource: &Resource) -> Json {
         item.insert("delete".into(), delete.into());
     }
     item.into()
-}
-
-fn copy(resource: &Resource) -> Json {
-    let title = |verb: &str| format!("{}: {verb}", resource.type_label);
-    let may = json!({"type": "object", "properties": {"can_copy": {"type": "boolean"}}, "required": ["can_copy"]});
-    let get =
-        Operation::new(format!("{}_copy_read", resource.plural), resource.plural, title("whether you may copy it"))
-            .responses(
-                vec![("200", json_response("Whether the caller may copy the object.", may, &[]))],
-                &[&[403, 404], ALWAYS].concat(),
-            );
-    let name = json!({"type": "string", "minLength": 1, "description": "The name of the copy."});
-    let body = json!({"type": "object", "properties": {"name": name}, "required": ["name"]});
-    let post = Operation::new(format!("{}_copy", resource.plural), resource.plural, title("copy"))
-        .writes()
-        .body(body, true)
-        .responses(vec![("201", object(resource, "The new object.", &["Location"]))], WRITING);
-    json!({"parameters": [key_parameter(resource)], "get": get.0, "post": post.0})
-}
-
-fn lookup_test(resource: &Resource) -> Json {
-    let title = |verb: &str| format!("{}: {verb}", resource.type_label);
-    let get = Operation::new(format!("{}_test_read", resource.plural), resource.plural, title("may test a lookup"))
-        .responses(
-            vec![("200", json_response("An empty object.", json!({"type": "object"}), &[]))],
-            &[&[403, 404], ALWAYS].concat(),
-        );
-    let object = json!({"type": "object"});
-    let body = json!({"type": "object", "properties": {"inputs": object, "metadata": object}});
-    let post = Operation::new(format!("{}_test", resource.plural), resource.plural, title("test a lookup"))
-        .writes()
-        .body(body, false)
-        .responses(vec![], WRITING);
-    json!({"parameters": [key_parameter(resource)], "get": get.0, "post": post.0})
 }
 
 fn below(resource: &Resource, sublist: &Sublist) -> Json {

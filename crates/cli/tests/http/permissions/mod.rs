@@ -5,6 +5,7 @@
 //! Each test module defines actors, actions and objects; `table` runs the actions and restores the objects, `fixture`
 //! has the users.
 
+mod actions;
 mod activity;
 mod applications;
 mod assignments;

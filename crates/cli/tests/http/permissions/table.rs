@@ -92,6 +92,11 @@ impl Action {
         Self::new("POST", path, Some(body), Undo::Nothing)
     }
 
+    /// A PATCH without a visible effect.
+    pub fn patch(path: impl Into<String>, body: Value) -> Self {
+        Self::new("PATCH", path, Some(body), Undo::Nothing)
+    }
+
     /// The change cannot be observed.
     pub fn unseen(mut self) -> Self {
         self.shows = false;
