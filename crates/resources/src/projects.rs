@@ -258,7 +258,6 @@ pub static PROJECT: Resource = Resource {
         message: "Project with this (organization, name) combination already exists.",
     }],
     roles: ROLES,
-    // As in AWX, where jobs keep their project's name.
     role_resource: Some(|| &crate::ROLE),
     variant_of: Some(|| &UNIFIED_JOB_TEMPLATE),
     ..Resource::new("project", "projects", "Project", PROJECT_FIELDS, &ProjectAccess)

@@ -77,6 +77,8 @@ fn list_is_filtered_by_type_and_by_fields_of_projects(backend: Backend) {
         ("?order_by=name&type=job_template,project", &all),
         ("?type=job_template", &[]),
         ("?type=nosuch", &[]),
+        ("?job_template__playbook=site.yml", &[]),
+        ("?labels__name=x", &[]),
         ("?order_by=name&type__startswith=proj", &all),
         ("?order_by=name&or__type=project&or__type=job_template", &all),
         ("?not__type=project", &[]),
