@@ -1,5 +1,6 @@
 //! Filters along the links between resources, in both directions.
 
+use hostler_engine::Links;
 use hostler_resources::REGISTRY;
 use hostler_testkit::{Backend, Client, Fixture, TestServer, on_each_backend};
 use serde_json::json;
@@ -9,6 +10,8 @@ on_each_backend!(
     reverse_relations_hide_invisible_objects,
     unimplemented_relations_match_nothing,
     relations_of_activity_filter_by_any_type,
+    many_role_filters_work_together,
+    order_by_role_works_for_all_users,
 );
 
 fn start(backend: Backend) -> TestServer {
@@ -105,4 +108,42 @@ fn relations_of_activity_filter_by_any_type(backend: Backend) {
     }
     assert_eq!(count(&admin, "activity_stream/?project__name=site%20of%20one&operation=create"), 1);
     assert_eq!(count(&admin, "activity_stream/?execution_environment__organization__name=one"), 1);
+}
+
+/// As many filters by different roles as a query may have.
+fn many_role_filters_work_together(backend: Backend) {
+    let server = start(backend);
+    let organization = organization_with_project(&server, "one");
+    let boss = server.user("boss");
+    server.add_admin(organization, &boss);
+    let links = Links::new(REGISTRY);
+    for resource in REGISTRY.resources().filter(|resource| !resource.roles.is_empty()) {
+        let names = resource.roles.iter().map(|role| role.field).take(8);
+        let names: Vec<_> = names.filter(|name| links.relation(resource, name).is_some()).collect();
+        let filter = |test: &str| names.iter().map(|name| format!("{name}__{test}")).collect::<Vec<_>>().join("&");
+        for client in [&server.as_admin(), &boss.client] {
+            let list = format!("/api/v2/{}/", resource.plural);
+            client.get(&format!("{list}?{}", filter("members__username=nobody"))).expect(200);
+            client.get(&format!("{list}?{}", filter("isnull=false"))).expect(200);
+            client.get(&format!("{list}?or__{}", filter("members__isnull=true").replace('&', "&or__"))).expect(200);
+        }
+    }
+    let admins = "organizations/?admin_role__members__username=boss&read_role__isnull=false&execute_role__isnull=false\
+                  &member_role__isnull=false&auditor_role__isnull=false";
+    assert_eq!(count(&boss.client, admins), 1);
+}
+
+fn order_by_role_works_for_all_users(backend: Backend) {
+    let server = start(backend);
+    let [one, two] = ["one", "two"].map(|name| server.organization(name));
+    let boss = server.user("boss");
+    for organization in [one, two] {
+        server.add_admin(organization, &boss);
+    }
+    for client in [&server.as_admin(), &boss.client] {
+        for (order, expected) in [("admin_role", [one, two]), ("-admin_role,read_role", [two, one])] {
+            let listed = client.results(&format!("/api/v2/organizations/?order_by={order}"));
+            assert_eq!(listed.iter().filter_map(|found| found["id"].as_i64()).collect::<Vec<_>>(), expected, "{order}");
+        }
+    }
 }

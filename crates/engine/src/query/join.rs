@@ -126,10 +126,20 @@ impl<'a> Compiler<'a> {
         self.aliases += 1;
         let other = format!("hop{}", self.aliases);
         let joined = Condition::all().add(hop.join.condition(row, &other));
-        match hop.target.access.rows(self.actor, Action::Read, &other) {
+        match self.visible(hop, &other) {
             Rule::None => None,
             Rule::All => Some((other, joined)),
             Rule::When(visible) => Some((other, joined.add(visible))),
+        }
+    }
+
+    /// The rows at the end of a relation, under the alias `other`, that the actor may see.
+    fn visible(&self, hop: &Hop, other: &str) -> Rule {
+        match hop.join {
+            // Who sees an object sees its roles. Their own rule asks for the objects of all types: SQLite refuses
+            // statements with several of it.
+            Join::Role { .. } => Rule::All,
+            _ => hop.target.access.rows(self.actor, Action::Read, other),
         }
     }
 
@@ -220,7 +230,7 @@ impl<'a> Compiler<'a> {
     ) -> Result<Option<impl FnOnce(&str) -> SelectStatement + use<>>, QueryError> {
         self.aliases += 1;
         let other = format!("hop{}", self.aliases);
-        let visible = match hop.target.access.rows(self.actor, Action::Read, &other) {
+        let visible = match self.visible(hop, &other) {
             Rule::None => return Ok(None),
             rule => rule.condition(),
         };
