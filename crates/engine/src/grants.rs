@@ -249,6 +249,11 @@ pub fn can_grant_roles(resource: &'static Resource, actor: &Actor, row: &str) ->
     if participation && !actor.policy.manage_organization_auth && !actor.is_superuser {
         return Rule::None;
     }
+    // Types without roles of their own have no admin role. Who may only change an object cannot grant more than that.
+    if resource.roles.is_empty() {
+        let rows = |action| resource.access.rows(actor, action, row);
+        return rows(Action::Change).and(rows(Action::Delete));
+    }
     has_role(resource, ADMIN, actor, row)
 }
 

@@ -13,11 +13,14 @@ use hostler_schema::{
 use sea_query::{Alias, Expr, ExprTrait, Query, SelectStatement};
 use serde_json::Map;
 
-use crate::common::{CREATED, CREATED_BY, MODIFIED, MODIFIED_BY, activity_stream, in_audited_organization, rows_of};
+use crate::common::{
+    CREATED, CREATED_BY, MODIFIED, MODIFIED_BY, activity_stream, in_audited_organization, readable_by, rows_of,
+    sees_everything,
+};
 use crate::container_images::is_image_name;
 use crate::credential_access::can_use;
 use crate::credential_inputs::TypeDefinition;
-use crate::{CREDENTIAL, ORGANIZATION, UNIFIED_JOB_TEMPLATE};
+use crate::{CREDENTIAL, ORGANIZATION, TEAM, UNIFIED_JOB_TEMPLATE};
 
 const PULL_POLICIES: &[(&str, &str)] = &[
     ("", "---------"),
@@ -215,24 +218,38 @@ impl Hooks for ExecutionEnvironmentHooks {
         Ok(())
     }
 
-    /// Managed and global execution environments have no organization: only superusers change them.
+    /// Managed and global execution environments have no organization: only superusers change them. The others are for
+    /// users and teams of their organization.
     async fn authorize_grant(
         &self,
         engine: &Engine,
         _actor: &Actor,
         object: i64,
-        _grantee: Grantee,
+        grantee: Grantee,
     ) -> Result<(), Error> {
         let query = Query::select()
-            .expr(column(EXECUTION_ENVIRONMENT.table, "id"))
+            .expr(column(EXECUTION_ENVIRONMENT.table, ORGANIZATION_LINK.column))
             .from(Alias::new(EXECUTION_ENVIRONMENT.table))
             .and_where(column(EXECUTION_ENVIRONMENT.table, "id").eq(object))
             .and_where(column(EXECUTION_ENVIRONMENT.table, MANAGED.column).eq(false))
-            .and_where(column(EXECUTION_ENVIRONMENT.table, ORGANIZATION_LINK.column).is_not_null())
             .to_owned();
-        if engine.database.read(&query, &[Type::Integer]).await?.is_empty() {
+        let Some(organization) = engine.database.read_first::<Option<i64>>(&query).await?.flatten() else {
             let message = "Roles of managed and global execution environments cannot be granted.";
             return Err(Error::BadRequestMsg(message.into()));
+        };
+        let (who, sees_organization) = match grantee {
+            Grantee::User(user) => ("User", sees_organization(Expr::val(user))),
+            Grantee::Team(team) => ("Team", has_team(team)),
+        };
+        let query = Query::select()
+            .expr(column("owner", "id"))
+            .from_as(Alias::new(ORGANIZATION.table), Alias::new("owner"))
+            .and_where(column("owner", "id").eq(organization))
+            .and_where(sees_organization)
+            .to_owned();
+        if engine.database.read_first::<i64>(&query).await?.is_none() {
+            let message = format!("{who} must have view permission to Execution Environment organization");
+            return Err(Error::BadRequestMsg(message));
         }
         Ok(())
     }
@@ -299,6 +316,22 @@ impl ActionHandler for Copying {
         }
         engine.create(actor, &EXECUTION_ENVIRONMENT, &body, None).await.map(ActionResponse::NewObject)
     }
+}
+
+/// The condition that this user sees the organization `owner`.
+fn sees_organization(user: Expr) -> Expr {
+    sees_everything(user.clone()).or(readable_by(&ORGANIZATION, user, "owner"))
+}
+
+/// The condition that this team belongs to the organization `owner`.
+fn has_team(team: i64) -> Expr {
+    column("owner", "id").in_subquery(
+        Query::select()
+            .expr(column(TEAM.table, "organization_id"))
+            .from(Alias::new(TEAM.table))
+            .and_where(column(TEAM.table, "id").eq(team))
+            .to_owned(),
+    )
 }
 
 /// AWX's name of the managed execution environment, which updates of projects and inventories use.

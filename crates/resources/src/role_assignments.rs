@@ -2,8 +2,10 @@
 //! the older view.
 
 use async_trait::async_trait;
-use hostler_access::has_role_on;
-use hostler_engine::{Engine, Error, Grantee, Hooks, ObjectKey, RenderContext, ResponseObject, find_id, summarize};
+use hostler_access::rule_on_object;
+use hostler_engine::{
+    Engine, Error, Grantee, Hooks, ObjectKey, RenderContext, ResponseObject, can_grant_roles, find_id, summarize,
+};
 use hostler_schema::{Access, Action, Actor, Draft, Field, Resource, Rule, column, fields};
 use sea_query::{Alias, Expr, ExprTrait, Query, UnionType};
 use serde_json::{Map, Value as Json};
@@ -155,7 +157,7 @@ impl Access for AssignmentAccess {
             _ => Expr::Constant(false.into()),
         });
         for resource in types_with_roles() {
-            let administered = hostler_engine::can_grant_roles(resource, actor, "administered_object");
+            let administered = can_grant_roles(resource, actor, "administered_object");
             if matches!(administered, Rule::When(_)) {
                 let objects = administered.ids(resource.table, "administered_object");
                 let roles = Query::select()
@@ -173,7 +175,7 @@ impl Access for AssignmentAccess {
     fn create(&self, actor: &Actor, _draft: Draft<'_>) -> Rule {
         // The object is known only from the body; granting checks the permission on it.
         types_with_roles()
-            .map(|resource| has_role_on(resource, "admin_role", actor, None))
+            .map(|resource| rule_on_object(resource, None, |row| can_grant_roles(resource, actor, row)))
             .fold(Rule::from_bool(actor.is_superuser), Rule::or)
     }
 }

@@ -186,16 +186,34 @@ fn managed_role_definition_can_be_assigned(backend: Backend) {
     let user = server.user("user");
     let id = admin.create(LIST, json!({"name": "x", "image": "a/b", "organization": home}));
     let definitions = admin.results("/api/v2/role_definitions/?name=ExecutionEnvironment%20Admin");
-    user.client.get(&path(id)).expect(403);
     let global = admin.create(LIST, json!({"name": "global", "image": "a/b"}));
     for object in [json!(1), json!(global)] {
         let assignment = json!({"role_definition": definitions[0]["id"], "user": user.id, "object_id": object});
         admin.post("/api/v2/role_user_assignments/", assignment).expect(400);
     }
-    let assignment = json!({"role_definition": definitions[0]["id"], "user": user.id, "object_id": id});
-    admin.create("/api/v2/role_user_assignments/", assignment);
+    let assign = |client: &Client, user: i64| {
+        let body = json!({"role_definition": definitions[0]["id"], "user": user, "object_id": id});
+        client.post("/api/v2/role_user_assignments/", body)
+    };
+    let refused = assign(&admin, user.id).expect(400).json();
+    assert_eq!(refused["msg"], "User must have view permission to Execution Environment organization");
+    let other = server.user("other");
+    for member in [&user, &other] {
+        server.add_member(home, member);
+    }
+    assign(&other.client, other.id).expect(403);
+    assign(&admin, user.id).expect(201);
     user.client.patch(&path(id), json!({"description": "mine"})).expect(200);
+    assign(&user.client, other.id).expect(201);
+    other.client.patch(&path(id), json!({"description": "ours"})).expect(200);
+    let away = server.organization("away");
+    for (team, status) in [(server.team("near", home), 201), (server.team("far", away), 400)] {
+        let body = json!({"role_definition": definitions[0]["id"], "team": team, "object_id": id});
+        admin.post("/api/v2/role_team_assignments/", body).expect(status);
+    }
     user.client.patch(CONTROL_PLANE, json!({"pull": "never"})).expect(403);
     user.client.delete(&path(id)).expect(204);
-    assert_eq!(admin.results("/api/v2/role_user_assignments/").len(), 0, "the grant is deleted with the object");
+    let definition = definitions[0]["id"].to_string();
+    let left = admin.results(&format!("/api/v2/role_user_assignments/?role_definition={definition}"));
+    assert_eq!(left.len(), 0, "the grants are deleted with the object");
 }
