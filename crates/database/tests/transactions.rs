@@ -323,3 +323,24 @@ both!(closed_is_unavailable, |database| {
     let again = Database::open(&database.location).await.unwrap();
     assert_eq!(counted_settings(&again).await, 1);
 });
+
+both!(many_rows_are_inserted_in_bounded_statements, |database| {
+    // More parameters than either database allows in one statement.
+    let rows = (0..40_000).map(|number| [format!("setting {number}").into(), "1".into()]);
+    let mut transaction = database.begin().await.unwrap();
+    let inserted = transaction.insert_rows("settings", ["name", "value"], rows).await.unwrap();
+    assert_eq!(inserted, 40_000);
+    assert_eq!(transaction.insert_rows("settings", ["name", "value"], []).await.unwrap(), 0);
+    transaction.commit().await.unwrap();
+    assert_eq!(counted_settings(&database).await, 40_000);
+});
+
+both!(rows_are_read_as_tuples, |database| {
+    let mut transaction = database.begin().await.unwrap();
+    transaction.insert(&setting("a")).await.unwrap();
+    let query = Query::select().columns(["name", "value"]).from("settings").to_owned();
+    let rows: Vec<(String, serde_json::Value)> = transaction.read_as(&query).await.unwrap();
+    assert_eq!(rows, [("a".to_owned(), 1.into())]);
+    let wrong: Result<Vec<(i64, String)>, Error> = transaction.read_as(&query).await;
+    assert!(wrong.is_err());
+});
