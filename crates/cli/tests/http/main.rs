@@ -25,6 +25,7 @@ mod faults;
 mod health_endpoints;
 mod instance_groups;
 mod instances;
+mod labels;
 mod ldap;
 mod links;
 mod list_counts;
