@@ -1,5 +1,7 @@
 //! One file for each resource: its description and its hooks.
 
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
 mod access_list;
 mod access_paths;
 mod activity;
@@ -22,6 +24,7 @@ mod explain_access;
 mod instance_groups;
 mod instances;
 mod labels;
+mod notification_defaults;
 mod notification_lists;
 mod notification_messages;
 mod notification_templates;

@@ -107,7 +107,8 @@ fn merge_parts(sent: &Json, stored: &Json) -> Json {
         (Json::Object(sent), stored) if !sent.is_empty() => {
             let mut parts = sent.clone();
             for part in PARTS {
-                if let (false, Some(kept)) = (parts.contains_key(part), stored.get(part)) {
+                let kept = &stored[part];
+                if !parts.contains_key(part) && kept.as_str().is_some_and(|text| !text.is_empty()) {
                     parts.insert(part.into(), kept.clone());
                 }
             }

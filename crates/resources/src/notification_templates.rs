@@ -14,6 +14,7 @@ use hostler_schema::{
 use serde_json::{Map, Value as Json, json};
 
 use crate::common::{CREATED, CREATED_BY, MODIFIED, MODIFIED_BY, in_audited_organization};
+use crate::notification_defaults::documented_messages;
 use crate::notification_types::{TYPES, check_configuration, documented_settings, is_secret};
 use crate::{ORGANIZATION, encrypted_inputs, notification_messages};
 
@@ -49,6 +50,7 @@ const MESSAGES: Field = fields::object("messages")
     .label("Messages")
     .default(DefaultValue::Json(notification_messages::DEFAULT))
     .kept_on_put()
+    .details(documented_messages)
     .help("Templates of the subject (message) and the text (body) by event; null for the default text.");
 
 /// The role of an organization that allows everything with its notification templates.

@@ -288,5 +288,13 @@ fn managed_role_definition_can_be_assigned(backend: Backend) {
     admin.create("/api/v2/role_user_assignments/", assignment);
     assert_eq!(user.client.get(&path(id)).expect(200).json()["summary_fields"]["user_capabilities"]["edit"], true);
     user.client.patch(&path(id), json!({"description": "x"})).expect(200);
-    user.client.delete(&path(id)).expect(204);
+    let other = server.user("other");
+    let organization = admin.get(&path(id)).expect(200).json()["organization"].as_i64().expect("an id");
+    for member in [&user, &other] {
+        server.add_member(organization, member);
+    }
+    let assignment = json!({"role_definition": definition, "user": other.id, "object_id": id});
+    other.client.post("/api/v2/role_user_assignments/", assignment.clone()).expect(403);
+    user.client.post("/api/v2/role_user_assignments/", assignment).expect(201);
+    other.client.delete(&path(id)).expect(204);
 }
