@@ -13,9 +13,9 @@ const METADATA: &str = "{{ job_metadata }}";
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Delivery {
     /// A line of text.
-    Line,
+    Text,
     /// A subject and a text.
-    Letter,
+    SubjectAndText,
     /// A subject and data.
     SubjectAndData,
     /// Data only.
@@ -24,10 +24,10 @@ enum Delivery {
 
 fn delivery(type_name: &str) -> Delivery {
     match type_name {
-        "email" => Delivery::Letter,
+        "email" => Delivery::SubjectAndText,
         "grafana" | "pagerduty" => Delivery::SubjectAndData,
         "awssns" | "webhook" => Delivery::Data,
-        _ => Delivery::Line,
+        _ => Delivery::Text,
     }
 }
 
@@ -38,8 +38,8 @@ pub fn documented_messages() -> Map<String, Json> {
 
 fn messages(delivery: Delivery) -> Json {
     let event = match delivery {
-        Delivery::Line => json!({"message": SUBJECT, "body": null}),
-        Delivery::Letter => json!({"message": SUBJECT, "body": DETAILS}),
+        Delivery::Text => json!({"message": SUBJECT, "body": null}),
+        Delivery::SubjectAndText => json!({"message": SUBJECT, "body": DETAILS}),
         Delivery::SubjectAndData => json!({"message": SUBJECT, "body": METADATA}),
         Delivery::Data => json!({"body": METADATA}),
     };
@@ -59,8 +59,8 @@ fn approval(delivery: Delivery, subject: &str, text: &str) -> Json {
     let sentence =
         |what: &str| format!("The approval node \"{{{{ approval_node_name }}}}\" {what} {{{{ workflow_url }}}}");
     match delivery {
-        Delivery::Line => json!({"message": sentence(subject), "body": null}),
-        Delivery::Letter | Delivery::SubjectAndData => {
+        Delivery::Text => json!({"message": sentence(subject), "body": null}),
+        Delivery::SubjectAndText | Delivery::SubjectAndData => {
             json!({"message": sentence(subject), "body": format!("{}\n\n{METADATA}", sentence(text))})
         }
         Delivery::Data => {
