@@ -250,7 +250,7 @@ pub fn can_grant_roles(resource: &'static Resource, actor: &Actor, row: &str) ->
         return Rule::None;
     }
     // Types without roles of their own have no admin role. Who may only change an object cannot grant more than that.
-    if resource.roles.is_empty() {
+    if resource.roles.is_empty() && !actor.is_superuser {
         let rows = |action| resource.access.rows(actor, action, row);
         return rows(Action::Change).and(rows(Action::Delete));
     }

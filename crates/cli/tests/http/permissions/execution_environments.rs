@@ -28,7 +28,10 @@ fn execution_environments(backend: Backend) {
     let mut actors = fixture.usual();
     actors.extend(fixture.holders_of_home());
     let kind = "awx.executionenvironment";
-    actors.push(fixture.defined("custom.change", kind, own, &["awx.change_executionenvironment"]));
+    // Only members of the organization can be assigned a role.
+    let members = fixture.all_members(vec![fixture.user("custom.change", "", json!({}))]);
+    actors
+        .extend(members.into_iter().map(|user| fixture.assign(user, kind, own, &["awx.change_executionenvironment"])));
     let permissions = ["shared.view_organization", "awx.add_executionenvironment"];
     actors.push(fixture.defined("custom.add", "shared.organization", fixture.home, &permissions));
     let mut table = Table::new(ACTIONS);
