@@ -48,4 +48,4 @@ pub use record::{Edit, Record};
 pub use render::{summarize, time_text};
 pub use select::LoadedObject;
 pub use sublist::AssociationRequest;
-pub use write::{CreatedObject, IfMatch, UpdateMethod};
+pub use write::{CreatedObject, DeleteInSteps, IfMatch, UpdateMethod};

@@ -126,7 +126,8 @@ fn has_id(id: i64) -> Condition {
 /// The objects that match the condition, with whether the actor may see each.
 pub(crate) fn selection(resource: &'static Resource, condition: Condition, actor: &Actor, locks: bool) -> Selection {
     let mut selection = Selection::with_visibility(resource, actor);
-    selection.query.cond_where(condition);
+    // 404, not 403.
+    selection.query.cond_where(condition).and_where_option(resource.not_deleted(ROW));
     if locks {
         // FOR NO KEY UPDATE does not block foreign keys to the row, such as those of activity entries: two users who
         // change each other would wait for each other.

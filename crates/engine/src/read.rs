@@ -166,6 +166,7 @@ pub(crate) async fn find_with_rules(
         .exprs(rules.into_iter().map(Rule::expression))
         .from_as(Alias::new(resource.table), Alias::new(ROW))
         .cond_where(target.condition(resource)?)
+        .and_where_option(resource.not_deleted(ROW))
         .to_owned();
     let rows = engine.read_with_rules(actor, query, &types).await?;
     let row = match target {

@@ -56,6 +56,9 @@ impl From<ChangeError> for HandlerError {
     }
 }
 
+/// The methods that change nothing, and that of errors outside of a request.
+const READING: [&str; 4] = ["GET", "HEAD", "OPTIONS", ""];
+
 /// The response to an error. Internal errors go to the log, without details for the client.
 pub fn error_response(error: Error, method: &str) -> Response {
     match error {
@@ -120,6 +123,10 @@ pub fn error_response(error: Error, method: &str) -> Response {
             tracing::error!("the disk is full");
             Response::detail(StatusCode::INSUFFICIENT_STORAGE, "The server's disk is full: nothing was changed.")
         }
+        Error::QueryTooExpensive if !READING.contains(&method) => Response::detail(
+            StatusCode::BAD_REQUEST,
+            "The change affects more rows than the database can change in time: nothing was changed.",
+        ),
         Error::QueryTooExpensive => {
             Response::detail(StatusCode::BAD_REQUEST, "The query is too expensive: use fewer or simpler filters.")
         }

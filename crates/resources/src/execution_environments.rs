@@ -135,7 +135,7 @@ impl Access for ExecutionEnvironmentAccess {
     fn rows(&self, actor: &Actor, action: Action, row: &str) -> Rule {
         let unmanaged = || Rule::When(column(row, MANAGED.column).eq(false));
         match action {
-            Action::Read if actor.is_system_auditor => Rule::All,
+            Action::Read if actor.is_superuser || actor.is_system_auditor => Rule::All,
             // Users who see an organization see its execution environments.
             Action::Read => match ORGANIZATION.access.rows(actor, Action::Read, "owner") {
                 Rule::All => Rule::All,

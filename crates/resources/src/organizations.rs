@@ -5,8 +5,8 @@ use hostler_access::has_role_or_permission;
 use hostler_database::{Row, Transaction, Type};
 use hostler_engine::{Edit, Engine, Error, Hooks, RenderContext, ResponseObject};
 use hostler_schema::{
-    Access, Action, Actor, Association, DefaultValue, Draft, Field, ImpliedBy, Join, NaturalKeyPart, ObjectRole, Post,
-    Relation, Resource, ResourceAction, Rule, Singleton, Sublist, UniqueConstraint, column, fields,
+    Access, Action, Actor, Association, DefaultValue, Draft, Field, HideDeleted, ImpliedBy, Join, NaturalKeyPart,
+    ObjectRole, Post, Relation, Resource, ResourceAction, Rule, Singleton, Sublist, UniqueConstraint, column, fields,
 };
 use sea_query::{Alias, Asterisk, Expr, ExprTrait, Func, Query, UnionType};
 use serde_json::json;
@@ -217,6 +217,7 @@ pub static ORGANIZATION: Resource = Resource {
         message: "Organization with this Name already exists.",
     }],
     roles: ROLES,
+    deleted_in_steps: true,
     role_resource: Some(|| &crate::ROLE),
     shared_type: Some("shared.organization"),
     ..Resource::new(
@@ -235,7 +236,7 @@ pub static ORGANIZATION: Resource = Resource {
             CUSTOM_VIRTUALENV,
             DEFAULT_ENVIRONMENT,
         ],
-        &OrganizationAccess,
+        &HideDeleted(&OrganizationAccess),
     )
 };
 

@@ -10,8 +10,8 @@ use hostler_engine::Links;
 use hostler_engine::query::parse;
 use hostler_resources::{ACTIVITY, CREDENTIAL, INSTANCE, INSTANCE_GROUP, ORGANIZATION, REGISTRY, TEAM};
 use hostler_schema::{
-    Action, ActionAnswer, ActionHandling, ActionMethod, ActionParent, Actor, DefaultValue, FieldKind, HttpMethod, Join,
-    NaturalKeyPart, Policy, Resource, column,
+    Action, ActionAnswer, ActionHandling, ActionMethod, ActionParent, Actor, DefaultValue, FieldKind, HttpMethod,
+    IS_DELETED, Join, NaturalKeyPart, Policy, Resource, column,
 };
 use hostler_testkit::database::PostgresDatabase;
 use sea_query::{Alias, Query};
@@ -239,4 +239,14 @@ async fn columns_exist_in_postgresql() {
     let database = Database::open(&Location::Postgres(empty.url())).await.expect("the new database");
     fits(&database).await;
     database.close().await;
+}
+
+#[test]
+fn objects_deleted_in_steps_are_hidden() {
+    for resource in resources().filter(|resource| resource.deleted_in_steps) {
+        for action in [Action::Read, Action::Change, Action::Delete] {
+            let rule = format!("{:?}", resource.access.rows(&user(true, false), action, "row"));
+            assert!(rule.contains(IS_DELETED), "{} is not wrapped in HideDeleted: {rule}", resource.name);
+        }
+    }
 }

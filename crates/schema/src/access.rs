@@ -1,6 +1,6 @@
 use sea_query::{Alias, BinOper, Condition, Expr, ExprTrait, Query, SelectStatement, UnionType};
 
-use crate::column;
+use crate::{IS_DELETED, column};
 
 /// Settings that access rules read; loaded once for each request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -207,6 +207,32 @@ fn alternatives(condition: Expr) -> Vec<Expr> {
     match condition {
         Expr::Binary(left, BinOper::Or, right) => [alternatives(*left), alternatives(*right)].concat(),
         condition => vec![condition],
+    }
+}
+
+/// The access rules of a resource whose objects are deleted in steps: nobody may do anything with one that is being
+/// deleted.
+pub struct HideDeleted(pub &'static dyn Access);
+
+impl Access for HideDeleted {
+    fn rows(&self, actor: &Actor, action: Action, row: &str) -> Rule {
+        self.0.rows(actor, action, row).within(column(row, IS_DELETED).eq(false))
+    }
+
+    fn activity(&self, actor: &Actor, row: &str) -> Rule {
+        self.0.activity(actor, row)
+    }
+
+    fn organization_roles(&self, action: Action) -> Vec<&'static str> {
+        self.0.organization_roles(action)
+    }
+
+    fn create(&self, actor: &Actor, draft: Draft<'_>) -> Rule {
+        self.0.create(actor, draft)
+    }
+
+    fn relink(&self, actor: &Actor, name: &str, from: Option<i64>, to: Option<i64>) -> Rule {
+        self.0.relink(actor, name, from, to)
     }
 }
 

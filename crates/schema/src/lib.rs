@@ -12,7 +12,7 @@ mod relation;
 mod resource;
 mod role;
 
-pub use access::{Access, Action, Actor, Draft, LdapManagedFields, Policy, Rule};
+pub use access::{Access, Action, Actor, Draft, HideDeleted, LdapManagedFields, Policy, Rule};
 pub use action::{
     ActionAnswer, ActionFormat, ActionHandling, ActionMethod, ActionParent, COPY_NAME, Capability, HttpMethod, Permit,
     ResourceAction,
@@ -20,7 +20,7 @@ pub use action::{
 pub use field::{Charset, Field, OnDelete, fields};
 pub use field_kind::{ColumnType, DefaultValue, FieldKind, JsonShape};
 pub use relation::{Association, Join, Post, RelatedSearch, Relation, Sublist};
-pub use resource::{NaturalKeyPart, Resource, UniqueConstraint, Variants};
+pub use resource::{IS_DELETED, NaturalKeyPart, Resource, UniqueConstraint, Variants};
 pub use role::{ImpliedBy, ObjectRole, Singleton};
 
 use sea_query::{DynIden, Expr};

@@ -1,7 +1,12 @@
+use sea_query::{Expr, ExprTrait};
+
 use crate::{
     Access, ActionParent, Capability, Field, HttpMethod, ObjectRole, Permit, RelatedSearch, Relation, ResourceAction,
-    Sublist,
+    Sublist, column,
 };
+
+/// The column that is true in rows of hidden objects, which a task deletes.
+pub const IS_DELETED: &str = "is_deleted";
 
 /// One part of the natural key that forms a named URL.
 #[derive(Clone, Copy)]
@@ -103,6 +108,9 @@ pub struct Resource {
     pub capabilities: bool,
     /// The keys of `user_capabilities` beside `edit`, `delete` and those of the actions.
     pub other_capabilities: &'static [Capability],
+    /// Whether an object that many rows depend on is hidden at once and deleted in steps. The table has the column
+    /// [`IS_DELETED`], and the access rules are [`crate::HideDeleted`].
+    pub deleted_in_steps: bool,
     /// Whether the table is a view: its rows disappear with those that it is made of.
     pub is_view: bool,
     /// Whether rows have an `ansible_id`, shown as `summary_fields.resource` with this type.
@@ -150,11 +158,17 @@ impl Resource {
             deletable: true,
             capabilities: true,
             other_capabilities: &[],
+            deleted_in_steps: false,
             is_view: false,
             shared_type: None,
             recorded: true,
             access,
         }
+    }
+
+    /// The condition that a row is not being deleted; none if objects are always deleted at once.
+    pub fn not_deleted(&self, row: &str) -> Option<Expr> {
+        self.deleted_in_steps.then(|| column(row, IS_DELETED).eq(false))
     }
 
     /// The field with this key.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use hostler_auth::{DeleteExpiredSessions, DeleteExpiredTokens};
+use hostler_engine::DeleteInSteps;
 use hostler_tasks::{Worker, WorkerOptions};
 use jiff::SignedDuration;
 
@@ -18,6 +19,7 @@ pub(crate) fn worker(app: &App) -> Worker {
     let now = Arc::new(move || clock.now());
     Worker::new(engine.database.clone(), engine.tasks.clone(), now, WorkerOptions::default())
         .with_report(move |task, result| counters.count_task(task, result))
+        .with_task::<DeleteInSteps>(engine.clone())
         .with_periodic_task(&DeleteExpiredSessions {}, CLEANUP_INTERVAL, engine.clone())
         .with_periodic_task(&DeleteExpiredTokens {}, CLEANUP_INTERVAL, engine.clone())
 }

@@ -26,6 +26,7 @@ mod health_endpoints;
 mod instance_groups;
 mod instances;
 mod labels;
+mod large_deletions;
 mod ldap;
 mod links;
 mod list_counts;

@@ -8,17 +8,16 @@ use sea_query::{Alias, DeleteStatement, Expr, ExprTrait, Query, SelectStatement,
 
 use crate::{Error, Links};
 
-/// Removes the roles, grants and activity links of an object that is about to be deleted and of all objects that are
-/// deleted with it, and sets the links of all others to null.
+/// Removes the roles, grants and activity links of the objects with these ids, which are about to be deleted, and of all
+/// objects that are deleted with them, and sets the links of all others to null.
 pub(super) async fn prepare_deletion(
     links: &Links,
     tx: &mut Transaction,
     resource: &'static Resource,
-    id: i64,
+    ids: SelectStatement,
 ) -> Result<(), Error> {
     let mut cascade = Cascade { links, path: vec![], deletes: vec![], updates: vec![] };
-    // A cast, because PostgreSQL cannot infer the type of a parameter in a SELECT list.
-    cascade.delete(resource, Query::select().expr(Expr::val(id).cast_as("bigint")).to_owned());
+    cascade.delete(resource, ids);
     for delete in &cascade.deletes {
         tx.execute(delete).await?;
     }
@@ -26,6 +25,12 @@ pub(super) async fn prepare_deletion(
         tx.execute(update).await?;
     }
     Ok(())
+}
+
+/// The query for one id.
+pub(super) fn only(id: i64) -> SelectStatement {
+    // A cast, because PostgreSQL cannot infer the type of a parameter in a SELECT list.
+    Query::select().expr(Expr::val(id).cast_as("bigint")).to_owned()
 }
 
 /// The statements that a deletion needs.
@@ -61,7 +66,8 @@ impl Cascade<'_> {
                     self.delete(dependent.resource, ids);
                 }
                 OnDelete::SetNull if dependent.resource.editable && dependent.link.shown => {
-                    self.updates.push(set_null(dependent.resource, dependent.link, ids.clone()));
+                    let linked = column(dependent.resource.stored_in(), dependent.link.column).in_subquery(ids.clone());
+                    self.updates.push(set_null(dependent.resource, dependent.link, linked));
                 }
                 OnDelete::Cascade | OnDelete::SetNull | OnDelete::Restrict => {}
             }
@@ -80,7 +86,7 @@ fn delete_of(table: &'static str, content_type: &'static str, ids: SelectStateme
 }
 
 /// The ids of the objects that link to those with these ids.
-fn linked_to(resource: &'static Resource, link: &Field, ids: SelectStatement) -> SelectStatement {
+pub(super) fn linked_to(resource: &'static Resource, link: &Field, ids: SelectStatement) -> SelectStatement {
     Query::select()
         .expr(column(resource.table, "id"))
         .from(Alias::new(resource.table))
@@ -88,14 +94,17 @@ fn linked_to(resource: &'static Resource, link: &Field, ids: SelectStatement) ->
         .to_owned()
 }
 
-/// Sets a link that responses show to null: the object changes, and so does its ETag.
-fn set_null(resource: &'static Resource, link: &Field, ids: SelectStatement) -> UpdateStatement {
+/// Sets the link of these rows to null. If responses show the link, the object changes, and so does its ETag.
+pub(super) fn set_null(resource: &'static Resource, link: &Field, rows: Expr) -> UpdateStatement {
     let table = resource.stored_in();
-    Query::update()
+    let mut update = Query::update();
+    update
         .table(Alias::new(table))
         .value(Alias::new(link.column), Option::<i64>::None)
-        .value(Alias::new("version"), Expr::col(Alias::new("version")).add(1))
-        .and_where(column(table, link.column).in_subquery(ids))
-        .and_where_option(resource.own_type().map(|(name, value)| column(table, name).eq(value)))
-        .to_owned()
+        .and_where(rows)
+        .and_where_option(resource.own_type().map(|(name, value)| column(table, name).eq(value)));
+    if resource.editable && link.shown {
+        update.value(Alias::new("version"), Expr::col(Alias::new("version")).add(1));
+    }
+    update
 }

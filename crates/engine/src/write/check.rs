@@ -70,6 +70,7 @@ async fn exists(tx: &mut Transaction, target: &'static Resource, id: i64) -> Res
         .expr(column(ROW, "id"))
         .from_as(Alias::new(target.table), Alias::new(ROW))
         .and_where(column(ROW, "id").eq(id))
+        .and_where_option(target.not_deleted(ROW))
         .to_owned();
     Ok(!tx.read(&query, &[Type::Integer]).await?.is_empty())
 }

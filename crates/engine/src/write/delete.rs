@@ -5,13 +5,14 @@ use hostler_schema::{Actor, Resource, column};
 use sea_query::{Alias, ExprTrait, Query};
 
 use super::IfMatch;
-use super::cascade::prepare_deletion;
+use super::cascade::{only, prepare_deletion};
+use super::delete_in_steps;
 use crate::activity;
 use crate::read::{Source, load};
 use crate::{Engine, Error, ObjectKey};
 
 impl Engine {
-    /// Deletes an object.
+    /// Deletes an object. One that many rows depend on is hidden from all readers; a task deletes it in steps.
     ///
     /// # Errors
     /// As [`Engine::update`].
@@ -28,6 +29,9 @@ impl Engine {
         let mut tx = self.database.begin().await?;
         self.delete_in_transaction(&mut tx, actor, resource, target, expected).await?;
         tx.commit().await?;
+        if resource.deleted_in_steps {
+            self.tasks.wake();
+        }
         Ok(())
     }
 
@@ -54,12 +58,21 @@ impl Engine {
             return Err(Error::PreconditionFailed);
         }
         activity::record_deletion(self, tx, actor, &loaded.record).await?;
-        prepare_deletion(&self.links, tx, resource, id).await?;
-        let delete = Query::delete()
-            .from_table(Alias::new(resource.stored_in()))
-            .and_where(column(resource.stored_in(), "id").eq(id))
-            .to_owned();
-        tx.execute(&delete).await?;
+        if delete_in_steps::is_large(&self.links, tx, resource, id).await? {
+            return delete_in_steps::hide(self, tx, resource, id).await;
+        }
+        prepare_deletion(&self.links, tx, resource, only(id)).await?;
+        delete_rows(tx, resource.stored_in(), &[id]).await?;
         Ok(())
     }
+}
+
+/// Deletes the rows with these ids.
+pub(super) async fn delete_rows(tx: &mut Transaction, table: &'static str, ids: &[i64]) -> Result<(), Error> {
+    let delete = Query::delete()
+        .from_table(Alias::new(table))
+        .and_where(column(table, "id").is_in(ids.iter().copied()))
+        .to_owned();
+    tx.execute(&delete).await?;
+    Ok(())
 }

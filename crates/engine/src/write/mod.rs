@@ -5,6 +5,7 @@ mod cascade;
 mod check;
 mod create;
 mod delete;
+mod delete_in_steps;
 mod update;
 
 use hostler_database::{Transaction, Value};
@@ -14,6 +15,7 @@ use sea_query::Value as SqlValue;
 use serde_json::{Map, Value as Json};
 
 pub use self::create::CreatedObject;
+pub use self::delete_in_steps::DeleteInSteps;
 use crate::field_values::sql_value;
 use crate::hooks::RenderContext;
 use crate::select::LoadedObject;

@@ -2,6 +2,7 @@
 
 use hostler_database::Type;
 use hostler_engine::Error;
+use hostler_resources::ORGANIZATION;
 use hostler_schema::column;
 use hostler_settings::Settings;
 use hostler_settings::definitions::system::{INSTALL_UUID, TOWER_URL_BASE};
@@ -27,7 +28,11 @@ pub(super) async fn database(app: &App, settings: &Settings) -> Result<Vec<Metri
     sessions.and_where(column("sessions", "expires").gt(app.engine.clock.now()));
     let mut query = Query::select();
     for (table, ..) in COUNTED {
-        query.expr(Expr::SubQuery(None, Box::new(count(table).into())));
+        let mut count = count(table);
+        if table == ORGANIZATION.table {
+            count.and_where_option(ORGANIZATION.not_deleted(table));
+        }
+        query.expr(Expr::SubQuery(None, Box::new(count.into())));
     }
     let mut unfinished = count("tasks");
     unfinished.and_where(column("tasks", "periodic").is_null());
