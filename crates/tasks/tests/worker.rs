@@ -65,7 +65,7 @@ impl Task for TestTask {
         events.lock().unwrap().push(format!("{:?} {}", self.0, run.failures));
         match self.0 {
             Act::Complete => Ok(Outcome::Complete),
-            Act::Fail(times) if run.failures < times => Err(TaskError("as told".into())),
+            Act::Fail(times) if run.failures < times => Err(TaskError("expected failure".into())),
             Act::Fail(_) => Ok(Outcome::Complete),
             Act::Panic => panic!("a task that panics"),
             Act::WaitForCancellation => {

@@ -147,7 +147,7 @@ fn messages_are_checked_and_merged(backend: Backend) {
         "workflow_approval": null,
     });
     assert_eq!(merged["messages"], expected);
-    assert_eq!(admin.put(&path(id), &webhook_of(&merged)).expect(200).json()["messages"], expected, "PUT keeps them");
+    assert_eq!(admin.put(&path(id), webhook_of(&merged)).expect(200).json()["messages"], expected, "PUT keeps them");
 }
 
 /// The required fields of a template.
