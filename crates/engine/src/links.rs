@@ -131,7 +131,7 @@ impl Links {
 
     /// The relations from entries of the activity stream to the objects that they are about.
     fn add_activity(&mut self, activity: &'static Resource, registry: Registry) {
-        for resource in registry.resources().filter(|resource| resource.recorded) {
+        for resource in registry.resources().filter(|resource| resource.recorded && resource.filters_activity) {
             let join = activity::objects_of(resource.name);
             self.add(activity, Hop { name: resource.name, target: resource, join, listed: true, link: None });
         }

@@ -45,6 +45,7 @@ const SOURCE: Field = fields::link("source_credential", "source_credential_id", 
 
 /// Input sources.
 pub static CREDENTIAL_INPUT_SOURCE: Resource = Resource {
+    filters_activity: false,
     type_label: "Credential Input Source",
     list_title: "Credential Input Source List",
     detail_title: "Credential Input Source Detail",

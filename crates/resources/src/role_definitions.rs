@@ -68,6 +68,7 @@ const PERMISSIONS_FIELD: Field = fields::json("permissions")
 
 /// Role definitions.
 pub static ROLE_DEFINITION: Resource = Resource {
+    filters_activity: false,
     type_label: "Role Definition",
     list_title: "Role Definition List",
     detail_title: "Role Definition Detail",

@@ -36,6 +36,7 @@ const CURRENT: Field = fields::computed("current")
 
 /// Sessions. Their digests and bindings are not fields, so no response can show them.
 pub static SESSION: Resource = Resource {
+    filters_activity: false,
     type_label: "Session",
     list_title: "Sessions",
     detail_title: "Session Detail",

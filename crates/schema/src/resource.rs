@@ -117,6 +117,8 @@ pub struct Resource {
     pub shared_type: Option<&'static str>,
     /// Whether writes are recorded in the activity stream.
     pub recorded: bool,
+    /// Whether the activity stream can be filtered by objects of this type. AWX has no such filter for some types.
+    pub filters_activity: bool,
     /// The access rules.
     pub access: &'static dyn Access,
 }
@@ -162,6 +164,7 @@ impl Resource {
             is_view: false,
             shared_type: None,
             recorded: true,
+            filters_activity: true,
             access,
         }
     }

@@ -191,7 +191,8 @@ impl Fixture {
         };
         let parameters = item["get"]["parameters"].as_array().into_iter().flatten();
         let is_list = parameters.map(resolve).any(|parameter| parameter["name"] == "page_size");
-        let answers = &item["get"]["responses"];
+        let method = methods.iter().find(|method| !item[**method].is_null()).unwrap_or(&"get");
+        let answers = &item[*method]["responses"];
         Endpoint {
             path: self.fill(template),
             methods: methods
@@ -200,7 +201,7 @@ impl Fixture {
                 .map(|method| method.to_uppercase())
                 .collect(),
             is_list,
-            is_later: !answers["501"].is_null() && answers["200"].is_null(),
+            is_later: !answers["501"].is_null() && answers["200"].is_null() && answers["204"].is_null(),
             template: template.to_owned(),
         }
     }

@@ -83,7 +83,8 @@ fn operation(
         let needs_body = method != HttpMethod::Patch && description.input.iter().any(|field| field.required);
         operation = operation.body(body_schema(description.input, method != HttpMethod::Patch), needs_body);
     }
-    operation.responses(vec![success(action, method, description.answer)], &errors)
+    let success = is_implemented.then(|| success(action, method, description.answer));
+    operation.responses(success.into_iter().collect(), &errors)
 }
 
 /// The status and the response of a request that succeeds.
