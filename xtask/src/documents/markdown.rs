@@ -92,7 +92,7 @@ fn block(document: &mut Document, line: usize, language: &str, body: &str, comme
         "sh" | "console" => Kind::Commands,
         "toml" => Kind::Configuration,
         "yaml" if comment == Some("with the clients") => Kind::Playbook,
-        "json" | "yaml" | "ini" | "nginx" | "text" => {
+        "json" | "yaml" | "ini" | "nginx" | "rust" | "sql" | "text" => {
             ensure!(comment.is_none(), "{language} blocks are never run");
             return Ok(());
         }
