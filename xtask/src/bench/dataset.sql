@@ -63,6 +63,9 @@ SELECT content_type, projects.id, role_field FROM projects JOIN roles
     ON content_type = 'project' AND object_id = {project0}
 WHERE projects.id > {project0} ORDER BY projects.id, roles.id;
 
+-- The statistics are of a time with few roles: without new ones SQLite would read all roles of a type for each grant.
+ANALYZE roles;
+
 -- Everybody is in one organization, one of three in a second, one of ten in a third.
 WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {users})
 INSERT INTO grants (role_id, user_id, created, created_by_id)
