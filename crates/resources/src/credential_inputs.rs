@@ -103,7 +103,9 @@ pub async fn prepare(
 ) -> Result<(), Error> {
     let stored = edit.old.as_ref().map(|old| inputs_of(old, field));
     let keeps = |sent: &Map<String, Json>, name: &str| keeps_empty(edit, definition, sent, name);
-    let mut plain = merge_with_stored(engine, edit, field, keeps)?;
+    // The check against the type rejects inputs that the type does not have, as in AWX.
+    let stays = |name: &str| definition.inputs.field(name).is_none_or(|field| field.secret);
+    let mut plain = merge_with_stored(engine, edit, field, keeps, stays)?;
     // For a new credential the check against the type rejects the mask.
     if let Some((name, _)) = plain.iter().find(|(_, value)| !edit.is_new() && *value == ENCRYPTED) {
         let message = format!("{ENCRYPTED} keeps the stored value, but there is none: send the value itself.");

@@ -9,16 +9,18 @@ use sea_query::{Alias, ExprTrait, Query};
 use serde_json::{Map, Value as Json};
 
 /// The sent object in plain text, with the stored value for each one that the client wants to keep. `keeps` says whether
-/// the value with this name is to be kept although the client did not send the mask.
+/// the value with this name is to be kept although the client did not send the mask. A stored secret is left out unless
+/// `is_secret` says that its name is still that of a secret: otherwise it would be stored and shown in plain text.
 ///
 /// # Errors
-/// [`Error::Invalid`] for another JSON value, [`Error::InvalidNested`] for a mask without a stored value in a changed
-/// object, and for a text that looks like an encrypted one; vault errors.
+/// [`Error::Invalid`] for another JSON value, [`Error::InvalidNested`] for a text that looks like an encrypted one; vault
+/// errors.
 pub fn merge_with_stored(
     engine: &Engine,
     edit: &Edit<'_>,
     field: &Field,
     keeps: impl Fn(&Map<String, Json>, &str) -> bool,
+    is_secret: impl Fn(&str) -> bool,
 ) -> Result<Map<String, Json>, Error> {
     let sent = match edit.new.get(field) {
         Value::Json(Json::Object(sent)) => sent,
@@ -27,17 +29,22 @@ pub fn merge_with_stored(
     let stored = edit.old.as_ref().map(|old| inputs_of(old, field)).unwrap_or_default();
     let mut plain = Map::new();
     for (name, value) in sent {
-        let value =
-            match (value.as_str(), stored.get(name).and_then(Json::as_str)) {
-                // The stored text itself is in `sent` if the request changes only the type.
-                (Some(text), Some(old)) if text == ENCRYPTED || text == old || keeps(sent, name) => {
-                    if is_encrypted(old) { decrypt(engine, &edit.new, field, name, old)?.into() } else { old.into() }
+        let value = match (value.as_str(), stored.get(name).and_then(Json::as_str)) {
+            // The stored text itself is in `sent` if the request changes only the type.
+            (Some(text), Some(old)) if text == ENCRYPTED || text == old || keeps(sent, name) => {
+                if !is_encrypted(old) {
+                    old.into()
+                } else if is_secret(name) {
+                    decrypt(engine, &edit.new, field, name, old)?.into()
+                } else {
+                    continue;
                 }
-                (Some(text), _) if is_encrypted(text) => {
-                    return Err(input_error(field, name, "This text has the form of a stored, encrypted value."));
-                }
-                _ => value.clone(),
-            };
+            }
+            (Some(text), _) if is_encrypted(text) => {
+                return Err(input_error(field, name, "This text has the form of a stored, encrypted value."));
+            }
+            _ => value.clone(),
+        };
         plain.insert(name.clone(), value);
     }
     Ok(plain)

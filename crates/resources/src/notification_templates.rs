@@ -144,8 +144,10 @@ impl Hooks for NotificationTemplateHooks {
             edit.new.set(&MESSAGES, Value::Json(messages));
         }
         if edit.changes(&CONFIGURATION) || edit.changes(&TYPE) {
-            let mut plain = encrypted_inputs::merge_with_stored(engine, edit, &CONFIGURATION, |_, _| false)?;
             let type_name = edit.new.text(&TYPE).to_owned();
+            let stays_secret = |name: &str| is_secret(&type_name, name);
+            let mut plain =
+                encrypted_inputs::merge_with_stored(engine, edit, &CONFIGURATION, |_, _| false, stays_secret)?;
             check_configuration(&type_name, &mut plain)
                 .map_err(|messages| Error::Invalid(vec![("__all__".into(), messages)]))?;
             let secret = |name: &str, value: &str| !value.is_empty() && is_secret(&type_name, name);

@@ -176,6 +176,13 @@ impl SecretsFixture {
         let changed = chat(self.secrets.make("changed token of a chat"));
         self.admin.patch(&path, json!({"notification_configuration": changed})).expect(200);
         self.admin.post(&format!("{path}copy/"), json!({"name": "copy"})).expect(201);
+        // The token is no secret of these types.
+        let masked = json!({"grafana_url": "visible", "grafana_key": "", "token": "$encrypted$"});
+        let change = json!({"notification_type": "grafana", "notification_configuration": masked});
+        self.admin.patch(&path, change).expect(200);
+        self.admin.patch(&path, json!({"notification_configuration": {"grafana_url": "visible", "grafana_key": self.secrets.make("key of a dashboard")}})).expect(200);
+        self.admin.patch(&path, json!({"notification_type": "awssns"})).expect(200);
+        self.admin.post(&format!("{path}copy/"), json!({"name": "copy of another type"})).expect(201);
         let refused = json!({
             "name": "x", "organization": organization, "notification_type": "slack",
             "notification_configuration": {"token": self.secrets.make("token of a refused chat")},

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 on_each_backend!(
     secrets_are_masked_and_kept,
+    changed_type_reveals_no_secret,
     configuration_is_checked_by_type,
     messages_are_checked_and_merged,
     templates_are_associated_by_event,
@@ -90,6 +91,49 @@ fn secrets_are_masked_and_kept(backend: Backend) {
     let changed = admin.patch(&path(id), slack).expect(200).json();
     let expected = json!({"token": "$encrypted$", "channels": ["#x"], "hex_color": "#ff0000"});
     assert_eq!(changed["notification_configuration"], expected);
+}
+
+fn changed_type_reveals_no_secret(backend: Backend) {
+    const SECRET: &str = "Mail-Password-1";
+    let mut server = start(backend);
+    let admin = server.as_admin();
+    let organization = server.organization("Acme");
+    let with_defaults = create_mail(&admin, organization);
+    let mut body = webhook("hook", organization);
+    body["notification_configuration"]["password"] = SECRET.into();
+    let with_mask = admin.create(LIST, body);
+    let pager = json!({"subdomain": "s", "service_key": "k", "client_name": "c", "token": SECRET});
+    body = json!({
+        "name": "pager", "organization": organization, "notification_type": "pagerduty",
+        "notification_configuration": pager,
+    });
+    let kept = admin.create(LIST, body);
+
+    // All keys of this type have defaults.
+    let mut answers = vec![admin.patch(&path(with_defaults), json!({"notification_type": "awssns"})).expect(200)];
+    let grafana = json!({"grafana_url": "https://g.example.org", "grafana_key": "k", "password": "$encrypted$"});
+    let change = json!({"notification_type": "grafana", "notification_configuration": grafana});
+    answers.push(admin.patch(&path(with_mask), change).expect(200));
+    for answer in &answers {
+        let shown = answer.json();
+        assert!(shown["notification_configuration"].get("password").is_none(), "{shown}");
+    }
+    let slack = json!({"channels": ["#x"], "token": "$encrypted$"});
+    let change = json!({"notification_type": "slack", "notification_configuration": slack});
+    let shown = admin.patch(&path(kept), change).expect(200).json();
+    assert_eq!(shown["notification_configuration"], slack, "the token is a secret of both types");
+
+    for id in [with_defaults, with_mask, kept] {
+        answers.push(admin.post(&format!("{}copy/", path(id)), json!({"name": format!("copy {id}")})).expect(201));
+        answers.push(admin.get(&path(id)));
+    }
+    answers.push(admin.get(LIST));
+    answers.push(admin.get("/api/v2/activity_stream/?page_size=200"));
+    for answer in answers {
+        assert!(!answer.text().contains(SECRET), "{answer} shows the secret");
+    }
+    server.stop();
+    assert!(!server.dump().contains(SECRET), "the database contains the secret");
 }
 
 fn configuration_is_checked_by_type(backend: Backend) {

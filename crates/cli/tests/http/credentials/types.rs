@@ -3,7 +3,7 @@
 use hostler_testkit::{Backend, on_each_backend};
 use serde_json::{Value, json};
 
-use crate::credentials::fixture::{CredentialsFixture, a_type, path};
+use crate::credentials::fixture::{CredentialsFixture, SECRET, a_type, path};
 
 on_each_backend!(
     only_superusers_create_credential_types,
@@ -11,6 +11,7 @@ on_each_backend!(
     types_in_use_cannot_change_inputs,
     credential_shows_kind_and_cloud,
     changing_type_revalidates_inputs,
+    changed_type_reveals_no_secret,
     managed_types_survive_a_restart,
     custom_types_cannot_have_the_name_of_a_managed_type,
 );
@@ -109,6 +110,34 @@ fn changing_type_revalidates_inputs(backend: Backend) {
         .expect(200)
         .json();
     assert_eq!((&shown["kind"], &shown["inputs"]), (&json!("vault"), &json!({"vault_password": "$encrypted$"})));
+}
+
+fn changed_type_reveals_no_secret(backend: Backend) {
+    let mut fixture = CredentialsFixture::new(backend);
+    let mut public = a_type("public");
+    public["inputs"]["fields"][0]["secret"] = json!(false);
+    let public = fixture.admin.create(LIST, public);
+    let masked = json!({"token": "$encrypted$", "host": "example.org"});
+    let mut answers = vec![];
+    for (name, change) in [
+        ("type", json!({"credential_type": public})),
+        ("type and mask", json!({"credential_type": public, "inputs": masked})),
+    ] {
+        let key = path(fixture.of_home(name));
+        let changed = fixture.admin.patch(&key, change).expect(200);
+        assert_eq!(changed.json()["inputs"], json!({"host": "example.org"}));
+        answers.push(changed);
+        answers
+            .push(fixture.admin.post(&format!("{key}copy/"), json!({"name": format!("copy of {name}")})).expect(201));
+        answers.push(fixture.admin.get(&key));
+    }
+    answers.push(fixture.admin.get("/api/v2/credentials/"));
+    answers.push(fixture.admin.get("/api/v2/activity_stream/?page_size=200"));
+    for answer in answers {
+        assert!(!answer.text().contains(SECRET), "{answer} shows the secret");
+    }
+    fixture.server.stop();
+    assert!(!fixture.server.dump().contains(SECRET), "the database contains the secret");
 }
 
 fn managed_types_survive_a_restart(backend: Backend) {
