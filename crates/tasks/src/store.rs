@@ -7,6 +7,7 @@ use sea_query::{
     UpdateStatement,
 };
 use serde_json::Value as Json;
+use tokio::time::Instant;
 
 const TABLE: &str = "tasks";
 
@@ -18,6 +19,8 @@ pub(crate) struct LeasedTask {
     pub arguments: Json,
     /// The number of failed runs.
     pub failures: u32,
+    /// When the lease began.
+    pub leased: Instant,
 }
 
 /// The lease of a process.
@@ -75,6 +78,7 @@ pub(crate) async fn claim(
     now: Timestamp,
 ) -> Result<Vec<LeasedTask>, Error> {
     const TYPES: [Type; 4] = [Type::Integer, Type::Text, Type::Json, Type::Integer];
+    let leased = Instant::now();
     let due = due(lease, names, running, limit, now);
     // Most of the time there is none, and a transaction would exclude other writers on SQLite.
     if database.read(&due, &TYPES).await?.is_empty() {
@@ -91,6 +95,7 @@ pub(crate) async fn claim(
                 name: row.text(1)?.to_owned(),
                 arguments: row.json(2)?.clone(),
                 failures: row.integer(3)?.try_into().unwrap_or(u32::MAX),
+                leased,
             })
         })
         .collect();

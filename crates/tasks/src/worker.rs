@@ -1,7 +1,7 @@
 //! Runs the tasks that are due.
 
 use std::any::Any;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
@@ -12,8 +12,8 @@ use futures_util::future::BoxFuture;
 use hostler_database::{Database, Error};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value as Json;
-use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep};
+use tokio::task::{Id, JoinSet};
+use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::store::{self, Lease, LeasedTask};
@@ -143,7 +143,7 @@ impl Worker {
         while !runner.stop.is_cancelled() {
             let found = async {
                 runner.schedule(&mut unscheduled).await?;
-                runner.claim(&names, &running, options.concurrency).await
+                runner.claim(&names, &running).await
             };
             match found.await {
                 Ok(tasks) => {
@@ -173,25 +173,29 @@ impl Worker {
 /// The tasks that run in this process.
 #[derive(Default)]
 struct Running {
-    runs: JoinSet<i64>,
-    ids: Vec<i64>,
+    runs: JoinSet<()>,
+    /// The ids of the tasks, by those of their runs.
+    ids: HashMap<Id, i64>,
 }
 
 impl Running {
     fn spawn(&mut self, runner: Arc<TaskRunner>, handler: Handler, task: LeasedTask) {
-        self.ids.push(task.id);
-        self.runs.spawn(async move {
-            let id = task.id;
-            runner.run(&handler, task).await;
-            id
-        });
+        let id = task.id;
+        let run = self.runs.spawn(async move { runner.run(&handler, task).await });
+        self.ids.insert(run.id(), id);
     }
 
     /// Waits for the end of a task.
     async fn next(&mut self) {
-        if let Some(Ok(id)) = self.runs.join_next().await {
-            self.ids.retain(|running| *running != id);
-        }
+        let run = match self.runs.join_next_with_id().await {
+            None => return,
+            Some(Ok((run, ()))) => run,
+            Some(Err(error)) => {
+                tracing::error!(%error, "the run of a task ended early: it runs again later");
+                error.id()
+            }
+        };
+        self.ids.remove(&run);
     }
 
     /// Waits for all tasks, which were cancelled; after the timeout, drops them.
@@ -223,22 +227,18 @@ impl TaskRunner {
         Ok(())
     }
 
-    async fn claim(
-        &self,
-        names: &[&'static str],
-        running: &Running,
-        concurrency: usize,
-    ) -> Result<Vec<LeasedTask>, Error> {
-        let free = concurrency.saturating_sub(running.ids.len());
+    async fn claim(&self, names: &[&'static str], running: &Running) -> Result<Vec<LeasedTask>, Error> {
+        let free = self.options.concurrency.saturating_sub(running.ids.len());
         if free == 0 {
             return Ok(vec![]);
         }
-        store::claim(&self.database, &self.lease, names, &running.ids, free as u64, (self.now)()).await
+        let running: Vec<i64> = running.ids.values().copied().collect();
+        store::claim(&self.database, &self.lease, names, &running, free as u64, (self.now)()).await
     }
 
     /// Runs a task and stores how it ended.
     async fn run(&self, handler: &Handler, task: LeasedTask) {
-        let LeasedTask { id, name, arguments, failures } = task;
+        let LeasedTask { id, name, arguments, failures, leased } = task;
         tracing::debug!(task = name, id, failures, "task started");
         let cancellation = self.stop.child_token();
         let run = (handler.run)(arguments, TaskRun { failures, cancellation });
@@ -247,11 +247,11 @@ impl TaskRunner {
             let mut run = pin!(AssertUnwindSafe(run).catch_unwind());
             tokio::select! {
                 result = &mut run => Some(result.unwrap_or_else(|panic| Err(TaskError(panic_message(&*panic))))),
-                () = self.extend_lease(id) => None,
+                () = self.extend_lease(id, leased) => None,
             }
         };
         let Some(result) = result else {
-            tracing::warn!(task = name, id, "another node runs this task now: it was stopped here");
+            tracing::warn!(task = name, id, "the lease of this task was lost: it was stopped here");
             return;
         };
         let (result, stored) = match result {
@@ -284,20 +284,18 @@ impl TaskRunner {
         store::reschedule(&self.database, &self.lease, id, next_run, failures).await
     }
 
-    /// Extends the lease of a task again and again. Completes when the lease is lost.
-    async fn extend_lease(&self, id: i64) {
-        let mut extended = Instant::now();
+    /// Extends the lease of a task, which began then, again and again. Completes when the lease is lost or over.
+    async fn extend_lease(&self, id: i64, mut leased: Instant) {
         loop {
-            sleep(self.options.lease / EXTENSIONS_PER_LEASE).await;
-            match store::extend(&self.database, &self.lease, id, (self.now)()).await {
-                Ok(true) => extended = Instant::now(),
-                Ok(false) => return,
-                Err(error) => {
-                    tracing::warn!(id, %error, "could not extend the lease of a task");
-                    if extended.elapsed() >= self.options.lease {
-                        return;
-                    }
-                }
+            let extension = async {
+                sleep(self.options.lease / EXTENSIONS_PER_LEASE).await;
+                let begun = Instant::now();
+                (begun, store::extend(&self.database, &self.lease, id, (self.now)()).await)
+            };
+            match timeout_at(leased + self.options.lease, extension).await {
+                Ok((begun, Ok(true))) => leased = begun,
+                Ok((_, Err(error))) => tracing::warn!(id, %error, "could not extend the lease of a task"),
+                Ok((_, Ok(false))) | Err(_) => return,
             }
         }
     }

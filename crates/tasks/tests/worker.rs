@@ -23,6 +23,8 @@ on_each_backend!(
     task_of_dead_worker_is_taken_over_after_lease,
     lease_of_a_clock_set_back_is_ignored,
     run_without_lease_is_dropped,
+    run_ends_with_its_lease_while_the_database_hangs,
+    run_that_ends_early_frees_its_place,
     stop_interrupts_running_tasks,
     stop_drops_tasks_after_timeout,
     periodic_task_runs_after_each_interval,
@@ -108,6 +110,11 @@ struct RunningWorker {
 }
 
 impl RunningWorker {
+    fn start(worker: Worker) -> Self {
+        let stop = CancellationToken::new();
+        RunningWorker { run: tokio::spawn(worker.run(stop.clone())), stop }
+    }
+
     async fn stop(self) {
         self.stop.cancel();
         self.run.await.unwrap();
@@ -162,17 +169,19 @@ impl Fixture {
         self.start_with(WorkerOptions::default())
     }
 
-    /// A worker that looks for tasks often, with a lease that is not extended during a test.
     fn start_with(&self, options: WorkerOptions) -> RunningWorker {
+        RunningWorker::start(self.worker(options))
+    }
+
+    /// A worker that looks for tasks often.
+    fn worker(&self, options: WorkerOptions) -> Worker {
         let clock = Arc::clone(&self.clock);
         let results = Arc::clone(&self.results);
         let options = WorkerOptions { poll_interval: Duration::from_millis(10), ..options };
         let now = Arc::new(move || *clock.lock().unwrap());
-        let worker = Worker::new(self.database.clone(), self.queue.clone(), now, options)
+        Worker::new(self.database.clone(), self.queue.clone(), now, options)
             .with_report(move |_, result| results.lock().unwrap().push(result))
-            .with_task::<TestTask>(Arc::clone(&self.events));
-        let stop = CancellationToken::new();
-        RunningWorker { run: tokio::spawn(worker.run(stop.clone())), stop }
+            .with_task::<TestTask>(Arc::clone(&self.events))
     }
 
     /// Waits until these events have happened, and no others.
@@ -330,12 +339,39 @@ fn lease_of_a_clock_set_back_is_ignored(backend: Backend) {
 fn run_without_lease_is_dropped(backend: Backend) {
     on(backend, async |fixture| {
         fixture.add(Act::Hang).await;
-        let worker = fixture.start_with(WorkerOptions { lease: Duration::from_millis(40), ..WorkerOptions::default() });
+        let worker = fixture.start_with(WorkerOptions { lease: Duration::from_secs(1), ..WorkerOptions::default() });
         fixture.expect(&["Hang 0"]).await;
         fixture.set("lease_owner", "another").await;
         fixture.expect(&["Hang 0", "dropped"]).await;
         worker.stop().await;
         fixture.expect_tasks(1, 0).await;
+    });
+}
+
+fn run_ends_with_its_lease_while_the_database_hangs(backend: Backend) {
+    on(backend, async |fixture| {
+        fixture.add(Act::Hang).await;
+        let worker = fixture.start_with(WorkerOptions { lease: Duration::from_secs(1), ..WorkerOptions::default() });
+        fixture.expect(&["Hang 0"]).await;
+        // This transaction locks the task: a statement that extends the lease waits for its end.
+        let mut tx = fixture.database.begin().await.unwrap();
+        let update = Query::update().table(Alias::new("tasks")).value(Alias::new("failures"), 0).to_owned();
+        tx.execute(&update).await.unwrap();
+        tokio::time::timeout(Duration::from_secs(4), fixture.expect(&["Hang 0", "dropped"])).await.unwrap();
+        drop(tx);
+        worker.stop().await;
+    });
+}
+
+fn run_that_ends_early_frees_its_place(backend: Backend) {
+    on(backend, async |fixture| {
+        fixture.add(Act::Complete).await;
+        let options = WorkerOptions { concurrency: 1, ..WorkerOptions::default() };
+        let worker = RunningWorker::start(fixture.worker(options).with_report(|_, _| panic!("a report that panics")));
+        fixture.expect(&["Complete 0"]).await;
+        fixture.add(Act::Complete).await;
+        fixture.expect(&["Complete 0"; 2]).await;
+        worker.stop().await;
     });
 }
 
@@ -375,8 +411,7 @@ fn periodic_task_runs_after_each_interval(backend: Backend) {
                 let now = Arc::new(move || *clock.lock().unwrap());
                 let worker = Worker::new(fixture.database.clone(), fixture.queue.clone(), now, options)
                     .with_periodic_task(&Periodic, SignedDuration::from_secs(60), Arc::clone(&fixture.events));
-                let stop = CancellationToken::new();
-                RunningWorker { run: tokio::spawn(worker.run(stop.clone())), stop }
+                RunningWorker::start(worker)
             };
         let worker = start();
         fixture.expect(&["periodic"]).await;
