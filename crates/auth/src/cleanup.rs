@@ -3,6 +3,7 @@
 //! Expired rows are ignored everywhere; deleting them only keeps the tables small. Rows are deleted in small batches, so
 //! that other writers do not wait.
 
+use std::future::Future;
 use std::time::Duration;
 
 use hostler_database::Type;
@@ -28,15 +29,7 @@ impl Task for DeleteExpiredSessions {
     type State = Engine;
 
     async fn run(&self, engine: &Engine, run: &TaskRun) -> Result<Outcome, TaskError> {
-        let mut count = 0;
-        loop {
-            let deleted = delete_sessions(engine).await?;
-            count += deleted;
-            if let Some(outcome) = end_of_batch(run, deleted).await {
-                tracing::debug!(count, "deleted expired sessions");
-                return Ok(outcome);
-            }
-        }
+        delete_in_batches(engine, run, "sessions", delete_sessions).await
     }
 }
 
@@ -49,28 +42,34 @@ impl Task for DeleteExpiredTokens {
     type State = Engine;
 
     async fn run(&self, engine: &Engine, run: &TaskRun) -> Result<Outcome, TaskError> {
-        let mut count = 0;
-        loop {
-            let deleted = delete_tokens(engine).await?;
-            count += deleted;
-            if let Some(outcome) = end_of_batch(run, deleted).await {
-                tracing::debug!(count, "deleted expired tokens");
-                return Ok(outcome);
-            }
-        }
+        delete_in_batches(engine, run, "tokens", delete_tokens).await
     }
 }
 
-/// How the run ends after a batch; `None` if it goes on with the next batch, after a delay.
-async fn end_of_batch(run: &TaskRun, deleted: u64) -> Option<Outcome> {
-    if deleted < BATCH_SIZE {
-        return Some(Outcome::Complete);
-    }
-    if run.is_cancelled() {
-        return Some(Outcome::Interrupted);
-    }
-    tokio::time::sleep(BATCH_DELAY).await;
-    None
+/// Deletes batches of expired rows, with a delay between two, until none are left.
+async fn delete_in_batches<'a, F>(
+    engine: &'a Engine,
+    run: &TaskRun,
+    table: &'static str,
+    delete_batch: fn(&'a Engine) -> F,
+) -> Result<Outcome, TaskError>
+where
+    F: Future<Output = Result<u64, Error>> + Send,
+{
+    let mut count = 0;
+    let outcome = loop {
+        let deleted = delete_batch(engine).await?;
+        count += deleted;
+        if deleted < BATCH_SIZE {
+            break Outcome::Complete;
+        }
+        tokio::select! {
+            () = run.cancelled() => break Outcome::Interrupted,
+            () = tokio::time::sleep(BATCH_DELAY) => {}
+        }
+    };
+    tracing::debug!(table, count, "deleted expired rows");
+    Ok(outcome)
 }
 
 /// Deletes a batch of sessions and returns their number.
