@@ -14,7 +14,6 @@ use hostler_identity::username::normalize_username;
 use hostler_listener::PeerAddr;
 use hostler_schema::Actor;
 use hostler_settings::Settings;
-use hostler_settings::definitions::authentication::AUTH_BASIC_ENABLED;
 use http::{HeaderMap, Method, StatusCode, header};
 use serde_json::json;
 
@@ -168,7 +167,7 @@ impl RequestHead<'_> {
         let user = UserRow::by_name(auth, &username).await?;
         let settings = Arc::clone(&user.settings);
         // With Basic authentication disabled the header counts as no credentials.
-        if !settings.boolean(&AUTH_BASIC_ENABLED) {
+        if !settings.basic_enabled {
             return Ok((settings, AuthOutcome::Anonymous));
         }
         let address = self.client(&settings).address;

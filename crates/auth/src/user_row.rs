@@ -9,7 +9,6 @@ use hostler_access::is_organization_admin;
 use hostler_database::{Dialect, Error as DatabaseError, PreparedQuery, Row, Type};
 use hostler_identity::token::digest;
 use hostler_schema::{Actor, column};
-use hostler_settings::definitions::authentication::DISABLE_LOCAL_AUTH;
 use hostler_settings::{GENERATION_TABLE, Settings};
 use jiff::Timestamp;
 use sea_query::{Alias, Expr, ExprTrait, Query, SelectStatement, Value};
@@ -106,7 +105,7 @@ impl UserRow {
         let Self { settings, row } = self;
         let id = self.id()?;
         let external_account = row.text(6).map(str::to_owned);
-        let can_sign_in = external_account.is_some() || !settings.boolean(&DISABLE_LOCAL_AUTH);
+        let can_sign_in = external_account.is_some() || !settings.local_auth_disabled;
         (row.boolean(4) && can_sign_in).then(|| Actor {
             id,
             username: row.text(1).unwrap_or_default().to_owned(),

@@ -5,8 +5,9 @@ use serde_json::{Map, Value as Json};
 use url::Url;
 
 use crate::definitions::authentication::{
-    ALLOW_OAUTH2_FOR_EXTERNAL_USERS, LOCAL_PASSWORD_MIN_DIGITS, LOCAL_PASSWORD_MIN_LENGTH, LOCAL_PASSWORD_MIN_SPECIAL,
-    LOCAL_PASSWORD_MIN_UPPER, LOCAL_PASSWORD_REFUSE_COMMON, OAuthLifetimes,
+    ALLOW_OAUTH2_FOR_EXTERNAL_USERS, AUTH_BASIC_ENABLED, DISABLE_LOCAL_AUTH, LOCAL_PASSWORD_MIN_DIGITS,
+    LOCAL_PASSWORD_MIN_LENGTH, LOCAL_PASSWORD_MIN_SPECIAL, LOCAL_PASSWORD_MIN_UPPER, LOCAL_PASSWORD_REFUSE_COMMON,
+    OAuthLifetimes,
 };
 use crate::definitions::system::{
     ACTIVITY_STREAM_ENABLED, CSRF_TRUSTED_ORIGINS, MANAGE_ORGANIZATION_AUTH, ORG_ADMINS_CAN_SEE_ALL_USERS,
@@ -32,6 +33,12 @@ pub struct Settings {
     pub trusted_origins: Vec<String>,
     /// The lifetimes of what OAuth2 issues.
     pub lifetimes: OAuthLifetimes,
+    /// Whether any LDAP directory is configured, validly or not.
+    pub has_directories: bool,
+    /// Whether users with only a local password may not sign in: `DISABLE_LOCAL_AUTH`.
+    pub local_auth_disabled: bool,
+    /// Whether requests may authenticate with a username and password: `AUTH_BASIC_ENABLED`.
+    pub basic_enabled: bool,
 }
 
 impl Settings {
@@ -44,11 +51,17 @@ impl Settings {
             base_url: None,
             trusted_origins: vec![],
             lifetimes: OAuthLifetimes::default(),
+            has_directories: false,
+            local_auth_disabled: false,
+            basic_enabled: false,
         };
         settings.lifetimes = OAuthLifetimes::of(&settings);
         settings.proxies = TrustedProxies::of(&settings);
         settings.base_url = Url::parse(&settings.text(&TOWER_URL_BASE)).ok();
         settings.trusted_origins = settings.strings(&CSRF_TRUSTED_ORIGINS);
+        settings.has_directories = settings.any_directory();
+        settings.local_auth_disabled = settings.boolean(&DISABLE_LOCAL_AUTH);
+        settings.basic_enabled = settings.boolean(&AUTH_BASIC_ENABLED);
         settings.policy = settings.derived_policy();
         settings
     }

@@ -9,7 +9,6 @@ use hostler_identity::session::binding;
 use hostler_identity::username::normalize_username;
 use hostler_schema::{Actor, column};
 use hostler_settings::Settings;
-use hostler_settings::definitions::authentication::DISABLE_LOCAL_AUTH;
 use sea_query::{Alias, ExprTrait, Query};
 use tokio::time::Instant;
 
@@ -98,7 +97,7 @@ pub(crate) async fn check_user_password(
     let settings = &user.settings;
     let needs_code = user.has_second_factor();
     // Names of local users are never looked up in directories.
-    if settings.has_directories() && !user.is_local() {
+    if settings.has_directories && !user.is_local() {
         let Some((id, permit)) = ldap::check_password(auth, settings, credentials, cache_use).await? else {
             return Ok(None);
         };
@@ -118,7 +117,7 @@ pub(crate) async fn check_user_password(
         CheckedPassword::Correct(permit) => (permit, false),
         CheckedPassword::CorrectNeedsRehash(permit) => (Some(permit), true),
     };
-    let actor = if settings.boolean(&DISABLE_LOCAL_AUTH) { None } else { user.actor() };
+    let actor = if settings.local_auth_disabled { None } else { user.actor() };
     let Some(actor) = actor else {
         // Rejected like a wrong password: a user who may not sign in does not learn that the password is right.
         reject(auth, settings, credentials, permit).await?;
@@ -197,7 +196,7 @@ async fn reject(
     if let Some(permit) = permit {
         permit.failed().await?;
     }
-    if settings.has_directories() {
+    if settings.has_directories {
         ldap::simulate_rejection(auth, settings, credentials.username, started).await;
     }
     Ok(())

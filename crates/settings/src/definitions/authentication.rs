@@ -241,7 +241,7 @@ impl OAuthLifetimes {
 
 /// Without local authentication another authentication system must exist, else nobody could log in to undo it.
 pub(super) fn someone_can_authenticate(new: &Settings) -> Result<(), &'static str> {
-    if new.boolean(&DISABLE_LOCAL_AUTH) && !new.has_directories() {
+    if new.local_auth_disabled && !new.has_directories {
         return Err("There are no remote authentication systems configured.");
     }
     Ok(())

@@ -82,8 +82,8 @@ impl Settings {
         directories
     }
 
-    /// Whether any directory is configured, validly or not.
-    pub fn has_directories(&self) -> bool {
+    /// The value of [`Settings::has_directories`].
+    pub(crate) fn any_directory(&self) -> bool {
         ALL.iter().step_by(PER_PREFIX).any(|server| !self.text(server).is_empty())
     }
 
@@ -101,7 +101,7 @@ impl Settings {
             .map(|setting| self.value(setting))
             .collect::<Vec<_>>();
         let fields = maps.iter().filter_map(Json::as_object).flat_map(|map| map.keys().map(String::as_str));
-        LdapManagedFields::of(self.has_directories().then_some("username").into_iter().chain(fields))
+        LdapManagedFields::of(self.has_directories.then_some("username").into_iter().chain(fields))
     }
 
     /// The plain text of a secret; `None` if none is stored or it cannot be decrypted.
