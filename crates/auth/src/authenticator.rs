@@ -11,32 +11,31 @@ use crate::ldap::Directories;
 use crate::sign_in::{DjangoHashes, RateLimiter};
 use crate::user_row::UserQueries;
 
-/// Authenticates requests and sign-ins. Clones share their state.
-#[derive(Clone)]
+/// Authenticates requests and sign-ins.
 pub struct Authenticator {
     /// The engine with the users.
     pub engine: Engine,
     /// The settings in force.
-    pub settings: Arc<SettingsCache>,
-    pub(crate) user_queries: Arc<UserQueries>,
-    pub(crate) password_cache: Arc<PasswordCache>,
+    pub settings: SettingsCache,
+    pub(crate) user_queries: UserQueries,
+    pub(crate) password_cache: PasswordCache,
     pub(crate) last_used: Arc<LastUsed>,
-    pub(crate) directories: Arc<Directories>,
+    pub(crate) directories: Directories,
     pub(crate) rate_limiter: Arc<RateLimiter>,
-    pub(crate) django_hashes: Arc<DjangoHashes>,
+    pub(crate) django_hashes: DjangoHashes,
 }
 
 impl Authenticator {
     /// An authenticator of the engine's users.
     pub fn new(engine: Engine) -> Self {
         Authenticator {
-            settings: Arc::default(),
-            user_queries: Arc::new(UserQueries::new(engine.database.dialect())),
-            password_cache: Arc::new(PasswordCache::new(DEFAULT_TTL)),
+            settings: SettingsCache::default(),
+            user_queries: UserQueries::new(engine.database.dialect()),
+            password_cache: PasswordCache::new(DEFAULT_TTL),
             last_used: Arc::default(),
-            directories: Arc::default(),
+            directories: Directories::default(),
             rate_limiter: Arc::new(RateLimiter::new(&engine.secret)),
-            django_hashes: Arc::default(),
+            django_hashes: DjangoHashes::default(),
             engine,
         }
     }

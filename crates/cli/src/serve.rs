@@ -51,8 +51,8 @@ pub async fn run(options: ServeOptions, activated: ListenFd) -> Result<()> {
     .with_trace_exporter(trace_exporter.clone());
 
     ensure_install_uuid(&database).await?;
-    hostler_resources::preload(&app.engine).await?;
-    let first = create_first_superuser(&app.engine, &options.admin_user, password);
+    hostler_resources::preload(app.engine()).await?;
+    let first = create_first_superuser(app.engine(), &options.admin_user, password);
     if first.await? == FirstUser::Created {
         announce_first_user(&options.admin_user, generated.as_deref())?;
     }

@@ -11,16 +11,16 @@ use crate::storage;
 pub async fn run(command: SettingCommand) -> Result<()> {
     match command {
         SettingCommand::List { data } => {
-            let engine = storage::app(&data).await?.engine;
-            let settings = list_settings(&engine).await.map_err(|failure| anyhow!("{failure:?}"))?;
+            let app = storage::app(&data).await?;
+            let settings = list_settings(app.engine()).await.map_err(|failure| anyhow!("{failure:?}"))?;
             for (name, value, is_changed) in settings {
                 print_line(&format!("{name}\t{value}{}", if is_changed { "\tchanged" } else { "" }))?;
             }
         }
         SettingCommand::Set { data, name, value } => {
-            set_setting(&storage::app(&data).await?.engine, &name, &value).await?;
+            set_setting(&storage::app(&data).await?.engine(), &name, &value).await?;
         }
-        SettingCommand::Reset { data, name } => reset_setting(&storage::app(&data).await?.engine, &name).await?,
+        SettingCommand::Reset { data, name } => reset_setting(&storage::app(&data).await?.engine(), &name).await?,
     }
     Ok(())
 }

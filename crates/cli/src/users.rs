@@ -28,7 +28,7 @@ pub async fn run(command: UserCommand) -> Result<()> {
             body.insert(IS_SUPERUSER.name.into(), superuser.into());
             body.insert("email".into(), email.into());
             let actor = operator(&app).await?;
-            app.engine.create(&actor, &USER, &body, None).await.map_err(explain)?;
+            app.engine().create(&actor, &USER, &body, None).await.map_err(explain)?;
             print_line(&format!("Created {username}."))
         }
         UserCommand::Password { data, username } => {
@@ -62,13 +62,13 @@ pub async fn run(command: UserCommand) -> Result<()> {
 async fn change(app: &App, username: &str, field: &str, value: Json) -> Result<()> {
     let body: Map<String, Json> = [(field.to_owned(), value)].into_iter().collect();
     let (actor, target) = (operator(app).await?, ObjectKey::Name(username.to_owned()));
-    app.engine.update(&actor, &USER, &target, UpdateMethod::Patch, &body, None).await.map_err(explain)?;
+    app.engine().update(&actor, &USER, &target, UpdateMethod::Patch, &body, None).await.map_err(explain)?;
     Ok(())
 }
 
 /// No permission check: only the password policy applies.
 async fn operator(app: &App) -> Result<Actor> {
-    let settings = Settings::load(&app.engine.database).await?;
+    let settings = Settings::load(&app.engine().database).await?;
     Ok(settings.system_actor())
 }
 
@@ -79,7 +79,7 @@ async fn list(app: &App) -> Result<()> {
         .order_by((Alias::new("users"), Alias::new("id")), Order::Asc)
         .to_owned();
     let types = [Type::Integer, Type::Text, Type::Boolean, Type::Boolean, Type::Boolean];
-    for row in app.engine.database.read(&query, &types).await? {
+    for row in app.engine().database.read(&query, &types).await? {
         let words = [(row.boolean(2), "superuser"), (row.boolean(3), "system auditor"), (!row.boolean(4), "disabled")];
         let words: Vec<&str> = words.iter().filter(|(holds, _)| *holds).map(|(_, word)| *word).collect();
         print_line(&format!(

@@ -14,7 +14,7 @@ const CLEANUP_INTERVAL: SignedDuration = SignedDuration::from_hours(1);
 
 /// The worker of this server, with all tasks.
 pub(crate) fn worker(app: &App) -> Worker {
-    let (engine, counters) = (&app.engine, Arc::clone(&app.counters));
+    let (engine, counters) = (app.engine(), Arc::clone(&app.counters));
     let clock = Arc::clone(&engine.clock);
     let now = Arc::new(move || clock.now());
     Worker::new(engine.database.clone(), engine.tasks.clone(), now, WorkerOptions::default())

@@ -92,8 +92,8 @@ fn common_headers(headers: &mut HeaderMap, app: &App, id: &str, took: Duration, 
     let not_cached = HeaderValue::from_static("no-cache, no-store, must-revalidate");
     headers.entry(header::CACHE_CONTROL).or_insert(not_cached);
     let mut set = |name: &'static str, value: HeaderValue| headers.insert(HeaderName::from_static(name), value);
-    if let Ok(node) = HeaderValue::from_str(&app.options.node) {
-        set("x-api-node", node);
+    if let Some(node) = &app.node_header {
+        set("x-api-node", node.clone());
     }
     if let Ok(id) = HeaderValue::from_str(id) {
         set("x-api-request-id", id);
@@ -119,7 +119,7 @@ async fn process(app: &App, request: axum::http::Request<Body>, log: &mut Reques
     let peer = parts.extensions.get().copied().unwrap_or(PeerAddr::Unknown);
     log.client = peer.ip();
     log.is_tls = peer.is_tls();
-    let registry = app.engine.registry;
+    let registry = app.engine().registry;
     let Some(route) = Route::find(registry, &path) else {
         let with_slash = format!("{path}/");
         if Route::find(registry, &with_slash).is_some() {
@@ -303,7 +303,7 @@ async fn call_public(app: &App, route: Route, request: &Request) -> HandlerResul
     }
     match route {
         Route::ApiRoot => Ok(with_csrf_cookie(service_info::api_root(&request.settings), request)),
-        Route::VersionRoot => Ok(service_info::version_root(app.engine.registry)),
+        Route::VersionRoot => Ok(service_info::version_root(app.engine().registry)),
         Route::Ping => Ok(service_info::ping(app, &request.settings)),
         Route::OAuthRoot => Ok(oauth::root()),
         Route::Metrics => metrics::show(app, request).await,
@@ -322,7 +322,7 @@ async fn call_authenticated(
     request: &Request,
     format: Format,
 ) -> HandlerResult {
-    let engine = &app.engine;
+    let engine = app.engine();
     match route {
         Route::ApiRoot
         | Route::VersionRoot

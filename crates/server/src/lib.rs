@@ -38,7 +38,7 @@ pub async fn serve(
 ) {
     let stop_tasks = CancellationToken::new();
     let tasks = tokio::spawn(background::worker(&app).run(stop_tasks.clone()));
-    let probes = health::routes(app.engine.clone());
+    let probes = health::routes(app.engine().clone());
     let app = Arc::new(app);
     // `dispatch` routes requests itself.
     let service = service_fn(move |request: Request<Body>| {

@@ -68,7 +68,7 @@ impl AnsweredRequest {
                 scheme: if log.is_https { "https" } else { "http" },
                 client: log.client,
                 status,
-                end: app.engine.clock.now().into(),
+                end: app.engine().clock.now().into(),
                 duration: took,
                 statements,
             });

@@ -81,7 +81,7 @@ pub(crate) fn ping(app: &App, settings: &Settings) -> Response {
         json!({
             "ha": false,
             "version": AWX_VERSION,
-            "active_node": &*app.engine.node,
+            "active_node": &*app.engine().node,
             "install_uuid": settings.text(&INSTALL_UUID),
             "instances": [],
             "instance_groups": [],

@@ -33,12 +33,12 @@ pub(crate) async fn category(app: &App, actor: &Actor, slug: &str, request: &Req
         }
         Method::PATCH | Method::PUT => {
             let body = request.object()?;
-            change(&app.engine, actor, selection, &body, request.method == Method::PUT).await?;
-            let settings = app.auth.settings.reload(&app.engine.database).await?;
+            change(app.engine(), actor, selection, &body, request.method == Method::PUT).await?;
+            let settings = app.auth.settings.reload(&app.engine().database).await?;
             Ok(Response::ok(selection.values(&settings)))
         }
         Method::DELETE => {
-            reset(&app.engine, actor, selection).await?;
+            reset(app.engine(), actor, selection).await?;
             Ok(Response::no_content())
         }
         _ => Err(Error::MethodNotAllowed.into()),

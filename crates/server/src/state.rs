@@ -1,6 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::http::HeaderValue;
 use hostler_auth::Authenticator;
 use hostler_database::Database;
 use hostler_engine::{Engine, Links, SystemClock};
@@ -34,14 +35,13 @@ pub struct Keys {
 }
 
 /// The state that all requests share.
-#[derive(Clone)]
 pub struct App {
-    /// The engine behind the API.
-    pub engine: Engine,
-    /// Authentication, and the settings in force.
+    /// Authentication, the settings in force, and the engine behind the API.
     pub auth: Authenticator,
     pub(crate) counters: Arc<Counters>,
-    pub(crate) options: Arc<Options>,
+    pub(crate) options: Options,
+    /// The name of this node as a header; none if it cannot be one.
+    pub(crate) node_header: Option<HeaderValue>,
     pub(crate) trace_exporter: Option<Arc<TraceExporter>>,
 }
 
@@ -60,12 +60,17 @@ impl App {
             node: options.node.as_str().into(),
         };
         App {
-            auth: Authenticator::new(engine.clone()),
-            engine,
+            auth: Authenticator::new(engine),
             counters: Arc::default(),
-            options: Arc::new(options),
+            node_header: HeaderValue::from_str(&options.node).ok(),
+            options,
             trace_exporter: None,
         }
+    }
+
+    /// The engine behind the API.
+    pub fn engine(&self) -> &Engine {
+        &self.auth.engine
     }
 
     /// The same server, which exports traces of its requests.

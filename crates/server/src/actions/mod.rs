@@ -18,7 +18,7 @@ pub(crate) async fn respond(
     format: Option<&'static ActionFormat>,
     request: &Request,
 ) -> HandlerResult {
-    let (engine, resource) = (&app.engine, found.resource);
+    let (engine, resource) = (app.engine(), found.resource);
     let target = key.map(|key| ObjectKey::parse(resource, key)).transpose()?;
     if request.method == Method::OPTIONS {
         return Ok(Response::ok(engine.action_options(actor, resource, action, target.as_ref()).await?));

@@ -131,7 +131,7 @@ impl Fixture {
         let keys = Keys { secret: SecretKey::from_bytes([7; 64]), vault };
         let options = Options { node: "test".into(), debug_headers: false, slow_request: None, hsts: 0 };
         let mut app = App::new(database, keys, options);
-        create_first_superuser(&app.engine, "admin", FirstPassword::new("password".into(), false)).await?;
+        create_first_superuser(app.engine(), "admin", FirstPassword::new("password".into(), false)).await?;
         let actor = Actor {
             id: 1,
             username: "admin".into(),
@@ -144,12 +144,12 @@ impl Fixture {
             policy: Policy::default(),
         };
         let body = |pairs: Json| -> Map<String, Json> { serde_json::from_value(pairs).unwrap_or_default() };
-        let created = app.engine.create(&actor, &ORGANIZATION, &body(json!({"name": "Acme"})), None).await;
+        let created = app.engine().create(&actor, &ORGANIZATION, &body(json!({"name": "Acme"})), None).await;
         let organization = created.map_err(|error| format!("{error:?}"))?.id;
         let label = body(json!({"name": "preview", "organization": organization}));
-        let created = app.engine.create(&actor, &LABEL, &label, None).await;
+        let created = app.engine().create(&actor, &LABEL, &label, None).await;
         let id = created.map_err(|error| format!("{error:?}"))?.id;
-        app.engine.registry = SAMPLES;
+        app.auth.engine.registry = SAMPLES;
         Ok(Fixture { app: Arc::new(app), id, _folder: folder })
     }
 

@@ -25,7 +25,7 @@ pub(super) async fn database(app: &App, settings: &Settings) -> Result<Vec<Metri
         Query::select().expr(Func::count(column(table, "id"))).from(Alias::new(table)).to_owned()
     };
     let mut sessions = count("sessions");
-    sessions.and_where(column("sessions", "expires").gt(app.engine.clock.now()));
+    sessions.and_where(column("sessions", "expires").gt(app.engine().clock.now()));
     let mut query = Query::select();
     for (table, ..) in COUNTED {
         let mut count = count(table);
@@ -39,7 +39,7 @@ pub(super) async fn database(app: &App, settings: &Settings) -> Result<Vec<Metri
     let mut failing = count("tasks");
     failing.and_where(column("tasks", "failures").gt(0));
     query.exprs([sessions, unfinished, failing].map(|count| Expr::SubQuery(None, Box::new(count.into()))));
-    let rows = app.engine.database.read(&query, &[Type::Integer; COUNTED.len() + 3]).await?;
+    let rows = app.engine().database.read(&query, &[Type::Integer; COUNTED.len() + 3]).await?;
     let value = |index: usize| rows.first().and_then(|row| row.integer(index)).unwrap_or_default() as f64;
 
     let registry = Registry::new();
