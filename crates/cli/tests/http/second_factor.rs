@@ -3,6 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use hostler_testkit::browser::{Browser, SESSION_COOKIE};
+use hostler_testkit::pages::PageBrowser;
 use hostler_testkit::{Backend, Client, PASSWORD, Response, TestServer, TestUser, on_each_backend};
 use serde_json::{Value, json};
 use totp_rs::{Algorithm, Builder, Secret};
@@ -17,6 +18,7 @@ on_each_backend!(
     recovery_code_is_single_use,
     recovery_codes_are_regenerated,
     disabling_requires_password_and_code,
+    form_that_disables_leads_to_second_factor,
     admin_can_only_disable_second_factor,
     wrong_codes_are_rate_limited,
     second_factor_requires_local_password,
@@ -293,6 +295,21 @@ fn disabling_requires_password_and_code(backend: Backend) {
     assert_eq!(ann.state()["enabled"], false);
     ann.person.client.get("/api/v2/me/").expect(200);
     ann.token.post(&path, json!({"password": PASSWORD, "code": code(&ann.secret, 1)})).expect(400);
+}
+
+/// The path of the form answers only POST.
+fn form_that_disables_leads_to_second_factor(backend: Backend) {
+    let server = start(backend);
+    let ann = arm(&server, "ann");
+    let browser = PageBrowser::new(&server);
+    let login = [("username", "ann"), ("password", PASSWORD), ("otp", ann.recovery[0].as_str())];
+    browser.get("/api/login/").expect(200);
+    browser.form("/api/login/", &login).expect(302);
+    let content = json!({"password": PASSWORD, "code": code(&ann.secret, 0)}).to_string();
+    let fields = [("_method", "POST"), ("_content", content.as_str())];
+    let done = browser.form(&format!("{}disable/", ann.path), &fields).expect(303);
+    assert_eq!(done.header("Location").as_deref(), Some(ann.path.as_str()));
+    assert!(browser.get(&ann.path).expect(200).text().contains("&quot;enabled&quot;"), "{backend}");
 }
 
 fn admin_can_only_disable_second_factor(backend: Backend) {

@@ -120,6 +120,10 @@ pub(crate) fn redirect_after_form(route: &Route, request: &Request, response: Re
             _ => request.path.clone(),
         },
         ("DELETE", StatusCode::NO_CONTENT) if matches!(route, Route::Detail(..)) => parent(&request.path).to_owned(),
+        // A page of its own has only what answers GET.
+        ("POST", StatusCode::NO_CONTENT) if matches!(route, Route::Action(_, _, action) if action.get.is_none()) => {
+            parent(&request.path).to_owned()
+        }
         (_, StatusCode::NO_CONTENT) => request.path.clone(),
         _ => return response,
     };
