@@ -2,7 +2,7 @@
 
 use hostler_database::Type;
 use hostler_engine::Error;
-use hostler_resources::ORGANIZATION;
+use hostler_resources::{ORGANIZATION, PROJECT, TEAM, USER};
 use hostler_schema::column;
 use hostler_settings::Settings;
 use hostler_settings::definitions::system::{INSTALL_UUID, TOWER_URL_BASE};
@@ -15,11 +15,11 @@ use crate::state::App;
 
 /// The gauges of the database, with AWX's names where AWX has them. They take one SQL statement.
 pub(super) async fn database(app: &App, settings: &Settings) -> Result<Vec<MetricFamily>, Error> {
-    const COUNTED: [(&str, &str, &str); 4] = [
-        ("organizations", "awx_organizations_total", "Number of organizations."),
-        ("users", "awx_users_total", "Number of users."),
-        ("teams", "awx_teams_total", "Number of teams."),
-        ("projects", "awx_projects_total", "Number of projects."),
+    let counted = [
+        (&ORGANIZATION, "awx_organizations_total", "Number of organizations."),
+        (&USER, "awx_users_total", "Number of users."),
+        (&TEAM, "awx_teams_total", "Number of teams."),
+        (&PROJECT, "awx_projects_total", "Number of projects."),
     ];
     let count = |table: &str| -> SelectStatement {
         Query::select().expr(Func::count(column(table, "id"))).from(Alias::new(table)).to_owned()
@@ -27,11 +27,9 @@ pub(super) async fn database(app: &App, settings: &Settings) -> Result<Vec<Metri
     let mut sessions = count("sessions");
     sessions.and_where(column("sessions", "expires").gt(app.engine().clock.now()));
     let mut query = Query::select();
-    for (table, ..) in COUNTED {
-        let mut count = count(table);
-        if table == ORGANIZATION.table {
-            count.and_where_option(ORGANIZATION.not_deleted(table));
-        }
+    for (resource, ..) in counted {
+        let mut count = count(resource.table);
+        count.and_where_option(resource.not_deleted(resource.table));
         query.expr(Expr::SubQuery(None, Box::new(count.into())));
     }
     let mut unfinished = count("tasks");
@@ -39,7 +37,7 @@ pub(super) async fn database(app: &App, settings: &Settings) -> Result<Vec<Metri
     let mut failing = count("tasks");
     failing.and_where(column("tasks", "failures").gt(0));
     query.exprs([sessions, unfinished, failing].map(|count| Expr::SubQuery(None, Box::new(count.into()))));
-    let rows = app.engine().database.read(&query, &[Type::Integer; COUNTED.len() + 3]).await?;
+    let rows = app.engine().database.read(&query, &vec![Type::Integer; counted.len() + 3]).await?;
     let value = |index: usize| rows.first().and_then(|row| row.integer(index)).unwrap_or_default() as f64;
 
     let registry = Registry::new();
@@ -51,11 +49,11 @@ pub(super) async fn database(app: &App, settings: &Settings) -> Result<Vec<Metri
     ];
     let help = "This installation, and the release of AWX whose API it serves.";
     gauge(&registry, "awx_system_info", help, &system, 1.0)?;
-    for (index, (_, name, help)) in COUNTED.into_iter().enumerate() {
+    for (index, (_, name, help)) in counted.into_iter().enumerate() {
         gauge(&registry, name, help, &[], value(index))?;
     }
     // There are no anonymous sessions.
-    let sessions = value(COUNTED.len());
+    let sessions = value(counted.len());
     for (kind, count) in [("all", sessions), ("user", sessions), ("anonymous", 0.0)] {
         let labels = [("type", kind.to_owned())];
         gauge(&registry, "awx_sessions_total", "Number of browser sessions.", &labels, count)?;
@@ -65,7 +63,7 @@ pub(super) async fn database(app: &App, settings: &Settings) -> Result<Vec<Metri
         ("hostler_tasks_failing", "Background tasks whose latest run failed: they are retried."),
     ];
     for (index, (name, help)) in tasks.into_iter().enumerate() {
-        gauge(&registry, name, help, &[], value(COUNTED.len() + 1 + index))?;
+        gauge(&registry, name, help, &[], value(counted.len() + 1 + index))?;
     }
     Ok(registry.gather())
 }
