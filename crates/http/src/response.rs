@@ -30,10 +30,8 @@ pub enum Content {
     Yaml(String),
     /// An HTML page.
     Html(String),
-    /// Plain text.
-    Text(String),
-    /// Text of this content type.
-    Fixed(&'static str, Cow<'static, str>),
+    /// Text of this media type.
+    Text(&'static str, Cow<'static, str>),
     /// Content that is sent while it is produced.
     Stream(StreamedContent),
 }
@@ -74,14 +72,9 @@ impl Response {
         Response { status, content: Content::Html(html), headers: vec![] }
     }
 
-    /// Plain text.
-    pub fn text(status: StatusCode, text: String) -> Self {
-        Response { status, content: Content::Text(text), headers: vec![] }
-    }
-
-    /// 200 with text of this type.
-    pub fn fixed(content_type: &'static str, text: impl Into<Cow<'static, str>>) -> Self {
-        Response { status: StatusCode::OK, content: Content::Fixed(content_type, text.into()), headers: vec![] }
+    /// 200 with text of this media type.
+    pub fn text(media_type: &'static str, text: impl Into<Cow<'static, str>>) -> Self {
+        Response { status: StatusCode::OK, content: Content::Text(media_type, text.into()), headers: vec![] }
     }
 
     /// 200 with content that is sent while it is produced. The stream is not polled for HEAD.
@@ -92,14 +85,6 @@ impl Response {
     ) -> Self {
         let content = Content::Stream(StreamedContent { content_type, length, parts: parts.boxed() });
         Response { status: StatusCode::OK, content, headers: vec![] }
-    }
-
-    /// Makes browsers save the content as a file of this name, of which only letters, digits and `.`, `-`, `_` are sent.
-    #[must_use]
-    pub fn as_attachment(self, file_name: &str) -> Self {
-        let is_plain = |letter: &char| letter.is_ascii_alphanumeric() || ".-_".contains(*letter);
-        let file_name: String = file_name.chars().filter(is_plain).collect();
-        self.with(header::CONTENT_DISPOSITION, format!("attachment; filename=\"{file_name}\""))
     }
 
     /// 404.
@@ -139,23 +124,22 @@ impl Response {
         let mut length = None;
         let (body, content_type) = match self.content {
             Content::Empty => (Body::empty(), None),
-            Content::Json(json) => (Body::from(to_bytes(&json)), Some("application/json")),
-            Content::Yaml(text) => (Body::from(text), Some("application/yaml")),
-            Content::Html(html) => (Body::from(html), Some("text/html; charset=utf-8")),
-            Content::Text(text) => (Body::from(text), Some("text/plain; charset=utf-8")),
-            Content::Fixed(content_type, text) => (Body::from(text), Some(content_type)),
+            Content::Json(json) => (Body::from(to_bytes(&json)), Some("application/json".into())),
+            Content::Yaml(text) => (Body::from(text), Some("application/yaml".into())),
+            Content::Html(html) => (Body::from(html), Some("text/html; charset=utf-8".into())),
+            Content::Text(media_type, text) => (Body::from(text), Some(format!("{media_type}; charset=utf-8").into())),
             Content::Stream(content) => {
                 length = content.length;
                 // The client gets no details.
                 let parts = content.parts.map(|part| part.map_err(|error| std::io::Error::other(format!("{error:?}"))));
-                (Body::from_stream(parts), Some(content.content_type))
+                (Body::from_stream(parts), Some(Cow::Borrowed(content.content_type)))
             }
         };
         let mut response = HttpResponse::new(body);
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
-        if let Some(content_type) = content_type {
-            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        if let Some(content_type) = content_type.and_then(header_value) {
+            headers.insert(header::CONTENT_TYPE, content_type);
         }
         if let Some(length) = length {
             headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
@@ -165,17 +149,21 @@ impl Response {
             headers.insert(header::CONTENT_SECURITY_POLICY, policy);
         }
         for (name, value) in self.headers {
-            let value = match value {
-                Cow::Borrowed(value) => HeaderValue::from_str(value),
-                // Without a copy.
-                Cow::Owned(value) => HeaderValue::try_from(value),
-            };
-            if let Ok(value) = value {
+            if let Some(value) = header_value(value) {
                 headers.append(name, value);
             }
         }
         response
     }
+}
+
+/// The value of a header, without a copy; none if it is invalid.
+fn header_value(value: Cow<'static, str>) -> Option<HeaderValue> {
+    let bytes = match value {
+        Cow::Borrowed(value) => Bytes::from_static(value.as_bytes()),
+        Cow::Owned(value) => Bytes::from(value),
+    };
+    HeaderValue::from_maybe_shared(bytes).ok()
 }
 
 /// Enough bytes for most responses with one object.

@@ -308,8 +308,7 @@ async fn call_public(app: &App, route: Route, request: &Request) -> HandlerResul
         Route::OAuthRoot => Ok(oauth::root()),
         Route::Metrics => metrics::show(app, request).await,
         Route::Stylesheet => {
-            Ok(Response::fixed("text/css; charset=utf-8", STYLESHEET)
-                .with(header::CACHE_CONTROL, "public, max-age=3600"))
+            Ok(Response::text("text/css", STYLESHEET).with(header::CACHE_CONTROL, "public, max-age=3600"))
         }
         _ => Ok(unauthenticated()),
     }

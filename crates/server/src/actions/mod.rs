@@ -58,7 +58,7 @@ fn response(description: &ActionMethod, outcome: ActionResponse) -> Response {
         }
         ActionResponse::Accepted(fields) => Response::json(StatusCode::ACCEPTED, fields),
         ActionResponse::Nothing => Response::no_content(),
-        ActionResponse::Text(format, text) => Response::fixed(format.media_type, text),
+        ActionResponse::Text(format, text) => Response::text(format.media_type, text),
         ActionResponse::Rejected(reasons) => Response::json(StatusCode::BAD_REQUEST, reasons),
     }
 }

@@ -242,7 +242,7 @@ async fn action_responds_in_its_formats() -> TestResult {
     let by_name = format!("{path}?format=txt");
     for (path, accept) in [(&by_name, ANY), (&path, "text/plain")] {
         let answer = fixture.send("GET", path, accept, Json::Null).await?;
-        assert_eq!((answer.content_type.as_str(), answer.body.as_str()), ("text/plain", "output"));
+        assert_eq!((answer.content_type.as_str(), answer.body.as_str()), ("text/plain; charset=utf-8", "output"));
         assert_eq!(fixture.send("HEAD", path, accept, Json::Null).await?.status.as_u16(), 200);
     }
     for (path, accept) in

@@ -4,7 +4,6 @@ mod counters;
 mod gauges;
 mod json;
 
-use axum::http::StatusCode;
 use hostler_engine::Error;
 use hostler_http::{HandlerResult, Request, Response};
 use prometheus::TextEncoder;
@@ -29,7 +28,7 @@ pub(crate) async fn show(app: &App, request: &Request) -> HandlerResult {
     if prefers_plain_text(&request.headers, &request.query) {
         let text = TextEncoder::new().encode_to_string(&families);
         let text = text.map_err(|problem| Error::Internal(format!("metrics: {problem}")))?;
-        return Ok(Response::text(StatusCode::OK, text));
+        return Ok(Response::text("text/plain", text));
     }
     Ok(Response::ok(json::encode(&families)))
 }
