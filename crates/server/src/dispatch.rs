@@ -34,7 +34,7 @@ use crate::{actions, metrics, openapi, resource_handlers, service_info, settings
 pub(crate) async fn handle(app: &Arc<App>, request: axum::http::Request<Body>) -> HttpResponse<Body> {
     let started = Instant::now();
     let id = uuid::Uuid::new_v4().simple().to_string();
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let (method, uri) = (request.method().clone(), request.uri().clone());
     let parent = app.trace_exporter.as_ref().and_then(|_| ParentSpan::from_headers(request.headers()));
     let mut log = RequestLog::default();
     // Boxed: the future is large and moved several times.
@@ -52,10 +52,10 @@ pub(crate) async fn handle(app: &Arc<App>, request: axum::http::Request<Body>) -
     if app.options.debug_headers {
         response.headers_mut().insert(HeaderName::from_static("x-api-query-count"), HeaderValue::from(statements));
     }
-    let answered = AnsweredRequest { id, method, path, parent, log, status: response.status(), started };
+    let answered = AnsweredRequest { id, method, uri, parent, log, status: response.status(), started, took };
     match streamed {
         None => {
-            answered.record(app, took, statements, ResponseEnd::Complete);
+            answered.record(app, statements, ResponseEnd::Complete);
             response
         }
         Some(length) => response.map(|body| {

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use axum::body::{BodyDataStream, Bytes};
-use axum::http::{Method, StatusCode};
+use axum::http::{Method, StatusCode, Uri};
 use futures_util::Stream;
 use hostler_database::count_statements_of;
 use hostler_telemetry::{ParentSpan, RequestSpan};
@@ -31,11 +31,13 @@ pub(crate) struct RequestLog {
 pub(crate) struct AnsweredRequest {
     pub id: String,
     pub method: Method,
-    pub path: String,
+    pub uri: Uri,
     pub parent: Option<ParentSpan>,
     pub log: RequestLog,
     pub status: StatusCode,
     pub started: Instant,
+    /// The time until the headers of the response.
+    pub took: Duration,
 }
 
 /// How a response ended.
@@ -50,8 +52,9 @@ pub(crate) enum ResponseEnd {
 
 impl AnsweredRequest {
     /// Writes the log entry, the metrics and the span.
-    pub(crate) fn record(self, app: &App, took: Duration, statements: u32, end: ResponseEnd) {
-        let AnsweredRequest { id, method, path, parent, log, status, .. } = self;
+    pub(crate) fn record(self, app: &App, statements: u32, end: ResponseEnd) {
+        let AnsweredRequest { id, method, uri, parent, log, status, started, took } = self;
+        let path = uri.path();
         let is_rejected = [StatusCode::UNAUTHORIZED, StatusCode::TOO_MANY_REQUESTS].contains(&status);
         let (status, seconds) = (status.as_u16(), took.as_secs_f64());
         app.counters.count(log.pattern.unwrap_or(RoutePattern::Unknown), &method, status, seconds, statements);
@@ -64,12 +67,12 @@ impl AnsweredRequest {
                 parent,
                 method: standard_method(&method),
                 route: log.pattern.map(|pattern| format!("/api/{pattern}")),
-                path: &path,
+                path,
                 scheme: if log.is_https { "https" } else { "http" },
                 client: log.client,
                 status,
                 end: app.engine().clock.now().into(),
-                duration: took,
+                duration: started.elapsed(),
                 statements,
             });
         }
@@ -121,8 +124,7 @@ impl RecordedParts {
 
     fn end(&mut self, end: ResponseEnd) {
         if let Some(request) = self.request.take() {
-            let took = request.started.elapsed();
-            request.record(&self.app, took, self.statements, end);
+            request.record(&self.app, self.statements, end);
         }
     }
 }
@@ -151,7 +153,11 @@ impl Stream for RecordedParts {
 impl Drop for RecordedParts {
     fn drop(&mut self) {
         // With a known length, the end of the stream is not read.
-        let end = if self.rest == Some(0) { ResponseEnd::Complete } else { ResponseEnd::ClosedEarly };
+        let end = match self.rest {
+            Some(0) => ResponseEnd::Complete,
+            _ if std::thread::panicking() => ResponseEnd::Failed,
+            _ => ResponseEnd::ClosedEarly,
+        };
         self.end(end);
     }
 }
