@@ -1,11 +1,12 @@
 //! The error type of handlers, and the responses to errors: the only table of their statuses.
 
-use axum::http::{StatusCode, header};
+use axum::http::{Method, StatusCode, header};
 use hostler_database::Error as DatabaseError;
 use hostler_engine::Error;
 use hostler_settings::ChangeError;
 use serde_json::{Map, Value as Json, json};
 
+use crate::request::is_safe;
 use crate::response::Response;
 
 /// Why a handler failed.
@@ -21,7 +22,7 @@ pub type HandlerResult = Result<Response, HandlerError>;
 
 impl HandlerError {
     /// The response to the error. `method` is that of the request.
-    pub fn into_response(self, method: &str) -> Response {
+    pub fn into_response(self, method: &Method) -> Response {
         match self {
             HandlerError::Engine(error) => error_response(error, method),
             HandlerError::Response(response) => response,
@@ -56,11 +57,8 @@ impl From<ChangeError> for HandlerError {
     }
 }
 
-/// The methods that change nothing, and that of errors outside of a request.
-const READING: [&str; 4] = ["GET", "HEAD", "OPTIONS", ""];
-
 /// The response to an error. Internal errors go to the log, without details for the client.
-pub fn error_response(error: Error, method: &str) -> Response {
+pub fn error_response(error: Error, method: &Method) -> Response {
     match error {
         Error::Invalid(fields) => {
             let body: Map<String, Json> =
@@ -123,7 +121,7 @@ pub fn error_response(error: Error, method: &str) -> Response {
             tracing::error!("the disk is full");
             Response::detail(StatusCode::INSUFFICIENT_STORAGE, "The server's disk is full: nothing was changed.")
         }
-        Error::QueryTooExpensive if !READING.contains(&method) => Response::detail(
+        Error::QueryTooExpensive if !is_safe(method) => Response::detail(
             StatusCode::BAD_REQUEST,
             "The change affects more rows than the database can change in time: nothing was changed.",
         ),

@@ -3,7 +3,7 @@
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::LazyLock;
 
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode};
 use hostler_engine::Error;
 use minijinja::{AutoEscape, Environment, Error as TemplateError, Value};
 
@@ -50,7 +50,7 @@ pub fn render_template(status: StatusCode, template: &str, context: Value) -> Re
     });
     match rendered {
         Ok(html) => Response::html(status, html),
-        Err(problem) => error_response(Error::Internal(format!("the page {template}: {problem}")), ""),
+        Err(problem) => error_response(Error::Internal(format!("the page {template}: {problem}")), &Method::GET),
     }
 }
 

@@ -41,7 +41,7 @@ pub(crate) async fn handle(app: &Arc<App>, request: axum::http::Request<Body>) -
     let work = Box::pin(AssertUnwindSafe(process(app, request, &mut log)).catch_unwind());
     let (outcome, statements) = hostler_database::count_statements(work).await;
     let response = outcome
-        .unwrap_or_else(|panic| error_response(Error::Internal(format!("panic: {}", panic_message(&panic))), ""));
+        .unwrap_or_else(|panic| error_response(Error::Internal(format!("panic: {}", panic_message(&*panic))), &method));
     let streamed = match &response.content {
         Content::Stream(streamed) => Some(streamed.length),
         _ => None,
@@ -65,7 +65,8 @@ pub(crate) async fn handle(app: &Arc<App>, request: axum::http::Request<Body>) -
     }
 }
 
-fn panic_message(panic: &Box<dyn Any + Send>) -> &str {
+/// The message of a panic.
+pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> &str {
     panic
         .downcast_ref::<&str>()
         .copied()
@@ -155,14 +156,12 @@ async fn process(app: &App, request: axum::http::Request<Body>, log: &mut Reques
             },
         },
     };
-    let response = result.unwrap_or_else(|error| error.into_response(request.method.as_str()));
-    let login_url = request.settings.text(&LOGIN_REDIRECT_OVERRIDE);
-    if format == Format::Html
-        && response.status == StatusCode::UNAUTHORIZED
-        && is_safe(&request.method)
-        && !login_url.is_empty()
-    {
-        return Response::redirect(StatusCode::FOUND, login_url);
+    let response = result.unwrap_or_else(|error| error.into_response(&request.method));
+    if format == Format::Html && response.status == StatusCode::UNAUTHORIZED && is_safe(&request.method) {
+        let login_url = request.settings.text(&LOGIN_REDIRECT_OVERRIDE);
+        if !login_url.is_empty() {
+            return Response::redirect(StatusCode::FOUND, login_url);
+        }
     }
     let mut response = response.with(header::ALLOW, route.allowed_methods());
     if actor.as_ref().is_some_and(|actor| actor.session.is_some()) {
@@ -214,7 +213,7 @@ async fn read_request_body(incoming: Body, request: &mut Request, actor: Option<
 /// The response to OPTIONS for this actor and path, for the HTML page around another response.
 async fn options_of(app: &App, route: &Route, actor: &Actor, request: &Request) -> Option<Map<String, Json>> {
     let options = Request { method: Method::OPTIONS, body: vec![], ..request.clone() };
-    match call_authenticated(app, route.clone(), actor, &options, Format::Json).await.ok()?.content {
+    match call_authenticated(app, route, actor, &options, Format::Json).await.ok()?.content {
         // Some paths answer OPTIONS as GET.
         Content::Json(Json::Object(options)) if options.contains_key("actions") => Some(options),
         _ => None,
@@ -274,8 +273,8 @@ async fn call_handler(
         Format::Json | Format::Yaml | Format::Html | Format::OfAction(_) => {}
     }
     let mut response = match actor {
-        Some(actor) => call_authenticated(app, route.clone(), actor, request, format).await?,
-        None => Box::pin(call_public(app, route.clone(), request)).await?,
+        Some(actor) => call_authenticated(app, route, actor, request, format).await?,
+        None => Box::pin(call_public(app, route, request)).await?,
     };
     if let (Some(format @ ("json" | "yaml")), Content::Json(json)) =
         (request.parameter("format"), &mut response.content)
@@ -286,7 +285,7 @@ async fn call_handler(
 }
 
 /// Calls the handler of a request without an actor.
-async fn call_public(app: &App, route: Route, request: &Request) -> HandlerResult {
+async fn call_public(app: &App, route: &Route, request: &Request) -> HandlerResult {
     if matches!(route, Route::Login) {
         return login(&app.auth, request).await;
     }
@@ -297,7 +296,7 @@ async fn call_public(app: &App, route: Route, request: &Request) -> HandlerResul
         return Err(Error::MethodNotAllowed.into());
     }
     if request.method == Method::OPTIONS
-        && let Some(options) = service_info::options(&route)
+        && let Some(options) = service_info::options(route)
     {
         return Ok(options);
     }
@@ -316,7 +315,7 @@ async fn call_public(app: &App, route: Route, request: &Request) -> HandlerResul
 
 async fn call_authenticated(
     app: &App,
-    route: Route,
+    route: &Route,
     actor: &Actor,
     request: &Request,
     format: Format,
@@ -332,7 +331,7 @@ async fn call_authenticated(
         | Route::Logout
         | Route::Stylesheet => Box::pin(call_public(app, route, request)).await,
         Route::Metrics
-            if actor.is_superuser || actor.is_system_auditor || is_public_by_setting(&route, &request.settings) =>
+            if actor.is_superuser || actor.is_system_auditor || is_public_by_setting(route, &request.settings) =>
         {
             Box::pin(call_public(app, route, request)).await
         }
@@ -340,17 +339,17 @@ async fn call_authenticated(
         Route::OpenApi if is_safe(&request.method) => Ok(openapi::response()),
         Route::OpenApi => Err(Error::MethodNotAllowed.into()),
         Route::Config if request.method == Method::OPTIONS => {
-            service_info::options(&route).ok_or_else(|| Error::Internal("config has no OPTIONS".into()).into())
+            service_info::options(route).ok_or_else(|| Error::Internal("config has no OPTIONS".into()).into())
         }
         Route::Config if is_safe(&request.method) => Ok(service_info::config(actor)),
         Route::Config => Err(Error::MethodNotAllowed.into()),
         Route::SettingList => settings_handlers::list(actor, request),
-        Route::SettingCategory(category) => Box::pin(settings_handlers::category(app, actor, &category, request)).await,
+        Route::SettingCategory(category) => Box::pin(settings_handlers::category(app, actor, category, request)).await,
         Route::Me => Box::pin(resource_handlers::me(engine, actor, request)).await,
         Route::List(found) => Box::pin(resource_handlers::list(engine, actor, found, request)).await,
-        Route::Detail(found, key) => resource_handlers::detail(engine, actor, found, &key, request).await,
+        Route::Detail(found, key) => resource_handlers::detail(engine, actor, found, key, request).await,
         Route::Sublist(found, key, sublist) => {
-            Box::pin(resource_handlers::sublist(engine, actor, found, &key, sublist, request)).await
+            Box::pin(resource_handlers::sublist(engine, actor, found, key, sublist, request)).await
         }
         Route::Action(found, key, action) => {
             let format = format.of_action();

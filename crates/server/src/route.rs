@@ -35,7 +35,6 @@ pub(crate) const UNIMPLEMENTED_LISTS: &[&str] = &[
 ];
 
 /// The route of a path.
-#[derive(Clone)]
 pub(crate) enum Route {
     ApiRoot,
     VersionRoot,
@@ -162,35 +161,31 @@ impl Route {
 
     /// The value of the `Allow` header.
     pub(crate) fn allowed_methods(&self) -> Cow<'static, str> {
-        if let Route::OAuth(endpoint) = self {
-            return endpoint.allow().into();
-        }
-        let mut methods = vec!["GET"];
-        match self {
-            Route::List(found) if found.resource.creatable => methods.push("POST"),
-            Route::Sublist(_, _, sublist) if sublist.post.is_allowed() => methods.push("POST"),
-            Route::Detail(found, _) => {
-                if found.resource.editable {
-                    methods.extend(["PUT", "PATCH"]);
-                }
-                if found.resource.deletable {
-                    methods.push("DELETE");
-                }
-            }
-            Route::SettingCategory(_) => methods.extend(["PUT", "PATCH", "DELETE"]),
+        const READ: &str = "GET, HEAD, OPTIONS";
+        const READ_CREATE: &str = "GET, POST, HEAD, OPTIONS";
+        const READ_CHANGE_DELETE: &str = "GET, PUT, PATCH, DELETE, HEAD, OPTIONS";
+        let methods = match self {
+            Route::OAuth(endpoint) => endpoint.allow(),
+            Route::Login | Route::Logout => READ_CREATE,
+            Route::List(found) if found.resource.creatable => READ_CREATE,
+            Route::Sublist(_, _, sublist) if sublist.post.is_allowed() => READ_CREATE,
+            Route::Detail(found, _) => match (found.resource.editable, found.resource.deletable) {
+                (true, true) => READ_CHANGE_DELETE,
+                (true, false) => "GET, PUT, PATCH, HEAD, OPTIONS",
+                (false, true) => "GET, DELETE, HEAD, OPTIONS",
+                (false, false) => READ,
+            },
+            Route::SettingCategory(_) => READ_CHANGE_DELETE,
             // What is not implemented may be read in AWX.
             Route::Action(_, _, action) if action.methods().next().is_some() => {
-                methods = action.methods().map(|(method, _)| method.name()).collect();
-                if action.get.is_none() {
-                    methods.push("OPTIONS");
-                    return methods.join(", ").into();
-                }
+                let mut methods: Vec<&str> = action.methods().map(|(method, _)| method.name()).collect();
+                methods.extend(action.get.map(|_| "HEAD"));
+                methods.push("OPTIONS");
+                return methods.join(", ").into();
             }
-            Route::Login | Route::Logout => methods.push("POST"),
-            _ => {}
-        }
-        methods.extend(["HEAD", "OPTIONS"]);
-        methods.join(", ").into()
+            _ => READ,
+        };
+        methods.into()
     }
 
     /// The formats of responses beside JSON, YAML and HTML pages.
