@@ -19,16 +19,20 @@ pub use secret_columns::secret_columns;
 pub use state::{App, Keys, Options};
 
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::Request;
+use futures_util::FutureExt as _;
 use hostler_listener::{Listener, Timeouts};
 use tokio_util::sync::CancellationToken;
 use tower::{ServiceExt as _, service_fn};
 
+use crate::dispatch::panic_message;
+
 /// Serves requests and runs background tasks until `stop` completes, then waits for running ones until `force` completes
-/// or the timeout expires.
+/// or their timeouts expire.
 pub async fn serve(
     listeners: Vec<Listener>,
     app: App,
@@ -37,7 +41,14 @@ pub async fn serve(
     force: impl Future<Output = ()>,
 ) {
     let stop_tasks = CancellationToken::new();
-    let tasks = tokio::spawn(background::worker(&app).run(stop_tasks.clone()));
+    let worker = AssertUnwindSafe(background::worker(&app).run(stop_tasks.clone())).catch_unwind();
+    let mut tasks = tokio::spawn(async {
+        if let Err(panic) = worker.await {
+            let panic = panic_message(&*panic);
+            tracing::error!(panic, "no more background tasks run on this server until it is started again");
+        }
+    });
+    let force = force.shared();
     let probes = health::routes(app.engine().clone());
     let app = Arc::new(app);
     // `dispatch` routes requests itself.
@@ -56,9 +67,13 @@ pub async fn serve(
         stop.await;
         stop_tasks.cancel();
     };
-    hostler_listener::serve(listeners, service, timeouts, stop, force).await;
+    hostler_listener::serve(listeners, service, timeouts, stop, force.clone()).await;
     stop_tasks.cancel();
-    if let Err(error) = tasks.await {
-        tracing::error!(%error, "the worker of background tasks ended early");
+    tokio::select! {
+        _ = &mut tasks => {}
+        () = force => {
+            tracing::warn!("stopping without waiting for running tasks");
+            tasks.abort();
+        }
     }
 }

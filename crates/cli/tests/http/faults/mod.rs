@@ -5,6 +5,7 @@ mod activity_entries;
 mod clock;
 mod connections;
 mod failover;
+mod forced_stop;
 mod full_disk;
 mod killed;
 mod postgres_away;
