@@ -16,15 +16,68 @@ pub(super) async fn prepare_deletion(
     resource: &'static Resource,
     ids: SelectStatement,
 ) -> Result<(), Error> {
-    let mut cascade = Cascade { links, path: vec![], deletes: vec![], updates: vec![] };
-    cascade.delete(resource, ids);
-    for delete in &cascade.deletes {
+    let (mut deletes, mut updates) = (vec![], vec![]);
+    visit_affected(links, resource, ids, &mut |Affected { resource, ids, nulled }| match nulled {
+        None => add_deletes(resource, ids, &mut deletes),
+        // The foreign key does the rest.
+        Some(link) if resource.editable && link.shown => {
+            updates.push(set_null(resource, link, column(resource.stored_in(), "id").in_subquery(ids)));
+        }
+        Some(_) => {}
+    });
+    for delete in &deletes {
         tx.execute(delete).await?;
     }
-    for update in &cascade.updates {
+    for update in &updates {
         tx.execute(update).await?;
     }
     Ok(())
+}
+
+/// Objects that a deletion affects.
+pub(super) struct Affected {
+    pub resource: &'static Resource,
+    /// The query for their ids.
+    pub ids: SelectStatement,
+    /// Their link that is set to null; none if they are deleted.
+    pub nulled: Option<&'static Field>,
+}
+
+/// Visits all objects that depend on those with these ids, directly or not, and these last: each object comes after
+/// those that depend on it.
+pub(super) fn visit_affected(
+    links: &Links,
+    resource: &'static Resource,
+    ids: SelectStatement,
+    visit: &mut impl FnMut(Affected),
+) {
+    Walk { links, path: vec![], visit }.delete(resource, ids);
+}
+
+struct Walk<'a, Visit> {
+    links: &'a Links,
+    /// The resources from the first deleted objects to the current ones.
+    path: Vec<&'static Resource>,
+    visit: &'a mut Visit,
+}
+
+impl<Visit: FnMut(Affected)> Walk<'_, Visit> {
+    fn delete(&mut self, resource: &'static Resource, ids: SelectStatement) {
+        self.path.push(resource);
+        for dependent in self.links.dependents(resource.stored_in()) {
+            let (child, link) = (dependent.resource, dependent.link);
+            let linked = || linked_to(child, link, ids.clone());
+            match link.deletion() {
+                OnDelete::Cascade if !self.path.contains(&child) => self.delete(child, linked()),
+                OnDelete::SetNull => {
+                    (self.visit)(Affected { resource: child, ids: linked(), nulled: Some(link) });
+                }
+                OnDelete::Cascade | OnDelete::Restrict => {}
+            }
+        }
+        self.path.pop();
+        (self.visit)(Affected { resource, ids, nulled: None });
+    }
 }
 
 /// The query for one id.
@@ -33,47 +86,25 @@ pub(super) fn only(id: i64) -> SelectStatement {
     Query::select().expr(Expr::val(id).cast_as("bigint")).to_owned()
 }
 
-/// The statements that a deletion needs.
-struct Cascade<'a> {
-    links: &'a Links,
-    /// The resources from the deleted object to the current one.
-    path: Vec<&'static Resource>,
-    deletes: Vec<DeleteStatement>,
-    updates: Vec<UpdateStatement>,
+/// Adds the statements that delete what names the objects with these ids by type and id.
+fn add_deletes(resource: &'static Resource, ids: SelectStatement, deletes: &mut Vec<DeleteStatement>) {
+    if let Some(role) = resource.role_resource {
+        deletes.push(delete_of("activity_links", role().name, roles_of(resource, ids.clone())));
+        deletes.push(delete_of("roles", resource.name, ids.clone()));
+    }
+    if resource.recorded {
+        deletes.push(delete_of("activity_links", resource.name, ids));
+    }
 }
 
-impl Cascade<'_> {
-    /// Adds the statements for the deletion of the objects with these ids.
-    fn delete(&mut self, resource: &'static Resource, ids: SelectStatement) {
-        if let Some(role) = resource.role_resource {
-            let roles = Query::select()
-                .expr(column("roles", "id"))
-                .from(Alias::new("roles"))
-                .and_where(column("roles", "content_type").eq(resource.name))
-                .and_where(column("roles", "object_id").in_subquery(ids.clone()))
-                .to_owned();
-            self.deletes.push(delete_of("activity_links", role().name, roles));
-            self.deletes.push(delete_of("roles", resource.name, ids.clone()));
-        }
-        if resource.recorded {
-            self.deletes.push(delete_of("activity_links", resource.name, ids.clone()));
-        }
-        self.path.push(resource);
-        for dependent in self.links.dependents(resource.stored_in()) {
-            match dependent.deletion() {
-                OnDelete::Cascade if !self.path.contains(&dependent.resource) => {
-                    let ids = linked_to(dependent.resource, dependent.link, ids.clone());
-                    self.delete(dependent.resource, ids);
-                }
-                OnDelete::SetNull if dependent.resource.editable && dependent.link.shown => {
-                    let linked = column(dependent.resource.stored_in(), dependent.link.column).in_subquery(ids.clone());
-                    self.updates.push(set_null(dependent.resource, dependent.link, linked));
-                }
-                OnDelete::Cascade | OnDelete::SetNull | OnDelete::Restrict => {}
-            }
-        }
-        self.path.pop();
-    }
+/// The ids of all roles of these objects.
+pub(super) fn roles_of(resource: &'static Resource, ids: SelectStatement) -> SelectStatement {
+    Query::select()
+        .expr(column("roles", "id"))
+        .from(Alias::new("roles"))
+        .and_where(column("roles", "content_type").eq(resource.name))
+        .and_where(column("roles", "object_id").in_subquery(ids))
+        .to_owned()
 }
 
 /// Deletes the rows of `roles` or `activity_links` about these objects.
@@ -86,7 +117,7 @@ fn delete_of(table: &'static str, content_type: &'static str, ids: SelectStateme
 }
 
 /// The ids of the objects that link to those with these ids.
-pub(super) fn linked_to(resource: &'static Resource, link: &Field, ids: SelectStatement) -> SelectStatement {
+fn linked_to(resource: &'static Resource, link: &Field, ids: SelectStatement) -> SelectStatement {
     Query::select()
         .expr(column(resource.table, "id"))
         .from(Alias::new(resource.table))

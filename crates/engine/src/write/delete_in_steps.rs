@@ -1,12 +1,12 @@
 //! Deleting an object that many rows depend on. The request only hides it; a task deletes it and the rows in steps.
 
 use hostler_database::{Transaction, Type};
-use hostler_schema::{Field, FieldKind, IS_DELETED, OnDelete, Resource, column};
+use hostler_schema::{FieldKind, IS_DELETED, Resource, column};
 use hostler_tasks::{Outcome, Task, TaskError, TaskRun};
-use sea_query::{Alias, Asterisk, Expr, ExprTrait, Func, Query, SelectStatement};
+use sea_query::{Alias, Asterisk, Expr, ExprTrait, Func, LockType, Query, SelectStatement};
 use serde::{Deserialize, Serialize};
 
-use super::cascade::{linked_to, only, prepare_deletion, set_null};
+use super::cascade::{Affected, only, prepare_deletion, roles_of, set_null, visit_affected};
 use super::delete::delete_rows;
 use crate::{Engine, Error, Links};
 
@@ -14,6 +14,8 @@ use crate::{Engine, Error, Links};
 const MAX_ROWS_AT_ONCE: u64 = 10_000;
 /// The number of rows of one step: few enough that other writers hardly wait.
 const STEP: u64 = 1_000;
+
+const GRANTS: &str = "grants";
 
 /// Deletes a hidden object and the rows that depend on it.
 #[derive(Serialize, Deserialize)]
@@ -40,11 +42,13 @@ impl Task for DeleteInSteps {
                     tracing::info!(resource = resource.name, id = self.id, rows = total, "deletion interrupted");
                     return Ok(Outcome::Interrupted);
                 }
-                let changed = rows.change_some(engine).await?;
-                total += changed;
-                if changed < STEP {
+                let mut tx = engine.database.begin().await?;
+                let changed = rows.change_some(&engine.links, &mut tx).await?;
+                tx.commit().await?;
+                if changed == 0 {
                     break;
                 }
+                total += changed;
             }
         }
         let mut tx = engine.database.begin().await?;
@@ -67,7 +71,7 @@ pub(super) async fn is_large(
         return Ok(false);
     }
     let counts = dependent_rows(links, resource, id).into_iter().map(|rows| {
-        let some = rows.ids.clone().limit(MAX_ROWS_AT_ONCE + 1).to_owned();
+        let some = rows.ids().0.clone().limit(MAX_ROWS_AT_ONCE + 1).to_owned();
         let count =
             Query::select().expr(Func::count(Expr::col(Asterisk))).from_subquery(some, Alias::new("some")).to_owned();
         Expr::SubQuery(None, Box::new(count.into()))
@@ -85,11 +89,9 @@ pub(super) async fn hide(
     resource: &'static Resource,
     id: i64,
 ) -> Result<(), Error> {
+    let table = resource.stored_in();
     let mut update = Query::update();
-    update
-        .table(Alias::new(resource.table))
-        .value(Alias::new(IS_DELETED), true)
-        .and_where(column(resource.table, "id").eq(id));
+    update.table(Alias::new(table)).value(Alias::new(IS_DELETED), true).and_where(column(table, "id").eq(id));
     let texts = resource.unique.iter().filter_map(|unique| {
         let mut fields = unique.fields.iter().filter_map(|name| resource.field(name));
         fields.find(|field| matches!(field.kind, FieldKind::Text))
@@ -104,108 +106,79 @@ pub(super) async fn hide(
 }
 
 async fn is_hidden(engine: &Engine, resource: &'static Resource, id: i64) -> Result<bool, Error> {
+    let table = resource.stored_in();
     let query = Query::select()
-        .expr(column(resource.table, IS_DELETED))
-        .from(Alias::new(resource.table))
-        .and_where(column(resource.table, "id").eq(id))
+        .expr(column(table, IS_DELETED))
+        .from(Alias::new(table))
+        .and_where(column(table, "id").eq(id))
         .to_owned();
     Ok(engine.database.read(&query, &[Type::Boolean]).await?.first().is_some_and(|row| row.boolean(0)))
 }
 
 /// Rows of one table that depend on a deleted object.
-struct DependentRows {
-    ids: SelectStatement,
-    effect: Effect,
+enum DependentRows {
+    /// Objects that are deleted or lose a link.
+    Objects(Affected),
+    /// Grants of roles of deleted objects; the query selects their ids.
+    Grants(SelectStatement),
 }
 
-/// What happens to dependent rows.
-enum Effect {
-    /// Objects of this resource are deleted.
-    Delete(&'static Resource),
-    /// This link of objects of this resource is set to null.
-    SetNull(&'static Resource, &'static Field),
-    /// Grants of roles of the deleted objects are deleted.
-    DeleteGrants,
-}
-
-/// All rows that depend on an object, directly or not. Each row comes after those that depend on it, so that no step
-/// affects more rows than it lists; grants come first, so that access ends early.
+/// All rows that depend on an object, directly or not. Grants come first, so that access ends early; each other row comes
+/// after those that depend on it, so that no step affects more rows than it lists.
 fn dependent_rows(links: &Links, resource: &'static Resource, id: i64) -> Vec<DependentRows> {
-    let mut walk = Walk { links, path: vec![], rows: vec![] };
-    walk.add_dependents(resource, only(id));
-    walk.rows
-}
-
-struct Walk<'a> {
-    links: &'a Links,
-    /// The resources from the deleted object to the current one.
-    path: Vec<&'static Resource>,
-    rows: Vec<DependentRows>,
-}
-
-impl Walk<'_> {
-    /// Adds the rows that depend on the objects with these ids.
-    fn add_dependents(&mut self, resource: &'static Resource, ids: SelectStatement) {
-        if resource.role_resource.is_some() {
-            self.rows.push(DependentRows { ids: grants_on(resource, ids.clone()), effect: Effect::DeleteGrants });
+    let (mut grants, mut objects) = (vec![], vec![]);
+    visit_affected(links, resource, only(id), &mut |affected| {
+        if affected.nulled.is_none() && affected.resource.role_resource.is_some() {
+            grants.push(DependentRows::Grants(grants_on(affected.resource, affected.ids.clone())));
         }
-        self.path.push(resource);
-        for dependent in self.links.dependents(resource.stored_in()) {
-            let (child, link) = (dependent.resource, dependent.link);
-            let linked = linked_to(child, link, ids.clone());
-            match dependent.deletion() {
-                OnDelete::Cascade if !self.path.contains(&child) => {
-                    self.add_dependents(child, linked.clone());
-                    self.rows.push(DependentRows { ids: linked, effect: Effect::Delete(child) });
-                }
-                OnDelete::SetNull => {
-                    self.rows.push(DependentRows { ids: linked, effect: Effect::SetNull(child, link) })
-                }
-                OnDelete::Cascade | OnDelete::Restrict => {}
-            }
-        }
-        self.path.pop();
-    }
+        objects.push(DependentRows::Objects(affected));
+    });
+    // The object itself.
+    objects.pop();
+    grants.extend(objects);
+    grants
 }
 
 /// The ids of the grants of all roles of these objects.
 fn grants_on(resource: &'static Resource, ids: SelectStatement) -> SelectStatement {
-    let roles = Query::select()
-        .expr(column("roles", "id"))
-        .from(Alias::new("roles"))
-        .and_where(column("roles", "content_type").eq(resource.name))
-        .and_where(column("roles", "object_id").in_subquery(ids))
-        .to_owned();
     Query::select()
-        .expr(column("grants", "id"))
-        .from(Alias::new("grants"))
-        .and_where(column("grants", "role_id").in_subquery(roles))
+        .expr(column(GRANTS, "id"))
+        .from(Alias::new(GRANTS))
+        .and_where(column(GRANTS, "role_id").in_subquery(roles_of(resource, ids)))
         .to_owned()
 }
 
 impl DependentRows {
-    /// Changes up to [`STEP`] rows in one transaction, and returns their number.
-    async fn change_some(&self, engine: &Engine) -> Result<u64, Error> {
-        let some = self.ids.clone().limit(STEP).to_owned();
-        let rows = engine.database.read(&some, &[Type::Integer]).await?;
+    /// The ids, and the table or view that the query reads them from.
+    fn ids(&self) -> (&SelectStatement, &'static str) {
+        match self {
+            DependentRows::Objects(affected) => (&affected.ids, affected.resource.table),
+            DependentRows::Grants(ids) => (ids, GRANTS),
+        }
+    }
+
+    /// Changes up to [`STEP`] rows and returns their number. There may be more unless it is 0.
+    async fn change_some(&self, links: &Links, tx: &mut Transaction) -> Result<u64, Error> {
+        let (ids, table) = self.ids();
+        // With a lock: a row that another transaction moves to another object is left out.
+        let some = ids.clone().limit(STEP).lock_with_tables(LockType::Update, [Alias::new(table)]).to_owned();
+        let rows = tx.read(&some, &[Type::Integer]).await?;
         let ids: Vec<i64> = rows.iter().filter_map(|row| row.integer(0)).collect();
         if ids.is_empty() {
             return Ok(0);
         }
-        let mut tx = engine.database.begin().await?;
-        match self.effect {
-            Effect::Delete(resource) => {
+        match self {
+            DependentRows::Objects(Affected { resource, nulled: Some(link), .. }) => {
+                let rows = column(resource.stored_in(), "id").is_in(ids.iter().copied());
+                tx.execute(&set_null(resource, link, rows)).await?;
+            }
+            DependentRows::Objects(Affected { resource, nulled: None, .. }) => {
                 let table = resource.stored_in();
-                prepare_deletion(&engine.links, &mut tx, resource, listed(table, &ids)).await?;
-                delete_rows(&mut tx, table, &ids).await?;
+                prepare_deletion(links, tx, resource, listed(table, &ids)).await?;
+                delete_rows(tx, table, &ids).await?;
             }
-            Effect::SetNull(resource, link) => {
-                tx.execute(&set_null(resource, link, column(resource.stored_in(), "id").is_in(ids.iter().copied())))
-                    .await?;
-            }
-            Effect::DeleteGrants => delete_rows(&mut tx, "grants", &ids).await?,
+            DependentRows::Grants(_) => delete_rows(tx, GRANTS, &ids).await?,
         }
-        tx.commit().await?;
         Ok(ids.len() as u64)
     }
 }
@@ -218,3 +191,6 @@ fn listed(table: &'static str, ids: &[i64]) -> SelectStatement {
         .and_where(column(table, "id").is_in(ids.iter().copied()))
         .to_owned()
 }
+
+#[cfg(test)]
+mod tests;
