@@ -244,6 +244,14 @@ impl Engine {
 
 /// Whether `actor` may grant the roles of objects of this resource, as a rule over the table `row`.
 pub fn can_grant_roles(resource: &'static Resource, actor: &Actor, row: &str) -> Rule {
+    let administered = administers(resource, actor, row);
+    match resource.not_deleted(row) {
+        Some(condition) => administered.within(condition),
+        None => administered,
+    }
+}
+
+fn administers(resource: &'static Resource, actor: &Actor, row: &str) -> Rule {
     // If the setting says so, only superusers change the members of organizations and teams.
     let participation = ["organization", "team"].contains(&resource.name);
     if participation && !actor.policy.manage_organization_auth && !actor.is_superuser {

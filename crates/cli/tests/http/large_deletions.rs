@@ -9,6 +9,7 @@ use serde_json::json;
 on_each_backend!(
     large_organization_disappears_at_once,
     objects_of_large_organization_are_deleted_in_steps,
+    roles_of_disappearing_organization_cannot_be_granted,
     killed_server_continues_deletion,
     second_server_continues_deletion,
 );
@@ -102,6 +103,29 @@ fn objects_of_large_organization_are_deleted_in_steps(backend: Backend) {
     assert_eq!(count(&boss.client, "/api/v2/projects/"), 0);
     let metrics = admin.request("GET", "/api/v2/metrics/").header("Accept", "text/plain").send().expect(200).text();
     assert!(metrics.contains("\nhostler_tasks_failing 0\n"), "{metrics}");
+}
+
+fn roles_of_disappearing_organization_cannot_be_granted(backend: Backend) {
+    let server = start(backend);
+    let admin = server.as_admin();
+    let organization = server.organization("gone");
+    let [ann, boss] = ["ann", "boss"].map(|name| server.user(name));
+    server.add_admin(organization, &boss);
+    let role = |name: &str| {
+        let roles = admin.get(&format!("/api/v2/organizations/{organization}/")).expect(200).json();
+        roles["summary_fields"]["object_roles"][name]["id"].as_i64().expect("the id of a role")
+    };
+    let reading = role("read_role");
+    let definition = json!({"name": "Viewer", "content_type": "shared.organization",
+        "permissions": ["shared.view_organization"]});
+    let definition = admin.create("/api/v2/role_definitions/", definition);
+    let assignment = json!({"user": ann.id, "role_definition": definition, "object_id": organization.to_string()});
+    // Without a task, so it stays.
+    server.execute(&format!("UPDATE organizations SET is_deleted = TRUE WHERE id = {organization}"));
+    for client in [&admin, &boss.client] {
+        client.post(&format!("/api/v2/roles/{reading}/users/"), json!({"id": ann.id})).expect(403);
+        client.post("/api/v2/role_user_assignments/", assignment.clone()).expect(400);
+    }
 }
 
 fn killed_server_continues_deletion(backend: Backend) {
