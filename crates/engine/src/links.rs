@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::ptr;
 
-use hostler_schema::{Field, Join, OnDelete, Resource};
+use hostler_schema::{Field, Join, Resource};
 
 use crate::{Registry, activity};
 
@@ -106,7 +106,8 @@ impl Links {
                 let join = Join::Reverse(field.column);
                 self.add(target, Hop { name, target: resource, join, listed: true, link: None });
             }
-            if !resource.is_view {
+            // The rows of a base resource are those of its variants.
+            if !resource.is_view && resource.variants.is_none() {
                 self.dependents.entry(target.stored_in()).or_default().push(Dependent { resource, link: field });
             }
         }
@@ -139,13 +140,6 @@ impl Links {
 
     fn add(&mut self, resource: &'static Resource, hop: Hop) {
         self.relations.entry(address(resource)).or_default().push(hop);
-    }
-}
-
-impl Dependent {
-    /// What happens to the objects when the object that they link to is deleted.
-    pub fn deletion(&self) -> OnDelete {
-        self.link.deletion()
     }
 }
 

@@ -2,9 +2,10 @@
 
 #![allow(clippy::expect_used, clippy::panic)]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hostler_database::{Database, Dialect, Location, Row, Type};
+use hostler_engine::{Dependent, Links};
 use hostler_resources::REGISTRY;
 use hostler_schema::{Field, Join, OnDelete, Post, Resource};
 use hostler_testkit::database::PostgresDatabase;
@@ -93,6 +94,20 @@ fn effect(name: &str) -> OnDelete {
         "n" | "SET NULL" => OnDelete::SetNull,
         "a" | "r" | "NO ACTION" | "RESTRICT" => OnDelete::Restrict,
         other => panic!("unknown effect {other}"),
+    }
+}
+
+/// A deletion counts and changes the rows of each once.
+#[test]
+fn dependents_have_no_rows_in_common() {
+    let links = Links::new(REGISTRY);
+    for resource in stored_resources() {
+        let mut known = BTreeSet::new();
+        for Dependent { resource: dependent, link } in links.dependents(resource.stored_in()) {
+            let name = format!("{}.{}", dependent.name, link.name);
+            assert!(dependent.variants.is_none(), "the rows of {name} are those of variants");
+            assert!(known.insert(name.clone()), "{name} depends on {} twice", resource.name);
+        }
     }
 }
 
