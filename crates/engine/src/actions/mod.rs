@@ -32,13 +32,13 @@ pub struct ActionRequest<'a> {
     pub method: HttpMethod,
     /// The id of the object, which the actor may see; 0 for an action without an object.
     pub id: i64,
-    /// Whether the actor may POST.
-    pub can_post: bool,
     /// The values of the body, or of the query of GET.
     pub input: ActionInput,
     /// The requested format among those of the action; `None` for JSON.
     pub format: Option<&'static ActionFormat>,
     description: &'static ActionMethod,
+    /// Whether the actor may POST. False unless that is the response.
+    can_post: bool,
 }
 
 /// The response of an action.
@@ -103,13 +103,13 @@ impl Engine {
         if description.is_none() && is_implemented {
             return Err(Error::MethodNotAllowed);
         }
-        let permit = description.map_or(Rule::All, |description| rule(Some(description), actor));
-        let rules = vec![permit, rule(action.method(HttpMethod::Post), actor)];
+        let mut rules = vec![description.map_or(Rule::All, |description| rule(Some(description), actor))];
+        if description.is_some_and(|description| matches!(description.answer, ActionAnswer::Permission(_))) {
+            rules.push(rule(action.method(HttpMethod::Post), actor));
+        }
         let (id, allowed) = self.check_action(actor, resource, target, rules).await?;
-        let [allowed, can_post] = allowed.as_slice() else {
-            return Err(Error::Internal(format!("{}: not as many answers as rules", action.path)));
-        };
-        if !allowed {
+        let is_allowed = |position: usize| allowed.get(position).is_some_and(|allowed| *allowed);
+        if !is_allowed(0) {
             return Err(Error::forbidden());
         }
         match description.filter(|_| is_implemented) {
@@ -119,10 +119,10 @@ impl Engine {
                 action,
                 method,
                 id,
-                can_post: actor.can_write && *can_post,
                 input: ActionInput::default(),
                 format: None,
                 description,
+                can_post: actor.can_write && is_allowed(1),
             }),
             None => Err(Error::NotImplemented(action.path.replace('_', " "))),
         }
