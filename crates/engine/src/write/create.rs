@@ -11,7 +11,7 @@ use super::check::{check, collect_messages};
 use super::{UpdateMethod, encrypt_secrets, has_column, stored};
 use crate::decode::{Problems, decode};
 use crate::hooks::SystemWrite;
-use crate::permissions::require_from;
+use crate::permissions::require;
 use crate::read::{Source, load};
 use crate::select::LoadedObject;
 use crate::{AssociationRequest, Edit, Engine, Error, Grantee, ObjectKey, Record};
@@ -71,25 +71,6 @@ impl Engine {
         self.create_by(actor, CreateRequest { resource, body, below: None, system_write: Some(system_write) }).await
     }
 
-    /// Creates an object as part of a larger transaction and returns its id. The hook `prepare`, which may be slow, runs
-    /// in the transaction.
-    ///
-    /// # Errors
-    /// As [`Engine::create`]; [`Error::Internal`] for a resource that is a view of other rows.
-    pub async fn create_in_transaction(
-        &self,
-        tx: &mut Transaction,
-        actor: &Actor,
-        resource: &'static Resource,
-        body: &Map<String, Json>,
-    ) -> Result<i64, Error> {
-        let request = CreateRequest { resource, body, below: None, system_write: None };
-        let (mut edit, mut problems) = new_edit(actor, request);
-        require_create(&mut Source::Transaction(tx), &edit).await?;
-        self.prepare_new(&mut edit, &mut problems).await?;
-        Ok(self.write_new(tx, edit, problems, request).await?.edit.new.id)
-    }
-
     async fn create_by(&self, actor: &Actor, request: CreateRequest<'_>) -> Result<CreatedObject, Error> {
         let CreateRequest { resource, below, .. } = request;
         let hooks = self.registry.hooks(resource);
@@ -101,7 +82,6 @@ impl Engine {
         }
         let (mut edit, mut problems) = new_edit(actor, request);
         // Permission errors come first, because other errors could reveal something.
-        let mut source = Source::Database(&self.database);
         match below {
             // An actor who may grant the role of the sub-list may create users there.
             Some((parent, id, Sublist { post: Post::Grant(_), .. })) => {
@@ -109,12 +89,13 @@ impl Engine {
             }
             Some((parent, id, Sublist { post: Post::Associate(_), .. })) => {
                 self.require_change(actor, (parent, id)).await?;
-                require_create(&mut source, &edit).await?;
+                require_create(self, &edit).await?;
             }
             _ if request.system_write.is_some() => {}
-            _ => require_create(&mut source, &edit).await?,
+            _ => require_create(self, &edit).await?,
         }
-        self.prepare_new(&mut edit, &mut problems).await?;
+        hooks.authorize(&edit)?;
+        hooks.prepare(self, &mut edit).await.or_else(|failure| collect_messages(failure, &mut problems))?;
 
         let mut tx = self.database.begin().await?;
         let NewObject { edit, loaded } = self.write_new(&mut tx, edit, problems, request).await?;
@@ -136,6 +117,7 @@ impl Engine {
         let loaded = match loaded {
             Some(loaded) => loaded,
             None => {
+                let mut source = Source::Database(&self.database);
                 let seen = load(self, &mut source, resource, &ObjectKey::Id(id), actor).await;
                 seen.map_err(Error::after_change)?
             }
@@ -143,13 +125,6 @@ impl Engine {
         let mut json = self.show_loaded(resource, loaded, actor, true).await.map_err(Error::after_change)?;
         hooks.extend_created(&edit, &mut json);
         Ok(CreatedObject { id, json })
-    }
-
-    /// Runs the hooks before the transaction.
-    async fn prepare_new(&self, edit: &mut Edit<'_>, problems: &mut Problems) -> Result<(), Error> {
-        let hooks = self.registry.hooks(edit.new.resource);
-        hooks.authorize(edit)?;
-        hooks.prepare(self, edit).await.or_else(|failure| collect_messages(failure, problems))
     }
 
     /// Checks and writes the row, its secrets, its roles, the activity entry and the grant of its creator.
@@ -251,8 +226,8 @@ fn insertion(engine: &Engine, edit: &Edit<'_>) -> InsertStatement {
 }
 
 /// Fails unless the actor may create an object with these links.
-async fn require_create(source: &mut Source<'_>, edit: &Edit<'_>) -> Result<(), Error> {
+async fn require_create(engine: &Engine, edit: &Edit<'_>) -> Result<(), Error> {
     let new = &edit.new;
     let links = |name: &str| new.resource.field(name).and_then(|field| new.integer(field));
-    require_from(source, edit.actor, new.resource.access.create(edit.actor, &links)).await
+    require(engine, edit.actor, new.resource.access.create(edit.actor, &links)).await
 }
