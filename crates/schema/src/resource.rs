@@ -2,7 +2,7 @@ use sea_query::{Expr, ExprTrait};
 
 use crate::{
     Access, ActionParent, Capability, Field, HttpMethod, ObjectRole, Permit, RelatedSearch, Relation, ResourceAction,
-    Sublist, column,
+    Rule, Sublist, column,
 };
 
 /// The column that is true in rows of hidden objects, which a task deletes.
@@ -44,6 +44,15 @@ impl Variants {
     /// The variants.
     pub fn iter(&self) -> impl Iterator<Item = &'static Resource> + use<> {
         self.resources.iter().map(|resource| resource())
+    }
+
+    /// The rows of the base resource to which the rule of their own variant applies; `row` is the alias in the rules.
+    pub fn rule(&self, row: &str, of: impl Fn(&'static Resource) -> Rule) -> Rule {
+        let rules: Vec<(&str, Rule)> = self.iter().map(|variant| (variant.name, of(variant))).collect();
+        if rules.iter().all(|(_, rule)| matches!(rule, Rule::All)) {
+            return Rule::All;
+        }
+        rules.into_iter().fold(Rule::None, |all, (name, rule)| all.or(rule.within(column(row, self.column).eq(name))))
     }
 
     /// The variant with this name.

@@ -109,11 +109,8 @@ fn role_level(resource: &'static Resource, field: &str, actor: &Actor, row: &str
     let found = match resource.variants {
         Some(variants) => variants
             .iter()
-            .filter_map(|variant| {
-                let rule = rows_with_role(variant, field, actor, row)?;
-                Some(rule.within(column(row, variants.column).eq(variant.name)))
-            })
-            .reduce(Rule::or),
+            .any(|variant| variant.role(field).is_some())
+            .then(|| variants.rule(row, |variant| rows_with_role(variant, field, actor, row).unwrap_or(Rule::None))),
         None if resource.roles.is_empty() => {
             let detail = format!("role_level does not apply to this list: {} has no roles.", resource.label);
             return Err(QueryError::bad(detail));
