@@ -3,7 +3,7 @@
 //!
 //! Schemas allow additional properties: hooks add keys to responses, and unknown keys of a body are ignored.
 
-use hostler_schema::{ActionHandling, ColumnType, Field, FieldKind, JsonShape, NaturalKeyPart, Resource};
+use hostler_schema::{ActionHandling, Field, FieldKind, JsonShape, NaturalKeyPart, Resource};
 use serde_json::{Map, Value as Json, json};
 
 use crate::field_values::default_json;
@@ -341,7 +341,19 @@ fn sent(field: &Field) -> Map<String, Json> {
     }
     if let Some((least, greatest)) = field.range {
         set(&mut schema, "minimum", least.into());
-        set(&mut schema, "maximum", greatest.into());
+        let (name, limit) = match kind {
+            FieldKind::Decimal { digits, places } => {
+                let limit = 10i64.pow(digits.saturating_sub(places).into());
+                if greatest < limit { ("maximum", greatest) } else { ("exclusiveMaximum", limit) }
+            }
+            _ => ("maximum", greatest),
+        };
+        set(&mut schema, name, limit.into());
+    }
+    if let FieldKind::Decimal { .. } = kind {
+        // Accepted as a number, too.
+        let types = if field.nullable { json!(["string", "number", "null"]) } else { json!(["string", "number"]) };
+        set(&mut schema, "type", types);
     }
     if field.kind.is_secret() || !field.shown {
         set(&mut schema, "writeOnly", true.into());
@@ -353,20 +365,22 @@ fn sent(field: &Field) -> Map<String, Json> {
 }
 
 fn of_kind(kind: FieldKind, nullable: bool) -> Json {
-    let (type_name, format) = match (kind, kind.column_type()) {
-        (FieldKind::Uuid, _) => ("string", Some("uuid")),
-        (FieldKind::Decimal { .. }, _) => ("string", Some("decimal")),
+    let (type_name, format) = match kind {
+        FieldKind::Id | FieldKind::Integer | FieldKind::Link(_) => ("integer", Some("int64")),
+        FieldKind::Boolean => ("boolean", None),
+        FieldKind::Time => ("string", Some("date-time")),
+        FieldKind::Uuid => ("string", Some("uuid")),
+        FieldKind::Decimal { .. } => ("string", Some("decimal")),
+        // An email address has no format, because the empty text is allowed too.
+        FieldKind::Text | FieldKind::Email | FieldKind::Choice(_) | FieldKind::Digest | FieldKind::Encrypted => {
+            ("string", None)
+        }
         // No object of that kind exists, so no id is valid.
-        (FieldKind::Reserved, _) => return json!({"type": "null"}),
-        (FieldKind::Inputs | FieldKind::Json(JsonShape::Object), _) => return json!({"type": "object"}),
-        (FieldKind::Json(JsonShape::Texts), _) => return json!({"type": "array", "items": {"type": "string"}}),
+        FieldKind::Reserved => return json!({"type": "null"}),
+        FieldKind::Inputs | FieldKind::Json(JsonShape::Object) => return json!({"type": "object"}),
+        FieldKind::Json(JsonShape::Texts) => return json!({"type": "array", "items": {"type": "string"}}),
         // Any JSON value.
-        (FieldKind::Json(JsonShape::Any) | FieldKind::Computed, _) => return json!({}),
-        (_, ColumnType::Integer) => ("integer", Some("int64")),
-        (_, ColumnType::Boolean) => ("boolean", None),
-        (_, ColumnType::Time) => ("string", Some("date-time")),
-        // Also email addresses, because the empty text is allowed too.
-        (_, ColumnType::Text | ColumnType::Json) => ("string", None),
+        FieldKind::Json(JsonShape::Any) | FieldKind::Computed => return json!({}),
     };
     let mut schema = json!({"type": if nullable { json!([type_name, "null"]) } else { json!(type_name) }});
     if let Some(format) = format {

@@ -2,7 +2,8 @@ use crate::Resource;
 
 /// The kind of a field's values. It determines storage, parsing, filters and serialization.
 ///
-/// The methods here and the functions in the engine's `field_values` are all that depends on the kind of any field.
+/// What depends on the kind of any field names all kinds, so that the compiler shows what a new one needs: the methods
+/// here, and in the engine `field_values`, `query/lookup` (filters) and `openapi`.
 #[derive(Clone, Copy, Debug)]
 pub enum FieldKind {
     /// The integer primary key.

@@ -192,6 +192,17 @@ fn openapi_describes_all_resources() {
 }
 
 #[test]
+fn openapi_decimals_are_sent_as_texts_or_numbers() {
+    let document = any_document();
+    let field = |schema: &str| {
+        let field = &document["components"]["schemas"][schema]["properties"]["capacity_adjustment"];
+        ["type", "minimum", "maximum", "exclusiveMaximum"].map(|key| field[key].clone())
+    };
+    assert_eq!(field("Instance"), [json!("string"), Value::Null, Value::Null, Value::Null]);
+    assert_eq!(field("InstanceChange"), [json!(["string", "number"]), json!(0), Value::Null, json!(10)]);
+}
+
+#[test]
 fn openapi_covers_all_links_and_methods() {
     for backend in backends() {
         let server = TestServer::start(BINARY, backend);

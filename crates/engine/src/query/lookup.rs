@@ -1,7 +1,7 @@
 //! Comparisons of a column with the value of a parameter.
 
 use hostler_database::{Dialect, TextLookup};
-use hostler_schema::{ColumnType, Field, FieldKind, column};
+use hostler_schema::{Field, FieldKind, column};
 use sea_query::{Expr, ExprTrait, Value};
 
 use super::limits::{Budget, check_text};
@@ -74,13 +74,21 @@ impl Leaf {
     pub const RELATED: Leaf = Leaf { column: "id", class: Class::Link, nullable: true };
 
     pub fn of(field: &Field) -> Leaf {
-        let class = match (field.kind, field.kind.column_type()) {
-            (FieldKind::Link(_) | FieldKind::Reserved, _) => Class::Link,
-            (FieldKind::Decimal { places, .. }, _) => Class::Decimal { places },
-            (_, ColumnType::Integer) => Class::Integer,
-            (_, ColumnType::Boolean) => Class::Boolean,
-            (_, ColumnType::Time) => Class::Time,
-            (_, ColumnType::Text | ColumnType::Json) => Class::Text,
+        let class = match field.kind {
+            FieldKind::Link(_) | FieldKind::Reserved => Class::Link,
+            FieldKind::Decimal { places, .. } => Class::Decimal { places },
+            FieldKind::Id | FieldKind::Integer => Class::Integer,
+            FieldKind::Boolean => Class::Boolean,
+            FieldKind::Time => Class::Time,
+            FieldKind::Text
+            | FieldKind::Email
+            | FieldKind::Json(_)
+            | FieldKind::Uuid
+            | FieldKind::Choice(_)
+            | FieldKind::Digest
+            | FieldKind::Encrypted
+            | FieldKind::Inputs
+            | FieldKind::Computed => Class::Text,
         };
         let column = if field.is_stored() { field.column } else { "" };
         Leaf { column, class, nullable: field.nullable || class == Class::Link }
