@@ -78,7 +78,7 @@ impl Access for ByParent {
         let parents = match needed {
             // The grants name the parents: their table is not needed.
             OnParent::Role(role) if is_granted_on_object_only(&implying_roles(parent, role)) => {
-                objects_with_role(parent.name, &implying_roles(parent, role).own)
+                objects_with_role(parent.name, &implying_roles(parent, role).own, actor)
             }
             _ => rule.ids(parent.table, PARENT),
         };

@@ -2,7 +2,7 @@ use hostler_schema::{Actor, Resource, Rule, Singleton, column};
 use sea_query::{Alias, Expr, ExprTrait, Query, SelectStatement, UnionType};
 
 use crate::graph::{ImplyingRoles, implying_roles};
-use crate::user_grants::USER_GRANTS;
+use crate::user_grants::{USER_GRANTS, is_used_for};
 
 /// The rows on which `actor` has `role`, directly, through a team or through another role.
 ///
@@ -14,10 +14,11 @@ pub fn has_role(resource: &'static Resource, role: &'static str, actor: &Actor, 
     }
     let mut rule = Rule::None;
     if !own.is_empty() {
-        rule = rule.or(Rule::When(column(row, "id").in_subquery(objects_with_role(resource.name, &own))));
+        rule = rule.or(Rule::When(column(row, "id").in_subquery(objects_with_role(resource.name, &own, actor))));
     }
     if let (false, Some(link)) = (organization.is_empty(), resource.organization_column()) {
-        rule = rule.or(Rule::When(column(row, link).in_subquery(objects_with_role("organization", &organization))));
+        let organizations = objects_with_role("organization", &organization, actor);
+        rule = rule.or(Rule::When(column(row, link).in_subquery(organizations)));
     }
     if let Some((link, teams)) = resource.link("team") {
         for role in team {
@@ -72,7 +73,7 @@ pub fn can_create_in_organization(
     actor: &Actor,
     organization: Option<i64>,
 ) -> Rule {
-    let defined = objects_with_permission(organizations.name, &resource.permission("add"));
+    let defined = objects_with_permission(organizations.name, &resource.permission("add"), actor);
     let by_definition = match organization {
         Some(id) => Expr::val(id).cast_as("bigint").in_subquery(defined),
         None => Expr::exists(defined),
@@ -91,7 +92,7 @@ pub fn has_role_or_permission(
 ) -> Rule {
     match has_role(resource, role, actor, row) {
         Rule::All => Rule::All,
-        by_role => by_role.or(by_definition(resource, &resource.permission(action), row)),
+        by_role => by_role.or(by_definition(resource, &resource.permission(action), actor, row)),
     }
 }
 
@@ -110,11 +111,12 @@ pub fn has_organization_role_or_permission(
     if actor.is_superuser || (actor.is_system_auditor && by_auditor) {
         return Rule::All;
     }
-    let by_definition = by_definition(resource, &resource.permission(action), row);
+    let by_definition = by_definition(resource, &resource.permission(action), actor, row);
     match resource.organization_column() {
         Some(link) => {
             let roles: Vec<&'static str> = implying.into_iter().flat_map(|roles| roles.own).collect();
-            Rule::When(column(row, link).in_subquery(objects_with_role(organizations.name, &roles))).or(by_definition)
+            let granting = objects_with_role(organizations.name, &roles, actor);
+            Rule::When(column(row, link).in_subquery(granting)).or(by_definition)
         }
         None => by_definition,
     }
@@ -122,19 +124,23 @@ pub fn has_organization_role_or_permission(
 
 /// The rows for which a custom role definition gives the actor this permission,
 /// on the object itself or on its organization.
-fn by_definition(resource: &'static Resource, permission: &str, row: &str) -> Rule {
-    let own = Rule::When(column(row, "id").in_subquery(objects_with_permission(resource.name, permission)));
+fn by_definition(resource: &'static Resource, permission: &str, actor: &Actor, row: &str) -> Rule {
+    let within = |link: &str, content_type: &str| {
+        Rule::When(column(row, link).in_subquery(objects_with_permission(content_type, permission, actor)))
+    };
+    let own = within("id", resource.name);
     match resource.organization_column() {
-        Some(link) => {
-            own.or(Rule::When(column(row, link).in_subquery(objects_with_permission("organization", permission))))
-        }
+        Some(link) => own.or(within(link, "organization")),
         None => own,
     }
 }
 
 /// The ids of the objects of this type on which the actor was assigned, directly or through a team, a custom role
 /// definition with this permission. The query needs [`crate::with_user_grants`].
-pub fn objects_with_permission(content_type: &str, permission: &str) -> SelectStatement {
+pub fn objects_with_permission(content_type: &str, permission: &str, actor: &Actor) -> SelectStatement {
+    if !is_used_for(actor) {
+        return objects_with_permission_of(content_type, permission, actor.id);
+    }
     with_permission(objects_of_actor(content_type), USER_GRANTS, permission)
 }
 
@@ -145,7 +151,10 @@ pub fn objects_with_permission_of(content_type: &str, permission: &str, user: im
 
 /// The ids of the objects of this type on which the actor has one of these roles, directly or through a team. The query
 /// needs [`crate::with_user_grants`].
-pub fn objects_with_role(content_type: &str, fields: &[&'static str]) -> SelectStatement {
+pub fn objects_with_role(content_type: &str, fields: &[&'static str], actor: &Actor) -> SelectStatement {
+    if !is_used_for(actor) {
+        return objects_with_role_of(content_type, fields, actor.id);
+    }
     objects_of_actor(content_type).and_where(one_of(USER_GRANTS, fields)).to_owned()
 }
 

@@ -53,8 +53,8 @@ pub const fn activity_stream(content_type: &'static str, title: &'static str) ->
 }
 
 /// The rows that belong, by this link, to organizations that the actor administers or audits.
-pub fn in_audited_organization(row: &str, link: &str) -> Rule {
-    let audited = objects_with_role(crate::ORGANIZATION.name, &["admin_role", "auditor_role"]);
+pub fn in_audited_organization(actor: &Actor, row: &str, link: &str) -> Rule {
+    let audited = objects_with_role(crate::ORGANIZATION.name, &["admin_role", "auditor_role"], actor);
     Rule::When(column(row, link).in_subquery(audited))
 }
 

@@ -17,10 +17,11 @@ pub fn can_copy(actor: &Actor, row: &str) -> Rule {
     let addable = match organizations {
         // The change rule of a superuser: everything but managed credentials.
         Rule::All => return CREDENTIAL.access.rows(actor, Action::Change, row),
-        by_role => by_role.or(Rule::When(
-            column("target", "id")
-                .in_subquery(objects_with_permission(ORGANIZATION.name, &CREDENTIAL.permission("add"))),
-        )),
+        by_role => by_role.or(Rule::When(column("target", "id").in_subquery(objects_with_permission(
+            ORGANIZATION.name,
+            &CREDENTIAL.permission("add"),
+            actor,
+        )))),
     };
     let targets = Query::select()
         .expr(column("target", "id"))

@@ -141,7 +141,7 @@ impl Access for ExecutionEnvironmentAccess {
                 Rule::All => Rule::All,
                 organizations => Rule::When(column(row, ORGANIZATION_LINK.column).is_null())
                     .or(in_organizations(row, organizations.ids(ORGANIZATION.table, "owner")))
-                    .or(by_definition("change", row)),
+                    .or(by_definition(actor, "change", row)),
             },
             Action::Change => administered(actor, "change", row),
             Action::Delete => administered(actor, "delete", row).and(unmanaged()),
@@ -155,8 +155,8 @@ impl Access for ExecutionEnvironmentAccess {
         }
     }
 
-    fn activity(&self, _actor: &Actor, row: &str) -> Rule {
-        in_audited_organization(row, ORGANIZATION_LINK.column)
+    fn activity(&self, actor: &Actor, row: &str) -> Rule {
+        in_audited_organization(actor, row, ORGANIZATION_LINK.column)
     }
 
     fn create(&self, actor: &Actor, draft: Draft<'_>) -> Rule {
@@ -189,9 +189,9 @@ fn in_organizations(row: &str, organizations: SelectStatement) -> Rule {
 }
 
 /// The rows on which a role definition gives the actor this permission.
-fn by_definition(action: &str, row: &str) -> Rule {
+fn by_definition(actor: &Actor, action: &str, row: &str) -> Rule {
     let permission = EXECUTION_ENVIRONMENT.permission(action);
-    let objects = objects_with_permission(EXECUTION_ENVIRONMENT.name, &permission);
+    let objects = objects_with_permission(EXECUTION_ENVIRONMENT.name, &permission, actor);
     Rule::When(column(row, "id").in_subquery(objects))
 }
 
@@ -285,7 +285,7 @@ fn can_copy(actor: &Actor, row: &str) -> Rule {
         Rule::All => Rule::All,
         by_role => {
             let permission = EXECUTION_ENVIRONMENT.permission("add");
-            let addable = objects_with_permission(ORGANIZATION.name, &permission);
+            let addable = objects_with_permission(ORGANIZATION.name, &permission, actor);
             in_organizations(row, by_role.ids(ORGANIZATION.table, "target")).or(in_organizations(row, addable))
         }
     }

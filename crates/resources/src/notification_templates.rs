@@ -123,8 +123,8 @@ impl Access for NotificationTemplateAccess {
         }
     }
 
-    fn activity(&self, _actor: &Actor, row: &str) -> Rule {
-        in_audited_organization(row, ORGANIZATION_LINK.column)
+    fn activity(&self, actor: &Actor, row: &str) -> Rule {
+        in_audited_organization(actor, row, ORGANIZATION_LINK.column)
     }
 
     fn create(&self, actor: &Actor, draft: Draft<'_>) -> Rule {

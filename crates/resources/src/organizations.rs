@@ -252,8 +252,8 @@ impl Access for OrganizationAccess {
         has_role_or_permission(&ORGANIZATION, role, permission, actor, row)
     }
 
-    fn activity(&self, _actor: &Actor, row: &str) -> Rule {
-        in_audited_organization(row, "id")
+    fn activity(&self, actor: &Actor, row: &str) -> Rule {
+        in_audited_organization(actor, row, "id")
     }
 
     fn create(&self, actor: &Actor, _draft: Draft<'_>) -> Rule {

@@ -127,7 +127,9 @@ impl Access for TeamAccess {
         match action {
             // The setting shows all users and teams to organization admins, so that they can grant roles to them.
             Action::Read if actor.policy.org_admins_see_all_users && actor.is_organization_admin => Rule::All,
-            Action::Read => has_role_or_permission(&TEAM, "read_role", "view", actor, row).or(of_own_organization(row)),
+            Action::Read => {
+                has_role_or_permission(&TEAM, "read_role", "view", actor, row).or(of_own_organization(actor, row))
+            }
             Action::Change if may_manage(actor) => has_role_or_permission(&TEAM, "admin_role", "change", actor, row),
             Action::Delete if may_manage(actor) => has_role_or_permission(&TEAM, "admin_role", "delete", actor, row),
             _ => Rule::None,
@@ -156,8 +158,8 @@ impl Access for TeamAccess {
 }
 
 /// The team belongs to an organization of which the actor is a member.
-fn of_own_organization(row: &str) -> Rule {
-    let organizations = objects_with_role(ORGANIZATION.name, &implying_roles(&ORGANIZATION, MEMBER).own);
+fn of_own_organization(actor: &Actor, row: &str) -> Rule {
+    let organizations = objects_with_role(ORGANIZATION.name, &implying_roles(&ORGANIZATION, MEMBER).own, actor);
     Rule::When(column(row, ORGANIZATION_LINK.column).in_subquery(organizations))
 }
 

@@ -4,6 +4,8 @@ use hostler_schema::{Access, Action, Actor, ImpliedBy, ObjectRole, Policy, Resou
 use sea_query::{Query, SqliteQueryBuilder};
 
 use super::{ByParent, OnParent};
+use crate::user_grants::USER_GRANTS;
+use crate::{objects_with_permission, objects_with_role, with_user_grants};
 
 const FARM_ROLES: &[ObjectRole] = &[
     ObjectRole::new("admin_role", "Admin", "", &[ImpliedBy::System(Singleton::Administrator)]),
@@ -94,6 +96,22 @@ fn superusers_and_auditors_need_no_condition() {
         assert_eq!(sql(by.rows(&actor(true, false), Action::Change, "this")), "all");
         assert_eq!(sql(by.rows(&actor(false, true), Action::Read, "this")), "all");
         assert_ne!(sql(by.rows(&actor(false, true), Action::Change, "this")), "all");
+    }
+}
+
+#[test]
+fn conditions_on_grants_of_superusers_need_no_common_table_expression() {
+    for (is_superuser, expected) in [(true, false), (false, true)] {
+        let actor = actor(is_superuser, false);
+        for objects in [
+            objects_with_role("farm", &["read_role"], &actor),
+            objects_with_permission("farm", "awx.view_farm", &actor),
+        ] {
+            let named = objects.to_string(SqliteQueryBuilder).contains(USER_GRANTS);
+            assert_eq!(named, expected);
+        }
+        let query = with_user_grants(Query::select(), &actor).to_string(SqliteQueryBuilder);
+        assert_eq!(query.contains(USER_GRANTS), expected);
     }
 }
 

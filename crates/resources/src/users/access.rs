@@ -24,17 +24,18 @@ impl Access for UserAccess {
             // Users do not delete themselves: an installation would lose its last admin.
             Action::Delete if actor.is_superuser => Rule::When(is_self().not()),
             _ if !actor.policy.manage_organization_auth => Rule::None,
-            Action::Change => Rule::When(is_self()).or(administered(row)),
+            Action::Change => Rule::When(is_self()).or(administered(actor, row)),
             Action::Delete => {
-                let unattached = administers_any_organization(actor).and(Rule::When(granted_elsewhere(row).not()));
-                administered(row).or(ordinary(row).and(unattached)).and(Rule::When(is_self().not()))
+                let unattached =
+                    administers_any_organization(actor).and(Rule::When(granted_elsewhere(actor, row).not()));
+                administered(actor, row).or(ordinary(row).and(unattached)).and(Rule::When(is_self().not()))
             }
         }
     }
 
     /// Users see the entries about themselves and about the members of organizations that they administer or audit.
     fn activity(&self, actor: &Actor, row: &str) -> Rule {
-        let audited = objects_with_role(ORGANIZATION.name, &["admin_role", "auditor_role"]);
+        let audited = objects_with_role(ORGANIZATION.name, &["admin_role", "auditor_role"], actor);
         let audited = column("roles", "object_id").in_subquery(audited);
         let members = users_with_role(ORGANIZATION.name, &["member_role"], audited);
         Rule::When(column(row, "id").eq(actor.id)).or(Rule::When(column(row, "id").in_subquery(members)))
@@ -58,7 +59,7 @@ fn seen_by(actor: &Actor) -> SelectStatement {
             .to_owned()
     };
     let readable = implying_roles(&ORGANIZATION, "read_role").own;
-    let shared = column("roles", "object_id").in_subquery(objects_with_role("organization", &readable));
+    let shared = column("roles", "object_id").in_subquery(objects_with_role("organization", &readable, actor));
     let mut seen = among_users(column("seen", "id").eq(actor.id));
     // A constant instead of a parameter, so that PostgreSQL plans for few rows.
     seen.union(UnionType::All, among_users(column("seen", "is_superuser").eq(Expr::Constant(true.into()))));
@@ -76,9 +77,9 @@ fn ordinary(row: &str) -> Rule {
 ///
 /// Membership of a team alone does not let the admins of its organization change the user: any user can be added to a
 /// team, whereas only [`UserAccess`]'s rule for deleting lets an admin add a user to an organization.
-fn administered(row: &str) -> Rule {
+fn administered(actor: &Actor, row: &str) -> Rule {
     let in_organization = memberships(row).and_where(column("roles", "content_type").eq(ORGANIZATION.name)).to_owned();
-    let elsewhere = memberships(row).and_where(organization_is_administered().not()).to_owned();
+    let elsewhere = memberships(row).and_where(organization_is_administered(actor).not()).to_owned();
     ordinary(row).and(Rule::When(Expr::exists(in_organization))).and(Rule::When(Expr::exists(elsewhere).not()))
 }
 
@@ -94,8 +95,8 @@ fn memberships(row: &str) -> SelectStatement {
 
 /// Whether the user has a role outside of the organizations that the actor administers: the actor could use that role
 /// by setting the user's password.
-fn granted_elsewhere(row: &str) -> Expr {
-    Expr::exists(grants_of(row).and_where(organization_is_administered().not()).to_owned())
+fn granted_elsewhere(actor: &Actor, row: &str) -> Expr {
+    Expr::exists(grants_of(row).and_where(organization_is_administered(actor).not()).to_owned())
 }
 
 /// The user's grants, joined with their roles.
@@ -110,8 +111,8 @@ fn grants_of(row: &str) -> SelectStatement {
 
 /// The role in the query is of an organization that the actor administers, or of an object that belongs to one.
 /// Never null: a role of anything else is not.
-fn organization_is_administered() -> Expr {
-    let administered = objects_with_role(ORGANIZATION.name, &["admin_role"]);
+fn organization_is_administered(actor: &Actor) -> Expr {
+    let administered = objects_with_role(ORGANIZATION.name, &["admin_role"], actor);
     let mut organization =
         Expr::case(column("roles", "content_type").eq(ORGANIZATION.name), column("roles", "object_id"));
     for resource in types_with_roles() {
