@@ -69,7 +69,6 @@ impl ActivityEntry {
         if !actor.policy.activity_stream {
             return Ok(());
         }
-        const TABLE: &str = "activity";
         let insert = Query::insert()
             .into_table(Alias::new(TABLE))
             .columns(
