@@ -87,8 +87,12 @@ pub(crate) async fn run(
         }
         Ok::<_, std::io::Error>(bytes)
     };
-    let work = async { tokio::join!(write, read, read_lines(stderr, mask, on_line), group.0.wait()) };
-    let Ok(((), stdout, stderr, status)) = tokio::time::timeout(limit, work).await else {
+    let work = async {
+        let ((), stdout, stderr) = tokio::join!(write, read, read_lines(stderr, mask, on_line));
+        // Reaped last: until then the group is killed if another process of it keeps the output open.
+        (stdout, stderr, group.0.wait().await)
+    };
+    let Ok((stdout, stderr, status)) = tokio::time::timeout(limit, work).await else {
         return Err(Error::Timeout { program, seconds: limit.as_secs() });
     };
     let failed = |error: std::io::Error| Error::Failed { program: program.clone(), detail: error.to_string() };

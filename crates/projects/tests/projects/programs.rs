@@ -10,8 +10,13 @@ use crate::fixture::{Fixture, script, until};
 
 /// A git whose fetch starts a child and waits for it. Both write their process ids.
 fn hanging(options: &mut ProjectOptions, path: &Path) {
+    hanging_with(options, path, "wait");
+}
+
+/// A git whose fetch starts a child that keeps the error output open, and ends with this command.
+fn hanging_with(options: &mut ProjectOptions, path: &Path, end: &str) {
     let text = format!(
-        r#"case "$*" in *fetch*) sleep 600 & echo $$ $! >'{0}/new'; mv '{0}/new' '{0}/ids'; wait ;; esac; exec git "$@""#,
+        r#"case "$*" in *fetch*) sleep 600 >&2 & echo $$ $! >'{0}/new'; mv '{0}/new' '{0}/ids'; {end} ;; esac; exec git "$@""#,
         path.display()
     );
     options.git = script(&path.join("git"), &text);
@@ -45,15 +50,17 @@ async fn cancelled_update_kills_all_processes() {
 
 #[tokio::test]
 async fn program_that_takes_too_long_is_killed() {
-    let limited = |options: &mut ProjectOptions, path: &Path| {
-        hanging(options, path);
-        options.timeout = Duration::from_secs(3);
-    };
-    let fixture = Fixture::with(limited).await;
-    let repository = fixture.repository("a");
-    let error = fixture.update(&repository.source()).await.unwrap_err();
-    assert_eq!(error.to_string(), "git was stopped because it took more than 3 seconds.");
-    until(|| !ids(&fixture).iter().any(|id| runs(id))).await;
+    for end in ["wait", "exit 1"] {
+        let limited = |options: &mut ProjectOptions, path: &Path| {
+            hanging_with(options, path, end);
+            options.timeout = Duration::from_secs(3);
+        };
+        let fixture = Fixture::with(limited).await;
+        let repository = fixture.repository("a");
+        let error = fixture.update(&repository.source()).await.unwrap_err();
+        assert_eq!(error.to_string(), "git was stopped because it took more than 3 seconds.");
+        until(|| !ids(&fixture).iter().any(|id| runs(id))).await;
+    }
 }
 
 /// The environment variable with the folder of a server that is killed.
