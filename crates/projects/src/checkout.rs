@@ -38,14 +38,16 @@ pub(crate) async fn create(
         write_files(environment, folder, part, lock, on_line).await?;
     }
     let files = folder.files();
-    lock.blocking(move || {
-        make_read_only(&partial)?;
-        // After a power failure the folder must not have its name without its files.
-        let open = File::open(&partial).map_err(Error::io("open", &partial))?;
-        rustix::fs::syncfs(&open).map_err(|error| Error::io("write", &partial)(error.into()))?;
-        fs::rename(&partial, &files).map_err(Error::io("rename", &partial))
-    })
-    .await
+    lock.blocking(move || publish(&partial, &files)).await
+}
+
+/// Protects a folder that is complete, and gives it its name.
+pub(crate) fn publish(partial: &Path, target: &Path) -> Result<(), Error> {
+    make_read_only(partial)?;
+    // After a power failure the folder must not have its name without its files.
+    let open = File::open(partial).map_err(Error::io("open", partial))?;
+    rustix::fs::syncfs(&open).map_err(|error| Error::io("write", partial)(error.into()))?;
+    fs::rename(partial, target).map_err(Error::io("rename", partial))
 }
 
 async fn write_files(
@@ -102,7 +104,7 @@ fn create_inside(root: &Path, path: &str) -> Result<PathBuf, Error> {
 }
 
 /// Removes the permission to write from all files and folders.
-pub(crate) fn make_read_only(folder: &Path) -> Result<(), Error> {
+fn make_read_only(folder: &Path) -> Result<(), Error> {
     for entry in WalkDir::new(folder).contents_first(true) {
         let entry = entry.map_err(|error| walk_error(folder, error))?;
         if entry.file_type().is_symlink() {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value as Json;
 
-use crate::checkout::{Checkout, make_read_only, remove_tree};
+use crate::checkout::{Checkout, publish, remove_tree};
 use crate::error::{Error, last_lines};
 use crate::lock::{Lock, blocking};
 use crate::mirror::digest;
@@ -20,6 +20,9 @@ use crate::source::{GitSource, InvalidField};
 
 /// The largest requirements file.
 const MAX_LENGTH: u64 = 1 << 20;
+
+/// The home folder of ansible-galaxy.
+const HOME: &str = "home";
 
 /// The files that may name requirements, and for which kinds.
 const FILES: [(&str, &[Kind]); 6] = [
@@ -121,7 +124,7 @@ impl Projects {
             let created = self.install(checkout, source, galaxy, &files, &partial, &lock, on_line).await;
             let target = target.clone();
             let finish = move || match created {
-                Ok(()) => fs::rename(&partial, &target).map_err(Error::io("rename", &partial)),
+                Ok(()) => remove_tree(&partial.join(HOME)).and_then(|()| publish(&partial, &target)),
                 Err(error) => remove_tree(&partial).and(Err(error)),
             };
             lock.blocking(finish).await?;
@@ -145,7 +148,7 @@ impl Projects {
         on_line: OnLine<'_>,
     ) -> Result<(), Error> {
         let environment = &self.environment;
-        let home = partial.join("home");
+        let home = partial.join(HOME);
         let folders = [home.clone(), partial.join(Kind::Role.plural()), partial.join(Kind::Collection.plural())];
         let left = partial.to_owned();
         let create = move || {
@@ -177,12 +180,7 @@ impl Projects {
                 return Err(Error::Failed { program, detail: last_lines(&finished.stderr) });
             }
         }
-        let partial = partial.to_owned();
-        let protect = move || {
-            remove_tree(&home)?;
-            [Kind::Role, Kind::Collection].iter().try_for_each(|kind| make_read_only(&partial.join(kind.plural())))
-        };
-        lock.blocking(protect).await
+        Ok(())
     }
 }
 
