@@ -57,14 +57,15 @@ pub(crate) async fn plan(
 ) -> Result<Plan, Error> {
     let mirror = folder.mirror(&source.url);
     let (url, credential) = (source.url.clone(), source.credential.clone());
+    let repository = Repository { environment, path: mirror.clone() };
+    if !repository.has_commit(commit).await? {
+        return Err(Error::NotFetched(commit.to_owned()));
+    }
     let mut fetched = HashSet::from([url.as_str().to_owned()]);
     let mut parts = vec![Part { path: String::new(), mirror, commit: commit.to_owned(), url, credential, depth: 0 }];
     let mut next = 0;
     while let Some(part) = parts.get(next) {
         let repository = Repository { environment, path: part.mirror.clone() };
-        if !repository.has_commit(&part.commit).await? {
-            return Err(Error::NotFetched(part.commit.clone()));
-        }
         let mut found = Vec::new();
         for submodule in repository.submodules(&part.commit).await? {
             let path =
@@ -111,18 +112,20 @@ impl Wanted<'_> {
     ) -> Result<String, Error> {
         let named = &self.submodule.commit;
         let tracks = self.source.track_submodules;
+        let mut is_present = !tracks && repository.has_commit(named).await?;
         if let Some(mirrors) = mirrors {
-            let is_present = !tracks && !mirrors.replace && repository.has_commit(named).await?;
-            if !is_present && fetched.insert(self.url.as_str().to_owned()) {
+            if (!is_present || mirrors.replace) && fetched.insert(self.url.as_str().to_owned()) {
                 mirrors.fetch(self.url, self.credential, None).await?;
+                is_present = !tracks && repository.has_commit(named).await?;
             }
-            if !tracks && !repository.has_commit(named).await? {
+            if !tracks && !is_present {
                 mirrors.fetch_commit(self.url, self.credential, named).await?;
+                is_present = repository.has_commit(named).await?;
             }
         }
         if !tracks {
             let missing = if mirrors.is_some() { Error::UnknownRevision } else { Error::NotFetched };
-            return if repository.has_commit(named).await? { Ok(named.clone()) } else { Err(missing(named.clone())) };
+            return if is_present { Ok(named.clone()) } else { Err(missing(named.clone())) };
         }
         if !repository.path.exists() {
             return Err(Error::NotFetched(named.clone()));
