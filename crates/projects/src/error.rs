@@ -113,6 +113,7 @@ impl Error {
 
 /// The error that git's text means. `url` and `host` are shown in the sentence.
 pub(crate) fn from_git(text: &str, url: &str, host: &str) -> Error {
+    // Each part contains a space, so it is never found in the URL that git quotes.
     let has = |parts: &[&str]| parts.iter().any(|part| text.contains(part));
     if let disk_full @ Error::DiskFull = from_local_git(text) {
         return disk_full;
@@ -136,7 +137,7 @@ pub(crate) fn from_git(text: &str, url: &str, host: &str) -> Error {
         "Access denied",
     ]) {
         Error::AuthenticationFailed(host)
-    } else if has(&["certificate", "SSL_ERROR", "gnutls_handshake", "SSL connect error", "TLS connect error"]) {
+    } else if has(&[" certificate", " SSL_ERROR", " gnutls_handshake", "SSL connect error", "TLS connect error"]) {
         Error::TlsNotTrusted(host)
     } else if let Some(reason) = [
         ("Could not resolve", "its name cannot be resolved"),
@@ -227,6 +228,10 @@ mod tests {
             ),
             ("error: a\nfatal: something new", "git failed: error: a fatal: something new"),
             ("", "git failed: it printed no error."),
+            (
+                "fatal: unable to access 'https://h/certificate/': Could not resolve host: h",
+                "h cannot be reached: its name cannot be resolved.",
+            ),
         ] {
             assert_eq!(from_git(text, "https://h/x", "h").to_string(), expected);
         }
