@@ -101,7 +101,7 @@ fn check_refspec(refspec: &str) -> Result<String, InvalidField> {
     }
     let stars = |part: &str| part.matches('*').count();
     if stars(from) > 1 || to.is_some_and(|to| stars(to) != stars(from)) || (to.is_none() && stars(from) > 0) {
-        return invalid("GitSource and destination of the refspec must have one * each, or none.");
+        return invalid("The source and the destination of the refspec must have one * each, or none.");
     }
     Ok(format!("+{refspec}"))
 }

@@ -23,7 +23,7 @@ async fn checkout_has_all_files_and_is_read_only() {
     assert!(!files.join(".git").exists());
 }
 
-/// ProjectOptions with a git that writes each call into a log, and the log.
+/// Options with a git that writes each call into a log, and the log.
 fn logged(options: &mut ProjectOptions, path: &std::path::Path) {
     let log = path.join("calls");
     let text = format!(r#"printf '%s\n' "$*" >>'{}'; exec git "$@""#, log.display());
