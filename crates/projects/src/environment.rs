@@ -44,7 +44,10 @@ impl Environment {
             .env("GIT_CONFIG_GLOBAL", "/dev/null")
             .env("GIT_ATTR_NOSYSTEM", "1")
             // A reference below refs/replace would replace commits by others.
-            .env("GIT_NO_REPLACE_OBJECTS", "1");
+            .env("GIT_NO_REPLACE_OBJECTS", "1")
+            // Without it git-lfs and ansible-galaxy would use the keys of the server's user. An SSH source replaces it.
+            .env("GIT_SSH_COMMAND", self.ssh_command(None, None, false))
+            .env("GIT_SSH_VARIANT", "ssh");
         let proxy = &self.options.proxy;
         for (names, value) in [
             (["http_proxy", "HTTP_PROXY"], &proxy.http),
@@ -129,7 +132,6 @@ impl Environment {
             let user = (!url.has_user() && !credential.username.is_empty()).then_some(credential.username.as_str());
             let asks = !credential.password.is_empty() || !credential.ssh_key_passphrase.is_empty();
             variables.push(("GIT_SSH_COMMAND", self.ssh_command(key.as_deref(), user, asks)));
-            variables.push(("GIT_SSH_VARIANT", "ssh".to_owned()));
         }
         Ok(CredentialFiles { mask, variables, _secrets: secrets })
     }

@@ -6,7 +6,7 @@
 
 use std::fs::{self, File};
 use std::io::Write as _;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
@@ -24,9 +24,11 @@ case $1 in
 "Enter passphrase for "*) exec cat "$dir/passphrase" ;;
 *://*)
     scheme=${1%%://*}
+    # A user name may contain any character: the host follows the last @, and ends at the last quotation mark.
     host=${1#*://}
-    host=${host%%[/\'\"]*}
-    server=${scheme##*[\'\"]}://${host##*@} ;;
+    host=${host%[\'\"]*}
+    host=${host##*@}
+    server=${scheme##*[\'\"]}://$host ;;
 *"'s password: ")
     server=${1%%"'s password: "}
     server=${server##*@} ;;
@@ -101,17 +103,21 @@ impl SecretsDir {
     }
 }
 
-/// Removes the folders of servers that were killed.
+/// Removes the folders of servers that were killed. What cannot be removed is logged.
 pub(crate) fn remove_abandoned(parent: &Path) -> Result<(), Error> {
+    let user = rustix::process::geteuid().as_raw();
     for entry in fs::read_dir(parent).map_err(Error::io("read", parent))?.flatten() {
-        if !entry.file_name().to_string_lossy().starts_with(PREFIX) {
+        // All users may create files in `parent`: opening a FIFO would block. This metadata is not that of a link's target.
+        let is_own_folder = entry.metadata().is_ok_and(|entry| entry.is_dir() && entry.uid() == user);
+        if !is_own_folder || !entry.file_name().to_string_lossy().starts_with(PREFIX) {
             continue;
         }
-        // Folders of other users cannot be opened.
-        let Ok(lock) = File::open(entry.path().join(LOCK)) else { continue };
-        if lock.try_lock().is_ok() {
-            let path = entry.path();
-            fs::remove_dir_all(&path).map_err(Error::io("remove", &path))?;
+        let path = entry.path();
+        let Ok(lock) = File::open(path.join(LOCK)) else { continue };
+        if lock.try_lock().is_ok()
+            && let Err(error) = fs::remove_dir_all(&path)
+        {
+            tracing::warn!(%error, path = %path.display(), "secrets of a killed server cannot be removed");
         }
     }
     Ok(())
@@ -120,4 +126,39 @@ pub(crate) fn remove_abandoned(parent: &Path) -> Result<(), Error> {
 /// Creates a folder, with its parents, that only this user can read.
 pub(crate) fn create_private(path: &Path) -> Result<(), Error> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(Error::io("create", path))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn password_is_given_only_to_the_server() -> Result<(), Box<dyn std::error::Error>> {
+        let folder = tempfile::tempdir()?;
+        let askpass = write_askpass(folder.path())?;
+        for (name, text) in [("server", "https://good.org"), ("username", "USERNAME"), ("password", "PASSWORD")] {
+            fs::write(folder.path().join(name), text)?;
+        }
+        for (question, answer) in [
+            ("Username for 'https://good.org': ", "USERNAME"),
+            ("Password for 'https://ada@good.org': ", "PASSWORD"),
+            ("Password for \"https://ada@good.org\": ", "PASSWORD"),
+            ("Password for 'https://a/b@good.org': ", "PASSWORD"),
+            ("Password for 'https://o'brien@good.org': ", "PASSWORD"),
+            ("Password for 'https://ada@example.org@good.org': ", "PASSWORD"),
+            ("Password for 'https://good.org/x@evil.org': ", ""),
+            ("Password for 'https://good.org'@evil.org': ", ""),
+            ("Password for 'https://good.org@evil.org': ", ""),
+            ("Password for 'http://ada@good.org': ", ""),
+            ("Username for 'https://good.org:8443': ", ""),
+            ("ada@good.org's password: ", ""),
+        ] {
+            let mut command = Command::new("sh");
+            let output = command.arg(&askpass).arg(question).env("HOSTLER_SECRETS", folder.path()).output()?;
+            assert_eq!(String::from_utf8_lossy(&output.stdout), answer, "{question}");
+        }
+        Ok(())
+    }
 }

@@ -12,7 +12,7 @@ fn credential(password: &str) -> GitCredential {
     GitCredential { username: "ada".to_owned(), password: password.to_owned().into(), ..GitCredential::default() }
 }
 
-/// ProjectOptions with a git that writes its arguments and its environment into a log.
+/// Options with a git that writes its arguments and its environment into a log.
 fn logged(options: &mut ProjectOptions, path: &std::path::Path) {
     let text = format!(r#"{{ printf '%s\n' "$*"; env; }} >>'{}'; exec git "$@""#, path.join("calls").display());
     options.git = script(&path.join("git"), &text);
@@ -48,6 +48,10 @@ async fn environment_of_the_server_is_not_passed_on() {
     assert!(
         calls.contains(&format!("HOME={}", fixture.path().canonicalize().unwrap().join("projects/home").display()))
     );
+    // What git starts for a source without SSH, such as git-lfs, gets no key of the server's user.
+    let is_ssh = |line: &&str| line.starts_with("GIT_SSH_COMMAND='ssh' -F none") && line.contains("IdentityFile=none");
+    let runs = |start: &str| calls.lines().filter(|line| line.starts_with(start)).count();
+    assert_eq!(calls.lines().filter(is_ssh).count(), runs("GIT_TERMINAL_PROMPT="));
 }
 
 #[tokio::test]
@@ -194,4 +198,25 @@ async fn secrets_of_a_killed_server_are_removed_at_the_next_start() {
     let options = ProjectOptions { secrets_dir: Some(secrets), ..ProjectOptions::default() };
     Projects::open(fixture.path().join("projects"), options).await.unwrap();
     assert!(!dead.exists() && alive.exists());
+}
+
+#[tokio::test]
+async fn folders_of_other_users_are_left_alone() {
+    let fixture = Fixture::new().await;
+    let secrets = fixture.path().join("secrets");
+    let (foreign, link) = (secrets.join("hostler-secrets-foreign"), secrets.join("hostler-secrets-link"));
+    fs::create_dir(&foreign).unwrap();
+    // Opening it would block.
+    let lock = foreign.join("lock");
+    assert!(std::process::Command::new("mkfifo").arg(&lock).status().unwrap().success());
+    std::os::unix::fs::symlink(&foreign, &link).unwrap();
+    if std::os::unix::fs::chown(&foreign, Some(12_345), None).is_err() {
+        // Only root can give a folder away; the link remains.
+        fs::rename(&foreign, fixture.path().join("foreign")).unwrap();
+        fs::remove_file(&link).unwrap();
+        std::os::unix::fs::symlink(fixture.path().join("foreign"), &link).unwrap();
+    }
+    let options = ProjectOptions { secrets_dir: Some(secrets), ..ProjectOptions::default() };
+    Projects::open(fixture.path().join("projects"), options).await.unwrap();
+    assert!(link.join("lock").exists());
 }
