@@ -29,7 +29,7 @@ pub fn command_line(
     directory: &Path,
     working_directory: &Path,
 ) -> Result<Vec<OsString>, Error> {
-    let work = &directory.join(files::WORK);
+    let workspace = &directory.join(files::WORKSPACE);
     // A device could not be read.
     let empty = &directory.join("empty");
     fs::write(empty, "").map_err(Error::file(empty))?;
@@ -66,7 +66,7 @@ pub fn command_line(
             add(&[option.as_ref(), path, path]);
         }
     }
-    add(&["--bind".as_ref(), work, work]);
+    add(&["--bind".as_ref(), workspace, workspace]);
     add(&["--chdir".as_ref(), working_directory, "--".as_ref()]);
     Ok(command)
 }

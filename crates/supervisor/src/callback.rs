@@ -9,9 +9,9 @@ const PLUGIN: &str = include_str!("callback/hostler.py");
 /// The environment variable with the file descriptor of the event pipe.
 pub const PIPE_VARIABLE: &str = "HOSTLER_EVENT_PIPE";
 
-/// Writes the plugin into a folder below `work`, and returns the folder.
-pub fn install(work: &Path) -> Result<PathBuf, Error> {
-    let folder = work.join("callback");
+/// Writes the plugin into a folder below `workspace`, and returns the folder.
+pub fn install(workspace: &Path) -> Result<PathBuf, Error> {
+    let folder = workspace.join("callback");
     fs::create_dir_all(&folder).map_err(Error::file(&folder))?;
     let file = folder.join("hostler.py");
     fs::write(&file, PLUGIN).map_err(Error::file(&file))?;

@@ -100,7 +100,7 @@ pub enum Isolation {
     Bubblewrap(Bubblewrap),
 }
 
-/// What a program sees under bubblewrap, besides system folders and `work`.
+/// What a program sees under bubblewrap, besides system folders and `workspace`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Bubblewrap {
@@ -124,18 +124,18 @@ impl JobDescription {
         serde_json::from_slice(&text).map_err(|problem| Error::Content { path, problem: problem.to_string() })
     }
 
-    /// Writes the file into a job's directory, and creates the folder `work`, which it returns.
+    /// Writes the file into a job's directory, and creates the folder `workspace`, which it returns.
     ///
     /// # Errors
     ///
     /// If the disk refuses it.
     pub fn write(&self, directory: &Path) -> Result<PathBuf, Error> {
-        let work = directory.join(files::WORK);
-        fs::create_dir_all(&work).map_err(Error::file(&work))?;
+        let workspace = directory.join(files::WORKSPACE);
+        fs::create_dir_all(&workspace).map_err(Error::file(&workspace))?;
         let path = directory.join(files::JOB);
         let text = serde_json::to_vec_pretty(self)
             .map_err(|problem| Error::Content { path: path.clone(), problem: problem.to_string() })?;
         fs::write(&path, text).map_err(Error::file(&path))?;
-        Ok(work)
+        Ok(workspace)
     }
 }

@@ -14,7 +14,7 @@
 //! | `supervisor.lock` | locked while the supervisor runs: [`is_supervised`] |
 //! | `supervisor.log` | errors of the supervisor itself |
 //! | `cancel` | the server creates this file to cancel the job: [`request_cancel`] |
-//! | `work/` | what the job may see and change; all other files are hidden from an isolated job |
+//! | `workspace/` | what the job may see and change; all other files are hidden from an isolated job |
 //!
 //! The directory has the mode 0700. The server removes it when it has read the final record.
 //!
@@ -81,5 +81,5 @@ mod files {
     pub const LOCK: &str = "supervisor.lock";
     pub const LOG: &str = "supervisor.log";
     pub const CANCEL: &str = "cancel";
-    pub const WORK: &str = "work";
+    pub const WORKSPACE: &str = "workspace";
 }

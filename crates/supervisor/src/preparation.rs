@@ -27,8 +27,8 @@ pub fn command(
     secrets: &Secrets,
     event_pipe: i32,
 ) -> Result<Command, Error> {
-    let work = directory.join(files::WORK);
-    fs::create_dir_all(&work).map_err(Error::file(&work))?;
+    let workspace = directory.join(files::WORKSPACE);
+    fs::create_dir_all(&workspace).map_err(Error::file(&workspace))?;
     let working_directory = &description.working_directory;
     if !working_directory.is_dir() {
         return Err(Error::Preparation(format!("the folder {} does not exist", working_directory.display())));
@@ -38,7 +38,7 @@ pub fn command(
         Program::Command(command) => command.iter().map(OsString::from).collect(),
         Program::Playbook(playbook) => {
             let mut command = playbook::command_line(playbook);
-            command.extend(secret_options(&work, secrets)?);
+            command.extend(secret_options(&workspace, secrets)?);
             command.extend(playbook::file_argument(playbook));
             command
         }
@@ -48,11 +48,11 @@ pub fn command(
         return Err(Error::Preparation(format!("{} does not exist", program.display())));
     }
     let mut set = |name: &str, value: OsString| environment.insert(name.into(), value);
-    set("ANSIBLE_CALLBACK_PLUGINS", callback::install(&work)?.into());
+    set("ANSIBLE_CALLBACK_PLUGINS", callback::install(&workspace)?.into());
     set("ANSIBLE_STDOUT_CALLBACK", "hostler".into());
     set("ANSIBLE_FORCE_COLOR", "true".into());
     if let Isolation::Bubblewrap(bubblewrap) = &description.isolation {
-        let home = work.join("home");
+        let home = workspace.join("home");
         fs::create_dir_all(&home).map_err(Error::file(&home))?;
         set("HOME", home.into());
         let mut isolated = bubblewrap::command_line(bubblewrap, directory, working_directory)?;
@@ -60,7 +60,7 @@ pub fn command(
         arguments = isolated;
     }
     if !secrets.ssh_keys.is_empty() {
-        set("SSH_AUTH_SOCK", ssh_agent::start(directory, &work, &secrets.ssh_keys)?.into());
+        set("SSH_AUTH_SOCK", ssh_agent::start(directory, &workspace, &secrets.ssh_keys)?.into());
     }
     for (name, value) in description.environment.iter().chain(&secrets.environment) {
         if name.is_empty() || name.contains(['=', '\0']) || value.contains('\0') {
@@ -81,10 +81,10 @@ pub fn inherited_environment() -> BTreeMap<OsString, OsString> {
 }
 
 /// Options that name a FIFO for each password.
-fn secret_options(work: &Path, secrets: &Secrets) -> Result<Vec<OsString>, Error> {
+fn secret_options(workspace: &Path, secrets: &Secrets) -> Result<Vec<OsString>, Error> {
     let mut options = Vec::new();
     let mut add = |option: &str, file: &str, secret: &str| {
-        let path = serve_once(work.join(file), Zeroizing::new(secret.to_owned() + "\n"))?;
+        let path = serve_once(workspace.join(file), Zeroizing::new(secret.to_owned() + "\n"))?;
         let mut option = OsString::from(option);
         option.push(path);
         options.push(option);

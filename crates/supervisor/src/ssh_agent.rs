@@ -14,9 +14,9 @@ use crate::secrets::{SshKey, serve_once};
 /// How long an agent may take to start.
 const START_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Starts an agent with these keys, and returns the path of its socket below `work`. The agent ends with the job.
-pub fn start(directory: &Path, work: &Path, keys: &[SshKey]) -> Result<PathBuf, Error> {
-    let socket = work.join("ssh-agent");
+/// Starts an agent with these keys, and returns the path of its socket below `workspace`. The agent ends with the job.
+pub fn start(directory: &Path, workspace: &Path, keys: &[SshKey]) -> Result<PathBuf, Error> {
+    let socket = workspace.join("ssh-agent");
     let mut agent = Command::new("ssh-agent");
     agent.arg("-D").arg("-a").arg(&socket).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let mut agent = agent.spawn().map_err(not_started("ssh-agent"))?;

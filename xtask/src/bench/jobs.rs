@@ -103,7 +103,7 @@ impl Bench {
         if directory.exists() {
             fs::remove_dir_all(&directory)?;
         }
-        fs::create_dir_all(directory.join("work"))?;
+        fs::create_dir_all(directory.join("workspace"))?;
         let description = json!({"program": program, "working_directory": self.folder});
         fs::write(directory.join("job.json"), description.to_string())?;
         let mut command = Command::new(&self.hostler);

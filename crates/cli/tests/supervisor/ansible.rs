@@ -42,14 +42,14 @@ fn ansible() -> Option<&'static AnsibleInstallation> {
 
 fn job(ansible: &AnsibleInstallation, playbook: &str) -> Job {
     let mut job = Job::script("");
-    let work = job.directory.join("work");
-    fs::write(work.join("site.yml"), playbook).expect("the playbook");
-    fs::write(work.join("inventory"), INVENTORY).expect("the inventory");
-    job.description.environment.insert("ANSIBLE_HOME".to_owned(), work.join("ansible").display().to_string());
+    let workspace = job.directory.join("workspace");
+    fs::write(workspace.join("site.yml"), playbook).expect("the playbook");
+    fs::write(workspace.join("inventory"), INVENTORY).expect("the inventory");
+    job.description.environment.insert("ANSIBLE_HOME".to_owned(), workspace.join("ansible").display().to_string());
     job.description.program = Program::Playbook(Box::new(Playbook {
         ansible_playbook: ansible.ansible_playbook.clone(),
         playbook: "site.yml".to_owned(),
-        inventories: vec![work.join("inventory")],
+        inventories: vec![workspace.join("inventory")],
         forks: 1,
         ..Playbook::default()
     }));
@@ -60,7 +60,7 @@ fn job(ansible: &AnsibleInstallation, playbook: &str) -> Job {
 fn plain_output(ansible: &AnsibleInstallation, job: &Job) -> String {
     let output = Command::new(&ansible.ansible_playbook)
         .args(["--inventory=inventory", "--forks=1", "site.yml"])
-        .current_dir(job.directory.join("work"))
+        .current_dir(job.directory.join("workspace"))
         .env("ANSIBLE_FORCE_COLOR", "true")
         .env("ANSIBLE_STDOUT_CALLBACK", "default")
         .output()
@@ -113,7 +113,7 @@ fn playbook_gives_the_events_and_the_output_of_ansible() {
   hosts: nobody
 ",
     );
-    fs::write(job.directory.join("work/included.yml"), "- debug: {msg: included}\n").expect("a file");
+    fs::write(job.directory.join("workspace/included.yml"), "- debug: {msg: included}\n").expect("a file");
     let outcome = job.run();
     outcome.check_numbers();
     assert_eq!(outcome.last.exit, Some(Exit::Code(4)), "{}", outcome.text());
@@ -175,7 +175,7 @@ fn check_results(outcome: &Outcome) {
         assert_eq!(data[key], expected, "{key}");
     }
     assert!(data["duration"].is_f64() && data["start"].is_string() && data["end"].is_string());
-    assert!(data["task_path"].as_str().is_some_and(|path| path.ends_with("/work/site.yml:16")), "{data}");
+    assert!(data["task_path"].as_str().is_some_and(|path| path.ends_with("/workspace/site.yml:16")), "{data}");
     assert_eq!(data["res"]["msg"], "failure");
     let stats = &outcome.named("playbook_on_stats")[0]["event_data"];
     assert_eq!(
@@ -272,12 +272,12 @@ fn vault_password_decrypts() {
     - debug: {msg: '{{ answer * 2 }}'}
 ",
     );
-    let work = job.directory.join("work");
-    fs::write(work.join("vault.yml"), "answer: 21\n").expect("a file");
+    let workspace = job.directory.join("workspace");
+    fs::write(workspace.join("vault.yml"), "answer: 21\n").expect("a file");
     fs::write(job.directory.join("password"), "THE PASSWORD").expect("a file");
     let vault = ansible.ansible_playbook.with_file_name("ansible-vault");
     let status = Command::new(vault)
-        .args(["encrypt", "--encrypt-vault-id=prod", "--vault-id=prod@password", "work/vault.yml"])
+        .args(["encrypt", "--encrypt-vault-id=prod", "--vault-id=prod@password", "workspace/vault.yml"])
         .current_dir(&job.directory)
         .output()
         .expect("it runs");
@@ -295,20 +295,20 @@ fn isolated_playbook_cannot_read_another_job() {
         return;
     }
     let other = Job::script("");
-    fs::write(other.directory.join("work/key"), "KEY OF ANOTHER JOB").expect("a file");
+    fs::write(other.directory.join("workspace/key"), "KEY OF ANOTHER JOB").expect("a file");
     let mut job = job(ansible, "");
     let playbook = "
 - hosts: a
   gather_facts: false
   tasks:
-    - debug: {msg: \"found {{ lookup('file', 'OTHER/work/key', errors='ignore') }}\"}
-    - command: cat OTHER/work/key
+    - debug: {msg: \"found {{ lookup('file', 'OTHER/workspace/key', errors='ignore') }}\"}
+    - command: cat OTHER/workspace/key
       ignore_errors: true
     - command: cat OWN/job.json
 ";
     let playbook = playbook.replace("OTHER", &other.directory.display().to_string());
     let playbook = playbook.replace("OWN", &job.directory.display().to_string());
-    fs::write(job.directory.join("work/site.yml"), playbook).expect("the playbook");
+    fs::write(job.directory.join("workspace/site.yml"), playbook).expect("the playbook");
     job.description.isolation =
         Isolation::Bubblewrap(Bubblewrap { read_only: ansible.folders.clone(), ..Bubblewrap::default() });
     let outcome = job.run();

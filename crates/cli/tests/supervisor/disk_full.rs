@@ -18,7 +18,7 @@ fn job_is_stopped_while_the_disk_stays_full() {
 #[test]
 fn job_waits_for_space_and_loses_nothing() {
     let Some(disk) = SmallDisk::mount(8) else { return };
-    let script = "echo >work/begun; until [ -e work/go ]; do sleep 0.01; done; seq 100000";
+    let script = "echo >workspace/begun; until [ -e workspace/go ]; do sleep 0.01; done; seq 100000";
     let program = Program::Command(["sh", "-c", &format!("cd ..; {script}")].map(str::to_owned).to_vec());
     let job = Job::in_directory(disk.path().to_owned(), program);
     let running = job.start();

@@ -29,7 +29,7 @@ fn isolated_job_sees_only_its_own_files() {
         return;
     }
     let other = Job::new(shell("true"));
-    fs::write(other.directory.join("work/secret"), "SECRET OF ANOTHER JOB").expect("a file");
+    fs::write(other.directory.join("workspace/secret"), "SECRET OF ANOTHER JOB").expect("a file");
     let data = tempfile::tempdir().expect("a folder");
     fs::create_dir(data.path().join("project")).expect("a folder");
     fs::write(data.path().join("hostler.db"), "SECRET OF THE SERVER").expect("a file");
@@ -37,10 +37,10 @@ fn isolated_job_sees_only_its_own_files() {
 
     let mut job = Job::new(shell(""));
     let own = job.directory.clone();
-    fs::write(own.join("work/inventory"), "INVENTORY").expect("a file");
+    fs::write(own.join("workspace/inventory"), "INVENTORY").expect("a file");
     job.description.program = shell(&format!(
-        "cat {other}/work/secret; cat {data}/hostler.db; cat {own}/job.json {own}/supervisor.json; echo x >{own}/cancel
-        cat site.yml {own}/work/inventory; echo x >new; echo y >{own}/work/result; echo z >/tmp/z
+        "cat {other}/workspace/secret; cat {data}/hostler.db; cat {own}/job.json {own}/supervisor.json; echo x >{own}/cancel
+        cat site.yml {own}/workspace/inventory; echo x >new; echo y >{own}/workspace/result; echo z >/tmp/z
         tr '\\0' '\\n' </proc/1/environ | grep SECRET; exit 7",
         other = other.directory.display(),
         data = data.path().display(),
@@ -55,7 +55,7 @@ fn isolated_job_sees_only_its_own_files() {
     assert!(!text.contains("SECRET"), "{text}");
     assert!(!text.contains("working_directory") && !text.contains("boot_id"), "{text}");
     assert!(text.contains("PLAYBOOK") && text.contains("INVENTORY"), "{text}");
-    assert_eq!(fs::read_to_string(own.join("work/result")).expect("the result"), "y\n");
+    assert_eq!(fs::read_to_string(own.join("workspace/result")).expect("the result"), "y\n");
     assert!(!data.path().join("project/new").exists());
 }
 
@@ -108,7 +108,7 @@ fn isolated_processes_end_with_a_killed_supervisor() {
         return;
     }
     let mut job = Job::new(shell(""));
-    let ready = job.directory.join("work/ready");
+    let ready = job.directory.join("workspace/ready");
     let script = format!("setsid nohup sleep 876543 >/dev/null 2>&1 & echo >{}; wait", ready.display());
     job.description.program = shell(&script);
     job.description.isolation = Isolation::Bubblewrap(Bubblewrap::default());

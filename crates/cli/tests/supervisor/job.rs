@@ -18,23 +18,23 @@ pub const HOSTLER: &str = env!("CARGO_BIN_EXE_hostler");
 /// A test that waits longer has failed.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// What scripts may use: `event` writes an event, `wait_for` waits until the test creates a file in `work`.
+/// What scripts may use: `event` writes an event, `wait_for` waits until the test creates a file in `workspace`.
 const PRELUDE: &str = r#"
 import json, os, signal, subprocess, sys, time
 pipe = int(os.environ["HOSTLER_EVENT_PIPE"])
-work = os.environ["HOSTLER_JOB_DIRECTORY"] + "/work/"
+workspace = os.environ["HOSTLER_JOB_DIRECTORY"] + "/workspace/"
 def event(name, stdout="", **data):
     event = {"event": name, "uuid": name, "created": "2026-01-01T00:00:00+00:00", "stdout": stdout, "event_data": data}
     line = (json.dumps(event) + "\n").encode()
     while line:
         line = line[os.write(pipe, line):]
 def wait_for(name):
-    while not os.path.exists(work + name):
+    while not os.path.exists(workspace + name):
         time.sleep(0.01)
 def report(name, value):
-    with open(work + name + ".new", "w") as file:
+    with open(workspace + name + ".new", "w") as file:
         file.write(str(value))
-    os.rename(work + name + ".new", work + name)
+    os.rename(workspace + name + ".new", workspace + name)
 "#;
 
 pub struct Job {
@@ -59,11 +59,11 @@ impl Job {
     }
 
     pub fn in_directory(directory: PathBuf, program: Program) -> Self {
-        let work = directory.join("work");
-        fs::create_dir_all(&work).expect("the folder work");
+        let workspace = directory.join("workspace");
+        fs::create_dir_all(&workspace).expect("the folder workspace");
         let description = JobDescription {
             program,
-            working_directory: work,
+            working_directory: workspace,
             environment: BTreeMap::new(),
             timeout: None,
             cancel_grace: 60,
@@ -86,7 +86,7 @@ impl Job {
 
     /// What the script reported under this name, as soon as it has.
     pub fn reported(&self, name: &str) -> String {
-        let path = self.directory.join("work").join(name);
+        let path = self.directory.join("workspace").join(name);
         wait_until(&format!("the script reports {name}"), || path.exists());
         fs::read_to_string(path).expect("the report")
     }
@@ -98,7 +98,7 @@ impl Job {
 
     /// Creates the file for which the script waits.
     pub fn signal(&self, name: &str) {
-        fs::write(self.directory.join("work").join(name), "").expect("the file");
+        fs::write(self.directory.join("workspace").join(name), "").expect("the file");
     }
 
     /// Reads the spool until the final record.

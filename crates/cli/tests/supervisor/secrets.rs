@@ -46,11 +46,11 @@ for line in open("/proc/%d/environ" % os.getppid(), "rb").read().split(b"\0"):
         VaultPassword { id: "prod".to_owned(), password: "PROD PASSWORD".to_owned() },
     ];
     let outcome = job.run();
-    let work = job.directory.join("work").display().to_string();
+    let workspace = job.directory.join("workspace").display().to_string();
     let expected = format!(
-        "['--limit=web', '--connection-password-file={work}/connection-password', \
-         '--become-password-file={work}/become-password', '--vault-password-file={work}/vault-password-0', \
-         '--vault-id=prod@{work}/vault-password-1', '--', 'site.yml']\n\
+        "['--limit=web', '--connection-password-file={workspace}/connection-password', \
+         '--become-password-file={workspace}/become-password', '--vault-password-file={workspace}/vault-password-0', \
+         '--vault-id=prod@{workspace}/vault-password-1', '--', 'site.yml']\n\
          --connection-password-file CONNECTION PASSWORD\n\nFalse\n\
          --become-password-file BECOME PASSWORD\n\nFalse\n\
          --vault-password-file VAULT PASSWORD\n\nFalse\n\
@@ -58,7 +58,7 @@ for line in open("/proc/%d/environ" % os.getppid(), "rb").read().split(b"\0"):
     );
     assert_eq!(outcome.text(), expected);
     // The test's own output is in the spool; no other file has a password.
-    for file in fs::read_dir(&job.directory).expect("the directory").chain(fs::read_dir(work).expect("the folder")) {
+    for file in fs::read_dir(&job.directory).expect("the directory").chain(fs::read_dir(workspace).expect("the folder")) {
         let path = file.expect("an entry").path();
         if path.is_file() && !path.ends_with("spool") && !path.ends_with("ansible-playbook") {
             let content = fs::read(&path).expect("the file");
