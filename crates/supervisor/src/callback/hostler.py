@@ -67,8 +67,13 @@ def printable(value):
 
 
 def to_json(value):
+    encode = partial(json.dumps, default=printable, ensure_ascii=False, skipkeys=True)
     try:
-        return json.dumps(value, default=printable, ensure_ascii=False, skipkeys=True)
+        try:
+            return encode(value, allow_nan=False)
+        except ValueError:
+            # NaN and infinite numbers, which are not JSON, become texts.
+            return encode(json.loads(encode(value), parse_constant=str))
     except (ValueError, RecursionError):
         return "{}"
 
