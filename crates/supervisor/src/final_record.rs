@@ -24,6 +24,23 @@ pub struct FinalRecord {
     pub survivors: Vec<i32>,
 }
 
+impl FinalRecord {
+    /// Of a program that was not started; the caller adds what is known of others.
+    pub(crate) fn new(reason: Reason, message: String) -> Self {
+        Self {
+            reason,
+            exit: None,
+            message,
+            started: None,
+            finished: String::new(),
+            elapsed: 0.0,
+            events: 0,
+            lines: 0,
+            survivors: Vec::new(),
+        }
+    }
+}
+
 /// Why a job ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -40,6 +57,17 @@ pub enum Reason {
     DiskFull,
     /// The supervisor received SIGTERM, as when the machine is stopped.
     Terminated,
+}
+
+impl Reason {
+    /// The sentence for a program that was stopped on request.
+    pub(crate) fn message(self) -> &'static str {
+        match self {
+            Self::Canceled => "The job was canceled.",
+            Self::Terminated => "The supervisor was stopped by a signal.",
+            Self::Exited | Self::TimedOut | Self::NotStarted | Self::DiskFull => "",
+        }
+    }
 }
 
 /// How a program ended.

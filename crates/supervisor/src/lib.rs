@@ -47,6 +47,7 @@ mod bubblewrap;
 mod callback;
 mod error;
 mod event;
+mod file_watch;
 mod final_record;
 mod job;
 mod leftovers;

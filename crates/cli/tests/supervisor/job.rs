@@ -1,9 +1,11 @@
 //! A job whose program is a script of the test.
 
 use std::collections::BTreeMap;
+use std::env;
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Child;
+use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -79,6 +81,17 @@ impl Job {
         Running { job: self, child }
     }
 
+    /// Starts the job with programs of this folder in place of those with the same names in PATH.
+    pub fn start_with(&self, programs: &Path) -> Running<'_> {
+        self.description.write(&self.directory).expect("the description is written");
+        let path = format!("{}:{}", programs.display(), env::var("PATH").expect("the PATH"));
+        let mut command = Command::new(HOSTLER);
+        command.arg("run-job").arg(&self.directory).env("PATH", path).stdin(Stdio::piped());
+        let mut child = command.spawn().expect("it starts");
+        serde_json::to_writer(child.stdin.take().expect("the input"), &self.secrets).expect("it reads the secrets");
+        Running { job: self, child }
+    }
+
     /// Runs the job to its end.
     pub fn run(&self) -> Outcome {
         self.start().finish()
@@ -130,7 +143,7 @@ impl Job {
 }
 
 pub struct Running<'a> {
-    job: &'a Job,
+    pub job: &'a Job,
     pub child: Child,
 }
 
@@ -183,6 +196,40 @@ impl Outcome {
             line = event["end_line"].as_u64().expect("a number");
         }
         assert_eq!(self.last.lines, line);
+    }
+}
+
+/// Writes a program.
+pub fn executable(path: &Path, text: &str) {
+    fs::write(path, text).expect("a program");
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("its mode");
+}
+
+/// A program that creates the file `begun`, waits until the test opens the FIFO `go`, and then runs this command.
+/// It waits without a child.
+pub struct DelayedProgram(TempDir);
+
+impl DelayedProgram {
+    pub fn new(name: &str, then: &str) -> Self {
+        let folder = TempDir::new().expect("a folder");
+        let path = folder.path();
+        let made = Command::new("mkfifo").arg(path.join("go")).status().expect("mkfifo runs");
+        assert!(made.success());
+        let text = format!("#!/bin/sh\n: >'{0}/begun'\nread line <'{0}/go'\n{then}\n", path.display());
+        executable(&path.join(name), &text);
+        Self(folder)
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.0.path()
+    }
+
+    pub fn wait_for_begin(&self) {
+        wait_until("the program begins", || self.0.path().join("begun").exists());
+    }
+
+    pub fn go_on(&self) {
+        fs::write(self.0.path().join("go"), "\n").expect("it reads");
     }
 }
 

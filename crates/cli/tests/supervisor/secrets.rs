@@ -1,18 +1,16 @@
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
 use hostler_supervisor::{Exit, Playbook, Program, Reason, SshKey, VaultPassword};
 use hostler_testkit::skip::skip;
 
-use crate::job::Job;
+use crate::job::{Job, executable};
 
 /// A job that runs this script in place of `ansible-playbook`.
 fn stand_in(script: &str) -> Job {
     let mut job = Job::script("");
     let program = job.directory.join("ansible-playbook");
-    fs::write(&program, format!("#!/usr/bin/env python3\nimport os, sys, subprocess\n{script}")).expect("a script");
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("its mode");
+    executable(&program, &format!("#!/usr/bin/env python3\nimport os, sys, subprocess\n{script}"));
     job.description.program = Program::Playbook(Box::new(Playbook {
         ansible_playbook: program,
         playbook: "site.yml".to_owned(),
@@ -58,7 +56,8 @@ for line in open("/proc/%d/environ" % os.getppid(), "rb").read().split(b"\0"):
     );
     assert_eq!(outcome.text(), expected);
     // The test's own output is in the spool; no other file has a password.
-    for file in fs::read_dir(&job.directory).expect("the directory").chain(fs::read_dir(workspace).expect("the folder")) {
+    for file in fs::read_dir(&job.directory).expect("the directory").chain(fs::read_dir(workspace).expect("the folder"))
+    {
         let path = file.expect("an entry").path();
         if path.is_file() && !path.ends_with("spool") && !path.ends_with("ansible-playbook") {
             let content = fs::read(&path).expect("the file");

@@ -1,7 +1,10 @@
-use hostler_supervisor::{Exit, Program, Reason, request_cancel};
+use std::process::{Command, Stdio};
+
+use hostler_supervisor::{Exit, Program, Reason, SshKey, request_cancel};
+use hostler_testkit::skip::skip_forbidden;
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::job::{Job, is_running, wait_until};
+use crate::job::{DelayedProgram, HOSTLER, Job, Running, is_running, wait_until};
 
 /// Starts children that outlive a plain kill: sessions of their own that ignore signals.
 const STUBBORN_CHILDREN: &str = r#"
@@ -60,8 +63,9 @@ fn program_that_ignores_the_interrupt_is_killed() {
 fn job_is_canceled_before_it_is_started() {
     let job = Job::script("time.sleep(1000)");
     request_cancel(&job.directory).expect("the request");
-    let outcome = job.run();
-    assert_eq!(outcome.last.reason, Reason::Canceled);
+    let last = job.run().last;
+    assert_eq!((last.reason, last.started, last.exit), (Reason::Canceled, None, None));
+    assert_eq!(last.message, "The job was canceled.");
 }
 
 #[test]
@@ -80,6 +84,42 @@ fn sigterm_stops_the_job() {
     job.reported("ready");
     kill_process(Pid::from_child(&running.child), Signal::TERM).expect("the signal");
     assert_eq!(running.finish().last.reason, Reason::Terminated);
+}
+
+#[test]
+fn sigterm_during_the_preparation_has_a_final_record() {
+    let mut job = Job::script("print('started')");
+    job.secrets.ssh_keys = vec![SshKey { private_key: "a key".to_owned(), passphrase: None }];
+    let agent = DelayedProgram::new("ssh-agent", "exit 1");
+    let running = job.start_with(agent.folder());
+    agent.wait_for_begin();
+    kill_process(Pid::from_child(&running.child), Signal::TERM).expect("the signal");
+    agent.go_on();
+    let outcome = running.finish();
+    assert_eq!((outcome.last.reason, outcome.last.started.as_ref()), (Reason::Terminated, None));
+    assert_eq!(outcome.text(), "");
+}
+
+#[test]
+fn job_is_canceled_without_inotify() {
+    let job = Job::script("report('ready', 1)\ntime.sleep(1000)");
+    let forbid = "echo 0 >/proc/sys/user/max_inotify_instances";
+    let in_namespace = |script: &str| {
+        let mut command = Command::new("unshare");
+        command.args(["--user", "--map-root-user", "sh", "-c", script, HOSTLER]).arg(&job.directory);
+        command.stdin(Stdio::null());
+        command
+    };
+    if !in_namespace(forbid).output().is_ok_and(|output| output.status.success()) {
+        skip_forbidden("the limit of inotify cannot be changed in a user namespace");
+        return;
+    }
+    job.description.write(&job.directory).expect("the description");
+    let child = in_namespace(&format!("{forbid}; exec \"$0\" run-job \"$1\"")).spawn().expect("it starts");
+    let running = Running { job: &job, child };
+    job.reported("ready");
+    request_cancel(&job.directory).expect("the request");
+    assert_eq!(running.finish().last.reason, Reason::Canceled);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The process `hostler run-job DIR`.
 
+mod notifications;
 mod supervision;
 
 use std::fs::{self, File, Permissions};
@@ -7,13 +8,14 @@ use std::io;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
 use rustix::fs::OFlags;
 use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::pipe::{PipeFlags, pipe_with};
 
+use self::notifications::Notifications;
 use self::supervision::{Pipes, Supervision};
 use crate::error::Error;
 use crate::event::EventLog;
@@ -59,17 +61,18 @@ pub fn run_job(directory: &Path) -> Result<(), Error> {
     let begin = Instant::now();
     let started = time::now();
     let (mut log, mut last) = match start(directory, &secrets, &mut record) {
-        Ok((description, child, pipes)) => {
+        Ok(program) => {
             drop(secrets);
-            let supervision = Supervision::new(directory, &description, &child, pipes, log)?;
+            let Started { description, child, pipes, notifications } = program;
+            let supervision = Supervision::new(&description, &child, pipes, notifications, log);
             let (log, mut last) = supervision.run()?;
             last.started = Some(started);
             (log, last)
         }
-        Err(problem) => {
+        Err((reason, message)) => {
             // An SSH agent may run.
             supervision::kill_descendants();
-            (log, not_started(&problem))
+            (log, FinalRecord::new(reason, message))
         }
     };
     let _ = fs::remove_file(&reserve);
@@ -85,26 +88,46 @@ pub fn run_job(directory: &Path) -> Result<(), Error> {
     }
 }
 
-fn not_started(problem: &Error) -> FinalRecord {
-    FinalRecord {
-        reason: Reason::NotStarted,
-        exit: None,
-        message: problem.to_string(),
-        started: None,
-        finished: String::new(),
-        elapsed: 0.0,
-        events: 0,
-        lines: 0,
-        survivors: Vec::new(),
-    }
+/// A program that runs.
+struct Started {
+    description: JobDescription,
+    child: Child,
+    pipes: Pipes,
+    notifications: Notifications,
 }
 
-/// Starts the program.
-fn start(
-    directory: &Path,
-    secrets: &Secrets,
-    record: &mut SupervisorRecord,
-) -> Result<(JobDescription, Child, Pipes), Error> {
+/// Starts the program; otherwise says why not.
+fn start(directory: &Path, secrets: &Secrets, record: &mut SupervisorRecord) -> Result<Started, (Reason, String)> {
+    let not_started = |problem: Error| (Reason::NotStarted, problem.to_string());
+    let notifications = Notifications::new(directory).map_err(not_started)?;
+    let prepared = prepare(directory, secrets);
+    // Also if the preparation failed: its programs may have got the same signal.
+    if let Some(reason) = notifications.stop_request() {
+        return Err((reason, reason.message().to_owned()));
+    }
+    let mut prepared = prepared.map_err(not_started)?;
+    let child = prepared.command.spawn().map_err(|problem| {
+        let program = prepared.command.get_program().display();
+        (Reason::NotStarted, format!("{program} could not be started: {problem}"))
+    })?;
+    record.program = i32::try_from(child.id()).ok().and_then(ProcessIdentity::of);
+    // Without the program in the record it is still found by its environment.
+    if let Err(problem) = record.write(directory) {
+        eprintln!("{problem}");
+    }
+    Ok(Started { description: prepared.description, child, pipes: prepared.pipes, notifications })
+}
+
+/// A program that can be started.
+struct Prepared {
+    description: JobDescription,
+    command: Command,
+    pipes: Pipes,
+    /// The program inherits it.
+    _events_of_program: OwnedFd,
+}
+
+fn prepare(directory: &Path, secrets: &Secrets) -> Result<Prepared, Error> {
     let description = JobDescription::read(directory)?;
     let (events, events_of_program) = pipe()?;
     let (output, output_of_program) = pipe()?;
@@ -113,16 +136,8 @@ fn start(
     command.stdin(Stdio::null()).stdout(output_of_program).stderr(errors_of_program);
     // Only now: the programs that the preparation starts must not inherit it.
     fcntl_setfd(&events_of_program, FdFlags::empty()).map_err(Error::system("fcntl"))?;
-    let child = command.spawn().map_err(|problem| {
-        let program = command.get_program().display();
-        Error::Preparation(format!("{program} could not be started: {problem}"))
-    })?;
-    record.program = i32::try_from(child.id()).ok().and_then(ProcessIdentity::of);
-    // Without the program in the record it is still found by its environment.
-    if let Err(problem) = record.write(directory) {
-        eprintln!("{problem}");
-    }
-    Ok((description, child, Pipes { output: Some(File::from(output)), events: Some(File::from(events)) }))
+    let pipes = Pipes { output: Some(File::from(output)), events: Some(File::from(events)) };
+    Ok(Prepared { description, command, pipes, _events_of_program: events_of_program })
 }
 
 /// A pipe whose reader does not block.

@@ -1,20 +1,14 @@
-//! The loop of the supervisor: one thread that waits for output, for signals, and for the request to cancel.
+//! The loop of the supervisor: one thread that waits for output and for notifications.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
-use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
 use std::process::Child;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::fs::inotify;
 use rustix::process::{Signal, WaitOptions, wait};
-use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 
+use super::notifications::Notifications;
 use crate::error::Error;
 use crate::event::EventLog;
 use crate::final_record::{Exit, FinalRecord, Reason};
@@ -22,7 +16,7 @@ use crate::job::JobDescription;
 use crate::leftovers::KILL_TIMEOUT;
 use crate::output::{EventPipe, Output};
 use crate::processes::{Process, descendants};
-use crate::{files, time};
+use crate::time;
 
 /// Bytes that are read at a time: the capacity of a pipe (pipe(7)).
 const CHUNK: usize = 64 << 10;
@@ -30,8 +24,8 @@ const CHUNK: usize = 64 << 10;
 /// Chunks of output that are read before events are written. One would contain all that was written before the events.
 const CHUNKS_OF_OUTPUT: usize = 2;
 
-/// How often descendants are killed, until there are none.
-const KILL_INTERVAL: Duration = Duration::from_millis(20);
+/// How often descendants are killed, until there are none, and how often a program is sought that can be interrupted.
+const SIGNAL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// How often a full disk is tried again.
 const FULL_INTERVAL: Duration = Duration::from_millis(200);
@@ -49,10 +43,11 @@ pub struct Pipes {
 struct Stop {
     reason: Reason,
     kill_at: Instant,
+    /// The program got SIGINT.
+    is_interrupted: bool,
 }
 
 pub struct Supervision {
-    cancel: PathBuf,
     timeout: Option<Duration>,
     cancel_grace: Duration,
     disk_full_wait: Duration,
@@ -62,9 +57,7 @@ pub struct Supervision {
     events: EventPipe,
     log: EventLog,
     chunk: Vec<u8>,
-    signals: UnixStream,
-    is_terminated: Arc<AtomicBool>,
-    notifications: OwnedFd,
+    notifications: Notifications,
     begin: Instant,
     exit: Option<Exit>,
     has_children: bool,
@@ -80,30 +73,13 @@ pub struct Supervision {
 impl Supervision {
     /// Of a program that was just started.
     pub fn new(
-        directory: &Path,
         description: &JobDescription,
         program: &Child,
         pipes: Pipes,
+        notifications: Notifications,
         log: EventLog,
-    ) -> Result<Self, Error> {
-        let (signals, writer) = UnixStream::pair().map_err(Error::system("socketpair"))?;
-        signals.set_nonblocking(true).map_err(Error::system("fcntl"))?;
-        for signal in [SIGCHLD, SIGTERM, SIGINT, SIGHUP] {
-            let writer = writer.try_clone().map_err(Error::system("dup"))?;
-            signal_hook::low_level::pipe::register(signal, writer).map_err(Error::system("sigaction"))?;
-        }
-        let is_terminated = Arc::new(AtomicBool::new(false));
-        let flags = [(SIGTERM, Arc::clone(&is_terminated)), (SIGINT, Arc::clone(&is_terminated))];
-        // The limit of the size of files must be an error, not the end.
-        for (signal, flag) in flags.into_iter().chain([(SIGXFSZ, Arc::default())]) {
-            signal_hook::flag::register(signal, flag).map_err(Error::system("sigaction"))?;
-        }
-        let create = inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK;
-        let notifications = inotify::init(create).map_err(Error::system("inotify"))?;
-        let watch = inotify::WatchFlags::CREATE | inotify::WatchFlags::MOVED_TO;
-        inotify::add_watch(&notifications, directory, watch).map_err(Error::system("inotify"))?;
-        Ok(Self {
-            cancel: directory.join(files::CANCEL),
+    ) -> Self {
+        Self {
             timeout: description.timeout.map(Duration::from_secs),
             cancel_grace: Duration::from_secs(description.cancel_grace),
             disk_full_wait: Duration::from_secs(description.disk_full_wait),
@@ -113,8 +89,6 @@ impl Supervision {
             events: EventPipe::default(),
             log,
             chunk: vec![0; CHUNK],
-            signals,
-            is_terminated,
             notifications,
             begin: Instant::now(),
             exit: None,
@@ -123,7 +97,7 @@ impl Supervision {
             killing_since: None,
             full_since: None,
             is_dropping: false,
-        })
+        }
     }
 
     /// Runs until no process of the job is left and all its output is written.
@@ -143,6 +117,7 @@ impl Supervision {
             self.flush()?;
             let now = Instant::now();
             self.check_limits(now);
+            self.interrupt();
             let is_killing = self.exit.is_some() || self.stop.as_ref().is_some_and(|stop| stop.kill_at <= now);
             let mut remaining = Vec::new();
             if is_killing {
@@ -151,7 +126,8 @@ impl Supervision {
                 let since = *self.killing_since.get_or_insert(now);
                 if now - since > KILL_TIMEOUT {
                     self.finish_output();
-                    self.drop_output()?;
+                    self.is_dropping = true;
+                    self.flush()?;
                     return Ok(remaining.iter().map(|process| process.pid).collect());
                 }
             }
@@ -174,11 +150,10 @@ impl Supervision {
         if self.timeout.is_some_and(|timeout| now - self.begin >= timeout) {
             self.stop(Reason::TimedOut, now);
         }
-        if self.is_terminated.load(Ordering::Relaxed) {
-            self.stop(Reason::Terminated, now);
-        }
-        if self.stop.is_none() && self.cancel.exists() {
-            self.stop(Reason::Canceled, now);
+        if self.stop.is_none()
+            && let Some(reason) = self.notifications.stop_request()
+        {
+            self.stop(reason, now);
         }
         if self.full_since.is_some_and(|since| now - since >= self.disk_full_wait) && !self.is_dropping {
             self.stop(Reason::DiskFull, now);
@@ -191,12 +166,23 @@ impl Supervision {
     }
 
     fn stop(&mut self, reason: Reason, now: Instant) {
-        if self.stop.is_some() || self.exit.is_some() {
-            return;
+        if self.stop.is_none() && self.exit.is_none() {
+            self.stop = Some(Stop { reason, kill_at: now + self.cancel_grace, is_interrupted: false });
         }
-        self.stop = Some(Stop { reason, kill_at: now + self.cancel_grace });
-        if let Some(program) = self.interruptible_program() {
+    }
+
+    /// Whether the program should get SIGINT and has not: bubblewrap may not have started it yet.
+    fn is_interrupt_due(&self) -> bool {
+        self.exit.is_none() && self.stop.as_ref().is_some_and(|stop| !stop.is_interrupted)
+    }
+
+    fn interrupt(&mut self) {
+        if self.is_interrupt_due()
+            && let Some(program) = self.interruptible_program()
+            && let Some(stop) = &mut self.stop
+        {
             program.signal(Signal::INT);
+            stop.is_interrupted = true;
         }
     }
 
@@ -214,8 +200,11 @@ impl Supervision {
     fn wait(&mut self, now: Instant, has_descendants: bool) -> Result<bool, Error> {
         let mut timeout: Option<Duration> = None;
         let mut at_most = |duration: Duration| timeout = Some(timeout.map_or(duration, |other| other.min(duration)));
-        if has_descendants {
-            at_most(KILL_INTERVAL);
+        if has_descendants || self.is_interrupt_due() {
+            at_most(SIGNAL_INTERVAL);
+        }
+        if let Some(interval) = self.notifications.interval() {
+            at_most(interval);
         }
         if self.full_since.is_some() {
             at_most(FULL_INTERVAL);
@@ -230,12 +219,9 @@ impl Supervision {
             at_most(stop.kill_at.saturating_duration_since(now));
         }
         if let Some(since) = self.killing_since {
-            at_most((since + KILL_TIMEOUT).saturating_duration_since(now) + KILL_INTERVAL);
+            at_most((since + KILL_TIMEOUT).saturating_duration_since(now) + SIGNAL_INTERVAL);
         }
-        let mut descriptors = vec![
-            PollFd::new(&self.signals, PollFlags::IN),
-            PollFd::from_borrowed_fd(std::os::fd::AsFd::as_fd(&self.notifications), PollFlags::IN),
-        ];
+        let mut descriptors = self.notifications.descriptors();
         // A disk that is full, or slow, blocks the program: its output is not read.
         if self.full_since.is_none() {
             let pipes = [&self.pipes.output, &self.pipes.events].into_iter().flatten();
@@ -247,9 +233,7 @@ impl Supervision {
             Err(problem) => return Err(Error::system("poll")(problem)),
         };
         drop(descriptors);
-        let mut ignored = [0; 1024];
-        while matches!((&self.signals).read(&mut ignored), Ok(count) if count > 0) {}
-        while matches!(rustix::io::read(&self.notifications, &mut ignored), Ok(count) if count > 0) {}
+        self.notifications.clear();
         Ok(ready == 0)
     }
 
@@ -262,9 +246,7 @@ impl Supervision {
             let Some(count) = read(&mut self.pipes.output, &mut self.chunk)? else { break };
             self.output.push(self.chunk.get(..count).unwrap_or_default(), &mut self.log);
         }
-        if self.events.is_ready() {
-            self.events.write(&mut self.output, &mut self.log);
-        }
+        self.events.write(&mut self.output, &mut self.log);
         if self.pipes.output.is_none() && self.pipes.events.is_none() {
             self.finish_output();
         }
@@ -321,8 +303,6 @@ impl Supervision {
             (Reason::Exited, Some(Exit::Signal(signal))) => {
                 format!("The program was killed by signal {signal}{}.", meaning(signal))
             }
-            (Reason::Exited | Reason::NotStarted, _) => String::new(),
-            (Reason::Canceled, _) => "The job was canceled.".to_owned(),
             (Reason::TimedOut, _) => {
                 format!(
                     "The job was stopped after {} seconds, its time limit.",
@@ -332,7 +312,7 @@ impl Supervision {
             (Reason::DiskFull, _) => {
                 format!("The job was stopped: the disk was full for {} seconds.", self.disk_full_wait.as_secs())
             }
-            (Reason::Terminated, _) => "The supervisor was stopped by a signal.".to_owned(),
+            (reason, _) => reason.message().to_owned(),
         };
         let dropped = self.log.dropped;
         if dropped > 0 {
@@ -341,17 +321,7 @@ impl Supervision {
         if !survivors.is_empty() {
             message += &format!(" Processes do not end after SIGKILL: {survivors:?}.");
         }
-        FinalRecord {
-            reason,
-            exit: self.exit,
-            message: message.trim_start().to_owned(),
-            started: None,
-            finished: String::new(),
-            elapsed: 0.0,
-            events: 0,
-            lines: 0,
-            survivors,
-        }
+        FinalRecord { exit: self.exit, survivors, ..FinalRecord::new(reason, message.trim_start().to_owned()) }
     }
 }
 

@@ -1,16 +1,16 @@
 use std::fs::File;
 use std::io;
 use std::ops::Range;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, poll};
-use rustix::fs::inotify;
+use rustix::event::poll;
+use rustix::fs::inotify::WatchFlags;
 
 use super::{HEADER, Header, Kind};
 use crate::error::Error;
+use crate::file_watch::FileWatch;
 use crate::{FinalRecord, files, time};
 
 /// One record of a spool.
@@ -31,7 +31,7 @@ pub struct SpoolReader {
     file: File,
     path: PathBuf,
     offset: u64,
-    notifications: OwnedFd,
+    watch: FileWatch,
     /// Bytes of the file from `offset` on.
     buffer: Vec<u8>,
     /// Where the next record begins in `buffer`.
@@ -53,10 +53,8 @@ impl SpoolReader {
     pub fn open(directory: &Path, position: u64) -> Result<Self, Error> {
         let path = directory.join(files::SPOOL);
         let file = File::open(&path).map_err(Error::file(&path))?;
-        let flags = inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK;
-        let notifications = inotify::init(flags).map_err(Error::system("inotify"))?;
-        inotify::add_watch(&notifications, &path, inotify::WatchFlags::MODIFY).map_err(Error::system("inotify"))?;
-        Ok(Self { file, path, offset: position, notifications, buffer: Vec::new(), begin: 0 })
+        let watch = FileWatch::new(&path, WatchFlags::MODIFY);
+        Ok(Self { file, path, offset: position, watch, buffer: Vec::new(), begin: 0 })
     }
 
     /// The position after the record that was read last.
@@ -116,19 +114,13 @@ impl SpoolReader {
     ///
     /// If the system refuses to wait.
     pub fn wait(&self, at_most: Duration) -> Result<(), Error> {
-        let mut descriptors = [PollFd::new(&self.notifications, PollFlags::IN)];
-        match poll(&mut descriptors, Some(&time::timespec(at_most))) {
+        let at_most = self.watch.interval().map_or(at_most, |interval| interval.min(at_most));
+        match poll(self.watch.descriptor().as_mut_slice(), Some(&time::timespec(at_most))) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(problem) => return Err(Error::system("poll")(problem)),
         }
-        self.clear_notifications();
+        self.watch.clear();
         Ok(())
-    }
-
-    /// Forgets that the file grew; for callers that poll the descriptor themselves.
-    pub fn clear_notifications(&self) {
-        let mut buffer = [0; 4096];
-        while matches!(rustix::io::read(&self.notifications, &mut buffer), Ok(count) if count > 0) {}
     }
 
     /// This many bytes from the position on; none if the file is shorter.
@@ -156,12 +148,5 @@ impl SpoolReader {
             }
         }
         Ok(self.buffer.get(self.begin..self.begin + count))
-    }
-}
-
-/// Readable when the file grew.
-impl AsFd for SpoolReader {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.notifications.as_fd()
     }
 }
