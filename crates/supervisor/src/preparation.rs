@@ -51,7 +51,9 @@ pub fn command(
     set("ANSIBLE_CALLBACK_PLUGINS", callback::install(&workspace)?.into());
     set("ANSIBLE_STDOUT_CALLBACK", "hostler".into());
     set("ANSIBLE_FORCE_COLOR", "true".into());
+    let mut is_isolated = false;
     if let Isolation::Bubblewrap(bubblewrap) = &description.isolation {
+        is_isolated = true;
         let home = workspace.join("home");
         fs::create_dir_all(&home).map_err(Error::file(&home))?;
         set("HOME", home.into());
@@ -65,6 +67,12 @@ pub fn command(
     for (name, value) in description.environment.iter().chain(&secrets.environment) {
         if name.is_empty() || name.contains(['=', '\0']) || value.contains('\0') {
             return Err(Error::Preparation(format!("the environment variable {name:?} is invalid")));
+        }
+        // They would load a library of the job into bubblewrap itself, outside of the isolation.
+        if is_isolated && (name.starts_with("LD_") || name == "GLIBC_TUNABLES") {
+            return Err(Error::Preparation(format!(
+                "the environment variable {name} is not allowed in an isolated job"
+            )));
         }
         set(name, value.into());
     }

@@ -1,11 +1,13 @@
 use std::fs;
 use std::process::Command;
+use std::thread;
+use std::time::Duration;
 
 use hostler_supervisor::{Bubblewrap, Exit, Isolation, Program, Reason, request_cancel};
 use hostler_testkit::skip::{skip, skip_forbidden};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::job::{Job, is_running, wait_until};
+use crate::job::{DelayedProgram, Job, is_running, wait_until};
 
 /// Whether bubblewrap runs here; otherwise the test is reported as skipped.
 pub fn has_bubblewrap() -> bool {
@@ -100,6 +102,44 @@ except KeyboardInterrupt:
     assert_eq!((outcome.last.reason, outcome.last.exit), (Reason::Canceled, Some(Exit::Code(99))));
     assert_eq!(outcome.text(), "interrupted\n");
     assert_eq!(sleeping("987654"), 0);
+}
+
+#[test]
+fn cancel_reaches_a_program_that_bubblewrap_has_not_started_yet() {
+    if !has_bubblewrap() {
+        return;
+    }
+    let bwrap = DelayedProgram::new("bwrap", r#"PATH=${PATH#*:}; exec bwrap "$@""#);
+    let mut job = Job::new(Program::Command(["sleep", "1000"].map(str::to_owned).to_vec()));
+    job.description.isolation = Isolation::Bubblewrap(Bubblewrap::default());
+    let running = job.start_with(bwrap.folder());
+    bwrap.wait_for_begin();
+    request_cancel(&job.directory).expect("the request");
+    // Until the supervisor has seen the request.
+    thread::sleep(Duration::from_millis(300));
+    bwrap.go_on();
+    let outcome = running.finish();
+    // What bubblewrap makes of SIGINT; after the grace time it would be SIGKILL.
+    assert_eq!((outcome.last.reason, outcome.last.exit), (Reason::Canceled, Some(Exit::Code(130))));
+}
+
+#[test]
+fn variables_of_the_dynamic_linker_are_rejected() {
+    if !has_bubblewrap() {
+        return;
+    }
+    for name in ["LD_PRELOAD", "LD_LIBRARY_PATH", "GLIBC_TUNABLES"] {
+        for is_secret in [false, true] {
+            let mut job = Job::new(shell("echo started"));
+            job.description.isolation = Isolation::Bubblewrap(Bubblewrap::default());
+            let variables = if is_secret { &mut job.secrets.environment } else { &mut job.description.environment };
+            variables.insert(name.to_owned(), job.directory.join("workspace/x.so").display().to_string());
+            let outcome = job.run();
+            assert_eq!((outcome.last.reason, outcome.text().as_str()), (Reason::NotStarted, ""));
+            let expected = format!("the environment variable {name} is not allowed in an isolated job");
+            assert_eq!(outcome.last.message, expected);
+        }
+    }
 }
 
 #[test]
