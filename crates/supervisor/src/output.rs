@@ -73,11 +73,6 @@ impl EventPipe {
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// Whether a complete line waits, or too many bytes do.
-    pub fn is_ready(&self) -> bool {
-        self.is_too_long || self.buffer.len() > LONGEST_EVENT || self.line_feed().is_some()
-    }
-
     fn line_feed(&self) -> Option<usize> {
         let rest = self.buffer.get(self.searched..)?;
         memchr::memchr(b'\n', rest).map(|found| self.searched + found)
