@@ -18,7 +18,8 @@ const START_TIMEOUT: Duration = Duration::from_secs(10);
 pub fn start(directory: &Path, workspace: &Path, keys: &[SshKey]) -> Result<PathBuf, Error> {
     let socket = workspace.join("ssh-agent");
     let mut agent = Command::new("ssh-agent");
-    agent.arg("-D").arg("-a").arg(&socket).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    // No libraries for keys of other kinds: the job could choose one, and the agent is not isolated.
+    agent.args(["-D", "-P", "!*", "-a"]).arg(&socket).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let mut agent = agent.spawn().map_err(not_started("ssh-agent"))?;
     wait_for_socket(&socket, &mut agent)?;
     let askpass = directory.join("askpass");
