@@ -30,8 +30,12 @@ pub fn start_supervisor(program: &Path, directory: &Path, secrets: &Secrets) -> 
         .stderr(log)
         .spawn()
         .map_err(Error::system("could not start the supervisor"))?;
-    if let Some(mut input) = child.stdin.take() {
-        input.write_all(&text).map_err(Error::system("could not pass the secrets"))?;
+    let written = child.stdin.take().map_or(Ok(()), |mut input| input.write_all(&text));
+    if let Err(problem) = written {
+        // Nobody else would wait for it.
+        let _ = child.kill();
+        let _ = child.wait();
+        return Err(Error::system("could not pass the secrets")(problem));
     }
     Ok(child)
 }
