@@ -136,7 +136,7 @@ fn replace_invalid_escapes(json: &mut [u8]) {
     }
 }
 
-/// The code unit of the escape `\uXXXX` at this place.
+/// The code unit of the escape at this place: `\u` and four hexadecimal digits.
 fn code_unit(json: &[u8], at: usize) -> Option<u16> {
     let digits = json.get(at..at + 6)?.strip_prefix(br"\u")?;
     u16::from_str_radix(str::from_utf8(digits).ok()?, 16).ok()
