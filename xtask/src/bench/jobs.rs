@@ -10,6 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
+use hostler_supervisor::{Exit, FinalRecord, Reason, Record, SpoolReader, request_cancel};
 use serde_json::json;
 
 use super::document::{Target, targets};
@@ -75,16 +76,19 @@ impl Bench {
             let begin = Instant::now();
             ensure!(self.plain()?, "ansible-playbook failed");
             let middle = Instant::now();
-            let status = self.job(&json!({"playbook": {
+            let mut supervisor = self.job(&json!({"playbook": {
                 "ansible_playbook": self.ansible.to_string_lossy(),
                 "playbook": "site.yml",
                 "inventories": ["inventory"],
             }}))?;
-            ensure!(status.wait_with_output()?.status.success(), "run-job failed");
+            ensure!(supervisor.wait()?.success(), "run-job failed");
+            let end = Instant::now();
+            let last = self.final_record()?;
+            ensure!(last.exit == Some(Exit::Code(0)), "the job failed: {last:?}");
             // The first run of each fills caches.
             if run > 0 {
                 plain.push((middle - begin).as_secs_f64());
-                jobs.push(middle.elapsed().as_secs_f64());
+                jobs.push((end - middle).as_secs_f64());
             }
         }
         Ok((median(plain), median(jobs)))
@@ -117,9 +121,21 @@ impl Bench {
         let memory = process::memory(supervisor.id(), "VmRSS")?;
         let anonymous = process::memory(supervisor.id(), "RssAnon")?;
         println!("a supervisor has {memory:.1} MB, of which {anonymous:.1} MB are not shared with the server");
-        fs::write(self.folder.join("job/cancel"), "")?;
-        supervisor.wait()?;
+        request_cancel(&self.folder.join("job"))?;
+        ensure!(supervisor.wait()?.success(), "run-job failed");
+        let last = self.final_record()?;
+        ensure!(last.reason == Reason::Canceled, "the job ended too early: {last:?}");
         Ok(memory)
+    }
+
+    /// How the last job ended.
+    fn final_record(&self) -> Result<FinalRecord> {
+        let mut reader = SpoolReader::open(&self.folder.join("job"), 0)?;
+        loop {
+            if let Record::Final(last) = reader.read_record()?.context("the job has no final record")? {
+                return Ok(last);
+            }
+        }
     }
 }
 

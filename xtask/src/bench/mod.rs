@@ -52,6 +52,7 @@ impl Options {
         if flags.iter().any(|flag| flag == "--quick") {
             options = Self { users: 1000, seconds: 1, is_quick: true, ..options };
         }
+        let count = flags.len();
         let mut flags = flags.iter();
         while let Some(flag) = flags.next() {
             let mut value = || flags.next().with_context(|| format!("{flag} needs a value"));
@@ -65,6 +66,7 @@ impl Options {
                 other => bail!("bench has no option {other}: see cargo xtask help"),
             }
         }
+        ensure!(!options.is_jobs || count == 1, "--jobs takes no other option");
         ensure!(
             (dataset::MIN_USERS..=1_000_000).contains(&options.users),
             "--users takes {} to 1000000",
@@ -309,7 +311,9 @@ mod tests {
         let options = parse("--seconds 3 --quick --database postgres://u:p@h/d")?;
         assert_eq!((options.users, options.seconds, options.is_quick), (1000, 3, true));
         assert_eq!(command(&options), "cargo xtask bench --users 1000 --seconds 3 --database postgres://…");
-        for wrong in ["--users", "--users x", "--users 3", "--seconds 0", "--other"] {
+        for wrong in
+            ["--users", "--users x", "--users 3", "--seconds 0", "--other", "--jobs --quick", "--users 9999 --jobs"]
+        {
             assert!(parse(wrong).is_err(), "{wrong}");
         }
         Ok(())
