@@ -53,3 +53,10 @@ fn service_is_sandboxed() {
     let threshold = format!("--threshold={MOST_EXPOSED}");
     analyze(&folder, &["security", "--offline=true", "--no-pager", &threshold], &UNITS[..1]);
 }
+
+#[test]
+fn jobs_outlive_a_restart_of_the_service() {
+    let unit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../packaging/systemd/hostler.service");
+    let unit = fs::read_to_string(unit).expect("a unit");
+    assert!(unit.lines().any(|line| line == "KillMode=process"), "systemd would kill the supervisors of jobs");
+}
