@@ -85,7 +85,9 @@ pub(crate) fn initial(field: &Field) -> Value {
         (Some(DefaultValue::Integer(number)), _) => Value::Integer(number),
         (Some(DefaultValue::Null), _) => Value::Null,
         (Some(default @ DefaultValue::Json(_)), _) => Value::Json(default_json(default)),
-        (None, FieldKind::Text | FieldKind::Email) if !field.nullable => Value::Text(String::new()),
+        (None, FieldKind::Text | FieldKind::Email | FieldKind::Variables) if !field.nullable => {
+            Value::Text(String::new())
+        }
         (None, FieldKind::Boolean) => Value::Boolean(false),
         (None, FieldKind::Json(JsonShape::Texts)) if !field.nullable => Value::Json(json!([])),
         (None, FieldKind::Json(JsonShape::Object)) if !field.nullable => Value::Json(Map::new().into()),
@@ -103,6 +105,11 @@ pub(crate) fn decode_value(field: &Field, json: &Json) -> Result<Decoded, String
     }
     let value = match field.kind {
         FieldKind::Text | FieldKind::Email | FieldKind::Uuid => Value::Text(text(field, json)?),
+        FieldKind::Variables => {
+            let text = text(field, json)?;
+            hostler_variables::parse(&text).map_err(|error| error.to_string())?;
+            Value::Text(text)
+        }
         FieldKind::Digest | FieldKind::Encrypted => {
             let secret = string(json)?;
             return match secret.as_str() {
@@ -144,7 +151,9 @@ fn null(field: &Field) -> Result<Decoded, String> {
         _ if field.nullable => Ok(Decoded::Value(Value::Null)),
         // AWX reads null as "" in texts that may be empty.
         (FieldKind::Text | FieldKind::Email, Some(Charset { message, .. })) if !field.blank => Err(message.into()),
-        (FieldKind::Text | FieldKind::Email, _) if field.blank => Ok(Decoded::Value(Value::Text(String::new()))),
+        (FieldKind::Text | FieldKind::Email | FieldKind::Variables, _) if field.blank => {
+            Ok(Decoded::Value(Value::Text(String::new())))
+        }
         _ => Err(NULL.into()),
     }
 }

@@ -372,9 +372,12 @@ fn of_kind(kind: FieldKind, nullable: bool) -> Json {
         FieldKind::Uuid => ("string", Some("uuid")),
         FieldKind::Decimal { .. } => ("string", Some("decimal")),
         // An email address has no format, because the empty text is allowed too.
-        FieldKind::Text | FieldKind::Email | FieldKind::Choice(_) | FieldKind::Digest | FieldKind::Encrypted => {
-            ("string", None)
-        }
+        FieldKind::Text
+        | FieldKind::Email
+        | FieldKind::Variables
+        | FieldKind::Choice(_)
+        | FieldKind::Digest
+        | FieldKind::Encrypted => ("string", None),
         // No object of that kind exists, so no id is valid.
         FieldKind::Reserved => return json!({"type": "null"}),
         FieldKind::Inputs | FieldKind::Json(JsonShape::Object) => return json!({"type": "object"}),

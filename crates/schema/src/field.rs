@@ -298,7 +298,7 @@ impl Field {
 pub mod fields {
     use super::Field;
     use crate::Resource;
-    use crate::field_kind::{FieldKind, JsonShape};
+    use crate::field_kind::{DefaultValue, FieldKind, JsonShape};
 
     /// The primary key.
     pub const fn id() -> Field {
@@ -342,6 +342,10 @@ pub mod fields {
     /// A list of texts.
     pub const fn texts(name: &'static str) -> Field {
         Field::new(name, FieldKind::Json(JsonShape::Texts)).items("string")
+    }
+    /// Variables for Ansible: a text with a JSON object or a YAML mapping. Its column is `TEXT NOT NULL DEFAULT ''`.
+    pub const fn variables(name: &'static str) -> Field {
+        Field::new(name, FieldKind::Variables).default(DefaultValue::Text(""))
     }
     /// A UUID.
     pub const fn uuid(name: &'static str) -> Field {

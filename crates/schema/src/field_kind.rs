@@ -28,6 +28,8 @@ pub enum FieldKind {
     Time,
     /// A JSON document of this shape, stored as text.
     Json(JsonShape),
+    /// Variables for Ansible: a text with a JSON object or a YAML mapping, stored as it was sent.
+    Variables,
     /// A UUID, stored as text.
     Uuid,
     /// One of a fixed set of values, each with its label.
@@ -105,6 +107,7 @@ impl FieldKind {
             FieldKind::Json(_) | FieldKind::Inputs => ColumnType::Json,
             FieldKind::Text
             | FieldKind::Email
+            | FieldKind::Variables
             | FieldKind::Uuid
             | FieldKind::Choice(_)
             | FieldKind::Reserved
@@ -122,7 +125,7 @@ impl FieldKind {
             FieldKind::Text | FieldKind::Email | FieldKind::Uuid | FieldKind::Digest | FieldKind::Encrypted => "string",
             FieldKind::Boolean => "boolean",
             FieldKind::Time => "datetime",
-            FieldKind::Json(_) | FieldKind::Inputs => "json",
+            FieldKind::Json(_) | FieldKind::Inputs | FieldKind::Variables => "json",
             FieldKind::Choice(_) => "choice",
             FieldKind::Link(_) | FieldKind::Reserved => "id",
             FieldKind::Computed => "field",

@@ -82,6 +82,7 @@ impl Leaf {
             FieldKind::Time => Class::Time,
             FieldKind::Text
             | FieldKind::Email
+            | FieldKind::Variables
             | FieldKind::Json(_)
             | FieldKind::Uuid
             | FieldKind::Choice(_)
