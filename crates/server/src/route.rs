@@ -70,7 +70,7 @@ impl Route {
             _ => {}
         }
         let parts = decoded(rest.strip_suffix('/')?)?;
-        let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+        let parts: Vec<&str> = parts.iter().map(AsRef::as_ref).collect();
         match parts.as_slice() {
             ["login"] => Some(Route::Login),
             ["logout"] => Some(Route::Logout),
@@ -222,11 +222,11 @@ impl Route {
 }
 
 /// The decoded parts of a path; `None` if one is empty or not UTF-8.
-fn decoded(path: &str) -> Option<Vec<String>> {
+fn decoded(path: &str) -> Option<Vec<Cow<'_, str>>> {
     path.split('/')
         .map(|part| {
             let part = percent_decode_str(part).decode_utf8().ok()?;
-            (!part.is_empty() && !part.contains('\0')).then(|| part.into_owned())
+            (!part.is_empty() && !part.contains('\0')).then_some(part)
         })
         .collect()
 }
