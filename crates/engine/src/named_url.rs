@@ -10,7 +10,7 @@ use hostler_schema::{Field, NaturalKeyPart, Resource, column};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use sea_query::{Alias, Condition, ExprTrait, Query};
 
-use crate::select::{LoadedObject, linked_fields};
+use crate::select::LoadedObject;
 
 /// The separator between an object and a linked one.
 const SEPARATOR: &str = "++";
@@ -32,19 +32,17 @@ pub(crate) fn of(loaded: &LoadedObject) -> Option<String> {
         match key {
             NaturalKeyPart::Field(name) => groups[0].push(loaded.record.text(resource.field(name)?).to_owned()),
             NaturalKeyPart::Link(name) => {
-                let (position, (link, target)) =
-                    resource.summaries().enumerate().find(|(_, (link, _))| link.name == *name)?;
-                if loaded.record.integer(link).is_none() {
+                let Some((link, _, values)) = loaded.linked().find(|(link, ..)| link.field.name == *name) else {
                     // A null link has an empty part.
                     groups.push(vec![String::new()]);
                     continue;
-                }
+                };
                 // A link to a hidden object: no named URL.
-                let values = loaded.summaries.get(position)?.as_ref()?;
+                let values = values?;
                 let mut group = vec![];
-                for key in target.natural_key {
+                for key in link.target.natural_key {
                     let NaturalKeyPart::Field(name) = key else { return None };
-                    let position = linked_fields(target).position(|field| field.name == *name)?;
+                    let position = link.columns.iter().position(|field| field.name == *name)?;
                     let Value::Text(text) = values.get(position)? else { return None };
                     group.push(text.clone());
                 }

@@ -82,14 +82,14 @@ pub(crate) async fn load(
                 Source::Database(database) => database.read_prepared(&cached.query, &parameters).await?,
                 Source::Transaction(transaction) => transaction.read_prepared(&cached.query, &parameters).await?,
             };
-            (rows, cached.reading)
+            (rows, cached.reading.clone())
         }
         ObjectKey::Name(_) => {
             let selection = selection(resource, target.condition(resource)?, actor, locks);
             (source.read(&selection.query, &selection.types).await?, selection.reading)
         }
     };
-    found(rows, reading, resource, target)
+    found(rows, &reading, resource, target)
 }
 
 /// Loads an object in a transaction and commits it.
@@ -102,12 +102,12 @@ pub(crate) async fn load_and_commit(
 ) -> Result<LoadedObject, Error> {
     let cached = engine.query_cache.find(engine.database.dialect(), resource, actor, false);
     let rows = transaction.read_prepared_and_commit(&cached.query, &parameters(actor, id)).await?;
-    found(rows, cached.reading, resource, &ObjectKey::Id(id))
+    found(rows, &cached.reading, resource, &ObjectKey::Id(id))
 }
 
 fn found(
     rows: Vec<Row>,
-    reading: RowDecoder,
+    reading: &RowDecoder,
     resource: &'static Resource,
     target: &ObjectKey,
 ) -> Result<LoadedObject, Error> {

@@ -1,7 +1,7 @@
 //! Serializes a loaded object to JSON.
 
 use hostler_database::{Row, Type, Value};
-use hostler_schema::{Actor, FieldKind, Resource, column};
+use hostler_schema::{Actor, Field, FieldKind, Resource, column};
 use jiff::Timestamp;
 use sea_query::{Alias, ExprTrait, Query};
 use serde_json::{Map, Value as Json, json};
@@ -55,11 +55,9 @@ fn related(loaded: &LoadedObject, view: RenderContext<'_>) -> Map<String, Json> 
     {
         links.insert("named_url".into(), url.into());
     }
-    for (position, (link, target)) in resource.summaries().enumerate() {
-        if let Some(id) = loaded.record.integer(link)
-            && let Some(target) = loaded.link_target(position, target)
-        {
-            links.insert(link.name.into(), target.url(id).into());
+    for (link, id, values) in loaded.linked() {
+        if let Some(target) = link.resource_of(values) {
+            links.insert(link.field.name.into(), target.url(id).into());
         }
     }
     let url = resource.url(loaded.record.id);
@@ -77,9 +75,9 @@ fn summaries(loaded: &LoadedObject, view: RenderContext<'_>) -> Map<String, Json
     if let (Some(shared_type), Some(ansible_id)) = (resource.shared_type, &loaded.ansible_id) {
         summaries.insert("resource".into(), json!({"ansible_id": ansible_id, "resource_type": shared_type}));
     }
-    for ((link, target), values) in resource.summaries().zip(&loaded.summaries) {
-        if let (Some(id), Some(values)) = (loaded.record.integer(link), values) {
-            summaries.insert(link.name.into(), summary_of(target, id, values).into());
+    for (link, id, values) in loaded.linked() {
+        if let Some(values) = values {
+            summaries.insert(link.field.name.into(), summary_of(link.summary_fields(), id, values).into());
         }
     }
     if resource.capabilities {
@@ -96,10 +94,10 @@ fn summaries(loaded: &LoadedObject, view: RenderContext<'_>) -> Map<String, Json
 }
 
 /// The fields of an object in the `summary_fields` of others.
-pub(crate) fn summary_of(target: &'static Resource, id: i64, values: &[Value]) -> Map<String, Json> {
+fn summary_of(fields: impl Iterator<Item = &'static Field>, id: i64, values: &[Value]) -> Map<String, Json> {
     let mut summary = Map::new();
     summary.insert("id".into(), id.into());
-    for (field, value) in summary_fields(target).zip(values) {
+    for (field, value) in fields.zip(values) {
         summary.insert(field.name.into(), json_value(field.kind, value));
     }
     summary
@@ -124,6 +122,6 @@ pub async fn summarize(
     }
     query.and_where(column(ROW, "id").is_in(ids.iter().copied())).cond_where(visible(target, actor).condition());
     let rows = engine.read_with_rules(actor, query, &types).await?;
-    let summary = |row: &Row| row.integer(0).map(|id| (id, summary_of(target, id, &row.0[1..])));
+    let summary = |row: &Row| row.integer(0).map(|id| (id, summary_of(summary_fields(target), id, &row.0[1..])));
     Ok(rows.iter().filter_map(summary).collect())
 }

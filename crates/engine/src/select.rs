@@ -1,5 +1,7 @@
 //! The query that loads objects of a resource, and the decoding of its rows.
 
+use std::sync::Arc;
+
 use hostler_access::with_user_grants;
 use hostler_database::{Row, Type, Value};
 use hostler_schema::{Action, Actor, Field, FieldKind, NaturalKeyPart, Resource, Rule, column};
@@ -20,8 +22,10 @@ pub struct LoadedObject {
     pub version: i64,
     /// Its identity across systems, if the resource has one.
     pub ansible_id: Option<String>,
-    /// The summarized values of the linked objects that the actor may see, one for each summary of the description; each
-    /// with the name of the variant at the end if the object has one.
+    /// The links with a summary.
+    pub(crate) links: Arc<[SummaryLink]>,
+    /// The values of the linked objects that the actor may see, one for each of `links`; each with the name of the
+    /// variant at the end if the object has one.
     pub summaries: Vec<Option<Vec<Value>>>,
     /// Whether the actor may see it.
     pub visible: bool,
@@ -34,16 +38,48 @@ pub struct LoadedObject {
 }
 
 impl LoadedObject {
-    /// The resource of the linked object of a summary with this target: for the base of variants the object's variant,
-    /// which is unknown if the actor may not see the object.
-    pub(crate) fn link_target(&self, position: usize, target: &'static Resource) -> Option<&'static Resource> {
-        match (target.variants, self.summaries.get(position)?) {
-            (None, _) => Some(target),
-            (Some(variants), Some(values)) => match values.last()? {
-                Value::Text(name) => variants.find(name),
-                _ => None,
-            },
-            (Some(_), None) => None,
+    /// The links with a summary that are not null: each with the id of the linked object, and with its values if the
+    /// actor may see it.
+    pub(crate) fn linked(&self) -> impl Iterator<Item = (&SummaryLink, i64, Option<&[Value]>)> {
+        let links = self.links.iter().zip(&self.summaries);
+        links.filter_map(|(link, values)| Some((link, self.record.integer(link.field)?, values.as_deref())))
+    }
+}
+
+/// A link whose object is summarized in the objects of a [`Selection`].
+#[derive(Debug)]
+pub(crate) struct SummaryLink {
+    pub field: &'static Field,
+    pub target: &'static Resource,
+    /// What is read of the linked object: the fields of its summary, then the rest of its natural key for named URLs.
+    pub columns: Vec<&'static Field>,
+    /// The number of fields of its summary.
+    summarized: usize,
+}
+
+impl SummaryLink {
+    fn new(field: &'static Field, target: &'static Resource) -> Self {
+        let mut columns: Vec<_> = summary_fields(target).collect();
+        let summarized = columns.len();
+        columns.extend(target.natural_key.iter().filter_map(|key| match key {
+            NaturalKeyPart::Field(name) if !target.summarized_as.contains(name) => target.field(name),
+            _ => None,
+        }));
+        SummaryLink { field, target, columns, summarized }
+    }
+
+    /// The fields of the summary.
+    pub fn summary_fields(&self) -> impl Iterator<Item = &'static Field> {
+        self.columns.iter().take(self.summarized).copied()
+    }
+
+    /// The resource of a linked object with these values: for the base of variants the object's variant, which is
+    /// unknown if the actor may not see the object.
+    pub fn resource_of(&self, values: Option<&[Value]>) -> Option<&'static Resource> {
+        let Some(variants) = self.target.variants else { return Some(self.target) };
+        match values?.last()? {
+            Value::Text(name) => variants.find(name),
+            _ => None,
         }
     }
 }
@@ -56,9 +92,10 @@ pub(crate) struct Selection {
 }
 
 /// Decodes the rows of a [`Selection`].
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(crate) struct RowDecoder {
     resource: &'static Resource,
+    links: Arc<[SummaryLink]>,
     with_visible: bool,
 }
 
@@ -80,15 +117,6 @@ fn read_as(field: &Field) -> Expr {
 /// The fields of a linked object in a summary.
 pub(crate) fn summary_fields(target: &'static Resource) -> impl Iterator<Item = &'static Field> {
     target.summarized_as.iter().filter_map(|name| target.field(name))
-}
-
-/// The columns that are read of a linked object: those of the summary, then the rest of its natural key for named URLs.
-pub(crate) fn linked_fields(target: &'static Resource) -> impl Iterator<Item = &'static Field> {
-    let unsummarized = target.natural_key.iter().filter_map(|key| match key {
-        NaturalKeyPart::Field(name) if !target.summarized_as.contains(name) => target.field(name),
-        _ => None,
-    });
-    summary_fields(target).chain(unsummarized)
 }
 
 impl Selection {
@@ -135,11 +163,12 @@ impl Selection {
             query.expr(column(ROW, "ansible_id"));
             types.push(Type::Text);
         }
-        for (number, (link, target)) in resource.summaries().enumerate() {
+        let links: Arc<[_]> = resource.summaries().map(|(field, target)| SummaryLink::new(field, target)).collect();
+        for (number, SummaryLink { field: link, target, columns, .. }) in links.iter().enumerate() {
             let alias = format!("summary{number}");
             query.expr(column(&alias, "id"));
             types.push(Type::Integer);
-            for field in linked_fields(target) {
+            for field in columns {
                 query.expr(column(&alias, field.column));
                 types.push(type_of(field.kind));
             }
@@ -166,13 +195,13 @@ impl Selection {
             types.push(Type::Boolean);
         }
         let query = with_user_grants(query, actor);
-        Selection { query, types, reading: RowDecoder { resource, with_visible } }
+        Selection { query, types, reading: RowDecoder { resource, links, with_visible } }
     }
 }
 
 impl RowDecoder {
     /// Decodes a row.
-    pub(crate) fn load(self, row: Row) -> LoadedObject {
+    pub(crate) fn load(&self, row: Row) -> LoadedObject {
         let mut cells = row.0.into_iter();
         let mut next = || cells.next().unwrap_or(Value::Null);
         let mut record = Record::empty(self.resource);
@@ -188,9 +217,9 @@ impl RowDecoder {
             _ => None,
         });
         let mut summaries = vec![];
-        for (_, target) in self.resource.summaries() {
+        for SummaryLink { target, columns, .. } in self.links.iter() {
             let present = integer(next()).is_some();
-            let columns = linked_fields(target).count() + usize::from(target.variants.is_some());
+            let columns = columns.len() + usize::from(target.variants.is_some());
             let values: Vec<Value> = (0..columns).map(|_| next()).collect();
             summaries.push(present.then_some(values));
         }
@@ -198,7 +227,8 @@ impl RowDecoder {
         let visible = !self.with_visible || allowed();
         let (changeable, deletable) = (allowed(), allowed());
         let capabilities = self.resource.capability_rules().map(|_| allowed()).collect();
-        LoadedObject { record, version, ansible_id, summaries, visible, changeable, deletable, capabilities }
+        let links = Arc::clone(&self.links);
+        LoadedObject { record, version, ansible_id, links, summaries, visible, changeable, deletable, capabilities }
     }
 }
 

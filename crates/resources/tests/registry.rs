@@ -74,7 +74,10 @@ fn descriptions_refer_to_what_exists() {
         }
         for key in resource.natural_key {
             let (NaturalKeyPart::Field(name) | NaturalKeyPart::Link(name)) = key;
-            assert!(resource.field(name).is_some(), "{}: the unknown field {name} is part of the name", resource.name);
+            let field = resource.field(name);
+            assert!(field.is_some(), "{}: the unknown field {name} is part of the name", resource.name);
+            let read = matches!(key, NaturalKeyPart::Field(_)) || field.is_some_and(|field| field.summarized);
+            assert!(read, "{}: named URLs need the summary of {name}", resource.name);
         }
         for field in resource.fields {
             let place = format!("{}.{}", resource.name, field.name);
