@@ -96,8 +96,7 @@ pub fn has_role_or_permission(
     }
 }
 
-/// The rows whose organization gives `actor` one of these roles, or on which a custom role definition allows `action`:
-/// for resources without roles of their own.
+/// The rows whose organization gives `actor` one of these roles, or on which a custom role definition allows `action`.
 pub fn has_organization_role_or_permission(
     resource: &'static Resource,
     organizations: &'static Resource,

@@ -1,8 +1,8 @@
 //! Fields, relations, conditions and rules that several resources share.
 
 use hostler_access::{
-    ImplyingRoles, has_role_on, implying_roles, objects_with_permission_of, objects_with_role, objects_with_role_of,
-    rule_on_object,
+    ImplyingRoles, has_organization_role_or_permission, has_role_on, implying_roles, objects_with_permission_of,
+    objects_with_role, objects_with_role_of, rule_on_object,
 };
 use hostler_engine::{Engine, Error, can_grant_roles};
 use hostler_schema::{Access, Action, Actor, Draft, Field, Join, Resource, Rule, Sublist, column, fields};
@@ -56,6 +56,12 @@ pub const fn activity_stream(content_type: &'static str, title: &'static str) ->
 pub fn in_audited_organization(actor: &Actor, row: &str, link: &str) -> Rule {
     let audited = objects_with_role(crate::ORGANIZATION.name, &["admin_role", "auditor_role"], actor);
     Rule::When(column(row, link).in_subquery(audited))
+}
+
+/// The rows in whose organization the actor may create objects of the same resource, by this role of the organization or by
+/// a role definition.
+pub fn can_create_beside(resource: &'static Resource, role: &'static str, actor: &Actor, row: &str) -> Rule {
+    has_organization_role_or_permission(resource, &crate::ORGANIZATION, &[role], "add", actor, row)
 }
 
 /// The condition that `other` is a role of this object.

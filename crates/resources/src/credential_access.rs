@@ -7,6 +7,9 @@ use sea_query::ExprTrait;
 use crate::credentials::ORGANIZATION_LINK;
 use crate::{CREDENTIAL, ORGANIZATION, TEAM, USER};
 
+/// The role of an organization that allows everything with its credentials.
+pub const ORGANIZATION_ADMIN: &str = "credential_admin_role";
+
 /// The permissions on credentials. Managed credentials cannot be changed or deleted.
 pub struct CredentialAccess;
 
@@ -54,7 +57,7 @@ impl Access for CredentialAccess {
 
 /// Whether the actor may add credentials to this organization.
 fn creates_in(actor: &Actor, organization: i64) -> Rule {
-    can_create_in_organization(&CREDENTIAL, &ORGANIZATION, "credential_admin_role", actor, Some(organization))
+    can_create_in_organization(&CREDENTIAL, &ORGANIZATION, ORGANIZATION_ADMIN, actor, Some(organization))
 }
 
 /// The credentials that the actor may use.

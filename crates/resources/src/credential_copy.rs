@@ -1,37 +1,20 @@
 //! `credentials/N/copy/`: a copy with the same secrets, which the copying user cannot see.
 
 use async_trait::async_trait;
-use hostler_access::{has_role, objects_with_permission};
 use hostler_database::Transaction;
 use hostler_engine::{ActionHandler, ActionRequest, ActionResponse, Engine, Error, SystemWrite};
-use hostler_schema::{Action, Actor, COPY_NAME, Rule, column};
-use sea_query::{Alias, ExprTrait, Query};
+use hostler_schema::{Action, Actor, COPY_NAME, Rule};
 use serde_json::Map;
 
+use crate::common::can_create_beside;
+use crate::credential_access::ORGANIZATION_ADMIN;
 use crate::credentials::{DESCRIPTION, INPUTS, NAME, ORGANIZATION_LINK, OWNING_USER, TYPE};
-use crate::{CREDENTIAL, ORGANIZATION, credential_input_sources, encrypted_inputs};
+use crate::{CREDENTIAL, credential_input_sources, encrypted_inputs};
 
 /// Copying needs permission to change the credential and to add credentials to its organization.
 pub fn can_copy(actor: &Actor, row: &str) -> Rule {
-    let organizations = has_role(&ORGANIZATION, "credential_admin_role", actor, "target");
-    let addable = match organizations {
-        // The change rule of a superuser: everything but managed credentials.
-        Rule::All => return CREDENTIAL.access.rows(actor, Action::Change, row),
-        by_role => by_role.or(Rule::When(column("target", "id").in_subquery(objects_with_permission(
-            ORGANIZATION.name,
-            &CREDENTIAL.permission("add"),
-            actor,
-        )))),
-    };
-    let targets = Query::select()
-        .expr(column("target", "id"))
-        .from_as(Alias::new(ORGANIZATION.table), Alias::new("target"))
-        .cond_where(addable.condition())
-        .to_owned();
-    CREDENTIAL
-        .access
-        .rows(actor, Action::Change, row)
-        .and(Rule::When(column(row, ORGANIZATION_LINK.column).in_subquery(targets)))
+    let addable = can_create_beside(&CREDENTIAL, ORGANIZATION_ADMIN, actor, row);
+    CREDENTIAL.access.rows(actor, Action::Change, row).and(addable)
 }
 
 /// Copies a credential with its inputs and input sources.

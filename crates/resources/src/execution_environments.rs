@@ -1,9 +1,7 @@
 //! Execution environments: the container images in which jobs run.
 
 use async_trait::async_trait;
-use hostler_access::{
-    can_create_in_organization, has_organization_role_or_permission, has_role, objects_with_permission,
-};
+use hostler_access::{can_create_in_organization, has_organization_role_or_permission, objects_with_permission};
 use hostler_database::{Transaction, Type};
 use hostler_engine::{ActionHandler, ActionRequest, ActionResponse, Edit, Engine, Error, Grantee, Hooks};
 use hostler_schema::{
@@ -14,8 +12,8 @@ use sea_query::{Alias, Expr, ExprTrait, Query, SelectStatement};
 use serde_json::Map;
 
 use crate::common::{
-    CREATED, CREATED_BY, MODIFIED, MODIFIED_BY, activity_stream, in_audited_organization, readable_by, rows_of,
-    sees_everything,
+    CREATED, CREATED_BY, MODIFIED, MODIFIED_BY, activity_stream, can_create_beside, in_audited_organization,
+    readable_by, rows_of, sees_everything,
 };
 use crate::container_images::is_image_name;
 use crate::credential_access::can_use;
@@ -281,14 +279,7 @@ impl Hooks for ExecutionEnvironmentHooks {
 
 /// Copying needs permission to create execution environments in the same organization.
 fn can_copy(actor: &Actor, row: &str) -> Rule {
-    match has_role(&ORGANIZATION, ADMIN, actor, "target") {
-        Rule::All => Rule::All,
-        by_role => {
-            let permission = EXECUTION_ENVIRONMENT.permission("add");
-            let addable = objects_with_permission(ORGANIZATION.name, &permission, actor);
-            in_organizations(row, by_role.ids(ORGANIZATION.table, "target")).or(in_organizations(row, addable))
-        }
-    }
+    can_create_beside(&EXECUTION_ENVIRONMENT, ADMIN, actor, row)
 }
 
 /// Copies an execution environment.

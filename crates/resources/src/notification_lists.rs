@@ -1,8 +1,9 @@
 //! The lists of notification templates by event, below organizations and what runs as a job.
 
-use hostler_schema::{Action, Actor, Association, Join, Post, Sublist};
+use hostler_schema::{Association, Join, Post, Sublist};
 
 use crate::NOTIFICATION_TEMPLATE;
+use crate::notification_templates::changeable;
 
 /// A join table of notification templates: its name, and its column with the id of the other object.
 type JoinTable = (&'static str, &'static str);
@@ -18,7 +19,6 @@ const fn templates((table, owner): JoinTable, event: &'static str) -> Join {
 
 /// A list below an owner. Associating needs permission to change both the owner and the notification template.
 const fn list(name: &'static str, title: &'static str, join: Join, relationship: &'static str) -> Sublist {
-    let changeable = |actor: &Actor, row: &str| NOTIFICATION_TEMPLATE.access.rows(actor, Action::Change, row);
     Sublist::new(name, title, || &NOTIFICATION_TEMPLATE, join)
         .post(Post::Associate(Association::new(relationship, changeable).permit_removal().or_create()))
 }

@@ -13,7 +13,7 @@ use hostler_schema::{
 };
 use serde_json::{Map, Value as Json, json};
 
-use crate::common::{CREATED, CREATED_BY, MODIFIED, MODIFIED_BY, in_audited_organization};
+use crate::common::{CREATED, CREATED_BY, MODIFIED, MODIFIED_BY, can_create_beside, in_audited_organization};
 use crate::notification_defaults::documented_messages;
 use crate::notification_types::{TYPES, check_configuration, documented_settings, is_secret};
 use crate::{ORGANIZATION, encrypted_inputs, notification_messages};
@@ -72,7 +72,7 @@ pub static NOTIFICATION_TEMPLATE: Resource = Resource {
             .types(&[])
             .not_implemented(),
         ResourceAction::unimplemented("notifications"),
-        ResourceAction::copy("Notification Template Copy", || &NOTIFICATION_TEMPLATE, changeable),
+        ResourceAction::copy("Notification Template Copy", || &NOTIFICATION_TEMPLATE, can_copy),
     ],
     natural_key: &[NaturalKeyPart::Field("name"), NaturalKeyPart::Link("organization")],
     unique: &[UniqueConstraint {
@@ -177,9 +177,14 @@ impl Hooks for NotificationTemplateHooks {
     }
 }
 
-/// The notification templates that the actor may change: only those may be copied, and sent in tests.
-fn changeable(actor: &Actor, row: &str) -> Rule {
+/// The notification templates that the actor may change: only those may be associated, and sent in tests.
+pub fn changeable(actor: &Actor, row: &str) -> Rule {
     NOTIFICATION_TEMPLATE.access.rows(actor, Action::Change, row)
+}
+
+/// Copying needs permission to change the notification template and to add others to its organization.
+fn can_copy(actor: &Actor, row: &str) -> Rule {
+    changeable(actor, row).and(can_create_beside(&NOTIFICATION_TEMPLATE, ADMIN, actor, row))
 }
 
 /// Copies a notification template with its secrets.

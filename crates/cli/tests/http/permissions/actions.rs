@@ -3,7 +3,7 @@
 use hostler_testkit::{Backend, on_each_backend};
 use serde_json::{Value, json};
 
-use crate::permissions::fixture::{AccessFixture, Actor};
+use crate::permissions::fixture::{AccessFixture, Actor, webhook};
 use crate::permissions::table::{Action, Table};
 
 on_each_backend!(actions, capabilities_equal_permissions);
@@ -116,19 +116,26 @@ fn actions(backend: Backend) {
 
 /// `user_capabilities` say what the requests then do.
 fn capabilities_equal_permissions(backend: Backend) {
-    let ActionsFixture { access, credential, environment, actors, .. } = build(backend);
+    let ActionsFixture { access, credential, environment, mut actors, .. } = build(backend);
+    let list = "/api/v2/notification_templates/";
+    let hook = access.server.as_admin().create(list, webhook("hook", access.home));
+    let permissions = ["awx.view_notificationtemplate", "awx.change_notificationtemplate"];
+    actors.push(access.defined("hook.change", "awx.notificationtemplate", hook, &permissions));
+    let template = format!("{list}{hook}/");
     let site = access.site_path();
     let capabilities = |actor: &Actor, path: &str| -> Option<Value> {
         let shown = actor.client.get(path);
         (shown.status == 200).then(|| shown.json()["summary_fields"]["user_capabilities"].clone())
     };
     for actor in &actors {
-        for path in [&credential, &environment] {
+        for path in [&credential, &environment, &template] {
             let Some(shown) = capabilities(actor, path) else { continue };
             let may_copy = actor.client.get(&format!("{path}copy/")).expect(200).json();
             assert_eq!(shown["copy"], may_copy["can_copy"], "{}: {path}", actor.name);
+            let copied = actor.client.post(&format!("{path}copy/"), json!({"name": access.new_name()}));
+            assert_eq!(shown["copy"], copied.status == 201, "{}: {path} {copied}", actor.name);
             let list = path.rsplitn(3, '/').nth(2).unwrap_or_default();
-            let listed = actor.client.results(&format!("{list}/?name__in=vault,own"));
+            let listed = actor.client.results(&format!("{list}/?name__in=vault,own,hook"));
             assert_eq!(listed[0]["summary_fields"]["user_capabilities"], shown, "{}: {path}", actor.name);
         }
         if let Some(shown) = capabilities(actor, &credential) {

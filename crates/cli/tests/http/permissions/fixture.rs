@@ -184,3 +184,11 @@ impl AccessFixture {
         own.chain(["admin_role", "use_role"].iter().map(|field| self.through_team("site", &site, field))).collect()
     }
 }
+
+/// The body that creates a notification template in this organization.
+pub fn webhook(name: &str, organization: i64) -> Value {
+    json!({
+        "name": name, "organization": organization, "notification_type": "webhook",
+        "notification_configuration": {"url": "https://hook.example.org/x", "headers": {}},
+    })
+}

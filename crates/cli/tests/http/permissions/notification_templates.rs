@@ -3,7 +3,7 @@
 use hostler_testkit::{Backend, on_each_backend};
 use serde_json::json;
 
-use crate::permissions::fixture::AccessFixture;
+use crate::permissions::fixture::{AccessFixture, webhook};
 use crate::permissions::table::{Action, Table};
 
 on_each_backend!(notification_templates);
@@ -23,13 +23,7 @@ fn notification_templates(backend: Backend) {
     let fixture = AccessFixture::new(backend);
     let admin = fixture.server.as_admin();
     let list = "/api/v2/notification_templates/";
-    let webhook = |name: String| {
-        json!({
-            "name": name, "organization": fixture.home, "notification_type": "webhook",
-            "notification_configuration": {"url": "https://hook.example.org/x", "headers": {}},
-        })
-    };
-    let id = admin.create(list, webhook("hook".into()));
+    let id = admin.create(list, webhook("hook", fixture.home));
     let mut actors = fixture.usual();
     actors.extend(fixture.holders_of_home());
     let kind = "awx.notificationtemplate";
@@ -37,6 +31,13 @@ fn notification_templates(backend: Backend) {
     actors.push(fixture.defined("custom.change", kind, id, &permissions));
     let permissions = ["shared.view_organization", "awx.add_notificationtemplate"];
     actors.push(fixture.defined("custom.add", "shared.organization", fixture.home, &permissions));
+    let permissions = [
+        "shared.view_organization",
+        "awx.view_notificationtemplate",
+        "awx.change_notificationtemplate",
+        "awx.add_notificationtemplate",
+    ];
+    actors.push(fixture.defined("custom.copy", "shared.organization", fixture.home, &permissions));
     let mut table = Table::new(ACTIONS);
     table.explain(&actors);
     let path = format!("{list}{id}/");
@@ -47,7 +48,7 @@ fn notification_templates(backend: Backend) {
             "change" => Action::change(&path, json!({"description": "x"})),
             "delete" => Action::delete(&path),
             "copy" => Action::create_elsewhere(format!("{path}copy/"), list, json!({"name": fixture.new_name()})),
-            "create" => Action::create(list, webhook(fixture.new_name())),
+            "create" => Action::create(list, webhook(&fixture.new_name(), fixture.home)),
             "associate" => Action::attach(format!("{}notification_templates_error/", fixture.home_path()), id),
             _ => Action::post(format!("{path}test/"), json!({})),
         })
