@@ -67,7 +67,7 @@ pub(crate) fn json_value(kind: FieldKind, value: &Value) -> Json {
 }
 
 /// A default as JSON.
-pub(crate) fn default_json(default: DefaultValue) -> Json {
+pub fn default_json(default: DefaultValue) -> Json {
     match default {
         DefaultValue::Text(text) => text.into(),
         DefaultValue::Boolean(boolean) => boolean.into(),

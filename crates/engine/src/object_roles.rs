@@ -10,7 +10,14 @@ use crate::hooks::ResponseObject;
 use crate::{DEFINITION_ROLE_PREFIX, Engine, Error, Grantee};
 
 /// Inserts the roles of a new object.
-pub(crate) async fn create(tx: &mut Transaction, resource: &'static Resource, id: i64) -> Result<(), Error> {
+///
+/// # Errors
+/// Database errors.
+pub async fn create_roles(
+    tx: &mut Transaction,
+    resource: &'static Resource,
+    id: i64,
+) -> Result<(), hostler_database::Error> {
     if resource.roles.is_empty() {
         return Ok(());
     }
@@ -19,7 +26,7 @@ pub(crate) async fn create(tx: &mut Transaction, resource: &'static Resource, id
     for role in resource.roles {
         insert.values_panic([resource.name.into(), id.into(), role.field.into()]);
     }
-    Ok(tx.execute_deferred(&insert).await?)
+    tx.execute_deferred(&insert).await
 }
 
 /// Makes the creator of an object its admin, unless their grants already allow to do everything with it. As in AWX: an

@@ -1,7 +1,7 @@
 //! The managed credential for public collections and roles.
 
 use hostler_database::Error;
-use hostler_engine::Engine;
+use hostler_engine::{Engine, create_roles};
 use hostler_schema::column;
 use sea_query::{Alias, ExprTrait, Query, SelectStatement};
 use serde_json::json;
@@ -51,8 +51,7 @@ pub async fn create_galaxy_credential(engine: &Engine) -> Result<(), Error> {
         ])
         .to_owned();
     let id = tx.insert(&insert).await?;
-    let roles = CREDENTIAL.roles.iter().map(|role| [CREDENTIAL.name.into(), id.into(), role.field.into()]);
-    tx.insert_rows("roles", ["content_type", "object_id", "role_field"], roles).await?;
+    create_roles(&mut tx, &CREDENTIAL, id).await?;
     tx.commit().await
 }
 

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use hostler_access::has_role_or_permission;
 use hostler_database::{Transaction, Value};
-use hostler_engine::{Edit, Engine, Error, Hooks, RenderContext, ResponseObject};
+use hostler_engine::{Edit, Engine, Error, Hooks, RenderContext, ResponseObject, create_roles};
 use hostler_schema::{
     Access, Action, Actor, Association, DefaultValue, Draft, Field, ImpliedBy, Join, NaturalKeyPart, ObjectRole, Post,
     Resource, ResourceAction, Rule, Singleton, Sublist, UniqueConstraint, column, fields,
@@ -453,7 +453,6 @@ async fn find_or_create(
         .values_panic([now.into(), now.into(), name.into(), 100.into()])
         .to_owned();
     let id = tx.insert(&insert).await?;
-    let roles = INSTANCE_GROUP.roles.iter().map(|role| [INSTANCE_GROUP.name.into(), id.into(), role.field.into()]);
-    tx.insert_rows("roles", ["content_type", "object_id", "role_field"], roles).await?;
+    create_roles(tx, &INSTANCE_GROUP, id).await?;
     Ok(id)
 }

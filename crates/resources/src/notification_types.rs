@@ -1,6 +1,7 @@
 //! The types of notification templates: the keys of their configuration, with AWX's names, labels and defaults.
 
-use hostler_engine::ENCRYPTED;
+use hostler_engine::{ENCRYPTED, default_json};
+use hostler_schema::DefaultValue;
 use serde_json::{Map, Value as Json, json};
 
 /// The types, each with its label in OPTIONS.
@@ -58,25 +59,7 @@ struct Setting {
     label: &'static str,
     kind: SettingType,
     /// The value if the key is missing; without one the key is required.
-    default: Option<Default>,
-}
-
-/// The default of a key.
-#[derive(Clone, Copy)]
-enum Default {
-    Text(&'static str),
-    Integer(i64),
-    Boolean(bool),
-}
-
-impl From<Default> for Json {
-    fn from(default: Default) -> Json {
-        match default {
-            Default::Text(text) => text.into(),
-            Default::Integer(number) => number.into(),
-            Default::Boolean(boolean) => boolean.into(),
-        }
-    }
+    default: Option<DefaultValue>,
 }
 
 const fn text(name: &'static str, label: &'static str) -> Setting {
@@ -104,7 +87,7 @@ const fn object(name: &'static str, label: &'static str) -> Setting {
 }
 
 impl Setting {
-    const fn or(mut self, default: Default) -> Self {
+    const fn or(mut self, default: DefaultValue) -> Self {
         self.default = Some(default);
         self
     }
@@ -114,11 +97,11 @@ impl Setting {
 const HTTP_METHOD: &str = "http_method";
 
 const AWS_SNS: &[Setting] = &[
-    text("aws_region", "AWS Region").or(Default::Text("")),
-    text("aws_access_key_id", "Access Key ID").or(Default::Text("")),
-    secret("aws_secret_access_key", "Secret Access Key").or(Default::Text("")),
-    secret("aws_session_token", "Session Token").or(Default::Text("")),
-    text("sns_topic_arn", "SNS Topic ARN").or(Default::Text("")),
+    text("aws_region", "AWS Region").or(DefaultValue::Text("")),
+    text("aws_access_key_id", "Access Key ID").or(DefaultValue::Text("")),
+    secret("aws_secret_access_key", "Secret Access Key").or(DefaultValue::Text("")),
+    secret("aws_session_token", "Session Token").or(DefaultValue::Text("")),
+    text("sns_topic_arn", "SNS Topic ARN").or(DefaultValue::Text("")),
 ];
 const EMAIL: &[Setting] = &[
     text("host", "Host"),
@@ -129,7 +112,7 @@ const EMAIL: &[Setting] = &[
     boolean("use_ssl", "Use SSL"),
     text("sender", "Sender Email"),
     list("recipients", "Recipient List"),
-    integer("timeout", "Timeout").or(Default::Integer(30)),
+    integer("timeout", "Timeout").or(DefaultValue::Integer(30)),
 ];
 const GRAFANA: &[Setting] = &[text("grafana_url", "Grafana URL"), secret("grafana_key", "Grafana API Key")];
 const IRC: &[Setting] = &[
@@ -159,10 +142,10 @@ const TWILIO: &[Setting] = &[
 ];
 const WEBHOOK: &[Setting] = &[
     text("url", "Target URL"),
-    text(HTTP_METHOD, "HTTP Method").or(Default::Text("POST")),
-    boolean("disable_ssl_verification", "Verify SSL").or(Default::Boolean(false)),
-    text("username", "Username").or(Default::Text("")),
-    secret("password", "Password").or(Default::Text("")),
+    text(HTTP_METHOD, "HTTP Method").or(DefaultValue::Text("POST")),
+    boolean("disable_ssl_verification", "Verify SSL").or(DefaultValue::Boolean(false)),
+    text("username", "Username").or(DefaultValue::Text("")),
+    secret("password", "Password").or(DefaultValue::Text("")),
     object("headers", "HTTP Headers"),
 ];
 
@@ -198,7 +181,7 @@ pub fn check_configuration(type_name: &str, configuration: &mut Map<String, Json
         let value = match (configuration.get_mut(setting.name), setting.default) {
             (Some(value), _) => value,
             (None, Some(default)) => {
-                configuration.insert(setting.name.into(), default.into());
+                configuration.insert(setting.name.into(), default_json(default));
                 continue;
             }
             (None, None) => {
@@ -229,11 +212,11 @@ pub fn check_configuration(type_name: &str, configuration: &mut Map<String, Json
 /// The keys of each type in OPTIONS.
 pub fn documented_settings() -> Map<String, Json> {
     let documented = |setting: &Setting| {
-        let mut words = json!({"label": setting.label, "type": setting.kind.name()});
+        let mut described = json!({"label": setting.label, "type": setting.kind.name()});
         if let Some(default) = setting.default {
-            words["default"] = default.into();
+            described["default"] = default_json(default);
         }
-        (setting.name.to_owned(), words)
+        (setting.name.to_owned(), described)
     };
     TYPES
         .iter()

@@ -150,7 +150,7 @@ impl Engine {
             update.values(secrets.into_iter().map(|(name, text)| (Alias::new(name), text.into())));
             tx.execute_inline(&update).await?;
         }
-        object_roles::create(tx, resource, id).await?;
+        object_roles::create_roles(tx, resource, id).await?;
         activity::record_edit(self, tx, &edit, id).await?;
         self.registry.hooks(resource).after_save(self, tx, &edit, id).await?;
         if let Some(system_write) = request.system_write {
