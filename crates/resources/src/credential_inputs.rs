@@ -106,7 +106,7 @@ pub async fn prepare(
     // The check against the type rejects inputs that the type does not have, as in AWX.
     let stays = |name: &str| definition.inputs.field(name).is_none_or(|field| field.secret);
     let mut plain = merge_with_stored(engine, edit, field, keeps, stays)?;
-    // For a new credential the check against the type rejects the mask.
+    // A mask that is left has nothing to keep. In a new credential the check against the type rejects it.
     if let Some((name, _)) = plain.iter().find(|(_, value)| !edit.is_new() && *value == ENCRYPTED) {
         let message = format!("{ENCRYPTED} keeps the stored value, but there is none: send the value itself.");
         return Err(input_error(field, name, message));

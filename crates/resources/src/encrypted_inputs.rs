@@ -70,7 +70,7 @@ pub async fn store(
         return Ok(());
     };
     let stored = inputs_of(old, field);
-    let encryptor = engine.vault.encryptor(tx).await?;
+    let mut encryptor = None;
     for (name, value) in &mut plain {
         let Some(text) = value.as_str().filter(|text| is_secret(name, text)) else { continue };
         // Encryption is randomized: reuse the stored text of an unchanged secret, so that it does not count as changed.
@@ -78,8 +78,17 @@ pub async fn store(
             Some(old) if decrypt(engine, &edit.new, field, name, old)? == text => Some(old.to_owned()),
             _ => None,
         };
-        let encrypt = || encryptor.encrypt(&context(edit.new.resource, edit.new.id, &key(field, name)), text);
-        *value = unchanged.unwrap_or_else(encrypt).into();
+        *value = match unchanged {
+            Some(old) => old.into(),
+            None => {
+                // The encryptor locks the current key.
+                let encryptor = match &encryptor {
+                    Some(encryptor) => encryptor,
+                    None => encryptor.insert(engine.vault.encryptor(tx).await?),
+                };
+                encryptor.encrypt(&context(edit.new.resource, edit.new.id, &key(field, name)), text).into()
+            }
+        };
     }
     edit.new.set(field, Value::Json(plain.into()));
     Ok(())
