@@ -19,6 +19,6 @@ mod python_repr;
 
 pub use check_inputs::check_inputs;
 pub use check_values::{CredentialTypeInfo, InputErrors};
-pub use injectors::{RenderError, RenderedInjectors, check_injectors, render_injectors};
+pub use injectors::{MAX_TEMPLATE, RenderError, RenderedInjectors, check_injectors, render_injectors};
 pub use input_schema::{Format, InputField, InputSchema, InputType};
 pub use private_key::{PrivateKeyError, needs_passphrase};

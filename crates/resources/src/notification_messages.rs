@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use hostler_credential_types::MAX_TEMPLATE;
 use hostler_engine::python_type;
 use minijinja::Environment;
 use serde_json::{Map, Value as Json};
@@ -16,9 +17,6 @@ const APPROVAL: &str = "workflow_approval";
 const APPROVAL_EVENTS: [&str; 4] = ["running", "approved", "timed_out", "denied"];
 /// The subject and the text.
 const PARTS: [&str; 2] = ["message", "body"];
-
-/// Limit of the length of a message with expressions, in bytes: minijinja's parser recurses on long expressions.
-const MAX_TEMPLATE: usize = 4096;
 
 /// The names that messages can use, and below `job` the fields of the job. Names below one that is listed without any
 /// are free.

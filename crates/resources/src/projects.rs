@@ -14,7 +14,7 @@ use crate::common::{CREATED, CREATED_BY, MODIFIED, MODIFIED_BY, activity_stream,
 use crate::credential_access::can_use;
 use crate::credential_inputs::TypeDefinition;
 use crate::project_sources::{has_control_characters, is_allowed_scm_url, slug};
-use crate::unified_job_templates::{LAST_JOB_FAILED, LAST_JOB_RUN, NEXT_JOB_RUN};
+use crate::unified_job_templates::{LAST_JOB_FAILED, LAST_JOB_RUN, NEXT_JOB_RUN, PROJECT_STATUSES};
 use crate::{
     CREDENTIAL, EXECUTION_ENVIRONMENT, ORGANIZATION, ROLE, TEAM, UNIFIED_JOB_TEMPLATE, USER, access_paths,
     execution_environments, notification_lists,
@@ -26,19 +26,6 @@ const SCM_TYPES: &[(&str, &str)] = &[
     ("svn", "Subversion"),
     ("insights", "Red Hat Insights"),
     ("archive", "Remote Archive"),
-];
-const STATUSES: &[(&str, &str)] = &[
-    ("new", "New"),
-    ("pending", "Pending"),
-    ("waiting", "Waiting"),
-    ("running", "Running"),
-    ("successful", "Successful"),
-    ("failed", "Failed"),
-    ("error", "Error"),
-    ("canceled", "Canceled"),
-    ("never updated", "Never Updated"),
-    ("ok", "OK"),
-    ("missing", "Missing"),
 ];
 
 const GREATEST: i64 = 2_147_483_647;
@@ -133,7 +120,7 @@ const PROJECT_FIELDS: &[Field] = &[
     LAST_JOB_RUN,
     LAST_JOB_FAILED,
     NEXT_JOB_RUN,
-    fields::choice("status", STATUSES).label("Status").read_only().help("How the last update went."),
+    fields::choice("status", PROJECT_STATUSES).label("Status").read_only().help("How the last update went."),
     ORGANIZATION_LINK,
     flag("scm_update_on_launch", "Scm update on launch", "Update the project whenever a job that uses it starts."),
     fields::integer("scm_update_cache_timeout")

@@ -21,6 +21,8 @@ const STATUSES: &[(&str, &str)] = &[
     ("none", "No Source"),
     ("updating", "Updating"),
 ];
+/// The statuses of projects: all up to `missing`.
+pub const PROJECT_STATUSES: &[(&str, &str)] = STATUSES.split_at(11).0;
 
 /// When the last job ended.
 pub const LAST_JOB_RUN: Field =

@@ -7,6 +7,7 @@ mod sandbox;
 
 pub use check::check_injectors;
 pub use render::{RenderError, RenderedInjectors, render_injectors};
+pub use sandbox::MAX_TEMPLATE;
 
 /// The key of a file's template, possibly with `.NAME`. Other templates refer to the path
 /// as `tower.filename` or `tower.filename.NAME`.

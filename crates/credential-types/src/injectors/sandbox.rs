@@ -14,7 +14,7 @@ const FUEL: u64 = 20_000;
 /// Limit of the output of one template, in bytes.
 const MAX_OUTPUT: usize = 1024 * 1024;
 /// Limit of the length of one template, in bytes: minijinja's parser recurses on long expressions.
-const MAX_TEMPLATE: usize = 4096;
+pub const MAX_TEMPLATE: usize = 4096;
 /// Limit of nested macro calls.
 const MAX_RECURSION: usize = 40;
 
