@@ -208,6 +208,20 @@ impl Transaction {
         self.end(result)
     }
 
+    /// Notifies the servers that [listen](crate::Database::listen) to a channel, after the commit. Commits with
+    /// notifications exclude each other, so use them for rare events. On SQLite there is only one server: it does nothing.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn notify(&mut self, channel: &str) -> Result<(), Error> {
+        self.start()?;
+        let result = match &mut self.backend {
+            Backend::Sqlite(_) => Ok(()),
+            Backend::Postgres(backend) => backend.notify(channel).await,
+        };
+        self.end(result)
+    }
+
     /// Commits; returns when the changes are durable. If the future is dropped, the outcome is unknown.
     ///
     /// # Errors

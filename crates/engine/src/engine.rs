@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use hostler_database::Database;
 use hostler_identity::key::SecretKey;
+use hostler_queue::JobQueue;
 use hostler_schema::Resource;
 use hostler_tasks::TaskQueue;
 use hostler_vault::Vault;
@@ -90,6 +91,8 @@ pub struct Engine {
     pub query_cache: Arc<QueryCache>,
     /// Takes background tasks.
     pub tasks: TaskQueue,
+    /// Wakes the dispatcher of jobs.
+    pub jobs: JobQueue,
     /// The name of this node in activity entries.
     pub node: Arc<str>,
 }

@@ -6,6 +6,7 @@ use hostler_auth::Authenticator;
 use hostler_database::Database;
 use hostler_engine::{Engine, Links, SystemClock};
 use hostler_identity::key::SecretKey;
+use hostler_queue::JobQueue;
 use hostler_resources::REGISTRY;
 use hostler_tasks::TaskQueue;
 use hostler_telemetry::TraceExporter;
@@ -57,6 +58,7 @@ impl App {
             vault: Arc::new(keys.vault),
             query_cache: Arc::default(),
             tasks: TaskQueue::default(),
+            jobs: JobQueue::default(),
             node: options.node.as_str().into(),
         };
         App {

@@ -35,6 +35,10 @@ CREATE TABLE unified_jobs (
     task_impact INTEGER NOT NULL DEFAULT 1,
     cancel_flag INTEGER NOT NULL DEFAULT 0,
     dependencies_processed INTEGER NOT NULL DEFAULT 0,
+    -- The job that this one waits for.
+    blocked_by_id INTEGER REFERENCES unified_jobs (id) ON DELETE SET NULL,
+    -- What a job needs that waits for nothing but capacity: its impact and the ids of its instance groups, as 6|2,1.
+    queue_class TEXT,
     -- Output: how far the spool file is read, and what was read.
     spool_position INTEGER NOT NULL DEFAULT 0,
     emitted_events INTEGER NOT NULL DEFAULT 0,
@@ -102,6 +106,19 @@ CREATE INDEX unified_jobs_updated_project ON unified_jobs (updated_project_id, i
 CREATE INDEX unified_jobs_type ON unified_jobs (type, id);
 -- What waits or runs: few rows among many.
 CREATE INDEX unified_jobs_active ON unified_jobs (status, id) WHERE status IN ('new', 'pending', 'waiting', 'running');
+CREATE INDEX unified_jobs_active_of_template ON unified_jobs (unified_job_template_id, id)
+    WHERE status IN ('new', 'pending', 'waiting', 'running');
+-- The queue: jobs that were not examined since they were launched or freed, those that wait for another job, those that
+-- wait for capacity only, and what takes capacity.
+CREATE INDEX unified_jobs_unexamined ON unified_jobs (id)
+    WHERE status = 'pending' AND queue_class IS NULL AND blocked_by_id IS NULL;
+CREATE INDEX unified_jobs_blocked_by ON unified_jobs (blocked_by_id) WHERE blocked_by_id IS NOT NULL;
+CREATE INDEX unified_jobs_startable ON unified_jobs (queue_class, id)
+    WHERE status = 'pending' AND queue_class IS NOT NULL;
+CREATE INDEX unified_jobs_started ON unified_jobs (controller_node, execution_node, instance_group_id, task_impact)
+    WHERE status IN ('waiting', 'running');
+CREATE INDEX unified_jobs_started_of_template ON unified_jobs (unified_job_template_id)
+    WHERE status IN ('waiting', 'running');
 
 CREATE VIEW jobs AS SELECT * FROM unified_jobs WHERE likelihood(type = 'job', 0.5);
 CREATE VIEW project_updates AS SELECT * FROM unified_jobs WHERE likelihood(type = 'project_update', 0.5);

@@ -1,15 +1,17 @@
 //! Connecting to a server with the TLS settings of its URL.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_postgres::Connect;
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::error::SqlState;
-use tokio_postgres::{Client, Config, Error};
+use tokio_postgres::{AsyncMessage, Client, Config, Error};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::open::{APPLICATION, CONNECT};
@@ -30,6 +32,8 @@ pub(crate) struct Server {
 pub(super) struct Connector {
     settings: Settings,
     tls: MakeRustlsConnect,
+    /// Gets the notifications of the server, if the connections listen.
+    notify: Option<Arc<Notify>>,
 }
 
 impl Server {
@@ -64,7 +68,11 @@ impl Server {
         if config.get_application_name().is_none() {
             config.application_name(APPLICATION);
         }
-        Ok(Server { config, database, connector: Connector { settings, tls: MakeRustlsConnect::new(tls) } })
+        Ok(Server {
+            config,
+            database,
+            connector: Connector { settings, tls: MakeRustlsConnect::new(tls), notify: None },
+        })
     }
 
     pub(super) fn connector(&self) -> Connector {
@@ -120,11 +128,18 @@ impl Server {
 }
 
 impl Connector {
-    async fn connect(&self, config: &Config) -> Result<(Client, JoinHandle<()>), Error> {
+    /// The same, for connections that listen.
+    pub(super) fn notifying(self, notify: Arc<Notify>) -> Connector {
+        Connector { notify: Some(notify), ..self }
+    }
+
+    /// Connects; the task ends with the connection.
+    pub(super) async fn connect(&self, config: &Config) -> Result<(Client, JoinHandle<()>), Error> {
         let tls = self.tls().await;
+        let connect = |config, mode| connect(config, mode, &tls, self.notify.clone());
         let (first, then) = self.settings.mode.attempts();
-        match (connect(config, first, &tls).await, then) {
-            (Err(refusal), Some(then)) if is_refused(&refusal) => decide(refusal, connect(config, then, &tls).await),
+        match (connect(config, first).await, then) {
+            (Err(refusal), Some(then)) if is_refused(&refusal) => decide(refusal, connect(config, then).await),
             (outcome, _) => outcome,
         }
     }
@@ -159,10 +174,26 @@ impl Connect for Connector {
     }
 }
 
-async fn connect(config: &Config, mode: SslMode, tls: &MakeRustlsConnect) -> Result<(Client, JoinHandle<()>), Error> {
-    let (client, connection) = with_mode(config, mode).connect(tls.clone()).await?;
+async fn connect(
+    config: &Config,
+    mode: SslMode,
+    tls: &MakeRustlsConnect,
+    notify: Option<Arc<Notify>>,
+) -> Result<(Client, JoinHandle<()>), Error> {
+    let (client, mut connection) = with_mode(config, mode).connect(tls.clone()).await?;
     let task = tokio::spawn(async move {
-        if let Err(error) = connection.await {
+        let ended = match notify {
+            None => connection.await,
+            Some(notify) => loop {
+                match poll_fn(|context| connection.poll_message(context)).await {
+                    Some(Ok(AsyncMessage::Notification(_))) => notify.notify_one(),
+                    Some(Ok(_)) => {}
+                    Some(Err(error)) => break Err(error),
+                    None => break Ok(()),
+                }
+            },
+        };
+        if let Err(error) = ended {
             tracing::warn!(problem = migrate::problem(&error), "lost a connection to PostgreSQL");
         }
     });

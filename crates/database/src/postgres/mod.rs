@@ -2,21 +2,23 @@
 
 pub(crate) mod connect;
 mod error;
+mod listen;
 mod open;
 pub(crate) mod tls;
 mod transaction;
 pub(crate) mod value;
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_postgres::{Object, Pool};
 use sea_query::Values;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Row as DriverRow, Statement};
+use tokio_postgres::{Config, Row as DriverRow, Statement};
 
 use self::connect::Connector;
 pub(crate) use self::error::statement_error;
@@ -46,6 +48,8 @@ const LONGEST: Duration = Duration::from_secs(15);
 pub(crate) struct Postgres {
     pool: Pool,
     connector: Arc<Connector>,
+    /// How to connect outside of the pool.
+    config: Arc<Config>,
     /// The limit of open transactions: less than the number of connections, so that reads do not wait for them.
     turns: Arc<Semaphore>,
 }
@@ -73,8 +77,9 @@ enum State {
 impl Postgres {
     /// Connects and migrates the schema.
     pub(crate) async fn open(url: &str) -> Result<Postgres, OpenError> {
-        let (pool, connector) = open::open(url).await?;
-        Ok(Postgres { pool, connector: Arc::new(connector), turns: Arc::new(Semaphore::new(TRANSACTIONS)) })
+        let (pool, connector, config) = open::open(url).await?;
+        let turns = Arc::new(Semaphore::new(TRANSACTIONS));
+        Ok(Postgres { pool, connector: Arc::new(connector), config: Arc::new(config), turns })
     }
 
     pub(crate) async fn read(&self, sql: &str, values: &Values, types: &[Type]) -> Result<Vec<Row>, Error> {
@@ -108,6 +113,11 @@ impl Postgres {
         let mut lease = self.lease().await?;
         lease.turn = Some(turn);
         Ok(PostgresTransaction::new(self.clone(), lease))
+    }
+
+    /// Notifies about each notification of a channel. The future never completes.
+    pub(crate) fn listen(&self, channel: &'static str, notify: Arc<Notify>) -> impl Future<Output = ()> + use<> {
+        listen::listen((*self.config).clone(), (*self.connector).clone(), channel, notify)
     }
 
     pub(crate) fn close(&self) {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, Pool, QueueMode, RecyclingMethod, Runtime};
-use tokio_postgres::Client;
+use tokio_postgres::{Client, Config};
 
 use super::connect::{Connector, Server, append_options};
 use crate::OpenError;
@@ -30,7 +30,7 @@ const KEEPALIVE_RETRIES: u32 = 3;
 const MIGRATING: i64 = 0x686f_7374_6c65_7201;
 
 /// Connects, migrates, and returns the pool with its configuration.
-pub(super) async fn open(url: &str) -> Result<(Pool, Connector), OpenError> {
+pub(super) async fn open(url: &str) -> Result<(Pool, Connector, Config), OpenError> {
     let mut server = Server::parse(url)?;
     server.warn();
     migrate(&server).await?;
@@ -50,7 +50,7 @@ pub(super) async fn open(url: &str) -> Result<(Pool, Connector), OpenError> {
         config.keepalives_interval(KEEPALIVE_INTERVAL).keepalives_retries(KEEPALIVE_RETRIES);
     }
     let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-    let pool = Pool::builder(Manager::from_connect(server.config, connector.clone(), recycling))
+    let pool = Pool::builder(Manager::from_connect(server.config.clone(), connector.clone(), recycling))
         .max_size(CONNECTIONS)
         // The last used connection has the most cached plans.
         .queue_mode(QueueMode::Lifo)
@@ -59,7 +59,7 @@ pub(super) async fn open(url: &str) -> Result<(Pool, Connector), OpenError> {
         .runtime(Runtime::Tokio1)
         .build()
         .map_err(|error| OpenError::Server { database: server.database, problem: error.to_string() })?;
-    Ok((pool, connector))
+    Ok((pool, connector, server.config))
 }
 
 /// Migrates on a separate connection without a statement timeout.

@@ -77,6 +77,11 @@ impl PostgresTransaction {
         self.execute(sql, Values(vec![name.into()])).await.map(drop)
     }
 
+    /// Notifies all that listen to a channel, after the commit.
+    pub(crate) async fn notify(&mut self, channel: &str) -> Result<(), Error> {
+        self.execute_deferred("SELECT pg_notify($1, '')".to_owned(), Values(vec![channel.into()])).await
+    }
+
     pub(crate) async fn commit(mut self) -> Result<(), Error> {
         if self.has_begun() || !self.later.is_empty() {
             self.send(None, true).await?;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use hostler_database::{Database, Location};
 use hostler_engine::{Engine, Links, Registered, Registry, SystemClock};
 use hostler_identity::key::SecretKey;
+use hostler_queue::JobQueue;
 use hostler_schema::{Actor, Policy};
 use hostler_tasks::TaskQueue;
 use hostler_testkit::Backend;
@@ -42,6 +43,7 @@ pub fn on(backend: Backend, tables: &str, registered: &'static [Registered], tes
             vault: Arc::new(vault),
             query_cache: Arc::default(),
             tasks: TaskQueue::default(),
+            jobs: JobQueue::default(),
             node: "test".into(),
         })
         .await;

@@ -1,0 +1,82 @@
+//! Who runs jobs.
+
+use async_trait::async_trait;
+use tokio_util::sync::CancellationToken;
+
+/// Runs jobs.
+#[async_trait]
+pub trait Executor: Send + Sync + 'static {
+    /// Takes a claimed job to its terminal status, which it writes with [`crate::finish`] in the transaction of the last
+    /// events. The status of the job is `waiting`, or `waiting` or `running` if it is [adopted](ClaimedJob::adopted).
+    ///
+    /// # Errors
+    /// Why the job could not be run: the dispatcher writes the status `error` with this text as `job_explanation`.
+    async fn run(&self, job: ClaimedJob, signals: JobSignals) -> Result<Ended, ExecutorError>;
+}
+
+/// What a job is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum JobKind {
+    /// A run of a playbook.
+    Job,
+    /// An update of a project.
+    ProjectUpdate,
+}
+
+impl JobKind {
+    /// All kinds.
+    pub const ALL: [JobKind; 2] = [JobKind::Job, JobKind::ProjectUpdate];
+
+    /// The name in the column `type` and in the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            JobKind::Job => "job",
+            JobKind::ProjectUpdate => "project_update",
+        }
+    }
+
+    /// The kind of this name.
+    pub fn parse(name: &str) -> Option<JobKind> {
+        JobKind::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+}
+
+/// A job that an executor has to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClaimedJob {
+    /// The id in `unified_jobs`.
+    pub id: i64,
+    /// What it is.
+    pub kind: JobKind,
+    /// Whether an earlier process of this server may have started it.
+    pub adopted: bool,
+}
+
+/// The signals to an executor while a job runs.
+#[derive(Clone, Debug, Default)]
+pub struct JobSignals {
+    /// The job should end: a user cancels it.
+    pub cancel: CancellationToken,
+    /// The server stops; the job should go on.
+    pub shutdown: CancellationToken,
+}
+
+/// How an executor ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// The job has its terminal status.
+    Finished,
+    /// The server stops, and the job goes on without it.
+    Detached,
+}
+
+/// Why an executor could not run a job: a sentence for the user, without secrets.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ExecutorError(pub String);
+
+impl From<hostler_database::Error> for ExecutorError {
+    fn from(error: hostler_database::Error) -> Self {
+        ExecutorError(error.to_string())
+    }
+}

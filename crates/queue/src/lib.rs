@@ -1,0 +1,22 @@
+//! The queue of jobs: their states, the request to cancel one, and who runs them.
+//!
+//! A job is a row of `unified_jobs`. A launch inserts it with the status `pending`, and calls
+//! [`JobQueue::wake`] after the commit. An [`Executor`] takes a job from `waiting` to its end.
+//!
+//! Each change of a status goes through one function, which has the table of the allowed changes
+//! ([`Status::may_become`]): a job that has ended never changes again.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+mod end;
+mod executor;
+mod job_queue;
+mod project_update;
+mod status;
+mod store;
+
+pub use end::{Cancellation, Finish, finish, request_cancel, set_running};
+pub use executor::{ClaimedJob, Ended, Executor, ExecutorError, JobKind, JobSignals};
+pub use job_queue::JobQueue;
+pub use project_update::{NewProjectUpdate, create_project_update};
+pub use status::Status;
