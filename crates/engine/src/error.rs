@@ -20,6 +20,10 @@ pub enum Error {
     BadRequest(String),
     /// An invalid request, in the older format of sub-lists: `{"msg": …}`.
     BadRequestMsg(String),
+    /// An invalid request: `{"error": …}`.
+    BadRequestError(String),
+    /// The object cannot be deleted, because these jobs, each with its type, use it and are not finished.
+    InUse(Vec<(i64, String)>),
     /// The actor lacks the permission; `None` for the default text.
     Forbidden(Option<String>),
     /// The object does not exist, with its type if it is known.

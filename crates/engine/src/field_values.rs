@@ -137,6 +137,10 @@ pub(crate) fn decode_value(field: &Field, json: &Json) -> Result<Decoded, String
             Some(word) if words.iter().any(|(known, _)| *known == word) => Value::Text(word),
             _ => return Err(invalid_choice(json)),
         },
+        FieldKind::IntegerChoice(numbers) => match integer(json, (i64::MIN, i64::MAX)) {
+            Ok(number) if numbers.iter().any(|(known, _)| *known == number) => Value::Integer(number),
+            _ => return Err(invalid_choice(json)),
+        },
         FieldKind::Id | FieldKind::Computed => return Ok(Decoded::Keep),
     };
     Ok(Decoded::Value(value))

@@ -63,6 +63,15 @@ pub trait Hooks: Send + Sync {
         Ok(())
     }
 
+    /// Sets values that follow from others, such as the organization that follows from a link. The linked objects exist;
+    /// unique constraints are checked afterwards.
+    ///
+    /// # Errors
+    /// Any error: the request fails.
+    async fn derive(&self, _engine: &Engine, _tx: &mut Transaction, _edit: &mut Edit<'_>) -> Result<(), Error> {
+        Ok(())
+    }
+
     /// Validation that the description cannot express. May change the new values.
     ///
     /// # Errors

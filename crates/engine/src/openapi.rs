@@ -284,7 +284,7 @@ fn summaries(resource: &'static Resource) -> Json {
     }
     if resource.capabilities {
         let others = resource.capability_rules().flat_map(|(keys, _)| keys);
-        let keys = ["edit", "delete"].iter().chain(others);
+        let keys = resource.editable.then_some(&"edit").into_iter().chain(["delete"].iter()).chain(others);
         let keys: Map<String, Json> = keys.map(|key| ((*key).into(), json!({"type": "boolean"}))).collect();
         let may = json!({
             "type": "object",
@@ -366,7 +366,9 @@ fn sent(field: &Field) -> Map<String, Json> {
 
 fn of_kind(kind: FieldKind, nullable: bool) -> Json {
     let (type_name, format) = match kind {
-        FieldKind::Id | FieldKind::Integer | FieldKind::Link(_) => ("integer", Some("int64")),
+        FieldKind::Id | FieldKind::Integer | FieldKind::IntegerChoice(_) | FieldKind::Link(_) => {
+            ("integer", Some("int64"))
+        }
         FieldKind::Boolean => ("boolean", None),
         FieldKind::Time => ("string", Some("date-time")),
         FieldKind::Uuid => ("string", Some("uuid")),
@@ -395,6 +397,9 @@ fn of_kind(kind: FieldKind, nullable: bool) -> Json {
             values.push(Json::Null);
         }
         set(&mut schema, "enum", values.into());
+    }
+    if let FieldKind::IntegerChoice(numbers) = kind {
+        set(&mut schema, "enum", numbers.iter().map(|(number, _)| *number).collect());
     }
     schema
 }

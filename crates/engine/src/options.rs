@@ -59,7 +59,7 @@ impl Actions {
         if self.put {
             actions.insert("PUT".into(), writable(resource, false).into());
         }
-        actions.insert("GET".into(), readable(resource).into());
+        actions.insert("GET".into(), readable(resource, self.list).into());
         if self.post {
             let mut fields = match self.post_body {
                 PostBody::NewObject => writable(resource, true),
@@ -134,7 +134,8 @@ fn types(resource: &'static Resource) -> impl Iterator<Item = &'static Resource>
     resource.variants.into_iter().flat_map(|variants| variants.iter()).chain(itself)
 }
 
-fn readable(resource: &'static Resource) -> Map<String, Json> {
+/// `listed` leaves out the fields that lists do not contain.
+fn readable(resource: &'static Resource, listed: bool) -> Map<String, Json> {
     let mut fields = Map::new();
     let mut rest = resource.fields.iter();
     if let Some(id) = rest.next() {
@@ -157,6 +158,7 @@ fn readable(resource: &'static Resource) -> Map<String, Json> {
             "A few words about the objects that this one links to, and what you may do with it.",
         ),
     );
+    let rest = rest.filter(|field| !(listed && field.detail_only));
     for field in rest.filter(|field| field.shown || field.kind.is_secret()) {
         fields.insert(field.name.into(), shape(field).into());
     }
@@ -239,6 +241,10 @@ pub(crate) fn shape(field: &Field) -> Map<String, Json> {
         if let (true, Json::Array(list)) = (field.nullable && field.writable, &mut choices) {
             list.insert(0, json!([null, "---------"]));
         }
+        words.insert("choices".into(), choices);
+    }
+    if let FieldKind::IntegerChoice(numbers) = field.kind {
+        let choices: Json = numbers.iter().map(|(number, label)| json!([number, label])).collect();
         words.insert("choices".into(), choices);
     }
     if let Some(details) = field.details {

@@ -29,7 +29,7 @@ pub(crate) fn render(loaded: &LoadedObject, view: RenderContext<'_>) -> Map<Stri
     json.insert("related".into(), related(loaded, view).into());
     json.insert("summary_fields".into(), summaries(loaded, view).into());
     for (field, value) in resource.fields.iter().zip(&record.values) {
-        if field.shown && !matches!(field.kind, FieldKind::Id) {
+        if field.shown && (view.detail || !field.detail_only) && !matches!(field.kind, FieldKind::Id) {
             let shown = json_value(field.kind, value);
             json.insert(field.name.into(), if matches!(field.kind, FieldKind::Inputs) { masked(shown) } else { shown });
         }
@@ -83,7 +83,9 @@ fn summaries(loaded: &LoadedObject, view: RenderContext<'_>) -> Map<String, Json
     if resource.capabilities {
         let can_write = view.actor.can_write;
         let mut capabilities = Map::new();
-        capabilities.insert("edit".into(), (can_write && loaded.changeable).into());
+        if resource.editable {
+            capabilities.insert("edit".into(), (can_write && loaded.changeable).into());
+        }
         capabilities.insert("delete".into(), (can_write && loaded.deletable).into());
         for ((keys, _), allowed) in resource.capability_rules().zip(&loaded.capabilities) {
             capabilities.extend(keys.iter().map(|key| ((*key).to_owned(), (can_write && *allowed).into())));

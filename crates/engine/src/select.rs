@@ -96,12 +96,13 @@ pub(crate) struct Selection {
 pub(crate) struct RowDecoder {
     resource: &'static Resource,
     links: Arc<[SummaryLink]>,
+    /// Whether it is a single object, whose visibility is a column.
     with_visible: bool,
 }
 
-/// Whether a SELECT reads this field.
-fn is_read(field: &Field) -> bool {
-    field.is_stored() && !matches!(field.kind, FieldKind::Digest)
+/// Whether a SELECT reads this field, of a single object or for a list.
+fn is_read(field: &Field, single: bool) -> bool {
+    field.is_stored() && !matches!(field.kind, FieldKind::Digest) && (single || !field.detail_only)
 }
 
 /// The expression that a SELECT reads for a field. Secrets stay in the database: an encrypted one is read as
@@ -153,7 +154,7 @@ impl Selection {
 
     fn new(resource: &'static Resource, actor: &Actor, with_visible: bool, mut query: SelectStatement) -> Self {
         let mut types = Vec::with_capacity(resource.fields.len() + 8);
-        for field in resource.fields.iter().filter(|field| is_read(field)) {
+        for field in resource.fields.iter().filter(|field| is_read(field, with_visible)) {
             query.expr(read_as(field));
             types.push(type_of(field.kind));
         }
@@ -206,7 +207,7 @@ impl RowDecoder {
         let mut next = || cells.next().unwrap_or(Value::Null);
         let mut record = Record::empty(self.resource);
         for (position, field) in self.resource.fields.iter().enumerate() {
-            if is_read(field) {
+            if is_read(field, self.with_visible) {
                 record.values[position] = next();
             }
         }

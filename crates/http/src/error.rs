@@ -74,6 +74,12 @@ pub fn error_response(error: Error, method: &Method) -> Response {
         }
         Error::BadRequest(detail) => Response::detail(StatusCode::BAD_REQUEST, detail),
         Error::BadRequestMsg(message) => Response::json(StatusCode::BAD_REQUEST, json!({"msg": message})),
+        Error::BadRequestError(message) => Response::json(StatusCode::BAD_REQUEST, json!({"error": message})),
+        Error::InUse(jobs) => {
+            let jobs: Vec<Json> = jobs.into_iter().map(|(id, kind)| json!({"id": id, "type": kind})).collect();
+            let body = json!({"error": "Resource is being used by running jobs.", "active_jobs": jobs});
+            Response::json(StatusCode::CONFLICT, body)
+        }
         Error::Forbidden(detail) => Response::detail(
             StatusCode::FORBIDDEN,
             detail.unwrap_or_else(|| "You do not have permission to perform this action.".into()),

@@ -66,8 +66,13 @@ pub struct Field {
     pub filterable: bool,
     /// Whether OPTIONS shows it as filterable.
     pub filter_listed: bool,
+    /// Whether filters and orders by it are forbidden, because its value may contain secrets. OPTIONS shows it as
+    /// filterable all the same, as AWX does.
+    pub filter_forbidden: bool,
     /// Whether responses contain it.
     pub shown: bool,
+    /// Whether only the response with one object contains it, and lists do not. Lists do not read it.
+    pub detail_only: bool,
     /// The type in OPTIONS, if AWX's differs from that of the kind.
     pub type_name: Option<&'static str>,
     /// Whether the activity stream records it.
@@ -109,7 +114,9 @@ impl Field {
             offered: None,
             filterable: true,
             filter_listed: true,
+            filter_forbidden: false,
             shown: true,
+            detail_only: false,
             type_name: None,
             recorded: true,
             example: None,
@@ -206,6 +213,16 @@ impl Field {
     /// Filters work, but OPTIONS does not show it as filterable (as in AWX for a user's `created`).
     pub const fn filter_unlisted(mut self) -> Self {
         self.filter_listed = false;
+        self
+    }
+    /// Filters and orders by it are forbidden.
+    pub const fn filter_forbidden(mut self) -> Self {
+        self.filter_forbidden = true;
+        self
+    }
+    /// Lists do not contain it.
+    pub const fn detail_only(mut self) -> Self {
+        self.detail_only = true;
         self
     }
     /// Responses do not contain it.
@@ -354,6 +371,10 @@ pub mod fields {
     /// One of a fixed set of values.
     pub const fn choice(name: &'static str, words: &'static [(&'static str, &'static str)]) -> Field {
         Field::new(name, FieldKind::Choice(words))
+    }
+    /// One of a fixed set of numbers.
+    pub const fn integer_choice(name: &'static str, numbers: &'static [(i64, &'static str)]) -> Field {
+        Field::new(name, FieldKind::IntegerChoice(numbers))
     }
     /// The id of an object of another resource.
     pub const fn link(name: &'static str, column: &'static str, target: fn() -> &'static Resource) -> Field {

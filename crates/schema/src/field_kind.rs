@@ -34,6 +34,8 @@ pub enum FieldKind {
     Uuid,
     /// One of a fixed set of values, each with its label.
     Choice(&'static [(&'static str, &'static str)]),
+    /// One of a fixed set of numbers, each with its label.
+    IntegerChoice(&'static [(i64, &'static str)]),
     /// The id of an object of another resource.
     Link(fn() -> &'static Resource),
     /// A link to a kind of object that is not implemented yet: always null, and any id in a request is rejected as one
@@ -101,7 +103,11 @@ impl FieldKind {
     /// The type of the column.
     pub const fn column_type(&self) -> ColumnType {
         match self {
-            FieldKind::Id | FieldKind::Integer | FieldKind::Decimal { .. } | FieldKind::Link(_) => ColumnType::Integer,
+            FieldKind::Id
+            | FieldKind::Integer
+            | FieldKind::IntegerChoice(_)
+            | FieldKind::Decimal { .. }
+            | FieldKind::Link(_) => ColumnType::Integer,
             FieldKind::Boolean => ColumnType::Boolean,
             FieldKind::Time => ColumnType::Time,
             FieldKind::Json(_) | FieldKind::Inputs => ColumnType::Json,
@@ -126,7 +132,7 @@ impl FieldKind {
             FieldKind::Boolean => "boolean",
             FieldKind::Time => "datetime",
             FieldKind::Json(_) | FieldKind::Inputs | FieldKind::Variables => "json",
-            FieldKind::Choice(_) => "choice",
+            FieldKind::Choice(_) | FieldKind::IntegerChoice(_) => "choice",
             FieldKind::Link(_) | FieldKind::Reserved => "id",
             FieldKind::Computed => "field",
         }

@@ -71,7 +71,9 @@ CREATE TABLE unified_jobs (
     job_slice_number INTEGER NOT NULL DEFAULT 0,
     job_slice_count INTEGER NOT NULL DEFAULT 1,
     artifacts TEXT NOT NULL DEFAULT '{}',
+    -- Encrypted answers to questions for passwords, and encrypted passwords that credentials ask for at launch.
     survey_passwords TEXT NOT NULL DEFAULT '{}',
+    credential_passwords TEXT NOT NULL DEFAULT '{}',
     webhook_service TEXT NOT NULL DEFAULT '',
     webhook_credential_id INTEGER REFERENCES credentials (id) ON DELETE SET NULL,
     webhook_guid TEXT NOT NULL DEFAULT '',
@@ -152,7 +154,7 @@ CREATE TABLE unified_job_template_instance_groups (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     unified_job_template_id INTEGER NOT NULL REFERENCES unified_job_templates (id) ON DELETE CASCADE,
     instance_group_id INTEGER NOT NULL REFERENCES instance_groups (id) ON DELETE CASCADE,
-    position INTEGER NOT NULL,
+    position INTEGER NOT NULL DEFAULT 0,
     UNIQUE (unified_job_template_id, instance_group_id)
 );
 CREATE INDEX unified_job_template_instance_groups_instance_group ON unified_job_template_instance_groups (instance_group_id);
@@ -177,7 +179,7 @@ CREATE TABLE unified_job_instance_groups (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     unified_job_id INTEGER NOT NULL REFERENCES unified_jobs (id) ON DELETE CASCADE,
     instance_group_id INTEGER NOT NULL REFERENCES instance_groups (id) ON DELETE CASCADE,
-    position INTEGER NOT NULL,
+    position INTEGER NOT NULL DEFAULT 0,
     UNIQUE (unified_job_id, instance_group_id)
 );
 CREATE INDEX unified_job_instance_groups_instance_group ON unified_job_instance_groups (instance_group_id);
@@ -232,6 +234,8 @@ ALTER TABLE unified_job_templates ADD COLUMN host_config_key TEXT NOT NULL DEFAU
 ALTER TABLE unified_job_templates ADD COLUMN prevent_instance_group_fallback INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE unified_job_templates ADD COLUMN survey_enabled INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE unified_job_templates ADD COLUMN survey_spec TEXT NOT NULL DEFAULT '{}';
+-- Encrypted defaults of questions for passwords.
+ALTER TABLE unified_job_templates ADD COLUMN survey_passwords TEXT NOT NULL DEFAULT '{}';
 ALTER TABLE unified_job_templates ADD COLUMN webhook_service TEXT NOT NULL DEFAULT '';
 ALTER TABLE unified_job_templates ADD COLUMN webhook_key TEXT NOT NULL DEFAULT '';
 ALTER TABLE unified_job_templates ADD COLUMN webhook_credential_id INTEGER REFERENCES credentials (id) ON DELETE SET NULL;

@@ -77,7 +77,7 @@ impl Leaf {
         let class = match field.kind {
             FieldKind::Link(_) | FieldKind::Reserved => Class::Link,
             FieldKind::Decimal { places, .. } => Class::Decimal { places },
-            FieldKind::Id | FieldKind::Integer => Class::Integer,
+            FieldKind::Id | FieldKind::Integer | FieldKind::IntegerChoice(_) => Class::Integer,
             FieldKind::Boolean => Class::Boolean,
             FieldKind::Time => Class::Time,
             FieldKind::Text

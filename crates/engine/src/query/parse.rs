@@ -153,7 +153,7 @@ fn step(links: &Links, here: &'static Resource, name: &str) -> Result<End, Query
         return Ok(End::Column(Leaf { column, class: Class::Text, nullable: false }));
     }
     let field = here.field(name);
-    if field.is_some_and(|field| field.kind.contains_secrets()) {
+    if field.is_some_and(|field| field.filter_forbidden || field.kind.contains_secrets()) {
         return Err(QueryError::Forbidden(format!("Filtering on {name} is not allowed.")));
     }
     let field = field.filter(|field| field.filterable);

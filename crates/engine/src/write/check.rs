@@ -40,12 +40,13 @@ pub(super) async fn check(
             problems.add(field.name, NOT_EMAIL);
         }
     }
+    let hooks = engine.registry.hooks(resource);
+    hooks.derive(engine, tx, edit).await.or_else(|failure| collect_messages(failure, &mut problems))?;
     for unique in resource.unique {
         if taken(tx, edit, unique).await? {
             problems.add(unique.key, unique.message);
         }
     }
-    let hooks = engine.registry.hooks(resource);
     hooks.validate(engine, tx, edit).await.or_else(|failure| collect_messages(failure, &mut problems))?;
     if problems.0.is_empty() { Ok(()) } else { Err(Error::Invalid(problems.0)) }
 }
