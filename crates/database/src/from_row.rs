@@ -83,7 +83,7 @@ macro_rules! tuples {
     )*};
 }
 
-values!(i64: Integer, bool: Boolean, String: Text, Timestamp: Time, serde_json::Value: Json);
+values!(i64: Integer, bool: Boolean, String: Text, Timestamp: Time, serde_json::Value: Json, Vec<u8>: Bytes);
 
 tuples! {
     (A 0, B 1)

@@ -15,6 +15,8 @@ pub enum Type {
     Time,
     /// A JSON document, which both databases store as text.
     Json,
+    /// Bytes.
+    Bytes,
 }
 
 /// The value of a column in a row.
@@ -32,6 +34,8 @@ pub enum Value {
     Time(jiff::Timestamp),
     /// Of a [`Type::Json`].
     Json(serde_json::Value),
+    /// Of a [`Type::Bytes`].
+    Bytes(Vec<u8>),
 }
 
 /// A row, with its columns in the order of the query.
@@ -75,6 +79,14 @@ impl Row {
     pub fn json(&self, column: usize) -> Option<&serde_json::Value> {
         match self.0.get(column) {
             Some(Value::Json(value)) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// The bytes in a column, unless they are NULL.
+    pub fn bytes(&self, column: usize) -> Option<&[u8]> {
+        match self.0.get(column) {
+            Some(Value::Bytes(value)) => Some(value),
             _ => None,
         }
     }

@@ -52,6 +52,18 @@ both!(every_type_comes_back, |database| {
     }
 });
 
+both!(bytes_come_back, |database| {
+    let stored: Vec<u8> = (0..=255).collect();
+    for bytes in [stored.clone(), vec![]] {
+        insert(&database, &["bytes"], vec![bytes.into()]).await.unwrap();
+    }
+    insert(&database, &["number"], vec![1.into()]).await.unwrap();
+    let rows = database.read(&select(&["bytes"]), &[Type::Bytes]).await.unwrap();
+    assert_eq!(rows[0].bytes(0), Some(stored.as_slice()));
+    assert_eq!(rows[1].bytes(0), Some(&[][..]));
+    assert_eq!(rows[2].bytes(0), None);
+});
+
 both!(null_comes_back, |database| {
     let values = vec![
         Option::<i64>::None.into(),

@@ -44,6 +44,7 @@ pub(crate) fn sql_value(value: &Value, kind: FieldKind) -> SqlValue {
         Value::Text(text) => text.clone().into(),
         Value::Time(time) => (*time).into(),
         Value::Json(json) => json.to_string().into(),
+        Value::Bytes(bytes) => bytes.clone().into(),
         Value::Null => match kind.column_type() {
             ColumnType::Integer => SqlValue::BigInt(None),
             ColumnType::Boolean => SqlValue::Bool(None),
@@ -57,7 +58,8 @@ pub(crate) fn sql_value(value: &Value, kind: FieldKind) -> SqlValue {
 pub(crate) fn json_value(kind: FieldKind, value: &Value) -> Json {
     match (kind, value) {
         (FieldKind::Decimal { places, .. }, Value::Integer(number)) => decimal_text(*number, places).into(),
-        (_, Value::Null) => Json::Null,
+        // No kind of field has bytes.
+        (_, Value::Null | Value::Bytes(_)) => Json::Null,
         (_, Value::Integer(number)) => Json::from(*number),
         (_, Value::Boolean(boolean)) => Json::from(*boolean),
         (_, Value::Text(text)) => Json::from(text.as_str()),

@@ -1,13 +1,15 @@
 //! Reads and writes whole databases in one format, for backups and for migrations from SQLite to PostgreSQL.
 //!
-//! A row is a list of JSON values as SQLite stores them: times are microseconds since 1970, booleans 0 and 1. The rows
-//! of a table are ordered by its primary key. All functions block: they are for commands, not for the server.
+//! A row is a list of JSON values as SQLite stores them: times are microseconds since 1970, booleans 0 and 1, bytes an
+//! object `{"base64": "..."}`. The rows of a table are ordered by its primary key. All functions block: they are for commands, not for the server.
 
 mod postgres;
 mod sqlite;
 
 use std::path::PathBuf;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value as Json;
 
 use crate::{Error, Location, OpenError};
@@ -234,6 +236,20 @@ impl Import {
             Writer::Postgres(writer) => writer.commit(),
         }
     }
+}
+
+/// The key of the object that bytes are written as.
+const BASE64: &str = "base64";
+
+/// Bytes as a value of a row.
+fn bytes_to_json(bytes: &[u8]) -> Json {
+    Json::Object([(BASE64.to_owned(), STANDARD.encode(bytes).into())].into_iter().collect())
+}
+
+/// The bytes in a value of a row; none if it has another form.
+fn bytes_from_json(value: &Json) -> Option<Vec<u8>> {
+    let object = value.as_object().filter(|object| object.len() == 1)?;
+    STANDARD.decode(object.get(BASE64)?.as_str()?).ok()
 }
 
 /// Adds the name of the table to a database error.

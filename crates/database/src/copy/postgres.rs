@@ -2,16 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-use bytes::BytesMut;
+use bytes::{BufMut, BytesMut};
 use postgres::binary_copy::BinaryCopyInWriter;
 use postgres::fallible_iterator::FallibleIterator;
 use postgres::types::{IsNull, ToSql, Type as ColumnType, to_sql_checked};
 use postgres::{Client, Row};
 use serde_json::Value as Json;
 
-use super::{CopyError, Sink, Table, UNFINISHED, blame, quote, quoted, select};
+use super::{CopyError, Sink, Table, UNFINISHED, blame, bytes_from_json, bytes_to_json, quote, quoted, select};
 use crate::postgres::connect::{Server, append_options};
-use crate::postgres::value::{EPOCH, Problem, float, integer, text};
+use crate::postgres::value::{EPOCH, Problem, bytes, float, integer, text};
 use crate::postgres::{APPLICATION, statement_error};
 use crate::{OpenError, migrate};
 
@@ -290,10 +290,13 @@ fn decode(row: &Row, index: usize) -> Result<Json, Option<postgres::Error>> {
             None => None,
         },
         ColumnType::TEXT | ColumnType::VARCHAR => get::<&str>(row, index)?.map(Json::from),
+        ColumnType::BYTEA => get::<&[u8]>(row, index)?.map(bytes_to_json),
         _ => return Err(None),
     };
     Ok(json.unwrap_or(Json::Null))
 }
+
+const NOT_COPIED: &str = "a value that is not copied";
 
 /// A value to bind, encoded as the type of the column.
 #[derive(Debug)]
@@ -307,12 +310,13 @@ impl ToSql for Cell<'_> {
             Json::Number(number) => match number.as_i64() {
                 Some(number) if *column == ColumnType::TIMESTAMPTZ => {
                     let moment = number.checked_sub(EPOCH).ok_or("a moment that PostgreSQL does not have")?;
-                    bytes::BufMut::put_i64(out, moment);
+                    out.put_i64(moment);
                 }
                 Some(number) => integer(number, column, out)?,
                 None => float(number.as_f64().ok_or("a number that PostgreSQL does not have")?, column, out)?,
             },
-            Json::Bool(_) | Json::Array(_) | Json::Object(_) => return Err("a value that is not copied".into()),
+            Json::Object(_) => bytes(&bytes_from_json(self.0).ok_or(NOT_COPIED)?, column, out)?,
+            Json::Bool(_) | Json::Array(_) => return Err(NOT_COPIED.into()),
         }
         Ok(IsNull::No)
     }

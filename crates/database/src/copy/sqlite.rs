@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use rusqlite::types::{ToSqlOutput, Value as Owned, ValueRef};
 use serde_json::Value as Json;
 
-use super::{CopyError, Sink, Table, blame, quote, quoted, select};
+use super::{CopyError, Sink, Table, blame, bytes_from_json, bytes_to_json, quote, quoted, select};
 use crate::sqlite::connection::{self, Purpose};
 use crate::sqlite::{file_error, recorded_version, statement_error};
 use crate::{Error, OpenError, migrate};
@@ -264,7 +264,7 @@ fn decode(value: ValueRef<'_>) -> Option<Json> {
         ValueRef::Integer(number) => Some(number.into()),
         ValueRef::Real(number) => serde_json::Number::from_f64(number).map(Json::Number),
         ValueRef::Text(bytes) => std::str::from_utf8(bytes).ok().map(Json::from),
-        ValueRef::Blob(_) => None,
+        ValueRef::Blob(bytes) => Some(bytes_to_json(bytes)),
     }
 }
 
@@ -276,6 +276,7 @@ fn encode(value: &Json) -> Option<ToSqlOutput<'_>> {
             None => Owned::Real(number.as_f64()?),
         }),
         Json::String(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
-        Json::Bool(_) | Json::Array(_) | Json::Object(_) => return None,
+        Json::Object(_) => ToSqlOutput::Owned(Owned::Blob(bytes_from_json(value)?)),
+        Json::Bool(_) | Json::Array(_) => return None,
     })
 }

@@ -117,7 +117,7 @@ pub(crate) fn text(value: &str, column: &ColumnType, out: &mut BytesMut) -> Resu
     Ok(())
 }
 
-fn bytes(value: &[u8], column: &ColumnType, out: &mut BytesMut) -> Result<(), Problem> {
+pub(crate) fn bytes(value: &[u8], column: &ColumnType, out: &mut BytesMut) -> Result<(), Problem> {
     if *column != ColumnType::BYTEA {
         return Err(mismatch("bytes", column));
     }
@@ -168,6 +168,7 @@ fn decode_column(row: &DriverRow, column: usize, kind: Type) -> Result<Value, Er
             )),
             None => None,
         },
+        Type::Bytes => get(row, column)?.map(Value::Bytes),
     };
     Ok(value.unwrap_or(Value::Null))
 }

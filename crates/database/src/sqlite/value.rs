@@ -1,6 +1,6 @@
 //! Conversions of values to and from SQLite.
 //!
-//! Times are stored as INTEGER microseconds since 1970 in UTC, booleans as 0 and 1, JSON documents as TEXT.
+//! Times are stored as INTEGER microseconds since 1970 in UTC, booleans as 0 and 1, JSON documents as TEXT, bytes as BLOB.
 
 use rusqlite::types::{ToSqlOutput, Value as Owned, ValueRef};
 use rusqlite::{Connection, Statement};
@@ -99,6 +99,7 @@ fn decode(value: ValueRef<'_>, kind: Type, column: usize) -> Result<Value, Error
         (Type::Time, ValueRef::Integer(number)) => Value::Time(moment(number).ok_or_else(wrong)?),
         (Type::Text, ValueRef::Text(bytes)) => Value::Text(std::str::from_utf8(bytes).map_err(|_| wrong())?.to_owned()),
         (Type::Json, ValueRef::Text(bytes)) => Value::Json(serde_json::from_slice(bytes).map_err(|_| wrong())?),
+        (Type::Bytes, ValueRef::Blob(bytes)) => Value::Bytes(bytes.to_vec()),
         _ => return Err(wrong()),
     })
 }

@@ -1,0 +1,104 @@
+//! Events whose output or data has a text, found by reading the batches of one job.
+
+use hostler_database::Database;
+use sea_query::{Expr, ExprTrait, Order, Query};
+
+use crate::batch::{Texts, decompress};
+use crate::bodies::blocking;
+use crate::spool_event::StoredData;
+use crate::{EventError, GREATEST_COUNTER, event_id};
+
+/// The number of batches that are read at a time.
+const BATCHES: u64 = 64;
+
+/// A text of events that is in their batches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventText {
+    /// The output, without the line feed at its end.
+    Stdout,
+    /// `event_data`, as JSON.
+    Data,
+}
+
+impl EventText {
+    const fn column(self) -> &'static str {
+        match self {
+            EventText::Stdout => "stdout",
+            EventText::Data => "data",
+        }
+    }
+}
+
+/// The ids of the events of a job whose text matches, ascending.
+///
+/// `may_match` gets the texts of a whole batch and says whether any event can match; it is faster than `matches` on each
+/// of them.
+///
+/// # Errors
+/// [`EventError::DamagedBatch`], and database errors.
+pub async fn events_with(
+    database: &Database,
+    job_id: i64,
+    text: EventText,
+    may_match: impl Fn(&[u8]) -> bool + Send + Sync + Clone + 'static,
+    matches: impl Fn(&str) -> bool + Send + Sync + Clone + 'static,
+) -> Result<Vec<i64>, EventError> {
+    let mut found = Vec::new();
+    let mut after = event_id(job_id, -1);
+    loop {
+        let batches = Query::select()
+            .columns(["id", text.column()])
+            .from("job_event_batches")
+            .and_where(Expr::col("id").between(after + 1, event_id(job_id, GREATEST_COUNTER)))
+            .order_by("id", Order::Asc)
+            .limit(BATCHES)
+            .to_owned();
+        let batches: Vec<(i64, Vec<u8>)> = database.read_as(&batches).await?;
+        let Some((last, _)) = batches.last() else { break };
+        after = *last;
+        let is_end = (batches.len() as u64) < BATCHES;
+        let (may_match, matches) = (may_match.clone(), matches.clone());
+        found.extend(blocking(move || search(text, &batches, &may_match, &matches)).await?);
+        if is_end {
+            break;
+        }
+    }
+    Ok(found)
+}
+
+fn search(
+    text: EventText,
+    batches: &[(i64, Vec<u8>)],
+    may_match: &(impl Fn(&[u8]) -> bool + Sync),
+    matches: &(impl Fn(&str) -> bool + Sync),
+) -> Result<Vec<i64>, EventError> {
+    let search = |part: &[(i64, Vec<u8>)]| -> Result<Vec<i64>, EventError> {
+        let mut found = Vec::new();
+        for (id, compressed) in part {
+            let texts = decompress(*id, compressed)?;
+            if may_match(texts.all()) {
+                found.extend(in_batch(text, *id, &texts, matches));
+            }
+        }
+        Ok(found)
+    };
+    // Two threads: the search of one request may not take all.
+    let (first, second) = batches.split_at(batches.len() / 2);
+    std::thread::scope(|scope| {
+        let second = scope.spawn(|| search(second));
+        let mut found = search(first)?;
+        let interrupted = || hostler_database::Error::Internal("a search was interrupted".to_owned());
+        found.extend(second.join().map_err(|_| interrupted())??);
+        Ok(found)
+    })
+}
+
+fn in_batch(kind: EventText, batch: i64, texts: &Texts, matches: impl Fn(&str) -> bool) -> Vec<i64> {
+    let is_match = |text: &[u8]| match kind {
+        EventText::Stdout => matches(&String::from_utf8_lossy(text.strip_suffix(b"\n").unwrap_or(text))),
+        EventText::Data => {
+            serde_json::from_slice::<StoredData<'_>>(text).is_ok_and(|data| matches(data.event_data.get()))
+        }
+    };
+    texts.iter().zip(batch..).filter(|(text, _)| is_match(text)).map(|(_, id)| id).collect()
+}

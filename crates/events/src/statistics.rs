@@ -1,0 +1,162 @@
+//! What `playbook_on_stats` says about the hosts of a job.
+
+use std::collections::BTreeMap;
+
+use hostler_database::Transaction;
+use jiff::Timestamp;
+use sea_query::{Alias, Expr, ExprTrait, OnConflict, Order, Query};
+use serde_json::{Map, Value};
+
+use crate::EventError;
+
+/// The counts of a host, in the order of the columns.
+const COUNTS: [&str; 8] = ["changed", "dark", "failures", "ok", "processed", "skipped", "ignored", "rescued"];
+
+/// The statuses of hosts that are counted with the job; a host has the last one that applies to it.
+const STATUSES: [&str; 5] = ["skipped", "ok", "changed", "failures", "dark"];
+
+/// The counts of each host by its name, in the order of [`COUNTS`].
+pub(crate) fn hosts(statistics: &Map<String, Value>) -> BTreeMap<&str, [i64; COUNTS.len()]> {
+    let mut hosts: BTreeMap<&str, [i64; COUNTS.len()]> = BTreeMap::new();
+    for (index, key) in COUNTS.iter().enumerate() {
+        for (host, count) in statistics.get(*key).and_then(Value::as_object).into_iter().flatten() {
+            let count = count.as_i64().unwrap_or(0).clamp(0, i64::from(i32::MAX));
+            hosts.entry(host).or_default()[index] = count;
+        }
+    }
+    hosts
+}
+
+/// The number of hosts with each status.
+pub(crate) fn host_status_counts(statistics: &Map<String, Value>) -> Map<String, Value> {
+    let mut statuses: BTreeMap<&str, &str> = BTreeMap::new();
+    for status in STATUSES {
+        let hosts = statistics.get(status).and_then(Value::as_object).into_iter().flatten();
+        statuses.extend(hosts.map(|(host, _)| (host.as_str(), status)));
+    }
+    let mut counts: BTreeMap<&str, i64> = BTreeMap::new();
+    for status in statuses.into_values() {
+        *counts.entry(status).or_default() += 1;
+    }
+    counts.into_iter().map(|(status, count)| (status.to_owned(), count.into())).collect()
+}
+
+/// Writes a summary for each host, and makes the job the last one of these hosts. `host_id` finds the hosts of the
+/// inventory.
+pub(crate) async fn write_summaries(
+    tx: &mut Transaction,
+    job_id: i64,
+    time: Timestamp,
+    statistics: &Map<String, Value>,
+    host_id: impl Fn(&str) -> Option<i64>,
+) -> Result<(), EventError> {
+    const COLUMNS: [&str; 14] = [
+        "created",
+        "modified",
+        "job_id",
+        "host_id",
+        "host_name",
+        "failed",
+        "changed",
+        "dark",
+        "failures",
+        "ok",
+        "processed",
+        "skipped",
+        "ignored",
+        "rescued",
+    ];
+    let hosts = hosts(statistics);
+    let mut found: Vec<i64> = Vec::new();
+    let rows: Vec<[Expr; COLUMNS.len()]> = hosts
+        .iter()
+        .map(|(name, counts)| {
+            let id = host_id(name);
+            found.extend(id);
+            let [changed, dark, failures, ok, processed, skipped, ignored, rescued] = counts.map(Expr::val);
+            let failed = counts[1] > 0 || counts[2] > 0;
+            [
+                time.into(),
+                time.into(),
+                job_id.into(),
+                id.into(),
+                (*name).into(),
+                failed.into(),
+                changed,
+                dark,
+                failures,
+                ok,
+                processed,
+                skipped,
+                ignored,
+                rescued,
+            ]
+        })
+        .collect();
+    for rows in rows.chunks(400) {
+        let mut insert = Query::insert();
+        insert.into_table("job_host_summaries").columns(COLUMNS);
+        insert.on_conflict(OnConflict::columns(["job_id", "host_name"]).do_nothing().to_owned());
+        for row in rows {
+            insert.values_panic(row.clone());
+        }
+        tx.execute(&insert).await?;
+    }
+    found.sort_unstable();
+    for ids in found.chunks(1000) {
+        make_last_job(tx, job_id, ids).await?;
+    }
+    Ok(())
+}
+
+async fn make_last_job(tx: &mut Transaction, job_id: i64, hosts: &[i64]) -> Result<(), EventError> {
+    // Other jobs may end with the same hosts: all take the locks in the same order.
+    let locks = Query::select()
+        .column("id")
+        .from("hosts")
+        .and_where(Expr::col("id").is_in(hosts.iter().copied()))
+        .order_by("id", Order::Asc)
+        .lock_exclusive()
+        .to_owned();
+    tx.read_as::<i64>(&locks).await?;
+    let summary = Query::select()
+        .column("id")
+        .from("job_host_summaries")
+        .and_where(Expr::col("job_id").eq(job_id))
+        .and_where(Expr::col("host_id").eq(Expr::col((Alias::new("hosts"), Alias::new("id")))))
+        .to_owned();
+    let update = Query::update()
+        .table("hosts")
+        .value("last_job_id", job_id)
+        .value("last_job_host_summary_id", Expr::SubQuery(None, Box::new(summary.into())))
+        .and_where(Expr::col("id").is_in(hosts.iter().copied()))
+        .to_owned();
+    tx.execute(&update).await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn host_has_its_worst_status() {
+        let statistics = json!({
+            "ok": {"bad": 2, "one": 7, "two": 4}, "changed": {"bad": 1, "one": 3}, "failures": {"bad": 1},
+            "dark": {"dark": 1}, "skipped": {"one": 2}, "processed": {"bad": 1, "dark": 1, "one": 1, "two": 1},
+        });
+        let statistics = statistics.as_object().expect("an object");
+        let expected = json!({"changed": 1, "dark": 1, "failures": 1, "ok": 1});
+        assert_eq!(Value::Object(host_status_counts(statistics)), expected);
+        assert_eq!(hosts(statistics)["bad"], [1, 0, 1, 2, 1, 0, 0, 0]);
+    }
+
+    #[test]
+    fn counts_of_other_types_are_zero() {
+        let statistics = json!({"ok": {"a": "x", "b": -1, "c": 1e30}, "changed": [1], "dark": null});
+        let hosts = hosts(statistics.as_object().expect("an object")).into_values().collect::<Vec<_>>();
+        assert_eq!(hosts, [[0; 8]; 3]);
+    }
+}

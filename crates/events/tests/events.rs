@@ -1,0 +1,428 @@
+//! Events are written once, and come back, on both databases.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests report by panicking")]
+
+use hostler_database::{Database, Location};
+use hostler_events::{
+    EventError, EventLog, EventText, EventWriter, Lines, NameColumn, OutputReader, counter_of, event_id, events_with,
+    name_ids, output_size, read_bodies, read_lines, uuid_hash,
+};
+use hostler_testkit::database::PostgresDatabase;
+use hostler_testkit::{Backend, on_each_backend};
+use jiff::Timestamp;
+use sea_query::{Expr, ExprTrait, Order, Query};
+use serde_json::{Value, json};
+
+on_each_backend!(
+    events_come_back,
+    events_before_the_stored_position_are_skipped,
+    rolled_back_events_are_written_again,
+    gap_is_refused,
+    names_and_hosts_are_found,
+    failure_marks_the_event_above,
+    small_batches_are_joined,
+    lines_are_read_from_any_place,
+    texts_are_found,
+    statistics_become_summaries,
+    events_are_deleted_with_their_job,
+    garbage_in_event_data_is_left_out,
+    server_writes_events_of_its_own,
+);
+
+fn now() -> Timestamp {
+    "2030-01-01T00:00:00Z".parse().unwrap()
+}
+
+/// A database with an inventory of the hosts `one` and `two`, and a job.
+struct Fixture {
+    database: Database,
+    job: i64,
+    hosts: [i64; 2],
+}
+
+fn on(backend: Backend, test: impl AsyncFnOnce(&Fixture)) {
+    let folder = tempfile::tempdir().unwrap();
+    let server = (backend == Backend::Postgres).then(PostgresDatabase::create);
+    let location = match &server {
+        Some(server) => Location::Postgres(server.url()),
+        None => Location::Sqlite(folder.path().join("test.db")),
+    };
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let database = Database::open(&location).await.unwrap();
+        let mut tx = database.begin().await.unwrap();
+        let times = ["created", "modified"];
+        let inventory = Query::insert()
+            .into_table("inventories")
+            .columns(times.into_iter().chain(["name"]))
+            .values_panic([now().into(), now().into(), "inventory".into()])
+            .to_owned();
+        let inventory = tx.insert(&inventory).await.unwrap();
+        let mut hosts = [0; 2];
+        for (id, name) in hosts.iter_mut().zip(["one", "two"]) {
+            let host = Query::insert()
+                .into_table("hosts")
+                .columns(times.into_iter().chain(["name", "inventory_id"]))
+                .values_panic([now().into(), now().into(), name.into(), inventory.into()])
+                .to_owned();
+            *id = tx.insert(&host).await.unwrap();
+        }
+        let job = Query::insert()
+            .into_table("unified_jobs")
+            .columns(times.into_iter().chain(["name", "type", "inventory_id"]))
+            .values_panic([now().into(), now().into(), "job".into(), "job".into(), inventory.into()])
+            .to_owned();
+        let job = tx.insert(&job).await.unwrap();
+        tx.commit().await.unwrap();
+        test(&Fixture { database: database.clone(), job, hosts }).await;
+        database.close().await;
+    });
+}
+
+impl Fixture {
+    async fn writer(&self) -> EventWriter {
+        EventWriter::open(&self.database, self.job).await.unwrap()
+    }
+
+    /// Appends events and commits.
+    async fn append(&self, writer: &mut EventWriter, events: &[String], position: u64) {
+        let mut tx = self.database.begin().await.unwrap();
+        writer.append(&mut tx, events, position).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    async fn bodies(&self, counters: std::ops::RangeInclusive<i64>) -> Vec<(i64, String, Value)> {
+        let ids: Vec<i64> = counters.map(|counter| event_id(self.job, counter)).collect();
+        let bodies = read_bodies(&self.database, &ids).await.unwrap();
+        let mut found: Vec<_> = bodies
+            .into_iter()
+            .map(|(id, body)| (counter_of(id), body.stdout, serde_json::from_str(body.event_data.get()).unwrap()))
+            .collect();
+        found.sort_by_key(|(counter, ..)| *counter);
+        found
+    }
+
+    async fn rows(&self, column: &'static str) -> Vec<i64> {
+        let query = Query::select().column(column).from("stored_job_events").order_by("id", Order::Asc).to_owned();
+        self.database.read_as(&query).await.unwrap()
+    }
+
+    async fn lines(&self, start: i64, end: i64) -> String {
+        match read_lines(&self.database, self.job, start, end, 1 << 20).await.unwrap() {
+            Lines::Text(text) => text,
+            Lines::TooLong => panic!("too long"),
+        }
+    }
+
+    async fn stdout_with(&self, text: &'static str) -> Vec<i64> {
+        let matches = move |stdout: &str| stdout.contains(text);
+        let found = events_with(&self.database, self.job, EventText::Stdout, |_| true, matches).await.unwrap();
+        found.into_iter().map(counter_of).collect()
+    }
+}
+
+/// An event whose output is `line N` and a line feed.
+fn event(counter: i64, event: &str, uuid: &str, parent: &str, data: Value) -> String {
+    json!({
+        "event": event, "uuid": uuid, "parent_uuid": parent, "counter": counter, "stdout": format!("line {counter}"),
+        "start_line": counter - 1, "end_line": counter, "created": "2030-01-01T00:00:01.5+00:00", "event_data": data,
+    })
+    .to_string()
+}
+
+fn plain(counter: i64) -> String {
+    event(counter, "verbose", &format!("uuid-{counter}"), "", json!({"number": counter}))
+}
+
+fn plain_events(counters: std::ops::RangeInclusive<i64>) -> Vec<String> {
+    counters.map(plain).collect()
+}
+
+fn events_come_back(backend: Backend) {
+    on(backend, async |fixture| {
+        let mut writer = fixture.writer().await;
+        fixture.append(&mut writer, &plain_events(1..=700), 70_000).await;
+        let bodies = fixture.bodies(250..=270).await;
+        assert_eq!(bodies.len(), 21);
+        assert_eq!(bodies[0], (250, "line 250".to_owned(), json!({"number": 250})));
+        assert_eq!(fixture.bodies(700..=800).await.len(), 1);
+        assert_eq!(fixture.rows("end_line").await, (1..=700).collect::<Vec<_>>());
+        assert_eq!(fixture.rows("uuid_hash").await[2], uuid_hash("uuid-3"));
+        let job = Query::select()
+            .columns(["emitted_events", "stdout_lines", "stdout_bytes", "spool_position"])
+            .from("unified_jobs")
+            .to_owned();
+        let job: Vec<(i64, i64, i64, i64)> = fixture.database.read_as(&job).await.unwrap();
+        let bytes = (1..=700).map(|counter: i64| format!("line {counter}\n").len() as i64).sum();
+        assert_eq!(job, [(700, 700, bytes, 70_000)]);
+        assert_eq!(output_size(&fixture.database, fixture.job).await.unwrap().bytes, bytes);
+    });
+}
+
+fn events_before_the_stored_position_are_skipped(backend: Backend) {
+    on(backend, async |fixture| {
+        let mut writer = fixture.writer().await;
+        fixture.append(&mut writer, &plain_events(1..=10), 100).await;
+        let mut writer = fixture.writer().await;
+        assert_eq!((writer.spool_position(), writer.counter(), writer.lines()), (100, 10, 10));
+        fixture.append(&mut writer, &plain_events(5..=12), 120).await;
+        assert_eq!(fixture.rows("start_line").await, (0..12).collect::<Vec<_>>());
+        assert_eq!(fixture.bodies(1..=20).await.len(), 12);
+    });
+}
+
+fn rolled_back_events_are_written_again(backend: Backend) {
+    on(backend, async |fixture| {
+        let mut writer = fixture.writer().await;
+        fixture.append(&mut writer, &plain_events(1..=3), 30).await;
+        let mut tx = fixture.database.begin().await.unwrap();
+        writer.append(&mut tx, &plain_events(4..=6), 60).await.unwrap();
+        drop(tx);
+        let mut writer = fixture.writer().await;
+        assert_eq!((writer.spool_position(), writer.counter()), (30, 3));
+        fixture.append(&mut writer, &plain_events(4..=6), 60).await;
+        assert_eq!(fixture.rows("end_line").await, [1, 2, 3, 4, 5, 6]);
+    });
+}
+
+fn gap_is_refused(backend: Backend) {
+    on(backend, async |fixture| {
+        let mut writer = fixture.writer().await;
+        let mut tx = fixture.database.begin().await.unwrap();
+        let refused = writer.append(&mut tx, &[plain(1), plain(3)], 9).await.unwrap_err();
+        assert!(matches!(refused, EventError::Gap { expected: 2, found: 3, .. }), "{refused}");
+        drop(tx);
+        let mut tx = fixture.database.begin().await.unwrap();
+        let refused = fixture.writer().await.append(&mut tx, &["{\"event\": 1}"], 9).await.unwrap_err();
+        assert!(matches!(refused, EventError::InvalidEvent(_)), "{refused}");
+    });
+}
+
+/// Data of an event of a host.
+fn of_host(host: &str, task: &str) -> Value {
+    json!({"host": host, "task": task, "play": "play", "playbook": "site.yml", "res": {"changed": true}})
+}
+
+fn names_and_hosts_are_found(backend: Backend) {
+    on(backend, async |fixture| {
+        let mut writer = fixture.writer().await;
+        let events = [
+            event(1, "runner_on_ok", "a", "", of_host("one", "first")),
+            event(2, "runner_on_ok", "b", "", of_host("two", "second")),
+        ];
+        fixture.append(&mut writer, &events, 1).await;
+        // A writer that is opened again knows the names.
+        let events = [event(3, "runner_on_ok", "c", "", of_host("unknown", "first"))];
+        fixture.append(&mut fixture.writer().await, &events, 2).await;
+        let [one, two] = fixture.hosts;
+        let hosts = Query::select().column("host_id").from("job_events").order_by("id", Order::Asc).to_owned();
+        let hosts: Vec<Option<i64>> = fixture.database.read_as(&hosts).await.unwrap();
+        assert_eq!(hosts, [Some(one), Some(two), None]);
+        let ids = name_ids(&fixture.database, fixture.job, |name| name == "first").await.unwrap();
+        let tasks = fixture.rows(NameColumn::Task.column()).await;
+        assert_eq!((ids.as_slice(), tasks[0], tasks[2]), (&tasks[..1], tasks[0], tasks[0]));
+        let named = Query::select()
+            .columns(["host_name", "play", "event", "role"])
+            .from("job_events")
+            .and_where(Expr::col("task").eq("first"))
+            .order_by("id", Order::Asc)
+            .to_owned();
+        let named: Vec<(String, String, String, String)> = fixture.database.read_as(&named).await.unwrap();
+        let row = |host: &str| (host.to_owned(), "play".to_owned(), "runner_on_ok".to_owned(), String::new());
+        assert_eq!(named, [row("one"), row("unknown")]);
+    });
+}
+
+fn failure_marks_the_event_above(backend: Backend) {
+    on(backend, async |fixture| {
+        let mut writer = fixture.writer().await;
+        let task = |counter, uuid: &str| event(counter, "playbook_on_task_start", uuid, "p", json!({"task": uuid}));
+        let events = [
+            event(1, "playbook_on_start", "p", "", json!({})),
+            task(2, "t1"),
+            event(3, "runner_on_ok", "x", "t1", of_host("one", "t1")),
+            task(4, "t2"),
+        ];
+        fixture.append(&mut writer, &events, 1).await;
+        let ignored = json!({"host": "one", "ignore_errors": true});
+        let events = [
+            event(5, "runner_on_failed", "y", "t2", ignored),
+            event(6, "runner_on_failed", "z", "t2", json!({"host": "two"})),
+        ];
+        fixture.append(&mut fixture.writer().await, &events, 2).await;
+        assert_eq!(fixture.rows("parent_counter").await, [0, 1, 2, 1, 4, 4]);
+        let flags =
+            Query::select().columns(["failed", "changed"]).from("job_events").order_by("id", Order::Asc).to_owned();
+        let flags: Vec<(bool, bool)> = fixture.database.read_as(&flags).await.unwrap();
+        let failed: Vec<usize> = (0..6).filter(|index| flags[*index].0).collect();
+        let changed: Vec<usize> = (0..6).filter(|index| flags[*index].1).collect();
+        assert_eq!((failed, changed), (vec![3, 5], vec![1, 2]));
+    });
+}
+
+fn small_batches_are_joined(backend: Backend) {
+    on(backend, async |fixture| {
+        let mut writer = fixture.writer().await;
+        for counter in 1..=300 {
+            fixture.append(&mut writer, &[plain(counter)], counter as u64).await;
+        }
+        let batches = Query::select().columns(["id", "last_counter"]).from("job_event_batches").to_owned();
+        let mut batches: Vec<(i64, i64)> = fixture.database.read_as(&batches).await.unwrap();
+        assert!(batches.len() < 12, "{} batches", batches.len());
+        batches.sort_unstable();
+        let mut next = 1;
+        for (id, last) in batches {
+            assert_eq!(counter_of(id), next);
+            next = last + 1;
+        }
+        assert_eq!(next, 301);
+        let bodies = fixture.bodies(1..=300).await;
+        assert!(bodies.iter().all(|(counter, stdout, _)| *stdout == format!("line {counter}")));
+        assert_eq!(fixture.lines(0, 300).await.lines().count(), 300);
+    });
+}
+
+fn lines_are_read_from_any_place(backend: Backend) {
+    on(backend, async |fixture| {
+        let mut writer = fixture.writer().await;
+        fixture.append(&mut writer, &plain_events(1..=600), 1).await;
+        // A line of three events, and one without end.
+        let parts = [("a", 600, 600), ("", 600, 600), ("b", 600, 600), ("c", 600, 601), ("end", 601, 601)];
+        let parts: Vec<String> = parts
+            .iter()
+            .zip(601..)
+            .map(|((stdout, start, end), counter)| {
+                json!({"event": "verbose", "uuid": "u", "counter": counter, "stdout": stdout, "start_line": start,
+                       "end_line": end, "created": "2030-01-01T00:00:00Z", "event_data": {}})
+                .to_string()
+            })
+            .collect();
+        for part in parts {
+            fixture.append(&mut fixture.writer().await, &[part], 2).await;
+        }
+        assert_eq!(fixture.lines(0, 2).await, "line 1\nline 2\n");
+        assert_eq!(fixture.lines(255, 258).await, "line 256\nline 257\nline 258\n");
+        assert_eq!(fixture.lines(599, 601).await, "line 600\nabc\n");
+        assert_eq!(fixture.lines(600, 700).await, "abc\nend");
+        assert_eq!(fixture.lines(601, 602).await, "end");
+        assert_eq!(fixture.lines(602, 603).await, "");
+        assert_eq!(fixture.lines(5, 5).await, "");
+        let size = output_size(&fixture.database, fixture.job).await.unwrap();
+        assert_eq!((size.line_feeds, size.lines(), size.ends_within_line), (601, 602, true));
+        let limited = read_lines(&fixture.database, fixture.job, 0, 600, 1000).await.unwrap();
+        assert_eq!(limited, Lines::TooLong);
+        let mut reader = OutputReader::new(fixture.database.clone(), fixture.job);
+        let mut whole = Vec::new();
+        while let Some(part) = reader.next_part().await.unwrap() {
+            whole.extend(part);
+        }
+        assert_eq!(String::from_utf8(whole).unwrap(), fixture.lines(0, 1000).await);
+    });
+}
+
+fn texts_are_found(backend: Backend) {
+    on(backend, async |fixture| {
+        let mut writer = fixture.writer().await;
+        fixture.append(&mut writer, &plain_events(1..=600), 1).await;
+        assert_eq!(fixture.stdout_with("line 59").await, [vec![59], (590..=599).collect()].concat());
+        let matches = |data: &str| data.contains("\"number\":300");
+        let found = events_with(&fixture.database, fixture.job, EventText::Data, |_| true, matches).await.unwrap();
+        assert_eq!(found, [event_id(fixture.job, 300)]);
+        let none = events_with(&fixture.database, fixture.job, EventText::Stdout, |_| false, |_| true).await.unwrap();
+        assert!(none.is_empty());
+    });
+}
+
+fn statistics_become_summaries(backend: Backend) {
+    on(backend, async |fixture| {
+        let mut writer = fixture.writer().await;
+        let statistics = json!({
+            "ok": {"one": 3, "gone": 1}, "changed": {"one": 1}, "dark": {"two": 1}, "failures": {}, "skipped": {},
+            "processed": {"one": 1, "two": 1, "gone": 1}, "rescued": {}, "ignored": {"one": 2},
+            "artifact_data": {"answer": 42},
+        });
+        fixture.append(&mut writer, &[event(1, "playbook_on_stats", "s", "", statistics)], 1).await;
+        let summaries = Query::select()
+            .columns(["host_name", "ok", "changed", "dark", "ignored", "failed", "host_id", "id"])
+            .from("job_host_summaries")
+            .order_by("host_name", Order::Asc)
+            .to_owned();
+        type Summary = (String, i64, i64, i64, i64, bool, Option<i64>, i64);
+        let summaries: Vec<Summary> = fixture.database.read_as(&summaries).await.unwrap();
+        let [one, two] = fixture.hosts;
+        let without_ids: Vec<_> =
+            summaries.iter().map(|row| (row.0.as_str(), row.1, row.2, row.3, row.4, row.5, row.6)).collect();
+        assert_eq!(
+            without_ids,
+            [
+                ("gone", 1, 0, 0, 0, false, None),
+                ("one", 3, 1, 0, 2, false, Some(one)),
+                ("two", 0, 0, 1, 0, true, Some(two)),
+            ]
+        );
+        let hosts = Query::select()
+            .columns(["last_job_id", "last_job_host_summary_id"])
+            .from("hosts")
+            .order_by("id", Order::Asc)
+            .to_owned();
+        let hosts: Vec<(i64, i64)> = fixture.database.read_as(&hosts).await.unwrap();
+        assert_eq!(hosts, [(fixture.job, summaries[1].7), (fixture.job, summaries[2].7)]);
+        let job = Query::select().columns(["host_status_counts", "artifacts"]).from("unified_jobs").to_owned();
+        let job: Vec<(Value, Value)> = fixture.database.read_as(&job).await.unwrap();
+        assert_eq!(job, [(json!({"changed": 1, "dark": 1, "ok": 1}), json!({"answer": 42}))]);
+    });
+}
+
+fn events_are_deleted_with_their_job(backend: Backend) {
+    on(backend, async |fixture| {
+        let mut writer = fixture.writer().await;
+        fixture.append(&mut writer, &plain_events(1..=300), 1).await;
+        let mut tx = fixture.database.begin().await.unwrap();
+        tx.execute(Query::delete().from_table("unified_jobs")).await.unwrap();
+        let mut late = writer;
+        let refused = late.append(&mut tx, &plain_events(301..=301), 2).await.unwrap_err();
+        assert!(matches!(refused, EventError::NoJob(_)), "{refused}");
+        drop(tx);
+        let mut tx = fixture.database.begin().await.unwrap();
+        tx.execute(Query::delete().from_table("unified_jobs")).await.unwrap();
+        tx.commit().await.unwrap();
+        for table in ["stored_job_events", "job_event_names", "job_event_batches"] {
+            let count = Query::select().expr(Expr::cust("COUNT(*)")).from(table).to_owned();
+            assert_eq!(fixture.database.read_as::<i64>(&count).await.unwrap(), [0], "{table}");
+        }
+    });
+}
+
+fn garbage_in_event_data_is_left_out(backend: Backend) {
+    on(backend, async |fixture| {
+        let mut writer = fixture.writer().await;
+        let deep = format!("{{\"res\": {}1{}}}", "[".repeat(500), "]".repeat(500));
+        let large =
+            format!("{{\"host\": \"one\", \"res\": {{\"changed\": true, \"x\": \"{}\"}}}}", "y".repeat(800_000));
+        let twice = "{\"host\": \"one\", \"host\": \"two\"}";
+        let wrong = "{\"host\": 5, \"task\": [1], \"res\": \"x\", \"ignore_errors\": {}}";
+        let events: Vec<String> = ["5", "null", "\"x\"", &deep, &large, twice, wrong]
+            .iter()
+            .zip(1..)
+            .map(|(data, counter)| plain(counter).replace(&format!("{{\"number\":{counter}}}"), data))
+            .map(|event| event.replace("2030-01-01T00:00:01.5+00:00", "yesterday").replace("verbose", "runner_on_ok"))
+            .collect();
+        fixture.append(&mut writer, &events, 1).await;
+        let bodies = fixture.bodies(1..=3).await;
+        assert!(bodies.iter().all(|(_, _, data)| *data == json!({})), "{bodies:?}");
+        assert_eq!(fixture.bodies(5..=5).await[0].2, json!({"host": "one", "res": {}}));
+        assert_eq!(fixture.rows("id").await.len(), 7);
+    });
+}
+
+fn server_writes_events_of_its_own(backend: Backend) {
+    on(backend, async |fixture| {
+        let mut writer = fixture.writer().await;
+        let mut log = EventLog::after(&writer);
+        let (start, play) = log.event("playbook_on_play_start", now(), None, Some("\nPLAY [all]"), Default::default());
+        let (ok, _) = log.event("runner_on_ok", now(), Some(&play), None, Default::default());
+        let mut tx = fixture.database.begin().await.unwrap();
+        writer.append(&mut tx, &[start, ok], 0).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(fixture.lines(0, 9).await, "\nPLAY [all]\n");
+        assert_eq!(fixture.rows("parent_counter").await, [0, 1]);
+    });
+}
