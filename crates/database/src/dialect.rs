@@ -100,6 +100,20 @@ impl Dialect {
         })
     }
 
+    /// The condition that `expr` is one of these numbers, of which there may be many: they are one parameter.
+    pub fn in_numbers(self, expr: Expr, numbers: &[i64]) -> Expr {
+        let numbers = numbers.iter().map(i64::to_string).collect::<Vec<_>>().join(",");
+        match self {
+            Dialect::Sqlite => {
+                let numbers = Expr::val(format!("[{numbers}]"));
+                Expr::cust_with_exprs("$1 IN (SELECT value FROM json_each($2))", [expr, numbers])
+            }
+            Dialect::Postgres => {
+                Expr::cust_with_exprs("$1 = ANY(string_to_array($2, ',')::bigint[])", [expr, Expr::val(numbers)])
+            }
+        }
+    }
+
     /// Orders the rows of `query` by `expr`, after existing orders. On both databases NULL is greater than any value,
     /// as in PostgreSQL: last when ascending, first when descending. Set `nullable` to false for columns without NULL,
     /// because SQLite can then use more indexes.

@@ -34,6 +34,7 @@ mod prepared_query;
 mod sqlite;
 mod statement;
 mod statement_count;
+mod text_matcher;
 mod transaction;
 mod value;
 
@@ -47,6 +48,7 @@ pub use from_row::{FromRow, FromValue, typed};
 pub use listener::Listener;
 pub use prepared_query::PreparedQuery;
 pub use statement_count::{count_statements, count_statements_of};
+pub use text_matcher::TextMatcher;
 pub use transaction::Transaction;
 pub use value::{Row, Type, Value};
 

@@ -1,8 +1,10 @@
 use async_trait::async_trait;
 use hostler_database::Transaction;
 use hostler_schema::{Actor, Resource, Sublist};
+use sea_query::Expr;
 use serde_json::{Map, Value};
 
+use crate::query::FieldTest;
 use crate::{ActionHandler, Edit, Engine, Error, Grantee, LoadedObject, ObjectKey, Record};
 
 /// The context in which objects are serialized.
@@ -14,6 +16,8 @@ pub struct RenderContext<'a> {
     pub detail: bool,
     /// Whether the object has just been created.
     pub created: bool,
+    /// Whether long texts are not cut: in a detail view, and in a list with `no_truncate`.
+    pub whole_texts: bool,
     /// The sub-list of the object, with the parent's resource and id.
     pub below: Option<(&'static Resource, i64, &'static Sublist)>,
 }
@@ -120,6 +124,34 @@ pub trait Hooks: Send + Sync {
         _page: &mut [ResponseObject],
     ) -> Result<(), Error> {
         Ok(())
+    }
+
+    /// The condition on listed rows, under the alias `row`, for a test of a field that is
+    /// [`filtered_by_hooks`](hostler_schema::Field::filtered_by_hooks); `None` to compare the field's column. `below` is
+    /// the sub-list that is read, with the parent's resource and id.
+    ///
+    /// # Errors
+    /// The request fails.
+    async fn filter(
+        &self,
+        _engine: &Engine,
+        _below: Option<(&'static Resource, i64, &'static Sublist)>,
+        _test: &FieldTest,
+        _row: &str,
+    ) -> Result<Option<Expr>, Error> {
+        Ok(None)
+    }
+
+    /// The number of rows of a list without filters, if it is stored and the actor sees all of them.
+    ///
+    /// # Errors
+    /// The request fails.
+    async fn count(
+        &self,
+        _engine: &Engine,
+        _below: Option<(&'static Resource, i64, &'static Sublist)>,
+    ) -> Result<Option<u64>, Error> {
+        Ok(None)
     }
 
     /// The handler of the action with this path.

@@ -32,7 +32,7 @@ mod sublist;
 mod variants;
 mod write;
 
-pub use actions::{ActionHandler, ActionInput, ActionRequest, ActionResponse};
+pub use actions::{ActionHandler, ActionInput, ActionRequest, ActionResponse, Download, DownloadParts};
 pub use activity::{ActivityEntry, HIDDEN};
 pub use engine::{Clock, Engine, Registered, Registry, SystemClock};
 pub use error::Error;

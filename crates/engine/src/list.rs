@@ -48,11 +48,19 @@ impl Engine {
         path: &str,
         pairs: &[(String, String)],
     ) -> Result<Map<String, Json>, Error> {
-        let mut list = query::parse(&self.links, resource, pairs, actor, self.database.dialect(), ROW)?;
         let below = match scope {
             ListScope::Sublist(parent, id, sublist) => Some((parent, id, sublist)),
             _ => None,
         };
+        let hooks = self.registry.hooks(resource);
+        let mut found = Vec::new();
+        for test in query::field_tests(&self.links, resource, pairs)? {
+            if let Some(condition) = hooks.filter(self, below, &test, ROW).await? {
+                found.push((test, condition));
+            }
+        }
+        let dialect = self.database.dialect();
+        let mut list = query::parse_with(&self.links, resource, pairs, actor, dialect, ROW, &found)?;
         if let Some((_, parent, sublist)) = below
             && sublist.ordered
             && !pairs.iter().any(|(name, _)| name == "order_by" || name == "order")
@@ -74,11 +82,12 @@ impl Engine {
             condition: all_of([scope.condition(), list.filter.clone()]),
         };
 
+        let stored = if list.filter.is_empty() { hooks.count(self, below).await? } else { None };
         let size = list.page.size;
         let (number, known) = match list.page.number {
             PageNumber::At(number) => (number, None),
             PageNumber::Last => {
-                let count = self.count(actor, &visible).await?;
+                let count = self.count(actor, &visible, stored).await?;
                 (Ord::max(count.div_ceil(size), 1), Some(count))
             }
         };
@@ -92,7 +101,8 @@ impl Engine {
         // The ids of the page come first, so that the columns are computed for those rows only, not for all that are
         // sorted or skipped.
         let ids = visible.ids(order, limit, offset);
-        let view = RenderContext { actor, detail: false, created: false, below };
+        let whole_texts = pairs.iter().any(|(key, _)| key == "no_truncate");
+        let view = RenderContext { actor, detail: false, created: false, below, whole_texts };
         let page = match resource.variants {
             Some(variants) => self.page_of_variants(variants, ids, backwards.is_some(), view).await?,
             None => self.page(resource, ids, order, backwards.is_some(), view).await?,
@@ -105,7 +115,7 @@ impl Engine {
             Some(count) => Some(count),
             // A page that is not full is the last one and gives the count.
             None if page.rows < size => Some((number - 1) * size + page.rows),
-            None => Some(self.count(actor, &visible).await?),
+            None => Some(self.count(actor, &visible, stored).await?),
         };
         let mut answer = Map::new();
         if let Some(count) = count {
@@ -147,7 +157,7 @@ impl Engine {
     fn visible_rows(&self, resource: &'static Resource, actor: &Actor) -> Rule {
         const VISIBLE: &str = "visible";
         let dialect = self.database.dialect();
-        if dialect == Dialect::Sqlite && resource.variant_column().is_none() {
+        if (dialect == Dialect::Sqlite && resource.variant_column().is_none()) || resource.visible_rows_by_row {
             return resource.access.rows(actor, Action::Read, ROW);
         }
         let visible = |resource: &'static Resource| match resource.access.rows(actor, Action::Read, VISIBLE) {
@@ -165,7 +175,11 @@ impl Engine {
         })
     }
 
-    async fn count(&self, actor: &Actor, rows: &VisibleRows) -> Result<u64, Error> {
+    /// The number of rows, unless it is stored.
+    async fn count(&self, actor: &Actor, rows: &VisibleRows, stored: Option<u64>) -> Result<u64, Error> {
+        if let Some(count) = stored {
+            return Ok(count);
+        }
         Ok(number(&self.read_with_rules(actor, rows.count(), &[Type::Integer]).await?))
     }
 }

@@ -197,7 +197,7 @@ impl Engine {
     ) -> Result<(Map<String, Json>, i64), Error> {
         let loaded = load(self, &mut Source::Database(&self.database), resource, target, actor).await?;
         let version = loaded.version;
-        let view = RenderContext { actor, detail: true, created: false, below: None };
+        let view = RenderContext { actor, detail: true, created: false, below: None, whole_texts: true };
         let mut page = self.serialize_page(resource, vec![loaded], view).await?;
         let shown = page.pop().ok_or_else(|| Error::Internal("a hook dropped the object".into()))?;
         Ok((shown.json, version))

@@ -69,6 +69,11 @@ pub struct Field {
     /// Whether filters and orders by it are forbidden, because its value may contain secrets. OPTIONS shows it as
     /// filterable all the same, as AWX does.
     pub filter_forbidden: bool,
+    /// Whether the resource's hooks find the rows for filters by it where they can, because its value is not in the row
+    /// or is found faster otherwise.
+    pub filtered_by_hooks: bool,
+    /// The column by which lists are ordered instead of this field's, because it gives the same order and has an index.
+    pub ordered_by: Option<&'static str>,
     /// Whether responses contain it.
     pub shown: bool,
     /// Whether only the response with one object contains it, and lists do not. Lists do not read it.
@@ -115,6 +120,8 @@ impl Field {
             filterable: true,
             filter_listed: true,
             filter_forbidden: false,
+            filtered_by_hooks: false,
+            ordered_by: None,
             shown: true,
             detail_only: false,
             type_name: None,
@@ -218,6 +225,16 @@ impl Field {
     /// Filters and orders by it are forbidden.
     pub const fn filter_forbidden(mut self) -> Self {
         self.filter_forbidden = true;
+        self
+    }
+    /// The hooks find the rows for filters by it.
+    pub const fn filtered_by_hooks(mut self) -> Self {
+        self.filtered_by_hooks = true;
+        self
+    }
+    /// Orders by it are orders by this column.
+    pub const fn ordered_by(mut self, column: &'static str) -> Self {
+        self.ordered_by = Some(column);
         self
     }
     /// Lists do not contain it.

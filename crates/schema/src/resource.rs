@@ -120,6 +120,9 @@ pub struct Resource {
     /// Whether an object that many rows depend on is hidden at once and deleted in steps. The table has the column
     /// [`IS_DELETED`], and the access rules are [`crate::HideDeleted`].
     pub deleted_in_steps: bool,
+    /// Whether lists apply the access rules to each row that they read. Otherwise PostgreSQL, which cannot estimate how
+    /// many rows the rules match, selects all visible rows first: too many in a very large table.
+    pub visible_rows_by_row: bool,
     /// Whether the table is a view: its rows disappear with those that it is made of.
     pub is_view: bool,
     /// Whether rows have an `ansible_id`, shown as `summary_fields.resource` with this type.
@@ -170,6 +173,7 @@ impl Resource {
             capabilities: true,
             other_capabilities: &[],
             deleted_in_steps: false,
+            visible_rows_by_row: false,
             is_view: false,
             shared_type: None,
             recorded: true,

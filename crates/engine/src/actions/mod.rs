@@ -55,8 +55,30 @@ pub enum ActionResponse {
     Nothing,
     /// A text in a format of the action.
     Text(&'static ActionFormat, String),
+    /// A file, which is sent while it is produced.
+    Download(Download),
     /// The request is invalid, for reasons in a form of its own.
     Rejected(Json),
+}
+
+/// A file that is produced in parts.
+pub struct Download {
+    /// The format.
+    pub format: &'static ActionFormat,
+    /// The name of the file, of ASCII letters, digits, `_` and `.`.
+    pub file_name: String,
+    /// The content.
+    pub parts: Box<dyn DownloadParts>,
+}
+
+/// The parts of a file.
+#[async_trait]
+pub trait DownloadParts: Send {
+    /// The next part; none at the end. It is called when the client has read the part before.
+    ///
+    /// # Errors
+    /// The connection is closed.
+    async fn next_part(&mut self) -> Result<Option<Vec<u8>>, Error>;
 }
 
 /// Does the work of an action.

@@ -5,6 +5,7 @@ use hostler_schema::{Action, Actor, Field, Join, Resource, Rule, column};
 use sea_query::{Alias, Condition, Expr, ExprTrait, Func, Query, SelectStatement, Value};
 
 use super::QueryError;
+use super::field_test::FieldTest;
 use super::lookup::{Leaf, Test, constant, occurs};
 use crate::links::Hop;
 
@@ -89,11 +90,14 @@ pub(super) struct Compiler<'a> {
     aliases: usize,
     /// Whether the condition will be negated, and so must not be NULL.
     is_negated: bool,
+    /// The conditions on listed rows that the hooks have found, and the alias of these rows.
+    found: &'a [(FieldTest, Expr)],
+    listed: &'a str,
 }
 
 impl<'a> Compiler<'a> {
-    pub fn new(actor: &'a Actor, dialect: Dialect) -> Self {
-        Compiler { actor, dialect, aliases: 0, is_negated: false }
+    pub fn new(actor: &'a Actor, dialect: Dialect, found: &'a [(FieldTest, Expr)], listed: &'a str) -> Self {
+        Compiler { actor, dialect, aliases: 0, is_negated: false, found, listed }
     }
 
     pub fn dialect(&self) -> Dialect {
@@ -159,11 +163,17 @@ impl<'a> Compiler<'a> {
 
     fn predicate(&mut self, predicate: &Predicate, row: &str) -> Result<Expr, QueryError> {
         match predicate {
-            Predicate::Test(leaf, test) => test.condition(*leaf, row, self.dialect),
+            Predicate::Test(leaf, test) => match self.found_by_hooks(*leaf, || test.clone(), row)? {
+                Some(condition) => Ok(condition),
+                None => test.condition(*leaf, row, self.dialect),
+            },
             Predicate::Occurs(leaves, term) => {
                 let mut any = Condition::any();
                 for leaf in leaves {
-                    any = any.add(occurs(*leaf, term, row, self.dialect)?);
+                    any = any.add(match self.found_by_hooks(*leaf, || Test::occurrence(term), row)? {
+                        Some(condition) => condition,
+                        None => occurs(*leaf, term, row, self.dialect)?,
+                    });
                 }
                 Ok(any.into())
             }
@@ -174,6 +184,21 @@ impl<'a> Compiler<'a> {
                 }
                 Ok(any.into())
             }
+        }
+    }
+
+    /// The condition that the hooks have found for a test of a listed row; none if the column is compared.
+    fn found_by_hooks(&self, leaf: Leaf, test: impl FnOnce() -> Test, row: &str) -> Result<Option<Expr>, QueryError> {
+        let Some(field) = leaf.by_hooks else { return Ok(None) };
+        let test = FieldTest { field, test: test() };
+        if matches!(test.test, Test::Null(_)) {
+            return Ok(None);
+        }
+        let found = self.found.iter().find(|(known, _)| row == self.listed && *known == test);
+        match found {
+            Some((_, condition)) => Ok(Some(condition.clone())),
+            None if leaf.is_absent() => Err(QueryError::bad(format!("Filtering on {field} is not possible here."))),
+            None => Ok(None),
         }
     }
 

@@ -51,6 +51,10 @@ pub(super) struct Leaf {
     pub column: &'static str,
     pub class: Class,
     pub nullable: bool,
+    /// The field, if the hooks find the rows for filters by it.
+    pub by_hooks: Option<&'static str>,
+    /// The column to order by, if it is another one.
+    pub ordered_by: Option<&'static str>,
 }
 
 /// The kind of a column.
@@ -71,7 +75,8 @@ pub(super) enum Class {
 
 impl Leaf {
     /// The id of the object to which the last relation of a path leads.
-    pub const RELATED: Leaf = Leaf { column: "id", class: Class::Link, nullable: true };
+    pub const RELATED: Leaf =
+        Leaf { column: "id", class: Class::Link, nullable: true, by_hooks: None, ordered_by: None };
 
     pub fn of(field: &Field) -> Leaf {
         let class = match field.kind {
@@ -92,14 +97,21 @@ impl Leaf {
             | FieldKind::Computed => Class::Text,
         };
         let column = if field.is_stored() { field.column } else { "" };
-        Leaf { column, class, nullable: field.nullable || class == Class::Link }
+        Leaf {
+            column,
+            class,
+            nullable: field.nullable || class == Class::Link,
+            by_hooks: field.filtered_by_hooks.then_some(field.name),
+            ordered_by: field.ordered_by,
+        }
     }
 
     /// A relation to objects that are not implemented.
-    pub const NO_OBJECT: Leaf = Leaf { column: "", class: Class::Link, nullable: true };
+    pub const NO_OBJECT: Leaf =
+        Leaf { column: "", class: Class::Link, nullable: true, by_hooks: None, ordered_by: None };
 
     /// A field of an object that does not exist.
-    pub const NOTHING: Leaf = Leaf { column: "", class: Class::Text, nullable: true };
+    pub const NOTHING: Leaf = Leaf { column: "", class: Class::Text, nullable: true, by_hooks: None, ordered_by: None };
 
     /// Whether there is no column.
     pub fn is_absent(&self) -> bool {
@@ -113,7 +125,7 @@ impl Leaf {
 }
 
 /// A comparison whose value has been checked.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum Test {
     Null(bool),
     Compare(Relative, Value),
@@ -122,13 +134,26 @@ pub(super) enum Test {
 }
 
 /// The order relation.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Relative {
     Same,
     Greater,
     GreaterOrEqual,
     Less,
     LessOrEqual,
+}
+
+impl Relative {
+    /// Whether it holds between two texts, in the order of their bytes.
+    pub fn holds(self, left: &str, right: &str) -> bool {
+        match self {
+            Relative::Same => left == right,
+            Relative::Greater => left > right,
+            Relative::GreaterOrEqual => left >= right,
+            Relative::Less => left < right,
+            Relative::LessOrEqual => left <= right,
+        }
+    }
 }
 
 /// Checks a parameter and returns its test.
@@ -219,6 +244,11 @@ fn convert(leaf: Leaf, text: &str) -> Result<Option<Value>, QueryError> {
 }
 
 impl Test {
+    /// The test of a search for this term.
+    pub fn occurrence(term: &str) -> Test {
+        Test::Text(TextLookup::IContains, term.to_owned())
+    }
+
     /// The condition for the row with this alias.
     pub fn condition(&self, leaf: Leaf, row: &str, dialect: Dialect) -> Result<Expr, QueryError> {
         let Some(column) = leaf.expression(row) else {

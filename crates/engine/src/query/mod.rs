@@ -9,6 +9,7 @@
 //! the actor may see.
 
 mod error;
+mod field_test;
 mod join;
 mod limits;
 mod lookup;
@@ -24,6 +25,7 @@ use hostler_schema::{Actor, Resource, Rule, column};
 use sea_query::{Condition, Expr, ExprTrait, Order};
 
 pub use error::QueryError;
+pub use field_test::FieldTest;
 pub use page::{Page, PageNumber, page_link};
 
 use join::{Compiler, Filter};
@@ -63,34 +65,43 @@ pub fn parse(
     dialect: Dialect,
     row: &str,
 ) -> Result<ListQuery, QueryError> {
+    parse_with(links, resource, pairs, actor, dialect, row, &[])
+}
+
+/// The tests of listed rows whose conditions the hooks may find.
+///
+/// # Errors
+/// As [`parse`].
+pub fn field_tests(
+    links: &Links,
+    resource: &'static Resource,
+    pairs: &[(String, String)],
+) -> Result<Vec<FieldTest>, QueryError> {
+    if !resource.fields.iter().any(|field| field.filtered_by_hooks) {
+        return Ok(Vec::new());
+    }
+    let parameters = Parameters::read(links, resource, pairs, &mut Budget::default())?;
+    Ok(parameters.clauses.iter().flat_map(|clause| field_test::of_filters(&clause.filters)).collect())
+}
+
+/// As [`parse`], with the conditions that the hooks have found.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_with(
+    links: &Links,
+    resource: &'static Resource,
+    pairs: &[(String, String)],
+    actor: &Actor,
+    dialect: Dialect,
+    row: &str,
+    found: &[(FieldTest, Expr)],
+) -> Result<ListQuery, QueryError> {
     let mut budget = Budget::default();
-    let mut clauses = Vec::new();
-    let mut orders = Vec::new();
-    // If the parameter is repeated, the last value counts, as in AWX.
-    let mut searched = None;
-    let mut role_levels = Vec::new();
-    for (key, text) in pairs {
-        match key.as_str() {
-            "" => {}
-            "order_by" | "order" => orders.push(text.as_str()),
-            "search" => searched = Some(text.as_str()),
-            "role_level" => {
-                budget.parameter()?;
-                role_levels.push(role_level(resource, text, actor, row)?);
-            }
-            key if RESERVED.contains(&key) => {}
-            key => {
-                budget.parameter()?;
-                clauses.push(parse::clause(links, resource, key, text, &mut budget)?);
-            }
-        }
-    }
-    if let Some(text) = searched {
-        budget.parameter()?;
-        let filters = search::own(links, resource, text, &mut budget)?;
-        clauses.push(Clause { combine: Combine::And, negated: false, filters });
-    }
-    let mut compiler = Compiler::new(actor, dialect);
+    let Parameters { clauses, orders, role_levels } = Parameters::read(links, resource, pairs, &mut budget)?;
+    let role_levels: Vec<Rule> =
+        role_levels.into_iter().map(|text| role_level(resource, text, actor, row)).collect::<Result<_, _>>()?;
+    let mut compiler = Compiler::new(actor, dialect, found, row);
     let filter = combine(clauses, &mut compiler, row)?;
     let filter = role_levels.into_iter().fold(filter, |filter, rule| match rule {
         Rule::All => filter,
@@ -101,6 +112,48 @@ pub fn parse(
     let page = Page::parse(pairs)?;
     let count = !pairs.iter().any(|(key, _)| key == "count_disabled");
     Ok(ListQuery { filter, order, page, count })
+}
+
+/// The parameters of a list by their kind.
+struct Parameters<'a> {
+    clauses: Vec<Clause>,
+    orders: Vec<&'a str>,
+    role_levels: Vec<&'a str>,
+}
+
+impl<'a> Parameters<'a> {
+    fn read(
+        links: &Links,
+        resource: &'static Resource,
+        pairs: &'a [(String, String)],
+        budget: &mut Budget,
+    ) -> Result<Self, QueryError> {
+        let mut parameters = Parameters { clauses: Vec::new(), orders: Vec::new(), role_levels: Vec::new() };
+        // If the parameter is repeated, the last value counts, as in AWX.
+        let mut searched = None;
+        for (key, text) in pairs {
+            match key.as_str() {
+                "" => {}
+                "order_by" | "order" => parameters.orders.push(text),
+                "search" => searched = Some(text.as_str()),
+                "role_level" => {
+                    budget.parameter()?;
+                    parameters.role_levels.push(text);
+                }
+                key if RESERVED.contains(&key) => {}
+                key => {
+                    budget.parameter()?;
+                    parameters.clauses.push(parse::clause(links, resource, key, text, budget)?);
+                }
+            }
+        }
+        if let Some(text) = searched {
+            budget.parameter()?;
+            let filters = search::own(links, resource, text, budget)?;
+            parameters.clauses.push(Clause { combine: Combine::And, negated: false, filters });
+        }
+        Ok(parameters)
+    }
 }
 
 /// The objects on which the actor has this role, directly, through a team or through another role, or has its

@@ -38,6 +38,12 @@ pub(super) fn order(
         seen.push(name);
         budget.path(path.len())?;
         has_id = path.is_empty() && leaf.column == "id";
+        // Only in lists of this resource, not for the linked rows.
+        let leaf = match leaf.ordered_by.filter(|_| path.is_empty()) {
+            Some(column) => Leaf { column, nullable: false, ..leaf },
+            None => leaf,
+        };
+        has_id |= path.is_empty() && leaf.column == "id";
         let Some(expression) = scalar(&path, leaf, name, compiler, row)? else {
             continue;
         };

@@ -5,7 +5,7 @@ use hostler_schema::{FieldKind, Resource};
 use super::QueryError;
 use super::join::{Filter, Predicate};
 use super::limits::Budget;
-use super::lookup::{Class, Leaf, Lookup, test};
+use super::lookup::{Leaf, Lookup, test};
 use super::{search, value};
 use crate::links::{Hop, Links};
 
@@ -150,7 +150,7 @@ pub(super) fn resolve(links: &Links, resource: &'static Resource, parts: &[&str]
 /// One part of a path.
 fn step(links: &Links, here: &'static Resource, name: &str) -> Result<End, QueryError> {
     if let ("type", Some(column)) = (name, here.variant_column()) {
-        return Ok(End::Column(Leaf { column, class: Class::Text, nullable: false }));
+        return Ok(End::Column(Leaf { column, nullable: false, ..Leaf::NOTHING }));
     }
     let field = here.field(name);
     if field.is_some_and(|field| field.filter_forbidden || field.kind.contains_secrets()) {

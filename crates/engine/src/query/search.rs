@@ -63,7 +63,7 @@ impl SearchFields {
     fn of(links: &Links, resource: &'static Resource) -> Result<Self, QueryError> {
         let (related, own): (Vec<&str>, Vec<&str>) = resource.search.iter().partition(|name| name.contains("__"));
         let own = own.into_iter().filter_map(|name| resource.field(name));
-        let own = own.filter(|field| field.is_stored() && !field.kind.contains_secrets());
+        let own = own.filter(|field| (field.is_stored() || field.filtered_by_hooks) && !field.kind.contains_secrets());
         let related = related.into_iter().map(|name| {
             let parts: Vec<&str> = name.split("__").collect();
             resolve(links, resource, &parts).map(ResolvedPath::column)

@@ -43,7 +43,11 @@ impl Engine {
         created: bool,
     ) -> Result<Map<String, Json>, Error> {
         let mut page = self
-            .serialize_page(resource, vec![loaded], RenderContext { actor, detail: true, created, below: None })
+            .serialize_page(
+                resource,
+                vec![loaded],
+                RenderContext { actor, detail: true, created, below: None, whole_texts: true },
+            )
             .await?;
         page.pop().map(|shown| shown.json).ok_or_else(|| Error::Internal("a hook dropped the object".into()))
     }

@@ -1,13 +1,18 @@
 //! Requests for actions: paths that are neither lists nor objects.
 
+use axum::body::Bytes;
 use axum::http::{Method, StatusCode, header};
 use hostler_auth::sign_in;
-use hostler_engine::{ActionResponse, Error, ObjectKey, Registered};
+use hostler_engine::{ActionResponse, Download, Error, ObjectKey, Registered};
 use hostler_http::{HandlerResult, Request, Response};
 use hostler_schema::{ActionAnswer, ActionFormat, ActionHandling, ActionMethod, Actor, HttpMethod, ResourceAction};
 use serde_json::{Map, Value as Json};
 
 use crate::state::App;
+
+/// The policy for pages with the output of others.
+const OUTPUT_POLICY: &str =
+    "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; sandbox";
 
 /// Handles a request for an action below the object with this key; without a key, for an action without an object.
 pub(crate) async fn respond(
@@ -58,9 +63,24 @@ fn response(description: &ActionMethod, outcome: ActionResponse) -> Response {
         }
         ActionResponse::Accepted(fields) => Response::json(StatusCode::ACCEPTED, fields),
         ActionResponse::Nothing => Response::no_content(),
+        // It was written by others: the page runs nothing, and loads nothing.
+        ActionResponse::Text(format, html) if format.media_type == "text/html" => {
+            Response::html(StatusCode::OK, html).with(header::CONTENT_SECURITY_POLICY, OUTPUT_POLICY)
+        }
         ActionResponse::Text(format, text) => Response::text(format.media_type, text),
+        ActionResponse::Download(download) => stream(download),
         ActionResponse::Rejected(reasons) => Response::json(StatusCode::BAD_REQUEST, reasons),
     }
+}
+
+/// A file that is sent while it is produced.
+fn stream(Download { format, file_name, parts }: Download) -> Response {
+    let parts = futures_util::stream::try_unfold(parts, async |mut parts| {
+        Ok(parts.next_part().await?.map(|part| (Bytes::from(part), parts)))
+    });
+    let content_type = if format.media_type == "text/plain" { "text/plain; charset=utf-8" } else { format.media_type };
+    let disposition = format!("attachment; filename=\"{file_name}\"");
+    Response::stream(content_type, None, parts).with(header::CONTENT_DISPOSITION, disposition)
 }
 
 #[cfg(test)]
