@@ -10,11 +10,13 @@ use crate::git_url::{GitUrl, Transport};
 use crate::mask::Mask;
 use crate::options::{HostKeys, ProjectOptions, Tls};
 use crate::secrets_dir::SecretsDir;
-use crate::source::GitCredential;
+use crate::source::{GitCredential, InvalidField};
 
 /// The folders and programs that all commands use.
 pub(crate) struct Environment {
     pub options: ProjectOptions,
+    /// The folder of all projects, without links in its path.
+    pub root: PathBuf,
     /// An empty home folder, so that no file of the server's user is read.
     pub home: PathBuf,
     pub askpass: PathBuf,
@@ -30,6 +32,20 @@ pub(crate) struct CredentialFiles {
 }
 
 impl Environment {
+    /// Checks that a repository in the file system is not in a private folder.
+    pub fn check_location(&self, url: &GitUrl) -> Result<(), Error> {
+        let Some(path) = url.file() else { return Ok(()) };
+        // git reports a repository that does not exist.
+        let Ok(path) = path.canonicalize() else { return Ok(()) };
+        let is_in = |folder: &PathBuf| path.starts_with(folder.canonicalize().as_ref().unwrap_or(folder));
+        let is_private = path.starts_with(&self.root) || self.options.private_folders.iter().any(is_in);
+        if is_private && !self.options.shared_folders.iter().any(is_in) {
+            let message = "Repositories in the data folder of the server are not allowed.";
+            return Err(InvalidField::new("scm_url", message).into());
+        }
+        Ok(())
+    }
+
     /// A command without the server's environment.
     pub fn command(&self, program: &Path, config: &[(&str, &str)]) -> Command {
         let mut command = Command::new(program);

@@ -1,5 +1,9 @@
 //! URLs of git repositories.
 
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt as _;
+use std::path::PathBuf;
+
 use percent_encoding::percent_decode_str;
 use url::Url;
 use zeroize::Zeroizing;
@@ -54,7 +58,7 @@ impl GitUrl {
             return invalid("The URL must have a host, no backslash, and no dash at its start.");
         }
         if text.starts_with('/') {
-            return Self::file(text, allow_file);
+            return Self::in_files(text, allow_file);
         }
         match lower.split_once("://") {
             Some((scheme, _)) => match SCHEMES.iter().find(|(name, _)| *name == scheme) {
@@ -65,7 +69,7 @@ impl GitUrl {
         }
     }
 
-    fn file(text: &str, allow_file: bool) -> Result<(Self, GitCredential), InvalidField> {
+    fn in_files(text: &str, allow_file: bool) -> Result<(Self, GitCredential), InvalidField> {
         if !allow_file {
             return invalid("Repositories in the file system of the server are not allowed.");
         }
@@ -79,7 +83,7 @@ impl GitUrl {
             if url.host().is_some() {
                 return invalid("The URL of a file must not have a host.");
             }
-            return Self::file(text, allow_file);
+            return Self::in_files(text, allow_file);
         }
         let host = url.host_str().unwrap_or_default().to_owned();
         let user = decoded(url.username());
@@ -173,6 +177,18 @@ impl GitUrl {
 
     pub fn transport(&self) -> Transport {
         self.transport
+    }
+
+    /// The path of a repository in the file system, as git reads it.
+    pub fn file(&self) -> Option<PathBuf> {
+        if self.transport != Transport::File {
+            return None;
+        }
+        let Some(encoded) = self.text.get(..7).filter(|start| start.eq_ignore_ascii_case("file://")) else {
+            return Some(PathBuf::from(&self.text));
+        };
+        let path: Vec<u8> = percent_decode_str(&self.text[encoded.len()..]).collect();
+        Some(PathBuf::from(OsString::from_vec(path)))
     }
 
     /// The host, with its port if the URL is of HTTP; empty for a file.

@@ -38,6 +38,7 @@ mod lock;
 mod manual;
 mod mask;
 mod mirror;
+mod new_repository;
 mod options;
 mod paths;
 mod plan;

@@ -133,6 +133,7 @@ impl Mirrors<'_> {
         credential: &GitCredential,
         refspecs: &[&str],
     ) -> Result<(), Error> {
+        self.environment.check_location(url)?;
         let options = ["fetch", "--quiet", "--force", "--prune", "--no-tags", "--no-recurse-submodules"];
         // A single commit is no list of all references: nothing may be pruned.
         let is_list = refspecs.len() > 1;

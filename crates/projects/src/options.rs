@@ -12,6 +12,11 @@ pub struct ProjectOptions {
     pub ssh: PathBuf,
     /// Whether repositories in the server's file system are allowed.
     pub allow_file: bool,
+    /// Folders whose repositories no project may use, such as the data folder of the server. The folder of the projects
+    /// is one of them in any case.
+    pub private_folders: Vec<PathBuf>,
+    /// Folders within the private ones whose repositories all projects may use.
+    pub shared_folders: Vec<PathBuf>,
     /// Which certificates of HTTPS servers are accepted.
     pub tls: Tls,
     /// How the host keys of SSH servers are checked.
@@ -30,6 +35,8 @@ impl Default for ProjectOptions {
             git: "git".into(),
             ssh: "ssh".into(),
             allow_file: false,
+            private_folders: Vec::new(),
+            shared_folders: Vec::new(),
             tls: Tls::System,
             host_keys: HostKeys::AcceptNew,
             proxy: Proxy::default(),

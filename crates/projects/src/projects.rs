@@ -16,7 +16,7 @@ use crate::plan::plan;
 use crate::process::OnLine;
 use crate::repository::{Repository, is_commit_id};
 use crate::secrets_dir::{create_private, default_parent, remove_abandoned, write_askpass};
-use crate::source::GitSource;
+use crate::source::{GitSource, InvalidField};
 
 /// The folder with the mirrors and checkouts of all projects. Several servers may use the same folder.
 pub struct Projects {
@@ -46,10 +46,18 @@ impl Projects {
             remove_abandoned(&secrets_parent)?;
             let askpass = write_askpass(&root)?;
             let (home, known_hosts) = (root.join("home"), root.join("known_hosts"));
-            let environment = Environment { options, home, askpass, known_hosts, secrets_parent };
+            let environment = Environment { options, root: root.clone(), home, askpass, known_hosts, secrets_parent };
             Ok(Self { root, environment, locks: Locks::default() })
         })
         .await
+    }
+
+    /// A source at this URL (the field `scm_url`), if the options allow it.
+    ///
+    /// # Errors
+    /// Why the URL cannot be used.
+    pub fn source(&self, url: &str) -> Result<GitSource, InvalidField> {
+        GitSource::new(url, self.environment.options.allow_file)
     }
 
     /// Fetches the repository with its submodules, and returns the commit of the source's branch. Dropping the future

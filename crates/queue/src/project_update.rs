@@ -48,11 +48,11 @@ const OF_PROJECT: [&str; 14] = [
 /// Errors of the database.
 pub async fn create_project_update(tx: &mut Transaction, update: &NewProjectUpdate) -> Result<Option<i64>, Error> {
     let NewProjectUpdate { project, launch_type, job_type, created_by, now } = *update;
-    let exists = Query::select().column("id").from("projects").and_where(col("id").eq(project)).to_owned();
-    if tx.read_first::<i64>(&exists).await?.is_none() {
-        return Ok(None);
-    }
-    let own: [(&str, Expr); 10] = [
+    let scm_type = Query::select().column("scm_type").from("projects").and_where(col("id").eq(project)).to_owned();
+    let Some(scm_type) = tx.read_first::<String>(&scm_type).await? else { return Ok(None) };
+    // AWX's words for what an update does.
+    let job_tags = format!("update_{scm_type},install_roles,install_collections");
+    let own: [(&str, Expr); 11] = [
         ("type", JobKind::ProjectUpdate.as_str().into()),
         ("status", Status::Pending.as_str().into()),
         ("created", now.into()),
@@ -61,6 +61,7 @@ pub async fn create_project_update(tx: &mut Transaction, update: &NewProjectUpda
         ("modified_by_id", created_by.into()),
         ("launch_type", launch_type.into()),
         ("job_type", job_type.into()),
+        ("job_tags", job_tags.into()),
         ("unified_job_template_id", project.into()),
         ("updated_project_id", project.into()),
     ];

@@ -257,6 +257,9 @@ ALTER TABLE unified_job_templates
     ADD COLUMN ask_timeout_on_launch BOOLEAN NOT NULL DEFAULT FALSE,
     ADD COLUMN ask_variables_on_launch BOOLEAN NOT NULL DEFAULT FALSE,
     ADD COLUMN ask_verbosity_on_launch BOOLEAN NOT NULL DEFAULT FALSE,
+    -- Projects: the lists of the last update.
+    ADD COLUMN playbook_files TEXT COLLATE "C" NOT NULL DEFAULT '[]',
+    ADD COLUMN inventory_files TEXT COLLATE "C" NOT NULL DEFAULT '[]',
     ADD COLUMN current_job_id BIGINT REFERENCES unified_jobs (id) ON DELETE SET NULL,
     ADD COLUMN last_job_id BIGINT REFERENCES unified_jobs (id) ON DELETE SET NULL;
 CREATE INDEX unified_job_templates_inventory ON unified_job_templates (inventory_id);

@@ -255,6 +255,9 @@ ALTER TABLE unified_job_templates ADD COLUMN ask_tags_on_launch INTEGER NOT NULL
 ALTER TABLE unified_job_templates ADD COLUMN ask_timeout_on_launch INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE unified_job_templates ADD COLUMN ask_variables_on_launch INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE unified_job_templates ADD COLUMN ask_verbosity_on_launch INTEGER NOT NULL DEFAULT 0;
+-- Projects: the lists of the last update.
+ALTER TABLE unified_job_templates ADD COLUMN playbook_files TEXT NOT NULL DEFAULT '[]';
+ALTER TABLE unified_job_templates ADD COLUMN inventory_files TEXT NOT NULL DEFAULT '[]';
 ALTER TABLE unified_job_templates ADD COLUMN current_job_id INTEGER REFERENCES unified_jobs (id) ON DELETE SET NULL;
 ALTER TABLE unified_job_templates ADD COLUMN last_job_id INTEGER REFERENCES unified_jobs (id) ON DELETE SET NULL;
 CREATE INDEX unified_job_templates_inventory ON unified_job_templates (inventory_id);

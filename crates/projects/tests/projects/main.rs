@@ -9,6 +9,7 @@ mod fixture;
 mod http_server;
 mod lfs;
 mod listing;
+mod local;
 mod programs;
 mod requirements;
 mod speed;

@@ -1,0 +1,109 @@
+//! The end of an update.
+
+use std::time::Duration;
+
+use hostler_database::Error as DatabaseError;
+use hostler_events::{EventError, EventWriter};
+use hostler_queue::{ExecutorError, Finish, Status, finish};
+use sea_query::{Alias, Expr, ExprTrait, Query};
+use serde_json::json;
+
+use crate::report::Report;
+use crate::{Failure, Found, ProjectUpdates, Update, cannot_write};
+
+/// The time between two attempts to write to a database that is away.
+const RETRY_DELAY: Duration = Duration::from_secs(1);
+
+/// How an update ended.
+pub(crate) enum Outcome {
+    Found(Found),
+    Failed(Failure),
+    Canceled,
+    TimedOut,
+}
+
+impl From<Result<Found, Failure>> for Outcome {
+    fn from(result: Result<Found, Failure>) -> Self {
+        result.map_or_else(Outcome::Failed, Outcome::Found)
+    }
+}
+
+impl ProjectUpdates {
+    /// Writes the last events, what was found, and the terminal status in one transaction. While the database is away it
+    /// is tried again.
+    pub(crate) async fn end(
+        &self,
+        update: &Update,
+        report: &Report,
+        outcome: &Outcome,
+        status: Status,
+        explanation: &str,
+    ) -> Result<(), ExecutorError> {
+        loop {
+            let problem = match self.write_end(update, report, outcome, status, explanation).await {
+                // An update without a row was deleted with its project.
+                Ok(()) | Err(EventError::NoJob(_)) => return Ok(()),
+                Err(EventError::Database(problem)) if is_temporary(&problem) => problem,
+                Err(problem) => return Err(cannot_write(problem)),
+            };
+            tracing::warn!(job = update.id, "the end of an update could not be written, it is tried again: {problem}");
+            tokio::time::sleep(RETRY_DELAY).await;
+        }
+    }
+
+    async fn write_end(
+        &self,
+        update: &Update,
+        report: &Report,
+        outcome: &Outcome,
+        status: Status,
+        explanation: &str,
+    ) -> Result<(), EventError> {
+        // Opened again: after an attempt that failed, it must know what is really written.
+        let mut writer = EventWriter::open(&self.database, update.id).await?;
+        let mut tx = self.database.begin().await?;
+        writer.append(&mut tx, report.events(), 0).await?;
+        if let Outcome::Found(found) = outcome {
+            let mut of_update = Query::update();
+            of_update
+                .table("unified_jobs")
+                .value("scm_revision", found.commit.as_str())
+                .and_where(Expr::col("id").eq(update.id));
+            tx.execute_deferred(&of_update).await?;
+            if update.is_of_project {
+                tx.execute_deferred(&of_project(update, found)).await?;
+            }
+        }
+        let end = Finish { status, explanation, traceback: "", now: (self.now)() };
+        finish(&mut tx, update.id, &end).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+}
+
+/// What the project shows of its update, unless its source was changed meanwhile: then another update follows.
+fn of_project(update: &Update, found: &Found) -> sea_query::UpdateStatement {
+    let mut change = Query::update();
+    change
+        .table("unified_job_templates")
+        .value("scm_revision", found.commit.as_str())
+        .value("playbook_files", json!(found.playbooks).to_string())
+        .value("inventory_files", json!(found.inventory_files).to_string())
+        .and_where(Expr::col("id").eq(update.project));
+    let source = [
+        ("scm_type", &update.scm_type),
+        ("scm_url", &update.scm_url),
+        ("scm_branch", &update.scm_branch),
+        ("scm_refspec", &update.scm_refspec),
+    ];
+    for (column, value) in source {
+        change.and_where(Expr::col(Alias::new(column)).eq(value.as_str()));
+    }
+    change
+}
+
+/// Whether another attempt may succeed.
+fn is_temporary(problem: &DatabaseError) -> bool {
+    use DatabaseError::{CommitUnknown, Contended, Full, Timeout, Unavailable};
+    matches!(problem, Contended | Unavailable(_) | CommitUnknown | Full | Timeout)
+}
