@@ -3,11 +3,12 @@
 use hostler_database::{Transaction, Type};
 use hostler_schema::{Action, Actor, Association, Join, Resource, Sublist, column};
 use sea_query::{Alias, Expr, ExprTrait, OnConflict, Query};
-use serde_json::json;
+use serde_json::{Map, Value as Json, json};
 
+use crate::field_values::{Decoded, decode_value, sql_value};
 use crate::read::{Source, load};
 use crate::select::ROW;
-use crate::{ActivityEntry, AssociationRequest, Engine, Error, ObjectKey};
+use crate::{ActivityEntry, AssociationRequest, CreatedObject, Engine, Error, ObjectKey};
 
 impl Engine {
     /// Associates an object with the parent or removes the association. If there is no change, nothing is recorded.
@@ -40,6 +41,69 @@ impl Engine {
         self.write_association(&mut tx, actor, parent, sublist, association, AssociationRequest { id, attach }).await?;
         tx.commit().await?;
         Ok(())
+    }
+
+    /// Creates an object and associates it. A body that only has the unique values of an existing object associates
+    /// that object, if the description says so.
+    ///
+    /// # Errors
+    /// As [`Engine::create`], and as for associating an object.
+    pub(crate) async fn associate_new(
+        &self,
+        actor: &Actor,
+        parent: (&'static Resource, i64),
+        sublist: &'static Sublist,
+        association: &Association,
+        body: &Map<String, Json>,
+    ) -> Result<Option<CreatedObject>, Error> {
+        let target = (sublist.target)();
+        let mut body = body.clone();
+        if let Some(link) = association.inherits {
+            let inherited = self.inherited(parent, link).await?;
+            body.insert(link.to_owned(), inherited.into());
+        }
+        if association.finds
+            && let Some(id) = self.find_unique(target, &body).await?
+        {
+            let request = AssociationRequest { id, attach: true };
+            self.change_association(actor, parent, sublist, association, request).await?;
+            return Ok(None);
+        }
+        self.create(actor, target, &body, Some((parent.0, parent.1, sublist))).await.map(Some)
+    }
+
+    /// The object that a link of the parent leads to.
+    async fn inherited(&self, (parent, id): (&'static Resource, i64), link: &str) -> Result<Option<i64>, Error> {
+        let Some((link, _)) = parent.link(link) else {
+            return Err(Error::Internal(format!("{} has no link {link}", parent.name)));
+        };
+        let query = Query::select()
+            .expr(column(ROW, link))
+            .from_as(Alias::new(parent.table), Alias::new(ROW))
+            .and_where(column(ROW, "id").eq(id))
+            .to_owned();
+        Ok(self.database.read(&query, &[Type::Integer]).await?.first().and_then(|row| row.integer(0)))
+    }
+
+    /// The id of the object with the unique values of a body that has no other values.
+    async fn find_unique(&self, target: &'static Resource, body: &Map<String, Json>) -> Result<Option<i64>, Error> {
+        let Some(unique) = target.unique.first() else { return Ok(None) };
+        let is_given = |(name, value): &(&String, &Json)| {
+            let is_empty = value.is_null() || value.as_str() == Some("");
+            !is_empty && !unique.fields.contains(&name.as_str())
+        };
+        if body.iter().any(|pair| is_given(&pair)) {
+            return Ok(None);
+        }
+        let mut query = Query::select();
+        query.expr(column(ROW, "id")).from_as(Alias::new(target.table), Alias::new(ROW));
+        for name in unique.fields {
+            let Some((field, sent)) = target.field(name).zip(body.get(*name)) else { return Ok(None) };
+            // A value that is not valid is rejected when the object is created.
+            let Ok(Decoded::Value(value)) = decode_value(field, sent) else { return Ok(None) };
+            query.and_where(column(ROW, field.column).eq(sql_value(&value, field.kind)));
+        }
+        Ok(self.database.read(&query, &[Type::Integer]).await?.first().and_then(|row| row.integer(0)))
     }
 
     /// Fails unless the actor may change the object.
@@ -136,7 +200,7 @@ impl Engine {
 }
 
 /// The name of the resource in AWX's messages about missing objects, such as `InstanceGroup`.
-fn model_name(resource: &Resource) -> String {
+pub(crate) fn model_name(resource: &Resource) -> String {
     let capitalized = |word: &str| {
         word.chars().enumerate().map(|(i, c)| if i == 0 { c.to_ascii_uppercase() } else { c }).collect::<String>()
     };

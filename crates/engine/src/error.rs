@@ -24,6 +24,8 @@ pub enum Error {
     BadRequestError(String),
     /// The object cannot be deleted, because these jobs, each with its type, use it and are not finished.
     InUse(Vec<(i64, String)>),
+    /// The path supports the method, but not this change by it.
+    ChangeNotAllowed(String),
     /// The actor lacks the permission; `None` for the default text.
     Forbidden(Option<String>),
     /// The object does not exist, with its type if it is known.

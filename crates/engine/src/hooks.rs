@@ -154,6 +154,27 @@ pub trait Hooks: Send + Sync {
         Ok(None)
     }
 
+    /// Adds keys to the summaries of objects of this resource in other objects, all of one page at once. Called if the
+    /// description says so ([`Resource::summarized_by_hooks`]).
+    ///
+    /// # Errors
+    /// Any error: the request fails.
+    async fn enrich_summaries(
+        &self,
+        _engine: &Engine,
+        _summaries: &mut [(i64, &mut Map<String, Value>)],
+    ) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// Before a sub-list of this object is read.
+    ///
+    /// # Errors
+    /// The list is not shown, for example because its content cannot be computed.
+    async fn check_list(&self, _engine: &Engine, _parent: i64, _sublist: &'static Sublist) -> Result<(), Error> {
+        Ok(())
+    }
+
     /// The handler of the action with this path.
     fn action_handler(&self, _path: &str) -> Option<&'static dyn ActionHandler> {
         None

@@ -20,6 +20,7 @@ mod named_url;
 mod object_roles;
 pub mod openapi;
 mod options;
+mod owned;
 mod permissions;
 pub mod query;
 mod query_cache;

@@ -10,7 +10,7 @@ use hostler_schema::{Field, NaturalKeyPart, Resource, column};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use sea_query::{Alias, Condition, ExprTrait, Query};
 
-use crate::select::LoadedObject;
+use crate::select::{LoadedObject, SummaryLink};
 
 /// The separator between an object and a linked one.
 const SEPARATOR: &str = "++";
@@ -41,18 +41,32 @@ pub(crate) fn of(loaded: &LoadedObject) -> Option<String> {
                 let values = values?;
                 let mut group = vec![];
                 for key in link.target.natural_key {
-                    let NaturalKeyPart::Field(name) = key else { return None };
+                    let NaturalKeyPart::Field(name) = key else { continue };
                     let position = link.columns.iter().position(|field| field.name == *name)?;
                     let Value::Text(text) = values.get(position)? else { return None };
                     group.push(text.clone());
                 }
                 groups.push(group);
+                groups.extend(distant_groups(link, values)?);
             }
         }
     }
     let encoded: Vec<String> =
         groups.iter().map(|parts| parts.iter().map(|part| encode(part)).collect::<Vec<_>>().join(JOINER)).collect();
     Some(format!("/api/v2/{}/{}/", resource.plural, encoded.join(SEPARATOR)))
+}
+
+/// The parts of the objects that a linked object links to; none if one of them is hidden from the actor.
+fn distant_groups(link: &SummaryLink, values: &[Value]) -> Option<Vec<Vec<String>>> {
+    let mut groups: Vec<(&str, Vec<String>)> = vec![];
+    for ((through, ..), value) in link.distant.iter().zip(values.get(link.columns.len()..)?) {
+        let Value::Text(text) = value else { return None };
+        match groups.last_mut() {
+            Some((name, parts)) if *name == through.name => parts.push(text.clone()),
+            _ => groups.push((through.name, vec![text.clone()])),
+        }
+    }
+    Some(groups.into_iter().map(|(_, parts)| parts).collect())
 }
 
 fn encode(part: &str) -> String {

@@ -46,7 +46,7 @@ impl PostBody {
         match sublist.post {
             Post::GrantByHook if (sublist.target)().name == "role" => PostBody::RoleId,
             post if post.takes_only_id() => PostBody::Id,
-            Post::Associate(_) | Post::Grant(_) => PostBody::IdOrNewObject,
+            Post::Associate(_) | Post::Grant(_) | Post::Own(_) => PostBody::IdOrNewObject,
             _ => PostBody::NewObject,
         }
     }
@@ -181,7 +181,7 @@ fn writable(resource: &'static Resource, creating: bool) -> Map<String, Json> {
     let mut fields = Map::new();
     // As in AWX, a field that responses do not contain is described for POST only.
     let described = |field: &&Field| field.shown || field.create_only || field.kind.is_secret();
-    let is_written = |field: &&Field| field.writable && (creating || !field.create_only);
+    let is_written = |field: &&Field| field.writable && (creating || !(field.create_only || field.fixed));
     for field in resource.fields.iter().filter(described).filter(is_written) {
         fields.insert(field.name.into(), written(field).into());
     }

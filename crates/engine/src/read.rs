@@ -12,7 +12,7 @@ use crate::permissions::require;
 use crate::query::QueryError;
 use crate::query_cache::{parameters, selection};
 use crate::render::render;
-use crate::select::{LoadedObject, ROW, RowDecoder, visible};
+use crate::select::{LoadedObject, ROW, RowDecoder, Selection, visible};
 use crate::{Engine, Error};
 
 /// The object that a path names.
@@ -203,6 +203,24 @@ impl Engine {
         Ok((shown.json, version))
     }
 
+    /// The objects with the ids of this query, as a list shows them. The actor must be allowed to see them.
+    ///
+    /// # Errors
+    /// Database errors, and those of hooks.
+    pub async fn show_all(
+        &self,
+        actor: &Actor,
+        resource: &'static Resource,
+        ids: SelectStatement,
+    ) -> Result<Vec<Map<String, Json>>, Error> {
+        let selection = Selection::for_ids(resource, actor, ids);
+        let rows = self.database.read(&selection.query, &selection.types).await?;
+        let loaded = rows.into_iter().map(|row| selection.reading.load(row)).collect();
+        let view = RenderContext { actor, detail: false, created: false, below: None, whole_texts: false };
+        let page = self.serialize_page(resource, loaded, view).await?;
+        Ok(page.into_iter().map(|shown| shown.json).collect())
+    }
+
     /// Serializes loaded rows: the fields first, then object roles, then the keys of the hooks.
     pub(crate) async fn serialize_page(
         &self,
@@ -221,9 +239,31 @@ impl Engine {
             if !resource.roles.is_empty() {
                 crate::object_roles::show(self, resource, &mut page).await?;
             }
+            self.enrich_summaries(resource, &mut page).await?;
             self.registry.hooks(resource).enrich(self, view, &mut page).await?;
         }
         Ok(page)
+    }
+}
+
+impl Engine {
+    /// Lets the hooks of linked resources add to the summaries of their objects.
+    async fn enrich_summaries(&self, resource: &'static Resource, page: &mut [ResponseObject]) -> Result<(), Error> {
+        for (link, target) in resource.summaries().filter(|(_, target)| target.summarized_by_hooks) {
+            let mut summaries = vec![];
+            for shown in page.iter_mut() {
+                let Some(id) = shown.loaded.record.integer(link) else { continue };
+                if let Some(Json::Object(all)) = shown.json.get_mut("summary_fields")
+                    && let Some(Json::Object(summary)) = all.get_mut(link.name)
+                {
+                    summaries.push((id, summary));
+                }
+            }
+            if !summaries.is_empty() {
+                self.registry.hooks(target).enrich_summaries(self, &mut summaries).await?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -274,7 +314,7 @@ impl Engine {
             Post::GrantByHook | Post::Hook => Ok(true),
             Post::Associate(_) => self.can_change(actor, parent, &ObjectKey::Id(id)).await,
             Post::Grant(_) => permitted(require_administer_object(self, actor, parent, id).await),
-            Post::Create(link) => {
+            Post::Create(link) | Post::Own(link) => {
                 let draft = |name: &str| (name == link).then_some(id);
                 permitted(require(self, actor, (sublist.target)().access.create(actor, &draft)).await)
             }

@@ -125,5 +125,10 @@ pub async fn summarize(
     query.and_where(column(ROW, "id").is_in(ids.iter().copied())).cond_where(visible(target, actor).condition());
     let rows = engine.read_with_rules(actor, query, &types).await?;
     let summary = |row: &Row| row.integer(0).map(|id| (id, summary_of(summary_fields(target), id, &row.0[1..])));
-    Ok(rows.iter().filter_map(summary).collect())
+    let mut summaries: Vec<(i64, Map<String, Json>)> = rows.iter().filter_map(summary).collect();
+    if target.summarized_by_hooks && !summaries.is_empty() {
+        let mut enriched: Vec<_> = summaries.iter_mut().map(|(id, summary)| (*id, summary)).collect();
+        engine.registry.hooks(target).enrich_summaries(engine, &mut enriched).await?;
+    }
+    Ok(summaries)
 }

@@ -55,17 +55,22 @@ pub(crate) struct SummaryLink {
     pub columns: Vec<&'static Field>,
     /// The number of fields of its summary.
     summarized: usize,
+    /// The fields in the named URL of the linked object that belong to objects which that one links to: each with the
+    /// link, the resource and the field.
+    pub distant: Vec<(&'static Field, &'static Resource, &'static Field)>,
 }
 
 impl SummaryLink {
-    fn new(field: &'static Field, target: &'static Resource) -> Self {
+    /// `in_name` is whether the linked object is part of the named URL.
+    fn new(field: &'static Field, target: &'static Resource, in_name: bool) -> Self {
         let mut columns: Vec<_> = summary_fields(target).collect();
         let summarized = columns.len();
         columns.extend(target.natural_key.iter().filter_map(|key| match key {
             NaturalKeyPart::Field(name) if !target.summarized_as.contains(name) => target.field(name),
             _ => None,
         }));
-        SummaryLink { field, target, columns, summarized }
+        let distant = if in_name { distant_parts(target) } else { vec![] };
+        SummaryLink { field, target, columns, summarized, distant }
     }
 
     /// The fields of the summary.
@@ -84,6 +89,21 @@ impl SummaryLink {
     }
 }
 
+/// The parts of a named URL of this resource that its links contribute.
+fn distant_parts(resource: &'static Resource) -> Vec<(&'static Field, &'static Resource, &'static Field)> {
+    let links = resource.natural_key.iter().filter_map(|key| match key {
+        NaturalKeyPart::Link(name) => resource.field(name).and_then(|link| Some((link, link.target()?))),
+        NaturalKeyPart::Field(_) => None,
+    });
+    let parts = links.flat_map(|(link, target)| {
+        target.natural_key.iter().filter_map(move |key| match key {
+            NaturalKeyPart::Field(name) => Some((link, target, target.field(name)?)),
+            NaturalKeyPart::Link(_) => None,
+        })
+    });
+    parts.collect()
+}
+
 /// A SELECT over one resource, with the decoder of its rows.
 pub(crate) struct Selection {
     pub query: SelectStatement,
@@ -100,19 +120,20 @@ pub(crate) struct RowDecoder {
     with_visible: bool,
 }
 
-/// Whether a SELECT reads this field, of a single object or for a list.
-fn is_read(field: &Field, single: bool) -> bool {
-    field.is_stored() && !matches!(field.kind, FieldKind::Digest) && (single || !field.detail_only)
+/// The expression that a SELECT reads for a field; none if it does not read the field. Secrets stay in the database: an
+/// encrypted one is read as `$encrypted$` if it is set.
+fn read_as(field: &Field) -> Option<Expr> {
+    match (field.kind, field.expression(ROW)?) {
+        (FieldKind::Digest, _) => None,
+        (FieldKind::Encrypted, stored) => Some(CaseStatement::new().case(stored.ne(""), ENCRYPTED).finally("").into()),
+        (_, stored) => Some(stored),
+    }
 }
 
-/// The expression that a SELECT reads for a field. Secrets stay in the database: an encrypted one is read as
-/// `$encrypted$` if it is set.
-fn read_as(field: &Field) -> Expr {
-    let stored = column(ROW, field.column);
-    match field.kind {
-        FieldKind::Encrypted => CaseStatement::new().case(stored.ne(""), ENCRYPTED).finally("").into(),
-        _ => stored,
-    }
+/// Whether a SELECT reads this field, of a single object or for a list.
+fn is_read(field: &Field, single: bool) -> bool {
+    let is_stored = field.is_stored() || field.read_by.is_some();
+    is_stored && !matches!(field.kind, FieldKind::Digest) && (single || !field.detail_only)
 }
 
 /// The fields of a linked object in a summary.
@@ -154,8 +175,9 @@ impl Selection {
 
     fn new(resource: &'static Resource, actor: &Actor, with_visible: bool, mut query: SelectStatement) -> Self {
         let mut types = Vec::with_capacity(resource.fields.len() + 8);
-        for field in resource.fields.iter().filter(|field| is_read(field, with_visible)) {
-            query.expr(read_as(field));
+        let read = resource.fields.iter().filter(|field| is_read(field, with_visible));
+        for (field, expression) in read.filter_map(|field| Some((field, read_as(field)?))) {
+            query.expr(expression);
             types.push(type_of(field.kind));
         }
         query.expr(if resource.editable { column(ROW, "version") } else { Expr::Constant(1i64.into()) });
@@ -164,13 +186,22 @@ impl Selection {
             query.expr(column(ROW, "ansible_id"));
             types.push(Type::Text);
         }
-        let links: Arc<[_]> = resource.summaries().map(|(field, target)| SummaryLink::new(field, target)).collect();
-        for (number, SummaryLink { field: link, target, columns, .. }) in links.iter().enumerate() {
+        let in_name = |field: &Field| {
+            let is_part = |part: &NaturalKeyPart| matches!(part, NaturalKeyPart::Link(name) if *name == field.name);
+            with_visible && resource.natural_key.iter().any(is_part)
+        };
+        let links: Arc<[_]> =
+            resource.summaries().map(|(field, target)| SummaryLink::new(field, target, in_name(field))).collect();
+        for (number, SummaryLink { field: link, target, columns, distant, .. }) in links.iter().enumerate() {
             let alias = format!("summary{number}");
             query.expr(column(&alias, "id"));
             types.push(Type::Integer);
             for field in columns {
                 query.expr(column(&alias, field.column));
+                types.push(type_of(field.kind));
+            }
+            for (link, target, field) in distant {
+                query.expr(visible_value(target, field, column(&alias, link.column), actor));
                 types.push(type_of(field.kind));
             }
             if let Some(variants) = target.variants {
@@ -218,9 +249,9 @@ impl RowDecoder {
             _ => None,
         });
         let mut summaries = vec![];
-        for SummaryLink { target, columns, .. } in self.links.iter() {
+        for SummaryLink { target, columns, distant, .. } in self.links.iter() {
             let present = integer(next()).is_some();
-            let columns = columns.len() + usize::from(target.variants.is_some());
+            let columns = columns.len() + distant.len() + usize::from(target.variants.is_some());
             let values: Vec<Value> = (0..columns).map(|_| next()).collect();
             summaries.push(present.then_some(values));
         }
@@ -231,6 +262,18 @@ impl RowDecoder {
         let links = Arc::clone(&self.links);
         LoadedObject { record, version, ansible_id, links, summaries, visible, changeable, deletable, capabilities }
     }
+}
+
+/// A field of the object with this id; NULL if the actor may not see it.
+fn visible_value(target: &'static Resource, field: &Field, id: Expr, actor: &Actor) -> Expr {
+    const DISTANT: &str = "distant";
+    let value = Query::select()
+        .expr(column(DISTANT, field.column))
+        .from_as(Alias::new(target.table), Alias::new(DISTANT))
+        .and_where(column(DISTANT, "id").eq(id))
+        .cond_where(target.access.rows(actor, Action::Read, DISTANT).condition())
+        .to_owned();
+    Expr::SubQuery(None, Box::new(value.into()))
 }
 
 fn integer(value: Value) -> Option<i64> {

@@ -21,13 +21,23 @@ impl Engine {
         match sublist.post {
             Post::Refused => Err(Error::MethodNotAllowed),
             Post::Create(_) => self.create(actor, (sublist.target)(), body, below).await.map(Some),
+            Post::Own(link) => match AssociationRequest::parse(body)? {
+                Some(request) => {
+                    self.change_owned(actor, parent, sublist, link, request).await?;
+                    Ok(None)
+                }
+                None => self.create(actor, (sublist.target)(), body, below).await.map(Some),
+            },
             Post::Associate(ref association) => match AssociationRequest::parse(body)? {
                 Some(request) => {
                     self.change_association(actor, parent, sublist, association, request).await?;
                     Ok(None)
                 }
-                None if association.creates => self.create(actor, (sublist.target)(), body, below).await.map(Some),
-                None => Err(Error::BadRequestMsg("\"id\" field is missing.".into())),
+                None if association.creates => self.associate_new(actor, parent, sublist, association, body).await,
+                None => {
+                    let missing = format!("{} 'id' field is missing.", (sublist.target)().type_label);
+                    Err(Error::BadRequestMsg(missing))
+                }
             },
             Post::GrantByHook | Post::Hook => {
                 let hooks = self.registry.hooks(parent.0);

@@ -80,6 +80,7 @@ pub fn error_response(error: Error, method: &Method) -> Response {
             let body = json!({"error": "Resource is being used by running jobs.", "active_jobs": jobs});
             Response::json(StatusCode::CONFLICT, body)
         }
+        Error::ChangeNotAllowed(message) => Response::json(StatusCode::METHOD_NOT_ALLOWED, json!({"error": message})),
         Error::Forbidden(detail) => Response::detail(
             StatusCode::FORBIDDEN,
             detail.unwrap_or_else(|| "You do not have permission to perform this action.".into()),

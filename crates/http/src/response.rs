@@ -59,7 +59,12 @@ impl Response {
 
     /// 204.
     pub fn no_content() -> Self {
-        Response { status: StatusCode::NO_CONTENT, content: Content::Empty, headers: vec![] }
+        Response::empty(StatusCode::NO_CONTENT)
+    }
+
+    /// A status without a body.
+    pub fn empty(status: StatusCode) -> Self {
+        Response { status, content: Content::Empty, headers: vec![] }
     }
 
     /// A status with AWX's `{"detail": ...}`.

@@ -23,6 +23,7 @@ mod execution_environments;
 mod explain_access;
 mod instance_groups;
 mod instances;
+mod inventories;
 mod labels;
 mod notification_defaults;
 mod notification_lists;
@@ -49,6 +50,7 @@ pub use credentials::CREDENTIAL;
 pub use execution_environments::EXECUTION_ENVIRONMENT;
 pub use instance_groups::INSTANCE_GROUP;
 pub use instances::INSTANCE;
+pub use inventories::{GROUP, HOST, INVENTORY, active_jobs, refuse_if_in_use};
 pub use labels::LABEL;
 pub use notification_templates::NOTIFICATION_TEMPLATE;
 pub use organizations::ORGANIZATION;
@@ -83,6 +85,9 @@ pub const REGISTRY: Registry = Registry(&[
     Registered { resource: &ROLE_DEFINITION, hooks: &role_definitions::RoleDefinitionHooks },
     Registered { resource: &USER_ASSIGNMENT, hooks: &role_assignments::AssignmentHooks { to_team: false } },
     Registered { resource: &TEAM_ASSIGNMENT, hooks: &role_assignments::AssignmentHooks { to_team: true } },
+    Registered { resource: &INVENTORY, hooks: &inventories::InventoryHooks },
+    Registered { resource: &HOST, hooks: &inventories::HostHooks },
+    Registered { resource: &GROUP, hooks: &inventories::GroupHooks },
     Registered { resource: &LABEL, hooks: &NoHooks },
     Registered { resource: &UNIFIED_JOB_TEMPLATE, hooks: &NoHooks },
     Registered { resource: &NOTIFICATION_TEMPLATE, hooks: &notification_templates::NotificationTemplateHooks },

@@ -18,8 +18,8 @@ use crate::common::{
 use crate::credential_access::usable_credentials;
 use crate::credential_inputs::TypeDefinition;
 use crate::{
-    APPLICATION, CREDENTIAL, EXECUTION_ENVIRONMENT, INSTANCE_GROUP, NOTIFICATION_TEMPLATE, PROJECT, ROLE, TEAM, USER,
-    access_paths, execution_environments, instance_groups, notification_lists,
+    APPLICATION, CREDENTIAL, EXECUTION_ENVIRONMENT, HOST, INSTANCE_GROUP, INVENTORY, NOTIFICATION_TEMPLATE, PROJECT,
+    ROLE, TEAM, USER, access_paths, execution_environments, instance_groups, notification_lists,
 };
 
 const NAME: Field =
@@ -146,6 +146,7 @@ const SUBLISTS: &[Sublist] = &[
         .post(Post::Create("organization")),
     Sublist::new("projects", "Organization Projects List", || &PROJECT, Join::Reverse("organization_id"))
         .post(Post::Create("organization")),
+    Sublist::new("inventories", "Organization Inventories List", || &INVENTORY, Join::Reverse("organization_id")),
     Sublist::new("credentials", "Organization Credentials List", || &CREDENTIAL, Join::Reverse("organization_id"))
         .post(Post::Create("organization")),
     Sublist::new(GALAXY_CREDENTIALS, "Organization Galaxy Credentials List", || &CREDENTIAL, ITS_GALAXY_CREDENTIALS)
@@ -203,13 +204,9 @@ pub static ORGANIZATION: Resource = Resource {
     description: "Organizations have members, teams and the objects that these work with. Only users with a role on an \
                   organization see it.",
     relations: &[Relation::new("resource", || &IDENTITY, Join::SameRow)],
-    unimplemented_relations: &["inventories", "unifiedjobs"],
+    unimplemented_relations: &["unifiedjobs"],
     sublists: SUBLISTS,
-    actions: &[
-        ResourceAction::unimplemented("inventories"),
-        ResourceAction::unimplemented("job_templates"),
-        ResourceAction::unimplemented("workflow_job_templates"),
-    ],
+    actions: &[ResourceAction::unimplemented("job_templates"), ResourceAction::unimplemented("workflow_job_templates")],
     natural_key: &[NaturalKeyPart::Field("name")],
     unique: &[UniqueConstraint {
         fields: &["name"],
@@ -302,20 +299,20 @@ impl Hooks for OrganizationHooks {
 
     async fn enrich(&self, engine: &Engine, view: RenderContext<'_>, page: &mut [ResponseObject]) -> Result<(), Error> {
         let ids: Vec<i64> = page.iter().map(|shown| shown.loaded.record.id).collect();
-        let counts = related_counts(engine, &ids).await?;
+        let counts = related_counts(engine, &ids, view.detail).await?;
         for shown in page {
             let id = Some(shown.loaded.record.id);
             let count = |kind: &str| {
                 let row = counts.iter().find(|row| row.integer(0) == id && row.text(1) == Some(kind));
                 row.and_then(|row| row.integer(2)).unwrap_or(0)
             };
-            // Inventories, job templates and hosts are not implemented yet.
+            // Job templates are not implemented yet.
             let mut counts = json!({
                 "users": count("member_role"), "admins": count("admin_role"), "teams": count(TEAM.table),
-                "projects": count(PROJECT.table), "inventories": 0, "job_templates": 0,
+                "projects": count(PROJECT.table), "inventories": count(INVENTORY.table), "job_templates": 0,
             });
             if let (true, false, Some(counts)) = (view.detail, view.created, counts.as_object_mut()) {
-                counts.insert("hosts".into(), 0.into());
+                counts.insert("hosts".into(), count(HOST.table).into());
             }
             shown.add_summary("related_field_counts", counts);
         }
@@ -323,12 +320,12 @@ impl Hooks for OrganizationHooks {
     }
 }
 
-/// How many members, admins, teams and projects each of these organizations has, in one statement: rows of
+/// How many members, admins, teams, projects and inventories, and hosts if wanted, each of these organizations has, in one statement: rows of
 /// organization, kind and number.
 ///
 /// Grants are counted by `role_id` alone, so that the database reads an index and not the grants themselves: an
 /// organization can have tens of thousands of members.
-async fn related_counts(engine: &Engine, ids: &[i64]) -> Result<Vec<Row>, Error> {
+async fn related_counts(engine: &Engine, ids: &[i64], with_hosts: bool) -> Result<Vec<Row>, Error> {
     let granted = Query::select()
         .expr(Func::count(Expr::col(Asterisk)))
         .from(Alias::new("grants"))
@@ -343,7 +340,8 @@ async fn related_counts(engine: &Engine, ids: &[i64]) -> Result<Vec<Row>, Error>
         .and_where(column("roles", "object_id").is_in(ids.iter().copied()))
         .and_where(column("roles", "role_field").is_in(["member_role", "admin_role"]))
         .to_owned();
-    for (table, link) in [(TEAM.table, "organization_id"), (PROJECT.table, "organization_id")] {
+    for table in [TEAM.table, PROJECT.table, INVENTORY.table] {
+        let link = "organization_id";
         let linked = Query::select()
             .expr(column(table, link))
             .expr(Expr::Constant(table.into()))
@@ -354,5 +352,20 @@ async fn related_counts(engine: &Engine, ids: &[i64]) -> Result<Vec<Row>, Error>
             .to_owned();
         counts.union(UnionType::All, linked);
     }
-    Ok(engine.database.read(&counts, &[Type::Integer, Type::Text, Type::Integer]).await?)
+    let read = [Type::Integer, Type::Text, Type::Integer];
+    if !with_hosts {
+        return Ok(engine.database.read(&counts, &read).await?);
+    }
+    let hosts = Query::select()
+        .expr(column(INVENTORY.table, "organization_id"))
+        .expr(Expr::Constant(HOST.table.into()))
+        .expr(Func::count(Expr::col(Asterisk)))
+        .from(Alias::new(INVENTORY.table))
+        .inner_join(Alias::new(HOST.table), column(HOST.table, "inventory_id").eq(column(INVENTORY.table, "id")))
+        .and_where(column(INVENTORY.table, "organization_id").is_in(ids.iter().copied()))
+        .and_where(column(INVENTORY.table, "is_deleted").eq(false))
+        .add_group_by([column(INVENTORY.table, "organization_id")])
+        .to_owned();
+    counts.union(UnionType::All, hosts);
+    Ok(engine.database.read(&counts, &read).await?)
 }

@@ -112,12 +112,14 @@ pub struct ActionMethod {
     pub input: &'static [Field],
     /// The response.
     pub answer: ActionAnswer,
+    /// Whether the whole body is the value of the only input field.
+    pub whole_body: bool,
 }
 
 impl ActionMethod {
     /// A method for all actors who see the object.
     pub const fn new(summary: &'static str, answer: ActionAnswer) -> Self {
-        ActionMethod { summary, permit: None, input: &[], answer }
+        ActionMethod { summary, permit: None, input: &[], answer, whole_body: false }
     }
     /// A GET that responds whether the actor may POST, in this boolean field.
     pub const fn permission(field: &'static Field) -> Self {
@@ -126,6 +128,12 @@ impl ActionMethod {
     /// Only for these objects.
     pub const fn permit(mut self, permit: Permit) -> Self {
         self.permit = Some(permit);
+        self
+    }
+    /// The whole body, an object with any keys, is the value of this field.
+    pub const fn whole_body(mut self, field: &'static Field) -> Self {
+        self.input = std::slice::from_ref(field);
+        self.whole_body = true;
         self
     }
     /// Sets the fields of the body, or the query parameters of GET.
@@ -148,6 +156,8 @@ pub enum ActionAnswer {
     NewObject(fn() -> &'static Resource),
     /// These fields, of work that was accepted and continues.
     Accepted(&'static [Field]),
+    /// A JSON document with any keys, which this field describes in OPTIONS.
+    Document(&'static Field),
     /// No content.
     Nothing,
 }
@@ -157,7 +167,7 @@ impl ActionAnswer {
     pub fn fields(&self) -> &[Field] {
         match self {
             ActionAnswer::Fields(fields) | ActionAnswer::NewFields(fields) | ActionAnswer::Accepted(fields) => fields,
-            ActionAnswer::Permission(field) => std::slice::from_ref(*field),
+            ActionAnswer::Permission(field) | ActionAnswer::Document(field) => std::slice::from_ref(*field),
             ActionAnswer::NewObject(_) | ActionAnswer::Nothing => &[],
         }
     }

@@ -1,3 +1,4 @@
+use sea_query::Expr;
 use serde_json::{Map, Value as Json};
 
 use crate::Resource;
@@ -30,6 +31,8 @@ pub struct Field {
     pub name: &'static str,
     /// The column in the resource's table; empty if it has none.
     pub column: &'static str,
+    /// The expression that its values are read by instead of a column, for the table with the alias `row`.
+    pub read_by: Option<fn(row: &str) -> Expr>,
     /// The kind of its values.
     pub kind: FieldKind,
     /// The label in OPTIONS.
@@ -42,6 +45,8 @@ pub struct Field {
     pub required: bool,
     /// Whether clients may write it only in POST.
     pub create_only: bool,
+    /// Whether OPTIONS describes it for POST only, because the resource's hooks refuse a change.
+    pub fixed: bool,
     /// Whether null is a value. Otherwise null in a text means ""; for a boolean it means "unchanged".
     pub nullable: bool,
     /// Whether the empty text is allowed.
@@ -101,12 +106,14 @@ impl Field {
         Field {
             name,
             column: name,
+            read_by: None,
             kind,
             label: "",
             help: "",
             writable: true,
             required: false,
             create_only: false,
+            fixed: false,
             nullable: false,
             blank: true,
             max: None,
@@ -149,6 +156,13 @@ impl Field {
         self.column = column;
         self
     }
+    /// Its values are read by this expression, such as a count of other rows. Clients cannot write it; filters and
+    /// orders work as for a column.
+    pub const fn read_by(mut self, expression: fn(row: &str) -> Expr) -> Self {
+        self.column = "";
+        self.read_by = Some(expression);
+        self.read_only()
+    }
     /// POST and PUT require it, and it must not be empty.
     pub const fn required(mut self) -> Self {
         self.required = true;
@@ -159,6 +173,11 @@ impl Field {
     pub const fn read_only(mut self) -> Self {
         self.writable = false;
         self.recorded = false;
+        self
+    }
+    /// OPTIONS describes it for POST only, because the resource's hooks refuse a change.
+    pub const fn fixed(mut self) -> Self {
+        self.fixed = true;
         self
     }
     /// Clients write it in POST only.
@@ -321,6 +340,13 @@ impl Field {
     /// The resource of the linked objects, if the field is a link in a column.
     pub fn target(&self) -> Option<&'static Resource> {
         self.kind.target().filter(|_| self.is_stored())
+    }
+    /// The expression for its value in the row with this alias; none if its value is not in the database.
+    pub fn expression(&self, row: &str) -> Option<Expr> {
+        match self.read_by {
+            Some(expression) => Some(expression(row)),
+            None => self.is_stored().then(|| crate::column(row, self.column)),
+        }
     }
     /// Whether the field has a column in the table of its resource.
     pub const fn is_stored(&self) -> bool {

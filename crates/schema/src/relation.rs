@@ -168,12 +168,16 @@ pub struct Association {
     pub removal_needs_permit: bool,
     /// Whether a body without `id` creates an object and associates it.
     pub creates: bool,
+    /// The link that a created object has in common with the parent, such as the inventory of a host and its groups.
+    pub inherits: Option<&'static str>,
+    /// Whether a body that only has the unique values of an existing object associates that object.
+    pub finds: bool,
 }
 
 impl Association {
     /// Associates existing objects only; every user who may change the parent may remove them.
     pub const fn new(relationship: &'static str, permit: fn(actor: &Actor, row: &str) -> Rule) -> Self {
-        Association { relationship, permit, removal_needs_permit: false, creates: false }
+        Association { relationship, permit, removal_needs_permit: false, creates: false, inherits: None, finds: false }
     }
     /// Removing an association needs the same permission on the object as adding it.
     pub const fn permit_removal(mut self) -> Self {
@@ -183,6 +187,16 @@ impl Association {
     /// A body without `id` creates an object and associates it.
     pub const fn or_create(mut self) -> Self {
         self.creates = true;
+        self
+    }
+    /// A created object gets the parent's value of this link.
+    pub const fn inheriting(mut self, link: &'static str) -> Self {
+        self.inherits = Some(link);
+        self
+    }
+    /// A body that only has the unique values of an existing object associates that object.
+    pub const fn or_find(mut self) -> Self {
+        self.finds = true;
         self
     }
 }
@@ -196,6 +210,9 @@ pub enum Post {
     Grant(&'static str),
     /// Creates an object of the target, with the parent in the field of this name.
     Create(&'static str),
+    /// As `Create`; a body with the `id` of an object of the list changes nothing, and deletes the object with
+    /// `disassociate`.
+    Own(&'static str),
     /// Associates an existing object, removes it with `disassociate`, or creates one.
     Associate(Association),
     /// Grants or revokes a role, in the parent resource's hook.
@@ -217,7 +234,7 @@ impl Post {
 
     /// Whether the body can name an existing object.
     pub const fn takes_id(&self) -> bool {
-        matches!(self, Post::Grant(_) | Post::GrantByHook | Post::Associate(_))
+        matches!(self, Post::Grant(_) | Post::GrantByHook | Post::Own(_) | Post::Associate(_))
     }
 }
 

@@ -123,6 +123,10 @@ pub struct Resource {
     /// Whether lists apply the access rules to each row that they read. Otherwise PostgreSQL, which cannot estimate how
     /// many rows the rules match, selects all visible rows first: too many in a very large table.
     pub visible_rows_by_row: bool,
+    /// Whether DELETE responds that the object will be deleted (202), as AWX does for objects that it deletes later.
+    pub deleted_later: bool,
+    /// Whether the hooks add to the summaries of these objects in other objects.
+    pub summarized_by_hooks: bool,
     /// Whether the table is a view: its rows disappear with those that it is made of.
     pub is_view: bool,
     /// Whether rows have an `ansible_id`, shown as `summary_fields.resource` with this type.
@@ -174,6 +178,8 @@ impl Resource {
             other_capabilities: &[],
             deleted_in_steps: false,
             visible_rows_by_row: false,
+            deleted_later: false,
+            summarized_by_hooks: false,
             is_view: false,
             shared_type: None,
             recorded: true,

@@ -64,7 +64,10 @@ pub(crate) async fn detail(
         }
         Verb::DELETE if resource.deletable => {
             Box::pin(engine.delete(actor, resource, &target, expected)).await?;
-            return Ok(Response::no_content());
+            return Ok(match resource.deleted_later {
+                true => Response::empty(StatusCode::ACCEPTED),
+                false => Response::no_content(),
+            });
         }
         Verb::PATCH if resource.editable => UpdateMethod::Patch,
         Verb::PUT if resource.editable => UpdateMethod::Put,
@@ -91,6 +94,7 @@ pub(crate) async fn sublist(
     let listed = (sublist.target)();
     match request.method {
         Verb::GET | Verb::HEAD => {
+            engine.registry.hooks(parent).check_list(engine, id, sublist).await?;
             let scope = ListScope::Sublist(parent, id, sublist);
             Ok(Response::ok(engine.list(actor, listed, scope, &request.path, &request.query).await?))
         }

@@ -8,12 +8,14 @@
 mod error;
 mod json;
 mod scalar;
+mod text;
 mod yaml;
 
 use serde_json::{Map, Value};
 
 pub use crate::error::InvalidVariables;
 use crate::error::not_an_object;
+pub use crate::text::to_text;
 
 /// The longest text that is parsed, in bytes.
 pub const MAX_LENGTH: usize = 4 << 20;

@@ -178,3 +178,10 @@ fn size_and_depth_are_bounded() {
     let flat: String = (0..50_000).map(|number| format!("key{number}: value\n")).collect();
     assert_eq!(parse(&flat).unwrap().len(), 50_000);
 }
+
+#[test]
+fn text_is_as_python_writes_it() {
+    let Value::Object(map) = json!({"a": [1, {"b": null}], "é\n\"": "😀\u{1}", "c": {}, "d": 1.0}) else { panic!() };
+    assert_eq!(to_text(&map), r#"{"a": [1, {"b": null}], "\u00e9\n\"": "\ud83d\ude00\u0001", "c": {}, "d": 1.0}"#);
+    assert_eq!(parse(&to_text(&map)).unwrap(), map);
+}

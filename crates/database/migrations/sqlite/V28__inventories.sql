@@ -23,12 +23,11 @@ CREATE INDEX inventories_name ON inventories (name);
 CREATE INDEX inventories_created_by ON inventories (created_by_id);
 CREATE INDEX inventories_modified_by ON inventories (modified_by_id);
 
--- The instance groups of an inventory, in the order in which they are chosen.
+-- The instance groups of an inventory, in the order in which they are chosen: that of their ids.
 CREATE TABLE inventory_instance_groups (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     inventory_id INTEGER NOT NULL REFERENCES inventories (id) ON DELETE CASCADE,
     instance_group_id INTEGER NOT NULL REFERENCES instance_groups (id) ON DELETE CASCADE,
-    position INTEGER NOT NULL,
     UNIQUE (inventory_id, instance_group_id)
 );
 CREATE INDEX inventory_instance_groups_group ON inventory_instance_groups (instance_group_id);

@@ -34,6 +34,8 @@ pub struct ActionRequest<'a> {
     pub id: i64,
     /// The values of the body, or of the query of GET.
     pub input: ActionInput,
+    /// The body of a method that takes it as a whole.
+    pub body: Map<String, Json>,
     /// The requested format among those of the action; `None` for JSON.
     pub format: Option<&'static ActionFormat>,
     description: &'static ActionMethod,
@@ -97,7 +99,11 @@ impl ActionRequest<'_> {
     /// # Errors
     /// [`Error::Invalid`].
     pub fn read_input(&mut self, sent: &Map<String, Json>) -> Result<(), Error> {
-        self.input = ActionInput::decode(self.description.input, sent, self.method)?;
+        if self.description.whole_body {
+            self.body = sent.clone();
+        } else {
+            self.input = ActionInput::decode(self.description.input, sent, self.method)?;
+        }
         Ok(())
     }
 
@@ -142,6 +148,7 @@ impl Engine {
                 method,
                 id,
                 input: ActionInput::default(),
+                body: Map::new(),
                 format: None,
                 description,
                 can_post: actor.can_write && is_allowed(1),

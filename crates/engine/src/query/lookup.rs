@@ -45,10 +45,12 @@ impl Lookup {
     }
 }
 
-/// The column at the end of a path; without a name it is NULL in every row.
+/// The column at the end of a path; without a name and an expression it is NULL in every row.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Leaf {
     pub column: &'static str,
+    /// The expression that is compared instead of a column.
+    pub read_by: Option<fn(row: &str) -> Expr>,
     pub class: Class,
     pub nullable: bool,
     /// The field, if the hooks find the rows for filters by it.
@@ -76,7 +78,7 @@ pub(super) enum Class {
 impl Leaf {
     /// The id of the object to which the last relation of a path leads.
     pub const RELATED: Leaf =
-        Leaf { column: "id", class: Class::Link, nullable: true, by_hooks: None, ordered_by: None };
+        Leaf { column: "id", read_by: None, class: Class::Link, nullable: true, by_hooks: None, ordered_by: None };
 
     pub fn of(field: &Field) -> Leaf {
         let class = match field.kind {
@@ -99,6 +101,7 @@ impl Leaf {
         let column = if field.is_stored() { field.column } else { "" };
         Leaf {
             column,
+            read_by: field.read_by,
             class,
             nullable: field.nullable || class == Class::Link,
             by_hooks: field.filtered_by_hooks.then_some(field.name),
@@ -108,19 +111,23 @@ impl Leaf {
 
     /// A relation to objects that are not implemented.
     pub const NO_OBJECT: Leaf =
-        Leaf { column: "", class: Class::Link, nullable: true, by_hooks: None, ordered_by: None };
+        Leaf { column: "", read_by: None, class: Class::Link, nullable: true, by_hooks: None, ordered_by: None };
 
     /// A field of an object that does not exist.
-    pub const NOTHING: Leaf = Leaf { column: "", class: Class::Text, nullable: true, by_hooks: None, ordered_by: None };
+    pub const NOTHING: Leaf =
+        Leaf { column: "", read_by: None, class: Class::Text, nullable: true, by_hooks: None, ordered_by: None };
 
-    /// Whether there is no column.
+    /// Whether there is neither a column nor an expression.
     pub fn is_absent(&self) -> bool {
-        self.column.is_empty()
+        self.column.is_empty() && self.read_by.is_none()
     }
 
-    /// The column as the query names it, if there is one.
+    /// The column as the query names it, or the expression, if there is one.
     pub fn expression(&self, row: &str) -> Option<Expr> {
-        (!self.is_absent()).then(|| column(row, self.column))
+        match self.read_by {
+            Some(expression) => Some(expression(row)),
+            None => (!self.is_absent()).then(|| column(row, self.column)),
+        }
     }
 }
 

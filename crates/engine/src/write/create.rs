@@ -173,7 +173,7 @@ impl Engine {
 /// The edit of a new object with the values of the request, and what is wrong with them.
 fn new_edit<'a>(actor: &'a Actor, request: CreateRequest<'_>) -> (Edit<'a>, Problems) {
     let mut body = request.body.clone();
-    if let Some((_, parent, Sublist { post: Post::Create(field), .. })) = request.below {
+    if let Some((_, parent, Sublist { post: Post::Create(field) | Post::Own(field), .. })) = request.below {
         body.insert((*field).into(), parent.into());
     }
     let mut edit = Edit {

@@ -6,7 +6,7 @@ use sea_query::{Alias, ExprTrait, Query};
 
 use super::IfMatch;
 use super::cascade::{only, prepare_deletion};
-use super::delete_in_steps;
+use super::delete_in_steps::{self, listed};
 use crate::activity;
 use crate::read::{Source, load};
 use crate::{Engine, Error, ObjectKey};
@@ -66,6 +66,29 @@ impl Engine {
         Ok(())
     }
 }
+
+impl Engine {
+    /// Deletes objects that are deleted with another one, without entries in the activity stream.
+    ///
+    /// # Errors
+    /// Database errors.
+    pub async fn delete_with(
+        &self,
+        tx: &mut Transaction,
+        resource: &'static Resource,
+        ids: &[i64],
+    ) -> Result<(), Error> {
+        let table = resource.stored_in();
+        for some in ids.chunks(STEP) {
+            prepare_deletion(&self.links, tx, resource, listed(table, some)).await?;
+            delete_rows(tx, table, some).await?;
+        }
+        Ok(())
+    }
+}
+
+/// How many rows one statement deletes.
+const STEP: usize = 1_000;
 
 /// Deletes the rows with these ids.
 pub(super) async fn delete_rows(tx: &mut Transaction, table: &'static str, ids: &[i64]) -> Result<(), Error> {

@@ -184,7 +184,7 @@ impl DependentRows {
 }
 
 /// The rows with these ids.
-fn listed(table: &'static str, ids: &[i64]) -> SelectStatement {
+pub(super) fn listed(table: &'static str, ids: &[i64]) -> SelectStatement {
     Query::select()
         .expr(column(table, "id"))
         .from(Alias::new(table))

@@ -81,7 +81,11 @@ fn operation(
     }
     if method.has_body() {
         let needs_body = method != HttpMethod::Patch && description.input.iter().any(|field| field.required);
-        operation = operation.body(body_schema(description.input, method != HttpMethod::Patch), needs_body);
+        let schema = match description.whole_body {
+            true => json!({"type": "object"}),
+            false => body_schema(description.input, method != HttpMethod::Patch),
+        };
+        operation = operation.body(schema, needs_body);
     }
     let success = is_implemented.then(|| success(action, method, description.answer));
     operation.responses(success.into_iter().collect(), &errors)
@@ -97,6 +101,7 @@ fn success(action: &ResourceAction, method: HttpMethod, answer: ActionAnswer) ->
             let object = reference("schemas", &component(target()));
             return ("201", json_response("The new object.", object, &["Location"]));
         }
+        ActionAnswer::Document(_) => return ("200", json_response(action.title, json!({}), &[])),
         ActionAnswer::Nothing => return ("204", empty_response("Done.")),
     };
     let mut response = json_response(words, answer_schema(answer.fields()), &[]);

@@ -139,7 +139,10 @@ fn detail(resource: &Resource) -> Json {
         item.insert("patch".into(), patch.into());
     }
     if resource.deletable {
-        let gone = vec![("204", empty_response("The object was deleted."))];
+        let gone = match resource.deleted_later {
+            true => vec![("202", empty_response("The object is being deleted."))],
+            false => vec![("204", empty_response("The object was deleted."))],
+        };
         let delete = operation("delete", "delete").writes().parameters(if_match()).responses(gone, &errors);
         item.insert("delete".into(), delete.into());
     }
@@ -160,6 +163,7 @@ fn below(resource: &Resource, sublist: &Sublist) -> Json {
         Post::Refused => return item.into(),
         Post::Create(_) => ("create", create(), vec![created]),
         Post::Grant(_) => ("associate or create", json!({"anyOf": [associate(), create()]}), vec![created, associated]),
+        Post::Own(_) => ("create or delete", json!({"anyOf": [associate(), create()]}), vec![created, associated]),
         post if post.takes_only_id() => ("associate", associate(), vec![associated]),
         // The description does not say which of the two a hook accepts.
         Post::Hook | Post::Associate(_) | Post::GrantByHook => {

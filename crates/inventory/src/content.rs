@@ -1,0 +1,191 @@
+//! Reads the rows of an inventory.
+
+use std::collections::HashMap;
+
+use hostler_database::Database;
+use hostler_schema::column;
+use sea_query::{Alias, ExprTrait, Query, SelectStatement};
+use serde_json::{Map, Value};
+
+use crate::{ScriptError, ScriptOptions};
+
+/// The rows of an inventory.
+pub(crate) struct Content {
+    pub variables: Map<String, Value>,
+    /// The hosts of the document, by name.
+    pub hosts: Vec<Host>,
+    /// All groups, by name.
+    pub groups: Vec<Group>,
+    /// The positions of the hosts of each group in `hosts`, in their order, by the id of the group.
+    pub members: HashMap<i64, Vec<usize>>,
+    /// The positions of the children of each group in `groups`, in their order, by the id of the group.
+    pub children: HashMap<i64, Vec<usize>>,
+}
+
+/// A host.
+pub(crate) struct Host {
+    pub id: i64,
+    pub name: String,
+    pub enabled: bool,
+    variables: String,
+}
+
+/// A group.
+pub(crate) struct Group {
+    pub id: i64,
+    pub name: String,
+    variables: String,
+}
+
+impl Content {
+    /// Reads an inventory in five statements.
+    pub async fn read(database: &Database, inventory: i64, options: ScriptOptions) -> Result<Self, ScriptError> {
+        let variables = read_kind(database, inventory).await?;
+        let hosts = Host::read(database, inventory, options).await?;
+        let groups = Group::read(database, inventory).await?;
+        let group_positions: HashMap<i64, usize> = positions(groups.iter().map(|group| group.id));
+        let host_positions: HashMap<i64, usize> = positions(hosts.iter().map(|host| host.id));
+        let members = read_pairs(database, inventory, "inventory_group_hosts", "group_id", "host_id").await?;
+        let children = read_pairs(database, inventory, "inventory_group_children", "parent_id", "child_id").await?;
+        Ok(Content {
+            variables: parsed(&variables, || "inventory".into())?,
+            members: by_group(members, &host_positions),
+            children: by_group(children, &group_positions),
+            hosts,
+            groups,
+        })
+    }
+}
+
+/// The variables of an inventory whose hosts are its own.
+pub(crate) async fn read_kind(database: &Database, inventory: i64) -> Result<String, ScriptError> {
+    const TABLE: &str = "inventories";
+    let query = Query::select()
+        .expr(column(TABLE, "kind"))
+        .expr(column(TABLE, "variables"))
+        .from(Alias::new(TABLE))
+        .and_where(column(TABLE, "id").eq(inventory))
+        .to_owned();
+    let found: Option<(String, String)> = database.read_first(&query).await?;
+    match found {
+        None => Err(ScriptError::NoInventory),
+        Some((kind, variables)) if kind.is_empty() => Ok(variables),
+        Some((kind, _)) => Err(ScriptError::NotEvaluated(kind)),
+    }
+}
+
+impl Host {
+    const TABLE: &'static str = "hosts";
+
+    fn select(inventory: i64) -> SelectStatement {
+        Query::select()
+            .exprs(["id", "name", "enabled"].map(|name| column(Self::TABLE, name)))
+            .from(Alias::new(Self::TABLE))
+            .and_where(column(Self::TABLE, "inventory_id").eq(inventory))
+            .to_owned()
+    }
+
+    async fn read(database: &Database, inventory: i64, options: ScriptOptions) -> Result<Vec<Self>, ScriptError> {
+        let mut query = Self::select(inventory);
+        if !options.disabled_too {
+            query.and_where(column(Self::TABLE, "enabled").eq(true));
+        }
+        let mut hosts: Vec<Host> = if options.hostvars {
+            query.expr(column(Self::TABLE, "variables"));
+            let rows: Vec<(i64, String, bool, String)> = database.read_as(&query).await?;
+            rows.into_iter().map(Host::from).collect()
+        } else {
+            let rows: Vec<(i64, String, bool)> = database.read_as(&query).await?;
+            rows.into_iter().map(|(id, name, enabled)| Host { id, name, enabled, variables: String::new() }).collect()
+        };
+        hosts.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        if let Some(slice) = options.slice {
+            let mut position = 0;
+            hosts.retain(|_| {
+                position += 1;
+                (position - 1) % slice.count + 1 == slice.number
+            });
+        }
+        Ok(hosts)
+    }
+
+    /// The host with this name.
+    pub async fn find(database: &Database, inventory: i64, name: &str) -> Result<Option<Self>, ScriptError> {
+        let mut query = Self::select(inventory);
+        query.expr(column(Self::TABLE, "variables")).and_where(column(Self::TABLE, "name").eq(name));
+        let found: Option<(i64, String, bool, String)> = database.read_first(&query).await?;
+        Ok(found.map(Host::from))
+    }
+
+    /// Its variables.
+    pub fn variables(&self) -> Result<Map<String, Value>, ScriptError> {
+        parsed(&self.variables, || format!("host {}", self.name))
+    }
+}
+
+impl From<(i64, String, bool, String)> for Host {
+    fn from((id, name, enabled, variables): (i64, String, bool, String)) -> Self {
+        Host { id, name, enabled, variables }
+    }
+}
+
+impl Group {
+    async fn read(database: &Database, inventory: i64) -> Result<Vec<Self>, ScriptError> {
+        const TABLE: &str = "inventory_groups";
+        let query = Query::select()
+            .exprs(["id", "name", "variables"].map(|name| column(TABLE, name)))
+            .from(Alias::new(TABLE))
+            .and_where(column(TABLE, "inventory_id").eq(inventory))
+            .to_owned();
+        let rows: Vec<(i64, String, String)> = database.read_as(&query).await?;
+        let mut groups: Vec<Group> =
+            rows.into_iter().map(|(id, name, variables)| Group { id, name, variables }).collect();
+        groups.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        Ok(groups)
+    }
+
+    /// Its variables.
+    pub fn variables(&self) -> Result<Map<String, Value>, ScriptError> {
+        parsed(&self.variables, || format!("group {}", self.name))
+    }
+}
+
+/// The rows of a join table between the groups of an inventory and their hosts or children.
+async fn read_pairs(
+    database: &Database,
+    inventory: i64,
+    table: &'static str,
+    group: &'static str,
+    other: &'static str,
+) -> Result<Vec<(i64, i64)>, ScriptError> {
+    const GROUPS: &str = "inventory_groups";
+    let query = Query::select()
+        .expr(column(table, group))
+        .expr(column(table, other))
+        .from(Alias::new(GROUPS))
+        .inner_join(Alias::new(table), column(table, group).eq(column(GROUPS, "id")))
+        .and_where(column(GROUPS, "inventory_id").eq(inventory))
+        .to_owned();
+    Ok(database.read_as(&query).await?)
+}
+
+/// The position of each id.
+fn positions(ids: impl Iterator<Item = i64>) -> HashMap<i64, usize> {
+    ids.enumerate().map(|(position, id)| (id, position)).collect()
+}
+
+/// The positions of the objects of each group, without objects that the document does not contain.
+fn by_group(pairs: Vec<(i64, i64)>, positions: &HashMap<i64, usize>) -> HashMap<i64, Vec<usize>> {
+    let mut groups: HashMap<i64, Vec<usize>> = HashMap::new();
+    for (group, other) in pairs {
+        if let Some(position) = positions.get(&other) {
+            groups.entry(group).or_default().push(*position);
+        }
+    }
+    groups.values_mut().for_each(|list| list.sort_unstable());
+    groups
+}
+
+fn parsed(text: &str, owner: impl FnOnce() -> String) -> Result<Map<String, Value>, ScriptError> {
+    hostler_variables::parse(text).map_err(|problem| ScriptError::Variables { owner: owner(), problem })
+}

@@ -1,0 +1,124 @@
+//! `inventories/N/copy/`: a copy with the same groups and hosts.
+
+use async_trait::async_trait;
+use hostler_database::Transaction;
+use hostler_engine::{ActionHandler, ActionRequest, ActionResponse, Engine, Error, SystemWrite};
+use hostler_schema::{Actor, COPY_NAME, Field, column};
+use sea_query::{Alias, Expr, ExprTrait, JoinType, Order, Query, SelectStatement};
+use serde_json::Map;
+
+use super::inventory::{DESCRIPTION, HOST_FILTER, KIND, NAME, ORGANIZATION_LINK, VARIABLES};
+use crate::{GROUP, HOST, INVENTORY};
+
+/// Copies an inventory.
+pub(super) struct Copying;
+
+#[async_trait]
+impl ActionHandler for Copying {
+    async fn act(&self, engine: &Engine, request: ActionRequest<'_>) -> Result<ActionResponse, Error> {
+        let original = engine.original(&request).await?;
+        let mut body = Map::new();
+        body.insert(NAME.name.into(), request.input.text(&COPY_NAME).into());
+        let texts: [&Field; 3] = [&DESCRIPTION, &KIND, &VARIABLES];
+        body.extend(texts.map(|field| (field.name.to_owned(), original.text(field).into())));
+        if !original.text(&HOST_FILTER).is_empty() {
+            body.insert(HOST_FILTER.name.into(), original.text(&HOST_FILTER).into());
+        }
+        body.insert(ORGANIZATION_LINK.name.into(), original.integer(&ORGANIZATION_LINK).into());
+        if let Some(fallback) = INVENTORY.field("prevent_instance_group_fallback") {
+            body.insert(fallback.name.into(), original.boolean(fallback).into());
+        }
+        let content = CopyContent(original.id);
+        engine.create_as_system(request.actor, &INVENTORY, &body, &content).await.map(ActionResponse::NewObject)
+    }
+}
+
+/// Copies groups, hosts, memberships and instance groups of the inventory with this id to its copy.
+struct CopyContent(i64);
+
+#[async_trait]
+impl SystemWrite for CopyContent {
+    async fn consume(&self, _engine: &Engine, tx: &mut Transaction, _actor: &Actor, id: i64) -> Result<(), Error> {
+        const OF_HOST: &[&str] = &["name", "description", "enabled", "instance_id", "variables"];
+        const OF_GROUP: &[&str] = &["name", "description", "variables"];
+        copy_objects(tx, HOST.table, OF_HOST, self.0, id).await?;
+        copy_objects(tx, GROUP.table, OF_GROUP, self.0, id).await?;
+        let group = |column| (GROUP.table, column);
+        copy_pairs(tx, "inventory_group_hosts", group("group_id"), (HOST.table, "host_id"), self.0, id).await?;
+        copy_pairs(tx, "inventory_group_children", group("parent_id"), group("child_id"), self.0, id).await?;
+        copy_instance_groups(tx, self.0, id).await
+    }
+}
+
+const COPY: &str = "copied";
+
+/// Copies the rows of a table that belong to an inventory, with these columns.
+async fn copy_objects(
+    tx: &mut Transaction,
+    table: &'static str,
+    columns: &[&'static str],
+    from: i64,
+    to: i64,
+) -> Result<(), Error> {
+    const SHARED: [&str; 4] = ["created", "modified", "created_by_id", "modified_by_id"];
+    let rows = Query::select()
+        // The times and users of the new inventory.
+        .exprs(SHARED.map(|name| column(COPY, name)))
+        .expr(column(COPY, "id"))
+        .exprs(columns.iter().map(|name| column(table, name)))
+        .from(Alias::new(table))
+        .join_as(JoinType::InnerJoin, Alias::new(INVENTORY.table), Alias::new(COPY), column(COPY, "id").eq(to))
+        .and_where(column(table, "inventory_id").eq(from))
+        .order_by((Alias::new(table), Alias::new("id")), Order::Asc)
+        .to_owned();
+    let names = SHARED.iter().chain(&["inventory_id"]).chain(columns);
+    insert(tx, table, names.copied(), rows).await
+}
+
+/// Copies the rows of a join table between the objects of two tables, which have the same names in both inventories.
+async fn copy_pairs(
+    tx: &mut Transaction,
+    table: &'static str,
+    (left_table, left): (&'static str, &'static str),
+    (right_table, right): (&'static str, &'static str),
+    from: i64,
+    to: i64,
+) -> Result<(), Error> {
+    let mut rows = Query::select();
+    rows.expr(column("new_left", "id")).expr(column("new_right", "id")).from(Alias::new(table));
+    let ends = [(left_table, left, "old_left", "new_left"), (right_table, right, "old_right", "new_right")];
+    for (objects, name, old, new) in ends {
+        let is_old = column(old, "id").eq(column(table, name)).and(column(old, "inventory_id").eq(from));
+        let is_new = column(new, "inventory_id").eq(to).and(column(new, "name").eq(column(old, "name")));
+        rows.join_as(JoinType::InnerJoin, Alias::new(objects), Alias::new(old), is_old);
+        rows.join_as(JoinType::InnerJoin, Alias::new(objects), Alias::new(new), is_new);
+    }
+    insert(tx, table, [left, right].into_iter(), rows).await
+}
+
+async fn copy_instance_groups(tx: &mut Transaction, from: i64, to: i64) -> Result<(), Error> {
+    const TABLE: &str = "inventory_instance_groups";
+    let copied: Expr = column(COPY, "id");
+    let rows = Query::select()
+        .expr(copied)
+        .expr(column(TABLE, "instance_group_id"))
+        .from(Alias::new(TABLE))
+        .join_as(JoinType::InnerJoin, Alias::new(INVENTORY.table), Alias::new(COPY), column(COPY, "id").eq(to))
+        .and_where(column(TABLE, "inventory_id").eq(from))
+        .order_by((Alias::new(TABLE), Alias::new("id")), Order::Asc)
+        .to_owned();
+    insert(tx, TABLE, ["inventory_id", "instance_group_id"].into_iter(), rows).await
+}
+
+async fn insert(
+    tx: &mut Transaction,
+    table: &'static str,
+    columns: impl Iterator<Item = &'static str>,
+    rows: SelectStatement,
+) -> Result<(), Error> {
+    let mut insert = Query::insert();
+    insert.into_table(Alias::new(table)).columns(columns.map(Alias::new));
+    insert.select_from(rows).map_err(|error| Error::Internal(format!("copying {table}: {error}")))?;
+    tx.execute(&insert).await?;
+    Ok(())
+}

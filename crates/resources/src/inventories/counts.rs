@@ -1,0 +1,120 @@
+//! The counts of an inventory. They are read when they are shown, so that they are never wrong.
+
+use std::collections::HashMap;
+
+use hostler_engine::{Engine, Error};
+use hostler_schema::{Field, column, fields};
+use sea_query::{Alias, Asterisk, Expr, ExprTrait, Func, Query, SelectStatement};
+use serde_json::{Map, Value as Json};
+
+use crate::{GROUP, HOST, INVENTORY};
+
+pub(super) const HAS_ACTIVE_FAILURES: Field = fields::boolean("has_active_failures")
+    .label("Has active failures")
+    .read_by(has_active_failures)
+    .help("Whether the last job of any host of the inventory failed there.");
+pub(super) const TOTAL_HOSTS: Field = count("total_hosts", "Total hosts")
+    .read_by(|row| number_of(rows_of(HOST.table, row)))
+    .help("How many hosts the inventory has.");
+pub(super) const HOSTS_WITH_ACTIVE_FAILURES: Field = count("hosts_with_active_failures", "Hosts with active failures")
+    .read_by(|row| number_of(failed_hosts(row)))
+    .help("How many hosts the last job failed on.");
+pub(super) const TOTAL_GROUPS: Field = count("total_groups", "Total groups")
+    .read_by(|row| number_of(rows_of(GROUP.table, row)))
+    .help("How many groups the inventory has.");
+// There are no inventory sources yet.
+pub(super) const HAS_INVENTORY_SOURCES: Field = fields::boolean("has_inventory_sources")
+    .label("Has inventory sources")
+    .read_by(|_| Expr::Constant(false.into()))
+    .help("Whether hosts come from a source.");
+pub(super) const TOTAL_INVENTORY_SOURCES: Field = count("total_inventory_sources", "Total inventory sources")
+    .read_by(|_| zero())
+    .help("How many sources the inventory has.");
+pub(super) const INVENTORY_SOURCES_WITH_FAILURES: Field =
+    count("inventory_sources_with_failures", "Inventory sources with failures")
+        .read_by(|_| zero())
+        .help("How many sources could not be read the last time.");
+
+/// The fields of an inventory in the summaries of other objects that are computed.
+const SUMMARIZED: [Field; 7] = [
+    HAS_ACTIVE_FAILURES,
+    TOTAL_HOSTS,
+    HOSTS_WITH_ACTIVE_FAILURES,
+    TOTAL_GROUPS,
+    HAS_INVENTORY_SOURCES,
+    TOTAL_INVENTORY_SOURCES,
+    INVENTORY_SOURCES_WITH_FAILURES,
+];
+
+const fn count(name: &'static str, label: &'static str) -> Field {
+    fields::integer(name).label(label).at_least(0)
+}
+
+fn zero() -> Expr {
+    Expr::Constant(0i64.into()).cast_as("bigint")
+}
+
+const COUNTED: &str = "counted";
+
+/// The rows of this table that belong to the inventory `row`.
+fn rows_of(table: &'static str, row: &str) -> SelectStatement {
+    Query::select()
+        .from_as(Alias::new(table), Alias::new(COUNTED))
+        .and_where(column(COUNTED, "inventory_id").eq(column(row, "id")))
+        .to_owned()
+}
+
+/// The hosts of the inventory `row` whose last job failed there.
+fn failed_hosts(row: &str) -> SelectStatement {
+    const LAST: &str = "last";
+    let same = column(LAST, "id").eq(column(COUNTED, "last_job_host_summary_id"));
+    rows_of(HOST.table, row)
+        .join_as(sea_query::JoinType::InnerJoin, Alias::new("job_host_summaries"), Alias::new(LAST), same)
+        .and_where(column(LAST, "failed").eq(true))
+        .to_owned()
+}
+
+fn number_of(mut rows: SelectStatement) -> Expr {
+    rows.expr(Func::count(Expr::col(Asterisk)));
+    Expr::SubQuery(None, Box::new(rows.into()))
+}
+
+fn has_active_failures(row: &str) -> Expr {
+    Expr::exists(failed_hosts(row).expr(Expr::Constant(1i64.into())).to_owned())
+}
+
+/// Adds the counts and the organization to summaries of inventories, in one statement.
+///
+/// # Errors
+/// Database errors.
+pub(super) async fn add_to_summaries(
+    engine: &Engine,
+    summaries: &mut [(i64, &mut Map<String, Json>)],
+) -> Result<(), Error> {
+    type Counts = (i64, i64, bool, i64, i64, i64, bool, i64, i64);
+    let table = INVENTORY.table;
+    let mut ids: Vec<i64> = summaries.iter().map(|(id, _)| *id).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let query = Query::select()
+        .expr(column(table, "id"))
+        .expr(column(table, "organization_id"))
+        .exprs(SUMMARIZED.iter().filter_map(|field| field.expression(table)))
+        .from(Alias::new(table))
+        .and_where(column(table, "id").is_in(ids))
+        .to_owned();
+    let rows: Vec<Counts> = engine.database.read_as(&query).await?;
+    let rows: HashMap<i64, Counts> = rows.into_iter().map(|counts| (counts.0, counts)).collect();
+    for (id, summary) in summaries {
+        let Some(&(_, organization, failing, hosts, failed, groups, sourced, sources, broken)) = rows.get(id) else {
+            continue;
+        };
+        summary.insert("organization_id".into(), organization.into());
+        let values: [Json; 7] =
+            [failing.into(), hosts.into(), failed.into(), groups.into(), sourced.into(), sources.into(), broken.into()];
+        for (field, value) in SUMMARIZED.iter().zip(values) {
+            summary.insert(field.name.into(), value);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,312 @@
+//! Hosts of inventories.
+
+use async_trait::async_trait;
+use hostler_access::{ByParent, OnParent};
+use hostler_database::{Transaction, Value};
+use hostler_engine::{ActionHandler, Edit, Engine, Error, Hooks, Record, RenderContext, ResponseObject};
+use hostler_schema::{
+    Action, Actor, Association, DefaultValue, Field, Join, NaturalKeyPart, Post, Resource, ResourceAction, Rule,
+    Sublist, UniqueConstraint, column, fields,
+};
+use sea_query::{Alias, Expr, ExprTrait, Order, Query};
+use serde_json::{Value as Json, json};
+
+use super::in_use::refuse_if_inventory_in_use;
+use super::names::{check_characters, check_free, split_port};
+use super::{actions, activity, group_tree, inventory_hooks, variable_data};
+use crate::common::{CREATED, CREATED_BY, MODIFIED, MODIFIED_BY};
+use crate::{ACTIVITY, GROUP, INVENTORY};
+
+/// The variable that the port in the name of a host becomes.
+const PORT_VARIABLE: &str = "ansible_ssh_port";
+
+const NAME: Field = fields::text("name")
+    .label("Name")
+    .max(512)
+    .required()
+    .help("The name or address of the host; unique in its inventory. A port, as in web:22, becomes a variable.");
+const INVENTORY_LINK: Field = fields::link("inventory", "inventory_id", || &INVENTORY)
+    .label("Inventory")
+    .required()
+    .fixed()
+    .summarized()
+    .reverse("hosts")
+    .help("The inventory that the host belongs to.");
+const VARIABLES: Field =
+    fields::variables("variables").label("Variables").help("Variables of the host, as JSON or YAML.");
+const HAS_ACTIVE_FAILURES: Field = fields::boolean("has_active_failures")
+    .label("Has active failures")
+    .type_name("field")
+    .read_by(has_active_failures)
+    .not_filterable()
+    .help("Whether the last job failed on the host.");
+const HAS_INVENTORY_SOURCES: Field = fields::boolean("has_inventory_sources")
+    .label("Has inventory sources")
+    .type_name("field")
+    .read_by(|_| Expr::Constant(false.into()))
+    .not_filterable()
+    .help("Whether the host comes from a source.");
+const HOST_FIELDS: &[Field] = &[
+    fields::id(),
+    CREATED,
+    MODIFIED,
+    CREATED_BY,
+    MODIFIED_BY,
+    NAME,
+    fields::text("description").label("Description").default(DefaultValue::Text("")).help("What the host is for."),
+    INVENTORY_LINK,
+    fields::boolean("enabled")
+        .label("Enabled")
+        .default(DefaultValue::Boolean(true))
+        .help("Whether jobs run on the host."),
+    fields::text("instance_id")
+        .label("Instance ID")
+        .max(1024)
+        .default(DefaultValue::Text(""))
+        .help("The id of the host in the source that it comes from."),
+    VARIABLES,
+    HAS_ACTIVE_FAILURES,
+    HAS_INVENTORY_SOURCES,
+    fields::reserved("last_job").read_only().label("Last job").help("The last job that ran on the host."),
+    fields::reserved("last_job_host_summary")
+        .read_only()
+        .label("Last job host summary")
+        .help("What the last job did on the host."),
+    fields::time("ansible_facts_modified")
+        .label("Ansible facts modified")
+        .nullable()
+        .read_only()
+        .help("When the cached facts were last changed."),
+];
+
+/// Hosts.
+pub static HOST: Resource = Resource {
+    list_title: "Host List",
+    detail_title: "Host Detail",
+    description: "A host belongs to one inventory and to any number of its groups.",
+    unimplemented_relations: &[
+        "ad_hoc_command_events",
+        "ad_hoc_commands",
+        "constructed_host_summaries",
+        "inventory_sources",
+        "job_events_as_primary_host",
+        "job_host_summaries",
+        "jobs",
+        "last_job",
+        "last_job_host_summary",
+        "smart_inventories",
+    ],
+    sublists: &[
+        Sublist::new("groups", "Host Groups List", || &GROUP, group_tree::ITS_GROUPS).post(Post::Associate(
+            Association::new("awx.main.models.inventory.Group_hosts", changeable_groups)
+                .permit_removal()
+                .or_create()
+                .inheriting("inventory")
+                .or_find(),
+        )),
+        Sublist::new("all_groups", "Host All Groups List", || &GROUP, Join::Condition(group_tree::contains_host)),
+        Sublist::new(
+            "activity_stream",
+            "Host Activity Stream List",
+            || &ACTIVITY,
+            Join::Condition(activity::about_host),
+        ),
+    ],
+    actions: &[
+        actions::HOST_VARIABLE_DATA,
+        actions::ANSIBLE_FACTS,
+        ResourceAction::unimplemented("job_events"),
+        ResourceAction::unimplemented("job_host_summaries"),
+        ResourceAction::unimplemented("inventory_sources"),
+        ResourceAction::unimplemented("smart_inventories"),
+        ResourceAction::unimplemented("ad_hoc_commands"),
+        ResourceAction::unimplemented("ad_hoc_command_events"),
+    ],
+    natural_key: &[NaturalKeyPart::Field("name"), NaturalKeyPart::Link("inventory")],
+    unique: &[UniqueConstraint {
+        fields: &["inventory", "name"],
+        key: "__all__",
+        message: "Host with this Name and Inventory already exists.",
+    }],
+    ..Resource::new("host", "hosts", "Host", HOST_FIELDS, &ACCESS)
+};
+
+const ACCESS: ByParent = ByParent {
+    link: INVENTORY_LINK,
+    read: OnParent::Action(Action::Read),
+    change: OnParent::Action(Action::Change),
+    create: OnParent::Action(Action::Change),
+};
+
+/// The hosts that the actor may change.
+pub(super) fn changeable_hosts(actor: &Actor, row: &str) -> Rule {
+    HOST.access.rows(actor, Action::Change, row)
+}
+
+fn changeable_groups(actor: &Actor, row: &str) -> Rule {
+    GROUP.access.rows(actor, Action::Change, row)
+}
+
+fn has_active_failures(row: &str) -> Expr {
+    const LAST: &str = "last";
+    Expr::exists(
+        Query::select()
+            .expr(column(LAST, "id"))
+            .from_as(Alias::new("job_host_summaries"), Alias::new(LAST))
+            .and_where(column(LAST, "id").eq(column(row, "last_job_host_summary_id")))
+            .and_where(column(LAST, "failed").eq(true))
+            .to_owned(),
+    )
+}
+
+/// Checks names and memberships, and shows the groups of hosts.
+pub struct HostHooks;
+
+#[async_trait]
+impl Hooks for HostHooks {
+    fn authorize(&self, edit: &Edit<'_>) -> Result<(), Error> {
+        match !edit.is_new() && edit.changes(&INVENTORY_LINK) {
+            true => Err(Error::Forbidden(Some("Unable to change inventory on a host.".into()))),
+            false => Ok(()),
+        }
+    }
+
+    async fn validate(&self, _engine: &Engine, tx: &mut Transaction, edit: &mut Edit<'_>) -> Result<(), Error> {
+        let Some(inventory) = edit.new.integer(&INVENTORY_LINK) else { return Ok(()) };
+        if edit.is_new() {
+            inventory_hooks::require_own_hosts(tx, inventory, &HOST).await?;
+        }
+        if !edit.changes(&NAME) {
+            return Ok(());
+        }
+        let sent = edit.new.text(&NAME).to_owned();
+        let (name, port) = split_port(&sent).map_err(|message| Error::field(NAME.name, message))?;
+        if name.is_empty() {
+            return Err(Error::field(NAME.name, "This field may not be blank."));
+        }
+        check_characters(name)?;
+        if let Some(port) = port {
+            let mut variables = hostler_variables::parse(edit.new.text(&VARIABLES))
+                .map_err(|problem| Error::field(VARIABLES.name, problem.to_string()))?;
+            variables.insert(PORT_VARIABLE.into(), port.into());
+            edit.new.set(&VARIABLES, Value::Text(hostler_variables::to_text(&variables)));
+            edit.new.set(&NAME, Value::Text(name.into()));
+            refuse_existing(tx, inventory, name).await?;
+        }
+        check_free(tx, &GROUP, inventory, name).await
+    }
+
+    async fn before_delete(
+        &self,
+        _engine: &Engine,
+        tx: &mut Transaction,
+        _actor: &Actor,
+        record: &Record,
+    ) -> Result<(), Error> {
+        match record.integer(&INVENTORY_LINK) {
+            Some(inventory) => refuse_if_inventory_in_use(tx, inventory).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn check_association(
+        &self,
+        _engine: &Engine,
+        tx: &mut Transaction,
+        parent: i64,
+        sublist: &'static Sublist,
+        id: i64,
+    ) -> Result<(), Error> {
+        match sublist.name {
+            "groups" => require_same_inventory(tx, (HOST.table, parent), (GROUP.table, id)).await,
+            _ => Ok(()),
+        }
+    }
+
+    async fn enrich(
+        &self,
+        engine: &Engine,
+        _view: RenderContext<'_>,
+        page: &mut [ResponseObject],
+    ) -> Result<(), Error> {
+        let groups = groups_of(engine, page).await?;
+        for shown in page {
+            let id = shown.loaded.record.id;
+            let own = groups.iter().filter(|(host, ..)| *host == id);
+            let results: Vec<Json> =
+                own.clone().take(MAX_SUMMARIZED).map(|(_, id, name)| json!({"id": id, "name": name})).collect();
+            shown.add_summary("groups", json!({"count": own.count(), "results": results}));
+            shown.add_summary("recent_jobs", json!([]));
+        }
+        Ok(())
+    }
+
+    fn action_handler(&self, path: &str) -> Option<&'static dyn ActionHandler> {
+        match path {
+            variable_data::PATH => Some(&variable_data::VariableData),
+            actions::FACTS_PATH => Some(&actions::Facts),
+            _ => None,
+        }
+    }
+}
+
+/// How many groups the summary of a host names.
+const MAX_SUMMARIZED: usize = 5;
+
+/// The groups that the hosts of a page are directly in: the host, and id and name of the group.
+async fn groups_of(engine: &Engine, page: &[ResponseObject]) -> Result<Vec<(i64, i64, String)>, Error> {
+    const MEMBERS: &str = "inventory_group_hosts";
+    let query = Query::select()
+        .expr(column(MEMBERS, "host_id"))
+        .expr(column(GROUP.table, "id"))
+        .expr(column(GROUP.table, "name"))
+        .from(Alias::new(MEMBERS))
+        .inner_join(Alias::new(GROUP.table), column(GROUP.table, "id").eq(column(MEMBERS, "group_id")))
+        .and_where(column(MEMBERS, "host_id").is_in(page.iter().map(|shown| shown.loaded.record.id)))
+        .order_by((Alias::new(GROUP.table), Alias::new("id")), Order::Asc)
+        .to_owned();
+    Ok(engine.database.read_as(&query).await?)
+}
+
+/// Fails if the inventory has a host with this name: the engine has checked the name with its port.
+async fn refuse_existing(tx: &mut Transaction, inventory: i64, name: &str) -> Result<(), Error> {
+    match check_free(tx, &HOST, inventory, name).await {
+        Err(Error::Invalid(_)) => Err(Error::field("__all__", "Host with this Name and Inventory already exists.")),
+        other => other,
+    }
+}
+
+/// Fails unless both objects, each with its table, belong to the same inventory.
+pub(super) async fn require_same_inventory(
+    tx: &mut Transaction,
+    one: (&'static str, i64),
+    other: (&'static str, i64),
+) -> Result<(), Error> {
+    let inventory = |(table, id): (&'static str, i64)| {
+        let query = Query::select()
+            .expr(column(table, "inventory_id"))
+            .from(Alias::new(table))
+            .and_where(column(table, "id").eq(id))
+            .to_owned();
+        Expr::SubQuery(None, Box::new(query.into()))
+    };
+    let query = Query::select().expr(inventory(one).eq(inventory(other))).to_owned();
+    match tx.read_first::<Option<bool>>(&query).await? {
+        Some(Some(true)) => Ok(()),
+        _ => Err(Error::BadRequest("Cannot associate two items from different inventories.".into())),
+    }
+}
+
+/// The cached facts of a host.
+///
+/// # Errors
+/// Database errors.
+pub(super) async fn facts(engine: &Engine, id: i64) -> Result<Json, Error> {
+    let query = Query::select()
+        .expr(column(HOST.table, "ansible_facts"))
+        .from(Alias::new(HOST.table))
+        .and_where(column(HOST.table, "id").eq(id))
+        .to_owned();
+    let facts: Option<Json> = engine.database.read_first(&query).await?;
+    Ok(facts.unwrap_or_else(|| json!({})))
+}

@@ -1,0 +1,263 @@
+//! The description of inventories and its access rules.
+
+use hostler_access::{can_create_in_organization, has_role, has_role_or_permission, objects_with_permission};
+use hostler_schema::{
+    Access, Action, Actor, Association, Capability, DefaultValue, Draft, Field, HideDeleted, ImpliedBy, Join,
+    NaturalKeyPart, ObjectRole, Post, Resource, ResourceAction, Rule, Singleton, Sublist, UniqueConstraint, column,
+    fields,
+};
+use sea_query::{Alias, ExprTrait, Query};
+
+use super::{actions, activity, counts, group_tree};
+use crate::common::{CREATED, CREATED_BY, MODIFIED, MODIFIED_BY, roles_of};
+use crate::{
+    ACTIVITY, GROUP, HOST, INSTANCE_GROUP, LABEL, ORGANIZATION, ROLE, USER, access_paths, instance_groups, labels,
+};
+
+const KINDS: &[(&str, &str)] = &[
+    ("", "Hosts have a direct link to this inventory."),
+    ("smart", "Hosts for inventory generated using the host_filter property."),
+    ("constructed", "Parse list of source inventories with the constructed inventory plugin."),
+];
+
+pub(super) const NAME: Field = fields::text("name")
+    .label("Name")
+    .max(512)
+    .required()
+    .help("What the inventory is called; unique in its organization.");
+pub(super) const DESCRIPTION: Field =
+    fields::text("description").label("Description").default(DefaultValue::Text("")).help("What the inventory is for.");
+pub(super) const ORGANIZATION_LINK: Field = fields::link("organization", "organization_id", || &ORGANIZATION)
+    .label("Organization")
+    .required()
+    .summarized()
+    .reverse("inventories")
+    .help("The organization that the inventory belongs to.");
+pub(super) const KIND: Field =
+    fields::choice("kind", KINDS).label("Kind").default(DefaultValue::Text("")).help("Where the hosts come from.");
+pub(super) const HOST_FILTER: Field = fields::text("host_filter")
+    .label("Host filter")
+    .nullable()
+    .default(DefaultValue::Null)
+    .help("The filter that selects the hosts of a smart inventory.");
+pub(super) const VARIABLES: Field =
+    fields::variables("variables").label("Variables").help("Variables of all hosts, as JSON or YAML.");
+const NO_FALLBACK: Field = fields::boolean("prevent_instance_group_fallback")
+    .label("Prevent instance group fallback")
+    .default(DefaultValue::Boolean(false))
+    .help("Whether jobs may only run in the instance groups of the inventory, and not in those of its organization.");
+
+const INVENTORY_FIELDS: &[Field] = &[
+    fields::id(),
+    CREATED,
+    MODIFIED,
+    CREATED_BY,
+    MODIFIED_BY,
+    NAME,
+    DESCRIPTION,
+    ORGANIZATION_LINK,
+    KIND,
+    HOST_FILTER,
+    VARIABLES,
+    counts::HAS_ACTIVE_FAILURES,
+    counts::TOTAL_HOSTS,
+    counts::HOSTS_WITH_ACTIVE_FAILURES,
+    counts::TOTAL_GROUPS,
+    counts::HAS_INVENTORY_SOURCES,
+    counts::TOTAL_INVENTORY_SOURCES,
+    counts::INVENTORY_SOURCES_WITH_FAILURES,
+    fields::boolean("pending_deletion")
+        .column("is_deleted")
+        .label("Pending deletion")
+        .read_only()
+        .help("Whether the inventory is being deleted."),
+    NO_FALLBACK,
+];
+
+const ROLES: &[ObjectRole] = &[
+    ObjectRole::new(
+        "admin_role",
+        "Admin",
+        "Can manage all aspects of the inventory",
+        &[ImpliedBy::Organization("inventory_admin_role"), ImpliedBy::System(Singleton::Administrator)],
+    ),
+    ObjectRole::new("update_role", "Update", "May update the inventory", &[ImpliedBy::Own("admin_role")]),
+    ObjectRole::new(
+        "adhoc_role",
+        "Ad Hoc",
+        "May run ad hoc commands on the inventory",
+        &[ImpliedBy::Own("admin_role")],
+    ),
+    ObjectRole::new("use_role", "Use", "Can use the inventory in a job template", &[ImpliedBy::Own("adhoc_role")]),
+    ObjectRole::new(
+        "read_role",
+        "Read",
+        "May view settings for the inventory",
+        &[
+            ImpliedBy::Organization("auditor_role"),
+            ImpliedBy::System(Singleton::Auditor),
+            ImpliedBy::Own("update_role"),
+            ImpliedBy::Own("use_role"),
+        ],
+    )
+    .compatible(&["awx.view_inventory"]),
+];
+
+const SUBLISTS: &[Sublist] = &[
+    Sublist::new("hosts", "Inventory Hosts List", || &HOST, Join::Reverse("inventory_id")).post(Post::Own("inventory")),
+    Sublist::new("groups", "Inventory Groups List", || &GROUP, Join::Reverse("inventory_id"))
+        .post(Post::Own("inventory")),
+    Sublist::new("root_groups", "Inventory Root Groups List", || &GROUP, Join::Condition(group_tree::is_root_of))
+        .post(Post::Own("inventory")),
+    Sublist::new(
+        "activity_stream",
+        "Inventory Activity Stream List",
+        || &ACTIVITY,
+        Join::Condition(activity::about_inventory),
+    ),
+    Sublist::new(
+        "access_list",
+        "Inventory Access List",
+        || &USER,
+        Join::Condition(|id, other| access_paths::with_access_to(&INVENTORY, id, other)),
+    )
+    .visible_to_readers(),
+    Sublist::new(
+        "object_roles",
+        "Inventory Object Roles List",
+        || &ROLE,
+        Join::Condition(|id, other| roles_of("inventory", id, other)),
+    ),
+    Sublist::new(
+        "instance_groups",
+        "Inventory Instance Groups List",
+        || &INSTANCE_GROUP,
+        Join::JoinTable {
+            table: "inventory_instance_groups",
+            left: "inventory_id",
+            right: "instance_group_id",
+            filter: None,
+        },
+    )
+    .ordered()
+    .post(Post::Associate(
+        Association::new("awx.main.models.inventory.Inventory_instance_groups", instance_groups::usable_groups)
+            .permit_removal(),
+    )),
+    Sublist::new(
+        labels::LABELS,
+        "Inventory Label List",
+        || &LABEL,
+        Join::JoinTable { table: "inventory_labels", left: "inventory_id", right: "label_id", filter: None },
+    )
+    .reverse("inventory_labels")
+    .post(Post::Associate(
+        Association::new("awx.main.models.inventory.Inventory_labels", labels::readable_labels).or_create().or_find(),
+    )),
+];
+
+/// Inventories.
+pub static INVENTORY: Resource = Resource {
+    list_title: "Inventory List",
+    detail_title: "Inventory Detail",
+    description: "An inventory has the hosts that jobs run on, and their groups and variables. The hosts of smart and \
+                  constructed inventories are not computed yet.",
+    unimplemented_relations: &[
+        "ad_hoc_commands",
+        "constructed_inventory_memberships",
+        "destination_inventories",
+        "input_inventories",
+        "inventory_sources",
+        "inventory_updates",
+        "joblaunchconfigs",
+        "jobs",
+        "jobtemplates",
+        "schedules",
+        "workflowjobnodes",
+        "workflowjobs",
+        "workflowjobtemplatenodes",
+        "workflowjobtemplates",
+    ],
+    sublists: SUBLISTS,
+    actions: &[
+        actions::INVENTORY_VARIABLE_DATA,
+        actions::SCRIPT,
+        actions::TREE,
+        ResourceAction::copy("Inventory Copy", || &INVENTORY, can_copy),
+        actions::UPDATE_SOURCES,
+        ResourceAction::unimplemented("inventory_sources"),
+        ResourceAction::unimplemented("job_templates"),
+        ResourceAction::unimplemented("ad_hoc_commands"),
+    ],
+    other_capabilities: &[Capability { name: "adhoc", permit: can_run_commands }],
+    // The rest is computed by the hooks.
+    summarized_as: &["name", "description", "kind"],
+    summarized_by_hooks: true,
+    natural_key: &[NaturalKeyPart::Field("name"), NaturalKeyPart::Link("organization")],
+    unique: &[UniqueConstraint {
+        fields: &["organization", "name"],
+        key: "__all__",
+        message: "Inventory with this Name and Organization already exists.",
+    }],
+    roles: ROLES,
+    role_resource: Some(|| &ROLE),
+    deleted_in_steps: true,
+    deleted_later: true,
+    ..Resource::new("inventory", "inventories", "Inventory", INVENTORY_FIELDS, &HideDeleted(&InventoryAccess))
+};
+
+struct InventoryAccess;
+
+impl Access for InventoryAccess {
+    fn rows(&self, actor: &Actor, action: Action, row: &str) -> Rule {
+        let (role, permission) = match action {
+            Action::Read => ("read_role", "view"),
+            Action::Change => ("admin_role", "change"),
+            Action::Delete => ("admin_role", "delete"),
+        };
+        has_role_or_permission(&INVENTORY, role, permission, actor, row)
+    }
+
+    fn activity(&self, actor: &Actor, row: &str) -> Rule {
+        self.rows(actor, Action::Read, row)
+    }
+
+    fn create(&self, actor: &Actor, draft: Draft<'_>) -> Rule {
+        creates_in(actor, draft(ORGANIZATION_LINK.name))
+    }
+
+    fn relink(&self, actor: &Actor, _name: &str, _from: Option<i64>, to: Option<i64>) -> Rule {
+        creates_in(actor, to)
+    }
+}
+
+/// Whether the actor may put inventories into this organization, or into any if none is named.
+fn creates_in(actor: &Actor, organization: Option<i64>) -> Rule {
+    can_create_in_organization(&INVENTORY, &ORGANIZATION, "inventory_admin_role", actor, organization)
+}
+
+/// The inventories that the actor sees and whose organization the actor may add inventories to.
+fn can_copy(actor: &Actor, row: &str) -> Rule {
+    const TARGET: &str = "target";
+    let by_role = has_role(&ORGANIZATION, "inventory_admin_role", actor, TARGET);
+    let addable = match by_role {
+        Rule::All => return INVENTORY.access.rows(actor, Action::Read, row),
+        by_role => by_role.or(Rule::When(column(TARGET, "id").in_subquery(objects_with_permission(
+            ORGANIZATION.name,
+            &INVENTORY.permission("add"),
+            actor,
+        )))),
+    };
+    let targets = Query::select()
+        .expr(column(TARGET, "id"))
+        .from_as(Alias::new(ORGANIZATION.table), Alias::new(TARGET))
+        .cond_where(addable.condition())
+        .to_owned();
+    let in_target = Rule::When(column(row, ORGANIZATION_LINK.column).in_subquery(targets));
+    INVENTORY.access.rows(actor, Action::Read, row).and(in_target)
+}
+
+/// The inventories on which the actor may run ad hoc commands.
+fn can_run_commands(actor: &Actor, row: &str) -> Rule {
+    has_role_or_permission(&INVENTORY, "adhoc_role", "adhoc", actor, row)
+}

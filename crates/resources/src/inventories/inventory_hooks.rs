@@ -1,0 +1,134 @@
+//! What an inventory's description cannot say.
+
+use async_trait::async_trait;
+use hostler_database::Transaction;
+use hostler_engine::{ActionHandler, Edit, Engine, Error, Hooks, Record, RenderContext, ResponseObject};
+use hostler_schema::{Actor, Resource, Sublist, column};
+use sea_query::{Alias, ExprTrait, Query};
+use serde_json::{Map, Value as Json};
+
+use super::in_use::refuse_if_inventory_in_use;
+use super::inventory::{HOST_FILTER, KIND};
+use super::{actions, copy, counts, script, tree, variable_data};
+use crate::{INVENTORY, labels};
+
+/// Checks kinds, counts hosts, and handles the actions.
+pub struct InventoryHooks;
+
+#[async_trait]
+impl Hooks for InventoryHooks {
+    async fn validate(&self, _engine: &Engine, _tx: &mut Transaction, edit: &mut Edit<'_>) -> Result<(), Error> {
+        let kind = edit.new.text(&KIND);
+        if !edit.is_new() && edit.changes(&KIND) && !kind.is_empty() {
+            let message = "You cannot turn a regular inventory into a \"smart\" or \"constructed\" inventory.";
+            return Err(Error::ChangeNotAllowed(message.into()));
+        }
+        if kind == "smart" && edit.new.text(&HOST_FILTER).is_empty() {
+            return Err(Error::field(HOST_FILTER.name, "Smart inventories must specify host_filter"));
+        }
+        Ok(())
+    }
+
+    async fn before_delete(
+        &self,
+        _engine: &Engine,
+        tx: &mut Transaction,
+        _actor: &Actor,
+        record: &Record,
+    ) -> Result<(), Error> {
+        refuse_if_inventory_in_use(tx, record.id).await?;
+        labels::delete_last_uses(tx, &INVENTORY, record.id).await
+    }
+
+    async fn after_association(
+        &self,
+        tx: &mut Transaction,
+        _parent: i64,
+        sublist: &'static Sublist,
+        id: i64,
+        attach: bool,
+    ) -> Result<(), Error> {
+        if sublist.name == labels::LABELS && !attach { labels::delete_if_unused(tx, id).await } else { Ok(()) }
+    }
+
+    async fn check_list(&self, engine: &Engine, parent: i64, sublist: &'static Sublist) -> Result<(), Error> {
+        if sublist.name != "hosts" {
+            return Ok(());
+        }
+        let kind: Option<String> = engine.database.read_first(&kind_of(parent)).await?;
+        match kind.filter(|kind| !kind.is_empty()) {
+            Some(kind) => Err(Error::NotImplemented(format!("hosts of {kind} inventories"))),
+            None => Ok(()),
+        }
+    }
+
+    async fn enrich_summaries(
+        &self,
+        engine: &Engine,
+        summaries: &mut [(i64, &mut Map<String, Json>)],
+    ) -> Result<(), Error> {
+        counts::add_to_summaries(engine, summaries).await
+    }
+
+    async fn enrich(
+        &self,
+        engine: &Engine,
+        _view: RenderContext<'_>,
+        page: &mut [ResponseObject],
+    ) -> Result<(), Error> {
+        let ids: Vec<i64> = page.iter().map(|shown| shown.loaded.record.id).collect();
+        let mut summaries = labels::summaries(engine, &INVENTORY, &ids).await?;
+        for shown in page {
+            let summary = summaries.remove(&shown.loaded.record.id).unwrap_or_else(labels::no_labels);
+            shown.add_summary(labels::LABELS, summary);
+            if shown.loaded.record.text(&KIND) == "smart"
+                && let Some(Json::Object(related)) = shown.json.get_mut("related")
+            {
+                OF_OWN_GROUPS.iter().for_each(|key| drop(related.shift_remove(*key)));
+            }
+        }
+        Ok(())
+    }
+
+    fn action_handler(&self, path: &str) -> Option<&'static dyn ActionHandler> {
+        match path {
+            variable_data::PATH => Some(&variable_data::VariableData),
+            actions::SCRIPT_PATH => Some(&script::Script),
+            actions::TREE_PATH => Some(&tree::Tree),
+            actions::UPDATE_SOURCES_PATH => Some(&actions::UpdateSources),
+            "copy" => Some(&copy::Copying),
+            _ => None,
+        }
+    }
+}
+
+/// The keys of `related` that smart inventories do not have, because they have no groups and sources.
+const OF_OWN_GROUPS: [&str; 5] = ["groups", "root_groups", "tree", "update_inventory_sources", "inventory_sources"];
+
+fn kind_of(inventory: i64) -> sea_query::SelectStatement {
+    Query::select()
+        .expr(column(INVENTORY.table, KIND.column))
+        .from(Alias::new(INVENTORY.table))
+        .and_where(column(INVENTORY.table, "id").eq(inventory))
+        .to_owned()
+}
+
+/// Fails unless the hosts and groups of the inventory are its own, so that new ones can be added.
+pub(super) async fn require_own_hosts(
+    tx: &mut Transaction,
+    inventory: i64,
+    created: &'static Resource,
+) -> Result<(), Error> {
+    let kind: Option<String> = tx.read_first(&kind_of(inventory)).await?;
+    match kind.is_none_or(|kind| kind.is_empty()) {
+        true => Ok(()),
+        false => {
+            let message = format!("Cannot create {} for Smart or Constructed Inventories", created.label);
+            Err(Error::InvalidNested {
+                field: "inventory".into(),
+                parts: vec![("detail".into(), vec![message])],
+                others: vec![],
+            })
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! Inventories, their hosts and groups.
+
+mod actions;
+mod activity;
+mod copy;
+mod counts;
+mod group_deletion;
+mod group_tree;
+mod groups;
+mod hosts;
+mod in_use;
+mod inventory;
+mod inventory_hooks;
+mod names;
+mod script;
+mod tree;
+mod variable_data;
+
+pub use groups::{GROUP, GroupHooks};
+pub use hosts::{HOST, HostHooks};
+pub use in_use::{active_jobs, refuse_if_in_use};
+pub use inventory::INVENTORY;
+pub use inventory_hooks::InventoryHooks;
