@@ -12,8 +12,8 @@ use crate::permissions::require;
 use crate::query::QueryError;
 use crate::query_cache::{parameters, selection};
 use crate::render::render;
-use crate::select::{LoadedObject, ROW, RowDecoder, Selection, visible};
-use crate::{Engine, Error};
+use crate::select::{LoadedObject, ROW, RowDecoder, Selection, decode_stored, visible};
+use crate::{Engine, Error, Record};
 
 /// The object that a path names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -264,6 +264,16 @@ impl Engine {
             }
         }
         Ok(())
+    }
+
+    /// The stored values of an object, whoever may see it: for handlers of actions, whose permission is checked before.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn stored_record(&self, resource: &'static Resource, id: i64) -> Result<Record, Error> {
+        let (query, types) = Selection::stored(resource, id);
+        let row = self.database.read(&query, &types).await?.into_iter().next();
+        row.map(|row| decode_stored(resource, id, row)).ok_or(Error::NotFound(Some(resource.label)))
     }
 }
 

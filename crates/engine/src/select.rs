@@ -173,6 +173,17 @@ impl Selection {
         Self::new(resource, actor, false, query)
     }
 
+    /// The stored values of an object, with their types.
+    pub(crate) fn stored(resource: &'static Resource, id: i64) -> (SelectStatement, Vec<Type>) {
+        let fields = || resource.fields.iter().filter(|field| is_read(field, true));
+        let query = Query::select()
+            .exprs(fields().filter_map(read_as))
+            .from_as(Alias::new(resource.table), Alias::new(ROW))
+            .and_where(column(ROW, "id").eq(id))
+            .to_owned();
+        (query, fields().map(|field| type_of(field.kind)).collect())
+    }
+
     fn new(resource: &'static Resource, actor: &Actor, with_visible: bool, mut query: SelectStatement) -> Self {
         let mut types = Vec::with_capacity(resource.fields.len() + 8);
         let read = resource.fields.iter().filter(|field| is_read(field, with_visible));
@@ -229,6 +240,16 @@ impl Selection {
         let query = with_user_grants(query, actor);
         Selection { query, types, reading: RowDecoder { resource, links, with_visible } }
     }
+}
+
+/// Decodes a row of [`Selection::stored`].
+pub(crate) fn decode_stored(resource: &'static Resource, id: i64, row: Row) -> Record {
+    let mut record = Record { id, ..Record::empty(resource) };
+    let fields = resource.fields.iter().enumerate().filter(|(_, field)| is_read(field, true));
+    for ((position, _), value) in fields.zip(row.0) {
+        record.values[position] = value;
+    }
+    record
 }
 
 impl RowDecoder {

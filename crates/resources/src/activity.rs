@@ -83,8 +83,6 @@ pub static ACTIVITY: Resource = Resource {
         "inventory",
         "inventory_source",
         "inventory_update",
-        "job",
-        "job_template",
         "notification",
         "project_update",
         "receptor_address",

@@ -160,12 +160,8 @@ pub static CREDENTIAL: Resource = Resource {
     unimplemented_relations: &[
         "ad_hoc_commands",
         "joblaunchconfigs",
-        "jobs",
-        "jobtemplates",
         "projectupdates",
         "schedules",
-        "unifiedjobs",
-        "unifiedjobtemplates",
         "workflowjobnodes",
         "workflowjobs",
         "workflowjobtemplatenodes",

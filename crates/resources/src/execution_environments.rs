@@ -82,7 +82,6 @@ pub static EXECUTION_ENVIRONMENT: Resource = Resource {
     unimplemented_relations: &[
         "joblaunchconfig_as_prompt",
         "schedule_as_prompt",
-        "unifiedjobs",
         "workflowjobnode_as_prompt",
         "workflowjobtemplatenode_as_prompt",
     ],

@@ -29,8 +29,6 @@ pub static LABEL: Resource = Resource {
     unimplemented_relations: &[
         "joblaunchconfig_labels",
         "schedule_labels",
-        "unifiedjob_labels",
-        "unifiedjobtemplate_labels",
         "workflowjobnode_labels",
         "workflowjobtemplatenode_labels",
     ],

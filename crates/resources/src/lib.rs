@@ -6,6 +6,7 @@ mod access_list;
 mod access_paths;
 mod activity;
 pub mod applications;
+mod attached;
 mod common;
 mod container_images;
 mod credential_access;
@@ -24,7 +25,10 @@ mod explain_access;
 mod instance_groups;
 mod instances;
 mod inventories;
+mod job_templates;
+mod jobs;
 mod labels;
+mod launch;
 mod notification_defaults;
 mod notification_lists;
 mod notification_messages;
@@ -40,6 +44,7 @@ mod sessions;
 mod teams;
 mod tokens;
 mod unified_job_templates;
+mod unified_jobs;
 pub mod users;
 
 pub use activity::ACTIVITY;
@@ -51,6 +56,8 @@ pub use execution_environments::EXECUTION_ENVIRONMENT;
 pub use instance_groups::INSTANCE_GROUP;
 pub use instances::INSTANCE;
 pub use inventories::{GROUP, HOST, INVENTORY, active_jobs, refuse_if_in_use};
+pub use job_templates::JOB_TEMPLATE;
+pub use jobs::{CREDENTIAL_PASSWORDS, JOB, SURVEY_PASSWORDS};
 pub use labels::LABEL;
 pub use notification_templates::NOTIFICATION_TEMPLATE;
 pub use organizations::ORGANIZATION;
@@ -62,6 +69,7 @@ pub use sessions::SESSION;
 pub use teams::TEAM;
 pub use tokens::TOKEN;
 pub use unified_job_templates::UNIFIED_JOB_TEMPLATE;
+pub use unified_jobs::UNIFIED_JOB;
 pub use users::{IS_ACTIVE, IS_SUPERUSER, PASSWORD, USER, USERNAME};
 
 use hostler_engine::{Engine, NoHooks, Registered, Registry};
@@ -72,6 +80,9 @@ pub const REGISTRY: Registry = Registry(&[
     Registered { resource: &USER, hooks: &users::UserHooks },
     Registered { resource: &TEAM, hooks: &teams::TeamHooks },
     Registered { resource: &PROJECT, hooks: &projects::ProjectHooks },
+    Registered { resource: &JOB_TEMPLATE, hooks: &job_templates::JobTemplateHooks },
+    Registered { resource: &UNIFIED_JOB, hooks: &NoHooks },
+    Registered { resource: &JOB, hooks: &jobs::JobHooks },
     Registered { resource: &CREDENTIAL_TYPE, hooks: &credential_types::CredentialTypeHooks },
     Registered { resource: &CREDENTIAL, hooks: &credential_hooks::CredentialHooks },
     Registered { resource: &CREDENTIAL_INPUT_SOURCE, hooks: &credential_input_sources::InputSourceHooks },

@@ -85,3 +85,28 @@ pub const PROJECT_ERROR: Sublist = list(
     "awx.main.models.unified_jobs.UnifiedJobTemplate_notification_templates_error",
 )
 .reverse("unifiedjobtemplate_notification_templates_for_errors");
+
+/// The notification templates of a job template for the start of its jobs.
+pub const JOB_TEMPLATE_STARTED: Sublist = list(
+    STARTED,
+    "Job Template Notification Templates Started List",
+    templates(OF_JOB_TEMPLATE, "started"),
+    "awx.main.models.unified_jobs.UnifiedJobTemplate_notification_templates_started",
+)
+.reverse("unifiedjobtemplate_notification_templates_for_started");
+/// Those for its successful jobs.
+pub const JOB_TEMPLATE_SUCCESS: Sublist = list(
+    SUCCESS,
+    "Job Template Notification Templates Success List",
+    templates(OF_JOB_TEMPLATE, "success"),
+    "awx.main.models.unified_jobs.UnifiedJobTemplate_notification_templates_success",
+)
+.reverse("unifiedjobtemplate_notification_templates_for_success");
+/// Those for its failed jobs.
+pub const JOB_TEMPLATE_ERROR: Sublist = list(
+    ERROR,
+    "Job Template Notification Templates Error List",
+    templates(OF_JOB_TEMPLATE, "error"),
+    "awx.main.models.unified_jobs.UnifiedJobTemplate_notification_templates_error",
+)
+.reverse("unifiedjobtemplate_notification_templates_for_errors");

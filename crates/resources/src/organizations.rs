@@ -18,8 +18,9 @@ use crate::common::{
 use crate::credential_access::usable_credentials;
 use crate::credential_inputs::TypeDefinition;
 use crate::{
-    APPLICATION, CREDENTIAL, EXECUTION_ENVIRONMENT, HOST, INSTANCE_GROUP, INVENTORY, NOTIFICATION_TEMPLATE, PROJECT,
-    ROLE, TEAM, USER, access_paths, execution_environments, instance_groups, notification_lists,
+    APPLICATION, CREDENTIAL, EXECUTION_ENVIRONMENT, HOST, INSTANCE_GROUP, INVENTORY, JOB_TEMPLATE,
+    NOTIFICATION_TEMPLATE, PROJECT, ROLE, TEAM, USER, access_paths, execution_environments, instance_groups,
+    notification_lists,
 };
 
 const NAME: Field =
@@ -177,6 +178,13 @@ const SUBLISTS: &[Sublist] = &[
         Join::Reverse("organization_id"),
     )
     .post(Post::Create("organization")),
+    Sublist::new(
+        "job_templates",
+        "Organization Job Templates List",
+        || &JOB_TEMPLATE,
+        Join::Reverse("organization_id"),
+    )
+    .post(Post::Create("organization")),
     notification_lists::ORGANIZATION_STARTED,
     notification_lists::ORGANIZATION_SUCCESS,
     notification_lists::ORGANIZATION_ERROR,
@@ -204,9 +212,8 @@ pub static ORGANIZATION: Resource = Resource {
     description: "Organizations have members, teams and the objects that these work with. Only users with a role on an \
                   organization see it.",
     relations: &[Relation::new("resource", || &IDENTITY, Join::SameRow)],
-    unimplemented_relations: &["unifiedjobs"],
     sublists: SUBLISTS,
-    actions: &[ResourceAction::unimplemented("job_templates"), ResourceAction::unimplemented("workflow_job_templates")],
+    actions: &[ResourceAction::unimplemented("workflow_job_templates")],
     natural_key: &[NaturalKeyPart::Field("name")],
     unique: &[UniqueConstraint {
         fields: &["name"],

@@ -14,10 +14,10 @@ use crate::common::{CREATED, CREATED_BY, MODIFIED, MODIFIED_BY, activity_stream,
 use crate::credential_access::can_use;
 use crate::credential_inputs::TypeDefinition;
 use crate::project_sources::{has_control_characters, is_allowed_scm_url, slug};
-use crate::unified_job_templates::{LAST_JOB_FAILED, LAST_JOB_RUN, NEXT_JOB_RUN, PROJECT_STATUSES};
+use crate::unified_job_templates::{ATTACHED, LAST_JOB_FAILED, LAST_JOB_RUN, NEXT_JOB_RUN, PROJECT_STATUSES};
 use crate::{
-    CREDENTIAL, EXECUTION_ENVIRONMENT, ORGANIZATION, ROLE, TEAM, UNIFIED_JOB_TEMPLATE, USER, access_paths,
-    execution_environments, notification_lists,
+    CREDENTIAL, EXECUTION_ENVIRONMENT, JOB_TEMPLATE, ORGANIZATION, ROLE, TEAM, UNIFIED_JOB, UNIFIED_JOB_TEMPLATE, USER,
+    access_paths, execution_environments, notification_lists,
 };
 
 const SCM_TYPES: &[(&str, &str)] = &[
@@ -218,21 +218,21 @@ pub static PROJECT: Resource = Resource {
     list_title: "Project List",
     detail_title: "Project Detail",
     description: "A project is a source of playbooks. Hostler stores projects and their grants; it does not fetch their content yet.",
-    relations: &[Relation::new("unifiedjobtemplate_ptr", || &UNIFIED_JOB_TEMPLATE, Join::Column("id"))],
+    relations: &[
+        Relation::new("unifiedjobtemplate_ptr", || &UNIFIED_JOB_TEMPLATE, Join::Column("id")),
+        Relation::new("unifiedjob_unified_jobs", || &UNIFIED_JOB, Join::Reverse("unified_job_template_id")),
+        ATTACHED[0],
+        ATTACHED[1],
+        ATTACHED[2],
+    ],
     unimplemented_relations: &[
-        "credentials",
         "current_job",
         "execution_environment",
-        "instance_groups",
-        "jobs",
-        "jobtemplates",
-        "labels",
         "last_job",
         "next_schedule",
         "project_updates",
         "schedules",
         "scm_inventory_sources",
-        "unifiedjob_unified_jobs",
         "workflowjobnodes",
         "workflowjobtemplatenodes",
     ],
@@ -383,6 +383,9 @@ impl Hooks for ProjectHooks {
     }
 
     async fn after_save(&self, _engine: &Engine, tx: &mut Transaction, edit: &Edit<'_>, id: i64) -> Result<(), Error> {
+        if !edit.is_new() && edit.changes(&ORGANIZATION_LINK) {
+            move_job_templates(tx, id, edit.new.integer(&ORGANIZATION_LINK)).await?;
+        }
         if edit.new.text(&SCM_TYPE).is_empty() || !edit.new.text(&LOCAL_PATH).is_empty() {
             return Ok(());
         }
@@ -432,4 +435,18 @@ impl ProjectHooks {
             .limit(1);
         Ok(tx.read(&others, &[Type::Integer]).await?.is_empty())
     }
+}
+
+/// Moves the job templates of a project to its new organization.
+async fn move_job_templates(tx: &mut Transaction, project: i64, organization: Option<i64>) -> Result<(), Error> {
+    let table = JOB_TEMPLATE.stored_in();
+    let update = Query::update()
+        .table(Alias::new(table))
+        .value(Alias::new("organization_id"), organization)
+        .value(Alias::new("version"), Expr::col(Alias::new("version")).add(1))
+        .and_where(column(table, "project_id").eq(project))
+        .and_where(column(table, "type").eq(JOB_TEMPLATE.name))
+        .to_owned();
+    tx.execute_inline(&update).await?;
+    Ok(())
 }

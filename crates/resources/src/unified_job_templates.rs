@@ -1,10 +1,13 @@
 //! Unified job templates: everything that runs as a job. Each row is an object of one of the variants.
 
 use hostler_access::ByVariant;
-use hostler_schema::{Field, Resource, Variants, fields};
+use hostler_schema::{Field, Relation, Resource, Variants, fields};
 
+use crate::attached::{CREDENTIALS_OF_TEMPLATE, GROUPS_OF_TEMPLATE, LABELS_OF_TEMPLATE};
 use crate::common::{CREATED, CREATED_BY, MODIFIED, MODIFIED_BY};
-use crate::{EXECUTION_ENVIRONMENT, ORGANIZATION, PROJECT};
+use crate::{
+    CREDENTIAL, EXECUTION_ENVIRONMENT, INSTANCE_GROUP, JOB_TEMPLATE, LABEL, ORGANIZATION, PROJECT, UNIFIED_JOB,
+};
 
 const STATUSES: &[(&str, &str)] = &[
     ("new", "New"),
@@ -34,24 +37,42 @@ pub const LAST_JOB_FAILED: Field =
 pub const NEXT_JOB_RUN: Field =
     fields::time("next_job_run").label("Next job run").nullable().read_only().help("When the next job is scheduled.");
 
+/// The last job that ended.
+pub const LAST_JOB: Field = fields::link("last_job", "last_job_id", || &UNIFIED_JOB)
+    .label("Last job")
+    .nullable()
+    .read_only()
+    .hidden()
+    .summarized()
+    .help("The last job that ended.");
+/// The newest job that did not end.
+pub const CURRENT_JOB: Field = fields::link("current_job", "current_job_id", || &UNIFIED_JOB)
+    .label("Current job")
+    .nullable()
+    .read_only()
+    .hidden()
+    .summarized()
+    .help("The newest job that did not end.");
+
+/// What can be attached to templates of all types.
+pub const ATTACHED: [Relation; 3] = [
+    Relation::new("credentials", || &CREDENTIAL, CREDENTIALS_OF_TEMPLATE),
+    Relation::new("labels", || &LABEL, LABELS_OF_TEMPLATE),
+    Relation::new("instance_groups", || &INSTANCE_GROUP, GROUPS_OF_TEMPLATE),
+];
+
 /// Unified job templates.
 pub static UNIFIED_JOB_TEMPLATE: Resource = Resource {
     type_label: "Unified Job Template",
     list_title: "Unified Job Template List",
     description: "Everything that runs as a job, of all types. Users see what they see in the list of each type.",
-    variants: Some(Variants { column: "type", resources: &[|| &PROJECT] }),
+    variants: Some(Variants { column: "type", resources: &[|| &PROJECT, || &JOB_TEMPLATE] }),
+    relations: &ATTACHED,
     unimplemented_relations: &[
-        "credentials",
-        "current_job",
-        "instance_groups",
         "inventory_source",
-        "job_template",
-        "labels",
-        "last_job",
         "next_schedule",
         "schedules",
         "system_job_template",
-        "unifiedjob_unified_jobs",
         "workflow_approval_template",
         "workflow_job_template",
         "workflowjobnodes",
@@ -63,6 +84,7 @@ pub static UNIFIED_JOB_TEMPLATE: Resource = Resource {
     capabilities: false,
     // As objects of their types.
     recorded: false,
+    search: &["name", "description", "jobtemplate__playbook"],
     ..Resource::new(
         "unified_job_template",
         "unified_job_templates",
@@ -92,6 +114,8 @@ pub static UNIFIED_JOB_TEMPLATE: Resource = Resource {
                 .hidden()
                 .reverse("unifiedjobtemplates")
                 .help("The organization that it belongs to."),
+            LAST_JOB,
+            CURRENT_JOB,
         ],
         &ACCESS,
     )

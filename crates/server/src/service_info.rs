@@ -52,7 +52,6 @@ pub(crate) fn options(route: &Route) -> Option<Response> {
 const LISTS_REQUIRED_BY_AWXKIT: &[(&str, &str)] = &[
     ("inventory", "inventories"),
     ("inventory_sources", "inventory_sources"),
-    ("job_templates", "job_templates"),
     ("schedules", "schedules"),
     ("system_job_templates", "system_job_templates"),
     ("workflow_job_templates", "workflow_job_templates"),

@@ -34,8 +34,6 @@ const CREATE_FOR_SELF: &[&str] =
 const NOT_BUILT: &[&str] = &[
     "inventories",
     "inventory_sources",
-    "job_templates",
-    "jobs",
     "notifications",
     "peers",
     "receptor_addresses",

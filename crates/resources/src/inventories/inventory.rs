@@ -11,7 +11,8 @@ use sea_query::{Alias, ExprTrait, Query};
 use super::{actions, activity, counts, group_tree};
 use crate::common::{CREATED, CREATED_BY, MODIFIED, MODIFIED_BY, roles_of};
 use crate::{
-    ACTIVITY, GROUP, HOST, INSTANCE_GROUP, LABEL, ORGANIZATION, ROLE, USER, access_paths, instance_groups, labels,
+    ACTIVITY, GROUP, HOST, INSTANCE_GROUP, JOB_TEMPLATE, LABEL, ORGANIZATION, ROLE, USER, access_paths,
+    instance_groups, labels,
 };
 
 const KINDS: &[(&str, &str)] = &[
@@ -104,6 +105,7 @@ const ROLES: &[ObjectRole] = &[
 ];
 
 const SUBLISTS: &[Sublist] = &[
+    Sublist::new("job_templates", "Inventory Job Template List", || &JOB_TEMPLATE, Join::Reverse("inventory_id")),
     Sublist::new("hosts", "Inventory Hosts List", || &HOST, Join::Reverse("inventory_id")).post(Post::Own("inventory")),
     Sublist::new("groups", "Inventory Groups List", || &GROUP, Join::Reverse("inventory_id"))
         .post(Post::Own("inventory")),
@@ -170,8 +172,6 @@ pub static INVENTORY: Resource = Resource {
         "inventory_sources",
         "inventory_updates",
         "joblaunchconfigs",
-        "jobs",
-        "jobtemplates",
         "schedules",
         "workflowjobnodes",
         "workflowjobs",
@@ -186,7 +186,6 @@ pub static INVENTORY: Resource = Resource {
         ResourceAction::copy("Inventory Copy", || &INVENTORY, can_copy),
         actions::UPDATE_SOURCES,
         ResourceAction::unimplemented("inventory_sources"),
-        ResourceAction::unimplemented("job_templates"),
         ResourceAction::unimplemented("ad_hoc_commands"),
     ],
     other_capabilities: &[Capability { name: "adhoc", permit: can_run_commands }],

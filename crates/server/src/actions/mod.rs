@@ -61,6 +61,7 @@ fn response(description: &ActionMethod, outcome: ActionResponse) -> Response {
                 _ => response,
             }
         }
+        ActionResponse::Accepted(Json::Null) => Response::empty(StatusCode::ACCEPTED),
         ActionResponse::Accepted(fields) => Response::json(StatusCode::ACCEPTED, fields),
         ActionResponse::Nothing => Response::no_content(),
         // It was written by others: the page runs nothing, and loads nothing.

@@ -1,0 +1,344 @@
+//! The launch of a job template.
+
+use std::collections::BTreeMap;
+
+use hostler_database::{Transaction, Value};
+use hostler_engine::{ActionRequest, ActivityEntry, CreatedObject, Engine, Error, ObjectKey, Record};
+use hostler_schema::{Actor, Field, Join, column};
+use hostler_survey::{ENCRYPTED, Survey, json_text};
+use sea_query::{Alias, Asterisk, Expr, ExprTrait, Func, Query};
+use serde_json::{Map, Value as Json, json};
+
+use super::prompts::{Prompts, variables_of};
+use super::requirements::survey_of;
+use super::secrets::{JobSecrets, sent_passwords};
+use super::{CREDENTIAL_PASSWORDS, CREDENTIALS, INSTANCE_GROUPS, LABELS, credential_choice};
+use crate::attached::{
+    self, AttachedCredential, CREDENTIALS_OF_JOB, CREDENTIALS_OF_TEMPLATE, GROUPS_OF_JOB, LABELS_OF_JOB,
+    LABELS_OF_TEMPLATE,
+};
+use crate::job_templates::{
+    self as template, ALLOW_SIMULTANEOUS, BECOME_ENABLED, DIFF_MODE, ENVIRONMENT, FORCE_HANDLERS, FORKS,
+    INVENTORY_LINK, JOB_SLICE_COUNT, JOB_TAGS, JOB_TYPE, LIMIT, ORGANIZATION_LINK, PLAYBOOK, PROJECT_LINK, SCM_BRANCH,
+    SKIP_TAGS, START_AT_TASK, TIMEOUT, USE_FACT_CACHE, VERBOSITY, copy_rows, decrypted_defaults,
+};
+use crate::{INVENTORY, JOB, JOB_TEMPLATE, PROJECT};
+
+/// The fields of a template that its jobs take over; the columns have the same names.
+const TAKEN_OVER: [Field; 20] = [
+    ORGANIZATION_LINK,
+    JOB_TYPE,
+    INVENTORY_LINK,
+    PROJECT_LINK,
+    PLAYBOOK,
+    SCM_BRANCH,
+    FORKS,
+    LIMIT,
+    VERBOSITY,
+    JOB_TAGS,
+    FORCE_HANDLERS,
+    SKIP_TAGS,
+    START_AT_TASK,
+    TIMEOUT,
+    USE_FACT_CACHE,
+    ENVIRONMENT,
+    BECOME_ENABLED,
+    DIFF_MODE,
+    ALLOW_SIMULTANEOUS,
+    JOB_SLICE_COUNT,
+];
+
+/// How many hosts Ansible works on at the same time by default.
+const DEFAULT_FORKS: i64 = 5;
+
+/// A job that is about to be created.
+struct NewJob<'a> {
+    values: &'a Record,
+    /// All variables, without secrets.
+    extra_vars: String,
+    secrets: JobSecrets,
+    /// What the launch asked for.
+    config: Json,
+    credentials: Vec<&'a AttachedCredential>,
+    labels: Vec<i64>,
+    groups: Vec<i64>,
+}
+
+/// Creates a job.
+///
+/// # Errors
+/// [`Error::Invalid`], [`Error::Forbidden`]; database errors.
+pub async fn launch(engine: &Engine, request: &ActionRequest<'_>, template: &Record) -> Result<CreatedObject, Error> {
+    let actor = request.actor;
+    let of_template = attached::credentials(engine, actor, CREDENTIALS_OF_TEMPLATE, &[template.id]).await?;
+    let mut prompts = Prompts::read(engine, actor, template, &request.input).await?;
+    let sent = match prompts.list(&CREDENTIALS) {
+        Some(ids) => Some(attached::credentials_with_ids(engine, actor, &ids).await?),
+        None => None,
+    };
+    let mut problems = std::mem::take(&mut prompts.problems);
+    for (link, name) in [(&PROJECT_LINK, "project"), (&INVENTORY_LINK, "inventory")] {
+        if prompts.values.integer(link).is_none() {
+            let message = format!("Job Template {name} is missing or undefined.");
+            problems.push(("resources_needed_to_start".into(), vec![message]));
+        }
+    }
+    let credentials: Vec<&AttachedCredential> = match &sent {
+        None => of_template.iter().collect(),
+        Some(sent) => credential_choice::choose(&of_template, sent).unwrap_or_else(|wrong| {
+            problems.push((CREDENTIALS.name.into(), wrong));
+            vec![]
+        }),
+    };
+    let needed: Vec<String> = credentials.iter().flat_map(|credential| credential.passwords()).collect();
+    let passwords = sent_passwords(request.input.json(&CREDENTIAL_PASSWORDS), &needed);
+    let missing: Vec<String> = needed.into_iter().filter(|name| !passwords.contains_key(name)).collect();
+    if !missing.is_empty() {
+        problems.push(("passwords_needed_to_start".into(), missing));
+    }
+    if !problems.is_empty() {
+        return Err(Error::Invalid(problems));
+    }
+    if !prompts.permitted {
+        return Err(Error::forbidden());
+    }
+    let (variables, answers) = job_variables(engine, template, &prompts)?;
+    let job = NewJob {
+        values: &prompts.values,
+        extra_vars: json_text(&variables),
+        secrets: JobSecrets { answers, passwords },
+        config: launch_config(template, &prompts),
+        credentials,
+        labels: prompts.list(&LABELS).unwrap_or_default(),
+        groups: prompts.list(&INSTANCE_GROUPS).unwrap_or_default(),
+    };
+    let names = linked_names(engine, &job).await?;
+    let mut tx = engine.database.begin().await?;
+    let id = write(engine, &mut tx, actor, &job, &names).await?;
+    tx.commit().await?;
+    engine.jobs.wake();
+    let (shown, _) = engine.show(actor, &JOB, &ObjectKey::Id(id)).await?;
+    let mut json = Map::new();
+    json.insert("job".into(), id.into());
+    json.insert("ignored_fields".into(), prompts.ignored.into());
+    json.extend(shown);
+    Ok(CreatedObject { id, json })
+}
+
+/// All variables of the job, and the answers to questions for passwords, which are masked in them. Variables of the launch
+/// win over defaults of the survey, and these over variables of the template.
+fn job_variables(
+    engine: &Engine,
+    template: &Record,
+    prompts: &Prompts,
+) -> Result<(Json, BTreeMap<String, String>), Error> {
+    let mut variables = variables_of(template)?;
+    let survey = survey_of(template).unwrap_or_default();
+    let mut sent = prompts.variables.clone();
+    let mut secrets = BTreeMap::new();
+    if !survey.is_empty() {
+        let stored = match template.get(&template::SURVEY_PASSWORDS) {
+            Value::Json(stored) => decrypted_defaults(engine, template.id, stored)?,
+            _ => BTreeMap::new(),
+        };
+        variables.extend(survey.defaults(|variable| stored.get(variable).cloned()));
+        for variable in survey.passwords() {
+            // It asks for the default.
+            if sent.get(variable).is_some_and(|answer| answer == ENCRYPTED) {
+                sent.shift_remove(variable);
+            }
+        }
+    }
+    variables.extend(sent);
+    for variable in survey.passwords() {
+        if let Some(value) = variables.get_mut(variable) {
+            let plain = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            secrets.insert(variable.to_owned(), plain);
+            *value = ENCRYPTED.into();
+        }
+    }
+    Ok((variables.into(), secrets))
+}
+
+/// What the launch asked for, with passwords masked: for a schedule with the same values, and to know who may run the job
+/// again.
+fn launch_config(template: &Record, prompts: &Prompts) -> Json {
+    let mut config = prompts.accepted.clone();
+    let mut variables = prompts.variables.clone();
+    for variable in survey_of(template).iter().flat_map(Survey::passwords) {
+        if let Some(value) = variables.get_mut(variable) {
+            *value = ENCRYPTED.into();
+        }
+    }
+    if !variables.is_empty() {
+        config.insert("extra_data".into(), variables.into());
+    }
+    config.into()
+}
+
+/// The names of the inventory and the project, for the activity stream.
+async fn linked_names(engine: &Engine, job: &NewJob<'_>) -> Result<(String, String), Error> {
+    let name = |table: &'static str, id: Option<i64>| {
+        let query = Query::select()
+            .expr(column(table, "name"))
+            .from(Alias::new(table))
+            .and_where(column(table, "id").eq(id))
+            .to_owned();
+        Expr::SubQuery(None, Box::new(query.into()))
+    };
+    let query = Query::select()
+        .expr(name(INVENTORY.table, job.values.integer(&INVENTORY_LINK)))
+        .expr(name(PROJECT.table, job.values.integer(&PROJECT_LINK)))
+        .to_owned();
+    let names: Option<(Option<String>, Option<String>)> = engine.database.read_first(&query).await?;
+    let (inventory, project) = names.unwrap_or_default();
+    Ok((inventory.unwrap_or_default(), project.unwrap_or_default()))
+}
+
+/// Writes the job and what is attached to it, and returns its id.
+async fn write(
+    engine: &Engine,
+    tx: &mut Transaction,
+    actor: &Actor,
+    job: &NewJob<'_>,
+    names: &(String, String),
+) -> Result<i64, Error> {
+    let now = engine.clock.now();
+    let values = job.values;
+    let mut columns = vec![
+        "type",
+        "created",
+        "modified",
+        "created_by_id",
+        "name",
+        "description",
+        "unified_job_template_id",
+        "launch_type",
+        "status",
+        "extra_vars",
+        "launch_config",
+        "task_impact",
+    ];
+    let mut row: Vec<Expr> = vec![
+        JOB.name.into(),
+        now.into(),
+        now.into(),
+        actor.user().into(),
+        values.text(&template::NAME).into(),
+        values.text(&template::DESCRIPTION).into(),
+        values.id.into(),
+        "manual".into(),
+        hostler_queue::Status::Pending.as_str().into(),
+        job.extra_vars.as_str().into(),
+        job.config.to_string().into(),
+        task_impact(values),
+    ];
+    for field in &TAKEN_OVER {
+        columns.push(field.column);
+        row.push(match values.get(field) {
+            Value::Text(text) => text.as_str().into(),
+            Value::Integer(number) => (*number).into(),
+            Value::Boolean(boolean) => (*boolean).into(),
+            // Only links can be null.
+            Value::Null | Value::Time(_) | Value::Json(_) | Value::Bytes(_) => Option::<i64>::None.into(),
+        });
+    }
+    let insert = Query::insert()
+        .into_table(Alias::new(JOB.stored_in()))
+        .columns(columns.into_iter().map(Alias::new))
+        .values_panic(row)
+        .to_owned();
+    let id = tx.insert(&insert).await?;
+    job.secrets.store(engine, tx, id).await?;
+    attach(tx, CREDENTIALS_OF_JOB, id, job.credentials.iter().map(|credential| credential.id)).await?;
+    copy_rows(tx, LABELS_OF_TEMPLATE, values.id, LABELS_OF_JOB, id).await?;
+    attach(tx, LABELS_OF_JOB, id, job.labels.iter().copied()).await?;
+    attach(tx, GROUPS_OF_JOB, id, job.groups.iter().copied()).await?;
+    show_in_template(tx, values.id, id).await?;
+    record(engine, tx, actor, job, id, names).await?;
+    Ok(id)
+}
+
+/// What the job takes of the capacity: as in AWX one more than the hosts that it works on at the same time.
+fn task_impact(values: &Record) -> Expr {
+    let forks = match values.integer(&FORKS) {
+        None | Some(0) => DEFAULT_FORKS,
+        Some(forks) => forks,
+    };
+    let hosts = Query::select()
+        .expr(column("hosts", "id"))
+        .from(Alias::new("hosts"))
+        .and_where(column("hosts", "inventory_id").eq(values.integer(&INVENTORY_LINK)))
+        .limit(u64::try_from(forks).unwrap_or(0))
+        .to_owned();
+    let count =
+        Query::select().expr(Func::count(Expr::col(Asterisk))).from_subquery(hosts, Alias::new("some")).to_owned();
+    Expr::SubQuery(None, Box::new(count.into())).add(1)
+}
+
+/// Attaches objects to a job; those that are attached already stay.
+async fn attach(tx: &mut Transaction, join: Join, job: i64, ids: impl Iterator<Item = i64>) -> Result<(), Error> {
+    let Join::JoinTable { table, left, right, .. } = join else { return Ok(()) };
+    let mut insert = Query::insert();
+    insert.into_table(Alias::new(table)).columns([left, right].map(Alias::new));
+    let mut is_empty = true;
+    for id in ids {
+        insert.values_panic([job.into(), id.into()]);
+        is_empty = false;
+    }
+    if is_empty {
+        return Ok(());
+    }
+    insert.on_conflict(sea_query::OnConflict::new().do_nothing().to_owned());
+    tx.execute_deferred(&insert).await?;
+    Ok(())
+}
+
+/// The template shows its newest job.
+///
+/// # Errors
+/// Database errors.
+pub async fn show_in_template(tx: &mut Transaction, template: i64, job: i64) -> Result<(), Error> {
+    let update = Query::update()
+        .table(Alias::new(JOB_TEMPLATE.stored_in()))
+        .value(Alias::new("status"), hostler_queue::Status::Pending.as_str())
+        .value(Alias::new("current_job_id"), job)
+        .and_where(column(JOB_TEMPLATE.stored_in(), "id").eq(template))
+        .to_owned();
+    tx.execute_deferred(&update).await?;
+    Ok(())
+}
+
+/// Records the launch in the activity stream.
+async fn record(
+    engine: &Engine,
+    tx: &mut Transaction,
+    actor: &Actor,
+    job: &NewJob<'_>,
+    id: i64,
+    (inventory, project): &(String, String),
+) -> Result<(), Error> {
+    let values = job.values;
+    let named = |name: &str, id: Option<i64>| id.map(|id| format!("{name}-{id}"));
+    let mut changes = Map::new();
+    changes.insert("name".into(), values.text(&template::NAME).into());
+    changes.insert("description".into(), values.text(&template::DESCRIPTION).into());
+    for field in TAKEN_OVER.iter().filter(|field| field.target().is_none()) {
+        let value = match values.get(field) {
+            Value::Text(text) => Json::from(text.as_str()),
+            Value::Integer(number) => (*number).into(),
+            Value::Boolean(boolean) => (*boolean).into(),
+            _ => Json::Null,
+        };
+        changes.insert(field.name.into(), value);
+    }
+    changes.insert("inventory".into(), named(inventory, values.integer(&INVENTORY_LINK)).into());
+    changes.insert("project".into(), named(project, values.integer(&PROJECT_LINK)).into());
+    changes.insert("job_template".into(), named(values.text(&template::NAME), Some(values.id)).into());
+    changes.insert("extra_vars".into(), job.extra_vars.as_str().into());
+    let credentials: Vec<String> =
+        job.credentials.iter().map(|credential| format!("{}-{}", credential.name, credential.id)).collect();
+    changes.insert("credentials".into(), json!(credentials));
+    changes.insert("id".into(), id.into());
+    ActivityEntry::about(&JOB, id, "create", changes).write(engine, tx, actor).await
+}
