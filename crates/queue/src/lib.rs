@@ -8,13 +8,24 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod capacity;
+mod claim;
+mod dispatcher;
 mod end;
+mod examine;
 mod executor;
+mod groups;
+mod impact;
 mod job_queue;
+mod needs;
+mod nodes;
 mod project_update;
+mod running;
 mod status;
 mod store;
 
+pub use capacity::{CONTROL_IMPACT, CapacityOptions, Machine, adjusted_capacity};
+pub use dispatcher::{Dispatcher, DispatcherEvent, DispatcherOptions, Now};
 pub use end::{Cancellation, Finish, finish, request_cancel, set_running};
 pub use executor::{ClaimedJob, Ended, Executor, ExecutorError, JobKind, JobSignals};
 pub use job_queue::JobQueue;

@@ -15,6 +15,13 @@ pub(crate) const DEPENDENCIES: &str = "unified_job_dependencies";
 // The conditions of the partial indexes, as literals: PostgreSQL cannot use such an index for a parameter.
 /// Jobs that have not ended.
 pub(crate) const ACTIVE: &str = "status IN ('new', 'pending', 'waiting', 'running')";
+/// Jobs that were given to a node.
+pub(crate) const STARTED: &str = "status IN ('waiting', 'running')";
+/// Pending jobs that were not examined since they were launched, or since what they waited for has ended.
+pub(crate) const UNEXAMINED: &str = "status = 'pending' AND queue_class IS NULL AND blocked_by_id IS NULL";
+/// Pending jobs that wait for capacity only.
+pub(crate) const STARTABLE: &str = "status = 'pending' AND queue_class IS NOT NULL";
+
 /// The channel on which servers tell each other about jobs.
 pub(crate) const CHANNEL: &str = "hostler_jobs";
 

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_postgres::Connect;
-use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_postgres::config::{Host, SslMode};
@@ -16,6 +15,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::open::{APPLICATION, CONNECT};
 use super::tls::{self, Mode, Settings, TlsProblem, is_handshake, tls_problem};
+use crate::listener::Shared;
 use crate::{OpenError, migrate};
 
 /// The address of a server, and how to connect to it.
@@ -33,7 +33,7 @@ pub(super) struct Connector {
     settings: Settings,
     tls: MakeRustlsConnect,
     /// Gets the notifications of the server, if the connections listen.
-    notify: Option<Arc<Notify>>,
+    listener: Option<Arc<Shared>>,
 }
 
 impl Server {
@@ -71,7 +71,7 @@ impl Server {
         Ok(Server {
             config,
             database,
-            connector: Connector { settings, tls: MakeRustlsConnect::new(tls), notify: None },
+            connector: Connector { settings, tls: MakeRustlsConnect::new(tls), listener: None },
         })
     }
 
@@ -129,14 +129,14 @@ impl Server {
 
 impl Connector {
     /// The same, for connections that listen.
-    pub(super) fn notifying(self, notify: Arc<Notify>) -> Connector {
-        Connector { notify: Some(notify), ..self }
+    pub(super) fn notifying(self, listener: Arc<Shared>) -> Connector {
+        Connector { listener: Some(listener), ..self }
     }
 
     /// Connects; the task ends with the connection.
     pub(super) async fn connect(&self, config: &Config) -> Result<(Client, JoinHandle<()>), Error> {
         let tls = self.tls().await;
-        let connect = |config, mode| connect(config, mode, &tls, self.notify.clone());
+        let connect = |config, mode| connect(config, mode, &tls, self.listener.clone());
         let (first, then) = self.settings.mode.attempts();
         match (connect(config, first).await, then) {
             (Err(refusal), Some(then)) if is_refused(&refusal) => decide(refusal, connect(config, then).await),
@@ -178,15 +178,15 @@ async fn connect(
     config: &Config,
     mode: SslMode,
     tls: &MakeRustlsConnect,
-    notify: Option<Arc<Notify>>,
+    listener: Option<Arc<Shared>>,
 ) -> Result<(Client, JoinHandle<()>), Error> {
     let (client, mut connection) = with_mode(config, mode).connect(tls.clone()).await?;
     let task = tokio::spawn(async move {
-        let ended = match notify {
+        let ended = match listener {
             None => connection.await,
-            Some(notify) => loop {
+            Some(listener) => loop {
                 match poll_fn(|context| connection.poll_message(context)).await {
-                    Some(Ok(AsyncMessage::Notification(_))) => notify.notify_one(),
+                    Some(Ok(AsyncMessage::Notification(_))) => listener.notify.notify_one(),
                     Some(Ok(_)) => {}
                     Some(Err(error)) => break Err(error),
                     None => break Ok(()),

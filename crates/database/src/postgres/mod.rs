@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use deadpool_postgres::{Object, Pool};
 use sea_query::Values;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 use tokio_postgres::types::ToSql;
@@ -27,6 +27,7 @@ pub(crate) use self::open::APPLICATION;
 use self::open::{TRANSACTIONS, WAIT};
 pub(crate) use self::transaction::PostgresTransaction;
 use self::value::{Bound, decode};
+use crate::listener::Shared;
 use crate::{Error, OpenError, Row, Type};
 
 /// The number of prepared statements per connection. Filters have many variants, and each statement costs memory in the
@@ -116,8 +117,13 @@ impl Postgres {
     }
 
     /// Notifies about each notification of a channel. The future never completes.
-    pub(crate) fn listen(&self, channel: &'static str, notify: Arc<Notify>) -> impl Future<Output = ()> + use<> {
-        listen::listen((*self.config).clone(), (*self.connector).clone(), channel, notify)
+    pub(crate) fn listen(
+        &self,
+        channel: &'static str,
+        lock: String,
+        shared: Arc<Shared>,
+    ) -> impl Future<Output = ()> + use<> {
+        listen::listen((*self.config).clone(), (*self.connector).clone(), channel, lock, shared)
     }
 
     pub(crate) fn close(&self) {

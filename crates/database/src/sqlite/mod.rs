@@ -2,6 +2,7 @@
 
 pub(crate) mod connection;
 mod error;
+mod lock;
 mod migrate;
 mod read;
 #[cfg(test)]
@@ -12,12 +13,13 @@ mod write;
 pub(crate) use self::error::statement_error;
 pub(crate) use self::migrate::{create, file_error, recorded_version};
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use sea_query::Values;
 use tokio::sync::Mutex;
 
+use crate::listener::Shared;
 use crate::{Error, OpenError, Row, Type};
 
 /// An open database file.
@@ -25,6 +27,8 @@ use crate::{Error, OpenError, Row, Type};
 pub(crate) struct Sqlite {
     readers: Arc<read::Readers>,
     writer: Arc<Mutex<write::Writer>>,
+    /// The file.
+    path: Arc<Path>,
 }
 
 /// A transaction on the file.
@@ -43,7 +47,7 @@ impl Sqlite {
             let file_error = |error| migrate::file_error(&path, &error);
             let readers = Arc::new(read::Readers::new(path.clone()));
             let writer = write::Writer::open(&path, readers.clone()).map_err(file_error)?;
-            Ok(Sqlite { readers, writer: Arc::new(Mutex::new(writer)) })
+            Ok(Sqlite { readers, writer: Arc::new(Mutex::new(writer)), path: path.into() })
         };
         tokio::task::spawn_blocking(open).await.unwrap_or_else(|_| {
             Err(OpenError::File { path: file, problem: "interrupted".to_owned(), remedy: "start again" })
@@ -52,6 +56,13 @@ impl Sqlite {
 
     pub(crate) async fn read(&self, sql: &str, values: Values, types: &[Type]) -> Result<Vec<Row>, Error> {
         self.readers.read(sql, values, types).await
+    }
+
+    /// Takes the lock of this name as soon as no other process has it, and then never completes.
+    pub(crate) fn listen(&self, channel: &str, shared: Arc<Shared>) -> impl Future<Output = ()> + use<> {
+        let mut file = self.path.as_os_str().to_owned();
+        file.push(format!(".{channel}"));
+        lock::hold(file.into(), shared)
     }
 
     pub(crate) async fn begin(&self) -> Result<SqliteTransaction, Error> {

@@ -1,0 +1,145 @@
+//! How jobs end and are canceled.
+
+use hostler_queue::{Cancellation, Finish, Status, finish, set_running};
+use hostler_testkit::Backend;
+use hostler_testkit::on_each_backend;
+
+use crate::fixture::{Act, Launch, on};
+
+on_each_backend!(
+    ended_job_never_changes,
+    template_shows_its_jobs,
+    job_is_canceled_in_each_state,
+    executor_that_fails_leaves_an_error,
+    job_of_deleted_template_ends,
+    time_that_runs_backwards_is_no_elapsed_time,
+);
+
+fn ended_job_never_changes(backend: Backend) {
+    on(backend, async |fixture| {
+        let job = fixture.launch(Launch::default()).await;
+        let end = |status| Finish { status, explanation: "why", traceback: "how", now: fixture.now() };
+        let mut tx = fixture.database.begin().await.unwrap();
+        assert!(!set_running(&mut tx, job, fixture.now()).await.unwrap(), "it is not waiting");
+        assert!(finish(&mut tx, job, &end(Status::Running)).await.is_err());
+        drop(tx);
+        let mut tx = fixture.database.begin().await.unwrap();
+        assert!(finish(&mut tx, job, &end(Status::Error)).await.unwrap());
+        assert!(!finish(&mut tx, job, &end(Status::Failed)).await.unwrap());
+        assert!(!set_running(&mut tx, job, fixture.now()).await.unwrap());
+        assert!(!finish(&mut tx, job + 1, &end(Status::Failed)).await.unwrap(), "no such job");
+        tx.commit().await.unwrap();
+        assert_eq!(fixture.cancel(job).await, Cancellation::Finished(Status::Error));
+        assert_eq!(fixture.cancel(job + 1).await, Cancellation::NotFound);
+        assert_eq!(fixture.texts("status").await, ["error"]);
+        assert_eq!(fixture.explanation(job).await, "why");
+        assert_eq!(fixture.texts("result_traceback").await, ["how"]);
+    });
+}
+
+fn template_shows_its_jobs(backend: Backend) {
+    on(backend, async |fixture| {
+        let template = fixture.template(&[]).await;
+        let first = fixture.launch(Launch { template: Some(template), ..Launch::default() }).await;
+        let second = fixture.launch(Launch { template: Some(template), ..Launch::default() }).await;
+        let dispatcher = fixture.start("n1");
+        fixture.expect(&["running", "pending"]).await;
+        assert_eq!(fixture.shown(template).await, ("running".into(), Some(first), None, false));
+        fixture.act(first, Act::End(Status::Successful));
+        fixture.expect(&["successful", "running"]).await;
+        assert_eq!(fixture.shown(template).await, ("running".into(), Some(second), Some(first), false));
+        fixture.cancel(second).await;
+        dispatcher.queue.wake();
+        fixture.expect(&["successful", "canceled"]).await;
+        assert_eq!(fixture.shown(template).await, ("failed".into(), None, Some(second), true));
+        dispatcher.stop().await;
+    });
+}
+
+fn job_is_canceled_in_each_state(backend: Backend) {
+    on(backend, async |fixture| {
+        let template = fixture.template(&[]).await;
+        let launch = Launch { template: Some(template), ..Launch::default() };
+        let (running, pending, last) =
+            (fixture.launch(launch).await, fixture.launch(launch).await, fixture.launch(launch).await);
+        let dispatcher = fixture.start("n1");
+        fixture.expect(&["running", "pending", "pending"]).await;
+        assert_eq!(fixture.cancel(pending).await, Cancellation::Canceled);
+        assert_eq!(fixture.texts("status").await, ["running", "canceled", "pending"]);
+        assert_eq!(fixture.explanation(pending).await, "");
+        dispatcher.queue.wake();
+        let waits = format!("waiting for job-{running} to finish");
+        fixture
+            .wait_until("the last one waits for the running one", async || fixture.explanation(last).await == waits)
+            .await;
+        assert_eq!(fixture.cancel(running).await, Cancellation::Requested);
+        dispatcher.queue.wake();
+        fixture.expect(&["canceled", "canceled", "running"]).await;
+        assert_eq!(fixture.cancel(running).await, Cancellation::Finished(Status::Canceled));
+        dispatcher.stop().await;
+        // While no server runs, the request is kept.
+        assert_eq!(fixture.cancel(last).await, Cancellation::Requested);
+        let dispatcher = fixture.start("n1");
+        fixture.expect(&["canceled", "canceled", "canceled"]).await;
+        dispatcher.stop().await;
+    });
+}
+
+fn executor_that_fails_leaves_an_error(backend: Backend) {
+    on(backend, async |fixture| {
+        let jobs = [
+            fixture.launch(Launch::default()).await,
+            fixture.launch(Launch::default()).await,
+            fixture.launch(Launch::default()).await,
+        ];
+        let dispatcher = fixture.start("n1");
+        fixture.expect(&["running"; 3]).await;
+        fixture.act(jobs[0], Act::Fail);
+        fixture.act(jobs[1], Act::Panic);
+        fixture.act(jobs[2], Act::Forget);
+        fixture.expect(&["error"; 3]).await;
+        let explanations = fixture.texts("job_explanation").await;
+        assert_eq!(explanations[0], "There is no playbook.");
+        assert!(explanations[1].contains("error"), "{explanations:?}");
+        assert!(explanations[2].contains("without a status"), "{explanations:?}");
+        assert_eq!(fixture.started().len(), 3, "each ran once");
+        dispatcher.stop().await;
+    });
+}
+
+fn job_of_deleted_template_ends(backend: Backend) {
+    on(backend, async |fixture| {
+        let template = fixture.template(&[]).await;
+        let launch = Launch { template: Some(template), ..Launch::default() };
+        let (first, second) = (fixture.launch(launch).await, fixture.launch(launch).await);
+        let dispatcher = fixture.start("n1");
+        fixture.expect(&["running", "pending"]).await;
+        fixture.delete("unified_job_templates", template).await;
+        fixture.act(first, Act::End(Status::Failed));
+        fixture.expect(&["failed", "running"]).await;
+        // A job that is deleted while it runs must not go on.
+        fixture.delete("unified_jobs", second).await;
+        dispatcher.queue.wake();
+        fixture.expect(&["failed"]).await;
+        dispatcher.stop().await;
+    });
+}
+
+fn time_that_runs_backwards_is_no_elapsed_time(backend: Backend) {
+    on(backend, async |fixture| {
+        let job = fixture.launch(Launch::default()).await;
+        let dispatcher = fixture.start("n1");
+        fixture.expect(&["running"]).await;
+        fixture.advance(-86_400);
+        fixture.act(job, Act::End(Status::Successful));
+        fixture.expect(&["successful"]).await;
+        let next = fixture.launch(Launch::default()).await;
+        dispatcher.queue.wake();
+        fixture.expect(&["successful", "running"]).await;
+        fixture.act(next, Act::End(Status::Successful));
+        fixture.expect(&["successful", "successful"]).await;
+        let query = sea_query::Query::select().column("elapsed").from("unified_jobs").to_owned();
+        assert_eq!(fixture.database.read_as::<i64>(&query).await.unwrap(), [0, 0]);
+        dispatcher.stop().await;
+    });
+}
