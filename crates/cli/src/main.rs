@@ -14,6 +14,7 @@ mod secrets;
 mod serve;
 mod service_manager;
 mod settings;
+mod status;
 mod storage;
 mod users;
 
@@ -55,6 +56,7 @@ fn run() -> Result<()> {
         }
         Command::User(command) => on_runtime(users::run(command)),
         Command::Setting(command) => on_runtime(settings::run(command)),
+        Command::Status { data } => on_runtime(async move { status::run(&data).await }),
         Command::Secrets(command) => on_runtime(secrets::run(command)),
         Command::Backup { data, file, force } => backup::run(&data, &file, force),
         Command::Restore { data, file, force } => restore::run(&data, &file, force),

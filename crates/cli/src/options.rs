@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
 use hostler_listener::ListenAddr;
+use hostler_queue::DispatcherOptions;
 use tracing_subscriber::EnvFilter;
 
 /// A controller for Ansible that speaks AWX's API.
@@ -32,6 +33,11 @@ pub enum Command {
     /// Manage the keys that encrypt the secrets in the database
     #[command(subcommand)]
     Secrets(SecretsCommand),
+    /// List what runs, what waits and why, and the nodes; with or without a running server
+    Status {
+        #[command(flatten)]
+        data: DataOptions,
+    },
     /// Back up the database and the keys into one file; the server may keep running
     Backup {
         #[command(flatten)]
@@ -115,6 +121,32 @@ pub struct ProbeOptions {
     pub alive: bool,
 }
 
+/// How much this node can run at once, in forks of Ansible.
+#[derive(Args)]
+pub struct CapacityOptions {
+    /// Forks of Ansible for each processor
+    #[arg(long, env = "HOSTLER_FORKS_PER_CPU", default_value = "4", value_name = "FORKS", value_parser = value_parser!(u32).range(1..))]
+    pub forks_per_cpu: u32,
+    /// Memory in MiB that a fork of Ansible takes
+    #[arg(long, env = "HOSTLER_FORK_MEMORY", default_value = "100", value_name = "MIB", value_parser = value_parser!(u32).range(1..))]
+    pub fork_memory: u32,
+    /// Forks that the processors allow, instead of the computed number
+    #[arg(long, env = "HOSTLER_CPU_CAPACITY", value_name = "FORKS")]
+    pub cpu_capacity: Option<u32>,
+    /// Forks that the memory allows, instead of the computed number
+    #[arg(long, env = "HOSTLER_MEMORY_CAPACITY", value_name = "FORKS")]
+    pub memory_capacity: Option<u32>,
+}
+
+impl CapacityOptions {
+    /// As the dispatcher of jobs takes them.
+    pub fn dispatcher_options(&self) -> DispatcherOptions {
+        let CapacityOptions { forks_per_cpu, fork_memory, cpu_capacity, memory_capacity } = *self;
+        let capacity = hostler_queue::CapacityOptions { forks_per_cpu, fork_memory, cpu_capacity, memory_capacity };
+        DispatcherOptions { capacity, ..DispatcherOptions::default() }
+    }
+}
+
 /// The options of `hostler serve`.
 #[derive(Args)]
 pub struct ServeOptions {
@@ -163,6 +195,8 @@ pub struct ServeOptions {
     /// Name of this node, in responses and in the activity stream; the default is that of a single AWX node
     #[arg(long, env = "HOSTLER_NODE", default_value = "awx-1", value_name = "NAME", value_parser = node)]
     pub node: String,
+    #[command(flatten)]
+    pub capacity: CapacityOptions,
     /// Log level: off, error, warn, info, debug or trace; also for a module, as in info,hostler_server=debug
     #[arg(long, env = "HOSTLER_LOG", default_value = "info", value_name = "LEVEL", value_parser = levels)]
     pub log: String,

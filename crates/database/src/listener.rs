@@ -14,7 +14,7 @@ pub struct Listener {
     task: JoinHandle<()>,
 }
 
-/// What the task of a listener tells.
+/// What the task of a listener has found.
 #[derive(Default)]
 pub(crate) struct Shared {
     pub notify: Notify,

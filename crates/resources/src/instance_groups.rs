@@ -168,7 +168,7 @@ pub static INSTANCE_GROUP: Resource = Resource {
             NAME,
             CREATED,
             MODIFIED,
-            fields::computed("capacity").label("Capacity").help("How much the group can run; 0 until jobs run."),
+            fields::computed("capacity").label("Capacity").help("How much the group can run, in forks of Ansible."),
             fields::computed("consumed_capacity")
                 .label("Consumed capacity")
                 .help("How much of the capacity running jobs take."),
@@ -298,22 +298,40 @@ impl Hooks for InstanceGroupHooks {
         page: &mut [ResponseObject],
     ) -> Result<(), Error> {
         let group = || column(INSTANCES_TABLE, "instance_group_id");
+        let usages = hostler_queue::usages(&engine.database).await?;
+        let totals = Query::select()
+            .expr(column(INSTANCE_GROUP.table, "id"))
+            .expr(column(INSTANCE_GROUP.table, "jobs_total"))
+            .from(Alias::new(INSTANCE_GROUP.table))
+            .and_where(column(INSTANCE_GROUP.table, "id").is_in(page.iter().map(|shown| shown.loaded.record.id)))
+            .to_owned();
+        let totals: Vec<(i64, i64)> = engine.database.read_as(&totals).await?;
         let counts = Query::select()
             .expr(group())
             .expr(Func::count(Expr::col(Asterisk)))
+            .expr(Expr::cust("CAST(SUM(instances.capacity) AS BIGINT)"))
             .from(Alias::new(INSTANCES_TABLE))
+            .inner_join(
+                Alias::new(INSTANCE.table),
+                column(INSTANCE.table, "id").eq(column(INSTANCES_TABLE, "instance_id")),
+            )
             .and_where(group().is_in(page.iter().map(|shown| shown.loaded.record.id)))
             .add_group_by([group()])
             .to_owned();
-        let counts: Vec<(i64, i64)> = engine.database.read_as(&counts).await?;
+        let counts: Vec<(i64, i64, i64)> = engine.database.read_as(&counts).await?;
         for shown in page {
-            let count = counts.iter().find(|(id, _)| *id == shown.loaded.record.id).map_or(0, |(_, count)| *count);
+            let group = shown.loaded.record.id;
+            let found = counts.iter().find(|(id, ..)| *id == group);
+            let (count, capacity) = found.map_or((0, 0), |(_, count, capacity)| (*count, *capacity));
+            let usage = usages.groups.get(&group).copied().unwrap_or_default();
+            let total = totals.iter().find(|(id, _)| *id == group).map_or(0, |(_, total)| *total);
+            let remaining = instances::percent_remaining(capacity, usage.capacity);
             shown.json.insert(INSTANCES.name.into(), count.into());
-            // Nothing runs jobs yet.
-            for name in ["capacity", "consumed_capacity", "jobs_running", "jobs_total"] {
-                shown.json.insert(name.into(), 0.into());
-            }
-            shown.json.insert("percent_capacity_remaining".into(), 0.0.into());
+            shown.json.insert("capacity".into(), capacity.into());
+            shown.json.insert("consumed_capacity".into(), usage.capacity.into());
+            shown.json.insert("jobs_running".into(), usage.jobs.into());
+            shown.json.insert("jobs_total".into(), total.into());
+            shown.json.insert("percent_capacity_remaining".into(), remaining.into());
         }
         Ok(())
     }

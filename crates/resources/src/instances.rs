@@ -1,4 +1,4 @@
-//! Instances: the nodes of the installation. Each server adds itself when it starts; nothing runs jobs yet.
+//! Instances: the nodes of the installation. Each server adds itself when it starts; its heartbeat writes what it can run.
 
 use async_trait::async_trait;
 use hostler_database::{Transaction, Value};
@@ -82,6 +82,10 @@ const fn number(name: &'static str, label: &'static str, help: &'static str) -> 
     fields::integer(name).label(label).read_only().help(help)
 }
 
+const CAPACITY: Field = number("capacity", "Capacity", "How much the node can run, in forks of Ansible.").at_least(0);
+const CPU_CAPACITY: Field = number("cpu_capacity", "Cpu capacity", "How many forks the processors allow.");
+const MEMORY_CAPACITY: Field = number("mem_capacity", "Mem capacity", "How many forks the memory allows.");
+
 const fn moment(name: &'static str, label: &'static str, help: &'static str) -> Field {
     fields::time(name).label(label).nullable().read_only().help(help)
 }
@@ -103,7 +107,7 @@ const FIELDS: &[Field] = &[
     text("errors", "Errors", "What the last health check found."),
     CAPACITY_ADJUSTMENT,
     text("version", "Version", "The release of AWX whose API the node speaks.").column("awx_version"),
-    number("capacity", "Capacity", "How much the node can run; 0 until jobs run.").at_least(0),
+    CAPACITY,
     fields::computed("consumed_capacity")
         .label("Consumed capacity")
         .help("How much of the capacity running jobs take."),
@@ -114,8 +118,8 @@ const FIELDS: &[Field] = &[
     fields::computed("jobs_total").label("Jobs total").type_name("integer").help("How many jobs have run on the node."),
     fields::decimal("cpu", 4, 1).label("Cpu").read_only().help("The number of processors."),
     number("memory", "Memory", "The memory in bytes."),
-    number("cpu_capacity", "Cpu capacity", "How many forks the processors allow."),
-    number("mem_capacity", "Mem capacity", "How many forks the memory allows."),
+    CPU_CAPACITY,
+    MEMORY_CAPACITY,
     ENABLED,
     MANAGED_BY_POLICY,
     NODE_TYPE,
@@ -196,6 +200,19 @@ pub struct InstanceHooks;
 
 #[async_trait]
 impl Hooks for InstanceHooks {
+    async fn derive(&self, _engine: &Engine, _tx: &mut Transaction, edit: &mut Edit<'_>) -> Result<(), Error> {
+        if !edit.is_new() && edit.changes(&CAPACITY_ADJUSTMENT) {
+            let number = |field| edit.new.integer(field).unwrap_or_default();
+            let capacity = hostler_queue::adjusted_capacity(
+                number(&CPU_CAPACITY),
+                number(&MEMORY_CAPACITY),
+                number(&CAPACITY_ADJUSTMENT),
+            );
+            edit.new.set(&CAPACITY, Value::Integer(capacity));
+        }
+        Ok(())
+    }
+
     async fn validate(&self, _engine: &Engine, _tx: &mut Transaction, edit: &mut Edit<'_>) -> Result<(), Error> {
         if edit.is_new() {
             return Err(match edit.new.text(&NODE_TYPE) {
@@ -241,18 +258,24 @@ impl Hooks for InstanceHooks {
         instance_groups::change_policy_list(tx, id, parent, attach).await
     }
 
-    async fn enrich(
-        &self,
-        _engine: &Engine,
-        view: RenderContext<'_>,
-        page: &mut [ResponseObject],
-    ) -> Result<(), Error> {
+    async fn enrich(&self, engine: &Engine, view: RenderContext<'_>, page: &mut [ResponseObject]) -> Result<(), Error> {
+        let usages = hostler_queue::usages(&engine.database).await?;
+        let totals = Query::select()
+            .expr(column(INSTANCE.table, "id"))
+            .expr(column(INSTANCE.table, "jobs_total"))
+            .from(Alias::new(INSTANCE.table))
+            .and_where(column(INSTANCE.table, "id").is_in(page.iter().map(|shown| shown.loaded.record.id)))
+            .to_owned();
+        let totals: Vec<(i64, i64)> = engine.database.read_as(&totals).await?;
         for shown in page {
-            // Nothing runs jobs yet.
-            for name in ["consumed_capacity", "jobs_running", "jobs_total"] {
-                shown.json.insert(name.into(), 0.into());
-            }
-            shown.json.insert("percent_capacity_remaining".into(), 0.0.into());
+            let record = &shown.loaded.record;
+            let usage = usages.nodes.get(record.text(&HOSTNAME)).copied().unwrap_or_default();
+            let total = totals.iter().find(|(id, _)| *id == record.id).map_or(0, |(_, total)| *total);
+            let remaining = percent_remaining(record.integer(&CAPACITY).unwrap_or_default(), usage.capacity);
+            shown.json.insert("consumed_capacity".into(), usage.capacity.into());
+            shown.json.insert("jobs_running".into(), usage.jobs.into());
+            shown.json.insert("jobs_total".into(), total.into());
+            shown.json.insert("percent_capacity_remaining".into(), remaining.into());
             shown.json.insert("health_check_pending".into(), false.into());
             shown.json.insert("reverse_peers".into(), json!([]));
             shown.json.insert("protocol".into(), "tcp".into());
@@ -264,6 +287,14 @@ impl Hooks for InstanceHooks {
         }
         Ok(())
     }
+}
+
+/// The share of a capacity that is free, in percent with two decimals.
+pub fn percent_remaining(capacity: i64, used: i64) -> f64 {
+    if capacity <= 0 || used >= capacity {
+        return 0.0;
+    }
+    (10_000.0 * (capacity - used) as f64 / capacity as f64).round() / 100.0
 }
 
 /// Creates the instance of this node.

@@ -1,9 +1,10 @@
-//! The background tasks of a server.
+//! The background tasks of a server, and its jobs.
 
 use std::sync::Arc;
 
 use hostler_auth::{DeleteExpiredSessions, DeleteExpiredTokens};
 use hostler_engine::DeleteInSteps;
+use hostler_queue::Dispatcher;
 use hostler_tasks::{Worker, WorkerOptions};
 use jiff::SignedDuration;
 
@@ -22,4 +23,15 @@ pub(crate) fn worker(app: &App) -> Worker {
         .with_task::<DeleteInSteps>(engine.clone())
         .with_periodic_task(&DeleteExpiredSessions {}, CLEANUP_INTERVAL, engine.clone())
         .with_periodic_task(&DeleteExpiredTokens {}, CLEANUP_INTERVAL, engine.clone())
+}
+
+/// The dispatcher of this server; none if it does not run jobs.
+pub(crate) fn dispatcher(app: &App) -> Option<Dispatcher> {
+    let (executor, options) = app.executor.as_ref()?;
+    let (engine, counters) = (app.engine(), Arc::clone(&app.counters));
+    let clock = Arc::clone(&engine.clock);
+    let now = Arc::new(move || clock.now());
+    let (database, node) = (engine.database.clone(), Arc::clone(&engine.node));
+    let dispatcher = Dispatcher::new(database, engine.jobs.clone(), now, node, Arc::clone(executor), *options);
+    Some(dispatcher.with_report(move |event| counters.count_job(event)))
 }

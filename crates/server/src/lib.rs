@@ -31,7 +31,7 @@ use tower::{ServiceExt as _, service_fn};
 
 use crate::dispatch::panic_message;
 
-/// Serves requests and runs background tasks until `stop` completes, then waits for running ones until `force` completes
+/// Serves requests, runs background tasks and gives jobs to the executor until `stop` completes, then waits for running ones until `force` completes
 /// or their timeouts expire.
 pub async fn serve(
     listeners: Vec<Listener>,
@@ -41,12 +41,15 @@ pub async fn serve(
     force: impl Future<Output = ()>,
 ) {
     let stop_tasks = CancellationToken::new();
-    let worker = AssertUnwindSafe(background::worker(&app).run(stop_tasks.clone())).catch_unwind();
+    let worker = background::worker(&app).run(stop_tasks.clone());
+    let dispatcher = background::dispatcher(&app).map(|dispatcher| dispatcher.run(stop_tasks.clone()));
     let mut tasks = tokio::spawn(async {
-        if let Err(panic) = worker.await {
-            let panic = panic_message(&*panic);
-            tracing::error!(panic, "no more background tasks run on this server until it is started again");
-        }
+        let jobs = async {
+            if let Some(dispatcher) = dispatcher {
+                until_panic("jobs", dispatcher).await;
+            }
+        };
+        tokio::join!(until_panic("background tasks", worker), jobs);
     });
     let force = force.shared();
     let probes = health::routes(app.engine().clone());
@@ -75,5 +78,13 @@ pub async fn serve(
             tracing::warn!("stopping without waiting for running tasks");
             tasks.abort();
         }
+    }
+}
+
+/// Runs a part of the server, and logs its panic.
+async fn until_panic(part: &str, run: impl Future<Output = ()>) {
+    if let Err(panic) = AssertUnwindSafe(run).catch_unwind().await {
+        let panic = panic_message(&*panic);
+        tracing::error!(panic, "no more {part} run on this server until it is started again");
     }
 }

@@ -6,7 +6,7 @@ use hostler_auth::Authenticator;
 use hostler_database::Database;
 use hostler_engine::{Engine, Links, SystemClock};
 use hostler_identity::key::SecretKey;
-use hostler_queue::JobQueue;
+use hostler_queue::{DispatcherOptions, Executor, JobQueue};
 use hostler_resources::REGISTRY;
 use hostler_tasks::TaskQueue;
 use hostler_telemetry::TraceExporter;
@@ -44,6 +44,8 @@ pub struct App {
     /// The name of this node as a header; none if it cannot be one.
     pub(crate) node_header: Option<HeaderValue>,
     pub(crate) trace_exporter: Option<Arc<TraceExporter>>,
+    /// Who runs the jobs of this node. Without one, it only takes requests.
+    pub(crate) executor: Option<(Arc<dyn Executor>, DispatcherOptions)>,
 }
 
 impl App {
@@ -67,12 +69,19 @@ impl App {
             node_header: HeaderValue::from_str(&options.node).ok(),
             options,
             trace_exporter: None,
+            executor: None,
         }
     }
 
     /// The engine behind the API.
     pub fn engine(&self) -> &Engine {
         &self.auth.engine
+    }
+
+    /// The same server, which runs jobs.
+    #[must_use]
+    pub fn with_executor(self, executor: Arc<dyn Executor>, options: DispatcherOptions) -> Self {
+        App { executor: Some((executor, options)), ..self }
     }
 
     /// The same server, which exports traces of its requests.

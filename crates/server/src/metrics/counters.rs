@@ -1,6 +1,7 @@
 //! The metrics that this process counts while it runs.
 
 use axum::http::Method;
+use hostler_queue::DispatcherEvent;
 use hostler_tasks::RunResult;
 use prometheus::core::Collector;
 use prometheus::proto::MetricFamily;
@@ -72,6 +73,7 @@ pub(crate) struct Counters {
     auth_failures: IntCounterVec,
     statements: IntCounter,
     tasks: IntCounterVec,
+    jobs: IntCounterVec,
 }
 
 impl Default for Counters {
@@ -121,6 +123,16 @@ impl Counters {
                     &["task", "result"],
                 )?,
             )?,
+            jobs: register(
+                &registry,
+                IntCounterVec::new(
+                    Opts::new(
+                        "hostler_job_runs_total",
+                        "Jobs that this server started, adopted, ended or could not run.",
+                    ),
+                    &["type", "event"],
+                )?,
+            )?,
             registry,
         };
         for method in AuthMethod::ALL {
@@ -150,6 +162,17 @@ impl Counters {
             RunResult::Failed => "failed",
         };
         self.tasks.with_label_values(&[task, result]).inc();
+    }
+
+    /// Counts the start or the end of a job.
+    pub(crate) fn count_job(&self, event: DispatcherEvent) {
+        let (kind, event) = match event {
+            DispatcherEvent::Started(kind) => (kind, "started"),
+            DispatcherEvent::Adopted(kind) => (kind, "adopted"),
+            DispatcherEvent::Ended(kind) => (kind, "ended"),
+            DispatcherEvent::Failed(kind) => (kind, "failed"),
+        };
+        self.jobs.with_label_values(&[kind.as_str(), event]).inc();
     }
 
     /// The current values.

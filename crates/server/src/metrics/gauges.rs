@@ -13,7 +13,7 @@ use sea_query::{Alias, Expr, ExprTrait, Func, Query, SelectStatement};
 use crate::service_info::AWX_VERSION;
 use crate::state::App;
 
-/// The gauges of the database, with AWX's names where AWX has them. They take one SQL statement.
+/// The gauges of the database, with AWX's names where AWX has them. They take two SQL statements.
 pub(super) async fn database(app: &App, settings: &Settings) -> Result<Vec<MetricFamily>, Error> {
     let counted = [
         (&ORGANIZATION, "awx_organizations_total", "Number of organizations."),
@@ -40,7 +40,11 @@ pub(super) async fn database(app: &App, settings: &Settings) -> Result<Vec<Metri
     let rows = app.engine().database.read(&query, &vec![Type::Integer; counted.len() + 3]).await?;
     let value = |index: usize| rows.first().and_then(|row| row.integer(index)).unwrap_or_default() as f64;
 
+    let (pending, started) = hostler_queue::job_counts(&app.engine().database).await?;
+
     let registry = Registry::new();
+    gauge(&registry, "awx_pending_jobs_total", "Number of jobs that wait.", &[], pending as f64)?;
+    gauge(&registry, "awx_running_jobs_total", "Number of jobs that were given to a node.", &[], started as f64)?;
     let system = [
         ("install_uuid", settings.text(&INSTALL_UUID)),
         ("tower_url_base", settings.text(&TOWER_URL_BASE)),
