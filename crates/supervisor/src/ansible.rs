@@ -56,14 +56,42 @@ impl AnsibleInstallation {
     }
 }
 
-/// The interpreter in the first line of a script, also if `/usr/bin/env` searches it.
+/// The interpreter in the first line of a script, also if `/usr/bin/env` searches it. If its path is long or has blanks,
+/// pip writes a script of the shell, whose second line runs it.
 fn interpreter(script: &[u8]) -> Option<PathBuf> {
-    let line = script.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?;
-    let mut words = str::from_utf8(line).ok()?.split_whitespace();
+    let mut lines = script.strip_prefix(b"#!")?.split(|byte| *byte == b'\n');
+    let line = str::from_utf8(lines.next()?).ok()?;
+    if line.trim() == "/bin/sh" {
+        let second = str::from_utf8(lines.next()?).ok()?.strip_prefix("'''exec' ")?;
+        let path = match second.strip_prefix('"') {
+            Some(quoted) => quoted.split('"').next()?,
+            None => second.split_whitespace().next()?,
+        };
+        return Some(path.into());
+    }
+    let mut words = line.split_whitespace();
     let program = words.next()?;
     if program.ends_with("/env") {
         return words.next().and_then(find);
     }
     let program = PathBuf::from(program);
     if program.is_absolute() { Some(program) } else { env::current_dir().ok().map(|folder| folder.join(program)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn interpreter_is_found() {
+        for (script, expected) in [
+            ("#!/venv/bin/python3\nimport re", Some("/venv/bin/python3")),
+            ("#!/bin/sh\n'''exec' /long/python \"$0\" \"$@\"\n' '''", Some("/long/python")),
+            ("#!/bin/sh\n'''exec' \"/with blank/python\" \"$0\" \"$@\"\n", Some("/with blank/python")),
+            ("#!/bin/sh\necho", None),
+            ("ELF", None),
+        ] {
+            assert_eq!(interpreter(script.as_bytes()), expected.map(PathBuf::from), "{script}");
+        }
+    }
 }

@@ -2,6 +2,8 @@ use std::env;
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread;
 
 use crate::error::Error;
 use crate::files;
@@ -69,6 +71,34 @@ pub fn command_line(
     add(&["--bind".as_ref(), workspace, workspace]);
     add(&["--chdir".as_ref(), working_directory, "--".as_ref()]);
     Ok(command)
+}
+
+/// Checks that bubblewrap is installed, and that the system allows it.
+///
+/// # Errors
+///
+/// Why not.
+pub fn check_bubblewrap() -> Result<(), Error> {
+    let program = find("bwrap").ok_or_else(|| Error::Preparation("bubblewrap (bwrap) is not installed".to_owned()))?;
+    let options = ["--unshare-pid", "--unshare-ipc", "--unshare-uts", "--ro-bind", "/", "/", "--proc", "/proc", "true"];
+    let check = move || {
+        drop_ambient_capabilities()?;
+        let output = Command::new(program).args(options).stdin(Stdio::null()).output();
+        output.map_err(Error::system("bubblewrap could not be started"))
+    };
+    // A thread of its own: only it loses the capabilities.
+    let output =
+        thread::spawn(check).join().unwrap_or_else(|_| Err(Error::Preparation("the check failed".to_owned())))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let problem = String::from_utf8_lossy(&output.stderr);
+    Err(Error::Preparation(format!("bubblewrap does not run on this system: {}", problem.trim())))
+}
+
+/// Drops the capabilities that programs would inherit, such as that for low ports: bubblewrap refuses to run with them.
+pub fn drop_ambient_capabilities() -> Result<(), Error> {
+    rustix::thread::clear_ambient_capability_set().map_err(Error::system("PR_CAP_AMBIENT"))
 }
 
 /// Searches a program in PATH.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
-use crate::files;
+use crate::{files, playbook};
 
 /// What a supervisor runs: the file `job.json`. It contains no secrets; see [`Secrets`](crate::Secrets).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -77,6 +77,8 @@ pub struct Playbook {
     pub check: bool,
     /// Shows the differences of files.
     pub diff: bool,
+    /// Runs notified handlers also on hosts on which a task failed.
+    pub force_handlers: bool,
     /// Runs tasks as another user.
     pub r#become: bool,
     /// The method of becoming that user.
@@ -87,6 +89,14 @@ pub struct Playbook {
     pub remote_user: String,
     /// A file with extra variables, in JSON or YAML.
     pub extra_variables: Option<PathBuf>,
+}
+
+impl Playbook {
+    /// The command line without the options that pass secrets.
+    pub fn command_line(&self) -> Vec<String> {
+        let options = playbook::command_line(self).into_iter().chain(playbook::file_argument(self));
+        options.map(|argument| argument.to_string_lossy().into_owned()).collect()
+    }
 }
 
 /// What a program may see of the machine.

@@ -63,6 +63,7 @@ mod start;
 mod time;
 
 pub use ansible::AnsibleInstallation;
+pub use bubblewrap::check_bubblewrap;
 pub use error::Error;
 pub use final_record::{Exit, FinalRecord, Reason};
 pub use job::{Bubblewrap, Isolation, JobDescription, Playbook, Program};

@@ -33,7 +33,12 @@ pub fn command_line(playbook: &Playbook) -> Vec<OsString> {
             command.push(option(name, value));
         }
     }
-    for (name, is_set) in [("--check", playbook.check), ("--diff", playbook.diff), ("--become", playbook.r#become)] {
+    for (name, is_set) in [
+        ("--check", playbook.check),
+        ("--diff", playbook.diff),
+        ("--force-handlers", playbook.force_handlers),
+        ("--become", playbook.r#become),
+    ] {
         if is_set {
             command.push(name.into());
         }

@@ -24,7 +24,7 @@ use crate::job::JobDescription;
 use crate::leftovers::{self, ProcessIdentity, SupervisorRecord};
 use crate::secrets::{self, Secrets};
 use crate::spool::SpoolWriter;
-use crate::{files, preparation, time};
+use crate::{bubblewrap, files, preparation, time};
 
 /// Bytes that are kept free for the final record.
 const RESERVED: usize = 64 << 10;
@@ -44,6 +44,7 @@ pub fn run_job(directory: &Path) -> Result<(), Error> {
     rustix::process::setsid().map_err(Error::system("setsid"))?;
     let own = rustix::process::getpid();
     rustix::process::set_child_subreaper(Some(own)).map_err(Error::system("PR_SET_CHILD_SUBREAPER"))?;
+    bubblewrap::drop_ambient_capabilities()?;
     let _lock = leftovers::lock(directory)?;
     let secrets = Secrets::read(io::stdin().lock())?;
     secrets::close_stdin()?;
