@@ -1,5 +1,6 @@
 //! The binary `hostler`.
 
+mod ansible;
 mod backup;
 mod check;
 mod config;
@@ -24,7 +25,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use listenfd::ListenFd;
 
-use crate::options::{Command, ConfigCommand};
+use crate::options::{AnsibleCommand, Command, ConfigCommand};
 use crate::output::StdoutClosed;
 
 /// Faster than the C library's allocator, which it replaces for SQLite, too. It returns the memory of password hashing
@@ -63,6 +64,7 @@ fn run() -> Result<()> {
         Command::Check { data } => check::run(&data, &config),
         Command::Probe(options) => probe::run(&options),
         Command::Migrate { data, to } => restore::migrate(&data, &to),
+        Command::Ansible(AnsibleCommand::Install { data }) => ansible::install(&data),
         Command::Config(ConfigCommand::Show(_)) => config::show(&config, &matches),
         Command::Completions { shell } => manual::completions(shell),
         Command::Manual { to } => manual::manual(to.as_deref()),

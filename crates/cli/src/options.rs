@@ -58,6 +58,9 @@ pub enum Command {
         #[arg(long)]
         force: bool,
     },
+    /// Manage the Ansible of this server
+    #[command(subcommand)]
+    Ansible(AnsibleCommand),
     /// Show the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -353,6 +356,18 @@ pub enum SecretsCommand {
     Status {
         #[command(flatten)]
         data: DataOptions,
+    },
+}
+
+/// The subcommands of `hostler ansible`.
+#[derive(Subcommand)]
+pub enum AnsibleCommand {
+    /// Install Ansible into a virtual environment in the data folder, for servers without one. It needs Python 3.10 or newer
+    /// and a network
+    Install {
+        /// Folder of the data, as of `serve`
+        #[arg(long, env = "HOSTLER_DATA", default_value = "./hostler-data", value_name = "DIR")]
+        data: PathBuf,
     },
 }
 

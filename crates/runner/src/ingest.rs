@@ -1,0 +1,258 @@
+//! Stores the events of a job while its supervisor writes them.
+
+use std::fs;
+use std::process::Child;
+
+use hostler_database::{Error as DatabaseError, Transaction};
+use hostler_events::{EventError, EventWriter};
+use hostler_queue::{Ended, ExecutorError, JobSignals, Status, set_running};
+use hostler_supervisor::{SupervisorRecord, kill_leftovers, request_cancel};
+use sea_query::{Alias, Expr, ExprTrait, Query};
+use tokio::sync::mpsc::Receiver;
+use tokio_util::sync::CancellationToken;
+
+use crate::ending::End;
+use crate::job_directory::{JobDirectory, blocking};
+use crate::job_row::JobRow;
+use crate::preparation::JobRecord;
+use crate::retry::{Pauses, may_pass};
+use crate::runner::Runner;
+use crate::spool_thread::{Batch, SpoolEnd, read_spool, supervisor_log};
+
+/// Why events were not stored.
+enum NotStored {
+    /// The server stops; the next one stores them.
+    Detached,
+    /// There is no use in another attempt.
+    Failed(EventError),
+}
+
+impl Runner {
+    /// Stores the events of a job until it ends, and its end. `child` is its supervisor, if this process has started it.
+    pub(crate) async fn ingest(
+        &self,
+        job: &JobRow,
+        directory: JobDirectory,
+        child: Option<Child>,
+        signals: &JobSignals,
+    ) -> Result<Ended, ExecutorError> {
+        let mut ingest = Ingest {
+            runner: self,
+            job,
+            directory: &directory,
+            writer: None,
+            is_skipping: false,
+            is_cancel_requested: false,
+        };
+        let outcome = ingest.run(child, signals).await;
+        let end = match outcome {
+            Ok(Some(end)) => end,
+            Ok(None) | Err(NotStored::Detached) => return Ok(Ended::Detached),
+            Err(NotStored::Failed(problem)) => {
+                // The job must not run on unseen.
+                tracing::error!(job = job.id, %problem, "the events of the job cannot be stored");
+                ingest.kill().await;
+                if let EventError::NoJob(_) = problem {
+                    self.remove(&directory).await;
+                    return Err(ExecutorError("The job was deleted while it ran.".into()));
+                }
+                let end = End::error(format!("The events of the job could not be stored: {problem}."));
+                return self.end_without_supervisor(job, &directory, end, signals).await;
+            }
+        };
+        self.jobs.wake();
+        self.log_end(job.id, &end);
+        self.remove(&directory).await;
+        Ok(Ended::Finished)
+    }
+
+    /// Writes that the job runs, and with what.
+    async fn store_running(&self, tx: &mut Transaction, job: &JobRow) -> Result<(), DatabaseError> {
+        set_running(tx, job.id, (self.clock)()).await?;
+        let Some(JobRecord { arguments, working_directory, environment, revision }) = &job.record else {
+            return Ok(());
+        };
+        let mut update = Query::update();
+        update
+            .table(Alias::new("unified_jobs"))
+            .value(Alias::new("job_args"), arguments)
+            .value(Alias::new("job_cwd"), working_directory)
+            .value(Alias::new("job_env"), environment)
+            .value(Alias::new("scm_revision"), revision)
+            .and_where(Expr::col(Alias::new("id")).eq(job.id));
+        tx.execute_deferred(&update).await
+    }
+}
+
+/// The ingest of one job.
+struct Ingest<'r> {
+    runner: &'r Runner,
+    job: &'r JobRow,
+    directory: &'r JobDirectory,
+    /// None before the first events, and after a failed attempt.
+    writer: Option<EventWriter>,
+    /// Events are missing in the spool: those after them cannot be stored.
+    is_skipping: bool,
+    is_cancel_requested: bool,
+}
+
+impl Ingest<'_> {
+    /// Stores everything. None if the server stops before the end of the job.
+    async fn run(&mut self, child: Option<Child>, signals: &JobSignals) -> Result<Option<End>, NotStored> {
+        let shutdown = &signals.shutdown;
+        if self.job.status != Status::Running {
+            self.retry(shutdown, Step::Running).await?;
+        }
+        let position = self.position(shutdown).await?;
+        let spool = read_spool(self.directory.path().to_owned(), position, child);
+        let mut batches = spool.map_err(|problem| {
+            NotStored::Failed(DatabaseError::Internal(format!("no thread could be started: {problem}")).into())
+        })?;
+        while let Some(batch) = self.next(&mut batches, signals).await {
+            let end = match &batch.end {
+                Some(end) => Some(self.end(end).await),
+                None => None,
+            };
+            self.retry(shutdown, Step::Batch(&batch, end.as_ref())).await?;
+            if end.is_some() {
+                return Ok(end);
+            }
+        }
+        Ok(None)
+    }
+
+    /// The next batch; none if the server stops. Passes a request to cancel the job on to the supervisor.
+    async fn next(&mut self, batches: &mut Receiver<Batch>, signals: &JobSignals) -> Option<Batch> {
+        loop {
+            tokio::select! {
+                batch = batches.recv() => return batch,
+                () = signals.shutdown.cancelled() => return None,
+                () = signals.cancel.cancelled(), if !self.is_cancel_requested => {
+                    self.is_cancel_requested = true;
+                    let path = self.directory.path().to_owned();
+                    let requested = blocking(move || request_cancel(&path).map_err(|problem| problem.to_string())).await;
+                    if let Err(problem) = requested {
+                        tracing::error!(job = self.job.id, problem, "the job cannot be canceled: its processes are killed");
+                        self.kill().await;
+                        return batches.recv().await;
+                    }
+                    tracing::info!(job = self.job.id, "the job is being canceled");
+                }
+            }
+        }
+    }
+
+    async fn position(&mut self, shutdown: &CancellationToken) -> Result<u64, NotStored> {
+        self.retry(shutdown, Step::Open).await?;
+        Ok(self.writer.as_ref().map_or(0, EventWriter::spool_position))
+    }
+
+    /// The end of the job. Afterwards none of its processes is left.
+    async fn end(&self, end: &SpoolEnd) -> End {
+        match end {
+            SpoolEnd::Final(record) => {
+                for pid in &record.survivors {
+                    tracing::error!(job = self.job.id, pid, "a process of the job does not end");
+                }
+                End::of(record)
+            }
+            SpoolEnd::Lost => {
+                self.kill().await;
+                End::error(self.reason_of_loss().await)
+            }
+            SpoolEnd::Unreadable(problem) => {
+                self.kill().await;
+                End::error(format!("The events of the job cannot be read: {problem}."))
+            }
+        }
+    }
+
+    /// Kills all processes of the job.
+    async fn kill(&self) {
+        let path = self.directory.path().to_owned();
+        let killed = blocking(move || kill_leftovers(&path).map_err(|problem| problem.to_string())).await;
+        match killed {
+            Ok(0) => {}
+            Ok(count) => tracing::warn!(job = self.job.id, count, "processes of the job were killed"),
+            Err(problem) => tracing::error!(job = self.job.id, problem, "processes of the job may be left"),
+        }
+    }
+
+    /// Why there is no final record.
+    async fn reason_of_loss(&self) -> String {
+        let path = self.directory.path().to_owned();
+        let reason = blocking(move || {
+            let record = SupervisorRecord::read(&path).ok().flatten();
+            let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+            let log = supervisor_log(&path);
+            Ok(match record {
+                Some(record) if record.boot_id != boot.trim() => {
+                    "The machine was restarted while the job ran.".to_owned()
+                }
+                _ if log.is_empty() => {
+                    "The supervisor of the job was killed. All processes of the job were ended.".to_owned()
+                }
+                _ => format!("The supervisor of the job has ended: {log}"),
+            })
+        });
+        reason.await.unwrap_or_else(|problem| problem)
+    }
+
+    /// Does a step, again and again while the database does not answer.
+    async fn retry(&mut self, shutdown: &CancellationToken, step: Step<'_>) -> Result<(), NotStored> {
+        let mut pauses = Pauses::new();
+        loop {
+            let problem = match self.step(&step).await {
+                Ok(()) => return Ok(()),
+                Err(EventError::Gap { .. }) if !self.is_skipping => {
+                    tracing::error!(job = self.job.id, "events are missing in the spool of the job");
+                    self.is_skipping = true;
+                    self.writer = None;
+                    continue;
+                }
+                Err(EventError::Database(problem)) if may_pass(&problem) => problem,
+                Err(problem) => return Err(NotStored::Failed(problem)),
+            };
+            self.writer = None;
+            if !pauses.wait(self.job.id, &problem, shutdown).await {
+                return Err(NotStored::Detached);
+            }
+        }
+    }
+
+    async fn step(&mut self, step: &Step<'_>) -> Result<(), EventError> {
+        let database = &self.runner.database;
+        if let Step::Running = step {
+            let mut tx = database.begin().await?;
+            self.runner.store_running(&mut tx, self.job).await?;
+            return Ok(tx.commit().await?);
+        }
+        if self.writer.is_none() {
+            self.writer = Some(EventWriter::open(database, self.job.id).await?);
+        }
+        let (Some(writer), Step::Batch(batch, end)) = (&mut self.writer, step) else { return Ok(()) };
+        let mut tx = database.begin().await?;
+        let events: &[Vec<u8>] = if self.is_skipping { &[] } else { &batch.events };
+        writer.append(&mut tx, events, batch.position).await?;
+        if let Some(end) = end {
+            if !matches!(batch.end, Some(SpoolEnd::Final(_))) {
+                self.runner.append_reason(&mut tx, writer, end).await?;
+            }
+            if !end.write(&mut tx, self.job.id, (self.runner.clock)()).await? {
+                // It was committed by an attempt whose answer was lost.
+                return Ok(());
+            }
+        }
+        Ok(tx.commit().await?)
+    }
+}
+
+/// What is done in one transaction.
+enum Step<'b> {
+    /// The job runs.
+    Running,
+    /// Finds out what is stored already.
+    Open,
+    /// Stores a batch, and the end of the job with the last one.
+    Batch(&'b Batch, Option<&'b End>),
+}

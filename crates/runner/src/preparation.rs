@@ -1,0 +1,240 @@
+//! Prepares a job: everything that Ansible gets.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use hostler_database::Error as DatabaseError;
+use hostler_inventory::{ScriptError, ScriptOptions, Slice};
+use hostler_queue::Status;
+use hostler_supervisor::{Isolation, JobDescription, Playbook, Program, Secrets};
+use zeroize::Zeroizing;
+
+use crate::credentials::JobCredentials;
+use crate::inventory_file::inventory_file;
+use crate::job_directory::{Held, JobDirectory, blocking};
+use crate::job_row::JobRow;
+use crate::project_files::ProjectFiles;
+use crate::retry::may_pass;
+use crate::runner::Runner;
+use crate::variables::extra_variables;
+
+/// Seconds between SIGINT and SIGKILL when a job is stopped.
+const CANCEL_GRACE: u64 = 10;
+/// Seconds that a job waits for space on a full disk.
+const DISK_FULL_WAIT: u64 = 60;
+
+/// Why a job is not started: how it ends, and the sentence for users, without secrets.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub status: Status,
+    pub explanation: String,
+    /// Set if the database did not answer: a later attempt may succeed.
+    pub database: Option<DatabaseError>,
+}
+
+impl Refusal {
+    /// Something of the job itself is wrong.
+    pub fn failed(explanation: impl Into<String>) -> Self {
+        Refusal { status: Status::Failed, explanation: explanation.into(), database: None }
+    }
+
+    /// The server cannot run it.
+    pub fn error(explanation: impl Into<String>) -> Self {
+        Refusal { status: Status::Error, explanation: explanation.into(), database: None }
+    }
+}
+
+impl From<DatabaseError> for Refusal {
+    fn from(problem: DatabaseError) -> Self {
+        let explanation = format!("The job could not be prepared: {problem}.");
+        Refusal { database: may_pass(&problem).then_some(problem), ..Refusal::error(explanation) }
+    }
+}
+
+/// What is stored of a job when it runs, without secrets.
+#[derive(Clone, Debug)]
+pub(crate) struct JobRecord {
+    /// The command line as a JSON list.
+    pub arguments: String,
+    pub working_directory: String,
+    /// The environment as a JSON object.
+    pub environment: String,
+    /// The commit of the project; empty for a manual project.
+    pub revision: String,
+}
+
+/// A job that can be started.
+pub(crate) struct Prepared {
+    pub description: JobDescription,
+    pub secrets: Secrets,
+    pub record: JobRecord,
+    /// Files in the directory of the job, by name.
+    files: Vec<(String, Zeroizing<Vec<u8>>)>,
+    held: Held,
+}
+
+impl Prepared {
+    /// Writes the files of the job.
+    pub fn write(&self, directory: &JobDirectory) -> Result<(), String> {
+        directory.create(&self.held)?;
+        self.description.write(directory.path()).map_err(|problem| problem.to_string())?;
+        self.files.iter().try_for_each(|(name, content)| directory.write(name, content).map(drop))
+    }
+}
+
+impl Runner {
+    /// Prepares a job. Nothing is written into its directory but what the job holds.
+    pub(crate) async fn prepare(&self, job: &JobRow, directory: &JobDirectory) -> Result<Prepared, Refusal> {
+        check_limit(&job.limit)?;
+        let inventory = job.inventory.as_ref();
+        let inventory = inventory.ok_or_else(|| Refusal::error("The inventory of the job was deleted."))?;
+        let ansible = self.ansible_for(job.id).await?;
+        let ProjectFiles { folder, revision, held, visible, environment } =
+            self.project_files(job, directory, &ansible).await?;
+        let playbook = job.playbook.clone();
+        let found = folder.clone();
+        // The file itself could be replaced by a link later, in a manual project.
+        let checked = blocking(move || Ok(hostler_projects::playbook(&found, &playbook)));
+        checked.await.map_err(Refusal::error)?.map_err(|problem| Refusal::failed(problem.to_string()))?;
+        let credentials = self.job_credentials(job, &workspace(directory)).await?;
+
+        let options = ScriptOptions { hostvars: true, towervars: true, slice: slice(job), ..ScriptOptions::default() };
+        let script = hostler_inventory::script(&self.database, inventory.id, options).await;
+        let script = script.map_err(|problem| match problem {
+            ScriptError::Database(problem) => Refusal::from(problem),
+            problem => Refusal::error(format!("The inventory cannot be used: {problem}.")),
+        })?;
+        let inventory_text = blocking(move || inventory_file(&script)).await.map_err(Refusal::failed)?;
+        let answers = self.job_secrets(job.id, "survey_passwords", &job.survey_passwords)?;
+        let variables = extra_variables(job, &revision, answers, &credentials.variables).map_err(Refusal::failed)?;
+
+        let mut files = credentials.files;
+        let workspace = workspace(directory);
+        let mut file = |name: &str, content: String| {
+            files.push((format!("workspace/{name}"), Zeroizing::new(content.into_bytes())));
+            workspace.join(name)
+        };
+        let inventory_path = file("inventory.json", inventory_text);
+        let variables_path = file("extra_variables.yml", variables);
+        let playbook = Playbook {
+            ansible_playbook: ansible.ansible_playbook.clone(),
+            playbook: job.playbook.clone(),
+            inventories: vec![inventory_path],
+            forks: job.forks.try_into().unwrap_or_default(),
+            limit: job.limit.clone(),
+            verbosity: job.verbosity.clamp(0, 5).try_into().unwrap_or_default(),
+            tags: job.tags.clone(),
+            skip_tags: job.skip_tags.clone(),
+            start_at_task: job.start_at_task.clone(),
+            check: job.job_type == "check",
+            diff: job.diff,
+            force_handlers: job.force_handlers,
+            r#become: job.use_become,
+            become_method: if job.use_become { credentials.become_method } else { String::new() },
+            become_user: if job.use_become { credentials.become_user } else { String::new() },
+            remote_user: credentials.remote_user,
+            extra_variables: Some(variables_path),
+        };
+        let arguments = serde_json::to_string(&playbook.command_line()).unwrap_or_default();
+        let mut environment = job_environment(job, inventory.id, &revision, &workspace, environment);
+        environment.extend(credentials.public_environment);
+        let shown: BTreeMap<&String, &String> = environment.iter().chain(&credentials.masked_environment).collect();
+        let record = JobRecord {
+            arguments,
+            working_directory: folder.display().to_string(),
+            environment: serde_json::to_string(&shown).unwrap_or_default(),
+            revision,
+        };
+        let isolation: Isolation = self.isolation.of_job(&self.options.data, &ansible, visible)?;
+        let description = JobDescription {
+            program: Program::Playbook(Box::new(playbook)),
+            working_directory: folder,
+            environment,
+            timeout: u64::try_from(job.timeout).ok().filter(|seconds| *seconds > 0),
+            cancel_grace: CANCEL_GRACE,
+            disk_full_wait: DISK_FULL_WAIT,
+            isolation,
+        };
+        let mut secrets = credentials.secrets;
+        if !job.use_become {
+            secrets.become_password = None;
+        }
+        Ok(Prepared { description, secrets, record, files, held })
+    }
+}
+
+/// What the job may see and change of its directory.
+fn workspace(directory: &JobDirectory) -> PathBuf {
+    directory.path().join("workspace")
+}
+
+/// Ansible would read a file with patterns, also one of the server.
+fn check_limit(limit: &str) -> Result<(), Refusal> {
+    if limit.split([',', ':', ' ', '\n', '\t']).any(|pattern| pattern.starts_with('@')) {
+        return Err(Refusal::failed("The limit must not name a file."));
+    }
+    Ok(())
+}
+
+fn slice(job: &JobRow) -> Option<Slice> {
+    let (number, count) = (usize::try_from(job.slice_number).ok()?, usize::try_from(job.slice_count).ok()?);
+    (number > 0 && count > 1).then_some(Slice { number, count })
+}
+
+/// The environment variables that do not depend on credentials. They mean what they mean in AWX.
+fn job_environment(
+    job: &JobRow,
+    inventory: i64,
+    revision: &str,
+    workspace: &Path,
+    more: BTreeMap<String, String>,
+) -> BTreeMap<String, String> {
+    let own = |name: &str| workspace.join(name).display().to_string();
+    let fixed = [
+        ("ANSIBLE_HOST_KEY_CHECKING", "False".to_owned()),
+        ("ANSIBLE_INVENTORY_UNPARSED_FAILED", "True".to_owned()),
+        ("ANSIBLE_PARAMIKO_RECORD_HOST_KEYS", "False".to_owned()),
+        ("ANSIBLE_RETRY_FILES_ENABLED", "False".to_owned()),
+        // Another job must not use the connections of this one.
+        ("ANSIBLE_SSH_CONTROL_PATH_DIR", own("cp")),
+        ("AWX_PRIVATE_DATA_DIR", workspace.display().to_string()),
+        ("INVENTORY_ID", inventory.to_string()),
+        ("JOB_ID", job.id.to_string()),
+        ("PROJECT_REVISION", revision.to_owned()),
+    ];
+    let mut environment: BTreeMap<String, String> =
+        fixed.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    environment.extend(more);
+    environment
+}
+
+/// The credentials of a job that has none.
+impl Default for JobCredentials {
+    fn default() -> Self {
+        JobCredentials {
+            secrets: Secrets::default(),
+            remote_user: String::new(),
+            become_method: String::new(),
+            become_user: String::new(),
+            public_environment: BTreeMap::new(),
+            masked_environment: BTreeMap::new(),
+            variables: serde_json::Map::new(),
+            files: vec![],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_that_name_files_are_refused() {
+        for limit in ["@/etc/passwd", "a,@x", "a:@x", "a, @x"] {
+            assert!(check_limit(limit).is_err(), "{limit}");
+        }
+        for limit in ["", "a:!b:&c", "~(web|db).*", "user@host", "a[0:2],b"] {
+            assert!(check_limit(limit).is_ok(), "{limit}");
+        }
+    }
+}
