@@ -30,13 +30,12 @@ pub(crate) async fn groups_of(tx: &mut Transaction, jobs: &[&Candidate]) -> Resu
     };
     let templates = ids(|job| job.template);
     let inventories = ids(|job| job.inventory);
-    let chosen =
-        lists(tx, "unified_job_instance_groups", "unified_job_id", "position", &ids(|job| Some(job.id))).await?;
+    let chosen = lists(tx, "unified_job_instance_groups", "unified_job_id", &ids(|job| Some(job.id))).await?;
     let of_templates =
-        lists(tx, "unified_job_template_instance_groups", "unified_job_template_id", "position", &templates).await?;
-    let of_inventories = lists(tx, "inventory_instance_groups", "inventory_id", "position", &inventories).await?;
+        lists(tx, "unified_job_template_instance_groups", "unified_job_template_id", &templates).await?;
+    let of_inventories = lists(tx, "inventory_instance_groups", "inventory_id", &inventories).await?;
     let of_organizations =
-        lists(tx, "organization_instance_groups", "organization_id", "id", &ids(|job| job.organization)).await?;
+        lists(tx, "organization_instance_groups", "organization_id", &ids(|job| job.organization)).await?;
     let last_templates = without_fallback(tx, TEMPLATES, &templates).await?;
     let last_inventories = without_fallback(tx, "inventories", &inventories).await?;
     let mut query = select("instance_groups", ["name", "id"]);
@@ -72,11 +71,11 @@ pub(crate) async fn groups_of(tx: &mut Transaction, jobs: &[&Candidate]) -> Resu
     Ok(jobs.iter().map(groups).collect())
 }
 
+/// The instance groups of these owners, in the order of their association.
 async fn lists(
     tx: &mut Transaction,
     table: &'static str,
     owner: &'static str,
-    order: &'static str,
     owners: &[i64],
 ) -> Result<Lists, Error> {
     let mut found = Lists::new();
@@ -84,7 +83,7 @@ async fn lists(
         return Ok(found);
     }
     let mut query = select(table, [owner, "instance_group_id"]);
-    query.and_where(col(owner).is_in(owners.iter().copied())).order_by(Alias::new(order), Order::Asc);
+    query.and_where(col(owner).is_in(owners.iter().copied())).order_by(Alias::new("id"), Order::Asc);
     for (owner, group) in tx.read_as::<(i64, i64)>(&query).await? {
         found.entry(owner).or_default().push(group);
     }

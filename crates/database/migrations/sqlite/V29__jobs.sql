@@ -154,7 +154,6 @@ CREATE TABLE unified_job_template_instance_groups (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     unified_job_template_id INTEGER NOT NULL REFERENCES unified_job_templates (id) ON DELETE CASCADE,
     instance_group_id INTEGER NOT NULL REFERENCES instance_groups (id) ON DELETE CASCADE,
-    position INTEGER NOT NULL DEFAULT 0,
     UNIQUE (unified_job_template_id, instance_group_id)
 );
 CREATE INDEX unified_job_template_instance_groups_instance_group ON unified_job_template_instance_groups (instance_group_id);
@@ -179,7 +178,6 @@ CREATE TABLE unified_job_instance_groups (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     unified_job_id INTEGER NOT NULL REFERENCES unified_jobs (id) ON DELETE CASCADE,
     instance_group_id INTEGER NOT NULL REFERENCES instance_groups (id) ON DELETE CASCADE,
-    position INTEGER NOT NULL DEFAULT 0,
     UNIQUE (unified_job_id, instance_group_id)
 );
 CREATE INDEX unified_job_instance_groups_instance_group ON unified_job_instance_groups (instance_group_id);
@@ -267,7 +265,3 @@ CREATE INDEX unified_job_templates_current_job ON unified_job_templates (current
 CREATE INDEX unified_job_templates_last_job ON unified_job_templates (last_job_id);
 CREATE UNIQUE INDEX job_templates_organization_name ON unified_job_templates (organization_id, name) WHERE type = 'job_template';
 CREATE VIEW job_templates AS SELECT * FROM unified_job_templates WHERE likelihood(type = 'job_template', 0.5);
-
--- How many jobs were given to the node or the group.
-ALTER TABLE instances ADD COLUMN jobs_total INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE instance_groups ADD COLUMN jobs_total INTEGER NOT NULL DEFAULT 0;

@@ -65,12 +65,8 @@ fn groups_are_taken_in_their_order(backend: Backend) {
             )
             .await;
         let template = fixture.template(&[]).await;
-        for (position, group) in [(0, preferred), (1, fixture.group)] {
-            let values = [
-                ("unified_job_template_id", template.into()),
-                ("instance_group_id", group.into()),
-                ("position", position.into()),
-            ];
+        for group in [preferred, fixture.group] {
+            let values = [("unified_job_template_id", template.into()), ("instance_group_id", group.into())];
             fixture.insert("unified_job_template_instance_groups", &values).await;
         }
         // n2 has not said yet how much it can run.
@@ -99,7 +95,7 @@ fn group_without_nodes_is_explained(backend: Backend) {
     on(backend, async |fixture| {
         let empty = fixture.insert("instance_groups", &[("name", "empty".into())]).await;
         let job = fixture.launch(Launch::default()).await;
-        let values = [("unified_job_id", job.into()), ("instance_group_id", empty.into()), ("position", 0.into())];
+        let values = [("unified_job_id", job.into()), ("instance_group_id", empty.into())];
         fixture.insert("unified_job_instance_groups", &values).await;
         let dispatcher = fixture.start("n1");
         fixture
