@@ -8,9 +8,10 @@ use std::collections::{BTreeMap, HashMap};
 use hostler_database::{Database, Error, Transaction};
 use sea_query::{Alias, CommonTableExpression, Expr, ExprTrait, Order, Query, SelectStatement, UnionType, WithClause};
 
-use crate::capacity::{CONTROL_IMPACT, Group, Node, Nodes, Place};
+use crate::capacity::{Group, Node, Nodes, Place};
 use crate::needs::Needs;
-use crate::store::{CHANNEL, JOBS, STARTABLE, STARTED, TEMPLATES, UNEXAMINED, change_status, col, of, select, update};
+use crate::overview::read_usages;
+use crate::store::{CHANNEL, JOBS, STARTABLE, TEMPLATES, UNEXAMINED, change_status, col, of, select, update};
 use crate::{JobKind, Status};
 
 /// A job that was given to a node.
@@ -29,7 +30,10 @@ pub(crate) enum Reader<'a> {
 }
 
 impl Reader<'_> {
-    async fn read_as<T: hostler_database::FromRow>(&mut self, query: &SelectStatement) -> Result<Vec<T>, Error> {
+    pub(crate) async fn read_as<T: hostler_database::FromRow>(
+        &mut self,
+        query: &SelectStatement,
+    ) -> Result<Vec<T>, Error> {
         match self {
             Reader::Database(database) => database.read_as(query).await,
             Reader::Transaction(tx) => tx.read_as(query).await,
@@ -108,6 +112,8 @@ pub(crate) async fn claim(
             ("job_explanation", "".into()),
         ];
         change_status(tx, &jobs, Status::Waiting, values).await?;
+        count(tx, "instances", col("hostname").eq(host), jobs.len()).await?;
+        count(tx, "instance_groups", col("id").eq(group), jobs.len()).await?;
     }
     for (template, job) in templates {
         let mut change = update(TEMPLATES);
@@ -121,6 +127,14 @@ pub(crate) async fn claim(
         tx.notify(CHANNEL).await?;
     }
     Ok(claims)
+}
+
+/// Counts the jobs that were given to a node or a group.
+async fn count(tx: &mut Transaction, table: &'static str, which: Expr, jobs: usize) -> Result<(), Error> {
+    let more = i64::try_from(jobs).unwrap_or_default();
+    let mut change = update(table);
+    change.value(Alias::new("jobs_total"), col("jobs_total").add(more)).and_where(which);
+    tx.execute_deferred(&change).await
 }
 
 /// What the startable jobs need, each once. Each is found by one search in the index.
@@ -193,38 +207,19 @@ pub(crate) async fn read_nodes(reader: &mut Reader<'_>) -> Result<Nodes, Error> 
     let members: Vec<(i64, i64)> = reader.read_as(&query).await?;
     let query = select("instance_groups", ["id", "max_concurrent_jobs", "max_forks", "is_container_group"]);
     let groups: Vec<(i64, i64, i64, bool)> = reader.read_as(&query).await?;
-    let mut query = select(JOBS, ["controller_node", "execution_node", "instance_group_id"]);
-    query
-        .expr(Expr::cust("CAST(SUM(task_impact) AS BIGINT)"))
-        .expr(col("controller_node").count())
-        .and_where(Expr::cust(STARTED))
-        .group_by_columns(["controller_node", "execution_node", "instance_group_id"].map(Alias::new));
-    let started: Vec<(String, String, Option<i64>, i64, i64)> = reader.read_as(&query).await?;
+    let usages = read_usages(reader).await?;
 
     let node = |(id, hostname, capacity, enabled, node_type, node_state): Instance| {
         let usable = enabled && node_state == "ready" && matches!(node_type.as_str(), "hybrid" | "execution");
-        Node { id, hostname, capacity, used: 0, jobs: 0, usable }
+        let usage = usages.nodes.get(&hostname).copied().unwrap_or_default();
+        Node { id, hostname, capacity, used: usage.capacity, jobs: usage.jobs, usable }
     };
     let mut nodes = Nodes { nodes: instances.into_iter().map(node).collect(), groups: HashMap::new() };
     for (id, max_jobs, max_forks, is_container_group) in groups {
         let of_group = members.iter().filter(|(group, _)| *group == id).map(|(_, node)| *node).collect();
-        let group = Group { nodes: of_group, max_jobs, max_forks, is_container_group, ..Group::default() };
-        nodes.groups.insert(id, group);
-    }
-    for (controller, executor, group, impact, jobs) in started {
-        for node in &mut nodes.nodes {
-            if node.hostname == executor {
-                node.used += impact;
-                node.jobs += jobs;
-            }
-            if node.hostname == controller {
-                node.used += CONTROL_IMPACT * jobs;
-            }
-        }
-        if let Some(group) = group.and_then(|group| nodes.groups.get_mut(&group)) {
-            group.jobs += jobs;
-            group.forks += impact;
-        }
+        let usage = usages.groups.get(&id).copied().unwrap_or_default();
+        let (jobs, forks) = (usage.jobs, usage.capacity);
+        nodes.groups.insert(id, Group { nodes: of_group, max_jobs, max_forks, jobs, forks, is_container_group });
     }
     Ok(nodes)
 }

@@ -2,7 +2,7 @@
 //!
 //! Each node has one. Any of them decides for all nodes, one at a time; a node starts the jobs that were given to it. A
 //! decision is made when something has happened: a launch, an end, a cancellation, a notification of another node. A slow
-//! poll finds what nobody told.
+//! poll finds the rest.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,7 +28,7 @@ pub type Now = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 pub struct DispatcherOptions {
     /// How many jobs one transaction examines and starts.
     pub batch: usize,
-    /// The time between two looks for what no event told.
+    /// The time between two looks for what no event has announced.
     pub poll_interval: Duration,
     /// The time between two heartbeats.
     pub heartbeat: Duration,
@@ -167,7 +167,7 @@ impl Dispatcher {
         }
     }
 
-    /// Starts what can start, and tells executors about cancellations.
+    /// Starts what can start, and passes cancellations to executors.
     async fn dispatch(&self, running: &mut Running, polled: bool, stop: &CancellationToken) -> Result<(), Error> {
         running.write_failures(&self.database, &self.queue, (self.now)()).await;
         running.refresh(&self.database, &self.node).await?;

@@ -269,3 +269,7 @@ CREATE UNIQUE INDEX job_templates_organization_name ON unified_job_templates (or
 -- The columns of a view are those of the table when it was created.
 CREATE OR REPLACE VIEW projects AS SELECT * FROM unified_job_templates WHERE type = 'project';
 CREATE VIEW job_templates AS SELECT * FROM unified_job_templates WHERE type = 'job_template';
+
+-- How many jobs were given to the node or the group.
+ALTER TABLE instances ADD COLUMN jobs_total BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE instance_groups ADD COLUMN jobs_total BIGINT NOT NULL DEFAULT 0;

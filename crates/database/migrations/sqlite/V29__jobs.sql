@@ -265,3 +265,7 @@ CREATE INDEX unified_job_templates_current_job ON unified_job_templates (current
 CREATE INDEX unified_job_templates_last_job ON unified_job_templates (last_job_id);
 CREATE UNIQUE INDEX job_templates_organization_name ON unified_job_templates (organization_id, name) WHERE type = 'job_template';
 CREATE VIEW job_templates AS SELECT * FROM unified_job_templates WHERE likelihood(type = 'job_template', 0.5);
+
+-- How many jobs were given to the node or the group.
+ALTER TABLE instances ADD COLUMN jobs_total INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE instance_groups ADD COLUMN jobs_total INTEGER NOT NULL DEFAULT 0;

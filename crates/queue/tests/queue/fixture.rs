@@ -263,7 +263,7 @@ impl Fixture {
         RunningDispatcher { run: tokio::spawn(dispatcher.run(stop.clone())), stop, queue }
     }
 
-    /// Tells a job how to end.
+    /// Makes a job end.
     pub fn act(&self, job: i64, act: Act) {
         self.script.acts.send_modify(|acts| {
             acts.insert(job, act);

@@ -104,7 +104,7 @@ fn heartbeat_writes_the_capacity(backend: Backend) {
 fn job_of_another_node_is_canceled(backend: Backend) {
     on(backend, async |fixture| {
         fixture.launch(Launch::default()).await;
-        // Without polls: on PostgreSQL it is told by a notification.
+        // Without polls: on PostgreSQL a notification wakes it.
         let long = Duration::from_secs(3600);
         let one = fixture.start_with("n1", DispatcherOptions { poll_interval: long, heartbeat: long, ..options() });
         fixture.expect(&["running"]).await;
