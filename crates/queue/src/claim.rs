@@ -11,7 +11,7 @@ use sea_query::{Alias, CommonTableExpression, Expr, ExprTrait, Order, Query, Sel
 use crate::capacity::{Group, Node, Nodes, Place};
 use crate::needs::Needs;
 use crate::overview::read_usages;
-use crate::store::{CHANNEL, JOBS, STARTABLE, TEMPLATES, UNEXAMINED, change_status, col, of, select, update};
+use crate::store::{CHANNEL, JOBS, STARTABLE, TEMPLATES, UNEXAMINED, change_status, col, of, order, select, update};
 use crate::{JobKind, Status};
 
 /// A job that was given to a node.
@@ -43,7 +43,8 @@ impl Reader<'_> {
 
 /// Whether a job waits to be examined, or one could be given to a node.
 pub(crate) async fn has_work(database: &Database) -> Result<bool, Error> {
-    let unexamined = select(JOBS, ["id"]).and_where(Expr::cust(UNEXAMINED)).limit(1).to_owned();
+    let mut unexamined = select(JOBS, ["id"]);
+    unexamined.and_where(Expr::cust(UNEXAMINED)).order_by_expr(order(), Order::Asc).limit(1);
     if database.read_first::<i64>(&unexamined).await?.is_some() {
         return Ok(true);
     }
@@ -176,7 +177,7 @@ async fn first_jobs(
     query
         .and_where(Expr::cust(STARTABLE))
         .and_where(col("queue_class").eq(needs.to_string()))
-        .order_by(Alias::new("id"), Order::Asc)
+        .order_by_expr(order(), Order::Asc)
         .limit(u64::try_from(limit).unwrap_or(u64::MAX));
     tx.read_as(&query).await
 }
@@ -186,7 +187,7 @@ async fn explain(tx: &mut Transaction, explanation: &str, needs: &Needs, limit: 
     let first = select(JOBS, ["id"])
         .and_where(Expr::cust(STARTABLE))
         .and_where(col("queue_class").eq(needs.to_string()))
-        .order_by(Alias::new("id"), Order::Asc)
+        .order_by_expr(order(), Order::Asc)
         .limit(u64::try_from(limit).unwrap_or(u64::MAX))
         .to_owned();
     let mut change = update(JOBS);

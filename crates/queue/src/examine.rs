@@ -13,7 +13,7 @@ use crate::capacity::Nodes;
 use crate::groups::groups_of;
 use crate::impact::{hosts_that_matter, impact};
 use crate::needs::Needs;
-use crate::store::{ACTIVE, DEPENDENCIES, JOBS, STARTED, TEMPLATES, UNEXAMINED, col, of, select, update};
+use crate::store::{ACTIVE, DEPENDENCIES, JOBS, STARTED, TEMPLATES, UNEXAMINED, col, of, order, select, update};
 use crate::{JobKind, NewProjectUpdate, Status, create_project_update};
 
 /// A job that is examined.
@@ -123,7 +123,7 @@ async fn candidates(tx: &mut Transaction, limit: usize) -> Result<Vec<Candidate>
     for key in ["unified_job_template_id", "project_id"] {
         query.expr(before(key)).expr(started(key));
     }
-    query.and_where(Expr::cust(UNEXAMINED)).order_by(Alias::new("id"), Order::Asc);
+    query.and_where(Expr::cust(UNEXAMINED)).order_by_expr(order(), Order::Asc);
     query.limit(u64::try_from(limit).unwrap_or(u64::MAX));
     const TYPES: [Type; 17] = [
         Integer, Text, Integer, Integer, Integer, Integer, Boolean, Boolean, Integer, Text, Integer, Integer, Text,

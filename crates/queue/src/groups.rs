@@ -31,8 +31,7 @@ pub(crate) async fn groups_of(tx: &mut Transaction, jobs: &[&Candidate]) -> Resu
     let templates = ids(|job| job.template);
     let inventories = ids(|job| job.inventory);
     let chosen = lists(tx, "unified_job_instance_groups", "unified_job_id", &ids(|job| Some(job.id))).await?;
-    let of_templates =
-        lists(tx, "unified_job_template_instance_groups", "unified_job_template_id", &templates).await?;
+    let of_templates = lists(tx, "unified_job_template_instance_groups", "unified_job_template_id", &templates).await?;
     let of_inventories = lists(tx, "inventory_instance_groups", "inventory_id", &inventories).await?;
     let of_organizations =
         lists(tx, "organization_instance_groups", "organization_id", &ids(|job| job.organization)).await?;
@@ -72,12 +71,7 @@ pub(crate) async fn groups_of(tx: &mut Transaction, jobs: &[&Candidate]) -> Resu
 }
 
 /// The instance groups of these owners, in the order of their association.
-async fn lists(
-    tx: &mut Transaction,
-    table: &'static str,
-    owner: &'static str,
-    owners: &[i64],
-) -> Result<Lists, Error> {
+async fn lists(tx: &mut Transaction, table: &'static str, owner: &'static str, owners: &[i64]) -> Result<Lists, Error> {
     let mut found = Lists::new();
     if owners.is_empty() {
         return Ok(found);

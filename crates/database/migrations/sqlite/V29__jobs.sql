@@ -111,11 +111,12 @@ CREATE INDEX unified_jobs_active ON unified_jobs (status, id) WHERE status IN ('
 CREATE INDEX unified_jobs_active_of_template ON unified_jobs (unified_job_template_id, id)
     WHERE status IN ('new', 'pending', 'waiting', 'running');
 -- The queue: jobs that were not examined since they were launched or freed, those that wait for another job, those that
--- wait for capacity only, and what takes capacity.
-CREATE INDEX unified_jobs_unexamined ON unified_jobs (id)
+-- wait for capacity only, and what takes capacity. No other index has the order of "id + 0": a planner that misjudges the
+-- number of these rows cannot choose another one.
+CREATE INDEX unified_jobs_unexamined ON unified_jobs ((id + 0))
     WHERE status = 'pending' AND queue_class IS NULL AND blocked_by_id IS NULL;
 CREATE INDEX unified_jobs_blocked_by ON unified_jobs (blocked_by_id) WHERE blocked_by_id IS NOT NULL;
-CREATE INDEX unified_jobs_startable ON unified_jobs (queue_class, id)
+CREATE INDEX unified_jobs_startable ON unified_jobs (queue_class, (id + 0))
     WHERE status = 'pending' AND queue_class IS NOT NULL;
 CREATE INDEX unified_jobs_started ON unified_jobs (controller_node, execution_node, instance_group_id, task_impact)
     WHERE status IN ('waiting', 'running');

@@ -122,9 +122,11 @@ fn running_jobs_are_adopted_after_a_restart(backend: Backend) {
         fixture.act(second, Act::Fail);
         let dispatcher = fixture.start("n1");
         fixture.expect(&["successful", "error"]).await;
-        let started = fixture.script.started.lock().unwrap().clone();
+        let mut started = fixture.script.started.lock().unwrap().split_off(2);
+        // Both start at the same time.
+        started.sort_by_key(|started| started.job);
         let adopted = [first, second].map(|job| Started { job, node: "n1", adopted: true });
-        assert_eq!(started[2..], adopted);
+        assert_eq!(started, adopted);
         dispatcher.stop().await;
     });
 }
