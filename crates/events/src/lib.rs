@@ -7,6 +7,7 @@
 
 mod batch;
 mod bodies;
+mod display;
 mod event_types;
 mod log;
 mod names;
@@ -20,6 +21,7 @@ mod writer;
 use sha2::{Digest, Sha256};
 
 pub use bodies::{EventBody, read_bodies};
+pub use display::{event_display, shortened};
 pub use event_types::{EVENT_CHOICES, EventType, PARENT_EVENTS, event_type};
 pub use log::EventLog;
 pub use names::{NameColumn, name_ids};

@@ -107,6 +107,8 @@ pub struct Resource {
     pub roles: &'static [ObjectRole],
     /// The resource of roles, for filters such as `admin_role__members__username`.
     pub role_resource: Option<fn() -> &'static Resource>,
+    /// Whether there is a list of all objects. Otherwise there are only lists below other objects.
+    pub has_list: bool,
     /// Whether clients can create objects by POST to the list.
     pub creatable: bool,
     /// Whether clients can change objects.
@@ -171,6 +173,7 @@ impl Resource {
             unique: &[],
             roles: &[],
             role_resource: None,
+            has_list: true,
             creatable: true,
             editable: true,
             deletable: true,

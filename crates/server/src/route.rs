@@ -92,7 +92,7 @@ impl Route {
     fn of_resource(found: &'static Registered, rest: &[&str]) -> Option<Route> {
         let resource = found.resource;
         let (key, below) = match rest {
-            [] => return Some(Route::List(found)),
+            [] => return resource.has_list.then_some(Route::List(found)),
             [key, below @ ..] => ((*key).to_owned(), below),
         };
         if let Some(action) = resource.action(ActionParent::List, rest) {

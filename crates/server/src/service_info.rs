@@ -63,8 +63,8 @@ pub(crate) fn version_root(registry: Registry) -> Response {
     for name in ["ping", "config", "settings", "me", "metrics"] {
         links.insert(name.into(), format!("/api/v2/{name}/").into());
     }
-    for registered in registry.0 {
-        let plural = registered.resource.plural;
+    for resource in registry.resources().filter(|resource| resource.has_list) {
+        let plural = resource.plural;
         links.insert(plural.into(), format!("/api/v2/{plural}/").into());
     }
     for (name, path) in LISTS_REQUIRED_BY_AWXKIT {

@@ -5,6 +5,7 @@ mod client;
 mod database;
 mod dataset;
 mod document;
+mod events;
 mod figures;
 mod jobs;
 mod load;
@@ -42,13 +43,22 @@ pub struct Options {
     is_scale: bool,
     /// Compares jobs with plain `ansible-playbook` instead.
     is_jobs: bool,
+    /// Measures how fast events are written and read instead, with this number of them.
+    events: Option<u64>,
 }
 
 impl Options {
     /// Parses the arguments after `bench`.
     pub fn parse(flags: &[String]) -> Result<Self> {
-        let mut options =
-            Self { users: 100_000, seconds: 4, database: None, is_quick: false, is_scale: false, is_jobs: false };
+        let mut options = Self {
+            users: 100_000,
+            seconds: 4,
+            database: None,
+            is_quick: false,
+            is_scale: false,
+            is_jobs: false,
+            events: None,
+        };
         if flags.iter().any(|flag| flag == "--quick") {
             options = Self { users: 1000, seconds: 1, is_quick: true, ..options };
         }
@@ -63,6 +73,7 @@ impl Options {
                 "--quick" => {}
                 "--scale" => options.is_scale = true,
                 "--jobs" => options.is_jobs = true,
+                "--events" => options.events = Some(if options.is_quick { 10_000 } else { 2_000_000 }),
                 other => bail!("bench has no option {other}: see cargo xtask help"),
             }
         }
@@ -84,15 +95,20 @@ const WARM_UP: u32 = 1;
 
 /// Runs the benchmark, prints the table, and writes it into the document.
 pub fn run(options: &Options) -> Result<()> {
-    if !options.is_jobs {
+    if !options.is_jobs && options.events.is_none() {
         load::require()?;
     }
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the workspace")?;
     // The profile's folder of the target directory is on a disk. The folder for temporary files may be in memory, where
     // fsync is free.
     let target = std::env::current_exe()?.ancestors().nth(2).context("the target directory")?.to_owned();
-    build()?;
     let folder = TempDir::with_prefix_in("bench-", &target)?;
+    if let Some(events) = options.events {
+        let document = root.join("docs/benchmarks.md");
+        let document = (!options.is_quick).then_some(document.as_path());
+        return events::run(options.database.as_deref(), events, document, folder.path());
+    }
+    build()?;
     let release = target.join("release");
     if options.is_jobs {
         return jobs::run(&release.join("hostler"), folder.path());

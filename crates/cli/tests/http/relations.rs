@@ -84,7 +84,7 @@ fn unimplemented_relations_match_nothing(backend: Backend) {
     let server = start(backend);
     Fixture::populate(&server, backend, 1);
     let admin = server.as_admin();
-    for resource in REGISTRY.resources() {
+    for resource in REGISTRY.resources().filter(|resource| resource.has_list) {
         let list = resource.plural;
         for name in resource.unimplemented_relations {
             let all = count(&admin, &format!("{list}/"));

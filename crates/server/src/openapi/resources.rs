@@ -47,7 +47,9 @@ pub(super) fn paths(registry: Registry) -> Map<String, Json> {
     for resource in registry.0.iter().map(|entry| entry.resource) {
         let root = format!("/api/v2/{}/", resource.plural);
         let one = format!("{root}{{key}}/");
-        paths.insert(root, list(resource));
+        if resource.has_list {
+            paths.insert(root, list(resource));
+        }
         paths.extend(super::actions::paths(resource));
         if resource.variants.is_some() {
             // Its objects are at the paths of their variants.
