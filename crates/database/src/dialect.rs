@@ -106,7 +106,7 @@ impl Dialect {
         match self {
             Dialect::Sqlite => {
                 let numbers = Expr::val(format!("[{numbers}]"));
-                Expr::cust_with_exprs("$1 IN (SELECT value FROM json_each($2))", [expr, numbers])
+                Expr::cust_with_exprs("? IN (SELECT value FROM json_each(?))", [expr, numbers])
             }
             Dialect::Postgres => {
                 Expr::cust_with_exprs("$1 = ANY(string_to_array($2, ',')::bigint[])", [expr, Expr::val(numbers)])

@@ -13,10 +13,13 @@ use serde_json::json;
 
 use crate::attached::{self, CREDENTIALS_OF_JOB, LABELS_OF_JOB};
 use crate::common::{CREATED, CREATED_BY, MODIFIED, activity_stream, in_audited_organization};
+use crate::job_events::{ChildrenSummary, EVENTS_OF_JOB, SUMMARIZE_CHILDREN};
+use crate::job_host_summaries::{HOSTS_OF_JOB, SUMMARIES_OF_JOB};
 use crate::job_templates::{VERBOSITIES, WEBHOOK_SERVICES};
 use crate::launch::{CANCEL, Canceling, RELAUNCH, Relaunching};
+use crate::stdout::{Stdout, stdout};
 use crate::unified_jobs::{self, *};
-use crate::{CREDENTIAL, INVENTORY, JOB_TEMPLATE, LABEL, ORGANIZATION, PROJECT, UNIFIED_JOB};
+use crate::{CREDENTIAL, HOST, INVENTORY, JOB_TEMPLATE, LABEL, ORGANIZATION, PROJECT, UNIFIED_JOB};
 
 /// The type of a job: to change hosts or to say what would change. `scan` is a type of old jobs.
 const TYPES: &[(&str, &str)] = &[("run", "Run"), ("check", "Check"), ("scan", "Scan")];
@@ -193,17 +196,13 @@ pub static JOB: Resource = Resource {
     detail_title: "Job Detail",
     description: "Runs of job templates. Users see the jobs of the templates that they see; admins and auditors of an \
                   organization see all of its jobs.",
-    relations: &[DEPENDS_ON, BLOCKS, Relation::new("unifiedjob_ptr", || &UNIFIED_JOB, Join::Column("id"))],
-    unimplemented_relations: &[
-        "hosts",
-        "job_events",
-        "job_host_summaries",
-        "launch_config",
-        "notifications",
-        "project_update",
-        "schedule",
-        "unified_job_node",
+    relations: &[
+        DEPENDS_ON,
+        BLOCKS,
+        Relation::new("hosts", || &HOST, HOSTS_OF_JOB),
+        Relation::new("unifiedjob_ptr", || &UNIFIED_JOB, Join::Column("id")),
     ],
+    unimplemented_relations: &["launch_config", "notifications", "project_update", "schedule", "unified_job_node"],
     sublists: &[
         Sublist::new("credentials", "Job Credentials List", || &CREDENTIAL, CREDENTIALS_OF_JOB)
             .filter_name("credentials")
@@ -211,14 +210,15 @@ pub static JOB: Resource = Resource {
         Sublist::new("labels", "Job Label List", || &LABEL, LABELS_OF_JOB)
             .filter_name("labels")
             .reverse("unifiedjob_labels"),
+        EVENTS_OF_JOB,
+        SUMMARIES_OF_JOB,
         activity_stream("job", "Job Activity Stream List"),
     ],
     actions: &[
         RELAUNCH,
         CANCEL,
-        ResourceAction::unimplemented("job_events"),
-        ResourceAction::unimplemented("job_host_summaries"),
-        ResourceAction::unimplemented("stdout"),
+        SUMMARIZE_CHILDREN,
+        stdout("Job Stdout"),
         ResourceAction::unimplemented("notifications"),
         ResourceAction::unimplemented("create_schedule"),
     ],
@@ -324,6 +324,8 @@ impl Hooks for JobHooks {
     fn action_handler(&self, path: &str) -> Option<&'static dyn ActionHandler> {
         match path {
             "relaunch" => Some(&Relaunching),
+            "stdout" => Some(&Stdout),
+            "job_events/children_summary" => Some(&ChildrenSummary),
             "cancel" => Some(&Canceling),
             _ => None,
         }

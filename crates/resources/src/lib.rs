@@ -25,6 +25,8 @@ mod explain_access;
 mod instance_groups;
 mod instances;
 mod inventories;
+mod job_events;
+mod job_host_summaries;
 mod job_templates;
 mod jobs;
 mod labels;
@@ -41,6 +43,7 @@ mod role_assignments;
 mod role_definitions;
 mod roles;
 mod sessions;
+mod stdout;
 mod teams;
 mod tokens;
 mod unified_job_templates;
@@ -56,6 +59,8 @@ pub use execution_environments::EXECUTION_ENVIRONMENT;
 pub use instance_groups::INSTANCE_GROUP;
 pub use instances::INSTANCE;
 pub use inventories::{GROUP, HOST, INVENTORY, active_jobs, refuse_if_in_use};
+pub use job_events::JOB_EVENT;
+pub use job_host_summaries::JOB_HOST_SUMMARY;
 pub use job_templates::JOB_TEMPLATE;
 pub use jobs::{CREDENTIAL_PASSWORDS, JOB, SURVEY_PASSWORDS};
 pub use labels::LABEL;
@@ -102,6 +107,8 @@ pub const REGISTRY: Registry = Registry(&[
     Registered { resource: &LABEL, hooks: &NoHooks },
     Registered { resource: &UNIFIED_JOB_TEMPLATE, hooks: &NoHooks },
     Registered { resource: &NOTIFICATION_TEMPLATE, hooks: &notification_templates::NotificationTemplateHooks },
+    Registered { resource: &JOB_EVENT, hooks: &job_events::EventHooks },
+    Registered { resource: &JOB_HOST_SUMMARY, hooks: &job_host_summaries::SummaryHooks },
     Registered { resource: &ACTIVITY, hooks: &activity::ActivityHooks },
 ]);
 

@@ -25,6 +25,7 @@ mod faults;
 mod health_endpoints;
 mod instance_groups;
 mod instances;
+mod job_events;
 mod job_templates;
 mod labels;
 mod large_deletions;

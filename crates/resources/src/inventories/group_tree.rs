@@ -68,11 +68,14 @@ pub(super) fn is_in(value: Expr, ids: SelectStatement) -> Expr {
 
 /// The condition that host `other` is in this group or in a group below it.
 pub(super) fn is_host_below(group: Expr, other: &str) -> Expr {
+    column(other, "id").in_subquery(hosts_below(group))
+}
+
+/// The ids of the hosts in this group and in the groups below it.
+pub fn hosts_below(group: Expr) -> SelectStatement {
     let in_groups =
         column(MEMBERS, "group_id").eq(group.clone()).or(is_in(column(MEMBERS, "group_id"), descendants(group)));
-    let hosts =
-        Query::select().expr(column(MEMBERS, "host_id")).from(Alias::new(MEMBERS)).and_where(in_groups).to_owned();
-    column(other, "id").in_subquery(hosts)
+    Query::select().expr(column(MEMBERS, "host_id")).from(Alias::new(MEMBERS)).and_where(in_groups).to_owned()
 }
 
 /// The condition that group `other` contains this host, directly or not.

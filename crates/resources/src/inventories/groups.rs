@@ -15,6 +15,8 @@ use super::in_use::refuse_if_inventory_in_use;
 use super::names::{check_free, check_group_name};
 use super::{actions, group_deletion, group_tree, inventory_hooks, variable_data};
 use crate::common::{CREATED, CREATED_BY, MODIFIED, MODIFIED_BY, activity_stream};
+use crate::job_events::EVENTS_OF_GROUP;
+use crate::job_host_summaries::SUMMARIES_OF_GROUP;
 use crate::{HOST, INVENTORY};
 
 const NAME: Field = fields::text("name")
@@ -73,12 +75,12 @@ pub static GROUP: Resource = Resource {
             Join::Condition(group_tree::is_potential_child),
         ),
         Sublist::new("all_hosts", "Group All Hosts List", || &HOST, Join::Condition(group_tree::is_host_below)),
+        EVENTS_OF_GROUP,
+        SUMMARIES_OF_GROUP,
         activity_stream("group", "Group Activity Stream List"),
     ],
     actions: &[
         actions::GROUP_VARIABLE_DATA,
-        ResourceAction::unimplemented("job_events"),
-        ResourceAction::unimplemented("job_host_summaries"),
         ResourceAction::unimplemented("inventory_sources"),
         ResourceAction::unimplemented("ad_hoc_commands"),
     ],

@@ -5,17 +5,20 @@ use hostler_access::{ByParent, OnParent};
 use hostler_database::{Transaction, Value};
 use hostler_engine::{ActionHandler, Edit, Engine, Error, Hooks, Record, RenderContext, ResponseObject};
 use hostler_schema::{
-    Action, Actor, Association, DefaultValue, Field, Join, NaturalKeyPart, Post, Resource, ResourceAction, Rule,
-    Sublist, UniqueConstraint, column, fields,
+    Action, Actor, Association, DefaultValue, Field, Join, NaturalKeyPart, Post, Relation, Resource, ResourceAction,
+    Rule, Sublist, UniqueConstraint, column, fields,
 };
 use sea_query::{Alias, Expr, ExprTrait, Order, Query};
 use serde_json::{Value as Json, json};
 
 use super::in_use::refuse_if_inventory_in_use;
 use super::names::{check_characters, check_free, split_port};
-use super::{actions, activity, group_tree, inventory_hooks, variable_data};
+use super::{actions, activity, group_tree, inventory_hooks, recent_jobs, variable_data};
 use crate::common::{CREATED, CREATED_BY, MODIFIED, MODIFIED_BY};
-use crate::{ACTIVITY, GROUP, INVENTORY};
+use crate::job_events::{EVENTS_OF_HOST, job_details};
+use crate::job_host_summaries::{JOBS_OF_HOST, SUMMARIES_OF_HOST};
+use crate::unified_jobs::summary_mut;
+use crate::{ACTIVITY, GROUP, INVENTORY, JOB, JOB_HOST_SUMMARY};
 
 /// The variable that the port in the name of a host becomes.
 const PORT_VARIABLE: &str = "ansible_ssh_port";
@@ -46,6 +49,12 @@ const HAS_INVENTORY_SOURCES: Field = fields::boolean("has_inventory_sources")
     .read_by(|_| Expr::Constant(false.into()))
     .not_filterable()
     .help("Whether the host comes from a source.");
+const LAST_JOB: Field = fields::link("last_job", "last_job_id", || &JOB)
+    .label("Last job")
+    .nullable()
+    .read_only()
+    .summarized()
+    .help("The last job that ran on the host.");
 const HOST_FIELDS: &[Field] = &[
     fields::id(),
     CREATED,
@@ -67,10 +76,12 @@ const HOST_FIELDS: &[Field] = &[
     VARIABLES,
     HAS_ACTIVE_FAILURES,
     HAS_INVENTORY_SOURCES,
-    fields::reserved("last_job").read_only().label("Last job").help("The last job that ran on the host."),
-    fields::reserved("last_job_host_summary")
-        .read_only()
+    LAST_JOB,
+    fields::link("last_job_host_summary", "last_job_host_summary_id", || &JOB_HOST_SUMMARY)
         .label("Last job host summary")
+        .nullable()
+        .read_only()
+        .summarized()
         .help("What the last job did on the host."),
     fields::time("ansible_facts_modified")
         .label("Ansible facts modified")
@@ -84,18 +95,8 @@ pub static HOST: Resource = Resource {
     list_title: "Host List",
     detail_title: "Host Detail",
     description: "A host belongs to one inventory and to any number of its groups.",
-    unimplemented_relations: &[
-        "ad_hoc_command_events",
-        "ad_hoc_commands",
-        "constructed_host_summaries",
-        "inventory_sources",
-        "job_events_as_primary_host",
-        "job_host_summaries",
-        "jobs",
-        "last_job",
-        "last_job_host_summary",
-        "smart_inventories",
-    ],
+    relations: &[Relation::new("jobs", || &JOB, JOBS_OF_HOST)],
+    unimplemented_relations: &["ad_hoc_command_events", "ad_hoc_commands", "inventory_sources", "smart_inventories"],
     sublists: &[
         Sublist::new("groups", "Host Groups List", || &GROUP, group_tree::ITS_GROUPS).post(Post::Associate(
             Association::new("awx.main.models.inventory.Group_hosts", changeable_groups)
@@ -105,6 +106,8 @@ pub static HOST: Resource = Resource {
                 .or_find(),
         )),
         Sublist::new("all_groups", "Host All Groups List", || &GROUP, Join::Condition(group_tree::contains_host)),
+        EVENTS_OF_HOST,
+        SUMMARIES_OF_HOST,
         Sublist::new(
             "activity_stream",
             "Host Activity Stream List",
@@ -115,8 +118,6 @@ pub static HOST: Resource = Resource {
     actions: &[
         actions::HOST_VARIABLE_DATA,
         actions::ANSIBLE_FACTS,
-        ResourceAction::unimplemented("job_events"),
-        ResourceAction::unimplemented("job_host_summaries"),
         ResourceAction::unimplemented("inventory_sources"),
         ResourceAction::unimplemented("smart_inventories"),
         ResourceAction::unimplemented("ad_hoc_commands"),
@@ -223,20 +224,22 @@ impl Hooks for HostHooks {
         }
     }
 
-    async fn enrich(
-        &self,
-        engine: &Engine,
-        _view: RenderContext<'_>,
-        page: &mut [ResponseObject],
-    ) -> Result<(), Error> {
+    async fn enrich(&self, engine: &Engine, view: RenderContext<'_>, page: &mut [ResponseObject]) -> Result<(), Error> {
         let groups = groups_of(engine, page).await?;
+        let last_jobs = page.iter().filter_map(|shown| shown.loaded.record.integer(&LAST_JOB));
+        let last_jobs = job_details(engine, last_jobs).await?;
+        let jobs = recent_jobs::of_hosts(engine, view.actor, page).await?;
         for shown in page {
             let id = shown.loaded.record.id;
             let own = groups.iter().filter(|(host, ..)| *host == id);
             let results: Vec<Json> =
                 own.clone().take(MAX_SUMMARIZED).map(|(_, id, name)| json!({"id": id, "name": name})).collect();
             shown.add_summary("groups", json!({"count": own.count(), "results": results}));
-            shown.add_summary("recent_jobs", json!([]));
+            let last = shown.loaded.record.integer(&LAST_JOB).and_then(|job| last_jobs.get(&job));
+            if let Some((details, summary)) = last.zip(summary_mut(&mut shown.json, LAST_JOB.name)) {
+                details.complete_last_job(summary);
+            }
+            shown.add_summary("recent_jobs", recent_jobs::shown(&jobs, id));
         }
         Ok(())
     }

@@ -12,10 +12,12 @@ mod in_use;
 mod inventory;
 mod inventory_hooks;
 mod names;
+mod recent_jobs;
 mod script;
 mod tree;
 mod variable_data;
 
+pub use group_tree::hosts_below;
 pub use groups::{GROUP, GroupHooks};
 pub use hosts::{HOST, HostHooks};
 pub use in_use::{active_jobs, refuse_if_in_use};
