@@ -50,7 +50,6 @@ pub(crate) fn options(route: &Route) -> Option<Response> {
 /// Lists that `awx export` and `awx import` require to start, even if they are not exported: by their name in the API
 /// root, and their path. Until they are implemented they respond with 501.
 const LISTS_REQUIRED_BY_AWXKIT: &[(&str, &str)] = &[
-    ("inventory", "inventories"),
     ("inventory_sources", "inventory_sources"),
     ("schedules", "schedules"),
     ("system_job_templates", "system_job_templates"),
@@ -65,7 +64,9 @@ pub(crate) fn version_root(registry: Registry) -> Response {
     }
     for resource in registry.resources().filter(|resource| resource.has_list) {
         let plural = resource.plural;
-        links.insert(plural.into(), format!("/api/v2/{plural}/").into());
+        // The only list with another name in AWX's root.
+        let name = if plural == "inventories" { "inventory" } else { plural };
+        links.insert(name.into(), format!("/api/v2/{plural}/").into());
     }
     for (name, path) in LISTS_REQUIRED_BY_AWXKIT {
         links.entry(*name).or_insert_with(|| format!("/api/v2/{path}/").into());

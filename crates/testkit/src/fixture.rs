@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::browser::Browser;
 use crate::client::Client;
 use crate::database::Backend;
+use crate::fixture_inventories::Inventories;
 use crate::server::TestServer;
 use crate::users::{PASSWORD, TestUser};
 
@@ -66,6 +67,7 @@ impl Fixture {
         let use_role = role(&project_path, "use_role");
         admin.attach(&format!("/api/v2/teams/{team}/users/"), bea.id);
         let credentials = Credentials::begin(&admin, home, size);
+        let inventories = Inventories::begin(&admin, home);
         let instance = admin.results("/api/v2/instances/")[0]["id"].as_i64().expect("an id");
         let mut last_token = 0;
         for number in 0..size {
@@ -77,9 +79,10 @@ impl Fixture {
                 server.add_admin(organization, &ann);
             }
             server.add_member(organization, &ann);
-            named("labels", format!("label-{number}"), organization);
+            let label = named("labels", format!("label-{number}"), organization);
             let group = admin.create("/api/v2/instance_groups/", json!({"name": format!("group-{number}")}));
             admin.attach(&format!("/api/v2/organizations/{home}/instance_groups/"), group);
+            inventories.add(&admin, number, group, label);
             admin.attach(&format!("/api/v2/instance_groups/{group}/instances/"), instance);
             let template = json!({
                 "name": format!("template-{number}"), "organization": home, "notification_type": "slack",
@@ -119,6 +122,7 @@ impl Fixture {
             role(&format!("/api/v2/teams/{team}/"), "member_role"),
             role(&project_path, "read_role"),
             credentials.admin_role,
+            inventories.use_role,
             role(&first_group, "use_role"),
         ];
         copies(server, backend, size, &holds);
@@ -135,7 +139,10 @@ impl Fixture {
             ("credential_types", credentials.custom.to_string()),
             ("credentials", credentials.target.to_string()),
             ("execution_environments", first("/api/v2/execution_environments/?name=environment-0")),
+            ("groups", inventories.group.to_string()),
+            ("hosts", inventories.host.to_string()),
             ("instance_groups", first("/api/v2/instance_groups/?name=group-0")),
+            ("inventories", inventories.inventory.to_string()),
             ("instances", instance.to_string()),
             ("labels", first("/api/v2/labels/")),
             ("notification_templates", first("/api/v2/notification_templates/?name=template-0")),
@@ -159,6 +166,9 @@ impl Fixture {
             "applications",
             "credentials",
             "execution_environments",
+            "groups",
+            "hosts",
+            "inventories",
             "notification_templates",
             "organizations",
             "projects",

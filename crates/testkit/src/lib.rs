@@ -13,6 +13,7 @@ pub mod conformance;
 pub mod database;
 mod dump;
 pub mod fixture;
+mod fixture_inventories;
 pub mod pages;
 pub mod raw_requests;
 pub mod server;

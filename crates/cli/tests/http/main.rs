@@ -27,6 +27,7 @@ mod instance_groups;
 mod instances;
 mod job_events;
 mod job_templates;
+mod inventories;
 mod labels;
 mod large_deletions;
 mod launch;

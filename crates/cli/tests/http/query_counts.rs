@@ -21,6 +21,7 @@ const SHORT: &[(&str, usize, &str)] = &[
     ("/api/v2/credential_types/{key}/activity_stream/", 0, "only superusers change types"),
     ("/api/v2/credentials/{key}/object_roles/", 3, "the number of roles of a credential"),
     ("/api/v2/organizations/{key}/object_roles/", 13, "the number of roles of an organization"),
+    ("/api/v2/inventories/{key}/object_roles/", 5, "the number of roles of an inventory"),
     ("/api/v2/teams/{key}/object_roles/", 3, "the number of roles of a team"),
     ("/api/v2/projects/{key}/object_roles/", 4, "the number of roles of a project"),
     ("/api/v2/roles/{key}/parents/", 1, "the member role is implied by the admin role only"),
