@@ -313,10 +313,9 @@ impl Hooks for OrganizationHooks {
                 let row = counts.iter().find(|row| row.integer(0) == id && row.text(1) == Some(kind));
                 row.and_then(|row| row.integer(2)).unwrap_or(0)
             };
-            // Job templates are not implemented yet.
             let mut counts = json!({
                 "users": count("member_role"), "admins": count("admin_role"), "teams": count(TEAM.table),
-                "projects": count(PROJECT.table), "inventories": count(INVENTORY.table), "job_templates": 0,
+                "projects": count(PROJECT.table), "inventories": count(INVENTORY.table), "job_templates": count(JOB_TEMPLATE.table),
             });
             if let (true, false, Some(counts)) = (view.detail, view.created, counts.as_object_mut()) {
                 counts.insert("hosts".into(), count(HOST.table).into());
@@ -327,7 +326,7 @@ impl Hooks for OrganizationHooks {
     }
 }
 
-/// How many members, admins, teams, projects and inventories, and hosts if wanted, each of these organizations has, in one statement: rows of
+/// How many members, admins, teams, projects, job templates and inventories, and hosts if wanted, each of these organizations has, in one statement: rows of
 /// organization, kind and number.
 ///
 /// Grants are counted by `role_id` alone, so that the database reads an index and not the grants themselves: an
@@ -347,7 +346,7 @@ async fn related_counts(engine: &Engine, ids: &[i64], with_hosts: bool) -> Resul
         .and_where(column("roles", "object_id").is_in(ids.iter().copied()))
         .and_where(column("roles", "role_field").is_in(["member_role", "admin_role"]))
         .to_owned();
-    for table in [TEAM.table, PROJECT.table, INVENTORY.table] {
+    for table in [TEAM.table, PROJECT.table, JOB_TEMPLATE.table, INVENTORY.table] {
         let link = "organization_id";
         let linked = Query::select()
             .expr(column(table, link))

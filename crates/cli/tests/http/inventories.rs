@@ -88,8 +88,6 @@ fn inventory_is_validated(backend: Backend) {
     });
     let refused = admin.post(INVENTORIES, json!({"name": "x", "organization": home, "variables": bomb})).expect(400);
     assert!(refused.json()["variables"][0].as_str().is_some_and(|text| text.contains("too large")));
-    let long = json!({"name": "x", "organization": home, "variables": format!("a: {}", "x".repeat(5_000_000))});
-    admin.post(INVENTORIES, long).expect(413);
     assert_eq!(names(&admin, INVENTORIES), ["a"]);
 }
 
@@ -425,7 +423,7 @@ fn large_inventory_is_deleted_in_steps(backend: Backend) {
     let home = server.organization("home");
     let own = inventory(&admin, "own", home);
     add_hosts(&server, own, 15_000);
-    let last = admin.results(&format!("{HOSTS}?order_by=-id&page_size=1"))[0]["id"].as_i64().expect("an id");
+    let last = admin.get(&format!("{HOSTS}?order_by=-id&page_size=1")).expect(200).json()["results"][0]["id"].clone();
     admin.delete(&format!("{INVENTORIES}{own}/")).expect(202);
     admin.get(&format!("{INVENTORIES}{own}/")).expect(404);
     assert!(admin.results(HOSTS).is_empty());
@@ -461,10 +459,16 @@ fn counts_can_be_filtered(backend: Backend) {
          SELECT created, created, id, {id}, 'h', {} FROM unified_jobs",
         if backend == Backend::Sqlite { "1" } else { "TRUE" }
     ));
-    server.execute("UPDATE hosts SET last_job_host_summary_id = (SELECT id FROM job_host_summaries)");
+    server.execute(
+        "UPDATE hosts SET last_job_host_summary_id = (SELECT id FROM job_host_summaries),
+         last_job_id = (SELECT id FROM unified_jobs)",
+    );
     assert_eq!(names(&admin, &format!("{INVENTORIES}?has_active_failures=true")), ["full"]);
     let shown = admin.get(&format!("{HOSTS}{id}/")).expect(200).json();
     assert_eq!(shown["has_active_failures"], true);
+    assert_eq!(shown["summary_fields"]["last_job"]["status"], "failed");
+    assert_eq!(shown["last_job"], shown["summary_fields"]["recent_jobs"][0]["id"]);
+    assert_eq!(shown["summary_fields"]["recent_jobs"][0]["type"], "job");
     assert_eq!(shown["summary_fields"]["inventory"]["hosts_with_active_failures"], 1);
     assert_eq!(shown["summary_fields"]["inventory"]["total_hosts"], 1);
 }
