@@ -69,7 +69,7 @@ const HOST_FIELDS: &[Field] = &[
         .default(DefaultValue::Boolean(true))
         .help("Whether jobs run on the host."),
     fields::text("instance_id")
-        .label("Instance ID")
+        .label("Instance id")
         .max(1024)
         .default(DefaultValue::Text(""))
         .help("The id of the host in the source that it comes from."),
