@@ -150,6 +150,19 @@ impl CapacityOptions {
     }
 }
 
+/// How jobs run.
+#[derive(Args)]
+pub struct JobOptions {
+    /// Isolation of jobs: bwrap hides the data folder, other jobs and most of the machine from a playbook, with bubblewrap;
+    /// auto does so if bubblewrap is installed; none lets a playbook read and change all that the server can
+    #[arg(long, env = "HOSTLER_ISOLATION", default_value = "auto", value_name = "MODE")]
+    pub isolation: IsolationOption,
+    /// The program ansible-playbook that jobs use. By default the one that `hostler ansible install` has installed into the
+    /// data folder, or else the one in PATH; if there is none, the first job installs it
+    #[arg(long, env = "HOSTLER_ANSIBLE", value_name = "PROGRAM")]
+    pub ansible: Option<PathBuf>,
+}
+
 /// The options of `hostler serve`.
 #[derive(Args)]
 pub struct ServeOptions {
@@ -200,6 +213,8 @@ pub struct ServeOptions {
     pub node: String,
     #[command(flatten)]
     pub capacity: CapacityOptions,
+    #[command(flatten)]
+    pub jobs: JobOptions,
     /// Log level: off, error, warn, info, debug or trace; also for a module, as in info,hostler_server=debug
     #[arg(long, env = "HOSTLER_LOG", default_value = "info", value_name = "LEVEL", value_parser = levels)]
     pub log: String,
@@ -247,6 +262,17 @@ fn mode(text: &str) -> Result<u32, &'static str> {
         Ok(mode) if mode <= 0o777 => Ok(mode),
         _ => Err("permissions must be octal, such as 660"),
     }
+}
+
+/// How jobs are isolated.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum IsolationOption {
+    /// With bubblewrap if it is installed.
+    Auto,
+    /// With bubblewrap; without it no job starts.
+    Bwrap,
+    /// Not at all.
+    None,
 }
 
 /// A log format.

@@ -19,7 +19,7 @@ use tokio::sync::watch;
 
 use crate::options::ServeOptions;
 use crate::output::print_line;
-use crate::{log, service_manager, storage};
+use crate::{jobs, log, service_manager, storage};
 
 /// Runs the server until SIGTERM or SIGINT.
 pub async fn run(options: ServeOptions, activated: ListenFd) -> Result<()> {
@@ -56,6 +56,9 @@ pub async fn run(options: ServeOptions, activated: ListenFd) -> Result<()> {
     if first.await? == FirstUser::Created {
         announce_first_user(&options.admin_user, generated.as_deref())?;
     }
+
+    let executor = jobs::runner(&app, &options.jobs, &options.data.data).await?;
+    let app = app.with_executor(executor, options.capacity.dispatcher_options());
 
     // Before the line with the port: a test that waits for that line may send a signal at once.
     let signals = Signals::new()?;

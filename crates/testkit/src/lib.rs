@@ -4,6 +4,7 @@
 //! Errors panic: every caller is a test, and the message of the panic is the failure of the test.
 #![allow(clippy::expect_used, clippy::panic, reason = "a test helper reports by panicking")]
 
+mod ansible;
 pub mod browser;
 pub mod certificate_authority;
 pub mod client;
@@ -23,6 +24,7 @@ mod small_disk;
 pub mod tls;
 pub mod users;
 
+pub use ansible::stand_in_ansible;
 pub use browser::Browser;
 pub use certificate_authority::{CertificateAndKey, CertificateAuthority};
 pub use client::{Client, Response};

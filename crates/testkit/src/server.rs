@@ -13,6 +13,7 @@ pub use rustix::process::Resource;
 use rustix::process::{Pid, Rlimit, Signal, getrlimit, kill_process, prlimit};
 use tempfile::TempDir;
 
+use crate::ansible;
 use crate::client::{Address, Client};
 use crate::cluster::Cluster;
 use crate::database::{Backend, PostgresDatabase};
@@ -169,7 +170,7 @@ impl TestServer {
             command.args(["--database", &url]);
         }
         command.env("HOSTLER_ADMIN_USER", ADMIN).env("HOSTLER_ADMIN_PASSWORD", ADMIN_PASSWORD);
-        command.env("HOSTLER_DEBUG_HEADERS", "1");
+        command.env("HOSTLER_DEBUG_HEADERS", "1").env("HOSTLER_ANSIBLE", ansible::of_this_machine());
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         let mut process = Process::spawn(command, self.log.as_deref());
         self.address.set(process.wait_until_ready());

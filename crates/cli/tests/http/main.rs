@@ -50,6 +50,7 @@ mod probe_command;
 mod query_counts;
 mod relations;
 mod role_definitions;
+mod running_jobs;
 mod second_factor;
 mod secret_keys;
 mod security_document;

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,8 +10,8 @@ use hostler_database::{Database, Location, Type};
 use hostler_projects::{ProjectOptions, Projects};
 use hostler_queue::{ClaimedJob, Ended, Executor as _, ExecutorError, JobKind, JobQueue, JobSignals};
 use hostler_runner::{Ansible, Clock, IsolationMode, Runner, RunnerOptions};
-use hostler_testkit::Backend;
 use hostler_testkit::database::PostgresDatabase;
+use hostler_testkit::{Backend, stand_in_ansible};
 use hostler_vault::Vault;
 use jiff::Timestamp;
 use sea_query::{Alias, Expr, ExprTrait, Query, Value};
@@ -21,29 +20,6 @@ use tokio::task::JoinHandle;
 
 /// A test that waits longer has failed.
 const PATIENCE: Duration = Duration::from_secs(120);
-
-/// What the scripts of tests may use: `event` writes an event, `wait_for` waits until the test creates a file.
-const PRELUDE: &str = r#"
-import json, os, subprocess, sys, time
-pipe = int(os.environ["HOSTLER_EVENT_PIPE"])
-workspace = os.environ["HOSTLER_JOB_DIRECTORY"] + "/workspace/"
-counter = 0
-def event(name, stdout="", **data):
-    global counter
-    counter += 1
-    event = {"event": name, "uuid": f"{name}-{counter}", "created": "2026-01-01T00:00:00+00:00", "stdout": stdout,
-             "event_data": data}
-    line = (json.dumps(event) + "\n").encode()
-    while line:
-        line = line[os.write(pipe, line):]
-def report(name, value=""):
-    with open(workspace + name + ".new", "w") as file:
-        file.write(str(value))
-    os.rename(workspace + name + ".new", workspace + name)
-def wait_for(name):
-    while not os.path.exists(workspace + name):
-        time.sleep(0.01)
-"#;
 
 /// The server of a test.
 pub struct Server {
@@ -77,7 +53,7 @@ pub fn on(backend: Backend, isolation: IsolationMode, ansible: Option<PathBuf>, 
         Some(server) => Location::Postgres(server.url()),
         None => Location::Sqlite(data.join("hostler.db")),
     };
-    let ansible = ansible.unwrap_or_else(|| stand_in(folder.path()));
+    let ansible = ansible.unwrap_or_else(|| stand_in_ansible(folder.path()));
     tokio::runtime::Runtime::new().unwrap().block_on(async {
         let database = Database::open(&location).await.unwrap();
         let vault = Arc::new(Vault::open(&data.join("keys"), &database).await.unwrap());
@@ -118,27 +94,6 @@ async fn runner(
     let ansible = Arc::new(Ansible::new(Some(ansible.to_owned()), data.to_owned()));
     let (database, vault, projects) = (database.clone(), Arc::clone(vault), Arc::clone(projects));
     Arc::new(Runner::new(database, vault, clock, JobQueue::default(), projects, ansible, options).await)
-}
-
-/// A program that runs its playbook as Python.
-fn stand_in(folder: &Path) -> PathBuf {
-    let folder = folder.canonicalize().unwrap().join("stand-in");
-    fs::create_dir_all(folder.join("bin")).unwrap();
-    fs::create_dir_all(folder.join("lib/ansible")).unwrap();
-    fs::write(folder.join("lib/ansible/__init__.py"), "").unwrap();
-    fs::write(folder.join("lib/ansible/release.py"), "__version__ = '2.16.0'\n").unwrap();
-    fs::write(folder.join("lib/prelude.py"), PRELUDE).unwrap();
-    let (python, program) = (folder.join("bin/python"), folder.join("bin/ansible-playbook"));
-    let start = format!("#!/bin/sh\nPYTHONPATH={}/lib exec python3 \"$@\"\n", folder.display());
-    executable(&python, &start);
-    let run = "import prelude, sys\nexec(open(sys.argv[-1]).read(), vars(prelude))\n";
-    executable(&program, &format!("#!{}\n{run}", python.display()));
-    program
-}
-
-fn executable(path: &Path, text: &str) {
-    fs::write(path, text).unwrap();
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
 /// A job that runs.

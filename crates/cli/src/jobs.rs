@@ -1,0 +1,42 @@
+//! The executor of jobs.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use hostler_projects::{ProjectOptions, Projects};
+use hostler_runner::{Ansible, Clock, IsolationMode, Runner, RunnerOptions};
+use hostler_server::App;
+
+use crate::options::{IsolationOption, JobOptions};
+
+/// The folder of the projects, in the data folder.
+const PROJECTS: &str = "projects";
+/// The folder of the folders of manual projects, in the data folder.
+const MANUAL_PROJECTS: &str = "manual-projects";
+
+/// What runs the jobs of this server, whose data folder is `data`.
+pub async fn runner(app: &App, options: &JobOptions, data: &Path) -> Result<Arc<Runner>> {
+    let data = data.canonicalize().with_context(|| format!("{} cannot be used", data.display()))?;
+    let of_projects =
+        ProjectOptions { allow_file: true, private_folders: vec![data.clone()], ..ProjectOptions::default() };
+    let projects = Projects::open(data.join(PROJECTS), of_projects);
+    let projects = Arc::new(projects.await.context("the folder of the projects cannot be used")?);
+    let ansible = Arc::new(Ansible::new(options.ansible.clone(), data.clone()));
+    // A newer version that replaces the program has the same path.
+    let program = std::env::current_exe().context("the path of this program cannot be found")?;
+    let engine = app.engine();
+    let clock = Arc::clone(&engine.clock);
+    let clock: Clock = Arc::new(move || clock.now());
+    let isolation = match options.isolation {
+        IsolationOption::Auto => IsolationMode::Auto,
+        IsolationOption::Bwrap => IsolationMode::Bubblewrap,
+        IsolationOption::None => IsolationMode::None,
+    };
+    let manual_projects = data.join(MANUAL_PROJECTS);
+    let of_runner = RunnerOptions { data, manual_projects, program, isolation };
+    let (database, vault, jobs) = (engine.database.clone(), Arc::clone(&engine.vault), engine.jobs.clone());
+    let runner = Runner::new(database, vault, clock, jobs, projects, ansible, of_runner).await;
+    runner.clean_up().await.context("the jobs of an earlier server cannot be looked up")?;
+    Ok(Arc::new(runner))
+}
