@@ -207,6 +207,8 @@ async fn write_end(
             ("event_processing_finished", true.into()),
             ("blocked_by_id", Option::<i64>::None.into()),
             ("queue_class", Option::<String>::None.into()),
+            // Nobody needs them any more.
+            ("credential_passwords", "{}".into()),
         ];
         values.extend(more.iter().cloned());
         values

@@ -251,11 +251,29 @@ pub fn complete(engine: &Engine, page: &mut [ResponseObject], job_type: &str) {
         let elapsed = elapsed_milliseconds(record, now);
         // As in AWX a number, not a text.
         shown.json.insert(ELAPSED.name.into(), json!(elapsed as f64 / 1000.0));
+        show_counts(&mut shown.json);
         let launcher = launched_by(&shown.json);
         shown.json.insert(LAUNCHED_BY.name.into(), launcher);
         if let Some(template) = summary_mut(&mut shown.json, TEMPLATE.name) {
             template.insert("unified_job_type".into(), job_type.into());
         }
+    }
+}
+
+/// Corrects the counts of a detail view as AWX shows them: those of hosts are null unless Ansible came to its end, and those
+/// of plays and tasks are never missing.
+fn show_counts(json: &mut Map<String, Json>) {
+    let is_successful = json.get(STATUS.name).is_some_and(|status| status == "successful");
+    if let Some(hosts) = json.get_mut(HOST_STATUS_COUNTS.name)
+        && !is_successful
+        && hosts.as_object().is_none_or(Map::is_empty)
+    {
+        *hosts = Json::Null;
+    }
+    if let Some(plays) = json.get_mut(PLAYBOOK_COUNTS.name)
+        && plays.as_object().is_none_or(Map::is_empty)
+    {
+        *plays = json!({"play_count": 0, "task_count": 0});
     }
 }
 

@@ -214,6 +214,11 @@ fn prompted_objects_must_be_usable(backend: Backend) {
     }
     parts.grant(&runner, &format!("/api/v2/inventories/{other}/"), "use_role");
     launch(json!({"inventory": other})).expect(201);
+    // The credentials of the template are used anyway.
+    admin.attach(&format!("{}credentials/", parts.template), machine);
+    let own = launch(json!({"credentials": [machine]})).expect(201).json();
+    runner.client.post(&format!("{}relaunch/", path(&own)), json!({})).expect(201);
+    admin.post(&format!("{}credentials/", parts.template), json!({"id": machine, "disassociate": true})).expect(204);
     // A job with prompts of another user.
     let prompted = parts.launch(json!({"credentials": [machine]}));
     runner.client.post(&format!("{}relaunch/", path(&prompted)), json!({})).expect(403);
@@ -269,6 +274,13 @@ fn launch_asks_for_passwords(backend: Backend) {
     let message = "Missing passwords needed to start: ssh_password, become_password";
     assert_eq!(refused, json!({"credential_passwords": [message]}));
     admin.post(&relaunch, json!({"credential_passwords": passwords})).expect(201);
+    // They do not outlive the job.
+    admin.post(&format!("{}cancel/", path(&job)), json!({})).expect(202);
+    parts.server.execute(&format!(
+        "UPDATE unified_jobs SET job_explanation = 'kept' WHERE credential_passwords <> '{{}}' AND id = {}",
+        job["id"]
+    ));
+    assert_eq!(admin.get(&path(&job)).expect(200).json()["job_explanation"], "");
 }
 
 fn launch_needs_few_statements(backend: Backend) {

@@ -71,7 +71,8 @@ struct NewJob<'a> {
 pub async fn launch(engine: &Engine, request: &ActionRequest<'_>, template: &Record) -> Result<CreatedObject, Error> {
     let actor = request.actor;
     let of_template = attached::credentials(engine, actor, CREDENTIALS_OF_TEMPLATE, &[template.id]).await?;
-    let mut prompts = Prompts::read(engine, actor, template, &request.input).await?;
+    let own: Vec<i64> = of_template.iter().map(|credential| credential.id).collect();
+    let mut prompts = Prompts::read(engine, actor, template, &own, &request.input).await?;
     let sent = match prompts.list(&CREDENTIALS) {
         Some(ids) => Some(attached::credentials_with_ids(engine, actor, &ids).await?),
         None => None,
@@ -107,7 +108,7 @@ pub async fn launch(engine: &Engine, request: &ActionRequest<'_>, template: &Rec
         values: &prompts.values,
         extra_vars: json_text(&variables),
         secrets: JobSecrets { answers, passwords },
-        config: launch_config(template, &prompts),
+        config: launch_config(template, &own, &prompts),
         credentials,
         labels: prompts.list(&LABELS).unwrap_or_default(),
         groups: prompts.list(&INSTANCE_GROUPS).unwrap_or_default(),
@@ -162,8 +163,11 @@ fn job_variables(
 
 /// What the launch asked for, with passwords masked: for a schedule with the same values, and to know who may run the job
 /// again.
-fn launch_config(template: &Record, prompts: &Prompts) -> Json {
+fn launch_config(template: &Record, own: &[i64], prompts: &Prompts) -> Json {
     let mut config = prompts.accepted.clone();
+    if let Some(Json::Array(credentials)) = config.get_mut(CREDENTIALS.name) {
+        credentials.retain(|id| !id.as_i64().is_some_and(|id| own.contains(&id)));
+    }
     let mut variables = prompts.variables.clone();
     for variable in survey_of(template).iter().flat_map(Survey::passwords) {
         if let Some(value) = variables.get_mut(variable) {

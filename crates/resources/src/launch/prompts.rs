@@ -56,7 +56,8 @@ pub struct Prompts {
 }
 
 impl Prompts {
-    /// Sorts the input of a launch.
+    /// Sorts the input of a launch. `own` are the ids of the template's credentials, which its jobs use whoever launches
+    /// them.
     ///
     /// # Errors
     /// [`Error::Invalid`] for values that no template accepts; database errors.
@@ -64,6 +65,7 @@ impl Prompts {
         engine: &Engine,
         actor: &Actor,
         template: &Record,
+        own: &[i64],
         input: &ActionInput,
     ) -> Result<Prompts, Error> {
         let mut prompts = Prompts {
@@ -76,7 +78,7 @@ impl Prompts {
         };
         prompts.read_values(template, input);
         prompts.check_links(engine, actor, input).await?;
-        prompts.read_lists(engine, actor, template, input).await?;
+        prompts.read_lists(engine, actor, template, own, input).await?;
         let sent = match input.json(&super::EXTRA_VARS) {
             None | Some(Json::Null) => Map::new(),
             Some(Json::Object(variables)) => variables.clone(),
@@ -152,6 +154,7 @@ impl Prompts {
         engine: &Engine,
         actor: &Actor,
         template: &Record,
+        own: &[i64],
         input: &ActionInput,
     ) -> Result<(), Error> {
         for (field, ask, resource, permit) in &LISTS {
@@ -169,7 +172,8 @@ impl Prompts {
                 continue;
             }
             if template.boolean(ask) {
-                self.permitted &= found.iter().all(|(_, permitted)| *permitted);
+                let is_own = |id: &i64| field.name == super::CREDENTIALS.name && own.contains(id);
+                self.permitted &= found.iter().all(|(id, permitted)| *permitted || is_own(id));
                 self.accepted.insert(field.name.into(), ids.into());
             } else if !ids.is_empty() {
                 self.ignored.insert(field.name.into(), ids.into());
