@@ -64,6 +64,6 @@ pub fn hostler(binary: &Path, data: &Path) -> Command {
         }
     }
     command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(data);
-    command.env("HOSTLER_ADMIN_USER", "admin").env("HOSTLER_ADMIN_PASSWORD", PASSWORD);
+    command.env("HOSTLER_NO_DEMO", "1").env("HOSTLER_ADMIN_USER", "admin").env("HOSTLER_ADMIN_PASSWORD", PASSWORD);
     command
 }

@@ -94,6 +94,9 @@ pub enum Command {
     },
 }
 
+/// The folder with the folders of manual projects, in the data folder.
+pub const MANUAL_PROJECTS: &str = "manual-projects";
+
 /// The location of the data.
 #[derive(Args, Clone)]
 pub struct DataOptions {
@@ -208,6 +211,13 @@ pub struct ServeOptions {
     /// the environment variable: other users of the machine can read the command line
     #[arg(long, env = "HOSTLER_ADMIN_PASSWORD", value_name = "PASSWORD", hide_env_values = true)]
     pub admin_password: Option<String>,
+    /// Folder with the folders of manual projects; by default manual-projects in the data folder
+    #[arg(long, env = "HOSTLER_MANUAL_PROJECTS", value_name = "DIR")]
+    pub manual_projects: Option<PathBuf>,
+    /// Leave out the organization Default and the demo that an empty database gets: an inventory, a credential, a project and
+    /// a job template
+    #[arg(long, env = "HOSTLER_NO_DEMO", value_parser = clap::builder::BoolishValueParser::new(), default_value = "false", num_args = 0..=1, default_missing_value = "true")]
+    pub no_demo: bool,
     /// Name of this node, in responses and in the activity stream; the default is that of a single AWX node
     #[arg(long, env = "HOSTLER_NODE", default_value = "awx-1", value_name = "NAME", value_parser = node)]
     pub node: String,
@@ -231,6 +241,13 @@ pub struct ServeOptions {
     /// Send the number of SQL statements of each request in the header X-API-Query-Count
     #[arg(long, env = "HOSTLER_DEBUG_HEADERS", value_parser = clap::builder::BoolishValueParser::new(), default_value = "false", num_args = 0..=1, default_missing_value = "true")]
     pub debug_headers: bool,
+}
+
+impl ServeOptions {
+    /// The folder with the folders of manual projects.
+    pub fn manual_projects(&self) -> PathBuf {
+        self.manual_projects.clone().unwrap_or_else(|| self.data.data.join(MANUAL_PROJECTS))
+    }
 }
 
 /// Validates log levels. `EnvFilter` would take a misspelt level for the name of a module, and log nothing else.

@@ -35,6 +35,7 @@ pub async fn run(options: ServeOptions, activated: ListenFd) -> Result<()> {
     let certificate = certificate(&options)?;
     // Before the data is opened: a second server started by mistake must fail without touching the data.
     let listeners = listeners(&options, activated, certificate.as_ref()).await?;
+    let manual_projects = options.manual_projects();
     // An environment variable that is set but empty counts as not set: an empty password must never work.
     let configured = options.admin_password.filter(|password| !password.is_empty());
     let generated = if configured.is_none() { Some(new_token().plain) } else { None };
@@ -46,7 +47,13 @@ pub async fn run(options: ServeOptions, activated: ListenFd) -> Result<()> {
     let app = App::new(
         database.clone(),
         keys,
-        Options { node: options.node, debug_headers: options.debug_headers, slow_request, hsts: options.hsts },
+        Options {
+            manual_projects,
+            node: options.node,
+            debug_headers: options.debug_headers,
+            slow_request,
+            hsts: options.hsts,
+        },
     )
     .with_trace_exporter(trace_exporter.clone());
 

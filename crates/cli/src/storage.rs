@@ -11,7 +11,7 @@ use hostler_identity::key::{SecretKey, make_file};
 use hostler_server::{App, Keys, Options};
 use hostler_vault::Vault;
 
-use crate::options::DataOptions;
+use crate::options::{DataOptions, MANUAL_PROJECTS};
 
 /// The database file in the data folder.
 pub const DATABASE_FILE: &str = "hostler.db";
@@ -75,7 +75,13 @@ pub async fn app(options: &DataOptions) -> Result<App> {
     Ok(App::new(
         database,
         keys,
-        Options { node: "command-line".into(), debug_headers: false, slow_request: None, hsts: 0 },
+        Options {
+            node: "command-line".into(),
+            debug_headers: false,
+            slow_request: None,
+            manual_projects: options.data.join(MANUAL_PROJECTS),
+            hsts: 0,
+        },
     ))
 }
 

@@ -1,3 +1,4 @@
+use std::path::Path;
 use std::sync::Arc;
 
 use hostler_database::Database;
@@ -93,6 +94,8 @@ pub struct Engine {
     pub tasks: TaskQueue,
     /// Wakes the dispatcher of jobs.
     pub jobs: JobQueue,
+    /// The folder with the folders of manual projects.
+    pub manual_projects: Arc<Path>,
     /// The name of this node in activity entries.
     pub node: Arc<str>,
 }

@@ -55,7 +55,7 @@ pub(crate) fn sql_value(value: &Value, kind: FieldKind) -> SqlValue {
 }
 
 /// A stored value in responses and in the activity stream.
-pub(crate) fn json_value(kind: FieldKind, value: &Value) -> Json {
+pub fn json_value(kind: FieldKind, value: &Value) -> Json {
     match (kind, value) {
         (FieldKind::Decimal { places, .. }, Value::Integer(number)) => decimal_text(*number, places).into(),
         // No kind of field has bytes.

@@ -36,6 +36,13 @@ impl ResponseObject {
         insert_into(&mut self.json, "summary_fields", key, value);
     }
 
+    /// Removes a link from `related`.
+    pub fn remove_related(&mut self, key: &str) {
+        if let Some(Value::Object(related)) = self.json.get_mut("related") {
+            related.shift_remove(key);
+        }
+    }
+
     /// Adds to `related`.
     pub fn add_related(&mut self, key: &str, value: Value) {
         insert_into(&mut self.json, "related", key, value);
@@ -97,6 +104,9 @@ pub trait Hooks: Send + Sync {
     ) -> Result<(), Error> {
         Ok(())
     }
+
+    /// After the commit of a creation or of a change.
+    fn after_commit(&self, _engine: &Engine) {}
 
     /// In the transaction, before the row is deleted.
     ///

@@ -37,7 +37,7 @@ pub use actions::{ActionHandler, ActionInput, ActionRequest, ActionResponse, Dow
 pub use activity::{ActivityEntry, HIDDEN};
 pub use engine::{Clock, Engine, Registered, Registry, SystemClock};
 pub use error::Error;
-pub use field_values::{ENCRYPTED, default_json, python_type};
+pub use field_values::{ENCRYPTED, default_json, json_value, python_type};
 pub use grants::{DEFINITION_ROLE_PREFIX, Grantee, can_grant_roles, grant_in_transaction, set_system_role};
 pub use hooks::{Hooks, NoHooks, RenderContext, ResponseObject, SystemWrite};
 pub use links::{Dependent, Hop, Links};

@@ -66,7 +66,7 @@ pub use jobs::{CREDENTIAL_PASSWORDS, JOB, SURVEY_PASSWORDS};
 pub use labels::LABEL;
 pub use notification_templates::NOTIFICATION_TEMPLATE;
 pub use organizations::ORGANIZATION;
-pub use projects::PROJECT;
+pub use projects::{PROJECT, free_manual_folders};
 pub use role_assignments::{TEAM_ASSIGNMENT, USER_ASSIGNMENT};
 pub use role_definitions::ROLE_DEFINITION;
 pub use roles::ROLE;

@@ -1,19 +1,23 @@
-//! Projects: the sources of playbooks. They are stored and granted; synchronization is not implemented yet.
+//! Projects: the sources of playbooks.
+
+mod checks;
+mod copy;
+mod files;
 
 use async_trait::async_trait;
 use hostler_access::{can_create_in_organization, has_role_or_permission};
-use hostler_database::{Transaction, Type};
-use hostler_engine::{Edit, Engine, Error, Hooks, RenderContext, ResponseObject, summarize};
+use hostler_database::{Transaction, Value};
+use hostler_engine::{ActionHandler, Edit, Engine, Error, Hooks, RenderContext, ResponseObject, summarize};
 use hostler_schema::{
     Access, Action, ActionAnswer, ActionMethod, Actor, DefaultValue, Draft, Field, ImpliedBy, Join, NaturalKeyPart,
     ObjectRole, Relation, Resource, ResourceAction, Rule, Singleton, Sublist, UniqueConstraint, column, fields,
 };
 use sea_query::{Alias, Expr, ExprTrait, Query};
 
+pub use self::files::free_manual_folders;
 use crate::common::{CREATED, CREATED_BY, MODIFIED, MODIFIED_BY, activity_stream, roles_of};
 use crate::credential_access::can_use;
-use crate::credential_inputs::TypeDefinition;
-use crate::project_sources::{has_control_characters, is_allowed_scm_url, slug};
+use crate::project_sources::slug;
 use crate::unified_job_templates::{ATTACHED, LAST_JOB_FAILED, LAST_JOB_RUN, NEXT_JOB_RUN, PROJECT_STATUSES};
 use crate::{
     CREDENTIAL, EXECUTION_ENVIRONMENT, JOB_TEMPLATE, ORGANIZATION, ROLE, TEAM, UNIFIED_JOB, UNIFIED_JOB_TEMPLATE, USER,
@@ -90,6 +94,27 @@ const fn flag(name: &'static str, label: &'static str, help: &'static str) -> Fi
     fields::boolean(name).label(label).default(DefaultValue::Boolean(false)).help(help)
 }
 
+const SCM_UPDATE_ON_LAUNCH: Field =
+    flag("scm_update_on_launch", "Scm update on launch", "Update the project whenever a job that uses it starts.");
+const SCM_TRACK_SUBMODULES: Field = flag(
+    "scm_track_submodules",
+    "Scm track submodules",
+    "Take the newest commit of each submodule's branch instead of the recorded one.",
+);
+const ALLOW_OVERRIDE: Field = flag("allow_override", "Allow override", "Let job templates choose another branch.");
+const STATUS: Field =
+    fields::choice("status", PROJECT_STATUSES).label("Status").read_only().help("How the last update went.");
+const PLAYBOOK_FILES: Field = fields::texts("playbook_files")
+    .label("Playbook files")
+    .read_only()
+    .hidden()
+    .help("The playbooks that the last update found.");
+const INVENTORY_FILES: Field = fields::texts("inventory_files")
+    .label("Inventory files")
+    .read_only()
+    .hidden()
+    .help("The inventory files that the last update found.");
+
 const PROJECT_FIELDS: &[Field] = &[
     fields::id(),
     CREATED,
@@ -104,11 +129,7 @@ const PROJECT_FIELDS: &[Field] = &[
     SCM_BRANCH,
     SCM_REFSPEC,
     flag("scm_clean", "Scm clean", "Discard local changes before each update."),
-    flag(
-        "scm_track_submodules",
-        "Scm track submodules",
-        "Take the newest commit of each submodule's branch instead of the recorded one.",
-    ),
+    SCM_TRACK_SUBMODULES,
     flag("scm_delete_on_update", "Scm delete on update", "Remove the local copy before each update."),
     CREDENTIAL_LINK,
     fields::integer("timeout")
@@ -120,15 +141,15 @@ const PROJECT_FIELDS: &[Field] = &[
     LAST_JOB_RUN,
     LAST_JOB_FAILED,
     NEXT_JOB_RUN,
-    fields::choice("status", PROJECT_STATUSES).label("Status").read_only().help("How the last update went."),
+    STATUS,
     ORGANIZATION_LINK,
-    flag("scm_update_on_launch", "Scm update on launch", "Update the project whenever a job that uses it starts."),
+    SCM_UPDATE_ON_LAUNCH,
     fields::integer("scm_update_cache_timeout")
         .label("Scm update cache timeout")
         .range(0, GREATEST)
         .default(DefaultValue::Integer(0))
         .help("For how many seconds an update counts as fresh, so that a launch does not repeat it."),
-    flag("allow_override", "Allow override", "Let job templates choose another branch."),
+    ALLOW_OVERRIDE,
     fields::text("custom_virtualenv")
         .label("Custom virtualenv")
         .nullable()
@@ -149,6 +170,8 @@ const PROJECT_FIELDS: &[Field] = &[
         .read_only()
         .not_filterable()
         .help("When the project was updated last."),
+    PLAYBOOK_FILES,
+    INVENTORY_FILES,
 ];
 
 const ROLES: &[ObjectRole] = &[
@@ -199,8 +222,13 @@ const CAN_UPDATE: Field =
     fields::boolean("can_update").label("Can update").read_only().help("Whether you may update the project.");
 
 const ACTIONS: &[ResourceAction] = &[
-    ResourceAction::unimplemented("playbooks"),
-    ResourceAction::unimplemented("inventories").linked_as("inventory_files"),
+    ResourceAction::new("playbooks", "Project Playbooks")
+        .describe("The playbooks that the last update found, or those in the folder of a manual project.")
+        .get(ActionMethod::new("playbooks", ActionAnswer::Fields(&[]))),
+    ResourceAction::new("inventories", "Project Inventories")
+        .describe("The inventory files that the last update found, or those in the folder of a manual project.")
+        .get(ActionMethod::new("inventory files", ActionAnswer::Fields(&[])))
+        .linked_as("inventory_files"),
     ResourceAction::new("update", "Project Update")
         .get(ActionMethod::permission(&CAN_UPDATE))
         .post(ActionMethod::new("update", ActionAnswer::Accepted(&[])).permit(can_update))
@@ -209,8 +237,7 @@ const ACTIONS: &[ResourceAction] = &[
     ResourceAction::unimplemented("project_updates"),
     ResourceAction::unimplemented("scm_inventory_sources"),
     ResourceAction::unimplemented("schedules"),
-    ResourceAction::copy("Project Copy", || &PROJECT, |actor, row| PROJECT.access.rows(actor, Action::Change, row))
-        .not_implemented(),
+    ResourceAction::copy("Project Copy", || &PROJECT, copy::can_copy),
 ];
 
 /// Projects.
@@ -336,48 +363,25 @@ impl Hooks for ProjectHooks {
         if leaves_organization && !edit.actor.is_superuser { Err(Error::forbidden()) } else { Ok(()) }
     }
 
-    async fn validate(&self, _engine: &Engine, tx: &mut Transaction, edit: &mut Edit<'_>) -> Result<(), Error> {
+    async fn validate(&self, engine: &Engine, tx: &mut Transaction, edit: &mut Edit<'_>) -> Result<(), Error> {
+        checks::check_source(edit)?;
         let manual = edit.new.text(&SCM_TYPE).is_empty();
-        if !manual && edit.new.text(&SCM_TYPE) != "insights" && edit.new.text(&SCM_URL).is_empty() {
-            return Err(Error::field(SCM_URL.name, "SCM URL is required."));
-        }
-        if edit.changes(&SCM_URL) && !is_allowed_scm_url(edit.new.text(&SCM_URL)) {
-            return Err(Error::field(
-                SCM_URL.name,
-                "Invalid SCM URL: http, https, ssh, git, svn, ftp and file URLs and user@host:path are known.",
-            ));
-        }
-        for field in [SCM_BRANCH, SCM_REFSPEC] {
-            // Git would read a leading dash as an option.
-            if edit.changes(&field)
-                && (edit.new.text(&field).starts_with('-') || has_control_characters(edit.new.text(&field)))
-            {
-                return Err(Error::field(field.name, "This must not start with a dash or contain control characters."));
-            }
-        }
         if manual {
             // Nothing is fetched for a manual project.
-            edit.new.set(&CREDENTIAL_LINK, hostler_database::Value::Null);
+            edit.new.set(&CREDENTIAL_LINK, Value::Null);
+            edit.new.set(&SCM_URL, Value::Text(String::new()));
         }
-        let wanted = if edit.new.text(&SCM_TYPE) == "insights" { "insights" } else { "scm" };
-        for (field, wanted) in [(&CREDENTIAL_LINK, wanted), (&SIGNATURE_LINK, "cryptography")] {
-            let Some(credential) = edit.new.integer(field) else { continue };
-            if (edit.changes(field) || edit.changes(&SCM_TYPE))
-                && TypeDefinition::load_for_credential(tx, credential).await?.kind != wanted
-            {
-                return Err(Error::field(field.name, format!("Credential kind must be '{wanted}'.")));
+        checks::check_credentials(tx, edit).await?;
+        if edit.changes(&ALLOW_OVERRIDE) && !edit.is_new() && !edit.new.boolean(&ALLOW_OVERRIDE) {
+            checks::refuse_while_overridden(tx, edit.new.id).await?;
+        }
+        if manual {
+            if edit.changes(&LOCAL_PATH) && !checks::is_free_folder(&engine.manual_projects, tx, edit).await? {
+                let message = "This path is already being used by another manual project.";
+                return Err(Error::field(LOCAL_PATH.name, message));
             }
-        }
-        if edit.new.text(&SCM_TYPE) == "insights" && edit.new.integer(&CREDENTIAL_LINK).is_none() {
-            let message = "Insights Credential is required for an Insights Project.";
-            return Err(Error::field(CREDENTIAL_LINK.name, message));
-        }
-        if !manual {
-            // The server chooses the folder of all others.
-            let kept = edit.old.as_ref().map(|old| old.get(&LOCAL_PATH).clone());
-            edit.new.set(&LOCAL_PATH, kept.unwrap_or_else(|| hostler_database::Value::Text(String::new())));
-        } else if edit.changes(&LOCAL_PATH) && !self.is_free_folder(tx, edit).await? {
-            return Err(Error::field(LOCAL_PATH.name, "This path is already being used by another manual project."));
+        } else {
+            checks::keep_folder(edit)?;
         }
         Ok(())
     }
@@ -386,16 +390,14 @@ impl Hooks for ProjectHooks {
         if !edit.is_new() && edit.changes(&ORGANIZATION_LINK) {
             move_job_templates(tx, id, edit.new.integer(&ORGANIZATION_LINK)).await?;
         }
-        if edit.new.text(&SCM_TYPE).is_empty() || !edit.new.text(&LOCAL_PATH).is_empty() {
-            return Ok(());
+        if edit.new.text(&SCM_TYPE).is_empty() {
+            if edit.is_new() || edit.changes(&SCM_TYPE) || edit.changes(&LOCAL_PATH) {
+                let status = if edit.new.text(&LOCAL_PATH).is_empty() { "missing" } else { "ok" };
+                set(tx, id, &STATUS, status).await?;
+            }
+        } else if edit.new.text(&LOCAL_PATH).is_empty() {
+            set(tx, id, &LOCAL_PATH, &format!("_{id}__{}", slug(edit.new.text(&NAME)))).await?;
         }
-        let folder = format!("_{id}__{}", slug(edit.new.text(&NAME)));
-        let update = Query::update()
-            .table(Alias::new(PROJECT.stored_in()))
-            .value(Alias::new("local_path"), folder)
-            .and_where(column(PROJECT.stored_in(), "id").eq(id))
-            .to_owned();
-        tx.execute_inline(&update).await?;
         Ok(())
     }
 
@@ -411,29 +413,14 @@ impl Hooks for ProjectHooks {
         }
         Ok(())
     }
-}
 
-impl ProjectHooks {
-    /// Whether the folder of a manual project is a plain name that no other manual project has.
-    async fn is_free_folder(&self, tx: &mut Transaction, edit: &Edit<'_>) -> Result<bool, Error> {
-        let folder = edit.new.text(&LOCAL_PATH);
-        if folder.is_empty() {
-            return Ok(true);
+    fn action_handler(&self, path: &str) -> Option<&'static dyn ActionHandler> {
+        match path {
+            "playbooks" => Some(&files::PLAYBOOKS),
+            "inventories" => Some(&files::INVENTORIES),
+            "copy" => Some(&copy::Copying),
+            _ => None,
         }
-        let plain =
-            folder.chars().all(|c| c.is_alphanumeric() || "._-".contains(c)) && !folder.starts_with(['.', '_', '-']);
-        if !plain {
-            return Ok(false);
-        }
-        let mut others = Query::select();
-        others
-            .expr(column("projects", "id"))
-            .from(Alias::new("projects"))
-            .and_where(column("projects", "scm_type").eq(""))
-            .and_where(column("projects", "local_path").eq(folder))
-            .and_where(column("projects", "id").ne(edit.new.id))
-            .limit(1);
-        Ok(tx.read(&others, &[Type::Integer]).await?.is_empty())
     }
 }
 
@@ -446,6 +433,18 @@ async fn move_job_templates(tx: &mut Transaction, project: i64, organization: Op
         .value(Alias::new("version"), Expr::col(Alias::new("version")).add(1))
         .and_where(column(table, "project_id").eq(project))
         .and_where(column(table, "type").eq(JOB_TEMPLATE.name))
+        .to_owned();
+    tx.execute_inline(&update).await?;
+    Ok(())
+}
+
+/// Sets a value that clients cannot set.
+async fn set(tx: &mut Transaction, id: i64, field: &Field, value: &str) -> Result<(), Error> {
+    let table = PROJECT.stored_in();
+    let update = Query::update()
+        .table(Alias::new(table))
+        .value(Alias::new(field.column), value)
+        .and_where(column(table, "id").eq(id))
         .to_owned();
     tx.execute_inline(&update).await?;
     Ok(())

@@ -341,7 +341,7 @@ async fn call_authenticated(
         Route::Config if request.method == Method::OPTIONS => {
             service_info::options(route).ok_or_else(|| Error::Internal("config has no OPTIONS".into()).into())
         }
-        Route::Config if is_safe(&request.method) => Ok(service_info::config(actor)),
+        Route::Config if is_safe(&request.method) => service_info::config(engine, actor).await,
         Route::Config => Err(Error::MethodNotAllowed.into()),
         Route::SettingList => settings_handlers::list(actor, request),
         Route::SettingCategory(category) => Box::pin(settings_handlers::category(app, actor, category, request)).await,

@@ -1,8 +1,9 @@
 //! The paths that are not resources: roots, ping, config.
 
 use axum::http::StatusCode;
-use hostler_engine::Registry;
-use hostler_http::Response;
+use hostler_engine::{Engine, Registry};
+use hostler_http::{HandlerResult, Response};
+use hostler_resources::free_manual_folders;
 use hostler_schema::Actor;
 use hostler_settings::Settings;
 use hostler_settings::definitions::authentication::LOGIN_REDIRECT_OVERRIDE;
@@ -91,7 +92,7 @@ pub(crate) fn ping(app: &App, settings: &Settings) -> Response {
 }
 
 /// `GET /api/v2/config/`.
-pub(crate) fn config(actor: &Actor) -> Response {
+pub(crate) async fn config(engine: &Engine, actor: &Actor) -> HandlerResult {
     const BECOME: [(&str, &str); 12] = [
         ("sudo", "Sudo"),
         ("su", "Su"),
@@ -118,9 +119,10 @@ pub(crate) fn config(actor: &Actor) -> Response {
     });
     if let (true, Some(body)) = (actor.is_superuser || actor.is_system_auditor, body.as_object_mut()) {
         body.insert("custom_virtualenvs".into(), json!([]));
-        body.insert("project_local_paths".into(), json!([]));
+        body.insert("project_base_dir".into(), engine.manual_projects.display().to_string().into());
+        body.insert("project_local_paths".into(), json!(free_manual_folders(engine).await?));
     }
-    Response::json(StatusCode::OK, body)
+    Ok(Response::json(StatusCode::OK, body))
 }
 
 /// The product name with its version, in the header `Server`.

@@ -1,3 +1,4 @@
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +24,8 @@ pub struct Options {
     pub debug_headers: bool,
     /// A request that takes longer is logged as slow; none if unset.
     pub slow_request: Option<Duration>,
+    /// The folder with the folders of manual projects.
+    pub manual_projects: PathBuf,
     /// The HSTS max-age in seconds for connections with TLS (RFC 6797); 0 disables it.
     pub hsts: u32,
 }
@@ -61,6 +64,7 @@ impl App {
             query_cache: Arc::default(),
             tasks: TaskQueue::default(),
             jobs: JobQueue::default(),
+            manual_projects: options.manual_projects.as_path().into(),
             node: options.node.as_str().into(),
         };
         App {

@@ -41,6 +41,7 @@ pub fn command(binary: impl AsRef<Path>) -> Command {
     }
     // Without the machine's configuration file.
     command.env("HOSTLER_CONFIG", "/dev/null");
+    command.env("HOSTLER_NO_DEMO", "1");
     command.stdin(Stdio::null());
     command
 }

@@ -23,7 +23,10 @@ fn start(backend: Backend) -> TestServer {
     let server = TestServer::start(env!("CARGO_BIN_EXE_hostler"), backend);
     let home = server.organization("home");
     let admin = server.as_admin();
-    admin.create("/api/v2/projects/", json!({"name": "site", "organization": home, "scm_type": ""}));
+    admin.create(
+        "/api/v2/projects/",
+        json!({"name": "site", "organization": home, "scm_type": "git", "scm_url": "https://git.invalid/x"}),
+    );
     admin.create("/api/v2/credentials/", json!({"name": "key", "organization": home, "credential_type": 1}));
     let settings = json!({"url": "https://example.org/", "headers": {}});
     let template = json!({

@@ -47,6 +47,7 @@ mod organization_updates;
 mod permissions;
 mod postgres_tls;
 mod probe_command;
+mod projects;
 mod query_counts;
 mod relations;
 mod role_definitions;

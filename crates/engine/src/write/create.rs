@@ -113,6 +113,7 @@ impl Engine {
             _ => {}
         }
         tx.commit().await?;
+        hooks.after_commit(self);
 
         let loaded = match loaded {
             Some(loaded) => loaded,

@@ -135,9 +135,13 @@ impl Engine {
         }
         // The update may have hidden the object from the actor: then the response is empty.
         let seen = match load_and_commit(self, tx, resource, id, actor).await {
-            Err(Error::Forbidden(_)) => return Ok((Map::new(), version + 1)),
+            Err(Error::Forbidden(_)) => {
+                hooks.after_commit(self);
+                return Ok((Map::new(), version + 1));
+            }
             other => other?,
         };
+        hooks.after_commit(self);
         let version = seen.version;
         let shown = self.show_loaded(resource, seen, actor, false).await.map_err(Error::after_change)?;
         Ok((shown, version))

@@ -44,6 +44,7 @@ pub fn on(backend: Backend, tables: &str, registered: &'static [Registered], tes
             query_cache: Arc::default(),
             tasks: TaskQueue::default(),
             jobs: JobQueue::default(),
+            manual_projects: Arc::from(folder.path()),
             node: "test".into(),
         })
         .await;

@@ -129,7 +129,13 @@ impl Fixture {
         let database = Database::open(&Location::Sqlite(folder.path().join("test.db"))).await?;
         let vault = Vault::open(&folder.path().join("keys"), &database).await?;
         let keys = Keys { secret: SecretKey::from_bytes([7; 64]), vault };
-        let options = Options { node: "test".into(), debug_headers: false, slow_request: None, hsts: 0 };
+        let options = Options {
+            node: "test".into(),
+            debug_headers: false,
+            slow_request: None,
+            manual_projects: folder.path().into(),
+            hsts: 0,
+        };
         let mut app = App::new(database, keys, options);
         create_first_superuser(app.engine(), "admin", FirstPassword::new("password".into(), false)).await?;
         let actor = Actor {

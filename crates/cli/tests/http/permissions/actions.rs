@@ -37,6 +37,7 @@ struct ActionsFixture {
 fn build(backend: Backend) -> ActionsFixture {
     let access = AccessFixture::new(backend);
     let admin = access.server.as_admin();
+    admin.patch(&access.site_path(), json!({"scm_type": "git", "scm_url": "https://git.invalid/x"})).expect(200);
     let kind = admin.results("/api/v2/credential_types/?namespace=hashivault_kv")[0]["id"].clone();
     let inputs = json!({"url": "https://vault.example", "api_version": "v2"});
     let body = json!({"name": "vault", "credential_type": kind, "organization": access.home, "inputs": inputs});
@@ -144,8 +145,9 @@ fn capabilities_equal_permissions(backend: Backend) {
             assert_eq!(shown["use"], may_use && !is_reader, "{}", actor.name);
         }
         if let Some(shown) = capabilities(actor, &site) {
-            let may_update = actor.client.post(&format!("{site}update/"), json!({})).status == 501;
-            let may_copy = actor.client.post(&format!("{site}copy/"), json!({"name": "x"})).status == 501;
+            let may_update = actor.client.post(&format!("{site}update/"), json!({})).status == 202;
+            let copy = json!({"name": access.new_name()});
+            let may_copy = actor.client.post(&format!("{site}copy/"), copy).status == 201;
             let expected = [may_update, may_update, may_copy];
             assert_eq!(["start", "schedule", "copy"].map(|key| shown[key] == true), expected, "{}", actor.name);
         }
