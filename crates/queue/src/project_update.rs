@@ -4,6 +4,7 @@ use hostler_database::{Error, Transaction};
 use jiff::Timestamp;
 use sea_query::{Alias, Expr, ExprTrait, Query};
 
+use crate::end::show_in_template;
 use crate::store::{JOBS, col};
 use crate::{JobKind, Status};
 
@@ -72,5 +73,7 @@ pub async fn create_project_update(tx: &mut Transaction, update: &NewProjectUpda
     let mut insert = Query::insert();
     insert.into_table(Alias::new(JOBS)).columns(columns);
     insert.select_from(values).map_err(|error| Error::Internal(error.to_string()))?;
-    tx.insert(&insert).await.map(Some)
+    let id = tx.insert(&insert).await?;
+    show_in_template(tx, id, Status::Pending).await?;
+    Ok(Some(id))
 }

@@ -160,7 +160,6 @@ pub static CREDENTIAL: Resource = Resource {
     unimplemented_relations: &[
         "ad_hoc_commands",
         "joblaunchconfigs",
-        "projectupdates",
         "schedules",
         "workflowjobnodes",
         "workflowjobs",

@@ -38,6 +38,7 @@ mod notification_templates;
 mod notification_types;
 mod organizations;
 mod project_sources;
+mod project_updates;
 mod projects;
 mod role_assignments;
 mod role_definitions;
@@ -66,6 +67,7 @@ pub use jobs::{CREDENTIAL_PASSWORDS, JOB, SURVEY_PASSWORDS};
 pub use labels::LABEL;
 pub use notification_templates::NOTIFICATION_TEMPLATE;
 pub use organizations::ORGANIZATION;
+pub use project_updates::PROJECT_UPDATE;
 pub use projects::{PROJECT, free_manual_folders};
 pub use role_assignments::{TEAM_ASSIGNMENT, USER_ASSIGNMENT};
 pub use role_definitions::ROLE_DEFINITION;
@@ -88,6 +90,7 @@ pub const REGISTRY: Registry = Registry(&[
     Registered { resource: &JOB_TEMPLATE, hooks: &job_templates::JobTemplateHooks },
     Registered { resource: &UNIFIED_JOB, hooks: &NoHooks },
     Registered { resource: &JOB, hooks: &jobs::JobHooks },
+    Registered { resource: &PROJECT_UPDATE, hooks: &project_updates::ProjectUpdateHooks },
     Registered { resource: &CREDENTIAL_TYPE, hooks: &credential_types::CredentialTypeHooks },
     Registered { resource: &CREDENTIAL, hooks: &credential_hooks::CredentialHooks },
     Registered { resource: &CREDENTIAL_INPUT_SOURCE, hooks: &credential_input_sources::InputSourceHooks },

@@ -3,28 +3,34 @@
 mod checks;
 mod copy;
 mod files;
+mod update;
 
 use async_trait::async_trait;
 use hostler_access::{can_create_in_organization, has_role_or_permission};
 use hostler_database::{Transaction, Value};
-use hostler_engine::{ActionHandler, Edit, Engine, Error, Hooks, RenderContext, ResponseObject, summarize};
+use hostler_engine::{ActionHandler, Edit, Engine, Error, Hooks, Record, RenderContext, ResponseObject, summarize};
 use hostler_schema::{
-    Access, Action, ActionAnswer, ActionMethod, Actor, DefaultValue, Draft, Field, ImpliedBy, Join, NaturalKeyPart,
-    ObjectRole, Relation, Resource, ResourceAction, Rule, Singleton, Sublist, UniqueConstraint, column, fields,
+    Access, Action, ActionAnswer, ActionMethod, Actor, Capability, DefaultValue, Draft, Field, ImpliedBy, Join,
+    NaturalKeyPart, ObjectRole, Relation, Resource, ResourceAction, Rule, Singleton, Sublist, UniqueConstraint, column,
+    fields,
 };
 use sea_query::{Alias, Expr, ExprTrait, Query};
 
 pub use self::files::free_manual_folders;
 use crate::common::{CREATED, CREATED_BY, MODIFIED, MODIFIED_BY, activity_stream, roles_of};
 use crate::credential_access::can_use;
+use crate::inventories::refuse_if_in_use;
 use crate::project_sources::slug;
-use crate::unified_job_templates::{ATTACHED, LAST_JOB_FAILED, LAST_JOB_RUN, NEXT_JOB_RUN, PROJECT_STATUSES};
+use crate::unified_job_templates::{
+    ATTACHED, CURRENT_JOB, LAST_JOB, LAST_JOB_FAILED, LAST_JOB_RUN, NEXT_JOB_RUN, PROJECT_STATUSES,
+};
 use crate::{
-    CREDENTIAL, EXECUTION_ENVIRONMENT, JOB_TEMPLATE, ORGANIZATION, ROLE, TEAM, UNIFIED_JOB, UNIFIED_JOB_TEMPLATE, USER,
-    access_paths, execution_environments, notification_lists,
+    CREDENTIAL, EXECUTION_ENVIRONMENT, JOB_TEMPLATE, ORGANIZATION, PROJECT_UPDATE, ROLE, TEAM, UNIFIED_JOB,
+    UNIFIED_JOB_TEMPLATE, USER, access_paths, execution_environments, notification_lists,
 };
 
-const SCM_TYPES: &[(&str, &str)] = &[
+/// The kinds of sources.
+pub const SCM_TYPES: &[(&str, &str)] = &[
     ("", "Manual"),
     ("git", "Git"),
     ("svn", "Subversion"),
@@ -172,6 +178,8 @@ const PROJECT_FIELDS: &[Field] = &[
         .help("When the project was updated last."),
     PLAYBOOK_FILES,
     INVENTORY_FILES,
+    LAST_JOB,
+    CURRENT_JOB,
 ];
 
 const ROLES: &[ObjectRole] = &[
@@ -208,6 +216,7 @@ const SUBLISTS: &[Sublist] = &[
     notification_lists::PROJECT_STARTED,
     notification_lists::PROJECT_SUCCESS,
     notification_lists::PROJECT_ERROR,
+    Sublist::new("project_updates", "Project Updates List", || &PROJECT_UPDATE, Join::Reverse("updated_project_id")),
     activity_stream("project", "Project Activity Stream List"),
     Sublist::new(
         "access_list",
@@ -218,8 +227,11 @@ const SUBLISTS: &[Sublist] = &[
     .visible_to_readers(),
 ];
 
-const CAN_UPDATE: Field =
-    fields::boolean("can_update").label("Can update").read_only().help("Whether you may update the project.");
+const CAN_UPDATE: Field = fields::boolean("can_update")
+    .label("Can update")
+    .read_only()
+    .not_filterable()
+    .help("Whether the project has a source to fetch.");
 
 const ACTIONS: &[ResourceAction] = &[
     ResourceAction::new("playbooks", "Project Playbooks")
@@ -230,11 +242,9 @@ const ACTIONS: &[ResourceAction] = &[
         .get(ActionMethod::new("inventory files", ActionAnswer::Fields(&[])))
         .linked_as("inventory_files"),
     ResourceAction::new("update", "Project Update")
-        .get(ActionMethod::permission(&CAN_UPDATE))
-        .post(ActionMethod::new("update", ActionAnswer::Accepted(&[])).permit(can_update))
-        .capabilities(&["start", "schedule"])
-        .not_implemented(),
-    ResourceAction::unimplemented("project_updates"),
+        .describe("GET says whether the project has a source. POST fetches it.")
+        .get(ActionMethod::new("whether the project can be updated", ActionAnswer::Fields(&[CAN_UPDATE])))
+        .post(ActionMethod::new("update", ActionAnswer::Accepted(&[])).permit(can_update)),
     ResourceAction::unimplemented("scm_inventory_sources"),
     ResourceAction::unimplemented("schedules"),
     ResourceAction::copy("Project Copy", || &PROJECT, copy::can_copy),
@@ -244,7 +254,7 @@ const ACTIONS: &[ResourceAction] = &[
 pub static PROJECT: Resource = Resource {
     list_title: "Project List",
     detail_title: "Project Detail",
-    description: "A project is a source of playbooks. Hostler stores projects and their grants; it does not fetch their content yet.",
+    description: "A project is a source of playbooks. Its updates fetch the content from a git repository; an administrator fills the folder of a manual one.",
     relations: &[
         Relation::new("unifiedjobtemplate_ptr", || &UNIFIED_JOB_TEMPLATE, Join::Column("id")),
         Relation::new("unifiedjob_unified_jobs", || &UNIFIED_JOB, Join::Reverse("unified_job_template_id")),
@@ -253,11 +263,8 @@ pub static PROJECT: Resource = Resource {
         ATTACHED[2],
     ],
     unimplemented_relations: &[
-        "current_job",
         "execution_environment",
-        "last_job",
         "next_schedule",
-        "project_updates",
         "schedules",
         "scm_inventory_sources",
         "workflowjobnodes",
@@ -273,6 +280,11 @@ pub static PROJECT: Resource = Resource {
     }],
     roles: ROLES,
     role_resource: Some(|| &crate::ROLE),
+    other_capabilities: &[
+        Capability { name: "start", permit: can_start },
+        Capability { name: "schedule", permit: can_start },
+    ],
+    summarized_as: &["name", "description", "status", "scm_type", "allow_override"],
     variant_of: Some(|| &UNIFIED_JOB_TEMPLATE),
     ..Resource::new("project", "projects", "Project", PROJECT_FIELDS, &ProjectAccess)
 };
@@ -320,6 +332,11 @@ fn can_update(actor: &Actor, row: &str) -> Rule {
     has_role_or_permission(&PROJECT, "update_role", "update", actor, row)
 }
 
+/// The projects with a source that the actor may update.
+fn can_start(actor: &Actor, row: &str) -> Rule {
+    can_update(actor, row).within(column(row, SCM_TYPE.column).ne(""))
+}
+
 /// Whether the actor may put projects into this organization, or into any if none is named.
 fn creates_in(actor: &Actor, organization: Option<i64>) -> Rule {
     can_create_in_organization(&PROJECT, &ORGANIZATION, "project_admin_role", actor, organization)
@@ -351,6 +368,9 @@ fn teams_with_access(project: Expr, other: &str) -> Expr {
             .to_owned(),
     )
 }
+
+/// The fields whose change is followed by an update.
+const SOURCE: [&Field; 4] = [&SCM_TYPE, &SCM_URL, &SCM_BRANCH, &SCM_REFSPEC];
 
 /// Checks sources, and chooses the folders of projects.
 pub struct ProjectHooks;
@@ -386,22 +406,54 @@ impl Hooks for ProjectHooks {
         Ok(())
     }
 
-    async fn after_save(&self, _engine: &Engine, tx: &mut Transaction, edit: &Edit<'_>, id: i64) -> Result<(), Error> {
+    async fn after_save(&self, engine: &Engine, tx: &mut Transaction, edit: &Edit<'_>, id: i64) -> Result<(), Error> {
         if !edit.is_new() && edit.changes(&ORGANIZATION_LINK) {
             move_job_templates(tx, id, edit.new.integer(&ORGANIZATION_LINK)).await?;
         }
+        let has_new_source = edit.is_new() || SOURCE.iter().any(|field| edit.changes(field));
         if edit.new.text(&SCM_TYPE).is_empty() {
-            if edit.is_new() || edit.changes(&SCM_TYPE) || edit.changes(&LOCAL_PATH) {
+            if has_new_source || edit.changes(&LOCAL_PATH) {
                 let status = if edit.new.text(&LOCAL_PATH).is_empty() { "missing" } else { "ok" };
                 set(tx, id, &STATUS, status).await?;
             }
-        } else if edit.new.text(&LOCAL_PATH).is_empty() {
+            return Ok(());
+        }
+        if edit.new.text(&LOCAL_PATH).is_empty() {
             set(tx, id, &LOCAL_PATH, &format!("_{id}__{}", slug(edit.new.text(&NAME)))).await?;
+        }
+        if has_new_source {
+            update::start(engine, tx, edit.actor, id).await?;
         }
         Ok(())
     }
 
+    fn after_commit(&self, engine: &Engine) {
+        engine.jobs.wake();
+    }
+
+    async fn before_delete(
+        &self,
+        _engine: &Engine,
+        tx: &mut Transaction,
+        _actor: &Actor,
+        record: &Record,
+    ) -> Result<(), Error> {
+        let uses = |name: &str| column(UNIFIED_JOB.stored_in(), name).eq(record.id);
+        refuse_if_in_use(tx, uses("project_id").or(uses("updated_project_id"))).await?;
+        // A playbook is a path in the project.
+        let table = JOB_TEMPLATE.stored_in();
+        let playbooks = Query::update()
+            .table(Alias::new(table))
+            .value(Alias::new("playbook"), "")
+            .value(Alias::new("version"), Expr::col(Alias::new("version")).add(1))
+            .and_where(column(table, "project_id").eq(record.id))
+            .to_owned();
+        tx.execute_deferred(&playbooks).await?;
+        Ok(())
+    }
+
     async fn enrich(&self, engine: &Engine, view: RenderContext<'_>, page: &mut [ResponseObject]) -> Result<(), Error> {
+        page.iter_mut().for_each(update::show_last_update);
         if let (true, [shown]) = (view.detail, page) {
             let organization = shown.loaded.record.integer(&ORGANIZATION_LINK);
             if let Some(id) = execution_environments::default_environment(engine, organization).await? {
@@ -418,6 +470,7 @@ impl Hooks for ProjectHooks {
         match path {
             "playbooks" => Some(&files::PLAYBOOKS),
             "inventories" => Some(&files::INVENTORIES),
+            "update" => Some(&update::Updating),
             "copy" => Some(&copy::Copying),
             _ => None,
         }

@@ -6,7 +6,8 @@ use hostler_queue::{Cancellation, request_cancel};
 use hostler_schema::{Field, HttpMethod, fields};
 use serde_json::{Value as Json, json};
 
-use crate::unified_jobs::{ACTIVE, STATUS};
+use crate::PROJECT_UPDATE;
+use crate::unified_jobs::{ACTIVE, JOB_EXPLANATION, STATUS};
 
 /// The fields of the response to GET.
 pub const FIELDS: &[Field] = &[fields::boolean("can_cancel")
@@ -14,6 +15,9 @@ pub const FIELDS: &[Field] = &[fields::boolean("can_cancel")
     .read_only()
     .not_filterable()
     .help("Whether the job is not finished.")];
+
+/// The same with the reason why the job waits or how it ended.
+pub const DETAILS: &[Field] = &[FIELDS[0], JOB_EXPLANATION];
 
 /// Cancels jobs of any type.
 pub struct Canceling;
@@ -24,7 +28,11 @@ impl ActionHandler for Canceling {
         if request.method == HttpMethod::Get {
             let job = engine.stored_record(request.resource, request.id).await?;
             let can_cancel = ACTIVE.contains(&job.text(&STATUS));
-            return Ok(ActionResponse::Fields(json!({"can_cancel": can_cancel})));
+            let mut answer = json!({"can_cancel": can_cancel});
+            if request.resource.name == PROJECT_UPDATE.name {
+                answer[JOB_EXPLANATION.name] = job.text(&JOB_EXPLANATION).into();
+            }
+            return Ok(ActionResponse::Fields(answer));
         }
         let mut tx = engine.database.begin().await?;
         match request_cancel(&mut tx, request.id, engine.clock.now()).await? {

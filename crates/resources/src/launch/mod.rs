@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use hostler_engine::{ActionHandler, ActionRequest, ActionResponse, Engine, Error};
 use hostler_schema::{ActionAnswer, ActionMethod, DefaultValue, Field, HttpMethod, ResourceAction, fields};
 
-pub use self::cancel::Canceling;
+pub use self::cancel::{Canceling, DETAILS as CANCEL_DETAILS};
 pub use self::relaunch::Relaunching;
 use crate::job_templates::{JOB_TYPES, VERBOSITIES, can_launch};
 use crate::jobs::{can_cancel, can_relaunch};

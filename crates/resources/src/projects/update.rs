@@ -1,0 +1,70 @@
+//! `projects/N/update/`, and the updates that follow from changes of a source.
+
+use async_trait::async_trait;
+use hostler_database::Transaction;
+use hostler_engine::{ActionHandler, ActionRequest, ActionResponse, Engine, Error, ObjectKey, ResponseObject};
+use hostler_queue::{NewProjectUpdate, create_project_update};
+use hostler_schema::{Actor, HttpMethod};
+use serde_json::{Map, Value as Json, json};
+
+use super::{CAN_UPDATE, SCM_TYPE};
+use crate::unified_job_templates::{CURRENT_JOB, LAST_JOB};
+use crate::unified_jobs::shorten_summary;
+use crate::{PROJECT, PROJECT_UPDATE};
+
+/// Says whether a project can be updated, and updates it.
+pub struct Updating;
+
+#[async_trait]
+impl ActionHandler for Updating {
+    async fn act(&self, engine: &Engine, request: ActionRequest<'_>) -> Result<ActionResponse, Error> {
+        let project = engine.stored_record(&PROJECT, request.id).await?;
+        let can_update = !project.text(&SCM_TYPE).is_empty();
+        if request.method == HttpMethod::Get {
+            return Ok(ActionResponse::Fields(json!({ CAN_UPDATE.name: can_update })));
+        }
+        if !can_update {
+            return Err(Error::MethodNotAllowed);
+        }
+        let mut tx = engine.database.begin().await?;
+        let id = start(engine, &mut tx, request.actor, project.id).await?;
+        tx.commit().await?;
+        engine.jobs.wake();
+        let (shown, _) = engine.show(request.actor, &PROJECT_UPDATE, &ObjectKey::Id(id)).await?;
+        let mut json = Map::new();
+        json.insert(PROJECT_UPDATE.name.into(), id.into());
+        json.extend(shown);
+        Ok(ActionResponse::Accepted(json.into()))
+    }
+}
+
+/// Creates an update in the actor's name, and returns its id. The dispatcher is to be woken after the commit.
+///
+/// # Errors
+/// [`Error::NotFound`] if the project was deleted; database errors.
+pub async fn start(engine: &Engine, tx: &mut Transaction, actor: &Actor, project: i64) -> Result<i64, Error> {
+    let update = NewProjectUpdate {
+        project,
+        launch_type: "manual",
+        job_type: "check",
+        created_by: actor.user(),
+        now: engine.clock.now(),
+    };
+    create_project_update(tx, &update).await?.ok_or(Error::NotFound(Some(PROJECT.label)))
+}
+
+/// Adds `last_update` and `current_update`, AWX's other names of the last and the current job.
+pub fn show_last_update(shown: &mut ResponseObject) {
+    for (job, name) in [(&LAST_JOB, "last_update"), (&CURRENT_JOB, "current_update")] {
+        shorten_summary(&mut shown.json, job.name);
+        let part = |part: &str| shown.json.get(part).and_then(|part| part.get(job.name)).cloned();
+        let (summary, link) = (part("summary_fields"), part("related"));
+        if let (Some(Json::Object(summary)), Some(link)) = (summary, link) {
+            let keys = ["id", "name", "description", "status", "failed"];
+            let summary: Map<String, Json> =
+                keys.iter().filter_map(|key| Some(((*key).to_owned(), summary.get(*key)?.clone()))).collect();
+            shown.add_summary(name, summary.into());
+            shown.add_related(name, link);
+        }
+    }
+}
