@@ -8,20 +8,27 @@ use hostler_projects::{ProjectOptions, Projects};
 use hostler_runner::{Ansible, Clock, IsolationMode, Runner, RunnerOptions};
 use hostler_server::App;
 
+use crate::demo;
 use crate::options::{IsolationOption, JobOptions};
 
 /// The folder of the projects, in the data folder.
 const PROJECTS: &str = "projects";
-/// The folder of the folders of manual projects, in the data folder.
-const MANUAL_PROJECTS: &str = "manual-projects";
+/// The projects of this server. Repositories in its data folder are private, except that of the demo.
+pub async fn projects(data: &Path) -> Result<Arc<Projects>> {
+    let data = data.canonicalize().with_context(|| format!("{} cannot be used", data.display()))?;
+    let options = ProjectOptions {
+        allow_file: true,
+        private_folders: vec![data.clone()],
+        shared_folders: vec![data.join(demo::FOLDER)],
+        ..ProjectOptions::default()
+    };
+    let projects = Projects::open(data.join(PROJECTS), options).await;
+    Ok(Arc::new(projects.context("the folder of the projects cannot be used")?))
+}
 
 /// What runs the jobs of this server, whose data folder is `data`.
-pub async fn runner(app: &App, options: &JobOptions, data: &Path) -> Result<Arc<Runner>> {
+pub async fn runner(app: &App, options: &JobOptions, data: &Path, projects: Arc<Projects>) -> Result<Arc<Runner>> {
     let data = data.canonicalize().with_context(|| format!("{} cannot be used", data.display()))?;
-    let of_projects =
-        ProjectOptions { allow_file: true, private_folders: vec![data.clone()], ..ProjectOptions::default() };
-    let projects = Projects::open(data.join(PROJECTS), of_projects);
-    let projects = Arc::new(projects.await.context("the folder of the projects cannot be used")?);
     let ansible = Arc::new(Ansible::new(options.ansible.clone(), data.clone()));
     // A newer version that replaces the program has the same path.
     let program = std::env::current_exe().context("the path of this program cannot be found")?;
@@ -33,7 +40,7 @@ pub async fn runner(app: &App, options: &JobOptions, data: &Path) -> Result<Arc<
         IsolationOption::Bwrap => IsolationMode::Bubblewrap,
         IsolationOption::None => IsolationMode::None,
     };
-    let manual_projects = data.join(MANUAL_PROJECTS);
+    let manual_projects = engine.manual_projects.to_path_buf();
     let of_runner = RunnerOptions { data, manual_projects, program, isolation };
     let (database, vault, jobs) = (engine.database.clone(), Arc::clone(&engine.vault), engine.jobs.clone());
     let runner = Runner::new(database, vault, clock, jobs, projects, ansible, of_runner).await;

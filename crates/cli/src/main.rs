@@ -4,6 +4,7 @@ mod ansible;
 mod backup;
 mod check;
 mod config;
+mod demo;
 mod jobs;
 mod log;
 mod manual;

@@ -19,7 +19,7 @@ use tokio::sync::watch;
 
 use crate::options::ServeOptions;
 use crate::output::print_line;
-use crate::{jobs, log, service_manager, storage};
+use crate::{demo, jobs, log, service_manager, storage};
 
 /// Runs the server until SIGTERM or SIGINT.
 pub async fn run(options: ServeOptions, activated: ListenFd) -> Result<()> {
@@ -59,12 +59,16 @@ pub async fn run(options: ServeOptions, activated: ListenFd) -> Result<()> {
 
     ensure_install_uuid(&database).await?;
     hostler_resources::preload(app.engine()).await?;
+    let projects = jobs::projects(&options.data.data).await?;
     let first = create_first_superuser(app.engine(), &options.admin_user, password);
     if first.await? == FirstUser::Created {
         announce_first_user(&options.admin_user, generated.as_deref())?;
+        if !options.no_demo {
+            demo::create(&app, &projects, &options.data.data, &options.admin_user).await;
+        }
     }
 
-    let executor = jobs::runner(&app, &options.jobs, &options.data.data).await?;
+    let executor = jobs::runner(&app, &options.jobs, &options.data.data, projects).await?;
     let app = app.with_executor(executor, options.capacity.dispatcher_options());
 
     // Before the line with the port: a test that waits for that line may send a signal at once.

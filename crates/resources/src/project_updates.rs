@@ -14,6 +14,7 @@ use sea_query::ExprTrait;
 use crate::common::{CREATED, CREATED_BY, MODIFIED};
 use crate::launch::{CANCEL_DETAILS, Canceling};
 use crate::projects::SCM_TYPES;
+use crate::stdout::{Stdout, stdout};
 use crate::unified_jobs::{self, *};
 use crate::{CREDENTIAL, PROJECT, UNIFIED_JOB};
 
@@ -122,7 +123,7 @@ pub static PROJECT_UPDATE: Resource = Resource {
             .get(ActionMethod::new("whether it can be canceled", ActionAnswer::Fields(CANCEL_DETAILS)))
             .post(ActionMethod::new("cancel", ActionAnswer::Accepted(&[])).permit(can_cancel)),
         ResourceAction::unimplemented("events"),
-        ResourceAction::unimplemented("stdout"),
+        stdout("Project Update Stdout"),
         ResourceAction::unimplemented("scm_inventory_updates"),
         ResourceAction::unimplemented("notifications"),
     ],
@@ -194,6 +195,10 @@ impl Hooks for ProjectUpdateHooks {
     }
 
     fn action_handler(&self, path: &str) -> Option<&'static dyn ActionHandler> {
-        (path == "cancel").then_some(&Canceling)
+        match path {
+            "cancel" => Some(&Canceling),
+            "stdout" => Some(&Stdout),
+            _ => None,
+        }
     }
 }

@@ -16,6 +16,7 @@ mod concurrent_writes;
 mod config_file;
 mod connection_limits;
 mod credentials;
+mod demo;
 mod disabled_users;
 mod enumeration;
 mod every_endpoint;

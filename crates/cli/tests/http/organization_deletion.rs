@@ -18,8 +18,7 @@ fn projects_outlive_their_organization(backend: Backend) {
     // Both have the same name: names are unique within an organization only.
     for name in ["one", "two"] {
         let organization = server.organization(name);
-        let body = json!({"name": "site", "organization": organization, "scm_type": "git",
-            "scm_url": "https://git.example/site.git"});
+        let body = json!({"name": "site", "organization": organization, "scm_branch": "dev"});
         let project = admin.post("/api/v2/projects/", body).expect(201).json();
         let path = project["url"].as_str().expect("a path").to_owned();
         let tag = admin.get(&path).expect(200).header("ETag").expect("an entity tag");
@@ -30,7 +29,7 @@ fn projects_outlive_their_organization(backend: Backend) {
         assert!(kept["organization"].is_null(), "{kept}");
         assert!(kept["summary_fields"].get("organization").is_none(), "{kept}");
         assert!(kept["related"].get("organization").is_none(), "{kept}");
-        assert_eq!(kept["scm_url"], "https://git.example/site.git");
+        assert_eq!(kept["scm_branch"], "dev");
         let stale = admin.request("PATCH", &path).header("If-Match", &tag).json(json!({"description": "x"})).send();
         stale.expect(412);
         projects.push(path);

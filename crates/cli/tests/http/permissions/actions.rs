@@ -11,8 +11,7 @@ on_each_backend!(actions, capabilities_equal_permissions);
 const COPY: &[(&str, &str)] = &[("may copy", "GET copy/"), ("copy", "POST to copy/")];
 const TEST: &[(&str, &str)] =
     &[("may test", "GET test/"), ("test", "POST to test/: 400 for those who may, until lookups are implemented")];
-const UPDATE: &[(&str, &str)] =
-    &[("may upd.", "GET update/: 501 until projects are synced"), ("update", "POST to update/")];
+const UPDATE: &[(&str, &str)] = &[("may upd.", "GET update/"), ("update", "POST to update/")];
 const SIGN_IN: &[(&str, &str)] = &[
     ("sign-in", "GET sign_in/"),
     ("reset", "PATCH it"),

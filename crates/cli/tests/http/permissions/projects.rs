@@ -15,7 +15,7 @@ const ACTIONS: &[(&str, &str)] = &[
     ("change", "PATCH its description"),
     ("move", "PATCH its organization"),
     ("delete", "DELETE it"),
-    ("update", "POST to update/: 501 for those who may, until projects are synced"),
+    ("update", "POST to update/: 405 for those who may, because a manual project has no source"),
     ("access", "GET access_list/ below it"),
     ("roles", "GET object_roles/ below it"),
     ("activity", "GET activity_stream/ below it: whether it is shown"),
