@@ -50,6 +50,7 @@ mod postgres_tls;
 mod probe_command;
 mod projects;
 mod query_counts;
+mod queue;
 mod relations;
 mod role_definitions;
 mod running_jobs;
