@@ -40,6 +40,7 @@ cargo xtask fuzz      runs the fuzz targets
   --scale             compares every list and detail with those of a database with 200 users
   --jobs              compares jobs with ansible-playbook
   --events            measures how fast events are written and read
+  --queue             measures how fast jobs start
   --users N           users in the database (100000)
   --seconds S         duration of each measurement (4)
   --database URL      a PostgreSQL server to create a database on, instead of SQLite

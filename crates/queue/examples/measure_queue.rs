@@ -1,7 +1,7 @@
 //! Measures the dispatcher: `measure_queue sqlite:FILE|postgres://URL PENDING...`.
 //!
-//! Prints how long a launched job waits for its start while so many others wait, and how many jobs of an executor that
-//! does nothing start per second. The database must be new.
+//! Prints lines of fields with tabs between: how long a launched job waits for its start while so many others wait, in
+//! milliseconds, and how many jobs of an executor that does nothing start in a second. The database must be new.
 #![allow(clippy::disallowed_methods, reason = "a measurement needs the time")]
 
 use std::error::Error;
@@ -92,12 +92,8 @@ async fn main() -> Result<()> {
             times.push(begun.elapsed());
         }
         times.sort_unstable();
-        let [median, slowest] = [50, 95].map(|part| times.get(times.len() * part / 100).copied().unwrap_or_default());
-        println!(
-            "{pending} pending: start after {:.2} ms, 95% within {:.2} ms",
-            milliseconds(median),
-            milliseconds(slowest)
-        );
+        let [median, slow] = [50, 95].map(|part| times.get(times.len() * part / 100).copied().unwrap_or_default());
+        println!("pending\t{pending}\t{:.2}\t{:.2}", milliseconds(median), milliseconds(slow));
     }
     launch(&database, STARTS, None, "new").await?;
     let update = Query::update()
@@ -113,7 +109,7 @@ async fn main() -> Result<()> {
     for _ in 0..STARTS {
         starts.recv().await.ok_or("the dispatcher has ended")?;
     }
-    println!("{:.0} starts/s", STARTS as f64 / begun.elapsed().as_secs_f64());
+    println!("starts\t{:.0}", STARTS as f64 / begun.elapsed().as_secs_f64());
     stop.cancel();
     run.await?;
     database.close().await;

@@ -11,6 +11,7 @@ mod jobs;
 mod load;
 mod measured_server;
 pub mod process;
+mod queue;
 mod scale;
 
 use std::collections::BTreeMap;
@@ -45,6 +46,8 @@ pub struct Options {
     is_jobs: bool,
     /// Measures how fast events are written and read instead, with this number of them.
     events: Option<u64>,
+    /// Measures the dispatcher of jobs instead.
+    is_queue: bool,
 }
 
 impl Options {
@@ -58,6 +61,7 @@ impl Options {
             is_scale: false,
             is_jobs: false,
             events: None,
+            is_queue: false,
         };
         if flags.iter().any(|flag| flag == "--quick") {
             options = Self { users: 1000, seconds: 1, is_quick: true, ..options };
@@ -74,6 +78,7 @@ impl Options {
                 "--scale" => options.is_scale = true,
                 "--jobs" => options.is_jobs = true,
                 "--events" => options.events = Some(if options.is_quick { 10_000 } else { 2_000_000 }),
+                "--queue" => options.is_queue = true,
                 other => bail!("bench has no option {other}: see cargo xtask help"),
             }
         }
@@ -95,7 +100,7 @@ const WARM_UP: u32 = 1;
 
 /// Runs the benchmark, prints the table, and writes it into the document.
 pub fn run(options: &Options) -> Result<()> {
-    if !options.is_jobs && options.events.is_none() {
+    if !options.is_jobs && !options.is_queue && options.events.is_none() {
         load::require()?;
     }
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the workspace")?;
@@ -103,10 +108,13 @@ pub fn run(options: &Options) -> Result<()> {
     // fsync is free.
     let target = std::env::current_exe()?.ancestors().nth(2).context("the target directory")?.to_owned();
     let folder = TempDir::with_prefix_in("bench-", &target)?;
+    let document = root.join("docs/benchmarks.md");
+    let document = (!options.is_quick).then_some(document.as_path());
     if let Some(events) = options.events {
-        let document = root.join("docs/benchmarks.md");
-        let document = (!options.is_quick).then_some(document.as_path());
         return events::run(options.database.as_deref(), events, document, folder.path());
+    }
+    if options.is_queue {
+        return queue::run(options.database.as_deref(), options.is_quick, document, folder.path());
     }
     build()?;
     let release = target.join("release");
