@@ -10,6 +10,7 @@ use crate::browser::Browser;
 use crate::client::Client;
 use crate::database::Backend;
 use crate::fixture_inventories::Inventories;
+use crate::fixture_jobs::Jobs;
 use crate::server::TestServer;
 use crate::users::{PASSWORD, TestUser};
 
@@ -68,6 +69,7 @@ impl Fixture {
         admin.attach(&format!("/api/v2/teams/{team}/users/"), bea.id);
         let credentials = Credentials::begin(&admin, home, size);
         let inventories = Inventories::begin(&admin, home);
+        let jobs = Jobs::begin(&admin, home, inventories.inventory);
         let instance = admin.results("/api/v2/instances/")[0]["id"].as_i64().expect("an id");
         let mut last_token = 0;
         for number in 0..size {
@@ -95,6 +97,7 @@ impl Fixture {
                     admin.attach(&format!("{project_path}notification_templates_{event}/"), template);
                 }
             }
+            jobs.add(&admin, number, group, label, template);
             let image = json!({"name": format!("environment-{number}"), "organization": home, "image": "a/b"});
             let environment = admin.create("/api/v2/execution_environments/", image);
             admin
@@ -112,6 +115,7 @@ impl Fixture {
             credentials.add(&admin, number, team, crew);
             Browser::logged_in(server, &ann.name, PASSWORD);
         }
+        let job = jobs.launch(&admin, size);
         let groups = admin.results("/api/v2/instance_groups/?name=group-0");
         let first_group = groups[0]["url"].as_str().expect("a path").to_owned();
         admin.attach(&format!("/api/v2/users/{}/roles/", ann.id), role(&first_group, "use_role"));
@@ -143,6 +147,8 @@ impl Fixture {
             ("hosts", inventories.host.to_string()),
             ("instance_groups", first("/api/v2/instance_groups/?name=group-0")),
             ("inventories", inventories.inventory.to_string()),
+            ("job_templates", jobs.template.to_string()),
+            ("jobs", job.to_string()),
             ("instances", instance.to_string()),
             ("labels", first("/api/v2/labels/")),
             ("notification_templates", first("/api/v2/notification_templates/?name=template-0")),
@@ -169,6 +175,7 @@ impl Fixture {
             "groups",
             "hosts",
             "inventories",
+            "job_templates",
             "notification_templates",
             "organizations",
             "projects",

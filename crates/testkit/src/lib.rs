@@ -15,6 +15,7 @@ pub mod database;
 mod dump;
 pub mod fixture;
 mod fixture_inventories;
+mod fixture_jobs;
 pub mod pages;
 pub mod raw_requests;
 pub mod server;

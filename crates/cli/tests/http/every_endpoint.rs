@@ -34,6 +34,7 @@ const CREATE_FOR_SELF: &[&str] =
 const NOT_BUILT: &[&str] = &[
     "ad_hoc_command_events",
     "ad_hoc_commands",
+    "create_schedule",
     "inventories",
     "inventory_sources",
     "job_events",
@@ -43,7 +44,9 @@ const NOT_BUILT: &[&str] = &[
     "peers",
     "receptor_addresses",
     "schedules",
+    "slice_workflow_jobs",
     "smart_inventories",
+    "stdout",
     "system_job_templates",
     "test",
     "workflow_job_templates",
@@ -70,6 +73,14 @@ fn build(backend: Backend) -> LinkedPaths {
     let inventory = admin.create("/api/v2/inventories/", json!({"name": "lab", "organization": org}));
     let group = admin.create("/api/v2/groups/", json!({"name": "web", "inventory": inventory}));
     admin.create(&format!("/api/v2/groups/{group}/hosts/"), json!({"name": "web1"}));
+    let project = json!({
+        "name": "source", "organization": org, "scm_type": "git", "scm_url": "https://127.0.0.1:9/source",
+        "allow_override": true,
+    });
+    let project = admin.create("/api/v2/projects/", project);
+    let template = json!({"name": "deploy", "project": project, "inventory": inventory, "playbook": "site.yml"});
+    let template = admin.create("/api/v2/job_templates/", template);
+    admin.create(&format!("/api/v2/job_templates/{template}/launch/"), json!({}));
     admin.create("/api/v2/tokens/", json!({"scope": "write"}));
     let image = json!({"name": "ours", "organization": org, "image": "quay.example/ours:1"});
     admin.create("/api/v2/execution_environments/", image);

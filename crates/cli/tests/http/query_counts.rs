@@ -14,7 +14,7 @@ const MANY: usize = 12;
 /// Lists that cannot be that long, with their length and the reason.
 const SHORT: &[(&str, usize, &str)] = &[
     ("/api/v2/me/", 1, "the current user"),
-    ("/api/v2/execution_environments/{key}/unified_job_templates/", 0, "projects have no environment of their own"),
+    ("/api/v2/execution_environments/{key}/unified_job_templates/", 0, "no template has an environment of its own"),
     ("/api/v2/instances/", 1, "each server adds itself"),
     ("/api/v2/instance_groups/{key}/instances/", 1, "each server adds itself"),
     ("/api/v2/instance_groups/{key}/object_roles/", 3, "the number of roles of an instance group"),
@@ -22,6 +22,8 @@ const SHORT: &[(&str, usize, &str)] = &[
     ("/api/v2/credentials/{key}/object_roles/", 3, "the number of roles of a credential"),
     ("/api/v2/organizations/{key}/object_roles/", 13, "the number of roles of an organization"),
     ("/api/v2/inventories/{key}/object_roles/", 5, "the number of roles of an inventory"),
+    ("/api/v2/job_templates/{key}/object_roles/", 3, "the number of roles of a job template"),
+    ("/api/v2/jobs/{key}/activity_stream/", 1, "a job is created and not changed"),
     ("/api/v2/teams/{key}/object_roles/", 3, "the number of roles of a team"),
     ("/api/v2/projects/{key}/object_roles/", 4, "the number of roles of a project"),
     ("/api/v2/roles/{key}/parents/", 1, "the member role is implied by the admin role only"),
