@@ -81,7 +81,6 @@ pub static ACTIVITY: Resource = Resource {
         "inventory_source",
         "inventory_update",
         "notification",
-        "project_update",
         "receptor_address",
         "schedule",
         "unified_job",

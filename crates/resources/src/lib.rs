@@ -62,7 +62,7 @@ pub use execution_environments::EXECUTION_ENVIRONMENT;
 pub use instance_groups::INSTANCE_GROUP;
 pub use instances::INSTANCE;
 pub use inventories::{GROUP, HOST, INVENTORY, active_jobs, refuse_if_in_use};
-pub use job_events::JOB_EVENT;
+pub use job_events::{JOB_EVENT, PROJECT_UPDATE_EVENT};
 pub use job_host_summaries::JOB_HOST_SUMMARY;
 pub use job_templates::JOB_TEMPLATE;
 pub use jobs::{CREDENTIAL_PASSWORDS, JOB, SURVEY_PASSWORDS};
@@ -113,6 +113,7 @@ pub const REGISTRY: Registry = Registry(&[
     Registered { resource: &UNIFIED_JOB_TEMPLATE, hooks: &NoHooks },
     Registered { resource: &NOTIFICATION_TEMPLATE, hooks: &notification_templates::NotificationTemplateHooks },
     Registered { resource: &JOB_EVENT, hooks: &job_events::EventHooks },
+    Registered { resource: &PROJECT_UPDATE_EVENT, hooks: &job_events::EventHooks },
     Registered { resource: &JOB_HOST_SUMMARY, hooks: &job_host_summaries::SummaryHooks },
     Registered { resource: &ACTIVITY, hooks: &activity::ActivityHooks },
 ]);

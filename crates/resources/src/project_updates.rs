@@ -12,6 +12,7 @@ use hostler_schema::{
 use sea_query::ExprTrait;
 
 use crate::common::{CREATED, CREATED_BY, MODIFIED};
+use crate::job_events::EVENTS_OF_PROJECT_UPDATE;
 use crate::launch::{CANCEL_DETAILS, Canceling};
 use crate::projects::SCM_TYPES;
 use crate::stdout::{Stdout, stdout};
@@ -112,7 +113,6 @@ pub static PROJECT_UPDATE: Resource = Resource {
     unimplemented_relations: &[
         "launch_config",
         "notifications",
-        "project_update_events",
         "schedule",
         "scm_inventory_updates",
         "unified_job_node",
@@ -122,11 +122,11 @@ pub static PROJECT_UPDATE: Resource = Resource {
             .describe("GET says whether the update can be canceled. POST cancels it.")
             .get(ActionMethod::new("whether it can be canceled", ActionAnswer::Fields(CANCEL_DETAILS)))
             .post(ActionMethod::new("cancel", ActionAnswer::Accepted(&[])).permit(can_cancel)),
-        ResourceAction::unimplemented("events"),
         stdout("Project Update Stdout"),
         ResourceAction::unimplemented("scm_inventory_updates"),
         ResourceAction::unimplemented("notifications"),
     ],
+    sublists: &[EVENTS_OF_PROJECT_UPDATE],
     other_capabilities: &[Capability { name: "start", permit: can_start }],
     summarized_as: &["name", "description", "status", "failed"],
     creatable: false,

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::browser::Browser;
 use crate::client::Client;
 use crate::database::Backend;
+use crate::fixture_events::Events;
 use crate::fixture_inventories::Inventories;
 use crate::fixture_jobs::Jobs;
 use crate::server::TestServer;
@@ -116,6 +117,7 @@ impl Fixture {
             Browser::logged_in(server, &ann.name, PASSWORD);
         }
         let job = jobs.launch(&admin, size);
+        let events = Events::populate(server, &admin, size, job, inventories.host, inventories.group, project);
         let groups = admin.results("/api/v2/instance_groups/?name=group-0");
         let first_group = groups[0]["url"].as_str().expect("a path").to_owned();
         admin.attach(&format!("/api/v2/users/{}/roles/", ann.id), role(&first_group, "use_role"));
@@ -147,12 +149,16 @@ impl Fixture {
             ("hosts", inventories.host.to_string()),
             ("instance_groups", first("/api/v2/instance_groups/?name=group-0")),
             ("inventories", inventories.inventory.to_string()),
+            ("job_events", events.event.to_string()),
+            ("job_host_summaries", events.summary.to_string()),
             ("job_templates", jobs.template.to_string()),
             ("jobs", job.to_string()),
             ("instances", instance.to_string()),
             ("labels", first("/api/v2/labels/")),
             ("notification_templates", first("/api/v2/notification_templates/?name=template-0")),
             ("organizations", home.to_string()),
+            ("project_update_events", events.update_event.to_string()),
+            ("project_updates", events.update.to_string()),
             ("projects", project.to_string()),
             ("role_definitions", membership.to_string()),
             ("role_definitions/team_assignments", using.to_string()),

@@ -14,6 +14,7 @@ pub mod conformance;
 pub mod database;
 mod dump;
 pub mod fixture;
+mod fixture_events;
 mod fixture_inventories;
 mod fixture_jobs;
 pub mod pages;

@@ -37,8 +37,6 @@ const NOT_BUILT: &[&str] = &[
     "create_schedule",
     "inventories",
     "inventory_sources",
-    "job_events",
-    "job_host_summaries",
     "jobs",
     "notifications",
     "peers",

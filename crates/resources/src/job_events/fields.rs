@@ -4,7 +4,7 @@ use hostler_events::EVENT_CHOICES;
 use hostler_schema::{Field, fields};
 
 use crate::common::CREATED;
-use crate::{HOST, JOB};
+use crate::{HOST, JOB, PROJECT_UPDATE};
 
 /// When it was stored; shortly after it happened.
 const MODIFIED: Field =
@@ -13,6 +13,12 @@ const MODIFIED: Field =
 /// The job.
 pub const JOB_LINK: Field =
     fields::link("job", "job_id", || &JOB).label("Job").read_only().summarized().help("The job in which it happened.");
+/// The project update.
+pub const PROJECT_UPDATE_LINK: Field = fields::link("project_update", "job_id", || &PROJECT_UPDATE)
+    .label("Project update")
+    .read_only()
+    .summarized()
+    .help("The update in which it happened.");
 /// The type of the event.
 pub const EVENT: Field =
     fields::choice("event", EVENT_CHOICES).label("Event").read_only().filtered_by_hooks().help("What happened.");
@@ -120,4 +126,29 @@ pub const OF_JOBS: &[Field] = &[
     START_LINE,
     END_LINE,
     VERBOSITY,
+];
+
+/// The fields of the events of project updates.
+pub const OF_PROJECT_UPDATES: &[Field] = &[
+    fields::id(),
+    CREATED,
+    MODIFIED,
+    EVENT,
+    COUNTER,
+    EVENT_DISPLAY,
+    EVENT_DATA,
+    EVENT_LEVEL,
+    FAILED,
+    CHANGED,
+    UUID,
+    HOST_NAME.not_filterable().type_name("field"),
+    PLAYBOOK,
+    PLAY,
+    TASK,
+    ROLE,
+    STDOUT.type_name("field"),
+    START_LINE,
+    END_LINE,
+    VERBOSITY,
+    PROJECT_UPDATE_LINK,
 ];

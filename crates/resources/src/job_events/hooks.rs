@@ -47,6 +47,11 @@ impl Hooks for EventHooks {
                 }
             }
             leave_out_deleted_hosts(engine, page).await?;
+        } else {
+            // As in AWX.
+            for shown in page.iter_mut() {
+                shown.json.insert("url".into(), "".into());
+            }
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Events: what happened in jobs. Nobody changes them; they are deleted with their job.
+//! Events: what happened in jobs and project updates. Nobody changes them; they are deleted with their job.
 
 mod children_summary;
 mod fields;
@@ -7,7 +7,7 @@ mod hooks;
 use hostler_access::{ByParent, OnParent};
 use hostler_events::GREATEST_COUNTER;
 use hostler_schema::{
-    Action, ActionAnswer, ActionMethod, Field, Join, Resource, ResourceAction, Sublist, column, fields as kinds,
+    Access, Action, ActionAnswer, ActionMethod, Field, Join, Resource, ResourceAction, Sublist, column, fields as kinds,
 };
 use sea_query::{Expr, ExprTrait};
 
@@ -16,7 +16,7 @@ use crate::inventories::hosts_below;
 pub use children_summary::ChildrenSummary;
 pub use hooks::{EventHooks, failed, job_details};
 
-use fields::JOB_LINK;
+use fields::{JOB_LINK, PROJECT_UPDATE_LINK};
 
 /// The number of ids of events for each job.
 const IDS: i64 = GREATEST_COUNTER + 1;
@@ -42,6 +42,12 @@ fn in_job(first: Expr, other: &str) -> Expr {
 /// The list of the events of a job.
 pub const EVENTS_OF_JOB: Sublist =
     Sublist::new("job_events", "Job Events List", || &JOB_EVENT, OF_JOB).visible_to_readers().filter_name("job_events");
+
+/// The list of the events of a project update.
+pub const EVENTS_OF_PROJECT_UPDATE: Sublist =
+    Sublist::new("events", "Project Update Events List", || &PROJECT_UPDATE_EVENT, OF_JOB)
+        .visible_to_readers()
+        .filter_name("project_update_events");
 
 /// The list of the events on the hosts of a group and of the groups below it.
 pub const EVENTS_OF_GROUP: Sublist =
@@ -82,23 +88,54 @@ pub const SUMMARIZE_CHILDREN: ResourceAction =
 pub static JOB_EVENT: Resource = Resource {
     detail_title: "Job Event Detail",
     description: "What happened in a job, in the order in which Ansible reported it. Those who see the job see its events.",
-    search: &["stdout"],
-    has_list: false,
-    creatable: false,
-    editable: false,
-    deletable: false,
-    capabilities: false,
-    recorded: false,
-    filters_activity: false,
-    is_view: true,
-    visible_rows_by_row: true,
     sublists: &[Sublist::new("children", "Job Event Children List", || &JOB_EVENT, CHILDREN_OF).visible_to_readers()],
-    ..Resource::new("job_event", "job_events", "Job Event", fields::OF_JOBS, &ACCESS)
+    ..event("job_event", "job_events", "Job Event", fields::OF_JOBS, &OF_JOBS)
 };
 
-const ACCESS: ByParent = ByParent {
-    link: JOB_LINK,
-    read: OnParent::Action(Action::Read),
-    change: OnParent::Action(Action::Change),
-    create: OnParent::Action(Action::Change),
+/// Events of project updates.
+pub static PROJECT_UPDATE_EVENT: Resource = Resource {
+    detail_title: "Project Update Event Detail",
+    description: "What happened in an update of a project. Those who see the update see its events.",
+    ..event(
+        "project_update_event",
+        "project_update_events",
+        "Project Update Event",
+        fields::OF_PROJECT_UPDATES,
+        &OF_PROJECT_UPDATES,
+    )
 };
+
+const fn event(
+    name: &'static str,
+    plural: &'static str,
+    label: &'static str,
+    fields: &'static [Field],
+    access: &'static dyn Access,
+) -> Resource {
+    Resource {
+        summarized_as: &[],
+        search: &["stdout"],
+        has_list: false,
+        creatable: false,
+        editable: false,
+        deletable: false,
+        capabilities: false,
+        recorded: false,
+        filters_activity: false,
+        is_view: true,
+        visible_rows_by_row: true,
+        ..Resource::new(name, plural, label, fields, access)
+    }
+}
+
+const OF_JOBS: ByParent = by(JOB_LINK);
+const OF_PROJECT_UPDATES: ByParent = by(PROJECT_UPDATE_LINK);
+
+const fn by(link: Field) -> ByParent {
+    ByParent {
+        link,
+        read: OnParent::Action(Action::Read),
+        change: OnParent::Action(Action::Change),
+        create: OnParent::Action(Action::Change),
+    }
+}

@@ -1,8 +1,9 @@
-//! Events, host summaries and output of jobs.
+//! Events, host summaries and output of jobs and project updates.
 
 mod events;
 mod filters;
 mod host_summaries;
+mod project_updates;
 mod stdout;
 
 use std::future::Future;
