@@ -306,7 +306,10 @@ async fn count_hosts(tx: &mut Transaction, jobs: &[&Candidate]) -> Result<HashMa
 
 /// Shows in the templates that their jobs are pending, unless an earlier one is shown.
 async fn show_in_templates(tx: &mut Transaction, jobs: &[Candidate]) -> Result<(), Error> {
-    let shown = jobs.iter().filter(|job| job.shown);
+    let shown: Vec<&Candidate> = jobs.iter().filter(|job| job.shown && job.template.is_some()).collect();
+    // A job may have been canceled since it was read: its template must not show it again.
+    let active = lock_active(tx, &shown.iter().map(|job| job.id).collect()).await?;
+    let shown = shown.into_iter().filter(|job| active.contains_key(&job.id));
     let templates: BTreeMap<i64, i64> = shown.filter_map(|job| Some((job.template?, job.id))).collect();
     for (template, job) in templates {
         let mut change = update(TEMPLATES);
