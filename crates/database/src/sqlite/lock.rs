@@ -2,6 +2,7 @@
 
 use std::fs::{File, TryLockError};
 use std::io;
+use std::os::unix::fs::{MetadataExt as _, fchown};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -27,9 +28,24 @@ pub(super) async fn hold(file: PathBuf, shared: Arc<Shared>) {
     std::future::pending().await
 }
 
+/// Gives a file that root has created to the owner of its folder, whose server must be able to lock it.
+fn give_to_owner(file: &File, path: &Path) -> io::Result<()> {
+    let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) else { return Ok(()) };
+    let (creator, owner) = (file.metadata()?.uid(), folder.metadata()?);
+    if creator != 0 || owner.uid() == 0 {
+        return Ok(());
+    }
+    match fchown(file, Some(owner.uid()), Some(owner.gid())) {
+        // Root without CAP_CHOWN, as in some containers, keeps the file.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        result => result,
+    }
+}
+
 /// The locked file; none if another process has the lock.
 fn take(path: &Path) -> io::Result<Option<File>> {
     let file = File::options().create(true).truncate(false).write(true).open(path)?;
+    give_to_owner(&file, path)?;
     match file.try_lock() {
         Ok(()) => Ok(Some(file)),
         Err(TryLockError::WouldBlock) => Ok(None),
