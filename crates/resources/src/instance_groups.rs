@@ -6,7 +6,7 @@ use hostler_database::{Transaction, Value};
 use hostler_engine::{Edit, Engine, Error, Hooks, RenderContext, ResponseObject, create_roles};
 use hostler_schema::{
     Access, Action, Actor, Association, DefaultValue, Draft, Field, ImpliedBy, Join, NaturalKeyPart, ObjectRole, Post,
-    Resource, ResourceAction, Rule, Singleton, Sublist, UniqueConstraint, column, fields,
+    Resource, Rule, Singleton, Sublist, UniqueConstraint, column, fields,
 };
 use sea_query::{Alias, Asterisk, Expr, ExprTrait, Func, Query};
 use serde_json::Value as Json;
@@ -14,7 +14,7 @@ use serde_json::Value as Json;
 use crate::common::{CREATED, MODIFIED, roles_of};
 use crate::credential_access::can_use;
 use crate::credential_inputs::TypeDefinition;
-use crate::{CREDENTIAL, INSTANCE, ROLE, USER, access_paths, instances};
+use crate::{CREDENTIAL, INSTANCE, ROLE, UNIFIED_JOB, USER, access_paths, instances};
 
 /// The names of the groups that every server has: for jobs, and for what the control nodes run.
 pub const DEFAULT: &str = "default";
@@ -117,8 +117,7 @@ pub static INSTANCE_GROUP: Resource = Resource {
     type_label: "Instance Group",
     list_title: "Instance Groups",
     detail_title: "Instance Group Detail",
-    description: "Groups of instances, or Kubernetes clusters, in which jobs run. Superusers create them. Capacity is 0: \
-                  Hostler does not run jobs yet.",
+    description: "Groups of instances, or Kubernetes clusters, in which jobs run. Superusers create them.",
     unimplemented_relations: &[
         "joblaunchconfigs",
         "schedule_instance_groups",
@@ -147,8 +146,8 @@ pub static INSTANCE_GROUP: Resource = Resource {
             || &ROLE,
             Join::Condition(|id, other| roles_of("instance_group", id, other)),
         ),
+        Sublist::new("jobs", "Instance Group Running Jobs", || &UNIFIED_JOB, Join::Reverse("instance_group_id")),
     ],
-    actions: &[ResourceAction::unimplemented("jobs")],
     summarized_as: &["name", "is_container_group"],
     search: &["name"],
     natural_key: &[NaturalKeyPart::Field("name")],

@@ -7,12 +7,12 @@ use hostler_schema::{
     Access, Action, Actor, Association, DefaultValue, Draft, Field, Join, NaturalKeyPart, Post, Resource,
     ResourceAction, Rule, Sublist, UniqueConstraint, column, fields,
 };
-use sea_query::{Alias, ExprTrait, Query};
+use sea_query::{Alias, Expr, ExprTrait, Query};
 use serde_json::{Value as Json, json};
 
-use crate::INSTANCE_GROUP;
 use crate::common::{CREATED, MODIFIED};
 use crate::instance_groups::{self, ITS_GROUPS};
+use crate::{INSTANCE_GROUP, UNIFIED_JOB};
 
 /// The type of a node that both serves the API and runs jobs.
 pub const HYBRID: &str = "hybrid";
@@ -140,18 +140,17 @@ pub static INSTANCE: Resource = Resource {
     description: "The nodes of the installation. Each server adds itself. Users see the instances of the instance groups \
                   that they see; superusers change them.",
     unimplemented_relations: &["peers", "receptor_addresses"],
-    sublists: &[Sublist::new("instance_groups", "Instance's Instance Groups", || &INSTANCE_GROUP, ITS_GROUPS)
-        .filter_name("rampart_groups")
-        .post(Post::Associate(
-            Association::new("awx.main.models.ha.InstanceGroup_instances", instance_groups::changeable_groups)
-                .permit_removal()
-                .or_create(),
-        ))],
-    actions: &[
-        ResourceAction::unimplemented("receptor_addresses"),
-        ResourceAction::unimplemented("jobs"),
-        ResourceAction::unimplemented("peers"),
+    sublists: &[
+        Sublist::new("instance_groups", "Instance's Instance Groups", || &INSTANCE_GROUP, ITS_GROUPS)
+            .filter_name("rampart_groups")
+            .post(Post::Associate(
+                Association::new("awx.main.models.ha.InstanceGroup_instances", instance_groups::changeable_groups)
+                    .permit_removal()
+                    .or_create(),
+            )),
+        Sublist::new("jobs", "Instance Jobs", || &UNIFIED_JOB, Join::Condition(executed_on)),
     ],
+    actions: &[ResourceAction::unimplemented("receptor_addresses"), ResourceAction::unimplemented("peers")],
     summarized_as: &["hostname"],
     search: &["hostname"],
     natural_key: &[NaturalKeyPart::Field("hostname")],
@@ -164,6 +163,17 @@ pub static INSTANCE: Resource = Resource {
     capabilities: false,
     ..Resource::new("instance", "instances", "Instance", FIELDS, &InstanceAccess)
 };
+
+/// The condition that job `other` was given to this instance.
+fn executed_on(instance: Expr, other: &str) -> Expr {
+    column(other, "execution_node").in_subquery(
+        Query::select()
+            .expr(column("executing", "hostname"))
+            .from_as(Alias::new("instances"), Alias::new("executing"))
+            .and_where(column("executing", "id").eq(instance))
+            .to_owned(),
+    )
+}
 
 struct InstanceAccess;
 

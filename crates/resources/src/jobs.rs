@@ -47,7 +47,7 @@ pub const RELATIONS_OF_ALL: &[Relation] = &[
 
 /// The type.
 pub const JOB_TYPE: Field = fields::choice("job_type", TYPES)
-    .label("Job Type")
+    .label("Job type")
     .read_only()
     .help("Whether it changes hosts, or says what it would change.");
 /// The inventory.
@@ -79,7 +79,7 @@ const WEBHOOK_CREDENTIAL: Field = fields::link("webhook_credential", "webhook_cr
     .nullable()
     .read_only()
     .reverse("jobs")
-    .help("The credential with which the sender of the webhook is told the status.");
+    .help("The credential that sends the status to the sender of the webhook.");
 /// The variables, with the answers to questions for passwords masked.
 pub const EXTRA_VARS: Field = fields::text("extra_vars")
     .label("Extra vars")
@@ -222,6 +222,7 @@ pub static JOB: Resource = Resource {
         ResourceAction::unimplemented("notifications"),
         ResourceAction::unimplemented("create_schedule"),
     ],
+    type_label: "Playbook Run",
     summarized_as: &["name", "description", "status", "failed"],
     creatable: false,
     editable: false,

@@ -44,7 +44,7 @@ pub const DESCRIPTION: Field =
     fields::text("description").label("Description").read_only().help("The description of the template at the launch.");
 /// The template.
 pub const TEMPLATE: Field = fields::link("unified_job_template", "unified_job_template_id", || &UNIFIED_JOB_TEMPLATE)
-    .label("Unified job template")
+    .label("unified job template")
     .nullable()
     .read_only()
     .summarized()
@@ -58,7 +58,7 @@ pub const STATUS: Field =
 /// The execution environment.
 pub const ENVIRONMENT: Field =
     fields::link("execution_environment", "execution_environment_id", || &EXECUTION_ENVIRONMENT)
-        .label("Execution Environment")
+        .label("Execution environment")
         .nullable()
         .read_only()
         .summarized()
@@ -74,7 +74,7 @@ pub const STARTED: Field = fields::time("started").label("Started").nullable().r
 pub const FINISHED: Field = fields::time("finished").label("Finished").nullable().read_only().help("When it ended.");
 /// When it was canceled.
 pub const CANCELED_ON: Field =
-    fields::time("canceled_on").label("Canceled on").nullable().read_only().help("When somebody canceled it.");
+    fields::time("canceled_on").label("Canceled on").nullable().read_only().help("When a user canceled it.");
 /// How long it ran; stored in milliseconds.
 pub const ELAPSED: Field =
     fields::decimal("elapsed", 12, 3).label("Elapsed").read_only().help("For how many seconds it ran.");

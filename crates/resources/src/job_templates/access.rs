@@ -54,7 +54,7 @@ impl Access for JobTemplateAccess {
         self.rows(actor, Action::Read, row)
     }
 
-    /// Whoever may use the project and the inventory.
+    /// Users who may use the project and the inventory.
     fn create(&self, actor: &Actor, draft: Draft<'_>) -> Rule {
         let mut rule = may_use(&PROJECT, actor, draft(PROJECT_LINK.name));
         if let Some(inventory) = draft(INVENTORY_LINK.name) {

@@ -26,18 +26,27 @@ const RECENT_JOBS: u64 = 10;
 struct ProjectOfTemplate {
     organization: Option<i64>,
     allow_override: bool,
+    /// The playbooks of the commit that was fetched last; none before the first update, and for manual projects.
+    playbooks: Option<Vec<String>>,
 }
 
 impl ProjectOfTemplate {
     async fn load(tx: &mut Transaction, edit: &Edit<'_>) -> Result<Option<Self>, Error> {
         let Some(project) = edit.new.integer(&PROJECT_LINK) else { return Ok(None) };
         let query = Query::select()
-            .exprs(["organization_id", "allow_override"].map(|name| column(PROJECT.table, name)))
+            .exprs(
+                ["organization_id", "allow_override", "scm_revision", "playbook_files"]
+                    .map(|name| column(PROJECT.table, name)),
+            )
             .from(Alias::new(PROJECT.table))
             .and_where(column(PROJECT.table, "id").eq(project))
             .to_owned();
-        let row: Option<(Option<i64>, bool)> = tx.read_first(&query).await?;
-        Ok(row.map(|(organization, allow_override)| ProjectOfTemplate { organization, allow_override }))
+        let row: Option<(Option<i64>, bool, String, Json)> = tx.read_first(&query).await?;
+        Ok(row.map(|(organization, allow_override, revision, files)| {
+            let files = files.as_array().into_iter().flatten().filter_map(Json::as_str).map(str::to_owned).collect();
+            let playbooks = (!revision.is_empty()).then_some(files);
+            ProjectOfTemplate { organization, allow_override, playbooks }
+        }))
     }
 }
 
@@ -201,7 +210,10 @@ async fn check_source(tx: &mut Transaction, edit: &Edit<'_>) -> Result<(), Error
     if playbook.is_empty() {
         return Err(Error::field(PLAYBOOK.name, "Must select playbook for project."));
     }
-    if !is_path_in_project(playbook) {
+    // With another branch there can be other playbooks.
+    let is_missing =
+        |playbooks: &Vec<String>| !project.allow_override && !playbooks.iter().any(|name| name == playbook);
+    if !is_path_in_project(playbook) || project.playbooks.as_ref().is_some_and(is_missing) {
         return Err(Error::field(PLAYBOOK.name, "Playbook not found for project."));
     }
     if !branch.is_empty() && !project.allow_override {

@@ -76,7 +76,7 @@ pub const NAME: Field = fields::text("name")
 pub const DESCRIPTION: Field = text("description", "Description", "What the job template is for.");
 /// The type of its jobs.
 pub const JOB_TYPE: Field = fields::choice("job_type", JOB_TYPES)
-    .label("Job Type")
+    .label("Job type")
     .default(DefaultValue::Text("run"))
     .help("Whether jobs change hosts, or say what they would change.");
 /// The inventory.
@@ -143,13 +143,13 @@ pub const ORGANIZATION_LINK: Field = fields::link("organization", "organization_
 /// The execution environment.
 pub const ENVIRONMENT: Field =
     fields::link("execution_environment", "execution_environment_id", || &EXECUTION_ENVIRONMENT)
-        .label("Execution Environment")
+        .label("Execution environment")
         .nullable()
         .summarized()
         .help("The execution environment of its jobs.");
 /// The key of provisioning callbacks.
 pub const HOST_CONFIG_KEY: Field =
-    text("host_config_key", "Host Config Key", "The key with which hosts ask for jobs on themselves.")
+    text("host_config_key", "Host config key", "The key with which hosts ask for jobs on themselves.")
         .max(1024)
         .filter_forbidden();
 /// Whether the survey is asked.
@@ -180,7 +180,7 @@ pub const WEBHOOK_CREDENTIAL: Field = fields::link("webhook_credential", "webhoo
     .nullable()
     .summarized()
     .reverse("jobtemplates")
-    .help("The personal access token with which the service is told the status of jobs.");
+    .help("The personal access token that sends the status of jobs to the service.");
 /// The secret of webhooks.
 pub const WEBHOOK_KEY: Field = fields::encrypted("webhook_key")
     .label("Webhook key")
@@ -408,7 +408,7 @@ pub static JOB_TEMPLATE: Resource = Resource {
     type_label: "Job Template",
     list_title: "Job Template List",
     detail_title: "Job Template Detail",
-    description: "A job template says what a job runs, on which hosts, and what its launch asks for. Whoever may use a \
+    description: "A job template says what a job runs, on which hosts, and what its launch asks for. Users who may use a \
                   project and an inventory may create one.",
     relations: &[
         Relation::new("unifiedjobtemplate_ptr", || &UNIFIED_JOB_TEMPLATE, Join::Column("id")),

@@ -33,7 +33,9 @@ const VALUES: [[Field; 3]; 12] = [
 
 /// A list of objects: the field of the request, the one that says whether the template asks for it, the resource, and the
 /// objects that the actor may use.
-const LISTS: [(Field, Field, fn() -> &'static Resource, Permit); 3] = [
+type ListPrompt = (Field, Field, fn() -> &'static Resource, Permit);
+
+const LISTS: [ListPrompt; 3] = [
     (super::CREDENTIALS, template::ASK_CREDENTIAL, || &CREDENTIAL, usable_credentials),
     (super::LABELS, template::ASK_LABELS, || &LABEL, readable_labels),
     (super::INSTANCE_GROUPS, template::ASK_INSTANCE_GROUPS, || &INSTANCE_GROUP, usable_groups),
@@ -56,8 +58,7 @@ pub struct Prompts {
 }
 
 impl Prompts {
-    /// Sorts the input of a launch. `own` are the ids of the template's credentials, which its jobs use whoever launches
-    /// them.
+    /// Sorts the input of a launch. `own` are the ids of the template's credentials, which its jobs use for all users.
     ///
     /// # Errors
     /// [`Error::Invalid`] for values that no template accepts; database errors.

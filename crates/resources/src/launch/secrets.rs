@@ -32,20 +32,20 @@ impl JobSecrets {
             return Ok(());
         }
         let encryptor = engine.vault.encryptor(tx).await?;
-        let seal = |field: &Field, secrets: &BTreeMap<String, String>| -> String {
-            let sealed: Map<String, Json> = secrets
+        let encrypt = |field: &Field, secrets: &BTreeMap<String, String>| -> String {
+            let encrypted: Map<String, Json> = secrets
                 .iter()
                 .map(|(name, plain)| {
                     let key = key(field, name);
                     (name.clone(), encryptor.encrypt(&SecretContext::new(JOB.name, job, &key), plain).into())
                 })
                 .collect();
-            Json::Object(sealed).to_string()
+            Json::Object(encrypted).to_string()
         };
         let update = Query::update()
             .table(Alias::new(JOB.stored_in()))
-            .value(Alias::new(SURVEY_PASSWORDS.column), seal(&SURVEY_PASSWORDS, &self.answers))
-            .value(Alias::new(CREDENTIAL_PASSWORDS.column), seal(&CREDENTIAL_PASSWORDS, &self.passwords))
+            .value(Alias::new(SURVEY_PASSWORDS.column), encrypt(&SURVEY_PASSWORDS, &self.answers))
+            .value(Alias::new(CREDENTIAL_PASSWORDS.column), encrypt(&CREDENTIAL_PASSWORDS, &self.passwords))
             .and_where(column(JOB.stored_in(), "id").eq(job))
             .to_owned();
         tx.execute_deferred(&update).await?;

@@ -1,5 +1,5 @@
 //! `projects/N/playbooks/` and `projects/N/inventories/`: the lists of the last update. The folder of a manual project is
-//! read anew each time, because its content changes at any time.
+//! read again each time, because its content changes at any time.
 
 use std::collections::HashSet;
 use std::path::Path;
