@@ -6,6 +6,8 @@ use crate::server::TestServer;
 
 /// The number of ids of events for each job.
 const IDS: i64 = 1 << 24;
+/// The counter of the first event of the fixture. The server may write events with lower ones meanwhile.
+const FIRST: i64 = 1001;
 
 /// A project update, and an event and a host summary with lists below them.
 pub(crate) struct Events {
@@ -36,8 +38,8 @@ impl Events {
              JOIN jobs AS last ON last.unified_job_template_id = jobs.unified_job_template_id \
              JOIN hosts ON hosts.inventory_id = jobs.inventory_id WHERE last.id = {job}"
         ));
-        add_event(server, 0, job, 1, None);
-        for (counter, host) in (2..).zip(&hosts) {
+        add_event(server, 0, job, FIRST, None);
+        for (counter, host) in (FIRST + 1..).zip(&hosts) {
             add_event(server, 0, job, counter, Some(*host));
         }
         for _ in 0..size {
@@ -49,27 +51,29 @@ impl Events {
         }
         let first = |path: &str| admin.results(path)[0]["id"].as_i64().expect("an id");
         let update = first(&format!("/api/v2/projects/{project}/project_updates/?order_by=-id"));
-        for counter in (1..).take(size) {
+        for counter in (FIRST..).take(size) {
             add_event(server, 1, update, counter, None);
         }
         let summary = first(&format!("/api/v2/jobs/{job}/job_host_summaries/"));
-        Events { update, update_event: update * IDS + 1, event: job * IDS + 1, summary }
+        Events { update, update_event: update * IDS + FIRST, event: job * IDS + FIRST, summary }
     }
 }
 
 /// An event of a job (0) or of a project update (1). All are below the first one.
 fn add_event(server: &TestServer, kind: u8, job: i64, counter: i64, host: Option<i64>) {
     let id = job * IDS + counter;
-    let parent = i64::from(counter > 1);
+    let parent = if counter > FIRST { FIRST } else { 0 };
     let host = host.map_or_else(|| "NULL".to_owned(), |host| host.to_string());
     server.execute(&format!(
         "INSERT INTO stored_job_events (id, kind, failed, changed, verbosity, event_id, created, uuid_hash, host_id, \
          parent_counter, start_line, end_line, host_name_id, play_id, task_id, role_id, playbook_id) \
-         SELECT {id}, {kind}, false, false, 0, 1, created, {counter}, CAST({host} AS BIGINT), \
+         SELECT {id}, {kind}, false, false, 0, {FIRST}, created, {counter}, CAST({host} AS BIGINT), \
          {parent}, 0, 0, 0, 0, 0, 0, 0 FROM unified_jobs WHERE id = {job}"
     ));
-    if counter == 1 {
-        server.execute(&format!("INSERT INTO job_event_names (job_id, id, name) VALUES ({job}, 1, 'runner_on_ok')"));
+    if counter == FIRST {
+        server.execute(&format!(
+            "INSERT INTO job_event_names (job_id, id, name) VALUES ({job}, {FIRST}, 'runner_on_ok')"
+        ));
     }
     server.execute(&format!("UPDATE unified_jobs SET emitted_events = {counter} WHERE id = {job}"));
 }

@@ -23,7 +23,7 @@ fn start(backend: Backend) -> TestServer {
     let server = TestServer::start(env!("CARGO_BIN_EXE_hostler"), backend);
     let home = server.organization("home");
     let admin = server.as_admin();
-    admin.create(
+    let project = admin.create(
         "/api/v2/projects/",
         json!({"name": "site", "organization": home, "scm_type": "git", "scm_url": "https://git.invalid/x"}),
     );
@@ -33,6 +33,13 @@ fn start(backend: Backend) -> TestServer {
         "name": "chat", "organization": home, "notification_type": "webhook", "notification_configuration": settings,
     });
     admin.create("/api/v2/notification_templates/", template);
+    let inventory = admin.create("/api/v2/inventories/", json!({"name": "hosts", "organization": home}));
+    for list in ["hosts", "groups"] {
+        admin.create(&format!("/api/v2/{list}/"), json!({"name": list, "inventory": inventory}));
+    }
+    let template = json!({"name": "deploy", "project": project, "inventory": inventory, "playbook": "site.yml"});
+    let template = admin.create("/api/v2/job_templates/", template);
+    admin.create(&format!("/api/v2/job_templates/{template}/launch/"), json!({}));
     server
 }
 
@@ -182,8 +189,9 @@ fn invalid_input_is_rejected(backend: Backend) {
 fn unknown_formats_are_not_found(backend: Backend) {
     let server = start(backend);
     let admin = server.as_admin();
-    for (path, _) in actions(&admin).into_iter().filter(|(_, action)| action.get.is_some()) {
-        admin.get(&format!("{path}?format=txt")).expect(404);
+    let has_no_formats = |action: &ResourceAction| action.get.is_some() && action.formats.is_empty();
+    for (path, _) in actions(&admin).into_iter().filter(|(_, action)| has_no_formats(action)) {
+        admin.get(&format!("{path}?format=xml")).expect(404);
         let yaml = admin.get(&format!("{path}?format=yaml"));
         assert_eq!(yaml.header("Content-Type").as_deref(), Some("application/yaml"), "{path}");
         let plain = admin.request("GET", &path).header("Accept", "text/plain").send();

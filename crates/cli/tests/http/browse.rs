@@ -111,7 +111,7 @@ fn html_page_has_status_of_json_response() {
             ("/api/v2/users/999/", 404),
             ("/api/v2/users/?nonsense=1", 400),
             ("/api/v2/users/?page=99", 404),
-            ("/api/v2/jobs/", 501),
+            ("/api/v2/workflow_jobs/", 501),
             ("/api/v2/nothing/", 404),
             ("/nothing", 404),
         ] {

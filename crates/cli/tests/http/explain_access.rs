@@ -326,6 +326,7 @@ fn explanation_matches_server_decision(backend: Backend) {
                         let list = match name {
                             _ if name.ends_with("team") => "teams",
                             _ if name.ends_with("credential") => "credentials",
+                            "awx.add_inventory" => "inventories",
                             "awx.add_executionenvironment" => "execution_environments",
                             "awx.add_notificationtemplate" => "notification_templates",
                             _ => "projects",
@@ -344,9 +345,11 @@ fn explanation_matches_server_decision(backend: Backend) {
                     _ => continue,
                 };
                 let may = match answer.status {
+                    // A manual project cannot be updated by those who may.
+                    405 if action == "update" => true,
                     401 | 403 | 405 => false,
                     // The name is missing, the state differs, or it is not implemented yet.
-                    200 | 400 | 412 | 501 => true,
+                    200 | 202 | 400 | 412 | 501 => true,
                     _ => panic!("{answer}"),
                 };
                 compared += 1;

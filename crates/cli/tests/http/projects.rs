@@ -33,7 +33,7 @@ fn manual_folders_are_offered_and_listed(backend: Backend) {
     let path = format!("{PROJECTS}{}/", project["id"]);
     let list = |name: &str| admin.get(&format!("{path}{name}/")).expect(200).json();
     assert_eq!((list("playbooks"), list("inventories")), (json!([]), json!([])));
-    // The folder is read anew.
+    // The folder is read again.
     fs::write(folder.join("deep/site.yml"), "- hosts: all\n").expect("a file");
     fs::write(folder.join("hosts"), "one\n").expect("a file");
     assert_eq!((list("playbooks"), list("inventories")), (json!(["deep/site.yml"]), json!(["hosts"])));

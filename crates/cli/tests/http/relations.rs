@@ -77,7 +77,10 @@ fn reverse_relations_hide_invisible_objects(backend: Backend) {
         assert_eq!(count(&member.client, &filter), 0, "{filter}");
     }
     assert_eq!(count(&member.client, "organizations/"), 1);
-    assert_eq!(count(&member.client, "users/?activity_stream__object1=project"), 0);
+    // SQLite rejects it: see docs/differences-from-awx.md.
+    if backend == Backend::Postgres {
+        assert_eq!(count(&member.client, "users/?activity_stream__object1=project"), 0);
+    }
 }
 
 fn unimplemented_relations_match_nothing(backend: Backend) {
