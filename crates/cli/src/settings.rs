@@ -18,9 +18,9 @@ pub async fn run(command: SettingCommand) -> Result<()> {
             }
         }
         SettingCommand::Set { data, name, value } => {
-            set_setting(&storage::app(&data).await?.engine(), &name, &value).await?;
+            set_setting(storage::app(&data).await?.engine(), &name, &value).await?;
         }
-        SettingCommand::Reset { data, name } => reset_setting(&storage::app(&data).await?.engine(), &name).await?,
+        SettingCommand::Reset { data, name } => reset_setting(storage::app(&data).await?.engine(), &name).await?,
     }
     Ok(())
 }

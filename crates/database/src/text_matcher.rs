@@ -71,6 +71,8 @@ impl TextMatcher {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::expect_used)]
+
     use super::*;
 
     fn matches(lookup: TextLookup, value: &str, text: &str) -> bool {

@@ -266,7 +266,7 @@ impl Engine {
         Ok(())
     }
 
-    /// The stored values of an object, whoever may see it: for handlers of actions, whose permission is checked before.
+    /// The stored values of an object, independent of permissions: for handlers of actions, whose permission is checked before.
     ///
     /// # Errors
     /// [`Error::NotFound`].

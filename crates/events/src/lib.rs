@@ -5,6 +5,8 @@
 //! each with the position in the spool up to which they were read, so that none is lost or written twice. The readers
 //! load the bodies of a page, ranges of lines, and the whole output step by step.
 
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
 mod batch;
 mod bodies;
 mod display;

@@ -318,7 +318,7 @@ impl<'a> Reader<'a> {
         let message = format!(
             "could not determine a constructor for the tag '{}'\n{}",
             shown(tag),
-            self.place(&self.tag_start(tag, &span.start)),
+            self.place(self.tag_start(tag, &span.start)),
         );
         self.reject(Problem::NotYaml(message));
     }
@@ -344,7 +344,7 @@ impl<'a> Reader<'a> {
                 let tab = Position { line: position.line, column: column.unwrap_or(position.column) };
                 format!(
                     "while scanning for the next token\nfound character '\\t' that cannot start any token\n{}",
-                    self.place(&tab),
+                    self.place(tab),
                 )
             }
             ErrorKind::UnclosedQuotedScalar => {
@@ -352,12 +352,12 @@ impl<'a> Reader<'a> {
                 let end = Position { line: last, column: self.line(last).chars().count() };
                 format!(
                     "while scanning a quoted scalar\n{}\nfound unexpected end of stream\n{}",
-                    self.place(&position),
-                    self.place(&end),
+                    self.place(position),
+                    self.place(end),
                 )
             }
-            ErrorKind::UnknownAnchor => format!("found undefined alias\n{}", self.place(&position)),
-            _ => format!("{}\n{}", error.info(), self.place(&position)),
+            ErrorKind::UnknownAnchor => format!("found undefined alias\n{}", self.place(position)),
+            _ => format!("{}\n{}", error.info(), self.place(position)),
         }
     }
 
