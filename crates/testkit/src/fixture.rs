@@ -45,6 +45,9 @@ impl Fixture {
     /// Creates `size` objects of each kind, linked so that each sub-list shows as many, where possible.
     pub fn populate(server: &TestServer, backend: Backend, size: usize) -> Self {
         let admin = server.with_token(&token(server));
+        // Its jobs wait: no events but those of the fixture.
+        let instance = admin.results("/api/v2/instances/")[0]["id"].as_i64().expect("an id");
+        admin.patch(&format!("/api/v2/instances/{instance}/"), json!({"enabled": false})).expect(200);
         let (ann, bea) = (server.user("ann"), server.user("bea"));
         let writer = ann.token("write");
         let home = server.organization("org-0");
@@ -71,7 +74,6 @@ impl Fixture {
         let credentials = Credentials::begin(&admin, home, size);
         let inventories = Inventories::begin(&admin, home);
         let jobs = Jobs::begin(&admin, home, inventories.inventory);
-        let instance = admin.results("/api/v2/instances/")[0]["id"].as_i64().expect("an id");
         let mut last_token = 0;
         for number in 0..size {
             // Each with other links, so that a query per object is not hidden by a cache.
@@ -118,6 +120,11 @@ impl Fixture {
         }
         let job = jobs.launch(&admin, size);
         let events = Events::populate(server, &admin, size, job, inventories.host, inventories.group, project);
+        // As if they had been given to the instance.
+        server.execute(&format!(
+            "UPDATE unified_jobs SET execution_node = (SELECT hostname FROM instances WHERE id = {instance}), \
+             instance_group_id = (SELECT id FROM instance_groups WHERE name = 'group-0')"
+        ));
         let groups = admin.results("/api/v2/instance_groups/?name=group-0");
         let first_group = groups[0]["url"].as_str().expect("a path").to_owned();
         admin.attach(&format!("/api/v2/users/{}/roles/", ann.id), role(&first_group, "use_role"));
