@@ -197,7 +197,7 @@ fn event(counter: i64, line: i64, play: &str, (task_uuid, task): &(String, Strin
             "changed": counter % 7 == 0, "checksum": uuid.simple().to_string(), "dest": "/etc/web/site.conf",
             "gid": 0, "group": "root", "md5sum": uuid.simple().to_string().chars().rev().collect::<String>(),
             "mode": "0644", "owner": "root", "size": begin % 9000, "state": "file", "uid": 0,
-            "src": format!("/root/.ansible/tmp/ansible-tmp-{begin}.{end}/source"),
+            "src": format!("/home/deploy/.ansible/tmp/ansible-tmp-{begin}.{end}/source"),
             "invocation": {"module_args": {
                 "src": "site.conf.j2", "dest": "/etc/web/site.conf", "mode": "0644", "owner": "root", "backup": false,
                 "follow": false, "force": true, "validate": null, "attributes": null, "selevel": null, "serole": null,
