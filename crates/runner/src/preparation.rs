@@ -170,7 +170,9 @@ fn workspace(directory: &JobDirectory) -> PathBuf {
 
 /// Ansible would read a file with patterns, also one of the server.
 fn check_limit(limit: &str) -> Result<(), Refusal> {
-    if limit.split([',', ':', ' ', '\n', '\t']).any(|pattern| pattern.starts_with('@')) {
+    // Ansible splits a limit at white space, commas, colons, and brackets without their other half.
+    let splits = |c: char| c.is_whitespace() || c.is_control() || matches!(c, ',' | ':' | '[' | ']');
+    if limit.split(splits).any(|pattern| pattern.starts_with('@')) {
         return Err(Refusal::failed("The limit must not name a file."));
     }
     Ok(())
@@ -230,8 +232,10 @@ mod tests {
 
     #[test]
     fn limits_that_name_files_are_refused() {
-        for limit in ["@/etc/passwd", "a,@x", "a:@x", "a, @x"] {
-            assert!(check_limit(limit).is_err(), "{limit}");
+        for limit in
+            ["@/etc/passwd", "a,@x", "a:@x", "a, @x", "a\r@x", "a\x0b@x", "a\x1c@x", "a\u{2003}@x", "a]@x", "[@x", "a[0]@x"]
+        {
+            assert!(check_limit(limit).is_err(), "{limit:?}");
         }
         for limit in ["", "a:!b:&c", "~(web|db).*", "user@host", "a[0:2],b"] {
             assert!(check_limit(limit).is_ok(), "{limit}");
