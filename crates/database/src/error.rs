@@ -40,6 +40,13 @@ pub enum Error {
     Internal(String),
 }
 
+impl Error {
+    /// Whether another attempt may succeed.
+    pub const fn is_temporary(&self) -> bool {
+        matches!(self, Error::Contended | Error::Unavailable(_) | Error::CommitUnknown | Error::Full | Error::Timeout)
+    }
+}
+
 /// Why a database could not be opened. The texts are for the operator and
 /// never contain a password.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,18 +1,13 @@
 //! The end of an update.
 
-use std::time::Duration;
-
-use hostler_database::Error as DatabaseError;
 use hostler_events::{EventError, EventWriter};
-use hostler_queue::{ExecutorError, Finish, Status, finish};
+use hostler_queue::{Ended, ExecutorError, Finish, Pauses, Status, finish};
 use sea_query::{Alias, Expr, ExprTrait, Query};
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
 use crate::report::Report;
 use crate::{Failure, Found, ProjectUpdates, Update, cannot_write};
-
-/// The time between two attempts to write to a database that is away.
-const RETRY_DELAY: Duration = Duration::from_secs(1);
 
 /// How an update ended.
 pub(crate) enum Outcome {
@@ -38,16 +33,19 @@ impl ProjectUpdates {
         outcome: &Outcome,
         status: Status,
         explanation: &str,
-    ) -> Result<(), ExecutorError> {
+        shutdown: &CancellationToken,
+    ) -> Result<Ended, ExecutorError> {
+        let mut pauses = Pauses::default();
         loop {
             let problem = match self.write_end(update, report, outcome, status, explanation).await {
                 // An update without a row was deleted with its project.
-                Ok(()) | Err(EventError::NoJob(_)) => return Ok(()),
-                Err(EventError::Database(problem)) if is_temporary(&problem) => problem,
+                Ok(()) | Err(EventError::NoJob(_)) => return Ok(Ended::Finished),
+                Err(EventError::Database(problem)) if problem.is_temporary() => problem,
                 Err(problem) => return Err(cannot_write(problem)),
             };
-            tracing::warn!(job = update.id, "the end of an update could not be written, it is tried again: {problem}");
-            tokio::time::sleep(RETRY_DELAY).await;
+            if !pauses.wait(update.id, &problem, shutdown).await {
+                return Ok(Ended::Detached);
+            }
         }
     }
 
@@ -75,8 +73,10 @@ impl ProjectUpdates {
             }
         }
         let end = Finish { status, explanation, traceback: "", now: (self.now)() };
-        finish(&mut tx, update.id, &end).await?;
-        tx.commit().await?;
+        if finish(&mut tx, update.id, &end).await? {
+            tx.commit().await?;
+        }
+        // Otherwise it had ended before: then it finds nothing for its project.
         Ok(())
     }
 }
@@ -100,10 +100,4 @@ fn of_project(update: &Update, found: &Found) -> sea_query::UpdateStatement {
         change.and_where(Expr::col(Alias::new(column)).eq(value.as_str()));
     }
     change
-}
-
-/// Whether another attempt may succeed.
-fn is_temporary(problem: &DatabaseError) -> bool {
-    use DatabaseError::{CommitUnknown, Contended, Full, Timeout, Unavailable};
-    matches!(problem, Contended | Unavailable(_) | CommitUnknown | Full | Timeout)
 }

@@ -17,9 +17,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hostler_database::Database;
-use hostler_events::EventWriter;
+use hostler_events::{EventError, EventWriter};
 use hostler_projects::{AnsibleGalaxy, Checkout, Error as ProjectError, FetchMode, GitSource, Projects};
-use hostler_queue::{ClaimedJob, Ended, ExecutorError, JobSignals, set_running};
+use hostler_queue::{ClaimedJob, Ended, ExecutorError, JobSignals, Pauses, set_running};
 use hostler_vault::Vault;
 use jiff::Timestamp;
 use sea_query::{Alias, Expr, ExprTrait, Query};
@@ -79,14 +79,20 @@ impl ProjectUpdates {
     /// # Errors
     /// Errors of the database, and events that cannot be written.
     pub async fn run(&self, job: ClaimedJob, signals: JobSignals) -> Result<Ended, ExecutorError> {
-        let Some(update) = Update::load(&self.database, job.id).await? else {
-            // Deleted with its project.
-            return Ok(Ended::Finished);
+        let mut pauses = Pauses::default();
+        let (update, mut report) = loop {
+            match self.start(job.id).await {
+                Ok(Some(started)) => break started,
+                // Deleted with its project.
+                Ok(None) | Err(EventError::NoJob(_)) => return Ok(Ended::Finished),
+                Err(EventError::Database(problem)) if problem.is_temporary() => {
+                    if !pauses.wait(job.id, &problem, &signals.shutdown).await {
+                        return Ok(Ended::Detached);
+                    }
+                }
+                Err(problem) => return Err(cannot_write(problem)),
+            }
         };
-        let writer = EventWriter::open(&self.database, job.id).await.map_err(cannot_write)?;
-        let mut report = Report::after(&writer);
-        report.start((self.now)());
-        self.start(&update, writer, &mut report).await?;
         let outcome = tokio::select! {
             biased;
             () = signals.cancel.cancelled() => Outcome::Canceled,
@@ -94,18 +100,24 @@ impl ProjectUpdates {
             () = signals.shutdown.cancelled() => return Ok(Ended::Detached),
             outcome = self.update_in_time(&update) => outcome,
         };
-        let (status, explanation) = report.end((self.now)(), &update, &outcome);
-        tokio::select! {
-            biased;
-            ended = self.end(&update, &report, &outcome, status, explanation) => ended?,
-            () = signals.shutdown.cancelled() => return Ok(Ended::Detached),
+        // Also that of an update that was canceled or took too long.
+        if let Err(problem) = self.projects.release(update.project, &holder(update.id)).await {
+            tracing::warn!(job = update.id, "the checkout of an update could not be released: {problem}");
         }
-        self.remove_unused(&update, &outcome).await;
-        Ok(Ended::Finished)
+        let (status, explanation) = report.end((self.now)(), &update, &outcome);
+        let ended = self.end(&update, &report, &outcome, status, explanation, &signals.shutdown).await?;
+        if ended == Ended::Finished {
+            self.remove_unused(&update, &outcome).await;
+        }
+        Ok(ended)
     }
 
-    /// Writes that the update runs, with its first events.
-    async fn start(&self, update: &Update, mut writer: EventWriter, report: &mut Report) -> Result<(), ExecutorError> {
+    /// Writes that the update runs, with its first events. None if there is no such update.
+    async fn start(&self, id: i64) -> Result<Option<(Update, Report)>, EventError> {
+        let Some(update) = Update::load(&self.database, id).await? else { return Ok(None) };
+        let mut writer = EventWriter::open(&self.database, id).await?;
+        let mut report = Report::after(&writer);
+        report.start((self.now)());
         let mut tx = self.database.begin().await?;
         set_running(&mut tx, update.id, (self.now)()).await?;
         let environment = Query::select()
@@ -121,9 +133,9 @@ impl ProjectUpdates {
             .value(Alias::new("execution_environment_id"), Expr::SubQuery(None, Box::new(environment.into())))
             .and_where(Expr::col("id").eq(update.id));
         tx.execute_inline(&shown).await?;
-        writer.append(&mut tx, report.events(), 0).await.map_err(cannot_write)?;
+        writer.append(&mut tx, report.events(), 0).await?;
         tx.commit().await?;
-        Ok(())
+        Ok(Some((update, report)))
     }
 
     async fn update_in_time(&self, update: &Update) -> Outcome {
@@ -144,14 +156,8 @@ impl ProjectUpdates {
         let (project, id) = (update.project, update.id);
         let on_line = |line: &str| tracing::debug!(job = id, project, "{line}");
         let commit = self.projects.update(project, &source, mode, &on_line).await.map_err(Failure::Fetch)?;
-        let holder = format!("update-{id}");
-        let checkout = self.projects.checkout(project, &source, &commit, &holder, &on_line).await;
-        let checkout = checkout.map_err(Failure::Fetch)?;
-        let found = self.examine(update, &source, checkout).await;
-        if let Err(problem) = self.projects.release(project, &holder).await {
-            tracing::warn!(job = id, "the checkout of an update could not be released: {problem}");
-        }
-        found
+        let checkout = self.projects.checkout(project, &source, &commit, &holder(id), &on_line).await;
+        self.examine(update, &source, checkout.map_err(Failure::Fetch)?).await
     }
 
     async fn source(&self, update: &Update) -> Result<GitSource, Failure> {
@@ -213,7 +219,12 @@ impl ProjectUpdates {
     }
 }
 
+/// The name under which an update holds a checkout.
+fn holder(update: i64) -> String {
+    format!("update-{update}")
+}
+
 /// The error of an executor whose events cannot be written.
-pub(crate) fn cannot_write(error: hostler_events::EventError) -> ExecutorError {
+pub(crate) fn cannot_write(error: EventError) -> ExecutorError {
     ExecutorError(error.to_string())
 }

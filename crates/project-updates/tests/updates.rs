@@ -20,6 +20,8 @@ on_each_backend!(
     successful_update_is_shown_in_its_project,
     typo_in_the_branch_is_named,
     canceled_update_ends,
+    canceled_update_holds_no_checkout,
+    update_that_was_ended_elsewhere_changes_nothing,
     update_of_a_killed_server_runs_again,
     checkout_for_a_job_changes_nothing_in_the_project,
 );
@@ -169,6 +171,36 @@ fn canceled_update_ends(backend: Backend) {
         assert_eq!(fixture.updates.run(job, signals).await.unwrap(), Ended::Finished);
         let (status, revision, _) = fixture.texts("unified_jobs", job.id, ["status", "scm_revision", "name"]).await;
         assert_eq!((status.as_str(), revision.as_str()), ("canceled", ""));
+    });
+}
+
+fn canceled_update_holds_no_checkout(backend: Backend) {
+    on(backend, async |fixture| {
+        let first = fixture.update("check").await;
+        fixture.updates.run(first, JobSignals::default()).await.unwrap();
+        let project = ["scm_url", "scm_revision", "name"];
+        let (url, commit, _) = fixture.texts("unified_job_templates", fixture.project, project).await;
+        let projects = &fixture.updates.projects;
+        let job = fixture.update("check").await;
+        let source = projects.source(&url).unwrap();
+        projects.checkout(fixture.project, &source, &commit, &format!("update-{}", job.id), &|_| ()).await.unwrap();
+        let signals = JobSignals::default();
+        signals.cancel.cancel();
+        assert_eq!(fixture.updates.run(job, signals).await.unwrap(), Ended::Finished);
+        assert!(projects.holders(fixture.project).await.unwrap().is_empty());
+    });
+}
+
+fn update_that_was_ended_elsewhere_changes_nothing(backend: Backend) {
+    on(backend, async |fixture| {
+        let job = fixture.update("check").await;
+        fixture.set("unified_jobs", job.id, "status", "error").await;
+        assert_eq!(fixture.updates.run(job, JobSignals::default()).await.unwrap(), Ended::Finished);
+        let (status, commit, _) = fixture.texts("unified_jobs", job.id, ["status", "scm_revision", "name"]).await;
+        assert_eq!((status.as_str(), commit.as_str()), ("error", ""));
+        let (revision, ..) =
+            fixture.texts("unified_job_templates", fixture.project, ["scm_revision", "status", "name"]).await;
+        assert_eq!(revision, "");
     });
 }
 

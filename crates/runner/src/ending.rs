@@ -2,7 +2,7 @@
 
 use hostler_database::Transaction;
 use hostler_events::{EventError, EventLog, EventWriter};
-use hostler_queue::{Ended, ExecutorError, Finish, JobSignals, Status, finish};
+use hostler_queue::{Ended, ExecutorError, Finish, JobSignals, Pauses, Status, finish};
 use hostler_supervisor::{Exit, FinalRecord, Reason};
 use jiff::Timestamp;
 use serde_json::Map;
@@ -10,7 +10,6 @@ use serde_json::Map;
 use crate::job_directory::JobDirectory;
 use crate::job_row::JobRow;
 use crate::preparation::Refusal;
-use crate::retry::{Pauses, may_pass};
 use crate::runner::Runner;
 
 /// The end of a job.
@@ -72,11 +71,11 @@ impl Runner {
         end: End,
         signals: &JobSignals,
     ) -> Result<Ended, ExecutorError> {
-        let mut pauses = Pauses::new();
+        let mut pauses = Pauses::default();
         loop {
             match self.store_end(job.id, &end).await {
                 Ok(()) => break,
-                Err(EventError::Database(problem)) if may_pass(&problem) => {
+                Err(EventError::Database(problem)) if problem.is_temporary() => {
                     if !pauses.wait(job.id, &problem, &signals.shutdown).await {
                         return Ok(Ended::Detached);
                     }
@@ -95,8 +94,10 @@ impl Runner {
         let mut writer = EventWriter::open(&self.database, job).await?;
         let mut tx = self.database.begin().await?;
         self.append_reason(&mut tx, &mut writer, end).await?;
-        end.write(&mut tx, job, (self.clock)()).await?;
-        tx.commit().await?;
+        if end.write(&mut tx, job, (self.clock)()).await? {
+            tx.commit().await?;
+        }
+        // Otherwise it had ended before, perhaps by an attempt whose answer was lost: the reason is not added again.
         self.jobs.wake();
         Ok(())
     }

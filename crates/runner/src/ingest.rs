@@ -5,7 +5,7 @@ use std::process::Child;
 
 use hostler_database::{Error as DatabaseError, Transaction};
 use hostler_events::{EventError, EventWriter};
-use hostler_queue::{Ended, ExecutorError, JobSignals, Status, set_running};
+use hostler_queue::{Ended, ExecutorError, JobSignals, Pauses, Status, set_running};
 use hostler_supervisor::{SupervisorRecord, kill_leftovers, request_cancel};
 use sea_query::{Alias, Expr, ExprTrait, Query};
 use tokio::sync::mpsc::Receiver;
@@ -15,7 +15,6 @@ use crate::ending::End;
 use crate::job_directory::{JobDirectory, blocking};
 use crate::job_row::JobRow;
 use crate::preparation::JobRecord;
-use crate::retry::{Pauses, may_pass};
 use crate::runner::Runner;
 use crate::spool_thread::{Batch, SpoolEnd, read_spool, supervisor_log};
 
@@ -200,7 +199,7 @@ impl Ingest<'_> {
 
     /// Does a step, again and again while the database does not answer.
     async fn retry(&mut self, shutdown: &CancellationToken, step: Step<'_>) -> Result<(), NotStored> {
-        let mut pauses = Pauses::new();
+        let mut pauses = Pauses::default();
         loop {
             let problem = match self.step(&step).await {
                 Ok(()) => return Ok(()),
@@ -210,7 +209,7 @@ impl Ingest<'_> {
                     self.writer = None;
                     continue;
                 }
-                Err(EventError::Database(problem)) if may_pass(&problem) => problem,
+                Err(EventError::Database(problem)) if problem.is_temporary() => problem,
                 Err(problem) => return Err(NotStored::Failed(problem)),
             };
             self.writer = None;

@@ -32,7 +32,6 @@ mod job_directory;
 mod job_row;
 mod preparation;
 mod project_files;
-mod retry;
 mod runner;
 mod spool_thread;
 mod variables;

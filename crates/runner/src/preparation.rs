@@ -14,7 +14,6 @@ use crate::inventory_file::inventory_file;
 use crate::job_directory::{Held, JobDirectory, blocking};
 use crate::job_row::JobRow;
 use crate::project_files::ProjectFiles;
-use crate::retry::may_pass;
 use crate::runner::Runner;
 use crate::variables::extra_variables;
 
@@ -47,7 +46,7 @@ impl Refusal {
 impl From<DatabaseError> for Refusal {
     fn from(problem: DatabaseError) -> Self {
         let explanation = format!("The job could not be prepared: {problem}.");
-        Refusal { database: may_pass(&problem).then_some(problem), ..Refusal::error(explanation) }
+        Refusal { database: problem.is_temporary().then_some(problem), ..Refusal::error(explanation) }
     }
 }
 

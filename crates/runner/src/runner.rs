@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use hostler_database::Database;
 use hostler_project_updates::ProjectUpdates;
 use hostler_projects::Projects;
-use hostler_queue::{ClaimedJob, Ended, Executor, ExecutorError, JobKind, JobQueue, JobSignals, Status};
+use hostler_queue::{ClaimedJob, Ended, Executor, ExecutorError, JobKind, JobQueue, JobSignals, Pauses, Status};
 use hostler_supervisor::{is_supervised, start_supervisor};
 use hostler_vault::Vault;
 use jiff::Timestamp;
@@ -18,7 +18,6 @@ use crate::isolation::{IsolationMode, IsolationState};
 use crate::job_directory::{Held, JobDirectory, blocking};
 use crate::job_row::JobRow;
 use crate::preparation::{Prepared, Refusal};
-use crate::retry::{Pauses, may_pass};
 
 /// The source of the time.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -136,12 +135,12 @@ impl Runner {
 
     /// The row of a job; none if the server stops before the database answers.
     async fn load(&self, job: i64, signals: &JobSignals) -> Result<Option<JobRow>, ExecutorError> {
-        let mut pauses = Pauses::new();
+        let mut pauses = Pauses::default();
         loop {
             match JobRow::load(&self.database, job).await {
                 Ok(Some(row)) => return Ok(Some(row)),
                 Ok(None) => return Err(ExecutorError("The job was deleted.".into())),
-                Err(problem) if may_pass(&problem) => {
+                Err(problem) if problem.is_temporary() => {
                     if !pauses.wait(job, &problem, &signals.shutdown).await {
                         return Ok(None);
                     }
@@ -152,7 +151,7 @@ impl Runner {
     }
 
     async fn prepared(&self, row: &JobRow, directory: &JobDirectory, signals: &JobSignals) -> Preparation {
-        let mut pauses = Pauses::new();
+        let mut pauses = Pauses::default();
         loop {
             let refusal = tokio::select! {
                 // A job that is canceled is not started, even if it could be.

@@ -8,16 +8,19 @@ use tokio_util::sync::CancellationToken;
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
-/// The pauses between attempts, each longer than the one before.
-pub(crate) struct Pauses {
+/// The pauses between the attempts of an executor, each longer than the one before.
+#[derive(Debug)]
+pub struct Pauses {
     next: Duration,
 }
 
-impl Pauses {
-    pub fn new() -> Self {
+impl Default for Pauses {
+    fn default() -> Self {
         Pauses { next: SHORTEST_PAUSE }
     }
+}
 
+impl Pauses {
     /// Waits until the next attempt. False if the server stops. The first failure of a job is logged.
     pub async fn wait(&mut self, job: i64, problem: &Error, shutdown: &CancellationToken) -> bool {
         if self.next == SHORTEST_PAUSE {
@@ -30,10 +33,4 @@ impl Pauses {
             () = shutdown.cancelled() => false,
         }
     }
-}
-
-/// Whether a later attempt may succeed.
-pub(crate) fn may_pass(problem: &Error) -> bool {
-    use Error::{CommitUnknown, Contended, Full, Timeout, Unavailable};
-    matches!(problem, Contended | Unavailable(_) | CommitUnknown | Full | Timeout)
 }
