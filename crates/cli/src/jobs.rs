@@ -51,7 +51,6 @@ pub async fn runner(app: &App, options: &JobOptions, data: &Path, projects: Arc<
     let of_runner = RunnerOptions { data, manual_projects, program, isolation };
     let (database, vault, jobs) = (engine.database.clone(), Arc::clone(&engine.vault), engine.jobs.clone());
     let runner = Runner::new(database, vault, clock, jobs, projects, ansible, of_runner).await;
-    runner.clean_up().await.context("the jobs of an earlier server cannot be looked up")?;
     Ok(Arc::new(runner))
 }
 

@@ -164,6 +164,12 @@ impl Projects {
         checkout::create(&self.environment, checkout_folder, &planned, lock, on_line).await
     }
 
+    /// The projects of which files are stored.
+    pub async fn stored(&self) -> Result<Vec<i64>, Error> {
+        let root = self.root.clone();
+        blocking(move || Ok(checkout::names(&root).iter().filter_map(|name| name.parse().ok()).collect())).await
+    }
+
     /// The holders of a project's checkouts. After a restart the server releases those whose jobs have ended.
     pub async fn holders(&self, project: i64) -> Result<Vec<String>, Error> {
         let checkouts = self.folder(project).checkouts();
@@ -224,7 +230,7 @@ impl Projects {
         Ok(())
     }
 
-    /// Removes all of a project that nobody uses: after its deletion, and again when its last job has ended.
+    /// Removes all of a deleted project that nobody uses, and with the last call all of it.
     pub async fn remove_project(&self, project: i64) -> Result<(), Error> {
         let folder = self.folder(project);
         if !folder.path.exists() {

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use hostler_database::{Database, Error, Listener};
 use jiff::Timestamp;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
@@ -107,6 +108,10 @@ impl Dispatcher {
         // Two servers with the same name would run each other's jobs.
         let listener = self.database.listen(CHANNEL, format!("node {}", self.node));
         self.wait_for_lock(&listener, &stop).await;
+        self.clean_up(&stop).await;
+        // Dropping it ends the task.
+        let mut beside = JoinSet::new();
+        beside.spawn(remove_unused(Arc::clone(&self.executor), self.options.heartbeat));
         let mut running = Running::new(Arc::clone(&self.executor), Arc::clone(&self.report), stop.clone());
         let mut observations = Observations::default();
         let mut next_heartbeat = Instant::now();
@@ -167,6 +172,18 @@ impl Dispatcher {
         }
     }
 
+    /// Lets the executor remove what is left of an earlier process, before any job starts.
+    async fn clean_up(&self, stop: &CancellationToken) {
+        while !stop.is_cancelled() {
+            let Err(error) = self.executor.clean_up().await else { return };
+            tracing::warn!(%error, "could not remove what an earlier server has left; no job starts before");
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = sleep(self.options.poll_interval) => {}
+            }
+        }
+    }
+
     /// Starts what can start, and passes cancellations to executors.
     async fn dispatch(&self, running: &mut Running, polled: bool, stop: &CancellationToken) -> Result<(), Error> {
         running.write_failures(&self.database, &self.queue, (self.now)()).await;
@@ -207,5 +224,15 @@ impl Dispatcher {
             self.queue.wake();
         }
         Ok(())
+    }
+}
+
+/// Lets the executor remove files that nobody needs, again and again.
+async fn remove_unused(executor: Arc<dyn Executor>, pause: Duration) {
+    loop {
+        if let Err(error) = executor.remove_unused().await {
+            tracing::warn!(%error, "could not remove files that nobody needs");
+        }
+        sleep(pause).await;
     }
 }

@@ -12,6 +12,23 @@ pub trait Executor: Send + Sync + 'static {
     /// # Errors
     /// Why the job could not be run: the dispatcher writes the status `error` with this text as `job_explanation`.
     async fn run(&self, job: ClaimedJob, signals: JobSignals) -> Result<Ended, ExecutorError>;
+
+    /// Removes what an earlier process of this node has left of jobs that have ended. Called before the first job, while no
+    /// other process runs jobs of the node.
+    ///
+    /// # Errors
+    /// Why it has to be tried again.
+    async fn clean_up(&self) -> Result<(), ExecutorError> {
+        Ok(())
+    }
+
+    /// Removes files that nobody needs any more, such as those of deleted projects. Called from time to time, beside jobs.
+    ///
+    /// # Errors
+    /// Why it could not be done now.
+    async fn remove_unused(&self) -> Result<(), ExecutorError> {
+        Ok(())
+    }
 }
 
 /// What a job is.

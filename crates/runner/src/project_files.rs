@@ -9,7 +9,6 @@ use hostler_projects::{
     Requirements, manual_folder,
 };
 use hostler_supervisor::AnsibleInstallation;
-use sea_query::{Alias, Expr, ExprTrait, Query};
 
 use crate::ansible::GALAXY;
 use crate::job_directory::{Held, JobDirectory, blocking, holder};
@@ -155,21 +154,10 @@ impl Runner {
         installed.map_err(|problem| Refusal::error(format!("The requirements of the project: {problem}")))
     }
 
-    /// Gives back the files that a job used. If the project was deleted meanwhile, they are removed.
+    /// Gives back the files that a job used.
     pub(crate) async fn release(&self, project: i64, job: i64) {
         if let Err(problem) = self.projects.release(project, &holder(job)).await {
             tracing::warn!(job, project, %problem, "the files of the project are still held");
-        }
-        let query = Query::select()
-            .column("id")
-            .from(Alias::new("projects"))
-            .and_where(Expr::col(Alias::new("id")).eq(project))
-            .to_owned();
-        // If the database does not answer, the next removal of the project's files removes these, too.
-        if let Ok(None) = self.database.read_first::<i64>(&query).await
-            && let Err(problem) = self.projects.remove_project(project).await
-        {
-            tracing::warn!(job, project, %problem, "the files of a deleted project cannot be removed");
         }
     }
 }

@@ -234,4 +234,13 @@ impl Executor for Runner {
             JobKind::ProjectUpdate => self.updates.run(job, signals).await,
         }
     }
+
+    async fn clean_up(&self) -> Result<(), ExecutorError> {
+        self.remove_directories().await?;
+        self.release_checkouts().await
+    }
+
+    async fn remove_unused(&self) -> Result<(), ExecutorError> {
+        self.remove_deleted_projects().await
+    }
 }

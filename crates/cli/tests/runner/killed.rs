@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use hostler_queue::Ended;
+use hostler_queue::{Ended, Executor as _};
 use hostler_supervisor::SupervisorRecord;
 use hostler_testkit::{Backend, on_each_backend};
 use rustix::process::{Pid, Signal, kill_process};
@@ -17,6 +17,7 @@ on_each_backend!(
     job_of_a_restarted_machine_is_an_error,
     deleted_job_does_not_run_on,
     rests_of_ended_jobs_are_removed,
+    files_of_ended_jobs_and_deleted_projects_are_removed,
 );
 
 fn jobs_of_a_killed_server_go_on(backend: Backend) {
@@ -133,5 +134,29 @@ fn rests_of_ended_jobs_are_removed(backend: Backend) {
         server.change("unified_jobs", job, "status", "error").await;
         server.runner.clean_up().await.unwrap();
         assert!(!is_running(&pid) && !directory.exists());
+    });
+}
+
+fn files_of_ended_jobs_and_deleted_projects_are_removed(backend: Backend) {
+    with_scripts(backend, async |server| {
+        let job = server.job("").await;
+        let project = server.number(job, "project_id").await;
+        let projects = server.data.join("projects");
+        let reference = |job: &str| projects.join(format!("{project}/checkouts/c/references/{job}"));
+        let (active, ended) = (reference(&format!("job-{job}")), reference("update-999"));
+        fs::create_dir_all(active.parent().unwrap()).unwrap();
+        fs::write(&active, "").unwrap();
+        fs::write(&ended, "").unwrap();
+        server.runner.clean_up().await.unwrap();
+        assert!(active.exists() && !ended.exists());
+        server.runner.remove_unused().await.unwrap();
+        assert!(active.exists(), "the project exists");
+        server.delete("unified_job_templates", project).await;
+        server.runner.remove_unused().await.unwrap();
+        assert!(active.exists(), "a job uses the files");
+        server.delete("unified_jobs", job).await;
+        server.runner.clean_up().await.unwrap();
+        server.runner.remove_unused().await.unwrap();
+        assert!(!projects.join(project.to_string()).exists());
     });
 }

@@ -1,5 +1,7 @@
 //! Capacity, groups, and restarts.
 
+use std::time::Duration;
+
 use hostler_queue::{DispatcherOptions, Status};
 use hostler_testkit::{Backend, on_each_backend};
 
@@ -10,6 +12,7 @@ on_each_backend!(
     limits_of_a_group_are_kept,
     groups_are_taken_in_their_order,
     group_without_nodes_is_explained,
+    rests_are_removed_before_the_first_job,
     running_jobs_are_adopted_after_a_restart,
     running_jobs_are_adopted_after_a_crash,
     many_jobs_of_many_templates_all_run_once,
@@ -107,6 +110,18 @@ fn group_without_nodes_is_explained(backend: Backend) {
             .insert("instance_group_instances", &[("instance_group_id", empty.into()), ("instance_id", 1.into())])
             .await;
         fixture.expect(&["running"]).await;
+        dispatcher.stop().await;
+    });
+}
+
+fn rests_are_removed_before_the_first_job(backend: Backend) {
+    on(backend, async |fixture| {
+        fixture.launch(Launch::default()).await;
+        let often = DispatcherOptions { heartbeat: Duration::from_millis(20), ..options() };
+        let dispatcher = fixture.start_with("n1", often);
+        fixture.expect(&["running"]).await;
+        assert_eq!(*fixture.script.clean_ups.lock().unwrap(), [0, 0], "the first attempt fails");
+        fixture.wait_until("files are removed again", async || *fixture.script.removals.lock().unwrap() > 1).await;
         dispatcher.stop().await;
     });
 }

@@ -44,6 +44,10 @@ pub struct Started {
 pub struct Script {
     acts: watch::Sender<HashMap<i64, Act>>,
     pub started: Arc<Mutex<Vec<Started>>>,
+    /// How many jobs were started before each clean-up.
+    pub clean_ups: Arc<Mutex<Vec<usize>>>,
+    /// How often unused files were removed.
+    pub removals: Arc<Mutex<usize>>,
     /// What jobs do that the test says nothing about.
     pub otherwise: Arc<Mutex<Option<Act>>>,
 }
@@ -88,6 +92,17 @@ impl Executor for ScriptedExecutor {
             Act::Panic => panic!("an executor that panics"),
             Act::Forget => Ok(Ended::Finished),
         }
+    }
+
+    async fn clean_up(&self) -> Result<(), ExecutorError> {
+        let mut clean_ups = self.script.clean_ups.lock().unwrap();
+        clean_ups.push(self.script.started.lock().unwrap().len());
+        if clean_ups.len() == 1 { Err(ExecutorError("The first attempt fails.".into())) } else { Ok(()) }
+    }
+
+    async fn remove_unused(&self) -> Result<(), ExecutorError> {
+        *self.script.removals.lock().unwrap() += 1;
+        Ok(())
     }
 }
 
@@ -138,8 +153,13 @@ pub fn on(backend: Backend, test: impl AsyncFnOnce(Fixture)) {
     };
     tokio::runtime::Runtime::new().unwrap().block_on(async {
         let database = Database::open(&location).await.unwrap();
-        let script =
-            Script { acts: watch::channel(HashMap::new()).0, started: Arc::default(), otherwise: Arc::default() };
+        let script = Script {
+            acts: watch::channel(HashMap::new()).0,
+            started: Arc::default(),
+            clean_ups: Arc::default(),
+            removals: Arc::default(),
+            otherwise: Arc::default(),
+        };
         let clock = Arc::new(Mutex::new("2030-01-01T00:00:00Z".parse().unwrap()));
         let mut fixture = Fixture { database: database.clone(), clock, script, group: 0 };
         fixture.insert("instance_groups", &[("name", "controlplane".into())]).await;
