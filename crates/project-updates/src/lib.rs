@@ -22,7 +22,6 @@ use hostler_projects::{AnsibleGalaxy, Checkout, Error as ProjectError, FetchMode
 use hostler_queue::{ClaimedJob, Ended, ExecutorError, JobSignals, Pauses, set_running};
 use hostler_vault::Vault;
 use jiff::Timestamp;
-use sea_query::{Alias, Expr, ExprTrait, Query};
 
 pub use credential::{CredentialError, galaxy_servers, git_credential};
 pub use update::Update;
@@ -120,19 +119,6 @@ impl ProjectUpdates {
         report.start((self.now)());
         let mut tx = self.database.begin().await?;
         set_running(&mut tx, update.id, (self.now)()).await?;
-        let environment = Query::select()
-            .column("id")
-            .from("execution_environments")
-            .and_where(Expr::col("name").eq("Control Plane Execution Environment"))
-            .and_where(Expr::col("managed").eq(true))
-            .limit(1)
-            .to_owned();
-        let mut shown = Query::update();
-        shown
-            .table("unified_jobs")
-            .value(Alias::new("execution_environment_id"), Expr::SubQuery(None, Box::new(environment.into())))
-            .and_where(Expr::col("id").eq(update.id));
-        tx.execute_inline(&shown).await?;
         writer.append(&mut tx, report.events(), 0).await?;
         tx.commit().await?;
         Ok(Some((update, report)))

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use sea_query::{Alias, CaseStatement, Expr, ExprTrait, LockType};
 use serde_json::json;
 
+use crate::environment::environment;
 use crate::store::{ACTIVE, CHANNEL, DEPENDENCIES, JOBS, TEMPLATES, change_status, col, of, select, update};
 use crate::{JobKind, Status};
 
@@ -64,7 +65,8 @@ pub async fn finish(tx: &mut Transaction, job: i64, finish: &Finish<'_>) -> Resu
 /// # Errors
 /// Errors of the database.
 pub async fn set_running(tx: &mut Transaction, job: i64, now: Timestamp) -> Result<bool, Error> {
-    let values = vec![("started", now.into()), ("job_explanation", "".into())];
+    let values =
+        vec![("started", now.into()), ("job_explanation", "".into()), ("execution_environment_id", environment())];
     if change_status(tx, &[job], Status::Running, values).await? == 0 {
         return Ok(false);
     }

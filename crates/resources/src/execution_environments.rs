@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use hostler_access::{can_create_in_organization, has_organization_role_or_permission, objects_with_permission};
 use hostler_database::{Transaction, Type};
 use hostler_engine::{ActionHandler, ActionRequest, ActionResponse, Edit, Engine, Error, Grantee, Hooks};
+use hostler_queue::{CONTROL_PLANE_ENVIRONMENT, DEFAULT_IMAGE};
 use hostler_schema::{
     Access, Action, Actor, COPY_NAME, DefaultValue, Draft, Field, Join, NaturalKeyPart, OnDelete, Post, Resource,
     ResourceAction, Rule, Sublist, UniqueConstraint, column, fields,
@@ -324,12 +325,8 @@ fn has_team(team: i64) -> Expr {
     )
 }
 
-/// AWX's name of the managed execution environment, which updates of projects and inventories use.
-const CONTROL_PLANE: &str = "Control Plane Execution Environment";
 /// AWX's name of the default execution environment for jobs.
 const DEFAULT: &str = "AWX EE (latest)";
-/// The image of both.
-const DEFAULT_IMAGE: &str = "quay.io/ansible/awx-ee:latest";
 
 /// Creates AWX's two execution environments unless they were created before.
 ///
@@ -355,7 +352,7 @@ pub async fn preload(engine: &Engine) -> Result<(), hostler_database::Error> {
     insert
         .into_table(Alias::new(EXECUTION_ENVIRONMENT.table))
         .columns(["created", "modified", "name", "image", "managed"].map(Alias::new));
-    for (name, managed) in [(CONTROL_PLANE, true), (DEFAULT, false)] {
+    for (name, managed) in [(CONTROL_PLANE_ENVIRONMENT, true), (DEFAULT, false)] {
         insert.values_panic([now.into(), now.into(), name.into(), DEFAULT_IMAGE.into(), managed.into()]);
     }
     tx.execute(&insert).await?;

@@ -1,14 +1,16 @@
 //! How jobs end and are canceled.
 
-use hostler_queue::{Cancellation, Finish, Status, finish, set_running};
+use hostler_queue::{Cancellation, DEFAULT_IMAGE, Finish, Status, finish, set_running};
 use hostler_testkit::Backend;
 use hostler_testkit::on_each_backend;
+use sea_query::{Expr, ExprTrait, Query};
 
 use crate::fixture::{Act, Launch, on};
 
 on_each_backend!(
     ended_job_never_changes,
     template_shows_its_jobs,
+    running_job_shows_its_execution_environment,
     job_is_canceled_in_each_state,
     executor_that_fails_leaves_an_error,
     job_of_deleted_template_ends,
@@ -53,6 +55,48 @@ fn template_shows_its_jobs(backend: Backend) {
         fixture.expect(&["successful", "canceled"]).await;
         assert_eq!(fixture.shown(template).await, ("failed".into(), None, Some(second), true));
         dispatcher.stop().await;
+    });
+}
+
+fn running_job_shows_its_execution_environment(backend: Backend) {
+    on(backend, async |fixture| {
+        let project = fixture.project(&[]).await;
+        let organization = fixture.insert("organizations", &[("name", "o".into())]).await;
+        let template = fixture.template(&[]).await;
+        let shown = async || {
+            let job = Launch { template: Some(template), project: Some(project), ..Launch::default() };
+            let job = fixture.launch(job).await;
+            fixture.change("unified_jobs", job, "organization_id", organization).await;
+            fixture.change("unified_jobs", job, "status", "waiting").await;
+            let mut tx = fixture.database.begin().await.unwrap();
+            assert!(set_running(&mut tx, job, fixture.now()).await.unwrap());
+            tx.commit().await.unwrap();
+            let query = Query::select()
+                .column("execution_environment_id")
+                .from("unified_jobs")
+                .and_where(Expr::col("id").eq(job))
+                .to_owned();
+            fixture.database.read_first::<Option<i64>>(&query).await.unwrap().flatten()
+        };
+        let environment = async |name: &'static str, image: &'static str| {
+            fixture.insert("execution_environments", &[("name", name.into()), ("image", image.into())]).await
+        };
+        assert_eq!(shown().await, None);
+        let first = environment("first", "x/first").await;
+        fixture.change("execution_environments", first, "managed", true).await;
+        assert_eq!(shown().await, None, "managed ones are for updates");
+        environment("other", "x/other").await;
+        let of_server = environment("default", DEFAULT_IMAGE).await;
+        assert_eq!(shown().await, Some(of_server));
+        for (name, table, owner, column) in [
+            ("organization", "organizations", organization, "default_environment_id"),
+            ("project", "unified_job_templates", project, "default_environment_id"),
+            ("template", "unified_job_templates", template, "execution_environment_id"),
+        ] {
+            let chosen = environment(name, "x/chosen").await;
+            fixture.change(table, owner, column, chosen).await;
+            assert_eq!(shown().await, Some(chosen), "{name}");
+        }
     });
 }
 

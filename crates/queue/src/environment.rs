@@ -1,0 +1,28 @@
+//! The execution environments that jobs show. Hostler runs no containers: nothing else depends on them.
+
+use sea_query::Expr;
+
+/// The image of both execution environments of a new installation.
+pub const DEFAULT_IMAGE: &str = "quay.io/ansible/awx-ee:latest";
+/// AWX's name of the managed execution environment, which updates of projects and inventories use.
+pub const CONTROL_PLANE_ENVIRONMENT: &str = "Control Plane Execution Environment";
+
+/// The id of the execution environment of a row of `unified_jobs`, as in AWX: its own, that of its template, or the default
+/// of its project, of its organization, or of the server.
+pub(crate) fn environment() -> Expr {
+    Expr::cust_with_values(
+        "CASE WHEN type = 'project_update' THEN \
+         (SELECT found.id FROM execution_environments AS found WHERE found.managed AND found.name = $1) \
+         ELSE COALESCE(execution_environment_id, \
+         (SELECT template.execution_environment_id FROM unified_job_templates AS template \
+         WHERE template.id = unified_jobs.unified_job_template_id), \
+         (SELECT project.default_environment_id FROM unified_job_templates AS project \
+         WHERE project.id = unified_jobs.project_id), \
+         (SELECT organization.default_environment_id FROM organizations AS organization \
+         WHERE organization.id = unified_jobs.organization_id), \
+         (SELECT found.id FROM execution_environments AS found \
+         WHERE found.organization_id IS NULL AND NOT found.managed \
+         ORDER BY CASE WHEN found.image = $2 THEN 0 ELSE 1 END, found.id LIMIT 1)) END",
+        [CONTROL_PLANE_ENVIRONMENT, DEFAULT_IMAGE],
+    )
+}
