@@ -66,12 +66,13 @@ impl Drop for Secrets {
 }
 
 impl Secrets {
-    /// Reads them until the end of the input; an empty input has none.
+    /// Reads them until the end of the input.
     pub(crate) fn read(input: impl Read) -> Result<Self, Error> {
         let mut text = Zeroizing::new(Vec::new());
         input.take(LONGEST).read_to_end(&mut text).map_err(Error::system("could not read the secrets"))?;
         if text.is_empty() {
-            return Ok(Self::default());
+            // The job must not run without its secrets.
+            return Err(Error::Preparation("the server ended before it passed the secrets".to_owned()));
         }
         // The message of the error could quote a secret.
         serde_json::from_slice(&text).map_err(|_| Error::Preparation("the secrets are no valid JSON".to_owned()))

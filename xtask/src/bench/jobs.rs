@@ -4,6 +4,7 @@ use std::env;
 use std::ffi::OsString;
 use std::fmt;
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -111,7 +112,9 @@ impl Bench {
         let description = json!({"program": program, "working_directory": self.folder});
         fs::write(directory.join("job.json"), description.to_string())?;
         let mut command = Command::new(&self.hostler);
-        Ok(command.arg("run-job").arg(directory).stdin(Stdio::null()).spawn()?)
+        let mut supervisor = command.arg("run-job").arg(directory).stdin(Stdio::piped()).spawn()?;
+        supervisor.stdin.take().context("the supervisor reads no secrets")?.write_all(b"{}")?;
+        Ok(supervisor)
     }
 
     /// The resident megabytes of a supervisor whose program has printed something and waits.

@@ -12,7 +12,7 @@ fn job_survives_the_kill_of_its_starter() {
     let job = Job::script("event('begin')\nreport('ready', 1)\nwait_for('go')\nevent('end')");
     job.description.write(&job.directory).expect("the description");
     let mut starter = Command::new("sh")
-        .args(["-c", "\"$0\" run-job \"$1\" </dev/null & wait", HOSTLER])
+        .args(["-c", "echo {} | \"$0\" run-job \"$1\" & wait", HOSTLER])
         .arg(&job.directory)
         .process_group(0)
         .spawn()
@@ -26,6 +26,16 @@ fn job_survives_the_kill_of_its_starter() {
     assert_eq!(outcome.last.reason, Reason::Exited);
     assert_eq!(outcome.events.len(), 2);
     wait_until("the supervisor ends", || !is_supervised(&job.directory).expect("the lock"));
+}
+
+#[test]
+fn job_of_a_server_that_passed_no_secrets_does_not_start() {
+    let job = Job::script("report('ready', 1)");
+    job.description.write(&job.directory).expect("the description");
+    let mut command = Command::new(HOSTLER);
+    command.arg("run-job").arg(&job.directory).stdin(Stdio::null()).stderr(Stdio::null());
+    assert!(!command.status().expect("it starts").success());
+    assert!(!job.directory.join("spool").exists() && !job.directory.join("workspace/ready").exists());
 }
 
 #[test]

@@ -115,7 +115,7 @@ fn job_is_canceled_without_inotify() {
         return;
     }
     job.description.write(&job.directory).expect("the description");
-    let child = in_namespace(&format!("{forbid}; exec \"$0\" run-job \"$1\"")).spawn().expect("it starts");
+    let child = in_namespace(&format!("{forbid}; echo {{}} | exec \"$0\" run-job \"$1\"")).spawn().expect("it starts");
     let running = Running { job: &job, child };
     job.reported("ready");
     request_cancel(&job.directory).expect("the request");

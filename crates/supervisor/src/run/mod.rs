@@ -29,7 +29,7 @@ use crate::{bubblewrap, files, preparation, time};
 /// Bytes that are kept free for the final record.
 const RESERVED: usize = 64 << 10;
 
-/// Supervises the job of this directory until it ends. Standard input has the [`Secrets`] in JSON, or nothing.
+/// Supervises the job of this directory until it ends. Standard input has the [`Secrets`] in JSON.
 ///
 /// It makes the calling process a session of its own and the reaper of all its descendants, all of which it kills.
 ///
