@@ -2,7 +2,7 @@
 
 use hostler_database::{Database, Error as DatabaseError};
 use hostler_projects::{GalaxyServer, GitCredential};
-use hostler_vault::{SecretContext, Vault, VaultError, is_encrypted};
+use hostler_vault::{Vault, VaultError};
 use sea_query::{Alias, Expr, ExprTrait, Order, Query};
 use serde_json::Value;
 use zeroize::Zeroizing;
@@ -78,16 +78,10 @@ fn decrypted<const N: usize>(
     inputs: &Value,
     names: [&str; N],
 ) -> Result<[Zeroizing<String>; N], VaultError> {
-    let mut values = std::array::from_fn(|_| Zeroizing::new(String::new()));
-    for (value, name) in values.iter_mut().zip(names) {
-        let stored = inputs.get(name).and_then(Value::as_str).unwrap_or_default();
-        *value = if is_encrypted(stored) {
-            vault.decrypt(&SecretContext::new("credential", id, &format!("inputs.{name}")), stored)?
-        } else {
-            Zeroizing::new(stored.to_owned())
-        };
-    }
-    Ok(values)
+    let Some(inputs) = inputs.as_object() else { return Ok(names.map(|_| Zeroizing::default())) };
+    let mut plain = vault.decrypt_members("credential", id, "inputs", inputs).map_err(|(_, problem)| problem)?;
+    let stored = |name| Zeroizing::new(inputs.get(name).and_then(Value::as_str).unwrap_or_default().to_owned());
+    Ok(names.map(|name| plain.remove(name).unwrap_or_else(|| stored(name))))
 }
 
 async fn refuse_external(database: &Database, id: i64, names: &[&str]) -> Result<(), CredentialError> {

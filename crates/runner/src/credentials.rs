@@ -6,7 +6,6 @@ use std::path::Path;
 use hostler_credential_types::{InputSchema, render_injectors};
 use hostler_database::Error as DatabaseError;
 use hostler_supervisor::{Secrets, SshKey, VaultPassword};
-use hostler_vault::{SecretContext, is_encrypted};
 use sea_query::{Alias, Expr, ExprTrait, Order, Query, SelectStatement};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
@@ -114,29 +113,17 @@ impl Runner {
         field: &str,
         stored: &Map<String, Value>,
     ) -> Result<BTreeMap<String, String>, Refusal> {
-        let mut plain = BTreeMap::new();
-        for (name, text) in stored {
-            let Some(text) = text.as_str().filter(|text| is_encrypted(text)) else { continue };
-            let context = format!("{field}.{name}");
-            let decrypted = self.vault.decrypt(&SecretContext::new("job", job, &context), text);
-            let decrypted = decrypted.map_err(|problem| {
-                Refusal::error(format!("The secret {name} of the job cannot be decrypted: {problem}."))
-            })?;
-            plain.insert(name.clone(), decrypted.to_string());
-        }
-        Ok(plain)
+        let plain = self.vault.decrypt_members("job", job, field, stored).map_err(|(name, problem)| {
+            Refusal::error(format!("The secret {name} of the job cannot be decrypted: {problem}."))
+        })?;
+        Ok(plain.into_iter().map(|(name, text)| (name, text.to_string())).collect())
     }
 
     fn decrypted(&self, id: i64, name: &str, mut inputs: Map<String, Value>) -> Result<Map<String, Value>, Refusal> {
-        for (input, value) in &mut inputs {
-            let Some(text) = value.as_str().filter(|text| is_encrypted(text)) else { continue };
-            let field = format!("inputs.{input}");
-            let plain = self.vault.decrypt(&SecretContext::new("credential", id, &field), text);
-            let plain = plain.map_err(|problem| {
-                Refusal::error(format!("The input {input} of the credential {name:?} cannot be decrypted: {problem}."))
-            })?;
-            *value = plain.as_str().into();
-        }
+        let plain = self.vault.decrypt_members("credential", id, "inputs", &inputs).map_err(|(input, problem)| {
+            Refusal::error(format!("The input {input} of the credential {name:?} cannot be decrypted: {problem}."))
+        })?;
+        inputs.extend(plain.into_iter().map(|(input, text)| (input, text.as_str().into())));
         Ok(inputs)
     }
 }

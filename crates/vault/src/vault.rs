@@ -4,6 +4,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use hostler_database::{Database, Transaction, Type};
 use sea_query::{Alias, LockType, OnConflict, Query, SelectStatement};
+use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use crate::cipher::{Cipher, key_id};
@@ -111,6 +112,28 @@ impl Vault {
     pub fn decrypt(&self, context: &SecretContext<'_>, encrypted: &str) -> Result<Zeroizing<String>, VaultError> {
         let id = key_id(encrypted).ok_or(VaultError::Malformed)?;
         self.find(id)?.decrypt(context, encrypted)
+    }
+
+    /// The encrypted texts of a JSON object in plain text, by name. The field of each is that of the object, a dot and its name.
+    ///
+    /// # Errors
+    /// The name of a text, and why it cannot be decrypted, as [`Vault::decrypt`].
+    pub fn decrypt_members(
+        &self,
+        kind: &str,
+        id: i64,
+        field: &str,
+        object: &Map<String, Value>,
+    ) -> Result<BTreeMap<String, Zeroizing<String>>, (String, VaultError)> {
+        let texts = object.iter().filter_map(|(name, value)| Some((name, value.as_str()?)));
+        texts
+            .filter(|(_, text)| key_id(text).is_some())
+            .map(|(name, text)| {
+                let field = format!("{field}.{name}");
+                let plain = self.decrypt(&SecretContext::new(kind, id, &field), text);
+                Ok((name.clone(), plain.map_err(|problem| (name.clone(), problem))?))
+            })
+            .collect()
     }
 
     /// The key of this id, from memory or from the folder.
