@@ -23,6 +23,7 @@ mod users;
 
 use std::io::Write;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use listenfd::ListenFd;
@@ -34,6 +35,9 @@ use crate::output::StdoutClosed;
 /// to the system; the C library's keeps it in an arena for each thread.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// How long a command that has ended waits for its operations on files.
+const REST: Duration = Duration::from_secs(5);
 
 /// The exit status when standard output is closed: what a shell reports for a program killed by SIGPIPE.
 const STDOUT_CLOSED: u8 = 141;
@@ -75,7 +79,11 @@ fn run() -> Result<()> {
 
 fn on_runtime(command: impl Future<Output = Result<()>>) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    runtime.context("the runtime could not be started")?.block_on(command)
+    let runtime = runtime.context("the runtime could not be started")?;
+    let result = runtime.block_on(command);
+    // Nothing waits for an installation of Ansible: the next server begins it again.
+    runtime.shutdown_timeout(REST);
+    result
 }
 
 /// Prints the error with its causes in one line.

@@ -1,6 +1,6 @@
 //! Finding Ansible, and installing it into the data folder.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -159,7 +159,8 @@ fn installed(data: &Path) -> Option<PathBuf> {
 pub fn install(data: &Path, on_line: &dyn Fn(&str)) -> Result<PathBuf, InstallError> {
     let data = data.canonicalize().map_err(|problem| failed(&format!("{}: {problem}", data.display())))?;
     // Another server, or the command, may do the same.
-    let lock = File::create(data.join("ansible.lock")).map_err(|problem| failed(&problem.to_string()))?;
+    let lock = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(data.join("ansible.lock"));
+    let lock = lock.map_err(|problem| failed(&problem.to_string()))?;
     lock.lock().map_err(|problem| failed(&problem.to_string()))?;
     if let Some(program) = installed(&data) {
         return Ok(program);
@@ -173,10 +174,10 @@ pub fn install(data: &Path, on_line: &dyn Fn(&str)) -> Result<PathBuf, InstallEr
         fs::remove_dir_all(&folder).map_err(|problem| failed(&problem.to_string()))?;
     }
     on_line(&format!("Installing ansible-core {version} into {}", folder.display()));
-    run(Command::new("python3").args(["-m", "venv"]).arg(&folder), on_line)?;
+    run(Command::new("python3").args(["-m", "venv"]).arg(&folder), &lock, on_line)?;
     let pip =
         ["-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--timeout", "15", "--retries", "2"];
-    run(Command::new(folder.join("bin/python")).args(pip).arg(format!("ansible-core=={version}")), on_line)?;
+    run(Command::new(folder.join("bin/python")).args(pip).arg(format!("ansible-core=={version}")), &lock, on_line)?;
     let program = folder.join("bin/ansible-playbook");
     let found = AnsibleInstallation::find(Some(&program)).map_err(|problem| failed(&problem.to_string()))?;
     fs::write(folder.join(COMPLETE), &found.version).map_err(|problem| failed(&problem.to_string()))?;
@@ -192,11 +193,12 @@ fn python_minor_version() -> Result<u32, InstallError> {
     String::from_utf8_lossy(&output.stdout).trim().parse().map_err(|_| failed("python3 does not run"))
 }
 
-/// Runs a program, and passes on what it prints.
-fn run(command: &mut Command, on_line: &dyn Fn(&str)) -> Result<(), InstallError> {
+/// Runs a program, and passes on what it prints. The program inherits the lock as its empty input: it may outlive this process.
+fn run(command: &mut Command, lock: &File, on_line: &dyn Fn(&str)) -> Result<(), InstallError> {
     let (output, input) = std::io::pipe().map_err(|problem| failed(&problem.to_string()))?;
     let errors = input.try_clone().map_err(|problem| failed(&problem.to_string()))?;
-    let child = command.stdin(Stdio::null()).stdout(input).stderr(errors).spawn();
+    let lock = lock.try_clone().map_err(|problem| failed(&problem.to_string()))?;
+    let child = command.stdin(lock).stdout(input).stderr(errors).spawn();
     let mut child = child.map_err(|problem| failed(&problem.to_string()))?;
     // It has copies of the pipe's ends, which would keep it open.
     *command = Command::new("true");

@@ -155,12 +155,8 @@ impl Reading {
         let _ = self.sender.blocking_send(std::mem::replace(&mut self.batch, next));
     }
 
-    /// Waits for the supervisor, which ends after its final record.
+    /// Waits for the supervisor, so that it does not stay a zombie. A server that ends does not wait for this thread.
     fn reap(&mut self) {
-        if self.sender.is_closed() && self.batch.end.is_none() {
-            // The job goes on without this server, which ends.
-            return;
-        }
         if let Some(child) = &mut self.child {
             // It fails only if there is no such child.
             let _ = child.wait();
