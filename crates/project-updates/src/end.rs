@@ -68,9 +68,7 @@ impl ProjectUpdates {
                 .value("scm_revision", found.commit.as_str())
                 .and_where(Expr::col("id").eq(update.id));
             tx.execute_deferred(&of_update).await?;
-            if update.is_of_project {
-                tx.execute_deferred(&of_project(update, found)).await?;
-            }
+            tx.execute_deferred(&of_project(update, found)).await?;
         }
         let end = Finish { status, explanation, traceback: "", now: (self.now)() };
         if finish(&mut tx, update.id, &end).await? {

@@ -196,9 +196,6 @@ impl ProjectUpdates {
     /// Removes the checkouts that neither a job nor the new commit needs.
     async fn remove_unused(&self, update: &Update, outcome: &Outcome) {
         let Outcome::Found(found) = outcome else { return };
-        if !update.is_of_project {
-            return;
-        }
         if let Err(problem) = self.projects.remove_unused(update.project, &[&found.commit]).await {
             tracing::warn!(job = update.id, "unused checkouts could not be removed: {problem}");
         }

@@ -10,8 +10,6 @@ pub struct Update {
     pub id: i64,
     /// The project.
     pub project: i64,
-    /// Whether it updates the project; otherwise it only fetches what one job needs.
-    pub is_of_project: bool,
     /// The organization, whose Galaxy credentials are used.
     pub organization: Option<i64>,
     /// The type of the source.
@@ -53,22 +51,21 @@ impl Update {
                 .and_where(of_update("id").eq(id))
                 .to_owned()
         };
-        let texts = ["scm_type", "scm_url", "scm_branch", "scm_refspec", "job_type"].map(of_update);
+        let texts = ["scm_type", "scm_url", "scm_branch", "scm_refspec"].map(of_update);
         let texts = query(&[&texts[..], &[of("unified_job_templates", "scm_revision")]].concat());
         let others = ["updated_project_id", "organization_id", "credential_id", "timeout", "scm_track_submodules"];
         let others = others.into_iter().chain(["scm_delete_on_update"]).map(of_update);
         let others = query(&others.collect::<Vec<_>>());
         // The columns never change after the creation.
-        let texts: Option<(String, String, String, String, String, String)> = database.read_first(&texts).await?;
+        let texts: Option<(String, String, String, String, String)> = database.read_first(&texts).await?;
         type Others = (i64, Option<i64>, Option<i64>, i64, bool, bool);
         let others: Option<Others> = database.read_first(&others).await?;
         let (Some(texts), Some(others)) = (texts, others) else { return Ok(None) };
-        let (scm_type, scm_url, scm_branch, scm_refspec, job_type, revision_before) = texts;
+        let (scm_type, scm_url, scm_branch, scm_refspec, revision_before) = texts;
         let (project, organization, credential, timeout, track_submodules, delete_on_update) = others;
         Ok(Some(Update {
             id,
             project,
-            is_of_project: job_type != "run",
             organization,
             scm_type,
             scm_url,

@@ -23,7 +23,6 @@ on_each_backend!(
     canceled_update_holds_no_checkout,
     update_that_was_ended_elsewhere_changes_nothing,
     update_of_a_killed_server_runs_again,
-    checkout_for_a_job_changes_nothing_in_the_project,
 );
 
 fn now() -> Timestamp {
@@ -85,10 +84,9 @@ impl Fixture {
     }
 
     /// A claimed update of the project.
-    async fn update(&self, job_type: &'static str) -> ClaimedJob {
+    async fn update(&self) -> ClaimedJob {
         let mut tx = self.database.begin().await.unwrap();
-        let update =
-            NewProjectUpdate { project: self.project, launch_type: "manual", job_type, created_by: None, now: now() };
+        let update = NewProjectUpdate { project: self.project, launch_type: "manual", created_by: None, now: now() };
         let id = create_project_update(&mut tx, &update).await.unwrap().unwrap();
         tx.commit().await.unwrap();
         self.set("unified_jobs", id, "status", "waiting").await;
@@ -129,7 +127,7 @@ impl Fixture {
 
 fn successful_update_is_shown_in_its_project(backend: Backend) {
     on(backend, async |fixture| {
-        let job = fixture.update("check").await;
+        let job = fixture.update().await;
         assert_eq!(fixture.updates.run(job, JobSignals::default()).await.unwrap(), Ended::Finished);
         let (status, commit, tags) =
             fixture.texts("unified_jobs", job.id, ["status", "scm_revision", "job_tags"]).await;
@@ -150,7 +148,7 @@ fn successful_update_is_shown_in_its_project(backend: Backend) {
 fn typo_in_the_branch_is_named(backend: Backend) {
     on(backend, async |fixture| {
         fixture.set("unified_job_templates", fixture.project, "scm_branch", "mian").await;
-        let job = fixture.update("check").await;
+        let job = fixture.update().await;
         fixture.updates.run(job, JobSignals::default()).await.unwrap();
         let (status, _, explanation) =
             fixture.texts("unified_jobs", job.id, ["status", "scm_revision", "job_explanation"]).await;
@@ -165,7 +163,7 @@ fn typo_in_the_branch_is_named(backend: Backend) {
 
 fn canceled_update_ends(backend: Backend) {
     on(backend, async |fixture| {
-        let job = fixture.update("check").await;
+        let job = fixture.update().await;
         let signals = JobSignals::default();
         signals.cancel.cancel();
         assert_eq!(fixture.updates.run(job, signals).await.unwrap(), Ended::Finished);
@@ -176,12 +174,12 @@ fn canceled_update_ends(backend: Backend) {
 
 fn canceled_update_holds_no_checkout(backend: Backend) {
     on(backend, async |fixture| {
-        let first = fixture.update("check").await;
+        let first = fixture.update().await;
         fixture.updates.run(first, JobSignals::default()).await.unwrap();
         let project = ["scm_url", "scm_revision", "name"];
         let (url, commit, _) = fixture.texts("unified_job_templates", fixture.project, project).await;
         let projects = &fixture.updates.projects;
-        let job = fixture.update("check").await;
+        let job = fixture.update().await;
         let source = projects.source(&url).unwrap();
         projects.checkout(fixture.project, &source, &commit, &format!("update-{}", job.id), &|_| ()).await.unwrap();
         let signals = JobSignals::default();
@@ -193,7 +191,7 @@ fn canceled_update_holds_no_checkout(backend: Backend) {
 
 fn update_that_was_ended_elsewhere_changes_nothing(backend: Backend) {
     on(backend, async |fixture| {
-        let job = fixture.update("check").await;
+        let job = fixture.update().await;
         fixture.set("unified_jobs", job.id, "status", "error").await;
         assert_eq!(fixture.updates.run(job, JobSignals::default()).await.unwrap(), Ended::Finished);
         let (status, commit, _) = fixture.texts("unified_jobs", job.id, ["status", "scm_revision", "name"]).await;
@@ -206,7 +204,7 @@ fn update_that_was_ended_elsewhere_changes_nothing(backend: Backend) {
 
 fn update_of_a_killed_server_runs_again(backend: Backend) {
     on(backend, async |fixture| {
-        let job = fixture.update("check").await;
+        let job = fixture.update().await;
         let signals = JobSignals::default();
         signals.shutdown.cancel();
         assert_eq!(fixture.updates.run(job, signals).await.unwrap(), Ended::Detached);
@@ -219,17 +217,5 @@ fn update_of_a_killed_server_runs_again(backend: Backend) {
         let output = fixture.output(job.id).await;
         assert_eq!(output.matches("PLAY [Update source").count(), 2, "{output}");
         assert_eq!(output.matches("PLAY RECAP").count(), 1, "{output}");
-    });
-}
-
-fn checkout_for_a_job_changes_nothing_in_the_project(backend: Backend) {
-    on(backend, async |fixture| {
-        let job = fixture.update("run").await;
-        fixture.updates.run(job, JobSignals::default()).await.unwrap();
-        let (status, commit, _) = fixture.texts("unified_jobs", job.id, ["status", "scm_revision", "name"]).await;
-        assert_eq!((status.as_str(), commit.len()), ("successful", 40));
-        let of_project = ["status", "scm_revision", "name"];
-        let (status, revision, _) = fixture.texts("unified_job_templates", fixture.project, of_project).await;
-        assert_eq!((status.as_str(), revision.as_str()), ("pending", ""));
     });
 }

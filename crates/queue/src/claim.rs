@@ -12,7 +12,7 @@ use crate::capacity::{Group, Node, Nodes, Place};
 use crate::needs::Needs;
 use crate::overview::read_usages;
 use crate::store::{CHANNEL, JOBS, STARTABLE, TEMPLATES, UNEXAMINED, change_status, col, of, order, select, update};
-use crate::{JobKind, Status};
+use crate::Status;
 
 /// A job that was given to a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,13 +65,11 @@ pub(crate) async fn claim(
     limit: usize,
 ) -> Result<Vec<Claim>, Error> {
     let waiting = sequences(&mut Reader::Transaction(tx)).await?;
-    let mut jobs: Vec<(i64, String, Option<i64>, bool, usize)> = vec![];
+    let mut jobs: Vec<(i64, String, Option<i64>, usize)> = vec![];
     for (index, needs) in waiting.iter().enumerate() {
         if nodes.place(needs).is_some() {
-            jobs.extend(first_jobs(tx, needs, limit).await?.into_iter().map(|(id, kind, template, job_type)| {
-                let shown = !(kind == JobKind::ProjectUpdate.as_str() && job_type == "run");
-                (id, kind, template, shown, index)
-            }));
+            let first = first_jobs(tx, needs, limit).await?;
+            jobs.extend(first.into_iter().map(|(id, kind, template)| (id, kind, template, index)));
         } else {
             explain(tx, nodes.explain(needs), needs, limit).await?;
         }
@@ -81,7 +79,7 @@ pub(crate) async fn claim(
     let mut claims = vec![];
     let mut by_place: HashMap<(i64, String), Vec<i64>> = HashMap::new();
     let mut templates: BTreeMap<i64, i64> = BTreeMap::new();
-    for (id, kind, template, shown, index) in jobs {
+    for (id, kind, template, index) in jobs {
         if claims.len() >= limit {
             break;
         }
@@ -99,7 +97,7 @@ pub(crate) async fn claim(
         nodes.take(&place, needs);
         let Place { group, node } = place;
         by_place.entry((group, node.clone())).or_default().push(id);
-        if let Some(template) = template.filter(|_| shown) {
+        if let Some(template) = template {
             templates.insert(template, id);
         }
         claims.push(Claim { id, kind, node });
@@ -167,13 +165,13 @@ async fn sequences(reader: &mut Reader<'_>) -> Result<Vec<Needs>, Error> {
         .collect()
 }
 
-/// The first startable jobs with these needs: id, kind, template and `job_type`.
+/// The first startable jobs with these needs: id, kind and template.
 async fn first_jobs(
     tx: &mut Transaction,
     needs: &Needs,
     limit: usize,
-) -> Result<Vec<(i64, String, Option<i64>, String)>, Error> {
-    let mut query = select(JOBS, ["id", "type", "unified_job_template_id", "job_type"]);
+) -> Result<Vec<(i64, String, Option<i64>)>, Error> {
+    let mut query = select(JOBS, ["id", "type", "unified_job_template_id"]);
     query
         .and_where(Expr::cust(STARTABLE))
         .and_where(col("queue_class").eq(needs.to_string()))

@@ -45,8 +45,6 @@ struct ActiveJob {
     status: Status,
     started: Option<Timestamp>,
     template: Option<i64>,
-    /// Whether its template shows its status.
-    shown: bool,
 }
 
 /// Ends a job: writes its status and that of its template, frees the jobs that waited for it, and ends those that
@@ -177,15 +175,13 @@ async fn active(tx: &mut Transaction, jobs: &[i64]) -> Result<Vec<ActiveJob>, Er
     if jobs.is_empty() {
         return Ok(vec![]);
     }
-    let mut query = select(JOBS, ["id", "type", "name", "status", "started", "unified_job_template_id", "job_type"]);
+    let mut query = select(JOBS, ["id", "type", "name", "status", "started", "unified_job_template_id"]);
     query.and_where(col("id").is_in(jobs.iter().copied())).and_where(Expr::cust(ACTIVE)).lock(LockType::Update);
-    type Columns = (i64, String, String, String, Option<Timestamp>, Option<i64>, String);
+    type Columns = (i64, String, String, String, Option<Timestamp>, Option<i64>);
     let rows: Vec<Columns> = tx.read_as(&query).await?;
     rows.into_iter()
-        .map(|(id, kind, name, status, started, template, job_type)| {
-            // A job's own checkout of its project says nothing about the project.
-            let shown = !(kind == JobKind::ProjectUpdate.as_str() && job_type == "run");
-            Ok(ActiveJob { id, kind, name, status: known(&status)?, started, template, shown })
+        .map(|(id, kind, name, status, started, template)| {
+            Ok(ActiveJob { id, kind, name, status: known(&status)?, started, template })
         })
         .collect()
 }
@@ -230,7 +226,7 @@ async fn write_end(
     tx.execute_deferred(&free).await?;
     // The last job of each template.
     let mut templates: BTreeMap<i64, &ActiveJob> = BTreeMap::new();
-    for job in jobs.iter().filter(|job| job.shown) {
+    for job in jobs {
         if let Some(template) = job.template {
             let last = templates.entry(template).or_insert(job);
             *last = if job.id > last.id { job } else { last };
@@ -266,10 +262,7 @@ async fn end_in_template(tx: &mut Transaction, template: i64, job: &ActiveJob, e
 
 /// Shows that a job waits or runs in its template.
 pub(crate) async fn show_in_template(tx: &mut Transaction, job: i64, status: Status) -> Result<(), Error> {
-    let template = select(JOBS, ["unified_job_template_id"])
-        .and_where(col("id").eq(job))
-        .and_where(col("type").ne(JobKind::ProjectUpdate.as_str()).or(col("job_type").ne("run")))
-        .to_owned();
+    let template = select(JOBS, ["unified_job_template_id"]).and_where(col("id").eq(job)).to_owned();
     let mut change = update(TEMPLATES);
     change
         .value(Alias::new("status"), status.as_str())

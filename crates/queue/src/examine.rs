@@ -32,8 +32,6 @@ pub(crate) struct Candidate {
     pub slice: (i64, i64),
     /// The jobs that block it.
     pub blockers: Vec<i64>,
-    /// Whether its template shows its status.
-    pub shown: bool,
 }
 
 impl Candidate {
@@ -117,7 +115,6 @@ async fn candidates(tx: &mut Transaction, limit: usize) -> Result<Vec<Candidate>
             "launch_type",
             "job_slice_number",
             "job_slice_count",
-            "job_type",
         ],
     );
     for key in ["unified_job_template_id", "project_id"] {
@@ -125,21 +122,21 @@ async fn candidates(tx: &mut Transaction, limit: usize) -> Result<Vec<Candidate>
     }
     query.and_where(Expr::cust(UNEXAMINED)).order_by_expr(order(), Order::Asc);
     query.limit(u64::try_from(limit).unwrap_or(u64::MAX));
-    const TYPES: [Type; 17] = [
-        Integer, Text, Integer, Integer, Integer, Integer, Boolean, Boolean, Integer, Text, Integer, Integer, Text,
-        Integer, Integer, Integer, Integer,
+    const TYPES: [Type; 16] = [
+        Integer, Text, Integer, Integer, Integer, Integer, Boolean, Boolean, Integer, Text, Integer, Integer, Integer,
+        Integer, Integer, Integer,
     ];
     let rows = tx.read(&query, &TYPES).await?;
     let candidate = |row: &hostler_database::Row| {
         let text = |column| row.text(column).unwrap_or_default().to_owned();
-        let (kind, job_type) = (text(1), text(12));
+        let kind = text(1);
         let is_update = kind == JobKind::ProjectUpdate.as_str();
         let mut blockers = vec![];
         if is_update || !row.boolean(6) {
-            blockers.extend([row.integer(13), row.integer(14)]);
+            blockers.extend([row.integer(12), row.integer(13)]);
         }
         if !is_update {
-            blockers.extend([row.integer(15), row.integer(16)]);
+            blockers.extend([row.integer(14), row.integer(15)]);
         }
         Some(Candidate {
             id: row.integer(0)?,
@@ -152,7 +149,6 @@ async fn candidates(tx: &mut Transaction, limit: usize) -> Result<Vec<Candidate>
             launch_type: text(9),
             slice: (row.integer(10).unwrap_or_default(), row.integer(11).unwrap_or(1)),
             blockers: blockers.into_iter().flatten().collect(),
-            shown: !(is_update && job_type == "run"),
             kind,
         })
     };
@@ -215,7 +211,7 @@ async fn create_dependencies(tx: &mut Transaction, jobs: &mut [Candidate], now: 
         let Some(project) = new(job) else { continue };
         let Some(update) = latest.get_mut(&project) else { continue };
         if update.as_ref().is_none_or(|update| update.is_stale(now)) {
-            let new = NewProjectUpdate { project, launch_type: "dependency", job_type: "check", created_by: None, now };
+            let new = NewProjectUpdate { project, launch_type: "dependency", created_by: None, now };
             let Some(id) = create_project_update(tx, &new).await? else { continue };
             *update = Some(LatestUpdate { id, status: Status::Pending, finished: None, cache_timeout: 0 });
         }
@@ -306,7 +302,7 @@ async fn count_hosts(tx: &mut Transaction, jobs: &[&Candidate]) -> Result<HashMa
 
 /// Shows in the templates that their jobs are pending, unless an earlier one is shown.
 async fn show_in_templates(tx: &mut Transaction, jobs: &[Candidate]) -> Result<(), Error> {
-    let shown: Vec<&Candidate> = jobs.iter().filter(|job| job.shown && job.template.is_some()).collect();
+    let shown: Vec<&Candidate> = jobs.iter().filter(|job| job.template.is_some()).collect();
     // A job may have been canceled since it was read: its template must not show it again.
     let active = lock_active(tx, &shown.iter().map(|job| job.id).collect()).await?;
     let shown = shown.into_iter().filter(|job| active.contains_key(&job.id));

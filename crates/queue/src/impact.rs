@@ -7,10 +7,13 @@ const DEFAULT_FORKS: i64 = 5;
 /// The hosts of a job that a host asked for itself.
 const CALLBACK_HOSTS: i64 = 2;
 
+/// What an update of a project takes.
+const PROJECT_UPDATE: i64 = 1;
+
 /// What a job takes of the capacity: a fork per host, and one for the job itself.
 pub(crate) fn impact(job: &Candidate, hosts: Option<i64>) -> i64 {
     if job.is_project_update() {
-        return i64::from(job.shown);
+        return PROJECT_UPDATE;
     }
     let forks = forks(job);
     let hosts = match hosts {
@@ -51,7 +54,6 @@ mod tests {
             launch_type: "manual".into(),
             slice,
             blockers: vec![],
-            shown: true,
         }
     }
 
@@ -65,6 +67,5 @@ mod tests {
         assert_eq!(impact(&job("job", 9, (1, 3)), Some(11)), 5);
         assert_eq!(impact(&Candidate { launch_type: "callback".into(), ..job("job", 0, (0, 1)) }, Some(100)), 3);
         assert_eq!(impact(&job("project_update", 0, (0, 1)), None), 1);
-        assert_eq!(impact(&Candidate { shown: false, ..job("project_update", 0, (0, 1)) }, None), 0);
     }
 }

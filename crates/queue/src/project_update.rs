@@ -15,8 +15,6 @@ pub struct NewProjectUpdate {
     pub project: i64,
     /// Why: `manual`, or `dependency` before a job.
     pub launch_type: &'static str,
-    /// `check` for an update of the project, `run` for the checkout of a job.
-    pub job_type: &'static str,
     /// The user who asked for it.
     pub created_by: Option<i64>,
     /// The time.
@@ -48,7 +46,7 @@ const OF_PROJECT: [&str; 14] = [
 /// # Errors
 /// Errors of the database.
 pub async fn create_project_update(tx: &mut Transaction, update: &NewProjectUpdate) -> Result<Option<i64>, Error> {
-    let NewProjectUpdate { project, launch_type, job_type, created_by, now } = *update;
+    let NewProjectUpdate { project, launch_type, created_by, now } = *update;
     let scm_type = Query::select().column("scm_type").from("projects").and_where(col("id").eq(project)).to_owned();
     let Some(scm_type) = tx.read_first::<String>(&scm_type).await? else { return Ok(None) };
     // AWX's words for what an update does.
@@ -61,7 +59,8 @@ pub async fn create_project_update(tx: &mut Transaction, update: &NewProjectUpda
         ("created_by_id", created_by.into()),
         ("modified_by_id", created_by.into()),
         ("launch_type", launch_type.into()),
-        ("job_type", job_type.into()),
+        // AWX also has `run`, for the checkout of a job.
+        ("job_type", "check".into()),
         ("job_tags", job_tags.into()),
         ("unified_job_template_id", project.into()),
         ("updated_project_id", project.into()),

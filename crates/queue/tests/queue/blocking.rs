@@ -77,7 +77,6 @@ fn job_waits_for_its_project(backend: Backend) {
         let new = NewProjectUpdate {
             project,
             launch_type: "manual",
-            job_type: "check",
             created_by: None,
             now: fixture.now(),
         };
@@ -191,7 +190,6 @@ fn one_update_of_a_project_runs_at_a_time(backend: Backend) {
             let new = NewProjectUpdate {
                 project,
                 launch_type: "manual",
-                job_type: "check",
                 created_by: None,
                 now: fixture.now(),
             };

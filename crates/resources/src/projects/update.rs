@@ -46,7 +46,6 @@ pub async fn start(engine: &Engine, tx: &mut Transaction, actor: &Actor, project
     let update = NewProjectUpdate {
         project,
         launch_type: "manual",
-        job_type: "check",
         created_by: actor.user(),
         now: engine.clock.now(),
     };
