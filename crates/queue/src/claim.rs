@@ -8,11 +8,11 @@ use std::collections::{BTreeMap, HashMap};
 use hostler_database::{Database, Error, Transaction};
 use sea_query::{Alias, CommonTableExpression, Expr, ExprTrait, Order, Query, SelectStatement, UnionType, WithClause};
 
+use crate::Status;
 use crate::capacity::{Group, Node, Nodes, Place};
 use crate::needs::Needs;
 use crate::overview::read_usages;
 use crate::store::{CHANNEL, JOBS, STARTABLE, TEMPLATES, UNEXAMINED, change_status, col, of, order, select, update};
-use crate::Status;
 
 /// A job that was given to a node.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -231,9 +231,19 @@ mod tests {
 
     #[test]
     fn limits_that_name_files_are_refused() {
-        for limit in
-            ["@/etc/passwd", "a,@x", "a:@x", "a, @x", "a\r@x", "a\x0b@x", "a\x1c@x", "a\u{2003}@x", "a]@x", "[@x", "a[0]@x"]
-        {
+        for limit in [
+            "@/etc/passwd",
+            "a,@x",
+            "a:@x",
+            "a, @x",
+            "a\r@x",
+            "a\x0b@x",
+            "a\x1c@x",
+            "a\u{2003}@x",
+            "a]@x",
+            "[@x",
+            "a[0]@x",
+        ] {
             assert!(check_limit(limit).is_err(), "{limit:?}");
         }
         for limit in ["", "a:!b:&c", "~(web|db).*", "user@host", "a[0:2],b"] {

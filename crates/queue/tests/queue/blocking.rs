@@ -74,12 +74,7 @@ fn job_waits_for_its_project(backend: Backend) {
     on(backend, async |fixture| {
         let project = fixture.project(&[]).await;
         let mut tx = fixture.database.begin().await.unwrap();
-        let new = NewProjectUpdate {
-            project,
-            launch_type: "manual",
-            created_by: None,
-            now: fixture.now(),
-        };
+        let new = NewProjectUpdate { project, launch_type: "manual", created_by: None, now: fixture.now() };
         let update = create_project_update(&mut tx, &new).await.unwrap().unwrap();
         assert_eq!(create_project_update(&mut tx, &NewProjectUpdate { project: 99, ..new }).await, Ok(None));
         tx.commit().await.unwrap();
@@ -187,12 +182,7 @@ fn one_update_of_a_project_runs_at_a_time(backend: Backend) {
         let mut updates = vec![];
         for _ in 0..2 {
             let mut tx = fixture.database.begin().await.unwrap();
-            let new = NewProjectUpdate {
-                project,
-                launch_type: "manual",
-                created_by: None,
-                now: fixture.now(),
-            };
+            let new = NewProjectUpdate { project, launch_type: "manual", created_by: None, now: fixture.now() };
             updates.push(create_project_update(&mut tx, &new).await.unwrap().unwrap());
             tx.commit().await.unwrap();
         }

@@ -43,12 +43,7 @@ impl ActionHandler for Updating {
 /// # Errors
 /// [`Error::NotFound`] if the project was deleted; database errors.
 pub async fn start(engine: &Engine, tx: &mut Transaction, actor: &Actor, project: i64) -> Result<i64, Error> {
-    let update = NewProjectUpdate {
-        project,
-        launch_type: "manual",
-        created_by: actor.user(),
-        now: engine.clock.now(),
-    };
+    let update = NewProjectUpdate { project, launch_type: "manual", created_by: actor.user(), now: engine.clock.now() };
     create_project_update(tx, &update).await?.ok_or(Error::NotFound(Some(PROJECT.label)))
 }
 
