@@ -4,9 +4,9 @@ use hostler_database::Transaction;
 use hostler_schema::{Actor, Resource, column};
 use sea_query::{Alias, ExprTrait, Query};
 
-use super::IfMatch;
 use super::cascade::{only, prepare_deletion};
 use super::delete_in_steps::{self, listed};
+use super::{ATTEMPTS, IfMatch};
 use crate::activity;
 use crate::read::{Source, load};
 use crate::{Engine, Error, ObjectKey};
@@ -26,13 +26,32 @@ impl Engine {
         if let Some(done) = self.registry.hooks(resource).delete_override(self, actor, target).await {
             return done;
         }
-        let mut tx = self.database.begin().await?;
-        self.delete_in_transaction(&mut tx, actor, resource, target, expected).await?;
-        tx.commit().await?;
+        let mut attempts = ATTEMPTS;
+        loop {
+            attempts -= 1;
+            match self.delete_once(actor, resource, target, expected).await {
+                // PostgreSQL may end the transaction as one of a deadlock: a deletion changes rows of many tables, in
+                // another order than a job that starts or ends.
+                Err(Error::Conflict(_)) if attempts > 0 => {}
+                outcome => break outcome?,
+            }
+        }
         if resource.deleted_in_steps {
             self.tasks.wake();
         }
         Ok(())
+    }
+
+    async fn delete_once(
+        &self,
+        actor: &Actor,
+        resource: &'static Resource,
+        target: &ObjectKey,
+        expected: Option<IfMatch<'_>>,
+    ) -> Result<(), Error> {
+        let mut tx = self.database.begin().await?;
+        self.delete_in_transaction(&mut tx, actor, resource, target, expected).await?;
+        Ok(tx.commit().await?)
     }
 
     /// Deletes an object as part of a larger transaction.

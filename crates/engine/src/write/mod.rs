@@ -21,6 +21,9 @@ use crate::hooks::RenderContext;
 use crate::select::LoadedObject;
 use crate::{Edit, Engine, Error};
 
+/// The maximum number of attempts at a change that conflicts with other transactions.
+const ATTEMPTS: u32 = 3;
+
 /// How an existing object is changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UpdateMethod {

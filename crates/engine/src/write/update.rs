@@ -9,7 +9,7 @@ use sea_query::{Alias, ExprTrait, Query};
 use serde_json::{Map, Value as Json};
 
 use super::check::{check, collect_messages};
-use super::{IfMatch, UpdateMethod, encrypt_secrets, has_column, stored};
+use super::{ATTEMPTS, IfMatch, UpdateMethod, encrypt_secrets, has_column, stored};
 use crate::activity;
 use crate::decode::{Problems, decode};
 use crate::hooks::SystemWrite;
@@ -17,9 +17,6 @@ use crate::permissions::require_from;
 use crate::read::{Source, load, load_and_commit};
 use crate::select::LoadedObject;
 use crate::{Edit, Engine, Error, ObjectKey};
-
-/// The maximum number of attempts at an update that conflicts with other transactions.
-const ATTEMPTS: u32 = 3;
 
 /// The parameters of an update.
 struct UpdateRequest<'a> {
