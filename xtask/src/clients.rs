@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result, ensure};
 use tempfile::TempDir;
 
+use crate::cargo::cargo;
 use crate::report::{Counts, Report};
 use crate::server::{PASSWORD, Server, hostler};
 
@@ -131,8 +132,7 @@ fn server(report: &mut Report, client: &str, target: &Path) -> Option<(Server, T
 }
 
 fn start(log: &Path) -> Result<(Server, TempDir)> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    ensure!(Command::new(cargo).args(["build", "--package", "hostler"]).status()?.success(), "it cannot be built");
+    ensure!(cargo().args(["build", "--package", "hostler"]).status()?.success(), "it cannot be built");
     // Cargo puts the binary beside this executable, wherever the target directory is.
     let binary = std::env::current_exe()?.with_file_name("hostler");
     let folder = TempDir::with_prefix("hostler-clients-")?;

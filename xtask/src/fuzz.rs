@@ -8,6 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::cargo::cargo;
 use anyhow::{Context as _, Result, bail, ensure};
 
 /// The instrumentation with which libFuzzer sees the coverage of an input.
@@ -94,7 +95,7 @@ fn machine() -> Result<String> {
 }
 
 fn build(folder: &Path, built: &Path) -> Result<()> {
-    let status = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    let status = cargo()
         .args(["build", "--target", &machine()?, "--manifest-path"])
         .arg(folder.join("Cargo.toml"))
         .arg("--target-dir")

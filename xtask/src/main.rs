@@ -1,6 +1,7 @@
 //! The tasks of developers and CI; `cargo xtask help` lists them.
 
 mod bench;
+mod cargo;
 mod clients;
 mod disposable_root;
 mod documents;

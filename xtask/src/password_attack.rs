@@ -1,7 +1,6 @@
 //! Measures the effect of a password attack on other users.
 
 use std::path::Path;
-use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{scope, sleep};
 use std::time::{Duration, Instant};
@@ -14,6 +13,7 @@ use tempfile::TempDir;
 use ureq::Agent;
 
 use crate::bench::process;
+use crate::cargo::cargo;
 use crate::server::{PASSWORD, Server, hostler};
 
 /// Wrong passwords per second.
@@ -34,9 +34,7 @@ pub fn run(flags: &[String]) -> Result<()> {
         _ => bail!("attack has only the option --seconds S"),
     };
     ensure!((5..=600).contains(&seconds), "--seconds takes 5 to 600");
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let built =
-        Command::new(cargo).args(["build", "--release", "--package", "hostler", "--bin", "hostler"]).status()?;
+    let built = cargo().args(["build", "--release", "--package", "hostler", "--bin", "hostler"]).status()?;
     ensure!(built.success(), "the release build failed");
     let target = std::env::current_exe()?.ancestors().nth(2).context("the target directory")?.to_owned();
     let folder = TempDir::with_prefix_in("attack-", &target)?;

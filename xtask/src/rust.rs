@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use anyhow::{Context as _, Result};
 use hostler_testkit::Cluster;
 use hostler_testkit::skip::{FORBIDDEN, SKIPS_VARIABLE};
 
+use crate::cargo::cargo;
 use crate::report::{Counts, Report};
 use crate::scratch::Scratch;
 
@@ -23,16 +24,10 @@ pub fn check(report: &mut Report) -> Result<()> {
 
 fn step(report: &mut Report, name: &str, arguments: &[&str]) -> Result<()> {
     report.part(name);
-    if !cargo(arguments).status().context("cargo does not run")?.success() {
+    if !cargo().args(arguments).status().context("cargo does not run")?.success() {
         report.fail(name);
     }
     Ok(())
-}
-
-fn cargo(arguments: &[&str]) -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.args(arguments);
-    command
 }
 
 fn tests(report: &mut Report) -> Result<()> {
@@ -53,13 +48,16 @@ fn tests(report: &mut Report) -> Result<()> {
     }
     let scratch = Scratch::make()?;
     let skips = scratch.path().join("skips");
-    let has_nextest = cargo(&["nextest", "--version"]).stdout(Stdio::null()).stderr(Stdio::null()).status()?.success();
-    let mut command = if has_nextest {
-        cargo(&["nextest", "run", "--workspace", "--no-fail-fast"])
+    let has_nextest =
+        cargo().args(["nextest", "--version"]).stdout(Stdio::null()).stderr(Stdio::null()).status()?.success();
+    let arguments = if has_nextest {
+        &["nextest", "run", "--workspace", "--no-fail-fast"][..]
     } else {
         println!("cargo-nextest is not installed: the tests run with cargo test");
-        cargo(&["test", "--workspace", "--no-fail-fast"])
+        &["test", "--workspace", "--no-fail-fast"]
     };
+    let mut command = cargo();
+    command.args(arguments);
     if let Some(cluster) = &cluster {
         command.env(VARIABLE, cluster.url());
     }

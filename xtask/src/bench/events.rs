@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
-use std::process::Command;
 
 use anyhow::{Context as _, Result, bail, ensure};
 
 use super::database::BenchDatabase;
 use super::document::{self, Target, targets, today};
+use crate::cargo::cargo;
 
 /// The key of a figure, its target, and whether it should be at least that.
 const TARGETS: [(&str, &str, f64, &str, bool); 8] = [
@@ -26,8 +26,7 @@ const WRITTEN_ON_POSTGRES: f64 = 15_000.0;
 /// Measures with this number of stored events, and writes the table into the document.
 pub fn run(server: Option<&str>, events: u64, document: Option<&Path>, folder: &Path) -> Result<()> {
     let database = BenchDatabase::create(server, "events")?;
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(cargo);
+    let mut command = cargo();
     command.args(["run", "--release", "--package", "hostler-events", "--example", "measure_events", "--"]);
     command.arg(folder).arg(events.to_string()).args(database.url());
     let output = command.output().context("cargo does not run")?;

@@ -24,6 +24,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use tempfile::TempDir;
 
+use crate::cargo::cargo;
 use crate::server::Server;
 use cases::{CASES, Kind};
 use client::Connection;
@@ -133,9 +134,8 @@ pub fn run(options: &Options) -> Result<()> {
 }
 
 fn build() -> Result<()> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let arguments = ["build", "--release", "--package", "hostler", "--package", "hostler-server"];
-    let is_built = Command::new(cargo).args(arguments).args(["--bin", "hostler", "--example", "bare"]).status()?;
+    let is_built = cargo().args(arguments).args(["--bin", "hostler", "--example", "bare"]).status()?;
     ensure!(is_built.success(), "the release build failed");
     Ok(())
 }

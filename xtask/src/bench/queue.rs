@@ -2,12 +2,12 @@
 
 use std::fmt;
 use std::path::Path;
-use std::process::Command;
 
 use anyhow::{Context as _, Result, bail, ensure};
 
 use super::database::BenchDatabase;
 use super::document::{self, Target, targets, today};
+use crate::cargo::cargo;
 
 /// The numbers of jobs that wait, of a short run and of a full one.
 const QUICK: [&str; 2] = ["10", "1000"];
@@ -19,8 +19,7 @@ const STARTS: f64 = 500.0;
 pub fn run(server: Option<&str>, is_quick: bool, document: Option<&Path>, folder: &Path) -> Result<()> {
     let database = BenchDatabase::create(server, "queue")?;
     let location = database.url().unwrap_or_else(|| format!("sqlite:{}", folder.join("queue.db").display()));
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(cargo);
+    let mut command = cargo();
     command.args(["run", "--release", "--package", "hostler-queue", "--example", "measure_queue", "--"]);
     command.arg(location).args(if is_quick { &QUICK[..] } else { &FULL[..] });
     let output = command.output().context("cargo does not run")?;

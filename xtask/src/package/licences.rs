@@ -6,6 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use crate::cargo::cargo;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
@@ -35,9 +36,8 @@ pub fn third_party() -> Result<String> {
 fn metadata() -> Result<Value> {
     let version = output(Command::new("rustc").arg("-vV"))?;
     let host = version.lines().find_map(|line| line.strip_prefix("host: ")).context("rustc names no host")?;
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let arguments = ["metadata", "--format-version=1", "--locked", "--filter-platform", host];
-    Ok(serde_json::from_str(&output(Command::new(cargo).args(arguments))?)?)
+    Ok(serde_json::from_str(&output(cargo().args(arguments))?)?)
 }
 
 fn output(command: &mut Command) -> Result<String> {

@@ -8,6 +8,7 @@ mod trial;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::cargo::cargo;
 use anyhow::{Context as _, Result, bail, ensure};
 
 pub use trial::{Obstacle, build, check};
@@ -41,8 +42,7 @@ pub fn run(options: &Options) -> Result<()> {
     let binary = match &options.binary {
         Some(binary) => binary.clone(),
         None => {
-            let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-            let built = Command::new(cargo).args(["build", "--release", "--package", "hostler"]).status()?;
+            let built = cargo().args(["build", "--release", "--package", "hostler"]).status()?;
             ensure!(built.success(), "the release cannot be built");
             // This executable is in a profile's folder of the target directory, beside that of the release.
             let target = std::env::current_exe()?.ancestors().nth(2).context("the target directory")?.to_owned();

@@ -7,6 +7,7 @@ use anyhow::{Result, ensure};
 use tempfile::TempDir;
 
 use super::{debian, image, output, root};
+use crate::cargo::cargo;
 use crate::disposable_root;
 use crate::report::{Counts, Report};
 
@@ -41,8 +42,7 @@ pub fn build() -> Result<Result<Built, Obstacle>> {
     if let Some(because) = obstacle() {
         return Ok(Err(because));
     }
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    ensure!(Command::new(cargo).args(["build", "--package", "hostler"]).status()?.success(), "it cannot be built");
+    ensure!(cargo().args(["build", "--package", "hostler"]).status()?.success(), "it cannot be built");
     // This executable is in a profile's folder of the target directory, and so is the server.
     let binary = std::env::current_exe()?.with_file_name("hostler");
     let folder = TempDir::with_prefix("hostler-packages-")?;
