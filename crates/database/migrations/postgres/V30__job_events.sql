@@ -51,10 +51,12 @@ CREATE TABLE job_event_batches (
 -- They are compressed already.
 ALTER TABLE job_event_batches ALTER COLUMN stdout SET STORAGE EXTERNAL, ALTER COLUMN data SET STORAGE EXTERNAL;
 
-CREATE VIEW job_events AS SELECT
+-- Events with their names.
+CREATE VIEW named_job_events AS SELECT
     stored.id,
     stored.id >> 24 AS job_id,
     stored.id & 16777215 AS counter,
+    kind,
     failed,
     changed,
     verbosity,
@@ -76,33 +78,9 @@ CREATE VIEW job_events AS SELECT
     COALESCE((SELECT name FROM job_event_names WHERE job_id = stored.id >> 24 AND job_event_names.id = stored.task_id), '') AS task,
     COALESCE((SELECT name FROM job_event_names WHERE job_id = stored.id >> 24 AND job_event_names.id = stored.role_id), '') AS role,
     COALESCE((SELECT name FROM job_event_names WHERE job_id = stored.id >> 24 AND job_event_names.id = stored.playbook_id), '') AS playbook
-FROM stored_job_events AS stored WHERE kind = 0;
-CREATE VIEW project_update_events AS SELECT
-    stored.id,
-    stored.id >> 24 AS job_id,
-    stored.id & 16777215 AS counter,
-    failed,
-    changed,
-    verbosity,
-    created,
-    uuid_hash,
-    host_id,
-    parent_counter,
-    start_line,
-    end_line,
-    event_id,
-    host_name_id,
-    play_id,
-    task_id,
-    role_id,
-    playbook_id,
-    COALESCE((SELECT name FROM job_event_names WHERE job_id = stored.id >> 24 AND job_event_names.id = stored.event_id), '') AS event,
-    COALESCE((SELECT name FROM job_event_names WHERE job_id = stored.id >> 24 AND job_event_names.id = stored.host_name_id), '') AS host_name,
-    COALESCE((SELECT name FROM job_event_names WHERE job_id = stored.id >> 24 AND job_event_names.id = stored.play_id), '') AS play,
-    COALESCE((SELECT name FROM job_event_names WHERE job_id = stored.id >> 24 AND job_event_names.id = stored.task_id), '') AS task,
-    COALESCE((SELECT name FROM job_event_names WHERE job_id = stored.id >> 24 AND job_event_names.id = stored.role_id), '') AS role,
-    COALESCE((SELECT name FROM job_event_names WHERE job_id = stored.id >> 24 AND job_event_names.id = stored.playbook_id), '') AS playbook
-FROM stored_job_events AS stored WHERE kind = 1;
+FROM stored_job_events AS stored;
+CREATE VIEW job_events AS SELECT * FROM named_job_events WHERE kind = 0;
+CREATE VIEW project_update_events AS SELECT * FROM named_job_events WHERE kind = 1;
 
 CREATE FUNCTION delete_job_events() RETURNS TRIGGER LANGUAGE plpgsql AS $$
 BEGIN
