@@ -6,7 +6,7 @@
 use crate::EventError;
 
 /// Much less than the output of a job has; more would not be smaller, and take longer to read for one event.
-const MOST_EVENTS: usize = 256;
+pub(crate) const MOST_EVENTS: usize = 256;
 const MOST_BYTES: usize = 512 << 10;
 /// A smaller batch is written again together with the events after it.
 const SMALL: usize = 128 << 10;
@@ -50,6 +50,14 @@ impl Texts {
             begin = end;
             text
         })
+    }
+
+    /// Without the texts of the first events.
+    pub fn without_first(mut self, events: usize) -> Self {
+        let lengths = self.lengths.drain(..events.min(self.lengths.len()));
+        let bytes: usize = lengths.map(|length| length as usize).sum();
+        self.bytes.drain(..bytes.min(self.bytes.len()));
+        self
     }
 
     fn compress(&self) -> std::io::Result<Vec<u8>> {
@@ -177,6 +185,9 @@ mod tests {
         let read = Texts::decompress(&compressed).expect("undamaged");
         assert_eq!(read, texts);
         assert_eq!(read.iter().map(<[u8]>::len).collect::<Vec<_>>(), [0, 4, 7, 0]);
+        let rest = read.without_first(2);
+        assert_eq!((rest.iter().count(), rest.all()), (2, "\u{17c}\u{f3}\u{142}w".as_bytes()));
+        assert_eq!(rest.without_first(9), Texts::default());
     }
 
     #[test]

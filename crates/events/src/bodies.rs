@@ -7,7 +7,7 @@ use sea_query::{Alias, Expr, ExprTrait, Func, Query, SelectStatement};
 use serde_json::value::RawValue;
 
 use crate::EventError;
-use crate::batch::{Texts, decompress};
+use crate::batch::decompress;
 use crate::spool_event::StoredData;
 
 /// More compressed bytes are decompressed on another thread.
@@ -105,10 +105,4 @@ pub(crate) async fn blocking<T: Send + 'static>(
         Ok(result) => result,
         Err(_) => Err(hostler_database::Error::Internal("reading events was interrupted".to_owned()).into()),
     }
-}
-
-/// Decompresses a part of each batch, on another thread if that takes long.
-pub(crate) async fn decompress_all(batches: Vec<(i64, Vec<u8>)>) -> Result<Vec<Texts>, EventError> {
-    let all = move || batches.iter().map(|(id, part)| decompress(*id, part)).collect();
-    blocking(all).await
 }

@@ -9,6 +9,7 @@
 
 mod batch;
 mod bodies;
+mod cursor;
 mod display;
 mod event_types;
 mod log;

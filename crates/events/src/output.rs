@@ -1,10 +1,12 @@
 //! The output of a job: its size, ranges of lines, and all of it step by step.
 
 use hostler_database::Database;
-use sea_query::{Expr, ExprTrait, Order, Query, SelectStatement};
+use sea_query::{Condition, Expr, ExprTrait, Order};
 
-use crate::bodies::decompress_all;
-use crate::{EventError, GREATEST_COUNTER, event_id};
+use crate::EventError;
+use crate::batch::Texts;
+use crate::bodies::blocking;
+use crate::cursor::{Cursor, Part, of_job};
 
 /// The number of batches that are read at a time.
 const BATCHES: u64 = 16;
@@ -42,14 +44,6 @@ pub async fn output_size(database: &Database, job_id: i64) -> Result<OutputSize,
     }))
 }
 
-fn of_job<const COLUMNS: usize>(job_id: i64, columns: [&'static str; COLUMNS]) -> SelectStatement {
-    Query::select()
-        .columns(columns)
-        .from("job_event_batches")
-        .and_where(Expr::col("id").between(event_id(job_id, 0), event_id(job_id, GREATEST_COUNTER)))
-        .to_owned()
-}
-
 /// Lines of an output.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Lines {
@@ -74,24 +68,17 @@ pub async fn read_lines(
     if end <= start {
         return Ok(Lines::Text(String::new()));
     }
-    let mut after = event_id(job_id, -1);
+    let mut cursor = Cursor::new(job_id);
     // The number of line feeds that are still to be skipped, once the first batch is known.
     let mut skip = None;
     let mut wanted = end - start;
     while wanted > 0 {
-        let batches = of_job(job_id, ["id", "first_line", "stdout"])
-            .and_where(Expr::col("id").gt(after))
-            .and_where(Expr::col("last_line").gte(start))
-            .and_where(Expr::col("first_line").lt(end))
-            .order_by("id", Order::Asc)
-            .limit(BATCHES)
-            .to_owned();
-        let batches: Vec<(i64, i64, Vec<u8>)> = database.read_as(&batches).await?;
-        let (Some(first), Some(last)) = (batches.first(), batches.last()) else { break };
-        after = last.0;
-        let is_end = (batches.len() as u64) < BATCHES;
-        let mut skipped = skip.unwrap_or_else(|| Ord::max(start - first.1, 0));
-        for texts in decompress_all(batches.into_iter().map(|(id, _, stdout)| (id, stdout)).collect()).await? {
+        let in_range = Condition::all().add(Expr::col("last_line").gte(start)).add(Expr::col("first_line").lt(end));
+        let parts = cursor.next(database, "stdout", in_range, BATCHES).await?;
+        let Some(first) = parts.first() else { break };
+        let is_end = (parts.len() as u64) < BATCHES;
+        let mut skipped = skip.unwrap_or_else(|| Ord::max(start - first.first_line, 0));
+        for texts in decompress_all(parts).await? {
             let mut rest = texts.all();
             while skipped > 0 && !rest.is_empty() {
                 let (line, after) = split_line(rest);
@@ -122,17 +109,21 @@ fn split_line(text: &[u8]) -> (&[u8], &[u8]) {
     text.split_at(end)
 }
 
+/// Decompresses parts, on another thread.
+async fn decompress_all(parts: Vec<Part>) -> Result<Vec<Texts>, EventError> {
+    blocking(move || parts.iter().map(Part::texts).collect()).await
+}
+
 /// Reads the output of a job from its begin to its end, a few batches at a time.
 pub struct OutputReader {
     database: Database,
-    job_id: i64,
-    after: i64,
+    cursor: Cursor,
 }
 
 impl OutputReader {
     /// A reader at the begin of the output of a job.
     pub fn new(database: Database, job_id: i64) -> Self {
-        OutputReader { database, job_id, after: event_id(job_id, -1) }
+        OutputReader { database, cursor: Cursor::new(job_id) }
     }
 
     /// The next part of the output; none at its end. A part may end within a line, and within a character.
@@ -140,23 +131,17 @@ impl OutputReader {
     /// # Errors
     /// [`EventError::DamagedBatch`], and database errors.
     pub async fn next_part(&mut self) -> Result<Option<Vec<u8>>, EventError> {
-        let batches = of_job(self.job_id, ["id", "last_counter", "stdout"])
-            .and_where(Expr::col("id").gt(self.after))
-            .order_by("id", Order::Asc)
-            .limit(BATCHES)
-            .to_owned();
-        let batches: Vec<(i64, i64, Vec<u8>)> = self.database.read_as(&batches).await?;
-        let Some((_, last_counter, _)) = batches.last() else { return Ok(None) };
-        // Not the id of the batch: it could meanwhile be joined with later events.
-        self.after = event_id(self.job_id, *last_counter);
-        let batches = batches.into_iter().map(|(id, _, stdout)| (id, stdout)).collect();
-        let mut part = Vec::new();
-        for texts in decompress_all(batches).await? {
-            match part.is_empty() {
-                true => part = texts.into_bytes(),
-                false => part.extend_from_slice(texts.all()),
+        let parts = self.cursor.next(&self.database, "stdout", Condition::all(), BATCHES).await?;
+        if parts.is_empty() {
+            return Ok(None);
+        }
+        let mut output = Vec::new();
+        for texts in decompress_all(parts).await? {
+            match output.is_empty() {
+                true => output = texts.into_bytes(),
+                false => output.extend_from_slice(texts.all()),
             }
         }
-        Ok(Some(part))
+        Ok(Some(output))
     }
 }

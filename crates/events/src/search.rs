@@ -1,12 +1,13 @@
 //! Events whose output or data has a text, found by reading the batches of one job.
 
 use hostler_database::Database;
-use sea_query::{Expr, ExprTrait, Order, Query};
+use sea_query::Condition;
 
-use crate::batch::{Texts, decompress};
+use crate::EventError;
+use crate::batch::Texts;
 use crate::bodies::blocking;
+use crate::cursor::{Cursor, Part};
 use crate::spool_event::StoredData;
-use crate::{EventError, GREATEST_COUNTER, event_id};
 
 /// The number of batches that are read at a time.
 const BATCHES: u64 = 64;
@@ -44,46 +45,36 @@ pub async fn events_with(
     matches: impl Fn(&str) -> bool + Send + Sync + Clone + 'static,
 ) -> Result<Vec<i64>, EventError> {
     let mut found = Vec::new();
-    let mut after = event_id(job_id, -1);
+    let mut cursor = Cursor::new(job_id);
     loop {
-        let batches = Query::select()
-            .columns(["id", text.column()])
-            .from("job_event_batches")
-            .and_where(Expr::col("id").between(after + 1, event_id(job_id, GREATEST_COUNTER)))
-            .order_by("id", Order::Asc)
-            .limit(BATCHES)
-            .to_owned();
-        let batches: Vec<(i64, Vec<u8>)> = database.read_as(&batches).await?;
-        let Some((last, _)) = batches.last() else { break };
-        after = *last;
-        let is_end = (batches.len() as u64) < BATCHES;
+        let parts = cursor.next(database, text.column(), Condition::all(), BATCHES).await?;
+        let is_end = (parts.len() as u64) < BATCHES;
         let (may_match, matches) = (may_match.clone(), matches.clone());
-        found.extend(blocking(move || search(text, &batches, &may_match, &matches)).await?);
+        found.extend(blocking(move || search(text, &parts, &may_match, &matches)).await?);
         if is_end {
-            break;
+            return Ok(found);
         }
     }
-    Ok(found)
 }
 
 fn search(
     text: EventText,
-    batches: &[(i64, Vec<u8>)],
+    parts: &[Part],
     may_match: &(impl Fn(&[u8]) -> bool + Sync),
     matches: &(impl Fn(&str) -> bool + Sync),
 ) -> Result<Vec<i64>, EventError> {
-    let search = |part: &[(i64, Vec<u8>)]| -> Result<Vec<i64>, EventError> {
+    let search = |parts: &[Part]| -> Result<Vec<i64>, EventError> {
         let mut found = Vec::new();
-        for (id, compressed) in part {
-            let texts = decompress(*id, compressed)?;
+        for part in parts {
+            let texts = part.texts()?;
             if may_match(texts.all()) {
-                found.extend(in_batch(text, *id, &texts, matches));
+                found.extend(in_part(text, part.first_event(), &texts, matches));
             }
         }
         Ok(found)
     };
     // Two threads: the search of one request may not take all.
-    let (first, second) = batches.split_at(batches.len() / 2);
+    let (first, second) = parts.split_at(parts.len() / 2);
     std::thread::scope(|scope| {
         let second = scope.spawn(|| search(second));
         let mut found = search(first)?;
@@ -93,12 +84,12 @@ fn search(
     })
 }
 
-fn in_batch(kind: EventText, batch: i64, texts: &Texts, matches: impl Fn(&str) -> bool) -> Vec<i64> {
+fn in_part(kind: EventText, first_event: i64, texts: &Texts, matches: impl Fn(&str) -> bool) -> Vec<i64> {
     let is_match = |text: &[u8]| match kind {
         EventText::Stdout => matches(&String::from_utf8_lossy(text.strip_suffix(b"\n").unwrap_or(text))),
         EventText::Data => {
             serde_json::from_slice::<StoredData<'_>>(text).is_ok_and(|data| matches(data.event_data.get()))
         }
     };
-    texts.iter().zip(batch..).filter(|(text, _)| is_match(text)).map(|(_, id)| id).collect()
+    texts.iter().zip(first_event..).filter(|(text, _)| is_match(text)).map(|(_, id)| id).collect()
 }

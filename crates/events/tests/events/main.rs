@@ -1,16 +1,17 @@
 //! Events are written once, and come back, on both databases.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests report by panicking")]
 
-use hostler_database::{Database, Location};
+mod fixture;
+
 use hostler_events::{
-    EventError, EventLog, EventText, EventWriter, Lines, NameColumn, OutputReader, counter_of, event_id, events_with,
-    name_ids, output_size, read_bodies, read_lines, uuid_hash,
+    EventError, EventLog, EventText, Lines, NameColumn, OutputReader, counter_of, event_id, events_with, name_ids,
+    output_size, read_lines, uuid_hash,
 };
-use hostler_testkit::database::PostgresDatabase;
 use hostler_testkit::{Backend, on_each_backend};
-use jiff::Timestamp;
 use sea_query::{Expr, ExprTrait, Order, Query};
 use serde_json::{Value, json};
+
+use crate::fixture::{event, now, on, plain, plain_events};
 
 on_each_backend!(
     events_come_back,
@@ -23,118 +24,11 @@ on_each_backend!(
     lines_are_read_from_any_place,
     texts_are_found,
     statistics_become_summaries,
+    output_is_complete_while_batches_are_joined,
     events_are_deleted_with_their_job,
     garbage_in_event_data_is_left_out,
     server_writes_events_of_its_own,
 );
-
-fn now() -> Timestamp {
-    "2030-01-01T00:00:00Z".parse().unwrap()
-}
-
-/// A database with an inventory of the hosts `one` and `two`, and a job.
-struct Fixture {
-    database: Database,
-    job: i64,
-    hosts: [i64; 2],
-}
-
-fn on(backend: Backend, test: impl AsyncFnOnce(&Fixture)) {
-    let folder = tempfile::tempdir().unwrap();
-    let server = (backend == Backend::Postgres).then(PostgresDatabase::create);
-    let location = match &server {
-        Some(server) => Location::Postgres(server.url()),
-        None => Location::Sqlite(folder.path().join("test.db")),
-    };
-    tokio::runtime::Runtime::new().unwrap().block_on(async {
-        let database = Database::open(&location).await.unwrap();
-        let mut tx = database.begin().await.unwrap();
-        let times = ["created", "modified"];
-        let inventory = Query::insert()
-            .into_table("inventories")
-            .columns(times.into_iter().chain(["name"]))
-            .values_panic([now().into(), now().into(), "inventory".into()])
-            .to_owned();
-        let inventory = tx.insert(&inventory).await.unwrap();
-        let mut hosts = [0; 2];
-        for (id, name) in hosts.iter_mut().zip(["one", "two"]) {
-            let host = Query::insert()
-                .into_table("hosts")
-                .columns(times.into_iter().chain(["name", "inventory_id"]))
-                .values_panic([now().into(), now().into(), name.into(), inventory.into()])
-                .to_owned();
-            *id = tx.insert(&host).await.unwrap();
-        }
-        let job = Query::insert()
-            .into_table("unified_jobs")
-            .columns(times.into_iter().chain(["name", "type", "inventory_id"]))
-            .values_panic([now().into(), now().into(), "job".into(), "job".into(), inventory.into()])
-            .to_owned();
-        let job = tx.insert(&job).await.unwrap();
-        tx.commit().await.unwrap();
-        test(&Fixture { database: database.clone(), job, hosts }).await;
-        database.close().await;
-    });
-}
-
-impl Fixture {
-    async fn writer(&self) -> EventWriter {
-        EventWriter::open(&self.database, self.job).await.unwrap()
-    }
-
-    /// Appends events and commits.
-    async fn append(&self, writer: &mut EventWriter, events: &[String], position: u64) {
-        let mut tx = self.database.begin().await.unwrap();
-        writer.append(&mut tx, events, position).await.unwrap();
-        tx.commit().await.unwrap();
-    }
-
-    async fn bodies(&self, counters: std::ops::RangeInclusive<i64>) -> Vec<(i64, String, Value)> {
-        let ids: Vec<i64> = counters.map(|counter| event_id(self.job, counter)).collect();
-        let bodies = read_bodies(&self.database, &ids).await.unwrap();
-        let mut found: Vec<_> = bodies
-            .into_iter()
-            .map(|(id, body)| (counter_of(id), body.stdout, serde_json::from_str(body.event_data.get()).unwrap()))
-            .collect();
-        found.sort_by_key(|(counter, ..)| *counter);
-        found
-    }
-
-    async fn rows(&self, column: &'static str) -> Vec<i64> {
-        let query = Query::select().column(column).from("stored_job_events").order_by("id", Order::Asc).to_owned();
-        self.database.read_as(&query).await.unwrap()
-    }
-
-    async fn lines(&self, start: i64, end: i64) -> String {
-        match read_lines(&self.database, self.job, start, end, 1 << 20).await.unwrap() {
-            Lines::Text(text) => text,
-            Lines::TooLong => panic!("too long"),
-        }
-    }
-
-    async fn stdout_with(&self, text: &'static str) -> Vec<i64> {
-        let matches = move |stdout: &str| stdout.contains(text);
-        let found = events_with(&self.database, self.job, EventText::Stdout, |_| true, matches).await.unwrap();
-        found.into_iter().map(counter_of).collect()
-    }
-}
-
-/// An event whose output is `line N` and a line feed.
-fn event(counter: i64, event: &str, uuid: &str, parent: &str, data: Value) -> String {
-    json!({
-        "event": event, "uuid": uuid, "parent_uuid": parent, "counter": counter, "stdout": format!("line {counter}"),
-        "start_line": counter - 1, "end_line": counter, "created": "2030-01-01T00:00:01.5+00:00", "event_data": data,
-    })
-    .to_string()
-}
-
-fn plain(counter: i64) -> String {
-    event(counter, "verbose", &format!("uuid-{counter}"), "", json!({"number": counter}))
-}
-
-fn plain_events(counters: std::ops::RangeInclusive<i64>) -> Vec<String> {
-    counters.map(plain).collect()
-}
 
 fn events_come_back(backend: Backend) {
     on(backend, async |fixture| {
@@ -368,6 +262,22 @@ fn statistics_become_summaries(backend: Backend) {
         let job = Query::select().columns(["host_status_counts", "artifacts"]).from("unified_jobs").to_owned();
         let job: Vec<(Value, Value)> = fixture.database.read_as(&job).await.unwrap();
         assert_eq!(job, [(json!({"changed": 1, "dark": 1, "ok": 1}), json!({"answer": 42}))]);
+    });
+}
+
+fn output_is_complete_while_batches_are_joined(backend: Backend) {
+    on(backend, async |fixture| {
+        let mut writer = fixture.writer().await;
+        let mut reader = OutputReader::new(fixture.database.clone(), fixture.job);
+        let mut output = Vec::new();
+        for counter in 1..=300 {
+            fixture.append(&mut writer, &[plain(counter)], counter as u64).await;
+            if counter % 7 == 0 || counter == 300 {
+                output.extend(reader.next_part().await.unwrap().expect("new output"));
+            }
+        }
+        assert_eq!(String::from_utf8(output).unwrap(), fixture.lines(0, 300).await);
+        assert!(reader.next_part().await.unwrap().is_none());
     });
 }
 
