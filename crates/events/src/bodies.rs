@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, HashMap};
 use hostler_database::Database;
 use sea_query::{Alias, Expr, ExprTrait, Func, Query, SelectStatement};
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
 use crate::EventError;
 use crate::batch::decompress;
-use crate::spool_event::StoredData;
+use crate::spool_event::{StoredData, readable_object};
 
 /// More compressed bytes are decompressed on another thread.
 const INLINE: usize = 64 << 10;
@@ -20,10 +21,16 @@ pub struct EventBody {
     pub uuid: String,
     /// The UUID of the event above it, or empty.
     pub parent_uuid: String,
-    /// The data of the event, a JSON object.
-    pub event_data: Box<RawValue>,
+    event_data: Box<RawValue>,
     /// The output, without the line feed at its end.
     pub stdout: String,
+}
+
+impl EventBody {
+    /// The data of the event. A value in it that cannot be read, as one that is nested too deeply, is `{}`.
+    pub fn event_data(&self) -> Map<String, Value> {
+        readable_object(self.event_data.get())
+    }
 }
 
 /// The bodies of the events with these ids, which are on one page. There are none for events that do not exist.

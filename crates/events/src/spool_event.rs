@@ -1,6 +1,7 @@
 //! Events as the supervisor writes them, and what is stored of them.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -111,8 +112,10 @@ impl SpoolEvent<'_> {
     pub fn derive(&self) -> Derived {
         let data = self.data().get();
         let mut derived = Derived::default();
-        let Ok(parts) = serde_json::from_str::<Parts<'_>>(data) else {
-            derived.replaced = Some(without_duplicates(data));
+        // A list is read as its parts, too.
+        let parts = serde_json::from_str::<Parts<'_>>(data).ok().filter(|_| data.starts_with('{'));
+        let Some(parts) = parts else {
+            derived.replaced = Some(raw(&readable_object(data)));
             return derived;
         };
         derived.playbook = name(parts.playbook);
@@ -125,7 +128,7 @@ impl SpoolEvent<'_> {
         let res = parts.res.and_then(|res| serde_json::from_str::<Res<'_>>(res.get()).ok());
         derived.changed = res.is_some_and(|res| is_true(res.changed));
         if self.event == "playbook_on_stats" {
-            let statistics: Map<String, Value> = serde_json::from_str(data).unwrap_or_default();
+            let statistics = readable_object(data);
             derived.failed = any_count(&statistics, "failures") || any_count(&statistics, "dark");
             derived.changed = any_count(&statistics, "changed");
             derived.statistics = Some(statistics);
@@ -143,25 +146,36 @@ fn empty_object() -> &'static RawValue {
     &EMPTY
 }
 
-/// An object with each key once, or an empty one.
-fn without_duplicates(data: &str) -> Box<RawValue> {
-    let object: Map<String, Value> = serde_json::from_str(data).unwrap_or_default();
-    serde_json::value::to_raw_value(&object).unwrap_or_else(|_| empty_object().to_owned())
+/// The object in a text, with each key once; an empty one for anything else. A value in it that cannot be read is `{}`: one
+/// that is nested too deeply, or a number that is too large.
+pub(crate) fn readable_object(data: &str) -> Map<String, Value> {
+    if let Ok(object) = serde_json::from_str(data) {
+        return object;
+    }
+    let members: BTreeMap<String, &RawValue> = serde_json::from_str(data).unwrap_or_default();
+    let readable = |value: &RawValue| serde_json::from_str(value.get()).unwrap_or_else(|_| Value::Object(Map::new()));
+    members.into_iter().map(|(name, value)| (name, readable(value))).collect()
+}
+
+fn raw(object: &Map<String, Value>) -> Box<RawValue> {
+    serde_json::value::to_raw_value(object).unwrap_or_else(|_| empty_object().to_owned())
 }
 
 fn with_empty_res(data: &str) -> Box<RawValue> {
-    let mut object: Map<String, Value> = serde_json::from_str(data).unwrap_or_default();
+    let mut object = readable_object(data);
     object.insert("res".into(), Value::Object(Map::new()));
-    serde_json::value::to_raw_value(&object).unwrap_or_else(|_| empty_object().to_owned())
+    raw(&object)
 }
 
 fn name(value: Option<&RawValue>) -> String {
     let text = value.and_then(|value| serde_json::from_str::<Cow<'_, str>>(value.get()).ok());
-    let text = text.unwrap_or_default();
-    match text.char_indices().nth(LONGEST_NAME) {
-        Some((end, _)) => text.get(..end).unwrap_or_default().to_owned(),
-        None => text.into_owned(),
-    }
+    cut(&text.unwrap_or_default(), LONGEST_NAME).to_owned()
+}
+
+/// At most this number of characters of a text.
+pub(crate) fn cut(text: &str, most: usize) -> &str {
+    let end = text.char_indices().nth(most).map_or(text.len(), |(end, _)| end);
+    text.get(..end).unwrap_or_default()
 }
 
 fn is_true(value: Option<&RawValue>) -> bool {

@@ -8,6 +8,7 @@ use sea_query::{Alias, Expr, ExprTrait, OnConflict, Order, Query};
 use serde_json::{Map, Value};
 
 use crate::EventError;
+use crate::spool_event::cut;
 
 /// The counts of a host, in the order of the columns.
 const COUNTS: [&str; 8] = ["changed", "dark", "failures", "ok", "processed", "skipped", "ignored", "rescued"];
@@ -15,13 +16,17 @@ const COUNTS: [&str; 8] = ["changed", "dark", "failures", "ok", "processed", "sk
 /// The statuses of hosts that are counted with the job; a host has the last one that applies to it.
 const STATUSES: [&str; 5] = ["skipped", "ok", "changed", "failures", "dark"];
 
+/// Hosts of inventories have at most this number of characters in their names, but playbooks can add any. Longer ones do not
+/// fit into the index.
+const LONGEST_NAME: usize = 512;
+
 /// The counts of each host by its name, in the order of [`COUNTS`].
 pub(crate) fn hosts(statistics: &Map<String, Value>) -> BTreeMap<&str, [i64; COUNTS.len()]> {
     let mut hosts: BTreeMap<&str, [i64; COUNTS.len()]> = BTreeMap::new();
     for (index, key) in COUNTS.iter().enumerate() {
         for (host, count) in statistics.get(*key).and_then(Value::as_object).into_iter().flatten() {
             let count = count.as_i64().unwrap_or(0).clamp(0, i64::from(i32::MAX));
-            hosts.entry(host).or_default()[index] = count;
+            hosts.entry(cut(host, LONGEST_NAME)).or_default()[index] = count;
         }
     }
     hosts

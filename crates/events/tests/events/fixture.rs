@@ -72,9 +72,9 @@ impl Fixture {
     pub async fn bodies(&self, counters: std::ops::RangeInclusive<i64>) -> Vec<(i64, String, Value)> {
         let ids: Vec<i64> = counters.map(|counter| event_id(self.job, counter)).collect();
         let bodies = read_bodies(&self.database, &ids).await.unwrap();
-        let mut found: Vec<_> = bodies
+        let mut found: Vec<(i64, String, Value)> = bodies
             .into_iter()
-            .map(|(id, body)| (counter_of(id), body.stdout, serde_json::from_str(body.event_data.get()).unwrap()))
+            .map(|(id, body)| (counter_of(id), body.stdout.clone(), body.event_data().into()))
             .collect();
         found.sort_by_key(|(counter, ..)| *counter);
         found

@@ -24,6 +24,7 @@ on_each_backend!(
     lines_are_read_from_any_place,
     texts_are_found,
     statistics_become_summaries,
+    any_name_of_a_host_can_be_stored,
     output_is_complete_while_batches_are_joined,
     events_are_deleted_with_their_job,
     garbage_in_event_data_is_left_out,
@@ -265,6 +266,20 @@ fn statistics_become_summaries(backend: Backend) {
     });
 }
 
+fn any_name_of_a_host_can_be_stored(backend: Backend) {
+    on(backend, async |fixture| {
+        let name: String = (0..200).map(|number| format!("{:x}", uuid_hash(&number.to_string()))).collect();
+        let statistics = json!({"ok": {name.as_str(): 1, "one": 2}, "artifact_data": {"a": 1}});
+        let event = event(1, "playbook_on_stats", "s", "", statistics);
+        let event = event.replace("{\"a\":1}", &format!("{}1{}", "[".repeat(200), "]".repeat(200)));
+        fixture.append(&mut fixture.writer().await, &[event], 1).await;
+        let columns = ["host_name", "ok"];
+        let hosts = Query::select().columns(columns).from("job_host_summaries").order_by("ok", Order::Asc).to_owned();
+        let hosts: Vec<(String, i64)> = fixture.database.read_as(&hosts).await.unwrap();
+        assert_eq!(hosts, [(name[..512].to_owned(), 1), ("one".to_owned(), 2)]);
+    });
+}
+
 fn output_is_complete_while_batches_are_joined(backend: Backend) {
     on(backend, async |fixture| {
         let mut writer = fixture.writer().await;
@@ -304,22 +319,32 @@ fn events_are_deleted_with_their_job(backend: Backend) {
 fn garbage_in_event_data_is_left_out(backend: Backend) {
     on(backend, async |fixture| {
         let mut writer = fixture.writer().await;
-        let deep = format!("{{\"res\": {}1{}}}", "[".repeat(500), "]".repeat(500));
+        let deep = format!(
+            "{{\"host\": \"one\", \"res\": {}1{}, \"size\": 1{}}}",
+            "[".repeat(500),
+            "]".repeat(500),
+            "0".repeat(400)
+        );
         let large =
             format!("{{\"host\": \"one\", \"res\": {{\"changed\": true, \"x\": \"{}\"}}}}", "y".repeat(800_000));
         let twice = "{\"host\": \"one\", \"host\": \"two\"}";
         let wrong = "{\"host\": 5, \"task\": [1], \"res\": \"x\", \"ignore_errors\": {}}";
-        let events: Vec<String> = ["5", "null", "\"x\"", &deep, &large, twice, wrong]
-            .iter()
-            .zip(1..)
-            .map(|(data, counter)| plain(counter).replace(&format!("{{\"number\":{counter}}}"), data))
-            .map(|event| event.replace("2030-01-01T00:00:01.5+00:00", "yesterday").replace("verbose", "runner_on_ok"))
-            .collect();
+        let events: Vec<String> =
+            ["5", "null", "\"x\"", &deep, &large, twice, wrong, "[null, null, null, null, null, null, null]"]
+                .iter()
+                .zip(1..)
+                .map(|(data, counter)| plain(counter).replace(&format!("{{\"number\":{counter}}}"), data))
+                .map(|event| {
+                    event.replace("2030-01-01T00:00:01.5+00:00", "yesterday").replace("verbose", "runner_on_ok")
+                })
+                .collect();
         fixture.append(&mut writer, &events, 1).await;
         let bodies = fixture.bodies(1..=3).await;
         assert!(bodies.iter().all(|(_, _, data)| *data == json!({})), "{bodies:?}");
+        assert_eq!(fixture.bodies(4..=4).await[0].2, json!({"host": "one", "res": {}, "size": {}}));
         assert_eq!(fixture.bodies(5..=5).await[0].2, json!({"host": "one", "res": {}}));
-        assert_eq!(fixture.rows("id").await.len(), 7);
+        assert_eq!(fixture.bodies(8..=8).await[0].2, json!({}));
+        assert_eq!(fixture.rows("id").await.len(), 8);
     });
 }
 

@@ -34,7 +34,7 @@ impl Hooks for EventHooks {
         let mut bodies = read_bodies(&engine.database, &ids).await.map_err(failed)?;
         for shown in page.iter_mut() {
             if let Some(body) = bodies.remove(&shown.loaded.record.id) {
-                show_body(shown, body, view.whole_texts)?;
+                show_body(shown, body, view.whole_texts);
             }
             shown.add_summary(ROLE.name, json!({}));
         }
@@ -137,9 +137,8 @@ async fn counters_of(engine: &Engine, job: i64, uuids: &[&str]) -> Result<Vec<i6
     Ok(ids.into_iter().map(hostler_events::counter_of).chain(none).collect())
 }
 
-fn show_body(shown: &mut ResponseObject, body: EventBody, is_whole: bool) -> Result<(), Error> {
-    let data: Json = serde_json::from_str(body.event_data.get())
-        .map_err(|_| Error::Internal(format!("the data of the event {} is damaged", shown.loaded.record.id)))?;
+fn show_body(shown: &mut ResponseObject, body: EventBody, is_whole: bool) {
+    let data = Json::Object(body.event_data());
     let record = &shown.loaded.record;
     let event = record.text(&EVENT);
     let display = event_display(event, record.text(&PLAY), record.text(&TASK), record.text(&ROLE), &data);
@@ -161,7 +160,6 @@ fn show_body(shown: &mut ResponseObject, body: EventBody, is_whole: bool) -> Res
             *place = value;
         }
     }
-    Ok(())
 }
 
 /// Hosts are not removed from events when they are deleted: their ids only have no meaning any more.
