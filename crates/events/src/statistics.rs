@@ -1,6 +1,6 @@
 //! What `playbook_on_stats` says about the hosts of a job.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hostler_database::Transaction;
 use jiff::Timestamp;
@@ -15,6 +15,9 @@ const COUNTS: [&str; 8] = ["changed", "dark", "failures", "ok", "processed", "sk
 
 /// The statuses of hosts that are counted with the job; a host has the last one that applies to it.
 const STATUSES: [&str; 5] = ["skipped", "ok", "changed", "failures", "dark"];
+
+/// The number of hosts in a statement.
+const CHUNK: usize = 1000;
 
 /// Hosts of inventories have at most this number of characters in their names, but playbooks can add any. Longer ones do not
 /// fit into the index.
@@ -72,12 +75,11 @@ pub(crate) async fn write_summaries(
         "rescued",
     ];
     let hosts = hosts(statistics);
-    let mut found: Vec<i64> = Vec::new();
+    let existing = lock_hosts(tx, hosts.keys().filter_map(|name| host_id(name))).await?;
     let rows: Vec<[Expr; COLUMNS.len()]> = hosts
         .iter()
         .map(|(name, counts)| {
-            let id = host_id(name);
-            found.extend(id);
+            let id = host_id(name).filter(|id| existing.contains(id));
             let [changed, dark, failures, ok, processed, skipped, ignored, rescued] = counts.map(Expr::val);
             let failed = counts[1] > 0 || counts[2] > 0;
             [
@@ -107,23 +109,31 @@ pub(crate) async fn write_summaries(
         }
         tx.execute(&insert).await?;
     }
-    found.sort_unstable();
-    for ids in found.chunks(1000) {
+    let existing: Vec<i64> = existing.into_iter().collect();
+    for ids in existing.chunks(CHUNK) {
         make_last_job(tx, job_id, ids).await?;
     }
     Ok(())
 }
 
+/// Locks those of the hosts that still exist. Other jobs may end with the same hosts: all take the locks in the same order.
+async fn lock_hosts(tx: &mut Transaction, ids: impl Iterator<Item = i64>) -> Result<BTreeSet<i64>, EventError> {
+    let ids: Vec<i64> = ids.collect::<BTreeSet<_>>().into_iter().collect();
+    let mut existing = BTreeSet::new();
+    for ids in ids.chunks(CHUNK) {
+        let locks = Query::select()
+            .column("id")
+            .from("hosts")
+            .and_where(Expr::col("id").is_in(ids.iter().copied()))
+            .order_by("id", Order::Asc)
+            .lock_exclusive()
+            .to_owned();
+        existing.extend(tx.read_as::<i64>(&locks).await?);
+    }
+    Ok(existing)
+}
+
 async fn make_last_job(tx: &mut Transaction, job_id: i64, hosts: &[i64]) -> Result<(), EventError> {
-    // Other jobs may end with the same hosts: all take the locks in the same order.
-    let locks = Query::select()
-        .column("id")
-        .from("hosts")
-        .and_where(Expr::col("id").is_in(hosts.iter().copied()))
-        .order_by("id", Order::Asc)
-        .lock_exclusive()
-        .to_owned();
-    tx.read_as::<i64>(&locks).await?;
     let summary = Query::select()
         .column("id")
         .from("job_host_summaries")

@@ -25,6 +25,7 @@ on_each_backend!(
     texts_are_found,
     statistics_become_summaries,
     any_name_of_a_host_can_be_stored,
+    host_can_be_deleted_while_a_job_runs,
     output_is_complete_while_batches_are_joined,
     events_are_deleted_with_their_job,
     garbage_in_event_data_is_left_out,
@@ -263,6 +264,23 @@ fn statistics_become_summaries(backend: Backend) {
         let job = Query::select().columns(["host_status_counts", "artifacts"]).from("unified_jobs").to_owned();
         let job: Vec<(Value, Value)> = fixture.database.read_as(&job).await.unwrap();
         assert_eq!(job, [(json!({"changed": 1, "dark": 1, "ok": 1}), json!({"answer": 42}))]);
+    });
+}
+
+fn host_can_be_deleted_while_a_job_runs(backend: Backend) {
+    on(backend, async |fixture| {
+        let mut writer = fixture.writer().await;
+        let events = [(1, "one"), (2, "two")];
+        let events = events.map(|(counter, host)| event(counter, "runner_on_ok", "a", "", of_host(host, "first")));
+        fixture.append(&mut writer, &events, 2).await;
+        let mut tx = fixture.database.begin().await.unwrap();
+        tx.execute(Query::delete().from_table("hosts").and_where(Expr::col("name").eq("one"))).await.unwrap();
+        tx.commit().await.unwrap();
+        let statistics = json!({"ok": {"one": 1, "two": 1}});
+        fixture.append(&mut writer, &[event(3, "playbook_on_stats", "s", "", statistics)], 3).await;
+        let hosts = Query::select().column("host_id").from("job_host_summaries").order_by("id", Order::Asc).to_owned();
+        let hosts: Vec<Option<i64>> = fixture.database.read_as(&hosts).await.unwrap();
+        assert_eq!(hosts, [None, Some(fixture.hosts[1])]);
     });
 }
 
