@@ -19,6 +19,7 @@ mod search;
 mod spool_event;
 mod statistics;
 mod terminal;
+mod url_secrets;
 mod writer;
 
 use sha2::{Digest, Sha256};

@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use crate::event_types::event_type;
+use crate::url_secrets;
 
 /// A longer `event_data.res` becomes `{}`.
 const LONGEST_RES: usize = 700_000;
@@ -93,14 +94,18 @@ impl SpoolEvent<'_> {
         self.created.parse().ok()
     }
 
-    /// The output, with its line feed at the end.
+    /// The output, with its line feed at the end, and without passwords in URLs.
     pub fn output(&self) -> Cow<'_, [u8]> {
+        let text = url_secrets::mask(&self.stdout);
         if self.end_line > self.start_line {
-            let mut whole = self.stdout.as_bytes().to_vec();
+            let mut whole = text.into_owned().into_bytes();
             whole.push(b'\n');
             return whole.into();
         }
-        self.stdout.as_bytes().into()
+        match text {
+            Cow::Borrowed(text) => text.as_bytes().into(),
+            Cow::Owned(text) => text.into_bytes().into(),
+        }
     }
 
     /// `event_data` as it came.

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use crate::batch::Batch;
 use crate::names::{NameColumn, Names};
 use crate::spool_event::{Derived, SpoolEvent, StoredData};
-use crate::{EventError, GREATEST_COUNTER, PARENT_EVENTS, counter_of, event_id, statistics, uuid_hash};
+use crate::{EventError, GREATEST_COUNTER, PARENT_EVENTS, counter_of, event_id, statistics, url_secrets, uuid_hash};
 
 /// Writes the events of one running job. There is one writer at a time for a job.
 ///
@@ -252,10 +252,13 @@ impl EventWriter {
     }
 
     fn stored_data(&self, event: &SpoolEvent<'_>, derived: &Derived) -> Result<Vec<u8>, EventError> {
+        let event_data = derived.replaced.as_deref().unwrap_or_else(|| event.data());
+        // As in AWX, the data of a job stays as it came.
+        let masked = if self.kind == 0 { None } else { url_secrets::mask_json(event_data) };
         let data = StoredData {
             uuid: (&*event.uuid).into(),
             parent_uuid: event.parent_uuid.as_deref().unwrap_or_default().into(),
-            event_data: derived.replaced.as_deref().unwrap_or_else(|| event.data()),
+            event_data: masked.as_deref().unwrap_or(event_data),
         };
         serde_json::to_vec(&data).map_err(|_| EventError::InvalidEvent(self.job_id))
     }

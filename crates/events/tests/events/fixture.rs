@@ -20,6 +20,11 @@ pub struct Fixture {
 }
 
 pub fn on(backend: Backend, test: impl AsyncFnOnce(&Fixture)) {
+    on_job(backend, "job", test);
+}
+
+/// With a job of this type.
+pub fn on_job(backend: Backend, job_type: &str, test: impl AsyncFnOnce(&Fixture)) {
     let folder = tempfile::tempdir().unwrap();
     let server = (backend == Backend::Postgres).then(PostgresDatabase::create);
     let location = match &server {
@@ -48,7 +53,7 @@ pub fn on(backend: Backend, test: impl AsyncFnOnce(&Fixture)) {
         let job = Query::insert()
             .into_table("unified_jobs")
             .columns(times.into_iter().chain(["name", "type", "inventory_id"]))
-            .values_panic([now().into(), now().into(), "job".into(), "job".into(), inventory.into()])
+            .values_panic([now().into(), now().into(), "job".into(), job_type.into(), inventory.into()])
             .to_owned();
         let job = tx.insert(&job).await.unwrap();
         tx.commit().await.unwrap();

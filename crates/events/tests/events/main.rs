@@ -11,7 +11,7 @@ use hostler_testkit::{Backend, on_each_backend};
 use sea_query::{Expr, ExprTrait, Order, Query};
 use serde_json::{Value, json};
 
-use crate::fixture::{event, now, on, plain, plain_events};
+use crate::fixture::{event, now, on, on_job, plain, plain_events};
 
 on_each_backend!(
     events_come_back,
@@ -26,6 +26,7 @@ on_each_backend!(
     statistics_become_summaries,
     any_name_of_a_host_can_be_stored,
     host_can_be_deleted_while_a_job_runs,
+    passwords_in_urls_are_not_stored,
     output_is_complete_while_batches_are_joined,
     events_are_deleted_with_their_job,
     garbage_in_event_data_is_left_out,
@@ -282,6 +283,27 @@ fn host_can_be_deleted_while_a_job_runs(backend: Backend) {
         let hosts: Vec<Option<i64>> = fixture.database.read_as(&hosts).await.unwrap();
         assert_eq!(hosts, [None, Some(fixture.hosts[1])]);
     });
+}
+
+fn passwords_in_urls_are_not_stored(backend: Backend) {
+    on(backend, async |fixture| {
+        let text = plain(1).replace("line 1", "clone https://ada:secret@host/x");
+        fixture.append(&mut fixture.writer().await, &[text], 1).await;
+        let masked = "clone https://$encrypted$:$encrypted$@host/x";
+        assert_eq!(fixture.lines(0, 9).await, format!("{masked}\n"));
+        assert_eq!(fixture.bodies(1..=1).await[0].1, masked);
+        let size = output_size(&fixture.database, fixture.job).await.unwrap();
+        assert_eq!(size.bytes, masked.len() as i64 + 1);
+    });
+    for (job_type, shown) in [("job", "https://token@host/x"), ("project_update", "https://$encrypted$@host/x")] {
+        on_job(backend, job_type, async |fixture| {
+            let data = json!({"res": {"msg": "cannot read \"https://token@host/x\""}});
+            let events = [event(1, "runner_on_failed", "a", "", data)];
+            fixture.append(&mut fixture.writer().await, &events, 1).await;
+            let message = format!("cannot read \"{shown}\"");
+            assert_eq!(fixture.bodies(1..=1).await[0].2["res"]["msg"], message);
+        });
+    }
 }
 
 fn any_name_of_a_host_can_be_stored(backend: Backend) {
