@@ -1,4 +1,4 @@
-//! Writes the document.
+//! Makes the document.
 
 use serde_json::{Map, Value};
 
@@ -6,49 +6,49 @@ use crate::content::{Content, Host};
 use crate::{ScriptError, ScriptOptions};
 
 /// The document with this content.
-pub(crate) fn write(content: Content, options: ScriptOptions) -> Result<String, ScriptError> {
+pub(crate) fn document(content: Content, options: ScriptOptions) -> Result<Map<String, Value>, ScriptError> {
     let Content { variables, hosts, groups, members, children } = content;
     let mut is_grouped = vec![false; hosts.len()];
     members.values().flatten().for_each(|position| is_grouped[*position] = true);
     let host_names = |positions: &[usize]| names(positions.iter().map(|position| hosts[*position].name.as_str()));
 
-    let mut document = Writer::begin();
-    let mut all = Writer::begin();
+    let mut document = Map::new();
+    let mut all = Map::new();
     if !variables.is_empty() {
-        all.member("vars", &shown(&variables));
+        all.insert("vars".into(), variables.into());
     }
     let ungrouped = hosts.iter().zip(&is_grouped).filter(|(_, is_grouped)| !**is_grouped);
-    all.member("hosts", &names(ungrouped.map(|(host, _)| host.name.as_str())));
+    all.insert("hosts".into(), names(ungrouped.map(|(host, _)| host.name.as_str())));
     if !groups.is_empty() {
-        all.member("children", &names(groups.iter().map(|group| group.name.as_str())));
+        all.insert("children".into(), names(groups.iter().map(|group| group.name.as_str())));
     }
-    document.member("all", &all.end());
+    document.insert("all".into(), all.into());
     for group in &groups {
-        let mut described = Writer::begin();
+        let mut described = Map::new();
         if let Some(positions) = members.get(&group.id) {
-            described.member("hosts", &host_names(positions));
+            described.insert("hosts".into(), host_names(positions));
         }
         if let Some(positions) = children.get(&group.id) {
-            described.member("children", &names(positions.iter().map(|position| groups[*position].name.as_str())));
+            let children = positions.iter().map(|position| groups[*position].name.as_str());
+            described.insert("children".into(), names(children));
         }
         let variables = group.variables()?;
         if !variables.is_empty() {
-            described.member("vars", &shown(&variables));
+            described.insert("vars".into(), variables.into());
         }
         if !described.is_empty() {
-            document.member(&group.name, &described.end());
+            document.insert(group.name.clone(), described.into());
         }
     }
     if options.hostvars {
-        let mut hostvars = Writer::begin();
+        let mut hostvars = Map::new();
         for host in &hosts {
-            hostvars.member(&host.name, &shown(&host_variables(host, options)?));
+            hostvars.insert(host.name.clone(), host_variables(host, options)?.into());
         }
-        let mut meta = Writer::begin();
-        meta.member("hostvars", &hostvars.end());
-        document.member("_meta", &meta.end());
+        let meta = Map::from_iter([("hostvars".to_owned(), Value::Object(hostvars))]);
+        document.insert("_meta".into(), meta.into());
     }
-    Ok(document.end())
+    Ok(document)
 }
 
 fn host_variables(host: &Host, options: ScriptOptions) -> Result<Map<String, Value>, ScriptError> {
@@ -62,51 +62,7 @@ fn host_variables(host: &Host, options: ScriptOptions) -> Result<Map<String, Val
     Ok(variables)
 }
 
-fn shown(variables: &Map<String, Value>) -> String {
-    // The keys are texts, so this cannot fail.
-    serde_json::to_string(variables).unwrap_or_default()
-}
-
-fn quoted(text: &str) -> String {
-    Value::from(text).to_string()
-}
-
 /// A list of names.
-fn names<'a>(names: impl Iterator<Item = &'a str>) -> String {
-    let mut list = String::from("[");
-    for name in names {
-        if list.len() > 1 {
-            list.push(',');
-        }
-        list.push_str(&quoted(name));
-    }
-    list.push(']');
-    list
-}
-
-/// Writes a JSON object, whose values are JSON texts.
-struct Writer(String);
-
-impl Writer {
-    fn begin() -> Self {
-        Writer("{".into())
-    }
-
-    fn is_empty(&self) -> bool {
-        self.0.len() == 1
-    }
-
-    fn member(&mut self, key: &str, value: &str) {
-        if !self.is_empty() {
-            self.0.push(',');
-        }
-        self.0.push_str(&quoted(key));
-        self.0.push(':');
-        self.0.push_str(value);
-    }
-
-    fn end(mut self) -> String {
-        self.0.push('}');
-        self.0
-    }
+fn names<'a>(names: impl Iterator<Item = &'a str>) -> Value {
+    names.collect()
 }

@@ -1,5 +1,5 @@
 //! What Ansible gets of an inventory: one JSON document in the form of an inventory script, with its groups, hosts and
-//! variables. It is built from a constant number of statements, and the variables of one host at a time are parsed.
+//! variables. It is built from a constant number of statements.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
@@ -7,7 +7,7 @@ mod content;
 mod document;
 mod error;
 
-use hostler_database::Database;
+use hostler_database::{Database, Error as DatabaseError};
 use serde_json::{Map, Value};
 
 use crate::content::{Content, Host};
@@ -39,9 +39,15 @@ pub struct Slice {
 ///
 /// # Errors
 /// [`ScriptError`].
-pub async fn script(database: &Database, inventory: i64, options: ScriptOptions) -> Result<String, ScriptError> {
+pub async fn script(
+    database: &Database,
+    inventory: i64,
+    options: ScriptOptions,
+) -> Result<Map<String, Value>, ScriptError> {
     let content = Content::read(database, inventory, options).await?;
-    document::write(content, options)
+    // The variables of all hosts are parsed.
+    let document = tokio::task::spawn_blocking(move || document::document(content, options)).await;
+    document.map_err(|_| DatabaseError::Internal("building an inventory was interrupted".into()))?
 }
 
 /// The variables of the host with this name; none if the inventory has no such host, or only a disabled one.

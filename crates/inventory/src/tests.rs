@@ -67,7 +67,7 @@ async fn insert(tx: &mut Transaction, table: &str, values: &[(&str, sea_query::V
 }
 
 async fn document(database: &Database, options: ScriptOptions) -> Value {
-    serde_json::from_str(&script(database, 1, options).await.unwrap()).unwrap()
+    script(database, 1, options).await.unwrap().into()
 }
 
 #[tokio::test]

@@ -2,12 +2,11 @@
 
 use serde_json::{Map, Value};
 
-/// The static inventory with the content of an inventory script's answer, both in JSON.
+/// The static inventory with the content of an inventory script's answer, as JSON.
 ///
 /// # Errors
 /// For a host name that Ansible would take for several hosts in a file.
-pub(crate) fn inventory_file(script: &str) -> Result<String, String> {
-    let mut script: Map<String, Value> = serde_json::from_str(script).map_err(|problem| problem.to_string())?;
+pub(crate) fn inventory_file(mut script: Map<String, Value>) -> Result<String, String> {
     let hosts = match script.shift_remove("_meta") {
         Some(Value::Object(mut meta)) => meta.shift_remove("hostvars"),
         _ => None,
@@ -18,18 +17,16 @@ pub(crate) fn inventory_file(script: &str) -> Result<String, String> {
     }
     let mut groups = Map::new();
     let all = script.shift_remove("all").unwrap_or_default();
-    let mut all = group(&all);
+    let mut all = group(all);
     // Also those of other groups: so that all are in the order of their names.
     all.insert("hosts".into(), hosts);
     groups.insert("all".into(), all.into());
-    for (name, content) in &script {
-        groups.insert(name.clone(), group(content).into());
-    }
+    groups.extend(script.into_iter().map(|(name, content)| (name, group(content).into())));
     serde_json::to_string(&groups).map_err(|problem| problem.to_string())
 }
 
 /// A group: lists of names become objects.
-fn group(content: &Value) -> Map<String, Value> {
+fn group(mut content: Value) -> Map<String, Value> {
     let mut group = Map::new();
     for part in ["hosts", "children"] {
         let names = content.get(part).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
@@ -38,8 +35,8 @@ fn group(content: &Value) -> Map<String, Value> {
             group.insert(part.into(), members.into());
         }
     }
-    if let Some(variables) = content.get("vars") {
-        group.insert("vars".into(), variables.clone());
+    if let Some(variables) = content.get_mut("vars") {
+        group.insert("vars".into(), variables.take());
     }
     group
 }
@@ -57,6 +54,10 @@ mod tests {
 
     use super::*;
 
+    fn object(value: Value) -> Map<String, Value> {
+        serde_json::from_value(value).unwrap()
+    }
+
     #[test]
     fn script_becomes_a_static_inventory() {
         let script = json!({
@@ -65,7 +66,7 @@ mod tests {
             "db": {},
             "_meta": {"hostvars": {"a": {}, "b": {"ansible_connection": "local"}}},
         });
-        let file: Value = serde_json::from_str(&inventory_file(&script.to_string()).unwrap()).unwrap();
+        let file: Value = serde_json::from_str(&inventory_file(object(script)).unwrap()).unwrap();
         let expected = json!({
             "all": {"children": {"web": {}}, "vars": {"x": 1}, "hosts": {"a": {}, "b": {"ansible_connection": "local"}}},
             "web": {"hosts": {"b": {}}, "children": {"db": {}}, "vars": {"y": "2"}},
@@ -76,10 +77,10 @@ mod tests {
 
     #[test]
     fn ranges_are_refused() {
-        let script = |name: &str| json!({"all": {}, "_meta": {"hostvars": {name: {}}}}).to_string();
-        assert!(inventory_file(&script("web[1:3]")).is_err());
+        let script = |name: &str| object(json!({"all": {}, "_meta": {"hostvars": {name: {}}}}));
+        assert!(inventory_file(script("web[1:3]")).is_err());
         for name in ["web", "web[1]", "[fe80::1]", "fe80::1"] {
-            assert!(inventory_file(&script(name)).is_ok(), "{name}");
+            assert!(inventory_file(script(name)).is_ok(), "{name}");
         }
     }
 }

@@ -103,7 +103,7 @@ impl Runner {
             ScriptError::Database(problem) => Refusal::from(problem),
             problem => Refusal::error(format!("The inventory cannot be used: {problem}.")),
         })?;
-        let inventory_text = blocking(move || inventory_file(&script)).await.map_err(Refusal::failed)?;
+        let inventory_text = blocking(move || inventory_file(script)).await.map_err(Refusal::failed)?;
         let answers = self.job_secrets(job.id, "survey_passwords", &job.survey_passwords)?;
         let variables = extra_variables(job, &revision, answers, &credentials.variables).map_err(Refusal::failed)?;
 

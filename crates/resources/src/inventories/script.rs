@@ -4,7 +4,6 @@ use async_trait::async_trait;
 use hostler_engine::{ActionHandler, ActionRequest, ActionResponse, Engine, Error};
 use hostler_inventory::{ScriptError, ScriptOptions, Slice};
 use hostler_schema::{Field, fields};
-use serde_json::Value as Json;
 
 use crate::{HOST, INVENTORY};
 
@@ -42,9 +41,7 @@ impl ActionHandler for Script {
             slice: slice(input.text(&SUBSET))?,
         };
         let document = hostler_inventory::script(database, request.id, options).await.map_err(failure)?;
-        let document: Json = serde_json::from_str(&document)
-            .map_err(|error| Error::Internal(format!("the script of an inventory is not JSON: {error}")))?;
-        Ok(ActionResponse::Fields(document))
+        Ok(ActionResponse::Fields(document.into()))
     }
 }
 
