@@ -14,6 +14,8 @@ pub enum InvalidVariables {
     NotJson(String),
     /// The text is too long.
     TooLong,
+    /// Lists and mappings are nested too deeply.
+    TooDeep,
     /// A text contains the character NUL, which cannot be passed to a program.
     NullCharacter,
 }
@@ -29,6 +31,9 @@ impl fmt::Display for InvalidVariables {
             }
             InvalidVariables::TooLong => {
                 write!(formatter, "Variables may have at most {} bytes.", crate::MAX_LENGTH)
+            }
+            InvalidVariables::TooDeep => {
+                write!(formatter, "Variables may have at most {} levels.", crate::MAX_DEPTH)
             }
             InvalidVariables::NullCharacter => formatter.write_str("Null characters are not allowed."),
         }

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use crate::MAX_DEPTH;
 use crate::error::InvalidVariables;
 
 /// Integers beyond this cannot be represented exactly.
@@ -63,23 +64,26 @@ fn follows_object(text: &str, line: usize, column: usize) -> bool {
 
 /// Rejects values that the rest of the program cannot represent.
 pub(crate) fn check(map: Map<String, Value>) -> Result<Map<String, Value>, InvalidVariables> {
-    check_members(&map)?;
+    check_members(&map, 0)?;
     Ok(map)
 }
 
-fn check_members(map: &Map<String, Value>) -> Result<(), InvalidVariables> {
+fn check_members(map: &Map<String, Value>, depth: usize) -> Result<(), InvalidVariables> {
     for (key, value) in map {
         check_text(key)?;
-        check_value(value)?;
+        check_value(value, depth + 1)?;
     }
     Ok(())
 }
 
-fn check_value(value: &Value) -> Result<(), InvalidVariables> {
+fn check_value(value: &Value, depth: usize) -> Result<(), InvalidVariables> {
+    if depth > MAX_DEPTH {
+        return Err(InvalidVariables::TooDeep);
+    }
     match value {
         Value::String(text) => check_text(text),
-        Value::Array(items) => items.iter().try_for_each(check_value),
-        Value::Object(map) => check_members(map),
+        Value::Array(items) => items.iter().try_for_each(|item| check_value(item, depth + 1)),
+        Value::Object(map) => check_members(map, depth),
         Value::Number(number) => match number.as_f64() {
             Some(float) if number.is_f64() && float.fract() == 0.0 && float.abs() >= MAX_EXACT => {
                 Err(InvalidVariables::NotJson("Numbers may have at most 64 bits".into()))

@@ -180,6 +180,28 @@ fn size_and_depth_are_bounded() {
 }
 
 #[test]
+fn depth_of_json_is_that_of_yaml() {
+    let nested = |levels: usize| format!("{{\"a\": {}1{}}}", "[".repeat(levels), "]".repeat(levels));
+    for levels in [MAX_DEPTH - 1, MAX_DEPTH, MAX_DEPTH + 10] {
+        let is_accepted = levels < MAX_DEPTH;
+        assert_eq!(parse(&nested(levels)).is_ok(), is_accepted, "{levels}");
+        // The comma makes it YAML.
+        assert_eq!(parse(&nested(levels).replace("1", "1,")).is_ok(), is_accepted, "{levels}");
+    }
+    assert_eq!(problem(&nested(MAX_DEPTH)), "Variables may have at most 100 levels.");
+}
+
+#[test]
+fn many_problems_take_no_longer_than_one() {
+    for item in ["!x a", "!!int a", "{[]: 1}", "{<<: 1}", "2020-01-01", ".inf"] {
+        for separator in [", ", ",\n "] {
+            let text = format!("a: [{}]", vec![item; 10_000].join(separator));
+            assert!(problem(&text).len() < 1000, "{item}");
+        }
+    }
+}
+
+#[test]
 fn text_is_as_python_writes_it() {
     let Value::Object(map) = json!({"a": [1, {"b": null}], "é\n\"": "😀\u{1}", "c": {}, "d": 1.0}) else { panic!() };
     assert_eq!(to_text(&map), r#"{"a": [1, {"b": null}], "\u00e9\n\"": "\ud83d\ude00\u0001", "c": {}, "d": 1.0}"#);

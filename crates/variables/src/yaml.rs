@@ -148,7 +148,7 @@ impl<'a> Reader<'a> {
             }
             Event::Alias(anchor) => {
                 let Some(target) = self.anchors.get(&anchor) else {
-                    self.reject(Problem::NotYaml("an alias refers to the value that contains it".into()));
+                    self.reject_yaml(|_| "an alias refers to the value that contains it".into());
                     return Ok(Node::scalar(Content::Value(Value::Null)));
                 };
                 if depth + target.depth > MAX_DEPTH {
@@ -208,19 +208,20 @@ impl<'a> Reader<'a> {
                     let mappings = self.mappings_to_merge(value.content, start, &value_start);
                     merged.extend(mappings);
                 }
-                Content::NotJson(type_name) => self.reject(not_a_key(type_name)),
+                Content::NotJson(type_name) => self.reject_for_json(|| not_a_key(type_name)),
                 Content::Value(key) => match key_text(key) {
                     Some(key) => {
                         let value = self.value(value.content);
                         own.insert(key, value);
                     }
                     None => {
-                        let message = format!(
-                            "while constructing a mapping\n{}\nfound unhashable key\n{}",
-                            self.place(&start.start),
-                            self.place(&key_start),
-                        );
-                        self.reject(Problem::NotYaml(message));
+                        self.reject_yaml(|reader| {
+                            format!(
+                                "while constructing a mapping\n{}\nfound unhashable key\n{}",
+                                reader.place(&start.start),
+                                reader.place(&key_start),
+                            )
+                        });
                     }
                 },
             }
@@ -246,12 +247,13 @@ impl<'a> Reader<'a> {
             }
             _ => {}
         }
-        let message = format!(
-            "while constructing a mapping\n{}\nexpected a mapping or list of mappings for merging\n{}",
-            self.place(&start.start),
-            self.place(at),
-        );
-        self.reject(Problem::NotYaml(message));
+        self.reject_yaml(|reader| {
+            format!(
+                "while constructing a mapping\n{}\nexpected a mapping or list of mappings for merging\n{}",
+                reader.place(&start.start),
+                reader.place(at),
+            )
+        });
         vec![]
     }
 
@@ -261,7 +263,7 @@ impl<'a> Reader<'a> {
             Content::Value(value) => value,
             Content::Merge => "<<".into(),
             Content::NotJson(type_name) => {
-                self.reject(Problem::NotJson(format!("Object of type {type_name} is not JSON serializable")));
+                self.reject_for_json(|| format!("Object of type {type_name} is not JSON serializable"));
                 Value::Null
             }
         }
@@ -293,15 +295,16 @@ impl<'a> Reader<'a> {
             Scalar::NotJson(type_name) => Content::NotJson(type_name),
             Scalar::Merge => Content::Merge,
             Scalar::OutOfRange => {
-                self.reject(Problem::NotJson("Numbers must be finite and have at most 64 bits".into()));
+                self.reject_for_json(|| "Numbers must be finite and have at most 64 bits".into());
                 Content::Value(Value::Null)
             }
         }
     }
 
     fn wrong_value(&mut self, tag: &Tag, span: &Span) -> Scalar {
-        let message = format!("the value does not match its tag '{}'\n{}", shown(tag), self.place(&span.start));
-        self.reject(Problem::NotYaml(message));
+        self.reject_yaml(|reader| {
+            format!("the value does not match its tag '{}'\n{}", shown(tag), reader.place(&span.start))
+        });
         Scalar::Value(Value::Null)
     }
 
@@ -315,22 +318,27 @@ impl<'a> Reader<'a> {
     }
 
     fn unknown_tag(&mut self, tag: &Tag, span: &Span) {
-        let message = format!(
-            "could not determine a constructor for the tag '{}'\n{}",
-            shown(tag),
-            self.place(self.tag_start(tag, &span.start)),
-        );
-        self.reject(Problem::NotYaml(message));
+        self.reject_yaml(|reader| {
+            format!(
+                "could not determine a constructor for the tag '{}'\n{}",
+                shown(tag),
+                reader.place(reader.tag_start(tag, &span.start)),
+            )
+        });
     }
 
-    fn reject(&mut self, problem: Problem) {
-        // A document that is not YAML is reported before one that is not JSON.
-        let is_better = match (&self.problem, &problem) {
-            (None, _) | (Some(Problem::NotJson(_)), Problem::NotYaml(_)) => true,
-            (Some(_), _) => false,
-        };
-        if is_better {
-            self.problem = Some(problem);
+    /// Keeps the first problem of a document that is not YAML. Only its message is made: a message needs the whole text,
+    /// and a document can have as many problems as values.
+    fn reject_yaml(&mut self, message: impl FnOnce(&Self) -> String) {
+        if !matches!(self.problem, Some(Problem::NotYaml(_))) {
+            self.problem = Some(Problem::NotYaml(message(self)));
+        }
+    }
+
+    /// Keeps the first problem of a document that has no form in JSON, unless it is not YAML either.
+    fn reject_for_json(&mut self, message: impl FnOnce() -> String) {
+        if self.problem.is_none() {
+            self.problem = Some(Problem::NotJson(message()));
         }
     }
 
@@ -422,8 +430,8 @@ fn shown(tag: &Tag) -> String {
     format!("{}{}", tag.handle(), tag.suffix())
 }
 
-fn not_a_key(type_name: &str) -> Problem {
-    Problem::NotJson(format!("keys must be str, int, float, bool or None, not {type_name}"))
+fn not_a_key(type_name: &str) -> String {
+    format!("keys must be str, int, float, bool or None, not {type_name}")
 }
 
 /// The key of a JSON object for a key of a mapping, as Python writes it; none for a list or mapping.
