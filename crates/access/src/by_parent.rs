@@ -46,6 +46,16 @@ impl OnParent {
 const PARENT: &str = "parent";
 
 impl ByParent {
+    /// Those who may read the parent read a row; those who may change the parent create, change and delete it.
+    pub const fn same(link: Field) -> Self {
+        ByParent {
+            link,
+            read: OnParent::Action(Action::Read),
+            change: OnParent::Action(Action::Change),
+            create: OnParent::Action(Action::Change),
+        }
+    }
+
     fn parent(&self) -> Option<&'static Resource> {
         match self.link.kind {
             FieldKind::Link(parent) => Some(parent()),

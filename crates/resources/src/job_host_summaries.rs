@@ -1,9 +1,9 @@
 //! Summaries of hosts: what a job did on each of its hosts. A job writes them at its end.
 
 use async_trait::async_trait;
-use hostler_access::{ByParent, OnParent};
+use hostler_access::ByParent;
 use hostler_engine::{Engine, Error, Hooks, RenderContext, ResponseObject};
-use hostler_schema::{Action, Field, Join, Resource, Sublist, column, fields};
+use hostler_schema::{Field, Join, Resource, Sublist, column, fields};
 use sea_query::{Expr, ExprTrait};
 
 use crate::common::{CREATED, MODIFIED};
@@ -60,12 +60,7 @@ const FIELDS: &[Field] = &[
     count("rescued", "Rescued", "How many failures were rescued."),
 ];
 
-const ACCESS: ByParent = ByParent {
-    link: JOB_LINK,
-    read: OnParent::Action(Action::Read),
-    change: OnParent::Action(Action::Change),
-    create: OnParent::Action(Action::Change),
-};
+const ACCESS: ByParent = ByParent::same(JOB_LINK);
 
 /// The list of the summaries of a job.
 pub const SUMMARIES_OF_JOB: Sublist =

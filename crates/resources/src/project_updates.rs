@@ -2,7 +2,7 @@
 //! project's source, and before jobs; they are canceled and deleted, but not changed.
 
 use async_trait::async_trait;
-use hostler_access::{ByParent, OnParent, has_role_or_permission};
+use hostler_access::{ByParent, has_role_or_permission};
 use hostler_database::Transaction;
 use hostler_engine::{ActionHandler, Engine, Error, Hooks, Record, RenderContext, ResponseObject};
 use hostler_schema::{
@@ -135,12 +135,7 @@ pub static PROJECT_UPDATE: Resource = Resource {
     ..Resource::new("project_update", "project_updates", "ProjectUpdate", FIELDS, &ACCESS)
 };
 
-const ACCESS: ByParent = ByParent {
-    link: PROJECT_LINK,
-    read: OnParent::Action(Action::Read),
-    change: OnParent::Action(Action::Change),
-    create: OnParent::Action(Action::Change),
-};
+const ACCESS: ByParent = ByParent::same(PROJECT_LINK);
 
 /// The updates of the projects that match a rule over `project`.
 fn of_projects(row: &str, rule: Rule) -> Rule {

@@ -6,8 +6,10 @@ use hostler_engine::{ActionHandler, ActionRequest, ActionResponse, Engine, Error
 use hostler_schema::{Action, ActionAnswer, ActionMethod, Actor, Field, HttpMethod, ResourceAction, Rule, fields};
 use serde_json::json;
 
-use super::{hosts, script, variable_data};
-use crate::{GROUP, HOST, INVENTORY};
+use super::groups::changeable_groups;
+use super::hosts::{self, changeable_hosts};
+use super::{script, variable_data};
+use crate::INVENTORY;
 
 pub(super) const SCRIPT_PATH: &str = "script";
 pub(super) const TREE_PATH: &str = "tree";
@@ -21,10 +23,8 @@ static CAN_UPDATE: Field =
 
 pub(super) const INVENTORY_VARIABLE_DATA: ResourceAction =
     variable_data::action("Inventory Variable Data", |actor, row| INVENTORY.access.rows(actor, Action::Change, row));
-pub(super) const HOST_VARIABLE_DATA: ResourceAction =
-    variable_data::action("Host Variable Data", |actor, row| HOST.access.rows(actor, Action::Change, row));
-pub(super) const GROUP_VARIABLE_DATA: ResourceAction =
-    variable_data::action("Group Variable Data", |actor, row| GROUP.access.rows(actor, Action::Change, row));
+pub(super) const HOST_VARIABLE_DATA: ResourceAction = variable_data::action("Host Variable Data", changeable_hosts);
+pub(super) const GROUP_VARIABLE_DATA: ResourceAction = variable_data::action("Group Variable Data", changeable_groups);
 
 pub(super) const SCRIPT: ResourceAction = ResourceAction::new(SCRIPT_PATH, "Inventory Script")
     .describe("What Ansible gets: all groups and enabled hosts, or with `host` the variables of one host.")

@@ -1,7 +1,7 @@
 //! Groups of hosts in inventories, which can contain other groups.
 
 use async_trait::async_trait;
-use hostler_access::{ByParent, OnParent};
+use hostler_access::ByParent;
 use hostler_database::Transaction;
 use hostler_engine::{ActionHandler, Edit, Engine, Error, Hooks, Record};
 use hostler_schema::{
@@ -96,14 +96,10 @@ pub static GROUP: Resource = Resource {
 
 const CHILDREN: &str = "children";
 
-const ACCESS: ByParent = ByParent {
-    link: INVENTORY_LINK,
-    read: OnParent::Action(Action::Read),
-    change: OnParent::Action(Action::Change),
-    create: OnParent::Action(Action::Change),
-};
+const ACCESS: ByParent = ByParent::same(INVENTORY_LINK);
 
-fn changeable_groups(actor: &Actor, row: &str) -> Rule {
+/// The groups that the actor may change.
+pub(super) fn changeable_groups(actor: &Actor, row: &str) -> Rule {
     GROUP.access.rows(actor, Action::Change, row)
 }
 

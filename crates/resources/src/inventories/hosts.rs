@@ -1,7 +1,7 @@
 //! Hosts of inventories.
 
 use async_trait::async_trait;
-use hostler_access::{ByParent, OnParent};
+use hostler_access::ByParent;
 use hostler_database::{Transaction, Value};
 use hostler_engine::{ActionHandler, Edit, Engine, Error, Hooks, Record, RenderContext, ResponseObject};
 use hostler_schema::{
@@ -11,6 +11,7 @@ use hostler_schema::{
 use sea_query::{Alias, Expr, ExprTrait, Order, Query};
 use serde_json::{Value as Json, json};
 
+use super::groups::changeable_groups;
 use super::in_use::refuse_if_inventory_in_use;
 use super::names::{check_characters, check_free, split_port};
 use super::{actions, activity, group_tree, inventory_hooks, recent_jobs, variable_data};
@@ -132,20 +133,11 @@ pub static HOST: Resource = Resource {
     ..Resource::new("host", "hosts", "Host", HOST_FIELDS, &ACCESS)
 };
 
-const ACCESS: ByParent = ByParent {
-    link: INVENTORY_LINK,
-    read: OnParent::Action(Action::Read),
-    change: OnParent::Action(Action::Change),
-    create: OnParent::Action(Action::Change),
-};
+const ACCESS: ByParent = ByParent::same(INVENTORY_LINK);
 
 /// The hosts that the actor may change.
 pub(super) fn changeable_hosts(actor: &Actor, row: &str) -> Rule {
     HOST.access.rows(actor, Action::Change, row)
-}
-
-fn changeable_groups(actor: &Actor, row: &str) -> Rule {
-    GROUP.access.rows(actor, Action::Change, row)
 }
 
 fn has_active_failures(row: &str) -> Expr {

@@ -4,10 +4,10 @@ mod children_summary;
 mod fields;
 mod hooks;
 
-use hostler_access::{ByParent, OnParent};
+use hostler_access::ByParent;
 use hostler_events::GREATEST_COUNTER;
 use hostler_schema::{
-    Access, Action, ActionAnswer, ActionMethod, Field, Join, Resource, ResourceAction, Sublist, column, fields as kinds,
+    Access, ActionAnswer, ActionMethod, Field, Join, Resource, ResourceAction, Sublist, column, fields as kinds,
 };
 use sea_query::{Expr, ExprTrait};
 
@@ -128,14 +128,5 @@ const fn event(
     }
 }
 
-const OF_JOBS: ByParent = by(JOB_LINK);
-const OF_PROJECT_UPDATES: ByParent = by(PROJECT_UPDATE_LINK);
-
-const fn by(link: Field) -> ByParent {
-    ByParent {
-        link,
-        read: OnParent::Action(Action::Read),
-        change: OnParent::Action(Action::Change),
-        create: OnParent::Action(Action::Change),
-    }
-}
+const OF_JOBS: ByParent = ByParent::same(JOB_LINK);
+const OF_PROJECT_UPDATES: ByParent = ByParent::same(PROJECT_UPDATE_LINK);
