@@ -101,6 +101,9 @@ fn hosts_and_groups_share_names(backend: Backend) {
     let with_port = admin.post(HOSTS, json!({"name": "app:22", "inventory": own, "variables": "a: yes"})).expect(201);
     assert_eq!(with_port.json()["name"], "app");
     assert_eq!(with_port.json()["variables"], "{\"a\": true, \"ansible_ssh_port\": 22}");
+    let path = with_port.json()["url"].as_str().expect("a path").to_owned();
+    let other_port = admin.patch(&path, json!({"name": "app:2222"})).expect(200).json();
+    assert_eq!(other_port["variables"], "{\"a\": true, \"ansible_ssh_port\": 2222}");
     for (body, field, message) in [
         (json!({"name": "web", "inventory": own}), "__all__", "Host with this Name and Inventory already exists."),
         (json!({"name": "web:22", "inventory": own}), "__all__", "Host with this Name and Inventory already exists."),

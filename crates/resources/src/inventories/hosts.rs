@@ -184,7 +184,9 @@ impl Hooks for HostHooks {
             variables.insert(PORT_VARIABLE.into(), port.into());
             edit.new.set(&VARIABLES, Value::Text(hostler_variables::to_text(&variables)));
             edit.new.set(&NAME, Value::Text(name.into()));
-            refuse_existing(tx, inventory, name).await?;
+            if edit.changes(&NAME) {
+                refuse_existing(tx, inventory, name).await?;
+            }
         }
         check_free(tx, &GROUP, inventory, name).await
     }
