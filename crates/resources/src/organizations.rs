@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use hostler_access::has_role_or_permission;
 use hostler_database::{Row, Transaction, Type};
-use hostler_engine::{Edit, Engine, Error, Hooks, RenderContext, ResponseObject};
+use hostler_engine::{Edit, Engine, Error, Hooks, Record, RenderContext, ResponseObject};
 use hostler_schema::{
     Access, Action, Actor, Association, DefaultValue, Draft, Field, HideDeleted, ImpliedBy, Join, NaturalKeyPart,
     ObjectRole, Post, Relation, Resource, ResourceAction, Rule, Singleton, Sublist, UniqueConstraint, column, fields,
@@ -19,8 +19,8 @@ use crate::credential_access::usable_credentials;
 use crate::credential_inputs::TypeDefinition;
 use crate::{
     APPLICATION, CREDENTIAL, EXECUTION_ENVIRONMENT, HOST, INSTANCE_GROUP, INVENTORY, JOB_TEMPLATE,
-    NOTIFICATION_TEMPLATE, PROJECT, ROLE, TEAM, USER, access_paths, execution_environments, instance_groups,
-    notification_lists,
+    NOTIFICATION_TEMPLATE, PROJECT, ROLE, TEAM, UNIFIED_JOB, USER, access_paths, execution_environments,
+    instance_groups, notification_lists, refuse_if_in_use,
 };
 
 const NAME: Field =
@@ -284,6 +284,16 @@ impl Hooks for OrganizationHooks {
             return Err(Error::field("__all__", "Cannot change max_hosts."));
         }
         Ok(())
+    }
+
+    async fn before_delete(
+        &self,
+        _engine: &Engine,
+        tx: &mut Transaction,
+        _actor: &Actor,
+        record: &Record,
+    ) -> Result<(), Error> {
+        refuse_if_in_use(tx, column(UNIFIED_JOB.table, "organization_id").eq(record.id)).await
     }
 
     async fn check_association(

@@ -1,7 +1,6 @@
-//! Inventories, hosts and groups: validation, memberships, variables, the script, copies and deletion.
+//! Inventories, hosts and groups: validation, memberships, variables, the script and copies.
 
-use std::thread::sleep;
-use std::time::Duration;
+mod deletions;
 
 use hostler_testkit::{Backend, Client, TestServer, on_each_backend};
 use serde_json::{Value, json};
@@ -10,15 +9,12 @@ on_each_backend!(
     inventory_is_validated,
     hosts_and_groups_share_names,
     memberships_stay_in_one_inventory_without_cycles,
-    deleted_group_takes_what_is_only_in_it,
     variables_are_read_and_replaced_as_json,
     script_has_enabled_hosts,
     tree_nests_groups,
     copy_has_the_same_content,
     label_disappears_with_its_last_use,
     roles_of_inventory_open_its_hosts,
-    inventory_in_use_is_not_deleted,
-    large_inventory_is_deleted_in_steps,
     counts_can_be_filtered,
     named_urls_lead_through_the_organization,
     smart_inventory_does_not_pretend,
@@ -192,26 +188,6 @@ fn memberships_stay_in_one_inventory_without_cycles(backend: Backend) {
     admin.get(&format!("{HOSTS}{far}/")).expect(200);
     assert_eq!(names(&admin, &format!("{GROUPS}?parents__name=b")), ["c"]);
     assert_eq!(names(&admin, &format!("{HOSTS}?groups__name=c")), ["made"]);
-}
-
-fn deleted_group_takes_what_is_only_in_it(backend: Backend) {
-    let server = start(backend);
-    let admin = server.as_admin();
-    let own = inventory(&admin, "own", server.organization("home"));
-    let [top, low, shared, side] = ["top", "low", "shared", "side"].map(|name| group(&admin, name, own));
-    let [lost, kept, loose] = ["lost", "kept", "loose"].map(|name| host(&admin, name, own));
-    for (parent, child) in [(top, low), (top, shared), (side, shared)] {
-        admin.attach(&format!("{GROUPS}{parent}/children/"), child);
-    }
-    for (parent, member) in [(low, lost), (low, kept), (shared, kept)] {
-        admin.attach(&format!("{GROUPS}{parent}/hosts/"), member);
-    }
-    admin.delete(&format!("{GROUPS}{top}/")).expect(204);
-    assert_eq!(names(&admin, GROUPS), ["shared", "side"]);
-    assert_eq!(names(&admin, HOSTS), ["kept", "loose"]);
-    assert_eq!(names(&admin, &format!("{GROUPS}{shared}/hosts/")), ["kept"]);
-    admin.get(&format!("{HOSTS}{lost}/")).expect(404);
-    admin.get(&format!("{HOSTS}{loose}/")).expect(200);
 }
 
 fn variables_are_read_and_replaced_as_json(backend: Backend) {
@@ -398,47 +374,6 @@ fn roles_of_inventory_open_its_hosts(backend: Backend) {
     server.add_admin(home, &boss);
     boss.client.post(&format!("{path}copy/"), json!({"name": "by boss"})).expect(201);
     assert_eq!(admin.results(&format!("/api/v2/organizations/{home}/inventories/")).len(), 2);
-}
-
-fn inventory_in_use_is_not_deleted(backend: Backend) {
-    let server = start(backend);
-    let admin = server.as_admin();
-    let own = inventory(&admin, "own", server.organization("home"));
-    let (id, members) = (host(&admin, "h", own), group(&admin, "g", own));
-    server.execute(&format!(
-        "INSERT INTO unified_jobs (created, modified, type, name, status, inventory_id)
-         SELECT created, created, 'job', 'j', 'running', id FROM inventories WHERE id = {own}"
-    ));
-    for path in [format!("{INVENTORIES}{own}/"), format!("{HOSTS}{id}/"), format!("{GROUPS}{members}/")] {
-        let refused = admin.delete(&path).expect(409).json();
-        assert_eq!(refused["error"], "Resource is being used by running jobs.");
-        assert_eq!(refused["active_jobs"][0]["type"], "job");
-    }
-    server.execute("UPDATE unified_jobs SET status = 'successful'");
-    admin.delete(&format!("{HOSTS}{id}/")).expect(204);
-    admin.delete(&format!("{INVENTORIES}{own}/")).expect(202);
-    admin.get(&format!("{INVENTORIES}{own}/")).expect(404);
-}
-
-fn large_inventory_is_deleted_in_steps(backend: Backend) {
-    let server = start(backend);
-    let admin = server.as_admin();
-    let home = server.organization("home");
-    let own = inventory(&admin, "own", home);
-    add_hosts(&server, own, 15_000);
-    let last = admin.get(&format!("{HOSTS}?order_by=-id&page_size=1")).expect(200).json()["results"][0]["id"].clone();
-    admin.delete(&format!("{INVENTORIES}{own}/")).expect(202);
-    admin.get(&format!("{INVENTORIES}{own}/")).expect(404);
-    assert!(admin.results(HOSTS).is_empty());
-    assert!(admin.get(&format!("{HOSTS}{last}/")).status >= 403);
-    inventory(&admin, "own", home);
-    for _ in 0..6000 {
-        if admin.get(&format!("{HOSTS}{last}/")).status == 404 {
-            return;
-        }
-        sleep(Duration::from_millis(10));
-    }
-    panic!("the hosts were not deleted");
 }
 
 fn counts_can_be_filtered(backend: Backend) {

@@ -84,9 +84,7 @@ fn objects_of_large_organization_are_deleted_in_steps(backend: Backend) {
     server.add_admin(organization, &boss);
     let team = server.team("crew", organization);
     admin.attach(&format!("/api/v2/teams/{team}/users/"), ann.id);
-    let project =
-        json!({"name": "site", "organization": organization, "scm_type": "git", "scm_url": "https://x.example"});
-    let project = admin.create("/api/v2/projects/", project);
+    let project = admin.create("/api/v2/projects/", json!({"name": "site", "organization": organization}));
     let kept = admin.create("/api/v2/labels/", json!({"name": "kept", "organization": other}));
     let roles = count(&admin, "/api/v2/roles/");
     let own_roles = count(&admin, &format!("/api/v2/organizations/{organization}/object_roles/"))
