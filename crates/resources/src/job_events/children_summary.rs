@@ -1,6 +1,6 @@
 //! `jobs/N/job_events/children_summary/`.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use async_trait::async_trait;
 use hostler_engine::{ActionHandler, ActionRequest, ActionResponse, Engine, Error};
@@ -31,7 +31,9 @@ impl ActionHandler for ChildrenSummary {
             summary = Summary::of(&events(engine, request.id).await?);
         }
         let mut nested = Map::new();
-        let parents: Vec<i64> = summary.nested.values().map(|parent| event_id(request.id, *parent)).collect();
+        // Much output can be below one event.
+        let parents: BTreeSet<i64> = summary.nested.values().map(|parent| event_id(request.id, *parent)).collect();
+        let parents: Vec<i64> = parents.into_iter().collect();
         let mut uuids = HashMap::new();
         for ids in parents.chunks(500) {
             uuids.extend(read_bodies(&engine.database, ids).await.map_err(failed)?);
@@ -74,7 +76,7 @@ async fn events(engine: &Engine, job: i64) -> Result<Vec<TreeEvent>, Error> {
 struct Summary {
     children: Map<String, Json>,
     /// For the counter of an event without a place of its own: the counter of the event to show it below.
-    nested: std::collections::BTreeMap<i64, i64>,
+    nested: BTreeMap<i64, i64>,
     is_tree: bool,
 }
 
