@@ -1,32 +1,73 @@
 use hostler_schema::{Actor, Resource, Rule, Singleton, column};
-use sea_query::{Alias, Expr, ExprTrait, Query, SelectStatement, UnionType};
+use sea_query::{Alias, Condition, Expr, ExprTrait, JoinType, Query, SelectStatement, UnionType};
 
-use crate::graph::{ImplyingRoles, implying_roles};
+use crate::graph::{ImplyingRoles, implying_any};
 use crate::user_grants::{USER_GRANTS, is_used_for};
 
 /// The rows on which `actor` has `role`, directly, through a team or through another role.
 ///
 /// `row` is the name of the resource's table in the query.
 pub fn has_role(resource: &'static Resource, role: &'static str, actor: &Actor, row: &str) -> Rule {
-    let ImplyingRoles { own, organization, team, system } = implying_roles(resource, role);
-    if actor.is_superuser || (actor.is_system_auditor && system.contains(&Singleton::Auditor)) {
+    granted(resource, &[role], None, actor, row)
+}
+
+/// The rows on which `actor` has `role`, or a custom role definition with the
+/// permission to do `action` (`view`, `change`, `delete`, ...).
+pub fn has_role_or_permission(
+    resource: &'static Resource,
+    role: &'static str,
+    action: &str,
+    actor: &Actor,
+    row: &str,
+) -> Rule {
+    granted(resource, &[role], Some(&resource.permission(action)), actor, row)
+}
+
+/// The rows on which `actor` has one of these roles, or for which a custom role definition gives this permission, on the
+/// object itself or on its organization.
+///
+/// One subquery finds all grants on the object, and one those on its organization: SQLite counts the tables of
+/// `user_grants` again for each reference, and refuses one after a thousand tables.
+fn granted(
+    resource: &'static Resource,
+    roles: &[&'static str],
+    permission: Option<&str>,
+    actor: &Actor,
+    row: &str,
+) -> Rule {
+    let ImplyingRoles { own, organization, team, system } = implying_any(resource, roles);
+    if sees_all(actor, &system) {
         return Rule::All;
     }
-    let mut rule = Rule::None;
-    if !own.is_empty() {
-        rule = rule.or(Rule::When(column(row, "id").in_subquery(objects_with_role(resource.name, &own, actor))));
+    let mut rule = linked_by("id", resource.name, &own, permission, actor, row);
+    if let Some(link) = resource.organization_column() {
+        rule = rule.or(linked_by(link, "organization", &organization, permission, actor, row));
     }
-    if let (false, Some(link)) = (organization.is_empty(), resource.organization_column()) {
-        let organizations = objects_with_role("organization", &organization, actor);
-        rule = rule.or(Rule::When(column(row, link).in_subquery(organizations)));
-    }
-    if let Some((link, teams)) = resource.link("team") {
-        for role in team {
-            let ids = has_role(teams, role, actor, "owning").ids(teams.table, "owning");
-            rule = rule.or(Rule::When(column(row, link).in_subquery(ids)));
-        }
+    if let (Some((link, teams)), false) = (resource.link("team"), team.is_empty()) {
+        let ids = granted(teams, &team, None, actor, "owning").ids(teams.table, "owning");
+        rule = rule.or(Rule::When(column(row, link).in_subquery(ids)));
     }
     rule
+}
+
+/// Whether one of these system-wide roles, or being a superuser, gives the actor the role on all objects.
+fn sees_all(actor: &Actor, system: &[Singleton]) -> bool {
+    actor.is_superuser || (actor.is_system_auditor && system.contains(&Singleton::Auditor))
+}
+
+/// The rows that this column links to an object on which the actor has one of these roles or this permission.
+fn linked_by(
+    link: &str,
+    content_type: &str,
+    roles: &[&'static str],
+    permission: Option<&str>,
+    actor: &Actor,
+    row: &str,
+) -> Rule {
+    if roles.is_empty() && permission.is_none() {
+        return Rule::None;
+    }
+    Rule::When(column(row, link).in_subquery(objects_granted_to(content_type, roles, permission, actor)))
 }
 
 /// Whether `actor` has `role` on the object with this id, or on any if the id is `None`. The rule refers to no row.
@@ -73,27 +114,8 @@ pub fn can_create_in_organization(
     actor: &Actor,
     organization: Option<i64>,
 ) -> Rule {
-    let defined = objects_with_permission(organizations.name, &resource.permission("add"), actor);
-    let by_definition = match organization {
-        Some(id) => Expr::val(id).cast_as("bigint").in_subquery(defined),
-        None => Expr::exists(defined),
-    };
-    has_role_on(organizations, role, actor, organization).or(Rule::When(by_definition))
-}
-
-/// The rows on which `actor` has `role`, or a custom role definition with the
-/// permission to do `action` (`view`, `change`, `delete`, ...).
-pub fn has_role_or_permission(
-    resource: &'static Resource,
-    role: &'static str,
-    action: &str,
-    actor: &Actor,
-    row: &str,
-) -> Rule {
-    match has_role(resource, role, actor, row) {
-        Rule::All => Rule::All,
-        by_role => by_role.or(by_definition(resource, &resource.permission(action), actor, row)),
-    }
+    let permission = resource.permission("add");
+    rule_on_object(organizations, organization, |row| granted(organizations, &[role], Some(&permission), actor, row))
 }
 
 /// The rows whose organization gives `actor` one of these roles, or on which a custom role definition allows `action`.
@@ -105,79 +127,83 @@ pub fn has_organization_role_or_permission(
     actor: &Actor,
     row: &str,
 ) -> Rule {
-    let implying: Vec<ImplyingRoles> = roles.iter().map(|role| implying_roles(organizations, role)).collect();
-    let by_auditor = implying.iter().any(|roles| roles.system.contains(&Singleton::Auditor));
-    if actor.is_superuser || (actor.is_system_auditor && by_auditor) {
+    let ImplyingRoles { own: roles, system, .. } = implying_any(organizations, roles);
+    if sees_all(actor, &system) {
         return Rule::All;
     }
-    let by_definition = by_definition(resource, &resource.permission(action), actor, row);
+    let permission = resource.permission(action);
+    let by_definition = linked_by("id", resource.name, &[], Some(&permission), actor, row);
     match resource.organization_column() {
-        Some(link) => {
-            let roles: Vec<&'static str> = implying.into_iter().flat_map(|roles| roles.own).collect();
-            let granting = objects_with_role(organizations.name, &roles, actor);
-            Rule::When(column(row, link).in_subquery(granting)).or(by_definition)
-        }
+        Some(link) => linked_by(link, organizations.name, &roles, Some(&permission), actor, row).or(by_definition),
         None => by_definition,
-    }
-}
-
-/// The rows for which a custom role definition gives the actor this permission,
-/// on the object itself or on its organization.
-fn by_definition(resource: &'static Resource, permission: &str, actor: &Actor, row: &str) -> Rule {
-    let within = |link: &str, content_type: &str| {
-        Rule::When(column(row, link).in_subquery(objects_with_permission(content_type, permission, actor)))
-    };
-    let own = within("id", resource.name);
-    match resource.organization_column() {
-        Some(link) => own.or(within(link, "organization")),
-        None => own,
     }
 }
 
 /// The ids of the objects of this type on which the actor was assigned, directly or through a team, a custom role
 /// definition with this permission. The query needs [`crate::with_user_grants`].
 pub fn objects_with_permission(content_type: &str, permission: &str, actor: &Actor) -> SelectStatement {
-    if !is_used_for(actor) {
-        return objects_with_permission_of(content_type, permission, actor.id);
-    }
-    with_permission(objects_of_actor(content_type), USER_GRANTS, permission)
+    objects_granted_to(content_type, &[], Some(permission), actor)
 }
 
 /// As [`objects_with_permission`], for any user.
 pub fn objects_with_permission_of(content_type: &str, permission: &str, user: impl Into<Expr>) -> SelectStatement {
-    granted_directly_or_by_team(with_permission(granted_objects(content_type), "roles", permission), user.into())
+    objects_granted_to_user(content_type, &[], Some(permission), user.into())
 }
 
 /// The ids of the objects of this type on which the actor has one of these roles, directly or through a team. The query
 /// needs [`crate::with_user_grants`].
 pub fn objects_with_role(content_type: &str, fields: &[&'static str], actor: &Actor) -> SelectStatement {
-    if !is_used_for(actor) {
-        return objects_with_role_of(content_type, fields, actor.id);
-    }
-    objects_of_actor(content_type).and_where(one_of(USER_GRANTS, fields)).to_owned()
+    objects_granted_to(content_type, fields, None, actor)
 }
 
 /// As [`objects_with_role`], for any user.
 pub fn objects_with_role_of(content_type: &str, fields: &[&'static str], user: impl Into<Expr>) -> SelectStatement {
-    granted_directly_or_by_team(objects_with_granted_role(content_type, fields), user.into())
+    objects_granted_to_user(content_type, fields, None, user.into())
 }
 
-fn with_permission(mut query: SelectStatement, source: &str, permission: &str) -> SelectStatement {
-    const PERMISSIONS: &str = "role_definition_permissions";
-    let same_definition = column(PERMISSIONS, "definition_id").eq(column(source, "definition_id"));
-    query
-        .inner_join(Alias::new(PERMISSIONS), same_definition)
-        .and_where(column(PERMISSIONS, "permission").eq(permission))
-        .to_owned()
-}
-
-/// `SELECT object_id` of the objects of this type on which the actor has any role.
-fn objects_of_actor(content_type: &str) -> SelectStatement {
+/// The ids of the objects of this type on which the actor has one of these roles, or a custom role definition with this
+/// permission.
+fn objects_granted_to(
+    content_type: &str,
+    roles: &[&'static str],
+    permission: Option<&str>,
+    actor: &Actor,
+) -> SelectStatement {
+    if !is_used_for(actor) {
+        return objects_granted_to_user(content_type, roles, permission, Expr::val(actor.id));
+    }
     Query::select()
         .expr(column(USER_GRANTS, "object_id"))
         .from(Alias::new(USER_GRANTS))
         .and_where(column(USER_GRANTS, "content_type").eq(content_type))
+        .cond_where(grants_any(USER_GRANTS, roles, permission))
         .to_owned()
+}
+
+/// As [`objects_granted_to`], for any user.
+fn objects_granted_to_user(
+    content_type: &str,
+    roles: &[&'static str],
+    permission: Option<&str>,
+    user: Expr,
+) -> SelectStatement {
+    let granted = granted_objects(content_type).cond_where(grants_any("roles", roles, permission)).to_owned();
+    granted_directly_or_by_team(granted, user)
+}
+
+/// The condition that a row of this table is one of these roles, or of a custom role definition with this permission.
+fn grants_any(source: &str, roles: &[&'static str], permission: Option<&str>) -> Condition {
+    const PERMISSIONS: &str = "role_definition_permissions";
+    let by_role = (!roles.is_empty()).then(|| one_of(source, roles));
+    let by_definition = permission.map(|permission| {
+        let definitions = Query::select()
+            .expr(column(PERMISSIONS, "definition_id"))
+            .from(Alias::new(PERMISSIONS))
+            .and_where(column(PERMISSIONS, "permission").eq(permission))
+            .to_owned();
+        column(source, "definition_id").in_subquery(definitions)
+    });
+    by_role.into_iter().chain(by_definition).fold(Condition::any(), Condition::add)
 }
 
 /// `SELECT object_id` of the objects of this type on which any role is granted, over `grants` and `roles`.
@@ -210,19 +236,28 @@ pub fn is_organization_admin(user: Expr) -> Expr {
 
 /// The ids of the teams whose grants extend to this user: as member or admin
 /// of the team, or as admin of its organization (who is implied to be both, as in AWX).
+///
+/// One SELECT, so that the expression of the actor's grants has few tables.
 pub fn teams_of_user(user: impl Into<Expr>) -> SelectStatement {
-    let user = user.into();
-    let mut direct = objects_with_granted_role("team", &["admin_role", "member_role"]);
-    direct.and_where(column("grants", "user_id").eq(user.clone()));
-    let mut administered = objects_with_granted_role("organization", &["admin_role"]);
-    administered.and_where(column("grants", "user_id").eq(user));
-    let by_organization = Query::select()
-        .column((Alias::new("administered_teams"), Alias::new("id")))
-        .from_as(Alias::new("teams"), Alias::new("administered_teams"))
-        .and_where(column("administered_teams", "organization_id").in_subquery(administered))
-        .to_owned();
-    direct.union(UnionType::Distinct, by_organization);
-    direct
+    const ADMINISTERED: &str = "administered_teams";
+    let is_of = |content_type: &str| column("roles", "content_type").eq(content_type);
+    let same_organization = column(ADMINISTERED, "organization_id").eq(column("roles", "object_id"));
+    let direct = is_of("team").and(one_of("roles", &["admin_role", "member_role"]));
+    let by_organization =
+        is_of("organization").and(one_of("roles", &["admin_role"])).and(column(ADMINISTERED, "id").is_not_null());
+    Query::select()
+        .expr(Expr::case(is_of("team"), column("roles", "object_id")).finally(column(ADMINISTERED, "id")))
+        .from(Alias::new("grants"))
+        .inner_join(Alias::new("roles"), column("roles", "id").eq(column("grants", "role_id")))
+        .join_as(
+            JoinType::LeftJoin,
+            Alias::new("teams"),
+            Alias::new(ADMINISTERED),
+            is_of("organization").and(same_organization),
+        )
+        .and_where(column("grants", "user_id").eq(user.into()))
+        .and_where(direct.or(by_organization))
+        .to_owned()
 }
 
 /// The ids of the users who were granted one of these roles directly, on the

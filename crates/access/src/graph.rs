@@ -20,21 +20,28 @@ pub struct ImplyingRoles {
 ///
 /// A role that the resource does not have is implied by nothing.
 pub fn implying_roles(resource: &'static Resource, field: &'static str) -> ImplyingRoles {
+    implying_any(resource, &[field])
+}
+
+/// The roles that imply at least one of these on an object of this resource.
+pub(crate) fn implying_any(resource: &'static Resource, fields: &[&'static str]) -> ImplyingRoles {
     let mut found = ImplyingRoles::default();
-    follow(resource.roles, field, &mut found.own, |cause| match cause {
-        ImpliedBy::Organization(role) => {
-            if let Some((_, organization)) = resource.link("organization") {
-                follow(organization.roles, role, &mut found.organization, |cause| {
-                    if let ImpliedBy::System(singleton) = cause {
-                        add(&mut found.system, singleton);
-                    }
-                });
+    for field in fields {
+        follow(resource.roles, field, &mut found.own, |cause| match cause {
+            ImpliedBy::Organization(role) => {
+                if let Some((_, organization)) = resource.link("organization") {
+                    follow(organization.roles, role, &mut found.organization, |cause| {
+                        if let ImpliedBy::System(singleton) = cause {
+                            add(&mut found.system, singleton);
+                        }
+                    });
+                }
             }
-        }
-        ImpliedBy::Team(role) => add(&mut found.team, role),
-        ImpliedBy::System(singleton) => add(&mut found.system, singleton),
-        ImpliedBy::Own(_) => {}
-    });
+            ImpliedBy::Team(role) => add(&mut found.team, role),
+            ImpliedBy::System(singleton) => add(&mut found.system, singleton),
+            ImpliedBy::Own(_) => {}
+        });
+    }
     found
 }
 

@@ -5,16 +5,17 @@
 
 use std::collections::BTreeSet;
 
+use hostler_access::with_user_grants;
 use hostler_database::{Database, Dialect, Location, Type};
 use hostler_engine::Links;
 use hostler_engine::query::parse;
 use hostler_resources::{ACTIVITY, CREDENTIAL, INSTANCE, INSTANCE_GROUP, ORGANIZATION, REGISTRY, TEAM};
 use hostler_schema::{
     Action, ActionAnswer, ActionHandling, ActionMethod, ActionParent, Actor, DefaultValue, FieldKind, HttpMethod,
-    IS_DELETED, Join, NaturalKeyPart, Policy, Resource, column,
+    IS_DELETED, Join, NaturalKeyPart, Policy, Resource, Rule, column,
 };
 use hostler_testkit::database::PostgresDatabase;
-use sea_query::{Alias, Query};
+use sea_query::{Alias, Query, SqliteQueryBuilder};
 
 fn resources() -> impl Iterator<Item = &'static Resource> {
     REGISTRY.0.iter().map(|registered| registered.resource)
@@ -40,6 +41,23 @@ fn names_and_paths_are_unique() {
     for resource in resources() {
         assert!(names.insert(resource.name), "two resources are called {}", resource.name);
         assert!(plurals.insert(resource.plural), "two resources are served at {}", resource.plural);
+    }
+}
+
+/// SQLite expands the grants of the actor at each reference, and refuses a reference after a thousand tables. A filter adds
+/// the rules of other resources to those of the list.
+#[test]
+fn rules_leave_room_for_others_in_a_statement() {
+    let actor = user(false, false);
+    let tables = |sql: &str| sql.matches("FROM \"").count() + sql.matches("JOIN \"").count();
+    let in_grants = tables(&with_user_grants(Query::select(), &actor).to_string(SqliteQueryBuilder));
+    assert!(in_grants > 0);
+    for resource in resources() {
+        let Rule::When(rule) = resource.access.rows(&actor, Action::Read, "this") else { continue };
+        let condition = Query::select().and_where(rule).to_string(SqliteQueryBuilder);
+        let references = condition.matches("FROM \"user_grants\"").count();
+        let all = tables(&condition) + references * in_grants;
+        assert!(all <= 600, "{}: {all} tables, {references} references to the grants", resource.name);
     }
 }
 
