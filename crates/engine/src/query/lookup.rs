@@ -77,8 +77,7 @@ pub(super) enum Class {
 
 impl Leaf {
     /// The id of the object to which the last relation of a path leads.
-    pub const RELATED: Leaf =
-        Leaf { column: "id", read_by: None, class: Class::Link, nullable: true, by_hooks: None, ordered_by: None };
+    pub const RELATED: Leaf = Leaf { column: "id", ..Leaf::NO_OBJECT };
 
     pub fn of(field: &Field) -> Leaf {
         let class = match field.kind {
@@ -110,8 +109,7 @@ impl Leaf {
     }
 
     /// A relation to objects that are not implemented.
-    pub const NO_OBJECT: Leaf =
-        Leaf { column: "", read_by: None, class: Class::Link, nullable: true, by_hooks: None, ordered_by: None };
+    pub const NO_OBJECT: Leaf = Leaf { class: Class::Link, ..Leaf::NOTHING };
 
     /// A field of an object that does not exist.
     pub const NOTHING: Leaf =
