@@ -72,6 +72,13 @@ impl TestServer {
         TestUser { id, name: name.to_owned(), client: self.as_user(name, PASSWORD) }
     }
 
+    /// From now on no job and no project update starts: they wait.
+    pub fn let_jobs_wait(&self) {
+        let admin = self.as_admin();
+        let node = admin.results("/api/v2/instances/")[0]["id"].clone();
+        admin.patch(&format!("/api/v2/instances/{node}/"), json!({"enabled": false})).expect(200);
+    }
+
     /// A new organization.
     pub fn organization(&self, name: &str) -> i64 {
         self.as_admin().create("/api/v2/organizations/", json!({"name": name}))

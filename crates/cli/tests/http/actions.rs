@@ -21,6 +21,7 @@ on_each_backend!(
 /// A server with one object of each resource that has actions.
 fn start(backend: Backend) -> TestServer {
     let server = TestServer::start(env!("CARGO_BIN_EXE_hostler"), backend);
+    server.let_jobs_wait();
     let home = server.organization("home");
     let admin = server.as_admin();
     let project = admin.create(

@@ -63,6 +63,7 @@ struct LinkedPaths {
 
 fn build(backend: Backend) -> LinkedPaths {
     let server = TestServer::start(env!("CARGO_BIN_EXE_hostler"), backend);
+    server.let_jobs_wait();
     let admin = server.as_admin();
     let org = server.organization("Acme");
     let team = server.team("ops", org);

@@ -27,6 +27,7 @@ struct Parts {
 
 fn start(backend: Backend) -> Parts {
     let server = TestServer::start(env!("CARGO_BIN_EXE_hostler"), backend);
+    server.let_jobs_wait();
     let organization = server.organization("home");
     let admin = server.as_admin();
     let project = project(&admin, "project", organization);

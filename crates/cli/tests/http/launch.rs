@@ -26,14 +26,12 @@ struct Parts {
     template: String,
 }
 
-/// A job template whose jobs wait for ever: its instance group is empty.
+/// A job template whose jobs wait for ever: no node runs them.
 fn start(backend: Backend, changes: Value) -> Parts {
     let server = TestServer::start(env!("CARGO_BIN_EXE_hostler"), backend);
     let organization = server.organization("home");
     let admin = server.as_admin();
-    // The jobs wait.
-    let instance = admin.results("/api/v2/instances/")[0]["url"].clone();
-    admin.patch(instance.as_str().expect("a path"), json!({"enabled": false})).expect(200);
+    server.let_jobs_wait();
     let project = json!({
         "name": "project", "organization": organization, "scm_type": "git", "scm_url": "https://127.0.0.1:9/x",
         "allow_override": true,

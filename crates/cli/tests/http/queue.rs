@@ -34,10 +34,7 @@ fn waiting_job_says_why(backend: Backend) {
     let server = TestServer::start(BINARY, backend);
     let admin = server.as_admin();
     let organization = server.organization("home");
-    let project = json!({
-        "name": "project", "organization": organization, "scm_type": "git", "scm_url": "https://127.0.0.1:9/x",
-    });
-    let project = admin.create("/api/v2/projects/", project);
+    let project = admin.create("/api/v2/projects/", json!({"name": "project", "organization": organization}));
     let inventory = admin.create("/api/v2/inventories/", json!({"name": "hosts", "organization": organization}));
     let body = json!({
         "name": "a", "project": project, "inventory": inventory, "playbook": "site.yml",
