@@ -1,8 +1,8 @@
 //! Fields, relations, conditions and rules that several resources share.
 
 use hostler_access::{
-    ImplyingRoles, has_organization_role_or_permission, has_role_on, implying_roles, objects_with_permission_of,
-    objects_with_role, objects_with_role_of, rule_on_object,
+    ImplyingRoles, has_organization_role_or_permission, has_role_on, has_role_or_permission, implying_roles,
+    objects_with_permission_of, objects_with_role, objects_with_role_of, rule_on_object,
 };
 use hostler_engine::{Engine, Error, can_grant_roles};
 use hostler_schema::{Access, Action, Actor, Draft, Field, Join, Resource, Rule, Sublist, column, fields};
@@ -56,6 +56,16 @@ pub const fn activity_stream(content_type: &'static str, title: &'static str) ->
 pub fn in_audited_organization(actor: &Actor, row: &str, link: &str) -> Rule {
     let audited = objects_with_role(crate::ORGANIZATION.name, &["admin_role", "auditor_role"], actor);
     Rule::When(column(row, link).in_subquery(audited))
+}
+
+/// The rows on which the actor may do this by the object's own roles, with AWX's names, or by a role definition.
+pub fn rows_by_roles(resource: &'static Resource, actor: &Actor, action: Action, row: &str) -> Rule {
+    let (role, permission) = match action {
+        Action::Read => ("read_role", "view"),
+        Action::Change => ("admin_role", "change"),
+        Action::Delete => ("admin_role", "delete"),
+    };
+    has_role_or_permission(resource, role, permission, actor, row)
 }
 
 /// The rows in whose organization the actor may create objects of the same resource, by this role of the organization or by

@@ -4,6 +4,7 @@ use hostler_access::{can_create_in_organization, has_role_or_permission, has_rol
 use hostler_schema::{Access, Action, Actor, Draft, Resource, Rule, column};
 use sea_query::ExprTrait;
 
+use crate::common::rows_by_roles;
 use crate::credentials::ORGANIZATION_LINK;
 use crate::{CREDENTIAL, ORGANIZATION, TEAM, USER};
 
@@ -15,11 +16,10 @@ pub struct CredentialAccess;
 
 impl Access for CredentialAccess {
     fn rows(&self, actor: &Actor, action: Action, row: &str) -> Rule {
-        let unmanaged = || Rule::When(column(row, "managed").eq(false));
+        let rule = rows_by_roles(&CREDENTIAL, actor, action, row);
         match action {
-            Action::Read => has_role_or_permission(&CREDENTIAL, "read_role", "view", actor, row),
-            Action::Change => has_role_or_permission(&CREDENTIAL, "admin_role", "change", actor, row).and(unmanaged()),
-            Action::Delete => has_role_or_permission(&CREDENTIAL, "admin_role", "delete", actor, row).and(unmanaged()),
+            Action::Read => rule,
+            Action::Change | Action::Delete => rule.and(Rule::When(column(row, "managed").eq(false))),
         }
     }
 

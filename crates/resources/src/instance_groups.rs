@@ -11,7 +11,7 @@ use hostler_schema::{
 use sea_query::{Alias, Asterisk, Expr, ExprTrait, Func, Query};
 use serde_json::Value as Json;
 
-use crate::common::{CREATED, MODIFIED, roles_of};
+use crate::common::{CREATED, MODIFIED, roles_of, rows_by_roles};
 use crate::credential_access::can_use;
 use crate::credential_inputs::TypeDefinition;
 use crate::{CREDENTIAL, INSTANCE, ROLE, UNIFIED_JOB, USER, access_paths, instances};
@@ -197,12 +197,7 @@ struct InstanceGroupAccess;
 
 impl Access for InstanceGroupAccess {
     fn rows(&self, actor: &Actor, action: Action, row: &str) -> Rule {
-        let (role, permission) = match action {
-            Action::Read => ("read_role", "view"),
-            Action::Change => ("admin_role", "change"),
-            Action::Delete => ("admin_role", "delete"),
-        };
-        let rule = has_role_or_permission(&INSTANCE_GROUP, role, permission, actor, row);
+        let rule = rows_by_roles(&INSTANCE_GROUP, actor, action, row);
         match action {
             Action::Delete => rule.and(Rule::When(column(row, NAME.column).is_not_in([DEFAULT, CONTROL_PLANE]))),
             _ => rule,

@@ -106,14 +106,6 @@ pub const PASSWORDS_NEEDED: Field = fields::computed("passwords_needed_to_start"
     .label("Passwords needed to start")
     .help("The names of the passwords that its credentials ask for at launch.");
 
-const fn text(name: &'static str, label: &'static str, help: &'static str) -> Field {
-    fields::text(name).label(label).read_only().help(help)
-}
-
-const fn flag(name: &'static str, label: &'static str, help: &'static str) -> Field {
-    fields::boolean(name).label(label).read_only().help(help)
-}
-
 const fn number(name: &'static str, label: &'static str, help: &'static str) -> Field {
     fields::integer(name).label(label).range(0, i32::MAX as i64).read_only().help(help)
 }
@@ -139,11 +131,7 @@ const FIELDS: &[Field] = &[
     flag("force_handlers", "Force handlers", "Whether handlers run on hosts on which a task failed."),
     text("skip_tags", "Skip tags", "The tags of the tasks to skip, separated by commas."),
     text("start_at_task", "Start at task", "The name of the first task to run."),
-    fields::integer("timeout")
-        .label("Timeout")
-        .range(i32::MIN as i64, i32::MAX as i64)
-        .read_only()
-        .help("After how many seconds it is ended; 0 for any time."),
+    TIMEOUT,
     flag("use_fact_cache", "Use fact cache", "Whether it reads and stores facts of hosts."),
     ORGANIZATION_LINK,
     TEMPLATE,

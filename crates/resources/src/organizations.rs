@@ -1,7 +1,6 @@
 //! Organizations: users, teams and the objects that they share.
 
 use async_trait::async_trait;
-use hostler_access::has_role_or_permission;
 use hostler_database::{Row, Transaction, Type};
 use hostler_engine::{Edit, Engine, Error, Hooks, Record, RenderContext, ResponseObject};
 use hostler_schema::{
@@ -13,7 +12,7 @@ use serde_json::json;
 
 use crate::common::{
     CREATED, CREATED_BY, InheritedAccess, MODIFIED, MODIFIED_BY, activity_stream, identity, in_audited_organization,
-    roles_of, users_with_role,
+    roles_of, rows_by_roles, users_with_role,
 };
 use crate::credential_access::usable_credentials;
 use crate::credential_inputs::TypeDefinition;
@@ -248,12 +247,7 @@ struct OrganizationAccess;
 
 impl Access for OrganizationAccess {
     fn rows(&self, actor: &Actor, action: Action, row: &str) -> Rule {
-        let (role, permission) = match action {
-            Action::Read => ("read_role", "view"),
-            Action::Change => ("admin_role", "change"),
-            Action::Delete => ("admin_role", "delete"),
-        };
-        has_role_or_permission(&ORGANIZATION, role, permission, actor, row)
+        rows_by_roles(&ORGANIZATION, actor, action, row)
     }
 
     fn activity(&self, actor: &Actor, row: &str) -> Rule {

@@ -13,6 +13,7 @@ use sea_query::ExprTrait;
 
 use crate::common::{CREATED, CREATED_BY, MODIFIED};
 use crate::job_events::EVENTS_OF_PROJECT_UPDATE;
+use crate::jobs::RELATIONS_OF_ALL;
 use crate::launch::{CANCEL_DETAILS, Canceling};
 use crate::projects::SCM_TYPES;
 use crate::stdout::{Stdout, stdout};
@@ -36,14 +37,6 @@ const CREDENTIAL_LINK: Field = fields::link("credential", "credential_id", || &C
     .reverse("projectupdates")
     .help("The credential for the source.");
 
-const fn text(name: &'static str, label: &'static str, help: &'static str) -> Field {
-    fields::text(name).label(label).read_only().help(help)
-}
-
-const fn flag(name: &'static str, label: &'static str, help: &'static str) -> Field {
-    fields::boolean(name).label(label).read_only().help(help)
-}
-
 const FIELDS: &[Field] = &[
     fields::id(),
     CREATED,
@@ -61,11 +54,7 @@ const FIELDS: &[Field] = &[
     flag("scm_track_submodules", "Scm track submodules", "Whether the newest commits of submodules are taken."),
     flag("scm_delete_on_update", "Scm delete on update", "Whether everything is fetched again."),
     CREDENTIAL_LINK,
-    fields::integer("timeout")
-        .label("Timeout")
-        .range(i32::MIN as i64, i32::MAX as i64)
-        .read_only()
-        .help("After how many seconds it is ended; 0 for any time."),
+    TIMEOUT,
     text("scm_revision", "SCM Revision", "The commit that was fetched."),
     TEMPLATE,
     LAUNCH_TYPE,
@@ -104,10 +93,10 @@ pub static PROJECT_UPDATE: Resource = Resource {
     detail_title: "Project Update Detail",
     description: "An update fetches the source of a project. Users see the updates of the projects that they see.",
     relations: &[
-        crate::jobs::RELATIONS_OF_ALL[0],
-        crate::jobs::RELATIONS_OF_ALL[1],
-        crate::jobs::RELATIONS_OF_ALL[2],
-        crate::jobs::RELATIONS_OF_ALL[3],
+        RELATIONS_OF_ALL[0],
+        RELATIONS_OF_ALL[1],
+        RELATIONS_OF_ALL[2],
+        RELATIONS_OF_ALL[3],
         Relation::new("unifiedjob_ptr", || &UNIFIED_JOB, Join::Column("id")),
     ],
     unimplemented_relations: &[

@@ -1,24 +1,23 @@
 //! Projects: the sources of playbooks.
 
+mod access;
 mod checks;
 mod copy;
 mod files;
 mod update;
 
 use async_trait::async_trait;
-use hostler_access::{can_create_in_organization, has_role_or_permission};
 use hostler_database::{Transaction, Value};
 use hostler_engine::{ActionHandler, Edit, Engine, Error, Hooks, Record, RenderContext, ResponseObject, summarize};
 use hostler_schema::{
-    Access, Action, ActionAnswer, ActionMethod, Actor, Capability, DefaultValue, Draft, Field, ImpliedBy, Join,
-    NaturalKeyPart, ObjectRole, Relation, Resource, ResourceAction, Rule, Singleton, Sublist, UniqueConstraint, column,
-    fields,
+    ActionAnswer, ActionMethod, Actor, Capability, DefaultValue, Field, ImpliedBy, Join, NaturalKeyPart, ObjectRole,
+    Relation, Resource, ResourceAction, Singleton, Sublist, UniqueConstraint, column, fields,
 };
 use sea_query::{Alias, Expr, ExprTrait, Query};
 
+pub use self::access::granted_to_team;
 pub use self::files::free_manual_folders;
 use crate::common::{CREATED, CREATED_BY, MODIFIED, MODIFIED_BY, activity_stream, roles_of};
-use crate::credential_access::can_use;
 use crate::inventories::refuse_if_in_use;
 use crate::project_sources::slug;
 use crate::unified_job_templates::{
@@ -206,7 +205,7 @@ const ROLES: &[ObjectRole] = &[
 ];
 
 const SUBLISTS: &[Sublist] = &[
-    Sublist::new("teams", "Project Teams List", || &TEAM, Join::Condition(teams_with_access)),
+    Sublist::new("teams", "Project Teams List", || &TEAM, Join::Condition(access::teams_with_access)),
     Sublist::new(
         "object_roles",
         "Project Object Roles List",
@@ -244,10 +243,10 @@ const ACTIONS: &[ResourceAction] = &[
     ResourceAction::new("update", "Project Update")
         .describe("GET says whether the project has a source. POST fetches it.")
         .get(ActionMethod::new("whether the project can be updated", ActionAnswer::Fields(&[CAN_UPDATE])))
-        .post(ActionMethod::new("update", ActionAnswer::Accepted(&[])).permit(can_update)),
+        .post(ActionMethod::new("update", ActionAnswer::Accepted(&[])).permit(access::can_update)),
     ResourceAction::unimplemented("scm_inventory_sources"),
     ResourceAction::unimplemented("schedules"),
-    ResourceAction::copy("Project Copy", || &PROJECT, copy::can_copy),
+    ResourceAction::copy("Project Copy", || &PROJECT, access::can_copy),
 ];
 
 /// Projects.
@@ -281,93 +280,13 @@ pub static PROJECT: Resource = Resource {
     roles: ROLES,
     role_resource: Some(|| &crate::ROLE),
     other_capabilities: &[
-        Capability { name: "start", permit: can_start },
-        Capability { name: "schedule", permit: can_start },
+        Capability { name: "start", permit: access::can_start },
+        Capability { name: "schedule", permit: access::can_start },
     ],
     summarized_as: &["name", "description", "status", "scm_type", "allow_override"],
     variant_of: Some(|| &UNIFIED_JOB_TEMPLATE),
-    ..Resource::new("project", "projects", "Project", PROJECT_FIELDS, &ProjectAccess)
+    ..Resource::new("project", "projects", "Project", PROJECT_FIELDS, &access::ProjectAccess)
 };
-
-struct ProjectAccess;
-
-impl Access for ProjectAccess {
-    fn rows(&self, actor: &Actor, action: Action, row: &str) -> Rule {
-        let (role, permission) = match action {
-            Action::Read => ("read_role", "view"),
-            Action::Change => ("admin_role", "change"),
-            Action::Delete => ("admin_role", "delete"),
-        };
-        has_role_or_permission(&PROJECT, role, permission, actor, row)
-    }
-
-    fn activity(&self, actor: &Actor, row: &str) -> Rule {
-        self.rows(actor, Action::Read, row)
-    }
-
-    fn create(&self, actor: &Actor, draft: Draft<'_>) -> Rule {
-        let used = CREDENTIALS.iter().filter_map(|field| draft(field.name));
-        let environment = draft(DEFAULT_ENVIRONMENT.name).map(|id| execution_environments::can_read(actor, id));
-        used.map(|credential| can_use(actor, credential))
-            .chain(environment)
-            .fold(creates_in(actor, draft("organization")), Rule::and)
-    }
-
-    fn relink(&self, actor: &Actor, name: &str, _from: Option<i64>, to: Option<i64>) -> Rule {
-        match (name, to) {
-            ("organization", _) => creates_in(actor, to),
-            ("default_environment", Some(environment)) => execution_environments::can_read(actor, environment),
-            // Updates of the project use its credentials.
-            (_, Some(credential)) => can_use(actor, credential),
-            (_, None) => Rule::All,
-        }
-    }
-}
-
-/// The credentials of a project. The actor must be allowed to use those that they set.
-const CREDENTIALS: [Field; 2] = [CREDENTIAL_LINK, SIGNATURE_LINK];
-
-/// The projects that the actor may update.
-fn can_update(actor: &Actor, row: &str) -> Rule {
-    has_role_or_permission(&PROJECT, "update_role", "update", actor, row)
-}
-
-/// The projects with a source that the actor may update.
-fn can_start(actor: &Actor, row: &str) -> Rule {
-    can_update(actor, row).within(column(row, SCM_TYPE.column).ne(""))
-}
-
-/// Whether the actor may put projects into this organization, or into any if none is named.
-fn creates_in(actor: &Actor, organization: Option<i64>) -> Rule {
-    can_create_in_organization(&PROJECT, &ORGANIZATION, "project_admin_role", actor, organization)
-}
-
-/// The condition that this team was granted a role on project `other`.
-pub fn granted_to_team(team: Expr, other: &str) -> Expr {
-    column(other, "id").in_subquery(
-        Query::select()
-            .expr(column("roles", "object_id"))
-            .from(Alias::new("grants"))
-            .inner_join(Alias::new("roles"), column("roles", "id").eq(column("grants", "role_id")))
-            .and_where(column("roles", "content_type").eq("project"))
-            .and_where(column("grants", "team_id").eq(team))
-            .to_owned(),
-    )
-}
-
-/// The condition that team `other` was granted a role on this project.
-fn teams_with_access(project: Expr, other: &str) -> Expr {
-    column(other, "id").in_subquery(
-        Query::select()
-            .expr(column("grants", "team_id"))
-            .from(Alias::new("grants"))
-            .inner_join(Alias::new("roles"), column("roles", "id").eq(column("grants", "role_id")))
-            .and_where(column("roles", "content_type").eq("project"))
-            .and_where(column("roles", "object_id").eq(project))
-            .and_where(column("grants", "team_id").is_not_null())
-            .to_owned(),
-    )
-}
 
 /// The fields whose change is followed by an update.
 const SOURCE: [&Field; 4] = [&SCM_TYPE, &SCM_URL, &SCM_BRANCH, &SCM_REFSPEC];
@@ -377,12 +296,6 @@ pub struct ProjectHooks;
 
 #[async_trait]
 impl Hooks for ProjectHooks {
-    fn authorize(&self, edit: &Edit<'_>) -> Result<(), Error> {
-        // Only superusers administer projects without organization.
-        let leaves_organization = edit.new.integer(&ORGANIZATION_LINK).is_none() && edit.changes(&ORGANIZATION_LINK);
-        if leaves_organization && !edit.actor.is_superuser { Err(Error::forbidden()) } else { Ok(()) }
-    }
-
     async fn validate(&self, engine: &Engine, tx: &mut Transaction, edit: &mut Edit<'_>) -> Result<(), Error> {
         checks::check_source(edit)?;
         let manual = edit.new.text(&SCM_TYPE).is_empty();

@@ -161,6 +161,23 @@ pub const PLAYBOOK_COUNTS: Field = fields::object("playbook_counts")
     .detail_only()
     .help("How many plays and tasks started.");
 
+/// The time limit.
+pub const TIMEOUT: Field = fields::integer("timeout")
+    .label("Timeout")
+    .range(i32::MIN as i64, i32::MAX as i64)
+    .read_only()
+    .help("After how many seconds it is ended; 0 for any time.");
+
+/// A text of a job of one type.
+pub const fn text(name: &'static str, label: &'static str, help: &'static str) -> Field {
+    fields::text(name).label(label).read_only().help(help)
+}
+
+/// A truth value of a job of one type.
+pub const fn flag(name: &'static str, label: &'static str, help: &'static str) -> Field {
+    fields::boolean(name).label(label).read_only().help(help)
+}
+
 /// The project of a project update, which is deleted with it.
 const UPDATED_PROJECT: Field = fields::link("updated_project", "updated_project_id", || &PROJECT)
     .label("Updated project")

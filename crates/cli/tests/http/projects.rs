@@ -11,6 +11,7 @@ on_each_backend!(
     options_of_other_sources_are_rejected,
     copy_has_the_same_source,
     manual_projects_are_not_copied,
+    superusers_remove_the_organization,
 );
 
 const PROJECTS: &str = "/api/v2/projects/";
@@ -119,4 +120,17 @@ fn manual_projects_are_not_copied(backend: Backend) {
     let may = |path: &str| admin.get(path).expect(200).json()["summary_fields"]["user_capabilities"]["copy"].clone();
     assert_eq!(may(&path), Value::Bool(false));
     admin.post(&format!("{path}copy/"), json!({"name": "y"})).expect(403);
+}
+
+fn superusers_remove_the_organization(backend: Backend) {
+    let server = start(backend);
+    let admin = server.as_admin();
+    let organization = server.organization("o");
+    let project = admin.create(PROJECTS, json!({"name": "x", "organization": organization}));
+    let path = format!("{PROJECTS}{project}/");
+    let ann = server.user("ann");
+    server.add_admin(organization, &ann);
+    ann.client.patch(&path, json!({"description": "other"})).expect(200);
+    ann.client.patch(&path, json!({"organization": null})).expect(403);
+    assert!(admin.patch(&path, json!({"organization": null})).expect(200).json()["organization"].is_null());
 }

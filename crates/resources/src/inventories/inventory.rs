@@ -1,15 +1,13 @@
 //! The description of inventories and its access rules.
 
-use hostler_access::{can_create_in_organization, has_role, has_role_or_permission, objects_with_permission};
+use hostler_access::{can_create_in_organization, has_role_or_permission};
 use hostler_schema::{
     Access, Action, Actor, Association, Capability, DefaultValue, Draft, Field, HideDeleted, ImpliedBy, Join,
-    NaturalKeyPart, ObjectRole, Post, Resource, ResourceAction, Rule, Singleton, Sublist, UniqueConstraint, column,
-    fields,
+    NaturalKeyPart, ObjectRole, Post, Resource, ResourceAction, Rule, Singleton, Sublist, UniqueConstraint, fields,
 };
-use sea_query::{Alias, ExprTrait, Query};
 
 use super::{actions, activity, counts, group_tree};
-use crate::common::{CREATED, CREATED_BY, MODIFIED, MODIFIED_BY, roles_of};
+use crate::common::{CREATED, CREATED_BY, MODIFIED, MODIFIED_BY, can_create_beside, roles_of, rows_by_roles};
 use crate::{
     ACTIVITY, GROUP, HOST, INSTANCE_GROUP, JOB_TEMPLATE, LABEL, ORGANIZATION, ROLE, USER, access_paths,
     instance_groups, labels,
@@ -209,12 +207,7 @@ struct InventoryAccess;
 
 impl Access for InventoryAccess {
     fn rows(&self, actor: &Actor, action: Action, row: &str) -> Rule {
-        let (role, permission) = match action {
-            Action::Read => ("read_role", "view"),
-            Action::Change => ("admin_role", "change"),
-            Action::Delete => ("admin_role", "delete"),
-        };
-        has_role_or_permission(&INVENTORY, role, permission, actor, row)
+        rows_by_roles(&INVENTORY, actor, action, row)
     }
 
     fn activity(&self, actor: &Actor, row: &str) -> Rule {
@@ -224,36 +217,19 @@ impl Access for InventoryAccess {
     fn create(&self, actor: &Actor, draft: Draft<'_>) -> Rule {
         creates_in(actor, draft(ORGANIZATION_LINK.name))
     }
-
-    fn relink(&self, actor: &Actor, _name: &str, _from: Option<i64>, to: Option<i64>) -> Rule {
-        creates_in(actor, to)
-    }
 }
+
+/// The role of an organization that allows everything with its inventories.
+const ADMIN: &str = "inventory_admin_role";
 
 /// Whether the actor may put inventories into this organization, or into any if none is named.
 fn creates_in(actor: &Actor, organization: Option<i64>) -> Rule {
-    can_create_in_organization(&INVENTORY, &ORGANIZATION, "inventory_admin_role", actor, organization)
+    can_create_in_organization(&INVENTORY, &ORGANIZATION, ADMIN, actor, organization)
 }
 
 /// The inventories that the actor sees and whose organization the actor may add inventories to.
 fn can_copy(actor: &Actor, row: &str) -> Rule {
-    const TARGET: &str = "target";
-    let by_role = has_role(&ORGANIZATION, "inventory_admin_role", actor, TARGET);
-    let addable = match by_role {
-        Rule::All => return INVENTORY.access.rows(actor, Action::Read, row),
-        by_role => by_role.or(Rule::When(column(TARGET, "id").in_subquery(objects_with_permission(
-            ORGANIZATION.name,
-            &INVENTORY.permission("add"),
-            actor,
-        )))),
-    };
-    let targets = Query::select()
-        .expr(column(TARGET, "id"))
-        .from_as(Alias::new(ORGANIZATION.table), Alias::new(TARGET))
-        .cond_where(addable.condition())
-        .to_owned();
-    let in_target = Rule::When(column(row, ORGANIZATION_LINK.column).in_subquery(targets));
-    INVENTORY.access.rows(actor, Action::Read, row).and(in_target)
+    INVENTORY.access.rows(actor, Action::Read, row).and(can_create_beside(&INVENTORY, ADMIN, actor, row))
 }
 
 /// The inventories on which the actor may run ad hoc commands.

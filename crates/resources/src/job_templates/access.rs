@@ -10,6 +10,7 @@ use super::{
     NAME, PROJECT_LINK, SKIP_TAGS, SURVEY_ENABLED, TIMEOUT, VERBOSITY, WEBHOOK_CREDENTIAL,
 };
 use crate::attached::CREDENTIALS_OF_TEMPLATE;
+use crate::common::rows_by_roles;
 use crate::credential_access::{can_use, usable_credentials};
 use crate::{CREDENTIAL, INVENTORY, PROJECT, execution_environments};
 
@@ -42,12 +43,7 @@ pub struct JobTemplateAccess;
 
 impl Access for JobTemplateAccess {
     fn rows(&self, actor: &Actor, action: Action, row: &str) -> Rule {
-        let (role, permission) = match action {
-            Action::Read => ("read_role", "view"),
-            Action::Change => ("admin_role", "change"),
-            Action::Delete => ("admin_role", "delete"),
-        };
-        has_role_or_permission(&JOB_TEMPLATE, role, permission, actor, row)
+        rows_by_roles(&JOB_TEMPLATE, actor, action, row)
     }
 
     fn activity(&self, actor: &Actor, row: &str) -> Rule {
@@ -56,17 +52,9 @@ impl Access for JobTemplateAccess {
 
     /// Users who may use the project and the inventory.
     fn create(&self, actor: &Actor, draft: Draft<'_>) -> Rule {
-        let mut rule = may_use(&PROJECT, actor, draft(PROJECT_LINK.name));
-        if let Some(inventory) = draft(INVENTORY_LINK.name) {
-            rule = rule.and(may_use(&INVENTORY, actor, Some(inventory)));
-        }
-        if let Some(environment) = draft(ENVIRONMENT.name) {
-            rule = rule.and(execution_environments::can_read(actor, environment));
-        }
-        match draft(WEBHOOK_CREDENTIAL.name) {
-            Some(credential) => rule.and(can_use(actor, credential)),
-            None => rule,
-        }
+        let links = [INVENTORY_LINK, ENVIRONMENT, WEBHOOK_CREDENTIAL];
+        let rules = links.iter().map(|link| self.relink(actor, link.name, None, draft(link.name)));
+        rules.fold(may_use(&PROJECT, actor, draft(PROJECT_LINK.name)), Rule::and)
     }
 
     fn relink(&self, actor: &Actor, name: &str, _from: Option<i64>, to: Option<i64>) -> Rule {
@@ -108,11 +96,11 @@ pub fn can_launch(actor: &Actor, row: &str) -> Rule {
 /// The templates whose project, inventory and credentials the actor may use.
 pub fn can_copy(actor: &Actor, row: &str) -> Rule {
     const USED: &str = "used";
+    if actor.is_superuser {
+        return Rule::All;
+    }
     let (projects, inventories) = (usable_projects(actor, USED), usable_inventories(actor, USED));
     let credentials = usable_credentials(actor, USED);
-    let (Rule::When(_), Rule::When(_), Rule::When(_)) = (&projects, &inventories, &credentials) else {
-        return Rule::All;
-    };
     let inventory = || column(row, INVENTORY_LINK.column);
     let Join::JoinTable { table, left, right, .. } = CREDENTIALS_OF_TEMPLATE else { return Rule::None };
     let forbidden = Query::select()
