@@ -32,8 +32,19 @@ pub fn is_allowed_scm_url(url: &str) -> bool {
     }
 }
 
+/// Fails for a branch or refspec that git would read as an option, or as several words.
+///
+/// # Errors
+/// The message for the client.
+pub fn check_git_name(name: &str) -> Result<(), &'static str> {
+    if name.starts_with('-') || has_control_characters(name) {
+        return Err("This must not start with a dash or contain spaces or control characters.");
+    }
+    Ok(())
+}
+
 /// Whether a text has characters that end a line or an argument.
-pub fn has_control_characters(text: &str) -> bool {
+fn has_control_characters(text: &str) -> bool {
     text.chars().any(|c| c.is_control() || c == ' ')
 }
 

@@ -92,12 +92,19 @@ fn invalid_job_templates_are_rejected(backend: Backend) {
         (
             json!({"scm_branch": "--upload-pack=x"}),
             "scm_branch",
-            "This must not start with a dash or contain control characters.",
+            "This must not start with a dash or contain spaces or control characters.",
         ),
         (json!({"inventory": 99_999_999}), "inventory", "Invalid pk \"99999999\" - object does not exist."),
     ] {
         let refused = admin.post(LIST, with(parts.body("new"), changes)).expect(400).json();
         assert_eq!(refused, json!({field: [message]}));
+    }
+    let fixed = json!({"name": "fixed", "organization": parts.organization});
+    let fixed = json!({"project": admin.create("/api/v2/projects/", fixed)});
+    for (field, value) in [("scm_branch", json!("dev")), ("ask_scm_branch_on_launch", json!(true))] {
+        let body = with(with(parts.body("new"), fixed.clone()), json!({field: value}));
+        let refused = admin.post(LIST, body).expect(400).json();
+        assert_eq!(refused, json!({field: ["Project does not allow overriding branch."]}));
     }
     let refused = admin.post(LIST, with(parts.body("new"), json!({"extra_vars": "[1]"}))).expect(400).json();
     assert!(refused["extra_vars"][0].as_str().is_some_and(|text| text.contains("not a dictionary")), "{refused}");

@@ -176,7 +176,11 @@ fn launch_with_invalid_prompts_writes_nothing(backend: Backend) {
         (json!({"labels": [99_999_999]}), "labels", missing),
         (json!({"labels": [{}]}), "labels", "Incorrect type. Expected pk value, received dict."),
         (json!({"instance_groups": [99_999_999]}), "instance_groups", missing),
-        (json!({"scm_branch": "-x"}), "scm_branch", "This must not start with a dash or contain control characters."),
+        (
+            json!({"scm_branch": "-x"}),
+            "scm_branch",
+            "This must not start with a dash or contain spaces or control characters.",
+        ),
     ] {
         assert_eq!(parts.refused(sent), json!({field: [message]}));
     }

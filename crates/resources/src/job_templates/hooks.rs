@@ -11,11 +11,12 @@ use serde_json::{Value as Json, json};
 use super::access::{CHANGED_BY_ADMINS, may_use};
 use super::playbook::is_path_in_project;
 use super::{
-    ASK_INVENTORY, ENVIRONMENT, INVENTORY_LINK, JOB_TEMPLATE, ORGANIZATION_LINK, PLAYBOOK, PROJECT_LINK, SCM_BRANCH,
-    SURVEY_SPEC, WEBHOOK_CREDENTIAL, WEBHOOK_SERVICE, copy, survey, webhook_key,
+    ASK_INVENTORY, ASK_SCM_BRANCH, ENVIRONMENT, INVENTORY_LINK, JOB_TEMPLATE, ORGANIZATION_LINK, PLAYBOOK,
+    PROJECT_LINK, SCM_BRANCH, SURVEY_SPEC, WEBHOOK_CREDENTIAL, WEBHOOK_SERVICE, copy, survey, webhook_key,
 };
 use crate::attached::{self, AttachedCredential, CREDENTIALS_OF_TEMPLATE};
 use crate::credential_inputs::TypeDefinition;
+use crate::project_sources::check_git_name;
 use crate::unified_jobs::{shorten_summary, summary_mut};
 use crate::{EXECUTION_ENVIRONMENT, INVENTORY, PROJECT, UNIFIED_JOB, execution_environments, labels, refuse_if_in_use};
 
@@ -202,7 +203,7 @@ async fn require_use(engine: &Engine, tx: &mut Transaction, edit: &Edit<'_>) -> 
 
 /// Checks the playbook and the branch against the project.
 async fn check_source(tx: &mut Transaction, edit: &Edit<'_>) -> Result<(), Error> {
-    if ![&PLAYBOOK, &PROJECT_LINK, &SCM_BRANCH].into_iter().any(|field| edit.changes(field)) {
+    if ![PLAYBOOK, PROJECT_LINK, SCM_BRANCH, ASK_SCM_BRANCH].iter().any(|field| edit.changes(field)) {
         return Ok(());
     }
     let Some(project) = ProjectOfTemplate::load(tx, edit).await? else { return Ok(()) };
@@ -216,15 +217,11 @@ async fn check_source(tx: &mut Transaction, edit: &Edit<'_>) -> Result<(), Error
     if !is_path_in_project(playbook) || project.playbooks.as_ref().is_some_and(is_missing) {
         return Err(Error::field(PLAYBOOK.name, "Playbook not found for project."));
     }
-    if !branch.is_empty() && !project.allow_override {
-        return Err(Error::field(SCM_BRANCH.name, "Project does not allow overriding branch."));
+    let overrides = [(&SCM_BRANCH, !branch.is_empty()), (&ASK_SCM_BRANCH, edit.new.boolean(&ASK_SCM_BRANCH))];
+    if let Some((field, _)) = overrides.into_iter().find(|(_, overrides)| *overrides && !project.allow_override) {
+        return Err(Error::field(field.name, "Project does not allow overriding branch."));
     }
-    if branch.starts_with('-') || branch.chars().any(char::is_control) {
-        // Git would read a leading dash as an option.
-        let message = "This must not start with a dash or contain control characters.";
-        return Err(Error::field(SCM_BRANCH.name, message));
-    }
-    Ok(())
+    check_git_name(branch).map_err(|problem| Error::field(SCM_BRANCH.name, problem))
 }
 
 async fn check_webhook(tx: &mut Transaction, edit: &Edit<'_>) -> Result<(), Error> {

@@ -13,6 +13,7 @@ use crate::credential_access::usable_credentials;
 use crate::instance_groups::usable_groups;
 use crate::job_templates::{self as template, usable_inventories};
 use crate::labels::readable_labels;
+use crate::project_sources::check_git_name;
 use crate::{CREDENTIAL, EXECUTION_ENVIRONMENT, INSTANCE_GROUP, INVENTORY, LABEL};
 
 /// A single value: the field of the request, that of the template, and the one that says whether the template asks for it.
@@ -123,10 +124,8 @@ impl Prompts {
                 self.ignored.insert(sent.name.into(), shown);
             }
         }
-        let branch = self.values.text(&template::SCM_BRANCH);
-        if branch.starts_with('-') || branch.chars().any(char::is_control) {
-            // Git would read a leading dash as an option.
-            self.problem(&super::SCM_BRANCH, "This must not start with a dash or contain control characters.");
+        if let Err(problem) = check_git_name(self.values.text(&template::SCM_BRANCH)) {
+            self.problem(&super::SCM_BRANCH, problem);
         }
     }
 

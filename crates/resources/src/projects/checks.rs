@@ -12,7 +12,7 @@ use super::{
     SCM_UPDATE_ON_LAUNCH, SCM_URL, SIGNATURE_LINK,
 };
 use crate::credential_inputs::TypeDefinition;
-use crate::project_sources::{has_control_characters, is_allowed_scm_url};
+use crate::project_sources::{check_git_name, is_allowed_scm_url};
 
 /// Checks what does not depend on the database.
 ///
@@ -30,11 +30,8 @@ pub fn check_source(edit: &Edit<'_>) -> Result<(), Error> {
         ));
     }
     for field in [SCM_BRANCH, SCM_REFSPEC] {
-        // Git would read a leading dash as an option.
-        if edit.changes(&field)
-            && (edit.new.text(&field).starts_with('-') || has_control_characters(edit.new.text(&field)))
-        {
-            return Err(Error::field(field.name, "This must not start with a dash or contain control characters."));
+        if edit.changes(&field) {
+            check_git_name(edit.new.text(&field)).map_err(|problem| Error::field(field.name, problem))?;
         }
     }
     if kind == "archive" && !edit.new.text(&SCM_BRANCH).is_empty() {
