@@ -8,6 +8,7 @@ on_each_backend!(
     launch_takes_what_the_template_asks_for,
     launch_with_invalid_prompts_writes_nothing,
     launch_without_inventory_is_rejected,
+    launch_needs_the_project_and_the_inventory,
     prompted_objects_must_be_usable,
     launch_replaces_credentials_of_the_same_type,
     launch_asks_for_passwords,
@@ -30,8 +31,8 @@ struct Parts {
 fn start(backend: Backend, changes: Value) -> Parts {
     let server = TestServer::start(env!("CARGO_BIN_EXE_hostler"), backend);
     let organization = server.organization("home");
-    let admin = server.as_admin();
     server.let_jobs_wait();
+    let admin = server.as_admin();
     let project = json!({
         "name": "project", "organization": organization, "scm_type": "git", "scm_url": "https://127.0.0.1:9/x",
         "allow_override": true,
@@ -69,11 +70,18 @@ impl Parts {
         admin.create("/api/v2/credentials/", body)
     }
 
+    fn role(&self, path: &str, field: &str) -> i64 {
+        let object = self.server.as_admin().get(path).expect(200).json();
+        object["summary_fields"]["object_roles"][field]["id"].as_i64().expect("a role")
+    }
+
     fn grant(&self, who: &hostler_testkit::TestUser, path: &str, field: &str) {
-        let admin = self.server.as_admin();
-        let object = admin.get(path).expect(200).json();
-        let role = object["summary_fields"]["object_roles"][field]["id"].as_i64().expect("a role");
-        admin.attach(&format!("{}roles/", who.path()), role);
+        self.server.as_admin().attach(&format!("{}roles/", who.path()), self.role(path, field));
+    }
+
+    fn revoke(&self, who: &hostler_testkit::TestUser, path: &str, field: &str) {
+        let body = json!({"id": self.role(path, field), "disassociate": true});
+        self.server.as_admin().post(&format!("{}roles/", who.path()), body).expect(204);
     }
 }
 
@@ -203,6 +211,25 @@ fn launch_without_inventory_is_rejected(backend: Backend) {
     assert_eq!(job["inventory"], parts.inventory);
 }
 
+fn launch_needs_the_project_and_the_inventory(backend: Backend) {
+    let parts = start(backend, json!({}));
+    let relaunch = format!("{}relaunch/", path(&parts.launch(json!({}))));
+    let set_status = |status: &str| {
+        parts.server.execute(&format!("UPDATE unified_job_templates SET status = '{status}' WHERE type = 'project'"));
+    };
+    for status in ["failed", "error"] {
+        set_status(status);
+        let message = "Missing a revision to run due to failed project update.";
+        assert_eq!(parts.refused(json!({})), json!({"playbook": [message]}));
+    }
+    set_status("successful");
+    parts.server.execute("UPDATE inventories SET is_deleted = TRUE");
+    let message = "The inventory associated with this Job Template is being deleted.";
+    assert_eq!(parts.refused(json!({})), json!({"inventory": [message]}));
+    let refused = parts.server.as_admin().post(&relaunch, json!({})).expect(400).json();
+    assert_eq!(refused, json!({"errors": ["Job Template Inventory is missing or undefined."]}));
+}
+
 fn prompted_objects_must_be_usable(backend: Backend) {
     let parts = start(backend, asking());
     let admin = parts.server.as_admin();
@@ -218,7 +245,11 @@ fn prompted_objects_must_be_usable(backend: Backend) {
         launch(body).expect(403);
     }
     parts.grant(&runner, &format!("/api/v2/inventories/{other}/"), "use_role");
-    launch(json!({"inventory": other})).expect(201);
+    let with_other = launch(json!({"inventory": other})).expect(201).json();
+    let again = || runner.client.post(&format!("{}relaunch/", path(&with_other)), json!({}));
+    again().expect(201);
+    parts.revoke(&runner, &format!("/api/v2/inventories/{other}/"), "use_role");
+    again().expect(403);
     // The credentials of the template are used anyway.
     admin.attach(&format!("{}credentials/", parts.template), machine);
     let own = launch(json!({"credentials": [machine]})).expect(201).json();

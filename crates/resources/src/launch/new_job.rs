@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use hostler_database::{Transaction, Value};
 use hostler_engine::{ActionRequest, ActivityEntry, CreatedObject, Engine, Error, ObjectKey, Record};
-use hostler_schema::{Actor, Field, Join, column};
+use hostler_schema::{Actor, Field, IS_DELETED, Join, column};
 use hostler_survey::{ENCRYPTED, Survey, json_text};
 use sea_query::{Alias, Asterisk, Expr, ExprTrait, Func, Query};
 use serde_json::{Map, Value as Json, json};
@@ -78,6 +78,8 @@ pub async fn launch(engine: &Engine, request: &ActionRequest<'_>, template: &Rec
         None => None,
     };
     let mut problems = std::mem::take(&mut prompts.problems);
+    let linked = LinkedObjects::load(engine, &prompts.values).await?;
+    problems.extend(linked.problems());
     for (link, name) in [(&PROJECT_LINK, "project"), (&INVENTORY_LINK, "inventory")] {
         if prompts.values.integer(link).is_none() {
             let message = format!("Job Template {name} is missing or undefined.");
@@ -113,9 +115,8 @@ pub async fn launch(engine: &Engine, request: &ActionRequest<'_>, template: &Rec
         labels: prompts.list(&LABELS).unwrap_or_default(),
         groups: prompts.list(&INSTANCE_GROUPS).unwrap_or_default(),
     };
-    let names = linked_names(engine, &job).await?;
     let mut tx = engine.database.begin().await?;
-    let id = write(engine, &mut tx, actor, &job, &names).await?;
+    let id = write(engine, &mut tx, actor, &job, &linked).await?;
     tx.commit().await?;
     engine.jobs.wake();
     let (shown, _) = engine.show(actor, &JOB, &ObjectKey::Id(id)).await?;
@@ -180,23 +181,55 @@ fn launch_config(template: &Record, own: &[i64], prompts: &Prompts) -> Json {
     config.into()
 }
 
-/// The names of the inventory and the project, for the activity stream.
-async fn linked_names(engine: &Engine, job: &NewJob<'_>) -> Result<(String, String), Error> {
-    let name = |table: &'static str, id: Option<i64>| {
+/// What a launch has to know about the inventory and the project of the job.
+#[derive(Default)]
+struct LinkedObjects {
+    inventory: String,
+    is_inventory_deleted: bool,
+    project: String,
+    project_status: String,
+}
+
+impl LinkedObjects {
+    async fn load(engine: &Engine, values: &Record) -> Result<Self, Error> {
+        let of = |table: &'static str, id: Option<i64>, name: &'static str| {
+            let query = Query::select()
+                .expr(column(table, name))
+                .from(Alias::new(table))
+                .and_where(column(table, "id").eq(id))
+                .to_owned();
+            Expr::SubQuery(None, Box::new(query.into()))
+        };
+        let inventory = |name| of(INVENTORY.table, values.integer(&INVENTORY_LINK), name);
+        let project = |name| of(PROJECT.table, values.integer(&PROJECT_LINK), name);
         let query = Query::select()
-            .expr(column(table, "name"))
-            .from(Alias::new(table))
-            .and_where(column(table, "id").eq(id))
+            .exprs([inventory("name"), inventory(IS_DELETED), project("name"), project("status")])
             .to_owned();
-        Expr::SubQuery(None, Box::new(query.into()))
-    };
-    let query = Query::select()
-        .expr(name(INVENTORY.table, job.values.integer(&INVENTORY_LINK)))
-        .expr(name(PROJECT.table, job.values.integer(&PROJECT_LINK)))
-        .to_owned();
-    let names: Option<(Option<String>, Option<String>)> = engine.database.read_first(&query).await?;
-    let (inventory, project) = names.unwrap_or_default();
-    Ok((inventory.unwrap_or_default(), project.unwrap_or_default()))
+        type Columns = (Option<String>, Option<bool>, Option<String>, Option<String>);
+        let (inventory, deleted, project, status) =
+            engine.database.read_first::<Columns>(&query).await?.unwrap_or_default();
+        Ok(LinkedObjects {
+            inventory: inventory.unwrap_or_default(),
+            is_inventory_deleted: deleted.unwrap_or_default(),
+            project: project.unwrap_or_default(),
+            project_status: status.unwrap_or_default(),
+        })
+    }
+
+    /// Why no job can use them, with AWX's keys.
+    fn problems(&self) -> Vec<(String, Vec<String>)> {
+        let has_no_revision = ["error", "failed"].contains(&self.project_status.as_str());
+        let problems = [
+            (has_no_revision, "playbook", "Missing a revision to run due to failed project update."),
+            (
+                self.is_inventory_deleted,
+                "inventory",
+                "The inventory associated with this Job Template is being deleted.",
+            ),
+        ];
+        let found = problems.into_iter().filter(|(is_true, ..)| *is_true);
+        found.map(|(_, key, message)| (key.to_owned(), vec![message.to_owned()])).collect()
+    }
 }
 
 /// Writes the job and what is attached to it, and returns its id.
@@ -205,7 +238,7 @@ async fn write(
     tx: &mut Transaction,
     actor: &Actor,
     job: &NewJob<'_>,
-    names: &(String, String),
+    linked: &LinkedObjects,
 ) -> Result<i64, Error> {
     let now = engine.clock.now();
     let values = job.values;
@@ -259,7 +292,7 @@ async fn write(
     attach(tx, LABELS_OF_JOB, id, job.labels.iter().copied()).await?;
     attach(tx, GROUPS_OF_JOB, id, job.groups.iter().copied()).await?;
     show_in_template(tx, values.id, id).await?;
-    record(engine, tx, actor, job, id, names).await?;
+    record(engine, tx, actor, job, id, linked).await?;
     Ok(id)
 }
 
@@ -320,7 +353,7 @@ async fn record(
     actor: &Actor,
     job: &NewJob<'_>,
     id: i64,
-    (inventory, project): &(String, String),
+    linked: &LinkedObjects,
 ) -> Result<(), Error> {
     let values = job.values;
     let named = |name: &str, id: Option<i64>| id.map(|id| format!("{name}-{id}"));
@@ -336,8 +369,8 @@ async fn record(
         };
         changes.insert(field.name.into(), value);
     }
-    changes.insert("inventory".into(), named(inventory, values.integer(&INVENTORY_LINK)).into());
-    changes.insert("project".into(), named(project, values.integer(&PROJECT_LINK)).into());
+    changes.insert("inventory".into(), named(&linked.inventory, values.integer(&INVENTORY_LINK)).into());
+    changes.insert("project".into(), named(&linked.project, values.integer(&PROJECT_LINK)).into());
     changes.insert("job_template".into(), named(values.text(&template::NAME), Some(values.id)).into());
     changes.insert("extra_vars".into(), job.extra_vars.as_str().into());
     let credentials: Vec<String> =

@@ -94,8 +94,12 @@ impl ActionHandler for Relaunching {
             };
             return Ok(ActionResponse::Fields(json!({"passwords_needed_to_start": needed, "retry_counts": counts})));
         }
-        for (link, name) in [(&PROJECT_LINK, "Project"), (&INVENTORY_LINK, "Inventory")] {
-            if job.integer(link).is_none() {
+        let inventory = Vec::from_iter(job.integer(&INVENTORY_LINK));
+        // Not found if it is being deleted.
+        let inventory = find(engine, actor, &INVENTORY, usable_inventories, &inventory).await?;
+        for (exists, name) in [(job.integer(&PROJECT_LINK).is_some(), "Project"), (!inventory.is_empty(), "Inventory")]
+        {
+            if !exists {
                 let message = format!("Job Template {name} is missing or undefined.");
                 return Err(Error::Invalid(vec![("errors".into(), vec![message])]));
             }
@@ -118,9 +122,8 @@ impl ActionHandler for Relaunching {
             Value::Json(stored) => decrypted(engine, job.id, &SURVEY_PASSWORDS, stored)?,
             _ => BTreeMap::new(),
         };
-        let is_own = job.integer(&CREATED_BY) == actor.user();
-        if !is_own && !actor.is_superuser {
-            if !answers.is_empty() {
+        if !actor.is_superuser {
+            if !answers.is_empty() && job.integer(&CREATED_BY) != actor.user() {
                 let message = "Job was launched with secret prompts provided by another user.";
                 return Err(Error::Forbidden(Some(message.into())));
             }
