@@ -128,6 +128,29 @@ pub async fn encrypt_new(
     Ok(())
 }
 
+/// These secret texts, encrypted for a field of an object.
+///
+/// # Errors
+/// Vault and database errors.
+pub async fn encrypted(
+    engine: &Engine,
+    tx: &mut Transaction,
+    (resource, id): (&'static Resource, i64),
+    field: &Field,
+    mut plain: Map<String, Json>,
+) -> Result<Map<String, Json>, Error> {
+    if plain.is_empty() {
+        return Ok(plain);
+    }
+    let encryptor = engine.vault.encryptor(tx).await?;
+    for (name, value) in &mut plain {
+        if let Some(text) = value.as_str() {
+            *value = encryptor.encrypt(&context(resource, id, &key(field, name)), text).into();
+        }
+    }
+    Ok(plain)
+}
+
 /// The stored object with its secrets in plain text.
 ///
 /// # Errors

@@ -2,13 +2,14 @@
 
 use async_trait::async_trait;
 use hostler_database::{Transaction, Value};
-use hostler_engine::{ActionHandler, ActionRequest, ActionResponse, Engine, Error, SystemWrite};
-use hostler_schema::{Actor, COPY_NAME, FieldKind, Join, column};
+use hostler_engine::{ActionHandler, ActionRequest, ActionResponse, Engine, Error, Record, SystemWrite, json_value};
+use hostler_schema::{Actor, COPY_NAME, Join, column};
 use sea_query::{Alias, Expr, ExprTrait, Query};
 use serde_json::{Map, Value as Json};
 
-use super::{JOB_TEMPLATE, NAME, SURVEY_PASSWORDS, SURVEY_SPEC, survey};
+use super::{JOB_TEMPLATE, NAME, SURVEY_PASSWORDS, SURVEY_SPEC};
 use crate::attached::{CREDENTIALS_OF_TEMPLATE, GROUPS_OF_TEMPLATE, LABELS_OF_TEMPLATE};
+use crate::encrypted_inputs::{decrypted, encrypted};
 
 /// Copies a job template with its survey, credentials, labels and instance groups.
 pub struct Copying;
@@ -17,46 +18,33 @@ pub struct Copying;
 impl ActionHandler for Copying {
     async fn act(&self, engine: &Engine, request: ActionRequest<'_>) -> Result<ActionResponse, Error> {
         let original = engine.original(&request).await?;
-        let mut body = Map::new();
-        for field in JOB_TEMPLATE.fields.iter().filter(|field| field.writable) {
-            let value = match (field.kind, original.get(field)) {
-                (FieldKind::Encrypted, _) | (_, Value::Null | Value::Time(_) | Value::Bytes(_)) => continue,
-                (_, Value::Text(text)) => Json::from(text.as_str()),
-                (_, Value::Integer(number)) => (*number).into(),
-                (_, Value::Boolean(boolean)) => (*boolean).into(),
-                (_, Value::Json(json)) => json.clone(),
-            };
-            body.insert(field.name.into(), value);
-        }
+        let copied = JOB_TEMPLATE.fields.iter().filter(|field| field.writable && *original.get(field) != Value::Null);
+        let mut body: Map<_, _> =
+            copied.map(|field| (field.name.to_owned(), json_value(field.kind, original.get(field)))).collect();
         body.insert(NAME.name.into(), request.input.text(&COPY_NAME).into());
-        let parts = CopyParts { original: original.id };
+        let parts = CopyParts { original };
         engine.create_as_system(request.actor, &JOB_TEMPLATE, &body, &parts).await.map(ActionResponse::NewObject)
     }
 }
 
-/// Copies what is attached to the template with this id, and its survey.
+/// Copies what is attached to a template, and its survey.
 struct CopyParts {
-    original: i64,
+    original: Record,
 }
 
 #[async_trait]
 impl SystemWrite for CopyParts {
     async fn consume(&self, engine: &Engine, tx: &mut Transaction, _actor: &Actor, id: i64) -> Result<(), Error> {
         for join in [CREDENTIALS_OF_TEMPLATE, LABELS_OF_TEMPLATE, GROUPS_OF_TEMPLATE] {
-            copy_rows(tx, join, self.original, join, id).await?;
+            copy_rows(tx, join, self.original.id, join, id).await?;
         }
-        let table = JOB_TEMPLATE.stored_in();
-        let query = Query::select()
-            .exprs([SURVEY_SPEC.column, SURVEY_PASSWORDS.column].map(|name| column(table, name)))
-            .from(Alias::new(table))
-            .and_where(column(table, "id").eq(self.original))
-            .to_owned();
-        let Some((spec, passwords)) = tx.read_first::<(Json, Json)>(&query).await? else { return Ok(()) };
+        let Value::Json(spec) = self.original.get(&SURVEY_SPEC) else { return Ok(()) };
         if spec.as_object().is_none_or(Map::is_empty) {
             return Ok(());
         }
-        let defaults = survey::decrypted_defaults(engine, self.original, &passwords)?;
-        let passwords = survey::copied(engine, tx, id, &defaults).await?;
+        let defaults = decrypted(engine, &self.original, &SURVEY_PASSWORDS)?;
+        let passwords = encrypted(engine, tx, (&JOB_TEMPLATE, id), &SURVEY_PASSWORDS, defaults).await?;
+        let table = JOB_TEMPLATE.stored_in();
         let update = Query::update()
             .table(Alias::new(table))
             .value(Alias::new(SURVEY_SPEC.column), spec.to_string())

@@ -15,7 +15,6 @@ use hostler_schema::{
 pub use self::access::{can_launch, usable_inventories};
 pub use self::copy::copy_rows;
 pub use self::hooks::{JobTemplateHooks, multiple_message};
-pub use self::survey::decrypted_defaults;
 use crate::attached::{CREDENTIALS_OF_TEMPLATE, GROUPS_OF_TEMPLATE, LABELS_OF_TEMPLATE};
 use crate::common::{CREATED, CREATED_BY, MODIFIED, MODIFIED_BY, activity_stream, roles_of};
 use crate::credential_access::usable_credentials;

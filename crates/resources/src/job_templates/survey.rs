@@ -7,11 +7,11 @@ use hostler_database::{Transaction, Value};
 use hostler_engine::{ActionHandler, ActionInput, ActionRequest, ActionResponse, ActivityEntry, Engine, Error};
 use hostler_schema::{Field, HttpMethod, column, fields};
 use hostler_survey::{CheckedSpec, check_spec, json_text};
-use hostler_vault::{SecretContext, is_encrypted};
 use sea_query::{Alias, Expr, ExprTrait, Query};
 use serde_json::{Map, Value as Json, json};
 
 use super::{JOB_TEMPLATE, SURVEY_PASSWORDS, SURVEY_SPEC};
+use crate::encrypted_inputs::encrypted;
 
 const NAME: Field =
     fields::json("name").label("Name").nullable().hidden().not_filterable().help("The title of the survey.");
@@ -49,7 +49,7 @@ impl ActionHandler for SurveySpec {
             }
         };
         let new = Json::Object(checked.spec.clone());
-        let secrets = encrypted(engine, &mut tx, request.id, &passwords, checked.passwords).await?;
+        let secrets = secrets(engine, &mut tx, request.id, &passwords, checked.passwords).await?;
         if new != old || secrets != passwords {
             store(engine, &mut tx, &request, &new, secrets).await?;
             let changes = Map::from_iter([(SURVEY_SPEC.name.to_owned(), json!([json_text(&old), json_text(&new)]))]);
@@ -93,30 +93,19 @@ async fn lock(tx: &mut Transaction, id: i64) -> Result<(Json, Map<String, Json>)
     Ok((spec, passwords))
 }
 
-fn key(variable: &str) -> String {
-    format!("{}.{variable}", SURVEY_PASSWORDS.name)
-}
-
 /// The encrypted defaults to store: new ones, and stored ones that the client keeps.
-async fn encrypted(
+async fn secrets(
     engine: &Engine,
     tx: &mut Transaction,
     id: i64,
     stored: &Map<String, Json>,
     sent: BTreeMap<String, Option<String>>,
 ) -> Result<Map<String, Json>, Error> {
-    let mut secrets = Map::new();
-    for (variable, default) in sent {
-        let secret = match default {
-            Some(plain) => {
-                let key = key(&variable);
-                let context = SecretContext::new(JOB_TEMPLATE.name, id, &key);
-                engine.vault.encrypt(tx, &context, &plain).await?.into()
-            }
-            None => stored.get(&variable).cloned().unwrap_or_default(),
-        };
-        secrets.insert(variable, secret);
-    }
+    let kept = sent.iter().filter(|(_, default)| default.is_none());
+    let mut secrets: Map<String, Json> =
+        kept.filter_map(|(variable, _)| Some((variable.clone(), stored.get(variable)?.clone()))).collect();
+    let new = sent.into_iter().filter_map(|(variable, default)| Some((variable, default?.into())));
+    secrets.extend(encrypted(engine, tx, (&JOB_TEMPLATE, id), &SURVEY_PASSWORDS, new.collect()).await?);
     Ok(secrets)
 }
 
@@ -139,34 +128,4 @@ async fn store(
         .to_owned();
     tx.execute_inline(&update).await?;
     Ok(())
-}
-
-/// The defaults of passwords in plain text, by variable.
-///
-/// # Errors
-/// Vault errors.
-pub fn decrypted_defaults(engine: &Engine, id: i64, stored: &Json) -> Result<BTreeMap<String, String>, Error> {
-    let mut plain = BTreeMap::new();
-    for (variable, secret) in stored.as_object().into_iter().flatten() {
-        if let Some(text) = secret.as_str().filter(|text| is_encrypted(text)) {
-            let key = key(variable);
-            let context = SecretContext::new(JOB_TEMPLATE.name, id, &key);
-            plain.insert(variable.clone(), engine.vault.decrypt(&context, text)?.to_string());
-        }
-    }
-    Ok(plain)
-}
-
-/// Encrypts defaults of passwords for another template.
-///
-/// # Errors
-/// Vault and database errors.
-pub async fn copied(
-    engine: &Engine,
-    tx: &mut Transaction,
-    id: i64,
-    defaults: &BTreeMap<String, String>,
-) -> Result<Map<String, Json>, Error> {
-    let sent = defaults.iter().map(|(variable, plain)| (variable.clone(), Some(plain.clone()))).collect();
-    encrypted(engine, tx, id, &Map::new(), sent).await
 }

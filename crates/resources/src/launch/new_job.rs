@@ -1,7 +1,5 @@
 //! The launch of a job template.
 
-use std::collections::BTreeMap;
-
 use hostler_database::{Transaction, Value};
 use hostler_engine::{ActionRequest, ActivityEntry, CreatedObject, Engine, Error, ObjectKey, Record};
 use hostler_schema::{Actor, Field, IS_DELETED, Join, column};
@@ -17,10 +15,11 @@ use crate::attached::{
     self, AttachedCredential, CREDENTIALS_OF_JOB, CREDENTIALS_OF_TEMPLATE, GROUPS_OF_JOB, LABELS_OF_JOB,
     LABELS_OF_TEMPLATE,
 };
+use crate::encrypted_inputs::decrypted;
 use crate::job_templates::{
     self as template, ALLOW_SIMULTANEOUS, BECOME_ENABLED, DIFF_MODE, ENVIRONMENT, FORCE_HANDLERS, FORKS,
     INVENTORY_LINK, JOB_SLICE_COUNT, JOB_TAGS, JOB_TYPE, LIMIT, ORGANIZATION_LINK, PLAYBOOK, PROJECT_LINK, SCM_BRANCH,
-    SKIP_TAGS, START_AT_TASK, TIMEOUT, USE_FACT_CACHE, VERBOSITY, copy_rows, decrypted_defaults,
+    SKIP_TAGS, START_AT_TASK, TIMEOUT, USE_FACT_CACHE, VERBOSITY, copy_rows,
 };
 use crate::{INVENTORY, JOB, JOB_TEMPLATE, PROJECT};
 
@@ -116,7 +115,7 @@ pub async fn launch(engine: &Engine, request: &ActionRequest<'_>, template: &Rec
         groups: prompts.list(&INSTANCE_GROUPS).unwrap_or_default(),
     };
     let mut tx = engine.database.begin().await?;
-    let id = write(engine, &mut tx, actor, &job, &linked).await?;
+    let id = write(engine, &mut tx, actor, job, &linked).await?;
     tx.commit().await?;
     engine.jobs.wake();
     let (shown, _) = engine.show(actor, &JOB, &ObjectKey::Id(id)).await?;
@@ -129,21 +128,14 @@ pub async fn launch(engine: &Engine, request: &ActionRequest<'_>, template: &Rec
 
 /// All variables of the job, and the answers to questions for passwords, which are masked in them. Variables of the launch
 /// win over defaults of the survey, and these over variables of the template.
-fn job_variables(
-    engine: &Engine,
-    template: &Record,
-    prompts: &Prompts,
-) -> Result<(Json, BTreeMap<String, String>), Error> {
+fn job_variables(engine: &Engine, template: &Record, prompts: &Prompts) -> Result<(Json, Map<String, Json>), Error> {
     let mut variables = variables_of(template)?;
     let survey = survey_of(template).unwrap_or_default();
     let mut sent = prompts.variables.clone();
-    let mut secrets = BTreeMap::new();
+    let mut secrets = Map::new();
     if !survey.is_empty() {
-        let stored = match template.get(&template::SURVEY_PASSWORDS) {
-            Value::Json(stored) => decrypted_defaults(engine, template.id, stored)?,
-            _ => BTreeMap::new(),
-        };
-        variables.extend(survey.defaults(|variable| stored.get(variable).cloned()));
+        let stored = decrypted(engine, template, &template::SURVEY_PASSWORDS)?;
+        variables.extend(survey.defaults(|variable| stored.get(variable)?.as_str().map(str::to_owned)));
         for variable in survey.passwords() {
             // It asks for the default.
             if sent.get(variable).is_some_and(|answer| answer == ENCRYPTED) {
@@ -154,9 +146,9 @@ fn job_variables(
     variables.extend(sent);
     for variable in survey.passwords() {
         if let Some(value) = variables.get_mut(variable) {
-            let plain = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            secrets.insert(variable.to_owned(), plain);
-            *value = ENCRYPTED.into();
+            let plain = std::mem::replace(value, ENCRYPTED.into());
+            let text = plain.as_str().map_or_else(|| plain.to_string(), str::to_owned);
+            secrets.insert(variable.to_owned(), text.into());
         }
     }
     Ok((variables.into(), secrets))
@@ -237,7 +229,7 @@ async fn write(
     engine: &Engine,
     tx: &mut Transaction,
     actor: &Actor,
-    job: &NewJob<'_>,
+    job: NewJob<'_>,
     linked: &LinkedObjects,
 ) -> Result<i64, Error> {
     let now = engine.clock.now();
@@ -286,13 +278,13 @@ async fn write(
         .values_panic(row)
         .to_owned();
     let id = tx.insert(&insert).await?;
-    job.secrets.store(engine, tx, id).await?;
     attach(tx, CREDENTIALS_OF_JOB, id, job.credentials.iter().map(|credential| credential.id)).await?;
     copy_rows(tx, LABELS_OF_TEMPLATE, values.id, LABELS_OF_JOB, id).await?;
     attach(tx, LABELS_OF_JOB, id, job.labels.iter().copied()).await?;
     attach(tx, GROUPS_OF_JOB, id, job.groups.iter().copied()).await?;
     show_in_template(tx, values.id, id).await?;
-    record(engine, tx, actor, job, id, linked).await?;
+    record(engine, tx, actor, &job, id, linked).await?;
+    job.secrets.store(engine, tx, id).await?;
     Ok(id)
 }
 

@@ -1,9 +1,7 @@
 //! `jobs/N/relaunch/`: a new job with the values of another one.
 
-use std::collections::BTreeMap;
-
 use async_trait::async_trait;
-use hostler_database::{Transaction, Value};
+use hostler_database::Transaction;
 use hostler_engine::{
     ActionHandler, ActionRequest, ActionResponse, ActivityEntry, CreatedObject, Engine, Error, ObjectKey, Record,
 };
@@ -13,11 +11,12 @@ use serde_json::{Map, Value as Json, json};
 
 use super::new_job::show_in_template;
 use super::prompts::find;
-use super::secrets::{JobSecrets, decrypted, sent_passwords};
+use super::secrets::{JobSecrets, sent_passwords};
 use super::{HOSTS, RELAUNCH_PASSWORDS};
 use crate::attached::{self, CREDENTIALS_OF_JOB, GROUPS_OF_JOB, LABELS_OF_JOB};
 use crate::common::CREATED_BY;
 use crate::credential_access::usable_credentials;
+use crate::encrypted_inputs::decrypted;
 use crate::instance_groups::usable_groups;
 use crate::job_templates::{copy_rows, usable_inventories};
 use crate::jobs::{INVENTORY_LINK, JOB_TEMPLATE_LINK, PROJECT_LINK, SURVEY_PASSWORDS};
@@ -118,10 +117,7 @@ impl ActionHandler for Relaunching {
         } else {
             None
         };
-        let answers = match job.get(&SURVEY_PASSWORDS) {
-            Value::Json(stored) => decrypted(engine, job.id, &SURVEY_PASSWORDS, stored)?,
-            _ => BTreeMap::new(),
-        };
+        let answers = decrypted(engine, &job, &SURVEY_PASSWORDS)?;
         if !actor.is_superuser {
             if !answers.is_empty() && job.integer(&CREATED_BY) != actor.user() {
                 let message = "Job was launched with secret prompts provided by another user.";
@@ -131,7 +127,7 @@ impl ActionHandler for Relaunching {
         }
         let secrets = JobSecrets { answers, passwords };
         let mut tx = engine.database.begin().await?;
-        let id = copy(engine, &mut tx, actor, &job, limit, &secrets).await?;
+        let id = copy(engine, &mut tx, actor, &job, limit, secrets).await?;
         tx.commit().await?;
         engine.jobs.wake();
         let (json, _) = engine.show(actor, &JOB, &ObjectKey::Id(id)).await?;
@@ -222,7 +218,7 @@ async fn copy(
     actor: &Actor,
     job: &Record,
     limit: Option<String>,
-    secrets: &JobSecrets,
+    secrets: JobSecrets,
 ) -> Result<i64, Error> {
     let now = engine.clock.now();
     let own: [(&str, Expr); 5] = [
