@@ -28,6 +28,8 @@ pub enum Error {
     ChangeNotAllowed(String),
     /// The actor lacks the permission; `None` for the default text.
     Forbidden(Option<String>),
+    /// The actor lacks a permission on an object that the body links to: the field and the message.
+    ForbiddenLink(&'static str, &'static str),
     /// The object does not exist, with its type if it is known.
     NotFound(Option<&'static str>),
     /// The requested page does not exist.

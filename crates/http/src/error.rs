@@ -85,6 +85,7 @@ pub fn error_response(error: Error, method: &Method) -> Response {
             StatusCode::FORBIDDEN,
             detail.unwrap_or_else(|| "You do not have permission to perform this action.".into()),
         ),
+        Error::ForbiddenLink(field, message) => Response::json(StatusCode::FORBIDDEN, json!({field: [message]})),
         Error::NotFound(Some(label)) => {
             Response::detail(StatusCode::NOT_FOUND, format!("No {label} matches the given query."))
         }

@@ -231,6 +231,10 @@ impl Access for HideDeleted {
         self.0.create(actor, draft)
     }
 
+    fn create_needs(&self, actor: &Actor, draft: Draft<'_>) -> Vec<(&'static str, &'static str, Rule)> {
+        self.0.create_needs(actor, draft)
+    }
+
     fn relink(&self, actor: &Actor, name: &str, from: Option<i64>, to: Option<i64>) -> Rule {
         self.0.relink(actor, name, from, to)
     }
@@ -261,6 +265,12 @@ pub trait Access: Send + Sync {
 
     /// Whether `actor` may create an object with these links. A returned condition refers to no row.
     fn create(&self, actor: &Actor, draft: Draft<'_>) -> Rule;
+
+    /// What the links of a new object need, each with the message for a client without it: a refusal of
+    /// [`Access::create`] names the first link whose rule fails. The rules refer to no row.
+    fn create_needs(&self, _actor: &Actor, _draft: Draft<'_>) -> Vec<(&'static str, &'static str, Rule)> {
+        vec![]
+    }
 
     /// Whether `actor`, who may change the row, may set its link `name` to another object or to null. A returned
     /// condition refers to no row. By default the rule is that for creating an object with the new link.

@@ -165,11 +165,20 @@ fn job_template_needs_use_of_project_and_inventory(backend: Backend) {
     let parts = start(backend);
     let admin = parts.server.as_admin();
     let maker = parts.server.user("maker");
-    maker.client.post(LIST, parts.body("a")).expect(403);
-    for path in [format!("/api/v2/projects/{}/", parts.project), format!("/api/v2/inventories/{}/", parts.inventory)] {
-        maker.client.post(LIST, parts.body("a")).expect(403);
-        admin.attach(&format!("{}roles/", maker.path()), role(&admin, &path, "use_role"));
+    for (name, id, message) in [
+        ("inventory", parts.inventory, "You do not have use permission on Inventory"),
+        ("project", parts.project, "You do not have use permission on Project"),
+    ] {
+        let refused = maker.client.post(LIST, parts.body("a")).expect(403).json();
+        assert_eq!(refused, json!({name: [message]}));
+        let list = if name == "project" { "projects" } else { "inventories" };
+        let used = role(&admin, &format!("/api/v2/{list}/{id}/"), "use_role");
+        admin.attach(&format!("{}roles/", maker.path()), used);
     }
+    let credential = parts.credential("token", "github_token", json!({"token": "x"}));
+    let hooked = json!({"webhook_service": "github", "webhook_credential": credential});
+    let refused = maker.client.post(LIST, with(parts.body("a"), hooked)).expect(403).json();
+    assert_eq!(refused, json!({"detail": "You do not have permission to perform this action."}));
     let made = maker.client.post(LIST, parts.body("a")).expect(201).json();
     // As the creator, and with what it uses.
     let capabilities = json!({"edit": true, "delete": true, "start": true, "schedule": true, "copy": true});

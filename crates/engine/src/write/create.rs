@@ -230,5 +230,15 @@ fn insertion(engine: &Engine, edit: &Edit<'_>) -> InsertStatement {
 async fn require_create(engine: &Engine, edit: &Edit<'_>) -> Result<(), Error> {
     let new = &edit.new;
     let links = |name: &str| new.resource.field(name).and_then(|field| new.integer(field));
-    require(engine, edit.actor, new.resource.access.create(edit.actor, &links)).await
+    let access = new.resource.access;
+    let refusal = match require(engine, edit.actor, access.create(edit.actor, &links)).await {
+        Err(refusal @ Error::Forbidden(_)) => refusal,
+        other => return other,
+    };
+    for (link, message, rule) in access.create_needs(edit.actor, &links) {
+        if let Err(Error::Forbidden(_)) = require(engine, edit.actor, rule).await {
+            return Err(Error::ForbiddenLink(link, message));
+        }
+    }
+    Err(refusal)
 }

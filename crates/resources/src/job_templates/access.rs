@@ -57,6 +57,15 @@ impl Access for JobTemplateAccess {
         rules.fold(may_use(&PROJECT, actor, draft(PROJECT_LINK.name)), Rule::and)
     }
 
+    fn create_needs(&self, actor: &Actor, draft: Draft<'_>) -> Vec<(&'static str, &'static str, Rule)> {
+        let needs = [
+            (INVENTORY_LINK.name, "You do not have use permission on Inventory"),
+            (ENVIRONMENT.name, "You do not have read permission on Execution Environment"),
+            (PROJECT_LINK.name, "You do not have use permission on Project"),
+        ];
+        needs.map(|(link, message)| (link, message, self.relink(actor, link, None, draft(link)))).into()
+    }
+
     fn relink(&self, actor: &Actor, name: &str, _from: Option<i64>, to: Option<i64>) -> Rule {
         match (name, to) {
             (_, None) => Rule::All,
