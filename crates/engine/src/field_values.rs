@@ -87,7 +87,7 @@ pub(crate) fn initial(field: &Field) -> Value {
         (Some(DefaultValue::Integer(number)), _) => Value::Integer(number),
         (Some(DefaultValue::Null), _) => Value::Null,
         (Some(default @ DefaultValue::Json(_)), _) => Value::Json(default_json(default)),
-        (None, FieldKind::Text | FieldKind::Email | FieldKind::Variables) if !field.nullable => {
+        (None, FieldKind::Text | FieldKind::Email | FieldKind::Variables | FieldKind::Choice(_)) if !field.nullable => {
             Value::Text(String::new())
         }
         (None, FieldKind::Boolean) => Value::Boolean(false),

@@ -93,7 +93,7 @@ pub fn shown(resource: &'static Resource) -> Json {
     for field in fields {
         if field.shown {
             properties.insert(field.name.into(), answered(field).into());
-        } else if field.kind.is_secret() && !field.writable {
+        } else if field.is_described() && !field.writable {
             masked.push(field);
         }
     }

@@ -159,7 +159,7 @@ fn readable(resource: &'static Resource, listed: bool) -> Map<String, Json> {
         ),
     );
     let rest = rest.filter(|field| !(listed && field.detail_only));
-    for field in rest.filter(|field| field.shown || field.kind.is_secret()) {
+    for field in rest.filter(|field| field.is_described()) {
         fields.insert(field.name.into(), shape(field).into());
     }
     fields
@@ -180,7 +180,7 @@ fn associated(resource: &'static Resource) -> Map<String, Json> {
 fn writable(resource: &'static Resource, creating: bool) -> Map<String, Json> {
     let mut fields = Map::new();
     // As in AWX, a field that responses do not contain is described for POST only.
-    let described = |field: &&Field| field.shown || field.create_only || field.kind.is_secret();
+    let described = |field: &&Field| field.is_described() || field.create_only;
     let is_written = |field: &&Field| field.writable && (creating || !(field.create_only || field.fixed));
     for field in resource.fields.iter().filter(described).filter(is_written) {
         fields.insert(field.name.into(), written(field).into());

@@ -348,6 +348,11 @@ impl Field {
             None => self.is_stored().then(|| crate::column(row, self.column)),
         }
     }
+    /// Whether OPTIONS and the OpenAPI document describe it. The value of a digest is hidden, but clients send its secret, or
+    /// see it once.
+    pub const fn is_described(&self) -> bool {
+        self.shown || matches!(self.kind, FieldKind::Digest)
+    }
     /// Whether the field has a column in the table of its resource.
     pub const fn is_stored(&self) -> bool {
         !self.column.is_empty()

@@ -171,7 +171,6 @@ pub const JOB_SLICE_COUNT: Field = count(
 /// The webhook service.
 pub const WEBHOOK_SERVICE: Field = fields::choice("webhook_service", WEBHOOK_SERVICES)
     .label("Webhook service")
-    .default(DefaultValue::Text(""))
     .help("The service whose webhooks launch jobs.");
 /// The credential for the status in the webhook's service.
 pub const WEBHOOK_CREDENTIAL: Field = fields::link("webhook_credential", "webhook_credential_id", || &CREDENTIAL)
