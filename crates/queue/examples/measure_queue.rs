@@ -156,8 +156,8 @@ async fn fill(database: &Database, group: i64, jobs: usize) -> Result<()> {
     let last = launch(database, jobs, Some(TEMPLATES), "new").await?;
     let first = last + 1 - i64::try_from(jobs)?;
     let mut tx = database.begin().await?;
-    let chosen = (first..=last).map(|job| -> [Value; 3] { [job.into(), group.into(), 0_i64.into()] });
-    tx.insert_rows("unified_job_instance_groups", ["unified_job_id", "instance_group_id", "position"], chosen).await?;
+    let chosen = (first..=last).map(|job| -> [Value; 2] { [job.into(), group.into()] });
+    tx.insert_rows("unified_job_instance_groups", ["unified_job_id", "instance_group_id"], chosen).await?;
     tx.commit().await?;
     // In parts: a statement may take ten seconds.
     for part in (first..=last).step_by(10_000) {
