@@ -232,13 +232,21 @@ const CAN_UPDATE: Field = fields::boolean("can_update")
     .not_filterable()
     .help("Whether the project has a source to fetch.");
 
+// The responses are arrays; OPTIONS show them as these fields, as in AWX.
+static LISTED_PLAYBOOKS: Field =
+    fields::computed("playbooks").label("Playbooks").help("The playbooks, by their paths in the project.");
+static LISTED_INVENTORY_FILES: Field = fields::json("inventory_files")
+    .read_only()
+    .label("Inventory files")
+    .help("The inventory files, by their paths in the project.");
+
 const ACTIONS: &[ResourceAction] = &[
     ResourceAction::new("playbooks", "Project Playbooks")
         .describe("The playbooks that the last update found, or those in the folder of a manual project.")
-        .get(ActionMethod::new("playbooks", ActionAnswer::Fields(&[]))),
+        .get(ActionMethod::new("playbooks", ActionAnswer::Document(&LISTED_PLAYBOOKS))),
     ResourceAction::new("inventories", "Project Inventories")
         .describe("The inventory files that the last update found, or those in the folder of a manual project.")
-        .get(ActionMethod::new("inventory files", ActionAnswer::Fields(&[])))
+        .get(ActionMethod::new("inventory files", ActionAnswer::Document(&LISTED_INVENTORY_FILES)))
         .linked_as("inventory_files"),
     ResourceAction::new("update", "Project Update")
         .describe("GET says whether the project has a source. POST fetches it.")

@@ -79,6 +79,10 @@ fn operation(
         errors.extend(WRITING);
         operation = operation.writes();
     }
+    if matches!(description.answer, ActionAnswer::Accepted(_)) {
+        // The state of the object does not allow the work.
+        errors.push(405);
+    }
     if method.has_body() {
         let needs_body = method != HttpMethod::Patch && description.input.iter().any(|field| field.required);
         let schema = match description.whole_body {

@@ -71,7 +71,7 @@ pub(super) fn responses() -> Map<String, Json> {
                 Shape::Detail | Shape::DetailOrPage => reference("schemas", "Detail"),
                 Shape::Invalid => reference("schemas", "Invalid"),
             };
-            let mut content = json!({"application/json": {"schema": schema}});
+            let mut content = json!({"application/json": {"schema": schema}, "application/yaml": {"schema": schema}});
             if let (Shape::DetailOrPage, Some(content)) = (shape, content.as_object_mut()) {
                 content.insert("text/html".into(), json!({"schema": {"type": "string"}}));
             }
