@@ -191,7 +191,7 @@ async fn explain(tx: &mut Transaction, explanation: &str, needs: &Needs, limit: 
     let mut change = update(JOBS);
     change
         .value(Alias::new("job_explanation"), explanation)
-        .and_where(col("id").in_subquery(first))
+        .and_where(tx.dialect().in_array(col("id"), first))
         .and_where(col("status").eq(Status::Pending.as_str()))
         .and_where(col("job_explanation").ne(explanation));
     tx.execute_deferred(&change).await
