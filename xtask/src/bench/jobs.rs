@@ -14,8 +14,9 @@ use anyhow::{Context as _, Result, ensure};
 use hostler_supervisor::{Exit, FinalRecord, Reason, Record, SpoolReader, request_cancel};
 use serde_json::json;
 
-use super::document::{Target, targets};
+use super::document::{self, Target, targets, today};
 use super::process;
+use super::served_jobs::ServedJobs;
 
 /// Runs of the smallest playbook, and of the one with many events.
 const SMALL_RUNS: usize = 15;
@@ -28,36 +29,64 @@ const SMALL: &str = "- hosts: w1\n  gather_facts: false\n  tasks: [{debug: {msg:
 /// 10,014 events.
 const LARGE: &str = "- hosts: all\n  gather_facts: false\n  tasks: [{debug: {msg: x}, loop: '{{ range(2000) }}'}]\n";
 
-/// Measures, and prints the targets.
-pub fn run(hostler: &Path, folder: &Path) -> Result<()> {
+/// Measures, and writes the targets into the document.
+pub fn run(hostler: &Path, document: Option<&Path>, folder: &Path) -> Result<()> {
     let bench = Bench {
         hostler: hostler.to_owned(),
         ansible: env::var_os("HOSTLER_TEST_ANSIBLE").unwrap_or_else(|| "ansible-playbook".into()),
         folder: folder.to_owned(),
     };
     fs::write(folder.join("inventory"), INVENTORY)?;
-    let (plain, job) = bench.compare(SMALL, SMALL_RUNS)?;
-    let share = (job - plain) * 1000.0;
-    println!("smallest playbook: {plain:.3} s plain, {job:.3} s as a job");
-    let (plain, job) = bench.compare(LARGE, LARGE_RUNS)?;
-    println!("10,014 events: {plain:.3} s plain, {job:.3} s as a job");
-    let memory = bench.memory()?;
-    println!(
-        "{}",
-        Table(vec![
-            Target::below("own share of the smallest playbook", share, 60.0, "ms"),
-            Target::below("10,014 events, compared with ansible-playbook", job / plain, 1.05, "×"),
-            Target::below("resident memory of a supervisor", memory, 4.0, "MB"),
-        ])
-    );
-    Ok(())
+    let served = ServedJobs::start(hostler, &bench.ansible, INVENTORY, folder)?;
+    let (small, large) = (bench.compare(&served, SMALL, SMALL_RUNS)?, bench.compare(&served, LARGE, LARGE_RUNS)?);
+    let supervisor = bench.memory()?;
+    let (idle, added) = served.memory()?;
+    let table = Table {
+        introduction: format!("`cargo xtask bench --jobs` on {}, medians, SQLite.", today()),
+        rows: vec![("smallest playbook", small), ("10,014 events", large)],
+        targets: vec![
+            Target::below("own share of the smallest playbook", (small.served - small.plain) * 1000.0, 60.0, "ms"),
+            Target::below("10,014 events, compared with ansible-playbook", large.served / large.plain, 1.05, "×"),
+            Target::below("memory of a supervisor that it does not share with the server", supervisor, 4.0, "MB"),
+            Target::below("resident memory of the server before jobs", idle, 45.0, "MB"),
+            Target::below("what ten running jobs add to it", added, 15.0, "MB"),
+            served.launches()?,
+        ],
+    };
+    let table = table.to_string();
+    println!("\n{table}");
+    document.map_or(Ok(()), |file| document::write(file, "jobs", &table))
 }
 
-struct Table(Vec<Target>);
+/// Seconds of the same playbook.
+#[derive(Clone, Copy)]
+struct Times {
+    /// By plain `ansible-playbook`.
+    plain: f64,
+    /// By a supervisor alone.
+    supervised: f64,
+    /// By a job, from its launch through the API until its end is visible.
+    served: f64,
+}
+
+struct Table {
+    introduction: String,
+    rows: Vec<(&'static str, Times)>,
+    targets: Vec<Target>,
+}
 
 impl fmt::Display for Table {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        targets(out, self.0.clone())
+        writeln!(out, "{}\n", self.introduction)?;
+        writeln!(
+            out,
+            "| Playbook | ansible-playbook, s | supervisor alone, s | job, from launch to end, s |\n|---|--:|--:|--:|"
+        )?;
+        for (name, Times { plain, supervised, served }) in &self.rows {
+            writeln!(out, "| {name} | {plain:.3} | {supervised:.3} | {served:.3} |")?;
+        }
+        writeln!(out)?;
+        targets(out, self.targets.clone())
     }
 }
 
@@ -68,11 +97,11 @@ struct Bench {
 }
 
 impl Bench {
-    /// The medians of plain runs and of jobs, in seconds, alternating so that both meet the same noise.
-    fn compare(&self, playbook: &str, runs: usize) -> Result<(f64, f64)> {
+    /// The medians, alternating so that all meet the same noise.
+    fn compare(&self, jobs: &ServedJobs, playbook: &str, runs: usize) -> Result<Times> {
         fs::write(self.folder.join("site.yml"), playbook)?;
-        let mut plain = vec![];
-        let mut jobs = vec![];
+        jobs.write_playbook(playbook)?;
+        let (mut plain, mut supervised, mut served) = (vec![], vec![], vec![]);
         for run in 0..=runs {
             let begin = Instant::now();
             ensure!(self.plain()?, "ansible-playbook failed");
@@ -86,13 +115,15 @@ impl Bench {
             let end = Instant::now();
             let last = self.final_record()?;
             ensure!(last.exit == Some(Exit::Code(0)), "the job failed: {last:?}");
+            let seconds = jobs.run()?;
             // The first run of each fills caches.
             if run > 0 {
                 plain.push((middle - begin).as_secs_f64());
-                jobs.push((end - middle).as_secs_f64());
+                supervised.push((end - middle).as_secs_f64());
+                served.push(seconds);
             }
         }
-        Ok((median(plain), median(jobs)))
+        Ok(Times { plain: median(plain), supervised: median(supervised), served: median(served) })
     }
 
     fn plain(&self) -> Result<bool> {
@@ -117,13 +148,12 @@ impl Bench {
         Ok(supervisor)
     }
 
-    /// The resident megabytes of a supervisor whose program has printed something and waits.
+    /// The megabytes of a supervisor that are not shared with the server, while its program has printed something and
+    /// waits.
     fn memory(&self) -> Result<f64> {
         let mut supervisor = self.job(&json!({"command": ["sh", "-c", "seq 100000; exec sleep 1000"]}))?;
         thread::sleep(Duration::from_secs(2));
-        let memory = process::memory(supervisor.id(), "VmRSS")?;
-        let anonymous = process::memory(supervisor.id(), "RssAnon")?;
-        println!("a supervisor has {memory:.1} MB, of which {anonymous:.1} MB are not shared with the server");
+        let memory = process::memory(supervisor.id(), "RssAnon")?;
         request_cancel(&self.folder.join("job"))?;
         ensure!(supervisor.wait()?.success(), "run-job failed");
         let last = self.final_record()?;

@@ -10,7 +10,8 @@ function init(arguments)
   first, last, group = tonumber(arguments[2]), tonumber(arguments[3]), arguments[4]
   if first then
     wrk.headers["Content-Type"] = "application/json"
-    request = arguments[1] == "users" and patch_user or change_instance_groups
+    local requests = { users = patch_user, instance_group = change_instance_groups, launches = launch }
+    request = requests[arguments[1]]
   end
 end
 
@@ -27,6 +28,10 @@ function change_instance_groups()
   count = count + 1
   local remove = pass % 2 == 1 and ', "disassociate": true' or ""
   return wrk.format("POST", "/api/v2/organizations/" .. id .. "/instance_groups/", nil, '{"id": ' .. group .. remove .. "}")
+end
+
+function launch()
+  return wrk.format("POST", "/api/v2/job_templates/" .. first .. "/launch/", nil, "{}")
 end
 
 function done(summary, latency)

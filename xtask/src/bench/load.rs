@@ -28,6 +28,8 @@ pub enum Writes {
     /// Associates this instance group with one organization after the other, from the first id to the last, then removes
     /// it from each, and so on.
     InstanceGroup { group: i64, organizations: (i64, i64) },
+    /// Launches this job template.
+    Launches(i64),
 }
 
 impl Writes {
@@ -38,6 +40,7 @@ impl Writes {
             Writes::InstanceGroup { group, organizations: (first, last) } => {
                 vec!["instance_group".to_owned(), first.to_string(), last.to_string(), group.to_string()]
             }
+            Writes::Launches(template) => vec!["launches".to_owned(), template.to_string(), template.to_string()],
         }
     }
 }

@@ -103,7 +103,15 @@ impl ApiClient {
         Ok(())
     }
 
-    fn post(&self, path: &str, authorization: &str, body: &Json) -> Result<Json> {
+    /// Changes an object by PATCH.
+    pub fn change(&self, path: &str, authorization: &str, body: &Json) -> Result<()> {
+        let request = self.agent.patch(format!("{}{path}", self.base)).header("Authorization", authorization);
+        request.header("Content-Type", "application/json").send(body.to_string())?;
+        Ok(())
+    }
+
+    /// The response to a POST.
+    pub fn post(&self, path: &str, authorization: &str, body: &Json) -> Result<Json> {
         let request = self.agent.post(format!("{}{path}", self.base)).header("Authorization", authorization);
         let mut answer = request.header("Content-Type", "application/json").send(body.to_string())?;
         Ok(serde_json::from_slice(&answer.body_mut().read_to_vec()?)?)

@@ -13,6 +13,7 @@ mod measured_server;
 pub mod process;
 mod queue;
 mod scale;
+mod served_jobs;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -101,7 +102,7 @@ const WARM_UP: u32 = 1;
 
 /// Runs the benchmark, prints the table, and writes it into the document.
 pub fn run(options: &Options) -> Result<()> {
-    if !options.is_jobs && !options.is_queue && options.events.is_none() {
+    if !options.is_queue && options.events.is_none() {
         load::require()?;
     }
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the workspace")?;
@@ -120,7 +121,7 @@ pub fn run(options: &Options) -> Result<()> {
     build()?;
     let release = target.join("release");
     if options.is_jobs {
-        return jobs::run(&release.join("hostler"), folder.path());
+        return jobs::run(&release.join("hostler"), document, folder.path());
     }
     if options.is_scale {
         return scale::run(options, root, &release, folder.path());

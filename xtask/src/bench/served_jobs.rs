@@ -1,0 +1,145 @@
+//! Jobs that are launched through the API: what they cost beside plain `ansible-playbook`, how much memory they take, and
+//! how many launches a second are stored.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::{Value as Json, json};
+
+use super::cases::By;
+use super::document::Target;
+use super::load::{Load, Writes};
+use super::measured_server::{ApiClient, MeasuredServer};
+use super::process;
+use crate::server::Server;
+
+/// How often a job is asked for its status.
+const PAUSE: Duration = Duration::from_millis(5);
+/// The jobs that run at once while the memory is measured.
+const RUNNING: u32 = 10;
+/// The connections that launch, and for how many seconds.
+const LAUNCHES: (u32, u32) = (32, 4);
+/// The folder of the manual project.
+const PROJECT: &str = "bench";
+
+/// A server with a job template whose playbook can be replaced.
+pub struct ServedJobs<'a> {
+    server: Server,
+    client: ApiClient,
+    authorization: String,
+    template: i64,
+    folder: &'a Path,
+}
+
+impl<'a> ServedJobs<'a> {
+    /// Starts a server with its data in this folder. Its jobs run with this Ansible.
+    pub fn start(hostler: &Path, ansible: &OsStr, inventory: &str, folder: &'a Path) -> Result<Self> {
+        let measured = MeasuredServer::new(hostler.to_owned(), folder.to_owned(), None);
+        let ansible = ansible.to_str().context("the path of Ansible is not UTF-8")?;
+        // The capacity allows ten jobs at once on every machine.
+        let flags = ["--ansible", ansible, "--cpu-capacity", "100", "--memory-capacity", "100"];
+        let (server, _) = measured.start(&flags)?;
+        let client = ApiClient::new(&server.base);
+        let authorization = client.authorization(By::Token, &client.token()?);
+        let mut jobs = Self { server, client, authorization, template: 0, folder };
+        jobs.write_playbook("[]")?;
+        let organization = jobs.create("organizations", &json!({"name": "Bench"}))?;
+        let hosts = jobs.create("inventories", &json!({"name": "Bench", "organization": organization}))?;
+        for name in inventory.lines().take_while(|line| !line.starts_with('[')) {
+            let variables = r#"{"ansible_connection": "local"}"#;
+            jobs.create("hosts", &json!({"name": name, "inventory": hosts, "variables": variables}))?;
+        }
+        let project = json!({"name": "Bench", "organization": organization, "local_path": PROJECT});
+        let project = jobs.create("projects", &project)?;
+        let template = json!({
+            "name": "Bench", "project": project, "inventory": hosts, "playbook": "site.yml", "allow_simultaneous": true,
+            "forks": 5,
+        });
+        jobs.template = jobs.create("job_templates", &template)?;
+        Ok(jobs)
+    }
+
+    /// The playbook of the following jobs.
+    pub fn write_playbook(&self, playbook: &str) -> Result<()> {
+        let folder = self.folder.join("data/manual-projects").join(PROJECT);
+        fs::create_dir_all(&folder)?;
+        Ok(fs::write(folder.join("site.yml"), playbook)?)
+    }
+
+    /// Runs a job; returns the seconds from the launch until its end is visible.
+    pub fn run(&self) -> Result<f64> {
+        let start = Instant::now();
+        let job = self.launch()?;
+        loop {
+            let job = self.read(&format!("/api/v2/jobs/{job}/"))?;
+            if job["finished"].is_string() {
+                ensure!(job["status"] == "successful", "the job failed: {job}");
+                return Ok(start.elapsed().as_secs_f64());
+            }
+            thread::sleep(PAUSE);
+        }
+    }
+
+    /// The megabytes of the server without jobs, and those that each of ten running jobs adds.
+    pub fn memory(&self) -> Result<(f64, f64)> {
+        let idle = process::memory(self.server.id(), "VmRSS")?;
+        self.write_playbook("- hosts: all\n  gather_facts: false\n  tasks: [{command: sleep 8}]\n")?;
+        let jobs = (0..RUNNING).map(|_| self.launch()).collect::<Result<Vec<_>>>()?;
+        loop {
+            let running = self.read("/api/v2/jobs/?status=running&page_size=1")?;
+            if running["count"] == RUNNING {
+                break;
+            }
+            ensure!(self.read("/api/v2/jobs/?status=pending&page_size=1")?["count"] != 0, "the jobs end too early");
+            thread::sleep(PAUSE);
+        }
+        thread::sleep(Duration::from_secs(2));
+        let busy = process::memory(self.server.id(), "VmRSS")?;
+        for job in jobs {
+            while !self.read(&format!("/api/v2/jobs/{job}/"))?["finished"].is_string() {
+                thread::sleep(PAUSE);
+            }
+        }
+        Ok((idle, busy - idle))
+    }
+
+    /// The launches a second that are stored while no job may start.
+    pub fn launches(&self) -> Result<Target> {
+        let instances = self.read("/api/v2/instances/")?;
+        let instance = instances["results"][0]["id"].as_i64().context("no instance")?;
+        self.client.change(
+            &format!("/api/v2/instances/{instance}/"),
+            &self.authorization,
+            &json!({"enabled": false}),
+        )?;
+        let load = Load {
+            base: &self.server.base,
+            path: "/api/v2/ping/",
+            authorization: &self.authorization,
+            writes: Some(Writes::Launches(self.template)),
+        };
+        let (connections, seconds) = LAUNCHES;
+        let speed = load.run(self.folder, connections, seconds)?;
+        let what = format!("launches over {connections}, a second");
+        Ok(Target::least(what, speed.rate(), 1000.0, ""))
+    }
+
+    fn launch(&self) -> Result<i64> {
+        let path = format!("/api/v2/job_templates/{}/launch/", self.template);
+        let job = self.client.post(&path, &self.authorization, &json!({}))?;
+        job["id"].as_i64().context("a job without an id")
+    }
+
+    fn read(&self, path: &str) -> Result<Json> {
+        Ok(serde_json::from_slice(&self.client.body(path, &self.authorization)?)?)
+    }
+
+    fn create(&self, list: &str, body: &Json) -> Result<i64> {
+        let object = self.client.post(&format!("/api/v2/{list}/"), &self.authorization, body)?;
+        object["id"].as_i64().context("an object without an id")
+    }
+}
