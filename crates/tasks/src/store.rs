@@ -29,6 +29,8 @@ pub(crate) struct Lease {
     /// A random name of the process.
     pub owner: String,
     pub duration: SignedDuration,
+    /// No task is due later than after this time.
+    pub longest_delay: SignedDuration,
 }
 
 impl Lease {
@@ -112,7 +114,8 @@ pub(crate) async fn claim(
     Ok(tasks)
 }
 
-/// The tasks to lease. A lease that ends later than any can was granted before the clock was set back.
+/// The tasks to lease. A lease that ends later than any can was granted before the clock was set back, as the time of a
+/// task was written that is due later than any can be. A task that has not failed is always due, unless it is periodic.
 fn due(lease: &Lease, names: &[&'static str], running: &[i64], limit: u64, now: Timestamp) -> SelectStatement {
     let longest = lease.duration.checked_mul(2).unwrap_or(lease.duration);
     let latest = now.checked_add(longest).unwrap_or(Timestamp::MAX);
@@ -120,12 +123,17 @@ fn due(lease: &Lease, names: &[&'static str], running: &[i64], limit: u64, now: 
         .add(col("lease_expires").is_null())
         .add(col("lease_expires").lte(now))
         .add(col("lease_expires").gt(latest));
+    let latest = now.checked_add(lease.longest_delay).unwrap_or(Timestamp::MAX);
+    let is_due = Condition::any()
+        .add(col("next_run").lte(now))
+        .add(col("next_run").gt(latest))
+        .add(col("periodic").is_null().and(col("failures").eq(0)));
     let mut query = Query::select();
     query
         .columns(["id", "name", "arguments", "failures"].map(Alias::new))
         .from(Alias::new(TABLE))
         .and_where(col("name").is_in(names.iter().copied()))
-        .and_where(col("next_run").lte(now))
+        .cond_where(is_due)
         .cond_where(is_free)
         .order_by(Alias::new("next_run"), Order::Asc)
         .order_by(Alias::new("id"), Order::Asc)

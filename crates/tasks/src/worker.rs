@@ -135,6 +135,7 @@ impl Worker {
         let lease = Lease {
             owner: uuid::Uuid::new_v4().to_string(),
             duration: SignedDuration::try_from(options.lease).unwrap_or(SignedDuration::MAX),
+            longest_delay: handlers.values().filter_map(|handler| handler.interval).fold(LONGEST_RETRY, Ord::max),
         };
         let runner = Arc::new(TaskRunner { database, now, options, lease, stop, report });
         let mut unscheduled = periodic;

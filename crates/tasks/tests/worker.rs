@@ -22,6 +22,7 @@ on_each_backend!(
     unreadable_arguments_are_a_failure,
     task_of_dead_worker_is_taken_over_after_lease,
     lease_of_a_clock_set_back_is_ignored,
+    task_is_due_after_the_clock_was_set_back,
     run_without_lease_is_dropped,
     run_ends_with_its_lease_while_the_database_hangs,
     run_that_ends_early_frees_its_place,
@@ -328,11 +329,24 @@ fn lease_of_a_clock_set_back_is_ignored(backend: Backend) {
         let first = fixture.start();
         fixture.expect(&["WaitForCancellation 0"]).await;
         first.kill().await;
-        fixture.set("next_run", "2020-01-01T00:00:00Z".parse::<Timestamp>().unwrap()).await;
         fixture.advance(-86_400);
         let second = fixture.start();
         fixture.expect(&["WaitForCancellation 0", "WaitForCancellation 0"]).await;
         second.stop().await;
+    });
+}
+
+fn task_is_due_after_the_clock_was_set_back(backend: Backend) {
+    on(backend, async |fixture| {
+        fixture.add(Act::Fail(2)).await;
+        fixture.advance(-60);
+        let worker = fixture.start();
+        fixture.expect(&["Fail(2) 0"]).await;
+        fixture.expect_tasks(0, 1).await;
+        // By more than any delay.
+        fixture.advance(-86_400);
+        fixture.expect(&["Fail(2) 0", "Fail(2) 1"]).await;
+        worker.stop().await;
     });
 }
 
@@ -423,9 +437,17 @@ fn periodic_task_runs_after_each_interval(backend: Backend) {
         fixture.expect(&["periodic"; 2]).await;
         fixture.expect_tasks(0, 1).await;
         worker.stop().await;
-        // A start makes it due.
+        // The clock was set back.
         let worker = start();
         fixture.expect(&["periodic"; 3]).await;
+        fixture.expect_tasks(0, 1).await;
+        fixture.advance(-86_400);
+        fixture.expect(&["periodic"; 4]).await;
+        fixture.expect_tasks(0, 1).await;
+        worker.stop().await;
+        // A start makes it due.
+        let worker = start();
+        fixture.expect(&["periodic"; 5]).await;
         worker.stop().await;
         fixture.expect_tasks(0, 1).await;
     });
