@@ -89,9 +89,10 @@ pub(crate) struct Derived {
 }
 
 impl SpoolEvent<'_> {
-    /// The time at which it happened; none if it has no valid one.
+    /// The time at which it happened; none if it has no valid one. Modules can write events, too, with times that
+    /// PostgreSQL does not know.
     pub fn created(&self) -> Option<Timestamp> {
-        self.created.parse().ok()
+        self.created.parse().ok().filter(|time| *time >= Timestamp::UNIX_EPOCH)
     }
 
     /// The output, with its line feed at the end, and without passwords in URLs.
