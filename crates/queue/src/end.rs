@@ -47,6 +47,13 @@ struct ActiveJob {
     template: Option<i64>,
 }
 
+impl ActiveJob {
+    /// The time of its end, which is not before its start: the clock may have been set back.
+    fn finished(&self, now: Timestamp) -> Timestamp {
+        self.started.map_or(now, |started| Ord::max(started, now))
+    }
+}
+
 /// Ends a job: writes its status and that of its template, frees the jobs that waited for it, and ends those that
 /// depended on its success. False if the job had ended before, or does not exist: then nothing is changed.
 ///
@@ -195,10 +202,10 @@ async fn write_end(
     if jobs.is_empty() {
         return Ok(());
     }
-    let values = |elapsed: i64| {
+    let values = |finished: Timestamp, elapsed: i64| {
         let mut values: Vec<(&'static str, Expr)> = vec![
             ("failed", finish.status.is_failure().into()),
-            ("finished", finish.now.into()),
+            ("finished", finished.into()),
             ("elapsed", elapsed.into()),
             ("job_explanation", finish.explanation.into()),
             ("result_traceback", finish.traceback.into()),
@@ -213,12 +220,12 @@ async fn write_end(
     };
     let (started, unstarted): (Vec<&ActiveJob>, Vec<&ActiveJob>) = jobs.iter().partition(|job| job.started.is_some());
     let unstarted: Vec<i64> = unstarted.iter().map(|job| job.id).collect();
-    change_status(tx, &unstarted, finish.status, values(0)).await?;
+    change_status(tx, &unstarted, finish.status, values(finish.now, 0)).await?;
     for job in started {
-        // The clock may have been set back.
-        let elapsed = job.started.map_or(0, |started| finish.now.duration_since(started).as_millis().max(0));
+        let finished = job.finished(finish.now);
+        let elapsed = job.started.map_or(0, |started| finished.duration_since(started).as_millis());
         let elapsed = i64::try_from(elapsed).unwrap_or(i64::MAX);
-        change_status(tx, &[job.id], finish.status, values(elapsed)).await?;
+        change_status(tx, &[job.id], finish.status, values(finished, elapsed)).await?;
     }
     let ids = jobs.iter().map(|job| job.id);
     let mut free = update(JOBS);
@@ -254,7 +261,7 @@ async fn end_in_template(tx: &mut Transaction, template: i64, job: &ActiveJob, e
         .value(Alias::new("status"), status)
         .value(Alias::new("current_job_id"), current)
         .value(Alias::new("last_job_id"), job.id)
-        .value(Alias::new("last_job_run"), end.now)
+        .value(Alias::new("last_job_run"), job.finished(end.now))
         .value(Alias::new("last_job_failed"), end.status.is_failure())
         .and_where(col("id").eq(template));
     tx.execute_deferred(&change).await

@@ -3,6 +3,7 @@
 use hostler_queue::{Cancellation, DEFAULT_IMAGE, Finish, Status, finish, set_running};
 use hostler_testkit::Backend;
 use hostler_testkit::on_each_backend;
+use jiff::Timestamp;
 use sea_query::{Expr, ExprTrait, Query};
 
 use crate::fixture::{Act, Launch, on};
@@ -182,8 +183,13 @@ fn time_that_runs_backwards_is_no_elapsed_time(backend: Backend) {
         fixture.expect(&["successful", "running"]).await;
         fixture.act(next, Act::End(Status::Successful));
         fixture.expect(&["successful", "successful"]).await;
-        let query = sea_query::Query::select().column("elapsed").from("unified_jobs").to_owned();
-        assert_eq!(fixture.database.read_as::<i64>(&query).await.unwrap(), [0, 0]);
+        let query =
+            sea_query::Query::select().columns(["elapsed", "started", "finished"]).from("unified_jobs").to_owned();
+        for (elapsed, started, finished) in
+            fixture.database.read_as::<(i64, Timestamp, Timestamp)>(&query).await.unwrap()
+        {
+            assert_eq!((elapsed, finished), (0, started));
+        }
         dispatcher.stop().await;
     });
 }
