@@ -6,7 +6,7 @@ use std::process::Child;
 use hostler_database::{Error as DatabaseError, Transaction};
 use hostler_events::{EventError, EventWriter};
 use hostler_queue::{Ended, ExecutorError, JobSignals, Pauses, Status, set_running};
-use hostler_supervisor::{SupervisorRecord, kill_leftovers, request_cancel};
+use hostler_supervisor::{SupervisorRecord, request_cancel};
 use sea_query::{Alias, Expr, ExprTrait, Query};
 use tokio::sync::mpsc::Receiver;
 use tokio_util::sync::CancellationToken;
@@ -15,7 +15,7 @@ use crate::ending::End;
 use crate::job_directory::{JobDirectory, blocking};
 use crate::job_row::JobRow;
 use crate::preparation::JobRecord;
-use crate::runner::Runner;
+use crate::runner::{DIRECTORY_GONE, Runner};
 use crate::spool_thread::{Batch, SpoolEnd, read_spool, supervisor_log};
 
 /// Why events were not stored.
@@ -109,7 +109,7 @@ impl Ingest<'_> {
         })?;
         while let Some(batch) = self.next(&mut batches, signals).await {
             let end = match &batch.end {
-                Some(end) => Some(self.end(end).await),
+                Some(end) => Some(self.end(end, signals.cancel.is_cancelled()).await),
                 None => None,
             };
             self.retry(shutdown, Step::Batch(&batch, end.as_ref())).await?;
@@ -147,7 +147,7 @@ impl Ingest<'_> {
     }
 
     /// The end of the job. Afterwards none of its processes is left.
-    async fn end(&self, end: &SpoolEnd) -> End {
+    async fn end(&self, end: &SpoolEnd, is_canceled: bool) -> End {
         match end {
             SpoolEnd::Final(record) => {
                 for pid in &record.survivors {
@@ -157,37 +157,35 @@ impl Ingest<'_> {
             }
             SpoolEnd::Lost => {
                 self.kill().await;
-                End::error(self.reason_of_loss().await)
+                if is_canceled { End::canceled() } else { End::error(self.reason_of_loss(None).await) }
             }
             SpoolEnd::Unreadable(problem) => {
                 self.kill().await;
-                End::error(format!("The events of the job cannot be read: {problem}."))
+                End::error(self.reason_of_loss(Some(problem)).await)
             }
         }
     }
 
     /// Kills all processes of the job.
     async fn kill(&self) {
-        let path = self.directory.path().to_owned();
-        let killed = blocking(move || kill_leftovers(&path).map_err(|problem| problem.to_string())).await;
-        match killed {
-            Ok(0) => {}
-            Ok(count) => tracing::warn!(job = self.job.id, count, "processes of the job were killed"),
-            Err(problem) => tracing::error!(job = self.job.id, problem, "processes of the job may be left"),
-        }
+        self.runner.kill_processes(self.directory).await;
     }
 
-    /// Why there is no final record.
-    async fn reason_of_loss(&self) -> String {
-        let path = self.directory.path().to_owned();
+    /// Why there is no final record; `unreadable` says why it cannot be read.
+    async fn reason_of_loss(&self, unreadable: Option<&str>) -> String {
+        let directory = self.directory.clone();
+        let unreadable = unreadable.map(str::to_owned);
         let reason = blocking(move || {
-            let record = SupervisorRecord::read(&path).ok().flatten();
+            let path = directory.path();
+            let record = SupervisorRecord::read(path).ok().flatten();
             let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-            let log = supervisor_log(&path);
-            Ok(match record {
-                Some(record) if record.boot_id != boot.trim() => {
+            let log = supervisor_log(path);
+            Ok(match (record, unreadable) {
+                (Some(record), _) if record.boot_id != boot.trim() => {
                     "The machine was restarted while the job ran.".to_owned()
                 }
+                (_, Some(problem)) => format!("The events of the job cannot be read: {problem}."),
+                _ if !directory.is_started() => DIRECTORY_GONE.to_owned(),
                 _ if log.is_empty() => {
                     "The supervisor of the job was killed. All processes of the job were ended.".to_owned()
                 }

@@ -8,7 +8,7 @@ use hostler_database::Database;
 use hostler_project_updates::ProjectUpdates;
 use hostler_projects::Projects;
 use hostler_queue::{ClaimedJob, Ended, Executor, ExecutorError, JobKind, JobQueue, JobSignals, Pauses, Status};
-use hostler_supervisor::{is_supervised, start_supervisor};
+use hostler_supervisor::{is_supervised, kill_leftovers, start_supervisor};
 use hostler_vault::Vault;
 use jiff::Timestamp;
 
@@ -18,6 +18,9 @@ use crate::isolation::{IsolationMode, IsolationState};
 use crate::job_directory::{Held, JobDirectory, blocking};
 use crate::job_row::JobRow;
 use crate::preparation::{Prepared, Refusal};
+
+/// Why a job ends whose supervisor is not there to end it, nor what it wrote.
+pub(crate) const DIRECTORY_GONE: &str = "The directory of the job is gone, and with it what the job did.";
 
 /// The source of the time.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -93,9 +96,11 @@ impl Runner {
             match self.find_started(&row, &directory).await? {
                 Adoption::Ingest => return self.ingest(&row, directory, None, signals).await,
                 Adoption::Lost(reason) => {
+                    // They may run on although their directory is gone.
+                    self.kill_processes(&directory).await;
                     return self.end_without_supervisor(&row, &directory, End::error(reason), signals).await;
                 }
-                Adoption::Start => {}
+                Adoption::Start => self.kill_processes(&directory).await,
             }
         }
         // What is left of a server that was killed before it started the supervisor.
@@ -181,7 +186,7 @@ impl Runner {
                 return Ok(Adoption::Start);
             }
             if !is_started {
-                return Ok(Adoption::Lost("The directory of the job is gone, and with it what the job did.".into()));
+                return Ok(Adoption::Lost(DIRECTORY_GONE.to_owned()));
             }
             // The supervisor may just be starting.
             for _ in 0..200 {
@@ -190,9 +195,21 @@ impl Runner {
                 }
                 std::thread::sleep(std::time::Duration::from_millis(10));
             }
-            Ok(Adoption::Lost("The server was stopped while it started the job.".into()))
+            let reason = "The server was stopped while it started the job, or the events of the job are gone.";
+            Ok(Adoption::Lost(reason.to_owned()))
         });
         adoption.await.map_err(ExecutorError)
+    }
+
+    /// Kills all processes of a job.
+    pub(crate) async fn kill_processes(&self, directory: &JobDirectory) {
+        let (job, path) = (directory.job(), directory.path().to_owned());
+        let killed = blocking(move || kill_leftovers(&path).map_err(|problem| problem.to_string())).await;
+        match killed {
+            Ok(0) => {}
+            Ok(count) => tracing::warn!(job, count, "processes of the job were killed"),
+            Err(problem) => tracing::error!(job, problem, "processes of the job may be left"),
+        }
     }
 
     /// Gives back what the job held, and removes its directory. Failures are logged: they do not change the job.

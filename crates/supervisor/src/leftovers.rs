@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -69,6 +69,11 @@ impl SupervisorRecord {
         fs::write(&new, text).and_then(|()| fs::rename(&new, &path)).map_err(Error::file(&path))
     }
 
+    /// Whether this process is the supervisor or the program.
+    fn names(&self, process: &Process) -> bool {
+        self.supervisor.is(process) || self.program.is_some_and(|program| program.is(process))
+    }
+
     /// Reads the file; none if no supervisor was started.
     ///
     /// # Errors
@@ -128,22 +133,28 @@ pub fn is_supervised(directory: &Path) -> Result<bool, Error> {
 ///
 /// A process belongs to the job if it is the supervisor or the program, is in the supervisor's session, has the
 /// job's directory in its environment, or descends from such a process. A process with an id that was used again does
-/// not. What changed its user and its session, and whose parents have ended, is not found without isolation.
+/// not. What changed its session and its user or environment, and whose parents have ended, is not found without isolation. The
+/// directory, or its file with the ids, may be gone: then the supervisor is found by its command line.
 ///
 /// # Errors
 ///
 /// [`Error::Survivors`] if processes do not end in 30 seconds.
 pub fn kill_leftovers(directory: &Path) -> Result<usize, Error> {
-    let Some(record) = SupervisorRecord::read(directory)? else { return Ok(0) };
-    if record.boot_id != boot_id()? {
+    let record = match SupervisorRecord::read(directory) {
+        // After a failure of the machine the file may have lost its content.
+        Err(Error::Content { .. }) => None,
+        record => record?,
+    };
+    if let Some(record) = &record
+        && record.boot_id != boot_id()?
+    {
         return Ok(0);
     }
-    let directory = directory.canonicalize().map_err(Error::file(directory))?;
-    let marker = [DIRECTORY_VARIABLE.as_bytes(), b"=", directory.as_os_str().as_encoded_bytes()].concat();
+    let job = JobProcesses::new(directory, record);
     let begin = Instant::now();
     let mut killed: HashMap<i32, u64> = HashMap::new();
     loop {
-        let found = processes_of_job(&record, &marker);
+        let found = job.find();
         if found.is_empty() {
             return Ok(killed.len());
         }
@@ -158,24 +169,66 @@ pub fn kill_leftovers(directory: &Path) -> Result<usize, Error> {
     }
 }
 
-fn processes_of_job(record: &SupervisorRecord, marker: &[u8]) -> Vec<Process> {
-    let own = i32::try_from(std::process::id()).unwrap_or_default();
-    let all: Vec<Process> = Process::all().into_iter().filter(|process| !process.is_zombie).collect();
-    // The id of a session is not given to another process while the session has processes. A session whose leader
-    // started later than the supervisor is another one.
-    let session = record.supervisor.pid;
-    let leader = Process::read(session);
-    let is_session_of_job = leader.is_none_or(|leader| record.supervisor.is(&leader));
-    let is_of_job = |process: &Process| {
-        record.supervisor.is(process)
-            || record.program.is_some_and(|program| program.is(process))
-            || is_session_of_job && process.session == session && process.start_time >= record.supervisor.start_time
-            || fs::read(format!("/proc/{}/environ", process.pid))
-                .is_ok_and(|environment| environment.split(|byte| *byte == 0).any(|variable| variable == marker))
-    };
-    let mut found: Vec<Process> =
-        all.iter().filter(|process| process.pid != own && is_of_job(process)).copied().collect();
-    let roots: Vec<i32> = found.iter().map(|process| process.pid).collect();
-    found.extend(descendants(&roots, &all));
-    found
+/// How the processes of a job are recognized.
+struct JobProcesses {
+    record: Option<SupervisorRecord>,
+    /// The directory of the job, as the server names it, and without links.
+    directories: [PathBuf; 2],
+    /// What the processes have in their environment.
+    marker: Vec<u8>,
+}
+
+impl JobProcesses {
+    fn new(directory: &Path, record: Option<SupervisorRecord>) -> Self {
+        let real = real_path(directory);
+        let marker = [DIRECTORY_VARIABLE.as_bytes(), b"=", real.as_os_str().as_encoded_bytes()].concat();
+        Self { record, directories: [directory.to_owned(), real], marker }
+    }
+
+    fn find(&self) -> Vec<Process> {
+        let own = i32::try_from(std::process::id()).unwrap_or_default();
+        let all: Vec<Process> = Process::all().into_iter().filter(|process| !process.is_zombie).collect();
+        let session = self.session();
+        let is_of_job = |process: &Process| {
+            self.record.as_ref().is_some_and(|record| record.names(process))
+                || session
+                    .is_some_and(|leader| process.session == leader.pid && process.start_time >= leader.start_time)
+                || self.has_marker(process)
+                || self.is_supervisor(process)
+        };
+        let mut found: Vec<Process> =
+            all.iter().filter(|process| process.pid != own && is_of_job(process)).copied().collect();
+        let roots: Vec<i32> = found.iter().map(|process| process.pid).collect();
+        found.extend(descendants(&roots, &all));
+        found
+    }
+
+    /// The supervisor, if its session is still that of the job: the id of a session is not given to another process while
+    /// the session has processes. A session whose leader started later than the supervisor is another one.
+    fn session(&self) -> Option<ProcessIdentity> {
+        let supervisor = self.record.as_ref()?.supervisor;
+        let leader = Process::read(supervisor.pid);
+        leader.is_none_or(|leader| supervisor.is(&leader)).then_some(supervisor)
+    }
+
+    fn has_marker(&self, process: &Process) -> bool {
+        process.read_file("environ").split(|byte| *byte == 0).any(|variable| variable == self.marker)
+    }
+
+    /// Whether its command line is that of [`start_supervisor`](crate::start_supervisor).
+    fn is_supervisor(&self, process: &Process) -> bool {
+        let command = process.read_file("cmdline");
+        let arguments: Vec<&[u8]> = command.split(|byte| *byte == 0).collect();
+        let [_, b"run-job", directory, b""] = arguments.as_slice() else { return false };
+        self.directories.iter().any(|known| known.as_os_str().as_encoded_bytes() == *directory)
+    }
+}
+
+/// A path without links, also if its last parts do not exist.
+fn real_path(path: &Path) -> PathBuf {
+    for ancestor in path.ancestors() {
+        let (Ok(real), Ok(rest)) = (ancestor.canonicalize(), path.strip_prefix(ancestor)) else { continue };
+        return if rest.as_os_str().is_empty() { real } else { real.join(rest) };
+    }
+    path.to_owned()
 }

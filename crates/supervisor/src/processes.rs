@@ -58,6 +58,11 @@ impl Process {
         }
     }
 
+    /// A file of `/proc` about it; empty if it cannot be read.
+    pub fn read_file(&self, name: &str) -> Vec<u8> {
+        fs::read(format!("/proc/{}/{name}", self.pid)).unwrap_or_default()
+    }
+
     /// The name of the program.
     pub fn name(&self) -> Option<String> {
         Some(fs::read_to_string(format!("/proc/{}/comm", self.pid)).ok()?.trim_end().to_owned())

@@ -79,6 +79,8 @@ fn job_of_a_killed_supervisor_is_an_error(backend: Backend) {
             .await;
         let run = server.start(job);
         let processes = [run.reported("child").await, run.reported("pid").await];
+        // What the supervisor has not read is lost with it.
+        wait_until("the event is stored", async || server.number(job, "emitted_events").await == 1).await;
         let record = SupervisorRecord::read(&run.directory()).unwrap().unwrap();
         kill_process(Pid::from_raw(record.supervisor.pid).unwrap(), Signal::KILL).unwrap();
         assert_eq!(run.end().await, Ok(Ended::Finished));

@@ -83,6 +83,17 @@ fn leftovers_include_a_supervisor_that_runs() {
 }
 
 #[test]
+fn processes_are_found_without_their_directory() {
+    let job = Job::script("report('ready', os.getpid())\ntime.sleep(1000)");
+    let mut running = job.start();
+    let program = job.reported_pid("ready");
+    fs::remove_dir_all(&job.directory).expect("the directory");
+    assert!(kill_leftovers(&job.directory).expect("they end") >= 2);
+    running.child.wait().expect("it ends");
+    assert!(!is_running(program));
+}
+
+#[test]
 fn process_with_a_reused_id_is_not_killed() {
     let job = Job::script("");
     job.run();
