@@ -163,10 +163,13 @@ impl RequestBuilder<'_> {
             Some(body) => agent.run(request.body(body)?)?,
             None => agent.run(request.body(())?)?,
         };
-        let body = answer.body_mut().read_to_vec()?;
+        let body = answer.body_mut().with_config().limit(LARGEST_BODY).read_to_vec()?;
         Ok(Response { line, status: answer.status().as_u16(), headers: answer.headers().clone(), body })
     }
 }
+
+/// Larger bodies are an error.
+const LARGEST_BODY: u64 = 1 << 30;
 
 /// A response.
 #[derive(Debug, Clone)]

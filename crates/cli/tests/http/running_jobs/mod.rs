@@ -1,4 +1,12 @@
-//! Jobs that run, on servers and databases that are killed meanwhile. A script stands for Ansible.
+//! Jobs that run while servers, supervisors and databases are killed, disks are full, clocks are set back, and what they use
+//! is deleted. A script stands for Ansible.
+
+mod blocked;
+mod clock;
+mod deletions;
+mod full_disk;
+mod lost;
+mod output;
 
 use std::fs;
 use std::path::PathBuf;
@@ -9,7 +17,15 @@ use hostler_testkit::{Backend, Cluster, TestServer, on_each_backend, stand_in_an
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-on_each_backend!(launched_job_runs, canceled_job_ends, killed_server_adopts_its_jobs, stopped_server_adopts_its_jobs);
+on_each_backend!(
+    launched_job_runs,
+    canceled_job_ends,
+    canceled_job_leaves_no_process,
+    killed_server_adopts_its_jobs,
+    stopped_server_adopts_its_jobs,
+);
+
+const BINARY: &str = env!("CARGO_BIN_EXE_hostler");
 
 /// A test that waits longer has failed.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -48,13 +64,52 @@ impl Jobs {
     }
 
     fn start(backend: Backend, script: &str) -> Self {
-        Self::on(TestServer::stopped(env!("CARGO_BIN_EXE_hostler"), backend), script)
+        Self::on(TestServer::stopped(BINARY, backend), script)
     }
 
     fn launch(&self) -> i64 {
-        let path = format!("/api/v2/job_templates/{}/launch/", self.template);
+        self.launch_of(self.template)
+    }
+
+    fn launch_of(&self, template: i64) -> i64 {
+        let path = format!("/api/v2/job_templates/{template}/launch/");
         let job = self.server.as_admin().post(&path, json!({})).expect(201).json();
         job["id"].as_i64().expect("an id")
+    }
+
+    fn template_path(&self) -> String {
+        format!("/api/v2/job_templates/{}/", self.template)
+    }
+
+    /// The template as the API shows it.
+    fn shown_template(&self) -> Value {
+        self.server.as_admin().get(&self.template_path()).expect(200).json()
+    }
+
+    /// Another template with the same project and inventory, and this playbook.
+    fn another_template(&self, name: &str, script: &str) -> i64 {
+        let playbook = format!("{name}.yml");
+        fs::write(self.server.data().join("manual-projects/scripts").join(&playbook), script).expect("a file");
+        let template = self.shown_template();
+        let body = json!({
+            "name": name, "project": template["project"], "inventory": template["inventory"], "playbook": playbook,
+            "forks": 1,
+        });
+        self.server.as_admin().create("/api/v2/job_templates/", body)
+    }
+
+    fn cancel(&self, id: i64) {
+        self.server.as_admin().post(&format!("/api/v2/jobs/{id}/cancel/"), json!({})).expect(202);
+    }
+
+    /// Lets scripts go on that wait for `go`.
+    fn go(&self, id: i64) {
+        fs::write(self.workspace(id).join("go"), "").expect("a file");
+    }
+
+    /// The whole output.
+    fn output(&self, id: i64) -> Vec<u8> {
+        self.server.as_admin().get(&format!("/api/v2/jobs/{id}/stdout/?format=ansi_download")).expect(200).body
     }
 
     fn job(&self, id: i64) -> Value {
@@ -74,8 +129,30 @@ impl Jobs {
         }
     }
 
+    fn directory(&self, id: i64) -> PathBuf {
+        self.server.data().join("jobs").join(id.to_string())
+    }
+
     fn workspace(&self, id: i64) -> PathBuf {
-        self.server.data().join("jobs").join(id.to_string()).join("workspace")
+        self.directory(id).join("workspace")
+    }
+
+    /// Waits until this number of events of the job is stored.
+    fn wait_for_events(&self, id: i64, events: usize) {
+        let path = format!("/api/v2/jobs/{id}/job_events/?page_size=1");
+        let begin = Instant::now();
+        while self.server.as_admin().get(&path).expect(200).json()["count"] != events {
+            assert!(begin.elapsed() < PATIENCE, "{} {}", self.job(id), self.server.stderr());
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Runs a job of the template, whose script waits for `go`, to its end.
+    fn run(&self) -> Value {
+        let job = self.launch();
+        self.reported(job, "ready");
+        self.go(job);
+        self.ended(job)
     }
 
     /// Waits until the script has reported this.
@@ -89,10 +166,26 @@ impl Jobs {
         fs::read_to_string(path).expect("the report")
     }
 
+    /// Waits until the directories of all jobs are removed, which follows after their ends are stored.
+    fn nothing_is_left(&self) {
+        let folder = self.server.data().join("jobs");
+        let begin = Instant::now();
+        while fs::read_dir(&folder).is_ok_and(|entries| entries.count() > 0) {
+            assert!(begin.elapsed() < PATIENCE, "directories of jobs are left: {}", self.server.stderr());
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// The number of stored events of all jobs.
     fn events(&self) -> usize {
         self.server.dump().lines().filter(|line| line.starts_with("stored_job_events\t")).count()
     }
+}
+
+/// Whether the process with this id runs: it is there, and no zombie.
+fn is_running(process: &str) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", process.trim()));
+    stat.is_ok_and(|stat| stat.rsplit_once(')').is_some_and(|(_, fields)| !fields.trim_start().starts_with('Z')))
 }
 
 /// Writes events before and after the test creates the file `go`.
@@ -109,19 +202,48 @@ fn launched_job_runs(backend: Backend) {
     assert_eq!(job["status"], "successful", "{job}");
     assert_eq!((&job["job_explanation"], &job["failed"]), (&json!(""), &json!(false)), "{job}");
     assert!(job["job_args"].as_str().is_some_and(|arguments| arguments.contains("site.yml")), "{job}");
-    let template = jobs.server.as_admin().get(&format!("/api/v2/job_templates/{}/", jobs.template)).expect(200).json();
-    assert_eq!(template["status"], "successful");
+    assert_eq!(jobs.shown_template()["status"], "successful");
 }
 
 fn canceled_job_ends(backend: Backend) {
     let jobs = Jobs::start(backend, SCRIPT);
     let job = jobs.launch();
     let process = jobs.reported(job, "ready");
-    jobs.server.as_admin().post(&format!("/api/v2/jobs/{job}/cancel/"), json!({})).expect(202);
+    jobs.cancel(job);
     assert_eq!(jobs.ended(job)["status"], "canceled");
-    assert!(!PathBuf::from(format!("/proc/{}", process.trim())).exists());
+    assert!(!is_running(&process));
     // The program says that it was interrupted.
     assert!(jobs.events() >= 500);
+}
+
+/// Starts processes that outlive a plain kill of the program: they ignore signals, and one has a session of its own.
+const DAEMONS: &str = r#"
+daemon = "trap '' HUP INT TERM; echo $$ >$0.new; mv $0.new $0; while :; do sleep 1000; done"
+def start(name, *before):
+    subprocess.Popen([*before, "sh", "-c", daemon, workspace + name], stdout=subprocess.DEVNULL)
+    wait_for(name)
+start("child")
+start("daemon", "nohup", "setsid", "--fork")
+"#;
+
+/// The ids of processes that a script has started, which run.
+fn started<const N: usize>(jobs: &Jobs, job: i64, names: [&str; N]) -> [String; N] {
+    let processes = names.map(|name| jobs.reported(job, name));
+    assert!(processes.iter().all(|process| is_running(process)), "{processes:?}");
+    processes
+}
+
+fn canceled_job_leaves_no_process(backend: Backend) {
+    // The last one has no trace of its job either.
+    let nameless = "start('nameless', 'setsid', '--fork', 'env', '-i', 'PATH=' + os.environ['PATH'])";
+    let jobs = Jobs::start(backend, &format!("{DAEMONS}\n{nameless}\n{SCRIPT}"));
+    let job = jobs.launch();
+    jobs.reported(job, "ready");
+    let processes = started(&jobs, job, ["ready", "child", "daemon", "nameless"]);
+    jobs.cancel(job);
+    assert_eq!(jobs.ended(job)["status"], "canceled");
+    assert!(!processes.iter().any(|process| is_running(process)), "{processes:?}");
+    jobs.nothing_is_left();
 }
 
 fn killed_server_adopts_its_jobs(backend: Backend) {
@@ -142,7 +264,7 @@ fn adopts(backend: Backend, end: impl FnOnce(&mut TestServer)) {
     end(&mut jobs.server);
     // Half of them end while there is no server.
     for id in ids.iter().take(JOBS / 2) {
-        fs::write(jobs.workspace(*id).join("go"), "").expect("a file");
+        jobs.go(*id);
     }
     jobs.server.restart();
     for id in &ids {
@@ -153,22 +275,17 @@ fn adopts(backend: Backend, end: impl FnOnce(&mut TestServer)) {
         assert_eq!((&job["status"], &job["job_explanation"]), (&json!("successful"), &json!("")), "{job}");
     }
     assert_eq!(jobs.events(), JOBS * 1000);
-    // The directory of a job is removed after its end is stored.
-    let begin = Instant::now();
-    while fs::read_dir(jobs.server.data().join("jobs")).expect("the folder").count() > 0 {
-        assert!(begin.elapsed() < PATIENCE, "directories of jobs are left: {}", jobs.server.stderr());
-        thread::sleep(Duration::from_millis(20));
-    }
+    jobs.nothing_is_left();
 }
 
 #[test]
 fn events_are_complete_after_postgresql_was_away() {
     let Some(mut cluster) = Cluster::start_for_test() else { return };
-    let jobs = Jobs::on(TestServer::start_on(env!("CARGO_BIN_EXE_hostler"), &cluster), SCRIPT);
+    let jobs = Jobs::on(TestServer::start_on(BINARY, &cluster), SCRIPT);
     let job = jobs.launch();
     jobs.reported(job, "ready");
     cluster.stop();
-    fs::write(jobs.workspace(job).join("go"), "").expect("a file");
+    jobs.go(job);
     jobs.server.wait_for_log(&["the database does not answer"]);
     cluster.restart();
     let job = jobs.ended(job);
