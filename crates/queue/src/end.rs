@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use hostler_database::{Error, Transaction};
 use jiff::Timestamp;
-use sea_query::{Alias, CaseStatement, Expr, ExprTrait, LockType};
+use sea_query::{Alias, CaseStatement, Expr, ExprTrait, Func, LockType};
 use serde_json::json;
 
 use crate::environment::environment;
@@ -105,10 +105,7 @@ pub async fn request_cancel(tx: &mut Transaction, job: i64, now: Timestamp) -> R
         Status::Waiting | Status::Running => {
             let mut flag = update(JOBS);
             flag.value(Alias::new("cancel_flag"), true)
-                .value(
-                    Alias::new("canceled_on"),
-                    Expr::cust_with_exprs("COALESCE($1, $2)", [col("canceled_on"), now.into()]),
-                )
+                .value(Alias::new("canceled_on"), Func::coalesce([col("canceled_on"), now.into()]))
                 .and_where(col("id").eq(job));
             tx.execute_inline(&flag).await?;
             end_dependents(tx, &found, Status::Canceled, now).await?;

@@ -10,9 +10,10 @@ pub const CONTROL_PLANE_ENVIRONMENT: &str = "Control Plane Execution Environment
 /// The id of the execution environment of a row of `unified_jobs`, as in AWX: its own, that of its template, or the default
 /// of its project, of its organization, or of the server.
 pub(crate) fn environment() -> Expr {
-    Expr::cust_with_values(
+    // Both names are constants without quotes. Placeholders in such texts have another form for each database.
+    Expr::cust(format!(
         "CASE WHEN type = 'project_update' THEN \
-         (SELECT found.id FROM execution_environments AS found WHERE found.managed AND found.name = $1) \
+         (SELECT found.id FROM execution_environments AS found WHERE found.managed AND found.name = '{CONTROL_PLANE_ENVIRONMENT}') \
          ELSE COALESCE(execution_environment_id, \
          (SELECT template.execution_environment_id FROM unified_job_templates AS template \
          WHERE template.id = unified_jobs.unified_job_template_id), \
@@ -22,7 +23,6 @@ pub(crate) fn environment() -> Expr {
          WHERE organization.id = unified_jobs.organization_id), \
          (SELECT found.id FROM execution_environments AS found \
          WHERE found.organization_id IS NULL AND NOT found.managed \
-         ORDER BY CASE WHEN found.image = $2 THEN 0 ELSE 1 END, found.id LIMIT 1)) END",
-        [CONTROL_PLANE_ENVIRONMENT, DEFAULT_IMAGE],
-    )
+         ORDER BY CASE WHEN found.image = '{DEFAULT_IMAGE}' THEN 0 ELSE 1 END, found.id LIMIT 1)) END"
+    ))
 }
