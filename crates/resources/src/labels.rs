@@ -5,12 +5,14 @@ use std::collections::HashMap;
 use hostler_access::{ByParent, OnParent};
 use hostler_database::Transaction;
 use hostler_engine::{Engine, Error};
-use hostler_schema::{Action, Actor, Field, Join, NaturalKeyPart, Resource, Rule, UniqueConstraint, column, fields};
+use hostler_schema::{
+    Access, Action, Actor, Draft, Field, Join, NaturalKeyPart, Resource, Rule, UniqueConstraint, column, fields,
+};
 use sea_query::{Alias, Condition, Expr, ExprTrait, Order, Query};
 use serde_json::{Value as Json, json};
 
-use crate::ORGANIZATION;
 use crate::common::{CREATED, CREATED_BY, MODIFIED, MODIFIED_BY};
+use crate::{JOB_TEMPLATE, ORGANIZATION};
 
 const NAME: Field =
     fields::text("name").label("Name").max(512).required().help("The text of the label; unique in its organization.");
@@ -52,12 +54,47 @@ pub static LABEL: Resource = Resource {
     )
 };
 
-const ACCESS: ByParent = ByParent {
+const ACCESS: LabelAccess = LabelAccess;
+
+const OF_ORGANIZATION: ByParent = ByParent {
     link: ORGANIZATION_LINK,
     read: OnParent::Role("read_role"),
     change: OnParent::Role("admin_role"),
     create: OnParent::Role("member_role"),
 };
+
+/// The permissions on labels. As in AWX, users also see the labels of the templates that they see.
+struct LabelAccess;
+
+impl Access for LabelAccess {
+    fn rows(&self, actor: &Actor, action: Action, row: &str) -> Rule {
+        const TEMPLATE: &str = "labeled";
+        let rule = OF_ORGANIZATION.rows(actor, action, row);
+        if action != Action::Read || matches!(rule, Rule::All) {
+            return rule;
+        }
+        let templates = JOB_TEMPLATE.access.rows(actor, Action::Read, TEMPLATE).ids(JOB_TEMPLATE.table, TEMPLATE);
+        let uses = "unified_job_template_labels";
+        let labels = Query::select()
+            .expr(column(uses, "label_id"))
+            .from(Alias::new(uses))
+            .and_where(column(uses, "unified_job_template_id").in_subquery(templates))
+            .to_owned();
+        rule.or(Rule::When(column(row, "id").in_subquery(labels)))
+    }
+
+    fn activity(&self, actor: &Actor, row: &str) -> Rule {
+        OF_ORGANIZATION.activity(actor, row)
+    }
+
+    fn organization_roles(&self, action: Action) -> Vec<&'static str> {
+        OF_ORGANIZATION.organization_roles(action)
+    }
+
+    fn create(&self, actor: &Actor, draft: Draft<'_>) -> Rule {
+        OF_ORGANIZATION.create(actor, draft)
+    }
+}
 
 /// The list of the labels of an object.
 pub const LABELS: &str = "labels";

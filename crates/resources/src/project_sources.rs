@@ -24,7 +24,11 @@ pub fn is_allowed_scm_url(url: &str) -> bool {
     let scheme = SCHEMES.iter().find(|scheme| url.to_ascii_lowercase().starts_with(*scheme));
     match scheme {
         // ssh reads a host that starts with a dash as an option.
-        Some(scheme) => !url[scheme.len()..].starts_with('-') && !url.contains("@-"),
+        Some(scheme) => {
+            let rest = &url[scheme.len()..];
+            let has_host = *scheme == "file://" || !rest.is_empty() && !rest.starts_with('/');
+            has_host && !rest.starts_with('-') && !url.contains("@-")
+        }
         // user@host:path, as git has it
         None => url.split_once('@').and_then(|(_, rest)| rest.split_once(':')).is_some_and(|(host, path)| {
             !host.is_empty() && !host.starts_with('-') && !path.starts_with('-') && !url.contains("://")

@@ -375,7 +375,7 @@ impl Hooks for ProjectHooks {
 
     async fn enrich(&self, engine: &Engine, view: RenderContext<'_>, page: &mut [ResponseObject]) -> Result<(), Error> {
         page.iter_mut().for_each(update::show_last_update);
-        if let (true, [shown]) = (view.detail, page) {
+        if let (true, false, [shown]) = (view.detail, view.created, page) {
             let organization = shown.loaded.record.integer(&ORGANIZATION_LINK);
             if let Some(id) = execution_environments::default_environment(engine, organization).await? {
                 let summaries = summarize(engine, view.actor, &EXECUTION_ENVIRONMENT, &[id]).await?;

@@ -7,6 +7,7 @@ on_each_backend!(
     label_is_unique_in_its_organization,
     label_is_renamed_and_moved_but_not_deleted,
     members_create_labels,
+    labels_of_visible_templates_are_visible,
 );
 
 const LIST: &str = "/api/v2/labels/";
@@ -73,4 +74,24 @@ fn members_create_labels(backend: Backend) {
     member.client.get(path).expect(200);
     stranger.client.get(path).expect(403);
     member.client.patch(path, json!({"name": "b"})).expect(403);
+}
+
+fn labels_of_visible_templates_are_visible(backend: Backend) {
+    let server = start(backend);
+    let admin = server.as_admin();
+    let home = server.organization("home");
+    let label = admin.create(LIST, json!({"name": "a", "organization": home}));
+    let source = json!({"name": "p", "organization": home, "scm_type": "git", "scm_url": "https://127.0.0.1:9/x"});
+    let project = admin.create("/api/v2/projects/", source);
+    let body = json!({"name": "t", "project": project, "playbook": "site.yml", "ask_inventory_on_launch": true});
+    let template = format!("/api/v2/job_templates/{}/", admin.create("/api/v2/job_templates/", body));
+    let reader = server.user("reader");
+    let roles = admin.get(&template).expect(200).json()["summary_fields"]["object_roles"].clone();
+    admin.attach(&format!("{}roles/", reader.path()), roles["read_role"]["id"].as_i64().expect("a role"));
+    let path = format!("{LIST}{label}/");
+    reader.client.get(&path).expect(403);
+    admin.attach(&format!("{template}labels/"), label);
+    assert_eq!(reader.client.get(&path).expect(200).json()["name"], "a");
+    assert_eq!(reader.client.results(LIST).len(), 1);
+    reader.client.patch(&path, json!({"name": "b"})).expect(403);
 }

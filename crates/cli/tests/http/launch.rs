@@ -167,6 +167,7 @@ fn launch_takes_what_the_template_asks_for(backend: Backend) {
         assert_eq!(again[field], job[field], "{field}");
     }
     assert_eq!(again["summary_fields"]["labels"]["count"], 2);
+    assert_eq!(again["job"], again["id"]);
 }
 
 fn launch_with_invalid_prompts_writes_nothing(backend: Backend) {
@@ -222,6 +223,9 @@ fn launch_needs_the_project_and_the_inventory(backend: Backend) {
         let message = "Missing a revision to run due to failed project update.";
         assert_eq!(parts.refused(json!({})), json!({"playbook": [message]}));
     }
+    // An update before the job can succeed.
+    parts.server.execute("UPDATE unified_job_templates SET scm_update_on_launch = TRUE WHERE type = 'project'");
+    parts.launch(json!({}));
     set_status("successful");
     parts.server.execute("UPDATE inventories SET is_deleted = TRUE");
     let message = "The inventory associated with this Job Template is being deleted.";
@@ -427,5 +431,9 @@ fn unified_jobs_show_the_same_jobs(backend: Backend) {
     admin.get(&format!("/api/v2/unified_jobs/{id}/")).expect(404);
     let entries = admin.results(&format!("/api/v2/activity_stream/?job={id}"));
     assert_eq!((entries.len(), &entries[0]["operation"]), (1, &json!("create")));
-    assert_eq!(entries[0]["changes"]["limit"], "all");
+    let changes = &entries[0]["changes"];
+    assert_eq!(
+        (&changes["limit"], &changes["labels"], &changes["webhook_guid"]),
+        (&json!("all"), &json!([]), &json!(""))
+    );
 }

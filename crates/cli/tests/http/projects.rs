@@ -73,6 +73,8 @@ fn options_of_other_sources_are_rejected(backend: Backend) {
         ("scm_update_on_launch", json!({"scm_type": "", "scm_update_on_launch": true})),
         ("scm_url", json!({"scm_type": "git", "scm_url": "ext::sh -c id"})),
         ("scm_url", json!({"scm_type": "git", "scm_url": "--upload-pack=id"})),
+        ("scm_url", json!({"scm_type": "git", "scm_url": "https://"})),
+        ("scm_url", json!({"scm_type": "git", "scm_url": "ssh:///repository"})),
     ] {
         let mut body = body;
         body["name"] = json!("x");

@@ -69,7 +69,8 @@ impl Hooks for JobTemplateHooks {
     }
 
     async fn validate(&self, _engine: &Engine, tx: &mut Transaction, edit: &mut Edit<'_>) -> Result<(), Error> {
-        if edit.new.integer(&PROJECT_LINK).is_none() && edit.changes(&PROJECT_LINK) {
+        // As in AWX, a template whose project was deleted cannot be changed before it gets another one.
+        if edit.new.integer(&PROJECT_LINK).is_none() {
             return Err(Error::field(PROJECT_LINK.name, "Job Templates must have a project assigned."));
         }
         let asks = edit.new.boolean(&ASK_INVENTORY);

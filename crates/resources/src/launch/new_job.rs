@@ -4,7 +4,7 @@ use hostler_database::{Transaction, Value};
 use hostler_engine::{ActionRequest, ActivityEntry, CreatedObject, Engine, Error, ObjectKey, Record};
 use hostler_schema::{Actor, Field, IS_DELETED, Join, column};
 use hostler_survey::{ENCRYPTED, Survey, json_text};
-use sea_query::{Alias, Asterisk, Expr, ExprTrait, Func, Query};
+use sea_query::{Alias, Asterisk, Expr, ExprTrait, Func, Order, Query};
 use serde_json::{Map, Value as Json, json};
 
 use super::prompts::{Prompts, variables_of};
@@ -21,7 +21,7 @@ use crate::job_templates::{
     INVENTORY_LINK, JOB_SLICE_COUNT, JOB_TAGS, JOB_TYPE, LIMIT, ORGANIZATION_LINK, PLAYBOOK, PROJECT_LINK, SCM_BRANCH,
     SKIP_TAGS, START_AT_TASK, TIMEOUT, USE_FACT_CACHE, VERBOSITY, copy_rows,
 };
-use crate::{INVENTORY, JOB, JOB_TEMPLATE, PROJECT};
+use crate::{EXECUTION_ENVIRONMENT, INVENTORY, JOB, JOB_TEMPLATE, LABEL, PROJECT};
 
 /// The fields of a template that its jobs take over; the columns have the same names.
 const TAKEN_OVER: [Field; 20] = [
@@ -77,7 +77,7 @@ pub async fn launch(engine: &Engine, request: &ActionRequest<'_>, template: &Rec
         None => None,
     };
     let mut problems = std::mem::take(&mut prompts.problems);
-    let linked = LinkedObjects::load(engine, &prompts.values).await?;
+    let linked = LinkedObjects::load(engine, &prompts.values, prompts.list(&LABELS).is_some()).await?;
     problems.extend(linked.problems());
     for (link, name) in [(&PROJECT_LINK, "project"), (&INVENTORY_LINK, "inventory")] {
         if prompts.values.integer(link).is_none() {
@@ -178,12 +178,21 @@ fn launch_config(template: &Record, own: &[i64], prompts: &Prompts) -> Json {
 struct LinkedObjects {
     inventory: String,
     is_inventory_deleted: bool,
-    project: String,
-    project_status: String,
+    /// `None` if there is none.
+    project: Option<ProjectOfJob>,
+    environment: String,
+    has_labels: bool,
+}
+
+#[derive(Default)]
+struct ProjectOfJob {
+    name: String,
+    status: String,
+    updates_on_launch: bool,
 }
 
 impl LinkedObjects {
-    async fn load(engine: &Engine, values: &Record) -> Result<Self, Error> {
+    async fn load(engine: &Engine, values: &Record, sends_labels: bool) -> Result<Self, Error> {
         let of = |table: &'static str, id: Option<i64>, name: &'static str| {
             let query = Query::select()
                 .expr(column(table, name))
@@ -194,24 +203,42 @@ impl LinkedObjects {
         };
         let inventory = |name| of(INVENTORY.table, values.integer(&INVENTORY_LINK), name);
         let project = |name| of(PROJECT.table, values.integer(&PROJECT_LINK), name);
-        let query = Query::select()
-            .exprs([inventory("name"), inventory(IS_DELETED), project("name"), project("status")])
+        let labels = Query::select()
+            .expr(Expr::val(1))
+            .from(Alias::new("unified_job_template_labels"))
+            .and_where(column("unified_job_template_labels", "unified_job_template_id").eq(values.id))
             .to_owned();
-        type Columns = (Option<String>, Option<bool>, Option<String>, Option<String>);
-        let (inventory, deleted, project, status) =
+        let query = Query::select()
+            .exprs([inventory("name"), inventory(IS_DELETED)])
+            .exprs(["name", "status", "scm_update_on_launch"].map(project))
+            .expr(of(EXECUTION_ENVIRONMENT.table, values.integer(&ENVIRONMENT), "name"))
+            .expr(Expr::exists(labels))
+            .to_owned();
+        type Columns =
+            (Option<String>, Option<bool>, Option<String>, Option<String>, Option<bool>, Option<String>, bool);
+        let (inventory, deleted, project, status, updates_on_launch, environment, has_labels) =
             engine.database.read_first::<Columns>(&query).await?.unwrap_or_default();
         Ok(LinkedObjects {
             inventory: inventory.unwrap_or_default(),
             is_inventory_deleted: deleted.unwrap_or_default(),
-            project: project.unwrap_or_default(),
-            project_status: status.unwrap_or_default(),
+            project: project.map(|name| ProjectOfJob {
+                name,
+                status: status.unwrap_or_default(),
+                updates_on_launch: updates_on_launch.unwrap_or_default(),
+            }),
+            environment: environment.unwrap_or_default(),
+            has_labels: has_labels || sends_labels,
         })
     }
 
     /// Why no job can use them, with AWX's keys.
     fn problems(&self) -> Vec<(String, Vec<String>)> {
-        let has_no_revision = ["error", "failed"].contains(&self.project_status.as_str());
+        // An update before the job can get the revision.
+        let has_no_revision = self.project.as_ref().is_some_and(|project| {
+            ["error", "failed"].contains(&project.status.as_str()) && !project.updates_on_launch
+        });
         let problems = [
+            (self.project.is_none(), "project", "A project is required to run a job."),
             (has_no_revision, "playbook", "Missing a revision to run due to failed project update."),
             (
                 self.is_inventory_deleted,
@@ -338,6 +365,19 @@ pub async fn show_in_template(tx: &mut Transaction, template: i64, job: i64) -> 
     Ok(())
 }
 
+/// The names of the labels of a job.
+async fn label_names(tx: &mut Transaction, job: i64) -> Result<Vec<String>, Error> {
+    let Join::JoinTable { table, left, right, .. } = LABELS_OF_JOB else { return Ok(vec![]) };
+    let query = Query::select()
+        .expr(column(LABEL.table, "name"))
+        .from(Alias::new(table))
+        .inner_join(Alias::new(LABEL.table), column(LABEL.table, "id").eq(column(table, right)))
+        .and_where(column(table, left).eq(job))
+        .order_by((Alias::new(LABEL.table), Alias::new("name")), Order::Asc)
+        .to_owned();
+    Ok(tx.read_as(&query).await?)
+}
+
 /// Records the launch in the activity stream.
 async fn record(
     engine: &Engine,
@@ -347,12 +387,16 @@ async fn record(
     id: i64,
     linked: &LinkedObjects,
 ) -> Result<(), Error> {
+    if !actor.policy.activity_stream {
+        return Ok(());
+    }
     let values = job.values;
     let named = |name: &str, id: Option<i64>| id.map(|id| format!("{name}-{id}"));
     let mut changes = Map::new();
     changes.insert("name".into(), values.text(&template::NAME).into());
     changes.insert("description".into(), values.text(&template::DESCRIPTION).into());
-    for field in TAKEN_OVER.iter().filter(|field| field.target().is_none()) {
+    let recorded = |field: &&Field| field.target().is_none() && field.name != BECOME_ENABLED.name;
+    for field in TAKEN_OVER.iter().filter(recorded) {
         let value = match values.get(field) {
             Value::Text(text) => Json::from(text.as_str()),
             Value::Integer(number) => (*number).into(),
@@ -362,12 +406,25 @@ async fn record(
         changes.insert(field.name.into(), value);
     }
     changes.insert("inventory".into(), named(&linked.inventory, values.integer(&INVENTORY_LINK)).into());
-    changes.insert("project".into(), named(&linked.project, values.integer(&PROJECT_LINK)).into());
+    let project = linked.project.as_ref().map(|project| project.name.as_str()).unwrap_or_default();
+    changes.insert("project".into(), named(project, values.integer(&PROJECT_LINK)).into());
     changes.insert("job_template".into(), named(values.text(&template::NAME), Some(values.id)).into());
     changes.insert("extra_vars".into(), job.extra_vars.as_str().into());
+    changes.insert("execution_environment".into(), named(&linked.environment, values.integer(&ENVIRONMENT)).into());
+    for (name, value) in [
+        ("instance_group", Json::Null),
+        ("job_slice_number", 0.into()),
+        ("webhook_service", "".into()),
+        ("webhook_credential", Json::Null),
+        ("webhook_guid", "".into()),
+    ] {
+        changes.insert(name.into(), value);
+    }
     let credentials: Vec<String> =
-        job.credentials.iter().map(|credential| format!("{}-{}", credential.name, credential.id)).collect();
+        job.credentials.iter().map(|credential| format!("{} ({})", credential.name, credential.id)).collect();
     changes.insert("credentials".into(), json!(credentials));
+    let labels = if linked.has_labels { label_names(tx, id).await? } else { vec![] };
+    changes.insert("labels".into(), json!(labels));
     changes.insert("id".into(), id.into());
     ActivityEntry::about(&JOB, id, "create", changes).write(engine, tx, actor).await
 }

@@ -130,7 +130,8 @@ impl ActionHandler for Relaunching {
         let id = copy(engine, &mut tx, actor, &job, limit, secrets).await?;
         tx.commit().await?;
         engine.jobs.wake();
-        let (json, _) = engine.show(actor, &JOB, &ObjectKey::Id(id)).await?;
+        let (mut json, _) = engine.show(actor, &JOB, &ObjectKey::Id(id)).await?;
+        json.insert("job".into(), id.into());
         Ok(ActionResponse::NewObject(CreatedObject { id, json }))
     }
 }
@@ -164,7 +165,7 @@ async fn failed_hosts(engine: &Engine, job: i64, is_active: bool) -> Result<Resu
     }
     let query = Query::select()
         .expr(column(SUMMARIES, "host_name"))
-        .expr(Expr::case(has_failed(), true).finally(false))
+        .expr(has_failed())
         .from(Alias::new(SUMMARIES))
         .and_where(column(SUMMARIES, "job_id").eq(job))
         .order_by((Alias::new(SUMMARIES), Alias::new("host_name")), Order::Asc)
@@ -229,12 +230,8 @@ async fn copy(
         ("status", hostler_queue::Status::Pending.as_str().into()),
     ];
     let table = JOB.stored_in();
-    let taken = |name: &'static str| match (&limit, name) {
-        (Some(limit), "job_limit") => Expr::val(limit.as_str()),
-        _ => column(table, name),
-    };
     let select = Query::select()
-        .exprs(TAKEN_OVER.map(taken))
+        .exprs(TAKEN_OVER.map(|name| column(table, name)))
         .from(Alias::new(table))
         .and_where(column(table, "id").eq(job.id))
         .to_owned();
@@ -248,6 +245,9 @@ async fn copy(
     update.table(Alias::new(table)).and_where(column(table, "id").eq(id));
     for (name, value) in own {
         update.value(Alias::new(name), value);
+    }
+    if let Some(limit) = limit {
+        update.value(Alias::new("job_limit"), limit);
     }
     tx.execute_deferred(&update).await?;
     secrets.store(engine, tx, id).await?;

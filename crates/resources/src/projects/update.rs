@@ -9,7 +9,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::{CAN_UPDATE, SCM_TYPE};
 use crate::unified_job_templates::{CURRENT_JOB, LAST_JOB};
-use crate::unified_jobs::shorten_summary;
+use crate::unified_jobs::{HOST_STATUS_COUNTS, PLAYBOOK_COUNTS, shorten_summary};
 use crate::{PROJECT, PROJECT_UPDATE};
 
 /// Says whether a project can be updated, and updates it.
@@ -34,6 +34,10 @@ impl ActionHandler for Updating {
         let mut json = Map::new();
         json.insert(PROJECT_UPDATE.name.into(), id.into());
         json.extend(shown);
+        // As in AWX, these are shown by the path of the update only.
+        for name in [HOST_STATUS_COUNTS.name, PLAYBOOK_COUNTS.name] {
+            json.shift_remove(name);
+        }
         Ok(ActionResponse::Accepted(json.into()))
     }
 }
