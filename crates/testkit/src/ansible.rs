@@ -52,6 +52,11 @@ fn executable(path: &Path, text: &str) {
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("its mode");
 }
 
+/// Whether this machine has an Ansible for jobs of test servers.
+pub fn has_ansible() -> bool {
+    of_this_machine().is_file()
+}
+
 /// The `ansible-playbook` of this machine: that of `HOSTLER_TEST_ANSIBLE`, or the one in PATH. Otherwise a path without a
 /// program, so that no test server installs one.
 pub(crate) fn of_this_machine() -> PathBuf {

@@ -26,7 +26,7 @@ mod small_disk;
 pub mod tls;
 pub mod users;
 
-pub use ansible::stand_in_ansible;
+pub use ansible::{has_ansible, stand_in_ansible};
 pub use browser::Browser;
 pub use certificate_authority::{CertificateAndKey, CertificateAuthority};
 pub use client::{Client, Response};

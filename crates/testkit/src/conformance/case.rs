@@ -16,6 +16,13 @@ pub struct Case {
     pub steps: Vec<Step>,
 }
 
+impl Case {
+    /// Whether the case waits for the end of jobs, which need Ansible.
+    pub fn runs_jobs(&self) -> bool {
+        self.steps.iter().any(|step| step.until.is_some() && step.path.starts_with("/api/v2/jobs/"))
+    }
+}
+
 /// One request with the recorded response.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
