@@ -1,6 +1,6 @@
 //! How jobs end and are canceled.
 
-use hostler_queue::{Cancellation, DEFAULT_IMAGE, Finish, Status, finish, set_running};
+use hostler_queue::{CONTROL_PLANE_ENVIRONMENT, Cancellation, DEFAULT_IMAGE, Finish, Status, finish, set_running};
 use hostler_testkit::Backend;
 use hostler_testkit::on_each_backend;
 use jiff::Timestamp;
@@ -62,12 +62,13 @@ fn template_shows_its_jobs(backend: Backend) {
 fn running_job_shows_its_execution_environment(backend: Backend) {
     on(backend, async |fixture| {
         let project = fixture.project(&[]).await;
-        let organization = fixture.insert("organizations", &[("name", "o".into())]).await;
+        let organization = fixture.insert("organizations", &[("name", "o".into()), ("ansible_id", "o".into())]).await;
         let template = fixture.template(&[]).await;
-        let shown = async || {
+        let shown_by = async |kind: &str| {
             let job = Launch { template: Some(template), project: Some(project), ..Launch::default() };
             let job = fixture.launch(job).await;
             fixture.change("unified_jobs", job, "organization_id", organization).await;
+            fixture.change("unified_jobs", job, "type", kind.to_owned()).await;
             fixture.change("unified_jobs", job, "status", "waiting").await;
             let mut tx = fixture.database.begin().await.unwrap();
             assert!(set_running(&mut tx, job, fixture.now()).await.unwrap());
@@ -79,6 +80,7 @@ fn running_job_shows_its_execution_environment(backend: Backend) {
                 .to_owned();
             fixture.database.read_first::<Option<i64>>(&query).await.unwrap().flatten()
         };
+        let shown = async || shown_by("job").await;
         let environment = async |name: &'static str, image: &'static str| {
             fixture.insert("execution_environments", &[("name", name.into()), ("image", image.into())]).await
         };
@@ -98,6 +100,9 @@ fn running_job_shows_its_execution_environment(backend: Backend) {
             fixture.change(table, owner, column, chosen).await;
             assert_eq!(shown().await, Some(chosen), "{name}");
         }
+        let managed = environment(CONTROL_PLANE_ENVIRONMENT, "x/control").await;
+        fixture.change("execution_environments", managed, "managed", true).await;
+        assert_eq!(shown_by("project_update").await, Some(managed));
     });
 }
 
@@ -127,6 +132,9 @@ fn job_is_canceled_in_each_state(backend: Backend) {
         let dispatcher = fixture.start("n1");
         fixture.expect(&["canceled", "canceled", "canceled"]).await;
         dispatcher.stop().await;
+        let query = Query::select().column("canceled_on").from("unified_jobs").to_owned();
+        let times: Vec<Option<jiff::Timestamp>> = fixture.database.read_as(&query).await.unwrap();
+        assert!(times.iter().all(Option::is_some), "{times:?}");
     });
 }
 
