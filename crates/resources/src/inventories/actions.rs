@@ -18,8 +18,11 @@ pub(super) const UPDATE_SOURCES_PATH: &str = "update_inventory_sources";
 
 // Hidden: as in AWX, OPTIONS lists no fields for these documents.
 static DOCUMENT: Field = fields::json("document").hidden().read_only().label("Document").help("The document.");
-static CAN_UPDATE: Field =
-    fields::boolean("can_update").read_only().label("Can update").help("For each source, whether you may update it.");
+static CAN_UPDATE: Field = fields::boolean("can_update")
+    .read_only()
+    .not_filterable()
+    .label("Can update")
+    .help("For each source, whether you may update it.");
 
 pub(super) const INVENTORY_VARIABLE_DATA: ResourceAction =
     variable_data::action("Inventory Variable Data", |actor, row| INVENTORY.access.rows(actor, Action::Change, row));
