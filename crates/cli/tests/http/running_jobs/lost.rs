@@ -109,7 +109,9 @@ fn assert_is_error(job: &Value, reason: &str) {
 }
 
 /// What a restart of the machine may do to the directory of a job, and the reason that is given.
-const DAMAGES: [(fn(&Path), &str); 9] = [
+type Damage = (fn(&Path), &'static str);
+
+const DAMAGES: [Damage; 9] = [
     (|_| (), RESTARTED),
     (remove, GONE),
     (|directory| fs::remove_file(directory.join("started")).expect("the file"), GONE),

@@ -210,7 +210,10 @@ fn canceled_job_ends(backend: Backend) {
     let job = jobs.launch();
     let process = jobs.reported(job, "ready");
     jobs.cancel(job);
-    assert_eq!(jobs.ended(job)["status"], "canceled");
+    let ended = jobs.ended(job);
+    assert_eq!(ended["status"], "canceled");
+    let moments = ["started", "canceled_on", "finished"].map(|field| ended[field].as_str());
+    assert!(moments[0].is_some() && moments.is_sorted(), "{ended}");
     assert!(!is_running(&process));
     // The program says that it was interrupted.
     assert!(jobs.events() >= 500);
