@@ -117,8 +117,10 @@ pub async fn launch(engine: &Engine, request: &ActionRequest<'_>, template: &Rec
     let mut tx = engine.database.begin().await?;
     let id = write(engine, &mut tx, actor, job, &linked).await?;
     tx.commit().await?;
+    // Shown first, so that the response has the status of the creation.
+    let shown = engine.show(actor, &JOB, &ObjectKey::Id(id)).await;
     engine.jobs.wake();
-    let (shown, _) = engine.show(actor, &JOB, &ObjectKey::Id(id)).await?;
+    let (shown, _) = shown?;
     let mut json = Map::new();
     json.insert("job".into(), id.into());
     json.insert("ignored_fields".into(), prompts.ignored.into());

@@ -129,8 +129,10 @@ impl ActionHandler for Relaunching {
         let mut tx = engine.database.begin().await?;
         let id = copy(engine, &mut tx, actor, &job, limit, secrets).await?;
         tx.commit().await?;
+        // Shown first, so that the response has the status of the creation.
+        let shown = engine.show(actor, &JOB, &ObjectKey::Id(id)).await;
         engine.jobs.wake();
-        let (mut json, _) = engine.show(actor, &JOB, &ObjectKey::Id(id)).await?;
+        let (mut json, _) = shown?;
         json.insert("job".into(), id.into());
         Ok(ActionResponse::NewObject(CreatedObject { id, json }))
     }

@@ -29,8 +29,10 @@ impl ActionHandler for Updating {
         let mut tx = engine.database.begin().await?;
         let id = start(engine, &mut tx, request.actor, project.id).await?;
         tx.commit().await?;
+        // Shown first, so that the response has the status of the creation.
+        let shown = engine.show(request.actor, &PROJECT_UPDATE, &ObjectKey::Id(id)).await;
         engine.jobs.wake();
-        let (shown, _) = engine.show(request.actor, &PROJECT_UPDATE, &ObjectKey::Id(id)).await?;
+        let (shown, _) = shown?;
         let mut json = Map::new();
         json.insert(PROJECT_UPDATE.name.into(), id.into());
         json.extend(shown);
