@@ -4,8 +4,8 @@ use std::process::Command;
 
 /// The Cargo that runs this program, for a command with its own arguments.
 ///
-/// Cargo tells this program about its own package in variables, and the build script of `ring` runs again when one of
-/// them changes, and with it everything that depends on it. So the child does not get them.
+/// Cargo sets variables about the package of this program. The build script of `ring` runs again when one of them
+/// changes, and then everything that depends on it is built again. So the child does not get them.
 pub fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     for (name, _) in std::env::vars_os() {
