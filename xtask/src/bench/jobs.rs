@@ -20,7 +20,7 @@ use super::served_jobs::ServedJobs;
 
 /// Runs of the smallest playbook, and of the one with many events.
 const SMALL_RUNS: usize = 15;
-const LARGE_RUNS: usize = 5;
+const LARGE_RUNS: usize = 3;
 
 const INVENTORY: &str = "w1\nw2\nw3\nw4\nw5\n[all:vars]\nansible_connection=local\n";
 

@@ -87,14 +87,13 @@ impl<'a> ServedJobs<'a> {
     /// The megabytes of the server without jobs, and those that each of ten running jobs adds.
     pub fn memory(&self) -> Result<(f64, f64)> {
         let idle = process::memory(self.server.id(), "VmRSS")?;
-        self.write_playbook("- hosts: all\n  gather_facts: false\n  tasks: [{command: sleep 8}]\n")?;
+        self.write_playbook("- hosts: all\n  gather_facts: false\n  tasks: [{command: sleep 20}]\n")?;
         let jobs = (0..RUNNING).map(|_| self.launch()).collect::<Result<Vec<_>>>()?;
-        loop {
-            let running = self.read("/api/v2/jobs/?status=running&page_size=1")?;
-            if running["count"] == RUNNING {
-                break;
-            }
-            ensure!(self.read("/api/v2/jobs/?status=pending&page_size=1")?["count"] != 0, "the jobs end too early");
+        let count = |status: &str| -> Result<Json> {
+            Ok(self.read(&format!("/api/v2/jobs/?id__gte={}&status={status}&page_size=1", jobs[0]))?["count"].clone())
+        };
+        while count("running")? != RUNNING {
+            ensure!(count("successful")? == 0, "the first jobs end before the last ones start");
             thread::sleep(PAUSE);
         }
         thread::sleep(Duration::from_secs(2));
