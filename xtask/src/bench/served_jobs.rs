@@ -17,7 +17,7 @@ use super::measured_server::{ApiClient, MeasuredServer};
 use super::process;
 use crate::server::Server;
 
-/// How often a job is asked for its status.
+/// How often a job is asked for its status: a two-hundredth of the time that it has taken, at least this.
 const PAUSE: Duration = Duration::from_millis(5);
 /// The jobs that run at once while the memory is measured.
 const RUNNING: u32 = 10;
@@ -80,13 +80,18 @@ impl<'a> ServedJobs<'a> {
                 ensure!(job["status"] == "successful", "the job failed: {job}");
                 return Ok(start.elapsed().as_secs_f64());
             }
-            thread::sleep(PAUSE);
+            // The requests of a long job must not take its processor time.
+            thread::sleep(PAUSE.max(start.elapsed() / 200));
         }
     }
 
-    /// The megabytes of the server without jobs, and those that each of ten running jobs adds.
-    pub fn memory(&self) -> Result<(f64, f64)> {
-        let idle = process::memory(self.server.id(), "VmRSS")?;
+    /// The resident megabytes of the server.
+    pub fn memory(&self) -> Result<f64> {
+        process::memory(self.server.id(), "VmRSS")
+    }
+
+    /// The resident megabytes of the server while ten jobs run.
+    pub fn memory_with_jobs(&self) -> Result<f64> {
         self.write_playbook("- hosts: all\n  gather_facts: false\n  tasks: [{command: sleep 20}]\n")?;
         let jobs = (0..RUNNING).map(|_| self.launch()).collect::<Result<Vec<_>>>()?;
         let count = |status: &str| -> Result<Json> {
@@ -97,13 +102,13 @@ impl<'a> ServedJobs<'a> {
             thread::sleep(PAUSE);
         }
         thread::sleep(Duration::from_secs(2));
-        let busy = process::memory(self.server.id(), "VmRSS")?;
+        let busy = self.memory()?;
         for job in jobs {
             while !self.read(&format!("/api/v2/jobs/{job}/"))?["finished"].is_string() {
                 thread::sleep(PAUSE);
             }
         }
-        Ok((idle, busy - idle))
+        Ok(busy)
     }
 
     /// The launches a second that are stored while no job may start.
