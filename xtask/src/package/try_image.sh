@@ -38,6 +38,9 @@ read -ra command <<<"$(words "$(says ENTRYPOINT)") $(words "$(says CMD)")"
 read -ra check <<<"$(words "$(says HEALTHCHECK | sed 's/.*CMD //')")"
 
 step "it starts"
+# As every container engine does.
+mkdir --parents "$root/proc"
+mount -t proc proc "$root/proc"
 run "${command[@]}" >/tmp/said 2>/tmp/log &
 server=$!
 curl --silent --fail --output /dev/null --retry 60 --retry-delay 1 --retry-connrefused \
