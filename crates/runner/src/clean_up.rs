@@ -5,7 +5,6 @@ use std::collections::HashSet;
 use hostler_database::Error as DatabaseError;
 use hostler_projects::Error as ProjectError;
 use hostler_queue::{ExecutorError, Status};
-use hostler_supervisor::kill_leftovers;
 use sea_query::{Alias, Expr, ExprTrait, Query};
 
 use crate::job_directory::{JobDirectory, blocking};
@@ -21,12 +20,8 @@ impl Runner {
         let all = blocking(move || Ok(JobDirectory::all(&data))).await.unwrap_or_default();
         let active = self.active_jobs(all.iter().map(JobDirectory::job).collect()).await?;
         for directory in all.iter().filter(|directory| !active.contains(&directory.job())) {
-            let (job, path) = (directory.job(), directory.path().to_owned());
-            tracing::info!(job, "removing what an ended job left behind");
-            let killed = blocking(move || kill_leftovers(&path).map_err(|problem| problem.to_string())).await;
-            if let Err(problem) = killed {
-                tracing::error!(job, problem, "processes of an ended job may be left");
-            }
+            tracing::info!(job = directory.job(), "removing what an ended job left behind");
+            self.kill_processes(directory).await;
             self.remove(directory).await;
         }
         Ok(())

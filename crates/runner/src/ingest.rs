@@ -50,7 +50,7 @@ impl Runner {
             Err(NotStored::Failed(problem)) => {
                 // The job must not run on unseen.
                 tracing::error!(job = job.id, %problem, "the events of the job cannot be stored");
-                ingest.kill().await;
+                self.kill_processes(&directory).await;
                 if let EventError::NoJob(_) = problem {
                     self.remove(&directory).await;
                     return Err(ExecutorError("The job was deleted while it ran.".into()));
@@ -132,7 +132,7 @@ impl Ingest<'_> {
                     let requested = blocking(move || request_cancel(&path).map_err(|problem| problem.to_string())).await;
                     if let Err(problem) = requested {
                         tracing::error!(job = self.job.id, problem, "the job cannot be canceled: its processes are killed");
-                        self.kill().await;
+                        self.runner.kill_processes(self.directory).await;
                         return batches.recv().await;
                     }
                     tracing::info!(job = self.job.id, "the job is being canceled");
@@ -156,19 +156,14 @@ impl Ingest<'_> {
                 End::of(record)
             }
             SpoolEnd::Lost => {
-                self.kill().await;
+                self.runner.kill_processes(self.directory).await;
                 if is_canceled { End::canceled() } else { End::error(self.reason_of_loss(None).await) }
             }
             SpoolEnd::Unreadable(problem) => {
-                self.kill().await;
+                self.runner.kill_processes(self.directory).await;
                 End::error(self.reason_of_loss(Some(problem)).await)
             }
         }
-    }
-
-    /// Kills all processes of the job.
-    async fn kill(&self) {
-        self.runner.kill_processes(self.directory).await;
     }
 
     /// Why there is no final record; `unreadable` says why it cannot be read.
