@@ -78,9 +78,10 @@ fn decrypted<const N: usize>(
     inputs: &Value,
     names: [&str; N],
 ) -> Result<[Zeroizing<String>; N], VaultError> {
-    let Some(inputs) = inputs.as_object() else { return Ok(names.map(|_| Zeroizing::default())) };
-    let mut plain = vault.decrypt_members("credential", id, "inputs", inputs).map_err(|(_, problem)| problem)?;
-    let stored = |name| Zeroizing::new(inputs.get(name).and_then(Value::as_str).unwrap_or_default().to_owned());
+    // The update does not depend on the others.
+    let needed = names.into_iter().filter_map(|name| Some((name.to_owned(), inputs.get(name)?.clone()))).collect();
+    let mut plain = vault.decrypt_members("credential", id, "inputs", &needed).map_err(|(_, problem)| problem)?;
+    let stored = |name| Zeroizing::new(needed.get(name).and_then(Value::as_str).unwrap_or_default().to_owned());
     Ok(names.map(|name| plain.remove(name).unwrap_or_else(|| stored(name))))
 }
 
