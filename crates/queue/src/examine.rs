@@ -184,10 +184,8 @@ async fn create_dependencies(tx: &mut Transaction, jobs: &mut [Candidate], now: 
     if projects.is_empty() {
         return Ok(());
     }
-    let latest = Expr::cust(
-        "(SELECT MAX(other.id) FROM unified_jobs AS other WHERE other.updated_project_id = projects.id \
-         AND other.job_type = 'check')",
-    );
+    let latest =
+        Expr::cust("(SELECT MAX(other.id) FROM unified_jobs AS other WHERE other.updated_project_id = projects.id)");
     let mut query = Query::select();
     query
         .expr(of("projects", "id"))
