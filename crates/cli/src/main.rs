@@ -37,7 +37,7 @@ use crate::output::StdoutClosed;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// How long a command that has ended waits for its operations on files.
-const REST: Duration = Duration::from_secs(5);
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The exit status when standard output is closed: what a shell reports for a program killed by SIGPIPE.
 const STDOUT_CLOSED: u8 = 141;
@@ -82,7 +82,7 @@ fn on_runtime(command: impl Future<Output = Result<()>>) -> Result<()> {
     let runtime = runtime.context("the runtime could not be started")?;
     let result = runtime.block_on(command);
     // Nothing waits for an installation of Ansible: the next server begins it again.
-    runtime.shutdown_timeout(REST);
+    runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
     result
 }
 

@@ -21,7 +21,7 @@ const CHUNK: usize = 1000;
 
 /// Hosts of inventories have at most this number of characters in their names, but playbooks can add any. Longer ones do not
 /// fit into the index.
-const LONGEST_NAME: usize = 512;
+const LONGEST_HOST_NAME: usize = 512;
 
 /// The counts of each host by its name, in the order of [`COUNTS`].
 pub(crate) fn hosts(statistics: &Map<String, Value>) -> BTreeMap<&str, [i64; COUNTS.len()]> {
@@ -29,7 +29,7 @@ pub(crate) fn hosts(statistics: &Map<String, Value>) -> BTreeMap<&str, [i64; COU
     for (index, key) in COUNTS.iter().enumerate() {
         for (host, count) in statistics.get(*key).and_then(Value::as_object).into_iter().flatten() {
             let count = count.as_i64().unwrap_or(0).clamp(0, i64::from(i32::MAX));
-            hosts.entry(cut(host, LONGEST_NAME)).or_default()[index] = count;
+            hosts.entry(cut(host, LONGEST_HOST_NAME)).or_default()[index] = count;
         }
     }
     hosts

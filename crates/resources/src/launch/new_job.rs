@@ -175,7 +175,7 @@ fn launch_config(template: &Record, own: &[i64], prompts: &Prompts) -> Json {
     config.into()
 }
 
-/// What a launch has to know about the inventory and the project of the job.
+/// What a launch has to know about the objects that the job links to.
 #[derive(Default)]
 struct LinkedObjects {
     inventory: String,
