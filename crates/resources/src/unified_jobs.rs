@@ -1,9 +1,9 @@
 //! Unified jobs: everything that runs or ran. Each row is an object of one of the variants.
 
 use hostler_access::ByVariant;
-use hostler_database::Value;
-use hostler_engine::{Engine, Error, Record, ResponseObject};
-use hostler_schema::{DefaultValue, Field, OnDelete, Resource, Variants, fields};
+use hostler_database::{Transaction, Value};
+use hostler_engine::{Engine, Error, ObjectKey, Record, ResponseObject};
+use hostler_schema::{Actor, DefaultValue, Field, OnDelete, Resource, Variants, fields};
 use jiff::Timestamp;
 use serde_json::{Map, Value as Json, json};
 
@@ -314,6 +314,25 @@ fn launched_by(json: &Map<String, Json>) -> Json {
         }
         None => json!({}),
     }
+}
+
+/// Commits the transaction of a new job, and returns its JSON. The dispatcher is woken after the job was read, so that the
+/// response has the status of the creation.
+///
+/// # Errors
+/// Database errors.
+pub async fn commit_new_job(
+    engine: &Engine,
+    tx: Transaction,
+    actor: &Actor,
+    resource: &'static Resource,
+    id: i64,
+) -> Result<Map<String, Json>, Error> {
+    tx.commit().await?;
+    let shown = engine.show(actor, resource, &ObjectKey::Id(id)).await;
+    engine.jobs.wake();
+    let (json, _) = shown?;
+    Ok(json)
 }
 
 /// One of the summaries of an object.

@@ -1,7 +1,7 @@
 //! The launch of a job template.
 
 use hostler_database::{Transaction, Value};
-use hostler_engine::{ActionRequest, ActivityEntry, CreatedObject, Engine, Error, ObjectKey, Record};
+use hostler_engine::{ActionRequest, ActivityEntry, CreatedObject, Engine, Error, Record};
 use hostler_schema::{Actor, Field, IS_DELETED, Join, column};
 use hostler_survey::{ENCRYPTED, Survey, json_text};
 use sea_query::{Alias, Asterisk, Expr, ExprTrait, Func, Order, Query};
@@ -21,6 +21,7 @@ use crate::job_templates::{
     INVENTORY_LINK, JOB_SLICE_COUNT, JOB_TAGS, JOB_TYPE, LIMIT, ORGANIZATION_LINK, PLAYBOOK, PROJECT_LINK, SCM_BRANCH,
     SKIP_TAGS, START_AT_TASK, TIMEOUT, USE_FACT_CACHE, VERBOSITY, copy_rows,
 };
+use crate::unified_jobs::commit_new_job;
 use crate::{EXECUTION_ENVIRONMENT, INVENTORY, JOB, JOB_TEMPLATE, LABEL, PROJECT};
 
 /// The fields of a template that its jobs take over; the columns have the same names.
@@ -116,11 +117,7 @@ pub async fn launch(engine: &Engine, request: &ActionRequest<'_>, template: &Rec
     };
     let mut tx = engine.database.begin().await?;
     let id = write(engine, &mut tx, actor, job, &linked).await?;
-    tx.commit().await?;
-    // Shown first, so that the response has the status of the creation.
-    let shown = engine.show(actor, &JOB, &ObjectKey::Id(id)).await;
-    engine.jobs.wake();
-    let (shown, _) = shown?;
+    let shown = commit_new_job(engine, tx, actor, &JOB, id).await?;
     let mut json = Map::new();
     json.insert("job".into(), id.into());
     json.insert("ignored_fields".into(), prompts.ignored.into());

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use hostler_database::Transaction;
 use hostler_engine::{
-    ActionHandler, ActionRequest, ActionResponse, ActivityEntry, CreatedObject, Engine, Error, ObjectKey, Record,
+    ActionHandler, ActionRequest, ActionResponse, ActivityEntry, CreatedObject, Engine, Error, Record,
 };
 use hostler_schema::{Action, Actor, Field, HttpMethod, Permit, Resource, column, fields};
 use sea_query::{Alias, Asterisk, Expr, ExprTrait, Func, Order, Query};
@@ -20,7 +20,7 @@ use crate::encrypted_inputs::decrypted;
 use crate::instance_groups::usable_groups;
 use crate::job_templates::{copy_rows, usable_inventories};
 use crate::jobs::{INVENTORY_LINK, JOB_TEMPLATE_LINK, PROJECT_LINK, SURVEY_PASSWORDS};
-use crate::unified_jobs::{ACTIVE, NAME, STATUS};
+use crate::unified_jobs::{ACTIVE, NAME, STATUS, commit_new_job};
 use crate::{CREDENTIAL, EXECUTION_ENVIRONMENT, INSTANCE_GROUP, INVENTORY, JOB};
 
 /// The fields of the response to GET.
@@ -128,11 +128,7 @@ impl ActionHandler for Relaunching {
         let secrets = JobSecrets { answers, passwords };
         let mut tx = engine.database.begin().await?;
         let id = copy(engine, &mut tx, actor, &job, limit, secrets).await?;
-        tx.commit().await?;
-        // Shown first, so that the response has the status of the creation.
-        let shown = engine.show(actor, &JOB, &ObjectKey::Id(id)).await;
-        engine.jobs.wake();
-        let (mut json, _) = shown?;
+        let mut json = commit_new_job(engine, tx, actor, &JOB, id).await?;
         json.insert("job".into(), id.into());
         Ok(ActionResponse::NewObject(CreatedObject { id, json }))
     }

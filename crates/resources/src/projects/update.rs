@@ -2,14 +2,14 @@
 
 use async_trait::async_trait;
 use hostler_database::Transaction;
-use hostler_engine::{ActionHandler, ActionRequest, ActionResponse, Engine, Error, ObjectKey, ResponseObject};
+use hostler_engine::{ActionHandler, ActionRequest, ActionResponse, Engine, Error, ResponseObject};
 use hostler_queue::{NewProjectUpdate, create_project_update};
 use hostler_schema::{Actor, HttpMethod};
 use serde_json::{Map, Value as Json, json};
 
 use super::{CAN_UPDATE, SCM_TYPE};
 use crate::unified_job_templates::{CURRENT_JOB, LAST_JOB};
-use crate::unified_jobs::{HOST_STATUS_COUNTS, PLAYBOOK_COUNTS, shorten_summary};
+use crate::unified_jobs::{HOST_STATUS_COUNTS, PLAYBOOK_COUNTS, commit_new_job, shorten_summary};
 use crate::{PROJECT, PROJECT_UPDATE};
 
 /// Says whether a project can be updated, and updates it.
@@ -28,11 +28,7 @@ impl ActionHandler for Updating {
         }
         let mut tx = engine.database.begin().await?;
         let id = start(engine, &mut tx, request.actor, project.id).await?;
-        tx.commit().await?;
-        // Shown first, so that the response has the status of the creation.
-        let shown = engine.show(request.actor, &PROJECT_UPDATE, &ObjectKey::Id(id)).await;
-        engine.jobs.wake();
-        let (shown, _) = shown?;
+        let shown = commit_new_job(engine, tx, request.actor, &PROJECT_UPDATE, id).await?;
         let mut json = Map::new();
         json.insert(PROJECT_UPDATE.name.into(), id.into());
         json.extend(shown);
