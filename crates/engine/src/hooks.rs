@@ -108,6 +108,11 @@ pub trait Hooks: Send + Sync {
     /// After the commit of a creation or of a change.
     fn after_commit(&self, _engine: &Engine) {}
 
+    /// The rows of the table `unified_jobs` that use the object: it is not deleted while one of them is not finished.
+    fn jobs_that_use(&self, _record: &Record) -> Option<Expr> {
+        None
+    }
+
     /// In the transaction, before the row is deleted.
     ///
     /// # Errors

@@ -19,7 +19,7 @@ use crate::credential_inputs::TypeDefinition;
 use crate::{
     APPLICATION, CREDENTIAL, EXECUTION_ENVIRONMENT, HOST, INSTANCE_GROUP, INVENTORY, JOB_TEMPLATE,
     NOTIFICATION_TEMPLATE, PROJECT, ROLE, TEAM, UNIFIED_JOB, USER, access_paths, execution_environments,
-    instance_groups, notification_lists, refuse_if_in_use,
+    instance_groups, notification_lists,
 };
 
 const NAME: Field =
@@ -280,14 +280,8 @@ impl Hooks for OrganizationHooks {
         Ok(())
     }
 
-    async fn before_delete(
-        &self,
-        _engine: &Engine,
-        tx: &mut Transaction,
-        _actor: &Actor,
-        record: &Record,
-    ) -> Result<(), Error> {
-        refuse_if_in_use(tx, column(UNIFIED_JOB.table, "organization_id").eq(record.id)).await
+    fn jobs_that_use(&self, record: &Record) -> Option<Expr> {
+        Some(column(UNIFIED_JOB.table, "organization_id").eq(record.id))
     }
 
     async fn check_association(

@@ -18,7 +18,6 @@ use sea_query::{Alias, Expr, ExprTrait, Query};
 pub use self::access::granted_to_team;
 pub use self::files::free_manual_folders;
 use crate::common::{CREATED, CREATED_BY, MODIFIED, MODIFIED_BY, activity_stream, roles_of};
-use crate::inventories::refuse_if_in_use;
 use crate::project_sources::slug;
 use crate::unified_job_templates::{
     ATTACHED, CURRENT_JOB, LAST_JOB, LAST_JOB_FAILED, LAST_JOB_RUN, NEXT_JOB_RUN, PROJECT_STATUSES,
@@ -352,6 +351,11 @@ impl Hooks for ProjectHooks {
         engine.jobs.wake();
     }
 
+    fn jobs_that_use(&self, record: &Record) -> Option<Expr> {
+        let uses = |name: &str| column(UNIFIED_JOB.table, name).eq(record.id);
+        Some(uses("project_id").or(uses("updated_project_id")))
+    }
+
     async fn before_delete(
         &self,
         _engine: &Engine,
@@ -359,8 +363,6 @@ impl Hooks for ProjectHooks {
         _actor: &Actor,
         record: &Record,
     ) -> Result<(), Error> {
-        let uses = |name: &str| column(UNIFIED_JOB.stored_in(), name).eq(record.id);
-        refuse_if_in_use(tx, uses("project_id").or(uses("updated_project_id"))).await?;
         // A playbook is a path in the project.
         let table = JOB_TEMPLATE.stored_in();
         let playbooks = Query::update()

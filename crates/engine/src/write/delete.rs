@@ -6,6 +6,7 @@ use sea_query::{Alias, ExprTrait, Query};
 
 use super::cascade::{only, prepare_deletion};
 use super::delete_in_steps::{self, listed};
+use super::in_use::refuse_if_in_use;
 use super::{ATTEMPTS, IfMatch};
 use crate::activity;
 use crate::read::{Source, load};
@@ -71,8 +72,12 @@ impl Engine {
         if !loaded.deletable {
             return Err(Error::forbidden());
         }
-        // An error of the hook comes first: it does not depend on the client's version.
-        self.registry.hooks(resource).before_delete(self, tx, actor, &loaded.record).await?;
+        // Errors of the hooks come first: they do not depend on the client's version.
+        let hooks = self.registry.hooks(resource);
+        if let Some(jobs) = hooks.jobs_that_use(&loaded.record) {
+            refuse_if_in_use(tx, jobs).await?;
+        }
+        hooks.before_delete(self, tx, actor, &loaded.record).await?;
         if expected.is_some_and(|matches| !matches(id, loaded.version)) {
             return Err(Error::PreconditionFailed);
         }

@@ -6,6 +6,7 @@ mod check;
 mod create;
 mod delete;
 mod delete_in_steps;
+mod in_use;
 mod update;
 
 use hostler_database::{Transaction, Value};

@@ -11,7 +11,6 @@ use hostler_schema::{
 use sea_query::{Alias, Expr, ExprTrait, Query};
 
 use super::hosts::{changeable_hosts, require_same_inventory};
-use super::in_use::refuse_if_inventory_in_use;
 use super::names::{check_free, check_group_name};
 use super::{actions, group_deletion, group_tree, inventory_hooks, variable_data};
 use crate::common::{CREATED, CREATED_BY, MODIFIED, MODIFIED_BY, activity_stream};
@@ -127,6 +126,10 @@ impl Hooks for GroupHooks {
         check_free(tx, &HOST, inventory, edit.new.text(&NAME)).await
     }
 
+    fn jobs_that_use(&self, record: &Record) -> Option<Expr> {
+        record.integer(&INVENTORY_LINK).map(inventory_hooks::jobs_of_inventory)
+    }
+
     async fn before_delete(
         &self,
         engine: &Engine,
@@ -135,7 +138,6 @@ impl Hooks for GroupHooks {
         record: &Record,
     ) -> Result<(), Error> {
         if let Some(inventory) = record.integer(&INVENTORY_LINK) {
-            refuse_if_inventory_in_use(tx, inventory).await?;
             group_deletion::delete_content(engine, tx, inventory, record.id).await?;
         }
         Ok(())

@@ -12,7 +12,6 @@ use sea_query::{Alias, Expr, ExprTrait, Order, Query};
 use serde_json::{Value as Json, json};
 
 use super::groups::changeable_groups;
-use super::in_use::refuse_if_inventory_in_use;
 use super::names::{check_characters, check_free, split_port};
 use super::{actions, activity, group_tree, inventory_hooks, recent_jobs, variable_data};
 use crate::common::{CREATED, CREATED_BY, MODIFIED, MODIFIED_BY};
@@ -191,17 +190,8 @@ impl Hooks for HostHooks {
         check_free(tx, &GROUP, inventory, name).await
     }
 
-    async fn before_delete(
-        &self,
-        _engine: &Engine,
-        tx: &mut Transaction,
-        _actor: &Actor,
-        record: &Record,
-    ) -> Result<(), Error> {
-        match record.integer(&INVENTORY_LINK) {
-            Some(inventory) => refuse_if_inventory_in_use(tx, inventory).await,
-            None => Ok(()),
-        }
+    fn jobs_that_use(&self, record: &Record) -> Option<Expr> {
+        record.integer(&INVENTORY_LINK).map(inventory_hooks::jobs_of_inventory)
     }
 
     async fn check_association(

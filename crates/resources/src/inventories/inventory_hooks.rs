@@ -4,13 +4,12 @@ use async_trait::async_trait;
 use hostler_database::Transaction;
 use hostler_engine::{ActionHandler, Edit, Engine, Error, Hooks, Record, RenderContext, ResponseObject};
 use hostler_schema::{Actor, Resource, Sublist, column};
-use sea_query::{Alias, ExprTrait, Query};
+use sea_query::{Alias, Expr, ExprTrait, Query};
 use serde_json::{Map, Value as Json};
 
-use super::in_use::refuse_if_inventory_in_use;
 use super::inventory::{HOST_FILTER, KIND};
 use super::{actions, copy, counts, script, tree, variable_data};
-use crate::{INVENTORY, labels};
+use crate::{INVENTORY, UNIFIED_JOB, labels};
 
 /// Checks kinds, counts hosts, and handles the actions.
 pub struct InventoryHooks;
@@ -29,6 +28,10 @@ impl Hooks for InventoryHooks {
         Ok(())
     }
 
+    fn jobs_that_use(&self, record: &Record) -> Option<Expr> {
+        Some(jobs_of_inventory(record.id))
+    }
+
     async fn before_delete(
         &self,
         _engine: &Engine,
@@ -36,7 +39,6 @@ impl Hooks for InventoryHooks {
         _actor: &Actor,
         record: &Record,
     ) -> Result<(), Error> {
-        refuse_if_inventory_in_use(tx, record.id).await?;
         labels::delete_last_uses(tx, &INVENTORY, record.id).await
     }
 
@@ -104,6 +106,11 @@ impl Hooks for InventoryHooks {
 
 /// The keys of `related` that smart inventories do not have, because they have no groups and sources.
 const OF_OWN_GROUPS: [&str; 5] = ["groups", "root_groups", "tree", "update_inventory_sources", "inventory_sources"];
+
+/// The jobs of an inventory: what is in it is not deleted while one of them is not finished.
+pub(super) fn jobs_of_inventory(inventory: i64) -> Expr {
+    column(UNIFIED_JOB.table, "inventory_id").eq(inventory)
+}
 
 fn kind_of(inventory: i64) -> sea_query::SelectStatement {
     Query::select()

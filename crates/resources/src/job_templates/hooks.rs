@@ -18,7 +18,7 @@ use crate::attached::{self, AttachedCredential, CREDENTIALS_OF_TEMPLATE};
 use crate::credential_inputs::TypeDefinition;
 use crate::project_sources::check_git_name;
 use crate::unified_jobs::{shorten_summary, summary_mut};
-use crate::{EXECUTION_ENVIRONMENT, INVENTORY, PROJECT, UNIFIED_JOB, execution_environments, labels, refuse_if_in_use};
+use crate::{EXECUTION_ENVIRONMENT, INVENTORY, PROJECT, UNIFIED_JOB, execution_environments, labels};
 
 /// As in AWX, a template shows so many of its last jobs.
 const RECENT_JOBS: u64 = 10;
@@ -91,14 +91,8 @@ impl Hooks for JobTemplateHooks {
         Ok(())
     }
 
-    async fn before_delete(
-        &self,
-        _engine: &Engine,
-        tx: &mut Transaction,
-        _actor: &Actor,
-        record: &Record,
-    ) -> Result<(), Error> {
-        refuse_if_in_use(tx, column(UNIFIED_JOB.table, "unified_job_template_id").eq(record.id)).await
+    fn jobs_that_use(&self, record: &Record) -> Option<Expr> {
+        Some(column(UNIFIED_JOB.table, "unified_job_template_id").eq(record.id))
     }
 
     async fn check_association(
