@@ -9,7 +9,7 @@ use hostler_events::{OutputReader, output_size};
 use hostler_project_updates::ProjectUpdates;
 use hostler_projects::{ProjectOptions, Projects};
 use hostler_queue::{ClaimedJob, Ended, JobKind, JobSignals, NewProjectUpdate, create_project_update};
-use hostler_testkit::database::PostgresDatabase;
+use hostler_testkit::database::EmptyDatabase;
 use hostler_testkit::{Backend, on_each_backend};
 use hostler_vault::Vault;
 use jiff::Timestamp;
@@ -36,15 +36,11 @@ struct Fixture {
 }
 
 fn on(backend: Backend, test: impl AsyncFnOnce(&Fixture)) {
-    let folder = tempfile::tempdir().unwrap();
-    let server = (backend == Backend::Postgres).then(PostgresDatabase::create);
-    let location = match &server {
-        Some(server) => Location::Postgres(server.url()),
-        None => Location::Sqlite(folder.path().join("test.db")),
-    };
+    let empty = EmptyDatabase::create(backend);
+    let location = empty.location().map_or_else(Location::Sqlite, Location::Postgres);
     tokio::runtime::Runtime::new().unwrap().block_on(async {
         let database = Database::open(&location).await.unwrap();
-        let fixture = Fixture::new(database.clone(), folder.path()).await;
+        let fixture = Fixture::new(database.clone(), empty.folder()).await;
         test(&fixture).await;
         database.close().await;
     });

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use hostler_database::{Database, Location, Type};
 use hostler_tasks::{Outcome, RunResult, Task, TaskError, TaskQueue, TaskRun, Worker, WorkerOptions};
-use hostler_testkit::database::PostgresDatabase;
+use hostler_testkit::database::EmptyDatabase;
 use hostler_testkit::{Backend, on_each_backend};
 use jiff::{SignedDuration, Timestamp};
 use sea_query::{Alias, Expr, Query};
@@ -129,12 +129,8 @@ impl RunningWorker {
 }
 
 fn on(backend: Backend, test: impl AsyncFnOnce(Fixture)) {
-    let folder = tempfile::tempdir().unwrap();
-    let server = (backend == Backend::Postgres).then(PostgresDatabase::create);
-    let location = match &server {
-        Some(server) => Location::Postgres(server.url()),
-        None => Location::Sqlite(folder.path().join("test.db")),
-    };
+    let empty = EmptyDatabase::create(backend);
+    let location = empty.location().map_or_else(Location::Sqlite, Location::Postgres);
     tokio::runtime::Runtime::new().unwrap().block_on(async {
         let fixture = Fixture {
             database: Database::open(&location).await.unwrap(),

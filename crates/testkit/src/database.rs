@@ -1,10 +1,12 @@
 //! The databases of tests.
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::SystemTime;
 
 use postgres::{Client, NoTls};
+use tempfile::TempDir;
 use ureq::http::Uri;
 use ureq::http::uri::PathAndQuery;
 
@@ -44,6 +46,31 @@ pub fn backends() -> Vec<Backend> {
 
 fn postgres_url() -> Option<String> {
     std::env::var(POSTGRES_VARIABLE).ok().filter(|url| !url.is_empty())
+}
+
+/// A place for one empty database, with a folder for other files. All is removed with this value.
+#[derive(Debug)]
+pub struct EmptyDatabase {
+    server: Option<PostgresDatabase>,
+    folder: TempDir,
+}
+
+impl EmptyDatabase {
+    /// Creates a database on a server, or a folder for a file.
+    pub fn create(backend: Backend) -> Self {
+        let server = (backend == Backend::Postgres).then(PostgresDatabase::create);
+        EmptyDatabase { server, folder: TempDir::with_prefix("hostler-test-").expect("a folder") }
+    }
+
+    /// The URL of the PostgreSQL database, or the path of the SQLite file, which does not exist yet.
+    pub fn location(&self) -> Result<String, PathBuf> {
+        self.server.as_ref().map(PostgresDatabase::url).ok_or_else(|| self.folder.path().join("test.db"))
+    }
+
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
 }
 
 /// An empty PostgreSQL database, dropped with this value.

@@ -3,7 +3,7 @@
 use hostler_database::{Database, Location};
 use hostler_events::{EventText, EventWriter, Lines, counter_of, event_id, events_with, read_bodies, read_lines};
 use hostler_testkit::Backend;
-use hostler_testkit::database::PostgresDatabase;
+use hostler_testkit::database::EmptyDatabase;
 use jiff::Timestamp;
 use sea_query::{Order, Query};
 use serde_json::{Value, json};
@@ -25,12 +25,8 @@ pub fn on(backend: Backend, test: impl AsyncFnOnce(&Fixture)) {
 
 /// With a job of this type.
 pub fn on_job(backend: Backend, job_type: &str, test: impl AsyncFnOnce(&Fixture)) {
-    let folder = tempfile::tempdir().unwrap();
-    let server = (backend == Backend::Postgres).then(PostgresDatabase::create);
-    let location = match &server {
-        Some(server) => Location::Postgres(server.url()),
-        None => Location::Sqlite(folder.path().join("test.db")),
-    };
+    let empty = EmptyDatabase::create(backend);
+    let location = empty.location().map_or_else(Location::Sqlite, Location::Postgres);
     tokio::runtime::Runtime::new().unwrap().block_on(async {
         let database = Database::open(&location).await.unwrap();
         let mut tx = database.begin().await.unwrap();

@@ -11,7 +11,7 @@ use hostler_queue::{
     JobSignals, Status, finish, request_cancel, set_running,
 };
 use hostler_testkit::Backend;
-use hostler_testkit::database::PostgresDatabase;
+use hostler_testkit::database::EmptyDatabase;
 use jiff::{SignedDuration, Timestamp};
 use sea_query::{Alias, Expr, ExprTrait, Order, Query};
 use tokio::sync::watch;
@@ -145,12 +145,8 @@ pub struct Launch {
 }
 
 pub fn on(backend: Backend, test: impl AsyncFnOnce(Fixture)) {
-    let folder = tempfile::tempdir().unwrap();
-    let server = (backend == Backend::Postgres).then(PostgresDatabase::create);
-    let location = match &server {
-        Some(server) => Location::Postgres(server.url()),
-        None => Location::Sqlite(folder.path().join("test.db")),
-    };
+    let empty = EmptyDatabase::create(backend);
+    let location = empty.location().map_or_else(Location::Sqlite, Location::Postgres);
     tokio::runtime::Runtime::new().unwrap().block_on(async {
         let database = Database::open(&location).await.unwrap();
         let script = Script {
