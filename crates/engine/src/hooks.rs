@@ -36,13 +36,6 @@ impl ResponseObject {
         insert_into(&mut self.json, "summary_fields", key, value);
     }
 
-    /// Removes a link from `related`.
-    pub fn remove_related(&mut self, key: &str) {
-        if let Some(Value::Object(related)) = self.json.get_mut("related") {
-            related.shift_remove(key);
-        }
-    }
-
     /// Adds to `related`.
     pub fn add_related(&mut self, key: &str, value: Value) {
         insert_into(&mut self.json, "related", key, value);

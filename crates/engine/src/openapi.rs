@@ -248,7 +248,7 @@ fn related(resource: &'static Resource) -> Json {
         let words = "The path that names this object by its natural key.";
         properties.insert("named_url".into(), json!({"type": "string", "description": words}));
     }
-    for (field, target) in resource.summaries() {
+    for (field, target) in resource.summaries().filter(|(field, _)| field.in_related) {
         properties.insert(field.name.into(), link(target.type_label));
     }
     for sublist in resource.sublists.iter().filter(|sublist| sublist.linked) {

@@ -55,7 +55,7 @@ fn related(loaded: &LoadedObject, view: RenderContext<'_>) -> Map<String, Json> 
     {
         links.insert("named_url".into(), url.into());
     }
-    for (link, id, values) in loaded.linked() {
+    for (link, id, values) in loaded.linked().filter(|(link, ..)| link.field.in_related) {
         if let Some(target) = link.resource_of(values) {
             links.insert(link.field.name.into(), target.url(id).into());
         }

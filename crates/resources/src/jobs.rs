@@ -306,8 +306,6 @@ impl Hooks for JobHooks {
         for shown in page {
             let needed = attached::passwords_needed(&credentials, shown.loaded.record.id);
             shown.json.insert(PASSWORDS_NEEDED.name.into(), json!(needed));
-            // As in AWX, its summary has no link.
-            shown.remove_related(INSTANCE_GROUP_LINK.name);
         }
         Ok(())
     }

@@ -82,7 +82,8 @@ const FIELDS: &[Field] = &[
     text("job_tags", "Job tags", "What it does, as tags."),
     HOST_STATUS_COUNTS,
     PLAYBOOK_COUNTS,
-    ORGANIZATION_LINK.hidden(),
+    // As in AWX, its summary has no link.
+    ORGANIZATION_LINK.hidden().not_in_related(),
     INSTANCE_GROUP_LINK.hidden(),
 ];
 
@@ -169,12 +170,6 @@ impl Hooks for ProjectUpdateHooks {
         page: &mut [ResponseObject],
     ) -> Result<(), Error> {
         unified_jobs::complete(engine, page, PROJECT_UPDATE.name);
-        for shown in page {
-            // As in AWX, the summaries of these have no links.
-            for name in [ORGANIZATION_LINK.name, INSTANCE_GROUP_LINK.name] {
-                shown.remove_related(name);
-            }
-        }
         Ok(())
     }
 

@@ -130,12 +130,13 @@ pub const ORGANIZATION_LINK: Field = fields::link("organization", "organization_
     .read_only()
     .summarized()
     .help("The organization of the template at the launch.");
-/// The instance group.
+/// The instance group. As in AWX, its summary has no link.
 pub const INSTANCE_GROUP_LINK: Field = fields::link("instance_group", "instance_group_id", || &INSTANCE_GROUP)
     .label("Instance group")
     .nullable()
     .read_only()
     .summarized()
+    .not_in_related()
     .help("The instance group in which it runs.");
 /// Who changed it last; filters only.
 pub const MODIFIER: Field = fields::link("modified_by", "modified_by_id", || &USER)

@@ -93,8 +93,10 @@ pub struct Field {
     pub items: Option<&'static str>,
     /// More keys of the field in OPTIONS.
     pub details: Option<fn() -> Map<String, Json>>,
-    /// Whether `summary_fields` contains the linked object and `related` its path.
+    /// Whether `summary_fields` contains the linked object.
     pub summarized: bool,
+    /// Whether `related` contains the path of the object that is summarized.
+    pub in_related: bool,
     /// The name of the opposite relation, from the linked object to the objects that link to it.
     pub reverse: Option<&'static str>,
     /// What happens when the linked object is deleted, if it differs from the default. See [`Field::deletion`].
@@ -137,6 +139,7 @@ impl Field {
             items: None,
             details: None,
             summarized: false,
+            in_related: true,
             reverse: None,
             deletion: None,
         }
@@ -320,6 +323,11 @@ impl Field {
     /// `summary_fields` contains the linked object, and `related` its path.
     pub const fn summarized(mut self) -> Self {
         self.summarized = true;
+        self
+    }
+    /// `related` does not contain the path of the linked object, although it is summarized.
+    pub const fn not_in_related(mut self) -> Self {
+        self.in_related = false;
         self
     }
     /// Filters of the linked resource follow the link backwards under this name, as in `credentials/?projects__name=x`.
