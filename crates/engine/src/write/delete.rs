@@ -30,7 +30,12 @@ impl Engine {
         let mut attempts = ATTEMPTS;
         loop {
             attempts -= 1;
-            match self.delete_once(actor, resource, target, expected).await {
+            let attempt = async {
+                let mut tx = self.database.begin().await?;
+                self.delete_in_transaction(&mut tx, actor, resource, target, expected).await?;
+                Ok(tx.commit().await?)
+            };
+            match attempt.await {
                 // PostgreSQL may end the transaction as one of a deadlock: a deletion changes rows of many tables, in
                 // another order than a job that starts or ends.
                 Err(Error::Conflict(_)) if attempts > 0 => {}
@@ -41,18 +46,6 @@ impl Engine {
             self.tasks.wake();
         }
         Ok(())
-    }
-
-    async fn delete_once(
-        &self,
-        actor: &Actor,
-        resource: &'static Resource,
-        target: &ObjectKey,
-        expected: Option<IfMatch<'_>>,
-    ) -> Result<(), Error> {
-        let mut tx = self.database.begin().await?;
-        self.delete_in_transaction(&mut tx, actor, resource, target, expected).await?;
-        Ok(tx.commit().await?)
     }
 
     /// Deletes an object as part of a larger transaction.
