@@ -282,3 +282,16 @@ fn objects_with_granted_role(content_type: &str, fields: &[&'static str]) -> Sel
 fn one_of(source: &str, fields: &[&'static str]) -> Expr {
     column(source, "role_field").is_in(fields.iter().copied())
 }
+
+#[cfg(test)]
+mod tests {
+    use sea_query::SqliteQueryBuilder;
+
+    use super::*;
+
+    #[test]
+    fn no_role_and_no_permission_give_nothing() {
+        let query = objects_with_role_of("project", &[], 1_i64).to_string(SqliteQueryBuilder);
+        assert!(query.contains("AND FALSE"), "{query}");
+    }
+}
