@@ -45,6 +45,10 @@ fn prepare<'c>(
     values: &[sea_query::Value],
 ) -> Result<impl std::ops::DerefMut<Target = Statement<'c>> + use<'c>, Error> {
     let mut statement = connection.prepare_cached(sql).map_err(statement_error)?;
+    // SQLite takes PostgreSQL's placeholders in hand-written SQL for parameters of its own, which would be NULL.
+    if statement.parameter_count() != values.len() {
+        return Err(Error::Internal("a statement has other parameters than values".to_owned()));
+    }
     for (index, value) in values.iter().enumerate() {
         statement.raw_bind_parameter(index + 1, encode(value)?).map_err(statement_error)?;
     }
