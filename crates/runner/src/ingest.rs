@@ -1,12 +1,11 @@
 //! Stores the events of a job while its supervisor writes them.
 
-use std::fs;
 use std::process::Child;
 
 use hostler_database::{Error as DatabaseError, Transaction};
 use hostler_events::{EventError, EventWriter};
 use hostler_queue::{Ended, ExecutorError, JobSignals, Pauses, Status, set_running};
-use hostler_supervisor::{SupervisorRecord, request_cancel};
+use hostler_supervisor::{SupervisorRecord, boot_id, request_cancel};
 use sea_query::{Alias, Expr, ExprTrait, Query};
 use tokio::sync::mpsc::Receiver;
 use tokio_util::sync::CancellationToken;
@@ -173,10 +172,10 @@ impl Ingest<'_> {
         let reason = blocking(move || {
             let path = directory.path();
             let record = SupervisorRecord::read(path).ok().flatten();
-            let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+            let boot = boot_id().map_err(|problem| problem.to_string())?;
             let log = supervisor_log(path);
             Ok(match (record, unreadable) {
-                (Some(record), _) if record.boot_id != boot.trim() => {
+                (Some(record), _) if record.boot_id != boot => {
                     "The machine was restarted while the job ran.".to_owned()
                 }
                 (_, Some(problem)) => format!("The events of the job cannot be read: {problem}."),

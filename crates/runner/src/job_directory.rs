@@ -5,6 +5,7 @@ use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+use hostler_supervisor::boot_id;
 use serde::{Deserialize, Serialize};
 
 /// The folder of all these directories in the data folder.
@@ -74,7 +75,8 @@ impl JobDirectory {
 
     /// Remembers that a supervisor is started from now on, also if the machine fails.
     pub fn mark_started(&self) -> Result<(), String> {
-        let path = self.write(STARTED, b"")?;
+        let boot = boot_id().map_err(|problem| problem.to_string())?;
+        let path = self.write(STARTED, boot.as_bytes())?;
         let synced = File::open(&self.path).and_then(|folder| folder.sync_all());
         synced.map_err(failed("write", &path))
     }
@@ -82,6 +84,11 @@ impl JobDirectory {
     /// Whether a supervisor may have been started.
     pub fn is_started(&self) -> bool {
         self.path.join(STARTED).exists()
+    }
+
+    /// Whether a supervisor may have been started since the machine was. Files that were written since are not lost.
+    pub fn is_started_since_boot(&self) -> bool {
+        fs::read(self.path.join(STARTED)).is_ok_and(|text| boot_id().is_ok_and(|boot| text == boot.as_bytes()))
     }
 
     /// Whether the supervisor has begun to write events.
@@ -155,7 +162,9 @@ mod tests {
         assert_eq!(directory.held().unwrap().project, Some(3));
         assert!(!directory.is_started() && !directory.has_spool());
         directory.mark_started().unwrap();
-        assert!(directory.is_started());
+        assert!(directory.is_started() && directory.is_started_since_boot());
+        directory.write(STARTED, b"of an earlier start").unwrap();
+        assert!(directory.is_started() && !directory.is_started_since_boot());
         let file = directory.write("workspace/a/b", b"x").unwrap();
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(JobDirectory::all(data.path()).iter().map(JobDirectory::job).collect::<Vec<_>>(), [7]);

@@ -15,8 +15,9 @@
 //! |---|---|---|
 //! | none, the job waits | | the job is started |
 //! | without the file `started`, the job waits | | removed, and the job is started |
+//! | with it and without a spool, the job waits | gone; the machine was not restarted | removed, and the job is started |
 //! | with it | runs, or has written its final record | events are read on |
-//! | with it | gone | all its processes are killed, and the job ends as an error with the reason |
+//! | with it | gone otherwise | all its processes are killed, and the job ends as an error with the reason |
 //! | none, or without the file `started`, the job runs | | the same |
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]

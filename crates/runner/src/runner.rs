@@ -195,7 +195,11 @@ impl Runner {
                 }
                 std::thread::sleep(std::time::Duration::from_millis(10));
             }
-            let reason = "The server was stopped while it started the job, or the events of the job are gone.";
+            if !is_running && found.is_started_since_boot() {
+                // The supervisor has not started the program: it creates the spool before.
+                return Ok(Adoption::Start);
+            }
+            let reason = "The machine was stopped while the server started the job, or the events of the job are gone.";
             Ok(Adoption::Lost(reason.to_owned()))
         });
         adoption.await.map_err(ExecutorError)
@@ -235,7 +239,7 @@ impl Runner {
 
 /// What to do with a job that an earlier process of the server may have started.
 enum Adoption {
-    /// It was not started.
+    /// Its program was not started.
     Start,
     /// There are events to read.
     Ingest,

@@ -89,7 +89,12 @@ impl SupervisorRecord {
     }
 }
 
-fn boot_id() -> Result<String, Error> {
+/// Identifies the start of the machine, see random(4).
+///
+/// # Errors
+///
+/// If the file cannot be read.
+pub fn boot_id() -> Result<String, Error> {
     let path = Path::new("/proc/sys/kernel/random/boot_id");
     Ok(fs::read_to_string(path).map_err(Error::file(path))?.trim().to_owned())
 }

@@ -18,6 +18,7 @@ on_each_backend!(
     job_whose_directory_is_removed_is_an_error,
     job_whose_directory_is_removed_without_a_server_is_an_error,
     jobs_are_errors_after_a_restart_of_the_machine,
+    job_whose_supervisor_did_not_start_it_is_started_again,
 );
 
 const KILLED: &str = "The supervisor of the job was killed. All processes of the job were ended.";
@@ -117,7 +118,7 @@ const DAMAGES: [Damage; 9] = [
     (|directory| fs::remove_file(directory.join("started")).expect("the file"), GONE),
     (
         |directory| fs::remove_file(directory.join("spool")).expect("the file"),
-        "The server was stopped while it started the job, or the events of the job are gone.",
+        "The machine was stopped while the server started the job, or the events of the job are gone.",
     ),
     // The last event was written in part.
     (
@@ -179,5 +180,34 @@ fn jobs_are_errors_after_a_restart_of_the_machine(backend: Backend) {
     jobs.go(after);
     assert_eq!(jobs.ended(after)["status"], "successful");
     assert_eq!(jobs.run()["status"], "successful");
+    jobs.nothing_is_left();
+}
+
+/// The server is killed after it has written that it starts the supervisor, and before the supervisor has the secrets.
+fn job_whose_supervisor_did_not_start_it_is_started_again(backend: Backend) {
+    let mut jobs = Jobs::start(backend, SCRIPT);
+    let exclusive = jobs.another_template("exclusive", SCRIPT);
+    let [first, second, third] = [exclusive; 3].map(|template| jobs.launch_of(template));
+    jobs.reported(first, "ready");
+    let node = jobs.job(first)["controller_node"].as_str().expect("a node").to_owned();
+    jobs.server.kill9();
+    jobs.server.execute(&format!(
+        "UPDATE unified_jobs SET status = 'waiting', execution_node = '{node}', controller_node = '{node}', \
+         blocked_by_id = NULL, queue_class = NULL WHERE id IN ({second}, {third})"
+    ));
+    fs::create_dir(jobs.directory(second)).expect("a directory");
+    fs::create_dir(jobs.directory(third)).expect("a directory");
+    fs::copy(jobs.directory(first).join("started"), jobs.directory(second).join("started")).expect("the file");
+    // The machine was restarted since, and may have lost the spool.
+    fs::write(jobs.directory(third).join("started"), "another").expect("the file");
+    jobs.server.restart();
+    for job in [first, second] {
+        jobs.reported(job, "ready");
+        jobs.go(job);
+        assert_eq!(jobs.ended(job)["status"], "successful");
+        jobs.wait_for_events(job, 1000);
+    }
+    let reason = "The machine was stopped while the server started the job, or the events of the job are gone.";
+    assert_is_error(&jobs.ended(third), reason);
     jobs.nothing_is_left();
 }
