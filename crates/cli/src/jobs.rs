@@ -48,7 +48,8 @@ pub async fn runner(app: &App, options: &JobOptions, data: &Path, projects: Arc<
         IsolationOption::None => IsolationMode::None,
     };
     let manual_projects = engine.manual_projects.to_path_buf();
-    let of_runner = RunnerOptions { data, manual_projects, program, isolation };
+    let of_runner =
+        RunnerOptions { data, manual_projects, program, isolation, cancel_limit: RunnerOptions::CANCEL_LIMIT };
     let (database, vault, jobs) = (engine.database.clone(), Arc::clone(&engine.vault), engine.jobs.clone());
     let runner = Runner::new(database, vault, clock, jobs, projects, ansible, of_runner).await;
     Ok(Arc::new(runner))

@@ -5,9 +5,10 @@ use std::process::Child;
 use hostler_database::{Error as DatabaseError, Transaction};
 use hostler_events::{EventError, EventWriter};
 use hostler_queue::{Ended, ExecutorError, JobSignals, Pauses, Status, set_running};
-use hostler_supervisor::{SupervisorRecord, boot_id, request_cancel};
+use hostler_supervisor::{SupervisorRecord, boot_id, is_supervised, request_cancel};
 use sea_query::{Alias, Expr, ExprTrait, Query};
 use tokio::sync::mpsc::Receiver;
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::ending::End;
@@ -40,6 +41,7 @@ impl Runner {
             directory: &directory,
             writer: None,
             is_skipping: false,
+            kill_at: None,
             is_cancel_requested: false,
         };
         let outcome = ingest.run(child, signals).await;
@@ -92,6 +94,8 @@ struct Ingest<'r> {
     /// Events are missing in the spool: those after them cannot be stored.
     is_skipping: bool,
     is_cancel_requested: bool,
+    /// When the supervisor of a canceled job is killed, if it has not ended the job before.
+    kill_at: Option<Instant>,
 }
 
 impl Ingest<'_> {
@@ -119,14 +123,17 @@ impl Ingest<'_> {
         Ok(None)
     }
 
-    /// The next batch; none if the server stops. Passes a request to cancel the job on to the supervisor.
+    /// The next batch; none if the server stops. Passes a request to cancel the job on to the supervisor, and kills a
+    /// supervisor that does not end the job.
     async fn next(&mut self, batches: &mut Receiver<Batch>, signals: &JobSignals) -> Option<Batch> {
         loop {
+            let kill_at = self.kill_at;
             tokio::select! {
                 batch = batches.recv() => return batch,
                 () = signals.shutdown.cancelled() => return None,
                 () = signals.cancel.cancelled(), if !self.is_cancel_requested => {
                     self.is_cancel_requested = true;
+                    self.kill_at = Some(Instant::now() + self.runner.options.cancel_limit);
                     let path = self.directory.path().to_owned();
                     let requested = blocking(move || request_cancel(&path).map_err(|problem| problem.to_string())).await;
                     if let Err(problem) = requested {
@@ -136,8 +143,29 @@ impl Ingest<'_> {
                     }
                     tracing::info!(job = self.job.id, "the job is being canceled");
                 }
+                () = async { sleep_until(kill_at.unwrap_or_else(Instant::now)).await }, if kill_at.is_some() => {
+                    self.kill_supervisor().await;
+                }
             }
         }
+    }
+
+    /// Kills the supervisor of a canceled job, and all processes of the job. What it has written is still read.
+    async fn kill_supervisor(&mut self) {
+        let path = self.directory.path().to_owned();
+        let is_running = blocking(move || is_supervised(&path).map_err(|problem| problem.to_string())).await;
+        if is_running == Ok(false) {
+            // It has ended, and its last events are not stored yet.
+            self.kill_at = None;
+            return;
+        }
+        tracing::warn!(
+            job = self.job.id,
+            "the supervisor has not ended the canceled job: all processes of the job are killed"
+        );
+        self.runner.kill_processes(self.directory).await;
+        // If one is left, it is tried again.
+        self.kill_at = Some(Instant::now() + self.runner.options.cancel_limit);
     }
 
     async fn position(&mut self, shutdown: &CancellationToken) -> Result<u64, NotStored> {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use hostler_database::Database;
@@ -36,6 +37,14 @@ pub struct RunnerOptions {
     pub program: PathBuf,
     /// Whether jobs are isolated.
     pub isolation: IsolationMode,
+    /// How long a supervisor may take to end a canceled job, see [`RunnerOptions::CANCEL_LIMIT`].
+    pub cancel_limit: Duration,
+}
+
+impl RunnerOptions {
+    /// The usual `cancel_limit`. A supervisor that runs needs less: the program has 10 seconds to end by itself, and all
+    /// processes have 30 seconds to end when they are killed.
+    pub const CANCEL_LIMIT: Duration = Duration::from_secs(60);
 }
 
 /// Runs jobs on this machine.
@@ -205,7 +214,7 @@ impl Runner {
         adoption.await.map_err(ExecutorError)
     }
 
-    /// Kills all processes of a job.
+    /// Kills all processes of a job, and its supervisor.
     pub(crate) async fn kill_processes(&self, directory: &JobDirectory) {
         let (job, path) = (directory.job(), directory.path().to_owned());
         let killed = blocking(move || kill_leftovers(&path).map_err(|problem| problem.to_string())).await;

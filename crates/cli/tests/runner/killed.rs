@@ -1,6 +1,7 @@
 //! Servers, supervisors and machines that are killed while jobs run.
 
 use std::fs;
+use std::time::Duration;
 
 use hostler_queue::{Ended, Executor as _};
 use hostler_supervisor::SupervisorRecord;
@@ -15,6 +16,7 @@ on_each_backend!(
     job_whose_directory_is_gone_is_an_error,
     job_of_a_killed_supervisor_is_an_error,
     job_of_a_restarted_machine_is_an_error,
+    canceled_job_of_a_stopped_supervisor_is_canceled,
     deleted_job_does_not_run_on,
     rests_of_ended_jobs_are_removed,
     files_of_ended_jobs_and_deleted_projects_are_removed,
@@ -110,6 +112,24 @@ fn job_of_a_restarted_machine_is_an_error(backend: Backend) {
         let ended = server.ended(job).await;
         assert_eq!(ended, ("error".to_owned(), "The machine was restarted while the job ran.".to_owned()));
         assert!(server.output(job).await.starts_with("before\n"));
+    });
+}
+
+fn canceled_job_of_a_stopped_supervisor_is_canceled(backend: Backend) {
+    with_scripts(backend, async |server| {
+        server.cancel_limit = Duration::from_millis(500);
+        server.restart().await;
+        let job = server.job("event('a', 'before\\n')\nreport('pid', os.getpid())\ntime.sleep(1000)").await;
+        let run = server.start(job);
+        let pid = run.reported("pid").await;
+        wait_until("the event is stored", async || server.number(job, "emitted_events").await == 1).await;
+        let supervisor = SupervisorRecord::read(&run.directory()).unwrap().unwrap().supervisor.pid;
+        kill_process(Pid::from_raw(supervisor).unwrap(), Signal::STOP).unwrap();
+        run.signals.cancel.cancel();
+        assert_eq!(run.end().await, Ok(Ended::Finished));
+        assert_eq!(server.ended(job).await, ("canceled".to_owned(), String::new()));
+        assert_eq!(server.output(job).await, "before\n");
+        assert!(!is_running(&pid) && !is_running(&supervisor.to_string()));
     });
 }
 

@@ -30,6 +30,8 @@ pub struct Server {
     projects: Arc<Projects>,
     ansible: PathBuf,
     isolation: IsolationMode,
+    /// For the next start.
+    pub cancel_limit: Duration,
     folder: TempDir,
     _cluster: Option<PostgresDatabase>,
 }
@@ -59,7 +61,8 @@ pub fn on(backend: Backend, isolation: IsolationMode, ansible: Option<PathBuf>, 
         let vault = Arc::new(Vault::open(&data.join("keys"), &database).await.unwrap());
         let options = ProjectOptions { allow_file: true, ..ProjectOptions::default() };
         let projects = Arc::new(Projects::open(data.join("projects"), options).await.unwrap());
-        let runner = runner(&database, &vault, &projects, &ansible, &data, isolation).await;
+        let cancel_limit = RunnerOptions::CANCEL_LIMIT;
+        let runner = runner(&database, &vault, &projects, &ansible, &data, isolation, cancel_limit).await;
         let mut server = Server {
             database: database.clone(),
             data,
@@ -68,6 +71,7 @@ pub fn on(backend: Backend, isolation: IsolationMode, ansible: Option<PathBuf>, 
             projects,
             ansible,
             isolation,
+            cancel_limit,
             folder,
             _cluster: cluster,
         };
@@ -83,6 +87,7 @@ async fn runner(
     ansible: &Path,
     data: &Path,
     isolation: IsolationMode,
+    cancel_limit: Duration,
 ) -> Arc<Runner> {
     let clock: Clock = Arc::new(now);
     let options = RunnerOptions {
@@ -90,6 +95,7 @@ async fn runner(
         manual_projects: data.join("manual"),
         program: env!("CARGO_BIN_EXE_hostler").into(),
         isolation,
+        cancel_limit,
     };
     let ansible = Arc::new(Ansible::new(Some(ansible.to_owned()), data.to_owned()));
     let (database, vault, projects) = (database.clone(), Arc::clone(vault), Arc::clone(projects));
@@ -134,8 +140,8 @@ impl Run {
 impl Server {
     /// A server process that starts after another one ended.
     pub async fn restart(&mut self) {
-        self.runner =
-            runner(&self.database, &self.vault, &self.projects, &self.ansible, &self.data, self.isolation).await;
+        let (vault, projects, limit) = (&self.vault, &self.projects, self.cancel_limit);
+        self.runner = runner(&self.database, vault, projects, &self.ansible, &self.data, self.isolation, limit).await;
     }
 
     /// Where files of the manual project are.
