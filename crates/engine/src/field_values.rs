@@ -91,7 +91,7 @@ pub(crate) fn initial(field: &Field) -> Value {
             Value::Text(String::new())
         }
         (None, FieldKind::Boolean) => Value::Boolean(false),
-        (None, FieldKind::Json(JsonShape::Texts)) if !field.nullable => Value::Json(json!([])),
+        (None, FieldKind::Json(JsonShape::List | JsonShape::Texts)) if !field.nullable => Value::Json(json!([])),
         (None, FieldKind::Json(JsonShape::Object)) if !field.nullable => Value::Json(Map::new().into()),
         (None, _) => Value::Null,
     }
@@ -127,6 +127,9 @@ pub(crate) fn decode_value(field: &Field, json: &Json) -> Result<Decoded, String
         FieldKind::Time => Value::Time(time(json)?),
         FieldKind::Json(shape) => {
             check_shape(shape, json)?;
+            if shape == JsonShape::List {
+                check_length_of_list(field, json)?;
+            }
             // Environment variables and arguments of a job cannot contain NUL.
             if has_null_character(json) {
                 return Err(NULL_CHARACTER.into());
@@ -190,9 +193,20 @@ fn check_shape(shape: JsonShape, json: &Json) -> Result<(), String> {
     match (shape, json) {
         (JsonShape::Any, _) | (JsonShape::Object, Json::Object(_)) => Ok(()),
         (JsonShape::Object, _) => wrong("dictionary"),
+        (JsonShape::List, Json::Array(_)) => Ok(()),
         (JsonShape::Texts, Json::Array(items)) if items.iter().all(Json::is_string) => Ok(()),
         (JsonShape::Texts, Json::Array(_)) => Err("Each item must be a string.".into()),
-        (JsonShape::Texts, _) => wrong("list"),
+        (JsonShape::List | JsonShape::Texts, _) => wrong("list"),
+    }
+}
+
+fn check_length_of_list(field: &Field, json: &Json) -> Result<(), String> {
+    match (json.as_array().map(Vec::len), field.max) {
+        (Some(0), _) if !field.blank => Err("This list may not be empty.".into()),
+        (Some(length), Some(max)) if length > max as usize => {
+            Err(format!("Ensure this field has no more than {max} elements."))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -50,4 +50,4 @@ pub use record::{Edit, Record};
 pub use render::{summarize, time_text};
 pub use select::LoadedObject;
 pub use sublist::AssociationRequest;
-pub use write::{CreatedObject, DeleteInSteps, IfMatch, UpdateMethod};
+pub use write::{CreatedObject, DeleteInSteps, IfMatch, UpdateMethod, refuse_if_in_use};

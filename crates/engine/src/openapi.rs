@@ -383,6 +383,7 @@ fn of_kind(kind: FieldKind, nullable: bool) -> Json {
         // No object of that kind exists, so no id is valid.
         FieldKind::Reserved => return json!({"type": "null"}),
         FieldKind::Inputs | FieldKind::Json(JsonShape::Object) => return json!({"type": "object"}),
+        FieldKind::Json(JsonShape::List) => return json!({"type": "array"}),
         FieldKind::Json(JsonShape::Texts) => return json!({"type": "array", "items": {"type": "string"}}),
         // Any JSON value.
         FieldKind::Json(JsonShape::Any) | FieldKind::Computed => return json!({}),

@@ -412,6 +412,10 @@ pub mod fields {
     pub const fn object(name: &'static str) -> Field {
         Field::new(name, FieldKind::Json(JsonShape::Object))
     }
+    /// A list of any documents; `max` is the greatest number of them.
+    pub const fn list(name: &'static str) -> Field {
+        Field::new(name, FieldKind::Json(JsonShape::List)).type_name("list")
+    }
     /// A list of texts.
     pub const fn texts(name: &'static str) -> Field {
         Field::new(name, FieldKind::Json(JsonShape::Texts)).items("string")

@@ -61,6 +61,8 @@ pub enum JsonShape {
     Any,
     /// An object.
     Object,
+    /// A list of any documents.
+    List,
     /// A list of texts.
     Texts,
 }

@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use hostler_engine::{Engine, Registry};
 use hostler_http::{HandlerResult, Response};
 use hostler_resources::free_manual_folders;
-use hostler_schema::Actor;
+use hostler_schema::{ActionParent, Actor};
 use hostler_settings::Settings;
 use hostler_settings::definitions::authentication::LOGIN_REDIRECT_OVERRIDE;
 use hostler_settings::definitions::system::INSTALL_UUID;
@@ -68,6 +68,11 @@ pub(crate) fn version_root(registry: Registry) -> Response {
         // The only list with another name in AWX's root.
         let name = if plural == "inventories" { "inventory" } else { plural };
         links.insert(name.into(), format!("/api/v2/{plural}/").into());
+    }
+    for action in registry.resources().flat_map(|resource| resource.actions) {
+        if action.parent == ActionParent::Root && action.get.is_some() && !action.path.contains('/') {
+            links.insert(action.path.into(), format!("/api/v2/{}/", action.path).into());
+        }
     }
     for (name, path) in LISTS_REQUIRED_BY_AWXKIT {
         links.entry(*name).or_insert_with(|| format!("/api/v2/{path}/").into());

@@ -18,6 +18,9 @@ on_each_backend!(
 const PUBLIC: &[&str] = &["/api/", "/api/v2/", "/api/v2/ping/", "/api/login/", "/api/logout/"];
 /// Paths that every user may read.
 const FOR_ALL_USERS: &[&str] = &[
+    "/api/v2/bulk/",
+    "/api/v2/bulk/host_create/",
+    "/api/v2/bulk/host_delete/",
     "/api/v2/config/",
     "/api/v2/credential_types/",
     "/api/v2/credential_types/1/",
@@ -51,8 +54,9 @@ const NOT_BUILT: &[&str] = &[
     "test",
     "workflow_job_templates",
 ];
-/// Paths that reject a body without a role before they check permissions, as AWX does.
-const ROLE_REQUIRED: &[&str] = &["/api/v2/users/1/roles/"];
+/// Paths that reject a body without this key, which names objects, before they check permissions, as AWX does.
+const REQUIRED_KEYS: &[(&str, &str)] =
+    &[("/api/v2/bulk/host_create/", "hosts"), ("/api/v2/bulk/host_delete/", "hosts"), ("/api/v2/users/1/roles/", "id")];
 const METHODS: &[&str] = &["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"];
 
 /// A server with an object of each kind, and the paths of all links.
@@ -289,7 +293,7 @@ fn user_without_grants_changes_nothing(backend: Backend) {
                 if CREATE_FOR_SELF.contains(&path.as_str()) && method == "POST" {
                     continue;
                 }
-                let asks = ROLE_REQUIRED.contains(&path.as_str()) && body.get("id").is_none();
+                let asks = REQUIRED_KEYS.iter().any(|(known, key)| known == path && body.get(key).is_none());
                 let answer = user.client.request(method, path).json(body).send();
                 if asks && method == "POST" && answer.status == 400 {
                     continue;

@@ -1,5 +1,6 @@
 //! Inventories, hosts and groups: validation, memberships, variables, the script and copies.
 
+mod bulk;
 mod deletions;
 
 use hostler_testkit::{Backend, Client, TestServer, on_each_backend};

@@ -16,11 +16,7 @@ impl ActionInput {
     ///
     /// # Errors
     /// [`Error::Invalid`] with one message for each wrong field.
-    pub(super) fn decode(
-        fields: &'static [Field],
-        sent: &Map<String, Json>,
-        method: HttpMethod,
-    ) -> Result<Self, Error> {
+    pub fn decode(fields: &'static [Field], sent: &Map<String, Json>, method: HttpMethod) -> Result<Self, Error> {
         let mut problems = Problems::default();
         let mut values = vec![];
         for field in fields.iter().filter(|field| field.writable) {

@@ -61,6 +61,8 @@ pub enum ActionResponse {
     Download(Download),
     /// The request is invalid, for reasons in a form of its own.
     Rejected(Json),
+    /// The actor lacks a permission, with reasons in a form of its own.
+    Forbidden(Json),
 }
 
 /// A file that is produced in parts.

@@ -16,7 +16,7 @@ const MAX_NAMED: u64 = 100;
 ///
 /// # Errors
 /// [`Error::InUse`], and database errors.
-pub(super) async fn refuse_if_in_use(tx: &mut Transaction, condition: Expr) -> Result<(), Error> {
+pub async fn refuse_if_in_use(tx: &mut Transaction, condition: Expr) -> Result<(), Error> {
     let query = Query::select()
         .expr(column(JOBS, "id"))
         .expr(column(JOBS, "type"))

@@ -17,6 +17,7 @@ use serde_json::{Map, Value as Json};
 
 pub use self::create::CreatedObject;
 pub use self::delete_in_steps::DeleteInSteps;
+pub use self::in_use::refuse_if_in_use;
 use crate::field_values::sql_value;
 use crate::hooks::RenderContext;
 use crate::select::LoadedObject;

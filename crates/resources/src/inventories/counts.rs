@@ -13,9 +13,8 @@ pub(super) const HAS_ACTIVE_FAILURES: Field = fields::boolean("has_active_failur
     .label("Has active failures")
     .read_by(has_active_failures)
     .help("Whether the last job of any host of the inventory failed there.");
-pub(super) const TOTAL_HOSTS: Field = count("total_hosts", "Total hosts")
-    .read_by(|row| number_of(rows_of(HOST.table, row)))
-    .help("How many hosts the inventory has.");
+pub(super) const TOTAL_HOSTS: Field =
+    count("total_hosts", "Total hosts").read_by(number_of_hosts).help("How many hosts the inventory has.");
 pub(super) const HOSTS_WITH_ACTIVE_FAILURES: Field = count("hosts_with_active_failures", "Hosts with active failures")
     .read_by(|row| number_of(failed_hosts(row)))
     .help("How many hosts the last job failed on.");
@@ -72,6 +71,11 @@ fn failed_hosts(row: &str) -> SelectStatement {
         .join_as(sea_query::JoinType::InnerJoin, Alias::new("job_host_summaries"), Alias::new(LAST), same)
         .and_where(column(LAST, "failed").eq(true))
         .to_owned()
+}
+
+/// The number of hosts of the inventory `row`.
+pub(super) fn number_of_hosts(row: &str) -> Expr {
+    number_of(rows_of(HOST.table, row))
 }
 
 fn number_of(mut rows: SelectStatement) -> Expr {

@@ -13,7 +13,7 @@ use serde_json::{Value as Json, json};
 
 use super::groups::changeable_groups;
 use super::names::{check_characters, check_free, split_port};
-use super::{actions, activity, group_tree, inventory_hooks, recent_jobs, variable_data};
+use super::{actions, activity, bulk, group_tree, inventory_hooks, recent_jobs, variable_data};
 use crate::common::{CREATED, CREATED_BY, MODIFIED, MODIFIED_BY};
 use crate::job_events::{EVENTS_OF_HOST, job_details};
 use crate::job_host_summaries::{JOBS_OF_HOST, SUMMARIES_OF_HOST};
@@ -23,7 +23,7 @@ use crate::{ACTIVITY, GROUP, INVENTORY, JOB, JOB_HOST_SUMMARY};
 /// The variable that the port in the name of a host becomes.
 const PORT_VARIABLE: &str = "ansible_ssh_port";
 
-const NAME: Field = fields::text("name")
+pub(super) const NAME: Field = fields::text("name")
     .label("Name")
     .max(512)
     .required()
@@ -35,8 +35,19 @@ const INVENTORY_LINK: Field = fields::link("inventory", "inventory_id", || &INVE
     .summarized()
     .reverse("hosts")
     .help("The inventory that the host belongs to.");
-const VARIABLES: Field =
+pub(super) const VARIABLES: Field =
     fields::variables("variables").label("Variables").help("Variables of the host, as JSON or YAML.");
+pub(super) const DESCRIPTION: Field =
+    fields::text("description").label("Description").default(DefaultValue::Text("")).help("What the host is for.");
+pub(super) const ENABLED: Field = fields::boolean("enabled")
+    .label("Enabled")
+    .default(DefaultValue::Boolean(true))
+    .help("Whether jobs run on the host.");
+pub(super) const INSTANCE_ID: Field = fields::text("instance_id")
+    .label("Instance id")
+    .max(1024)
+    .default(DefaultValue::Text(""))
+    .help("The id of the host in the source that it comes from.");
 const HAS_ACTIVE_FAILURES: Field = fields::boolean("has_active_failures")
     .label("Has active failures")
     .type_name("field")
@@ -62,17 +73,10 @@ const HOST_FIELDS: &[Field] = &[
     CREATED_BY,
     MODIFIED_BY,
     NAME,
-    fields::text("description").label("Description").default(DefaultValue::Text("")).help("What the host is for."),
+    DESCRIPTION,
     INVENTORY_LINK,
-    fields::boolean("enabled")
-        .label("Enabled")
-        .default(DefaultValue::Boolean(true))
-        .help("Whether jobs run on the host."),
-    fields::text("instance_id")
-        .label("Instance id")
-        .max(1024)
-        .default(DefaultValue::Text(""))
-        .help("The id of the host in the source that it comes from."),
+    ENABLED,
+    INSTANCE_ID,
     VARIABLES,
     HAS_ACTIVE_FAILURES,
     HAS_INVENTORY_SOURCES,
@@ -116,6 +120,9 @@ pub static HOST: Resource = Resource {
         ),
     ],
     actions: &[
+        bulk::ROOT,
+        bulk::HOST_CREATE,
+        bulk::HOST_DELETE,
         actions::HOST_VARIABLE_DATA,
         actions::ANSIBLE_FACTS,
         ResourceAction::unimplemented("inventory_sources"),
@@ -172,16 +179,9 @@ impl Hooks for HostHooks {
             return Ok(());
         }
         let sent = edit.new.text(&NAME).to_owned();
-        let (name, port) = split_port(&sent).map_err(|message| Error::field(NAME.name, message))?;
-        if name.is_empty() {
-            return Err(Error::field(NAME.name, "This field may not be blank."));
-        }
-        check_characters(name)?;
-        if let Some(port) = port {
-            let mut variables = hostler_variables::parse(edit.new.text(&VARIABLES))
-                .map_err(|problem| Error::field(VARIABLES.name, problem.to_string()))?;
-            variables.insert(PORT_VARIABLE.into(), port.into());
-            edit.new.set(&VARIABLES, Value::Text(hostler_variables::to_text(&variables)));
+        let (name, variables) = name_and_variables(&sent, edit.new.text(&VARIABLES))?;
+        if let Some(variables) = variables {
+            edit.new.set(&VARIABLES, Value::Text(variables));
             edit.new.set(&NAME, Value::Text(name.into()));
             if edit.changes(&NAME) {
                 refuse_existing(tx, inventory, name).await?;
@@ -232,9 +232,27 @@ impl Hooks for HostHooks {
         match path {
             variable_data::PATH => Some(&variable_data::VariableData),
             actions::FACTS_PATH => Some(&actions::Facts),
+            bulk::ROOT_PATH | bulk::HOST_CREATE_PATH | bulk::HOST_DELETE_PATH => Some(&bulk::Bulk),
             _ => None,
         }
     }
+}
+
+/// The name of a new host without its port, and if it has a port, the variables with that port.
+///
+/// # Errors
+/// A message about a field.
+pub(super) fn name_and_variables<'a>(sent: &'a str, variables: &str) -> Result<(&'a str, Option<String>), Error> {
+    let (name, port) = split_port(sent).map_err(|message| Error::field(NAME.name, message))?;
+    if name.is_empty() {
+        return Err(Error::field(NAME.name, "This field may not be blank."));
+    }
+    check_characters(name)?;
+    let Some(port) = port else { return Ok((name, None)) };
+    let mut variables =
+        hostler_variables::parse(variables).map_err(|problem| Error::field(VARIABLES.name, problem.to_string()))?;
+    variables.insert(PORT_VARIABLE.into(), port.into());
+    Ok((name, Some(hostler_variables::to_text(&variables))))
 }
 
 /// How many groups the summary of a host names.

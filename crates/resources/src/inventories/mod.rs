@@ -2,6 +2,7 @@
 
 mod actions;
 mod activity;
+mod bulk;
 mod copy;
 mod counts;
 mod group_deletion;

@@ -71,6 +71,7 @@ fn response(description: &ActionMethod, outcome: ActionResponse) -> Response {
         ActionResponse::Text(format, text) => Response::text(format.media_type, text),
         ActionResponse::Download(download) => stream(download),
         ActionResponse::Rejected(reasons) => Response::json(StatusCode::BAD_REQUEST, reasons),
+        ActionResponse::Forbidden(reasons) => Response::json(StatusCode::FORBIDDEN, reasons),
     }
 }
 
