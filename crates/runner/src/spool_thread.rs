@@ -13,6 +13,9 @@ const MOST_EVENTS: usize = 1000;
 const MOST_BYTES: usize = 1 << 20;
 /// How long an event waits for others.
 const LONGEST_DELAY: Duration = Duration::from_millis(200);
+/// From this number of events in a batch on, the spool is read in intervals, not after each event.
+const MANY_EVENTS: usize = 30;
+const INTERVAL: Duration = Duration::from_millis(20);
 /// How long nothing may come before it is checked whether the supervisor still runs.
 const IDLE: Duration = Duration::from_millis(250);
 /// How long a supervisor that holds its lock may take to create the spool.
@@ -121,7 +124,9 @@ impl Reading {
                     Err(problem) => return unreadable(problem),
                 }
             }
-            if let Err(problem) = reader.wait(at_most) {
+            if self.batch.events.len() >= MANY_EVENTS {
+                thread::sleep(at_most.min(INTERVAL));
+            } else if let Err(problem) = reader.wait(at_most) {
                 return unreadable(problem);
             }
         }

@@ -6,10 +6,9 @@ writes. The supervisor reads the pipe, and adds the number of the event and of i
 
 import json
 import os
+import random
 import sys
 import threading
-import uuid
-from contextlib import contextmanager
 from datetime import datetime, timezone
 from functools import partial
 
@@ -50,8 +49,13 @@ def now():
     return datetime.now(timezone.utc)
 
 
+# Started by the system's random numbers; asking the system for each event takes longer.
+RANDOM = random.Random()
+
+
 def random_uuid():
-    return str(uuid.uuid4())
+    digits = "%032x" % RANDOM.getrandbits(128)
+    return "%s-%s-4%s-8%s-%s" % (digits[:8], digits[8:12], digits[13:16], digits[17:20], digits[20:])
 
 
 def printable(value):
@@ -66,16 +70,30 @@ def printable(value):
     return str(value)
 
 
+# Kept, because json.dumps would make one for each value.
+ENCODER = json.JSONEncoder(default=printable, ensure_ascii=False, skipkeys=True, allow_nan=False)
+ENCODER_WITH_NAN = json.JSONEncoder(default=printable, ensure_ascii=False, skipkeys=True)
+
+
 def to_json(value):
-    encode = partial(json.dumps, default=printable, ensure_ascii=False, skipkeys=True)
     try:
         try:
-            return encode(value, allow_nan=False)
+            return ENCODER.encode(value)
         except ValueError:
             # NaN and infinite numbers, which are not JSON, become texts.
-            return encode(json.loads(encode(value), parse_constant=str))
+            return ENCODER.encode(json.loads(ENCODER_WITH_NAN.encode(value), parse_constant=str))
     except (ValueError, RecursionError):
         return "{}"
+
+
+def to_limited_json(value):
+    encoded = to_json(value)
+    return encoded if len(encoded) <= LARGEST_VALUE else "{}"
+
+
+def members(data):
+    """What is between the braces of a JSON object, with a comma at its end."""
+    return to_json(data)[1:-1] + ", " if data else ""
 
 
 class Capture:
@@ -86,8 +104,8 @@ class Capture:
         self._events = events
 
     def write(self, text):
-        if os.getpid() != self._events.pid:
-            # A forked worker: the supervisor reads it from the pipe of stdout.
+        if self._events.is_worker:
+            # The supervisor reads it from the pipe of stdout.
             return self._stream.write(text)
         self._events.printed(text)
         return len(text)
@@ -108,6 +126,9 @@ class EventPipe:
 
     def __init__(self, descriptor):
         self.pid = os.getpid()
+        # Set in the processes that Ansible forks for its tasks.
+        self.is_worker = False
+        os.register_at_fork(after_in_child=self._forked)
         self._descriptor = descriptor
         self._lock = threading.RLock()
         # Modules do not inherit the pipe.
@@ -115,11 +136,14 @@ class EventPipe:
         # The text of the running hook; None outside of hooks. Other threads print at the same time.
         self._hook = threading.local()
         self._loose = ""
-        self.context = lambda: ({}, None)
+        self.context = lambda: ("", None)
         for name in ("stdout", "stderr"):
             stream = getattr(sys, name)
             stream.flush()
             setattr(sys, name, Capture(stream, self))
+
+    def _forked(self):
+        self.is_worker = True
 
     def printed(self, text):
         parts = getattr(self._hook, "parts", None)
@@ -132,6 +156,8 @@ class EventPipe:
                 self.write_loose_text()
 
     def write_loose_text(self):
+        if not self._loose:
+            return
         with self._lock:
             text, self._loose = self._loose, ""
             if not text:
@@ -141,51 +167,42 @@ class EventPipe:
                 plain = plain[plain.find("m") + 1 :]
             event = next((event for start, event in MESSAGE_TYPES if plain.startswith(start)), "verbose")
             data, parent = self.context()
-            self.write(event, random_uuid(), parent, dict(data), text)
+            self.write(event, random_uuid(), parent, data, text)
 
-    @contextmanager
-    def capture(self, parts):
-        """Adds what the thread prints to a list."""
+    def capture(self, hook, parts):
+        """Runs the hook, and adds what the thread prints to a list."""
         before = getattr(self._hook, "parts", None)
         self._hook.parts = parts
         try:
-            yield
+            hook()
         finally:
             self._hook.parts = before
 
-    def write(self, event, event_uuid, parent_uuid, data, text, large=None):
-        """Writes one event. `large` has values of `data` in JSON that may be large."""
-        data["uuid"] = event_uuid
-        encoded = to_json(data)
-        for name, value in (large or {}).items():
-            encoded = '%s, "%s": %s}' % (encoded[:-1], name, value if len(value) <= LARGEST_VALUE else "{}")
-        head = {
-            "event": event,
-            "uuid": event_uuid,
-            "pid": self.pid,
-            "created": now().isoformat(),
-            "stdout": text[:LARGEST_TEXT],
-        }
-        if parent_uuid and parent_uuid != event_uuid:
-            head["parent_uuid"] = parent_uuid
-        self._write_line('%s, "event_data": %s}' % (to_json(head)[:-1], encoded))
+    def write(self, event, event_uuid, parent_uuid, data, text):
+        """Writes one event. `data` has the members of its data."""
+        identifier = to_json(event_uuid)
+        parent = '"parent_uuid": %s, ' % to_json(parent_uuid) if parent_uuid and parent_uuid != event_uuid else ""
+        stdout = to_json(text[:LARGEST_TEXT])
+        self._write_line(
+            '{"event": "%s", "uuid": %s, %s"pid": %d, "created": "%s", "stdout": %s, "event_data": {%s"uuid": %s}}\n'
+            % (event, identifier, parent, self.pid, now().isoformat(), stdout, data, identifier)
+        )
         for start in range(LARGEST_TEXT, len(text), LARGEST_TEXT):
-            self.write("verbose", random_uuid(), parent_uuid, {}, text[start : start + LARGEST_TEXT])
+            self.write("verbose", random_uuid(), parent_uuid, "", text[start : start + LARGEST_TEXT])
 
     def _write_line(self, line):
         try:
             # Bytes that were not UTF-8 are restored; the supervisor replaces them.
-            line = (line + "\n").encode("utf-8", "surrogateescape")
+            rest = memoryview(line.encode("utf-8", "surrogateescape"))
         except UnicodeEncodeError:
-            line = (line + "\n").encode("utf-8", "replace")
-        view = memoryview(line)
-        with self._lock:
-            while view:
-                try:
-                    view = view[os.write(self._descriptor, view) :]
-                except BrokenPipeError:
-                    # The supervisor was killed: nobody would see what the playbook does.
-                    os._exit(1)
+            rest = memoryview(line.encode("utf-8", "replace"))
+        try:
+            with self._lock:
+                while rest:
+                    rest = rest[os.write(self._descriptor, rest) :]
+        except BrokenPipeError:
+            # The supervisor was killed: nobody would see what the playbook does.
+            os._exit(1)
 
 
 class CallbackModule(DefaultCallback):
@@ -206,6 +223,8 @@ class CallbackModule(DefaultCallback):
         self._current_task = {}
         # Data of each task of the play, by its UUID.
         self._tasks = {}
+        # The members of the data that all events of a task have, by its UUID.
+        self._contexts = {}
         # How often a task was started. With the strategy free, and with serial, that is more than once.
         self._starts = {}
         # When a host began with a task.
@@ -213,10 +232,15 @@ class CallbackModule(DefaultCallback):
 
     # Context
 
-    def _event_context(self):
-        """The data that every event has at this time, and its parent."""
-        data = {**self._playbook_data, **self._play_data, **self._current_task}
-        return data, data.get("task_uuid") or data.get("play_uuid") or data.get("playbook_uuid")
+    def _event_context(self, task=None):
+        """The members of the data that every event of the task has, or at this time, and its parent."""
+        task_data = self._current_task if task is None else self._data_of_task(task)
+        identifier = task_data.get("task_uuid")
+        context = self._contexts.get(identifier)
+        if context is None:
+            context = members({**self._playbook_data, **self._play_data, **task_data})
+            self._contexts[identifier] = context
+        return context, identifier or self._play_data.get("play_uuid") or self._playbook_data.get("playbook_uuid")
 
     def _data_of_task(self, task):
         identifier = str(task._uuid)
@@ -243,48 +267,43 @@ class CallbackModule(DefaultCallback):
         self._tasks[identifier] = data
         return data
 
-    def _write_event(self, event, hook, data=None, task=None, event_uuid=None, parent=None, large=None):
-        """Runs the hook of the default callback, and writes an event with what it printed."""
+    def _write_event(self, event, hook, data=None, task=None, event_uuid=None, parent=None, more=""):
+        """Runs the hook of the default callback, and writes an event with what it printed. `more` are more members."""
         self._events.write_loose_text()
-        context, context_parent = self._event_context()
-        if task is not None:
-            context.update(self._data_of_task(task))
-            context_parent = context["task_uuid"]
-        context.update(data or {})
+        context, context_parent = self._event_context(task)
+        data = context + members(data) + more
         parts = []
         try:
-            with self._events.capture(parts):
-                hook()
+            self._events.capture(hook, parts)
         finally:
-            self._events.write(
-                event, event_uuid or random_uuid(), parent or context_parent, context, "".join(parts), large
-            )
+            self._events.write(event, event_uuid or random_uuid(), parent or context_parent, data, "".join(parts))
 
     def _write_result(self, event, hook, result, final=True, with_res=True, **data):
         """An event about one host's result."""
         host, task, res = (getattr(result, "_" + name) for name in ("host", "task", "result"))
         host = host.get_name()
-        values = {"host": host}
         if final:
             end = now()
             begin = self._begun.pop((host, str(task._uuid)), end)
-            values.update(
+            data.update(
                 remote_addr=host,
                 start=begin.isoformat(),
                 end=end.isoformat(),
                 duration=round((end - begin).total_seconds(), 6),
                 event_loop=getattr(task, "loop_with", None),
             )
-        values.update(data)
-        # Before the hook, which removes values from the result.
-        large = {"res": to_json(res)} if with_res else None
-        self._write_event(event, hook, values, task=task, large=large)
+        more = '"host": %s, ' % to_json(host)
+        if with_res:
+            # Before the hook, which removes values from the result.
+            more += '"res": %s, ' % to_limited_json(res)
+        self._write_event(event, hook, data, task=task, more=more)
 
     # The playbook
 
     def v2_playbook_on_start(self, playbook):
         identifier = random_uuid()
         self._playbook_data = {"playbook": os.path.basename(playbook._file_name), "playbook_uuid": identifier}
+        self._contexts = {}
         self._write_event("playbook_on_start", partial(super().v2_playbook_on_start, playbook), event_uuid=identifier)
 
     def v2_playbook_on_vars_prompt(
@@ -337,7 +356,7 @@ class CallbackModule(DefaultCallback):
         identifier = str(play._uuid)
         pattern = play.hosts if isinstance(play.hosts, str) else ",".join(play.hosts)
         name = play.get_name().strip() or pattern
-        self._current_task, self._tasks, self._begun = {}, {}, {}
+        self._current_task, self._tasks, self._contexts, self._begun = {}, {}, {}, {}
         starts = self._starts[identifier] = self._starts.get(identifier, 0) + 1
         self._play_data = {"play": name, "play_uuid": identifier, "play_pattern": pattern}
         self._write_event(
@@ -362,7 +381,7 @@ class CallbackModule(DefaultCallback):
         )
 
     def v2_playbook_on_stats(self, stats):
-        self._current_task, self._play_data = {}, {}
+        self._current_task, self._play_data, self._contexts = {}, {}, {}
         data = {
             name: dict(getattr(stats, name))
             for name in ("changed", "dark", "failures", "ignored", "ok", "processed", "rescued", "skipped")
@@ -469,5 +488,5 @@ class CallbackModule(DefaultCallback):
             partial(super().v2_on_file_diff, result),
             {"host": result._host.get_name()},
             task=result._task,
-            large={"diff": to_json(result._result.get("diff"))},
+            more='"diff": %s, ' % to_limited_json(result._result.get("diff")),
         )

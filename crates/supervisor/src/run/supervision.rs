@@ -47,6 +47,14 @@ struct Stop {
     is_interrupted: bool,
 }
 
+/// What happened while the supervisor waited.
+struct Ready {
+    /// Signals, or something in the directory.
+    notifications: bool,
+    output: bool,
+    events: bool,
+}
+
 pub struct Supervision {
     timeout: Option<Duration>,
     cancel_grace: Duration,
@@ -112,11 +120,14 @@ impl Supervision {
     }
 
     fn supervise(&mut self) -> Result<Vec<i32>, Error> {
+        let mut ready = Ready { notifications: true, output: true, events: true };
         loop {
-            self.reap()?;
+            if ready.notifications || self.killing_since.is_some() {
+                self.reap()?;
+            }
             self.flush()?;
             let now = Instant::now();
-            self.check_limits(now);
+            self.check_limits(now, ready.notifications || self.notifications.interval().is_some());
             self.interrupt();
             let is_killing = self.exit.is_some() || self.stop.as_ref().is_some_and(|stop| stop.kill_at <= now);
             let mut remaining = Vec::new();
@@ -135,9 +146,10 @@ impl Supervision {
             if self.exit.is_some() && !self.has_children && is_read && self.log.spool.pending() == 0 {
                 return Ok(Vec::new());
             }
-            let is_idle = self.wait(now, !remaining.is_empty())?;
+            ready = self.wait(now, !remaining.is_empty())?;
             if self.log.spool.pending() == 0 {
-                self.read()?;
+                self.read(&ready)?;
+                let is_idle = !ready.notifications && !ready.output && !ready.events;
                 if is_idle && self.output.is_pending() {
                     self.output.flush(&mut self.log);
                 }
@@ -146,11 +158,12 @@ impl Supervision {
     }
 
     /// Stops the program if that was requested or a limit is reached.
-    fn check_limits(&mut self, now: Instant) {
+    fn check_limits(&mut self, now: Instant, is_notified: bool) {
         if self.timeout.is_some_and(|timeout| now - self.begin >= timeout) {
             self.stop(Reason::TimedOut, now);
         }
         if self.stop.is_none()
+            && is_notified
             && let Some(reason) = self.notifications.stop_request()
         {
             self.stop(reason, now);
@@ -196,8 +209,8 @@ impl Supervision {
         Some(program)
     }
 
-    /// Waits for the next thing to do; `true` if nothing happened in the meantime.
-    fn wait(&mut self, now: Instant, has_descendants: bool) -> Result<bool, Error> {
+    /// Waits for the next thing to do.
+    fn wait(&mut self, now: Instant, has_descendants: bool) -> Result<Ready, Error> {
         let mut timeout: Option<Duration> = None;
         let mut at_most = |duration: Duration| timeout = Some(timeout.map_or(duration, |other| other.min(duration)));
         if has_descendants || self.is_interrupt_due() {
@@ -222,24 +235,33 @@ impl Supervision {
             at_most((since + KILL_TIMEOUT).saturating_duration_since(now) + SIGNAL_INTERVAL);
         }
         let mut descriptors = self.notifications.descriptors();
+        let notifications = descriptors.len();
         // A disk that is full, or slow, blocks the program: its output is not read.
-        if self.full_since.is_none() {
-            let pipes = [&self.pipes.output, &self.pipes.events].into_iter().flatten();
-            descriptors.extend(pipes.map(|pipe| PollFd::new(pipe, PollFlags::IN)));
-        }
-        let ready = match poll(&mut descriptors, timeout.map(time::timespec).as_ref()) {
-            Ok(ready) => ready,
-            Err(rustix::io::Errno::INTR) => 1,
+        let pipes =
+            [&self.pipes.output, &self.pipes.events].map(|pipe| pipe.as_ref().filter(|_| self.full_since.is_none()));
+        descriptors.extend(pipes.iter().flatten().map(|pipe| PollFd::new(*pipe, PollFlags::IN)));
+        let is_interrupted = match poll(&mut descriptors, timeout.map(time::timespec).as_ref()) {
+            Ok(_) => false,
+            Err(rustix::io::Errno::INTR) => true,
             Err(problem) => return Err(Error::system("poll")(problem)),
         };
-        drop(descriptors);
-        self.notifications.clear();
-        Ok(ready == 0)
+        let mut are_ready = descriptors.iter().map(|descriptor| is_interrupted || !descriptor.revents().is_empty());
+        let is_notified = are_ready.by_ref().take(notifications).fold(false, |any, is_ready| any | is_ready);
+        let [output, events] = pipes.map(|pipe| pipe.is_some() && are_ready.next().unwrap_or_default());
+        if is_notified {
+            self.notifications.clear();
+        }
+        Ok(Ready { notifications: is_notified, output, events })
     }
 
     /// Reads what the program wrote. Events that were written later than output are written after it.
-    fn read(&mut self) -> Result<(), Error> {
-        if let Some(count) = read(&mut self.pipes.events, &mut self.chunk)? {
+    fn read(&mut self, ready: &Ready) -> Result<(), Error> {
+        if !ready.output && !ready.events {
+            return Ok(());
+        }
+        if ready.events
+            && let Some(count) = read(&mut self.pipes.events, &mut self.chunk)?
+        {
             self.events.push(self.chunk.get(..count).unwrap_or_default());
         }
         for _ in 0..CHUNKS_OF_OUTPUT {
