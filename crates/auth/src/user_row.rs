@@ -116,6 +116,7 @@ impl UserRow {
             session: None,
             external_account,
             policy: settings.policy(),
+            job_settings: settings.job_settings(),
         })
     }
 

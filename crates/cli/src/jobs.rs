@@ -7,9 +7,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
+use async_trait::async_trait;
+use hostler_database::Database;
 use hostler_projects::{ProjectOptions, Projects};
-use hostler_runner::{Ansible, Clock, IsolationMode, Runner, RunnerOptions};
+use hostler_runner::{Ansible, Clock, IsolationMode, ReadJobSettings, Runner, RunnerOptions};
+use hostler_schema::JobSettings;
 use hostler_server::App;
+use hostler_settings::Settings;
 
 use crate::demo;
 use crate::options::{IsolationOption, JobOptions};
@@ -33,6 +37,16 @@ pub async fn projects(data: &Path) -> Result<Arc<Projects>> {
     Ok(Arc::new(projects))
 }
 
+/// The settings in the database.
+struct StoredSettings(Database);
+
+#[async_trait]
+impl ReadJobSettings for StoredSettings {
+    async fn read(&self) -> Result<Arc<JobSettings>, hostler_database::Error> {
+        Ok(Settings::load(&self.0).await?.job_settings())
+    }
+}
+
 /// What runs the jobs of this server, whose data folder is `data`.
 pub async fn runner(app: &App, options: &JobOptions, data: &Path, projects: Arc<Projects>) -> Result<Arc<Runner>> {
     let data = data.canonicalize().with_context(|| format!("{} cannot be used", data.display()))?;
@@ -51,7 +65,8 @@ pub async fn runner(app: &App, options: &JobOptions, data: &Path, projects: Arc<
     let of_runner =
         RunnerOptions { data, manual_projects, program, isolation, cancel_limit: RunnerOptions::CANCEL_LIMIT };
     let (database, vault, jobs) = (engine.database.clone(), Arc::clone(&engine.vault), engine.jobs.clone());
-    let runner = Runner::new(database, vault, clock, jobs, projects, ansible, of_runner).await;
+    let settings = Arc::new(StoredSettings(database.clone()));
+    let runner = Runner::new(database, vault, clock, jobs, projects, ansible, settings, of_runner).await;
     Ok(Arc::new(runner))
 }
 

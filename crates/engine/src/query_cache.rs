@@ -99,6 +99,7 @@ impl CacheKey {
             session: _,
             external_account: _,
             policy,
+            job_settings: _,
         } = *actor;
         let resource = ptr::from_ref(resource).addr();
         CacheKey { resource, locks, is_superuser, is_system_auditor, is_organization_admin, policy }
@@ -115,6 +116,7 @@ impl CacheKey {
             session: None,
             external_account: None,
             policy: self.policy,
+            job_settings: Arc::default(),
         }
     }
 }

@@ -16,10 +16,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hostler_database::Database;
+use async_trait::async_trait;
+use hostler_database::{Database, Error as DatabaseError};
 use hostler_events::{EventError, EventWriter};
-use hostler_projects::{AnsibleGalaxy, Checkout, Error as ProjectError, FetchMode, GitSource, Projects};
+use hostler_projects::{AnsibleGalaxy, Checkout, Error as ProjectError, FetchMode, GalaxyServer, GitSource, Projects};
 use hostler_queue::{ClaimedJob, Ended, ExecutorError, JobSignals, Pauses, set_running};
+use hostler_schema::JobSettings;
 use hostler_vault::Vault;
 use jiff::Timestamp;
 
@@ -32,6 +34,37 @@ use crate::report::Report;
 /// The text of the explanation of a job that took too long, as in AWX.
 const TIMED_OUT: &str = "Job terminated due to timeout";
 
+/// Reads the settings of jobs.
+#[async_trait]
+pub trait ReadJobSettings: Send + Sync {
+    /// The values in force.
+    ///
+    /// # Errors
+    /// If the database fails.
+    async fn read(&self) -> Result<Arc<JobSettings>, DatabaseError>;
+}
+
+/// Settings that do not change.
+#[async_trait]
+impl ReadJobSettings for JobSettings {
+    async fn read(&self) -> Result<Arc<JobSettings>, DatabaseError> {
+        Ok(Arc::new(self.clone()))
+    }
+}
+
+/// How ansible-galaxy is called.
+pub fn galaxy(program: PathBuf, servers: Vec<GalaxyServer>, settings: &JobSettings) -> AnsibleGalaxy {
+    AnsibleGalaxy {
+        program,
+        servers,
+        installs_roles: settings.installs_roles,
+        installs_collections: settings.installs_collections,
+        is_verbose: settings.galaxy_is_verbose,
+        ignores_certificates: settings.galaxy_ignores_certificates,
+        environment: settings.galaxy_environment.clone(),
+    }
+}
+
 /// Runs updates of projects.
 pub struct ProjectUpdates {
     /// The database.
@@ -42,6 +75,8 @@ pub struct ProjectUpdates {
     pub projects: Arc<Projects>,
     /// The program `ansible-galaxy`, which may be installed later than the server starts.
     pub ansible_galaxy: Arc<dyn Fn() -> PathBuf + Send + Sync>,
+    /// The settings in force.
+    pub settings: Arc<dyn ReadJobSettings>,
     /// The time.
     pub now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
 }
@@ -79,7 +114,7 @@ impl ProjectUpdates {
     /// Errors of the database, and events that cannot be written.
     pub async fn run(&self, job: ClaimedJob, signals: JobSignals) -> Result<Ended, ExecutorError> {
         let mut pauses = Pauses::default();
-        let (update, mut report) = loop {
+        let (update, mut report, settings) = loop {
             match self.start(job.id).await {
                 Ok(Some(started)) => break started,
                 // Deleted with its project.
@@ -97,7 +132,7 @@ impl ProjectUpdates {
             () = signals.cancel.cancelled() => Outcome::Canceled,
             // The next server runs it again.
             () = signals.shutdown.cancelled() => return Ok(Ended::Detached),
-            outcome = self.update_in_time(&update) => outcome,
+            outcome = self.update_in_time(&update, &settings) => outcome,
         };
         // Also that of an update that was canceled or took too long.
         if let Err(problem) = self.projects.release(update.project, &holder(update.id)).await {
@@ -112,8 +147,9 @@ impl ProjectUpdates {
     }
 
     /// Writes that the update runs, with its first events. None if there is no such update.
-    async fn start(&self, id: i64) -> Result<Option<(Update, Report)>, EventError> {
+    async fn start(&self, id: i64) -> Result<Option<(Update, Report, Arc<JobSettings>)>, EventError> {
         let Some(update) = Update::load(&self.database, id).await? else { return Ok(None) };
+        let settings = self.settings.read().await?;
         let mut writer = EventWriter::open(&self.database, id).await?;
         let mut report = Report::after(&writer);
         report.start((self.now)());
@@ -121,12 +157,12 @@ impl ProjectUpdates {
         set_running(&mut tx, update.id, (self.now)()).await?;
         writer.append(&mut tx, report.events(), 0).await?;
         tx.commit().await?;
-        Ok(Some((update, report)))
+        Ok(Some((update, report, settings)))
     }
 
-    async fn update_in_time(&self, update: &Update) -> Outcome {
-        let found = self.update(update);
-        match u64::try_from(update.timeout).ok().filter(|seconds| *seconds > 0) {
+    async fn update_in_time(&self, update: &Update, settings: &JobSettings) -> Outcome {
+        let found = self.update(update, settings);
+        match JobSettings::time_limit(update.timeout, settings.project_update_seconds) {
             None => found.await.into(),
             Some(seconds) => match tokio::time::timeout(Duration::from_secs(seconds), found).await {
                 Ok(found) => found.into(),
@@ -136,14 +172,14 @@ impl ProjectUpdates {
     }
 
     /// Fetches the repository and looks at its files.
-    async fn update(&self, update: &Update) -> Result<Found, Failure> {
-        let source = self.source(update).await?;
+    async fn update(&self, update: &Update, settings: &JobSettings) -> Result<Found, Failure> {
+        let source = self.source(update).await?.environment(settings.update_environment.clone());
         let mode = if update.delete_on_update { FetchMode::Everything } else { FetchMode::Changes };
         let (project, id) = (update.project, update.id);
         let on_line = |line: &str| tracing::debug!(job = id, project, "{line}");
         let commit = self.projects.update(project, &source, mode, &on_line).await.map_err(Failure::Fetch)?;
         let checkout = self.projects.checkout(project, &source, &commit, &holder(id), &on_line).await;
-        self.examine(update, &source, checkout.map_err(Failure::Fetch)?).await
+        self.examine(update, settings, &source, checkout.map_err(Failure::Fetch)?).await
     }
 
     async fn source(&self, update: &Update) -> Result<GitSource, Failure> {
@@ -163,10 +199,18 @@ impl ProjectUpdates {
         Ok(source.track_submodules(update.track_submodules))
     }
 
-    async fn examine(&self, update: &Update, source: &GitSource, checkout: Checkout) -> Result<Found, Failure> {
-        let installed = self.install_requirements(update, source, &checkout).await?;
+    async fn examine(
+        &self,
+        update: &Update,
+        settings: &JobSettings,
+        source: &GitSource,
+        checkout: Checkout,
+    ) -> Result<Found, Failure> {
+        let installed = self.install_requirements(update, settings, source, &checkout).await?;
+        let follows_links = settings.follows_links;
         let (path, commit) = (checkout.path.clone(), checkout.commit.clone());
-        let lists = move || (hostler_projects::playbooks(&path), hostler_projects::inventory_files(&path));
+        let lists =
+            move || (hostler_projects::playbooks(&path, follows_links), hostler_projects::inventory_files(&path));
         // It fails only if it panics, or while the runtime ends.
         let (playbooks, inventory_files) = tokio::task::spawn_blocking(lists).await.unwrap_or_default();
         Ok(Found { commit, playbooks, inventory_files, installed })
@@ -177,6 +221,7 @@ impl ProjectUpdates {
     async fn install_requirements(
         &self,
         update: &Update,
+        settings: &JobSettings,
         source: &GitSource,
         checkout: &Checkout,
     ) -> Result<Vec<String>, Failure> {
@@ -184,7 +229,7 @@ impl ProjectUpdates {
         if servers.is_empty() {
             return Ok(vec![]);
         }
-        let galaxy = AnsibleGalaxy { program: (self.ansible_galaxy)(), servers };
+        let galaxy = galaxy((self.ansible_galaxy)(), servers, settings);
         let lines = std::sync::Mutex::new(Vec::new());
         let on_line =
             |line: &str| lines.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(line.to_owned());

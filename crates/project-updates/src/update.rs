@@ -26,7 +26,7 @@ pub struct Update {
     pub delete_on_update: bool,
     /// The credential.
     pub credential: Option<i64>,
-    /// How many seconds it may take; 0 or less for any time.
+    /// How many seconds it may take; 0 for the default, less for any time.
     pub timeout: i64,
     /// The commit of the project before the update.
     pub revision_before: String,

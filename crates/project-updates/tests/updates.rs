@@ -9,6 +9,7 @@ use hostler_events::{OutputReader, output_size};
 use hostler_project_updates::ProjectUpdates;
 use hostler_projects::{ProjectOptions, Projects};
 use hostler_queue::{ClaimedJob, Ended, JobKind, JobSignals, NewProjectUpdate, create_project_update};
+use hostler_schema::JobSettings;
 use hostler_testkit::database::EmptyDatabase;
 use hostler_testkit::{Backend, on_each_backend};
 use hostler_vault::Vault;
@@ -74,6 +75,7 @@ impl Fixture {
             vault: Arc::new(vault),
             projects: Arc::new(projects),
             ansible_galaxy: Arc::new(|| "ansible-galaxy".into()),
+            settings: Arc::new(JobSettings::default()),
             now: Arc::new(now),
         };
         Fixture { database, updates, project }

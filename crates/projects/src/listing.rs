@@ -15,14 +15,15 @@ const PARTS: [&str; 4] = ["roles", "tasks", "group_vars", "host_vars"];
 /// The most of a file that is read. No playbook has its first play after so much text.
 const MAX_READ: u64 = 1 << 20;
 
-/// The paths of the playbooks below a folder, relative to it, in alphabetical order without case.
-pub fn playbooks(folder: &Path) -> Vec<String> {
-    list(folder, |path, name| matches!(extension(name), Some("yml" | "yaml")) && is_playbook(path))
+/// The paths of the playbooks below a folder, relative to it, in alphabetical order without case. `follows_links` also
+/// searches folders of the project that links lead to.
+pub fn playbooks(folder: &Path, follows_links: bool) -> Vec<String> {
+    list(folder, follows_links, |path, name| matches!(extension(name), Some("yml" | "yaml")) && is_playbook(path))
 }
 
 /// The paths of the inventory files below a folder, relative to it, in alphabetical order without case.
 pub fn inventory_files(folder: &Path) -> Vec<String> {
-    list(folder, |path, name| match extension(name) {
+    list(folder, false, |path, name| match extension(name) {
         Some("ini") => true,
         _ if is_executable(path) => true,
         Some(_) => false,
@@ -30,18 +31,21 @@ pub fn inventory_files(folder: &Path) -> Vec<String> {
     })
 }
 
-fn list(folder: &Path, accepts: impl Fn(&Path, &str) -> bool) -> Vec<String> {
+fn list(folder: &Path, follows_links: bool, accepts: impl Fn(&Path, &str) -> bool) -> Vec<String> {
     let Ok(root) = folder.canonicalize() else { return Vec::new() };
+    let is_inside = |path: &Path| path.canonicalize().is_ok_and(|target| target.starts_with(&root));
     let is_listed = |entry: &DirEntry| {
         let name = entry.file_name().to_string_lossy();
-        entry.depth() == 0 || !entry.file_type().is_dir() || !(name.starts_with('.') || PARTS.contains(&name.as_ref()))
+        let is_part = || name.starts_with('.') || PARTS.contains(&name.as_ref());
+        let leads_out = || entry.path_is_symlink() && !is_inside(entry.path());
+        entry.depth() == 0 || !entry.file_type().is_dir() || !(is_part() || leads_out())
     };
     let mut paths = Vec::new();
-    for entry in WalkDir::new(&root).into_iter().filter_entry(is_listed).flatten() {
+    for entry in WalkDir::new(&root).follow_links(follows_links).into_iter().filter_entry(is_listed).flatten() {
         let path = entry.path();
         // A link may lead to a file of the project, but not out of it.
         let is_file = match entry.path_is_symlink() {
-            true => path.canonicalize().is_ok_and(|target| target.starts_with(&root) && target.is_file()),
+            true => is_inside(path) && path.is_file(),
             false => entry.file_type().is_file(),
         };
         let relative = path.strip_prefix(&root).ok().and_then(Path::to_str);

@@ -2,6 +2,8 @@
 //!
 //! Each URL has a mirror of its own, so that a project whose URL changes cannot use commits of the old repository.
 
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -26,10 +28,16 @@ pub(crate) struct Mirrors<'a> {
     pub lock: &'a Lock,
     /// Whether existing mirrors are replaced.
     pub replace: bool,
+    /// Environment variables of programs that connect to the server.
+    pub variables: &'a BTreeMap<String, String>,
     pub on_line: OnLine<'a>,
 }
 
 impl Mirrors<'_> {
+    fn variables(&self) -> Vec<(&str, &OsStr)> {
+        self.variables.iter().map(|(name, value)| (name.as_str(), OsStr::new(value))).collect()
+    }
+
     /// Removes what an update left behind that was killed.
     pub async fn remove_leftovers(&self) -> Result<(), Error> {
         let mirrors = self.folder.mirrors();
@@ -143,6 +151,7 @@ impl Mirrors<'_> {
         let credential_files = self.environment.credential_files(url, credential)?;
         let call = Call {
             credential_files: Some(&credential_files),
+            variables: &self.variables(),
             input: Some(self.lock.inherited()?),
             on_line: Some(self.on_line),
             ..Call::default()
@@ -173,6 +182,7 @@ impl Mirrors<'_> {
         let call = Call {
             config: &[("remote.origin.url", url.as_str())],
             credential_files: Some(&credential_files),
+            variables: &self.variables(),
             input: Some(self.lock.inherited()?),
             on_line: Some(self.on_line),
             ..Call::default()

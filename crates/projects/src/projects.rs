@@ -74,7 +74,8 @@ impl Projects {
         let lock = self.locks.exclusive(&folder.update_lock()).await?;
         let replace = mode == FetchMode::Everything;
         let (environment, locks) = (&self.environment, &self.locks);
-        let mirrors = Mirrors { environment, locks, folder: &folder, lock: &lock, replace, on_line };
+        let variables = &source.environment;
+        let mirrors = Mirrors { environment, locks, folder: &folder, lock: &lock, replace, variables, on_line };
         mirrors.remove_leftovers().await?;
         mirrors.fetch(&source.url, &source.credential, source.refspec.as_deref()).await?;
         let repository = Repository { environment, path: folder.mirror(&source.url) };

@@ -3,6 +3,7 @@
 //! They are installed by ansible-galaxy once per checkout, content of the files, and servers, into a folder beside the
 //! checkout's files, and removed with them. Jobs share them, read-only.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -65,6 +66,16 @@ pub struct AnsibleGalaxy {
     pub program: PathBuf,
     /// The servers to install from, in order. Without any, the project's `ansible.cfg` applies.
     pub servers: Vec<GalaxyServer>,
+    /// Whether roles are installed.
+    pub installs_roles: bool,
+    /// Whether collections are installed.
+    pub installs_collections: bool,
+    /// Whether it prints more.
+    pub is_verbose: bool,
+    /// Whether it accepts any certificate.
+    pub ignores_certificates: bool,
+    /// Environment variables that take precedence.
+    pub environment: BTreeMap<String, String>,
 }
 
 /// A server with roles and collections, from a credential of the organization.
@@ -112,7 +123,8 @@ impl Projects {
     ) -> Result<Requirements, Error> {
         galaxy.check()?;
         let folder = checkout.path.clone();
-        let files = blocking(move || find(&folder)).await?;
+        let mut files = blocking(move || find(&folder)).await?;
+        files.retain(|file| galaxy.installs(file.kind));
         if files.is_empty() {
             return Ok(Requirements::default());
         }
@@ -172,7 +184,14 @@ impl Projects {
             if let Some(config) = &config {
                 command.env("ANSIBLE_CONFIG", config);
             }
+            command.envs(&source.environment).envs(&galaxy.environment);
             command.args([file.kind.command(), "install", "-r", file.path, "-p"]).arg(partial.join(file.kind.plural()));
+            if galaxy.is_verbose {
+                command.arg("-vvv");
+            }
+            if galaxy.ignores_certificates {
+                command.arg("--ignore-certs");
+            }
             let finished = run(command, lock.inherited()?, environment.options.timeout, &mask, on_line).await?;
             String::from_utf8_lossy(&finished.stdout).lines().for_each(|line| on_line(&mask.line(line)));
             if !finished.success {
@@ -184,7 +203,29 @@ impl Projects {
     }
 }
 
+impl Default for AnsibleGalaxy {
+    /// ansible-galaxy in PATH, which installs everything.
+    fn default() -> Self {
+        Self {
+            program: "ansible-galaxy".into(),
+            servers: Vec::new(),
+            installs_roles: true,
+            installs_collections: true,
+            is_verbose: false,
+            ignores_certificates: false,
+            environment: BTreeMap::new(),
+        }
+    }
+}
+
 impl AnsibleGalaxy {
+    fn installs(&self, kind: Kind) -> bool {
+        match kind {
+            Kind::Role => self.installs_roles,
+            Kind::Collection => self.installs_collections,
+        }
+    }
+
     fn check(&self) -> Result<(), Error> {
         let valid = |text: &str| !text.contains(|c: char| c.is_control() || c.is_whitespace());
         for server in &self.servers {

@@ -1,5 +1,7 @@
 //! What a project is fetched from: URL, branch, refspec and credential, each checked before it reaches a program.
 
+use std::collections::BTreeMap;
+
 use zeroize::Zeroizing;
 
 use crate::git_url::GitUrl;
@@ -31,6 +33,7 @@ pub struct GitSource {
     pub(crate) refspec: Option<String>,
     pub(crate) track_submodules: bool,
     pub(crate) credential: GitCredential,
+    pub(crate) environment: BTreeMap<String, String>,
 }
 
 impl GitSource {
@@ -38,7 +41,14 @@ impl GitSource {
     /// the URL become the credential; git gets the URL without them. `allow_file` allows repositories in the file system.
     pub fn new(url: &str, allow_file: bool) -> Result<Self, InvalidField> {
         let (url, credential) = GitUrl::parse(url, allow_file)?;
-        Ok(Self { url, branch: String::new(), refspec: None, track_submodules: false, credential })
+        Ok(Self {
+            url,
+            branch: String::new(),
+            refspec: None,
+            track_submodules: false,
+            credential,
+            environment: BTreeMap::new(),
+        })
     }
 
     /// Uses this branch, tag or commit (the field `scm_branch`); the default branch if it is empty.
@@ -64,6 +74,13 @@ impl GitSource {
     #[must_use]
     pub fn track_submodules(mut self, track: bool) -> Self {
         self.track_submodules = track;
+        self
+    }
+
+    /// Gives these environment variables to programs that connect to the server, such as the address of a proxy.
+    #[must_use]
+    pub fn environment(mut self, environment: BTreeMap<String, String>) -> Self {
+        self.environment = environment;
         self
     }
 

@@ -1,5 +1,7 @@
 //! The demo: what an empty database gets, so that a job can be run at once and without a network. The names are AWX's.
 
+use std::sync::Arc;
+
 use hostler_engine::{Engine, Error};
 use hostler_schema::{Actor, Policy, Resource, column};
 use sea_query::{Alias, ExprTrait, Query};
@@ -77,6 +79,7 @@ async fn superuser_named(engine: &Engine, username: &str) -> Result<Actor, Error
         session: None,
         external_account: None,
         policy: Policy::default(),
+        job_settings: Arc::default(),
     })
 }
 

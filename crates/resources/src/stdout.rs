@@ -12,9 +12,6 @@ use serde_json::{Value as Json, json};
 
 use crate::job_events::failed;
 
-/// The most bytes that a response other than a download contains, as in AWX.
-const LONGEST: usize = 1_048_576;
-
 const START_LINE: Field = fields::integer("start_line")
     .label("Start line")
     .range(i32::MIN as i64, i32::MAX as i64)
@@ -77,7 +74,7 @@ impl ActionHandler for Stdout {
             Some(format) if *format == ANSI_DOWNLOAD => Ok(download(engine, &request, format, false)),
             Some(format) if *format == HTML => page(engine, &request, format).await,
             Some(format) => {
-                let output = Output::read(engine, request.id, None, None).await?;
+                let output = Output::read(engine, &request, None, None).await?;
                 let content = output.content_or_refusal();
                 Ok(ActionResponse::Text(format, if *format == TXT { to_plain(&content) } else { content }))
             }
@@ -92,32 +89,41 @@ struct Output {
     end: i64,
     size: OutputSize,
     content: Lines,
+    /// The most bytes that a response other than a download contains.
+    longest: usize,
 }
 
 impl Output {
-    async fn read(engine: &Engine, job: i64, start: Option<i64>, end: Option<i64>) -> Result<Output, Error> {
+    async fn read(
+        engine: &Engine,
+        request: &ActionRequest<'_>,
+        start: Option<i64>,
+        end: Option<i64>,
+    ) -> Result<Output, Error> {
+        let (job, longest) = (request.id, request.actor.job_settings.stdout_bytes);
         let size = output_size(&engine.database, job).await.map_err(failed)?;
         let count = size.lines();
         let from_end = |line: i64| if line < 0 { Ord::max(count + line, 0) } else { line };
         let start = from_end(start.unwrap_or(0));
         let end = end.map_or(count, |end| Ord::min(from_end(end), count));
-        let content = match start == 0 && end == count && size.bytes > LONGEST as i64 {
+        let content = match start == 0 && end == count && usize::try_from(size.bytes).is_ok_and(|bytes| bytes > longest)
+        {
             true => Lines::TooLong,
-            false => read_lines(&engine.database, job, start, end, LONGEST).await.map_err(failed)?,
+            false => read_lines(&engine.database, job, start, end, longest).await.map_err(failed)?,
         };
-        Ok(Output { start, end, size, content })
+        Ok(Output { start, end, size, content, longest })
     }
 
     async fn requested(engine: &Engine, request: &ActionRequest<'_>) -> Result<Output, Error> {
         let (start, end) = (request.input.integer(&START_LINE), request.input.integer(&END_LINE));
-        Output::read(engine, request.id, start, end).await
+        Output::read(engine, request, start, end).await
     }
 
     /// AWX's sentence for an output that is too large.
     fn refusal(&self) -> String {
         format!(
-            "Standard Output too large to display ({} bytes), only download supported for sizes over {LONGEST} bytes.",
-            self.size.bytes
+            "Standard Output too large to display ({} bytes), only download supported for sizes over {} bytes.",
+            self.size.bytes, self.longest
         )
     }
 

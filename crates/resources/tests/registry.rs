@@ -4,6 +4,7 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use hostler_access::with_user_grants;
 use hostler_database::{Database, Dialect, Location, Type};
@@ -32,6 +33,7 @@ fn user(is_superuser: bool, is_organization_admin: bool) -> Actor {
         session: None,
         external_account: None,
         policy: Policy::default(),
+        job_settings: Arc::default(),
     }
 }
 

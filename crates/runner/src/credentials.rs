@@ -16,6 +16,9 @@ use crate::runner::Runner;
 
 mod managed;
 
+/// What is shown instead of a secret variable, as in AWX.
+pub(crate) const MASK: &str = "**********";
+
 /// What a job gets of all its credentials.
 pub(crate) struct JobCredentials {
     pub secrets: Secrets,
@@ -251,7 +254,7 @@ impl JobCredentials {
     }
 
     fn set_secret(&mut self, name: &str, value: String) {
-        self.masked_environment.insert(name.to_owned(), "**********".to_owned());
+        self.masked_environment.insert(name.to_owned(), MASK.to_owned());
         self.secrets.environment.insert(name.to_owned(), value);
     }
 }

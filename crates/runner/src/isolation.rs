@@ -1,8 +1,9 @@
 //! What jobs may see of the machine.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use hostler_supervisor::{AnsibleInstallation, Bubblewrap, Isolation, check_bubblewrap};
+use hostler_schema::JobSettings;
+use hostler_supervisor::{AnsibleInstallation, Bubblewrap, Isolation, Shown, check_bubblewrap};
 
 use crate::preparation::Refusal;
 
@@ -56,7 +57,8 @@ impl IsolationState {
         &self,
         data: &Path,
         ansible: &AnsibleInstallation,
-        folders: Vec<std::path::PathBuf>,
+        folders: Vec<PathBuf>,
+        settings: &JobSettings,
     ) -> Result<Isolation, Refusal> {
         match self {
             IsolationState::Open => Ok(Isolation::None),
@@ -66,8 +68,16 @@ impl IsolationState {
             IsolationState::Isolated => {
                 let mut read_only = ansible.folders.clone();
                 read_only.extend(folders);
+                let plugins = settings.callback_plugins.iter().map(PathBuf::from);
+                read_only.extend(plugins.filter(|path| path.exists()));
                 let hidden = vec![data.to_owned(), "/etc/hostler".into()];
-                Ok(Isolation::Bubblewrap(Bubblewrap { read_only, read_write: vec![], hidden }))
+                let shown = settings.shown_paths.iter().map(|path| Shown {
+                    source: (&path.source).into(),
+                    destination: (&path.destination).into(),
+                    is_writable: path.is_writable,
+                });
+                let shown = shown.filter(|shown| shown.source.exists()).collect();
+                Ok(Isolation::Bubblewrap(Bubblewrap { shown, read_only, read_write: vec![], hidden }))
             }
         }
     }

@@ -26,6 +26,7 @@ mod ansible;
 mod clean_up;
 mod credentials;
 mod ending;
+mod environment;
 mod ingest;
 mod inventory_file;
 mod isolation;
@@ -38,5 +39,6 @@ mod spool_thread;
 mod variables;
 
 pub use ansible::{Ansible, InstallError, install};
+pub use hostler_project_updates::ReadJobSettings;
 pub use isolation::IsolationMode;
 pub use runner::{Clock, Runner, RunnerOptions};

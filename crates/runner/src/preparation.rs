@@ -1,15 +1,17 @@
 //! Prepares a job: everything that Ansible gets.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use hostler_database::Error as DatabaseError;
 use hostler_inventory::{ScriptError, ScriptOptions, Slice};
 use hostler_queue::Status;
+use hostler_schema::JobSettings;
 use hostler_supervisor::{Isolation, JobDescription, Playbook, Program, Secrets};
 use zeroize::Zeroizing;
 
-use crate::credentials::JobCredentials;
+use crate::credentials::{JobCredentials, MASK};
+use crate::environment::{environment_of_settings, job_environment};
 use crate::inventory_file::inventory_file;
 use crate::job_directory::{Held, JobDirectory, blocking};
 use crate::job_row::JobRow;
@@ -87,9 +89,10 @@ impl Runner {
         check_limit(&job.limit)?;
         let inventory = job.inventory.as_ref();
         let inventory = inventory.ok_or_else(|| Refusal::error("The inventory of the job was deleted."))?;
+        let settings = self.settings.read().await?;
         let ansible = self.ansible_for(job.id).await?;
-        let ProjectFiles { folder, revision, held, visible, environment } =
-            self.project_files(job, directory, &ansible).await?;
+        let ProjectFiles { folder, revision, held, visible, environment: required } =
+            self.project_files(job, directory, &ansible, &settings).await?;
         let playbook = job.playbook.clone();
         let found = folder.clone();
         // The file itself could be replaced by a link later, in a manual project.
@@ -105,7 +108,8 @@ impl Runner {
         })?;
         let inventory_text = blocking(move || inventory_file(script)).await.map_err(Refusal::failed)?;
         let answers = self.job_secrets(job.id, "survey_passwords", &job.survey_passwords)?;
-        let variables = extra_variables(job, &revision, answers, &credentials.variables).map_err(Refusal::failed)?;
+        let variables = extra_variables(job, &revision, answers, &credentials.variables, settings.templating)
+            .map_err(Refusal::failed)?;
 
         let mut files = credentials.files;
         let workspace = workspace(directory);
@@ -119,7 +123,7 @@ impl Runner {
             ansible_playbook: ansible.ansible_playbook.clone(),
             playbook: job.playbook.clone(),
             inventories: vec![inventory_path],
-            forks: job.forks.try_into().unwrap_or_default(),
+            forks: forks(job.forks, settings.most_forks),
             limit: job.limit.clone(),
             verbosity: job.verbosity.clamp(0, 5).try_into().unwrap_or_default(),
             tags: job.tags.clone(),
@@ -135,26 +139,34 @@ impl Runner {
             extra_variables: Some(variables_path),
         };
         let arguments = serde_json::to_string(&playbook.command_line()).unwrap_or_default();
-        let mut environment = job_environment(job, inventory.id, &revision, &workspace, environment);
+        let (mut environment, own_secrets) = environment_of_settings(&settings);
+        environment.extend(job_environment(job, inventory.id, &revision, &workspace));
+        environment.extend(required);
         environment.extend(credentials.public_environment);
-        let shown: BTreeMap<&String, &String> = environment.iter().chain(&credentials.masked_environment).collect();
+        let mut secrets = credentials.secrets;
+        let mut masked = credentials.masked_environment;
+        for (name, value) in own_secrets.into_iter().filter(|(name, _)| !environment.contains_key(name)) {
+            masked.insert(name.clone(), MASK.to_owned());
+            secrets.environment.entry(name).or_insert(value);
+        }
+        let shown: BTreeMap<&String, &String> = environment.iter().chain(&masked).collect();
         let record = JobRecord {
             arguments,
             working_directory: folder.display().to_string(),
             environment: serde_json::to_string(&shown).unwrap_or_default(),
             revision,
         };
-        let isolation: Isolation = self.isolation.of_job(&self.options.data, &ansible, visible)?;
+        let isolation: Isolation = self.isolation.of_job(&self.options.data, &ansible, visible, &settings)?;
         let description = JobDescription {
             program: Program::Playbook(Box::new(playbook)),
             working_directory: folder,
             environment,
-            timeout: u64::try_from(job.timeout).ok().filter(|seconds| *seconds > 0),
+            timeout: JobSettings::time_limit(job.timeout, settings.job_seconds),
+            idle_timeout: (settings.idle_seconds > 0).then_some(settings.idle_seconds),
             cancel_grace: CANCEL_GRACE,
             disk_full_wait: DISK_FULL_WAIT,
             isolation,
         };
-        let mut secrets = credentials.secrets;
         if !job.use_become {
             secrets.become_password = None;
         }
@@ -177,36 +189,15 @@ fn check_limit(limit: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// How many hosts Ansible works on at the same time; 0 for its default.
+fn forks(wanted: i64, most: i64) -> u32 {
+    let forks = if most > 0 { wanted.min(most) } else { wanted };
+    forks.try_into().unwrap_or_default()
+}
+
 fn slice(job: &JobRow) -> Option<Slice> {
     let (number, count) = (usize::try_from(job.slice_number).ok()?, usize::try_from(job.slice_count).ok()?);
     (number > 0 && count > 1).then_some(Slice { number, count })
-}
-
-/// The environment variables that do not depend on credentials. They mean what they mean in AWX.
-fn job_environment(
-    job: &JobRow,
-    inventory: i64,
-    revision: &str,
-    workspace: &Path,
-    more: BTreeMap<String, String>,
-) -> BTreeMap<String, String> {
-    let own = |name: &str| workspace.join(name).display().to_string();
-    let fixed = [
-        ("ANSIBLE_HOST_KEY_CHECKING", "False".to_owned()),
-        ("ANSIBLE_INVENTORY_UNPARSED_FAILED", "True".to_owned()),
-        ("ANSIBLE_PARAMIKO_RECORD_HOST_KEYS", "False".to_owned()),
-        ("ANSIBLE_RETRY_FILES_ENABLED", "False".to_owned()),
-        // Another job must not use the connections of this one.
-        ("ANSIBLE_SSH_CONTROL_PATH_DIR", own("cp")),
-        ("AWX_PRIVATE_DATA_DIR", workspace.display().to_string()),
-        ("INVENTORY_ID", inventory.to_string()),
-        ("JOB_ID", job.id.to_string()),
-        ("PROJECT_REVISION", revision.to_owned()),
-    ];
-    let mut environment: BTreeMap<String, String> =
-        fixed.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-    environment.extend(more);
-    environment
 }
 
 /// The credentials of a job that has none.
@@ -228,6 +219,13 @@ impl Default for JobCredentials {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn forks_are_limited() {
+        for (wanted, most, forks_of_job) in [(0, 200, 0), (5, 200, 5), (500, 200, 200), (500, 0, 500), (-1, 200, 0)] {
+            assert_eq!(forks(wanted, most), forks_of_job, "{wanted} {most}");
+        }
+    }
 
     #[test]
     fn limits_that_name_files_are_refused() {

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use hostler_project_updates::{CredentialError, galaxy_servers, git_credential};
+use hostler_project_updates::{CredentialError, galaxy, galaxy_servers, git_credential};
 use hostler_projects::{
-    AnsibleGalaxy, Checkout, Error as ProjectError, FetchMode, GitCredential, GitSource, InvalidField, OnLine,
-    Requirements, manual_folder,
+    Checkout, Error as ProjectError, FetchMode, GitCredential, GitSource, InvalidField, OnLine, Requirements,
+    manual_folder,
 };
+use hostler_schema::JobSettings;
 use hostler_supervisor::AnsibleInstallation;
 
 use crate::ansible::GALAXY;
@@ -46,11 +47,12 @@ impl Runner {
         job: &JobRow,
         directory: &JobDirectory,
         ansible: &AnsibleInstallation,
+        settings: &JobSettings,
     ) -> Result<ProjectFiles, Refusal> {
         let project = job.project.as_ref().ok_or_else(|| Refusal::error("The project of the job was deleted."))?;
         match project.scm_type.as_str() {
             "" => self.manual_files(project).await,
-            "git" => self.git_files(job, project, directory, ansible).await,
+            "git" => self.git_files(job, project, directory, ansible, settings).await,
             kind => Err(Refusal::error(format!("Projects of the type {kind} are not implemented yet."))),
         }
     }
@@ -74,6 +76,7 @@ impl Runner {
         project: &Project,
         directory: &JobDirectory,
         ansible: &AnsibleInstallation,
+        settings: &JobSettings,
     ) -> Result<ProjectFiles, Refusal> {
         let mut columns = project.source.clone();
         let has_own_branch = !job.branch.is_empty() && job.branch != columns.branch;
@@ -86,6 +89,7 @@ impl Runner {
         };
         let source = self.source(&columns, credential);
         let source = source.map_err(|problem| Refusal::failed(format!("The project of the job: {problem}")))?;
+        let source = source.environment(settings.update_environment.clone());
         let job_id = job.id;
         let log = move |line: &str| tracing::debug!(job = job_id, line, "the project is fetched");
         let failed = |problem: ProjectError| Refusal::error(format!("The project of the job: {problem}"));
@@ -108,7 +112,7 @@ impl Runner {
         let checkout = checkout.map_err(failed)?;
         let mut visible = vec![checkout.path.clone()];
         let mut environment = BTreeMap::new();
-        let required = self.required(project, &checkout, &source, ansible, &log).await?;
+        let required = self.required(project, &checkout, &source, ansible, settings, &log).await?;
         for (name, folder) in
             [("ANSIBLE_ROLES_PATH", required.roles), ("ANSIBLE_COLLECTIONS_PATH", required.collections)]
         {
@@ -143,13 +147,14 @@ impl Runner {
         checkout: &Checkout,
         source: &GitSource,
         ansible: &AnsibleInstallation,
+        settings: &JobSettings,
         on_line: OnLine<'_>,
     ) -> Result<Requirements, Refusal> {
         let servers = galaxy_servers(&self.database, &self.vault, project.organization).await.map_err(of_project)?;
         if servers.is_empty() {
             return Ok(Requirements::default());
         }
-        let galaxy = AnsibleGalaxy { program: ansible.ansible_playbook.with_file_name(GALAXY), servers };
+        let galaxy = galaxy(ansible.ansible_playbook.with_file_name(GALAXY), servers, settings);
         let installed = self.projects.install_requirements(checkout, source, &galaxy, on_line).await;
         installed.map_err(|problem| Refusal::error(format!("The requirements of the project: {problem}")))
     }

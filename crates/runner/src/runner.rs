@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use hostler_database::Database;
-use hostler_project_updates::ProjectUpdates;
+use hostler_project_updates::{ProjectUpdates, ReadJobSettings};
 use hostler_projects::Projects;
 use hostler_queue::{ClaimedJob, Ended, Executor, ExecutorError, JobKind, JobQueue, JobSignals, Pauses, Status};
 use hostler_supervisor::{is_supervised, kill_leftovers, start_supervisor};
@@ -57,6 +57,7 @@ pub struct Runner {
     pub(crate) ansible: Arc<Ansible>,
     pub(crate) options: RunnerOptions,
     pub(crate) isolation: IsolationState,
+    pub(crate) settings: Arc<dyn ReadJobSettings>,
     updates: ProjectUpdates,
 }
 
@@ -70,6 +71,7 @@ enum Preparation {
 
 impl Runner {
     /// A runner of this server. It starts a program to find out whether jobs can be isolated.
+    #[expect(clippy::too_many_arguments, reason = "all of them are parts of the server")]
     pub async fn new(
         database: Database,
         vault: Arc<Vault>,
@@ -77,6 +79,7 @@ impl Runner {
         jobs: JobQueue,
         projects: Arc<Projects>,
         ansible: Arc<Ansible>,
+        settings: Arc<dyn ReadJobSettings>,
         options: RunnerOptions,
     ) -> Self {
         let mode = options.isolation;
@@ -88,9 +91,10 @@ impl Runner {
             vault: Arc::clone(&vault),
             projects: Arc::clone(&projects),
             ansible_galaxy: Arc::new(move || of_galaxy.galaxy()),
+            settings: Arc::clone(&settings),
             now: Arc::clone(&clock),
         };
-        Runner { database, vault, clock, jobs, projects, ansible, options, isolation, updates }
+        Runner { database, vault, clock, jobs, projects, ansible, options, isolation, settings, updates }
     }
 
     /// The directory of a job.

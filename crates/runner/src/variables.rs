@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use hostler_schema::Templating;
 use serde_json::{Map, Value};
 
 use crate::job_row::JobRow;
 
-/// The extra variables in YAML. As in AWX, a text is a template only if the job template has set the variable to this
-/// value: a user who may only launch a job must not run code by a template. The others have the tag `!unsafe`.
+/// The extra variables in YAML. Unless the setting says otherwise, a text is a template only if the job template has set the
+/// variable to this value, as in AWX: a user who may only launch a job must not run code by a template. The others have the tag `!unsafe`.
 ///
 /// `answers` are those to questions for passwords, which are not among the variables of the job.
 /// Variables of credentials take precedence over those of the job, and those over the variables with facts about the job.
@@ -20,6 +21,7 @@ pub(crate) fn extra_variables(
     revision: &str,
     answers: BTreeMap<String, String>,
     credentials: &Map<String, Value>,
+    templating: Templating,
 ) -> Result<String, String> {
     let parsed = |owner: &str, text: &str| {
         hostler_variables::parse(text).map_err(|problem| format!("The extra variables of the {owner}: {problem}"))
@@ -43,8 +45,13 @@ pub(crate) fn extra_variables(
         text.push('\n');
         quote(&mut text, name);
         text.push_str(": ");
-        let is_trusted =
-            trusted.get(name) == Some(value) && !credentials.contains_key(name) && !answered.contains(name);
+        let is_trusted = match templating {
+            Templating::Always => true,
+            Templating::Never => false,
+            Templating::InTemplates => {
+                trusted.get(name) == Some(value) && !credentials.contains_key(name) && !answered.contains(name)
+            }
+        };
         write_value(&mut text, value, !is_trusted);
     }
     text.push_str("\n}\n");

@@ -1,6 +1,8 @@
+use std::sync::Arc;
+
 use sea_query::{Alias, BinOper, Condition, Expr, ExprTrait, Query, SelectStatement, UnionType};
 
-use crate::{IS_DELETED, column};
+use crate::{IS_DELETED, JobSettings, column};
 
 /// Settings that access rules read; loaded once for each request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -92,8 +94,10 @@ pub struct Actor {
     pub session: Option<i64>,
     /// The source of an external account, such as `ldap`; none for a user with a local password.
     pub external_account: Option<String>,
-    /// The settings in force.
+    /// The settings in force that access rules read.
     pub policy: Policy,
+    /// The settings in force that jobs read.
+    pub job_settings: Arc<JobSettings>,
 }
 
 impl Actor {

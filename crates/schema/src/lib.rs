@@ -8,6 +8,7 @@ mod access;
 mod action;
 mod field;
 mod field_kind;
+mod job_settings;
 mod relation;
 mod resource;
 mod role;
@@ -19,6 +20,7 @@ pub use action::{
 };
 pub use field::{Charset, Field, OnDelete, fields};
 pub use field_kind::{ColumnType, DefaultValue, FieldKind, JsonShape};
+pub use job_settings::{JobSettings, ShownPath, Templating};
 pub use relation::{Association, Join, Post, RelatedSearch, Relation, Sublist};
 pub use resource::{IS_DELETED, NaturalKeyPart, Resource, UniqueConstraint, Variants};
 pub use role::{ImpliedBy, ObjectRole, Singleton};

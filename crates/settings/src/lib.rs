@@ -13,6 +13,7 @@ pub mod definitions;
 mod options;
 mod selection;
 mod setting;
+mod shown_paths;
 mod side_effects;
 mod store;
 mod trusted_proxies;

@@ -68,27 +68,31 @@ fn field(category: &Category, setting: &Setting) -> Map<String, Json> {
     set("type", setting.value_type.name().into());
     set("hidden", false.into());
     set("label", setting.label.into());
-    set("help_text", setting.help.into());
+    set("help_text", setting.help_text().into());
     match &setting.value_type {
         ValueType::Integer { min, max } => {
-            set("min_value", (*min).into());
-            set("max_value", (*max).into());
+            if *min > i64::MIN {
+                set("min_value", (*min).into());
+            }
+            if *max < i64::MAX {
+                set("max_value", (*max).into());
+            }
         }
-        ValueType::StringList => {
-            set("child", json!({"type": "string", "required": true, "read_only": false}));
+        ValueType::StringList | ValueType::StringMap => {
+            set("child", json!({"type": "string", "hidden": false}));
+        }
+        ValueType::Choice(choices) => {
+            set("choices", choices.iter().map(|(choice, label)| json!([choice, label])).collect());
         }
         ValueType::Custom(custom) => {
             if let Some(child) = custom.child {
                 set("child", child());
             }
-            if !custom.choices.is_empty() {
-                set("choices", custom.choices.iter().map(|choice| json!([choice, choice])).collect());
-            }
         }
         ValueType::Ldap(ldap) if ldap.kind == "choice" => {
             set("choices", hostler_ldap::group_types().map(|name| json!([name, name])).collect());
         }
-        ValueType::Boolean | ValueType::String { .. } | ValueType::Url | ValueType::Ldap(_) => {}
+        ValueType::Boolean | ValueType::String { .. } | ValueType::Url | ValueType::Time | ValueType::Ldap(_) => {}
     }
     set("category", category.name.into());
     set("category_slug", category.slug.into());
@@ -108,8 +112,11 @@ fn readable_field(category: &Category, setting: &Setting) -> Json {
 fn writable_field(category: &Category, setting: &Setting) -> Json {
     let mut field = field(category, setting);
     field.insert("required".into(), setting.required.into());
-    field.insert("read_only".into(), setting.read_only.into());
     field.insert("default".into(), setting.default_value());
+    if let Some(Json::Object(child)) = field.get_mut("child") {
+        child.insert("required".into(), true.into());
+        child.insert("read_only".into(), false.into());
+    }
     if let ValueType::String { max_length } = setting.value_type {
         field.insert("max_length".into(), max_length.into());
     }

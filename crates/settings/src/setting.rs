@@ -26,6 +26,8 @@ pub struct Setting {
     /// Whether PUT must name it, as in AWX; a PUT without a setting that is not required sets its default.
     pub(crate) required: bool,
     pub(crate) read_only: bool,
+    /// Why nothing reads it, if it is only accepted so that clients of AWX can set it.
+    pub(crate) without_effect: Option<&'static str>,
     /// A check beyond the type's own.
     pub(crate) validator: Option<Validator>,
 }
@@ -57,6 +59,7 @@ impl Setting {
             nullable: false,
             required: false,
             read_only: false,
+            without_effect: None,
             validator: None,
         }
     }
@@ -82,6 +85,25 @@ impl Setting {
 
     pub(crate) const fn string_list(name: &'static str, default: fn() -> Json) -> Self {
         Setting::new(name, ValueType::StringList, SettingDefault::Json(default))
+    }
+
+    /// A setting whose values are texts by name.
+    pub(crate) const fn string_map(name: &'static str, default: fn() -> Json) -> Self {
+        Setting::new(name, ValueType::StringMap, SettingDefault::Json(default))
+    }
+
+    /// A setting with one of some values, each with its label.
+    pub(crate) const fn choice(
+        name: &'static str,
+        choices: &'static [(&'static str, &'static str)],
+        default: &'static str,
+    ) -> Self {
+        Setting::new(name, ValueType::Choice(choices), SettingDefault::String(default))
+    }
+
+    /// A time, null by default.
+    pub(crate) const fn time(name: &'static str) -> Self {
+        Setting { nullable: true, ..Setting::new(name, ValueType::Time, SettingDefault::Json(|| Json::Null)) }
     }
 
     /// A setting of an LDAP directory.
@@ -130,6 +152,12 @@ impl Setting {
         self
     }
 
+    /// Says that nothing reads it, and why.
+    pub(crate) const fn without_effect(mut self, reason: &'static str) -> Self {
+        self.without_effect = Some(reason);
+        self
+    }
+
     pub(crate) const fn read_only(mut self) -> Self {
         self.read_only = true;
         self
@@ -138,6 +166,14 @@ impl Setting {
     pub(crate) const fn validator(mut self, validator: Validator) -> Self {
         self.validator = Some(validator);
         self
+    }
+
+    /// The help text, with why the setting has no effect if it has none.
+    pub(crate) fn help_text(&self) -> String {
+        match self.without_effect {
+            Some(reason) => format!("{} Has no effect: {reason}.", self.help),
+            None => self.help.to_owned(),
+        }
     }
 
     /// The context to which the encrypted value is bound.
@@ -177,7 +213,7 @@ impl Setting {
     pub(crate) fn json_schema(&self) -> Json {
         let mut schema = self.value_type.json_schema();
         if let Some(schema) = schema.as_object_mut() {
-            schema.insert("description".into(), self.help.into());
+            schema.insert("description".into(), self.help_text().into());
             if self.read_only {
                 schema.insert("readOnly".into(), true.into());
             } else {

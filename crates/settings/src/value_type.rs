@@ -1,6 +1,6 @@
 //! The types of setting values.
 
-use hostler_engine::scalars::{self, BLANK};
+use hostler_engine::scalars::{self, BLANK, NULL};
 use serde_json::{Map, Value as Json, json};
 use url::Url;
 
@@ -24,6 +24,12 @@ pub(crate) enum ValueType {
     Url,
     /// A list of non-empty strings.
     StringList,
+    /// An object whose values are strings.
+    StringMap,
+    /// One of some values, each with its label.
+    Choice(&'static [(&'static str, &'static str)]),
+    /// A time.
+    Time,
     /// The type of an LDAP setting.
     Ldap(&'static hostler_ldap::LdapSetting),
     Custom(&'static CustomType),
@@ -33,8 +39,6 @@ pub(crate) enum ValueType {
 pub(crate) struct CustomType {
     /// The type's name in OPTIONS.
     pub name: &'static str,
-    /// The allowed strings, if the type is a choice.
-    pub choices: &'static [&'static str],
     /// OPTIONS' description of each part, if all parts are alike.
     pub child: Option<fn() -> Json>,
     /// Checks a value from a client and returns the value to store.
@@ -55,6 +59,9 @@ impl ValueType {
             ValueType::Integer { .. } => "integer",
             ValueType::String { .. } | ValueType::Url => "string",
             ValueType::StringList => "list",
+            ValueType::StringMap => "nested object",
+            ValueType::Choice(_) => "choice",
+            ValueType::Time => "datetime",
             ValueType::Ldap(setting) => setting.kind,
             ValueType::Custom(custom) => custom.name,
         }
@@ -68,6 +75,12 @@ impl ValueType {
             ValueType::String { max_length } => string(value, *max_length).map(Json::from).map_err(message),
             ValueType::Url => http_url(value).map(Json::from).map_err(message),
             ValueType::StringList => string_list(value),
+            ValueType::StringMap => string_map(value),
+            ValueType::Choice(choices) => {
+                let is_known = choices.iter().any(|(choice, _)| value.as_str() == Some(choice));
+                if is_known { Ok(value.clone()) } else { Err(message(scalars::invalid_choice(value))) }
+            }
+            ValueType::Time => time(value).map(Json::from).map_err(message),
             // Checked again together with the other settings of the same directory: see `definitions::ldap`.
             ValueType::Ldap(setting) => {
                 let default = |name: &str| hostler_ldap::default_value(name);
@@ -84,6 +97,11 @@ impl ValueType {
             ValueType::String { max_length } => json!({"type": "string", "maxLength": max_length}),
             ValueType::Url => json!({"type": "string"}),
             ValueType::StringList => json!({"type": "array", "items": {"type": "string", "minLength": 1}}),
+            ValueType::StringMap => json!({"type": "object", "additionalProperties": {"type": "string"}}),
+            ValueType::Choice(choices) => {
+                json!({"type": "string", "enum": choices.iter().map(|(choice, _)| choice).collect::<Vec<_>>()})
+            }
+            ValueType::Time => json!({"type": ["string", "null"], "format": "date-time"}),
             ValueType::Ldap(setting) => match setting.kind {
                 "boolean" => json!({"type": "boolean"}),
                 "list" => json!({"type": "array"}),
@@ -132,6 +150,25 @@ fn string_list(value: &Json) -> Result<Json, Messages> {
     if messages.is_empty() { Ok(strings.into()) } else { Err(messages.into()) }
 }
 
+fn string_map(value: &Json) -> Result<Json, Messages> {
+    let (mut strings, mut messages) = (Map::new(), Map::new());
+    for (name, value) in object(value)? {
+        let text = if value.is_null() { Err(NULL.into()) } else { scalars::string(value) };
+        match text {
+            Ok(text) => strings.insert(name.clone(), text.into()),
+            Err(error) => messages.insert(name.clone(), message(error)),
+        };
+    }
+    if messages.is_empty() { Ok(strings.into()) } else { Err(messages.into()) }
+}
+
+fn time(value: &Json) -> Result<String, String> {
+    let time: Option<jiff::Timestamp> = value.as_str().and_then(|text| text.parse().ok());
+    let problem = "Datetime has wrong format. Use one of these formats instead: \
+                   YYYY-MM-DDThh:mm[:ss[.uuuuuu]][+HH:MM|-HH:MM|Z].";
+    time.map(hostler_engine::time_text).ok_or_else(|| problem.to_owned())
+}
+
 /// The items of a list.
 pub(crate) fn list(value: &Json) -> Result<&Vec<Json>, Messages> {
     let expected = || message(format!("Expected a list of items but got type \"{}\".", python_type(value)));
@@ -145,7 +182,7 @@ pub(crate) fn object(value: &Json) -> Result<&Map<String, Json>, Messages> {
 }
 
 /// The Python type that AWX's messages name.
-fn python_type(value: &Json) -> &'static str {
+pub(crate) fn python_type(value: &Json) -> &'static str {
     match value {
         Json::Null => "NoneType",
         Json::Bool(_) => "bool",

@@ -1,6 +1,8 @@
 //! The values in force.
 
-use hostler_schema::{Actor, Policy};
+use std::sync::Arc;
+
+use hostler_schema::{Actor, JobSettings, Policy};
 use serde_json::{Map, Value as Json};
 use url::Url;
 
@@ -9,6 +11,7 @@ use crate::definitions::authentication::{
     LOCAL_PASSWORD_MIN_LENGTH, LOCAL_PASSWORD_MIN_SPECIAL, LOCAL_PASSWORD_MIN_UPPER, LOCAL_PASSWORD_REFUSE_COMMON,
     OAuthLifetimes,
 };
+use crate::definitions::jobs::job_settings;
 use crate::definitions::system::{
     ACTIVITY_STREAM_ENABLED, CSRF_TRUSTED_ORIGINS, MANAGE_ORGANIZATION_AUTH, ORG_ADMINS_CAN_SEE_ALL_USERS,
     TOWER_URL_BASE,
@@ -25,6 +28,7 @@ pub struct Settings {
     /// The stored values; all other settings have their defaults.
     pub(crate) stored: Map<String, Json>,
     policy: Policy,
+    job_settings: Arc<JobSettings>,
     /// The trusted proxies.
     pub proxies: TrustedProxies,
     /// `TOWER_URL_BASE`, if it is set.
@@ -47,6 +51,7 @@ impl Settings {
             generation,
             stored,
             policy: Policy::default(),
+            job_settings: Arc::default(),
             proxies: TrustedProxies::default(),
             base_url: None,
             trusted_origins: vec![],
@@ -63,6 +68,7 @@ impl Settings {
         settings.local_auth_disabled = settings.boolean(&DISABLE_LOCAL_AUTH);
         settings.basic_enabled = settings.boolean(&AUTH_BASIC_ENABLED);
         settings.policy = settings.derived_policy();
+        settings.job_settings = Arc::new(job_settings(&settings));
         settings
     }
 
@@ -91,6 +97,7 @@ impl Settings {
             session: None,
             external_account: None,
             policy: self.policy,
+            job_settings: self.job_settings(),
         }
     }
 
@@ -102,6 +109,11 @@ impl Settings {
     /// The settings that the engine and its rules need.
     pub fn policy(&self) -> Policy {
         self.policy
+    }
+
+    /// The settings that jobs and bulk operations read.
+    pub fn job_settings(&self) -> Arc<JobSettings> {
+        Arc::clone(&self.job_settings)
     }
 
     /// The value of a setting.

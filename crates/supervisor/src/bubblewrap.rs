@@ -53,6 +53,10 @@ pub fn command_line(
     for folder in ["/tmp", "/var/tmp"] {
         add(&["--tmpfs".as_ref(), folder.as_ref()]);
     }
+    for shown in &bubblewrap.shown {
+        let option = if shown.is_writable { "--bind-try" } else { "--ro-bind-try" };
+        add(&[option.as_ref(), &shown.source, &shown.destination]);
+    }
     for path in &bubblewrap.hidden {
         if path.is_dir() {
             add(&["--tmpfs".as_ref(), path]);

@@ -22,6 +22,9 @@ pub struct JobDescription {
     /// Seconds after which the job is stopped; none for no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<u64>,
+    /// Seconds without output after which the job is stopped; none for no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_timeout: Option<u64>,
     /// Seconds between SIGINT and SIGKILL when the job is stopped.
     #[serde(default = "default_cancel_grace")]
     pub cancel_grace: u64,
@@ -114,12 +117,26 @@ pub enum Isolation {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Bubblewrap {
+    /// Files and folders that it sees under another path, or may change. What is hidden is hidden below them, too.
+    pub shown: Vec<Shown>,
     /// Files and folders that it may read: the project, Ansible, and what an administrator lists.
     pub read_only: Vec<PathBuf>,
     /// Files and folders that it may change.
     pub read_write: Vec<PathBuf>,
     /// Files and folders that are empty for it, such as a configuration file below `/etc`.
     pub hidden: Vec<PathBuf>,
+}
+
+/// A file or folder that a program sees.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Shown {
+    /// Its path on the machine.
+    pub source: PathBuf,
+    /// Its path for the program.
+    pub destination: PathBuf,
+    /// Whether the program may change it.
+    pub is_writable: bool,
 }
 
 impl JobDescription {

@@ -66,7 +66,7 @@ pub use ansible::AnsibleInstallation;
 pub use bubblewrap::check_bubblewrap;
 pub use error::Error;
 pub use final_record::{Exit, FinalRecord, Reason};
-pub use job::{Bubblewrap, Isolation, JobDescription, Playbook, Program};
+pub use job::{Bubblewrap, Isolation, JobDescription, Playbook, Program, Shown};
 pub use leftovers::{ProcessIdentity, SupervisorRecord, boot_id, is_supervised, kill_leftovers};
 pub use run::run_job;
 pub use secrets::{Secrets, SshKey, VaultPassword};

@@ -20,6 +20,9 @@ use crate::{bubblewrap, callback, files, playbook, ssh_agent};
 pub const INHERITED_VARIABLES: [&str; 9] =
     ["HOME", "LANG", "LC_ALL", "LC_CTYPE", "LOGNAME", "PATH", "SHELL", "TZ", "USER"];
 
+/// The variable with the folders of callback plugins.
+const PLUGIN_FOLDERS: &str = "ANSIBLE_CALLBACK_PLUGINS";
+
 /// The command that runs the program of the job. `event_pipe` is the number of the descriptor that it inherits.
 pub fn command(
     directory: &Path,
@@ -48,8 +51,6 @@ pub fn command(
         return Err(Error::Preparation(format!("{} does not exist", program.display())));
     }
     let mut set = |name: &str, value: OsString| environment.insert(name.into(), value);
-    set("ANSIBLE_CALLBACK_PLUGINS", callback::install(&workspace)?.into());
-    set("ANSIBLE_STDOUT_CALLBACK", "hostler".into());
     set("ANSIBLE_FORCE_COLOR", "true".into());
     let mut is_isolated = false;
     if let Isolation::Bubblewrap(bubblewrap) = &description.isolation {
@@ -76,6 +77,14 @@ pub fn command(
         }
         set(name, value.into());
     }
+    // Ours is found first, and no variable of the job replaces it.
+    let mut plugins = callback::install(&workspace)?.into_os_string();
+    if let Some(others) = description.environment.get(PLUGIN_FOLDERS) {
+        plugins.push(":");
+        plugins.push(others);
+    }
+    set(PLUGIN_FOLDERS, plugins);
+    set("ANSIBLE_STDOUT_CALLBACK", "hostler".into());
     set(callback::PIPE_VARIABLE, event_pipe.to_string().into());
     set(DIRECTORY_VARIABLE, directory.into());
     let mut command = Command::new(arguments.remove(0));

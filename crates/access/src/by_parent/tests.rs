@@ -1,5 +1,7 @@
 #![allow(clippy::panic, reason = "tests report by panicking")]
 
+use std::sync::Arc;
+
 use hostler_schema::{Access, Action, Actor, ImpliedBy, ObjectRole, Policy, Resource, Rule, Singleton, fields};
 use sea_query::{Query, SqliteQueryBuilder};
 
@@ -51,6 +53,7 @@ fn actor(is_superuser: bool, is_system_auditor: bool) -> Actor {
         session: None,
         external_account: None,
         policy: Policy::default(),
+        job_settings: Arc::default(),
     }
 }
 

@@ -10,6 +10,7 @@ use hostler_database::{Database, Location, Type};
 use hostler_projects::{ProjectOptions, Projects};
 use hostler_queue::{ClaimedJob, Ended, Executor as _, ExecutorError, JobKind, JobQueue, JobSignals};
 use hostler_runner::{Ansible, Clock, IsolationMode, Runner, RunnerOptions};
+use hostler_schema::JobSettings;
 use hostler_testkit::database::PostgresDatabase;
 use hostler_testkit::{Backend, stand_in_ansible};
 use hostler_vault::Vault;
@@ -99,7 +100,19 @@ async fn runner(
     };
     let ansible = Arc::new(Ansible::new(Some(ansible.to_owned()), data.to_owned()));
     let (database, vault, projects) = (database.clone(), Arc::clone(vault), Arc::clone(projects));
-    Arc::new(Runner::new(database, vault, clock, JobQueue::default(), projects, ansible, options).await)
+    Arc::new(
+        Runner::new(
+            database,
+            vault,
+            clock,
+            JobQueue::default(),
+            projects,
+            ansible,
+            Arc::new(JobSettings::default()),
+            options,
+        )
+        .await,
+    )
 }
 
 /// A job that runs.

@@ -3,7 +3,7 @@ use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
-use hostler_supervisor::{Bubblewrap, Exit, Isolation, Program, Reason, request_cancel};
+use hostler_supervisor::{Bubblewrap, Exit, Isolation, Program, Reason, Shown, request_cancel};
 use hostler_testkit::skip::{skip, skip_forbidden};
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -72,6 +72,42 @@ fn hidden_file_is_empty() {
         ..Bubblewrap::default()
     });
     assert_eq!(job.run().text(), "end\n");
+}
+
+/// These are the paths of AWX_ISOLATION_SHOW_PATHS.
+#[test]
+fn shown_paths_are_seen_under_their_names() {
+    if !has_bubblewrap() {
+        return;
+    }
+    let data = tempfile::tempdir().expect("a folder");
+    for name in ["a", "b", "secret"] {
+        fs::create_dir(data.path().join(name)).expect("a folder");
+        fs::write(data.path().join(name).join("file"), format!("{name}\n")).expect("a file");
+    }
+    let shown = |name: &str, destination: &str, is_writable| Shown {
+        source: data.path().join(name),
+        destination: destination.into(),
+        is_writable,
+    };
+    let script = "cat /shown/a/file /shown/b/file; echo more >/shown/a/file; echo more >/shown/b/file; cat SECRET/file";
+    let secret = data.path().join("secret");
+    let secret = secret.to_str().expect("UTF-8");
+    let mut job = Job::new(shell(&script.replace("SECRET", secret)));
+    job.description.isolation = Isolation::Bubblewrap(Bubblewrap {
+        shown: vec![
+            shown("a", "/shown/a", true),
+            shown("b", "/shown/b", false),
+            shown("gone", "/shown/c", false),
+            shown("secret", secret, true),
+        ],
+        hidden: vec![secret.into()],
+        ..Bubblewrap::default()
+    });
+    let text = job.run().text();
+    assert!(text.starts_with("a\nb\n") && !text.contains("secret\n"), "{text}");
+    let content = |name: &str| fs::read_to_string(data.path().join(name).join("file")).expect("a file");
+    assert_eq!((content("a").as_str(), content("b").as_str()), ("more\n", "b\n"));
 }
 
 #[test]

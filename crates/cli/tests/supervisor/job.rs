@@ -68,6 +68,7 @@ impl Job {
             working_directory: workspace,
             environment: BTreeMap::new(),
             timeout: None,
+            idle_timeout: None,
             cancel_grace: 60,
             disk_full_wait: 60,
             isolation: Isolation::None,

@@ -63,5 +63,6 @@ pub fn actor(id: i64, is_superuser: bool) -> Actor {
         session: None,
         external_account: None,
         policy: Policy::default(),
+        job_settings: Arc::default(),
     }
 }

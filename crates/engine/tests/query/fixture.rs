@@ -1,6 +1,6 @@
 //! A small SQLite database with cities, people and tags.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use hostler_database::Dialect;
 use hostler_engine::query::{ListQuery, QueryError, parse};
@@ -144,6 +144,7 @@ pub fn actor(is_superuser: bool) -> Actor {
         can_write: true,
         session: None,
         external_account: None,
+        job_settings: Arc::default(),
         policy: Policy {
             manage_organization_auth: true,
             org_admins_see_all_users: true,

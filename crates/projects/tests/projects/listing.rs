@@ -51,8 +51,8 @@ fn playbooks_are_listed_as_in_awx() {
         "windows.yml",
         "Zebra.yml",
     ];
-    assert_eq!(playbooks(dir.path()), expected);
-    assert!(playbooks(&dir.path().join("missing")).is_empty());
+    assert_eq!(playbooks(dir.path(), false), expected);
+    assert!(playbooks(&dir.path().join("missing"), false).is_empty());
 }
 
 #[test]
@@ -92,7 +92,11 @@ fn links_out_of_the_project_are_not_listed() {
     symlink(&outside, project.join("folder")).unwrap();
     symlink("/dev/zero", project.join("endless.yml")).unwrap();
     symlink("loop.yml", project.join("loop.yml")).unwrap();
-    assert_eq!(playbooks(&project), ["alias.yml", "site.yml"]);
+    write(&project, "real/deep.yml", "- hosts: all\n");
+    symlink("real", project.join("linked")).unwrap();
+    symlink(".", project.join("real/again")).unwrap();
+    assert_eq!(playbooks(&project, false), ["alias.yml", "real/deep.yml", "site.yml"]);
+    assert_eq!(playbooks(&project, true), ["alias.yml", "linked/deep.yml", "real/deep.yml", "site.yml"]);
 }
 
 #[test]

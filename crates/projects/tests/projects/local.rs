@@ -47,7 +47,7 @@ async fn a_repository_is_made_once_and_has_always_the_same_commit() {
         let source = fixture.projects.source(&format!("file://{}", path.display())).unwrap();
         let commit = fixture.update(&source).await.unwrap();
         let checkout = fixture.checkout(&source, &commit, "job-1").await.unwrap();
-        assert_eq!(hostler_projects::playbooks(&checkout.path), ["hello_world.yml"]);
+        assert_eq!(hostler_projects::playbooks(&checkout.path, false), ["hello_world.yml"]);
         commits.push(commit);
     }
     assert!(commits.iter().all(|commit| *commit == commits[0]), "{commits:?}");

@@ -27,7 +27,7 @@ echo "installed with $2 Canary5ecret""#,
             fixture.path().join("calls").display()
         );
         let program = script(&fixture.path().join("ansible-galaxy"), &text);
-        Self { fixture, repository, galaxy: AnsibleGalaxy { program, servers: Vec::new() } }
+        Self { fixture, repository, galaxy: AnsibleGalaxy { program, ..AnsibleGalaxy::default() } }
     }
 
     async fn checkout(&self) -> Checkout {

@@ -3,6 +3,8 @@
 
 mod chain;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use hostler_access::{has_role, has_role_or_permission, is_organization_admin};
 use hostler_database::Type;
@@ -145,6 +147,7 @@ async fn subject(engine: &Engine, actor: &Actor, user: i64) -> Result<Actor, Err
         session: None,
         external_account: None,
         policy: actor.policy,
+        job_settings: Arc::clone(&actor.job_settings),
     })
 }
 

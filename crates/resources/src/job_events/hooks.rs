@@ -21,9 +21,6 @@ use super::fields::{
 use crate::unified_jobs::summary_mut;
 use crate::{HOST, JOB, UNIFIED_JOB, UNIFIED_JOB_TEMPLATE};
 
-/// Longer output is cut in lists, except that of plays, tasks and the recap.
-const LONGEST_LISTED: usize = 1024;
-
 /// The hooks of events of all types.
 pub struct EventHooks;
 
@@ -34,7 +31,8 @@ impl Hooks for EventHooks {
         let mut bodies = read_bodies(&engine.database, &ids).await.map_err(failed)?;
         for shown in page.iter_mut() {
             if let Some(body) = bodies.remove(&shown.loaded.record.id) {
-                show_body(shown, body, view.whole_texts);
+                let most = view.actor.job_settings.event_stdout_characters;
+                show_body(shown, body, if view.whole_texts { 0 } else { most });
             }
             shown.add_summary(ROLE.name, json!({}));
         }
@@ -137,16 +135,17 @@ async fn counters_of(engine: &Engine, job: i64, uuids: &[&str]) -> Result<Vec<i6
     Ok(ids.into_iter().map(hostler_events::counter_of).chain(none).collect())
 }
 
-fn show_body(shown: &mut ResponseObject, body: EventBody, is_whole: bool) {
+/// Shows an output of at most so many characters, 0 for any number. That of plays, tasks and the recap is not cut.
+fn show_body(shown: &mut ResponseObject, body: EventBody, most: usize) {
     let data = Json::Object(body.event_data());
     let record = &shown.loaded.record;
     let event = record.text(&EVENT);
     let display = event_display(event, record.text(&PLAY), record.text(&TASK), record.text(&ROLE), &data);
-    let is_whole = is_whole || event.starts_with("playbook_on");
+    let is_whole = most == 0 || event.starts_with("playbook_on");
     let level = event_type(event).map_or(0, |known| known.level);
     // As Ansible prints to a terminal, and as AWX's clients split it.
     let stdout = body.stdout.replace('\n', "\r\n");
-    let stdout = if is_whole { stdout } else { shortened(stdout, LONGEST_LISTED) };
+    let stdout = if is_whole { stdout } else { shortened(stdout, most) };
     let values = [
         (EVENT_DISPLAY, display.into()),
         (EVENT_DATA, data),

@@ -11,7 +11,7 @@ use serde_json::{Value as Json, json};
 use super::access::{CHANGED_BY_ADMINS, may_use};
 use super::playbook::is_path_in_project;
 use super::{
-    ASK_INVENTORY, ASK_SCM_BRANCH, ENVIRONMENT, INVENTORY_LINK, JOB_TEMPLATE, ORGANIZATION_LINK, PLAYBOOK,
+    ASK_INVENTORY, ASK_SCM_BRANCH, ENVIRONMENT, FORKS, INVENTORY_LINK, JOB_TEMPLATE, ORGANIZATION_LINK, PLAYBOOK,
     PROJECT_LINK, SCM_BRANCH, SURVEY_SPEC, WEBHOOK_CREDENTIAL, WEBHOOK_SERVICE, copy, survey, webhook_key,
 };
 use crate::attached::{self, AttachedCredential, CREDENTIALS_OF_TEMPLATE};
@@ -78,6 +78,10 @@ impl Hooks for JobTemplateHooks {
         if edit.new.integer(&INVENTORY_LINK).is_none() && !asks && may_change {
             let message = "You must either set a default value or ask to prompt on launch.";
             return Err(Error::field(INVENTORY_LINK.name, message));
+        }
+        let most = edit.actor.job_settings.most_forks;
+        if most > 0 && edit.changes(&FORKS) && edit.new.integer(&FORKS).is_some_and(|forks| forks > most) {
+            return Err(Error::field(FORKS.name, format!("Maximum number of forks ({most}) exceeded.")));
         }
         check_source(tx, edit).await?;
         check_webhook(tx, edit).await

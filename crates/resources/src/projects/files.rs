@@ -3,10 +3,11 @@
 
 use std::collections::HashSet;
 use std::path::Path;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use hostler_engine::{ActionHandler, ActionRequest, ActionResponse, Engine, Error};
-use hostler_schema::{Field, column};
+use hostler_schema::{Field, JobSettings, column};
 use sea_query::{Alias, ExprTrait, Query};
 use serde_json::{Value as Json, json};
 
@@ -16,13 +17,20 @@ use crate::PROJECT;
 /// Lists files of projects.
 pub struct Listing {
     stored: &'static Field,
-    read: fn(&Path) -> Vec<String>,
+    read: Read,
 }
 
+/// Finds files in a folder.
+type Read = fn(&Path, &JobSettings) -> Vec<String>;
+
 /// Lists playbooks.
-pub const PLAYBOOKS: Listing = Listing { stored: &PLAYBOOK_FILES, read: hostler_projects::playbooks };
+pub const PLAYBOOKS: Listing = Listing {
+    stored: &PLAYBOOK_FILES,
+    read: |folder, settings| hostler_projects::playbooks(folder, settings.follows_links),
+};
 /// Lists inventory files.
-pub const INVENTORIES: Listing = Listing { stored: &INVENTORY_FILES, read: hostler_projects::inventory_files };
+pub const INVENTORIES: Listing =
+    Listing { stored: &INVENTORY_FILES, read: |folder, _| hostler_projects::inventory_files(folder) };
 
 #[async_trait]
 impl ActionHandler for Listing {
@@ -35,7 +43,7 @@ impl ActionHandler for Listing {
         let project: Option<(String, String, Json)> = engine.database.read_first(&query).await?;
         let (scm_type, local_path, stored) = project.ok_or(Error::NotFound(Some(PROJECT.label)))?;
         if scm_type.is_empty() {
-            let names = in_manual_folder(engine, &local_path, self.read).await;
+            let names = in_manual_folder(engine, &request.actor.job_settings, &local_path, self.read).await;
             return Ok(ActionResponse::Fields(json!(names)));
         }
         Ok(ActionResponse::Fields(stored))
@@ -43,13 +51,16 @@ impl ActionHandler for Listing {
 }
 
 /// What a function finds in the folder of a manual project; nothing if there is no such folder.
-async fn in_manual_folder(engine: &Engine, local_path: &str, read: fn(&Path) -> Vec<String>) -> Vec<String> {
+async fn in_manual_folder(engine: &Engine, settings: &Arc<JobSettings>, local_path: &str, read: Read) -> Vec<String> {
     if local_path.is_empty() {
         return vec![];
     }
     let (root, local_path) = (engine.manual_projects.clone(), local_path.to_owned());
-    let list =
-        move || hostler_projects::manual_folder(&root, &local_path).map_or_else(|_| vec![], |folder| read(&folder));
+    let settings = Arc::clone(settings);
+    let list = move || {
+        let folder = hostler_projects::manual_folder(&root, &local_path);
+        folder.map_or_else(|_| vec![], |folder| read(&folder, &settings))
+    };
     // It fails only if it panics, or while the runtime ends.
     tokio::task::spawn_blocking(list).await.unwrap_or_default()
 }

@@ -148,6 +148,7 @@ impl Fixture {
             session: None,
             external_account: None,
             policy: Policy::default(),
+            job_settings: Arc::default(),
         };
         let body = |pairs: Json| -> Map<String, Json> { serde_json::from_value(pairs).unwrap_or_default() };
         let created = app.engine().create(&actor, &ORGANIZATION, &body(json!({"name": "Acme"})), None).await;

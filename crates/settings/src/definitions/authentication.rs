@@ -184,7 +184,6 @@ const LIFETIME_BOUNDS: (i64, i64) = (1, i64::MAX);
 
 static LIFETIMES_TYPE: CustomType = CustomType {
     name: "nested object",
-    choices: &[],
     child: Some(|| json!({"type": "integer", "required": true, "read_only": false, "min_value": 1})),
     check: check_lifetimes,
     json_schema: || {

@@ -1,6 +1,10 @@
-//! All settings with an effect, by category. Others are neither listed nor accepted.
+//! All settings, by category: those with an effect, and those that clients of AWX may set although nothing reads them.
+//! Others are neither listed nor accepted.
 
 pub mod authentication;
+mod bulk;
+mod debug;
+pub(crate) mod jobs;
 pub(crate) mod ldap;
 pub(crate) mod named_url;
 pub mod system;
@@ -17,8 +21,16 @@ pub(crate) struct Category {
 }
 
 /// All categories, by slug.
-pub(crate) const CATEGORIES: [&Category; 5] =
-    [&authentication::CATEGORY, &ldap::CATEGORY, &named_url::CATEGORY, &system::CATEGORY, &ui::CATEGORY];
+pub(crate) const CATEGORIES: [&Category; 8] = [
+    &authentication::CATEGORY,
+    &bulk::CATEGORY,
+    &debug::CATEGORY,
+    &jobs::CATEGORY,
+    &ldap::CATEGORY,
+    &named_url::CATEGORY,
+    &system::CATEGORY,
+    &ui::CATEGORY,
+];
 
 /// All settings, each with its category.
 pub(crate) fn all() -> impl Iterator<Item = (&'static Category, &'static Setting)> {

@@ -24,7 +24,6 @@ pub(crate) static NAMED_URL_GRAPH_NODES: Setting =
 
 static OBJECT: CustomType = CustomType {
     name: "nested object",
-    choices: &[],
     child: None,
     check: |value| Ok(value.clone()),
     json_schema: || json!({"type": "object"}),

@@ -5,13 +5,14 @@ use serde_json::{Map, Value as Json, json};
 use super::Category;
 use crate::setting::Setting;
 use crate::trusted_proxies::{check_headers, check_proxies};
-use crate::value_type::{CustomType, Messages, message};
+use crate::value_type::{CustomType, Messages, ValueType, message};
 
 pub(crate) const CATEGORY: Category = Category {
     slug: "system",
     name: "System",
     settings: &[
         &ACTIVITY_STREAM_ENABLED,
+        &ACTIVITY_STREAM_ENABLED_FOR_INVENTORY_SYNC,
         &ORG_ADMINS_CAN_SEE_ALL_USERS,
         &MANAGE_ORGANIZATION_AUTH,
         &TOWER_URL_BASE,
@@ -22,6 +23,10 @@ pub(crate) const CATEGORY: Category = Category {
         &IS_K8S,
         &LICENSE,
         &INSIGHTS_TRACKING_STATE,
+        &DEFAULT_CONTROL_PLANE_QUEUE_NAME,
+        &DEFAULT_EXECUTION_QUEUE_NAME,
+        &CLEANUP_HOST_METRICS_LAST_TS,
+        &HOST_METRIC_SUMMARY_TASK_LAST_TS,
     ],
 };
 
@@ -118,7 +123,6 @@ pub(crate) static LICENSE: Setting = Setting::custom("LICENSE", &LICENSE_TYPE, |
 
 static LICENSE_TYPE: CustomType = CustomType {
     name: "nested object",
-    choices: &[],
     child: None,
     check: |value| Ok(value.clone()),
     json_schema: || json!({"type": "object"}),
@@ -128,3 +132,34 @@ pub(crate) static INSIGHTS_TRACKING_STATE: Setting = Setting::boolean("INSIGHTS_
     .label("Analytics")
     .read_only()
     .help("Always false: this server sends no data about its use.");
+
+pub(crate) static ACTIVITY_STREAM_ENABLED_FOR_INVENTORY_SYNC: Setting =
+    Setting::boolean("ACTIVITY_STREAM_ENABLED_FOR_INVENTORY_SYNC", false)
+        .label("Enable Activity Stream for Inventory Sync")
+        .required()
+        .help("Records changes by updates of inventories in the activity stream.")
+        .without_effect("inventories have no sources yet");
+
+pub(crate) static DEFAULT_CONTROL_PLANE_QUEUE_NAME: Setting =
+    Setting::derived("DEFAULT_CONTROL_PLANE_QUEUE_NAME", ValueType::String { max_length: 512 }, |_| {
+        "controlplane".into()
+    })
+    .label("The instance group where control plane tasks run")
+    .help("The instance group of what the servers themselves do.");
+
+pub(crate) static DEFAULT_EXECUTION_QUEUE_NAME: Setting =
+    Setting::derived("DEFAULT_EXECUTION_QUEUE_NAME", ValueType::String { max_length: 512 }, |_| "default".into())
+        .label("The instance group where user jobs run (currently only on non-VM installs)")
+        .help("The instance group of jobs for which no other is chosen.");
+
+pub(crate) static CLEANUP_HOST_METRICS_LAST_TS: Setting = Setting::time("CLEANUP_HOST_METRICS_LAST_TS")
+    .label("Last cleanup date for HostMetrics")
+    .required()
+    .help("When metrics of hosts were last removed.")
+    .without_effect("AWX's own tasks set it");
+
+pub(crate) static HOST_METRIC_SUMMARY_TASK_LAST_TS: Setting = Setting::time("HOST_METRIC_SUMMARY_TASK_LAST_TS")
+    .label("Last computing date of HostMetricSummaryMonthly")
+    .required()
+    .help("When metrics of hosts were last summarized.")
+    .without_effect("AWX's own tasks set it");

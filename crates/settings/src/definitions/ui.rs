@@ -6,10 +6,13 @@ use serde_json::{Value as Json, json};
 
 use super::Category;
 use crate::setting::Setting;
-use crate::value_type::{CustomType, Messages, message};
+use crate::value_type::{Messages, message};
 
-pub(crate) const CATEGORY: Category =
-    Category { slug: "ui", name: "UI", settings: &[&CUSTOM_LOGIN_INFO, &CUSTOM_LOGO, &PENDO_TRACKING_STATE] };
+pub(crate) const CATEGORY: Category = Category {
+    slug: "ui",
+    name: "UI",
+    settings: &[&CUSTOM_LOGIN_INFO, &CUSTOM_LOGO, &PENDO_TRACKING_STATE, &MAX_UI_JOB_EVENTS, &UI_LIVE_UPDATES_ENABLED],
+};
 
 /// The notice on the login page.
 pub static CUSTOM_LOGIN_INFO: Setting = Setting::string("CUSTOM_LOGIN_INFO", 10_000)
@@ -41,16 +44,23 @@ fn check_logo(value: &Json) -> Result<(), Messages> {
     BASE64_STANDARD.decode(data).map(|_| ()).map_err(|_| message("Invalid base64-encoded data in data URL."))
 }
 
-pub(crate) static PENDO_TRACKING_STATE: Setting =
-    Setting::custom("PENDO_TRACKING_STATE", &TRACKING_TYPE, || json!("off"))
-        .label("User interface analytics")
-        .read_only()
-        .help("Always off: no page sends data about its use.");
+pub(crate) static PENDO_TRACKING_STATE: Setting = Setting::choice(
+    "PENDO_TRACKING_STATE",
+    &[("off", "Off"), ("anonymous", "Anonymous"), ("detailed", "Detailed")],
+    "off",
+)
+.label("User interface analytics")
+.read_only()
+.help("Always off: no page sends data about its use.");
 
-static TRACKING_TYPE: CustomType = CustomType {
-    name: "choice",
-    choices: &["off", "anonymous", "detailed"],
-    child: None,
-    check: |value| Ok(value.clone()),
-    json_schema: || json!({"type": "string", "enum": ["off"]}),
-};
+pub(crate) static MAX_UI_JOB_EVENTS: Setting = Setting::integer("MAX_UI_JOB_EVENTS", 4000, 100, i64::MAX)
+    .label("Max Job Events Retrieved by UI")
+    .required()
+    .help("The most events of a job that a web interface reads at once.")
+    .without_effect("for clients, which read it");
+
+pub(crate) static UI_LIVE_UPDATES_ENABLED: Setting = Setting::boolean("UI_LIVE_UPDATES_ENABLED", true)
+    .label("Enable Live Updates in the UI")
+    .required()
+    .help("Whether a web interface updates a page when events arrive.")
+    .without_effect("for clients, which read it");

@@ -57,6 +57,7 @@ struct Ready {
 
 pub struct Supervision {
     timeout: Option<Duration>,
+    idle_timeout: Option<Duration>,
     cancel_grace: Duration,
     disk_full_wait: Duration,
     program: i32,
@@ -67,6 +68,10 @@ pub struct Supervision {
     chunk: Vec<u8>,
     notifications: Notifications,
     begin: Instant,
+    /// When the program last wrote something.
+    last_output: Instant,
+    /// It was stopped because it wrote nothing.
+    was_idle: bool,
     exit: Option<Exit>,
     has_children: bool,
     stop: Option<Stop>,
@@ -89,6 +94,7 @@ impl Supervision {
     ) -> Self {
         Self {
             timeout: description.timeout.map(Duration::from_secs),
+            idle_timeout: description.idle_timeout.map(Duration::from_secs),
             cancel_grace: Duration::from_secs(description.cancel_grace),
             disk_full_wait: Duration::from_secs(description.disk_full_wait),
             program: i32::try_from(program.id()).unwrap_or_default(),
@@ -99,6 +105,8 @@ impl Supervision {
             chunk: vec![0; CHUNK],
             notifications,
             begin: Instant::now(),
+            last_output: Instant::now(),
+            was_idle: false,
             exit: None,
             has_children: true,
             stop: None,
@@ -160,6 +168,12 @@ impl Supervision {
     /// Stops the program if that was requested or a limit is reached.
     fn check_limits(&mut self, now: Instant, is_notified: bool) {
         if self.timeout.is_some_and(|timeout| now - self.begin >= timeout) {
+            self.stop(Reason::TimedOut, now);
+        }
+        // A full disk keeps the program from writing.
+        let is_idle = self.full_since.is_none() && self.stop.is_none() && self.exit.is_none();
+        if is_idle && self.idle_timeout.is_some_and(|timeout| now - self.last_output >= timeout) {
+            self.was_idle = true;
             self.stop(Reason::TimedOut, now);
         }
         if self.stop.is_none()
@@ -228,6 +242,9 @@ impl Supervision {
         if let (Some(limit), None) = (self.timeout, &self.stop) {
             at_most((self.begin + limit).saturating_duration_since(now));
         }
+        if let (Some(limit), None, None) = (self.idle_timeout, &self.stop, self.full_since) {
+            at_most((self.last_output + limit).saturating_duration_since(now));
+        }
         if let (Some(stop), None) = (&self.stop, self.killing_since) {
             at_most(stop.kill_at.saturating_duration_since(now));
         }
@@ -262,10 +279,12 @@ impl Supervision {
         if ready.events
             && let Some(count) = read(&mut self.pipes.events, &mut self.chunk)?
         {
+            self.last_output = Instant::now();
             self.events.push(self.chunk.get(..count).unwrap_or_default());
         }
         for _ in 0..CHUNKS_OF_OUTPUT {
             let Some(count) = read(&mut self.pipes.output, &mut self.chunk)? else { break };
+            self.last_output = Instant::now();
             self.output.push(self.chunk.get(..count).unwrap_or_default(), &mut self.log);
         }
         self.events.write(&mut self.output, &mut self.log);
@@ -281,7 +300,9 @@ impl Supervision {
 
     fn flush(&mut self) -> Result<(), Error> {
         if self.log.spool.flush().map_err(Error::system("could not write the spool"))? {
-            self.full_since = None;
+            if self.full_since.take().is_some() {
+                self.last_output = Instant::now();
+            }
         } else {
             self.full_since.get_or_insert_with(Instant::now);
             if self.is_dropping {
@@ -324,6 +345,10 @@ impl Supervision {
         let mut message = match (reason, self.exit) {
             (Reason::Exited, Some(Exit::Signal(signal))) => {
                 format!("The program was killed by signal {signal}{}.", meaning(signal))
+            }
+            (Reason::TimedOut, _) if self.was_idle => {
+                let seconds = self.idle_timeout.unwrap_or_default().as_secs();
+                format!("The job was stopped: it printed nothing for {seconds} seconds.")
             }
             (Reason::TimedOut, _) => {
                 format!(

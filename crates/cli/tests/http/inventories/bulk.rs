@@ -183,4 +183,13 @@ fn bulk_lists_have_limits(backend: Backend) {
     let refused = admin.post(DELETE, json!({"hosts": endless})).expect(400).json();
     assert_eq!(refused, json!({"hosts": ["Ensure this field has no more than 100000 elements."]}));
     assert_eq!(names(&admin, "/api/v2/hosts/"), Vec::<String>::new());
+    // The limits are settings.
+    let limits = json!({"BULK_HOST_MAX_CREATE": 101, "BULK_HOST_MAX_DELETE": 1});
+    admin.patch("/api/v2/settings/bulk/", limits).expect(200);
+    let created = admin.post(CREATE, json!({"inventory": own, "hosts": new})).expect(201).json();
+    let ids: Vec<i64> =
+        created["hosts"].as_array().expect("a list").iter().filter_map(|host| host["id"].as_i64()).collect();
+    assert_eq!(ids.len(), 101);
+    admin.post(DELETE, json!({"hosts": &ids[..2]})).expect(400);
+    admin.post(DELETE, json!({"hosts": &ids[..1]})).expect(201);
 }

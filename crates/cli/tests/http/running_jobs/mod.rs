@@ -7,8 +7,10 @@ mod deletions;
 mod full_disk;
 mod lost;
 mod output;
+mod settings;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -33,6 +35,8 @@ const PATIENCE: Duration = Duration::from_secs(120);
 struct Jobs {
     server: TestServer,
     template: i64,
+    /// The program that stands for Ansible.
+    ansible: PathBuf,
     // Removed on drop.
     _folder: TempDir,
 }
@@ -60,7 +64,7 @@ impl Jobs {
             "allow_simultaneous": true,
         });
         let template = admin.create("/api/v2/job_templates/", template);
-        Jobs { server, template, _folder: folder }
+        Jobs { server, template, ansible: program, _folder: folder }
     }
 
     fn start(backend: Backend, script: &str) -> Self {
@@ -116,11 +120,23 @@ impl Jobs {
         self.server.as_admin().get(&format!("/api/v2/jobs/{id}/")).expect(200).json()
     }
 
+    /// Writes a program beside that which stands for Ansible.
+    fn write_program(&self, name: &str, text: &str) {
+        let path = self.ansible.with_file_name(name);
+        fs::write(&path, text).expect("a program");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("its mode");
+    }
+
     /// Waits until the job has ended.
     fn ended(&self, id: i64) -> Value {
+        self.ended_at(&format!("/api/v2/jobs/{id}/"))
+    }
+
+    /// Waits until the job with this path has ended.
+    fn ended_at(&self, path: &str) -> Value {
         let begin = Instant::now();
         loop {
-            let job = self.job(id);
+            let job = self.server.as_admin().get(path).expect(200).json();
             if job["finished"].is_string() {
                 return job;
             }

@@ -112,9 +112,9 @@ fn unknown_settings_are_rejected(backend: Backend) {
     let server = start(backend);
     let unknown = json!(["There is no setting of this name."]);
     for path in [AUTHENTICATION, ALL, CHANGED] {
-        let body = json!({"SESSIONS_PER_USER": 5, "PROJECT_UPDATE_VVV": true, "sessions_per_user": 5});
+        let body = json!({"SESSIONS_PER_USER": 5, "AUTOMATION_ANALYTICS_URL": true, "sessions_per_user": 5});
         let response = server.as_admin().patch(path, &body).expect(400).json();
-        assert_eq!(response["PROJECT_UPDATE_VVV"], unknown, "{path}");
+        assert_eq!(response["AUTOMATION_ANALYTICS_URL"], unknown, "{path}");
         assert_eq!(response["sessions_per_user"], unknown, "{path}");
     }
     let mut whole = server.as_admin().get(ALL).expect(200).json();

@@ -17,7 +17,7 @@ fn settings_permissions_by_role(backend: Backend) {
     admin.patch(&superuser.path(), json!({"is_superuser": true})).expect(200);
     let count = |client: &hostler_testkit::Client| client.get("/api/v2/settings/").expect(200).json()["count"].clone();
 
-    assert_eq!((count(&admin), count(&auditor.client), count(&ann.client)), (json!(7), json!(7), json!(0)));
+    assert_eq!((count(&admin), count(&auditor.client), count(&ann.client)), (json!(10), json!(10), json!(0)));
     auditor.client.get(AUTHENTICATION).expect(200);
     assert!(auditor.client.options(AUTHENTICATION).expect(200).json()["actions"]["PUT"].is_null());
     let change = json!({"SESSIONS_PER_USER": 5});

@@ -14,6 +14,9 @@ fn read_only_settings_show_what_is_true(backend: Backend) {
     assert_eq!(settings["LICENSE"], json!({}));
     assert_eq!(settings["INSIGHTS_TRACKING_STATE"], false);
     assert_eq!(settings["PENDO_TRACKING_STATE"], "off");
+    assert_eq!(settings["AWX_ISOLATION_BASE_PATH"], "jobs");
+    assert_eq!(settings["DEFAULT_CONTROL_PLANE_QUEUE_NAME"], "controlplane");
+    assert_eq!(settings["DEFAULT_EXECUTION_QUEUE_NAME"], "default");
     assert_eq!(settings["AUTHENTICATION_BACKENDS"], json!(["awx.main.backends.AWXModelBackend"]));
     let directories =
         json!({"AUTH_LDAP_SERVER_URI": "ldap://127.0.0.1:1", "AUTH_LDAP_2_SERVER_URI": "ldap://127.0.0.1:1"});

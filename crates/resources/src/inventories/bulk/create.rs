@@ -14,9 +14,6 @@ use crate::inventories::counts::number_of_hosts;
 use crate::inventories::hosts::{DESCRIPTION, ENABLED, INSTANCE_ID, NAME, VARIABLES, name_and_variables};
 use crate::{GROUP, HOST, INVENTORY, ORGANIZATION};
 
-/// BULK_HOST_MAX_CREATE: the greatest number of hosts in one request.
-const MAX_HOSTS: usize = 100;
-
 const FIELDS: &[Field] = &[NAME, ENABLED, INSTANCE_ID, DESCRIPTION, VARIABLES];
 const ROW: &str = "target";
 
@@ -77,7 +74,7 @@ pub(super) async fn create(engine: &Engine, request: &ActionRequest<'_>) -> Resu
     let Some(target) = target.filter(|_| rejected.is_empty()) else {
         return Ok(ActionResponse::Rejected(rejected.into()));
     };
-    if hosts.len() > MAX_HOSTS {
+    if hosts.len() > request.actor.job_settings.most_created_hosts {
         return Err(whole("Number of hosts exceeds system setting BULK_HOST_MAX_CREATE"));
     }
     if !target.may_add {

@@ -11,9 +11,6 @@ use serde_json::{Map, Value as Json, json};
 use super::{DELETED_HOSTS, STEP};
 use crate::{HOST, INVENTORY, UNIFIED_JOB};
 
-/// BULK_HOST_MAX_DELETE: the greatest number of hosts in one request.
-const MAX_HOSTS: usize = 250;
-
 const MISSING: &str = "Hosts do not exist or you lack permission to delete it";
 
 /// A host of the request that the actor may see.
@@ -30,10 +27,11 @@ type Inventories = BTreeMap<i64, (String, String)>;
 /// Deletes the hosts.
 pub(super) async fn delete(engine: &Engine, request: &ActionRequest<'_>) -> Result<ActionResponse, Error> {
     let sent = request.input.json(&DELETED_HOSTS).and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
-    if sent.len() > MAX_HOSTS {
+    let most = request.actor.job_settings.most_deleted_hosts;
+    if sent.len() > most {
         return Ok(ActionResponse::Rejected(json!({
             "ERROR": ["Number of hosts exceeds system setting BULK_HOST_MAX_DELETE"],
-            "BULK_HOST_MAX_DELETE": [MAX_HOSTS.to_string()],
+            "BULK_HOST_MAX_DELETE": [most.to_string()],
             "Hosts_count": [sent.len().to_string()],
         })));
     }
