@@ -5,6 +5,7 @@ use std::path::Path;
 
 use hostler_schema::JobSettings;
 
+use crate::facts;
 use crate::job_row::JobRow;
 
 type Variables = BTreeMap<String, String>;
@@ -41,7 +42,14 @@ pub(crate) fn job_environment(job: &JobRow, inventory: i64, revision: &str, work
         ("JOB_ID", job.id.to_string()),
         ("PROJECT_REVISION", revision.to_owned()),
     ];
-    fixed.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    let facts = [
+        ("ANSIBLE_CACHE_PLUGIN", "jsonfile".to_owned()),
+        ("ANSIBLE_CACHE_PLUGIN_CONNECTION", own(facts::FOLDER)),
+        // What is too old is not given to the job.
+        ("ANSIBLE_CACHE_PLUGIN_TIMEOUT", "0".to_owned()),
+    ];
+    let facts = facts.into_iter().filter(|_| job.keeps_facts);
+    fixed.into_iter().chain(facts).map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 /// Whether a variable may be secret by its name, as in AWX, or contains the password of a URL.

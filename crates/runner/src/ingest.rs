@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::ending::End;
+use crate::facts;
 use crate::job_directory::{JobDirectory, blocking};
 use crate::job_row::JobRow;
 use crate::preparation::JobRecord;
@@ -115,6 +116,13 @@ impl Ingest<'_> {
                 Some(end) => Some(self.end(end, signals.cancel.is_cancelled()).await),
                 None => None,
             };
+            // Before the end: a client that waits for it finds the facts. Doing it twice does no harm.
+            if end.is_some() && self.job.keeps_facts {
+                let (runner, now) = (self.runner, (self.runner.clock)());
+                if !facts::keep(&runner.database, self.directory, now, shutdown).await {
+                    return Err(NotStored::Detached);
+                }
+            }
             self.retry(shutdown, Step::Batch(&batch, end.as_ref())).await?;
             if end.is_some() {
                 return Ok(end);

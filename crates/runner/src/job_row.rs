@@ -24,6 +24,8 @@ pub(crate) struct JobRow {
     pub start_at_task: String,
     pub force_handlers: bool,
     pub use_become: bool,
+    /// Whether it gets and leaves facts of hosts.
+    pub keeps_facts: bool,
     pub diff: bool,
     pub timeout: i64,
     pub slice_number: i64,
@@ -78,7 +80,7 @@ const INVENTORY: &str = "inventories";
 const USER: &str = "users";
 
 /// The columns, in the order in which [`JobRow::read`] takes them.
-const COLUMNS: [(&str, &str, Type); 41] = [
+const COLUMNS: [(&str, &str, Type); 42] = [
     (JOB, "id", Type::Integer),
     (JOB, "status", Type::Text),
     (JOB, "launch_type", Type::Text),
@@ -93,6 +95,7 @@ const COLUMNS: [(&str, &str, Type); 41] = [
     (JOB, "start_at_task", Type::Text),
     (JOB, "force_handlers", Type::Boolean),
     (JOB, "become_enabled", Type::Boolean),
+    (JOB, "use_fact_cache", Type::Boolean),
     (JOB, "diff_mode", Type::Boolean),
     (JOB, "timeout", Type::Integer),
     (JOB, "job_slice_number", Type::Integer),
@@ -170,6 +173,7 @@ impl JobRow {
             start_at_task: text(JOB, "start_at_task"),
             force_handlers: flag(JOB, "force_handlers"),
             use_become: flag(JOB, "become_enabled"),
+            keeps_facts: flag(JOB, "use_fact_cache"),
             diff: flag(JOB, "diff_mode"),
             timeout: integer(JOB, "timeout"),
             slice_number: integer(JOB, "job_slice_number"),

@@ -27,6 +27,7 @@ mod clean_up;
 mod credentials;
 mod ending;
 mod environment;
+mod facts;
 mod ingest;
 mod inventory_file;
 mod isolation;

@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::credentials::{JobCredentials, MASK};
 use crate::environment::{environment_of_settings, job_environment};
+use crate::facts;
 use crate::inventory_file::inventory_file;
 use crate::job_directory::{Held, JobDirectory, blocking};
 use crate::job_row::JobRow;
@@ -84,7 +85,7 @@ impl Prepared {
 }
 
 impl Runner {
-    /// Prepares a job. Nothing is written into its directory but what the job holds.
+    /// Prepares a job. Nothing is written into its directory but what the job holds, and facts of hosts.
     pub(crate) async fn prepare(&self, job: &JobRow, directory: &JobDirectory) -> Result<Prepared, Refusal> {
         check_limit(&job.limit)?;
         let inventory = job.inventory.as_ref();
@@ -106,6 +107,7 @@ impl Runner {
             ScriptError::Database(problem) => Refusal::from(problem),
             problem => Refusal::error(format!("The inventory cannot be used: {problem}.")),
         })?;
+        let fact_hosts = if job.keeps_facts { facts::hosts_of(&script) } else { vec![] };
         let inventory_text = blocking(move || inventory_file(script)).await.map_err(Refusal::failed)?;
         let answers = self.job_secrets(job.id, "survey_passwords", &job.survey_passwords)?;
         let variables = extra_variables(job, &revision, answers, &credentials.variables, settings.templating)
@@ -169,6 +171,12 @@ impl Runner {
         };
         if !job.use_become {
             secrets.become_password = None;
+        }
+        if job.keeps_facts {
+            directory.create(&held).map_err(Refusal::error)?;
+            let now = (self.clock)();
+            let given = facts::give(&self.database, directory, fact_hosts, settings.fact_seconds, now).await?;
+            given.map_err(|problem| Refusal::error(format!("The facts of the hosts cannot be written: {problem}")))?;
         }
         Ok(Prepared { description, secrets, record, files, held })
     }

@@ -4,6 +4,8 @@
 mod blocked;
 mod clock;
 mod deletions;
+mod facts;
+mod fields;
 mod full_disk;
 mod lost;
 mod output;
@@ -11,7 +13,8 @@ mod settings;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -195,6 +198,23 @@ impl Jobs {
     /// The number of stored events of all jobs.
     fn events(&self) -> usize {
         self.server.dump().lines().filter(|line| line.starts_with("stored_job_events\t")).count()
+    }
+}
+
+/// A repository with one commit.
+fn repository(folder: &Path, files: &[(&str, &str)]) {
+    for (name, text) in files {
+        let path = folder.join(name);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+        fs::write(path, text).expect("a file");
+    }
+    for arguments in [
+        &["init", "--quiet"][..],
+        &["add", "."],
+        &["-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "--quiet", "--message=a"],
+    ] {
+        let done = Command::new("git").arg("-C").arg(folder).args(arguments).status().expect("git");
+        assert!(done.success(), "git {arguments:?}");
     }
 }
 

@@ -1,12 +1,11 @@
 //! The effects of the settings of jobs.
 
 use std::fs;
-use std::process::Command;
 
 use hostler_testkit::{Backend, on_each_backend};
 use serde_json::{Value, json};
 
-use crate::running_jobs::Jobs;
+use crate::running_jobs::{Jobs, repository};
 
 on_each_backend!(
     environment_of_the_settings_reaches_jobs,
@@ -110,23 +109,6 @@ fn sizes_of_output_are_limited(backend: Backend) {
     assert_eq!(shown(), (sentence.to_owned(), 10));
     set(&jobs, json!({"STDOUT_MAX_BYTES_DISPLAY": 100, "EVENT_STDOUT_MAX_BYTES_DISPLAY": 0}));
     assert_eq!(shown().1, 99);
-}
-
-/// A repository with one commit.
-fn repository(folder: &std::path::Path, files: &[(&str, &str)]) {
-    for (name, text) in files {
-        let path = folder.join(name);
-        fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
-        fs::write(path, text).expect("a file");
-    }
-    for arguments in [
-        &["init", "--quiet"][..],
-        &["add", "."],
-        &["-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "--quiet", "--message=a"],
-    ] {
-        let done = Command::new("git").arg("-C").arg(folder).args(arguments).status().expect("git");
-        assert!(done.success(), "git {arguments:?}");
-    }
 }
 
 fn updates_of_projects_follow_the_settings(backend: Backend) {
