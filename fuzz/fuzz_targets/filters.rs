@@ -16,7 +16,9 @@ fuzz_target!(|data: &[u8]| {
     let Some((resource, query)) = resource(data) else { return };
     let pairs: Vec<(String, String)> = form_urlencoded::parse(query).into_owned().collect();
     for dialect in [Dialect::Sqlite, Dialect::Postgres] {
-        let Ok(list) = hostler_engine::query::parse(&LINKS, resource, &pairs, &nobody(), dialect, "row") else { continue };
+        let Ok(list) = hostler_engine::query::parse(&LINKS, resource, &pairs, &nobody(), dialect, "row") else {
+            continue;
+        };
         let mut select = Query::select();
         select.from_as(resource.table, "row").cond_where(list.filter);
         for (expression, order) in list.order {

@@ -1,7 +1,7 @@
 //! What several targets need.
 
-use hostler_schema::{Actor, Resource};
 use hostler_resources::REGISTRY;
+use hostler_schema::{Actor, Resource};
 
 /// A resource, by the first byte of an input, and the rest of it.
 pub fn resource(data: &[u8]) -> Option<(&'static Resource, &[u8])> {

@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result};
 use async_trait::async_trait;
 use hostler_database::Database;
 use hostler_projects::{ProjectOptions, Projects};
+use hostler_resources::SmartHosts;
 use hostler_runner::{Ansible, Clock, IsolationMode, ReadJobSettings, Runner, RunnerOptions};
 use hostler_schema::JobSettings;
 use hostler_server::App;
@@ -62,8 +63,14 @@ pub async fn runner(app: &App, options: &JobOptions, data: &Path, projects: Arc<
         IsolationOption::None => IsolationMode::None,
     };
     let manual_projects = engine.manual_projects.to_path_buf();
-    let of_runner =
-        RunnerOptions { data, manual_projects, program, isolation, cancel_limit: RunnerOptions::CANCEL_LIMIT };
+    let of_runner = RunnerOptions {
+        data,
+        manual_projects,
+        program,
+        isolation,
+        cancel_limit: RunnerOptions::CANCEL_LIMIT,
+        smart_inventories: Arc::new(SmartHosts::new(Arc::clone(&engine.links), engine.database.dialect())),
+    };
     let (database, vault, jobs) = (engine.database.clone(), Arc::clone(&engine.vault), engine.jobs.clone());
     let settings = Arc::new(StoredSettings(database.clone()));
     let runner = Runner::new(database, vault, clock, jobs, projects, ansible, settings, of_runner).await;

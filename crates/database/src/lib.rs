@@ -27,6 +27,7 @@ pub mod copy;
 mod dialect;
 mod error;
 mod from_row;
+mod json_contains;
 mod listener;
 mod migrate;
 mod postgres;

@@ -281,3 +281,45 @@ both!(too_much_is_too_complex, |database| {
         assert_eq!(database.read(&deep, &[Type::Integer]).await, Err(Error::TooComplex));
     }
 });
+
+both!(documents_contain_parts, |database| {
+    let document = serde_json::json!({
+        "a": 1, "b": "it's \"x\" ?", "c": null, "d": true, "e": {"f": [1.5, "x", [2], {"g": false}]}, "ü k.[0]": -7,
+    });
+    insert(
+        &database,
+        &COLUMNS,
+        vec![1.into(), true.into(), "x".into(), time("2026-01-01T00:00:00Z").into(), document.to_string().into()],
+    )
+    .await
+    .unwrap();
+    for (part, expected) in [
+        (r#"{}"#, true),
+        (r#"{"a": 1}"#, true),
+        (r#"{"a": 1.0, "d": true}"#, true),
+        (r#"{"a": "1"}"#, false),
+        (r#"{"a": true}"#, false),
+        (r#"{"a": [1]}"#, false),
+        (r#"{"b": "it's \"x\" ?"}"#, true),
+        (r#"{"b": "it"}"#, false),
+        (r#"{"c": null}"#, true),
+        (r#"{"z": null}"#, false),
+        (r#"{"d": 1}"#, false),
+        (r#"{"d": false}"#, false),
+        (r#"{"e": {}}"#, true),
+        (r#"{"e": {"f": []}}"#, true),
+        (r#"{"e": {"f": ["x", 1.5]}}"#, true),
+        (r#"{"e": {"f": "x"}}"#, false),
+        (r#"{"e": {"f": [[2]]}}"#, true),
+        (r#"{"e": {"f": [2]}}"#, false),
+        (r#"{"e": {"f": [{"g": false}]}}"#, true),
+        (r#"{"e": {"f": [{"g": true}]}}"#, false),
+        (r#"{"e": ["f"]}"#, false),
+        (r#"{"ü k.[0]": -7}"#, true),
+    ] {
+        let part: serde_json::Value = serde_json::from_str(part).unwrap();
+        let contains = database.dialect().json_contains(Expr::col("document"), &part);
+        let found = Query::select().column("id").from("sample").and_where(contains).to_owned();
+        assert_eq!(!database.read(&found, &[Type::Integer]).await.unwrap().is_empty(), expected, "{part}");
+    }
+});

@@ -16,6 +16,8 @@ pub enum Error {
         /// Messages for other fields.
         others: Vec<(String, Vec<String>)>,
     },
+    /// The object that this field links to does not allow the change: `{field: {"detail": …}}`.
+    InvalidLink(&'static str, String),
     /// An invalid request: `{"detail": …}`.
     BadRequest(String),
     /// An invalid request, in the older format of sub-lists: `{"msg": …}`.

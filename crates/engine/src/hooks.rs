@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use hostler_database::Transaction;
 use hostler_schema::{Actor, Resource, Sublist};
-use sea_query::Expr;
+use sea_query::{Condition, Expr};
 use serde_json::{Map, Value};
 
 use crate::query::FieldTest;
@@ -20,6 +20,14 @@ pub struct RenderContext<'a> {
     pub whole_texts: bool,
     /// The sub-list of the object, with the parent's resource and id.
     pub below: Option<(&'static Resource, i64, &'static Sublist)>,
+}
+
+/// The rows of a sub-list that hooks find.
+pub struct SublistRows {
+    /// The condition on the rows.
+    pub condition: Condition,
+    /// Whether all who see the parent see them; otherwise the access rules of the rows apply.
+    pub visible_to_readers: bool,
 }
 
 /// An object that is being serialized.
@@ -175,12 +183,33 @@ pub trait Hooks: Send + Sync {
         Ok(())
     }
 
-    /// Before a sub-list of this object is read.
+    /// The rows of a sub-list of this object, under the alias `row`, if its join does not say which.
     ///
     /// # Errors
     /// The list is not shown, for example because its content cannot be computed.
-    async fn check_list(&self, _engine: &Engine, _parent: i64, _sublist: &'static Sublist) -> Result<(), Error> {
-        Ok(())
+    async fn sublist_rows(
+        &self,
+        _engine: &Engine,
+        _parent: i64,
+        _sublist: &'static Sublist,
+        _row: &str,
+    ) -> Result<Option<SublistRows>, Error> {
+        Ok(None)
+    }
+
+    /// The condition on listed rows, under the alias `row`, for the parameters that are
+    /// [`own_parameters`](hostler_schema::Resource::own_parameters) of this resource; none if there are none among them.
+    ///
+    /// # Errors
+    /// The request fails.
+    fn own_filter(
+        &self,
+        _engine: &Engine,
+        _actor: &Actor,
+        _parameters: &[(String, String)],
+        _row: &str,
+    ) -> Result<Option<Condition>, Error> {
+        Ok(None)
     }
 
     /// The handler of the action with this path.

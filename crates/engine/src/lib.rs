@@ -39,7 +39,7 @@ pub use engine::{Clock, Engine, Registered, Registry, SystemClock};
 pub use error::Error;
 pub use field_values::{ENCRYPTED, default_json, json_value, python_type};
 pub use grants::{DEFINITION_ROLE_PREFIX, Grantee, can_grant_roles, grant_in_transaction, set_system_role};
-pub use hooks::{Hooks, NoHooks, RenderContext, ResponseObject, SystemWrite};
+pub use hooks::{Hooks, NoHooks, RenderContext, ResponseObject, SublistRows, SystemWrite};
 pub use links::{Dependent, Hop, Links};
 pub use list::ListScope;
 pub use object_roles::create_roles;

@@ -53,14 +53,17 @@ impl Engine {
             _ => None,
         };
         let hooks = self.registry.hooks(resource);
-        let mut found = Vec::new();
+        let mut tests = Vec::new();
         for test in query::field_tests(&self.links, resource, pairs)? {
             if let Some(condition) = hooks.filter(self, below, &test, ROW).await? {
-                found.push((test, condition));
+                tests.push((test, condition));
             }
         }
         let dialect = self.database.dialect();
-        let mut list = query::parse_with(&self.links, resource, pairs, actor, dialect, ROW, &found)?;
+        let mut list = query::parse_with(&self.links, resource, pairs, actor, dialect, ROW, &tests)?;
+        if let Some(condition) = hooks.own_filter(self, actor, pairs, ROW)? {
+            list.filter = list.filter.add(condition);
+        }
         if let Some((_, parent, sublist)) = below
             && sublist.ordered
             && !pairs.iter().any(|(name, _)| name == "order_by" || name == "order")
@@ -73,13 +76,18 @@ impl Engine {
             None => false,
         };
         let scope = if leads_to_all { ListScope::All } else { scope };
+        let found = match below {
+            Some((parent, id, sublist)) => self.registry.hooks(parent).sublist_rows(self, id, sublist, ROW).await?,
+            None => None,
+        };
+        let (scope, to_readers) = match found {
+            Some(found) => (found.condition, found.visible_to_readers),
+            None => (scope.condition(), below.is_some_and(|(_, _, sublist)| sublist.visible_to_readers)),
+        };
         let visible = VisibleRows {
             table: resource.table,
-            rule: match below {
-                Some((_, _, sublist)) if sublist.visible_to_readers => Rule::All,
-                _ => self.visible_rows(resource, actor),
-            },
-            condition: all_of([scope.condition(), list.filter.clone()]),
+            rule: if to_readers { Rule::All } else { self.visible_rows(resource, actor) },
+            condition: all_of([scope, list.filter.clone()]),
         };
 
         let stored = if list.filter.is_empty() { hooks.count(self, below).await? } else { None };

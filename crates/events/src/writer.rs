@@ -139,6 +139,12 @@ impl EventWriter {
         self.spool_position
     }
 
+    /// The hosts of the job by name, instead of those of its inventory: a smart inventory has none of its own.
+    pub fn use_hosts(&mut self, hosts: HashMap<String, i64>) {
+        self.inventory_id = None;
+        self.hosts = hosts.into_iter().map(|(name, id)| (name, Some(id))).collect();
+    }
+
     /// The counter of the last event, 0 before the first one.
     pub fn counter(&self) -> i64 {
         self.counter

@@ -72,6 +72,9 @@ pub fn error_response(error: Error, method: &Method) -> Response {
             body.insert(field, parts.into());
             Response::json(StatusCode::BAD_REQUEST, body)
         }
+        Error::InvalidLink(field, detail) => {
+            Response::json(StatusCode::BAD_REQUEST, json!({field: {"detail": detail}}))
+        }
         Error::BadRequest(detail) => Response::detail(StatusCode::BAD_REQUEST, detail),
         Error::BadRequestMsg(message) => Response::json(StatusCode::BAD_REQUEST, json!({"msg": message})),
         Error::BadRequestError(message) => Response::json(StatusCode::BAD_REQUEST, json!({"error": message})),

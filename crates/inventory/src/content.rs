@@ -1,13 +1,13 @@
 //! Reads the rows of an inventory.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use hostler_database::Database;
 use hostler_schema::column;
-use sea_query::{Alias, ExprTrait, Query, SelectStatement};
+use sea_query::{Alias, Condition, ExprTrait, Query, SelectStatement};
 use serde_json::{Map, Value};
 
-use crate::{ScriptError, ScriptOptions};
+use crate::{ScriptError, ScriptOptions, SmartInventories, SmartInventory};
 
 /// The rows of an inventory.
 pub(crate) struct Content {
@@ -20,6 +20,17 @@ pub(crate) struct Content {
     pub members: HashMap<i64, Vec<usize>>,
     /// The positions of the children of each group in `groups`, in their order, by the id of the group.
     pub children: HashMap<i64, Vec<usize>>,
+    /// Whether the hosts are those of other inventories.
+    pub has_hosts_of_others: bool,
+}
+
+/// An inventory and which hosts it has.
+pub(crate) struct Inventory {
+    id: i64,
+    variables: String,
+    /// The condition on rows of the table of hosts.
+    hosts: Condition,
+    is_smart: bool,
 }
 
 /// A host.
@@ -39,9 +50,15 @@ pub(crate) struct Group {
 
 impl Content {
     /// Reads an inventory in five statements.
-    pub async fn read(database: &Database, inventory: i64, options: ScriptOptions) -> Result<Self, ScriptError> {
-        let variables = read_kind(database, inventory).await?;
-        let hosts = Host::read(database, inventory, options).await?;
+    pub async fn read(
+        database: &Database,
+        smart: &dyn SmartInventories,
+        id: i64,
+        options: ScriptOptions,
+    ) -> Result<Self, ScriptError> {
+        let inventory = Inventory::read(database, smart, id).await?;
+        let hosts = Host::read(database, &inventory, options).await?;
+        let Inventory { id: inventory, variables, is_smart, .. } = inventory;
         let groups = Group::read(database, inventory).await?;
         let group_positions: HashMap<i64, usize> = positions(groups.iter().map(|group| group.id));
         let host_positions: HashMap<i64, usize> = positions(hosts.iter().map(|host| host.id));
@@ -53,39 +70,56 @@ impl Content {
             children: by_group(children, &group_positions),
             hosts,
             groups,
+            has_hosts_of_others: is_smart,
         })
+    }
+
+    /// The ids of the hosts by name.
+    pub fn host_ids(&self) -> BTreeMap<String, i64> {
+        self.hosts.iter().map(|host| (host.name.clone(), host.id)).collect()
     }
 }
 
-/// The variables of an inventory whose hosts are its own.
-pub(crate) async fn read_kind(database: &Database, inventory: i64) -> Result<String, ScriptError> {
-    const TABLE: &str = "inventories";
-    let query = Query::select()
-        .expr(column(TABLE, "kind"))
-        .expr(column(TABLE, "variables"))
-        .from(Alias::new(TABLE))
-        .and_where(column(TABLE, "id").eq(inventory))
-        .to_owned();
-    let found: Option<(String, String)> = database.read_first(&query).await?;
-    match found {
-        None => Err(ScriptError::NoInventory),
-        Some((kind, variables)) if kind.is_empty() => Ok(variables),
-        Some((kind, _)) => Err(ScriptError::NotEvaluated(kind)),
+impl Inventory {
+    /// The inventory with this id.
+    pub async fn read(database: &Database, smart: &dyn SmartInventories, id: i64) -> Result<Self, ScriptError> {
+        const TABLE: &str = "inventories";
+        let query = Query::select()
+            .exprs(["kind", "variables", "host_filter", "organization_id"].map(|name| column(TABLE, name)))
+            .from(Alias::new(TABLE))
+            .and_where(column(TABLE, "id").eq(id))
+            .to_owned();
+        let found: Option<(String, String, Option<String>, i64)> = database.read_first(&query).await?;
+        let (kind, variables, host_filter, organization) = found.ok_or(ScriptError::NoInventory)?;
+        let is_smart = kind == "smart";
+        let hosts = match kind.as_str() {
+            "" => Condition::all().add(column(Host::TABLE, "inventory_id").eq(id)),
+            "smart" => {
+                let inventory = SmartInventory { organization, host_filter: host_filter.unwrap_or_default() };
+                smart.hosts(&inventory, Host::TABLE).map_err(ScriptError::HostFilter)?
+            }
+            _ => return Err(ScriptError::NotEvaluated(kind)),
+        };
+        Ok(Inventory { id, variables, hosts, is_smart })
     }
 }
 
 impl Host {
     const TABLE: &'static str = "hosts";
 
-    fn select(inventory: i64) -> SelectStatement {
+    fn select(inventory: &Inventory) -> SelectStatement {
         Query::select()
             .exprs(["id", "name", "enabled"].map(|name| column(Self::TABLE, name)))
             .from(Alias::new(Self::TABLE))
-            .and_where(column(Self::TABLE, "inventory_id").eq(inventory))
+            .cond_where(inventory.hosts.clone())
             .to_owned()
     }
 
-    async fn read(database: &Database, inventory: i64, options: ScriptOptions) -> Result<Vec<Self>, ScriptError> {
+    async fn read(
+        database: &Database,
+        inventory: &Inventory,
+        options: ScriptOptions,
+    ) -> Result<Vec<Self>, ScriptError> {
         let mut query = Self::select(inventory);
         if !options.disabled_too {
             query.and_where(column(Self::TABLE, "enabled").eq(true));
@@ -110,7 +144,7 @@ impl Host {
     }
 
     /// The host with this name.
-    pub async fn find(database: &Database, inventory: i64, name: &str) -> Result<Option<Self>, ScriptError> {
+    pub async fn find(database: &Database, inventory: &Inventory, name: &str) -> Result<Option<Self>, ScriptError> {
         let mut query = Self::select(inventory);
         query.expr(column(Self::TABLE, "variables")).and_where(column(Self::TABLE, "name").eq(name));
         let found: Option<(i64, String, bool, String)> = database.read_first(&query).await?;

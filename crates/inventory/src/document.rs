@@ -7,7 +7,7 @@ use crate::{ScriptError, ScriptOptions};
 
 /// The document with this content.
 pub(crate) fn document(content: Content, options: ScriptOptions) -> Result<Map<String, Value>, ScriptError> {
-    let Content { variables, hosts, groups, members, children } = content;
+    let Content { variables, hosts, groups, members, children, .. } = content;
     let mut is_grouped = vec![false; hosts.len()];
     members.values().flatten().for_each(|position| is_grouped[*position] = true);
     let host_names = |positions: &[usize]| names(positions.iter().map(|position| hosts[*position].name.as_str()));

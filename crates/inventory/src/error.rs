@@ -10,6 +10,8 @@ pub enum ScriptError {
     NoInventory,
     /// The hosts of this kind of inventory cannot be computed yet.
     NotEvaluated(String),
+    /// The filter of a smart inventory is invalid, for this reason.
+    HostFilter(String),
     /// Stored variables cannot be parsed.
     Variables {
         /// What they belong to, such as `host web1`.
@@ -28,6 +30,7 @@ impl fmt::Display for ScriptError {
             ScriptError::NotEvaluated(kind) => {
                 write!(formatter, "the hosts of {kind} inventories are not computed yet")
             }
+            ScriptError::HostFilter(reason) => write!(formatter, "its host filter is invalid: {reason}"),
             ScriptError::Variables { owner, problem } => {
                 write!(formatter, "the variables of the {owner} are invalid: {problem}")
             }

@@ -7,10 +7,13 @@ mod content;
 mod document;
 mod error;
 
+use std::collections::BTreeMap;
+
 use hostler_database::{Database, Error as DatabaseError};
+use sea_query::Condition;
 use serde_json::{Map, Value};
 
-use crate::content::{Content, Host};
+use crate::content::{Content, Host, Inventory};
 pub use crate::error::ScriptError;
 
 /// Which hosts a document contains, and what of them.
@@ -35,19 +38,49 @@ pub struct Slice {
     pub count: usize,
 }
 
-/// The inventory with this id as a JSON document.
+/// Which hosts a smart inventory has: those of the ordinary inventories of its organization that its filter matches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SmartInventory {
+    /// The id of its organization.
+    pub organization: i64,
+    /// Its filter.
+    pub host_filter: String,
+}
+
+/// Knows the language of host filters.
+pub trait SmartInventories: Send + Sync {
+    /// The condition on rows of the table `hosts`, under this alias, that they are the hosts of the smart inventory.
+    ///
+    /// # Errors
+    /// The reason why the filter is invalid.
+    fn hosts(&self, inventory: &SmartInventory, row: &str) -> Result<Condition, String>;
+}
+
+/// An inventory for Ansible.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Script {
+    /// The JSON document.
+    pub document: Map<String, Value>,
+    /// The hosts of other inventories in it, by name: all hosts of a smart inventory. None if it has hosts of its own.
+    pub hosts_of_others: Option<BTreeMap<String, i64>>,
+}
+
+/// The inventory with this id.
 ///
 /// # Errors
 /// [`ScriptError`].
 pub async fn script(
     database: &Database,
+    smart: &dyn SmartInventories,
     inventory: i64,
     options: ScriptOptions,
-) -> Result<Map<String, Value>, ScriptError> {
-    let content = Content::read(database, inventory, options).await?;
+) -> Result<Script, ScriptError> {
+    let content = Content::read(database, smart, inventory, options).await?;
+    let hosts_of_others = content.has_hosts_of_others.then(|| content.host_ids());
     // The variables of all hosts are parsed.
     let document = tokio::task::spawn_blocking(move || document::document(content, options)).await;
-    document.map_err(|_| DatabaseError::Internal("building an inventory was interrupted".into()))?
+    let document = document.map_err(|_| DatabaseError::Internal("building an inventory was interrupted".into()))??;
+    Ok(Script { document, hosts_of_others })
 }
 
 /// The variables of the host with this name; none if the inventory has no such host, or only a disabled one.
@@ -56,12 +89,13 @@ pub async fn script(
 /// [`ScriptError`].
 pub async fn host_variables(
     database: &Database,
+    smart: &dyn SmartInventories,
     inventory: i64,
     name: &str,
     disabled_too: bool,
 ) -> Result<Option<Map<String, Value>>, ScriptError> {
-    content::read_kind(database, inventory).await?;
-    let found = Host::find(database, inventory, name).await?;
+    let inventory = Inventory::read(database, smart, inventory).await?;
+    let found = Host::find(database, &inventory, name).await?;
     found.filter(|host| host.enabled || disabled_too).map(|host| host.variables()).transpose()
 }
 

@@ -1,10 +1,22 @@
 use hostler_database::{Database, Location, Transaction};
 use jiff::Timestamp;
-use sea_query::{Alias, Query};
+use sea_query::{Alias, Condition, ExprTrait, Query};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::*;
+
+/// Takes a filter for the name of a host.
+struct ByName;
+
+impl SmartInventories for ByName {
+    fn hosts(&self, inventory: &SmartInventory, row: &str) -> Result<Condition, String> {
+        match inventory.host_filter.as_str() {
+            "" => Err("empty".into()),
+            name => Ok(Condition::all().add(hostler_schema::column(row, "name").eq(name))),
+        }
+    }
+}
 
 /// A database with an inventory of three hosts and four groups.
 async fn sample() -> (Database, TempDir) {
@@ -24,6 +36,7 @@ async fn sample() -> (Database, TempDir) {
     };
     insert(&mut tx, "inventories", &inventory(1, "", "top: yes")).await;
     insert(&mut tx, "inventories", &inventory(2, "smart", "")).await;
+    insert(&mut tx, "inventories", &inventory(3, "constructed", "")).await;
     for (id, name, enabled, variables) in
         [(1, "b", true, "x: 010"), (2, "a", true, ""), (3, "c", false, "{\"y\": 1}"), (4, "d", true, "")]
     {
@@ -67,7 +80,7 @@ async fn insert(tx: &mut Transaction, table: &str, values: &[(&str, sea_query::V
 }
 
 async fn document(database: &Database, options: ScriptOptions) -> Value {
-    script(database, 1, options).await.unwrap().into()
+    script(database, &ByName, 1, options).await.unwrap().document.into()
 }
 
 #[tokio::test]
@@ -109,18 +122,39 @@ async fn slices_share_the_hosts_by_name() {
 #[tokio::test]
 async fn one_host_and_what_cannot_be_computed() {
     let (database, _folder) = sample().await;
-    let host = async |name: &str, disabled_too| host_variables(&database, 1, name, disabled_too).await.unwrap();
+    let host =
+        async |name: &str, disabled_too| host_variables(&database, &ByName, 1, name, disabled_too).await.unwrap();
     assert_eq!(host("b", false).await.map(Value::from), Some(json!({"x": 8})));
     assert!(host("c", false).await.is_none());
     assert!(host("c", true).await.is_some());
     assert!(host("nosuch", true).await.is_none());
-    assert!(matches!(script(&database, 2, ScriptOptions::default()).await, Err(ScriptError::NotEvaluated(_))));
-    assert!(matches!(script(&database, 9, ScriptOptions::default()).await, Err(ScriptError::NoInventory)));
+    let failure = async |inventory| script(&database, &ByName, inventory, ScriptOptions::default()).await.unwrap_err();
+    assert!(matches!(failure(2).await, ScriptError::HostFilter(_)));
+    assert!(matches!(failure(3).await, ScriptError::NotEvaluated(_)));
+    assert!(matches!(failure(9).await, ScriptError::NoInventory));
     let mut tx = database.begin().await.unwrap();
     let broken = Query::update().table(Alias::new("hosts")).value(Alias::new("variables"), "[").to_owned();
     tx.execute(&broken).await.unwrap();
     tx.commit().await.unwrap();
     let options = ScriptOptions { hostvars: true, ..Default::default() };
-    let problem = script(&database, 1, options).await.unwrap_err().to_string();
+    let problem = script(&database, &ByName, 1, options).await.unwrap_err().to_string();
     assert!(problem.starts_with("the variables of the host a are invalid: Cannot parse as JSON"), "{problem}");
+}
+
+#[tokio::test]
+async fn smart_inventory_has_hosts_of_others() {
+    let (database, _folder) = sample().await;
+    let mut tx = database.begin().await.unwrap();
+    let filter = Query::update()
+        .table("inventories")
+        .value("host_filter", "b")
+        .and_where(sea_query::Expr::col("id").eq(2))
+        .to_owned();
+    tx.execute(&filter).await.unwrap();
+    tx.commit().await.unwrap();
+    let found = script(&database, &ByName, 2, ScriptOptions::default()).await.unwrap();
+    assert_eq!(Value::from(found.document), json!({"all": {"hosts": ["b"]}}));
+    assert_eq!(found.hosts_of_others, Some(BTreeMap::from([("b".to_owned(), 1)])));
+    let own = script(&database, &ByName, 1, ScriptOptions::default()).await.unwrap();
+    assert_eq!(own.hosts_of_others, None);
 }

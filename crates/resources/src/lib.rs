@@ -61,7 +61,7 @@ pub use demo::{DEMO_FILES, create_demo};
 pub use execution_environments::EXECUTION_ENVIRONMENT;
 pub use instance_groups::INSTANCE_GROUP;
 pub use instances::INSTANCE;
-pub use inventories::{GROUP, HOST, INVENTORY};
+pub use inventories::{GROUP, HOST, INVENTORY, SmartHosts};
 pub use job_events::{JOB_EVENT, PROJECT_UPDATE_EVENT};
 pub use job_host_summaries::JOB_HOST_SUMMARY;
 pub use job_templates::JOB_TEMPLATE;

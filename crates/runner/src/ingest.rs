@@ -255,7 +255,14 @@ impl Ingest<'_> {
             return Ok(tx.commit().await?);
         }
         if self.writer.is_none() {
-            self.writer = Some(EventWriter::open(database, self.job.id).await?);
+            let mut writer = EventWriter::open(database, self.job.id).await?;
+            let directory = self.directory.clone();
+            match blocking(move || directory.hosts()).await {
+                Ok(hosts) => hosts.into_iter().for_each(|hosts| writer.use_hosts(hosts)),
+                // The events are stored without links to hosts.
+                Err(problem) => tracing::error!(job = self.job.id, problem, "the hosts of the job cannot be read"),
+            }
+            self.writer = Some(writer);
         }
         let (Some(writer), Step::Batch(batch, end)) = (&mut self.writer, step) else { return Ok(()) };
         let mut tx = database.begin().await?;

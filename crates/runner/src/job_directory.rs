@@ -1,5 +1,6 @@
 //! The directory of a job in the data folder.
 
+use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 /// The folder of all these directories in the data folder.
 const JOBS: &str = "jobs";
 const HELD: &str = "runner.json";
+const HOSTS: &str = "hosts.json";
 const STARTED: &str = "started";
 const SPOOL: &str = "spool";
 
@@ -71,6 +73,24 @@ impl JobDirectory {
         let written = file.and_then(|mut file| file.write_all(content));
         written.map_err(failed("write", &path))?;
         Ok(path)
+    }
+
+    /// Remembers the hosts of a job on a smart inventory, by name: another filter would later find others.
+    pub fn write_hosts(&self, hosts: &BTreeMap<String, i64>) -> Result<(), String> {
+        let text = serde_json::to_vec(hosts).map_err(|problem| problem.to_string())?;
+        self.write(HOSTS, &text).map(drop)
+    }
+
+    /// The hosts of a job on a smart inventory, by name; none for other inventories.
+    pub fn hosts(&self) -> Result<Option<HashMap<String, i64>>, String> {
+        let path = self.path.join(HOSTS);
+        match fs::read(&path) {
+            Err(problem) if problem.kind() == ErrorKind::NotFound => Ok(None),
+            Err(problem) => Err(failed("read", &path)(problem)),
+            Ok(text) => {
+                serde_json::from_slice(&text).map(Some).map_err(|problem| format!("{}: {problem}", path.display()))
+            }
+        }
     }
 
     /// Remembers that a supervisor is started from now on, also if the machine fails.

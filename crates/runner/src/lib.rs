@@ -7,8 +7,8 @@
 //!
 //! # The directory of a job
 //!
-//! `jobs/ID` in the data folder, with the files of `hostler-supervisor` and `runner.json`: what must be given back when the
-//! job ends. It exists from the preparation of the job until after its end. If the server is killed, the next one finds out
+//! `jobs/ID` in the data folder, with the files of `hostler-supervisor`, `runner.json`: what must be given back when the
+//! job ends, and for a job on a smart inventory `hosts.json`: the ids of its hosts. It exists from the preparation of the job until after its end. If the server is killed, the next one finds out
 //! by it what became of the job:
 //!
 //! | directory | supervisor | what is done |

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use hostler_database::Error as DatabaseError;
-use hostler_inventory::{ScriptError, ScriptOptions, Slice};
+use hostler_inventory::{Script, ScriptError, ScriptOptions, Slice};
 use hostler_queue::Status;
 use hostler_schema::JobSettings;
 use hostler_supervisor::{Isolation, JobDescription, Playbook, Program, Secrets};
@@ -73,12 +73,17 @@ pub(crate) struct Prepared {
     /// Files in the directory of the job, by name.
     files: Vec<(String, Zeroizing<Vec<u8>>)>,
     held: Held,
+    /// The hosts of a smart inventory, by name.
+    hosts_of_others: Option<BTreeMap<String, i64>>,
 }
 
 impl Prepared {
     /// Writes the files of the job.
     pub fn write(&self, directory: &JobDirectory) -> Result<(), String> {
         directory.create(&self.held)?;
+        if let Some(hosts) = &self.hosts_of_others {
+            directory.write_hosts(hosts)?;
+        }
         self.description.write(directory.path()).map_err(|problem| problem.to_string())?;
         self.files.iter().try_for_each(|(name, content)| directory.write(name, content).map(drop))
     }
@@ -102,13 +107,14 @@ impl Runner {
         let credentials = self.job_credentials(job, &workspace(directory)).await?;
 
         let options = ScriptOptions { hostvars: true, towervars: true, slice: slice(job), ..ScriptOptions::default() };
-        let script = hostler_inventory::script(&self.database, inventory.id, options).await;
-        let script = script.map_err(|problem| match problem {
+        let script =
+            hostler_inventory::script(&self.database, &*self.options.smart_inventories, inventory.id, options).await;
+        let Script { document, hosts_of_others } = script.map_err(|problem| match problem {
             ScriptError::Database(problem) => Refusal::from(problem),
             problem => Refusal::error(format!("The inventory cannot be used: {problem}.")),
         })?;
-        let fact_hosts = if job.keeps_facts { facts::hosts_of(&script) } else { vec![] };
-        let inventory_text = blocking(move || inventory_file(script)).await.map_err(Refusal::failed)?;
+        let fact_hosts = if job.keeps_facts { facts::hosts_of(&document) } else { vec![] };
+        let inventory_text = blocking(move || inventory_file(document)).await.map_err(Refusal::failed)?;
         let answers = self.job_secrets(job.id, "survey_passwords", &job.survey_passwords)?;
         let variables = extra_variables(job, &revision, answers, &credentials.variables, settings.templating)
             .map_err(Refusal::failed)?;
@@ -178,7 +184,7 @@ impl Runner {
             let given = facts::give(&self.database, directory, fact_hosts, settings.fact_seconds, now).await?;
             given.map_err(|problem| Refusal::error(format!("The facts of the hosts cannot be written: {problem}")))?;
         }
-        Ok(Prepared { description, secrets, record, files, held })
+        Ok(Prepared { description, secrets, record, files, held, hosts_of_others })
     }
 }
 

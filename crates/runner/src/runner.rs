@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use hostler_database::Database;
+use hostler_inventory::SmartInventories;
 use hostler_project_updates::{ProjectUpdates, ReadJobSettings};
 use hostler_projects::Projects;
 use hostler_queue::{ClaimedJob, Ended, Executor, ExecutorError, JobKind, JobQueue, JobSignals, Pauses, Status};
@@ -39,6 +40,8 @@ pub struct RunnerOptions {
     pub isolation: IsolationMode,
     /// How long a supervisor may take to end a canceled job, see [`RunnerOptions::CANCEL_LIMIT`].
     pub cancel_limit: Duration,
+    /// Finds the hosts of smart inventories.
+    pub smart_inventories: Arc<dyn SmartInventories>,
 }
 
 impl RunnerOptions {

@@ -99,6 +99,8 @@ pub struct Resource {
     pub summarized_as: &'static [&'static str],
     /// The fields that `search` compares.
     pub search: &'static [&'static str],
+    /// The parameters of lists that are no filters by a field: the hooks make their condition.
+    pub own_parameters: &'static [Field],
     /// The parts of a named URL; empty if the resource has none.
     pub natural_key: &'static [NaturalKeyPart],
     /// The unique constraints.
@@ -169,6 +171,7 @@ impl Resource {
             actions: &[],
             summarized_as: &["name", "description"],
             search: &["name", "description"],
+            own_parameters: &[],
             natural_key: &[],
             unique: &[],
             roles: &[],

@@ -94,7 +94,6 @@ pub(crate) async fn sublist(
     let listed = (sublist.target)();
     match request.method {
         Verb::GET | Verb::HEAD => {
-            engine.registry.hooks(parent).check_list(engine, id, sublist).await?;
             let scope = ListScope::Sublist(parent, id, sublist);
             Ok(Response::ok(engine.list(actor, listed, scope, &request.path, &request.query).await?))
         }

@@ -2,6 +2,7 @@
 
 mod bulk;
 mod deletions;
+mod smart;
 
 use hostler_testkit::{Backend, Client, TestServer, on_each_backend};
 use serde_json::{Value, json};
@@ -18,7 +19,7 @@ on_each_backend!(
     roles_of_inventory_open_its_hosts,
     counts_can_be_filtered,
     named_urls_lead_through_the_organization,
-    smart_inventory_does_not_pretend,
+    constructed_inventory_does_not_pretend,
 );
 
 const INVENTORIES: &str = "/api/v2/inventories/";
@@ -424,19 +425,14 @@ fn named_urls_lead_through_the_organization(backend: Backend) {
     admin.get("/api/v2/hosts/h++own++other/").expect(404);
 }
 
-fn smart_inventory_does_not_pretend(backend: Backend) {
+fn constructed_inventory_does_not_pretend(backend: Backend) {
     let server = start(backend);
     let admin = server.as_admin();
     let home = server.organization("home");
-    let body = json!({"name": "s", "organization": home, "kind": "smart", "host_filter": "name=x"});
-    let smart = admin.create(INVENTORIES, body);
+    let constructed = admin.create(INVENTORIES, json!({"name": "c", "organization": home, "kind": "constructed"}));
     for path in ["hosts/", "script/"] {
-        admin.get(&format!("{INVENTORIES}{smart}/{path}")).expect(501);
+        admin.get(&format!("{INVENTORIES}{constructed}/{path}")).expect(501);
     }
-    admin.post(HOSTS, json!({"name": "x", "inventory": smart})).expect(400);
-    admin.post(GROUPS, json!({"name": "x", "inventory": smart})).expect(400);
-    let own = inventory(&admin, "own", home);
-    admin.patch(&format!("{INVENTORIES}{own}/"), json!({"kind": "smart", "host_filter": "name=x"})).expect(405);
-    admin.patch(&format!("{INVENTORIES}{smart}/"), json!({"kind": ""})).expect(200);
-    assert!(admin.results(&format!("{INVENTORIES}{smart}/hosts/")).is_empty());
+    admin.post(HOSTS, json!({"name": "x", "inventory": constructed})).expect(400);
+    admin.post(GROUPS, json!({"name": "x", "inventory": constructed})).expect(400);
 }

@@ -7,8 +7,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hostler_database::{Database, Location, Type};
+use hostler_engine::Links;
 use hostler_projects::{ProjectOptions, Projects};
 use hostler_queue::{ClaimedJob, Ended, Executor as _, ExecutorError, JobKind, JobQueue, JobSignals};
+use hostler_resources::{REGISTRY, SmartHosts};
 use hostler_runner::{Ansible, Clock, IsolationMode, Runner, RunnerOptions};
 use hostler_schema::JobSettings;
 use hostler_testkit::database::PostgresDatabase;
@@ -97,6 +99,7 @@ async fn runner(
         program: env!("CARGO_BIN_EXE_hostler").into(),
         isolation,
         cancel_limit,
+        smart_inventories: Arc::new(SmartHosts::new(Arc::new(Links::new(REGISTRY)), database.dialect())),
     };
     let ansible = Arc::new(Ansible::new(Some(ansible.to_owned()), data.to_owned()));
     let (database, vault, projects) = (database.clone(), Arc::clone(vault), Arc::clone(projects));

@@ -85,7 +85,8 @@ impl Group {
 
 /// Compiles the conditions of one statement.
 pub(super) struct Compiler<'a> {
-    actor: &'a Actor,
+    /// Who may see the related rows; without an actor they are all rows that are not being deleted.
+    actor: Option<&'a Actor>,
     dialect: Dialect,
     aliases: usize,
     /// Whether the condition will be negated, and so must not be NULL.
@@ -96,7 +97,7 @@ pub(super) struct Compiler<'a> {
 }
 
 impl<'a> Compiler<'a> {
-    pub fn new(actor: &'a Actor, dialect: Dialect, found: &'a [(FieldTest, Expr)], listed: &'a str) -> Self {
+    pub fn new(actor: Option<&'a Actor>, dialect: Dialect, found: &'a [(FieldTest, Expr)], listed: &'a str) -> Self {
         Compiler { actor, dialect, aliases: 0, is_negated: false, found, listed }
     }
 
@@ -143,7 +144,10 @@ impl<'a> Compiler<'a> {
             // Who sees an object sees its roles. Their own rule asks for the objects of all types: SQLite refuses
             // statements with several of it.
             Join::Role { .. } => Rule::All,
-            _ => hop.target.access.rows(self.actor, Action::Read, other),
+            _ => match self.actor {
+                Some(actor) => hop.target.access.rows(actor, Action::Read, other),
+                None => hop.target.not_deleted(other).map_or(Rule::All, Rule::When),
+            },
         }
     }
 

@@ -10,6 +10,7 @@
 
 mod error;
 mod field_test;
+mod formula;
 mod join;
 mod limits;
 mod lookup;
@@ -26,6 +27,7 @@ use sea_query::{Condition, Expr, ExprTrait, Order};
 
 pub use error::QueryError;
 pub use field_test::FieldTest;
+pub use formula::{FilterPath, Formula, formula};
 pub use page::{Page, PageNumber, page_link};
 
 use join::{Compiler, Filter};
@@ -101,7 +103,7 @@ pub fn parse_with(
     let Parameters { clauses, orders, role_levels } = Parameters::read(links, resource, pairs, &mut budget)?;
     let role_levels: Vec<Rule> =
         role_levels.into_iter().map(|text| role_level(resource, text, actor, row)).collect::<Result<_, _>>()?;
-    let mut compiler = Compiler::new(actor, dialect, found, row);
+    let mut compiler = Compiler::new(Some(actor), dialect, found, row);
     let filter = combine(clauses, &mut compiler, row)?;
     let filter = role_levels.into_iter().fold(filter, |filter, rule| match rule {
         Rule::All => filter,
@@ -140,7 +142,7 @@ impl<'a> Parameters<'a> {
                     budget.parameter()?;
                     parameters.role_levels.push(text);
                 }
-                key if RESERVED.contains(&key) => {}
+                key if RESERVED.contains(&key) || resource.own_parameters.iter().any(|own| own.name == key) => {}
                 key => {
                     budget.parameter()?;
                     parameters.clauses.push(parse::clause(links, resource, key, text, budget)?);

@@ -37,7 +37,21 @@ pub(super) fn clause(
     text: &str,
     budget: &mut Budget,
 ) -> Result<Clause, QueryError> {
-    let (mut combine, negated, key) = prefixes(key);
+    let (combine, negated, key) = prefixes(key);
+    // In AWX several of these are alternatives, and the terms within one must all match.
+    let combine =
+        if key.ends_with("__search") && combine == Combine::And && !negated { Combine::Search } else { combine };
+    Ok(Clause { combine, negated, filters: filters(links, resource, key, text, budget)? })
+}
+
+/// Reads `path[__lookup][__int]=text` or `path__search=text`.
+pub(super) fn filters(
+    links: &Links,
+    resource: &'static Resource,
+    key: &str,
+    text: &str,
+    budget: &mut Budget,
+) -> Result<Vec<Filter>, QueryError> {
     let mut parts: Vec<&str> = key.split("__").collect();
     let number: String;
     let mut text = text;
@@ -48,12 +62,7 @@ pub(super) fn clause(
     }
     if parts.len() > 1 && parts.last() == Some(&"search") {
         parts.pop();
-        // In AWX several of these are alternatives, and the terms within one must all match.
-        if combine == Combine::And && !negated {
-            combine = Combine::Search;
-        }
-        let filters = search::related(links, resource, &parts, text, budget)?;
-        return Ok(Clause { combine, negated, filters });
+        return search::related(links, resource, &parts, text, budget);
     }
     let mut lookup = Lookup::EXACT;
     if parts.len() > 1
@@ -65,8 +74,7 @@ pub(super) fn clause(
     let (path, leaf) = resolve(links, resource, &parts)?.column();
     budget.path(path.len())?;
     let test = test(leaf, lookup, text, budget)?;
-    let filters = vec![Filter { path, predicate: Predicate::Test(leaf, test) }];
-    Ok(Clause { combine, negated, filters })
+    Ok(vec![Filter { path, predicate: Predicate::Test(leaf, test) }])
 }
 
 /// Splits off `or__`, `chain__` and `not__`, in any order. An alternative has its own related rows anyway, so `chain__`

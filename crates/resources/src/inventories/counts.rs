@@ -2,11 +2,14 @@
 
 use std::collections::HashMap;
 
-use hostler_engine::{Engine, Error};
+use hostler_engine::{Engine, Error, ResponseObject};
+use hostler_inventory::SmartInventory;
 use hostler_schema::{Field, column, fields};
-use sea_query::{Alias, Asterisk, Expr, ExprTrait, Func, Query, SelectStatement};
+use sea_query::{Alias, Asterisk, CaseStatement, Expr, ExprTrait, Func, Query, SelectStatement};
 use serde_json::{Map, Value as Json};
 
+use super::inventory::{HOST_FILTER, KIND, ORGANIZATION_LINK};
+use super::smart;
 use crate::{GROUP, HOST, INVENTORY};
 
 pub(super) const HAS_ACTIVE_FAILURES: Field = fields::boolean("has_active_failures")
@@ -34,9 +37,8 @@ pub(super) const INVENTORY_SOURCES_WITH_FAILURES: Field =
         .read_by(|_| zero())
         .help("How many sources could not be read the last time.");
 
-/// The fields of an inventory in the summaries of other objects that are computed.
-const SUMMARIZED: [Field; 7] = [
-    HAS_ACTIVE_FAILURES,
+/// The fields of an inventory in the summaries of other objects that are computed, after [`HAS_ACTIVE_FAILURES`].
+const SUMMARIZED: [Field; 6] = [
     TOTAL_HOSTS,
     HOSTS_WITH_ACTIVE_FAILURES,
     TOTAL_GROUPS,
@@ -87,6 +89,26 @@ fn has_active_failures(row: &str) -> Expr {
     Expr::exists(failed_hosts(row).expr(Expr::Constant(1i64.into())).to_owned())
 }
 
+/// Shows how many hosts the smart inventories of a page have.
+///
+/// # Errors
+/// Database errors.
+pub(super) async fn count_smart(engine: &Engine, page: &mut [ResponseObject]) -> Result<(), Error> {
+    let smart = page.iter().map(|shown| &shown.loaded.record).filter(|record| record.text(&KIND) == smart::SMART);
+    let smart = smart.filter_map(|record| {
+        let organization = record.integer(&ORGANIZATION_LINK)?;
+        Some((record.id, SmartInventory { organization, host_filter: record.text(&HOST_FILTER).to_owned() }))
+    });
+    let counts = smart::counts(engine, smart).await?;
+    for shown in page {
+        let Some((hosts, failed)) = counts.get(&shown.loaded.record.id) else { continue };
+        shown.json.insert(TOTAL_HOSTS.name.into(), (*hosts).into());
+        shown.json.insert(HOSTS_WITH_ACTIVE_FAILURES.name.into(), (*failed).into());
+        shown.json.insert(HAS_ACTIVE_FAILURES.name.into(), (*failed > 0).into());
+    }
+    Ok(())
+}
+
 /// Adds the counts and the organization to summaries of inventories, in one statement.
 ///
 /// # Errors
@@ -95,7 +117,7 @@ pub(super) async fn add_to_summaries(
     engine: &Engine,
     summaries: &mut [(i64, &mut Map<String, Json>)],
 ) -> Result<(), Error> {
-    type Counts = (i64, i64, bool, i64, i64, i64, bool, i64, i64);
+    type Counts = (i64, i64, i64, i64, i64, bool, i64, i64, Option<String>);
     let table = INVENTORY.table;
     let mut ids: Vec<i64> = summaries.iter().map(|(id, _)| *id).collect();
     ids.sort_unstable();
@@ -104,18 +126,25 @@ pub(super) async fn add_to_summaries(
         .expr(column(table, "id"))
         .expr(column(table, "organization_id"))
         .exprs(SUMMARIZED.iter().filter_map(|field| field.expression(table)))
+        .expr(CaseStatement::new().case(column(table, KIND.column).eq(smart::SMART), column(table, HOST_FILTER.column)))
         .from(Alias::new(table))
         .and_where(column(table, "id").is_in(ids))
         .to_owned();
     let rows: Vec<Counts> = engine.database.read_as(&query).await?;
+    let smart = rows
+        .iter()
+        .filter_map(|row| Some((row.0, SmartInventory { organization: row.1, host_filter: row.8.clone()? })));
+    let smart = smart::counts(engine, smart).await?;
     let rows: HashMap<i64, Counts> = rows.into_iter().map(|counts| (counts.0, counts)).collect();
     for (id, summary) in summaries {
-        let Some(&(_, organization, failing, hosts, failed, groups, sourced, sources, broken)) = rows.get(id) else {
+        let Some(&(_, organization, hosts, failed, groups, sourced, sources, broken, _)) = rows.get(id) else {
             continue;
         };
+        let (hosts, failed) = smart.get(id).copied().unwrap_or((hosts, failed));
         summary.insert("organization_id".into(), organization.into());
-        let values: [Json; 7] =
-            [failing.into(), hosts.into(), failed.into(), groups.into(), sourced.into(), sources.into(), broken.into()];
+        let values: [Json; 6] =
+            [hosts.into(), failed.into(), groups.into(), sourced.into(), sources.into(), broken.into()];
+        summary.insert(HAS_ACTIVE_FAILURES.name.into(), (failed > 0).into());
         for (field, value) in SUMMARIZED.iter().zip(values) {
             summary.insert(field.name.into(), value);
         }

@@ -3,17 +3,17 @@
 use async_trait::async_trait;
 use hostler_access::ByParent;
 use hostler_database::{Transaction, Value};
-use hostler_engine::{ActionHandler, Edit, Engine, Error, Hooks, Record, RenderContext, ResponseObject};
+use hostler_engine::{ActionHandler, Edit, Engine, Error, Hooks, Record, RenderContext, ResponseObject, SublistRows};
 use hostler_schema::{
     Action, Actor, Association, DefaultValue, Field, Join, NaturalKeyPart, Post, Relation, Resource, ResourceAction,
     Rule, Sublist, UniqueConstraint, column, fields,
 };
-use sea_query::{Alias, Expr, ExprTrait, Order, Query};
+use sea_query::{Alias, Condition, Expr, ExprTrait, Order, Query};
 use serde_json::{Value as Json, json};
 
 use super::groups::changeable_groups;
 use super::names::{check_characters, check_free, split_port};
-use super::{actions, activity, bulk, group_tree, inventory_hooks, recent_jobs, variable_data};
+use super::{actions, activity, bulk, group_tree, host_filter, inventory_hooks, recent_jobs, smart, variable_data};
 use crate::common::{CREATED, CREATED_BY, MODIFIED, MODIFIED_BY};
 use crate::job_events::{EVENTS_OF_HOST, job_details};
 use crate::job_host_summaries::{JOBS_OF_HOST, SUMMARIES_OF_HOST};
@@ -110,6 +110,13 @@ pub static HOST: Resource = Resource {
                 .or_find(),
         )),
         Sublist::new("all_groups", "Host All Groups List", || &GROUP, Join::Condition(group_tree::contains_host)),
+        // The hooks find them.
+        Sublist::new(
+            SMART_INVENTORIES,
+            "Host Smart Inventories List",
+            || &INVENTORY,
+            Join::Condition(|_, _| Expr::Constant(false.into())),
+        ),
         EVENTS_OF_HOST,
         SUMMARIES_OF_HOST,
         Sublist::new(
@@ -126,10 +133,10 @@ pub static HOST: Resource = Resource {
         actions::HOST_VARIABLE_DATA,
         actions::ANSIBLE_FACTS,
         ResourceAction::unimplemented("inventory_sources"),
-        ResourceAction::unimplemented("smart_inventories"),
         ResourceAction::unimplemented("ad_hoc_commands"),
         ResourceAction::unimplemented("ad_hoc_command_events"),
     ],
+    own_parameters: &[host_filter::PARAMETER],
     natural_key: &[NaturalKeyPart::Field("name"), NaturalKeyPart::Link("inventory")],
     unique: &[UniqueConstraint {
         fields: &["inventory", "name"],
@@ -138,6 +145,8 @@ pub static HOST: Resource = Resource {
     }],
     ..Resource::new("host", "hosts", "Host", HOST_FIELDS, &ACCESS)
 };
+
+const SMART_INVENTORIES: &str = "smart_inventories";
 
 const ACCESS: ByParent = ByParent::same(INVENTORY_LINK);
 
@@ -205,6 +214,29 @@ impl Hooks for HostHooks {
         match sublist.name {
             "groups" => require_same_inventory(tx, (HOST.table, parent), (GROUP.table, id)).await,
             _ => Ok(()),
+        }
+    }
+
+    fn own_filter(
+        &self,
+        engine: &Engine,
+        actor: &Actor,
+        parameters: &[(String, String)],
+        row: &str,
+    ) -> Result<Option<Condition>, Error> {
+        host_filter::of_list(engine, actor, parameters, row)
+    }
+
+    async fn sublist_rows(
+        &self,
+        engine: &Engine,
+        parent: i64,
+        sublist: &'static Sublist,
+        row: &str,
+    ) -> Result<Option<SublistRows>, Error> {
+        match sublist.name {
+            SMART_INVENTORIES => smart::inventories_with(engine, parent, row).await.map(Some),
+            _ => Ok(None),
         }
     }
 

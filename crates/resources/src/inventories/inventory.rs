@@ -160,7 +160,8 @@ const SUBLISTS: &[Sublist] = &[
 pub static INVENTORY: Resource = Resource {
     list_title: "Inventory List",
     detail_title: "Inventory Detail",
-    description: "An inventory has the hosts that jobs run on, and their groups and variables. The hosts of smart and \
+    description: "An inventory has the hosts that jobs run on, and their groups and variables. The hosts of a smart \
+                  inventory are those of other inventories of its organization that its host_filter matches. The hosts of \
                   constructed inventories are not computed yet.",
     unimplemented_relations: &[
         "ad_hoc_commands",
@@ -223,7 +224,7 @@ impl Access for InventoryAccess {
 const ADMIN: &str = "inventory_admin_role";
 
 /// Whether the actor may put inventories into this organization, or into any if none is named.
-fn creates_in(actor: &Actor, organization: Option<i64>) -> Rule {
+pub(super) fn creates_in(actor: &Actor, organization: Option<i64>) -> Rule {
     can_create_in_organization(&INVENTORY, &ORGANIZATION, ADMIN, actor, organization)
 }
 

@@ -2,30 +2,38 @@
 
 use async_trait::async_trait;
 use hostler_database::Transaction;
-use hostler_engine::{ActionHandler, Edit, Engine, Error, Hooks, Record, RenderContext, ResponseObject};
+use hostler_engine::{ActionHandler, Edit, Engine, Error, Hooks, Record, RenderContext, ResponseObject, SublistRows};
 use hostler_schema::{Actor, Resource, Sublist, column};
 use sea_query::{Alias, Expr, ExprTrait, Query};
 use serde_json::{Map, Value as Json};
 
-use super::inventory::{HOST_FILTER, KIND};
-use super::{actions, copy, counts, script, tree, variable_data};
-use crate::{INVENTORY, UNIFIED_JOB, labels};
+use super::host_filter::{self, SmartHosts};
+use super::inventory::{HOST_FILTER, KIND, ORGANIZATION_LINK, creates_in};
+use super::{actions, copy, counts, script, smart, tree, variable_data};
+use crate::{HOST, INVENTORY, UNIFIED_JOB, labels};
 
 /// Checks kinds, counts hosts, and handles the actions.
 pub struct InventoryHooks;
 
 #[async_trait]
 impl Hooks for InventoryHooks {
-    async fn validate(&self, _engine: &Engine, _tx: &mut Transaction, edit: &mut Edit<'_>) -> Result<(), Error> {
+    async fn validate(&self, engine: &Engine, tx: &mut Transaction, edit: &mut Edit<'_>) -> Result<(), Error> {
         let kind = edit.new.text(&KIND);
         if !edit.is_new() && edit.changes(&KIND) && !kind.is_empty() {
             let message = "You cannot turn a regular inventory into a \"smart\" or \"constructed\" inventory.";
             return Err(Error::ChangeNotAllowed(message.into()));
         }
-        if kind == "smart" && edit.new.text(&HOST_FILTER).is_empty() {
+        let host_filter = edit.new.text(&HOST_FILTER);
+        if kind == smart::SMART && host_filter.is_empty() {
             return Err(Error::field(HOST_FILTER.name, "Smart inventories must specify host_filter"));
         }
-        Ok(())
+        if host_filter.is_empty() || !edit.changes(&HOST_FILTER) {
+            return Ok(());
+        }
+        // It selects hosts of all inventories of the organization.
+        let organization = edit.new.integer(&ORGANIZATION_LINK);
+        engine.require_in(tx, edit.actor, creates_in(edit.actor, organization)).await?;
+        check_filter(engine, host_filter)
     }
 
     fn jobs_that_use(&self, record: &Record) -> Option<Expr> {
@@ -53,15 +61,14 @@ impl Hooks for InventoryHooks {
         if sublist.name == labels::LABELS && !attach { labels::delete_if_unused(tx, id).await } else { Ok(()) }
     }
 
-    async fn check_list(&self, engine: &Engine, parent: i64, sublist: &'static Sublist) -> Result<(), Error> {
-        if sublist.name != "hosts" {
-            return Ok(());
-        }
-        let kind: Option<String> = engine.database.read_first(&kind_of(parent)).await?;
-        match kind.filter(|kind| !kind.is_empty()) {
-            Some(kind) => Err(Error::NotImplemented(format!("hosts of {kind} inventories"))),
-            None => Ok(()),
-        }
+    async fn sublist_rows(
+        &self,
+        engine: &Engine,
+        parent: i64,
+        sublist: &'static Sublist,
+        row: &str,
+    ) -> Result<Option<SublistRows>, Error> {
+        if sublist.name == "hosts" { smart::listed_hosts(engine, parent, row).await } else { Ok(None) }
     }
 
     async fn enrich_summaries(
@@ -80,10 +87,11 @@ impl Hooks for InventoryHooks {
     ) -> Result<(), Error> {
         let ids: Vec<i64> = page.iter().map(|shown| shown.loaded.record.id).collect();
         let mut summaries = labels::summaries(engine, &INVENTORY, &ids).await?;
+        counts::count_smart(engine, page).await?;
         for shown in page {
             let summary = summaries.remove(&shown.loaded.record.id).unwrap_or_else(labels::no_labels);
             shown.add_summary(labels::LABELS, summary);
-            if shown.loaded.record.text(&KIND) == "smart"
+            if shown.loaded.record.text(&KIND) == smart::SMART
                 && let Some(Json::Object(related)) = shown.json.get_mut("related")
             {
                 OF_OWN_GROUPS.iter().for_each(|key| drop(related.shift_remove(*key)));
@@ -102,6 +110,16 @@ impl Hooks for InventoryHooks {
             _ => None,
         }
     }
+}
+
+fn check_filter(engine: &Engine, host_filter: &str) -> Result<(), Error> {
+    let wrong = |message: String| Err(Error::field(HOST_FILTER.name, message));
+    if let Some(lookup) = host_filter::lookup_of_fact(host_filter) {
+        // As in AWX, below the field once more.
+        let parts = vec![(HOST_FILTER.name.into(), vec![host_filter::lookup_message(&lookup)])];
+        return Err(Error::InvalidNested { field: HOST_FILTER.name.into(), parts, others: vec![] });
+    }
+    SmartHosts::of(engine).condition(host_filter, HOST.table).map_or_else(wrong, |_| Ok(()))
 }
 
 /// The keys of `related` that smart inventories do not have, because they have no groups and sources.
@@ -131,11 +149,7 @@ pub(super) async fn require_own_hosts(
         true => Ok(()),
         false => {
             let message = format!("Cannot create {} for Smart or Constructed Inventories", created.label);
-            Err(Error::InvalidNested {
-                field: "inventory".into(),
-                parts: vec![("detail".into(), vec![message])],
-                others: vec![],
-            })
+            Err(Error::InvalidLink("inventory", message))
         }
     }
 }

@@ -5,6 +5,7 @@ use hostler_engine::{ActionHandler, ActionRequest, ActionResponse, Engine, Error
 use hostler_inventory::{ScriptError, ScriptOptions, Slice};
 use hostler_schema::{Field, fields};
 
+use super::SmartHosts;
 use crate::{HOST, INVENTORY};
 
 const HOSTVARS: Field =
@@ -28,9 +29,10 @@ impl ActionHandler for Script {
     async fn act(&self, engine: &Engine, request: ActionRequest<'_>) -> Result<ActionResponse, Error> {
         let (database, input) = (&engine.database, &request.input);
         let disabled_too = input.boolean(&ALL);
+        let smart = SmartHosts::of(engine);
         let host = input.text(&ONE_HOST);
         if !host.is_empty() {
-            let found = hostler_inventory::host_variables(database, request.id, host, disabled_too).await;
+            let found = hostler_inventory::host_variables(database, &smart, request.id, host, disabled_too).await;
             let variables = found.map_err(failure)?.ok_or(Error::NotFound(Some(HOST.label)))?;
             return Ok(ActionResponse::Fields(variables.into()));
         }
@@ -40,8 +42,8 @@ impl ActionHandler for Script {
             disabled_too,
             slice: slice(input.text(&SUBSET))?,
         };
-        let document = hostler_inventory::script(database, request.id, options).await.map_err(failure)?;
-        Ok(ActionResponse::Fields(document.into()))
+        let script = hostler_inventory::script(database, &smart, request.id, options).await.map_err(failure)?;
+        Ok(ActionResponse::Fields(script.document.into()))
     }
 }
 
@@ -65,7 +67,7 @@ fn failure(error: ScriptError) -> Error {
     match error {
         ScriptError::NoInventory => Error::NotFound(Some(INVENTORY.label)),
         ScriptError::NotEvaluated(kind) => Error::NotImplemented(format!("hosts of {kind} inventories")),
-        error @ ScriptError::Variables { .. } => Error::BadRequest(error.to_string()),
+        error @ (ScriptError::Variables { .. } | ScriptError::HostFilter(_)) => Error::BadRequest(error.to_string()),
         ScriptError::Database(error) => error.into(),
     }
 }

@@ -16,6 +16,7 @@ use crate::attached::{
     LABELS_OF_TEMPLATE,
 };
 use crate::encrypted_inputs::decrypted;
+use crate::inventories::hosts_of;
 use crate::job_templates::{
     self as template, ALLOW_SIMULTANEOUS, BECOME_ENABLED, DIFF_MODE, ENVIRONMENT, FORCE_HANDLERS, FORKS,
     INVENTORY_LINK, JOB_SLICE_COUNT, JOB_TAGS, JOB_TYPE, LIMIT, ORGANIZATION_LINK, PLAYBOOK, PROJECT_LINK, SCM_BRANCH,
@@ -286,7 +287,7 @@ async fn write(
         hostler_queue::Status::Pending.as_str().into(),
         job.extra_vars.as_str().into(),
         job.config.to_string().into(),
-        task_impact(values),
+        task_impact(engine, tx, values).await?,
     ];
     for field in &TAKEN_OVER {
         columns.push(field.column);
@@ -315,20 +316,21 @@ async fn write(
 }
 
 /// What the job takes of the capacity: as in AWX one more than the hosts that it works on at the same time.
-fn task_impact(values: &Record) -> Expr {
+async fn task_impact(engine: &Engine, tx: &mut Transaction, values: &Record) -> Result<Expr, Error> {
     let forks = match values.integer(&FORKS) {
         None | Some(0) => DEFAULT_FORKS,
         Some(forks) => forks,
     };
+    let Some(inventory) = values.integer(&INVENTORY_LINK) else { return Ok(Expr::val(1)) };
     let hosts = Query::select()
         .expr(column("hosts", "id"))
         .from(Alias::new("hosts"))
-        .and_where(column("hosts", "inventory_id").eq(values.integer(&INVENTORY_LINK)))
+        .cond_where(hosts_of(engine, tx, inventory, "hosts").await?)
         .limit(u64::try_from(forks).unwrap_or(0))
         .to_owned();
     let count =
         Query::select().expr(Func::count(Expr::col(Asterisk))).from_subquery(hosts, Alias::new("some")).to_owned();
-    Expr::SubQuery(None, Box::new(count.into())).add(1)
+    Ok(Expr::SubQuery(None, Box::new(count.into())).add(1))
 }
 
 /// Attaches objects to a job; those that are attached already stay.

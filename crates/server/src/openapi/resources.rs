@@ -2,7 +2,8 @@
 
 use hostler_engine::Registry;
 use hostler_engine::openapi::{
-    RequestBody, association, component, key_parameter, list_parameters, page, page_component, reference, shown,
+    RequestBody, association, component, key_parameter, list_parameters, page, page_component, query_parameters,
+    reference, shown,
 };
 use hostler_schema::{Post, Resource, Sublist};
 use serde_json::{Map, Value as Json, json};
@@ -77,7 +78,9 @@ pub(super) fn words(name: &str) -> String {
 }
 
 fn get_list(id: String, resource: &Resource, target: &Resource, title: &str) -> Operation {
-    let parameters = list_parameters().keys().map(|name| reference("parameters", name)).collect();
+    let of_all = list_parameters();
+    let of_all = of_all.keys().map(|name| reference("parameters", name));
+    let parameters = of_all.chain(query_parameters(target.own_parameters)).collect();
     let answer = json_response("One page of the list.", reference("schemas", &page_component(target)), &[]);
     Operation::new(id, resource.plural, title)
         .parameters(parameters)

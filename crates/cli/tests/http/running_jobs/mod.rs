@@ -10,6 +10,7 @@ mod full_disk;
 mod lost;
 mod output;
 mod settings;
+mod smart;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
