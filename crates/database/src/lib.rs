@@ -86,6 +86,12 @@ impl std::fmt::Debug for Location {
     }
 }
 
+/// Runs a future, usually the handling of a request. On SQLite its reads share a snapshot as long as it does not wait in
+/// between, and begins or commits no [`Transaction`]; on PostgreSQL each read has its own.
+pub async fn share_snapshots<F: Future>(future: F) -> F::Output {
+    sqlite::share_snapshots(future).await
+}
+
 /// An open database; cheap to clone.
 #[derive(Clone)]
 pub struct Database(Backend);
@@ -118,7 +124,7 @@ impl Database {
     }
 
     /// Reads committed rows; `types` are the types of the columns. Each call reads one snapshot; two calls may read
-    /// different ones.
+    /// different ones, unless they [share it](share_snapshots).
     ///
     /// # Errors
     /// Any but [`Error::Unique`] and [`Error::ForeignKey`].

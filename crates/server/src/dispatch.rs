@@ -9,6 +9,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Response as HttpResponse, StatusCode, header};
 use futures_util::FutureExt;
 use hostler_auth::{AuthOutcome, Authentication, RequestHead, SESSION_TIMEOUT, login, logout, oauth, unauthenticated};
+use hostler_database::{count_statements, share_snapshots};
 use hostler_engine::Error;
 use hostler_http::{
     Content, HandlerResult, Request, Response, SESSION_COOKIE, STYLESHEET, check_body_headers, cookie, decode_form,
@@ -39,7 +40,7 @@ pub(crate) async fn handle(app: &Arc<App>, request: axum::http::Request<Body>) -
     let mut log = RequestLog::default();
     // Boxed: the future is large and moved several times.
     let work = Box::pin(AssertUnwindSafe(process(app, request, &mut log)).catch_unwind());
-    let (outcome, statements) = hostler_database::count_statements(work).await;
+    let (outcome, statements) = count_statements(share_snapshots(work)).await;
     let response = outcome
         .unwrap_or_else(|panic| error_response(Error::Internal(format!("panic: {}", panic_message(&*panic))), &method));
     let streamed = match &response.content {

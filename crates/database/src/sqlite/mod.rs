@@ -5,6 +5,7 @@ mod error;
 mod lock;
 mod migrate;
 mod read;
+mod shared_snapshot;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -12,6 +13,7 @@ mod write;
 
 pub(crate) use self::error::statement_error;
 pub(crate) use self::migrate::{create, file_error, recorded_version};
+pub(crate) use self::shared_snapshot::share_snapshots;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -66,6 +68,8 @@ impl Sqlite {
     }
 
     pub(crate) async fn begin(&self) -> Result<SqliteTransaction, Error> {
+        // Later reads must see what the transaction commits.
+        drop(shared_snapshot::take());
         let guard = write::begin(&self.writer).await?;
         Ok(SqliteTransaction { writer: self.writer.clone(), guard: Some(guard) })
     }
@@ -98,6 +102,7 @@ impl SqliteTransaction {
 
     pub(crate) async fn commit(mut self) -> Result<(), Error> {
         let guard = self.guard.take().ok_or_else(write::gone)?;
+        drop(shared_snapshot::take());
         write::commit(&self.writer, guard).await
     }
 }

@@ -10,7 +10,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::connection::{self, Purpose, limited};
 use super::error::statement_error;
-use super::value::query;
+use super::shared_snapshot;
+use super::value::{execute, query};
 use crate::{Error, Row, Type};
 
 /// How long a statement may run on an async thread. Few take even one millisecond; a longer one is restarted on a
@@ -41,7 +42,7 @@ struct Idle {
 }
 
 /// A connection from the pool, which is returned on drop.
-struct Reader {
+pub(super) struct Reader {
     connection: Option<Connection>,
     generation: u64,
     readers: Arc<Readers>,
@@ -61,6 +62,7 @@ impl Drop for Reader {
     fn drop(&mut self) {
         if let Some(connection) = self.connection.take()
             && !self.readers.free.is_closed()
+            && (connection.is_autocommit() || execute(&connection, "COMMIT", &[]).is_ok())
         {
             let mut idle = self.readers.idle();
             if idle.generation == self.generation {
@@ -91,10 +93,13 @@ impl Readers {
         types: &[Type],
     ) -> Result<Vec<Row>, Error> {
         {
-            let mut reader = self.take().await?;
+            let mut reader = self.take_shared().await?;
             match reader.query(sql, &values.0, types, Instant::now() + INLINE, || false) {
                 Err(Error::Timeout) => {}
-                result => return result,
+                result => {
+                    shared_snapshot::keep(reader);
+                    return result;
+                }
             }
         }
         let slow = permit(&self.slow).await?;
@@ -121,6 +126,20 @@ impl Readers {
         let mut idle = self.idle();
         idle.generation += 1;
         idle.connections.clear();
+    }
+
+    /// The connection with the snapshot that the reads of this task share; a free one if they share none.
+    async fn take_shared(self: &Arc<Self>) -> Result<Reader, Error> {
+        // An await that is always ready would not yield to other tasks.
+        tokio::task::coop::consume_budget().await;
+        if let Some(reader) = shared_snapshot::take().filter(|reader| Arc::ptr_eq(&reader.readers, self)) {
+            return Ok(reader);
+        }
+        let reader = self.take().await?;
+        if let (true, Some(connection)) = (shared_snapshot::is_wanted(), &reader.connection) {
+            execute(connection, "BEGIN", &[])?;
+        }
+        Ok(reader)
     }
 
     async fn take(self: &Arc<Self>) -> Result<Reader, Error> {
@@ -164,8 +183,6 @@ pub(super) fn closed() -> Error {
 async fn permit(semaphore: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Error> {
     // The timer is expensive, so it is created only for waiters.
     if let Ok(permit) = semaphore.clone().try_acquire_owned() {
-        // An await that is always ready would not yield to other tasks.
-        tokio::task::coop::consume_budget().await;
         return Ok(permit);
     }
     match tokio::time::timeout(WAIT, semaphore.clone().acquire_owned()).await {

@@ -165,3 +165,63 @@ impl SqliteTransaction {
         self.guard.as_mut().unwrap().refuse_commits();
     }
 }
+
+/// Inserts a setting as another process does.
+fn insert_elsewhere(directory: &tempfile::TempDir, name: &str) {
+    let connection = rusqlite::Connection::open(directory.path().join("db")).unwrap();
+    connection.execute("INSERT INTO settings (name, value) VALUES (?1, '1')", [name]).unwrap();
+}
+
+#[tokio::test]
+async fn reads_share_a_snapshot_until_they_wait() {
+    let (sqlite, directory) = fresh().await;
+    share_snapshots(async {
+        assert_eq!(count(&sqlite).await, 0);
+        insert_elsewhere(&directory, "first");
+        assert_eq!(count(&sqlite).await, 0);
+        tokio::task::yield_now().await;
+        assert_eq!(count(&sqlite).await, 1);
+        write(&sqlite, "second", 1).await.unwrap();
+        assert_eq!(count(&sqlite).await, 2);
+        let transaction = sqlite.begin().await.unwrap();
+        drop(transaction);
+        insert_elsewhere(&directory, "third");
+        assert_eq!(count(&sqlite).await, 3);
+    })
+    .await;
+    assert_eq!(count(&sqlite).await, 3);
+    insert_elsewhere(&directory, "fourth");
+    assert_eq!(count(&sqlite).await, 4);
+}
+
+#[tokio::test]
+async fn no_connection_is_in_use_while_a_request_waits() {
+    let (sqlite, _directory) = fresh().await;
+    let (requests, release) = (100, Arc::new(tokio::sync::Barrier::new(100)));
+    let requests = (0..requests).map(|_| {
+        let (sqlite, release) = (sqlite.clone(), release.clone());
+        tokio::spawn(share_snapshots(async move {
+            count(&sqlite).await;
+            release.wait().await;
+            count(&sqlite).await
+        }))
+    });
+    // Each waits until all others have read.
+    for request in requests.collect::<Vec<_>>() {
+        assert_eq!(request.await.unwrap(), 0);
+    }
+}
+
+#[tokio::test]
+async fn failed_read_does_not_end_the_shared_snapshot() {
+    let (sqlite, directory) = fresh().await;
+    share_snapshots(async {
+        assert_eq!(count(&sqlite).await, 0);
+        insert_elsewhere(&directory, "first");
+        let wrong = sqlite.read("SELECT 1", Values(vec![]), &[Type::Text]).await;
+        assert!(matches!(wrong, Err(Error::Internal(_))));
+        assert_eq!(count(&sqlite).await, 0);
+    })
+    .await;
+    assert_eq!(count(&sqlite).await, 1);
+}
