@@ -89,12 +89,14 @@ impl Inventory {
             .from(Alias::new(TABLE))
             .and_where(column(TABLE, "id").eq(id))
             .to_owned();
-        let found: Option<(String, String, Option<String>, i64)> = database.read_first(&query).await?;
+        let found: Option<(String, String, Option<String>, Option<i64>)> = database.read_first(&query).await?;
         let (kind, variables, host_filter, organization) = found.ok_or(ScriptError::NoInventory)?;
         let is_smart = kind == "smart";
         let hosts = match kind.as_str() {
             "" => Condition::all().add(column(Host::TABLE, "inventory_id").eq(id)),
             "smart" => {
+                let organization =
+                    organization.ok_or_else(|| ScriptError::HostFilter("it has no organization".into()))?;
                 let inventory = SmartInventory { organization, host_filter: host_filter.unwrap_or_default() };
                 smart.hosts(&inventory, Host::TABLE).map_err(ScriptError::HostFilter)?
             }

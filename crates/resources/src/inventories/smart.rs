@@ -19,6 +19,8 @@ pub(super) const SMART: &str = "smart";
 
 /// The text of all filters in one statement is at most this long, so that it has not too many parameters.
 const FILTERS_OF_STATEMENT: usize = 8 * 1024;
+/// The most inventories in one statement.
+const INVENTORIES_OF_STATEMENT: usize = 50;
 
 /// The condition on rows of the table `hosts`, under the alias `row`, that they are the hosts of this inventory, whatever
 /// its kind.
@@ -26,7 +28,7 @@ const FILTERS_OF_STATEMENT: usize = 8 * 1024;
 /// # Errors
 /// Database errors, and an invalid filter.
 pub async fn hosts_of(engine: &Engine, tx: &mut Transaction, inventory: i64, row: &str) -> Result<Condition, Error> {
-    let found: Option<(String, Option<String>, i64)> = tx.read_first(&kind_of(inventory)).await?;
+    let found: Option<(String, Option<String>, Option<i64>)> = tx.read_first(&kind_of(inventory)).await?;
     let smart = found.and_then(smart_inventory);
     Ok(smart_hosts(engine, smart, row)?
         .unwrap_or_else(|| Condition::all().add(column(row, "inventory_id").eq(inventory))))
@@ -37,7 +39,7 @@ pub async fn hosts_of(engine: &Engine, tx: &mut Transaction, inventory: i64, row
 /// # Errors
 /// [`Error::NotImplemented`] for a constructed inventory.
 pub(super) async fn listed_hosts(engine: &Engine, inventory: i64, row: &str) -> Result<Option<SublistRows>, Error> {
-    let found: Option<(String, Option<String>, i64)> = engine.database.read_first(&kind_of(inventory)).await?;
+    let found: Option<(String, Option<String>, Option<i64>)> = engine.database.read_first(&kind_of(inventory)).await?;
     if let Some((kind, ..)) = &found
         && !kind.is_empty()
         && kind != SMART
@@ -133,17 +135,18 @@ fn statements(
 ) -> Vec<SelectStatement> {
     let finder = SmartHosts::of(engine);
     let mut statements: Vec<SelectStatement> = Vec::new();
-    let mut length = 0;
+    let (mut length, mut count) = (0, 0);
     for (id, inventory) in inventories {
         let Ok(hosts) = finder.hosts(&inventory, HOST.table) else { continue };
         let part = part(id, hosts);
         length += inventory.host_filter.len();
+        count += 1;
         match statements.last_mut() {
-            Some(statement) if length <= FILTERS_OF_STATEMENT => {
+            Some(statement) if length <= FILTERS_OF_STATEMENT && count <= INVENTORIES_OF_STATEMENT => {
                 statement.union(UnionType::All, part);
             }
             _ => {
-                length = inventory.host_filter.len();
+                (length, count) = (inventory.host_filter.len(), 1);
                 statements.push(part);
             }
         }
@@ -160,8 +163,9 @@ fn kind_of(inventory: i64) -> SelectStatement {
         .to_owned()
 }
 
-fn smart_inventory((kind, host_filter, organization): (String, Option<String>, i64)) -> Option<SmartInventory> {
-    (kind == SMART).then(|| SmartInventory { organization, host_filter: host_filter.unwrap_or_default() })
+fn smart_inventory((kind, host_filter, organization): (String, Option<String>, Option<i64>)) -> Option<SmartInventory> {
+    let organization = organization.filter(|_| kind == SMART)?;
+    Some(SmartInventory { organization, host_filter: host_filter.unwrap_or_default() })
 }
 
 fn smart_hosts(engine: &Engine, inventory: Option<SmartInventory>, row: &str) -> Result<Option<Condition>, Error> {
