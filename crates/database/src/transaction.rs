@@ -1,6 +1,6 @@
 //! Transactions.
 
-use sea_query::{Alias, InsertStatement, Query, QueryStatementWriter, SelectStatement};
+use sea_query::{Alias, InsertStatement, OnConflict, Query, QueryStatementWriter, SelectStatement};
 
 use crate::postgres::PostgresTransaction;
 use crate::sqlite::SqliteTransaction;
@@ -117,6 +117,31 @@ impl Transaction {
         columns: [&'static str; COLUMNS],
         rows: impl IntoIterator<Item = [sea_query::Value; COLUMNS]>,
     ) -> Result<u64, Error> {
+        self.insert_rows_or(table, columns, rows, None).await
+    }
+
+    /// As [`Transaction::insert_rows`]; for rows that exist already, this is done instead. It can change many rows by their
+    /// ids, each in another way. Returns the number of inserted and changed rows.
+    ///
+    /// # Errors
+    /// Any [`Error`].
+    pub async fn upsert_rows<const COLUMNS: usize>(
+        &mut self,
+        table: &'static str,
+        columns: [&'static str; COLUMNS],
+        rows: impl IntoIterator<Item = [sea_query::Value; COLUMNS]>,
+        on_conflict: &OnConflict,
+    ) -> Result<u64, Error> {
+        self.insert_rows_or(table, columns, rows, Some(on_conflict)).await
+    }
+
+    async fn insert_rows_or<const COLUMNS: usize>(
+        &mut self,
+        table: &'static str,
+        columns: [&'static str; COLUMNS],
+        rows: impl IntoIterator<Item = [sea_query::Value; COLUMNS]>,
+        on_conflict: Option<&OnConflict>,
+    ) -> Result<u64, Error> {
         let limit = (MAX_PARAMETERS / COLUMNS.max(1)).max(1);
         let mut rows = rows.into_iter().peekable();
         let mut inserted = 0;
@@ -125,6 +150,9 @@ impl Transaction {
             insert.into_table(Alias::new(table)).columns(columns.map(Alias::new));
             for row in rows.by_ref().take(limit) {
                 insert.values_panic(row.map(Into::into));
+            }
+            if let Some(on_conflict) = on_conflict {
+                insert.on_conflict(on_conflict.clone());
             }
             inserted += self.execute(&insert).await?;
         }

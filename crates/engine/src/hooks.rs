@@ -285,6 +285,14 @@ pub trait Hooks: Send + Sync {
         Ok(())
     }
 
+    /// Deletes all objects of a sub-list that is [emptied by DELETE](Sublist::emptied_by_delete).
+    ///
+    /// # Errors
+    /// Any error: nothing is deleted.
+    async fn delete_listed(&self, _engine: &Engine, _parent: i64, _sublist: &'static Sublist) -> Result<(), Error> {
+        Err(Error::MethodNotAllowed)
+    }
+
     /// A POST to a sub-list with [`hostler_schema::Post::GrantByHook`] or [`hostler_schema::Post::Hook`].
     ///
     /// # Errors

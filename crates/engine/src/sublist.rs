@@ -1,4 +1,4 @@
-//! POST to the lists below an object: associate, disassociate, create.
+//! POST to the lists below an object: associate, disassociate, create. DELETE of all objects of such a list.
 
 use hostler_schema::{Actor, Post, Resource, Sublist};
 use serde_json::{Map, Value as Json};
@@ -53,6 +53,22 @@ impl Engine {
                 None => self.create(actor, (sublist.target)(), body, below).await.map(Some),
             },
         }
+    }
+}
+
+impl Engine {
+    /// Deletes all objects of a sub-list of an object that the actor may see.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] if the actor may not change the parent, and those of its hook.
+    pub async fn delete_listed(
+        &self,
+        actor: &Actor,
+        (parent, id): (&'static Resource, i64),
+        sublist: &'static Sublist,
+    ) -> Result<(), Error> {
+        self.require_change(actor, (parent, id)).await?;
+        self.registry.hooks(parent).delete_listed(self, id, sublist).await
     }
 }
 

@@ -95,7 +95,7 @@ impl EventWriter {
         let count = |name: &str| counts.get(name).and_then(Value::as_i64).unwrap_or(0);
         let mut writer = EventWriter {
             job_id,
-            kind: i64::from(kind != "job"),
+            kind: number_of_kind(&kind),
             inventory_id,
             spool_position: position.try_into().unwrap_or(0),
             counter,
@@ -415,6 +415,15 @@ struct Added {
     replaced: Vec<i64>,
     failed_parents: Vec<i64>,
     changed_parents: Vec<i64>,
+}
+
+/// The kind of an event in its row, by the type of its job.
+fn number_of_kind(job_type: &str) -> i64 {
+    match job_type {
+        "job" => 0,
+        "project_update" => 1,
+        _ => 2,
+    }
 }
 
 impl NewRow {

@@ -244,9 +244,9 @@ async fn write_end(
 
 /// Shows the end of a job in its template.
 async fn end_in_template(tx: &mut Transaction, template: i64, job: &ActiveJob, end: &Finish<'_>) -> Result<(), Error> {
-    // As in AWX, a job template has no status for errors and canceled jobs; a project has.
+    // As in AWX, a job template has no status for errors and canceled jobs; projects and inventory sources have.
     let status = match end.status {
-        Status::Error | Status::Canceled if job.kind != JobKind::ProjectUpdate.as_str() => Status::Failed,
+        Status::Error | Status::Canceled if job.kind == JobKind::Job.as_str() => Status::Failed,
         status => status,
     };
     let is_current = || of(TEMPLATES, "current_job_id").eq(job.id);

@@ -18,7 +18,7 @@ pub(crate) fn environment() -> Expr {
          (SELECT template.execution_environment_id FROM unified_job_templates AS template \
          WHERE template.id = unified_jobs.unified_job_template_id), \
          (SELECT project.default_environment_id FROM unified_job_templates AS project \
-         WHERE project.id = unified_jobs.project_id), \
+         WHERE project.id = unified_jobs.project_id AND unified_jobs.type = 'job'), \
          (SELECT organization.default_environment_id FROM organizations AS organization \
          WHERE organization.id = unified_jobs.organization_id), \
          (SELECT found.id FROM execution_environments AS found \

@@ -6,15 +6,16 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use hostler_database::{Error, Transaction, Type};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use sea_query::{Alias, Expr, ExprTrait, LockType, Order, Query};
 
 use crate::capacity::Nodes;
 use crate::groups::groups_of;
 use crate::impact::{hosts_that_matter, impact};
 use crate::needs::Needs;
+use crate::dependencies::create_dependencies;
 use crate::store::{ACTIVE, DEPENDENCIES, JOBS, STARTED, TEMPLATES, UNEXAMINED, col, of, order, select, update};
-use crate::{JobKind, NewProjectUpdate, Status, create_project_update};
+use crate::{JobKind, Status};
 
 /// A job that is examined.
 #[derive(Clone, Debug)]
@@ -38,6 +39,16 @@ impl Candidate {
     /// Whether it is an update of a project.
     pub(crate) fn is_project_update(&self) -> bool {
         self.kind == JobKind::ProjectUpdate.as_str()
+    }
+
+    /// Whether it is a run of a playbook.
+    pub(crate) fn is_job(&self) -> bool {
+        self.kind == JobKind::Job.as_str()
+    }
+
+    /// Whether it is an update of a project or of an inventory source.
+    pub(crate) fn is_update(&self) -> bool {
+        self.is_project_update() || self.kind == JobKind::InventoryUpdate.as_str()
     }
 }
 
@@ -120,11 +131,20 @@ async fn candidates(tx: &mut Transaction, limit: usize) -> Result<Vec<Candidate>
     for key in ["unified_job_template_id", "project_id"] {
         query.expr(before(key)).expr(started(key));
     }
+    // The updates of its inventory: jobs wait for them, and updates for each other.
+    let inventory_update = |condition: &str| {
+        Expr::cust(format!(
+            "(SELECT MAX(other.id) FROM unified_jobs AS other WHERE other.type = 'inventory_update' \
+             AND other.inventory_id = unified_jobs.inventory_id AND other.{ACTIVE} AND {condition})"
+        ))
+    };
+    query.expr(inventory_update("other.id < unified_jobs.id"));
+    query.expr(inventory_update(&format!("other.id > unified_jobs.id AND other.{STARTED}")));
     query.and_where(Expr::cust(UNEXAMINED)).order_by_expr(order(), Order::Asc);
     query.limit(u64::try_from(limit).unwrap_or(u64::MAX));
-    const TYPES: [Type; 16] = [
+    const TYPES: [Type; 18] = [
         Integer, Text, Integer, Integer, Integer, Integer, Boolean, Boolean, Integer, Text, Integer, Integer, Integer,
-        Integer, Integer, Integer,
+        Integer, Integer, Integer, Integer, Integer,
     ];
     let rows = tx.read(&query, &TYPES).await?;
     let candidate = |row: &hostler_database::Row| {
@@ -136,7 +156,7 @@ async fn candidates(tx: &mut Transaction, limit: usize) -> Result<Vec<Candidate>
             blockers.extend([row.integer(12), row.integer(13)]);
         }
         if !is_update {
-            blockers.extend([row.integer(14), row.integer(15)]);
+            blockers.extend([row.integer(14), row.integer(15), row.integer(16), row.integer(17)]);
         }
         Some(Candidate {
             id: row.integer(0)?,
@@ -153,72 +173,6 @@ async fn candidates(tx: &mut Transaction, limit: usize) -> Result<Vec<Candidate>
         })
     };
     Ok(rows.iter().filter_map(candidate).collect())
-}
-
-/// The latest update of a project that is updated when a job is launched.
-struct LatestUpdate {
-    id: i64,
-    status: Status,
-    finished: Option<Timestamp>,
-    cache_timeout: i64,
-}
-
-impl LatestUpdate {
-    /// Whether the project has to be updated again before a job.
-    fn is_stale(&self, now: Timestamp) -> bool {
-        match (self.status, self.finished) {
-            (Status::Successful, Some(finished)) => {
-                let age = now.duration_since(finished);
-                // The clock may have been set back.
-                age.is_negative() || age >= SignedDuration::from_secs(self.cache_timeout)
-            }
-            (status, _) => status.is_finished(),
-        }
-    }
-}
-
-/// Creates the updates of projects that jobs need, and makes the jobs depend on them.
-async fn create_dependencies(tx: &mut Transaction, jobs: &mut [Candidate], now: Timestamp) -> Result<(), Error> {
-    let new = |job: &Candidate| if job.has_dependencies || job.is_project_update() { None } else { job.project };
-    let projects: BTreeSet<i64> = jobs.iter().filter_map(new).collect();
-    if projects.is_empty() {
-        return Ok(());
-    }
-    let latest =
-        Expr::cust("(SELECT MAX(other.id) FROM unified_jobs AS other WHERE other.updated_project_id = projects.id)");
-    let mut query = Query::select();
-    query
-        .expr(of("projects", "id"))
-        .expr(of("projects", "scm_update_cache_timeout"))
-        .exprs(["id", "status", "finished"].map(|name| of(JOBS, name)))
-        .from("projects")
-        .left_join(Alias::new(JOBS), of(JOBS, "id").eq(latest))
-        .and_where(of("projects", "id").is_in(projects))
-        .and_where(of("projects", "scm_update_on_launch").eq(true))
-        .and_where(of("projects", "scm_type").ne(""));
-    type Columns = (i64, i64, Option<i64>, Option<String>, Option<Timestamp>);
-    let rows: Vec<Columns> = tx.read_as(&query).await?;
-    let mut latest: HashMap<i64, Option<LatestUpdate>> = HashMap::new();
-    for (project, cache_timeout, id, status, finished) in rows {
-        let status = status.as_deref().and_then(Status::parse);
-        let update = id.zip(status).map(|(id, status)| LatestUpdate { id, status, finished, cache_timeout });
-        latest.insert(project, update);
-    }
-    let mut dependencies = vec![];
-    for job in jobs {
-        let Some(project) = new(job) else { continue };
-        let Some(update) = latest.get_mut(&project) else { continue };
-        if update.as_ref().is_none_or(|update| update.is_stale(now)) {
-            let new = NewProjectUpdate { project, launch_type: "dependency", created_by: None, now };
-            let Some(id) = create_project_update(tx, &new).await? else { continue };
-            *update = Some(LatestUpdate { id, status: Status::Pending, finished: None, cache_timeout: 0 });
-        }
-        if let Some(update) = update.as_ref().filter(|update| update.status.is_active()) {
-            dependencies.push([job.id.into(), update.id.into()]);
-        }
-    }
-    tx.insert_rows(DEPENDENCIES, ["unified_job_id", "dependency_id"], dependencies).await?;
-    Ok(())
 }
 
 /// What a job depends on blocks it until it has ended.
@@ -315,23 +269,4 @@ async fn show_in_templates(tx: &mut Transaction, jobs: &[Candidate]) -> Result<(
         tx.execute_deferred(&change).await?;
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn update_is_stale_after_its_cache_timeout() {
-        let finished: Timestamp = "2030-01-01T00:00:00Z".parse().unwrap();
-        let latest = |status, cache_timeout| LatestUpdate { id: 1, status, finished: Some(finished), cache_timeout };
-        let after = |seconds| finished.checked_add(SignedDuration::from_secs(seconds)).unwrap();
-        assert!(!latest(Status::Successful, 60).is_stale(after(59)));
-        assert!(latest(Status::Successful, 60).is_stale(after(60)));
-        assert!(latest(Status::Successful, 0).is_stale(finished));
-        assert!(latest(Status::Successful, 60).is_stale(after(-1)), "the clock was set back");
-        assert!(latest(Status::Failed, 60).is_stale(after(1)));
-        assert!(latest(Status::Canceled, 60).is_stale(after(1)));
-        assert!(!latest(Status::Running, 0).is_stale(after(100)));
-    }
 }

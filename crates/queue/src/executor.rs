@@ -38,17 +38,20 @@ pub enum JobKind {
     Job,
     /// An update of a project.
     ProjectUpdate,
+    /// An update of an inventory source.
+    InventoryUpdate,
 }
 
 impl JobKind {
     /// All kinds.
-    pub const ALL: [JobKind; 2] = [JobKind::Job, JobKind::ProjectUpdate];
+    pub const ALL: [JobKind; 3] = [JobKind::Job, JobKind::ProjectUpdate, JobKind::InventoryUpdate];
 
     /// The name in the column `type` and in the API.
     pub const fn as_str(self) -> &'static str {
         match self {
             JobKind::Job => "job",
             JobKind::ProjectUpdate => "project_update",
+            JobKind::InventoryUpdate => "inventory_update",
         }
     }
 

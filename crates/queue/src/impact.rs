@@ -7,13 +7,13 @@ const DEFAULT_FORKS: i64 = 5;
 /// The hosts of a job that a host asked for itself.
 const CALLBACK_HOSTS: i64 = 2;
 
-/// What an update of a project takes.
-const PROJECT_UPDATE: i64 = 1;
+/// What an update of a project or of an inventory takes.
+const UPDATE: i64 = 1;
 
 /// What a job takes of the capacity: a fork per host, and one for the job itself.
 pub(crate) fn impact(job: &Candidate, hosts: Option<i64>) -> i64 {
-    if job.is_project_update() {
-        return PROJECT_UPDATE;
+    if job.is_update() {
+        return UPDATE;
     }
     let forks = forks(job);
     let hosts = match hosts {
@@ -67,5 +67,6 @@ mod tests {
         assert_eq!(impact(&job("job", 9, (1, 3)), Some(11)), 5);
         assert_eq!(impact(&Candidate { launch_type: "callback".into(), ..job("job", 0, (0, 1)) }, Some(100)), 3);
         assert_eq!(impact(&job("project_update", 0, (0, 1)), None), 1);
+        assert_eq!(impact(&job("inventory_update", 0, (0, 1)), Some(100)), 1);
     }
 }

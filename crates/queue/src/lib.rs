@@ -10,6 +10,7 @@
 
 mod capacity;
 mod claim;
+mod dependencies;
 mod dispatcher;
 mod end;
 mod environment;
@@ -17,6 +18,7 @@ mod examine;
 mod executor;
 mod groups;
 mod impact;
+mod inventory_update;
 mod job_queue;
 mod needs;
 mod nodes;
@@ -32,6 +34,7 @@ pub use dispatcher::{Dispatcher, DispatcherEvent, DispatcherOptions, Now};
 pub use end::{Cancellation, Finish, finish, request_cancel, set_running};
 pub use environment::{CONTROL_PLANE_ENVIRONMENT, DEFAULT_IMAGE};
 pub use executor::{ClaimedJob, Ended, Executor, ExecutorError, JobKind, JobSignals};
+pub use inventory_update::{NewInventoryUpdate, create_inventory_update};
 pub use job_queue::JobQueue;
 pub use overview::{JobOverview, NodeOverview, Overview, Usage, Usages, job_counts, overview, usages};
 pub use pauses::Pauses;

@@ -252,6 +252,25 @@ pub fn show_credentials(page: &mut [ResponseObject], credentials: &[AttachedCred
     }
 }
 
+/// Adds the only credential of an object as its field, and to its summaries and links, if the actor may see it.
+pub fn show_single_credential(shown: &mut ResponseObject, credentials: &[AttachedCredential]) {
+    let id = shown.loaded.record.id;
+    let found = credentials.iter().find(|credential| credential.owner == id);
+    shown.json.insert("credential".into(), found.map(|credential| credential.id).into());
+    let visible = found.filter(|credential| credential.visible);
+    let summary = visible.map(|credential| {
+        json!({
+            "id": credential.id, "name": credential.name, "description": credential.description,
+            "kind": credential.namespace, "cloud": credential.cloud, "credential_type_id": credential.type_id,
+        })
+    });
+    if let (Some(credential), Some(summary)) = (visible, &summary) {
+        shown.add_summary("credential", summary.clone());
+        shown.add_related("credential", CREDENTIAL.url(credential.id).into());
+    }
+    shown.add_summary("credentials", summary.into_iter().collect());
+}
+
 /// Adds labels to the summaries of objects of this resource, in one statement.
 ///
 /// # Errors

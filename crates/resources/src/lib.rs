@@ -26,6 +26,8 @@ mod explain_access;
 mod instance_groups;
 mod instances;
 mod inventories;
+mod inventory_sources;
+mod inventory_updates;
 mod job_events;
 mod job_host_summaries;
 mod job_templates;
@@ -62,7 +64,9 @@ pub use execution_environments::EXECUTION_ENVIRONMENT;
 pub use instance_groups::INSTANCE_GROUP;
 pub use instances::INSTANCE;
 pub use inventories::{GROUP, HOST, INVENTORY, SmartHosts};
-pub use job_events::{JOB_EVENT, PROJECT_UPDATE_EVENT};
+pub use inventory_sources::INVENTORY_SOURCE;
+pub use inventory_updates::INVENTORY_UPDATE;
+pub use job_events::{INVENTORY_UPDATE_EVENT, JOB_EVENT, PROJECT_UPDATE_EVENT};
 pub use job_host_summaries::JOB_HOST_SUMMARY;
 pub use job_templates::JOB_TEMPLATE;
 pub use jobs::{CREDENTIAL_PASSWORDS, JOB, SURVEY_PASSWORDS};
@@ -90,9 +94,11 @@ pub const REGISTRY: Registry = Registry(&[
     Registered { resource: &TEAM, hooks: &teams::TeamHooks },
     Registered { resource: &PROJECT, hooks: &projects::ProjectHooks },
     Registered { resource: &JOB_TEMPLATE, hooks: &job_templates::JobTemplateHooks },
+    Registered { resource: &INVENTORY_SOURCE, hooks: &inventory_sources::InventorySourceHooks },
     Registered { resource: &UNIFIED_JOB, hooks: &NoHooks },
     Registered { resource: &JOB, hooks: &jobs::JobHooks },
     Registered { resource: &PROJECT_UPDATE, hooks: &project_updates::ProjectUpdateHooks },
+    Registered { resource: &INVENTORY_UPDATE, hooks: &inventory_updates::InventoryUpdateHooks },
     Registered { resource: &CREDENTIAL_TYPE, hooks: &credential_types::CredentialTypeHooks },
     Registered { resource: &CREDENTIAL, hooks: &credential_hooks::CredentialHooks },
     Registered { resource: &CREDENTIAL_INPUT_SOURCE, hooks: &credential_input_sources::InputSourceHooks },
@@ -114,6 +120,7 @@ pub const REGISTRY: Registry = Registry(&[
     Registered { resource: &NOTIFICATION_TEMPLATE, hooks: &notification_templates::NotificationTemplateHooks },
     Registered { resource: &JOB_EVENT, hooks: &job_events::EventHooks },
     Registered { resource: &PROJECT_UPDATE_EVENT, hooks: &job_events::EventHooks },
+    Registered { resource: &INVENTORY_UPDATE_EVENT, hooks: &job_events::EventHooks },
     Registered { resource: &JOB_HOST_SUMMARY, hooks: &job_host_summaries::SummaryHooks },
     Registered { resource: &ACTIVITY, hooks: &activity::ActivityHooks },
 ]);

@@ -110,3 +110,28 @@ pub const JOB_TEMPLATE_ERROR: Sublist = list(
     "awx.main.models.unified_jobs.UnifiedJobTemplate_notification_templates_error",
 )
 .reverse("unifiedjobtemplate_notification_templates_for_errors");
+
+/// The notification templates of an inventory source for the start of its updates.
+pub const INVENTORY_SOURCE_STARTED: Sublist = list(
+    STARTED,
+    "Inventory Source Notification Templates Started List",
+    templates(OF_JOB_TEMPLATE, "started"),
+    "awx.main.models.unified_jobs.UnifiedJobTemplate_notification_templates_started",
+)
+.reverse("unifiedjobtemplate_notification_templates_for_started");
+/// Those for its successful updates.
+pub const INVENTORY_SOURCE_SUCCESS: Sublist = list(
+    SUCCESS,
+    "Inventory Source Notification Templates Success List",
+    templates(OF_JOB_TEMPLATE, "success"),
+    "awx.main.models.unified_jobs.UnifiedJobTemplate_notification_templates_success",
+)
+.reverse("unifiedjobtemplate_notification_templates_for_success");
+/// Those for its failed updates.
+pub const INVENTORY_SOURCE_ERROR: Sublist = list(
+    ERROR,
+    "Inventory Source Notification Templates Error List",
+    templates(OF_JOB_TEMPLATE, "error"),
+    "awx.main.models.unified_jobs.UnifiedJobTemplate_notification_templates_error",
+)
+.reverse("unifiedjobtemplate_notification_templates_for_errors");

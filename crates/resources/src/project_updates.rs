@@ -6,7 +6,7 @@ use hostler_access::{ByParent, has_role_or_permission};
 use hostler_database::Transaction;
 use hostler_engine::{ActionHandler, Engine, Error, Hooks, Record, RenderContext, ResponseObject};
 use hostler_schema::{
-    Action, ActionAnswer, ActionMethod, Actor, Capability, Field, Join, Relation, Resource, ResourceAction, Rule,
+    Action, ActionAnswer, ActionMethod, Actor, Capability, Field, Join, Relation, Resource, ResourceAction, Rule, Sublist,
     column, fields,
 };
 use sea_query::ExprTrait;
@@ -18,7 +18,7 @@ use crate::launch::{CANCEL_DETAILS, Canceling};
 use crate::projects::SCM_TYPES;
 use crate::stdout::{Stdout, stdout};
 use crate::unified_jobs::{self, *};
-use crate::{CREDENTIAL, PROJECT, UNIFIED_JOB};
+use crate::{CREDENTIAL, INVENTORY_UPDATE, PROJECT, UNIFIED_JOB};
 
 const TYPES: &[(&str, &str)] = &[("run", "Run"), ("check", "Check")];
 
@@ -104,7 +104,6 @@ pub static PROJECT_UPDATE: Resource = Resource {
         "launch_config",
         "notifications",
         "schedule",
-        "scm_inventory_updates",
         "unified_job_node",
     ],
     actions: &[
@@ -113,10 +112,17 @@ pub static PROJECT_UPDATE: Resource = Resource {
             .get(ActionMethod::new("whether it can be canceled", ActionAnswer::Fields(CANCEL_DETAILS)))
             .post(ActionMethod::new("cancel", ActionAnswer::Accepted(&[])).permit(can_cancel)),
         stdout("Project Update Stdout"),
-        ResourceAction::unimplemented("scm_inventory_updates"),
         ResourceAction::unimplemented("notifications"),
     ],
-    sublists: &[EVENTS_OF_PROJECT_UPDATE],
+    sublists: &[
+        EVENTS_OF_PROJECT_UPDATE,
+        Sublist::new(
+            "scm_inventory_updates",
+            "Project Update SCM Inventory Updates",
+            || &INVENTORY_UPDATE,
+            Join::Reverse("project_update_id"),
+        ),
+    ],
     other_capabilities: &[Capability { name: "start", permit: can_start }],
     summarized_as: &["name", "description", "status", "failed"],
     creatable: false,

@@ -20,10 +20,10 @@ pub use self::files::free_manual_folders;
 use crate::common::{CREATED, CREATED_BY, MODIFIED, MODIFIED_BY, activity_stream, roles_of};
 use crate::project_sources::slug;
 use crate::unified_job_templates::{
-    ATTACHED, CURRENT_JOB, LAST_JOB, LAST_JOB_FAILED, LAST_JOB_RUN, NEXT_JOB_RUN, PROJECT_STATUSES,
+    ATTACHED, CURRENT_JOB, LAST_JOB, LAST_JOB_FAILED, LAST_JOB_RUN, NEXT_JOB_RUN, PROJECT_STATUSES, show_last_update,
 };
 use crate::{
-    CREDENTIAL, EXECUTION_ENVIRONMENT, JOB_TEMPLATE, ORGANIZATION, PROJECT_UPDATE, ROLE, TEAM, UNIFIED_JOB,
+    CREDENTIAL, EXECUTION_ENVIRONMENT, INVENTORY_SOURCE, JOB_TEMPLATE, ORGANIZATION, PROJECT_UPDATE, ROLE, TEAM, UNIFIED_JOB,
     UNIFIED_JOB_TEMPLATE, USER, access_paths, execution_environments, notification_lists,
 };
 
@@ -215,6 +215,12 @@ const SUBLISTS: &[Sublist] = &[
     notification_lists::PROJECT_SUCCESS,
     notification_lists::PROJECT_ERROR,
     Sublist::new("project_updates", "Project Updates List", || &PROJECT_UPDATE, Join::Reverse("updated_project_id")),
+    Sublist::new(
+        "scm_inventory_sources",
+        "Project SCM Inventory Sources",
+        || &INVENTORY_SOURCE,
+        Join::Reverse("source_project_id"),
+    ),
     activity_stream("project", "Project Activity Stream List"),
     Sublist::new(
         "access_list",
@@ -251,7 +257,6 @@ const ACTIONS: &[ResourceAction] = &[
         .describe("GET says whether the project has a source. POST fetches it.")
         .get(ActionMethod::new("whether the project can be updated", ActionAnswer::Fields(&[CAN_UPDATE])))
         .post(ActionMethod::new("update", ActionAnswer::Accepted(&[])).permit(access::can_update)),
-    ResourceAction::unimplemented("scm_inventory_sources"),
     ResourceAction::unimplemented("schedules"),
     ResourceAction::copy("Project Copy", || &PROJECT, access::can_copy),
 ];
@@ -272,7 +277,6 @@ pub static PROJECT: Resource = Resource {
         "execution_environment",
         "next_schedule",
         "schedules",
-        "scm_inventory_sources",
         "workflowjobnodes",
         "workflowjobtemplatenodes",
     ],
@@ -376,7 +380,7 @@ impl Hooks for ProjectHooks {
     }
 
     async fn enrich(&self, engine: &Engine, view: RenderContext<'_>, page: &mut [ResponseObject]) -> Result<(), Error> {
-        page.iter_mut().for_each(update::show_last_update);
+        page.iter_mut().for_each(show_last_update);
         if let (true, false, [shown]) = (view.detail, view.created, page) {
             let organization = shown.loaded.record.integer(&ORGANIZATION_LINK);
             if let Some(id) = execution_environments::default_environment(engine, organization).await? {

@@ -1,12 +1,15 @@
 //! Unified job templates: everything that runs as a job. Each row is an object of one of the variants.
 
 use hostler_access::ByVariant;
+use hostler_engine::ResponseObject;
 use hostler_schema::{Field, Relation, Resource, Variants, fields};
+use serde_json::{Map, Value as Json};
 
 use crate::attached::{CREDENTIALS_OF_TEMPLATE, GROUPS_OF_TEMPLATE, LABELS_OF_TEMPLATE};
 use crate::common::{CREATED, CREATED_BY, MODIFIED, MODIFIED_BY};
+use crate::unified_jobs::shorten_summary;
 use crate::{
-    CREDENTIAL, EXECUTION_ENVIRONMENT, INSTANCE_GROUP, JOB_TEMPLATE, LABEL, ORGANIZATION, PROJECT, UNIFIED_JOB,
+    CREDENTIAL, EXECUTION_ENVIRONMENT, INSTANCE_GROUP, INVENTORY_SOURCE, JOB_TEMPLATE, LABEL, ORGANIZATION, PROJECT, UNIFIED_JOB,
 };
 
 const STATUSES: &[(&str, &str)] = &[
@@ -26,6 +29,19 @@ const STATUSES: &[(&str, &str)] = &[
 ];
 /// The statuses of projects: all up to `missing`.
 pub const PROJECT_STATUSES: &[(&str, &str)] = STATUSES.split_at(11).0;
+/// The statuses of inventory sources: those of their updates, and two for sources without any.
+pub const SOURCE_STATUSES: &[(&str, &str)] = &[
+    STATUSES[0],
+    STATUSES[1],
+    STATUSES[2],
+    STATUSES[3],
+    STATUSES[4],
+    STATUSES[5],
+    STATUSES[6],
+    STATUSES[7],
+    STATUSES[8],
+    STATUSES[11],
+];
 
 /// When the last job ended.
 pub const LAST_JOB_RUN: Field =
@@ -66,10 +82,9 @@ pub static UNIFIED_JOB_TEMPLATE: Resource = Resource {
     type_label: "Unified Job Template",
     list_title: "Unified Job Template List",
     description: "Everything that runs as a job, of all types. Users see what they see in the list of each type.",
-    variants: Some(Variants { column: "type", resources: &[|| &PROJECT, || &JOB_TEMPLATE] }),
+    variants: Some(Variants { column: "type", resources: &[|| &PROJECT, || &INVENTORY_SOURCE, || &JOB_TEMPLATE] }),
     relations: &ATTACHED,
     unimplemented_relations: &[
-        "inventory_source",
         "next_schedule",
         "schedules",
         "system_job_template",
@@ -122,3 +137,19 @@ pub static UNIFIED_JOB_TEMPLATE: Resource = Resource {
 };
 
 const ACCESS: ByVariant = ByVariant(|| &UNIFIED_JOB_TEMPLATE);
+
+/// Adds `last_update` and `current_update`, AWX's other names of the last and the current job.
+pub fn show_last_update(shown: &mut ResponseObject) {
+    for (job, name) in [(&LAST_JOB, "last_update"), (&CURRENT_JOB, "current_update")] {
+        shorten_summary(&mut shown.json, job.name);
+        let part = |part: &str| shown.json.get(part).and_then(|part| part.get(job.name)).cloned();
+        let (summary, link) = (part("summary_fields"), part("related"));
+        if let (Some(Json::Object(summary)), Some(link)) = (summary, link) {
+            let keys = ["id", "name", "description", "status", "failed"];
+            let summary: Map<String, Json> =
+                keys.iter().filter_map(|key| Some(((*key).to_owned(), summary.get(*key)?.clone()))).collect();
+            shown.add_summary(name, summary.into());
+            shown.add_related(name, link);
+        }
+    }
+}

@@ -9,7 +9,7 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::common::{CREATED, CREATED_BY, MODIFIED, MODIFIED_BY};
 use crate::{
-    EXECUTION_ENVIRONMENT, INSTANCE_GROUP, JOB, ORGANIZATION, PROJECT, PROJECT_UPDATE, UNIFIED_JOB_TEMPLATE, USER,
+    EXECUTION_ENVIRONMENT, INSTANCE_GROUP, INVENTORY_SOURCE, INVENTORY_UPDATE, JOB, ORGANIZATION, PROJECT, PROJECT_UPDATE, UNIFIED_JOB_TEMPLATE, USER,
 };
 
 const STATUSES: &[(&str, &str)] = &[
@@ -189,15 +189,24 @@ const UPDATED_PROJECT: Field = fields::link("updated_project", "updated_project_
     .not_filterable()
     .help("The project that a project update updates.");
 
+/// The source of an inventory update, which is deleted with it.
+const UPDATED_SOURCE: Field = fields::link("updated_source", "inventory_source_id", || &INVENTORY_SOURCE)
+    .label("Updated source")
+    .nullable()
+    .on_delete(OnDelete::Cascade)
+    .read_only()
+    .hidden()
+    .not_filterable()
+    .help("The source that an inventory update reads.");
+
 /// Unified jobs.
 pub static UNIFIED_JOB: Resource = Resource {
     type_label: "Unified Job",
     list_title: "Unified Job List",
     description: "Everything that runs or ran, of all types. Users see what they see in the list of each type.",
-    variants: Some(Variants { column: "type", resources: &[|| &JOB, || &PROJECT_UPDATE] }),
+    variants: Some(Variants { column: "type", resources: &[|| &PROJECT_UPDATE, || &INVENTORY_UPDATE, || &JOB] }),
     unimplemented_relations: &[
         "ad_hoc_command",
-        "inventory_update",
         "job_launch_config",
         "notifications",
         "schedule",
@@ -244,6 +253,7 @@ pub static UNIFIED_JOB: Resource = Resource {
             ORGANIZATION_LINK.hidden().reverse("unifiedjobs"),
             INSTANCE_GROUP_LINK.hidden(),
             UPDATED_PROJECT,
+            UPDATED_SOURCE,
         ],
         &ACCESS,
     )

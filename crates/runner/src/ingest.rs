@@ -4,7 +4,7 @@ use std::process::Child;
 
 use hostler_database::{Error as DatabaseError, Transaction};
 use hostler_events::{EventError, EventWriter};
-use hostler_queue::{Ended, ExecutorError, JobSignals, Pauses, Status, set_running};
+use hostler_queue::{Ended, ExecutorError, JobKind, JobSignals, Pauses, Status, set_running};
 use hostler_supervisor::{SupervisorRecord, boot_id, is_supervised, request_cancel};
 use sea_query::{Alias, Expr, ExprTrait, Query};
 use tokio::sync::mpsc::Receiver;
@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::ending::End;
 use crate::facts;
+use crate::inventory_update::{FoundInventory, OutputTail};
 use crate::job_directory::{JobDirectory, blocking};
 use crate::job_row::JobRow;
 use crate::preparation::JobRecord;
@@ -20,7 +21,7 @@ use crate::runner::{DIRECTORY_GONE, Runner};
 use crate::spool_thread::{Batch, SpoolEnd, read_spool, supervisor_log};
 
 /// Why events were not stored.
-enum NotStored {
+pub(crate) enum NotStored {
     /// The server stops; the next one stores them.
     Detached,
     /// There is no use in another attempt.
@@ -44,6 +45,7 @@ impl Runner {
             is_skipping: false,
             kill_at: None,
             is_cancel_requested: false,
+            tail: OutputTail::default(),
         };
         let outcome = ingest.run(child, signals).await;
         let end = match outcome {
@@ -74,6 +76,17 @@ impl Runner {
             return Ok(());
         };
         let mut update = Query::update();
+        if let (JobKind::InventoryUpdate, Some(project)) = (job.kind, &job.project) {
+            // The one that has fetched what is read.
+            let column = |name| Expr::col((Alias::new("fetched"), Alias::new(name)));
+            let fetched = Query::select()
+                .expr(column("id").max())
+                .from_as(Alias::new("unified_jobs"), Alias::new("fetched"))
+                .and_where(column("updated_project_id").eq(project.id))
+                .and_where(column("status").eq(Status::Successful.as_str()))
+                .to_owned();
+            update.value(Alias::new("project_update_id"), Expr::SubQuery(None, Box::new(fetched.into())));
+        }
         update
             .table(Alias::new("unified_jobs"))
             .value(Alias::new("job_args"), arguments)
@@ -97,6 +110,8 @@ struct Ingest<'r> {
     is_cancel_requested: bool,
     /// When the supervisor of a canceled job is killed, if it has not ended the job before.
     kill_at: Option<Instant>,
+    /// The end of the output of an inventory update, which may say why it failed.
+    tail: OutputTail,
 }
 
 impl Ingest<'_> {
@@ -112,18 +127,26 @@ impl Ingest<'_> {
             NotStored::Failed(DatabaseError::Internal(format!("no thread could be started: {problem}")).into())
         })?;
         while let Some(batch) = self.next(&mut batches, signals).await {
-            let end = match &batch.end {
-                Some(end) => Some(self.end(end, signals.cancel.is_cancelled()).await),
-                None => None,
-            };
-            // Before the end: a client that waits for it finds the facts. Doing it twice does no harm.
-            if end.is_some() && self.job.keeps_facts {
-                let (runner, now) = (self.runner, (self.runner.clock)());
-                if !facts::keep(&runner.database, self.directory, now, shutdown).await {
+            let is_update = self.job.kind == JobKind::InventoryUpdate;
+            if is_update {
+                self.tail.add(&batch.events);
+            }
+            let (mut end, mut found) = (None, None);
+            if let Some(last) = &batch.end {
+                let mut of_job = self.end(last, signals.cancel.is_cancelled()).await;
+                let runner = self.runner;
+                if is_update {
+                    let tail = &self.tail;
+                    (of_job, found) =
+                        runner.conclude_inventory_update(self.job, self.directory, of_job, tail, shutdown).await?;
+                }
+                // Before the end: a client that waits for it finds the facts. Doing it twice does no harm.
+                if self.job.keeps_facts && !facts::keep(&runner.database, self.directory, (runner.clock)(), shutdown).await {
                     return Err(NotStored::Detached);
                 }
+                end = Some(of_job);
             }
-            self.retry(shutdown, Step::Batch(&batch, end.as_ref())).await?;
+            self.retry(shutdown, Step::Batch(&batch, end.as_ref(), found.as_ref())).await?;
             if end.is_some() {
                 return Ok(end);
             }
@@ -264,10 +287,13 @@ impl Ingest<'_> {
             }
             self.writer = Some(writer);
         }
-        let (Some(writer), Step::Batch(batch, end)) = (&mut self.writer, step) else { return Ok(()) };
+        let (Some(writer), Step::Batch(batch, end, found)) = (&mut self.writer, step) else { return Ok(()) };
         let mut tx = database.begin().await?;
         let events: &[Vec<u8>] = if self.is_skipping { &[] } else { &batch.events };
         writer.append(&mut tx, events, batch.position).await?;
+        if let Some(found) = found {
+            self.runner.import(&mut tx, writer, found).await?;
+        }
         if let Some(end) = end {
             if !matches!(batch.end, Some(SpoolEnd::Final(_))) {
                 self.runner.append_reason(&mut tx, writer, end).await?;
@@ -287,6 +313,6 @@ enum Step<'b> {
     Running,
     /// Finds out what is stored already.
     Open,
-    /// Stores a batch, and the end of the job with the last one.
-    Batch(&'b Batch, Option<&'b End>),
+    /// Stores a batch, and with the last one the end of the job, and what an inventory update has found.
+    Batch(&'b Batch, Option<&'b End>, Option<&'b FoundInventory>),
 }

@@ -1,7 +1,7 @@
 //! What the database says of a job.
 
 use hostler_database::{Database, Error, Row, Type};
-use hostler_queue::Status;
+use hostler_queue::{JobKind, Status};
 use sea_query::{Alias, Expr, ExprTrait, Query};
 use serde_json::{Map, Value};
 
@@ -11,6 +11,7 @@ use crate::project_files::SourceColumns;
 /// A job with what it needs of other objects, in one statement.
 pub(crate) struct JobRow {
     pub id: i64,
+    pub kind: JobKind,
     pub status: Status,
     pub launch_type: String,
     pub job_type: String,
@@ -82,6 +83,7 @@ const USER: &str = "users";
 /// The columns, in the order in which [`JobRow::read`] takes them.
 const COLUMNS: [(&str, &str, Type); 42] = [
     (JOB, "id", Type::Integer),
+    (JOB, "type", Type::Text),
     (JOB, "status", Type::Text),
     (JOB, "launch_type", Type::Text),
     (JOB, "job_type", Type::Text),
@@ -157,9 +159,10 @@ impl JobRow {
             Some(Value::Object(members)) => members.clone(),
             _ => Map::new(),
         };
-        let status = text(JOB, "status");
+        let (kind, status) = (text(JOB, "type"), text(JOB, "status"));
         Ok(JobRow {
             id: integer(JOB, "id"),
+            kind: JobKind::parse(&kind).ok_or_else(|| Error::Internal(format!("the unknown type {kind}")))?,
             status: Status::parse(&status).ok_or_else(|| Error::Internal(format!("the unknown status {status}")))?,
             launch_type: text(JOB, "launch_type"),
             job_type: text(JOB, "job_type"),

@@ -30,6 +30,7 @@ mod environment;
 mod facts;
 mod ingest;
 mod inventory_file;
+mod inventory_update;
 mod isolation;
 mod job_directory;
 mod job_row;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use hostler_database::Error as DatabaseError;
 use hostler_inventory::{Script, ScriptError, ScriptOptions, Slice};
-use hostler_queue::Status;
+use hostler_queue::{JobKind, Status};
 use hostler_schema::JobSettings;
 use hostler_supervisor::{Isolation, JobDescription, Playbook, Program, Secrets};
 use zeroize::Zeroizing;
@@ -21,9 +21,9 @@ use crate::runner::Runner;
 use crate::variables::extra_variables;
 
 /// Seconds between SIGINT and SIGKILL when a job is stopped.
-const CANCEL_GRACE: u64 = 10;
+pub(crate) const CANCEL_GRACE: u64 = 10;
 /// Seconds that a job waits for space on a full disk.
-const DISK_FULL_WAIT: u64 = 60;
+pub(crate) const DISK_FULL_WAIT: u64 = 60;
 
 /// Why a job is not started: how it ends, and the sentence for users, without secrets.
 #[derive(Debug)]
@@ -71,10 +71,10 @@ pub(crate) struct Prepared {
     pub secrets: Secrets,
     pub record: JobRecord,
     /// Files in the directory of the job, by name.
-    files: Vec<(String, Zeroizing<Vec<u8>>)>,
-    held: Held,
+    pub files: Vec<(String, Zeroizing<Vec<u8>>)>,
+    pub held: Held,
     /// The hosts of a smart inventory, by name.
-    hosts_of_others: Option<BTreeMap<String, i64>>,
+    pub hosts_of_others: Option<BTreeMap<String, i64>>,
 }
 
 impl Prepared {
@@ -92,6 +92,13 @@ impl Prepared {
 impl Runner {
     /// Prepares a job. Nothing is written into its directory but what the job holds, and facts of hosts.
     pub(crate) async fn prepare(&self, job: &JobRow, directory: &JobDirectory) -> Result<Prepared, Refusal> {
+        match job.kind {
+            JobKind::InventoryUpdate => self.prepare_inventory_update(job, directory).await,
+            JobKind::Job | JobKind::ProjectUpdate => self.prepare_playbook(job, directory).await,
+        }
+    }
+
+    async fn prepare_playbook(&self, job: &JobRow, directory: &JobDirectory) -> Result<Prepared, Refusal> {
         check_limit(&job.limit)?;
         let inventory = job.inventory.as_ref();
         let inventory = inventory.ok_or_else(|| Refusal::error("The inventory of the job was deleted."))?;
@@ -171,6 +178,7 @@ impl Runner {
             environment,
             timeout: JobSettings::time_limit(job.timeout, settings.job_seconds),
             idle_timeout: (settings.idle_seconds > 0).then_some(settings.idle_seconds),
+            largest_file: None,
             cancel_grace: CANCEL_GRACE,
             disk_full_wait: DISK_FULL_WAIT,
             isolation,
@@ -189,12 +197,12 @@ impl Runner {
 }
 
 /// What the job may see and change of its directory.
-fn workspace(directory: &JobDirectory) -> PathBuf {
+pub(crate) fn workspace(directory: &JobDirectory) -> PathBuf {
     directory.path().join("workspace")
 }
 
 /// Ansible would read a file with patterns, also one of the server.
-fn check_limit(limit: &str) -> Result<(), Refusal> {
+pub(crate) fn check_limit(limit: &str) -> Result<(), Refusal> {
     // Ansible splits a limit at white space, commas, colons, and brackets without their other half.
     let splits = |c: char| c.is_whitespace() || c.is_control() || matches!(c, ',' | ':' | '[' | ']');
     if limit.split(splits).any(|pattern| pattern.starts_with('@')) {

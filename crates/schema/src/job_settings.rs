@@ -62,6 +62,8 @@ pub struct JobSettings {
     pub idle_seconds: u64,
     /// The time limit of updates of projects that have none: `DEFAULT_PROJECT_UPDATE_TIMEOUT`.
     pub project_update_seconds: u64,
+    /// The time limit of updates of inventories that have none: `DEFAULT_INVENTORY_UPDATE_TIMEOUT`.
+    pub inventory_update_seconds: u64,
     /// How long stored facts are used: `ANSIBLE_FACT_CACHE_TIMEOUT`.
     pub fact_seconds: u64,
     /// The most forks of a job, 0 for any number: `MAX_FORKS`.

@@ -257,6 +257,8 @@ pub struct Sublist {
     pub visible_to_readers: bool,
     /// The effect of POST.
     pub post: Post,
+    /// Whether DELETE deletes all its objects, by the parent resource's hook. The actor must be allowed to change the parent.
+    pub emptied_by_delete: bool,
     /// The fields that POST requires here, beyond those that the target always requires.
     pub required: &'static [&'static str],
     /// Whether the parent's `related` contains it.
@@ -281,6 +283,7 @@ impl Sublist {
             whole: None,
             visible_to_readers: false,
             post: Post::Refused,
+            emptied_by_delete: false,
             required: &[],
             linked: true,
             ordered: false,
@@ -301,6 +304,11 @@ impl Sublist {
     /// Sets the effect of POST.
     pub const fn post(mut self, post: Post) -> Self {
         self.post = post;
+        self
+    }
+    /// DELETE deletes all its objects.
+    pub const fn emptied_by_delete(mut self) -> Self {
+        self.emptied_by_delete = true;
         self
     }
     /// Sets the fields that POST requires here.

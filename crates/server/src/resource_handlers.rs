@@ -115,6 +115,10 @@ pub(crate) async fn sublist(
                 None => Response::no_content(),
             })
         }
+        Verb::DELETE if sublist.emptied_by_delete => {
+            engine.delete_listed(actor, (parent, id), sublist).await?;
+            Ok(Response::no_content())
+        }
         _ => Err(Error::MethodNotAllowed.into()),
     }
 }

@@ -14,8 +14,6 @@ use crate::metrics::RoutePattern;
 pub(crate) const UNIMPLEMENTED_LISTS: &[&str] = &[
     "ad_hoc_commands",
     "constructed_inventories",
-    "inventory_sources",
-    "inventory_updates",
     "notifications",
     "schedules",
     "system_job_templates",
@@ -162,6 +160,7 @@ impl Route {
             Route::Login | Route::Logout => READ_CREATE,
             Route::List(found) if found.resource.creatable => READ_CREATE,
             Route::Sublist(_, _, sublist) if sublist.post.is_allowed() => READ_CREATE,
+            Route::Sublist(_, _, sublist) if sublist.emptied_by_delete => "GET, DELETE, HEAD, OPTIONS",
             Route::Detail(found, _) => match (found.resource.editable, found.resource.deletable) {
                 (true, true) => READ_CHANGE_DELETE,
                 (true, false) => "GET, PUT, PATCH, HEAD, OPTIONS",

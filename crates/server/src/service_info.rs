@@ -51,7 +51,6 @@ pub(crate) fn options(route: &Route) -> Option<Response> {
 /// Lists that `awx export` and `awx import` require to start, even if they are not exported: by their name in the API
 /// root, and their path. Until they are implemented they respond with 501.
 const LISTS_REQUIRED_BY_AWXKIT: &[(&str, &str)] = &[
-    ("inventory_sources", "inventory_sources"),
     ("schedules", "schedules"),
     ("system_job_templates", "system_job_templates"),
     ("workflow_job_templates", "workflow_job_templates"),

@@ -25,6 +25,9 @@ pub struct JobDescription {
     /// Seconds without output after which the job is stopped; none for no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idle_timeout: Option<u64>,
+    /// The largest file that the program may write, in bytes; none for any size.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub largest_file: Option<u64>,
     /// Seconds between SIGINT and SIGKILL when the job is stopped.
     #[serde(default = "default_cancel_grace")]
     pub cancel_grace: u64,

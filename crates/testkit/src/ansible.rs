@@ -26,10 +26,13 @@ def report(name, value=""):
 def wait_for(name):
     while not os.path.exists(workspace + name):
         time.sleep(0.01)
+def inventory(document):
+    with open(output, "w") as file:
+        file.write(document if isinstance(document, str) else json.dumps(document))
 "#;
 
 /// Creates a program in this folder that runs its playbook as Python, and returns its path. Scripts may use `event`, `report`
-/// and `wait_for`.
+/// and `wait_for`. Beside it is a program that runs the source of an inventory so; such a script writes its `inventory`.
 pub fn stand_in_ansible(folder: &Path) -> PathBuf {
     let folder = folder.canonicalize().expect("a folder").join("stand-in");
     fs::create_dir_all(folder.join("bin")).expect("a folder");
@@ -44,6 +47,11 @@ pub fn stand_in_ansible(folder: &Path) -> PathBuf {
     executable(&python, &format!("#!/bin/sh\nPYTHONPATH={} exec python3 \"$@\"\n", lib.display()));
     let run = "import prelude, sys\nexec(open(sys.argv[-1]).read(), vars(prelude))\n";
     executable(&program, &format!("#!{}\n{run}", python.display()));
+    let run = "import prelude, sys\n\
+               options = dict(option.split('=', 1) for option in sys.argv if '=' in option)\n\
+               prelude.output = options['--output']\n\
+               exec(open(options['--inventory']).read(), vars(prelude))\n";
+    executable(&folder.join("bin/ansible-inventory"), &format!("#!{}\n{run}", python.display()));
     program
 }
 

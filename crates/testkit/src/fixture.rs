@@ -119,7 +119,8 @@ impl Fixture {
             Browser::logged_in(server, &ann.name, PASSWORD);
         }
         let job = jobs.launch(&admin, size);
-        let events = Events::populate(server, &admin, size, job, inventories.host, inventories.group, project);
+        let source = inventories.add_sources(server, &admin, size, project, last_notification);
+        let events = Events::populate(server, &admin, size, job, inventories.host, inventories.group, project, source);
         // As if they had been given to the instance.
         server.execute(&format!(
             "UPDATE unified_jobs SET execution_node = (SELECT hostname FROM instances WHERE id = {instance}), \
@@ -156,6 +157,9 @@ impl Fixture {
             ("hosts", inventories.host.to_string()),
             ("instance_groups", first("/api/v2/instance_groups/?name=group-0")),
             ("inventories", inventories.inventory.to_string()),
+            ("inventory_sources", source.to_string()),
+            ("inventory_update_events", events.inventory_update_event.to_string()),
+            ("inventory_updates", events.inventory_update.to_string()),
             ("job_events", events.event.to_string()),
             ("job_host_summaries", events.summary.to_string()),
             ("job_templates", jobs.template.to_string()),
@@ -188,6 +192,7 @@ impl Fixture {
             "groups",
             "hosts",
             "inventories",
+            "inventory_sources",
             "job_templates",
             "notification_templates",
             "organizations",

@@ -1,4 +1,4 @@
-//! The project updates, events and host summaries of a [`crate::Fixture`]. No request creates them, and jobs that run take
+//! The updates, events and host summaries of a [`crate::Fixture`]. No request creates them, and jobs that run take
 //! long: these are only rows.
 
 use crate::client::Client;
@@ -9,17 +9,19 @@ const IDS: i64 = 1 << 24;
 /// The counter of the first event of the fixture. The server may write events with lower ones meanwhile.
 const FIRST: i64 = 1001;
 
-/// A project update, and an event and a host summary with lists below them.
+/// A project update and an inventory update, and an event and a host summary with lists below them.
 pub(crate) struct Events {
     pub update: i64,
     pub update_event: i64,
+    pub inventory_update: i64,
+    pub inventory_update_event: i64,
     pub event: i64,
     pub summary: i64,
 }
 
 impl Events {
     /// So many events of this job, on the hosts and on those of the group, with as many below the first one; summaries of
-    /// all hosts in all jobs of the template; and updates of the project with events.
+    /// all hosts in all jobs of the template; and updates of the project and of the source with events.
     pub fn populate(
         server: &TestServer,
         admin: &Client,
@@ -28,6 +30,7 @@ impl Events {
         host: i64,
         group: i64,
         project: i64,
+        source: i64,
     ) -> Self {
         let in_group = admin.results(&format!("/api/v2/groups/{group}/hosts/?page_size=200"));
         let in_group = in_group.iter().filter_map(|host| host["id"].as_i64());
@@ -54,12 +57,31 @@ impl Events {
         for counter in (FIRST..).take(size) {
             add_event(server, 1, update, counter, None);
         }
+        for _ in 0..size {
+            server.execute(&format!(
+                "INSERT INTO unified_jobs (type, name, status, created, modified, finished, organization_id, \
+                 unified_job_template_id, inventory_source_id, inventory_id, project_id, project_update_id) \
+                 SELECT 'inventory_update', name, 'successful', created, created, created, organization_id, id, id, \
+                 sourced_inventory_id, source_project_id, {update} FROM unified_job_templates WHERE id = {source}"
+            ));
+        }
+        let inventory_update = first(&format!("/api/v2/inventory_sources/{source}/inventory_updates/?order_by=-id"));
+        for counter in (FIRST..).take(size) {
+            add_event(server, 2, inventory_update, counter, None);
+        }
         let summary = first(&format!("/api/v2/jobs/{job}/job_host_summaries/"));
-        Events { update, update_event: update * IDS + FIRST, event: job * IDS + FIRST, summary }
+        Events {
+            update,
+            update_event: update * IDS + FIRST,
+            inventory_update,
+            inventory_update_event: inventory_update * IDS + FIRST,
+            event: job * IDS + FIRST,
+            summary,
+        }
     }
 }
 
-/// An event of a job (0) or of a project update (1). All are below the first one.
+/// An event of a job (0), of a project update (1) or of an inventory update (2). All are below the first one.
 fn add_event(server: &TestServer, kind: u8, job: i64, counter: i64, host: Option<i64>) {
     let id = job * IDS + counter;
     let parent = if counter > FIRST { FIRST } else { 0 };

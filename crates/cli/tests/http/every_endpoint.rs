@@ -41,13 +41,10 @@ const NOT_BUILT: &[&str] = &[
     "ad_hoc_command_events",
     "ad_hoc_commands",
     "create_schedule",
-    "inventory_sources",
     "notifications",
     "peers",
     "receptor_addresses",
     "schedules",
-    "scm_inventory_sources",
-    "scm_inventory_updates",
     "slice_workflow_jobs",
     "smart_inventories",
     "system_job_templates",
@@ -83,6 +80,9 @@ fn build(backend: Backend) -> LinkedPaths {
         "allow_override": true,
     });
     let project = admin.create("/api/v2/projects/", project);
+    let source = json!({"name": "cloud", "inventory": inventory, "source": "scm", "source_project": project});
+    let source = admin.create("/api/v2/inventory_sources/", source);
+    admin.post(&format!("/api/v2/inventory_sources/{source}/update/"), json!({})).expect(202);
     let template = json!({"name": "deploy", "project": project, "inventory": inventory, "playbook": "site.yml"});
     let template = admin.create("/api/v2/job_templates/", template);
     admin.create(&format!("/api/v2/job_templates/{template}/launch/"), json!({}));
@@ -275,6 +275,8 @@ fn user_without_grants_changes_nothing(backend: Backend) {
             "groups",
             "hosts",
             "inventories",
+            "inventory_sources",
+            "inventory_updates",
             "notification_templates",
             "activity_stream",
         ];

@@ -27,6 +27,8 @@ mod health_endpoints;
 mod instance_groups;
 mod instances;
 mod inventories;
+mod inventory_sources;
+mod inventory_updates;
 mod job_events;
 mod job_templates;
 mod labels;

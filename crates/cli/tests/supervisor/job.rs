@@ -70,6 +70,7 @@ impl Job {
             timeout: None,
             idle_timeout: None,
             cancel_grace: 60,
+            largest_file: None,
             disk_full_wait: 60,
             isolation: Isolation::None,
         };

@@ -51,10 +51,12 @@ pub(super) async fn check(
     if problems.0.is_empty() { Ok(()) } else { Err(Error::Invalid(problems.0)) }
 }
 
-/// Adds the validation messages of a hook to the others; returns any other error.
+/// Adds the validation messages of a hook to the others; returns any other error. A field whose value could not be read
+/// keeps the message that says so.
 pub(super) fn collect_messages(failure: Error, problems: &mut Problems) -> Result<(), Error> {
     match failure {
-        Error::Invalid(found) => {
+        Error::Invalid(mut found) => {
+            found.retain(|(field, _)| field == WHOLE_OBJECT || !problems.has(field));
             for (field, messages) in found {
                 for message in messages {
                     problems.add(&field, message);
@@ -65,6 +67,9 @@ pub(super) fn collect_messages(failure: Error, problems: &mut Problems) -> Resul
         other => Err(other),
     }
 }
+
+/// The key of messages that are about no single field.
+const WHOLE_OBJECT: &str = "__all__";
 
 async fn exists(tx: &mut Transaction, target: &'static Resource, id: i64) -> Result<bool, Error> {
     let query = Query::select()

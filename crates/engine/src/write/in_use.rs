@@ -4,13 +4,23 @@ use hostler_database::Transaction;
 use hostler_schema::column;
 use sea_query::{Alias, Expr, Order, Query};
 
-use crate::Error;
+use crate::{Engine, Error};
 
 /// The table of everything that runs.
 const JOBS: &str = "unified_jobs";
 
 /// At most this many jobs are named.
 const MAX_NAMED: u64 = 100;
+
+impl Engine {
+    /// Fails if jobs that match this condition over the table `unified_jobs` are not finished.
+    ///
+    /// # Errors
+    /// [`Error::InUse`], and database errors.
+    pub async fn refuse_if_in_use(&self, tx: &mut Transaction, condition: Expr) -> Result<(), Error> {
+        refuse_if_in_use(tx, condition).await
+    }
+}
 
 /// Fails if jobs that match this condition over the table `unified_jobs` are not finished.
 ///

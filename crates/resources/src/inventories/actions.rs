@@ -3,8 +3,7 @@
 use async_trait::async_trait;
 use hostler_access::has_role_or_permission;
 use hostler_engine::{ActionHandler, ActionRequest, ActionResponse, Engine, Error};
-use hostler_schema::{Action, ActionAnswer, ActionMethod, Actor, Field, HttpMethod, ResourceAction, Rule, fields};
-use serde_json::json;
+use hostler_schema::{Action, ActionAnswer, ActionMethod, Actor, Field, ResourceAction, Rule, fields};
 
 use super::groups::changeable_groups;
 use super::hosts::{self, changeable_hosts};
@@ -44,7 +43,7 @@ pub(super) const ANSIBLE_FACTS: ResourceAction = ResourceAction::new(FACTS_PATH,
 
 pub(super) const UPDATE_SOURCES: ResourceAction =
     ResourceAction::new(UPDATE_SOURCES_PATH, "Inventory Update Inventory Sources")
-        .describe("Updates all sources of the inventory. There are no inventory sources yet.")
+        .describe("GET says of each source of the inventory whether it can be updated. POST updates all of them.")
         .types(&["inventory_source"])
         .get(ActionMethod::new("whether you may do it", ActionAnswer::Document(&CAN_UPDATE)))
         .post(ActionMethod::new("update", ActionAnswer::Accepted(&[])).permit(can_update));
@@ -52,19 +51,6 @@ pub(super) const UPDATE_SOURCES: ResourceAction =
 /// The inventories that the actor may update from their sources.
 fn can_update(actor: &Actor, row: &str) -> Rule {
     has_role_or_permission(&INVENTORY, "update_role", "update", actor, row)
-}
-
-/// Updates no source: no inventory has any.
-pub(super) struct UpdateSources;
-
-#[async_trait]
-impl ActionHandler for UpdateSources {
-    async fn act(&self, _engine: &Engine, request: ActionRequest<'_>) -> Result<ActionResponse, Error> {
-        match request.method {
-            HttpMethod::Get => Ok(ActionResponse::Fields(json!([]))),
-            _ => Err(Error::BadRequest("No inventory sources to update.".into())),
-        }
-    }
 }
 
 /// Shows the cached facts of a host.

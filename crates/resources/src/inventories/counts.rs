@@ -10,7 +10,7 @@ use serde_json::{Map, Value as Json};
 
 use super::inventory::{HOST_FILTER, KIND, ORGANIZATION_LINK};
 use super::smart;
-use crate::{GROUP, HOST, INVENTORY};
+use crate::{GROUP, HOST, INVENTORY, INVENTORY_SOURCE};
 
 pub(super) const HAS_ACTIVE_FAILURES: Field = fields::boolean("has_active_failures")
     .label("Has active failures")
@@ -24,17 +24,16 @@ pub(super) const HOSTS_WITH_ACTIVE_FAILURES: Field = count("hosts_with_active_fa
 pub(super) const TOTAL_GROUPS: Field = count("total_groups", "Total groups")
     .read_by(|row| number_of(rows_of(GROUP.table, row)))
     .help("How many groups the inventory has.");
-// There are no inventory sources yet.
 pub(super) const HAS_INVENTORY_SOURCES: Field = fields::boolean("has_inventory_sources")
     .label("Has inventory sources")
-    .read_by(|_| Expr::Constant(false.into()))
+    .read_by(|row| Expr::exists(sources(row).expr(Expr::Constant(1i64.into())).to_owned()))
     .help("Whether hosts come from a source.");
 pub(super) const TOTAL_INVENTORY_SOURCES: Field = count("total_inventory_sources", "Total inventory sources")
-    .read_by(|_| zero())
+    .read_by(|row| number_of(sources(row)))
     .help("How many sources the inventory has.");
 pub(super) const INVENTORY_SOURCES_WITH_FAILURES: Field =
     count("inventory_sources_with_failures", "Inventory sources with failures")
-        .read_by(|_| zero())
+        .read_by(|row| number_of(failed_sources(row)))
         .help("How many sources could not be read the last time.");
 
 /// The fields of an inventory in the summaries of other objects that are computed, after [`HAS_ACTIVE_FAILURES`].
@@ -49,10 +48,6 @@ const SUMMARIZED: [Field; 6] = [
 
 const fn count(name: &'static str, label: &'static str) -> Field {
     fields::integer(name).label(label).at_least(0)
-}
-
-fn zero() -> Expr {
-    Expr::Constant(0i64.into()).cast_as("bigint")
 }
 
 const COUNTED: &str = "counted";
@@ -78,6 +73,19 @@ fn failed_hosts(row: &str) -> SelectStatement {
 /// The number of hosts of the inventory `row`.
 pub(super) fn number_of_hosts(row: &str) -> Expr {
     number_of(rows_of(HOST.table, row))
+}
+
+/// The sources of the inventory `row`. As in AWX, the one of a constructed inventory does not count.
+fn sources(row: &str) -> SelectStatement {
+    Query::select()
+        .from_as(Alias::new(INVENTORY_SOURCE.table), Alias::new(COUNTED))
+        .and_where(column(COUNTED, "sourced_inventory_id").eq(column(row, "id")))
+        .and_where(column(COUNTED, "source").ne("constructed"))
+        .to_owned()
+}
+
+fn failed_sources(row: &str) -> SelectStatement {
+    sources(row).and_where(column(COUNTED, "last_job_failed").eq(true)).to_owned()
 }
 
 fn number_of(mut rows: SelectStatement) -> Expr {

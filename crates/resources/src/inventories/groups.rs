@@ -5,8 +5,8 @@ use hostler_access::ByParent;
 use hostler_database::Transaction;
 use hostler_engine::{ActionHandler, Edit, Engine, Error, Hooks, Record};
 use hostler_schema::{
-    Action, Actor, Association, Capability, DefaultValue, Field, Join, NaturalKeyPart, Post, Resource, ResourceAction,
-    Rule, Sublist, UniqueConstraint, column, fields,
+    Action, Actor, Association, Capability, DefaultValue, Field, Join, NaturalKeyPart, Post, Relation, Resource,
+    ResourceAction, Rule, Sublist, UniqueConstraint, column, fields,
 };
 use sea_query::{Alias, Expr, ExprTrait, Query};
 
@@ -14,9 +14,10 @@ use super::hosts::{changeable_hosts, require_same_inventory};
 use super::names::{check_free, check_group_name};
 use super::{actions, group_deletion, group_tree, inventory_hooks, variable_data};
 use crate::common::{CREATED, CREATED_BY, MODIFIED, MODIFIED_BY, activity_stream};
+use crate::inventory_sources::SOURCES_OF_GROUP;
 use crate::job_events::EVENTS_OF_GROUP;
 use crate::job_host_summaries::SUMMARIES_OF_GROUP;
-use crate::{HOST, INVENTORY};
+use crate::{HOST, INVENTORY, INVENTORY_SOURCE};
 
 const NAME: Field = fields::text("name")
     .label("Name")
@@ -50,7 +51,7 @@ pub static GROUP: Resource = Resource {
     detail_title: "Group Detail",
     description: "A group contains hosts and other groups of its inventory. Deleting it also deletes the groups and hosts \
                   that are in no other group.",
-    unimplemented_relations: &["inventory_sources"],
+    relations: &[Relation::new("inventory_sources", || &INVENTORY_SOURCE, SOURCES_OF_GROUP)],
     sublists: &[
         Sublist::new("hosts", "Group Hosts List", || &HOST, group_tree::ITS_HOSTS).post(Post::Associate(
             Association::new("awx.main.models.inventory.Group_hosts", changeable_hosts)
@@ -74,13 +75,13 @@ pub static GROUP: Resource = Resource {
             Join::Condition(group_tree::is_potential_child),
         ),
         Sublist::new("all_hosts", "Group All Hosts List", || &HOST, Join::Condition(group_tree::is_host_below)),
+        Sublist::new("inventory_sources", "Group Inventory Sources List", || &INVENTORY_SOURCE, SOURCES_OF_GROUP),
         EVENTS_OF_GROUP,
         SUMMARIES_OF_GROUP,
         activity_stream("group", "Group Activity Stream List"),
     ],
     actions: &[
         actions::GROUP_VARIABLE_DATA,
-        ResourceAction::unimplemented("inventory_sources"),
         ResourceAction::unimplemented("ad_hoc_commands"),
     ],
     other_capabilities: &[Capability { name: "copy", permit: changeable_groups }],
@@ -117,7 +118,7 @@ impl Hooks for GroupHooks {
     async fn validate(&self, _engine: &Engine, tx: &mut Transaction, edit: &mut Edit<'_>) -> Result<(), Error> {
         let Some(inventory) = edit.new.integer(&INVENTORY_LINK) else { return Ok(()) };
         if edit.is_new() {
-            inventory_hooks::require_own_hosts(tx, inventory, &GROUP).await?;
+            inventory_hooks::require_own_hosts(tx, inventory, GROUP.label).await?;
         }
         if !edit.changes(&NAME) {
             return Ok(());

@@ -15,10 +15,11 @@ use super::groups::changeable_groups;
 use super::names::{check_characters, check_free, split_port};
 use super::{actions, activity, bulk, group_tree, host_filter, inventory_hooks, recent_jobs, smart, variable_data};
 use crate::common::{CREATED, CREATED_BY, MODIFIED, MODIFIED_BY};
+use crate::inventory_sources::SOURCES_OF_HOST;
 use crate::job_events::{EVENTS_OF_HOST, job_details};
 use crate::job_host_summaries::{JOBS_OF_HOST, SUMMARIES_OF_HOST};
 use crate::unified_jobs::summary_mut;
-use crate::{ACTIVITY, GROUP, INVENTORY, JOB, JOB_HOST_SUMMARY};
+use crate::{ACTIVITY, GROUP, INVENTORY, INVENTORY_SOURCE, JOB, JOB_HOST_SUMMARY};
 
 /// The variable that the port in the name of a host becomes.
 const PORT_VARIABLE: &str = "ansible_ssh_port";
@@ -57,7 +58,7 @@ const HAS_ACTIVE_FAILURES: Field = fields::boolean("has_active_failures")
 const HAS_INVENTORY_SOURCES: Field = fields::boolean("has_inventory_sources")
     .label("Has inventory sources")
     .type_name("field")
-    .read_by(|_| Expr::Constant(false.into()))
+    .read_by(has_inventory_sources)
     .not_filterable()
     .help("Whether the host comes from a source.");
 const LAST_JOB: Field = fields::link("last_job", "last_job_id", || &JOB)
@@ -99,8 +100,11 @@ pub static HOST: Resource = Resource {
     list_title: "Host List",
     detail_title: "Host Detail",
     description: "A host belongs to one inventory and to any number of its groups.",
-    relations: &[Relation::new("jobs", || &JOB, JOBS_OF_HOST)],
-    unimplemented_relations: &["ad_hoc_command_events", "ad_hoc_commands", "inventory_sources", "smart_inventories"],
+    relations: &[
+        Relation::new("jobs", || &JOB, JOBS_OF_HOST),
+        Relation::new("inventory_sources", || &INVENTORY_SOURCE, SOURCES_OF_HOST),
+    ],
+    unimplemented_relations: &["ad_hoc_command_events", "ad_hoc_commands", "smart_inventories"],
     sublists: &[
         Sublist::new("groups", "Host Groups List", || &GROUP, group_tree::ITS_GROUPS).post(Post::Associate(
             Association::new("awx.main.models.inventory.Group_hosts", changeable_groups)
@@ -117,6 +121,7 @@ pub static HOST: Resource = Resource {
             || &INVENTORY,
             Join::Condition(|_, _| Expr::Constant(false.into())),
         ),
+        Sublist::new("inventory_sources", "Host Inventory Sources List", || &INVENTORY_SOURCE, SOURCES_OF_HOST),
         EVENTS_OF_HOST,
         SUMMARIES_OF_HOST,
         Sublist::new(
@@ -132,7 +137,6 @@ pub static HOST: Resource = Resource {
         bulk::HOST_DELETE,
         actions::HOST_VARIABLE_DATA,
         actions::ANSIBLE_FACTS,
-        ResourceAction::unimplemented("inventory_sources"),
         ResourceAction::unimplemented("ad_hoc_commands"),
         ResourceAction::unimplemented("ad_hoc_command_events"),
     ],
@@ -167,6 +171,17 @@ fn has_active_failures(row: &str) -> Expr {
     )
 }
 
+fn has_inventory_sources(row: &str) -> Expr {
+    const BROUGHT: &str = "brought";
+    Expr::exists(
+        Query::select()
+            .expr(column(BROUGHT, "id"))
+            .from_as(Alias::new("inventory_source_hosts"), Alias::new(BROUGHT))
+            .and_where(column(BROUGHT, "host_id").eq(column(row, "id")))
+            .to_owned(),
+    )
+}
+
 /// Checks names and memberships, and shows the groups of hosts.
 pub struct HostHooks;
 
@@ -182,7 +197,7 @@ impl Hooks for HostHooks {
     async fn validate(&self, _engine: &Engine, tx: &mut Transaction, edit: &mut Edit<'_>) -> Result<(), Error> {
         let Some(inventory) = edit.new.integer(&INVENTORY_LINK) else { return Ok(()) };
         if edit.is_new() {
-            inventory_hooks::require_own_hosts(tx, inventory, &HOST).await?;
+            inventory_hooks::require_own_hosts(tx, inventory, HOST.label).await?;
         }
         if !edit.changes(&NAME) {
             return Ok(());

@@ -9,7 +9,7 @@ use hostler_schema::{
 use super::{actions, activity, counts, group_tree};
 use crate::common::{CREATED, CREATED_BY, MODIFIED, MODIFIED_BY, can_create_beside, roles_of, rows_by_roles};
 use crate::{
-    ACTIVITY, GROUP, HOST, INSTANCE_GROUP, JOB_TEMPLATE, LABEL, ORGANIZATION, ROLE, USER, access_paths,
+    ACTIVITY, GROUP, HOST, INSTANCE_GROUP, INVENTORY_SOURCE, JOB_TEMPLATE, LABEL, ORGANIZATION, ROLE, USER, access_paths,
     instance_groups, labels,
 };
 
@@ -110,6 +110,13 @@ const SUBLISTS: &[Sublist] = &[
     Sublist::new("root_groups", "Inventory Root Groups List", || &GROUP, Join::Condition(group_tree::is_root_of))
         .post(Post::Own("inventory")),
     Sublist::new(
+        "inventory_sources",
+        "Inventory Inventory Sources List",
+        || &INVENTORY_SOURCE,
+        Join::Reverse("sourced_inventory_id"),
+    )
+    .post(Post::Create("inventory")),
+    Sublist::new(
         "activity_stream",
         "Inventory Activity Stream List",
         || &ACTIVITY,
@@ -168,8 +175,6 @@ pub static INVENTORY: Resource = Resource {
         "constructed_inventory_memberships",
         "destination_inventories",
         "input_inventories",
-        "inventory_sources",
-        "inventory_updates",
         "joblaunchconfigs",
         "schedules",
         "workflowjobnodes",
@@ -184,7 +189,6 @@ pub static INVENTORY: Resource = Resource {
         actions::TREE,
         ResourceAction::copy("Inventory Copy", || &INVENTORY, can_copy),
         actions::UPDATE_SOURCES,
-        ResourceAction::unimplemented("inventory_sources"),
         ResourceAction::unimplemented("ad_hoc_commands"),
     ],
     other_capabilities: &[Capability { name: "adhoc", permit: can_run_commands }],

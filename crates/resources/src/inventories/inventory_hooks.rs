@@ -3,14 +3,15 @@
 use async_trait::async_trait;
 use hostler_database::Transaction;
 use hostler_engine::{ActionHandler, Edit, Engine, Error, Hooks, Record, RenderContext, ResponseObject, SublistRows};
-use hostler_schema::{Actor, Resource, Sublist, column};
+use hostler_schema::{Actor, Sublist, column};
 use sea_query::{Alias, Expr, ExprTrait, Query};
 use serde_json::{Map, Value as Json};
 
 use super::host_filter::{self, SmartHosts};
 use super::inventory::{HOST_FILTER, KIND, ORGANIZATION_LINK, creates_in};
 use super::{actions, copy, counts, script, smart, tree, variable_data};
-use crate::{HOST, INVENTORY, UNIFIED_JOB, labels};
+use crate::inventory_sources::UpdatingAll;
+use crate::{HOST, INVENTORY, INVENTORY_SOURCE, UNIFIED_JOB, labels};
 
 /// Checks kinds, counts hosts, and handles the actions.
 pub struct InventoryHooks;
@@ -34,6 +35,22 @@ impl Hooks for InventoryHooks {
         let organization = edit.new.integer(&ORGANIZATION_LINK);
         engine.require_in(tx, edit.actor, creates_in(edit.actor, organization)).await?;
         check_filter(engine, host_filter)
+    }
+
+    async fn after_save(&self, _engine: &Engine, tx: &mut Transaction, edit: &Edit<'_>, id: i64) -> Result<(), Error> {
+        if edit.is_new() || !edit.changes(&ORGANIZATION_LINK) {
+            return Ok(());
+        }
+        // The organization of a source is that of its inventory.
+        let table = INVENTORY_SOURCE.stored_in();
+        let update = Query::update()
+            .table(Alias::new(table))
+            .value(Alias::new("organization_id"), edit.new.integer(&ORGANIZATION_LINK))
+            .value(Alias::new("version"), Expr::col(Alias::new("version")).add(1))
+            .and_where(column(table, "sourced_inventory_id").eq(id))
+            .to_owned();
+        tx.execute_deferred(&update).await?;
+        Ok(())
     }
 
     fn jobs_that_use(&self, record: &Record) -> Option<Expr> {
@@ -105,7 +122,7 @@ impl Hooks for InventoryHooks {
             variable_data::PATH => Some(&variable_data::VariableData),
             actions::SCRIPT_PATH => Some(&script::Script),
             actions::TREE_PATH => Some(&tree::Tree),
-            actions::UPDATE_SOURCES_PATH => Some(&actions::UpdateSources),
+            actions::UPDATE_SOURCES_PATH => Some(&UpdatingAll),
             "copy" => Some(&copy::Copying),
             _ => None,
         }
@@ -139,16 +156,16 @@ fn kind_of(inventory: i64) -> sea_query::SelectStatement {
 }
 
 /// Fails unless the hosts and groups of the inventory are its own, so that new ones can be added.
-pub(super) async fn require_own_hosts(
+pub async fn require_own_hosts(
     tx: &mut Transaction,
     inventory: i64,
-    created: &'static Resource,
+    created: &'static str,
 ) -> Result<(), Error> {
     let kind: Option<String> = tx.read_first(&kind_of(inventory)).await?;
     match kind.is_none_or(|kind| kind.is_empty()) {
         true => Ok(()),
         false => {
-            let message = format!("Cannot create {} for Smart or Constructed Inventories", created.label);
+            let message = format!("Cannot create {created} for Smart or Constructed Inventories");
             Err(Error::InvalidLink("inventory", message))
         }
     }

@@ -24,5 +24,5 @@ pub use groups::{GROUP, GroupHooks};
 pub use host_filter::SmartHosts;
 pub use hosts::{HOST, HostHooks};
 pub use inventory::INVENTORY;
-pub use inventory_hooks::InventoryHooks;
+pub use inventory_hooks::{InventoryHooks, require_own_hosts};
 pub use smart::hosts_of;

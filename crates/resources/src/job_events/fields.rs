@@ -4,7 +4,7 @@ use hostler_events::EVENT_CHOICES;
 use hostler_schema::{Field, fields};
 
 use crate::common::CREATED;
-use crate::{HOST, JOB, PROJECT_UPDATE};
+use crate::{HOST, INVENTORY_UPDATE, JOB, PROJECT_UPDATE};
 
 /// When it was stored; shortly after it happened.
 const MODIFIED: Field =
@@ -18,6 +18,13 @@ pub const PROJECT_UPDATE_LINK: Field = fields::link("project_update", "job_id", 
     .label("Project update")
     .read_only()
     .summarized()
+    .help("The update in which it happened.");
+/// The inventory update.
+pub const INVENTORY_UPDATE_LINK: Field = fields::link("inventory_update", "job_id", || &INVENTORY_UPDATE)
+    .label("Inventory update")
+    .read_only()
+    .summarized()
+    .reverse("inventory_update_events")
     .help("The update in which it happened.");
 /// The type of the event.
 pub const EVENT: Field =
@@ -151,4 +158,23 @@ pub const OF_PROJECT_UPDATES: &[Field] = &[
     END_LINE,
     VERBOSITY,
     PROJECT_UPDATE_LINK,
+];
+
+/// The fields of the events of inventory updates.
+pub const OF_INVENTORY_UPDATES: &[Field] = &[
+    fields::id(),
+    CREATED,
+    MODIFIED,
+    EVENT.not_filterable().type_name("field"),
+    COUNTER,
+    EVENT_DISPLAY,
+    EVENT_DATA,
+    FAILED.not_filterable().type_name("field"),
+    CHANGED.not_filterable().type_name("field"),
+    UUID,
+    STDOUT,
+    START_LINE,
+    END_LINE,
+    VERBOSITY,
+    INVENTORY_UPDATE_LINK,
 ];

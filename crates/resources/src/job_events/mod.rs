@@ -1,4 +1,4 @@
-//! Events: what happened in jobs and project updates. Nobody changes them; they are deleted with their job.
+//! Events: what happened in jobs and updates. Nobody changes them; they are deleted with their job.
 
 mod children_summary;
 mod fields;
@@ -16,7 +16,7 @@ use crate::inventories::hosts_below;
 pub use children_summary::ChildrenSummary;
 pub use hooks::{EventHooks, failed, job_details};
 
-use fields::{JOB_LINK, PROJECT_UPDATE_LINK};
+use fields::{INVENTORY_UPDATE_LINK, JOB_LINK, PROJECT_UPDATE_LINK};
 
 /// The number of ids of events for each job.
 const IDS: i64 = GREATEST_COUNTER + 1;
@@ -48,6 +48,10 @@ pub const EVENTS_OF_PROJECT_UPDATE: Sublist =
     Sublist::new("events", "Project Update Events List", || &PROJECT_UPDATE_EVENT, OF_JOB)
         .visible_to_readers()
         .filter_name("project_update_events");
+
+/// The list of the events of an inventory update.
+pub const EVENTS_OF_INVENTORY_UPDATE: Sublist =
+    Sublist::new("events", "Inventory Update Events List", || &INVENTORY_UPDATE_EVENT, OF_JOB).visible_to_readers();
 
 /// The list of the events on the hosts of a group and of the groups below it.
 pub const EVENTS_OF_GROUP: Sublist =
@@ -105,6 +109,19 @@ pub static PROJECT_UPDATE_EVENT: Resource = Resource {
     )
 };
 
+/// Events of inventory updates.
+pub static INVENTORY_UPDATE_EVENT: Resource = Resource {
+    detail_title: "Inventory Update Event Detail",
+    description: "What happened in an update of an inventory source. Those who see the update see its events.",
+    ..event(
+        "inventory_update_event",
+        "inventory_update_events",
+        "Inventory Update Event",
+        fields::OF_INVENTORY_UPDATES,
+        &OF_INVENTORY_UPDATES,
+    )
+};
+
 const fn event(
     name: &'static str,
     plural: &'static str,
@@ -130,3 +147,4 @@ const fn event(
 
 const OF_JOBS: ByParent = ByParent::same(JOB_LINK);
 const OF_PROJECT_UPDATES: ByParent = ByParent::same(PROJECT_UPDATE_LINK);
+const OF_INVENTORY_UPDATES: ByParent = ByParent::same(INVENTORY_UPDATE_LINK);

@@ -12,7 +12,7 @@ use hostler_schema::{
     Relation, Resource, ResourceAction, Singleton, Sublist, UniqueConstraint, fields,
 };
 
-pub use self::access::{can_launch, usable_inventories};
+pub use self::access::{can_launch, may_use, usable_inventories};
 pub use self::copy::copy_rows;
 pub use self::hooks::{JobTemplateHooks, multiple_message};
 use crate::attached::{CREDENTIALS_OF_TEMPLATE, GROUPS_OF_TEMPLATE, LABELS_OF_TEMPLATE};

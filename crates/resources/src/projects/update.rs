@@ -2,14 +2,13 @@
 
 use async_trait::async_trait;
 use hostler_database::Transaction;
-use hostler_engine::{ActionHandler, ActionRequest, ActionResponse, Engine, Error, ResponseObject};
+use hostler_engine::{ActionHandler, ActionRequest, ActionResponse, Engine, Error};
 use hostler_queue::{NewProjectUpdate, create_project_update};
 use hostler_schema::{Actor, HttpMethod};
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Map, json};
 
 use super::{CAN_UPDATE, SCM_TYPE};
-use crate::unified_job_templates::{CURRENT_JOB, LAST_JOB};
-use crate::unified_jobs::{HOST_STATUS_COUNTS, PLAYBOOK_COUNTS, commit_new_job, shorten_summary};
+use crate::unified_jobs::{HOST_STATUS_COUNTS, PLAYBOOK_COUNTS, commit_new_job};
 use crate::{PROJECT, PROJECT_UPDATE};
 
 /// Says whether a project can be updated, and updates it.
@@ -47,20 +46,4 @@ impl ActionHandler for Updating {
 pub async fn start(engine: &Engine, tx: &mut Transaction, actor: &Actor, project: i64) -> Result<i64, Error> {
     let update = NewProjectUpdate { project, launch_type: "manual", created_by: actor.user(), now: engine.clock.now() };
     create_project_update(tx, &update).await?.ok_or(Error::NotFound(Some(PROJECT.label)))
-}
-
-/// Adds `last_update` and `current_update`, AWX's other names of the last and the current job.
-pub fn show_last_update(shown: &mut ResponseObject) {
-    for (job, name) in [(&LAST_JOB, "last_update"), (&CURRENT_JOB, "current_update")] {
-        shorten_summary(&mut shown.json, job.name);
-        let part = |part: &str| shown.json.get(part).and_then(|part| part.get(job.name)).cloned();
-        let (summary, link) = (part("summary_fields"), part("related"));
-        if let (Some(Json::Object(summary)), Some(link)) = (summary, link) {
-            let keys = ["id", "name", "description", "status", "failed"];
-            let summary: Map<String, Json> =
-                keys.iter().filter_map(|key| Some(((*key).to_owned(), summary.get(*key)?.clone()))).collect();
-            shown.add_summary(name, summary.into());
-            shown.add_related(name, link);
-        }
-    }
 }

@@ -159,6 +159,12 @@ fn below(resource: &Resource, sublist: &Sublist) -> Json {
     let mut item = Map::new();
     item.insert("parameters".into(), json!([key_parameter(resource)]));
     item.insert("get".into(), get_list(id("list"), resource, target, &format!("{}: read", sublist.title)).into());
+    if sublist.emptied_by_delete {
+        let delete = Operation::new(id("delete"), resource.plural, format!("{}: delete all", sublist.title))
+            .writes()
+            .responses(vec![("204", empty_response("Deleted."))], WRITING);
+        item.insert("delete".into(), delete.into());
+    }
     let create = || reference("schemas", &RequestBody::Create.component(target));
     let associate = || reference("schemas", ASSOCIATION);
     let created = ("201", object(target, "The new object.", &["Location"]));

@@ -295,6 +295,7 @@ pub(crate) fn job_settings(settings: &Settings) -> JobSettings {
         job_seconds: natural(&DEFAULT_JOB_TIMEOUT),
         idle_seconds: natural(&DEFAULT_JOB_IDLE_TIMEOUT),
         project_update_seconds: natural(&DEFAULT_PROJECT_UPDATE_TIMEOUT),
+        inventory_update_seconds: natural(&DEFAULT_INVENTORY_UPDATE_TIMEOUT),
         fact_seconds: natural(&ANSIBLE_FACT_CACHE_TIMEOUT),
         most_forks: settings.integer(&MAX_FORKS).max(0),
         most_bulk_jobs: size(&BULK_JOB_MAX_LAUNCH),

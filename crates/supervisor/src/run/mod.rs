@@ -14,6 +14,7 @@ use std::time::Instant;
 use rustix::fs::OFlags;
 use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
 
 use self::notifications::Notifications;
 use self::supervision::{Pipes, Supervision};
@@ -111,12 +112,24 @@ fn start(directory: &Path, secrets: &Secrets, record: &mut SupervisorRecord) -> 
         let program = prepared.command.get_program().display();
         (Reason::NotStarted, format!("{program} could not be started: {problem}"))
     })?;
+    if let Some(bytes) = prepared.description.largest_file {
+        limit_files(&child, bytes);
+    }
     record.program = i32::try_from(child.id()).ok().and_then(ProcessIdentity::of);
     // Without the program in the record it is still found by its environment.
     if let Err(problem) = record.write(directory) {
         eprintln!("{problem}");
     }
     Ok(Started { description: prepared.description, child, pipes: prepared.pipes, notifications })
+}
+
+/// Limits the size of the files that a program writes, and those that it starts from now on. It has hardly begun.
+fn limit_files(child: &Child, bytes: u64) {
+    let program = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    let limit = Rlimit { current: Some(bytes), maximum: Some(bytes) };
+    if let Err(problem) = prlimit(program, Resource::Fsize, limit) {
+        eprintln!("the size of files could not be limited: {problem}");
+    }
 }
 
 /// A program that can be started.
