@@ -119,7 +119,7 @@ impl Fixture {
             Browser::logged_in(server, &ann.name, PASSWORD);
         }
         let job = jobs.launch(&admin, size);
-        let source = inventories.add_sources(server, &admin, size, project, last_notification);
+        let source = inventories.add_sources(server, &admin, size, project);
         let events = Events::populate(server, &admin, size, job, inventories.host, inventories.group, project, source);
         // As if they had been given to the instance.
         server.execute(&format!(

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::client::Client;
+use crate::server::TestServer;
 
 /// An inventory with a host and a group for the lists below each.
 pub(crate) struct Inventories {
@@ -37,5 +38,43 @@ impl Inventories {
         admin.create(&format!("/api/v2/hosts/{host}/groups/"), json!({"name": format!("root-{number}")}));
         admin.attach(&format!("/api/v2/inventories/{inventory}/instance_groups/"), instance_group);
         admin.attach(&format!("/api/v2/inventories/{inventory}/labels/"), label);
+    }
+
+    /// So many sources, as if they read this project and had brought hosts and groups: all of them the first ones, and the
+    /// first source all. Returns that one.
+    pub fn add_sources(&self, server: &TestServer, admin: &Client, size: usize, project: i64) -> i64 {
+        let Inventories { home, inventory, host, group, .. } = *self;
+        let aws = admin.results("/api/v2/credential_types/?namespace=aws")[0]["id"].clone();
+        let credential = json!({
+            "name": "aws", "organization": home, "credential_type": aws, "inputs": {"username": "u", "password": "p"},
+        });
+        let credential = admin.create("/api/v2/credentials/", credential);
+        let create = |number: usize| {
+            let credential = (number == 0).then_some(credential);
+            let body = json!({
+                "name": format!("source-{number}"), "inventory": inventory, "source": "ec2", "credential": credential,
+            });
+            admin.create("/api/v2/inventory_sources/", body)
+        };
+        let sources: Vec<i64> = (0..size).map(create).collect();
+        let first = sources.first().copied().unwrap_or_default();
+        server.execute(&format!(
+            "UPDATE unified_job_templates SET source_project_id = {project} WHERE type = 'inventory_source'"
+        ));
+        for (object, table, id) in [("host", "hosts", host), ("group", "inventory_groups", group)] {
+            server.execute(&format!(
+                "INSERT INTO inventory_source_{object}s (inventory_source_id, {object}_id) \
+                 SELECT sources.id, objects.id FROM inventory_sources AS sources JOIN {table} AS objects \
+                 ON objects.inventory_id = sources.sourced_inventory_id \
+                 WHERE sources.id = {first} OR objects.id = {id}"
+            ));
+        }
+        for template in admin.results("/api/v2/notification_templates/") {
+            for event in ["started", "success", "error"] {
+                let list = format!("/api/v2/inventory_sources/{first}/notification_templates_{event}/");
+                admin.attach(&list, template["id"].as_i64().expect("an id"));
+            }
+        }
+        first
     }
 }
