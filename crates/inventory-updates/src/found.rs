@@ -80,7 +80,9 @@ pub struct Found {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidInventory {
     /// A name is empty, too long, or has control characters.
-    #[error("{0:?} cannot be the name of a {1}: names are not empty, have no control characters, and at most {LONGEST_NAME} characters.")]
+    #[error(
+        "{0:?} cannot be the name of a {1}: names are not empty, have no control characters, and at most {LONGEST_NAME} characters."
+    )]
     Name(String, &'static str),
 }
 
@@ -118,7 +120,8 @@ impl Found {
         for (name, position) in names.iter().zip(0..) {
             let mut group = FoundGroup { name: name.clone(), ..FoundGroup::default() };
             if let Some(found) = output.groups.get(name) {
-                group.children = found.children.iter().filter_map(|child| positions.get(child.as_str()).copied()).collect();
+                group.children =
+                    found.children.iter().filter_map(|child| positions.get(child.as_str()).copied()).collect();
                 group.children.retain(|child| *child != position);
                 group.children.sort_unstable();
                 group.children.dedup();
@@ -147,10 +150,7 @@ impl Found {
 }
 
 /// Hosts of groups that have no variables.
-fn missing(
-    known: &HashMap<String, Map<String, Value>>,
-    hosts: Vec<String>,
-) -> Vec<(String, Map<String, Value>)> {
+fn missing(known: &HashMap<String, Map<String, Value>>, hosts: Vec<String>) -> Vec<(String, Map<String, Value>)> {
     hosts.into_iter().filter(|host| !known.contains_key(host)).map(|host| (host, Map::new())).collect()
 }
 
@@ -279,11 +279,8 @@ mod tests {
 
     #[test]
     fn invalid_names_are_errors() {
-        for text in [
-            r#"{"_meta": {"hostvars": {"a\nb": {}}}}"#,
-            r#"{"web": {"hosts": [""]}}"#,
-            r#"{"we\u0000b": {}}"#,
-        ] {
+        for text in [r#"{"_meta": {"hostvars": {"a\nb": {}}}}"#, r#"{"web": {"hosts": [""]}}"#, r#"{"we\u0000b": {}}"#]
+        {
             assert!(Found::select(output(text), &Selection::default()).is_err(), "{text}");
         }
     }

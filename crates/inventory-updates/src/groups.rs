@@ -104,14 +104,7 @@ async fn write_variables(
     now: Timestamp,
 ) -> Result<(), Error> {
     let row = |(group, variables): (&StoredObject, String)| {
-        [
-            group.id.into(),
-            import.inventory.into(),
-            group.name.as_str().into(),
-            now.into(),
-            now.into(),
-            variables.into(),
-        ]
+        [group.id.into(), import.inventory.into(), group.name.as_str().into(), now.into(), now.into(), variables.into()]
     };
     let rows: Vec<[Value; 6]> = changed.into_iter().map(row).collect();
     let columns = ["id", "inventory_id", "name", "created", "modified", "variables"];

@@ -54,8 +54,7 @@ pub(crate) async fn import(
         }
     }
     changes.hosts.added = added.len();
-    let columns =
-        ["inventory_id", "name", "description", "created", "modified", "variables", "enabled", "instance_id"];
+    let columns = ["inventory_id", "name", "description", "created", "modified", "variables", "enabled", "instance_id"];
     tx.insert_rows(HOSTS.table, columns, added).await?;
     let new = if changes.hosts.added > 0 { new_ids(tx, import, HOSTS.table, last).await? } else { HashMap::new() };
     let id_of = |host: &FoundHost| matches.of(host).map(|host| host.id).or_else(|| new.get(&host.name).copied());
@@ -147,12 +146,7 @@ fn change<'s>(
     (!is_same).then(changed)
 }
 
-async fn write(
-    tx: &mut Transaction,
-    import: &Import,
-    changed: Vec<Changed<'_>>,
-    now: Timestamp,
-) -> Result<(), Error> {
+async fn write(tx: &mut Transaction, import: &Import, changed: Vec<Changed<'_>>, now: Timestamp) -> Result<(), Error> {
     let row = |host: Changed<'_>| {
         [
             host.id.into(),

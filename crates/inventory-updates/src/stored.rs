@@ -54,13 +54,8 @@ pub(crate) struct Kind {
     pub groups: &'static str,
 }
 
-pub(crate) const HOSTS: Kind = Kind {
-    table: "hosts",
-    name: "host",
-    owners: "inventory_source_hosts",
-    object: "host_id",
-    groups: "group_ids",
-};
+pub(crate) const HOSTS: Kind =
+    Kind { table: "hosts", name: "host", owners: "inventory_source_hosts", object: "host_id", groups: "group_ids" };
 pub(crate) const GROUPS: Kind = Kind {
     table: "inventory_groups",
     name: "group",

@@ -47,7 +47,15 @@ impl InventoryUpdate {
                 .and_where(Expr::col(Alias::new("id")).eq(id))
                 .to_owned()
         };
-        let texts = query(&["source", "source_path", "source_vars", "job_limit", "enabled_var", "enabled_value", "host_filter"]);
+        let texts = query(&[
+            "source",
+            "source_path",
+            "source_vars",
+            "job_limit",
+            "enabled_var",
+            "enabled_value",
+            "host_filter",
+        ]);
         let others = query(&["inventory_source_id", "inventory_id", "verbosity", "overwrite", "overwrite_vars"]);
         // The columns never change after the creation.
         type Texts = (String, String, String, String, String, String, String);
@@ -93,7 +101,8 @@ impl InventoryUpdate {
     /// A sentence for users.
     pub fn selection(&self) -> Result<Selection, String> {
         let host_filter = Selection::filter(&self.host_filter);
-        let host_filter = host_filter.map_err(|problem| format!("The host filter of the source is invalid: {problem}"))?;
+        let host_filter =
+            host_filter.map_err(|problem| format!("The host filter of the source is invalid: {problem}"))?;
         let service = self.service();
         let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
         let (enabled_variables, enabled_value) = match service {

@@ -119,7 +119,9 @@ async fn read_sources(tx: &mut Transaction, inventories: BTreeSet<i64>) -> Resul
     );
     let mut query = Query::select();
     query
-        .exprs(["sourced_inventory_id", "id", "source_project_id", "update_cache_timeout"].map(|name| of(SOURCES, name)))
+        .exprs(
+            ["sourced_inventory_id", "id", "source_project_id", "update_cache_timeout"].map(|name| of(SOURCES, name)),
+        )
         .exprs(["id", "status", "finished"].map(|name| of(JOBS, name)))
         .expr(is_behind)
         .from(Alias::new(SOURCES))

@@ -10,10 +10,10 @@ use jiff::Timestamp;
 use sea_query::{Alias, Expr, ExprTrait, LockType, Order, Query};
 
 use crate::capacity::Nodes;
+use crate::dependencies::create_dependencies;
 use crate::groups::groups_of;
 use crate::impact::{hosts_that_matter, impact};
 use crate::needs::Needs;
-use crate::dependencies::create_dependencies;
 use crate::store::{ACTIVE, DEPENDENCIES, JOBS, STARTED, TEMPLATES, UNEXAMINED, col, of, order, select, update};
 use crate::{JobKind, Status};
 

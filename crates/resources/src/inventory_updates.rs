@@ -40,10 +40,8 @@ const PROJECT_UPDATE_LINK: Field = fields::link("source_project_update", "projec
     .read_only()
     .reverse("scm_inventory_updates")
     .help("The update of the project whose commit is read.");
-const SOURCE_PROJECT: Field = fields::computed("source_project")
-    .label("Source project")
-    .detail_only()
-    .help("The project whose files are read.");
+const SOURCE_PROJECT: Field =
+    fields::computed("source_project").label("Source project").detail_only().help("The project whose files are read.");
 
 /// What AWX says of licenses and of limits of hosts, which do not exist here.
 const fn never(name: &'static str, label: &'static str, help: &'static str) -> Field {
@@ -96,7 +94,11 @@ const FIELDS: &[Field] = &[
     INVENTORY_LINK,
     SOURCE_LINK,
     never("license_error", "License error", "Always false: there are no licenses."),
-    never("org_host_limit_error", "Org host limit error", "Always false: updates do not limit the hosts of an organization."),
+    never(
+        "org_host_limit_error",
+        "Org host limit error",
+        "Always false: updates do not limit the hosts of an organization.",
+    ),
     PROJECT_UPDATE_LINK,
     INSTANCE_GROUP_LINK,
     text("scm_revision", "SCM Revision", "The commit of the project that was read."),

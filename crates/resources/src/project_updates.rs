@@ -6,8 +6,8 @@ use hostler_access::{ByParent, has_role_or_permission};
 use hostler_database::Transaction;
 use hostler_engine::{ActionHandler, Engine, Error, Hooks, Record, RenderContext, ResponseObject};
 use hostler_schema::{
-    Action, ActionAnswer, ActionMethod, Actor, Capability, Field, Join, Relation, Resource, ResourceAction, Rule, Sublist,
-    column, fields,
+    Action, ActionAnswer, ActionMethod, Actor, Capability, Field, Join, Relation, Resource, ResourceAction, Rule,
+    Sublist, column, fields,
 };
 use sea_query::ExprTrait;
 
@@ -100,12 +100,7 @@ pub static PROJECT_UPDATE: Resource = Resource {
         RELATIONS_OF_ALL[3],
         Relation::new("unifiedjob_ptr", || &UNIFIED_JOB, Join::Column("id")),
     ],
-    unimplemented_relations: &[
-        "launch_config",
-        "notifications",
-        "schedule",
-        "unified_job_node",
-    ],
+    unimplemented_relations: &["launch_config", "notifications", "schedule", "unified_job_node"],
     actions: &[
         ResourceAction::new("cancel", "Project Update Cancel")
             .describe("GET says whether the update can be canceled. POST cancels it.")

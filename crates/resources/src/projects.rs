@@ -23,8 +23,8 @@ use crate::unified_job_templates::{
     ATTACHED, CURRENT_JOB, LAST_JOB, LAST_JOB_FAILED, LAST_JOB_RUN, NEXT_JOB_RUN, PROJECT_STATUSES, show_last_update,
 };
 use crate::{
-    CREDENTIAL, EXECUTION_ENVIRONMENT, INVENTORY_SOURCE, JOB_TEMPLATE, ORGANIZATION, PROJECT_UPDATE, ROLE, TEAM, UNIFIED_JOB,
-    UNIFIED_JOB_TEMPLATE, USER, access_paths, execution_environments, notification_lists,
+    CREDENTIAL, EXECUTION_ENVIRONMENT, INVENTORY_SOURCE, JOB_TEMPLATE, ORGANIZATION, PROJECT_UPDATE, ROLE, TEAM,
+    UNIFIED_JOB, UNIFIED_JOB_TEMPLATE, USER, access_paths, execution_environments, notification_lists,
 };
 
 /// The kinds of sources.

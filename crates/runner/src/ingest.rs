@@ -141,7 +141,9 @@ impl Ingest<'_> {
                         runner.conclude_inventory_update(self.job, self.directory, of_job, tail, shutdown).await?;
                 }
                 // Before the end: a client that waits for it finds the facts. Doing it twice does no harm.
-                if self.job.keeps_facts && !facts::keep(&runner.database, self.directory, (runner.clock)(), shutdown).await {
+                if self.job.keeps_facts
+                    && !facts::keep(&runner.database, self.directory, (runner.clock)(), shutdown).await
+                {
                     return Err(NotStored::Detached);
                 }
                 end = Some(of_job);

@@ -21,9 +21,7 @@ use crate::environment::environment_of_settings;
 use crate::ingest::NotStored;
 use crate::job_directory::{Held, JobDirectory, blocking};
 use crate::job_row::JobRow;
-use crate::preparation::{
-    CANCEL_GRACE, DISK_FULL_WAIT, JobRecord, Prepared, Refusal, check_limit, workspace,
-};
+use crate::preparation::{CANCEL_GRACE, DISK_FULL_WAIT, JobRecord, Prepared, Refusal, check_limit, workspace};
 use crate::project_files::ProjectFiles;
 use crate::runner::Runner;
 
@@ -76,7 +74,9 @@ impl Runner {
         let mut credentials = self.job_credentials(job, &workspace).await?;
         let source = match update.service() {
             Some(service) => service_source(service, &variables, &mut credentials, &workspace),
-            None if update.kind == "scm" => self.project_source(job, &update, variables, directory, (&ansible, &settings)).await?,
+            None if update.kind == "scm" => {
+                self.project_source(job, &update, variables, directory, (&ansible, &settings)).await?
+            }
             None => return Err(Refusal::error(format!("Sources of the kind {} cannot be updated.", update.kind))),
         };
         let Source { path, working_directory, revision, held, visible, environment: own } = source;
@@ -357,7 +357,8 @@ mod tests {
         ];
         let found = reason(&lines).unwrap();
         assert!(found.contains("the collection amazon.aws is not installed"), "{found}");
-        let lines = ["[WARNING]:  * Failed to parse /x/a.yml with auto plugin: boto3", "is missing", "[WARNING]: other"];
+        let lines =
+            ["[WARNING]:  * Failed to parse /x/a.yml with auto plugin: boto3", "is missing", "[WARNING]: other"];
         assert_eq!(reason(&lines).unwrap(), "The plugin could not read the source: boto3 is missing");
         assert_eq!(reason(&["ERROR! No inventory was parsed"]), None);
     }

@@ -65,7 +65,8 @@ impl Sources {
         for (table, column, id) in
             [("inventory_source_hosts", "host_id", host), ("inventory_source_groups", "group_id", group)]
         {
-            self.server.execute(&format!("INSERT INTO {table} (inventory_source_id, {column}) VALUES ({source}, {id})"));
+            self.server
+                .execute(&format!("INSERT INTO {table} (inventory_source_id, {column}) VALUES ({source}, {id})"));
         }
         (host, group)
     }
@@ -114,7 +115,8 @@ fn source_belongs_to_its_kind(backend: Backend) {
     let other = admin.create("/api/v2/inventories/", json!({"name": "o", "organization": sources.organization}));
     let moved = admin.patch(&path, json!({"inventory": other, "scm_branch": "dev"})).expect(200).json();
     assert_eq!((&moved["inventory"], &moved["scm_branch"]), (&json!(sources.inventory), &json!("dev")));
-    let smart = json!({"name": "smart", "organization": sources.organization, "kind": "smart", "host_filter": "name=x"});
+    let smart =
+        json!({"name": "smart", "organization": sources.organization, "kind": "smart", "host_filter": "name=x"});
     let smart = admin.create("/api/v2/inventories/", smart);
     let refused = admin.post(SOURCES, merged(sources.body("t"), json!({"inventory": smart}))).expect(400).json();
     assert!(refused["inventory"]["detail"][0].is_string(), "{refused}");
@@ -125,9 +127,7 @@ fn credential_fits_the_kind(backend: Backend) {
     let admin = sources.server.as_admin();
     let aws = sources.credential("aws", json!({"username": "u", "password": "p"}));
     let vault = sources.credential("vault", json!({"vault_password": "p"}));
-    let of = |kind: &str, credential: Option<i64>| {
-        json!({"name": format!("{kind}-{credential:?}"), "inventory": sources.inventory, "source": kind, "credential": credential})
-    };
+    let of = |kind: &str, credential: Option<i64>| json!({"name": format!("{kind}-{credential:?}"), "inventory": sources.inventory, "source": kind, "credential": credential});
     for body in [of("gce", None), of("ec2", Some(vault)), of("vmware", Some(aws))] {
         let answer = admin.post(SOURCES, body.clone()).expect(400).json();
         assert!(answer["credential"][0].is_string(), "{body}: {answer}");
@@ -138,7 +138,10 @@ fn credential_fits_the_kind(backend: Backend) {
     let source = admin.create(SOURCES, of("ec2", Some(aws)));
     let path = format!("{SOURCES}{source}/");
     let shown = || admin.get(&path).expect(200).json();
-    assert_eq!((&shown()["credential"], &shown()["summary_fields"]["credential"]["kind"]), (&json!(aws), &json!("aws")));
+    assert_eq!(
+        (&shown()["credential"], &shown()["summary_fields"]["credential"]["kind"]),
+        (&json!(aws), &json!("aws"))
+    );
     let list = format!("{path}credentials/");
     assert_eq!(admin.results(&list).len(), 1);
     admin.post(&list, json!({"id": aws})).expect(400);
@@ -206,7 +209,10 @@ fn counts_follow_the_sources(backend: Backend) {
     sources.server.execute(&format!("UPDATE unified_job_templates SET last_job_failed = {failed} WHERE id = {source}"));
     assert_eq!(counts(), [json!(true), json!(1), json!(1)]);
     let found = |filter: &str| admin.results(&format!("/api/v2/inventories/?{filter}")).len();
-    assert_eq!((found("total_inventory_sources=1"), found("inventory_sources__name=s"), found("has_inventory_sources=false")), (1, 1, 0));
+    assert_eq!(
+        (found("total_inventory_sources=1"), found("inventory_sources__name=s"), found("has_inventory_sources=false")),
+        (1, 1, 0)
+    );
     let (host, _) = sources.bring(source);
     assert_eq!(admin.get(&format!("/api/v2/hosts/{host}/")).expect(200).json()["has_inventory_sources"], true);
     assert_eq!(admin.results("/api/v2/hosts/?inventory_sources__source=scm").len(), 1);
@@ -245,7 +251,10 @@ fn hosts_and_groups_of_a_source_are_deleted(backend: Backend) {
     let (host, group) = sources.bring(source);
     let mine = admin.create("/api/v2/hosts/", json!({"name": "mine", "inventory": sources.inventory}));
     let path = |list: &str| format!("{SOURCES}{source}/{list}/");
-    assert_eq!((&admin.results(&path("hosts"))[0]["id"], &admin.results(&path("groups"))[0]["id"]), (&json!(host), &json!(group)));
+    assert_eq!(
+        (&admin.results(&path("hosts"))[0]["id"], &admin.results(&path("groups"))[0]["id"]),
+        (&json!(host), &json!(group))
+    );
     let stranger = sources.server.user("stranger");
     stranger.client.delete(&path("hosts")).expect(403);
     let update = admin.post(&path("update"), json!({})).expect(202).json()["url"].as_str().expect("a path").to_owned();
@@ -261,7 +270,9 @@ fn hosts_and_groups_of_a_source_are_deleted(backend: Backend) {
 fn source_is_deleted_with_inventory_and_project(backend: Backend) {
     let sources = Sources::start(backend);
     let admin = sources.server.as_admin();
-    for parent in [format!("/api/v2/projects/{}/", sources.project), format!("/api/v2/inventories/{}/", sources.inventory)] {
+    for parent in
+        [format!("/api/v2/projects/{}/", sources.project), format!("/api/v2/inventories/{}/", sources.inventory)]
+    {
         let body = match parent.contains("projects") {
             true => sources.body("s"),
             false => json!({"name": "cloud", "inventory": sources.inventory, "source": "ec2"}),

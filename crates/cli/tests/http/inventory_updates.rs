@@ -72,7 +72,10 @@ impl Updates {
             fs::write(repository.join(name), text).expect("a file");
         }
         git(&repository, &["add", "--all"]);
-        git(&repository, &["-c", "user.name=a", "-c", "user.email=a@b", "commit", "--quiet", "--allow-empty", "--message=x"]);
+        git(
+            &repository,
+            &["-c", "user.name=a", "-c", "user.email=a@b", "commit", "--quiet", "--allow-empty", "--message=x"],
+        );
     }
 
     /// A source whose content is this file of the project.
@@ -147,7 +150,11 @@ impl Updates {
 
     /// What Ansible would get of the inventory.
     fn script(&self) -> Value {
-        self.server.as_admin().get(&format!("/api/v2/inventories/{}/script/?hostvars=1", self.inventory)).expect(200).json()
+        self.server
+            .as_admin()
+            .get(&format!("/api/v2/inventories/{}/script/?hostvars=1", self.inventory))
+            .expect(200)
+            .json()
     }
 
     fn host_names(&self) -> Vec<String> {
@@ -174,7 +181,10 @@ fn update_brings_hosts_and_groups(backend: Backend) {
     let updates = Updates::start(backend, &[("web.py", WEB)]);
     let source = updates.source("web.py", json!({"host_filter": "web|loose", "limit": "all"}));
     let update = updates.update(source);
-    assert_eq!((&update["scm_revision"].as_str().map(str::len), &update["source_project"]), (&Some(40), &json!(updates.project)));
+    assert_eq!(
+        (&update["scm_revision"].as_str().map(str::len), &update["source_project"]),
+        (&Some(40), &json!(updates.project))
+    );
     assert!(update["source_project_update"].is_i64(), "{update}");
     assert!(update["job_args"].as_str().is_some_and(|arguments| arguments.contains("--limit=all")), "{update}");
     let expected = json!({
@@ -192,7 +202,10 @@ fn update_brings_hosts_and_groups(backend: Backend) {
     assert!(admin.results(&events).iter().all(|event| event["type"] == "inventory_update_event"));
     assert!(updates.output(&update).contains("3 hosts and 2 groups"), "{}", updates.output(&update));
     let shown = admin.get(&format!("{SOURCES}{source}/")).expect(200).json();
-    assert_eq!((&shown["status"], &shown["summary_fields"]["last_update"]["id"]), (&json!("successful"), &update["id"]));
+    assert_eq!(
+        (&shown["status"], &shown["summary_fields"]["last_update"]["id"]),
+        (&json!("successful"), &update["id"])
+    );
 }
 
 fn update_without_changes_writes_nothing(backend: Backend) {
@@ -283,12 +296,17 @@ fn renamed_host_is_found_by_its_instance(backend: Backend) {
     let answer = |name: &str| {
         let document = json!({"_meta": {"hostvars": {name: {"instance_id": "i-1", "ec2_state": "stopped"}}},
             "empty": {}, "aws_ec2": {"hosts": [name]}});
-        let script = format!("import sys\nfor o in sys.argv:\n  if o.startswith('--output='): open(o[9:], 'w').write({:?})\n", document.to_string());
+        let script = format!(
+            "import sys\nfor o in sys.argv:\n  if o.startswith('--output='): open(o[9:], 'w').write({:?})\n",
+            document.to_string()
+        );
         let python = updates.folder.path().join("stand-in/bin/python");
-        fs::write(&program, format!("#!{}\n{script}", python.canonicalize().expect("a path").display())).expect("a program");
+        fs::write(&program, format!("#!{}\n{script}", python.canonicalize().expect("a path").display()))
+            .expect("a program");
     };
     let admin = updates.server.as_admin();
-    let source = json!({"name": "cloud", "inventory": updates.inventory, "source": "ec2", "source_vars": "regions: [eu]"});
+    let source =
+        json!({"name": "cloud", "inventory": updates.inventory, "source": "ec2", "source_vars": "regions: [eu]"});
     let source = admin.create(SOURCES, source);
     answer("one");
     let update = updates.update(source);
@@ -388,7 +406,9 @@ fn inventory_in_use_is_not_deleted(backend: Backend) {
     let update = updates.begin(updates.source("waits.py", json!({})));
     updates.reported(update, "ready");
     let admin = updates.server.as_admin();
-    for path in [format!("/api/v2/inventories/{}/", updates.inventory), format!("/api/v2/projects/{}/", updates.project)] {
+    for path in
+        [format!("/api/v2/inventories/{}/", updates.inventory), format!("/api/v2/projects/{}/", updates.project)]
+    {
         admin.delete(&path).expect(409);
     }
     updates.go(update);
@@ -404,10 +424,12 @@ fn job_follows_updates_of_project_and_inventory(backend: Backend) {
     // Two sources, and both are fresh for long: only the project makes them old.
     let cached = json!({"update_on_launch": true, "update_cache_timeout": 10_000});
     let source = updates.source("web.py", cached);
-    let template = json!({"name": "t", "project": updates.project, "inventory": updates.inventory, "playbook": "site.yml"});
+    let template =
+        json!({"name": "t", "project": updates.project, "inventory": updates.inventory, "playbook": "site.yml"});
     let template = admin.create("/api/v2/job_templates/", template);
     let counts = || {
-        ["project_updates", "inventory_updates"].map(|list| admin.get(&format!("/api/v2/{list}/")).expect(200).json()["count"].clone())
+        ["project_updates", "inventory_updates"]
+            .map(|list| admin.get(&format!("/api/v2/{list}/")).expect(200).json()["count"].clone())
     };
     assert_eq!(counts(), [json!(1), json!(0)]);
     let run = || {

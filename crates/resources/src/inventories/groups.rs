@@ -80,10 +80,7 @@ pub static GROUP: Resource = Resource {
         SUMMARIES_OF_GROUP,
         activity_stream("group", "Group Activity Stream List"),
     ],
-    actions: &[
-        actions::GROUP_VARIABLE_DATA,
-        ResourceAction::unimplemented("ad_hoc_commands"),
-    ],
+    actions: &[actions::GROUP_VARIABLE_DATA, ResourceAction::unimplemented("ad_hoc_commands")],
     other_capabilities: &[Capability { name: "copy", permit: changeable_groups }],
     natural_key: &[NaturalKeyPart::Field("name"), NaturalKeyPart::Link("inventory")],
     unique: &[UniqueConstraint {

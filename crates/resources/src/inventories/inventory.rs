@@ -9,8 +9,8 @@ use hostler_schema::{
 use super::{actions, activity, counts, group_tree};
 use crate::common::{CREATED, CREATED_BY, MODIFIED, MODIFIED_BY, can_create_beside, roles_of, rows_by_roles};
 use crate::{
-    ACTIVITY, GROUP, HOST, INSTANCE_GROUP, INVENTORY_SOURCE, JOB_TEMPLATE, LABEL, ORGANIZATION, ROLE, USER, access_paths,
-    instance_groups, labels,
+    ACTIVITY, GROUP, HOST, INSTANCE_GROUP, INVENTORY_SOURCE, JOB_TEMPLATE, LABEL, ORGANIZATION, ROLE, USER,
+    access_paths, instance_groups, labels,
 };
 
 const KINDS: &[(&str, &str)] = &[

@@ -156,11 +156,7 @@ fn kind_of(inventory: i64) -> sea_query::SelectStatement {
 }
 
 /// Fails unless the hosts and groups of the inventory are its own, so that new ones can be added.
-pub async fn require_own_hosts(
-    tx: &mut Transaction,
-    inventory: i64,
-    created: &'static str,
-) -> Result<(), Error> {
+pub async fn require_own_hosts(tx: &mut Transaction, inventory: i64, created: &'static str) -> Result<(), Error> {
     let kind: Option<String> = tx.read_first(&kind_of(inventory)).await?;
     match kind.is_none_or(|kind| kind.is_empty()) {
         true => Ok(()),

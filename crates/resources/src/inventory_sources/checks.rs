@@ -5,9 +5,7 @@ use hostler_engine::{Edit, Engine, Error};
 use hostler_schema::{Field, Resource, column};
 use sea_query::{Alias, ExprTrait, Query};
 
-use super::{
-    CREDENTIAL_LINK, HOST_FILTER, INVENTORY_LINK, PROJECT_LINK, SCM_BRANCH, SOURCE, SOURCE_PATH, SOURCE_VARS,
-};
+use super::{CREDENTIAL_LINK, HOST_FILTER, INVENTORY_LINK, PROJECT_LINK, SCM_BRANCH, SOURCE, SOURCE_PATH, SOURCE_VARS};
 use crate::credential_inputs::TypeDefinition;
 use crate::project_sources::check_git_name;
 use crate::{CREDENTIAL, INVENTORY, PROJECT};

@@ -7,7 +7,9 @@ use hostler_schema::{Sublist, column};
 use sea_query::{Alias, Expr, ExprTrait, Query};
 use serde_json::json;
 
-use super::{CREDENTIAL_LINK, ENVIRONMENT, INVENTORY_LINK, INVENTORY_SOURCE, ORGANIZATION_LINK, SOURCE, checks, listed, update};
+use super::{
+    CREDENTIAL_LINK, ENVIRONMENT, INVENTORY_LINK, INVENTORY_SOURCE, ORGANIZATION_LINK, SOURCE, checks, listed, update,
+};
 use crate::attached::{self, CREDENTIALS_OF_TEMPLATE};
 use crate::credential_inputs::TypeDefinition;
 use crate::inventories::require_own_hosts;
@@ -156,7 +158,8 @@ async fn replace_credential(tx: &mut Transaction, source: i64, credential: Optio
         .to_owned();
     tx.execute_deferred(&delete).await?;
     if let Some(credential) = credential {
-        tx.insert_rows(LINKS, ["unified_job_template_id", "credential_id"], [[source.into(), credential.into()]]).await?;
+        tx.insert_rows(LINKS, ["unified_job_template_id", "credential_id"], [[source.into(), credential.into()]])
+            .await?;
     }
     Ok(())
 }

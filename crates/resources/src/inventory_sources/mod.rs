@@ -47,11 +47,8 @@ pub const VERBOSITIES: &[(i64, &str)] = &[(0, "0 (WARNING)"), (1, "1 (INFO)"), (
 
 const GREATEST: i64 = i32::MAX as i64;
 
-const NAME: Field = fields::text("name")
-    .label("Name")
-    .max(512)
-    .required()
-    .help("What the source is called; unique in its inventory.");
+const NAME: Field =
+    fields::text("name").label("Name").max(512).required().help("What the source is called; unique in its inventory.");
 /// The kind of source.
 pub const SOURCE: Field = fields::choice("source", SOURCES)
     .label("Source")
@@ -59,11 +56,12 @@ pub const SOURCE: Field = fields::choice("source", SOURCES)
     .default(DefaultValue::Null)
     .kept_on_put()
     .help("The kind of source: a project, or the service whose plugin is used.");
-const SOURCE_PATH: Field = text("source_path", "Source path", "The file or folder in the project; empty for all of it.")
-    .max(1024);
-const SOURCE_VARS: Field = fields::variables("source_vars").label("Source vars").type_name("string").help(
-    "For a project, environment variables; otherwise the configuration of the plugin. JSON or YAML.",
-);
+const SOURCE_PATH: Field =
+    text("source_path", "Source path", "The file or folder in the project; empty for all of it.").max(1024);
+const SOURCE_VARS: Field = fields::variables("source_vars")
+    .label("Source vars")
+    .type_name("string")
+    .help("For a project, environment variables; otherwise the configuration of the plugin. JSON or YAML.");
 const SCM_BRANCH: Field =
     text("scm_branch", "Scm branch", "The branch to read instead of that of the project, if the project allows it.")
         .max(1024);
@@ -133,8 +131,16 @@ const FIELDS: &[Field] = &[
     SOURCE_VARS,
     SCM_BRANCH,
     CREDENTIAL_LINK,
-    text("enabled_var", "Enabled var", "The variable of a host, with dots between its parts, that says whether jobs run on it."),
-    text("enabled_value", "Enabled value", "The value of that variable for hosts on which jobs run; empty for any that is true."),
+    text(
+        "enabled_var",
+        "Enabled var",
+        "The variable of a host, with dots between its parts, that says whether jobs run on it.",
+    ),
+    text(
+        "enabled_value",
+        "Enabled value",
+        "The value of that variable for hosts on which jobs run; empty for any that is true.",
+    ),
     HOST_FILTER,
     flag("overwrite", "Overwrite", "Remove what the source has brought and does not contain any more."),
     flag("overwrite_vars", "Overwrite vars", "Replace variables by those of the source instead of merging them."),
@@ -204,11 +210,12 @@ const SUBLISTS: &[Sublist] = &[
         || &INVENTORY_UPDATE,
         Join::Reverse("inventory_source_id"),
     ),
-    Sublist::new("credentials", "Inventory Source Credentials List", || &CREDENTIAL, CREDENTIALS_OF_TEMPLATE)
-        .post(Post::Associate(Association::new(
+    Sublist::new("credentials", "Inventory Source Credentials List", || &CREDENTIAL, CREDENTIALS_OF_TEMPLATE).post(
+        Post::Associate(Association::new(
             "awx.main.models.unified_jobs.UnifiedJobTemplate_credentials",
             usable_credentials,
-        ))),
+        )),
+    ),
     Sublist::new("hosts", "Inventory Source Hosts List", || &HOST, ITS_HOSTS).filter_name("hosts").emptied_by_delete(),
     Sublist::new("groups", "Inventory Source Groups List", || &GROUP, ITS_GROUPS)
         .filter_name("groups")

@@ -6,8 +6,8 @@ use hostler_queue::{Cancellation, request_cancel};
 use hostler_schema::{Field, HttpMethod, fields};
 use serde_json::{Value as Json, json};
 
-use crate::{INVENTORY_UPDATE, PROJECT_UPDATE};
 use crate::unified_jobs::{ACTIVE, JOB_EXPLANATION, STATUS};
+use crate::{INVENTORY_UPDATE, PROJECT_UPDATE};
 
 /// The fields of the response to GET.
 pub const FIELDS: &[Field] = &[fields::boolean("can_cancel")

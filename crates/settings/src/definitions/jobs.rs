@@ -188,8 +188,7 @@ static DEFAULT_JOB_IDLE_TIMEOUT: Setting = seconds("DEFAULT_JOB_IDLE_TIMEOUT")
 
 static DEFAULT_INVENTORY_UPDATE_TIMEOUT: Setting = seconds("DEFAULT_INVENTORY_UPDATE_TIMEOUT")
     .label("Default Inventory Update Timeout")
-    .help("The time limit of updates of inventories whose source has the timeout 0. 0 sets no limit.")
-    .without_effect("inventories have no sources yet");
+    .help("The time limit of updates of inventories whose source has the timeout 0. 0 sets no limit.");
 
 static DEFAULT_PROJECT_UPDATE_TIMEOUT: Setting = seconds("DEFAULT_PROJECT_UPDATE_TIMEOUT")
     .label("Default Project Update Timeout")

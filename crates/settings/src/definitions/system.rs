@@ -138,7 +138,7 @@ pub(crate) static ACTIVITY_STREAM_ENABLED_FOR_INVENTORY_SYNC: Setting =
         .label("Enable Activity Stream for Inventory Sync")
         .required()
         .help("Records changes by updates of inventories in the activity stream.")
-        .without_effect("inventories have no sources yet");
+        .without_effect("updates of inventories add no entries");
 
 pub(crate) static DEFAULT_CONTROL_PLANE_QUEUE_NAME: Setting =
     Setting::derived("DEFAULT_CONTROL_PLANE_QUEUE_NAME", ValueType::String { max_length: 512 }, |_| {
