@@ -81,7 +81,7 @@ const INVENTORY: &str = "inventories";
 const USER: &str = "users";
 
 /// The columns, in the order in which [`JobRow::read`] takes them.
-const COLUMNS: [(&str, &str, Type); 42] = [
+const COLUMNS: [(&str, &str, Type); 43] = [
     (JOB, "id", Type::Integer),
     (JOB, "type", Type::Text),
     (JOB, "status", Type::Text),

@@ -82,6 +82,9 @@ pub async fn check_kind(engine: &Engine, edit: &Edit<'_>) -> Result<(), Error> {
     if edit.changes(&SOURCE_VARS) {
         check_variables(edit.new.text(&SOURCE_VARS))?;
     }
+    if !edit.is_new() && ![&SOURCE, &PROJECT_LINK, &SOURCE_PATH, &SCM_BRANCH].iter().any(|field| edit.changes(field)) {
+        return Ok(());
+    }
     if kind != SCM {
         let is_set = |field: &&Field| edit.new.integer(field).is_some() || !edit.new.text(field).is_empty();
         let set: Vec<&str> =
