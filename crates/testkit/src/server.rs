@@ -71,14 +71,16 @@ impl TestServer {
 
     /// Like `start`, with additional environment variables.
     pub fn start_with(binary: impl Into<PathBuf>, backend: Backend, environment: &[(&str, &str)]) -> Self {
-        let mut server = Self::stopped(binary, backend);
+        let binary = binary.into();
+        let database = (backend == Backend::Postgres).then(|| PostgresDatabase::migrated_by(&binary));
+        let mut server = Self::stopped_on(binary, database);
         server.environment =
             environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         server.run();
         server
     }
 
-    /// A server without data that is not started yet: `restart` starts it.
+    /// A server with an empty database that is not started yet: `restart` starts it.
     pub fn stopped(binary: impl Into<PathBuf>, backend: Backend) -> Self {
         Self::stopped_on(binary.into(), (backend == Backend::Postgres).then(PostgresDatabase::create))
     }

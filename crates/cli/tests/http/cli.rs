@@ -79,8 +79,10 @@ fn stdout_contains_one_line() {
 #[test]
 fn log_lines_have_no_source_location() {
     for backend in backends() {
-        let log = [("HOSTLER_LOG_FORMAT", "json"), ("HOSTLER_LOG", "debug,refinery_core=info")];
-        let server = TestServer::start_with(BINARY, backend, &log);
+        let mut server = TestServer::stopped(BINARY, backend);
+        server.set_variable("HOSTLER_LOG_FORMAT", "json");
+        server.set_variable("HOSTLER_LOG", "debug,refinery_core=info");
+        server.restart();
         server.as_admin().get("/api/v2/me/").expect(200);
         let (log, mut modules) = (server.stderr(), BTreeSet::new());
         for line in log.lines().filter(|line| !line.starts_with("Created the superuser")) {
