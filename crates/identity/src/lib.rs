@@ -24,3 +24,4 @@ pub mod throttle;
 pub mod token;
 pub mod totp;
 pub mod username;
+pub mod webhook_signature;

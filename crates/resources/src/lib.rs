@@ -19,6 +19,7 @@ mod credential_managed;
 mod credential_owners;
 mod credential_types;
 mod credentials;
+mod dashboard;
 mod demo;
 mod encrypted_inputs;
 mod execution_environments;
@@ -30,7 +31,7 @@ mod inventory_sources;
 mod inventory_updates;
 mod job_events;
 mod job_host_summaries;
-mod job_templates;
+pub mod job_templates;
 mod jobs;
 mod labels;
 mod launch;
@@ -95,7 +96,7 @@ pub const REGISTRY: Registry = Registry(&[
     Registered { resource: &PROJECT, hooks: &projects::ProjectHooks },
     Registered { resource: &JOB_TEMPLATE, hooks: &job_templates::JobTemplateHooks },
     Registered { resource: &INVENTORY_SOURCE, hooks: &inventory_sources::InventorySourceHooks },
-    Registered { resource: &UNIFIED_JOB, hooks: &NoHooks },
+    Registered { resource: &UNIFIED_JOB, hooks: &dashboard::DashboardHooks },
     Registered { resource: &JOB, hooks: &jobs::JobHooks },
     Registered { resource: &PROJECT_UPDATE, hooks: &project_updates::ProjectUpdateHooks },
     Registered { resource: &INVENTORY_UPDATE, hooks: &inventory_updates::InventoryUpdateHooks },

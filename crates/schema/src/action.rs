@@ -39,6 +39,8 @@ pub struct ResourceAction {
     pub formats: &'static [ActionFormat],
     /// What handles it.
     pub handling: ActionHandling,
+    /// Whether POST needs no user: what handles it checks a key or a signature in the request.
+    pub post_by_key: bool,
 }
 
 /// The parent of an action's path.
@@ -212,6 +214,7 @@ impl ResourceAction {
             types: None,
             formats: &[],
             handling: ActionHandling::Hooks,
+            post_by_key: false,
         }
     }
 
@@ -297,6 +300,11 @@ impl ResourceAction {
     pub const fn by_server(mut self) -> Self {
         self.handling = ActionHandling::Server;
         self
+    }
+    /// POST is for senders with a key, who are no users; the server handles it.
+    pub const fn post_by_key(mut self, method: ActionMethod) -> Self {
+        self.post_by_key = true;
+        self.post(method.permit(|_, _| Rule::None)).by_server()
     }
     /// Nothing handles it yet.
     pub const fn not_implemented(mut self) -> Self {

@@ -29,7 +29,7 @@ use crate::metrics::AuthMethod;
 use crate::request_log::{AnsweredRequest, RecordedParts, RequestLog, ResponseEnd};
 use crate::route::Route;
 use crate::state::App;
-use crate::{actions, metrics, openapi, resource_handlers, service_info, settings_handlers};
+use crate::{actions, key_requests, metrics, openapi, resource_handlers, service_info, settings_handlers};
 
 /// Handles a request. A panic in it becomes a 500.
 pub(crate) async fn handle(app: &Arc<App>, request: axum::http::Request<Body>) -> HttpResponse<Body> {
@@ -232,8 +232,8 @@ async fn authenticate(
     log: &mut RequestLog,
 ) -> Authentication {
     let head = RequestHead { headers, method, peer };
-    // Login, logout and OAuth2 endpoints read their credentials themselves.
-    if route.authenticates_itself() {
+    // Login, logout, OAuth2 endpoints, callbacks and webhooks read their credentials themselves.
+    if route.authenticates_itself(method) {
         return head.anonymous(&app.auth).await;
     }
     let mut authentication = head.authenticate(&app.auth).await;
@@ -292,6 +292,11 @@ async fn call_public(app: &App, route: &Route, request: &Request) -> HandlerResu
     }
     if matches!(route, Route::Logout) {
         return logout(&app.auth, request).await;
+    }
+    if let Route::Action(_, Some(key), action) = route
+        && route.authenticates_itself(&request.method)
+    {
+        return key_requests::respond(app, key, action, request).await;
     }
     if !is_safe(&request.method) {
         return Err(Error::MethodNotAllowed.into());

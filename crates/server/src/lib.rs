@@ -5,6 +5,7 @@ mod background;
 mod browse;
 mod dispatch;
 mod health;
+mod key_requests;
 mod metrics;
 mod openapi;
 mod request_log;

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use axum::http::Method;
 use hostler_auth::oauth::Endpoint;
 use hostler_engine::{Registered, Registry};
 use hostler_schema::{ActionFormat, ActionParent, ResourceAction, Sublist};
@@ -202,9 +203,13 @@ impl Route {
         )
     }
 
-    /// Whether the handler authenticates the request itself.
-    pub(crate) fn authenticates_itself(&self) -> bool {
-        matches!(self, Route::Login | Route::Logout | Route::OAuth(_))
+    /// Whether the handler authenticates a request with this method itself.
+    pub(crate) fn authenticates_itself(&self, method: &Method) -> bool {
+        match self {
+            Route::Login | Route::Logout | Route::OAuth(_) => true,
+            Route::Action(_, _, action) => action.post_by_key && method == Method::POST,
+            _ => false,
+        }
     }
 
     /// Whether responses are JSON that browsers get as HTML pages.

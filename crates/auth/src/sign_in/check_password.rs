@@ -174,10 +174,15 @@ pub(crate) async fn admit(
     subject: AttemptSubject<'_>,
 ) -> Result<AttemptPermit, Error> {
     let admitted = auth.rate_limiter.admit(&auth.engine, LoginLimits::new(settings), subject).await;
-    admitted.map_err(|refused| match refused {
+    admitted.map_err(refusal)
+}
+
+/// The error for an attempt that is not checked.
+pub(super) fn refusal(refused: AttemptRefused) -> Error {
+    match refused {
         AttemptRefused::RetryAfter(duration) => Error::TooManyAttempts(whole_seconds(duration)),
         AttemptRefused::Database(error) => error.into(),
-    })
+    }
 }
 
 /// Rounded up: an earlier attempt would be refused again.

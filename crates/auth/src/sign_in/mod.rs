@@ -8,6 +8,7 @@ mod check_password;
 mod django_hashes;
 mod failure_store;
 mod known_locations;
+mod object_key;
 mod rate_limit;
 mod second_factor;
 mod second_factor_store;
@@ -17,6 +18,7 @@ pub(crate) use check_password::{
     CacheUse, CheckedPassword, PasswordCredentials, admit, check_password, check_user_password, compare_password,
 };
 pub(crate) use django_hashes::DjangoHashes;
+pub use object_key::check_object_key;
 pub(crate) use rate_limit::{AttemptPermit, AttemptSubject, LoginLimits, RateLimiter};
 pub use second_factor::reset_second_factor;
 pub(crate) use second_factor_store::{consume_code, has_second_factor};

@@ -115,6 +115,8 @@ pub(crate) struct RateLimiter {
     /// Attempts from known locations, by user and network.
     known_locations: Cache<(i64, String), Arc<AttemptQueue>>,
     networks: Cache<String, Arc<AttemptQueue>>,
+    /// Guesses at the keys of objects, by the id of the object and network.
+    object_keys: Cache<(i64, String), Arc<AttemptQueue>>,
     /// The pairs of network and username that failed.
     failed_pairs: Cache<(String, String), ()>,
     /// The usernames that this node saw locked.
@@ -128,6 +130,7 @@ impl RateLimiter {
             usernames: cache(),
             known_locations: cache(),
             networks: cache(),
+            object_keys: cache(),
             failed_pairs: cache(),
             locked: cache(),
         }
@@ -154,6 +157,21 @@ impl RateLimiter {
     /// Errors of the database.
     pub(crate) async fn forgive(&self, engine: &Engine, username: &str) -> Result<(), Error> {
         failure_store::delete(engine, &self.name_digest(username)).await
+    }
+
+    /// Waits until a guess at the key of an object may be checked.
+    ///
+    /// # Errors
+    /// [`AttemptRefused::RetryAfter`] for a guess that would wait too long.
+    pub(super) async fn admit_key(
+        &self,
+        engine: &Engine,
+        limits: LoginLimits,
+        object: i64,
+        address: Option<IpAddr>,
+    ) -> Result<QueueSlot, AttemptRefused> {
+        let queue = self.object_keys.get_with((object, self.network_digest(address)), Arc::default);
+        queue.enter(&limits.delays, &*engine.clock, Failures::InMemory).await
     }
 
     /// Waits until an attempt may be checked.

@@ -11,8 +11,9 @@ use serde_json::{Value as Json, json};
 use super::access::{CHANGED_BY_ADMINS, may_use};
 use super::playbook::is_path_in_project;
 use super::{
-    ASK_INVENTORY, ASK_SCM_BRANCH, ENVIRONMENT, FORKS, INVENTORY_LINK, JOB_TEMPLATE, ORGANIZATION_LINK, PLAYBOOK,
-    PROJECT_LINK, SCM_BRANCH, SURVEY_SPEC, WEBHOOK_CREDENTIAL, WEBHOOK_SERVICE, copy, survey, webhook_key,
+    ASK_INVENTORY, ASK_SCM_BRANCH, ENVIRONMENT, FORKS, HOST_CONFIG_KEY, INVENTORY_LINK, JOB_TEMPLATE,
+    ORGANIZATION_LINK, PLAYBOOK, PROJECT_LINK, SCM_BRANCH, SURVEY_SPEC, WEBHOOK_CREDENTIAL, WEBHOOK_SERVICE, callback,
+    copy, survey, webhook_key,
 };
 use crate::attached::{self, AttachedCredential, CREDENTIALS_OF_TEMPLATE};
 use crate::credential_inputs::TypeDefinition;
@@ -82,6 +83,10 @@ impl Hooks for JobTemplateHooks {
         let most = edit.actor.job_settings.most_forks;
         if most > 0 && edit.changes(&FORKS) && edit.new.integer(&FORKS).is_some_and(|forks| forks > most) {
             return Err(Error::field(FORKS.name, format!("Maximum number of forks ({most}) exceeded.")));
+        }
+        if edit.new.integer(&INVENTORY_LINK).is_none() && !edit.new.text(&HOST_CONFIG_KEY).is_empty() {
+            let message = "Cannot enable provisioning callback without an inventory set.";
+            return Err(Error::field(HOST_CONFIG_KEY.name, message));
         }
         check_source(tx, edit).await?;
         check_webhook(tx, edit).await
@@ -157,6 +162,10 @@ impl Hooks for JobTemplateHooks {
                 service => format!("{}{service}/", JOB_TEMPLATE.url(shown.loaded.record.id)),
             };
             shown.add_related("webhook_receiver", receiver.into());
+            if !shown.loaded.record.text(&HOST_CONFIG_KEY).is_empty() {
+                let path = format!("{}{}/", JOB_TEMPLATE.url(shown.loaded.record.id), callback::PATH);
+                shown.add_related(callback::PATH, path.into());
+            }
         }
         if let (true, false, [shown]) = (view.detail, view.created, page) {
             show_environment(engine, view.actor, shown).await?;

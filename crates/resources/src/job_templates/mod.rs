@@ -1,11 +1,14 @@
 //! Job templates: what a job runs, on which hosts, and what its launch asks for.
 
 mod access;
+pub mod callback;
 mod copy;
 mod hooks;
 mod playbook;
 mod survey;
+mod webhook_event;
 mod webhook_key;
+pub mod webhooks;
 
 use hostler_schema::{
     ActionAnswer, ActionMethod, Association, DefaultValue, Field, ImpliedBy, Join, NaturalKeyPart, ObjectRole, Post,
@@ -395,10 +398,10 @@ const ACTIONS: &[ResourceAction] = &[
     ResourceAction::copy("Job Template Copy", || &JOB_TEMPLATE, access::can_copy),
     ResourceAction::unimplemented("schedules"),
     ResourceAction::unimplemented("slice_workflow_jobs"),
-    ResourceAction::unimplemented("callback").unlinked(),
-    ResourceAction::unimplemented("github").unlinked(),
-    ResourceAction::unimplemented("gitlab").unlinked(),
-    ResourceAction::unimplemented("bitbucket_dc").unlinked(),
+    callback::CALLBACK,
+    webhooks::GITHUB,
+    webhooks::GITLAB,
+    webhooks::BITBUCKET_DC,
 ];
 
 /// Job templates.

@@ -34,6 +34,23 @@ pub async fn replace(engine: &Engine, tx: &mut Transaction, id: i64, exists: boo
     Ok(key)
 }
 
+/// The key of a template; empty if there is none.
+///
+/// # Errors
+/// Vault and database errors.
+pub async fn read(engine: &Engine, id: i64) -> Result<String, Error> {
+    let query = Query::select()
+        .expr(column(JOB_TEMPLATE.table, COLUMN.column))
+        .from(Alias::new(JOB_TEMPLATE.table))
+        .and_where(column(JOB_TEMPLATE.table, "id").eq(id))
+        .to_owned();
+    match engine.database.read_first::<String>(&query).await?.as_deref() {
+        None => Err(Error::NotFound(Some(JOB_TEMPLATE.label))),
+        Some("") => Ok(String::new()),
+        Some(stored) => Ok(engine.vault.decrypt(&context(id), stored)?.to_string()),
+    }
+}
+
 /// 50 characters, as the keys of AWX.
 fn random_key() -> String {
     let digits = || uuid::Uuid::new_v4().simple().to_string();
@@ -48,22 +65,12 @@ pub struct WebhookKey;
 #[async_trait]
 impl ActionHandler for WebhookKey {
     async fn act(&self, engine: &Engine, request: ActionRequest<'_>) -> Result<ActionResponse, Error> {
-        let query = Query::select()
-            .exprs([COLUMN.column, WEBHOOK_SERVICE.column].map(|name| column(JOB_TEMPLATE.table, name)))
-            .from(Alias::new(JOB_TEMPLATE.table))
-            .and_where(column(JOB_TEMPLATE.table, "id").eq(request.id))
-            .to_owned();
-        let row: Option<(String, String)> = engine.database.read_first(&query).await?;
-        let (stored, service) = row.ok_or(Error::NotFound(Some(JOB_TEMPLATE.label)))?;
         if request.method == HttpMethod::Get {
-            let key = match stored.as_str() {
-                "" => String::new(),
-                stored => engine.vault.decrypt(&context(request.id), stored)?.to_string(),
-            };
-            return Ok(ActionResponse::Fields(json!({"webhook_key": key})));
+            return Ok(ActionResponse::Fields(json!({"webhook_key": read(engine, request.id).await?})));
         }
+        let template = engine.stored_record(&JOB_TEMPLATE, request.id).await?;
         let mut tx = engine.database.begin().await?;
-        let key = replace(engine, &mut tx, request.id, !service.is_empty()).await?;
+        let key = replace(engine, &mut tx, request.id, !template.text(&WEBHOOK_SERVICE).is_empty()).await?;
         tx.commit().await?;
         Ok(ActionResponse::NewFields(json!({"webhook_key": key})))
     }

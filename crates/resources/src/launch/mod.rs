@@ -4,6 +4,7 @@
 mod cancel;
 mod credential_choice;
 mod new_job;
+mod origin;
 mod prompts;
 mod relaunch;
 mod requirements;
@@ -14,12 +15,16 @@ use hostler_engine::{ActionHandler, ActionRequest, ActionResponse, Engine, Error
 use hostler_schema::{ActionAnswer, ActionMethod, DefaultValue, Field, HttpMethod, ResourceAction, fields};
 
 pub use self::cancel::{Canceling, DETAILS as CANCEL_DETAILS};
+pub use self::new_job::launch;
+pub use self::origin::{Origin, WebhookOfJob};
 pub use self::relaunch::Relaunching;
+pub use self::requirements::survey_of;
 use crate::job_templates::{JOB_TYPES, VERBOSITIES, can_launch};
 use crate::jobs::{can_cancel, can_relaunch};
 use crate::{EXECUTION_ENVIRONMENT, INVENTORY, JOB, JOB_TEMPLATE};
 
-const EXTRA_VARS: Field = prompt(fields::json("extra_vars"))
+/// The variables of a launch.
+pub const EXTRA_VARS: Field = prompt(fields::json("extra_vars"))
     .label("Extra vars")
     .nullable()
     .help("Variables, as an object or as a text with JSON or YAML.");
@@ -133,6 +138,7 @@ impl ActionHandler for Launching {
         if request.method == HttpMethod::Get {
             return requirements::show(engine, request.actor, &template).await.map(ActionResponse::Fields);
         }
-        new_job::launch(engine, &request, &template).await.map(ActionResponse::NewObject)
+        let created = launch(engine, request.actor, &template, &request.input, &Origin::manual()).await?;
+        Ok(ActionResponse::NewObject(created))
     }
 }

@@ -1,12 +1,13 @@
 //! The launch of a job template.
 
 use hostler_database::{Transaction, Value};
-use hostler_engine::{ActionRequest, ActivityEntry, CreatedObject, Engine, Error, Record};
+use hostler_engine::{ActionInput, ActivityEntry, CreatedObject, Engine, Error, Record};
 use hostler_schema::{Actor, Field, IS_DELETED, Join, column};
 use hostler_survey::{ENCRYPTED, Survey, json_text};
 use sea_query::{Alias, Asterisk, Expr, ExprTrait, Func, Order, Query};
 use serde_json::{Map, Value as Json, json};
 
+use super::origin::Origin;
 use super::prompts::{Prompts, variables_of};
 use super::requirements::survey_of;
 use super::secrets::{JobSecrets, sent_passwords};
@@ -63,17 +64,26 @@ struct NewJob<'a> {
     credentials: Vec<&'a AttachedCredential>,
     labels: Vec<i64>,
     groups: Vec<i64>,
+    origin: &'a Origin,
 }
 
 /// Creates a job.
 ///
 /// # Errors
 /// [`Error::Invalid`], [`Error::Forbidden`]; database errors.
-pub async fn launch(engine: &Engine, request: &ActionRequest<'_>, template: &Record) -> Result<CreatedObject, Error> {
-    let actor = request.actor;
+pub async fn launch(
+    engine: &Engine,
+    actor: &Actor,
+    template: &Record,
+    input: &ActionInput,
+    origin: &Origin,
+) -> Result<CreatedObject, Error> {
     let of_template = attached::credentials(engine, actor, CREDENTIALS_OF_TEMPLATE, &[template.id]).await?;
     let own: Vec<i64> = of_template.iter().map(|credential| credential.id).collect();
-    let mut prompts = Prompts::read(engine, actor, template, &own, &request.input).await?;
+    let mut prompts = Prompts::read(engine, actor, template, &own, input).await?;
+    if let Some(limit) = &origin.limit {
+        prompts.set_limit(limit);
+    }
     let sent = match prompts.list(&CREDENTIALS) {
         Some(ids) => Some(attached::credentials_with_ids(engine, actor, &ids).await?),
         None => None,
@@ -95,7 +105,7 @@ pub async fn launch(engine: &Engine, request: &ActionRequest<'_>, template: &Rec
         }),
     };
     let needed: Vec<String> = credentials.iter().flat_map(|credential| credential.passwords()).collect();
-    let passwords = sent_passwords(request.input.json(&CREDENTIAL_PASSWORDS), &needed);
+    let passwords = sent_passwords(input.json(&CREDENTIAL_PASSWORDS), &needed);
     let missing: Vec<String> = needed.into_iter().filter(|name| !passwords.contains_key(name)).collect();
     if !missing.is_empty() {
         problems.push(("passwords_needed_to_start".into(), missing));
@@ -106,7 +116,7 @@ pub async fn launch(engine: &Engine, request: &ActionRequest<'_>, template: &Rec
     if !prompts.permitted {
         return Err(Error::forbidden());
     }
-    let (variables, answers) = job_variables(engine, template, &prompts)?;
+    let (variables, answers) = job_variables(engine, template, &prompts, origin)?;
     let job = NewJob {
         values: &prompts.values,
         extra_vars: json_text(&variables),
@@ -115,6 +125,7 @@ pub async fn launch(engine: &Engine, request: &ActionRequest<'_>, template: &Rec
         credentials,
         labels: prompts.list(&LABELS).unwrap_or_default(),
         groups: prompts.list(&INSTANCE_GROUPS).unwrap_or_default(),
+        origin,
     };
     let mut tx = engine.database.begin().await?;
     let id = write(engine, &mut tx, actor, job, &linked).await?;
@@ -128,7 +139,12 @@ pub async fn launch(engine: &Engine, request: &ActionRequest<'_>, template: &Rec
 
 /// All variables of the job, and the answers to questions for passwords, which are masked in them. Variables of the launch
 /// win over defaults of the survey, and these over variables of the template.
-fn job_variables(engine: &Engine, template: &Record, prompts: &Prompts) -> Result<(Json, Map<String, Json>), Error> {
+fn job_variables(
+    engine: &Engine,
+    template: &Record,
+    prompts: &Prompts,
+    origin: &Origin,
+) -> Result<(Json, Map<String, Json>), Error> {
     let mut variables = variables_of(template)?;
     let survey = survey_of(template).unwrap_or_default();
     let mut sent = prompts.variables.clone();
@@ -144,6 +160,7 @@ fn job_variables(engine: &Engine, template: &Record, prompts: &Prompts) -> Resul
         }
     }
     variables.extend(sent);
+    variables.extend(origin.variables.clone());
     for variable in survey.passwords() {
         if let Some(value) = variables.get_mut(variable) {
             let plain = std::mem::replace(value, ENCRYPTED.into());
@@ -274,7 +291,11 @@ async fn write(
         "extra_vars",
         "launch_config",
         "task_impact",
+        "webhook_service",
+        "webhook_credential_id",
+        "webhook_guid",
     ];
+    let webhook = job.origin.webhook.as_ref();
     let mut row: Vec<Expr> = vec![
         JOB.name.into(),
         now.into(),
@@ -283,11 +304,14 @@ async fn write(
         values.text(&template::NAME).into(),
         values.text(&template::DESCRIPTION).into(),
         values.id.into(),
-        "manual".into(),
+        job.origin.launch_type.into(),
         hostler_queue::Status::Pending.as_str().into(),
         job.extra_vars.as_str().into(),
         job.config.to_string().into(),
         task_impact(engine, tx, values).await?,
+        webhook.map_or("", |webhook| webhook.service).into(),
+        webhook.and_then(|webhook| webhook.credential).into(),
+        webhook.map_or("", |webhook| webhook.guid.as_str()).into(),
     ];
     for field in &TAKEN_OVER {
         columns.push(field.column);
@@ -412,12 +436,13 @@ async fn record(
     changes.insert("job_template".into(), named(values.text(&template::NAME), Some(values.id)).into());
     changes.insert("extra_vars".into(), job.extra_vars.as_str().into());
     changes.insert("execution_environment".into(), named(&linked.environment, values.integer(&ENVIRONMENT)).into());
+    let webhook = job.origin.webhook.as_ref();
     for (name, value) in [
         ("instance_group", Json::Null),
         ("job_slice_number", 0.into()),
-        ("webhook_service", "".into()),
-        ("webhook_credential", Json::Null),
-        ("webhook_guid", "".into()),
+        ("webhook_service", webhook.map_or("", |webhook| webhook.service).into()),
+        ("webhook_credential", webhook.and_then(|webhook| webhook.credential).into()),
+        ("webhook_guid", webhook.map_or("", |webhook| webhook.guid.as_str()).into()),
     ] {
         changes.insert(name.into(), value);
     }

@@ -99,6 +99,12 @@ impl Prompts {
         Ok(prompts)
     }
 
+    /// Sets the limit, even if the template does not ask for it.
+    pub fn set_limit(&mut self, limit: &str) {
+        self.values.set(&template::LIMIT, Value::Text(limit.to_owned()));
+        self.accepted.insert(super::LIMIT.name.into(), limit.into());
+    }
+
     /// The ids of an accepted list.
     pub fn list(&self, field: &Field) -> Option<Vec<i64>> {
         Some(self.accepted.get(field.name)?.as_array()?.iter().filter_map(Json::as_i64).collect())

@@ -34,7 +34,7 @@ pub const FIELDS: &[Field] = &[
 ];
 
 /// The columns that a job takes over from the one that it repeats; the times are changed at once.
-const TAKEN_OVER: [&str; 34] = [
+const TAKEN_OVER: [&str; 31] = [
     "type",
     "created",
     "modified",
@@ -65,9 +65,6 @@ const TAKEN_OVER: [&str; 34] = [
     "allow_simultaneous",
     "job_slice_number",
     "job_slice_count",
-    "webhook_service",
-    "webhook_credential_id",
-    "webhook_guid",
     "launch_config",
 ];
 

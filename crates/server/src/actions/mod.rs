@@ -8,6 +8,7 @@ use hostler_http::{HandlerResult, Request, Response};
 use hostler_schema::{ActionAnswer, ActionFormat, ActionHandling, ActionMethod, Actor, HttpMethod, ResourceAction};
 use serde_json::{Map, Value as Json};
 
+use crate::key_requests;
 use crate::state::App;
 
 /// The policy for pages with the output of others.
@@ -34,6 +35,7 @@ pub(crate) async fn respond(
     begun.format = format;
     let description = begun.description();
     let outcome = match action.handling {
+        ActionHandling::Server if action.post_by_key => key_requests::show_callback(app, begun.id, request).await?,
         ActionHandling::Server => sign_in::act(&app.auth, begun, request).await?,
         ActionHandling::Hooks | ActionHandling::Unimplemented => engine.act(begun).await?,
     };

@@ -16,5 +16,5 @@ mod symbols;
 pub use case::{Case, Expect, Sign, SignAlgorithm, Step, Until, cases_in};
 pub use compare::{Actual, Difference, Kind, Verdict, compare, differences, inconsistencies};
 pub use known_differences::{KnownDifference, KnownDifferences, Waiting};
-pub use replay::{Outcome, replay};
+pub use replay::{Outcome, replay, signature};
 pub use symbols::{Normalize, Symbols};
