@@ -71,6 +71,11 @@ impl Engine {
         {
             list.order.insert(0, (position, Order::Asc));
         }
+        if below.is_some_and(|(_, _, sublist)| sublist.limited)
+            && let Some(page) = query::first_rows(pairs)
+        {
+            (list.page, list.count) = (page, false);
+        }
         let leads_to_all = match below.and_then(|(_, id, sublist)| Some((sublist.whole?)(Expr::val(id)))) {
             Some(condition) => is_met(&mut Source::Database(&self.database), actor, Rule::When(condition)).await?,
             None => false,

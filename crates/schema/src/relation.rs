@@ -266,6 +266,8 @@ pub struct Sublist {
     /// Whether the rows are listed in the order of their association, that of the ids of its [`Join::JoinTable`],
     /// unless the client requests another order.
     pub ordered: bool,
+    /// Whether the parameter `limit` gives the first rows, without a count.
+    pub limited: bool,
     /// The name of the relation that filters may follow, if it differs from the default. See [`Sublist::relation`].
     filter_name: Option<&'static str>,
     /// The name of the opposite relation, from the listed objects to the parent.
@@ -287,6 +289,7 @@ impl Sublist {
             required: &[],
             linked: true,
             ordered: false,
+            limited: false,
             filter_name: None,
             reverse: None,
         }
@@ -314,6 +317,11 @@ impl Sublist {
     /// Sets the fields that POST requires here.
     pub const fn requires(mut self, fields: &'static [&'static str]) -> Self {
         self.required = fields;
+        self
+    }
+    /// The parameter `limit` gives the first rows, without a count.
+    pub const fn limited(mut self) -> Self {
+        self.limited = true;
         self
     }
     /// The rows are listed in the order of their association.

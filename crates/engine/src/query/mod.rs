@@ -28,7 +28,7 @@ use sea_query::{Condition, Expr, ExprTrait, Order};
 pub use error::QueryError;
 pub use field_test::FieldTest;
 pub use formula::{FilterPath, Formula, formula};
-pub use page::{Page, PageNumber, page_link};
+pub use page::{Page, PageNumber, first_rows, page_link};
 
 use join::{Compiler, Filter};
 use limits::Budget;

@@ -28,10 +28,7 @@ pub enum PageNumber {
 
 impl Page {
     pub(super) fn parse(pairs: &[(String, String)]) -> Result<Page, QueryError> {
-        let size = last(pairs, "page_size")
-            .and_then(|text| text.trim().parse::<u64>().ok())
-            .filter(|size| *size > 0)
-            .map_or(DEFAULT_SIZE, |size| size.min(MAX_SIZE));
+        let size = size(last(pairs, "page_size"));
         let number = match last(pairs, "page").map(str::trim) {
             None | Some("") => PageNumber::At(1),
             Some("last") => PageNumber::Last,
@@ -44,6 +41,18 @@ impl Page {
         };
         Ok(Page { number, size })
     }
+}
+
+/// The first rows, as many as the parameter `limit` says; none without it.
+pub fn first_rows(pairs: &[(String, String)]) -> Option<Page> {
+    last(pairs, "limit").map(|limit| Page { number: PageNumber::At(1), size: size(Some(limit)) })
+}
+
+/// A number of rows. One that is not valid is ignored.
+fn size(text: Option<&str>) -> u64 {
+    text.and_then(|text| text.trim().parse::<u64>().ok())
+        .filter(|size| *size > 0)
+        .map_or(DEFAULT_SIZE, |size| size.min(MAX_SIZE))
 }
 
 /// If the parameter is repeated, the last value counts.

@@ -40,14 +40,17 @@ fn in_job(first: Expr, other: &str) -> Expr {
 }
 
 /// The list of the events of a job.
-pub const EVENTS_OF_JOB: Sublist =
-    Sublist::new("job_events", "Job Events List", || &JOB_EVENT, OF_JOB).visible_to_readers().filter_name("job_events");
+pub const EVENTS_OF_JOB: Sublist = Sublist::new("job_events", "Job Events List", || &JOB_EVENT, OF_JOB)
+    .visible_to_readers()
+    .filter_name("job_events")
+    .limited();
 
 /// The list of the events of a project update.
 pub const EVENTS_OF_PROJECT_UPDATE: Sublist =
     Sublist::new("events", "Project Update Events List", || &PROJECT_UPDATE_EVENT, OF_JOB)
         .visible_to_readers()
-        .filter_name("project_update_events");
+        .filter_name("project_update_events")
+        .limited();
 
 /// The list of the events of an inventory update.
 pub const EVENTS_OF_INVENTORY_UPDATE: Sublist =

@@ -2,13 +2,14 @@
 
 use hostler_testkit::{Backend, on_each_backend};
 
-use super::Fixture;
+use super::{Fixture, results};
 
 on_each_backend!(
     fields_filter,
     texts_filter,
     filters_combine,
     lists_are_ordered,
+    limit_gives_the_first_events,
     invalid_filters_are_refused,
     jobs_filter_by_events
 );
@@ -101,6 +102,24 @@ fn lists_are_ordered(backend: Backend) {
     assert_eq!((&page["count"], &page["results"][0]["counter"]), (&10.into(), &4.into()));
     let last = fixture.events("?page_size=3&page=last");
     assert_eq!(last["results"][0]["counter"], 10);
+}
+
+fn limit_gives_the_first_events(backend: Backend) {
+    let fixture = Fixture::start(backend);
+    // As in AWX, without a count and links; pages are ignored, and what is no number is the usual size.
+    for (query, counters) in [
+        ("?limit=2&order_by=-counter", vec![10, 9]),
+        ("?limit=1&page=3&page_size=5&order_by=counter", vec![1]),
+        ("?limit=0&counter__gt=8&order_by=counter", vec![9, 10]),
+        ("?limit=x&counter__gt=8&order_by=counter", vec![9, 10]),
+    ] {
+        let found = fixture.events(query);
+        let shown: Vec<i64> = results(&found).iter().filter_map(|event| event["counter"].as_i64()).collect();
+        assert_eq!(shown, counters, "{query}");
+        assert_eq!(found.as_object().map(|keys| keys.len()), Some(1), "{query}");
+    }
+    let hosts = fixture.admin.get("/api/v2/hosts/?limit=1").expect(200).json();
+    assert!(hosts["count"].is_number(), "{hosts}");
 }
 
 fn invalid_filters_are_refused(backend: Backend) {
