@@ -52,6 +52,9 @@ impl SystemWrite for CopyContent {
 
 const COPY: &str = "copied";
 
+/// A statement may only take some seconds, and a copy may have any number of rows.
+const ROWS_OF_STATEMENT: i64 = 20_000;
+
 /// Copies the rows of a table that belong to an inventory, with these columns.
 async fn copy_objects(
     tx: &mut Transaction,
@@ -72,7 +75,12 @@ async fn copy_objects(
         .order_by((Alias::new(table), Alias::new("id")), Order::Asc)
         .to_owned();
     let names = SHARED.iter().chain(&["inventory_id"]).chain(columns);
-    insert(tx, table, names.copied(), rows).await
+    let ids = Query::select()
+        .expr(column(table, "id"))
+        .from(Alias::new(table))
+        .and_where(column(table, "inventory_id").eq(from))
+        .to_owned();
+    insert_in_parts(tx, table, names.copied(), &rows, &ids).await
 }
 
 /// Copies the rows of a join table between the objects of two tables, which have the same names in both inventories.
@@ -93,7 +101,49 @@ async fn copy_pairs(
         rows.join_as(JoinType::InnerJoin, Alias::new(objects), Alias::new(old), is_old);
         rows.join_as(JoinType::InnerJoin, Alias::new(objects), Alias::new(new), is_new);
     }
-    insert(tx, table, [left, right].into_iter(), rows).await
+    let is_of_original =
+        column(left_table, "id").eq(column(table, left)).and(column(left_table, "inventory_id").eq(from));
+    let ids = Query::select()
+        .expr(column(table, "id"))
+        .from(Alias::new(table))
+        .inner_join(Alias::new(left_table), is_of_original)
+        .to_owned();
+    insert_in_parts(tx, table, [left, right].into_iter(), &rows, &ids).await
+}
+
+/// Inserts the rows that `rows` selects from the same table, at most [`ROWS_OF_STATEMENT`] in a statement. `ids` selects the
+/// ids of the copied rows.
+async fn insert_in_parts(
+    tx: &mut Transaction,
+    table: &'static str,
+    columns: impl Iterator<Item = &'static str> + Clone,
+    rows: &SelectStatement,
+    ids: &SelectStatement,
+) -> Result<(), Error> {
+    const PART: &str = "part";
+    let mut after = 0;
+    loop {
+        let is_left = column(table, "id").gt(after);
+        let by_id = (Alias::new(table), Alias::new("id"));
+        let part = ids
+            .clone()
+            .and_where(is_left.clone())
+            .order_by(by_id, Order::Asc)
+            .limit(ROWS_OF_STATEMENT as u64)
+            .to_owned();
+        let bounds = Query::select()
+            .expr(column(PART, "id").count())
+            .expr(column(PART, "id").max())
+            .from_subquery(part, PART)
+            .to_owned();
+        let Some((count, Some(last))) = tx.read_first::<(i64, Option<i64>)>(&bounds).await? else { return Ok(()) };
+        let part = rows.clone().and_where(is_left).and_where(column(table, "id").lte(last)).to_owned();
+        insert(tx, table, columns.clone(), part).await?;
+        if count < ROWS_OF_STATEMENT {
+            return Ok(());
+        }
+        after = last;
+    }
 }
 
 async fn copy_instance_groups(tx: &mut Transaction, from: i64, to: i64) -> Result<(), Error> {
