@@ -81,6 +81,33 @@ impl Transaction {
         self.end(result)
     }
 
+    /// [Reads](Transaction::read_prepared) a prepared query, and then another query, on PostgreSQL in one round trip.
+    ///
+    /// # Errors
+    /// As [`Transaction::read`].
+    pub async fn read_both(
+        &mut self,
+        (prepared, parameters): (&PreparedQuery, &[sea_query::Value]),
+        (query, types): (&SelectStatement, &[Type]),
+    ) -> Result<(Vec<Row>, Vec<Row>), Error> {
+        if let Backend::Sqlite(_) = self.backend {
+            return Ok((self.read_prepared(prepared, parameters).await?, self.read(query, types).await?));
+        }
+        count();
+        count();
+        self.start()?;
+        let first = prepared.values(parameters)?;
+        let (sql, second) = statement::for_postgres(query);
+        let result = match &mut self.backend {
+            Backend::Postgres(backend) => {
+                let first = ((prepared.sql(), &first), prepared.types());
+                backend.read_both(first, ((&sql, &second), types)).await
+            }
+            Backend::Sqlite(_) => Ok((Vec::new(), Vec::new())),
+        };
+        self.end(result)
+    }
+
     /// Inserts a row into a table with an integer `id`, and returns the id. The statement must have no RETURNING; for
     /// one that may insert nothing, because of a conflict, use [`execute`](Transaction::execute).
     ///

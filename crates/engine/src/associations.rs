@@ -1,12 +1,13 @@
 //! Associations: rows of a join table that link objects to a parent, changed through a sub-list.
 
+use hostler_access::with_user_grants;
 use hostler_database::{Transaction, Type};
 use hostler_schema::{Action, Actor, Association, Join, Resource, Sublist, column};
-use sea_query::{Alias, Expr, ExprTrait, OnConflict, Query};
+use sea_query::{Alias, Expr, ExprTrait, OnConflict, Query, SelectStatement};
 use serde_json::{Map, Value as Json, json};
 
 use crate::field_values::{Decoded, decode_value, sql_value};
-use crate::read::{Source, load};
+use crate::read::load_and_read;
 use crate::select::ROW;
 use crate::{ActivityEntry, AssociationRequest, CreatedObject, Engine, Error, ObjectKey};
 
@@ -26,13 +27,17 @@ impl Engine {
     ) -> Result<(), Error> {
         let target = (sublist.target)();
         let needs_permit = attach || association.removal_needs_permit;
+        let may_associate = may_associate(actor, target, association, id);
         // Loading the parent locks its row: two associations of one parent run one after the other.
         let mut tx = self.database.begin().await?;
-        let key = ObjectKey::Id(parent.1);
-        if !load(self, &mut Source::Transaction(&mut tx), parent.0, &key, actor).await?.changeable {
+        let (loaded, permits) = load_and_read(self, &mut tx, parent, actor, (&may_associate, &[Type::Boolean])).await?;
+        if !loaded.changeable {
             return Err(Error::forbidden());
         }
-        if !self.may_associate(&mut tx, actor, target, association, id).await? && needs_permit {
+        let Some(permit) = permits.first() else {
+            return Err(Error::BadRequest(format!("{} matching query does not exist.", model_name(target))));
+        };
+        if needs_permit && !permit.boolean(0) {
             return Err(Error::forbidden());
         }
         if attach {
@@ -115,28 +120,6 @@ impl Engine {
         if self.can_change(actor, resource, &ObjectKey::Id(id)).await? { Ok(()) } else { Err(Error::forbidden()) }
     }
 
-    /// Whether the actor may see this object and associate it.
-    async fn may_associate(
-        &self,
-        tx: &mut Transaction,
-        actor: &Actor,
-        target: &'static Resource,
-        association: &Association,
-        id: i64,
-    ) -> Result<bool, Error> {
-        let rule = target.access.rows(actor, Action::Read, ROW).and((association.permit)(actor, ROW));
-        let query = Query::select()
-            .expr(rule.expression())
-            .from_as(Alias::new(target.table), Alias::new(ROW))
-            .and_where(column(ROW, "id").eq(id))
-            .to_owned();
-        let rows = self.read_with_rules_in(tx, actor, query, &[Type::Boolean]).await?;
-        let Some(row) = rows.first() else {
-            return Err(Error::BadRequest(format!("{} matching query does not exist.", model_name(target))));
-        };
-        Ok(row.boolean(0))
-    }
-
     /// Writes or deletes the row of the join table and the activity entry, in the transaction of the caller.
     ///
     /// # Errors
@@ -197,6 +180,17 @@ impl Engine {
         };
         entry.write(self, tx, actor).await
     }
+}
+
+/// Selects whether the actor may see this object and associate it.
+fn may_associate(actor: &Actor, target: &'static Resource, association: &Association, id: i64) -> SelectStatement {
+    let rule = target.access.rows(actor, Action::Read, ROW).and((association.permit)(actor, ROW));
+    let query = Query::select()
+        .expr(rule.expression())
+        .from_as(Alias::new(target.table), Alias::new(ROW))
+        .and_where(column(ROW, "id").eq(id))
+        .to_owned();
+    with_user_grants(query, actor)
 }
 
 /// The name of the resource in AWX's messages about missing objects, such as `InstanceGroup`.

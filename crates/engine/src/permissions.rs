@@ -91,8 +91,8 @@ impl Engine {
 }
 
 impl Source<'_> {
-    /// Runs a query that contains access rules for this actor. Every such query runs here or is a `Selection`, because
-    /// rules need the common table expression of the effective grants.
+    /// Runs a query that contains access rules for this actor. Every such query runs here, is a `Selection`, or has
+    /// `with_user_grants`, because rules need the common table expression of the effective grants.
     pub(crate) async fn read_with_rules(
         &mut self,
         actor: &Actor,

@@ -92,6 +92,19 @@ pub(crate) async fn load(
     found(rows, &reading, resource, target)
 }
 
+/// Loads an object in a transaction and locks it, and then reads another query.
+pub(crate) async fn load_and_read(
+    engine: &Engine,
+    transaction: &mut Transaction,
+    (resource, id): (&'static Resource, i64),
+    actor: &Actor,
+    query: (&SelectStatement, &[Type]),
+) -> Result<(LoadedObject, Vec<Row>), Error> {
+    let cached = engine.query_cache.find(engine.database.dialect(), resource, actor, true);
+    let (rows, others) = transaction.read_both((&cached.query, &parameters(actor, id)), query).await?;
+    found(rows, &cached.reading, resource, &ObjectKey::Id(id)).map(|loaded| (loaded, others))
+}
+
 /// Loads an object in a transaction and commits it.
 pub(crate) async fn load_and_commit(
     engine: &Engine,

@@ -1,10 +1,12 @@
 //! Handlers of resources: lists, objects, sub-lists, and lists that are not implemented yet.
 
 use axum::http::{Method as Verb, StatusCode, header};
-use hostler_engine::{Actions, Engine, Error, ListScope, ObjectKey, PostBody, Registered, UpdateMethod, find_id};
+use hostler_engine::{
+    Actions, AssociationRequest, Engine, Error, ListScope, ObjectKey, PostBody, Registered, UpdateMethod, find_id,
+};
 use hostler_http::{HandlerResult, Request, Response};
 use hostler_resources::USER;
-use hostler_schema::{Actor, Resource, Sublist, column};
+use hostler_schema::{Actor, Post, Resource, Sublist, column};
 use sea_query::ExprTrait;
 use serde_json::{Map, Value as Json, json};
 
@@ -79,6 +81,13 @@ pub(crate) async fn detail(
     Ok(Response::ok(json).with(header::ETAG, tag))
 }
 
+/// Whether this only adds or removes an association: then the engine looks for the parent itself.
+fn is_association(sublist: &Sublist, request: &Request) -> bool {
+    request.method == Verb::POST
+        && matches!(sublist.post, Post::Associate(_))
+        && request.object().is_ok_and(|body| matches!(AssociationRequest::parse(&body), Ok(Some(_))))
+}
+
 /// `/api/v2/RESOURCE/KEY/SUBLIST/`.
 pub(crate) async fn sublist(
     engine: &Engine,
@@ -90,7 +99,10 @@ pub(crate) async fn sublist(
 ) -> HandlerResult {
     let parent = found.resource;
     let target = ObjectKey::parse(parent, key)?;
-    let id = find_id(engine, actor, parent, &target).await?;
+    let id = match &target {
+        ObjectKey::Id(id) if is_association(sublist, request) => *id,
+        _ => find_id(engine, actor, parent, &target).await?,
+    };
     let listed = (sublist.target)();
     match request.method {
         Verb::GET | Verb::HEAD => {

@@ -1,16 +1,17 @@
 //! A transaction with as few round trips as possible.
 //!
 //! The server responds in order, so a statement can be sent before the response to the previous one has arrived: BEGIN
-//! is sent with the first statement if that is a read, statements of [`PostgresTransaction::execute_deferred`] with the
+//! is sent with the first statements if they are reads, statements of [`PostgresTransaction::execute_deferred`] with the
 //! next statement, and COMMIT with the last ones. If one of them fails, the server rejects the rest, and COMMIT becomes
 //! a ROLLBACK.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use deadpool_postgres::Object;
 use futures_util::future::{join, join_all};
 use sea_query::Values;
 use tokio::time::timeout;
-use tokio_postgres::Row as DriverRow;
+use tokio_postgres::{Row as DriverRow, Statement};
 
 use super::value::decode;
 use super::{ATTEMPTS, LONGEST, Lease, Postgres, State, change, fetch, prepare, statement_error};
@@ -31,8 +32,12 @@ pub(crate) struct PostgresTransaction {
 struct Answers {
     /// The number of rows of each change.
     changed: Vec<u64>,
-    rows: Vec<DriverRow>,
+    /// The rows of each read.
+    rows: Vec<Vec<DriverRow>>,
 }
+
+/// A statement that returns rows.
+type Read<'r> = (&'r str, &'r Values);
 
 impl PostgresTransaction {
     pub(super) fn new(postgres: Postgres, lease: Lease) -> Self {
@@ -40,12 +45,30 @@ impl PostgresTransaction {
     }
 
     pub(crate) async fn read(&mut self, sql: &str, values: &Values, types: &[Type]) -> Result<Vec<Row>, Error> {
-        let rows = if self.has_begun() || !self.later.is_empty() {
-            self.send(Some((sql, values)), false).await?.rows
-        } else {
-            self.begin(Some((sql, values))).await?
-        };
+        let [rows] = self.read_all([(sql, values)]).await?;
         decoded(&rows, types)
+    }
+
+    /// Two reads in one round trip; the second one follows the first.
+    pub(crate) async fn read_both(
+        &mut self,
+        (first, first_types): (Read<'_>, &[Type]),
+        (second, second_types): (Read<'_>, &[Type]),
+    ) -> Result<(Vec<Row>, Vec<Row>), Error> {
+        let [first, second] = self.read_all([first, second]).await?;
+        Ok((decoded(&first, first_types)?, decoded(&second, second_types)?))
+    }
+
+    async fn read_all<const READS: usize>(
+        &mut self,
+        reads: [Read<'_>; READS],
+    ) -> Result<[Vec<DriverRow>; READS], Error> {
+        let rows = if self.has_begun() || !self.later.is_empty() {
+            self.send(&reads, false).await?.rows
+        } else {
+            self.begin(&reads).await?
+        };
+        rows.try_into().map_err(|_| Error::Internal("a read has no response".to_owned()))
     }
 
     /// A read at the end of the transaction.
@@ -55,19 +78,20 @@ impl PostgresTransaction {
         values: &Values,
         types: &[Type],
     ) -> Result<Vec<Row>, Error> {
-        decoded(&self.send(Some((sql, values)), true).await?.rows, types)
+        let rows = self.send(&[(sql, values)], true).await?.rows;
+        decoded(rows.first().map_or(&[], Vec::as_slice), types)
     }
 
     pub(crate) async fn execute(&mut self, sql: String, values: Values) -> Result<u64, Error> {
         self.later.push((sql, values));
-        Ok(self.send(None, false).await?.changed.last().copied().unwrap_or(0))
+        Ok(self.send(&[], false).await?.changed.last().copied().unwrap_or(0))
     }
 
     /// A change that is sent with the next statement, which fails if this one does.
     pub(crate) async fn execute_deferred(&mut self, sql: String, values: Values) -> Result<(), Error> {
         self.later.push((sql, values));
         if self.later.len() >= LATER {
-            self.send(None, false).await?;
+            self.send(&[], false).await?;
         }
         Ok(())
     }
@@ -84,7 +108,7 @@ impl PostgresTransaction {
 
     pub(crate) async fn commit(mut self) -> Result<(), Error> {
         if self.has_begun() || !self.later.is_empty() {
-            self.send(None, true).await?;
+            self.send(&[], true).await?;
         }
         Ok(())
     }
@@ -93,18 +117,18 @@ impl PostgresTransaction {
         self.lease.state == State::Transaction
     }
 
-    /// Begins the transaction, with the read if there is one: a read has no effect if BEGIN fails.
-    async fn begin(&mut self, read: Option<(&str, &Values)>) -> Result<Vec<DriverRow>, Error> {
+    /// Begins the transaction, with the reads: a read has no effect if BEGIN fails.
+    async fn begin(&mut self, reads: &[Read<'_>]) -> Result<Vec<Vec<DriverRow>>, Error> {
         let mut attempts = ATTEMPTS;
         loop {
             self.lease.state = State::Transaction;
             let client = self.lease.client()?;
             let begun = async { client.batch_execute("BEGIN").await.map_err(statement_error) };
             let answer = timeout(LONGEST, async {
-                let Some((sql, values)) = read else { return begun.await.map(|()| Vec::new()) };
-                let statement = prepare(client, sql, values).await?;
-                let (begun, rows) = join(begun, fetch(client, &statement, values)).await;
-                begun.and(rows)
+                let reads = prepare_reads(client, reads).await?;
+                let (begun, rows) = join(begun, fetch_all(client, &reads)).await;
+                begun?;
+                rows.into_iter().collect()
             });
             let answer = answer.await;
             attempts -= 1;
@@ -119,10 +143,10 @@ impl PostgresTransaction {
         }
     }
 
-    /// Sends the deferred statements, then the read, then COMMIT if requested, and then waits for the responses.
-    async fn send(&mut self, read: Option<(&str, &Values)>, commits: bool) -> Result<Answers, Error> {
+    /// Sends the deferred statements, then the reads, then COMMIT if requested, and then waits for the responses.
+    async fn send(&mut self, reads: &[Read<'_>], commits: bool) -> Result<Answers, Error> {
         if !self.has_begun() {
-            self.begin(None).await?;
+            self.begin(&[]).await?;
         }
         let later = std::mem::take(&mut self.later);
         let client = self.lease.client()?;
@@ -137,10 +161,7 @@ impl PostgresTransaction {
             for (sql, values) in &later {
                 prepared.push((prepare(client, sql, values).await?, values));
             }
-            let read = match read {
-                Some((sql, values)) => Some((prepare(client, sql, values).await?, values)),
-                None => None,
-            };
+            let reads = prepare_reads(client, reads).await?;
             // The futures are polled in this order, so their statements are sent in this order.
             let has_failed = AtomicBool::new(false);
             let note = |is_failed: bool| has_failed.fetch_or(is_failed, Ordering::Relaxed);
@@ -150,10 +171,9 @@ impl PostgresTransaction {
                 changed
             }));
             let rows = async {
-                let Some((statement, values)) = &read else { return Ok(Vec::new()) };
-                let rows = fetch(client, statement, values).await;
-                note(rows.is_err());
-                rows
+                let rows = fetch_all(client, &reads).await;
+                note(rows.iter().any(Result::is_err));
+                rows.into_iter().collect::<Result<Vec<_>, Error>>()
             };
             let committed = async {
                 // A statement that could not be sent would not prevent the commit on the server.
@@ -179,6 +199,19 @@ impl PostgresTransaction {
         }
         answers
     }
+}
+
+async fn prepare_reads<'r>(client: &Object, reads: &[Read<'r>]) -> Result<Vec<(Statement, &'r Values)>, Error> {
+    let mut prepared = Vec::with_capacity(reads.len());
+    for (sql, values) in reads {
+        prepared.push((prepare(client, sql, values).await?, *values));
+    }
+    Ok(prepared)
+}
+
+/// Sends all reads before it waits for their rows.
+async fn fetch_all(client: &Object, reads: &[(Statement, &Values)]) -> Vec<Result<Vec<DriverRow>, Error>> {
+    join_all(reads.iter().map(|(statement, values)| fetch(client, statement, values))).await
 }
 
 fn decoded(rows: &[DriverRow], types: &[Type]) -> Result<Vec<Row>, Error> {
