@@ -46,14 +46,20 @@ pub async fn events_with(
 ) -> Result<Vec<i64>, EventError> {
     let mut found = Vec::new();
     let mut cursor = Cursor::new(job_id);
+    let mut parts = cursor.next(database, text.column(), Condition::all(), BATCHES).await?;
     loop {
-        let parts = cursor.next(database, text.column(), Condition::all(), BATCHES).await?;
         let is_end = (parts.len() as u64) < BATCHES;
         let (may_match, matches) = (may_match.clone(), matches.clone());
-        found.extend(blocking(move || search(text, &parts, &may_match, &matches)).await?);
+        let searched = blocking(move || search(text, &parts, &may_match, &matches));
         if is_end {
+            found.extend(searched.await?);
             return Ok(found);
         }
+        // The next ones are read in the meantime.
+        let next = cursor.next(database, text.column(), Condition::all(), BATCHES);
+        let (searched, next) = tokio::join!(searched, next);
+        found.extend(searched?);
+        parts = next?;
     }
 }
 
