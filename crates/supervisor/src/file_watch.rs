@@ -20,6 +20,12 @@ impl FileWatch {
         Self(watch.and_then(|watch| inotify::add_watch(&watch, path, changes).map(|_| watch)).ok())
     }
 
+    /// Watches nothing.
+    #[cfg(feature = "fuzzing")]
+    pub fn none() -> Self {
+        Self(None)
+    }
+
     /// What to poll, if the system watches the file.
     pub fn descriptor(&self) -> Option<PollFd<'_>> {
         self.0.as_ref().map(|watch| PollFd::new(watch, PollFlags::IN))

@@ -57,6 +57,18 @@ impl SpoolReader {
         Ok(Self { file, path, offset: position, watch, buffer: Vec::new(), begin: 0 })
     }
 
+    /// [Opens](Self::open) a spool without a watch, which takes the kernel some milliseconds to remove.
+    ///
+    /// # Errors
+    ///
+    /// As for [`open`](Self::open).
+    #[cfg(feature = "fuzzing")]
+    pub fn open_unwatched(directory: &Path) -> Result<Self, Error> {
+        let path = directory.join(files::SPOOL);
+        let file = File::open(&path).map_err(Error::file(&path))?;
+        Ok(Self { file, path, offset: 0, watch: FileWatch::none(), buffer: Vec::new(), begin: 0 })
+    }
+
     /// The position after the record that was read last.
     pub fn position(&self) -> u64 {
         self.offset
