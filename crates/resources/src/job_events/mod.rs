@@ -54,7 +54,9 @@ pub const EVENTS_OF_PROJECT_UPDATE: Sublist =
 
 /// The list of the events of an inventory update.
 pub const EVENTS_OF_INVENTORY_UPDATE: Sublist =
-    Sublist::new("events", "Inventory Update Events List", || &INVENTORY_UPDATE_EVENT, OF_JOB).visible_to_readers();
+    Sublist::new("events", "Inventory Update Events List", || &INVENTORY_UPDATE_EVENT, OF_JOB)
+        .visible_to_readers()
+        .limited();
 
 /// The list of the events on the hosts of a group and of the groups below it.
 pub const EVENTS_OF_GROUP: Sublist =
