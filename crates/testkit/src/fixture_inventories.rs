@@ -33,6 +33,11 @@ impl Inventories {
         let other = admin.create("/api/v2/inventories/", other);
         admin.create("/api/v2/hosts/", json!({"name": "host-0", "inventory": other}));
         admin.create("/api/v2/groups/", json!({"name": "group-0", "inventory": other}));
+        let smart = json!({
+            "name": format!("smart-{number}"), "organization": home, "kind": "smart",
+            "host_filter": "name=host-0 and inventory__name=inventory-0",
+        });
+        admin.create("/api/v2/inventories/", smart);
         admin.create(&format!("/api/v2/groups/{group}/hosts/"), json!({"name": format!("host-{}", number + 1)}));
         admin.create(&format!("/api/v2/groups/{group}/children/"), json!({"name": format!("child-{number}")}));
         admin.create(&format!("/api/v2/hosts/{host}/groups/"), json!({"name": format!("root-{number}")}));

@@ -8,6 +8,7 @@ use hostler_runner::IsolationMode;
 use hostler_supervisor::AnsibleInstallation;
 use hostler_testkit::Backend;
 use hostler_testkit::skip::skip;
+use sea_query::{Expr, ExprTrait as _, Query};
 
 use crate::setup::{Server, on};
 
@@ -114,5 +115,58 @@ fn jobs_of_a_git_project_share_a_checkout() {
             assert_eq!(server.text(job, "scm_revision").await.len(), 40);
         }
         assert!(ended.iter().all(|(status, _)| status == "successful"), "{ended:?}");
+    });
+}
+
+#[test]
+fn job_on_a_smart_inventory_runs_on_the_hosts_of_others() {
+    with_ansible(async |server| {
+        let playbook = "
+- hosts: all
+  gather_facts: false
+  tasks:
+    - debug: {msg: 'ran on {{ inventory_hostname }} of {{ origin }} in {{ groups.all | length }}'}
+    - fail: {msg: on purpose}
+      when: inventory_hostname == 'two'
+";
+        let job = server.job(playbook).await;
+        let own = server.number(job, "inventory_id").await;
+        let organization = server.insert("organizations", [("name", "o".into()), ("ansible_id", "a".into())]).await;
+        server.change("inventories", own, "organization_id", organization).await;
+        let inventory = |name: &str, kind: &str, host_filter: Option<&str>| {
+            server.insert(
+                "inventories",
+                [
+                    ("name", name.into()),
+                    ("organization_id", organization.into()),
+                    ("kind", kind.into()),
+                    ("host_filter", host_filter.into()),
+                ],
+            )
+        };
+        let other = inventory("other", "", None).await;
+        let host = |inventory: i64, name: &str, origin: &str| {
+            let variables = format!("{{ansible_connection: local, origin: {origin}}}");
+            let inventory = ("inventory_id", inventory.into());
+            server.insert("hosts", [inventory, ("name", name.into()), ("variables", variables.into())])
+        };
+        let one = server.first("hosts").await;
+        server.change("hosts", one, "variables", "{ansible_connection: local, origin: own}").await;
+        let (two, same) = (host(other, "two", "other").await, host(other, "one", "other").await);
+        let smart = inventory("smart", "smart", Some("name=one or name=two")).await;
+        server.change("unified_jobs", job, "inventory_id", smart).await;
+
+        let ended = server.run(job).await;
+        let output = server.output(job).await;
+        assert_eq!(ended.0, "failed", "{ended:?} {output}");
+        for expected in ["ran on one of own in 2", "ran on two of other in 2"] {
+            assert!(output.contains(expected), "{expected}: {output}");
+        }
+        let last = async |host: i64| {
+            let query =
+                Query::select().column("last_job_id").from("hosts").and_where(Expr::col("id").eq(host)).to_owned();
+            server.database.read_first::<Option<i64>>(&query).await.unwrap().unwrap()
+        };
+        assert_eq!((last(one).await, last(two).await, last(same).await), (Some(job), Some(job), None));
     });
 }
