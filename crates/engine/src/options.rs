@@ -1,6 +1,6 @@
 //! Responses to OPTIONS: the fields of a resource, and the methods that the actor may use.
 
-use hostler_schema::{Field, FieldKind, Post, RelatedSearch, Resource, Sublist};
+use hostler_schema::{DefaultValue, Field, FieldKind, Post, RelatedSearch, Resource, Sublist};
 use serde_json::{Map, Value as Json, json};
 
 use crate::Links;
@@ -237,8 +237,9 @@ pub(crate) fn shape(field: &Field) -> Map<String, Json> {
     }
     if let FieldKind::Choice(choices) = field.kind {
         let mut choices = self::choices(choices);
-        // As in AWX null is the first choice where a client can send it.
-        if let (true, Json::Array(list)) = (field.nullable && field.writable, &mut choices) {
+        // As in AWX null is the first choice where a client can send it, unless it only stands for a missing value.
+        let is_choice = field.nullable && field.writable && !matches!(field.default, Some(DefaultValue::Null));
+        if let (true, Json::Array(list)) = (is_choice, &mut choices) {
             list.insert(0, json!([null, "---------"]));
         }
         words.insert("choices".into(), choices);

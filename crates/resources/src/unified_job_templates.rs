@@ -41,7 +41,7 @@ pub const SOURCE_STATUSES: &[(&str, &str)] = &[
     STATUSES[6],
     STATUSES[7],
     STATUSES[8],
-    STATUSES[11],
+    ("none", "No External Source"),
 ];
 
 /// When the last job ended.

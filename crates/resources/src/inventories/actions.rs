@@ -41,12 +41,11 @@ pub(super) const ANSIBLE_FACTS: ResourceAction = ResourceAction::new(FACTS_PATH,
     .describe("The facts that jobs have cached about the host.")
     .get(ActionMethod::new("read", ActionAnswer::Document(&DOCUMENT)));
 
-pub(super) const UPDATE_SOURCES: ResourceAction =
-    ResourceAction::new(UPDATE_SOURCES_PATH, "Inventory Update Inventory Sources")
-        .describe("GET says of each source of the inventory whether it can be updated. POST updates all of them.")
-        .types(&["inventory_source"])
-        .get(ActionMethod::new("whether you may do it", ActionAnswer::Document(&CAN_UPDATE)))
-        .post(ActionMethod::new("update", ActionAnswer::Accepted(&[])).permit(can_update));
+pub(super) const UPDATE_SOURCES: ResourceAction = ResourceAction::new(UPDATE_SOURCES_PATH, "Inventory Sources Update")
+    .describe("GET says of each source of the inventory whether it can be updated. POST updates all of them.")
+    .types(&["inventory_source"])
+    .get(ActionMethod::new("whether you may do it", ActionAnswer::Document(&CAN_UPDATE)))
+    .post(ActionMethod::new("update", ActionAnswer::Accepted(&[])).permit(can_update));
 
 /// The inventories that the actor may update from their sources.
 fn can_update(actor: &Actor, row: &str) -> Rule {

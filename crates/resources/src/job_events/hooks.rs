@@ -14,10 +14,10 @@ use jiff::Timestamp;
 use sea_query::{Alias, Expr, ExprTrait, JoinType, Query};
 use serde_json::{Map, Value as Json, json};
 
-use super::JOB_EVENT;
 use super::fields::{
     EVENT, EVENT_DATA, EVENT_DISPLAY, EVENT_LEVEL, HOST_LINK, PARENT_UUID, PLAY, ROLE, STDOUT, TASK, UUID,
 };
+use super::{INVENTORY_UPDATE_EVENT, JOB_EVENT};
 use crate::unified_jobs::summary_mut;
 use crate::{HOST, JOB, UNIFIED_JOB, UNIFIED_JOB_TEMPLATE};
 
@@ -140,7 +140,11 @@ fn show_body(shown: &mut ResponseObject, body: EventBody, most: usize) {
     let data = Json::Object(body.event_data());
     let record = &shown.loaded.record;
     let event = record.text(&EVENT);
-    let display = event_display(event, record.text(&PLAY), record.text(&TASK), record.text(&ROLE), &data);
+    // As in AWX, only events of playbooks have words of their own.
+    let display = match *record.resource == INVENTORY_UPDATE_EVENT {
+        true => event.to_owned(),
+        false => event_display(event, record.text(&PLAY), record.text(&TASK), record.text(&ROLE), &data),
+    };
     let is_whole = most == 0 || event.starts_with("playbook_on");
     let level = event_type(event).map_or(0, |known| known.level);
     // As Ansible prints to a terminal, and as AWX's clients split it.
