@@ -11,7 +11,7 @@ use hostler_inventory::{SmartInventories, SmartInventory};
 use hostler_schema::{Actor, Field, Resource, column, fields};
 use sea_query::{Alias, CaseStatement, Condition, Expr, ExprTrait, Query};
 
-use crate::{GROUP, HOST, INVENTORY, JOB, JOB_HOST_SUMMARY, LABEL, ORGANIZATION};
+use crate::{GROUP, HOST, INVENTORY, INVENTORY_SOURCE, JOB, JOB_HOST_SUMMARY, LABEL, ORGANIZATION};
 
 /// The parameter of lists of hosts.
 pub(super) const PARAMETER: Field = fields::text("host_filter").label("Host filter").help(
@@ -105,9 +105,9 @@ fn check_path(path: FilterPath<'_>) -> Result<(), QueryError> {
     let mut from: &'static Resource = &HOST;
     for to in path.resources {
         let within: &[&Resource] = match from.name {
-            name if name == HOST.name => &[&GROUP, &INVENTORY, &JOB, &JOB_HOST_SUMMARY],
-            name if name == GROUP.name => &[&GROUP, &HOST, &INVENTORY],
-            name if name == INVENTORY.name => &[&GROUP, &HOST, &LABEL, &ORGANIZATION],
+            name if name == HOST.name => &[&GROUP, &INVENTORY, &INVENTORY_SOURCE, &JOB, &JOB_HOST_SUMMARY],
+            name if name == GROUP.name => &[&GROUP, &HOST, &INVENTORY, &INVENTORY_SOURCE],
+            name if name == INVENTORY.name => &[&GROUP, &HOST, &INVENTORY_SOURCE, &LABEL, &ORGANIZATION],
             name if name == JOB_HOST_SUMMARY.name => &[&JOB],
             _ => &[],
         };
