@@ -10,7 +10,7 @@ use sea_query::{Alias, Asterisk, Condition, Expr, ExprTrait, Func, Query, UnionT
 use serde_json::{Map, Value as Json};
 
 use crate::common::types_with_roles;
-use crate::{REGISTRY, USER};
+use crate::{JOB, JOB_TEMPLATE, REGISTRY, UNIFIED_JOB, USER};
 
 const OPERATIONS: &[(&str, &str)] = &[
     ("create", "Entity Created"),
@@ -189,8 +189,10 @@ impl Hooks for ActivityHooks {
                 wanted.entry(content_type).or_default().push(id);
             }
         }
+        let templates = templates_of_jobs(engine, wanted.get(JOB.name).map(Vec::as_slice).unwrap_or_default()).await?;
+        wanted.entry(JOB_TEMPLATE.name).or_default().extend(templates.values());
         let mut found: BTreeMap<(&str, i64), Map<String, Json>> = BTreeMap::new();
-        for (content_type, mut ids) in wanted {
+        for (content_type, mut ids) in wanted.into_iter().filter(|(_, ids)| !ids.is_empty()) {
             let Some(registered) = REGISTRY.by_name(content_type) else { continue };
             ids.sort_unstable();
             ids.dedup();
@@ -208,6 +210,11 @@ impl Hooks for ActivityHooks {
                 let Some(summary) = found.get(&(registered.resource.name, object)) else { continue };
                 push(&mut urls, content_type, registered.resource.url(object).into());
                 push(&mut summaries, content_type, summary.clone().into());
+                // As in AWX, an entry about a job also shows the template, without a link to it.
+                let template = templates.get(&object).filter(|_| content_type == JOB.name);
+                if let Some(summary) = template.and_then(|template| found.get(&(JOB_TEMPLATE.name, *template))) {
+                    push(&mut summaries, JOB_TEMPLATE.name, summary.clone().into());
+                }
             }
             for (content_type, list) in urls {
                 shown.add_related(&content_type, list);
@@ -224,6 +231,20 @@ impl Hooks for ActivityHooks {
         }
         Ok(())
     }
+}
+
+/// The templates of jobs, by job.
+async fn templates_of_jobs(engine: &Engine, jobs: &[i64]) -> Result<BTreeMap<i64, i64>, Error> {
+    if jobs.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let query = Query::select()
+        .exprs(["id", "unified_job_template_id"].map(|name| column(UNIFIED_JOB.table, name)))
+        .from(Alias::new(UNIFIED_JOB.table))
+        .and_where(column(UNIFIED_JOB.table, "id").is_in(jobs.iter().copied()))
+        .and_where(column(UNIFIED_JOB.table, "unified_job_template_id").is_not_null())
+        .to_owned();
+    Ok(engine.database.read_as::<(i64, i64)>(&query).await?.into_iter().collect())
 }
 
 fn push(lists: &mut Map<String, Json>, key: &str, value: Json) {
