@@ -1,14 +1,14 @@
 //! Facts of hosts, which jobs with `use_fact_cache` get before they start, and leave for later jobs.
 //!
 //! Ansible's cache plugin `jsonfile` keeps a file for each host in the folder `fact_cache` of the workspace. It replaces a
-//! file that it changes. Each stored file has a second link outside of the workspace: what differs from it at the end of
-//! the job is what the job has changed. Only these keys are written, so that two jobs keep each other's.
+//! file that it changes. What the job got is also in a file that the job cannot change: what differs from it at the end is
+//! what the job has changed. Only these keys are written, so that two jobs keep each other's.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::io::{ErrorKind, Read as _};
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io::{BufRead as _, BufReader, BufWriter, ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use hostler_database::{Database, Error as DatabaseError};
@@ -23,20 +23,40 @@ use crate::job_directory::{JobDirectory, blocking};
 
 /// The folder of the plugin, in the workspace.
 pub(crate) const FOLDER: &str = "fact_cache";
-/// The folder of the facts that the job got.
+/// The file with what the job got: for each host a line of JSON ([`Given`]), and the facts in another line.
 const GIVEN: &str = "facts";
-/// The hosts of the job.
-const HOSTS: &str = "hosts.json";
 /// How many hosts a statement reads or writes.
 const HOSTS_AT_A_TIME: usize = 250;
 /// Larger facts are not stored.
 const LONGEST: u64 = 16 << 20;
 
 /// A host whose facts are kept.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct FactHost {
     id: i64,
     name: String,
+}
+
+/// What a job got of a host.
+#[derive(Debug, Serialize, Deserialize)]
+struct Given {
+    id: i64,
+    name: String,
+    /// The file with its facts; none if there are no facts.
+    file: Option<FileState>,
+}
+
+/// What changes when a file is replaced or written.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct FileState {
+    inode: u64,
+    changed: (i64, i64),
+}
+
+impl FileState {
+    fn of(file: &Metadata) -> Self {
+        FileState { inode: file.ino(), changed: (file.ctime(), file.ctime_nsec()) }
+    }
 }
 
 /// What a job has changed of the facts of a host.
@@ -78,20 +98,8 @@ pub(crate) async fn give(
         Ok(0) | Err(_) => None,
         Ok(seconds) => now.checked_sub(SignedDuration::from_secs(seconds)).ok(),
     };
-    let (path, listed) = (directory.clone(), hosts.clone());
-    let created = blocking(move || {
-        let given = path.path().join(GIVEN);
-        for folder in [&given, &path.path().join("workspace").join(FOLDER)] {
-            // Of an attempt before.
-            match fs::remove_dir_all(folder) {
-                Err(problem) if problem.kind() != ErrorKind::NotFound => return Err(problem.to_string()),
-                _ => fs::create_dir_all(folder).map_err(|problem| problem.to_string())?,
-            }
-        }
-        let text = serde_json::to_vec(&listed).map_err(|problem| problem.to_string())?;
-        path.write(&format!("{GIVEN}/{HOSTS}"), &text).map(drop)
-    });
-    if let Err(problem) = created.await {
+    let path = directory.path().to_owned();
+    if let Err(problem) = blocking(move || create(&path).map_err(|problem| problem.to_string())).await {
         return Ok(Err(problem));
     }
     for part in hosts.chunks(HOSTS_AT_A_TIME) {
@@ -105,22 +113,42 @@ pub(crate) async fn give(
             query.and_where(Expr::col(Alias::new("ansible_facts_modified")).gte(oldest));
         }
         let stored: Vec<(i64, String)> = database.read_as(&query).await?;
-        let (path, part) = (directory.clone(), part.to_vec());
-        let written = blocking(move || {
-            let name_of = |id| part.iter().find(|host| host.id == id).map(|host| &host.name);
-            for (id, facts) in stored {
-                let Some(name) = name_of(id) else { continue };
-                let file = path.write(&format!("{GIVEN}/{id}"), facts.as_bytes())?;
-                let link = path.path().join("workspace").join(FOLDER).join(name);
-                fs::hard_link(&file, &link).map_err(|problem| format!("{}: {problem}", link.display()))?;
-            }
-            Ok(())
-        });
+        let (path, part) = (directory.path().to_owned(), part.to_vec());
+        let written = blocking(move || write(&path, part, &stored).map_err(|problem| problem.to_string()));
         if let Err(problem) = written.await {
             return Ok(Err(problem));
         }
     }
     Ok(Ok(()))
+}
+
+/// Creates the folder and the file, without what an attempt before has left.
+fn create(directory: &Path) -> std::io::Result<()> {
+    let cache = directory.join("workspace").join(FOLDER);
+    match fs::remove_dir_all(&cache) {
+        Err(problem) if problem.kind() != ErrorKind::NotFound => return Err(problem),
+        _ => fs::create_dir_all(&cache)?,
+    }
+    File::create(directory.join(GIVEN)).map(drop)
+}
+
+/// Writes the facts of some hosts.
+fn write(directory: &Path, hosts: Vec<FactHost>, stored: &[(i64, String)]) -> std::io::Result<()> {
+    let cache = directory.join("workspace").join(FOLDER);
+    let mut given = BufWriter::new(OpenOptions::new().append(true).open(directory.join(GIVEN))?);
+    for FactHost { id, name } in hosts {
+        let facts = stored.iter().find(|(host, _)| *host == id).map_or("", |(_, facts)| facts);
+        let mut file = None;
+        if !facts.is_empty() {
+            let mut created = File::create(cache.join(&name))?;
+            created.write_all(facts.as_bytes())?;
+            file = Some(FileState::of(&created.metadata()?));
+        }
+        serde_json::to_writer(&mut given, &Given { id, name, file })?;
+        // JSON has no line breaks but between its parts.
+        given.write_all(format!("\n{}\n", facts.replace(['\n', '\r'], " ")).as_bytes())?;
+    }
+    given.flush()
 }
 
 /// Stores what a job that has ended has changed of the facts of its hosts. False if the server stops before.
@@ -162,23 +190,26 @@ pub(crate) async fn keep(
 
 /// What differs from the facts that the job got, by host.
 fn changes(directory: &Path, job: i64) -> Result<Vec<Change>, String> {
-    let given = directory.join(GIVEN);
-    let hosts = match fs::read(given.join(HOSTS)) {
-        Ok(text) => text,
+    let mut given = match File::open(directory.join(GIVEN)) {
+        Ok(file) => BufReader::new(file),
         // The job was started before it could get facts, or its directory is gone.
         Err(problem) if problem.kind() == ErrorKind::NotFound => return Ok(vec![]),
         Err(problem) => return Err(problem.to_string()),
     };
-    let hosts: Vec<FactHost> = serde_json::from_slice(&hosts).map_err(|problem| problem.to_string())?;
     let cache = directory.join("workspace").join(FOLDER);
     // A link of the job could lead to files that it must not read.
     if !fs::symlink_metadata(&cache).is_ok_and(|folder| folder.is_dir()) {
         return Err(format!("{} is no folder any more", cache.display()));
     }
-    let mut changes = vec![];
-    for host in hosts {
-        let (before, after) = (given.join(host.id.to_string()), cache.join(&host.name));
-        match change_of(&host, &before, &after) {
+    let (mut changes, mut line, mut facts) = (vec![], vec![], vec![]);
+    let mut read = |line: &mut Vec<u8>| {
+        line.clear();
+        given.read_until(b'\n', line).map_err(|problem| problem.to_string())
+    };
+    while read(&mut line)? > 0 {
+        read(&mut facts)?;
+        let host: Given = serde_json::from_slice(&line).map_err(|problem| problem.to_string())?;
+        match change_of(&host, &facts, &cache.join(&host.name)) {
             Ok(change) => changes.extend(change),
             Err(problem) => tracing::warn!(job, host = host.name, problem, "the facts of the host are not stored"),
         }
@@ -186,16 +217,16 @@ fn changes(directory: &Path, job: i64) -> Result<Vec<Change>, String> {
     Ok(changes)
 }
 
-fn change_of(host: &FactHost, before: &PathBuf, after: &PathBuf) -> Result<Option<Change>, String> {
-    let old_file = fs::symlink_metadata(before).ok();
-    let new_file = fs::symlink_metadata(after).ok();
-    let new_file = new_file.filter(|file| file.is_file());
-    let is_same = |(old, new): (&fs::Metadata, &fs::Metadata)| old.ino() == new.ino() && old.dev() == new.dev();
-    if old_file.as_ref().zip(new_file.as_ref()).is_some_and(is_same) || (old_file.is_none() && new_file.is_none()) {
+fn change_of(host: &Given, facts: &[u8], path: &Path) -> Result<Option<Change>, String> {
+    let file = fs::symlink_metadata(path).ok().filter(Metadata::is_file);
+    if file.as_ref().map(FileState::of) == host.file {
         return Ok(None);
     }
-    let old = if old_file.is_some() { facts_in(before)? } else { Map::new() };
-    let new = if new_file.is_some() { facts_in(after)? } else { Map::new() };
+    let old: Map<String, Value> = match host.file {
+        Some(_) => serde_json::from_slice(facts).map_err(|problem| problem.to_string())?,
+        None => Map::new(),
+    };
+    let new = if file.is_some() { facts_in(path)? } else { Map::new() };
     let removed: BTreeSet<String> = old.keys().filter(|name| !new.contains_key(*name)).cloned().collect();
     let set: Map<String, Value> = new.into_iter().filter(|(name, value)| old.get(name) != Some(value)).collect();
     let is_changed = !set.is_empty() || !removed.is_empty();
@@ -203,9 +234,9 @@ fn change_of(host: &FactHost, before: &PathBuf, after: &PathBuf) -> Result<Optio
 }
 
 /// Reads a file. The job has written it: it may be anything.
-fn facts_in(path: &PathBuf) -> Result<Map<String, Value>, String> {
+fn facts_in(path: &Path) -> Result<Map<String, Value>, String> {
     let mut text = Vec::new();
-    let file = fs::File::open(path).map_err(|problem| problem.to_string())?;
+    let file = File::open(path).map_err(|problem| problem.to_string())?;
     file.take(LONGEST + 1).read_to_end(&mut text).map_err(|problem| problem.to_string())?;
     if text.len() as u64 > LONGEST {
         return Err("they are larger than 16 MiB".to_owned());
@@ -280,20 +311,15 @@ mod tests {
     #[test]
     fn only_what_the_job_changed_is_found() {
         let folder = tempfile::tempdir().unwrap();
-        let (given, cache) = (folder.path().join(GIVEN), folder.path().join("workspace").join(FOLDER));
-        fs::create_dir_all(&given).unwrap();
-        fs::create_dir_all(&cache).unwrap();
+        let cache = folder.path().join("workspace").join(FOLDER);
+        create(folder.path()).unwrap();
         let names = ["same", "changed", "rewritten", "cleared", "new", "broken", "linked"];
-        let hosts: Vec<FactHost> =
-            names.iter().zip(1..).map(|(name, id)| FactHost { id, name: (*name).to_owned() }).collect();
-        fs::write(given.join(HOSTS), serde_json::to_vec(&hosts).unwrap()).unwrap();
-        for host in &hosts[..4] {
-            fs::write(given.join(host.id.to_string()), r#"{"a": 1, "b": 2, "c": 3}"#).unwrap();
-            fs::hard_link(given.join(host.id.to_string()), cache.join(&host.name)).unwrap();
-        }
+        let hosts = names.iter().zip(1..).map(|(name, id)| FactHost { id, name: (*name).to_owned() });
+        let stored: Vec<(i64, String)> = (1..5).map(|id| (id, "{\"a\": 1,\n \"b\": 2, \"c\": 3}".to_owned())).collect();
+        super::write(folder.path(), hosts.collect(), &stored).unwrap();
         let write = |name: &str, text: &str| {
-            fs::remove_file(cache.join(name)).ok();
-            fs::write(cache.join(name), text).unwrap();
+            fs::write(cache.join(".new"), text).unwrap();
+            fs::rename(cache.join(".new"), cache.join(name)).unwrap();
         };
         write("changed", r#"{"a": 1, "b": 5, "d": 4}"#);
         write("rewritten", r#"{"c":3,"b":2,"a":1}"#);
