@@ -22,6 +22,7 @@ pub(crate) struct Events {
 impl Events {
     /// So many events of this job, on the hosts and on those of the group, with as many below the first one; summaries of
     /// all hosts in all jobs of the template; and updates of the project and of the source with events.
+    #[expect(clippy::too_many_arguments, reason = "they are objects that the fixture has made before")]
     pub fn populate(
         server: &TestServer,
         admin: &Client,
