@@ -60,7 +60,8 @@ impl InventoryUpdate {
         // The columns never change after the creation.
         type Texts = (String, String, String, String, String, String, String);
         let texts: Option<Texts> = database.read_first(&texts).await?;
-        let others: Option<(Option<i64>, Option<i64>, i64, bool, bool)> = database.read_first(&others).await?;
+        type Others = (Option<i64>, Option<i64>, i64, bool, bool);
+        let others: Option<Others> = database.read_first(&others).await?;
         let (Some(texts), Some(others)) = (texts, others) else { return Ok(None) };
         let (kind, path, variables, limit, enabled_var, enabled_value, host_filter) = texts;
         let (Some(source), Some(inventory), verbosity, overwrite, overwrite_vars) = others else { return Ok(None) };

@@ -35,7 +35,7 @@ pub(crate) fn shown_path(text: &str) -> Result<ShownPath, String> {
         _ => return Err(not_absolute(text)),
     };
     // A job would not start with a root that is something else.
-    let is_absolute = |path: &str| path.starts_with('/') && path.trim_matches('/') != "" && !path.contains('\0');
+    let is_absolute = |path: &str| path.starts_with('/') && !path.trim_matches('/').is_empty() && !path.contains('\0');
     if let Some(path) = [source, destination].into_iter().find(|path| !is_absolute(path)) {
         return Err(not_absolute(path));
     }
