@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
 
+use rustix::fs::{Mode, OFlags};
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::{Map, Value};
@@ -56,12 +57,13 @@ pub enum OutputError {
 /// # Errors
 /// Why it cannot be used.
 pub fn read_output(path: &Path) -> Result<Output, OutputError> {
-    let file = match File::open(path) {
+    // The program could leave a pipe, for which opening would wait, or a link to a file that it must not read.
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOFOLLOW;
+    let file = match rustix::fs::open(path, flags, Mode::empty()).map(File::from).map_err(std::io::Error::from) {
         Err(problem) if problem.kind() == std::io::ErrorKind::NotFound => return Err(OutputError::Missing),
         file => file.map_err(OutputError::File)?,
     };
     let metadata = file.metadata().map_err(OutputError::File)?;
-    // A pipe or a device would never end.
     if !metadata.is_file() {
         return Err(OutputError::Missing);
     }
@@ -149,6 +151,17 @@ pub(crate) mod tests {
         // Deep nesting must not end the process.
         let deep = format!("{{\"web\": {{\"vars\": {{\"x\": {}", "[".repeat(1_000_000));
         assert!(parse(deep.as_bytes()).is_err());
+    }
+
+    #[test]
+    fn pipes_and_links_are_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let (pipe, link) = (folder.path().join("pipe"), folder.path().join("link"));
+        rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, Mode::RUSR | Mode::WUSR).unwrap();
+        assert!(matches!(read_output(&pipe), Err(OutputError::Missing)));
+        std::fs::write(folder.path().join("file"), "{}").unwrap();
+        std::os::unix::fs::symlink("file", &link).unwrap();
+        assert!(matches!(read_output(&link), Err(OutputError::File(_))));
     }
 
     #[test]
