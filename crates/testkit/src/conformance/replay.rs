@@ -255,6 +255,22 @@ fn pick(body: Value, paths: &[String]) -> Value {
     Value::Object(paths.iter().map(pick).collect::<Map<_, _>>())
 }
 
+/// The HMAC of a body under a key, in hexadecimal digits.
+pub fn signature(algorithm: SignAlgorithm, key: &str, body: &str) -> String {
+    match algorithm {
+        SignAlgorithm::Sha1 => {
+            let mut mac = Hmac::<Sha1>::new_from_slice(key.as_bytes()).expect("a key of any length");
+            mac.update(body.as_bytes());
+            hex(&mac.finalize().into_bytes())
+        }
+        SignAlgorithm::Sha256 => {
+            let mut mac = Hmac::<Sha256>::new_from_slice(key.as_bytes()).expect("a key of any length");
+            mac.update(body.as_bytes());
+            hex(&mac.finalize().into_bytes())
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -278,21 +294,5 @@ mod tests {
             run.signature(&sign("sha256"), body),
             "sha256=5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
         );
-    }
-}
-
-/// The HMAC of a body under a key, in hexadecimal digits.
-pub fn signature(algorithm: SignAlgorithm, key: &str, body: &str) -> String {
-    match algorithm {
-        SignAlgorithm::Sha1 => {
-            let mut mac = Hmac::<Sha1>::new_from_slice(key.as_bytes()).expect("a key of any length");
-            mac.update(body.as_bytes());
-            hex(&mac.finalize().into_bytes())
-        }
-        SignAlgorithm::Sha256 => {
-            let mut mac = Hmac::<Sha256>::new_from_slice(key.as_bytes()).expect("a key of any length");
-            mac.update(body.as_bytes());
-            hex(&mac.finalize().into_bytes())
-        }
     }
 }
