@@ -20,6 +20,7 @@ on_each_backend!(
     groups_of_two_sources_make_no_cycle,
     failure_is_explained,
     canceled_update_changes_nothing,
+    update_without_a_limit_of_its_own_has_that_of_the_settings,
     update_outlives_the_server,
     updates_of_an_inventory_follow_each_other,
     inventory_in_use_is_not_deleted,
@@ -373,6 +374,16 @@ fn canceled_update_changes_nothing(backend: Backend) {
     updates.reported(update, "ready");
     updates.server.as_admin().post(&format!("/api/v2/inventory_updates/{update}/cancel/"), json!({})).expect(202);
     assert_eq!(updates.ended(update)["status"], "canceled");
+    assert!(updates.host_names().is_empty());
+}
+
+fn update_without_a_limit_of_its_own_has_that_of_the_settings(backend: Backend) {
+    let updates = Updates::start(backend, &[("waits.py", WAITS)]);
+    let limit = json!({"DEFAULT_INVENTORY_UPDATE_TIMEOUT": 1});
+    updates.server.as_admin().patch("/api/v2/settings/jobs/", limit).expect(200);
+    let ended = updates.ended(updates.begin(updates.source("waits.py", json!({}))));
+    let explanation = "Job terminated due to timeout";
+    assert_eq!((&ended["status"], &ended["job_explanation"]), (&json!("failed"), &json!(explanation)), "{ended}");
     assert!(updates.host_names().is_empty());
 }
 
