@@ -17,9 +17,11 @@ pub struct Case {
 }
 
 impl Case {
-    /// Whether the case waits for the end of jobs, which need Ansible.
+    /// Whether the case waits for the end of jobs or inventory updates, which need Ansible.
     pub fn runs_jobs(&self) -> bool {
-        self.steps.iter().any(|step| step.until.is_some() && step.path.starts_with("/api/v2/jobs/"))
+        let of_ansible = ["/api/v2/jobs/", "/api/v2/inventory_updates/"];
+        let is_run = |step: &Step| step.until.is_some() && of_ansible.iter().any(|path| step.path.starts_with(path));
+        self.steps.iter().any(is_run)
     }
 }
 
