@@ -22,5 +22,6 @@ pub fn nobody() -> Actor {
         session: None,
         external_account: None,
         policy: Default::default(),
+        job_settings: Default::default(),
     }
 }
