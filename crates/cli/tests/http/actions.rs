@@ -38,6 +38,9 @@ fn start(backend: Backend) -> TestServer {
     for list in ["hosts", "groups"] {
         admin.create(&format!("/api/v2/{list}/"), json!({"name": list, "inventory": inventory}));
     }
+    let source = json!({"name": "cloud", "inventory": inventory, "source": "ec2"});
+    let source = admin.create("/api/v2/inventory_sources/", source);
+    admin.post(&format!("/api/v2/inventory_sources/{source}/update/"), json!({})).expect(202);
     let template = json!({"name": "deploy", "project": project, "inventory": inventory, "playbook": "site.yml"});
     let template = admin.create("/api/v2/job_templates/", template);
     admin.create(&format!("/api/v2/job_templates/{template}/launch/"), json!({}));

@@ -95,7 +95,8 @@ fn log_lines_have_no_source_location() {
         }
         assert!(modules.iter().any(|module| module.starts_with("refinery")), "{backend}: {modules:?}");
         assert!(log.contains("migrating the database schema"), "{backend}:\n{log}");
-        let quiet = TestServer::start(BINARY, backend);
+        let mut quiet = TestServer::stopped(BINARY, backend);
+        quiet.restart();
         assert!(!quiet.stderr().contains("refinery"), "{backend}:\n{}", quiet.stderr());
     }
 }
