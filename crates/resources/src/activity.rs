@@ -78,8 +78,6 @@ pub static ACTIVITY: Resource = Resource {
     related_search: RelatedSearch::BelowObjects,
     unimplemented_relations: &[
         "ad_hoc_command",
-        "inventory_source",
-        "inventory_update",
         "notification",
         "receptor_address",
         "schedule",
