@@ -77,8 +77,11 @@ fn read_token_cannot_write(backend: Backend) {
         json!({"id": 1, "disassociate": true}),
         json!({"name": "made", "username": "made", "password": "Made-Up-1", "organization": 1, "scope": "write"}),
     ];
+    // The key of the template decides, and tokens are not read.
+    let by_key = ["/callback/", "/github/", "/gitlab/", "/bitbucket_dc/"];
     for path in &paths {
-        for method in ["POST", "PUT", "PATCH", "DELETE"] {
+        let has_key = by_key.iter().any(|end| path.ends_with(end));
+        for method in ["POST", "PUT", "PATCH", "DELETE"].into_iter().filter(|method| !(has_key && *method == "POST")) {
             for body in &bodies {
                 let answer = reader.request(method, path).json(body).send();
                 assert_eq!(answer.status, 403, "{answer}");

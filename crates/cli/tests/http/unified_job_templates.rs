@@ -110,10 +110,11 @@ fn options_describe_types_and_searches(backend: Backend) {
     let Projects { server, .. } = projects(backend);
     let document = server.as_admin().options(LIST).expect(200).json();
     assert_eq!(document["name"], "Unified Job Template List");
-    assert_eq!(document["types"], json!(["project", "job_template"]));
+    assert_eq!(document["types"], json!(["project", "inventory_source", "job_template"]));
     assert_eq!(document["search_fields"], json!(["description", "jobtemplate__playbook", "name"]));
     let get = &document["actions"]["GET"];
-    let types = json!([["project", "Project"], ["job_template", "Job Template"]]);
+    let types =
+        json!([["project", "Project"], ["inventory_source", "Inventory Source"], ["job_template", "Job Template"]]);
     assert_eq!((&get["type"]["choices"], &get["type"]["filterable"]), (&types, &json!(true)));
     assert!(document["actions"].as_object().is_some_and(|actions| actions.keys().eq(["GET"])), "{document:#}");
     let searches = document["related_search_fields"].as_array().expect("a list");
