@@ -162,7 +162,9 @@ fn invalid_input_is_rejected(backend: Backend) {
     let server = start(backend);
     let admin = server.as_admin();
     for (path, action) in actions(&admin) {
-        for (method, description) in action.methods().filter(|(method, _)| method.has_body()) {
+        // A missing key is reported before the body is read.
+        let by_key = |method| action.post_by_key && method == HttpMethod::Post;
+        for (method, description) in action.methods().filter(|(method, _)| method.has_body() && !by_key(*method)) {
             let send = |content_type: &str, body: &str| {
                 admin.request(method.name(), &path).header("Content-Type", content_type).body(body).send()
             };
