@@ -118,9 +118,9 @@ pub(super) fn schemas() -> Map<String, Json> {
         },
         "FieldMessages": {
             "type": "object",
-            "description": "Messages by field; __all__ for the whole request. For a field with parts, by part. Tests of lookups \
-                have one message.",
-            "additionalProperties": {"anyOf": [{"type": "string"}, messages, {"type": "object", "additionalProperties": messages}]},
+            "description": "Messages by field; __all__ for the whole request. For a field with parts, by part; for a \
+                list of objects, by position and field. Tests of lookups have one message.",
+            "additionalProperties": {"anyOf": [{"type": "string"}, messages, reference("schemas", "FieldMessages")]},
         },
         "Invalid": {"anyOf": any},
     });
