@@ -75,67 +75,84 @@ fn encode(part: &str) -> String {
 
 /// Whether the rest of a path can be a named URL of this resource.
 pub(crate) fn fits(resource: &'static Resource, name: &str) -> bool {
-    !resource.natural_key.is_empty() && shape_of(resource) == split(name).iter().map(Vec::len).collect::<Vec<_>>()
+    parse(resource, name).is_some()
 }
 
 /// The condition that the row `row` has this natural key, or `None` if the name has the wrong number of parts.
 pub(crate) fn condition(resource: &'static Resource, name: &str, row: &str) -> Option<Condition> {
-    let mut groups = split(name).into_iter().peekable();
-    let condition = matching(resource, &mut groups, row)?;
-    groups.next().is_none().then_some(condition)
+    Some(parse(resource, name)?.condition(row))
+}
+
+/// The links of a resource that this name leaves open.
+pub(crate) fn open_links(resource: &'static Resource, name: &str) -> Vec<&'static Field> {
+    parse(resource, name)
+        .map(|parsed| parsed.links.into_iter().filter(|(_, linked)| linked.is_none()).map(|(field, _)| field).collect())
+        .unwrap_or_default()
+}
+
+/// A natural key in a path.
+struct NamedUrl {
+    resource: &'static Resource,
+    fields: Vec<(&'static Field, String)>,
+    /// The linked objects. As in AWX one empty part leaves open what the object links to; [`preferred`] chooses.
+    links: Vec<(&'static Field, Option<NamedUrl>)>,
+}
+
+impl NamedUrl {
+    fn condition(self, row: &str) -> Condition {
+        let mut all = Condition::all();
+        for (field, text) in self.fields {
+            all = all.add(column(row, field.column).eq(text));
+        }
+        for (field, linked) in self.links {
+            let Some(linked) = linked else { continue };
+            let found = Query::select()
+                .expr(column("named", "id"))
+                .from_as(Alias::new(linked.resource.table), Alias::new("named"))
+                .cond_where(linked.condition("named"))
+                .to_owned();
+            all = all.add(column(row, field.column).in_subquery(found));
+        }
+        all
+    }
 }
 
 /// The groups of a named URL that are not read yet.
 type Groups = Peekable<std::vec::IntoIter<Vec<String>>>;
 
-fn matching(resource: &'static Resource, groups: &mut Groups, row: &str) -> Option<Condition> {
+fn parse(resource: &'static Resource, name: &str) -> Option<NamedUrl> {
+    let mut groups = split(name).into_iter().peekable();
+    let parsed = parse_groups(resource, &mut groups)?;
+    groups.next().is_none().then_some(parsed)
+}
+
+fn parse_groups(resource: &'static Resource, groups: &mut Groups) -> Option<NamedUrl> {
     if resource.natural_key.is_empty() {
         return None;
     }
     let mut own = groups.next()?.into_iter();
-    let mut all = Condition::all();
+    let mut parsed = NamedUrl { resource, fields: vec![], links: vec![] };
     for key in resource.natural_key {
         match key {
-            NaturalKeyPart::Field(name) => all = all.add(column(row, resource.field(name)?.column).eq(own.next()?)),
+            NaturalKeyPart::Field(name) => parsed.fields.push((resource.field(name)?, own.next()?)),
             NaturalKeyPart::Link(name) => {
                 let field = resource.field(name)?;
                 let target = field.kind.target()?;
-                // As in AWX an empty part leaves open what the object links to; `preferred` chooses.
-                if field.nullable && groups.peek().is_some_and(|parts| is_open(parts)) {
+                let linked = if field.nullable && groups.peek().is_some_and(|parts| is_open(parts)) {
                     groups.next();
-                    continue;
-                }
-                let found = Query::select()
-                    .expr(column("named", "id"))
-                    .from_as(Alias::new(target.table), Alias::new("named"))
-                    .cond_where(matching(target, groups, "named")?)
-                    .to_owned();
-                all = all.add(column(row, field.column).in_subquery(found));
+                    None
+                } else {
+                    Some(parse_groups(target, groups)?)
+                };
+                parsed.links.push((field, linked));
             }
         }
     }
-    own.next().is_none().then_some(all)
+    own.next().is_none().then_some(parsed)
 }
 
 fn is_open(parts: &[String]) -> bool {
     parts.iter().all(String::is_empty)
-}
-
-/// The links of a resource that this name leaves open.
-pub(crate) fn open_links(resource: &'static Resource, name: &str) -> Vec<&'static Field> {
-    let mut groups = split(name).into_iter().skip(1);
-    let mut open = vec![];
-    for key in resource.natural_key {
-        let NaturalKeyPart::Link(name) = key else { continue };
-        let Some(field) = resource.field(name) else { continue };
-        let Some(target) = field.kind.target() else { continue };
-        let size = shape_of(target).len();
-        let own: Vec<_> = groups.by_ref().take(size).collect();
-        if field.nullable && own.iter().all(|parts| is_open(parts)) {
-            open.push(field);
-        }
-    }
-    open
 }
 
 /// Which of the objects with a name is meant: the one that links to nothing where the name leaves a link open, or the only
@@ -145,16 +162,6 @@ pub(crate) fn preferred<T>(found: Vec<T>, links_nowhere: impl Fn(&T) -> bool) ->
     let mut fitting = found.into_iter().filter(|one| is_only || links_nowhere(one));
     let first = fitting.next();
     if fitting.next().is_some() { None } else { first }
-}
-
-/// The number of parts of each group of a named URL.
-fn shape_of(resource: &'static Resource) -> Vec<usize> {
-    let own = resource.natural_key.iter().filter(|key| matches!(key, NaturalKeyPart::Field(_))).count();
-    let linked = resource.natural_key.iter().filter_map(|key| match key {
-        NaturalKeyPart::Link(name) => resource.field(name)?.kind.target().map(shape_of),
-        NaturalKeyPart::Field(_) => None,
-    });
-    std::iter::once(vec![own]).chain(linked).flatten().collect()
 }
 
 /// Splits at `++` and `+`, but not within `[+]`; the path is already percent-decoded.
