@@ -1,5 +1,6 @@
 //! JSON values in Python's notation, which AWX's messages contain.
 
+pub(crate) use hostler_variables::{python_quoted as quoted, python_repr as repr, python_text as str};
 use serde_json::Value as Json;
 
 /// The name of a value's type in Python.
@@ -27,52 +28,6 @@ pub(crate) fn is_false(value: &Json) -> bool {
     }
 }
 
-/// A value as `str()` writes it: texts without quotes, everything else as [`repr`].
-pub(crate) fn str(value: &Json) -> String {
-    match value {
-        Json::String(text) => text.clone(),
-        other => repr(other),
-    }
-}
-
-/// A value as `repr()` writes it.
-pub(crate) fn repr(value: &Json) -> String {
-    match value {
-        Json::Null => "None".into(),
-        Json::Bool(true) => "True".into(),
-        Json::Bool(false) => "False".into(),
-        Json::Number(number) => number.to_string(),
-        Json::String(text) => quoted(text),
-        Json::Array(items) => format!("[{}]", items.iter().map(repr).collect::<Vec<_>>().join(", ")),
-        Json::Object(map) => {
-            let parts: Vec<_> = map.iter().map(|(key, value)| format!("{}: {}", quoted(key), repr(value))).collect();
-            format!("{{{}}}", parts.join(", "))
-        }
-    }
-}
-
-/// A text in Python's quotes.
-pub(crate) fn quoted(text: &str) -> String {
-    let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
-    let mut quoted = String::with_capacity(text.len() + 2);
-    quoted.push(quote);
-    for character in text.chars() {
-        match character {
-            '\n' => quoted.push_str("\\n"),
-            '\r' => quoted.push_str("\\r"),
-            '\t' => quoted.push_str("\\t"),
-            '\\' => quoted.push_str("\\\\"),
-            character if character == quote => quoted.extend(['\\', character]),
-            character if character.is_control() && u32::from(character) < 256 => {
-                quoted.push_str(&format!("\\x{:02x}", u32::from(character)));
-            }
-            character => quoted.push(character),
-        }
-    }
-    quoted.push(quote);
-    quoted
-}
-
 /// The message of Python's `jsonschema` about unknown keys.
 pub(crate) fn unexpected<'a>(keys: impl Iterator<Item = &'a str>) -> Option<String> {
     let mut keys: Vec<&str> = keys.collect();
@@ -89,15 +44,6 @@ pub(crate) fn unexpected<'a>(keys: impl Iterator<Item = &'a str>) -> Option<Stri
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
-
-    // The output of Python 3.
-    #[test]
-    fn values_have_python_notation() {
-        let value = json!({"a": [true, null, 1.5, "x'y", "x\"'", "tab\t\\", "ß\u{1}"]});
-        assert_eq!(repr(&value), r#"{'a': [True, None, 1.5, "x'y", 'x"\'', 'tab\t\\', 'ß\x01']}"#);
-        assert_eq!((str(&json!("x")), str(&json!(true))), ("x".into(), "True".into()));
-    }
 
     #[test]
     fn unexpected_keys_are_sorted() {

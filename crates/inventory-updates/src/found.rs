@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use hostler_variables::python_text;
 use regex::Regex;
 use serde_json::{Map, Value};
 
@@ -209,17 +210,6 @@ fn enabled(variables: &Map<String, Value>, selection: &Selection) -> Option<bool
             Value::Null => false,
         },
     })
-}
-
-/// A value as Python's `str` shows it, as AWX compares it.
-fn python_text(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Bool(true) => "True".into(),
-        Value::Bool(false) => "False".into(),
-        Value::Null => "None".into(),
-        other => other.to_string(),
-    }
 }
 
 #[cfg(test)]

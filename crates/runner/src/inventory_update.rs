@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use hostler_database::{Error as DatabaseError, Transaction};
-use hostler_events::{EventError, EventLog, EventWriter};
+use hostler_events::{EventError, EventLog, EventWriter, to_plain};
 use hostler_inventory_updates::{
     Changes, Found, Import, InventoryUpdate, LARGEST_OUTPUT, OutputError, Selection, Service, read_output,
 };
 use hostler_queue::{Pauses, Status};
 use hostler_schema::JobSettings;
 use hostler_supervisor::{AnsibleInstallation, JobDescription, Program};
+use hostler_variables::python_text;
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
@@ -270,17 +271,6 @@ fn environment_of_update(update: &InventoryUpdate, workspace: &Path) -> BTreeMap
     fixed.map(|(name, value)| (name.to_owned(), value)).into()
 }
 
-/// A value as Python's `str` shows it, as AWX sets it.
-fn python_text(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Bool(true) => "True".into(),
-        Value::Bool(false) => "False".into(),
-        Value::Null => "None".into(),
-        other => other.to_string(),
-    }
-}
-
 /// The most of an output that is searched for the reason of a failure.
 const LONGEST_TAIL: usize = 64 << 10;
 
@@ -294,15 +284,12 @@ impl OutputTail {
         for event in events {
             let event: Value = serde_json::from_slice(event).unwrap_or_default();
             let text = event.get("stdout").and_then(Value::as_str).unwrap_or_default();
-            for word in without_colors(text).split_whitespace() {
+            for word in to_plain(text).split_whitespace() {
                 self.0.push_str(word);
                 self.0.push(' ');
             }
-            let excess = self.0.len().saturating_sub(LONGEST_TAIL);
-            if let Some(cut) = (excess..self.0.len()).find(|at| excess > 0 && self.0.is_char_boundary(*at)) {
-                self.0.drain(..cut);
-            }
         }
+        self.0.drain(..self.0.ceil_char_boundary(self.0.len().saturating_sub(LONGEST_TAIL)));
     }
 
     /// Why the source could not be read, in a sentence; none if the output does not say it in a known form.
@@ -321,19 +308,6 @@ impl OutputTail {
         let reason = rest.split("[WARNING]").next()?.split("* Failed to parse").next()?.trim();
         (!reason.is_empty()).then(|| format!("The plugin could not read the source: {reason}"))
     }
-}
-
-/// A text without the control sequences of terminals.
-fn without_colors(text: &str) -> String {
-    let mut plain = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once('\u{1b}') {
-        plain.push_str(before);
-        let end = after.find(|c: char| c.is_ascii_alphabetic()).map_or(after.len(), |at| at + 1);
-        rest = after.get(end..).unwrap_or_default();
-    }
-    plain.push_str(rest);
-    plain
 }
 
 #[cfg(test)]

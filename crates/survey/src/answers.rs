@@ -1,8 +1,9 @@
 //! The answers of a launch.
 
+use hostler_variables::{python_repr, python_text};
 use serde_json::{Map, Value as Json};
 
-use crate::{ENCRYPTED, python_repr, python_text};
+use crate::ENCRYPTED;
 
 /// A stored survey.
 #[derive(Debug, Default)]

@@ -6,11 +6,11 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod answers;
-mod python_text;
+mod json_text;
 mod spec;
 
 pub use answers::{Answers, Survey};
-pub use python_text::{json_text, python_repr, python_text};
+pub use json_text::json_text;
 pub use spec::{CheckedSpec, check_spec};
 
 /// Stands for a secret that is stored: in responses, and in requests that keep it.

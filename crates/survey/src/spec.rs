@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use hostler_variables::python_text;
 use serde_json::{Map, Value as Json};
 
+use crate::ENCRYPTED;
 use crate::answers::choices;
-use crate::{ENCRYPTED, python_text};
 
 /// The types of questions.
 const TYPES: [&str; 7] = ["text", "textarea", "password", "multiplechoice", "multiselect", "integer", "float"];

@@ -7,6 +7,7 @@
 
 mod error;
 mod json;
+mod python;
 mod scalar;
 mod text;
 mod yaml;
@@ -15,6 +16,7 @@ use serde_json::{Map, Value};
 
 pub use crate::error::InvalidVariables;
 use crate::error::not_an_object;
+pub use crate::python::{python_quoted, python_repr, python_text};
 pub use crate::text::to_text;
 
 /// The longest text that is parsed, in bytes.

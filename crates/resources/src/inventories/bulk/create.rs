@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use hostler_database::{Transaction, Type};
 use hostler_engine::{ActionInput, ActionRequest, ActionResponse, ActivityEntry, Engine, Error};
 use hostler_schema::{Action, Field, HttpMethod, column};
-use hostler_survey::python_repr;
+use hostler_variables::python_repr;
 use sea_query::{Alias, ExprTrait, Func, Query, SelectStatement};
 use serde_json::{Map, Value as Json, json};
 
