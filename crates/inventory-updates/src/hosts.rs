@@ -7,12 +7,10 @@ use jiff::Timestamp;
 use sea_query::Value;
 
 use crate::found::{Found, FoundHost};
-use crate::groups::{Gone, owner_change};
-use crate::import::{Changes, DESCRIPTION, Import, change_of, ids_text, new_ids, remembered_ids};
-use crate::merge::{Brought, merged, remembered, withdrawn};
-use crate::stored::{HOSTS, StoredObject, delete_objects, delete_pairs, disown, read_objects, read_pairs};
-
-const MEMBERS: (&str, &str, &str) = ("inventory_group_hosts", "group_id", "host_id");
+use crate::import::{Changes, DESCRIPTION, Import, change_of, new_ids};
+use crate::merge::{Brought, merged, withdrawn};
+use crate::owned::{Gone, Imported};
+use crate::stored::{HOSTS, StoredObject, delete_objects, disown, read_objects};
 
 /// The new values of a host.
 struct Changed<'s> {
@@ -71,13 +69,10 @@ pub(crate) async fn import(
     changes.hosts.changed = changed.len();
     write(tx, import, changed, now).await?;
 
-    let groups_of: Vec<Vec<i64>> = found
-        .hosts
-        .iter()
-        .map(|host| host.groups.iter().filter_map(|group| groups.get(*group).copied()).collect())
-        .collect();
-    change_members(tx, import, (&ids, &groups_of), (&stored, &gone), changes).await?;
-    write_owners(tx, import, (&ids, &groups_of, &brought), &stored).await?;
+    let groups_of = found.hosts.iter().map(|host| host.groups.as_slice());
+    let imported = Imported::new(HOSTS, (&ids, &brought), groups_of, groups);
+    imported.change_pairs(tx, import, (&stored, &gone), changes).await?;
+    imported.write_owners(tx, import, &stored).await?;
     let left: Vec<i64> = gone.left.iter().map(|host| host.id).collect();
     disown(tx, import, HOSTS, &left).await?;
     changes.hosts.removed = gone.lost.len();
@@ -163,58 +158,5 @@ async fn write(tx: &mut Transaction, import: &Import, changed: Vec<Changed<'_>>,
     let columns = ["id", "inventory_id", "name", "created", "modified", "variables", "enabled", "instance_id"];
     let change = change_of(HOSTS.table, &["name", "modified", "variables", "enabled", "instance_id"]);
     tx.upsert_rows(HOSTS.table, columns, rows, &change).await?;
-    Ok(())
-}
-
-/// Adds and removes memberships.
-async fn change_members(
-    tx: &mut Transaction,
-    import: &Import,
-    (ids, groups): (&[i64], &[Vec<i64>]),
-    (stored, gone): (&[StoredObject], &Gone<'_>),
-    changes: &mut Changes,
-) -> Result<(), Error> {
-    let mut known: HashSet<(i64, i64)> = read_pairs(tx, import, MEMBERS).await?.into_iter().collect();
-    let mut removed = vec![];
-    if import.overwrite {
-        let by_id: HashMap<i64, &Vec<i64>> = ids.iter().copied().zip(groups).collect();
-        let nothing = vec![];
-        let still_there = stored.iter().filter(|host| by_id.contains_key(&host.id));
-        for host in still_there.chain(gone.left.iter().copied()) {
-            let now = by_id.get(&host.id).copied().unwrap_or(&nothing);
-            let before = host.own.iter().flat_map(|own| &own.groups);
-            let lost = before.filter(|group| !now.contains(group) && !host.is_others_group(**group));
-            removed.extend(lost.map(|group| (*group, host.id)).filter(|member| known.remove(member)));
-        }
-    }
-    delete_pairs(tx, MEMBERS, &removed).await?;
-    let wanted = ids.iter().zip(groups).flat_map(|(host, groups)| groups.iter().map(|group| (*group, *host)));
-    let new: Vec<(i64, i64)> = wanted.filter(|member| !known.contains(member)).collect();
-    changes.memberships += new.len() + removed.len();
-    let (table, group, host) = MEMBERS;
-    let rows = new.into_iter().map(|(group, host)| [group.into(), host.into()]);
-    tx.insert_rows(table, [group, host], rows).await?;
-    Ok(())
-}
-
-/// Remembers what the source has brought.
-async fn write_owners(
-    tx: &mut Transaction,
-    import: &Import,
-    (ids, groups, brought): (&[i64], &[Vec<i64>], &[Brought]),
-    stored: &[StoredObject],
-) -> Result<(), Error> {
-    let by_id: HashMap<i64, &StoredObject> = stored.iter().map(|host| (host.id, host)).collect();
-    let mut rows = vec![];
-    for ((id, groups), brought) in ids.iter().zip(groups).zip(brought) {
-        let own = by_id.get(id).and_then(|host| host.own.as_ref());
-        let variables = remembered(own.map(|own| own.variables.as_str()), brought, import.overwrite_variables);
-        let groups = remembered_ids(own.map(|own| own.groups.as_slice()), groups.clone(), !import.overwrite);
-        if own.is_none_or(|own| own.variables != variables || own.groups != groups) {
-            rows.push([import.source.into(), (*id).into(), variables.into(), ids_text(&groups).into()]);
-        }
-    }
-    let columns = ["inventory_source_id", HOSTS.object, "variables", HOSTS.groups];
-    tx.upsert_rows(HOSTS.owners, columns, rows, &owner_change(HOSTS.object, HOSTS.groups)).await?;
     Ok(())
 }

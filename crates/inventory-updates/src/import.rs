@@ -112,19 +112,3 @@ pub(crate) async fn new_ids(
         .to_owned();
     Ok(tx.read_as::<(String, i64)>(&query).await?.into_iter().collect())
 }
-
-/// The text of a list of ids.
-pub(crate) fn ids_text(ids: &[i64]) -> String {
-    let ids: Vec<String> = ids.iter().map(i64::to_string).collect();
-    format!("[{}]", ids.join(","))
-}
-
-/// The ids of both lists, in order. Without `keeps` only the new ones.
-pub(crate) fn remembered_ids(before: Option<&[i64]>, mut now: Vec<i64>, keeps: bool) -> Vec<i64> {
-    if keeps {
-        now.extend(before.unwrap_or_default());
-    }
-    now.sort_unstable();
-    now.dedup();
-    now
-}

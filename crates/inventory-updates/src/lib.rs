@@ -21,6 +21,7 @@ mod hosts;
 mod import;
 mod merge;
 mod output;
+mod owned;
 mod service;
 mod stored;
 mod update;

@@ -26,7 +26,7 @@ pub(crate) struct StoredObject {
 #[derive(Clone, Debug)]
 pub(crate) struct Owned {
     pub variables: String,
-    /// The ids of the groups of a host, or of the groups in a group.
+    /// The ids of the groups of a host, or of the groups in a group, in order.
     pub groups: Vec<i64>,
 }
 
@@ -38,7 +38,7 @@ impl StoredObject {
 
     /// Whether another source has brought this group too.
     pub fn is_others_group(&self, group: i64) -> bool {
-        self.others.iter().any(|other| other.groups.contains(&group))
+        self.others.iter().any(|other| other.groups.binary_search(&group).is_ok())
     }
 }
 
@@ -52,16 +52,29 @@ pub(crate) struct Kind {
     pub owners: &'static str,
     pub object: &'static str,
     pub groups: &'static str,
+    /// The join table of memberships, with its columns for the group and for the object in it.
+    pub pairs: (&'static str, &'static str, &'static str),
+    /// The row of that table for an object and one of its groups: the groups of a host contain it, those of a group are in it.
+    pub pair: fn(object: i64, group: i64) -> (i64, i64),
 }
 
-pub(crate) const HOSTS: Kind =
-    Kind { table: "hosts", name: "host", owners: "inventory_source_hosts", object: "host_id", groups: "group_ids" };
+pub(crate) const HOSTS: Kind = Kind {
+    table: "hosts",
+    name: "host",
+    owners: "inventory_source_hosts",
+    object: "host_id",
+    groups: "group_ids",
+    pairs: ("inventory_group_hosts", "group_id", "host_id"),
+    pair: |host, group| (group, host),
+};
 pub(crate) const GROUPS: Kind = Kind {
     table: "inventory_groups",
     name: "group",
     owners: "inventory_source_groups",
     object: "group_id",
     groups: "child_ids",
+    pairs: ("inventory_group_children", "parent_id", "child_id"),
+    pair: |parent, child| (parent, child),
 };
 
 pub(crate) fn column(table: &'static str, name: &'static str) -> Expr {
