@@ -8,7 +8,7 @@ use hostler_database::{Database, Location};
 use hostler_events::{OutputReader, output_size};
 use hostler_project_updates::ProjectUpdates;
 use hostler_projects::{ProjectOptions, Projects};
-use hostler_queue::{ClaimedJob, Ended, JobKind, JobSignals, NewProjectUpdate, create_project_update};
+use hostler_queue::{ClaimedJob, Ended, JobKind, JobSignals, NewUpdate, Updated, create_update};
 use hostler_schema::JobSettings;
 use hostler_testkit::database::EmptyDatabase;
 use hostler_testkit::{Backend, on_each_backend};
@@ -84,8 +84,9 @@ impl Fixture {
     /// A claimed update of the project.
     async fn update(&self) -> ClaimedJob {
         let mut tx = self.database.begin().await.unwrap();
-        let update = NewProjectUpdate { project: self.project, launch_type: "manual", created_by: None, now: now() };
-        let id = create_project_update(&mut tx, &update).await.unwrap().unwrap();
+        let update =
+            NewUpdate { of: Updated::Project(self.project), launch_type: "manual", created_by: None, now: now() };
+        let id = create_update(&mut tx, &update).await.unwrap().unwrap();
         tx.commit().await.unwrap();
         self.set("unified_jobs", id, "status", "waiting").await;
         ClaimedJob { id, kind: JobKind::ProjectUpdate, adopted: false }

@@ -9,7 +9,7 @@ use sea_query::{Alias, Expr, ExprTrait, Order, Query};
 
 use crate::examine::Candidate;
 use crate::store::{DEPENDENCIES, JOBS, col, of, update};
-use crate::{NewInventoryUpdate, NewProjectUpdate, Status, create_inventory_update, create_project_update};
+use crate::{NewUpdate, Status, Updated, create_update};
 
 /// The latest update of a project or of an inventory source that is updated when a job is launched.
 #[derive(Clone, Copy)]
@@ -76,12 +76,15 @@ impl Projects {
     async fn needed(&mut self, tx: &mut Transaction, project: i64) -> Result<Option<i64>, Error> {
         let Some(latest) = self.latest.get_mut(&project) else { return Ok(None) };
         if latest.is_none_or(|update| update.is_stale(self.now)) {
-            let new = NewProjectUpdate { project, launch_type: "dependency", created_by: None, now: self.now };
-            let Some(id) = create_project_update(tx, &new).await? else { return Ok(None) };
+            let Some(id) = create_update(tx, &new(Updated::Project(project), self.now)).await? else { return Ok(None) };
             *latest = Some(LatestUpdate::new(id));
         }
         Ok(latest.filter(|update| update.status.is_active()).map(|update| update.id))
     }
+}
+
+fn new(of: Updated, now: Timestamp) -> NewUpdate {
+    NewUpdate { of, launch_type: "dependency", created_by: None, now }
 }
 
 /// An inventory source that is updated when a job is launched.
@@ -170,8 +173,9 @@ pub(crate) async fn create_dependencies(
                 update.is_stale(now) || !update.status.is_active() && (source.is_behind || project_update.is_some())
             };
             if source.latest.is_none_or(is_outdated) {
-                let new = NewInventoryUpdate { source: source.id, launch_type: "dependency", created_by: None, now };
-                let Some(id) = create_inventory_update(tx, &new).await? else { continue };
+                let Some(id) = create_update(tx, &new(Updated::InventorySource(source.id), now)).await? else {
+                    continue;
+                };
                 source.latest = Some(LatestUpdate::new(id));
                 created.push(id);
                 dependencies.extend(project_update.map(|update| (id, update)));

@@ -150,12 +150,12 @@ async fn candidates(tx: &mut Transaction, limit: usize) -> Result<Vec<Candidate>
     let candidate = |row: &hostler_database::Row| {
         let text = |column| row.text(column).unwrap_or_default().to_owned();
         let kind = text(1);
-        let is_update = kind == JobKind::ProjectUpdate.as_str();
+        let is_project_update = kind == JobKind::ProjectUpdate.as_str();
         let mut blockers = vec![];
-        if is_update || !row.boolean(6) {
+        if is_project_update || !row.boolean(6) {
             blockers.extend([row.integer(12), row.integer(13)]);
         }
-        if !is_update {
+        if !is_project_update {
             blockers.extend([row.integer(14), row.integer(15), row.integer(16), row.integer(17)]);
         }
         Some(Candidate {
@@ -235,7 +235,9 @@ async fn make_startable(tx: &mut Transaction, nodes: &Nodes, jobs: &[&Candidate]
 async fn count_hosts(tx: &mut Transaction, jobs: &[&Candidate]) -> Result<HashMap<i64, i64>, Error> {
     let mut limits: BTreeMap<i64, i64> = BTreeMap::new();
     for job in jobs {
-        if let Some(inventory) = job.inventory {
+        if let Some(inventory) = job.inventory
+            && !job.is_update()
+        {
             let limit = limits.entry(inventory).or_default();
             *limit = std::cmp::max(*limit, hosts_that_matter(job));
         }

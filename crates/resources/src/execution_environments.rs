@@ -3,7 +3,9 @@
 use async_trait::async_trait;
 use hostler_access::{can_create_in_organization, has_organization_role_or_permission, objects_with_permission};
 use hostler_database::{Transaction, Type};
-use hostler_engine::{ActionHandler, ActionRequest, ActionResponse, Edit, Engine, Error, Grantee, Hooks};
+use hostler_engine::{
+    ActionHandler, ActionRequest, ActionResponse, Edit, Engine, Error, Grantee, Hooks, ResponseObject, summarize,
+};
 use hostler_queue::{CONTROL_PLANE_ENVIRONMENT, DEFAULT_IMAGE};
 use hostler_schema::{
     Access, Action, Actor, COPY_NAME, DefaultValue, Draft, Field, Join, NaturalKeyPart, OnDelete, Post, Resource,
@@ -359,11 +361,30 @@ pub async fn preload(engine: &Engine) -> Result<(), hostler_database::Error> {
     tx.commit().await
 }
 
-/// The default execution environment of jobs: that of their organization, or the server's.
+/// Adds the execution environment in which the jobs of an object run to its summaries: its own, or the default one.
 ///
 /// # Errors
 /// Database errors.
-pub async fn default_environment(engine: &Engine, organization: Option<i64>) -> Result<Option<i64>, Error> {
+pub async fn show_resolved(
+    engine: &Engine,
+    actor: &Actor,
+    shown: &mut ResponseObject,
+    own: Option<i64>,
+    organization: Option<i64>,
+) -> Result<(), Error> {
+    let id = match own {
+        Some(id) => Some(id),
+        None => default_environment(engine, organization).await?,
+    };
+    let Some(id) = id else { return Ok(()) };
+    if let Some((_, environment)) = summarize(engine, actor, &EXECUTION_ENVIRONMENT, &[id]).await?.into_iter().next() {
+        shown.add_summary("resolved_environment", environment.into());
+    }
+    Ok(())
+}
+
+/// The default execution environment of jobs: that of their organization, or the server's.
+async fn default_environment(engine: &Engine, organization: Option<i64>) -> Result<Option<i64>, Error> {
     let of_organization = Query::select()
         .expr(column(ORGANIZATION.table, "default_environment_id"))
         .from(Alias::new(ORGANIZATION.table))

@@ -53,6 +53,7 @@ mod teams;
 mod tokens;
 mod unified_job_templates;
 mod unified_jobs;
+mod updating;
 pub mod users;
 
 pub use activity::ACTIVITY;

@@ -9,7 +9,7 @@ use crate::notification_templates::changeable;
 type JoinTable = (&'static str, &'static str);
 
 const OF_ORGANIZATION: JoinTable = ("organization_notification_templates", "organization_id");
-const OF_JOB_TEMPLATE: JoinTable = ("unified_job_template_notification_templates", "unified_job_template_id");
+const OF_TEMPLATE: JoinTable = ("unified_job_template_notification_templates", "unified_job_template_id");
 const TEMPLATE: &str = "notification_template_id";
 
 /// From the owner to its notification templates for an event.
@@ -61,77 +61,33 @@ pub const ORGANIZATION_APPROVALS: Sublist = list(
 )
 .reverse("organization_notification_templates_for_approvals");
 
-/// The notification templates of a project for the start of its updates.
-pub const PROJECT_STARTED: Sublist = list(
-    STARTED,
-    "Project Notification Templates Started List",
-    templates(OF_JOB_TEMPLATE, "started"),
-    "awx.main.models.unified_jobs.UnifiedJobTemplate_notification_templates_started",
-)
-.reverse("unifiedjobtemplate_notification_templates_for_started");
-/// Those for its successful updates.
-pub const PROJECT_SUCCESS: Sublist = list(
-    SUCCESS,
-    "Project Notification Templates Success List",
-    templates(OF_JOB_TEMPLATE, "success"),
-    "awx.main.models.unified_jobs.UnifiedJobTemplate_notification_templates_success",
-)
-.reverse("unifiedjobtemplate_notification_templates_for_success");
-/// Those for its failed updates.
-pub const PROJECT_ERROR: Sublist = list(
-    ERROR,
-    "Project Notification Templates Error List",
-    templates(OF_JOB_TEMPLATE, "error"),
-    "awx.main.models.unified_jobs.UnifiedJobTemplate_notification_templates_error",
-)
-.reverse("unifiedjobtemplate_notification_templates_for_errors");
-
-/// The notification templates of a job template for the start of its jobs.
-pub const JOB_TEMPLATE_STARTED: Sublist = list(
-    STARTED,
-    "Job Template Notification Templates Started List",
-    templates(OF_JOB_TEMPLATE, "started"),
-    "awx.main.models.unified_jobs.UnifiedJobTemplate_notification_templates_started",
-)
-.reverse("unifiedjobtemplate_notification_templates_for_started");
+/// The notification templates of what runs as a job, for the start of its jobs.
+pub const fn started(title: &'static str) -> Sublist {
+    list(
+        STARTED,
+        title,
+        templates(OF_TEMPLATE, "started"),
+        "awx.main.models.unified_jobs.UnifiedJobTemplate_notification_templates_started",
+    )
+    .reverse("unifiedjobtemplate_notification_templates_for_started")
+}
 /// Those for its successful jobs.
-pub const JOB_TEMPLATE_SUCCESS: Sublist = list(
-    SUCCESS,
-    "Job Template Notification Templates Success List",
-    templates(OF_JOB_TEMPLATE, "success"),
-    "awx.main.models.unified_jobs.UnifiedJobTemplate_notification_templates_success",
-)
-.reverse("unifiedjobtemplate_notification_templates_for_success");
+pub const fn success(title: &'static str) -> Sublist {
+    list(
+        SUCCESS,
+        title,
+        templates(OF_TEMPLATE, "success"),
+        "awx.main.models.unified_jobs.UnifiedJobTemplate_notification_templates_success",
+    )
+    .reverse("unifiedjobtemplate_notification_templates_for_success")
+}
 /// Those for its failed jobs.
-pub const JOB_TEMPLATE_ERROR: Sublist = list(
-    ERROR,
-    "Job Template Notification Templates Error List",
-    templates(OF_JOB_TEMPLATE, "error"),
-    "awx.main.models.unified_jobs.UnifiedJobTemplate_notification_templates_error",
-)
-.reverse("unifiedjobtemplate_notification_templates_for_errors");
-
-/// The notification templates of an inventory source for the start of its updates.
-pub const INVENTORY_SOURCE_STARTED: Sublist = list(
-    STARTED,
-    "Inventory Source Notification Templates Started List",
-    templates(OF_JOB_TEMPLATE, "started"),
-    "awx.main.models.unified_jobs.UnifiedJobTemplate_notification_templates_started",
-)
-.reverse("unifiedjobtemplate_notification_templates_for_started");
-/// Those for its successful updates.
-pub const INVENTORY_SOURCE_SUCCESS: Sublist = list(
-    SUCCESS,
-    "Inventory Source Notification Templates Success List",
-    templates(OF_JOB_TEMPLATE, "success"),
-    "awx.main.models.unified_jobs.UnifiedJobTemplate_notification_templates_success",
-)
-.reverse("unifiedjobtemplate_notification_templates_for_success");
-/// Those for its failed updates.
-pub const INVENTORY_SOURCE_ERROR: Sublist = list(
-    ERROR,
-    "Inventory Source Notification Templates Error List",
-    templates(OF_JOB_TEMPLATE, "error"),
-    "awx.main.models.unified_jobs.UnifiedJobTemplate_notification_templates_error",
-)
-.reverse("unifiedjobtemplate_notification_templates_for_errors");
+pub const fn error(title: &'static str) -> Sublist {
+    list(
+        ERROR,
+        title,
+        templates(OF_TEMPLATE, "error"),
+        "awx.main.models.unified_jobs.UnifiedJobTemplate_notification_templates_error",
+    )
+    .reverse("unifiedjobtemplate_notification_templates_for_errors")
+}

@@ -4,11 +4,11 @@ mod access;
 mod checks;
 mod copy;
 mod files;
-mod update;
 
 use async_trait::async_trait;
 use hostler_database::{Transaction, Value};
-use hostler_engine::{ActionHandler, Edit, Engine, Error, Hooks, Record, RenderContext, ResponseObject, summarize};
+use hostler_engine::{ActionHandler, Edit, Engine, Error, Hooks, Record, RenderContext, ResponseObject};
+use hostler_queue::Updated;
 use hostler_schema::{
     ActionAnswer, ActionMethod, Actor, Capability, DefaultValue, Field, ImpliedBy, Join, NaturalKeyPart, ObjectRole,
     Relation, Resource, ResourceAction, Singleton, Sublist, UniqueConstraint, column, fields,
@@ -20,8 +20,10 @@ pub use self::files::free_manual_folders;
 use crate::common::{CREATED, CREATED_BY, MODIFIED, MODIFIED_BY, activity_stream, roles_of};
 use crate::project_sources::slug;
 use crate::unified_job_templates::{
-    ATTACHED, CURRENT_JOB, LAST_JOB, LAST_JOB_FAILED, LAST_JOB_RUN, NEXT_JOB_RUN, PROJECT_STATUSES, show_last_update,
+    ATTACHED, CURRENT_JOB, LAST_JOB, LAST_JOB_FAILED, LAST_JOB_RUN, LAST_UPDATE_FAILED, LAST_UPDATED, NEXT_JOB_RUN,
+    PROJECT_STATUSES, show_last_update,
 };
+use crate::updating::{Updating, start, update};
 use crate::{
     CREDENTIAL, EXECUTION_ENVIRONMENT, INVENTORY_SOURCE, JOB_TEMPLATE, ORGANIZATION, PROJECT_UPDATE, ROLE, TEAM,
     UNIFIED_JOB, UNIFIED_JOB_TEMPLATE, USER, access_paths, execution_environments, notification_lists,
@@ -161,19 +163,8 @@ const PROJECT_FIELDS: &[Field] = &[
         .help("Kept for old clients; execution environments took its place."),
     DEFAULT_ENVIRONMENT,
     SIGNATURE_LINK,
-    fields::boolean("last_update_failed")
-        .column("last_job_failed")
-        .label("Last update failed")
-        .read_only()
-        .not_filterable()
-        .help("Whether the last update failed."),
-    fields::time("last_updated")
-        .column("last_job_run")
-        .label("Last updated")
-        .nullable()
-        .read_only()
-        .not_filterable()
-        .help("When the project was updated last."),
+    LAST_UPDATE_FAILED,
+    LAST_UPDATED,
     PLAYBOOK_FILES,
     INVENTORY_FILES,
     LAST_JOB,
@@ -211,9 +202,9 @@ const SUBLISTS: &[Sublist] = &[
         || &ROLE,
         Join::Condition(|id, other| roles_of("project", id, other)),
     ),
-    notification_lists::PROJECT_STARTED,
-    notification_lists::PROJECT_SUCCESS,
-    notification_lists::PROJECT_ERROR,
+    notification_lists::started("Project Notification Templates Started List"),
+    notification_lists::success("Project Notification Templates Success List"),
+    notification_lists::error("Project Notification Templates Error List"),
     Sublist::new("project_updates", "Project Updates List", || &PROJECT_UPDATE, Join::Reverse("updated_project_id")),
     Sublist::new(
         "scm_inventory_sources",
@@ -231,12 +222,6 @@ const SUBLISTS: &[Sublist] = &[
     .visible_to_readers(),
 ];
 
-const CAN_UPDATE: Field = fields::boolean("can_update")
-    .label("Can update")
-    .read_only()
-    .not_filterable()
-    .help("Whether the project has a source to fetch.");
-
 // The responses are arrays; OPTIONS show them as these fields, as in AWX.
 static LISTED_PLAYBOOKS: Field =
     fields::computed("playbooks").label("Playbooks").help("The playbooks, by their paths in the project.");
@@ -253,10 +238,7 @@ const ACTIONS: &[ResourceAction] = &[
         .describe("The inventory files that the last update found, or those in the folder of a manual project.")
         .get(ActionMethod::new("inventory files", ActionAnswer::Document(&LISTED_INVENTORY_FILES)))
         .linked_as("inventory_files"),
-    ResourceAction::new("update", "Project Update")
-        .describe("GET says whether the project has a source. POST fetches it.")
-        .get(ActionMethod::new("whether the project can be updated", ActionAnswer::Fields(&[CAN_UPDATE])))
-        .post(ActionMethod::new("update", ActionAnswer::Accepted(&[])).permit(access::can_update)),
+    update("Project Update", access::can_update),
     ResourceAction::unimplemented("schedules"),
     ResourceAction::copy("Project Copy", || &PROJECT, access::can_copy),
 ];
@@ -297,6 +279,12 @@ pub static PROJECT: Resource = Resource {
     summarized_as: &["name", "description", "status", "scm_type", "allow_override"],
     variant_of: Some(|| &UNIFIED_JOB_TEMPLATE),
     ..Resource::new("project", "projects", "Project", PROJECT_FIELDS, &access::ProjectAccess)
+};
+
+static UPDATING: Updating = Updating {
+    updates: &PROJECT_UPDATE,
+    of: Updated::Project,
+    can_update: |project| !project.text(&SCM_TYPE).is_empty(),
 };
 
 /// The fields whose change is followed by an update.
@@ -346,7 +334,7 @@ impl Hooks for ProjectHooks {
             set(tx, id, &LOCAL_PATH, &format!("_{id}__{}", slug(edit.new.text(&NAME)))).await?;
         }
         if has_new_source {
-            update::start(engine, tx, edit.actor, id).await?;
+            start(engine, tx, edit.actor, Updated::Project(id)).await?;
         }
         Ok(())
     }
@@ -383,12 +371,7 @@ impl Hooks for ProjectHooks {
         page.iter_mut().for_each(show_last_update);
         if let (true, false, [shown]) = (view.detail, view.created, page) {
             let organization = shown.loaded.record.integer(&ORGANIZATION_LINK);
-            if let Some(id) = execution_environments::default_environment(engine, organization).await? {
-                let summaries = summarize(engine, view.actor, &EXECUTION_ENVIRONMENT, &[id]).await?;
-                if let Some((_, environment)) = summaries.into_iter().next() {
-                    shown.add_summary("resolved_environment", environment.into());
-                }
-            }
+            execution_environments::show_resolved(engine, view.actor, shown, None, organization).await?;
         }
         Ok(())
     }
@@ -397,7 +380,7 @@ impl Hooks for ProjectHooks {
         match path {
             "playbooks" => Some(&files::PLAYBOOKS),
             "inventories" => Some(&files::INVENTORIES),
-            "update" => Some(&update::Updating),
+            "update" => Some(&UPDATING),
             "copy" => Some(&copy::Copying),
             _ => None,
         }

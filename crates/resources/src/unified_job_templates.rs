@@ -54,6 +54,22 @@ pub const LAST_JOB_FAILED: Field =
 pub const NEXT_JOB_RUN: Field =
     fields::time("next_job_run").label("Next job run").nullable().read_only().help("When the next job is scheduled.");
 
+/// Whether the last update failed: AWX's other name of whether the last job failed.
+pub const LAST_UPDATE_FAILED: Field = fields::boolean("last_update_failed")
+    .column("last_job_failed")
+    .label("Last update failed")
+    .read_only()
+    .not_filterable()
+    .help("Whether the last update failed.");
+/// When the last update ended.
+pub const LAST_UPDATED: Field = fields::time("last_updated")
+    .column("last_job_run")
+    .label("Last updated")
+    .nullable()
+    .read_only()
+    .not_filterable()
+    .help("When it was updated last.");
+
 /// The last job that ended.
 pub const LAST_JOB: Field = fields::link("last_job", "last_job_id", || &UNIFIED_JOB)
     .label("Last job")

@@ -3,7 +3,7 @@
 use hostler_testkit::{Backend, on_each_backend};
 
 use crate::fixture::{Act, Launch, on};
-use hostler_queue::{NewProjectUpdate, Status, create_project_update};
+use hostler_queue::{NewUpdate, Status, Updated, create_update};
 
 on_each_backend!(
     one_job_of_a_template_runs_at_a_time,
@@ -74,9 +74,10 @@ fn job_waits_for_its_project(backend: Backend) {
     on(backend, async |fixture| {
         let project = fixture.project(&[]).await;
         let mut tx = fixture.database.begin().await.unwrap();
-        let new = NewProjectUpdate { project, launch_type: "manual", created_by: None, now: fixture.now() };
-        let update = create_project_update(&mut tx, &new).await.unwrap().unwrap();
-        assert_eq!(create_project_update(&mut tx, &NewProjectUpdate { project: 99, ..new }).await, Ok(None));
+        let new =
+            NewUpdate { of: Updated::Project(project), launch_type: "manual", created_by: None, now: fixture.now() };
+        let update = create_update(&mut tx, &new).await.unwrap().unwrap();
+        assert_eq!(create_update(&mut tx, &NewUpdate { of: Updated::Project(99), ..new }).await, Ok(None));
         tx.commit().await.unwrap();
         let job = fixture.launch(Launch { project: Some(project), ..Launch::default() }).await;
         let dispatcher = fixture.start("n1");
@@ -182,8 +183,13 @@ fn one_update_of_a_project_runs_at_a_time(backend: Backend) {
         let mut updates = vec![];
         for _ in 0..2 {
             let mut tx = fixture.database.begin().await.unwrap();
-            let new = NewProjectUpdate { project, launch_type: "manual", created_by: None, now: fixture.now() };
-            updates.push(create_project_update(&mut tx, &new).await.unwrap().unwrap());
+            let new = NewUpdate {
+                of: Updated::Project(project),
+                launch_type: "manual",
+                created_by: None,
+                now: fixture.now(),
+            };
+            updates.push(create_update(&mut tx, &new).await.unwrap().unwrap());
             tx.commit().await.unwrap();
         }
         let dispatcher = fixture.start("n1");

@@ -2,20 +2,29 @@
 
 use async_trait::async_trait;
 use hostler_database::{Transaction, Value};
-use hostler_engine::{ActionHandler, Edit, Engine, Error, Hooks, Record, RenderContext, ResponseObject, summarize};
+use hostler_engine::{ActionHandler, Edit, Engine, Error, Hooks, Record, RenderContext, ResponseObject};
+use hostler_queue::Updated;
 use hostler_schema::{Sublist, column};
 use sea_query::{Alias, Expr, ExprTrait, Query};
 use serde_json::json;
 
 use super::{
-    CREDENTIAL_LINK, ENVIRONMENT, INVENTORY_LINK, INVENTORY_SOURCE, ORGANIZATION_LINK, SOURCE, checks, listed, update,
+    CREDENTIAL_LINK, ENVIRONMENT, INVENTORY_LINK, INVENTORY_SOURCE, ORGANIZATION_LINK, PROJECT_LINK, SOURCE, checks,
+    listed,
 };
 use crate::attached::{self, CREDENTIALS_OF_TEMPLATE};
 use crate::credential_inputs::TypeDefinition;
 use crate::inventories::require_own_hosts;
 use crate::unified_job_templates::show_last_update;
 use crate::unified_jobs::summary_mut;
-use crate::{EXECUTION_ENVIRONMENT, INVENTORY, UNIFIED_JOB, execution_environments};
+use crate::updating::Updating;
+use crate::{INVENTORY, INVENTORY_UPDATE, UNIFIED_JOB, execution_environments};
+
+static UPDATING: Updating = Updating {
+    updates: &INVENTORY_UPDATE,
+    of: Updated::InventorySource,
+    can_update: |source| checks::can_be_updated(source.text(&SOURCE), source.integer(&PROJECT_LINK)),
+};
 
 /// Checks sources, keeps their organization that of the inventory, and shows their credentials.
 pub struct InventorySourceHooks;
@@ -130,22 +139,14 @@ impl Hooks for InventorySourceHooks {
         }
         if let (true, false, [shown]) = (view.detail, view.created, page) {
             let record = &shown.loaded.record;
-            let id = match record.integer(&ENVIRONMENT) {
-                Some(id) => Some(id),
-                None => execution_environments::default_environment(engine, record.integer(&ORGANIZATION_LINK)).await?,
-            };
-            if let Some(id) = id {
-                let summaries = summarize(engine, view.actor, &EXECUTION_ENVIRONMENT, &[id]).await?;
-                if let Some((_, environment)) = summaries.into_iter().next() {
-                    shown.add_summary("resolved_environment", environment.into());
-                }
-            }
+            let (own, organization) = (record.integer(&ENVIRONMENT), record.integer(&ORGANIZATION_LINK));
+            execution_environments::show_resolved(engine, view.actor, shown, own, organization).await?;
         }
         Ok(())
     }
 
     fn action_handler(&self, path: &str) -> Option<&'static dyn ActionHandler> {
-        (path == "update").then_some(&update::Updating)
+        (path == "update").then_some(&UPDATING)
     }
 }
 

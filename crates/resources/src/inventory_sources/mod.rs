@@ -4,22 +4,24 @@ mod access;
 mod checks;
 mod hooks;
 mod listed;
-mod update;
+mod update_all;
 
 use hostler_schema::{
-    ActionAnswer, ActionMethod, Association, DefaultValue, Field, Join, NaturalKeyPart, OnDelete, Post, Relation,
-    Resource, ResourceAction, Sublist, UniqueConstraint, fields,
+    Association, DefaultValue, Field, Join, NaturalKeyPart, OnDelete, Post, Relation, Resource, ResourceAction,
+    Sublist, UniqueConstraint, fields,
 };
 use serde_json::Map;
 
 pub use self::hooks::InventorySourceHooks;
-pub use self::update::UpdatingAll;
+pub use self::update_all::UpdatingAll;
 use crate::attached::CREDENTIALS_OF_TEMPLATE;
 use crate::common::{CREATED, CREATED_BY, MODIFIED, MODIFIED_BY, activity_stream};
 use crate::credential_access::usable_credentials;
 use crate::unified_job_templates::{
-    ATTACHED, CURRENT_JOB, LAST_JOB, LAST_JOB_FAILED, LAST_JOB_RUN, NEXT_JOB_RUN, SOURCE_STATUSES,
+    ATTACHED, CURRENT_JOB, LAST_JOB, LAST_JOB_FAILED, LAST_JOB_RUN, LAST_UPDATE_FAILED, LAST_UPDATED, NEXT_JOB_RUN,
+    SOURCE_STATUSES,
 };
+use crate::updating::update;
 use crate::{
     CREDENTIAL, EXECUTION_ENVIRONMENT, GROUP, HOST, INVENTORY, INVENTORY_UPDATE, ORGANIZATION, PROJECT, UNIFIED_JOB,
     UNIFIED_JOB_TEMPLATE, notification_lists,
@@ -172,19 +174,8 @@ const FIELDS: &[Field] = &[
         .default(DefaultValue::Integer(0))
         .help("For how many seconds an update counts as fresh, so that a launch does not repeat it."),
     PROJECT_LINK,
-    fields::boolean("last_update_failed")
-        .column("last_job_failed")
-        .label("Last update failed")
-        .read_only()
-        .not_filterable()
-        .help("Whether the last update failed."),
-    fields::time("last_updated")
-        .column("last_job_run")
-        .label("Last updated")
-        .nullable()
-        .read_only()
-        .not_filterable()
-        .help("When the source was updated last."),
+    LAST_UPDATE_FAILED,
+    LAST_UPDATED,
     ORGANIZATION_LINK,
     LAST_JOB,
     CURRENT_JOB,
@@ -221,16 +212,10 @@ const SUBLISTS: &[Sublist] = &[
         .filter_name("groups")
         .emptied_by_delete(),
     activity_stream("inventory_source", "Inventory Source Activity Stream List"),
-    notification_lists::INVENTORY_SOURCE_STARTED,
-    notification_lists::INVENTORY_SOURCE_SUCCESS,
-    notification_lists::INVENTORY_SOURCE_ERROR,
+    notification_lists::started("Inventory Source Notification Templates Started List"),
+    notification_lists::success("Inventory Source Notification Templates Success List"),
+    notification_lists::error("Inventory Source Notification Templates Error List"),
 ];
-
-const CAN_UPDATE: Field = fields::boolean("can_update")
-    .label("Can update")
-    .read_only()
-    .not_filterable()
-    .help("Whether the source can be updated.");
 
 /// Inventory sources.
 pub static INVENTORY_SOURCE: Resource = Resource {
@@ -248,11 +233,7 @@ pub static INVENTORY_SOURCE: Resource = Resource {
     unimplemented_relations: &["next_schedule", "schedules", "workflowjobnodes", "workflowjobtemplatenodes"],
     sublists: SUBLISTS,
     actions: &[
-        ResourceAction::new("update", "Inventory Source Update")
-            .describe("GET says whether the source can be updated. POST updates it.")
-            .get(ActionMethod::new("whether the source can be updated", ActionAnswer::Fields(&[CAN_UPDATE])))
-            .post(ActionMethod::new("update", ActionAnswer::Accepted(&[])).permit(access::can_update))
-            .capabilities(&["start", "schedule"]),
+        update("Inventory Source Update", access::can_update).capabilities(&["start", "schedule"]),
         ResourceAction::unimplemented("schedules"),
     ],
     summarized_as: &["name", "source", "last_updated", "status"],

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use hostler_database::{Transaction, Value};
-use hostler_engine::{ActionHandler, Edit, Engine, Error, Hooks, Record, RenderContext, ResponseObject, summarize};
+use hostler_engine::{ActionHandler, Edit, Engine, Error, Hooks, Record, RenderContext, ResponseObject};
 use hostler_schema::{Actor, Rule, Sublist, column};
 use jiff::Timestamp;
 use sea_query::{Alias, Expr, ExprTrait, Func, Order, Query};
@@ -19,7 +19,7 @@ use crate::attached::{self, AttachedCredential, CREDENTIALS_OF_TEMPLATE};
 use crate::credential_inputs::TypeDefinition;
 use crate::project_sources::check_git_name;
 use crate::unified_jobs::{shorten_summary, summary_mut};
-use crate::{EXECUTION_ENVIRONMENT, INVENTORY, PROJECT, UNIFIED_JOB, execution_environments, labels};
+use crate::{INVENTORY, PROJECT, UNIFIED_JOB, execution_environments, labels};
 
 /// As in AWX, a template shows so many of its last jobs.
 const RECENT_JOBS: u64 = 10;
@@ -294,32 +294,17 @@ async fn show_recent_jobs(engine: &Engine, ids: &[i64], page: &mut [ResponseObje
 /// Adds the execution environment in which jobs of the template will run.
 async fn show_environment(engine: &Engine, actor: &Actor, shown: &mut ResponseObject) -> Result<(), Error> {
     let record = &shown.loaded.record;
-    let of_template = record.integer(&ENVIRONMENT);
-    let id = match (of_template, record.integer(&PROJECT_LINK)) {
-        (Some(id), _) => Some(id),
-        (None, project) => {
-            let of_project = match project {
-                Some(project) => {
-                    let query = Query::select()
-                        .expr(column(PROJECT.table, "default_environment_id"))
-                        .from(Alias::new(PROJECT.table))
-                        .and_where(column(PROJECT.table, "id").eq(project))
-                        .to_owned();
-                    engine.database.read_first::<Option<i64>>(&query).await?.flatten()
-                }
-                None => None,
-            };
-            match of_project {
-                Some(id) => Some(id),
-                None => execution_environments::default_environment(engine, record.integer(&ORGANIZATION_LINK)).await?,
-            }
+    let own = match (record.integer(&ENVIRONMENT), record.integer(&PROJECT_LINK)) {
+        (None, Some(project)) => {
+            let query = Query::select()
+                .expr(column(PROJECT.table, "default_environment_id"))
+                .from(Alias::new(PROJECT.table))
+                .and_where(column(PROJECT.table, "id").eq(project))
+                .to_owned();
+            engine.database.read_first::<Option<i64>>(&query).await?.flatten()
         }
+        (own, _) => own,
     };
-    if let Some(id) = id
-        && let Some((_, environment)) =
-            summarize(engine, actor, &EXECUTION_ENVIRONMENT, &[id]).await?.into_iter().next()
-    {
-        shown.add_summary("resolved_environment", environment.into());
-    }
-    Ok(())
+    let organization = record.integer(&ORGANIZATION_LINK);
+    execution_environments::show_resolved(engine, actor, shown, own, organization).await
 }

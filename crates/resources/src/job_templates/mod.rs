@@ -359,9 +359,9 @@ const SUBLISTS: &[Sublist] = &[
         )),
     Sublist::new("jobs", "Job Template Jobs List", || &JOB, Join::Reverse("unified_job_template_id")),
     activity_stream("job_template", "Job Template Activity Stream List"),
-    notification_lists::JOB_TEMPLATE_STARTED,
-    notification_lists::JOB_TEMPLATE_SUCCESS,
-    notification_lists::JOB_TEMPLATE_ERROR,
+    notification_lists::started("Job Template Notification Templates Started List"),
+    notification_lists::success("Job Template Notification Templates Success List"),
+    notification_lists::error("Job Template Notification Templates Error List"),
     Sublist::new(
         "access_list",
         "Job Template Access List",
