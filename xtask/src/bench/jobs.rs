@@ -36,6 +36,8 @@ pub fn run(hostler: &Path, document: Option<&Path>, folder: &Path) -> Result<()>
         ansible: env::var_os("HOSTLER_TEST_ANSIBLE").unwrap_or_else(|| "ansible-playbook".into()),
         folder: folder.to_owned(),
     };
+    let found = Command::new(&bench.ansible).arg("--version").stdout(Stdio::null()).status();
+    found.context("there is no ansible-playbook in PATH, and HOSTLER_TEST_ANSIBLE names none")?;
     fs::write(folder.join("inventory"), INVENTORY)?;
     let served = ServedJobs::start(hostler, &bench.ansible, INVENTORY, folder)?;
     let idle = served.memory()?;

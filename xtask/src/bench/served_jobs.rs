@@ -98,6 +98,7 @@ impl<'a> ServedJobs<'a> {
             Ok(self.read(&format!("/api/v2/jobs/?id__gte={}&status={status}&page_size=1", jobs[0]))?["count"].clone())
         };
         while count("running")? != RUNNING {
+            ensure!(count("error")? == 0 && count("failed")? == 0, "a job cannot run: see its job_explanation");
             ensure!(count("successful")? == 0, "the first jobs end before the last ones start");
             thread::sleep(PAUSE);
         }
