@@ -1,10 +1,11 @@
 //! Decodes request bodies into values, by the description of the resource.
 
 use hostler_database::Value;
-use hostler_schema::{Field, FieldKind};
+use hostler_schema::{Actor, Field, FieldKind};
 use serde_json::{Map, Value as Json};
 
 use crate::field_values::{Decoded, NOT_EMAIL, decode_value, initial, is_email};
+use crate::scalars::invalid_choice;
 use crate::{Edit, UpdateMethod};
 
 /// Validation messages by field, in the order of the checks.
@@ -34,7 +35,8 @@ pub(crate) fn decode(edit: &mut Edit<'_>, body: &Map<String, Json>, method: Upda
         let sent = body.get(field.name);
         match sent {
             Some(json) => match decode_value(field, json) {
-                Ok(Decoded::Value(value)) => edit.new.set(field, value),
+                Ok(Decoded::Value(value)) if is_listed(field, &value, edit.actor) => edit.new.set(field, value),
+                Ok(Decoded::Value(_)) => problems.add(field.name, invalid_choice(json)),
                 Ok(Decoded::Secret(secret)) => {
                     edit.secrets.insert(field.name, secret);
                 }
@@ -43,10 +45,11 @@ pub(crate) fn decode(edit: &mut Edit<'_>, body: &Map<String, Json>, method: Upda
                 Err(message) => problems.add(field.name, message),
             },
             None if creating => {
-                if field.required {
+                let value = initial(field);
+                if field.required || !is_listed(field, &value, edit.actor) {
                     problems.add(field.name, "This field is required.");
                 }
-                edit.new.set(field, initial(field));
+                edit.new.set(field, value);
             }
             None if method == UpdateMethod::Put => {
                 if field.required {
@@ -57,6 +60,14 @@ pub(crate) fn decode(edit: &mut Edit<'_>, body: &Map<String, Json>, method: Upda
             }
             None => {}
         }
+    }
+}
+
+/// Whether the setting lists the value, if the field is a choice of its words.
+fn is_listed(field: &Field, value: &Value, actor: &Actor) -> bool {
+    match (field.kind, value) {
+        (FieldKind::SettingChoice(words), Value::Text(text)) => words(&actor.job_settings).contains(text),
+        _ => true,
     }
 }
 

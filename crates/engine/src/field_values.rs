@@ -142,6 +142,11 @@ pub(crate) fn decode_value(field: &Field, json: &Json) -> Result<Decoded, String
             Some(word) if words.iter().any(|(known, _)| *known == word) => Value::Text(word),
             _ => return Err(invalid_choice(json)),
         },
+        // Which words the setting lists is checked with the actor's settings.
+        FieldKind::SettingChoice(_) => match json.as_str() {
+            Some(word) => Value::Text(normalized(field, word)),
+            None => return Err(invalid_choice(json)),
+        },
         FieldKind::IntegerChoice(numbers) => match integer(json, (i64::MIN, i64::MAX)) {
             Ok(number) if numbers.iter().any(|(known, _)| *known == number) => Value::Integer(number),
             _ => return Err(invalid_choice(json)),

@@ -378,6 +378,7 @@ fn of_kind(kind: FieldKind, nullable: bool) -> Json {
         | FieldKind::Email
         | FieldKind::Variables
         | FieldKind::Choice(_)
+        | FieldKind::SettingChoice(_)
         | FieldKind::Digest
         | FieldKind::Encrypted => ("string", None),
         // No object of that kind exists, so no id is valid.

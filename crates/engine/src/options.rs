@@ -1,6 +1,6 @@
 //! Responses to OPTIONS: the fields of a resource, and the methods that the actor may use.
 
-use hostler_schema::{DefaultValue, Field, FieldKind, Post, RelatedSearch, Resource, Sublist};
+use hostler_schema::{Actor, DefaultValue, Field, FieldKind, JobSettings, Post, RelatedSearch, Resource, Sublist};
 use serde_json::{Map, Value as Json, json};
 
 use crate::Links;
@@ -54,7 +54,7 @@ impl PostBody {
 
 impl Actions {
     /// The response for a path with objects of this resource and this title.
-    pub fn document(self, links: &Links, resource: &'static Resource, title: &str) -> Map<String, Json> {
+    pub fn document(self, links: &Links, actor: &Actor, resource: &'static Resource, title: &str) -> Map<String, Json> {
         let mut actions = Map::new();
         if self.put {
             actions.insert("PUT".into(), writable(resource, false).into());
@@ -84,6 +84,9 @@ impl Actions {
                 }
             }
             actions.insert("POST".into(), fields.into());
+        }
+        for fields in actions.values_mut() {
+            add_setting_choices(resource, &actor.job_settings, fields);
         }
         let mut document = Map::new();
         document.insert("name".into(), title.into());
@@ -163,6 +166,24 @@ fn readable(resource: &'static Resource, listed: bool) -> Map<String, Json> {
         fields.insert(field.name.into(), shape(field).into());
     }
     fields
+}
+
+/// Adds the words that settings list to the described fields whose values they are.
+fn add_setting_choices(resource: &'static Resource, settings: &JobSettings, described: &mut Json) {
+    for field in resource.fields {
+        let (FieldKind::SettingChoice(words), Some(field)) = (field.kind, described.get_mut(field.name)) else {
+            continue;
+        };
+        let words = words(settings);
+        field["choices"] = words.iter().map(|word| json!([word, word])).collect();
+        let default = field.get("default").and_then(Json::as_str);
+        if default.is_some_and(|default| !words.iter().any(|word| word == default)) {
+            field["required"] = true.into();
+            if let Json::Object(field) = field {
+                field.remove("default");
+            }
+        }
+    }
 }
 
 /// The field with the id of an object to associate. `awx export` recognizes lists of existing objects by it.

@@ -284,6 +284,8 @@ impl EventWriter {
             self.parents.insert(hash, event.counter);
         }
         let texts = [&derived.host, &derived.play, &derived.task, &derived.role, &derived.playbook];
+        // As in AWX, what an ad hoc command did on hosts does not show in its statistics.
+        let is_shown = self.kind != AD_HOC || derived.statistics.is_none();
         NewRow {
             counter: event.counter,
             created: self.last_time,
@@ -293,8 +295,8 @@ impl EventWriter {
             parent: parent.unwrap_or(0),
             lines: (event.start_line, event.end_line),
             names: texts.map(|text| self.names.id(text)),
-            failed: derived.failed,
-            changed: derived.changed,
+            failed: derived.failed && is_shown,
+            changed: derived.changed && is_shown,
         }
     }
 
@@ -371,9 +373,12 @@ impl EventWriter {
         time: Timestamp,
         statistics: &Map<String, Value>,
     ) -> Result<(), EventError> {
-        let hosts = &self.hosts;
-        let find = |name: &str| hosts.get(name).copied().flatten();
-        statistics::write_summaries(tx, self.job_id, time, statistics, find).await?;
+        // The last job of a host is a run of a playbook.
+        if self.kind != AD_HOC {
+            let hosts = &self.hosts;
+            let find = |name: &str| hosts.get(name).copied().flatten();
+            statistics::write_summaries(tx, self.job_id, time, statistics, find).await?;
+        }
         let counts = statistics::host_status_counts(statistics);
         let mut update = Query::update();
         update.table("unified_jobs").value("host_status_counts", Value::Object(counts).to_string());
@@ -417,12 +422,16 @@ struct Added {
     changed_parents: Vec<i64>,
 }
 
+/// The kind of the events of ad hoc commands.
+const AD_HOC: i64 = 3;
+
 /// The kind of an event in its row, by the type of its job.
 fn number_of_kind(job_type: &str) -> i64 {
     match job_type {
         "job" => 0,
         "project_update" => 1,
-        _ => 2,
+        "inventory_update" => 2,
+        _ => AD_HOC,
     }
 }
 

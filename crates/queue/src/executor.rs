@@ -40,11 +40,14 @@ pub enum JobKind {
     ProjectUpdate,
     /// An update of an inventory source.
     InventoryUpdate,
+    /// A module that runs on hosts of an inventory.
+    AdHocCommand,
 }
 
 impl JobKind {
     /// All kinds.
-    pub const ALL: [JobKind; 3] = [JobKind::Job, JobKind::ProjectUpdate, JobKind::InventoryUpdate];
+    pub const ALL: [JobKind; 4] =
+        [JobKind::Job, JobKind::ProjectUpdate, JobKind::InventoryUpdate, JobKind::AdHocCommand];
 
     /// The name in the column `type` and in the API.
     pub const fn as_str(self) -> &'static str {
@@ -52,6 +55,7 @@ impl JobKind {
             JobKind::Job => "job",
             JobKind::ProjectUpdate => "project_update",
             JobKind::InventoryUpdate => "inventory_update",
+            JobKind::AdHocCommand => "ad_hoc_command",
         }
     }
 

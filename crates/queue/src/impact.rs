@@ -68,5 +68,7 @@ mod tests {
         assert_eq!(impact(&Candidate { launch_type: "callback".into(), ..job("job", 0, (0, 1)) }, Some(100)), 3);
         assert_eq!(impact(&job("project_update", 0, (0, 1)), None), 1);
         assert_eq!(impact(&job("inventory_update", 0, (0, 1)), Some(100)), 1);
+        assert_eq!(impact(&job("ad_hoc_command", 0, (0, 1)), Some(3)), 4);
+        assert_eq!(impact(&job("ad_hoc_command", 1, (0, 1)), Some(3)), 2);
     }
 }

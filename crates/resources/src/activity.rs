@@ -77,7 +77,6 @@ pub static ACTIVITY: Resource = Resource {
     table: "activity",
     related_search: RelatedSearch::BelowObjects,
     unimplemented_relations: &[
-        "ad_hoc_command",
         "notification",
         "receptor_address",
         "schedule",

@@ -74,6 +74,14 @@ pub fn can_create_beside(resource: &'static Resource, role: &'static str, actor:
     has_organization_role_or_permission(resource, &crate::ORGANIZATION, &[role], "add", actor, row)
 }
 
+/// The rows that link to an object that matches a rule over `linked`. A rule without a condition stays as it is.
+pub fn linking_to(row: &str, link: &Field, resource: &'static Resource, linked: &str, rule: Rule) -> Rule {
+    match rule {
+        Rule::When(_) => Rule::When(column(row, link.column).in_subquery(rule.ids(resource.table, linked))),
+        rule => rule,
+    }
+}
+
 /// The condition that `other` is a role of this object.
 pub fn roles_of(content_type: &'static str, this_id: Expr, other: &str) -> Expr {
     // Roles of custom definitions show only in the newer view.

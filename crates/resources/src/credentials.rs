@@ -158,7 +158,6 @@ pub static CREDENTIAL: Resource = Resource {
     description: "Passwords, keys and tokens that jobs use. Secret inputs are stored encrypted and never returned. A new \
                   credential is owned by a user, a team or an organization.",
     unimplemented_relations: &[
-        "ad_hoc_commands",
         "joblaunchconfigs",
         "schedules",
         "workflowjobnodes",

@@ -12,7 +12,7 @@ use hostler_schema::{
 use sea_query::{Alias, Expr, ExprTrait, Query};
 
 use crate::attached::{self, CREDENTIALS_OF_JOB};
-use crate::common::{CREATED, CREATED_BY, MODIFIED};
+use crate::common::{CREATED, CREATED_BY, MODIFIED, linking_to};
 use crate::inventory_sources::{SOURCES, VERBOSITIES};
 use crate::job_events::EVENTS_OF_INVENTORY_UPDATE;
 use crate::jobs::RELATIONS_OF_ALL;
@@ -146,12 +146,7 @@ const ACCESS: ByParent = ByParent::same(SOURCE_LINK);
 
 /// The updates of inventories that match a rule over `inventory`.
 fn of_inventories(row: &str, rule: Rule) -> Rule {
-    match rule {
-        Rule::When(_) => {
-            Rule::When(column(row, INVENTORY_LINK.column).in_subquery(rule.ids(INVENTORY.table, "inventory")))
-        }
-        rule => rule,
-    }
+    linking_to(row, &INVENTORY_LINK, &INVENTORY, "inventory", rule)
 }
 
 /// The updates of inventories that the actor may update.

@@ -5,6 +5,7 @@
 mod access_list;
 mod access_paths;
 mod activity;
+mod ad_hoc_commands;
 pub mod applications;
 mod attached;
 mod common;
@@ -57,6 +58,7 @@ mod updating;
 pub mod users;
 
 pub use activity::ACTIVITY;
+pub use ad_hoc_commands::AD_HOC_COMMAND;
 pub use applications::APPLICATION;
 pub use credential_input_sources::CREDENTIAL_INPUT_SOURCE;
 pub use credential_types::CREDENTIAL_TYPE;
@@ -68,7 +70,7 @@ pub use instances::INSTANCE;
 pub use inventories::{GROUP, HOST, INVENTORY, SmartHosts};
 pub use inventory_sources::INVENTORY_SOURCE;
 pub use inventory_updates::INVENTORY_UPDATE;
-pub use job_events::{INVENTORY_UPDATE_EVENT, JOB_EVENT, PROJECT_UPDATE_EVENT};
+pub use job_events::{AD_HOC_COMMAND_EVENT, INVENTORY_UPDATE_EVENT, JOB_EVENT, PROJECT_UPDATE_EVENT};
 pub use job_host_summaries::JOB_HOST_SUMMARY;
 pub use job_templates::JOB_TEMPLATE;
 pub use jobs::{CREDENTIAL_PASSWORDS, JOB, SURVEY_PASSWORDS};
@@ -101,6 +103,7 @@ pub const REGISTRY: Registry = Registry(&[
     Registered { resource: &JOB, hooks: &jobs::JobHooks },
     Registered { resource: &PROJECT_UPDATE, hooks: &project_updates::ProjectUpdateHooks },
     Registered { resource: &INVENTORY_UPDATE, hooks: &inventory_updates::InventoryUpdateHooks },
+    Registered { resource: &AD_HOC_COMMAND, hooks: &ad_hoc_commands::AdHocCommandHooks },
     Registered { resource: &CREDENTIAL_TYPE, hooks: &credential_types::CredentialTypeHooks },
     Registered { resource: &CREDENTIAL, hooks: &credential_hooks::CredentialHooks },
     Registered { resource: &CREDENTIAL_INPUT_SOURCE, hooks: &credential_input_sources::InputSourceHooks },
@@ -123,6 +126,7 @@ pub const REGISTRY: Registry = Registry(&[
     Registered { resource: &JOB_EVENT, hooks: &job_events::EventHooks },
     Registered { resource: &PROJECT_UPDATE_EVENT, hooks: &job_events::EventHooks },
     Registered { resource: &INVENTORY_UPDATE_EVENT, hooks: &job_events::EventHooks },
+    Registered { resource: &AD_HOC_COMMAND_EVENT, hooks: &job_events::EventHooks },
     Registered { resource: &JOB_HOST_SUMMARY, hooks: &job_host_summaries::SummaryHooks },
     Registered { resource: &ACTIVITY, hooks: &activity::ActivityHooks },
 ]);

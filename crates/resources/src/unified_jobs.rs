@@ -9,8 +9,8 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::common::{CREATED, CREATED_BY, MODIFIED, MODIFIED_BY};
 use crate::{
-    EXECUTION_ENVIRONMENT, INSTANCE_GROUP, INVENTORY_SOURCE, INVENTORY_UPDATE, JOB, JOB_TEMPLATE, ORGANIZATION,
-    PROJECT, PROJECT_UPDATE, UNIFIED_JOB_TEMPLATE, USER,
+    AD_HOC_COMMAND, EXECUTION_ENVIRONMENT, INSTANCE_GROUP, INVENTORY_SOURCE, INVENTORY_UPDATE, JOB, JOB_TEMPLATE,
+    ORGANIZATION, PROJECT, PROJECT_UPDATE, UNIFIED_JOB_TEMPLATE, USER,
 };
 
 const STATUSES: &[(&str, &str)] = &[
@@ -205,9 +205,11 @@ pub static UNIFIED_JOB: Resource = Resource {
     type_label: "Unified Job",
     list_title: "Unified Job List",
     description: "Everything that runs or ran, of all types. Users see what they see in the list of each type.",
-    variants: Some(Variants { column: "type", resources: &[|| &PROJECT_UPDATE, || &INVENTORY_UPDATE, || &JOB] }),
+    variants: Some(Variants {
+        column: "type",
+        resources: &[|| &PROJECT_UPDATE, || &INVENTORY_UPDATE, || &JOB, || &AD_HOC_COMMAND],
+    }),
     unimplemented_relations: &[
-        "ad_hoc_command",
         "job_launch_config",
         "notifications",
         "schedule",

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use hostler_credential_types::{InputSchema, render_injectors};
 use hostler_database::Error as DatabaseError;
+use hostler_queue::JobKind;
 use hostler_supervisor::{Secrets, SshKey, VaultPassword};
 use sea_query::{Alias, Expr, ExprTrait, Order, Query, SelectStatement};
 use serde_json::{Map, Value};
@@ -52,11 +53,15 @@ const ASK: &str = "ASK";
 impl Runner {
     /// What a job gets of its credentials. `workspace` is the folder that the job will see.
     pub(crate) async fn job_credentials(&self, job: &JobRow, workspace: &Path) -> Result<JobCredentials, Refusal> {
-        const LINKS: &str = "unified_job_credentials";
+        // An ad hoc command has one in its row.
+        let (table, id) = match job.kind {
+            JobKind::AdHocCommand => ("unified_jobs", "id"),
+            _ => ("unified_job_credentials", "unified_job_id"),
+        };
         let of_job = Query::select()
             .column("credential_id")
-            .from(Alias::new(LINKS))
-            .and_where(Expr::col(Alias::new("unified_job_id")).eq(job.id))
+            .from(Alias::new(table))
+            .and_where(Expr::col(Alias::new(id)).eq(job.id))
             .to_owned();
         let passwords = self.job_secrets(job.id, "credential_passwords", &job.credential_passwords)?;
         let mut all = JobCredentials::default();

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use hostler_queue::JobKind;
 use hostler_schema::JobSettings;
 
 use crate::facts;
@@ -34,14 +35,16 @@ pub(crate) fn environment_of_settings(settings: &JobSettings) -> (Variables, Var
 /// The variables of this job.
 pub(crate) fn job_environment(job: &JobRow, inventory: i64, revision: &str, workspace: &Path) -> Variables {
     let own = |name: &str| workspace.join(name).display().to_string();
-    let fixed = [
+    let general = [
         // Another job must not use the connections of this one.
         ("ANSIBLE_SSH_CONTROL_PATH_DIR", own("cp")),
         ("AWX_PRIVATE_DATA_DIR", workspace.display().to_string()),
         ("INVENTORY_ID", inventory.to_string()),
-        ("JOB_ID", job.id.to_string()),
-        ("PROJECT_REVISION", revision.to_owned()),
     ];
+    let of_kind = match job.kind {
+        JobKind::AdHocCommand => vec![("AD_HOC_COMMAND_ID", job.id.to_string())],
+        _ => vec![("JOB_ID", job.id.to_string()), ("PROJECT_REVISION", revision.to_owned())],
+    };
     let facts = [
         ("ANSIBLE_CACHE_PLUGIN", "jsonfile".to_owned()),
         ("ANSIBLE_CACHE_PLUGIN_CONNECTION", own(facts::FOLDER)),
@@ -49,7 +52,7 @@ pub(crate) fn job_environment(job: &JobRow, inventory: i64, revision: &str, work
         ("ANSIBLE_CACHE_PLUGIN_TIMEOUT", "0".to_owned()),
     ];
     let facts = facts.into_iter().filter(|_| job.keeps_facts);
-    fixed.into_iter().chain(facts).map(|(name, value)| (name.to_owned(), value)).collect()
+    general.into_iter().chain(of_kind).chain(facts).map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 /// Whether a variable may be secret by its name, as in AWX, or contains the password of a URL.

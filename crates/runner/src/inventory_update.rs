@@ -22,7 +22,7 @@ use crate::environment::environment_of_settings;
 use crate::ingest::NotStored;
 use crate::job_directory::{Held, JobDirectory, blocking};
 use crate::job_row::JobRow;
-use crate::preparation::{CANCEL_GRACE, DISK_FULL_WAIT, JobRecord, Prepared, Refusal, check_limit, workspace};
+use crate::preparation::{CANCEL_GRACE, DISK_FULL_WAIT, JobRecord, Prepared, Refusal, beside, check_limit, workspace};
 use crate::project_files::ProjectFiles;
 use crate::runner::Runner;
 
@@ -66,11 +66,7 @@ impl Runner {
         let variables = update.parsed_variables().map_err(Refusal::failed)?;
         let settings = self.settings.read().await?;
         let ansible = self.ansible_for(job.id).await?;
-        let program = ansible.ansible_playbook.with_file_name(PROGRAM);
-        let found = program.clone();
-        if !blocking(move || Ok(found.is_file())).await.map_err(Refusal::error)? {
-            return Err(Refusal::error(format!("The program {PROGRAM} is not installed beside ansible-playbook.")));
-        }
+        let program = beside(&ansible, PROGRAM).await?;
         let workspace = workspace(directory);
         let mut credentials = self.job_credentials(job, &workspace).await?;
         let source = match update.service() {

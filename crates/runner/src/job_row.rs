@@ -16,6 +16,8 @@ pub(crate) struct JobRow {
     pub launch_type: String,
     pub job_type: String,
     pub playbook: String,
+    /// The module of an ad hoc command, and its arguments.
+    pub module: (String, String),
     pub forks: i64,
     pub limit: String,
     pub verbosity: i64,
@@ -81,13 +83,15 @@ const INVENTORY: &str = "inventories";
 const USER: &str = "users";
 
 /// The columns, in the order in which [`JobRow::read`] takes them.
-const COLUMNS: [(&str, &str, Type); 43] = [
+const COLUMNS: [(&str, &str, Type); 45] = [
     (JOB, "id", Type::Integer),
     (JOB, "type", Type::Text),
     (JOB, "status", Type::Text),
     (JOB, "launch_type", Type::Text),
     (JOB, "job_type", Type::Text),
     (JOB, "playbook", Type::Text),
+    (JOB, "module_name", Type::Text),
+    (JOB, "module_args", Type::Text),
     (JOB, "forks", Type::Integer),
     (JOB, "job_limit", Type::Text),
     (JOB, "verbosity", Type::Integer),
@@ -167,6 +171,7 @@ impl JobRow {
             launch_type: text(JOB, "launch_type"),
             job_type: text(JOB, "job_type"),
             playbook: text(JOB, "playbook"),
+            module: (text(JOB, "module_name"), text(JOB, "module_args")),
             forks: integer(JOB, "forks"),
             limit: text(JOB, "job_limit"),
             verbosity: integer(JOB, "verbosity"),

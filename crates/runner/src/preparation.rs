@@ -1,13 +1,15 @@
 //! Prepares a job: everything that Ansible gets.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use hostler_database::Error as DatabaseError;
 use hostler_inventory::{Script, ScriptError, ScriptOptions, Slice};
 use hostler_queue::{JobKind, Status};
 use hostler_schema::JobSettings;
-use hostler_supervisor::{Isolation, JobDescription, Playbook, Program, Secrets};
+use hostler_supervisor::{
+    AdHocCommand, AnsibleInstallation, AnsibleOptions, Isolation, JobDescription, Playbook, Program, Secrets,
+};
 use zeroize::Zeroizing;
 
 use crate::credentials::{JobCredentials, MASK};
@@ -94,23 +96,30 @@ impl Runner {
     pub(crate) async fn prepare(&self, job: &JobRow, directory: &JobDirectory) -> Result<Prepared, Refusal> {
         match job.kind {
             JobKind::InventoryUpdate => self.prepare_inventory_update(job, directory).await,
-            JobKind::Job | JobKind::ProjectUpdate => self.prepare_playbook(job, directory).await,
+            JobKind::Job | JobKind::ProjectUpdate | JobKind::AdHocCommand => self.prepare_ansible(job, directory).await,
         }
     }
 
-    async fn prepare_playbook(&self, job: &JobRow, directory: &JobDirectory) -> Result<Prepared, Refusal> {
+    /// Prepares the run of a playbook, or an ad hoc command.
+    async fn prepare_ansible(&self, job: &JobRow, directory: &JobDirectory) -> Result<Prepared, Refusal> {
         check_limit(&job.limit)?;
         let inventory = job.inventory.as_ref();
         let inventory = inventory.ok_or_else(|| Refusal::error("The inventory of the job was deleted."))?;
         let settings = self.settings.read().await?;
         let ansible = self.ansible_for(job.id).await?;
-        let ProjectFiles { folder, revision, held, visible, environment: required } =
-            self.project_files(job, directory, &ansible, &settings).await?;
-        let playbook = job.playbook.clone();
-        let found = folder.clone();
-        // The file itself could be replaced by a link later, in a manual project.
-        let checked = blocking(move || Ok(hostler_projects::playbook(&found, &playbook)));
-        checked.await.map_err(Refusal::error)?.map_err(|problem| Refusal::failed(problem.to_string()))?;
+        let is_ad_hoc = job.kind == JobKind::AdHocCommand;
+        let files = match is_ad_hoc {
+            true => ProjectFiles::none(workspace(directory)),
+            false => self.project_files(job, directory, &ansible, &settings).await?,
+        };
+        let ProjectFiles { folder, revision, held, visible, environment: required } = files;
+        let program = match is_ad_hoc {
+            true => beside(&ansible, AD_HOC_PROGRAM).await?,
+            false => {
+                check_playbook(&folder, &job.playbook).await?;
+                ansible.ansible_playbook.clone()
+            }
+        };
         let credentials = self.job_credentials(job, &workspace(directory)).await?;
 
         let options = ScriptOptions { hostvars: true, towervars: true, slice: slice(job), ..ScriptOptions::default() };
@@ -134,26 +143,21 @@ impl Runner {
         };
         let inventory_path = file("inventory.json", inventory_text);
         let variables_path = file("extra_variables.yml", variables);
-        let playbook = Playbook {
-            ansible_playbook: ansible.ansible_playbook.clone(),
-            playbook: job.playbook.clone(),
+        let options = AnsibleOptions {
+            program,
             inventories: vec![inventory_path],
             forks: forks(job.forks, settings.most_forks),
-            limit: job.limit.clone(),
             verbosity: job.verbosity.clamp(0, 5).try_into().unwrap_or_default(),
-            tags: job.tags.clone(),
-            skip_tags: job.skip_tags.clone(),
-            start_at_task: job.start_at_task.clone(),
             check: job.job_type == "check",
             diff: job.diff,
-            force_handlers: job.force_handlers,
             r#become: job.use_become,
             become_method: if job.use_become { credentials.become_method } else { String::new() },
             become_user: if job.use_become { credentials.become_user } else { String::new() },
             remote_user: credentials.remote_user,
             extra_variables: Some(variables_path),
         };
-        let arguments = serde_json::to_string(&playbook.command_line()).unwrap_or_default();
+        let (program, command_line) = program_of(job, options);
+        let arguments = serde_json::to_string(&command_line).unwrap_or_default();
         let (mut environment, own_secrets) = environment_of_settings(&settings);
         environment.extend(job_environment(job, inventory.id, &revision, &workspace));
         environment.extend(required);
@@ -173,10 +177,11 @@ impl Runner {
         };
         let isolation: Isolation = self.isolation.of_job(&self.options.data, &ansible, visible, &settings)?;
         let description = JobDescription {
-            program: Program::Playbook(Box::new(playbook)),
+            program,
             working_directory: folder,
             environment,
-            timeout: JobSettings::time_limit(job.timeout, settings.job_seconds),
+            // As in AWX, the setting is for runs of playbooks only.
+            timeout: JobSettings::time_limit(job.timeout, if is_ad_hoc { 0 } else { settings.job_seconds }),
             idle_timeout: (settings.idle_seconds > 0).then_some(settings.idle_seconds),
             largest_file: None,
             cancel_grace: CANCEL_GRACE,
@@ -194,6 +199,49 @@ impl Runner {
         }
         Ok(Prepared { description, secrets, record, files, held, hosts_of_others })
     }
+}
+
+/// The program of ad hoc commands, beside `ansible-playbook`.
+const AD_HOC_PROGRAM: &str = "ansible";
+
+/// A program that is installed beside `ansible-playbook`.
+pub(crate) async fn beside(ansible: &AnsibleInstallation, name: &str) -> Result<PathBuf, Refusal> {
+    let program = ansible.ansible_playbook.with_file_name(name);
+    let found = program.clone();
+    match blocking(move || Ok(found.is_file())).await.map_err(Refusal::error)? {
+        true => Ok(program),
+        false => Err(Refusal::error(format!("The program {name} is not installed beside ansible-playbook."))),
+    }
+}
+
+/// The file itself could be replaced by a link later, in a manual project.
+async fn check_playbook(folder: &Path, playbook: &str) -> Result<(), Refusal> {
+    let (folder, playbook) = (folder.to_owned(), playbook.to_owned());
+    let checked = blocking(move || Ok(hostler_projects::playbook(&folder, &playbook)));
+    checked.await.map_err(Refusal::error)?.map_err(|problem| Refusal::failed(problem.to_string()))?;
+    Ok(())
+}
+
+/// What a job runs, and its command line without the options that pass secrets.
+fn program_of(job: &JobRow, options: AnsibleOptions) -> (Program, Vec<String>) {
+    if job.kind == JobKind::AdHocCommand {
+        let (module, arguments) = job.module.clone();
+        let pattern = if job.limit.is_empty() { "all".to_owned() } else { job.limit.clone() };
+        let command = AdHocCommand { options, module, arguments, pattern };
+        let command_line = command.command_line();
+        return (Program::AdHocCommand(Box::new(command)), command_line);
+    }
+    let playbook = Playbook {
+        options,
+        playbook: job.playbook.clone(),
+        limit: job.limit.clone(),
+        tags: job.tags.clone(),
+        skip_tags: job.skip_tags.clone(),
+        start_at_task: job.start_at_task.clone(),
+        force_handlers: job.force_handlers,
+    };
+    let command_line = playbook.command_line();
+    (Program::Playbook(Box::new(playbook)), command_line)
 }
 
 /// What the job may see and change of its directory.

@@ -40,6 +40,19 @@ pub(crate) struct ProjectFiles {
     pub environment: BTreeMap<String, String>,
 }
 
+impl ProjectFiles {
+    /// No files: an ad hoc command starts in its workspace.
+    pub fn none(workspace: PathBuf) -> Self {
+        ProjectFiles {
+            folder: workspace,
+            revision: String::new(),
+            held: Held::default(),
+            visible: vec![],
+            environment: BTreeMap::new(),
+        }
+    }
+}
+
 impl Runner {
     /// The files for a job. If its revision is not on this machine, it is fetched.
     pub(crate) async fn project_files(

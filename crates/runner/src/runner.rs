@@ -267,7 +267,7 @@ enum Adoption {
 impl Executor for Runner {
     async fn run(&self, job: ClaimedJob, signals: JobSignals) -> Result<Ended, ExecutorError> {
         match job.kind {
-            JobKind::Job | JobKind::InventoryUpdate => self.run_job(job, &signals).await,
+            JobKind::Job | JobKind::InventoryUpdate | JobKind::AdHocCommand => self.run_job(job, &signals).await,
             JobKind::ProjectUpdate => self.updates.run(job, signals).await,
         }
     }

@@ -370,8 +370,8 @@ impl Field {
 /// Constructors of fields, one for each kind, to be imported together.
 pub mod fields {
     use super::Field;
-    use crate::Resource;
     use crate::field_kind::{DefaultValue, FieldKind, JsonShape};
+    use crate::{JobSettings, Resource};
 
     /// The primary key.
     pub const fn id() -> Field {
@@ -431,6 +431,10 @@ pub mod fields {
     /// One of a fixed set of values.
     pub const fn choice(name: &'static str, words: &'static [(&'static str, &'static str)]) -> Field {
         Field::new(name, FieldKind::Choice(words))
+    }
+    /// One of the words that a setting lists.
+    pub const fn setting_choice(name: &'static str, words: fn(&JobSettings) -> &[String]) -> Field {
+        Field::new(name, FieldKind::SettingChoice(words))
     }
     /// One of a fixed set of numbers.
     pub const fn integer_choice(name: &'static str, numbers: &'static [(i64, &'static str)]) -> Field {

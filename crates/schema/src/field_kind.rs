@@ -1,4 +1,4 @@
-use crate::Resource;
+use crate::{JobSettings, Resource};
 
 /// The kind of a field's values. It determines storage, parsing, filters and serialization.
 ///
@@ -34,6 +34,8 @@ pub enum FieldKind {
     Uuid,
     /// One of a fixed set of values, each with its label.
     Choice(&'static [(&'static str, &'static str)]),
+    /// One of the words that a setting lists.
+    SettingChoice(fn(&JobSettings) -> &[String]),
     /// One of a fixed set of numbers, each with its label.
     IntegerChoice(&'static [(i64, &'static str)]),
     /// The id of an object of another resource.
@@ -118,6 +120,7 @@ impl FieldKind {
             | FieldKind::Variables
             | FieldKind::Uuid
             | FieldKind::Choice(_)
+            | FieldKind::SettingChoice(_)
             | FieldKind::Reserved
             | FieldKind::Digest
             | FieldKind::Encrypted
@@ -134,7 +137,7 @@ impl FieldKind {
             FieldKind::Boolean => "boolean",
             FieldKind::Time => "datetime",
             FieldKind::Json(_) | FieldKind::Inputs | FieldKind::Variables => "json",
-            FieldKind::Choice(_) | FieldKind::IntegerChoice(_) => "choice",
+            FieldKind::Choice(_) | FieldKind::SettingChoice(_) | FieldKind::IntegerChoice(_) => "choice",
             FieldKind::Link(_) | FieldKind::Reserved => "id",
             FieldKind::Computed => "field",
         }

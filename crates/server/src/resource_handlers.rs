@@ -25,7 +25,7 @@ pub(crate) async fn list(
         Verb::OPTIONS => {
             let post = resource.creatable && actor.can_write && engine.can_create(actor, resource).await?;
             let actions = Actions { post, list: true, ..Actions::default() };
-            Ok(Response::ok(actions.document(&engine.links, resource, resource.list_title)))
+            Ok(Response::ok(actions.document(&engine.links, actor, resource, resource.list_title)))
         }
         Verb::POST if resource.creatable => {
             let body = request.object()?;
@@ -62,7 +62,7 @@ pub(crate) async fn detail(
             let put =
                 resource.editable && actor.can_write && Box::pin(engine.can_change(actor, resource, &target)).await?;
             let actions = Actions { put, ..Actions::default() };
-            return Ok(Response::ok(actions.document(&engine.links, resource, resource.detail_title)));
+            return Ok(Response::ok(actions.document(&engine.links, actor, resource, resource.detail_title)));
         }
         Verb::DELETE if resource.deletable => {
             Box::pin(engine.delete(actor, resource, &target, expected)).await?;
@@ -116,7 +116,7 @@ pub(crate) async fn sublist(
             let post_body = PostBody::of(sublist);
             let actions =
                 Actions { post, put: false, post_body, list: true, below_object: true, required: sublist.required };
-            Ok(Response::ok(actions.document(&engine.links, listed, sublist.title)))
+            Ok(Response::ok(actions.document(&engine.links, actor, listed, sublist.title)))
         }
         Verb::POST if sublist.post.is_allowed() => {
             let body = request.object()?;
@@ -146,7 +146,7 @@ pub(crate) async fn me(engine: &Engine, actor: &Actor, request: &Request) -> Han
         }
         Verb::OPTIONS => {
             let actions = Actions { list: true, ..Actions::default() };
-            Ok(Response::ok(actions.document(&engine.links, &USER, "Me")))
+            Ok(Response::ok(actions.document(&engine.links, actor, &USER, "Me")))
         }
         _ => Err(Error::MethodNotAllowed.into()),
     }

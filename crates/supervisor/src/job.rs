@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::ad_hoc_command::AdHocCommand;
 use crate::error::Error;
-use crate::{files, playbook};
+use crate::files;
+use crate::playbook::Playbook;
 
 /// What a supervisor runs: the file `job.json`. It contains no secrets; see [`Secrets`](crate::Secrets).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -55,54 +57,8 @@ pub enum Program {
     Command(Vec<String>),
     /// A playbook.
     Playbook(Box<Playbook>),
-}
-
-/// A playbook and its options. Their meaning is that of `ansible-playbook`'s options.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Playbook {
-    /// The program `ansible-playbook`: a path, or a name that is searched in PATH.
-    pub ansible_playbook: PathBuf,
-    /// The file of the playbook, relative to the working directory.
-    pub playbook: String,
-    /// Inventory files.
-    pub inventories: Vec<PathBuf>,
-    /// Number of hosts at a time; 0 for Ansible's default.
-    pub forks: u32,
-    /// Restricts the hosts.
-    pub limit: String,
-    /// How much is printed, 0 to 5.
-    pub verbosity: u8,
-    /// Only tasks with these tags, separated by commas.
-    pub tags: String,
-    /// No tasks with these tags, separated by commas.
-    pub skip_tags: String,
-    /// The name of the first task.
-    pub start_at_task: String,
-    /// Reports changes, and makes none.
-    pub check: bool,
-    /// Shows the differences of files.
-    pub diff: bool,
-    /// Runs notified handlers also on hosts on which a task failed.
-    pub force_handlers: bool,
-    /// Runs tasks as another user.
-    pub r#become: bool,
-    /// The method of becoming that user.
-    pub become_method: String,
-    /// That user.
-    pub become_user: String,
-    /// The user of connections.
-    pub remote_user: String,
-    /// A file with extra variables, in JSON or YAML.
-    pub extra_variables: Option<PathBuf>,
-}
-
-impl Playbook {
-    /// The command line without the options that pass secrets.
-    pub fn command_line(&self) -> Vec<String> {
-        let options = playbook::command_line(self).into_iter().chain(playbook::file_argument(self));
-        options.map(|argument| argument.to_string_lossy().into_owned()).collect()
-    }
+    /// An ad hoc command.
+    AdHocCommand(Box<AdHocCommand>),
 }
 
 /// What a program may see of the machine.

@@ -42,7 +42,9 @@
 //! becomes several. What was printed before an event of the pipe is written to the spool before it; what was
 //! printed shortly after it may be, too.
 
+mod ad_hoc_command;
 mod ansible;
+mod ansible_options;
 mod bubblewrap;
 mod callback;
 mod error;
@@ -62,12 +64,15 @@ mod ssh_agent;
 mod start;
 mod time;
 
+pub use ad_hoc_command::AdHocCommand;
 pub use ansible::AnsibleInstallation;
+pub use ansible_options::AnsibleOptions;
 pub use bubblewrap::check_bubblewrap;
 pub use error::Error;
 pub use final_record::{Exit, FinalRecord, Reason};
-pub use job::{Bubblewrap, Isolation, JobDescription, Playbook, Program, Shown};
+pub use job::{Bubblewrap, Isolation, JobDescription, Program, Shown};
 pub use leftovers::{ProcessIdentity, SupervisorRecord, boot_id, is_supervised, kill_leftovers};
+pub use playbook::Playbook;
 pub use run::run_job;
 pub use secrets::{Secrets, SshKey, VaultPassword};
 pub use spool::{Record, SpoolReader};

@@ -1,63 +1,63 @@
 use std::ffi::OsString;
-use std::path::Path;
 
-use crate::job::Playbook;
+use serde::{Deserialize, Serialize};
 
-/// The command line. Values are never separate arguments, so that none is taken for an option.
-pub fn command_line(playbook: &Playbook) -> Vec<OsString> {
-    let program = if playbook.ansible_playbook.as_os_str().is_empty() {
-        OsString::from("ansible-playbook")
-    } else {
-        playbook.ansible_playbook.clone().into_os_string()
-    };
-    let mut command = vec![program];
-    for inventory in &playbook.inventories {
-        command.push(option("--inventory=", inventory));
-    }
-    if playbook.forks > 0 {
-        command.push(format!("--forks={}", playbook.forks).into());
-    }
-    if playbook.verbosity > 0 {
-        command.push(format!("-{}", "v".repeat(usize::from(playbook.verbosity.min(6)))).into());
-    }
-    for (name, value) in [
-        ("--limit=", &playbook.limit),
-        ("--tags=", &playbook.tags),
-        ("--skip-tags=", &playbook.skip_tags),
-        ("--start-at-task=", &playbook.start_at_task),
-        ("--become-method=", &playbook.become_method),
-        ("--become-user=", &playbook.become_user),
-        ("--user=", &playbook.remote_user),
-    ] {
-        if !value.is_empty() {
-            command.push(option(name, value));
-        }
-    }
-    for (name, is_set) in [
-        ("--check", playbook.check),
-        ("--diff", playbook.diff),
-        ("--force-handlers", playbook.force_handlers),
-        ("--become", playbook.r#become),
-    ] {
-        if is_set {
-            command.push(name.into());
-        }
-    }
-    if let Some(file) = &playbook.extra_variables {
-        command.push(option("--extra-vars=@", file));
-    }
-    command
+use crate::ansible_options::{AnsibleOptions, option};
+
+/// A playbook and its options. Their meaning is that of `ansible-playbook`'s options.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Playbook {
+    /// The program and the options that ad hoc commands have, too.
+    pub options: AnsibleOptions,
+    /// The file of the playbook, relative to the working directory.
+    pub playbook: String,
+    /// Restricts the hosts.
+    pub limit: String,
+    /// Only tasks with these tags, separated by commas.
+    pub tags: String,
+    /// No tasks with these tags, separated by commas.
+    pub skip_tags: String,
+    /// The name of the first task.
+    pub start_at_task: String,
+    /// Runs notified handlers also on hosts on which a task failed.
+    pub force_handlers: bool,
 }
 
-/// The playbook itself: it follows the options, also those with secrets.
-pub fn file_argument(playbook: &Playbook) -> [OsString; 2] {
-    ["--".into(), playbook.playbook.clone().into()]
+impl Playbook {
+    /// The command line without the options that pass secrets.
+    pub fn command_line(&self) -> Vec<String> {
+        shown(self.arguments().into_iter().chain(self.last_arguments()))
+    }
+
+    /// The program and its options.
+    pub(crate) fn arguments(&self) -> Vec<OsString> {
+        let mut command = self.options.command_line();
+        for (name, value) in [
+            ("--limit=", &self.limit),
+            ("--tags=", &self.tags),
+            ("--skip-tags=", &self.skip_tags),
+            ("--start-at-task=", &self.start_at_task),
+        ] {
+            if !value.is_empty() {
+                command.push(option(name, value));
+            }
+        }
+        if self.force_handlers {
+            command.push("--force-handlers".into());
+        }
+        command
+    }
+
+    /// The playbook itself: it follows the options, also those with secrets.
+    pub(crate) fn last_arguments(&self) -> [OsString; 2] {
+        ["--".into(), self.playbook.clone().into()]
+    }
 }
 
-fn option(name: &str, value: impl AsRef<Path>) -> OsString {
-    let mut option = OsString::from(name);
-    option.push(value.as_ref());
-    option
+/// A command line for people.
+pub(crate) fn shown(command: impl Iterator<Item = OsString>) -> Vec<String> {
+    command.map(|argument| argument.to_string_lossy().into_owned()).collect()
 }
 
 #[cfg(test)]
@@ -66,16 +66,19 @@ mod tests {
 
     #[test]
     fn values_are_not_taken_for_options() {
-        let playbook = Playbook {
-            playbook: "--syntax-check".to_owned(),
-            limit: "--list-hosts".to_owned(),
+        let options = AnsibleOptions {
+            program: "ansible-playbook".into(),
             inventories: vec!["-x".into()],
             verbosity: 2,
+            ..AnsibleOptions::default()
+        };
+        let playbook = Playbook {
+            options,
+            playbook: "--syntax-check".to_owned(),
+            limit: "--list-hosts".to_owned(),
             ..Playbook::default()
         };
-        let mut command = command_line(&playbook);
-        command.extend(file_argument(&playbook));
         let expected = ["ansible-playbook", "--inventory=-x", "-vv", "--limit=--list-hosts", "--", "--syntax-check"];
-        assert_eq!(command, expected.map(OsString::from));
+        assert_eq!(playbook.command_line(), expected);
     }
 }

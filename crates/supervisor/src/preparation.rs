@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::job::{Isolation, JobDescription, Program};
 use crate::leftovers::DIRECTORY_VARIABLE;
 use crate::secrets::{Secrets, serve_once};
-use crate::{bubblewrap, callback, files, playbook, ssh_agent};
+use crate::{bubblewrap, callback, files, ssh_agent};
 
 /// What the program gets from the environment of the supervisor, and the supervisor from that of the server. Other
 /// variables may contain secrets of the server.
@@ -40,9 +40,15 @@ pub fn command(
     let mut arguments = match &description.program {
         Program::Command(command) => command.iter().map(OsString::from).collect(),
         Program::Playbook(playbook) => {
-            let mut command = playbook::command_line(playbook);
+            let mut command = playbook.arguments();
             command.extend(secret_options(&workspace, secrets)?);
-            command.extend(playbook::file_argument(playbook));
+            command.extend(playbook.last_arguments());
+            command
+        }
+        Program::AdHocCommand(ad_hoc) => {
+            let mut command = ad_hoc.arguments();
+            command.extend(secret_options(&workspace, secrets)?);
+            command.extend(ad_hoc.last_arguments());
             command
         }
     };
@@ -85,6 +91,11 @@ pub fn command(
     }
     set(PLUGIN_FOLDERS, plugins);
     set("ANSIBLE_STDOUT_CALLBACK", "hostler".into());
+    if matches!(description.program, Program::AdHocCommand(_)) {
+        // Otherwise `ansible` prints without the plugin.
+        set("ANSIBLE_LOAD_CALLBACK_PLUGINS", "true".into());
+        set(callback::AD_HOC_VARIABLE, "1".into());
+    }
     set(callback::PIPE_VARIABLE, event_pipe.to_string().into());
     set(DIRECTORY_VARIABLE, directory.into());
     let mut command = Command::new(arguments.remove(0));

@@ -32,7 +32,8 @@ def inventory(document):
 "#;
 
 /// Creates a program in this folder that runs its playbook as Python, and returns its path. Scripts may use `event`, `report`
-/// and `wait_for`. Beside it is a program that runs the source of an inventory so; such a script writes its `inventory`.
+/// and `wait_for`. Beside it is a program that runs the source of an inventory so; such a script writes its `inventory`. A
+/// third one runs the arguments of an ad hoc command, whose pattern is `pattern`.
 pub fn stand_in_ansible(folder: &Path) -> PathBuf {
     let folder = folder.canonicalize().expect("a folder").join("stand-in");
     fs::create_dir_all(folder.join("bin")).expect("a folder");
@@ -52,6 +53,11 @@ pub fn stand_in_ansible(folder: &Path) -> PathBuf {
                prelude.output = options['--output']\n\
                exec(open(options['--inventory']).read(), vars(prelude))\n";
     executable(&folder.join("bin/ansible-inventory"), &format!("#!{}\n{run}", python.display()));
+    let run = "import prelude, sys\n\
+               options = dict(option.split('=', 1) for option in sys.argv if '=' in option)\n\
+               prelude.pattern = sys.argv[-1]\n\
+               exec(options['--args'], vars(prelude))\n";
+    executable(&folder.join("bin/ansible"), &format!("#!{}\n{run}", python.display()));
     program
 }
 

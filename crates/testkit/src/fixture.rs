@@ -147,6 +147,8 @@ impl Fixture {
         let (membership, using) = (definition("Organization Member"), definition("Project Use"));
         let first = |list: &str| admin.get(list).expect(200).json()["results"][0]["id"].to_string();
         let keys = BTreeMap::from([
+            ("ad_hoc_command_events", events.ad_hoc_command_event.to_string()),
+            ("ad_hoc_commands", events.ad_hoc_command.to_string()),
             ("activity_stream", first("/api/v2/activity_stream/?order_by=-id")),
             ("applications", portal.to_string()),
             ("credential_input_sources", first("/api/v2/credential_input_sources/")),

@@ -9,19 +9,22 @@ const IDS: i64 = 1 << 24;
 /// The counter of the first event of the fixture. The server may write events with lower ones meanwhile.
 const FIRST: i64 = 1001;
 
-/// A project update and an inventory update, and an event and a host summary with lists below them.
+/// A project update, an inventory update and an ad hoc command, and an event and a host summary with lists below them.
 pub(crate) struct Events {
     pub update: i64,
     pub update_event: i64,
     pub inventory_update: i64,
     pub inventory_update_event: i64,
+    pub ad_hoc_command: i64,
+    pub ad_hoc_command_event: i64,
     pub event: i64,
     pub summary: i64,
 }
 
 impl Events {
     /// So many events of this job, on the hosts and on those of the group, with as many below the first one; summaries of
-    /// all hosts in all jobs of the template; and updates of the project and of the source with events.
+    /// all hosts in all jobs of the template; updates of the project and of the source with events; and ad hoc commands with
+    /// events on the host and on those of the group.
     #[expect(clippy::too_many_arguments, reason = "they are objects that the fixture has made before")]
     pub fn populate(
         server: &TestServer,
@@ -70,19 +73,37 @@ impl Events {
         for counter in (FIRST..).take(size) {
             add_event(server, 2, inventory_update, counter, None);
         }
+        for _ in 0..size {
+            server.execute(&format!(
+                "INSERT INTO unified_jobs (type, name, status, created, modified, finished, organization_id, inventory_id, \
+                 created_by_id, credential_id, module_name) SELECT 'ad_hoc_command', 'ping', 'successful', created, created, \
+                 created, organization_id, inventory_id, created_by_id, (SELECT MIN(id) FROM credentials), 'ping' \
+                 FROM unified_jobs WHERE id = {job}"
+            ));
+        }
+        let commands = admin.results("/api/v2/ad_hoc_commands/?order_by=-id&page_size=200");
+        let commands: Vec<i64> = commands.iter().filter_map(|command| command["id"].as_i64()).collect();
+        for command in &commands {
+            for (counter, host) in (FIRST..).zip(&hosts) {
+                add_event(server, 3, *command, counter, Some(*host));
+            }
+        }
+        let ad_hoc_command = commands[0];
         let summary = first(&format!("/api/v2/jobs/{job}/job_host_summaries/"));
         Events {
             update,
             update_event: update * IDS + FIRST,
             inventory_update,
             inventory_update_event: inventory_update * IDS + FIRST,
+            ad_hoc_command,
+            ad_hoc_command_event: ad_hoc_command * IDS + FIRST,
             event: job * IDS + FIRST,
             summary,
         }
     }
 }
 
-/// An event of a job (0), of a project update (1) or of an inventory update (2). All are below the first one.
+/// An event of a job (0), of a project update (1), of an inventory update (2) or of an ad hoc command (3). All are below the first one.
 fn add_event(server: &TestServer, kind: u8, job: i64, counter: i64, host: Option<i64>) {
     let id = job * IDS + counter;
     let parent = if counter > FIRST { FIRST } else { 0 };

@@ -6,6 +6,7 @@ mod access_lists;
 mod account_takeover;
 mod actions;
 mod activity_of_users;
+mod ad_hoc_commands;
 mod backup;
 mod bad_input;
 mod browse;

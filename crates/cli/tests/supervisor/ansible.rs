@@ -8,7 +8,8 @@ use std::process::Command;
 use std::sync::LazyLock;
 
 use hostler_supervisor::{
-    AnsibleInstallation, Bubblewrap, Exit, Isolation, Playbook, Program, Reason, VaultPassword, request_cancel,
+    AnsibleInstallation, AnsibleOptions, Bubblewrap, Exit, Isolation, Playbook, Program, Reason, VaultPassword,
+    request_cancel,
 };
 use hostler_testkit::skip::skip;
 use serde_json::Value;
@@ -47,10 +48,13 @@ fn job(ansible: &AnsibleInstallation, playbook: &str) -> Job {
     fs::write(workspace.join("inventory"), INVENTORY).expect("the inventory");
     job.description.environment.insert("ANSIBLE_HOME".to_owned(), workspace.join("ansible").display().to_string());
     job.description.program = Program::Playbook(Box::new(Playbook {
-        ansible_playbook: ansible.ansible_playbook.clone(),
+        options: AnsibleOptions {
+            program: ansible.ansible_playbook.clone(),
+            inventories: vec![workspace.join("inventory")],
+            forks: 1,
+            ..AnsibleOptions::default()
+        },
         playbook: "site.yml".to_owned(),
-        inventories: vec![workspace.join("inventory")],
-        forks: 1,
         ..Playbook::default()
     }));
     job

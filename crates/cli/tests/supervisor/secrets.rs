@@ -1,7 +1,7 @@
 use std::fs;
 use std::process::Command;
 
-use hostler_supervisor::{Exit, Playbook, Program, Reason, SshKey, VaultPassword};
+use hostler_supervisor::{AnsibleOptions, Exit, Playbook, Program, Reason, SshKey, VaultPassword};
 use hostler_testkit::skip::skip;
 
 use crate::job::{Job, executable};
@@ -12,7 +12,7 @@ fn stand_in(script: &str) -> Job {
     let program = job.directory.join("ansible-playbook");
     executable(&program, &format!("#!/usr/bin/env python3\nimport os, sys, subprocess\n{script}"));
     job.description.program = Program::Playbook(Box::new(Playbook {
-        ansible_playbook: program,
+        options: AnsibleOptions { program, ..AnsibleOptions::default() },
         playbook: "site.yml".to_owned(),
         limit: "web".to_owned(),
         ..Playbook::default()

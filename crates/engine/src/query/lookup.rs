@@ -92,6 +92,7 @@ impl Leaf {
             | FieldKind::Json(_)
             | FieldKind::Uuid
             | FieldKind::Choice(_)
+            | FieldKind::SettingChoice(_)
             | FieldKind::Digest
             | FieldKind::Encrypted
             | FieldKind::Inputs

@@ -5,14 +5,16 @@ use hostler_access::ByParent;
 use hostler_database::Transaction;
 use hostler_engine::{ActionHandler, Edit, Engine, Error, Hooks, Record};
 use hostler_schema::{
-    Action, Actor, Association, Capability, DefaultValue, Field, Join, NaturalKeyPart, Post, Relation, Resource,
-    ResourceAction, Rule, Sublist, UniqueConstraint, column, fields,
+    Action, Actor, Association, Capability, DefaultValue, Field, Join, NaturalKeyPart, Post, Relation, Resource, Rule,
+    Sublist, UniqueConstraint, column, fields,
 };
 use sea_query::{Alias, Expr, ExprTrait, Query};
+use serde_json::{Map, Value as Json};
 
 use super::hosts::{changeable_hosts, require_same_inventory};
 use super::names::{check_free, check_group_name};
 use super::{actions, group_deletion, group_tree, inventory_hooks, variable_data};
+use crate::ad_hoc_commands::{self, COMMANDS, COMMANDS_OF_GROUP};
 use crate::common::{CREATED, CREATED_BY, MODIFIED, MODIFIED_BY, activity_stream};
 use crate::inventory_sources::SOURCES_OF_GROUP;
 use crate::job_events::EVENTS_OF_GROUP;
@@ -78,9 +80,10 @@ pub static GROUP: Resource = Resource {
         Sublist::new("inventory_sources", "Group Inventory Sources List", || &INVENTORY_SOURCE, SOURCES_OF_GROUP),
         EVENTS_OF_GROUP,
         SUMMARIES_OF_GROUP,
+        COMMANDS_OF_GROUP,
         activity_stream("group", "Group Activity Stream List"),
     ],
-    actions: &[actions::GROUP_VARIABLE_DATA, ResourceAction::unimplemented("ad_hoc_commands")],
+    actions: &[actions::GROUP_VARIABLE_DATA],
     other_capabilities: &[Capability { name: "copy", permit: changeable_groups }],
     natural_key: &[NaturalKeyPart::Field("name"), NaturalKeyPart::Link("inventory")],
     unique: &[UniqueConstraint {
@@ -152,6 +155,20 @@ impl Hooks for GroupHooks {
         let target = (sublist.target)();
         require_same_inventory(tx, (GROUP.table, parent), (target.table, id)).await?;
         if sublist.name == CHILDREN { refuse_cycle(tx, parent, id).await } else { Ok(()) }
+    }
+
+    async fn post_sublist(
+        &self,
+        engine: &Engine,
+        actor: &Actor,
+        parent: i64,
+        sublist: &'static Sublist,
+        body: &Map<String, Json>,
+    ) -> Result<Option<Map<String, Json>>, Error> {
+        match sublist.name {
+            COMMANDS => ad_hoc_commands::run_on(engine, actor, &GROUP, parent, body).await.map(Some),
+            _ => Err(Error::MethodNotAllowed),
+        }
     }
 
     fn action_handler(&self, path: &str) -> Option<&'static dyn ActionHandler> {

@@ -5,18 +5,19 @@ use hostler_access::ByParent;
 use hostler_database::{Transaction, Value};
 use hostler_engine::{ActionHandler, Edit, Engine, Error, Hooks, Record, RenderContext, ResponseObject, SublistRows};
 use hostler_schema::{
-    Action, Actor, Association, DefaultValue, Field, Join, NaturalKeyPart, Post, Relation, Resource, ResourceAction,
-    Rule, Sublist, UniqueConstraint, column, fields,
+    Action, Actor, Association, DefaultValue, Field, Join, NaturalKeyPart, Post, Relation, Resource, Rule, Sublist,
+    UniqueConstraint, column, fields,
 };
 use sea_query::{Alias, Condition, Expr, ExprTrait, Order, Query};
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json, json};
 
 use super::groups::changeable_groups;
 use super::names::{check_characters, check_free, split_port};
 use super::{actions, activity, bulk, group_tree, host_filter, inventory_hooks, recent_jobs, smart, variable_data};
+use crate::ad_hoc_commands::{self, COMMANDS, COMMANDS_OF_HOST};
 use crate::common::{CREATED, CREATED_BY, MODIFIED, MODIFIED_BY};
 use crate::inventory_sources::SOURCES_OF_HOST;
-use crate::job_events::{EVENTS_OF_HOST, job_details};
+use crate::job_events::{COMMAND_EVENTS_OF_HOST, EVENTS_OF_HOST, job_details};
 use crate::job_host_summaries::{JOBS_OF_HOST, SUMMARIES_OF_HOST};
 use crate::unified_jobs::summary_mut;
 use crate::{ACTIVITY, GROUP, INVENTORY, INVENTORY_SOURCE, JOB, JOB_HOST_SUMMARY};
@@ -104,7 +105,7 @@ pub static HOST: Resource = Resource {
         Relation::new("jobs", || &JOB, JOBS_OF_HOST),
         Relation::new("inventory_sources", || &INVENTORY_SOURCE, SOURCES_OF_HOST),
     ],
-    unimplemented_relations: &["ad_hoc_command_events", "ad_hoc_commands", "smart_inventories"],
+    unimplemented_relations: &["smart_inventories"],
     sublists: &[
         Sublist::new("groups", "Host Groups List", || &GROUP, group_tree::ITS_GROUPS).post(Post::Associate(
             Association::new("awx.main.models.inventory.Group_hosts", changeable_groups)
@@ -124,6 +125,8 @@ pub static HOST: Resource = Resource {
         Sublist::new("inventory_sources", "Host Inventory Sources List", || &INVENTORY_SOURCE, SOURCES_OF_HOST),
         EVENTS_OF_HOST,
         SUMMARIES_OF_HOST,
+        COMMANDS_OF_HOST,
+        COMMAND_EVENTS_OF_HOST,
         Sublist::new(
             "activity_stream",
             "Host Activity Stream List",
@@ -131,15 +134,7 @@ pub static HOST: Resource = Resource {
             Join::Condition(activity::about_host),
         ),
     ],
-    actions: &[
-        bulk::ROOT,
-        bulk::HOST_CREATE,
-        bulk::HOST_DELETE,
-        actions::HOST_VARIABLE_DATA,
-        actions::ANSIBLE_FACTS,
-        ResourceAction::unimplemented("ad_hoc_commands"),
-        ResourceAction::unimplemented("ad_hoc_command_events"),
-    ],
+    actions: &[bulk::ROOT, bulk::HOST_CREATE, bulk::HOST_DELETE, actions::HOST_VARIABLE_DATA, actions::ANSIBLE_FACTS],
     own_parameters: &[host_filter::PARAMETER],
     natural_key: &[NaturalKeyPart::Field("name"), NaturalKeyPart::Link("inventory")],
     unique: &[UniqueConstraint {
@@ -273,6 +268,20 @@ impl Hooks for HostHooks {
             shown.add_summary("recent_jobs", recent_jobs::shown(&jobs, id));
         }
         Ok(())
+    }
+
+    async fn post_sublist(
+        &self,
+        engine: &Engine,
+        actor: &Actor,
+        parent: i64,
+        sublist: &'static Sublist,
+        body: &Map<String, Json>,
+    ) -> Result<Option<Map<String, Json>>, Error> {
+        match sublist.name {
+            COMMANDS => ad_hoc_commands::run_on(engine, actor, &HOST, parent, body).await.map(Some),
+            _ => Err(Error::MethodNotAllowed),
+        }
     }
 
     fn action_handler(&self, path: &str) -> Option<&'static dyn ActionHandler> {

@@ -7,6 +7,7 @@ use hostler_schema::{
 };
 
 use super::{actions, activity, counts, group_tree};
+use crate::ad_hoc_commands::COMMANDS_OF_INVENTORY;
 use crate::common::{CREATED, CREATED_BY, MODIFIED, MODIFIED_BY, can_create_beside, roles_of, rows_by_roles};
 use crate::{
     ACTIVITY, GROUP, HOST, INSTANCE_GROUP, INVENTORY_SOURCE, JOB_TEMPLATE, LABEL, ORGANIZATION, ROLE, USER,
@@ -116,6 +117,7 @@ const SUBLISTS: &[Sublist] = &[
         Join::Reverse("sourced_inventory_id"),
     )
     .post(Post::Create("inventory")),
+    COMMANDS_OF_INVENTORY,
     Sublist::new(
         "activity_stream",
         "Inventory Activity Stream List",
@@ -171,7 +173,6 @@ pub static INVENTORY: Resource = Resource {
                   inventory are those of other inventories of its organization that its host_filter matches. The hosts of \
                   constructed inventories are not computed yet.",
     unimplemented_relations: &[
-        "ad_hoc_commands",
         "constructed_inventory_memberships",
         "destination_inventories",
         "input_inventories",
@@ -189,7 +190,6 @@ pub static INVENTORY: Resource = Resource {
         actions::TREE,
         ResourceAction::copy("Inventory Copy", || &INVENTORY, can_copy),
         actions::UPDATE_SOURCES,
-        ResourceAction::unimplemented("ad_hoc_commands"),
     ],
     other_capabilities: &[Capability { name: "adhoc", permit: can_run_commands }],
     // The rest is computed by the hooks.
@@ -238,6 +238,6 @@ fn can_copy(actor: &Actor, row: &str) -> Rule {
 }
 
 /// The inventories on which the actor may run ad hoc commands.
-fn can_run_commands(actor: &Actor, row: &str) -> Rule {
+pub fn can_run_commands(actor: &Actor, row: &str) -> Rule {
     has_role_or_permission(&INVENTORY, "adhoc_role", "adhoc", actor, row)
 }

@@ -23,6 +23,6 @@ pub use group_tree::hosts_below;
 pub use groups::{GROUP, GroupHooks};
 pub use host_filter::SmartHosts;
 pub use hosts::{HOST, HostHooks};
-pub use inventory::INVENTORY;
+pub use inventory::{INVENTORY, can_run_commands};
 pub use inventory_hooks::{InventoryHooks, require_own_hosts};
 pub use smart::hosts_of;

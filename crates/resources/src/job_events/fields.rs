@@ -4,7 +4,7 @@ use hostler_events::EVENT_CHOICES;
 use hostler_schema::{Field, fields};
 
 use crate::common::CREATED;
-use crate::{HOST, INVENTORY_UPDATE, JOB, PROJECT_UPDATE};
+use crate::{AD_HOC_COMMAND, HOST, INVENTORY_UPDATE, JOB, PROJECT_UPDATE};
 
 /// When it was stored; shortly after it happened.
 const MODIFIED: Field =
@@ -26,6 +26,25 @@ pub const INVENTORY_UPDATE_LINK: Field = fields::link("inventory_update", "job_i
     .summarized()
     .reverse("inventory_update_events")
     .help("The update in which it happened.");
+/// The ad hoc command.
+pub const AD_HOC_COMMAND_LINK: Field = fields::link("ad_hoc_command", "job_id", || &AD_HOC_COMMAND)
+    .label("Ad hoc command")
+    .read_only()
+    .reverse("ad_hoc_command_events")
+    .help("The ad hoc command in which it happened.");
+/// The types that AWX lists for the events of ad hoc commands, with their names for people.
+pub const AD_HOC_EVENTS: &[(&str, &str)] = &[
+    ("runner_on_failed", "Host Failed"),
+    ("runner_on_ok", "Host OK"),
+    ("runner_on_unreachable", "Host Unreachable"),
+    ("runner_on_skipped", "Host Skipped"),
+    ("debug", "Debug"),
+    ("verbose", "Verbose"),
+    ("deprecated", "Deprecated"),
+    ("warning", "Warning"),
+    ("system_warning", "System Warning"),
+    ("error", "Error"),
+];
 /// The type of the event.
 pub const EVENT: Field =
     fields::choice("event", EVENT_CHOICES).label("Event").read_only().filtered_by_hooks().help("What happened.");
@@ -78,6 +97,7 @@ pub const HOST_LINK: Field = fields::link("host", "host_id", || &HOST)
     .summarized()
     .reverse("job_events_as_primary_host")
     .help("The host on which it happened; null if the inventory has no such host.");
+const HOST_OF_COMMAND: Field = HOST_LINK.reverse("ad_hoc_command_events");
 const HOST_NAME: Field = name("host_name", "Host name", "The name of the host at that time.");
 const PLAYBOOK: Field = name("playbook", "Playbook", "The playbook.");
 /// The play.
@@ -177,4 +197,25 @@ pub const OF_INVENTORY_UPDATES: &[Field] = &[
     END_LINE,
     VERBOSITY,
     INVENTORY_UPDATE_LINK,
+];
+
+/// The fields of the events of ad hoc commands.
+pub const OF_AD_HOC_COMMANDS: &[Field] = &[
+    fields::id(),
+    CREATED,
+    MODIFIED,
+    AD_HOC_COMMAND_LINK,
+    fields::choice("event", AD_HOC_EVENTS).label("Event").read_only().filtered_by_hooks().help("What happened."),
+    COUNTER,
+    EVENT_DISPLAY,
+    EVENT_DATA,
+    FAILED,
+    CHANGED,
+    UUID,
+    HOST_OF_COMMAND,
+    HOST_NAME,
+    STDOUT,
+    START_LINE,
+    END_LINE,
+    VERBOSITY,
 ];

@@ -15,11 +15,12 @@ use sea_query::{Alias, Expr, ExprTrait, JoinType, Query};
 use serde_json::{Map, Value as Json, json};
 
 use super::fields::{
-    EVENT, EVENT_DATA, EVENT_DISPLAY, EVENT_LEVEL, HOST_LINK, PARENT_UUID, PLAY, ROLE, STDOUT, TASK, UUID,
+    AD_HOC_COMMAND_LINK, AD_HOC_EVENTS, EVENT, EVENT_DATA, EVENT_DISPLAY, EVENT_LEVEL, HOST_LINK, PARENT_UUID, PLAY,
+    ROLE, STDOUT, TASK, UUID,
 };
-use super::{INVENTORY_UPDATE_EVENT, JOB_EVENT};
+use super::{AD_HOC_COMMAND_EVENT, INVENTORY_UPDATE_EVENT, JOB_EVENT};
 use crate::unified_jobs::summary_mut;
-use crate::{HOST, JOB, UNIFIED_JOB, UNIFIED_JOB_TEMPLATE};
+use crate::{AD_HOC_COMMAND, HOST, JOB, UNIFIED_JOB, UNIFIED_JOB_TEMPLATE};
 
 /// The hooks of events of all types.
 pub struct EventHooks;
@@ -34,9 +35,20 @@ impl Hooks for EventHooks {
                 let most = view.actor.job_settings.event_stdout_characters;
                 show_body(shown, body, if view.whole_texts { 0 } else { most });
             }
-            shown.add_summary(ROLE.name, json!({}));
+            if *shown.loaded.record.resource != AD_HOC_COMMAND_EVENT {
+                shown.add_summary(ROLE.name, json!({}));
+            }
         }
-        if page.first().is_some_and(|shown| *shown.loaded.record.resource == JOB_EVENT) {
+        let resource = page.first().map(|shown| shown.loaded.record.resource);
+        if resource.is_some_and(|resource| *resource == AD_HOC_COMMAND_EVENT) {
+            for shown in page.iter_mut() {
+                // As in AWX, a link without a summary.
+                let command = AD_HOC_COMMAND.url(job_of(shown.loaded.record.id));
+                shown.add_related(AD_HOC_COMMAND_LINK.name, command.into());
+            }
+            return leave_out_deleted_hosts(engine, page).await;
+        }
+        if resource.is_some_and(|resource| *resource == JOB_EVENT) {
             let jobs = job_details(engine, ids.into_iter().map(job_of)).await?;
             for shown in page.iter_mut() {
                 let details = jobs.get(&job_of(shown.loaded.record.id));
@@ -140,10 +152,13 @@ fn show_body(shown: &mut ResponseObject, body: EventBody, most: usize) {
     let data = Json::Object(body.event_data());
     let record = &shown.loaded.record;
     let event = record.text(&EVENT);
-    // As in AWX, only events of playbooks have words of their own.
-    let display = match *record.resource == INVENTORY_UPDATE_EVENT {
-        true => event.to_owned(),
-        false => event_display(event, record.text(&PLAY), record.text(&TASK), record.text(&ROLE), &data),
+    // As in AWX, inventory updates have no words for their events, and ad hoc commands for few of them.
+    let display = if *record.resource == INVENTORY_UPDATE_EVENT {
+        event.to_owned()
+    } else if *record.resource == AD_HOC_COMMAND_EVENT {
+        AD_HOC_EVENTS.iter().find(|(name, _)| *name == event).map_or(event, |(_, display)| display).to_owned()
+    } else {
+        event_display(event, record.text(&PLAY), record.text(&TASK), record.text(&ROLE), &data)
     };
     let is_whole = most == 0 || event.starts_with("playbook_on");
     let level = event_type(event).map_or(0, |known| known.level);

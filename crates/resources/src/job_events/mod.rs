@@ -16,7 +16,7 @@ use crate::inventories::hosts_below;
 pub use children_summary::ChildrenSummary;
 pub use hooks::{EventHooks, failed, job_details};
 
-use fields::{INVENTORY_UPDATE_LINK, JOB_LINK, PROJECT_UPDATE_LINK};
+use fields::{AD_HOC_COMMAND_LINK, INVENTORY_UPDATE_LINK, JOB_LINK, PROJECT_UPDATE_LINK};
 
 /// The number of ids of events for each job.
 const IDS: i64 = GREATEST_COUNTER + 1;
@@ -57,6 +57,20 @@ pub const EVENTS_OF_INVENTORY_UPDATE: Sublist =
     Sublist::new("events", "Inventory Update Events List", || &INVENTORY_UPDATE_EVENT, OF_JOB)
         .visible_to_readers()
         .limited();
+
+/// The list of the events of an ad hoc command.
+pub const EVENTS_OF_AD_HOC_COMMAND: Sublist =
+    Sublist::new("events", "Ad Hoc Command Events List", || &AD_HOC_COMMAND_EVENT, OF_JOB)
+        .visible_to_readers()
+        .limited();
+
+/// The list of the events of ad hoc commands on a host.
+pub const COMMAND_EVENTS_OF_HOST: Sublist = Sublist::new(
+    "ad_hoc_command_events",
+    "Host Ad Hoc Command Events List",
+    || &AD_HOC_COMMAND_EVENT,
+    Join::Reverse(fields::HOST_LINK.column),
+);
 
 /// The list of the events on the hosts of a group and of the groups below it.
 pub const EVENTS_OF_GROUP: Sublist =
@@ -127,6 +141,19 @@ pub static INVENTORY_UPDATE_EVENT: Resource = Resource {
     )
 };
 
+/// Events of ad hoc commands.
+pub static AD_HOC_COMMAND_EVENT: Resource = Resource {
+    detail_title: "Ad Hoc Command Event Detail",
+    description: "What happened in an ad hoc command. Those who see the command see its events.",
+    ..event(
+        "ad_hoc_command_event",
+        "ad_hoc_command_events",
+        "Ad Hoc Command Event",
+        fields::OF_AD_HOC_COMMANDS,
+        &OF_AD_HOC_COMMANDS,
+    )
+};
+
 const fn event(
     name: &'static str,
     plural: &'static str,
@@ -153,3 +180,4 @@ const fn event(
 const OF_JOBS: ByParent = ByParent::same(JOB_LINK);
 const OF_PROJECT_UPDATES: ByParent = ByParent::same(PROJECT_UPDATE_LINK);
 const OF_INVENTORY_UPDATES: ByParent = ByParent::same(INVENTORY_UPDATE_LINK);
+const OF_AD_HOC_COMMANDS: ByParent = ByParent::same(AD_HOC_COMMAND_LINK);

@@ -7,7 +7,7 @@ use hostler_schema::{Field, HttpMethod, fields};
 use serde_json::{Value as Json, json};
 
 use crate::unified_jobs::{ACTIVE, JOB_EXPLANATION, STATUS};
-use crate::{INVENTORY_UPDATE, PROJECT_UPDATE};
+use crate::{AD_HOC_COMMAND, INVENTORY_UPDATE, PROJECT_UPDATE};
 
 /// The fields of the response to GET.
 pub const FIELDS: &[Field] = &[fields::boolean("can_cancel")
@@ -29,7 +29,7 @@ impl ActionHandler for Canceling {
             let job = engine.stored_record(request.resource, request.id).await?;
             let can_cancel = ACTIVE.contains(&job.text(&STATUS));
             let mut answer = json!({"can_cancel": can_cancel});
-            if [PROJECT_UPDATE.name, INVENTORY_UPDATE.name].contains(&request.resource.name) {
+            if [PROJECT_UPDATE.name, INVENTORY_UPDATE.name, AD_HOC_COMMAND.name].contains(&request.resource.name) {
                 answer[JOB_EXPLANATION.name] = job.text(&JOB_EXPLANATION).into();
             }
             return Ok(ActionResponse::Fields(answer));

@@ -17,8 +17,10 @@ use hostler_schema::{ActionAnswer, ActionMethod, DefaultValue, Field, HttpMethod
 pub use self::cancel::{Canceling, DETAILS as CANCEL_DETAILS};
 pub use self::new_job::launch;
 pub use self::origin::{Origin, WebhookOfJob};
+pub use self::prompts::find;
 pub use self::relaunch::Relaunching;
 pub use self::requirements::survey_of;
+pub use self::secrets::{JobSecrets, sent_passwords};
 use crate::job_templates::{JOB_TYPES, VERBOSITIES, can_launch};
 use crate::jobs::{can_cancel, can_relaunch};
 use crate::{EXECUTION_ENVIRONMENT, INVENTORY, JOB, JOB_TEMPLATE};

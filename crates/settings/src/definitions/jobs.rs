@@ -68,8 +68,7 @@ static AD_HOC_COMMANDS: Setting = Setting::string_list("AD_HOC_COMMANDS", || {
     ])
 })
 .label("Ansible Modules Allowed for Ad Hoc Jobs")
-.help("The modules that ad hoc commands may run.")
-.without_effect("ad hoc commands are not implemented yet");
+.help("The modules that ad hoc commands may run.");
 
 static ALLOW_JINJA_IN_EXTRA_VARS: Setting = Setting::choice(
     "ALLOW_JINJA_IN_EXTRA_VARS",

@@ -1,7 +1,7 @@
 """Stdout callback of Ansible that writes each event as one line of JSON to a pipe.
 
-The text of an event is what Ansible's default callback prints: this class inherits from it, and captures what it
-writes. The supervisor reads the pipe, and adds the number of the event and of its first and last line.
+The text of an event is what Ansible's default callback prints, or for ad hoc commands its callback `minimal`: this
+class inherits from it, and captures what it writes. The supervisor reads the pipe, and adds the number of the event and of its first and last line.
 """
 
 import json
@@ -15,6 +15,7 @@ from functools import partial
 from ansible import constants as C
 from ansible.errors import AnsibleError
 from ansible.plugins.callback.default import CallbackModule as DefaultCallback
+from ansible.plugins.callback.minimal import CallbackModule as MinimalCallback
 
 DOCUMENTATION = """
 name: hostler
@@ -27,6 +28,8 @@ extends_documentation_fragment:
 requirements:
   - the environment variable HOSTLER_EVENT_PIPE with the number of an open file descriptor
 """
+
+IS_AD_HOC = "HOSTLER_AD_HOC" in os.environ
 
 # A larger value of `res` or `diff` becomes {}; the text of the event keeps it.
 LARGEST_VALUE = 700_000
@@ -205,7 +208,7 @@ class EventPipe:
             os._exit(1)
 
 
-class CallbackModule(DefaultCallback):
+class CallbackModule(MinimalCallback if IS_AD_HOC else DefaultCallback):
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "stdout"
     CALLBACK_NAME = "hostler"
@@ -359,6 +362,9 @@ class CallbackModule(DefaultCallback):
         self._current_task, self._tasks, self._contexts, self._begun = {}, {}, {}, {}
         starts = self._starts[identifier] = self._starts.get(identifier, 0) + 1
         self._play_data = {"play": name, "play_uuid": identifier, "play_pattern": pattern}
+        if IS_AD_HOC:
+            # As in AWX: the command has no plays and tasks of its own.
+            return
         self._write_event(
             "playbook_on_play_start",
             partial(super().v2_playbook_on_play_start, play),
@@ -393,6 +399,8 @@ class CallbackModule(DefaultCallback):
 
     def _write_task_start(self, hook, task, is_conditional):
         self._current_task = self._data_of_task(task)
+        if IS_AD_HOC:
+            return
         identifier = self._current_task["task_uuid"]
         starts = self._starts[identifier] = self._starts.get(identifier, 0) + 1
         name = task.get_name().strip()

@@ -17,9 +17,9 @@ pub struct Case {
 }
 
 impl Case {
-    /// Whether the case waits for the end of jobs or inventory updates, which need Ansible.
+    /// Whether the case waits for the end of jobs, inventory updates or ad hoc commands, which need Ansible.
     pub fn runs_jobs(&self) -> bool {
-        let of_ansible = ["/api/v2/jobs/", "/api/v2/inventory_updates/"];
+        let of_ansible = ["/api/v2/jobs/", "/api/v2/inventory_updates/", "/api/v2/ad_hoc_commands/"];
         let is_run = |step: &Step| step.until.is_some() && of_ansible.iter().any(|path| step.path.starts_with(path));
         self.steps.iter().any(is_run)
     }
