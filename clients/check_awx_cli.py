@@ -75,7 +75,7 @@ class Awx:
         request = urllib.request.Request(settings["CONTROLLER_HOST"] + path, content, headers)
         try:
             with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=60) as answer:
-                return json.load(answer)
+                return json.loads(answer.read() or "null")
         except urllib.error.HTTPError as problem:
             raise CheckFailed(f"{request.method} {path} was answered with {problem.code}") from None
 
@@ -383,6 +383,25 @@ class Checks:
         source = self.awx.json("credential_input_sources", "create", *words)
         equal((source["metadata"], source["source_credential"]), (metadata, vault["id"]))
         self.awx.text("credential_input_sources", "delete", source["id"])
+
+    # Commands.
+
+    def ad_hoc_commands_create(self):
+        # It waits for a node: these checks run without Ansible.
+        node = self.awx.json("instances", "list")["results"][0]["id"]
+        self.awx.text("instances", "modify", node, "--enabled", "false")
+        self.awx.text("inventories", "create", "--name", "Lab", "--organization", "Acme Corp")
+        words = ("--inventory", "Lab", "--credential", "Deploy", "--module_name", "ping", "--limit", "web")
+        command = self.awx.json("ad_hoc_commands", "create", *words)
+        equal([command[name] for name in ("status", "name", "module_args", "limit")], ["new", "ping", "", "web"])
+        equal(self.awx.json("ad_hoc_commands", "get", command["id"])["status"], "pending")
+        contains(self.awx.refused("ad_hoc_commands", "create", *words, "--module_name", "raw", status=2), "invalid choice")
+        contains(self.awx.refused("ad_hoc_commands", "delete", command["id"]), "Cannot delete running job resource.")
+        self.awx.request(f"/api/v2/ad_hoc_commands/{command['id']}/cancel/", {})
+        equal(self.awx.text("ad_hoc_commands", "stdout", command["id"]).strip(), "")
+        self.awx.text("ad_hoc_commands", "delete", command["id"])
+        self.awx.text("inventories", "delete", "Lab")
+        self.awx.text("instances", "modify", node, "--enabled", "true")
 
     # From one server to another.
 

@@ -18,7 +18,7 @@ use self::access::{AdHocCommandAccess, can_cancel, can_start};
 pub use self::hooks::AdHocCommandHooks;
 use crate::common::{CREATED, CREATED_BY, MODIFIED, activity_stream};
 use crate::inventories::hosts_below;
-use crate::job_events::EVENTS_OF_AD_HOC_COMMAND;
+use crate::job_events::{EVENTS_OF_AD_HOC_COMMAND, is_of_job};
 use crate::job_templates::{JOB_TYPES, VERBOSITIES};
 use crate::jobs::{CREDENTIAL_PASSWORDS, PASSWORDS_NEEDED, RELATIONS_OF_ALL};
 use crate::launch::CANCEL_DETAILS;
@@ -195,7 +195,7 @@ fn commands_on(host: Expr) -> SelectStatement {
 
 /// From a command to the hosts on which it ran.
 const HOSTS: Join = Join::Condition(|command, other| {
-    column(other, "id").in_subquery(events(HOST_OF_EVENT).and_where(column(EVENTS, "job_id").eq(command)).to_owned())
+    column(other, "id").in_subquery(events(HOST_OF_EVENT).and_where(is_of_job(command, EVENTS)).to_owned())
 });
 
 /// Ad hoc commands.

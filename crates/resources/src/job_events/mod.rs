@@ -22,7 +22,12 @@ use fields::{AD_HOC_COMMAND_LINK, INVENTORY_UPDATE_LINK, JOB_LINK, PROJECT_UPDAT
 const IDS: i64 = GREATEST_COUNTER + 1;
 
 /// The events of a job: a range of ids.
-pub const OF_JOB: Join = Join::Condition(|job, other| in_job(number(job).mul(IDS), other));
+pub const OF_JOB: Join = Join::Condition(is_of_job);
+
+/// The condition that `other` is an event of this job.
+pub fn is_of_job(job: Expr, other: &str) -> Expr {
+    in_job(number(job).mul(IDS), other)
+}
 
 const CHILDREN_OF: Join = Join::Condition(|event, other| {
     let job = number(event.clone()).div(IDS).mul(IDS);
