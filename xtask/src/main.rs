@@ -42,6 +42,7 @@ cargo xtask fuzz      runs the fuzz targets
   --jobs              compares jobs with ansible-playbook
   --events            measures how fast events are written and read
   --queue             measures how fast jobs start
+  --websockets        measures many WebSockets on one running job
   --users N           users in the database (100000)
   --seconds S         duration of each measurement (4)
   --database URL      a PostgreSQL server to create a database on, instead of SQLite

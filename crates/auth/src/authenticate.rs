@@ -21,7 +21,7 @@ use crate::authenticator::Authenticator;
 use crate::last_used::Used;
 use crate::session_age;
 use crate::sign_in::{CacheUse, PasswordCredentials, check_user_password};
-use crate::user_row::UserRow;
+use crate::user_row::{SessionColumns, UserRow};
 
 const NOT_AUTHENTICATED: &str =
     "Authentication credentials were not provided. To establish a login session, visit /api/login/.";
@@ -77,7 +77,7 @@ impl AuthOutcome {
 }
 
 /// The credentials in a request's headers.
-enum RequestCredentials<'a> {
+pub(crate) enum RequestCredentials<'a> {
     None,
     /// An `Authorization` header that cannot be read.
     Malformed,
@@ -91,7 +91,7 @@ enum RequestCredentials<'a> {
 }
 
 impl<'a> RequestCredentials<'a> {
-    fn from_headers(headers: &'a HeaderMap) -> Self {
+    pub(crate) fn from_headers(headers: &'a HeaderMap) -> Self {
         let Some(value) = headers.get(header::AUTHORIZATION) else {
             return cookie(headers, SESSION_COOKIE).map_or(Self::None, Self::Session);
         };
@@ -185,9 +185,10 @@ impl RequestHead<'_> {
     async fn verify_session(self, auth: &Authenticator, secret: &str) -> Result<Verified, DatabaseError> {
         let user = UserRow::by_session(auth, secret).await?;
         let settings = Arc::clone(&user.settings);
-        let Some((actor, expires)) = session_actor(auth, &user) else {
+        let Some((actor, session)) = session_actor(auth, &user) else {
             return Ok((settings, AuthOutcome::Anonymous));
         };
+        auth.last_used.note(&auth.engine, Used::Session, session.id, session.last_used);
         // Another site may have made the browser send the request. A form's token is checked when its body is read: see
         // `form::decode`, which every form of a session passes.
         if !is_safe(self.method) && !is_form(self.method, self.headers) {
@@ -197,7 +198,7 @@ impl RequestHead<'_> {
             }
         }
         let session_renewed = match actor.session {
-            Some(id) => session_age::renew(auth, &settings, self.headers, id, expires).await,
+            Some(id) => session_age::renew(auth, &settings, self.headers, id, session.expires).await,
             None => false,
         };
         Ok((settings, AuthOutcome::Authenticated { actor, session_renewed }))
@@ -217,8 +218,8 @@ async fn verify_token(auth: &Authenticator, token: &str) -> Result<Verified, Dat
     Ok((settings, AuthOutcome::authenticated(Actor { can_write, ..actor })))
 }
 
-/// The actor of a session that is not over, and when it ends.
-fn session_actor(auth: &Authenticator, user: &UserRow) -> Option<(Actor, jiff::Timestamp)> {
+/// The actor of a session that is not over, and the session.
+pub(crate) fn session_actor<'u>(auth: &Authenticator, user: &'u UserRow) -> Option<(Actor, SessionColumns<'u>)> {
     let (user_id, columns) = (user.id()?, user.session()?);
     let session = Session { user_id, binding: columns.binding.to_owned(), expires_at: columns.expires };
     let current_binding = binding(&auth.engine.secret, user_id, user.password_hash());
@@ -226,8 +227,7 @@ fn session_actor(auth: &Authenticator, user: &UserRow) -> Option<(Actor, jiff::T
         return None;
     }
     let actor = user.actor()?;
-    auth.last_used.note(&auth.engine, Used::Session, columns.id, columns.last_used);
-    Some((Actor { session: Some(columns.id), ..actor }, columns.expires))
+    Some((Actor { session: Some(columns.id), ..actor }, columns))
 }
 
 /// The actor of the session with this secret, if it is not over.
@@ -236,5 +236,8 @@ fn session_actor(auth: &Authenticator, user: &UserRow) -> Option<(Actor, jiff::T
 /// Errors of the database.
 pub(crate) async fn find_session(auth: &Authenticator, secret: &str) -> Result<Option<Actor>, DatabaseError> {
     let user = UserRow::by_session(auth, secret).await?;
-    Ok(session_actor(auth, &user).map(|(actor, _)| actor))
+    Ok(session_actor(auth, &user).map(|(actor, session)| {
+        auth.last_used.note(&auth.engine, Used::Session, session.id, session.last_used);
+        actor
+    }))
 }

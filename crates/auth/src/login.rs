@@ -235,7 +235,14 @@ async fn end_oldest_sessions(tx: &mut Transaction, user: i64, most: i64) -> Resu
         .and_where(column("sessions", "user_id").eq(user))
         .and_where(column("sessions", "id").not_in_subquery(kept))
         .to_owned();
-    tx.execute(&delete).await?;
+    if tx.execute(&delete).await? > 0 {
+        let notice = Query::insert()
+            .into_table(Alias::new("notices"))
+            .columns(["kind", "object_id", "status"].map(Alias::new))
+            .values_panic(["session_limit".into(), user.into(), "reached".into()])
+            .to_owned();
+        tx.execute(&notice).await?;
+    }
     Ok(())
 }
 

@@ -25,6 +25,13 @@ const GENERATION: usize = USER_COLUMNS.len();
 const IS_ORGANIZATION_ADMIN: usize = GENERATION + 1;
 /// The first column that depends on the query.
 const FIRST_EXTRA: usize = IS_ORGANIZATION_ADMIN + 1;
+/// The columns of [`TokenColumns`] and [`SessionColumns`], in their order.
+const TOKEN_COLUMNS: [&str; 4] = ["scope", "expires", "id", "last_used"];
+const TOKEN_TYPES: [Type; 4] = [Type::Text, Type::Time, Type::Integer, Type::Time];
+const SESSION_COLUMNS: [&str; 4] = ["id", "binding", "expires", "last_used"];
+const SESSION_TYPES: [Type; 4] = [Type::Integer, Type::Text, Type::Time, Type::Time];
+/// The most users that one statement looks for.
+const AT_ONCE: usize = 500;
 
 /// The result of one of the [`UserQueries`]: nulls if there is no such user.
 pub(crate) struct UserRow {
@@ -72,15 +79,69 @@ impl UserRow {
         Self::read(auth, &auth.user_queries.by_id, id).await
     }
 
+    /// The users of those of these sessions that exist, with the digests.
+    pub(crate) async fn by_sessions(
+        auth: &Authenticator,
+        digests: &[&str],
+    ) -> Result<Vec<(String, Self)>, DatabaseError> {
+        Self::by_digests(auth, "sessions", SESSION_COLUMNS, &SESSION_TYPES, digests).await
+    }
+
+    /// The users of those of these tokens that exist, with the digests.
+    pub(crate) async fn by_tokens(
+        auth: &Authenticator,
+        digests: &[&str],
+    ) -> Result<Vec<(String, Self)>, DatabaseError> {
+        Self::by_digests(auth, "tokens", TOKEN_COLUMNS, &TOKEN_TYPES, digests).await
+    }
+
+    async fn by_digests(
+        auth: &Authenticator,
+        table: &'static str,
+        columns: [&'static str; 4],
+        types: &[Type; 4],
+        digests: &[&str],
+    ) -> Result<Vec<(String, Self)>, DatabaseError> {
+        let types = [&USER_TYPES[..], &[Type::Integer, Type::Boolean], types, &[Type::Text]].concat();
+        let mut found = vec![];
+        for digests in digests.chunks(AT_ONCE) {
+            let are = column(table, "digest").is_in(digests.iter().copied());
+            let mut query = user_query([(table, are), user_of(table)]);
+            query.exprs(columns.map(|name| column(table, name))).expr(column(table, "digest"));
+            for row in auth.engine.database.read(&query, &types).await? {
+                let row = Self::with_settings(auth, row).await?;
+                let digest = row.row.text(FIRST_EXTRA + columns.len()).map(str::to_owned);
+                // None if there is none of them.
+                found.extend(digest.map(|digest| (digest, row)));
+            }
+        }
+        Ok(found)
+    }
+
+    /// The users with these ids.
+    pub(crate) async fn by_ids(auth: &Authenticator, ids: &[i64]) -> Result<Vec<Self>, DatabaseError> {
+        let types = [&USER_TYPES, &[Type::Integer, Type::Boolean][..]].concat();
+        let mut found = vec![];
+        for ids in ids.chunks(AT_ONCE) {
+            let query = user_query([("users", column("users", "id").is_in(ids.iter().copied()))]);
+            for row in auth.engine.database.read(&query, &types).await? {
+                found.push(Self::with_settings(auth, row).await?);
+            }
+        }
+        Ok(found)
+    }
+
     async fn read(
         auth: &Authenticator,
         query: &PreparedQuery,
         parameter: impl Into<Value>,
     ) -> Result<Self, DatabaseError> {
         let rows = auth.engine.database.read_prepared(query, &[parameter.into()]).await?;
-        let missing = || DatabaseError::Internal("the generation of the settings is missing".into());
-        let row = rows.into_iter().next().ok_or_else(missing)?;
-        let generation = row.integer(GENERATION).ok_or_else(missing)?;
+        Self::with_settings(auth, rows.into_iter().next().ok_or_else(no_generation)?).await
+    }
+
+    async fn with_settings(auth: &Authenticator, row: Row) -> Result<Self, DatabaseError> {
+        let generation = row.integer(GENERATION).ok_or_else(no_generation)?;
         Ok(UserRow { settings: auth.settings.at_generation(generation, &auth.engine.database).await?, row })
     }
 
@@ -156,9 +217,8 @@ pub(crate) struct UserQueries {
 
 impl UserQueries {
     pub(crate) fn new(dialect: Dialect) -> Self {
-        let user_of = |table| ("users", column("users", "id").eq(column(table, "user_id")));
         let mut by_token = user_query([("tokens", column("tokens", "digest").eq(PLACEHOLDER)), user_of("tokens")]);
-        by_token.exprs(["scope", "expires", "id", "last_used"].map(|name| column("tokens", name)));
+        by_token.exprs(TOKEN_COLUMNS.map(|name| column("tokens", name)));
         let mut by_name = user_query([
             ("users", column("users", "username").eq(PLACEHOLDER)),
             ("second_factors", has_second_factor()),
@@ -166,16 +226,16 @@ impl UserQueries {
         by_name.expr(column("second_factors", "id"));
         let mut by_session =
             user_query([("sessions", column("sessions", "digest").eq(PLACEHOLDER)), user_of("sessions")]);
-        by_session.exprs(["id", "binding", "expires", "last_used"].map(|name| column("sessions", name)));
+        by_session.exprs(SESSION_COLUMNS.map(|name| column("sessions", name)));
         let by_id = user_query([("users", column("users", "id").eq(PLACEHOLDER))]);
         let prepare = |query: &SelectStatement, extra: &[Type]| {
             let types = [&USER_TYPES, &[Type::Integer, Type::Boolean][..], extra].concat();
             PreparedQuery::new(dialect, query, types, [PLACEHOLDER.into()])
         };
         UserQueries {
-            by_token: prepare(&by_token, &[Type::Text, Type::Time, Type::Integer, Type::Time]),
+            by_token: prepare(&by_token, &TOKEN_TYPES),
             by_name: prepare(&by_name, &[Type::Integer]),
-            by_session: prepare(&by_session, &[Type::Integer, Type::Text, Type::Time, Type::Time]),
+            by_session: prepare(&by_session, &SESSION_TYPES),
             by_id: prepare(&by_id, &[]),
         }
     }
@@ -184,8 +244,17 @@ impl UserQueries {
 /// The value in a query that the parameter replaces.
 const PLACEHOLDER: &str = "?";
 
-/// A query for one user and the generation of the settings, which joins these tables one after the other. It always
-/// returns one row.
+fn no_generation() -> DatabaseError {
+    DatabaseError::Internal("the generation of the settings is missing".into())
+}
+
+/// The join with the user of a row of this table.
+fn user_of(table: &'static str) -> (&'static str, Expr) {
+    ("users", column("users", "id").eq(column(table, "user_id")))
+}
+
+/// A query for users and the generation of the settings, which joins these tables one after the other. It always
+/// returns at least one row.
 fn user_query<const N: usize>(joins: [(&'static str, Expr); N]) -> SelectStatement {
     let mut query = Query::select();
     query

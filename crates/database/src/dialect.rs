@@ -78,6 +78,29 @@ impl Dialect {
         }
     }
 
+    /// What is committed now, as a text for [`Dialect::committed_since`], of a table whose rows are only inserted.
+    pub fn commit_position(self, table: &'static str) -> Expr {
+        match self {
+            // There is one writer at a time, and ids only grow.
+            Dialect::Sqlite => Expr::cust(format!("(SELECT CAST(COALESCE(MAX(id), 0) AS TEXT) FROM {table})")),
+            Dialect::Postgres => Expr::cust("CAST(pg_current_snapshot() AS text)"),
+        }
+    }
+
+    /// The condition that a row was committed after this position. On PostgreSQL, `written_by` is the transaction of the row:
+    /// transactions are not committed in the order of the ids that they take.
+    pub fn committed_since(self, row: &str, position: &str) -> Expr {
+        let column = |name: &str| Expr::col((Alias::new(row), Alias::new(name)));
+        match self {
+            Dialect::Sqlite => column("id").gt(Expr::val(position).cast_as("INTEGER")),
+            Dialect::Postgres => Expr::cust_with_exprs(
+                "$1 >= pg_snapshot_xmin(CAST(CAST($2 AS text) AS pg_snapshot)) \
+                 AND NOT pg_visible_in_snapshot($3, CAST(CAST($4 AS text) AS pg_snapshot))",
+                [column("written_by"), Expr::val(position), column("written_by"), Expr::val(position)],
+            ),
+        }
+    }
+
     /// The condition that the text `expr` matches `value` by `lookup`.
     ///
     /// # Errors

@@ -216,6 +216,26 @@ impl Engine {
         Ok((shown.json, version))
     }
 
+    /// Those of these ids whose objects exist and that the actor may see, in one statement.
+    ///
+    /// # Errors
+    /// Database errors.
+    pub async fn visible_ids(
+        &self,
+        actor: &Actor,
+        resource: &'static Resource,
+        ids: &[i64],
+    ) -> Result<Vec<i64>, Error> {
+        let query = Query::select()
+            .expr(column(ROW, "id"))
+            .from_as(Alias::new(resource.table), Alias::new(ROW))
+            .and_where(self.database.dialect().in_numbers(column(ROW, "id"), ids))
+            .cond_where(visible(resource, actor).condition())
+            .and_where_option(resource.not_deleted(ROW))
+            .to_owned();
+        Ok(self.read_with_rules_as(actor, query).await?)
+    }
+
     /// The objects with the ids of this query, as a list shows them. The actor must be allowed to see them.
     ///
     /// # Errors

@@ -277,7 +277,9 @@ impl Ingest<'_> {
         if let Step::Running = step {
             let mut tx = database.begin().await?;
             self.runner.store_running(&mut tx, self.job).await?;
-            return Ok(tx.commit().await?);
+            tx.commit().await?;
+            self.runner.jobs.stored();
+            return Ok(());
         }
         if self.writer.is_none() {
             let mut writer = EventWriter::open(database, self.job.id).await?;
@@ -305,7 +307,9 @@ impl Ingest<'_> {
                 return Ok(());
             }
         }
-        Ok(tx.commit().await?)
+        tx.commit().await?;
+        self.runner.jobs.stored();
+        Ok(())
     }
 }
 

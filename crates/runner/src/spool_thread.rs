@@ -11,8 +11,10 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 /// A batch has at most this number of events, and of bytes unless one event has more.
 const MOST_EVENTS: usize = 1000;
 const MOST_BYTES: usize = 1 << 20;
-/// How long an event waits for others.
-const LONGEST_DELAY: Duration = Duration::from_millis(200);
+/// The time between two batches, as long as they are not full.
+const BETWEEN: Duration = Duration::from_millis(200);
+/// How long an event waits for others if no batch was sent for that time: who follows the job sees it at once.
+const SHORTEST_DELAY: Duration = Duration::from_millis(20);
 /// From this number of events in a batch on, the spool is read in intervals, not after each event.
 const MANY_EVENTS: usize = 30;
 const INTERVAL: Duration = Duration::from_millis(20);
@@ -77,6 +79,7 @@ impl Reading {
         };
         let mut first = Instant::now();
         let mut last = Instant::now();
+        let mut sent = first;
         let mut is_lost = false;
         loop {
             if self.sender.is_closed() {
@@ -94,6 +97,7 @@ impl Reading {
                     is_lost = false;
                     if self.batch.events.len() >= MOST_EVENTS || self.size >= MOST_BYTES {
                         self.send();
+                        sent = Instant::now();
                     }
                     continue;
                 }
@@ -108,12 +112,13 @@ impl Reading {
             }
             let mut at_most = IDLE;
             if !self.batch.events.is_empty() {
-                let waited = first.elapsed();
-                if waited >= LONGEST_DELAY {
+                let due = (first + SHORTEST_DELAY).max(sent + BETWEEN);
+                at_most = due.saturating_duration_since(Instant::now());
+                if at_most.is_zero() {
                     self.send();
+                    sent = Instant::now();
                     continue;
                 }
-                at_most = LONGEST_DELAY - waited;
             } else if last.elapsed() >= IDLE {
                 match is_supervised(&self.directory) {
                     Ok(true) => {}

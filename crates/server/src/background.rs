@@ -8,6 +8,7 @@ use hostler_queue::Dispatcher;
 use hostler_tasks::{Worker, WorkerOptions};
 use jiff::SignedDuration;
 
+use crate::live::DeleteOldNotices;
 use crate::state::App;
 
 /// The time between two deletions of expired rows.
@@ -23,6 +24,7 @@ pub(crate) fn worker(app: &App) -> Worker {
         .with_task::<DeleteInSteps>(engine.clone())
         .with_periodic_task(&DeleteExpiredSessions {}, CLEANUP_INTERVAL, engine.clone())
         .with_periodic_task(&DeleteExpiredTokens {}, CLEANUP_INTERVAL, engine.clone())
+        .with_periodic_task(&DeleteOldNotices {}, CLEANUP_INTERVAL, engine.clone())
 }
 
 /// The dispatcher of this server; none if it does not run jobs.

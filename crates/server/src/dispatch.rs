@@ -22,6 +22,7 @@ use hostler_settings::definitions::authentication::{
     ALLOW_METRICS_FOR_ANONYMOUS_USERS, LOGIN_REDIRECT_OVERRIDE, session_seconds,
 };
 use hostler_telemetry::ParentSpan;
+use hyper::upgrade::OnUpgrade;
 use serde_json::{Map, Value as Json};
 
 use crate::browse::{self, Format, PageContext, negotiate, prefers_plain_text};
@@ -29,7 +30,7 @@ use crate::metrics::AuthMethod;
 use crate::request_log::{AnsweredRequest, RecordedParts, RequestLog, ResponseEnd};
 use crate::route::Route;
 use crate::state::App;
-use crate::{actions, key_requests, metrics, openapi, resource_handlers, service_info, settings_handlers};
+use crate::{actions, key_requests, live, metrics, openapi, resource_handlers, service_info, settings_handlers};
 
 /// Handles a request. A panic in it becomes a 500.
 pub(crate) async fn handle(app: &Arc<App>, request: axum::http::Request<Body>) -> HttpResponse<Body> {
@@ -115,7 +116,7 @@ fn common_headers(headers: &mut HeaderMap, app: &App, id: &str, took: Duration, 
 }
 
 async fn process(app: &App, request: axum::http::Request<Body>, log: &mut RequestLog) -> Response {
-    let (parts, incoming) = request.into_parts();
+    let (mut parts, incoming) = request.into_parts();
     let path = parts.uri.path().to_owned();
     let query: Vec<_> = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
     let peer = parts.extensions.get().copied().unwrap_or(PeerAddr::Unknown);
@@ -124,7 +125,8 @@ async fn process(app: &App, request: axum::http::Request<Body>, log: &mut Reques
     let registry = app.engine().registry;
     let Some(route) = Route::find(registry, &path) else {
         let with_slash = format!("{path}/");
-        if Route::find(registry, &with_slash).is_some() {
+        // As in AWX, there is no page at the path of sockets.
+        if Route::find(registry, &with_slash).is_some_and(|route| !matches!(route, Route::Websocket)) {
             return redirect_to_slash(&parts.method, with_slash, parts.uri.query());
         }
         let format = negotiate(&parts.headers, &query, &[]);
@@ -140,6 +142,7 @@ async fn process(app: &App, request: axum::http::Request<Body>, log: &mut Reques
     let Authentication { settings, client, outcome } =
         authenticate(app, &route, &parts.headers, &parts.method, peer, log).await;
     (log.client, log.is_https) = (client.address, client.is_https);
+    let upgrade = parts.extensions.remove::<OnUpgrade>();
     let (method, headers) = (parts.method, parts.headers);
     let mut request = Request { method, path, query, headers, body: vec![], is_form: false, settings, client };
     let (actor, session_renewed, rejection) = match outcome {
@@ -153,11 +156,19 @@ async fn process(app: &App, request: axum::http::Request<Body>, log: &mut Reques
             Err(response) => Err(response.into()),
             Ok(()) => match route {
                 Route::OAuth(endpoint) => Box::pin(oauth::respond(&app.auth, endpoint, &request)).await,
+                Route::Websocket => match &actor {
+                    Some(actor) => Box::pin(live::open(app, actor, &request, upgrade)).await,
+                    None => Ok(unauthenticated()),
+                },
                 _ => call_handler(app, &route, actor.as_ref(), &request, format).await,
             },
         },
     };
-    let response = result.unwrap_or_else(|error| error.into_response(&request.method));
+    let mut response = result.unwrap_or_else(|error| error.into_response(&request.method));
+    if matches!(route, Route::Websocket) && response.status == StatusCode::UNAUTHORIZED {
+        // As in AWX: clients of sockets expect it.
+        response = Response { status: StatusCode::FORBIDDEN, ..Response::text("text/plain", "Access denied") };
+    }
     if format == Format::Html && response.status == StatusCode::UNAUTHORIZED && is_safe(&request.method) {
         let login_url = request.settings.text(&LOGIN_REDIRECT_OVERRIDE);
         if !login_url.is_empty() {
@@ -329,6 +340,7 @@ async fn call_authenticated(
     let engine = app.engine();
     match route {
         Route::ApiRoot
+        | Route::Websocket
         | Route::VersionRoot
         | Route::Ping
         | Route::OAuthRoot

@@ -6,6 +6,7 @@ mod browse;
 mod dispatch;
 mod health;
 mod key_requests;
+mod live;
 mod metrics;
 mod openapi;
 mod request_log;
@@ -44,17 +45,19 @@ pub async fn serve(
     let stop_tasks = CancellationToken::new();
     let worker = background::worker(&app).run(stop_tasks.clone());
     let dispatcher = background::dispatcher(&app).map(|dispatcher| dispatcher.run(stop_tasks.clone()));
+    let app = Arc::new(app);
+    let sockets = live::run(Arc::clone(&app), stop_tasks.clone());
     let mut tasks = tokio::spawn(async {
         let jobs = async {
             if let Some(dispatcher) = dispatcher {
                 until_panic("jobs", dispatcher).await;
             }
         };
-        tokio::join!(until_panic("background tasks", worker), jobs);
+        tokio::join!(until_panic("background tasks", worker), jobs, until_panic("messages to WebSockets", sockets));
     });
     let force = force.shared();
     let probes = health::routes(app.engine().clone());
-    let app = Arc::new(app);
+    let live = Arc::clone(&app.live);
     // `dispatch` routes requests itself.
     let service = service_fn(move |request: Request<Body>| {
         let app = Arc::clone(&app);
@@ -66,10 +69,11 @@ pub async fn serve(
             }
         }
     });
-    // Tasks stop while the running requests end.
+    // Tasks stop, and sockets are closed, while the running requests end.
     let stop = async {
         stop.await;
         stop_tasks.cancel();
+        live.stop().await;
     };
     hostler_listener::serve(listeners, service, timeouts, stop, force.clone()).await;
     stop_tasks.cancel();

@@ -28,6 +28,8 @@ pub(crate) const UNIMPLEMENTED_LISTS: &[&str] = &[
 /// The route of a path.
 pub(crate) enum Route {
     ApiRoot,
+    /// The path of WebSockets.
+    Websocket,
     VersionRoot,
     OpenApi,
     Stylesheet,
@@ -53,6 +55,9 @@ pub(crate) enum Route {
 impl Route {
     /// The route of a path. All paths but those of files end with a slash.
     pub(crate) fn find(registry: Registry, path: &str) -> Option<Route> {
+        if ["/websocket/", "/api/websocket/"].contains(&path) {
+            return Some(Route::Websocket);
+        }
         let rest = path.strip_prefix("/api/")?;
         match rest {
             "" => return Some(Route::ApiRoot),
@@ -125,6 +130,7 @@ impl Route {
     pub(crate) fn pattern(&self) -> RoutePattern {
         match self {
             Route::ApiRoot => RoutePattern::Fixed(""),
+            Route::Websocket => RoutePattern::Fixed("websocket/"),
             Route::VersionRoot => RoutePattern::Fixed("v2/"),
             Route::OpenApi => RoutePattern::Fixed("v2/openapi.json"),
             Route::Stylesheet => RoutePattern::Fixed("static/hostler.css"),
@@ -157,6 +163,7 @@ impl Route {
         const READ_CHANGE_DELETE: &str = "GET, PUT, PATCH, DELETE, HEAD, OPTIONS";
         let methods = match self {
             Route::OAuth(endpoint) => endpoint.allow(),
+            Route::Websocket => "GET",
             Route::Login | Route::Logout => READ_CREATE,
             Route::List(found) if found.resource.creatable => READ_CREATE,
             Route::Sublist(_, _, sublist) if sublist.post.is_allowed() => READ_CREATE,
@@ -213,7 +220,10 @@ impl Route {
 
     /// Whether responses are JSON that browsers get as HTML pages.
     pub(crate) fn has_html(&self) -> bool {
-        !matches!(self, Route::Login | Route::Logout | Route::OAuth(_) | Route::OpenApi | Route::Stylesheet)
+        !matches!(
+            self,
+            Route::Login | Route::Logout | Route::OAuth(_) | Route::OpenApi | Route::Stylesheet | Route::Websocket
+        )
     }
 }
 

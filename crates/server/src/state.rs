@@ -13,6 +13,7 @@ use hostler_tasks::TaskQueue;
 use hostler_telemetry::TraceExporter;
 use hostler_vault::Vault;
 
+use crate::live::Live;
 use crate::metrics::Counters;
 
 /// Options of the server.
@@ -43,6 +44,7 @@ pub struct App {
     /// Authentication, the settings in force, and the engine behind the API.
     pub auth: Authenticator,
     pub(crate) counters: Arc<Counters>,
+    pub(crate) live: Arc<Live>,
     pub(crate) options: Options,
     /// The name of this node as a header; none if it cannot be one.
     pub(crate) node_header: Option<HeaderValue>,
@@ -68,6 +70,7 @@ impl App {
             node: options.node.as_str().into(),
         };
         App {
+            live: Arc::new(Live::new(engine.database.clone())),
             auth: Authenticator::new(engine),
             counters: Arc::default(),
             node_header: HeaderValue::from_str(&options.node).ok(),

@@ -25,6 +25,7 @@ pub mod slapd;
 mod small_disk;
 pub mod tls;
 pub mod users;
+pub mod websocket;
 
 pub use ansible::{has_ansible, stand_in_ansible};
 pub use browser::Browser;
@@ -38,6 +39,7 @@ pub use server::{ADMIN, ADMIN_PASSWORD, TestServer, command};
 pub use slapd::Slapd;
 pub use small_disk::SmallDisk;
 pub use users::{PASSWORD, TestUser};
+pub use websocket::Websocket;
 
 /// Runs each of these functions, which take a [`Backend`], as two tests: one on SQLite and one on PostgreSQL. Without a
 /// PostgreSQL server the second is skipped, which is reported.

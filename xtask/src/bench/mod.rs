@@ -14,6 +14,7 @@ pub mod process;
 mod queue;
 mod scale;
 mod served_jobs;
+mod websockets;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -50,6 +51,8 @@ pub struct Options {
     events: Option<u64>,
     /// Measures the dispatcher of jobs instead.
     is_queue: bool,
+    /// Measures many WebSockets on one job instead.
+    is_websockets: bool,
 }
 
 impl Options {
@@ -64,6 +67,7 @@ impl Options {
             is_jobs: false,
             events: None,
             is_queue: false,
+            is_websockets: false,
         };
         if flags.iter().any(|flag| flag == "--quick") {
             options = Self { users: 1000, seconds: 1, is_quick: true, ..options };
@@ -81,6 +85,7 @@ impl Options {
                 "--jobs" => options.is_jobs = true,
                 "--events" => options.events = Some(if options.is_quick { 10_000 } else { 2_000_000 }),
                 "--queue" => options.is_queue = true,
+                "--websockets" => options.is_websockets = true,
                 other => bail!("bench has no option {other}: see cargo xtask help"),
             }
         }
@@ -102,7 +107,7 @@ const WARM_UP: u32 = 1;
 
 /// Runs the benchmark, prints the table, and writes it into the document.
 pub fn run(options: &Options) -> Result<()> {
-    if !options.is_queue && options.events.is_none() {
+    if !options.is_queue && !options.is_websockets && options.events.is_none() {
         load::require()?;
     }
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the workspace")?;
@@ -122,6 +127,9 @@ pub fn run(options: &Options) -> Result<()> {
     let release = target.join("release");
     if options.is_jobs {
         return jobs::run(&release.join("hostler"), document, folder.path());
+    }
+    if options.is_websockets {
+        return websockets::run(&release.join("hostler"), options.is_quick, document, folder.path());
     }
     if options.is_scale {
         return scale::run(options, root, &release, folder.path());

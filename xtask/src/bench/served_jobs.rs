@@ -8,6 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
+use hostler_testkit::Websocket;
 use serde_json::{Value as Json, json};
 
 use super::cases::By;
@@ -38,11 +39,22 @@ pub struct ServedJobs<'a> {
 impl<'a> ServedJobs<'a> {
     /// Starts a server with its data in this folder. Its jobs run with this Ansible.
     pub fn start(hostler: &Path, ansible: &OsStr, inventory: &str, folder: &'a Path) -> Result<Self> {
+        Self::start_with(hostler, ansible, inventory, folder, &[])
+    }
+
+    /// The same, with further options of the server.
+    pub fn start_with(
+        hostler: &Path,
+        ansible: &OsStr,
+        inventory: &str,
+        folder: &'a Path,
+        more: &[&str],
+    ) -> Result<Self> {
         let measured = MeasuredServer::new(hostler.to_owned(), folder.to_owned(), None);
         let ansible = ansible.to_str().context("the path of Ansible is not UTF-8")?;
         // The capacity allows ten jobs at once on every machine.
         let flags = ["--ansible", ansible, "--cpu-capacity", "100", "--memory-capacity", "100"];
-        let (server, _) = measured.start(&flags)?;
+        let (server, _) = measured.start(&[&flags, more].concat())?;
         let client = ApiClient::new(&server.base);
         let authorization = client.authorization(By::Token, &client.token()?);
         let mut jobs = Self { server, client, authorization, template: 0, folder };
@@ -105,9 +117,7 @@ impl<'a> ServedJobs<'a> {
         thread::sleep(Duration::from_secs(2));
         let busy = self.memory()?;
         for job in jobs {
-            while !self.read(&format!("/api/v2/jobs/{job}/"))?["finished"].is_string() {
-                thread::sleep(PAUSE);
-            }
+            self.ended(job)?;
         }
         Ok(busy)
     }
@@ -133,7 +143,24 @@ impl<'a> ServedJobs<'a> {
         Ok(Target::least(what, speed.rate(), 1000.0, ""))
     }
 
-    fn launch(&self) -> Result<i64> {
+    /// A socket of the superuser.
+    pub fn websocket(&self) -> Websocket {
+        Websocket::accepted(&self.server.base, &self.authorization)
+    }
+
+    /// Waits until the job has ended.
+    pub fn ended(&self, job: i64) -> Result<Json> {
+        loop {
+            let job = self.read(&format!("/api/v2/jobs/{job}/"))?;
+            if job["finished"].is_string() {
+                return Ok(job);
+            }
+            thread::sleep(PAUSE);
+        }
+    }
+
+    /// Launches a job, and returns its id.
+    pub fn launch(&self) -> Result<i64> {
         let path = format!("/api/v2/job_templates/{}/launch/", self.template);
         let job = self.client.post(&path, &self.authorization, &json!({}))?;
         job["id"].as_i64().context("a job without an id")

@@ -75,3 +75,4 @@ mod unified_job_templates;
 mod unknown_paths;
 mod user_updates;
 mod usernames;
+mod websocket;

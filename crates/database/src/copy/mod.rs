@@ -14,6 +14,9 @@ use serde_json::Value as Json;
 
 use crate::{Error, Location, OpenError};
 
+/// The messages to WebSockets, which are of no use in another database.
+pub(crate) const NOTICES: &str = "notices";
+
 /// The table that marks a PostgreSQL database with an unfinished restore.
 pub(crate) const UNFINISHED: &str = "hostler_unfinished_restore";
 

@@ -9,7 +9,9 @@ use postgres::types::{IsNull, ToSql, Type as ColumnType, to_sql_checked};
 use postgres::{Client, Row};
 use serde_json::Value as Json;
 
-use super::{CopyError, Sink, Table, UNFINISHED, blame, bytes_from_json, bytes_to_json, quote, quoted, select};
+use super::{
+    CopyError, NOTICES, Sink, Table, UNFINISHED, blame, bytes_from_json, bytes_to_json, quote, quoted, select,
+};
 use crate::postgres::connect::{Server, append_options};
 use crate::postgres::value::{EPOCH, Problem, bytes, float, integer, text};
 use crate::postgres::{APPLICATION, statement_error};
@@ -218,10 +220,10 @@ fn drop_keys(client: &mut Client) -> Result<Vec<String>, CopyError> {
 fn tables(client: &mut Client) -> Result<Vec<Table>, CopyError> {
     let sql = "SELECT relname::text, array_agg(attname::text ORDER BY attnum)
                FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid
-               WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r' AND relname NOT IN ($1, $2)
+               WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r' AND relname NOT IN ($1, $2, $3)
                    AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
                GROUP BY relname ORDER BY relname COLLATE \"C\"";
-    let rows = client.query(sql, &[&migrate::TABLE, &UNFINISHED]).map_err(statement_error)?;
+    let rows = client.query(sql, &[&migrate::TABLE, &UNFINISHED, &NOTICES]).map_err(statement_error)?;
     let mut tables = vec![];
     for row in rows {
         let name: String = row.try_get(0).map_err(statement_error)?;

@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use rusqlite::types::{ToSqlOutput, Value as Owned, ValueRef};
 use serde_json::Value as Json;
 
-use super::{CopyError, Sink, Table, blame, bytes_from_json, bytes_to_json, quote, quoted, select};
+use super::{CopyError, NOTICES, Sink, Table, blame, bytes_from_json, bytes_to_json, quote, quoted, select};
 use crate::sqlite::connection::{self, Purpose};
 use crate::sqlite::{file_error, recorded_version, statement_error};
 use crate::{Error, OpenError, migrate};
@@ -191,10 +191,10 @@ fn tables(connection: &Connection) -> Result<Vec<Table>, CopyError> {
     let counts = connection.prepare(counts).and_then(|mut found| found.exists([])).map_err(statement_error)?;
     // Without views, and without indexes that are tables in SQLite.
     let sql = "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' \
-               AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name NOT IN (?1, ?2) ORDER BY name";
+               AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name NOT IN (?1, ?2, ?3) ORDER BY name";
     let names: Vec<String> = connection
         .prepare(sql)
-        .and_then(|mut found| found.query_map([migrate::TABLE, TEXTS_CHANGED], |row| row.get(0))?.collect())
+        .and_then(|mut found| found.query_map([migrate::TABLE, TEXTS_CHANGED, NOTICES], |row| row.get(0))?.collect())
         .map_err(statement_error)?;
     let mut tables = vec![];
     for name in names {

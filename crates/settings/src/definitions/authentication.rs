@@ -14,6 +14,7 @@ pub(crate) const CATEGORY: Category = Category {
     settings: &[
         &SESSION_COOKIE_AGE,
         &SESSIONS_PER_USER,
+        &WEBSOCKETS_PER_USER,
         &DISABLE_LOCAL_AUTH,
         &AUTH_BASIC_ENABLED,
         &AUTHENTICATION_BACKENDS,
@@ -60,6 +61,14 @@ pub static SESSIONS_PER_USER: Setting = Setting::integer("SESSIONS_PER_USER", -1
     .required()
     .help(
         "The maximum number of simultaneous sessions of a user. One more login ends the oldest session. -1 sets no limit.",
+    );
+
+/// The maximum number of WebSockets of a user on a server.
+pub static WEBSOCKETS_PER_USER: Setting = Setting::integer("WEBSOCKETS_PER_USER", 2000, 1, i32::MAX as i64)
+    .label("Maximum WebSockets per user")
+    .required()
+    .help(
+        "The maximum number of simultaneous WebSockets of a user on each server. One more is rejected with status 429.",
     );
 
 /// Whether local passwords are rejected.

@@ -164,7 +164,7 @@ static EVENT_STDOUT_MAX_BYTES_DISPLAY: Setting = Setting::integer("EVENT_STDOUT_
 static MAX_WEBSOCKET_EVENT_RATE: Setting = Setting::integer("MAX_WEBSOCKET_EVENT_RATE", 30, 0, i64::MAX)
     .label("Job Event Maximum Websocket Messages Per Second")
     .help("The most messages about events that a web interface gets in a second.")
-    .without_effect("events are not sent over WebSockets yet");
+    .without_effect("each client gets all events, as fast as it reads them");
 
 static SCHEDULE_MAX_JOBS: Setting = Setting::integer("SCHEDULE_MAX_JOBS", 10, 1, i64::MAX)
     .label("Maximum Scheduled Jobs")

@@ -11,6 +11,7 @@ mod lost;
 mod output;
 mod settings;
 mod smart;
+mod websocket;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -19,7 +20,7 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use hostler_testkit::{Backend, Cluster, TestServer, on_each_backend, stand_in_ansible};
+use hostler_testkit::{ADMIN, ADMIN_PASSWORD, Backend, Cluster, TestServer, on_each_backend, stand_in_ansible};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -73,6 +74,11 @@ impl Jobs {
 
     fn start(backend: Backend, script: &str) -> Self {
         Self::on(TestServer::stopped(BINARY, backend), script)
+    }
+
+    /// The value of `Authorization` of the administrator.
+    fn authorization(&self) -> String {
+        crate::websocket::basic(ADMIN, ADMIN_PASSWORD)
     }
 
     fn launch(&self) -> i64 {
