@@ -90,20 +90,22 @@ impl Transaction {
         (prepared, parameters): (&PreparedQuery, &[sea_query::Value]),
         (query, types): (&SelectStatement, &[Type]),
     ) -> Result<(Vec<Row>, Vec<Row>), Error> {
-        if let Backend::Sqlite(_) = self.backend {
-            return Ok((self.read_prepared(prepared, parameters).await?, self.read(query, types).await?));
-        }
         count();
         count();
         self.start()?;
         let first = prepared.values(parameters)?;
-        let (sql, second) = statement::for_postgres(query);
         let result = match &mut self.backend {
-            Backend::Postgres(backend) => {
-                let first = ((prepared.sql(), &first), prepared.types());
-                backend.read_both(first, ((&sql, &second), types)).await
+            Backend::Sqlite(backend) => {
+                let (sql, second) = statement::for_sqlite(query);
+                match backend.read(prepared.sql(), first, prepared.types()).await {
+                    Ok(rows) => backend.read(&sql, second, types).await.map(|others| (rows, others)),
+                    Err(problem) => Err(problem),
+                }
             }
-            Backend::Sqlite(_) => Ok((Vec::new(), Vec::new())),
+            Backend::Postgres(backend) => {
+                let (sql, second) = statement::for_postgres(query);
+                backend.read_both(((prepared.sql(), &first), prepared.types()), ((&sql, &second), types)).await
+            }
         };
         self.end(result)
     }
@@ -299,16 +301,15 @@ impl Transaction {
         query: &PreparedQuery,
         parameters: &[sea_query::Value],
     ) -> Result<Vec<Row>, Error> {
-        if let Backend::Sqlite(_) = self.backend {
-            let rows = self.read_prepared(query, parameters).await?;
-            return self.commit().await.map(|()| rows);
-        }
         count();
         self.start()?;
         let values = query.values(parameters)?;
         match self.backend {
+            Backend::Sqlite(mut backend) => {
+                let rows = backend.read(query.sql(), values, query.types()).await?;
+                backend.commit().await.map(|()| rows)
+            }
             Backend::Postgres(backend) => backend.read_and_commit(query.sql(), &values, query.types()).await,
-            Backend::Sqlite(_) => Ok(Vec::new()),
         }
     }
 
