@@ -7,15 +7,19 @@ use crate::Dialect;
 
 impl Dialect {
     /// The condition that the JSON text `document` contains `part`: objects contain objects with some of their keys, lists
-    /// contain lists of some of their elements, and other values contain themselves. Keys without double quotes, as in
-    /// JSON paths. The depth of `part` is the caller's to bound.
+    /// contain lists of some of their elements, and other values contain themselves. The depth of `part` is the
+    /// caller's to bound. A part with the character NUL is in no document: neither database can look for it.
     pub fn json_contains(self, document: Expr, part: &Json) -> Expr {
+        let text = part.to_string();
+        if text.contains(r"\u0000") {
+            return Expr::Constant(false.into());
+        }
         match self {
             Dialect::Sqlite => contains(&document, "$", part, 0),
             // Its type for documents has no NUL.
             Dialect::Postgres => Expr::cust_with_exprs(
                 r"CASE WHEN strpos($1, '\u0000') > 0 THEN FALSE ELSE $2::jsonb @> $3::jsonb END",
-                [document.clone(), document, Expr::val(part.to_string()).cast_as("text")],
+                [document.clone(), document, Expr::val(text).cast_as("text")],
             ),
         }
     }
@@ -27,7 +31,8 @@ fn contains(document: &Expr, path: &str, part: &Json, depth: usize) -> Expr {
     let kind = at("json_type(?, ?)");
     match part {
         Json::Object(members) => members.iter().fold(kind.eq("object"), |all, (key, value)| {
-            all.and(contains(document, &format!("{path}.\"{key}\""), value, depth))
+            // In a path, a key is quoted as in JSON.
+            all.and(contains(document, &format!("{path}.{}", Json::from(key.as_str())), value, depth))
         }),
         Json::Array(elements) => elements.iter().fold(kind.eq("array"), |all, element| {
             let value = Expr::cust(format!("element{depth}.value"));

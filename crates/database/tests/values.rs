@@ -285,6 +285,7 @@ both!(too_much_is_too_complex, |database| {
 both!(documents_contain_parts, |database| {
     let document = serde_json::json!({
         "a": 1, "b": "it's \"x\" ?", "c": null, "d": true, "e": {"f": [1.5, "x", [2], {"g": false}]}, "ü k.[0]": -7,
+        "\"": 1, "a\" b\"": 2, "\\": 3, "c\\d\n\u{1}": 4, "": 5,
     });
     insert(
         &database,
@@ -316,6 +317,15 @@ both!(documents_contain_parts, |database| {
         (r#"{"e": {"f": [{"g": true}]}}"#, false),
         (r#"{"e": ["f"]}"#, false),
         (r#"{"ü k.[0]": -7}"#, true),
+        (r#"{"\"": 1}"#, true),
+        (r#"{"\"": 2}"#, false),
+        (r#"{"a\" b\"": 2}"#, true),
+        (r#"{"\\": 3}"#, true),
+        (r#"{"c\\d\n\u0001": 4}"#, true),
+        (r#"{"": 5}"#, true),
+        (r#"{"x\".a": 1}"#, false),
+        (r#"{"a\u0000": 1}"#, false),
+        (r#"{"b": "\u0000"}"#, false),
     ] {
         let part: serde_json::Value = serde_json::from_str(part).unwrap();
         let contains = database.dialect().json_contains(Expr::col("document"), &part);
