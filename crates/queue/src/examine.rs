@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use hostler_database::{Error, Transaction, Type};
 use jiff::Timestamp;
-use sea_query::{Alias, Expr, ExprTrait, LockType, Order, Query};
+use sea_query::{Alias, Expr, ExprTrait, LockType, Order, Query, UnionType};
 
 use crate::capacity::Nodes;
 use crate::dependencies::create_dependencies;
@@ -242,16 +242,21 @@ async fn count_hosts(tx: &mut Transaction, jobs: &[&Candidate]) -> Result<HashMa
             *limit = std::cmp::max(*limit, hosts_that_matter(job));
         }
     }
-    let mut counts = HashMap::new();
-    for (inventory, limit) in limits {
+    let count = |(inventory, limit): (i64, i64)| {
         let some = select("hosts", ["id"])
             .and_where(col("inventory_id").eq(inventory))
             .limit(u64::try_from(limit).unwrap_or_default())
             .to_owned();
-        let query = Query::select().expr(of("some", "id").count()).from_subquery(some, "some").to_owned();
-        counts.insert(inventory, tx.read_first(&query).await?.unwrap_or_default());
+        let inventory = Expr::val(inventory).cast_as("bigint");
+        Query::select().exprs([inventory, of("some", "id").count()]).from_subquery(some, "some").to_owned()
+    };
+    let mut counts = limits.into_iter().map(count);
+    let Some(mut query) = counts.next() else { return Ok(HashMap::new()) };
+    // SQLite allows 500 parts; there are at most as many as jobs are examined at once.
+    for next in counts {
+        query.union(UnionType::All, next);
     }
-    Ok(counts)
+    Ok(tx.read_as::<(i64, i64)>(&query).await?.into_iter().collect())
 }
 
 /// Shows in the templates that their jobs are pending, unless an earlier one is shown.

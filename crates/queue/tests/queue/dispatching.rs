@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use hostler_queue::{DispatcherOptions, Status};
 use hostler_testkit::{Backend, on_each_backend};
+use sea_query::{Order, Query};
 
 use crate::fixture::{Act, Launch, Started, on, options};
 
 on_each_backend!(
     jobs_wait_for_capacity_in_their_order,
+    jobs_take_a_fork_per_host,
     limits_of_a_group_are_kept,
     groups_are_taken_in_their_order,
     group_without_nodes_is_explained,
@@ -37,6 +39,29 @@ fn jobs_wait_for_capacity_in_their_order(backend: Backend) {
         fixture.act(jobs[1], Act::End(Status::Successful));
         fixture.act(jobs[2], Act::End(Status::Successful));
         fixture.expect(&["successful", "successful", "successful", "running", "running"]).await;
+        dispatcher.stop().await;
+    });
+}
+
+fn jobs_take_a_fork_per_host(backend: Backend) {
+    on(backend, async |fixture| {
+        for (number, hosts) in [0, 1, 9].into_iter().enumerate() {
+            let name = format!("i{number}");
+            let inventory = Some(fixture.insert("inventories", &[("name", name.into())]).await);
+            for host in 0..hosts {
+                let values = [("name", format!("h{host}").into()), ("inventory_id", inventory.into())];
+                fixture.insert("hosts", &values).await;
+            }
+            for forks in [3, 20] {
+                fixture.launch(Launch { inventory, forks, ..Launch::default() }).await;
+            }
+        }
+        fixture.launch(Launch { forks: 3, ..Launch::default() }).await;
+        let dispatcher = fixture.start("n1");
+        fixture.expect(&["running"; 7]).await;
+        let impacts = Query::select().column("task_impact").from("unified_jobs").order_by("id", Order::Asc).to_owned();
+        // One more than the forks; without an inventory the number of hosts is not known.
+        assert_eq!(fixture.database.read_as::<i64>(&impacts).await.unwrap(), [1, 1, 2, 2, 4, 10, 4]);
         dispatcher.stop().await;
     });
 }
