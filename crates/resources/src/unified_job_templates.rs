@@ -13,34 +13,50 @@ use crate::{
     UNIFIED_JOB,
 };
 
-const STATUSES: &[(&str, &str)] = &[
-    ("new", "New"),
-    ("pending", "Pending"),
-    ("waiting", "Waiting"),
-    ("running", "Running"),
-    ("successful", "Successful"),
-    ("failed", "Failed"),
-    ("error", "Error"),
-    ("canceled", "Canceled"),
-    ("never updated", "Never Updated"),
-    ("ok", "OK"),
-    ("missing", "Missing"),
+type Status = (&'static str, &'static str);
+
+const NEW: Status = ("new", "New");
+const PENDING: Status = ("pending", "Pending");
+const WAITING: Status = ("waiting", "Waiting");
+const RUNNING: Status = ("running", "Running");
+const SUCCESSFUL: Status = ("successful", "Successful");
+const FAILED: Status = ("failed", "Failed");
+const ERROR: Status = ("error", "Error");
+const CANCELED: Status = ("canceled", "Canceled");
+const NEVER_UPDATED: Status = ("never updated", "Never Updated");
+const OK: Status = ("ok", "OK");
+const MISSING: Status = ("missing", "Missing");
+
+/// The statuses of templates of all types.
+const STATUSES: &[Status] = &[
+    NEW,
+    PENDING,
+    WAITING,
+    RUNNING,
+    SUCCESSFUL,
+    FAILED,
+    ERROR,
+    CANCELED,
+    NEVER_UPDATED,
+    OK,
+    MISSING,
     ("none", "No Source"),
     ("updating", "Updating"),
 ];
-/// The statuses of projects: all up to `missing`.
-pub const PROJECT_STATUSES: &[(&str, &str)] = STATUSES.split_at(11).0;
+/// The statuses of projects: those of their updates, and three for projects without any.
+pub const PROJECT_STATUSES: &[Status] =
+    &[NEW, PENDING, WAITING, RUNNING, SUCCESSFUL, FAILED, ERROR, CANCELED, NEVER_UPDATED, OK, MISSING];
 /// The statuses of inventory sources: those of their updates, and two for sources without any.
-pub const SOURCE_STATUSES: &[(&str, &str)] = &[
-    STATUSES[0],
-    STATUSES[1],
-    STATUSES[2],
-    STATUSES[3],
-    STATUSES[4],
-    STATUSES[5],
-    STATUSES[6],
-    STATUSES[7],
-    STATUSES[8],
+pub const SOURCE_STATUSES: &[Status] = &[
+    NEW,
+    PENDING,
+    WAITING,
+    RUNNING,
+    SUCCESSFUL,
+    FAILED,
+    ERROR,
+    CANCELED,
+    NEVER_UPDATED,
     ("none", "No External Source"),
 ];
 
