@@ -1,7 +1,7 @@
 //! `job_templates/N/callback/`: a host that knows the key of a template asks for a job on itself.
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
+use std::net::{IpAddr, ToSocketAddrs as _};
 use std::time::Duration;
 
 use hostler_engine::{ActionInput, CreatedObject, Engine, Error, Record};
@@ -10,6 +10,7 @@ use hostler_schema::{ActionAnswer, ActionMethod, Actor, Field, HttpMethod, Resou
 use hostler_survey::Survey;
 use sea_query::{Alias, Cond, Condition, Expr, ExprTrait, Query};
 use serde_json::{Map, Value as Json, json};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::{ASK_VARIABLES, ASKS, INVENTORY_LINK};
@@ -26,6 +27,8 @@ const ADDRESS_VARIABLES: [&str; 2] = ["ansible_ssh_host", "ansible_host"];
 const MAX_RESOLVED: u64 = 1_000;
 /// How long resolving names may take.
 const RESOLVING_TIME: Duration = Duration::from_secs(5);
+/// How many names are resolved at a time, for all requests: each lookup takes a thread.
+static LOOKUPS: Semaphore = Semaphore::const_new(64);
 const USER_INPUT_REQUIRED: &str = "Cannot start automatically, user input required!";
 
 /// The key in the body.
@@ -222,8 +225,14 @@ async fn resolve(hosts: Vec<Host>, address: IpAddr) -> BTreeSet<String> {
     let mut lookups = JoinSet::new();
     for host in hosts {
         lookups.spawn(async move {
-            let mut found = tokio::net::lookup_host((host.target.as_str(), 0)).await.ok()?;
-            found.any(|socket| socket.ip().to_canonical() == address).then_some(host.name)
+            // A lookup that nobody waits for any more goes on, and keeps its permit.
+            let permit = LOOKUPS.acquire().await.ok()?;
+            let lookup = move || {
+                let _permit = permit;
+                let mut found = (host.target.as_str(), 0).to_socket_addrs().ok()?;
+                found.any(|socket| socket.ip().to_canonical() == address).then_some(host.name)
+            };
+            tokio::task::spawn_blocking(lookup).await.ok()?
         });
     }
     let mut matching = BTreeSet::new();
