@@ -60,7 +60,11 @@ const FIELDS: &[Field] = &[
     text("source_path", "Source path", "The file or folder in the project."),
     text("source_vars", "Source vars", "Environment variables, or the configuration of the plugin."),
     text("scm_branch", "Scm branch", "The branch that is read instead of that of the project."),
-    fields::computed("credential").label("Credential").type_name("integer").help("The credential for the service."),
+    fields::computed("credential")
+        .label("Credential")
+        .type_name("integer")
+        .at_least(1)
+        .help("The credential for the service."),
     text("enabled_var", "Enabled var", "The variable of a host that says whether jobs run on it."),
     text("enabled_value", "Enabled value", "The value of that variable for hosts on which jobs run."),
     text("host_filter", "Host filter", "The regular expression for the names of hosts."),

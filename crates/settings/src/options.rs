@@ -104,8 +104,7 @@ fn field(category: &Category, setting: &Setting) -> Map<String, Json> {
 
 fn readable_field(category: &Category, setting: &Setting) -> Json {
     let mut field = field(category, setting);
-    // AWX can fix settings in a file; Hostler cannot.
-    field.insert("defined_in_file".into(), false.into());
+    field.insert("defined_in_file".into(), setting.defined_in_file.into());
     field.into()
 }
 

@@ -28,6 +28,8 @@ pub struct Setting {
     pub(crate) read_only: bool,
     /// Why nothing reads it, if it is only accepted so that clients of AWX can set it.
     pub(crate) without_effect: Option<&'static str>,
+    /// Whether AWX takes it from a file: the value follows from the options of the server.
+    pub(crate) defined_in_file: bool,
     /// A check beyond the type's own.
     pub(crate) validator: Option<Validator>,
 }
@@ -60,6 +62,7 @@ impl Setting {
             required: false,
             read_only: false,
             without_effect: None,
+            defined_in_file: false,
             validator: None,
         }
     }
@@ -155,6 +158,12 @@ impl Setting {
     /// Says that nothing reads it, and why.
     pub(crate) const fn without_effect(mut self, reason: &'static str) -> Self {
         self.without_effect = Some(reason);
+        self
+    }
+
+    /// Says that it follows from the options of the server, which AWX has in a file.
+    pub(crate) const fn defined_in_file(mut self) -> Self {
+        self.defined_in_file = true;
         self
     }
 

@@ -84,6 +84,7 @@ static ALLOW_JINJA_IN_EXTRA_VARS: Setting = Setting::choice(
 
 static AWX_ISOLATION_BASE_PATH: Setting =
     Setting::derived("AWX_ISOLATION_BASE_PATH", ValueType::String { max_length: 4096 }, |_| "jobs".into())
+        .defined_in_file()
         .label("Job execution path")
         .help("The folder of the directories of jobs, in the data folder of each server.");
 

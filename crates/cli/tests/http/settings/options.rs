@@ -21,6 +21,8 @@ fn options_describe_every_setting(backend: Backend) {
         assert!(words["label"].is_string() && words["help_text"].is_string(), "{words}");
     }
     assert_eq!(read["defined_in_file"], false);
+    let jobs = admin.options("/api/v2/settings/jobs/").expect(200).json()["actions"].clone();
+    assert_eq!(jobs["GET"]["AWX_ISOLATION_BASE_PATH"]["defined_in_file"], true);
     assert_eq!((&written["default"], &written["required"]), (&json!(1800), &json!(true)));
     assert_eq!(actions["GET"]["OAUTH2_PROVIDER"]["type"], "nested object");
     assert_eq!(actions["PUT"]["OAUTH2_PROVIDER"]["child"]["min_value"], 1);
