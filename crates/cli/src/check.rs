@@ -170,8 +170,7 @@ fn check_ids(snapshot: &mut Snapshot, findings: &mut Findings) -> Result<(), Cop
 /// Every object has its roles, and every role has its object.
 fn check_roles(snapshot: &mut Snapshot, findings: &mut Findings) -> Result<(), CopyError> {
     const REPORT: &str = "restore a backup from before, or report this";
-    let holding: Vec<&Resource> =
-        REGISTRY.0.iter().map(|found| found.resource).filter(|resource| resource.role_resource.is_some()).collect();
+    let holding: Vec<&Resource> = REGISTRY.resources_with_roles().collect();
     for resource in &holding {
         let (name, table) = (resource.name, resource.table);
         let orphans = format!(

@@ -54,9 +54,9 @@ impl Registry {
         self.0.iter().find(|entry| entry.resource.name == name)
     }
 
-    /// The descriptions of all resources.
+    /// The descriptions of all resources, each type of object once.
     pub fn resources(self) -> impl Iterator<Item = &'static Resource> {
-        self.0.iter().map(|entry| entry.resource)
+        self.0.iter().map(|entry| entry.resource).filter(|resource| resource.same_objects_as.is_none())
     }
 
     /// The resources on whose objects roles are granted.
@@ -66,7 +66,7 @@ impl Registry {
 
     /// The hooks of a resource.
     pub fn hooks(&self, resource: &'static Resource) -> &'static dyn Hooks {
-        match self.by_name(resource.name) {
+        match self.by_plural(resource.plural) {
             Some(entry) => entry.hooks,
             None => &crate::hooks::NoHooks,
         }

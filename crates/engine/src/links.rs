@@ -57,6 +57,7 @@ impl Links {
 
     /// The relations that filters of this resource may follow.
     pub fn relations(&self, resource: &'static Resource) -> &[Hop] {
+        let resource = resource.same_objects_as.map_or(resource, |same| same());
         self.relations.get(&address(resource)).map_or(&[], Vec::as_slice)
     }
 

@@ -57,7 +57,8 @@ impl RequestBody {
 
 /// The name of the component with the schema of an object: `o_auth2_access_token` is `OAuth2AccessToken`.
 pub fn component(resource: &Resource) -> String {
-    let words = resource.name.split('_').map(|word| {
+    let name = if resource.same_objects_as.is_some() { resource.plural } else { resource.name };
+    let words = name.split('_').map(|word| {
         let mut letters = word.chars();
         letters.next().map(|first| first.to_uppercase().chain(letters).collect::<String>()).unwrap_or_default()
     });
@@ -123,7 +124,7 @@ pub fn answer_schema(fields: &[Field]) -> Json {
 pub fn body_schema<'a>(fields: impl IntoIterator<Item = &'a Field>, requires: bool) -> Json {
     let mut required: Vec<&str> = vec![];
     let mut properties = Map::new();
-    for field in fields.into_iter().filter(|field| field.writable) {
+    for field in fields.into_iter().filter(|field| field.writable && field.write_listed) {
         if field.required && requires {
             required.push(field.name);
         }

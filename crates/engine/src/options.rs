@@ -202,7 +202,8 @@ fn writable(resource: &'static Resource, creating: bool) -> Map<String, Json> {
     let mut fields = Map::new();
     // As in AWX, a field that responses do not contain is described for POST only.
     let described = |field: &&Field| field.is_described() || field.create_only;
-    let is_written = |field: &&Field| field.writable && (creating || !(field.create_only || field.fixed));
+    let is_written =
+        |field: &&Field| field.writable && field.write_listed && (creating || !(field.create_only || field.fixed));
     for field in resource.fields.iter().filter(described).filter(is_written) {
         fields.insert(field.name.into(), written(field).into());
     }

@@ -1,6 +1,6 @@
 //! What `playbook_on_stats` says about the hosts of a job.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use hostler_database::Transaction;
 use jiff::Timestamp;
@@ -49,20 +49,51 @@ pub(crate) fn host_status_counts(statistics: &Map<String, Value>) -> Map<String,
     counts.into_iter().map(|(status, count)| (status.to_owned(), count.into())).collect()
 }
 
+/// The ids of the hosts of an inventory with these names.
+pub(crate) async fn find_hosts(
+    tx: &mut Transaction,
+    inventory: i64,
+    names: &[&str],
+) -> Result<Vec<(String, i64)>, EventError> {
+    let hosts = Query::select()
+        .columns(["name", "id"])
+        .from("hosts")
+        .and_where(Expr::col("inventory_id").eq(inventory))
+        .and_where(Expr::col("name").is_in(names.iter().copied()))
+        .to_owned();
+    Ok(tx.read_as(&hosts).await?)
+}
+
+/// The hosts of a constructed inventory, by name; none without such an inventory.
+pub(crate) async fn copies(
+    tx: &mut Transaction,
+    inventory: Option<i64>,
+    statistics: &Map<String, Value>,
+) -> Result<HashMap<String, i64>, EventError> {
+    let mut copies = HashMap::new();
+    let Some(inventory) = inventory else { return Ok(copies) };
+    let names: Vec<&str> = hosts(statistics).into_keys().collect();
+    for names in names.chunks(CHUNK) {
+        copies.extend(find_hosts(tx, inventory, names).await?);
+    }
+    Ok(copies)
+}
+
 /// Writes a summary for each host, and makes the job the last one of these hosts. `host_id` finds the hosts of the
-/// inventory.
+/// inventory; `copies` are those of a constructed inventory, which stand for them.
 pub(crate) async fn write_summaries(
     tx: &mut Transaction,
-    job_id: i64,
-    time: Timestamp,
+    (job_id, time): (i64, Timestamp),
     statistics: &Map<String, Value>,
     host_id: impl Fn(&str) -> Option<i64>,
+    copies: &HashMap<String, i64>,
 ) -> Result<(), EventError> {
-    const COLUMNS: [&str; 14] = [
+    const COLUMNS: [&str; 15] = [
         "created",
         "modified",
         "job_id",
         "host_id",
+        "constructed_host_id",
         "host_name",
         "failed",
         "changed",
@@ -75,7 +106,8 @@ pub(crate) async fn write_summaries(
         "rescued",
     ];
     let hosts = hosts(statistics);
-    let existing = lock_hosts(tx, hosts.keys().filter_map(|name| host_id(name))).await?;
+    let own: BTreeSet<i64> = hosts.keys().filter_map(|name| host_id(name)).collect();
+    let existing = lock_hosts(tx, own.iter().chain(copies.values()).copied()).await?;
     let rows: Vec<[Expr; COLUMNS.len()]> = hosts
         .iter()
         .map(|(name, counts)| {
@@ -87,6 +119,7 @@ pub(crate) async fn write_summaries(
                 time.into(),
                 job_id.into(),
                 id.into(),
+                copies.get(*name).copied().filter(|id| existing.contains(id)).into(),
                 (*name).into(),
                 failed.into(),
                 changed,
@@ -109,8 +142,8 @@ pub(crate) async fn write_summaries(
         }
         tx.execute(&insert).await?;
     }
-    let existing: Vec<i64> = existing.into_iter().collect();
-    for ids in existing.chunks(CHUNK) {
+    let own: Vec<i64> = own.intersection(&existing).copied().collect();
+    for ids in own.chunks(CHUNK) {
         make_last_job(tx, job_id, ids).await?;
     }
     Ok(())

@@ -30,6 +30,8 @@ pub struct EventWriter {
     plays: i64,
     tasks: i64,
     names: Names,
+    /// The inventory whose hosts stand for those of other inventories, if it is a constructed one.
+    copies_in: Option<i64>,
     /// Ids of the hosts that events named; none for a name that is no host of the inventory.
     hosts: HashMap<String, Option<i64>>,
     /// Counters of events that others may be below, by the hash of their UUID.
@@ -105,6 +107,7 @@ impl EventWriter {
             plays: count("play_count"),
             tasks: count("task_count"),
             names: Names::default(),
+            copies_in: None,
             hosts: HashMap::new(),
             parents: HashMap::new(),
             failed_parents: HashSet::new(),
@@ -139,9 +142,10 @@ impl EventWriter {
         self.spool_position
     }
 
-    /// The hosts of the job by name, instead of those of its inventory: a smart inventory has none of its own.
+    /// The hosts of the job by name, instead of those of its inventory: a smart inventory has none of its own, and a constructed
+    /// one has copies of hosts.
     pub fn use_hosts(&mut self, hosts: HashMap<String, i64>) {
-        self.inventory_id = None;
+        self.copies_in = self.inventory_id.take();
         self.hosts = hosts.into_iter().map(|(name, id)| (name, Some(id))).collect();
     }
 
@@ -207,13 +211,7 @@ impl EventWriter {
         for names in new.chunks(1000) {
             self.hosts.extend(names.iter().map(|name| ((*name).to_owned(), None)));
             let Some(inventory) = self.inventory_id else { continue };
-            let hosts = Query::select()
-                .columns(["name", "id"])
-                .from("hosts")
-                .and_where(Expr::col("inventory_id").eq(inventory))
-                .and_where(Expr::col("name").is_in(names.iter().copied()))
-                .to_owned();
-            let hosts: Vec<(String, i64)> = tx.read_as(&hosts).await?;
+            let hosts = statistics::find_hosts(tx, inventory, names).await?;
             self.hosts.extend(hosts.into_iter().map(|(name, id)| (name, Some(id))));
         }
         Ok(())
@@ -377,7 +375,8 @@ impl EventWriter {
         if self.kind != AD_HOC {
             let hosts = &self.hosts;
             let find = |name: &str| hosts.get(name).copied().flatten();
-            statistics::write_summaries(tx, self.job_id, time, statistics, find).await?;
+            let copies = statistics::copies(tx, self.copies_in, statistics).await?;
+            statistics::write_summaries(tx, (self.job_id, time), statistics, find, &copies).await?;
         }
         let counts = statistics::host_status_counts(statistics);
         let mut update = Query::update();

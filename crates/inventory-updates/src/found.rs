@@ -24,6 +24,8 @@ pub struct Selection {
     pub excludes_empty_groups: bool,
     /// Variables with the id of a host in its service: alternatives, whose parts are separated by dots.
     pub instance_id: Vec<String>,
+    /// Variables that are not taken, because they say only which host it is.
+    pub left_out: Vec<String>,
     /// Variables that say whether a host is enabled; none if all are.
     pub enabled_variables: Vec<String>,
     /// The value of that variable for enabled hosts; none for any that is true.
@@ -133,12 +135,13 @@ impl Found {
             groups.push(group);
         }
         let mut hosts = Vec::with_capacity(output.hosts.len());
-        for (name, variables) in output.hosts {
+        for (name, mut variables) in output.hosts {
             check_name(&name, "host")?;
             let mut groups = groups_of.remove(name.as_str()).unwrap_or_default();
             groups.dedup();
             let instance_id = instance_id(&variables, &selection.instance_id);
             let enabled = enabled(&variables, selection);
+            selection.left_out.iter().for_each(|name| drop(variables.shift_remove(name)));
             hosts.push(FoundHost { name, variables, groups, instance_id, enabled });
         }
         hosts.sort_unstable_by(|a, b| a.name.cmp(&b.name));
@@ -247,12 +250,14 @@ mod tests {
             host_filter: Selection::filter("a|loose").unwrap(),
             excludes_empty_groups: true,
             instance_id: vec!["id".into(), "uid".into()],
+            left_out: vec!["uid".into()],
             enabled_variables: vec!["state.power".into()],
             enabled_value: Some("on".into()),
         };
         let found = Found::select(output(TEXT), &selection).unwrap();
         assert_eq!(names(&found), (vec!["a1", "loose"], vec!["site", "web"]));
         assert_eq!((found.hosts[0].instance_id.as_str(), found.hosts[0].enabled), ("7", Some(true)));
+        assert!(found.hosts[0].variables.contains_key("state") && !found.hosts[0].variables.contains_key("uid"));
         assert_eq!((found.hosts[1].instance_id.as_str(), found.hosts[1].enabled), ("", None));
         let all = Selection { host_filter: None, ..selection };
         assert_eq!(Found::select(output(TEXT), &all).unwrap().hosts[1].enabled, Some(false));

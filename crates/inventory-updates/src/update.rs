@@ -1,12 +1,19 @@
 //! The row of an update.
 
 use hostler_database::{Database, Error};
-use sea_query::{Alias, Expr, ExprTrait, Query};
+use sea_query::{Alias, Expr, ExprTrait, Order, Query};
 use serde_json::{Map, Value};
 
 use crate::found::Selection;
 use crate::import::Import;
 use crate::service::Service;
+
+/// The kind of the sources of constructed inventories.
+const CONSTRUCTED: &str = "constructed";
+/// The variable of a host of an input inventory with its id.
+const ID_OF_HOST: &str = "remote_tower_id";
+/// What an inventory for Ansible says of a host beside its variables.
+const OF_HOST: [&str; 4] = [ID_OF_HOST, "remote_tower_enabled", "remote_host_id", "remote_host_enabled"];
 
 /// An update of an inventory source, with what the source was when it was created.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,6 +89,31 @@ impl InventoryUpdate {
         }))
     }
 
+    /// Whether it computes the hosts of a constructed inventory.
+    pub fn is_constructed(&self) -> bool {
+        self.kind == CONSTRUCTED
+    }
+
+    /// The inventories that a constructed inventory is made of, in order.
+    ///
+    /// # Errors
+    /// Errors of the database.
+    pub async fn inputs(&self, database: &Database) -> Result<Vec<i64>, Error> {
+        let of = |table: &'static str, name: &'static str| Expr::col((Alias::new(table), Alias::new(name)));
+        let query = Query::select()
+            .expr(of("inventories", "id"))
+            .from(Alias::new("inventory_inputs"))
+            .inner_join(
+                Alias::new("inventories"),
+                of("inventories", "id").eq(of("inventory_inputs", "input_inventory_id")),
+            )
+            .and_where(of("inventory_inputs", "inventory_id").eq(self.inventory))
+            .and_where(of("inventories", "is_deleted").eq(false))
+            .order_by((Alias::new("inventory_inputs"), Alias::new("id")), Order::Asc)
+            .to_owned();
+        database.read_as(&query).await
+    }
+
     /// The service that the source asks; none for files.
     pub fn service(&self) -> Option<&'static Service> {
         Service::find(&self.kind)
@@ -119,7 +151,12 @@ impl InventoryUpdate {
         Ok(Selection {
             host_filter,
             excludes_empty_groups: service.is_some(),
-            instance_id: service.map(|service| texts(service.instance_id)).unwrap_or_default(),
+            instance_id: match service {
+                Some(service) => texts(service.instance_id),
+                None if self.is_constructed() => texts(&[ID_OF_HOST]),
+                None => vec![],
+            },
+            left_out: if self.is_constructed() { texts(&OF_HOST) } else { vec![] },
             enabled_variables,
             enabled_value,
         })
@@ -135,18 +172,16 @@ impl InventoryUpdate {
         }
     }
 
-    /// The command line of `ansible-inventory` for a source in this file or folder. Values are never separate arguments, so
+    /// The command line of `ansible-inventory` for these files or folders. Values are never separate arguments, so
     /// that none is taken for an option.
-    pub fn command_line(&self, program: String, source: &str, folder: &str, output: &str) -> Vec<String> {
-        let mut command = vec![
-            program,
-            "--list".to_owned(),
-            "--export".to_owned(),
-            format!("--inventory={source}"),
+    pub fn command_line(&self, program: String, sources: &[String], folder: &str, output: &str) -> Vec<String> {
+        let mut command = vec![program, "--list".to_owned(), "--export".to_owned()];
+        command.extend(sources.iter().map(|source| format!("--inventory={source}")));
+        command.extend([
             format!("--output={output}"),
             // Files with variables beside the source are read, too.
             format!("--playbook-dir={folder}"),
-        ];
+        ]);
         if !self.limit.is_empty() {
             command.push(format!("--limit={}", self.limit));
         }

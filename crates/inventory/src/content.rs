@@ -20,8 +20,19 @@ pub(crate) struct Content {
     pub members: HashMap<i64, Vec<usize>>,
     /// The positions of the children of each group in `groups`, in their order, by the id of the group.
     pub children: HashMap<i64, Vec<usize>>,
-    /// Whether the hosts are those of other inventories.
-    pub has_hosts_of_others: bool,
+    /// Which hosts a job runs on.
+    pub kind: Kind,
+}
+
+/// Where the hosts of an inventory are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// They are its own.
+    Ordinary,
+    /// They are those of other inventories.
+    Smart,
+    /// It has copies of hosts of other inventories.
+    Constructed,
 }
 
 /// An inventory and which hosts it has.
@@ -30,7 +41,7 @@ pub(crate) struct Inventory {
     variables: String,
     /// The condition on rows of the table of hosts.
     hosts: Condition,
-    is_smart: bool,
+    kind: Kind,
 }
 
 /// A host.
@@ -38,6 +49,8 @@ pub(crate) struct Host {
     pub id: i64,
     pub name: String,
     pub enabled: bool,
+    /// In a constructed inventory, the id of the host that it is a copy of.
+    instance_id: String,
     variables: String,
 }
 
@@ -58,7 +71,7 @@ impl Content {
     ) -> Result<Self, ScriptError> {
         let inventory = Inventory::read(database, smart, id).await?;
         let hosts = Host::read(database, &inventory, options).await?;
-        let Inventory { id: inventory, variables, is_smart, .. } = inventory;
+        let Inventory { id: inventory, variables, kind, .. } = inventory;
         let groups = Group::read(database, inventory).await?;
         let group_positions: HashMap<i64, usize> = positions(groups.iter().map(|group| group.id));
         let host_positions: HashMap<i64, usize> = positions(hosts.iter().map(|host| host.id));
@@ -70,13 +83,18 @@ impl Content {
             children: by_group(children, &group_positions),
             hosts,
             groups,
-            has_hosts_of_others: is_smart,
+            kind,
         })
     }
 
-    /// The ids of the hosts by name.
-    pub fn host_ids(&self) -> BTreeMap<String, i64> {
-        self.hosts.iter().map(|host| (host.name.clone(), host.id)).collect()
+    /// The ids of the hosts of other inventories, by name; none if the hosts are the inventory's own.
+    pub fn hosts_of_others(&self) -> Option<BTreeMap<String, i64>> {
+        let of_other = |host: &Host| match self.kind {
+            Kind::Ordinary => None,
+            Kind::Smart => Some((host.name.clone(), host.id)),
+            Kind::Constructed => Some((host.name.clone(), host.instance_id.parse().ok()?)),
+        };
+        (self.kind != Kind::Ordinary).then(|| self.hosts.iter().filter_map(of_other).collect())
     }
 }
 
@@ -91,18 +109,21 @@ impl Inventory {
             .to_owned();
         let found: Option<(String, String, Option<String>, Option<i64>)> = database.read_first(&query).await?;
         let (kind, variables, host_filter, organization) = found.ok_or(ScriptError::NoInventory)?;
-        let is_smart = kind == "smart";
-        let hosts = match kind.as_str() {
-            "" => Condition::all().add(column(Host::TABLE, "inventory_id").eq(id)),
-            "smart" => {
+        let kind = match kind.as_str() {
+            "smart" => Kind::Smart,
+            "constructed" => Kind::Constructed,
+            _ => Kind::Ordinary,
+        };
+        let hosts = match kind {
+            Kind::Ordinary | Kind::Constructed => Condition::all().add(column(Host::TABLE, "inventory_id").eq(id)),
+            Kind::Smart => {
                 let organization =
                     organization.ok_or_else(|| ScriptError::HostFilter("it has no organization".into()))?;
                 let inventory = SmartInventory { organization, host_filter: host_filter.unwrap_or_default() };
                 smart.hosts(&inventory, Host::TABLE).map_err(ScriptError::HostFilter)?
             }
-            _ => return Err(ScriptError::NotEvaluated(kind)),
         };
-        Ok(Inventory { id, variables, hosts, is_smart })
+        Ok(Inventory { id, variables, hosts, kind })
     }
 }
 
@@ -111,7 +132,7 @@ impl Host {
 
     fn select(inventory: &Inventory) -> SelectStatement {
         Query::select()
-            .exprs(["id", "name", "enabled"].map(|name| column(Self::TABLE, name)))
+            .exprs(["id", "name", "enabled", "instance_id"].map(|name| column(Self::TABLE, name)))
             .from(Alias::new(Self::TABLE))
             .cond_where(inventory.hosts.clone())
             .to_owned()
@@ -128,11 +149,13 @@ impl Host {
         }
         let mut hosts: Vec<Host> = if options.hostvars {
             query.expr(column(Self::TABLE, "variables"));
-            let rows: Vec<(i64, String, bool, String)> = database.read_as(&query).await?;
+            let rows: Vec<(i64, String, bool, String, String)> = database.read_as(&query).await?;
             rows.into_iter().map(Host::from).collect()
         } else {
-            let rows: Vec<(i64, String, bool)> = database.read_as(&query).await?;
-            rows.into_iter().map(|(id, name, enabled)| Host { id, name, enabled, variables: String::new() }).collect()
+            let rows: Vec<(i64, String, bool, String)> = database.read_as(&query).await?;
+            let host =
+                |(id, name, enabled, instance_id)| Host { id, name, enabled, instance_id, variables: String::new() };
+            rows.into_iter().map(host).collect()
         };
         hosts.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         if let Some(slice) = options.slice {
@@ -149,7 +172,7 @@ impl Host {
     pub async fn find(database: &Database, inventory: &Inventory, name: &str) -> Result<Option<Self>, ScriptError> {
         let mut query = Self::select(inventory);
         query.expr(column(Self::TABLE, "variables")).and_where(column(Self::TABLE, "name").eq(name));
-        let found: Option<(i64, String, bool, String)> = database.read_first(&query).await?;
+        let found: Option<(i64, String, bool, String, String)> = database.read_first(&query).await?;
         Ok(found.map(Host::from))
     }
 
@@ -159,9 +182,9 @@ impl Host {
     }
 }
 
-impl From<(i64, String, bool, String)> for Host {
-    fn from((id, name, enabled, variables): (i64, String, bool, String)) -> Self {
-        Host { id, name, enabled, variables }
+impl From<(i64, String, bool, String, String)> for Host {
+    fn from((id, name, enabled, instance_id, variables): (i64, String, bool, String, String)) -> Self {
+        Host { id, name, enabled, instance_id, variables }
     }
 }
 

@@ -8,8 +8,6 @@ use hostler_variables::InvalidVariables;
 pub enum ScriptError {
     /// There is no inventory with this id.
     NoInventory,
-    /// The hosts of this kind of inventory cannot be computed yet.
-    NotEvaluated(String),
     /// The filter of a smart inventory is invalid, for this reason.
     HostFilter(String),
     /// Stored variables cannot be parsed.
@@ -27,9 +25,6 @@ impl fmt::Display for ScriptError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ScriptError::NoInventory => formatter.write_str("the inventory does not exist"),
-            ScriptError::NotEvaluated(kind) => {
-                write!(formatter, "the hosts of {kind} inventories are not computed yet")
-            }
             ScriptError::HostFilter(reason) => write!(formatter, "its host filter is invalid: {reason}"),
             ScriptError::Variables { owner, problem } => {
                 write!(formatter, "the variables of the {owner} are invalid: {problem}")

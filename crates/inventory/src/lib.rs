@@ -61,7 +61,8 @@ pub trait SmartInventories: Send + Sync {
 pub struct Script {
     /// The JSON document.
     pub document: Map<String, Value>,
-    /// The hosts of other inventories in it, by name: all hosts of a smart inventory. None if it has hosts of its own.
+    /// The hosts of other inventories in it, by name: all hosts of a smart inventory, and those that the hosts of a constructed
+    /// inventory are copies of. None for any other inventory.
     pub hosts_of_others: Option<BTreeMap<String, i64>>,
 }
 
@@ -76,7 +77,7 @@ pub async fn script(
     options: ScriptOptions,
 ) -> Result<Script, ScriptError> {
     let content = Content::read(database, smart, inventory, options).await?;
-    let hosts_of_others = content.has_hosts_of_others.then(|| content.host_ids());
+    let hosts_of_others = content.hosts_of_others();
     // The variables of all hosts are parsed.
     let document = tokio::task::spawn_blocking(move || document::document(content, options)).await;
     let document = document.map_err(|_| DatabaseError::Internal("building an inventory was interrupted".into()))??;

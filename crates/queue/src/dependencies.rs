@@ -143,52 +143,108 @@ async fn read_sources(tx: &mut Transaction, inventories: BTreeSet<i64>) -> Resul
     Ok(found)
 }
 
-/// Creates the updates that jobs need, and makes the jobs depend on them.
-pub(crate) async fn create_dependencies(
-    tx: &mut Transaction,
-    jobs: &mut [Candidate],
-    now: Timestamp,
-) -> Result<(), Error> {
-    let is_new = |job: &&Candidate| !job.has_dependencies && !job.is_project_update();
-    let inventories = jobs.iter().filter(is_new).filter(|job| job.is_job()).filter_map(|job| job.inventory).collect();
-    let mut sources = read_sources(tx, inventories).await?;
-    let projects = jobs.iter().filter(is_new).filter_map(|job| job.project);
-    let of_sources = sources.values().flatten().filter_map(|source| source.project);
-    let mut projects = Projects::read(tx, projects.chain(of_sources).collect(), now).await?;
-    let (mut dependencies, mut created) = (BTreeSet::new(), vec![]);
-    for job in jobs.iter().filter(is_new) {
-        if let Some(project) = job.project
-            && let Some(update) = projects.needed(tx, project).await?
-        {
-            dependencies.insert((job.id, update));
-        }
-        let sources = job.inventory.filter(|_| job.is_job()).and_then(|inventory| sources.get_mut(&inventory));
-        for source in sources.into_iter().flatten() {
+/// The inventories that constructed ones of these are made of.
+async fn read_inputs(tx: &mut Transaction, inventories: &BTreeSet<i64>) -> Result<BTreeMap<i64, Vec<i64>>, Error> {
+    const INPUTS: &str = "inventory_inputs";
+    let mut inputs: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
+    if inventories.is_empty() {
+        return Ok(inputs);
+    }
+    let mut query = Query::select();
+    query
+        .exprs(["inventory_id", "input_inventory_id"].map(|name| of(INPUTS, name)))
+        .from(Alias::new(INPUTS))
+        .and_where(of(INPUTS, "inventory_id").is_in(inventories.iter().copied()))
+        .order_by((Alias::new(INPUTS), Alias::new("id")), Order::Asc);
+    for (inventory, input) in tx.read_as::<(i64, i64)>(&query).await? {
+        inputs.entry(inventory).or_default().push(input);
+    }
+    Ok(inputs)
+}
+
+/// The updates that were created, and what waits for what.
+#[derive(Default)]
+struct Created {
+    updates: Vec<i64>,
+    dependencies: BTreeSet<(i64, i64)>,
+}
+
+impl Created {
+    /// The updates of these sources that have not ended, created where they are needed. `before` are updates of what the
+    /// sources read, which they wait for.
+    async fn needed_updates(
+        &mut self,
+        tx: &mut Transaction,
+        sources: &mut [Source],
+        projects: &mut Projects,
+        before: &BTreeSet<i64>,
+    ) -> Result<BTreeSet<i64>, Error> {
+        let mut needed = BTreeSet::new();
+        let now = projects.now;
+        for source in sources {
             let project_update = match source.project {
                 Some(project) => projects.needed(tx, project).await?,
                 None => None,
             };
-            // The project may get a new commit.
+            let before: Vec<i64> = before.iter().copied().chain(project_update).collect();
+            // What it reads may change.
             let is_outdated = |update: LatestUpdate| {
-                update.is_stale(now) || !update.status.is_active() && (source.is_behind || project_update.is_some())
+                update.is_stale(now) || !update.status.is_active() && (source.is_behind || !before.is_empty())
             };
             if source.latest.is_none_or(is_outdated) {
                 let Some(id) = create_update(tx, &new(Updated::InventorySource(source.id), now)).await? else {
                     continue;
                 };
                 source.latest = Some(LatestUpdate::new(id));
-                created.push(id);
-                dependencies.extend(project_update.map(|update| (id, update)));
+                self.updates.push(id);
+                self.dependencies.extend(before.iter().map(|update| (id, *update)));
             }
-            if let Some(update) = source.latest.filter(|update| update.status.is_active()) {
-                dependencies.insert((job.id, update.id));
+            needed.extend(source.latest.filter(|update| update.status.is_active()).map(|update| update.id));
+        }
+        Ok(needed)
+    }
+}
+
+/// Creates the updates that jobs need, and makes the jobs depend on them. Before an update of a constructed inventory come
+/// those of its input inventories.
+pub(crate) async fn create_dependencies(
+    tx: &mut Transaction,
+    jobs: &mut [Candidate],
+    now: Timestamp,
+) -> Result<(), Error> {
+    let is_new = |job: &&Candidate| !job.has_dependencies && !job.is_project_update();
+    let new_jobs = || jobs.iter().filter(is_new);
+    let inputs = read_inputs(tx, &new_jobs().filter_map(|job| job.inventory).collect()).await?;
+    let inventories = new_jobs().filter(|job| job.is_job()).filter_map(|job| job.inventory);
+    let mut sources = read_sources(tx, inventories.chain(inputs.values().flatten().copied()).collect()).await?;
+    let of_sources = sources.values().flatten().filter_map(|source| source.project);
+    let projects = new_jobs().filter_map(|job| job.project).chain(of_sources).collect();
+    let mut projects = Projects::read(tx, projects, now).await?;
+    let mut created = Created::default();
+    for job in new_jobs() {
+        let mut needed: BTreeSet<i64> = BTreeSet::new();
+        if let Some(project) = job.project {
+            needed.extend(projects.needed(tx, project).await?);
+        }
+        let mut of_inputs = BTreeSet::new();
+        let reads_inputs = job.inventory.filter(|_| job.is_job() || job.is_update());
+        for input in reads_inputs.and_then(|inventory| inputs.get(&inventory)).into_iter().flatten() {
+            if let Some(sources) = sources.get_mut(input) {
+                of_inputs.extend(created.needed_updates(tx, sources, &mut projects, &BTreeSet::new()).await?);
             }
         }
+        if !job.is_job() {
+            needed.extend(of_inputs);
+        } else if let Some(sources) = job.inventory.and_then(|inventory| sources.get_mut(&inventory)) {
+            needed.extend(created.needed_updates(tx, sources, &mut projects, &of_inputs).await?);
+        }
+        created.dependencies.extend(needed.into_iter().map(|update| (job.id, update)));
     }
+    let Created { updates, dependencies } = created;
     // What they need was created here.
-    if !created.is_empty() {
+    if !updates.is_empty() {
         let mut change = update(JOBS);
-        change.value(Alias::new("dependencies_processed"), true).and_where(col("id").is_in(created));
+        change.value(Alias::new("dependencies_processed"), true).and_where(col("id").is_in(updates));
         tx.execute_deferred(&change).await?;
     }
     let rows = dependencies.into_iter().map(|(job, dependency)| [job.into(), dependency.into()]);

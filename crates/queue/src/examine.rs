@@ -140,11 +140,18 @@ async fn candidates(tx: &mut Transaction, limit: usize) -> Result<Vec<Candidate>
     };
     query.expr(inventory_update("other.id < unified_jobs.id"));
     query.expr(inventory_update(&format!("other.id > unified_jobs.id AND other.{STARTED}")));
+    // An update of a constructed inventory reads its input inventories.
+    query.expr(Expr::cust(format!(
+        "(SELECT MAX(other.id) FROM unified_jobs AS other WHERE unified_jobs.type = 'inventory_update' \
+         AND other.type = 'inventory_update' AND other.inventory_id IN (SELECT inventory_inputs.input_inventory_id \
+         FROM inventory_inputs WHERE inventory_inputs.inventory_id = unified_jobs.inventory_id) AND other.{ACTIVE} \
+         AND (other.id < unified_jobs.id OR other.{STARTED}))"
+    )));
     query.and_where(Expr::cust(UNEXAMINED)).order_by_expr(order(), Order::Asc);
     query.limit(u64::try_from(limit).unwrap_or(u64::MAX));
-    const TYPES: [Type; 18] = [
+    const TYPES: [Type; 19] = [
         Integer, Text, Integer, Integer, Integer, Integer, Boolean, Boolean, Integer, Text, Integer, Integer, Integer,
-        Integer, Integer, Integer, Integer, Integer,
+        Integer, Integer, Integer, Integer, Integer, Integer,
     ];
     let rows = tx.read(&query, &TYPES).await?;
     let candidate = |row: &hostler_database::Row| {
@@ -156,7 +163,7 @@ async fn candidates(tx: &mut Transaction, limit: usize) -> Result<Vec<Candidate>
             blockers.extend([row.integer(12), row.integer(13)]);
         }
         if !is_project_update {
-            blockers.extend([row.integer(14), row.integer(15), row.integer(16), row.integer(17)]);
+            blockers.extend([row.integer(14), row.integer(15), row.integer(16), row.integer(17), row.integer(18)]);
         }
         Some(Candidate {
             id: row.integer(0)?,

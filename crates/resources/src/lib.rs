@@ -67,7 +67,7 @@ pub use demo::{DEMO_FILES, create_demo};
 pub use execution_environments::EXECUTION_ENVIRONMENT;
 pub use instance_groups::INSTANCE_GROUP;
 pub use instances::INSTANCE;
-pub use inventories::{GROUP, HOST, INVENTORY, SmartHosts};
+pub use inventories::{CONSTRUCTED_INVENTORY, GROUP, HOST, INVENTORY, SmartHosts};
 pub use inventory_sources::INVENTORY_SOURCE;
 pub use inventory_updates::INVENTORY_UPDATE;
 pub use job_events::{AD_HOC_COMMAND_EVENT, INVENTORY_UPDATE_EVENT, JOB_EVENT, PROJECT_UPDATE_EVENT};
@@ -118,6 +118,7 @@ pub const REGISTRY: Registry = Registry(&[
     Registered { resource: &USER_ASSIGNMENT, hooks: &role_assignments::AssignmentHooks { to_team: false } },
     Registered { resource: &TEAM_ASSIGNMENT, hooks: &role_assignments::AssignmentHooks { to_team: true } },
     Registered { resource: &INVENTORY, hooks: &inventories::InventoryHooks },
+    Registered { resource: &CONSTRUCTED_INVENTORY, hooks: &inventories::ConstructedHooks },
     Registered { resource: &HOST, hooks: &inventories::HostHooks },
     Registered { resource: &GROUP, hooks: &inventories::GroupHooks },
     Registered { resource: &LABEL, hooks: &NoHooks },

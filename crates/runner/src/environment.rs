@@ -45,14 +45,23 @@ pub(crate) fn job_environment(job: &JobRow, inventory: i64, revision: &str, work
         JobKind::AdHocCommand => vec![("AD_HOC_COMMAND_ID", job.id.to_string())],
         _ => vec![("JOB_ID", job.id.to_string()), ("PROJECT_REVISION", revision.to_owned())],
     };
+    let mut variables: Variables =
+        general.into_iter().chain(of_kind).map(|(name, value)| (name.to_owned(), value)).collect();
+    if job.keeps_facts {
+        variables.extend(facts_environment(workspace));
+    }
+    variables
+}
+
+/// The variables by which Ansible finds stored facts.
+pub(crate) fn facts_environment(workspace: &Path) -> Variables {
     let facts = [
         ("ANSIBLE_CACHE_PLUGIN", "jsonfile".to_owned()),
-        ("ANSIBLE_CACHE_PLUGIN_CONNECTION", own(facts::FOLDER)),
+        ("ANSIBLE_CACHE_PLUGIN_CONNECTION", workspace.join(facts::FOLDER).display().to_string()),
         // What is too old is not given to the job.
         ("ANSIBLE_CACHE_PLUGIN_TIMEOUT", "0".to_owned()),
     ];
-    let facts = facts.into_iter().filter(|_| job.keeps_facts);
-    general.into_iter().chain(of_kind).chain(facts).map(|(name, value)| (name.to_owned(), value)).collect()
+    facts.map(|(name, value)| (name.to_owned(), value)).into()
 }
 
 /// Whether a variable may be secret by its name, as in AWX, or contains the password of a URL.

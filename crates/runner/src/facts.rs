@@ -4,7 +4,7 @@
 //! file that it changes. What the job got is also in a file that the job cannot change: what differs from it at the end is
 //! what the job has changed. Only these keys are written, so that two jobs keep each other's.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{BufRead as _, BufReader, BufWriter, ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::MetadataExt as _;
@@ -37,6 +37,13 @@ pub(crate) struct FactHost {
     name: String,
 }
 
+impl FactHost {
+    /// The name of the host.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
 /// What a job got of a host.
 #[derive(Debug, Serialize, Deserialize)]
 struct Given {
@@ -67,12 +74,17 @@ struct Change {
     removed: BTreeSet<String>,
 }
 
-/// The hosts of an inventory script's answer, by id. The plugin cannot store those whose names are no names of files.
-pub(crate) fn hosts_of(script: &Map<String, Value>) -> Vec<FactHost> {
+/// The hosts of an inventory script's answer, by id. The plugin cannot store those whose names are no names of files. The facts of
+/// hosts of other inventories, by name, are stored there.
+pub(crate) fn hosts_of(script: &Map<String, Value>, of_others: Option<&BTreeMap<String, i64>>) -> Vec<FactHost> {
     let variables = script.get("_meta").and_then(|meta| meta.get("hostvars")).and_then(Value::as_object);
     let hosts = variables.into_iter().flatten().filter(|(name, _)| is_file_name(name));
     let hosts = hosts.filter_map(|(name, variables)| {
-        Some(FactHost { id: variables.get("remote_tower_id")?.as_i64()?, name: name.clone() })
+        let id = match of_others {
+            Some(hosts) => *hosts.get(name)?,
+            None => variables.get("remote_tower_id")?.as_i64()?,
+        };
+        Some(FactHost { id, name: name.clone() })
     });
     let mut hosts: Vec<FactHost> = hosts.collect();
     hosts.sort_unstable_by_key(|host| host.id);
@@ -304,7 +316,10 @@ mod tests {
         let hostvars = json!({
             "b": {"remote_tower_id": 2}, "a": {"remote_tower_id": 3}, "x/y": {"remote_tower_id": 4}, "..": {"remote_tower_id": 5},
         });
-        let hosts = hosts_of(&object(json!({"_meta": {"hostvars": hostvars}})));
+        let script = object(json!({"_meta": {"hostvars": hostvars}}));
+        let others = BTreeMap::from([("a".to_owned(), 1)]);
+        assert_eq!(hosts_of(&script, Some(&others)), [FactHost { id: 1, name: "a".to_owned() }]);
+        let hosts = hosts_of(&script, None);
         assert_eq!(hosts.iter().map(|host| host.name.as_str()).collect::<Vec<_>>(), ["b", "a"]);
     }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use hostler_database::{Error as DatabaseError, Transaction};
 use hostler_events::{EventError, EventLog, EventWriter, to_plain};
+use hostler_inventory::{Script, ScriptOptions};
 use hostler_inventory_updates::{
     Changes, Found, Import, InventoryUpdate, LARGEST_OUTPUT, OutputError, Selection, Service, read_output,
 };
@@ -18,8 +19,10 @@ use zeroize::Zeroizing;
 
 use crate::credentials::{JobCredentials, MASK};
 use crate::ending::End;
-use crate::environment::environment_of_settings;
+use crate::environment::{environment_of_settings, facts_environment};
+use crate::facts::{self, FactHost};
 use crate::ingest::NotStored;
+use crate::inventory_file::inventory_file;
 use crate::job_directory::{Held, JobDirectory, blocking};
 use crate::job_row::JobRow;
 use crate::preparation::{CANCEL_GRACE, DISK_FULL_WAIT, JobRecord, Prepared, Refusal, beside, check_limit, workspace};
@@ -32,6 +35,8 @@ const PROGRAM: &str = "ansible-inventory";
 const OUTPUT: &str = "inventory-output.json";
 /// The folder in the workspace with the configuration of a plugin.
 const CONFIGURATION: &str = "source";
+/// The plugin that computes constructed inventories.
+const CONSTRUCTED_PLUGIN: &str = "ansible.builtin.constructed";
 /// The whole project, as AWX's user interface sends it.
 const WHOLE_PROJECT: [&str; 2] = ["/", "/ (project root)"];
 
@@ -43,13 +48,15 @@ pub(crate) struct FoundInventory {
 
 /// Where the source is, and what the program needs for it.
 struct Source {
-    /// The file or folder.
-    path: PathBuf,
+    /// The files or folders, in order.
+    paths: Vec<PathBuf>,
     working_directory: PathBuf,
     revision: String,
     held: Held,
     visible: Vec<PathBuf>,
     environment: BTreeMap<String, String>,
+    /// The hosts whose stored facts the source may read.
+    fact_hosts: Vec<FactHost>,
 }
 
 impl Runner {
@@ -74,13 +81,20 @@ impl Runner {
             None if update.kind == "scm" => {
                 self.project_source(job, &update, variables, directory, (&ansible, &settings)).await?
             }
+            None if update.is_constructed() => {
+                self.constructed_source(&update, &variables, &mut credentials, &workspace).await?
+            }
             None => return Err(Refusal::error(format!("Sources of the kind {} cannot be updated.", update.kind))),
         };
-        let Source { path, working_directory, revision, held, visible, environment: own } = source;
-        let folder = if path.is_dir() { path.clone() } else { path.parent().map(Path::to_owned).unwrap_or_default() };
+        let Source { paths, working_directory, revision, held, visible, environment: own, fact_hosts } = source;
+        let folder = match paths.last() {
+            Some(path) if path.is_dir() => path.clone(),
+            path => path.and_then(|path| path.parent()).map(Path::to_owned).unwrap_or_default(),
+        };
         let text = |path: &Path| path.display().to_string();
         let output = workspace.join(OUTPUT);
-        let command = update.command_line(text(&program), &text(&path), &text(&folder), &text(&output));
+        let sources: Vec<String> = paths.iter().map(|path| text(path)).collect();
+        let command = update.command_line(text(&program), &sources, &text(&folder), &text(&output));
         let (of_settings, own_secrets) = environment_of_settings(&settings);
         // A source cannot replace the variables of the server.
         let mut environment = own;
@@ -112,7 +126,51 @@ impl Runner {
             disk_full_wait: DISK_FULL_WAIT,
             isolation: self.isolation.of_job(&self.options.data, &ansible, visible, &settings)?,
         };
+        if update.is_constructed() {
+            self.give_facts(directory, &held, fact_hosts, settings.fact_seconds).await?;
+        }
         Ok(Prepared { description, secrets, record, files: credentials.files, held, hosts_of_others: None })
+    }
+
+    /// The input inventories of a constructed inventory as files, and the configuration of the plugin.
+    async fn constructed_source(
+        &self,
+        update: &InventoryUpdate,
+        variables: &Map<String, Value>,
+        credentials: &mut JobCredentials,
+        workspace: &Path,
+    ) -> Result<Source, Refusal> {
+        let options = ScriptOptions { hostvars: true, towervars: true, ..ScriptOptions::default() };
+        let mut files = vec![];
+        // Of hosts with the same name, the last one counts, as for their variables.
+        let mut fact_hosts: BTreeMap<String, FactHost> = BTreeMap::new();
+        for input in update.inputs(&self.database).await? {
+            let Script { document, .. } = self.inventory_script(input, options).await?;
+            fact_hosts.extend(facts::hosts_of(&document, None).into_iter().map(|host| (host.name().to_owned(), host)));
+            let text = blocking(move || inventory_file(document)).await.map_err(Refusal::failed)?;
+            files.push((format!("inventory_{input}.json"), text));
+        }
+        let mut configuration = variables.clone();
+        configuration.insert("plugin".into(), CONSTRUCTED_PLUGIN.into());
+        files.push(("constructed.yml".to_owned(), hostler_variables::to_text(&configuration)));
+        let mut paths = vec![];
+        for (name, content) in files {
+            let name = format!("{CONFIGURATION}/{name}");
+            paths.push(workspace.join(&name));
+            credentials.files.push((format!("workspace/{name}"), Zeroizing::new(content.into_bytes())));
+        }
+        let mut environment = facts_environment(workspace);
+        // Otherwise groups would be missing without a word if only the configuration cannot be read.
+        environment.insert("ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED".into(), "True".into());
+        Ok(Source {
+            paths,
+            working_directory: workspace.to_owned(),
+            revision: String::new(),
+            held: Held::default(),
+            visible: vec![],
+            environment,
+            fact_hosts: fact_hosts.into_values().collect(),
+        })
     }
 
     /// The source in the files of a project.
@@ -138,7 +196,8 @@ impl Runner {
         let mut all: BTreeMap<String, String> =
             variables.into_iter().map(|(name, value)| (name, python_text(&value))).collect();
         all.extend(environment);
-        Ok(Source { path, working_directory: folder, revision, held, visible, environment: all })
+        let paths = vec![path];
+        Ok(Source { paths, working_directory: folder, revision, held, visible, environment: all, fact_hosts: vec![] })
     }
 
     /// Reads what a successful update has found. One that cannot be used fails, and the end of any other gets a reason from
@@ -181,6 +240,10 @@ impl Runner {
         let selection = update.selection();
         let found = blocking(move || select(&path, &selection?)).await;
         Ok(match found {
+            Ok(found) if update.is_constructed() && !update.limit.is_empty() && found.hosts.is_empty() => {
+                let explanation = format!("No host matches the limit {:?}.", update.limit);
+                (End { status: Status::Failed, explanation, time: end.time }, None)
+            }
             Ok(found) => (end, Some(FoundInventory { import: update.import(), found })),
             Err(explanation) => (End { status: Status::Failed, explanation, time: end.time }, None),
         })
@@ -246,12 +309,13 @@ fn service_source(
     credentials.files.push((format!("workspace/{name}"), Zeroizing::new(configuration.into_bytes())));
     let environment = service.environment();
     Source {
-        path: workspace.join(name),
+        paths: vec![workspace.join(name)],
         working_directory: workspace.to_owned(),
         revision: String::new(),
         held: Held::default(),
         visible: vec![],
         environment: environment.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+        fact_hosts: vec![],
     }
 }
 

@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 
 use crate::credentials::{JobCredentials, MASK};
 use crate::environment::{environment_of_settings, job_environment};
-use crate::facts;
+use crate::facts::{self, FactHost};
 use crate::inventory_file::inventory_file;
 use crate::job_directory::{Held, JobDirectory, blocking};
 use crate::job_row::JobRow;
@@ -75,7 +75,7 @@ pub(crate) struct Prepared {
     /// Files in the directory of the job, by name.
     pub files: Vec<(String, Zeroizing<Vec<u8>>)>,
     pub held: Held,
-    /// The hosts of a smart inventory, by name.
+    /// The hosts of other inventories that the job runs on, by name, if its inventory is no ordinary one.
     pub hosts_of_others: Option<BTreeMap<String, i64>>,
 }
 
@@ -123,13 +123,11 @@ impl Runner {
         let credentials = self.job_credentials(job, &workspace(directory)).await?;
 
         let options = ScriptOptions { hostvars: true, towervars: true, slice: slice(job), ..ScriptOptions::default() };
-        let script =
-            hostler_inventory::script(&self.database, &*self.options.smart_inventories, inventory.id, options).await;
-        let Script { document, hosts_of_others } = script.map_err(|problem| match problem {
-            ScriptError::Database(problem) => Refusal::from(problem),
-            problem => Refusal::error(format!("The inventory cannot be used: {problem}.")),
-        })?;
-        let fact_hosts = if job.keeps_facts { facts::hosts_of(&document) } else { vec![] };
+        let Script { document, hosts_of_others } = self.inventory_script(inventory.id, options).await?;
+        let fact_hosts = match job.keeps_facts {
+            true => facts::hosts_of(&document, hosts_of_others.as_ref()),
+            false => vec![],
+        };
         let inventory_text = blocking(move || inventory_file(document)).await.map_err(Refusal::failed)?;
         let answers = self.job_secrets(job.id, "survey_passwords", &job.survey_passwords)?;
         let variables = extra_variables(job, &revision, answers, &credentials.variables, settings.templating)
@@ -192,12 +190,31 @@ impl Runner {
             secrets.become_password = None;
         }
         if job.keeps_facts {
-            directory.create(&held).map_err(Refusal::error)?;
-            let now = (self.clock)();
-            let given = facts::give(&self.database, directory, fact_hosts, settings.fact_seconds, now).await?;
-            given.map_err(|problem| Refusal::error(format!("The facts of the hosts cannot be written: {problem}")))?;
+            self.give_facts(directory, &held, fact_hosts, settings.fact_seconds).await?;
         }
         Ok(Prepared { description, secrets, record, files, held, hosts_of_others })
+    }
+
+    /// The inventory with this id.
+    pub(crate) async fn inventory_script(&self, id: i64, options: ScriptOptions) -> Result<Script, Refusal> {
+        let script = hostler_inventory::script(&self.database, &*self.options.smart_inventories, id, options).await;
+        script.map_err(|problem| match problem {
+            ScriptError::Database(problem) => Refusal::from(problem),
+            problem => Refusal::error(format!("The inventory cannot be used: {problem}.")),
+        })
+    }
+
+    /// Writes the stored facts of hosts for Ansible.
+    pub(crate) async fn give_facts(
+        &self,
+        directory: &JobDirectory,
+        held: &Held,
+        hosts: Vec<FactHost>,
+        seconds: u64,
+    ) -> Result<(), Refusal> {
+        directory.create(held).map_err(Refusal::error)?;
+        let given = facts::give(&self.database, directory, hosts, seconds, (self.clock)()).await?;
+        given.map_err(|problem| Refusal::error(format!("The facts of the hosts cannot be written: {problem}")))
     }
 }
 

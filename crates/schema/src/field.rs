@@ -65,6 +65,8 @@ pub struct Field {
     pub charset: Option<Charset>,
     /// The normal form in which a text is stored. Applied before all checks.
     pub normalize: Option<fn(&str) -> String>,
+    /// Whether OPTIONS says that clients may write it.
+    pub write_listed: bool,
     /// The values of a choice that clients may write, if they are fewer than all.
     pub offered: Option<&'static [(&'static str, &'static str)]>,
     /// Whether lists can be filtered and ordered by it.
@@ -125,6 +127,7 @@ impl Field {
             kept_on_put: false,
             charset: None,
             normalize: None,
+            write_listed: true,
             offered: None,
             filterable: true,
             filter_listed: true,
@@ -303,6 +306,17 @@ impl Field {
     /// The activity stream does not record it.
     pub const fn unrecorded(mut self) -> Self {
         self.recorded = false;
+        self
+    }
+    /// Clients write it although its value is not in the row: the resource's hooks store it.
+    pub const fn stored_by_hooks(mut self) -> Self {
+        self.writable = true;
+        self.recorded = true;
+        self
+    }
+    /// OPTIONS does not say that clients may write it: the resource's hooks refuse most values.
+    pub const fn write_unlisted(mut self) -> Self {
+        self.write_listed = false;
         self
     }
     /// Clients send it when they create the object; the resource's hooks read it from the body.

@@ -83,6 +83,9 @@ pub struct Resource {
     pub variants: Option<Variants>,
     /// The base resource of a variant.
     pub variant_of: Option<fn() -> &'static Resource>,
+    /// The resource whose objects these are too, under another path and with other fields: type, roles, relations and
+    /// activity are those of that resource.
+    pub same_objects_as: Option<fn() -> &'static Resource>,
     /// The fields, in the order of responses.
     pub fields: &'static [Field],
     /// The relations that filters may follow beside those that follow from links and sub-lists.
@@ -163,6 +166,7 @@ impl Resource {
             table: plural,
             variants: None,
             variant_of: None,
+            same_objects_as: None,
             fields,
             relations: &[],
             unimplemented_relations: &[],

@@ -13,7 +13,6 @@ use crate::metrics::RoutePattern;
 /// Lists of AWX's API that are not implemented yet. They respond with 501, and to OPTIONS without actions: the `awx`
 /// command requests OPTIONS of some of them before any command on users or teams.
 pub(crate) const UNIMPLEMENTED_LISTS: &[&str] = &[
-    "constructed_inventories",
     "notifications",
     "schedules",
     "system_job_templates",

@@ -62,10 +62,14 @@ pub(crate) fn version_root(registry: Registry) -> Response {
     for name in ["ping", "config", "settings", "me", "metrics"] {
         links.insert(name.into(), format!("/api/v2/{name}/").into());
     }
-    for resource in registry.resources().filter(|resource| resource.has_list) {
+    for resource in registry.0.iter().map(|entry| entry.resource).filter(|resource| resource.has_list) {
         let plural = resource.plural;
-        // The only list with another name in AWX's root.
-        let name = if plural == "inventories" { "inventory" } else { plural };
+        // The lists with another name in AWX's root.
+        let name = match plural {
+            "inventories" => "inventory",
+            "constructed_inventories" => "constructed_inventory",
+            plural => plural,
+        };
         links.insert(name.into(), format!("/api/v2/{plural}/").into());
     }
     for action in registry.resources().flat_map(|resource| resource.actions) {

@@ -87,7 +87,7 @@ impl Fixture {
             let label = named("labels", format!("label-{number}"), organization);
             let group = admin.create("/api/v2/instance_groups/", json!({"name": format!("group-{number}")}));
             admin.attach(&format!("/api/v2/organizations/{home}/instance_groups/"), group);
-            inventories.add(&admin, number, group, label);
+            inventories.add(server, &admin, number, group, label);
             admin.attach(&format!("/api/v2/instance_groups/{group}/instances/"), instance);
             let template = json!({
                 "name": format!("template-{number}"), "organization": home, "notification_type": "slack",
@@ -151,6 +151,7 @@ impl Fixture {
             ("ad_hoc_commands", events.ad_hoc_command.to_string()),
             ("activity_stream", first("/api/v2/activity_stream/?order_by=-id")),
             ("applications", portal.to_string()),
+            ("constructed_inventories", first("/api/v2/constructed_inventories/?order_by=id")),
             ("credential_input_sources", first("/api/v2/credential_input_sources/")),
             ("credential_types", credentials.custom.to_string()),
             ("credentials", credentials.target.to_string()),

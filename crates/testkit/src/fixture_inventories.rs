@@ -27,7 +27,7 @@ impl Inventories {
     }
 
     /// One more object in each list.
-    pub fn add(&self, admin: &Client, number: usize, instance_group: i64, label: i64) {
+    pub fn add(&self, server: &TestServer, admin: &Client, number: usize, instance_group: i64, label: i64) {
         let Inventories { home, inventory, host, group, .. } = *self;
         let other = json!({"name": format!("inventory-{}", number + 1), "organization": home});
         let other = admin.create("/api/v2/inventories/", other);
@@ -38,6 +38,15 @@ impl Inventories {
             "host_filter": "name=host-0 and inventory__name=inventory-0",
         });
         admin.create("/api/v2/inventories/", smart);
+        let constructed = json!({"name": format!("constructed-{number}"), "organization": home, "limit": "all"});
+        let constructed = admin.create("/api/v2/constructed_inventories/", constructed);
+        for input in [inventory, other] {
+            admin.attach(&format!("/api/v2/inventories/{constructed}/input_inventories/"), input);
+        }
+        // The list of an inventory that is no constructed one must not be empty either.
+        server.execute(&format!(
+            "INSERT INTO inventory_inputs (inventory_id, input_inventory_id) VALUES ({inventory}, {other})"
+        ));
         admin.create(&format!("/api/v2/groups/{group}/hosts/"), json!({"name": format!("host-{}", number + 1)}));
         admin.create(&format!("/api/v2/groups/{group}/children/"), json!({"name": format!("child-{number}")}));
         admin.create(&format!("/api/v2/hosts/{host}/groups/"), json!({"name": format!("root-{number}")}));
@@ -64,7 +73,7 @@ impl Inventories {
         let sources: Vec<i64> = (0..size).map(create).collect();
         let first = sources.first().copied().unwrap_or_default();
         server.execute(&format!(
-            "UPDATE unified_job_templates SET source_project_id = {project} WHERE type = 'inventory_source'"
+            "UPDATE unified_job_templates SET source_project_id = {project} WHERE type = 'inventory_source' AND source = 'ec2'"
         ));
         for (object, table, id) in [("host", "hosts", host), ("group", "inventory_groups", group)] {
             server.execute(&format!(

@@ -19,7 +19,6 @@ on_each_backend!(
     roles_of_inventory_open_its_hosts,
     counts_can_be_filtered,
     named_urls_lead_through_the_organization,
-    constructed_inventory_does_not_pretend,
 );
 
 const INVENTORIES: &str = "/api/v2/inventories/";
@@ -423,16 +422,4 @@ fn named_urls_lead_through_the_organization(backend: Backend) {
     assert_eq!(admin.get("/api/v2/hosts/h++own++home/").expect(200).json()["id"], id);
     assert_eq!(admin.get("/api/v2/inventories/own++home/").expect(200).json()["id"], own);
     admin.get("/api/v2/hosts/h++own++other/").expect(404);
-}
-
-fn constructed_inventory_does_not_pretend(backend: Backend) {
-    let server = start(backend);
-    let admin = server.as_admin();
-    let home = server.organization("home");
-    let constructed = admin.create(INVENTORIES, json!({"name": "c", "organization": home, "kind": "constructed"}));
-    for path in ["hosts/", "script/"] {
-        admin.get(&format!("{INVENTORIES}{constructed}/{path}")).expect(501);
-    }
-    admin.post(HOSTS, json!({"name": "x", "inventory": constructed})).expect(400);
-    admin.post(GROUPS, json!({"name": "x", "inventory": constructed})).expect(400);
 }

@@ -16,6 +16,7 @@ mod cli;
 mod concurrent_writes;
 mod config_file;
 mod connection_limits;
+mod constructed_inventories;
 mod credentials;
 mod dashboard;
 mod demo;

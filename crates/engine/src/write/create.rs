@@ -71,6 +71,24 @@ impl Engine {
         self.create_by(actor, CreateRequest { resource, body, below: None, system_write: Some(system_write) }).await
     }
 
+    /// Creates an object in the transaction of another write and in the actor's name, without checking the actor's own
+    /// permission to create it, and returns its id. The hook `prepare` is not called.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`], and those of the system write.
+    pub async fn create_in_transaction(
+        &self,
+        tx: &mut Transaction,
+        actor: &Actor,
+        resource: &'static Resource,
+        body: &Map<String, Json>,
+        system_write: &dyn SystemWrite,
+    ) -> Result<i64, Error> {
+        let request = CreateRequest { resource, body, below: None, system_write: Some(system_write) };
+        let (edit, problems) = new_edit(actor, request);
+        self.write_new(tx, edit, problems, request).await.map(|new| new.edit.new.id)
+    }
+
     async fn create_by(&self, actor: &Actor, request: CreateRequest<'_>) -> Result<CreatedObject, Error> {
         let CreateRequest { resource, below, .. } = request;
         let hooks = self.registry.hooks(resource);

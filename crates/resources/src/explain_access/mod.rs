@@ -215,8 +215,7 @@ fn checks(engine: &Engine, subject: &Actor, resource: &'static Resource, id: i64
         checks.push(Check { subject: CheckSubject::Permission(permission, action.to_owned()), rule, requirement });
     }
     if *resource == ORGANIZATION {
-        for added in engine.registry.0.iter().map(|registered| registered.resource).filter(|added| can_be_added(added))
-        {
+        for added in engine.registry.resources().filter(|added| can_be_added(added)) {
             let permission = added.permission("add");
             let own = format!("{}_admin_role", added.name);
             let by_organization = added.access.organization_roles(Action::Change);

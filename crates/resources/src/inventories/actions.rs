@@ -2,13 +2,14 @@
 
 use async_trait::async_trait;
 use hostler_access::has_role_or_permission;
-use hostler_engine::{ActionHandler, ActionRequest, ActionResponse, Engine, Error};
+use hostler_engine::{ActionHandler, ActionRequest, ActionResponse, Engine, Error, ObjectKey, find_id};
 use hostler_schema::{Action, ActionAnswer, ActionMethod, Actor, Field, ResourceAction, Rule, fields};
+use serde_json::json;
 
 use super::groups::changeable_groups;
 use super::hosts::{self, changeable_hosts};
-use super::{script, variable_data};
-use crate::INVENTORY;
+use super::{copies, script, variable_data};
+use crate::{HOST, INVENTORY};
 
 pub(super) const SCRIPT_PATH: &str = "script";
 pub(super) const TREE_PATH: &str = "tree";
@@ -58,6 +59,14 @@ pub(super) struct Facts;
 #[async_trait]
 impl ActionHandler for Facts {
     async fn act(&self, engine: &Engine, request: ActionRequest<'_>) -> Result<ActionResponse, Error> {
-        hosts::facts(engine, request.id).await.map(ActionResponse::Fields)
+        // Jobs keep the facts of the hosts of a constructed inventory with the original hosts.
+        let id = match copies::original(engine, request.id).await? {
+            Some(copy) => {
+                let Some(original) = copy.original else { return Ok(ActionResponse::Fields(json!({}))) };
+                find_id(engine, request.actor, &HOST, &ObjectKey::Id(original)).await?
+            }
+            None => request.id,
+        };
+        hosts::facts(engine, id).await.map(ActionResponse::Fields)
     }
 }

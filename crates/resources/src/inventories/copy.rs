@@ -7,6 +7,7 @@ use hostler_schema::{Actor, COPY_NAME, Field, column};
 use sea_query::{Alias, Expr, ExprTrait, JoinType, Order, Query, SelectStatement};
 use serde_json::Map;
 
+use super::constructed::{self, CONSTRUCTED};
 use super::inventory::{DESCRIPTION, HOST_FILTER, KIND, NAME, ORGANIZATION_LINK, VARIABLES};
 use crate::{GROUP, HOST, INVENTORY};
 
@@ -28,25 +29,34 @@ impl ActionHandler for Copying {
         if let Some(fallback) = INVENTORY.field("prevent_instance_group_fallback") {
             body.insert(fallback.name.into(), original.boolean(fallback).into());
         }
-        let content = CopyContent(original.id);
+        let content = CopyContent { original: original.id, is_constructed: original.text(&KIND) == CONSTRUCTED };
         engine.create_as_system(request.actor, &INVENTORY, &body, &content).await.map(ActionResponse::NewObject)
     }
 }
 
-/// Copies groups, hosts, memberships and instance groups of the inventory with this id to its copy.
-struct CopyContent(i64);
+/// Copies groups, hosts, memberships and instance groups of an inventory to its copy. A constructed inventory gets its hosts
+/// and groups by an update.
+struct CopyContent {
+    original: i64,
+    is_constructed: bool,
+}
 
 #[async_trait]
 impl SystemWrite for CopyContent {
-    async fn consume(&self, _engine: &Engine, tx: &mut Transaction, _actor: &Actor, id: i64) -> Result<(), Error> {
+    async fn consume(&self, _engine: &Engine, tx: &mut Transaction, actor: &Actor, id: i64) -> Result<(), Error> {
+        let original = self.original;
+        if self.is_constructed {
+            constructed::copy(tx, actor, original, id).await?;
+            return copy_instance_groups(tx, original, id).await;
+        }
         const OF_HOST: &[&str] = &["name", "description", "enabled", "instance_id", "variables"];
         const OF_GROUP: &[&str] = &["name", "description", "variables"];
-        copy_objects(tx, HOST.table, OF_HOST, self.0, id).await?;
-        copy_objects(tx, GROUP.table, OF_GROUP, self.0, id).await?;
+        copy_objects(tx, HOST.table, OF_HOST, original, id).await?;
+        copy_objects(tx, GROUP.table, OF_GROUP, original, id).await?;
         let group = |column| (GROUP.table, column);
-        copy_pairs(tx, "inventory_group_hosts", group("group_id"), (HOST.table, "host_id"), self.0, id).await?;
-        copy_pairs(tx, "inventory_group_children", group("parent_id"), group("child_id"), self.0, id).await?;
-        copy_instance_groups(tx, self.0, id).await
+        copy_pairs(tx, "inventory_group_hosts", group("group_id"), (HOST.table, "host_id"), original, id).await?;
+        copy_pairs(tx, "inventory_group_children", group("parent_id"), group("child_id"), original, id).await?;
+        copy_instance_groups(tx, original, id).await
     }
 }
 

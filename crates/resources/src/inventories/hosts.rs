@@ -13,7 +13,10 @@ use serde_json::{Map, Value as Json, json};
 
 use super::groups::changeable_groups;
 use super::names::{check_characters, check_free, split_port};
-use super::{actions, activity, bulk, group_tree, host_filter, inventory_hooks, recent_jobs, smart, variable_data};
+use super::{
+    actions, activity, bulk, constructed, copies, group_tree, host_filter, inventory_hooks, recent_jobs, smart,
+    variable_data,
+};
 use crate::ad_hoc_commands::{self, COMMANDS, COMMANDS_OF_HOST};
 use crate::common::{CREATED, CREATED_BY, MODIFIED, MODIFIED_BY};
 use crate::inventory_sources::SOURCES_OF_HOST;
@@ -194,6 +197,10 @@ impl Hooks for HostHooks {
         if edit.is_new() {
             inventory_hooks::require_own_hosts(tx, inventory, HOST.label).await?;
         }
+        if !edit.is_new() && edit.changes(&INSTANCE_ID) && constructed::is_constructed(tx, inventory).await? {
+            let message = "In a constructed inventory it is the id of the original host.";
+            return Err(Error::field(INSTANCE_ID.name, message));
+        }
         if !edit.changes(&NAME) {
             return Ok(());
         }
@@ -246,6 +253,8 @@ impl Hooks for HostHooks {
     ) -> Result<Option<SublistRows>, Error> {
         match sublist.name {
             SMART_INVENTORIES => smart::inventories_with(engine, parent, row).await.map(Some),
+            name if name == EVENTS_OF_HOST.name => copies::events(engine, parent, row).await,
+            name if name == SUMMARIES_OF_HOST.name => copies::summaries(engine, parent, row).await,
             _ => Ok(None),
         }
     }
@@ -266,6 +275,7 @@ impl Hooks for HostHooks {
                 details.complete_last_job(summary);
             }
             shown.add_summary("recent_jobs", recent_jobs::shown(&jobs, id));
+            copies::link_original(shown, &INSTANCE_ID);
         }
         Ok(())
     }

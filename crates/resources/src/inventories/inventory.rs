@@ -6,7 +6,7 @@ use hostler_schema::{
     NaturalKeyPart, ObjectRole, Post, Resource, ResourceAction, Rule, Singleton, Sublist, UniqueConstraint, fields,
 };
 
-use super::{actions, activity, counts, group_tree};
+use super::{actions, activity, constructed, counts, group_tree};
 use crate::ad_hoc_commands::COMMANDS_OF_INVENTORY;
 use crate::common::{CREATED, CREATED_BY, MODIFIED, MODIFIED_BY, can_create_beside, roles_of, rows_by_roles};
 use crate::{
@@ -42,7 +42,22 @@ pub(super) const HOST_FILTER: Field = fields::text("host_filter")
     .help("The filter that selects the hosts of a smart inventory.");
 pub(super) const VARIABLES: Field =
     fields::variables("variables").label("Variables").help("Variables of all hosts, as JSON or YAML.");
-const NO_FALLBACK: Field = fields::boolean("prevent_instance_group_fallback")
+/// What is counted and computed of an inventory.
+pub(super) const COUNTED: [Field; 8] = [
+    counts::HAS_ACTIVE_FAILURES,
+    counts::TOTAL_HOSTS,
+    counts::HOSTS_WITH_ACTIVE_FAILURES,
+    counts::TOTAL_GROUPS,
+    counts::HAS_INVENTORY_SOURCES,
+    counts::TOTAL_INVENTORY_SOURCES,
+    counts::INVENTORY_SOURCES_WITH_FAILURES,
+    fields::boolean("pending_deletion")
+        .column("is_deleted")
+        .label("Pending deletion")
+        .read_only()
+        .help("Whether the inventory is being deleted."),
+];
+pub(super) const NO_FALLBACK: Field = fields::boolean("prevent_instance_group_fallback")
     .label("Prevent instance group fallback")
     .default(DefaultValue::Boolean(false))
     .help("Whether jobs may only run in the instance groups of the inventory, and not in those of its organization.");
@@ -59,22 +74,18 @@ const INVENTORY_FIELDS: &[Field] = &[
     KIND,
     HOST_FILTER,
     VARIABLES,
-    counts::HAS_ACTIVE_FAILURES,
-    counts::TOTAL_HOSTS,
-    counts::HOSTS_WITH_ACTIVE_FAILURES,
-    counts::TOTAL_GROUPS,
-    counts::HAS_INVENTORY_SOURCES,
-    counts::TOTAL_INVENTORY_SOURCES,
-    counts::INVENTORY_SOURCES_WITH_FAILURES,
-    fields::boolean("pending_deletion")
-        .column("is_deleted")
-        .label("Pending deletion")
-        .read_only()
-        .help("Whether the inventory is being deleted."),
+    COUNTED[0],
+    COUNTED[1],
+    COUNTED[2],
+    COUNTED[3],
+    COUNTED[4],
+    COUNTED[5],
+    COUNTED[6],
+    COUNTED[7],
     NO_FALLBACK,
 ];
 
-const ROLES: &[ObjectRole] = &[
+pub(super) const ROLES: &[ObjectRole] = &[
     ObjectRole::new(
         "admin_role",
         "Admin",
@@ -163,26 +174,35 @@ const SUBLISTS: &[Sublist] = &[
     .post(Post::Associate(
         Association::new("awx.main.models.inventory.Inventory_labels", labels::readable_labels).or_create().or_find(),
     )),
+    constructed::INPUTS,
 ];
+
+pub(super) const NATURAL_KEY: &[NaturalKeyPart] =
+    &[NaturalKeyPart::Field("name"), NaturalKeyPart::Link("organization")];
+pub(super) const UNIQUE: &[UniqueConstraint] = &[UniqueConstraint {
+    fields: &["organization", "name"],
+    key: "__all__",
+    message: "Inventory with this Name and Organization already exists.",
+}];
+pub(super) const UNIMPLEMENTED_RELATIONS: &[&str] = &[
+    "constructed_inventory_memberships",
+    "joblaunchconfigs",
+    "schedules",
+    "workflowjobnodes",
+    "workflowjobs",
+    "workflowjobtemplatenodes",
+    "workflowjobtemplates",
+];
+pub(super) const AD_HOC: Capability = Capability { name: "adhoc", permit: can_run_commands };
 
 /// Inventories.
 pub static INVENTORY: Resource = Resource {
     list_title: "Inventory List",
     detail_title: "Inventory Detail",
     description: "An inventory has the hosts that jobs run on, and their groups and variables. The hosts of a smart \
-                  inventory are those of other inventories of its organization that its host_filter matches. The hosts of \
-                  constructed inventories are not computed yet.",
-    unimplemented_relations: &[
-        "constructed_inventory_memberships",
-        "destination_inventories",
-        "input_inventories",
-        "joblaunchconfigs",
-        "schedules",
-        "workflowjobnodes",
-        "workflowjobs",
-        "workflowjobtemplatenodes",
-        "workflowjobtemplates",
-    ],
+                  inventory are those of other inventories of its organization that its host_filter matches. Updates \
+                  compute the hosts of a constructed inventory from its input inventories.",
+    unimplemented_relations: UNIMPLEMENTED_RELATIONS,
     sublists: SUBLISTS,
     actions: &[
         actions::INVENTORY_VARIABLE_DATA,
@@ -191,16 +211,12 @@ pub static INVENTORY: Resource = Resource {
         ResourceAction::copy("Inventory Copy", || &INVENTORY, can_copy),
         actions::UPDATE_SOURCES,
     ],
-    other_capabilities: &[Capability { name: "adhoc", permit: can_run_commands }],
+    other_capabilities: &[AD_HOC],
     // The rest is computed by the hooks.
     summarized_as: &["name", "description", "kind"],
     summarized_by_hooks: true,
-    natural_key: &[NaturalKeyPart::Field("name"), NaturalKeyPart::Link("organization")],
-    unique: &[UniqueConstraint {
-        fields: &["organization", "name"],
-        key: "__all__",
-        message: "Inventory with this Name and Organization already exists.",
-    }],
+    natural_key: NATURAL_KEY,
+    unique: UNIQUE,
     roles: ROLES,
     role_resource: Some(|| &ROLE),
     deleted_in_steps: true,
@@ -208,7 +224,7 @@ pub static INVENTORY: Resource = Resource {
     ..Resource::new("inventory", "inventories", "Inventory", INVENTORY_FIELDS, &HideDeleted(&InventoryAccess))
 };
 
-struct InventoryAccess;
+pub(super) struct InventoryAccess;
 
 impl Access for InventoryAccess {
     fn rows(&self, actor: &Actor, action: Action, row: &str) -> Rule {
@@ -233,7 +249,7 @@ pub(super) fn creates_in(actor: &Actor, organization: Option<i64>) -> Rule {
 }
 
 /// The inventories that the actor sees and whose organization the actor may add inventories to.
-fn can_copy(actor: &Actor, row: &str) -> Rule {
+pub(super) fn can_copy(actor: &Actor, row: &str) -> Rule {
     INVENTORY.access.rows(actor, Action::Read, row).and(can_create_beside(&INVENTORY, ADMIN, actor, row))
 }
 

@@ -7,6 +7,7 @@ use hostler_schema::{Actor, Sublist, column};
 use sea_query::{Alias, Expr, ExprTrait, Query};
 use serde_json::{Map, Value as Json};
 
+use super::constructed::{self, CONSTRUCTED};
 use super::host_filter::{self, SmartHosts};
 use super::inventory::{HOST_FILTER, KIND, ORGANIZATION_LINK, creates_in};
 use super::{actions, copy, counts, script, smart, tree, variable_data};
@@ -20,7 +21,8 @@ pub struct InventoryHooks;
 impl Hooks for InventoryHooks {
     async fn validate(&self, engine: &Engine, tx: &mut Transaction, edit: &mut Edit<'_>) -> Result<(), Error> {
         let kind = edit.new.text(&KIND);
-        if !edit.is_new() && edit.changes(&KIND) && !kind.is_empty() {
+        let was_constructed = edit.old.as_ref().is_some_and(|old| old.text(&KIND) == CONSTRUCTED);
+        if !edit.is_new() && edit.changes(&KIND) && (!kind.is_empty() || was_constructed) {
             let message = "You cannot turn a regular inventory into a \"smart\" or \"constructed\" inventory.";
             return Err(Error::ChangeNotAllowed(message.into()));
         }
@@ -37,7 +39,8 @@ impl Hooks for InventoryHooks {
         check_filter(engine, host_filter)
     }
 
-    async fn after_save(&self, _engine: &Engine, tx: &mut Transaction, edit: &Edit<'_>, id: i64) -> Result<(), Error> {
+    async fn after_save(&self, engine: &Engine, tx: &mut Transaction, edit: &Edit<'_>, id: i64) -> Result<(), Error> {
+        constructed::save_source(engine, tx, edit, id).await?;
         if edit.is_new() || !edit.changes(&ORGANIZATION_LINK) {
             return Ok(());
         }
@@ -65,6 +68,17 @@ impl Hooks for InventoryHooks {
         record: &Record,
     ) -> Result<(), Error> {
         labels::delete_last_uses(tx, &INVENTORY, record.id).await
+    }
+
+    async fn check_association(
+        &self,
+        _engine: &Engine,
+        tx: &mut Transaction,
+        parent: i64,
+        sublist: &'static Sublist,
+        id: i64,
+    ) -> Result<(), Error> {
+        if sublist.name == constructed::INPUTS_PATH { constructed::check_input(tx, parent, id).await } else { Ok(()) }
     }
 
     async fn after_association(
@@ -108,6 +122,9 @@ impl Hooks for InventoryHooks {
         for shown in page {
             let summary = summaries.remove(&shown.loaded.record.id).unwrap_or_else(labels::no_labels);
             shown.add_summary(labels::LABELS, summary);
+            if shown.loaded.record.text(&KIND) == CONSTRUCTED {
+                constructed::add_links(shown);
+            }
             if shown.loaded.record.text(&KIND) == smart::SMART
                 && let Some(Json::Object(related)) = shown.json.get_mut("related")
             {

@@ -3,6 +3,8 @@
 mod actions;
 mod activity;
 mod bulk;
+mod constructed;
+mod copies;
 mod copy;
 mod counts;
 mod group_deletion;
@@ -19,6 +21,7 @@ mod smart;
 mod tree;
 mod variable_data;
 
+pub use constructed::{CONSTRUCTED_INVENTORY, ConstructedHooks};
 pub use group_tree::hosts_below;
 pub use groups::{GROUP, GroupHooks};
 pub use host_filter::SmartHosts;

@@ -66,7 +66,6 @@ fn slice(subset: &str) -> Result<Option<Slice>, Error> {
 fn failure(error: ScriptError) -> Error {
     match error {
         ScriptError::NoInventory => Error::NotFound(Some(INVENTORY.label)),
-        ScriptError::NotEvaluated(kind) => Error::NotImplemented(format!("hosts of {kind} inventories")),
         error @ (ScriptError::Variables { .. } | ScriptError::HostFilter(_)) => Error::BadRequest(error.to_string()),
         ScriptError::Database(error) => error.into(),
     }

@@ -37,15 +37,9 @@ pub async fn hosts_of(engine: &Engine, tx: &mut Transaction, inventory: i64, row
 /// The hosts of this inventory, if it is a smart one, for the list of its hosts.
 ///
 /// # Errors
-/// [`Error::NotImplemented`] for a constructed inventory.
+/// Database errors, and an invalid filter.
 pub(super) async fn listed_hosts(engine: &Engine, inventory: i64, row: &str) -> Result<Option<SublistRows>, Error> {
     let found: Option<(String, Option<String>, Option<i64>)> = engine.database.read_first(&kind_of(inventory)).await?;
-    if let Some((kind, ..)) = &found
-        && !kind.is_empty()
-        && kind != SMART
-    {
-        return Err(Error::NotImplemented(format!("hosts of {kind} inventories")));
-    }
     let condition = smart_hosts(engine, found.and_then(smart_inventory), row)?;
     Ok(condition.map(|condition| SublistRows { condition, visible_to_readers: true }))
 }

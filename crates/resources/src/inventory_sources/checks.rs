@@ -13,7 +13,7 @@ use crate::{CREDENTIAL, INVENTORY, PROJECT};
 /// The kind whose source is in a project.
 pub const SCM: &str = "scm";
 /// The kind that only the server creates, for constructed inventories.
-const CONSTRUCTED: &str = "constructed";
+pub const CONSTRUCTED: &str = "constructed";
 /// The kinds without a service.
 const WITHOUT_SERVICE: [&str; 3] = ["file", CONSTRUCTED, SCM];
 /// Environment variables that a source cannot set, as in AWX.
@@ -31,6 +31,24 @@ pub fn can_be_updated(kind: &str, project: Option<i64>) -> bool {
 /// Whether hosts of this kind come from a service.
 fn is_service(kind: &str) -> bool {
     !kind.is_empty() && !WITHOUT_SERVICE.contains(&kind)
+}
+
+/// What can be changed of the source of a constructed inventory.
+const CHANGEABLE_OF_CONSTRUCTED: [&str; 4] = ["source_vars", "update_cache_timeout", "limit", "verbosity"];
+
+/// Fails if something is changed that the server sets of the source of a constructed inventory.
+///
+/// # Errors
+/// [`Error::Invalid`].
+pub fn check_constructed(edit: &Edit<'_>) -> Result<(), Error> {
+    if edit.old.as_ref().is_none_or(|old| old.text(&SOURCE) != CONSTRUCTED) {
+        return Ok(());
+    }
+    let fields = edit.new.resource.fields.iter().filter(|field| field.writable && edit.changes(field));
+    let fixed = fields.map(|field| field.name).find(|name| !CHANGEABLE_OF_CONSTRUCTED.contains(name));
+    fixed.map_or(Ok(()), |name| {
+        Err(Error::field("error", format!("Cannot change field '{name}' on a constructed inventory source.")))
+    })
 }
 
 /// Fails if a linked object of a new source does not exist. As in AWX, the inventory and the project are no errors of their

@@ -42,6 +42,7 @@ impl Hooks for InventorySourceHooks {
 
     async fn derive(&self, engine: &Engine, tx: &mut Transaction, edit: &mut Edit<'_>) -> Result<(), Error> {
         if !edit.is_new() {
+            checks::check_constructed(edit)?;
             return checks::check_kind(engine, edit).await;
         }
         let Some(inventory) = edit.new.integer(&INVENTORY_LINK) else { return Ok(()) };
@@ -56,7 +57,9 @@ impl Hooks for InventorySourceHooks {
     }
 
     async fn validate(&self, _engine: &Engine, tx: &mut Transaction, edit: &mut Edit<'_>) -> Result<(), Error> {
+        // The server itself creates the source of a constructed inventory.
         if edit.is_new()
+            && edit.new.text(&SOURCE) != checks::CONSTRUCTED
             && let Some(inventory) = edit.new.integer(&INVENTORY_LINK)
         {
             require_own_hosts(tx, inventory, INVENTORY_SOURCE.type_label).await?;

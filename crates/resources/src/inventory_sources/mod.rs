@@ -12,6 +12,7 @@ use hostler_schema::{
 };
 use serde_json::Map;
 
+pub use self::checks::CONSTRUCTED;
 pub use self::hooks::InventorySourceHooks;
 pub use self::update_all::UpdatingAll;
 use crate::attached::CREDENTIALS_OF_TEMPLATE;
@@ -60,7 +61,7 @@ pub const SOURCE: Field = fields::choice("source", SOURCES)
     .help("The kind of source: a project, or the service whose plugin is used.");
 const SOURCE_PATH: Field =
     text("source_path", "Source path", "The file or folder in the project; empty for all of it.").max(1024);
-const SOURCE_VARS: Field = fields::variables("source_vars")
+pub const SOURCE_VARS: Field = fields::variables("source_vars")
     .label("Source vars")
     .type_name("string")
     .help("For a project, environment variables; otherwise the configuration of the plugin. JSON or YAML.");

@@ -31,7 +31,7 @@ static OBJECT: CustomType = CustomType {
 
 /// The resources with named URLs.
 fn named() -> impl Iterator<Item = &'static Resource> {
-    REGISTRY.0.iter().map(|registered| registered.resource).filter(|resource| !resource.natural_key.is_empty())
+    REGISTRY.resources().filter(|resource| !resource.natural_key.is_empty())
 }
 
 fn fields(resource: &Resource) -> impl Iterator<Item = &'static str> {
