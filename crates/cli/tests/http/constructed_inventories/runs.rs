@@ -1,6 +1,7 @@
 //! Updates of constructed inventories and jobs on them, with real Ansible.
 
-use hostler_testkit::{Backend, has_ansible, on_each_backend, skip};
+use hostler_testkit::skip::skip;
+use hostler_testkit::{Backend, has_ansible, on_each_backend};
 use serde_json::{Value, json};
 
 use super::{Constructed, HOSTS, INVENTORIES};
