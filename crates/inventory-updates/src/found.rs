@@ -102,7 +102,9 @@ impl Found {
     /// # Errors
     /// If names are invalid.
     pub fn select(mut output: Output, selection: &Selection) -> Result<Found, InvalidInventory> {
+        let mut top = vec![];
         let variables = output.groups.remove("all").map(|mut all| {
+            top = std::mem::take(&mut all.children);
             let hosts = std::mem::take(&mut all.hosts);
             output.hosts.extend(missing(&output.hosts, hosts));
             all.vars
@@ -115,7 +117,7 @@ impl Found {
         let is_taken = |name: &str| selection.host_filter.as_ref().is_none_or(|filter| filter.is_match(name));
         output.hosts.retain(|name, _| is_taken(name));
 
-        let names = group_names(&output, selection);
+        let names = group_names(&output, &top, selection);
         names.iter().try_for_each(|name| check_name(name, "group"))?;
         let positions: HashMap<&str, usize> = names.iter().zip(0..).map(|(name, at)| (name.as_str(), at)).collect();
         let mut groups_of: HashMap<&str, Vec<usize>> = HashMap::new();
@@ -158,11 +160,11 @@ fn missing(known: &HashMap<String, Map<String, Value>>, hosts: Vec<String>) -> V
     hosts.into_iter().filter(|host| !known.contains_key(host)).map(|host| (host, Map::new())).collect()
 }
 
-/// The names of the groups that are taken, in order.
-fn group_names(output: &Output, selection: &Selection) -> Vec<String> {
+/// The names of the groups that are taken, in order. `top` are those directly in the group `all`.
+fn group_names(output: &Output, top: &[String], selection: &Selection) -> Vec<String> {
     let mut names: BTreeSet<&str> = output.groups.keys().map(String::as_str).collect();
     // A group without content has no entry of its own.
-    names.extend(output.groups.values().flat_map(|group| group.children.iter().map(String::as_str)));
+    names.extend(output.groups.values().flat_map(|group| &group.children).chain(top).map(String::as_str));
     names.retain(|name| !OWN_GROUPS.contains(name));
     if selection.excludes_empty_groups {
         let mut parents: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
@@ -236,11 +238,11 @@ mod tests {
     #[test]
     fn hosts_and_groups_are_found() {
         let found = Found::select(output(TEXT), &Selection::default()).unwrap();
-        assert_eq!(names(&found), (vec!["a1", "b1", "loose"], vec!["hollow", "site", "web"]));
+        assert_eq!(names(&found), (vec!["a1", "b1", "loose"], vec!["empty", "hollow", "site", "web"]));
         assert_eq!(found.variables["top"], 1);
-        assert_eq!(found.groups[1].children, [0, 2]);
-        assert_eq!(found.groups[2].variables["color"], "blue");
-        assert_eq!((found.hosts[0].groups.as_slice(), found.hosts[2].groups.as_slice()), (&[2][..], &[][..]));
+        assert_eq!(found.groups[2].children, [1, 3]);
+        assert_eq!(found.groups[3].variables["color"], "blue");
+        assert_eq!((found.hosts[0].groups.as_slice(), found.hosts[2].groups.as_slice()), (&[3][..], &[][..]));
         assert_eq!(found.hosts[0].enabled, None);
     }
 

@@ -181,7 +181,8 @@ fn openapi_describes_all_resources() {
             assert!(!property.is_object() || property["description"] == field.help, "{field:?}");
             for body in RequestBody::ALL.into_iter().filter(|body| body.is_taken(resource)) {
                 let schema = &document["components"]["schemas"][body.component(resource)];
-                let takes = field.writable && (body == RequestBody::Create || !field.create_only);
+                let listed = field.writable && field.write_listed;
+                let takes = listed && (body == RequestBody::Create || !field.create_only);
                 assert_eq!(schema["properties"].get(field.name).is_some(), takes, "{body:?}: {field:?}");
                 let needed = schema["required"].as_array().is_some_and(|names| names.contains(&field.name.into()));
                 assert_eq!(needed, takes && field.required && body != RequestBody::Change, "{body:?}: {field:?}");

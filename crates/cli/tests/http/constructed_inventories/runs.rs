@@ -61,6 +61,8 @@ fn update_constructs_hosts(backend: Backend) {
     admin.get(&format!("{path}ansible_facts/")).expect(404);
     made.update_successfully();
     assert_eq!(made.names("hosts/"), ["w3"]);
+    // Groups stay without their hosts.
+    assert_eq!(made.names("groups/"), ["front", "odd"]);
     let shown = made.shown();
     assert_eq!((&shown["total_hosts"], &shown["total_inventory_sources"]), (&json!(1), &json!(0)));
     // A smart inventory as input has the hosts of others.
