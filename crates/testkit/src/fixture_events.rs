@@ -77,7 +77,7 @@ impl Events {
             server.execute(&format!(
                 "INSERT INTO unified_jobs (type, name, status, created, modified, finished, organization_id, inventory_id, \
                  created_by_id, credential_id, module_name) SELECT 'ad_hoc_command', 'ping', 'successful', created, created, \
-                 created, organization_id, inventory_id, created_by_id, (SELECT MIN(id) FROM credentials), 'ping' \
+                 created, organization_id, inventory_id, created_by_id, (SELECT MIN(id) FROM credentials WHERE NOT managed), 'ping' \
                  FROM unified_jobs WHERE id = {job}"
             ));
         }

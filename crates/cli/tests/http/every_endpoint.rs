@@ -53,8 +53,12 @@ const NOT_BUILT: &[&str] = &[
     "workflow_job_templates",
 ];
 /// Paths that reject a body without this key, which names objects, before they check permissions, as AWX does.
-const REQUIRED_KEYS: &[(&str, &str)] =
-    &[("/api/v2/bulk/host_create/", "hosts"), ("/api/v2/bulk/host_delete/", "hosts"), ("/api/v2/users/1/roles/", "id")];
+const REQUIRED_KEYS: &[(&str, &str)] = &[
+    ("/api/v2/ad_hoc_commands/", "inventory"),
+    ("/api/v2/bulk/host_create/", "hosts"),
+    ("/api/v2/bulk/host_delete/", "hosts"),
+    ("/api/v2/users/1/roles/", "id"),
+];
 const METHODS: &[&str] = &["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"];
 
 /// A server with an object of each kind, and the paths of all links.

@@ -24,6 +24,7 @@ const SHORT: &[(&str, usize, &str)] = &[
     ("/api/v2/inventories/{key}/object_roles/", 5, "the number of roles of an inventory"),
     ("/api/v2/job_templates/{key}/object_roles/", 3, "the number of roles of a job template"),
     ("/api/v2/inventory_sources/{key}/credentials/", 1, "a source has one credential"),
+    ("/api/v2/ad_hoc_commands/{key}/activity_stream/", 0, "commands of the fixture are not created by requests"),
     ("/api/v2/inventory_updates/{key}/credentials/", 0, "updates of the fixture are not created by requests"),
     ("/api/v2/jobs/{key}/activity_stream/", 1, "a job is created and not changed"),
     ("/api/v2/teams/{key}/object_roles/", 3, "the number of roles of a team"),
