@@ -323,7 +323,8 @@ impl EventWriter {
             let new = std::mem::replace(first, before);
             first.join(new);
         }
-        if added.batches.len() > 1 {
+        // Only the batch before the next one can be joined with it.
+        if added.batches.len() > 1 || added.batches.last().is_some_and(|last| !last.is_small()) {
             self.small.clear();
         }
     }

@@ -21,6 +21,7 @@ on_each_backend!(
     names_and_hosts_are_found,
     failure_marks_the_event_above,
     small_batches_are_joined,
+    only_neighbouring_batches_are_joined,
     lines_are_read_from_any_place,
     texts_are_found,
     statistics_become_summaries,
@@ -174,6 +175,20 @@ fn small_batches_are_joined(backend: Backend) {
         let bodies = fixture.bodies(1..=300).await;
         assert!(bodies.iter().all(|(counter, stdout, _)| *stdout == format!("line {counter}")));
         assert_eq!(fixture.lines(0, 300).await.lines().count(), 300);
+    });
+}
+
+fn only_neighbouring_batches_are_joined(backend: Backend) {
+    on(backend, async |fixture| {
+        let mut writer = fixture.writer().await;
+        // Small, full, small.
+        for (counters, position) in [(1..=100, 1), (101..=356, 2), (357..=450, 3)] {
+            fixture.append(&mut writer, &plain_events(counters), position).await;
+        }
+        let bodies = fixture.bodies(1..=450).await;
+        assert_eq!(bodies.len(), 450);
+        assert!(bodies.iter().all(|(counter, stdout, _)| *stdout == format!("line {counter}")));
+        assert_eq!(fixture.lines(0, 450).await.lines().count(), 450);
     });
 }
 
