@@ -2,7 +2,7 @@
 //!
 //! A client subscribes to groups. The events of a job are loaded and serialized once, by the owner of the [`Hub`], and are in
 //! the buffer of their [`Feed`], which all sockets share; other messages are in one [`notices`] buffer. A socket has no
-//! buffer of its own, only its position in these: whoever fills them never waits for a client. A client that is slower than
+//! buffer of its own, only its position in these: the task that fills them never waits for a client. A client that is slower than
 //! the buffer of a job gets the missing events from the [`Store`]; one that does not read at all is disconnected.
 //!
 //! This crate knows no database, no API and no HTTP: [`Store`] and [`Reader`] are what it asks.

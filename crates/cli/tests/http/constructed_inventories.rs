@@ -281,7 +281,7 @@ fn inputs_must_be_usable(backend: Backend) {
     grant(format!("{INVENTORIES}{hidden}/"), "use_role");
     person.client.post(&list, json!({"id": hidden})).expect(204);
     assert_eq!(person.client.results(&list)[0]["id"], hidden);
-    // Whoever may change the inventory may remove any input.
+    // A user who may change the inventory may remove any input.
     person.client.post(&list, json!({"id": made.inputs[0], "disassociate": true})).expect(204);
     assert_eq!(admin.results(&list).len(), 2);
 }

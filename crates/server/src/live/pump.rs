@@ -16,7 +16,7 @@ use super::notices::Position;
 use super::store::EventStore;
 use crate::state::App;
 
-/// The time between two rounds: the servers on one database are not told what the others write.
+/// The time between two rounds: no server notifies the others of what it writes.
 const INTERVAL: Duration = Duration::from_millis(150);
 /// The least time between two rounds, so that much that happens is read together.
 const SHORTEST: Duration = Duration::from_millis(15);
