@@ -8,6 +8,8 @@ use hostler_vault::{Encoding, SecretColumn};
 /// missing here would become unreadable when keys are rotated; `tests/http/secret_keys.rs` looks for such columns.
 pub fn secret_columns() -> Vec<SecretColumn> {
     let fields = REGISTRY.0.iter().flat_map(|entry| entry.resource.fields.iter().map(|field| (entry.resource, field)));
+    // Those without a column are in requests only.
+    let fields = fields.filter(|(_, field)| !field.column.is_empty());
     let mut columns: Vec<SecretColumn> = fields
         .filter_map(|(resource, field)| {
             let encoding = match field.kind {

@@ -28,7 +28,8 @@ fn start(backend: Backend) -> TestServer {
         "/api/v2/projects/",
         json!({"name": "site", "organization": home, "scm_type": "git", "scm_url": "https://git.invalid/x"}),
     );
-    admin.create("/api/v2/credentials/", json!({"name": "key", "organization": home, "credential_type": 1}));
+    let key = json!({"name": "key", "organization": home, "credential_type": 1});
+    let key = admin.create("/api/v2/credentials/", key);
     let settings = json!({"url": "https://example.org/", "headers": {}});
     let template = json!({
         "name": "chat", "organization": home, "notification_type": "webhook", "notification_configuration": settings,
@@ -38,6 +39,8 @@ fn start(backend: Backend) -> TestServer {
     for list in ["hosts", "groups"] {
         admin.create(&format!("/api/v2/{list}/"), json!({"name": list, "inventory": inventory}));
     }
+    let command = json!({"inventory": inventory, "credential": key, "module_name": "ping"});
+    admin.create("/api/v2/ad_hoc_commands/", command);
     let source = json!({"name": "cloud", "inventory": inventory, "source": "ec2"});
     let source = admin.create("/api/v2/inventory_sources/", source);
     admin.post(&format!("/api/v2/inventory_sources/{source}/update/"), json!({})).expect(202);

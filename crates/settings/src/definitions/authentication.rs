@@ -64,10 +64,8 @@ pub static SESSIONS_PER_USER: Setting = Setting::integer("SESSIONS_PER_USER", -1
     );
 
 /// The maximum number of WebSockets of a user on a server.
-pub static WEBSOCKETS_PER_USER: Setting = Setting::integer("WEBSOCKETS_PER_USER", 2000, 1, i32::MAX as i64)
-    .label("Maximum WebSockets per user")
-    .required()
-    .help(
+pub static WEBSOCKETS_PER_USER: Setting =
+    Setting::integer("WEBSOCKETS_PER_USER", 2000, 1, i32::MAX as i64).label("Maximum WebSockets per user").help(
         "The maximum number of simultaneous WebSockets of a user on each server. One more is rejected with status 429.",
     );
 
