@@ -1,6 +1,6 @@
 //! The columns with encrypted secrets, for the rotation of keys.
 
-use hostler_resources::REGISTRY;
+use hostler_resources::{JOB, REGISTRY};
 use hostler_schema::FieldKind;
 use hostler_vault::{Encoding, SecretColumn};
 
@@ -18,7 +18,8 @@ pub fn secret_columns() -> Vec<SecretColumn> {
                 _ => return None,
             };
             Some(SecretColumn {
-                kind: resource.name,
+                // The secrets of everything that runs are encrypted as those of jobs.
+                kind: if resource.stored_in() == JOB.stored_in() { JOB.name } else { resource.name },
                 table: resource.table,
                 stored_in: resource.stored_in(),
                 column: field.column,

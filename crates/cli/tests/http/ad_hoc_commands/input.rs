@@ -1,5 +1,7 @@
 //! What is accepted, what is refused, and the places where commands are started.
 
+use std::collections::BTreeSet;
+
 use hostler_testkit::{Backend, on_each_backend};
 use serde_json::{Value, json};
 
@@ -214,6 +216,17 @@ fn passwords_are_needed_and_not_shown(backend: Backend) {
         assert!(!text.contains("Sekret-Ssh-1") && !text.contains("Sekret-Become-1"));
     }
     admin.get(&format!("{COMMANDS}?ssh_password=x")).expect(403);
+
+    let mut rotation = hostler_testkit::command(env!("CARGO_BIN_EXE_hostler"));
+    rotation.args(["secrets", "rotate", "--data"]).arg(commands.server.data());
+    if let Some(url) = commands.server.database_url() {
+        rotation.args(["--database", &url]);
+    }
+    let output = rotation.output().expect("the binary runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let dump = commands.server.dump();
+    let keys: BTreeSet<&str> = dump.split("$hostler$1$").skip(1).map(|rest| &rest[..16]).collect();
+    assert_eq!(keys.len(), 1, "all secrets are encrypted by the new key");
 }
 
 fn variables_of_ansible_are_refused(backend: Backend) {
