@@ -25,17 +25,15 @@ pub(crate) fn is_used_for(actor: &Actor) -> bool {
 /// without them.
 pub fn with_user_grants(mut query: SelectStatement, actor: &Actor) -> SelectStatement {
     if is_used_for(actor) {
-        let mut grants = Query::select();
-        grants
+        // Few tables: SQLite counts them for each reference to the expression, and refuses a statement with a thousand.
+        let role_ids = Query::select().expr(column("grants", "role_id")).from(Alias::new("grants")).to_owned();
+        let roles = Query::select()
             .exprs(COLUMNS.map(|name| column("roles", name)))
-            .from(Alias::new("grants"))
-            .inner_join(Alias::new("roles"), column("roles", "id").eq(column("grants", "role_id")));
+            .from(Alias::new("roles"))
+            .and_where(column("roles", "id").in_subquery(granted_directly_or_by_team(role_ids, Expr::val(actor.id))))
+            .to_owned();
         let mut expression = CommonTableExpression::new();
-        expression
-            .table_name(Alias::new(USER_GRANTS))
-            .columns(COLUMNS.map(Alias::new))
-            .materialized(true)
-            .query(granted_directly_or_by_team(grants, Expr::val(actor.id)));
+        expression.table_name(Alias::new(USER_GRANTS)).columns(COLUMNS.map(Alias::new)).materialized(true).query(roles);
         query.with_cte(WithClause::new().cte(expression).to_owned());
     }
     query

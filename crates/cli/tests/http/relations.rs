@@ -81,16 +81,13 @@ fn reverse_relations_hide_invisible_objects(backend: Backend) {
         "users/?activity_stream__object1=project",
         "users/?activity_stream__object1=project&activity_stream__operation=create",
         "users/?activity_stream__actor__username=nobody",
+        "projects/?created_by__activity_stream__object1=project",
     ] {
         assert_eq!(count(&member.client, filter), 0, "{filter}");
     }
     // More than SQLite can do: see docs/differences-from-awx.md.
-    for filter in [
-        "users/?activity_stream__object1=project&not__activity_stream__operation=create",
-        "projects/?created_by__activity_stream__object1=project",
-    ] {
-        member.client.get(&format!("/api/v2/{filter}")).expect(if backend == Backend::Sqlite { 400 } else { 200 });
-    }
+    let twice = "/api/v2/users/?activity_stream__object1=project&not__activity_stream__operation=create";
+    member.client.get(twice).expect(if backend == Backend::Sqlite { 400 } else { 200 });
 }
 
 fn unimplemented_relations_match_nothing(backend: Backend) {
