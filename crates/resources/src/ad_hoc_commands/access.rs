@@ -30,6 +30,10 @@ impl Access for AdHocCommandAccess {
         }
     }
 
+    fn activity(&self, actor: &Actor, row: &str) -> Rule {
+        self.rows(actor, Action::Read, row)
+    }
+
     fn create(&self, actor: &Actor, draft: Draft<'_>) -> Rule {
         let on_inventory = |id| rule_on_object(&INVENTORY, Some(id), |row| can_run_commands(actor, row));
         let inventory = draft(INVENTORY_LINK.name).map(on_inventory);

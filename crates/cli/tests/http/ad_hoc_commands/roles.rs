@@ -12,6 +12,8 @@ on_each_backend!(roles_open_actions, commands_outlive_their_inventory);
 struct Row {
     read: u16,
     listed: usize,
+    /// The entries of the activity stream.
+    recorded: usize,
     run: u16,
     run_on_host: u16,
     relaunch: u16,
@@ -45,6 +47,7 @@ fn roles_open_actions(backend: Backend) {
         let row = Row {
             read: client.get(&path).status,
             listed: client.results(&format!("{COMMANDS}?id={command}")).len(),
+            recorded: client.results(&format!("/api/v2/activity_stream/?ad_hoc_command={command}")).len(),
             run: client.post(COMMANDS, commands.body(json!({}))).status,
             run_on_host: {
                 let list = format!("/api/v2/hosts/{}/ad_hoc_commands/", commands.host);
@@ -63,8 +66,17 @@ fn roles_open_actions(backend: Backend) {
         }
         row
     };
-    let nothing = || Row { read: 403, listed: 0, run: 403, run_on_host: 403, relaunch: 403, cancel: 403, delete: 403 };
-    let reads = || Row { read: 200, listed: 1, ..nothing() };
+    let nothing = || Row {
+        read: 403,
+        listed: 0,
+        recorded: 0,
+        run: 403,
+        run_on_host: 403,
+        relaunch: 403,
+        cancel: 403,
+        delete: 403,
+    };
+    let reads = || Row { read: 200, listed: 1, recorded: 1, ..nothing() };
     let runs = || Row { run: 201, run_on_host: 201, relaunch: 201, ..reads() };
     assert_eq!(row(&person("nobody", &[])), nothing());
     assert_eq!(row(&person("reader", &[on_inventory("read_role"), on_credential("use_role")])), reads());
