@@ -114,7 +114,7 @@ pub trait Hooks: Send + Sync {
         None
     }
 
-    /// In the transaction, before the row is deleted.
+    /// In the transaction, before the row is deleted. Those of a base resource come first, for objects of all its variants.
     ///
     /// # Errors
     /// Prevents the deletion.

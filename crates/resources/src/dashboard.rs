@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use async_trait::async_trait;
 use hostler_database::{Dialect, FromRow, Type};
-use hostler_engine::{ActionHandler, ActionRequest, ActionResponse, Engine, Error, Hooks};
+use hostler_engine::{ActionHandler, ActionRequest, ActionResponse, Engine, Error};
 use hostler_schema::{
     Action, ActionAnswer, ActionMethod, ActionParent, Actor, DefaultValue, Field, Resource, ResourceAction, column,
     fields,
@@ -55,13 +55,9 @@ pub const JOBS_GRAPH: ResourceAction = ResourceAction::new(GRAPH_PATH, "Dashboar
     .types(&[])
     .get(ActionMethod::new("read", ActionAnswer::Document(&DOCUMENT)).input(&[PERIOD, JOB_TYPE]));
 
-/// Handles the actions.
-pub struct DashboardHooks;
-
-impl Hooks for DashboardHooks {
-    fn action_handler(&self, path: &str) -> Option<&'static dyn ActionHandler> {
-        [PATH, GRAPH_PATH].contains(&path).then_some(&Dashboard)
-    }
+/// The handler of these actions.
+pub fn handler(path: &str) -> Option<&'static dyn ActionHandler> {
+    [PATH, GRAPH_PATH].contains(&path).then_some(&Dashboard)
 }
 
 struct Dashboard;

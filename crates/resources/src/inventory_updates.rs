@@ -2,9 +2,9 @@
 //! `inventory_sources/N/update/` and before jobs; they are canceled and deleted, but not changed.
 
 use async_trait::async_trait;
+use constcat::concat_slices;
 use hostler_access::{ByParent, has_role_or_permission};
-use hostler_database::Transaction;
-use hostler_engine::{ActionHandler, Engine, Error, Hooks, Record, RenderContext, ResponseObject, summarize};
+use hostler_engine::{ActionHandler, Engine, Error, Hooks, RenderContext, ResponseObject, summarize};
 use hostler_schema::{
     Action, ActionAnswer, ActionMethod, Actor, Capability, DefaultValue, Field, Join, Relation, Resource,
     ResourceAction, Rule, Sublist, column, fields,
@@ -48,7 +48,8 @@ const fn never(name: &'static str, label: &'static str, help: &'static str) -> F
     fields::boolean(name).label(label).read_by(|_| Expr::Constant(false.into())).help(help)
 }
 
-const FIELDS: &[Field] = &[
+const FIELDS: &[Field] = concat_slices!([Field]:
+  &[
     fields::id(),
     CREATED,
     MODIFIED,
@@ -80,21 +81,13 @@ const FIELDS: &[Field] = &[
     LAUNCH_TYPE,
     STATUS,
     ENVIRONMENT,
-    FAILED,
-    STARTED,
-    FINISHED,
-    CANCELED_ON,
-    ELAPSED,
-    JOB_ARGS,
-    JOB_CWD,
-    JOB_ENV,
-    JOB_EXPLANATION,
-    EXECUTION_NODE,
+  ],
+  HOW_IT_RAN,
+  &[
     CONTROLLER_NODE,
-    RESULT_TRACEBACK,
-    EVENT_PROCESSING_FINISHED,
-    LAUNCHED_BY,
-    WORK_UNIT_ID,
+  ],
+  HOW_IT_ENDED,
+  &[
     INVENTORY_LINK,
     SOURCE_LINK,
     never("license_error", "License error", "Always false: there are no licenses."),
@@ -109,7 +102,8 @@ const FIELDS: &[Field] = &[
     SOURCE_PROJECT,
     // As in AWX, its summary has no link.
     ORGANIZATION_LINK.hidden().not_in_related(),
-];
+  ],
+);
 
 /// Updates of inventory sources.
 pub static INVENTORY_UPDATE: Resource = Resource {
@@ -166,21 +160,11 @@ fn can_cancel(actor: &Actor, row: &str) -> Rule {
     }
 }
 
-/// Shows updates, and keeps running ones from being deleted.
+/// Shows updates.
 pub struct InventoryUpdateHooks;
 
 #[async_trait]
 impl Hooks for InventoryUpdateHooks {
-    async fn before_delete(
-        &self,
-        _engine: &Engine,
-        _tx: &mut Transaction,
-        _actor: &Actor,
-        record: &Record,
-    ) -> Result<(), Error> {
-        unified_jobs::require_finished(record)
-    }
-
     async fn enrich(&self, engine: &Engine, view: RenderContext<'_>, page: &mut [ResponseObject]) -> Result<(), Error> {
         unified_jobs::complete(engine, page, INVENTORY_UPDATE.name);
         let ids: Vec<i64> = page.iter().map(|shown| shown.loaded.record.id).collect();

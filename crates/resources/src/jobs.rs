@@ -1,9 +1,9 @@
 //! Jobs: runs of job templates. A launch creates them; they are canceled, run again and deleted, but not changed.
 
 use async_trait::async_trait;
+use constcat::concat_slices;
 use hostler_access::{has_role_or_permission, objects_with_role};
-use hostler_database::Transaction;
-use hostler_engine::{ActionHandler, Engine, Error, Hooks, Record, RenderContext, ResponseObject};
+use hostler_engine::{ActionHandler, Engine, Error, Hooks, RenderContext, ResponseObject};
 use hostler_schema::{
     Access, Action, Actor, DefaultValue, Draft, Field, Join, Relation, Resource, ResourceAction, Rule, Sublist, column,
     fields,
@@ -110,7 +110,8 @@ const fn number(name: &'static str, label: &'static str, help: &'static str) -> 
     fields::integer(name).label(label).range(0, i32::MAX as i64).read_only().help(help)
 }
 
-const FIELDS: &[Field] = &[
+const FIELDS: &[Field] = concat_slices!([Field]:
+  &[
     fields::id(),
     CREATED,
     MODIFIED,
@@ -138,21 +139,13 @@ const FIELDS: &[Field] = &[
     LAUNCH_TYPE,
     STATUS,
     ENVIRONMENT,
-    FAILED,
-    STARTED,
-    FINISHED,
-    CANCELED_ON,
-    ELAPSED,
-    JOB_ARGS,
-    JOB_CWD,
-    JOB_ENV,
-    JOB_EXPLANATION,
-    EXECUTION_NODE,
+  ],
+  HOW_IT_RAN,
+  &[
     CONTROLLER_NODE,
-    RESULT_TRACEBACK,
-    EVENT_PROCESSING_FINISHED,
-    LAUNCHED_BY,
-    WORK_UNIT_ID,
+  ],
+  HOW_IT_ENDED,
+  &[
     JOB_TEMPLATE_LINK,
     PASSWORDS_NEEDED,
     flag("allow_simultaneous", "Allow simultaneous", "Whether it may run while another job of its template runs."),
@@ -176,7 +169,8 @@ const FIELDS: &[Field] = &[
         .detail_only(),
     SURVEY_PASSWORDS,
     CREDENTIAL_PASSWORDS,
-];
+  ],
+);
 
 /// Jobs.
 pub static JOB: Resource = Resource {
@@ -282,21 +276,11 @@ pub fn can_cancel(actor: &Actor, row: &str) -> Rule {
     }
 }
 
-/// Shows what is attached to jobs, and keeps running ones from being deleted.
+/// Shows what is attached to jobs.
 pub struct JobHooks;
 
 #[async_trait]
 impl Hooks for JobHooks {
-    async fn before_delete(
-        &self,
-        _engine: &Engine,
-        _tx: &mut Transaction,
-        _actor: &Actor,
-        record: &Record,
-    ) -> Result<(), Error> {
-        unified_jobs::require_finished(record)
-    }
-
     async fn enrich(&self, engine: &Engine, view: RenderContext<'_>, page: &mut [ResponseObject]) -> Result<(), Error> {
         unified_jobs::complete(engine, page, JOB.name);
         let ids: Vec<i64> = page.iter().map(|shown| shown.loaded.record.id).collect();

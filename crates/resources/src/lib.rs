@@ -99,7 +99,7 @@ pub const REGISTRY: Registry = Registry(&[
     Registered { resource: &PROJECT, hooks: &projects::ProjectHooks },
     Registered { resource: &JOB_TEMPLATE, hooks: &job_templates::JobTemplateHooks },
     Registered { resource: &INVENTORY_SOURCE, hooks: &inventory_sources::InventorySourceHooks },
-    Registered { resource: &UNIFIED_JOB, hooks: &dashboard::DashboardHooks },
+    Registered { resource: &UNIFIED_JOB, hooks: &unified_jobs::UnifiedJobHooks },
     Registered { resource: &JOB, hooks: &jobs::JobHooks },
     Registered { resource: &PROJECT_UPDATE, hooks: &project_updates::ProjectUpdateHooks },
     Registered { resource: &INVENTORY_UPDATE, hooks: &inventory_updates::InventoryUpdateHooks },

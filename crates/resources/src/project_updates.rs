@@ -2,9 +2,9 @@
 //! project's source, and before jobs; they are canceled and deleted, but not changed.
 
 use async_trait::async_trait;
+use constcat::concat_slices;
 use hostler_access::{ByParent, has_role_or_permission};
-use hostler_database::Transaction;
-use hostler_engine::{ActionHandler, Engine, Error, Hooks, Record, RenderContext, ResponseObject};
+use hostler_engine::{ActionHandler, Engine, Error, Hooks, RenderContext, ResponseObject};
 use hostler_schema::{
     Action, ActionAnswer, ActionMethod, Actor, Capability, Field, Join, Relation, Resource, ResourceAction, Rule,
     Sublist, column, fields,
@@ -37,7 +37,8 @@ const CREDENTIAL_LINK: Field = fields::link("credential", "credential_id", || &C
     .reverse("projectupdates")
     .help("The credential for the source.");
 
-const FIELDS: &[Field] = &[
+const FIELDS: &[Field] = concat_slices!([Field]:
+  &[
     fields::id(),
     CREATED,
     MODIFIED,
@@ -60,20 +61,10 @@ const FIELDS: &[Field] = &[
     LAUNCH_TYPE,
     STATUS,
     ENVIRONMENT,
-    FAILED,
-    STARTED,
-    FINISHED,
-    CANCELED_ON,
-    ELAPSED,
-    JOB_ARGS,
-    JOB_CWD,
-    JOB_ENV,
-    JOB_EXPLANATION,
-    EXECUTION_NODE,
-    RESULT_TRACEBACK,
-    EVENT_PROCESSING_FINISHED,
-    LAUNCHED_BY,
-    WORK_UNIT_ID,
+  ],
+  HOW_IT_RAN,
+  HOW_IT_ENDED,
+  &[
     PROJECT_LINK,
     fields::choice("job_type", TYPES)
         .label("Job type")
@@ -85,7 +76,8 @@ const FIELDS: &[Field] = &[
     // As in AWX, its summary has no link.
     ORGANIZATION_LINK.hidden().not_in_related(),
     INSTANCE_GROUP_LINK.hidden(),
-];
+  ],
+);
 
 /// Updates of projects.
 pub static PROJECT_UPDATE: Resource = Resource {
@@ -93,13 +85,9 @@ pub static PROJECT_UPDATE: Resource = Resource {
     list_title: "Project Update List",
     detail_title: "Project Update Detail",
     description: "An update fetches the source of a project. Users see the updates of the projects that they see.",
-    relations: &[
-        RELATIONS_OF_ALL[0],
-        RELATIONS_OF_ALL[1],
-        RELATIONS_OF_ALL[2],
-        RELATIONS_OF_ALL[3],
+    relations: concat_slices!([Relation]: RELATIONS_OF_ALL, &[
         Relation::new("unifiedjob_ptr", || &UNIFIED_JOB, Join::Column("id")),
-    ],
+    ]),
     unimplemented_relations: &["launch_config", "notifications", "schedule", "unified_job_node"],
     actions: &[
         ResourceAction::new("cancel", "Project Update Cancel")
@@ -149,21 +137,11 @@ fn can_cancel(actor: &Actor, row: &str) -> Rule {
     }
 }
 
-/// Shows updates, and keeps running ones from being deleted.
+/// Shows updates.
 pub struct ProjectUpdateHooks;
 
 #[async_trait]
 impl Hooks for ProjectUpdateHooks {
-    async fn before_delete(
-        &self,
-        _engine: &Engine,
-        _tx: &mut Transaction,
-        _actor: &Actor,
-        record: &Record,
-    ) -> Result<(), Error> {
-        unified_jobs::require_finished(record)
-    }
-
     async fn enrich(
         &self,
         engine: &Engine,

@@ -1,8 +1,9 @@
 //! Unified jobs: everything that runs or ran. Each row is an object of one of the variants.
 
+use async_trait::async_trait;
 use hostler_access::ByVariant;
 use hostler_database::{Transaction, Value};
-use hostler_engine::{Engine, Error, ObjectKey, Record, ResponseObject};
+use hostler_engine::{ActionHandler, Engine, Error, Hooks, ObjectKey, Record, ResponseObject};
 use hostler_schema::{Actor, DefaultValue, Field, OnDelete, Resource, Variants, fields};
 use jiff::Timestamp;
 use serde_json::{Map, Value as Json, json};
@@ -10,7 +11,7 @@ use serde_json::{Map, Value as Json, json};
 use crate::common::{CREATED, CREATED_BY, MODIFIED, MODIFIED_BY};
 use crate::{
     AD_HOC_COMMAND, EXECUTION_ENVIRONMENT, INSTANCE_GROUP, INVENTORY_SOURCE, INVENTORY_UPDATE, JOB, JOB_TEMPLATE,
-    ORGANIZATION, PROJECT, PROJECT_UPDATE, UNIFIED_JOB_TEMPLATE, USER,
+    ORGANIZATION, PROJECT, PROJECT_UPDATE, UNIFIED_JOB_TEMPLATE, USER, dashboard,
 };
 
 const STATUSES: &[(&str, &str)] = &[
@@ -200,6 +201,12 @@ const UPDATED_SOURCE: Field = fields::link("updated_source", "inventory_source_i
     .not_filterable()
     .help("The source that an inventory update reads.");
 
+/// The fields of all jobs that say how one ran, in the order of responses.
+pub const HOW_IT_RAN: &[Field] =
+    &[FAILED, STARTED, FINISHED, CANCELED_ON, ELAPSED, JOB_ARGS, JOB_CWD, JOB_ENV, JOB_EXPLANATION, EXECUTION_NODE];
+/// Those that say what came of it.
+pub const HOW_IT_ENDED: &[Field] = &[RESULT_TRACEBACK, EVENT_PROCESSING_FINISHED, LAUNCHED_BY, WORK_UNIT_ID];
+
 /// Unified jobs.
 pub static UNIFIED_JOB: Resource = Resource {
     type_label: "Unified Job",
@@ -219,7 +226,7 @@ pub static UNIFIED_JOB: Resource = Resource {
         "workflow_job_node",
     ],
     relations: crate::jobs::RELATIONS_OF_ALL,
-    actions: &[crate::dashboard::DASHBOARD, crate::dashboard::JOBS_GRAPH],
+    actions: &[dashboard::DASHBOARD, dashboard::JOBS_GRAPH],
     creatable: false,
     editable: false,
     deletable: false,
@@ -265,15 +272,27 @@ pub static UNIFIED_JOB: Resource = Resource {
 
 const ACCESS: ByVariant = ByVariant(|| &UNIFIED_JOB);
 
-/// Fails unless the job ended and its events are stored: others cannot be deleted.
-///
-/// # Errors
-/// [`Error::Forbidden`].
-pub fn require_finished(record: &Record) -> Result<(), Error> {
-    if ACTIVE.contains(&record.text(&STATUS)) {
-        return Err(Error::Forbidden(Some("Cannot delete running job resource.".into())));
+/// Keeps jobs of all types that have not ended, or whose events are not stored, from being deleted; shows the dashboard.
+pub struct UnifiedJobHooks;
+
+#[async_trait]
+impl Hooks for UnifiedJobHooks {
+    async fn before_delete(
+        &self,
+        _engine: &Engine,
+        _tx: &mut Transaction,
+        _actor: &Actor,
+        record: &Record,
+    ) -> Result<(), Error> {
+        if ACTIVE.contains(&record.text(&STATUS)) {
+            return Err(Error::Forbidden(Some("Cannot delete running job resource.".into())));
+        }
+        Ok(())
     }
-    Ok(())
+
+    fn action_handler(&self, path: &str) -> Option<&'static dyn ActionHandler> {
+        dashboard::handler(path)
+    }
 }
 
 /// Adds to unified jobs of any type what is computed, and corrects what AWX shows in other forms.

@@ -70,6 +70,9 @@ impl Engine {
         if let Some(jobs) = hooks.jobs_that_use(&loaded.record) {
             refuse_if_in_use(tx, jobs).await?;
         }
+        if let Some(base) = resource.variant_of {
+            self.registry.hooks(base()).before_delete(self, tx, actor, &loaded.record).await?;
+        }
         hooks.before_delete(self, tx, actor, &loaded.record).await?;
         if expected.is_some_and(|matches| !matches(id, loaded.version)) {
             return Err(Error::PreconditionFailed);

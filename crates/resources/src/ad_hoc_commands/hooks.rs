@@ -2,9 +2,8 @@
 
 use async_trait::async_trait;
 use hostler_database::{Transaction, Value};
-use hostler_engine::{ActionHandler, Edit, Engine, Error, Hooks, Record, RenderContext, ResponseObject};
+use hostler_engine::{ActionHandler, Edit, Engine, Error, Hooks, RenderContext, ResponseObject};
 use hostler_queue::Status;
-use hostler_schema::Actor;
 use serde_json::{Map, Value as Json};
 
 use super::relaunch::Relaunching;
@@ -14,7 +13,7 @@ use crate::launch::{Canceling, JobSecrets};
 use crate::stdout::Stdout;
 use crate::unified_jobs::{self, NAME, STATUS};
 
-/// Checks new commands and starts them, and keeps running ones from being deleted.
+/// Checks new commands and starts them.
 pub struct AdHocCommandHooks;
 
 #[async_trait]
@@ -43,16 +42,6 @@ impl Hooks for AdHocCommandHooks {
 
     fn after_commit(&self, engine: &Engine) {
         engine.jobs.wake();
-    }
-
-    async fn before_delete(
-        &self,
-        _engine: &Engine,
-        _tx: &mut Transaction,
-        _actor: &Actor,
-        record: &Record,
-    ) -> Result<(), Error> {
-        unified_jobs::require_finished(record)
     }
 
     async fn enrich(&self, engine: &Engine, view: RenderContext<'_>, page: &mut [ResponseObject]) -> Result<(), Error> {

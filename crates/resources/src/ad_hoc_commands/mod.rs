@@ -6,6 +6,7 @@ mod checks;
 mod hooks;
 mod relaunch;
 
+use constcat::concat_slices;
 use hostler_engine::{Engine, Error};
 use hostler_schema::{
     ActionAnswer, ActionMethod, Actor, DefaultValue, Field, Join, Post, Relation, Resource, ResourceAction, Sublist,
@@ -98,7 +99,8 @@ const PASSWORDS: [Field; 3] = [
     password("ssh_key_unlock", "Ssh key unlock"),
 ];
 
-const FIELDS: &[Field] = &[
+const FIELDS: &[Field] = concat_slices!([Field]:
+  &[
     fields::id(),
     CREATED,
     MODIFIED,
@@ -109,21 +111,13 @@ const FIELDS: &[Field] = &[
     LAUNCH_TYPE,
     STATUS,
     CHOSEN_ENVIRONMENT,
-    FAILED,
-    STARTED,
-    FINISHED,
-    CANCELED_ON,
-    ELAPSED,
-    JOB_ARGS,
-    JOB_CWD,
-    JOB_ENV,
-    JOB_EXPLANATION,
-    EXECUTION_NODE,
+  ],
+  HOW_IT_RAN,
+  &[
     CONTROLLER_NODE,
-    RESULT_TRACEBACK,
-    EVENT_PROCESSING_FINISHED,
-    LAUNCHED_BY,
-    WORK_UNIT_ID,
+  ],
+  HOW_IT_ENDED,
+  &[
     JOB_TYPE,
     INVENTORY_LINK,
     LIMIT,
@@ -143,7 +137,8 @@ const FIELDS: &[Field] = &[
     PASSWORDS[1],
     PASSWORDS[2],
     CREDENTIAL_PASSWORDS,
-];
+  ],
+);
 
 /// The name of the lists of ad hoc commands below other objects.
 pub const COMMANDS: &str = "ad_hoc_commands";
@@ -206,14 +201,10 @@ pub static AD_HOC_COMMAND: Resource = Resource {
     description: "An ad hoc command runs one module on hosts of an inventory, without a playbook. POST starts it. Passwords \
                   that the credential asks for are sent as ssh_password, become_password and ssh_key_unlock. Users see the \
                   commands of the inventories that they see.",
-    relations: &[
-        RELATIONS_OF_ALL[0],
-        RELATIONS_OF_ALL[1],
-        RELATIONS_OF_ALL[2],
-        RELATIONS_OF_ALL[3],
+    relations: concat_slices!([Relation]: RELATIONS_OF_ALL, &[
         Relation::new("hosts", || &HOST, HOSTS),
         Relation::new("unifiedjob_ptr", || &UNIFIED_JOB, Join::Column("id")),
-    ],
+    ]),
     unimplemented_relations: &["launch_config", "notifications", "schedule", "unified_job_node"],
     actions: &[
         ResourceAction::new("relaunch", "Ad Hoc Command Relaunch")

@@ -4,24 +4,21 @@
 use std::collections::HashMap;
 
 use async_trait::async_trait;
+use constcat::concat_slices;
 use hostler_access::with_user_grants;
 use hostler_database::{Transaction, Value};
 use hostler_engine::{Edit, Engine, Error, Hooks, Record, RenderContext, ResponseObject, SystemWrite};
 use hostler_schema::{
-    Actor, Association, Capability, DefaultValue, Field, HideDeleted, Join, Post, Resource, Sublist, column, fields,
+    Actor, Association, Capability, DefaultValue, Field, Join, Post, Resource, Sublist, column, fields,
 };
 use sea_query::{Alias, Condition, Expr, ExprTrait, Func, JoinType, Order, Query, SelectStatement};
 use serde_json::{Value as Json, json};
 
-use super::inventory::{
-    AD_HOC, COUNTED, DESCRIPTION, HOST_FILTER, InventoryAccess, KIND, NAME, NATURAL_KEY, NO_FALLBACK,
-    ORGANIZATION_LINK, ROLES, UNIMPLEMENTED_RELATIONS, UNIQUE, VARIABLES, can_copy,
-};
+use super::inventory::{AD_HOC, FIRST_FIELDS, HOST_FILTER, KIND, LAST_FIELDS, NAME, can_copy, inventory};
 use super::inventory_hooks::InventoryHooks;
-use crate::common::{CREATED, CREATED_BY, MODIFIED, MODIFIED_BY};
 use crate::inventory_sources::{CONSTRUCTED as SOURCE_KIND, SOURCE};
 use crate::job_templates::usable_inventories;
-use crate::{INVENTORY, INVENTORY_SOURCE, ROLE};
+use crate::{INVENTORY, INVENTORY_SOURCE};
 
 /// The kind of constructed inventories.
 pub(super) const CONSTRUCTED: &str = "constructed";
@@ -94,33 +91,13 @@ fn of_source(row: &str, name: &'static str) -> Expr {
     Expr::SubQuery(None, Box::new(source.into()))
 }
 
-const FIELDS: &[Field] = &[
-    fields::id(),
-    CREATED,
-    MODIFIED,
-    CREATED_BY,
-    MODIFIED_BY,
-    NAME,
-    DESCRIPTION,
-    ORGANIZATION_LINK,
+const FIELDS: &[Field] = concat_slices!([Field]:
+    FIRST_FIELDS,
     // A body may repeat the kind.
-    KIND.write_unlisted().kept_on_put(),
-    HOST_FILTER.read_only().hidden(),
-    VARIABLES,
-    COUNTED[0],
-    COUNTED[1],
-    COUNTED[2],
-    COUNTED[3],
-    COUNTED[4],
-    COUNTED[5],
-    COUNTED[6],
-    COUNTED[7],
-    NO_FALLBACK,
-    SETTINGS[0].0,
-    SETTINGS[1].0,
-    SETTINGS[2].0,
-    SETTINGS[3].0,
-];
+    &[KIND.write_unlisted().kept_on_put(), HOST_FILTER.read_only().hidden()],
+    LAST_FIELDS,
+    &[SETTINGS[0].0, SETTINGS[1].0, SETTINGS[2].0, SETTINGS[3].0],
+);
 
 /// Constructed inventories, with the settings of their sources.
 pub static CONSTRUCTED_INVENTORY: Resource = Resource {
@@ -131,17 +108,9 @@ pub static CONSTRUCTED_INVENTORY: Resource = Resource {
     description: "The hosts of a constructed inventory are computed from its input inventories, by Ansible's plugin \
                   `constructed`: it makes groups and variables, and the limit selects hosts. An update computes them, by \
                   itself before a job. Everything else of it is below `inventories/`.",
-    unimplemented_relations: UNIMPLEMENTED_RELATIONS,
     other_capabilities: &[Capability { name: "copy", permit: can_copy }, AD_HOC],
-    summarized_as: &["name", "description", "kind"],
-    natural_key: NATURAL_KEY,
-    unique: UNIQUE,
-    roles: ROLES,
-    role_resource: Some(|| &ROLE),
-    deleted_in_steps: true,
-    deleted_later: true,
     is_view: true,
-    ..Resource::new("inventory", "constructed_inventories", "Inventory", FIELDS, &HideDeleted(&InventoryAccess))
+    ..inventory("constructed_inventories", FIELDS)
 };
 
 /// The hooks of inventories, with the settings of sources.

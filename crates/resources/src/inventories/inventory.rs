@@ -1,5 +1,6 @@
 //! The description of inventories and its access rules.
 
+use constcat::concat_slices;
 use hostler_access::{can_create_in_organization, has_role_or_permission};
 use hostler_schema::{
     Access, Action, Actor, Association, Capability, DefaultValue, Draft, Field, HideDeleted, ImpliedBy, Join,
@@ -43,7 +44,7 @@ pub(super) const HOST_FILTER: Field = fields::text("host_filter")
 pub(super) const VARIABLES: Field =
     fields::variables("variables").label("Variables").help("Variables of all hosts, as JSON or YAML.");
 /// What is counted and computed of an inventory.
-pub(super) const COUNTED: [Field; 8] = [
+const COUNTED: &[Field] = &[
     counts::HAS_ACTIVE_FAILURES,
     counts::TOTAL_HOSTS,
     counts::HOSTS_WITH_ACTIVE_FAILURES,
@@ -57,35 +58,20 @@ pub(super) const COUNTED: [Field; 8] = [
         .read_only()
         .help("Whether the inventory is being deleted."),
 ];
-pub(super) const NO_FALLBACK: Field = fields::boolean("prevent_instance_group_fallback")
+const NO_FALLBACK: Field = fields::boolean("prevent_instance_group_fallback")
     .label("Prevent instance group fallback")
     .default(DefaultValue::Boolean(false))
     .help("Whether jobs may only run in the instance groups of the inventory, and not in those of its organization.");
 
-const INVENTORY_FIELDS: &[Field] = &[
-    fields::id(),
-    CREATED,
-    MODIFIED,
-    CREATED_BY,
-    MODIFIED_BY,
-    NAME,
-    DESCRIPTION,
-    ORGANIZATION_LINK,
-    KIND,
-    HOST_FILTER,
-    VARIABLES,
-    COUNTED[0],
-    COUNTED[1],
-    COUNTED[2],
-    COUNTED[3],
-    COUNTED[4],
-    COUNTED[5],
-    COUNTED[6],
-    COUNTED[7],
-    NO_FALLBACK,
-];
+/// The fields of all inventories before those of their kind.
+pub(super) const FIRST_FIELDS: &[Field] =
+    &[fields::id(), CREATED, MODIFIED, CREATED_BY, MODIFIED_BY, NAME, DESCRIPTION, ORGANIZATION_LINK];
+/// Those after them.
+pub(super) const LAST_FIELDS: &[Field] = concat_slices!([Field]: &[VARIABLES], COUNTED, &[NO_FALLBACK]);
 
-pub(super) const ROLES: &[ObjectRole] = &[
+const INVENTORY_FIELDS: &[Field] = concat_slices!([Field]: FIRST_FIELDS, &[KIND, HOST_FILTER], LAST_FIELDS);
+
+const ROLES: &[ObjectRole] = &[
     ObjectRole::new(
         "admin_role",
         "Admin",
@@ -177,22 +163,34 @@ const SUBLISTS: &[Sublist] = &[
     constructed::INPUTS,
 ];
 
-pub(super) const NATURAL_KEY: &[NaturalKeyPart] =
-    &[NaturalKeyPart::Field("name"), NaturalKeyPart::Link("organization")];
-pub(super) const UNIQUE: &[UniqueConstraint] = &[UniqueConstraint {
-    fields: &["organization", "name"],
-    key: "__all__",
-    message: "Inventory with this Name and Organization already exists.",
-}];
-pub(super) const UNIMPLEMENTED_RELATIONS: &[&str] = &[
-    "constructed_inventory_memberships",
-    "joblaunchconfigs",
-    "schedules",
-    "workflowjobnodes",
-    "workflowjobs",
-    "workflowjobtemplatenodes",
-    "workflowjobtemplates",
-];
+/// What all inventories have in common, as objects of this path with these fields.
+pub(super) const fn inventory(path: &'static str, fields: &'static [Field]) -> Resource {
+    Resource {
+        unimplemented_relations: &[
+            "constructed_inventory_memberships",
+            "joblaunchconfigs",
+            "schedules",
+            "workflowjobnodes",
+            "workflowjobs",
+            "workflowjobtemplatenodes",
+            "workflowjobtemplates",
+        ],
+        // The hooks of inventories compute the rest.
+        summarized_as: &["name", "description", "kind"],
+        natural_key: &[NaturalKeyPart::Field("name"), NaturalKeyPart::Link("organization")],
+        unique: &[UniqueConstraint {
+            fields: &["organization", "name"],
+            key: "__all__",
+            message: "Inventory with this Name and Organization already exists.",
+        }],
+        roles: ROLES,
+        role_resource: Some(|| &ROLE),
+        deleted_in_steps: true,
+        deleted_later: true,
+        ..Resource::new("inventory", path, "Inventory", fields, &HideDeleted(&InventoryAccess))
+    }
+}
+
 pub(super) const AD_HOC: Capability = Capability { name: "adhoc", permit: can_run_commands };
 
 /// Inventories.
@@ -202,7 +200,6 @@ pub static INVENTORY: Resource = Resource {
     description: "An inventory has the hosts that jobs run on, and their groups and variables. The hosts of a smart \
                   inventory are those of other inventories of its organization that its host_filter matches. Updates \
                   compute the hosts of a constructed inventory from its input inventories.",
-    unimplemented_relations: UNIMPLEMENTED_RELATIONS,
     sublists: SUBLISTS,
     actions: &[
         actions::INVENTORY_VARIABLE_DATA,
@@ -212,16 +209,8 @@ pub static INVENTORY: Resource = Resource {
         actions::UPDATE_SOURCES,
     ],
     other_capabilities: &[AD_HOC],
-    // The rest is computed by the hooks.
-    summarized_as: &["name", "description", "kind"],
     summarized_by_hooks: true,
-    natural_key: NATURAL_KEY,
-    unique: UNIQUE,
-    roles: ROLES,
-    role_resource: Some(|| &ROLE),
-    deleted_in_steps: true,
-    deleted_later: true,
-    ..Resource::new("inventory", "inventories", "Inventory", INVENTORY_FIELDS, &HideDeleted(&InventoryAccess))
+    ..inventory("inventories", INVENTORY_FIELDS)
 };
 
 pub(super) struct InventoryAccess;
