@@ -11,9 +11,10 @@ use super::{
     ORGANIZATION_OF_INVENTORY, PASSWORDS,
 };
 use crate::attached;
+use crate::credential_inputs::TypeDefinition;
 use crate::jobs::CREDENTIAL_PASSWORDS;
 use crate::launch::{find, sent_passwords};
-use crate::{CREDENTIAL, CREDENTIAL_TYPE, EXECUTION_ENVIRONMENT, INVENTORY};
+use crate::{CREDENTIAL, EXECUTION_ENVIRONMENT, INVENTORY};
 
 /// The modules that do nothing without arguments.
 const NEED_ARGUMENTS: [&str; 2] = ["command", "shell"];
@@ -93,7 +94,7 @@ pub(super) async fn check_command(tx: &mut Transaction, edit: &Edit<'_>) -> Resu
     }
     match edit.new.integer(&CREDENTIAL_LINK) {
         None => problem(CREDENTIAL_LINK.name, "This field cannot be blank.".into()),
-        Some(id) if kind_of(tx, id).await?.as_deref() != Some("ssh") => {
+        Some(id) if TypeDefinition::load_for_credential(tx, id).await?.kind != "ssh" => {
             problem(CREDENTIAL_LINK.name, "You must provide a machine / SSH credential.".into());
         }
         Some(_) => {}
@@ -103,18 +104,4 @@ pub(super) async fn check_command(tx: &mut Transaction, edit: &Edit<'_>) -> Resu
         problem(MODULE_ARGS.name, format!("No argument passed to {module} module."));
     }
     if problems.is_empty() { Ok(()) } else { Err(Error::Invalid(problems)) }
-}
-
-/// The kind of a credential's type.
-async fn kind_of(tx: &mut Transaction, credential: i64) -> Result<Option<String>, Error> {
-    let query = Query::select()
-        .expr(column(CREDENTIAL_TYPE.table, "kind"))
-        .from(Alias::new(CREDENTIAL.table))
-        .inner_join(
-            Alias::new(CREDENTIAL_TYPE.table),
-            column(CREDENTIAL_TYPE.table, "id").eq(column(CREDENTIAL.table, "credential_type_id")),
-        )
-        .and_where(column(CREDENTIAL.table, "id").eq(credential))
-        .to_owned();
-    Ok(tx.read_first(&query).await?)
 }
