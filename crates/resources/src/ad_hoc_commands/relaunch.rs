@@ -3,32 +3,13 @@
 use async_trait::async_trait;
 use hostler_engine::{ActionHandler, ActionRequest, ActionResponse, Engine, Error, json_value};
 use hostler_queue::Status;
-use hostler_schema::{Field, HttpMethod};
+use hostler_schema::HttpMethod;
 use serde_json::{Map, json};
 
-use super::{
-    AD_HOC_COMMAND, BECOME_ENABLED, CHOSEN_ENVIRONMENT, CREDENTIAL_LINK, DIFF_MODE, EXTRA_VARS, FORKS, INVENTORY_LINK,
-    JOB_TYPE, LIMIT, MODULE_ARGS, MODULE_NAME, PASSWORDS, VERBOSITY,
-};
+use super::{AD_HOC_COMMAND, CREDENTIAL_LINK, PASSWORDS};
 use crate::attached;
 use crate::jobs::PASSWORDS_NEEDED;
 use crate::unified_jobs::STATUS;
-
-/// The fields that a command takes over from the one that it repeats.
-const TAKEN_OVER: [Field; 12] = [
-    JOB_TYPE,
-    INVENTORY_LINK,
-    LIMIT,
-    CREDENTIAL_LINK,
-    CHOSEN_ENVIRONMENT,
-    MODULE_NAME,
-    MODULE_ARGS,
-    FORKS,
-    VERBOSITY,
-    EXTRA_VARS,
-    BECOME_ENABLED,
-    DIFF_MODE,
-];
 
 /// Says what is needed, and runs commands again.
 pub struct Relaunching;
@@ -45,7 +26,8 @@ impl ActionHandler for Relaunching {
         }
         // What may be run can have changed since: the new command is checked as any other one.
         let mut body = Map::new();
-        for field in &TAKEN_OVER {
+        let sent = AD_HOC_COMMAND.fields.iter().filter(|field| field.writable && !field.kind.is_secret());
+        for field in sent {
             body.insert(field.name.into(), json_value(field.kind, command.get(field)));
         }
         for field in &PASSWORDS {
