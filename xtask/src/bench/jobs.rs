@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use hostler_supervisor::{Exit, FinalRecord, Reason, Record, SpoolReader, request_cancel};
+use hostler_supervisor::{AnsibleOptions, Exit, FinalRecord, Playbook, Reason, Record, SpoolReader, request_cancel};
 use serde_json::json;
 
 use super::document::{self, Target, targets, today};
@@ -109,11 +109,13 @@ impl Bench {
             let begin = Instant::now();
             ensure!(self.plain()?, "ansible-playbook failed");
             let middle = Instant::now();
-            let mut supervisor = self.job(&json!({"playbook": {
-                "ansible_playbook": self.ansible.to_string_lossy(),
-                "playbook": "site.yml",
-                "inventories": ["inventory"],
-            }}))?;
+            let options = AnsibleOptions {
+                program: self.ansible.clone().into(),
+                inventories: vec!["inventory".into()],
+                ..AnsibleOptions::default()
+            };
+            let playbook = Playbook { options, playbook: "site.yml".to_owned(), ..Playbook::default() };
+            let mut supervisor = self.job(&json!({ "playbook": playbook }))?;
             ensure!(supervisor.wait()?.success(), "run-job failed");
             let end = Instant::now();
             let last = self.final_record()?;
