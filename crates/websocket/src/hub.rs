@@ -57,7 +57,7 @@ impl Default for Limits {
 
 /// The most sockets that read events from the store at the same time.
 const STORE_READERS: usize = 4;
-/// How long a socket waits for the pump before it says that there is no answer.
+/// How long a socket waits for the poller before it says that there is no answer.
 const ROUND_LIMIT: Duration = Duration::from_secs(10);
 
 /// The user has too many sockets.
@@ -66,7 +66,7 @@ pub struct TooMany;
 
 /// The sockets of a server, and what they follow.
 ///
-/// One task, the pump, puts in what is new: it waits for [`Hub::round_wanted`], reads what has happened since its last round,
+/// One task, the poller, puts in what is new: it waits for [`Hub::round_wanted`], reads what has happened since its last round,
 /// and ends the round with [`Hub::round_done`].
 pub struct Hub {
     pub(crate) limits: Limits,
@@ -88,7 +88,7 @@ pub struct Hub {
 }
 
 /// The right to one socket; given back on drop.
-pub struct Seat {
+pub struct SocketPermit {
     hub: Arc<Hub>,
     pub(crate) user: i64,
     pub(crate) socket: SocketId,
@@ -123,17 +123,17 @@ impl Hub {
     ///
     /// # Errors
     /// [`TooMany`].
-    pub fn open(self: &Arc<Self>, user: i64, most: usize) -> Result<Seat, TooMany> {
+    pub fn open(self: &Arc<Self>, user: i64, most: usize) -> Result<SocketPermit, TooMany> {
         let mut users = lock(&self.users);
         let count = users.entry(user).or_default();
         if *count >= most {
             return Err(TooMany);
         }
         *count += 1;
-        // Without sockets the pump sleeps.
+        // Without sockets the poller sleeps.
         self.want_round(*self.rounds.borrow() + 1);
         let socket = self.next_socket.fetch_add(1, Ordering::Relaxed);
-        Ok(Seat { hub: Arc::clone(self), user, socket })
+        Ok(SocketPermit { hub: Arc::clone(self), user, socket })
     }
 
     /// The number of sockets.
@@ -194,7 +194,7 @@ impl Hub {
         }
     }
 
-    /// A round of the pump has ended: what was committed before it began is here.
+    /// A round of the poller has ended: what was committed before it began is here.
     pub fn round_done(&self) {
         self.rounds.send_modify(|rounds| *rounds += 1);
     }
@@ -215,7 +215,7 @@ impl Hub {
     }
 }
 
-impl Drop for Seat {
+impl Drop for SocketPermit {
     fn drop(&mut self) {
         let mut users = lock(&self.hub.users);
         if let Some(count) = users.get_mut(&self.user) {

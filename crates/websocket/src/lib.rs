@@ -26,7 +26,7 @@ use bytes::Bytes;
 
 pub use feed::{Event, Feed};
 pub use group::{EventKind, Group, Subject};
-pub use hub::{Hub, Limits, Seat, TooMany};
+pub use hub::{Hub, Limits, SocketPermit, TooMany};
 pub use notices::Notice;
 pub use socket::{Client, serve};
 pub use tokio_tungstenite::tungstenite::handshake::derive_accept_key;

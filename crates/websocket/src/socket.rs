@@ -16,7 +16,7 @@ use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::feed::Next;
-use crate::hub::{Hub, Seat};
+use crate::hub::{Hub, SocketPermit};
 use crate::subscriptions::Subscriptions;
 use crate::{Notice, Reader, Subject, Text, protocol};
 
@@ -33,7 +33,7 @@ const CLOSING: Duration = Duration::from_secs(2);
 /// The client of a socket.
 pub struct Client {
     /// Its place among the sockets of its user.
-    pub seat: Seat,
+    pub permit: SocketPermit,
     /// The value of the CSRF cookie in its handshake.
     pub csrf_cookie: Option<String>,
     /// The user; none when the sign-in of the socket is over.
@@ -61,7 +61,7 @@ struct Socket<S> {
     /// When further messages of the client may be handled: at most a burst ahead of now.
     paced: Instant,
     // Given back last.
-    _seat: Seat,
+    _permit: SocketPermit,
 }
 
 /// Serves a client on an upgraded connection, until one of both closes it.
@@ -74,20 +74,20 @@ pub async fn serve<S: AsyncRead + AsyncWrite + Unpin>(hub: Arc<Hub>, connection:
         .max_message_size(Some(limits.message))
         .max_frame_size(Some(limits.message));
     let stream = WebSocketStream::from_raw_socket(connection, Role::Server, Some(config)).await;
-    let Client { seat, csrf_cookie, reader } = client;
+    let Client { permit, csrf_cookie, reader } = client;
     let mut ping = interval(limits.ping);
     ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut socket = Socket {
         stream,
-        user: seat.user,
+        user: permit.user,
         csrf_cookie,
         readers: reader,
-        subscriptions: Subscriptions::new(Arc::clone(&hub), seat.socket, seat.user),
+        subscriptions: Subscriptions::new(Arc::clone(&hub), permit.socket, permit.user),
         ping,
         heard: Instant::now(),
         paced: Instant::now(),
         hub,
-        _seat: seat,
+        _permit: permit,
     };
     let Err(end) = socket.run().await;
     socket.close(end).await;
@@ -136,7 +136,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
                     let (feed, counter) = (&followed.feed, followed.counter);
                     match self.hub.store.events_after(feed.kind, feed.job, counter).await {
                         Ok(found) => found,
-                        // The next round of the pump wakes the socket again, or the next ping.
+                        // The next round of the poller wakes the socket again, or the next ping.
                         Err(_) => continue,
                     }
                 }

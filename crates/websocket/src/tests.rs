@@ -73,12 +73,12 @@ struct Test {
 impl Test {
     fn new(limits: Limits, stored: i64) -> Self {
         let hub = Hub::new(Arc::new(Stored(stored)), limits);
-        // The pump, which has nothing to read.
-        let pump = Arc::clone(&hub);
+        // The poller, which has nothing to read.
+        let poller = Arc::clone(&hub);
         tokio::spawn(async move {
             loop {
-                pump.round_wanted().await;
-                pump.round_done();
+                poller.round_wanted().await;
+                poller.round_done();
             }
         });
         let user = Arc::new(User { ids: Mutex::new([LONG, 6].into()), ..User::default() });
@@ -93,8 +93,8 @@ impl Test {
 
     async fn open_with(&self, buffer: usize) -> Peer {
         let (server, client) = duplex(buffer);
-        let seat = self.hub.open(1, 2000).unwrap();
-        let client_of = Client { seat, csrf_cookie: Some("token".into()), reader: self.reader.subscribe() };
+        let permit = self.hub.open(1, 2000).unwrap();
+        let client_of = Client { permit, csrf_cookie: Some("token".into()), reader: self.reader.subscribe() };
         self.hub.spawn(serve(Arc::clone(&self.hub), server, client_of));
         let mut peer = Peer(WebSocketStream::from_raw_socket(client, Role::Client, None).await);
         assert_eq!(peer.read().await, json!({"accept": true, "user": 1}));
@@ -306,9 +306,9 @@ async fn socket_ends_with_its_sign_in_and_the_server() {
 async fn silent_client_is_closed() {
     let test = Test::new(Limits { silence: Duration::from_millis(100), ..limits() }, 0);
     let (server, client) = duplex(64 << 10);
-    let seat = test.hub.open(1, 1).unwrap();
+    let permit = test.hub.open(1, 1).unwrap();
     assert!(test.hub.open(1, 1).is_err());
-    let client_of = Client { seat, csrf_cookie: None, reader: test.reader.subscribe() };
+    let client_of = Client { permit, csrf_cookie: None, reader: test.reader.subscribe() };
     serve(Arc::clone(&test.hub), server, client_of).await;
     assert_eq!(test.hub.sockets(), 0);
     drop(client);

@@ -8,7 +8,7 @@ mod cleanup;
 mod messages;
 mod notices;
 mod open;
-mod pump;
+mod poller;
 mod reader;
 mod store;
 
@@ -66,7 +66,7 @@ impl Live {
 
 /// Fills the hub, and ends the sockets whose sign-in is over, until `stop`.
 pub(crate) async fn run(app: Arc<App>, stop: CancellationToken) {
-    let work = async { tokio::join!(pump::run(&app), check::run(&app)) };
+    let work = async { tokio::join!(poller::run(&app), check::run(&app)) };
     tokio::select! {
         _ = work => {}
         () = stop.cancelled() => {}

@@ -52,8 +52,8 @@ pub(crate) async fn open(app: &App, actor: &Actor, request: &Request, upgrade: O
     }
     let accepted = derive_accept_key(key.as_bytes());
     let most = usize::try_from(request.settings.integer(&WEBSOCKETS_PER_USER)).unwrap_or(usize::MAX);
-    let seat = match app.live.hub.open(actor.id, most) {
-        Ok(seat) => seat,
+    let permit = match app.live.hub.open(actor.id, most) {
+        Ok(permit) => permit,
         Err(TooMany) => {
             let detail = format!("You have {most} WebSockets, which is the maximum.");
             return Ok(Response::detail(StatusCode::TOO_MANY_REQUESTS, detail));
@@ -65,7 +65,7 @@ pub(crate) async fn open(app: &App, actor: &Actor, request: &Request, upgrade: O
     let (sender, receiver) = watch::channel(Some(Arc::clone(&user) as Arc<dyn Reader>));
     lock(&app.live.sockets).push(OpenSocket { sign_in, reader: sender, user });
     let csrf_cookie = cookie(headers, CSRF_COOKIE).map(str::to_owned);
-    let client = Client { seat, csrf_cookie, reader: receiver };
+    let client = Client { permit, csrf_cookie, reader: receiver };
     let hub = Arc::clone(&app.live.hub);
     app.live.hub.spawn(async move {
         match upgrade.await {

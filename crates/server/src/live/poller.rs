@@ -1,4 +1,4 @@
-//! The pump: reads what has happened and puts it into the hub, in rounds.
+//! The poller: reads what has happened and puts it into the hub, in rounds.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -30,12 +30,12 @@ const PARALLEL: usize = 4;
 /// Fills the hub of the server. Never completes.
 pub(super) async fn run(app: &App) {
     let (hub, engine) = (&app.live.hub, app.engine());
-    let mut pump = Pump { hub: Arc::clone(hub), database: engine.database.clone(), position: None };
+    let mut poller = Poller { hub: Arc::clone(hub), database: engine.database.clone(), position: None };
     let mut storing = engine.jobs.storing();
     loop {
         if hub.sockets() == 0 {
             // What happens until a socket is opened concerns nobody.
-            pump.position = None;
+            poller.position = None;
             hub.round_wanted().await;
         } else {
             tokio::select! {
@@ -45,7 +45,7 @@ pub(super) async fn run(app: &App) {
             }
         }
         storing.mark_unchanged();
-        match pump.round().await {
+        match poller.round().await {
             Ok(()) => {
                 hub.round_done();
                 sleep(SHORTEST).await;
@@ -58,14 +58,14 @@ pub(super) async fn run(app: &App) {
     }
 }
 
-struct Pump {
+struct Poller {
     hub: Arc<Hub>,
     database: Database,
     /// None until the first round since a socket was opened.
     position: Option<Position>,
 }
 
-impl Pump {
+impl Poller {
     async fn round(&mut self) -> Result<(), Error> {
         match &mut self.position {
             None => self.position = Some(Position::now(&self.database).await?),
