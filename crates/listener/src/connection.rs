@@ -98,14 +98,15 @@ async fn requests(
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(peer);
         let (response, phase) = (service.clone().oneshot(request), Arc::clone(&phase));
-        async move {
+        // A connection has room for this future also while it waits for a request.
+        Box::pin(async move {
             let response = response.await;
             // After an upgrade no request header follows.
             if response.as_ref().is_ok_and(|response| response.status() != StatusCode::SWITCHING_PROTOCOLS) {
                 phase.advance();
             }
             response
-        }
+        })
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
